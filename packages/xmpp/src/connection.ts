@@ -1,0 +1,120 @@
+import type { Element } from "@xmpp/xml";
+import type { ByteMeter } from "./byte-meter.js";
+import type { XmppError } from "./errors.js";
+
+export type ConnectionState = "idle" | "connecting" | "online" | "offline" | "stopped";
+
+export interface ConnectionEvents {
+  /** The stream can be used. `resumed`: XEP-0198 brought the old session back, nothing was lost and the JID is the same. */
+  online: (info: { jid: string; resumed: boolean }) => void;
+  /** The stream is gone; the connection tries again by itself unless it is stopped or ended. */
+  offline: (info: { reason: XmppError | undefined }) => void;
+  /** What waited for the socket has left: `send` may be called again without growing memory. */
+  drain: () => void;
+  /** Final: will not try again (credentials refused, conflict, stopped). */
+  ended: (reason: XmppError | undefined) => void;
+}
+
+export interface RequestOptions {
+  /** Deadline of the answer, in milliseconds. Default 30,000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Answers an iq: the child of the result, or nothing for an empty result; throw `StanzaError` for an error answer. */
+export type IqHandler = (request: {
+  readonly from: string;
+  readonly to: string;
+  readonly id: string;
+  readonly type: "get" | "set";
+  readonly child: Element;
+}) => Element | undefined | Promise<Element | undefined>;
+
+/** Sees every inbound stanza that is not an iq answer, in the order of arrival; returns true when it took it. */
+export type StanzaHandler = (stanza: Element) => boolean;
+
+/**
+ * One XMPP stream that keeps itself alive: a client's (RFC 6120) or a component's (XEP-0114).
+ * Every wait has a deadline; nothing is queued while offline.
+ */
+export interface Connection {
+  readonly kind: "client" | "component";
+  /** Own full JID once bound (client), or the component's domain. Empty before the first `online` of a client. */
+  readonly jid: string;
+  readonly state: ConnectionState;
+  /** False when the socket is backed up beyond its bound: wait for `drain`. */
+  readonly writable: boolean;
+  readonly meter: ByteMeter;
+
+  /** Resolves when online the first time; rejects with `XmppError` when that is impossible before the deadline. */
+  start(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Closes the stream, rejects what is pending, frees sockets and timers. Idempotent. */
+  stop(): Promise<void>;
+
+  /**
+   * Writes ready stanza text: whole, well-formed stanzas, in one write. `count`: how many stanzas it holds.
+   * Returns `writable`. Offline it drops the text and returns false: callers keep what they promised themselves.
+   */
+  send(stanzas: string, count?: number): boolean;
+  sendElement(stanza: Element): boolean;
+  /** Sends an iq (from, id are filled in) and gives the result stanza; rejects with `StanzaError` or `XmppError`. */
+  request(iq: Element, options?: RequestOptions): Promise<Element>;
+
+  /** One handler per (type, namespace, name of the iq's child); unhandled iqs are answered `service-unavailable`. Returns the undo. */
+  onIq(type: "get" | "set", ns: string, name: string, handler: IqHandler): () => void;
+  /** Handlers run in order of registration, synchronously, before anything else. Returns the undo. */
+  onStanza(handler: StanzaHandler): () => void;
+
+  on<K extends keyof ConnectionEvents>(event: K, listener: ConnectionEvents[K]): () => void;
+}
+
+export interface ClientConnectionOptions {
+  /** Bare JID to log in as. */
+  readonly jid: string;
+  readonly password: string;
+  /** `xmpp://host:port` (STARTTLS) or `xmpps://host:port` (direct TLS). Default: SRV records of the JID's domain. */
+  readonly url?: string;
+  /** Short is cheap: every character of it travels in every stanza. Default: four random characters. */
+  readonly resource?: string;
+  /** PEM of the authority to trust, besides the system's. */
+  readonly ca?: string;
+  /** Refuses to log in without TLS. Default true. */
+  readonly requireTls?: boolean;
+  readonly timeouts?: Partial<ConnectionTimeouts>;
+  readonly reconnect?: Partial<ReconnectPolicy>;
+  readonly streamManagement?: Partial<StreamManagementPolicy>;
+}
+
+export interface ComponentConnectionOptions {
+  readonly domain: string;
+  readonly secret: string;
+  readonly host: string;
+  readonly port: number;
+  readonly timeouts?: Partial<ConnectionTimeouts>;
+  readonly reconnect?: Partial<ReconnectPolicy>;
+}
+
+export interface ConnectionTimeouts {
+  /** From the first packet to fully online (TCP, TLS, SASL, bind), in ms. Default 15,000. */
+  readonly onlineMs: number;
+  /** For a clean close of the stream, in ms; then the socket is destroyed. Default 2,000. */
+  readonly closeMs: number;
+}
+
+export interface ReconnectPolicy {
+  /** First delay, in ms; doubles each try, with full jitter. Default 500. */
+  readonly minMs: number;
+  /** Largest delay, in ms. Default 10,000: everyone is back within 30 s of a fault's end. */
+  readonly maxMs: number;
+}
+
+/** XEP-0198. xmpp.js never asks under steady traffic, so we ask ourselves. */
+export interface StreamManagementPolicy {
+  readonly enabled: boolean;
+  /** Ask for an acknowledgement every so many stanzas sent. Default 50. */
+  readonly requestEvery: number;
+  /** … or so many ms after the first unacknowledged stanza. Default 5,000. */
+  readonly requestAfterMs: number;
+  /** Most unacknowledged stanzas held; at it `writable` turns false, past twice it the session is not resumable. Default 400. */
+  readonly maxQueue: number;
+}

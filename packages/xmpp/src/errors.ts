@@ -1,0 +1,48 @@
+/** What can go wrong below the stanzas. */
+export type XmppErrorCode =
+  | "auth" // credentials refused: final
+  | "conflict" // the server gave our place to another session: final
+  | "timeout" // no answer before the deadline
+  | "unreachable" // no connection could be made
+  | "tls" // certificate refused, or TLS required and not offered
+  | "protocol" // the peer broke XML or the stream's rules
+  | "disconnected" // the stream went away meanwhile
+  | "stopped" // by our own `stop`
+  | "aborted"; // by the caller's signal
+
+export class XmppError extends Error {
+  override readonly name = "XmppError";
+  constructor(
+    readonly code: XmppErrorCode,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+  /** Nothing is gained by trying again with the same options. */
+  get final(): boolean {
+    return this.code === "auth" || this.code === "conflict" || this.code === "stopped" || this.code === "aborted";
+  }
+}
+
+/** RFC 6120 §8.3.2. */
+export type StanzaErrorType = "auth" | "cancel" | "continue" | "modify" | "wait";
+
+/** A stanza error (RFC 6120 §8.3), received or to be sent. */
+export class StanzaError extends Error {
+  override readonly name = "StanzaError";
+  constructor(
+    readonly condition: string,
+    readonly type: StanzaErrorType,
+    readonly text = "",
+    /** An application condition: element name and namespace, with optional attributes and text (for example XEP-0060's `unsupported`). */
+    readonly application?: {
+      readonly name: string;
+      readonly xmlns: string;
+      readonly attrs?: Readonly<Record<string, string>>;
+      readonly text?: string;
+    },
+  ) {
+    super(text === "" ? condition : `${condition}: ${text}`);
+  }
+}

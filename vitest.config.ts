@@ -1,0 +1,30 @@
+import { defineConfig } from "vitest/config";
+
+// Tests run on the sources, without a build: the condition is in every package's `exports`.
+const resolve = { conditions: ["stanzapack-source"] };
+const ssr = { resolve: { conditions: ["stanzapack-source", "node", "import", "module", "default"] } };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve,
+        ssr,
+        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "vectors/**/*.test.ts"], environment: "node" },
+      },
+      {
+        resolve,
+        ssr,
+        test: {
+          name: "e2e",
+          include: ["test/**/*.test.ts"],
+          environment: "node",
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // Two cores, each file starts servers of its own.
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
