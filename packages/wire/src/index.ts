@@ -1,1 +1,29 @@
-export {};
+export { createBlockWriter, decodeBlock, type BlockWriter } from "./block.js";
+export { assertNever, ERRORS, errorCodeOf, StanzapackError } from "./errors.js";
+export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./errors.js";
+export {
+  DATA_FORMS,
+  decodeFrame,
+  encodeDataBody,
+  encodeDataPrefix,
+  encodeFrame,
+  type DataBodyFields,
+} from "./frame-codec.js";
+export { FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames.js";
+export type * from "./frames.js";
+export { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
+export { DEFAULT_LINK_POLICY, LinkSession, type LinkPolicy } from "./link-session.js";
+export { encodeUpdate, measureValue, type Value } from "./msgpack.js";
+export { Position, type PositionEvent } from "./position.js";
+export { createRawDeflate, type RawDeflate } from "./raw-deflate.js";
+export { RowBatch, type BatchBounds, type BatchSlice } from "./row-batch.js";
+export { createRowCodec, decodeRow, type EncodedRows, type RowCodec } from "./row-codec.js";
+export {
+  formatNode,
+  grantWindow,
+  isServiceName,
+  MAX_WINDOW_MS,
+  parseNode,
+  SERVICE_KINDS,
+} from "./service.js";
+export type { NodeId, ServiceKind } from "./service.js";

@@ -1,0 +1,68 @@
+import { StanzapackError } from "./errors.js";
+import { decodeFrame } from "./frame-codec.js";
+import type { Frame } from "./frames.js";
+import { assertWithin, type Limits } from "./limits.js";
+import { measureValue, NEVER_USED, NIL } from "./msgpack.js";
+import type { RawDeflate } from "./raw-deflate.js";
+
+/**
+ * The frames of one block: whole frames with `C0` padding between them, or, after a first byte `C1`, the raw deflate of
+ * such. Throws `malformed` or `limit-exceeded`; frames before the fault are not returned, since the link ends anyway.
+ */
+export function decodeBlock(block: Uint8Array, limits: Limits, deflate: RawDeflate): Frame[] {
+  assertWithin(block.length, limits.maxBlockBytes, "block");
+  let bytes = block;
+  if (block[0] === NEVER_USED) {
+    bytes = deflate.inflate(block.subarray(1), limits.maxInflatedBytes);
+    if (bytes[0] === NEVER_USED)
+      throw new StanzapackError("malformed", "a deflated block holds another", { origin: "peer" });
+  }
+  const frames: Frame[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    if (bytes[at] === NIL) {
+      at++;
+      continue;
+    }
+    const end = measureValue(bytes, at, limits);
+    frames.push(decodeFrame(bytes.subarray(at, end), limits));
+    at = end;
+  }
+  return frames;
+}
+
+/** Gathers ready base64 frames into blocks of at most `maxBlockBytes`. */
+export interface BlockWriter {
+  /** Adds one frame: ready base64, its length a multiple of four without `=`. `data`: it is DATA or SNAPSHOT. */
+  append(base64: string, data: boolean): void;
+  readonly empty: boolean;
+  /** The blocks gathered since the last call; `data` tells which of them count as data stanzas. */
+  take(): { readonly base64: string; readonly data: boolean }[];
+}
+
+export function createBlockWriter(maxBlockBytes: number): BlockWriter {
+  const maxChars = Math.floor(maxBlockBytes / 3) * 4;
+  let blocks: { base64: string; data: boolean }[] = [];
+  return {
+    get empty() {
+      return blocks.length === 0;
+    },
+    append(base64, data) {
+      if (base64.length > maxChars)
+        throw new StanzapackError(
+          "limit-exceeded",
+          `a frame of ${(base64.length / 4) * 3} bytes is over the block size of ${maxBlockBytes}`,
+        );
+      const last = blocks[blocks.length - 1];
+      if (last !== undefined && last.base64.length + base64.length <= maxChars) {
+        last.base64 += base64;
+        last.data ||= data;
+      } else blocks.push({ base64, data });
+    },
+    take() {
+      const taken = blocks;
+      blocks = [];
+      return taken;
+    },
+  };
+}

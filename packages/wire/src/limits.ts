@@ -1,0 +1,41 @@
+import { StanzapackError } from "./errors.js";
+
+/** Every bound of the wire format. A peer's HELLO may narrow the ones it names, never widen ours. */
+export interface Limits {
+  /** Largest accepted block, in bytes before base64. 65,535: XEP-0047 §2.1, and it bounds one allocation. */
+  readonly maxBlockBytes: number;
+  /** Largest whole frame, in bytes. One block: a frame never spans blocks. */
+  readonly maxFrameBytes: number;
+  /** Most bytes that one deflated payload may inflate to. 1 MiB: sixteen full blocks, and a bomb costs no more than that. */
+  readonly maxInflatedBytes: number;
+  /** Deepest nesting of arrays and maps in one value. 32: real data stays below 10; deeper needs a stack nobody budgeted. */
+  readonly maxDepth: number;
+  /** Most msgpack items (leaves, keys and containers) in one value. 65,536: one a byte of the largest frame. */
+  readonly maxItems: number;
+  /** Most rows in one DATA frame. 4,096: 40 s of a 100 Hz service. */
+  readonly maxRowsPerFrame: number;
+  /** Largest single update, in bytes of msgpack. 48 KiB: fits one block with room for its headers. */
+  readonly maxUpdateBytes: number;
+  /** Largest text of an ERROR or BYE, in characters. */
+  readonly maxTextChars: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  maxBlockBytes: 65_535,
+  maxFrameBytes: 65_535,
+  maxInflatedBytes: 1_048_576,
+  maxDepth: 32,
+  maxItems: 65_536,
+  maxRowsPerFrame: 4_096,
+  maxUpdateBytes: 49_152,
+  maxTextChars: 1_024,
+};
+
+/** Throws `limit-exceeded` when `length` is over `limit`; call it before allocating. */
+export function assertWithin(length: number, limit: number, what: string): void {
+  if (length > limit) {
+    throw new StanzapackError("limit-exceeded", `${what} of ${length} is over the limit of ${limit}`, {
+      origin: "peer",
+    });
+  }
+}

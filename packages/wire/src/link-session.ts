@@ -1,0 +1,139 @@
+import { decodeBlock } from "./block.js";
+import { StanzapackError } from "./errors.js";
+import { encodeFrame } from "./frame-codec.js";
+import type { Frame, HelloFrame } from "./frames.js";
+import { PROTOCOL_VERSION } from "./frames.js";
+import type { Limits } from "./limits.js";
+import type { RawDeflate } from "./raw-deflate.js";
+
+export interface LinkPolicy {
+  /** Most stanzas with data that may be unacknowledged; then the sender conflates. 100: until credit replaces it. */
+  readonly maxUnackedStanzas: number;
+  /** Acknowledge after so many stanzas with data. Half the above: the sender never waits while acknowledgements flow. */
+  readonly ackEveryStanzas: number;
+  /** … or so many ms after the first unacknowledged one. An acknowledgement is a routed stanza too. */
+  readonly ackAfterMs: number;
+}
+
+export const DEFAULT_LINK_POLICY: LinkPolicy = {
+  maxUnackedStanzas: 100,
+  ackEveryStanzas: 50,
+  ackAfterMs: 10_000,
+};
+
+/**
+ * One side of one link: turns blocks into frames in a legal order and keeps the acknowledgements of both directions.
+ * Pure: the clock is an argument. After it has thrown it stays dead.
+ */
+export class LinkSession {
+  private dead: StanzapackError | undefined;
+  private hello: HelloFrame | undefined;
+  private dataReceived = 0;
+  private dataReceivedAcked = 0;
+  private firstUnackedAt: number | undefined;
+  private dataSent = 0;
+  private dataSentAcked = 0;
+  private oldestSentUnackedAt: number | undefined;
+
+  constructor(
+    private readonly limits: Limits,
+    private readonly deflate: RawDeflate,
+    private readonly policy: LinkPolicy = DEFAULT_LINK_POLICY,
+  ) {}
+
+  /** The peer's HELLO, once it came. */
+  get peerHello(): HelloFrame | undefined {
+    return this.hello;
+  }
+  /** Data stanzas sent and not yet acknowledged. */
+  get unacked(): number {
+    return this.dataSent - this.dataSentAcked;
+  }
+  /** False: data for this link is conflated until acknowledgements come. */
+  get maySendData(): boolean {
+    return this.unacked < this.policy.maxUnackedStanzas;
+  }
+  /** When the oldest unacknowledged data stanza left; undefined when there is none. After an ACK that leaves some: that ACK's time. */
+  get waitingSince(): number | undefined {
+    return this.oldestSentUnackedAt;
+  }
+
+  /** The frames of one block. ACKs are applied and not returned. Throws what ends the link. */
+  receive(block: Uint8Array, now: number): Frame[] {
+    if (this.dead !== undefined) throw this.dead;
+    try {
+      const frames = decodeBlock(block, this.limits, this.deflate);
+      const others: Frame[] = [];
+      let data = false;
+      for (const frame of frames) {
+        if (frame.type === "hello") this.acceptHello(frame);
+        else if (this.hello === undefined)
+          throw new StanzapackError("protocol", `${frame.type} before HELLO`, { origin: "peer" });
+        if (frame.type === "ack") this.acceptAck(frame.stanzas, now);
+        else others.push(frame);
+        data ||= frame.type === "data";
+      }
+      if (data) {
+        this.dataReceived++;
+        this.firstUnackedAt ??= now;
+      }
+      return others;
+    } catch (error) {
+      this.dead =
+        error instanceof StanzapackError
+          ? error
+          : new StanzapackError("internal", "decoding failed", { cause: error });
+      throw this.dead;
+    }
+  }
+
+  private acceptHello(hello: HelloFrame): void {
+    if (this.hello !== undefined) throw new StanzapackError("protocol", "a second HELLO", { origin: "peer" });
+    if (hello.version !== PROTOCOL_VERSION) {
+      throw new StanzapackError(
+        "version-mismatch",
+        `the peer speaks version ${hello.version}, this program ${PROTOCOL_VERSION}`,
+        { origin: "peer" },
+      );
+    }
+    this.hello = hello;
+  }
+
+  private acceptAck(total: number, now: number): void {
+    // Absolute totals modulo 2^32: an old one moves nothing, one beyond what was sent is a lie.
+    const ahead = (total - this.dataSentAcked) >>> 0;
+    if (ahead >= 0x80000000) return;
+    if (ahead > this.unacked)
+      throw new StanzapackError("protocol", `ACK of ${total} stanzas, ${this.dataSent} were sent`, {
+        origin: "peer",
+      });
+    this.dataSentAcked += ahead;
+    this.oldestSentUnackedAt = this.unacked === 0 ? undefined : ahead > 0 ? now : this.oldestSentUnackedAt;
+  }
+
+  /** Call for each stanza with data that was written. */
+  sentData(now: number): void {
+    this.dataSent++;
+    this.oldestSentUnackedAt ??= now;
+  }
+
+  /** When an ACK is due by time, in the clock of `receive`; undefined when nothing is unacknowledged. */
+  get ackDueAt(): number | undefined {
+    return this.firstUnackedAt === undefined ? undefined : this.firstUnackedAt + this.policy.ackAfterMs;
+  }
+
+  ackDue(now: number): boolean {
+    return (
+      this.firstUnackedAt !== undefined &&
+      (this.dataReceived - this.dataReceivedAcked >= this.policy.ackEveryStanzas ||
+        now - this.firstUnackedAt >= this.policy.ackAfterMs)
+    );
+  }
+
+  /** An ACK frame of everything received so far. */
+  takeAck(): Uint8Array {
+    this.dataReceivedAcked = this.dataReceived;
+    this.firstUnackedAt = undefined;
+    return encodeFrame({ type: "ack", stanzas: this.dataReceived });
+  }
+}

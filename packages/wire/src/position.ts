@@ -1,0 +1,59 @@
+import type { DataFrame } from "./frames.js";
+
+/** What one DATA frame means for its receiver, in the order to tell it. */
+export type PositionEvent =
+  | { readonly event: "reset"; readonly epoch: number; readonly from: number; readonly to: number }
+  | { readonly event: "lost" | "conflated"; readonly from: number; readonly to: number }
+  | {
+      readonly event: "row";
+      readonly epoch: number;
+      readonly offset: number;
+      readonly at: number;
+      readonly row: Uint8Array;
+    };
+
+/**
+ * Where a receiver stands in one service. Repeated rows are dropped, what is missing is told as a range: `conflated`
+ * when the sender left it out on purpose, `lost` when it should have come, `reset` when offsets began anew.
+ */
+export class Position {
+  private epoch: number | undefined;
+  private offset = 0;
+
+  get current(): { readonly epoch: number; readonly offset: number } | undefined {
+    return this.epoch === undefined ? undefined : { epoch: this.epoch, offset: this.offset };
+  }
+
+  /** `at` of the frame counts from `baseAt`. */
+  advance(
+    frame: Pick<DataFrame, "epoch" | "from" | "to" | "at" | "spanMs">,
+    rows: readonly Uint8Array[],
+    baseAt: number,
+  ): PositionEvent[] {
+    const events: PositionEvent[] = [];
+    const firstRow = frame.to - rows.length + 1;
+    if (this.epoch !== frame.epoch) {
+      if (this.epoch !== undefined)
+        events.push({ event: "reset", epoch: frame.epoch, from: this.offset, to: firstRow });
+      // What came before the first row was never promised to this receiver.
+      this.epoch = frame.epoch;
+      this.offset = firstRow - 1;
+    } else {
+      if (frame.from > this.offset + 1) {
+        events.push({ event: "lost", from: this.offset + 1, to: frame.from - 1 });
+        this.offset = frame.from - 1;
+      }
+      if (firstRow > this.offset + 1) {
+        events.push({ event: "conflated", from: this.offset + 1, to: firstRow - 1 });
+        this.offset = firstRow - 1;
+      }
+    }
+    const step = rows.length > 1 ? frame.spanMs / (rows.length - 1) : 0;
+    for (let i = Math.max(0, this.offset - firstRow + 1); i < rows.length; i++) {
+      const at = Math.round(baseAt + frame.at - step * (rows.length - 1 - i));
+      events.push({ event: "row", epoch: frame.epoch, offset: firstRow + i, at, row: rows[i] as Uint8Array });
+    }
+    this.offset = Math.max(this.offset, frame.to);
+    return events;
+  }
+}

@@ -1,0 +1,63 @@
+import { StanzapackError } from "./errors.js";
+import type { DataForm } from "./frames.js";
+import { assertWithin, type Limits } from "./limits.js";
+import { decodeMsgpack, measureValue, type Value } from "./msgpack.js";
+import type { RawDeflate } from "./raw-deflate.js";
+
+export interface EncodedRows {
+  readonly form: DataForm;
+  readonly payload: Uint8Array;
+}
+
+/** Turns the rows of a batch into one payload and back. The columnar codec will be another of these. */
+export interface RowCodec {
+  encode(rows: readonly Uint8Array[]): EncodedRows;
+  /** The msgpack of each row, as views into one buffer; checked to be well-formed and within the limits. */
+  decode(encoded: EncodedRows): Uint8Array[];
+}
+
+/** Below this, deflate without context cannot win: its block header and code tables cost more than they save. */
+const MIN_DEFLATE_BYTES = 40;
+
+/** Every batch independent: msgpack rows, or those rows raw-deflated, whichever is smaller. */
+export function createRowCodec(limits: Limits, deflate: RawDeflate): RowCodec {
+  return {
+    encode(rows) {
+      const plain = concat(rows);
+      const smaller = plain.length < MIN_DEFLATE_BYTES ? undefined : deflate.deflate(plain);
+      return smaller === undefined
+        ? { form: "rows", payload: plain }
+        : { form: "deflated", payload: smaller };
+    },
+    decode({ form, payload }) {
+      const bytes = form === "rows" ? payload : deflate.inflate(payload, limits.maxInflatedBytes);
+      const rows: Uint8Array[] = [];
+      let at = 0;
+      while (at < bytes.length) {
+        const end = measureValue(bytes, at, limits);
+        assertWithin(end - at, limits.maxUpdateBytes, "update");
+        assertWithin(rows.length + 1, limits.maxRowsPerFrame, "rows of a frame");
+        rows.push(bytes.subarray(at, end));
+        at = end;
+      }
+      if (rows.length === 0) throw new StanzapackError("malformed", "DATA without rows", { origin: "peer" });
+      return rows;
+    },
+  };
+}
+
+/** The value of one row. */
+export function decodeRow(row: Uint8Array): Value {
+  return decodeMsgpack(row) as Value;
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0] as Uint8Array;
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
