@@ -1,0 +1,53 @@
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { SandboxError } from "./errors.js";
+import { DOMAIN } from "./options.js";
+
+export interface Certificates {
+  /** PEM of the authority that signed the server's certificate. */
+  readonly caFile: string;
+  readonly ca: string;
+  /** PEM of the server's certificate, and of its key. */
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
+/** Longer than any sandbox lives, shorter than what browsers accept at most (398 days). */
+const VALID_DAYS = "90";
+
+const NEW_KEY = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256"];
+
+/**
+ * An authority of this sandbox's own and a certificate of it for `localhost`. The authority's key is deleted: nobody
+ * can sign with it later, should somebody trust it for longer than intended.
+ *
+ * By openssl's command, which both servers' packages depend on; version 3 can sign in one step.
+ */
+export async function createCertificates(folder: string): Promise<Certificates> {
+  const caFile = join(folder, "ca.pem");
+  const caKeyFile = join(folder, "ca-key.pem");
+  const certificateFile = join(folder, "server.pem");
+  const keyFile = join(folder, "server-key.pem");
+  await openssl([
+    ...[...NEW_KEY, "-days", VALID_DAYS, "-subj", "/CN=Stanzapack sandbox authority"],
+    ...["-addext", "basicConstraints=critical,CA:TRUE,pathlen:0", "-addext", "keyUsage=critical,keyCertSign,cRLSign"],
+    ...["-keyout", caKeyFile, "-out", caFile],
+  ]);
+  await openssl([
+    ...[...NEW_KEY, "-days", VALID_DAYS, "-subj", `/CN=${DOMAIN}`, "-CA", caFile, "-CAkey", caKeyFile],
+    ...["-addext", `subjectAltName=DNS:${DOMAIN},IP:127.0.0.1`, "-addext", "basicConstraints=critical,CA:FALSE"],
+    ...["-addext", "keyUsage=critical,digitalSignature", "-addext", "extendedKeyUsage=serverAuth"],
+    ...["-keyout", keyFile, "-out", certificateFile],
+  ]);
+  await rm(caKeyFile);
+  return { caFile, ca: await readFile(caFile, "utf8"), certificateFile, keyFile };
+}
+
+async function openssl(args: readonly string[]): Promise<void> {
+  // `-config /dev/null`: a machine's own openssl.cnf may add extensions twice.
+  const result = await execa("openssl", [...args, "-config", "/dev/null"], { reject: false, stdin: "ignore" });
+  if (result.failed) {
+    throw new SandboxError("not-installed", `openssl 3 is needed for the certificates: ${result.stderr || result.message}`);
+  }
+}

@@ -1,0 +1,151 @@
+import { readFile, rm } from "node:fs/promises";
+import { parse, stringify } from "yaml";
+import { callApi } from "./ejabberd-api.js";
+import { DOMAIN } from "./options.js";
+import { localPartOf, type Recipe } from "./recipe.js";
+import { deriveScram } from "./scram.js";
+import { findProgram, notInstalled } from "./server-user.js";
+import { SandboxError } from "./errors.js";
+import { readTemplate, type Site, type SiteSettings } from "./site.js";
+import type { SandboxAccount } from "./types.js";
+
+/** A Unix socket in the sandbox's folder, for making accounts: only its server's user (and root) may use it. */
+const API_SOCKET = "api.sock";
+
+/**
+ * Up to here accounts are registered one by one, which takes 16 ms each since Erlang computes their SCRAM; more are
+ * computed here and loaded into the table in one call, for 1,000 in two seconds.
+ */
+const MAX_REGISTERED = 20;
+
+/**
+ * ejabberd 23.01 as Debian ships it, started as its `ejabberdctl` does, but without Erlang's distribution: no epmd, no
+ * cookie and no further port, so that many run side by side, any user may run it, and SIGTERM stops it cleanly.
+ * `ejabberdctl` therefore does not reach it.
+ */
+export const ejabberd: Recipe = {
+  kind: "ejabberd",
+  logFile: "ejabberd.log",
+  configFile: "ejabberd.yml",
+  stopGraceMs: 15_000,
+
+  async prepare(site) {
+    // sockaddr_un holds 108 bytes, the last of them 0.
+    if (Buffer.byteLength(site.path(API_SOCKET)) > 107) {
+      throw new SandboxError("bad-option", `the folder for temporary files has too long a name: ${site.folder}`);
+    }
+    const program = await findProgram("erl", "ejabberd");
+    const libraries = await findLibraries();
+    for (const folder of ["data", "home"]) await site.makeFolder(folder);
+    // As Debian's /etc/ejabberd/inetrc, which an ordinary user cannot read: localhost must not need a name server.
+    await site.write("inetrc", `{lookup,["file","native"]}.\n{host,{127,0,0,1},["localhost"]}.\n`);
+    return {
+      program,
+      args: [
+        ...["+K", "true", "+P", "250000", "-mnesia", "dir", `"${site.path("data")}"`],
+        ...["-ejabberd", "log_rotate_count", "0", "-s", "ejabberd", "-noinput"],
+      ],
+      env: {
+        PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+        LANG: "C.UTF-8",
+        HOME: site.path("home"),
+        ERL_LIBS: libraries,
+        ERL_INETRC: site.path("inetrc"),
+        ERL_MAX_PORTS: "32000",
+        ERL_CRASH_DUMP_BYTES: "0",
+        EJABBERD_CONFIG_PATH: site.path("ejabberd.yml"),
+        EJABBERD_LOG_PATH: site.path("ejabberd.log"),
+      },
+      cwd: site.path("data"),
+      outputFile: site.path("output.log"),
+    };
+  },
+
+  async configure(site, settings) {
+    const stock = parse(await readTemplate("ejabberd/stock.yml")) as YamlMap;
+    const recommended = parse(await readTemplate("ejabberd/stanzapack.yml")) as YamlMap;
+    const base = settings.settings === "recommended" ? mergeMaps(stock, recommended) : stock;
+    await site.write("ejabberd.yml", stringify(withSite(base, site, settings)));
+  },
+
+  readLog(log, ports) {
+    if (/Failed to open socket .*address already in use/.test(log)) return "port-taken";
+    const open = Object.values(ports).every((port) =>
+      log.includes(`Start accepting TCP connections at 127.0.0.1:${String(port)} `),
+    );
+    return open && log.includes(" is started in the node ") ? "ready" : "starting";
+  },
+
+  async addAccounts(site, accounts) {
+    const socket = site.path(API_SOCKET);
+    if (accounts.length <= MAX_REGISTERED) {
+      for (const account of accounts) {
+        const user = localPartOf(account);
+        await callApi(socket, "register", { user, host: DOMAIN, password: account.password });
+      }
+      return;
+    }
+    const rows = await Promise.all(accounts.map(renderAccount));
+    await site.write("accounts.txt", `{tables,[{passwd,[]}]}.\n${rows.join("")}`);
+    await callApi(socket, "load", { file: site.path("accounts.txt") });
+    await rm(site.path("accounts.txt"));
+  },
+};
+
+type YamlMap = Record<string, unknown>;
+
+/** Keys of `over` replace those of `base`; where both are maps, their keys in turn. Exported for its test. */
+export function mergeMaps(base: YamlMap, over: YamlMap): YamlMap {
+  const merged = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const old = merged[key];
+    merged[key] = isMap(old) && isMap(value) ? mergeMaps(old, value) : value;
+  }
+  return merged;
+}
+
+function isMap(value: unknown): value is YamlMap {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function withSite(base: YamlMap, site: Site, settings: SiteSettings): YamlMap {
+  const { ports, components, certificates } = settings;
+  const ip = "127.0.0.1";
+  const [c2s, http] = base["listen"] as readonly [YamlMap, YamlMap];
+  const hosts = Object.fromEntries(components.map(({ domain, secret }) => [domain, { password: secret }]));
+  const own: YamlMap = {
+    hosts: [DOMAIN],
+    certfiles: [certificates.certificateFile, certificates.keyFile],
+    listen: [
+      { ...c2s, port: ports.c2s, ip },
+      { ...http, port: ports.http, ip },
+      { module: "ejabberd_service", port: ports.component, ip, hosts },
+      { module: "ejabberd_http", port: `unix:${site.path(API_SOCKET)}`, request_handlers: { "/api": "mod_http_api" } },
+    ],
+    api_permissions: {
+      "sandbox accounts": { from: ["mod_http_api"], who: "all", what: ["register", "load"] },
+    },
+  };
+  return mergeMaps(base, own);
+}
+
+/** A row of table `passwd`, as ejabberd's own `dump` writes it. */
+async function renderAccount(account: SandboxAccount): Promise<string> {
+  const { salt, iterations, storedKey, serverKey } = await deriveScram(account.password);
+  const keys = `<<"${storedKey.toString("base64")}">>,<<"${serverKey.toString("base64")}">>`;
+  const scram = `{scram,${keys},<<"${saltForEjabberd(salt)}">>,sha,${iterations}}`;
+  return `{passwd,{<<"${localPartOf(account)}">>,<<"${DOMAIN}">>},${scram}}.\n`;
+}
+
+/** It keeps the salt in base64 and hashes with the bytes; Prosody hashes with the text that it keeps. */
+function saltForEjabberd(salt: string): string {
+  return Buffer.from(salt).toString("base64");
+}
+
+/** What the package's own script sets: the folder differs by processor. */
+async function findLibraries(): Promise<string> {
+  const script = await readFile(await findProgram("ejabberdctl", "ejabberd"), "utf8");
+  const found = /^ERL_LIBS='([^']+)'/m.exec(script)?.[1];
+  if (found === undefined) throw notInstalled("ejabberd", "this ejabberdctl is not Debian's");
+  return found;
+}

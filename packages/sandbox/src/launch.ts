@@ -1,0 +1,88 @@
+import { createReadStream } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SandboxError } from "./errors.js";
+import type { Recipe } from "./recipe.js";
+import { startProcess, type Command, type ServerProcess } from "./server-process.js";
+import type { ServerUser } from "./server-user.js";
+import type { SandboxPorts } from "./types.js";
+
+/** Between two looks into the log, in ms: a fifth of Prosody's whole start. */
+const POLL_MS = 40;
+
+/** Of each log in an error's text: enough for a stack trace and what led to it. */
+const TAIL_LINES = 15;
+
+export interface Launch {
+  readonly recipe: Recipe;
+  readonly command: Command;
+  readonly user: ServerUser;
+  readonly ports: SandboxPorts;
+  readonly logFile: string;
+  /** Deadline for being ready, in ms. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Told before the server does anything. */
+  readonly onSpawn: (server: ServerProcess) => void;
+}
+
+/**
+ * Starts the server and returns when it says that its ports are open.
+ *
+ * By its log rather than by connecting: behind a port that was taken, another sandbox would answer.
+ */
+export async function launch(options: Launch): Promise<ServerProcess> {
+  const { recipe, command, user, ports, logFile, signal } = options;
+  const logStart = await sizeOf(logFile);
+  const deadline = performance.now() + options.timeoutMs;
+  const server = await startProcess(command, user);
+  options.onSpawn(server);
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const ending = server.ending;
+      const state = recipe.readLog(await readFrom(logFile, logStart), ports);
+      if (state === "port-taken") {
+        throw new SandboxError("port-taken", `${recipe.kind} found a port taken, of ${Object.values(ports).join(", ")}`);
+      }
+      const overdue = performance.now() > deadline;
+      if (ending !== undefined || overdue) {
+        const what = ending ?? `was not ready within ${options.timeoutMs} ms`;
+        const tail = `${await tailOf(command.outputFile)}${await tailOf(logFile)}`;
+        throw new SandboxError("not-ready", `${recipe.kind} ${what}${tail}`);
+      }
+      if (state === "ready") return server;
+      await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
+    }
+  } catch (error) {
+    await server.end(0);
+    throw error;
+  }
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch {
+    return 0; // not written yet
+  }
+}
+
+async function readFrom(file: string, start: number): Promise<string> {
+  try {
+    let text = "";
+    for await (const chunk of createReadStream(file, { start, encoding: "utf8" })) text += String(chunk);
+    return text;
+  } catch {
+    return "";
+  }
+}
+
+async function tailOf(file: string): Promise<string> {
+  try {
+    const lines = (await readFile(file, "utf8")).trimEnd().split("\n").slice(-TAIL_LINES);
+    return `\n--- the end of ${file}:\n${lines.join("\n")}`;
+  } catch {
+    return "";
+  }
+}

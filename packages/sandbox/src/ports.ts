@@ -1,0 +1,61 @@
+import { randomInt } from "node:crypto";
+import { createServer } from "node:net";
+import { SandboxError } from "./errors.js";
+import type { SandboxPorts } from "./types.js";
+
+/**
+ * Below the kernel's range for outgoing connections (from 32768 on), so that no client's own port sits on ours
+ * while the server is down for a restart.
+ */
+const FIRST_PORT = 20_000;
+const LAST_PORT = 31_999;
+
+/** A machine on which 200 random ports of 12,000 are all taken has another problem. */
+const MAX_TRIES = 200;
+
+const reserved = new Set<number>();
+
+/**
+ * Three ports on 127.0.0.1 that were free a moment ago, and that this process gives to nobody else until
+ * `releasePorts`. Another process may still take one first: the caller tries again then.
+ */
+export async function reservePorts(): Promise<SandboxPorts> {
+  const ports: number[] = [];
+  try {
+    while (ports.length < 3) ports.push(await reserveOne());
+  } catch (error) {
+    for (const port of ports) reserved.delete(port);
+    throw error;
+  }
+  const [c2s, component, http] = ports as [number, number, number];
+  return { c2s, component, http };
+}
+
+export function releasePorts(ports: SandboxPorts): void {
+  for (const port of Object.values(ports) as number[]) reserved.delete(port);
+}
+
+async function reserveOne(): Promise<number> {
+  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    const port = randomInt(FIRST_PORT, LAST_PORT + 1);
+    if (reserved.has(port)) continue;
+    reserved.add(port);
+    if (await isFree(port)) return port;
+    reserved.delete(port);
+  }
+  throw new SandboxError("port-taken", `no free port found on 127.0.0.1 from ${FIRST_PORT} to ${LAST_PORT}`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => {
+      resolve(false);
+    });
+    probe.listen({ host: "127.0.0.1", port, exclusive: true }, () => {
+      probe.close(() => {
+        resolve(true);
+      });
+    });
+  });
+}

@@ -1,0 +1,110 @@
+import { DOMAIN } from "./options.js";
+import { localPartOf, type Recipe } from "./recipe.js";
+import { deriveScram } from "./scram.js";
+import { findProgram } from "./server-user.js";
+import { readTemplate, type Site, type SiteSettings } from "./site.js";
+import type { SandboxAccount } from "./types.js";
+
+const ACCOUNTS = `data/${DOMAIN}/accounts`;
+
+/** Prosody 0.12 as Debian ships it. */
+export const prosody: Recipe = {
+  kind: "prosody",
+  logFile: "prosody.log",
+  configFile: "prosody.cfg.lua",
+  stopGraceMs: 10_000,
+
+  async prepare(site) {
+    const program = await findProgram("prosody", "prosody");
+    for (const folder of ["data", `data/${DOMAIN}`, ACCOUNTS]) await site.makeFolder(folder);
+    return {
+      program,
+      args: ["--config", site.path("prosody.cfg.lua"), "-F"],
+      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: site.folder, LANG: "C.UTF-8" },
+      cwd: site.path("data"),
+      outputFile: site.path("output.log"),
+    };
+  },
+
+  async configure(site, settings) {
+    await site.write("stock.cfg.lua", await readTemplate("prosody/stock.cfg.lua"));
+    await site.write("stanzapack.cfg.lua", await readTemplate("prosody/stanzapack.cfg.lua"));
+    await site.write("prosody.cfg.lua", renderConfig(site, settings));
+  },
+
+  readLog(log, ports) {
+    // It goes on without a port that it could not open, so its own word is what counts.
+    if (log.includes("Failed to open server port")) return "port-taken";
+    const open = (["c2s", "component", "http"] as const).every((service) =>
+      log.includes(`Activated service '${service}' on [127.0.0.1]:${ports[service]}`),
+    );
+    return open ? "ready" : "starting";
+  },
+
+  async addAccounts(site, accounts) {
+    // `prosodyctl register` takes 0.1 s each; its data store is a file each, read anew at every login.
+    const texts = await Promise.all(accounts.map(renderAccount));
+    for (const [index, account] of accounts.entries()) {
+      await site.write(`${ACCOUNTS}/${encodeFileName(localPartOf(account))}.dat`, texts[index] ?? "");
+    }
+  },
+};
+
+/** Exported for its test. */
+export function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string {
+  const { ports, certificates, components } = settings;
+  const lines = [
+    `-- Made by @stanzapack/sandbox: Prosody as shipped, and what belongs to this sandbox only.`,
+    `Include ${quote(site.path("stock.cfg.lua"))}`,
+    ...(settings.settings === "recommended" ? [`Include ${quote(site.path("stanzapack.cfg.lua"))}`] : []),
+    `data_path = ${quote(site.path("data"))}`,
+    `pidfile = ${quote(site.path("data/prosody.pid"))}`,
+    `log = { info = ${quote(site.path("prosody.log"))} }`,
+    `certificates = ${quote(site.path(""))}`,
+    ``,
+    `interfaces = { "127.0.0.1" }`,
+    `c2s_ports = { ${ports.c2s} }`,
+    `component_ports = { ${ports.component} }`,
+    `component_interfaces = { "127.0.0.1" }`,
+    `http_ports = { ${ports.http} }`,
+    `http_interfaces = { "127.0.0.1" }`,
+    `c2s_direct_tls_ports = { }`,
+    `s2s_ports = { }`,
+    `s2s_direct_tls_ports = { }`,
+    `https_ports = { }`,
+    `http_default_host = "${DOMAIN}"`,
+    `-- Plain HTTP never leaves this machine: logins over it are as safe as over TLS.`,
+    `consider_bosh_secure = true`,
+    `consider_websocket_secure = true`,
+    ``,
+    `VirtualHost "${DOMAIN}"`,
+    `\tssl = { certificate = ${quote(certificates.certificateFile)}; key = ${quote(certificates.keyFile)} }`,
+    ...components.flatMap(({ domain, secret }) => [
+      ``,
+      `Component ${quote(domain)}`,
+      `\tcomponent_secret = ${quote(secret)}`,
+    ]),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+async function renderAccount(account: SandboxAccount): Promise<string> {
+  const { salt, iterations, storedKey, serverKey } = await deriveScram(account.password);
+  return [
+    `return {`,
+    `\t["salt"] = ${quote(salt)};`,
+    `\t["iteration_count"] = ${iterations};`,
+    `\t["stored_key"] = "${storedKey.toString("hex")}";`,
+    `\t["server_key"] = "${serverKey.toString("hex")}";`,
+    `};\n`,
+  ].join("\n");
+}
+
+/** As Prosody's util.datamanager does. */
+function encodeFileName(name: string): string {
+  return name.replace(/[^A-Za-z0-9]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}
+
+function quote(text: string): string {
+  return `"${text.replace(/["\\]/g, "\\$&")}"`;
+}

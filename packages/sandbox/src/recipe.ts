@@ -1,0 +1,28 @@
+import type { Command } from "./server-process.js";
+import type { Site, SiteSettings } from "./site.js";
+import type { SandboxAccount, SandboxPorts, ServerKind } from "./types.js";
+
+/** What a server's log says about its start. */
+export type StartState = "starting" | "ready" | "port-taken";
+
+/** What differs between the servers. `startSandbox` does the rest. */
+export interface Recipe {
+  readonly kind: ServerKind;
+  /** File names within the site. */
+  readonly logFile: string;
+  readonly configFile: string;
+  /** How long a clean stop may take before SIGKILL, in ms. */
+  readonly stopGraceMs: number;
+  /** Makes the folders, and how to start the server in them. Throws `not-installed`. */
+  prepare(site: Site): Promise<Command>;
+  /** Writes the configuration; again with other ports when the first were taken. */
+  configure(site: Site, settings: SiteSettings): Promise<void>;
+  /** Judges what the log has gained since the start. */
+  readLog(log: string, ports: SandboxPorts): StartState;
+  /** Makes accounts on the running server. */
+  addAccounts(site: Site, accounts: readonly SandboxAccount[]): Promise<void>;
+}
+
+export function localPartOf(account: SandboxAccount): string {
+  return account.jid.slice(0, account.jid.indexOf("@"));
+}

@@ -1,0 +1,184 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createCertificates } from "./certificates.js";
+import { ejabberd } from "./ejabberd.js";
+import { SandboxError } from "./errors.js";
+import { startGuard, type Guard } from "./guard.js";
+import { launch } from "./launch.js";
+import { createAccount, DOMAIN, resolveOptions, type ResolvedOptions } from "./options.js";
+import { releasePorts, reservePorts } from "./ports.js";
+import { prosody } from "./prosody.js";
+import type { Recipe } from "./recipe.js";
+import type { ServerProcess } from "./server-process.js";
+import { findServerUser, type ServerUser } from "./server-user.js";
+import { createSite, type Site } from "./site.js";
+import type { Sandbox, SandboxAccount, SandboxOptions, SandboxPorts, ServerKind } from "./types.js";
+
+const RECIPES = { prosody, ejabberd } as const satisfies Record<ServerKind, Recipe>;
+
+const HOST = "127.0.0.1";
+
+/** How often another process may take a port between our look and the server's, before we give up. */
+const PORT_TRIES = 5;
+
+/** What a sandbox is made of before its server runs for the first time. */
+interface Ground {
+  readonly config: ResolvedOptions;
+  readonly recipe: Recipe;
+  readonly user: ServerUser;
+  readonly site: Site;
+  readonly guard: Guard;
+}
+
+/**
+ * Starts a private server and waits until its ports are open and its accounts are there.
+ *
+ * @throws SandboxError, or the signal's reason; nothing is left behind then.
+ */
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const config = resolveOptions(options);
+  config.signal?.throwIfAborted();
+  const recipe = RECIPES[config.server];
+  const user = await findServerUser(config.server);
+  const site = await createSite(config.server, user);
+  const guard = startGuard(site.folder);
+  try {
+    return await openSandbox({ config, recipe, user, site, guard });
+  } catch (error) {
+    await guard.close();
+    throw error;
+  }
+}
+
+async function openSandbox(ground: Ground): Promise<Sandbox> {
+  const { config, recipe, site } = ground;
+  const command = await recipe.prepare(site);
+  const certificates = await createCertificates(site.folder);
+  await site.adopt("ca.pem", 0o644);
+  await site.adopt("server.pem", 0o644);
+  await site.adopt("server-key.pem", 0o600);
+  const run = (ports: SandboxPorts, signal?: AbortSignal): Promise<ServerProcess> =>
+    launch({
+      ...{ recipe, command, ports, signal, user: ground.user },
+      ...{ logFile: site.path(recipe.logFile), timeoutMs: config.timeoutMs },
+      onSpawn(server) {
+        ground.guard.watch(server.pid);
+        // Its number may soon be another's.
+        void server.exited.then(() => {
+          ground.guard.watch(undefined);
+        });
+      },
+    });
+
+  for (let tries = 1; ; tries += 1) {
+    const ports = await reservePorts();
+    let server: ServerProcess | undefined;
+    try {
+      await recipe.configure(site, { ports, certificates, settings: config.settings, components: config.components });
+      server = await run(ports, config.signal);
+      await recipe.addAccounts(site, config.accounts);
+      config.signal?.throwIfAborted();
+      return createSandbox(ground, { ports, certificates, server, run });
+    } catch (error) {
+      releasePorts(ports);
+      await server?.end(0);
+      if (!isPortTaken(error) || tries === PORT_TRIES) throw error;
+    }
+  }
+}
+
+interface Opened {
+  readonly ports: SandboxPorts;
+  readonly certificates: { readonly caFile: string; readonly ca: string };
+  readonly server: ServerProcess;
+  readonly run: (ports: SandboxPorts) => Promise<ServerProcess>;
+}
+
+function createSandbox(ground: Ground, opened: Opened): Sandbox {
+  const { config, recipe, site, guard } = ground;
+  const { ports, certificates } = opened;
+  const accounts: SandboxAccount[] = [...config.accounts];
+  let server = opened.server;
+  let stopping: Promise<void> | undefined;
+  let queue: Promise<unknown> = Promise.resolve();
+
+  /** Starts, stops and additions follow each other, whoever asks. */
+  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
+    const turn = queue.then(act);
+    queue = turn.catch(() => undefined);
+    return turn;
+  };
+  const unlessStopped = <T>(act: () => Promise<T>): Promise<T> =>
+    stopping === undefined ? inTurn(act) : Promise.reject(new SandboxError("stopped", "the sandbox was stopped"));
+
+  const halt = async (graceMs: number): Promise<void> => {
+    if (server.ending === undefined) await server.end(graceMs);
+  };
+  const start = async (): Promise<void> => {
+    if (server.ending !== undefined) server = await runAgain(opened);
+  };
+
+  return {
+    server: recipe.kind,
+    host: HOST,
+    domain: DOMAIN,
+    ports,
+    url: `xmpp://${HOST}:${ports.c2s}`,
+    websocketUrl: `ws://${HOST}:${ports.http}/xmpp-websocket`,
+    boshUrl: `http://${HOST}:${ports.http}/http-bind`,
+    caFile: certificates.caFile,
+    ca: certificates.ca,
+    components: config.components,
+    accounts,
+    logFile: site.path(recipe.logFile),
+    configFile: site.path(recipe.configFile),
+    get pid() {
+      return server.pid;
+    },
+    get running() {
+      return server.ending === undefined;
+    },
+    restart: () =>
+      unlessStopped(async () => {
+        await halt(recipe.stopGraceMs);
+        await start();
+      }),
+    halt: () => unlessStopped(() => halt(recipe.stopGraceMs)),
+    start: () => unlessStopped(start),
+    crash: () => unlessStopped(() => halt(0)),
+    addUser: (localPart) =>
+      unlessStopped(async () => {
+        const account = createAccount(localPart);
+        if (accounts.some(({ jid }) => jid === account.jid)) {
+          throw new SandboxError("refused", `${account.jid} exists already`);
+        }
+        await recipe.addAccounts(site, [account]);
+        accounts.push(account);
+        return account;
+      }),
+    stop() {
+      stopping ??= inTurn(async () => {
+        // Nothing of it is kept, so nothing is lost by not waiting for a clean stop.
+        await halt(0);
+        releasePorts(ports);
+        await guard.close();
+      });
+      return stopping;
+    },
+  };
+}
+
+/** On the same ports: who took one meanwhile may let go of it again. */
+async function runAgain({ ports, run }: Opened): Promise<ServerProcess> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await run(ports);
+    } catch (error) {
+      if (!isPortTaken(error) || tries === PORT_TRIES) throw error;
+      await sleep(500);
+    }
+  }
+}
+
+function isPortTaken(error: unknown): boolean {
+  return error instanceof SandboxError && error.code === "port-taken";
+}

@@ -1,0 +1,50 @@
+import { access, constants } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { execa } from "execa";
+import { SandboxError } from "./errors.js";
+import type { ServerKind } from "./types.js";
+
+/** Who the server runs as. */
+export interface ServerUser {
+  /** Set when we are root: the package's own user, since Prosody refuses to run as root. */
+  readonly switchTo?: { readonly name: string; readonly uid: number; readonly gid: number };
+}
+
+export async function findServerUser(kind: ServerKind): Promise<ServerUser> {
+  if (process.getuid?.() !== 0) return {};
+  const [uid, gid] = await Promise.all([idOf("-u", kind), idOf("-g", kind)]);
+  return { switchTo: { name: kind, uid, gid } };
+}
+
+/** Where `program` is, also in the `sbin` folders that an ordinary user's PATH leaves out. */
+export async function findProgram(program: string, kind: ServerKind): Promise<string> {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+  for (const folder of folders) {
+    const path = join(folder, program);
+    if (folder !== "" && (await isExecutable(path))) return path;
+  }
+  throw notInstalled(kind, `${program} is not there`);
+}
+
+export function notInstalled(kind: ServerKind, why: string): SandboxError {
+  return new SandboxError(
+    "not-installed",
+    `${why}: install ${kind} as Debian ships it, by \`npm run setup -- --servers ${kind}\` in a clone of Stanzapack ` +
+      `or by \`apt-get install ${kind}\``,
+  );
+}
+
+async function idOf(flag: string, kind: ServerKind): Promise<number> {
+  const result = await execa("id", [flag, kind], { reject: false });
+  if (result.failed) throw notInstalled(kind, `there is no user ${kind}`);
+  return Number(result.stdout);
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
