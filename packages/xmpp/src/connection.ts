@@ -30,8 +30,11 @@ export type IqHandler = (request: {
   readonly child: Element;
 }) => Element | undefined | Promise<Element | undefined>;
 
-/** Sees every inbound stanza that is not an iq answer, in the order of arrival; returns true when it took it. */
-export type StanzaHandler = (stanza: Element) => boolean;
+/**
+ * Sees every inbound stanza that is not an iq answer, in the order of arrival; returns true when it took it.
+ * `chars`: its length on the stream, in characters.
+ */
+export type StanzaHandler = (stanza: Element, chars?: number) => boolean;
 
 /**
  * One XMPP stream that keeps itself alive: a client's (RFC 6120) or a component's (XEP-0114).
@@ -83,6 +86,9 @@ export interface ClientConnectionOptions {
   readonly timeouts?: Partial<ConnectionTimeouts>;
   readonly reconnect?: Partial<ReconnectPolicy>;
   readonly streamManagement?: Partial<StreamManagementPolicy>;
+  /** Whether `start` keeps trying when the first attempt fails. Default false: the user sees what is wrong. */
+  readonly retryStart?: boolean;
+  readonly limits?: Partial<ConnectionLimits>;
 }
 
 export interface ComponentConnectionOptions {
@@ -92,6 +98,16 @@ export interface ComponentConnectionOptions {
   readonly port: number;
   readonly timeouts?: Partial<ConnectionTimeouts>;
   readonly reconnect?: Partial<ReconnectPolicy>;
+  /** Whether `start` keeps trying when the first attempt fails. Default true: servers start in any order. */
+  readonly retryStart?: boolean;
+  readonly limits?: Partial<ConnectionLimits>;
+}
+
+export interface ConnectionLimits {
+  /** Largest inbound stanza, in characters; a larger one ends the stream. Default 1,048,576. */
+  readonly maxStanzaChars: number;
+  /** Most bytes that wait for the socket while `writable` is true. Default 1,048,576. */
+  readonly maxWaitingBytes: number;
 }
 
 export interface ConnectionTimeouts {
@@ -117,4 +133,6 @@ export interface StreamManagementPolicy {
   readonly requestAfterMs: number;
   /** Most unacknowledged stanzas held; at it `writable` turns false, past twice it the session is not resumable. Default 400. */
   readonly maxQueue: number;
+  /** No answer to a request within so many ms: the connection counts as lost. Default 30,000. */
+  readonly answerMs: number;
 }

@@ -1,4 +1,3 @@
-import type { Connection } from "./connection.js";
 import type { StanzaError } from "./errors.js";
 
 /** Why a bytestream ended; `error` when it was not a clean close by either side. */
@@ -53,8 +52,12 @@ export interface InBandBytestreams {
     peer: string,
     options?: { sid?: string; blockSizeBytes?: number; timeoutMs?: number; signal?: AbortSignal },
   ): Promise<Bytestream>;
+  /**
+   * A message error that names no stream of ours: it proves nothing, the caller may probe (XEP-0199). Errors with the
+   * id or the sid of a stream end it, except those of type `wait`, which come here too: the peer may be back soon.
+   */
+  onError: ((from: string, error: StanzaError) => void) | undefined;
   /** Abandons every stream and takes its handlers off the connection. */
   dispose(): void;
 }
 
-export type CreateInBandBytestreams = (connection: Connection, options?: BytestreamOptions) => InBandBytestreams;

@@ -1,9 +1,14 @@
-export type { ByteCount, ByteMeter } from "./byte-meter.js";
+export { decodeBase64, decodedLength, encodeBase64 } from "./base64.node.js";
+export { createByteMeter } from "./byte-meter.js";
+export type { ByteCount, ByteMeter, ByteSource, SourcedByteMeter } from "./byte-meter.js";
+export { createClientConnection } from "./client-connection.js";
+export { createComponentConnection } from "./component-connection.js";
 export type {
   ClientConnectionOptions,
   ComponentConnectionOptions,
   Connection,
   ConnectionEvents,
+  ConnectionLimits,
   ConnectionState,
   ConnectionTimeouts,
   IqHandler,
@@ -12,6 +17,8 @@ export type {
   StanzaHandler,
   StreamManagementPolicy,
 } from "./connection.js";
+export { formatForm, parseForm } from "./data-forms.js";
+export type { DataForm, FormField } from "./data-forms.js";
 export { StanzaError, XmppError } from "./errors.js";
 export type { StanzaErrorType, XmppErrorCode } from "./errors.js";
 export type {
@@ -21,3 +28,9 @@ export type {
   InBandBytestreams,
   OpenRequest,
 } from "./in-band-bytestreams.js";
+export { bareJid, jid, JID } from "./jid.js";
+export { NS } from "./namespaces.js";
+export { createInBandBytestreams } from "./bytestreams.js";
+export { randomText } from "./random.js";
+export { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
+export { childElements, Element, escapeAttribute, escapeText, xml } from "./xml.js";

@@ -1,0 +1,27 @@
+/** RFC 4648 §4 with padding; the text holds no other character. */
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+export function encodeBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+/** Bytes that so many characters of canonical base64 decode to; checks nothing. */
+export function decodedLength(text: string): number {
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  return (text.length / 4) * 3 - padding;
+}
+
+/**
+ * The bytes of one base64 block, or `undefined` when it is not exactly that.
+ * XEP-0047 §7: characters outside the alphabet and padding inside are rejected, never skipped.
+ */
+export function decodeBase64(text: string): Uint8Array | undefined {
+  if (!BASE64.test(text)) return undefined;
+  const bytes = Buffer.from(text, "base64");
+  // RFC 4648 §3.5: bits that the padding leaves over must be zero, or two texts would mean the same bytes.
+  if (text.endsWith("=")) {
+    const tail = text.slice(-4);
+    if (Buffer.from(tail, "base64").toString("base64") !== tail) return undefined;
+  }
+  return bytes;
+}

@@ -1,0 +1,232 @@
+import { createBytestream, parseUnsignedShort, type ManagedBytestream } from "./bytestream.js";
+import type { Connection, StanzaHandler } from "./connection.js";
+import { StanzaError } from "./errors.js";
+import type { BytestreamEnd, BytestreamOptions, InBandBytestreams, OpenRequest } from "./in-band-bytestreams.js";
+import { NS } from "./namespaces.js";
+import { randomText } from "./random.js";
+import { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
+import { createUsedSids } from "./used-sids.js";
+import { xml, type Element } from "./xml.js";
+
+/** XEP-0047 §2.1: the largest a block may be. */
+const MAX_BLOCK_SIZE_BYTES = 65_535;
+/** When a peer wants smaller blocks it gives no figure to go by (XEP-0047 §2.1): quarters, down to this. */
+const SMALLEST_BLOCK_SIZE_BYTES = 256;
+const DEFAULTS = { maxBlockSizeBytes: MAX_BLOCK_SIZE_BYTES, maxStreams: 100_000, sidReuseMs: 3_600_000 };
+/** Most sids remembered after use: 250,000 opens an hour on one connection, about 40 MB. */
+const MAX_USED_SIDS = 250_000;
+/** `xs:NMTOKEN` of XEP-0047 §9 in its ASCII part, and bounded, since it is kept. */
+const SID = /^[\w.:-]{1,128}$/;
+
+/** The In-Band Bytestreams (XEP-0047) of one connection. Takes data stanzas before any other handler that comes later. */
+export function createInBandBytestreams(connection: Connection, options: BytestreamOptions = {}): InBandBytestreams {
+  const limits = { ...DEFAULTS, ...options };
+  const maxBlockSizeBytes = Math.min(limits.maxBlockSizeBytes, MAX_BLOCK_SIZE_BYTES);
+  const streams = new Map<string, ManagedBytestream>();
+  const used = createUsedSids(limits.sidReuseMs, MAX_USED_SIDS);
+  /** By peer, for errors that name no sid. */
+  const countByPeer = new Map<string, number>();
+
+  // A peer may not speak in another's stream, so the key begins with who sent it.
+  const keyOf = (peer: string, sid: string): string => `${peer} ${sid}`;
+
+  const add = (request: OpenRequest): ManagedBytestream => {
+    const key = keyOf(request.from, request.sid);
+    used.add(key, performance.now());
+    const stream = createBytestream(connection, request, () => {
+      streams.delete(key);
+      used.add(key, performance.now());
+      const left = (countByPeer.get(request.from) ?? 1) - 1;
+      if (left === 0) countByPeer.delete(request.from);
+      else countByPeer.set(request.from, left);
+    });
+    streams.set(key, stream);
+    countByPeer.set(request.from, (countByPeer.get(request.from) ?? 0) + 1);
+    return stream;
+  };
+
+  const checkOpen = (request: OpenRequest, blockSize: number | undefined): void => {
+    const { from, sid } = request;
+    if (blockSize === undefined || blockSize === 0 || !SID.test(sid)) {
+      throw new StanzaError("bad-request", "modify", "block-size must be 1 to 65535, sid a name token");
+    }
+    if (blockSize > maxBlockSizeBytes) {
+      throw new StanzaError("resource-constraint", "modify", `block-size is at most ${String(maxBlockSizeBytes)}`);
+    }
+    if (streams.has(keyOf(from, sid)) || used.has(keyOf(from, sid), performance.now())) {
+      throw new StanzaError("not-acceptable", "cancel", "this sid was used already");
+    }
+    if (streams.size >= limits.maxStreams) {
+      throw new StanzaError("resource-constraint", "wait", "too many bytestreams");
+    }
+    if (api.onOpen === undefined) throw new StanzaError("not-acceptable", "cancel");
+    api.onOpen(request);
+  };
+
+  const onOpenIq = (iq: Element, child: Element): void => {
+    const attrs = child.attrs as Record<string, string | undefined>;
+    const blockSize = parseUnsignedShort(attrs["block-size"]);
+    const request: OpenRequest = {
+      from: String(iq.attrs["from"]),
+      to: String(iq.attrs["to"] ?? connection.jid),
+      sid: attrs["sid"] ?? "",
+      blockSizeBytes: blockSize ?? 0,
+      stanza: attrs["stanza"] === "message" ? "message" : "iq",
+    };
+    let stream: ManagedBytestream;
+    try {
+      checkOpen(request, blockSize);
+      stream = add(request);
+    } catch (error) {
+      answer(iq, error instanceof StanzaError ? error : new StanzaError("internal-server-error", "wait"));
+      return;
+    }
+    answer(iq);
+    api.onStream?.(stream);
+  };
+
+  const onCloseIq = (iq: Element, child: Element): void => {
+    const stream = streams.get(keyOf(String(iq.attrs["from"]), String(child.attrs["sid"])));
+    if (stream === undefined) {
+      answer(iq, new StanzaError("item-not-found", "cancel"));
+      return;
+    }
+    answer(iq);
+    stream.end({ by: "peer" });
+  };
+
+  const onData = (stanza: Element, data: Element, chars: number): void => {
+    const stream = streams.get(`${String(stanza.attrs["from"])} ${String(data.attrs["sid"])}`);
+    const error =
+      stream === undefined
+        ? new StanzaError("item-not-found", "cancel")
+        : stream.onData(data.attrs["seq"] as string | undefined, data.text(), chars);
+    if (error !== undefined || stanza.name === "iq") answer(stanza, error);
+  };
+
+  const answer = (stanza: Element, error?: StanzaError): void => {
+    const { from, to, id } = stanza.attrs as Record<string, string | undefined>;
+    const reply = xml(stanza.name, { type: error === undefined ? "result" : "error", to: from, from: to, id });
+    if (error !== undefined) {
+      // The sid lets the sender know which of its streams is meant: message mode has no ids.
+      const data = stanza.getChild("data", NS.IBB);
+      if (data !== undefined) reply.append(xml("data", { xmlns: NS.IBB, sid: data.attrs["sid"], seq: data.attrs["seq"] }));
+      reply.append(formatStanzaError(error));
+    }
+    connection.sendElement(reply);
+  };
+
+  const onMessageError = (stanza: Element): boolean => {
+    const from = String(stanza.attrs["from"]);
+    const sid = stanza.getChild("data", NS.IBB)?.attrs["sid"] as string | undefined;
+    const stream = sid === undefined ? undefined : streams.get(keyOf(from, sid));
+    if (stream === undefined && !countByPeer.has(from)) return sid !== undefined;
+    const error = parseStanzaError(stanza);
+    // XEP-0047 §2.2: on errors of delivery (`wait`) suspend, on errors of the data close.
+    if (stream === undefined || error.type === "wait") api.onError?.(from, error);
+    else stream.endAndClose({ by: "peer", error });
+    return true;
+  };
+
+  const endAll = (end: BytestreamEnd): void => {
+    for (const stream of [...streams.values()]) stream.end(end);
+  };
+
+  const onStanza: StanzaHandler = (stanza, chars = 0) => {
+    const { name } = stanza;
+    if (name === "presence") return false;
+    const { type } = stanza.attrs as Record<string, string | undefined>;
+    if (name === "message" && type === "error") return onMessageError(stanza);
+    const child = firstChild(stanza);
+    if (child?.getNS() !== NS.IBB) return false;
+    if (name === "message") {
+      if (child.name !== "data") return false;
+      onData(stanza, child, chars);
+      return true;
+    }
+    if (type !== "set" || stanza.attrs["from"] === undefined || stanza.attrs["id"] === undefined) return false;
+    switch (child.name) {
+      case "open":
+        onOpenIq(stanza, child);
+        return true;
+      case "close":
+        onCloseIq(stanza, child);
+        return true;
+      case "data":
+        onData(stanza, child, chars);
+        return true;
+    }
+    return false;
+  };
+
+  const undos = [
+    connection.onStanza(onStanza),
+    connection.on("online", ({ resumed }) => {
+      // A client's new session is a stranger to its peers. A component keeps its address, and seq finds any hole.
+      if (!resumed && connection.kind === "client") endAll({ by: "transport" });
+    }),
+    connection.on("ended", () => {
+      endAll({ by: "transport" });
+    }),
+  ];
+
+  const api: InBandBytestreams = {
+    onOpen: undefined,
+    onStream: undefined,
+    onError: undefined,
+    async open(peer, { sid = randomText(4), blockSizeBytes = maxBlockSizeBytes, timeoutMs, signal } = {}) {
+      const largest = Math.min(blockSizeBytes, maxBlockSizeBytes);
+      const request: OpenRequest = { from: peer, to: connection.jid, sid, blockSizeBytes: largest, stanza: "message" };
+      if (streams.has(keyOf(peer, sid))) throw new StanzaError("not-acceptable", "cancel", "this sid is in use");
+      // Known before the answer comes: the peer's first data may be right behind it.
+      const stream = add(request);
+      try {
+        stream.agree(
+          await offer(connection, request, largest, {
+            ...(timeoutMs !== undefined && { timeoutMs }),
+            ...(signal !== undefined && { signal }),
+          }),
+        );
+        return stream;
+      } catch (error) {
+        // The peer may have accepted though its answer was late: it must not keep half a stream.
+        const unsure = !(error instanceof StanzaError);
+        stream[unsure ? "endAndClose" : "end"]({ by: "local" });
+        throw error;
+      }
+    },
+    dispose() {
+      for (const undo of undos) undo();
+      endAll({ by: "local" });
+    },
+  };
+  return api;
+}
+
+/** Without an array for each stanza: this is the hot path. */
+function firstChild(stanza: Element): Element | undefined {
+  for (const child of stanza.children) if (typeof child === "object") return child;
+  return undefined;
+}
+
+/** Opens with ever smaller blocks until the peer takes them (XEP-0047 §2.1); gives the size agreed. */
+async function offer(
+  connection: Connection,
+  request: OpenRequest,
+  blockSizeBytes: number,
+  options: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
+): Promise<number> {
+  const { from: peer, to: own, sid } = request;
+  const open = xml("open", { xmlns: NS.IBB, "block-size": String(blockSizeBytes), sid, stanza: "message" });
+  const iq = xml("iq", { type: "set", to: peer }, open);
+  if (connection.kind === "component") iq.attrs["from"] = own;
+  try {
+    await connection.request(iq, options);
+    return blockSizeBytes;
+  } catch (error) {
+    const smaller = error instanceof StanzaError && error.condition === "resource-constraint" && error.type === "modify";
+    const next = blockSizeBytes >> 2;
+    if (!smaller || next < SMALLEST_BLOCK_SIZE_BYTES) throw error;
+    return offer(connection, request, next, options);
+  }
+}

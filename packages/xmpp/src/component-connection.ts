@@ -1,0 +1,64 @@
+import { createHash } from "node:crypto";
+import { component } from "@xmpp/component";
+import type { ComponentConnectionOptions, Connection } from "./connection.js";
+import { NS } from "./namespaces.js";
+import { createStream } from "./stream.js";
+import { parseStreamError, toXmppError } from "./stream-errors.js";
+import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
+import { connectSocket } from "./stream-socket.node.js";
+import {
+  createSupervisedConnection,
+  type AttemptContext,
+  type Established,
+} from "./supervised-connection.js";
+import { escapeText } from "./xml.js";
+import type { XmppJsComponent } from "./xmpp-js.js";
+
+/** A component's connection (XEP-0114) to its server, kept alive. Nothing happens before `start`. */
+export function createComponentConnection(options: ComponentConnectionOptions): Connection {
+  return createSupervisedConnection({
+    kind: "component",
+    jid: options.domain,
+    // `conflict` is no verdict here: the server may still hold our own dead connection.
+    finalCodes: ["auth", "stopped", "aborted"],
+    retryStart: options.retryStart ?? true,
+    timeouts: options.timeouts,
+    reconnect: options.reconnect,
+    limits: options.limits,
+    attempt: (context) => attempt(options, context),
+    ownAddresses: () => [],
+  });
+}
+
+async function attempt(options: ComponentConnectionOptions, context: AttemptContext): Promise<Established> {
+  const { domain, secret, host, port } = options;
+  const service = `xmpp://${host}:${String(port)}`;
+  const entity = component({ service, domain, password: secret }) as XmppJsComponent;
+  const socket = await connectSocket({ host, port }, undefined, context.signal);
+  const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
+  const stream = createStream(entity, socket, { ...DEFAULT_PARSER_LIMITS, maxStanzaChars });
+  context.own(stream);
+
+  // XEP-0114 §3 hashes the UTF-8 of the secret; xmpp.js hashes the lower bytes of its UTF-16.
+  entity.authenticate = (id) => {
+    stream.write(`<handshake>${handshake(id, secret)}</handshake>`);
+    return Promise.resolve();
+  };
+  const accepted = new Promise<void>((resolve) => {
+    stream.route = (element) => {
+      if (element.is("error", NS.STREAM)) stream.fail(parseStreamError(element, "auth"));
+      else if (element.name === "handshake") resolve();
+    };
+  });
+
+  entity.open({ domain }).catch((error: unknown) => {
+    stream.fail(toXmppError(error, "stream"));
+  });
+  await accepted;
+  return { stream, jid: domain, resumed: false, first: "" };
+}
+
+/** XEP-0114 §3, example 3. */
+export function handshake(streamId: string, secret: string): string {
+  return escapeText(createHash("sha1").update(streamId + secret, "utf8").digest("hex"));
+}

@@ -1,0 +1,84 @@
+import type { RequestOptions } from "./connection.js";
+import { XmppError } from "./errors.js";
+import { jid } from "./jid.js";
+import { randomText } from "./random.js";
+import { parseStanzaError } from "./stanza-errors.js";
+import type { Element } from "./xml.js";
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+interface Pending {
+  readonly to: string | undefined;
+  readonly settle: (answer: Element | Error) => void;
+}
+
+/** The iqs we sent whose answers have not come (RFC 6120 §8.2.3). */
+export interface IqRequests {
+  /** `write` gets the iq with its id and sends it; false when that was impossible. */
+  request(iq: Element, options: RequestOptions, write: (iq: Element) => boolean): Promise<Element>;
+  /** Takes an iq of type `result` or `error`. */
+  onAnswer(iq: Element): void;
+  rejectAll(reason: XmppError): void;
+}
+
+/** `ownAddresses`: the addresses that mean the same as no `to`: own bare and full JID, and own server (RFC 6120 §8.1.2.1). */
+export function createIqRequests(ownAddresses: () => readonly string[]): IqRequests {
+  const pending = new Map<string, Pending>();
+  // A guessed id would let anybody answer; the sender is checked as well.
+  const prefix = randomText(3);
+  let next = 0;
+
+  const sameSender = (to: string | undefined, from: string | undefined): boolean => {
+    if (to === from) return true;
+    const own = ownAddresses();
+    if (to === undefined || own.includes(to)) return from === undefined || own.includes(from);
+    // A server may give back what was asked in another spelling.
+    return from !== undefined && prepared(to) === prepared(from);
+  };
+
+  return {
+    request(iq, { timeoutMs = DEFAULT_TIMEOUT_MS, signal }, write) {
+      return new Promise((resolve, reject) => {
+        if (signal?.aborted === true) {
+          reject(new XmppError("aborted", "the request was aborted", { cause: signal.reason }));
+          return;
+        }
+        const id = `${prefix}${(next++).toString(36)}`;
+        const settle = (answer: Element | Error): void => {
+          clearTimeout(timer);
+          signal?.removeEventListener("abort", onAbort);
+          pending.delete(id);
+          if (answer instanceof Error) reject(answer);
+          else resolve(answer);
+        };
+        const onAbort = (): void => {
+          settle(new XmppError("aborted", "the request was aborted", { cause: signal?.reason }));
+        };
+        const timer = setTimeout(() => {
+          settle(new XmppError("timeout", `no answer to an iq within ${String(timeoutMs)} ms`));
+        }, timeoutMs);
+        signal?.addEventListener("abort", onAbort, { once: true });
+        const to = iq.attrs["to"] as string | undefined;
+        pending.set(id, { to, settle });
+        iq.attrs["id"] = id;
+        if (!write(iq)) settle(new XmppError("disconnected", "not connected"));
+      });
+    },
+    onAnswer(iq) {
+      const request = pending.get(String(iq.attrs["id"]));
+      if (request === undefined || !sameSender(request.to, iq.attrs["from"] as string | undefined)) return;
+      request.settle(iq.attrs["type"] === "error" ? parseStanzaError(iq) : iq);
+    },
+    rejectAll(reason) {
+      for (const { settle } of [...pending.values()]) settle(reason);
+    },
+  };
+}
+
+function prepared(address: string): string {
+  try {
+    return jid(address).toString();
+  } catch {
+    return address;
+  }
+}

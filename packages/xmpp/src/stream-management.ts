@@ -1,0 +1,210 @@
+import type { StreamManagementPolicy } from "./connection.js";
+import { NS } from "./namespaces.js";
+import { splitStanzas } from "./split-stanzas.js";
+import { escapeAttribute, type Element } from "./xml.js";
+
+export const DEFAULT_STREAM_MANAGEMENT: StreamManagementPolicy = {
+  enabled: true,
+  requestEvery: 50,
+  requestAfterMs: 5_000,
+  maxQueue: 400,
+  answerMs: 30_000,
+};
+
+/** XEP-0198 §4: counters wrap at 2^32. */
+const WRAP = 2 ** 32;
+
+const REQUEST = `<r xmlns='${NS.SM}'/>`;
+
+export interface StreamManagementHooks {
+  /** Writes text to the stream that is up now. */
+  readonly write: (text: string) => void;
+  /** The queue fell below its bound again. */
+  readonly onRoom: () => void;
+  /** The server broke the protocol. The condition is told to it. */
+  readonly onBroken: (message: string, condition: string) => void;
+  /** No answer to our request for an acknowledgement in time: the connection is dead. */
+  readonly onSilence: () => void;
+}
+
+/**
+ * Stream Management (XEP-0198) of one session, over as many streams as it is resumed on.
+ * Counts and keeps what was sent until the server has it; works on text, so that the hot path never builds elements.
+ */
+export interface StreamManagement {
+  /** False when so much is unacknowledged that nothing more should be sent. */
+  readonly hasRoom: boolean;
+  /** The server would take this session back, as far as we know. */
+  readonly resumable: boolean;
+  readonly unackedCount: number;
+  /** Begins counting for a fresh session; gives the `<enable/>` to write. */
+  enable(): string;
+  /** Gives the `<resume/>` to write. */
+  resume(): string;
+  /** `<resumed/>` came: gives what must be sent again, or `undefined` when its `h` is impossible. */
+  onResumed(element: Element): string | undefined;
+  /** Counts an outbound text; gives what to append to it: a request for acknowledgement, or nothing. */
+  onSent(text: string, count: number): string;
+  /** Counts one inbound stanza as handled. */
+  onReceived(): void;
+  /** Takes `<r/>`, `<a/>`, `<enabled/>`, `<failed/>` of an established stream; false when it is none of them. */
+  onNonza(element: Element): boolean;
+  /** The acknowledgement to write: when asked, and before closing. Empty while not in use. */
+  acknowledgement(): string;
+  /** The stream is gone; timers stop, the session stays. */
+  suspend(): void;
+  /** The session is over: everything is forgotten. */
+  reset(): void;
+}
+
+export function createStreamManagement(
+  policy: StreamManagementPolicy,
+  hooks: StreamManagementHooks,
+): StreamManagement {
+  let counting = false;
+  let confirmed = false;
+  let id = "";
+  let received = 0;
+  /** The server's last `h`. */
+  let acked = 0;
+  let unackedCount = 0;
+  /** Undefined once it overflowed: the session cannot be resumed without a hole. */
+  let queue: { text: string; count: number }[] | undefined = [];
+  let sentSinceRequest = 0;
+  let requestTimer: NodeJS.Timeout | undefined;
+  let answerTimer: NodeJS.Timeout | undefined;
+
+  const stopTimers = (): void => {
+    clearTimeout(requestTimer);
+    clearTimeout(answerTimer);
+    requestTimer = answerTimer = undefined;
+  };
+
+  const reset = (): void => {
+    stopTimers();
+    counting = confirmed = false;
+    id = "";
+    received = acked = unackedCount = sentSinceRequest = 0;
+    queue = [];
+  };
+
+  const request = (): string => {
+    clearTimeout(requestTimer);
+    requestTimer = undefined;
+    sentSinceRequest = 0;
+    answerTimer ??= setTimeout(() => {
+      stopTimers();
+      hooks.onSilence();
+    }, policy.answerMs);
+    return REQUEST;
+  };
+
+  const scheduleRequest = (): void => {
+    if (!confirmed || unackedCount === 0) return;
+    requestTimer ??= setTimeout(() => {
+      hooks.write(request());
+    }, policy.requestAfterMs);
+  };
+
+  /** Takes what the server has from the queue's head; false when it claims more than was sent. */
+  const acknowledge = (text: string | undefined): boolean => {
+    const h = Number(text);
+    if (text === undefined || !/^\d{1,10}$/.test(text) || h >= WRAP) return false;
+    const news = (h - acked + WRAP) % WRAP;
+    if (news > unackedCount) return false;
+    const hadRoom = unackedCount < policy.maxQueue;
+    acked = h;
+    unackedCount -= news;
+    dropFromHead(news);
+    if (!hadRoom && unackedCount < policy.maxQueue) hooks.onRoom();
+    return true;
+  };
+
+  const dropFromHead = (news: number): void => {
+    if (queue === undefined) {
+      // All that the hole held has arrived, so a new queue is whole again.
+      if (unackedCount === 0) queue = [];
+      return;
+    }
+    let left = news;
+    let whole = 0;
+    for (const entry of queue) {
+      if (entry.count > left) break;
+      left -= entry.count;
+      whole++;
+    }
+    if (whole > 0) queue.splice(0, whole);
+    const [head] = queue;
+    if (left === 0 || head === undefined) return;
+    head.text = splitStanzas(head.text).slice(left).join("");
+    head.count -= left;
+  };
+
+  return {
+    get hasRoom() {
+      return unackedCount < policy.maxQueue;
+    },
+    get resumable() {
+      return id !== "" && queue !== undefined;
+    },
+    get unackedCount() {
+      return unackedCount;
+    },
+    enable() {
+      reset();
+      counting = true;
+      return `<enable xmlns='${NS.SM}' resume='true'/>`;
+    },
+    resume() {
+      return `<resume xmlns='${NS.SM}' h='${String(received)}' previd='${escapeAttribute(id)}'/>`;
+    },
+    onResumed(element) {
+      if (!acknowledge(element.attrs["h"] as string | undefined) || queue === undefined) return undefined;
+      const again = queue.map((entry) => entry.text).join("");
+      return again === "" ? "" : again + request();
+    },
+    onSent(text, count) {
+      if (!counting) return "";
+      unackedCount += count;
+      if (unackedCount > 2 * policy.maxQueue) queue = undefined;
+      queue?.push({ text, count });
+      if (!confirmed) return "";
+      sentSinceRequest += count;
+      if (sentSinceRequest >= policy.requestEvery) return request();
+      scheduleRequest();
+      return "";
+    },
+    onReceived() {
+      if (counting) received = (received + 1) % WRAP;
+    },
+    onNonza(element) {
+      if (element.getNS() !== NS.SM) return false;
+      switch (element.name) {
+        case "r":
+          hooks.write(this.acknowledgement());
+          return true;
+        case "a":
+          clearTimeout(answerTimer);
+          answerTimer = undefined;
+          if (!acknowledge(element.attrs["h"] as string | undefined)) {
+            // XEP-0198 §4: the server acknowledged more than we sent.
+            hooks.onBroken("the server acknowledged more stanzas than were sent", "undefined-condition");
+          }
+          scheduleRequest();
+          return true;
+        case "enabled":
+          confirmed = true;
+          id = /^(?:true|1)$/.test(String(element.attrs["resume"])) ? String(element.attrs["id"] ?? "") : "";
+          scheduleRequest();
+          return true;
+        case "failed":
+          reset();
+          return true;
+      }
+      return false;
+    },
+    acknowledgement: () => (counting ? `<a xmlns='${NS.SM}' h='${String(received)}'/>` : ""),
+    suspend: stopTimers,
+    reset,
+  };
+}

@@ -1,0 +1,328 @@
+import { EventEmitter } from "node:events";
+import { Element } from "./xml.js";
+
+/** RFC 6120 §4.9.3: the stream error to answer with. */
+export type ParseCondition = "not-well-formed" | "restricted-xml" | "policy-violation";
+
+export class ParseError extends Error {
+  override readonly name = "ParseError";
+  constructor(
+    readonly condition: ParseCondition,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface ParserLimits {
+  /** Largest stanza, in characters. Default 1,048,576: four times what servers let a client send. */
+  readonly maxStanzaChars: number;
+  /** Deepest nesting. Default 128: serializing an element recurses. */
+  readonly maxDepth: number;
+}
+
+export const DEFAULT_PARSER_LIMITS: ParserLimits = { maxStanzaChars: 1_048_576, maxDepth: 128 };
+
+const enum Mode {
+  text,
+  tag,
+  bang,
+  cdata,
+}
+
+const CDATA_START = "![CDATA[";
+const CDATA_END = "]]>";
+const WHITESPACE = /^[ \t\r\n]*$/;
+const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+
+/**
+ * Turns the text of one XML stream into elements, in time linear in its length whatever the chunks, and bounded.
+ * Emits what xmpp.js expects of its parser (`start`, `element`, `end`), but throws `ParseError` from `write`;
+ * after that, and after `stop`, it takes nothing more.
+ *
+ * ltx keeps an unfinished token and looks through all of it again with every chunk, so a long text costs its
+ * square; here the parts of a token are kept apart and joined once.
+ */
+export class StreamParser extends EventEmitter {
+  root: Element | null = null;
+  /** Length of the element emitted last, in characters. */
+  lastElementChars = 0;
+
+  readonly #limits: ParserLimits;
+  #cursor: Element | null = null;
+  #depth = 0;
+  #mode = Mode.text;
+  #held: string[] = [];
+  #quote = "";
+  #stopped = false;
+  /** Characters before the current chunk, and the position where the current stanza began, both since the start. */
+  #base = 0;
+  #stanzaStart = 0;
+
+  constructor(limits: ParserLimits = DEFAULT_PARSER_LIMITS) {
+    super();
+    this.#limits = limits;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#held = [];
+  }
+
+  /** xmpp.js calls it on its own parsers. */
+  end(): void {
+    this.stop();
+  }
+
+  write(data: string): void {
+    if (this.#stopped) return;
+    try {
+      this.#parse(data);
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+  }
+
+  #parse(data: string): void {
+    let pos = 0;
+    while (!this.#stopped) {
+      switch (this.#mode) {
+        case Mode.text: {
+          const lt = data.indexOf("<", pos);
+          if (lt < 0) return this.#hold(data, pos);
+          if (lt > pos || this.#held.length > 0) this.#onText(this.#take(data, pos, lt));
+          if (this.#depth <= 1) this.#stanzaStart = this.#base + lt;
+          pos = lt + 1;
+          this.#mode = Mode.tag;
+          break;
+        }
+        case Mode.tag: {
+          if (this.#held.length === 0 && pos < data.length && data.charCodeAt(pos) === 33 /* ! */) {
+            this.#mode = Mode.bang;
+            break;
+          }
+          const gt = this.#findTagEnd(data, pos);
+          if (gt < 0) return this.#hold(data, pos);
+          const tag = this.#take(data, pos, gt);
+          pos = gt + 1;
+          this.#mode = Mode.text;
+          this.#onTag(tag, this.#base + pos);
+          break;
+        }
+        case Mode.bang: {
+          const seen = this.#held.join("");
+          const more = data.slice(pos, pos + CDATA_START.length - seen.length);
+          if (!CDATA_START.startsWith(seen + more)) {
+            // RFC 6120 §11.1: no comments, no document type.
+            throw new ParseError("restricted-xml", "comments and declarations are not allowed in a stream");
+          }
+          if (seen.length + more.length < CDATA_START.length) return this.#hold(data, pos);
+          this.#held = [];
+          pos += more.length;
+          this.#mode = Mode.cdata;
+          break;
+        }
+        case Mode.cdata: {
+          const end = this.#findCdataEnd(data, pos);
+          if (end < 0) return this.#hold(data, pos);
+          const whole = this.#take(data, pos, end);
+          this.#appendText(whole.slice(0, -CDATA_END.length));
+          pos = end;
+          this.#mode = Mode.text;
+          break;
+        }
+      }
+    }
+  }
+
+  /** Keeps the unfinished rest of a chunk. */
+  #hold(data: string, pos: number): void {
+    this.#base += data.length;
+    const betweenStanzas = this.#mode === Mode.text && this.#depth <= 1;
+    if (betweenStanzas) {
+      if (!WHITESPACE.test(data.slice(pos))) throw new ParseError("not-well-formed", "text between stanzas");
+      return;
+    }
+    if (pos < data.length) this.#held.push(pos === 0 ? data : data.slice(pos));
+    this.#assertSize(this.#base);
+  }
+
+  #take(data: string, from: number, to: number): string {
+    const rest = data.slice(from, to);
+    if (this.#held.length === 0) return rest;
+    this.#held.push(rest);
+    const whole = this.#held.join("");
+    this.#held = [];
+    return whole;
+  }
+
+  #findTagEnd(data: string, from: number): number {
+    let pos = from;
+    while (pos < data.length) {
+      if (this.#quote !== "") {
+        const quote = data.indexOf(this.#quote, pos);
+        if (quote < 0) return -1;
+        this.#quote = "";
+        pos = quote + 1;
+        continue;
+      }
+      const c = data.charCodeAt(pos);
+      if (c === 62 /* > */) return pos;
+      if (c === 34 /* " */) this.#quote = '"';
+      else if (c === 39 /* ' */) this.#quote = "'";
+      else if (c === 60 /* < */) throw new ParseError("not-well-formed", "'<' inside a tag");
+      pos++;
+    }
+    return -1;
+  }
+
+  /** The position after `]]>`, which may have begun in an earlier chunk. */
+  #findCdataEnd(data: string, from: number): number {
+    let tail = "";
+    for (let i = this.#held.length - 1; i >= 0 && tail.length < 2; i--) {
+      tail = (this.#held[i] ?? "").slice(-2) + tail;
+    }
+    tail = tail.slice(-2);
+    const split = (tail + data.slice(from, from + 2)).indexOf(CDATA_END);
+    if (split >= 0) return from + split + CDATA_END.length - tail.length;
+    const end = data.indexOf(CDATA_END, from);
+    return end < 0 ? -1 : end + CDATA_END.length;
+  }
+
+  #assertSize(position: number): void {
+    if (position - this.#stanzaStart > this.#limits.maxStanzaChars) {
+      throw new ParseError(
+        "policy-violation",
+        `a stanza is longer than ${String(this.#limits.maxStanzaChars)} characters`,
+      );
+    }
+  }
+
+  #onText(text: string): void {
+    if (this.#depth <= 1) {
+      if (!WHITESPACE.test(text)) throw new ParseError("not-well-formed", "text between stanzas");
+      return;
+    }
+    this.#appendText(unescape(text));
+  }
+
+  #appendText(text: string): void {
+    if (this.#depth <= 1) throw new ParseError("not-well-formed", "text between stanzas");
+    if (text !== "") this.#cursor?.t(text);
+  }
+
+  #onTag(tag: string, position: number): void {
+    switch (tag.charCodeAt(0)) {
+      case 47 /* / */:
+        return this.#onClose(tag.slice(1).trimEnd(), position);
+      case 63 /* ? */:
+        // RFC 6120 §11.1: only the XML declaration, and only before the stream's header.
+        if (this.#depth > 0 || !tag.startsWith("?xml ")) {
+          throw new ParseError("restricted-xml", "processing instructions are not allowed in a stream");
+        }
+        return;
+    }
+    const selfClosing = tag.charCodeAt(tag.length - 1) === 47; /* / */
+    const element = parseTag(selfClosing ? tag.slice(0, -1) : tag);
+    if (++this.#depth > this.#limits.maxDepth) {
+      throw new ParseError("policy-violation", `elements are nested deeper than ${String(this.#limits.maxDepth)}`);
+    }
+    if (this.root === null) {
+      this.root = element;
+      this.#cursor = element;
+      this.emit("start", element);
+    } else {
+      // Stanzas are not appended to the stream's root: it would keep them all.
+      if (this.#depth > 2) this.#cursor?.cnode(element);
+      this.#cursor = element;
+    }
+    if (selfClosing) this.#onClose(element.name, position);
+  }
+
+  #onClose(name: string, position: number): void {
+    const element = this.#cursor;
+    if (element?.name !== name) {
+      throw new ParseError("not-well-formed", `</${name}> closes <${element?.name ?? ""}>`);
+    }
+    this.#depth--;
+    if (this.#depth > 1) {
+      this.#cursor = element.parent;
+      return;
+    }
+    if (this.#depth === 1) {
+      this.#assertSize(position);
+      this.#cursor = this.root;
+      element.parent = this.root;
+      this.lastElementChars = position - this.#stanzaStart;
+      this.emit("element", element);
+      return;
+    }
+    this.emit("end", element);
+    this.stop();
+  }
+}
+
+const isSpace = (c: number): boolean => c === 32 || c === 10 || c === 9 || c === 13;
+
+/** `name a="1" b='2'`, without the angle brackets. */
+function parseTag(tag: string): Element {
+  const length = tag.length;
+  let pos = 0;
+  while (pos < length && !isSpace(tag.charCodeAt(pos))) pos++;
+  const name = tag.slice(0, pos);
+  if (name === "" || /["'=&/]/.test(name)) throw new ParseError("not-well-formed", "a tag without a name");
+  const element = new Element(name);
+  const attrs = element.attrs as Record<string, string>;
+  for (;;) {
+    const before = pos;
+    while (pos < length && isSpace(tag.charCodeAt(pos))) pos++;
+    if (pos === length) return element;
+    const equals = tag.indexOf("=", pos);
+    if (equals < 0 || before === pos) throw new ParseError("not-well-formed", `an attribute of <${name}> is broken`);
+    const key = tag.slice(pos, equals).trimEnd();
+    pos = equals + 1;
+    while (pos < length && isSpace(tag.charCodeAt(pos))) pos++;
+    const quote = tag[pos];
+    const end = quote === '"' || quote === "'" ? tag.indexOf(quote, pos + 1) : -1;
+    if (end < 0 || key === "" || /[\s"'&/]/.test(key) || Object.hasOwn(attrs, key)) {
+      throw new ParseError("not-well-formed", `an attribute of <${name}> is broken`);
+    }
+    const value = tag.slice(pos + 1, end);
+    if (value.includes("<")) throw new ParseError("not-well-formed", `an attribute of <${name}> holds '<'`);
+    attrs[key] = unescape(value);
+    pos = end + 1;
+  }
+}
+
+function unescape(text: string): string {
+  if (!text.includes("&")) return text;
+  return text.replace(/&([^;&]{0,16})(;?)/g, (entity, name: string, semicolon: string) => {
+    const code = name.startsWith("#x")
+      ? parseDigits(name.slice(2), 16, /^[0-9a-fA-F]+$/)
+      : name.startsWith("#")
+        ? parseDigits(name.slice(1), 10, /^[0-9]+$/)
+        : undefined;
+    const character = code === undefined ? ENTITIES[name] : isXmlChar(code) ? String.fromCodePoint(code) : undefined;
+    if (semicolon === "" || character === undefined) {
+      throw new ParseError("not-well-formed", `bad entity ${entity.slice(0, 20)}`);
+    }
+    return character;
+  });
+}
+
+function parseDigits(digits: string, radix: number, allowed: RegExp): number {
+  return allowed.test(digits) ? Number.parseInt(digits, radix) : -1;
+}
+
+/** XML 1.0 §2.2, production 2. */
+function isXmlChar(code: number): boolean {
+  return (
+    code === 0x9 ||
+    code === 0xa ||
+    code === 0xd ||
+    (code >= 0x20 && code <= 0xd7ff) ||
+    (code >= 0xe000 && code <= 0xfffd) ||
+    (code >= 0x10000 && code <= 0x10ffff)
+  );
+}

@@ -1,0 +1,173 @@
+import { EventEmitter } from "node:events";
+import net from "node:net";
+import { StringDecoder } from "node:string_decoder";
+import tls from "node:tls";
+import type { ByteCount, ByteSource } from "./byte-meter.js";
+import { toXmppError } from "./stream-errors.js";
+
+export interface TlsOptions {
+  /** The domain the certificate must be for (RFC 6120 §13.7.2.1), also the server name asked for (SNI). */
+  readonly domain: string;
+  readonly secureContext?: tls.SecureContext | undefined;
+}
+
+/** TCP probes after so many ms of silence: a peer that vanished without a word is found at last. */
+const KEEP_ALIVE_MS = 30_000;
+
+/**
+ * One TCP connection of a stream, which may turn to TLS on the way, with the events that xmpp.js expects of a
+ * socket. `data` carries text: a character split across packets comes out whole.
+ */
+export class StreamSocket extends EventEmitter implements ByteSource {
+  /** xmpp.js asks for it. */
+  secure = false;
+  readonly #tcp = new net.Socket();
+  #current: net.Socket = this.#tcp;
+  #decoder = new StringDecoder("utf8");
+  #xmpp = { received: 0, sentBeforeTls: 0 };
+  #destroyed = false;
+
+  constructor() {
+    super();
+    this.#tcp.setNoDelay(true);
+    this.#tcp.setKeepAlive(true, KEEP_ALIVE_MS);
+    this.#listen(this.#tcp);
+    // Without any listener a late error would end the process.
+    this.on("error", ignore);
+  }
+
+  /** Resolves when TCP is connected; rejects with the socket's error. */
+  connect(host: string, port: number): Promise<void> {
+    return this.#until("connect", () => this.#tcp.connect({ host, port, noDelay: true }));
+  }
+
+  /** Resolves when TLS is up and the certificate is verified. What comes unencrypted after this call is not read as XMPP. */
+  async startTls({ domain, secureContext }: TlsOptions, direct = false): Promise<void> {
+    this.#unlisten(this.#tcp);
+    this.#xmpp.sentBeforeTls = this.#tcp.bytesWritten;
+    this.#decoder = new StringDecoder("utf8");
+    const secured = tls.connect({
+      socket: this.#tcp,
+      // An address cannot be a server name (RFC 6066 §3).
+      ...(net.isIP(domain) === 0 ? { servername: domain } : { host: domain }),
+      ...(secureContext && { secureContext }),
+      // XEP-0368 §3
+      ...(direct && { ALPNProtocols: ["xmpp-client"] }),
+    });
+    this.#current = secured;
+    this.#listen(secured);
+    // The TLS socket reports the errors of the one below; without a listener Node would throw them.
+    this.#tcp.on("error", ignore);
+    await this.#until("secureConnect", () => undefined);
+    this.secure = true;
+  }
+
+  #until(event: string, begin: () => void): Promise<void> {
+    const socket = this.#current;
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void) => () => {
+        socket.off(event, onEvent);
+        this.off("error", onError);
+        this.off("close", onClose);
+        settle();
+      };
+      const onEvent = finish(resolve);
+      const onError = (error: Error): void => {
+        finish(() => {
+          reject(error);
+        })();
+      };
+      const onClose = finish(() => {
+        reject(new Error("the connection was closed"));
+      });
+      socket.on(event, onEvent);
+      this.on("error", onError);
+      this.on("close", onClose);
+      begin();
+    });
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#xmpp.received += chunk.length;
+    const text = this.#decoder.write(chunk);
+    if (text !== "") this.emit("data", text);
+  };
+  readonly #onDrain = (): void => void this.emit("drain");
+  readonly #onClose = (): void => void this.emit("close");
+  readonly #onError = (error: Error): void => void this.emit("error", error);
+
+  #listen(socket: net.Socket): void {
+    socket.on("data", this.#onData).on("drain", this.#onDrain).on("close", this.#onClose).on("error", this.#onError);
+  }
+
+  #unlisten(socket: net.Socket): void {
+    socket.off("data", this.#onData).off("drain", this.#onDrain).off("close", this.#onClose).off("error", this.#onError);
+  }
+
+  write(text: string, done?: (error?: Error | null) => void): boolean {
+    return this.#current.write(text, "utf8", done);
+  }
+
+  /** Bytes that wait for the kernel. */
+  get waitingBytes(): number {
+    return this.#current.writableLength;
+  }
+
+  get received(): ByteCount {
+    return { xmpp: this.#xmpp.received, socket: this.#tcp.bytesRead };
+  }
+
+  get sent(): ByteCount {
+    const current = this.#current;
+    const xmpp = current === this.#tcp ? current.bytesWritten : this.#xmpp.sentBeforeTls + current.bytesWritten;
+    return { xmpp, socket: this.#tcp.bytesWritten };
+  }
+
+  /** xmpp.js calls it to hang up. */
+  end(): void {
+    this.#current.end();
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#current.destroy();
+    this.#tcp.destroy();
+  }
+}
+
+const ignore = (): void => undefined;
+
+/** Trusts `ca` besides the authorities that Node trusts; `undefined` without one, for Node's default context. */
+export function createSecureContext(ca: string | undefined): tls.SecureContext | undefined {
+  if (ca === undefined) return undefined;
+  return tls.createSecureContext({ ca: [...tls.rootCertificates, ca] });
+}
+
+/** A connected socket, with TLS from the first byte if asked for; rejects with `XmppError`, at once when the signal aborts. */
+export async function connectSocket(
+  { host, port }: { readonly host: string; readonly port: number },
+  tlsFirst: TlsOptions | undefined,
+  signal: AbortSignal,
+): Promise<StreamSocket> {
+  signal.throwIfAborted();
+  const socket = new StreamSocket();
+  const onAbort = (): void => {
+    socket.destroy();
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  let stage: "connect" | "tls" = "connect";
+  try {
+    await socket.connect(host, port);
+    if (tlsFirst !== undefined) {
+      stage = "tls";
+      await socket.startTls(tlsFirst, true);
+    }
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw signal.aborted ? signal.reason : toXmppError(error, stage);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,114 @@
+import { XmppError } from "./errors.js";
+import { formatStreamError, toXmppError } from "./stream-errors.js";
+import { ParseError, StreamParser, type ParserLimits } from "./stream-parser.js";
+import type { StreamSocket } from "./stream-socket.node.js";
+import type { Element } from "./xml.js";
+import type { XmppJsEntity } from "./xmpp-js.js";
+
+/** Takes an inbound top-level element and its length in characters. */
+export type ElementRoute = (element: Element, chars: number) => void;
+
+/**
+ * One XMPP stream over one socket, from the first header to its end; never used twice. xmpp.js writes the headers
+ * and does SASL or the component's handshake; what it does badly is replaced here.
+ */
+export interface Stream {
+  readonly socket: StreamSocket;
+  readonly entity: XmppJsEntity;
+  /** Where elements go: negotiation first, the connection's handlers later. */
+  route: ElementRoute;
+  /** Called once, with why. */
+  onEnd: ((reason: XmppError) => void) | undefined;
+  readonly ended: boolean;
+  /** What is being done: it tells what a socket's error means. */
+  stage: "tls" | "stream";
+  /** Hands an element to xmpp.js's own handlers. */
+  toXmppJs(element: Element): void;
+  write(text: string): void;
+  /** Ends it at once; `condition` is told to the peer first (RFC 6120 §4.9). */
+  fail(reason: XmppError, condition?: string): void;
+  /** Closes the stream as RFC 6120 §4.4 asks, at the latest after so many ms. `reason` goes to `onEnd`. */
+  close(reason: XmppError, withinMs: number): Promise<void>;
+}
+
+export function createStream(entity: XmppJsEntity, socket: StreamSocket, limits: ParserLimits): Stream {
+  let parser: StreamParser | undefined;
+  let ended = false;
+  let onPeerClosed: (() => void) | undefined;
+  const stockOnElement = entity._onElement.bind(entity);
+
+  const stream: Stream = {
+    socket,
+    entity,
+    route: () => undefined,
+    onEnd: undefined,
+    stage: "stream",
+    get ended() {
+      return ended;
+    },
+    toXmppJs: stockOnElement,
+    write(text) {
+      if (!ended) socket.write(text);
+    },
+    fail(reason, condition) {
+      if (ended) return;
+      ended = true;
+      parser?.stop();
+      if (condition !== undefined) socket.write(formatStreamError(condition));
+      // What was written is with the kernel already, unless the peer has long stopped reading.
+      socket.destroy();
+      onPeerClosed?.();
+      stream.onEnd?.(reason);
+    },
+    async close(reason, withinMs) {
+      if (ended) return;
+      const peerClosed = new Promise<void>((resolve) => (onPeerClosed = resolve));
+      const timer = setTimeout(() => onPeerClosed?.(), withinMs);
+      socket.write("</stream:stream>");
+      await peerClosed;
+      clearTimeout(timer);
+      stream.fail(reason);
+    },
+  };
+
+  // xmpp.js has its own loop without backoff, which also tries refused credentials for ever.
+  entity.reconnect.stop();
+  // Its waits get no timer of their own: the deadline to online covers them, and nothing is left running.
+  entity.timeout = 0;
+  entity.Parser = class extends StreamParser {
+    constructor() {
+      super(limits);
+      // One parser per stream header: what the peer sent before a restart is not read as what comes after.
+      parser?.stop();
+      // eslint-disable-next-line @typescript-eslint/no-this-alias
+      parser = this;
+    }
+  };
+  entity._onData = (text) => {
+    try {
+      parser?.write(text);
+    } catch (error) {
+      // Thrown on, it would leave the socket's data handler and end the process.
+      stream.fail(toXmppError(error, "stream"), error instanceof ParseError ? error.condition : "internal-server-error");
+    }
+  };
+  entity._onElement = (element) => {
+    stream.route(element, parser?.lastElementChars ?? 0);
+  };
+  const onError = (error: unknown): void => {
+    stream.fail(toXmppError(error, stream.stage));
+  };
+  entity.on("error", onError);
+  socket.on("error", onError);
+  entity.on("close", () => {
+    if (onPeerClosed !== undefined) return onPeerClosed();
+    if (ended) return;
+    socket.write("</stream:stream>");
+    stream.fail(new XmppError("disconnected", "the server closed the stream"));
+  });
+  socket.on("close", () => {
+    stream.fail(new XmppError("disconnected", "the connection was closed"));
+  });
+  entity._attachSocket(socket);
+  return stream;
+}

@@ -1,0 +1,361 @@
+import pRetry from "p-retry";
+import { createByteMeter, type SourcedByteMeter } from "./byte-meter.js";
+import type {
+  Connection,
+  ConnectionEvents,
+  ConnectionLimits,
+  ConnectionState,
+  ConnectionTimeouts,
+  ReconnectPolicy,
+  StanzaHandler,
+} from "./connection.js";
+import { XmppError, type XmppErrorCode } from "./errors.js";
+import { createIqHandlers } from "./iq-handlers.js";
+import { createIqRequests } from "./iq-requests.js";
+import { createListeners } from "./listeners.js";
+import { NS } from "./namespaces.js";
+import type { Stream } from "./stream.js";
+import { parseStreamError } from "./stream-errors.js";
+import type { StreamManagement, StreamManagementHooks } from "./stream-management.js";
+import { backoffMs, sleep } from "./timing.js";
+import { warn } from "./warn.node.js";
+import type { Element } from "./xml.js";
+
+const DEFAULT_TIMEOUTS: ConnectionTimeouts = { onlineMs: 15_000, closeMs: 2_000 };
+const DEFAULT_RECONNECT: ReconnectPolicy = { minMs: 500, maxMs: 10_000 };
+export const DEFAULT_LIMITS: ConnectionLimits = { maxStanzaChars: 1_048_576, maxWaitingBytes: 1_048_576 };
+
+/** What a way of connecting gives when its stream can be used. */
+export interface Established {
+  readonly stream: Stream;
+  readonly jid: string;
+  readonly resumed: boolean;
+  /** Written before anything else: what a resumed session must send again, or what begins a new one. */
+  readonly first: string;
+}
+
+export interface AttemptContext {
+  readonly meter: SourcedByteMeter;
+  /** Must be called with the stream as soon as there is one, so that the deadline and `stop` can end it. */
+  readonly own: (stream: Stream) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface SupervisedOptions {
+  readonly kind: "client" | "component";
+  /** Known before the first stream: a component's domain. */
+  readonly jid: string;
+  /** Which faults end it; others are tried again. */
+  readonly finalCodes: readonly XmppErrorCode[];
+  readonly retryStart: boolean;
+  readonly timeouts: Partial<ConnectionTimeouts> | undefined;
+  readonly reconnect: Partial<ReconnectPolicy> | undefined;
+  readonly limits: Partial<ConnectionLimits> | undefined;
+  /** One attempt: from nothing to a stream that can be used. */
+  readonly attempt: (context: AttemptContext) => Promise<Established>;
+  readonly ownAddresses: (jid: string) => readonly string[];
+  readonly streamManagement?: (hooks: StreamManagementHooks) => StreamManagement;
+}
+
+/** Keeps one connection alive over all its streams: the part that clients and components share. */
+export function createSupervisedConnection(options: SupervisedOptions): Connection {
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+  const policy = { ...DEFAULT_RECONNECT, ...options.reconnect };
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const meter = createByteMeter();
+  const events = createListeners<ConnectionEvents>();
+  const stanzaHandlers = new Set<{ readonly handler: StanzaHandler }>();
+  const life = new AbortController();
+
+  let jid = options.jid;
+  let state: ConnectionState = "idle";
+  /** The stream that is online. */
+  let stream: Stream | undefined;
+  /** The stream that is being negotiated or online. */
+  let owned: Stream | undefined;
+  let session = 0;
+  let failures = 0;
+  let onlineSince = 0;
+  /** A `send` was told to wait, so somebody waits for `drain`. */
+  let blocked = false;
+  let started: Promise<void> | undefined;
+  let running: Promise<void> = Promise.resolve();
+  let ended = false;
+
+  const requests = createIqRequests(() => options.ownAddresses(jid));
+  const iqHandlers = createIqHandlers(() => jid);
+
+  const management = options.streamManagement?.({
+    write: (text) => stream?.write(text),
+    onRoom: () => {
+      signalDrain();
+    },
+    onBroken: (message, condition) => {
+      management?.reset();
+      owned?.fail(new XmppError("protocol", message), condition);
+    },
+    onSilence: () => owned?.fail(new XmppError("timeout", "the server stopped answering")),
+  });
+
+  const hasRoom = (): boolean => {
+    if (stream === undefined) return false;
+    if (stream.socket.waitingBytes <= limits.maxWaitingBytes && management?.hasRoom !== false) return true;
+    blocked = true;
+    return false;
+  };
+
+  const signalDrain = (): void => {
+    if (!blocked || !hasRoom()) return;
+    blocked = false;
+    events.emit("drain");
+  };
+
+  const send = (stanzas: string, count = 1): boolean => {
+    if (stream === undefined) return false;
+    stream.socket.write(management === undefined ? stanzas : stanzas + management.onSent(stanzas, count));
+    return hasRoom();
+  };
+
+  const sendElement = (stanza: Element): boolean => {
+    // XEP-0114 §3: a component's stanzas name their sender.
+    if (options.kind === "component") stanza.attrs["from"] ??= jid;
+    return send(stanza.toString());
+  };
+
+  const onElement = (element: Element, chars: number): void => {
+    const { name } = element;
+    if (name === "message" || name === "iq" || name === "presence") {
+      management?.onReceived();
+      onStanza(element, chars);
+      return;
+    }
+    if (management?.onNonza(element) === true) return;
+    if (element.is("error", NS.STREAM)) {
+      owned?.fail(parseStreamError(element, "protocol"));
+    }
+  };
+
+  const onStanza = (stanza: Element, chars: number): void => {
+    const type = stanza.attrs["type"] as string | undefined;
+    if (stanza.name === "iq" && (type === "result" || type === "error")) {
+      requests.onAnswer(stanza);
+      return;
+    }
+    for (const { handler } of stanzaHandlers) {
+      try {
+        if (handler(stanza, chars)) return;
+      } catch (error) {
+        warn("a stanza handler failed", error);
+      }
+    }
+    if (stanza.name !== "iq") return;
+    const ofSession = session;
+    iqHandlers.onRequest(stanza, (answer) => {
+      // A later session's server never saw the question.
+      if (ofSession === session) sendElement(answer);
+    });
+  };
+
+  const attempt = async (): Promise<XmppError> => {
+    state = "connecting";
+    const cancel = new AbortController();
+    let stopCounting: (() => void) | undefined;
+    let onEnded: ((reason: XmppError) => void) | undefined;
+    const over = new Promise<XmppError>((resolve) => (onEnded = resolve));
+    const abandon = (reason: XmppError): void => {
+      cancel.abort(reason);
+      owned?.fail(reason);
+    };
+    const deadline = setTimeout(() => {
+      abandon(new XmppError("timeout", `not online within ${String(timeouts.onlineMs)} ms`));
+    }, timeouts.onlineMs);
+    const onLifeEnd = (): void => {
+      abandon(life.signal.reason as XmppError);
+    };
+    life.signal.addEventListener("abort", onLifeEnd, { once: true });
+    try {
+      const established = await Promise.race([
+        options.attempt({
+          meter,
+          signal: cancel.signal,
+          own: (fresh) => {
+            owned = fresh;
+            stopCounting = meter.add(fresh.socket);
+            fresh.onEnd = (reason) => {
+              stopCounting?.();
+              onEnded?.(reason);
+            };
+            if (cancel.signal.aborted) fresh.fail(cancel.signal.reason as XmppError);
+          },
+        }),
+        over.then((reason) => Promise.reject(reason)),
+        new Promise<never>((_, reject) => {
+          cancel.signal.addEventListener("abort", () => {
+            reject(cancel.signal.reason as XmppError);
+          });
+        }),
+      ]);
+      clearTimeout(deadline);
+      // The stream may have ended between its last answer and this turn of the loop.
+      if (established.stream.ended) throw await over;
+      goOnline(established);
+      return await over;
+    } finally {
+      clearTimeout(deadline);
+      life.signal.removeEventListener("abort", onLifeEnd);
+      owned?.fail(new XmppError("disconnected", "the attempt failed"));
+      owned = undefined;
+    }
+  };
+
+  const goOnline = (established: Established): void => {
+    if (!established.resumed) {
+      session++;
+      requests.rejectAll(new XmppError("disconnected", "the session was lost"));
+    }
+    stream = established.stream;
+    stream.stage = "stream";
+    stream.route = onElement;
+    stream.socket.on("drain", signalDrain);
+    jid = established.jid;
+    state = "online";
+    onlineSince = performance.now();
+    blocked = false;
+    if (established.first !== "") stream.write(established.first);
+    events.emit("online", { jid, resumed: established.resumed });
+  };
+
+  const goOffline = (reason: XmppError): void => {
+    const wasOnline = stream !== undefined;
+    stream?.socket.off("drain", signalDrain);
+    stream = undefined;
+    // A stanza that breaks the rules would come again with the old session, for ever.
+    if (reason.code === "protocol") management?.reset();
+    management?.suspend();
+    if (management?.resumable !== true) {
+      requests.rejectAll(new XmppError("disconnected", "the connection was lost", { cause: reason }));
+    }
+    state = "offline";
+    if (!wasOnline) {
+      failures++;
+      return;
+    }
+    // A server that takes us and throws us out again deserves the growing delay too.
+    failures = performance.now() - onlineSince < policy.maxMs ? failures + 1 : 0;
+    events.emit("offline", { reason });
+  };
+
+  const end = (reason: XmppError): void => {
+    if (ended) return;
+    ended = true;
+    state = "stopped";
+    life.abort(reason);
+    management?.reset();
+    requests.rejectAll(reason);
+    events.emit("ended", reason);
+  };
+
+  const run = (onFirst: (error?: XmppError) => void): Promise<void> => {
+    let first = true;
+    const undoFirst = events.on("online", () => {
+      undoFirst();
+      first = false;
+      onFirst();
+    });
+    const isFinal = (reason: XmppError): boolean =>
+      options.finalCodes.includes(reason.code) || (first && !options.retryStart);
+    return pRetry(
+      async () => {
+        let reason: XmppError;
+        try {
+          reason = await attempt();
+        } catch (error) {
+          reason = error instanceof XmppError ? error : new XmppError("unreachable", String(error), { cause: error });
+        }
+        goOffline(reason);
+        throw reason;
+      },
+      {
+        retries: Number.POSITIVE_INFINITY,
+        minTimeout: 0,
+        signal: life.signal,
+        // p-retry's own delays have no full jitter.
+        onFailedAttempt: async ({ error }) => {
+          if (isFinal(error as XmppError)) return;
+          await sleep(backoffMs(policy, Math.max(0, failures - 1), Math.random()), life.signal);
+        },
+        shouldRetry: ({ error }) => !isFinal(error as XmppError),
+      },
+    ).catch((error: unknown) => {
+      undoFirst();
+      const reason = life.signal.aborted ? (life.signal.reason as XmppError) : (error as XmppError);
+      end(reason);
+      if (first) onFirst(reason);
+    });
+  };
+
+  return {
+    kind: options.kind,
+    get jid() {
+      return jid;
+    },
+    get state() {
+      return state;
+    },
+    get writable() {
+      return hasRoom();
+    },
+    meter,
+    start({ signal } = {}) {
+      if (started !== undefined) return started;
+      if (ended) return Promise.reject(new XmppError("stopped", "the connection was stopped"));
+      started = new Promise((resolve, reject) => {
+        const onAbort = (): void => {
+          end(new XmppError("aborted", "the start was aborted", { cause: signal?.reason }));
+        };
+        if (signal?.aborted === true) {
+          onAbort();
+          reject(life.signal.reason as XmppError);
+          return;
+        }
+        signal?.addEventListener("abort", onAbort, { once: true });
+        running = run((error) => {
+          signal?.removeEventListener("abort", onAbort);
+          if (error === undefined) resolve();
+          else reject(error);
+        });
+      });
+      return started;
+    },
+    async stop() {
+      const reason = new XmppError("stopped", "the connection was stopped");
+      const last = stream;
+      if (last !== undefined && !ended) {
+        // XEP-0198 §4: tell what was handled before closing.
+        last.write(management?.acknowledgement() ?? "");
+        stream = undefined;
+        state = "offline";
+        await last.close(reason, timeouts.closeMs);
+        events.emit("offline", { reason });
+      }
+      end(reason);
+      await running;
+    },
+    send,
+    sendElement,
+    request(iq, requestOptions = {}) {
+      return requests.request(iq, requestOptions, (ready) => {
+        if (stream === undefined) return false;
+        sendElement(ready);
+        return true;
+      });
+    },
+    onIq: (type, ns, name, handler) => iqHandlers.add(type, ns, name, handler),
+    onStanza(handler) {
+      const entry = { handler };
+      stanzaHandlers.add(entry);
+      return () => void stanzaHandlers.delete(entry);
+    },
+    on: (event, listener) => events.on(event, listener),
+  };
+}
