@@ -31,12 +31,22 @@ export async function createCertificates(folder: string): Promise<Certificates> 
   const keyFile = join(folder, "server-key.pem");
   await openssl([
     ...[...NEW_KEY, "-days", VALID_DAYS, "-subj", "/CN=Stanzapack sandbox authority"],
-    ...["-addext", "basicConstraints=critical,CA:TRUE,pathlen:0", "-addext", "keyUsage=critical,keyCertSign,cRLSign"],
+    ...[
+      "-addext",
+      "basicConstraints=critical,CA:TRUE,pathlen:0",
+      "-addext",
+      "keyUsage=critical,keyCertSign,cRLSign",
+    ],
     ...["-keyout", caKeyFile, "-out", caFile],
   ]);
   await openssl([
     ...[...NEW_KEY, "-days", VALID_DAYS, "-subj", `/CN=${DOMAIN}`, "-CA", caFile, "-CAkey", caKeyFile],
-    ...["-addext", `subjectAltName=DNS:${DOMAIN},IP:127.0.0.1`, "-addext", "basicConstraints=critical,CA:FALSE"],
+    ...[
+      "-addext",
+      `subjectAltName=DNS:${DOMAIN},IP:127.0.0.1`,
+      "-addext",
+      "basicConstraints=critical,CA:FALSE",
+    ],
     ...["-addext", "keyUsage=critical,digitalSignature", "-addext", "extendedKeyUsage=serverAuth"],
     ...["-keyout", keyFile, "-out", certificateFile],
   ]);
@@ -46,8 +56,14 @@ export async function createCertificates(folder: string): Promise<Certificates> 
 
 async function openssl(args: readonly string[]): Promise<void> {
   // `-config /dev/null`: a machine's own openssl.cnf may add extensions twice.
-  const result = await execa("openssl", [...args, "-config", "/dev/null"], { reject: false, stdin: "ignore" });
+  const result = await execa("openssl", [...args, "-config", "/dev/null"], {
+    reject: false,
+    stdin: "ignore",
+  });
   if (result.failed) {
-    throw new SandboxError("not-installed", `openssl 3 is needed for the certificates: ${result.stderr || result.message}`);
+    throw new SandboxError(
+      "not-installed",
+      `openssl 3 is needed for the certificates: ${result.stderr || result.message}`,
+    );
   }
 }

@@ -10,7 +10,14 @@ export function callApi(socketPath: string, command: string, args: object): Prom
     const body = JSON.stringify(args);
     const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const call = request({ socketPath, path: `/api/${command}`, method: "POST", agent: false, headers, signal });
+    const call = request({
+      socketPath,
+      path: `/api/${command}`,
+      method: "POST",
+      agent: false,
+      headers,
+      signal,
+    });
     call.on("error", (cause) => {
       reject(new SandboxError("refused", `ejabberd's ${command} failed: ${cause.message}`, { cause }));
     });
@@ -20,7 +27,10 @@ export function callApi(socketPath: string, command: string, args: object): Prom
       response.on("data", (chunk: string) => (text += chunk));
       response.on("end", () => {
         if (response.statusCode === 200) resolve(text);
-        else reject(new SandboxError("refused", `ejabberd's ${command} answered ${response.statusCode}: ${text}`));
+        else
+          reject(
+            new SandboxError("refused", `ejabberd's ${command} answered ${response.statusCode}: ${text}`),
+          );
       });
     });
     call.end(body);

@@ -32,7 +32,10 @@ export const ejabberd: Recipe = {
   async prepare(site) {
     // sockaddr_un holds 108 bytes, the last of them 0.
     if (Buffer.byteLength(site.path(API_SOCKET)) > 107) {
-      throw new SandboxError("bad-option", `the folder for temporary files has too long a name: ${site.folder}`);
+      throw new SandboxError(
+        "bad-option",
+        `the folder for temporary files has too long a name: ${site.folder}`,
+      );
     }
     const program = await findProgram("erl", "ejabberd");
     const libraries = await findLibraries();
@@ -120,7 +123,11 @@ function withSite(base: YamlMap, site: Site, settings: SiteSettings): YamlMap {
       { ...c2s, port: ports.c2s, ip },
       { ...http, port: ports.http, ip },
       { module: "ejabberd_service", port: ports.component, ip, hosts },
-      { module: "ejabberd_http", port: `unix:${site.path(API_SOCKET)}`, request_handlers: { "/api": "mod_http_api" } },
+      {
+        module: "ejabberd_http",
+        port: `unix:${site.path(API_SOCKET)}`,
+        request_handlers: { "/api": "mod_http_api" },
+      },
     ],
     api_permissions: {
       "sandbox accounts": { from: ["mod_http_api"], who: "all", what: ["register", "load"] },
@@ -133,13 +140,8 @@ function withSite(base: YamlMap, site: Site, settings: SiteSettings): YamlMap {
 async function renderAccount(account: SandboxAccount): Promise<string> {
   const { salt, iterations, storedKey, serverKey } = await deriveScram(account.password);
   const keys = `<<"${storedKey.toString("base64")}">>,<<"${serverKey.toString("base64")}">>`;
-  const scram = `{scram,${keys},<<"${saltForEjabberd(salt)}">>,sha,${iterations}}`;
+  const scram = `{scram,${keys},<<"${salt.toString("base64")}">>,sha,${iterations}}`;
   return `{passwd,{<<"${localPartOf(account)}">>,<<"${DOMAIN}">>},${scram}}.\n`;
-}
-
-/** It keeps the salt in base64 and hashes with the bytes; Prosody hashes with the text that it keeps. */
-function saltForEjabberd(salt: string): string {
-  return Buffer.from(salt).toString("base64");
 }
 
 /** What the package's own script sets: the folder differs by processor. */

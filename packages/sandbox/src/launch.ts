@@ -43,7 +43,10 @@ export async function launch(options: Launch): Promise<ServerProcess> {
       const ending = server.ending;
       const state = recipe.readLog(await readFrom(logFile, logStart), ports);
       if (state === "port-taken") {
-        throw new SandboxError("port-taken", `${recipe.kind} found a port taken, of ${Object.values(ports).join(", ")}`);
+        throw new SandboxError(
+          "port-taken",
+          `${recipe.kind} found a port taken, of ${Object.values(ports).join(", ")}`,
+        );
       }
       const overdue = performance.now() > deadline;
       if (ending !== undefined || overdue) {
@@ -52,7 +55,7 @@ export async function launch(options: Launch): Promise<ServerProcess> {
         throw new SandboxError("not-ready", `${recipe.kind} ${what}${tail}`);
       }
       if (state === "ready") return server;
-      await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
+      await sleep(POLL_MS);
     }
   } catch (error) {
     await server.end(0);

@@ -45,7 +45,10 @@ export function resolveOptions(options: SandboxOptions): ResolvedOptions {
 export function createAccount(localPart: string): SandboxAccount {
   // A subset of what RFC 7622 allows that is its own prepared form and safe in file names and configurations.
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(localPart)) {
-    throw new SandboxError("bad-option", `not a plain local part (a-z 0-9 . _ -): ${JSON.stringify(localPart)}`);
+    throw new SandboxError(
+      "bad-option",
+      `not a plain local part (a-z 0-9 . _ -): ${JSON.stringify(localPart)}`,
+    );
   }
   return { jid: `${localPart}@${DOMAIN}`, password: randomSecret() };
 }
@@ -59,7 +62,10 @@ function countedUsers(count: number): string[] {
 
 function checkedDomain(domain: string): string {
   if (!/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+localhost$/.test(domain)) {
-    throw new SandboxError("bad-option", `a component's domain lies below localhost: ${JSON.stringify(domain)}`);
+    throw new SandboxError(
+      "bad-option",
+      `a component's domain lies below localhost: ${JSON.stringify(domain)}`,
+    );
   }
   return domain;
 }

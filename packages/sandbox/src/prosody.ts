@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { DOMAIN } from "./options.js";
 import { localPartOf, type Recipe } from "./recipe.js";
 import { deriveScram } from "./scram.js";
@@ -89,10 +90,12 @@ export function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): 
 }
 
 async function renderAccount(account: SandboxAccount): Promise<string> {
-  const { salt, iterations, storedKey, serverKey } = await deriveScram(account.password);
+  // It hashes with the salt's text as it stands in the file.
+  const text = randomBytes(12).toString("base64");
+  const { iterations, storedKey, serverKey } = await deriveScram(account.password, Buffer.from(text));
   return [
     `return {`,
-    `\t["salt"] = ${quote(salt)};`,
+    `\t["salt"] = ${quote(text)};`,
     `\t["iteration_count"] = ${iterations};`,
     `\t["stored_key"] = "${storedKey.toString("hex")}";`,
     `\t["server_key"] = "${serverKey.toString("hex")}";`,

@@ -73,7 +73,12 @@ async function openSandbox(ground: Ground): Promise<Sandbox> {
     const ports = await reservePorts();
     let server: ServerProcess | undefined;
     try {
-      await recipe.configure(site, { ports, certificates, settings: config.settings, components: config.components });
+      await recipe.configure(site, {
+        ports,
+        certificates,
+        settings: config.settings,
+        components: config.components,
+      });
       server = await run(ports, config.signal);
       await recipe.addAccounts(site, config.accounts);
       config.signal?.throwIfAborted();
@@ -108,7 +113,9 @@ function createSandbox(ground: Ground, opened: Opened): Sandbox {
     return turn;
   };
   const unlessStopped = <T>(act: () => Promise<T>): Promise<T> =>
-    stopping === undefined ? inTurn(act) : Promise.reject(new SandboxError("stopped", "the sandbox was stopped"));
+    stopping === undefined
+      ? inTurn(act)
+      : Promise.reject(new SandboxError("stopped", "the sandbox was stopped"));
 
   const halt = async (graceMs: number): Promise<void> => {
     if (server.ending === undefined) await server.end(graceMs);

@@ -8,15 +8,17 @@ const ITERATIONS = 4096;
 
 /** What a server stores instead of a password, for SCRAM-SHA-1. */
 export interface ScramCredentials {
-  readonly salt: string;
+  readonly salt: Buffer;
   readonly iterations: number;
   readonly storedKey: Buffer;
   readonly serverKey: Buffer;
 }
 
 /** RFC 5802 §3, computed here since Node's native PBKDF2 is far quicker than what the servers run. */
-export async function deriveScram(password: string): Promise<ScramCredentials> {
-  const salt = randomBytes(12).toString("base64");
+export async function deriveScram(
+  password: string,
+  salt: Buffer = randomBytes(12),
+): Promise<ScramCredentials> {
   const saltedPassword = await deriveKey(password, salt, ITERATIONS, 20, "sha1");
   const hmac = (text: string): Buffer => createHmac("sha1", saltedPassword).update(text).digest();
   const storedKey = createHash("sha1").update(hmac("Client Key")).digest();

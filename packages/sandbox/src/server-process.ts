@@ -33,7 +33,8 @@ const HELPER_GRACE_MS = 1000;
  */
 export async function startProcess(command: Command, user: ServerUser): Promise<ServerProcess> {
   const { switchTo } = user;
-  const become = switchTo === undefined ? [] : [`--reuid=${switchTo.uid}`, `--regid=${switchTo.gid}`, "--init-groups"];
+  const become =
+    switchTo === undefined ? [] : [`--reuid=${switchTo.uid}`, `--regid=${switchTo.gid}`, "--init-groups"];
   const output = await open(command.outputFile, "a");
   try {
     const child = spawn("setpriv", [...become, "--pdeathsig=KILL", "--", command.program, ...command.args], {

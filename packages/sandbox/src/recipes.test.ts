@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { afterAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { ejabberd, mergeMaps } from "./ejabberd.js";
+import { prosody } from "./prosody.js";
+import type { Site, SiteSettings } from "./site.js";
+import { writeFile } from "node:fs/promises";
+
+const folder = mkdtempSync(join(tmpdir(), "sandbox-recipes-"));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+const path = (name: string): string => join(folder, name);
+const site: Site = {
+  folder,
+  path,
+  write: (name, text) => writeFile(path(name), text),
+  makeFolder: () => Promise.resolve(),
+  adopt: () => Promise.resolve(),
+};
+const ports = { c2s: 20_001, component: 20_002, http: 20_003 };
+const settings: SiteSettings = {
+  settings: "stock",
+  ports,
+  certificates: { caFile: "/c/ca.pem", ca: "", certificateFile: "/c/server.pem", keyFile: "/c/key.pem" },
+  components: [{ domain: "streams.localhost", secret: "s3cret" }],
+};
+
+describe("Prosody", () => {
+  const configure = async (kind: SiteSettings["settings"]): Promise<string> => {
+    await prosody.configure(site, { ...settings, settings: kind });
+    return readFile(path("prosody.cfg.lua"), "utf8");
+  };
+
+  test("recommended adds the operators' file after the stock one", async () => {
+    expect(await configure("stock")).not.toContain("stanzapack.cfg.lua");
+    const text = await configure("recommended");
+    expect(text.indexOf("stock.cfg.lua")).toBeLessThan(text.indexOf("stanzapack.cfg.lua"));
+    expect(text).toContain(`Component "streams.localhost"\n\tcomponent_secret = "s3cret"`);
+  });
+
+  test("is ready when the log names all three ports, and not when one was taken", () => {
+    const line = (service: string, port: number): string =>
+      `Activated service '${service}' on [127.0.0.1]:${port}\n`;
+    const log = line("c2s", 20_001) + line("component", 20_002);
+    expect(prosody.readLog(log, ports)).toBe("starting");
+    expect(prosody.readLog(log + line("http", 20_003), ports)).toBe("ready");
+    const failure = "portmanager\terror\tFailed to open server port 20003 on 127.0.0.1, address in use\n";
+    expect(prosody.readLog(log + failure, ports)).toBe("port-taken");
+  });
+});
+
+describe("ejabberd", () => {
+  const configure = async (kind: SiteSettings["settings"]): Promise<Record<string, never>> => {
+    await ejabberd.configure(site, { ...settings, settings: kind });
+    return parse(await readFile(path("ejabberd.yml"), "utf8")) as Record<string, never>;
+  };
+
+  test("every TCP listener is on loopback, with the sandbox's ports", async () => {
+    const { listen } = (await configure("stock")) as unknown as { listen: { port: number; ip: string }[] };
+    const tcp = listen.filter(({ port }) => typeof port === "number");
+    expect(tcp.map(({ ip }) => ip)).toEqual(["127.0.0.1", "127.0.0.1", "127.0.0.1"]);
+    expect(tcp.map(({ port }) => port).sort()).toEqual([20_001, 20_002, 20_003]);
+  });
+
+  test("recommended replaces what the operators' file names and nothing else", async () => {
+    const stock = await configure("stock");
+    const recommended = await configure("recommended");
+    expect(stock["shaper"]).toEqual({ normal: { rate: 3000, burst_size: 20_000 }, fast: 200_000 });
+    expect(recommended["shaper"]).toEqual({
+      normal: { rate: 256_000, burst_size: 1_000_000 },
+      fast: 200_000,
+    });
+    expect(recommended["modules"]).toEqual(stock["modules"]);
+  });
+
+  test("mergeMaps replaces lists and scalars, joins maps, leaves its arguments", () => {
+    const base = { a: { b: 1, c: [1, 2] }, d: 1 };
+    expect(mergeMaps(base, { a: { c: [3] }, e: 2 })).toEqual({ a: { b: 1, c: [3] }, d: 1, e: 2 });
+    expect(base).toEqual({ a: { b: 1, c: [1, 2] }, d: 1 });
+  });
+});
