@@ -24,11 +24,11 @@ export interface ManagedBytestream extends Bytestream {
   endAndClose(end: BytestreamEnd): void;
 }
 
-/** `own`: our address as the peer knows it. `onGone`: it is closed now, and no longer takes data. */
+/** `onGone`: it is closed now, and takes no more data; `closing` while a close of ours is unanswered. */
 export function createBytestream(
   connection: Connection,
   { from: peer, to: own, sid, blockSizeBytes: agreed }: OpenRequest,
-  onGone: (stream: ManagedBytestream) => void,
+  onGone: (closing: Promise<void> | undefined) => void,
 ): ManagedBytestream {
   // A client's server fills in the sender, and every character travels in every stanza.
   const sender = connection.kind === "component" ? ` from='${escapeAttribute(own)}'` : "";
@@ -154,7 +154,7 @@ export function createBytestream(
     end(end) {
       if (stream.state === "closed") return;
       stream.state = "closed";
-      onGone(stream);
+      onGone(closing);
       tellEnd(end);
     },
 

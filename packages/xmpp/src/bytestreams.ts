@@ -1,7 +1,12 @@
 import { createBytestream, parseUnsignedShort, type ManagedBytestream } from "./bytestream.js";
 import type { Connection, StanzaHandler } from "./connection.js";
 import { StanzaError } from "./errors.js";
-import type { BytestreamEnd, BytestreamOptions, InBandBytestreams, OpenRequest } from "./in-band-bytestreams.js";
+import type {
+  BytestreamEnd,
+  BytestreamOptions,
+  InBandBytestreams,
+  OpenRequest,
+} from "./in-band-bytestreams.js";
 import { NS } from "./namespaces.js";
 import { randomText } from "./random.js";
 import { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
@@ -19,11 +24,16 @@ const MAX_USED_SIDS = 250_000;
 const SID = /^[\w.:-]{1,128}$/;
 
 /** The In-Band Bytestreams (XEP-0047) of one connection. Takes data stanzas before any other handler that comes later. */
-export function createInBandBytestreams(connection: Connection, options: BytestreamOptions = {}): InBandBytestreams {
+export function createInBandBytestreams(
+  connection: Connection,
+  options: BytestreamOptions = {},
+): InBandBytestreams {
   const limits = { ...DEFAULTS, ...options };
   const maxBlockSizeBytes = Math.min(limits.maxBlockSizeBytes, MAX_BLOCK_SIZE_BYTES);
   const streams = new Map<string, ManagedBytestream>();
   const used = createUsedSids(limits.sidReuseMs, MAX_USED_SIDS);
+  /** Closed by us and not answered yet: the peer's data may still be on its way, and is no fault (XEP-0047 §2.3). */
+  const closingKeys = new Set<string>();
   /** By peer, for errors that name no sid. */
   const countByPeer = new Map<string, number>();
 
@@ -33,8 +43,12 @@ export function createInBandBytestreams(connection: Connection, options: Bytestr
   const add = (request: OpenRequest): ManagedBytestream => {
     const key = keyOf(request.from, request.sid);
     used.add(key, performance.now());
-    const stream = createBytestream(connection, request, () => {
+    const stream = createBytestream(connection, request, (closing) => {
       streams.delete(key);
+      if (closing !== undefined) {
+        closingKeys.add(key);
+        void closing.then(() => closingKeys.delete(key));
+      }
       used.add(key, performance.now());
       const left = (countByPeer.get(request.from) ?? 1) - 1;
       if (left === 0) countByPeer.delete(request.from);
@@ -51,7 +65,11 @@ export function createInBandBytestreams(connection: Connection, options: Bytestr
       throw new StanzaError("bad-request", "modify", "block-size must be 1 to 65535, sid a name token");
     }
     if (blockSize > maxBlockSizeBytes) {
-      throw new StanzaError("resource-constraint", "modify", `block-size is at most ${String(maxBlockSizeBytes)}`);
+      throw new StanzaError(
+        "resource-constraint",
+        "modify",
+        `block-size is at most ${String(maxBlockSizeBytes)}`,
+      );
     }
     if (streams.has(keyOf(from, sid)) || used.has(keyOf(from, sid), performance.now())) {
       throw new StanzaError("not-acceptable", "cancel", "this sid was used already");
@@ -96,7 +114,9 @@ export function createInBandBytestreams(connection: Connection, options: Bytestr
   };
 
   const onData = (stanza: Element, data: Element, chars: number): void => {
-    const stream = streams.get(`${String(stanza.attrs["from"])} ${String(data.attrs["sid"])}`);
+    const key = keyOf(String(stanza.attrs["from"]), String(data.attrs["sid"]));
+    const stream = streams.get(key);
+    if (stream === undefined && stanza.name === "message" && closingKeys.has(key)) return;
     const error =
       stream === undefined
         ? new StanzaError("item-not-found", "cancel")
@@ -106,11 +126,17 @@ export function createInBandBytestreams(connection: Connection, options: Bytestr
 
   const answer = (stanza: Element, error?: StanzaError): void => {
     const { from, to, id } = stanza.attrs as Record<string, string | undefined>;
-    const reply = xml(stanza.name, { type: error === undefined ? "result" : "error", to: from, from: to, id });
+    const reply = xml(stanza.name, {
+      type: error === undefined ? "result" : "error",
+      to: from,
+      from: to,
+      id,
+    });
     if (error !== undefined) {
       // The sid lets the sender know which of its streams is meant: message mode has no ids.
       const data = stanza.getChild("data", NS.IBB);
-      if (data !== undefined) reply.append(xml("data", { xmlns: NS.IBB, sid: data.attrs["sid"], seq: data.attrs["seq"] }));
+      if (data !== undefined)
+        reply.append(xml("data", { xmlns: NS.IBB, sid: data.attrs["sid"], seq: data.attrs["seq"] }));
       reply.append(formatStanzaError(error));
     }
     connection.sendElement(reply);
@@ -137,14 +163,15 @@ export function createInBandBytestreams(connection: Connection, options: Bytestr
     if (name === "presence") return false;
     const { type } = stanza.attrs as Record<string, string | undefined>;
     if (name === "message" && type === "error") return onMessageError(stanza);
-    const child = firstChild(stanza);
-    if (child?.getNS() !== NS.IBB) return false;
+    const child = ibbChild(stanza);
+    if (child === undefined) return false;
     if (name === "message") {
       if (child.name !== "data") return false;
       onData(stanza, child, chars);
       return true;
     }
-    if (type !== "set" || stanza.attrs["from"] === undefined || stanza.attrs["id"] === undefined) return false;
+    if (type !== "set" || stanza.attrs["from"] === undefined || stanza.attrs["id"] === undefined)
+      return false;
     switch (child.name) {
       case "open":
         onOpenIq(stanza, child);
@@ -176,8 +203,15 @@ export function createInBandBytestreams(connection: Connection, options: Bytestr
     onError: undefined,
     async open(peer, { sid = randomText(4), blockSizeBytes = maxBlockSizeBytes, timeoutMs, signal } = {}) {
       const largest = Math.min(blockSizeBytes, maxBlockSizeBytes);
-      const request: OpenRequest = { from: peer, to: connection.jid, sid, blockSizeBytes: largest, stanza: "message" };
-      if (streams.has(keyOf(peer, sid))) throw new StanzaError("not-acceptable", "cancel", "this sid is in use");
+      const request: OpenRequest = {
+        from: peer,
+        to: connection.jid,
+        sid,
+        blockSizeBytes: largest,
+        stanza: "message",
+      };
+      if (streams.has(keyOf(peer, sid)))
+        throw new StanzaError("not-acceptable", "cancel", "this sid is in use");
       // Known before the answer comes: the peer's first data may be right behind it.
       const stream = add(request);
       try {
@@ -203,9 +237,10 @@ export function createInBandBytestreams(connection: Connection, options: Bytestr
   return api;
 }
 
-/** Without an array for each stanza: this is the hot path. */
-function firstChild(stanza: Element): Element | undefined {
-  for (const child of stanza.children) if (typeof child === "object") return child;
+/** Without an array for each stanza: this is the hot path. Servers add elements of their own, such as `<delay/>`. */
+function ibbChild(stanza: Element): Element | undefined {
+  for (const child of stanza.children)
+    if (typeof child === "object" && child.getNS() === NS.IBB) return child;
   return undefined;
 }
 
@@ -224,7 +259,8 @@ async function offer(
     await connection.request(iq, options);
     return blockSizeBytes;
   } catch (error) {
-    const smaller = error instanceof StanzaError && error.condition === "resource-constraint" && error.type === "modify";
+    const smaller =
+      error instanceof StanzaError && error.condition === "resource-constraint" && error.type === "modify";
     const next = blockSizeBytes >> 2;
     if (!smaller || next < SMALLEST_BLOCK_SIZE_BYTES) throw error;
     return offer(connection, request, next, options);

@@ -12,7 +12,12 @@ import {
   type StreamManagement,
 } from "./stream-management.js";
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
-import { connectSocket, createSecureContext, type StreamSocket, type TlsOptions } from "./stream-socket.node.js";
+import {
+  connectSocket,
+  createSecureContext,
+  type StreamSocket,
+  type TlsOptions,
+} from "./stream-socket.node.js";
 import { createSupervisedConnection } from "./supervised-connection.js";
 import { xml } from "./xml.js";
 import type { XmppJsClient } from "./xmpp-js.js";
@@ -46,15 +51,18 @@ export function createClientConnection(options: ClientConnectionOptions): Connec
       const entity = createEntity(options.password, account, reached);
       const stream = createStream(entity, socket, {
         ...DEFAULT_PARSER_LIMITS,
-        ...(options.limits?.maxStanzaChars !== undefined && { maxStanzaChars: options.limits.maxStanzaChars }),
+        ...(options.limits?.maxStanzaChars !== undefined && {
+          maxStanzaChars: options.limits.maxStanzaChars,
+        }),
       });
       context.own(stream);
-      return negotiate(stream, {
+      negotiate(stream, {
         requireTls: options.requireTls ?? true,
         tls,
         resource,
         jid: connection.jid,
         management,
+        onEstablished: context.establish,
       });
     },
   });
@@ -87,7 +95,9 @@ function createEntity(password: string, account: JID, target: Target): XmppJsCli
     domain: account.domain,
     credentials: async (authenticate, mechanisms, _fast, sender) => {
       // xmpp.js would fall back to ANONYMOUS, which is somebody else's session.
-      const usable = mechanisms.filter((name) => name !== "ANONYMOUS" && (name !== "PLAIN" || sender.isSecure()));
+      const usable = mechanisms.filter(
+        (name) => name !== "ANONYMOUS" && (name !== "PLAIN" || sender.isSecure()),
+      );
       const mechanism = usable.find((name) => name.startsWith("SCRAM-")) ?? usable[0];
       if (mechanism === undefined) {
         throw new XmppError("auth", `no acceptable way to log in among: ${mechanisms.join(", ")}`);

@@ -14,6 +14,7 @@ export interface NegotiationOptions {
   /** The full JID of the session to resume. */
   readonly jid: string;
   readonly management: StreamManagement | undefined;
+  readonly onEstablished: (established: Established) => void;
 }
 
 const BIND_ID = "bind";
@@ -23,105 +24,105 @@ const BIND_ID = "bind";
  * (RFC 6120 §4.3, XEP-0198 §3 and §5). SASL is xmpp.js's; the rest is here because xmpp.js asks for no server
  * name, cannot take a certificate authority, and begins Stream Management with a queue without a bound.
  */
-export function negotiate(stream: Stream, options: NegotiationOptions): Promise<Established> {
+export function negotiate(stream: Stream, options: NegotiationOptions): void {
   const { management } = options;
   let authenticated = false;
   let features: Element | undefined;
 
-  return new Promise((resolve) => {
-    const establish = (jid: string, resumed: boolean, first: string): void => {
-      resolve({ stream, jid, resumed, first });
-    };
+  const establish = (jid: string, resumed: boolean, first: string): void => {
+    options.onEstablished({ stream, jid, resumed, first });
+  };
 
-    const onFeatures = (element: Element): void => {
-      features = element;
-      const mechanisms = element.getChild("mechanisms", NS.SASL);
-      if (!stream.socket.secure && element.getChild("starttls", NS.TLS) !== undefined) {
-        stream.write(`<starttls xmlns='${NS.TLS}'/>`);
-      } else if (!stream.socket.secure && options.requireTls) {
-        stream.fail(new XmppError("tls", "the server offers no TLS, and TLS is required"));
-      } else if (authenticated) {
-        resumeOrBind(element);
-      } else if (mechanisms !== undefined) {
-        // Alone, so that none of xmpp.js's other features takes a part.
-        stream.toXmppJs(xml("stream:features", { "xmlns:stream": NS.STREAM }, mechanisms));
-      } else {
-        stream.fail(new XmppError("auth", "the server offers no way to log in"));
-      }
-    };
+  const onFeatures = (element: Element): void => {
+    features = element;
+    const mechanisms = element.getChild("mechanisms", NS.SASL);
+    if (!stream.socket.secure && element.getChild("starttls", NS.TLS) !== undefined) {
+      stream.write(`<starttls xmlns='${NS.TLS}'/>`);
+    } else if (!stream.socket.secure && options.requireTls) {
+      stream.fail(new XmppError("tls", "the server offers no TLS, and TLS is required"));
+    } else if (authenticated) {
+      resumeOrBind(element);
+    } else if (mechanisms !== undefined) {
+      // Alone, so that none of xmpp.js's other features takes a part.
+      stream.toXmppJs(xml("stream:features", { "xmlns:stream": NS.STREAM }, mechanisms));
+    } else {
+      stream.fail(new XmppError("auth", "the server offers no way to log in"));
+    }
+  };
 
-    const startTls = async (): Promise<void> => {
-      stream.stage = "tls";
-      await stream.socket.startTls(options.tls);
-      stream.stage = "stream";
-      await stream.entity.restart();
-    };
+  const startTls = async (): Promise<void> => {
+    stream.stage = "tls";
+    await stream.socket.startTls(options.tls);
+    stream.stage = "stream";
+    await stream.entity.restart();
+  };
 
-    const resumeOrBind = (element: Element): void => {
-      if (management?.resumable === true && element.getChild("sm", NS.SM) !== undefined) {
-        stream.write(management.resume());
-      } else {
-        bind();
-      }
-    };
+  const resumeOrBind = (element: Element): void => {
+    if (management?.resumable === true && element.getChild("sm", NS.SM) !== undefined) {
+      stream.write(management.resume());
+    } else {
+      bind();
+    }
+  };
 
-    const bind = (): void => {
-      management?.reset();
-      stream.write(
-        `<iq type='set' id='${BIND_ID}'><bind xmlns='${NS.BIND}'>` +
-          `<resource>${escapeText(options.resource)}</resource></bind></iq>`,
+  const bind = (): void => {
+    management?.reset();
+    stream.write(
+      `<iq type='set' id='${BIND_ID}'><bind xmlns='${NS.BIND}'>` +
+        `<resource>${escapeText(options.resource)}</resource></bind></iq>`,
+    );
+  };
+
+  const onBound = (iq: Element): void => {
+    const jid = iq.getChild("bind", NS.BIND)?.getChildText("jid") ?? "";
+    if (iq.attrs["type"] !== "result" || jid === "") {
+      const conflict = iq.getChild("error")?.getChild("conflict") !== undefined;
+      stream.fail(
+        new XmppError(conflict ? "conflict" : "unreachable", `the resource was refused: ${String(iq)}`),
       );
-    };
+      return;
+    }
+    // Stanzas count from here on, confirmed or not, so there is nothing to wait for.
+    const offered = features?.getChild("sm", NS.SM) !== undefined;
+    establish(jid, false, offered && management !== undefined ? management.enable() : "");
+  };
 
-    const onBound = (iq: Element): void => {
-      const jid = iq.getChild("bind", NS.BIND)?.getChildText("jid") ?? "";
-      if (iq.attrs["type"] !== "result" || jid === "") {
-        const conflict = iq.getChild("error")?.getChild("conflict") !== undefined;
-        stream.fail(new XmppError(conflict ? "conflict" : "unreachable", `the resource was refused: ${String(iq)}`));
+  const onResumed = (element: Element): void => {
+    const again = management?.onResumed(element);
+    if (again === undefined) {
+      management?.reset();
+      stream.fail(new XmppError("protocol", "the server resumed what was never sent"), "undefined-condition");
+      return;
+    }
+    establish(options.jid, true, again);
+  };
+
+  stream.route = (element) => {
+    if (element.is("error", NS.STREAM)) return stream.fail(parseStreamError(element, "protocol"));
+    if (element.is("features", NS.STREAM)) return onFeatures(element);
+    switch (element.getNS()) {
+      case NS.TLS:
+        if (stream.stage === "tls" || stream.socket.secure) return;
+        if (element.name !== "proceed") {
+          stream.fail(new XmppError("tls", "the server refused STARTTLS"));
+          return;
+        }
+        startTls().catch((error: unknown) => {
+          stream.fail(toXmppError(error, "tls"));
+        });
         return;
-      }
-      // Stanzas count from here on, confirmed or not, so there is nothing to wait for.
-      const offered = features?.getChild("sm", NS.SM) !== undefined;
-      establish(jid, false, offered && management !== undefined ? management.enable() : "");
-    };
-
-    const onResumed = (element: Element): void => {
-      const again = management?.onResumed(element);
-      if (again === undefined) {
-        management?.reset();
-        stream.fail(new XmppError("protocol", "the server resumed what was never sent"), "undefined-condition");
+      case NS.SASL:
+        if (element.name === "success") authenticated = true;
+        stream.toXmppJs(element);
         return;
-      }
-      establish(options.jid, true, again);
-    };
-
-    stream.route = (element) => {
-      if (element.is("error", NS.STREAM)) return stream.fail(parseStreamError(element, "protocol"));
-      if (element.is("features", NS.STREAM)) return onFeatures(element);
-      switch (element.getNS()) {
-        case NS.TLS:
-          if (stream.stage === "tls" || stream.socket.secure) return;
-          if (element.name !== "proceed") {
-            stream.fail(new XmppError("tls", "the server refused STARTTLS"));
-            return;
-          }
-          startTls().catch((error: unknown) => {
-            stream.fail(toXmppError(error, "tls"));
-          });
-          return;
-        case NS.SASL:
-          if (element.name === "success") authenticated = true;
-          stream.toXmppJs(element);
-          return;
-        case NS.SM:
-          if (element.name === "resumed") onResumed(element);
-          else if (element.name === "failed") bind();
-          return;
-      }
-      if (element.name === "iq" && element.attrs["id"] === BIND_ID) onBound(element);
-    };
-    stream.entity.open({ domain: options.tls.domain }).catch((error: unknown) => {
-      stream.fail(toXmppError(error, "stream"));
-    });
+      case NS.SM:
+        if (element.name === "resumed") onResumed(element);
+        else if (element.name === "failed") bind();
+        return;
+    }
+    if (element.name === "iq" && element.attrs["id"] === BIND_ID) onBound(element);
+  };
+  stream.entity.open({ domain: options.tls.domain }).catch((error: unknown) => {
+    stream.fail(toXmppError(error, "stream"));
   });
 }

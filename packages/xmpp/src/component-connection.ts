@@ -6,11 +6,7 @@ import { createStream } from "./stream.js";
 import { parseStreamError, toXmppError } from "./stream-errors.js";
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
 import { connectSocket } from "./stream-socket.node.js";
-import {
-  createSupervisedConnection,
-  type AttemptContext,
-  type Established,
-} from "./supervised-connection.js";
+import { createSupervisedConnection, type AttemptContext } from "./supervised-connection.js";
 import { escapeText } from "./xml.js";
 import type { XmppJsComponent } from "./xmpp-js.js";
 
@@ -30,7 +26,7 @@ export function createComponentConnection(options: ComponentConnectionOptions): 
   });
 }
 
-async function attempt(options: ComponentConnectionOptions, context: AttemptContext): Promise<Established> {
+async function attempt(options: ComponentConnectionOptions, context: AttemptContext): Promise<void> {
   const { domain, secret, host, port } = options;
   const service = `xmpp://${host}:${String(port)}`;
   const entity = component({ service, domain, password: secret }) as XmppJsComponent;
@@ -44,21 +40,23 @@ async function attempt(options: ComponentConnectionOptions, context: AttemptCont
     stream.write(`<handshake>${handshake(id, secret)}</handshake>`);
     return Promise.resolve();
   };
-  const accepted = new Promise<void>((resolve) => {
-    stream.route = (element) => {
-      if (element.is("error", NS.STREAM)) stream.fail(parseStreamError(element, "auth"));
-      else if (element.name === "handshake") resolve();
-    };
-  });
-
+  stream.route = (element) => {
+    if (element.is("error", NS.STREAM)) {
+      stream.fail(parseStreamError(element, "auth"));
+    } else if (element.name === "handshake") {
+      context.establish({ stream, jid: domain, resumed: false, first: "" });
+    }
+  };
   entity.open({ domain }).catch((error: unknown) => {
     stream.fail(toXmppError(error, "stream"));
   });
-  await accepted;
-  return { stream, jid: domain, resumed: false, first: "" };
 }
 
 /** XEP-0114 §3, example 3. */
 export function handshake(streamId: string, secret: string): string {
-  return escapeText(createHash("sha1").update(streamId + secret, "utf8").digest("hex"));
+  return escapeText(
+    createHash("sha1")
+      .update(streamId + secret, "utf8")
+      .digest("hex"),
+  );
 }

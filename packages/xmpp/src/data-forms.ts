@@ -4,7 +4,16 @@ import { xml, type Element } from "./xml.js";
 /** XEP-0004 §3.2, with the kinds of fields this project uses. */
 export interface FormField {
   readonly var: string;
-  readonly type?: "boolean" | "hidden" | "jid-multi" | "jid-single" | "list-multi" | "list-single" | "text-multi" | "text-private" | "text-single";
+  readonly type?:
+    | "boolean"
+    | "hidden"
+    | "jid-multi"
+    | "jid-single"
+    | "list-multi"
+    | "list-single"
+    | "text-multi"
+    | "text-private"
+    | "text-single";
   readonly label?: string;
   readonly values?: readonly string[];
   readonly options?: readonly { readonly label?: string; readonly value: string }[];
@@ -28,7 +37,10 @@ export function formatForm(
   const list = Array.isArray(fields)
     ? (fields as readonly FormField[])
     : Object.entries(fields as Record<string, string | readonly string[]>).map(
-        ([name, values]): FormField => ({ var: name, values: typeof values === "string" ? [values] : values }),
+        ([name, values]): FormField => ({
+          var: name,
+          values: typeof values === "string" ? [values] : values,
+        }),
       );
   const form = xml("x", { xmlns: NS.DATA_FORMS, type });
   if (info.title !== undefined) form.append(xml("title", {}, info.title));
@@ -43,7 +55,9 @@ function formatField(field: FormField): Element {
     "field",
     { var: field.var, type: field.type, label: field.label },
     ...(field.values ?? []).map((value) => xml("value", {}, value)),
-    ...(field.options ?? []).map((option) => xml("option", { label: option.label }, xml("value", {}, option.value))),
+    ...(field.options ?? []).map((option) =>
+      xml("option", { label: option.label }, xml("value", {}, option.value)),
+    ),
   );
 }
 

@@ -21,7 +21,9 @@ export class XmppError extends Error {
   }
   /** Nothing is gained by trying again with the same options. */
   get final(): boolean {
-    return this.code === "auth" || this.code === "conflict" || this.code === "stopped" || this.code === "aborted";
+    return (
+      this.code === "auth" || this.code === "conflict" || this.code === "stopped" || this.code === "aborted"
+    );
   }
 }
 

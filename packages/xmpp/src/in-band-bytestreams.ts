@@ -60,4 +60,3 @@ export interface InBandBytestreams {
   /** Abandons every stream and takes its handlers off the connection. */
   dispose(): void;
 }
-

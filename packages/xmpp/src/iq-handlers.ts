@@ -39,7 +39,12 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
       };
       const [child, second] = childElements(iq);
       const { id, type } = attrs;
-      if (child === undefined || second !== undefined || id === undefined || (type !== "get" && type !== "set")) {
+      if (
+        child === undefined ||
+        second !== undefined ||
+        id === undefined ||
+        (type !== "get" && type !== "set")
+      ) {
         refuse(new StanzaError("bad-request", "modify"));
         return;
       }

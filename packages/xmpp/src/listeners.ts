@@ -3,7 +3,10 @@ import { warn } from "./warn.node.js";
 /** Listeners by event name; one that throws does not keep the others from hearing. */
 export interface Listeners<Events> {
   on<K extends keyof Events>(event: K, listener: Events[K]): () => void;
-  emit<K extends keyof Events>(event: K, ...args: Events[K] extends (...args: infer A) => void ? A : never): void;
+  emit<K extends keyof Events>(
+    event: K,
+    ...args: Events[K] extends (...args: infer A) => void ? A : never
+  ): void;
 }
 
 export function createListeners<Events>(): Listeners<Events> {

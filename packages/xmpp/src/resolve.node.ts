@@ -15,7 +15,9 @@ export function parseServiceUrl(text: string): Target {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const port = url && PORTS[url.protocol];
   if (url === undefined || port === undefined || url.hostname === "") {
-    throw new TypeError(`not a service address: ${JSON.stringify(text)} (xmpp://host:port or xmpps://host:port)`);
+    throw new TypeError(
+      `not a service address: ${JSON.stringify(text)} (xmpp://host:port or xmpps://host:port)`,
+    );
   }
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
@@ -26,7 +28,10 @@ export function parseServiceUrl(text: string): Target {
 
 /** The addresses of a domain's servers in the order to try them (RFC 6120 §3.2, XEP-0368 §2); at least one. */
 export async function resolveDomain(domain: string, random: () => number = Math.random): Promise<Target[]> {
-  const [direct, startTls] = await Promise.all([lookup("_xmpps-client", domain), lookup("_xmpp-client", domain)]);
+  const [direct, startTls] = await Promise.all([
+    lookup("_xmpps-client", domain),
+    lookup("_xmpp-client", domain),
+  ]);
   const records = [
     ...direct.map((record) => ({ ...record, directTls: true })),
     ...startTls.map((record) => ({ ...record, directTls: false })),

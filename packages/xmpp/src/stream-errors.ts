@@ -56,7 +56,8 @@ export function toXmppError(error: unknown, stage: "connect" | "tls" | "stream")
   // Node reports a failure of every address as an AggregateError without a message.
   const message = cause.message === "" && typeof code === "string" ? code : cause.message;
   if (stage === "tls" && !network) return new XmppError("tls", `TLS failed: ${message}`, { cause });
-  if (stage === "stream") return new XmppError("disconnected", `the connection was lost: ${message}`, { cause });
+  if (stage === "stream")
+    return new XmppError("disconnected", `the connection was lost: ${message}`, { cause });
   return new XmppError("unreachable", `no connection: ${message}`, { cause });
 }
 

@@ -226,7 +226,10 @@ export class StreamParser extends EventEmitter {
     const selfClosing = tag.charCodeAt(tag.length - 1) === 47; /* / */
     const element = parseTag(selfClosing ? tag.slice(0, -1) : tag);
     if (++this.#depth > this.#limits.maxDepth) {
-      throw new ParseError("policy-violation", `elements are nested deeper than ${String(this.#limits.maxDepth)}`);
+      throw new ParseError(
+        "policy-violation",
+        `elements are nested deeper than ${String(this.#limits.maxDepth)}`,
+      );
     }
     if (this.root === null) {
       this.root = element;
@@ -279,7 +282,8 @@ function parseTag(tag: string): Element {
     while (pos < length && isSpace(tag.charCodeAt(pos))) pos++;
     if (pos === length) return element;
     const equals = tag.indexOf("=", pos);
-    if (equals < 0 || before === pos) throw new ParseError("not-well-formed", `an attribute of <${name}> is broken`);
+    if (equals < 0 || before === pos)
+      throw new ParseError("not-well-formed", `an attribute of <${name}> is broken`);
     const key = tag.slice(pos, equals).trimEnd();
     pos = equals + 1;
     while (pos < length && isSpace(tag.charCodeAt(pos))) pos++;
@@ -303,7 +307,8 @@ function unescape(text: string): string {
       : name.startsWith("#")
         ? parseDigits(name.slice(1), 10, /^[0-9]+$/)
         : undefined;
-    const character = code === undefined ? ENTITIES[name] : isXmlChar(code) ? String.fromCodePoint(code) : undefined;
+    const character =
+      code === undefined ? ENTITIES[name] : isXmlChar(code) ? String.fromCodePoint(code) : undefined;
     if (semicolon === "" || character === undefined) {
       throw new ParseError("not-well-formed", `bad entity ${entity.slice(0, 20)}`);
     }

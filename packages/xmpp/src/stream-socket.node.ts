@@ -97,11 +97,19 @@ export class StreamSocket extends EventEmitter implements ByteSource {
   readonly #onError = (error: Error): void => void this.emit("error", error);
 
   #listen(socket: net.Socket): void {
-    socket.on("data", this.#onData).on("drain", this.#onDrain).on("close", this.#onClose).on("error", this.#onError);
+    socket
+      .on("data", this.#onData)
+      .on("drain", this.#onDrain)
+      .on("close", this.#onClose)
+      .on("error", this.#onError);
   }
 
   #unlisten(socket: net.Socket): void {
-    socket.off("data", this.#onData).off("drain", this.#onDrain).off("close", this.#onClose).off("error", this.#onError);
+    socket
+      .off("data", this.#onData)
+      .off("drain", this.#onDrain)
+      .off("close", this.#onClose)
+      .off("error", this.#onError);
   }
 
   write(text: string, done?: (error?: Error | null) => void): boolean {
@@ -119,7 +127,8 @@ export class StreamSocket extends EventEmitter implements ByteSource {
 
   get sent(): ByteCount {
     const current = this.#current;
-    const xmpp = current === this.#tcp ? current.bytesWritten : this.#xmpp.sentBeforeTls + current.bytesWritten;
+    const xmpp =
+      current === this.#tcp ? current.bytesWritten : this.#xmpp.sentBeforeTls + current.bytesWritten;
     return { xmpp, socket: this.#tcp.bytesWritten };
   }
 

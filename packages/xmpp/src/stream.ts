@@ -89,7 +89,10 @@ export function createStream(entity: XmppJsEntity, socket: StreamSocket, limits:
       parser?.write(text);
     } catch (error) {
       // Thrown on, it would leave the socket's data handler and end the process.
-      stream.fail(toXmppError(error, "stream"), error instanceof ParseError ? error.condition : "internal-server-error");
+      stream.fail(
+        toXmppError(error, "stream"),
+        error instanceof ParseError ? error.condition : "internal-server-error",
+      );
     }
   };
   entity._onElement = (element) => {

@@ -38,6 +38,8 @@ export interface AttemptContext {
   readonly meter: SourcedByteMeter;
   /** Must be called with the stream as soon as there is one, so that the deadline and `stop` can end it. */
   readonly own: (stream: Stream) => void;
+  /** Must be called when the stream can be used, before the next element is read: a stanza may be right behind. */
+  readonly establish: (established: Established) => void;
   readonly signal: AbortSignal;
 }
 
@@ -51,8 +53,8 @@ export interface SupervisedOptions {
   readonly timeouts: Partial<ConnectionTimeouts> | undefined;
   readonly reconnect: Partial<ReconnectPolicy> | undefined;
   readonly limits: Partial<ConnectionLimits> | undefined;
-  /** One attempt: from nothing to a stream that can be used. */
-  readonly attempt: (context: AttemptContext) => Promise<Established>;
+  /** One attempt: from nothing to a stream, which it has begun to negotiate. Rejects when there is no stream. */
+  readonly attempt: (context: AttemptContext) => Promise<void>;
   readonly ownAddresses: (jid: string) => readonly string[];
   readonly streamManagement?: (hooks: StreamManagementHooks) => StreamManagement;
 }
@@ -159,7 +161,6 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   const attempt = async (): Promise<XmppError> => {
     state = "connecting";
     const cancel = new AbortController();
-    let stopCounting: (() => void) | undefined;
     let onEnded: ((reason: XmppError) => void) | undefined;
     const over = new Promise<XmppError>((resolve) => (onEnded = resolve));
     const abandon = (reason: XmppError): void => {
@@ -174,32 +175,25 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     };
     life.signal.addEventListener("abort", onLifeEnd, { once: true });
     try {
-      const established = await Promise.race([
-        options.attempt({
-          meter,
-          signal: cancel.signal,
-          own: (fresh) => {
-            owned = fresh;
-            stopCounting = meter.add(fresh.socket);
-            fresh.onEnd = (reason) => {
-              stopCounting?.();
-              onEnded?.(reason);
-            };
-            if (cancel.signal.aborted) fresh.fail(cancel.signal.reason as XmppError);
-          },
-        }),
-        over.then((reason) => Promise.reject(reason)),
-        new Promise<never>((_, reject) => {
-          cancel.signal.addEventListener("abort", () => {
-            reject(cancel.signal.reason as XmppError);
-          });
-        }),
-      ]);
-      clearTimeout(deadline);
-      // The stream may have ended between its last answer and this turn of the loop.
-      if (established.stream.ended) throw await over;
-      goOnline(established);
-      return await over;
+      const begun = options.attempt({
+        meter,
+        signal: cancel.signal,
+        own: (fresh) => {
+          owned = fresh;
+          const stopCounting = meter.add(fresh.socket);
+          fresh.onEnd = (reason) => {
+            stopCounting();
+            onEnded?.(reason);
+          };
+          if (cancel.signal.aborted) fresh.fail(cancel.signal.reason as XmppError);
+        },
+        establish: (established) => {
+          if (established.stream.ended) return;
+          clearTimeout(deadline);
+          goOnline(established);
+        },
+      });
+      return await Promise.race([begun.then(() => over), over, aborted(cancel.signal)]);
     } finally {
       clearTimeout(deadline);
       life.signal.removeEventListener("abort", onLifeEnd);
@@ -270,7 +264,10 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
         try {
           reason = await attempt();
         } catch (error) {
-          reason = error instanceof XmppError ? error : new XmppError("unreachable", String(error), { cause: error });
+          reason =
+            error instanceof XmppError
+              ? error
+              : new XmppError("unreachable", String(error), { cause: error });
         }
         goOffline(reason);
         throw reason;
@@ -358,4 +355,13 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     },
     on: (event, listener) => events.on(event, listener),
   };
+}
+
+/** Rejects when the signal aborts; for races only. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => {
+      reject(signal.reason as XmppError);
+    });
+  });
 }
