@@ -1,1 +1,13 @@
-export {};
+export { Client, connect, type BlockObserver, type ClientEvents } from "./client.js";
+export type { ConnectOptions } from "./options.js";
+export type { AccessModel, OfferOptions, ServiceInfo } from "./negotiation.js";
+export { OfferedService, type Demand, type OfferedServiceEvents } from "./offered-service.js";
+export {
+  Subscription,
+  type RangeEvent,
+  type SubscribeOptions,
+  type SubscriptionEvents,
+  type SubscriptionStatus,
+  type Update,
+} from "./subscription.js";
+export { StanzapackError, type ErrorCode, type Value } from "@stanzapack/wire";

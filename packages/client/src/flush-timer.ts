@@ -1,0 +1,55 @@
+/** One timer for every service that waits for its window's boundary. */
+export class FlushTimer<T> {
+  private readonly due = new Map<T, number>();
+  private timer: NodeJS.Timeout | undefined;
+  private immediate: NodeJS.Immediate | undefined;
+  private next = Infinity;
+
+  constructor(
+    private readonly onDue: (items: readonly T[]) => void,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** The earlier of two bookings holds. What is due now goes after the current turn, so that one turn's updates go together. */
+  book(item: T, dueAt: number): void {
+    const booked = this.due.get(item);
+    if (booked !== undefined && booked <= dueAt) return;
+    this.due.set(item, dueAt);
+    if (dueAt <= this.now()) this.immediate ??= setImmediate(() => this.fire());
+    else if (dueAt < this.next) this.arm(dueAt);
+  }
+
+  forget(item: T): void {
+    this.due.delete(item);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    clearImmediate(this.immediate);
+    this.due.clear();
+  }
+
+  private arm(dueAt: number): void {
+    this.next = dueAt;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.fire(), Math.max(0, dueAt - this.now()));
+  }
+
+  private fire(): void {
+    clearTimeout(this.timer);
+    clearImmediate(this.immediate);
+    this.immediate = undefined;
+    this.next = Infinity;
+    const now = this.now();
+    const items: T[] = [];
+    let next = Infinity;
+    for (const [item, dueAt] of this.due) {
+      if (dueAt <= now) {
+        items.push(item);
+        this.due.delete(item);
+      } else if (dueAt < next) next = dueAt;
+    }
+    if (next !== Infinity) this.arm(next);
+    if (items.length > 0) this.onDue(items);
+  }
+}

@@ -1,0 +1,220 @@
+import {
+  createBlockWriter,
+  createRawDeflate,
+  DEFAULT_LIMITS,
+  encodeFrame,
+  LinkSession,
+  PROTOCOL_VERSION,
+  StanzapackError,
+  type BlockWriter,
+  type Frame,
+} from "@stanzapack/wire";
+import { encodeBase64, NS, xml, type Bytestream, type Connection } from "@stanzapack/xmpp";
+import { toStanzapackError } from "./errors.js";
+
+/** A link without any frame from the component for so long is asked for, in ms. */
+const SILENCE_MS = 15_000;
+/** How long the component has to answer, in ms. */
+const PING_MS = 10_000;
+
+export interface LinkEvents {
+  onFrame(frame: Frame): void;
+  /** More data may be sent: acknowledgements came. */
+  onCredit(): void;
+  /** Called once. */
+  onEnd(error: StanzapackError): void;
+  /** What the data of one stanza was made of, for meters: its length and each frame. */
+  onBlock?: ((stanzaChars: number, frames: readonly Frame[]) => void) | undefined;
+}
+
+/** The client's side of one bytestream to the component: frames both ways, acknowledgements, liveness. */
+export class Link {
+  readonly session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+  readonly maxBlockBytes: number;
+  private readonly writer: BlockWriter;
+  private ackTimer: NodeJS.Timeout | undefined;
+  private silenceTimer: NodeJS.Timeout | undefined;
+  private lastFrameAt = Date.now();
+  private ended = false;
+  private helloArrived: (() => void) | undefined;
+  private readonly helloWait: Promise<void>;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly stream: Bytestream,
+    private readonly events: LinkEvents,
+  ) {
+    this.maxBlockBytes = Math.floor(stream.blockSizeBytes / 3) * 3;
+    this.writer = createBlockWriter(stream.blockSizeBytes);
+    this.helloWait = new Promise((resolve) => (this.helloArrived = resolve));
+    stream.onBlock = (block, { stanzaChars }) => this.receive(block, stanzaChars);
+    stream.onEnd = (end) =>
+      this.finish(
+        end.error === undefined
+          ? new StanzapackError("disconnected", "the component closed the link", { origin: "peer" })
+          : toStanzapackError(end.error, "the link ended"),
+      );
+    this.watchSilence();
+    this.sendFrame({
+      type: "hello",
+      version: PROTOCOL_VERSION,
+      maxBlockBytes: DEFAULT_LIMITS.maxBlockBytes,
+      maxInflatedBytes: DEFAULT_LIMITS.maxInflatedBytes,
+      maxStanzaBytes: 0,
+      codecs: ["rows", "deflated"],
+      hop: "plain",
+      token: null,
+    });
+  }
+
+  get sid(): string {
+    return this.stream.sid;
+  }
+  get live(): boolean {
+    return !this.ended;
+  }
+  get maySendData(): boolean {
+    return (
+      !this.ended &&
+      this.session.maySendData &&
+      this.connection.state === "online" &&
+      this.connection.writable
+    );
+  }
+
+  /** Resolves when the component's HELLO came. Rejects with `timeout`. */
+  async ready(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () =>
+          reject(
+            new StanzapackError("timeout", `no HELLO from the component within ${timeoutMs} ms`, {
+              origin: "peer",
+            }),
+          ),
+        timeoutMs,
+      );
+    });
+    try {
+      await Promise.race([this.helloWait, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  sendFrame(frame: Frame): void {
+    this.writer.append(encodeBase64(encodeFrame(frame)), false);
+    this.flush();
+  }
+
+  /** Ready DATA frames of one tick, in as few stanzas as they fit, in one write. */
+  sendData(frames: readonly string[]): void {
+    for (const frame of frames) this.writer.append(frame, true);
+    this.flush();
+  }
+
+  private flush(): void {
+    if (this.ended) return;
+    const now = Date.now();
+    const stanzas = this.writer.take().map(({ base64, data }) => {
+      if (data) this.session.sentData(now);
+      return this.stream.stanza(base64);
+    });
+    if (stanzas.length > 0) this.connection.send(stanzas.join(""), stanzas.length);
+  }
+
+  /** Acknowledges what has come, if anything: the answer to a ping is a barrier. */
+  sendAck(): void {
+    clearTimeout(this.ackTimer);
+    this.ackTimer = undefined;
+    if (this.session.ackDueAt === undefined || this.ended) return;
+    this.writer.append(encodeBase64(this.session.takeAck()), false);
+    this.flush();
+  }
+
+  private receive(block: Uint8Array, stanzaChars: number): void {
+    const now = Date.now();
+    this.lastFrameAt = now;
+    let frames: readonly Frame[];
+    const mayBefore = this.session.maySendData;
+    try {
+      frames = this.session.receive(block, now);
+    } catch (error) {
+      const fault = toStanzapackError(error, "reading a block");
+      this.sendFrame({ type: "bye", code: fault.code, text: fault.text.slice(0, 200) });
+      void this.stream.close();
+      this.finish(fault);
+      return;
+    }
+    this.events.onBlock?.(stanzaChars, frames);
+    for (const frame of frames) {
+      if (this.ended) return;
+      if (frame.type === "hello") this.helloArrived?.();
+      else if (frame.type === "bye")
+        this.finish(
+          new StanzapackError(frame.code, `the component ended the link: ${frame.text}`, { origin: "peer" }),
+        );
+      else this.events.onFrame(frame);
+    }
+    if (this.ended) return;
+    if (!mayBefore && this.session.maySendData) this.events.onCredit();
+    const dueAt = this.session.ackDueAt;
+    if (dueAt === undefined) return;
+    if (this.session.ackDue(now)) this.sendAck();
+    else this.ackTimer ??= setTimeout(() => this.sendAck(), dueAt - now);
+  }
+
+  /** IBB's seq cannot show that the component lost its memory while nothing is sent: so ask, when it is silent. */
+  private watchSilence(): void {
+    this.silenceTimer = setTimeout(
+      () => {
+        if (this.connection.state !== "online" || Date.now() - this.lastFrameAt < SILENCE_MS)
+          return this.watchSilence();
+        void this.ping();
+      },
+      Math.max(100, this.lastFrameAt + SILENCE_MS - Date.now()),
+    );
+  }
+
+  private async ping(): Promise<void> {
+    try {
+      // The component answers for its own links by their sid, given as its resource: after a restart it knows none.
+      await this.connection.request(
+        xml("iq", { type: "get", to: `${this.stream.peer}/${this.stream.sid}` }, xml("ping", NS.PING)),
+        { timeoutMs: PING_MS },
+      );
+      this.lastFrameAt = Date.now();
+      if (!this.ended) this.watchSilence();
+    } catch (error) {
+      if (this.connection.state === "online")
+        this.finish(toStanzapackError(error, "the component does not know the link any more"));
+      else if (!this.ended) this.watchSilence();
+    }
+  }
+
+  /** Ends it without a word: its stream is gone. */
+  abandon(error: StanzapackError): void {
+    this.finish(error);
+  }
+
+  /** Says goodbye and closes the bytestream. */
+  async close(): Promise<void> {
+    if (this.ended) return;
+    this.sendAck();
+    this.sendFrame({ type: "bye", code: "stopped", text: "" });
+    this.stream.onEnd = undefined;
+    const closed = this.stream.close();
+    this.finish(new StanzapackError("stopped", "the client was closed"));
+    await closed;
+  }
+
+  private finish(error: StanzapackError): void {
+    if (this.ended) return;
+    this.ended = true;
+    clearTimeout(this.ackTimer);
+    clearTimeout(this.silenceTimer);
+    this.stream.abandon({ by: "local" });
+    this.events.onEnd(error);
+  }
+}

@@ -1,0 +1,183 @@
+import { EventEmitter } from "eventemitter3";
+import {
+  DEFAULT_LIMITS,
+  encodeDataBody,
+  encodeDataPrefix,
+  encodeUpdate,
+  RowBatch,
+  StanzapackError,
+  type BindServiceFrame,
+  type RowCodec,
+  type Value,
+} from "@stanzapack/wire";
+import { encodeBase64 } from "@stanzapack/xmpp";
+import type { OfferOptions } from "./negotiation.js";
+
+export interface Demand {
+  readonly subscribers: number;
+  /** Smallest window anyone wants, in ms; null without subscribers. */
+  readonly windowMs: number | null;
+}
+
+export interface OfferedServiceEvents {
+  /** The first subscriber came, the last one went, or the smallest window changed. */
+  demand: (demand: Demand) => void;
+  ended: (error: StanzapackError | undefined) => void;
+}
+
+/** What a service asks of its client. */
+export interface ServiceHost {
+  /** The service has something to send at `dueAt`, in ms since 1970. */
+  book(service: OfferedService, dueAt: number): void;
+  configure(service: OfferedService, options: OfferOptions): Promise<void>;
+  withdraw(service: OfferedService): Promise<void>;
+}
+
+/** A DATA frame ready for the link. */
+export interface ReadyFrame {
+  readonly base64: string;
+}
+
+const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
+/** Room in a block for prefix and body header. */
+const HEADER_ROOM_BYTES = 63;
+
+/** A service this client offers. */
+export class OfferedService extends EventEmitter<OfferedServiceEvents> {
+  private readonly batch = new RowBatch(WAITING);
+  private wanted: Demand = { subscribers: 0, windowMs: null };
+  private alias: number | undefined;
+  /** Sequence of the last update published. */
+  private sequence = 0;
+  private newest: { row: Uint8Array; at: number } | undefined;
+  /** Last sequence handed to the link or known to the component. */
+  private sent = 0;
+  private lastFlushAt = -Infinity;
+  private finished = false;
+
+  /** @internal Use `client.offer`. */
+  constructor(
+    readonly node: string,
+    /** @internal What to offer again after a break. */
+    public options: OfferOptions,
+    private readonly host: ServiceHost,
+    private readonly codec: RowCodec,
+    /** Tells this program's life from its earlier ones. */
+    private readonly incarnation: number,
+    private readonly now: () => number = Date.now,
+  ) {
+    super();
+  }
+
+  get demand(): Demand {
+    return this.wanted;
+  }
+  get ended(): boolean {
+    return this.finished;
+  }
+  /** Updates published so far. */
+  get published(): number {
+    return this.sequence;
+  }
+
+  /**
+   * Publishes one value: cheap and synchronous. Nobody listening costs an encoding and no byte. While the network cannot
+   * keep up, older values give way to newer ones. Throws `unencodable` or `too-large`, and `stopped` after `stop`.
+   */
+  publish(value: Value): void {
+    if (this.finished) throw new StanzapackError("stopped", `\`${this.node}\` is no longer offered`);
+    const row = encodeUpdate(value, DEFAULT_LIMITS);
+    const at = this.now();
+    this.sequence++;
+    this.newest = { row, at };
+    if (this.wanted.windowMs === null) return;
+    this.batch.push(this.sequence, this.sequence, [row], [at]);
+    this.book(at);
+  }
+
+  /** Changes access, members or title, live. */
+  async configure(options: Omit<OfferOptions, "kind">): Promise<void> {
+    await this.host.configure(this, options);
+    this.options = { ...this.options, ...options };
+  }
+
+  /** Withdraws it: its subscriptions end. Idempotent. */
+  async stop(): Promise<void> {
+    if (this.finished) return;
+    this.finish(undefined);
+    await this.host.withdraw(this);
+  }
+
+  private book(now: number): void {
+    const windowMs = this.wanted.windowMs;
+    if (windowMs === null) return;
+    // Boundaries are multiples of the window, so that services of one link leave in one stanza; after idle, at once.
+    const idle = now - this.lastFlushAt >= windowMs;
+    this.host.book(this, windowMs === 0 || idle ? now : Math.floor(now / windowMs + 1) * windowMs);
+  }
+
+  /** @internal The component knows us under this alias, and has our updates up to `frame.sequence`. */
+  bound(frame: BindServiceFrame): void {
+    this.alias = frame.alias;
+    this.sent = frame.incarnation === this.incarnation ? frame.sequence : 0;
+  }
+
+  /** @internal The link is gone: demand is unknown, what waits goes on waiting. */
+  interrupt(): void {
+    this.alias = undefined;
+  }
+
+  /** @internal */
+  setDemand(demand: Demand): void {
+    const before = this.wanted;
+    this.wanted = demand;
+    if (demand.windowMs === null) this.batch.clear();
+    else if (
+      this.batch.empty &&
+      this.newest !== undefined &&
+      (before.windowMs === null || this.sent < this.sequence)
+    ) {
+      // New demand is answered with the newest value, even one that was sent before.
+      const from = Math.min(this.sent + 1, this.sequence);
+      this.batch.push(from, this.sequence, [this.newest.row], [this.newest.at]);
+    }
+    if (!this.batch.empty) this.book(this.now());
+    if (before.subscribers !== demand.subscribers || before.windowMs !== demand.windowMs)
+      this.emit("demand", demand);
+  }
+
+  /** @internal */
+  get pending(): boolean {
+    return !this.batch.empty;
+  }
+
+  /** @internal Encodes what waits, once. `maxBlockBytes`: of the link. */
+  take(maxBlockBytes: number): ReadyFrame[] {
+    if (this.alias === undefined) return [];
+    const alias = this.alias;
+    const now = this.now();
+    this.lastFlushAt = now;
+    return this.batch.take(DEFAULT_LIMITS.maxRowsPerFrame, maxBlockBytes - HEADER_ROOM_BYTES).map((slice) => {
+      const { form, payload } = this.codec.encode(slice.rows);
+      const body = encodeDataBody({
+        form,
+        epoch: this.incarnation,
+        from: slice.from,
+        to: slice.to,
+        at: Math.max(0, Math.round(now - slice.lastAt)),
+        spanMs: Math.max(0, Math.round(slice.lastAt - slice.firstAt)),
+        payload,
+      });
+      this.sent = slice.to;
+      return { base64: encodeBase64(encodeDataPrefix(form, alias)) + encodeBase64(body) };
+    });
+  }
+
+  /** @internal */
+  finish(error: StanzapackError | undefined): void {
+    if (this.finished) return;
+    this.finished = true;
+    this.batch.clear();
+    this.emit("ended", error);
+  }
+}

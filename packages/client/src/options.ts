@@ -1,0 +1,68 @@
+import { StanzapackError } from "@stanzapack/wire";
+import { bareJid, jid as parseJid, type ClientConnectionOptions } from "@stanzapack/xmpp";
+
+export interface ConnectOptions {
+  /** Bare JID to log in as: `bob@example.org`. */
+  readonly jid: string;
+  readonly password: string;
+  /** Domain of the Stanzapack component: `streams.example.org`. */
+  readonly component: string;
+  /** `xmpp://host:port` (STARTTLS) or `xmpps://host:port`. Default: the SRV records of the JID's domain. */
+  readonly url?: string;
+  /** PEM of an authority to trust besides the system's. */
+  readonly ca?: string;
+  /** Every character of it travels in every stanza. Default: four random ones. */
+  readonly resource?: string;
+  /** Deadline for the connection and the link, in ms. Default 20,000. */
+  readonly timeoutMs?: number;
+  /** Gives up connecting, and later closes the client. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ResolvedConnectOptions {
+  readonly connection: ClientConnectionOptions;
+  readonly bareJid: string;
+  readonly component: string;
+  readonly timeoutMs: number;
+}
+
+/** Checks everything once, here. Throws `usage`. */
+export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectOptions {
+  const need = (name: "jid" | "password" | "component"): string => {
+    const value: unknown = options[name];
+    if (typeof value !== "string" || value === "")
+      throw new StanzapackError("usage", `connect: \`${name}\` is missing`);
+    return value;
+  };
+  let bare: string;
+  try {
+    const parsed = parseJid(need("jid"));
+    if (parsed.local === "" || parsed.domain === "") throw new Error("it has no `user@` part");
+    bare = parsed.bare().toString();
+  } catch (cause) {
+    if (cause instanceof StanzapackError) throw cause;
+    throw new StanzapackError("usage", `connect: \`${options.jid}\` is no JID: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  if (options.url !== undefined && !/^xmpps?:\/\/[^/]+$/.test(options.url)) {
+    throw new StanzapackError(
+      "usage",
+      `connect: url \`${options.url}\` is not xmpp://host:port or xmpps://host:port`,
+    );
+  }
+  const timeoutMs = options.timeoutMs ?? 20_000;
+  return {
+    bareJid: bareJid(bare),
+    component: need("component"),
+    timeoutMs,
+    connection: {
+      jid: bare,
+      password: need("password"),
+      ...(options.url === undefined ? {} : { url: options.url }),
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(options.resource === undefined ? {} : { resource: options.resource }),
+      timeouts: { onlineMs: timeoutMs },
+    },
+  };
+}

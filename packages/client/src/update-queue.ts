@@ -1,0 +1,47 @@
+import type { StanzapackError } from "@stanzapack/wire";
+
+/** What waits for a slow consumer: bounded, oldest dropped first; ends once. */
+export class UpdateQueue<T> {
+  private items: T[] = [];
+  private waiting: {
+    resolve: (result: IteratorResult<T, undefined>) => void;
+    reject: (error: unknown) => void;
+  }[] = [];
+  private end: { readonly error: StanzapackError | undefined } | undefined;
+
+  constructor(
+    private readonly maxItems: number,
+    private readonly onDrop: (item: T) => void,
+  ) {}
+
+  push(item: T): void {
+    if (this.end !== undefined) return;
+    const waiter = this.waiting.shift();
+    if (waiter !== undefined) return waiter.resolve({ value: item, done: false });
+    this.items.push(item);
+    if (this.items.length > this.maxItems) this.onDrop(this.items.shift() as T);
+  }
+
+  /** What waits is still delivered; then the iteration ends, or throws. */
+  close(error?: StanzapackError): void {
+    if (this.end !== undefined) return;
+    this.end = { error };
+    for (const waiter of this.waiting.splice(0)) {
+      if (error === undefined) waiter.resolve({ value: undefined, done: true });
+      else waiter.reject(error);
+    }
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    const item = this.items.shift();
+    if (item !== undefined) return Promise.resolve({ value: item, done: false });
+    if (this.end?.error !== undefined) return Promise.reject(this.end.error);
+    if (this.end !== undefined) return Promise.resolve({ value: undefined, done: true });
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+  }
+
+  /** Everything that waits, at once. */
+  drain(): T[] {
+    return this.items.splice(0);
+  }
+}

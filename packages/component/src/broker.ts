@@ -1,0 +1,371 @@
+import { grantWindow, parseNode, StanzapackError, type DataFrame, type RowCodec } from "@stanzapack/wire";
+import type { ClientLink } from "./client-link.js";
+import type { ComponentLimits } from "./config.js";
+import type { FanOut } from "./fan-out.js";
+import { Lane, type ReadyBody } from "./lane.js";
+import { Service, type ServiceConfig } from "./service.js";
+import type { ComponentStats } from "./stats.js";
+import { Subscription } from "./subscription.js";
+
+/** How long a publisher has to answer new demand with a fresh value before subscribers get the last known one, in ms. */
+const FRESH_VALUE_MS = 1_000;
+
+/** Random numbers that tell lives apart, 32 bits, never 0. */
+export type RandomId = () => number;
+
+/** Services, subscriptions and lanes: every operation of the negotiation, and the publishers' data on its way through. */
+export class Broker {
+  readonly services = new Map<string, Service>();
+  private readonly ownedCount = new Map<string, number>();
+  private nextSubid = 1;
+  /** Services whose subscriber count the publisher was not told yet. */
+  private readonly staleDemand = new Set<Service>();
+
+  constructor(
+    private readonly fanOut: FanOut,
+    private readonly codec: RowCodec,
+    private readonly limits: ComponentLimits,
+    private readonly stats: ComponentStats,
+    private readonly randomId: RandomId,
+  ) {}
+
+  /** The service, where `bareJid` may see it; a hidden one does not exist for others. Throws `no-such-service`. */
+  find(node: string): Service {
+    const service = this.services.get(node);
+    if (service === undefined)
+      throw new StanzapackError("no-such-service", `nobody offers \`${node.slice(0, 200)}\``);
+    return service;
+  }
+
+  /** The service, for its owner. Throws `no-such-service` or `forbidden`. */
+  own(node: string, bareJid: string): Service {
+    const { owner } = parseNode(node);
+    if (owner !== bareJid)
+      throw new StanzapackError(
+        "forbidden",
+        `\`${node.slice(0, 200)}\` belongs to ${owner}, not to ${bareJid}`,
+      );
+    return this.find(node);
+  }
+
+  /**
+   * A publisher offers a service, or comes back to it. `holder` is given when another live link of the account has it:
+   * the caller finds out whether that link lives and calls again.
+   */
+  offer(
+    link: ClientLink,
+    node: string,
+    config: ServiceConfig,
+    now: number,
+  ): { service: Service; created: boolean } | { holder: ClientLink } {
+    const id = parseNode(node);
+    if (id.owner !== link.bareJid) {
+      throw new StanzapackError("forbidden", `${link.bareJid} cannot offer \`${node.slice(0, 200)}\``);
+    }
+    let service = this.services.get(node);
+    const created = service === undefined;
+    if (service === undefined) {
+      const owned = this.ownedCount.get(id.owner) ?? 0;
+      if (owned >= this.limits.maxServicesPerOwner)
+        throw new StanzapackError(
+          "limit-exceeded",
+          `${id.owner} offers ${owned} services, no more are allowed`,
+          { scope: "subscription" },
+        );
+      if (this.services.size >= this.limits.maxServices)
+        throw new StanzapackError(
+          "limit-exceeded",
+          `${this.services.size} services are offered, no more are allowed`,
+          { scope: "subscription" },
+        );
+      service = new Service(id, config, this.randomId(), now);
+      this.services.set(node, service);
+      this.ownedCount.set(id.owner, owned + 1);
+    } else {
+      const holder = service.publisher?.link;
+      if (holder !== undefined && holder !== link) return { holder };
+      if (service.config.kind !== config.kind) {
+        throw new StanzapackError(
+          "conflict",
+          `\`${node}\` is offered as ${service.config.kind}, not ${config.kind}: withdraw it first`,
+        );
+      }
+      this.configure(service, config);
+    }
+    if (service.publisher === undefined) this.attachPublisher(service, link);
+    return { service, created };
+  }
+
+  private attachPublisher(service: Service, link: ClientLink): void {
+    const alias = link.takeAlias();
+    link.services.set(alias, service);
+    service.publisher = { link, alias };
+    service.offlineSince = undefined;
+    link.sendFrame({
+      type: "bind",
+      role: "service",
+      alias,
+      node: service.node,
+      incarnation: service.incarnation,
+      sequence: service.sequence,
+    });
+    // Always told: a publisher that comes back goes on sending as long as it believes in its old demand.
+    this.tellDemand(service);
+    for (const { link: subscriber, alias: theirs } of service.subscriptions)
+      subscriber.sendFrame({ type: "status", alias: theirs, status: "online" });
+  }
+
+  /** New configuration; who lost access loses the subscription at once. */
+  configure(service: Service, config: ServiceConfig): void {
+    service.config = config;
+    for (const subscription of service.subscriptions) {
+      if (service.mayTake(subscription.link.bareJid)) continue;
+      this.endSubscription(
+        subscription,
+        new StanzapackError(
+          "not-allowed",
+          `the publisher took ${subscription.link.bareJid} off the whitelist of \`${service.node}\``,
+        ),
+      );
+    }
+  }
+
+  withdraw(service: Service): void {
+    for (const subscription of service.subscriptions) {
+      this.endSubscription(
+        subscription,
+        new StanzapackError("withdrawn", `\`${service.node}\` was withdrawn by its publisher`),
+      );
+    }
+    if (service.publisher !== undefined) service.publisher.link.services.delete(service.publisher.alias);
+    service.publisher = undefined;
+    this.services.delete(service.node);
+    this.staleDemand.delete(service);
+    const owned = (this.ownedCount.get(service.id.owner) ?? 1) - 1;
+    if (owned === 0) this.ownedCount.delete(service.id.owner);
+    else this.ownedCount.set(service.id.owner, owned);
+  }
+
+  subscribe(link: ClientLink, node: string, askedWindowMs: number, now: number): Subscription {
+    const service = this.find(node);
+    if (!service.mayTake(link.bareJid))
+      throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
+    const windowMs = grantWindow(askedWindowMs);
+    for (const existing of link.subscriptions.values()) {
+      // XEP-0060 §6.1.6: one subscription per node and JID here; asking again gives the current one.
+      if (existing.service === service) {
+        this.changeWindow(existing, windowMs);
+        return existing;
+      }
+    }
+    if (link.subscriptions.size >= this.limits.maxSubscriptionsPerLink) {
+      throw new StanzapackError(
+        "limit-exceeded",
+        `${link.subscriptions.size} subscriptions on one link, no more are allowed`,
+        { scope: "subscription" },
+      );
+    }
+    const live = service.demand.subscribers > 0 && service.awaiting.size === 0;
+    const lane = this.laneFor(service, windowMs, link.sizeClass);
+    const alias = link.takeAlias();
+    const subscription = new Subscription(link, service, alias, (this.nextSubid++).toString(36), lane);
+    lane.members++;
+    lane.attached.add(subscription);
+    link.subscriptions.set(alias, subscription);
+    service.subscriptions.add(subscription);
+    link.sendFrame({
+      type: "bind",
+      role: "subscription",
+      alias,
+      node,
+      subid: subscription.subid,
+      kind: service.config.kind,
+      baseAt: service.baseAt,
+    });
+    if (!service.online) link.sendFrame({ type: "status", alias, status: "offline" });
+    if (service.online && !live) {
+      // The last value is from before anyone listened: the publisher answers new demand with its newest.
+      subscription.awaitingSince = now;
+      service.awaiting.add(subscription);
+    } else this.fanOut.sendLast(subscription, service.offset, this.lastBodies(service));
+    this.updateDemand(service);
+    return subscription;
+  }
+
+  /** Bodies of the newest value, shared by those who join at the same offset. */
+  private lastBodies(service: Service): Map<number, ReadyBody> {
+    if (this.cachedFor !== service || this.cachedOffset !== service.offset) {
+      this.cachedFor = service;
+      this.cachedOffset = service.offset;
+      this.cachedBodies = new Map();
+    }
+    return this.cachedBodies;
+  }
+  private cachedFor: Service | undefined;
+  private cachedOffset = -1;
+  private cachedBodies = new Map<number, ReadyBody>();
+
+  private laneFor(service: Service, windowMs: number, sizeClass: number): Lane {
+    const key = `${windowMs}/${sizeClass}`;
+    let lane = service.lanes.get(key);
+    if (lane === undefined) {
+      lane = new Lane(service, windowMs, sizeClass, this.limits);
+      service.lanes.set(key, lane);
+      this.stats.lanes++;
+    }
+    return lane;
+  }
+
+  private leaveLane(lane: Lane, subscription: Subscription): void {
+    lane.attached.delete(subscription);
+    if (--lane.members > 0) return;
+    this.fanOut.forget(lane);
+    lane.service.lanes.delete(`${lane.windowMs}/${lane.sizeClass}`);
+    this.stats.lanes--;
+  }
+
+  changeWindow(subscription: Subscription, askedWindowMs: number): void {
+    const windowMs = grantWindow(askedWindowMs);
+    const { lane, service, link } = subscription;
+    if (lane.windowMs === windowMs) return;
+    const next = this.laneFor(service, windowMs, link.sizeClass);
+    next.members++;
+    subscription.lane = next;
+    this.leaveLane(lane, subscription);
+    if (!subscription.detached) {
+      next.attached.add(subscription);
+      // What the old lane still held goes out now; what of it the new lane sends again is dropped by position.
+      this.fanOut.sendWaiting(subscription, lane);
+    }
+    this.updateDemand(service);
+  }
+
+  /** Ends it with a word to the subscriber. */
+  endSubscription(subscription: Subscription, error: StanzapackError): void {
+    subscription.link.sendFrame({
+      type: "error",
+      alias: subscription.alias,
+      code: error.code,
+      text: error.text,
+      retryAfterMs: error.retryAfterMs ?? null,
+    });
+    this.unsubscribe(subscription);
+  }
+
+  unsubscribe(subscription: Subscription): void {
+    const { service, link } = subscription;
+    this.leaveLane(subscription.lane, subscription);
+    service.subscriptions.delete(subscription);
+    service.awaiting.delete(subscription);
+    link.subscriptions.delete(subscription.alias);
+    link.detached.delete(subscription);
+    this.updateDemand(service);
+  }
+
+  /** A publisher's DATA, from its own link. Throws what ends that link. */
+  publish(service: Service, frame: DataFrame, now: number): void {
+    const rows = this.codec.decode(frame);
+    const range = frame.to - frame.from + 1;
+    if (rows.length > range)
+      throw new StanzapackError("malformed", `DATA of ${range} positions has ${rows.length} rows`, {
+        origin: "peer",
+      });
+    if (frame.epoch !== service.incarnation) {
+      service.incarnation = frame.epoch;
+      service.sequence = 0;
+    }
+    if (frame.to <= service.sequence) {
+      // Repeated: for those who have had nothing yet it is the answer to new demand.
+      this.settleAwaiting(service);
+      return;
+    }
+    // A jump is a loss that the publisher declares: those positions are never used, so subscribers see the hole.
+    const first = service.sequence === 0;
+    const lost = first ? 0 : Math.max(0, frame.from - service.sequence - 1);
+    const fresh = frame.to - Math.max(service.sequence + 1, frame.from) + 1;
+    const kept = rows.length > fresh ? rows.slice(rows.length - fresh) : rows;
+    service.sequence = frame.to;
+    const from = service.offset + lost + 1;
+    const to = service.offset + lost + fresh;
+    service.offset = to;
+    this.stats.updatesIn += kept.length;
+
+    const newestAt = now - frame.at;
+    const step = rows.length > 1 ? frame.spanMs / (rows.length - 1) : 0;
+    const ats = kept.map((_, i) => newestAt - step * (kept.length - 1 - i));
+    // A copy: the row is a view that would keep its whole block alive.
+    service.last = { row: (kept[kept.length - 1] as Uint8Array).slice(), at: newestAt };
+    service.awaiting.clear();
+    for (const lane of service.lanes.values()) {
+      if (lane.attached.size === 0) {
+        lane.flushedTo = to;
+        continue;
+      }
+      lane.batch.push(from, to, kept, ats);
+      this.fanOut.book(lane, now, lane.windowMs === service.demand.windowMs);
+    }
+  }
+
+  private settleAwaiting(service: Service): void {
+    for (const subscription of service.awaiting) {
+      this.fanOut.sendLast(subscription, service.offset, this.lastBodies(service));
+    }
+    service.awaiting.clear();
+  }
+
+  /** Acknowledgements came: those who had to wait get the newest value and go on with their lane. */
+  reattach(link: ClientLink): void {
+    for (const subscription of link.detached) {
+      if (!link.session.maySendData) return;
+      link.detached.delete(subscription);
+      subscription.detached = false;
+      this.fanOut.sendLast(subscription, subscription.position + 1, new Map());
+      subscription.lane.attached.add(subscription);
+    }
+  }
+
+  linkEnded(link: ClientLink, now: number): void {
+    for (const subscription of link.subscriptions.values()) this.unsubscribe(subscription);
+    for (const service of link.services.values()) {
+      service.publisher = undefined;
+      service.offlineSince = now;
+      for (const { link: subscriber, alias } of service.subscriptions)
+        subscriber.sendFrame({ type: "status", alias, status: "offline" });
+    }
+    link.services.clear();
+    this.fanOut.forgetLink(link);
+  }
+
+  private updateDemand(service: Service): void {
+    const subscribers = service.subscriptions.size;
+    const windowMs = service.smallestWindowMs();
+    const told = service.demand;
+    if (service.publisher === undefined || (told.subscribers === subscribers && told.windowMs === windowMs))
+      return;
+    if (told.windowMs === windowMs) this.staleDemand.add(service);
+    else this.tellDemand(service);
+  }
+
+  private tellDemand(service: Service): void {
+    this.staleDemand.delete(service);
+    service.demand = { subscribers: service.subscriptions.size, windowMs: service.smallestWindowMs() };
+    service.publisher?.link.sendFrame({ type: "demand", alias: service.publisher.alias, ...service.demand });
+  }
+
+  /** Once a second: counts to tell, values that publishers owe, services whose time is over. */
+  sweep(now: number): void {
+    for (const service of this.staleDemand) this.tellDemand(service);
+    for (const service of this.services.values()) {
+      for (const subscription of service.awaiting) {
+        if (now - subscription.awaitingSince < FRESH_VALUE_MS) break;
+        this.settleAwaiting(service);
+        break;
+      }
+      if (
+        service.offlineSince !== undefined &&
+        now - service.offlineSince > this.limits.serviceGraceSeconds * 1000
+      )
+        this.withdraw(service);
+    }
+  }
+}

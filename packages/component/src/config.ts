@@ -1,0 +1,55 @@
+import { z } from "zod";
+
+const port = z.number().int().min(1).max(65_535);
+const count = z.number().int().positive();
+
+/** The config file's shape (YAML). Every limit has a default; unknown keys are refused, since they are misspelt ones. */
+export const configSchema = z.strictObject({
+  component: z
+    .strictObject({
+      /** The component's domain, as the server's configuration names it. */
+      domain: z.string().min(1),
+      host: z.string().min(1).default("127.0.0.1"),
+      port: port.default(5347),
+      /** File that holds the shared secret; relative to the config file. */
+      secretFile: z.string().min(1).optional(),
+      /** The secret itself: handy for trying out, `secretFile` keeps it out of the config. */
+      secret: z.string().min(1).optional(),
+    })
+    .refine((c) => (c.secret === undefined) !== (c.secretFile === undefined), {
+      message: "give either secretFile or secret",
+    }),
+  /** Where journals live. `memory`: nothing survives a restart. */
+  store: z.literal("memory").default("memory"),
+  limits: z
+    .strictObject({
+      /** Most links (In-Band Bytestreams) at once. */
+      maxLinks: count.default(50_000),
+      /** Most services that one bare JID may offer. */
+      maxServicesPerOwner: count.default(1_000),
+      /** Most services in all. */
+      maxServices: count.default(100_000),
+      /** Most subscriptions of one link. */
+      maxSubscriptionsPerLink: count.default(10_000),
+      /** Most members of one whitelist. */
+      maxMembers: count.default(10_000),
+      /** Most rows that wait in one lane for its tick; older ones are conflated. */
+      laneMaxRows: count.default(4_096),
+      /** Most bytes that wait in one lane for its tick. */
+      laneMaxBytes: count.default(1_048_576),
+      /** How long a service outlives its publisher's link, in seconds. */
+      serviceGraceSeconds: count.default(600),
+      /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
+      unackedSeconds: count.default(30),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
+    })
+    .prefault({}),
+});
+
+export type ConfigFile = z.input<typeof configSchema>;
+export type ComponentConfig = z.output<typeof configSchema>;
+export type ComponentLimits = ComponentConfig["limits"];

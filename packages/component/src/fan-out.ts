@@ -1,0 +1,188 @@
+import type { Connection } from "@stanzapack/xmpp";
+import { DEFAULT_LIMITS, type RowCodec } from "@stanzapack/wire";
+import type { ClientLink } from "./client-link.js";
+import { TICK_MS, TickClock } from "./clock.js";
+import { encodeBody, type Lane, type ReadyBody } from "./lane.js";
+import type { Service } from "./service.js";
+import type { ComponentStats } from "./stats.js";
+import type { Subscription } from "./subscription.js";
+
+/** Characters gathered before a write: larger strings gain nothing, smaller ones cost a system call each. */
+const WRITE_CHARS = 65_536;
+
+/**
+ * The hot path: lanes become due, each encodes once, links gather what is theirs, one write takes it all. While the
+ * stream to the server is down or backed up nothing is encoded; lanes conflate within their bounds.
+ */
+export class FanOut {
+  private readonly clock = new TickClock<Lane>((lanes, now) => this.flush(lanes, now));
+  /** Lanes of window 0 with something new. */
+  private readonly immediate = new Set<Lane>();
+  /** Due lanes that wait for the stream. */
+  private readonly parked = new Set<Lane>();
+  /** Links with something to write. */
+  private readonly pending = new Set<ClientLink>();
+  private immediateHandle: NodeJS.Immediate | undefined;
+  private stopped = false;
+  private readonly undo: (() => void)[];
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly codec: RowCodec,
+    private readonly stats: ComponentStats,
+  ) {
+    const resume = (): void => this.soon();
+    this.undo = [connection.on("drain", resume), connection.on("online", resume)];
+  }
+
+  /** A lane got something new. `arrivedWithWindow`: the publisher batches in this lane's own window, so no tick is added. */
+  book(lane: Lane, now: number, arrivedWithWindow: boolean): void {
+    if (lane.attached.size === 0) return;
+    if (lane.windowMs === 0) {
+      this.immediate.add(lane);
+      this.soon();
+      return;
+    }
+    if (lane.dueAt !== undefined || this.parked.has(lane)) return;
+    const idle = now - lane.lastFlushAt >= lane.windowMs;
+    // A tick after the boundary: publishers batch to the same boundaries, and theirs must have arrived.
+    const boundary = Math.floor(now / lane.windowMs + 1) * lane.windowMs + TICK_MS;
+    lane.dueAt = this.clock.add(lane, arrivedWithWindow || idle ? now : boundary);
+  }
+
+  forget(lane: Lane): void {
+    if (lane.dueAt !== undefined) this.clock.remove(lane, lane.dueAt);
+    lane.dueAt = undefined;
+    this.immediate.delete(lane);
+    this.parked.delete(lane);
+  }
+
+  linkPending(link: ClientLink): void {
+    this.pending.add(link);
+    this.soon();
+  }
+
+  forgetLink(link: ClientLink): void {
+    this.pending.delete(link);
+  }
+
+  /** A body for one subscriber that is not its lane's: positions `from`..the service's newest, its newest row alone. */
+  sendLast(subscription: Subscription, from: number, cache: Map<number, ReadyBody>): void {
+    const { service } = subscription;
+    const { last, offset } = service;
+    if (last === undefined || offset < from) return;
+    let body = cache.get(from);
+    if (body === undefined) {
+      this.stats.singleEncodes++;
+      body = encodeBody(service, this.codec, {
+        from,
+        to: offset,
+        rows: [last.row],
+        firstAt: last.at,
+        lastAt: last.at,
+      });
+      cache.set(from, body);
+    }
+    subscription.link.append(subscription.ready[body.form] + body.base64, true);
+  }
+
+  /** What waits in a lane that the subscriber leaves. */
+  sendWaiting(subscription: Subscription, lane: Lane): void {
+    for (const body of lane.peek(this.codec, DEFAULT_LIMITS.maxRowsPerFrame)) {
+      this.stats.singleEncodes++;
+      subscription.link.append(subscription.ready[body.form] + body.base64, true);
+    }
+  }
+
+  /** Writes what waits now: for a drain on stop. */
+  flushAll(services: Iterable<Service>): void {
+    const lanes: Lane[] = [];
+    for (const service of services)
+      for (const lane of service.lanes.values()) if (!lane.batch.empty) lanes.push(lane);
+    this.flush(lanes, Date.now());
+    this.write(Date.now());
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.clock.stop();
+    clearImmediate(this.immediateHandle);
+    for (const undo of this.undo) undo();
+    this.immediate.clear();
+    this.parked.clear();
+    this.pending.clear();
+  }
+
+  private soon(): void {
+    if (this.stopped) return;
+    this.immediateHandle ??= setImmediate(() => {
+      this.immediateHandle = undefined;
+      this.flush([...this.immediate], Date.now());
+    });
+  }
+
+  private get open(): boolean {
+    return this.connection.state === "online" && this.connection.writable;
+  }
+
+  private flush(due: readonly Lane[], now: number): void {
+    for (const lane of due) lane.dueAt = undefined;
+    if (!this.open) {
+      for (const lane of due) this.parked.add(lane);
+      return;
+    }
+    for (const lane of due) this.flushLane(lane, now);
+    for (const lane of this.parked) this.flushLane(lane, now);
+    this.immediate.clear();
+    this.parked.clear();
+    this.write(now);
+  }
+
+  private flushLane(lane: Lane, now: number): void {
+    if (lane.batch.empty) return;
+    if (lane.attached.size === 0) {
+      lane.batch.clear();
+      lane.flushedTo = lane.service.offset;
+      return;
+    }
+    const before = lane.flushedTo;
+    const bodies = lane.encode(this.codec, DEFAULT_LIMITS.maxRowsPerFrame, now);
+    this.stats.laneEncodes += bodies.length;
+    for (const subscription of lane.attached) {
+      const { link } = subscription;
+      if (!link.session.maySendData) {
+        subscription.detached = true;
+        subscription.position = before;
+        lane.attached.delete(subscription);
+        link.detached.add(subscription);
+        this.stats.detachments++;
+        continue;
+      }
+      for (const body of bodies) link.append(subscription.ready[body.form] + body.base64, true);
+    }
+  }
+
+  private write(now: number): void {
+    if (this.pending.size === 0 || this.connection.state !== "online") return;
+    let text = "";
+    let count = 0;
+    const send = (): void => {
+      this.connection.send(text, count);
+      this.stats.writes++;
+      this.stats.stanzasSent += count;
+      text = "";
+      count = 0;
+    };
+    for (const link of this.pending) {
+      this.pending.delete(link);
+      const unackedBefore = link.session.unacked;
+      for (const stanza of link.takeStanzas(now)) {
+        text += stanza;
+        count++;
+        if (text.length >= WRITE_CHARS) send();
+      }
+      this.stats.dataStanzasSent += link.session.unacked - unackedBefore;
+    }
+    if (count > 0) send();
+  }
+}

@@ -1,0 +1,78 @@
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { StanzapackError } from "@stanzapack/wire";
+import { isNode, LineCounter, parseDocument, type Document } from "yaml";
+import type { z } from "zod";
+import { configSchema, type ComponentConfig } from "./config.js";
+
+/** A config with its secret read: what `createComponent` takes. */
+export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
+  readonly component: {
+    readonly domain: string;
+    readonly host: string;
+    readonly port: number;
+    readonly secret: string;
+  };
+};
+
+/** Reads and checks the config file. Throws `invalid-options` with one line per fault: file, line, key, what to write instead. */
+export async function loadConfig(file: string): Promise<ResolvedConfig> {
+  const text = await readText(file, "config file");
+  return resolveSecret(parseConfig(text, file), file);
+}
+
+/** Checks config text. `file` is only named in errors. */
+export function parseConfig(text: string, file: string): ComponentConfig {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const syntax = document.errors[0];
+  if (syntax !== undefined) {
+    throw fault([`${file}:${syntax.linePos?.[0].line ?? 1}: ${syntax.message.split("\n")[0] ?? "not YAML"}`]);
+  }
+  const result = configSchema.safeParse(document.toJS() ?? {});
+  if (result.success) return result.data;
+  throw fault(
+    result.error.issues.map((issue) => `${file}:${lineOf(document, lines, issue)}: ${describe(issue)}`),
+  );
+}
+
+function fault(lines: readonly string[]): StanzapackError {
+  return new StanzapackError("invalid-options", lines.join("\n"));
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  const key = issue.path.join(".");
+  return key === "" ? issue.message : `${key}: ${issue.message}`;
+}
+
+/** The line of the faulty key, or of the nearest parent that exists. */
+function lineOf(document: Document, lines: LineCounter, issue: z.core.$ZodIssue): number {
+  const paths: PropertyKey[][] = [];
+  if (issue.code === "unrecognized_keys") for (const key of issue.keys) paths.push([...issue.path, key]);
+  for (let length = issue.path.length; length >= 0; length--) paths.push(issue.path.slice(0, length));
+  for (const path of paths) {
+    const node: unknown = path.length === 0 ? document.contents : document.getIn(path, true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
+}
+
+async function resolveSecret(config: ComponentConfig, file: string): Promise<ResolvedConfig> {
+  const { domain, host, port, secret, secretFile } = config.component;
+  const text =
+    secret ?? (await readText(resolve(dirname(file), secretFile as string), "component.secretFile")).trim();
+  if (text === "") throw fault([`${file}: component.secretFile is empty`]);
+  return { ...config, component: { domain, host, port, secret: text } };
+}
+
+async function readText(file: string, what: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw new StanzapackError(
+      "invalid-options",
+      `${what} ${file} cannot be read: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}

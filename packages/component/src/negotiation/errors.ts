@@ -1,0 +1,22 @@
+import { ERRORS, StanzapackError, type ErrorRow } from "@stanzapack/wire";
+import { NS, StanzaError } from "@stanzapack/xmpp";
+
+/** The stanza error that carries a fault to any XMPP client: RFC 6120 condition, XEP-0060 condition, and text with the mend. */
+export function toStanzaError(error: unknown): unknown {
+  if (!(error instanceof StanzapackError)) return error;
+  const row: ErrorRow = ERRORS[error.code];
+  return new StanzaError(row.condition, row.type, error.message, pubsubCondition(row));
+}
+
+/** XEP-0060 `unsupported` must name the feature. */
+export function unsupported(feature: string, text: string): StanzaError {
+  return new StanzaError("feature-not-implemented", "cancel", text, {
+    name: "unsupported",
+    xmlns: NS.PUBSUB_ERRORS,
+    attrs: { feature },
+  });
+}
+
+function pubsubCondition(row: ErrorRow): StanzaError["application"] {
+  return row.pubsub === undefined ? undefined : { name: row.pubsub, xmlns: NS.PUBSUB_ERRORS };
+}

@@ -1,0 +1,127 @@
+import { MAX_WINDOW_MS, SERVICE_KINDS, StanzapackError, type ServiceKind } from "@stanzapack/wire";
+import { jid, NS, type DataForm } from "@stanzapack/xmpp";
+import type { ServiceConfig } from "../service.js";
+
+/** Our own form fields, in Clark notation (XEP-0060 §16.?: fields without a registered name carry their namespace). */
+export const FIELD = {
+  KIND: "{urn:stanzapack:0}kind",
+  MEMBERS: "{urn:stanzapack:0}members",
+  DELIVERY: "{urn:stanzapack:0}delivery",
+  WINDOW: "{urn:stanzapack:0}window",
+  ONLINE: "{urn:stanzapack:0}online",
+  ACCESS_MODEL: "pubsub#access_model",
+  TITLE: "pubsub#title",
+  DIGEST: "pubsub#digest",
+  DIGEST_FREQUENCY: "pubsub#digest_frequency",
+} as const;
+
+/** Fields of the design that this version does not have; asking for one is an error rather than silence. */
+const LATER = ["since", "max_rate", "samples", "fields", "deadband", "heartbeat", "overflow"].map(
+  (name) => `{urn:stanzapack:0}${name}`,
+);
+
+function invalid(text: string): StanzapackError {
+  return new StanzapackError("invalid-options", text);
+}
+
+function checkForm(form: DataForm, formType: string, known: readonly string[]): void {
+  if (form.formType !== formType)
+    throw invalid(`the form's FORM_TYPE is \`${form.formType ?? ""}\`, not \`${formType}\``);
+  for (const name of form.fields.keys()) {
+    if (name === "FORM_TYPE" || known.includes(name)) continue;
+    if (LATER.includes(name))
+      throw new StanzapackError("unsupported", `option \`${name}\` is not in this version`);
+    throw invalid(`option \`${name.slice(0, 100)}\` is unknown; known are ${known.join(", ")}`);
+  }
+}
+
+function single(form: DataForm, name: string): string | undefined {
+  const values = form.fields.get(name);
+  if (values === undefined || values.length === 0) return undefined;
+  if (values.length > 1) throw invalid(`option \`${name}\` has ${values.length} values, not one`);
+  return values[0];
+}
+
+/** Node configuration (XEP-0060 §8.1.3, §8.2). What the form leaves out keeps `current`, or its default. */
+export function readServiceConfig(
+  form: DataForm | undefined,
+  current: ServiceConfig | undefined,
+  maxMembers: number,
+): ServiceConfig {
+  const base: ServiceConfig = current ?? { kind: "value", access: "open", members: new Set(), title: "" };
+  if (form === undefined) return base;
+  checkForm(form, NS.PUBSUB_NODE_CONFIG, [FIELD.KIND, FIELD.MEMBERS, FIELD.ACCESS_MODEL, FIELD.TITLE]);
+  const kind = single(form, FIELD.KIND) ?? base.kind;
+  if (!(SERVICE_KINDS as readonly string[]).includes(kind))
+    throw invalid(`kind \`${kind}\` is none of ${SERVICE_KINDS.join(", ")}`);
+  if (kind !== "value")
+    throw new StanzapackError("unsupported", `kind \`${kind}\` is not in this version, only \`value\``);
+  const access = single(form, FIELD.ACCESS_MODEL) ?? base.access;
+  if (access === "authorize")
+    throw new StanzapackError(
+      "unsupported",
+      "access model `authorize` is not in this version; there are open and whitelist",
+    );
+  if (access !== "open" && access !== "whitelist")
+    throw invalid(`access model \`${access}\` is neither open nor whitelist`);
+  const members = form.fields.get(FIELD.MEMBERS);
+  if (members !== undefined && members.length > maxMembers)
+    throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
+  return {
+    kind: kind as ServiceKind,
+    access,
+    members:
+      members === undefined ? base.members : new Set(members.filter((text) => text !== "").map(bareJid)),
+    title: (single(form, FIELD.TITLE) ?? base.title).slice(0, 256),
+  };
+}
+
+/** A JID in the form servers stamp on stanzas, without its resource. Throws `invalid-options`. */
+export function bareJid(text: string): string {
+  try {
+    return jid(text).bare().toString();
+  } catch (cause) {
+    throw new StanzapackError("invalid-options", `\`${text.slice(0, 100)}\` is no JID`, { cause });
+  }
+}
+
+export function formatServiceConfig(config: ServiceConfig): Record<string, string | string[]> {
+  return {
+    [FIELD.KIND]: config.kind,
+    [FIELD.ACCESS_MODEL]: config.access,
+    [FIELD.TITLE]: config.title,
+    [FIELD.MEMBERS]: [...config.members],
+  };
+}
+
+/** The window asked for by subscription options (XEP-0060 §16.4.2: digest, digest_frequency in ms). Without a form: 0, every update at once. */
+export function readWindow(form: DataForm | undefined): number {
+  if (form === undefined) return 0;
+  checkForm(form, NS.PUBSUB_SUBSCRIBE_OPTIONS, [FIELD.DIGEST, FIELD.DIGEST_FREQUENCY, FIELD.DELIVERY]);
+  const delivery = single(form, FIELD.DELIVERY) ?? "link";
+  if (delivery === "event" || delivery === "body")
+    throw new StanzapackError(
+      "unsupported",
+      `delivery \`${delivery}\` is not in this version, only \`link\``,
+    );
+  if (delivery !== "link") throw invalid(`delivery \`${delivery}\` is none of link, event, body`);
+  const digest = single(form, FIELD.DIGEST);
+  if (digest !== undefined && !["0", "1", "true", "false"].includes(digest))
+    throw invalid(`${FIELD.DIGEST} \`${digest}\` is no boolean`);
+  const frequency = single(form, FIELD.DIGEST_FREQUENCY);
+  if (digest === "0" || digest === "false" || frequency === undefined) return 0;
+  const windowMs = /^\d{1,9}$/.test(frequency) ? Number(frequency) : NaN;
+  if (!(windowMs <= MAX_WINDOW_MS))
+    throw invalid(
+      `${FIELD.DIGEST_FREQUENCY} \`${frequency.slice(0, 40)}\` is no whole number of ms from 0 to ${MAX_WINDOW_MS}`,
+    );
+  return windowMs;
+}
+
+export function formatOptions(windowMs: number): Record<string, string | string[]> {
+  return {
+    [FIELD.DIGEST]: windowMs === 0 ? "0" : "1",
+    [FIELD.DIGEST_FREQUENCY]: String(windowMs),
+    [FIELD.DELIVERY]: "link",
+  };
+}

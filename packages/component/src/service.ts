@@ -1,0 +1,67 @@
+import type { NodeId, ServiceKind } from "@stanzapack/wire";
+import { formatNode } from "@stanzapack/wire";
+import type { ClientLink } from "./client-link.js";
+import type { Lane } from "./lane.js";
+import type { Subscription } from "./subscription.js";
+
+export type AccessModel = "open" | "whitelist";
+
+export interface ServiceConfig {
+  readonly kind: ServiceKind;
+  readonly access: AccessModel;
+  /** Bare JIDs that may subscribe under `whitelist`; the owner always may. */
+  readonly members: ReadonlySet<string>;
+  readonly title: string;
+}
+
+export interface LastValue {
+  readonly row: Uint8Array;
+  readonly at: number;
+}
+
+/** One named stream of one publisher, with everyone who takes it. */
+export class Service {
+  readonly node: string;
+  /** Highest offset given so far; the first update has 1. */
+  offset = 0;
+  last: LastValue | undefined;
+  /** The publisher's outbox and the last of its sequence that arrived. */
+  incarnation = 0;
+  sequence = 0;
+  publisher: { readonly link: ClientLink; readonly alias: number } | undefined;
+  /** When the publisher's link went, in ms. */
+  offlineSince: number | undefined;
+  readonly lanes = new Map<string, Lane>();
+  readonly subscriptions = new Set<Subscription>();
+  /** Subscriptions without a value so far. */
+  readonly awaiting = new Set<Subscription>();
+  /** What the publisher was told last. */
+  demand: { subscribers: number; windowMs: number | null } = { subscribers: 0, windowMs: null };
+
+  constructor(
+    readonly id: NodeId,
+    public config: ServiceConfig,
+    /** Random: with memory alone, a restarted component's offsets begin anew, and must not look like the old ones. */
+    readonly epoch: number,
+    /** Zero of the `at` in DATA frames, in ms since 1970. */
+    readonly baseAt: number,
+  ) {
+    this.node = formatNode(id);
+  }
+
+  get online(): boolean {
+    return this.publisher !== undefined;
+  }
+
+  mayTake(bareJid: string): boolean {
+    return this.config.access === "open" || bareJid === this.id.owner || this.config.members.has(bareJid);
+  }
+
+  /** Smallest window that anyone takes it in; null without subscribers. */
+  smallestWindowMs(): number | null {
+    let smallest: number | null = null;
+    for (const { windowMs } of this.lanes.values())
+      if (smallest === null || windowMs < smallest) smallest = windowMs;
+    return smallest;
+  }
+}

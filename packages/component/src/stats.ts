@@ -1,0 +1,46 @@
+import type { Frame } from "@stanzapack/wire";
+
+/** Counters since start, and sizes now. All counts, no units. */
+export interface ComponentStats {
+  links: number;
+  services: number;
+  subscriptions: number;
+  lanes: number;
+  /** Link stanzas written. */
+  stanzasSent: number;
+  /** … of those with DATA. */
+  dataStanzasSent: number;
+  /** Writes to the server's socket that carried link stanzas. */
+  writes: number;
+  framesReceived: Record<Frame["type"], number>;
+  /** Updates received from publishers. */
+  updatesIn: number;
+  /** DATA bodies encoded for lanes, each shared by its subscribers. */
+  laneEncodes: number;
+  /** DATA bodies encoded for one subscriber (first value, back from detached); equal ones are encoded once. */
+  singleEncodes: number;
+  /** Times a subscriber had to be detached for want of acknowledgements. */
+  detachments: number;
+  linksEnded: number;
+  /** Opens, frames and requests refused. */
+  refusals: number;
+}
+
+export function createStats(): ComponentStats {
+  return {
+    links: 0,
+    services: 0,
+    subscriptions: 0,
+    lanes: 0,
+    stanzasSent: 0,
+    dataStanzasSent: 0,
+    writes: 0,
+    framesReceived: { hello: 0, bind: 0, data: 0, ack: 0, demand: 0, status: 0, error: 0, bye: 0 },
+    updatesIn: 0,
+    laneEncodes: 0,
+    singleEncodes: 0,
+    detachments: 0,
+    linksEnded: 0,
+    refusals: 0,
+  };
+}

@@ -1,0 +1,29 @@
+import { encodeDataPrefix, type DataForm } from "@stanzapack/wire";
+import { encodeBase64 } from "@stanzapack/xmpp";
+import type { ClientLink } from "./client-link.js";
+import type { Lane } from "./lane.js";
+import type { Service } from "./service.js";
+
+/** One link's taking of one service. */
+export class Subscription {
+  /** Its link has too much unacknowledged: it takes no lane bodies, and gets the newest value when that ends. */
+  detached = false;
+  /** Where it stands while detached: the last offset sent. */
+  position = 0;
+  /** Since when it awaits a first value, in ms. */
+  awaitingSince = 0;
+  readonly ready: Record<DataForm, string>;
+
+  constructor(
+    readonly link: ClientLink,
+    readonly service: Service,
+    readonly alias: number,
+    readonly subid: string,
+    public lane: Lane,
+  ) {
+    this.ready = {
+      rows: encodeBase64(encodeDataPrefix("rows", alias)),
+      deflated: encodeBase64(encodeDataPrefix("deflated", alias)),
+    };
+  }
+}
