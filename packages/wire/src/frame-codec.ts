@@ -8,9 +8,11 @@ import {
   type HopClass,
   type ServiceStatus,
 } from "./frames.js";
-import { assertWithin, type Limits } from "./limits.js";
-import { decodeMsgpack, encodeMsgpack, NIL } from "./msgpack.js";
+import { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
+import { NIL } from "./msgpack.js";
+import { MsgpackReader } from "./msgpack-reader.js";
 import { SERVICE_KINDS } from "./service.js";
+import { encodeElements } from "./update.js";
 
 const FORM_TYPE: Record<DataForm, number> = { rows: FRAME.DATA_ROWS, deflated: FRAME.DATA_DEFLATED };
 const TYPE_FORM = new Map<number, DataForm>([
@@ -21,8 +23,34 @@ const HOPS = ["plain", "compressed"] as const satisfies readonly HopClass[];
 const STATUSES = ["online", "offline", "paused"] as const satisfies readonly ServiceStatus[];
 const DATA_FORMS = ["rows", "deflated"] as const satisfies readonly DataForm[];
 
+/** The rest of the bounds of single elements: small, and of no use to an operator, so not in `Limits`. */
+const MAX_VERSION = 255;
+const MAX_UINT32 = 0xffffffff;
+const MAX_CODECS = 32;
+const MAX_TOKEN_BYTES = 64;
+const MAX_SUBID_CHARS = 64;
+/** A bare JID (RFC 7622 §3.1: two parts of 1,023 octets and an `@`), a slash and a service name. */
+const MAX_NODE_CHARS = 2_047 + 1 + 64;
+
 /** Elements of a DATA array: type, alias, [epoch, from, to], at, span, payload. */
 const DATA_ELEMENTS = 6;
+
+/** What a peer would refuse is refused here, where the mistake is. */
+function uint(value: number, what: string, max: number = Number.MAX_SAFE_INTEGER): number {
+  if (!Number.isInteger(value) || value < 0 || value > max)
+    throw new StanzapackError("internal", `${what} of ${value} is not an integer from 0 to ${max}`);
+  return value + 0; // -0 would travel as a float
+}
+
+/** Times may come from a clock that stepped back or counts fractions: rounded, and never below 0. */
+function millis(value: number): number {
+  return Math.max(0, Math.round(value)) + 0;
+}
+
+/** Text of ERROR and BYE may quote what a user gave: cut to what every peer takes, lone surrogates replaced. */
+function clip(text: string): string {
+  return text.slice(0, DEFAULT_LIMITS.maxTextChars).replace(/\p{Surrogate}/gu, "\ufffd");
+}
 
 /** Ends a frame on a multiple of three bytes, so that blocks are made by concatenating ready base64. */
 export function pad(bytes: Uint8Array): Uint8Array {
@@ -38,6 +66,7 @@ export function pad(bytes: Uint8Array): Uint8Array {
  * above (the type as uint 8, the alias as uint 16), so that it too can be concatenated as base64.
  */
 export function encodeDataPrefix(form: DataForm, alias: number): Uint8Array {
+  uint(alias, "alias", MAX_ALIAS);
   const header = 0x90 | DATA_ELEMENTS;
   const type = FORM_TYPE[form];
   return alias < 0x80
@@ -47,13 +76,16 @@ export function encodeDataPrefix(form: DataForm, alias: number): Uint8Array {
 
 export type DataBodyFields = Omit<DataFrame, "type" | "alias">;
 
-/** The part of a DATA frame that all links of a lane share, padded. */
+/** The part of a DATA frame that all links of a lane share, padded. Throws `limit-exceeded` for a payload that fits no block. */
 export function encodeDataBody(data: DataBodyFields): Uint8Array {
-  const head = encodeMsgpack([[data.epoch, data.from, data.to], data.at, data.spanMs]);
   const length = data.payload.length;
-  const binHead = length < 0x100 ? [0xc4, length] : [0xc5, length >> 8, length & 0xff];
   if (length > 0xffff)
     throw new StanzapackError("limit-exceeded", `a payload of ${length} bytes fits no block`);
+  if (data.from < 1 || data.from > data.to)
+    throw new StanzapackError("internal", `the range ${data.from}..${data.to} is empty or begins at 0`);
+  const range = [uint(data.epoch, "epoch"), uint(data.from, "from"), uint(data.to, "to")];
+  const head = encodeElements([range, millis(data.at), millis(data.spanMs)]);
+  const binHead = length < 0x100 ? [0xc4, length] : [0xc5, length >> 8, length & 0xff];
   // Without the array header of `head`: its elements continue the array that the prefix began.
   const size = head.length - 1 + binHead.length + length;
   const body = new Uint8Array(Math.ceil(size / 3) * 3).fill(NIL, size);
@@ -63,171 +95,180 @@ export function encodeDataBody(data: DataBodyFields): Uint8Array {
   return body;
 }
 
-/** A whole frame, padded to a multiple of three bytes. */
+/** A whole frame, padded to a multiple of three bytes. Throws `internal` for what no peer would accept. */
 export function encodeFrame(frame: Frame): Uint8Array {
+  if (frame.type === "data") {
+    const prefix = encodeDataPrefix(frame.form, frame.alias);
+    const body = encodeDataBody(frame);
+    const whole = new Uint8Array(prefix.length + body.length);
+    whole.set(prefix);
+    whole.set(body, prefix.length);
+    return whole;
+  }
+  return pad(encodeElements(elementsOf(frame)));
+}
+
+function elementsOf(frame: Exclude<Frame, DataFrame>): readonly unknown[] {
   switch (frame.type) {
-    case "data": {
-      const prefix = encodeDataPrefix(frame.form, frame.alias);
-      const body = encodeDataBody(frame);
-      const whole = new Uint8Array(prefix.length + body.length);
-      whole.set(prefix);
-      whole.set(body, prefix.length);
-      return whole;
-    }
     case "hello":
-      return pad(
-        encodeMsgpack([
-          FRAME.HELLO,
-          frame.version,
-          [frame.maxBlockBytes, frame.maxInflatedBytes, frame.maxStanzaBytes],
-          frame.codecs.map((form) => FORM_TYPE[form]),
-          HOPS.indexOf(frame.hop),
-          frame.token,
-        ]),
-      );
+      return [
+        FRAME.HELLO,
+        uint(frame.version, "version", MAX_VERSION),
+        [
+          uint(frame.maxBlockBytes, "maxBlockBytes"),
+          uint(frame.maxInflatedBytes, "maxInflatedBytes"),
+          uint(frame.maxStanzaBytes, "maxStanzaBytes"),
+        ],
+        frame.codecs.map((form) => FORM_TYPE[form]),
+        HOPS.indexOf(frame.hop),
+        frame.token,
+      ];
     case "bind":
-      return pad(
-        encodeMsgpack(
-          frame.role === "subscription"
-            ? [
-                FRAME.BIND,
-                frame.alias,
-                0,
-                frame.node,
-                frame.subid,
-                SERVICE_KINDS.indexOf(frame.kind),
-                frame.baseAt,
-              ]
-            : [FRAME.BIND, frame.alias, 1, frame.node, frame.incarnation, frame.sequence],
-        ),
-      );
+      return frame.role === "subscription"
+        ? [
+            FRAME.BIND,
+            uint(frame.alias, "alias", MAX_ALIAS),
+            0,
+            frame.node,
+            frame.subid,
+            SERVICE_KINDS.indexOf(frame.kind),
+            uint(frame.baseAt, "baseAt"),
+          ]
+        : [
+            FRAME.BIND,
+            uint(frame.alias, "alias", MAX_ALIAS),
+            1,
+            frame.node,
+            uint(frame.incarnation, "incarnation", MAX_UINT32),
+            uint(frame.sequence, "sequence"),
+          ];
     case "ack":
-      return pad(encodeMsgpack([FRAME.ACK, frame.stanzas >>> 0]));
+      return [FRAME.ACK, frame.stanzas >>> 0];
     case "demand":
-      return pad(encodeMsgpack([FRAME.DEMAND, frame.alias, frame.subscribers, frame.windowMs]));
+      return [
+        FRAME.DEMAND,
+        uint(frame.alias, "alias", MAX_ALIAS),
+        uint(frame.subscribers, "subscribers"),
+        frame.windowMs === null ? null : uint(frame.windowMs, "windowMs"),
+      ];
     case "status":
-      return pad(encodeMsgpack([FRAME.STATUS, frame.alias, STATUSES.indexOf(frame.status)]));
+      return [FRAME.STATUS, uint(frame.alias, "alias", MAX_ALIAS), STATUSES.indexOf(frame.status)];
     case "error":
-      return pad(
-        encodeMsgpack([FRAME.ERROR, frame.alias, ERRORS[frame.code].wire, frame.text, frame.retryAfterMs]),
-      );
+      return [
+        FRAME.ERROR,
+        frame.alias === null ? null : uint(frame.alias, "alias", MAX_ALIAS),
+        ERRORS[frame.code].wire,
+        clip(frame.text),
+        frame.retryAfterMs === null ? null : millis(frame.retryAfterMs),
+      ];
     case "bye":
-      return pad(encodeMsgpack([FRAME.BYE, ERRORS[frame.code].wire, frame.text]));
+      return [FRAME.BYE, ERRORS[frame.code].wire, clip(frame.text)];
     default:
       return assertNever(frame);
   }
 }
 
-/** Reads the elements of one decoded frame in order; every mismatch is `malformed` and names the frame. */
+/** Reads the elements of one frame in order; every mismatch is `malformed` and names the frame and the element. */
 class Fields {
-  private at = 1;
+  private element = 0;
+  name = "frame";
   constructor(
-    private readonly items: readonly unknown[],
-    private readonly name: string,
+    private readonly reader: MsgpackReader,
+    private readonly count: number,
   ) {}
-  private fail(what: string): never {
-    throw new StanzapackError("malformed", `${this.name}: element ${this.at} is not ${what}`, {
-      origin: "peer",
-    });
+
+  private next<T>(value: T | undefined, what: string): T {
+    // Elements beyond the array belong to nobody, even when bytes follow.
+    if (value === undefined || this.element >= this.count)
+      throw this.wrong(`element ${this.element} is not ${what}`);
+    this.element++;
+    return value;
+  }
+  private wrong(text: string): StanzapackError {
+    return new StanzapackError("malformed", `${this.name}: ${text}`, { origin: "peer" });
+  }
+  private integer(max: number): number {
+    const what = `an integer from 0 to ${max}`;
+    const value = this.reader.integer();
+    if (value === undefined || value < 0 || value > max)
+      throw this.wrong(`element ${this.element} is not ${what}`);
+    return value;
   }
   uint(max: number = Number.MAX_SAFE_INTEGER): number {
-    const value = this.items[this.at];
-    if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > max)
-      this.fail(`an integer from 0 to ${max}`);
-    this.at++;
-    return value as number;
+    return this.next(this.integer(max), "there");
   }
-  uintOrNil(max?: number): number | null {
-    if (this.items[this.at] === null) {
-      this.at++;
-      return null;
-    }
-    return this.uint(max);
+  private nil(): boolean {
+    if (this.reader.peek() !== NIL) return false;
+    this.reader.at++;
+    return true;
+  }
+  uintOrNil(max: number = Number.MAX_SAFE_INTEGER): number | null {
+    return this.next(this.nil() ? null : this.integer(max), "there");
   }
   alias(): number {
     return this.uint(MAX_ALIAS);
   }
   text(maxChars: number): string {
-    const value = this.items[this.at];
-    if (typeof value !== "string" || value.length > maxChars)
-      this.fail(`a string of at most ${maxChars} characters`);
-    this.at++;
-    return value as string;
+    const text = this.next(this.reader.text(), "a string");
+    assertWithin(text.length, maxChars, `${this.name} text`);
+    return text;
   }
   oneOf<T>(choices: readonly T[]): T {
-    const value = choices[this.uint(choices.length - 1)];
-    return value as T;
+    return choices[this.uint(choices.length - 1)] as T;
   }
   bytes(): Uint8Array {
-    const value = this.items[this.at];
-    if (!(value instanceof Uint8Array)) this.fail("binary");
-    this.at++;
-    return value as Uint8Array;
+    return this.next(this.reader.binary(), "binary");
   }
   bytesOrNil(maxBytes: number): Uint8Array | null {
-    if (this.items[this.at] === null) {
-      this.at++;
-      return null;
-    }
-    const bytes = this.bytes();
-    assertWithin(bytes.length, maxBytes, `${this.name} bytes`);
+    const bytes = this.next(this.nil() ? null : this.reader.binary(), "binary or nil");
+    if (bytes !== null) assertWithin(bytes.length, maxBytes, `${this.name} bytes`);
     return bytes;
   }
-  /** A nested array of exactly so many non-negative integers. */
-  uints(count: number): number[] {
-    const value = this.items[this.at];
-    if (!Array.isArray(value) || value.length !== count) this.fail(`an array of ${count}`);
-    const nested = new Fields([0, ...(value as unknown[])], this.name);
-    const result = Array.from({ length: count }, () => nested.uint());
-    this.at++;
-    return result;
-  }
-  list(maxCount: number): readonly unknown[] {
-    const value = this.items[this.at];
-    if (!Array.isArray(value) || value.length > maxCount) this.fail(`an array of at most ${maxCount}`);
-    this.at++;
-    return value as unknown[];
+  /** A nested array of integers from 0; `exactly` so many, or at most. */
+  uints(count: number, exactly = true): number[] {
+    const found = this.reader.array();
+    if (found === undefined || found > count || (exactly && found < count))
+      throw this.wrong(`element ${this.element} is not an array of ${exactly ? "" : "at most "}${count}`);
+    const values: number[] = [];
+    for (let i = 0; i < found; i++) values.push(this.integer(Number.MAX_SAFE_INTEGER));
+    return this.next(values, "there");
   }
   /** Nothing may follow: frames are versioned by HELLO, not by growing. */
   end<T>(frame: T): T {
-    if (this.at !== this.items.length) {
-      throw new StanzapackError("malformed", `${this.name}: ${this.items.length} elements, not ${this.at}`, {
-        origin: "peer",
-      });
-    }
+    if (this.element !== this.count || !this.reader.done)
+      throw this.wrong(`it has ${this.count} elements, not ${this.element}`);
     return frame;
   }
 }
 
-const MAX_NODE_CHARS = 3_071 + 1 + 64; // a bare JID (RFC 7622 §3.1: 1023 octets a part), a slash, a name
-
 /** Decodes one frame whose extent was measured. Throws `malformed` or `limit-exceeded`. */
 export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
   assertWithin(bytes.length, limits.maxFrameBytes, "frame");
-  const items = decodeMsgpack(bytes);
-  if (!Array.isArray(items) || items.length === 0)
-    throw new StanzapackError("malformed", "a frame is not a msgpack array", { origin: "peer" });
-  const type: unknown = items[0];
+  const reader = new MsgpackReader(bytes);
+  const count = reader.array();
+  if (count === undefined || count === 0)
+    throw new StanzapackError("malformed", "a frame is not a msgpack array with a type", { origin: "peer" });
+  const f = new Fields(reader, count);
+  const type = f.uint();
   switch (type) {
     case FRAME.HELLO: {
-      const f = new Fields(items, "HELLO");
-      const version = f.uint(255);
+      f.name = "HELLO";
+      const version = f.uint(MAX_VERSION);
       const [maxBlockBytes, maxInflatedBytes, maxStanzaBytes] = f.uints(3) as [number, number, number];
-      // Forms of a newer peer are none of ours: skipped, not refused.
-      const codecs = f.list(32).flatMap((number) => TYPE_FORM.get(number as number) ?? []);
       return f.end({
         type: "hello",
         version,
         maxBlockBytes,
         maxInflatedBytes,
         maxStanzaBytes,
-        codecs,
+        // Forms of a newer peer are none of ours: skipped, not refused.
+        codecs: f.uints(MAX_CODECS, false).flatMap((number) => TYPE_FORM.get(number) ?? []),
         hop: f.oneOf(HOPS),
-        token: f.bytesOrNil(64),
+        token: f.bytesOrNil(MAX_TOKEN_BYTES),
       });
     }
     case FRAME.BIND: {
-      const f = new Fields(items, "BIND");
+      f.name = "BIND";
       const alias = f.alias();
       return f.uint(1) === 0
         ? f.end({
@@ -235,7 +276,7 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
             role: "subscription",
             alias,
             node: f.text(MAX_NODE_CHARS),
-            subid: f.text(64),
+            subid: f.text(MAX_SUBID_CHARS),
             kind: f.oneOf(SERVICE_KINDS),
             baseAt: f.uint(),
           })
@@ -244,13 +285,13 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
             role: "service",
             alias,
             node: f.text(MAX_NODE_CHARS),
-            incarnation: f.uint(0xffffffff),
+            incarnation: f.uint(MAX_UINT32),
             sequence: f.uint(),
           });
     }
     case FRAME.DATA_ROWS:
     case FRAME.DATA_DEFLATED: {
-      const f = new Fields(items, "DATA");
+      f.name = "DATA";
       const alias = f.alias();
       const [epoch, from, to] = f.uints(3) as [number, number, number];
       if (from > to || from === 0)
@@ -269,20 +310,17 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
         payload: f.bytes(),
       });
     }
-    case FRAME.ACK: {
-      const f = new Fields(items, "ACK");
-      return f.end({ type: "ack", stanzas: f.uint(0xffffffff) });
-    }
-    case FRAME.DEMAND: {
-      const f = new Fields(items, "DEMAND");
+    case FRAME.ACK:
+      f.name = "ACK";
+      return f.end({ type: "ack", stanzas: f.uint(MAX_UINT32) });
+    case FRAME.DEMAND:
+      f.name = "DEMAND";
       return f.end({ type: "demand", alias: f.alias(), subscribers: f.uint(), windowMs: f.uintOrNil() });
-    }
-    case FRAME.STATUS: {
-      const f = new Fields(items, "STATUS");
+    case FRAME.STATUS:
+      f.name = "STATUS";
       return f.end({ type: "status", alias: f.alias(), status: f.oneOf(STATUSES) });
-    }
-    case FRAME.ERROR: {
-      const f = new Fields(items, "ERROR");
+    case FRAME.ERROR:
+      f.name = "ERROR";
       return f.end({
         type: "error",
         alias: f.uintOrNil(MAX_ALIAS),
@@ -290,15 +328,11 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
         text: f.text(limits.maxTextChars),
         retryAfterMs: f.uintOrNil(),
       });
-    }
-    case FRAME.BYE: {
-      const f = new Fields(items, "BYE");
+    case FRAME.BYE:
+      f.name = "BYE";
       return f.end({ type: "bye", code: errorCodeOf(f.uint()), text: f.text(limits.maxTextChars) });
-    }
     default:
-      throw new StanzapackError("malformed", `frame type ${String(type).slice(0, 20)} is not in the set`, {
-        origin: "peer",
-      });
+      throw new StanzapackError("malformed", `frame type ${type} is not in the set`, { origin: "peer" });
   }
 }
 

@@ -13,7 +13,8 @@ export { FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames.js";
 export type * from "./frames.js";
 export { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
 export { DEFAULT_LINK_POLICY, LinkSession, type LinkPolicy } from "./link-session.js";
-export { encodeUpdate, measureValue, type Value } from "./msgpack.js";
+export type { Value } from "./msgpack.js";
+export { measureValue } from "./msgpack-measure.js";
 export { Position, type PositionEvent } from "./position.js";
 export { createRawDeflate, type RawDeflate } from "./raw-deflate.js";
 export { RowBatch, type BatchBounds, type BatchSlice } from "./row-batch.js";
@@ -27,3 +28,4 @@ export {
   SERVICE_KINDS,
 } from "./service.js";
 export type { NodeId, ServiceKind } from "./service.js";
+export { encodeUpdate } from "./update.js";

@@ -1,7 +1,9 @@
+import { StanzapackError } from "./errors.js";
 import type { DataFrame } from "./frames.js";
 
 /** What one DATA frame means for its receiver, in the order to tell it. */
 export type PositionEvent =
+  /** `from`: where the receiver stood in the old epoch; `to`: the first position told of in the new one. */
   | { readonly event: "reset"; readonly epoch: number; readonly from: number; readonly to: number }
   | { readonly event: "lost" | "conflated"; readonly from: number; readonly to: number }
   | {
@@ -24,36 +26,41 @@ export class Position {
     return this.epoch === undefined ? undefined : { epoch: this.epoch, offset: this.offset };
   }
 
-  /** `at` of the frame counts from `baseAt`. */
+  /** `at` of the frame counts from `baseAt`. Throws `malformed` when there are more rows than positions. */
   advance(
     frame: Pick<DataFrame, "epoch" | "from" | "to" | "at" | "spanMs">,
     rows: readonly Uint8Array[],
     baseAt: number,
   ): PositionEvent[] {
+    const { epoch, from, to } = frame;
+    const firstRow = to - rows.length + 1;
+    if (firstRow < from)
+      throw new StanzapackError("malformed", `DATA of ${from}..${to} has ${rows.length} rows`, {
+        origin: "peer",
+      });
     const events: PositionEvent[] = [];
-    const firstRow = frame.to - rows.length + 1;
-    if (this.epoch !== frame.epoch) {
-      if (this.epoch !== undefined)
-        events.push({ event: "reset", epoch: frame.epoch, from: this.offset, to: firstRow });
+    if (this.epoch === undefined) {
       // What came before the first row was never promised to this receiver.
-      this.epoch = frame.epoch;
       this.offset = firstRow - 1;
-    } else {
-      if (frame.from > this.offset + 1) {
-        events.push({ event: "lost", from: this.offset + 1, to: frame.from - 1 });
-        this.offset = frame.from - 1;
-      }
-      if (firstRow > this.offset + 1) {
-        events.push({ event: "conflated", from: this.offset + 1, to: firstRow - 1 });
-        this.offset = firstRow - 1;
-      }
+    } else if (this.epoch !== epoch) {
+      events.push({ event: "reset", epoch, from: this.offset, to: from });
+      this.offset = from - 1;
+    }
+    this.epoch = epoch;
+    if (from > this.offset + 1) {
+      events.push({ event: "lost", from: this.offset + 1, to: from - 1 });
+      this.offset = from - 1;
+    }
+    if (firstRow > this.offset + 1) {
+      events.push({ event: "conflated", from: this.offset + 1, to: firstRow - 1 });
+      this.offset = firstRow - 1;
     }
     const step = rows.length > 1 ? frame.spanMs / (rows.length - 1) : 0;
     for (let i = Math.max(0, this.offset - firstRow + 1); i < rows.length; i++) {
       const at = Math.round(baseAt + frame.at - step * (rows.length - 1 - i));
-      events.push({ event: "row", epoch: frame.epoch, offset: firstRow + i, at, row: rows[i] as Uint8Array });
+      events.push({ event: "row", epoch, offset: firstRow + i, at, row: rows[i] as Uint8Array });
     }
-    this.offset = Math.max(this.offset, frame.to);
+    this.offset = Math.max(this.offset, to);
     return events;
   }
 }

@@ -12,7 +12,10 @@ import {
 } from "pako";
 import { StanzapackError } from "./errors.js";
 
-/** Raw deflate (RFC 1951), each call without context. One instance reuses its tables: making them costs more than using them. */
+/**
+ * Raw deflate (RFC 1951), each call without context. One instance reuses its tables (about 200 KB): making them costs
+ * more than using them. No call is seen by a later one, also not one that threw, so one instance serves any number of links.
+ */
 export interface RawDeflate {
   /** Undefined when the result would not be smaller than `bytes`. */
   deflate(bytes: Uint8Array): Uint8Array | undefined;
@@ -38,46 +41,59 @@ export function createRawDeflate(): RawDeflate {
       const output = new Uint8Array(bytes.length);
       feed(packer, bytes, output);
       const status = zlibDeflate(packer, Z_FINISH);
+      const size = packer.next_out;
+      release(packer);
       // Out of room means: not smaller.
-      return status === Z_STREAM_END && packer.next_out < bytes.length
-        ? output.subarray(0, packer.next_out)
-        : undefined;
+      return status === Z_STREAM_END && size < bytes.length ? output.subarray(0, size) : undefined;
     },
     inflate(bytes, maxBytes) {
       if (unpacker === undefined) {
         unpacker = new ZStream();
         zlibInflateInit2(unpacker, RAW);
       } else zlibInflateReset(unpacker);
-      // Grows as the data does, so that a small payload never claims the whole bound.
-      let output = new Uint8Array(Math.min(maxBytes, Math.max(256, bytes.length * 4)));
-      feed(unpacker, bytes, output);
-      for (;;) {
-        const status = zlibInflate(unpacker, Z_FINISH);
-        if (status === Z_STREAM_END) break;
-        if (unpacker.avail_out > 0) {
-          throw new StanzapackError(
-            "malformed",
-            `raw deflate: ${unpacker.msg === "" || status === Z_OK ? "data ends early" : unpacker.msg}`,
-            { origin: "peer" },
-          );
-        }
-        if (output.length >= maxBytes)
-          throw new StanzapackError(
-            "limit-exceeded",
-            `deflated data inflates to more than ${maxBytes} bytes`,
-            { origin: "peer" },
-          );
-        const larger = new Uint8Array(Math.min(maxBytes, output.length * 4));
-        larger.set(output);
-        unpacker.output = larger;
-        unpacker.avail_out = larger.length - output.length;
-        output = larger;
+      try {
+        return inflateWithin(unpacker, bytes, maxBytes);
+      } finally {
+        release(unpacker);
       }
-      if (unpacker.avail_in > 0)
-        throw new StanzapackError("malformed", "raw deflate: bytes follow its end", { origin: "peer" });
-      return output.subarray(0, unpacker.next_out);
     },
   };
+}
+
+function inflateWithin(unpacker: ZStream, bytes: Uint8Array, maxBytes: number): Uint8Array {
+  // Grows as the data does, so that a small payload never claims the whole bound.
+  let output = new Uint8Array(Math.min(maxBytes, Math.max(256, bytes.length * 4)));
+  feed(unpacker, bytes, output);
+  for (;;) {
+    const status = zlibInflate(unpacker, Z_FINISH);
+    if (status === Z_STREAM_END) break;
+    if (unpacker.avail_out > 0) {
+      const why = unpacker.msg === "" || status === Z_OK ? "data ends early" : unpacker.msg;
+      throw new StanzapackError("malformed", `raw deflate: ${why}`, { origin: "peer" });
+    }
+    if (output.length >= maxBytes)
+      throw new StanzapackError("limit-exceeded", `deflated data inflates to more than ${maxBytes} bytes`, {
+        origin: "peer",
+      });
+    const larger = new Uint8Array(Math.min(maxBytes, output.length * 4));
+    larger.set(output);
+    unpacker.output = larger;
+    unpacker.avail_out = larger.length - output.length;
+    output = larger;
+  }
+  if (unpacker.avail_in > 0)
+    throw new StanzapackError("malformed", "raw deflate: bytes follow its end", { origin: "peer" });
+  // Views of it may be kept for long: they must not keep much more than they show.
+  const size = unpacker.next_out;
+  return size * 2 < output.length ? output.slice(0, size) : output.subarray(0, size);
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** Between calls it holds on to nobody's data. */
+function release(stream: ZStream): void {
+  stream.input = NOTHING;
+  stream.output = NOTHING;
 }
 
 function feed(stream: ZStream, input: Uint8Array, output: Uint8Array<ArrayBuffer>): void {

@@ -1,7 +1,9 @@
 import { StanzapackError } from "./errors.js";
 import type { DataForm } from "./frames.js";
 import { assertWithin, type Limits } from "./limits.js";
-import { decodeMsgpack, measureValue, type Value } from "./msgpack.js";
+import type { Value } from "./msgpack.js";
+import { measureValue } from "./msgpack-measure.js";
+import { decodeMsgpack } from "./msgpack-reader.js";
 import type { RawDeflate } from "./raw-deflate.js";
 
 export interface EncodedRows {
@@ -46,9 +48,9 @@ export function createRowCodec(limits: Limits, deflate: RawDeflate): RowCodec {
   };
 }
 
-/** The value of one row. */
+/** The value of one row; bytes in it are views into the row. Throws `malformed`. */
 export function decodeRow(row: Uint8Array): Value {
-  return decodeMsgpack(row) as Value;
+  return decodeMsgpack(row);
 }
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {

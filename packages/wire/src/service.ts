@@ -33,12 +33,12 @@ export function parseNode(text: string): NodeId {
   return { owner, name };
 }
 
-/** Largest window that can be asked for: one day. */
+/** Largest window, asked or granted, in ms: one day. */
 export const MAX_WINDOW_MS = 86_400_000;
 
 /**
  * The window granted for the one asked: the next rung of 0, 100 × {1, 2, 5, 10, 20, 50, …} ms at or above it, so that
- * subscribers share lanes. Throws `invalid-options` when it is no number from 0 to a day.
+ * subscribers share lanes; a day is the last rung. A granted window is granted again unchanged. Throws `invalid-options` when it is no number from 0 to a day.
  */
 export function grantWindow(askedMs: number): number {
   if (!Number.isFinite(askedMs) || askedMs < 0 || askedMs > MAX_WINDOW_MS) {
@@ -50,7 +50,7 @@ export function grantWindow(askedMs: number): number {
   if (askedMs === 0) return 0;
   let decade = 100;
   for (;;) {
-    for (const step of [1, 2, 5]) if (decade * step >= askedMs) return decade * step;
+    for (const step of [1, 2, 5]) if (decade * step >= askedMs) return Math.min(decade * step, MAX_WINDOW_MS);
     decade *= 10;
   }
 }

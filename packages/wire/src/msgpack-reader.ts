@@ -1,0 +1,158 @@
+import { endsEarly, FORBIDDEN_KEY, malformed, notUsed, readInt64, readUint, type Value } from "./msgpack.js";
+import { readUtf8 } from "./utf8.js";
+
+/** Deeper than any `maxDepth` in use; it keeps bytes that nobody measured from exhausting the stack. */
+const MAX_RECURSION = 256;
+
+/** Reads msgpack item by item, strict about types: an integer is never a float, a key is always a string. */
+export class MsgpackReader {
+  at = 0;
+  private readonly view: DataView;
+
+  constructor(private readonly bytes: Uint8Array) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get done(): boolean {
+    return this.at === this.bytes.length;
+  }
+
+  /** The next byte, not consumed; undefined at the end. */
+  peek(): number | undefined {
+    return this.bytes[this.at];
+  }
+
+  private skip(count: number): number {
+    const start = this.at;
+    if (start + count > this.bytes.length) throw endsEarly();
+    this.at += count;
+    return start;
+  }
+  private take(width: 1 | 2 | 4): number {
+    return readUint(this.bytes, this.skip(width), width);
+  }
+
+  /** An integer in any of its forms; undefined (and nothing consumed) when something else comes. */
+  integer(): number | undefined {
+    const head = this.peek();
+    if (head === undefined) return undefined;
+    if (head < 0x80 || head >= 0xe0) {
+      this.at++;
+      return head < 0x80 ? head : head - 0x100;
+    }
+    if (head < 0xcc || head > 0xd3) return undefined;
+    this.at++;
+    switch (head) {
+      case 0xcc:
+        return this.take(1);
+      case 0xcd:
+        return this.take(2);
+      case 0xce:
+        return this.take(4);
+      case 0xcf:
+        return readInt64(this.bytes, this.skip(8), false);
+      case 0xd0:
+        return (this.take(1) << 24) >> 24;
+      case 0xd1:
+        return (this.take(2) << 16) >> 16;
+      case 0xd2:
+        return this.take(4) | 0;
+      default:
+        return readInt64(this.bytes, this.skip(8), true);
+    }
+  }
+
+  text(): string | undefined {
+    const length = this.length(0xa0, 0x1f, 0xd9, true);
+    if (length === undefined) return undefined;
+    const start = this.skip(length);
+    try {
+      return readUtf8(this.bytes, start, this.at);
+    } catch {
+      throw malformed("a msgpack string is not UTF-8");
+    }
+  }
+
+  /** A view into the bytes read from. */
+  binary(): Uint8Array | undefined {
+    const head = this.peek();
+    if (head === undefined || head < 0xc4 || head > 0xc6) return undefined;
+    this.at++;
+    const length = this.take(head === 0xc4 ? 1 : head === 0xc5 ? 2 : 4);
+    const start = this.skip(length);
+    return this.bytes.subarray(start, this.at);
+  }
+
+  /** The count of an array that begins here. */
+  array(): number | undefined {
+    return this.length(0x90, 0x0f, 0xdc, false);
+  }
+
+  /** A length in its short form (`short` with the bits of `mask`) or wide: `wide` is str 8, or array 16 or map 16. */
+  private length(short: number, mask: number, wide: number, hasWidth8: boolean): number | undefined {
+    const head = this.peek();
+    if (head === undefined) return undefined;
+    if (head >= short && head <= short + mask) {
+      this.at++;
+      return head & mask;
+    }
+    const widths = hasWidth8 ? ([1, 2, 4] as const) : ([2, 4] as const);
+    const width = widths[head - wide];
+    if (width === undefined) return undefined;
+    this.at++;
+    return this.take(width);
+  }
+
+  value(depth = 0): Value {
+    const head = this.peek();
+    if (head === undefined) throw endsEarly();
+    const simple = this.integer() ?? this.text() ?? this.binary();
+    if (simple !== undefined) return simple;
+    const items = this.array();
+    if (items !== undefined) return this.items(items, depth);
+    const entries = this.length(0x80, 0x0f, 0xde, false);
+    if (entries !== undefined) return this.entries(entries, depth);
+    this.at++;
+    switch (head) {
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xca:
+        return this.view.getFloat32(this.skip(4));
+      case 0xcb:
+        return this.view.getFloat64(this.skip(8));
+      default:
+        throw notUsed(head);
+    }
+  }
+
+  private items(count: number, depth: number): Value[] {
+    if (depth === MAX_RECURSION) throw malformed("a msgpack value is nested too deeply");
+    const items: Value[] = [];
+    for (let i = 0; i < count; i++) items.push(this.value(depth + 1));
+    return items;
+  }
+
+  private entries(count: number, depth: number): { readonly [key: string]: Value } {
+    if (depth === MAX_RECURSION) throw malformed("a msgpack value is nested too deeply");
+    const map: Record<string, Value> = {};
+    for (let i = 0; i < count; i++) {
+      const key = this.text();
+      if (key === undefined) throw malformed("a msgpack map has a key that is not a string");
+      if (key === FORBIDDEN_KEY) throw malformed(`a msgpack map has the key ${FORBIDDEN_KEY}`);
+      map[key] = this.value(depth + 1);
+    }
+    return map;
+  }
+}
+
+/** Decodes one whole value; nothing may follow it. Throws `malformed`. */
+export function decodeMsgpack(bytes: Uint8Array): Value {
+  const reader = new MsgpackReader(bytes);
+  const value = reader.value();
+  if (!reader.done) throw malformed("bytes follow a msgpack value");
+  return value;
+}

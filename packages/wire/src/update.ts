@@ -1,0 +1,28 @@
+import type { Limits } from "./limits.js";
+import { MsgpackWriter } from "./msgpack-writer.js";
+
+/** Its buffer is worth keeping. Taken while in use: a getter of the value may publish another. */
+let spare: MsgpackWriter | undefined;
+
+function encodeWithin(value: unknown, maxBytes: number, maxItems: number, maxDepth: number): Uint8Array {
+  const writer = spare ?? new MsgpackWriter();
+  spare = undefined;
+  try {
+    return writer.encode(value, { maxBytes, maxItems, maxDepth });
+  } finally {
+    spare = writer;
+  }
+}
+
+/**
+ * msgpack of one update, itself a msgpack value (see `Value`). Throws `unencodable` for what would not arrive as it was
+ * given (undefined, functions, bigint, Date, Map, cycles, lone surrogates, the key `__proto__`) and `too-large` over the limit.
+ */
+export function encodeUpdate(value: unknown, limits: Limits): Uint8Array {
+  return encodeWithin(value, limits.maxUpdateBytes, limits.maxItems, limits.maxDepth);
+}
+
+/** msgpack of a frame's elements, which this package made itself. */
+export function encodeElements(elements: readonly unknown[]): Uint8Array {
+  return encodeWithin(elements, Infinity, Infinity, 3);
+}

@@ -1,0 +1,112 @@
+import fc from "fast-check";
+import { DATA_FORMS, ERRORS, MAX_ALIAS, SERVICE_KINDS } from "../src/index.js";
+import type { ErrorCode, Frame } from "../src/index.js";
+
+const alias = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: MAX_ALIAS }));
+const uint = fc.oneof(fc.maxSafeNat(), fc.nat(), fc.nat(300));
+const uint32 = fc.integer({ min: 0, max: 0xffffffff });
+const code = fc.constantFrom(...(Object.keys(ERRORS) as ErrorCode[]));
+const text = fc.string({ unit: "binary", maxLength: 200 });
+const uintOrNull = fc.option(uint, { nil: null });
+
+/** Up to one block's worth. */
+export const bytes = (maxLength = 300): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength });
+
+const range = fc
+  .tuple(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), fc.nat(5_000))
+  .map(([to, before]) => ({ from: Math.max(1, to - before), to }));
+
+export const dataFrame = fc
+  .record({
+    type: fc.constant("data" as const),
+    alias,
+    form: fc.constantFrom(...DATA_FORMS),
+    epoch: uint,
+    range,
+    at: uint,
+    spanMs: uint,
+    payload: bytes(),
+  })
+  .map(({ range, ...rest }) => ({ ...rest, ...range }));
+
+export const frame: fc.Arbitrary<Frame> = fc.oneof(
+  fc.record({
+    type: fc.constant("hello" as const),
+    version: fc.nat(255),
+    maxBlockBytes: uint,
+    maxInflatedBytes: uint,
+    maxStanzaBytes: uint,
+    codecs: fc.subarray([...DATA_FORMS]),
+    hop: fc.constantFrom("plain" as const, "compressed" as const),
+    token: fc.option(bytes(64), { nil: null }),
+  }),
+  fc.record({
+    type: fc.constant("bind" as const),
+    role: fc.constant("subscription" as const),
+    alias,
+    node: text,
+    subid: fc.string({ unit: "binary-ascii", maxLength: 64 }),
+    kind: fc.constantFrom(...SERVICE_KINDS),
+    baseAt: uint,
+  }),
+  fc.record({
+    type: fc.constant("bind" as const),
+    role: fc.constant("service" as const),
+    alias,
+    node: text,
+    incarnation: uint32,
+    sequence: uint,
+  }),
+  dataFrame,
+  fc.record({ type: fc.constant("ack" as const), stanzas: uint32 }),
+  fc.record({ type: fc.constant("demand" as const), alias, subscribers: uint, windowMs: uintOrNull }),
+  fc.record({
+    type: fc.constant("status" as const),
+    alias,
+    status: fc.constantFrom("online" as const, "offline" as const, "paused" as const),
+  }),
+  fc.record({
+    type: fc.constant("error" as const),
+    alias: fc.option(alias, { nil: null }),
+    code,
+    text,
+    retryAfterMs: uintOrNull,
+  }),
+  fc.record({ type: fc.constant("bye" as const), code, text }),
+);
+
+const key = fc.string({ unit: "binary", maxLength: 12 }).filter((text) => text !== "__proto__");
+
+/** Everything an update may carry: `Value`. */
+export const value = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 5, withCrossShrink: true },
+    fc.constant(null),
+    fc.boolean(),
+    fc.integer(),
+    fc.maxSafeInteger(),
+    fc.double(),
+    fc.float(),
+    fc.constantFrom(
+      0,
+      -0,
+      NaN,
+      Infinity,
+      -Infinity,
+      127,
+      128,
+      255,
+      256,
+      65_535,
+      65_536,
+      -32,
+      -33,
+      -128,
+      -129,
+    ),
+    fc.string({ unit: "binary", maxLength: 300 }),
+    bytes(),
+    fc.array(tie("value"), { maxLength: 20 }),
+    fc.dictionary(key, tie("value"), { maxKeys: 20 }),
+  ),
+})).value;
