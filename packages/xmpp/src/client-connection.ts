@@ -3,6 +3,7 @@ import type { ClientConnectionOptions, Connection } from "./connection.js";
 import { XmppError } from "./errors.js";
 import { bareJid, jid as parseJid, type JID } from "./jid.js";
 import { negotiate } from "./client-negotiation.js";
+import { prepareLogin } from "./login.js";
 import { randomText } from "./random.js";
 import { parseServiceUrl, resolveDomain, type Target } from "./resolve.node.js";
 import { createStream } from "./stream.js";
@@ -19,7 +20,6 @@ import {
   type TlsOptions,
 } from "./stream-socket.node.js";
 import { createSupervisedConnection } from "./supervised-connection.js";
-import { xml } from "./xml.js";
 import type { XmppJsClient } from "./xmpp-js.js";
 
 /** A client's connection (RFC 6120) to its server, kept alive and resumed. Nothing happens before `start`. */
@@ -48,7 +48,7 @@ export function createClientConnection(options: ClientConnectionOptions): Connec
     async attempt(context) {
       const targets = target === undefined ? await resolveDomain(domain) : [target];
       const [socket, reached] = await connectFirst(targets, tls, context.signal);
-      const entity = createEntity(options.password, account, reached);
+      const entity = createEntity(account, reached);
       const stream = createStream(entity, socket, {
         ...DEFAULT_PARSER_LIMITS,
         ...(options.limits?.maxStanzaChars !== undefined && {
@@ -57,6 +57,7 @@ export function createClientConnection(options: ClientConnectionOptions): Connec
       });
       context.own(stream);
       negotiate(stream, {
+        login: prepareLogin(entity, account.local, options.password),
         requireTls: options.requireTls ?? true,
         tls,
         resource,
@@ -88,23 +89,9 @@ async function connectFirst(
 }
 
 /** An xmpp.js client of which only the stream headers and SASL are used. */
-function createEntity(password: string, account: JID, target: Target): XmppJsClient {
+function createEntity(account: JID, target: Target): XmppJsClient {
   const service = `${target.directTls ? "xmpps" : "xmpp"}://${account.domain}`;
-  const entity = client({
-    service,
-    domain: account.domain,
-    credentials: async (authenticate, mechanisms, _fast, sender) => {
-      // xmpp.js would fall back to ANONYMOUS, which is somebody else's session.
-      const usable = mechanisms.filter(
-        (name) => name !== "ANONYMOUS" && (name !== "PLAIN" || sender.isSecure()),
-      );
-      const mechanism = usable.find((name) => name.startsWith("SCRAM-")) ?? usable[0];
-      if (mechanism === undefined) {
-        throw new XmppError("auth", `no acceptable way to log in among: ${mechanisms.join(", ")}`);
-      }
-      await authenticate({ username: account.local, password }, mechanism, xml("user-agent", {}));
-    },
-  } as Parameters<typeof client>[0]) as unknown as XmppJsClient;
+  const entity = client({ service, domain: account.domain }) as unknown as XmppJsClient;
   entity.Transport = entity._findTransport(service);
   entity._jid(account.bare().toString());
   return entity;

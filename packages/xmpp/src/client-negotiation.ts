@@ -1,4 +1,5 @@
 import { XmppError } from "./errors.js";
+import type { Login } from "./login.js";
 import { NS } from "./namespaces.js";
 import type { Stream } from "./stream.js";
 import { parseStreamError, toXmppError } from "./stream-errors.js";
@@ -8,6 +9,7 @@ import type { Established } from "./supervised-connection.js";
 import { escapeText, xml, type Element } from "./xml.js";
 
 export interface NegotiationOptions {
+  readonly login: Login;
   readonly requireTls: boolean;
   readonly tls: TlsOptions;
   readonly resource: string;
@@ -43,11 +45,29 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
     } else if (authenticated) {
       resumeOrBind(element);
     } else if (mechanisms !== undefined) {
-      // Alone, so that none of xmpp.js's other features takes a part.
-      stream.toXmppJs(xml("stream:features", { "xmlns:stream": NS.STREAM }, mechanisms));
+      logIn(mechanisms);
     } else {
       stream.fail(new XmppError("auth", "the server offers no way to log in"));
     }
+  };
+
+  const logIn = (mechanisms: Element): void => {
+    const offered = mechanisms.getChildren("mechanism").map((mechanism) => mechanism.text());
+    if (!options.login.choose(offered, stream.socket.secure)) {
+      stream.fail(new XmppError("auth", `no acceptable way to log in among: ${offered.join(", ")}`));
+      return;
+    }
+    // Alone, so that none of xmpp.js's other features takes a part.
+    stream.toXmppJs(xml("stream:features", { "xmlns:stream": NS.STREAM }, mechanisms));
+  };
+
+  const onSuccess = (element: Element): void => {
+    if (!options.login.verify(element.text())) {
+      stream.fail(new XmppError("auth", "the server could not prove that it knows the password"));
+      return;
+    }
+    authenticated = true;
+    stream.toXmppJs(element);
   };
 
   const startTls = async (): Promise<void> => {
@@ -112,8 +132,8 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
         });
         return;
       case NS.SASL:
-        if (element.name === "success") authenticated = true;
-        stream.toXmppJs(element);
+        if (element.name === "success") onSuccess(element);
+        else stream.toXmppJs(element);
         return;
       case NS.SM:
         if (element.name === "resumed") onResumed(element);

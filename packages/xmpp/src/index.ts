@@ -32,5 +32,6 @@ export { bareJid, jid, JID } from "./jid.js";
 export { NS } from "./namespaces.js";
 export { createInBandBytestreams } from "./bytestreams.js";
 export { randomText } from "./random.js";
+export { backoffMs, sleep } from "./timing.js";
 export { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
 export { childElements, Element, escapeAttribute, escapeText, xml } from "./xml.js";

@@ -1,4 +1,5 @@
 import type { EventEmitter } from "node:events";
+import type { SaslMechanism } from "./scram.js";
 import type { Element } from "./xml.js";
 
 /**
@@ -20,6 +21,9 @@ export interface XmppJsEntity extends EventEmitter {
 
 export interface XmppJsClient extends XmppJsEntity {
   Transport: unknown;
+  readonly saslFactory: {
+    _mechs: { readonly name: string; readonly mech: new () => SaslMechanism }[];
+  };
   _findTransport(service: string): unknown;
 }
 
