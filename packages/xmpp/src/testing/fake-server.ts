@@ -1,0 +1,179 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import tls from "node:tls";
+
+/** One connection as the server sees it. */
+export interface FakePeer {
+  socket: net.Socket;
+  /** All that came, over TLS changes as well. */
+  text: string;
+  write(text: string | Buffer): void;
+  /** Resolves with the match when what came since the last `take` has it; what is matched is taken. */
+  take(pattern: RegExp): Promise<RegExpExecArray>;
+}
+
+export interface FakeServer {
+  readonly port: number;
+  readonly peers: FakePeer[];
+  close(): Promise<void>;
+}
+
+/** A TCP server on loopback that does what the test says. */
+export async function startFakeServer(onPeer: (peer: FakePeer) => unknown): Promise<FakeServer> {
+  const peers: FakePeer[] = [];
+  const server = net.createServer((socket) => {
+    const peer = createPeer(socket);
+    peers.push(peer);
+    Promise.resolve(onPeer(peer)).catch(() => socket.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    peers,
+    async close() {
+      for (const { socket } of peers) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+function createPeer(first: net.Socket): FakePeer {
+  let untaken = "";
+  let waiting: (() => void) | undefined;
+  const listen = (socket: net.Socket): void => {
+    socket.setNoDelay(true);
+    socket.on("error", () => undefined);
+    socket.on("close", () => waiting?.());
+    socket.on("data", (data) => {
+      peer.text += data.toString();
+      untaken += data.toString();
+      waiting?.();
+    });
+  };
+  const peer: FakePeer & { listen: typeof listen } = {
+    socket: first,
+    text: "",
+    listen,
+    write: (text) => void peer.socket.write(text),
+    async take(pattern) {
+      for (;;) {
+        const match = pattern.exec(untaken);
+        if (match !== null) {
+          untaken = untaken.slice(match.index + match[0].length);
+          return match;
+        }
+        if (peer.socket.destroyed) throw new Error("the connection is gone");
+        await new Promise<void>((resolve) => (waiting = resolve));
+      }
+    },
+  };
+  listen(first);
+  return peer;
+}
+
+/** Turns the server's end to TLS; gives the server name the client asked for. */
+export async function upgrade(peer: FakePeer, { key, cert }: Certificate): Promise<string> {
+  let serverName = "";
+  const raw = peer.socket;
+  raw.removeAllListeners("data");
+  const secure = new tls.TLSSocket(raw, {
+    isServer: true,
+    secureContext: tls.createSecureContext({ key, cert }),
+    SNICallback: (name, done) => {
+      serverName = name;
+      done(null);
+    },
+  });
+  peer.socket = secure;
+  (peer as FakePeer & { listen: (socket: net.Socket) => void }).listen(secure);
+  await once(secure, "secure");
+  return serverName;
+}
+
+export interface Certificate {
+  readonly key: string;
+  readonly cert: string;
+  /** PEM of the authority to trust for it: itself. */
+  readonly ca: string;
+}
+
+/** A throwaway certificate for a domain, its own authority. */
+export function createCertificate(domain: string): Certificate {
+  const folder = mkdtempSync(path.join(tmpdir(), "stanzapack-cert-"));
+  try {
+    const config = path.join(folder, "config");
+    writeFileSync(
+      config,
+      `[req]\ndistinguished_name=dn\nx509_extensions=ext\nprompt=no\n[dn]\nCN=${domain}\n[ext]\nsubjectAltName=DNS:${domain}\nbasicConstraints=CA:TRUE\n`,
+    );
+    const [key, cert] = [path.join(folder, "key"), path.join(folder, "cert")];
+    const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    execFileSync("openssl", ["req", ...kind, "-config", config, "-keyout", key, "-out", cert], { stdio: "ignore" });
+    const pem = readFileSync(cert, "utf8");
+    return { key: readFileSync(key, "utf8"), cert: pem, ca: pem };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const STREAM = "xmlns:stream='http://etherx.jabber.org/streams'";
+const HEADER = /<stream:stream[^>]*>/;
+
+/** Answers a component's header and takes its handshake. */
+export async function acceptComponent(peer: FakePeer): Promise<void> {
+  await peer.take(HEADER);
+  peer.write(`<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' ${STREAM} id='s1' from='c.test'>`);
+  await peer.take(/<handshake>\w+<\/handshake>/);
+  peer.write("<handshake/>");
+}
+
+const clientHeader = (features: string): string =>
+  `<?xml version='1.0'?><stream:stream xmlns='jabber:client' ${STREAM} id='s1' from='example.test' version='1.0'>` +
+  `<stream:features>${features}</stream:features>`;
+
+export interface ClientScript {
+  readonly certificate: Certificate;
+  /** Default: offered. */
+  readonly streamManagement?: boolean;
+  /** Default true: PLAIN is accepted. */
+  readonly accept?: boolean;
+}
+
+/** Takes a client through STARTTLS and PLAIN up to the features of its session; gives the server name it asked for. */
+export async function acceptLogin(peer: FakePeer, script: ClientScript): Promise<string> {
+  await peer.take(HEADER);
+  peer.write(clientHeader("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"));
+  await peer.take(/<starttls[^>]*>/);
+  peer.write("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+  const serverName = await upgrade(peer, script.certificate);
+  await peer.take(HEADER);
+  const sasl = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'";
+  const mechanisms = ["ANONYMOUS", "PLAIN"].map((name) => `<mechanism>${name}</mechanism>`).join("");
+  peer.write(clientHeader(`<mechanisms ${sasl}>${mechanisms}</mechanisms>`));
+  await peer.take(/<auth[^>]*mechanism="PLAIN"[^>]*>[^<]*<\/auth>/);
+  if (script.accept === false) {
+    peer.write(`<failure ${sasl}><not-authorized/></failure>`);
+    return serverName;
+  }
+  peer.write(`<success ${sasl}/>`);
+  await peer.take(HEADER);
+  const sm = script.streamManagement === false ? "" : "<sm xmlns='urn:xmpp:sm:3'/>";
+  peer.write(clientHeader(`<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>${sm}`));
+  return serverName;
+}
+
+/** Binds what the client asks for and enables Stream Management as session `smId`. */
+export async function acceptBind(peer: FakePeer, script: ClientScript, smId = "sm1"): Promise<void> {
+  const [, resource = ""] = await peer.take(/<resource>(\w*)[^<]*<\/resource><\/bind><\/iq>/);
+  const jid = `<jid>bob@example.test/${resource}</jid>`;
+  peer.write(`<iq type='result' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>${jid}</bind></iq>`);
+  if (script.streamManagement === false) return;
+  await peer.take(/<enable[^>]*>/);
+  peer.write(`<enabled xmlns='urn:xmpp:sm:3' id='${smId}' resume='true'/>`);
+}
