@@ -1,1 +1,2 @@
-export {};
+export { startTcpProxy, type TcpProxy } from "./tcp-proxy.js";
+export { until } from "./until.js";

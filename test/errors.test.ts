@@ -1,0 +1,180 @@
+import type { Client } from "@stanzapack/client";
+import { NS, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SERVERS, startStack, type Stack } from "./support/stack.js";
+
+describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
+  let stack: Stack;
+  let alice: Client;
+  let bob: Client;
+  let raw: Connection;
+
+  beforeAll(async () => {
+    stack = await startStack(server, ["alice", "bob", "carol"]);
+    alice = await stack.connect("alice");
+    bob = await stack.connect("bob");
+    raw = await stack.raw("carol");
+  });
+  afterAll(() => stack.stop());
+
+  const ask = (type: "get" | "set", child: Element): Promise<Element> =>
+    raw.request(xml("iq", { type, to: stack.domain }, child), { timeoutMs: 5_000 });
+  const subscribeWith = (node: string, fields: Record<string, string>): Element =>
+    xml(
+      "pubsub",
+      NS.PUBSUB,
+      xml("subscribe", { node, jid: raw.jid }),
+      xml(
+        "options",
+        {},
+        xml(
+          "x",
+          { xmlns: NS.DATA_FORMS, type: "submit" },
+          ...Object.entries({ FORM_TYPE: NS.PUBSUB_SUBSCRIBE_OPTIONS, ...fields }).map(([name, value]) =>
+            xml("field", { var: name }, xml("value", {}, value)),
+          ),
+        ),
+      ),
+    );
+
+  it("a wrong password is final, at once", async () => {
+    const started = Date.now();
+    await expect(stack.connect("bob", { password: "wrong" })).rejects.toMatchObject({
+      code: "auth-failed",
+      retryable: false,
+      message: expect.stringContaining("Check the JID and the password"),
+    });
+    expect(Date.now() - started).toBeLessThan(10_000);
+  });
+
+  it("no component behind the domain", async () => {
+    await expect(stack.connect("bob", { component: "nobody.localhost" })).rejects.toMatchObject({
+      code: "component-unavailable",
+      message: expect.stringContaining("stanzapack serve"),
+    });
+  });
+
+  it("nobody listens at the port", async () => {
+    await expect(stack.connect("bob", { url: "xmpp://127.0.0.1:1" })).rejects.toMatchObject({
+      code: "unreachable",
+    });
+  });
+
+  it("a certificate of an authority not trusted", async () => {
+    await expect(stack.connect("bob", { ca: "" })).rejects.toMatchObject({
+      code: "tls-failed",
+      message: expect.stringContaining("--ca"),
+    });
+  });
+
+  it("an unknown service", async () => {
+    await expect(bob.subscribe("alice@localhost/nothing")).rejects.toMatchObject({
+      code: "no-such-service",
+      scope: "subscription",
+      message: expect.stringContaining("stanzapack services"),
+    });
+  });
+
+  it("a node that is none", async () => {
+    for (const node of [
+      "temp",
+      "alice@localhost/",
+      "alice@localhost/a b",
+      "/x",
+      `alice@localhost/${"x".repeat(65)}`,
+    ]) {
+      await expect(bob.subscribe(node)).rejects.toMatchObject({ code: "bad-name" });
+    }
+    await expect(alice.offer("a/b")).rejects.toMatchObject({ code: "bad-name" });
+  });
+
+  it("a service on a whitelist without us: refused, hidden, and revoked at once", async () => {
+    const service = await alice.offer("private", { access: "whitelist", members: ["carol@localhost"] });
+    await expect(bob.subscribe("alice@localhost/private")).rejects.toMatchObject({
+      code: "not-allowed",
+      message: expect.stringContaining("whitelist"),
+    });
+    expect((await bob.listServices()).map(({ node }) => node)).not.toContain("alice@localhost/private");
+    await service.configure({ members: ["bob@localhost"] });
+    const subscription = await bob.subscribe("alice@localhost/private");
+    await service.configure({ members: [] });
+    await expect(subscription[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "not-allowed" });
+    await service.stop();
+  });
+
+  it("a second publisher of the same name", async () => {
+    const service = await alice.offer("taken");
+    const other = await stack.connect("alice");
+    await expect(other.offer("taken")).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining("choose another name"),
+    });
+    await service.stop();
+    await (await other.offer("taken")).stop();
+    await other.close();
+  });
+
+  it("somebody else's node", async () => {
+    // Also without the SDK, which would not even ask.
+    await expect(
+      ask("set", xml("pubsub", NS.PUBSUB, xml("create", { node: "alice@localhost/mine" }))),
+    ).rejects.toMatchObject({ condition: "unexpected-request" });
+    const service = await alice.offer("hers");
+    for (const child of [
+      xml("delete", { node: "alice@localhost/hers" }),
+      xml("configure", { node: "alice@localhost/hers" }),
+      xml("affiliations", { node: "alice@localhost/hers" }),
+    ]) {
+      await expect(ask("set", xml("pubsub", NS.PUBSUB_OWNER, child))).rejects.toMatchObject({
+        condition: "forbidden",
+        type: "auth",
+      });
+    }
+    await service.stop();
+  });
+
+  it("options that are malformed, unknown, or of a later version", async () => {
+    const service = await alice.offer("options");
+    const node = "alice@localhost/options";
+    await expect(bob.subscribe(node, { windowMs: -1 })).rejects.toMatchObject({ code: "invalid-options" });
+    await expect(bob.subscribe(node, { windowMs: 1e12 })).rejects.toMatchObject({ code: "invalid-options" });
+    const link = await stack.connect("carol");
+    // The raw session has no link, so options are judged on the SDK's; the order of checks does not matter to the condition.
+    await expect(
+      ask("set", subscribeWith(node, { "pubsub#digest_frequency": "soon" })),
+    ).rejects.toMatchObject({
+      condition: "unexpected-request",
+      text: expect.stringContaining("In-Band Bytestream"),
+    });
+    await link.close();
+    await service.stop();
+  });
+
+  it("a request that XEP-0060 has and this component does not", async () => {
+    await expect(
+      ask("set", xml("pubsub", NS.PUBSUB, xml("publish", { node: "x@y/z" }))),
+    ).rejects.toMatchObject({
+      condition: "feature-not-implemented",
+      application: { name: "unsupported", xmlns: NS.PUBSUB_ERRORS },
+    });
+    await expect(ask("get", xml("pubsub", NS.PUBSUB, xml("items", { node: "x@y/z" })))).rejects.toMatchObject(
+      { condition: "feature-not-implemented" },
+    );
+  });
+
+  it("values that cannot travel", async () => {
+    const service = await alice.offer("strict");
+    const circular: Record<string, unknown> = {};
+    circular["self"] = circular;
+    for (const value of [undefined, () => 1, 10n, new Date(), new Map(), circular, { a: [undefined] }]) {
+      expect(() => service.publish(value as never)).toThrow(
+        expect.objectContaining({ code: "unencodable", scope: "update" }),
+      );
+    }
+    expect(() => service.publish("x".repeat(100_000))).toThrow(
+      expect.objectContaining({ code: "too-large" }),
+    );
+    await service.stop();
+    expect(() => service.publish(1)).toThrow(expect.objectContaining({ code: "stopped" }));
+  });
+});

@@ -1,0 +1,97 @@
+import { Client, connect, type ConnectOptions } from "@stanzapack/client";
+import {
+  configSchema,
+  createComponent,
+  type ResolvedConfig,
+  type StreamsComponent,
+} from "@stanzapack/component";
+import { startSandbox, type Sandbox, type SandboxOptions, type ServerKind } from "@stanzapack/sandbox";
+import { createClientConnection, type Connection } from "@stanzapack/xmpp";
+import { pino } from "pino";
+import { onTestFinished } from "vitest";
+
+export const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[];
+
+/** A private server with a Stanzapack component in this process, and the means to log in. */
+export interface Stack {
+  readonly sandbox: Sandbox;
+  readonly domain: string;
+  component: StreamsComponent;
+  /** An SDK client; closed with the stack. */
+  connect(user: string, options?: Partial<ConnectOptions>): Promise<Client>;
+  /** A bare XMPP client; stopped with the stack. */
+  raw(user: string): Promise<Connection>;
+  /** Stops the component and starts another one, as after a crash of its process. */
+  restartComponent(downMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const LOG_LEVEL = process.env["STANZAPACK_TEST_LOG"] ?? "silent";
+
+export async function startStack(
+  server: ServerKind,
+  users: readonly string[],
+  options: { settings?: SandboxOptions["settings"]; limits?: Partial<ResolvedConfig["limits"]> } = {},
+): Promise<Stack> {
+  const sandbox = await startSandbox({
+    server,
+    users,
+    ...(options.settings === undefined ? {} : { settings: options.settings }),
+  });
+  const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };
+  const parsed = configSchema.parse({ component: { domain, secret }, limits: options.limits });
+  const config: ResolvedConfig = {
+    ...parsed,
+    component: { domain, secret, host: sandbox.host, port: sandbox.ports.component },
+  };
+  const start = async (): Promise<StreamsComponent> => {
+    const component = createComponent(config, { logger: pino({ level: LOG_LEVEL }, pino.destination(2)) });
+    await component.start();
+    return component;
+  };
+  const open: { close(): Promise<void> }[] = [];
+  const credentials = (user: string): { jid: string; password: string; url: string; ca: string } => {
+    const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
+    if (account === undefined) throw new Error(`no account ${user}`);
+    return { ...account, url: sandbox.url, ca: sandbox.ca };
+  };
+  const stack: Stack = {
+    sandbox,
+    domain,
+    component: await start(),
+    async connect(user, extra = {}) {
+      const client = await connect({ ...credentials(user), component: domain, ...extra });
+      open.push(client);
+      return client;
+    },
+    async raw(user) {
+      const connection = createClientConnection(credentials(user));
+      open.push({ close: () => connection.stop() });
+      await connection.start();
+      return connection;
+    },
+    async restartComponent(downMs) {
+      await stack.component.stop();
+      await new Promise((resolve) => setTimeout(resolve, downMs));
+      stack.component = await start();
+    },
+    async stop() {
+      await Promise.all(open.map((it) => it.close()));
+      await stack.component.stop();
+      await sandbox.stop();
+    },
+  };
+  return stack;
+}
+
+/** Publishes 1, 2, 3, … every `everyMs`; the newest is `count`. */
+export function publishCounter(
+  publish: (value: number) => void,
+  everyMs: number,
+): { count: number; stop(): void } {
+  const state = { count: 0, stop: () => clearInterval(timer) };
+  const timer = setInterval(() => publish(++state.count), everyMs);
+  // A failed test must not go on publishing into the next one.
+  onTestFinished(state.stop);
+  return state;
+}
