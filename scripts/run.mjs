@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+// `npm start` and `npm test`: set-up where something is missing, then the program, in this very process, so that its
+// arguments, streams, signals and exit status need no passing on.
+import { existsSync } from "node:fs";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { fail, setUp } from "./setup.mjs";
+import { SERVERS } from "./setup/system-packages.mjs";
+
+const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** Each: the file to run, the arguments put before the user's, and the servers it needs. */
+const PROGRAMS = {
+  start: {
+    file: at("packages/bench/dist/demo/main.js"),
+    args: [],
+    servers: (args) => {
+      const name = optionOf(args, "--server") ?? "prosody";
+      // Another name is the program's to refuse.
+      return SERVERS.filter((server) => server === name);
+    },
+  },
+  test: { file: at("node_modules/vitest/vitest.mjs"), args: ["run"], servers: () => SERVERS },
+};
+
+function optionOf(args, name) {
+  const index = args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
+  if (index < 0) return undefined;
+  const arg = args[index];
+  return arg === name ? args[index + 1] : arg.slice(name.length + 1);
+}
+
+const [name, ...args] = process.argv.slice(2);
+const program = Object.hasOwn(PROGRAMS, name ?? "") ? PROGRAMS[name] : undefined;
+if (program === undefined) {
+  process.stderr.write(`stanzapack: usage: run.mjs ${Object.keys(PROGRAMS).join("|")} [arguments]\n`);
+  process.exit(2);
+}
+try {
+  // Who only asks for help gets it before anything is installed but npm packages.
+  const servers = args.includes("--help") ? [] : program.servers(args);
+  await setUp({ servers });
+} catch (error) {
+  fail(error);
+}
+if (process.exitCode === undefined) {
+  if (!existsSync(program.file)) {
+    process.stderr.write(`stanzapack: missing-file: ${program.file} is not there\n`);
+    process.exit(1);
+  }
+  process.argv = [process.execPath, program.file, ...program.args, ...args];
+  await import(pathToFileURL(program.file).href);
+}

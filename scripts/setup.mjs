@@ -1,0 +1,92 @@
+#!/usr/bin/env node
+// Makes a fresh Debian-like machine ready. Node's built-ins only: there may be no node_modules yet.
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { ensureBuild } from "./setup/build.mjs";
+import { ensureNpmPackages } from "./setup/npm-packages.mjs";
+import { say, SetupError } from "./setup/say.mjs";
+import { ensureSystemPackages, SERVERS } from "./setup/system-packages.mjs";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
+
+/** As `engines` in package.json; older ones lack what our dependencies use. */
+const NEEDED_NODE = [20, 19];
+
+const HELP = `Usage: npm run setup -- [--servers LIST]
+
+Makes this clone ready to run: npm packages (npm ci), the build (tsc -b), and the XMPP servers that the demo and the
+tests start privately (apt-get, by sudo when you are not root; no service is started). Does only what is missing.
+
+  --servers LIST   of ${SERVERS.join(", ")}, with commas between, or none (default: all)
+  --help           prints this
+`;
+
+/**
+ * @param {{ servers?: readonly string[] }} [options] which servers are wanted; all by default
+ * @throws SetupError that says what to do
+ */
+export async function setUp({ servers = SERVERS } = {}) {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major < NEEDED_NODE[0] || (major === NEEDED_NODE[0] && minor < NEEDED_NODE[1])) {
+    throw new SetupError(
+      `Node ${NEEDED_NODE.join(".")} or later is needed, this is ${process.versions.node}: see https://nodejs.org/en/download`,
+    );
+  }
+  // Servers first: that is where a question (sudo's) may come.
+  await ensureSystemPackages(servers);
+  await ensureNpmPackages(ROOT);
+  await ensureBuild(ROOT);
+}
+
+/**
+ * Says what went wrong, as every command here does, and sets the exit status.
+ *
+ * @param {unknown} error
+ */
+export function fail(error) {
+  if (!(error instanceof SetupError)) throw error;
+  if (error.details !== "") process.stderr.write(`${error.details}\n`);
+  process.stderr.write(`stanzapack: setup-failed: ${error.message}\n`);
+  process.exitCode = 1;
+}
+
+/** @param {readonly string[]} args */
+function parseArgs(args) {
+  /** @type {readonly string[]} */
+  let servers = SERVERS;
+  for (let index = 0; index < args.length; index += 1) {
+    const [name, inline] = (args[index] ?? "").split(/=(.*)/s);
+    if (name === "--help" || name === "-h") return undefined;
+    if (name !== "--servers") throw new TypeError(`no such option: ${args[index]}`);
+    const value = inline ?? args[(index += 1)] ?? "";
+    servers = value === "none" ? [] : value.split(",");
+    const unknown = servers.find((server) => !SERVERS.includes(server));
+    if (unknown !== undefined)
+      throw new TypeError(`no such server: ${unknown || "(empty)"}; there are ${SERVERS.join(", ")}`);
+  }
+  return { servers };
+}
+
+async function main() {
+  let options;
+  try {
+    options = parseArgs(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`stanzapack: usage: ${error.message} (--help lists what there is)\n`);
+    process.exitCode = 2;
+    return;
+  }
+  if (options === undefined) {
+    process.stderr.write(HELP);
+    return;
+  }
+  try {
+    await setUp(options);
+    say("ready");
+  } catch (error) {
+    fail(error);
+  }
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url))
+  await main();

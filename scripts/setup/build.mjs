@@ -1,0 +1,46 @@
+import { existsSync, readdirSync, statSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { runCommand } from "./run-command.mjs";
+import { SetupError, step } from "./say.mjs";
+
+/**
+ * Compiles what is older than its sources.
+ *
+ * @param {string} root the clone
+ */
+export async function ensureBuild(root) {
+  const packages = readdirSync(join(root, "packages"))
+    .map((name) => join(root, "packages", name))
+    .filter((folder) => existsSync(join(folder, "tsconfig.json")));
+  const stale = packages.filter(isStale);
+  if (stale.length === 0) return;
+  await step(
+    `tsc -b, since ${stale.length} of ${packages.length} packages are not built or changed`,
+    async () => {
+      const startedAt = new Date();
+      const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+      const { ok, tail } = await runCommand(process.execPath, [compiler, "-b"], { cwd: root });
+      if (!ok) throw new SetupError("the build failed: see above", tail);
+      // The compiler leaves its notes alone where nothing but a comment or a deleted file differs.
+      for (const folder of stale) utimesSync(join(folder, "dist", ".tsbuildinfo"), startedAt, startedAt);
+    },
+  );
+}
+
+/** Whether anything that the compiler reads is newer than what it wrote last. */
+function isStale(folder) {
+  const built = join(folder, "dist", ".tsbuildinfo");
+  if (!existsSync(built)) return true;
+  const builtMs = statSync(built).mtimeMs;
+  return statSync(join(folder, "tsconfig.json")).mtimeMs > builtMs || isNewer(join(folder, "src"), builtMs);
+}
+
+function isNewer(folder, thanMs) {
+  // The folder's own time tells of files that were removed.
+  if (statSync(folder).mtimeMs > thanMs) return true;
+  return readdirSync(folder, { withFileTypes: true }).some((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return isNewer(path, thanMs);
+    return !entry.name.endsWith(".test.ts") && statSync(path).mtimeMs > thanMs;
+  });
+}

@@ -1,0 +1,157 @@
+import { accessSync, constants } from "node:fs";
+import { join } from "node:path";
+import { runCommand } from "./run-command.mjs";
+import { say, SetupError, step } from "./say.mjs";
+
+/**
+ * What comes from the system's package manager. A row is installed when one of its `programs` is missing.
+ *
+ * `server` rows are limited by `--servers`. `units` would start at the next boot: we only want the programs.
+ */
+const SYSTEM_PACKAGES = [
+  {
+    server: "prosody",
+    programs: ["prosody", "openssl"],
+    packages: ["prosody", "openssl"],
+    units: ["prosody"],
+    why: "Prosody, an XMPP server, and openssl for its certificates; run privately on 127.0.0.1",
+  },
+  {
+    server: "ejabberd",
+    programs: ["ejabberdctl", "erl", "openssl"],
+    packages: ["ejabberd", "openssl"],
+    units: ["ejabberd", "epmd"],
+    why: "ejabberd, an XMPP server, and openssl for its certificates; run privately on 127.0.0.1",
+  },
+  {
+    programs: ["setpriv"],
+    packages: ["util-linux"],
+    units: [],
+    why: "setpriv, which ends a server with the program that started it",
+  },
+];
+
+export const SERVERS = SYSTEM_PACKAGES.flatMap(({ server }) => server ?? []);
+
+/**
+ * Installs the programs that are missing. No service is started, now or at the next boot.
+ *
+ * @param {readonly string[]} servers
+ */
+export async function ensureSystemPackages(servers) {
+  const missing = SYSTEM_PACKAGES.filter(
+    ({ server, programs }) => (server === undefined || servers.includes(server)) && !programs.every(isThere),
+  );
+  if (missing.length === 0) return;
+  for (const { why } of missing) say(`needed: ${why}`);
+  const packages = [...new Set(missing.flatMap((row) => row.packages))];
+  if (!isThere("apt-get")) {
+    throw new SetupError(
+      `this machine has no apt-get: install ${packages.join(", ")} (Prosody 0.12, ejabberd 23.01 or later) its own way`,
+    );
+  }
+  const asRoot = rootPrefix(packages);
+  const units = missing.flatMap((row) => row.units);
+  await step(`apt-get install ${packages.join(" ")}; up to 100 MB; no service gets started`, async () => {
+    const [program, ...args] = [
+      ...asRoot,
+      "/bin/sh",
+      "-c",
+      INSTALL,
+      "setup",
+      packages.join(" "),
+      units.join(" "),
+    ];
+    const { ok, tail } = await runCommand(program, args, { stdin: asRoot.length > 0 ? "inherit" : "ignore" });
+    const still = missing.flatMap((row) => row.programs).filter((name) => !isThere(name));
+    if (still.length > 0) {
+      throw new SetupError(`apt-get did not bring ${still.join(", ")}: see above`, tail);
+    }
+    // A package's own script may stumble where there is no service manager; its programs are what we use.
+    if (!ok) say(`apt-get reported a failure, but all programs are there now. Its last words:\n${tail}`);
+  });
+}
+
+/** How to become root: not at all, or by sudo, which asks on the terminal. */
+function rootPrefix(packages) {
+  if (process.getuid?.() === 0) return [];
+  if (isThere("sudo")) {
+    say("sudo asks for your password, if it needs it");
+    return ["sudo"];
+  }
+  throw new SetupError(
+    `not root and no sudo here: run \`apt-get install ${packages.join(" ")}\` as root first`,
+  );
+}
+
+function isThere(program) {
+  const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+  return folders.filter(Boolean).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/**
+ * Runs as root, in one shell so that sudo asks once. Arguments: packages, units.
+ *
+ * Debian starts the services of what it installs unless /usr/sbin/policy-rc.d says 101. Ours goes again whatever
+ * happens; one that a killed run left behind is known by its text.
+ */
+const INSTALL = `
+set -u
+packages=$1 units=$2
+export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true NEEDRESTART_MODE=l LC_ALL=C.UTF-8
+policy=/usr/sbin/policy-rc.d
+mark='# temporary: made by the set-up of stanzapack'
+ours=
+log=$(mktemp)
+trap '[ -z "$ours" ] || rm -f "$policy"; rm -f "$log"' EXIT
+trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
+
+if [ ! -e "$policy" ] || grep -qsF "$mark" "$policy"; then
+  ours=yes
+  printf '#!/bin/sh\\n%s\\nexit 101\\n' "$mark" >"$policy"
+  chmod 755 "$policy"
+fi
+
+# Lists are locked apart from packages, and only for those does apt-get know how to wait.
+apt() {
+  waited=0
+  while :; do
+    apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@" >"$log" 2>&1 </dev/null
+    status=$?
+    cat "$log"
+    [ $status -ne 0 ] && [ $waited -lt 300 ] && grep -qE 'Could not get lock|Unable to lock' "$log" || return $status
+    sleep 5
+    waited=$((waited + 5))
+  done
+}
+install() { apt install -y --no-install-recommends $packages; }
+
+known() {
+  for package in $packages; do
+    apt-cache policy "$package" | grep -q 'Candidate: [0-9]' || return 1
+  done
+}
+was_enabled=
+for unit in $units; do
+  ! command -v systemctl >/dev/null || ! systemctl is-enabled --quiet "$unit" 2>/dev/null || was_enabled="$was_enabled $unit"
+done
+
+known || apt update || exit 1
+# Lists that are old name files that the mirror has no more.
+install || { apt update && install; }
+status=$?
+
+for unit in $units; do
+  case " $was_enabled " in *" $unit "*) continue ;; esac
+  if command -v systemctl >/dev/null && systemctl disable --quiet "$unit" 2>/dev/null; then continue; fi
+  [ ! -e "/etc/init.d/$unit" ] || update-rc.d "$unit" disable
+done
+exit $status
+`;
