@@ -2,7 +2,7 @@ import { StanzapackError } from "./errors.js";
 import { decodeFrame } from "./frame-codec.js";
 import type { Frame } from "./frames.js";
 import { assertWithin, type Limits } from "./limits.js";
-import { NEVER_USED, NIL } from "./msgpack.js";
+import { NEVER_USED, NIL, plainBytes } from "./msgpack.js";
 import { measureValue } from "./msgpack-measure.js";
 import type { RawDeflate } from "./raw-deflate.js";
 
@@ -13,7 +13,7 @@ import type { RawDeflate } from "./raw-deflate.js";
  */
 export function decodeBlock(block: Uint8Array, limits: Limits, deflate: RawDeflate): Frame[] {
   assertWithin(block.length, limits.maxBlockBytes, "block");
-  let bytes = block;
+  let bytes = plainBytes(block);
   const deflated = block[0] === NEVER_USED;
   if (deflated) {
     bytes = deflate.inflate(block.subarray(1), limits.maxInflatedBytes);

@@ -1,4 +1,13 @@
-import { endsEarly, FORBIDDEN_KEY, malformed, notUsed, readInt64, readUint, type Value } from "./msgpack.js";
+import {
+  endsEarly,
+  FORBIDDEN_KEY,
+  malformed,
+  notUsed,
+  plainBytes,
+  readInt64,
+  readUint,
+  type Value,
+} from "./msgpack.js";
 import { readUtf8 } from "./utf8.js";
 
 /** Deeper than any `maxDepth` in use; it keeps bytes that nobody measured from exhausting the stack. */
@@ -7,9 +16,11 @@ const MAX_RECURSION = 256;
 /** Reads msgpack item by item, strict about types: an integer is never a float, a key is always a string. */
 export class MsgpackReader {
   at = 0;
+  private readonly bytes: Uint8Array;
   private readonly view: DataView;
 
-  constructor(private readonly bytes: Uint8Array) {
+  constructor(bytes: Uint8Array) {
+    this.bytes = plainBytes(bytes);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 

@@ -44,3 +44,10 @@ export function readInt64(bytes: Uint8Array, at: number, signed: boolean): numbe
   if (!Number.isSafeInteger(value)) throw malformed("a 64-bit integer is beyond 2^53 − 1");
   return value;
 }
+
+/** The same bytes as a plain view: a Node `Buffer` looks alike, but its `slice` does not copy, and users would get it too. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.constructor === Uint8Array
+    ? bytes
+    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

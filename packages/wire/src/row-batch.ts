@@ -82,7 +82,7 @@ export class RowBatch {
       const joins = before !== undefined && before.to + 1 === run.from;
       if (joins) kept.pop();
       // A copy: one row kept must not keep the whole batch it came in.
-      const row = (run.rows[run.rows.length - 1] as Uint8Array).slice();
+      const row = new Uint8Array(run.rows[run.rows.length - 1] as Uint8Array);
       const at = run.ats[run.ats.length - 1] as number;
       kept.push({
         from: joins ? before.from : run.from,

@@ -1,7 +1,7 @@
 import { StanzapackError } from "./errors.js";
 import type { DataForm } from "./frames.js";
 import { assertWithin, type Limits } from "./limits.js";
-import type { Value } from "./msgpack.js";
+import { plainBytes, type Value } from "./msgpack.js";
 import { measureValue } from "./msgpack-measure.js";
 import { decodeMsgpack } from "./msgpack-reader.js";
 import type { RawDeflate } from "./raw-deflate.js";
@@ -32,7 +32,7 @@ export function createRowCodec(limits: Limits, deflate: RawDeflate): RowCodec {
         : { form: "deflated", payload: smaller };
     },
     decode({ form, payload }) {
-      const bytes = form === "rows" ? payload : deflate.inflate(payload, limits.maxInflatedBytes);
+      const bytes = form === "rows" ? plainBytes(payload) : deflate.inflate(payload, limits.maxInflatedBytes);
       const rows: Uint8Array[] = [];
       let at = 0;
       while (at < bytes.length) {

@@ -1,0 +1,119 @@
+import { deflateRawSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { createBlockWriter, decodeBlock } from "./block.js";
+import { StanzapackError } from "./errors.js";
+import { encodeFrame } from "./frame-codec.js";
+import type { Frame } from "./frames.js";
+import { DEFAULT_LIMITS, type Limits } from "./limits.js";
+import { createRawDeflate } from "./raw-deflate.js";
+
+const deflate = createRawDeflate();
+const ack: Frame = { type: "ack", stanzas: 1 };
+const data = (form: "rows" | "deflated"): Frame => ({
+  type: "data",
+  alias: 1,
+  form,
+  epoch: 1,
+  from: 1,
+  to: 1,
+  at: 0,
+  spanMs: 0,
+  payload: Uint8Array.of(7),
+});
+const packed = (inner: Uint8Array): Uint8Array => Buffer.concat([Uint8Array.of(0xc1), deflateRawSync(inner)]);
+const code = (block: Uint8Array, limits: Partial<Limits> = {}): string => {
+  try {
+    decodeBlock(block, { ...DEFAULT_LIMITS, ...limits }, deflate);
+    return "none";
+  } catch (error) {
+    return (error as StanzapackError).code;
+  }
+};
+const decode = (block: Uint8Array): Frame[] => decodeBlock(block, DEFAULT_LIMITS, deflate);
+
+describe("decodeBlock", () => {
+  it("ignores C0 before, between and after frames", () => {
+    expect(decode(Uint8Array.of(0xc0, 0x92, 4, 1, 0xc0, 0xc0, 0xc0, 0xc0, 0x92, 4, 1, 0xc0))).toEqual([
+      ack,
+      ack,
+    ]);
+    expect(decode(new Uint8Array(9).fill(0xc0))).toEqual([]);
+    expect(decode(new Uint8Array())).toEqual([]);
+  });
+
+  it("reads a block that begins with C1 as raw deflate", () => {
+    expect(decode(packed(Buffer.concat([encodeFrame(ack), encodeFrame(data("rows"))])))).toEqual([
+      ack,
+      data("rows"),
+    ]);
+  });
+
+  it("gives plain views, also of a Node Buffer, whose slice would not copy", () => {
+    const [frame] = decode(Buffer.from(encodeFrame(data("rows"))));
+    expect((frame as { payload: Uint8Array }).payload.constructor).toBe(Uint8Array);
+  });
+
+  it("refuses a block in a block, and a deflated payload in a deflated block", () => {
+    expect(code(packed(packed(encodeFrame(ack))))).toBe("malformed");
+    expect(code(encodeFrame(data("deflated")))).toBe("none");
+    expect(code(packed(encodeFrame(data("deflated"))))).toBe("malformed");
+  });
+
+  it("refuses broken deflate, and still decodes afterwards", () => {
+    const good = packed(encodeFrame(ack));
+    expect(code(good.subarray(0, good.length - 1))).toBe("malformed");
+    expect(code(Uint8Array.of(0xc1))).toBe("malformed");
+    expect(code(Uint8Array.of(0xc1, 0xff, 0xff))).toBe("malformed");
+    expect(code(Buffer.concat([good, Uint8Array.of(0)]))).toBe("malformed");
+    expect(decode(good)).toEqual([ack]);
+  });
+
+  it("refuses a bomb without inflating it", () => {
+    expect(code(packed(new Uint8Array(1_048_576).fill(0xc0)))).toBe("none");
+    expect(code(packed(new Uint8Array(1_048_577).fill(0xc0)))).toBe("limit-exceeded");
+    expect(code(packed(new Uint8Array(50_000_000).fill(0xc0)))).toBe("limit-exceeded");
+  });
+
+  it("holds the limits of block, frame and frames", () => {
+    expect(code(new Uint8Array(65_535).fill(0xc0))).toBe("none");
+    expect(code(new Uint8Array(65_536).fill(0xc0))).toBe("limit-exceeded");
+    expect(code(encodeFrame(ack), { maxFrameBytes: 2 })).toBe("limit-exceeded");
+    const acks = Buffer.concat(Array<Uint8Array>(21_845).fill(encodeFrame(ack)));
+    expect(acks.length).toBe(65_535);
+    expect(code(acks)).toBe("none");
+    expect(code(packed(Buffer.concat([acks, encodeFrame(ack)])))).toBe("limit-exceeded");
+  });
+
+  it("refuses what is no frame, also after good ones", () => {
+    expect(code(Uint8Array.of(0x92, 4, 1, 5))).toBe("malformed");
+    expect(code(Uint8Array.of(0x92, 4, 1, 0xc1))).toBe("malformed");
+    expect(code(Uint8Array.of(0x92, 4, 1, 0x92, 4))).toBe("malformed");
+  });
+});
+
+describe("createBlockWriter", () => {
+  it("fills blocks up to the block size rounded down to a multiple of three", () => {
+    const writer = createBlockWriter(10);
+    expect(writer.empty).toBe(true);
+    for (let i = 0; i < 7; i++) writer.append("AAAA", i === 4);
+    expect(writer.empty).toBe(false);
+    expect(writer.take()).toEqual([
+      { base64: "AAAA".repeat(3), data: false },
+      { base64: "AAAA".repeat(3), data: true },
+      { base64: "AAAA", data: false },
+    ]);
+    expect(writer.empty).toBe(true);
+    expect(writer.take()).toEqual([]);
+  });
+
+  it("keeps the order, and refuses a frame that fits no block", () => {
+    const writer = createBlockWriter(6);
+    writer.append("AAAABBBB", false);
+    writer.append("CCCC", false);
+    writer.append("DDDDEEEE", false);
+    expect(() => writer.append("AAAABBBBCCCC", false)).toThrow(
+      "a frame of 9 bytes is over the block size of 6",
+    );
+    expect(writer.take().map(({ base64 }) => base64)).toEqual(["AAAABBBB", "CCCC", "DDDDEEEE"]);
+  });
+});

@@ -1,0 +1,72 @@
+import { deflateRawSync, inflateRawSync } from "node:zlib";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createRawDeflate } from "./raw-deflate.js";
+
+const compressible = fc
+  .array(fc.tuple(fc.nat(255), fc.integer({ min: 1, max: 400 })), { maxLength: 30 })
+  .map((runs) => Uint8Array.from(runs.flatMap(([byte, count]) => Array<number>(count).fill(byte))));
+
+describe("raw deflate", () => {
+  it("is read by zlib, and reads what zlib wrote", () => {
+    const deflate = createRawDeflate();
+    fc.assert(
+      fc.property(compressible, (bytes) => {
+        const small = deflate.deflate(bytes);
+        if (small !== undefined) {
+          expect(small.length).toBeLessThan(bytes.length);
+          expect(new Uint8Array(inflateRawSync(small))).toEqual(bytes);
+        }
+        expect(deflate.inflate(deflateRawSync(bytes), bytes.length)).toEqual(bytes);
+      }),
+    );
+  });
+
+  it("remembers nothing of earlier calls, neither of those that failed nor of those that ran out of room", () => {
+    const reused = createRawDeflate();
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), compressible, (noise, bytes) => {
+        reused.deflate(noise);
+        try {
+          reused.inflate(noise, 100);
+        } catch {
+          // as it may
+        }
+        const fresh = createRawDeflate().deflate(bytes);
+        expect(reused.deflate(bytes)).toEqual(fresh);
+        if (fresh !== undefined) expect(reused.inflate(fresh, 65_536)).toEqual(bytes);
+      }),
+    );
+  });
+
+  it("lets no stream reach into what an earlier one inflated", () => {
+    const deflate = createRawDeflate();
+    const secret = Buffer.from("the quick brown fox jumps over the lazy dog".repeat(1_000));
+    deflate.inflate(deflateRawSync(secret), 100_000);
+    // Fixed block, length 3 at distance 1: nothing stands before it.
+    expect(() => deflate.inflate(Uint8Array.of(0x03, 0x02, 0x00), 100)).toThrow("too far back");
+  });
+
+  it("holds maxBytes exactly, however often it has to grow", () => {
+    const deflate = createRawDeflate();
+    for (const size of [0, 1, 255, 256, 257, 1_024, 1_025, 100_000]) {
+      const small = deflateRawSync(new Uint8Array(size));
+      expect(deflate.inflate(small, size).length).toBe(size);
+      if (size > 0) expect(() => deflate.inflate(small, size - 1)).toThrow(/inflates to more than/);
+    }
+  });
+
+  it("keeps little more memory alive than it returns", () => {
+    const deflate = createRawDeflate();
+    for (const size of [10, 300, 5_000, 70_000]) {
+      const { buffer, length } = deflate.inflate(deflateRawSync(new Uint8Array(size)), 1_048_576);
+      expect(buffer.byteLength).toBeLessThanOrEqual(2 * length);
+    }
+  });
+
+  it("gives nothing where nothing is won", () => {
+    const deflate = createRawDeflate();
+    expect(deflate.deflate(new Uint8Array())).toBeUndefined();
+    expect(deflate.deflate(Uint8Array.of(1, 2, 3))).toBeUndefined();
+  });
+});

@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { value } from "../test/arbitraries.js";
+import { StanzapackError } from "./errors.js";
+import { DEFAULT_LIMITS } from "./limits.js";
+import { createRawDeflate } from "./raw-deflate.js";
+import { createRowCodec, decodeRow } from "./row-codec.js";
+import { encodeUpdate } from "./update.js";
+
+const deflate = createRawDeflate();
+const codec = createRowCodec(DEFAULT_LIMITS, deflate);
+const code = (form: "rows" | "deflated", payload: Uint8Array): string => {
+  try {
+    codec.decode({ form, payload });
+    return "none";
+  } catch (error) {
+    return (error as StanzapackError).code;
+  }
+};
+
+describe("the row codec", () => {
+  it("gives back the rows of every batch", () => {
+    fc.assert(
+      fc.property(fc.array(value, { minLength: 1, maxLength: 30 }), (values) => {
+        const rows = values.map((one) => encodeUpdate(one, DEFAULT_LIMITS));
+        const back = codec.decode(codec.encode(rows));
+        expect(back.map((row) => Buffer.from(row))).toEqual(rows.map((row) => Buffer.from(row)));
+        back.forEach(decodeRow);
+      }),
+    );
+  });
+
+  it("deflates where that is smaller, and only there", () => {
+    const same = Array.from({ length: 50 }, () => encodeUpdate({ temperature: 21.5 }, DEFAULT_LIMITS));
+    const encoded = codec.encode(same);
+    expect(encoded.form).toBe("deflated");
+    expect(encoded.payload.length).toBeLessThan(60);
+    expect(codec.encode(same.slice(0, 1)).form).toBe("rows");
+  });
+
+  it("refuses no rows, half rows and too large ones", () => {
+    expect(code("rows", new Uint8Array())).toBe("malformed");
+    expect(code("deflated", Uint8Array.of(3, 0))).toBe("malformed");
+    expect(code("deflated", new Uint8Array())).toBe("malformed");
+    expect(code("rows", Uint8Array.of(1, 2, 0x92, 1))).toBe("malformed");
+    expect(code("rows", Uint8Array.of(1, 0xc1))).toBe("malformed");
+    const large = new Uint8Array(49_153).fill(7);
+    large.set([0xc5, 0xbf, 0xfe]);
+    expect(code("rows", large)).toBe("limit-exceeded");
+    large.set([0xc5, 0xbf, 0xfd]);
+    expect(code("rows", large)).toBe("none");
+  });
+
+  it("refuses more rows than a frame may have, and bombs", () => {
+    expect(code("rows", new Uint8Array(4_096))).toBe("none");
+    expect(code("rows", new Uint8Array(4_097))).toBe("limit-exceeded");
+    const bomb = deflate.deflate(new Uint8Array(2_000_000)) as Uint8Array;
+    expect(code("deflated", bomb)).toBe("limit-exceeded");
+  });
+
+  it("passes null rows, which look like padding but are values", () => {
+    expect(codec.decode({ form: "rows", payload: Uint8Array.of(0xc0, 0xc0) }).map(decodeRow)).toEqual([
+      null,
+      null,
+    ]);
+  });
+});
