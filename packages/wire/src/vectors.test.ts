@@ -1,0 +1,115 @@
+import { readFileSync } from "node:fs";
+import { Ajv } from "ajv";
+import { describe, expect, it } from "vitest";
+import { blocksOf, fromJson, readVectors, VECTORS, type Vector } from "../test/vectors.js";
+import { decodeBlock } from "./block.js";
+import { StanzapackError } from "./errors.js";
+import { encodeFrame } from "./frame-codec.js";
+import type { Frame } from "./frames.js";
+import { DEFAULT_LIMITS } from "./limits.js";
+import { LinkSession } from "./link-session.js";
+import { Position } from "./position.js";
+import { createRawDeflate } from "./raw-deflate.js";
+import { createRowCodec, decodeRow } from "./row-codec.js";
+
+const deflate = createRawDeflate();
+const codec = createRowCodec(DEFAULT_LIMITS, deflate);
+const isVector = new Ajv({ strict: true, strictRequired: false, strictTypes: false }).compile(
+  JSON.parse(readFileSync(`${VECTORS}schema.json`, "utf8")) as object,
+);
+
+/** What a vector means here, in the shape of its `value`. */
+function run(vector: Vector): unknown {
+  const blocks = blocksOf(vector);
+  switch (vector.layer) {
+    case "frame": {
+      const frames = decodeBlock(blocks[0] as Uint8Array, DEFAULT_LIMITS, deflate);
+      return frames.length === 1 ? frames[0] : frames;
+    }
+    case "codec": {
+      const frames = decodeBlock(blocks[0] as Uint8Array, DEFAULT_LIMITS, deflate);
+      expect(frames.length).toBe(1);
+      const frame = frames[0] as Frame;
+      if (frame.type !== "data") throw new Error("a codec vector is a DATA frame");
+      const rows = codec.decode(frame);
+      new Position().advance(frame, rows, 0);
+      return { form: frame.form, from: frame.from, to: frame.to, rows: rows.map(decodeRow) };
+    }
+    case "session": {
+      const session = new LinkSession(DEFAULT_LIMITS, deflate);
+      const bound = new Map<number, { readonly baseAt: number; readonly position: Position }>();
+      return blocks.map((block, i) => {
+        try {
+          return session.receive(block, 0).flatMap((frame) => eventsOf(frame, bound));
+        } catch (error) {
+          expect(i).toBe(blocks.length - 1);
+          throw error;
+        }
+      });
+    }
+  }
+}
+
+function eventsOf(
+  frame: Frame,
+  bound: Map<number, { readonly baseAt: number; readonly position: Position }>,
+): unknown[] {
+  if (frame.type === "bind" && frame.role === "subscription")
+    bound.set(frame.alias, { baseAt: frame.baseAt, position: new Position() });
+  if (frame.type !== "data") return [frame];
+  const { alias } = frame;
+  const { baseAt, position } = bound.get(alias) as { baseAt: number; position: Position };
+  return position.advance(frame, codec.decode(frame), baseAt).map((event) => {
+    if (event.event !== "row") return { ...event, alias };
+    const { row, ...rest } = event;
+    return { ...rest, alias, value: decodeRow(row) };
+  });
+}
+
+describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
+  const vectors = readVectors(kind);
+
+  it.each(vectors)("$path is by the schema", ({ path, vector }) => {
+    expect(isVector(vector), JSON.stringify(isVector.errors)).toBe(true);
+    expect(vector.name).toBe(path);
+    expect(path.startsWith(`${vector.layer}/`)).toBe(true);
+    expect(kind === "valid" ? vector.error : vector.value).toBeUndefined();
+  });
+
+  if (kind === "valid") {
+    it.each(vectors)("$path: $vector.about", ({ vector }) => {
+      const expected = fromJson(vector.value);
+      expect(run(vector)).toEqual(expected);
+      if (vector.layer !== "frame") return;
+      const frames = (Array.isArray(expected) ? expected : [expected]) as Frame[];
+      expect(Buffer.concat(frames.map(encodeFrame)).toString("hex")).toBe(vector.hex);
+    });
+
+    it("have every type of frame that there is", () => {
+      const seen = vectors.flatMap(({ vector }) => (vector.layer === "frame" ? fromJson(vector.value) : []));
+      const types: Record<Frame["type"], true> = {
+        hello: true,
+        bind: true,
+        data: true,
+        ack: true,
+        demand: true,
+        status: true,
+        error: true,
+        bye: true,
+      };
+      expect(new Set((seen as Frame[]).map(({ type }) => type))).toEqual(new Set(Object.keys(types)));
+    });
+  } else {
+    it.each(vectors)("$path: $vector.about", ({ vector }) => {
+      let thrown: unknown;
+      try {
+        run(vector);
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toBeInstanceOf(StanzapackError);
+      expect((thrown as StanzapackError).code).toBe(vector.error);
+      expect((thrown as StanzapackError).origin).toBe("peer");
+    });
+  }
+});

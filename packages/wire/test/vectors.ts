@@ -1,0 +1,39 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export const VECTORS = fileURLToPath(new URL("../../../vectors/", import.meta.url));
+
+export interface Vector {
+  readonly name: string;
+  readonly layer: "frame" | "codec" | "session";
+  readonly about: string;
+  readonly hex: string | readonly string[];
+  readonly value?: unknown;
+  readonly error?: string;
+}
+
+/** Every vector below `valid` or `invalid`, with its path there. */
+export function readVectors(kind: "valid" | "invalid"): { readonly path: string; readonly vector: Vector }[] {
+  return readdirSync(VECTORS + kind, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".json"))
+    .sort()
+    .map((path) => ({
+      path: path.replaceAll("\\", "/").slice(0, -".json".length),
+      vector: JSON.parse(readFileSync(`${VECTORS}${kind}/${path}`, "utf8")) as Vector,
+    }));
+}
+
+/** The blocks of a vector. */
+export function blocksOf({ hex }: Vector): Uint8Array[] {
+  return (typeof hex === "string" ? [hex] : hex).map((one) => Uint8Array.from(Buffer.from(one, "hex")));
+}
+
+/** What the JSON of a vector stands for. */
+export function fromJson(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(fromJson);
+  if (typeof value !== "object" || value === null) return value;
+  const { $bytes, $number } = value as { $bytes?: string; $number?: string };
+  if ($bytes !== undefined) return Uint8Array.from(Buffer.from($bytes, "hex"));
+  if ($number !== undefined) return Number($number);
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, fromJson(child)]));
+}
