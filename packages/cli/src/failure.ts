@@ -1,0 +1,42 @@
+import { StanzapackError } from "@stanzapack/wire";
+
+/** The command line is wrong: exit 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** Tells a failure on stderr, last of all in the line `stanzapack: CODE: text`, and gives the exit code. */
+export function reportFailure(error: unknown): 1 | 2 {
+  const { details, code, text } = describeFailure(error);
+  for (const line of details) process.stderr.write(`${line}\n`);
+  process.stderr.write(`stanzapack: ${code}: ${text}\n`);
+  return code === "usage" ? 2 : 1;
+}
+
+export interface Failure {
+  /** Lines to show before the last one: all faults of a file, the end of a server's log. */
+  readonly details: readonly string[];
+  readonly code: string;
+  readonly text: string;
+}
+
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof UsageError) return { details: [], code: "usage", text: oneLine(error.message) };
+  if (error instanceof StanzapackError) {
+    const lines = error.text.split("\n");
+    if (lines.length === 1) return { details: [], code: error.code, text: error.message };
+    const mend = error.message.slice(error.text.length + 2);
+    return { details: lines, code: error.code, text: `${lines.length} faults, named above. ${mend}` };
+  }
+  if (!(error instanceof Error)) return { details: [], code: "internal", text: oneLine(String(error)) };
+  const [text = "", ...details] = error.message.split("\n");
+  // A code of our own packages' errors, never one of Node's (`ENOENT`).
+  const code: unknown = "code" in error ? error.code : undefined;
+  if (error.name === "SandboxError" && typeof code === "string")
+    return { details, code: code === "bad-option" ? "usage" : code, text };
+  return { details: error.stack?.split("\n").slice(1) ?? [], code: "internal", text: oneLine(error.message) };
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, " ");
+}

@@ -1,0 +1,47 @@
+import { isServiceName, parseNode } from "@stanzapack/wire";
+import { InvalidArgumentError } from "commander";
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+/** Timers end here: 2³¹ − 1 ms, about 24 days. */
+const MAX_DURATION_MS = 2_147_483_647;
+
+/** `100ms`, `1.5s`, `2m`, `1h` or `0`, in ms, rounded. A bare number has no unit, so it is refused. */
+export function parseDuration(text: string): number {
+  if (/^0+$/.test(text)) return 0;
+  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
+  const durationMs = Math.round(Number(digits) * (UNITS_MS[unit] ?? NaN));
+  if (!(durationMs <= MAX_DURATION_MS))
+    throw new InvalidArgumentError("Write a duration like 100ms, 1s, 2m.");
+  return durationMs;
+}
+
+/** As `parseDuration`, above 0. */
+export function parseInterval(text: string): number {
+  const durationMs = parseDuration(text);
+  if (durationMs === 0) throw new InvalidArgumentError("Write a duration above 0, like 100ms, 1s, 2m.");
+  return durationMs;
+}
+
+/** A whole number above 0. */
+export function parseCount(text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : 0;
+  if (count < 1 || !Number.isSafeInteger(count))
+    throw new InvalidArgumentError("Write a whole number above 0.");
+  return count;
+}
+
+export function parseServiceName(text: string): string {
+  if (!isServiceName(text)) throw new InvalidArgumentError("A name has 1 to 64 of a-z A-Z 0-9 . _ -");
+  return text;
+}
+
+/** For commander's variadic arguments: collects checked nodes. */
+export function collectNodes(text: string, before: readonly string[] | undefined): readonly string[] {
+  try {
+    parseNode(text);
+  } catch {
+    throw new InvalidArgumentError("A node is written user@domain/name.");
+  }
+  if (before?.includes(text)) throw new InvalidArgumentError("It is named twice.");
+  return [...(before ?? []), text];
+}

@@ -1,0 +1,33 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { addSandbox } from "./commands/sandbox.js";
+import { addServe } from "./commands/serve.js";
+
+/** The whole command line. Throws `CommanderError` where it is wrong, instead of ending the process. */
+export function createProgram(): Command {
+  const program = new Command("stanzapack");
+  program
+    .description("Compact real-time data streams inside XMPP.")
+    .version(readVersion(), "--version", "print the version")
+    .helpOption("-h, --help", "explain the command")
+    .helpCommand(false)
+    .usage("COMMAND …")
+    .exitOverride()
+    // The one line that tells the failure is written where every other failure is.
+    .configureOutput({ outputError: () => undefined })
+    .addHelpText("after", FIVE_MINUTES);
+  for (const add of [addSandbox, addServe]) add(program);
+  return program;
+}
+
+const FIVE_MINUTES = `
+Five minutes, with Prosody or ejabberd installed:
+  $ stanzapack sandbox                                        # its last lines name the files below
+  $ . /tmp/stanzapack-prosody-…/env/user0; stanzapack offer clock --every 1s -- date +%T
+  $ . /tmp/stanzapack-prosody-…/env/user1; stanzapack subscribe user0@localhost/clock
+`;
+
+function readVersion(): string {
+  const file = new URL("../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
