@@ -72,6 +72,8 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
 
   const startTls = async (): Promise<void> => {
     stream.stage = "tls";
+    // What came unencrypted behind the answer is not the server's word (CVE-2011-0411 in other protocols).
+    stream.discardInput();
     await stream.socket.startTls(options.tls);
     stream.stage = "stream";
     await stream.entity.restart();

@@ -19,7 +19,10 @@ describe("StreamSocket", () => {
     });
     const { port } = server;
 
-    const measure = async (socket: { write(text: string): unknown; once(event: "data", listener: () => void): unknown }) => {
+    const measure = async (socket: {
+      write(text: string): unknown;
+      once(event: "data", listener: () => void): unknown;
+    }) => {
       const times: number[] = [];
       for (let round = 0; round < 15; round++) {
         const start = performance.now();

@@ -137,6 +137,19 @@ export class StreamSocket extends EventEmitter implements ByteSource {
     this.#current.end();
   }
 
+  /** Hangs up once what was written has left, at the latest after so many ms: TLS loses what is written and cut off at once. */
+  destroySoon(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.destroy();
+        resolve();
+      };
+      const timer = setTimeout(finish, withinMs);
+      this.#current.end(finish);
+    });
+  }
+
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;

@@ -27,15 +27,37 @@ export interface Stream {
   write(text: string): void;
   /** Ends it at once; `condition` is told to the peer first (RFC 6120 §4.9). */
   fail(reason: XmppError, condition?: string): void;
+  /** Reads nothing more of the stream so far; the next header begins anew. */
+  discardInput(): void;
+  /** Resolves when an ended stream has let go of its socket. */
+  readonly released: Promise<void>;
   /** Closes the stream as RFC 6120 §4.4 asks, at the latest after so many ms. `reason` goes to `onEnd`. */
   close(reason: XmppError, withinMs: number): Promise<void>;
 }
 
+/** For last words to a peer that reads slowly, in ms. */
+const LINGER_MS = 500;
+
 export function createStream(entity: XmppJsEntity, socket: StreamSocket, limits: ParserLimits): Stream {
   let parser: StreamParser | undefined;
   let ended = false;
+  let released = Promise.resolve();
   let onPeerClosed: (() => void) | undefined;
   const stockOnElement = entity._onElement.bind(entity);
+
+  const hangUp = (reason: XmppError, lastWords: string | undefined): void => {
+    if (ended) return;
+    ended = true;
+    parser?.stop();
+    if (lastWords === undefined) {
+      socket.destroy();
+    } else {
+      socket.write(lastWords);
+      released = socket.destroySoon(LINGER_MS);
+    }
+    onPeerClosed?.();
+    stream.onEnd?.(reason);
+  };
 
   const stream: Stream = {
     socket,
@@ -50,15 +72,12 @@ export function createStream(entity: XmppJsEntity, socket: StreamSocket, limits:
     write(text) {
       if (!ended) socket.write(text);
     },
+    discardInput: () => parser?.stop(),
+    get released() {
+      return released;
+    },
     fail(reason, condition) {
-      if (ended) return;
-      ended = true;
-      parser?.stop();
-      if (condition !== undefined) socket.write(formatStreamError(condition));
-      // What was written is with the kernel already, unless the peer has long stopped reading.
-      socket.destroy();
-      onPeerClosed?.();
-      stream.onEnd?.(reason);
+      hangUp(reason, condition === undefined ? undefined : formatStreamError(condition));
     },
     async close(reason, withinMs) {
       if (ended) return;
@@ -106,8 +125,7 @@ export function createStream(entity: XmppJsEntity, socket: StreamSocket, limits:
   entity.on("close", () => {
     if (onPeerClosed !== undefined) return onPeerClosed();
     if (ended) return;
-    socket.write("</stream:stream>");
-    stream.fail(new XmppError("disconnected", "the server closed the stream"));
+    hangUp(new XmppError("disconnected", "the server closed the stream"), "</stream:stream>");
   });
   socket.on("close", () => {
     stream.fail(new XmppError("disconnected", "the connection was closed"));

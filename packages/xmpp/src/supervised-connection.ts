@@ -81,6 +81,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   /** A `send` was told to wait, so somebody waits for `drain`. */
   let blocked = false;
   let started: Promise<void> | undefined;
+  let stopped: Promise<void> | undefined;
   let running: Promise<void> = Promise.resolve();
   let ended = false;
 
@@ -198,6 +199,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       clearTimeout(deadline);
       life.signal.removeEventListener("abort", onLifeEnd);
       owned?.fail(new XmppError("disconnected", "the attempt failed"));
+      await owned?.released;
       owned = undefined;
     }
   };
@@ -229,7 +231,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     if (management?.resumable !== true) {
       requests.rejectAll(new XmppError("disconnected", "the connection was lost", { cause: reason }));
     }
-    state = "offline";
+    if (!ended) state = "offline";
     if (!wasOnline) {
       failures++;
       return;
@@ -291,6 +293,21 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     });
   };
 
+  const stop = async (): Promise<void> => {
+    const reason = new XmppError("stopped", "the connection was stopped");
+    const last = stream;
+    if (last !== undefined) {
+      // XEP-0198 §4: tell what was handled before closing.
+      last.write(management?.acknowledgement() ?? "");
+      stream = undefined;
+      state = "offline";
+      await last.close(reason, timeouts.closeMs);
+      events.emit("offline", { reason });
+    }
+    end(reason);
+    await running;
+  };
+
   return {
     kind: options.kind,
     get jid() {
@@ -324,20 +341,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       });
       return started;
     },
-    async stop() {
-      const reason = new XmppError("stopped", "the connection was stopped");
-      const last = stream;
-      if (last !== undefined && !ended) {
-        // XEP-0198 §4: tell what was handled before closing.
-        last.write(management?.acknowledgement() ?? "");
-        stream = undefined;
-        state = "offline";
-        await last.close(reason, timeouts.closeMs);
-        events.emit("offline", { reason });
-      }
-      end(reason);
-      await running;
-    },
+    stop: () => (stopped ??= stop()),
     send,
     sendElement,
     request(iq, requestOptions = {}) {

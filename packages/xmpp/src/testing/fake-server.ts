@@ -113,8 +113,19 @@ export function createCertificate(domain: string): Certificate {
       `[req]\ndistinguished_name=dn\nx509_extensions=ext\nprompt=no\n[dn]\nCN=${domain}\n[ext]\nsubjectAltName=DNS:${domain}\nbasicConstraints=CA:TRUE\n`,
     );
     const [key, cert] = [path.join(folder, "key"), path.join(folder, "cert")];
-    const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    execFileSync("openssl", ["req", ...kind, "-config", config, "-keyout", key, "-out", cert], { stdio: "ignore" });
+    const kind = [
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-days",
+      "2",
+    ];
+    execFileSync("openssl", ["req", ...kind, "-config", config, "-keyout", key, "-out", cert], {
+      stdio: "ignore",
+    });
     const pem = readFileSync(cert, "utf8");
     return { key: readFileSync(key, "utf8"), cert: pem, ca: pem };
   } finally {
@@ -128,7 +139,9 @@ const HEADER = /<stream:stream[^>]*>/;
 /** Answers a component's header and takes its handshake. */
 export async function acceptComponent(peer: FakePeer): Promise<void> {
   await peer.take(HEADER);
-  peer.write(`<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' ${STREAM} id='s1' from='c.test'>`);
+  peer.write(
+    `<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' ${STREAM} id='s1' from='c.test'>`,
+  );
   await peer.take(/<handshake>\w+<\/handshake>/);
   peer.write("<handshake/>");
 }

@@ -1,0 +1,288 @@
+import { once } from "node:events";
+import net from "node:net";
+import tls from "node:tls";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { createClientConnection } from "./client-connection.js";
+import type { ClientConnectionOptions, Connection } from "./connection.js";
+import {
+  acceptBind,
+  acceptLogin,
+  createCertificate,
+  startFakeServer,
+  type Certificate,
+  type ClientScript,
+  type FakePeer,
+  type FakeServer,
+} from "./testing/fake-server.js";
+import { until } from "./testing/until.js";
+import { xml } from "./xml.js";
+
+let certificate: Certificate;
+let server: FakeServer | undefined;
+let connection: Connection | undefined;
+beforeAll(() => {
+  certificate = createCertificate("example.test");
+});
+afterEach(async () => {
+  await connection?.stop();
+  await server?.close();
+  connection = server = undefined;
+});
+
+async function connectTo(
+  onPeer: (peer: FakePeer, script: ClientScript, index: number) => unknown,
+  options: Partial<ClientConnectionOptions> = {},
+): Promise<Connection> {
+  let index = 0;
+  server = await startFakeServer((peer) => onPeer(peer, { certificate }, index++));
+  connection = createClientConnection({
+    jid: "bob@example.test",
+    password: "pässword",
+    url: `xmpp://127.0.0.1:${String(server.port)}`,
+    resource: "r",
+    ca: certificate.ca,
+    timeouts: { onlineMs: 3_000, closeMs: 50 },
+    reconnect: { minMs: 1, maxMs: 20 },
+    ...options,
+  });
+  return connection;
+}
+
+async function accept(peer: FakePeer, script: ClientScript): Promise<void> {
+  await acceptLogin(peer, script);
+  await acceptBind(peer, script);
+}
+
+const peerAt = (index: number): FakePeer => server?.peers[index] as FakePeer;
+const ping = () => xml("iq", { type: "get" }, xml("ping", { xmlns: "urn:xmpp:ping" }));
+
+describe("a client's connection", () => {
+  it("verifies the certificate for the JID's domain, asks for it by name, and logs in", async () => {
+    let serverName = "";
+    const c = await connectTo(async (peer, script) => {
+      serverName = await acceptLogin(peer, script);
+      await acceptBind(peer, script);
+    });
+    await c.start();
+    expect(c.jid).toBe("bob@example.test/r");
+    expect(serverName).toBe("example.test");
+    // UTF-8, and after TLS only.
+    const auth = btoa(String.fromCharCode(...Buffer.from("\0bob\0pässword")));
+    expect(peerAt(0).text).toContain(auth);
+    expect(c.meter.sent.socket).toBeGreaterThan(c.meter.sent.xmpp);
+    expect(c.meter.received.socket).toBeGreaterThan(c.meter.received.xmpp);
+  });
+
+  it("counts the bytes before TLS as the server reads them", async () => {
+    const c = await connectTo(accept);
+    await c.start();
+    c.send(`<message to='a'>${"é".repeat(50)}</message>`);
+    await until(() => peerAt(0).text.includes("</message>"));
+    expect(c.meter.sent.xmpp).toBe(Buffer.byteLength(peerAt(0).text));
+  });
+
+  it("speaks TLS from the first byte where the address says so", async () => {
+    server = await startFakeServer(() => undefined);
+    const direct = tls.createServer({
+      key: certificate.key,
+      cert: certificate.cert,
+      ALPNProtocols: ["xmpp-client"],
+    });
+    const protocols: unknown[] = [];
+    direct.on("secureConnection", (socket) => {
+      protocols.push(socket.alpnProtocol, socket.servername);
+      socket.on("error", () => undefined);
+      socket.end("<stream:stream xmlns:stream='http://etherx.jabber.org/streams'></stream:stream>");
+    });
+    direct.listen(0, "127.0.0.1");
+    await once(direct, "listening");
+    connection = createClientConnection({
+      jid: "bob@example.test",
+      password: "p",
+      url: `xmpps://127.0.0.1:${String((direct.address() as net.AddressInfo).port)}`,
+      ca: certificate.ca,
+    });
+    await expect(connection.start()).rejects.toMatchObject({ code: "disconnected" });
+    expect(protocols).toEqual(["xmpp-client", "example.test"]);
+    direct.close();
+  });
+
+  it("refuses a certificate for another domain, and one of an unknown authority", async () => {
+    const c = await connectTo(accept, { jid: "bob@other.test" });
+    await expect(c.start()).rejects.toMatchObject({ code: "tls" });
+    const { port } = server as FakeServer;
+    const stranger = createClientConnection({
+      jid: "bob@example.test",
+      password: "p",
+      url: `xmpp://127.0.0.1:${String(port)}`,
+    });
+    await expect(stranger.start()).rejects.toMatchObject({ code: "tls" });
+    expect(peerAt(0).text + peerAt(1).text).not.toContain("<auth");
+  });
+
+  const plain = (features: string) => async (peer: FakePeer) => {
+    await peer.take(/<stream:stream[^>]*>/);
+    peer.write(
+      `<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'><stream:features>${features}</stream:features>`,
+    );
+    await peer.take(/<auth/);
+  };
+  const mechanisms = (name: string): string =>
+    `<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>${name}</mechanism></mechanisms>`;
+
+  it("does not log in without TLS, and never sends a password in the clear", async () => {
+    const c = await connectTo(plain(mechanisms("SCRAM-SHA-1")));
+    await expect(c.start()).rejects.toMatchObject({ code: "tls" });
+    await server?.close();
+    const lax = await connectTo(plain(mechanisms("PLAIN")), { requireTls: false });
+    await expect(lax.start()).rejects.toMatchObject({ code: "auth" });
+    expect(peerAt(0).text).not.toContain("<auth");
+  });
+
+  it("never becomes somebody anonymous", async () => {
+    const c = await connectTo(plain(mechanisms("ANONYMOUS")), { requireTls: false });
+    await expect(c.start()).rejects.toMatchObject({ code: "auth" });
+  });
+
+  it("does not read as XMPP what was slipped in before TLS", async () => {
+    let rest = "";
+    const c = await connectTo(
+      async (peer, script) => {
+        const { write } = peer;
+        const injected = `<stream:features>${mechanisms("SCRAM-SHA-1")}</stream:features>`;
+        peer.write = (text) => {
+          write(String(text).replace(/(<proceed[^>]*>)/, `$1${injected}`));
+        };
+        await accept(peer, script);
+        rest = peer.text.slice(peer.text.indexOf("<starttls"));
+      },
+      { requireTls: false },
+    );
+    await c.start();
+    expect(rest).not.toContain("SCRAM");
+  });
+
+  it("ends for good when the credentials are refused", async () => {
+    const c = await connectTo((peer, script) => acceptLogin(peer, { ...script, accept: false }), {
+      retryStart: true,
+    });
+    await expect(c.start()).rejects.toMatchObject({ code: "auth", final: true });
+    expect(server?.peers).toHaveLength(1);
+  });
+
+  it("ends for good when another session takes its place", async () => {
+    const c = await connectTo(accept);
+    await c.start();
+    const ended = new Promise((resolve) => c.on("ended", resolve));
+    peerAt(0).write(
+      "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
+    );
+    expect(await ended).toMatchObject({ code: "conflict" });
+    expect(c.state).toBe("stopped");
+  });
+
+  it("resumes its session: resends, keeps requests, takes what comes right behind", async () => {
+    const seen: string[] = [];
+    const c = await connectTo(async (peer, script, index) => {
+      await acceptLogin(peer, script);
+      if (index === 0) return acceptBind(peer, script);
+      await peer.take(/<resume[^>]*h='1'[^>]*previd='sm1'\/>/);
+      peer.write(
+        "<resumed xmlns='urn:xmpp:sm:3' h='1' previd='sm1'/><message>2</message><message>3</message>",
+      );
+    });
+    c.onStanza((stanza) => seen.push(stanza.text()) > 0);
+    const online: unknown[] = [];
+    c.on("online", (info) => online.push(info));
+    await c.start();
+    peerAt(0).write("<message>1</message>");
+    await until(() => seen.length === 1);
+    c.send("<message>a</message><message>b</message>", 2);
+    const answer = c.request(ping());
+    await until(() => peerAt(0).text.includes("<ping"));
+    peerAt(0).socket.destroy();
+    await until(() => server?.peers.length === 2 && c.state === "online");
+    await until(() => seen.length === 3);
+    const text = peerAt(1).text;
+    await until(() => peerAt(1).text.includes("<ping"));
+    expect(peerAt(1).text).toMatch(/<message>b<\/message><iq [^>]*><ping [^>]*\/><\/iq><r [^>]*\/>$/);
+    expect(text).not.toContain("<message>a");
+    peerAt(1).write(
+      `<iq type='result' id='${/id="([^"]*)"/.exec(peerAt(1).text.split("<ping")[0] ?? "")?.[1] ?? ""}'/>`,
+    );
+    const [, id] = /<iq [^>]*id="([^"]*)"[^>]*><ping/.exec(peerAt(1).text) ?? [];
+    peerAt(1).write(`<iq type='result' id='${String(id)}'/>`);
+    await answer;
+    expect(seen).toEqual(["1", "2", "3"]);
+    expect(online).toEqual([
+      { jid: "bob@example.test/r", resumed: false },
+      { jid: "bob@example.test/r", resumed: true },
+    ]);
+  });
+
+  it("begins a new session when the old one is gone, and then rejects what was pending", async () => {
+    const c = await connectTo(async (peer, script, index) => {
+      await acceptLogin(peer, script);
+      if (index > 0) {
+        await peer.take(/<resume[^>]*>/);
+        peer.write(
+          "<failed xmlns='urn:xmpp:sm:3'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>",
+        );
+      }
+      await acceptBind(peer, script);
+    });
+    await c.start();
+    c.send("<message>lost</message>");
+    const request = c.request(ping());
+    await until(() => peerAt(0).text.includes("<ping"));
+    const online = new Promise((resolve) => c.on("online", resolve));
+    peerAt(0).socket.destroy();
+    await expect(request).rejects.toMatchObject({ code: "disconnected" });
+    expect(await online).toEqual({ jid: "bob@example.test/r", resumed: false });
+    expect(peerAt(1).text).not.toContain("lost");
+  });
+
+  it("does not resume a session that would bring back the stanza that broke it", async () => {
+    const c = await connectTo(accept);
+    await c.start();
+    await until(() => peerAt(0).text.includes("<enable"));
+    peerAt(0).write("<message>&bogus;</message>");
+    await until(() => server?.peers.length === 2 && c.state === "online");
+    expect(peerAt(1).text).not.toContain("<resume");
+  });
+
+  it("shows the first failure, unless it shall keep trying", async () => {
+    const c = await connectTo((peer) => peer.socket.destroy());
+    await expect(c.start()).rejects.toMatchObject({ code: "disconnected" });
+    await server?.close();
+    const patient = await connectTo(
+      (peer, script, index) => (index < 2 ? peer.socket.destroy() : accept(peer, script)),
+      {
+        retryStart: true,
+      },
+    );
+    await patient.start();
+    expect(server?.peers).toHaveLength(3);
+  });
+
+  it("closes its stream when stopped, and waits no longer than it says", async () => {
+    const c = await connectTo(accept);
+    await c.start();
+    const start = performance.now();
+    await Promise.all([c.stop(), c.stop()]);
+    expect(performance.now() - start).toBeLessThan(1_000);
+    await until(() => peerAt(0).socket.destroyed || peerAt(0).socket.readableEnded);
+    expect(peerAt(0).text).toMatch(/<a [^>]*h='0'\/><\/stream:stream>$/);
+    expect(c.state).toBe("stopped");
+    await expect(c.start()).resolves.toBeUndefined();
+    expect(c.send("<message/>")).toBe(false);
+  });
+
+  it("refuses options that make no sense", () => {
+    const make = (options: Partial<ClientConnectionOptions>) => () =>
+      createClientConnection({ jid: "bob@example.test", password: "p", ...options });
+    expect(make({ jid: "example.test" })).toThrow(TypeError);
+    expect(make({ url: "http://example.test" })).toThrow(TypeError);
+    expect(make({ url: "nonsense" })).toThrow(TypeError);
+  });
+});

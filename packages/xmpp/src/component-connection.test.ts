@@ -1,0 +1,308 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { component as stockComponent } from "@xmpp/component";
+import { createComponentConnection, handshake } from "./component-connection.js";
+import type { ComponentConnectionOptions, Connection } from "./connection.js";
+import { StanzaError, type XmppError } from "./errors.js";
+import { acceptComponent, startFakeServer, type FakePeer, type FakeServer } from "./testing/fake-server.js";
+import { until } from "./testing/until.js";
+import { xml } from "./xml.js";
+
+let server: FakeServer | undefined;
+let connection: Connection | undefined;
+afterEach(async () => {
+  await connection?.stop();
+  await server?.close();
+  connection = server = undefined;
+});
+
+/** A connection to a server that does what the test says, with short deadlines. */
+async function connectTo(
+  onPeer: (peer: FakePeer, index: number) => unknown,
+  options: Partial<ComponentConnectionOptions> = {},
+): Promise<Connection> {
+  let index = 0;
+  server = await startFakeServer((peer) => onPeer(peer, index++));
+  connection = createComponentConnection({
+    domain: "c.test",
+    secret: "s",
+    host: "127.0.0.1",
+    port: server.port,
+    timeouts: { onlineMs: 2_000, closeMs: 50 },
+    reconnect: { minMs: 1, maxMs: 20 },
+    ...options,
+  });
+  return connection;
+}
+
+const ping = () => xml("iq", { type: "get", to: "x.test" }, xml("ping", { xmlns: "urn:xmpp:ping" }));
+const lastPeer = (): FakePeer => server?.peers.at(-1) as FakePeer;
+
+describe("a component's connection", () => {
+  it("hashes the UTF-8 of the secret (XEP-0114 §3)", () => {
+    // printf '%s' 's1pässwörd' | sha1sum
+    expect(handshake("s1", "pässwörd")).toBe("2692efb6f2a045f7ee58099ce9e72ac7cc91f6c8");
+  });
+
+  it("hands over what comes right behind the handshake's answer", async () => {
+    const seen: string[] = [];
+    const c = await connectTo(async (peer) => {
+      await peer.take(/<stream:stream[^>]*>/);
+      peer.write(
+        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='s1'>",
+      );
+      await peer.take(/<\/handshake>/);
+      peer.write("<handshake/><message from='a@b' to='c.test'/>");
+    });
+    c.onStanza((stanza) => seen.push(stanza.name) > 0);
+    await c.start();
+    expect(seen).toEqual(["message"]);
+  });
+
+  it("writes nothing but the handshake before it is online, and drops what is sent offline", async () => {
+    let release = (): void => undefined;
+    const c = await connectTo(async (peer) => {
+      await peer.take(/<stream:stream[^>]*>/);
+      await new Promise<void>((resolve) => (release = resolve));
+      peer.write(
+        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='s1'>",
+      );
+      await peer.take(/<\/handshake>/);
+      peer.write("<handshake/>");
+    });
+    const started = c.start();
+    await until(() => server?.peers[0]?.text.includes("<stream:stream") === true);
+    expect(c.send("<message/>")).toBe(false);
+    expect(c.writable).toBe(false);
+    await expect(c.request(ping())).rejects.toMatchObject({ code: "disconnected" });
+    release();
+    await started;
+    expect(c.send("<presence to='a' from='b'/>")).toBe(true);
+    await until(() => lastPeer().text.includes("<presence"));
+    expect(lastPeer().text).not.toContain("<message/>");
+    expect(lastPeer().text).not.toContain("<ping");
+  });
+
+  it("ends for good on a wrong secret", async () => {
+    const c = await connectTo(async (peer) => {
+      await peer.take(/<stream:stream[^>]*>/);
+      const open =
+        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='s1'>";
+      peer.write(open);
+      await peer.take(/<\/handshake>/);
+      peer.write(
+        "<stream:error><not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>",
+      );
+      peer.write("</stream:stream>");
+    });
+    let ended: XmppError | undefined;
+    c.on("ended", (reason) => (ended = reason));
+    await expect(c.start()).rejects.toMatchObject({ code: "auth" });
+    expect(ended).toMatchObject({ code: "auth", final: true });
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(server?.peers).toHaveLength(1);
+    expect(c.state).toBe("stopped");
+  });
+
+  it("tries again after a conflict, which may be its own dead connection", async () => {
+    const c = await connectTo(async (peer, index) => {
+      if (index > 1) return acceptComponent(peer);
+      await peer.take(/<stream:stream[^>]*>/);
+      const open =
+        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' id='s1'>";
+      peer.write(
+        `${open}<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>`,
+      );
+    });
+    await c.start();
+    expect(server?.peers).toHaveLength(3);
+  });
+
+  it("survives broken XML: tells the peer, and comes back", async () => {
+    const offline: (XmppError | undefined)[] = [];
+    const c = await connectTo((peer) => acceptComponent(peer));
+    c.on("offline", ({ reason }) => offline.push(reason));
+    await c.start();
+    const first = lastPeer();
+    first.write("<message><body>&bogus;</body></message>");
+    await until(() => server?.peers.length === 2 && c.state === "online");
+    expect(offline).toMatchObject([{ code: "protocol" }]);
+    expect(first.text).toMatch(/<stream:error><not-well-formed .*<\/stream:stream>$/);
+  });
+
+  it("ends with the stanza that is too large, and comes back", async () => {
+    const c = await connectTo((peer) => acceptComponent(peer), { limits: { maxStanzaChars: 1_000 } });
+    await c.start();
+    const first = lastPeer();
+    first.write(`<message><body>${"x".repeat(1_000)}</body></message>`);
+    await until(() => server?.peers.length === 2 && c.state === "online");
+    expect(first.text).toContain("<policy-violation ");
+  });
+
+  it("gives up on a server that accepts and never speaks, and on one that is not there", async () => {
+    const silent = await connectTo(() => undefined, {
+      retryStart: false,
+      timeouts: { onlineMs: 100, closeMs: 50 },
+    });
+    await expect(silent.start()).rejects.toMatchObject({ code: "timeout" });
+    expect(silent.state).toBe("stopped");
+    const port = server?.port ?? 0;
+    await server?.close();
+    const absent = createComponentConnection({
+      domain: "c",
+      secret: "s",
+      host: "127.0.0.1",
+      port,
+      retryStart: false,
+    });
+    await expect(absent.start()).rejects.toMatchObject({ code: "unreachable" });
+    server = undefined;
+  });
+
+  it("stops waiting for its server when the caller does", async () => {
+    const c = await connectTo((peer) => peer.socket.destroy());
+    const abort = new AbortController();
+    setTimeout(() => {
+      abort.abort();
+    }, 50);
+    await expect(c.start({ signal: abort.signal })).rejects.toMatchObject({ code: "aborted" });
+    expect(server?.peers.length).toBeGreaterThan(1);
+  });
+
+  it("rejects pending requests when the connection is lost", async () => {
+    const c = await connectTo((peer) => acceptComponent(peer));
+    await c.start();
+    const pending = c.request(ping());
+    await until(() => lastPeer().text.includes("<ping"));
+    lastPeer().socket.destroy();
+    await expect(pending).rejects.toMatchObject({ code: "disconnected" });
+  });
+
+  it("gives every request a deadline, and believes only the one it asked", async () => {
+    const c = await connectTo((peer) => acceptComponent(peer));
+    await c.start();
+    await expect(c.request(ping(), { timeoutMs: 20 })).rejects.toMatchObject({ code: "timeout" });
+    const request = c.request(ping());
+    const [, id = ""] = await lastPeer()
+      .take(/id="([^"]*)"[^i]*<ping/)
+      .then(() => lastPeer().take(/id="([^"]*)"/));
+    lastPeer().write(`<iq type='result' from='evil.test' to='c.test' id='${id}'/>`);
+    lastPeer().write(
+      `<iq type='error' from='x.test' to='c.test' id='${id}'><error type='wait'>` +
+        "<resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+    );
+    await expect(request).rejects.toMatchObject({ condition: "resource-constraint", type: "wait" });
+  });
+
+  it("answers iqs: pings in order, what nobody handles, errors without their details", async () => {
+    const c = await connectTo((peer) => acceptComponent(peer));
+    c.onStanza((stanza) => {
+      if (stanza.name === "message") c.send(`<message to='a' from='c.test'>${stanza.text()}</message>`);
+      return stanza.name === "message";
+    });
+    c.onIq("get", "t", "ok", () => xml("yes", { xmlns: "t" }));
+    c.onIq("get", "t", "late", () => Promise.resolve(undefined));
+    c.onIq("set", "t", "refused", () => {
+      throw new StanzaError("not-allowed", "cancel", "no");
+    });
+    c.onIq("set", "t", "bug", () => Promise.reject(new Error("secret")));
+    const undo = c.onIq("set", "t", "gone", () => undefined);
+    undo();
+    await c.start();
+    const ask = (type: string, id: string, child: string): string =>
+      `<iq type='${type}' from='a' to='c.test' id='${id}'>${child}</iq>`;
+    lastPeer().write(
+      [
+        "<message from='a' to='c.test'>1</message>",
+        ask("get", "p", "<ping xmlns='urn:xmpp:ping'/>"),
+        "<message from='a' to='c.test'>2</message>",
+        ask("get", "ok", "<ok xmlns='t'/>"),
+        ask("set", "refused", "<refused xmlns='t'/>"),
+        ask("set", "gone", "<gone xmlns='t'/>"),
+        ask("get", "two", "<ok xmlns='t'/><ok xmlns='t'/>"),
+        ask("get", "late", "<late xmlns='t'/>"),
+        ask("set", "bug", "<bug xmlns='t'/>"),
+      ].join(""),
+    );
+    await until(() => lastPeer().text.includes("internal-server-error"));
+    const text = lastPeer().text;
+    const order = [...text.matchAll(/<message[^>]*>(\d)|id="(\w+)"/g)].map((m) => m[1] ?? m[2]);
+    expect(order).toEqual(["1", "p", "2", "ok", "refused", "gone", "two", "late", "bug"]);
+    expect(text).toContain('<iq type="result" to="a" from="c.test" id="ok"><yes xmlns="t"/></iq>');
+    expect(text).toMatch(/id="refused"><error type="cancel"><not-allowed [^>]*\/><text [^>]*>no</);
+    expect(text).toMatch(/id="gone"><error type="cancel"><service-unavailable/);
+    expect(text).toMatch(/id="two"><error type="modify"><bad-request/);
+    expect(text).not.toContain("secret");
+  });
+
+  it("says when the socket is backed up, and when it is not any more", async () => {
+    const c = await connectTo((peer) => acceptComponent(peer), { limits: { maxWaitingBytes: 100_000 } });
+    await c.start();
+    const { socket } = lastPeer();
+    socket.pause();
+    let drains = 0;
+    c.on("drain", () => drains++);
+    const stanza = `<message from='c.test' to='a'>${"x".repeat(60_000)}</message>`;
+    let sent = 0;
+    do sent++;
+    while (c.send(stanza) && sent < 1_000);
+    expect(sent).toBeLessThan(1_000);
+    expect(c.writable).toBe(false);
+    socket.resume();
+    await until(() => drains === 1);
+    expect(c.writable).toBe(true);
+    expect(c.meter.sent.xmpp).toBeGreaterThan(sent * 60_000);
+  });
+
+  it("counts bytes over all its reconnections", async () => {
+    const c = await connectTo((peer) => acceptComponent(peer));
+    await c.start();
+    const once = { ...c.meter.sent };
+    expect(once.xmpp).toBe(once.socket);
+    lastPeer().socket.destroy();
+    await until(() => server?.peers.length === 2 && c.state === "online");
+    expect(c.meter.sent.xmpp).toBe(2 * once.xmpp);
+    expect(c.meter.received.socket).toBe(c.meter.received.xmpp);
+  });
+
+  it("leaves nothing behind: 100 rounds of start and stop", async () => {
+    server = await startFakeServer((peer) => acceptComponent(peer));
+    const options = { domain: "c.test", secret: "s", host: "127.0.0.1", port: server.port };
+    const timeouts = { onlineMs: 5_000, closeMs: 5 };
+    const resources = (): number =>
+      process.getActiveResourcesInfo().filter((name) => name === "Timeout" || name.startsWith("TCP")).length;
+    const before = resources();
+    for (let round = 0; round < 100; round++) {
+      const c = createComponentConnection({ ...options, timeouts });
+      const started = c.start();
+      if (round % 3 !== 0) await started;
+      else started.catch(() => undefined);
+      if (round % 3 === 1) c.request(ping()).catch(() => undefined);
+      await Promise.all([c.stop(), c.stop()]);
+    }
+    for (const { socket } of server.peers) socket.destroy();
+    await until(() => resources() <= before, 2_000);
+  });
+
+  it("differs from xmpp.js, whose process ends with a bad entity", async () => {
+    server = await startFakeServer((peer) => acceptComponent(peer));
+    const stock = stockComponent({
+      service: `xmpp://127.0.0.1:${String(server.port)}`,
+      domain: "c.test",
+      password: "s",
+    }) as {
+      start(): Promise<unknown>;
+      parser: { write(text: string): void };
+      reconnect: { stop(): void };
+      socket: { destroy(): void };
+      on(event: string, listener: () => void): void;
+    };
+    stock.on("error", () => undefined);
+    await stock.start();
+    stock.reconnect.stop();
+    // Its socket's data handler calls just this.
+    expect(() => {
+      stock.parser.write("<message>&bogus;</message>");
+    }).toThrow(/entity/);
+    stock.socket.destroy();
+  });
+});

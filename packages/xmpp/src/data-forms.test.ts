@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import { formatForm, parseForm } from "./data-forms.js";
+import { xml } from "./xml.js";
+
+describe("data forms (XEP-0004)", () => {
+  it("writes and reads a submitted form", () => {
+    const form = formatForm("submit", "urn:t", { "{urn:t}a": "1", b: ["x", "<y>"], none: [] });
+    expect(form.toString()).toBe(
+      '<x xmlns="jabber:x:data" type="submit"><field var="FORM_TYPE" type="hidden"><value>urn:t</value></field>' +
+        '<field var="{urn:t}a"><value>1</value></field><field var="b"><value>x</value><value>&lt;y&gt;</value></field>' +
+        '<field var="none"/></x>',
+    );
+    expect(parseForm(xml("options", {}, form))).toEqual({
+      type: "submit",
+      formType: "urn:t",
+      title: "",
+      fields: new Map([
+        ["{urn:t}a", ["1"]],
+        ["b", ["x", "<y>"]],
+        ["none", []],
+      ]),
+    });
+  });
+
+  it("writes a form to fill in", () => {
+    const options = [{ label: "One", value: "1" }, { value: "2" }];
+    const form = formatForm(
+      "form",
+      "urn:t",
+      [{ var: "a", type: "list-single", label: "A", values: ["1"], options }],
+      {
+        title: "T",
+        instructions: "I",
+      },
+    );
+    expect(form.toString()).toContain(
+      "<title>T</title><instructions>I</instructions>" +
+        '<field var="FORM_TYPE" type="hidden"><value>urn:t</value></field>' +
+        '<field var="a" type="list-single" label="A"><value>1</value>' +
+        '<option label="One"><value>1</value></option><option><value>2</value></option></field>',
+    );
+    expect(parseForm(form)?.title).toBe("T");
+  });
+
+  it("finds no form where there is none", () => {
+    expect(parseForm(xml("query", {}))).toBeUndefined();
+    expect(parseForm(xml("x", { xmlns: "jabber:x:data", type: "nonsense" }))).toBeUndefined();
+  });
+});

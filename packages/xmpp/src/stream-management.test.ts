@@ -1,0 +1,138 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  createStreamManagement,
+  DEFAULT_STREAM_MANAGEMENT,
+  type StreamManagement,
+} from "./stream-management.js";
+import { xml } from "./xml.js";
+
+const NS = "urn:xmpp:sm:3";
+const REQUEST = `<r xmlns='${NS}'/>`;
+let written: string[];
+let events: string[];
+
+function create(policy: Partial<typeof DEFAULT_STREAM_MANAGEMENT> = {}): StreamManagement {
+  const management = createStreamManagement(
+    { ...DEFAULT_STREAM_MANAGEMENT, ...policy },
+    {
+      write: (text) => written.push(text),
+      onRoom: () => events.push("room"),
+      onBroken: () => events.push("broken"),
+      onSilence: () => events.push("silence"),
+    },
+  );
+  management.enable();
+  management.onNonza(xml("enabled", { xmlns: NS, id: "i'd", resume: "true" }));
+  return management;
+}
+
+const ack = (h: number | string) => xml("a", { xmlns: NS, h: String(h) });
+const resumed = (h: number) => xml("resumed", { xmlns: NS, h: String(h) });
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  written = [];
+  events = [];
+});
+afterEach(() => vi.useRealTimers());
+
+describe("Stream Management", () => {
+  it("asks under steady traffic, every so many stanzas (xmpp.js never does)", () => {
+    const management = create({ requestEvery: 3 });
+    const appended = [];
+    for (let i = 0; i < 7; i++) {
+      appended.push(management.onSent("<message/>", 1));
+      vi.advanceTimersByTime(100);
+    }
+    expect(appended).toEqual(["", "", REQUEST, "", "", REQUEST, ""]);
+    expect(management.onSent("<message/><message/>", 2)).toBe(REQUEST);
+  });
+
+  it("asks a while after the first unacknowledged stanza, once", () => {
+    const management = create();
+    management.onSent("<message/>", 1);
+    vi.advanceTimersByTime(4_999);
+    expect(written).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(written).toEqual([REQUEST]);
+    management.onNonza(ack(1));
+    vi.advanceTimersByTime(60_000);
+    expect(written).toEqual([REQUEST]);
+    expect(events).toEqual([]);
+  });
+
+  it("finds a server that no longer answers", () => {
+    const management = create();
+    management.onSent("<message/>", 1);
+    vi.advanceTimersByTime(35_000);
+    expect(events).toEqual(["silence"]);
+    management.suspend();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("answers requests at once with what it handled, wrapping at 2^32 (XEP-0198 §4)", () => {
+    const management = create();
+    management.onReceived();
+    management.onNonza(xml("r", { xmlns: NS }));
+    expect(written).toEqual([`<a xmlns='${NS}' h='1'/>`]);
+    expect(management.resume()).toBe(`<resume xmlns='${NS}' h='1' previd='i&apos;d'/>`);
+  });
+
+  it("resends what the server does not have, cutting a text of several stanzas", () => {
+    const management = create();
+    management.onSent("<message/>", 1);
+    management.onSent("<message a='/>'><b/></message><iq>&lt;</iq><presence/>", 3);
+    management.onSent("<message>4</message>", 1);
+    management.suspend();
+    expect(management.resumable).toBe(true);
+    expect(management.onResumed(resumed(2))).toBe(`<iq>&lt;</iq><presence/><message>4</message>${REQUEST}`);
+    expect(management.unackedCount).toBe(3);
+    management.onNonza(ack(5));
+    expect(management.unackedCount).toBe(0);
+    expect(management.onResumed(resumed(5))).toBe("");
+  });
+
+  it("bounds its queue: no room at the bound, no resumption past twice it", () => {
+    const management = create({ maxQueue: 4 });
+    for (let i = 0; i < 4; i++) management.onSent("<message/>", 1);
+    expect(management.hasRoom).toBe(false);
+    management.onNonza(ack(1));
+    expect(events).toEqual(["room"]);
+    for (let i = 0; i < 6; i++) management.onSent("<message/>", 1);
+    expect(management.resumable).toBe(false);
+    expect(management.onResumed(resumed(1))).toBeUndefined();
+    // Once all of it has arrived there is no hole any more.
+    management.onNonza(ack(10));
+    expect(management).toMatchObject({ resumable: true, hasRoom: true });
+  });
+
+  it.each(["3", "-1", "x", "", "4294967296"])("refuses an acknowledgement of %s when two were sent", (h) => {
+    const management = create();
+    management.onSent("<message/><message/>", 2);
+    management.onNonza(ack(h));
+    expect(events).toEqual(["broken"]);
+  });
+
+  it("counts across 2^32", () => {
+    const management = create({ maxQueue: 2 ** 33 });
+    management.onSent("<message/>", 2 ** 32 - 1);
+    management.onNonza(ack(2 ** 32 - 1));
+    management.onSent("<message>1</message>", 1);
+    management.onSent("<message>2</message>", 1);
+    management.onNonza(ack(0));
+    expect(management.unackedCount).toBe(1);
+    expect(management.onResumed(resumed(0))).toBe(`<message>2</message>${REQUEST}`);
+    management.onNonza(ack(1));
+    expect(events).toEqual([]);
+  });
+
+  it("is not resumable when the server says so, or refuses it", () => {
+    const management = create();
+    management.enable();
+    management.onNonza(xml("enabled", { xmlns: NS }));
+    expect(management.resumable).toBe(false);
+    management.onNonza(xml("failed", { xmlns: NS }));
+    expect(management.onSent("<message/>", 1)).toBe("");
+    expect(management.acknowledgement()).toBe("");
+  });
+});

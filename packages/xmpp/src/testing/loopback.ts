@@ -1,0 +1,71 @@
+import type { Connection, ConnectionEvents, StanzaHandler } from "../connection.js";
+import { createIqHandlers } from "../iq-handlers.js";
+import { createIqRequests } from "../iq-requests.js";
+import { createListeners } from "../listeners.js";
+import { StreamParser } from "../stream-parser.js";
+import type { Element } from "../xml.js";
+
+export interface LoopbackConnection extends Connection {
+  /** What was sent, stanza by stanza text as written. */
+  readonly sent: string[];
+  /** Gives it a stanza as if the server did. */
+  receive(text: string): void;
+  emit: ReturnType<typeof createListeners<ConnectionEvents>>["emit"];
+  /** Where what it sends goes; nowhere by default. */
+  peer: LoopbackConnection | undefined;
+}
+
+/** A connection without a server: what is sent reaches the peer at once, with the sender's address. */
+export function createLoopback(kind: "client" | "component", jid: string): LoopbackConnection {
+  const handlers = new Set<StanzaHandler>();
+  const events = createListeners<ConnectionEvents>();
+  const requests = createIqRequests(() => []);
+  const iqHandlers = createIqHandlers(() => jid);
+  const parser = new StreamParser();
+  parser.write("<s xmlns='jabber:client'>");
+  parser.on("element", (stanza: Element) => {
+    if (stanza.name === "iq" && /result|error/.test(String(stanza.attrs["type"])))
+      return requests.onAnswer(stanza);
+    for (const handler of handlers) if (handler(stanza, parser.lastElementChars)) return;
+    if (stanza.name === "iq") iqHandlers.onRequest(stanza, (answer) => void connection.sendElement(answer));
+  });
+  const connection: LoopbackConnection = {
+    kind,
+    jid,
+    state: "online",
+    writable: true,
+    meter: { received: { xmpp: 0, socket: 0 }, sent: { xmpp: 0, socket: 0 } },
+    sent: [],
+    peer: undefined,
+    start: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+    send(text) {
+      connection.sent.push(text);
+      const sender = / from=/.test(text.slice(0, text.indexOf(">"))) ? "" : ` from='${jid}'`;
+      connection.peer?.receive(text.replace(/^<(\w+)/, `<$1${sender}`));
+      return true;
+    },
+    sendElement: (stanza) => connection.send(stanza.toString()),
+    request: (iq, options = {}) => requests.request(iq, options, (ready) => connection.sendElement(ready)),
+    onIq: (type, ns, name, handler) => iqHandlers.add(type, ns, name, handler),
+    onStanza(handler) {
+      handlers.add(handler);
+      return () => void handlers.delete(handler);
+    },
+    on: (event, listener) => events.on(event, listener),
+    receive: (text) => {
+      parser.write(text);
+    },
+    emit: events.emit.bind(events),
+  };
+  return connection;
+}
+
+/** A client and a component that hear each other. */
+export function createLoopbackPair(): [client: LoopbackConnection, component: LoopbackConnection] {
+  const client = createLoopback("client", "bob@example.test/r");
+  const component = createLoopback("component", "c.test");
+  client.peer = component;
+  component.peer = client;
+  return [client, component];
+}
