@@ -51,8 +51,7 @@ export const prosody: Recipe = {
   },
 };
 
-/** Exported for its test. */
-export function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string {
+function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string {
   const { ports, certificates, components } = settings;
   const lines = [
     `-- Made by @stanzapack/sandbox: Prosody as shipped, and what belongs to this sandbox only.`,

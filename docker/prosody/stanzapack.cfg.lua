@@ -1,0 +1,1 @@
+../../packages/sandbox/templates/prosody/stanzapack.cfg.lua

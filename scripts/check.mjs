@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+// The house checks: types, lint and package boundaries, format, unused code, publishability. Runs all of them, then
+// exits 1 if any failed. `npm run check -- eslint knip` runs only those.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { runCommand } from "./setup/run-command.mjs";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** Each answers with what is wrong, or with nothing. `types` comes first: others read what it builds. */
+const CHECKS = {
+  types: () => tool("typescript/bin/tsc", "-b"),
+  "types of tests": () => tool("typescript/bin/tsc", "-p", "tsconfig.test.json"),
+  eslint: () => tool("eslint/bin/eslint.js", "--max-warnings=0", "."),
+  prettier: () => tool("prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."),
+  knip: () => tool("knip/bin/knip.js", "--no-progress"),
+  publint: checkPackages,
+};
+
+/** Runs a tool of node_modules. */
+async function tool(file, ...args) {
+  const { ok, output } = await runCommand(process.execPath, [join(ROOT, "node_modules", file), ...args], {
+    cwd: ROOT,
+  });
+  return ok ? "" : output.trim() || "failed without a word";
+}
+
+async function checkPackages() {
+  const problems = [];
+  for (const name of readdirSync(join(ROOT, "packages"))) {
+    const pkgDir = join(ROOT, "packages", name);
+    const manifestFile = join(pkgDir, "package.json");
+    if (!existsSync(manifestFile)) continue;
+    const pkg = JSON.parse(readFileSync(manifestFile, "utf8"));
+    if (pkg.private) continue;
+    const { messages } = await publint({ pkgDir, strict: true, level: "warning", pack: "npm" });
+    problems.push(...messages.map((message) => `${pkg.name}: ${formatMessage(message, pkg)}`));
+  }
+  return problems.join("\n");
+}
+
+/** @returns {Promise<boolean>} whether it passed */
+async function run(name) {
+  const startedAt = performance.now();
+  let problem;
+  try {
+    problem = await CHECKS[name]();
+  } catch (error) {
+    problem = error.stack;
+  }
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const lines = problem === "" ? "" : `${problem}\n`;
+  process.stdout.write(
+    `${problem === "" ? "ok    " : "FAILED"} ${name.padEnd(15)} ${seconds.padStart(5)} s\n${lines}`,
+  );
+  return problem === "";
+}
+
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !Object.hasOwn(CHECKS, name));
+if (unknown !== undefined) {
+  process.stderr.write(
+    `stanzapack: usage: no check ${unknown}; there are ${Object.keys(CHECKS).join(", ")}\n`,
+  );
+  process.exit(2);
+}
+const queue = Object.keys(CHECKS).filter((name) => asked.length === 0 || asked.includes(name));
+let allPassed = true;
+if (queue[0] === "types") allPassed = await run(queue.shift());
+const work = async () => {
+  for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+    if (!(await run(name))) allPassed = false;
+  }
+};
+// Each of them fills a processor.
+await Promise.all(Array.from({ length: Math.min(availableParallelism(), 3) }, work));
+process.exitCode = allPassed ? 0 : 1;
