@@ -315,7 +315,10 @@ describe("In-Band Bytestreams", () => {
     let opened = 0;
     for (let round = 0; round < 5_000; round++) {
       // Always one stream open, so that data has something to hit.
-      if (accepted?.state !== "open") component.receive(openIq(`sid='s${String(++opened)}' block-size='9'`));
+      if (accepted?.state !== "open") {
+        component.receive(openIq(`sid='s${String(++opened)}' block-size='9'`));
+        component.receive(data(0, "YQ==", `s${String(opened)}`));
+      }
       const attrs = [
         pick([
           "",

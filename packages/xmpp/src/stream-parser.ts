@@ -268,13 +268,28 @@ export class StreamParser extends EventEmitter {
 
 const isSpace = (c: number): boolean => c === 32 || c === 10 || c === 9 || c === 13;
 
+/** Names found well-formed already, so that the hot path looks them up instead; bounded, since peers choose them. */
+const knownNames = new Set<string>();
+const MAX_KNOWN_NAMES = 512;
+
+function isName(name: string): boolean {
+  if (knownNames.has(name)) return true;
+  if (name === "" || /[\s"'=&/]/.test(name)) return false;
+  if (knownNames.size < MAX_KNOWN_NAMES && name.length <= 64) knownNames.add(name);
+  return true;
+}
+
 /** `name a="1" b='2'`, without the angle brackets. */
 function parseTag(tag: string): Element {
+  const broken = (name: string): ParseError =>
+    new ParseError("not-well-formed", `an attribute of <${name}> is broken`);
   const length = tag.length;
+  const hasEntities = tag.includes("&");
   let pos = 0;
   while (pos < length && !isSpace(tag.charCodeAt(pos))) pos++;
   const name = tag.slice(0, pos);
-  if (name === "" || /["'=&/]/.test(name)) throw new ParseError("not-well-formed", "a tag without a name");
+  if (!isName(name)) throw new ParseError("not-well-formed", "a tag without a name");
+  if (tag.includes("<")) throw broken(name);
   const element = new Element(name);
   const attrs = element.attrs as Record<string, string>;
   for (;;) {
@@ -282,20 +297,18 @@ function parseTag(tag: string): Element {
     while (pos < length && isSpace(tag.charCodeAt(pos))) pos++;
     if (pos === length) return element;
     const equals = tag.indexOf("=", pos);
-    if (equals < 0 || before === pos)
-      throw new ParseError("not-well-formed", `an attribute of <${name}> is broken`);
-    const key = tag.slice(pos, equals).trimEnd();
+    if (equals < 0 || before === pos) throw broken(name);
+    let end = equals;
+    while (end > pos && isSpace(tag.charCodeAt(end - 1))) end--;
+    const key = tag.slice(pos, end);
     pos = equals + 1;
     while (pos < length && isSpace(tag.charCodeAt(pos))) pos++;
-    const quote = tag[pos];
-    const end = quote === '"' || quote === "'" ? tag.indexOf(quote, pos + 1) : -1;
-    if (end < 0 || key === "" || /[\s"'&/]/.test(key) || Object.hasOwn(attrs, key)) {
-      throw new ParseError("not-well-formed", `an attribute of <${name}> is broken`);
-    }
-    const value = tag.slice(pos + 1, end);
-    if (value.includes("<")) throw new ParseError("not-well-formed", `an attribute of <${name}> holds '<'`);
-    attrs[key] = unescape(value);
-    pos = end + 1;
+    const quote = tag.charCodeAt(pos);
+    const close = quote === 39 ? tag.indexOf("'", pos + 1) : quote === 34 ? tag.indexOf('"', pos + 1) : -1;
+    if (close < 0 || !isName(key) || Object.hasOwn(attrs, key)) throw broken(name);
+    const value = tag.slice(pos + 1, close);
+    attrs[key] = hasEntities ? unescape(value) : value;
+    pos = close + 1;
   }
 }
 
