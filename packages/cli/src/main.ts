@@ -29,6 +29,11 @@ function withoutPrefix(message: string): string {
 export async function main(args: readonly string[]): Promise<never> {
   // Whoever read our log is gone; that is no reason to end.
   process.stderr.on("error", () => undefined);
+  // Whoever read our output has seen enough (`| head`); a full disk is something else.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") return;
+    process.exit(reportFailure(error));
+  });
   const code = await runCli(args);
   await Promise.all([written(process.stdout), written(process.stderr)]);
   process.exit(code);

@@ -1,4 +1,4 @@
-import { isServiceName, parseNode } from "@stanzapack/wire";
+import { isServiceName, MAX_WINDOW_MS, parseNode } from "@stanzapack/wire";
 import { InvalidArgumentError } from "commander";
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
@@ -44,4 +44,17 @@ export function collectNodes(text: string, before: readonly string[] | undefined
   }
   if (before?.includes(text)) throw new InvalidArgumentError("It is named twice.");
   return [...(before ?? []), text];
+}
+
+/** As `parseDuration`, up to the largest window. */
+export function parseWindow(text: string): number {
+  const windowMs = parseDuration(text);
+  if (windowMs > MAX_WINDOW_MS) throw new InvalidArgumentError("A window is at most a day (24h).");
+  return windowMs;
+}
+
+/** `alice@example.org`, without a resource. The server prepares and checks the rest. */
+export function parseBareJid(text: string): string {
+  if (!/^[^@/\s]+@[^@/\s]+$/.test(text)) throw new InvalidArgumentError("A JID is written user@domain.");
+  return text;
 }

@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { addOffer } from "./commands/offer.js";
 import { addSandbox } from "./commands/sandbox.js";
 import { addServe } from "./commands/serve.js";
+import { addServices } from "./commands/services.js";
+import { addSubscribe } from "./commands/subscribe.js";
 
 /** The whole command line. Throws `CommanderError` where it is wrong, instead of ending the process. */
 export function createProgram(): Command {
@@ -16,7 +19,7 @@ export function createProgram(): Command {
     // The one line that tells the failure is written where every other failure is.
     .configureOutput({ outputError: () => undefined })
     .addHelpText("after", FIVE_MINUTES);
-  for (const add of [addSandbox, addServe]) add(program);
+  for (const add of [addSandbox, addServe, addOffer, addSubscribe, addServices]) add(program);
   return program;
 }
 

@@ -1,25 +1,36 @@
+import { StanzapackError } from "@stanzapack/wire";
+
 /** SIGINT and SIGTERM as an abort signal; a second one ends the process at once, with exit code 1. */
 export interface Interruption {
   readonly signal: AbortSignal;
-  /** Gives the signals back to Node's own handling. */
-  dispose(): void;
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
-export function onInterruption(): Interruption {
+/** Runs `work` until it ends; that it gave up because of the interruption is no failure. */
+export async function interruptible(work: (interruption: Interruption) => Promise<void>): Promise<void> {
   const controller = new AbortController();
+  const { signal } = controller;
   const handle = (): void => {
-    if (controller.signal.aborted) process.exit(1);
+    if (signal.aborted) process.exit(1);
     controller.abort();
   };
   for (const name of SIGNALS) process.on(name, handle);
-  return {
-    signal: controller.signal,
-    dispose() {
-      for (const name of SIGNALS) process.off(name, handle);
-    },
-  };
+  try {
+    await work({ signal });
+  } catch (error) {
+    if (!signal.aborted || !isAbort(error, signal)) throw error;
+  } finally {
+    for (const name of SIGNALS) process.off(name, handle);
+  }
+}
+
+function isAbort(error: unknown, signal: AbortSignal): boolean {
+  return (
+    error === signal.reason ||
+    (error instanceof StanzapackError && (error.code === "aborted" || error.code === "stopped")) ||
+    (error instanceof Error && error.name === "AbortError")
+  );
 }
 
 /** Resolves when `signal` fires. */

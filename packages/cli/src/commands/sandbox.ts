@@ -1,4 +1,4 @@
-import { createInterface } from "node:readline";
+import { createInterface, type Interface } from "node:readline";
 import { startSandbox, type Sandbox, type ServerKind, type SettingsKind } from "@stanzapack/sandbox";
 import { type Command, Option } from "commander";
 import { startComponentProcess, type ComponentProcess } from "../component-process.js";
@@ -6,7 +6,7 @@ import { startDemo, type Demo } from "../demo.js";
 import { reportFailure } from "../failure.js";
 import { parseCount } from "../parse.js";
 import { writeEnvFiles } from "../sandbox-files.js";
-import { onInterruption, untilAborted } from "../signals.js";
+import { interruptible, untilAborted } from "../signals.js";
 import { untilComponentAnswers } from "../until-component-answers.js";
 
 interface SandboxCommandOptions {
@@ -61,51 +61,51 @@ Examples:
 }
 
 async function sandboxCommand(options: SandboxCommandOptions): Promise<void> {
-  // Whoever read our one line may be gone; only signals end us.
-  process.stdout.on("error", () => undefined);
-  const interruption = onInterruption();
-  const { signal } = interruption;
-  const tell = process.stderr.isTTY ? (line: string) => process.stderr.write(`${line}\n`) : () => undefined;
-  let sandbox: Sandbox | undefined;
-  let component: ComponentProcess | undefined;
-  let demo: Demo | undefined;
-  let input: ReturnType<typeof createInterface> | undefined;
-  try {
-    tell(`starting ${options.server} …`);
-    sandbox = await startSandbox({ ...options, signal });
-    const envFolder = await writeEnvFiles(sandbox);
-    tell("starting the component …");
-    component = await startComponentProcess(sandbox, signal);
-    if (options.demo) {
-      tell("starting the demo …");
-      demo = await startDemo(sandbox);
+  await interruptible(async ({ signal }) => {
+    let sandbox: Sandbox | undefined;
+    let component: ComponentProcess | undefined;
+    let demo: Demo | undefined;
+    let input: Interface | undefined;
+    try {
+      tell(`starting ${options.server} …`);
+      sandbox = await startSandbox({ ...options, signal });
+      const envFolder = await writeEnvFiles(sandbox);
+      tell("starting the component …");
+      component = await startComponentProcess(sandbox, signal);
+      if (options.demo) {
+        tell("starting the demo …");
+        demo = await startDemo(sandbox);
+      }
+      input = createInterface({ input: process.stdin, terminal: false });
+      listenForRequests(input, sandbox, component);
+      print(describe(sandbox, component));
+      tell(firstSteps(sandbox, envFolder));
+      await untilAborted(signal);
+    } finally {
+      input?.close();
+      process.stdin.pause();
+      await demo?.stop();
+      await component?.stop();
+      await sandbox?.stop();
     }
-    input = createInterface({ input: process.stdin, terminal: false });
-    listenForRequests(input, sandbox, component);
-    print(describe(sandbox, component));
-    tell(`ready; try, in two other terminals:
-  . ${envFolder}/user0; stanzapack offer clock --every 1s -- date +%T
-  . ${envFolder}/user1; stanzapack subscribe user0@localhost/clock
-Ctrl-C ends everything.`);
-    await untilAborted(signal);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    input?.close();
-    process.stdin.pause();
-    await demo?.stop();
-    await component?.stop();
-    await sandbox?.stop();
-    interruption.dispose();
-  }
+  });
+}
+
+function firstSteps({ accounts }: Sandbox, envFolder: string): string {
+  const [publisher = "", subscriber = publisher] = accounts.map(({ jid }) => jid.slice(0, jid.indexOf("@")));
+  return `ready; try, in two other terminals:
+  . ${envFolder}/${publisher}; stanzapack offer clock --every 1s -- date +%T
+  . ${envFolder}/${subscriber}; stanzapack subscribe ${accounts[0]?.jid ?? ""}/clock
+Ctrl-C ends everything.`;
+}
+
+/** Progress, for people. */
+function tell(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`${line}\n`);
 }
 
 /** One at a time, in order; a request that fails is told on stderr and leaves the sandbox running. */
-function listenForRequests(
-  input: ReturnType<typeof createInterface>,
-  sandbox: Sandbox,
-  component: ComponentProcess,
-): void {
+function listenForRequests(input: Interface, sandbox: Sandbox, component: ComponentProcess): void {
   const requests: Readonly<Record<string, () => Promise<void>>> = {
     "restart server": async () => {
       await sandbox.restart();

@@ -1,8 +1,8 @@
 import { createComponent, loadConfig, type ResolvedConfig } from "@stanzapack/component";
-import { StanzapackError } from "@stanzapack/wire";
+import type { StanzapackError } from "@stanzapack/wire";
 import { type Command, Option } from "commander";
 import { pino, type Logger } from "pino";
-import { onInterruption, untilAborted } from "../signals.js";
+import { interruptible, untilAborted, type Interruption } from "../signals.js";
 
 interface ServeOptions {
   readonly config: string;
@@ -49,11 +49,10 @@ async function serve(options: ServeOptions): Promise<void> {
     process.stderr.write(`${options.config}: good\n`);
     return;
   }
-  await run(config, options.child === true);
+  await interruptible((interruption) => run(config, options.child === true, interruption));
 }
 
-async function run(config: ResolvedConfig, child: boolean): Promise<void> {
-  const interruption = onInterruption();
+async function run(config: ResolvedConfig, child: boolean, interruption: Interruption): Promise<void> {
   const ending = new AbortController();
   const end = (): void => ending.abort();
   interruption.signal.addEventListener("abort", end);
@@ -71,12 +70,9 @@ async function run(config: ResolvedConfig, child: boolean): Promise<void> {
     await component.start({ signal: ending.signal });
     if (child && process.connected) process.send?.("ready");
     await untilAborted(ending.signal);
-  } catch (error) {
-    if (!(ending.signal.aborted && error instanceof StanzapackError && error.code === "aborted")) throw error;
   } finally {
     await component.stop();
     if (child && process.connected) process.disconnect();
-    interruption.dispose();
   }
   if (ended !== undefined) throw ended;
 }

@@ -1,0 +1,131 @@
+import type { OfferedService, OfferOptions } from "@stanzapack/client";
+import { type Command, Option } from "commander";
+import { runEvery } from "../command-source.js";
+import { addConnectionOptions, withClient, type ConnectionOptions } from "../connection-options.js";
+import { UsageError } from "../failure.js";
+import { PacedPublisher } from "../paced-publisher.js";
+import { parseBareJid, parseInterval, parseServiceName } from "../parse.js";
+import { interruptible, untilAborted } from "../signals.js";
+import { readLines } from "../stdin-source.js";
+
+interface OfferCommandOptions extends ConnectionOptions {
+  readonly kind: "value";
+  readonly access: "open" | "whitelist";
+  readonly member?: readonly string[];
+  readonly title?: string;
+  readonly every?: number;
+  readonly text?: true;
+  readonly keep?: true;
+}
+
+export function addOffer(program: Command): void {
+  const command = program
+    .command("offer")
+    .summary("offer a service: publish lines of stdin, or what a command prints")
+    .description(
+      "Offers the service JID/NAME and publishes one value per line of stdin; a line that is valid JSON is that " +
+        "value, any other a string. At the end of stdin everything is sent, then the service is withdrawn. While " +
+        "nobody listens nothing is sent; who comes later gets the newest value.",
+    )
+    .argument("<name>", "1 to 64 of a-z A-Z 0-9 . _ -", parseServiceName)
+    .argument("[command...]", "with --every, after `--`: the command that prints the value")
+    .addOption(
+      new Option("--kind <kind>", "`value`: newer values may replace older ones")
+        .choices(["value"])
+        .default("value"),
+    )
+    .addOption(
+      new Option("--access <model>", "who may subscribe").choices(["open", "whitelist"]).default("open"),
+    )
+    .option("--member <jid...>", "who may, with --access whitelist: bob@example.org", collectMembers)
+    .option("--title <text>", "a line for people, shown in service discovery")
+    .option("--every <duration>", "run COMMAND so often and publish what it prints: 100ms, 1s", parseInterval)
+    .option("--text", "every value is a string, also where it looks like JSON")
+    .option("--keep", "go on offering the last value after the end of stdin, until SIGINT or SIGTERM");
+  addConnectionOptions(command)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ printf '%s\\n' 21.4 21.5 '{"c": 21.6}' | stanzapack offer temp --keep
+  $ stanzapack offer load --every 1s -- cut -d ' ' -f 1 /proc/loadavg
+  $ journalctl -f -o json | stanzapack offer journal --access whitelist --member bob@example.org
+  $ ping example.org | stanzapack offer ping --text`,
+    )
+    .action(offer);
+}
+
+function collectMembers(jid: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), parseBareJid(jid)];
+}
+
+async function offer(name: string, words: readonly string[], options: OfferCommandOptions): Promise<void> {
+  checkTogether(words, options);
+  await interruptible(async ({ signal }) => {
+    await withClient(options, { signal }, async (client) => {
+      client.on("offline", ({ text }) => tell(`link lost: ${text}; reconnecting`));
+      client.on("online", () => tell("the link is back"));
+      const service = await client.offer(name, toOfferOptions(options));
+      await publish(service, words, options, signal);
+    });
+  });
+}
+
+function checkTogether(words: readonly string[], { every, access, member, keep }: OfferCommandOptions): void {
+  if (every === undefined && words.length > 0)
+    throw new UsageError(`\`${words.join(" ")}\` is too much: a command goes with --every`);
+  if (every !== undefined && words.length === 0)
+    throw new UsageError("`--every` needs a command: --every 1s -- COMMAND ARGS");
+  if (every !== undefined && keep) throw new UsageError("`--keep` goes with stdin, not with --every");
+  if (member !== undefined && access !== "whitelist")
+    throw new UsageError("`--member` goes with --access whitelist");
+}
+
+function toOfferOptions({ kind, access, member, title }: OfferCommandOptions): OfferOptions {
+  return {
+    kind,
+    access,
+    ...(access === "whitelist" ? { members: member ?? [] } : {}),
+    ...(title === undefined ? {} : { title }),
+  };
+}
+
+async function publish(
+  service: OfferedService,
+  words: readonly string[],
+  options: OfferCommandOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  signal.addEventListener("abort", end);
+  const ended = new Promise<never>((_, reject) => service.on("ended", (error) => error && reject(error)));
+  ended.catch(() => undefined);
+  tell(`offering ${service.node}`);
+  tellDemand(service);
+  service.on("demand", () => tellDemand(service));
+  const publisher = new PacedPublisher(service, options.text === true);
+  const source = async (): Promise<void> => {
+    if (options.every === undefined) {
+      await readLines(process.stdin, publisher, ending.signal);
+      if (options.keep) await untilAborted(ending.signal);
+    } else await runEvery(options.every, words, publisher, ending.signal);
+    await publisher.sent();
+  };
+  try {
+    await Promise.race([source(), ended]);
+  } finally {
+    end();
+    await service.stop();
+  }
+}
+
+function tellDemand({ demand }: OfferedService): void {
+  if (demand.windowMs === null) return tell("nobody listens: nothing is sent");
+  const who = demand.subscribers === 1 ? "1 subscriber" : `${demand.subscribers} subscribers`;
+  tell(`${who}, smallest window ${demand.windowMs} ms`);
+}
+
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

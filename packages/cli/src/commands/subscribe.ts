@@ -1,0 +1,116 @@
+import type { Client, Subscription, StanzapackError } from "@stanzapack/client";
+import type { Command } from "commander";
+import { addConnectionOptions, withClient, type ConnectionOptions } from "../connection-options.js";
+import { collectNodes, parseCount, parseWindow } from "../parse.js";
+import { RowOutput } from "../row-output.js";
+import { interruptible, untilAborted } from "../signals.js";
+
+interface SubscribeOptions extends ConnectionOptions {
+  readonly window: number;
+  readonly count?: number;
+}
+
+export function addSubscribe(program: Command): void {
+  const command = program
+    .command("subscribe")
+    .summary("print the values of services as they come")
+    .description(
+      "Subscribes to services and prints every value as one line of JSON, until --count values have come, or " +
+        "SIGINT or SIGTERM. Reconnects by itself. A service that its publisher withdraws ends it with exit code 1.",
+    )
+    .argument("<node...>", "alice@example.org/temp", collectNodes)
+    .option(
+      "--window <duration>",
+      "how long values may be gathered, which saves bytes: 100ms, 1s, 0",
+      parseWindow,
+      0,
+    )
+    .option("--count <n>", "end after so many values, of all nodes together", parseCount);
+  addConnectionOptions(command)
+    .addHelpText(
+      "after",
+      `
+Lines on stdout:
+  {"node", "epoch", "offset", "at", "value"}      \`at\`: ms since 1970 of the component's clock; bytes are base64
+  {"node", "event", "from", "to", "reason"}       event:
+    lost        the values at these offsets should have come and never will
+    conflated   they were left out in favour of newer ones
+    reset       offsets began anew: from the old one to the new one
+    status      of the publisher (online, offline, paused) or our own link (disconnected, waiting), in \`reason\`
+
+Examples:
+  $ stanzapack subscribe alice@example.org/temp
+  $ stanzapack subscribe alice@example.org/temp --window 1s --count 10
+  $ stanzapack subscribe alice@example.org/temp bob@example.org/load | jq -c '[.node, .value]'`,
+    )
+    .action(subscribe);
+}
+
+async function subscribe(nodes: readonly string[], options: SubscribeOptions): Promise<void> {
+  await interruptible(async (interruption) => {
+    const ending = new AbortController();
+    const end = (): void => ending.abort();
+    interruption.signal.addEventListener("abort", end);
+    // The reader has seen enough (`| head`).
+    process.stdout.once("error", end).once("close", end);
+    await withClient(options, { signal: ending.signal }, async (client) => {
+      const output = new RowOutput(process.stdout);
+      let left = options.count ?? Infinity;
+      let failure: StanzapackError | undefined;
+      const printer = new Printer(output, () => {
+        if (--left <= 0) end();
+        return left >= 0;
+      });
+      await Promise.race([
+        untilAborted(ending.signal),
+        subscribeAll(client, nodes, options.window, (subscription) => {
+          printer.follow(subscription);
+          subscription.on("ended", (error) => {
+            failure ??= error;
+            end();
+          });
+        }).then(() => untilAborted(ending.signal)),
+      ]);
+      await client.close();
+      await output.end();
+      if (failure !== undefined) throw failure;
+    });
+  });
+}
+
+async function subscribeAll(
+  client: Client,
+  nodes: readonly string[],
+  windowMs: number,
+  onSubscription: (subscription: Subscription) => void,
+): Promise<void> {
+  await Promise.all(
+    nodes.map(async (node) => {
+      onSubscription(await client.subscribe(node, { windowMs }));
+    }),
+  );
+}
+
+/** Writes everything that a subscription tells, in its order. */
+class Printer {
+  /** `take` says whether one more value is wanted. */
+  constructor(
+    private readonly output: RowOutput,
+    private readonly take: () => boolean,
+  ) {}
+
+  follow(subscription: Subscription): void {
+    const { node } = subscription;
+    const { output } = this;
+    const status = (reason: string): void =>
+      output.write({ node, event: "status", from: null, to: null, reason });
+    // What came before we could listen.
+    if (subscription.status !== "online") status(subscription.status);
+    for (const event of ["lost", "conflated", "reset"] as const)
+      subscription.on(event, ({ from, to, reason }) => output.write({ node, event, from, to, reason }));
+    subscription.on("status", (event) => status(event.status));
+    subscription.on("update", ({ epoch, offset, at, value }) => {
+      if (this.take()) output.write({ node, epoch, offset, at, value });
+    });
+  }
+}
