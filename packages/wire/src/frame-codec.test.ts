@@ -166,7 +166,7 @@ describe("decodeFrame", () => {
     ["a token of text", [1, 0, [0, 0, 0], [], 0, "token"]],
     ["a role out of its set", [2, 1, 2, "a@b/c", 1, 1]],
     ["a node that is binary", [2, 1, 1, new Uint8Array(3), 1, 1]],
-    ["an incarnation over 2^32", [2, 1, 1, "a@b/c", 2 ** 32, 1]],
+    ["an incarnation over 2^53", [2, 1, 1, "a@b/c", 2 ** 53, 1]],
   ])("refuses %s as malformed", (_, elements) => {
     expect(refusal(() => decodeElements(...elements))).toBe("malformed");
   });

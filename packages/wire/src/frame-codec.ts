@@ -139,7 +139,7 @@ function elementsOf(frame: Exclude<Frame, DataFrame>): readonly unknown[] {
             uint(frame.alias, "alias", MAX_ALIAS),
             1,
             frame.node,
-            uint(frame.incarnation, "incarnation", MAX_UINT32),
+            uint(frame.incarnation, "incarnation"),
             uint(frame.sequence, "sequence"),
           ];
     case "ack":
@@ -285,7 +285,7 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
             role: "service",
             alias,
             node: f.text(MAX_NODE_CHARS),
-            incarnation: f.uint(MAX_UINT32),
+            incarnation: f.uint(),
             sequence: f.uint(),
           });
     }

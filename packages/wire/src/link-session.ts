@@ -11,7 +11,7 @@ export interface LinkPolicy {
   readonly maxUnackedStanzas: number;
   /** Acknowledge after so many stanzas with data. Half the above: the sender never waits while acknowledgements flow. */
   readonly ackEveryStanzas: number;
-  /** … or so many ms after the first unacknowledged one. An acknowledgement is a routed stanza too. */
+  /** Acknowledge at the latest so many ms after the first unacknowledged one. 10 s: an acknowledgement is a routed stanza too. */
   readonly ackAfterMs: number;
 }
 

@@ -38,8 +38,8 @@ export function measureValue(bytes: Uint8Array, start: number, limits: Limits): 
     // Each child takes at least a byte: a count beyond what is left is a lie, refused before it is walked.
     if (children > bytes.length - at)
       throw malformed("a msgpack container claims more items than its block holds");
-    if (children === 0) return;
     assertWithin(pending.length, limits.maxDepth, "nesting");
+    if (children === 0) return;
     pending.push(children);
     isMap.push(map);
   };

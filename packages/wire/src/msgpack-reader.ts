@@ -99,6 +99,10 @@ export class MsgpackReader {
     return this.length(0x90, 0x0f, 0xdc, false);
   }
 
+  private map(): number | undefined {
+    return this.length(0x80, 0x0f, 0xde, false);
+  }
+
   /** A length in its short form (`short` with the bits of `mask`) or wide: `wide` is str 8, or array 16 or map 16. */
   private length(short: number, mask: number, wide: number, hasWidth8: boolean): number | undefined {
     const head = this.peek();
@@ -107,22 +111,35 @@ export class MsgpackReader {
       this.at++;
       return head & mask;
     }
-    const widths = hasWidth8 ? ([1, 2, 4] as const) : ([2, 4] as const);
-    const width = widths[head - wide];
-    if (width === undefined) return undefined;
+    const step = head - wide + (hasWidth8 ? 0 : 1);
+    if (head < wide || step > 2) return undefined;
     this.at++;
-    return this.take(width);
+    return this.take(step === 0 ? 1 : step === 1 ? 2 : 4);
   }
 
   value(depth = 0): Value {
     const head = this.peek();
     if (head === undefined) throw endsEarly();
-    const simple = this.integer() ?? this.text() ?? this.binary();
-    if (simple !== undefined) return simple;
-    const items = this.array();
-    if (items !== undefined) return this.items(items, depth);
-    const entries = this.length(0x80, 0x0f, 0xde, false);
-    if (entries !== undefined) return this.entries(entries, depth);
+    if (head < 0x80 || head >= 0xe0 || (head >= 0xcc && head <= 0xd3)) return this.integer() as number;
+    if (head >= 0xa0 && head < 0xc0) return this.text() as string;
+    if (head < 0x90) return this.entries(this.map() as number, depth);
+    if (head < 0xa0) return this.items(this.array() as number, depth);
+    switch (head) {
+      case 0xc4:
+      case 0xc5:
+      case 0xc6:
+        return this.binary() as Uint8Array;
+      case 0xd9:
+      case 0xda:
+      case 0xdb:
+        return this.text() as string;
+      case 0xdc:
+      case 0xdd:
+        return this.items(this.array() as number, depth);
+      case 0xde:
+      case 0xdf:
+        return this.entries(this.map() as number, depth);
+    }
     this.at++;
     switch (head) {
       case 0xc0:

@@ -223,6 +223,9 @@ describe("measureValue", () => {
     const nested = (depth: number): Uint8Array => Uint8Array.from([...Array<number>(depth).fill(0x91), 1]);
     expect(codeOf(() => measureValue(nested(32), 0, LIMITS))).toBe("none");
     expect(codeOf(() => measureValue(nested(33), 0, LIMITS))).toBe("limit-exceeded");
+    const empty = Uint8Array.from([...Array<number>(32).fill(0x91), 0x90]);
+    expect(codeOf(() => measureValue(empty, 0, LIMITS))).toBe("limit-exceeded");
+    expect(codeOf(() => measureValue(empty.subarray(1), 0, LIMITS))).toBe("none");
     const limits = { ...LIMITS, maxItems: 4 };
     expect(codeOf(() => measureValue(hex("93010203"), 0, limits))).toBe("none");
     expect(codeOf(() => measureValue(hex("9401020304"), 0, limits))).toBe("limit-exceeded");

@@ -32,9 +32,11 @@ export function notUsed(head: number): StanzapackError {
 
 /** Big-endian, unsigned; the caller has checked that the bytes are there. */
 export function readUint(bytes: Uint8Array, at: number, width: 1 | 2 | 4): number {
-  let value = 0;
-  for (let i = 0; i < width; i++) value = value * 256 + (bytes[at + i] as number);
-  return value;
+  const first = bytes[at] as number;
+  if (width === 1) return first;
+  const two = (first << 8) | (bytes[at + 1] as number);
+  if (width === 2) return two;
+  return two * 0x10000 + (((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number));
 }
 
 /** A 64-bit integer. Throws `malformed` beyond ±(2^53 − 1): a double would hold another number than was sent. */

@@ -54,7 +54,7 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
     role: fc.constant("service" as const),
     alias,
     node: text,
-    incarnation: uint32,
+    incarnation: uint,
     sequence: uint,
   }),
   dataFrame,
