@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { open, readFile, readdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { SandboxError } from "./errors.js";
 import type { ServerUser } from "./server-user.js";
 
 export interface Command {
@@ -30,6 +31,7 @@ const HELPER_GRACE_MS = 1000;
 /**
  * Starts a server in a session of its own (a terminal's Ctrl-C must not reach it before we do), as the given user, and
  * bound to this process's life by the kernel: `setpriv --pdeathsig` holds where the guard has not heard of it yet.
+ * (In a worker thread it is that thread's life.)
  */
 export async function startProcess(command: Command, user: ServerUser): Promise<ServerProcess> {
   const { switchTo } = user;
@@ -43,7 +45,11 @@ export async function startProcess(command: Command, user: ServerUser): Promise<
       detached: true,
       stdio: ["ignore", output.fd, output.fd],
     });
-    await once(child, "spawn");
+    await once(child, "spawn").catch((cause: unknown) => {
+      const message =
+        "setpriv could not be started: it is part of Debian's util-linux (`apt-get install util-linux`)";
+      throw new SandboxError("not-installed", message, { cause });
+    });
     return supervise(child, child.pid as number);
   } finally {
     await output.close();
