@@ -1,1 +1,1 @@
-export {};
+export { startDemoPublishers } from "./demo/publishers.js";

@@ -1,0 +1,131 @@
+import type { ByteMeter } from "@stanzapack/xmpp";
+import { FORMS, type Form } from "../rivals/forms.js";
+import { TrafficAccount, type Part } from "./accounting.js";
+import { Delivery, PublishedLog } from "./delivery.js";
+import { DEMO_SERVICES, type DemoServiceName } from "./services.js";
+
+/** One row of the result. `service` is `*` for the whole connection of a form. */
+export interface Row {
+  readonly service: string;
+  readonly form: Form;
+  readonly windowMs: number | null;
+  readonly updates: number;
+  readonly lost: number;
+  readonly bytesDown: number;
+  readonly bytesUp: number;
+  /** Both directions; null without updates. */
+  readonly bytesPerUpdate: number | null;
+  /** Of `bytesDown`: what the server adds by writing `"` as `&quot;`. */
+  readonly quoteEscapeBytes: number;
+}
+
+/** Bytes that quotes cost, of one rival's connection. */
+export interface EscapeCount {
+  bytesFor(quotes: number): number;
+}
+
+/** What one form's consumer gets and what its connection carries. */
+export class FormMeasurement {
+  readonly traffic: TrafficAccount;
+  readonly deliveries: ReadonlyMap<string, Delivery>;
+  private readonly quotes = new Map<string, number>();
+  private frozen = false;
+
+  constructor(
+    readonly form: Form,
+    meter: ByteMeter,
+    logs: ReadonlyMap<string, PublishedLog>,
+    private readonly escapes?: EscapeCount,
+  ) {
+    this.traffic = new TrafficAccount(meter, [...logs.keys()]);
+    this.deliveries = new Map([...logs].map(([service, log]) => [service, new Delivery(log)]));
+  }
+
+  begin(): void {
+    this.traffic.begin();
+  }
+
+  /** What comes from now on is not counted. */
+  freeze(): void {
+    this.taken ??= this.traffic.take();
+    this.frozen = true;
+  }
+  private taken: ReturnType<TrafficAccount["take"]> | undefined;
+
+  stanza(chars: number, parts: readonly Part[]): void {
+    if (!this.frozen) this.traffic.countStanza(chars, parts);
+  }
+
+  value(service: string, hash: number, offset?: number): void {
+    if (!this.frozen) this.deliveries.get(service)?.receive(hash, offset);
+  }
+
+  conflated(service: string, count: number): void {
+    if (!this.frozen) this.deliveries.get(service)?.conflate(count);
+  }
+
+  addQuotes(service: string, count: number): void {
+    if (!this.frozen) this.quotes.set(service, (this.quotes.get(service) ?? 0) + count);
+  }
+
+  /** A row per service, then the whole. `settled`: the logs hold everything that matters. */
+  rows(settled: boolean): Row[] {
+    const { total, services } = this.taken ?? this.traffic.take();
+    const rows = DEMO_SERVICES.map(({ name, windowMs }): Row => {
+      const { down, up } = services.get(name) ?? { down: 0, up: 0 };
+      const delivery = this.deliveries.get(name);
+      const count = (settled ? delivery?.settle() : delivery?.soFar) ?? { updates: 0, lost: 0 };
+      const quoteEscapeBytes = this.escapes?.bytesFor(this.quotes.get(name) ?? 0) ?? 0;
+      return createRow(name, this.form, windowMs, count, { down, up }, quoteEscapeBytes);
+    });
+    const sum = (of: (row: Row) => number): number => rows.reduce((all, row) => all + of(row), 0);
+    const counts = { updates: sum((row) => row.updates), lost: sum((row) => row.lost) };
+    return [
+      ...rows,
+      createRow(
+        "*",
+        this.form,
+        null,
+        counts,
+        total,
+        sum((row) => row.quoteEscapeBytes),
+      ),
+    ];
+  }
+}
+
+function createRow(
+  service: string,
+  form: Form,
+  windowMs: number | null,
+  { updates, lost }: { readonly updates: number; readonly lost: number },
+  { down, up }: { readonly down: number; readonly up: number },
+  quoteEscapeBytes: number,
+): Row {
+  return {
+    service,
+    form,
+    windowMs,
+    updates,
+    lost,
+    bytesDown: down,
+    bytesUp: up,
+    bytesPerUpdate: updates === 0 ? null : (down + up) / updates,
+    quoteEscapeBytes,
+  };
+}
+
+/** A log per service, as the publisher's process fills them. */
+export function createLogs(): ReadonlyMap<DemoServiceName, PublishedLog> {
+  return new Map(DEMO_SERVICES.map(({ name }) => [name, new PublishedLog()]));
+}
+
+/** Services first, each in all its forms; then the totals. */
+export function sortRows(rows: readonly Row[]): Row[] {
+  const services = [...DEMO_SERVICES.map(({ name }) => name as string), "*"];
+  return [...rows].sort(
+    (a, b) =>
+      services.indexOf(a.service) - services.indexOf(b.service) ||
+      FORMS.indexOf(a.form) - FORMS.indexOf(b.form),
+  );
+}

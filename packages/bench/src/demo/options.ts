@@ -1,0 +1,63 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { ServerKind } from "@stanzapack/sandbox";
+
+export interface DemoOptions {
+  readonly server: ServerKind;
+  readonly transport: "tcp";
+  /** How long it measures, in ms; undefined: until it is interrupted. */
+  readonly for: number | undefined;
+  readonly json: boolean;
+}
+
+/** The command line was wrong, and that was said; or only help was asked for, and given. */
+export class NothingToRun extends Error {
+  override readonly name = "NothingToRun";
+  constructor(readonly exitCode: 0 | 2) {
+    super("nothing to run");
+  }
+}
+
+/** Reads the command line. Throws `NothingToRun` after having said why. */
+export function parseOptions(args: readonly string[]): DemoOptions {
+  const command = createCommand();
+  try {
+    command.parse(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new NothingToRun(error.exitCode === 0 ? 0 : 2);
+  }
+  const { server, transport, for: forMs, json = false } = command.opts<Partial<DemoOptions>>();
+  return { server: server ?? "prosody", transport: transport ?? "tcp", for: forMs, json };
+}
+
+function createCommand(): Command {
+  return new Command("npm -s start --")
+    .description(
+      "Starts a private XMPP server, the Stanzapack component, publishers with live input and one subscriber, and beside " +
+        "them the same values as JSON messages; shows what travels, and at the end what each cost.",
+    )
+    .addOption(
+      new Option("--server <kind>", "which server").choices(["prosody", "ejabberd"]).default("prosody"),
+    )
+    .addOption(new Option("--transport <kind>", "how clients connect").choices(["tcp"]).default("tcp"))
+    .option("--for <duration>", "how long, like 500ms, 20s, 2m (default: until Ctrl-C)", parseFor)
+    .option("--json", "print one JSON array on stdout at the end, and nothing else there")
+    .allowExcessArguments(false)
+    .showSuggestionAfterError(false)
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, "stanzapack: usage: ")),
+    });
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+/** Timers end here: 2³¹ − 1 ms, about 24 days. */
+const MAX_FOR_MS = 2_147_483_647;
+
+function parseFor(text: string): number {
+  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
+  const forMs = Math.round(Number(digits) * (UNITS_MS[unit] ?? NaN));
+  if (!(forMs > 0 && forMs <= MAX_FOR_MS))
+    throw new InvalidArgumentError("Write a duration above 0, like 500ms, 20s, 2m.");
+  return forMs;
+}

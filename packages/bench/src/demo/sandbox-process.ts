@@ -1,0 +1,74 @@
+import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { ServerKind } from "@stanzapack/sandbox";
+import { Child } from "./child.js";
+import type { Account } from "./publishers.js";
+
+/** The same command that users run. */
+const COMMAND = fileURLToPath(new URL("../../../cli/bin/stanzapack.js", import.meta.url));
+
+/** It stops a component and a server, each within a few seconds; in ms. */
+const STOP_GRACE_MS = 15_000;
+
+/** A server and a Stanzapack component, in processes of their own. */
+export interface SandboxProcess {
+  readonly child: Child;
+  readonly url: string;
+  readonly ca: string;
+  readonly host: string;
+  readonly componentPort: number;
+  /** Domain of the running Stanzapack component. */
+  readonly streams: string;
+  /** A second component that the server waits for: the rivals'. */
+  readonly rival: { readonly domain: string; readonly secret: string };
+  readonly accounts: readonly Account[];
+  stop(): Promise<void>;
+}
+
+/** The line that `stanzapack sandbox` prints. */
+interface SandboxLine {
+  readonly host: string;
+  readonly ports: { readonly c2s: number; readonly component: number };
+  readonly caFile: string;
+  readonly component: { readonly domain: string; readonly secret: string };
+  readonly streams: string;
+  readonly accounts: readonly Account[];
+}
+
+export async function startSandboxProcess(
+  server: ServerKind,
+  users: number,
+  signal: AbortSignal,
+): Promise<SandboxProcess> {
+  // A terminal's Ctrl-C must reach it only through us, hence a process group of its own; should we be killed outright,
+  // the kernel ends it in our stead.
+  const command = [process.execPath, COMMAND, "sandbox", "--server", server, "--users", String(users)];
+  const spawned = spawn("setpriv", ["--pdeathsig=TERM", "--", ...command], {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const child = new Child(spawned, "`stanzapack sandbox`");
+  const stop = (): Promise<void> => child.stop(() => spawned.kill("SIGTERM"), STOP_GRACE_MS);
+  try {
+    const text = await child.until<string>(signal, (resolve) => {
+      createInterface({ input: spawned.stdout }).once("line", resolve);
+    });
+    const line = JSON.parse(text) as SandboxLine;
+    return {
+      child,
+      url: `xmpp://${line.host}:${line.ports.c2s}`,
+      ca: await readFile(line.caFile, "utf8"),
+      host: line.host,
+      componentPort: line.ports.component,
+      streams: line.streams,
+      rival: line.component,
+      accounts: line.accounts,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,108 @@
+import Table from "cli-table3";
+import { createLogUpdate } from "log-update";
+import { FORMS } from "../rivals/forms.js";
+import { formatBytes } from "./format.js";
+import type { Row } from "./measurement.js";
+import type { Readings } from "./readings.js";
+import { DEMO_SERVICES } from "./services.js";
+
+/** How often a terminal is drawn anew, in ms. */
+const REDRAW_MS = 500;
+/** How often plain lines come, in ms. */
+const LINES_MS = 5_000;
+/** What the table takes beside the newest value, in columns. */
+const OTHER_COLUMNS = 84;
+
+export interface Snapshot {
+  readonly elapsedMs: number;
+  readonly rows: readonly Row[];
+  readonly readings: Readings;
+}
+
+/** What a person sees while it runs. */
+export interface Screen {
+  /** What is being done before and after. */
+  progress(text: string): void;
+  /** Shows snapshots from now on. */
+  start(read: () => Snapshot): void;
+  /** Shows no more. Idempotent. */
+  done(): void;
+}
+
+/** A table that stays in its place on a terminal. */
+export function createTableScreen(stream: NodeJS.WriteStream): Screen {
+  const update = createLogUpdate(stream);
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    progress: (text) => update(text),
+    start(read) {
+      const draw = (): void => update(renderTable(read(), stream.columns));
+      draw();
+      timer = setInterval(draw, REDRAW_MS);
+    },
+    done() {
+      clearInterval(timer);
+      update.clear();
+      update.done();
+    },
+  };
+}
+
+/** Plain lines, for a file or a pipe. */
+export function createLineScreen(write: (line: string) => void): Screen {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    progress: write,
+    start(read) {
+      timer = setInterval(() => renderLines(read()).forEach(write), LINES_MS);
+    },
+    done: () => clearInterval(timer),
+  };
+}
+
+function renderTable({ elapsedMs, rows, readings }: Snapshot, columns: number): string {
+  const table = new Table({
+    head: ["service", "newest value", "window", "updates/s", "age ms", ...FORMS],
+    colAligns: ["left", "left", "right", "right", "right", ...FORMS.map(() => "right" as const)],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { name, windowMs } of DEMO_SERVICES) {
+    const reading = readings.get(name);
+    table.push([
+      name,
+      shorten(reading?.newest ?? "", Math.max(16, columns - OTHER_COLUMNS)),
+      `${windowMs} ms`,
+      reading?.perSecond.toFixed(1) ?? "",
+      reading?.ageMs.toFixed(0) ?? "",
+      ...perUpdate(rows, name),
+    ]);
+  }
+  table.push([{ colSpan: 5, content: "all" }, ...perUpdate(rows, "*")]);
+  const seconds = Math.floor(elapsedMs / 1_000);
+  return `${table.toString()}\nbytes per update after ${seconds} s, each form on a connection of its own; Ctrl-C ends`;
+}
+
+function renderLines({ elapsedMs, rows, readings }: Snapshot): string[] {
+  const seconds = `${Math.floor(elapsedMs / 1_000)} s`.padStart(6);
+  return DEMO_SERVICES.map(({ name }) => {
+    const reading = readings.get(name);
+    const costs = perUpdate(rows, name).map((bytes, i) => `${FORMS[i]} ${bytes || "–"}`);
+    return [
+      `${seconds}  ${name.padEnd(12)} ${shorten(reading?.newest ?? "", 24).padEnd(24)}`,
+      `${(reading?.perSecond ?? 0).toFixed(1).padStart(4)}/s`,
+      `age ${(reading?.ageMs ?? 0).toFixed(0).padStart(4)} ms`,
+      `bytes per update: ${costs.join(", ")}`,
+    ].join("  ");
+  });
+}
+
+function perUpdate(rows: readonly Row[], service: string): string[] {
+  return FORMS.map((form) => {
+    const bytes = rows.find((row) => row.service === service && row.form === form)?.bytesPerUpdate;
+    return bytes === undefined || bytes === null ? "" : formatBytes(bytes);
+  });
+}
+
+function shorten(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+}
