@@ -334,7 +334,7 @@ describe("In-Band Bytestreams", () => {
         pick(["", "stanza='message'", "stanza='iq'", "stanza='x'"]),
       ].join(" ");
       const name = pick(["open", "open", "data", "data", "data", "close", "other"]);
-      const content = pick(["", "YQ==", "*", "YQ", "<x/>", "A".repeat(random(400))]);
+      const content = pick(["", "YQ==", "*", "YQ", "<x/>", "A".repeat(random(400)), "AAAA".repeat(4)]);
       const kind = pick(["message", "iq", "iq", "iq", "presence"]);
       const type = pick(["set", "set", "set", "get", "headline", "error", "result", ""]);
       const from = pick([

@@ -170,7 +170,8 @@ export function createStreamManagement(
       queue?.push({ text, count });
       if (!confirmed) return "";
       sentSinceRequest += count;
-      if (sentSinceRequest >= policy.requestEvery) return request();
+      const full = unackedCount >= policy.maxQueue && answerTimer === undefined;
+      if (full || sentSinceRequest >= policy.requestEvery) return request();
       scheduleRequest();
       return "";
     },
