@@ -249,6 +249,8 @@ describe("a client's connection", () => {
     peerAt(0).write("<message>&bogus;</message>");
     await until(() => server?.peers.length === 2 && c.state === "online");
     expect(peerAt(1).text).not.toContain("<resume");
+    // Over TLS too the peer hears why.
+    expect(peerAt(0).text).toMatch(/<not-well-formed [^>]*\/><\/stream:error><\/stream:stream>$/);
   });
 
   it("shows the first failure, unless it shall keep trying", async () => {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { component as stockComponent } from "@xmpp/component";
 import { createComponentConnection, handshake } from "./component-connection.js";
 import type { ComponentConnectionOptions, Connection } from "./connection.js";
@@ -194,6 +194,7 @@ describe("a component's connection", () => {
   });
 
   it("answers iqs: pings in order, what nobody handles, errors without their details", async () => {
+    const warning = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
     const c = await connectTo((peer) => acceptComponent(peer));
     c.onStanza((stanza) => {
       if (stanza.name === "message") c.send(`<message to='a' from='c.test'>${stanza.text()}</message>`);
@@ -224,6 +225,8 @@ describe("a component's connection", () => {
       ].join(""),
     );
     await until(() => lastPeer().text.includes("internal-server-error"));
+    expect(warning).toHaveBeenCalledWith(expect.stringContaining("secret"), "StanzapackWarning");
+    warning.mockRestore();
     const text = lastPeer().text;
     const order = [...text.matchAll(/<message[^>]*>(\d)|id="(\w+)"/g)].map((m) => m[1] ?? m[2]);
     expect(order).toEqual(["1", "p", "2", "ok", "refused", "gone", "two", "late", "bug"]);

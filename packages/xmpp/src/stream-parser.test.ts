@@ -88,13 +88,13 @@ describe("StreamParser", () => {
   });
 
   it("takes time in proportion to the text, unlike xmpp.js's parser", () => {
-    const text = `<s><m><b>${"x".repeat(2 << 20)}</b></m>`;
+    const text = `<s><m><b>${"x".repeat(1 << 20)}</b></m>`;
     const limits = { maxStanzaChars: 8 << 20, maxDepth: 10 };
-    feed(new StreamParser(limits), text, 1 << 16);
-    const ours = feed(new StreamParser(limits), text, 1 << 16);
-    const stock = feed(new Parser(), text, 1 << 16);
+    feed(new StreamParser(limits), text, 1 << 14);
+    const ours = feed(new StreamParser(limits), text, 1 << 14);
+    const stock = feed(new Parser(), text, 1 << 14);
     expect(ours).toBeLessThan(stock / 4);
-  });
+  }, 20_000);
 
   it("throws nothing but ParseError, whatever comes", () => {
     const text = `${HEADER}${stanza}<iq type='get'/>`;

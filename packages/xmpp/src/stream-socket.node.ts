@@ -160,10 +160,16 @@ export class StreamSocket extends EventEmitter implements ByteSource {
 
 const ignore = (): void => undefined;
 
+/** The context made last, kept for the next connection: reading all of Node's authorities takes some 50 ms of CPU. */
+let lastContext: { readonly ca: string; readonly context: tls.SecureContext } | undefined;
+
 /** Trusts `ca` besides the authorities that Node trusts; `undefined` without one, for Node's default context. */
 export function createSecureContext(ca: string | undefined): tls.SecureContext | undefined {
   if (ca === undefined) return undefined;
-  return tls.createSecureContext({ ca: [...tls.rootCertificates, ca] });
+  if (lastContext?.ca !== ca) {
+    lastContext = { ca, context: tls.createSecureContext({ ca: [...tls.rootCertificates, ca] }) };
+  }
+  return lastContext.context;
 }
 
 /** A connected socket, with TLS from the first byte if asked for; rejects with `XmppError`, at once when the signal aborts. */
