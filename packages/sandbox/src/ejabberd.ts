@@ -122,7 +122,8 @@ function withSite(base: YamlMap, site: Site, settings: SiteSettings): YamlMap {
     listen: [
       { ...c2s, port: ports.c2s, ip },
       { ...http, port: ports.http, ip },
-      { module: "ejabberd_service", port: ports.component, ip, hosts },
+      // By default a component that connects gets every domain of its listener, not only the one it logged in for.
+      { module: "ejabberd_service", port: ports.component, ip, hosts, global_routes: false },
       {
         module: "ejabberd_http",
         port: `unix:${site.path(API_SOCKET)}`,

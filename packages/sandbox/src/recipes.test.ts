@@ -66,6 +66,12 @@ describe("ejabberd", () => {
     expect(tcp.map(({ port }) => port).sort()).toEqual([20_001, 20_002, 20_003]);
   });
 
+  test("a component gets the stanzas of its own domain only", async () => {
+    const { listen } = (await configure("stock")) as unknown as { listen: Record<string, unknown>[] };
+    const service = listen.find(({ module }) => module === "ejabberd_service");
+    expect(service).toMatchObject({ global_routes: false });
+  });
+
   test("recommended replaces what the operators' file names and nothing else", async () => {
     const stock = await configure("stock");
     const recommended = await configure("recommended");
