@@ -7,6 +7,7 @@ import {
 } from "@stanzapack/component";
 import { startSandbox, type Sandbox, type SandboxOptions, type ServerKind } from "@stanzapack/sandbox";
 import { createClientConnection, type Connection } from "@stanzapack/xmpp";
+import { startTcpProxy, until, type TcpProxy } from "@stanzapack/testkit";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
 
@@ -21,8 +22,12 @@ export interface Stack {
   connect(user: string, options?: Partial<ConnectOptions>): Promise<Client>;
   /** A bare XMPP client; stopped with the stack. */
   raw(user: string): Promise<Connection>;
-  /** Stops the component and starts another one, as after a crash of its process. */
+  /** Stops the component, with its goodbyes, and starts another one. */
   restartComponent(downMs: number): Promise<void>;
+  /** Ends the component without a word to anyone, and starts another one. */
+  crashComponent(downMs: number): Promise<void>;
+  /** Between the component and its server: for cutting the one off the other. */
+  readonly componentProxy: TcpProxy;
   stop(): Promise<void>;
 }
 
@@ -39,10 +44,11 @@ export async function startStack(
     ...(options.settings === undefined ? {} : { settings: options.settings }),
   });
   const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };
+  const componentProxy = await startTcpProxy({ host: sandbox.host, port: sandbox.ports.component });
   const parsed = configSchema.parse({ component: { domain, secret }, limits: options.limits });
   const config: ResolvedConfig = {
     ...parsed,
-    component: { domain, secret, host: sandbox.host, port: sandbox.ports.component },
+    component: { domain, secret, host: "127.0.0.1", port: componentProxy.port },
   };
   const start = async (): Promise<StreamsComponent> => {
     const component = createComponent(config, { logger: pino({ level: LOG_LEVEL }, pino.destination(2)) });
@@ -58,6 +64,7 @@ export async function startStack(
   const stack: Stack = {
     sandbox,
     domain,
+    componentProxy,
     component: await start(),
     async connect(user, extra = {}) {
       const client = await connect({ ...credentials(user), component: domain, ...extra });
@@ -70,6 +77,16 @@ export async function startStack(
       await connection.start();
       return connection;
     },
+    async crashComponent(downMs) {
+      componentProxy.refuse = true;
+      componentProxy.cut();
+      await until(() => componentProxy.connections === 0, 2_000, "the component's stream is cut");
+      // Cut off, it cannot say goodbye: to everyone else its process has crashed.
+      await stack.component.stop();
+      await new Promise((resolve) => setTimeout(resolve, downMs));
+      componentProxy.refuse = false;
+      stack.component = await start();
+    },
     async restartComponent(downMs) {
       await stack.component.stop();
       await new Promise((resolve) => setTimeout(resolve, downMs));
@@ -78,6 +95,7 @@ export async function startStack(
     async stop() {
       await Promise.all(open.map((it) => it.close()));
       await stack.component.stop();
+      await componentProxy.close();
       await sandbox.stop();
     },
   };

@@ -1,0 +1,95 @@
+import {
+  createRawDeflate,
+  decodeBlock,
+  DEFAULT_LIMITS,
+  encodeFrame,
+  PROTOCOL_VERSION,
+  type Frame,
+} from "@stanzapack/wire";
+import {
+  createInBandBytestreams,
+  encodeBase64,
+  NS,
+  xml,
+  type Bytestream,
+  type BytestreamEnd,
+  type Connection,
+  type Element,
+} from "@stanzapack/xmpp";
+
+/** A link made by hand: sends any frame, answers nothing by itself. For peers that an SDK would never be. */
+export interface RawLink {
+  readonly stream: Bytestream;
+  /** Every frame that came. */
+  readonly frames: Frame[];
+  /** Stanzas with DATA that came. */
+  dataStanzas: number;
+  end: BytestreamEnd | undefined;
+  send(...frames: Frame[]): void;
+  sendBytes(block: Uint8Array): void;
+  ask(type: "get" | "set", child: Element): Promise<Element>;
+  subscribe(node: string, options?: Record<string, string | string[]>): Promise<Element>;
+}
+
+export const HELLO: Frame = {
+  type: "hello",
+  version: PROTOCOL_VERSION,
+  maxBlockBytes: 65_535,
+  maxInflatedBytes: 1_048_576,
+  maxStanzaBytes: 0,
+  codecs: ["rows", "deflated"],
+  hop: "plain",
+  token: null,
+};
+
+export async function openRawLink(connection: Connection, component: string): Promise<RawLink> {
+  const streams = createInBandBytestreams(connection);
+  const stream = await streams.open(component);
+  const deflate = createRawDeflate();
+  const ask = (type: "get" | "set", child: Element): Promise<Element> =>
+    connection.request(xml("iq", { type, to: component }, child), { timeoutMs: 5_000 });
+  const link: RawLink = {
+    stream,
+    frames: [],
+    dataStanzas: 0,
+    end: undefined,
+    send(...frames) {
+      connection.send(stream.stanza(frames.map((frame) => encodeBase64(encodeFrame(frame))).join("")));
+    },
+    sendBytes(block) {
+      connection.send(stream.stanza(encodeBase64(block)));
+    },
+    ask,
+    subscribe: (node, options = {}) =>
+      ask(
+        "set",
+        xml(
+          "pubsub",
+          NS.PUBSUB,
+          xml("subscribe", { node, jid: connection.jid }),
+          xml(
+            "options",
+            {},
+            xml(
+              "x",
+              { xmlns: NS.DATA_FORMS, type: "submit" },
+              ...Object.entries({ FORM_TYPE: NS.PUBSUB_SUBSCRIBE_OPTIONS, ...options }).map(
+                ([name, values]) =>
+                  xml("field", { var: name }, ...[values].flat().map((value) => xml("value", {}, value))),
+              ),
+            ),
+          ),
+        ),
+      ),
+  };
+  stream.onBlock = (block) => {
+    const frames = decodeBlock(block, DEFAULT_LIMITS, deflate);
+    link.frames.push(...frames);
+    if (frames.some(({ type }) => type === "data")) link.dataStanzas++;
+  };
+  stream.onEnd = (end) => {
+    link.end = end;
+    streams.dispose();
+  };
+  return link;
+}
