@@ -130,7 +130,9 @@ export class Broker {
     }
   }
 
+  /** Its end comes after its last values. */
   withdraw(service: Service): void {
+    this.fanOut.flushAll([service]);
     for (const subscription of service.subscriptions) {
       this.endSubscription(
         subscription,

@@ -94,11 +94,15 @@ export class FanOut {
     }
   }
 
-  /** Writes what waits now: for a drain on stop. */
+  /** Writes what waits now: before a stop, or a service's end. */
   flushAll(services: Iterable<Service>): void {
     const lanes: Lane[] = [];
     for (const service of services)
-      for (const lane of service.lanes.values()) if (!lane.batch.empty) lanes.push(lane);
+      for (const lane of service.lanes.values()) {
+        if (lane.batch.empty) continue;
+        this.forget(lane);
+        lanes.push(lane);
+      }
     this.flush(lanes, Date.now());
     this.write(Date.now());
   }
@@ -126,14 +130,16 @@ export class FanOut {
   }
 
   private flush(due: readonly Lane[], now: number): void {
-    for (const lane of due) lane.dueAt = undefined;
+    for (const lane of due) {
+      lane.dueAt = undefined;
+      this.immediate.delete(lane);
+    }
     if (!this.open) {
       for (const lane of due) this.parked.add(lane);
       return;
     }
     for (const lane of due) this.flushLane(lane, now);
     for (const lane of this.parked) this.flushLane(lane, now);
-    this.immediate.clear();
     this.parked.clear();
     this.write(now);
   }
