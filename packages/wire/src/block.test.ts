@@ -1,7 +1,7 @@
 import { deflateRawSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { createBlockWriter, decodeBlock } from "./block.js";
-import { StanzapackError } from "./errors.js";
+import { type StanzapackError } from "./errors.js";
 import { encodeFrame } from "./frame-codec.js";
 import type { Frame } from "./frames.js";
 import { DEFAULT_LIMITS, type Limits } from "./limits.js";

@@ -130,12 +130,15 @@ describe("docs/PROTOCOL.md", () => {
 });
 
 describe("README.md", () => {
-  it("has an example that runs and prints what it says", () => {
+  it("has an example that runs and prints what it says", async () => {
     const code = /```ts\n([^]*?)```/.exec(read("packages/wire/README.md"))?.[1] ?? "";
     const [source = "", expected = ""] = code.split(/^(?=\/\/ 8 2000)/m);
     const printed: string[] = [];
     const body = source.replace(/^import \* as wire from "@stanzapack\/wire";$/m, "");
-    const run = new Function("wire", "console", body) as (api: typeof wire, output: object) => void;
+    const module = `export default (wire, console) => {${body}};`;
+    const { default: run } = (await import(
+      /* @vite-ignore */ `data:text/javascript,${encodeURIComponent(module)}`
+    )) as { default: (api: typeof wire, output: object) => void };
     run(wire, { log: (...words: unknown[]) => printed.push(`// ${words.join(" ")}\n`) });
     expect(printed.join("")).toBe(expected);
   });

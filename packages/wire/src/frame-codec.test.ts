@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { dataFrame, frame } from "../test/arbitraries.js";
 import { decodeBlock } from "./block.js";
-import { StanzapackError } from "./errors.js";
+import { type StanzapackError } from "./errors.js";
 import { decodeFrame, encodeDataBody, encodeDataPrefix, encodeFrame } from "./frame-codec.js";
 import type { Frame } from "./frames.js";
 import { DEFAULT_LIMITS } from "./limits.js";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { StanzapackError } from "./errors.js";
+import { type StanzapackError } from "./errors.js";
 import { encodeFrame } from "./frame-codec.js";
 import type { Frame, HelloFrame } from "./frames.js";
 import { DEFAULT_LIMITS } from "./limits.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { value } from "../test/arbitraries.js";
-import { StanzapackError } from "./errors.js";
+import { type StanzapackError } from "./errors.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { createRawDeflate } from "./raw-deflate.js";
 import { createRowCodec, decodeRow } from "./row-codec.js";
