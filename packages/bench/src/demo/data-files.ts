@@ -6,6 +6,8 @@ import type { Value } from "@stanzapack/wire";
 /** Longest text that the demo sends, in characters. */
 export const MAX_TEXT_CHARS = 1_000;
 
+const DEBIAN_LICENCE = "/usr/share/common-licenses/GPL-3";
+
 /** Rows of the npm package vega-datasets; it exports no paths, so they are read where npm put them. */
 export function readWeather(): Record<string, Value>[] {
   return parseCsv(readFileSync(findPackageFile("vega-datasets", "data/seattle-weather.csv"), "utf8"));
@@ -27,8 +29,8 @@ function typed(field: string): Value {
 
 /** Paragraphs of the longest licence that Debian keeps on every machine; elsewhere those of a package that we need anyway. */
 export function readParagraphs(): string[] {
-  const file = ["/usr/share/common-licenses/GPL-3"].find((path) => existsSync(path));
-  return parseParagraphs(readFileSync(file ?? findPackageFile("vega-datasets", "LICENSE"), "utf8"));
+  const file = existsSync(DEBIAN_LICENCE) ? DEBIAN_LICENCE : findPackageFile("vega-datasets", "LICENSE");
+  return parseParagraphs(readFileSync(file, "utf8"));
 }
 
 /** Paragraphs on one line each, cut at `MAX_TEXT_CHARS`. */

@@ -54,16 +54,9 @@ export class Delivery {
     this.conflatedCount += count;
   }
 
-  /** To be called when the log holds everything published before the last value came. */
-  settle(): DeliveryCount {
-    this.match(true);
-    const updates = this.first === undefined ? 0 : this.last - this.first + 1;
-    return { updates, lost: updates - this.matched - this.conflatedCount };
-  }
-
-  /** As `settle`, of what the log explains so far. */
-  get soFar(): DeliveryCount {
-    this.match(false);
+  /** `complete`: the log holds everything that was published before the last value came. */
+  count(complete: boolean): DeliveryCount {
+    this.match(complete);
     const updates = this.first === undefined ? 0 : this.last - this.first + 1;
     return { updates, lost: updates - this.matched - this.conflatedCount };
   }

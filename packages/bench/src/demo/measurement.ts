@@ -26,10 +26,11 @@ export interface EscapeCount {
 
 /** What one form's consumer gets and what its connection carries. */
 export class FormMeasurement {
-  readonly traffic: TrafficAccount;
-  readonly deliveries: ReadonlyMap<string, Delivery>;
+  private readonly traffic: TrafficAccount;
+  private readonly deliveries: ReadonlyMap<string, Delivery>;
   private readonly quotes = new Map<string, number>();
-  private frozen = false;
+  /** What the connection carried until `freeze`. */
+  private taken: ReturnType<TrafficAccount["take"]> | undefined;
 
   constructor(
     readonly form: Form,
@@ -48,24 +49,22 @@ export class FormMeasurement {
   /** What comes from now on is not counted. */
   freeze(): void {
     this.taken ??= this.traffic.take();
-    this.frozen = true;
   }
-  private taken: ReturnType<TrafficAccount["take"]> | undefined;
 
   stanza(chars: number, parts: readonly Part[]): void {
-    if (!this.frozen) this.traffic.countStanza(chars, parts);
+    if (this.taken === undefined) this.traffic.countStanza(chars, parts);
   }
 
   value(service: string, hash: number, offset?: number): void {
-    if (!this.frozen) this.deliveries.get(service)?.receive(hash, offset);
+    if (this.taken === undefined) this.deliveries.get(service)?.receive(hash, offset);
   }
 
   conflated(service: string, count: number): void {
-    if (!this.frozen) this.deliveries.get(service)?.conflate(count);
+    if (this.taken === undefined) this.deliveries.get(service)?.conflate(count);
   }
 
   addQuotes(service: string, count: number): void {
-    if (!this.frozen) this.quotes.set(service, (this.quotes.get(service) ?? 0) + count);
+    if (this.taken === undefined) this.quotes.set(service, (this.quotes.get(service) ?? 0) + count);
   }
 
   /** A row per service, then the whole. `settled`: the logs hold everything that matters. */
@@ -73,8 +72,7 @@ export class FormMeasurement {
     const { total, services } = this.taken ?? this.traffic.take();
     const rows = DEMO_SERVICES.map(({ name, windowMs }): Row => {
       const { down, up } = services.get(name) ?? { down: 0, up: 0 };
-      const delivery = this.deliveries.get(name);
-      const count = (settled ? delivery?.settle() : delivery?.soFar) ?? { updates: 0, lost: 0 };
+      const count = this.deliveries.get(name)?.count(settled) ?? { updates: 0, lost: 0 };
       const quoteEscapeBytes = this.escapes?.bytesFor(this.quotes.get(name) ?? 0) ?? 0;
       return createRow(name, this.form, windowMs, count, { down, up }, quoteEscapeBytes);
     });

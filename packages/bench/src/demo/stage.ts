@@ -37,7 +37,7 @@ export async function openStage(options: DemoOptions, hooks: StageHooks): Promis
   const { signal, onFailure, onUp } = hooks;
   hooks.onProgress(`starting ${options.server} and the component …`);
   const sandbox = await startSandboxProcess(options.server, USERS, signal);
-  onUp(sandbox.stop);
+  onUp(() => sandbox.stop());
   sandbox.child.onFailure = onFailure;
   const { url, ca, streams, rival } = sandbox;
   const account = (index: number): { jid: string; password: string } => {
@@ -59,7 +59,7 @@ export async function openStage(options: DemoOptions, hooks: StageHooks): Promis
       logs,
       signal,
     });
-    onUp(twin.close);
+    onUp(() => twin.close());
     twin.onFailure = onFailure;
     twins.push(twin);
   }
@@ -71,14 +71,14 @@ export async function openStage(options: DemoOptions, hooks: StageHooks): Promis
     logs,
     signal,
   );
-  onUp(publishers.stop);
+  onUp(() => publishers.stop());
   publishers.child.onFailure = onFailure;
   const readings = new Readings();
   const subscriber = await startSubscriber({
     ...{ account: account(1), component: streams, url, ca, signal, logs, readings },
     nodes: publishers.nodes,
   });
-  onUp(subscriber.close);
+  onUp(() => subscriber.close());
   subscriber.onFailure = onFailure;
   return createStage(subscriber, twins, publishers, readings);
 }

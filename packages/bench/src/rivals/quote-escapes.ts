@@ -1,4 +1,4 @@
-import type { Element } from "@stanzapack/xmpp";
+import { childElements, type Element } from "@stanzapack/xmpp";
 
 /** `&quot;` instead of `"`, in characters. */
 const SURPLUS_CHARS = 5;
@@ -38,15 +38,11 @@ export class QuoteEscapes {
 /** Length of an element with nothing escaped but what must be, in characters. */
 export function shortestLength(element: Element): number {
   let length = 1 + element.name.length;
-  for (const [key, value] of Object.entries(element.attrs as Record<string, unknown>)) {
-    if (value === undefined || value === null) continue;
-    // Between quotes that the value does not hold: ` key='value'`.
-    length += key.length + 4 + escapedLength(String(value));
-  }
+  // Between quotes that the value does not hold: ` key='value'`.
+  for (const [key, value] of Object.entries(element.attrs)) length += key.length + 4 + escapedLength(value);
   if (element.children.length === 0) return length + 2;
-  for (const child of element.children)
-    length += typeof child === "object" ? shortestLength(child as Element) : escapedLength(String(child));
-  return length + element.name.length + 4;
+  for (const child of childElements(element)) length += shortestLength(child);
+  return length + escapedLength(ownText(element)) + element.name.length + 4;
 }
 
 function escapedLength(text: string): number {
@@ -54,9 +50,11 @@ function escapedLength(text: string): number {
 }
 
 function textOf(element: Element): string {
-  return element.children
-    .map((child) => (typeof child === "object" ? textOf(child as Element) : String(child)))
-    .join("");
+  return ownText(element) + childElements(element).map(textOf).join("");
+}
+
+function ownText(element: Element): string {
+  return element.children.filter((child): child is string => typeof child === "string").join("");
 }
 
 function count(text: string, pattern: RegExp): number {

@@ -1,0 +1,91 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { apportion, TrafficAccount } from "./accounting.js";
+
+function createMeter(): {
+  received: { xmpp: number; socket: number };
+  sent: { xmpp: number; socket: number };
+} {
+  return { received: { xmpp: 500, socket: 0 }, sent: { xmpp: 300, socket: 0 } };
+}
+
+describe("TrafficAccount", () => {
+  test("counts from `begin` on", () => {
+    const meter = createMeter();
+    const account = new TrafficAccount(meter, ["a"]);
+    account.begin();
+    meter.received.xmpp += 200;
+    meter.sent.xmpp += 20;
+    account.countStanza(180, [{ service: "a", chars: 40 }]);
+    expect(account.take()).toEqual({
+      total: { down: 200, up: 20 },
+      services: new Map([["a", { down: 200, up: 20 }]]),
+    });
+  });
+
+  test("splits a stanza by its parts, and the rest in proportion", () => {
+    const meter = createMeter();
+    const account = new TrafficAccount(meter, ["a", "b"]);
+    account.begin();
+    meter.received.xmpp += 1_000;
+    meter.sent.xmpp += 100;
+    // a: 150 of 200; b: 50 and 200; so 150 to 250.
+    account.countStanza(200, [
+      { service: "a", chars: 60 },
+      { service: "b", chars: 20 },
+    ]);
+    account.countStanza(200, [{ service: "b", chars: 10 }]);
+    const { services } = account.take();
+    expect(services.get("a")).toEqual({ down: 375, up: 38 });
+    expect(services.get("b")).toEqual({ down: 625, up: 62 });
+  });
+
+  test("what belongs to no service is part of the rest", () => {
+    const meter = createMeter();
+    const account = new TrafficAccount(meter, ["a", "b"]);
+    account.begin();
+    meter.received.xmpp += 300;
+    account.countStanza(100, [
+      { service: "a", chars: 50 },
+      { service: undefined, chars: 50 },
+    ]);
+    account.countStanza(100, [{ service: "b", chars: 8 }]);
+    account.countStanza(100, [{ service: undefined, chars: 8 }]);
+    const { services } = account.take();
+    expect(services.get("a")?.down).toBe(100);
+    expect(services.get("b")?.down).toBe(200);
+  });
+
+  test("adds up to the meter exactly, whatever came", () => {
+    const part = fc.record({
+      service: fc.constantFrom("a", "b", "c", undefined),
+      chars: fc.integer({ min: 1, max: 5_000 }),
+    });
+    const stanza = fc.record({
+      chars: fc.integer({ min: 1, max: 9_000 }),
+      parts: fc.array(part, { maxLength: 5 }),
+    });
+    fc.assert(
+      fc.property(fc.array(stanza), fc.nat(1_000_000), fc.nat(1_000_000), (stanzas, down, up) => {
+        const meter = createMeter();
+        const account = new TrafficAccount(meter, ["a", "b", "c"]);
+        account.begin();
+        meter.received.xmpp += down;
+        meter.sent.xmpp += up;
+        for (const { chars, parts } of stanzas) account.countStanza(chars, parts);
+        const { total, services } = account.take();
+        expect(total).toEqual({ down, up });
+        const all = [...services.values()];
+        expect(all.reduce((sum, traffic) => sum + traffic.down, 0)).toBe(down);
+        expect(all.reduce((sum, traffic) => sum + traffic.up, 0)).toBe(up);
+        expect(all.every((traffic) => traffic.down >= 0 && traffic.up >= 0)).toBe(true);
+      }),
+    );
+  });
+});
+
+test("apportion gives the remainders to the largest fractions, and even shares where nothing weighs", () => {
+  expect(apportion(10, [1, 1, 1])).toEqual([4, 3, 3]);
+  expect(apportion(7, [0, 3, 4])).toEqual([0, 3, 4]);
+  expect(apportion(5, [0, 0])).toEqual([3, 2]);
+});
