@@ -6,10 +6,16 @@ import { toStanzapackError } from "./errors.js";
 describe("toStanzapackError", () => {
   it.each<[ErrorCode, StanzaError]>([
     ["no-such-service", new StanzaError("item-not-found", "cancel", "nobody offers it")],
-    ["not-allowed", new StanzaError("not-allowed", "cancel", "", { name: "closed-node", xmlns: NS.PUBSUB_ERRORS })],
+    [
+      "not-allowed",
+      new StanzaError("not-allowed", "cancel", "", { name: "closed-node", xmlns: NS.PUBSUB_ERRORS }),
+    ],
     ["forbidden", new StanzaError("forbidden", "auth")],
     ["conflict", new StanzaError("conflict", "cancel")],
-    ["invalid-options", new StanzaError("bad-request", "modify", "", { name: "invalid-options", xmlns: NS.PUBSUB_ERRORS })],
+    [
+      "invalid-options",
+      new StanzaError("bad-request", "modify", "", { name: "invalid-options", xmlns: NS.PUBSUB_ERRORS }),
+    ],
     ["component-unavailable", new StanzaError("service-unavailable", "cancel")],
     ["component-unavailable", new StanzaError("remote-server-not-found", "cancel")],
     ["busy", new StanzaError("resource-constraint", "wait")],
@@ -27,7 +33,10 @@ describe("toStanzapackError", () => {
   it("keeps its own, and maps the transport's", () => {
     const own = new StanzapackError("usage", "no");
     expect(toStanzapackError(own, "doing")).toBe(own);
-    expect(toStanzapackError(new XmppError("tls", "bad certificate"), "doing")).toMatchObject({ code: "tls-failed", origin: "transport" });
+    expect(toStanzapackError(new XmppError("tls", "bad certificate"), "doing")).toMatchObject({
+      code: "tls-failed",
+      origin: "transport",
+    });
     expect(toStanzapackError(new TypeError("oops"), "doing")).toMatchObject({ code: "internal" });
   });
 });

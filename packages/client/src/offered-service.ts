@@ -33,11 +33,6 @@ export interface ServiceHost {
   withdraw(service: OfferedService): Promise<void>;
 }
 
-/** A DATA frame ready for the link. */
-export interface ReadyFrame {
-  readonly base64: string;
-}
-
 const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
 /** Room in a block for prefix and body header. */
 const HEADER_ROOM_BYTES = 63;
@@ -151,8 +146,8 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     return !this.batch.empty;
   }
 
-  /** @internal Encodes what waits, once. `maxBlockBytes`: of the link. */
-  take(maxBlockBytes: number): ReadyFrame[] {
+  /** @internal Encodes what waits, once, as base64 of whole DATA frames. `maxBlockBytes`: of the link. */
+  take(maxBlockBytes: number): string[] {
     if (this.alias === undefined) return [];
     const alias = this.alias;
     const now = this.now();
@@ -169,7 +164,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
         payload,
       });
       this.sent = slice.to;
-      return { base64: encodeBase64(encodeDataPrefix(form, alias)) + encodeBase64(body) };
+      return encodeBase64(encodeDataPrefix(form, alias)) + encodeBase64(body);
     });
   }
 

@@ -10,6 +10,9 @@ import { Subscription } from "./subscription.js";
 /** How long a publisher has to answer new demand with a fresh value before subscribers get the last known one, in ms. */
 const FRESH_VALUE_MS = 1_000;
 
+/** A value may be so much older than its service here (the component was restarted meanwhile), in ms. */
+const OLDEST_VALUE_MS = 86_400_000;
+
 /** Random numbers that tell lives apart, 32 bits, never 0. */
 export type RandomId = () => number;
 
@@ -78,7 +81,7 @@ export class Broker {
           `${this.services.size} services are offered, no more are allowed`,
           { scope: "subscription" },
         );
-      service = new Service(id, config, this.randomId(), now);
+      service = new Service(id, config, this.randomId(), now - OLDEST_VALUE_MS);
       this.services.set(node, service);
       this.ownedCount.set(id.owner, owned + 1);
     } else {
@@ -272,6 +275,8 @@ export class Broker {
       throw new StanzapackError("malformed", `DATA of ${range} positions has ${rows.length} rows`, {
         origin: "peer",
       });
+    if (frame.epoch === 0)
+      throw new StanzapackError("malformed", "DATA with incarnation 0", { origin: "peer" });
     if (frame.epoch !== service.incarnation) {
       service.incarnation = frame.epoch;
       service.sequence = 0;
@@ -286,13 +291,21 @@ export class Broker {
     const lost = first ? 0 : Math.max(0, frame.from - service.sequence - 1);
     const fresh = frame.to - Math.max(service.sequence + 1, frame.from) + 1;
     const kept = rows.length > fresh ? rows.slice(rows.length - fresh) : rows;
+    if (!Number.isSafeInteger(service.offset + lost + fresh)) {
+      throw new StanzapackError(
+        "malformed",
+        `DATA up to ${frame.to} leaves no offsets for \`${service.node}\``,
+        { origin: "peer" },
+      );
+    }
     service.sequence = frame.to;
     const from = service.offset + lost + 1;
     const to = service.offset + lost + fresh;
     service.offset = to;
     this.stats.updatesIn += kept.length;
 
-    const newestAt = now - frame.at;
+    // Older than the base of `at` cannot be told.
+    const newestAt = Math.max(service.baseAt, now - frame.at);
     const step = rows.length > 1 ? frame.spanMs / (rows.length - 1) : 0;
     const ats = kept.map((_, i) => newestAt - step * (kept.length - 1 - i));
     // A copy: the row is a view that would keep its whole block alive.

@@ -1,5 +1,6 @@
 import type { Connection } from "@stanzapack/xmpp";
 import { DEFAULT_LIMITS, type RowCodec } from "@stanzapack/wire";
+import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
 import { TICK_MS, TickClock } from "./clock.js";
 import { encodeBody, type Lane, type ReadyBody } from "./lane.js";
@@ -30,6 +31,7 @@ export class FanOut {
     private readonly connection: Connection,
     private readonly codec: RowCodec,
     private readonly stats: ComponentStats,
+    private readonly log: Logger,
   ) {
     const resume = (): void => this.soon();
     this.undo = [connection.on("drain", resume), connection.on("online", resume)];
@@ -70,7 +72,7 @@ export class FanOut {
   sendLast(subscription: Subscription, from: number, cache: Map<number, ReadyBody>): void {
     const { service } = subscription;
     const { last, offset } = service;
-    if (last === undefined || offset < from) return;
+    if (last === undefined || offset < from || !subscription.lane.fits(last.row)) return;
     let body = cache.get(from);
     if (body === undefined) {
       this.stats.singleEncodes++;
@@ -138,8 +140,15 @@ export class FanOut {
       for (const lane of due) this.parked.add(lane);
       return;
     }
-    for (const lane of due) this.flushLane(lane, now);
-    for (const lane of this.parked) this.flushLane(lane, now);
+    for (const lane of [...due, ...this.parked]) {
+      try {
+        this.flushLane(lane, now);
+      } catch (error) {
+        // One lane's fault must not hold up the others of its tick.
+        this.log.error({ err: error, node: lane.service.node }, "a lane could not be flushed");
+        lane.batch.clear();
+      }
+    }
     this.parked.clear();
     this.write(now);
   }

@@ -52,11 +52,17 @@ export class Lane {
     return bodies;
   }
 
-  /** What waits, encoded without taking it. Rows too large for the size class are left out: they count as conflated. */
+  /** Whether a row fits the links of this lane at all. */
+  fits(row: Uint8Array): boolean {
+    return row.length <= this.sizeClass - HEADER_ROOM_BYTES;
+  }
+
+  /** What waits, encoded without taking it. Rows too large for the size class are left out. */
   peek(codec: RowCodec, maxRowsPerFrame: number): ReadyBody[] {
     const maxBytes = this.sizeClass - HEADER_ROOM_BYTES;
     return this.batch
       .slices(maxRowsPerFrame, maxBytes)
+      .filter(({ rows }) => (rows[0] as Uint8Array).length <= maxBytes)
       .map((slice) => encodeBody(this.service, codec, slice));
   }
 }

@@ -1,0 +1,106 @@
+import {
+  StanzapackError,
+  type BindServiceFrame,
+  type BindSubscriptionFrame,
+  type Frame,
+  type RowCodec,
+} from "@stanzapack/wire";
+import { OfferedService } from "./offered-service.js";
+import { Subscription } from "./subscription.js";
+
+type Target = Subscription<unknown> | OfferedService;
+
+/** What the client has, by node id. */
+export interface Holdings {
+  readonly services: Map<string, OfferedService>;
+  readonly subscriptions: Map<string, Subscription<unknown>>;
+}
+
+/** Aliases of one link, and what to do with the frames that name them. Made anew with every link. */
+export class FrameRouter {
+  private readonly targets = new Map<number, Target>();
+  private readonly waiters = new Map<string, () => void>();
+
+  constructor(
+    private readonly holdings: Holdings,
+    private readonly codec: RowCodec,
+  ) {}
+
+  nodeOf(frame: Frame): string | undefined {
+    return "alias" in frame && frame.alias !== null ? this.targets.get(frame.alias)?.node : undefined;
+  }
+
+  dispatch(frame: Frame): void {
+    switch (frame.type) {
+      case "bind":
+        return this.bind(frame);
+      case "data": {
+        const target = this.targets.get(frame.alias);
+        // Data of a subscription just stopped may still be on its way.
+        if (target instanceof Subscription) target.deliver(frame, this.codec.decode(frame));
+        return;
+      }
+      case "demand": {
+        const target = this.targets.get(frame.alias);
+        if (target instanceof OfferedService)
+          target.setDemand({ subscribers: frame.subscribers, windowMs: frame.windowMs });
+        return;
+      }
+      case "status": {
+        const target = this.targets.get(frame.alias);
+        if (target instanceof Subscription) target.setStatus(frame.status);
+        return;
+      }
+      case "error": {
+        const target = frame.alias === null ? undefined : this.targets.get(frame.alias);
+        if (!(target instanceof Subscription)) return;
+        this.targets.delete(frame.alias as number);
+        this.holdings.subscriptions.delete(target.node);
+        const retryAfter = frame.retryAfterMs === null ? {} : { retryAfterMs: frame.retryAfterMs };
+        target.finish(new StanzapackError(frame.code, frame.text, { origin: "peer", ...retryAfter }));
+        return;
+      }
+      case "hello":
+      case "ack":
+      case "bye":
+        return;
+    }
+  }
+
+  private bind(frame: BindSubscriptionFrame | BindServiceFrame): void {
+    if (frame.role === "subscription") {
+      const subscription = this.holdings.subscriptions.get(frame.node);
+      if (subscription === undefined) return;
+      this.targets.set(frame.alias, subscription);
+      subscription.bound(frame);
+    } else {
+      const service = this.holdings.services.get(frame.node);
+      if (service === undefined) return;
+      this.targets.set(frame.alias, service);
+      service.bound(frame);
+    }
+    this.waiters.get(frame.node)?.();
+  }
+
+  /** Waits for the answer to a request and for the BIND that goes with it, whichever order they come in. */
+  async boundAfter<R>(target: Target, request: Promise<R>, timeoutMs: number): Promise<R> {
+    let timer: NodeJS.Timeout | undefined;
+    const bound = new Promise<void>((resolve, reject) => {
+      this.waiters.set(target.node, resolve);
+      timer = setTimeout(
+        () => reject(new StanzapackError("timeout", `no BIND for \`${target.node}\` within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+    });
+    bound.catch(() => undefined);
+    try {
+      const result = await request;
+      // The component binds only once a link.
+      if (![...this.targets.values()].includes(target)) await bound;
+      return result;
+    } finally {
+      clearTimeout(timer);
+      this.waiters.delete(target.node);
+    }
+  }
+}

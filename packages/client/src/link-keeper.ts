@@ -1,0 +1,255 @@
+import { StanzapackError, type Frame, type RowCodec } from "@stanzapack/wire";
+import {
+  backoffMs,
+  sleep,
+  xml,
+  type Connection,
+  type InBandBytestreams,
+  type ReconnectPolicy,
+} from "@stanzapack/xmpp";
+import { toStanzapackError } from "./errors.js";
+import { FrameRouter, type Holdings } from "./frame-router.js";
+import { Link } from "./link.js";
+import type { Negotiation } from "./negotiation.js";
+import type { OfferedService } from "./offered-service.js";
+import type { Subscription } from "./subscription.js";
+
+/** Between tries to open the link, or to subscribe to a service that is not back yet; with full jitter. */
+const RETRY: ReconnectPolicy = { minMs: 250, maxMs: 5_000 };
+/** How many requests restore a link at once. */
+const RESTORE_CONCURRENCY = 32;
+
+export interface LinkKeeperEvents {
+  onDown(reason: StanzapackError): void;
+  /** The link is back and everything on it restored. */
+  onRestored(): void;
+  /** More data may be sent. */
+  onCredit(): void;
+  onBlock(
+    stanzaChars: number,
+    frames: readonly { readonly frame: Frame; readonly node: string | undefined }[],
+  ): void;
+}
+
+/** Keeps one link to the component open for as long as the client lives, and what was on it restored. */
+export class LinkKeeper {
+  private current: { readonly link: Link; readonly router: FrameRouter } | undefined;
+  private up: (() => void) | undefined;
+  private upWait: Promise<void> = Promise.resolve();
+  private down: (() => void) | undefined;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly streams: InBandBytestreams,
+    private readonly negotiation: Negotiation,
+    private readonly holdings: Holdings,
+    private readonly codec: RowCodec,
+    private readonly settings: { readonly component: string; readonly timeoutMs: number },
+    private readonly events: LinkKeeperEvents,
+    /** Ends the keeping. */
+    private readonly signal: AbortSignal,
+  ) {
+    this.expect();
+    signal.addEventListener("abort", () => {
+      this.up?.();
+      this.down?.();
+    });
+  }
+
+  get link(): Link | undefined {
+    return this.current?.link;
+  }
+
+  private expect(): void {
+    this.upWait = new Promise((resolve) => (this.up = resolve));
+  }
+
+  /** Resolves when there is a link. Rejects with `timeout`, or `stopped`. */
+  async untilUp(): Promise<void> {
+    const { timeoutMs, component } = this.settings;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new StanzapackError("timeout", `no link to ${component} within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+    });
+    try {
+      if (this.current === undefined) await Promise.race([this.upWait, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+    if (this.signal.aborted) throw new StanzapackError("stopped", "the client is closed");
+  }
+
+  /** Opens the link. Rejects with what is wrong; does not try again. */
+  async open(): Promise<void> {
+    const { component, timeoutMs } = this.settings;
+    const doing = `opening the link to ${component}`;
+    const stream = await this.streams
+      .open(component, { timeoutMs, signal: this.signal })
+      .catch((error: unknown) => {
+        throw toStanzapackError(error, doing);
+      });
+    const router = new FrameRouter(this.holdings, this.codec);
+    let failed: ((error: StanzapackError) => void) | undefined;
+    const failure = new Promise<never>((_, reject) => (failed = reject));
+    failure.catch(() => undefined);
+    const link: Link = new Link(this.connection, stream, {
+      onFrame: (frame) => router.dispatch(frame),
+      onCredit: () => this.events.onCredit(),
+      onEnd: (error) => {
+        failed?.(error);
+        if (this.current?.link === link) this.ended(error);
+      },
+      onBlock: (chars, frames) =>
+        this.events.onBlock(
+          chars,
+          frames.map((frame) => ({ frame, node: router.nodeOf(frame) })),
+        ),
+    });
+    // Only a hint to the component that we are here, and gone when the server says so.
+    this.connection.sendElement(xml("presence", { to: component }));
+    try {
+      await Promise.race([link.ready(timeoutMs), failure]);
+    } catch (error) {
+      const reason = toStanzapackError(error, doing);
+      link.abandon(reason);
+      throw reason;
+    }
+    this.current = { link, router };
+    this.up?.();
+  }
+
+  private ended(error: StanzapackError): void {
+    this.current = undefined;
+    if (this.signal.aborted) return;
+    this.expect();
+    for (const subscription of this.holdings.subscriptions.values()) subscription.interrupt("disconnected");
+    for (const service of this.holdings.services.values()) service.interrupt();
+    this.down?.();
+    this.events.onDown(error);
+  }
+
+  /** Brings the link back until the signal aborts. */
+  async keep(): Promise<void> {
+    let failures = 0;
+    while (!this.signal.aborted) {
+      if (this.current !== undefined) {
+        await new Promise<void>((resolve) => (this.down = resolve));
+        failures = 0;
+        continue;
+      }
+      await sleep(backoffMs(RETRY, failures++, Math.random()), this.signal);
+      if (this.signal.aborted) return;
+      if (this.connection.state !== "online") {
+        failures = 0;
+        continue;
+      }
+      try {
+        await this.open();
+        await this.restore();
+        if (this.current !== undefined) this.events.onRestored();
+      } catch {
+        // `onDown` was told; the next try follows.
+      }
+    }
+  }
+
+  /** Offers a service on the link there is. */
+  async establishService(service: OfferedService): Promise<void> {
+    await this.bound(service, (router) =>
+      router.boundAfter(
+        service,
+        this.negotiation.offer(service.node, service.options),
+        this.settings.timeoutMs,
+      ),
+    );
+  }
+
+  /** Subscribes on the link there is. */
+  async establishSubscription(subscription: Subscription<unknown>): Promise<void> {
+    const request = (router: FrameRouter) =>
+      router.boundAfter(
+        subscription,
+        this.negotiation.subscribe(subscription.node, subscription.askedWindowMs),
+        this.settings.timeoutMs,
+      );
+    subscription.applyGrant(await this.bound(subscription, request));
+  }
+
+  private async bound<R>(
+    target: { readonly node: string },
+    request: (router: FrameRouter) => Promise<R>,
+  ): Promise<R> {
+    const { current } = this;
+    if (current === undefined)
+      throw new StanzapackError("disconnected", `the link is gone, \`${target.node}\` has to wait`);
+    return request(current.router);
+  }
+
+  /** Everything again, as if for the first time. */
+  private async restore(): Promise<void> {
+    const tasks: (() => Promise<void>)[] = [
+      ...[...this.holdings.services.values()].map((service) => () => this.restoreService(service)),
+      ...[...this.holdings.subscriptions.values()].map(
+        (subscription) => () => this.restoreSubscription(subscription),
+      ),
+    ];
+    const next = tasks.values();
+    const worker = async (): Promise<void> => {
+      for (const task of next) await task();
+    };
+    await Promise.all(Array.from({ length: RESTORE_CONCURRENCY }, worker));
+  }
+
+  private async restoreService(service: OfferedService): Promise<void> {
+    try {
+      await this.establishService(service);
+    } catch (error) {
+      const failure = toStanzapackError(error, `offering \`${service.node}\` again`);
+      if (this.mayRetry(failure)) return;
+      this.holdings.services.delete(service.node);
+      service.finish(failure);
+    }
+  }
+
+  private async restoreSubscription(subscription: Subscription<unknown>): Promise<void> {
+    try {
+      await this.establishSubscription(subscription);
+    } catch (error) {
+      const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
+      if (failure.code === "no-such-service") {
+        subscription.interrupt("waiting");
+        void this.waitForService(subscription, this.link);
+      } else if (!this.mayRetry(failure)) this.endSubscription(subscription, failure);
+    }
+  }
+
+  /** A passing fault ends the link, so that everything is restored from the beginning. */
+  private mayRetry(failure: StanzapackError): boolean {
+    if (!failure.retryable && this.current !== undefined) return false;
+    this.link?.abandon(failure);
+    return true;
+  }
+
+  /** A service that its publisher has not offered again yet is waited for, as long as it takes. */
+  private async waitForService(subscription: Subscription<unknown>, link: Link | undefined): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      await sleep(backoffMs(RETRY, tries, Math.random()), this.signal);
+      if (this.signal.aborted || subscription.ended || this.link !== link) return;
+      try {
+        return await this.establishSubscription(subscription);
+      } catch (error) {
+        const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
+        if (failure.code !== "no-such-service" && !failure.retryable)
+          return this.endSubscription(subscription, failure);
+      }
+    }
+  }
+
+  private endSubscription(subscription: Subscription<unknown>, failure: StanzapackError): void {
+    this.holdings.subscriptions.delete(subscription.node);
+    subscription.finish(failure);
+  }
+}

@@ -1,0 +1,137 @@
+import {
+  createRawDeflate,
+  createRowCodec,
+  DEFAULT_LIMITS,
+  encodeUpdate,
+  type DataFrame,
+} from "@stanzapack/wire";
+import { describe, expect, it, vi } from "vitest";
+import { Broker } from "./broker.js";
+import type { ClientLink } from "./client-link.js";
+import { configSchema } from "./config.js";
+import type { FanOut } from "./fan-out.js";
+import type { Service } from "./service.js";
+import { createStats } from "./stats.js";
+
+const NOW = 1_700_000_000_000;
+const limits = configSchema.parse({ component: { domain: "a.b", secret: "x" } }).limits;
+
+function setUp(): {
+  broker: Broker;
+  service: Service;
+  link: ClientLink;
+  publish: (from: number, to: number, values: unknown[], fields?: Partial<DataFrame>) => void;
+} {
+  const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+  const fanOut = {
+    book: vi.fn(),
+    forget: vi.fn(),
+    sendLast: vi.fn(),
+    forgetLink: vi.fn(),
+  } as unknown as FanOut;
+  const broker = new Broker(fanOut, codec, limits, createStats(), () => 7);
+  let alias = -1;
+  const link = {
+    bareJid: "alice@x",
+    jid: "alice@x/1",
+    services: new Map(),
+    subscriptions: new Map(),
+    sendFrame: vi.fn(),
+    takeAlias: () => ++alias,
+  } as unknown as ClientLink;
+  const outcome = broker.offer(
+    link,
+    "alice@x/t",
+    { kind: "value", access: "open", members: new Set(), title: "" },
+    NOW,
+  );
+  if (!("service" in outcome)) throw new Error("held");
+  const { service } = outcome;
+  return {
+    broker,
+    service,
+    link,
+    publish: (from, to, values, fields = {}) => {
+      const { form, payload } = codec.encode(values.map((value) => encodeUpdate(value, DEFAULT_LIMITS)));
+      broker.publish(
+        service,
+        { type: "data", alias: 0, form, epoch: 1, from, to, at: 0, spanMs: 0, payload, ...fields },
+        NOW,
+      );
+    },
+  };
+}
+
+describe("offsets of a service", () => {
+  it("follow the publisher's sequence: repeated rows are dropped, jumps and conflation keep their room", () => {
+    const { service, publish } = setUp();
+    publish(1, 3, [1, 2, 3]);
+    expect(service).toMatchObject({ offset: 3, sequence: 3 });
+    publish(2, 3, [2, 3]);
+    expect(service.offset).toBe(3);
+    publish(3, 5, [3, 4, 5]);
+    expect(service).toMatchObject({ offset: 5, sequence: 5 });
+    publish(6, 10, [10]);
+    expect(service).toMatchObject({ offset: 10, sequence: 10 });
+    publish(14, 14, [14]);
+    expect(service).toMatchObject({ offset: 14, sequence: 14 });
+  });
+
+  it("go on when the publisher begins anew", () => {
+    const { service, publish } = setUp();
+    publish(1, 2, [1, 2]);
+    publish(1, 1, [1], { epoch: 2 });
+    expect(service).toMatchObject({ offset: 3, sequence: 1, incarnation: 2 });
+  });
+
+  it("never leave the safe integers, whatever a publisher claims", () => {
+    const { service, publish } = setUp();
+    publish(1, Number.MAX_SAFE_INTEGER, [1]);
+    expect(() => publish(1, 1, [1], { epoch: 2 })).toThrow(expect.objectContaining({ code: "malformed" }));
+    expect(service.offset).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
+  it("refuse incarnation 0 and more rows than positions", () => {
+    const { publish } = setUp();
+    expect(() => publish(1, 1, [1], { epoch: 0 })).toThrow(expect.objectContaining({ code: "malformed" }));
+    expect(() => publish(1, 1, [1, 2])).toThrow(expect.objectContaining({ code: "malformed" }));
+  });
+
+  it("date the newest value by its age, and never before the base of `at`", () => {
+    const { service, publish } = setUp();
+    publish(1, 1, [1], { at: 5_000 });
+    expect(service.last?.at).toBe(NOW - 5_000);
+    publish(2, 2, [2], { at: Number.MAX_SAFE_INTEGER });
+    expect(service.last?.at).toBe(service.baseAt);
+  });
+});
+
+describe("quotas and ownership", () => {
+  it("bound the services of one owner", () => {
+    const { broker, link } = setUp();
+    const config = { kind: "value", access: "open", members: new Set<string>(), title: "" } as const;
+    for (let i = 1; i < limits.maxServicesPerOwner; i++) broker.offer(link, `alice@x/s${i}`, config, NOW);
+    expect(() => broker.offer(link, "alice@x/more", config, NOW)).toThrow(
+      expect.objectContaining({ code: "limit-exceeded", scope: "subscription" }),
+    );
+    broker.withdraw(broker.find("alice@x/s1"));
+    expect(broker.offer(link, "alice@x/more", config, NOW)).toMatchObject({ created: true });
+  });
+
+  it("give a service only to its owner, and tell who holds it", () => {
+    const { broker, link, service } = setUp();
+    expect(() => broker.own("alice@x/t", "bob@x")).toThrow(expect.objectContaining({ code: "forbidden" }));
+    expect(broker.own("alice@x/t", "alice@x")).toBe(service);
+    const other = { ...link, jid: "alice@x/2" } as unknown as ClientLink;
+    expect(broker.offer(other, "alice@x/t", service.config, NOW)).toEqual({ holder: link });
+  });
+
+  it("withdraw a service whose publisher has been gone too long", () => {
+    const { broker, link } = setUp();
+    broker.linkEnded(link, NOW);
+    broker.sweep(NOW + limits.serviceGraceSeconds * 1000);
+    expect(broker.services.size).toBe(1);
+    broker.sweep(NOW + limits.serviceGraceSeconds * 1000 + 1);
+    expect(broker.services.size).toBe(0);
+  });
+});
