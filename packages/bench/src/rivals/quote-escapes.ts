@@ -39,7 +39,8 @@ export class QuoteEscapes {
 export function shortestLength(element: Element): number {
   let length = 1 + element.name.length;
   // Between quotes that the value does not hold: ` key='value'`.
-  for (const [key, value] of Object.entries(element.attrs)) length += key.length + 4 + escapedLength(value);
+  const attributes: Record<string, string> = element.attrs;
+  for (const [key, value] of Object.entries(attributes)) length += key.length + 4 + escapedLength(value);
   if (element.children.length === 0) return length + 2;
   for (const child of childElements(element)) length += shortestLength(child);
   return length + escapedLength(ownText(element)) + element.name.length + 4;
