@@ -10,7 +10,11 @@ export default defineConfig({
       {
         resolve,
         ssr,
-        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "vectors/**/*.test.ts"], environment: "node" },
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "vectors/**/*.test.ts"],
+          environment: "node",
+        },
       },
       {
         resolve,

@@ -5,6 +5,7 @@ import {
   encodeFrame,
   PROTOCOL_VERSION,
   type Frame,
+  type HelloFrame,
 } from "@stanzapack/wire";
 import {
   createInBandBytestreams,
@@ -31,7 +32,7 @@ export interface RawLink {
   subscribe(node: string, options?: Record<string, string | string[]>): Promise<Element>;
 }
 
-export const HELLO: Frame = {
+export const HELLO: HelloFrame = {
   type: "hello",
   version: PROTOCOL_VERSION,
   maxBlockBytes: 65_535,

@@ -1,4 +1,4 @@
-import { Client, connect, type ConnectOptions } from "@stanzapack/client";
+import { type Client, connect, type ConnectOptions } from "@stanzapack/client";
 import {
   configSchema,
   createComponent,

@@ -24,6 +24,7 @@ function setUp(): {
 } {
   const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   const fanOut = {
+    flushAll: vi.fn(),
     book: vi.fn(),
     forget: vi.fn(),
     sendLast: vi.fn(),

@@ -136,7 +136,13 @@ export function createInBandBytestreams(
       // The sid lets the sender know which of its streams is meant: message mode has no ids.
       const data = stanza.getChild("data", NS.IBB);
       if (data !== undefined)
-        reply.append(xml("data", { xmlns: NS.IBB, sid: data.attrs["sid"], seq: data.attrs["seq"] }));
+        reply.append(
+          xml("data", {
+            xmlns: NS.IBB,
+            sid: data.attrs["sid"] as string | undefined,
+            seq: data.attrs["seq"] as string | undefined,
+          }),
+        );
       reply.append(formatStanzaError(error));
     }
     connection.sendElement(reply);

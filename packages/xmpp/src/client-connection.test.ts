@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import net from "node:net";
+import type net from "node:net";
 import tls from "node:tls";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createClientConnection } from "./client-connection.js";

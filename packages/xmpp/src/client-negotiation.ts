@@ -122,7 +122,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
   stream.route = (element) => {
     if (element.is("error", NS.STREAM)) return stream.fail(parseStreamError(element, "protocol"));
     if (element.is("features", NS.STREAM)) return onFeatures(element);
-    switch (element.getNS()) {
+    switch (element.getNS() ?? "") {
       case NS.TLS:
         if (stream.stage === "tls" || stream.socket.secure) return;
         if (element.name !== "proceed") {

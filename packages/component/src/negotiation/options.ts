@@ -1,4 +1,4 @@
-import { MAX_WINDOW_MS, SERVICE_KINDS, StanzapackError, type ServiceKind } from "@stanzapack/wire";
+import { MAX_WINDOW_MS, SERVICE_KINDS, StanzapackError } from "@stanzapack/wire";
 import { jid, NS, type DataForm } from "@stanzapack/xmpp";
 import type { ServiceConfig } from "../service.js";
 
@@ -68,7 +68,7 @@ export function readServiceConfig(
   if (members !== undefined && members.length > maxMembers)
     throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
   return {
-    kind: kind as ServiceKind,
+    kind: kind,
     access,
     members:
       members === undefined ? base.members : new Set(members.filter((text) => text !== "").map(bareJid)),
