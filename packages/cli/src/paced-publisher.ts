@@ -7,6 +7,8 @@ const MAX_ROWS = 4_000;
 /** In bytes of JSON, of which the packed form is at most 2¼ times as long (`0.1,`: 4 and 9). */
 const MAX_JSON_BYTES = 110_000;
 const POLL_MS = 5;
+/** What waits when we are told to end has so long to leave, in ms. */
+const GRACE_MS = 2_000;
 
 /** Publishes no faster than the service can send, so that a pipe is slowed down instead of thinned out. */
 export class PacedPublisher {
@@ -16,6 +18,7 @@ export class PacedPublisher {
   constructor(
     private readonly service: OfferedService,
     private readonly asText: boolean,
+    private readonly signal: AbortSignal,
   ) {}
 
   /** Text as a value: JSON where it is that. Throws `too-large`, `unencodable`. */
@@ -29,9 +32,13 @@ export class PacedPublisher {
     this.bytes += bytes;
   }
 
-  /** Resolves when nothing waits any more: it left, nobody wants it, or the service has ended. */
+  /** Resolves when nothing waits any more: it left, nobody wants it, the service has ended; or the grace is over. */
   async sent(): Promise<void> {
-    while (this.service.pending && !this.service.ended) await sleep(POLL_MS);
+    let deadline = Infinity;
+    while (this.service.pending && !this.service.ended && performance.now() < deadline) {
+      if (this.signal.aborted) deadline = Math.min(deadline, performance.now() + GRACE_MS);
+      await sleep(POLL_MS);
+    }
     this.rows = this.bytes = 0;
   }
 }

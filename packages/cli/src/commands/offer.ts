@@ -1,4 +1,5 @@
 import type { OfferedService, OfferOptions } from "@stanzapack/client";
+import { StanzapackError } from "@stanzapack/wire";
 import { type Command, Option } from "commander";
 import { runEvery } from "../command-source.js";
 import { addConnectionOptions, withClient, type ConnectionOptions } from "../connection-options.js";
@@ -104,7 +105,7 @@ async function publish(
   tell(`offering ${service.node}`);
   tellDemand(service);
   service.on("demand", () => tellDemand(service));
-  const publisher = new PacedPublisher(service, options.text === true);
+  const publisher = new PacedPublisher(service, options.text === true, ending.signal);
   const source = async (): Promise<void> => {
     if (options.every === undefined) {
       await readLines(process.stdin, publisher, ending.signal);
@@ -116,7 +117,16 @@ async function publish(
     await Promise.race([source(), ended]);
   } finally {
     end();
+    await withdraw(service, signal);
+  }
+}
+
+async function withdraw(service: OfferedService, signal: AbortSignal): Promise<void> {
+  try {
     await service.stop();
+  } catch (error) {
+    if (!signal.aborted || !(error instanceof StanzapackError && error.retryable)) throw error;
+    tell(`not withdrawn, it stays as offline for a while: ${error.text}`);
   }
 }
 

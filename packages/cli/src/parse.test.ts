@@ -1,0 +1,77 @@
+import { InvalidArgumentError } from "commander";
+import { describe, expect, test } from "vitest";
+import {
+  collectNodes,
+  parseBareJid,
+  parseCount,
+  parseDuration,
+  parseInterval,
+  parseServiceName,
+  parseWindow,
+} from "./parse.js";
+
+describe("durations", () => {
+  test.each([
+    ["0", 0],
+    ["0ms", 0],
+    ["1ms", 1],
+    ["100ms", 100],
+    ["1s", 1_000],
+    ["0.5s", 500],
+    ["1.2345s", 1_235],
+    ["2m", 120_000],
+    ["1h", 3_600_000],
+  ])("%s is %d ms", (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+  test.each([
+    "",
+    "1",
+    "100",
+    "-1s",
+    "+1s",
+    "1 s",
+    "1S",
+    "s",
+    "1.s",
+    ".5s",
+    "1e3ms",
+    "1d",
+    "Infinitys",
+    "600h",
+    "0x1s",
+  ])("%j is refused", (text) => {
+    expect(() => parseDuration(text)).toThrow(InvalidArgumentError);
+  });
+  test("an interval is above 0, a window at most a day", () => {
+    expect(() => parseInterval("0")).toThrow("above 0");
+    expect(() => parseInterval("0.1ms")).toThrow("above 0");
+    expect(parseInterval("1ms")).toBe(1);
+    expect(parseWindow("24h")).toBe(86_400_000);
+    expect(() => parseWindow("25h")).toThrow("a day");
+  });
+});
+
+test("counts are whole and above 0", () => {
+  expect(parseCount("1")).toBe(1);
+  expect(parseCount("1000000")).toBe(1_000_000);
+  for (const text of ["0", "-1", "1.5", "", "x", "1e3", "99999999999999999999"])
+    expect(() => parseCount(text), text).toThrow(InvalidArgumentError);
+});
+
+test("names, nodes and JIDs", () => {
+  expect(parseServiceName("temp-1.a_B")).toBe("temp-1.a_B");
+  for (const text of ["", "a/b", "a b", "x".repeat(65)])
+    expect(() => parseServiceName(text), text).toThrow(InvalidArgumentError);
+  const first = collectNodes("alice@example.org/temp", undefined);
+  expect(collectNodes("bob@example.org/temp", first)).toEqual([
+    "alice@example.org/temp",
+    "bob@example.org/temp",
+  ]);
+  expect(() => collectNodes("alice@example.org/temp", first)).toThrow("twice");
+  for (const text of ["temp", "alice@example.org", "alice@example.org/", "a@b/c/d"])
+    expect(() => collectNodes(text, undefined), text).toThrow(InvalidArgumentError);
+  expect(parseBareJid("alice@example.org")).toBe("alice@example.org");
+  for (const text of ["alice", "@example.org", "alice@", "alice@example.org/phone", "a b@c"])
+    expect(() => parseBareJid(text), text).toThrow(InvalidArgumentError);
+});

@@ -1,0 +1,115 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { runCli } from "./main.js";
+
+let stdout = "";
+let stderr = "";
+const folder = mkdtempSync(join(tmpdir(), "stanzapack-cli-"));
+const passwordFile = join(folder, "password");
+writeFileSync(passwordFile, "\n");
+const WHO = [
+  "--jid",
+  "bob@example.org",
+  "--password-file",
+  passwordFile,
+  "--component",
+  "streams.example.org",
+];
+
+beforeEach(() => {
+  stdout = stderr = "";
+  for (const name of ["JID", "PASSWORD_FILE", "COMPONENT", "URL", "CA"])
+    vi.stubEnv(`STANZAPACK_${name}`, undefined);
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => ((stdout += String(text)), true));
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => ((stderr += String(text)), true));
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const lastLine = (): string => stderr.trimEnd().split("\n").at(-1) ?? "";
+
+describe("wrong usage exits 2 and says what is wrong", () => {
+  test.each([
+    [[], "name a command"],
+    [["subscrbe"], "Did you mean subscribe?"],
+    [["bench"], "unknown command 'bench'"],
+    [["serve"], "'--config <file>' not specified"],
+    [["serve", "--config", "x", "--nope"], "unknown option '--nope'"],
+    [["sandbox", "--server", "openfire"], "Allowed choices are prosody, ejabberd"],
+    [["sandbox", "--users", "0"], "whole number above 0"],
+    [["offer"], "missing required argument 'name'"],
+    [["offer", "a/b", ...WHO], "1 to 64"],
+    [["offer", "a", "--kind", "log", ...WHO], "Allowed choices are value"],
+    [["offer", "a", "--access", "authorize", ...WHO], "Allowed choices are open, whitelist"],
+    [["offer", "a", "--member", "x@y", ...WHO], "--access whitelist"],
+    [["offer", "a", "--every", "1", ...WHO, "--", "date"], "like 100ms, 1s"],
+    [["offer", "a", "--every", "1s", ...WHO], "needs a command"],
+    [["offer", "a", ...WHO, "--", "date"], "goes with --every"],
+    [["offer", "a", "--every", "1s", "--keep", ...WHO, "--", "date"], "goes with stdin"],
+    [["subscribe", ...WHO], "missing required argument 'node'"],
+    [["subscribe", "temp", ...WHO], "user@domain/name"],
+    [["subscribe", "a@b/c", "--window", "100", ...WHO], "like 100ms, 1s"],
+    [["subscribe", "a@b/c", "--count", "0", ...WHO], "whole number above 0"],
+    [["subscribe", "a@b/c", "--since", "first", ...WHO], "unknown option '--since'"],
+    [["subscribe", "a@b/c"], "`--jid <jid>` is missing: give it, or set STANZAPACK_JID"],
+    [["services", ...WHO.slice(0, 2)], "set STANZAPACK_PASSWORD_FILE"],
+    [["services", ...WHO.slice(0, 4)], "set STANZAPACK_COMPONENT"],
+    [["services", "alice@example.org/phone", ...WHO], "user@domain"],
+  ])("%j", async (args, text) => {
+    expect(await runCli(args)).toBe(2);
+    expect(lastLine()).toMatch(/^stanzapack: usage: /);
+    expect(lastLine()).toContain(text);
+    expect(stdout).toBe("");
+  });
+});
+
+test("a connection that cannot be made exits 1 with its code", async () => {
+  expect(await runCli(["services", ...WHO])).toBe(1);
+  expect(lastLine()).toMatch(/^stanzapack: invalid-options: --password-file: .* is empty/);
+  expect(await runCli(["services", ...WHO, "--password-file", join(folder, "none")])).toBe(1);
+  expect(lastLine()).toMatch(/^stanzapack: invalid-options: --password-file: .* cannot be read \(ENOENT\)/);
+});
+
+test("the environment is asked where an option is missing, and the option wins", async () => {
+  vi.stubEnv("STANZAPACK_JID", "bob@example.org");
+  vi.stubEnv("STANZAPACK_PASSWORD_FILE", join(folder, "none"));
+  vi.stubEnv("STANZAPACK_COMPONENT", "");
+  expect(await runCli(["services"])).toBe(2);
+  expect(lastLine()).toContain("STANZAPACK_COMPONENT");
+  expect(await runCli(["services", "--component", "x.org", "--password-file", passwordFile])).toBe(1);
+  expect(lastLine()).toContain("is empty");
+});
+
+test("a config file's faults are named by line", async () => {
+  const file = join(folder, "stanzapack.yaml");
+  writeFileSync(file, "component:\n  domain: x.org\n  port: 99999\n  secret: s\n  hots: y\n");
+  expect(await runCli(["serve", "--config", file])).toBe(1);
+  expect(stderr).toContain(`${file}:3: component.port: `);
+  expect(stderr).toContain(`${file}:5: `);
+  expect(lastLine()).toMatch(/^stanzapack: invalid-options: 2 faults, named above/);
+  writeFileSync(file, "component:\n  domain: x.org\n  secret: s\n");
+  expect(await runCli(["serve", "--config", file, "--check"])).toBe(0);
+  expect(await runCli(["serve", "--config", join(folder, "none.yaml")])).toBe(1);
+  expect(lastLine()).toMatch(/^stanzapack: invalid-options: config file .*none\.yaml cannot be read/);
+});
+
+test("help goes to stdout, teaches by examples and names nothing of later versions", async () => {
+  expect(await runCli(["--help"])).toBe(0);
+  expect(stdout).toContain("stanzapack sandbox");
+  for (const command of ["sandbox", "serve", "offer", "subscribe", "services"]) {
+    stdout = "";
+    expect(await runCli([command, "--help"])).toBe(0);
+    const examples =
+      stdout.slice(stdout.indexOf("Examples:")).match(/\n {2}\$ stanzapack|\| stanzapack/g) ?? [];
+    expect(examples.length).toBeGreaterThanOrEqual(2);
+    expect(stdout).not.toMatch(/--since|--child|\blog\b.*\bmap\b/);
+  }
+  stdout = "";
+  expect(await runCli(["--version"])).toBe(0);
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
