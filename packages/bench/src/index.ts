@@ -1,1 +1,2 @@
 export { startDemoPublishers } from "./demo/publishers.js";
+export { runFanOut, type FanOutOptions, type FanOutRow } from "./fan-out/run.js";

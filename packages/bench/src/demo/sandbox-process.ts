@@ -24,6 +24,7 @@ export interface SandboxProcess {
   /** A second component that the server waits for: the rivals'. */
   readonly rival: { readonly domain: string; readonly secret: string };
   readonly accounts: readonly Account[];
+  readonly pids: { readonly server: number; readonly component: number };
   stop(): Promise<void>;
 }
 
@@ -35,6 +36,7 @@ interface SandboxLine {
   readonly component: { readonly domain: string; readonly secret: string };
   readonly streams: string;
   readonly accounts: readonly Account[];
+  readonly pids: { readonly server: number; readonly component: number };
 }
 
 export async function startSandboxProcess(
@@ -65,6 +67,7 @@ export async function startSandboxProcess(
       streams: line.streams,
       rival: line.component,
       accounts: line.accounts,
+      pids: line.pids,
       stop,
     };
   } catch (error) {

@@ -11,7 +11,15 @@ const REDRAW_MS = 500;
 /** How often plain lines come, in ms. */
 const LINES_MS = 5_000;
 /** What the table takes beside the newest value, in columns. */
-const OTHER_COLUMNS = 84;
+const OTHER_COLUMNS = 68;
+/** More of a value tells no more. */
+const MAX_NEWEST_COLUMNS = 60;
+
+const NO_RULERS = {
+  ...{ top: "", "top-mid": "", "top-left": "", "top-right": "" },
+  ...{ bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "" },
+  ...{ left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "" },
+};
 
 export interface Snapshot {
   readonly elapsedMs: number;
@@ -60,26 +68,29 @@ export function createLineScreen(write: (line: string) => void): Screen {
   };
 }
 
+/** Without rulers, so that it fits 80 columns. */
 function renderTable({ elapsedMs, rows, readings }: Snapshot, columns: number): string {
   const table = new Table({
-    head: ["service", "newest value", "window", "updates/s", "age ms", ...FORMS],
+    head: ["service", "newest value", "window", "per s", "age ms", ...FORMS],
     colAligns: ["left", "left", "right", "right", "right", ...FORMS.map(() => "right" as const)],
-    style: { head: [], border: [], compact: true },
+    chars: { ...NO_RULERS, middle: " " },
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
   });
+  const newestColumns = Math.max(12, Math.min(MAX_NEWEST_COLUMNS, columns - OTHER_COLUMNS));
   for (const { name, windowMs } of DEMO_SERVICES) {
     const reading = readings.get(name);
     table.push([
       name,
-      shorten(reading?.newest ?? "", Math.max(16, columns - OTHER_COLUMNS)),
-      `${windowMs} ms`,
+      shorten(reading?.newest ?? "", newestColumns).padEnd(newestColumns),
+      windowMs,
       reading?.perSecond.toFixed(1) ?? "",
       reading?.ageMs.toFixed(0) ?? "",
       ...perUpdate(rows, name),
     ]);
   }
-  table.push([{ colSpan: 5, content: "all" }, ...perUpdate(rows, "*")]);
+  table.push(["all", "", "", "", "", ...perUpdate(rows, "*")]);
   const seconds = Math.floor(elapsedMs / 1_000);
-  return `${table.toString()}\nbytes per update after ${seconds} s, each form on a connection of its own; Ctrl-C ends`;
+  return `${table.toString()}\n\nbytes per update after ${seconds} s, each form on its own connection; Ctrl-C ends`;
 }
 
 function renderLines({ elapsedMs, rows, readings }: Snapshot): string[] {
