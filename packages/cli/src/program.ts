@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { addBench } from "./commands/bench.js";
 import { addOffer } from "./commands/offer.js";
 import { addSandbox } from "./commands/sandbox.js";
 import { addServe } from "./commands/serve.js";
@@ -19,7 +20,7 @@ export function createProgram(): Command {
     // The one line that tells the failure is written where every other failure is.
     .configureOutput({ outputError: () => undefined })
     .addHelpText("after", FIVE_MINUTES);
-  for (const add of [addSandbox, addServe, addOffer, addSubscribe, addServices]) add(program);
+  for (const add of [addSandbox, addServe, addOffer, addSubscribe, addServices, addBench]) add(program);
   return program;
 }
 

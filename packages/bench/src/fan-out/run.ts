@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type Client } from "@stanzapack/client";
 import type { ServerKind } from "@stanzapack/sandbox";
@@ -54,6 +55,8 @@ export async function runFanOut(options: FanOutOptions): Promise<FanOutRow> {
     onProgress,
   } = options;
   const signal = options.signal ?? new AbortController().signal;
+  // Every subscriber's client listens to it.
+  setMaxListeners(0, signal);
   const accounts = Math.ceil(subscribers / RESOURCES);
   onProgress?.(`starting ${server} and the component …`);
   const sandbox = await startSandboxProcess(server, accounts + 1, signal);
