@@ -1,6 +1,8 @@
 import type { Client, RangeEvent, Subscription } from "@stanzapack/client";
 import { startTcpProxy, until, type TcpProxy } from "@stanzapack/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { xml } from "@stanzapack/xmpp";
+import { HELLO, openRawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
 /** Everyone is back within this of a fault's end, in ms. */
@@ -158,5 +160,45 @@ describe.each(SERVERS)("faults, behind %s", (server) => {
     again.stop();
     await until(() => seen.values.at(-1) === again.count, 5_000, "the newest value");
     expectNothingUntold(seen);
+  });
+});
+
+describe.each(SERVERS)("clients that go without a word, behind %s", (server) => {
+  let stack: Stack;
+  beforeAll(
+    async () => void (stack = await startStack(server, ["alice", "bob"], { limits: { unackedSeconds: 3 } })),
+  );
+  afterAll(() => stack.stop());
+
+  it("are cleaned up when their server says that they are gone", async () => {
+    const alice = await stack.connect("alice");
+    await alice.offer("gone");
+    const connection = await stack.raw("bob");
+    const link = await openRawLink(connection, stack.domain);
+    link.send(HELLO);
+    await link.subscribe("alice@localhost/gone");
+    connection.sendElement(xml("presence", { to: stack.domain }));
+    expect(stack.component.stats()).toMatchObject({ links: 2, subscriptions: 1 });
+    await connection.stop();
+    await until(() => stack.component.stats().links === 1, 10_000, "its link has ended");
+    expect(stack.component.stats()).toMatchObject({ subscriptions: 0, lanes: 0 });
+    await alice.close();
+  });
+
+  it("are cleaned up when they answer nothing, though their session hibernates", async () => {
+    const proxy = await startTcpProxy({ host: stack.sandbox.host, port: stack.sandbox.ports.c2s });
+    const alice = await stack.connect("alice");
+    const service = await alice.offer("hibernated");
+    const bob = await stack.connect("bob", { url: `xmpp://127.0.0.1:${proxy.port}` });
+    await bob.subscribe("alice@localhost/hibernated", { windowMs: 100 });
+    const counter = publishCounter((value) => service.publish(value), 100);
+    proxy.refuse = true;
+    proxy.cut();
+    await until(() => stack.component.stats().subscriptions === 0, 30_000, "the subscription has ended");
+    await until(() => service.demand.windowMs === null, 5_000, "the publisher hears that nobody listens");
+    counter.stop();
+    await bob.close();
+    await alice.close();
+    await proxy.close();
   });
 });

@@ -1,0 +1,89 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createComponent, parseConfig } from "@stanzapack/component";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startStack, type Stack } from "./support/stack.js";
+
+const root = new URL("..", import.meta.url);
+const read = (path: string): Promise<string> => readFile(new URL(path, root), "utf8");
+
+describe("examples", () => {
+  let stack: Stack;
+  let folder: string;
+  beforeAll(async () => {
+    stack = await startStack("prosody", ["alice", "bob"]);
+    folder = await mkdtemp(join(tmpdir(), "stanzapack-examples-"));
+  });
+  afterAll(async () => {
+    await stack.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  async function run(
+    example: string,
+    user: number,
+    ...args: string[]
+  ): Promise<{ child: ChildProcess; output: Promise<string> }> {
+    const { jid, password } = stack.sandbox.accounts[user] as { jid: string; password: string };
+    const passwordFile = join(folder, `password${user}`);
+    await writeFile(passwordFile, `${password}\n`);
+    const env = {
+      ...process.env,
+      STANZAPACK_JID: jid,
+      STANZAPACK_PASSWORD_FILE: passwordFile,
+      STANZAPACK_COMPONENT: stack.domain,
+      STANZAPACK_URL: stack.sandbox.url,
+      STANZAPACK_CA: stack.sandbox.caFile,
+    };
+    const child = spawn(process.execPath, [new URL(example, root).pathname, ...args], {
+      env,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const output = new Promise<string>((resolve) => {
+      let text = "";
+      child.stdout?.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      child.on("close", () => resolve(text));
+    });
+    return { child, output };
+  }
+
+  it("are the ones of the client's README, and do what it says", async () => {
+    const readme = await read("packages/client/README.md");
+    for (const example of ["publish", "subscribe"])
+      expect(readme).toContain(await read(`examples/node/${example}.mjs`));
+
+    const publisher = await run("examples/node/publish.mjs", 0);
+    const client = await stack.connect("bob");
+    while ((await client.listServices()).length === 0)
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    await client.close();
+    const subscriber = await run("examples/node/subscribe.mjs", 1, "alice@localhost/load");
+    const lines = (await subscriber.output).trim().split("\n");
+    expect(lines).toHaveLength(20);
+    for (const line of lines) expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \d+(\.\d+)?$/);
+    expect(subscriber.child.exitCode).toBe(0);
+    publisher.child.kill();
+    expect(await publisher.output).toContain("1 listen, in windows of 1000 ms");
+  });
+
+  it("of the component's README start a component", async () => {
+    const readme = await read("packages/component/README.md");
+    const text = /parseConfig\("([^"]+)"/.exec(readme)?.[1] as string;
+    const { domain, secret } = stack.sandbox.components[1] as { domain: string; secret: string };
+    const ours = text
+      .replace("streams.example.org", domain)
+      .replace("s3cret", secret)
+      .replace("5347", String(stack.sandbox.ports.component));
+    const { component, ...rest } = parseConfig(ours, "README");
+    const streams = createComponent({
+      ...rest,
+      log: { level: "silent" },
+      component: { ...component, secret: component.secret as string },
+    });
+    await streams.start();
+    expect(streams.stats()).toMatchObject({ links: 0, services: 0 });
+    await streams.stop();
+  });
+});
