@@ -82,10 +82,12 @@ async function untilReady(child: ChildProcess, signal: AbortSignal): Promise<voi
   try {
     await Promise.race([
       once(child, "message", { signal: limit }),
-      once(child, "exit", { signal: limit }).then(([code, killedBy]: unknown[]) => {
-        const how = killedBy === null ? `status ${String(code)}` : String(killedBy);
-        throw new StanzapackError("component-unavailable", `\`stanzapack serve\` ended with ${how}`);
-      }),
+      once(child, "exit", { signal: limit }).then(
+        ([code, killedBy]: [number | null, NodeJS.Signals | null]) => {
+          const how = killedBy ?? `status ${code}`;
+          throw new StanzapackError("component-unavailable", `\`stanzapack serve\` ended with ${how}`);
+        },
+      ),
     ]);
   } catch (error) {
     signal.throwIfAborted();

@@ -49,11 +49,11 @@ Examples:
 
 async function fanOut(options: FanOutOptions): Promise<void> {
   await interruptible(async ({ signal }) => {
-    const { runFanOut } = await loadBench("the benchmarks");
+    const benchmarks = await loadBench("the benchmarks");
     const rows: Readonly<Record<string, string | number | null>>[] = [];
     for (const server of options.server === undefined ? SERVERS : [options.server]) {
       rows.push(
-        await runFanOut({
+        await benchmarks.runFanOut({
           server,
           subscribers: options.subscribers,
           updatesPerSecond: options.rate,
