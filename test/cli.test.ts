@@ -1,0 +1,456 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { until as untilWithin } from "@stanzapack/testkit";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+
+const COMMAND = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
+/** Where shells find `stanzapack`, and their files. */
+const folder = mkdtempSync(join(tmpdir(), "stanzapack-cli-test-"));
+const running = new Set<ChildProcess>();
+
+beforeAll(() => {
+  mkdirSync(join(folder, "bin"));
+  symlinkSync(COMMAND, join(folder, "bin", "stanzapack"));
+});
+afterEach(async () => {
+  // With all that a shell started.
+  for (const { pid } of running) process.kill(-(pid as number), "SIGTERM");
+  await Promise.all([...running].map((child) => once(child, "close")));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function until(condition: () => boolean, what: string | (() => string), timeoutMs = 30_000): Promise<void> {
+  return untilWithin(condition, timeoutMs, "").catch(() => {
+    throw new Error(`not within ${timeoutMs} ms: ${typeof what === "string" ? what : what()}`);
+  });
+}
+
+interface Run {
+  readonly child: ChildProcess;
+  stdout: string;
+  stderr: string;
+  /** Complete lines of stdout so far. */
+  readonly rows: Row[];
+  /** Exit status. */
+  readonly ended: Promise<number | null>;
+}
+
+interface Row {
+  readonly node?: string;
+  readonly epoch?: number;
+  readonly offset?: number;
+  readonly at?: number;
+  readonly value?: unknown;
+  readonly event?: string;
+  readonly from?: number | null;
+  readonly to?: number | null;
+  readonly reason?: string;
+}
+
+/** Runs a command with stdin open: `run.child.stdin`. */
+function start(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Run {
+  const child = spawn(program, args, { env, stdio: "pipe", detached: true });
+  running.add(child);
+  const run: Run = {
+    child,
+    stdout: "",
+    stderr: "",
+    get rows() {
+      const complete = this.stdout.slice(0, this.stdout.lastIndexOf("\n") + 1);
+      return complete.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Row]));
+    },
+    ended: once(child, "close").then(([status]) => {
+      running.delete(child);
+      return status as number | null;
+    }),
+  };
+  child.stdout.on("data", (chunk: Buffer) => (run.stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (run.stderr += chunk.toString()));
+  child.stdin.on("error", () => undefined);
+  return run;
+}
+
+const stanzapack = (...args: string[]): Run => start(COMMAND, args);
+const valuesOf = (run: Run): unknown[] => run.rows.flatMap((row) => ("value" in row ? [row.value] : []));
+const lastLine = (run: Run): string => run.stderr.trimEnd().split("\n").at(-1) ?? "";
+
+interface Description {
+  readonly server: string;
+  readonly host: string;
+  readonly ports: { readonly c2s: number; readonly component: number; readonly http: number };
+  readonly websocketUrl: string;
+  readonly boshUrl: string;
+  readonly caFile: string;
+  readonly component: { readonly domain: string; readonly secret: string };
+  readonly streams: string;
+  readonly accounts: readonly { readonly jid: string; readonly password: string }[];
+  readonly pids: { readonly server: number; readonly component: number };
+  readonly configFile: string;
+}
+
+interface Sandbox extends Description {
+  readonly run: Run;
+  /** A shell that is this account; `set -o pipefail`. */
+  shell(user: string, script: string): Run;
+  /** Writes a line to its stdin and waits for the pids it prints. */
+  ask(line: string): Promise<Description["pids"]>;
+}
+
+async function startSandbox(...args: string[]): Promise<Sandbox> {
+  const run = stanzapack("sandbox", ...args);
+  running.delete(run.child); // ended by whoever started it
+  await until(
+    () => run.rows.length > 0 || run.child.exitCode !== null,
+    () => `a sandbox: ${run.stderr}`,
+    60_000,
+  );
+  const [description] = run.rows as unknown as [Description | undefined];
+  if (description === undefined) throw new Error(run.stderr);
+  const env = { ...process.env, PATH: `${join(folder, "bin")}:${process.env["PATH"] ?? ""}` };
+  return {
+    ...description,
+    run,
+    shell: (user, script) =>
+      start(
+        "bash",
+        ["-c", `set -o pipefail; cd ${folder}; . ${dirname(description.caFile)}/env/${user}; ${script}`],
+        env,
+      ),
+    async ask(line) {
+      const before = run.rows.length;
+      run.child.stdin?.write(`${line}\n`);
+      await until(
+        () => run.rows.length > before,
+        () => `${line}: ${run.stderr}`,
+        60_000,
+      );
+      return (run.rows.at(-1) as unknown as { pids: Description["pids"] }).pids;
+    },
+  };
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.charAt(stat.lastIndexOf(")") + 2) !== "Z";
+  } catch {
+    return false;
+  }
+}
+
+async function expectNothingLeft({ pids, caFile }: Description): Promise<void> {
+  await until(
+    () => !isRunning(pids.server) && !isRunning(pids.component) && !existsSync(dirname(caFile)),
+    "nothing left",
+    5_000,
+  );
+}
+
+/** Every offset between the first and the last of an epoch is a value or told of. */
+function expectNothingSilentlyMissing(run: Run): void {
+  let epoch: number | undefined;
+  let next = 0;
+  let covered: [number, number][] = [];
+  for (const row of run.rows) {
+    if (row.event === "lost" || row.event === "conflated")
+      covered.push([row.from as number, row.to as number]);
+    if (row.offset === undefined) continue;
+    if (row.epoch === epoch)
+      for (; next < row.offset; next++)
+        expect(
+          covered.some(([from, to]) => from <= next && next <= to),
+          `offset ${next}`,
+        ).toBe(true);
+    ({ epoch } = row);
+    next = row.offset + 1;
+    covered = [];
+  }
+}
+
+describe.each(["prosody", "ejabberd"])("on %s", (server) => {
+  let sandbox: Sandbox;
+  beforeAll(async () => {
+    sandbox = await startSandbox("--server", server, "--users", "3");
+  });
+  afterAll(async () => {
+    sandbox.run.child.kill("SIGTERM");
+    expect(await sandbox.run.ended, sandbox.run.stderr).toBe(0);
+    const pids = (sandbox.run.rows.at(-1) as unknown as Description).pids;
+    await expectNothingLeft({ ...sandbox, pids });
+  });
+
+  /** Offers by this script, and waits until it is there. */
+  async function offer(script: string, user = "user0"): Promise<Run> {
+    const run = sandbox.shell(user, script);
+    await until(
+      () => run.stderr.includes("offering ") || run.child.exitCode !== null,
+      () => `${script}: ${run.stderr}`,
+    );
+    if (run.child.exitCode !== null) throw new Error(run.stderr);
+    return run;
+  }
+  const hasSubscriber = (offered: Run) => () => /\d+ subscribers?, smallest window/.test(offered.stderr);
+
+  test("sandbox: one JSON line describes it", async () => {
+    const { run } = sandbox;
+    expect(run.stdout.trimEnd().split("\n")).toHaveLength(1);
+    expect(run.rows[0]).toEqual({
+      server,
+      host: "127.0.0.1",
+      ports: { c2s: expect.any(Number), component: expect.any(Number), http: expect.any(Number) },
+      websocketUrl: expect.stringMatching(/^ws:\/\/127\.0\.0\.1:\d+\//),
+      boshUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\//),
+      caFile: expect.stringMatching(/^\//),
+      component: { domain: "basic.localhost", secret: expect.any(String) },
+      streams: "streams.localhost",
+      accounts: ["user0", "user1", "user2"].map((user) => ({
+        ...{ jid: `${user}@localhost`, password: expect.any(String) as string },
+      })),
+      pids: { server: expect.any(Number), component: expect.any(Number) },
+      configFile: expect.stringMatching(/^\//),
+    });
+    expect(isRunning(sandbox.pids.server) && isRunning(sandbox.pids.component)).toBe(true);
+    // The end of its input is not the end of it: most have none to give.
+    const other = start("sh", ["-c", `exec ${COMMAND} sandbox --users 1 < /dev/null`]);
+    await until(() => other.rows.length > 0, "a second sandbox", 60_000);
+    other.child.kill("SIGINT");
+    expect(await other.ended).toBe(0);
+    await expectNothingLeft(other.rows[0] as unknown as Description);
+  });
+
+  test("printf | offer, subscribe: every value arrives, then the end with exit 1", async () => {
+    const go = join(folder, `go-${server}`);
+    const offered = await offer(
+      `(until [ -e ${go} ]; do sleep .05; done; printf '%s\\n' 1 2.5 '{"c":[true,null]}' plain '"s"' '' 3) | stanzapack offer three`,
+    );
+    const subscribed = sandbox.shell("user1", "stanzapack subscribe user0@localhost/three");
+    await until(hasSubscriber(offered), "demand");
+    writeFileSync(go, "");
+    expect(await offered.ended, offered.stderr).toBe(0);
+    expect(await subscribed.ended).toBe(1);
+    expect(subscribed.rows.filter((row) => "value" in row)).toEqual(
+      [1, 2.5, { c: [true, null] }, "plain", "s", 3].map((value, index) => ({
+        ...{ node: "user0@localhost/three", epoch: expect.any(Number) as number },
+        ...{ offset: index + 1, at: expect.any(Number) as number, value },
+      })),
+    );
+    expect(Math.abs((subscribed.rows[0]?.at ?? 0) - Date.now())).toBeLessThan(60_000);
+    expect(lastLine(subscribed)).toMatch(/^stanzapack: withdrawn: `user0@localhost\/three` was withdrawn/);
+    expect(offered.stderr).toContain("nobody listens: nothing is sent");
+    expect(offered.stdout).toBe("");
+  });
+
+  test("seq | offer: the pipe is slowed down, what is left out is told, the last value comes", async () => {
+    const go = join(folder, `seq-${server}`);
+    const offered = await offer(
+      `(until [ -e ${go} ]; do sleep .05; done; seq 20000) | stanzapack offer seq --text`,
+    );
+    const subscribed = sandbox.shell(
+      "user1",
+      "stanzapack subscribe user0@localhost/seq --window 100ms | cat",
+    );
+    await until(hasSubscriber(offered), "demand");
+    writeFileSync(go, "");
+    expect(await offered.ended, offered.stderr).toBe(0);
+    expect(await subscribed.ended).toBe(1);
+    expect(subscribed.rows.at(-1)).toMatchObject({ offset: 20_000, value: "20000" });
+    expectNothingSilentlyMissing(subscribed);
+  });
+
+  test("offer --every -- COMMAND; --count, head and signals end subscribe with exit 0", async () => {
+    const offered = await offer("exec stanzapack offer clock --every 100ms --title 'the time' -- date +%s%N");
+    const node = "user0@localhost/clock";
+    const counted = sandbox.shell("user1", `stanzapack subscribe ${node} --count 3 --window 200ms`);
+    expect(await counted.ended, counted.stderr).toBe(0);
+    expect(valuesOf(counted)).toHaveLength(3);
+    expect(counted.stderr).toBe("");
+
+    const headed = sandbox.shell("user1", `stanzapack subscribe ${node} | head -n 3`);
+    expect(await headed.ended, headed.stderr).toBe(0);
+    expect(valuesOf(headed)).toHaveLength(3);
+    expect(headed.stderr).toBe("");
+
+    const interrupted = sandbox.shell("user2", `exec stanzapack subscribe ${node}`);
+    await until(() => valuesOf(interrupted).length > 0, "a value");
+    const listed = sandbox.shell("user1", "stanzapack services user0@localhost --json");
+    expect(await listed.ended, listed.stderr).toBe(0);
+    expect(JSON.parse(listed.stdout)).toEqual([
+      { node, kind: "value", access: "open", windowMs: 0, online: true },
+    ]);
+    const shown = sandbox.shell("user1", "stanzapack services");
+    expect(await shown.ended).toBe(0);
+    expect(shown.stdout).toMatch(/user0@localhost\/clock.*0 ms.*online.*the time/);
+    interrupted.child.kill("SIGINT");
+    expect(await interrupted.ended, interrupted.stderr).toBe(0);
+
+    offered.child.kill("SIGTERM");
+    expect(await offered.ended, offered.stderr).toBe(0);
+    const gone = sandbox.shell("user1", "stanzapack services --json");
+    expect(await gone.ended).toBe(0);
+    expect(gone.stdout).toBe("[]\n");
+  });
+
+  test("a command that fails publishes nothing; one that is not there is wrong usage", async () => {
+    const failing = await offer("exec stanzapack offer failing --every 100ms -- sh -c 'echo 1; exit 3'");
+    await until(
+      () => failing.stderr.includes("`sh` ended with status 3: nothing is published"),
+      () => failing.stderr,
+    );
+    failing.child.kill("SIGINT");
+    expect(await failing.ended).toBe(0);
+    const missing = sandbox.shell("user0", "stanzapack offer missing --every 1s -- no-such-command");
+    expect(await missing.ended).toBe(2);
+    expect(lastLine(missing)).toBe("stanzapack: usage: `no-such-command` cannot be run: ENOENT");
+  });
+
+  test("offer --keep serves the last value until SIGINT, which withdraws it", async () => {
+    const offered = await offer("exec stanzapack offer kept --keep < <(printf '1\\n2\\n')");
+    const one = sandbox.shell("user1", "stanzapack subscribe user0@localhost/kept --count 1");
+    expect(await one.ended).toBe(0);
+    expect(valuesOf(one)).toEqual([2]);
+    const subscribed = sandbox.shell("user1", "stanzapack subscribe user0@localhost/kept");
+    await until(() => valuesOf(subscribed).length === 1, "the last value");
+    offered.child.kill("SIGINT");
+    expect(await offered.ended, offered.stderr).toBe(0);
+    expect(await subscribed.ended).toBe(1);
+    expect(lastLine(subscribed)).toMatch(/^stanzapack: withdrawn: /);
+  });
+
+  test("whitelist: members may, others are refused", async () => {
+    const offered = await offer(
+      "exec stanzapack offer secret --access whitelist --member user1@localhost --every 100ms -- echo 1",
+    );
+    const member = sandbox.shell("user1", "stanzapack subscribe user0@localhost/secret --count 1");
+    const other = sandbox.shell("user2", "stanzapack subscribe user0@localhost/secret --count 1");
+    expect(await member.ended, member.stderr).toBe(0);
+    expect(await other.ended).toBe(1);
+    expect(lastLine(other)).toMatch(/^stanzapack: not-allowed: /);
+    offered.child.kill("SIGTERM");
+    expect(await offered.ended).toBe(0);
+  });
+
+  test("failures end with their code", async () => {
+    const cases = [
+      ["stanzapack subscribe user0@localhost/none", "no-such-service"],
+      ["stanzapack services --component nowhere.localhost", "component-unavailable"],
+      [`echo wrong > wrong; stanzapack services --password-file wrong`, "auth-failed"],
+      ["stanzapack services --url xmpp://127.0.0.1:9", "unreachable"],
+    ] as const;
+    for (const [script, code] of cases) {
+      const run = sandbox.shell("user1", script);
+      expect(await run.ended, run.stderr).toBe(1);
+      expect(lastLine(run)).toMatch(new RegExp(`^stanzapack: ${code}: `));
+      expect(run.stdout).toBe("");
+    }
+  });
+
+  test("serve: logs JSON to stderr, SIGTERM ends it with 0, a refused secret with 1", async () => {
+    const config = (secret: string): string => {
+      const file = join(folder, `${server}.yaml`);
+      const { domain } = sandbox.component;
+      writeFileSync(
+        file,
+        `component: { domain: ${domain}, port: ${sandbox.ports.component}, secretFile: ${server}.secret }\n`,
+      );
+      writeFileSync(join(folder, `${server}.secret`), `${secret}\n`, { mode: 0o600 });
+      return file;
+    };
+    const served = stanzapack("serve", "--config", config(sandbox.component.secret));
+    await until(
+      () => served.stderr.includes('"online"'),
+      () => served.stderr,
+    );
+    const listed = sandbox.shell(
+      "user1",
+      `stanzapack services --component ${sandbox.component.domain} --json`,
+    );
+    expect(await listed.ended, listed.stderr).toBe(0);
+    expect(listed.stdout).toBe("[]\n");
+    served.child.kill("SIGTERM");
+    expect(await served.ended).toBe(0);
+    expect(served.stdout).toBe("");
+    for (const line of served.stderr.trimEnd().split("\n")) expect(JSON.parse(line)).toHaveProperty("level");
+
+    const refused = stanzapack("serve", "--config", config("wrong"));
+    expect(await refused.ended).toBe(1);
+    expect(lastLine(refused)).toMatch(/^stanzapack: auth-failed: .*refused the secret of basic\.localhost/);
+  });
+
+  test("restarts and crashes of component and server: values come again, what was missed is told", async () => {
+    const offered = await offer("exec stanzapack offer steady --every 100ms -- date +%s%N");
+    const subscribed = sandbox.shell("user1", "exec stanzapack subscribe user0@localhost/steady");
+    await until(() => valuesOf(subscribed).length >= 3, "values");
+    let pids = sandbox.pids;
+    for (const request of ["restart component", "restart server", "kill component", "crash server"]) {
+      const before = subscribed.rows.length;
+      const next = await sandbox.ask(request);
+      const restarted = request.endsWith("server") ? "server" : "component";
+      expect(next[restarted], request).not.toBe(pids[restarted]);
+      expect(isRunning(pids[restarted])).toBe(false);
+      expect(isRunning(next.server) && isRunning(next.component)).toBe(true);
+      pids = next;
+      const askedAt = Date.now();
+      await until(
+        () => subscribed.rows.slice(before).some(({ at }) => at !== undefined && at > askedAt),
+        () => `${request}: ${subscribed.stderr}`,
+      );
+      if (restarted === "component")
+        expect(subscribed.rows.slice(before)).toContainEqual({
+          ...{ node: "user0@localhost/steady", event: "reset" },
+          ...{ from: expect.any(Number) as number, to: expect.any(Number) as number, reason: "epoch" },
+        });
+      expect(subscribed.rows.slice(before)).toContainEqual({
+        ...{ node: "user0@localhost/steady", event: "status", from: null, to: null, reason: "online" },
+      });
+    }
+    subscribed.child.kill("SIGTERM");
+    expect(await subscribed.ended, subscribed.stderr).toBe(0);
+    expectNothingSilentlyMissing(subscribed);
+    offered.child.kill("SIGTERM");
+    expect(await offered.ended, offered.stderr).toBe(0);
+  });
+
+  test("a sandbox that is killed leaves nothing behind", async () => {
+    const killed = await startSandbox("--server", server, "--users", "1");
+    killed.run.child.kill("SIGKILL");
+    await killed.run.ended;
+    await expectNothingLeft(killed);
+  });
+});
+
+test("sandbox --demo: the last account publishes", async () => {
+  const sandbox = await startSandbox("--users", "2", "--demo");
+  onTestFinished(async () => {
+    sandbox.run.child.kill("SIGTERM");
+    expect(await sandbox.run.ended, sandbox.run.stderr).toBe(0);
+    await expectNothingLeft(sandbox);
+  });
+  const listed = sandbox.shell("user0", "stanzapack services --json");
+  expect(await listed.ended, listed.stderr).toBe(0);
+  const rows = JSON.parse(listed.stdout) as Row[];
+  expect(rows.length).toBeGreaterThan(0);
+  for (const { node } of rows) expect(node).toMatch(/^user1@localhost\//);
+  const [first] = rows;
+  const subscribed = sandbox.shell("user0", `stanzapack subscribe ${first?.node ?? ""} --count 2`);
+  expect(await subscribed.ended, subscribed.stderr).toBe(0);
+});
+
+test("a sandbox that cannot start says why", async () => {
+  // Neither server, nor anything else, is on this path.
+  const run = start(process.execPath, [COMMAND, "sandbox"], { PATH: folder });
+  expect(await run.ended).toBe(1);
+  expect(lastLine(run)).toMatch(/^stanzapack: [a-z-]+: /);
+  expect(run.stdout).toBe("");
+});
