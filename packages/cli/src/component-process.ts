@@ -83,8 +83,8 @@ async function untilReady(child: ChildProcess, signal: AbortSignal): Promise<voi
     await Promise.race([
       once(child, "message", { signal: limit }),
       once(child, "exit", { signal: limit }).then(
-        ([code, killedBy]: [number | null, NodeJS.Signals | null]) => {
-          const how = killedBy ?? `status ${code}`;
+        ([code, killedBy]: (number | string | null)[]) => {
+          const how = killedBy ?? `status ${String(code)}`;
           throw new StanzapackError("component-unavailable", `\`stanzapack serve\` ended with ${how}`);
         },
       ),
