@@ -82,12 +82,10 @@ async function untilReady(child: ChildProcess, signal: AbortSignal): Promise<voi
   try {
     await Promise.race([
       once(child, "message", { signal: limit }),
-      once(child, "exit", { signal: limit }).then(
-        ([code, killedBy]: (number | string | null)[]) => {
-          const how = killedBy ?? `status ${String(code)}`;
-          throw new StanzapackError("component-unavailable", `\`stanzapack serve\` ended with ${how}`);
-        },
-      ),
+      once(child, "exit", { signal: limit }).then(([code, killedBy]: (number | string | null)[]) => {
+        const how = killedBy ?? `status ${String(code)}`;
+        throw new StanzapackError("component-unavailable", `\`stanzapack serve\` ended with ${how}`);
+      }),
     ]);
   } catch (error) {
     signal.throwIfAborted();

@@ -94,9 +94,10 @@ async function sandboxCommand(options: SandboxCommandOptions): Promise<void> {
 
 function firstSteps({ accounts }: Sandbox, envFolder: string): string {
   const [publisher = "", subscriber = publisher] = accounts.map(({ jid }) => jid.slice(0, jid.indexOf("@")));
+  const stanzapack = process.env["npm_command"] === "exec" ? "npx stanzapack" : "stanzapack";
   return `ready; try, in two other terminals:
-  . ${envFolder}/${publisher}; stanzapack offer clock --every 1s -- date +%T
-  . ${envFolder}/${subscriber}; stanzapack subscribe ${accounts[0]?.jid ?? ""}/clock
+  . ${envFolder}/${publisher}; ${stanzapack} offer clock --every 1s -- date +%T
+  . ${envFolder}/${subscriber}; ${stanzapack} subscribe ${accounts[0]?.jid ?? ""}/clock
 Ctrl-C ends everything.`;
 }
 
