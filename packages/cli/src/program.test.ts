@@ -37,7 +37,7 @@ describe("wrong usage exits 2 and says what is wrong", () => {
   test.each([
     [[], "name a command"],
     [["subscrbe"], "Did you mean subscribe?"],
-    [["bench"], "unknown command 'bench'"],
+    [["doctor"], "unknown command 'doctor'"],
     [["serve"], "'--config <file>' not specified"],
     [["serve", "--config", "x", "--nope"], "unknown option '--nope'"],
     [["sandbox", "--server", "openfire"], "Allowed choices are prosody, ejabberd"],
