@@ -21,6 +21,8 @@ export default defineConfig({
         ssr,
         test: {
           name: "e2e",
+          // After the unit tests, which are quicker to tell what is wrong.
+          sequence: { groupOrder: 1 },
           include: ["test/**/*.test.ts"],
           environment: "node",
           testTimeout: 120_000,

@@ -179,6 +179,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const incarnation = crypto.getRandomValues(new Uint32Array(1))[0] as number;
     const host = {
       book: (s: OfferedService, dueAt: number) => this.publishing.book(s, dueAt),
+      flush: (s: OfferedService) => this.publishing.flushNow(s),
       configure: (s: OfferedService, changed: OfferOptions) => this.negotiation.configure(s.node, changed),
       withdraw: (s: OfferedService) => this.withdraw(s),
     };

@@ -29,6 +29,8 @@ export interface OfferedServiceEvents {
 export interface ServiceHost {
   /** The service has something to send at `dueAt`, in ms since 1970. */
   book(service: OfferedService, dueAt: number): void;
+  /** Sends what waits, if the link can take it. */
+  flush(service: OfferedService): void;
   configure(service: OfferedService, options: OfferOptions): Promise<void>;
   withdraw(service: OfferedService): Promise<void>;
 }
@@ -96,9 +98,10 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     this.options = { ...this.options, ...options };
   }
 
-  /** Withdraws it: its subscriptions end. Idempotent. */
+  /** Sends what waits and withdraws it: its subscriptions end. Idempotent. */
   async stop(): Promise<void> {
     if (this.finished) return;
+    this.host.flush(this);
     this.finish(undefined);
     await this.host.withdraw(this);
   }

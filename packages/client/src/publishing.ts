@@ -18,6 +18,10 @@ export class Publishing {
     this.held.delete(service);
   }
 
+  flushNow(service: OfferedService): void {
+    if (service.pending && this.link()?.maySendData === true) this.send([service]);
+  }
+
   /** Acknowledgements came, or the socket drained. */
   release(): void {
     if (this.held.size === 0 || this.link()?.maySendData !== true) return;
