@@ -106,8 +106,8 @@ describe.each(SERVERS)("faults, behind %s", (server) => {
   it("server restarted", async () => {
     const { counter, seen } = await flowing("server");
     await stack.sandbox.restart();
+    // What was on its way may be lost, and is told then; a clean stop may also have delivered all of it.
     await backAtNewest(counter, seen);
-    expect(seen.told.length).toBeGreaterThan(0);
   });
 
   it("component restarted: offsets begin anew, and the application is told", async () => {
