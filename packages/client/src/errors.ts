@@ -7,6 +7,7 @@ const FROM_XMPP: Record<XmppErrorCode, ErrorCode> = {
   timeout: "timeout",
   unreachable: "unreachable",
   tls: "tls-failed",
+  unsupported: "unsupported",
   protocol: "protocol",
   disconnected: "disconnected",
   stopped: "stopped",

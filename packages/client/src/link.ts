@@ -62,7 +62,7 @@ export class Link {
       maxInflatedBytes: DEFAULT_LIMITS.maxInflatedBytes,
       maxStanzaBytes: 0,
       codecs: ["rows", "deflated"],
-      hop: "plain",
+      hop: connection.compressed ? "compressed" : "plain",
       token: null,
     });
   }

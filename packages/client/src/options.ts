@@ -11,6 +11,11 @@ export interface ConnectOptions {
   readonly url?: string;
   /** PEM of an authority to trust besides the system's. */
   readonly ca?: string;
+  /**
+   * Compresses the whole stream (XEP-0138). Default false: whoever sees its length and can put text of theirs into it may
+   * guess the rest; payloads are compressed anyway. `unsupported` where the server does not offer it.
+   */
+  readonly compress?: boolean;
   /** Every character of it travels in every stanza. Default: four random ones. */
   readonly resource?: string;
   /** Deadline for the connection and the link, in ms. Default 20,000. */
@@ -61,6 +66,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
       password: need("password"),
       ...(options.url === undefined ? {} : { url: options.url }),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(options.compress === undefined ? {} : { compress: options.compress }),
       ...(options.resource === undefined ? {} : { resource: options.resource }),
       timeouts: { onlineMs: timeoutMs },
     },

@@ -59,6 +59,7 @@ export function createClientConnection(options: ClientConnectionOptions): Connec
       negotiate(stream, {
         login: prepareLogin(entity, account.local, options.password),
         requireTls: options.requireTls ?? true,
+        compress: options.compress ?? false,
         tls,
         resource,
         jid: connection.jid,

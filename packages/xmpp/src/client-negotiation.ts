@@ -11,6 +11,7 @@ import { escapeText, xml, type Element } from "./xml.js";
 export interface NegotiationOptions {
   readonly login: Login;
   readonly requireTls: boolean;
+  readonly compress: boolean;
   readonly tls: TlsOptions;
   readonly resource: string;
   /** The full JID of the session to resume. */
@@ -22,8 +23,8 @@ export interface NegotiationOptions {
 const BIND_ID = "bind";
 
 /**
- * Takes a stream from its header to a bound or resumed session: STARTTLS, SASL, resumption, binding
- * (RFC 6120 §4.3, XEP-0198 §3 and §5). SASL is xmpp.js's; the rest is here because xmpp.js asks for no server
+ * Takes a stream from its header to a bound or resumed session: STARTTLS, SASL, compression, resumption, binding
+ * (RFC 6120 §4.3, XEP-0138, XEP-0198 §3 and §5). SASL is xmpp.js's; the rest is here because xmpp.js asks for no server
  * name, cannot take a certificate authority, and begins Stream Management with a queue without a bound.
  */
 export function negotiate(stream: Stream, options: NegotiationOptions): void {
@@ -42,6 +43,8 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
       stream.write(`<starttls xmlns='${NS.TLS}'/>`);
     } else if (!stream.socket.secure && options.requireTls) {
       stream.fail(new XmppError("tls", "the server offers no TLS, and TLS is required"));
+    } else if (authenticated && options.compress && !stream.socket.compressed) {
+      compress(element);
     } else if (authenticated) {
       resumeOrBind(element);
     } else if (mechanisms !== undefined) {
@@ -76,6 +79,29 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
     stream.discardInput();
     await stream.socket.startTls(options.tls);
     stream.stage = "stream";
+    await stream.entity.restart();
+  };
+
+  /** XEP-0138 §7, XEP-0170: behind SASL, and before a session is bound or resumed. */
+  const compress = (element: Element): void => {
+    const methods = element.getChild("compression", NS.COMPRESS_FEATURE)?.getChildren("method") ?? [];
+    if (!methods.some((method) => method.text() === "zlib")) {
+      stream.fail(new XmppError("unsupported", "the server does not offer stream compression (zlib)"));
+      return;
+    }
+    stream.write(`<compress xmlns='${NS.COMPRESS}'><method>zlib</method></compress>`);
+  };
+
+  const onCompress = async (element: Element): Promise<void> => {
+    if (!options.compress || stream.socket.compressed) return;
+    if (element.name !== "compressed") {
+      // XEP-0138 §3: no stream error, so the stream could go on; but without what was asked for.
+      stream.fail(new XmppError("unsupported", `the server refused stream compression: ${String(element)}`));
+      return;
+    }
+    // The stream so far is null and void.
+    stream.discardInput();
+    stream.socket.startCompression();
     await stream.entity.restart();
   };
 
@@ -136,6 +162,11 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
       case NS.SASL:
         if (element.name === "success") onSuccess(element);
         else stream.toXmppJs(element);
+        return;
+      case NS.COMPRESS:
+        onCompress(element).catch((error: unknown) => {
+          stream.fail(toXmppError(error, "stream"));
+        });
         return;
       case NS.SM:
         if (element.name === "resumed") onResumed(element);

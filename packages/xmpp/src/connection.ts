@@ -47,6 +47,8 @@ export interface Connection {
   readonly state: ConnectionState;
   /** False when the socket is backed up beyond its bound: wait for `drain`. */
   readonly writable: boolean;
+  /** Whether the stream that is up now is compressed (XEP-0138). */
+  readonly compressed: boolean;
   readonly meter: ByteMeter;
 
   /** Resolves when online the first time; rejects with `XmppError` when that is impossible before the deadline. */
@@ -83,6 +85,13 @@ export interface ClientConnectionOptions {
   readonly ca?: string;
   /** Refuses to log in without TLS. Default true. */
   readonly requireTls?: boolean;
+  /**
+   * Compresses the whole stream (XEP-0138, zlib); a server that does not offer it is an error, `unsupported`. Default
+   * false: XEP-0138 is obsolete, since whoever sees the encrypted stream's lengths and can put text of theirs into it
+   * may guess, piece by piece, what else is in it (the class of CRIME and BREACH). It is fine where nobody can do both:
+   * where no secrets travel, or all who send to this account may read what it reads.
+   */
+  readonly compress?: boolean;
   readonly timeouts?: Partial<ConnectionTimeouts>;
   readonly reconnect?: Partial<ReconnectPolicy>;
   readonly streamManagement?: Partial<StreamManagementPolicy>;

@@ -5,6 +5,7 @@ export type XmppErrorCode =
   | "timeout" // no answer before the deadline
   | "unreachable" // no connection could be made
   | "tls" // certificate refused, or TLS required and not offered
+  | "unsupported" // the server does not offer what was asked for: compression
   | "protocol" // the peer broke XML or the stream's rules
   | "disconnected" // the stream went away meanwhile
   | "stopped" // by our own `stop`

@@ -3,6 +3,7 @@ import net from "node:net";
 import { StringDecoder } from "node:string_decoder";
 import tls from "node:tls";
 import type { ByteCount, ByteSource } from "./byte-meter.js";
+import { createStreamCompression, type StreamCompression } from "./stream-compression.js";
 import { toXmppError } from "./stream-errors.js";
 
 export interface TlsOptions {
@@ -25,6 +26,10 @@ export class StreamSocket extends EventEmitter implements ByteSource {
   #current: net.Socket = this.#tcp;
   #decoder = new StringDecoder("utf8");
   #xmpp = { received: 0, sentBeforeTls: 0 };
+  #compression: StreamCompression | undefined;
+  /** What was written in this tick, to be compressed in one piece. */
+  #tick: { text: string; done: ((error?: Error | null) => void)[]; timer: NodeJS.Immediate } | undefined;
+  #ending = false;
   #destroyed = false;
 
   constructor() {
@@ -62,6 +67,20 @@ export class StreamSocket extends EventEmitter implements ByteSource {
     this.secure = true;
   }
 
+  get compressed(): boolean {
+    return this.#compression !== undefined;
+  }
+
+  /**
+   * From now on both directions are compressed (XEP-0138 §3). Never with compression in TLS, which no Node has. All that
+   * is written in one tick of the event loop leaves in one flush: each costs bytes, ten stanzas in one half of what they
+   * cost alone.
+   */
+  startCompression(): void {
+    this.#compression = createStreamCompression();
+    this.#decoder = new StringDecoder("utf8");
+  }
+
   #until(event: string, begin: () => void): Promise<void> {
     const socket = this.#current;
     return new Promise((resolve, reject) => {
@@ -89,9 +108,24 @@ export class StreamSocket extends EventEmitter implements ByteSource {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#xmpp.received += chunk.length;
-    const text = this.#decoder.write(chunk);
-    if (text !== "") this.emit("data", text);
+    if (this.#compression === undefined) {
+      this.#onText(chunk);
+      return;
+    }
+    try {
+      this.#compression.inflate(chunk, (slice) => {
+        this.#onText(slice);
+        // What comes behind a stanza that ended the stream is not worth inflating.
+        return !this.#ending;
+      });
+    } catch (error) {
+      if (!this.#ending) this.emit("error", error);
+    }
   };
+  #onText(bytes: Uint8Array): void {
+    const text = this.#decoder.write(bytes as Buffer);
+    if (text !== "") this.emit("data", text);
+  }
   readonly #onDrain = (): void => void this.emit("drain");
   readonly #onClose = (): void => void this.emit("close");
   readonly #onError = (error: Error): void => void this.emit("error", error);
@@ -113,12 +147,28 @@ export class StreamSocket extends EventEmitter implements ByteSource {
   }
 
   write(text: string, done?: (error?: Error | null) => void): boolean {
-    return this.#current.write(text, "utf8", done);
+    if (this.#compression === undefined) return this.#current.write(text, "utf8", done);
+    this.#tick ??= { text: "", done: [], timer: setImmediate(() => void this.#flush()) };
+    this.#tick.text += text;
+    if (done !== undefined) this.#tick.done.push(done);
+    return !this.#current.writableNeedDrain;
   }
 
-  /** Bytes that wait for the kernel. */
+  #flush(): void {
+    if (this.#tick === undefined || this.#compression === undefined) return;
+    const { text, done, timer } = this.#tick;
+    this.#tick = undefined;
+    clearImmediate(timer);
+    const room = this.#current.write(this.#compression.deflate(text), (error) => {
+      for (const tell of done) tell(error);
+    });
+    // What waited was the text; compressed it may have been small enough to leave nothing to drain.
+    if (room) this.emit("drain");
+  }
+
+  /** Bytes that wait for the kernel; of this tick's, as they are before compression. */
   get waitingBytes(): number {
-    return this.#current.writableLength;
+    return this.#current.writableLength + (this.#tick?.text.length ?? 0);
   }
 
   get received(): ByteCount {
@@ -134,11 +184,14 @@ export class StreamSocket extends EventEmitter implements ByteSource {
 
   /** xmpp.js calls it to hang up. */
   end(): void {
+    this.#flush();
     this.#current.end();
   }
 
   /** Hangs up once what was written has left, at the latest after so many ms: TLS loses what is written and cut off at once. */
   destroySoon(withinMs: number): Promise<void> {
+    this.#ending = true;
+    this.#flush();
     return new Promise((resolve) => {
       const finish = (): void => {
         clearTimeout(timer);
@@ -152,7 +205,9 @@ export class StreamSocket extends EventEmitter implements ByteSource {
 
   destroy(): void {
     if (this.#destroyed) return;
-    this.#destroyed = true;
+    this.#destroyed = this.#ending = true;
+    clearImmediate(this.#tick?.timer);
+    this.#tick = undefined;
     this.#current.destroy();
     this.#tcp.destroy();
   }

@@ -319,6 +319,9 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     get writable() {
       return hasRoom();
     },
+    get compressed() {
+      return stream?.socket.compressed === true;
+    },
     meter,
     start({ signal } = {}) {
       if (started !== undefined) return started;

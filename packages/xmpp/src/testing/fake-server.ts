@@ -5,6 +5,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import tls from "node:tls";
+import zlib from "node:zlib";
 
 /** One connection as the server sees it. */
 export interface FakePeer {
@@ -51,15 +52,19 @@ function createPeer(first: net.Socket): FakePeer {
     socket.on("error", () => undefined);
     socket.on("close", () => waiting?.());
     socket.on("data", (data) => {
-      peer.text += data.toString();
-      untaken += data.toString();
-      waiting?.();
+      receive(data.toString());
     });
   };
-  const peer: FakePeer & { listen: typeof listen } = {
+  const receive = (text: string): void => {
+    peer.text += text;
+    untaken += text;
+    waiting?.();
+  };
+  const peer: HiddenPeer = {
     socket: first,
     text: "",
     listen,
+    receive,
     write: (text) => void peer.socket.write(text),
     async take(pattern) {
       for (;;) {
@@ -77,6 +82,46 @@ function createPeer(first: net.Socket): FakePeer {
   return peer;
 }
 
+type HiddenPeer = FakePeer & {
+  readonly listen: (socket: net.Socket) => void;
+  readonly receive: (text: string) => void;
+};
+
+/** How a peer's stream was compressed. */
+export interface FakeCompression {
+  /** Length of each piece that came, compressed, in bytes. */
+  readonly pieces: number[];
+  /** Writes bytes as they are. */
+  writeRaw(bytes: Uint8Array): void;
+}
+
+/** Takes `<compress/>` and compresses from there on, with sync flushes as servers do. */
+export async function acceptCompression(peer: FakePeer, features: string): Promise<FakeCompression> {
+  await peer.take(/<compress [^>]*><method>zlib<\/method><\/compress>/);
+  peer.write("<compressed xmlns='http://jabber.org/protocol/compress'/>");
+  const { socket } = peer;
+  const pieces: number[] = [];
+  const inflate = zlib.createInflate();
+  const deflate = zlib.createDeflate();
+  socket.removeAllListeners("data");
+  socket.on("data", (data) => {
+    pieces.push(data.length);
+    inflate.write(data);
+  });
+  inflate.on("data", (data: Buffer) => {
+    (peer as HiddenPeer).receive(data.toString());
+  });
+  inflate.on("error", () => socket.destroy());
+  deflate.on("data", (data: Buffer) => socket.write(data));
+  peer.write = (text) => {
+    deflate.write(text);
+    deflate.flush(zlib.constants.Z_SYNC_FLUSH);
+  };
+  await peer.take(HEADER);
+  peer.write(clientHeader(features));
+  return { pieces, writeRaw: (bytes) => void socket.write(bytes) };
+}
+
 /** Turns the server's end to TLS; gives the server name the client asked for. */
 export async function upgrade(peer: FakePeer, { key, cert }: Certificate): Promise<string> {
   let serverName = "";
@@ -91,7 +136,7 @@ export async function upgrade(peer: FakePeer, { key, cert }: Certificate): Promi
     },
   });
   peer.socket = secure;
-  (peer as FakePeer & { listen: (socket: net.Socket) => void }).listen(secure);
+  (peer as HiddenPeer).listen(secure);
   await once(secure, "secure");
   return serverName;
 }
@@ -154,6 +199,8 @@ export interface ClientScript {
   readonly certificate: Certificate;
   /** Default: offered. */
   readonly streamManagement?: boolean;
+  /** Further features after the login. */
+  readonly features?: string;
   /** Default true: PLAIN is accepted. */
   readonly accept?: boolean;
 }
@@ -176,9 +223,14 @@ export async function acceptLogin(peer: FakePeer, script: ClientScript): Promise
   }
   peer.write(`<success ${sasl}/>`);
   await peer.take(HEADER);
-  const sm = script.streamManagement === false ? "" : "<sm xmlns='urn:xmpp:sm:3'/>";
-  peer.write(clientHeader(`<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>${sm}`));
+  peer.write(clientHeader(sessionFeatures(script)));
   return serverName;
+}
+
+/** What is offered once logged in. */
+export function sessionFeatures(script: ClientScript): string {
+  const sm = script.streamManagement === false ? "" : "<sm xmlns='urn:xmpp:sm:3'/>";
+  return `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>${sm}${script.features ?? ""}`;
 }
 
 /** Binds what the client asks for and enables Stream Management as session `smId`. */
