@@ -1,10 +1,11 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "./run-command.mjs";
 import { say, SetupError, step } from "./say.mjs";
 
 /**
- * What comes from the system's package manager. A row is installed when one of its `programs` is missing.
+ * What comes from the system's package manager. A row is installed when one of its `programs` or `files` is missing;
+ * a `*` in a file's path stands for any one folder (Debian's differ by processor).
  *
  * `server` rows are limited by `--servers`. `units` would start at the next boot: we only want the programs.
  */
@@ -12,9 +13,10 @@ const SYSTEM_PACKAGES = [
   {
     server: "prosody",
     programs: ["prosody", "openssl"],
-    packages: ["prosody", "openssl"],
+    files: ["/usr/lib/*/lua/5.4/zlib.so"],
+    packages: ["prosody", "lua-zlib", "openssl"],
     units: ["prosody"],
-    why: "Prosody, an XMPP server, and openssl for its certificates; run privately on 127.0.0.1",
+    why: "Prosody, an XMPP server, lua-zlib for its stream compression, and openssl for its certificates; run privately on 127.0.0.1",
   },
   {
     server: "ejabberd",
@@ -40,7 +42,8 @@ export const SERVERS = SYSTEM_PACKAGES.flatMap(({ server }) => server ?? []);
  */
 export async function ensureSystemPackages(servers) {
   const missing = SYSTEM_PACKAGES.filter(
-    ({ server, programs }) => (server === undefined || servers.includes(server)) && !programs.every(isThere),
+    ({ server, programs, files }) =>
+      (server === undefined || servers.includes(server)) && lacking({ programs, files }).length > 0,
   );
   if (missing.length === 0) return;
   for (const { why } of missing) say(`needed: ${why}`);
@@ -63,7 +66,7 @@ export async function ensureSystemPackages(servers) {
       units.join(" "),
     ];
     const { ok, tail } = await runCommand(program, args, { stdin: asRoot.length > 0 ? "inherit" : "ignore" });
-    const still = missing.flatMap((row) => row.programs).filter((name) => !isThere(name));
+    const still = missing.flatMap(lacking);
     if (still.length > 0) {
       throw new SetupError(`apt-get did not bring ${still.join(", ")}: see above`, tail);
     }
@@ -82,6 +85,17 @@ function rootPrefix(packages) {
   throw new SetupError(
     `not root and no sudo here: run \`apt-get install ${packages.join(" ")}\` as root first`,
   );
+}
+
+/** Which of a row's programs and files are missing. */
+function lacking({ programs, files = [] }) {
+  return [...programs.filter((name) => !isThere(name)), ...files.filter((path) => !isFileThere(path))];
+}
+
+function isFileThere(path) {
+  const [before, after] = path.split("*");
+  if (after === undefined) return existsSync(path);
+  return existsSync(before) && readdirSync(before).some((name) => existsSync(`${before}${name}${after}`));
 }
 
 function isThere(program) {

@@ -6,7 +6,7 @@ import {
   type StreamsComponent,
 } from "@stanzapack/component";
 import { startSandbox, type Sandbox, type SandboxOptions, type ServerKind } from "@stanzapack/sandbox";
-import { createClientConnection, type Connection } from "@stanzapack/xmpp";
+import { createClientConnection, type ClientConnectionOptions, type Connection } from "@stanzapack/xmpp";
 import { startTcpProxy, until, type TcpProxy } from "@stanzapack/testkit";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
@@ -21,7 +21,7 @@ export interface Stack {
   /** An SDK client; closed with the stack. */
   connect(user: string, options?: Partial<ConnectOptions>): Promise<Client>;
   /** A bare XMPP client; stopped with the stack. */
-  raw(user: string): Promise<Connection>;
+  raw(user: string, options?: Partial<ClientConnectionOptions>): Promise<Connection>;
   /** Stops the component, with its goodbyes, and starts another one. */
   restartComponent(downMs: number): Promise<void>;
   /** Ends the component without a word to anyone, and starts another one. */
@@ -36,12 +36,17 @@ const LOG_LEVEL = process.env["STANZAPACK_TEST_LOG"] ?? "silent";
 export async function startStack(
   server: ServerKind,
   users: readonly string[],
-  options: { settings?: SandboxOptions["settings"]; limits?: Partial<ResolvedConfig["limits"]> } = {},
+  options: {
+    settings?: SandboxOptions["settings"];
+    compress?: boolean;
+    limits?: Partial<ResolvedConfig["limits"]>;
+  } = {},
 ): Promise<Stack> {
   const sandbox = await startSandbox({
     server,
     users,
     ...(options.settings === undefined ? {} : { settings: options.settings }),
+    ...(options.compress === undefined ? {} : { compress: options.compress }),
   });
   const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };
   const componentProxy = await startTcpProxy({ host: sandbox.host, port: sandbox.ports.component });
@@ -71,8 +76,8 @@ export async function startStack(
       open.push(client);
       return client;
     },
-    async raw(user) {
-      const connection = createClientConnection(credentials(user));
+    async raw(user, extra = {}) {
+      const connection = createClientConnection({ ...credentials(user), ...extra });
       open.push({ close: () => connection.stop() });
       await connection.start();
       return connection;

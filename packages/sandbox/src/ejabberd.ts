@@ -120,7 +120,7 @@ function withSite(base: YamlMap, site: Site, settings: SiteSettings): YamlMap {
     hosts: [DOMAIN],
     certfiles: [certificates.certificateFile, certificates.keyFile],
     listen: [
-      { ...c2s, port: ports.c2s, ip },
+      { ...c2s, port: ports.c2s, ip, ...(settings.compress && { zlib: true }) },
       { ...http, port: ports.http, ip },
       // By default a component that connects gets every domain of its listener, not only the one it logged in for.
       { module: "ejabberd_service", port: ports.component, ip, hosts, global_routes: false },

@@ -13,13 +13,14 @@ export interface ResolvedOptions {
   readonly accounts: readonly SandboxAccount[];
   readonly components: readonly SandboxComponent[];
   readonly settings: SettingsKind;
+  readonly compress: boolean;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
 /** Checks and fills in what the caller gave; passwords and secrets are drawn here. */
 export function resolveOptions(options: SandboxOptions): ResolvedOptions {
-  const { server, users = 2, settings = "recommended", timeoutMs = 60_000 } = options;
+  const { server, users = 2, settings = "recommended", compress = false, timeoutMs = 60_000 } = options;
   const components = options.components ?? [`streams.${DOMAIN}`, `basic.${DOMAIN}`];
   if (server !== "prosody" && server !== "ejabberd") {
     throw new SandboxError("bad-option", `server is prosody or ejabberd, not ${String(server)}`);
@@ -36,6 +37,7 @@ export function resolveOptions(options: SandboxOptions): ResolvedOptions {
     accounts: localParts.map(createAccount),
     components: components.map((domain) => ({ domain: checkedDomain(domain), secret: randomSecret() })),
     settings,
+    compress,
     timeoutMs,
     signal: options.signal,
   };

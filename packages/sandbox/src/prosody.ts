@@ -1,10 +1,15 @@
 import { randomBytes } from "node:crypto";
+import { access, readdir } from "node:fs/promises";
 import { DOMAIN } from "./options.js";
 import { localPartOf, type Recipe } from "./recipe.js";
 import { deriveScram } from "./scram.js";
-import { findProgram } from "./server-user.js";
+import { findProgram, notInstalled } from "./server-user.js";
 import { readTemplate, type Site, type SiteSettings } from "./site.js";
 import type { SandboxAccount } from "./types.js";
+
+/** The module for stream compression, and the folder of the site that it goes to. */
+const COMPRESSION = "stanzapack_compression";
+const MODULES = "modules";
 
 const ACCOUNTS = `data/${DOMAIN}/accounts`;
 
@@ -17,7 +22,7 @@ export const prosody: Recipe = {
 
   async prepare(site) {
     const program = await findProgram("prosody", "prosody");
-    for (const folder of ["data", `data/${DOMAIN}`, ACCOUNTS]) await site.makeFolder(folder);
+    for (const folder of ["data", `data/${DOMAIN}`, ACCOUNTS, MODULES]) await site.makeFolder(folder);
     return {
       program,
       args: ["--config", site.path("prosody.cfg.lua"), "-F"],
@@ -30,6 +35,11 @@ export const prosody: Recipe = {
   async configure(site, settings) {
     await site.write("stock.cfg.lua", await readTemplate("prosody/stock.cfg.lua"));
     await site.write("stanzapack.cfg.lua", await readTemplate("prosody/stanzapack.cfg.lua"));
+    if (settings.compress) {
+      await assertLuaZlib();
+      const module = `mod_${COMPRESSION}.lua`;
+      await site.write(`${MODULES}/${module}`, await readTemplate(`prosody/${module}`));
+    }
     await site.write("prosody.cfg.lua", renderConfig(site, settings));
   },
 
@@ -57,6 +67,9 @@ function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string 
     `-- Made by @stanzapack/sandbox: Prosody as shipped, and what belongs to this sandbox only.`,
     `Include ${quote(site.path("stock.cfg.lua"))}`,
     ...(settings.settings === "recommended" ? [`Include ${quote(site.path("stanzapack.cfg.lua"))}`] : []),
+    ...(settings.compress
+      ? [`plugin_paths = { "/usr/local/lib/prosody/modules", ${quote(site.path(MODULES))} }`]
+      : []),
     `data_path = ${quote(site.path("data"))}`,
     `pidfile = ${quote(site.path("data/prosody.pid"))}`,
     `log = { info = ${quote(site.path("prosody.log"))} }`,
@@ -78,6 +91,7 @@ function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string 
     `consider_websocket_secure = true`,
     ``,
     `VirtualHost "${DOMAIN}"`,
+    ...(settings.compress ? [`\tmodules_enabled = { ${quote(COMPRESSION)} }`] : []),
     `\tssl = { certificate = ${quote(certificates.certificateFile)}; key = ${quote(certificates.keyFile)} }`,
     ...components.flatMap(({ domain, secret }) => [
       ``,
@@ -86,6 +100,22 @@ function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string 
     ]),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** Without it Prosody starts all the same and only its log says what is missing. */
+async function assertLuaZlib(): Promise<void> {
+  const folders = (await readdir("/usr/lib")).map((name) => `/usr/lib/${name}/lua/5.4/zlib.so`);
+  const found = await Promise.all(
+    folders.map((path) =>
+      access(path).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  if (!found.includes(true)) {
+    throw notInstalled("prosody", "Prosody's stream compression needs lua-zlib", "lua-zlib");
+  }
 }
 
 async function renderAccount(account: SandboxAccount): Promise<string> {

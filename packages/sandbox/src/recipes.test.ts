@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readFile } from "node:fs/promises";
@@ -10,6 +10,7 @@ import type { Site, SiteSettings } from "./site.js";
 import { writeFile } from "node:fs/promises";
 
 const folder = mkdtempSync(join(tmpdir(), "sandbox-recipes-"));
+mkdirSync(join(folder, "modules"));
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
@@ -24,6 +25,7 @@ const site: Site = {
 const ports = { c2s: 20_001, component: 20_002, http: 20_003 };
 const settings: SiteSettings = {
   settings: "stock",
+  compress: false,
   ports,
   certificates: { caFile: "/c/ca.pem", ca: "", certificateFile: "/c/server.pem", keyFile: "/c/key.pem" },
   components: [{ domain: "streams.localhost", secret: "s3cret" }],
@@ -40,6 +42,17 @@ describe("Prosody", () => {
     const text = await configure("recommended");
     expect(text.indexOf("stock.cfg.lua")).toBeLessThan(text.indexOf("stanzapack.cfg.lua"));
     expect(text).toContain(`Component "streams.localhost"\n\tcomponent_secret = "s3cret"`);
+  });
+
+  test("offers compression only when asked to, by the operators' module", async () => {
+    expect(await configure("recommended")).not.toContain("stanzapack_compression");
+    await prosody.configure(site, { ...settings, compress: true });
+    const text = await readFile(path("prosody.cfg.lua"), "utf8");
+    expect(text).toContain(`VirtualHost "localhost"\n\tmodules_enabled = { "stanzapack_compression" }`);
+    expect(text).toContain(path("modules"));
+    expect(await readFile(path("modules/mod_stanzapack_compression.lua"), "utf8")).toBe(
+      await readFile("docker/prosody/mod_stanzapack_compression.lua", "utf8"),
+    );
   });
 
   test("is ready when the log names all three ports, and not when one was taken", () => {
@@ -70,6 +83,12 @@ describe("ejabberd", () => {
     const { listen } = (await configure("stock")) as unknown as { listen: Record<string, unknown>[] };
     const service = listen.find(({ module }) => module === "ejabberd_service");
     expect(service).toMatchObject({ global_routes: false });
+  });
+
+  test("offers compression only when asked to", async () => {
+    expect(await configure("stock")).not.toHaveProperty("listen.0.zlib");
+    await ejabberd.configure(site, { ...settings, compress: true });
+    expect(parse(await readFile(path("ejabberd.yml"), "utf8"))).toHaveProperty("listen.0.zlib", true);
   });
 
   test("recommended replaces what the operators' file names and nothing else", async () => {

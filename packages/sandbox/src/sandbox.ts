@@ -77,6 +77,7 @@ async function openSandbox(ground: Ground): Promise<Sandbox> {
         ports,
         certificates,
         settings: config.settings,
+        compress: config.compress,
         components: config.components,
       });
       server = await run(ports, config.signal);

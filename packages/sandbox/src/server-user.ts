@@ -26,11 +26,11 @@ export async function findProgram(program: string, kind: ServerKind): Promise<st
   throw notInstalled(kind, `${program} is not there`);
 }
 
-export function notInstalled(kind: ServerKind, why: string): SandboxError {
+export function notInstalled(kind: ServerKind, why: string, debianPackage: string = kind): SandboxError {
   return new SandboxError(
     "not-installed",
-    `${why}: install ${kind} as Debian ships it, by \`npm run setup -- --servers ${kind}\` in a clone of Stanzapack ` +
-      `or by \`apt-get install ${kind}\``,
+    `${why}: install ${debianPackage} as Debian ships it, by \`npm run setup -- --servers ${kind}\` in a clone of ` +
+      `Stanzapack or by \`apt-get install ${debianPackage}\``,
   );
 }
 

@@ -18,6 +18,7 @@ export interface Site {
 /** What a server's configuration is made from. */
 export interface SiteSettings {
   readonly settings: SettingsKind;
+  readonly compress: boolean;
   readonly ports: SandboxPorts;
   readonly certificates: Certificates;
   readonly components: readonly SandboxComponent[];

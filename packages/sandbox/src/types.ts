@@ -10,6 +10,8 @@ export interface SandboxOptions {
   readonly components?: readonly string[];
   /** `stock`: as the server ships; `recommended`: with the settings of `docker/`. Default `recommended`. */
   readonly settings?: SettingsKind;
+  /** Offers stream compression (XEP-0138): ejabberd's own, on Prosody the module of `docker/prosody/`. Default false. */
+  readonly compress?: boolean;
   /** Deadline for being ready, in ms, for each start. Default 60,000: a busy machine with several at once. */
   readonly timeoutMs?: number;
   /** Gives up starting. Once `startSandbox` has resolved it does nothing: use `stop`. */

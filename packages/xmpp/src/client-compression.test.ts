@@ -134,7 +134,7 @@ describe("a compressed client connection (XEP-0138)", () => {
     const c = await connectTo(accept);
     await c.start();
     const [compression] = compressions as [FakeCompression];
-    await turn();
+    await until(() => peerAt(0).text.includes("<enable"));
     const before = compression.pieces.length;
     const sent = c.meter.sent.xmpp;
     for (let i = 0; i < 10; i++) c.send(`<message to='a'>${String(i)}</message>`);
@@ -152,6 +152,21 @@ describe("a compressed client connection (XEP-0138)", () => {
     await until(() => seen.length === 50);
     expect(c.meter.received.xmpp - received).toBeLessThan(50 * 30);
     expect(c.meter.received.socket).toBeGreaterThan(c.meter.received.xmpp);
+  });
+
+  it("sends a backlog in pieces, for servers that bound what one read inflates to", async () => {
+    const c = await connectTo(accept);
+    await c.start();
+    await until(() => peerAt(0).text.includes("<enable"));
+    const [compression] = compressions as [FakeCompression];
+    const before = compression.pieces.length;
+    const texts = Array.from({ length: 300 }, (_, i) => `<message>${String(i)}${"😀".repeat(600)}</message>`);
+    c.send(texts.join(""), texts.length);
+    c.send("<message>behind</message>");
+    await until(() => peerAt(0).text.includes("behind"));
+    // Not `toContain`: a failure would print it all.
+    expect(peerAt(0).text.includes(texts.join(""))).toBe(true);
+    expect(compression.pieces.length - before).toBeGreaterThanOrEqual(5);
   });
 
   it("keeps `writable` and `drain` true to what waits before compression", async () => {

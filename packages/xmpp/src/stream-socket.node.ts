@@ -12,6 +12,12 @@ export interface TlsOptions {
   readonly secureContext?: tls.SecureContext | undefined;
 }
 
+/**
+ * Most characters in one flush. ejabberd takes what one read of its inflates to for one stanza, and closes the stream
+ * over `max_stanza_size` (256 KiB as Debian ships it); so a backlog goes in pieces, each after the kernel took the last.
+ */
+const FLUSH_CHARS = 65_536;
+
 /** TCP probes after so many ms of silence: a peer that vanished without a word is found at last. */
 const KEEP_ALIVE_MS = 30_000;
 
@@ -27,8 +33,13 @@ export class StreamSocket extends EventEmitter implements ByteSource {
   #decoder = new StringDecoder("utf8");
   #xmpp = { received: 0, sentBeforeTls: 0 };
   #compression: StreamCompression | undefined;
-  /** What was written in this tick, to be compressed in one piece. */
-  #tick: { text: string; done: ((error?: Error | null) => void)[]; timer: NodeJS.Immediate } | undefined;
+  /** What is to be compressed in one piece, at the end of this tick or when the kernel has taken the piece before. */
+  #waiting = {
+    text: "",
+    done: [] as ((error?: Error | null) => void)[],
+    timer: undefined as NodeJS.Immediate | undefined,
+    forKernel: false,
+  };
   #ending = false;
   #destroyed = false;
 
@@ -123,7 +134,7 @@ export class StreamSocket extends EventEmitter implements ByteSource {
     }
   };
   #onText(bytes: Uint8Array): void {
-    const text = this.#decoder.write(bytes as Buffer);
+    const text = this.#decoder.write(bytes);
     if (text !== "") this.emit("data", text);
   }
   readonly #onDrain = (): void => void this.emit("drain");
@@ -148,27 +159,43 @@ export class StreamSocket extends EventEmitter implements ByteSource {
 
   write(text: string, done?: (error?: Error | null) => void): boolean {
     if (this.#compression === undefined) return this.#current.write(text, "utf8", done);
-    this.#tick ??= { text: "", done: [], timer: setImmediate(() => void this.#flush()) };
-    this.#tick.text += text;
-    if (done !== undefined) this.#tick.done.push(done);
+    this.#waiting.text += text;
+    if (done !== undefined) this.#waiting.done.push(done);
+    if (!this.#waiting.forKernel) this.#flushSoon();
     return !this.#current.writableNeedDrain;
   }
 
-  #flush(): void {
-    if (this.#tick === undefined || this.#compression === undefined) return;
-    const { text, done, timer } = this.#tick;
-    this.#tick = undefined;
+  #flushSoon(): void {
+    this.#waiting.timer ??= setImmediate(() => {
+      this.#flush(FLUSH_CHARS);
+    });
+  }
+
+  /** Compresses and writes what waits; what is left over `maxChars` follows when the kernel has taken this. */
+  #flush(maxChars: number): void {
+    const { text, timer } = this.#waiting;
     clearImmediate(timer);
-    const room = this.#current.write(this.#compression.deflate(text), (error) => {
+    this.#waiting.timer = undefined;
+    if (text === "" || this.#compression === undefined) return;
+    const part = headOf(text, maxChars);
+    const last = part.length === text.length;
+    const done = last ? this.#waiting.done : [];
+    this.#waiting.text = text.slice(part.length);
+    if (last) this.#waiting.done = [];
+    else this.#waiting.forKernel = true;
+    const room = this.#current.write(this.#compression.deflate(part), (error) => {
       for (const tell of done) tell(error);
+      if (last) return;
+      this.#waiting.forKernel = false;
+      if (!this.#ending) this.#flushSoon();
     });
     // What waited was the text; compressed it may have been small enough to leave nothing to drain.
     if (room) this.emit("drain");
   }
 
-  /** Bytes that wait for the kernel; of this tick's, as they are before compression. */
+  /** Bytes that wait for the kernel; those that wait for compression, as characters before it. */
   get waitingBytes(): number {
-    return this.#current.writableLength + (this.#tick?.text.length ?? 0);
+    return this.#current.writableLength + this.#waiting.text.length;
   }
 
   get received(): ByteCount {
@@ -184,14 +211,14 @@ export class StreamSocket extends EventEmitter implements ByteSource {
 
   /** xmpp.js calls it to hang up. */
   end(): void {
-    this.#flush();
+    this.#flush(Number.POSITIVE_INFINITY);
     this.#current.end();
   }
 
   /** Hangs up once what was written has left, at the latest after so many ms: TLS loses what is written and cut off at once. */
   destroySoon(withinMs: number): Promise<void> {
     this.#ending = true;
-    this.#flush();
+    this.#flush(Number.POSITIVE_INFINITY);
     return new Promise((resolve) => {
       const finish = (): void => {
         clearTimeout(timer);
@@ -206,11 +233,17 @@ export class StreamSocket extends EventEmitter implements ByteSource {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = this.#ending = true;
-    clearImmediate(this.#tick?.timer);
-    this.#tick = undefined;
+    clearImmediate(this.#waiting.timer);
     this.#current.destroy();
     this.#tcp.destroy();
   }
+}
+
+/** At most so many characters from the beginning, no pair of surrogates cut. */
+function headOf(text: string, maxChars: number): string {
+  if (text.length <= maxChars) return text;
+  const last = text.charCodeAt(maxChars - 1);
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? maxChars - 1 : maxChars);
 }
 
 const ignore = (): void => undefined;

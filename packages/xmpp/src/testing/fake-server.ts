@@ -108,8 +108,8 @@ export async function acceptCompression(peer: FakePeer, features: string): Promi
     pieces.push(data.length);
     inflate.write(data);
   });
-  inflate.on("data", (data: Buffer) => {
-    (peer as HiddenPeer).receive(data.toString());
+  inflate.setEncoding("utf8").on("data", (text: string) => {
+    (peer as HiddenPeer).receive(text);
   });
   inflate.on("error", () => socket.destroy());
   deflate.on("data", (data: Buffer) => socket.write(data));

@@ -1,0 +1,221 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { constants, deflateSync, inflateSync } from "node:zlib";
+import type { Client } from "@stanzapack/client";
+import { startTcpProxy, until, type TcpProxy } from "@stanzapack/testkit";
+import type { Connection } from "@stanzapack/xmpp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+
+const HEADER =
+  "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' " +
+  "to='localhost' version='1.0'>";
+
+/** Writes, and gives what comes until it has the pattern. */
+async function ask(socket: Socket, text: string, until: RegExp): Promise<string> {
+  let got = "";
+  const onData = (data: Buffer): void => void (got += data.toString());
+  socket.on("data", onData);
+  socket.write(text);
+  while (!until.test(got)) await once(socket, "data", { signal: AbortSignal.timeout(5_000) });
+  socket.off("data", onData);
+  return got;
+}
+
+const FEATURES = /<\/stream:features>/;
+
+/** A stream over TLS, and what the server offered before and on it. */
+async function openStream({ sandbox }: Stack): Promise<{ socket: Socket; offered: string }> {
+  const tcp = connectTcp(sandbox.ports.c2s, sandbox.host);
+  const plain = await ask(tcp, HEADER, FEATURES);
+  await ask(tcp, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", /<proceed/);
+  const socket = connectTls({ socket: tcp, ca: sandbox.ca, servername: "localhost" });
+  await once(socket, "secureConnect");
+  return { socket, offered: plain + (await ask(socket, HEADER, FEATURES)) };
+}
+
+const COMPRESS = "<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>";
+
+/** A compressed stream by hand: what is written to it is the server's to inflate. */
+async function openCompressed(stack: Stack, user: string): Promise<Socket> {
+  const { socket } = await openStream(stack);
+  const password = stack.sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`))?.password ?? "";
+  const auth = `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>${btoa(`\0${user}\0${password}`)}</auth>`;
+  await ask(socket, auth, /<success/);
+  expect(await ask(socket, HEADER, FEATURES)).toMatch(/<compression [^>]*><method>zlib<\/method>/);
+  await ask(socket, COMPRESS, /<compressed/);
+  return socket;
+}
+
+const residentKb = (pid: number): number =>
+  Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${String(pid)}/status`, "utf8"))?.[1]);
+
+describe.each(SERVERS)("stream compression through %s", (server) => {
+  let stack: Stack;
+  let proxy: TcpProxy;
+  beforeAll(async () => {
+    stack = await startStack(server, ["alice", "bob", "carol"], { compress: true });
+    proxy = await startTcpProxy({ host: stack.sandbox.host, port: stack.sandbox.ports.c2s });
+  });
+  afterAll(async () => {
+    await stack.stop();
+    await proxy.close();
+  });
+
+  /** A client that notes the bodies it gets. */
+  async function listen(
+    user: string,
+    compress: boolean,
+  ): Promise<{ connection: Connection; bodies: string[] }> {
+    const connection = await stack.raw(user, { compress, url: `xmpp://127.0.0.1:${proxy.port}` });
+    const bodies: string[] = [];
+    connection.onStanza((stanza) => {
+      const body = stanza.getChildText("body");
+      if (body !== null) bodies.push(body);
+      return body !== null;
+    });
+    expect(connection.compressed).toBe(compress);
+    return { connection, bodies };
+  }
+  const message = (to: string, body: string): string =>
+    `<message to='${to}' type='headline'><body>${body}</body></message>`;
+
+  it("is offered after authentication only", async () => {
+    const { socket, offered } = await openStream(stack);
+    expect(offered).not.toContain("compress");
+    expect(await ask(socket, COMPRESS, /<\/failure>|<\/stream:error>/)).not.toContain("<compressed");
+    socket.destroy();
+    (await openCompressed(stack, "carol")).destroy();
+  });
+
+  it("loses nothing between SDK clients, and saves most of the bytes", async () => {
+    const clients: Client[] = [];
+    const run = async (compress: boolean): Promise<{ down: number; up: number }> => {
+      const name = compress ? "packed" : "plain";
+      const alice = await stack.connect("alice", { compress });
+      const bob = await stack.connect("bob", { compress });
+      clients.push(alice, bob);
+      const service = await alice.offer(name);
+      const subscription = await bob.subscribe<number>(`alice@localhost/${name}`, { windowMs: 100 });
+      const values: number[] = [];
+      subscription.on("update", ({ value }) => values.push(value));
+      await until(() => service.demand.subscribers === 1, 5_000, "demand");
+      const before = { down: bob.meter.received.xmpp, up: alice.meter.sent.xmpp };
+      const counter = publishCounter((value) => service.publish(value), 10);
+      await until(() => counter.count >= 300, 20_000, "300 updates");
+      counter.stop();
+      await until(() => values.at(-1) === counter.count, 5_000, "the last of them");
+      expect(values).toEqual(Array.from({ length: counter.count }, (_, i) => i + 1));
+      return {
+        down: (bob.meter.received.xmpp - before.down) / values.length,
+        up: (alice.meter.sent.xmpp - before.up) / values.length,
+      };
+    };
+    const plain = await run(false);
+    const packed = await run(true);
+    await Promise.all(clients.map((client) => client.close()));
+    console.log(`${server}: bytes per update, plain and compressed`, plain, packed);
+    expect(packed.down).toBeLessThan(plain.down / 2.5);
+    expect(packed.up).toBeLessThan(plain.up / 2.5);
+  });
+
+  it("resumes a compressed session after TCP was killed, again and again", async () => {
+    const { connection, bodies } = await listen("carol", true);
+    const other = await stack.raw("alice");
+    const resumed: boolean[] = [];
+    connection.on("online", (info) => resumed.push(info.resumed));
+    let count = 0;
+    const wanted: string[] = [];
+    const exchange = async (): Promise<void> => {
+      for (let i = 0; i < 20; i++) {
+        wanted.push(`${++count} é€😀 ${"long text ".repeat(i)}`);
+        other.send(message(connection.jid, wanted.at(-1) as string));
+        connection.send(message(connection.jid, `to myself ${count}`));
+        wanted.push(`to myself ${count}`);
+      }
+      await until(
+        () => bodies.length === wanted.length,
+        5_000,
+        `${wanted.length} messages, not ${bodies.length}`,
+      );
+    };
+    await exchange();
+    for (let round = 1; round <= 3; round++) {
+      proxy.cut();
+      // Sent while it is away: kept by the server, inside the resumed session.
+      wanted.push(`away ${round}`);
+      other.send(message(connection.jid, `away ${round}`));
+      await until(() => resumed.length === round, 15_000, "online again");
+      expect(connection.compressed).toBe(true);
+      await exchange();
+    }
+    expect(resumed).toEqual([true, true, true]);
+    expect([...bodies].sort()).toEqual([...wanted].sort());
+    await Promise.all([connection.stop(), other.stop()]);
+  });
+
+  it("leaves ordinary clients as they were", async () => {
+    const { connection, bodies } = await listen("carol", false);
+    const resumed = new Promise((resolve) => connection.on("online", (info) => resolve(info.resumed)));
+    connection.send(message(connection.jid, "one"));
+    await until(() => bodies.length === 1, 5_000, "a message");
+    proxy.cut();
+    expect(await resumed).toBe(true);
+    connection.send(message(connection.jid, "two"));
+    await until(() => bodies.length === 2, 5_000, "a message after the break");
+    await connection.stop();
+  });
+
+  it("takes much at once: more than a stanza's bound, in one packet", async () => {
+    const { connection, bodies } = await listen("carol", true);
+    const sent = connection.meter.sent.xmpp;
+    const texts = Array.from({ length: 300 }, (_, i) => `${i} ${"and so on, ".repeat(120)}`);
+    connection.send(texts.map((text) => message(connection.jid, text)).join(""), texts.length);
+    await until(() => bodies.length === texts.length, 10_000, "all of them");
+    expect(bodies).toEqual(texts);
+    expect(connection.meter.sent.xmpp - sent).toBeLessThan(40_000);
+    await connection.stop();
+  });
+
+  const bomb = deflateSync(Buffer.alloc(64 * 1024 * 1024, " "));
+
+  it.runIf(server === "prosody").each([
+    ["a bomb", bomb, "Inflates to too much at once"],
+    ["what is not compressed", Buffer.from(HEADER), "Not a zlib stream"],
+    [
+      "bytes behind the end",
+      Buffer.concat([deflateSync(HEADER), bomb]),
+      "Data behind the end of the compressed stream",
+    ],
+  ])("refuses %s, with flat memory, and serves on", async (_, bytes, why) => {
+    const { connection, bodies } = await listen("bob", false);
+    const before = residentKb(stack.sandbox.pid);
+    const socket = await openCompressed(stack, "carol");
+    const answer: Buffer[] = [];
+    socket.on("data", (data: Buffer) => answer.push(data));
+    socket.on("error", () => undefined);
+    socket.write(bytes);
+    await once(socket, "close");
+    expect(inflateSync(Buffer.concat(answer), { finishFlush: constants.Z_SYNC_FLUSH }).toString()).toContain(
+      why,
+    );
+    expect(residentKb(stack.sandbox.pid) - before).toBeLessThan(16 * 1024);
+    connection.send(message(connection.jid, "here"));
+    await until(() => bodies.length === 1, 5_000, "the others' messages");
+    await connection.stop();
+  });
+});
+
+describe.each(SERVERS)("%s without stream compression", (server) => {
+  it("refuses a client that asks for it, by name", async () => {
+    const stack = await startStack(server, ["alice"]);
+    try {
+      await expect(stack.connect("alice", { compress: true })).rejects.toMatchObject({ code: "unsupported" });
+      await stack.connect("alice");
+    } finally {
+      await stack.stop();
+    }
+  });
+});
