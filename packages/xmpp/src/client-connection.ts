@@ -1,6 +1,7 @@
 import { client } from "@xmpp/client";
 import type { ClientConnectionOptions, Connection } from "./connection.js";
 import { XmppError } from "./errors.js";
+import { createFastTokens } from "./fast-tokens.js";
 import { bareJid, jid as parseJid, type JID } from "./jid.js";
 import { negotiate } from "./client-negotiation.js";
 import { prepareLogin } from "./login.js";
@@ -22,6 +23,9 @@ import {
 import { createSupervisedConnection } from "./supervised-connection.js";
 import type { XmppJsClient } from "./xmpp-js.js";
 
+/** What a server puts before the identifier it makes (XEP-0386 §4.2.1). Every character travels in every stanza. */
+const BIND_TAG = "s";
+
 /** A client's connection (RFC 6120) to its server, kept alive and resumed. Nothing happens before `start`. */
 export function createClientConnection(options: ClientConnectionOptions): Connection {
   const account = parseJid(options.jid);
@@ -30,6 +34,7 @@ export function createClientConnection(options: ClientConnectionOptions): Connec
   const target = options.url === undefined ? undefined : parseServiceUrl(options.url);
   const tls: TlsOptions = { domain, secureContext: createSecureContext(options.ca) };
   const resource = options.resource ?? randomText(4);
+  const tokens = createFastTokens(crypto.randomUUID());
   const policy = { ...DEFAULT_STREAM_MANAGEMENT, ...options.streamManagement };
   let management: StreamManagement | undefined;
 
@@ -62,6 +67,8 @@ export function createClientConnection(options: ClientConnectionOptions): Connec
         compress: options.compress ?? false,
         tls,
         resource,
+        ...(options.resource === undefined && { bindTag: BIND_TAG }),
+        tokens,
         jid: connection.jid,
         management,
         onEstablished: context.establish,

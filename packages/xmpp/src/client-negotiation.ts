@@ -1,9 +1,11 @@
 import { XmppError } from "./errors.js";
+import type { FastTokens } from "./fast-tokens.js";
 import type { Login } from "./login.js";
 import { NS } from "./namespaces.js";
+import { createSasl2, formatBind2 } from "./sasl2.js";
 import type { Stream } from "./stream.js";
 import { parseStreamError, toXmppError } from "./stream-errors.js";
-import type { StreamManagement } from "./stream-management.js";
+import { ENABLE, type StreamManagement } from "./stream-management.js";
 import type { TlsOptions } from "./stream-socket.node.js";
 import type { Established } from "./supervised-connection.js";
 import { escapeText, xml, type Element } from "./xml.js";
@@ -14,6 +16,9 @@ export interface NegotiationOptions {
   readonly compress: boolean;
   readonly tls: TlsOptions;
   readonly resource: string;
+  /** Lets the server make the resource when it can do so along with the login (XEP-0386). */
+  readonly bindTag?: string;
+  readonly tokens: FastTokens;
   /** The full JID of the session to resume. */
   readonly jid: string;
   readonly management: StreamManagement | undefined;
@@ -24,13 +29,15 @@ const BIND_ID = "bind";
 
 /**
  * Takes a stream from its header to a bound or resumed session: STARTTLS, SASL, compression, resumption, binding
- * (RFC 6120 §4.3, XEP-0138, XEP-0198 §3 and §5). SASL is xmpp.js's; the rest is here because xmpp.js asks for no server
+ * (RFC 6120 §4.3, XEP-0138, XEP-0198 §3 and §5), with SASL2 in as few steps as the server offers (XEP-0388, XEP-0386). SASL is xmpp.js's; the rest is here because xmpp.js asks for no server
  * name, cannot take a certificate authority, and begins Stream Management with a queue without a bound.
  */
 export function negotiate(stream: Stream, options: NegotiationOptions): void {
   const { management } = options;
   let authenticated = false;
   let features: Element | undefined;
+  /** Bound along with the login; what else the stream can do is still to come. */
+  let boundJid: string | undefined;
 
   const establish = (jid: string, resumed: boolean, first: string): void => {
     options.onEstablished({ stream, jid, resumed, first });
@@ -39,14 +46,19 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
   const onFeatures = (element: Element): void => {
     features = element;
     const mechanisms = element.getChild("mechanisms", NS.SASL);
+    const authentication = element.getChild("authentication", NS.SASL2);
     if (!stream.socket.secure && element.getChild("starttls", NS.TLS) !== undefined) {
       stream.write(`<starttls xmlns='${NS.TLS}'/>`);
     } else if (!stream.socket.secure && options.requireTls) {
       stream.fail(new XmppError("tls", "the server offers no TLS, and TLS is required"));
     } else if (authenticated && options.compress && !stream.socket.compressed) {
       compress(element);
+    } else if (boundJid !== undefined) {
+      begin(boundJid);
     } else if (authenticated) {
       resumeOrBind(element);
+    } else if (authentication !== undefined && stream.socket.secure && sasl2.begin(authentication)) {
+      return;
     } else if (mechanisms !== undefined) {
       logIn(mechanisms);
     } else {
@@ -63,6 +75,53 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
     // Alone, so that none of xmpp.js's other features takes a part.
     stream.toXmppJs(xml("stream:features", { "xmlns:stream": NS.STREAM }, mechanisms));
   };
+
+  const sasl2 = createSasl2({
+    login: options.login,
+    tokens: options.tokens,
+    write: (text) => {
+      stream.write(text);
+    },
+    onFailure: (reason) => {
+      stream.fail(reason);
+    },
+    inline(offered) {
+      // Compression begins a new stream between login and session, so nothing of the session can be asked for yet.
+      if (options.compress) return "";
+      const resumes = management?.resumable === true;
+      const resume = resumes && offered?.getChild("sm", NS.SM) !== undefined ? management.resume() : "";
+      const bind2 = offered?.getChild("bind", NS.BIND2);
+      // A session that must be resumed in a step of its own would be given away by binding.
+      const binds = bind2 !== undefined && options.bindTag !== undefined && (!resumes || resume !== "");
+      return (
+        resume + (binds ? formatBind2(options.bindTag, bind2, management === undefined ? "" : ENABLE) : "")
+      );
+    },
+    onSuccess(element) {
+      authenticated = true;
+      const resumed = element.getChild("resumed", NS.SM);
+      if (resumed !== undefined) {
+        onResumed(resumed);
+        return;
+      }
+      if (element.getChild("failed", NS.SM) !== undefined) management?.reset();
+      const bound = element.getChild("bound", NS.BIND2);
+      if (bound === undefined) return;
+      const jid = element.getChildText("authorization-identifier") ?? "";
+      if (!jid.includes("/")) {
+        stream.fail(new XmppError("protocol", "the server bound a resource and does not say which"));
+        return;
+      }
+      const enabled = bound.getChild("enabled", NS.SM);
+      if (enabled === undefined || management === undefined) {
+        boundJid = jid;
+        return;
+      }
+      management.enable();
+      management.onNonza(enabled);
+      establish(jid, false, "");
+    },
+  });
 
   const onSuccess = (element: Element): void => {
     if (!options.login.verify(element.text())) {
@@ -130,6 +189,11 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
       );
       return;
     }
+    begin(jid);
+  };
+
+  const begin = (jid: string): void => {
+    management?.reset();
     // Stanzas count from here on, confirmed or not, so there is nothing to wait for.
     const offered = features?.getChild("sm", NS.SM) !== undefined;
     establish(jid, false, offered && management !== undefined ? management.enable() : "");
@@ -162,6 +226,11 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
       case NS.SASL:
         if (element.name === "success") onSuccess(element);
         else stream.toXmppJs(element);
+        return;
+      case NS.SASL2:
+        sasl2.onElement(element).catch((error: unknown) => {
+          stream.fail(toXmppError(error, "stream"));
+        });
         return;
       case NS.COMPRESS:
         onCompress(element).catch((error: unknown) => {

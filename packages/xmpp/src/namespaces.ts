@@ -13,6 +13,12 @@ export const NS = {
   TLS: "urn:ietf:params:xml:ns:xmpp-tls",
   /** RFC 6120 §6 */
   SASL: "urn:ietf:params:xml:ns:xmpp-sasl",
+  /** XEP-0388 */
+  SASL2: "urn:xmpp:sasl:2",
+  /** XEP-0386 */
+  BIND2: "urn:xmpp:bind:0",
+  /** XEP-0484 */
+  FAST: "urn:xmpp:fast:0",
   /** RFC 6120 §7 */
   BIND: "urn:ietf:params:xml:ns:xmpp-bind",
   /** RFC 6121 §2 */

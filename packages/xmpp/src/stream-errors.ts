@@ -36,6 +36,20 @@ export function parseStreamError(element: Element, onNotAuthorized: "auth" | "pr
   return new XmppError("disconnected", message);
 }
 
+/** A `<failure/>` of SASL2 (XEP-0388 §2.6.2). */
+export function parseSaslFailure(element: Element): XmppError {
+  const children = childElements(element);
+  const condition = children.find((child) => child.getNS() === NS.SASL)?.name ?? children[0]?.name ?? "";
+  if (TRANSIENT_SASL.has(condition)) {
+    return new XmppError("unreachable", `the server cannot check credentials now: ${condition}`);
+  }
+  const text = element.getChildText("text") ?? "";
+  return new XmppError(
+    "auth",
+    `the server refused the credentials: ${condition}${text === "" ? "" : ` (${text})`}`,
+  );
+}
+
 /** Codes of Node's and OpenSSL's that name a network fault; any other error while TLS is set up is TLS's. */
 const NETWORK_CODE = /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|EADDR|ENOTFOUND|EAI_|EACCES|EPERM|EMFILE)/;
 

@@ -14,6 +14,7 @@ export const DEFAULT_STREAM_MANAGEMENT: StreamManagementPolicy = {
 /** XEP-0198 §4: counters wrap at 2^32. */
 const WRAP = 2 ** 32;
 
+export const ENABLE = `<enable xmlns='${NS.SM}' resume='true'/>`;
 const REQUEST = `<r xmlns='${NS.SM}'/>`;
 
 export interface StreamManagementHooks {
@@ -153,7 +154,7 @@ export function createStreamManagement(
     enable() {
       reset();
       counting = true;
-      return `<enable xmlns='${NS.SM}' resume='true'/>`;
+      return ENABLE;
     },
     resume() {
       return `<resume xmlns='${NS.SM}' h='${String(received)}' previd='${escapeAttribute(id)}'/>`;

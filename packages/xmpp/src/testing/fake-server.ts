@@ -12,6 +12,8 @@ export interface FakePeer {
   socket: net.Socket;
   /** All that came, over TLS changes as well. */
   text: string;
+  /** How often the client has spoken after we had: round trips that it waited for. */
+  turns: number;
   write(text: string | Buffer): void;
   /** Resolves with the match when what came since the last `take` has it; what is matched is taken. */
   take(pattern: RegExp): Promise<RegExpExecArray>;
@@ -55,7 +57,10 @@ function createPeer(first: net.Socket): FakePeer {
       receive(data.toString());
     });
   };
+  let spoke = true;
   const receive = (text: string): void => {
+    if (spoke) peer.turns++;
+    spoke = false;
     peer.text += text;
     untaken += text;
     waiting?.();
@@ -63,9 +68,13 @@ function createPeer(first: net.Socket): FakePeer {
   const peer: HiddenPeer = {
     socket: first,
     text: "",
+    turns: 0,
     listen,
     receive,
-    write: (text) => void peer.socket.write(text),
+    write: (text) => {
+      spoke = true;
+      peer.socket.write(text);
+    },
     async take(pattern) {
       for (;;) {
         const match = pattern.exec(untaken);
@@ -205,17 +214,24 @@ export interface ClientScript {
   readonly accept?: boolean;
 }
 
-/** Takes a client through STARTTLS and PLAIN up to the features of its session; gives the server name it asked for. */
-export async function acceptLogin(peer: FakePeer, script: ClientScript): Promise<string> {
+/** Takes a client through STARTTLS, to a new header, and offers it these features. */
+export async function acceptTls(peer: FakePeer, certificate: Certificate, features: string): Promise<string> {
   await peer.take(HEADER);
   peer.write(clientHeader("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"));
   await peer.take(/<starttls[^>]*>/);
   peer.write("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-  const serverName = await upgrade(peer, script.certificate);
+  const serverName = await upgrade(peer, certificate);
   await peer.take(HEADER);
+  peer.write(clientHeader(features));
+  return serverName;
+}
+
+/** Takes a client through STARTTLS and PLAIN up to the features of its session; gives the server name it asked for. */
+export async function acceptLogin(peer: FakePeer, script: ClientScript): Promise<string> {
   const sasl = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'";
   const mechanisms = ["ANONYMOUS", "PLAIN"].map((name) => `<mechanism>${name}</mechanism>`).join("");
-  peer.write(clientHeader(`<mechanisms ${sasl}>${mechanisms}</mechanisms>`));
+  const offer = `<mechanisms ${sasl}>${mechanisms}</mechanisms>`;
+  const serverName = await acceptTls(peer, script.certificate, offer);
   await peer.take(/<auth[^>]*mechanism="PLAIN"[^>]*>[^<]*<\/auth>/);
   if (script.accept === false) {
     peer.write(`<failure ${sasl}><not-authorized/></failure>`);
