@@ -13,10 +13,10 @@ const SYSTEM_PACKAGES = [
   {
     server: "prosody",
     programs: ["prosody", "openssl"],
-    files: ["/usr/lib/*/lua/5.4/zlib.so"],
-    packages: ["prosody", "lua-zlib", "openssl"],
+    files: ["/usr/lib/*/lua/5.4/zlib.so", "/usr/lib/prosody/modules/mod_sasl2/mod_sasl2.lua"],
+    packages: ["prosody", "prosody-modules", "lua-zlib", "openssl"],
     units: ["prosody"],
-    why: "Prosody, an XMPP server, lua-zlib for its stream compression, and openssl for its certificates; run privately on 127.0.0.1",
+    why: "Prosody, an XMPP server, with lua-zlib and prosody-modules for its options, and openssl for its certificates; run privately on 127.0.0.1",
   },
   {
     server: "ejabberd",

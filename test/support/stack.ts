@@ -39,6 +39,7 @@ export async function startStack(
   options: {
     settings?: SandboxOptions["settings"];
     compress?: boolean;
+    sasl2?: boolean;
     limits?: Partial<ResolvedConfig["limits"]>;
   } = {},
 ): Promise<Stack> {
@@ -47,6 +48,7 @@ export async function startStack(
     users,
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     ...(options.compress === undefined ? {} : { compress: options.compress }),
+    ...(options.sasl2 === undefined ? {} : { sasl2: options.sasl2 }),
   });
   const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };
   const componentProxy = await startTcpProxy({ host: sandbox.host, port: sandbox.ports.component });

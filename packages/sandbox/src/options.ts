@@ -14,13 +14,21 @@ export interface ResolvedOptions {
   readonly components: readonly SandboxComponent[];
   readonly settings: SettingsKind;
   readonly compress: boolean;
+  readonly sasl2: boolean;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
 /** Checks and fills in what the caller gave; passwords and secrets are drawn here. */
 export function resolveOptions(options: SandboxOptions): ResolvedOptions {
-  const { server, users = 2, settings = "recommended", compress = false, timeoutMs = 60_000 } = options;
+  const {
+    server,
+    users = 2,
+    settings = "recommended",
+    compress = false,
+    sasl2 = false,
+    timeoutMs = 60_000,
+  } = options;
   const components = options.components ?? [`streams.${DOMAIN}`, `basic.${DOMAIN}`];
   if (server !== "prosody" && server !== "ejabberd") {
     throw new SandboxError("bad-option", `server is prosody or ejabberd, not ${String(server)}`);
@@ -28,6 +36,7 @@ export function resolveOptions(options: SandboxOptions): ResolvedOptions {
   if (settings !== "stock" && settings !== "recommended") {
     throw new SandboxError("bad-option", `settings is stock or recommended, not ${String(settings)}`);
   }
+  if (sasl2 && server !== "prosody") throw new SandboxError("bad-option", `${server} has no SASL2`);
   if (!(timeoutMs > 0)) throw new SandboxError("bad-option", "timeoutMs must be above 0");
   const localParts = typeof users === "number" ? countedUsers(users) : users;
   assertDistinct(localParts, "users");
@@ -38,6 +47,7 @@ export function resolveOptions(options: SandboxOptions): ResolvedOptions {
     components: components.map((domain) => ({ domain: checkedDomain(domain), secret: randomSecret() })),
     settings,
     compress,
+    sasl2,
     timeoutMs,
     signal: options.signal,
   };

@@ -7,8 +7,7 @@ import { findProgram, notInstalled } from "./server-user.js";
 import { readTemplate, type Site, type SiteSettings } from "./site.js";
 import type { SandboxAccount } from "./types.js";
 
-/** The module for stream compression, and the folder of the site that it goes to. */
-const COMPRESSION = "stanzapack_compression";
+/** The folder of the site for modules of ours. */
 const MODULES = "modules";
 
 const ACCOUNTS = `data/${DOMAIN}/accounts`;
@@ -35,10 +34,9 @@ export const prosody: Recipe = {
   async configure(site, settings) {
     await site.write("stock.cfg.lua", await readTemplate("prosody/stock.cfg.lua"));
     await site.write("stanzapack.cfg.lua", await readTemplate("prosody/stanzapack.cfg.lua"));
-    if (settings.compress) {
-      await assertLuaZlib();
-      const module = `mod_${COMPRESSION}.lua`;
-      await site.write(`${MODULES}/${module}`, await readTemplate(`prosody/${module}`));
+    for (const name of modulesOf(settings)) {
+      await assertNeeded(name);
+      await site.write(`${MODULES}/mod_${name}.lua`, await readTemplate(`prosody/mod_${name}.lua`));
     }
     await site.write("prosody.cfg.lua", renderConfig(site, settings));
   },
@@ -63,11 +61,12 @@ export const prosody: Recipe = {
 
 function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string {
   const { ports, certificates, components } = settings;
+  const modules = modulesOf(settings);
   const lines = [
     `-- Made by @stanzapack/sandbox: Prosody as shipped, and what belongs to this sandbox only.`,
     `Include ${quote(site.path("stock.cfg.lua"))}`,
     ...(settings.settings === "recommended" ? [`Include ${quote(site.path("stanzapack.cfg.lua"))}`] : []),
-    ...(settings.compress
+    ...(modules.length > 0
       ? [`plugin_paths = { "/usr/local/lib/prosody/modules", ${quote(site.path(MODULES))} }`]
       : []),
     `data_path = ${quote(site.path("data"))}`,
@@ -91,7 +90,7 @@ function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string 
     `consider_websocket_secure = true`,
     ``,
     `VirtualHost "${DOMAIN}"`,
-    ...(settings.compress ? [`\tmodules_enabled = { ${quote(COMPRESSION)} }`] : []),
+    ...(modules.length > 0 ? [`\tmodules_enabled = { ${modules.map(quote).join("; ")} }`] : []),
     `\tssl = { certificate = ${quote(certificates.certificateFile)}; key = ${quote(certificates.keyFile)} }`,
     ...components.flatMap(({ domain, secret }) => [
       ``,
@@ -102,19 +101,34 @@ function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string 
   return `${lines.join("\n")}\n`;
 }
 
-/** Without it Prosody starts all the same and only its log says what is missing. */
-async function assertLuaZlib(): Promise<void> {
-  const folders = (await readdir("/usr/lib")).map((name) => `/usr/lib/${name}/lua/5.4/zlib.so`);
+/** Our own modules that the settings ask for, by their names without `mod_`. */
+function modulesOf(settings: SiteSettings): string[] {
+  return [
+    ...(settings.compress ? ["stanzapack_compression"] : []),
+    ...(settings.sasl2 ? ["stanzapack_sasl2"] : []),
+  ];
+}
+
+/** What a module of ours needs: without it Prosody starts all the same, and only its log says what is missing. */
+const NEEDED: Readonly<Record<string, { readonly path: string; readonly debianPackage: string }>> = {
+  stanzapack_compression: { path: "lua/5.4/zlib.so", debianPackage: "lua-zlib" },
+  stanzapack_sasl2: { path: "modules/mod_sasl2/mod_sasl2.lua", debianPackage: "prosody-modules" },
+};
+
+async function assertNeeded(module: string): Promise<void> {
+  const needed = NEEDED[module];
+  if (needed === undefined) return;
   const found = await Promise.all(
-    folders.map((path) =>
-      access(path).then(
+    (await readdir("/usr/lib")).map((folder) =>
+      access(`/usr/lib/${folder}/${needed.path}`).then(
         () => true,
         () => false,
       ),
     ),
   );
   if (!found.includes(true)) {
-    throw notInstalled("prosody", "Prosody's stream compression needs lua-zlib", "lua-zlib");
+    const { debianPackage } = needed;
+    throw notInstalled("prosody", `mod_${module} needs ${debianPackage}`, debianPackage);
   }
 }
 

@@ -26,6 +26,7 @@ const ports = { c2s: 20_001, component: 20_002, http: 20_003 };
 const settings: SiteSettings = {
   settings: "stock",
   compress: false,
+  sasl2: false,
   ports,
   certificates: { caFile: "/c/ca.pem", ca: "", certificateFile: "/c/server.pem", keyFile: "/c/key.pem" },
   components: [{ domain: "streams.localhost", secret: "s3cret" }],
@@ -52,6 +53,13 @@ describe("Prosody", () => {
     expect(text).toContain(path("modules"));
     expect(await readFile(path("modules/mod_stanzapack_compression.lua"), "utf8")).toBe(
       await readFile("docker/prosody/mod_stanzapack_compression.lua", "utf8"),
+    );
+  });
+
+  test("offers SASL2 only when asked to, along with compression", async () => {
+    await prosody.configure(site, { ...settings, compress: true, sasl2: true });
+    expect(await readFile(path("prosody.cfg.lua"), "utf8")).toContain(
+      `modules_enabled = { "stanzapack_compression"; "stanzapack_sasl2" }`,
     );
   });
 

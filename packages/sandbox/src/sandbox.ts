@@ -78,6 +78,7 @@ async function openSandbox(ground: Ground): Promise<Sandbox> {
         certificates,
         settings: config.settings,
         compress: config.compress,
+        sasl2: config.sasl2,
         components: config.components,
       });
       server = await run(ports, config.signal);

@@ -19,6 +19,7 @@ export interface Site {
 export interface SiteSettings {
   readonly settings: SettingsKind;
   readonly compress: boolean;
+  readonly sasl2: boolean;
   readonly ports: SandboxPorts;
   readonly certificates: Certificates;
   readonly components: readonly SandboxComponent[];

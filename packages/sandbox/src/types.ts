@@ -12,6 +12,8 @@ export interface SandboxOptions {
   readonly settings?: SettingsKind;
   /** Offers stream compression (XEP-0138): ejabberd's own, on Prosody the module of `docker/prosody/`. Default false. */
   readonly compress?: boolean;
+  /** Offers SASL2, Bind 2 and FAST, by Debian's prosody-modules: on Prosody only, ejabberd 23.01 has none. Default false. */
+  readonly sasl2?: boolean;
   /** Deadline for being ready, in ms, for each start. Default 60,000: a busy machine with several at once. */
   readonly timeoutMs?: number;
   /** Gives up starting. Once `startSandbox` has resolved it does nothing: use `stop`. */

@@ -307,6 +307,22 @@ describe("FAST (XEP-0484)", () => {
     expect(server?.peers).toHaveLength(3);
   });
 
+  it("tries a token once only, where the server falls silent at it", async () => {
+    const names: string[] = [];
+    const c = await connectTo(
+      async (peer, index) => {
+        names.push((await takeAuthenticate(peer, offer(BIND2 + FAST))).name);
+        if (index !== 1) peer.write(success(BOUND + TOKEN) + features(""));
+      },
+      { timeouts: { onlineMs: 500, closeMs: 50 } },
+    );
+    await c.start();
+    const online = nextOnline(c);
+    peerAt(0).socket.destroy();
+    await online;
+    expect(names).toEqual(["PLAIN", "HT-SHA-256-NONE", "PLAIN"]);
+  });
+
   it.each([
     ["has expired", TOKEN.replace("2099", "2001"), FAST],
     ["has no end", TOKEN.replace("2099-01-01T00:00:00Z", "never"), FAST],

@@ -15,11 +15,14 @@ export interface FastTokens {
   readonly clientId: string;
   /** The mechanism to ask a token for. */
   supported(offered: readonly string[]): string | undefined;
-  /** The token, when the server takes it and it has not expired. */
-  usable(offered: readonly string[], now: number): FastToken | undefined;
+  /**
+   * The token, when the server takes it and it has not expired. It is gone with that: who does not give it back after a
+   * login that worked uses the password next, so no login by token that hangs is tried for ever.
+   */
+  take(offered: readonly string[], now: number): FastToken | undefined;
+  giveBack(token: FastToken): void;
   /** Keeps what the server gave: a `<token/>`. */
   keep(mechanism: string, element: Element): void;
-  forget(): void;
 }
 
 /** Not bound to the TLS channel, which only some runtimes can name; the channel is verified by its certificate. */
@@ -30,15 +33,20 @@ export function createFastTokens(clientId: string): FastTokens {
   return {
     clientId,
     supported: (offered) => (offered.includes(MECHANISM) ? MECHANISM : undefined),
-    usable: (offered, now) =>
-      token !== undefined && offered.includes(token.mechanism) && now < token.expiresAt ? token : undefined,
+    take(offered, now) {
+      const taken = token;
+      token = undefined;
+      return taken !== undefined && offered.includes(taken.mechanism) && now < taken.expiresAt
+        ? taken
+        : undefined;
+    },
+    giveBack(taken) {
+      token = taken;
+    },
     keep(mechanism, element) {
       const secret = String(element.attrs["token"] ?? "");
       const expiresAt = Date.parse(String(element.attrs["expiry"] ?? ""));
       if (secret !== "" && !Number.isNaN(expiresAt)) token = { mechanism, secret, expiresAt };
-    },
-    forget() {
-      token = undefined;
     },
   };
 }

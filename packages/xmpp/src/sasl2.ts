@@ -1,6 +1,6 @@
 import type { Exchange, Login } from "./login.js";
 import { XmppError } from "./errors.js";
-import { createTokenExchange, type FastTokens } from "./fast-tokens.js";
+import { createTokenExchange, type FastToken, type FastTokens } from "./fast-tokens.js";
 import { NS } from "./namespaces.js";
 import { parseSaslFailure } from "./stream-errors.js";
 import { escapeAttribute, escapeText, type Element } from "./xml.js";
@@ -28,7 +28,7 @@ export function createSasl2(options: Sasl2Options): Sasl2 {
   const { tokens } = options;
   let feature: Element | undefined;
   let exchange: Exchange | undefined;
-  let withToken = false;
+  let token: FastToken | undefined;
   /** A token was refused on this stream. */
   let refused = false;
   /** For what a token that comes will be good. */
@@ -45,8 +45,8 @@ export function createSasl2(options: Sasl2Options): Sasl2 {
       `<authenticate xmlns='${NS.SASL2}' mechanism='${mechanism.name}'>` +
         (first === undefined ? "" : `<initial-response>${first}</initial-response>`) +
         `<user-agent id='${tokens.clientId}'><software>Stanzapack</software></user-agent>` +
-        (withToken ? `<fast xmlns='${NS.FAST}'/>` : "") +
-        (!withToken && tokenMechanism !== undefined
+        (token !== undefined ? `<fast xmlns='${NS.FAST}'/>` : "") +
+        (token === undefined && tokenMechanism !== undefined
           ? `<request-token xmlns='${NS.FAST}' mechanism='${escapeAttribute(tokenMechanism)}'/>`
           : "") +
         options.inline(inline) +
@@ -56,8 +56,7 @@ export function createSasl2(options: Sasl2Options): Sasl2 {
 
   const choose = (offered: Element): Exchange | undefined => {
     const fast = textsOf(offered.getChild("inline")?.getChild("fast", NS.FAST));
-    const token = tokens.usable(fast, Date.now());
-    withToken = token !== undefined;
+    token = tokens.take(fast, Date.now());
     if (token !== undefined) return createTokenExchange(token);
     return options.login.pick(textsOf(offered), true);
   };
@@ -70,16 +69,16 @@ export function createSasl2(options: Sasl2Options): Sasl2 {
       );
       return;
     }
-    const token = element.getChild("token", NS.FAST);
-    if (token !== undefined && tokenMechanism !== undefined) tokens.keep(tokenMechanism, token);
+    if (token !== undefined) tokens.giveBack(token);
+    const next = element.getChild("token", NS.FAST);
+    if (next !== undefined && tokenMechanism !== undefined) tokens.keep(tokenMechanism, next);
     options.onSuccess(element);
   };
 
   const onFailure = async (element: Element): Promise<void> => {
     const reason = parseSaslFailure(element);
-    if (withToken) {
-      // XEP-0484 §5.1: forget the token, and log in otherwise. XEP-0388 §2.6.2: the stream stays as it was.
-      tokens.forget();
+    if (token !== undefined) {
+      // XEP-0484 §5.1: the token is forgotten; log in otherwise. XEP-0388 §2.6.2: the stream stays as it was.
       refused = true;
       exchange = feature === undefined ? undefined : choose(feature);
       if (feature !== undefined && exchange !== undefined) return authenticate(feature, exchange);

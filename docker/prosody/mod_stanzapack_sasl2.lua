@@ -1,0 +1,1 @@
+../../packages/sandbox/templates/prosody/mod_stanzapack_sasl2.lua

@@ -1,0 +1,53 @@
+-- Quicker logins on Prosody 0.12: SASL2, Bind 2 and FAST (XEP-0388, XEP-0386, XEP-0484) come with Debian's package
+-- prosody-modules, but its modules are written for a later Prosody and fail on 0.12.3 ("attempt to call a nil value
+-- (method 'ssl_info')"), which leaves clients without any features. This gives them the few things that they miss.
+-- Needs: apt-get install prosody-modules. A later Prosody does not need it.
+
+local datetime = require "util.datetime";
+local filters = require "util.filters";
+local stanza_methods = require "util.stanza".stanza_mt.__index;
+
+-- Which account the client wants, from its stream header: 0.12 does not hand it on.
+local function note_sender(session, _, sender)
+	session.stanzapack_from = sender;
+end
+
+local function prepare(session)
+	if session.type == "c2s_unauthed" and not session.stream_attrs then
+		session.stream_attrs = note_sender;
+	end
+end
+
+local function ssl_info(conn)
+	local socket = conn:socket();
+	return socket and socket.info and socket:info() or nil;
+end
+
+module:hook("stream-features", function (event)
+	local conn = event.origin.conn;
+	if conn and not conn.ssl_info then conn.ssl_info = ssl_info; end
+	event.stream = event.stream or { from = event.origin.stanzapack_from };
+end, 1000);
+
+-- A token's end has fractions of a second, which 0.12 cannot format on Lua 5.4.
+local format_datetime = datetime.datetime;
+function datetime.datetime(time)
+	return format_datetime(time and math.floor(time));
+end
+
+if not stanza_methods.get_child_attr then
+	function stanza_methods:get_child_attr(name, xmlns, attr)
+		local child = self:get_child(name, xmlns);
+		return child and child.attr[attr] or nil;
+	end
+end
+
+filters.add_filter_hook(prepare);
+function module.unload()
+	filters.remove_filter_hook(prepare);
+	datetime.datetime = format_datetime;
+end
+
+module:depends("sasl2");
+module:depends("sasl2_bind2");
+module:depends("sasl2_fast");
