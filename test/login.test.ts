@@ -39,12 +39,13 @@ async function countTurns(port: number): Promise<TurnCounter> {
     }
   });
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const cut = (): void => open.forEach((socket) => socket.destroy());
   return {
     url: `xmpp://127.0.0.1:${(server.address() as AddressInfo).port}`,
     turns,
-    cut: () => open.forEach((socket) => socket.destroy()),
+    cut,
     close() {
-      this.cut();
+      cut();
       return new Promise<void>((resolve) => void server.close(() => resolve()));
     },
   };

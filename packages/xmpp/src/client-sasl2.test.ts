@@ -89,7 +89,7 @@ async function takeAgain(peer: FakePeer): Promise<{ name: string; first: string;
 }
 
 const hmac = (role: string, secret = "s3cret"): string =>
-  createHmac("sha256", secret).update(role).digest("latin1");
+  createHmac("sha256", secret).update(role).digest().toString("latin1");
 
 async function nextOnline(c: Connection): Promise<{ jid: string; resumed: boolean }> {
   return new Promise((resolve) => c.on("online", resolve));
