@@ -284,7 +284,9 @@ describe("a client's connection", () => {
     const make = (options: Partial<ClientConnectionOptions>) => () =>
       createClientConnection({ jid: "bob@example.test", password: "p", ...options });
     expect(make({ jid: "example.test" })).toThrow(TypeError);
-    expect(make({ url: "http://example.test" })).toThrow(TypeError);
+    expect(make({ url: "ftp://example.test" })).toThrow(TypeError);
     expect(make({ url: "nonsense" })).toThrow(TypeError);
+    expect(make({ urls: ["xmpp://a", "nonsense"] })).toThrow(TypeError);
+    expect(make({ url: "xmpp://a", urls: ["xmpp://a"] })).toThrow(TypeError);
   });
 });

@@ -34,6 +34,8 @@ export function createLoopback(kind: "client" | "component", jid: string): Loopb
     jid,
     state: "online",
     writable: true,
+    transport: "tcp",
+    pause: () => false,
     meter: { received: { xmpp: 0, socket: 0 }, sent: { xmpp: 0, socket: 0 } },
     sent: [],
     peer: undefined,
