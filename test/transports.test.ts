@@ -156,6 +156,7 @@ describe.each(SERVERS)("transports to %s", (server) => {
         ...login("alice"),
         urls: proxies.map(({ url }) => url),
         reconnect: { minMs: 1, maxMs: 200 },
+        timeouts: { onlineMs: 9_000 },
         bosh: { giveUpMs: 500, waitMs: 1_000, answerMs: 500 },
       });
       onTestFinished(() => connection.stop());

@@ -154,8 +154,8 @@ export function readAnswer(response: http.IncomingMessage, maxBytes: number): Pr
   });
 }
 
-function toFault(error: unknown, signal: AbortSignal): unknown {
-  if (signal.aborted) return signal.reason;
+function toFault(error: unknown, signal: AbortSignal): Error {
+  if (signal.aborted) return signal.reason as Error;
   if (error instanceof XmppError) return error;
   const cause = error as Error & { code?: string };
   // Node's HTTP parser: the other end speaks no HTTP, or too much of it.

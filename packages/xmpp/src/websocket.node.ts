@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { createConnection, Socket } from "node:net";
 import { WebSocket } from "ws";
 import { dial, type Dialed } from "./dial.node.js";
 import { XmppError } from "./errors.js";
@@ -41,7 +41,7 @@ export async function openWebSocket(
     perMessageDeflate: false,
     followRedirects: false,
     maxPayload: maxMessageBytes,
-    createConnection: (() => dialed.socket) as unknown as typeof import("node:net").createConnection,
+    createConnection: (() => dialed.socket) as unknown as typeof createConnection,
   });
   let failure: XmppError | undefined;
   await new Promise<void>((resolve, reject) => {
