@@ -15,7 +15,7 @@ export class BoshWindow<Answer> {
   size = 1;
   #next: number;
   #deliver: number;
-  readonly #requests = new Map<number, BoshRequest>();
+  readonly #open = new Set<number>();
   readonly #answers = new Map<number, Answer>();
 
   /** `first`: the first request id; XEP-0124 §14.1 wants it random, and that the ids stay below 2^53. */
@@ -25,7 +25,7 @@ export class BoshWindow<Answer> {
 
   /** Requests without an answer. */
   get unansweredCount(): number {
-    return this.#requests.size;
+    return this.#open.size;
   }
 
   /** Whether a further request may go; `extra`: one more, for a pause or an end (XEP-0124 §11). */
@@ -40,22 +40,13 @@ export class BoshWindow<Answer> {
   /** Registers a request under `nextRid`. */
   open(body: string): BoshRequest {
     const request = { rid: this.#next++, body };
-    this.#requests.set(request.rid, request);
+    this.#open.add(request.rid);
     return request;
-  }
-
-  /** Requests without an answer, the oldest first. */
-  unanswered(): BoshRequest[] {
-    return [...this.#requests.values()];
-  }
-
-  isOpen(rid: number): boolean {
-    return this.#requests.has(rid);
   }
 
   /** Takes an answer; gives those whose turn has come. A second answer to the same request gives nothing. */
   answer(rid: number, answer: Answer): Answer[] {
-    if (!this.#requests.delete(rid)) return [];
+    if (!this.#open.delete(rid)) return [];
     this.#answers.set(rid, answer);
     const due: Answer[] = [];
     for (;;) {

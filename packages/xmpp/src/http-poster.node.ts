@@ -62,10 +62,7 @@ export function createHttpPoster(url: URL, { tls, maxAnswerBytes }: HttpPosterOp
   };
 
   const agent = new http.Agent({ keepAlive: true });
-  agent.createConnection = ((
-    _options: unknown,
-    done: (error: Error | null, socket?: net.Socket) => void,
-  ) => {
+  agent.createConnection = ((_options: unknown, done: (error: Error | null, socket?: net.Socket) => void) => {
     connect().then(
       (socket) => {
         done(null, socket);

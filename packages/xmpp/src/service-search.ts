@@ -103,9 +103,12 @@ async function within<T>(promise: Promise<T>, ms: number | undefined): Promise<T
   if (ms === undefined) return promise;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => {
-      resolve(undefined);
-    }, Math.max(0, ms));
+    timer = setTimeout(
+      () => {
+        resolve(undefined);
+      },
+      Math.max(0, ms),
+    );
   });
   try {
     return await Promise.race([promise, late]);
