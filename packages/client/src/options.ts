@@ -7,8 +7,13 @@ export interface ConnectOptions {
   readonly password: string;
   /** Domain of the Stanzapack component: `streams.example.org`. */
   readonly component: string;
-  /** `xmpp://host:port` (STARTTLS) or `xmpps://host:port`. Default: the SRV records of the JID's domain. */
+  /**
+   * `xmpp://host:port` (STARTTLS), `xmpps://host:port`, `wss://host/path` (WebSocket) or `https://host/path` (BOSH);
+   * `ws:` and `http:` to this machine only. Default: what the JID's domain says in its SRV records and its host-meta.
+   */
   readonly url?: string;
+  /** Several such addresses in the place of `url`, tried in this order; the one that worked last comes first. */
+  readonly urls?: readonly string[];
   /** PEM of an authority to trust besides the system's. */
   readonly ca?: string;
   /**
@@ -50,11 +55,9 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
       cause,
     });
   }
-  if (options.url !== undefined && !/^xmpps?:\/\/[^/]+$/.test(options.url)) {
-    throw new StanzapackError(
-      "usage",
-      `connect: url \`${options.url}\` is not xmpp://host:port or xmpps://host:port`,
-    );
+  for (const url of [options.url ?? [], options.urls ?? []].flat()) checkUrl(url);
+  if (options.url !== undefined && options.urls !== undefined) {
+    throw new StanzapackError("usage", "connect: `url` and `urls` exclude each other");
   }
   const timeoutMs = options.timeoutMs ?? 20_000;
   return {
@@ -65,10 +68,20 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
       jid: bare,
       password: need("password"),
       ...(options.url === undefined ? {} : { url: options.url }),
+      ...(options.urls === undefined ? {} : { urls: options.urls }),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       ...(options.compress === undefined ? {} : { compress: options.compress }),
       ...(options.resource === undefined ? {} : { resource: options.resource }),
       timeouts: { onlineMs: timeoutMs },
     },
   };
+}
+
+function checkUrl(url: string): void {
+  const kinds = /^(?:xmpps?:\/\/[^/]+|(?:wss?|https?):\/\/.+)$/;
+  if (kinds.test(url) && URL.canParse(url)) return;
+  throw new StanzapackError(
+    "usage",
+    `connect: url \`${url}\` is not xmpp://host:port, xmpps://host:port, wss://host/path or https://host/path`,
+  );
 }

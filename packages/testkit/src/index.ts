@@ -1,2 +1,3 @@
+export { startHttpFaultProxy, type HttpFault, type HttpFaultProxy } from "./http-fault-proxy.js";
 export { startTcpProxy, type TcpProxy } from "./tcp-proxy.js";
 export { until } from "./until.js";

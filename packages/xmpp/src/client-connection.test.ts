@@ -181,6 +181,92 @@ describe("a client's connection", () => {
     expect(c.state).toBe("stopped");
   });
 
+  it("resumes the TLS session too", async () => {
+    const c = await connectTo(accept);
+    await c.start();
+    expect((peerAt(0).socket as tls.TLSSocket).isSessionReused()).toBe(false);
+    peerAt(0).socket.destroy();
+    await until(() => server?.peers.length === 2 && c.state === "online");
+    expect((peerAt(1).socket as tls.TLSSocket).isSessionReused()).toBe(true);
+  });
+
+  it("goes on to the next address when one accepts and never speaks, within one deadline", async () => {
+    const silent = await startFakeServer(() => undefined);
+    const url = (scheme: string): string => `${scheme}://127.0.0.1:${String(silent.port)}/`;
+    const silentUrls = ["xmpp", "xmpps", "ws", "http"].map(url);
+    try {
+      const start = performance.now();
+      const c = await connectTo(accept, { timeouts: { onlineMs: 1_500, closeMs: 50 } });
+      const good = `xmpp://127.0.0.1:${String(server?.port)}`;
+      const patient = createClientConnection({
+        jid: "bob@example.test",
+        password: "pässword",
+        ca: certificate.ca,
+        urls: [...silentUrls, good],
+        timeouts: { onlineMs: 2_500, closeMs: 50 },
+      });
+      await patient.start();
+      expect(patient.transport).toBe("tcp");
+      await patient.stop();
+      expect(patient.transport).toBeUndefined();
+      const hopeless = createClientConnection({
+        jid: "bob@example.test",
+        password: "p",
+        urls: silentUrls,
+        timeouts: { onlineMs: 400 },
+      });
+      await expect(hopeless.start()).rejects.toMatchObject({ code: "timeout" });
+      expect(performance.now() - start).toBeLessThan(5_000);
+      await until(() => silent.peers.every(({ socket }) => socket.destroyed || socket.readableEnded));
+      await c.stop();
+    } finally {
+      await silent.close();
+    }
+  });
+
+  it("looks the domain up: SRV records first, its host-meta when they lead nowhere", async () => {
+    const asked: string[] = [];
+    const dead = await startFakeServer((peer) => peer.socket.destroy());
+    server = await startFakeServer((peer) => accept(peer, { certificate }));
+    const tcp = (port: number) => [
+      { transport: "tcp" as const, url: new URL(`xmpp://127.0.0.1:${String(port)}`) },
+    ];
+    connection = createClientConnection(
+      {
+        jid: "bob@example.test",
+        password: "pässword",
+        ca: certificate.ca,
+        timeouts: { onlineMs: 5_000, closeMs: 50 },
+      },
+      {
+        tcp: async (domain) => (asked.push(`SRV ${domain}`), tcp(dead.port)),
+        // An alternative of the same kind does as well here.
+        alternatives: async ({ domain }) => (asked.push(`host-meta ${domain}`), tcp(server?.port ?? 0)),
+      },
+    );
+    await connection.start();
+    expect(asked).toEqual(["SRV example.test", "host-meta example.test"]);
+    await dead.close();
+  });
+
+  it("uses no unencrypted address beyond this machine", async () => {
+    for (const url of ["ws://192.0.2.1/", "http://192.0.2.1/"]) {
+      const c = createClientConnection({ jid: "bob@example.test", password: "p", url });
+      await expect(c.start()).rejects.toMatchObject({ code: "tls" });
+    }
+  });
+
+  it("gives up looking and connecting when told to", async () => {
+    const silent = await startFakeServer(() => undefined);
+    for (const scheme of ["xmpp", "ws", "http"]) {
+      const url = `${scheme}://127.0.0.1:${String(silent.port)}/`;
+      const c = createClientConnection({ jid: "bob@example.test", password: "p", url });
+      await expect(c.start({ signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ code: "aborted" });
+    }
+    await until(() => silent.peers.every(({ socket }) => socket.destroyed || socket.readableEnded));
+    await silent.close();
+  });
+
   it("resumes its session: resends, keeps requests, takes what comes right behind", async () => {
     const seen: string[] = [];
     const c = await connectTo(async (peer, script, index) => {
@@ -284,7 +370,9 @@ describe("a client's connection", () => {
     const make = (options: Partial<ClientConnectionOptions>) => () =>
       createClientConnection({ jid: "bob@example.test", password: "p", ...options });
     expect(make({ jid: "example.test" })).toThrow(TypeError);
-    expect(make({ url: "http://example.test" })).toThrow(TypeError);
+    expect(make({ url: "ftp://example.test" })).toThrow(TypeError);
     expect(make({ url: "nonsense" })).toThrow(TypeError);
+    expect(make({ urls: ["xmpp://a", "nonsense"] })).toThrow(TypeError);
+    expect(make({ url: "xmpp://a", urls: ["xmpp://a"] })).toThrow(TypeError);
   });
 });

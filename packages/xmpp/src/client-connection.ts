@@ -1,42 +1,87 @@
 import { client } from "@xmpp/client";
+import { BoshSocket } from "./bosh-socket.js";
+import { negotiate } from "./client-negotiation.js";
 import type { ClientConnectionOptions, Connection } from "./connection.js";
 import { XmppError } from "./errors.js";
 import { createFastTokens } from "./fast-tokens.js";
+import { findAlternatives } from "./host-meta.js";
 import { bareJid, jid as parseJid, type JID } from "./jid.js";
-import { negotiate } from "./client-negotiation.js";
 import { prepareLogin } from "./login.js";
 import { randomText } from "./random.js";
-import { parseServiceUrl, resolveDomain, type Target } from "./resolve.node.js";
-import { createStream } from "./stream.js";
+import { resolveDomain } from "./resolve.node.js";
+import { createServiceSearch, type Try } from "./service-search.js";
+import { canBeSecure, parseServiceUrl, toTarget, type Service } from "./service-url.js";
+import { createStream, type Stream } from "./stream.js";
 import {
   createStreamManagement,
   DEFAULT_STREAM_MANAGEMENT,
   type StreamManagement,
 } from "./stream-management.js";
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
-import {
-  connectSocket,
-  createSecureContext,
-  type StreamSocket,
-  type TlsOptions,
-} from "./stream-socket.node.js";
-import { createSupervisedConnection } from "./supervised-connection.js";
+import { connectSocket, createSecureContext, type TlsOptions } from "./stream-socket.node.js";
+import { createSupervisedConnection, DEFAULT_TIMEOUTS } from "./supervised-connection.js";
+import type { TransportSocket } from "./transport.js";
+import { connectWebSocket } from "./websocket-socket.js";
 import type { XmppJsClient } from "./xmpp-js.js";
 
 /** What a server puts before the identifier it makes (XEP-0386 §4.2.1). Every character travels in every stanza. */
 const BIND_TAG = "s";
 
+/**
+ * Largest BOSH answer's body, in bytes: a server that could not deliver for a while puts all that waits into one, and
+ * it bounds what a hostile one makes us hold.
+ */
+const MAX_BOSH_ANSWER_BYTES = 8_388_608;
+
+/** UTF-8 takes at most three bytes for each of a string's characters. */
+const MAX_BYTES_PER_CHAR = 3;
+
+/** How a domain is looked up; tests put their own in its place. */
+export interface Lookup {
+  readonly tcp: (domain: string) => Promise<readonly Service[]>;
+  readonly alternatives: (tls: TlsOptions, signal: AbortSignal) => Promise<readonly Service[]>;
+}
+
+const LOOKUP: Lookup = { tcp: resolveDomain, alternatives: findAlternatives };
+
 /** A client's connection (RFC 6120) to its server, kept alive and resumed. Nothing happens before `start`. */
-export function createClientConnection(options: ClientConnectionOptions): Connection {
+export function createClientConnection(
+  options: ClientConnectionOptions,
+  lookup: Lookup = LOOKUP,
+): Connection {
   const account = parseJid(options.jid);
   if (account.local === "") throw new TypeError(`not a user's JID: ${JSON.stringify(options.jid)}`);
+  if (options.url !== undefined && options.urls !== undefined)
+    throw new TypeError("`url` and `urls` exclude each other");
   const { domain } = account;
-  const target = options.url === undefined ? undefined : parseServiceUrl(options.url);
-  const tls: TlsOptions = { domain, secureContext: createSecureContext(options.ca) };
+  const requireTls = options.requireTls ?? true;
+  const tls: TlsOptions = { domain, secureContext: createSecureContext(options.ca), sessions: new Map() };
   const resource = options.resource ?? randomText(4);
   const tokens = createFastTokens(crypto.randomUUID());
   const policy = { ...DEFAULT_STREAM_MANAGEMENT, ...options.streamManagement };
+  const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
   let management: StreamManagement | undefined;
+  const search = createServiceSearch(
+    {
+      explicit: (options.urls ?? (options.url === undefined ? [] : [options.url])).map(parseServiceUrl),
+      tcp: () => lookup.tcp(domain),
+      alternatives: (signal) => lookup.alternatives(tls, signal),
+    },
+    options.timeouts?.onlineMs ?? DEFAULT_TIMEOUTS.onlineMs,
+  );
+
+  const open = async ({ transport, url }: Service, signal: AbortSignal): Promise<TransportSocket> => {
+    switch (transport) {
+      case "tcp": {
+        const target = toTarget(url);
+        return connectSocket(target, target.directTls ? tls : undefined, signal);
+      }
+      case "websocket":
+        return connectWebSocket(url, { tls, maxMessageBytes: MAX_BYTES_PER_CHAR * maxStanzaChars }, signal);
+      case "bosh":
+        return new BoshSocket(url, { tls, maxAnswerBytes: MAX_BOSH_ANSWER_BYTES, timing: options.bosh });
+    }
+  };
 
   const connection: Connection = createSupervisedConnection({
     kind: "client",
@@ -51,54 +96,66 @@ export function createClientConnection(options: ClientConnectionOptions): Connec
     }),
     ownAddresses: (full) => [full, bareJid(full), domain],
     async attempt(context) {
-      const targets = target === undefined ? await resolveDomain(domain) : [target];
-      const [socket, reached] = await connectFirst(targets, tls, context.signal);
-      const entity = createEntity(account, reached);
-      const stream = createStream(entity, socket, {
-        ...DEFAULT_PARSER_LIMITS,
-        ...(options.limits?.maxStanzaChars !== undefined && {
-          maxStanzaChars: options.limits.maxStanzaChars,
-        }),
-      });
-      context.own(stream);
-      negotiate(stream, {
-        login: prepareLogin(entity, account.local, options.password),
-        requireTls: options.requireTls ?? true,
-        compress: options.compress ?? false,
-        tls,
-        resource,
-        ...(options.resource === undefined && { bindTag: BIND_TAG }),
-        tokens,
-        jid: connection.jid,
-        management,
-        onEstablished: context.establish,
-      });
+      const begin = (service: Service): Try & { ended: Promise<XmppError> | undefined } => {
+        const cancel = new AbortController();
+        const signal = AbortSignal.any([context.signal, cancel.signal]);
+        let stream: Stream | undefined;
+        const connect = async (): Promise<void> => {
+          if (requireTls && !canBeSecure(service)) {
+            throw new XmppError("tls", `TLS is required, and ${service.url.href} has none`);
+          }
+          const socket = await open(service, signal);
+          if (signal.aborted) {
+            socket.destroy();
+            throw signal.reason;
+          }
+          const entity = createEntity(account, service);
+          stream = createStream(entity, socket, { ...DEFAULT_PARSER_LIMITS, maxStanzaChars });
+          attempt.ended = context.own(stream);
+          // XEP-0124 has acknowledgements of its own.
+          const ofSession = service.transport === "bosh" ? undefined : management;
+          const opened = negotiate(stream, {
+            login: prepareLogin(entity, account.local, options.password),
+            requireTls,
+            compress: options.compress ?? false,
+            tls,
+            resource,
+            ...(options.resource === undefined && { bindTag: BIND_TAG }),
+            tokens,
+            jid: connection.jid,
+            management: ofSession,
+            onEstablished: (established) => {
+              search.remember(service);
+              if (ofSession === undefined) management?.reset();
+              context.establish(established);
+            },
+          });
+          const ended = await Promise.race([opened, attempt.ended]);
+          if (ended !== undefined) throw ended;
+        };
+        const attempt = {
+          ended: undefined as Promise<XmppError> | undefined,
+          opened: Promise.resolve(),
+          abandon(reason: XmppError) {
+            cancel.abort(reason);
+            stream?.fail(reason);
+          },
+        };
+        attempt.opened = connect();
+        return attempt;
+      };
+      const { ended } = await search.run(begin, context.signal);
+      return ended ?? new XmppError("disconnected", "the stream is gone");
     },
   });
   return connection;
 }
 
-/** A socket to the first of the addresses that answers. */
-async function connectFirst(
-  targets: readonly Target[],
-  tls: TlsOptions,
-  signal: AbortSignal,
-): Promise<[StreamSocket, Target]> {
-  let failure: unknown = new XmppError("unreachable", `no address for ${tls.domain}`);
-  for (const target of targets) {
-    try {
-      return [await connectSocket(target, target.directTls ? tls : undefined, signal), target];
-    } catch (error) {
-      if (signal.aborted) throw error;
-      failure = error;
-    }
-  }
-  throw failure;
-}
-
 /** An xmpp.js client of which only the stream headers and SASL are used. */
-function createEntity(account: JID, target: Target): XmppJsClient {
-  const service = `${target.directTls ? "xmpps" : "xmpp"}://${account.domain}`;
+function createEntity(account: JID, { transport, url }: Service): XmppJsClient {
+  // BOSH speaks a WebSocket's framing to it.
+  const protocol = transport === "tcp" ? url.protocol : "wss:";
+  const service = `${protocol}//${account.domain}`;
   const entity = client({ service, domain: account.domain }) as unknown as XmppJsClient;
   entity.Transport = entity._findTransport(service);
   entity._jid(account.bare().toString());

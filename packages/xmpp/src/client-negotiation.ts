@@ -31,8 +31,11 @@ const BIND_ID = "bind";
  * Takes a stream from its header to a bound or resumed session: STARTTLS, SASL, compression, resumption, binding
  * (RFC 6120 §4.3, XEP-0138, XEP-0198 §3 and §5), with SASL2 in as few steps as the server offers (XEP-0388, XEP-0386). SASL is xmpp.js's; the rest is here because xmpp.js asks for no server
  * name, cannot take a certificate authority, and begins Stream Management with a queue without a bound.
+ * Resolves when the log-in begins: until then nothing has been entrusted to the peer, and another may be tried instead.
  */
-export function negotiate(stream: Stream, options: NegotiationOptions): void {
+export function negotiate(stream: Stream, options: NegotiationOptions): Promise<void> {
+  let onLogIn: () => void = () => undefined;
+  const loggingIn = new Promise<void>((resolve) => (onLogIn = resolve));
   const { management } = options;
   let authenticated = false;
   let features: Element | undefined;
@@ -47,9 +50,12 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
     features = element;
     const mechanisms = element.getChild("mechanisms", NS.SASL);
     const authentication = element.getChild("authentication", NS.SASL2);
-    if (!stream.socket.secure && element.getChild("starttls", NS.TLS) !== undefined) {
+    const { socket } = stream;
+    // XEP-0206 §3, RFC 7395 §3.9: there TLS is the business of HTTP.
+    const canStartTls = !socket.secure && socket.startTls !== undefined;
+    if (canStartTls && element.getChild("starttls", NS.TLS) !== undefined) {
       stream.write(`<starttls xmlns='${NS.TLS}'/>`);
-    } else if (!stream.socket.secure && options.requireTls) {
+    } else if (!socket.secure && options.requireTls) {
       stream.fail(new XmppError("tls", "the server offers no TLS, and TLS is required"));
     } else if (authenticated && options.compress && !stream.socket.compressed) {
       compress(element);
@@ -72,6 +78,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
       stream.fail(new XmppError("auth", `no acceptable way to log in among: ${offered.join(", ")}`));
       return;
     }
+    onLogIn();
     // Alone, so that none of xmpp.js's other features takes a part.
     stream.toXmppJs(xml("stream:features", { "xmlns:stream": NS.STREAM }, mechanisms));
   };
@@ -136,13 +143,18 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
     stream.stage = "tls";
     // What came unencrypted behind the answer is not the server's word (CVE-2011-0411 in other protocols).
     stream.discardInput();
-    await stream.socket.startTls(options.tls);
+    await stream.socket.startTls?.(options.tls);
     stream.stage = "stream";
     await stream.entity.restart();
   };
 
   /** XEP-0138 §7, XEP-0170: behind SASL, and before a session is bound or resumed. */
   const compress = (element: Element): void => {
+    if (stream.socket.startCompression === undefined) {
+      // XEP-0206 §3 and RFC 7395 §3.9 leave it to HTTP.
+      stream.fail(new XmppError("unsupported", "stream compression goes with TCP only"));
+      return;
+    }
     const methods = element.getChild("compression", NS.COMPRESS_FEATURE)?.getChildren("method") ?? [];
     if (!methods.some((method) => method.text() === "zlib")) {
       stream.fail(new XmppError("unsupported", "the server does not offer stream compression (zlib)"));
@@ -160,7 +172,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
     }
     // The stream so far is null and void.
     stream.discardInput();
-    stream.socket.startCompression();
+    stream.socket.startCompression?.();
     await stream.entity.restart();
   };
 
@@ -247,4 +259,5 @@ export function negotiate(stream: Stream, options: NegotiationOptions): void {
   stream.entity.open({ domain: options.tls.domain }).catch((error: unknown) => {
     stream.fail(toXmppError(error, "stream"));
   });
+  return loggingIn;
 }

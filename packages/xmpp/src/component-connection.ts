@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { component } from "@xmpp/component";
 import type { ComponentConnectionOptions, Connection } from "./connection.js";
+import type { XmppError } from "./errors.js";
 import { NS } from "./namespaces.js";
 import { createStream } from "./stream.js";
 import { parseStreamError, toXmppError } from "./stream-errors.js";
@@ -26,14 +27,14 @@ export function createComponentConnection(options: ComponentConnectionOptions): 
   });
 }
 
-async function attempt(options: ComponentConnectionOptions, context: AttemptContext): Promise<void> {
+async function attempt(options: ComponentConnectionOptions, context: AttemptContext): Promise<XmppError> {
   const { domain, secret, host, port } = options;
   const service = `xmpp://${host}:${String(port)}`;
   const entity = component({ service, domain, password: secret }) as XmppJsComponent;
   const socket = await connectSocket({ host, port }, undefined, context.signal);
   const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
   const stream = createStream(entity, socket, { ...DEFAULT_PARSER_LIMITS, maxStanzaChars });
-  context.own(stream);
+  const ended = context.own(stream);
 
   // XEP-0114 §3 hashes the UTF-8 of the secret; xmpp.js hashes the lower bytes of its UTF-16.
   entity.authenticate = (id) => {
@@ -50,6 +51,7 @@ async function attempt(options: ComponentConnectionOptions, context: AttemptCont
   entity.open({ domain }).catch((error: unknown) => {
     stream.fail(toXmppError(error, "stream"));
   });
+  return ended;
 }
 
 /** XEP-0114 §3, example 3. */

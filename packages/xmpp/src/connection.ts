@@ -1,6 +1,8 @@
 import type { Element } from "@xmpp/xml";
+import type { BoshTiming } from "./bosh-courier.js";
 import type { ByteMeter } from "./byte-meter.js";
 import type { XmppError } from "./errors.js";
+import type { TransportKind } from "./transport.js";
 
 export type ConnectionState = "idle" | "connecting" | "online" | "offline" | "stopped";
 
@@ -50,6 +52,8 @@ export interface Connection {
   /** Whether the stream that is up now is compressed (XEP-0138). */
   readonly compressed: boolean;
   readonly meter: ByteMeter;
+  /** What carries the stream; `undefined` while there is none. */
+  readonly transport: TransportKind | undefined;
 
   /** Resolves when online the first time; rejects with `XmppError` when that is impossible before the deadline. */
   start(options?: { readonly signal?: AbortSignal }): Promise<void>;
@@ -62,6 +66,11 @@ export interface Connection {
    */
   send(stanzas: string, count?: number): boolean;
   sendElement(stanza: Element): boolean;
+  /**
+   * BOSH only: nothing comes and nothing is asked for during so many ms, in which the process may sleep; the next `send`
+   * ends it. False, and nothing happens, elsewhere or where the server allows none so long (XEP-0124 §10).
+   */
+  pause(forMs: number): boolean;
   /** Sends an iq (from, id are filled in) and gives the result stanza; rejects with `StanzaError` or `XmppError`. */
   request(iq: Element, options?: RequestOptions): Promise<Element>;
 
@@ -77,8 +86,14 @@ export interface ClientConnectionOptions {
   /** Bare JID to log in as. */
   readonly jid: string;
   readonly password: string;
-  /** `xmpp://host:port` (STARTTLS) or `xmpps://host:port` (direct TLS). Default: SRV records of the JID's domain. */
+  /**
+   * `xmpp://host:port` (STARTTLS), `xmpps://host:port` (direct TLS), `wss://host/path` (RFC 7395) or `https://host/path`
+   * (BOSH); `ws:` and `http:` only to this machine, or with `requireTls: false`. Default: what the JID's domain says
+   * in its SRV records and, when TCP does not get through, in its host-meta (XEP-0156): TCP, then WebSocket, then BOSH.
+   */
   readonly url?: string;
+  /** Several such addresses in the place of `url`, tried in this order; the one that worked last comes first. */
+  readonly urls?: readonly string[];
   /**
    * Short is cheap: every character of it travels in every stanza. Default: four random characters, or what a server that
    * has Bind 2 (XEP-0386) makes: some 14 characters, for one round trip less at login. A given one is asked for as it is.
@@ -98,6 +113,7 @@ export interface ClientConnectionOptions {
   readonly timeouts?: Partial<ConnectionTimeouts>;
   readonly reconnect?: Partial<ReconnectPolicy>;
   readonly streamManagement?: Partial<StreamManagementPolicy>;
+  readonly bosh?: Partial<BoshTiming>;
   /** Whether `start` keeps trying when the first attempt fails. Default false: the user sees what is wrong. */
   readonly retryStart?: boolean;
   readonly limits?: Partial<ConnectionLimits>;
@@ -123,7 +139,7 @@ export interface ConnectionLimits {
 }
 
 export interface ConnectionTimeouts {
-  /** From the first packet to fully online (TCP, TLS, SASL, bind), in ms. Default 15,000. */
+  /** From the first packet to fully online (finding the server, every address tried, TLS, SASL, bind), in ms. Default 15,000. */
   readonly onlineMs: number;
   /** For a clean close of the stream, in ms; then the socket is destroyed. Default 2,000. */
   readonly closeMs: number;

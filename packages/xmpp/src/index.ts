@@ -3,6 +3,8 @@ export { createByteMeter } from "./byte-meter.js";
 export type { ByteCount, ByteMeter, ByteSource, SourcedByteMeter } from "./byte-meter.js";
 export { createClientConnection } from "./client-connection.js";
 export { createComponentConnection } from "./component-connection.js";
+export type { BoshTiming } from "./bosh-courier.js";
+export type { TransportKind } from "./transport.js";
 export type {
   ClientConnectionOptions,
   ComponentConnectionOptions,

@@ -19,6 +19,8 @@ export const NS = {
   BIND2: "urn:xmpp:bind:0",
   /** XEP-0484 */
   FAST: "urn:xmpp:fast:0",
+  /** RFC 7395 §3.3.2 */
+  FRAMING: "urn:ietf:params:xml:ns:xmpp-framing",
   /** RFC 6120 §7 */
   BIND: "urn:ietf:params:xml:ns:xmpp-bind",
   /** RFC 6121 §2 */
@@ -45,6 +47,10 @@ export const NS = {
   PUBSUB_META_DATA: "http://jabber.org/protocol/pubsub#meta-data",
   /** XEP-0115 */
   CAPS: "http://jabber.org/protocol/caps",
+  /** XEP-0124 */
+  HTTP_BIND: "http://jabber.org/protocol/httpbind",
+  /** XEP-0206 */
+  XBOSH: "urn:xmpp:xbosh",
   /** XEP-0131 */
   SHIM: "http://jabber.org/protocol/shim",
   /** XEP-0138 */

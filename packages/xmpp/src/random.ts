@@ -7,3 +7,8 @@ export function randomText(length: number): string {
   for (const byte of bytes) text += ALPHABET[byte & 63];
   return text;
 }
+
+/** 32 random bits, hard to guess. */
+export function randomUint32(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+}

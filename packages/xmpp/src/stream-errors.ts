@@ -75,7 +75,7 @@ export function toXmppError(error: unknown, stage: "connect" | "tls" | "stream")
   return new XmppError("unreachable", `no connection: ${message}`, { cause });
 }
 
-/** A whole stream error with the stream's end after it. */
+/** A whole stream error; the stream's end belongs after it. */
 export function formatStreamError(condition: string): string {
-  return `<stream:error><${condition} xmlns='${NS.STREAM_ERRORS}'/></stream:error></stream:stream>`;
+  return `<stream:error><${condition} xmlns='${NS.STREAM_ERRORS}'/></stream:error>`;
 }

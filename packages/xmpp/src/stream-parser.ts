@@ -64,6 +64,15 @@ export class StreamParser extends EventEmitter {
     this.#limits = limits;
   }
 
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Everything written so far has been emitted. */
+  get betweenStanzas(): boolean {
+    return this.#mode === Mode.text && this.#depth <= 1 && this.#held.length === 0;
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#held = [];

@@ -2,14 +2,17 @@ import { EventEmitter } from "node:events";
 import net from "node:net";
 import { StringDecoder } from "node:string_decoder";
 import tls from "node:tls";
-import type { ByteCount, ByteSource } from "./byte-meter.js";
+import type { ByteCount } from "./byte-meter.js";
 import { createStreamCompression, type StreamCompression } from "./stream-compression.js";
 import { toXmppError } from "./stream-errors.js";
+import type { TransportSocket } from "./transport.js";
 
 export interface TlsOptions {
   /** The domain the certificate must be for (RFC 6120 §13.7.2.1), also the server name asked for (SNI). */
   readonly domain: string;
   readonly secureContext?: tls.SecureContext | undefined;
+  /** Where sessions to be resumed are kept: the next handshake is shorter by a round trip and the certificates. */
+  readonly sessions?: TlsSessions | undefined;
 }
 
 /**
@@ -18,6 +21,12 @@ export interface TlsOptions {
  */
 const FLUSH_CHARS = 65_536;
 
+/**
+ * The session that each server gave last (RFC 8446 §2.2). Node does not look at the certificate of a resumed session
+ * again, so the key must name whom it was verified for, and nobody with other authorities may share the map.
+ */
+export type TlsSessions = Map<string, Buffer>;
+
 /** TCP probes after so many ms of silence: a peer that vanished without a word is found at last. */
 const KEEP_ALIVE_MS = 30_000;
 
@@ -25,9 +34,13 @@ const KEEP_ALIVE_MS = 30_000;
  * One TCP connection of a stream, which may turn to TLS on the way, with the events that xmpp.js expects of a
  * socket. `data` carries text: a character split across packets comes out whole.
  */
-export class StreamSocket extends EventEmitter implements ByteSource {
+export class StreamSocket extends EventEmitter implements TransportSocket {
+  readonly kind = "tcp";
+  readonly framed = false;
   /** xmpp.js asks for it. */
   secure = false;
+  /** The TLS session is one of an earlier connection. */
+  tlsResumed = false;
   readonly #tcp = new net.Socket();
   #current: net.Socket = this.#tcp;
   #decoder = new StringDecoder("utf8");
@@ -58,24 +71,29 @@ export class StreamSocket extends EventEmitter implements ByteSource {
   }
 
   /** Resolves when TLS is up and the certificate is verified. What comes unencrypted after this call is not read as XMPP. */
-  async startTls({ domain, secureContext }: TlsOptions, direct = false): Promise<void> {
+  async startTls({ domain, secureContext, sessions }: TlsOptions, direct = false): Promise<void> {
     this.#unlisten(this.#tcp);
     this.#xmpp.sentBeforeTls = this.#tcp.bytesWritten;
     this.#decoder = new StringDecoder("utf8");
+    const sessionKey = `xmpp:${domain}`;
+    const session = sessions?.get(sessionKey);
     const secured = tls.connect({
       socket: this.#tcp,
+      ...(session && { session }),
       // An address cannot be a server name (RFC 6066 §3).
       ...(net.isIP(domain) === 0 ? { servername: domain } : { host: domain }),
       ...(secureContext && { secureContext }),
       // XEP-0368 §3
       ...(direct && { ALPNProtocols: ["xmpp-client"] }),
     });
+    secured.on("session", (fresh) => sessions?.set(sessionKey, fresh));
     this.#current = secured;
     this.#listen(secured);
     // The TLS socket reports the errors of the one below; without a listener Node would throw them.
     this.#tcp.on("error", ignore);
     await this.#until("secureConnect", () => undefined);
     this.secure = true;
+    this.tlsResumed = secured.isSessionReused();
   }
 
   get compressed(): boolean {

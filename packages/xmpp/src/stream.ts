@@ -1,7 +1,8 @@
 import { XmppError } from "./errors.js";
+import { FRAMED_CLOSE, FramedParser } from "./framing.js";
 import { formatStreamError, toXmppError } from "./stream-errors.js";
 import { ParseError, StreamParser, type ParserLimits } from "./stream-parser.js";
-import type { StreamSocket } from "./stream-socket.node.js";
+import type { TransportSocket } from "./transport.js";
 import type { Element } from "./xml.js";
 import type { XmppJsEntity } from "./xmpp-js.js";
 
@@ -13,7 +14,7 @@ export type ElementRoute = (element: Element, chars: number) => void;
  * and does SASL or the component's handshake; what it does badly is replaced here.
  */
 export interface Stream {
-  readonly socket: StreamSocket;
+  readonly socket: TransportSocket;
   readonly entity: XmppJsEntity;
   /** Where elements go: negotiation first, the connection's handlers later. */
   route: ElementRoute;
@@ -38,7 +39,8 @@ export interface Stream {
 /** For last words to a peer that reads slowly, in ms. */
 const LINGER_MS = 500;
 
-export function createStream(entity: XmppJsEntity, socket: StreamSocket, limits: ParserLimits): Stream {
+export function createStream(entity: XmppJsEntity, socket: TransportSocket, limits: ParserLimits): Stream {
+  const footer = socket.framed ? FRAMED_CLOSE : "</stream:stream>";
   let parser: StreamParser | undefined;
   let ended = false;
   let released = Promise.resolve();
@@ -77,13 +79,13 @@ export function createStream(entity: XmppJsEntity, socket: StreamSocket, limits:
       return released;
     },
     fail(reason, condition) {
-      hangUp(reason, condition === undefined ? undefined : formatStreamError(condition));
+      hangUp(reason, condition === undefined ? undefined : formatStreamError(condition) + footer);
     },
     async close(reason, withinMs) {
       if (ended) return;
       const peerClosed = new Promise<void>((resolve) => (onPeerClosed = resolve));
       const timer = setTimeout(() => onPeerClosed?.(), withinMs);
-      socket.write("</stream:stream>");
+      socket.write(footer);
       await peerClosed;
       clearTimeout(timer);
       stream.fail(reason);
@@ -94,7 +96,7 @@ export function createStream(entity: XmppJsEntity, socket: StreamSocket, limits:
   entity.reconnect.stop();
   // Its waits get no timer of their own: the deadline to online covers them, and nothing is left running.
   entity.timeout = 0;
-  entity.Parser = class extends StreamParser {
+  entity.Parser = class extends (socket.framed ? FramedParser : StreamParser) {
     constructor() {
       super(limits);
       // One parser per stream header: what the peer sent before a restart is not read as what comes after.
@@ -125,7 +127,7 @@ export function createStream(entity: XmppJsEntity, socket: StreamSocket, limits:
   entity.on("close", () => {
     if (onPeerClosed !== undefined) return onPeerClosed();
     if (ended) return;
-    hangUp(new XmppError("disconnected", "the server closed the stream"), "</stream:stream>");
+    hangUp(new XmppError("disconnected", "the server closed the stream"), footer);
   });
   socket.on("close", () => {
     stream.fail(new XmppError("disconnected", "the connection was closed"));

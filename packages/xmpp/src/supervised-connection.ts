@@ -21,7 +21,7 @@ import { backoffMs, sleep } from "./timing.js";
 import { warn } from "./warn.node.js";
 import type { Element } from "./xml.js";
 
-const DEFAULT_TIMEOUTS: ConnectionTimeouts = { onlineMs: 15_000, closeMs: 2_000 };
+export const DEFAULT_TIMEOUTS: ConnectionTimeouts = { onlineMs: 15_000, closeMs: 2_000 };
 const DEFAULT_RECONNECT: ReconnectPolicy = { minMs: 500, maxMs: 10_000 };
 export const DEFAULT_LIMITS: ConnectionLimits = { maxStanzaChars: 1_048_576, maxWaitingBytes: 1_048_576 };
 
@@ -36,8 +36,11 @@ export interface Established {
 
 export interface AttemptContext {
   readonly meter: SourcedByteMeter;
-  /** Must be called with the stream as soon as there is one, so that the deadline and `stop` can end it. */
-  readonly own: (stream: Stream) => void;
+  /**
+   * Must be called with a stream as soon as there is one, so that the deadline and `stop` can end it. A later one takes
+   * its place. Gives why it ended.
+   */
+  readonly own: (stream: Stream) => Promise<XmppError>;
   /** Must be called when the stream can be used, before the next element is read: a stanza may be right behind. */
   readonly establish: (established: Established) => void;
   readonly signal: AbortSignal;
@@ -53,8 +56,8 @@ export interface SupervisedOptions {
   readonly timeouts: Partial<ConnectionTimeouts> | undefined;
   readonly reconnect: Partial<ReconnectPolicy> | undefined;
   readonly limits: Partial<ConnectionLimits> | undefined;
-  /** One attempt: from nothing to a stream, which it has begun to negotiate. Rejects when there is no stream. */
-  readonly attempt: (context: AttemptContext) => Promise<void>;
+  /** One attempt: from nothing to the end of the stream it made. Gives why that ended; rejects when there was none. */
+  readonly attempt: (context: AttemptContext) => Promise<XmppError>;
   readonly ownAddresses: (jid: string) => readonly string[];
   readonly streamManagement?: (hooks: StreamManagementHooks) => StreamManagement;
 }
@@ -162,8 +165,6 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   const attempt = async (): Promise<XmppError> => {
     state = "connecting";
     const cancel = new AbortController();
-    let onEnded: ((reason: XmppError) => void) | undefined;
-    const over = new Promise<XmppError>((resolve) => (onEnded = resolve));
     const abandon = (reason: XmppError): void => {
       cancel.abort(reason);
       owned?.fail(reason);
@@ -176,17 +177,20 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     };
     life.signal.addEventListener("abort", onLifeEnd, { once: true });
     try {
-      const begun = options.attempt({
+      const over = options.attempt({
         meter,
         signal: cancel.signal,
         own: (fresh) => {
           owned = fresh;
           const stopCounting = meter.add(fresh.socket);
-          fresh.onEnd = (reason) => {
-            stopCounting();
-            onEnded?.(reason);
-          };
+          const ended = new Promise<XmppError>((resolve) => {
+            fresh.onEnd = (reason) => {
+              stopCounting();
+              resolve(reason);
+            };
+          });
           if (cancel.signal.aborted) fresh.fail(cancel.signal.reason as XmppError);
+          return ended;
         },
         establish: (established) => {
           if (established.stream.ended) return;
@@ -194,7 +198,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
           goOnline(established);
         },
       });
-      return await Promise.race([begun.then(() => over), over, aborted(cancel.signal)]);
+      return await Promise.race([over, aborted(cancel.signal)]);
     } finally {
       clearTimeout(deadline);
       life.signal.removeEventListener("abort", onLifeEnd);
@@ -322,6 +326,9 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     get compressed() {
       return stream?.socket.compressed === true;
     },
+    get transport() {
+      return stream?.socket.kind;
+    },
     meter,
     start({ signal } = {}) {
       if (started !== undefined) return started;
@@ -347,6 +354,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     stop: () => (stopped ??= stop()),
     send,
     sendElement,
+    pause: (forMs) => stream?.socket.pause?.(forMs) ?? false,
     request(iq, requestOptions = {}) {
       return requests.request(iq, requestOptions, (ready) => {
         if (stream === undefined) return false;

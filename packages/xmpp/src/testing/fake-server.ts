@@ -131,14 +131,23 @@ export async function acceptCompression(peer: FakePeer, features: string): Promi
   return { pieces, writeRaw: (bytes) => void socket.write(bytes) };
 }
 
+/** One for each certificate: another could not read the session tickets that it gave. */
+const contexts = new WeakMap<Certificate, tls.SecureContext>();
+
+function contextOf(certificate: Certificate): tls.SecureContext {
+  const context = contexts.get(certificate) ?? tls.createSecureContext(certificate);
+  contexts.set(certificate, context);
+  return context;
+}
+
 /** Turns the server's end to TLS; gives the server name the client asked for. */
-export async function upgrade(peer: FakePeer, { key, cert }: Certificate): Promise<string> {
+export async function upgrade(peer: FakePeer, certificate: Certificate): Promise<string> {
   let serverName = "";
   const raw = peer.socket;
   raw.removeAllListeners("data");
   const secure = new tls.TLSSocket(raw, {
     isServer: true,
-    secureContext: tls.createSecureContext({ key, cert }),
+    secureContext: contextOf(certificate),
     SNICallback: (name, done) => {
       serverName = name;
       done(null);

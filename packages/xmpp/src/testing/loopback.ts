@@ -35,6 +35,8 @@ export function createLoopback(kind: "client" | "component", jid: string): Loopb
     state: "online",
     writable: true,
     compressed: false,
+    transport: "tcp",
+    pause: () => false,
     meter: { received: { xmpp: 0, socket: 0 }, sent: { xmpp: 0, socket: 0 } },
     sent: [],
     peer: undefined,

@@ -1,0 +1,176 @@
+import { parseBody, toConditionError, toStatusError, type BoshBody } from "./bosh-body.js";
+import type { BoshRequest } from "./bosh-window.js";
+import { XmppError } from "./errors.js";
+import type { HttpAnswer, HttpPoster } from "./http-poster.node.js";
+import { toXmppError } from "./stream-errors.js";
+import { backoffMs } from "./timing.js";
+
+export interface BoshTiming {
+  /**
+   * Longest time the server may hold a request, in ms. Default 30,000: what vanished without a word on an idle session
+   * is missed that late, and an empty exchange costs some 350 bytes.
+   */
+  readonly waitMs: number;
+  /** From when an answer is due to sending the request again, in ms. Default 10,000: a slow network is no lost answer. */
+  readonly answerMs: number;
+  /** The same when a later request has been answered already, in ms. Default 2,000: servers answer in order. */
+  readonly overtakenMs: number;
+  /** First delay before a request is sent again after a second fault, in ms; doubles, with full jitter. Default 200. */
+  readonly retryMinMs: number;
+  /** Largest such delay, in ms. Default 3,000. */
+  readonly retryMaxMs: number;
+  /** How long a session without any answer is fought for, in ms. Default 60,000, never beyond the server's `inactivity`. */
+  readonly giveUpMs: number;
+}
+
+export const DEFAULT_BOSH_TIMING: BoshTiming = {
+  waitMs: 30_000,
+  answerMs: 10_000,
+  overtakenMs: 2_000,
+  retryMinMs: 200,
+  retryMaxMs: 3_000,
+  giveUpMs: 60_000,
+};
+
+export interface BoshCourierHooks {
+  readonly onAnswer: (rid: number, body: BoshBody) => void;
+  /** Final: the session is lost. */
+  readonly onFail: (error: XmppError) => void;
+}
+
+/** Brings requests to the server until each has its one answer, in whatever order those come. */
+export interface BoshCourier {
+  /** How long faults are fought, in ms. Zero, as at first: not at all, since without a session it would make two. */
+  patienceMs: number;
+  send(request: BoshRequest): void;
+  close(): void;
+}
+
+/** One request under way, perhaps not for the first time. */
+interface Trip {
+  readonly request: BoshRequest;
+  cancel: AbortController | undefined;
+  timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the timer fires. */
+  dueAt: number;
+  tries: number;
+}
+
+/** Why a request under way was broken off: another one like it goes, or nobody waits any more. */
+const GIVEN_UP = new XmppError("aborted", "the request was given up");
+
+export function createBoshCourier(
+  poster: HttpPoster,
+  timing: BoshTiming,
+  hooks: BoshCourierHooks,
+): BoshCourier {
+  const trips = new Map<number, Trip>();
+  /** When the first fault happened since the last answer. */
+  let troubleSince: number | undefined;
+  let newest = 0;
+
+  const stopTrip = (trip: Trip): void => {
+    clearTimeout(trip.timer);
+    trip.cancel?.abort(GIVEN_UP);
+  };
+
+  /** The answer is due within so many ms from now; then the request is sent again. */
+  const expectWithin = (trip: Trip, withinMs: number): void => {
+    const dueAt = performance.now() + withinMs;
+    if (dueAt >= trip.dueAt) return;
+    trip.dueAt = dueAt;
+    clearTimeout(trip.timer);
+    trip.timer = setTimeout(() => {
+      sendAgain(trip, new XmppError("timeout", "the server does not answer"), 0);
+    }, withinMs);
+  };
+
+  const travel = (trip: Trip): void => {
+    const cancel = (trip.cancel = new AbortController());
+    trip.tries++;
+    trip.dueAt = Number.POSITIVE_INFINITY;
+    // XEP-0124 §8: holding one, the server answers the older of two at once.
+    expectWithin(trip, timing.answerMs + (trip.request.rid === newest ? timing.waitMs : 0));
+    poster.post(trip.request.body, cancel.signal).then(
+      (answer) => {
+        if (!cancel.signal.aborted) onAnswer(trip, answer);
+      },
+      (error: unknown) => {
+        if (!cancel.signal.aborted) onFault(trip, toXmppError(error, "connect"));
+      },
+    );
+  };
+
+  const sendAgain = (trip: Trip, reason: XmppError, delayMs: number): void => {
+    stopTrip(trip);
+    const now = performance.now();
+    troubleSince ??= now;
+    if (now - troubleSince >= courier.patienceMs) {
+      hooks.onFail(reason);
+      return;
+    }
+    trip.dueAt = 0;
+    trip.timer = setTimeout(() => {
+      travel(trip);
+    }, delayMs);
+  };
+
+  const onFault = (trip: Trip, error: XmppError): void => {
+    if (error.code !== "disconnected" && error.code !== "unreachable") {
+      hooks.onFail(error);
+      return;
+    }
+    const { retryMinMs: minMs, retryMaxMs: maxMs } = timing;
+    // At first without delay: a connection that was kept may have been closed by the other end meanwhile.
+    const delay = trip.tries === 1 ? 0 : backoffMs({ minMs, maxMs }, trip.tries - 2, Math.random());
+    sendAgain(trip, error, delay);
+  };
+
+  const onAnswer = (trip: Trip, { status, text }: HttpAnswer): void => {
+    const { rid } = trip.request;
+    let body: BoshBody;
+    try {
+      if (status !== 200) {
+        const final = toStatusError(status);
+        if (final !== undefined) hooks.onFail(final);
+        else onFault(trip, new XmppError("disconnected", `HTTP status ${String(status)}`));
+        return;
+      }
+      body = parseBody(text);
+    } catch (error) {
+      hooks.onFail(toXmppError(error, "stream"));
+      return;
+    }
+    if (body.attrs["type"] === "error") {
+      // XEP-0124 §17.3: it, and all before it that have no answer, are sent again.
+      for (const other of [...trips.values()]) {
+        if (other.request.rid <= rid) onFault(other, toConditionError("undefined-condition"));
+      }
+      return;
+    }
+    troubleSince = undefined;
+    clearTimeout(trip.timer);
+    trips.delete(rid);
+    for (const other of trips.values()) {
+      if (other.request.rid < rid) expectWithin(other, timing.overtakenMs);
+    }
+    hooks.onAnswer(rid, body);
+  };
+
+  const courier: BoshCourier = {
+    patienceMs: 0,
+    send(request) {
+      newest = request.rid;
+      for (const older of trips.values()) expectWithin(older, timing.answerMs);
+      const trip: Trip = { request, cancel: undefined, timer: undefined, dueAt: 0, tries: 0 };
+      trips.set(request.rid, trip);
+      travel(trip);
+    },
+    close() {
+      for (const trip of trips.values()) stopTrip(trip);
+      trips.clear();
+      poster.close();
+    },
+  };
+  return courier;
+}

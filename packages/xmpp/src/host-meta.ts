@@ -1,0 +1,75 @@
+import { httpsGet } from "./https-get.node.js";
+import type { Service } from "./service-url.js";
+import { StreamParser } from "./stream-parser.js";
+import type { TlsOptions } from "./stream-socket.node.js";
+import type { TransportKind } from "./transport.js";
+import type { Element } from "./xml.js";
+
+/** Largest host-meta file read, in bytes; the usual ones have 300. */
+const MAX_FILE_BYTES = 65_536;
+
+/** Most addresses taken of one domain: each costs time to try. */
+const MAX_SERVICES = 6;
+
+/** XEP-0156 §3.1. */
+const RELATIONS: Readonly<Record<string, { readonly transport: TransportKind; readonly protocol: string }>> =
+  {
+    "urn:xmpp:alt-connections:websocket": { transport: "websocket", protocol: "wss:" },
+    "urn:xmpp:alt-connections:xbosh": { transport: "bosh", protocol: "https:" },
+  };
+
+/**
+ * The WebSocket and BOSH addresses that a domain names in its host-meta (XEP-0156), WebSocket first; none when it has
+ * none or does not answer. `origin`: for tests.
+ */
+export async function findAlternatives(
+  tls: TlsOptions,
+  signal: AbortSignal,
+  origin = `https://${tls.domain}`,
+): Promise<Service[]> {
+  const files = await Promise.all(
+    [["host-meta.json", parseJrd] as const, ["host-meta", parseXrd] as const].map(async ([name, parse]) => {
+      try {
+        const url = new URL(`${origin}/.well-known/${name}`);
+        return parse(await httpsGet(url, { tls, maxBytes: MAX_FILE_BYTES }, signal));
+      } catch {
+        // A domain without host-meta is the rule.
+        return [];
+      }
+    }),
+  );
+  const byUrl = new Map(files.flat().map((service) => [service.url.href, service]));
+  const services = [...byUrl.values()];
+  return (["websocket", "bosh"] as const)
+    .flatMap((transport) => services.filter((service) => service.transport === transport))
+    .slice(0, MAX_SERVICES);
+}
+
+/** RFC 6415 Appendix A. */
+export function parseJrd(text: string): Service[] {
+  const { links } = JSON.parse(text) as { links?: unknown };
+  if (!Array.isArray(links)) return [];
+  return (links as ({ rel?: unknown; href?: unknown } | null)[]).flatMap((link) =>
+    toService(link?.rel, link?.href),
+  );
+}
+
+/** RFC 6415 §3. */
+export function parseXrd(text: string): Service[] {
+  const services: Service[] = [];
+  const parser = new StreamParser({ maxStanzaChars: MAX_FILE_BYTES, maxDepth: 8 });
+  parser.on("element", (element: Element) => {
+    if (element.getName() === "Link")
+      services.push(...toService(element.attrs["rel"], element.attrs["href"]));
+  });
+  parser.write(text.replace(/<!--.*?-->/gs, ""));
+  return services;
+}
+
+function toService(relation: unknown, href: unknown): Service[] {
+  const known = typeof relation === "string" && Object.hasOwn(RELATIONS, relation) && RELATIONS[relation];
+  if (!known || typeof href !== "string" || !URL.canParse(href)) return [];
+  const url = new URL(href);
+  // XEP-0156 §3.2: nothing unencrypted.
+  return url.protocol === known.protocol ? [{ transport: known.transport, url }] : [];
+}

@@ -1,0 +1,193 @@
+import { startHttpFaultProxy, startTcpProxy, until, type HttpFault } from "@stanzapack/testkit";
+import { createClientConnection, type Connection, type TransportKind } from "@stanzapack/xmpp";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+
+const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly TransportKind[];
+
+/** Stanzas through the faulty proxy each way: 10,000 take a minute. */
+const STANZAS = Number(process.env["STANZAPACK_BOSH_STANZAS"] ?? 1_000);
+
+describe.each(SERVERS)("transports to %s", (server) => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await startStack(server, ["alice", "bob", "carol"]);
+  });
+  afterAll(() => stack.stop());
+
+  const urlOf = (transport: TransportKind): string =>
+    ({ tcp: stack.sandbox.url, websocket: stack.sandbox.websocketUrl, bosh: stack.sandbox.boshUrl })[
+      transport
+    ];
+
+  const login = (user: string): { jid: string; password: string; ca: string } => {
+    const account = stack.sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
+    return { ...(account as { jid: string; password: string }), ca: stack.sandbox.ca };
+  };
+
+  describe.each(TRANSPORTS)("%s", (transport) => {
+    it("carries a service from its publisher to its subscriber with nothing lost", async () => {
+      const url = urlOf(transport);
+      const alice = await stack.connect("alice", { url });
+      const bob = await stack.connect("bob", { url });
+      const service = await alice.offer("counter");
+      const counter = publishCounter((value) => service.publish(value), 10);
+      const subscription = await bob.subscribe<number>("alice@localhost/counter", { windowMs: 100 });
+      const values: number[] = [];
+      const holes: unknown[] = [];
+      subscription.on("update", ({ value }) => values.push(value));
+      subscription.on("lost", (range) => holes.push(range));
+      subscription.on("conflated", (range) => holes.push(range));
+      await until(() => values.length > 200, 20_000, "values");
+      counter.stop();
+      await until(() => values.at(-1) === counter.count, 5_000, "the newest value");
+      expect(holes).toEqual([]);
+      expect(values).toEqual(values.map((_, i) => (values[0] as number) + i));
+      await Promise.all([alice.close(), bob.close()]);
+    });
+
+    it("leaves no sockets and no timers behind after 100 rounds", async () => {
+      const resources = (): number =>
+        process.getActiveResourcesInfo().filter((name) => /TCP|TLS|Timeout|HTTP/.test(name)).length;
+      const round = async (): Promise<void> => {
+        const connection = createClientConnection({
+          ...login("carol"),
+          url: urlOf(transport),
+          resource: "r",
+        });
+        await connection.start();
+        expect(connection.transport).toBe(transport);
+        await connection.stop();
+        expect(connection.transport).toBeUndefined();
+      };
+      await round();
+      const before = resources();
+      for (let i = 0; i < 100; i++) await round();
+      await until(() => resources() <= before + 2, 10_000, "everything is freed");
+    });
+  });
+
+  it("delivers over BOSH once and in order while requests and answers are lost, late and overtaken", async () => {
+    const { host, ports } = stack.sandbox;
+    const proxy = await startHttpFaultProxy({ host, port: ports.http });
+    onTestFinished(() => proxy.close());
+    const random = createRandom(7);
+    const chooseFault = (): HttpFault => {
+      const dice = random();
+      if (dice < 0.04) return { lose: "request" };
+      if (dice < 0.08) return { lose: "answer" };
+      if (dice < 0.1) return { lose: "answer-silently" };
+      if (dice < 0.12) return { status: 503 };
+      if (dice < 0.35) return { answerDelayMs: 1 + 60 * random() };
+      if (dice < 0.5) return { requestDelayMs: 1 + 40 * random() };
+      return {};
+    };
+    const open = async (user: string, url: string): Promise<Connection> => {
+      const connection = createClientConnection({
+        ...login(user),
+        url,
+        resource: "o",
+        bosh: { waitMs: 3_000, answerMs: 1_500, overtakenMs: 150 },
+      });
+      onTestFinished(() => connection.stop());
+      await connection.start();
+      return connection;
+    };
+    const bob = await open("bob", stack.sandbox.url);
+    const carol = await open("carol", stack.sandbox.boshUrl.replace(`:${ports.http}`, `:${proxy.port}`));
+    const offline: unknown[] = [];
+    carol.on("offline", ({ reason }) => offline.push(reason));
+    proxy.decide = chooseFault;
+
+    const collect = (connection: Connection): string[] => {
+      const texts: string[] = [];
+      connection.onStanza((stanza) => {
+        if (stanza.name !== "message") return false;
+        texts.push(stanza.getChildText("body") ?? "");
+        return true;
+      });
+      return texts;
+    };
+    const [atBob, atCarol] = [collect(bob), collect(carol)];
+    const expected = Array.from({ length: STANZAS }, (_, i) => String(i));
+    for (let sent = 0; sent < STANZAS;) {
+      for (let i = 0; i < 5 && sent < STANZAS; i++, sent++) {
+        carol.send(`<message type='headline' to='${bob.jid}'><body>${sent}</body></message>`);
+        bob.send(`<message type='headline' to='${carol.jid}'><body>${sent}</body></message>`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const within = 60_000 + 20 * STANZAS;
+    await until(() => atBob.length >= STANZAS && atCarol.length >= STANZAS, within, "all stanzas").catch(
+      (error: unknown) => {
+        console.error(atBob.length, atCarol.length, proxy.counts, offline);
+        throw error;
+      },
+    );
+    proxy.decide = () => ({});
+    expect(atBob).toEqual(expected);
+    expect(atCarol).toEqual(expected);
+    expect(offline).toEqual([]);
+    expect(proxy.counts.lost).toBeGreaterThan(5);
+    expect(proxy.counts.overtaken).toBeGreaterThan(0);
+  }, 600_000);
+
+  it.each([
+    { blocked: [], expected: "tcp" },
+    { blocked: ["tcp"], expected: "websocket" },
+    { blocked: ["websocket"], expected: "tcp" },
+    { blocked: ["tcp", "websocket"], expected: "bosh" },
+  ] as const)("chooses $expected while $blocked is blocked", async ({ blocked, expected }) => {
+    const proxies = await Promise.all(
+      TRANSPORTS.map(async (transport) => {
+        const url = new URL(urlOf(transport));
+        const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+        onTestFinished(() => proxy.close());
+        url.port = String(proxy.port);
+        return { transport, proxy, url: url.href };
+      }),
+    );
+    const block = (which: readonly TransportKind[], how: "refuse" | "stall"): void => {
+      for (const { transport, proxy } of proxies) proxy[how] = which.includes(transport);
+    };
+    for (const how of ["refuse", "stall"] as const) {
+      block(blocked, how);
+      const connection = createClientConnection({
+        ...login("alice"),
+        urls: proxies.map(({ url }) => url),
+        reconnect: { minMs: 1, maxMs: 200 },
+        timeouts: { onlineMs: 9_000 },
+        bosh: { giveUpMs: 500, waitMs: 1_000, answerMs: 500 },
+      });
+      onTestFinished(() => connection.stop());
+      await connection.start();
+      expect(connection.transport).toBe(expected);
+      block([], how);
+
+      // What worked last comes first, and when it does not any more, another does.
+      const chosen = proxies.find(({ transport }) => transport === expected);
+      let onlineCount = 0;
+      connection.on("online", () => onlineCount++);
+      chosen?.proxy.cut();
+      // A BOSH session does not even notice.
+      if (expected !== "bosh") await until(() => onlineCount === 1, 20_000, "online again");
+      expect(connection.transport).toBe(expected);
+      block([expected], "refuse");
+      chosen?.proxy.cut();
+      await until(() => ![undefined, expected].includes(connection.transport), 30_000, "another one");
+      block([], "refuse");
+      await connection.stop();
+    }
+  });
+});
+
+/** Mulberry32: the same faults in each run. */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
