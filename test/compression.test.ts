@@ -153,6 +153,10 @@ describe.each(SERVERS)("stream compression through %s", (server) => {
     }
     expect(resumed).toEqual([true, true, true]);
     expect([...bodies].sort()).toEqual([...wanted].sort());
+    // A resumed stream is still told what is wrong with it.
+    const offline = new Promise((resolve) => connection.on("offline", resolve));
+    connection.send("<message></wrong>");
+    expect(await offline).toMatchObject({ reason: { code: "protocol" } });
     await Promise.all([connection.stop(), other.stop()]);
   });
 

@@ -124,4 +124,8 @@ module:hook("smacks-hibernation-end", function (event)
 	resumed.reset_stream = session.reset_stream;
 	resumed.stanzapack_compression = state;
 	if state then state.session = resumed; end
+	-- The way of reading closes the session that it was made for.
+	function session.close(_, reason)
+		return resumed:close(reason);
+	end
 end);
