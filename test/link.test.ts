@@ -1,6 +1,6 @@
 import type { Client } from "@stanzapack/client";
 import { encodeFrame, type DataFrame, type Frame } from "@stanzapack/wire";
-import { NS, xml } from "@stanzapack/xmpp";
+import { createInBandBytestreams, NS, xml } from "@stanzapack/xmpp";
 import { until } from "@stanzapack/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
@@ -180,6 +180,12 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     await expect(openWith(1_000)).rejects.toMatchObject({
       condition: "not-acceptable",
       text: expect.stringContaining("4095"),
+    });
+    await expect(
+      createInBandBytestreams(connection).open(stack.domain, { stanza: "iq" }),
+    ).rejects.toMatchObject({
+      condition: "not-acceptable",
+      text: expect.stringContaining("stanza='message'"),
     });
   });
 });

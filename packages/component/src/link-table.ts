@@ -67,6 +67,8 @@ export class LinkTable {
     try {
       if (jid(request.from).resource === "")
         throw new StanzapackError("jid-mismatch", "a link needs a full JID");
+      if (request.stanza !== "message")
+        throw new StanzaError("not-acceptable", "cancel", "a link needs stanza='message'");
       if (request.blockSizeBytes < MIN_BLOCK_BYTES)
         throw new StanzaError(
           "not-acceptable",

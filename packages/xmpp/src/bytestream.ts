@@ -1,91 +1,184 @@
 import { decodeBase64 } from "./base64.node.js";
+import {
+  assertBlock,
+  createBytestreamSender,
+  SEQ_COUNT,
+  type BytestreamSender,
+} from "./bytestream-sender.js";
 import type { Connection } from "./connection.js";
 import { StanzaError } from "./errors.js";
-import type { Bytestream, BytestreamEnd, OpenRequest } from "./in-band-bytestreams.js";
+import type { Bytestream, BytestreamEnd, OpenRequest, SendPolicy } from "./in-band-bytestreams.js";
 import { NS } from "./namespaces.js";
+import { randomText } from "./random.js";
 import { warn } from "./warn.node.js";
 import { escapeAttribute, xml } from "./xml.js";
 
-/** XEP-0047 §2.2: seq wraps after 65535. */
-const SEQ_COUNT = 65_536;
 const CLOSE_TIMEOUT_MS = 10_000;
-/** Most blocks kept for a handler that is not there yet: what one read of the socket can hold after the answer to an open. */
+/** Most blocks, and characters of them, kept for a handler that is not there yet: what one read of the socket can hold after the answer to an open. */
 const MAX_EARLY_BLOCKS = 1_024;
+const MAX_EARLY_BYTES = 1_048_576;
 
 /** A bytestream with the side of it that its manager drives. */
 export interface ManagedBytestream extends Bytestream {
   /** The peer agreed to smaller blocks than were offered first. */
   agree(blockSizeBytes: number): void;
   /** Takes one `<data/>`; gives the error to answer with when it cannot be processed. */
-  onData(seq: string | undefined, base64: string, stanzaChars: number): StanzaError | undefined;
+  onData(
+    seq: string | undefined,
+    base64: string,
+    stanzaChars: number,
+    kind: "message" | "iq",
+  ): StanzaError | undefined;
+  /** Data could not be delivered; false when that cannot be mended here. `attempt`: undefined when unknown. */
+  onBounce(error: StanzaError, seq: number | undefined, attempt: number | undefined): boolean;
+  /** The peer closes: answers and ends when what waited here has gone. */
+  onPeerClose(answer: () => void): void;
+  /** The connection can be written to again. */
+  pump(): void;
   /** Ends it here, without a word to the peer. */
   end(end: BytestreamEnd): void;
   /** Ends it here and tells the peer. */
   endAndClose(end: BytestreamEnd): void;
 }
 
-/** `onGone`: it is closed now, and takes no more data; `closing` while a close of ours is unanswered. */
+export interface BytestreamHost {
+  readonly connection: Connection;
+  readonly policy: SendPolicy;
+  /** Whether one more close may wait for its answer. */
+  readonly mayAwaitClose: () => boolean;
+  /** The first `write`: from now on it wants `pump`. */
+  readonly onWrites: () => void;
+  /** It is closed now, and takes no more data; `closing` while a close of ours is unanswered. */
+  readonly onGone: (closing: Promise<void> | undefined) => void;
+}
+
 export function createBytestream(
-  connection: Connection,
-  { from: peer, to: own, sid, blockSizeBytes: agreed }: OpenRequest,
-  onGone: (closing: Promise<void> | undefined) => void,
+  { connection, policy, mayAwaitClose, onWrites, onGone }: BytestreamHost,
+  { from: peer, to: own, sid, blockSizeBytes: agreed, stanza: mode }: OpenRequest,
 ): ManagedBytestream {
   // A client's server fills in the sender, and every character travels in every stanza.
-  const sender = connection.kind === "component" ? ` from='${escapeAttribute(own)}'` : "";
-  const head = `<message${sender} to='${escapeAttribute(peer)}' type='headline'><data xmlns='${NS.IBB}' sid='${escapeAttribute(sid)}' seq='`;
+  const from = connection.kind === "component" ? ` from='${escapeAttribute(own)}'` : "";
+  const head = `<message${from} to='${escapeAttribute(peer)}' type='headline'><data xmlns='${NS.IBB}' sid='${escapeAttribute(sid)}' seq='`;
   let blockSizeBytes = agreed;
   let nextOut = 0;
   let nextIn = 0;
   let receivedCount = 0;
+  let phase: "open" | "closing" | "closed" = "open";
+  /** Whether `write` takes anything: a little longer than it is open, when the peer closes. */
+  let accepting = true;
+  let sender: BytestreamSender | undefined;
+  /** Our own close, from the beginning of its flush. */
   let closing: Promise<void> | undefined;
+  /** Our own `<close/>`, until its answer. */
+  let closeSent: Promise<void> | undefined;
+  let awaited = false;
+  let peerCloses = false;
   let onBlock: Bytestream["onBlock"];
   let onEnd: Bytestream["onEnd"];
   /** Came before there was a handler. */
   let early: [Uint8Array, number][] = [];
+  let earlyBytes = 0;
   let unheardEnd: BytestreamEnd | undefined;
 
-  const deliver = (block: Uint8Array, stanzaChars: number): void => {
-    if (stream.state === "closed") return;
+  /** Gives what went wrong; the stream is closed then. */
+  const deliver = (block: Uint8Array, stanzaChars: number): StanzaError | undefined => {
     if (onBlock === undefined) {
       early.push([block, stanzaChars]);
-      if (early.length <= MAX_EARLY_BLOCKS) return;
-      stream.endAndClose({ by: "local", error: new StanzaError("resource-constraint", "wait") });
-      return;
+      earlyBytes += block.length;
+      if (early.length <= MAX_EARLY_BLOCKS && earlyBytes <= MAX_EARLY_BYTES) return undefined;
+      early = [];
+      return endWith(new StanzaError("resource-constraint", "wait"));
     }
     try {
       onBlock(block, { stanzaChars });
+      return undefined;
     } catch (error) {
       warn("a block handler failed", error);
-      stream.endAndClose({ by: "local", error: new StanzaError("internal-server-error", "cancel") });
+      return endWith(new StanzaError("internal-server-error", "cancel"));
+    }
+  };
+
+  const endWith = (error: StanzaError): StanzaError => {
+    stream.endAndClose({ by: "local", error });
+    return error;
+  };
+
+  const tell = (what: string, call: () => void): void => {
+    try {
+      call();
+    } catch (error) {
+      warn(`${what} handler failed`, error);
     }
   };
 
   const tellEnd = (end: BytestreamEnd): void => {
-    if (onEnd === undefined) {
-      unheardEnd = end;
-      return;
-    }
-    try {
-      onEnd(end);
-    } catch (error) {
-      warn("an end handler failed", error);
-    }
+    if (onEnd === undefined) unheardEnd = end;
+    else tell("an end", () => onEnd?.(end));
   };
 
-  const requestClose = async (): Promise<void> => {
+  const tellState = (): void => {
+    tell("a state", () => stream.onState?.(stream.state));
+  };
+
+  const stopTaking = (): void => {
+    phase = "closing";
+    tellState();
+    accepting = false;
+  };
+
+  const sendClose = (): Promise<void> => {
     const iq = xml("iq", { type: "set", to: peer }, xml("close", { xmlns: NS.IBB, sid }));
     if (connection.kind === "component") iq.attrs["from"] = own;
-    // XEP-0047 §2.3: closed whatever the answer, and without one.
-    await connection.request(iq, { timeoutMs: CLOSE_TIMEOUT_MS }).catch(() => undefined);
+    awaited = mayAwaitClose();
+    if (awaited) {
+      // XEP-0047 §2.3: closed whatever the answer, and without one.
+      closeSent = connection.request(iq, { timeoutMs: CLOSE_TIMEOUT_MS }).then(
+        () => undefined,
+        () => undefined,
+      );
+    } else {
+      iq.attrs["id"] = randomText(8);
+      connection.sendElement(iq);
+      closeSent = Promise.resolve();
+    }
+    return closeSent;
   };
 
-  const stream: ManagedBytestream & { state: "open" | "closed" } = {
+  const createSender = (): BytestreamSender =>
+    createBytestreamSender(
+      {
+        connection,
+        peer,
+        own,
+        sid,
+        mode,
+        policy,
+        onSuspended: () => {
+          if (phase === "open") tellState();
+        },
+        onDrain: () => {
+          if (accepting) tell("a drain", () => stream.onDrain?.());
+        },
+        onFailed: (end, tellPeer) => {
+          if (tellPeer) stream.endAndClose(end);
+          else stream.end(end);
+        },
+      },
+      nextOut,
+    );
+
+  const stream: ManagedBytestream = {
     peer,
     sid,
+    mode,
     get blockSizeBytes() {
       return blockSizeBytes;
     },
-    state: "open",
+    get state() {
+      return phase === "open" && sender?.suspended === true ? "suspended" : phase;
+    },
+    onDrain: undefined,
+    onState: undefined,
     get onBlock() {
       return onBlock;
     },
@@ -94,7 +187,9 @@ export function createBytestream(
       if (handler === undefined) return;
       const blocks = early;
       early = [];
-      for (const [block, stanzaChars] of blocks) deliver(block, stanzaChars);
+      earlyBytes = 0;
+      // Also when the peer has closed meanwhile: it was sent before.
+      for (const [block, stanzaChars] of blocks) if (deliver(block, stanzaChars) !== undefined) return;
     },
     get onEnd() {
       return onEnd;
@@ -107,7 +202,19 @@ export function createBytestream(
       tellEnd(end);
     },
 
+    write(base64) {
+      assertBlock(base64, blockSizeBytes);
+      if (!accepting) return false;
+      if (sender === undefined) {
+        sender = createSender();
+        onWrites();
+      }
+      return sender.write(base64);
+    },
+
     stanza(base64) {
+      if (mode === "iq" || sender !== undefined)
+        throw new TypeError("`stanza` is for streams in message mode that are not written to by `write`");
       const seq = nextOut;
       nextOut = (nextOut + 1) % SEQ_COUNT;
       return `${head}${String(seq)}'>${base64}</data></message>`;
@@ -117,7 +224,7 @@ export function createBytestream(
       blockSizeBytes = bytes;
     },
 
-    onData(seqText, base64, stanzaChars) {
+    onData(seqText, base64, stanzaChars, kind) {
       const seq = parseUnsignedShort(seqText);
       if (seq === undefined) return refuse("bad-request", "seq is not a 16-bit number");
       if (seq !== nextIn) {
@@ -128,8 +235,10 @@ export function createBytestream(
         }
         // XEP-0047 §2.2: a packet was lost; process neither this one nor any after it, and close.
         const text = `seq ${String(seq)} came instead of ${String(nextIn)}`;
-        stream.endAndClose({ by: "transport", error: new StanzaError("unexpected-request", "cancel", text) });
-        return undefined;
+        const error = new StanzaError("unexpected-request", "cancel", text);
+        stream.endAndClose({ by: "transport", error });
+        // XEP-0047 §2.2 has a result for what was processed, so an iq needs another answer; a message needs none.
+        return kind === "iq" ? error : undefined;
       }
       // Longer than its block size in any reading: not worth decoding.
       if (base64.length > Math.ceil(blockSizeBytes / 3) * 4) return tooLarge();
@@ -138,31 +247,69 @@ export function createBytestream(
       if (block.length > blockSizeBytes) return tooLarge();
       nextIn = (nextIn + 1) % SEQ_COUNT;
       receivedCount++;
-      deliver(block, stanzaChars);
-      return undefined;
+      const error = deliver(block, stanzaChars);
+      return kind === "iq" ? error : undefined;
+    },
+
+    onBounce(error, seq, attempt) {
+      if (sender === undefined || mode === "iq" || seq === undefined) return false;
+      sender.onBounce(seq, attempt, error);
+      return true;
+    },
+
+    onPeerClose(answer) {
+      const finish = (): void => {
+        answer();
+        stream.end({ by: closing === undefined ? "peer" : "local" });
+      };
+      if (peerCloses) return answer();
+      peerCloses = true;
+      if (phase === "open") stopTaking();
+      // XEP-0047 §2.3: the answer may wait until what remains has been sent the other way.
+      if (sender === undefined || sender.empty || closeSent !== undefined) finish();
+      else void sender.flush().then(finish);
+    },
+
+    pump() {
+      sender?.pump();
     },
 
     close() {
-      stream.endAndClose({ by: "local" });
-      return closing ?? Promise.resolve();
+      if (phase === "closed") return closing ?? closeSent ?? Promise.resolve();
+      return (closing ??= flushAndClose());
     },
 
     abandon(end) {
+      early = [];
       stream.end(end);
     },
 
     end(end) {
-      if (stream.state === "closed") return;
-      stream.state = "closed";
-      onGone(closing);
+      if (phase === "closed") return;
+      phase = "closed";
+      accepting = false;
+      sender?.stop();
+      onGone(awaited ? closeSent : undefined);
       tellEnd(end);
     },
 
     endAndClose(end) {
-      if (stream.state === "closed") return;
-      closing = requestClose();
+      if (phase === "closed") return;
+      if (closeSent === undefined) void sendClose();
       stream.end(end);
     },
+  };
+
+  const flushAndClose = async (): Promise<void> => {
+    if (phase === "open") stopTaking();
+    if (sender !== undefined && !sender.empty) await sender.flush();
+    // The peer may have closed meanwhile.
+    if ((phase as string) !== "closed" && !peerCloses) {
+      // XEP-0047 §2.3: until the answer the peer may send what remains of its own.
+      await sendClose();
+      stream.end({ by: "local" });
+    }
+    await closeSent;
   };
 
   const refuse = (condition: string, text: string, type: "cancel" | "modify" = "cancel"): StanzaError => {

@@ -1,10 +1,12 @@
 import { createBytestream, parseUnsignedShort, type ManagedBytestream } from "./bytestream.js";
+import { DEFAULT_SEND_POLICY, isDeliveryError, parseBlockId } from "./bytestream-sender.js";
 import type { Connection, StanzaHandler } from "./connection.js";
 import { StanzaError } from "./errors.js";
 import type {
   BytestreamEnd,
   BytestreamOptions,
   InBandBytestreams,
+  OpenOptions,
   OpenRequest,
 } from "./in-band-bytestreams.js";
 import { NS } from "./namespaces.js";
@@ -20,6 +22,8 @@ const SMALLEST_BLOCK_SIZE_BYTES = 256;
 const DEFAULTS = { maxBlockSizeBytes: MAX_BLOCK_SIZE_BYTES, maxStreams: 100_000, sidReuseMs: 3_600_000 };
 /** Most sids remembered after use: 250,000 opens an hour on one connection, about 40 MB. */
 const MAX_USED_SIDS = 250_000;
+/** Most closes that await their answers at once; a peer that makes us close more of them is told without waiting. */
+const MAX_CLOSING = 1_000;
 /** `xs:NMTOKEN` of XEP-0047 §9 in its ASCII part, and bounded, since it is kept. */
 const SID = /^[\w.:-]{1,128}$/;
 
@@ -29,11 +33,14 @@ export function createInBandBytestreams(
   options: BytestreamOptions = {},
 ): InBandBytestreams {
   const limits = { ...DEFAULTS, ...options };
+  const policy = { ...DEFAULT_SEND_POLICY, ...options.sending };
   const maxBlockSizeBytes = Math.min(limits.maxBlockSizeBytes, MAX_BLOCK_SIZE_BYTES);
   const streams = new Map<string, ManagedBytestream>();
   const used = createUsedSids(limits.sidReuseMs, MAX_USED_SIDS);
   /** Closed by us and not answered yet: the peer's data may still be on its way, and is no fault (XEP-0047 §2.3). */
   const closingKeys = new Set<string>();
+  /** Those that may have something waiting for the connection. */
+  const written = new Set<ManagedBytestream>();
   /** By peer, for errors that name no sid. */
   const countByPeer = new Map<string, number>();
 
@@ -43,8 +50,10 @@ export function createInBandBytestreams(
   const add = (request: OpenRequest): ManagedBytestream => {
     const key = keyOf(request.from, request.sid);
     used.add(key, performance.now());
-    const stream = createBytestream(connection, request, (closing) => {
+    const mayAwaitClose = (): boolean => closingKeys.size < MAX_CLOSING;
+    const onGone = (closing: Promise<void> | undefined): void => {
       streams.delete(key);
+      written.delete(stream);
       if (closing !== undefined) {
         closingKeys.add(key);
         void closing.then(() => closingKeys.delete(key));
@@ -53,16 +62,24 @@ export function createInBandBytestreams(
       const left = (countByPeer.get(request.from) ?? 1) - 1;
       if (left === 0) countByPeer.delete(request.from);
       else countByPeer.set(request.from, left);
-    });
+    };
+    const onWrites = (): void => void written.add(stream);
+    const stream = createBytestream({ connection, policy, mayAwaitClose, onWrites, onGone }, request);
     streams.set(key, stream);
     countByPeer.set(request.from, (countByPeer.get(request.from) ?? 0) + 1);
     return stream;
   };
 
-  const checkOpen = (request: OpenRequest, blockSize: number | undefined): void => {
+  const isUsed = (peer: string, sid: string): boolean =>
+    streams.has(keyOf(peer, sid)) || used.has(keyOf(peer, sid), performance.now());
+
+  const checkOpen = (request: OpenRequest, blockSize: number | undefined, stanza: string): void => {
     const { from, sid } = request;
     if (blockSize === undefined || blockSize === 0 || !SID.test(sid)) {
       throw new StanzaError("bad-request", "modify", "block-size must be 1 to 65535, sid a name token");
+    }
+    if (stanza !== "iq" && stanza !== "message") {
+      throw new StanzaError("bad-request", "modify", "stanza is iq or message");
     }
     if (blockSize > maxBlockSizeBytes) {
       throw new StanzaError(
@@ -71,7 +88,7 @@ export function createInBandBytestreams(
         `block-size is at most ${String(maxBlockSizeBytes)}`,
       );
     }
-    if (streams.has(keyOf(from, sid)) || used.has(keyOf(from, sid), performance.now())) {
+    if (isUsed(from, sid)) {
       throw new StanzaError("not-acceptable", "cancel", "this sid was used already");
     }
     if (streams.size >= limits.maxStreams) {
@@ -89,11 +106,12 @@ export function createInBandBytestreams(
       to: String(iq.attrs["to"] ?? connection.jid),
       sid: attrs["sid"] ?? "",
       blockSizeBytes: blockSize ?? 0,
+      // XEP-0047 §2.1: the default value is "iq".
       stanza: attrs["stanza"] === "message" ? "message" : "iq",
     };
     let stream: ManagedBytestream;
     try {
-      checkOpen(request, blockSize);
+      checkOpen(request, blockSize, attrs["stanza"] ?? "iq");
       stream = add(request);
     } catch (error) {
       answer(iq, error instanceof StanzaError ? error : new StanzaError("internal-server-error", "wait"));
@@ -109,19 +127,20 @@ export function createInBandBytestreams(
       answer(iq, new StanzaError("item-not-found", "cancel"));
       return;
     }
-    answer(iq);
-    stream.end({ by: "peer" });
+    stream.onPeerClose(() => {
+      answer(iq);
+    });
   };
 
-  const onData = (stanza: Element, data: Element, chars: number): void => {
+  const onData = (stanza: Element, data: Element, chars: number, kind: "message" | "iq"): void => {
     const key = keyOf(String(stanza.attrs["from"]), String(data.attrs["sid"]));
     const stream = streams.get(key);
-    if (stream === undefined && stanza.name === "message" && closingKeys.has(key)) return;
+    if (stream === undefined && kind === "message" && closingKeys.has(key)) return;
     const error =
       stream === undefined
         ? new StanzaError("item-not-found", "cancel")
-        : stream.onData(data.attrs["seq"] as string | undefined, data.text(), chars);
-    if (error !== undefined || stanza.name === "iq") answer(stanza, error);
+        : stream.onData(data.attrs["seq"] as string | undefined, data.text(), chars, kind);
+    if (error !== undefined || kind === "iq") answer(stanza, error);
   };
 
   const answer = (stanza: Element, error?: StanzaError): void => {
@@ -150,13 +169,20 @@ export function createInBandBytestreams(
 
   const onMessageError = (stanza: Element): boolean => {
     const from = String(stanza.attrs["from"]);
-    const sid = stanza.getChild("data", NS.IBB)?.attrs["sid"] as string | undefined;
+    const data = stanza.getChild("data", NS.IBB);
+    // A server may send an error back without what it is about.
+    const block = parseBlockId(String(stanza.attrs["id"] ?? ""));
+    const sid = (data?.attrs["sid"] as string | undefined) ?? block?.sid;
     const stream = sid === undefined ? undefined : streams.get(keyOf(from, sid));
-    if (stream === undefined && !countByPeer.has(from)) return sid !== undefined;
+    if (stream === undefined && !countByPeer.has(from)) return data !== undefined;
     const error = parseStanzaError(stanza);
-    // XEP-0047 §2.2: on errors of delivery (`wait`) suspend, on errors of the data close.
-    if (stream === undefined || error.type === "wait") api.onError?.(from, error);
-    else stream.endAndClose({ by: "peer", error });
+    // XEP-0047 §2.2: on errors of delivery suspend, on errors of the data close.
+    if (stream === undefined) api.onError?.(from, error);
+    else if (!isDeliveryError(error)) stream.endAndClose({ by: "peer", error });
+    else {
+      const seq = block?.seq ?? parseUnsignedShort(data?.attrs["seq"] as string | undefined);
+      if (!stream.onBounce(error, seq, block?.attempt)) api.onError?.(from, error);
+    }
     return true;
   };
 
@@ -173,7 +199,8 @@ export function createInBandBytestreams(
     if (child === undefined) return false;
     if (name === "message") {
       if (child.name !== "data") return false;
-      onData(stanza, child, chars);
+      // Without a sender there is nobody to answer.
+      if (stanza.attrs["from"] !== undefined) onData(stanza, child, chars, "message");
       return true;
     }
     if (type !== "set" || stanza.attrs["from"] === undefined || stanza.attrs["id"] === undefined)
@@ -186,17 +213,23 @@ export function createInBandBytestreams(
         onCloseIq(stanza, child);
         return true;
       case "data":
-        onData(stanza, child, chars);
+        onData(stanza, child, chars, "iq");
         return true;
     }
     return false;
   };
 
+  const pumpAll = (): void => {
+    for (const stream of written) stream.pump();
+  };
+
   const undos = [
     connection.onStanza(onStanza),
+    connection.on("drain", pumpAll),
     connection.on("online", ({ resumed }) => {
       // A client's new session is a stranger to its peers. A component keeps its address, and seq finds any hole.
       if (!resumed && connection.kind === "client") endAll({ by: "transport" });
+      else pumpAll();
     }),
     connection.on("ended", () => {
       endAll({ by: "transport" });
@@ -207,17 +240,14 @@ export function createInBandBytestreams(
     onOpen: undefined,
     onStream: undefined,
     onError: undefined,
-    async open(peer, { sid = randomText(4), blockSizeBytes = maxBlockSizeBytes, timeoutMs, signal } = {}) {
+    async open(peer, openOptions: OpenOptions = {}) {
+      const { blockSizeBytes = maxBlockSizeBytes, stanza = "message", timeoutMs, signal } = openOptions;
       const largest = Math.min(blockSizeBytes, maxBlockSizeBytes);
-      const request: OpenRequest = {
-        from: peer,
-        to: connection.jid,
-        sid,
-        blockSizeBytes: largest,
-        stanza: "message",
-      };
-      if (streams.has(keyOf(peer, sid)))
-        throw new StanzaError("not-acceptable", "cancel", "this sid is in use");
+      let sid = openOptions.sid ?? randomText(4);
+      while (openOptions.sid === undefined && isUsed(peer, sid)) sid = randomText(4);
+      const request: OpenRequest = { from: peer, to: connection.jid, sid, blockSizeBytes: largest, stanza };
+      if (!SID.test(sid) || isUsed(peer, sid))
+        throw new StanzaError("not-acceptable", "cancel", "this sid was used already, or is no name token");
       // Known before the answer comes: the peer's first data may be right behind it.
       const stream = add(request);
       try {
@@ -235,6 +265,7 @@ export function createInBandBytestreams(
         throw error;
       }
     },
+    counts: () => ({ open: streams.size, closing: closingKeys.size, usedSids: used.size }),
     dispose() {
       for (const undo of undos) undo();
       endAll({ by: "local" });
@@ -257,8 +288,8 @@ async function offer(
   blockSizeBytes: number,
   options: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
 ): Promise<number> {
-  const { from: peer, to: own, sid } = request;
-  const open = xml("open", { xmlns: NS.IBB, "block-size": String(blockSizeBytes), sid, stanza: "message" });
+  const { from: peer, to: own, sid, stanza } = request;
+  const open = xml("open", { xmlns: NS.IBB, "block-size": String(blockSizeBytes), sid, stanza });
   const iq = xml("iq", { type: "set", to: peer }, open);
   if (connection.kind === "component") iq.attrs["from"] = own;
   try {

@@ -14,23 +14,64 @@ export interface OpenRequest {
   readonly stanza: "message" | "iq";
 }
 
-/** One bytestream, message mode: `type='headline'` stanzas with one `<data/>` each. */
+/**
+ * `suspended`: blocks could not be delivered for now, what is written waits (XEP-0047 §2.2). `closing`: either side closes, what
+ * waits still goes, and comes, but nothing new is taken.
+ */
+export type BytestreamState = "open" | "suspended" | "closing" | "closed";
+
+/**
+ * One bytestream. Data is sent in one of two ways, not both on one stream: `write` keeps order, waits, sends again and
+ * flushes in either mode; `stanza` only makes the text, for who has flow control of his own.
+ */
 export interface Bytestream {
   readonly peer: string;
   readonly sid: string;
+  /** How data is sent, as the open said: one `<data/>` in each headline message, or in each iq. Both are understood. */
+  readonly mode: "message" | "iq";
   /** Largest block, in bytes before base64; agreed at open. */
   readonly blockSizeBytes: number;
-  readonly state: "open" | "closed";
-  /** The text of the next data stanza around ready base64; takes the next `seq`. The caller writes it, in order, or closes the stream. */
+  readonly state: BytestreamState;
+  /**
+   * Sends one block of ready base64 in its turn. False: not taken, since too much waits (`onDrain` tells when it does not) or
+   * since it is closing. Throws `RangeError` when it is no block of at most `blockSizeBytes`.
+   */
+  write(base64: string): boolean;
+  /**
+   * Message mode: the text of the next data stanza around ready base64; takes the next `seq`. The caller writes it, in order, or
+   * closes the stream. Its size is the caller's care, and what comes back from a peer that is gone is not sent again.
+   */
   stanza(base64: string): string;
   /** Called once per block, in order. A handler that throws closes the stream. */
   onBlock: ((block: Uint8Array, info: { readonly stanzaChars: number }) => void) | undefined;
+  /** `write` takes blocks again after it refused one. */
+  onDrain: (() => void) | undefined;
+  /** The state changed, except to `closed`, which `onEnd` tells. When the peer closes, what is written in it still goes. */
+  onState: ((state: BytestreamState) => void) | undefined;
   /** Called once. */
   onEnd: ((end: BytestreamEnd) => void) | undefined;
-  /** `<close/>`, answered or timed out. Idempotent. */
+  /** Sends what waits, then `<close/>`; resolves when it is answered, or at the latest after the flush's and its own deadline. Idempotent. */
   close(): Promise<void>;
   /** Ends it here without a word to the peer: its full JID is gone, or it opened a newer one. */
   abandon(end: BytestreamEnd): void;
+}
+
+/** How `write` sends. */
+export interface SendPolicy {
+  /** iq mode: most blocks out unanswered. Default 1, as XEP-0047 §2.2 recommends: servers throttle those who do not wait. */
+  readonly windowBlocks: number;
+  /** iq mode: deadline of an answer, in ms; then the stream ends. Default 30,000. */
+  readonly answerMs: number;
+  /** Most blocks that wait, and in message mode most that are kept in case they come back. Default 256. */
+  readonly maxWaitingBlocks: number;
+  /** Most characters of base64 that they may have. Default 1,398,104: 1 MiB of data. */
+  readonly maxWaitingChars: number;
+  /** First pause of a suspended stream, in ms; doubles up to 10 s with each failure. Default 1,000. */
+  readonly retryMs: number;
+  /** How long deliveries may go on failing until the stream ends, in ms. Default 60,000. */
+  readonly maxSuspendedMs: number;
+  /** How long a close waits for what waits, in ms. Default 8,000: within the ten seconds a peer waits for the answer to its close. */
+  readonly flushMs: number;
 }
 
 export interface BytestreamOptions {
@@ -38,8 +79,20 @@ export interface BytestreamOptions {
   readonly maxBlockSizeBytes?: number;
   /** Most bytestreams open at once; further opens get `resource-constraint`. Default 100,000. */
   readonly maxStreams?: number;
-  /** How long a sid of one full JID is refused after use, in ms. Default one hour: servers may resend old stanzas. */
+  /** How long a sid is not used again with the same full JID, in ms. Default one hour: servers may resend old stanzas. */
   readonly sidReuseMs?: number;
+  readonly sending?: Partial<SendPolicy>;
+}
+
+export interface OpenOptions {
+  /** Default: four random characters. Throws `not-acceptable` when it was used with this peer within the hour. */
+  readonly sid?: string;
+  /** Offered first; the peer may want less. Default: the largest. */
+  readonly blockSizeBytes?: number;
+  /** How data is to be sent, both ways. Default `message`. */
+  readonly stanza?: "message" | "iq";
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
 }
 
 /** The In-Band Bytestreams (XEP-0047) of one connection. */
@@ -48,13 +101,17 @@ export interface InBandBytestreams {
   onOpen: ((request: OpenRequest) => void) | undefined;
   /** An accepted stream, after the answer was sent. */
   onStream: ((stream: Bytestream) => void) | undefined;
-  open(
-    peer: string,
-    options?: { sid?: string; blockSizeBytes?: number; timeoutMs?: number; signal?: AbortSignal },
-  ): Promise<Bytestream>;
+  /**
+   * Opens one. Rejects with `StanzaError`: `service-unavailable` or `feature-not-implemented` where the peer has no In-Band
+   * Bytestreams, `not-acceptable` where it wants none.
+   */
+  open(peer: string, options?: OpenOptions): Promise<Bytestream>;
+  /** What is held now, for tests and meters: streams, those whose close is unanswered, and sids used within the hour. */
+  counts(): { readonly open: number; readonly closing: number; readonly usedSids: number };
   /**
    * A message error that names no stream of ours: it proves nothing, the caller may probe (XEP-0199). Errors with the
-   * id or the sid of a stream end it, except those of type `wait`, which come here too: the peer may be back soon.
+   * sid of a stream end it, except those of delivery: they suspend a stream that is written to by `write`, and come here
+   * for one that uses `stanza`, since the peer may be back soon.
    */
   onError: ((from: string, error: StanzaError) => void) | undefined;
   /** Abandons every stream and takes its handlers off the connection. */

@@ -27,8 +27,11 @@ export type {
   Bytestream,
   BytestreamEnd,
   BytestreamOptions,
+  BytestreamState,
   InBandBytestreams,
+  OpenOptions,
   OpenRequest,
+  SendPolicy,
 } from "./in-band-bytestreams.js";
 export { bareJid, jid, JID } from "./jid.js";
 export { NS } from "./namespaces.js";

@@ -1,0 +1,63 @@
+import type { Connection, Element, StanzaHandler } from "@stanzapack/xmpp";
+
+/** A request of ours that nobody has answered yet. */
+export interface PendingRequest {
+  readonly iq: Element;
+  resolve(answer: Element): void;
+  reject(error: Error): void;
+}
+
+/** A connection without a server or a peer: the test gives what comes, and sees what goes. */
+export interface FakeConnection extends Connection {
+  /** Elements that were sent, and texts of those that were sent as text; the test empties it. */
+  readonly sent: (Element | string)[];
+  readonly pending: Set<PendingRequest>;
+  /** Gives it a stanza as if the server did; true when a handler took it. */
+  receive(stanza: Element): boolean;
+}
+
+export function createFakeConnection(kind: "client" | "component", jid: string): FakeConnection {
+  const handlers = new Set<StanzaHandler>();
+  const pending = new Set<PendingRequest>();
+  const sent: (Element | string)[] = [];
+  let nextId = 0;
+  const part: Omit<FakeConnection, keyof Connection> & Partial<Connection> = {
+    kind,
+    jid,
+    state: "online",
+    writable: true,
+    sent,
+    pending,
+    receive(stanza) {
+      for (const handler of handlers) if (handler(stanza, 0)) return true;
+      return false;
+    },
+    send(text) {
+      sent.push(text);
+      return true;
+    },
+    sendElement(stanza) {
+      sent.push(stanza);
+      return true;
+    },
+    request(iq) {
+      iq.attrs["id"] = `own${nextId++}`;
+      sent.push(iq);
+      return new Promise((resolve, reject) => {
+        const request: PendingRequest = {
+          iq,
+          resolve: (answer) => void (pending.delete(request) && resolve(answer)),
+          reject: (error) => void (pending.delete(request) && reject(error)),
+        };
+        pending.add(request);
+      });
+    },
+    onStanza(handler) {
+      handlers.add(handler);
+      return () => void handlers.delete(handler);
+    },
+    on: () => () => undefined,
+  };
+  // What the code under test does not use is not there.
+  return part as FakeConnection;
+}
