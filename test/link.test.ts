@@ -128,7 +128,8 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     link.send({ type: "ack", stanzas: MAX_UNACKED });
     await until(() => link.dataStanzas > MAX_UNACKED, 5_000, "the newest value after the acknowledgement");
     const first = frames().find(({ from }) => from === before.to + 1) as DataFrame;
-    expect(first.to).toBeGreaterThanOrEqual(published);
+    // What was published in the last moments may still have been on its way to the component.
+    expect(first.to).toBeGreaterThan(published - 20);
     expect(first).toMatchObject({ form: "rows", spanMs: 0 });
     await until(() => link.dataStanzas > MAX_UNACKED + 10, 5_000, "its lane again");
     counter.stop();
