@@ -1,4 +1,4 @@
-import type { Account } from "./publishers.js";
+import type { Account, Road } from "./publishers.js";
 import type { TwinSendersOptions } from "./twin-senders.js";
 
 /** What the publisher's process is told. */
@@ -7,8 +7,7 @@ export type ToPublisher =
       readonly type: "start";
       readonly account: Account;
       readonly component: string;
-      readonly url: string;
-      readonly ca: string;
+      readonly road: Road;
       readonly twins: TwinSendersOptions;
     }
   /** Answered by `barrier`, behind everything published before. */

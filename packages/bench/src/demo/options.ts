@@ -1,9 +1,12 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { ServerKind } from "@stanzapack/sandbox";
+import type { TransportKind } from "@stanzapack/xmpp";
 
 export interface DemoOptions {
   readonly server: ServerKind;
-  readonly transport: "tcp";
+  readonly transport: TransportKind;
+  /** Stream compression (XEP-0138), over TCP. */
+  readonly compress: boolean;
   /** How long it measures, in ms; undefined: until it is interrupted. */
   readonly for: number | undefined;
   readonly json: boolean;
@@ -22,12 +25,21 @@ export function parseOptions(args: readonly string[]): DemoOptions {
   const command = createCommand();
   try {
     command.parse(args, { from: "user" });
+    const { transport, compress } = command.opts<Partial<DemoOptions>>();
+    if (compress === true && transport !== "tcp")
+      command.error("error: option '--compress' goes with '--transport tcp'", { exitCode: 2 });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     throw new NothingToRun(error.exitCode === 0 ? 0 : 2);
   }
-  const { server, transport, for: forMs, json = false } = command.opts<Partial<DemoOptions>>();
-  return { server: server ?? "prosody", transport: transport ?? "tcp", for: forMs, json };
+  const {
+    server,
+    transport,
+    compress = false,
+    for: forMs,
+    json = false,
+  } = command.opts<Partial<DemoOptions>>();
+  return { server: server ?? "prosody", transport: transport ?? "tcp", compress, for: forMs, json };
 }
 
 function createCommand(): Command {
@@ -39,7 +51,12 @@ function createCommand(): Command {
     .addOption(
       new Option("--server <kind>", "which server").choices(["prosody", "ejabberd"]).default("prosody"),
     )
-    .addOption(new Option("--transport <kind>", "how clients connect").choices(["tcp"]).default("tcp"))
+    .addOption(
+      new Option("--transport <kind>", "how clients connect")
+        .choices(["tcp", "websocket", "bosh"])
+        .default("tcp"),
+    )
+    .option("--compress", "compress the whole stream (XEP-0138), of every form alike; tcp only")
     .option("--for <duration>", "how long, like 500ms, 20s, 2m (default: until Ctrl-C)", parseFor)
     .option("--json", "print one JSON array on stdout at the end, and nothing else there")
     .allowExcessArguments(false)

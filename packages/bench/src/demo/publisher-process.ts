@@ -15,10 +15,10 @@ function tell(message: FromPublisher): void {
 }
 
 async function start(options: Extract<ToPublisher, { type: "start" }>): Promise<void> {
-  const { account, component, url, ca } = options;
+  const { account, component, road } = options;
   twins = await startTwinSenders(options.twins);
   publishers = await publishDemo({
-    ...{ account, component, url, ca },
+    ...{ account, component, road },
     onPublished(service, sequence, value) {
       const json = JSON.stringify(value);
       tell({ type: "published", service: service.name, sequence, hash: hashJson(json), at: Date.now() });

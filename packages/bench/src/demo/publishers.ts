@@ -7,14 +7,19 @@ export interface Account {
   readonly password: string;
 }
 
+/** How to connect. */
+export interface Road {
+  readonly url: string;
+  /** PEM of the authority to trust. */
+  readonly ca: string;
+  readonly compress: boolean;
+}
+
 export interface PublishersOptions {
   readonly account: Account;
   /** Domain of the Stanzapack component. */
   readonly component: string;
-  /** `xmpp://host:port` */
-  readonly url: string;
-  /** PEM of the authority to trust. */
-  readonly ca: string;
+  readonly road: Road;
   /** Told of each value right after it was published; `sequence` counts from 1 within the service. */
   readonly onPublished?: (service: DemoService, sequence: number, value: Value) => void;
   /** Told when nobody listens to a service any more. */
@@ -29,9 +34,9 @@ export interface Publishers {
 
 /** Offers the demo's services under one account. A source runs only while somebody listens to it. */
 export async function publishDemo(options: PublishersOptions): Promise<Publishers> {
-  const { account, component, url, ca } = options;
+  const { account, component, road } = options;
   const sources = createSources();
-  const client = await connect({ ...account, component, url, ca });
+  const client = await connect({ ...account, component, ...road });
   const stops: (() => void)[] = [];
   const stop = async (): Promise<void> => {
     for (const stopSource of stops.splice(0)) stopSource();
@@ -93,5 +98,5 @@ export async function startDemoPublishers(options: {
   const { accounts, component, url, ca } = options;
   const account = accounts[accounts.length - 1];
   if (account === undefined) throw new TypeError("the demo's publishers need an account");
-  return publishDemo({ account, component, url, ca });
+  return publishDemo({ account, component, road: { url, ca, compress: false } });
 }

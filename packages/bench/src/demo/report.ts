@@ -10,7 +10,7 @@ export function formatReport(result: DemoResult, options: DemoOptions): string {
   const { rows, elapsedMs, framesAfterStop, silenceMs } = result;
   const seconds = (elapsedMs / 1_000).toFixed(1);
   return [
-    `${options.server}, ${options.transport}, ${seconds} s; bytes of each form's own XMPP stream since the first subscribe`,
+    `${options.server}, ${options.transport}${options.compress ? " compressed" : ""}, ${seconds} s; bytes of each form's own XMPP stream since the first subscribe`,
     formatTable(rows),
     ...formatVerdict(rows),
     `After the last subscription was stopped, ${framesAfterStop} DATA frames came within ${silenceMs / 1_000} s.`,

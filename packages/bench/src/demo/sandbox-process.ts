@@ -3,8 +3,9 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { ServerKind } from "@stanzapack/sandbox";
+import type { TransportKind } from "@stanzapack/xmpp";
 import { Child } from "./child.js";
-import type { Account } from "./publishers.js";
+import type { Account, Road } from "./publishers.js";
 
 /** The same command that users run. */
 const COMMAND = fileURLToPath(new URL("../../../cli/bin/stanzapack.js", import.meta.url));
@@ -15,8 +16,7 @@ const STOP_GRACE_MS = 15_000;
 /** A server and a Stanzapack component, in processes of their own. */
 export interface SandboxProcess {
   readonly child: Child;
-  readonly url: string;
-  readonly ca: string;
+  readonly road: Road;
   readonly host: string;
   readonly componentPort: number;
   /** Domain of the running Stanzapack component. */
@@ -32,6 +32,8 @@ export interface SandboxProcess {
 interface SandboxLine {
   readonly host: string;
   readonly ports: { readonly c2s: number; readonly component: number };
+  readonly websocketUrl: string;
+  readonly boshUrl: string;
   readonly caFile: string;
   readonly component: { readonly domain: string; readonly secret: string };
   readonly streams: string;
@@ -43,10 +45,15 @@ export async function startSandboxProcess(
   server: ServerKind,
   users: number,
   signal: AbortSignal,
+  {
+    transport = "tcp",
+    compress = false,
+  }: { readonly transport?: TransportKind; readonly compress?: boolean } = {},
 ): Promise<SandboxProcess> {
   // A terminal's Ctrl-C must reach it only through us, hence a process group of its own; should we be killed outright,
   // the kernel ends it in our stead.
   const command = [process.execPath, COMMAND, "sandbox", "--server", server, "--users", String(users)];
+  if (compress) command.push("--compress");
   const spawned = spawn("setpriv", ["--pdeathsig=TERM", "--", ...command], {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
@@ -60,8 +67,7 @@ export async function startSandboxProcess(
     const line = JSON.parse(text) as SandboxLine;
     return {
       child,
-      url: `xmpp://${line.host}:${line.ports.c2s}`,
-      ca: await readFile(line.caFile, "utf8"),
+      road: { url: urlOf(line, transport), ca: await readFile(line.caFile, "utf8"), compress },
       host: line.host,
       componentPort: line.ports.component,
       streams: line.streams,
@@ -73,5 +79,16 @@ export async function startSandboxProcess(
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+function urlOf(line: SandboxLine, transport: TransportKind): string {
+  switch (transport) {
+    case "tcp":
+      return `xmpp://${line.host}:${line.ports.c2s}`;
+    case "websocket":
+      return line.websocketUrl;
+    case "bosh":
+      return line.boshUrl;
   }
 }

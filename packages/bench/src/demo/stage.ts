@@ -36,10 +36,10 @@ const USERS = 2 + RIVAL_FORMS.length;
 export async function openStage(options: DemoOptions, hooks: StageHooks): Promise<Stage> {
   const { signal, onFailure, onUp } = hooks;
   hooks.onProgress(`starting ${options.server} and the component …`);
-  const sandbox = await startSandboxProcess(options.server, USERS, signal);
+  const sandbox = await startSandboxProcess(options.server, USERS, signal, options);
   onUp(() => sandbox.stop());
   sandbox.child.onFailure = onFailure;
-  const { url, ca, streams, rival } = sandbox;
+  const { road, streams, rival } = sandbox;
   const account = (index: number): { jid: string; password: string } => {
     const found = sandbox.accounts[index];
     if (found === undefined) throw new DemoError("internal", `the sandbox has no account ${index}`);
@@ -53,8 +53,7 @@ export async function openStage(options: DemoOptions, hooks: StageHooks): Promis
     const twin = await startTwin({
       form,
       account: account(2 + index),
-      url,
-      ca,
+      road,
       sender: rival.domain,
       logs,
       signal,
@@ -65,7 +64,7 @@ export async function openStage(options: DemoOptions, hooks: StageHooks): Promis
   }
   const publishers = await startPublisherChild(
     {
-      ...{ account: account(0), component: streams, url, ca },
+      ...{ account: account(0), component: streams, road },
       twins: { ...rival, host: sandbox.host, port: sandbox.componentPort, to: addressesOf(twins) },
     },
     logs,
@@ -75,7 +74,7 @@ export async function openStage(options: DemoOptions, hooks: StageHooks): Promis
   publishers.child.onFailure = onFailure;
   const readings = new Readings();
   const subscriber = await startSubscriber({
-    ...{ account: account(1), component: streams, url, ca, signal, logs, readings },
+    ...{ account: account(1), component: streams, road, signal, logs, readings },
     nodes: publishers.nodes,
   });
   onUp(() => subscriber.close());

@@ -3,7 +3,7 @@ import { encodeFrame, parseNode } from "@stanzapack/wire";
 import type { PublishedLog } from "./delivery.js";
 import { hashJson } from "./delivery.js";
 import { FormMeasurement } from "./measurement.js";
-import type { Account } from "./publishers.js";
+import type { Account, Road } from "./publishers.js";
 import type { Readings } from "./readings.js";
 import { DEMO_SERVICES } from "./services.js";
 
@@ -24,8 +24,7 @@ export interface Subscriber {
 export interface SubscriberOptions {
   readonly account: Account;
   readonly component: string;
-  readonly url: string;
-  readonly ca: string;
+  readonly road: Road;
   readonly nodes: readonly string[];
   readonly logs: ReadonlyMap<string, PublishedLog>;
   readonly readings: Readings;
@@ -33,8 +32,8 @@ export interface SubscriberOptions {
 }
 
 export async function startSubscriber(options: SubscriberOptions): Promise<Subscriber> {
-  const { account, component, url, ca, readings } = options;
-  const client = await connect({ ...account, component, url, ca, signal: options.signal });
+  const { account, component, road, readings } = options;
+  const client = await connect({ ...account, component, ...road, signal: options.signal });
   const measurement = new FormMeasurement("stanzapack", client.meter, options.logs);
   const subscriptions: Subscription[] = [];
   let dataFrames = 0;

@@ -4,7 +4,7 @@ import { parseRivalBody } from "../rivals/json-messages.js";
 import { QuoteEscapes } from "../rivals/quote-escapes.js";
 import { hashJson, type PublishedLog } from "./delivery.js";
 import { FormMeasurement } from "./measurement.js";
-import type { Account } from "./publishers.js";
+import type { Account, Road } from "./publishers.js";
 import { DEMO_SERVICES } from "./services.js";
 
 /** A rival's consumer: an ordinary client that gets the same values at the same time as JSON. */
@@ -21,8 +21,7 @@ export interface Twin {
 export interface TwinOptions {
   readonly form: RivalForm;
   readonly account: Account;
-  readonly url: string;
-  readonly ca: string;
+  readonly road: Road;
   /** Domain of the component that sends to it. */
   readonly sender: string;
   readonly logs: ReadonlyMap<string, PublishedLog>;
@@ -31,9 +30,9 @@ export interface TwinOptions {
 
 /** Its connection is made like the SDK's own: a resource as short, the same Stream Management. */
 export async function startTwin(options: TwinOptions): Promise<Twin> {
-  const { form, account, url, ca } = options;
-  const connection = createClientConnection({ ...account, url, ca });
-  const escapes = new QuoteEscapes();
+  const { form, account, road } = options;
+  const connection = createClientConnection({ ...account, ...road });
+  const escapes = new QuoteEscapes(!road.compress);
   const measurement = new FormMeasurement(form, connection.meter, options.logs, escapes);
   const twin: Twin = {
     form,

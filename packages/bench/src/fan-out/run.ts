@@ -67,8 +67,7 @@ export async function runFanOut(options: FanOutOptions): Promise<FanOutRow> {
       const client = await connect({
         ...account,
         component: sandbox.streams,
-        url: sandbox.url,
-        ca: sandbox.ca,
+        ...sandbox.road,
         timeoutMs: 60_000,
         signal,
       });

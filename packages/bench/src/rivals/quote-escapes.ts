@@ -11,6 +11,9 @@ const SURPLUS_CHARS = 5;
 export class QuoteEscapes {
   private writesQuot: boolean | undefined;
 
+  /** `separable`: a character is a byte on the wire. Not so with stream compression, where quotes cost nearly nothing. */
+  constructor(private readonly separable = true) {}
+
   /** Whether this server does so; undefined until a stanza told. */
   get found(): boolean | undefined {
     return this.writesQuot;
@@ -31,7 +34,7 @@ export class QuoteEscapes {
 
   /** Bytes that so many quotes cost on this server. */
   bytesFor(quotes: number): number {
-    return this.writesQuot === true ? SURPLUS_CHARS * quotes : 0;
+    return this.separable && this.writesQuot === true ? SURPLUS_CHARS * quotes : 0;
   }
 }
 

@@ -14,6 +14,7 @@ interface SandboxCommandOptions {
   readonly server: ServerKind;
   readonly users: number;
   readonly settings: SettingsKind;
+  readonly compress?: true;
   readonly demo?: true;
 }
 
@@ -37,6 +38,7 @@ export function addSandbox(program: Command): void {
         .choices(["stock", "recommended"])
         .default("recommended"),
     )
+    .option("--compress", "the server offers stream compression (XEP-0138)")
     .option("--demo", "also publish demo services, from the last account")
     .addHelpText(
       "after",
