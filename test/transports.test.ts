@@ -1,5 +1,5 @@
 import { startHttpFaultProxy, startTcpProxy, until, type HttpFault } from "@stanzapack/testkit";
-import { createClientConnection, type Connection, type TransportKind } from "@stanzapack/xmpp";
+import { createClientConnection, NS, xml, type Connection, type TransportKind } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
@@ -167,14 +167,24 @@ describe.each(SERVERS)("transports to %s", (server) => {
       // What worked last comes first, and when it does not any more, another does.
       const chosen = proxies.find(({ transport }) => transport === expected);
       let onlineCount = 0;
-      connection.on("online", () => onlineCount++);
+      const resumed: boolean[] = [];
+      connection.on("online", (info) => {
+        onlineCount++;
+        resumed.push(info.resumed);
+      });
+      // With its answer the server has also said how to resume.
+      const ping = xml("iq", { type: "get", to: "localhost" }, xml("ping", NS.PING));
+      await connection.request(ping);
       chosen?.proxy.cut();
       // A BOSH session does not even notice.
       if (expected !== "bosh") await until(() => onlineCount === 1, 20_000, "online again");
       expect(connection.transport).toBe(expected);
+      await connection.request(ping);
       block([expected], "refuse");
       chosen?.proxy.cut();
       await until(() => ![undefined, expected].includes(connection.transport), 30_000, "another one");
+      // Sessions are resumed on the transport on which they were begun only.
+      if (expected !== "bosh") expect(resumed).toEqual([true, false]);
       block([], "refuse");
       await connection.stop();
     }

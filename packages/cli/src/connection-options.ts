@@ -17,7 +17,12 @@ const FLAGS = [
   ["jid", "--jid <jid>", "STANZAPACK_JID", "account to log in as: bob@example.org"],
   ["passwordFile", "--password-file <file>", "STANZAPACK_PASSWORD_FILE", "file that holds its password"],
   ["component", "--component <domain>", "STANZAPACK_COMPONENT", "domain of the Stanzapack component"],
-  ["url", "--url <url>", "STANZAPACK_URL", "xmpp://host:port or xmpps://host:port instead of a DNS look-up"],
+  [
+    "url",
+    "--url <url>",
+    "STANZAPACK_URL",
+    "xmpp(s)://host:port, wss://… or https://… (BOSH) instead of a look-up",
+  ],
   ["ca", "--ca <file>", "STANZAPACK_CA", "PEM of an authority to trust besides the system's"],
 ] as const satisfies readonly (readonly [keyof ConnectionOptions, string, string, string])[];
 

@@ -20,7 +20,7 @@ import {
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
 import { connectSocket, createSecureContext, type TlsOptions } from "./stream-socket.node.js";
 import { createSupervisedConnection, DEFAULT_TIMEOUTS } from "./supervised-connection.js";
-import type { TransportSocket } from "./transport.js";
+import type { TransportKind, TransportSocket } from "./transport.js";
 import { connectWebSocket } from "./websocket-socket.js";
 import type { XmppJsClient } from "./xmpp-js.js";
 
@@ -61,6 +61,11 @@ export function createClientConnection(
   const policy = { ...DEFAULT_STREAM_MANAGEMENT, ...options.streamManagement };
   const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
   let management: StreamManagement | undefined;
+  /**
+   * What the session was begun on. Prosody resumes a session of one kind of transport on another, and then writes to it
+   * as to the old one.
+   */
+  let sessionTransport: TransportKind | undefined;
   const search = createServiceSearch(
     {
       explicit: (options.urls ?? (options.url === undefined ? [] : [options.url])).map(parseServiceUrl),
@@ -124,8 +129,10 @@ export function createClientConnection(
             tokens,
             jid: connection.jid,
             management: ofSession,
+            mayResume: service.transport === sessionTransport,
             onEstablished: (established) => {
               search.remember(service);
+              sessionTransport = service.transport;
               if (ofSession === undefined) management?.reset();
               context.establish(established);
             },

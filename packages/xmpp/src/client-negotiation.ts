@@ -22,6 +22,8 @@ export interface NegotiationOptions {
   /** The full JID of the session to resume. */
   readonly jid: string;
   readonly management: StreamManagement | undefined;
+  /** The session, if there is one to resume, was begun on a stream of this kind. */
+  readonly mayResume: boolean;
   readonly onEstablished: (established: Established) => void;
 }
 
@@ -177,7 +179,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
   };
 
   const resumeOrBind = (element: Element): void => {
-    if (management?.resumable === true && element.getChild("sm", NS.SM) !== undefined) {
+    if (options.mayResume && management?.resumable === true && element.getChild("sm", NS.SM) !== undefined) {
       stream.write(management.resume());
     } else {
       bind();
