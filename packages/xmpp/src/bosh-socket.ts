@@ -15,6 +15,12 @@ export interface BoshOptions extends HttpPosterOptions {
   readonly timing?: Partial<BoshTiming> | undefined;
 }
 
+/**
+ * Least time between two requests under way, in ms. They take different connections, and ejabberd (23.01) leaves one that
+ * came too early lying until the one before is answered, which it holds for `wait`: half a minute.
+ */
+const SPACING_MS = 20;
+
 /** What waits is gathered into bodies of at most so many characters, or one stanza: far below what servers and proxies take. */
 const MAX_BODY_CHARS = 65_536;
 
@@ -60,6 +66,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
   #waitingChars = 0;
   #pumpScheduled = false;
   #pollTimer: ReturnType<typeof setTimeout> | undefined;
+  #spacingTimer: ReturnType<typeof setTimeout> | undefined;
   #pausedUntil = 0;
   /** The last request was empty, and so was its answer. */
   #idlePoll = false;
@@ -163,10 +170,25 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
       // XEP-0124 §11: for these there may be one request more.
       const extra = head.kind === "pause" || head.kind === "terminate" ? 1 : 0;
       if (!this.#window.hasRoom(extra)) break;
+      const spacing = this.#spacingMs();
+      if (spacing > 0) {
+        this.#spacingTimer ??= setTimeout(() => {
+          this.#spacingTimer = undefined;
+          this.#pump();
+        }, spacing);
+        break;
+      }
       this.#sendNext(head);
     }
     if (waited && !this.#closed) this.emit("drain");
     if (this.#window.unansweredCount === 0 && !this.#terminating) this.#schedulePoll(this.#terms);
+  }
+
+  /** How long the next request must wait so that it does not overtake the one before on another connection. */
+  #spacingMs(): number {
+    if (this.#window.unansweredCount === 0) return 0;
+    const { lastLeftAt } = this.#poster;
+    return lastLeftAt === Infinity ? SPACING_MS : lastLeftAt + SPACING_MS - performance.now();
   }
 
   #sendNext(head: Outgoing): void {
@@ -311,6 +333,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#pollTimer);
+    clearTimeout(this.#spacingTimer);
     this.#outgoing = [];
     this.#waitingChars = 0;
     this.#courier.close();

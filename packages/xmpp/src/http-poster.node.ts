@@ -17,6 +17,8 @@ export interface HttpPoster extends ByteSource {
    * sent again; others are final. Never follows a redirect.
    */
   post(body: string, signal: AbortSignal): Promise<HttpAnswer>;
+  /** When the last request had left for the network (`performance.now()`); Infinity while one has not. */
+  readonly lastLeftAt: number;
   /** Ends what is under way, and every connection. */
   close(): void;
 }
@@ -73,8 +75,18 @@ export function createHttpPoster(url: URL, { tls, maxAnswerBytes }: HttpPosterOp
     );
   }) as typeof agent.createConnection;
 
+  let leaving = 0;
+  let lastLeftAt = -Infinity;
   const post = (body: string, signal: AbortSignal): Promise<HttpAnswer> =>
     new Promise((resolve, reject) => {
+      leaving++;
+      let left = false;
+      const leave = (): void => {
+        if (left) return;
+        left = true;
+        leaving--;
+        lastLeftAt = performance.now();
+      };
       const bytes = Buffer.from(body);
       const request = http.request({
         agent,
@@ -95,6 +107,9 @@ export function createHttpPoster(url: URL, { tls, maxAnswerBytes }: HttpPosterOp
       const fail = (error: unknown): void => {
         reject(toFault(error, signal));
       };
+      // All of it is with the operating system, on a connection that stands.
+      request.on("finish", leave);
+      request.on("close", leave);
       request.on("error", fail);
       request.on("response", (response) => {
         readAnswer(response, maxAnswerBytes).then((text) => {
@@ -111,6 +126,9 @@ export function createHttpPoster(url: URL, { tls, maxAnswerBytes }: HttpPosterOp
     },
     get sent() {
       return count("sent");
+    },
+    get lastLeftAt() {
+      return leaving > 0 ? Infinity : lastLeftAt;
     },
     close() {
       life.abort(new XmppError("stopped", "the connection was stopped"));

@@ -10,11 +10,13 @@ export function createHttpPoster(url: URL, { maxAnswerBytes }: HttpPosterOptions
   const life = new AbortController();
   const utf8 = new TextEncoder();
   let [received, sent] = [0, 0];
+  let lastLeftAt = -Infinity;
 
   return {
     async post(body, signal) {
       const bytes = utf8.encode(body);
       sent += bytes.length;
+      lastLeftAt = performance.now();
       try {
         const response = await fetch(url, {
           method: "POST",
@@ -37,6 +39,9 @@ export function createHttpPoster(url: URL, { maxAnswerBytes }: HttpPosterOptions
     },
     get sent() {
       return { xmpp: sent, socket: sent };
+    },
+    get lastLeftAt() {
+      return lastLeftAt;
     },
     close() {
       life.abort(new XmppError("stopped", "the connection was stopped"));
