@@ -4,16 +4,18 @@ import { formatHop, type Batch, type Hop, type WireForm } from "./axes.js";
 import type { PublisherCell } from "./publisher-methods.js";
 import { createRow, type WireRow } from "./rows.js";
 import type { Seat, ServerStage } from "./server-stage.js";
-import type { WorkloadId } from "./workloads.js";
+import { createFeeds, type WorkloadId } from "./workloads.js";
 
 /** After the last value was sent: it has come then, and been acknowledged; in ms. */
 const SETTLE_MS = 500;
+
+/** Hanging up takes no longer, in ms. */
+const CLOSE_MS = 15_000;
 
 interface Connection {
   readonly seat: Seat;
   readonly workload: WorkloadId;
   readonly form: WireForm;
-  readonly nodes: readonly string[];
 }
 
 /** Opens a connection for every form of every workload, publishes for so long, hangs up; gives a row for each. */
@@ -29,9 +31,8 @@ export async function measureBatch(
     .flatMap((workload) => forms.map((form) => ({ workload, form })))
     .map(({ workload, form }, index): Connection => {
       const seat = stage.seats[index];
-      const nodes = stage.nodes[workload];
-      if (seat === undefined || nodes === undefined) throw new Error(`no seat for ${workload}`);
-      return { seat, workload, form, nodes };
+      if (seat === undefined) throw new Error(`no seat for ${workload}`);
+      return { seat, workload, form };
     });
   const each = <T>(act: (connection: Connection) => Promise<T>): Promise<T[]> => allOf(connections.map(act));
   try {
@@ -46,9 +47,13 @@ export async function measureBatch(
         rivals: own.flatMap(({ form, to }) => (form === "stanzapack" ? [] : [{ form, to }])),
       };
     });
-    await publisher.call("aim", cells, signal);
-    await each(({ seat, nodes, form }) =>
-      seat.worker.call("begin", { nodes: form === "stanzapack" ? nodes : [], windowMs }, signal),
+    const nodes = await publisher.call("aim", cells, signal);
+    await each(({ seat, workload, form }) =>
+      seat.worker.call(
+        "begin",
+        { nodes: form === "stanzapack" ? (nodes[workload] ?? []) : [], windowMs },
+        signal,
+      ),
     );
     const published = await publisher.call("publish", { forMs }, signal);
     await delay(SETTLE_MS, undefined, { signal });
@@ -60,36 +65,31 @@ export async function measureBatch(
     });
   } finally {
     // What is gone already has nothing to hang up.
-    await publisher.call("release", null, AbortSignal.timeout(10_000)).catch(() => undefined);
     await Promise.allSettled(
-      connections.map(({ seat }) => seat.worker.call("close", null, AbortSignal.timeout(15_000))),
+      connections.map(({ seat }) => seat.worker.call("close", null, AbortSignal.timeout(CLOSE_MS))),
     );
+    await publisher.call("release", null, AbortSignal.timeout(CLOSE_MS)).catch(() => undefined);
   }
 }
 
 function open(
   { sandbox }: ServerStage,
   hop: Hop,
-  { seat, form, nodes }: Connection,
+  { seat, form, workload }: Connection,
   signal: AbortSignal,
 ): Promise<string> {
-  const { worker, account } = seat;
+  const { worker, account, entrance } = seat;
   return worker.call(
     "open",
     {
-      ...{ form, account, ca: sandbox.ca },
-      url: urlOf(sandbox, hop, worker.host),
+      ...{ form, account, ca: entrance.ca, url: entrance.urls[hop.transport] },
       compress: hop.compression === "zlib",
       sender: form === "stanzapack" ? sandbox.streams : sandbox.rival.domain,
-      feeds: nodes.length,
+      feeds: createFeeds(workload).length,
       interface: worker.interface,
     },
     signal,
   );
-}
-
-function urlOf(sandbox: ServerStage["sandbox"], _hop: Hop, host: string): string {
-  return sandbox.url.replace("127.0.0.1", host);
 }
 
 /** As `Promise.all`, but nothing is under way any more when it rejects. */

@@ -15,7 +15,6 @@ export interface PublisherStart {
     readonly host: string;
     readonly port: number;
   };
-  readonly workloads: readonly WorkloadId[];
 }
 
 /** One workload's consumers. */
@@ -37,12 +36,15 @@ export interface PublishedValues {
 
 /** What the publisher's process does when asked. */
 export type PublisherMethods = {
-  /** Logs in and offers the services of the workloads: the nodes of each, in the order of its feeds. */
-  start(options: PublisherStart): Promise<Partial<Record<WorkloadId, string[]>>>;
-  /** Resolves when every rival's consumer can be sent to. */
-  aim(cells: readonly PublisherCell[]): Promise<void>;
+  /** Logs in. */
+  start(options: PublisherStart): Promise<void>;
+  /**
+   * Resolves when every rival's consumer can be sent to, and ours can subscribe: to the nodes of each workload, in the
+   * order of its feeds.
+   */
+  aim(cells: readonly PublisherCell[]): Promise<Partial<Record<WorkloadId, string[]>>>;
   /** Publishes for so long; resolves when the last window has been sent: per workload and service what was published. */
   publish(options: { readonly forMs: number }): Promise<Partial<Record<WorkloadId, PublishedValues[]>>>;
-  /** Forgets the consumers. */
-  release(request: null): void;
+  /** Forgets the consumers and withdraws the services: the next cells begin without a last value. */
+  release(request: null): Promise<void>;
 };

@@ -22,34 +22,29 @@ const LAST_WINDOW_SLACK_MS = 50;
 
 interface Aimed {
   readonly cell: PublisherCell;
+  /** Ours, in the order of the feeds; none where nobody subscribes. */
+  readonly services: readonly OfferedService[];
   readonly rivals: readonly RivalSender[];
 }
 
 let client: Client | undefined;
 let rivals: { readonly connection: Connection; readonly streams: InBandBytestreams } | undefined;
-const offered = new Map<WorkloadId, OfferedService[]>();
 let aimed: Aimed[] = [];
 
 const methods: PublisherMethods = {
-  async start({ account, component, url, ca, rival, workloads }) {
+  async start({ account, component, url, ca, rival }) {
     const connection = createComponentConnection({ ...rival, retryStart: false });
     rivals = { connection, streams: createInBandBytestreams(connection) };
     await connection.start();
     client = await connect({ ...account, component, url, ca });
-    const nodes: Partial<Record<WorkloadId, string[]>> = {};
-    for (const workload of workloads) {
-      const services: OfferedService[] = [];
-      for (const { name } of createFeeds(workload))
-        services.push(await client.offer(name, { kind: "value", access: "open" }));
-      offered.set(workload, services);
-      nodes[workload] = services.map(({ node }) => node);
-    }
-    return nodes;
   },
 
   async aim(cells) {
-    methods.release(null);
+    await methods.release(null);
     aimed = await Promise.all(cells.map(aim));
+    return Object.fromEntries(
+      aimed.map(({ cell, services }) => [cell.workload, services.map(({ node }) => node)]),
+    );
   },
 
   async publish({ forMs }) {
@@ -70,28 +65,35 @@ const methods: PublisherMethods = {
     return published;
   },
 
-  release() {
-    for (const { rivals: senders } of aimed.splice(0)) for (const sender of senders) sender.stop();
+  async release() {
+    const past = aimed;
+    aimed = [];
+    for (const { rivals: senders } of past) for (const sender of senders) sender.stop();
+    await Promise.all(past.flatMap(({ services }) => services.map((service) => service.stop())));
   },
 };
 
 async function aim(cell: PublisherCell): Promise<Aimed> {
-  if (rivals === undefined) throw new DemoError("usage", "`start` comes first");
+  if (rivals === undefined || client === undefined) throw new DemoError("usage", "`start` comes first");
   const { connection, streams } = rivals;
   const { windowMs, workload } = cell;
-  const feeds = createFeeds(workload).length;
+  const feeds = createFeeds(workload);
+  const services: OfferedService[] = [];
+  if (cell.subscribed)
+    for (const { name } of feeds) services.push(await client.offer(name, { kind: "value", access: "open" }));
   const senders = await Promise.all(
-    cell.rivals.map((rival) => startRivalSender(connection, streams, { ...rival, feeds, windowMs })),
+    cell.rivals.map((rival) =>
+      startRivalSender(connection, streams, { ...rival, feeds: feeds.length, windowMs }),
+    ),
   );
-  return { cell, rivals: senders };
+  return { cell, services, rivals: senders };
 }
 
 /** The services of a workload, at moments of their own: three sensors do not speak in one breath. */
 function publishFeeds(
-  { cell, rivals: senders }: Aimed,
+  { cell, services, rivals: senders }: Aimed,
   logs: readonly { hashes: number[]; at: number[] }[],
 ): (() => void)[] {
-  const services = offered.get(cell.workload) ?? [];
   const feeds = createFeeds(cell.workload);
   return feeds.map((feed, index) => {
     let dueAt = steadyMs() + (feed.nextMs() * (index + 1)) / feeds.length;
@@ -104,7 +106,7 @@ function publishFeeds(
       const json = JSON.stringify(value);
       logs[index]?.hashes.push(hashJson(json));
       logs[index]?.at.push(steadyMs());
-      if (cell.subscribed) services[index]?.publish(value);
+      services[index]?.publish(value);
       for (const sender of senders) sender.send({ feed: index, json, value });
       dueAt += feed.nextMs();
       wait();
@@ -116,10 +118,9 @@ function publishFeeds(
 
 /** A subscription is granted a moment before its publisher hears of it. */
 async function untilDemanded(): Promise<void> {
-  const wanting = aimed.filter(({ cell }) => cell.subscribed);
   for (const deadline = steadyMs() + DEMAND_MS; ;) {
-    const late = wanting.find(({ cell }) =>
-      offered.get(cell.workload)?.some(({ demand }) => demand.windowMs !== cell.windowMs),
+    const late = aimed.find(({ cell, services }) =>
+      services.some(({ demand }) => demand.windowMs !== cell.windowMs),
     );
     if (late === undefined) return;
     if (steadyMs() > deadline)
@@ -132,6 +133,6 @@ async function untilDemanded(): Promise<void> {
 }
 
 answerCalls(methods, async () => {
-  methods.release(null);
+  for (const { rivals: senders } of aimed) for (const sender of senders) sender.stop();
   await Promise.allSettled([client?.close(), rivals?.connection.stop()]);
 });

@@ -29,8 +29,8 @@ export interface WireRow {
   readonly bytesDown: number;
   readonly bytesUp: number;
   /** TLS records, with their headers. */
-  readonly tlsDown: number | null;
-  readonly tlsUp: number | null;
+  readonly tlsDown: number;
+  readonly tlsUp: number;
   /** IP packets, with all headers but Ethernet's. */
   readonly wireDown: number | null;
   readonly wireUp: number | null;

@@ -87,7 +87,7 @@ async function runLine(run: Run, { batches, left }: Line, leftMs: () => number):
     run.onProgress(`${server}: starting the server, the component, the publisher and the subscribers …`);
     return openServerStage({
       ...{ server, signal, namespaces: run.namespaces },
-      workloads: [...new Set(batches.flatMap(({ workloads }) => workloads))],
+      compress: batches.some(({ hop }) => hop.compression === "zlib"),
       connections: Math.max(...batches.map(({ workloads, forms }) => workloads.length * forms.length)),
     });
   };

@@ -30,8 +30,8 @@ export interface ReceivedValues {
 export interface ConnectionBytes {
   readonly bytesDown: number;
   readonly bytesUp: number;
-  readonly tlsDown: number | null;
-  readonly tlsUp: number | null;
+  readonly tlsDown: number;
+  readonly tlsUp: number;
   readonly wireDown: number | null;
   readonly wireUp: number | null;
 }

@@ -86,12 +86,11 @@ function opened(): Measured {
 function read({ options, consumer }: Pick<Measured, "options" | "consumer">): ConnectionBytes {
   const { received, sent } = consumer.meter;
   const wire = options.interface === null ? undefined : readInterfaceCount(options.interface);
-  const secured = options.url.startsWith("xmpp");
   return {
     bytesDown: received.xmpp,
     bytesUp: sent.xmpp,
-    tlsDown: secured ? received.socket : null,
-    tlsUp: secured ? sent.socket : null,
+    tlsDown: received.socket,
+    tlsUp: sent.socket,
     wireDown: wire?.down ?? null,
     wireUp: wire?.up ?? null,
   };
@@ -103,8 +102,8 @@ function difference(now: ConnectionBytes, then: ConnectionBytes): ConnectionByte
   return {
     bytesDown: now.bytesDown - then.bytesDown,
     bytesUp: now.bytesUp - then.bytesUp,
-    tlsDown: minus(now.tlsDown, then.tlsDown),
-    tlsUp: minus(now.tlsUp, then.tlsUp),
+    tlsDown: now.tlsDown - then.tlsDown,
+    tlsUp: now.tlsUp - then.tlsUp,
     wireDown: minus(now.wireDown, then.wireDown),
     wireUp: minus(now.wireUp, then.wireUp),
   };

@@ -14,8 +14,6 @@ const STOP_GRACE_MS = 5_000;
 export interface SubscriberWorker extends Pick<Caller<SubscriberMethods>, "call"> {
   /** The interface that only its packets pass; null without a namespace. */
   readonly interface: string | null;
-  /** Where it reaches what listens on 127.0.0.1 here. */
-  readonly host: string;
   stop(): Promise<void>;
 }
 
@@ -28,7 +26,6 @@ export function startSubscriberWorker(namespace: Namespace | undefined): Subscri
   return {
     call: caller.call,
     interface: namespace === undefined ? null : CLIENT_INTERFACE,
-    host: namespace?.hostAddress ?? "127.0.0.1",
     stop: () => caller.stop(STOP_GRACE_MS),
   };
 }
