@@ -1,2 +1,3 @@
 export { startDemoPublishers } from "./demo/publishers.js";
 export { runFanOut, type FanOutOptions, type FanOutRow } from "./fan-out/run.js";
+export * as wire from "./wire/index.js";

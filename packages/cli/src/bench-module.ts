@@ -17,8 +17,26 @@ export interface BenchModule {
     readonly forMs: number;
     readonly signal: AbortSignal;
     readonly onProgress: (text: string) => void;
-  }): Promise<Readonly<Record<string, string | number | null>>>;
+  }): Promise<BenchRow>;
+  readonly wire: {
+    runWire(options: {
+      readonly servers?: readonly string[];
+      readonly transports?: readonly string[];
+      readonly compressions?: readonly string[];
+      readonly workloads?: readonly string[];
+      readonly windowsMs?: readonly number[];
+      readonly forms?: readonly string[];
+      readonly forMs?: number;
+      readonly quick: boolean;
+      readonly signal: AbortSignal;
+      readonly onProgress: (text: string) => void;
+      readonly onNotice: (text: string) => void;
+    }): Promise<{ readonly rows: readonly BenchRow[]; readonly failure: Error | undefined }>;
+    formatWireReport(rows: readonly BenchRow[]): string;
+  };
 }
+
+export type BenchRow = Readonly<Record<string, string | number | null>>;
 
 export interface Demo {
   readonly nodes: readonly string[];

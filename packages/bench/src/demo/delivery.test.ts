@@ -45,6 +45,14 @@ describe("a consumer without offsets", () => {
     expect(delivery.count(true)).toEqual({ updates: 3, lost: 1 });
   });
 
+  test("tells where each value was found", () => {
+    const delivery = new Delivery(publish(1, 2, 2, 3));
+    const found: number[] = [];
+    for (const hash of [2, 99, 2, 3]) delivery.receive(hash, undefined, (index) => found.push(index));
+    delivery.count(true);
+    expect(found).toEqual([1, 2, 3]);
+  });
+
   test("nothing came", () => {
     expect(new Delivery(publish(1, 2)).count(true)).toEqual({ updates: 0, lost: 0 });
   });

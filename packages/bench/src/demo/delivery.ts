@@ -24,6 +24,12 @@ export interface DeliveryCount {
   readonly lost: number;
 }
 
+interface Arrival {
+  readonly hash: number;
+  readonly offset: number | undefined;
+  readonly onMatch: ((logIndex: number) => void) | undefined;
+}
+
 /**
  * Compares what one consumer of one service got with what was published. Both come in the order of publishing, so each
  * value that came is sought in the log behind the one before; what is passed over was lost. Where a value repeats, the
@@ -31,7 +37,7 @@ export interface DeliveryCount {
  * how far apart their values must lie, and a value that is not there counts as lost.
  */
 export class Delivery {
-  private readonly waiting: { readonly hash: number; readonly offset: number | undefined }[] = [];
+  private readonly waiting: Arrival[] = [];
   private first: number | undefined;
   private last = -1;
   /** Where the search for the head of `waiting` goes on. */
@@ -43,9 +49,9 @@ export class Delivery {
 
   constructor(private readonly log: PublishedLog) {}
 
-  /** The log may learn of the value later than we do. */
-  receive(hash: number, offset?: number): void {
-    this.waiting.push({ hash, offset });
+  /** The log may learn of the value later than we do; `onMatch` is told its place there when it is found. */
+  receive(hash: number, offset?: number, onMatch?: (logIndex: number) => void): void {
+    this.waiting.push({ hash, offset, onMatch });
     this.match(false);
   }
 
@@ -73,6 +79,7 @@ export class Delivery {
       this.last = index;
       this.sought = index + 1;
       this.matched++;
+      head.onMatch?.(index);
     }
   }
 

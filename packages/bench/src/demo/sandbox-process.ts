@@ -19,6 +19,8 @@ export interface SandboxProcess {
   readonly road: Road;
   readonly host: string;
   readonly componentPort: number;
+  /** Plain HTTP: WebSocket and BOSH. */
+  readonly httpPort: number;
   /** Domain of the running Stanzapack component. */
   readonly streams: string;
   /** A second component that the server waits for: the rivals'. */
@@ -31,7 +33,7 @@ export interface SandboxProcess {
 /** The line that `stanzapack sandbox` prints. */
 interface SandboxLine {
   readonly host: string;
-  readonly ports: { readonly c2s: number; readonly component: number };
+  readonly ports: { readonly c2s: number; readonly component: number; readonly http: number };
   readonly websocketUrl: string;
   readonly boshUrl: string;
   readonly caFile: string;
@@ -70,6 +72,7 @@ export async function startSandboxProcess(
       road: { url: urlOf(line, transport), ca: await readFile(line.caFile, "utf8"), compress },
       host: line.host,
       componentPort: line.ports.component,
+      httpPort: line.ports.http,
       streams: line.streams,
       rival: line.component,
       accounts: line.accounts,

@@ -1,0 +1,95 @@
+import { grantWindow, StanzapackError } from "@stanzapack/wire";
+import { WORKLOADS, type WorkloadId } from "./workloads.js";
+
+export const WIRE_SERVERS = ["prosody", "ejabberd"] as const;
+export const WIRE_TRANSPORTS = ["tcp", "websocket", "bosh"] as const;
+export const WIRE_COMPRESSIONS = ["none", "zlib"] as const;
+/** In the order of a cell's rows; ours first. */
+export const WIRE_FORMS = ["stanzapack", "msgpack-ibb", "json-body", "json-batch"] as const;
+/** In ms. */
+export const WIRE_WINDOWS_MS = [0, 100, 1_000] as const;
+
+export type WireServer = (typeof WIRE_SERVERS)[number];
+export type WireTransport = (typeof WIRE_TRANSPORTS)[number];
+export type WireCompression = (typeof WIRE_COMPRESSIONS)[number];
+export type WireForm = (typeof WIRE_FORMS)[number];
+
+/** What is measured: everything, or only what is named. */
+export interface WireSelection {
+  readonly servers?: readonly WireServer[];
+  readonly transports?: readonly WireTransport[];
+  readonly compressions?: readonly WireCompression[];
+  readonly workloads?: readonly WorkloadId[];
+  readonly windowsMs?: readonly number[];
+  readonly forms?: readonly WireForm[];
+}
+
+/** How the subscribers of a batch reach their server. */
+export interface Hop {
+  readonly server: WireServer;
+  readonly transport: WireTransport;
+  readonly compression: WireCompression;
+}
+
+/** Cells that are measured at the same time, each form of each workload on a connection of its own. */
+export interface Batch {
+  readonly hop: Hop;
+  readonly windowMs: number;
+  readonly workloads: readonly WorkloadId[];
+  readonly forms: readonly WireForm[];
+}
+
+/**
+ * Most connections at once, each with a process of its own: on two processors more would wait for each other, and the ages
+ * would tell of this machine only.
+ */
+const MAX_CONNECTIONS = 32;
+
+/** XEP-0138 is of TCP streams only: neither server has any compression of the other two. */
+function isOffered({ transport, compression }: Hop): boolean {
+  return compression === "none" || transport === "tcp";
+}
+
+/** All that is to be measured, in the order of the rows. Throws `usage` when the selection holds nothing. */
+export function planBatches(selection: WireSelection): Batch[] {
+  const { windowsMs = WIRE_WINDOWS_MS } = selection;
+  for (const windowMs of windowsMs)
+    if (grantWindow(windowMs) !== windowMs)
+      throw new StanzapackError(
+        "usage",
+        `no window is ${windowMs} ms: they are 0, 100, 200, 500, 1000, … ms`,
+      );
+  const workloads = inOrder(WORKLOADS, selection.workloads);
+  const forms = inOrder(WIRE_FORMS, selection.forms);
+  const perBatch = Math.max(1, Math.floor(MAX_CONNECTIONS / forms.length));
+  const hops = inOrder(WIRE_SERVERS, selection.servers).flatMap((server) =>
+    inOrder(WIRE_TRANSPORTS, selection.transports).flatMap((transport) =>
+      inOrder(WIRE_COMPRESSIONS, selection.compressions).map((compression): Hop => {
+        return { server, transport, compression };
+      }),
+    ),
+  );
+  const batches = hops
+    .filter(isOffered)
+    .flatMap((hop) =>
+      [...new Set(windowsMs)].flatMap((windowMs) =>
+        chunks(workloads, perBatch).map((chunk): Batch => ({ hop, windowMs, workloads: chunk, forms })),
+      ),
+    );
+  if (batches.length === 0) throw new StanzapackError("usage", "nothing to measure: zlib goes with tcp only");
+  return batches;
+}
+
+function inOrder<T>(all: readonly T[], wanted: readonly T[] | undefined): readonly T[] {
+  return wanted === undefined ? all : all.filter((item) => wanted.includes(item));
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+}
+
+export function formatHop({ server, transport, compression }: Hop): string {
+  return `${server}, ${transport}, ${compression === "none" ? "no compression" : compression}`;
+}

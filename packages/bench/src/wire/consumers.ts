@@ -1,0 +1,106 @@
+import { connect } from "@stanzapack/client";
+import {
+  bareJid,
+  createClientConnection,
+  createInBandBytestreams,
+  type ByteMeter,
+  type Element,
+} from "@stanzapack/xmpp";
+import { QuoteEscapes } from "../rivals/quote-escapes.js";
+import { parseJson, parseMsgpack, type ReceivedValue, type WireRivalForm } from "./forms.js";
+import type { SubscriberOpen } from "./subscriber-methods.js";
+
+/** What a consumer tells of what comes. */
+export interface ConsumerEvents {
+  readonly onValue: (received: ReceivedValue, offset?: number) => void;
+  readonly onConflated: (feed: number, count: number) => void;
+  /** Once, when the connection is gone for good though nobody closed it. */
+  readonly onLost: (reason: Error) => void;
+}
+
+/** One connection that takes one workload in one form. */
+export interface Consumer {
+  readonly jid: string;
+  readonly meter: ByteMeter;
+  subscribe(nodes: readonly string[], windowMs: number): Promise<void>;
+  /** What `&quot;` took so far, in bytes of an uncompressed stream; null where that cannot be told. */
+  quoteEscapeBytes(): number | null;
+  close(): Promise<void>;
+}
+
+export function openConsumer(options: SubscriberOpen, events: ConsumerEvents): Promise<Consumer> {
+  return options.form === "stanzapack" ? openOurs(options, events) : openRival(options.form, options, events);
+}
+
+async function openOurs(
+  { account, url, ca, compress, sender }: SubscriberOpen,
+  events: ConsumerEvents,
+): Promise<Consumer> {
+  const client = await connect({ ...account, component: sender, url, ca, compress });
+  client.on("closed", (reason) => reason && events.onLost(reason));
+  client.on("offline", (reason) => events.onLost(reason));
+  return {
+    jid: client.jid,
+    meter: client.meter,
+    async subscribe(nodes, windowMs) {
+      await Promise.all(
+        nodes.map(async (node, feed) => {
+          const subscription = await client.subscribe(node, { windowMs });
+          subscription.on("conflated", ({ from, to }) => events.onConflated(feed, to - from + 1));
+          subscription.on("ended", (error) => error && events.onLost(error));
+          subscription.on("update", ({ value, offset }) => events.onValue({ feed, value }, offset));
+        }),
+      );
+    },
+    quoteEscapeBytes: () => 0,
+    close: () => client.close(),
+  };
+}
+
+/** Its connection is made like the SDK's own: a resource as short, the same Stream Management. */
+async function openRival(
+  form: WireRivalForm,
+  { account, url, ca, compress, sender }: SubscriberOpen,
+  events: ConsumerEvents,
+): Promise<Consumer> {
+  const connection = createClientConnection({ ...account, url, ca, compress });
+  const escapes = new QuoteEscapes();
+  let quotes = 0;
+  let closing = false;
+  if (form === "msgpack-ibb") {
+    const streams = createInBandBytestreams(connection);
+    streams.onOpen = () => undefined; // whoever may send to us
+    streams.onStream = (stream) => {
+      stream.onBlock = (block) => parseMsgpack(stream.sid, block).forEach((value) => events.onValue(value));
+    };
+  } else {
+    connection.onStanza((stanza: Element, chars = 0) => {
+      const from = String(stanza.attrs["from"]);
+      if (!stanza.is("message") || bareJid(from) !== sender) return false;
+      quotes += escapes.observe(stanza, chars);
+      const lane = from.slice(sender.length + 1);
+      const body = stanza.getChildText("body") ?? "";
+      parseJson(form, lane, body).forEach((value) => events.onValue(value));
+      return true;
+    });
+  }
+  connection.on("offline", ({ reason }) => {
+    if (!closing) events.onLost(reason ?? new Error("the connection was lost"));
+  });
+  try {
+    await connection.start();
+  } catch (error) {
+    await connection.stop();
+    throw error;
+  }
+  return {
+    jid: connection.jid,
+    meter: connection.meter,
+    subscribe: async () => undefined,
+    quoteEscapeBytes: () => (quotes > 0 && escapes.found === undefined ? null : escapes.bytesFor(quotes)),
+    async close() {
+      closing = true;
+      await connection.stop();
+    },
+  };
+}

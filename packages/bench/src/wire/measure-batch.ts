@@ -1,0 +1,99 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { DemoError } from "../demo/failure.js";
+import { formatHop, type Batch, type Hop, type WireForm } from "./axes.js";
+import type { PublisherCell } from "./publisher-methods.js";
+import { createRow, type WireRow } from "./rows.js";
+import type { Seat, ServerStage } from "./server-stage.js";
+import { createFeeds, type WorkloadId } from "./workloads.js";
+
+/** After the last value was sent: it has come then, and been acknowledged; in ms. */
+const SETTLE_MS = 500;
+
+/** Hanging up takes no longer, in ms. */
+const CLOSE_MS = 15_000;
+
+interface Connection {
+  readonly seat: Seat;
+  readonly workload: WorkloadId;
+  readonly form: WireForm;
+}
+
+/** Opens a connection for every form of every workload, publishes for so long, hangs up; gives a row for each. */
+export async function measureBatch(
+  stage: ServerStage,
+  batch: Batch,
+  forMs: number,
+  signal: AbortSignal,
+): Promise<WireRow[]> {
+  const { hop, windowMs, workloads, forms } = batch;
+  const { publisher } = stage;
+  const connections = workloads
+    .flatMap((workload) => forms.map((form) => ({ workload, form })))
+    .map(({ workload, form }, index): Connection => {
+      const seat = stage.seats[index];
+      if (seat === undefined) throw new Error(`no seat for ${workload}`);
+      return { seat, workload, form };
+    });
+  const each = <T>(act: (connection: Connection) => Promise<T>): Promise<T[]> => allOf(connections.map(act));
+  try {
+    const jids = await each((connection) => open(stage, hop, connection, signal));
+    const cells = workloads.map((workload): PublisherCell => {
+      const own = connections.flatMap(({ form, ...it }, index) =>
+        it.workload === workload ? [{ form, to: jids[index] as string }] : [],
+      );
+      return {
+        ...{ workload, windowMs },
+        subscribed: own.some(({ form }) => form === "stanzapack"),
+        rivals: own.flatMap(({ form, to }) => (form === "stanzapack" ? [] : [{ form, to }])),
+      };
+    });
+    const nodes = await publisher.call("aim", cells, signal);
+    await each(({ seat, workload, form }) =>
+      seat.worker.call(
+        "begin",
+        { nodes: form === "stanzapack" ? (nodes[workload] ?? []) : [], windowMs },
+        signal,
+      ),
+    );
+    const published = await publisher.call("publish", { forMs }, signal);
+    await delay(SETTLE_MS, undefined, { signal });
+    return await each(async ({ seat, workload, form }) => {
+      const result = await seat.worker.call("end", null, signal);
+      const row = createRow({ hop, workload, windowMs, form, published: published[workload] ?? [], result });
+      if (row.updates === 0) throw new DemoError("internal", `${formatHop(hop)}: ${form} got no ${workload}`);
+      return row;
+    });
+  } finally {
+    // What is gone already has nothing to hang up.
+    await Promise.allSettled(
+      connections.map(({ seat }) => seat.worker.call("close", null, AbortSignal.timeout(CLOSE_MS))),
+    );
+    await publisher.call("release", null, AbortSignal.timeout(CLOSE_MS)).catch(() => undefined);
+  }
+}
+
+function open(
+  { sandbox }: ServerStage,
+  hop: Hop,
+  { seat, form, workload }: Connection,
+  signal: AbortSignal,
+): Promise<string> {
+  const { worker, account, entrance } = seat;
+  return worker.call(
+    "open",
+    {
+      ...{ form, account, ca: entrance.ca, url: entrance.urls[hop.transport] },
+      compress: hop.compression === "zlib",
+      sender: form === "stanzapack" ? sandbox.streams : sandbox.rival.domain,
+      feeds: createFeeds(workload).length,
+      interface: worker.interface,
+    },
+    signal,
+  );
+}
+
+/** As `Promise.all`, but nothing is under way any more when it rejects. */
+async function allOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}

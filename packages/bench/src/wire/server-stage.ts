@@ -1,0 +1,86 @@
+import type { Account } from "../demo/publishers.js";
+import { startSandboxProcess, type SandboxProcess } from "../demo/sandbox-process.js";
+import type { WireServer } from "./axes.js";
+import { openEntrance, type Entrance } from "./entrance.js";
+import { openNamespaces } from "./namespaces.js";
+import { startPublisherWorker, type PublisherWorker } from "./publisher-worker.js";
+import { startSubscriberWorker, type SubscriberWorker } from "./subscriber-worker.js";
+
+export interface StageOptions {
+  readonly server: WireServer;
+  /** Most connections that are measured at once. */
+  readonly connections: number;
+  /** Whether the server offers stream compression to those who ask. */
+  readonly compress: boolean;
+  /** Whether each connection gets a network namespace. */
+  readonly namespaces: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface Seat {
+  readonly worker: SubscriberWorker;
+  readonly account: Account;
+  readonly entrance: Entrance;
+}
+
+/** One server with everything that its batches need, up and connected. */
+export interface ServerStage {
+  readonly sandbox: SandboxProcess;
+  readonly publisher: PublisherWorker;
+  /** Where connections are made from, one each. */
+  readonly seats: readonly Seat[];
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** From the eleventh account on all names are as long, up to the hundredth: a longer one would cost its form a byte a stanza. */
+const FIRST_SUBSCRIBER = 10;
+
+/** Rejects with what failed; nothing is left then. */
+export async function openServerStage(options: StageOptions): Promise<ServerStage> {
+  const { server, connections, compress, signal } = options;
+  const takeDowns: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    let failure: { readonly error: unknown } | undefined;
+    // A part that falls while it is taken down must not keep the others up.
+    for (const takeDown of takeDowns.splice(0).reverse())
+      await takeDown().catch((error: unknown) => (failure ??= { error }));
+    if (failure !== undefined) throw failure.error;
+  };
+  try {
+    const sandbox = await startSandboxProcess(server, FIRST_SUBSCRIBER + connections, signal, { compress });
+    takeDowns.push(() => sandbox.stop());
+    const namespaces = options.namespaces ? await openNamespaces(connections) : undefined;
+    if (namespaces !== undefined) takeDowns.push(() => namespaces.close());
+    const entrances: Entrance[] = [];
+    for (const hostAddress of namespaces?.all.map((namespace) => namespace.hostAddress) ?? [undefined]) {
+      const entrance = await openEntrance(sandbox, hostAddress);
+      takeDowns.push(() => entrance.close());
+      entrances.push(entrance);
+    }
+    const publisher = startPublisherWorker();
+    takeDowns.push(() => publisher.stop());
+    const seats: Seat[] = [];
+    takeDowns.push(async () => void (await Promise.all(seats.map(({ worker }) => worker.stop()))));
+    for (let index = 0; index < connections; index++) {
+      const account = accountOf(sandbox, FIRST_SUBSCRIBER + index);
+      // Without namespaces they share one.
+      const entrance = (entrances[index] ?? entrances[0]) as Entrance;
+      seats.push({ worker: startSubscriberWorker(namespaces?.all[index]), account, entrance });
+    }
+    const { road, host, streams: component, rival, componentPort: port } = sandbox;
+    const account = accountOf(sandbox, 0);
+    const to = { account, component, url: road.url, ca: road.ca };
+    await publisher.call("start", { ...to, rival: { ...rival, host, port } }, signal);
+    return { sandbox, publisher, seats, close };
+  } catch (error) {
+    await close().catch(() => undefined);
+    throw error;
+  }
+}
+
+function accountOf({ accounts }: SandboxProcess, index: number): Account {
+  const account = accounts[index];
+  if (account === undefined) throw new Error(`the sandbox has no account ${index}`);
+  return account;
+}
