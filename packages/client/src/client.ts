@@ -18,6 +18,7 @@ import {
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
 import { EventEmitter } from "eventemitter3";
+import { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
 import { LinkKeeper } from "./link-keeper.js";
 import { Negotiation, type OfferOptions, type ServiceInfo } from "./negotiation.js";
@@ -61,6 +62,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly closing = new AbortController();
   private readonly keeper: LinkKeeper;
   private readonly publishing: Publishing;
+  private readonly state: ClientState;
   private keeping: Promise<void> | undefined;
   private closed: Promise<void> | undefined;
   private undo: (() => void)[] = [];
@@ -84,12 +86,16 @@ export class Client extends EventEmitter<ClientEvents> {
       { component, timeoutMs },
       {
         onDown: (reason) => this.emit("offline", reason),
-        onRestored: () => this.emit("online", { again: true }),
+        onRestored: () => {
+          this.state.onRestored();
+          this.emit("online", { again: true });
+        },
         onCredit: () => this.publishing.release(),
         onBlock: (chars, frames) => this.onBlock?.(chars, frames),
       },
       this.closing.signal,
     );
+    this.state = new ClientState(this.connection, this.keeper, this.subscriptions, options.inactive);
   }
 
   /** Own full JID. */
@@ -99,6 +105,10 @@ export class Client extends EventEmitter<ClientEvents> {
   /** Whether there is a link now. */
   get online(): boolean {
     return this.keeper.link !== undefined;
+  }
+  /** False after `setActive(false)`. */
+  get active(): boolean {
+    return this.state.active;
   }
   /** Bytes of this client's XMPP connection. */
   get meter(): ByteMeter {
@@ -115,6 +125,7 @@ export class Client extends EventEmitter<ClientEvents> {
         return undefined;
       }),
       this.connection.on("online", ({ resumed }) => {
+        this.state.onStream(resumed);
         if (resumed) this.publishing.release();
         else
           this.keeper.link?.abandon(
@@ -158,10 +169,12 @@ export class Client extends EventEmitter<ClientEvents> {
       stop: (s) => this.stopSubscription(s),
     });
     const erased = subscription as Subscription<unknown>;
+    this.state.adopt(erased);
     this.subscriptions.set(node, erased);
     try {
       await this.keeper.untilUp();
       await this.keeper.establishSubscription(erased);
+      await this.state.adopted(erased);
     } catch (error) {
       this.subscriptions.delete(node);
       throw toStanzapackError(error, `subscribing to \`${node}\``);
@@ -199,6 +212,17 @@ export class Client extends EventEmitter<ClientEvents> {
   async listServices(owner?: string): Promise<ServiceInfo[]> {
     this.assertOpen();
     return this.negotiation.services(owner);
+  }
+
+  /**
+   * Tells whether somebody looks (XEP-0352). Inactive, every subscription is slowed or paused as `inactive` of `connect`
+   * says, and then the server is told; active, the server is told, the windows are as asked for again, and the newest
+   * values come. Each subscription tells it by `status`. Resolves when it is so, or at once without a link: it will be so
+   * with the next one.
+   */
+  async setActive(active: boolean): Promise<void> {
+    this.assertOpen();
+    await this.state.set(active);
   }
 
   /** Ends everything: subscriptions, services, link, connection. What was published is still sent. Idempotent. */

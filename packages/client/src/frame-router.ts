@@ -67,6 +67,11 @@ export class FrameRouter {
     }
   }
 
+  /** Whatever still comes for it was on its way when it was given up. */
+  forget(target: Target): void {
+    for (const [alias, bound] of this.targets) if (bound === target) this.targets.delete(alias);
+  }
+
   private bind(frame: BindSubscriptionFrame | BindServiceFrame): void {
     if (frame.role === "subscription") {
       const subscription = this.holdings.subscriptions.get(frame.node);

@@ -1,10 +1,11 @@
 export { Client, connect, type BlockObserver, type ClientEvents } from "./client.js";
-export type { ConnectOptions } from "./options.js";
+export type { ConnectOptions, InactivePolicy } from "./options.js";
 export type { AccessModel, OfferOptions, ServiceInfo } from "./negotiation.js";
 export { OfferedService, type Demand, type OfferedServiceEvents } from "./offered-service.js";
 export {
   Subscription,
   type RangeEvent,
+  type StatusEvent,
   type SubscribeOptions,
   type SubscriptionEvents,
   type SubscriptionStatus,

@@ -37,6 +37,7 @@ export class LinkKeeper {
   private up: (() => void) | undefined;
   private upWait: Promise<void> = Promise.resolve();
   private down: (() => void) | undefined;
+  private restoring: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly connection: Connection,
@@ -148,7 +149,8 @@ export class LinkKeeper {
       }
       try {
         await this.open();
-        await this.restore();
+        this.restoring = this.restore();
+        await this.restoring;
         if (this.current !== undefined) this.events.onRestored();
       } catch {
         // `onDown` was told; the next try follows.
@@ -172,7 +174,7 @@ export class LinkKeeper {
     const request = (router: FrameRouter) =>
       router.boundAfter(
         subscription,
-        this.negotiation.subscribe(subscription.node, subscription.askedWindowMs),
+        this.negotiation.subscribe(subscription.node, subscription.wantedWindowMs),
         this.settings.timeoutMs,
       );
     subscription.applyGrant(await this.bound(subscription, request));
@@ -215,6 +217,7 @@ export class LinkKeeper {
   }
 
   private async restoreSubscription(subscription: Subscription<unknown>): Promise<void> {
+    if (subscription.paused) return subscription.resting();
     try {
       await this.establishSubscription(subscription);
     } catch (error) {
@@ -237,7 +240,7 @@ export class LinkKeeper {
   private async waitForService(subscription: Subscription<unknown>, link: Link | undefined): Promise<void> {
     for (let tries = 0; ; tries++) {
       await sleep(backoffMs(RETRY, tries, Math.random()), this.signal);
-      if (this.signal.aborted || subscription.ended || this.link !== link) return;
+      if (this.signal.aborted || subscription.ended || subscription.paused || this.link !== link) return;
       try {
         return await this.establishSubscription(subscription);
       } catch (error) {
@@ -245,6 +248,50 @@ export class LinkKeeper {
         if (failure.code !== "no-such-service" && !failure.retryable)
           return this.endSubscription(subscription, failure);
       }
+    }
+  }
+
+  /**
+   * Brings what the component does with the subscriptions into line with what is to be in force now, and waits until what it
+   * sent before has come. False when the link is gone, or ends over it: restoring does the rest.
+   */
+  async settleSubscriptions(): Promise<boolean> {
+    await this.restoring;
+    const { current } = this;
+    if (current === undefined) return false;
+    const next = this.holdings.subscriptions.values();
+    const worker = async (): Promise<void> => {
+      for (const subscription of next) await this.settleSubscription(subscription, current.router);
+    };
+    try {
+      await Promise.all(Array.from({ length: RESTORE_CONCURRENCY }, worker));
+      await current.link.barrier();
+    } catch (error) {
+      const failure = toStanzapackError(error, "changing the subscriptions of an inactive client");
+      if (this.link === current.link) current.link.abandon(failure);
+    }
+    return this.link === current.link;
+  }
+
+  private async settleSubscription(subscription: Subscription<unknown>, router: FrameRouter): Promise<void> {
+    const { node, subid, paused, wantedWindowMs } = subscription;
+    if (subscription.ended || subscription.settled) return;
+    try {
+      if (paused) {
+        router.forget(subscription);
+        subscription.resting();
+        await this.negotiation.unsubscribe(node, subid);
+      } else if (subid === "") {
+        // One that is being made, or waits for its service, is made with what is to be in force.
+        if (subscription.rests) await this.restoreSubscription(subscription);
+      } else {
+        subscription.applyGrant(await this.negotiation.change(node, subid, wantedWindowMs));
+      }
+    } catch (error) {
+      // It ended meanwhile: its own end says why.
+      if (subscription.ended) return;
+      const { code } = toStanzapackError(error, `changing \`${node}\``);
+      if (code !== "not-subscribed" && code !== "no-such-service") throw error;
     }
   }
 

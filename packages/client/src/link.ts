@@ -193,6 +193,12 @@ export class Link {
     }
   }
 
+  /** Resolves when whatever the component wrote before now has come, or gone by. */
+  async barrier(): Promise<void> {
+    const iq = xml("iq", { type: "get", to: `${this.stream.peer}/${this.stream.sid}` }, xml("ping", NS.PING));
+    await this.connection.request(iq, { timeoutMs: PING_MS });
+  }
+
   /** Ends it without a word: its stream is gone. */
   abandon(error: StanzapackError): void {
     this.finish(error);

@@ -1,4 +1,4 @@
-import { StanzapackError } from "@stanzapack/wire";
+import { grantWindow, StanzapackError } from "@stanzapack/wire";
 import { bareJid, jid as parseJid, type ClientConnectionOptions } from "@stanzapack/xmpp";
 
 export interface ConnectOptions {
@@ -25,11 +25,20 @@ export interface ConnectOptions {
   readonly resource?: string;
   /** Deadline for the connection and the link, in ms. Default 20,000. */
   readonly timeoutMs?: number;
+  /**
+   * What an inactive client (`setActive(false)`) does with its subscriptions: widens every window to at least `windowMs`, or
+   * `"pause"`s them. Default `{ windowMs: 60000 }`.
+   */
+  readonly inactive?: InactivePolicy;
   /** Gives up connecting, and later closes the client. */
   readonly signal?: AbortSignal;
 }
 
+/** `windowMs`: the smallest window while inactive, in ms, rounded up to a rung. `"pause"`: nothing comes while inactive. */
+export type InactivePolicy = { readonly windowMs: number } | "pause";
+
 export interface ResolvedConnectOptions {
+  readonly inactive: InactivePolicy;
   readonly connection: ClientConnectionOptions;
   readonly bareJid: string;
   readonly component: string;
@@ -61,6 +70,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
   }
   const timeoutMs = options.timeoutMs ?? 20_000;
   return {
+    inactive: resolveInactive(options.inactive),
     bareJid: bareJid(bare),
     component: need("component"),
     timeoutMs,
@@ -84,4 +94,14 @@ function checkUrl(url: string): void {
     "usage",
     `connect: url \`${url}\` is not xmpp://host:port, xmpps://host:port, wss://host/path or https://host/path`,
   );
+}
+
+function resolveInactive(policy: InactivePolicy = { windowMs: 60_000 }): InactivePolicy {
+  if (policy === "pause") return policy;
+  try {
+    return { windowMs: grantWindow(policy.windowMs) };
+  } catch (cause) {
+    const text = 'connect: `inactive` is "pause" or { windowMs } with a window of 0 to 86,400,000 ms';
+    throw new StanzapackError("usage", text, { cause });
+  }
 }

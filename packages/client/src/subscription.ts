@@ -1,6 +1,7 @@
 import { EventEmitter } from "eventemitter3";
 import {
   decodeRow,
+  grantWindow,
   Position,
   StanzapackError,
   type BindSubscriptionFrame,
@@ -10,6 +11,7 @@ import {
 } from "@stanzapack/wire";
 import { toStanzapackError } from "./errors.js";
 import type { Granted } from "./negotiation.js";
+import type { InactivePolicy } from "./options.js";
 import { UpdateQueue } from "./update-queue.js";
 
 export interface Update<T> {
@@ -24,11 +26,23 @@ export interface Update<T> {
 export interface RangeEvent {
   readonly from: number;
   readonly to: number;
-  /** `disconnected`, `gap`, `window` (left out on purpose under pressure), `consumer` (this program was too slow), `epoch`. */
+  /** `disconnected`, `gap`, `window` (left out on purpose under pressure), `paused` (while this client was inactive), `consumer` (this program was too slow), `epoch`. */
   readonly reason: string;
 }
 
-export type SubscriptionStatus = ServiceStatus | "disconnected" | "waiting";
+/**
+ * `online`, `offline`, `paused`: the publisher; or `paused` and `slowed` by our own client while it is inactive;
+ * `disconnected`, and `waiting` for the service to be offered again: ourselves.
+ */
+export type SubscriptionStatus = ServiceStatus | "disconnected" | "waiting" | "slowed";
+
+export interface StatusEvent {
+  readonly status: SubscriptionStatus;
+  /** Whose doing it is: `client` for `disconnected`, `waiting`, `slowed`, and `paused` by `setActive(false)`. */
+  readonly by: "publisher" | "client";
+  /** The window granted now, in ms. */
+  readonly windowMs: number;
+}
 
 export interface SubscriptionEvents<T> {
   update: (update: Update<T>) => void;
@@ -38,8 +52,7 @@ export interface SubscriptionEvents<T> {
   conflated: (range: RangeEvent) => void;
   /** Offsets began anew (the component lost its memory): from the old position to the new one. */
   reset: (range: RangeEvent) => void;
-  /** `online`, `offline`, `paused`: the publisher. `disconnected`, `waiting` (for the service to be offered again): ourselves. */
-  status: (event: { readonly status: SubscriptionStatus }) => void;
+  status: (event: StatusEvent) => void;
   /** Once, at the end; with the error if it was not stopped by us. */
   ended: (error: StanzapackError | undefined) => void;
 }
@@ -70,12 +83,21 @@ export class Subscription<T = Value>
   private readonly queue: UpdateQueue<Update<T>>;
   private readonly position = new Position();
   private readonly parse: ((value: Value) => T) | undefined;
-  private current: SubscriptionStatus = "online";
+  private told: Omit<StatusEvent, "windowMs"> = { status: "online", by: "publisher" };
+  /** What the component says of the publisher. */
+  private publisher: ServiceStatus = "online";
+  /** Why nothing can come, whatever the publisher does. */
+  private away: "disconnected" | "waiting" | undefined;
   private interrupted = false;
+  private inactive: InactivePolicy | undefined;
+  /** It was paused since the last value came. */
+  private skipped = false;
   private baseAt = 0;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** @internal As the component granted it. */
   subid = "";
+  /** @internal Given back to the component for a pause. */
+  rests = false;
   /** @internal What was asked for, for subscribing again. */
   askedWindowMs: number;
   private grantedWindowMs = 0;
@@ -99,19 +121,56 @@ export class Subscription<T = Value>
     return this.grantedWindowMs;
   }
   get status(): SubscriptionStatus {
-    return this.current;
+    return this.told.status;
   }
   get ended(): boolean {
     return this.endedWith !== undefined;
   }
 
-  /** Asks for another window, live; gives what was granted. */
+  /** Asks for another window, live; gives what was granted. While the client is inactive the wider of this and its own holds. */
   async change(options: { readonly windowMs: number }): Promise<{ readonly windowMs: number }> {
     this.assertLive();
-    const granted = await this.host.change(this as Subscription<unknown>, options.windowMs);
+    if (this.paused) {
+      const windowMs = grantWindow(options.windowMs);
+      this.askedWindowMs = windowMs;
+      return { windowMs };
+    }
+    const granted = await this.host.change(this as Subscription<unknown>, this.widened(options.windowMs));
     this.askedWindowMs = options.windowMs;
     this.applyGrant(granted);
     return { windowMs: granted.windowMs };
+  }
+
+  private widened(windowMs: number): number {
+    return typeof this.inactive === "object" ? Math.max(windowMs, this.inactive.windowMs) : windowMs;
+  }
+  /** @internal The window that is to be in force now. */
+  get wantedWindowMs(): number {
+    return this.widened(this.askedWindowMs);
+  }
+  /** @internal Whether it is to take no data now. */
+  get paused(): boolean {
+    return this.inactive === "pause";
+  }
+
+  /** @internal Its client became inactive, or active again: what is to be in force, before the component agrees to it. */
+  setInactive(policy: InactivePolicy | undefined): void {
+    this.inactive = policy;
+    if (policy === "pause") this.skipped = true;
+  }
+
+  /** @internal Whether the component does with it what is to be in force now. */
+  get settled(): boolean {
+    if (this.paused || this.subid === "") return this.paused === (this.subid === "");
+    return grantWindow(this.wantedWindowMs) === this.grantedWindowMs;
+  }
+
+  /** @internal Paused: the component does not have it, here it goes on. */
+  resting(): void {
+    this.rests = true;
+    this.subid = "";
+    this.away = undefined;
+    this.tellStatus();
   }
 
   /** Ends it. Idempotent; resolves when the component knows, or at once while there is no link. */
@@ -150,33 +209,53 @@ export class Subscription<T = Value>
   /** @internal */
   applyGrant(granted: Granted): void {
     this.subid = granted.subid;
+    this.rests = false;
     this.grantedWindowMs = granted.windowMs;
+    this.tellStatus();
   }
 
   /** @internal */
   bound(frame: BindSubscriptionFrame): void {
     this.baseAt = frame.baseAt;
+    this.away = undefined;
     this.setStatus("online");
   }
 
   /** @internal The link is gone; what comes next may leave a hole. */
   interrupt(status: "disconnected" | "waiting"): void {
     this.interrupted = true;
-    this.setStatus(status);
+    this.away = status;
+    this.subid = "";
+    this.tellStatus();
   }
 
-  /** @internal */
-  setStatus(status: SubscriptionStatus): void {
-    if (this.current === status || this.ended) return;
-    this.current = status;
-    this.emit("status", { status });
+  /** @internal What the component says of the publisher. */
+  setStatus(status: ServiceStatus): void {
+    this.publisher = status;
+    this.tellStatus();
+  }
+
+  private tellStatus(): void {
+    const now = this.statusNow();
+    if (this.ended || (this.told.status === now.status && this.told.by === now.by)) return;
+    this.told = now;
+    this.emit("status", { ...now, windowMs: this.grantedWindowMs });
+  }
+
+  private statusNow(): Omit<StatusEvent, "windowMs"> {
+    if (this.away !== undefined) return { status: this.away, by: "client" };
+    if (this.paused && this.subid === "") return { status: "paused", by: "client" };
+    const slowed = this.wantedWindowMs > this.askedWindowMs && this.grantedWindowMs >= this.wantedWindowMs;
+    if (slowed && this.publisher === "online") return { status: "slowed", by: "client" };
+    return { status: this.publisher, by: "publisher" };
   }
 
   /** @internal Rows of one DATA frame. */
   deliver(frame: DataFrame, rows: readonly Uint8Array[]): void {
     if (this.ended) return;
     const reason = this.interrupted ? "disconnected" : "gap";
-    this.interrupted = false;
+    const { skipped } = this;
+    this.interrupted = this.skipped = false;
     for (const event of this.position.advance(frame, rows, this.baseAt)) {
       switch (event.event) {
         case "row":
@@ -184,7 +263,9 @@ export class Subscription<T = Value>
           if (this.ended) return;
           break;
         case "lost":
-          this.emit("lost", { from: event.from, to: event.to, reason });
+          // What was published during a pause was not to come.
+          if (skipped) this.emit("conflated", { from: event.from, to: event.to, reason: "paused" });
+          else this.emit("lost", { from: event.from, to: event.to, reason });
           break;
         case "conflated":
           this.emit("conflated", { from: event.from, to: event.to, reason: "window" });

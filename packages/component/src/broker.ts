@@ -234,6 +234,8 @@ export class Broker {
     const { lane, service, link } = subscription;
     if (lane.windowMs === windowMs) return;
     const next = this.laneFor(service, windowMs, link.sizeClass);
+    // A lane made for this subscriber is as busy as the one it comes from, or its next update would go at once.
+    if (next.members === 0) next.lastFlushAt = lane.lastFlushAt;
     next.members++;
     subscription.lane = next;
     this.leaveLane(lane, subscription);

@@ -147,7 +147,7 @@ class Epoch {
         this.fault(`threw ${(error as Error).stack ?? String(error)}`);
       }
       // What follows from an answer has happened before the next stanza is looked at.
-      for (let turn = 0; turn < 6; turn++) await undefined;
+      for (let turn = 0; turn < 6; turn++) await Promise.resolve();
       if (i % 25 === 0) await new Promise((resolve) => setImmediate(resolve));
       if (i % 500 === 0) await new Promise((resolve) => setTimeout(resolve, 3));
     }

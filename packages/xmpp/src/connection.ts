@@ -61,7 +61,8 @@ export interface Connection {
   stop(): Promise<void>;
 
   /**
-   * Writes ready stanza text: whole, well-formed stanzas, in one write. `count`: how many stanzas it holds.
+   * Writes ready stanza text: whole, well-formed stanzas, in one write. `count`: how many stanzas it holds; 0 for elements that
+   * are no stanzas, which a resumed session does not send again.
    * Returns `writable`. Offline it drops the text and returns false: callers keep what they promised themselves.
    */
   send(stanzas: string, count?: number): boolean;
@@ -73,6 +74,8 @@ export interface Connection {
   pause(forMs: number): boolean;
   /** Sends an iq (from, id are filled in) and gives the result stanza; rejects with `StanzaError` or `XmppError`. */
   request(iq: Element, options?: RequestOptions): Promise<Element>;
+  /** Whether the server offered the feature of this namespace to the logged-in stream (RFC 6120 §4.3.2); as last heard while offline. */
+  offers(ns: string): boolean;
 
   /** One handler per (type, namespace, name of the iq's child); unhandled iqs are answered `service-unavailable`. Returns the undo. */
   onIq(type: "get" | "set", ns: string, name: string, handler: IqHandler): () => void;

@@ -1,5 +1,6 @@
 import { XmppError } from "./errors.js";
 import { FRAMED_CLOSE, FramedParser } from "./framing.js";
+import { NS } from "./namespaces.js";
 import { formatStreamError, toXmppError } from "./stream-errors.js";
 import { ParseError, StreamParser, type ParserLimits } from "./stream-parser.js";
 import type { TransportSocket } from "./transport.js";
@@ -23,6 +24,8 @@ export interface Stream {
   readonly ended: boolean;
   /** What is being done: it tells what a socket's error means. */
   stage: "tls" | "stream";
+  /** The last stream features; the server has sent those of a login, of a session, or none yet. */
+  features: Element | undefined;
   /** Hands an element to xmpp.js's own handlers. */
   toXmppJs(element: Element): void;
   write(text: string): void;
@@ -66,6 +69,7 @@ export function createStream(entity: XmppJsEntity, socket: TransportSocket, limi
     entity,
     route: () => undefined,
     onEnd: undefined,
+    features: undefined,
     stage: "stream",
     get ended() {
       return ended;
@@ -117,6 +121,7 @@ export function createStream(entity: XmppJsEntity, socket: TransportSocket, limi
     }
   };
   entity._onElement = (element) => {
+    if (element.is("features", NS.STREAM)) stream.features = element;
     stream.route(element, parser?.lastElementChars ?? 0);
   };
   const onError = (error: unknown): void => {

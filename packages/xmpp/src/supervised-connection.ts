@@ -19,7 +19,7 @@ import { parseStreamError } from "./stream-errors.js";
 import type { StreamManagement, StreamManagementHooks } from "./stream-management.js";
 import { backoffMs, sleep } from "./timing.js";
 import { warn } from "./warn.node.js";
-import type { Element } from "./xml.js";
+import { childElements, type Element } from "./xml.js";
 
 export const DEFAULT_TIMEOUTS: ConnectionTimeouts = { onlineMs: 15_000, closeMs: 2_000 };
 const DEFAULT_RECONNECT: ReconnectPolicy = { minMs: 500, maxMs: 10_000 };
@@ -78,6 +78,8 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   let stream: Stream | undefined;
   /** The stream that is being negotiated or online. */
   let owned: Stream | undefined;
+  /** Namespaces of the features of the last logged-in stream. */
+  let features: ReadonlySet<string> = new Set();
   let session = 0;
   let failures = 0;
   let onlineSince = 0;
@@ -118,8 +120,22 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
 
   const send = (stanzas: string, count = 1): boolean => {
     if (stream === undefined) return false;
-    stream.socket.write(management === undefined ? stanzas : stanzas + management.onSent(stanzas, count));
+    stream.socket.write(
+      management === undefined || count === 0 ? stanzas : stanzas + management.onSent(stanzas, count),
+    );
     return hasRoom();
+  };
+
+  /** Those of a login say nothing about the session; one that was resumed along with its login sends none. */
+  const noteFeatures = (): void => {
+    const last = stream?.features;
+    if (
+      last === undefined ||
+      last.getChild("mechanisms") !== undefined ||
+      last.getChild("authentication") !== undefined
+    )
+      return;
+    features = new Set(childElements(last).map((child) => child.getNS() ?? ""));
   };
 
   const sendElement = (stanza: Element): boolean => {
@@ -228,6 +244,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   const goOffline = (reason: XmppError): void => {
     const wasOnline = stream !== undefined;
     stream?.socket.off("drain", signalDrain);
+    noteFeatures();
     stream = undefined;
     // A stanza that breaks the rules would come again with the old session, for ever.
     if (reason.code === "protocol") management?.reset();
@@ -361,6 +378,10 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
         sendElement(ready);
         return true;
       });
+    },
+    offers(ns) {
+      noteFeatures();
+      return features.has(ns);
     },
     onIq: (type, ns, name, handler) => iqHandlers.add(type, ns, name, handler),
     onStanza(handler) {

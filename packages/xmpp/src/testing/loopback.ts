@@ -55,6 +55,7 @@ export function createLoopback(kind: "client" | "component", jid: string): Loopb
       handlers.add(handler);
       return () => void handlers.delete(handler);
     },
+    offers: () => false,
     on: (event, listener) => events.on(event, listener),
     receive: (text) => {
       parser.write(text);

@@ -1,0 +1,141 @@
+import type { Connection } from "@stanzapack/xmpp";
+import { describe, expect, it } from "vitest";
+import { ClientState } from "./client-state.js";
+import { resolveConnectOptions, type InactivePolicy } from "./options.js";
+import { Subscription, type StatusEvent } from "./subscription.js";
+
+const INACTIVE = "<inactive xmlns='urn:xmpp:csi:0'/>";
+const ACTIVE = "<active xmlns='urn:xmpp:csi:0'/>";
+
+function setUp(policy: InactivePolicy, { offered = true } = {}) {
+  const log: string[] = [];
+  const connection = {
+    state: "online",
+    offers: () => offered,
+    send: (text: string, count: number) => log.push(`${text} ${count}`) > 0,
+  } as unknown as Connection;
+  const subscription = new Subscription<unknown>(
+    "alice@example.test/temp",
+    { windowMs: 100 },
+    {
+      change: (_, windowMs) => Promise.resolve({ subid: "1", windowMs }),
+      stop: () => Promise.resolve(),
+    },
+  );
+  subscription.applyGrant({ subid: "1", windowMs: 100 });
+  const statuses: StatusEvent[] = [];
+  subscription.on("status", (event) => statuses.push(event));
+  const link = { up: true };
+  const keeper = {
+    async settleSubscriptions() {
+      await Promise.resolve();
+      if (!link.up) return false;
+      if (!subscription.settled) {
+        log.push(subscription.paused ? "unsubscribe" : `window ${subscription.wantedWindowMs}`);
+        if (subscription.paused) subscription.resting();
+        else subscription.applyGrant({ subid: "2", windowMs: subscription.wantedWindowMs });
+      }
+      return true;
+    },
+  };
+  const state = new ClientState(connection, keeper, new Map([[subscription.node, subscription]]), policy);
+  return { state, subscription, statuses, log, link };
+}
+
+describe("client state (XEP-0352)", () => {
+  it("asks for less before it tells the server, and tells the server before it asks for more (§4.2)", async () => {
+    const { state, statuses, log, subscription } = setUp({ windowMs: 60_000 });
+    await state.set(false);
+    expect(state.active).toBe(false);
+    expect(log).toEqual(["window 60000", `${INACTIVE} 0`]);
+    expect(statuses).toEqual([{ status: "slowed", by: "client", windowMs: 60_000 }]);
+    await state.set(false);
+    await state.set(true);
+    expect(log.slice(2)).toEqual([`${ACTIVE} 0`, "window 100"]);
+    expect(statuses[1]).toEqual({ status: "online", by: "publisher", windowMs: 100 });
+    expect(subscription.windowMs).toBe(100);
+  });
+
+  it("pauses, and the subscription goes on", async () => {
+    const { state, statuses, log, subscription } = setUp("pause");
+    await state.set(false);
+    expect(log).toEqual(["unsubscribe", `${INACTIVE} 0`]);
+    expect(subscription).toMatchObject({ status: "paused", ended: false });
+    expect(statuses).toEqual([{ status: "paused", by: "client", windowMs: 100 }]);
+    expect(await subscription.change({ windowMs: 150 })).toEqual({ windowMs: 200 });
+    await expect(subscription.change({ windowMs: -1 })).rejects.toMatchObject({ code: "invalid-options" });
+    await state.set(true);
+    expect(log.slice(2)).toEqual([`${ACTIVE} 0`, "window 200"]);
+    expect(subscription.status).toBe("online");
+  });
+
+  it("keeps a window that is wider, and grants the wider of two while inactive", async () => {
+    const { state, subscription, log, statuses } = setUp({ windowMs: 100 });
+    await state.set(false);
+    expect(log).toEqual([`${INACTIVE} 0`]);
+    expect(statuses).toEqual([]);
+    expect(await subscription.change({ windowMs: 0 })).toEqual({ windowMs: 100 });
+    expect(subscription.status).toBe("slowed");
+  });
+
+  it("tells a server nothing that it does not offer (§4.1)", async () => {
+    const { state, log } = setUp({ windowMs: 1_000 }, { offered: false });
+    await state.set(false);
+    await state.set(true);
+    expect(log).toEqual(["window 1000", "window 100"]);
+  });
+
+  it("tells it again after a resumption: 'stream resumption does not affect the current CSI state' (§5.2)", async () => {
+    const { state, log } = setUp({ windowMs: 1_000 });
+    await state.set(false);
+    log.length = 0;
+    state.onStream(true);
+    await state.set(false);
+    expect(log).toEqual([`${INACTIVE} 0`]);
+  });
+
+  it("tells it with a new link, when everything on it is restored", async () => {
+    const { state, log, link } = setUp({ windowMs: 1_000 });
+    link.up = false;
+    await state.set(false);
+    expect(log).toEqual([]);
+    state.onStream(false);
+    await state.set(false);
+    expect(log).toEqual([]);
+    state.onRestored();
+    expect(log).toEqual([`${INACTIVE} 0`]);
+  });
+
+  it("does what was said last, when calls come quickly", async () => {
+    const { state, log, subscription } = setUp({ windowMs: 1_000 });
+    await Promise.all([state.set(false), state.set(true), state.set(false), state.set(true)]);
+    expect(log).toEqual([]);
+    expect(subscription.windowMs).toBe(100);
+    await Promise.all([state.set(true), state.set(false)]);
+    expect(log).toEqual(["window 1000", `${INACTIVE} 0`]);
+  });
+
+  it("takes a subscription made meanwhile along", async () => {
+    const { state, subscription, log } = setUp("pause");
+    await state.set(false);
+    subscription.setInactive(undefined);
+    subscription.applyGrant({ subid: "3", windowMs: 100 });
+    log.length = 0;
+    state.adopt(subscription);
+    expect(subscription.paused).toBe(false);
+    await state.adopted(subscription);
+    expect(log).toEqual(["unsubscribe"]);
+  });
+});
+
+describe("the option `inactive`", () => {
+  const base = { jid: "bob@example.test", password: "x", component: "c.test" };
+  it("is 60 s, a window rounded up, or a pause", () => {
+    expect(resolveConnectOptions(base).inactive).toEqual({ windowMs: 100_000 });
+    expect(resolveConnectOptions({ ...base, inactive: { windowMs: 150 } }).inactive).toEqual({
+      windowMs: 200,
+    });
+    expect(resolveConnectOptions({ ...base, inactive: "pause" }).inactive).toBe("pause");
+    expect(() => resolveConnectOptions({ ...base, inactive: { windowMs: -1 } })).toThrow(/inactive/);
+  });
+});

@@ -1,0 +1,84 @@
+import { NS, type Connection } from "@stanzapack/xmpp";
+import type { InactivePolicy } from "./options.js";
+import type { Subscription } from "./subscription.js";
+
+/** What client state asks of the link's keeper. */
+export interface SettlesSubscriptions {
+  /** False when there is no link, or no longer: restoring it will do the same. */
+  settleSubscriptions(): Promise<boolean>;
+}
+
+/**
+ * Client State Indication (XEP-0352). A server may hold what it takes for unimportant while a client is inactive, and
+ * Prosody's csi_simple takes every headline for that: values would pile up there, and come late, in a burst, as if they
+ * were news. Sent as chat they would be copied, archived and stored instead. So less is asked for first, and only then
+ * the server is told: at most one stanza a window can be held, until this client next writes anything.
+ */
+export class ClientState {
+  private wanted = true;
+  /** What the server believes: a stream begins active, a resumed one too (XEP-0352 §5.2). */
+  private told = true;
+  private last: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly keeper: SettlesSubscriptions,
+    private readonly subscriptions: ReadonlyMap<string, Subscription<unknown>>,
+    private readonly policy: InactivePolicy,
+  ) {}
+
+  get active(): boolean {
+    return this.wanted;
+  }
+
+  /** Calls take effect one after another; the last one holds. */
+  set(active: boolean): Promise<void> {
+    if (this.wanted !== active) {
+      this.wanted = active;
+      for (const subscription of this.subscriptions.values())
+        subscription.setInactive(active ? undefined : this.policy);
+      // What the server holds comes first, the wider window's rows after it.
+      if (active) this.tell();
+      this.last = this.last.then(() => this.settle());
+    }
+    return this.last;
+  }
+
+  /** A subscription made while inactive; a paused one is made first, so that its maker hears what is wrong with it. */
+  adopt(subscription: Subscription<unknown>): void {
+    if (!this.wanted && this.policy !== "pause") subscription.setInactive(this.policy);
+  }
+
+  /** It was made: a client that pauses gives it back, and one that changed meanwhile changes it. */
+  async adopted(subscription: Subscription<unknown>): Promise<void> {
+    subscription.setInactive(this.wanted ? undefined : this.policy);
+    if (subscription.settled) return;
+    await (this.last = this.last.then(() => this.settle()));
+  }
+
+  /** A new stream, or a resumed one: the server takes it for active. */
+  onStream(resumed: boolean): void {
+    this.told = true;
+    // The link and its windows are as they were; a new one has to be restored first.
+    if (resumed && !this.wanted) this.last = this.last.then(() => this.settle());
+  }
+
+  /** The link is back, with the windows that are to be. */
+  onRestored(): void {
+    this.tell();
+  }
+
+  private async settle(): Promise<void> {
+    const { wanted } = this;
+    const settled = await this.keeper.settleSubscriptions();
+    if (settled && wanted === this.wanted) this.tell();
+  }
+
+  private tell(): void {
+    if (this.told === this.wanted || this.connection.state !== "online" || !this.connection.offers(NS.CSI))
+      return;
+    this.told = this.wanted;
+    // XEP-0352 §4.2: no stanza, and never answered.
+    this.connection.send(`<${this.wanted ? "active" : "inactive"} xmlns='${NS.CSI}'/>`, 0);
+  }
+}

@@ -1,0 +1,168 @@
+import type { Client, RangeEvent, StatusEvent, Subscription } from "@stanzapack/client";
+import { until } from "@stanzapack/testkit";
+import { NS, type Connection } from "@stanzapack/xmpp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Everything that a subscription told: values by offset, ranges, statuses. */
+function record(subscription: Subscription<number>) {
+  const told = {
+    values: [] as number[],
+    offsets: [] as number[],
+    ranges: [] as (RangeEvent & { event: string })[],
+    statuses: [] as StatusEvent[],
+  };
+  subscription.on("update", ({ value, offset }) => {
+    told.values.push(value);
+    told.offsets.push(offset);
+  });
+  for (const event of ["lost", "conflated", "reset"] as const)
+    subscription.on(event, (range) => told.ranges.push({ ...range, event }));
+  subscription.on("status", (status) => told.statuses.push(status));
+  return told;
+}
+
+/** Every offset from the first value to the last was a value, or in a range that was told. */
+function expectNothingUntold(told: ReturnType<typeof record>): void {
+  const all = new Set(told.offsets);
+  expect(all.size).toBe(told.offsets.length);
+  for (const { from, to } of told.ranges) for (let offset = from; offset <= to; offset++) all.add(offset);
+  const [first, last] = [Math.min(...told.offsets), Math.max(...told.offsets)];
+  for (let offset = first; offset <= last; offset++)
+    if (!all.has(offset)) expect.fail(`offset ${offset} is untold`);
+}
+
+describe.each(SERVERS)("inactive clients (XEP-0352) on %s", (server) => {
+  let stack: Stack;
+  let alice: Client;
+
+  beforeAll(async () => {
+    stack = await startStack(server, ["alice", "bob", "carol"]);
+    alice = await stack.connect("alice");
+  });
+  afterAll(() => stack.stop());
+
+  it("would have their values held by a server that takes headlines for unimportant", async () => {
+    const service = await alice.offer("naive");
+    const carol = await stack.connect("carol");
+    const subscription = await carol.subscribe<number>("alice@localhost/naive", { windowMs: 100 });
+    const gaps: number[] = [];
+    let lastAt = performance.now();
+    subscription.on("update", () => {
+      gaps.push(performance.now() - lastAt);
+      lastAt = performance.now();
+    });
+    const counter = publishCounter((value) => service.publish(value), 50);
+    await until(() => gaps.length > 20, 5_000, "flow");
+    gaps.length = 0;
+    // As a program would that knows nothing of this: the server is told, and nothing else is done.
+    const { connection } = carol as unknown as { connection: Connection };
+    expect(connection.offers(NS.CSI)).toBe(true);
+    connection.send(`<inactive xmlns='${NS.CSI}'/>`, 0);
+    await sleep(6_000);
+    const longest = Math.max(performance.now() - lastAt, ...gaps);
+    // Prosody holds them until the client itself sends something; ejabberd lets headlines through.
+    if (server === "prosody") expect(longest).toBeGreaterThan(2_000);
+    else expect(longest).toBeGreaterThan(0);
+    counter.stop();
+    await carol.close();
+    await service.stop();
+  });
+
+  it("are slowed before the server knows, and have the newest value at once when they are back", async () => {
+    const service = await alice.offer("slowed");
+    const bob = await stack.connect("bob");
+    const subscription = await bob.subscribe<number>("alice@localhost/slowed", { windowMs: 100 });
+    const told = record(subscription);
+    const counter = publishCounter((value) => service.publish(value), 20);
+    await until(() => told.values.length > 20, 5_000, "flow");
+
+    await bob.setActive(false);
+    expect(bob.active).toBe(false);
+    expect(subscription).toMatchObject({ status: "slowed", windowMs: 100_000 });
+    await until(() => service.demand.windowMs === 100_000, 5_000, "demand follows");
+    let blocks = 0;
+    bob.onBlock = (_, frames) => (blocks += frames.some(({ frame }) => frame.type === "data") ? 1 : 0);
+    await sleep(4_000);
+    // A window's boundary may fall into it.
+    expect(blocks).toBeLessThan(3);
+    expect(told.values.at(-1)).toBeLessThan(counter.count);
+
+    const newest = counter.count;
+    const began = performance.now();
+    await bob.setActive(true);
+    await until(() => (told.values.at(-1) as number) >= newest, 5_000, "the newest value");
+    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(subscription).toMatchObject({ status: "online", windowMs: 100 });
+    const before = told.values.length;
+    await until(() => told.values.length > before + 20, 5_000, "flow again");
+    counter.stop();
+    await until(() => told.values.at(-1) === counter.count, 5_000, "the last value");
+    expectNothingUntold(told);
+    expect(told.ranges.filter(({ event }) => event !== "conflated")).toEqual([]);
+    expect(told.statuses.map(({ status, by }) => `${status} by ${by}`)).toEqual([
+      "slowed by client",
+      "online by publisher",
+    ]);
+    await bob.close();
+    await service.stop();
+  });
+
+  it("are paused where that is asked for: nothing is sent at all, and the subscription goes on", async () => {
+    const service = await alice.offer("paused");
+    const bob = await stack.connect("bob", { inactive: "pause" });
+    const subscription = await bob.subscribe<number>("alice@localhost/paused", { windowMs: 100 });
+    const told = record(subscription);
+    const counter = publishCounter((value) => service.publish(value), 20);
+    await until(() => told.values.length > 20, 5_000, "flow");
+
+    await bob.setActive(false);
+    expect(subscription).toMatchObject({ status: "paused", ended: false });
+    await until(() => service.demand.windowMs === null, 5_000, "no demand");
+    // One made meanwhile is paused too, when it is found to be allowed.
+    const other = await alice.offer("other");
+    const late = await bob.subscribe<number>("alice@localhost/other");
+    expect(late.status).toBe("paused");
+    await expect(bob.subscribe("alice@localhost/none")).rejects.toMatchObject({ code: "no-such-service" });
+    let blocks = 0;
+    bob.onBlock = (_, frames) => (blocks += frames.some(({ frame }) => frame.type === "data") ? 1 : 0);
+    await sleep(1_500);
+    expect(blocks).toBe(0);
+
+    const newest = counter.count;
+    await bob.setActive(true);
+    await until(() => (told.values.at(-1) as number) >= newest, 2_000, "the newest value");
+    expect([subscription.status, late.status]).toEqual(["online", "online"]);
+    counter.stop();
+    await until(() => told.values.at(-1) === counter.count, 5_000, "the last value");
+    expectNothingUntold(told);
+    expect(told.ranges.filter(({ event }) => event !== "conflated")).toEqual([]);
+    await bob.close();
+    await service.stop();
+    await other.stop();
+  });
+
+  it("stay inactive over a restarted component, and come back", async () => {
+    const service = await alice.offer("restart");
+    const bob = await stack.connect("bob");
+    const subscription = await bob.subscribe<number>("alice@localhost/restart", { windowMs: 100 });
+    const told = record(subscription);
+    const counter = publishCounter((value) => service.publish(value), 50);
+    await until(() => told.values.length > 5, 5_000, "flow");
+    await bob.setActive(false);
+    const again = new Promise<void>((resolve) => bob.on("online", () => resolve()));
+    await stack.restartComponent(300);
+    await again;
+    await until(() => subscription.status === "slowed", 20_000, "slowed again");
+    expect(subscription.windowMs).toBe(100_000);
+    await bob.setActive(true);
+    const newest = counter.count;
+    await until(() => (told.values.at(-1) as number) >= newest, 5_000, "the newest value");
+    counter.stop();
+    expect(told.statuses.map(({ status }) => status)).toContain("disconnected");
+    await bob.close();
+    await service.stop();
+  });
+});
