@@ -17,6 +17,8 @@ import { createFeeds, type WorkloadId } from "./workloads.js";
 
 /** How long our component may take to tell of a subscriber, in ms. */
 const DEMAND_MS = 10_000;
+/** Every service speaks once within so long, also one that seldom does; in ms. */
+const FIRST_MS = 100;
 /** After the last value: what its window holds back is on its way then, in ms. */
 const LAST_WINDOW_SLACK_MS = 50;
 
@@ -96,7 +98,7 @@ function publishFeeds(
 ): (() => void)[] {
   const feeds = createFeeds(cell.workload);
   return feeds.map((feed, index) => {
-    let dueAt = steadyMs() + (feed.nextMs() * (index + 1)) / feeds.length;
+    let dueAt = steadyMs() + (FIRST_MS * (index + 1)) / feeds.length;
     let timer: NodeJS.Timeout | undefined;
     const wait = (): void => {
       timer = setTimeout(speak, Math.max(0, dueAt - steadyMs()));

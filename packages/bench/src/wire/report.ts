@@ -1,6 +1,6 @@
 import Table from "cli-table3";
 import { formatBytes } from "../demo/format.js";
-import { formatHop, WIRE_FORMS, type Hop, type WireForm } from "./axes.js";
+import { formatHop, WIRE_FORMS, type WireForm } from "./axes.js";
 import type { WireRow } from "./rows.js";
 
 /** Bytes of one cell's forms, per update and both ways. */
@@ -41,7 +41,7 @@ function createCells(rows: readonly WireRow[], onWire: boolean): Cell[] {
     const bytes = bytesPerUpdate(row, onWire);
     if (bytes === undefined) continue;
     const { workload, windowMs } = row;
-    const hop = formatHop(row as Hop);
+    const hop = formatHop(row);
     const name = `${workload}, window ${formatWindow(windowMs)}`;
     const key = `${hop} ${name}`;
     const cell = cells.get(key) ?? { hop, name, workload, windowMs, bytes: new Map() };

@@ -51,8 +51,8 @@ export async function startRivalSender(
 
 interface Writer {
   /** `feeds`: of how many services the stanza holds values. */
-  write(items: readonly Item[], feeds: number): void;
-  close(): void;
+  readonly write: (items: readonly Item[], feeds: number) => void;
+  readonly close: () => void;
 }
 
 async function openWriter(

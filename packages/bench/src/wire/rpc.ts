@@ -18,13 +18,13 @@ type Answer =
 /** The parent's side: calls one child. */
 export interface Caller<M extends Methods> {
   /** Rejects with what the child told, when the child ends, or when the signal fires. */
-  call<K extends keyof M & string>(
+  readonly call: <K extends keyof M & string>(
     method: K,
     request: Parameters<M[K]>[0],
     signal: AbortSignal,
-  ): Promise<Awaited<ReturnType<M[K]>>>;
+  ) => Promise<Awaited<ReturnType<M[K]>>>;
   /** Tells it to end; by SIGKILL where that does not help in so many ms. Idempotent. */
-  stop(graceMs: number): Promise<void>;
+  readonly stop: (graceMs: number) => Promise<void>;
 }
 
 /** A parent that hangs up its channel never hears of the child's end (Node 20), so the end has a message of its own. */

@@ -6,12 +6,12 @@ import { measureBatch } from "./measure-batch.js";
 import { whyNoNamespaces } from "./namespaces.js";
 import { sortWireRows, type WireRow } from "./rows.js";
 import { openServerStage, type ServerStage } from "./server-stage.js";
-import { chooseForMs, formatTimeLeft, TimeLeft } from "./time-plan.js";
+import { formatTimeLeft, FULL, Pace, QUICK } from "./time-plan.js";
 
 export interface WireOptions extends WireSelection {
-  /** How long each batch of cells is measured, in ms. Default: so that everything takes under an hour, at most 90 s. */
+  /** How long each batch of cells is measured, in ms. Default: 90 s, less where everything would take over an hour. */
   readonly forMs?: number;
-  /** Everything within two minutes. */
+  /** Two minutes: fewer workloads and windows, where none are named, and less of each. */
   readonly quick?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (text: string) => void;
@@ -25,38 +25,49 @@ export interface WireResult {
   readonly failure: StanzapackError | undefined;
 }
 
+/** Of a quick run, where nothing else is asked for. */
+const QUICK_SELECTION: WireSelection = {
+  workloads: ["int", "obj", "text1000", "mixed3"],
+  windowsMs: [0, 1_000],
+};
+
 /** A batch that fails is tried once more: one broken connection must not cost an hour's work. */
 const TRIES = 2;
 
 /** Bytes per update of every form, on every hop. An interruption gives the rows so far. Throws `usage`. */
 export async function runWire(options: WireOptions): Promise<WireResult> {
-  const batches = planBatches(options);
+  const quick = options.quick ?? false;
+  const batches = planBatches(quick ? { ...QUICK_SELECTION, ...options } : options);
   const signal = options.signal ?? new AbortController().signal;
   // Every wait listens to it.
   setMaxListeners(0, signal);
   const noNamespaces = await whyNoNamespaces();
   if (noNamespaces !== undefined)
     options.onNotice?.(`TCP/IP bytes are not counted, wireDown and wireUp are null: ${noNamespaces}`);
-  const quick = options.quick ?? false;
   const run: Run = {
     ...{ signal, namespaces: noNamespaces === undefined },
-    forMs: options.forMs ?? chooseForMs(batches, quick),
     rows: [],
     failures: [],
     onProgress: options.onProgress ?? (() => undefined),
     onNotice: options.onNotice ?? (() => undefined),
   };
-  const lines = WIRE_SERVERS.map((server): Line => {
-    const own = batches.filter(({ hop }) => hop.server === server);
-    return { batches: own, left: new TimeLeft(own, run.forMs) };
-  });
+  const bounds = quick ? QUICK : FULL;
+  const lines = WIRE_SERVERS.map((server) => batches.filter(({ hop }) => hop.server === server))
+    .filter((own) => own.length > 0)
+    .map((own): Line => ({ batches: own, pace: new Pace(own, bounds, options.forMs) }));
+  const startedAt = performance.now();
+  const remainingMs = (): number => bounds.totalMs - (performance.now() - startedAt);
   if (quick) {
     // Side by side.
-    const leftMs = (): number => Math.max(...lines.map(({ left }) => left.leftMs));
-    await Promise.all(lines.map((line) => runLine(run, line, leftMs)));
+    const left = (): number => Math.max(...lines.map(({ pace }) => pace.leftMs));
+    await Promise.all(lines.map((line) => runLine(run, line, remainingMs, left)));
   } else {
-    const leftMs = (): number => lines.reduce((sum, { left }) => sum + left.leftMs, 0);
-    for (const line of lines) await runLine(run, line, leftMs);
+    const left = (): number => lines.reduce((sum, { pace }) => sum + pace.leftMs, 0);
+    for (const [index, line] of lines.entries()) {
+      // Those that wait have as much time each.
+      const waitingMs = (bounds.totalMs / lines.length) * (lines.length - 1 - index);
+      await runLine(run, line, () => remainingMs() - waitingMs, left);
+    }
   }
   return { rows: sortWireRows(run.rows), failure: run.failures[0] };
 }
@@ -64,7 +75,6 @@ export async function runWire(options: WireOptions): Promise<WireResult> {
 interface Run {
   readonly signal: AbortSignal;
   readonly namespaces: boolean;
-  readonly forMs: number;
   readonly rows: WireRow[];
   readonly failures: StanzapackError[];
   readonly onProgress: (text: string) => void;
@@ -74,11 +84,18 @@ interface Run {
 interface Line {
   /** Of one server. */
   readonly batches: readonly Batch[];
-  readonly left: TimeLeft;
+  readonly pace: Pace;
 }
 
-async function runLine(run: Run, { batches, left }: Line, leftMs: () => number): Promise<void> {
-  const { signal, forMs } = run;
+async function runLine(
+  run: Run,
+  { batches, pace }: Line,
+  /** Until the line must be done, in ms. */
+  remainingMs: () => number,
+  /** What is told of the whole, in ms. */
+  leftMs: () => number,
+): Promise<void> {
+  const { signal } = run;
   const [first] = batches;
   if (first === undefined || signal.aborted) return;
   const { server } = first.hop;
@@ -94,6 +111,7 @@ async function runLine(run: Run, { batches, left }: Line, leftMs: () => number):
   try {
     for (const [index, batch] of batches.entries()) {
       const startedAt = performance.now();
+      const forMs = pace.nextForMs(remainingMs());
       for (let tries = 1; !signal.aborted; tries++) {
         try {
           stage ??= await open();
@@ -106,7 +124,7 @@ async function runLine(run: Run, { batches, left }: Line, leftMs: () => number):
         } catch (error) {
           if (signal.aborted) return;
           const failure = toStanzapackError(error);
-          run.onNotice(`${describeBatch(batch)}: ${failure.message}`);
+          run.onNotice(`${describeBatch(batch)}: ${failure.text}`);
           // Something may be broken for good: the next try begins from nothing.
           await stage?.close().catch(() => undefined);
           stage = undefined;
@@ -115,7 +133,7 @@ async function runLine(run: Run, { batches, left }: Line, leftMs: () => number):
           break;
         }
       }
-      left.add(performance.now() - startedAt);
+      pace.add(performance.now() - startedAt, forMs);
     }
   } finally {
     await stage?.close();

@@ -1,7 +1,7 @@
 import type { Batch } from "./axes.js";
 
 /** Bounds of one run, in ms. */
-interface Pace {
+interface Bounds {
   /** For everything, however much was asked for. */
   readonly totalMs: number;
   /** Longest that one batch is measured, and shortest. */
@@ -9,56 +9,66 @@ interface Pace {
   readonly shortestMs: number;
 }
 
-/** The whole: at most an hour. A minute and a half is 90 windows of a second, and three times the schedule of keyframes. */
-const FULL: Pace = { totalMs: 55 * 60_000, longestMs: 90_000, shortestMs: 5_000 };
-/** Two minutes for everything: the servers side by side, and the beginning of each stream weighs more. */
-const QUICK: Pace = { totalMs: 110_000, longestMs: 10_000, shortestMs: 1_000 };
+/** The whole: at most an hour. A minute and a half is 90 windows of a second. */
+export const FULL: Bounds = { totalMs: 55 * 60_000, longestMs: 90_000, shortestMs: 5_000 };
+/** Two minutes, and the beginning of each stream weighs more. */
+export const QUICK: Bounds = { totalMs: 110_000, longestMs: 10_000, shortestMs: 2_000 };
 
 /** First guesses on a machine with two processors, in ms; what is measured replaces them. */
 const SERVER_START_MS = 8_000;
-const CONNECT_MS = 100;
+const CONNECT_MS = 150;
 const BATCH_MS = 2_000;
 
 /** What a batch takes beside the time that it measures, in ms. */
-function guessOverheadMs(batch: Batch, parallel: number): number {
-  return BATCH_MS + batch.windowMs + batch.workloads.length * batch.forms.length * CONNECT_MS * parallel;
+function guessOverheadMs(batch: Batch): number {
+  return BATCH_MS + batch.windowMs + batch.workloads.length * batch.forms.length * CONNECT_MS;
 }
 
-/** How long each batch is measured, in ms. */
-export function chooseForMs(batches: readonly Batch[], quick: boolean): number {
-  const { totalMs, longestMs, shortestMs } = quick ? QUICK : FULL;
-  const servers = new Set(batches.map(({ hop }) => hop.server)).size;
-  // Side by side they share the processors, so connecting takes them as long as one after the other.
-  const lines = quick ? servers : 1;
-  const inLine = batches.length / lines;
-  const overheadMs = batches.reduce((sum, batch) => sum + guessOverheadMs(batch, lines), 0) / lines;
-  const startsMs = quick ? SERVER_START_MS * 1.5 : SERVER_START_MS * servers;
-  const forMs = Math.floor((totalMs - startsMs - overheadMs) / inLine / 100) * 100;
-  return Math.max(shortestMs, Math.min(longestMs, forMs));
-}
-
-/** Tells how long one line of batches still takes, from what the ones before took. */
-export class TimeLeft {
+/**
+ * The pace of one line of batches, those of one server: how long each is measured so that all end in time, and how long
+ * that will be, from what the ones before took.
+ */
+export class Pace {
+  private overheadMs = 0;
   private measuredMs = 0;
   private done = 0;
+  private readonly guessMs: number;
 
   constructor(
     private readonly batches: readonly Batch[],
-    private readonly forMs: number,
-  ) {}
+    private readonly bounds: Bounds,
+    /** What was asked for: then the bounds do not count. */
+    private readonly forMs?: number,
+  ) {
+    this.guessMs = batches.reduce((sum, batch) => sum + guessOverheadMs(batch), SERVER_START_MS);
+  }
 
-  /** One more is done, and took so long. */
-  add(tookMs: number): void {
-    this.measuredMs += tookMs;
+  /** How long to measure the next batch, in ms. `leftMs`: until all must be done. */
+  nextForMs(leftMs: number): number {
+    if (this.forMs !== undefined) return this.forMs;
+    const { longestMs, shortestMs } = this.bounds;
+    const count = this.batches.length - this.done;
+    const forMs = Math.floor((leftMs - this.restOverheadMs) / count / 100) * 100;
+    return Math.max(shortestMs, Math.min(longestMs, forMs));
+  }
+
+  /** One more is done: it was measured for `forMs` and took so long in all. */
+  add(tookMs: number, forMs: number): void {
+    this.overheadMs += tookMs - forMs;
+    this.measuredMs += forMs;
     this.done++;
   }
 
-  /** In ms. */
+  /** What the rest will take, in ms. */
   get leftMs(): number {
-    const left = this.batches.slice(this.done);
-    if (left.length === 0) return 0;
-    if (this.done > 0) return (this.measuredMs / this.done) * left.length;
-    return left.reduce((sum, batch) => sum + this.forMs + guessOverheadMs(batch, 1), SERVER_START_MS);
+    const count = this.batches.length - this.done;
+    const forMs = this.done > 0 ? this.measuredMs / this.done : (this.forMs ?? this.bounds.longestMs);
+    return count === 0 ? 0 : count * forMs + this.restOverheadMs;
+  }
+
+  private get restOverheadMs(): number {
+    const count = this.batches.length - this.done;
+    return this.done > 0 ? (this.overheadMs / this.done) * count : this.guessMs;
   }
 }
 

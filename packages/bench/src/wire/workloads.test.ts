@@ -4,7 +4,7 @@ import { createFeeds, WORKLOADS } from "./workloads.js";
 describe.each(WORKLOADS)("%s", (workload) => {
   test("gives the same values each time, without an end", () => {
     const take = (): unknown[] =>
-      createFeeds(workload).flatMap(({ values }) => Array.from({ length: 2_000 }, () => values.next().value));
+      createFeeds(workload).flatMap(({ values }) => Array.from({ length: 200 }, () => values.next().value));
     expect(take()).toEqual(take());
   });
 });
