@@ -14,6 +14,8 @@ export default defineConfig({
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "vectors/**/*.test.ts"],
           environment: "node",
+          // What takes a second alone takes ten on a busy machine; a hang is still found.
+          testTimeout: 60_000,
         },
       },
       {

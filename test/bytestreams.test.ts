@@ -265,7 +265,8 @@ describe.each(SERVERS)("In-Band Bytestreams (XEP-0047) through %s", (server) => 
     side.stream.write("YQ==");
     await second.stop();
     side.stream.write("YQ==");
-    await until(() => side.end !== undefined || side.stream.state === "suspended", 10_000, "it is noticed");
+    // A block that reached it and was never answered is given up after 30 s.
+    await until(() => side.end !== undefined || side.stream.state === "suspended", 45_000, "it is noticed");
     side.stream.abandon({ by: "local" });
   });
 });
