@@ -6,7 +6,8 @@ import { say, SetupError, step } from "./say.mjs";
 /**
  * What comes from the system's package manager. A row is installed when one of its `programs` is missing.
  *
- * `server` rows are limited by `--servers`. `units` would start at the next boot: we only want the programs.
+ * `server` rows are limited by `--servers`; `browser` ones are for the tests alone. `units` would start at the next
+ * boot: we only want the programs.
  */
 const SYSTEM_PACKAGES = [
   {
@@ -24,6 +25,13 @@ const SYSTEM_PACKAGES = [
     why: "ejabberd, an XMPP server, and openssl for its certificates; run privately on 127.0.0.1",
   },
   {
+    browser: true,
+    programs: ["chromium"],
+    packages: ["chromium"],
+    units: [],
+    why: "Chromium, in which the tests run the client's browser build; up to 200 MB more",
+  },
+  {
     programs: ["setpriv"],
     packages: ["util-linux"],
     units: [],
@@ -36,11 +44,14 @@ export const SERVERS = SYSTEM_PACKAGES.flatMap(({ server }) => server ?? []);
 /**
  * Installs the programs that are missing. No service is started, now or at the next boot.
  *
- * @param {readonly string[]} servers
+ * @param {{ servers: readonly string[], browser: boolean }} wanted
  */
-export async function ensureSystemPackages(servers) {
+export async function ensureSystemPackages(wanted) {
   const missing = SYSTEM_PACKAGES.filter(
-    ({ server, programs }) => (server === undefined || servers.includes(server)) && !programs.every(isThere),
+    ({ server, browser = false, programs }) =>
+      (server === undefined || wanted.servers.includes(server)) &&
+      (!browser || wanted.browser) &&
+      !programs.every(isThere),
   );
   if (missing.length === 0) return;
   for (const { why } of missing) say(`needed: ${why}`);
