@@ -5,6 +5,7 @@ import { until } from "@stanzapack/testkit";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { countColours, launchChromium, serveExample } from "./support/browser.js";
+import { startScramServer } from "./support/scram-server.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
 let browser: Awaited<ReturnType<typeof launchChromium>>;
@@ -32,6 +33,19 @@ async function openPage(context: BrowserContext, url: string): Promise<Page> {
   await page.goto(url);
   return page;
 }
+
+it.each(["sha1", "sha256"] as const)("logs in by SCRAM with %s", async (hash) => {
+  const server = await startScramServer(hash, "pässword");
+  onTestFinished(() => server.close());
+  const page = await openPage(browser.context, example.url);
+  for (const password of ["pässword", "wrong"]) {
+    const options = { jid: "bob@localhost", password, component: "streams.localhost", url: server.url };
+    // It lets nobody any further.
+    await page.evaluate(`import("./stanzapack.js").then(({ connect }) =>
+      connect(${JSON.stringify({ ...options, timeoutMs: 5_000 })}).catch(() => undefined))`);
+  }
+  expect(server.verdicts).toEqual(["right", "wrong"]);
+});
 
 describe.each(SERVERS)("Chromium and %s", (server) => {
   let stack: Stack;
