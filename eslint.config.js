@@ -65,6 +65,7 @@ const NODE_GLOBALS = Object.fromEntries(
     "process",
     "console",
     "URL",
+    "URLSearchParams",
     "performance",
     "setTimeout",
     "clearTimeout",
@@ -72,6 +73,12 @@ const NODE_GLOBALS = Object.fromEntries(
     "fetch",
     "Buffer",
   ].map((name) => [name, "readonly"]),
+);
+
+const BROWSER_GLOBALS = Object.fromEntries(
+  ["document", "location", "FormData", "HTMLInputElement", "clearInterval"]
+    .concat(["requestAnimationFrame", "devicePixelRatio", "getComputedStyle"])
+    .map((name) => [name, "readonly"]),
 );
 
 const boundaries = Object.entries(MAY_IMPORT).flatMap(([name, allowed]) => [
@@ -146,5 +153,9 @@ export default defineConfig(
       "no-unreachable": "error",
       "no-dupe-keys": "error",
     },
+  },
+  {
+    files: ["examples/browser/*.js"],
+    languageOptions: { globals: BROWSER_GLOBALS },
   },
 );

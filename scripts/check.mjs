@@ -7,19 +7,22 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
+import { buildWeb } from "./build-web.mjs";
 import { runCommand } from "./setup/run-command.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** Each answers with what is wrong, or with nothing. `types` comes first: others read what it builds. */
+/** Each answers with what is wrong, or with nothing, and may add a note. The `FIRST` write what others read. */
 const CHECKS = {
   types: () => tool("typescript/bin/tsc", "-b"),
+  "browser build": checkWeb,
   "types of tests": () => tool("typescript/bin/tsc", "-p", "tsconfig.test.json"),
   eslint: () => tool("eslint/bin/eslint.js", "--max-warnings=0", "."),
   prettier: () => tool("prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."),
   knip: () => tool("knip/bin/knip.js", "--no-progress"),
   publint: checkPackages,
 };
+const FIRST = ["types", "browser build"];
 
 /** Runs a tool of node_modules. */
 async function tool(file, ...args) {
@@ -27,6 +30,12 @@ async function tool(file, ...args) {
     cwd: ROOT,
   });
   return ok ? "" : output.trim() || "failed without a word";
+}
+
+/** Its size, and that it needs nothing that browsers lack. */
+async function checkWeb() {
+  const { bytes, gzippedBytes, problem } = await buildWeb();
+  return { problem, note: `${bytes} bytes, ${gzippedBytes} gzipped` };
 }
 
 async function checkPackages() {
@@ -46,16 +55,18 @@ async function checkPackages() {
 /** @returns {Promise<boolean>} whether it passed */
 async function run(name) {
   const startedAt = performance.now();
-  let problem;
+  let [problem, note] = ["", ""];
   try {
-    problem = await CHECKS[name]();
+    const result = await CHECKS[name]();
+    ({ problem, note = "" } = typeof result === "string" ? { problem: result } : result);
   } catch (error) {
     problem = error.stack;
   }
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const aside = note === "" ? "" : `  ${note}`;
   const lines = problem === "" ? "" : `${problem}\n`;
   process.stdout.write(
-    `${problem === "" ? "ok    " : "FAILED"} ${name.padEnd(15)} ${seconds.padStart(5)} s\n${lines}`,
+    `${problem === "" ? "ok    " : "FAILED"} ${name.padEnd(15)} ${seconds.padStart(5)} s${aside}\n${lines}`,
   );
   return problem === "";
 }
@@ -70,7 +81,7 @@ if (unknown !== undefined) {
 }
 const queue = Object.keys(CHECKS).filter((name) => asked.length === 0 || asked.includes(name));
 let allPassed = true;
-if (queue[0] === "types") allPassed = await run(queue.shift());
+while (FIRST.includes(queue[0])) allPassed = (await run(queue.shift())) && allPassed;
 const work = async () => {
   for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
     if (!(await run(name))) allPassed = false;

@@ -8,7 +8,7 @@ import { SERVERS } from "./setup/system-packages.mjs";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-/** Each: the file to run, the arguments put before the user's, and the servers it needs. */
+/** Each: the file to run, the arguments put before the user's, the servers it needs, and whether it needs a browser. */
 const PROGRAMS = {
   start: {
     file: at("packages/bench/dist/demo/main.js"),
@@ -19,7 +19,7 @@ const PROGRAMS = {
       return SERVERS.filter((server) => server === name);
     },
   },
-  test: { file: at("node_modules/vitest/vitest.mjs"), args: ["run"], servers: () => SERVERS },
+  test: { file: at("node_modules/vitest/vitest.mjs"), args: ["run"], servers: () => SERVERS, browser: true },
   "fuzz:ibb": { file: at("packages/testkit/dist/ibb-fuzz-main.js"), args: [], servers: () => [] },
 };
 
@@ -38,8 +38,11 @@ if (program === undefined) {
 }
 try {
   // Who only asks for help gets it before anything is installed but npm packages.
-  const servers = args.includes("--help") ? [] : program.servers(args);
-  await setUp({ servers });
+  const asksForHelp = args.includes("--help");
+  await setUp({
+    servers: asksForHelp ? [] : program.servers(args),
+    browser: program.browser === true && !asksForHelp,
+  });
 } catch (error) {
   fail(error);
 }

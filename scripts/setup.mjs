@@ -15,17 +15,19 @@ const NEEDED_NODE = [20, 19];
 const HELP = `Usage: npm run setup -- [--servers LIST]
 
 Makes this clone ready to run: npm packages (npm ci), the build (tsc -b), and the XMPP servers that the demo and the
-tests start privately (apt-get, by sudo when you are not root; no service is started). Does only what is missing.
+tests start privately, and Chromium for the tests (apt-get, by sudo when you are not root; no service is started).
+Does only what is missing.
 
-  --servers LIST   of ${SERVERS.join(", ")}, with commas between, or none (default: all)
+  --servers LIST   of ${SERVERS.join(", ")}, with commas between, or none, and no Chromium (default: all)
   --help           prints this
 `;
 
 /**
- * @param {{ servers?: readonly string[] }} [options] which servers are wanted; all by default
+ * @param {{ servers?: readonly string[], browser?: boolean }} [options] which servers are wanted, all by default; and
+ *   whether the browser that the tests use is
  * @throws SetupError that says what to do
  */
-export async function setUp({ servers = SERVERS } = {}) {
+export async function setUp({ servers = SERVERS, browser = false } = {}) {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major < NEEDED_NODE[0] || (major === NEEDED_NODE[0] && minor < NEEDED_NODE[1])) {
     throw new SetupError(
@@ -33,7 +35,7 @@ export async function setUp({ servers = SERVERS } = {}) {
     );
   }
   // Servers first: that is where a question (sudo's) may come.
-  await ensureSystemPackages(servers);
+  await ensureSystemPackages({ servers, browser });
   await ensureNpmPackages(ROOT);
   await ensureBuild(ROOT);
 }
@@ -54,17 +56,19 @@ export function fail(error) {
 function parseArgs(args) {
   /** @type {readonly string[]} */
   let servers = SERVERS;
+  let browser = true;
   for (let index = 0; index < args.length; index += 1) {
     const [name, inline] = (args[index] ?? "").split(/=(.*)/s);
     if (name === "--help" || name === "-h") return undefined;
     if (name !== "--servers") throw new TypeError(`no such option: ${args[index]}`);
     const value = inline ?? args[(index += 1)] ?? "";
     servers = value === "none" ? [] : value.split(",");
+    browser = false;
     const unknown = servers.find((server) => !SERVERS.includes(server));
     if (unknown !== undefined)
       throw new TypeError(`no such server: ${unknown || "(empty)"}; there are ${SERVERS.join(", ")}`);
   }
-  return { servers };
+  return { servers, browser };
 }
 
 async function main() {

@@ -7,7 +7,8 @@ import { say, SetupError, step } from "./say.mjs";
  * What comes from the system's package manager. A row is installed when one of its `programs` or `files` is missing;
  * a `*` in a file's path stands for any one folder (Debian's differ by processor).
  *
- * `server` rows are limited by `--servers`. `units` would start at the next boot: we only want the programs.
+ * `server` rows are limited by `--servers`; `browser` ones are for the tests alone. `units` would start at the next
+ * boot: we only want the programs.
  */
 const SYSTEM_PACKAGES = [
   {
@@ -26,6 +27,13 @@ const SYSTEM_PACKAGES = [
     why: "ejabberd, an XMPP server, and openssl for its certificates; run privately on 127.0.0.1",
   },
   {
+    browser: true,
+    programs: ["chromium"],
+    packages: ["chromium"],
+    units: [],
+    why: "Chromium, in which the tests run the client's browser build; up to 200 MB more",
+  },
+  {
     programs: ["setpriv"],
     packages: ["util-linux"],
     units: [],
@@ -38,12 +46,14 @@ export const SERVERS = SYSTEM_PACKAGES.flatMap(({ server }) => server ?? []);
 /**
  * Installs the programs that are missing. No service is started, now or at the next boot.
  *
- * @param {readonly string[]} servers
+ * @param {{ servers: readonly string[], browser: boolean }} wanted
  */
-export async function ensureSystemPackages(servers) {
+export async function ensureSystemPackages(wanted) {
   const missing = SYSTEM_PACKAGES.filter(
-    ({ server, programs, files }) =>
-      (server === undefined || servers.includes(server)) && lacking({ programs, files }).length > 0,
+    ({ server, browser = false, programs, files }) =>
+      (server === undefined || wanted.servers.includes(server)) &&
+      (!browser || wanted.browser) &&
+      lacking({ programs, files }).length > 0,
   );
   if (missing.length === 0) return;
   for (const { why } of missing) say(`needed: ${why}`);

@@ -1,8 +1,10 @@
+import { soon } from "./soon.js";
+
 /** One timer for every service that waits for its window's boundary. */
 export class FlushTimer<T> {
   private readonly due = new Map<T, number>();
-  private timer: NodeJS.Timeout | undefined;
-  private immediate: NodeJS.Immediate | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private undoSoon: (() => void) | undefined;
   private next = Infinity;
 
   constructor(
@@ -15,7 +17,7 @@ export class FlushTimer<T> {
     const booked = this.due.get(item);
     if (booked !== undefined && booked <= dueAt) return;
     this.due.set(item, dueAt);
-    if (dueAt <= this.now()) this.immediate ??= setImmediate(() => this.fire());
+    if (dueAt <= this.now()) this.undoSoon ??= soon(() => this.fire());
     else if (dueAt < this.next) this.arm(dueAt);
   }
 
@@ -25,7 +27,7 @@ export class FlushTimer<T> {
 
   stop(): void {
     clearTimeout(this.timer);
-    clearImmediate(this.immediate);
+    this.undoSoon?.();
     this.due.clear();
   }
 
@@ -37,8 +39,8 @@ export class FlushTimer<T> {
 
   private fire(): void {
     clearTimeout(this.timer);
-    clearImmediate(this.immediate);
-    this.immediate = undefined;
+    this.undoSoon?.();
+    this.undoSoon = undefined;
     this.next = Infinity;
     const now = this.now();
     const items: T[] = [];

@@ -89,7 +89,7 @@ export class FrameRouter {
 
   /** Waits for the answer to a request and for the BIND that goes with it, whichever order they come in. */
   async boundAfter<R>(target: Target, request: Promise<R>, timeoutMs: number): Promise<R> {
-    let timer: NodeJS.Timeout | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const bound = new Promise<void>((resolve, reject) => {
       this.waiters.set(target.node, resolve);
       timer = setTimeout(

@@ -68,7 +68,7 @@ export class LinkKeeper {
   /** Resolves when there is a link. Rejects with `timeout`, or `stopped`. */
   async untilUp(): Promise<void> {
     const { timeoutMs, component } = this.settings;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
         () => reject(new StanzapackError("timeout", `no link to ${component} within ${timeoutMs} ms`)),

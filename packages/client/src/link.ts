@@ -32,8 +32,8 @@ export class Link {
   readonly session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
   readonly maxBlockBytes: number;
   private readonly writer: BlockWriter;
-  private ackTimer: NodeJS.Timeout | undefined;
-  private silenceTimer: NodeJS.Timeout | undefined;
+  private ackTimer: ReturnType<typeof setTimeout> | undefined;
+  private silenceTimer: ReturnType<typeof setTimeout> | undefined;
   private lastFrameAt = Date.now();
   private ended = false;
   private helloArrived: (() => void) | undefined;
@@ -84,7 +84,7 @@ export class Link {
 
   /** Resolves when the component's HELLO came. Rejects with `timeout`. */
   async ready(timeoutMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
         () =>

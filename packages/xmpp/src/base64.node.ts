@@ -5,12 +5,6 @@ export function encodeBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }
 
-/** Bytes that so many characters of canonical base64 decode to; checks nothing. */
-export function decodedLength(text: string): number {
-  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
-  return (text.length / 4) * 3 - padding;
-}
-
 /**
  * The bytes of one base64 block, or `undefined` when it is not exactly that.
  * XEP-0047 §7: characters outside the alphabet and padding inside are rejected, never skipped.

@@ -1,4 +1,4 @@
-import { EventEmitter } from "node:events";
+import { EventEmitter } from "@xmpp/events";
 import { formatBody, toConditionError, type BoshBody } from "./bosh-body.js";
 import { createBoshCourier, DEFAULT_BOSH_TIMING, type BoshCourier, type BoshTiming } from "./bosh-courier.js";
 import { BoshWindow } from "./bosh-window.js";

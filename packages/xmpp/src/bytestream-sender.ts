@@ -1,5 +1,5 @@
 import type { Connection } from "./connection.js";
-import { decodedLength } from "./base64.node.js";
+import { decodedLength } from "./base64-length.js";
 import { StanzaError, XmppError } from "./errors.js";
 import type { BytestreamEnd, SendPolicy } from "./in-band-bytestreams.js";
 import { NS } from "./namespaces.js";

@@ -1,4 +1,3 @@
-import { client } from "@xmpp/client";
 import { BoshSocket } from "./bosh-socket.js";
 import { negotiate } from "./client-negotiation.js";
 import type { ClientConnectionOptions, Connection } from "./connection.js";
@@ -22,6 +21,7 @@ import { connectSocket, createSecureContext, type TlsOptions } from "./stream-so
 import { createSupervisedConnection, DEFAULT_TIMEOUTS } from "./supervised-connection.js";
 import type { TransportKind, TransportSocket } from "./transport.js";
 import { connectWebSocket } from "./websocket-socket.js";
+import { createXmppJsClient } from "./xmpp-js-client.node.js";
 import type { XmppJsClient } from "./xmpp-js.js";
 
 /** What a server puts before the identifier it makes (XEP-0386 §4.2.1). Every character travels in every stanza. */
@@ -158,13 +158,11 @@ export function createClientConnection(
   return connection;
 }
 
-/** An xmpp.js client of which only the stream headers and SASL are used. */
 function createEntity(account: JID, { transport, url }: Service): XmppJsClient {
   // BOSH speaks a WebSocket's framing to it.
   const protocol = transport === "tcp" ? url.protocol : "wss:";
   const service = `${protocol}//${account.domain}`;
-  const entity = client({ service, domain: account.domain }) as unknown as XmppJsClient;
-  entity.Transport = entity._findTransport(service);
+  const entity = createXmppJsClient(service, account.domain);
   entity._jid(account.bare().toString());
   return entity;
 }

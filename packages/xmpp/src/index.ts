@@ -1,8 +1,9 @@
-export { decodeBase64, decodedLength, encodeBase64 } from "./base64.node.js";
+export { decodedLength } from "./base64-length.js";
+export { decodeBase64, encodeBase64 } from "./base64.node.js";
 export { createByteMeter } from "./byte-meter.js";
 export type { ByteCount, ByteMeter, ByteSource, SourcedByteMeter } from "./byte-meter.js";
 export { createClientConnection } from "./client-connection.js";
-export { createComponentConnection } from "./component-connection.js";
+export { createComponentConnection } from "./component-connection.node.js";
 export type { BoshTiming } from "./bosh-courier.js";
 export type { TransportKind } from "./transport.js";
 export type {

@@ -1,4 +1,4 @@
-import { jid } from "@xmpp/client";
+import jid from "@xmpp/jid";
 
 // `instanceof` does not hold between the copies of @xmpp/jid that xmpp.js brings: compare by `toString`.
 export { jid };

@@ -72,8 +72,8 @@ export function createStreamManagement(
   /** Undefined once it overflowed: the session cannot be resumed without a hole. */
   let queue: { text: string; count: number }[] | undefined = [];
   let sentSinceRequest = 0;
-  let requestTimer: NodeJS.Timeout | undefined;
-  let answerTimer: NodeJS.Timeout | undefined;
+  let requestTimer: ReturnType<typeof setTimeout> | undefined;
+  let answerTimer: ReturnType<typeof setTimeout> | undefined;
 
   const stopTimers = (): void => {
     clearTimeout(requestTimer);

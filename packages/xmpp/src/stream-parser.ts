@@ -1,4 +1,4 @@
-import { EventEmitter } from "node:events";
+import { EventEmitter } from "@xmpp/events";
 import { Element } from "./xml.js";
 
 /** RFC 6120 §4.9.3: the stream error to answer with. */

@@ -1,4 +1,3 @@
-import pRetry from "p-retry";
 import { createByteMeter, type SourcedByteMeter } from "./byte-meter.js";
 import type {
   Connection,
@@ -281,8 +280,8 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     });
     const isFinal = (reason: XmppError): boolean =>
       options.finalCodes.includes(reason.code) || (first && !options.retryStart);
-    return pRetry(
-      async () => {
+    const live = async (): Promise<void> => {
+      for (;;) {
         let reason: XmppError;
         try {
           reason = await attempt();
@@ -293,22 +292,15 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
               : new XmppError("unreachable", String(error), { cause: error });
         }
         goOffline(reason);
-        throw reason;
-      },
-      {
-        retries: Number.POSITIVE_INFINITY,
-        minTimeout: 0,
-        signal: life.signal,
-        // p-retry's own delays have no full jitter.
-        onFailedAttempt: async ({ error }) => {
-          if (isFinal(error as XmppError)) return;
+        if (!isFinal(reason))
           await sleep(backoffMs(policy, Math.max(0, failures - 1), Math.random()), life.signal);
-        },
-        shouldRetry: ({ error }) => !isFinal(error as XmppError),
-      },
-    ).catch((error: unknown) => {
+        else end(reason);
+        if (life.signal.aborted) return;
+      }
+    };
+    return live().then(() => {
       undoFirst();
-      const reason = life.signal.aborted ? (life.signal.reason as XmppError) : (error as XmppError);
+      const reason = life.signal.reason as XmppError;
       end(reason);
       if (first) onFirst(reason);
     });

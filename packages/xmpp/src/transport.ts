@@ -1,4 +1,4 @@
-import type { EventEmitter } from "node:events";
+import type { EventEmitter } from "@xmpp/events";
 import type { ByteSource } from "./byte-meter.js";
 import type { TlsOptions } from "./stream-socket.node.js";
 

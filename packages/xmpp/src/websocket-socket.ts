@@ -1,4 +1,4 @@
-import { EventEmitter } from "node:events";
+import { EventEmitter } from "@xmpp/events";
 import type { ByteCount } from "./byte-meter.js";
 import { XmppError } from "./errors.js";
 import { splitFrames } from "./framing.js";

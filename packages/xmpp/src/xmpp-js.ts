@@ -1,4 +1,4 @@
-import type { EventEmitter } from "node:events";
+import type { EventEmitter } from "@xmpp/events";
 import type { SaslMechanism } from "./scram.js";
 import type { Element } from "./xml.js";
 

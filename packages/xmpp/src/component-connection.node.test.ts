@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { component as stockComponent } from "@xmpp/component";
-import { createComponentConnection, handshake } from "./component-connection.js";
+import { createComponentConnection, handshake } from "./component-connection.node.js";
 import type { ComponentConnectionOptions, Connection } from "./connection.js";
 import { StanzaError, type XmppError } from "./errors.js";
 import { acceptComponent, startFakeServer, type FakePeer, type FakeServer } from "./testing/fake-server.js";

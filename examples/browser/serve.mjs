@@ -1,0 +1,63 @@
+// Serves this folder and the client's browser build on 127.0.0.1. What `stanzapack sandbox` prints may come in by a
+// pipe: then the address that fills the form is printed.
+import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const here = (path) => new URL(path, import.meta.url);
+
+/** Nothing else is served. */
+const FILES = {
+  "/": ["index.html", "text/html; charset=utf-8"],
+  "/page.css": ["page.css", "text/css; charset=utf-8"],
+  "/page.js": ["page.js", "text/javascript; charset=utf-8"],
+  "/sparkline.js": ["sparkline.js", "text/javascript; charset=utf-8"],
+  "/stanzapack.js": ["../../packages/client/dist/web/stanzapack.js", "text/javascript; charset=utf-8"],
+};
+
+/** @returns {Promise<{ url: string, close: () => void }>} */
+export async function servePage(port = 0) {
+  const server = createServer(async (request, response) => {
+    const [pathname] = request.url.split("?");
+    if (!Object.hasOwn(FILES, pathname)) return void response.writeHead(404).end();
+    const [file, type] = FILES[pathname];
+    try {
+      const content = await readFile(here(file));
+      response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-store" }).end(content);
+    } catch {
+      response.writeHead(500).end(`${file} is missing: npm run build:web\n`);
+    }
+  });
+  await new Promise((resolve, reject) => {
+    server.once("error", reject).listen(port, "127.0.0.1", resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${server.address().port}/`,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+if (process.argv[1] !== undefined && pathToFileURL(process.argv[1]).href === import.meta.url) {
+  await readFile(here(FILES["/stanzapack.js"][0])).catch(() => {
+    process.stderr.write(`${fileURLToPath(here("../.."))} has no browser build yet: npm run build:web\n`);
+    process.exit(1);
+  });
+  const { url } = await servePage(Number(process.env.PORT ?? 8080));
+  process.stdout.write(`${url}\n`);
+  if (!process.stdin.isTTY) {
+    for await (const line of createInterface({ input: process.stdin })) {
+      if (!line.startsWith("{")) continue;
+      const { accounts = [], streams, websocketUrl, boshUrl } = JSON.parse(line);
+      if (streams === undefined) continue;
+      for (const address of [websocketUrl, boshUrl]) {
+        const fields = new URLSearchParams({ ...accounts.at(-1), component: streams, url: address });
+        process.stdout.write(`${url}#${fields}\n`);
+      }
+    }
+    process.exit();
+  }
+}

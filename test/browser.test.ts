@@ -1,0 +1,168 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { until } from "@stanzapack/testkit";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { countColours, launchChromium, serveExample } from "./support/browser.js";
+import { startScramServer } from "./support/scram-server.js";
+import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+
+let browser: Awaited<ReturnType<typeof launchChromium>>;
+let example: Awaited<ReturnType<typeof serveExample>>;
+beforeAll(async () => {
+  [browser, example] = await Promise.all([launchChromium(), serveExample()]);
+});
+afterAll(async () => {
+  await browser.close();
+  await example.close();
+});
+
+/** A tab in which nothing may go wrong unseen. */
+async function openPage(context: BrowserContext, url: string): Promise<Page> {
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) faults.push(message.text());
+  });
+  onTestFinished(async () => {
+    await page.close();
+    expect(faults).toEqual([]);
+  });
+  await page.goto(url);
+  return page;
+}
+
+it.each(["sha1", "sha256"] as const)("logs in by SCRAM with %s", async (hash) => {
+  const server = await startScramServer(hash, "pässword");
+  onTestFinished(() => server.close());
+  const page = await openPage(browser.context, example.url);
+  for (const password of ["pässword", "wrong"]) {
+    const options = { jid: "bob@localhost", password, component: "streams.localhost", url: server.url };
+    // It lets nobody any further.
+    await page.evaluate(`import("./stanzapack.js").then(({ connect }) =>
+      connect(${JSON.stringify({ ...options, timeoutMs: 5_000 })}).catch(() => undefined))`);
+  }
+  expect(server.verdicts).toEqual(["right", "wrong"]);
+});
+
+describe.each(SERVERS)("Chromium and %s", (server) => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await startStack(server, ["alice", "bob"]);
+  });
+  afterAll(() => stack.stop());
+
+  /** What the form, and `connect`, takes. */
+  const login = (transport: "websocket" | "bosh"): Record<string, string> => ({
+    ...(stack.sandbox.accounts.find(({ jid }) => jid.startsWith("bob@")) as {
+      jid: string;
+      password: string;
+    }),
+    component: stack.domain,
+    url: transport === "bosh" ? stack.sandbox.boshUrl : stack.sandbox.websocketUrl,
+  });
+
+  describe.each(["websocket", "bosh"] as const)("over %s", (transport) => {
+    it("shows services in the example page, subscribes, changes and stops", async () => {
+      const alice = await stack.connect("alice");
+      onTestFinished(() => alice.close());
+      const counts = await alice.offer("count", { title: "Twenty a second" });
+      const waves = await alice.offer("waves", { title: "Two waves" });
+      const counter = publishCounter((value) => {
+        counts.publish(value);
+        waves.publish({ sine: Math.sin(value / 15), cosine: Math.cos(value / 25), count: value });
+      }, 50);
+      const page = await openPage(
+        browser.context,
+        `${example.url}#${new URLSearchParams(login(transport)).toString()}`,
+      );
+      expect(await page.inputValue("[name=component]")).toBe(stack.domain);
+      await page.click("form button");
+      const card = page.locator("[data-node='alice@localhost/count']");
+      await card.waitFor();
+      expect(await page.textContent("#state")).toMatch(/^bob@localhost\/.{4}$/);
+
+      await card.locator("select").selectOption("200");
+      await card.locator(".toggle").click();
+      await page.locator("[data-node='alice@localhost/waves'] .toggle").click();
+      await until(() => counts.demand.windowMs === 200, 10_000, "demand");
+      const shown = async (): Promise<number> => Number(await card.locator(".value").textContent());
+      await expect.poll(shown, { timeout: 10_000 }).toBeGreaterThan(20);
+      await expect.poll(() => page.textContent("#each"), { timeout: 10_000 }).toMatch(/^[\d.]+ B$/);
+
+      const folder = await mkdtemp(join(tmpdir(), "stanzapack-screenshot-"));
+      onTestFinished(() => rm(folder, { recursive: true }));
+      const file = process.env["STANZAPACK_SCREENSHOT"] ?? join(folder, "page.png");
+      await page.screenshot({ path: file });
+      const png = await readFile(file);
+      expect(png.subarray(1, 4).toString()).toBe("PNG");
+      // Text, lines and buttons, each with their smoothed edges.
+      expect(await countColours(browser.context, png)).toBeGreaterThan(50);
+
+      await card.locator("select").selectOption("1000");
+      await until(() => counts.demand.windowMs === 1_000, 10_000, "demand follows the change");
+      await card.locator(".toggle").click();
+      await until(() => counts.demand.windowMs === null, 10_000, "no demand");
+      counter.stop();
+      const last = await shown();
+      await expect.poll(() => card.locator(".toggle").textContent()).toBe("Subscribe");
+      expect(await shown()).toBe(last);
+    });
+
+    it("loses nothing either way", async () => {
+      const alice = await stack.connect("alice");
+      onTestFinished(() => alice.close());
+      const counts = await alice.offer("count");
+      const counter = publishCounter((value) => counts.publish(value), 10);
+      const page = await openPage(browser.context, example.url);
+      await page.evaluate(`(async () => {
+        const { connect } = await import("./stanzapack.js");
+        window.values = [];
+        window.holes = [];
+        const me = window.me = await connect(${JSON.stringify(login(transport))});
+        const counts = await me.subscribe("alice@localhost/count", { windowMs: 100 });
+        counts.on("update", ({ value }) => window.values.push(value));
+        for (const event of ["lost", "conflated", "reset"]) counts.on(event, (range) => window.holes.push(range));
+        // And back again.
+        const echo = await me.offer("echo");
+        counts.on("update", ({ value }) => echo.publish({ value, text: "ü€😀 ".repeat(20) }));
+      })()`);
+      const echoes = await alice.subscribe<{ value: number; text: string }>("bob@localhost/echo", {
+        windowMs: 100,
+      });
+      const echoed: number[] = [];
+      const holes: unknown[] = [];
+      for (const event of ["lost", "conflated", "reset"] as const)
+        echoes.on(event, (range) => holes.push(range));
+      echoes.on("update", ({ value: { value, text } }) => {
+        expect(text).toBe("ü€😀 ".repeat(20));
+        echoed.push(value);
+      });
+      await until(() => echoed.length > 200, 20_000, "echoes");
+      counter.stop();
+      await until(() => echoed.at(-1) === counter.count, 5_000, "the newest value");
+      const { values, ...rest } = await page.evaluate<{ values: number[] }>(
+        `({ values, holes, received: me.meter.received.xmpp > 1_000 })`,
+      );
+      expect({ ...rest, echoHoles: holes }).toEqual({ holes: [], received: true, echoHoles: [] });
+      expect(values).toEqual(values.map((_, i) => (values[0] as number) + i));
+      expect(echoed).toEqual(values.slice(-echoed.length));
+      await page.evaluate("me.close()");
+    });
+  });
+
+  it("tells what is wrong", async () => {
+    const page = await browser.context.newPage();
+    onTestFinished(() => page.close());
+    const fields = { ...login("websocket"), password: "wrong" };
+    await page.goto(`${example.url}?${new URLSearchParams(fields).toString()}`);
+    await page.click("form button");
+    await expect.poll(() => page.textContent("#failure")).toContain("Check the JID and the password");
+    expect(
+      await page.evaluate(`import("./stanzapack.js").then(({ connect }) =>
+        connect(${JSON.stringify({ ...fields, url: "xmpp://localhost:1" })}).catch(({ code, text }) => code + ": " + text))`),
+    ).toMatch(/^unreachable: .*no TCP from here/);
+  });
+});

@@ -1,0 +1,67 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { chromium, type BrowserContext } from "playwright-core";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Debian's; `npm run setup` brings it. */
+const CHROMIUM = process.env["STANZAPACK_CHROMIUM"] ?? "/usr/bin/chromium";
+
+/** A real browser with a profile of its own, gone with it. */
+export async function launchChromium(): Promise<{ context: BrowserContext; close(): Promise<void> }> {
+  const profile = await mkdtemp(join(tmpdir(), "stanzapack-chromium-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    // Root may not use its sandbox.
+    chromiumSandbox: process.getuid?.() !== 0,
+    viewport: { width: 1100, height: 900 },
+    args: [
+      ...["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+      ...["--disable-component-update", "--disable-sync"],
+    ],
+  });
+  return {
+    context,
+    async close() {
+      await context.close();
+      await rm(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The example page with a fresh browser build, served as its README says. */
+export async function serveExample(): Promise<{ url: string; close(): Promise<void> }> {
+  await promisify(execFile)(process.execPath, [join(ROOT, "scripts/build-web.mjs")]);
+  const server = spawn(process.execPath, [join(ROOT, "examples/browser/serve.mjs")], {
+    env: { ...process.env, PORT: "0" },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const [url] = (await once(createInterface({ input: server.stdout }), "line")) as [string];
+  return {
+    url,
+    async close() {
+      server.kill();
+      await once(server, "exit");
+    },
+  };
+}
+
+/** How many colours a PNG has, as the browser decodes it. */
+export async function countColours(context: BrowserContext, png: Buffer): Promise<number> {
+  const page = await context.newPage();
+  const count = await page.evaluate<number>(`(async () => {
+    const image = await createImageBitmap(await (await fetch("data:image/png;base64,${png.toString("base64")}")).blob());
+    const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    canvas.drawImage(image, 0, 0);
+    const { data } = canvas.getImageData(0, 0, image.width, image.height);
+    return new Set(new Uint32Array(data.buffer)).size;
+  })()`);
+  await page.close();
+  return count;
+}
