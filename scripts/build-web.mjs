@@ -94,10 +94,12 @@ function licensesOf(inputs) {
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const { file, bytes, gzippedBytes, problem } = await buildWeb();
-  process.stdout.write(`${file}: ${bytes} bytes, ${gzippedBytes} gzipped\n`);
-  if (problem !== "") {
-    process.stderr.write(`stanzapack: build-failed: ${problem}\n`);
+  try {
+    const { file, bytes, gzippedBytes, problem } = await buildWeb();
+    process.stdout.write(`${file}: ${bytes} bytes, ${gzippedBytes} gzipped\n`);
+    if (problem !== "") throw new Error(problem);
+  } catch (error) {
+    process.stderr.write(`stanzapack: build-failed: ${error.message}\n`);
     process.exitCode = 1;
   }
 }
