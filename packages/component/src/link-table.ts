@@ -177,7 +177,8 @@ export class LinkTable {
   private bye(link: ClientLink, error: StanzapackError): void {
     if (link.ended) return;
     link.sendFrame({ type: "bye", code: error.code, text: error.text });
-    this.connection.send(link.takeStanzas(Date.now()).join(""), 1);
+    const stanzas = link.takeStanzas(Date.now());
+    this.connection.send(stanzas.join(""), stanzas.length);
     void link.stream.close();
     this.end(link, error.text);
   }
