@@ -73,6 +73,10 @@ export class Link {
   get live(): boolean {
     return !this.ended;
   }
+  /** As much data is out without an acknowledgement as a link may have. */
+  get unacknowledged(): boolean {
+    return !this.ended && !this.session.maySendData;
+  }
   get maySendData(): boolean {
     return (
       !this.ended &&

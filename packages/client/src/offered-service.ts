@@ -149,6 +149,11 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     return !this.batch.empty;
   }
 
+  /** @internal Of what waits, the newest alone; the rest is told as conflated. */
+  conflate(): void {
+    this.batch.conflate();
+  }
+
   /** @internal Encodes what waits, once, as base64 of whole DATA frames. `maxBlockBytes`: of the link. */
   take(maxBlockBytes: number): string[] {
     if (this.alias === undefined) return [];

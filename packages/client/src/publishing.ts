@@ -37,8 +37,13 @@ export class Publishing {
   }
 
   private flush(due: readonly OfferedService[]): void {
-    if (this.link()?.maySendData === true) return this.send(due);
-    for (const service of due) this.held.add(service);
+    const link = this.link();
+    if (link?.maySendData === true) return this.send(due);
+    for (const service of due) {
+      this.held.add(service);
+      // Until credit exists: behind so much unacknowledged, only the newest is worth waiting with.
+      if (link?.unacknowledged === true) service.conflate();
+    }
   }
 
   private send(services: readonly OfferedService[]): void {
