@@ -1,0 +1,97 @@
+/** How a date is written; its number counts days, minutes, seconds or fractions of one since 1970, as if in UTC. */
+export interface DateTemplate {
+  /** `-` or `/`. */
+  readonly separator: string;
+  /** `T` or a space between date and time; empty when there is no time. */
+  readonly between: string;
+  /** 0: days; 1: minutes; 2: seconds, with `digits` of a fraction. */
+  readonly precision: number;
+  readonly digits: number;
+  /** `Z`, `+01:00`, or whatever else says where; as it is written. */
+  readonly zone: string;
+}
+
+const PATTERN =
+  /^(\d{4})([-/])(\d\d)\2(\d\d)(?:([T ])(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?(Z|[+-]\d\d:?\d\d)?)?$/;
+
+const UNITS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+
+export interface ParsedDate {
+  readonly template: DateTemplate;
+  readonly count: number;
+}
+
+/** Undefined for what is no date, and for what would not be written the same way again (the 30th of February). */
+export function parseDate(text: string): ParsedDate | undefined {
+  if (text.length < 10 || text.length > 32 || text.charCodeAt(0) > 57) return undefined;
+  const match = PATTERN.exec(text);
+  if (match === null) return undefined;
+  const [, year, separator = "", month, day, between = "", hours, minutes, seconds, fraction = "", zone = ""] = match;
+  const precision = between === "" ? 0 : seconds === undefined ? 1 : 2;
+  const template: DateTemplate = { separator, between, precision, digits: fraction.length, zone };
+  const days = daysFromCivil(Number(year), Number(month), Number(day));
+  let count = days;
+  if (precision > 0) count = days * 1_440 + Number(hours) * 60 + Number(minutes);
+  if (precision > 1) count = (count * 60 + Number(seconds)) * (UNITS[fraction.length] as number) + Number(fraction);
+  return formatDate(count, template) === text ? { template, count } : undefined;
+}
+
+export function formatDate(count: number, template: DateTemplate): string {
+  const { separator, between, precision, digits, zone } = template;
+  let rest = count;
+  let fraction = 0;
+  let seconds = 0;
+  let minutes = 0;
+  if (precision > 1) {
+    const unit = UNITS[digits] as number;
+    const whole = Math.floor(rest / unit);
+    fraction = rest - whole * unit;
+    rest = Math.floor(whole / 60);
+    seconds = whole - rest * 60;
+  }
+  if (precision > 0) {
+    const days = Math.floor(rest / 1_440);
+    minutes = rest - days * 1_440;
+    rest = days;
+  }
+  let text = formatDay(rest, separator);
+  if (precision === 0) return text;
+  const hours = Math.floor(minutes / 60);
+  text += `${between}${two(hours)}:${two(minutes - hours * 60)}`;
+  if (precision > 1) {
+    text += `:${two(seconds)}`;
+    if (digits > 0) text += `.${String(fraction).padStart(digits, "0")}`;
+  }
+  return text + zone;
+}
+
+const TWO = Array.from({ length: 100 }, (_, i) => String(i).padStart(2, "0"));
+
+function two(value: number): string {
+  return TWO[value] as string;
+}
+
+/** Days since 1970-01-01 in the proleptic Gregorian calendar (H. Hinnant, "chrono-compatible low-level date algorithms"). */
+function daysFromCivil(year: number, month: number, day: number): number {
+  const y = month <= 2 ? year - 1 : year;
+  const era = Math.floor(y / 400);
+  const yearOfEra = y - era * 400;
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * 146_097 + dayOfEra - 719_468;
+}
+
+function formatDay(days: number, separator: string): string {
+  const z = days + 719_468;
+  const era = Math.floor(z / 146_097);
+  const dayOfEra = z - era * 146_097;
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1_460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const shifted = Math.floor((5 * dayOfYear + 2) / 153);
+  const day = dayOfYear - Math.floor((153 * shifted + 2) / 5) + 1;
+  const month = shifted < 10 ? shifted + 3 : shifted - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  return `${String(year).padStart(4, "0")}${separator}${two(month)}${separator}${two(day)}`;
+}
