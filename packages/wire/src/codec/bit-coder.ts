@@ -1,4 +1,5 @@
 import { Contexts } from "./contexts.js";
+import { MAX_INPUTS, Mixer } from "./mixer.js";
 
 /** Registers are 31 bits wide: such integers stay machine integers in every JavaScript engine. */
 const TOP = 0x7fffffff;
@@ -23,7 +24,17 @@ export class BitCoder {
   private at = 0;
   private end = 0;
 
-  constructor(readonly decoding: boolean) {}
+  /** Slots of the situations that the next symbol is in, the most telling first; the second speaks for the first while that is young. */
+  readonly slots = new Int32Array(MAX_INPUTS);
+  private readonly inputs = new Int32Array(MAX_INPUTS);
+  private readonly mixer: Mixer | undefined;
+
+  constructor(
+    readonly decoding: boolean,
+    readonly mixing = false,
+  ) {
+    this.mixer = mixing ? new Mixer() : undefined;
+  }
 
   /** Begins a message; decoding, it is in `bytes` from `start` to `end`. Behind its end there are zeros. */
   begin(bytes?: Uint8Array, start = 0, end = bytes?.length ?? 0): void {
@@ -78,6 +89,25 @@ export class BitCoder {
     contexts.learn(index, coded);
     if (young) contexts.learn(parent, coded);
     return coded;
+  }
+
+  /** As `bit`, in `count` situations, whose slots are in `slots`, at the same place of each. */
+  bitIn(bit: number, place: number, count: number, set: number): number {
+    const { mixer, slots, contexts } = this;
+    if (mixer === undefined) return this.bitOf(bit, (slots[0] as number) + place, (slots[1] as number) + place);
+    const { inputs } = this;
+    for (let i = 0; i < count; i++) inputs[i] = (slots[i] as number) + place;
+    const coded = this.split(bit, mixer.mix(contexts.chances, inputs, count, set * 4 + contexts.age(inputs[0] as number)));
+    mixer.learn(coded, count);
+    for (let i = 0; i < count; i++) contexts.learn(inputs[i] as number, coded);
+    return coded;
+  }
+
+  treeIn(value: number, width: number, count: number, set: number): number {
+    let node = 1;
+    for (let shift = width - 1; shift >= 0; shift--)
+      node = (node << 1) | this.bitIn((value >>> shift) & 1, node, count, set);
+    return node - (1 << width);
   }
 
   /** `value` of `width` bits, from the highest, each in the context of those before; `slot` begins 2^width contexts. */

@@ -1,8 +1,9 @@
 import type { Value } from "../msgpack.js";
 import { BitCoder } from "./bit-coder.js";
 import { Column, COLUMN_CONTEXTS, type Shared } from "./column.js";
-import type { RowNumbers } from "./number-model.js";
+import { Row } from "./number-model.js";
 import { isContainer, matches, type Shape } from "./shape.js";
+import { TextMixing } from "./text-mixing.js";
 import { TextModel } from "./text-model.js";
 
 const COUNT = 10;
@@ -21,11 +22,11 @@ export class ColumnCodec {
   private readonly keys: Column;
   private lastShape = 0;
   private lastCount = 1;
-  private readonly row: RowNumbers = [];
+  private readonly row = new Row();
 
-  constructor(decoding: boolean) {
-    this.coder = new BitCoder(decoding);
-    this.shared = { coder: this.coder, text: new TextModel(this.coder, 0), parent: PARENT };
+  constructor(decoding: boolean, { mixing = false, text = 0 }: { readonly mixing?: boolean; readonly text?: number } = {}) {
+    this.coder = new BitCoder(decoding, mixing);
+    this.shared = { coder: this.coder, text: text > 0 ? new TextMixing(this.coder, text) : new TextModel(this.coder, 0), parent: PARENT };
     this.keys = new Column(this.shared, 0);
   }
 
@@ -69,7 +70,7 @@ export class ColumnCodec {
         shapes.push(this.codeShape(value, ""));
       }
     }
-    this.row.length = 0;
+    this.row.begin();
     return this.walk(shapes[this.lastShape] as Shape, value);
   }
 

@@ -3,8 +3,9 @@ import { readUtf8, utf8Length, writeUtf8 } from "../utf8.js";
 import type { BitCoder } from "./bit-coder.js";
 import { DoubleModel, DOUBLE_CONTEXTS } from "./double-model.js";
 import { formatDate, parseDate, type DateTemplate, type ParsedDate } from "./iso-date.js";
-import { NumberModel, NUMBER_CONTEXTS, type RowNumbers } from "./number-model.js";
+import { NumberModel, NUMBER_CONTEXTS, type Row } from "./number-model.js";
 import { findScale, fits } from "./scaled.js";
+import type { TextMixing } from "./text-mixing.js";
 import type { TextModel } from "./text-model.js";
 
 /** Classes of leaves. */
@@ -28,8 +29,12 @@ const DATES = NUMBERS + NUMBER_CONTEXTS;
 const TEMPLATE = DATES + NUMBER_CONTEXTS;
 const KNOWN = TEMPLATE + 1;
 const INDEX = KNOWN + 1;
-const INDEX_REST = INDEX + 1;
-const TEXT_LENGTH = INDEX_REST + 1;
+const INDEX_PLAIN = INDEX + 1;
+const INDEX_ROW = INDEX + 2;
+const INDEX_TWO = INDEX + 3;
+const CLASS_ROW = INDEX + 4;
+const CLASS_WORD = INDEX + 5;
+const TEXT_LENGTH = INDEX + 6;
 const DOUBLES = TEXT_LENGTH + 1;
 const NUMERICS = DOUBLES + DOUBLE_CONTEXTS;
 export const COLUMN_CONTEXTS = NUMERICS + NUMBER_CONTEXTS;
@@ -41,7 +46,7 @@ const PLAIN_DECIMAL = /^-?(?:0|[1-9]\d{0,14})(?:\.(\d{1,8}))?$/;
 /** What columns of one codec share. */
 export interface Shared {
   readonly coder: BitCoder;
-  readonly text: TextModel;
+  readonly text: TextModel | TextMixing;
   /** Contexts that speak for columns which are new. */
   readonly parent: number;
 }
@@ -60,6 +65,8 @@ export class Column {
   private readonly dictionary = new Map<string, number>();
   private readonly entries: string[] = [];
   private lastIndex = 0;
+  private secondIndex = 0;
+  private secondClass = 0;
   private known = 0;
   private bytes = new Uint8Array(64);
 
@@ -70,7 +77,7 @@ export class Column {
     this.id = shared.parent + (number + 1) * COLUMN_CONTEXTS;
   }
 
-  code(value: Value, row: RowNumbers): Value {
+  code(value: Value, row: Row): Value {
     const { coder } = this.shared;
     const { contexts } = coder;
     let parsed: ParsedDate | undefined;
@@ -93,14 +100,25 @@ export class Column {
     }
     const { lastClass, id } = this;
     const parent = this.shared.parent;
-    const same = coder.bitOf(
-      kind === lastClass ? 1 : 0,
-      contexts.slot(id + CLASS, 0) + 1 + lastClass,
-      contexts.slot(parent + CLASS, 0) + 1 + lastClass,
-    );
+    const { slots, mixing } = coder;
+    slots[0] = contexts.slot(id + CLASS, 0);
+    slots[1] = contexts.slot(parent + CLASS, 0);
+    if (mixing) {
+      slots[2] = contexts.slot(id + CLASS, 1 + this.secondClass);
+      slots[3] = contexts.slot(id + CLASS_ROW, row.kind);
+      slots[4] = contexts.slot(id + CLASS_WORD, row.word);
+    }
+    const same = coder.bitIn(kind === lastClass ? 1 : 0, 1 + lastClass, 5, parent + CLASS);
     if (same === 1) kind = lastClass;
-    else kind = coder.treeOf(kind, 4, contexts.slot(id + CLASS_TREE, lastClass), contexts.slot(parent + CLASS_TREE, lastClass));
+    else {
+      slots[0] = contexts.slot(id + CLASS_TREE, lastClass);
+      slots[1] = contexts.slot(parent + CLASS_TREE, lastClass);
+      if (mixing) slots[2] = contexts.slot(id + CLASS_TREE, 16 + row.kind);
+      kind = coder.treeIn(kind, 4, 3, parent + CLASS_TREE);
+    }
+    this.secondClass = lastClass;
     this.lastClass = kind === RESCALED ? NUMBER : kind;
+    row.kind = kind;
     switch (kind) {
       case RESCALED:
         this.codeScale(value as number);
@@ -113,16 +131,21 @@ export class Column {
       case DATE:
         return this.codeDate(parsed, row);
       case BOOLEAN: {
-        const bit = coder.bit(value === true ? 1 : 0, contexts.slot(id + BOOLEANS, 0) + 1 + this.flags);
+        slots[0] = contexts.slot(id + BOOLEANS, 0);
+        slots[1] = contexts.slot(parent + BOOLEANS, 0);
+        if (mixing) slots[2] = contexts.slot(id + BOOLEANS, 1 + row.word);
+        const bit = coder.bitIn(value === true ? 1 : 0, 1 + this.flags, 3, parent + BOOLEANS);
         this.flags = ((this.flags << 1) | bit) & 7;
+        row.word = 1 + bit;
         return bit === 1;
       }
       case NULL:
+        row.word = 3;
         return null;
       case NUMERIC:
         return this.codeNumeric(value as string, row);
       case TEXT:
-        return this.codeText(value as string);
+        return this.codeText(value as string, row);
       default:
         throw new Error("class");
     }
@@ -146,15 +169,15 @@ export class Column {
     this.numbers.setScale(kind, exponent);
   }
 
-  private codeDate(parsed: ParsedDate | undefined, row: RowNumbers): string {
+  private codeDate(parsed: ParsedDate | undefined, row: Row): string {
     const { coder, parent } = this.shared;
     const slot = coder.contexts.slot(this.id + TEMPLATE, 0) + 1;
     const same = parsed !== undefined && this.template !== undefined && sameTemplate(parsed.template, this.template);
     if (coder.bit(same ? 1 : 0, slot) === 0) this.template = this.codeTemplate(parsed?.template);
     this.dates ??= new NumberModel(coder, this.id + DATES, parent + DATES);
-    const length = row.length;
+    const { length } = row.numbers;
     const count = this.dates.code(parsed?.count ?? 0, row);
-    row.length = length;
+    row.numbers.length = length;
     return formatDate(count, this.template as DateTemplate);
   }
 
@@ -175,53 +198,81 @@ export class Column {
     return numericText(toNumeric(text), match[1]?.length ?? 0) === text;
   }
 
-  private codeNumeric(text: string, row: RowNumbers): string {
+  private codeNumeric(text: string, row: Row): string {
     const { coder, parent } = this.shared;
     const point = coder.decoding ? -1 : text.indexOf(".");
     const digits = point < 0 ? 0 : text.length - point - 1;
     const slot = coder.contexts.slot(this.id + TEMPLATE, 0) + 2;
     if (coder.bit(digits === this.numericDigits ? 1 : 0, slot) === 0) this.numericDigits = coder.raw(digits, 4);
     this.numerics ??= new NumberModel(coder, this.id + NUMERICS, parent + NUMERICS);
-    const length = row.length;
+    const { length } = row.numbers;
     const count = this.numerics.code(coder.decoding ? 0 : toNumeric(text), row);
-    row.length = length;
+    row.numbers.length = length;
     return numericText(count, this.numericDigits);
   }
 
-  private codeText(text: string): string {
+  private codeText(text: string, row: Row): string {
     const { coder, parent } = this.shared;
-    const { contexts } = coder;
+    const { contexts, slots, mixing } = coder;
     const { id } = this;
     const index = coder.decoding ? 0 : (this.dictionary.get(text) ?? -1);
-    const known = coder.bitOf(index >= 0 ? 1 : 0, contexts.slot(id + KNOWN, 0) + 1 + this.known, contexts.slot(parent + KNOWN, 0) + 1 + this.known);
+    slots[0] = contexts.slot(id + KNOWN, 0);
+    slots[1] = contexts.slot(parent + KNOWN, 0);
+    if (mixing) slots[2] = contexts.slot(id + KNOWN, 1 + this.lastIndex);
+    const known = coder.bitIn(index >= 0 ? 1 : 0, 1 + this.known, 3, parent + KNOWN);
     this.known = ((this.known << 1) | known) & 7;
+    let coded: string;
     if (known === 1) {
-      this.lastIndex = this.codeIndex(index);
-      return this.entries[this.lastIndex] as string;
+      this.setIndex(this.codeIndex(index, row));
+      coded = this.entries[this.lastIndex] as string;
+    } else {
+      coded = this.codeNewText(text);
+      if (this.entries.length < MAX_ENTRIES) {
+        this.dictionary.set(coded, this.entries.length);
+        this.entries.push(coded);
+        this.setIndex(this.entries.length - 1);
+      }
     }
-    const coded = this.codeNewText(text);
-    if (this.entries.length < MAX_ENTRIES) {
-      this.dictionary.set(coded, this.entries.length);
-      this.lastIndex = this.entries.length;
-      this.entries.push(coded);
-    }
+    row.word = 4 + this.number * MAX_ENTRIES + this.lastIndex;
     return coded;
   }
 
-  private codeIndex(index: number): number {
+  private setIndex(index: number): void {
+    this.secondIndex = this.lastIndex;
+    this.lastIndex = index;
+  }
+
+  private codeIndex(index: number, row: Row): number {
     const { coder } = this.shared;
-    const { contexts } = coder;
-    const { id, lastIndex } = this;
-    const size = coder.treeOf(32 - Math.clz32(index), 4, contexts.slot(id + INDEX, lastIndex + 1), contexts.slot(id + INDEX, 0));
-    let value = size > 0 ? 1 : 0;
-    for (let left = size - 1; left > 0; ) {
-      const step = Math.min(left, 4);
-      left -= step;
-      const prefix = (size << 12) | value;
-      const part = coder.treeOf((index >>> left) & ((1 << step) - 1), step, contexts.slot(id + INDEX_REST, (lastIndex + 1) * 65_536 + prefix), contexts.slot(id + INDEX_REST, prefix));
-      value = (value << step) | part;
+    const { contexts, slots, mixing } = coder;
+    const { id } = this;
+    const one = this.lastIndex + 1;
+    const two = Math.imul(this.secondIndex + 1, 0x10001) + one;
+    let value = 0;
+    let left = 0;
+    let prefix = 0;
+    let width = 4;
+    let part = 32 - Math.clz32(index);
+    for (;;) {
+      slots[0] = contexts.slot(id + INDEX, Math.imul(prefix, MAX_ENTRIES + 1) + one);
+      slots[1] = contexts.slot(id + INDEX_PLAIN, prefix);
+      if (mixing) {
+        slots[2] = contexts.slot(id + INDEX_ROW, Math.imul(prefix, 0x9e3779b1) ^ row.word);
+        slots[3] = contexts.slot(id + INDEX_TWO, Math.imul(prefix, 0x9e3779b1) ^ two);
+      }
+      const coded = coder.treeIn(part, width, 4, this.shared.parent + INDEX);
+      if (prefix === 0) {
+        if (coded === 0) return 0;
+        value = 1;
+        left = coded - 1;
+        prefix = coded << 16;
+      } else value = (value << width) | coded;
+      if (left === 0) return value;
+      width = Math.min(left, 4);
+      left -= width;
+      prefix = (prefix & 0xf0000) | value;
+      part = (index >>> left) & ((1 << width) - 1);
     }
-    return value;
   }
 
   private codeNewText(text: string): string {

@@ -18,7 +18,7 @@ const RATES = Uint16Array.from({ length: MAX_COUNT + 1 }, (_, count) => Math.flo
  * of two makes room.
  */
 export class Contexts {
-  private chances = new Uint16Array(MIN_SLOTS * SLOT).fill(EVEN);
+  chances: Uint16Array = new Uint16Array(MIN_SLOTS * SLOT).fill(EVEN);
   private counts = new Uint8Array(MIN_SLOTS * SLOT);
   /** The hash that each slot belongs to; 0: nobody's. */
   private owners = new Int32Array(MIN_SLOTS);
@@ -71,6 +71,12 @@ export class Contexts {
 
   isYoung(index: number): boolean {
     return (this.counts[index] as number) < YOUNG;
+  }
+
+  /** How much a context knows, from 0 to 3. */
+  age(index: number): number {
+    const count = this.counts[index] as number;
+    return count < 2 ? 0 : count < 6 ? 1 : count < 24 ? 2 : 3;
   }
 
   learn(index: number, bit: number): void {

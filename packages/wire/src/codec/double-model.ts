@@ -1,5 +1,5 @@
 import type { BitCoder } from "./bit-coder.js";
-import { NumberModel, NUMBER_CONTEXTS, type RowNumbers } from "./number-model.js";
+import { NumberModel, NUMBER_CONTEXTS, type Row } from "./number-model.js";
 import { bitLength, MAX_SCALED, toScaled, fromScaled, DECIMAL } from "./scaled.js";
 
 const NEAR = 0;
@@ -50,7 +50,7 @@ export class DoubleModel {
     this.decimals.setScale(DECIMAL, 1);
   }
 
-  code(value: number, row: RowNumbers): number {
+  code(value: number, row: Row): number {
     const { coder, id } = this;
     const { contexts } = coder;
     const exponent = coder.decoding ? 0 : this.findNear(value);
@@ -66,14 +66,14 @@ export class DoubleModel {
     return 0;
   }
 
-  private codeNear(value: number, exponent: number, row: RowNumbers): number {
+  private codeNear(value: number, exponent: number, row: Row): number {
     const { coder, id, decimals } = this;
     const { contexts } = coder;
     const slot = contexts.slot(id + NEAR, 1) + 8;
     if (coder.bit(exponent === decimals.exponent ? 1 : 0, slot) === 0)
       decimals.setScale(DECIMAL, coder.tree(exponent, 3, slot - 8));
     const decimal = decimals.code(coder.decoding ? 0 : nearest(value, decimals.exponent), row);
-    row.pop();
+    row.numbers.pop();
     const ulp = ulpOf(decimal);
     const miss = coder.decoding ? 0 : (value - decimal) / ulp - this.ulps;
     const zigzag = miss >= 0 ? 2 * miss : -2 * miss - 1;

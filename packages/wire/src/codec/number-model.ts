@@ -24,15 +24,34 @@ const TENS = 24;
 const ESCAPE = 15;
 const EXACT_BITS = 3;
 
-/** Numbers of the row that is being coded, in their order. */
-export type RowNumbers = NumberModel[];
+/** What was coded before, of the row that is being coded. */
+export class Row {
+  /** Its numbers, in their order. */
+  readonly numbers: NumberModel[] = [];
+  /** Of its last leaf. */
+  kind = 0;
+  /** Says which its last text was, truth value or null. */
+  word = 0;
+
+  begin(): void {
+    this.numbers.length = 0;
+    this.kind = 0;
+    this.word = 0;
+  }
+}
 
 /** Kinds of contexts of one model. */
 const LENGTH = 0;
 const SIGN = 1;
 const LEAD = 2;
 const LONG = 3;
-export const NUMBER_CONTEXTS = 4;
+const LENGTH_TREND = 4;
+const LENGTH_ROW = 5;
+const LENGTH_GUESS = 6;
+const SIGN_TREND = 7;
+const SIGN_ROW = 8;
+const LEAD_TREND = 9;
+export const NUMBER_CONTEXTS = 10;
 
 /** A series of scaled integers: each is predicted, and what the prediction missed is coded. */
 export class NumberModel {
@@ -46,6 +65,9 @@ export class NumberModel {
   private mean = 0;
   private lastBits = 0;
   private lastSign = 0;
+  private secondLastBits = 0;
+  private secondLastSign = 0;
+  private slowBits = 0;
   private tens = 0;
   private readonly costs = new Float64Array(PREDICTORS);
   private readonly successors = new Map<number, number>();
@@ -69,7 +91,7 @@ export class NumberModel {
   }
 
   /** `value` fits the scale. */
-  code(value: number, row: RowNumbers): number {
+  code(value: number, row: Row): number {
     const { exponent, costs, last } = this;
     const count = this.predict(row);
     let best = LAST;
@@ -84,7 +106,7 @@ export class NumberModel {
     }
     const guess = guesses[best] as number;
     const prediction = Math.abs(guess) <= MAX_SCALED ? guess : last;
-    const scaled = prediction + this.codeMiss(this.coder.decoding ? 0 : toScaled(value, exponent) - prediction);
+    const scaled = prediction + this.codeMiss(this.coder.decoding ? 0 : toScaled(value, exponent) - prediction, Math.min(best, OWN_PREDICTORS), row);
     for (let i = 0; i < count; i++) {
       const miss = Math.abs(scaled - (guesses[i] as number));
       costs[i] = (costs[i] as number) * DECAY + (miss === 0 ? 0 : 1 + bitLength(Math.min(miss, MAX_SCALED)));
@@ -99,7 +121,7 @@ export class NumberModel {
     this.mean += (scaled - this.mean) * MEAN_RATE;
     this.before = this.value;
     this.value = coded;
-    row.push(this);
+    row.numbers.push(this);
     if (scaled !== 0) {
       if (scaled % 10 !== 0) this.tens = 0;
       else if (++this.tens >= TENS && exponent > -6 && this.kind === 0) this.setScale(0, exponent - 1);
@@ -107,7 +129,7 @@ export class NumberModel {
     return coded;
   }
 
-  private predict(row: RowNumbers): number {
+  private predict(row: Row): number {
     const { last, secondLast, exponent } = this;
     guesses[LAST] = last;
     guesses[LINEAR] = 2 * last - secondLast;
@@ -115,8 +137,9 @@ export class NumberModel {
     guesses[ZERO] = 0;
     guesses[SUCCESSOR] = this.successors.get(last) ?? last;
     let count = OWN_PREDICTORS;
-    for (let i = row.length - 1, end = Math.max(0, row.length - NEIGHBOURS); i >= end; i--) {
-      const other = row[i] as NumberModel;
+    const { numbers } = row;
+    for (let i = numbers.length - 1, end = Math.max(0, numbers.length - NEIGHBOURS); i >= end; i--) {
+      const other = numbers[i] as NumberModel;
       const now = toScaled(other.value, exponent);
       guesses[count++] = now;
       guesses[count++] = last + now - toScaled(other.before, exponent);
@@ -124,32 +147,49 @@ export class NumberModel {
     return count;
   }
 
-  private codeMiss(miss: number): number {
+  private codeMiss(miss: number, guess: number, row: Row): number {
     const { coder, id, parent, lastBits } = this;
-    const { contexts } = coder;
+    const { contexts, slots, mixing } = coder;
+    const before = row.numbers[row.numbers.length - 1];
+    const rowBits = before === undefined ? 0 : 1 + before.lastBits;
     let size = Math.abs(miss);
     const bits = coder.decoding ? 0 : bitLength(size);
-    let length = coder.treeOf(
-      Math.min(bits, ESCAPE),
-      4,
-      contexts.slot(id + LENGTH, lastBits),
-      contexts.slot(parent + LENGTH, lastBits),
-    );
+    slots[0] = contexts.slot(id + LENGTH, lastBits);
+    slots[1] = contexts.slot(parent + LENGTH, lastBits);
+    if (mixing) {
+      slots[2] = contexts.slot(id + LENGTH_TREND, (this.secondLastBits * 64 + lastBits) * 64 + this.slowBits);
+      slots[3] = contexts.slot(id + LENGTH_ROW, rowBits);
+      slots[4] = contexts.slot(id + LENGTH_GUESS, guess * 64 + this.slowBits);
+    }
+    let length = coder.treeIn(Math.min(bits, ESCAPE), 4, 5, parent + LENGTH);
     let sign = 0;
     if (length > 0) {
       if (length === ESCAPE) length = this.codeLongLength(bits);
-      const signs = contexts.slot(id + SIGN, 0);
-      sign = coder.bit(miss < 0 ? 1 : 0, signs + 1 + this.lastSign);
-      const leads = contexts.slot(id + LEAD, length) + 8 * sign;
+      slots[0] = contexts.slot(id + SIGN, 0);
+      slots[1] = contexts.slot(parent + SIGN, 0);
+      if (mixing) {
+        slots[2] = contexts.slot(id + SIGN_TREND, this.secondLastSign * 64 + length);
+        slots[3] = contexts.slot(id + SIGN_ROW, guess * 4 + (before?.lastSign ?? 3));
+      }
+      sign = coder.bitIn(miss < 0 ? 1 : 0, 1 + this.lastSign, 4, parent + SIGN);
+      slots[0] = contexts.slot(id + LEAD, length);
+      slots[1] = contexts.slot(parent + LEAD, length);
+      if (mixing) {
+        slots[2] = contexts.slot(id + LEAD_TREND, (length * 64 + lastBits) * 2 + sign);
+        slots[3] = contexts.slot(id + LEAD_TREND, (length * 64 + guess) * 2 + sign + 65_536);
+      }
       let left = length - 1;
       let lead = 1;
       for (let exact = Math.min(left, EXACT_BITS); exact > 0; exact--) {
         left--;
-        lead = (lead << 1) | coder.bit(Math.floor(size / 2 ** left) & 1, leads + lead);
+        lead = (lead << 1) | coder.bitIn(Math.floor(size / 2 ** left) & 1, lead + 8 * sign, 4, parent + LEAD);
       }
       size = lead * 2 ** left + coder.raw(coder.decoding ? 0 : size % 2 ** left, left);
-      this.lastSign = 1 + sign;
-    } else this.lastSign = 0;
+    }
+    this.secondLastSign = this.lastSign;
+    this.lastSign = length > 0 ? 1 + sign : 0;
+    this.slowBits = (this.slowBits * 3 + length) >> 2;
+    this.secondLastBits = lastBits;
     this.lastBits = length;
     return sign === 1 ? -size : size;
   }
