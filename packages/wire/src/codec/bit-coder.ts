@@ -5,102 +5,92 @@ import { MAX_INPUTS, Mixer } from "./mixer.js";
 const TOP = 0x7fffffff;
 /** The eight bits that leave first. */
 const HEAD = 0x7f800000;
+const EVEN = 32_768;
 const INITIAL_BYTES = 1_024;
-/** Of contexts: 16 to a slot. */
-const MAX_SLOTS = 1 << 11;
+/** A run of bits that nothing is known of is coded in steps of so many. */
+const RAW_STEP = 8;
 
 /**
- * A binary arithmetic coder whose one routine, `bit`, both writes and reads: given the bit when encoding, giving it when
- * decoding. So a model that is written once cannot differ between the two sides. Carryless, in integers alone: the same
- * bytes in every engine.
+ * A binary arithmetic coder whose routines both write and read: given a bit when encoding, giving it when decoding. A
+ * model that is written once, on top of them, cannot differ between the two sides. Carryless, and in integers alone where
+ * bytes are made: the same bytes in every engine.
  */
 export class BitCoder {
-  readonly contexts = new Contexts(MAX_SLOTS);
-  private low = 0;
-  private high = TOP;
-  /** When decoding: the 32 bits of input that begin where the registers do. */
-  private window = 0;
-  private bytes: Uint8Array = new Uint8Array(INITIAL_BYTES);
-  private at = 0;
-  private end = 0;
-
-  /** Slots of the situations that the next symbol is in, the most telling first; the second speaks for the first while that is young. */
+  decoding = false;
+  readonly contexts: Contexts;
+  readonly mixer = new Mixer();
+  /** Slots of the situations that the next symbol is in, for `bitIn` and `treeIn`; the most telling one first. */
   readonly slots = new Int32Array(MAX_INPUTS);
   private readonly inputs = new Int32Array(MAX_INPUTS);
-  private readonly mixer: Mixer | undefined;
+  private low = 0;
+  private high = TOP;
+  private readonly output = new Output();
+  private input: Uint8Array = EMPTY;
+  private at = 0;
+  private end = 0;
+  /** The 32 bits of input that begin where the registers do. */
+  private window = 0;
 
-  constructor(
-    readonly decoding: boolean,
-    readonly mixing = false,
-  ) {
-    this.mixer = mixing ? new Mixer() : undefined;
+  constructor(maxSlots: number) {
+    this.contexts = new Contexts(maxSlots);
   }
 
-  /** Begins a message; decoding, it is in `bytes` from `start` to `end`. Behind its end there are zeros. */
-  begin(bytes?: Uint8Array, start = 0, end = bytes?.length ?? 0): void {
+  /** Begins to write a message. */
+  beginEncoding(): void {
+    this.decoding = false;
     this.low = 0;
     this.high = TOP;
+    this.output.length = 0;
+  }
+
+  /** Begins to read the message from `start` to `end`; behind its end there are zeros. */
+  beginDecoding(bytes: Uint8Array, start: number, end: number): void {
+    this.decoding = true;
+    this.low = 0;
+    this.high = TOP;
+    this.input = bytes;
     this.at = start;
-    if (!this.decoding) return;
-    this.bytes = bytes as Uint8Array;
     this.end = end;
     this.window = 0;
     for (let i = 0; i < 4; i++) this.window = (this.window << 8) | this.nextByte();
   }
 
-  /** How many bytes were read beyond the end: a decoder that goes on and on reads nothing but zeros. */
-  get overrun(): number {
-    return Math.max(0, this.at - 4 - this.end);
-  }
-
-  /** Ends a message: the shortest bytes that, with zeros behind, lie in the interval. A view, until the next `begin`. */
+  /** Ends what was written: the shortest bytes that, with zeros behind, lie in the interval. A view, until the next message. */
   finish(): Uint8Array {
-    for (let kept = 0; kept < 4; kept++) {
+    const { low, high, output } = this;
+    let kept = 0;
+    let value = 0;
+    for (; kept < 4; kept++) {
       const unit = 2 ** (31 - 8 * kept);
-      const value = Math.ceil(this.low / unit) * unit;
-      if (value > this.high) continue;
-      for (let i = 0; i < kept; i++) this.put((value >>> (23 - 8 * i)) & 0xff);
-      return this.trimmed();
+      value = Math.ceil(low / unit) * unit;
+      if (value <= high) break;
     }
-    // The last one holds seven bits of the register.
-    for (const shift of [23, 15, 7]) this.put((this.high >>> shift) & 0xff);
-    this.put((this.high << 1) & 0xff);
-    return this.trimmed();
+    // The fourth byte holds seven bits of the register.
+    if (kept === 4) value = low;
+    for (let i = 0; i < kept; i++) output.put((i < 3 ? value >>> (23 - 8 * i) : value << 1) & 0xff);
+    return output.withoutZeros();
   }
 
-  private trimmed(): Uint8Array {
-    let end = this.at;
-    while (end > 0 && this.bytes[end - 1] === 0) end--;
-    return this.bytes.subarray(0, end);
-  }
-
-  /** Codes `bit` by what context `index` has seen, and lets it learn. */
-  bit(bit: number, index: number): number {
-    const coded = this.split(bit, this.contexts.chance(index));
-    this.contexts.learn(index, coded);
+  /** Codes `bit` by what the context has seen, and lets it learn. */
+  bit(bit: number, context: number): number {
+    const coded = this.split(bit, this.contexts.chance(context));
+    this.contexts.learn(context, coded);
     return coded;
   }
 
-  /** As `bit`, by a context that is new or nearly so: until it knows better, `parent` speaks for it. */
-  bitOf(bit: number, index: number, parent: number): number {
-    const { contexts } = this;
-    const young = contexts.isYoung(index);
-    const coded = this.split(bit, contexts.chance(young ? parent : index));
-    contexts.learn(index, coded);
-    if (young) contexts.learn(parent, coded);
-    return coded;
+  /** `value` of `width` bits (at most 4), from the highest, each in the context of those before. */
+  tree(value: number, width: number, slot: number): number {
+    let node = 1;
+    for (let shift = width - 1; shift >= 0; shift--)
+      node = (node << 1) | this.bit((value >>> shift) & 1, slot + node);
+    return node - (1 << width);
   }
 
-  /** As `bit`, in `count` situations, whose slots are in `slots`, at the same place of each. */
+  /** Codes `bit` in the first `count` of `slots`, at the same place of each, mixed by the weights of `set`. */
   bitIn(bit: number, place: number, count: number, set: number): number {
-    const { mixer, slots, contexts } = this;
-    if (mixer === undefined) return this.bitOf(bit, (slots[0] as number) + place, (slots[1] as number) + place);
-    const { inputs } = this;
+    const { contexts, inputs, mixer, slots } = this;
     for (let i = 0; i < count; i++) inputs[i] = (slots[i] as number) + place;
-    const coded = this.split(bit, mixer.mix(contexts.chances, inputs, count, set * 4 + contexts.age(inputs[0] as number)));
-    mixer.learn(coded, count);
-    for (let i = 0; i < count; i++) contexts.learn(inputs[i] as number, coded);
-    return coded;
+    return this.mixed(bit, contexts, inputs, count, mixer, set * 4 + contexts.age(inputs[0] as number));
   }
 
   treeIn(value: number, width: number, count: number, set: number): number {
@@ -110,41 +100,40 @@ export class BitCoder {
     return node - (1 << width);
   }
 
-  /** `value` of `width` bits, from the highest, each in the context of those before; `slot` begins 2^width contexts. */
-  tree(value: number, width: number, slot: number): number {
-    let node = 1;
-    for (let shift = width - 1; shift >= 0; shift--)
-      node = (node << 1) | this.bit((value >>> shift) & 1, slot + node);
-    return node - (1 << width);
-  }
-
-  treeOf(value: number, width: number, slot: number, parent: number): number {
-    let node = 1;
-    for (let shift = width - 1; shift >= 0; shift--)
-      node = (node << 1) | this.bitOf((value >>> shift) & 1, slot + node, parent + node);
-    return node - (1 << width);
+  /** Codes `bit` by a mixture of `contexts`, all of which learn. */
+  mixed(
+    bit: number,
+    contexts: Contexts,
+    inputs: Int32Array,
+    count: number,
+    mixer: Mixer,
+    set: number,
+  ): number {
+    const coded = this.split(bit, mixer.mix(contexts.chances, inputs, count, set));
+    mixer.learn(coded, count);
+    for (let i = 0; i < count; i++) contexts.learn(inputs[i] as number, coded);
+    return coded;
   }
 
   /** An integer of `width` bits, at most 53, that nothing is known of. */
   raw(value: number, width: number): number {
-    let result = 0;
+    let coded = 0;
     for (let left = width; left > 0;) {
-      const step = Math.min(left, 8);
+      const step = Math.min(left, RAW_STEP);
       left -= step;
-      const unit = 2 ** left;
-      result = result * (1 << step) + this.chunk(Math.floor(value / unit) & ((1 << step) - 1), step);
+      coded = coded * (1 << step) + this.chunk(Math.floor(value / 2 ** left) & ((1 << step) - 1), step);
     }
-    return result;
+    return coded;
   }
 
   private chunk(value: number, width: number): number {
     const unit = (this.high - this.low) >>> width;
     if (unit === 0) {
-      // A narrow interval, which is rare.
-      let result = 0;
+      // The interval is narrow for a moment.
+      let coded = 0;
       for (let shift = width - 1; shift >= 0; shift--)
-        result = (result << 1) | this.split((value >>> shift) & 1, 32_768);
-      return result;
+        coded = (coded << 1) | this.split((value >>> shift) & 1, EVEN);
+      return coded;
     }
     const last = (1 << width) - 1;
     if (this.decoding) value = Math.min(last, Math.floor(((this.window >>> 1) - this.low) / unit));
@@ -155,9 +144,9 @@ export class BitCoder {
   }
 
   /** `chance`: of a 1, in 65,536ths. */
-  split(bit: number, chance: number): number {
+  private split(bit: number, chance: number): number {
     const range = this.high - this.low;
-    // = floor(range · chance / 65,536), without leaving 32 bits.
+    // = low + floor(range · chance / 65,536), without leaving 32 bits.
     const middle = this.low + (range >>> 16) * chance + (Math.imul(range & 0xffff, chance) >>> 16);
     if (this.decoding) bit = this.window >>> 1 <= middle ? 1 : 0;
     if (bit === 1) this.high = middle;
@@ -169,7 +158,7 @@ export class BitCoder {
   private shift(): void {
     do {
       if (this.decoding) this.window = (this.window << 8) | this.nextByte();
-      else this.put(this.high >>> 23);
+      else this.output.put(this.high >>> 23);
       this.low = (this.low << 8) & TOP;
       this.high = ((this.high << 8) & TOP) | 0xff;
     } while (((this.low ^ this.high) & HEAD) === 0);
@@ -177,15 +166,28 @@ export class BitCoder {
 
   private nextByte(): number {
     const at = this.at++;
-    return at < this.end ? (this.bytes[at] as number) : 0;
+    return at < this.end ? (this.input[at] as number) : 0;
   }
+}
 
-  private put(byte: number): void {
-    if (this.at === this.bytes.length) {
+const EMPTY = new Uint8Array(0);
+
+class Output {
+  length = 0;
+  private bytes = new Uint8Array(INITIAL_BYTES);
+
+  put(byte: number): void {
+    if (this.length === this.bytes.length) {
       const larger = new Uint8Array(this.bytes.length * 2);
       larger.set(this.bytes);
       this.bytes = larger;
     }
-    this.bytes[this.at++] = byte;
+    this.bytes[this.length++] = byte;
+  }
+
+  withoutZeros(): Uint8Array {
+    let { length } = this;
+    while (length > 0 && this.bytes[length - 1] === 0) length--;
+    return this.bytes.subarray(0, length);
   }
 }

@@ -1,150 +1,169 @@
-import type { Value } from "../msgpack.js";
+import { malformed, type Value } from "../msgpack.js";
 import { BitCoder } from "./bit-coder.js";
-import { Column, COLUMN_CONTEXTS, type Shared } from "./column.js";
-import { Row } from "./number-model.js";
-import { isContainer, matches, type Shape } from "./shape.js";
-import { TextMixing } from "./text-mixing.js";
-import { TextModel } from "./text-model.js";
+import { Column, COLUMN_CONTEXTS, type ColumnContext } from "./column.js";
+import { Row } from "./row.js";
+import { matches, setField, type Fields, type Items, type Shape } from "./shape.js";
+import { ShapeCodec, SHAPE_CONTEXTS } from "./shape-codec.js";
+import { Successors } from "./successors.js";
+import { TextCodec } from "./text-codec.js";
+import { QuickTextModel, QUICK_TEXT_CONTEXTS } from "./text-model.js";
+import { MixingTextModel } from "./text-mixing.js";
+import { codeWhole } from "./whole-number.js";
 
-const COUNT = 10;
-const SHAPE = 11;
-const TAG = 12;
-const SIZE = 13;
-/** Above what the codec and the text model use themselves. */
-const PARENT = 32;
+/** `default` is quick and takes up to 256 KB; `compact` models text thoroughly, at a microsecond a byte and 1 MB more. */
+export type Profile = "default" | "compact";
 
-/** One direction of a lane: codes batches of rows, each with all that was learned from those before. */
+export interface CodecLimits {
+  /** Most rows of one message. */
+  readonly maxRows: number;
+  /** Most bytes of new text in one message. */
+  readonly maxTextBytes: number;
+  /** Most leaves of all rows of one message: predictable ones cost next to nothing. */
+  readonly maxLeaves: number;
+  readonly maxDepth: number;
+  readonly maxShapes: number;
+  readonly maxColumns: number;
+}
+
+const MAX_SLOTS = 1 << 11;
+const MAX_TEXT_SLOTS = 1 << 14;
+const MAX_DICTIONARY_CHARS = 32_768;
+
+/** Contexts of a codec itself; then those of its parts. */
+const COUNT = 0;
+const SHAPE = 1;
+const SHAPE_INDEX = 2;
+const SHAPES = 3;
+const TEXTS = SHAPES + SHAPE_CONTEXTS;
+const COLUMNS = TEXTS + QUICK_TEXT_CONTEXTS;
+
+/**
+ * The columnar codec, one direction of a chain: it codes messages of rows, each by all that it learned from those before.
+ * The same routine reads and writes.
+ */
 export class ColumnCodec {
-  private readonly coder: BitCoder;
-  private readonly shared: Shared;
+  private readonly coder = new BitCoder(MAX_SLOTS);
+  private readonly text: TextCodec;
+  private readonly context: ColumnContext;
+  private readonly shapeCodec: ShapeCodec;
   private readonly shapes: Shape[] = [];
   private readonly columns = new Map<string, Column>();
-  private readonly keys: Column;
+  private readonly row = new Row();
   private lastShape = 0;
   private lastCount = 1;
-  private readonly row = new Row();
+  private leavesLeft = 0;
 
-  constructor(decoding: boolean, { mixing = false, text = 0 }: { readonly mixing?: boolean; readonly text?: number } = {}) {
-    this.coder = new BitCoder(decoding, mixing);
-    this.shared = { coder: this.coder, text: text > 0 ? new TextMixing(this.coder, text) : new TextModel(this.coder, 0), parent: PARENT };
-    this.keys = new Column(this.shared, 0);
+  constructor(
+    private readonly limits: CodecLimits,
+    profile: Profile = "default",
+  ) {
+    const { coder } = this;
+    const model =
+      profile === "compact" ? new MixingTextModel(coder, MAX_TEXT_SLOTS) : new QuickTextModel(coder, TEXTS);
+    this.text = new TextCodec(coder, model, limits.maxTextBytes);
+    this.context = {
+      coder,
+      text: this.text,
+      successors: new Successors(),
+      dictionaries: { chars: MAX_DICTIONARY_CHARS },
+      sharedId: COLUMNS,
+    };
+    this.shapeCodec = new ShapeCodec({
+      coder,
+      text: this.text,
+      id: SHAPES,
+      maxDepth: limits.maxDepth,
+      columnAt: (path) => this.columnAt(path),
+    });
   }
 
   encode(rows: readonly Value[]): Uint8Array {
-    this.coder.begin();
+    const { coder } = this;
+    coder.beginEncoding();
+    this.begin();
     this.codeCount(rows.length);
     for (const row of rows) this.codeRow(row);
-    const bytes = this.coder.finish().slice();
-    this.coder.contexts.growIfCrowded();
+    const bytes = coder.finish().slice();
     return bytes;
   }
 
+  /** Throws `malformed`; the codec is of no use after that. */
   decode(bytes: Uint8Array): Value[] {
-    this.coder.begin(bytes);
+    this.coder.beginDecoding(bytes, 0, bytes.length);
+    this.begin();
     const count = this.codeCount(0);
     const rows: Value[] = [];
     for (let i = 0; i < count; i++) rows.push(this.codeRow(null));
-    this.coder.contexts.growIfCrowded();
     return rows;
+  }
+
+  private begin(): void {
+    this.text.begin();
+    this.leavesLeft = this.limits.maxLeaves;
   }
 
   private codeCount(count: number): number {
     const { coder } = this;
-    const slot = coder.contexts.slot(COUNT, 0) + 1;
-    if (coder.bit(count === this.lastCount ? 1 : 0, slot) === 0) this.lastCount = coder.raw(count, 12);
+    if (coder.bit(count === this.lastCount ? 1 : 0, coder.contexts.slot(COUNT, 0) + 1) === 0)
+      this.lastCount = coder.raw(count, 12);
+    if (this.lastCount > this.limits.maxRows) throw malformed(`more than ${this.limits.maxRows} rows in one message`);
     return this.lastCount;
   }
 
   private codeRow(value: Value): Value {
     const { coder, shapes } = this;
-    let index = -1;
-    if (!coder.decoding) {
-      if (shapes.length > 0 && matches(shapes[this.lastShape] as Shape, value)) index = this.lastShape;
-      else index = shapes.findIndex((shape) => matches(shape, value));
-    }
-    const slot = coder.contexts.slot(SHAPE, 0) + 1;
-    if (coder.bit(index === this.lastShape && shapes.length > 0 ? 1 : 0, slot) === 0) {
-      if (coder.bit(index >= 0 ? 1 : 0, slot + 1) === 1) this.lastShape = this.codeShapeIndex(index);
+    const index = coder.decoding ? 0 : this.findShape(value);
+    const slot = coder.contexts.slot(SHAPE, 0);
+    if (coder.bit(index === this.lastShape && shapes.length > 0 ? 1 : 0, slot + 1) === 0) {
+      if (coder.bit(index >= 0 && shapes.length > 0 ? 1 : 0, slot + 2) === 1)
+        this.lastShape = codeWhole(coder, index, SHAPE_INDEX, this.lastShape);
       else {
+        if (shapes.length >= this.limits.maxShapes) throw malformed(`more than ${this.limits.maxShapes} shapes`);
         this.lastShape = shapes.length;
-        shapes.push(this.codeShape(value, ""));
+        shapes.push(this.shapeCodec.code(value));
       }
     }
+    const shape = shapes[this.lastShape];
+    if (shape === undefined) throw malformed("a coded row is of no shape that came before");
     this.row.begin();
-    return this.walk(shapes[this.lastShape] as Shape, value);
+    return coder.decoding ? this.read(shape) : this.write(shape, value);
   }
 
-  private codeShapeIndex(index: number): number {
-    const { coder } = this;
-    const size = coder.tree(32 - Math.clz32(index), 4, coder.contexts.slot(SHAPE, 1 + this.lastShape));
-    let value = size > 0 ? 1 : 0;
-    for (let left = size - 1; left > 0; ) {
-      const step = Math.min(left, 4);
-      left -= step;
-      const prefix = (size << 12) | value;
-      const part = coder.tree((index >>> left) & ((1 << step) - 1), step, coder.contexts.slot(SHAPE, 0x10000 + (this.lastShape << 16) + prefix));
-      value = (value << step) | part;
+  private findShape(value: Value): number {
+    const last = this.shapes[this.lastShape];
+    if (last !== undefined && matches(last, value)) return this.lastShape;
+    return this.shapes.findIndex((shape) => matches(shape, value));
+  }
+
+  private columnAt(path: string): Column {
+    let column = this.columns.get(path);
+    if (column === undefined) {
+      if (this.columns.size >= this.limits.maxColumns) throw malformed(`more than ${this.limits.maxColumns} columns`);
+      column = new Column(this.context, COLUMNS + (this.columns.size + 1) * COLUMN_CONTEXTS);
+      this.columns.set(path, column);
+    }
+    return column;
+  }
+
+  private write(shape: Shape, value: Value): Value {
+    if (shape.type === "leaf") return shape.column.code(value, this.row);
+    if (shape.type === "array") {
+      for (let i = 0; i < shape.items.length; i++)
+        this.write(shape.items[i] as Shape, (value as Items)[i] as Value);
+    } else {
+      for (let i = 0; i < shape.keys.length; i++)
+        this.write(shape.fields[i] as Shape, (value as Fields)[shape.keys[i] as string] as Value);
     }
     return value;
   }
 
-  private codeShape(value: Value, path: string): Shape {
-    const { coder } = this;
-    const tag = coder.tree(!isContainer(value) ? 0 : Array.isArray(value) ? 1 : 2, 2, coder.contexts.slot(TAG, 0));
-    if (tag === 0) {
-      let column = this.columns.get(path);
-      if (column === undefined) {
-        column = new Column(this.shared, this.columns.size + 1);
-        this.columns.set(path, column);
-      }
-      return { type: "leaf", column };
-    }
-    const given = coder.decoding ? 0 : tag === 1 ? (value as readonly Value[]).length : Object.keys(value as object).length;
-    const bits = coder.tree(32 - Math.clz32(given), 4, coder.contexts.slot(SIZE, tag));
-    const size = bits === 0 ? 0 : coder.raw(given & ((1 << (bits - 1)) - 1), bits - 1) + (1 << (bits - 1));
-    if (tag === 1) {
-      const items: Shape[] = [];
-      for (let i = 0; i < size; i++)
-        items.push(this.codeShape(coder.decoding ? null : ((value as readonly Value[])[i] as Value), `${path}[${i}`));
-      return { type: "array", items };
-    }
-    const keys: string[] = [];
-    const fields: Shape[] = [];
-    const given2 = coder.decoding ? [] : Object.keys(value as object);
-    for (let i = 0; i < size; i++) {
-      const key = this.keys.codeKey(given2[i] ?? "");
-      keys.push(key);
-      fields.push(this.codeShape(coder.decoding ? null : ((value as { [key: string]: Value })[key] as Value), `${path}.${key}`));
-    }
-    return { type: "object", keys, fields };
-  }
-
-  private walk(shape: Shape, value: Value): Value {
-    switch (shape.type) {
-      case "leaf":
-        return shape.column.code(value, this.row);
-      case "array": {
-        const { items } = shape;
-        if (!this.coder.decoding) {
-          for (let i = 0; i < items.length; i++) this.walk(items[i] as Shape, (value as readonly Value[])[i] as Value);
-          return null;
-        }
-        const array: Value[] = [];
-        for (const item of items) array.push(this.walk(item, null));
-        return array;
-      }
-      case "object": {
-        const { keys, fields } = shape;
-        if (!this.coder.decoding) {
-          for (let i = 0; i < keys.length; i++)
-            this.walk(fields[i] as Shape, (value as { [key: string]: Value })[keys[i] as string] as Value);
-          return null;
-        }
-        const object: { [key: string]: Value } = {};
-        for (let i = 0; i < keys.length; i++) object[keys[i] as string] = this.walk(fields[i] as Shape, null);
-        return object;
-      }
-    }
+  private read(shape: Shape): Value {
+    if (--this.leavesLeft < 0) throw malformed(`more than ${this.limits.maxLeaves} values in one message`);
+    if (shape.type === "leaf") return shape.column.code(null, this.row);
+    if (shape.type === "array") return shape.items.map((item) => this.read(item));
+    const fields: { [key: string]: Value } = {};
+    for (let i = 0; i < shape.keys.length; i++)
+      setField(fields, shape.keys[i] as string, this.read(shape.fields[i] as Shape));
+    return fields;
   }
 }
-void COLUMN_CONTEXTS;

@@ -1,321 +1,244 @@
-import type { Value } from "../msgpack.js";
-import { readUtf8, utf8Length, writeUtf8 } from "../utf8.js";
+import { malformed, type Value } from "../msgpack.js";
 import type { BitCoder } from "./bit-coder.js";
+import { Dictionary, DICTIONARY_CONTEXTS, type DictionaryBudget } from "./dictionary.js";
 import { DoubleModel, DOUBLE_CONTEXTS } from "./double-model.js";
-import { formatDate, parseDate, type DateTemplate, type ParsedDate } from "./iso-date.js";
-import { NumberModel, NUMBER_CONTEXTS, type Row } from "./number-model.js";
-import { findScale, fits } from "./scaled.js";
-import type { TextMixing } from "./text-mixing.js";
-import type { TextModel } from "./text-model.js";
+import { formatDate, parseDate, readTemplate, sameTemplate, type DateTemplate, type ParsedDate } from "./iso-date.js";
+import { SET } from "./mixer-sets.js";
+import { NumberModel, NUMBER_CONTEXTS } from "./number-model.js";
+import { formatNumeric, MAX_DIGITS, parseNumeric, type NumericText } from "./numeric-text.js";
+import type { Row } from "./row.js";
+import { findScale, fits, MAX_EXPONENT, MIN_EXPONENT, PRINTED } from "./scaled.js";
+import type { Successors } from "./successors.js";
+import { TEXT_CONTEXTS, type TextCodec } from "./text-codec.js";
 
 /** Classes of leaves. */
 const NUMBER = 0;
+/** A number in a scale that is told with it. */
 const RESCALED = 1;
 const DOUBLE = 2;
 const TEXT = 3;
 const DATE = 4;
-const BOOLEAN = 5;
-const NULL = 6;
-const BYTES = 7;
-const NUMERIC = 8;
+const NUMERIC = 5;
+const BOOLEAN = 6;
+const NULL = 7;
+const BYTES = 8;
 const CLASSES = 9;
 
+/** Contexts of one column, from its `id` on. */
 const CLASS = 0;
-const CLASS_TREE = 1;
-const BOOLEANS = 2;
-const SCALE = 3;
-const NUMBERS = 4;
+const CLASS_ROW = 1;
+const CLASS_WORD = 2;
+const NEW_CLASS = 3;
+const BOOLEANS = 4;
+const BOOLEANS_WORD = 5;
+const TEMPLATE = 6;
+const TEXTS = 7;
+const ENTRIES = TEXTS + TEXT_CONTEXTS;
+const NUMBERS = ENTRIES + DICTIONARY_CONTEXTS;
 const DATES = NUMBERS + NUMBER_CONTEXTS;
-const TEMPLATE = DATES + NUMBER_CONTEXTS;
-const KNOWN = TEMPLATE + 1;
-const INDEX = KNOWN + 1;
-const INDEX_PLAIN = INDEX + 1;
-const INDEX_ROW = INDEX + 2;
-const INDEX_TWO = INDEX + 3;
-const CLASS_ROW = INDEX + 4;
-const CLASS_WORD = INDEX + 5;
-const TEXT_LENGTH = INDEX + 6;
-const DOUBLES = TEXT_LENGTH + 1;
-const NUMERICS = DOUBLES + DOUBLE_CONTEXTS;
-export const COLUMN_CONTEXTS = NUMERICS + NUMBER_CONTEXTS;
+const NUMERICS = DATES + NUMBER_CONTEXTS;
+const DOUBLES = NUMERICS + NUMBER_CONTEXTS;
+export const COLUMN_CONTEXTS = DOUBLES + DOUBLE_CONTEXTS;
 
-const MAX_ENTRIES = 4_096;
+/** Words of a row that are no text. */
+const NO_WORD = 0;
+const FALSE_WORD = 1;
+const NULL_WORD = 3;
+const FIRST_TEXT_WORD = 4;
 
-const PLAIN_DECIMAL = /^-?(?:0|[1-9]\d{0,14})(?:\.(\d{1,8}))?$/;
-
-/** What columns of one codec share. */
-export interface Shared {
+/** What the columns of a codec share. */
+export interface ColumnContext {
   readonly coder: BitCoder;
-  readonly text: TextModel | TextMixing;
-  /** Contexts that speak for columns which are new. */
-  readonly parent: number;
+  readonly text: TextCodec;
+  readonly successors: Successors;
+  readonly dictionaries: DictionaryBudget;
+  /** First of the contexts that all columns share. */
+  readonly sharedId: number;
 }
 
-/** The leaves at one place of a shape, row after row. */
+/** The leaves at one place of the rows, one after another. */
 export class Column {
-  private readonly id: number;
-  private lastClass = 0;
+  private lastClass = NUMBER;
+  private classBefore = NUMBER;
+  /** The newest truth values. */
   private flags = 0;
+  private readonly dictionary: Dictionary;
   private numbers: NumberModel | undefined;
   private doubles: DoubleModel | undefined;
   private dates: NumberModel | undefined;
   private template: DateTemplate | undefined;
   private numerics: NumberModel | undefined;
-  private numericDigits = 0;
-  private readonly dictionary = new Map<string, number>();
-  private readonly entries: string[] = [];
-  private lastIndex = 0;
-  private secondIndex = 0;
-  private secondClass = 0;
-  private known = 0;
-  private bytes = new Uint8Array(64);
+  private digits = 0;
 
   constructor(
-    private readonly shared: Shared,
-    private readonly number: number,
+    private readonly context: ColumnContext,
+    /** First of its contexts. */
+    private readonly id: number,
   ) {
-    this.id = shared.parent + (number + 1) * COLUMN_CONTEXTS;
+    const { coder, sharedId, dictionaries } = context;
+    this.dictionary = new Dictionary(coder, id + ENTRIES, sharedId + ENTRIES, dictionaries);
   }
 
+  /** A leaf: anything but arrays and objects. Throws `malformed` for what no encoder writes. */
   code(value: Value, row: Row): Value {
-    const { coder } = this.shared;
-    const { contexts } = coder;
-    let parsed: ParsedDate | undefined;
-    let kind = 0;
-    if (!coder.decoding) {
-      switch (typeof value) {
-        case "number":
-          kind = this.classOf(value);
-          break;
-        case "string":
-          parsed = parseDate(value);
-          kind = parsed !== undefined ? DATE : this.isNumeric(value) ? NUMERIC : TEXT;
-          break;
-        case "boolean":
-          kind = BOOLEAN;
-          break;
-        default:
-          kind = value === null ? NULL : BYTES;
-      }
-    }
-    const { lastClass, id } = this;
-    const parent = this.shared.parent;
-    const { slots, mixing } = coder;
-    slots[0] = contexts.slot(id + CLASS, 0);
-    slots[1] = contexts.slot(parent + CLASS, 0);
-    if (mixing) {
-      slots[2] = contexts.slot(id + CLASS, 1 + this.secondClass);
-      slots[3] = contexts.slot(id + CLASS_ROW, row.kind);
-      slots[4] = contexts.slot(id + CLASS_WORD, row.word);
-    }
-    const same = coder.bitIn(kind === lastClass ? 1 : 0, 1 + lastClass, 5, parent + CLASS);
-    if (same === 1) kind = lastClass;
-    else {
-      slots[0] = contexts.slot(id + CLASS_TREE, lastClass);
-      slots[1] = contexts.slot(parent + CLASS_TREE, lastClass);
-      if (mixing) slots[2] = contexts.slot(id + CLASS_TREE, 16 + row.kind);
-      kind = coder.treeIn(kind, 4, 3, parent + CLASS_TREE);
-    }
-    this.secondClass = lastClass;
-    this.lastClass = kind === RESCALED ? NUMBER : kind;
-    row.kind = kind;
-    switch (kind) {
-      case RESCALED:
-        this.codeScale(value as number);
-        return (this.numbers as NumberModel).code(value as number, row);
+    const { coder } = this.context;
+    coder.contexts.growIfCrowded();
+    const parsed = coder.decoding || typeof value !== "string" ? undefined : parseText(value);
+    const leafClass = this.codeClass(coder.decoding ? NUMBER : this.classOf(value, parsed), row);
+    row.leafClass = leafClass;
+    row.word = NO_WORD;
+    switch (leafClass) {
       case NUMBER:
-        return (this.numbers as NumberModel).code(value as number, row);
+        if (this.numbers === undefined) throw malformed("a coded number has no scale");
+        return this.numbers.code(value as number, row);
+      case RESCALED:
+        return this.codeScale(value as number).code(value as number, row);
       case DOUBLE:
-        this.doubles ??= new DoubleModel(coder, id + DOUBLES, parent + DOUBLES);
+        this.doubles ??= new DoubleModel(this.modelOptions(DOUBLES));
         return this.doubles.code(value as number, row);
-      case DATE:
-        return this.codeDate(parsed, row);
-      case BOOLEAN: {
-        slots[0] = contexts.slot(id + BOOLEANS, 0);
-        slots[1] = contexts.slot(parent + BOOLEANS, 0);
-        if (mixing) slots[2] = contexts.slot(id + BOOLEANS, 1 + row.word);
-        const bit = coder.bitIn(value === true ? 1 : 0, 1 + this.flags, 3, parent + BOOLEANS);
-        this.flags = ((this.flags << 1) | bit) & 7;
-        row.word = 1 + bit;
-        return bit === 1;
-      }
-      case NULL:
-        row.word = 3;
-        return null;
-      case NUMERIC:
-        return this.codeNumeric(value as string, row);
       case TEXT:
         return this.codeText(value as string, row);
+      case DATE:
+        return this.codeDate(parsed as ParsedDate, row);
+      case NUMERIC:
+        return this.codeNumeric(parsed as NumericText, row);
+      case BOOLEAN:
+        return this.codeBoolean(value === true, row);
+      case NULL:
+        row.word = NULL_WORD;
+        return null;
+      case BYTES:
+        return this.context.text.codeBytes(value as Uint8Array, this.id + TEXTS, this.id);
       default:
-        throw new Error("class");
+        throw malformed(`there is no class ${leafClass}`);
     }
   }
 
-  private classOf(value: number): number {
-    const { numbers } = this;
-    if (numbers !== undefined && fits(value, numbers.exponent, numbers.kind)) return NUMBER;
-    const scale = findScale(value);
-    if (scale === undefined) return DOUBLE;
-    // A coarser scale of the same kind would not hold what comes next.
-    return numbers !== undefined && scale.kind === numbers.kind && scale.exponent < numbers.exponent ? DOUBLE : RESCALED;
-  }
-
-  private codeScale(value: number): void {
-    const { coder, parent } = this.shared;
-    const scale = coder.decoding ? undefined : findScale(value);
-    const kind = coder.raw(scale?.kind ?? 0, 2);
-    const exponent = coder.raw((scale?.exponent ?? 0) + 8, 5) - 8;
-    this.numbers ??= new NumberModel(coder, this.id + NUMBERS, parent + NUMBERS);
-    this.numbers.setScale(kind, exponent);
-  }
-
-  private codeDate(parsed: ParsedDate | undefined, row: Row): string {
-    const { coder, parent } = this.shared;
-    const slot = coder.contexts.slot(this.id + TEMPLATE, 0) + 1;
-    const same = parsed !== undefined && this.template !== undefined && sameTemplate(parsed.template, this.template);
-    if (coder.bit(same ? 1 : 0, slot) === 0) this.template = this.codeTemplate(parsed?.template);
-    this.dates ??= new NumberModel(coder, this.id + DATES, parent + DATES);
-    const { length } = row.numbers;
-    const count = this.dates.code(parsed?.count ?? 0, row);
-    row.numbers.length = length;
-    return formatDate(count, this.template as DateTemplate);
-  }
-
-  private codeTemplate(template: DateTemplate | undefined): DateTemplate {
-    const { coder } = this.shared;
-    const separator = coder.raw(template?.separator === "/" ? 1 : 0, 1) === 1 ? "/" : "-";
-    const between = ["", "T", " "][coder.raw(["", "T", " "].indexOf(template?.between ?? ""), 2)] as string;
-    const precision = coder.raw(template?.precision ?? 0, 2);
-    const digits = coder.raw(template?.digits ?? 0, 3);
-    const zone = this.codeNewText(template?.zone ?? "");
-    return { separator, between, precision, digits, zone };
-  }
-
-  private isNumeric(text: string): boolean {
-    if (text.length > 20 || text.length === 0) return false;
-    const match = PLAIN_DECIMAL.exec(text);
-    if (match === null) return false;
-    return numericText(toNumeric(text), match[1]?.length ?? 0) === text;
-  }
-
-  private codeNumeric(text: string, row: Row): string {
-    const { coder, parent } = this.shared;
-    const point = coder.decoding ? -1 : text.indexOf(".");
-    const digits = point < 0 ? 0 : text.length - point - 1;
-    const slot = coder.contexts.slot(this.id + TEMPLATE, 0) + 2;
-    if (coder.bit(digits === this.numericDigits ? 1 : 0, slot) === 0) this.numericDigits = coder.raw(digits, 4);
-    this.numerics ??= new NumberModel(coder, this.id + NUMERICS, parent + NUMERICS);
-    const { length } = row.numbers;
-    const count = this.numerics.code(coder.decoding ? 0 : toNumeric(text), row);
-    row.numbers.length = length;
-    return numericText(count, this.numericDigits);
-  }
-
-  private codeText(text: string, row: Row): string {
-    const { coder, parent } = this.shared;
-    const { contexts, slots, mixing } = coder;
-    const { id } = this;
-    const index = coder.decoding ? 0 : (this.dictionary.get(text) ?? -1);
-    slots[0] = contexts.slot(id + KNOWN, 0);
-    slots[1] = contexts.slot(parent + KNOWN, 0);
-    if (mixing) slots[2] = contexts.slot(id + KNOWN, 1 + this.lastIndex);
-    const known = coder.bitIn(index >= 0 ? 1 : 0, 1 + this.known, 3, parent + KNOWN);
-    this.known = ((this.known << 1) | known) & 7;
-    let coded: string;
-    if (known === 1) {
-      this.setIndex(this.codeIndex(index, row));
-      coded = this.entries[this.lastIndex] as string;
-    } else {
-      coded = this.codeNewText(text);
-      if (this.entries.length < MAX_ENTRIES) {
-        this.dictionary.set(coded, this.entries.length);
-        this.entries.push(coded);
-        this.setIndex(this.entries.length - 1);
+  private classOf(value: Value, parsed: ParsedDate | NumericText | undefined): number {
+    switch (typeof value) {
+      case "number": {
+        const { numbers } = this;
+        if (numbers !== undefined && fits(value, numbers.exponent, numbers.kind)) return NUMBER;
+        const scale = findScale(value);
+        if (scale === undefined) return DOUBLE;
+        // What comes next would not fit a coarser scale.
+        const coarser = scale.kind === numbers?.kind && scale.exponent < numbers.exponent;
+        return coarser ? DOUBLE : RESCALED;
       }
+      case "string":
+        return parsed === undefined ? TEXT : "template" in parsed ? DATE : NUMERIC;
+      case "boolean":
+        return BOOLEAN;
+      default:
+        return value === null ? NULL : BYTES;
     }
-    row.word = 4 + this.number * MAX_ENTRIES + this.lastIndex;
+  }
+
+  private codeClass(leafClass: number, row: Row): number {
+    const { id, lastClass, classBefore } = this;
+    const { coder, sharedId } = this.context;
+    const { contexts, slots } = coder;
+    slots[0] = contexts.slot(id + CLASS, 0);
+    slots[1] = contexts.slot(sharedId + CLASS, 0);
+    slots[2] = contexts.slot(id + CLASS, 1 + classBefore);
+    slots[3] = contexts.slot(id + CLASS_ROW, row.leafClass);
+    slots[4] = contexts.slot(id + CLASS_WORD, row.word);
+    let coded = lastClass;
+    if (coder.bitIn(leafClass === lastClass ? 1 : 0, 1 + lastClass, 5, SET.leafClass) === 0) {
+      slots[0] = contexts.slot(id + NEW_CLASS, lastClass);
+      slots[1] = contexts.slot(sharedId + NEW_CLASS, lastClass);
+      slots[2] = contexts.slot(id + NEW_CLASS, CLASSES + row.leafClass);
+      coded = coder.treeIn(leafClass, 4, 3, SET.newClass);
+    }
+    this.classBefore = lastClass;
+    this.lastClass = coded === RESCALED ? NUMBER : coded;
     return coded;
   }
 
-  private setIndex(index: number): void {
-    this.secondIndex = this.lastIndex;
-    this.lastIndex = index;
+  private modelOptions(part: number): ConstructorParameters<typeof NumberModel>[0] {
+    const { coder, successors, sharedId } = this.context;
+    return { coder, successors, id: this.id + part, sharedId: sharedId + part };
   }
 
-  private codeIndex(index: number, row: Row): number {
-    const { coder } = this.shared;
-    const { contexts, slots, mixing } = coder;
-    const { id } = this;
-    const one = this.lastIndex + 1;
-    const two = Math.imul(this.secondIndex + 1, 0x10001) + one;
-    let value = 0;
-    let left = 0;
-    let prefix = 0;
-    let width = 4;
-    let part = 32 - Math.clz32(index);
-    for (;;) {
-      slots[0] = contexts.slot(id + INDEX, Math.imul(prefix, MAX_ENTRIES + 1) + one);
-      slots[1] = contexts.slot(id + INDEX_PLAIN, prefix);
-      if (mixing) {
-        slots[2] = contexts.slot(id + INDEX_ROW, Math.imul(prefix, 0x9e3779b1) ^ row.word);
-        slots[3] = contexts.slot(id + INDEX_TWO, Math.imul(prefix, 0x9e3779b1) ^ two);
-      }
-      const coded = coder.treeIn(part, width, 4, this.shared.parent + INDEX);
-      if (prefix === 0) {
-        if (coded === 0) return 0;
-        value = 1;
-        left = coded - 1;
-        prefix = coded << 16;
-      } else value = (value << width) | coded;
-      if (left === 0) return value;
-      width = Math.min(left, 4);
-      left -= width;
-      prefix = (prefix & 0xf0000) | value;
-      part = (index >>> left) & ((1 << width) - 1);
+  private codeScale(value: number): NumberModel {
+    const { coder } = this.context;
+    const scale = coder.decoding ? undefined : findScale(value);
+    const kind = coder.raw(scale?.kind ?? 0, 2);
+    const exponent = coder.raw((scale?.exponent ?? 0) - MIN_EXPONENT, 5) + MIN_EXPONENT;
+    if (kind > PRINTED || exponent > MAX_EXPONENT) throw malformed("there is no such scale");
+    this.numbers ??= new NumberModel(this.modelOptions(NUMBERS));
+    this.numbers.setScale(kind, exponent);
+    return this.numbers;
+  }
+
+  private codeText(text: string, row: Row): string {
+    const { dictionary, id } = this;
+    let coded = dictionary.code(text, row);
+    if (coded === undefined) {
+      coded = this.context.text.codeText(text, id + TEXTS, id);
+      dictionary.add(coded);
     }
+    row.word = FIRST_TEXT_WORD + dictionary.word;
+    return coded;
   }
 
-  private codeNewText(text: string): string {
-    const { coder, text: model } = this.shared;
-    const { contexts } = coder;
-    const given = coder.decoding ? 0 : utf8Length(text);
-    const bits = coder.tree(32 - Math.clz32(given), 4, contexts.slot(this.id + TEXT_LENGTH, 0));
-    let length = bits > 0 ? 1 : 0;
-    for (let left = bits - 1; left > 0; ) {
-      const step = Math.min(left, 4);
-      left -= step;
-      const prefix = (bits << 16) | length;
-      length = (length << step) | coder.tree((given >>> left) & ((1 << step) - 1), step, contexts.slot(this.id + TEXT_LENGTH, 1 + prefix));
+  private codeDate(date: ParsedDate | undefined, row: Row): string {
+    const { coder } = this.context;
+    const { template } = this;
+    const slot = coder.contexts.slot(this.id + TEMPLATE, 0);
+    const same = date !== undefined && template !== undefined && sameTemplate(date.template, template);
+    const used = coder.bit(same ? 1 : 0, slot + 1) === 1 ? template : this.codeTemplate(date?.template);
+    if (used === undefined) throw malformed("a coded date has no template");
+    this.template = used;
+    this.dates ??= new NumberModel(this.modelOptions(DATES));
+    const count = this.dates.code(date?.count ?? 0, row);
+    row.numbers.pop();
+    const text = formatDate(count, used);
+    if (text === undefined) throw malformed("a coded date is in no year of four digits");
+    return text;
+  }
+
+  private codeTemplate(template: DateTemplate | undefined): DateTemplate {
+    const text = template === undefined ? "" : formatDate(0, template);
+    const read = readTemplate(this.context.text.codeText(text ?? "", this.id + TEXTS, this.id));
+    if (read === undefined) throw malformed("there is no such template of a date");
+    return read;
+  }
+
+  private codeNumeric(numeric: NumericText | undefined, row: Row): string {
+    const { coder } = this.context;
+    const slot = coder.contexts.slot(this.id + TEMPLATE, 1);
+    const digits = coder.tree(numeric?.digits ?? 0, 4, slot);
+    if (digits > MAX_DIGITS) throw malformed(`a coded decimal has more than ${MAX_DIGITS} digits`);
+    if (digits !== this.digits) {
+      this.digits = digits;
+      this.numerics = undefined;
     }
-    if (this.bytes.length < length) this.bytes = new Uint8Array(length * 2);
-    if (!coder.decoding) writeUtf8(text, this.bytes, 0);
-    model.code(this.bytes, length, this.number);
-    return coder.decoding ? readUtf8(this.bytes, 0, length) : text;
+    this.numerics ??= new NumberModel(this.modelOptions(NUMERICS));
+    const { numerics } = this;
+    // In units of the last digit: its own scale never changes.
+    numerics.setScale(0, 0);
+    const count = numerics.code(numeric?.count ?? 0, row);
+    row.numbers.pop();
+    return formatNumeric({ count, digits });
   }
 
-  /** A key of a new shape. */
-  codeKey(key: string): string {
-    return this.codeNewText(key);
+  private codeBoolean(value: boolean, row: Row): boolean {
+    const { id, context } = this;
+    const { contexts, slots } = context.coder;
+    slots[0] = contexts.slot(id + BOOLEANS, 0);
+    slots[1] = contexts.slot(context.sharedId + BOOLEANS, 0);
+    slots[2] = contexts.slot(id + BOOLEANS_WORD, row.word);
+    const bit = context.coder.bitIn(value ? 1 : 0, 1 + this.flags, 3, SET.boolean);
+    this.flags = ((this.flags << 1) | bit) & 7;
+    row.word = FALSE_WORD + bit;
+    return bit === 1;
   }
 }
 
-function sameTemplate(a: DateTemplate, b: DateTemplate): boolean {
-  return (
-    a.separator === b.separator &&
-    a.between === b.between &&
-    a.precision === b.precision &&
-    a.digits === b.digits &&
-    a.zone === b.zone
-  );
+function parseText(text: string): ParsedDate | NumericText | undefined {
+  const first = text.charCodeAt(0);
+  // A digit or a minus.
+  if ((first < 0x30 || first > 0x39) && first !== 0x2d) return undefined;
+  return parseDate(text) ?? parseNumeric(text);
 }
-
-function toNumeric(text: string): number {
-  return Number(text.replace(".", ""));
-}
-
-function numericText(count: number, digits: number): string {
-  const size = String(Math.abs(count)).padStart(digits + 1, "0");
-  const sign = count < 0 ? "-" : "";
-  return digits === 0 ? sign + size : `${sign}${size.slice(0, -digits)}.${size.slice(-digits)}`;
-}
-void CLASSES;

@@ -1,62 +1,63 @@
-/** Contexts that belong together, as the nodes of a small tree do, lie together; the first of a slot is never used. */
+/** Contexts that belong together, as the nodes of a small tree do, lie together: 1 to 15 of a slot; 0 is not used. */
 const SLOT = 16;
-/** Slots at first. */
+/** Slots at first: 7 KB. */
 const MIN_SLOTS = 1 << 7;
+/** Bytes of a slot: chances, counts and its owner. */
+const SLOT_BYTES = SLOT * 3 + 4;
 /** A context counts no further: so it follows what changes. */
 const MAX_COUNT = 60;
-/** Until it has seen so many bits, a context is young. */
-const YOUNG = 3;
 /** Chances stay so far from certainty, in 65,536ths. */
 const MARGIN = 20;
+const ONE = 65_536;
 const EVEN = 32_768;
 
 /** By how much a context moves towards a bit, in 16,384ths: 1 / (count + 1.6). */
 const RATES = Uint16Array.from({ length: MAX_COUNT + 1 }, (_, count) => Math.floor(163_840 / (10 * count + 16)));
 
 /**
- * Adaptive chances of bits, in slots that are found by hash. It grows as more are used; at its bound, what was used least
- * of two makes room.
+ * Adaptive chances of bits, in slots that are found by hash and belong to one situation each. It grows as more are used;
+ * at its bound, what was used least of two makes room.
  */
 export class Contexts {
+  /** Of a 1, in 65,536ths. */
   chances: Uint16Array = new Uint16Array(MIN_SLOTS * SLOT).fill(EVEN);
   private counts = new Uint8Array(MIN_SLOTS * SLOT);
   /** The hash that each slot belongs to; 0: nobody's. */
   private owners = new Int32Array(MIN_SLOTS);
   private mask = MIN_SLOTS - 1;
-  /** Slots taken since it grew, also from others. */
+  /** Slots taken since it grew, free ones and others'. */
   private taken = 0;
 
   constructor(private readonly maxSlots: number) {}
 
   get bytes(): number {
-    return this.chances.length * 3 + this.owners.length * 4;
+    return this.owners.length * SLOT_BYTES;
   }
 
-  /** Index of the slot for something in a situation: contexts 1 to 15 from there. */
-  slot(what: number, situation: number): number {
-    let hash = Math.imul(what, 0x2c1b3c6d) ^ Math.imul(situation + 1, 0x297a2d39);
+  /** Where the contexts of something in a situation begin. */
+  slot(id: number, situation: number): number {
+    let hash = Math.imul(id, 0x2c1b3c6d) ^ Math.imul(situation + 1, 0x297a2d39);
     hash ^= hash >>> 15;
     hash = Math.imul(hash, 0x85ebca6b);
-    hash = hash ^ (hash >>> 13) | 1 << 31;
+    hash = (hash ^ (hash >>> 13)) | 0x80000000;
     const { owners } = this;
     const home = hash & this.mask;
     if (owners[home] === hash) return home * SLOT;
-    const other = home ^ 1;
-    if (owners[other] === hash) return other * SLOT;
-    return this.take(hash, home, other);
+    if (owners[home ^ 1] === hash) return (home ^ 1) * SLOT;
+    return this.take(hash, home, home ^ 1);
   }
 
   private take(hash: number, home: number, other: number): number {
-    const { owners, counts } = this;
-    let place = home;
-    if (owners[home] !== 0 && (owners[other] === 0 || this.usesOf(other) < this.usesOf(home))) place = other;
-    this.taken++;
+    const { owners } = this;
+    const place =
+      owners[home] !== 0 && (owners[other] === 0 || this.usesOf(other) < this.usesOf(home)) ? other : home;
     const start = place * SLOT;
     if (owners[place] !== 0) {
       this.chances.fill(EVEN, start, start + SLOT);
-      counts.fill(0, start, start + SLOT);
+      this.counts.fill(0, start, start + SLOT);
     }
     owners[place] = hash;
+    this.taken++;
     return start;
   }
 
@@ -65,29 +66,25 @@ export class Contexts {
   }
 
   /** Of a 1, in 65,536ths. */
-  chance(index: number): number {
-    return this.chances[index] as number;
+  chance(context: number): number {
+    return this.chances[context] as number;
   }
 
-  isYoung(index: number): boolean {
-    return (this.counts[index] as number) < YOUNG;
-  }
-
-  /** How much a context knows, from 0 to 3. */
-  age(index: number): number {
-    const count = this.counts[index] as number;
+  /** How much a context has seen, from 0 to 3. */
+  age(context: number): number {
+    const count = this.counts[context] as number;
     return count < 2 ? 0 : count < 6 ? 1 : count < 24 ? 2 : 3;
   }
 
-  learn(index: number, bit: number): void {
-    const chance = this.chances[index] as number;
-    const count = this.counts[index] as number;
-    const moved = chance + ((((bit === 1 ? 65_536 : 0) - chance) * (RATES[count] as number)) >> 14);
-    this.chances[index] = moved < MARGIN ? MARGIN : moved > 65_536 - MARGIN ? 65_536 - MARGIN : moved;
-    if (count < MAX_COUNT) this.counts[index] = count + 1;
+  learn(context: number, bit: number): void {
+    const chance = this.chances[context] as number;
+    const count = this.counts[context] as number;
+    const moved = chance + (((bit * ONE - chance) * (RATES[count] as number)) >> 14);
+    this.chances[context] = moved < MARGIN ? MARGIN : moved > ONE - MARGIN ? ONE - MARGIN : moved;
+    if (count < MAX_COUNT) this.counts[context] = count + 1;
   }
 
-  /** To be called between messages: indexes change. */
+  /** Where contexts lie changes: to be called between symbols. */
   growIfCrowded(): void {
     const slots = this.owners.length;
     if (slots >= this.maxSlots || this.taken * 2 < slots) return;

@@ -14,6 +14,12 @@ export interface DateTemplate {
 const PATTERN =
   /^(\d{4})([-/])(\d\d)\2(\d\d)(?:([T ])(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?(Z|[+-]\d\d:?\d\d)?)?$/;
 
+const MAX_CHARS = 32;
+/** 0000-01-01 and 9999-12-31, in days since 1970. */
+const FIRST_DAY = -719_528;
+const LAST_DAY = 2_932_896;
+
+/** Of a second, by the digits of its fraction. */
 const UNITS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 
 export interface ParsedDate {
@@ -23,45 +29,58 @@ export interface ParsedDate {
 
 /** Undefined for what is no date, and for what would not be written the same way again (the 30th of February). */
 export function parseDate(text: string): ParsedDate | undefined {
-  if (text.length < 10 || text.length > 32 || text.charCodeAt(0) > 57) return undefined;
+  if (text.length < 10 || text.length > MAX_CHARS) return undefined;
   const match = PATTERN.exec(text);
   if (match === null) return undefined;
   const [, year, separator = "", month, day, between = "", hours, minutes, seconds, fraction = "", zone = ""] = match;
   const precision = between === "" ? 0 : seconds === undefined ? 1 : 2;
   const template: DateTemplate = { separator, between, precision, digits: fraction.length, zone };
-  const days = daysFromCivil(Number(year), Number(month), Number(day));
-  let count = days;
-  if (precision > 0) count = days * 1_440 + Number(hours) * 60 + Number(minutes);
-  if (precision > 1) count = (count * 60 + Number(seconds)) * (UNITS[fraction.length] as number) + Number(fraction);
+  let count = daysFromCivil(Number(year), Number(month), Number(day));
+  if (precision > 0) count = count * 1_440 + Number(hours) * 60 + Number(minutes);
+  if (precision > 1)
+    count = (count * 60 + Number(seconds)) * (UNITS[fraction.length] as number) + Number(fraction);
   return formatDate(count, template) === text ? { template, count } : undefined;
 }
 
-export function formatDate(count: number, template: DateTemplate): string {
+/** The template of a date, whichever that is; undefined for what is none. */
+export function readTemplate(text: string): DateTemplate | undefined {
+  return parseDate(text)?.template;
+}
+
+export function sameTemplate(a: DateTemplate, b: DateTemplate): boolean {
+  return (
+    a.precision === b.precision &&
+    a.digits === b.digits &&
+    a.zone === b.zone &&
+    a.between === b.between &&
+    a.separator === b.separator
+  );
+}
+
+/** Undefined beyond the years of four digits. */
+export function formatDate(count: number, template: DateTemplate): string | undefined {
   const { separator, between, precision, digits, zone } = template;
-  let rest = count;
-  let fraction = 0;
-  let seconds = 0;
-  let minutes = 0;
+  let days = count;
+  let [fraction, seconds, minutes] = [0, 0, 0];
   if (precision > 1) {
     const unit = UNITS[digits] as number;
-    const whole = Math.floor(rest / unit);
-    fraction = rest - whole * unit;
-    rest = Math.floor(whole / 60);
-    seconds = whole - rest * 60;
+    const whole = Math.floor(days / unit);
+    fraction = days - whole * unit;
+    days = Math.floor(whole / 60);
+    seconds = whole - days * 60;
   }
   if (precision > 0) {
-    const days = Math.floor(rest / 1_440);
-    minutes = rest - days * 1_440;
-    rest = days;
+    const whole = Math.floor(days / 1_440);
+    minutes = days - whole * 1_440;
+    days = whole;
   }
-  let text = formatDay(rest, separator);
+  if (days < FIRST_DAY || days > LAST_DAY) return undefined;
+  let text = formatDay(days, separator);
   if (precision === 0) return text;
   const hours = Math.floor(minutes / 60);
   text += `${between}${two(hours)}:${two(minutes - hours * 60)}`;
-  if (precision > 1) {
-    text += `:${two(seconds)}`;
-    if (digits > 0) text += `.${String(fraction).padStart(digits, "0")}`;
-  }
+  if (precision > 1) text += `:${two(seconds)}`;
+  if (digits > 0) text += `.${String(fraction).padStart(digits, "0")}`;
   return text + zone;
 }
 

@@ -1,68 +1,76 @@
 /** Most contexts that speak for one bit. */
 export const MAX_INPUTS = 8;
-/** Sets of weights; they are found by hash. */
-const SETS = 1 << 10;
+const MAX_SETS = 256;
 
-/** Steps of the logistic scale to one unit, and units on either side. */
+/** Steps of the logistic scale to one unit, and on either side of even. */
 const STEPS = 170;
-const MIDDLE = 2_048;
-/** e^(1 / 170). Multiplied up, since `Math.exp` differs in its last bits from one engine to the next. */
+const SIDE = 2_048;
+/** e^(1/170). Multiplied up, since `Math.exp` differs in its last bits from one engine to the next. */
 const FACTOR = 1.00589970429;
+/** Chances stay so far from certainty, in 65,536ths. */
+const MARGIN = 20;
+const ONE = 65_536;
+/** Digits of a chance that are looked at: 12 bits of 16. */
+const COARSE = 4;
 
-/** The chance (of 65,536) at each step of the logistic scale, and the place on the scale of each chance (of 4,096). */
-const SQUASH = new Uint16Array(2 * MIDDLE);
-const STRETCH = new Float64Array(4_096);
+/** Chance at each step of the logistic scale, and the place of each (coarse) chance on it. */
+const SQUASHED = new Uint16Array(2 * SIDE);
+const STRETCHED = new Float64Array(ONE >> COARSE);
 
 let odds = 1;
-for (let step = 0; step < MIDDLE; step++) {
-  const chance = Math.round(65_536 / (1 + odds));
-  SQUASH[MIDDLE - step] = Math.max(20, chance);
-  SQUASH[Math.min(MIDDLE + step, 2 * MIDDLE - 1)] = Math.min(65_516, 65_536 - chance);
-  odds *= FACTOR;
+for (let step = 0; step < SIDE; step++, odds *= FACTOR) {
+  const chance = Math.max(MARGIN, Math.round(ONE / (1 + odds)));
+  SQUASHED[SIDE - step] = chance;
+  SQUASHED[SIDE + step] = ONE - chance;
 }
-SQUASH[0] = 20;
-for (let chance = 0, step = 0; chance < 4_096; chance++) {
-  while (step < 2 * MIDDLE - 1 && (SQUASH[step] as number) < chance * 16 + 8) step++;
-  STRETCH[chance] = (step - MIDDLE) / STEPS;
+SQUASHED[0] = MARGIN;
+for (let coarse = 0, step = 0; coarse < STRETCHED.length; coarse++) {
+  const chance = (coarse << COARSE) + (1 << (COARSE - 1));
+  while (step < 2 * SIDE - 1 && (SQUASHED[step] as number) < chance) step++;
+  STRETCHED[coarse] = (step - SIDE) / STEPS;
 }
 
-const RATE = 0.02;
+export interface MixerRates {
+  readonly firstWeight: number;
+  /** How far a weight moves at most. */
+  readonly rate: number;
+}
 
-/** Weighs what several contexts say of a bit, by how well each has done (logistic mixing, M. Mahoney's PAQ). */
+/** Weighs what several contexts say of a bit by how well each has done (logistic mixing, as in M. Mahoney's PAQ). */
 export class Mixer {
+  private readonly rate: number;
   private readonly weights: Float64Array;
   private readonly stretched = new Float64Array(MAX_INPUTS);
-  private from = 0;
-  private chance = 32_768;
+  private set = 0;
+  private chance = 0;
 
-  constructor(
-    firstWeight = 0.3,
-    private readonly rate = RATE,
-  ) {
-    this.weights = new Float64Array(SETS * MAX_INPUTS).fill(firstWeight);
+  constructor({ firstWeight, rate }: MixerRates = { firstWeight: 0.3, rate: 0.02 }) {
+    this.rate = rate;
+    this.weights = new Float64Array(MAX_SETS * MAX_INPUTS).fill(firstWeight);
   }
 
   get bytes(): number {
-    return this.weights.length * 8;
+    return this.weights.byteLength;
   }
 
-  /** Chance of a 1 (of 65,536), by the chances of `count` contexts. */
+  /** Chance of a 1, in 65,536ths, by the chances of `count` contexts and the weights of a set (below 256). */
   mix(chances: Uint16Array, inputs: Int32Array, count: number, set: number): number {
     const { weights, stretched } = this;
-    const from = (this.from = (set & (SETS - 1)) * MAX_INPUTS);
+    const from = (this.set = set * MAX_INPUTS);
     let sum = 0;
     for (let i = 0; i < count; i++) {
-      const place = STRETCH[(chances[inputs[i] as number] as number) >> 4] as number;
+      const place = STRETCHED[(chances[inputs[i] as number] as number) >> COARSE] as number;
       stretched[i] = place;
       sum += place * (weights[from + i] as number);
     }
-    const step = Math.floor(sum * STEPS) + MIDDLE;
-    return (this.chance = SQUASH[step < 0 ? 0 : step > 4_095 ? 4_095 : step] as number);
+    const step = Math.floor(sum * STEPS) + SIDE;
+    return (this.chance = SQUASHED[step < 0 ? 0 : step < 2 * SIDE ? step : 2 * SIDE - 1] as number);
   }
 
+  /** Told which bit it was that `mix` was asked of. */
   learn(bit: number, count: number): void {
-    const { weights, stretched, from } = this;
-    const miss = (bit - this.chance / 65_536) * this.rate;
-    for (let i = 0; i < count; i++) weights[from + i] = (weights[from + i] as number) + miss * (stretched[i] as number);
+    const { weights, stretched, set } = this;
+    const step = (bit - this.chance / ONE) * this.rate;
+    for (let i = 0; i < count; i++) weights[set + i] = (weights[set + i] as number) + step * (stretched[i] as number);
   }
 }

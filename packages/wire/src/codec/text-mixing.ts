@@ -1,22 +1,30 @@
 import type { BitCoder } from "./bit-coder.js";
 import { Contexts } from "./contexts.js";
 import { Mixer } from "./mixer.js";
+import type { TextModel } from "./text-model.js";
 
 const HISTORY_BYTES = 1 << 16;
 const HISTORY_MASK = HISTORY_BYTES - 1;
-const MATCH_BITS = 14;
+const PLACE_BITS = 14;
+/** Contexts of none to six bytes before, and of the word. */
 const ORDERS = 7;
 const INPUTS = ORDERS + 1;
+/** Matches longer than that are all alike. */
+const LONG_MATCH = 15;
 
-/** Text by what stands before it: some lengths of context, the word, and what followed the same text the last time. */
-export class TextMixing {
+/**
+ * A thorough model: what the bytes before say (none to six), what the word says, and what followed the last time, mixed.
+ * Half a microsecond to one a byte; its memory is bounded apart.
+ */
+export class MixingTextModel implements TextModel {
   private readonly contexts: Contexts;
-  private readonly mixer = new Mixer(0.28, 0.015);
+  private readonly mixer = new Mixer({ firstWeight: 0.28, rate: 0.015 });
   private readonly history = new Uint8Array(HISTORY_BYTES);
-  private readonly places = new Int32Array(1 << MATCH_BITS);
+  /** Where five bytes came last, by their hash. */
+  private readonly places = new Int32Array(1 << PLACE_BITS);
+  private readonly situations = new Int32Array(ORDERS);
+  private readonly slots = new Int32Array(ORDERS);
   private readonly inputs = new Int32Array(INPUTS);
-  private readonly slots = new Int32Array(INPUTS);
-  private readonly hashes = new Int32Array(ORDERS);
   private at = 1;
   private match = 0;
   private matched = 0;
@@ -28,26 +36,26 @@ export class TextMixing {
     this.contexts = new Contexts(maxSlots);
   }
 
+  get bytes(): number {
+    return this.contexts.bytes + this.mixer.bytes + this.history.byteLength + this.places.byteLength;
+  }
+
   code(bytes: Uint8Array, length: number, column: number): void {
-    const { history, places, hashes } = this;
-    let four = 0;
-    let eight = column + 1;
+    const { history, places } = this;
+    let before = 0;
+    let fifth = column + 1;
     let word = column + 1;
     this.match = this.matched = 0;
     for (let i = 0; i < length; i++) {
-      hashes[0] = column;
-      hashes[1] = ((four & 0xff) << 8) | (column & 0xff) | 0x1000000;
-      hashes[2] = (four & 0xffff) | 0x2000000;
-      hashes[3] = (four & 0xffffff) | 0x3000000;
-      hashes[4] = Math.imul(four, 0x9e3779b1) ^ 4;
-      hashes[5] = Math.imul(four, 0x9e3779b1) ^ Math.imul(eight & 0xffff, 0x2f0b4c47) ^ 5;
-      hashes[6] = Math.imul(word, 0x5bd1e995) ^ 6;
-      const key = (Math.imul(four, 0x2c1b3c6d) ^ Math.imul(eight & 0xff, 0x85ebca6b)) >>> (32 - MATCH_BITS);
+      this.situate(before, fifth, word, column);
+      const place =
+        (Math.imul(before, 0x2c1b3c6d) ^ Math.imul(fifth & 0xff, 0x85ebca6b)) >>> (32 - PLACE_BITS);
       if (this.match === 0) {
-        const place = places[key] as number;
-        if (place > 0 && this.at - place < HISTORY_BYTES) this.match = place;
+        const known = places[place] as number;
+        if (known > 0 && this.at - known < HISTORY_BYTES) this.match = known;
       }
-      places[key] = this.at;
+      places[place] = this.at;
+      this.contexts.growIfCrowded();
       const byte = this.codeByte(bytes[i] as number);
       bytes[i] = byte;
       if (this.match > 0 && history[this.match & HISTORY_MASK] === byte) {
@@ -55,37 +63,58 @@ export class TextMixing {
         this.matched++;
       } else this.match = this.matched = 0;
       history[this.at++ & HISTORY_MASK] = byte;
-      eight = (eight << 8) | (four >>> 24);
-      four = (four << 8) | byte;
-      const letter = (byte | 32) >= 97 && (byte | 32) <= 122 || byte >= 128;
-      word = letter ? Math.imul(word + (byte | 32), 0x2f0b4c47) : 0;
+      fifth = (fifth << 8) | (before >>> 24);
+      before = (before << 8) | byte;
+      word = isLetter(byte) ? Math.imul(word + (byte | 0x20), 0x2f0b4c47) : 0;
     }
-    this.contexts.growIfCrowded();
+  }
+
+  private situate(before: number, fifth: number, word: number, column: number): void {
+    const { situations } = this;
+    const four = Math.imul(before, 0x9e3779b1);
+    situations[0] = column;
+    situations[1] = ((before & 0xff) << 8) | (column & 0xff);
+    situations[2] = before & 0xffff;
+    situations[3] = before & 0xffffff;
+    situations[4] = four;
+    situations[5] = four ^ Math.imul(fifth & 0xffff, 0x2f0b4c47);
+    situations[6] = Math.imul(word, 0x5bd1e995);
   }
 
   private codeByte(byte: number): number {
-    const high = this.codeNibble(byte >> 4, 1);
-    return (high << 4) | this.codeNibble(byte & 15, 16 + high);
+    const high = this.codeNibble(byte >> 4, 0);
+    return (high << 4) | this.codeNibble(byte & 15, 16 | high);
   }
 
+  /** `part`: 0 for the high half; 16 and the high half for the low one. */
   private codeNibble(nibble: number, part: number): number {
-    const { coder, contexts, slots, hashes, inputs, mixer } = this;
-    for (let i = 0; i < ORDERS; i++) slots[i] = contexts.slot((hashes[i] as number) ^ (i << 28), part);
-    const expected = this.match > 0 ? (this.history[this.match & HISTORY_MASK] as number) : -1;
-    const whole = part === 1 ? expected >> 4 : expected >= 0 && 16 + (expected >> 4) === part ? expected & 15 : -1;
-    const step = Math.min(this.matched, 15);
-    const predicted = contexts.slot(-1 - (whole < 0 ? 0 : 1 + step), 0);
+    const { coder, contexts, slots, situations, inputs, mixer } = this;
+    for (let i = 0; i < ORDERS; i++)
+      slots[i] = contexts.slot(i * 32 + part, situations[i] as number);
+    const expected = this.expect(part);
+    const step = expected < 0 ? 0 : 1 + Math.min(this.matched, LONG_MATCH);
+    const matching = contexts.slot(ORDERS * 32, step);
     let node = 1;
     for (let shift = 3; shift >= 0; shift--) {
+      const agrees = expected >= 0 && (expected | 16) >> (shift + 1) === node;
       for (let i = 0; i < ORDERS; i++) inputs[i] = (slots[i] as number) + node;
-      const agrees = whole >= 0 && ((whole | 16) >> (shift + 1)) === node;
-      inputs[ORDERS] = predicted + (agrees ? 1 + ((whole >> shift) & 1) : 3);
-      const chance = mixer.mix(contexts.chances, inputs, INPUTS, agrees ? 1 + step : 0);
-      const bit = coder.split((nibble >> shift) & 1, chance);
-      mixer.learn(bit, INPUTS);
-      for (let i = 0; i < INPUTS; i++) contexts.learn(inputs[i] as number, bit);
+      inputs[ORDERS] = matching + (agrees ? 2 + ((expected >> shift) & 1) : 1);
+      const bit = coder.mixed((nibble >> shift) & 1, contexts, inputs, INPUTS, mixer, agrees ? step : 0);
       node = (node << 1) | bit;
     }
     return node - 16;
   }
+
+  /** The half byte that followed the last time; -1 when nothing is expected. */
+  private expect(part: number): number {
+    if (this.match === 0) return -1;
+    const byte = this.history[this.match & HISTORY_MASK] as number;
+    if (part === 0) return byte >> 4;
+    return (16 | (byte >> 4)) === part ? byte & 15 : -1;
+  }
+}
+
+function isLetter(byte: number): boolean {
+  const lower = byte | 0x20;
+  return (lower >= 0x61 && lower <= 0x7a) || byte >= 0x80;
 }

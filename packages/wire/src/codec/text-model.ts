@@ -1,26 +1,36 @@
 import type { BitCoder } from "./bit-coder.js";
+import { SET } from "./mixer-sets.js";
 
-/** Text that repeats is found again within so many bytes. */
+/** Codes the bytes of texts. Knows nothing of their meaning. */
+export interface TextModel {
+  /** Codes `length` bytes of a column: they are in `bytes`, or are put there. */
+  code(bytes: Uint8Array, length: number, column: number): void;
+  /** Memory held, in bytes. */
+  readonly bytes: number;
+}
+
+/** Text that came before is found within so many bytes. */
 const HISTORY_BYTES = 1 << 15;
 const HISTORY_MASK = HISTORY_BYTES - 1;
-const MATCH_BITS = 13;
+const PLACE_BITS = 13;
 
-/** Kinds of contexts; above those of columns. */
-const HIT = 1;
-const HIT_PARENT = 2;
-const HIGH = 3;
-const LOW = 4;
-const HIGH_PARENT = 5;
-const LOW_PARENT = 6;
+/** Contexts, from the model's `id` on. */
+const HIT = 0;
+const HIT_ANY = 1;
+const HIGH = 2;
+const LOW = 5;
+export const QUICK_TEXT_CONTEXTS = 8;
 
 /**
- * Bytes of text, each predicted by what followed the last time that the same bytes came before it; one that comes
- * otherwise is coded by the two bytes before it.
+ * A quick model: a byte is what followed the same four the last time, or else is coded by the one, two and three before
+ * it.
  */
-export class TextModel {
+export class QuickTextModel implements TextModel {
   private readonly history = new Uint8Array(HISTORY_BYTES);
-  private readonly places = new Int32Array(1 << MATCH_BITS);
+  /** Where four bytes came last, by their hash. */
+  private readonly places = new Int32Array(1 << PLACE_BITS);
   private at = 1;
+  /** Where what is expected stands; 0: nothing is. */
   private match = 0;
   private matched = 0;
 
@@ -29,58 +39,54 @@ export class TextModel {
     private readonly id: number,
   ) {}
 
-  /** Codes `length` bytes of a column; `bytes` are given, or filled in. */
+  get bytes(): number {
+    return this.history.byteLength + this.places.byteLength;
+  }
+
   code(bytes: Uint8Array, length: number, column: number): void {
     const { history, places } = this;
     // Before the first one stands the column.
-    let one = 0;
-    let two = column & 0xff;
-    let three = column >> 8;
-    let four = 0;
+    let before = column << 8;
     this.match = this.matched = 0;
     for (let i = 0; i < length; i++) {
-      const hash =
-        Math.imul((four << 24) | (three << 16) | (two << 8) | one, 0x9e3779b1) >>> (32 - MATCH_BITS);
+      const place = Math.imul(before, 0x9e3779b1) >>> (32 - PLACE_BITS);
       if (this.match === 0) {
-        const place = places[hash] as number;
-        if (place > 0 && this.at - place < HISTORY_BYTES) this.match = place;
+        const known = places[place] as number;
+        if (known > 0 && this.at - known < HISTORY_BYTES) this.match = known;
       }
-      places[hash] = this.at;
-      const byte = this.codeByte(bytes[i] as number, one, two);
+      places[place] = this.at;
+      this.coder.contexts.growIfCrowded();
+      const byte = this.codeByte(bytes[i] as number, before);
       bytes[i] = byte;
       if (this.match > 0 && history[this.match & HISTORY_MASK] === byte) {
         this.match++;
         this.matched++;
       } else this.match = this.matched = 0;
       history[this.at++ & HISTORY_MASK] = byte;
-      four = three;
-      three = two;
-      two = one;
-      one = byte;
+      before = (before << 8) | byte;
     }
   }
 
-  private codeByte(byte: number, one: number, two: number): number {
-    const { coder, id, history } = this;
-    const { contexts } = coder;
+  private codeByte(byte: number, before: number): number {
+    const { coder, id } = this;
+    const { contexts, slots } = coder;
     if (this.match > 0) {
-      const expected = history[this.match & HISTORY_MASK] as number;
-      const step = Math.min(this.matched, 14) + 1;
-      const hit = coder.bitOf(
-        byte === expected ? 1 : 0,
-        contexts.slot(id + HIT, expected) + step,
-        contexts.slot(id + HIT_PARENT, 0) + step,
-      );
+      const expected = this.history[this.match & HISTORY_MASK] as number;
+      slots[0] = contexts.slot(id + HIT, expected);
+      slots[1] = contexts.slot(id + HIT_ANY, 0);
+      const hit = coder.bitIn(byte === expected ? 1 : 0, 1 + Math.min(this.matched, 14), 2, SET.hit);
       if (hit === 1) return expected;
     }
-    const pair = (two << 8) | one;
-    const high = coder.treeOf(byte >> 4, 4, contexts.slot(id + HIGH, pair), contexts.slot(id + HIGH_PARENT, one));
-    const low = coder.treeOf(
-      byte & 15,
-      4,
-      contexts.slot(id + LOW, (pair << 4) | high),
-      contexts.slot(id + LOW_PARENT, (one << 4) | high),
-    );
-    return (high << 4) | low;
+    const one = before & 0xff;
+    const two = before & 0xffff;
+    const three = before & 0xffffff;
+    slots[0] = contexts.slot(id + HIGH + 1, two);
+    slots[1] = contexts.slot(id + HIGH, one);
+    slots[2] = contexts.slot(id + HIGH + 2, three);
+    const high = coder.treeIn(byte >> 4, 4, 3, SET.literal);
+    slots[0] = contexts.slot(id + LOW + 1, (two << 4) | high);
+    slots[1] = contexts.slot(id + LOW, (one << 4) | high);
+    slots[2] = contexts.slot(id + LOW + 2, (three << 4) | high);
+    return (high << 4) | coder.treeIn(byte & 15, 4, 3, SET.literal);
   }
 }

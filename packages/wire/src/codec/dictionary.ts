@@ -1,0 +1,104 @@
+import { malformed } from "../msgpack.js";
+import type { BitCoder } from "./bit-coder.js";
+import { SET } from "./mixer-sets.js";
+import type { Row } from "./row.js";
+
+/** Texts kept; then the oldest makes room. */
+const MAX_ENTRIES = 4_096;
+/** Longer texts are not kept: when they come again, the text model finds them. */
+const MAX_ENTRY_CHARS = 256;
+
+/** Contexts of one dictionary, from its `id` on. */
+const KNOWN = 0;
+const INDEX = 1;
+const INDEX_ALONE = 2;
+const INDEX_TWO = 3;
+const INDEX_ROW = 4;
+export const DICTIONARY_CONTEXTS = 5;
+
+/** How many characters all dictionaries of a codec may keep together. */
+export interface DictionaryBudget {
+  chars: number;
+}
+
+/** Texts of one column that came before, by index. */
+export class Dictionary {
+  private readonly indexes = new Map<string, number>();
+  private readonly entries: string[] = [];
+  private next = 0;
+  private last = 0;
+  private secondLast = 0;
+  private history = 0;
+
+  constructor(
+    private readonly coder: BitCoder,
+    private readonly id: number,
+    private readonly sharedId: number,
+    private readonly budget: DictionaryBudget,
+  ) {}
+
+  /** Says which text came last. */
+  get word(): number {
+    return this.id * MAX_ENTRIES + this.last;
+  }
+
+  /** The text, when it is one that came before; `undefined`: it is new, and to be given to `add` when it is coded. */
+  code(text: string, row: Row): string | undefined {
+    const { coder, id } = this;
+    const { contexts, slots } = coder;
+    const index = coder.decoding ? 0 : (this.indexes.get(text) ?? -1);
+    slots[0] = contexts.slot(id + KNOWN, 0);
+    slots[1] = contexts.slot(this.sharedId + KNOWN, 0);
+    slots[2] = contexts.slot(id + KNOWN, 1 + this.last);
+    const known = coder.bitIn(index >= 0 ? 1 : 0, 1 + this.history, 3, SET.known);
+    this.history = ((this.history << 1) | known) & 7;
+    if (known === 0) return undefined;
+    const coded = this.codeIndex(index, row);
+    const entry = this.entries[coded];
+    if (entry === undefined) throw malformed("a coded text is of none that came before");
+    this.remember(coded);
+    return entry;
+  }
+
+  add(text: string): void {
+    const { entries, indexes, budget } = this;
+    if (text.length > MAX_ENTRY_CHARS) return;
+    const old = entries.length < MAX_ENTRIES ? undefined : entries[this.next];
+    if (budget.chars + (old?.length ?? 0) < text.length) return;
+    if (old !== undefined) indexes.delete(old);
+    budget.chars += (old?.length ?? 0) - text.length;
+    entries[this.next] = text;
+    indexes.set(text, this.next);
+    this.remember(this.next);
+    this.next = (this.next + 1) % MAX_ENTRIES;
+  }
+
+  private remember(index: number): void {
+    this.secondLast = this.last;
+    this.last = index;
+  }
+
+  private codeIndex(index: number, row: Row): number {
+    // Its length, then four bits at a time, in the context of those before.
+    const length = this.codePart(32 - Math.clz32(index), 4, 0, row);
+    let coded = length === 0 ? 0 : 1;
+    for (let left = length - 1; left > 0;) {
+      const width = Math.min(left, 4);
+      left -= width;
+      const part = this.codePart((index >>> left) & ((1 << width) - 1), width, (length << 16) | coded, row);
+      coded = (coded << width) | part;
+    }
+    return coded;
+  }
+
+  private codePart(part: number, width: number, prefix: number, row: Row): number {
+    const { coder, id, last } = this;
+    const { contexts, slots } = coder;
+    const mixed = Math.imul(prefix, 0x9e3779b1);
+    slots[0] = contexts.slot(id + INDEX, mixed + last);
+    slots[1] = contexts.slot(id + INDEX_ALONE, prefix);
+    slots[2] = contexts.slot(id + INDEX_ROW, mixed ^ row.word);
+    slots[3] = contexts.slot(id + INDEX_TWO, mixed ^ (this.secondLast * MAX_ENTRIES + last));
+    return coder.treeIn(part, width, 4, SET.index);
+  }
+}

@@ -1,0 +1,54 @@
+import { malformed } from "../msgpack.js";
+import type { BitCoder } from "./bit-coder.js";
+import type { TextModel } from "./text-model.js";
+import { readWtf8, writeWtf8, wtf8Length } from "./wtf8.js";
+import { codeWhole } from "./whole-number.js";
+
+/** Lengths below are coded as they are, others by this and two bytes more. */
+const LONG = 1 << 14;
+
+const SIZE = 0;
+export const TEXT_CONTEXTS = 1;
+
+/** New texts and bytes, whatever column they are of. */
+export class TextCodec {
+  private scratch = new Uint8Array(256);
+  /** Bytes of text that the message that is being coded may still have. */
+  private left = 0;
+
+  constructor(
+    private readonly coder: BitCoder,
+    private readonly model: TextModel,
+    private readonly maxMessageBytes: number,
+  ) {}
+
+  begin(): void {
+    this.left = this.maxMessageBytes;
+  }
+
+  /** `id`: of the context of its length. `column`: which texts it is likely to resemble. */
+  codeText(text: string, id: number, column: number): string {
+    const { coder } = this;
+    const length = this.codeLength(coder.decoding ? 0 : wtf8Length(text), id);
+    if (!coder.decoding) writeWtf8(text, this.scratch, 0);
+    this.model.code(this.scratch, length, column);
+    return coder.decoding ? readWtf8(this.scratch, length) : text;
+  }
+
+  codeBytes(bytes: Uint8Array, id: number, column: number): Uint8Array {
+    const length = this.codeLength(bytes.length, id);
+    if (!this.coder.decoding) this.scratch.set(bytes);
+    this.model.code(this.scratch, length, column);
+    return this.coder.decoding ? this.scratch.slice(0, length) : bytes;
+  }
+
+  private codeLength(given: number, id: number): number {
+    const { coder } = this;
+    let length = codeWhole(coder, Math.min(given, LONG), id + SIZE, 0);
+    if (length >= LONG) length = LONG + coder.raw(given - LONG, 32);
+    this.left -= length;
+    if (this.left < 0) throw malformed(`more than ${this.maxMessageBytes} bytes of text in one message`);
+    if (this.scratch.length < length) this.scratch = new Uint8Array(Math.max(length, this.scratch.length * 2));
+    return length;
+  }
+}
