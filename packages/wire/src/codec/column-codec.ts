@@ -1,6 +1,7 @@
 import { malformed, type Value } from "../msgpack.js";
 import { BitCoder } from "./bit-coder.js";
 import { Column, COLUMN_CONTEXTS, type ColumnContext } from "./column.js";
+import { NumberModel, NUMBER_CONTEXTS } from "./number-model.js";
 import { Row } from "./row.js";
 import { matches, setField, type Fields, type Items, type Shape } from "./shape.js";
 import { ShapeCodec, SHAPE_CONTEXTS } from "./shape-codec.js";
@@ -25,15 +26,31 @@ export interface CodecLimits {
   readonly maxColumns: number;
 }
 
+/** The rows of one message, and what is told with them. */
+export interface RowsBatch {
+  readonly rows: readonly Value[];
+  /** Positions before the first row that were left out on purpose. */
+  readonly conflated: number;
+  /** Of the newest row, in whole ms, from whatever both sides agree on. */
+  readonly at: number;
+  /** From the oldest row to the newest, in whole ms. */
+  readonly spanMs: number;
+}
+
+const EMPTY_BATCH: RowsBatch = { rows: [], conflated: 0, at: 0, spanMs: 0 };
+
 const MAX_SLOTS = 1 << 11;
 const MAX_TEXT_SLOTS = 1 << 14;
 const MAX_DICTIONARY_CHARS = 32_768;
 
 /** Contexts of a codec itself; then those of its parts. */
 const COUNT = 0;
-const SHAPE = 1;
-const SHAPE_INDEX = 2;
-const SHAPES = 3;
+const CONFLATED = 1;
+const SHAPE = 2;
+const SHAPE_INDEX = 3;
+const AT = 4;
+const SPAN = AT + NUMBER_CONTEXTS;
+const SHAPES = SPAN + NUMBER_CONTEXTS;
 const TEXTS = SHAPES + SHAPE_CONTEXTS;
 const COLUMNS = TEXTS + QUICK_TEXT_CONTEXTS;
 
@@ -49,6 +66,8 @@ export class ColumnCodec {
   private readonly shapes: Shape[] = [];
   private readonly columns = new Map<string, Column>();
   private readonly row = new Row();
+  private readonly at: NumberModel;
+  private readonly span: NumberModel;
   private lastShape = 0;
   private lastCount = 1;
   private leavesLeft = 0;
@@ -68,6 +87,9 @@ export class ColumnCodec {
       dictionaries: { chars: MAX_DICTIONARY_CHARS },
       sharedId: COLUMNS,
     };
+    const { successors } = this.context;
+    this.at = new NumberModel({ coder, successors, id: AT, sharedId: AT });
+    this.span = new NumberModel({ coder, successors, id: SPAN, sharedId: SPAN });
     this.shapeCodec = new ShapeCodec({
       coder,
       text: this.text,
@@ -77,29 +99,37 @@ export class ColumnCodec {
     });
   }
 
-  encode(rows: readonly Value[]): Uint8Array {
-    const { coder } = this;
-    coder.beginEncoding();
-    this.begin();
-    this.codeCount(rows.length);
-    for (const row of rows) this.codeRow(row);
-    const bytes = coder.finish().slice();
-    return bytes;
+  /** A copy of its own. Throws `too-large` for what a decoder would refuse; the codec is of no use after that. */
+  encode(batch: RowsBatch): Uint8Array {
+    this.coder.beginEncoding();
+    this.code(batch);
+    return this.coder.finish().slice();
   }
 
   /** Throws `malformed`; the codec is of no use after that. */
-  decode(bytes: Uint8Array): Value[] {
+  decode(bytes: Uint8Array): RowsBatch {
     this.coder.beginDecoding(bytes, 0, bytes.length);
-    this.begin();
-    const count = this.codeCount(0);
-    const rows: Value[] = [];
-    for (let i = 0; i < count; i++) rows.push(this.codeRow(null));
-    return rows;
+    return this.code(EMPTY_BATCH);
   }
 
-  private begin(): void {
+  private code(batch: RowsBatch): RowsBatch {
+    const { row } = this;
     this.text.begin();
     this.leavesLeft = this.limits.maxLeaves;
+    row.begin();
+    const count = this.codeCount(batch.rows.length);
+    const conflated = this.codeConflated(batch.conflated);
+    const at = this.at.code(batch.at, row);
+    const spanMs = this.span.code(batch.spanMs, row);
+    const rows: Value[] = [];
+    for (let i = 0; i < count; i++) rows.push(this.codeRow(batch.rows[i] ?? null));
+    return { conflated, at, spanMs, rows };
+  }
+
+  private codeConflated(count: number): number {
+    const { coder } = this;
+    if (coder.bit(count > 0 ? 1 : 0, coder.contexts.slot(CONFLATED, 0) + 1) === 0) return 0;
+    return coder.raw(count, 53);
   }
 
   private codeCount(count: number): number {

@@ -4,7 +4,7 @@ import { Dictionary, DICTIONARY_CONTEXTS, type DictionaryBudget } from "./dictio
 import { DoubleModel, DOUBLE_CONTEXTS } from "./double-model.js";
 import { formatDate, parseDate, readTemplate, sameTemplate, type DateTemplate, type ParsedDate } from "./iso-date.js";
 import { SET } from "./mixer-sets.js";
-import { NumberModel, NUMBER_CONTEXTS } from "./number-model.js";
+import { NumberModel, NUMBER_CONTEXTS, type NumberModelOptions } from "./number-model.js";
 import { formatNumeric, MAX_DIGITS, parseNumeric, type NumericText } from "./numeric-text.js";
 import type { Row } from "./row.js";
 import { findScale, fits, MAX_EXPONENT, MIN_EXPONENT, PRINTED } from "./scaled.js";
@@ -155,7 +155,7 @@ export class Column {
     return coded;
   }
 
-  private modelOptions(part: number): ConstructorParameters<typeof NumberModel>[0] {
+  private modelOptions(part: number): NumberModelOptions {
     const { coder, successors, sharedId } = this.context;
     return { coder, successors, id: this.id + part, sharedId: sharedId + part };
   }
@@ -166,7 +166,7 @@ export class Column {
     const kind = coder.raw(scale?.kind ?? 0, 2);
     const exponent = coder.raw((scale?.exponent ?? 0) - MIN_EXPONENT, 5) + MIN_EXPONENT;
     if (kind > PRINTED || exponent > MAX_EXPONENT) throw malformed("there is no such scale");
-    this.numbers ??= new NumberModel(this.modelOptions(NUMBERS));
+    this.numbers ??= new NumberModel({ ...this.modelOptions(NUMBERS), coarsens: true });
     this.numbers.setScale(kind, exponent);
     return this.numbers;
   }
@@ -215,10 +215,7 @@ export class Column {
       this.numerics = undefined;
     }
     this.numerics ??= new NumberModel(this.modelOptions(NUMERICS));
-    const { numerics } = this;
-    // In units of the last digit: its own scale never changes.
-    numerics.setScale(0, 0);
-    const count = numerics.code(numeric?.count ?? 0, row);
+    const count = this.numerics.code(numeric?.count ?? 0, row);
     row.numbers.pop();
     return formatNumeric({ count, digits });
   }

@@ -43,7 +43,7 @@ export class DoubleModel {
   constructor(options: NumberModelOptions) {
     this.coder = options.coder;
     this.id = options.id;
-    this.decimals = new NumberModel({ ...options, id: options.id + DECIMALS });
+    this.decimals = new NumberModel({ ...options, id: options.id + DECIMALS, sharedId: options.sharedId + DECIMALS });
     this.decimals.setScale(DECIMAL, 1);
   }
 

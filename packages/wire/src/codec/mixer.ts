@@ -1,6 +1,7 @@
 /** Most contexts that speak for one bit. */
 export const MAX_INPUTS = 8;
-const MAX_SETS = 256;
+/** Of those in `mixer-sets.ts` four each, by how much the first context has seen. */
+const MAX_SETS = 64;
 
 /** Steps of the logistic scale to one unit, and on either side of even. */
 const STEPS = 170;
@@ -53,7 +54,7 @@ export class Mixer {
     return this.weights.byteLength;
   }
 
-  /** Chance of a 1, in 65,536ths, by the chances of `count` contexts and the weights of a set (below 256). */
+  /** Chance of a 1, in 65,536ths, by the chances of `count` contexts and the weights of a set (below 64). */
   mix(chances: Uint16Array, inputs: Int32Array, count: number, set: number): number {
     const { weights, stretched } = this;
     const from = (this.set = set * MAX_INPUTS);

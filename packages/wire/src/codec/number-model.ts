@@ -51,6 +51,8 @@ export interface NumberModelOptions {
   readonly id: number;
   /** First of the contexts that all models of its sort share: they speak while its own are new. */
   readonly sharedId: number;
+  /** Its scale may become coarser by itself; whoever codes with it checks that numbers fit. */
+  readonly coarsens?: boolean;
 }
 
 /** A series of scaled integers: each is predicted, and by how much that missed is coded. */
@@ -105,7 +107,7 @@ export class NumberModel {
     this.value = fromScaled(scaled, exponent, this.kind);
     row.numbers.push(this);
     const coded = this.value;
-    if (scaled !== 0) this.coarsen(scaled);
+    if (this.options.coarsens === true && scaled !== 0) this.coarsen(scaled);
     return coded;
   }
 
