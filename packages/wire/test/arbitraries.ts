@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { DATA_FORMS, ERRORS, MAX_ALIAS, SERVICE_KINDS } from "../src/index.js";
-import type { ErrorCode, Frame } from "../src/index.js";
+import type { ErrorCode, Frame, Value } from "../src/index.js";
 
 const alias = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: MAX_ALIAS }));
 const uint = fc.oneof(fc.maxSafeNat(), fc.nat(), fc.nat(300));
@@ -76,6 +76,33 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
 );
 
 const key = fc.string({ unit: "binary", maxLength: 12 }).filter((text) => text !== "__proto__");
+
+/** Any JavaScript string: lone surrogates too. */
+const anyText = fc.array(fc.nat(0xffff), { maxLength: 20 }).map((units) => String.fromCharCode(...units));
+
+/** What the columnar codec carries: more than `value` so far. */
+export const codecValue = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4, withCrossShrink: true },
+    fc.constant(null),
+    fc.boolean(),
+    fc.integer(),
+    fc.maxSafeInteger(),
+    fc.double(),
+    fc.float(),
+    fc.integer({ min: -10_000, max: 10_000 }).map((n) => n / 100),
+    fc.constantFrom(0, -0, NaN, Infinity, -Infinity, 1e21, 2 ** 53),
+    fc.constantFrom("red", "green", "blue", "2026-11-23T10:00:00Z", "1.50", "-7"),
+    anyText,
+    fc.string({ unit: "binary", maxLength: 100 }),
+    bytes(50),
+    fc.array(tie("value"), { maxLength: 6 }),
+    fc.dictionary(fc.oneof(fc.constantFrom("a", "b", "1", "__proto__"), anyText), tie("value"), {
+      maxKeys: 6,
+      noNullPrototype: true,
+    }),
+  ),
+})).value as fc.Arbitrary<Value>;
 
 /** Everything an update may carry: `Value`. */
 export const value = fc.letrec((tie) => ({

@@ -35,11 +35,13 @@ export class TextCodec {
     return coder.decoding ? readWtf8(this.scratch, length) : text;
   }
 
+  /** `bytes` are not looked at when decoding. */
   codeBytes(bytes: Uint8Array, id: number, column: number): Uint8Array {
-    const length = this.codeLength(bytes.length, id);
-    if (!this.coder.decoding) this.scratch.set(bytes);
+    const { decoding } = this.coder;
+    const length = this.codeLength(decoding ? 0 : bytes.length, id);
+    if (!decoding) this.scratch.set(bytes);
     this.model.code(this.scratch, length, column);
-    return this.coder.decoding ? this.scratch.slice(0, length) : bytes;
+    return decoding ? this.scratch.slice(0, length) : bytes;
   }
 
   private codeLength(given: number, id: number): number {

@@ -1,0 +1,90 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { codecValue } from "../../test/arbitraries.js";
+import { StanzapackError } from "../errors.js";
+import type { Value } from "../msgpack.js";
+import { ColumnCodec, type CodecLimits, type Profile } from "./column-codec.js";
+
+const LIMITS: CodecLimits = {
+  maxRows: 4_095,
+  maxTextBytes: 1 << 20,
+  maxLeaves: 1 << 20,
+  maxDepth: 32,
+  maxShapes: 256,
+  maxColumns: 4_096,
+};
+const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
+
+function roundTrip(batches: readonly (readonly Value[])[], profile: Profile): void {
+  const encoder = new ColumnCodec(LIMITS, profile);
+  const decoder = new ColumnCodec(LIMITS, profile);
+  batches.forEach((rows, i) => {
+    const batch = { rows, conflated: i % 3, at: i * 97, spanMs: i % 5 };
+    expect(decoder.decode(encoder.encode(batch))).toStrictEqual(batch);
+  });
+}
+
+describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
+  it("gives back any values, batch after batch", () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(codecValue, { maxLength: 6 }), { maxLength: 6 }), (batches) => {
+        roundTrip(batches, profile);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("gives back rows of one shape with any leaves", () => {
+    const leaf = codecValue;
+    const rows = fc.array(fc.record({ a: leaf, b: leaf, c: fc.double() }, { noNullPrototype: true }), { maxLength: 20 });
+    fc.assert(
+      fc.property(fc.array(rows, { maxLength: 5 }), (batches) => {
+        roundTrip(batches, profile);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it.each<[string, readonly Value[]]>([
+    ["negative zero", [0, -0, 0, -0, 1.5, -0]],
+    ["what is not a number, and infinity", [NaN, 1, Infinity, -Infinity, NaN, 0.1]],
+    ["the edges of integers", [2 ** 52, -(2 ** 52), 2 ** 53, -(2 ** 53), 2 ** 53 - 1, 2 ** 63, 1e308]],
+    ["denormals", [5e-324, -5e-324, 2.2250738585072014e-308, 1e-310]],
+    ["sums of decimals", [0.1, 0.2, 0.1 + 0.2, 0.7999999999999999, 0.8999999999999999]],
+    ["float32", [Math.fround(0.1), Math.fround(21.7), 21.700001, 21.799999]],
+    ["lone surrogates", ["\ud800", "a\udc00b", "\ud83d\ude00", "\ude00\ud83d", "\ud800\ud800"]],
+    ["keys that JavaScript moves or refuses", [{ b: 1, a: 2 }, { 2: 1, 1: 2, x: 0 }, JSON.parse('{"__proto__":1}') as Value]],
+    ["the same values under other keys", [{ a: 1, b: 2 }, { b: 2, a: 1 }, { a: 1, b: 2 }]],
+    ["dates", ["2026-01-31", "2026-02-30", "2026-02-28T23:59:60Z", "2026-01-01T00:00:00.000Z", "0000-01-01", "9999-12-31"]],
+    ["dates at even times, then odd ones", [...Array.from({ length: 40 }, (_, i) => `2026-01-01T00:00:${String((i * 10) % 60).padStart(2, "0")}Z`), "2026-01-01T00:00:07Z"]],
+    ["decimals as text", ["1.50", "1.5", "-0", "-0.0", "00.1", "1e5", "999999999999999.12345678", "0.00000001", ""]],
+    ["even numbers, then an odd one", [...Array.from({ length: 60 }, (_, i) => i * 1000), 7, 7.5]],
+    ["empty containers", [{}, [], [[]], [{}], "", {}]],
+    ["bytes", [Uint8Array.of(), Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 3)]],
+    ["long text", ["x".repeat(70_000), "y".repeat(70_000), "xy".repeat(40_000)]],
+    ["types that take turns", [1, "1", true, null, 1.25, "2026-01-01", [1], { a: 1 }, 1]],
+  ])("keeps %s", (_, rows) => {
+    roundTrip([rows, rows, ...rows.map((row) => [row])], profile);
+    roundTrip(rows.map((row) => [{ a: row, b: row }]), profile);
+  });
+
+  it("throws nothing but its own errors at damaged input", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 60 }), { minLength: 1, maxLength: 5 }),
+        fc.array(codecValue, { maxLength: 5 }),
+        (messages, rows) => {
+          const encoder = new ColumnCodec(LIMITS, profile);
+          const decoder = new ColumnCodec({ ...LIMITS, maxLeaves: 10_000, maxTextBytes: 10_000 }, profile);
+          try {
+            decoder.decode(encoder.encode({ rows, conflated: 0, at: 0, spanMs: 0 }));
+            for (const message of messages) decoder.decode(message);
+          } catch (error) {
+            if (!(error instanceof StanzapackError)) throw error;
+          }
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+});
