@@ -1,0 +1,173 @@
+import { StanzapackError } from "../errors.js";
+import type { Value } from "../msgpack.js";
+import { ColumnCodec, type CodecLimits, type Profile } from "./column-codec.js";
+
+/** Updates of one service that leave together. */
+export interface ChainBatch {
+  readonly epoch: number;
+  /** Positions that it settles; the rows are the newest of them, the others were conflated. */
+  readonly from: number;
+  readonly to: number;
+  readonly rows: readonly Value[];
+  /** As DATA has them. */
+  readonly at: number;
+  readonly spanMs: number;
+}
+
+/**
+ * One body of a chain.
+ *
+ * - `key` begins a chain: nothing before it is needed.
+ * - `chained` goes on from the body before, and implies its position.
+ * - `wide` does too, and says which chain, which position, and what all bodies since the key must have been.
+ */
+export type ChainBody =
+  | { readonly form: "chained"; readonly payload: Uint8Array }
+  | {
+      readonly form: "wide";
+      readonly chain: number;
+      readonly epoch: number;
+      readonly from: number;
+      readonly check: number;
+      readonly payload: Uint8Array;
+    }
+  | {
+      readonly form: "key";
+      readonly chain: number;
+      readonly epoch: number;
+      readonly from: number;
+      readonly profile: Profile;
+      readonly payload: Uint8Array;
+    };
+
+export interface ChainPolicy {
+  /** A wide body comes after so many others at the earliest, 16, … */
+  readonly wideEveryBodies: number;
+  /** … and so many ms after the last at the earliest, 10,000: its header is 15 bytes. */
+  readonly wideEveryMs: number;
+}
+
+export const DEFAULT_CHAIN_POLICY: ChainPolicy = { wideEveryBodies: 16, wideEveryMs: 10_000 };
+
+const CHECK_START = 0x811c9dc5;
+
+/** FNV-1a over the bodies of a chain: two sides that agree have had the same ones, in the same order. */
+function extendCheck(check: number, payload: Uint8Array): number {
+  for (let i = 0; i < payload.length; i++) check = Math.imul(check ^ (payload[i] as number), 0x01000193);
+  // The end of a body counts too.
+  return Math.imul(check ^ 0x100, 0x01000193) >>> 0;
+}
+
+/** The sending end of chains. Pure: clock and chance are arguments. */
+export class ChainEncoder {
+  private codec: ColumnCodec | undefined;
+  private chain = 0;
+  private check = CHECK_START;
+  private epoch = 0;
+  private next = 0;
+  private bodiesSinceWide = 0;
+  private wideAt = 0;
+
+  constructor(
+    private readonly limits: CodecLimits,
+    private readonly profile: Profile,
+    private readonly policy: ChainPolicy = DEFAULT_CHAIN_POLICY,
+  ) {}
+
+  /** The next body would go on from the one before. */
+  continues(batch: ChainBatch): boolean {
+    return this.codec !== undefined && batch.epoch === this.epoch && batch.from === this.next;
+  }
+
+  /** Ends the chain: the next body is a key. */
+  end(): void {
+    this.codec = undefined;
+  }
+
+  /** `newChain` names the chain when this body begins one. Every body must be sent: receivers need each of them. */
+  encode(batch: ChainBatch, now: number, newChain: number): ChainBody {
+    const { epoch, from } = batch;
+    const form = !this.continues(batch)
+      ? "key"
+      : this.bodiesSinceWide >= this.policy.wideEveryBodies && now - this.wideAt >= this.policy.wideEveryMs
+        ? "wide"
+        : "chained";
+    if (form === "key") {
+      this.codec = new ColumnCodec(this.limits, this.profile);
+      this.chain = newChain;
+      this.check = CHECK_START;
+    }
+    const conflated = batch.to - from + 1 - batch.rows.length;
+    let payload: Uint8Array;
+    try {
+      payload = (this.codec as ColumnCodec).encode({ rows: batch.rows, conflated, at: batch.at, spanMs: batch.spanMs });
+    } catch (error) {
+      // It may have learned half of the batch.
+      this.codec = undefined;
+      throw error;
+    }
+    this.check = extendCheck(this.check, payload);
+    this.epoch = epoch;
+    this.next = batch.to + 1;
+    if (form === "chained") {
+      this.bodiesSinceWide++;
+      return { form, payload };
+    }
+    this.bodiesSinceWide = 0;
+    this.wideAt = now;
+    const { chain, check, profile } = this;
+    return form === "key"
+      ? { form, chain, epoch, from, profile, payload }
+      : { form, chain, epoch, from, check, payload };
+  }
+}
+
+/** The receiving end. What it throws ends the link; what it refuses waits for the next key. */
+export class ChainDecoder {
+  private codec: ColumnCodec | undefined;
+  private chain = 0;
+  private check = CHECK_START;
+  private epoch = 0;
+  private next = 0;
+
+  constructor(private readonly limits: CodecLimits) {}
+
+  /** A body may have been lost, or came to others only: what is chained is refused until the next key. */
+  breakOff(): void {
+    this.codec = undefined;
+  }
+
+  /**
+   * `contiguous`: nothing was lost between the body before and this one. Undefined: refused, since it needs what did not
+   * come. Throws `malformed` before anything of a body is delivered that is not what was sent.
+   */
+  decode(body: ChainBody, contiguous: boolean): ChainBatch | undefined {
+    if (!contiguous) this.codec = undefined;
+    if (body.form === "key") {
+      this.codec = new ColumnCodec(this.limits, body.profile);
+      this.chain = body.chain;
+      this.check = CHECK_START;
+      this.epoch = body.epoch;
+      this.next = body.from;
+    }
+    const { codec } = this;
+    if (codec === undefined) return undefined;
+    const check = extendCheck(this.check, body.payload);
+    if (body.form === "wide") {
+      if (body.chain !== this.chain || body.epoch !== this.epoch || body.from !== this.next || body.check !== check) {
+        this.codec = undefined;
+        return undefined;
+      }
+    }
+    this.check = check;
+    const { rows, conflated, at, spanMs } = codec.decode(body.payload);
+    const from = this.next;
+    const to = from + conflated + rows.length - 1;
+    if (rows.length === 0 || at < 0 || spanMs < 0 || !Number.isSafeInteger(to))
+      throw new StanzapackError("malformed", "a chained body without rows, or beyond what positions can be", {
+        origin: "peer",
+      });
+    this.next = to + 1;
+    return { epoch: this.epoch, from, to, rows, at, spanMs };
+  }
+}
