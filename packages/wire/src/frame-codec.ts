@@ -1,7 +1,12 @@
 import { StanzapackError, ERRORS, assertNever, errorCodeOf } from "./errors.js";
+import type { Profile } from "./codec/column-codec.js";
 import {
   FRAME,
   MAX_ALIAS,
+  type Codec,
+  type CodedBody,
+  type CodedForm,
+  type CodedFrame,
   type DataForm,
   type DataFrame,
   type Frame,
@@ -22,6 +27,20 @@ const TYPE_FORM = new Map<number, DataForm>([
 const HOPS = ["plain", "compressed"] as const satisfies readonly HopClass[];
 const STATUSES = ["online", "offline", "paused"] as const satisfies readonly ServiceStatus[];
 const DATA_FORMS = ["rows", "deflated"] as const satisfies readonly DataForm[];
+const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
+
+const CODEC_TYPE: Record<Codec, number> = { ...FORM_TYPE, coded: FRAME.CODED_CHAINED };
+const TYPE_CODEC = new Map<number, Codec>(
+  Object.entries(CODEC_TYPE).map(([codec, type]) => [type, codec as Codec]),
+);
+
+/** Frame type of each coded form, and the elements of its array. */
+const CODED: Record<CodedForm, { readonly type: number; readonly elements: number }> = {
+  chained: { type: FRAME.CODED_CHAINED, elements: 3 },
+  wide: { type: FRAME.CODED_WIDE, elements: 7 },
+  key: { type: FRAME.CODED_KEY, elements: 7 },
+  independent: { type: FRAME.CODED_INDEPENDENT, elements: 5 },
+};
 
 /** The rest of the bounds of single elements: small, and of no use to an operator, so not in `Limits`. */
 const MAX_VERSION = 255;
@@ -66,49 +85,92 @@ export function pad(bytes: Uint8Array): Uint8Array {
  * above (the type as uint 8, the alias as uint 16), so that it too can be concatenated as base64.
  */
 export function encodeDataPrefix(form: DataForm, alias: number): Uint8Array {
+  return encodePrefix(DATA_ELEMENTS, FORM_TYPE[form], alias);
+}
+
+/** The same of a coded frame. */
+export function encodeCodedPrefix(form: CodedForm, alias: number): Uint8Array {
+  return encodePrefix(CODED[form].elements, CODED[form].type, alias);
+}
+
+function encodePrefix(elements: number, type: number, alias: number): Uint8Array {
   uint(alias, "alias", MAX_ALIAS);
-  const header = 0x90 | DATA_ELEMENTS;
-  const type = FORM_TYPE[form];
+  const header = 0x90 | elements;
   return alias < 0x80
     ? Uint8Array.of(header, type, alias)
     : Uint8Array.of(header, 0xcc, type, 0xcd, alias >> 8, alias & 0xff);
+}
+
+/** The part of a coded frame that all links of a lane share, padded. Throws `limit-exceeded` for a payload that fits no block. */
+export function encodeCodedBody(body: CodedBody): Uint8Array {
+  return encodeBody(codedElements(body), body.payload);
+}
+
+function codedElements(body: CodedBody): readonly unknown[] {
+  switch (body.form) {
+    case "chained":
+      return [];
+    case "wide":
+      return [
+        uint(body.chain, "chain", MAX_UINT32),
+        uint(body.epoch, "epoch"),
+        uint(body.from, "from"),
+        uint(body.check, "check", MAX_UINT32),
+      ];
+    case "key":
+      return [
+        uint(body.chain, "chain", MAX_UINT32),
+        uint(body.epoch, "epoch"),
+        uint(body.from, "from"),
+        PROFILES.indexOf(body.profile),
+      ];
+    case "independent":
+      return [uint(body.epoch, "epoch"), uint(body.from, "from")];
+    default:
+      return assertNever(body);
+  }
 }
 
 export type DataBodyFields = Omit<DataFrame, "type" | "alias">;
 
 /** The part of a DATA frame that all links of a lane share, padded. Throws `limit-exceeded` for a payload that fits no block. */
 export function encodeDataBody(data: DataBodyFields): Uint8Array {
-  const length = data.payload.length;
-  if (length > 0xffff)
-    throw new StanzapackError("limit-exceeded", `a payload of ${length} bytes fits no block`);
   if (data.from < 1 || data.from > data.to)
     throw new StanzapackError("internal", `the range ${data.from}..${data.to} is empty or begins at 0`);
   const range = [uint(data.epoch, "epoch"), uint(data.from, "from"), uint(data.to, "to")];
-  const head = encodeElements([range, millis(data.at), millis(data.spanMs)]);
+  return encodeBody([range, millis(data.at), millis(data.spanMs)], data.payload);
+}
+
+function encodeBody(elements: readonly unknown[], payload: Uint8Array): Uint8Array {
+  const { length } = payload;
+  if (length > 0xffff)
+    throw new StanzapackError("limit-exceeded", `a payload of ${length} bytes fits no block`);
+  const head = encodeElements(elements);
   const binHead = length < 0x100 ? [0xc4, length] : [0xc5, length >> 8, length & 0xff];
   // Without the array header of `head`: its elements continue the array that the prefix began.
   const size = head.length - 1 + binHead.length + length;
   const body = new Uint8Array(Math.ceil(size / 3) * 3).fill(NIL, size);
   body.set(head.subarray(1));
   body.set(binHead, head.length - 1);
-  body.set(data.payload, head.length - 1 + binHead.length);
+  body.set(payload, head.length - 1 + binHead.length);
   return body;
 }
 
 /** A whole frame, padded to a multiple of three bytes. Throws `internal` for what no peer would accept. */
 export function encodeFrame(frame: Frame): Uint8Array {
-  if (frame.type === "data") {
-    const prefix = encodeDataPrefix(frame.form, frame.alias);
-    const body = encodeDataBody(frame);
-    const whole = new Uint8Array(prefix.length + body.length);
-    whole.set(prefix);
-    whole.set(body, prefix.length);
-    return whole;
-  }
+  if (frame.type === "data") return join(encodeDataPrefix(frame.form, frame.alias), encodeDataBody(frame));
+  if (frame.type === "coded") return join(encodeCodedPrefix(frame.form, frame.alias), encodeCodedBody(frame));
   return pad(encodeElements(elementsOf(frame)));
 }
 
-function elementsOf(frame: Exclude<Frame, DataFrame>): readonly unknown[] {
+function join(prefix: Uint8Array, body: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(prefix.length + body.length);
+  whole.set(prefix);
+  whole.set(body, prefix.length);
+  return whole;
+}
+
+function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unknown[] {
   switch (frame.type) {
     case "hello":
       return [
@@ -119,7 +181,7 @@ function elementsOf(frame: Exclude<Frame, DataFrame>): readonly unknown[] {
           uint(frame.maxInflatedBytes, "maxInflatedBytes"),
           uint(frame.maxStanzaBytes, "maxStanzaBytes"),
         ],
-        frame.codecs.map((form) => FORM_TYPE[form]),
+        frame.codecs.map((codec) => CODEC_TYPE[codec]),
         HOPS.indexOf(frame.hop),
         frame.token,
       ];
@@ -208,6 +270,12 @@ class Fields {
   alias(): number {
     return this.uint(MAX_ALIAS);
   }
+  /** Positions begin at 1. */
+  position(): number {
+    const position = this.uint();
+    if (position === 0) throw this.wrong("a range begins at 0");
+    return position;
+  }
   text(maxChars: number): string {
     const text = this.next(this.reader.text(), "a string");
     assertWithin(text.length, maxChars, `${this.name} text`);
@@ -262,7 +330,7 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
         maxInflatedBytes,
         maxStanzaBytes,
         // Forms of a newer peer are none of ours: skipped, not refused.
-        codecs: f.uints(MAX_CODECS, false).flatMap((number) => TYPE_FORM.get(number) ?? []),
+        codecs: f.uints(MAX_CODECS, false).flatMap((number) => TYPE_CODEC.get(number) ?? []),
         hop: f.oneOf(HOPS),
         token: f.bytesOrNil(MAX_TOKEN_BYTES),
       });
@@ -310,6 +378,43 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
         payload: f.bytes(),
       });
     }
+    case FRAME.CODED_CHAINED:
+      f.name = "DATA";
+      return f.end({ type: "coded", form: "chained", alias: f.alias(), payload: f.bytes() });
+    case FRAME.CODED_WIDE:
+      f.name = "DATA";
+      return f.end({
+        type: "coded",
+        form: "wide",
+        alias: f.alias(),
+        chain: f.uint(MAX_UINT32),
+        epoch: f.uint(),
+        from: f.position(),
+        check: f.uint(MAX_UINT32),
+        payload: f.bytes(),
+      });
+    case FRAME.CODED_KEY:
+      f.name = "DATA";
+      return f.end({
+        type: "coded",
+        form: "key",
+        alias: f.alias(),
+        chain: f.uint(MAX_UINT32),
+        epoch: f.uint(),
+        from: f.position(),
+        profile: f.oneOf(PROFILES),
+        payload: f.bytes(),
+      });
+    case FRAME.CODED_INDEPENDENT:
+      f.name = "DATA";
+      return f.end({
+        type: "coded",
+        form: "independent",
+        alias: f.alias(),
+        epoch: f.uint(),
+        from: f.position(),
+        payload: f.bytes(),
+      });
     case FRAME.ACK:
       f.name = "ACK";
       return f.end({ type: "ack", stanzas: f.uint(MAX_UINT32) });

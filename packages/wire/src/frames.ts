@@ -1,3 +1,4 @@
+import type { ChainBody } from "./codec/chain.js";
 import type { ErrorCode } from "./errors.js";
 import type { ServiceKind } from "./service.js";
 
@@ -24,7 +25,12 @@ export const FRAME = {
   /** DATA, one number per payload form, so that the form costs no byte of its own. */
   DATA_ROWS: 16,
   DATA_DEFLATED: 17,
-  /** 18 to 23 are kept for the columnar codec's chained and independent forms. */
+  /** DATA of the columnar codec: the steady state of a chain has nothing but its payload. */
+  CODED_CHAINED: 18,
+  CODED_WIDE: 19,
+  CODED_KEY: 20,
+  CODED_INDEPENDENT: 21,
+  /** 22 and 23 are kept for further forms of DATA. */
   SNAPSHOT: 24,
 } as const;
 
@@ -42,7 +48,7 @@ export interface HelloFrame {
   readonly maxInflatedBytes: number;
   /** XEP-0478 `max-bytes` of the sender's stream. */
   readonly maxStanzaBytes: number;
-  readonly codecs: readonly DataForm[];
+  readonly codecs: readonly Codec[];
   readonly hop: HopClass;
   /** Single-use resume token, from the component. */
   readonly token: Uint8Array | null;
@@ -74,6 +80,9 @@ export interface BindServiceFrame {
 /** How the payload of a DATA frame is written. */
 export type DataForm = "rows" | "deflated";
 
+/** What a peer reads: forms of DATA, and the columnar codec with all of its own. */
+export type Codec = DataForm | "coded";
+
 /**
  * DATA. Positions `from`..`to`; the rows in the payload are the newest of that range, and range − rows was conflated.
  * Down: `epoch` is the service's, `at` the component's clock at the newest row, in ms since BIND's `baseAt`.
@@ -91,6 +100,20 @@ export interface DataFrame {
   readonly spanMs: number;
   readonly payload: Uint8Array;
 }
+
+/** A body of the columnar codec that needs no other. */
+export interface IndependentBody {
+  readonly form: "independent";
+  readonly epoch: number;
+  readonly from: number;
+  readonly payload: Uint8Array;
+}
+
+export type CodedBody = ChainBody | IndependentBody;
+export type CodedForm = CodedBody["form"];
+
+/** DATA whose rows, times and number of conflated positions are in a payload of the columnar codec (docs/CODEC.md). */
+export type CodedFrame = { readonly type: "coded"; readonly alias: number } & CodedBody;
 
 /** Stanzas with DATA or SNAPSHOT received since HELLO, modulo 2^32: absolute, so a late or repeated one is harmless. */
 export interface AckFrame {
@@ -137,6 +160,7 @@ export type Frame =
   | BindSubscriptionFrame
   | BindServiceFrame
   | DataFrame
+  | CodedFrame
   | AckFrame
   | DemandFrame
   | StatusFrame

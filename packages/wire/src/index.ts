@@ -1,9 +1,20 @@
+export {
+  ChainDecoder,
+  ChainEncoder,
+  DEFAULT_CHAIN_POLICY,
+  type ChainBatch,
+  type ChainBody,
+  type ChainPolicy,
+} from "./codec/chain.js";
+export { ColumnCodec, type CodecLimits, type Profile, type RowsBatch } from "./codec/column-codec.js";
 export { createBlockWriter, decodeBlock, type BlockWriter } from "./block.js";
 export { assertNever, ERRORS, errorCodeOf, StanzapackError } from "./errors.js";
 export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./errors.js";
 export {
   DATA_FORMS,
   decodeFrame,
+  encodeCodedBody,
+  encodeCodedPrefix,
   encodeDataBody,
   encodeDataPrefix,
   encodeFrame,

@@ -71,7 +71,7 @@ export class LinkSession {
           throw new StanzapackError("protocol", `${frame.type} before HELLO`, { origin: "peer" });
         if (frame.type === "ack") this.acceptAck(frame.stanzas, now);
         else others.push(frame);
-        data ||= frame.type === "data";
+        data ||= frame.type === "data" || frame.type === "coded";
       }
       if (data) {
         this.dataReceived++;

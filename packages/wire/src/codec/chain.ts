@@ -100,7 +100,12 @@ export class ChainEncoder {
     const conflated = batch.to - from + 1 - batch.rows.length;
     let payload: Uint8Array;
     try {
-      payload = (this.codec as ColumnCodec).encode({ rows: batch.rows, conflated, at: batch.at, spanMs: batch.spanMs });
+      payload = (this.codec as ColumnCodec).encode({
+        rows: batch.rows,
+        conflated,
+        at: batch.at,
+        spanMs: batch.spanMs,
+      });
     } catch (error) {
       // It may have learned half of the batch.
       this.codec = undefined;
@@ -154,7 +159,12 @@ export class ChainDecoder {
     if (codec === undefined) return undefined;
     const check = extendCheck(this.check, body.payload);
     if (body.form === "wide") {
-      if (body.chain !== this.chain || body.epoch !== this.epoch || body.from !== this.next || body.check !== check) {
+      if (
+        body.chain !== this.chain ||
+        body.epoch !== this.epoch ||
+        body.from !== this.next ||
+        body.check !== check
+      ) {
         this.codec = undefined;
         return undefined;
       }

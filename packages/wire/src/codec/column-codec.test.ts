@@ -36,7 +36,9 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
 
   it("gives back rows of one shape with any leaves", () => {
     const leaf = codecValue;
-    const rows = fc.array(fc.record({ a: leaf, b: leaf, c: fc.double() }, { noNullPrototype: true }), { maxLength: 20 });
+    const rows = fc.array(fc.record({ a: leaf, b: leaf, c: fc.double() }, { noNullPrototype: true }), {
+      maxLength: 20,
+    });
     fc.assert(
       fc.property(fc.array(rows, { maxLength: 5 }), (batches) => {
         roundTrip(batches, profile);
@@ -53,11 +55,43 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
     ["sums of decimals", [0.1, 0.2, 0.1 + 0.2, 0.7999999999999999, 0.8999999999999999]],
     ["float32", [Math.fround(0.1), Math.fround(21.7), 21.700001, 21.799999]],
     ["lone surrogates", ["\ud800", "a\udc00b", "\ud83d\ude00", "\ude00\ud83d", "\ud800\ud800"]],
-    ["keys that JavaScript moves or refuses", [{ b: 1, a: 2 }, { 2: 1, 1: 2, x: 0 }, JSON.parse('{"__proto__":1}') as Value]],
-    ["the same values under other keys", [{ a: 1, b: 2 }, { b: 2, a: 1 }, { a: 1, b: 2 }]],
-    ["dates", ["2026-01-31", "2026-02-30", "2026-02-28T23:59:60Z", "2026-01-01T00:00:00.000Z", "0000-01-01", "9999-12-31"]],
-    ["dates at even times, then odd ones", [...Array.from({ length: 40 }, (_, i) => `2026-01-01T00:00:${String((i * 10) % 60).padStart(2, "0")}Z`), "2026-01-01T00:00:07Z"]],
-    ["decimals as text", ["1.50", "1.5", "-0", "-0.0", "00.1", "1e5", "999999999999999.12345678", "0.00000001", ""]],
+    [
+      "keys that JavaScript moves or refuses",
+      [{ b: 1, a: 2 }, { 2: 1, 1: 2, x: 0 }, JSON.parse('{"__proto__":1}') as Value],
+    ],
+    [
+      "the same values under other keys",
+      [
+        { a: 1, b: 2 },
+        { b: 2, a: 1 },
+        { a: 1, b: 2 },
+      ],
+    ],
+    [
+      "dates",
+      [
+        "2026-01-31",
+        "2026-02-30",
+        "2026-02-28T23:59:60Z",
+        "2026-01-01T00:00:00.000Z",
+        "0000-01-01",
+        "9999-12-31",
+      ],
+    ],
+    [
+      "dates at even times, then odd ones",
+      [
+        ...Array.from(
+          { length: 40 },
+          (_, i) => `2026-01-01T00:00:${String((i * 10) % 60).padStart(2, "0")}Z`,
+        ),
+        "2026-01-01T00:00:07Z",
+      ],
+    ],
+    [
+      "decimals as text",
+      ["1.50", "1.5", "-0", "-0.0", "00.1", "1e5", "999999999999999.12345678", "0.00000001", ""],
+    ],
     ["even numbers, then an odd one", [...Array.from({ length: 60 }, (_, i) => i * 1000), 7, 7.5]],
     ["empty containers", [{}, [], [[]], [{}], "", {}]],
     ["bytes", [Uint8Array.of(), Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 3)]],
@@ -65,7 +99,10 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
     ["types that take turns", [1, "1", true, null, 1.25, "2026-01-01", [1], { a: 1 }, 1]],
   ])("keeps %s", (_, rows) => {
     roundTrip([rows, rows, ...rows.map((row) => [row])], profile);
-    roundTrip(rows.map((row) => [{ a: row, b: row }]), profile);
+    roundTrip(
+      rows.map((row) => [{ a: row, b: row }]),
+      profile,
+    );
   });
 
   it("throws nothing but its own errors at damaged input", () => {

@@ -136,7 +136,8 @@ export class ColumnCodec {
     const { coder } = this;
     if (coder.bit(count === this.lastCount ? 1 : 0, coder.contexts.slot(COUNT, 0) + 1) === 0)
       this.lastCount = coder.raw(count, 12);
-    if (this.lastCount > this.limits.maxRows) throw malformed(`more than ${this.limits.maxRows} rows in one message`);
+    if (this.lastCount > this.limits.maxRows)
+      throw malformed(`more than ${this.limits.maxRows} rows in one message`);
     return this.lastCount;
   }
 
@@ -148,7 +149,8 @@ export class ColumnCodec {
       if (coder.bit(index >= 0 && shapes.length > 0 ? 1 : 0, slot + 2) === 1)
         this.lastShape = codeWhole(coder, index, SHAPE_INDEX, this.lastShape);
       else {
-        if (shapes.length >= this.limits.maxShapes) throw malformed(`more than ${this.limits.maxShapes} shapes`);
+        if (shapes.length >= this.limits.maxShapes)
+          throw malformed(`more than ${this.limits.maxShapes} shapes`);
         this.lastShape = shapes.length;
         shapes.push(this.shapeCodec.code(value));
       }
@@ -168,7 +170,8 @@ export class ColumnCodec {
   private columnAt(path: string): Column {
     let column = this.columns.get(path);
     if (column === undefined) {
-      if (this.columns.size >= this.limits.maxColumns) throw malformed(`more than ${this.limits.maxColumns} columns`);
+      if (this.columns.size >= this.limits.maxColumns)
+        throw malformed(`more than ${this.limits.maxColumns} columns`);
       column = new Column(this.context, COLUMNS + (this.columns.size + 1) * COLUMN_CONTEXTS);
       this.columns.set(path, column);
     }

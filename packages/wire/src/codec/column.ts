@@ -2,7 +2,14 @@ import { malformed, type Value } from "../msgpack.js";
 import type { BitCoder } from "./bit-coder.js";
 import { Dictionary, DICTIONARY_CONTEXTS, type DictionaryBudget } from "./dictionary.js";
 import { DoubleModel, DOUBLE_CONTEXTS } from "./double-model.js";
-import { formatDate, parseDate, readTemplate, sameTemplate, type DateTemplate, type ParsedDate } from "./iso-date.js";
+import {
+  formatDate,
+  parseDate,
+  readTemplate,
+  sameTemplate,
+  type DateTemplate,
+  type ParsedDate,
+} from "./iso-date.js";
 import { SET } from "./mixer-sets.js";
 import { NumberModel, NUMBER_CONTEXTS, type NumberModelOptions } from "./number-model.js";
 import { formatNumeric, MAX_DIGITS, parseNumeric, type NumericText } from "./numeric-text.js";

@@ -12,7 +12,9 @@ const ONE = 65_536;
 const EVEN = 32_768;
 
 /** By how much a context moves towards a bit, in 16,384ths: 1 / (count + 1.6). */
-const RATES = Uint16Array.from({ length: MAX_COUNT + 1 }, (_, count) => Math.floor(163_840 / (10 * count + 16)));
+const RATES = Uint16Array.from({ length: MAX_COUNT + 1 }, (_, count) =>
+  Math.floor(163_840 / (10 * count + 16)),
+);
 
 /**
  * Adaptive chances of bits, in slots that are found by hash and belong to one situation each. It grows as more are used;

@@ -43,7 +43,11 @@ export class DoubleModel {
   constructor(options: NumberModelOptions) {
     this.coder = options.coder;
     this.id = options.id;
-    this.decimals = new NumberModel({ ...options, id: options.id + DECIMALS, sharedId: options.sharedId + DECIMALS });
+    this.decimals = new NumberModel({
+      ...options,
+      id: options.id + DECIMALS,
+      sharedId: options.sharedId + DECIMALS,
+    });
     this.decimals.setScale(DECIMAL, 1);
   }
 
@@ -57,7 +61,8 @@ export class DoubleModel {
   /** Exponent of a decimal close by; 0 when there is none. */
   private findNear(value: number): number {
     if (isNear(value, this.decimals.exponent)) return this.decimals.exponent;
-    for (let exponent = 1; exponent <= MAX_NEAR_EXPONENT; exponent++) if (isNear(value, exponent)) return exponent;
+    for (let exponent = 1; exponent <= MAX_NEAR_EXPONENT; exponent++)
+      if (isNear(value, exponent)) return exponent;
     return 0;
   }
 
@@ -71,7 +76,12 @@ export class DoubleModel {
     row.numbers.pop();
     const ulp = ulpOf(decimal);
     const step = coder.decoding ? 0 : (value - decimal) / ulp - this.ulps;
-    const zigzag = codeWhole(coder, step >= 0 ? 2 * step : -2 * step - 1, id + ULPS, Math.min(15, Math.abs(this.ulps)));
+    const zigzag = codeWhole(
+      coder,
+      step >= 0 ? 2 * step : -2 * step - 1,
+      id + ULPS,
+      Math.min(15, Math.abs(this.ulps)),
+    );
     this.ulps += zigzag % 2 === 1 ? -(zigzag + 1) / 2 : zigzag / 2;
     return decimal + this.ulps * ulp;
   }

@@ -32,7 +32,19 @@ export function parseDate(text: string): ParsedDate | undefined {
   if (text.length < 10 || text.length > MAX_CHARS) return undefined;
   const match = PATTERN.exec(text);
   if (match === null) return undefined;
-  const [, year, separator = "", month, day, between = "", hours, minutes, seconds, fraction = "", zone = ""] = match;
+  const [
+    ,
+    year,
+    separator = "",
+    month,
+    day,
+    between = "",
+    hours,
+    minutes,
+    seconds,
+    fraction = "",
+    zone = "",
+  ] = match;
   const precision = between === "" ? 0 : seconds === undefined ? 1 : 2;
   const template: DateTemplate = { separator, between, precision, digits: fraction.length, zone };
   let count = daysFromCivil(Number(year), Number(month), Number(day));
@@ -105,7 +117,11 @@ function formatDay(days: number, separator: string): string {
   const era = Math.floor(z / 146_097);
   const dayOfEra = z - era * 146_097;
   const yearOfEra = Math.floor(
-    (dayOfEra - Math.floor(dayOfEra / 1_460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+    (dayOfEra -
+      Math.floor(dayOfEra / 1_460) +
+      Math.floor(dayOfEra / 36_524) -
+      Math.floor(dayOfEra / 146_096)) /
+      365,
   );
   const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
   const shifted = Math.floor((5 * dayOfYear + 2) / 153);

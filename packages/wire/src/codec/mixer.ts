@@ -72,6 +72,7 @@ export class Mixer {
   learn(bit: number, count: number): void {
     const { weights, stretched, set } = this;
     const step = (bit - this.chance / ONE) * this.rate;
-    for (let i = 0; i < count; i++) weights[set + i] = (weights[set + i] as number) + step * (stretched[i] as number);
+    for (let i = 0; i < count; i++)
+      weights[set + i] = (weights[set + i] as number) + step * (stretched[i] as number);
   }
 }

@@ -26,7 +26,8 @@ export class Successors {
 
 /** Never 0, which owns what is free. */
 function hashOf(id: number, value: number): number {
-  let hash = Math.imul(id + 1, 0x2c1b3c6d) ^ Math.imul(value | 0, 0x297a2d39) ^ Math.floor(value / 0x1_0000_0000);
+  let hash =
+    Math.imul(id + 1, 0x2c1b3c6d) ^ Math.imul(value | 0, 0x297a2d39) ^ Math.floor(value / 0x1_0000_0000);
   hash ^= hash >>> 15;
   hash = Math.imul(hash, 0x85ebca6b);
   return (hash ^ (hash >>> 13)) | 0x80000000;

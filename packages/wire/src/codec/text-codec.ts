@@ -50,7 +50,8 @@ export class TextCodec {
     if (length >= LONG) length = LONG + coder.raw(given - LONG, 32);
     this.left -= length;
     if (this.left < 0) throw malformed(`more than ${this.maxMessageBytes} bytes of text in one message`);
-    if (this.scratch.length < length) this.scratch = new Uint8Array(Math.max(length, this.scratch.length * 2));
+    if (this.scratch.length < length)
+      this.scratch = new Uint8Array(Math.max(length, this.scratch.length * 2));
     return length;
   }
 }

@@ -89,8 +89,7 @@ export class MixingTextModel implements TextModel {
   /** `part`: 0 for the high half; 16 and the high half for the low one. */
   private codeNibble(nibble: number, part: number): number {
     const { coder, contexts, slots, situations, inputs, mixer } = this;
-    for (let i = 0; i < ORDERS; i++)
-      slots[i] = contexts.slot(i * 32 + part, situations[i] as number);
+    for (let i = 0; i < ORDERS; i++) slots[i] = contexts.slot(i * 32 + part, situations[i] as number);
     const expected = this.expect(part);
     const step = expected < 0 ? 0 : 1 + Math.min(this.matched, LONG_MATCH);
     const matching = contexts.slot(ORDERS * 32, step);

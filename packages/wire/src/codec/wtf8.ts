@@ -42,8 +42,10 @@ export function readWtf8(bytes: Uint8Array, length: number): string {
   for (let at = 0; at < length; at++) {
     if (bytes[at] !== 0xed || (bytes[at + 1] as number) < 0xa0) continue;
     const [second, third] = [bytes[at + 1] as number, bytes[at + 2] as number];
-    if (at + 3 > length || second > 0xbf || (third & 0xc0) !== 0x80) throw malformed("coded text is not WTF-8");
-    text += readPart(bytes, start, at) + String.fromCharCode(0xd000 | ((second & 0x3f) << 6) | (third & 0x3f));
+    if (at + 3 > length || second > 0xbf || (third & 0xc0) !== 0x80)
+      throw malformed("coded text is not WTF-8");
+    text +=
+      readPart(bytes, start, at) + String.fromCharCode(0xd000 | ((second & 0x3f) << 6) | (third & 0x3f));
     at += 2;
     start = at + 1;
   }
