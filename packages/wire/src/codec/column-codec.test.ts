@@ -2,16 +2,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codecValue } from "../../test/arbitraries.js";
 import { StanzapackError } from "../errors.js";
+import { DEFAULT_LIMITS } from "../limits.js";
 import type { Value } from "../msgpack.js";
 import { ColumnCodec, type CodecLimits, type Profile } from "./column-codec.js";
 
 const LIMITS: CodecLimits = {
   maxRows: 4_095,
   maxTextBytes: 1 << 20,
-  maxLeaves: 1 << 20,
+  maxValues: 1 << 20,
   maxDepth: 32,
-  maxShapes: 256,
-  maxColumns: 4_096,
+  maxNodes: 4_096,
+  packed: DEFAULT_LIMITS,
 };
 const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 
@@ -112,7 +113,7 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
         fc.array(codecValue, { maxLength: 5 }),
         (messages, rows) => {
           const encoder = new ColumnCodec(LIMITS, profile);
-          const decoder = new ColumnCodec({ ...LIMITS, maxLeaves: 10_000, maxTextBytes: 10_000 }, profile);
+          const decoder = new ColumnCodec({ ...LIMITS, maxValues: 10_000, maxTextBytes: 10_000 }, profile);
           try {
             decoder.decode(encoder.encode({ rows, conflated: 0, at: 0, spanMs: 0 }));
             for (const message of messages) decoder.decode(message);

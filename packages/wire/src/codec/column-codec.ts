@@ -1,15 +1,15 @@
+import type { Limits } from "../limits.js";
 import { malformed, type Value } from "../msgpack.js";
+import { decodeMsgpack } from "../msgpack-reader.js";
+import { encodeUpdate } from "../update.js";
 import { BitCoder } from "./bit-coder.js";
-import { Column, COLUMN_CONTEXTS, type ColumnContext } from "./column.js";
+import { Node, type NodeContext } from "./node.js";
 import { NumberModel, NUMBER_CONTEXTS } from "./number-model.js";
 import { Row } from "./row.js";
-import { matches, setField, type Fields, type Items, type Shape } from "./shape.js";
-import { ShapeCodec, SHAPE_CONTEXTS } from "./shape-codec.js";
 import { Successors } from "./successors.js";
 import { TextCodec } from "./text-codec.js";
 import { QuickTextModel, QUICK_TEXT_CONTEXTS } from "./text-model.js";
 import { MixingTextModel } from "./text-mixing.js";
-import { codeWhole } from "./whole-number.js";
 
 /** `default` is quick and takes up to 256 KB; `compact` models text thoroughly, at a microsecond a byte and 1 MB more. */
 export type Profile = "default" | "compact";
@@ -19,11 +19,13 @@ export interface CodecLimits {
   readonly maxRows: number;
   /** Most bytes of new text in one message. */
   readonly maxTextBytes: number;
-  /** Most leaves of all rows of one message: predictable ones cost next to nothing. */
-  readonly maxLeaves: number;
+  /** Most values, containers and missing keys of all rows of one message: predictable ones cost next to nothing. */
+  readonly maxValues: number;
   readonly maxDepth: number;
-  readonly maxShapes: number;
-  readonly maxColumns: number;
+  /** Places in the rows that have a model of their own; containers beyond travel as msgpack. */
+  readonly maxNodes: number;
+  /** Of such msgpack. */
+  readonly packed: Limits;
 }
 
 /** The rows of one message, and what is told with them. */
@@ -46,13 +48,10 @@ const MAX_DICTIONARY_CHARS = 32_768;
 /** Contexts of a codec itself; then those of its parts. */
 const COUNT = 0;
 const CONFLATED = 1;
-const SHAPE = 2;
-const SHAPE_INDEX = 3;
-const AT = 4;
+const AT = 2;
 const SPAN = AT + NUMBER_CONTEXTS;
-const SHAPES = SPAN + NUMBER_CONTEXTS;
-const TEXTS = SHAPES + SHAPE_CONTEXTS;
-const COLUMNS = TEXTS + QUICK_TEXT_CONTEXTS;
+const TEXTS = SPAN + NUMBER_CONTEXTS;
+const NODES = TEXTS + QUICK_TEXT_CONTEXTS;
 
 /**
  * The columnar codec, one direction of a chain: it codes messages of rows, each by all that it learned from those before.
@@ -61,16 +60,12 @@ const COLUMNS = TEXTS + QUICK_TEXT_CONTEXTS;
 export class ColumnCodec {
   private readonly coder = new BitCoder(MAX_SLOTS);
   private readonly text: TextCodec;
-  private readonly context: ColumnContext;
-  private readonly shapeCodec: ShapeCodec;
-  private readonly shapes: Shape[] = [];
-  private readonly columns = new Map<string, Column>();
+  private readonly context: NodeContext;
+  private readonly root: Node;
   private readonly row = new Row();
   private readonly at: NumberModel;
   private readonly span: NumberModel;
-  private lastShape = 0;
   private lastCount = 1;
-  private leavesLeft = 0;
 
   constructor(
     private readonly limits: CodecLimits,
@@ -85,18 +80,18 @@ export class ColumnCodec {
       text: this.text,
       successors: new Successors(),
       dictionaries: { chars: MAX_DICTIONARY_CHARS },
-      sharedId: COLUMNS,
+      sharedId: NODES,
+      pack: (value) => encodeUpdate(value, limits.packed),
+      unpack: decodeMsgpack,
+      maxDepth: limits.maxDepth,
+      maxNodes: limits.maxNodes,
+      nodes: 0,
+      valuesLeft: 0,
     };
+    this.root = new Node(this.context, 0);
     const { successors } = this.context;
     this.at = new NumberModel({ coder, successors, id: AT, sharedId: AT });
     this.span = new NumberModel({ coder, successors, id: SPAN, sharedId: SPAN });
-    this.shapeCodec = new ShapeCodec({
-      coder,
-      text: this.text,
-      id: SHAPES,
-      maxDepth: limits.maxDepth,
-      columnAt: (path) => this.columnAt(path),
-    });
   }
 
   /** A copy of its own. Throws `too-large` for what a decoder would refuse; the codec is of no use after that. */
@@ -115,7 +110,7 @@ export class ColumnCodec {
   private code(batch: RowsBatch): RowsBatch {
     const { row } = this;
     this.text.begin();
-    this.leavesLeft = this.limits.maxLeaves;
+    this.context.valuesLeft = this.limits.maxValues;
     row.begin();
     const count = this.codeCount(batch.rows.length);
     const conflated = this.codeConflated(batch.conflated);
@@ -142,61 +137,9 @@ export class ColumnCodec {
   }
 
   private codeRow(value: Value): Value {
-    const { coder, shapes } = this;
-    const index = coder.decoding ? 0 : this.findShape(value);
-    const slot = coder.contexts.slot(SHAPE, 0);
-    if (coder.bit(index === this.lastShape && shapes.length > 0 ? 1 : 0, slot + 1) === 0) {
-      if (coder.bit(index >= 0 && shapes.length > 0 ? 1 : 0, slot + 2) === 1)
-        this.lastShape = codeWhole(coder, index, SHAPE_INDEX, this.lastShape);
-      else {
-        if (shapes.length >= this.limits.maxShapes)
-          throw malformed(`more than ${this.limits.maxShapes} shapes`);
-        this.lastShape = shapes.length;
-        shapes.push(this.shapeCodec.code(value));
-      }
-    }
-    const shape = shapes[this.lastShape];
-    if (shape === undefined) throw malformed("a coded row is of no shape that came before");
     this.row.begin();
-    return coder.decoding ? this.read(shape) : this.write(shape, value);
-  }
-
-  private findShape(value: Value): number {
-    const last = this.shapes[this.lastShape];
-    if (last !== undefined && matches(last, value)) return this.lastShape;
-    return this.shapes.findIndex((shape) => matches(shape, value));
-  }
-
-  private columnAt(path: string): Column {
-    let column = this.columns.get(path);
-    if (column === undefined) {
-      if (this.columns.size >= this.limits.maxColumns)
-        throw malformed(`more than ${this.limits.maxColumns} columns`);
-      column = new Column(this.context, COLUMNS + (this.columns.size + 1) * COLUMN_CONTEXTS);
-      this.columns.set(path, column);
-    }
-    return column;
-  }
-
-  private write(shape: Shape, value: Value): Value {
-    if (shape.type === "leaf") return shape.column.code(value, this.row);
-    if (shape.type === "array") {
-      for (let i = 0; i < shape.items.length; i++)
-        this.write(shape.items[i] as Shape, (value as Items)[i] as Value);
-    } else {
-      for (let i = 0; i < shape.keys.length; i++)
-        this.write(shape.fields[i] as Shape, (value as Fields)[shape.keys[i] as string] as Value);
-    }
-    return value;
-  }
-
-  private read(shape: Shape): Value {
-    if (--this.leavesLeft < 0) throw malformed(`more than ${this.limits.maxLeaves} values in one message`);
-    if (shape.type === "leaf") return shape.column.code(null, this.row);
-    if (shape.type === "array") return shape.items.map((item) => this.read(item));
-    const fields: { [key: string]: Value } = {};
-    for (let i = 0; i < shape.keys.length; i++)
-      setField(fields, shape.keys[i] as string, this.read(shape.fields[i] as Shape));
-    return fields;
+    const coded = this.root.code(value, this.row);
+    if (coded === undefined) throw malformed("a coded row is not there");
+    return coded;
   }
 }

@@ -29,7 +29,16 @@ const NUMERIC = 5;
 const BOOLEAN = 6;
 const NULL = 7;
 const BYTES = 8;
-const CLASSES = 9;
+/** A container that the tree of places has no room for, as msgpack. */
+export const PACKED = 9;
+export const ARRAY = 10;
+export const OBJECT = 11;
+/** An object lacks this key. */
+export const ABSENT = 12;
+const CLASSES = 13;
+
+/** What is at a place in a row. */
+export type LeafClass = number;
 
 /** Contexts of one column, from its `id` on. */
 const CLASS = 0;
@@ -61,6 +70,9 @@ export interface ColumnContext {
   readonly dictionaries: DictionaryBudget;
   /** First of the contexts that all columns share. */
   readonly sharedId: number;
+  /** msgpack of a container, and back. */
+  readonly pack: (value: Value) => Uint8Array;
+  readonly unpack: (bytes: Uint8Array) => Value;
 }
 
 /** The leaves at one place of the rows, one after another. */
@@ -69,31 +81,50 @@ export class Column {
   private classBefore = NUMBER;
   /** The newest truth values. */
   private flags = 0;
-  private readonly dictionary: Dictionary;
+  private dictionary: Dictionary | undefined;
   private numbers: NumberModel | undefined;
   private doubles: DoubleModel | undefined;
   private dates: NumberModel | undefined;
   private template: DateTemplate | undefined;
   private numerics: NumberModel | undefined;
   private digits = 0;
+  /** Of the text that is being encoded. */
+  private parsed: ParsedDate | NumericText | undefined;
 
   constructor(
     private readonly context: ColumnContext,
     /** First of its contexts. */
     private readonly id: number,
-  ) {
-    const { coder, sharedId, dictionaries } = context;
-    this.dictionary = new Dictionary(coder, id + ENTRIES, sharedId + ENTRIES, dictionaries);
+  ) {}
+
+  /** Of anything but arrays and objects. */
+  classOf(value: Value): LeafClass {
+    switch (typeof value) {
+      case "number":
+        return this.classOfNumber(value);
+      case "string": {
+        this.parsed = parseText(value);
+        return this.parsed === undefined ? TEXT : "template" in this.parsed ? DATE : NUMERIC;
+      }
+      case "boolean":
+        return BOOLEAN;
+      default:
+        return value === null ? NULL : BYTES;
+    }
   }
 
-  /** A leaf: anything but arrays and objects. Throws `malformed` for what no encoder writes. */
-  code(value: Value, row: Row): Value {
-    const { coder } = this.context;
-    coder.contexts.growIfCrowded();
-    const parsed = coder.decoding || typeof value !== "string" ? undefined : parseText(value);
-    const leafClass = this.codeClass(coder.decoding ? NUMBER : this.classOf(value, parsed), row);
-    row.leafClass = leafClass;
-    row.word = NO_WORD;
+  private classOfNumber(value: number): LeafClass {
+    const { numbers } = this;
+    if (numbers !== undefined && fits(value, numbers.exponent, numbers.kind)) return NUMBER;
+    const scale = findScale(value);
+    if (scale === undefined) return DOUBLE;
+    // What comes next would not fit a coarser scale.
+    const coarser = scale.kind === numbers?.kind && scale.exponent < numbers.exponent;
+    return coarser ? DOUBLE : RESCALED;
+  }
+
+  /** A leaf of the class that was coded before. Throws `malformed` for what no encoder writes. */
+  codeLeaf(leafClass: LeafClass, value: Value, row: Row): Value {
     switch (leafClass) {
       case NUMBER:
         if (this.numbers === undefined) throw malformed("a coded number has no scale");
@@ -106,9 +137,9 @@ export class Column {
       case TEXT:
         return this.codeText(value as string, row);
       case DATE:
-        return this.codeDate(parsed as ParsedDate, row);
+        return this.codeDate(this.parsed as ParsedDate, row);
       case NUMERIC:
-        return this.codeNumeric(parsed as NumericText, row);
+        return this.codeNumeric(this.parsed as NumericText, row);
       case BOOLEAN:
         return this.codeBoolean(value === true, row);
       case NULL:
@@ -116,35 +147,25 @@ export class Column {
         return null;
       case BYTES:
         return this.context.text.codeBytes(value as Uint8Array, this.id + TEXTS, this.id);
+      case PACKED:
+        return this.codePacked(value);
       default:
         throw malformed(`there is no class ${leafClass}`);
     }
   }
 
-  private classOf(value: Value, parsed: ParsedDate | NumericText | undefined): number {
-    switch (typeof value) {
-      case "number": {
-        const { numbers } = this;
-        if (numbers !== undefined && fits(value, numbers.exponent, numbers.kind)) return NUMBER;
-        const scale = findScale(value);
-        if (scale === undefined) return DOUBLE;
-        // What comes next would not fit a coarser scale.
-        const coarser = scale.kind === numbers?.kind && scale.exponent < numbers.exponent;
-        return coarser ? DOUBLE : RESCALED;
-      }
-      case "string":
-        return parsed === undefined ? TEXT : "template" in parsed ? DATE : NUMERIC;
-      case "boolean":
-        return BOOLEAN;
-      default:
-        return value === null ? NULL : BYTES;
-    }
+  private codePacked(value: Value): Value {
+    const { coder, text, pack, unpack } = this.context;
+    const bytes = text.codeBytes(coder.decoding ? NOTHING : pack(value), this.id + TEXTS, this.id);
+    return coder.decoding ? unpack(bytes) : value;
   }
 
-  private codeClass(leafClass: number, row: Row): number {
+  /** Which class is here; `leafClass` when encoding. */
+  codeClass(leafClass: LeafClass, row: Row): LeafClass {
     const { id, lastClass, classBefore } = this;
     const { coder, sharedId } = this.context;
     const { contexts, slots } = coder;
+    contexts.growIfCrowded();
     slots[0] = contexts.slot(id + CLASS, 0);
     slots[1] = contexts.slot(sharedId + CLASS, 0);
     slots[2] = contexts.slot(id + CLASS, 1 + classBefore);
@@ -159,6 +180,8 @@ export class Column {
     }
     this.classBefore = lastClass;
     this.lastClass = coded === RESCALED ? NUMBER : coded;
+    row.leafClass = coded;
+    row.word = NO_WORD;
     return coded;
   }
 
@@ -179,10 +202,17 @@ export class Column {
   }
 
   private codeText(text: string, row: Row): string {
-    const { dictionary, id } = this;
+    const { context, id } = this;
+    const { coder, sharedId, dictionaries } = context;
+    const dictionary = (this.dictionary ??= new Dictionary(
+      coder,
+      id + ENTRIES,
+      sharedId + ENTRIES,
+      dictionaries,
+    ));
     let coded = dictionary.code(text, row);
     if (coded === undefined) {
-      coded = this.context.text.codeText(text, id + TEXTS, id);
+      coded = context.text.codeText(text, id + TEXTS, id);
       dictionary.add(coded);
     }
     row.word = FIRST_TEXT_WORD + dictionary.word;
@@ -246,3 +276,5 @@ function parseText(text: string): ParsedDate | NumericText | undefined {
   if ((first < 0x30 || first > 0x39) && first !== 0x2d) return undefined;
   return parseDate(text) ?? parseNumeric(text);
 }
+
+const NOTHING = new Uint8Array(0);

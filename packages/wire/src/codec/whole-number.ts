@@ -1,15 +1,18 @@
 import type { BitCoder } from "./bit-coder.js";
 
-/** Bits of the largest number that `codeWhole` takes. */
-const MAX_BITS = 15;
+/** Longer numbers are rare: they take their length and their bits as they are. */
+const MAX_BITS = 14;
+const LONG = 15;
 
 /**
- * A whole number below 2^15 of which small ones are likelier: its length, then its bits from the highest, all adaptive.
+ * A whole number up to 2^53, of which small ones are likelier: its length, then its bits from the highest, all adaptive.
  * `id` and `situation` say what it is; nothing else may use this `id`.
  */
 export function codeWhole(coder: BitCoder, value: number, id: number, situation: number): number {
   const { contexts } = coder;
-  const bits = coder.tree(32 - Math.clz32(value), 4, contexts.slot(id, situation));
+  const given = value < 1 << MAX_BITS ? 32 - Math.clz32(value) : LONG;
+  const bits = coder.tree(given, 4, contexts.slot(id, situation));
+  if (bits === LONG) return coder.raw(value, 53);
   let whole = bits === 0 ? 0 : 1;
   for (let left = bits - 1; left > 0;) {
     const width = Math.min(left, 4);
@@ -17,7 +20,7 @@ export function codeWhole(coder: BitCoder, value: number, id: number, situation:
     // Its length and the bits before are one number that no other prefix has.
     const prefix = ((bits << MAX_BITS) | whole) + 1;
     const part = coder.tree(
-      (value >>> left) & ((1 << width) - 1),
+      Math.floor(value / 2 ** left) & ((1 << width) - 1),
       width,
       contexts.slot(id, Math.imul(situation, 0x9e3779b1) + prefix),
     );

@@ -1,0 +1,186 @@
+import { malformed, type Value } from "../msgpack.js";
+import {
+  ABSENT,
+  ARRAY,
+  Column,
+  COLUMN_CONTEXTS,
+  OBJECT,
+  PACKED,
+  type ColumnContext,
+  type LeafClass,
+} from "./column.js";
+import { ObjectKeys, type Fields } from "./object-keys.js";
+import type { Row } from "./row.js";
+import { codeWhole } from "./whole-number.js";
+
+/** Items of arrays that have a place of their own; those behind share the last one. */
+const MAX_ITEM_NODES = 256;
+/** Orders of keys at one place; what has yet another is packed. */
+const MAX_ORDERS = 8;
+/** Keys at one place: with more of them, objects that are always different are packed. */
+const MAX_KEYS = 1_024;
+
+/** Contexts of one node, from its `id` on: those of its column, then its own. */
+const MORE_KEYS = COLUMN_CONTEXTS;
+const KEY_PLACE = MORE_KEYS + 1;
+const KEY_LENGTH = MORE_KEYS + 2;
+const ORDER = MORE_KEYS + 3;
+const SAME_SIZE = MORE_KEYS + 4;
+const SIZE = MORE_KEYS + 5;
+const NODE_CONTEXTS = COLUMN_CONTEXTS + 6;
+
+/** What the nodes of a codec share. */
+export interface NodeContext extends ColumnContext {
+  readonly maxDepth: number;
+  readonly maxNodes: number;
+  /** Nodes so far. */
+  nodes: number;
+  /** Values that the message that is being coded may still have. */
+  valuesLeft: number;
+}
+
+/** One place in the rows: what was there so far, leaves, arrays and objects alike. */
+export class Node {
+  private readonly column: Column;
+  private readonly id: number;
+  private readonly items: Node[] = [];
+  private readonly orders: ObjectKeys[] = [];
+  private lastSize = 0;
+  private lastOrder = 0;
+
+  constructor(
+    private readonly context: NodeContext,
+    private readonly depth: number,
+  ) {
+    this.id = context.sharedId + ++context.nodes * NODE_CONTEXTS;
+    this.column = new Column(context, this.id);
+  }
+
+  /** A value, or none (`undefined`) where an object lacks the key. Throws `malformed` for what no encoder writes. */
+  code(value: Value | undefined, row: Row): Value | undefined {
+    const { context, column } = this;
+    if (--context.valuesLeft < 0) throw malformed("more values in one message than are taken");
+    const given = context.coder.decoding ? ABSENT : this.classOf(value, column);
+    const kind = column.codeClass(given, row);
+    switch (kind) {
+      case ARRAY:
+        return this.codeArray(value as readonly Value[], row);
+      case OBJECT:
+        return this.codeObject(value as Fields, row);
+      case ABSENT:
+        return undefined;
+      default:
+        return column.codeLeaf(kind, value as Value, row);
+    }
+  }
+
+  private classOf(value: Value | undefined, column: Column): LeafClass {
+    if (value === undefined) return ABSENT;
+    if (typeof value !== "object" || value === null || value instanceof Uint8Array)
+      return column.classOf(value);
+    return Array.isArray(value) ? this.classOfArray(value) : this.classOfObject(value as Fields);
+  }
+
+  private classOfArray(array: readonly Value[]): LeafClass {
+    const { depth, context, items } = this;
+    const added = Math.min(array.length, MAX_ITEM_NODES) - items.length;
+    return depth < context.maxDepth && context.nodes + Math.max(0, added) <= context.maxNodes
+      ? ARRAY
+      : PACKED;
+  }
+
+  private classOfObject(fields: Fields): LeafClass {
+    const { depth, context, orders } = this;
+    if (orders[this.lastOrder]?.areAllOf(fields) === true) return OBJECT;
+    if (depth >= context.maxDepth) return PACKED;
+    const given = Object.keys(fields);
+    const order = orders.find((keys) => keys.agreeWith(given));
+    if (order === undefined && orders.length >= MAX_ORDERS) return PACKED;
+    const added = given.reduce((sum, key) => sum + (order?.has(key) === true ? 0 : 1), 0);
+    const fits = (order?.size ?? 0) + added <= MAX_KEYS && context.nodes + added <= context.maxNodes;
+    return fits ? OBJECT : PACKED;
+  }
+
+  private codeArray(array: readonly Value[], row: Row): Value {
+    const { context, id, items } = this;
+    const { coder } = context;
+    const { decoding } = coder;
+    const given = decoding ? 0 : array.length;
+    const same = coder.bit(given === this.lastSize ? 1 : 0, coder.contexts.slot(id + SAME_SIZE, 0) + 1);
+    if (same === 0) this.lastSize = codeWhole(coder, given, id + SIZE, 0);
+    const size = this.lastSize;
+    if (size > context.valuesLeft) throw malformed("a coded array is longer than is taken");
+    const read: Value[] = [];
+    for (let i = 0; i < size; i++) {
+      const place = Math.min(i, MAX_ITEM_NODES - 1);
+      const node = (items[place] ??= this.newChild());
+      const item = node.code(decoding ? undefined : array[i], row);
+      if (item === undefined) throw malformed("a coded array lacks an item");
+      read.push(item);
+    }
+    return read;
+  }
+
+  private codeObject(fields: Fields, row: Row): Value {
+    const { coder } = this.context;
+    const { decoding } = coder;
+    const order = this.codeOrder(fields);
+    this.codeNewKeys(order, fields);
+    const { keys, nodes } = order;
+    const read: { [key: string]: Value } = {};
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as string;
+      // An inherited property is none.
+      const given = decoding || !Object.hasOwn(fields, key) ? undefined : fields[key];
+      const value = (nodes[i] as Node).code(given, row);
+      if (decoding && value !== undefined) setField(read, key, value);
+    }
+    return decoding ? read : fields;
+  }
+
+  private codeOrder(fields: Fields): ObjectKeys {
+    const { orders, id, lastOrder } = this;
+    const { coder } = this.context;
+    let given = lastOrder;
+    if (!coder.decoding && orders[lastOrder]?.areAllOf(fields) !== true) {
+      const keys = Object.keys(fields);
+      given = orders.findIndex((order) => order.agreeWith(keys));
+      if (given < 0) given = orders.length;
+    }
+    this.lastOrder = coder.tree(given, 4, coder.contexts.slot(id + ORDER, lastOrder));
+    if (this.lastOrder > Math.min(orders.length, MAX_ORDERS - 1))
+      throw malformed("a coded object is of no known order");
+    return (orders[this.lastOrder] ??= new ObjectKeys());
+  }
+
+  private codeNewKeys(order: ObjectKeys, fields: Fields): void {
+    const { context, id } = this;
+    const { coder, text } = context;
+    const { decoding, contexts } = coder;
+    const found = decoding || order.areAllOf(fields) ? [] : order.newOnes(Object.keys(fields));
+    for (let i = 0; ; i++) {
+      const given = found[i];
+      if (coder.bit(given === undefined ? 0 : 1, contexts.slot(id + MORE_KEYS, Math.min(i, 1)) + 1) === 0)
+        return;
+      // From the end: where most are.
+      const fromEnd = codeWhole(coder, given === undefined ? 0 : order.size - given.at, id + KEY_PLACE, 0);
+      const key = text.codeText(given?.key ?? "", context.sharedId + KEY_LENGTH, 0);
+      if (fromEnd > order.size || order.size >= MAX_KEYS || order.has(key))
+        throw malformed("a coded object has a new key that it cannot have");
+      order.insert(order.size - fromEnd, key, this.newChild());
+    }
+  }
+
+  private newChild(): Node {
+    const { context, depth } = this;
+    if (context.nodes > context.maxNodes || depth >= context.maxDepth)
+      throw malformed("a coded value has more places, or deeper ones, than are taken");
+    return new Node(context, depth + 1);
+  }
+}
+
+/** An own property, also for the key that would set a prototype. */
+function setField(fields: { [key: string]: Value }, key: string, value: Value): void {
+  if (key !== "__proto__") fields[key] = value;
+  else Object.defineProperty(fields, key, { value, writable: true, enumerable: true, configurable: true });
+}
