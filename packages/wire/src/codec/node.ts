@@ -47,6 +47,8 @@ export class Node {
   private readonly orders: ObjectKeys[] = [];
   private lastSize = 0;
   private lastOrder = 0;
+  /** The object that is being encoded has all keys of the last order, and no others. */
+  private allThere = false;
 
   constructor(
     private readonly context: NodeContext,
@@ -91,7 +93,8 @@ export class Node {
 
   private classOfObject(fields: Fields): LeafClass {
     const { depth, context, orders } = this;
-    if (orders[this.lastOrder]?.areAllOf(fields) === true) return OBJECT;
+    this.allThere = orders[this.lastOrder]?.areAllOf(fields) ?? false;
+    if (this.allThere) return OBJECT;
     if (depth >= context.maxDepth) return PACKED;
     const given = Object.keys(fields);
     const order = orders.find((keys) => keys.agreeWith(given));
@@ -128,10 +131,11 @@ export class Node {
     this.codeNewKeys(order, fields);
     const { keys, nodes } = order;
     const read: { [key: string]: Value } = {};
+    const all = this.allThere;
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as string;
       // An inherited property is none.
-      const given = decoding || !Object.hasOwn(fields, key) ? undefined : fields[key];
+      const given = decoding || !(all || Object.hasOwn(fields, key)) ? undefined : fields[key];
       const value = (nodes[i] as Node).code(given, row);
       if (decoding && value !== undefined) setField(read, key, value);
     }
@@ -141,15 +145,16 @@ export class Node {
   private codeOrder(fields: Fields): ObjectKeys {
     const { orders, id, lastOrder } = this;
     const { coder } = this.context;
+    const slot = coder.contexts.slot(id + ORDER, 0);
     let given = lastOrder;
-    if (!coder.decoding && orders[lastOrder]?.areAllOf(fields) !== true) {
+    if (!coder.decoding && !this.allThere && orders.length > 0) {
       const keys = Object.keys(fields);
       given = orders.findIndex((order) => order.agreeWith(keys));
       if (given < 0) given = orders.length;
     }
-    this.lastOrder = coder.tree(given, 4, coder.contexts.slot(id + ORDER, lastOrder));
-    if (this.lastOrder > Math.min(orders.length, MAX_ORDERS - 1))
-      throw malformed("a coded object is of no known order");
+    if (coder.bit(given === lastOrder ? 1 : 0, slot + 1) === 0)
+      this.lastOrder = coder.tree(given, 3, coder.contexts.slot(id + ORDER, 1 + lastOrder));
+    if (this.lastOrder > orders.length) throw malformed("a coded object is of no known order");
     return (orders[this.lastOrder] ??= new ObjectKeys());
   }
 
@@ -157,7 +162,7 @@ export class Node {
     const { context, id } = this;
     const { coder, text } = context;
     const { decoding, contexts } = coder;
-    const found = decoding || order.areAllOf(fields) ? [] : order.newOnes(Object.keys(fields));
+    const found = decoding || this.allThere ? [] : order.newOnes(Object.keys(fields));
     for (let i = 0; ; i++) {
       const given = found[i];
       if (coder.bit(given === undefined ? 0 : 1, contexts.slot(id + MORE_KEYS, Math.min(i, 1)) + 1) === 0)
