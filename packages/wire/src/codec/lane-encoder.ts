@@ -1,0 +1,182 @@
+import type { CodedBody, DataForm, HopClass } from "../frames.js";
+import type { RowCodec } from "../row-codec.js";
+import { ChainEncoder, type ChainBatch, type ChainPolicy, DEFAULT_CHAIN_POLICY } from "./chain.js";
+import { ColumnCodec, type CodecLimits, type Profile } from "./column-codec.js";
+import { hopCost } from "./hop-cost.js";
+
+/** A body without the columnar codec: any peer reads it. */
+export interface PlainBody {
+  readonly form: DataForm;
+  readonly epoch: number;
+  readonly from: number;
+  readonly to: number;
+  readonly at: number;
+  readonly spanMs: number;
+  readonly payload: Uint8Array;
+}
+
+/** Goes behind a prefix of its form, by `encodeDataBody` or `encodeCodedBody`. */
+export type LaneBody = PlainBody | CodedBody;
+
+/** A batch, and the msgpack of its rows. */
+export interface LaneBatch extends ChainBatch {
+  readonly packed: readonly Uint8Array[];
+}
+
+export interface LanePolicy extends ChainPolicy {
+  /** When somebody waits for a key, one comes at the next multiple of so many ms: 20,000, and so nobody waits longer. */
+  readonly keyEveryMs: number;
+  /** So often a body is held against the other forms: every 16th, and half as often after each time that changed nothing, … */
+  readonly trialEveryBodies: number;
+  /** … down to every so many: 512. */
+  readonly maxTrialEveryBodies: number;
+  /** Another form must be smaller by so much, in parts of 100, so that forms do not take turns: 5. */
+  readonly trialMarginPercent: number;
+}
+
+export const DEFAULT_LANE_POLICY: LanePolicy = {
+  ...DEFAULT_CHAIN_POLICY,
+  keyEveryMs: 20_000,
+  trialEveryBodies: 16,
+  maxTrialEveryBodies: 512,
+  trialMarginPercent: 5,
+};
+
+/** A trial lasts so many bodies: the first ones of a new chain tell little of it. */
+const TRIAL_BODIES = 8;
+
+export interface LaneEncoderOptions {
+  readonly limits: CodecLimits;
+  readonly rows: RowCodec;
+  readonly profile: Profile;
+  readonly hop: HopClass;
+  readonly policy?: LanePolicy;
+}
+
+/** Of the last trial: what coded and other bodies cost on the hop. */
+interface Trial {
+  /** Learns beside the other form; undefined while the chain itself is what is sent. */
+  readonly shadow: ColumnCodec | undefined;
+  bodies: number;
+  coded: number;
+  plain: number;
+}
+
+/**
+ * What one lane sends: a chain of coded batches; plain rows while those are smaller, which is seldom; and bodies that need
+ * no other, for those who are not on the chain. Pure: clock and chance are arguments.
+ */
+export class LaneEncoder {
+  private readonly chain: ChainEncoder;
+  private readonly policy: LanePolicy;
+  private mode: "coded" | "plain" = "coded";
+  private trial: Trial | undefined;
+  private trialEvery: number;
+  private untilTrial: number;
+  private keySlot = -1;
+  private wanted = false;
+
+  constructor(private readonly options: LaneEncoderOptions) {
+    this.policy = options.policy ?? DEFAULT_LANE_POLICY;
+    this.chain = new ChainEncoder(options.limits, options.profile, this.policy);
+    this.trialEvery = this.untilTrial = this.policy.trialEveryBodies;
+  }
+
+  /** Somebody waits to join: a key comes at the next slot of the schedule, never before it. */
+  wantKey(): void {
+    this.wanted = true;
+  }
+
+  /** The next body does not go on from the last: nothing was sent to anybody meanwhile. */
+  breakOff(): void {
+    this.chain.end();
+  }
+
+  /** For those on the lane. Whoever is not may join with a body that `beginsAnew`. Every body must be sent to all on it. */
+  encode(batch: LaneBatch, now: number, newChain: number): LaneBody {
+    const slot = Math.floor(now / this.policy.keyEveryMs);
+    if (this.wanted && slot !== this.keySlot) this.chain.end();
+    const body = this.mode === "coded" ? this.encodeCoded(batch, now, newChain) : this.encodePlainly(batch);
+    if (body.form === "key") {
+      this.keySlot = slot;
+      this.wanted = false;
+    }
+    return body;
+  }
+
+  /** For those who are not on the lane, or not yet. */
+  encodeIndependent(batch: LaneBatch): LaneBody {
+    return smaller(
+      independent(batch, this.options.limits),
+      plain(batch, this.options.rows),
+      this.options.hop,
+    );
+  }
+
+  private encodeCoded(batch: LaneBatch, now: number, newChain: number): LaneBody {
+    const body = this.chain.encode(batch, now, newChain);
+    if (this.trial === undefined && --this.untilTrial > 0) return body;
+    const trial = (this.trial ??= startTrial(undefined));
+    this.weigh(trial, body.payload.length, plain(batch, this.options.rows));
+    return body;
+  }
+
+  private encodePlainly(batch: LaneBatch): LaneBody {
+    const body = plain(batch, this.options.rows);
+    if (this.trial === undefined && --this.untilTrial > 0) return body;
+    const { limits, profile } = this.options;
+    const trial = (this.trial ??= startTrial(new ColumnCodec(limits, profile)));
+    const coded = (trial.shadow as ColumnCodec).encode({ ...batch, conflated: conflatedOf(batch) });
+    this.weigh(trial, coded.length, body);
+    return body;
+  }
+
+  private weigh(trial: Trial, codedBytes: number, other: PlainBody): void {
+    const { hop } = this.options;
+    trial.bodies++;
+    // A shadow must learn first.
+    if (trial.shadow === undefined || trial.bodies > TRIAL_BODIES / 2) {
+      trial.coded += hopCost("chained", codedBytes, hop);
+      trial.plain += hopCost(other.form, other.payload.length, hop);
+    }
+    if (trial.bodies < TRIAL_BODIES) return;
+    const margin = 1 - this.policy.trialMarginPercent / 100;
+    const changes =
+      this.mode === "coded" ? trial.plain < trial.coded * margin : trial.coded < trial.plain * margin;
+    if (changes) {
+      this.mode = this.mode === "coded" ? "plain" : "coded";
+      this.chain.end();
+    }
+    const { trialEveryBodies, maxTrialEveryBodies } = this.policy;
+    this.trialEvery = changes ? trialEveryBodies : Math.min(this.trialEvery * 2, maxTrialEveryBodies);
+    this.untilTrial = this.trialEvery;
+    this.trial = undefined;
+  }
+}
+
+/** A body that needs none before it, and from which a chain may go on. */
+export function beginsAnew(body: LaneBody): boolean {
+  return body.form === "key" || body.form === "rows" || body.form === "deflated";
+}
+
+function startTrial(shadow: ColumnCodec | undefined): Trial {
+  return { shadow, bodies: 0, coded: 0, plain: 0 };
+}
+
+function conflatedOf({ from, to, rows }: ChainBatch): number {
+  return to - from + 1 - rows.length;
+}
+
+function plain(batch: LaneBatch, rows: RowCodec): PlainBody {
+  const { epoch, from, to, at, spanMs } = batch;
+  return { epoch, from, to, at, spanMs, ...rows.encode(batch.packed) };
+}
+
+function independent(batch: LaneBatch, limits: CodecLimits): LaneBody {
+  const payload = new ColumnCodec(limits).encode({ ...batch, conflated: conflatedOf(batch) });
+  return { form: "independent", epoch: batch.epoch, from: batch.from, payload };
+}
+
+function smaller(a: LaneBody, b: LaneBody, hop: HopClass): LaneBody {
+  return hopCost(a.form, a.payload.length, hop) <= hopCost(b.form, b.payload.length, hop) ? a : b;
+}
