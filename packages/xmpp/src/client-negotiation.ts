@@ -1,10 +1,10 @@
 import { XmppError } from "./errors.js";
 import type { FastTokens } from "./fast-tokens.js";
-import type { Login } from "./login.js";
+import type { Exchange, Login } from "./login.js";
 import { NS } from "./namespaces.js";
 import { createSasl2, formatBind2 } from "./sasl2.js";
 import type { Stream } from "./stream.js";
-import { parseStreamError, toXmppError } from "./stream-errors.js";
+import { parseSaslFailure, parseStreamError, toXmppError } from "./stream-errors.js";
 import { ENABLE, type StreamManagement } from "./stream-management.js";
 import type { TlsOptions } from "./stream-socket.node.js";
 import type { Established } from "./supervised-connection.js";
@@ -31,14 +31,16 @@ const BIND_ID = "bind";
 
 /**
  * Takes a stream from its header to a bound or resumed session: STARTTLS, SASL, compression, resumption, binding
- * (RFC 6120 §4.3, XEP-0138, XEP-0198 §3 and §5), with SASL2 in as few steps as the server offers (XEP-0388, XEP-0386). SASL is xmpp.js's; the rest is here because xmpp.js asks for no server
- * name, cannot take a certificate authority, and begins Stream Management with a queue without a bound.
+ * (RFC 6120 §4.3, XEP-0138, XEP-0198 §3 and §5), with SASL2 in as few steps as the server offers (XEP-0388, XEP-0386).
+ * It is here because xmpp.js asks for no server name, cannot take a certificate authority, believes any server that says
+ * it knows the password, and begins Stream Management with a queue without a bound.
  * Resolves when the log-in begins: until then nothing has been entrusted to the peer, and another may be tried instead.
  */
 export function negotiate(stream: Stream, options: NegotiationOptions): Promise<void> {
   let onLogIn: () => void = () => undefined;
   const loggingIn = new Promise<void>((resolve) => (onLogIn = resolve));
   const { management } = options;
+  let exchange: Exchange | undefined;
   let authenticated = false;
   let features: Element | undefined;
   /** Bound along with the login; what else the stream can do is still to come. */
@@ -66,23 +68,50 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     } else if (authenticated) {
       resumeOrBind(element);
     } else if (authentication !== undefined && stream.socket.secure && sasl2.begin(authentication)) {
-      return;
+      onLogIn();
     } else if (mechanisms !== undefined) {
-      logIn(mechanisms);
+      logIn(mechanisms).catch(onError);
     } else {
       stream.fail(new XmppError("auth", "the server offers no way to log in"));
     }
   };
 
-  const logIn = (mechanisms: Element): void => {
+  const onError = (error: unknown): void => {
+    stream.fail(toXmppError(error, "stream"));
+  };
+
+  const respond = async (name: "auth" | "response", { mechanism }: Exchange): Promise<void> => {
+    const response = btoa(await mechanism.response(options.login.credentials));
+    stream.write(xml(name, { xmlns: NS.SASL, mechanism: mechanism.name }, response).toString());
+  };
+
+  const logIn = async (mechanisms: Element): Promise<void> => {
     const offered = mechanisms.getChildren("mechanism").map((mechanism) => mechanism.text());
-    if (!options.login.choose(offered, stream.socket.secure)) {
-      stream.fail(new XmppError("auth", `no acceptable way to log in among: ${offered.join(", ")}`));
-      return;
+    exchange = options.login.pick(offered, stream.socket.secure);
+    if (exchange === undefined) {
+      throw new XmppError("auth", `no acceptable way to log in among: ${offered.join(", ")}`);
     }
     onLogIn();
-    // Alone, so that none of xmpp.js's other features takes a part.
-    stream.toXmppJs(xml("stream:features", { "xmlns:stream": NS.STREAM }, mechanisms));
+    await respond("auth", exchange);
+  };
+
+  /** RFC 6120 §6.4. */
+  const onSasl = async (element: Element): Promise<void> => {
+    if (exchange === undefined || authenticated) return;
+    switch (element.name) {
+      case "challenge":
+        exchange.mechanism.challenge(atob(element.text()));
+        return respond("response", exchange);
+      case "success":
+        if (!exchange.verify(element.text())) {
+          throw new XmppError("auth", "the server could not prove that it knows the password");
+        }
+        authenticated = true;
+        await stream.entity.restart();
+        return;
+      case "failure":
+        throw parseSaslFailure(element);
+    }
   };
 
   const sasl2 = createSasl2({
@@ -131,15 +160,6 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
       establish(jid, false, "");
     },
   });
-
-  const onSuccess = (element: Element): void => {
-    if (!options.login.verify(element.text())) {
-      stream.fail(new XmppError("auth", "the server could not prove that it knows the password"));
-      return;
-    }
-    authenticated = true;
-    stream.toXmppJs(element);
-  };
 
   const startTls = async (): Promise<void> => {
     stream.stage = "tls";
@@ -238,18 +258,13 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
         });
         return;
       case NS.SASL:
-        if (element.name === "success") onSuccess(element);
-        else stream.toXmppJs(element);
+        onSasl(element).catch(onError);
         return;
       case NS.SASL2:
-        sasl2.onElement(element).catch((error: unknown) => {
-          stream.fail(toXmppError(error, "stream"));
-        });
+        sasl2.onElement(element).catch(onError);
         return;
       case NS.COMPRESS:
-        onCompress(element).catch((error: unknown) => {
-          stream.fail(toXmppError(error, "stream"));
-        });
+        onCompress(element).catch(onError);
         return;
       case NS.SM:
         if (element.name === "resumed") onResumed(element);
@@ -258,8 +273,6 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     }
     if (element.name === "iq" && element.attrs["id"] === BIND_ID) onBound(element);
   };
-  stream.entity.open({ domain: options.tls.domain }).catch((error: unknown) => {
-    stream.fail(toXmppError(error, "stream"));
-  });
+  stream.entity.open({ domain: options.tls.domain }).catch(onError);
   return loggingIn;
 }

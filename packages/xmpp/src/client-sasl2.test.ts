@@ -130,6 +130,27 @@ describe("a client on a server with SASL2", () => {
     expect(peerAt(0).text.match(/<enable/g)).toHaveLength(1);
   });
 
+  it("is not taken for an address that does not answer", async () => {
+    const c = await connectTo(async (peer) => {
+      await takeAuthenticate(peer, offer(BIND2_WITH_SM + SM));
+      peer.write(success(BOUND_WITH_SM) + features(SM));
+    });
+    await c.stop();
+    const { port } = server as { port: number };
+    const several = createClientConnection({
+      jid: "bob@example.test",
+      password: "secret",
+      urls: [`xmpp://127.0.0.1:${String(port)}`, "xmpp://127.0.0.1:1"],
+      ca: certificate.ca,
+      timeouts: { onlineMs: 1_000, closeMs: 50 },
+    });
+    connection = several;
+    await several.start();
+    // Each of the two has half of the time.
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect([several.state, server?.peers.length]).toEqual(["online", 1]);
+  });
+
   it("enables Stream Management itself where binding does not", async () => {
     const c = await connectTo(async (peer) => {
       await takeAuthenticate(peer, offer(BIND2));

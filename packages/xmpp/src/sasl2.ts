@@ -38,12 +38,10 @@ export function createSasl2(options: Sasl2Options): Sasl2 {
     const inline = offered.getChild("inline");
     tokenMechanism = tokens.supported(textsOf(inline?.getChild("fast", NS.FAST)));
     const { mechanism } = chosen;
-    const first = mechanism.clientFirst
-      ? btoa(await mechanism.response(options.login.credentials))
-      : undefined;
+    const first = btoa(await mechanism.response(options.login.credentials));
     options.write(
       `<authenticate xmlns='${NS.SASL2}' mechanism='${mechanism.name}'>` +
-        (first === undefined ? "" : `<initial-response>${first}</initial-response>`) +
+        `<initial-response>${first}</initial-response>` +
         `<user-agent id='${tokens.clientId}'><software>Stanzapack</software></user-agent>` +
         (token !== undefined ? `<fast xmlns='${NS.FAST}'/>` : "") +
         (token === undefined && tokenMechanism !== undefined

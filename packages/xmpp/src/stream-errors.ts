@@ -36,7 +36,7 @@ export function parseStreamError(element: Element, onNotAuthorized: "auth" | "pr
   return new XmppError("disconnected", message);
 }
 
-/** A `<failure/>` of SASL2 (XEP-0388 §2.6.2). */
+/** A `<failure/>` of SASL (RFC 6120 §6.4.5) or SASL2 (XEP-0388 §2.6.2). */
 export function parseSaslFailure(element: Element): XmppError {
   const children = childElements(element);
   const condition = children.find((child) => child.getNS() === NS.SASL)?.name ?? children[0]?.name ?? "";
@@ -58,12 +58,6 @@ export function toXmppError(error: unknown, stage: "connect" | "tls" | "stream")
   const cause = error instanceof Error ? error : new Error(String(error));
   if (cause instanceof ParseError) {
     return new XmppError("protocol", `the peer's XML was refused: ${cause.message}`, { cause });
-  }
-  if (cause.name === "SASLError") {
-    const condition = (cause as { condition?: string }).condition ?? "";
-    return TRANSIENT_SASL.has(condition)
-      ? new XmppError("unreachable", `the server cannot check credentials now: ${condition}`, { cause })
-      : new XmppError("auth", `the server refused the credentials: ${cause.message}`, { cause });
   }
   const code = (cause as { code?: unknown }).code;
   const network = typeof code !== "string" || NETWORK_CODE.test(code);
