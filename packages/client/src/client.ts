@@ -11,7 +11,7 @@ import {
 } from "@stanzapack/wire";
 import {
   createClientConnection,
-  createInBandBytestreams,
+  createStanzaBytestreams,
   NS,
   type ByteMeter,
   type Connection,
@@ -74,7 +74,7 @@ export class Client extends EventEmitter<ClientEvents> {
     super();
     const { component, timeoutMs } = options;
     this.connection = createClientConnection(options.connection);
-    this.streams = createInBandBytestreams(this.connection);
+    this.streams = createStanzaBytestreams(this.connection);
     this.negotiation = new Negotiation(this.connection, component, timeoutMs);
     this.publishing = new Publishing(() => this.keeper.link);
     this.keeper = new LinkKeeper(
