@@ -1,5 +1,5 @@
 import { XmppError, type XmppErrorCode } from "./errors.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { StreamParser } from "./stream-parser.js";
 import { escapeAttribute, type Element } from "./xml.js";
 

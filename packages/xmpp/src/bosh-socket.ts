@@ -6,7 +6,7 @@ import type { ByteCount } from "./byte-meter.js";
 import { XmppError } from "./errors.js";
 import { FRAMED_CLOSE, splitFrames } from "./framing.js";
 import { createHttpPoster, type HttpPoster, type HttpPosterOptions } from "./http-poster.node.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { randomUint32 } from "./random.js";
 import { isLoopback } from "./service-url.js";
 import type { TransportSocket } from "./transport.js";

@@ -2,7 +2,7 @@ import type { Connection } from "./connection.js";
 import { decodedLength } from "./base64-length.js";
 import { StanzaError, XmppError } from "./errors.js";
 import type { BytestreamEnd, SendPolicy } from "./in-band-bytestreams.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { escapeAttribute, xml } from "./xml.js";
 
 /** XEP-0047 §2.2: seq wraps after 65535. */

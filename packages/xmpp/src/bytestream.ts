@@ -3,7 +3,7 @@ import { assertBlock, SEQ_COUNT, type BytestreamSender, type SenderHost } from "
 import type { Connection } from "./connection.js";
 import { StanzaError } from "./errors.js";
 import type { Bytestream, BytestreamEnd, OpenRequest } from "./in-band-bytestreams.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { warn } from "./warn.node.js";
 import { escapeAttribute, xml } from "./xml.js";

@@ -14,7 +14,7 @@ import type {
   OpenOptions,
   OpenRequest,
 } from "./in-band-bytestreams.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
 import { createUsedSids } from "./used-sids.js";

@@ -1,7 +1,7 @@
 import { XmppError } from "./errors.js";
 import type { FastTokens } from "./fast-tokens.js";
 import type { Exchange, Login } from "./login.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { createSasl2, formatBind2 } from "./sasl2.js";
 import type { Stream } from "./stream.js";
 import { parseSaslFailure, parseStreamError, toXmppError } from "./stream-errors.js";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { component } from "@xmpp/component";
 import type { ComponentConnectionOptions, Connection } from "./connection.js";
 import type { XmppError } from "./errors.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { createStream } from "./stream.js";
 import { parseStreamError, toXmppError } from "./stream-errors.js";
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";

@@ -35,7 +35,7 @@ export type {
   SendPolicy,
 } from "./in-band-bytestreams.js";
 export { bareJid, jid, JID } from "./jid.js";
-export { NS } from "./namespaces.js";
+export * as NS from "./namespaces.js";
 export { createStanzaBytestreams } from "./bytestreams.js";
 export { createInBandBytestreams } from "./in-band-bytestreams.js";
 export { randomText } from "./random.js";

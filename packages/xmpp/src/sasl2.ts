@@ -1,7 +1,7 @@
 import type { Exchange, Login } from "./login.js";
 import { XmppError } from "./errors.js";
 import { createTokenExchange, type FastToken, type FastTokens } from "./fast-tokens.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { parseSaslFailure } from "./stream-errors.js";
 import { escapeAttribute, escapeText, type Element } from "./xml.js";
 

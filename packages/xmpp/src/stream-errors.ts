@@ -1,5 +1,5 @@
 import { XmppError } from "./errors.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { ParseError } from "./stream-parser.js";
 import { childElements, type Element } from "./xml.js";
 

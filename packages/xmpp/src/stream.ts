@@ -1,6 +1,6 @@
 import { XmppError } from "./errors.js";
 import { FRAMED_CLOSE, FramedParser } from "./framing.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { formatStreamError, toXmppError } from "./stream-errors.js";
 import { ParseError, StreamParser, type ParserLimits } from "./stream-parser.js";
 import type { TransportSocket } from "./transport.js";

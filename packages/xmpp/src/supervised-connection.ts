@@ -12,7 +12,7 @@ import { XmppError, type XmppErrorCode } from "./errors.js";
 import { createIqHandlers } from "./iq-handlers.js";
 import { createIqRequests } from "./iq-requests.js";
 import { createListeners } from "./listeners.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import type { Stream } from "./stream.js";
 import { parseStreamError } from "./stream-errors.js";
 import type { StreamManagement, StreamManagementHooks } from "./stream-management.js";

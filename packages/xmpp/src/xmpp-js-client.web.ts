@@ -1,5 +1,5 @@
 import { EventEmitter } from "@xmpp/events";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { xml, type Element } from "./xml.js";
 import type { XmppJsEntity } from "./xmpp-js.js";
 
