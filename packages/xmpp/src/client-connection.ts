@@ -24,9 +24,6 @@ import { connectWebSocket } from "./websocket-socket.js";
 import { createXmppJsClient } from "./xmpp-js-client.node.js";
 import type { XmppJsEntity } from "./xmpp-js.js";
 
-/** What a server puts before the identifier it makes (XEP-0386 §4.2.1). Every character travels in every stanza. */
-const BIND_TAG = "s";
-
 /**
  * Largest BOSH answer's body, in bytes: a server that could not deliver for a while puts all that waits into one, and
  * it bounds what a hostile one makes us hold.
@@ -127,7 +124,7 @@ export function createClientConnection(
             compress: options.compress ?? false,
             tls,
             resource,
-            ...(options.resource === undefined && { bindTag: BIND_TAG }),
+            isResourceGiven: options.resource !== undefined,
             tokens,
             jid: connection.jid,
             management: ofSession,

@@ -16,8 +16,8 @@ export interface NegotiationOptions {
   readonly compress: boolean;
   readonly tls: TlsOptions;
   readonly resource: string;
-  /** Lets the server make the resource when it can do so along with the login (XEP-0386). */
-  readonly bindTag?: string;
+  /** Otherwise the server may make it along with the login (XEP-0386), where it makes a short one. */
+  readonly isResourceGiven: boolean;
   readonly tokens: FastTokens;
   /** The full JID of the session to resume. */
   readonly jid: string;
@@ -130,10 +130,8 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
       const resume = resumes && offered?.getChild("sm", NS.SM) !== undefined ? management.resume() : "";
       const bind2 = offered?.getChild("bind", NS.BIND2);
       // A session that must be resumed in a step of its own would be given away by binding.
-      const binds = bind2 !== undefined && options.bindTag !== undefined && (!resumes || resume !== "");
-      return (
-        resume + (binds ? formatBind2(options.bindTag, bind2, management === undefined ? "" : ENABLE) : "")
-      );
+      if (bind2 === undefined || options.isResourceGiven || (resumes && resume === "")) return resume;
+      return resume + formatBind2(bind2, management === undefined ? "" : ENABLE);
     },
     onSuccess(element) {
       authenticated = true;

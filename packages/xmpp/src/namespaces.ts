@@ -20,6 +20,8 @@ export const SASL = "urn:ietf:params:xml:ns:xmpp-sasl";
 export const SASL2 = "urn:xmpp:sasl:2";
 /** XEP-0386 */
 export const BIND2 = "urn:xmpp:bind:0";
+/** A feature of Bind 2: the resource that the server makes has few characters. Offered by `mod_stanzapack_sasl2`. */
+export const SHORT_RESOURCE = "urn:stanzapack:0#short-resource";
 /** XEP-0484 */
 export const FAST = "urn:xmpp:fast:0";
 /** RFC 7395 §3.3.2 */
