@@ -42,7 +42,12 @@ export function fillIn(template: string, settings: NginxSettings): string {
     text = text.replace(/gzip_min_length \d+;/, `gzip_min_length ${settings.gzipMinLengthBytes};`);
   if (webSocket === "strip") {
     set("Upgrade $http_upgrade;", `Upgrade "";`);
-    set("Connection $stanzapack_connection;", `Connection "";`);
+    // Prosody takes the key alone for a WebSocket.
+    set(
+      "Connection $stanzapack_connection;",
+      `Connection "";`,
+      `        proxy_set_header Sec-WebSocket-Key "";`,
+    );
   } else if (webSocket !== "pass") {
     set("location = /xmpp-websocket {", "location = /xmpp-websocket {", `        return ${webSocket};`);
   }
