@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { startNginx, type Nginx, type NginxBehaviour } from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
 import { createClientConnection, NS, xml, type Connection } from "@stanzapack/xmpp";
@@ -259,6 +260,26 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
       `fetch(${JSON.stringify(open.boshUrl)}, { method: "POST", body: "<body/>" }).catch(String)`,
     );
     expect(refused).toContain("Failed to fetch");
+  });
+});
+
+describe("a private nginx", () => {
+  it("leaves neither process nor folder, and nobody else's port taken", async () => {
+    const both = await Promise.all([startNginx({ upstreamPort: 9 }), startNginx({ upstreamPort: 9 })]);
+    const ports = both.flatMap((it) => Object.values(it.ports));
+    expect(new Set(ports).size).toBe(4);
+    for (const it of both) {
+      expect((await fetch(it.plainBoshUrl)).status).toBe(502);
+      await Promise.all([it.stop(), it.stop()]);
+      expect(() => process.kill(it.pid, 0)).toThrow("ESRCH");
+      expect(existsSync(it.configFile)).toBe(false);
+      await expect(it.reload({ gzip: false })).rejects.toMatchObject({ code: "stopped" });
+    }
+  });
+
+  it("that is not wanted any more does not start", async () => {
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(startNginx({ upstreamPort: 9, signal })).rejects.toThrow("enough");
   });
 });
 

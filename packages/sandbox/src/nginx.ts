@@ -56,6 +56,9 @@ export interface Nginx {
 const CONFIG_FILE = "nginx.conf";
 const LOG_FILE = "nginx.log";
 
+/** A polite stop takes its worker along at once; it may take so long, in ms. */
+const STOP_GRACE_MS = 2_000;
+
 /** How often another process may take a port between our look and nginx's, before we give up. */
 const PORT_TRIES = 5;
 
@@ -174,7 +177,7 @@ function createNginx(options: NginxOptions, opened: Opened): Nginx {
     stop() {
       stopping ??= (async () => {
         await turn;
-        if (server.ending === undefined) await server.end(0);
+        if (server.ending === undefined) await server.end(STOP_GRACE_MS);
         releasePorts([ports.https, ports.http]);
         await guard.close();
       })();
