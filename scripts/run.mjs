@@ -16,7 +16,7 @@ const PROGRAMS = {
     servers: (args) => {
       const name = optionOf(args, "--server") ?? "prosody";
       // Another name is the program's to refuse.
-      return SERVERS.filter((server) => server === name);
+      return ["prosody", "ejabberd"].filter((server) => server === name);
     },
   },
   test: { file: at("node_modules/vitest/vitest.mjs"), args: ["run"], servers: () => SERVERS, browser: true },

@@ -33,10 +33,10 @@ export function openConsumer(options: SubscriberOpen, events: ConsumerEvents): P
 }
 
 async function openOurs(
-  { account, url, ca, compress, sender }: SubscriberOpen,
+  { account, url, ca, compression, sender }: SubscriberOpen,
   events: ConsumerEvents,
 ): Promise<Consumer> {
-  const client = await connect({ ...account, component: sender, url, ca, compress });
+  const client = await connect({ ...account, component: sender, url, ca, compress: compression === "zlib" });
   client.on("closed", (reason) => reason && events.onLost(reason));
   client.on("offline", (reason) => events.onLost(reason));
   return {
@@ -60,10 +60,10 @@ async function openOurs(
 /** Its connection is made like the SDK's own: a resource as short, the same Stream Management. */
 async function openRival(
   form: WireRivalForm,
-  { account, url, ca, compress, sender }: SubscriberOpen,
+  { account, url, ca, compression, sender }: SubscriberOpen,
   events: ConsumerEvents,
 ): Promise<Consumer> {
-  const connection = createClientConnection({ ...account, url, ca, compress });
+  const connection = createClientConnection({ ...account, url, ca, compress: compression === "zlib" });
   const escapes = new QuoteEscapes();
   let quotes = 0;
   let closing = false;

@@ -84,8 +84,8 @@ function open(
   return worker.call(
     "open",
     {
-      ...{ form, account, ca: entrance.ca, url: entrance.urls[hop.transport] },
-      compress: hop.compression === "zlib",
+      ...{ form, account, ca: entrance.ca, url: entrance.urlOf(hop) },
+      compression: hop.compression,
       sender: form === "stanzapack" ? sandbox.streams : sandbox.rival.domain,
       feeds: createFeeds(workload).length,
       interface: worker.interface,

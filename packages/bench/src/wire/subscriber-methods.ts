@@ -1,12 +1,12 @@
 import type { Account } from "../demo/publishers.js";
-import type { WireForm } from "./axes.js";
+import type { WireCompression, WireForm } from "./axes.js";
 
 export interface SubscriberOpen {
   readonly form: WireForm;
   readonly account: Account;
   readonly url: string;
   readonly ca: string;
-  readonly compress: boolean;
+  readonly compression: WireCompression;
   /** Whose stanzas count: our component's domain, or the rivals'. */
   readonly sender: string;
   /** Services of the workload. */

@@ -66,7 +66,7 @@ const methods: SubscriberMethods = {
     return {
       ...difference(now, start),
       handshakeBytes: start.bytesDown + start.bytesUp,
-      quoteEscapeBytes: options.compress ? null : consumer.quoteEscapeBytes(),
+      quoteEscapeBytes: options.compression !== "none" ? null : consumer.quoteEscapeBytes(),
       feeds: feeds.map((feed) => ({ ...feed, offsets: options.form === "stanzapack" ? feed.offsets : null })),
     };
   },
