@@ -96,5 +96,9 @@ export function toStatusError(status: number): XmppError | undefined {
   const condition = STATUS_CONDITIONS[status];
   if (condition !== undefined) return toConditionError(condition);
   // Redirects too: they could lead away from TLS, and from whom the certificate is for.
+  return toNoService(status);
+}
+
+export function toNoService(status: number): XmppError {
   return new XmppError("unreachable", `no BOSH service there: HTTP status ${String(status)}`);
 }

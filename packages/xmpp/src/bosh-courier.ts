@@ -1,4 +1,4 @@
-import { parseBody, toConditionError, toStatusError, type BoshBody } from "./bosh-body.js";
+import { parseBody, toConditionError, toNoService, toStatusError, type BoshBody } from "./bosh-body.js";
 import type { BoshRequest } from "./bosh-window.js";
 import { XmppError } from "./errors.js";
 import type { HttpAnswer, HttpPoster } from "./http-poster.node.js";
@@ -69,6 +69,8 @@ export function createBoshCourier(
   let troubleSince: number | undefined;
   let newest = 0;
 
+  const hasSession = (): boolean => courier.patienceMs > 0;
+
   const stopTrip = (trip: Trip): void => {
     clearTimeout(trip.timer);
     trip.cancel?.abort(GIVEN_UP);
@@ -131,7 +133,8 @@ export function createBoshCourier(
     let body: BoshBody;
     try {
       if (status !== 200) {
-        const final = toStatusError(status);
+        // Before there is a session it cannot be about one.
+        const final = hasSession() ? toStatusError(status) : toNoService(status);
         if (final !== undefined) hooks.onFail(final);
         else onFault(trip, new XmppError("disconnected", `HTTP status ${String(status)}`));
         return;

@@ -33,6 +33,9 @@ const enum Mode {
 const CDATA_START = "![CDATA[";
 const CDATA_END = "]]>";
 const WHITESPACE = /^[ \t\r\n]*$/;
+/** What XML 1.0 §2.2, production 2, leaves out and a decoder lets through. */
+// eslint-disable-next-line no-control-regex
+const NO_CHARACTER = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/;
 const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
 /**
@@ -86,6 +89,7 @@ export class StreamParser extends EventEmitter {
   write(data: string): void {
     if (this.#stopped) return;
     try {
+      if (NO_CHARACTER.test(data)) throw new ParseError("not-well-formed", "a character that XML does not have");
       this.#parse(data);
     } catch (error) {
       this.stop();
@@ -249,7 +253,25 @@ export class StreamParser extends EventEmitter {
       if (this.#depth > 2) this.#cursor?.cnode(element);
       this.#cursor = element;
     }
+    if (tag.includes(":")) this.#assertPrefixes(element);
     if (selfClosing) this.#onClose(element.name, position);
+  }
+
+  /** Namespaces in XML 1.0 §5: a prefix that nobody has declared means nothing. */
+  #assertPrefixes(element: Element): void {
+    const assert = (name: string): void => {
+      const prefix = prefixOf(name);
+      if (prefix === "" || prefix === "xml" || prefix === "xmlns") return;
+      const key = `xmlns:${prefix}`;
+      for (let at: Element | null = element; at !== null; at = at.parent) {
+        if (Object.hasOwn(at.attrs as object, key)) return;
+      }
+      // A stanza hangs on no root while it is read.
+      if (this.root !== null && Object.hasOwn(this.root.attrs as object, key)) return;
+      throw new ParseError("not-well-formed", `nobody has declared the prefix ${prefix.slice(0, 40)}`);
+    };
+    assert(element.name);
+    for (const name of Object.keys(element.attrs as object)) assert(name);
   }
 
   #onClose(name: string, position: number): void {
@@ -319,6 +341,11 @@ function parseTag(tag: string): Element {
     attrs[key] = hasEntities ? unescape(value) : value;
     pos = close + 1;
   }
+}
+
+function prefixOf(name: string): string {
+  const colon = name.indexOf(":");
+  return colon < 0 ? "" : name.slice(0, colon);
 }
 
 function unescape(text: string): string {
