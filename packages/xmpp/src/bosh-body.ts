@@ -34,7 +34,7 @@ export function parseBody(text: string): BoshBody {
   if (end < 0) throw refuse("it has no start tag");
   let root: Element | undefined;
   let selfClosed = false;
-  const parser = new StreamParser({ maxStanzaChars: MAX_TAG_CHARS, maxDepth: 1 });
+  const parser = new StreamParser({ maxStanzaChars: MAX_TAG_CHARS, maxDepth: 1, maxElements: 1 });
   parser.on("start", (element: Element) => (root = element));
   parser.on("end", () => (selfClosed = true));
   try {

@@ -19,9 +19,15 @@ export interface ParserLimits {
   readonly maxStanzaChars: number;
   /** Deepest nesting. Default 128: serializing an element recurses. */
   readonly maxDepth: number;
+  /** Most elements in one stanza. Default 65,536: a list of as many services; each takes 160 bytes, forty times its text. */
+  readonly maxElements: number;
 }
 
-export const DEFAULT_PARSER_LIMITS: ParserLimits = { maxStanzaChars: 1_048_576, maxDepth: 128 };
+export const DEFAULT_PARSER_LIMITS: ParserLimits = {
+  maxStanzaChars: 1_048_576,
+  maxDepth: 128,
+  maxElements: 65_536,
+};
 
 const enum Mode {
   text,
@@ -34,7 +40,6 @@ const CDATA_START = "![CDATA[";
 const CDATA_END = "]]>";
 const WHITESPACE = /^[ \t\r\n]*$/;
 /** What XML 1.0 §2.2, production 2, leaves out and a decoder lets through. */
-// eslint-disable-next-line no-control-regex
 const NO_CHARACTER = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/;
 const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
@@ -54,6 +59,8 @@ export class StreamParser extends EventEmitter {
   readonly #limits: ParserLimits;
   #cursor: Element | null = null;
   #depth = 0;
+  /** Of the current stanza. */
+  #elementCount = 0;
   #mode = Mode.text;
   #held: string[] = [];
   #quote = "";
@@ -78,7 +85,9 @@ export class StreamParser extends EventEmitter {
 
   stop(): void {
     this.#stopped = true;
+    // Whoever still holds the parser holds nothing of an unfinished stanza.
     this.#held = [];
+    this.#cursor = null;
   }
 
   /** xmpp.js calls it on its own parsers. */
@@ -89,7 +98,8 @@ export class StreamParser extends EventEmitter {
   write(data: string): void {
     if (this.#stopped) return;
     try {
-      if (NO_CHARACTER.test(data)) throw new ParseError("not-well-formed", "a character that XML does not have");
+      if (NO_CHARACTER.test(data))
+        throw new ParseError("not-well-formed", "a character that XML does not have");
       this.#parse(data);
     } catch (error) {
       this.stop();
@@ -244,6 +254,13 @@ export class StreamParser extends EventEmitter {
         `elements are nested deeper than ${String(this.#limits.maxDepth)}`,
       );
     }
+    if (this.#depth <= 2) this.#elementCount = 0;
+    if (++this.#elementCount > this.#limits.maxElements) {
+      throw new ParseError(
+        "policy-violation",
+        `a stanza has more than ${String(this.#limits.maxElements)} elements`,
+      );
+    }
     if (this.root === null) {
       this.root = element;
       this.#cursor = element;
@@ -264,14 +281,14 @@ export class StreamParser extends EventEmitter {
       if (prefix === "" || prefix === "xml" || prefix === "xmlns") return;
       const key = `xmlns:${prefix}`;
       for (let at: Element | null = element; at !== null; at = at.parent) {
-        if (Object.hasOwn(at.attrs as object, key)) return;
+        if (Object.hasOwn(at.attrs, key)) return;
       }
       // A stanza hangs on no root while it is read.
-      if (this.root !== null && Object.hasOwn(this.root.attrs as object, key)) return;
+      if (this.root !== null && Object.hasOwn(this.root.attrs, key)) return;
       throw new ParseError("not-well-formed", `nobody has declared the prefix ${prefix.slice(0, 40)}`);
     };
     assert(element.name);
-    for (const name of Object.keys(element.attrs as object)) assert(name);
+    for (const name of Object.keys(element.attrs)) assert(name);
   }
 
   #onClose(name: string, position: number): void {

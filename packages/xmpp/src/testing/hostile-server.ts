@@ -50,9 +50,7 @@ export interface HostileServer {
 const STREAM_HEADER = `<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='${NS.STREAM}' id='s1' from='example.test' version='1.0'>`;
 
 const features = (content: string): string => `<stream:features>${content}</stream:features>`;
-const MECHANISMS = features(
-  `<mechanisms xmlns='${NS.SASL}'><mechanism>PLAIN</mechanism></mechanisms>`,
-);
+const MECHANISMS = features(`<mechanisms xmlns='${NS.SASL}'><mechanism>PLAIN</mechanism></mechanisms>`);
 const SUCCESS = `<success xmlns='${NS.SASL}'/>`;
 const BIND = `<bind xmlns='${NS.BIND}'/>`;
 const BOUND = `<iq type='result' id='bind'><bind xmlns='${NS.BIND}'><jid>bob@example.test/r</jid></bind></iq>`;
@@ -166,7 +164,7 @@ async function startWebSocket(
   const sockets = new WebSocketServer({ server, handleProtocols: () => "xmpp" });
   let dropped = false;
   let accepted = 0;
-  server.on("connection", (socket) => {
+  server.on("connection", (socket: net.Socket) => {
     accepted++;
     if (dropped) socket.resetAndDestroy();
   });
@@ -308,5 +306,4 @@ export async function pour(socket: net.Socket, totalBytes: number, chunk: string
 }
 
 /** A body as a connection manager writes it. */
-export const bodyOf = (content: string): string =>
-  formatBody({ "xmlns:stream": NS.STREAM }, content);
+export const bodyOf = (content: string): string => formatBody({ "xmlns:stream": NS.STREAM }, content);
