@@ -40,8 +40,8 @@ export interface BoshCourierHooks {
 
 /** Brings requests to the server until each has its one answer, in whatever order those come. */
 export interface BoshCourier {
-  /** How long faults are fought, in ms. Zero, as at first: not at all, since without a session it would make two. */
-  patienceMs: number;
+  /** How long faults are fought, in ms. Undefined while there is no session, as at first: not at all, it could make two. */
+  patienceMs: number | undefined;
   send(request: BoshRequest): void;
   close(): void;
 }
@@ -69,7 +69,7 @@ export function createBoshCourier(
   let troubleSince: number | undefined;
   let newest = 0;
 
-  const hasSession = (): boolean => courier.patienceMs > 0;
+  const hasSession = (): boolean => courier.patienceMs !== undefined;
 
   const stopTrip = (trip: Trip): void => {
     clearTimeout(trip.timer);
@@ -107,7 +107,7 @@ export function createBoshCourier(
     stopTrip(trip);
     const now = performance.now();
     troubleSince ??= now;
-    if (now - troubleSince >= courier.patienceMs) {
+    if (now - troubleSince >= (courier.patienceMs ?? 0)) {
       hooks.onFail(reason);
       return;
     }
@@ -161,7 +161,7 @@ export function createBoshCourier(
   };
 
   const courier: BoshCourier = {
-    patienceMs: 0,
+    patienceMs: undefined,
     send(request) {
       newest = request.rid;
       for (const older of trips.values()) expectWithin(older, timing.answerMs);

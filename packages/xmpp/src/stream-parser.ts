@@ -41,7 +41,9 @@ const CDATA_END = "]]>";
 const WHITESPACE = /^[ \t\r\n]*$/;
 /** What XML 1.0 §2.2, production 2, leaves out and a decoder lets through. */
 const NO_CHARACTER = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/;
-const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+const ENTITIES: ReadonlyMap<string, string> = new Map(
+  Object.entries({ amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }),
+);
 
 /**
  * Turns the text of one XML stream into elements, in time linear in its length whatever the chunks, and bounded.
@@ -374,7 +376,7 @@ function unescape(text: string): string {
         ? parseDigits(name.slice(1), 10, /^[0-9]+$/)
         : undefined;
     const character =
-      code === undefined ? ENTITIES[name] : isXmlChar(code) ? String.fromCodePoint(code) : undefined;
+      code === undefined ? ENTITIES.get(name) : isXmlChar(code) ? String.fromCodePoint(code) : undefined;
     if (semicolon === "" || character === undefined) {
       throw new ParseError("not-well-formed", `bad entity ${entity.slice(0, 20)}`);
     }
