@@ -43,6 +43,9 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
   let exchange: Exchange | undefined;
   let authenticated = false;
   let features: Element | undefined;
+  let featuresDue = true;
+  /** What the server owes an answer to. Whoever sits in the middle must not take us past TLS or the login by answers alone. */
+  let asked: "starttls" | "login" | "compress" | "resume" | "bind" | undefined;
   /** Bound along with the login; what else the stream can do is still to come. */
   let boundJid: string | undefined;
 
@@ -51,6 +54,12 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
   };
 
   const onFeatures = (element: Element): void => {
+    // RFC 6120 §4.3.2: once for each header; each is answered, so without end they would make us write without end.
+    if (!featuresDue) {
+      stream.fail(new XmppError("protocol", "the server sent its features again"), "policy-violation");
+      return;
+    }
+    featuresDue = false;
     features = element;
     const mechanisms = element.getChild("mechanisms", NS.SASL);
     const authentication = element.getChild("authentication", NS.SASL2);
@@ -58,6 +67,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     // XEP-0206 §3, RFC 7395 §3.9: there TLS is the business of HTTP.
     const canStartTls = !socket.secure && socket.startTls !== undefined;
     if (canStartTls && element.getChild("starttls", NS.TLS) !== undefined) {
+      asked = "starttls";
       stream.write(`<starttls xmlns='${NS.TLS}'/>`);
     } else if (!socket.secure && options.requireTls) {
       stream.fail(new XmppError("tls", "the server offers no TLS, and TLS is required"));
@@ -92,21 +102,24 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
       throw new XmppError("auth", `no acceptable way to log in among: ${offered.join(", ")}`);
     }
     onLogIn();
+    asked = "login";
     await respond("auth", exchange);
   };
 
   /** RFC 6120 §6.4. */
   const onSasl = async (element: Element): Promise<void> => {
-    if (exchange === undefined || authenticated) return;
+    if (exchange === undefined || asked !== "login") return refuse(element);
     switch (element.name) {
       case "challenge":
         exchange.mechanism.challenge(atob(element.text()));
         return respond("response", exchange);
       case "success":
+        asked = undefined;
         if (!exchange.verify(element.text())) {
           throw new XmppError("auth", "the server could not prove that it knows the password");
         }
         authenticated = true;
+        featuresDue = true;
         await stream.entity.restart();
         return;
       case "failure":
@@ -134,7 +147,12 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
       return resume + formatBind2(bind2, management === undefined ? "" : ENABLE);
     },
     onSuccess(element) {
+      if (authenticated) {
+        stream.fail(new XmppError("protocol", "the server let us in twice"), "policy-violation");
+        return;
+      }
       authenticated = true;
+      featuresDue = true;
       const resumed = element.getChild("resumed", NS.SM);
       if (resumed !== undefined) {
         onResumed(resumed);
@@ -165,6 +183,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     stream.discardInput();
     await stream.socket.startTls?.(options.tls);
     stream.stage = "stream";
+    featuresDue = true;
     await stream.entity.restart();
   };
 
@@ -180,11 +199,11 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
       stream.fail(new XmppError("unsupported", "the server does not offer stream compression (zlib)"));
       return;
     }
+    asked = "compress";
     stream.write(`<compress xmlns='${NS.COMPRESS}'><method>zlib</method></compress>`);
   };
 
   const onCompress = async (element: Element): Promise<void> => {
-    if (!options.compress || stream.socket.compressed) return;
     if (element.name !== "compressed") {
       // XEP-0138 §3: no stream error, so the stream could go on; but without what was asked for.
       stream.fail(new XmppError("unsupported", `the server refused stream compression: ${String(element)}`));
@@ -193,11 +212,13 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     // The stream so far is null and void.
     stream.discardInput();
     stream.socket.startCompression?.();
+    featuresDue = true;
     await stream.entity.restart();
   };
 
   const resumeOrBind = (element: Element): void => {
     if (options.mayResume && management?.resumable === true && element.getChild("sm", NS.SM) !== undefined) {
+      asked = "resume";
       stream.write(management.resume());
     } else {
       bind();
@@ -206,6 +227,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
 
   const bind = (): void => {
     management?.reset();
+    asked = "bind";
     stream.write(
       `<iq type='set' id='${BIND_ID}'><bind xmlns='${NS.BIND}'>` +
         `<resource>${escapeText(options.resource)}</resource></bind></iq>`,
@@ -241,12 +263,27 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     establish(options.jid, true, again);
   };
 
+  const refuse = (element: Element): void => {
+    stream.fail(
+      new XmppError("protocol", `the server answered what was not asked: ${element.name}`),
+      "policy-violation",
+    );
+  };
+
+  /** Whether this is the answer that is due; what nobody asked for ends the stream. */
+  const isDue = (answer: typeof asked, element: Element): boolean => {
+    const due = asked === answer;
+    asked = undefined;
+    if (!due) refuse(element);
+    return due;
+  };
+
   stream.route = (element) => {
     if (element.is("error", NS.STREAM)) return stream.fail(parseStreamError(element, "protocol"));
     if (element.is("features", NS.STREAM)) return onFeatures(element);
     switch (element.getNS() ?? "") {
       case NS.TLS:
-        if (stream.stage === "tls" || stream.socket.secure) return;
+        if (!isDue("starttls", element)) return;
         if (element.name !== "proceed") {
           stream.fail(new XmppError("tls", "the server refused STARTTLS"));
           return;
@@ -262,14 +299,17 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
         sasl2.onElement(element).catch(onError);
         return;
       case NS.COMPRESS:
+        if (!options.compress || !isDue("compress", element)) return;
         onCompress(element).catch(onError);
         return;
       case NS.SM:
+        if (element.name !== "resumed" && element.name !== "failed") return;
+        if (!isDue("resume", element)) return;
         if (element.name === "resumed") onResumed(element);
-        else if (element.name === "failed") bind();
+        else bind();
         return;
     }
-    if (element.name === "iq" && element.attrs["id"] === BIND_ID) onBound(element);
+    if (element.name === "iq" && element.attrs["id"] === BIND_ID && isDue("bind", element)) onBound(element);
   };
   stream.entity.open({ domain: options.tls.domain }).catch(onError);
   return loggingIn;

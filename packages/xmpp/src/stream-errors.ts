@@ -26,9 +26,12 @@ const TRANSIENT_SASL = new Set(["temporary-auth-failure", "aborted"]);
 /** An inbound `<stream:error/>`. `onNotAuthorized`: what `not-authorized` means at this stage. */
 export function parseStreamError(element: Element, onNotAuthorized: "auth" | "protocol"): XmppError {
   const children = childElements(element);
-  const condition = children.find((child) => child.name !== "text")?.name ?? "undefined-condition";
+  const cause = children.find((child) => child.name !== "text");
+  const condition = cause?.name ?? "undefined-condition";
   const text = children.find((child) => child.name === "text")?.text() ?? "";
-  const message = `the server closed the stream: ${condition}${text === "" ? "" : ` (${text})`}`;
+  // RFC 6120 §4.9.3.19: where to; nobody goes there unasked.
+  const elsewhere = condition === "see-other-host" ? `: ${cause?.text() ?? ""}` : "";
+  const message = `the server closed the stream: ${condition}${elsewhere}${text === "" ? "" : ` (${text})`}`;
   if (condition === "conflict") return new XmppError("conflict", message);
   if (condition === "not-authorized") return new XmppError(onNotAuthorized, message);
   if (condition === "host-unknown" || condition === "host-gone") return new XmppError("unreachable", message);
