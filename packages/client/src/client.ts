@@ -151,6 +151,11 @@ export class Client extends EventEmitter<ClientEvents> {
     this.emit("online", { again: false });
   }
 
+  /** @internal Acknowledges now what would be acknowledged later: whoever counts bytes must not leave that out. */
+  settle(): void {
+    this.keeper.link?.sendAck();
+  }
+
   /**
    * Subscribes to `alice@example.org/temp`. Resolves when the component granted it; values that come before you iterate or
    * listen wait for you.

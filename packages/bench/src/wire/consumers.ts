@@ -25,6 +25,8 @@ export interface Consumer {
   subscribe(nodes: readonly string[], windowMs: number): Promise<void>;
   /** What `&quot;` took so far, in bytes of an uncompressed stream; null where that cannot be told. */
   quoteEscapeBytes(): number | null;
+  /** Sends what it owes for what has come. */
+  settle(): void;
   close(): Promise<void>;
 }
 
@@ -53,6 +55,7 @@ async function openOurs(
       );
     },
     quoteEscapeBytes: () => 0,
+    settle: () => client.settle(),
     close: () => client.close(),
   };
 }
@@ -98,6 +101,8 @@ async function openRival(
     meter: connection.meter,
     subscribe: async () => undefined,
     quoteEscapeBytes: () => (quotes > 0 && escapes.found === undefined ? null : escapes.bytesFor(quotes)),
+    // Rivals acknowledge nothing.
+    settle: () => undefined,
     async close() {
       closing = true;
       await connection.stop();

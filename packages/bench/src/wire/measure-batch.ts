@@ -6,7 +6,7 @@ import { createRow, type WireRow } from "./rows.js";
 import type { Seat, ServerStage } from "./server-stage.js";
 import { createFeeds, type WorkloadId } from "./workloads.js";
 
-/** After the last value was sent: it has come then, and been acknowledged; in ms. */
+/** After the last value was sent it has come, and after the acknowledgements were, they have arrived; in ms. */
 const SETTLE_MS = 500;
 
 /** Hanging up takes no longer, in ms. */
@@ -56,6 +56,8 @@ export async function measureBatch(
       ),
     );
     const published = await publisher.call("publish", { forMs }, signal);
+    await delay(SETTLE_MS, undefined, { signal });
+    await each(({ seat }) => seat.worker.call("settle", null, signal));
     await delay(SETTLE_MS, undefined, { signal });
     return await each(async ({ seat, workload, form }) => {
       const result = await seat.worker.call("end", null, signal);

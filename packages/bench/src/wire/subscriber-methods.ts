@@ -49,6 +49,8 @@ export type SubscriberMethods = {
   open(options: SubscriberOpen): Promise<string>;
   /** Counting begins; then ours subscribes to the nodes. */
   begin(options: { readonly nodes: readonly string[]; readonly windowMs: number }): Promise<void>;
+  /** Sends the acknowledgements that are still due. */
+  settle(request: null): void;
   /** What came, and what it took. */
   end(request: null): SubscriberResult;
   /** Hangs up. */

@@ -57,6 +57,10 @@ const methods: SubscriberMethods = {
     await measured.consumer.subscribe(nodes, windowMs);
   },
 
+  settle() {
+    opened().consumer.settle();
+  },
+
   end() {
     const { options, consumer, feeds, start, lost } = opened();
     if (lost !== undefined)
