@@ -1,13 +1,12 @@
 #!/usr/bin/env node
 // The house checks: types, lint and package boundaries, format, unused code, publishability. Runs all of them, then
 // exits 1 if any failed. `npm run check -- eslint knip` runs only those.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
-import { buildWeb } from "./build-web.mjs";
 import { runCommand } from "./setup/run-command.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -32,10 +31,22 @@ async function tool(file, ...args) {
   return ok ? "" : output.trim() || "failed without a word";
 }
 
-/** Its size, and that it needs nothing that browsers lack. */
+/** Its size, that it needs nothing that browsers lack, and that packing the client makes it and takes it along. */
 async function checkWeb() {
-  const { bytes, gzippedBytes, problem } = await buildWeb();
-  return { problem, note: `${bytes} bytes, ${gzippedBytes} gzipped` };
+  const folder = "dist/web/";
+  rmSync(join(ROOT, "packages/client", folder), { recursive: true, force: true });
+  const args = ["pack", "--dry-run", "--json", "--workspace", "@stanzapack/client"];
+  const { ok, output } = await runCommand("npm", args, { cwd: ROOT });
+  if (!ok) return output;
+  const files = [...output.matchAll(/"path": "dist\/web\/([^"]+)"/g)].map(([, name]) => name);
+  const missing = ["stanzapack.js", "stanzapack.all.js", "LICENSES.txt"].filter(
+    (name) => !files.includes(name),
+  );
+  const sizes = [...output.matchAll(/(stanzapack[^/:]*\.js): \d+ bytes, (\d+) gzipped/g)];
+  return {
+    problem: missing.length === 0 ? "" : `not in the package: ${missing.join(", ")}`,
+    note: `gzipped: ${sizes.map(([, name, bytes]) => `${name} ${bytes}`).join(", ")}`,
+  };
 }
 
 async function checkPackages() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm start`, `npm test`, `npm run fuzz:ibb`: set-up where something is missing, then the program, in this very process, so that its
+// `npm start`, `npm test`, `npm run fuzz:ibb` and the like: set-up where something is missing, then the program, in this very process, so that its
 // arguments, streams, signals and exit status need no passing on.
 import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -16,11 +16,12 @@ const PROGRAMS = {
     servers: (args) => {
       const name = optionOf(args, "--server") ?? "prosody";
       // Another name is the program's to refuse.
-      return SERVERS.filter((server) => server === name);
+      return ["prosody", "ejabberd"].filter((server) => server === name);
     },
   },
   test: { file: at("node_modules/vitest/vitest.mjs"), args: ["run"], servers: () => SERVERS, browser: true },
   "fuzz:ibb": { file: at("packages/testkit/dist/ibb-fuzz-main.js"), args: [], servers: () => [] },
+  "fuzz:bosh": { file: at("packages/testkit/dist/bosh-fuzz-main.js"), args: [], servers: () => [] },
 };
 
 function optionOf(args, name) {

@@ -14,8 +14,9 @@ const NEEDED_NODE = [20, 19];
 
 const HELP = `Usage: npm run setup -- [--servers LIST]
 
-Makes this clone ready to run: npm packages (npm ci), the build (tsc -b), and the XMPP servers that the demo and the
-tests start privately, and Chromium for the tests (apt-get, by sudo when you are not root; no service is started).
+Makes this clone ready to run: npm packages (npm ci), the build (tsc -b), and the XMPP servers and nginx that the
+demo and the tests start privately, and Chromium for the tests (apt-get, by sudo when you are not root; no service is
+started).
 Does only what is missing.
 
   --servers LIST   of ${SERVERS.join(", ")}, with commas between, or none, and no Chromium (default: all)

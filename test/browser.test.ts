@@ -157,6 +157,36 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
     });
   });
 
+  it("fetches the part for BOSH when it is needed, and tells when it cannot", async () => {
+    const page = await browser.context.newPage();
+    onTestFinished(() => page.close());
+    const loaded: string[] = [];
+    const part = /\/stanzapack-bosh-.*\.js$/;
+    page.on("request", (request) => part.test(request.url()) && loaded.push(request.url()));
+    await page.route(part, (route) => route.abort());
+    await page.goto(example.url);
+    const connectFrom = (file: string, options: object): Promise<unknown> =>
+      page.evaluate(`import("./${file}").then(async ({ connect }) => {
+        const me = await connect(${JSON.stringify(options)});
+        await me.close();
+        return "online";
+      }).catch(({ code, text }) => code + ": " + text)`);
+
+    expect(await connectFrom("stanzapack.js", login("websocket"))).toBe("online");
+    expect(loaded).toEqual([]);
+    expect(await connectFrom("stanzapack.js", login("bosh"))).toMatch(
+      /^unreachable: .*the program's part for BOSH cannot be loaded/,
+    );
+    expect(loaded).toHaveLength(1);
+    expect(await connectFrom("stanzapack.all.js", login("bosh"))).toBe("online");
+
+    await page.unrouteAll();
+    await page.route(part, () => undefined);
+    await page.reload();
+    const late = connectFrom("stanzapack.js", { ...login("bosh"), timeoutMs: 1_000 });
+    expect(await late).toMatch(/^timeout: /);
+  });
+
   it("tells what is wrong", async () => {
     const page = await browser.context.newPage();
     onTestFinished(() => page.close());

@@ -36,6 +36,44 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     ...fields,
   });
 
+  it("sends no more than HELLO says", async () => {
+    const service = await alice.offer("large");
+    const node = "alice@localhost/large";
+    const link = await open();
+    // XEP-0478: a stanza of so many bytes has room for a block of 4,095 and not for one of 16,383.
+    link.send({ ...HELLO, maxStanzaBytes: 10_000 });
+    const sizes: number[] = [];
+    const { onBlock } = link.stream;
+    link.stream.onBlock = (block, info) => {
+      sizes.push(info.stanzaChars);
+      onBlock?.(block, info);
+    };
+    await link.subscribe(node, { "pubsub#digest_frequency": "100" });
+    await until(() => service.demand.subscribers === 1, 5_000, "demand");
+    // What no deflate makes smaller.
+    for (let i = 0; i < 40; i++) service.publish(crypto.getRandomValues(new Uint8Array(1_000)));
+    const rows = (): number =>
+      link.frames.reduce((sum, frame) => sum + (frame.type === "data" ? frame.to - frame.from + 1 : 0), 0);
+    await until(() => rows() === 40, 5_000, "all updates");
+    expect(sizes.length).toBeGreaterThan(10);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(10_000);
+    await service.stop();
+  });
+
+  it.each([
+    ["takes too little", { maxBlockBytes: 4_000 }, false, "limit-exceeded"],
+    ["takes too little in a stanza", { maxStanzaBytes: 100 }, false, "limit-exceeded"],
+    ["comes with less after a subscription", { maxInflatedBytes: 20_000 }, true, "protocol"],
+  ])("ends a link whose HELLO %s", async (_, fields, late, code) => {
+    const service = await alice.offer("hello");
+    const link = await open();
+    if (late) await link.subscribe("alice@localhost/hello");
+    link.send({ ...HELLO, ...fields });
+    await until(() => link.frames.some((frame) => frame.type === "bye"), 5_000, "a goodbye");
+    expect(link.frames.at(-1)).toMatchObject({ type: "bye", code });
+    await service.stop();
+  });
+
   it("answers subscription options that are wrong with XEP-0060's conditions", async () => {
     const service = await alice.offer("options");
     const node = "alice@localhost/options";

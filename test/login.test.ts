@@ -3,7 +3,7 @@ import { connect as connectTcp, createServer, type AddressInfo, type Server, typ
 import { dirname, join } from "node:path";
 import { until } from "@stanzapack/testkit";
 import type { Connection } from "@stanzapack/xmpp";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { startStack, type Stack } from "./support/stack.js";
 
 /** Counts, of each connection, how often the client speaks after the server has: round trips it waits for, TLS included. */
@@ -88,7 +88,7 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
 
     const connection = await stack.raw("alice", { url: proxy.url, streamManagement });
     const password = proxy.turns.at(-1) as number;
-    expect(connection.jid).toMatch(/^alice@localhost\/s~.{12}$/);
+    expect(connection.jid).toMatch(/^alice@localhost\/[\w-]{4}$/);
     const token = await cutAndCount(connection);
     console.log(
       "round trips of a login, TCP's own left out: classic, SASL2 + Bind 2, FAST:",
@@ -101,6 +101,25 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
     // The same client gets the same resource.
     expect(token.jid).toBe(connection.jid);
     await connection.stop();
+  });
+
+  it("draws another resource while another client has the one it had", async () => {
+    // So that it comes back late.
+    const random = vi.spyOn(Math, "random").mockReturnValue(0.9);
+    onTestFinished(() => random.mockRestore());
+    const connection = await stack.raw("alice", {
+      url: proxy.url,
+      streamManagement: { enabled: false },
+      reconnect: { minMs: 2_000, maxMs: 2_000 },
+    });
+    const { jid } = connection;
+    const back = cutAndCount(connection);
+    const other = await stack.raw("alice", { resource: jid.slice(jid.indexOf("/") + 1) });
+    expect(other.jid).toBe(jid);
+    expect((await back).jid).toMatch(/^alice@localhost\/[\w-]{4}$/);
+    expect(connection.jid).not.toBe(jid);
+    expect(other.state).toBe("online");
+    await Promise.all([connection.stop(), other.stop()]);
   });
 
   it("resumes its session after a login by token", async () => {

@@ -1,9 +1,8 @@
-import { startHttpFaultProxy, startTcpProxy, until, type HttpFault } from "@stanzapack/testkit";
-import { createClientConnection, NS, xml, type Connection, type TransportKind } from "@stanzapack/xmpp";
+import { startHttpFaultProxy, until, type HttpFault } from "@stanzapack/testkit";
+import { createClientConnection, NS, xml, type Connection } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
-
-const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly TransportKind[];
+import { loginOf, startTransportProxies, TRANSPORTS, urlOf } from "./support/transport-proxies.js";
 
 /** Stanzas through the faulty proxy each way: 10,000 take a minute. */
 const STANZAS = Number(process.env["STANZAPACK_BOSH_STANZAS"] ?? 1_000);
@@ -15,19 +14,9 @@ describe.each(SERVERS)("transports to %s", (server) => {
   });
   afterAll(() => stack.stop());
 
-  const urlOf = (transport: TransportKind): string =>
-    ({ tcp: stack.sandbox.url, websocket: stack.sandbox.websocketUrl, bosh: stack.sandbox.boshUrl })[
-      transport
-    ];
-
-  const login = (user: string): { jid: string; password: string; ca: string } => {
-    const account = stack.sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
-    return { ...(account as { jid: string; password: string }), ca: stack.sandbox.ca };
-  };
-
   describe.each(TRANSPORTS)("%s", (transport) => {
     it("carries a service from its publisher to its subscriber with nothing lost", async () => {
-      const url = urlOf(transport);
+      const url = urlOf(stack, transport);
       const alice = await stack.connect("alice", { url });
       const bob = await stack.connect("bob", { url });
       const service = await alice.offer("counter");
@@ -47,12 +36,12 @@ describe.each(SERVERS)("transports to %s", (server) => {
     });
 
     it("answers many requests made at once, session after session", async () => {
-      const alice = await stack.connect("alice", { url: urlOf(transport) });
+      const alice = await stack.connect("alice", { url: urlOf(stack, transport) });
       const names = ["a", "b", "c", "d", "e", "f"];
       await Promise.all(names.map((name) => alice.offer(name)));
       for (let i = 0; i < 5; i++) {
         // ejabberd lets a request that overtakes another wait until that one is answered.
-        const bob = await stack.connect("bob", { url: urlOf(transport), timeoutMs: 10_000 });
+        const bob = await stack.connect("bob", { url: urlOf(stack, transport), timeoutMs: 10_000 });
         await Promise.all(names.map((name) => bob.subscribe(`alice@localhost/${name}`)));
         await bob.close();
       }
@@ -64,8 +53,8 @@ describe.each(SERVERS)("transports to %s", (server) => {
         process.getActiveResourcesInfo().filter((name) => /TCP|TLS|Timeout|HTTP/.test(name)).length;
       const round = async (): Promise<void> => {
         const connection = createClientConnection({
-          ...login("carol"),
-          url: urlOf(transport),
+          ...loginOf(stack, "carol"),
+          url: urlOf(stack, transport),
           resource: "r",
         });
         await connection.start();
@@ -97,7 +86,7 @@ describe.each(SERVERS)("transports to %s", (server) => {
     };
     const open = async (user: string, url: string): Promise<Connection> => {
       const connection = createClientConnection({
-        ...login(user),
+        ...loginOf(stack, user),
         url,
         resource: "o",
         bosh: { waitMs: 3_000, answerMs: 1_500, overtakenMs: 150 },
@@ -151,23 +140,12 @@ describe.each(SERVERS)("transports to %s", (server) => {
     { blocked: ["websocket"], expected: "tcp" },
     { blocked: ["tcp", "websocket"], expected: "bosh" },
   ] as const)("chooses $expected while $blocked is blocked", async ({ blocked, expected }) => {
-    const proxies = await Promise.all(
-      TRANSPORTS.map(async (transport) => {
-        const url = new URL(urlOf(transport));
-        const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
-        onTestFinished(() => proxy.close());
-        url.port = String(proxy.port);
-        return { transport, proxy, url: url.href };
-      }),
-    );
-    const block = (which: readonly TransportKind[], how: "refuse" | "stall"): void => {
-      for (const { transport, proxy } of proxies) proxy[how] = which.includes(transport);
-    };
+    const proxies = await startTransportProxies(stack);
     for (const how of ["refuse", "stall"] as const) {
-      block(blocked, how);
+      proxies.block(blocked, how);
       const connection = createClientConnection({
-        ...login("alice"),
-        urls: proxies.map(({ url }) => url),
+        ...loginOf(stack, "alice"),
+        urls: proxies.urls,
         reconnect: { minMs: 1, maxMs: 200 },
         timeouts: { onlineMs: 9_000 },
         bosh: { giveUpMs: 500, waitMs: 1_000, answerMs: 500 },
@@ -175,10 +153,10 @@ describe.each(SERVERS)("transports to %s", (server) => {
       onTestFinished(() => connection.stop());
       await connection.start();
       expect(connection.transport).toBe(expected);
-      block([], how);
+      proxies.block([], how);
 
       // What worked last comes first, and when it does not any more, another does.
-      const chosen = proxies.find(({ transport }) => transport === expected);
+      const chosen = proxies.of(expected);
       let onlineCount = 0;
       const resumed: boolean[] = [];
       connection.on("online", (info) => {
@@ -188,17 +166,17 @@ describe.each(SERVERS)("transports to %s", (server) => {
       // With its answer the server has also said how to resume.
       const ping = xml("iq", { type: "get", to: "localhost" }, xml("ping", NS.PING));
       await connection.request(ping);
-      chosen?.proxy.cut();
+      chosen.cut();
       // A BOSH session does not even notice.
       if (expected !== "bosh") await until(() => onlineCount === 1, 20_000, "online again");
       expect(connection.transport).toBe(expected);
       await connection.request(ping);
-      block([expected], "refuse");
-      chosen?.proxy.cut();
+      proxies.block([expected], "refuse");
+      chosen.cut();
       await until(() => ![undefined, expected].includes(connection.transport), 30_000, "another one");
       // Sessions are resumed on the transport on which they were begun only.
       if (expected !== "bosh") expect(resumed).toEqual([true, false]);
-      block([], "refuse");
+      proxies.block([], "refuse");
       await connection.stop();
     }
   });

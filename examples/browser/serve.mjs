@@ -13,15 +13,22 @@ const FILES = {
   "/page.css": ["page.css", "text/css; charset=utf-8"],
   "/page.js": ["page.js", "text/javascript; charset=utf-8"],
   "/sparkline.js": ["sparkline.js", "text/javascript; charset=utf-8"],
-  "/stanzapack.js": ["../../packages/client/dist/web/stanzapack.js", "text/javascript; charset=utf-8"],
 };
+
+/** The browser build: the file that the page takes, and its parts. */
+const WEB = "../../packages/client/dist/web";
+const WEB_FILE = /^\/stanzapack[\w.-]*\.js$/;
+
+const find = (pathname) =>
+  WEB_FILE.test(pathname) ? [WEB + pathname, "text/javascript; charset=utf-8"] : FILES[pathname];
 
 /** @returns {Promise<{ url: string, close: () => void }>} */
 export async function servePage(port = 0) {
   const server = createServer(async (request, response) => {
     const [pathname] = request.url.split("?");
-    if (!Object.hasOwn(FILES, pathname)) return void response.writeHead(404).end();
-    const [file, type] = FILES[pathname];
+    if (!Object.hasOwn(FILES, pathname) && !WEB_FILE.test(pathname))
+      return void response.writeHead(404).end();
+    const [file, type] = find(pathname);
     try {
       const content = await readFile(here(file));
       response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-store" }).end(content);
@@ -42,7 +49,7 @@ export async function servePage(port = 0) {
 }
 
 if (process.argv[1] !== undefined && pathToFileURL(process.argv[1]).href === import.meta.url) {
-  await readFile(here(FILES["/stanzapack.js"][0])).catch(() => {
+  await readFile(here(`${WEB}/stanzapack.js`)).catch(() => {
     process.stderr.write(`${fileURLToPath(here("../.."))} has no browser build yet: npm run build:web\n`);
     process.exit(1);
   });

@@ -27,6 +27,13 @@ const SYSTEM_PACKAGES = [
     why: "ejabberd, an XMPP server, and openssl for its certificates; run privately on 127.0.0.1",
   },
   {
+    server: "nginx",
+    programs: ["nginx"],
+    packages: ["nginx"],
+    units: ["nginx"],
+    why: "nginx, the web server in front of BOSH and WebSocket; run privately on 127.0.0.1",
+  },
+  {
     browser: true,
     programs: ["chromium"],
     packages: ["chromium"],
@@ -60,7 +67,7 @@ export async function ensureSystemPackages(wanted) {
   const packages = [...new Set(missing.flatMap((row) => row.packages))];
   if (!isThere("apt-get")) {
     throw new SetupError(
-      `this machine has no apt-get: install ${packages.join(", ")} (Prosody 0.12, ejabberd 23.01 or later) its own way`,
+      `this machine has no apt-get: install ${packages.join(", ")} (Prosody 0.12, ejabberd 23.01, nginx 1.22 or later) its own way`,
     );
   }
   const asRoot = rootPrefix(packages);

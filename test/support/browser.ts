@@ -13,13 +13,17 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** Debian's; `npm run setup` brings it. */
 const CHROMIUM = process.env["STANZAPACK_CHROMIUM"] ?? "/usr/bin/chromium";
 
-/** A real browser with a profile of its own, gone with it. */
-export async function launchChromium(): Promise<{ context: BrowserContext; close(): Promise<void> }> {
+/** A real browser with a profile of its own, gone with it. `trustAll`: also certificates of an authority it does not know. */
+export async function launchChromium({ trustAll = false } = {}): Promise<{
+  context: BrowserContext;
+  close(): Promise<void>;
+}> {
   const profile = await mkdtemp(join(tmpdir(), "stanzapack-chromium-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     // Root may not use its sandbox.
     chromiumSandbox: process.getuid?.() !== 0,
+    ignoreHTTPSErrors: trustAll,
     viewport: { width: 1100, height: 900 },
     args: [
       ...["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],

@@ -11,7 +11,7 @@ import {
 } from "@stanzapack/wire";
 import {
   createClientConnection,
-  createInBandBytestreams,
+  createStanzaBytestreams,
   NS,
   type ByteMeter,
   type Connection,
@@ -74,7 +74,7 @@ export class Client extends EventEmitter<ClientEvents> {
     super();
     const { component, timeoutMs } = options;
     this.connection = createClientConnection(options.connection);
-    this.streams = createInBandBytestreams(this.connection);
+    this.streams = createStanzaBytestreams(this.connection);
     this.negotiation = new Negotiation(this.connection, component, timeoutMs);
     this.publishing = new Publishing(() => this.keeper.link);
     this.keeper = new LinkKeeper(
@@ -149,6 +149,11 @@ export class Client extends EventEmitter<ClientEvents> {
     this.keeping = this.keeper.keep();
     signal?.addEventListener("abort", () => void this.close(), { once: true, signal: this.closing.signal });
     this.emit("online", { again: false });
+  }
+
+  /** @internal Acknowledges now what would be acknowledged later: whoever counts bytes must not leave that out. */
+  settle(): void {
+    this.keeper.link?.sendAck();
   }
 
   /**

@@ -6,13 +6,18 @@ import {
   StanzapackError,
   type BlockWriter,
   type Frame,
+  type HelloFrame,
+  type HopClass,
   type Limits,
   type RawDeflate,
 } from "@stanzapack/wire";
-import { encodeBase64, type Bytestream } from "@stanzapack/xmpp";
-import { SIZE_CLASSES } from "./lane.js";
+import { encodeBase64, escapeAttribute, type Bytestream } from "@stanzapack/xmpp";
+import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "./lane.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
+
+/** What surrounds a block in its stanza beside the addresses, in bytes: ours has 130, and servers add to it. */
+const STANZA_ROOM_BYTES = 512;
 
 /** The component's side of one client's link. */
 export class ClientLink {
@@ -21,7 +26,8 @@ export class ClientLink {
   readonly services = new Map<number, Service>();
   /** Subscriptions that wait for acknowledgements. */
   readonly detached = new Set<Subscription>();
-  readonly sizeClass: number;
+  /** Largest of `SIZE_CLASSES` that fits, once HELLO came, all that the client takes. */
+  sizeClass: number;
   /** A question whether the client lives is under way. */
   verifying = false;
   ended = false;
@@ -36,10 +42,46 @@ export class ClientLink {
     deflate: RawDeflate,
     /** Called when something waits to be written. */
     private readonly onPending: (link: ClientLink) => void,
+    private readonly componentDomain: string,
   ) {
     this.session = new LinkSession(limits, deflate);
     this.writer = createBlockWriter(stream.blockSizeBytes);
-    this.sizeClass = SIZE_CLASSES.find((size) => size <= stream.blockSizeBytes) as number;
+    this.sizeClass = classFor(stream.blockSizeBytes);
+  }
+
+  /** Whether the client's stream is compressed itself; `plain` before its HELLO. Lanes do not tell them apart yet. */
+  get hop(): HopClass {
+    return this.session.peerHello?.hop ?? "plain";
+  }
+
+  /**
+   * Keeps to what the client takes. A lane's batch is no larger than its size class also before deflate, so that class keeps
+   * the inflated bytes too. Throws `limit-exceeded` when no class fits, `protocol` when it came after a larger one was used.
+   */
+  applyHello({ maxBlockBytes, maxInflatedBytes, maxStanzaBytes }: HelloFrame): void {
+    const addresses = escapeAttribute(this.jid) + escapeAttribute(this.componentDomain);
+    const around = STANZA_ROOM_BYTES + Buffer.byteLength(addresses);
+    const limits = [
+      this.stream.blockSizeBytes,
+      maxBlockBytes,
+      maxInflatedBytes,
+      // Base64: four characters for three bytes.
+      maxStanzaBytes === 0 ? 0 : Math.max(1, Math.floor((maxStanzaBytes - around) / 4) * 3),
+    ].filter((limit) => limit !== 0);
+    const smallest = Math.min(...limits);
+    if (smallest < MIN_BLOCK_BYTES)
+      throw new StanzapackError(
+        "limit-exceeded",
+        `HELLO takes ${smallest} bytes a block, and a link needs ${MIN_BLOCK_BYTES}`,
+        { origin: "peer" },
+      );
+    const sizeClass = classFor(smallest);
+    if (sizeClass < this.sizeClass && this.subscriptions.size > 0)
+      throw new StanzapackError("protocol", "HELLO lowers the block size after a subscription", {
+        origin: "peer",
+      });
+    this.sizeClass = sizeClass;
+    this.writer.narrow(smallest);
   }
 
   get jid(): string {
@@ -79,4 +121,8 @@ export class ClientLink {
       return this.stream.stanza(base64);
     });
   }
+}
+
+function classFor(blockBytes: number): number {
+  return SIZE_CLASSES.find((size) => size <= blockBytes) as number;
 }

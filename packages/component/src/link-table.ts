@@ -94,6 +94,7 @@ export class LinkTable {
       this.settings.wireLimits,
       this.settings.deflate,
       (l) => this.fanOut.linkPending(l),
+      this.connection.jid,
     );
     this.links.set(stream.peer, link);
     this.stats.links = this.links.size;
@@ -140,6 +141,7 @@ export class LinkTable {
     this.stats.framesReceived[frame.type]++;
     switch (frame.type) {
       case "hello":
+        return link.applyHello(frame);
       case "ack":
         return;
       case "data": {

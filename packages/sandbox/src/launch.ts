@@ -2,23 +2,26 @@ import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SandboxError } from "./errors.js";
-import type { Recipe } from "./recipe.js";
+import type { StartState } from "./recipe.js";
 import { startProcess, type Command, type ServerProcess } from "./server-process.js";
 import type { ServerUser } from "./server-user.js";
-import type { SandboxPorts } from "./types.js";
+import type { ProgramKind } from "./types.js";
 
 /** Between two looks into the log, in ms: a fifth of Prosody's whole start. */
-const POLL_MS = 40;
+export const POLL_MS = 40;
 
 /** Of each log in an error's text: enough for a stack trace and what led to it. */
 const TAIL_LINES = 15;
 
 export interface Launch {
-  readonly recipe: Recipe;
+  readonly kind: ProgramKind;
   readonly command: Command;
   readonly user: ServerUser;
-  readonly ports: SandboxPorts;
+  /** Where it listens, for the error's text. */
+  readonly ports: readonly number[];
   readonly logFile: string;
+  /** Judges what the log has gained since the start. */
+  readonly readLog: (log: string) => StartState;
   /** Deadline for being ready, in ms. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
@@ -32,7 +35,7 @@ export interface Launch {
  * By its log rather than by connecting: behind a port that was taken, another sandbox would answer.
  */
 export async function launch(options: Launch): Promise<ServerProcess> {
-  const { recipe, command, user, ports, logFile, signal } = options;
+  const { kind, command, user, ports, logFile, signal } = options;
   const logStart = await sizeOf(logFile);
   const deadline = performance.now() + options.timeoutMs;
   const server = await startProcess(command, user);
@@ -41,18 +44,15 @@ export async function launch(options: Launch): Promise<ServerProcess> {
     for (;;) {
       signal?.throwIfAborted();
       const ending = server.ending;
-      const state = recipe.readLog(await readFrom(logFile, logStart), ports);
+      const state = options.readLog(await readFrom(logFile, logStart));
       if (state === "port-taken") {
-        throw new SandboxError(
-          "port-taken",
-          `${recipe.kind} found a port taken, of ${Object.values(ports).join(", ")}`,
-        );
+        throw new SandboxError("port-taken", `${kind} found a port taken, of ${ports.join(", ")}`);
       }
       const overdue = performance.now() > deadline;
       if (ending !== undefined || overdue) {
         const what = ending ?? `was not ready within ${options.timeoutMs} ms`;
         const tail = `${await tailOf(command.outputFile)}${await tailOf(logFile)}`;
-        throw new SandboxError("not-ready", `${recipe.kind} ${what}${tail}`);
+        throw new SandboxError("not-ready", `${kind} ${what}${tail}`);
       }
       if (state === "ready") return server;
       await sleep(POLL_MS);
@@ -63,7 +63,7 @@ export async function launch(options: Launch): Promise<ServerProcess> {
   }
 }
 
-async function sizeOf(file: string): Promise<number> {
+export async function sizeOf(file: string): Promise<number> {
   try {
     return (await stat(file)).size;
   } catch {
@@ -71,7 +71,7 @@ async function sizeOf(file: string): Promise<number> {
   }
 }
 
-async function readFrom(file: string, start: number): Promise<string> {
+export async function readFrom(file: string, start: number): Promise<string> {
   try {
     let text = "";
     for await (const chunk of createReadStream(file, { start, encoding: "utf8" })) text += String(chunk);
@@ -81,7 +81,7 @@ async function readFrom(file: string, start: number): Promise<string> {
   }
 }
 
-async function tailOf(file: string): Promise<string> {
+export async function tailOf(file: string): Promise<string> {
   try {
     const lines = (await readFile(file, "utf8")).trimEnd().split("\n").slice(-TAIL_LINES);
     return `\n--- the end of ${file}:\n${lines.join("\n")}`;

@@ -1,7 +1,6 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 import { SandboxError } from "./errors.js";
-import type { SandboxPorts } from "./types.js";
 
 /**
  * Below the kernel's range for outgoing connections (from 32768 on), so that no client's own port sits on ours
@@ -16,23 +15,22 @@ const MAX_TRIES = 200;
 const reserved = new Set<number>();
 
 /**
- * Three ports on 127.0.0.1 that were free a moment ago, and that this process gives to nobody else until
+ * So many ports on 127.0.0.1 that were free a moment ago, and that this process gives to nobody else until
  * `releasePorts`. Another process may still take one first: the caller tries again then.
  */
-export async function reservePorts(): Promise<SandboxPorts> {
+export async function reservePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
   try {
-    while (ports.length < 3) ports.push(await reserveOne());
+    while (ports.length < count) ports.push(await reserveOne());
   } catch (error) {
-    for (const port of ports) reserved.delete(port);
+    releasePorts(ports);
     throw error;
   }
-  const [c2s, component, http] = ports as [number, number, number];
-  return { c2s, component, http };
+  return ports;
 }
 
-export function releasePorts(ports: SandboxPorts): void {
-  for (const port of Object.values(ports) as number[]) reserved.delete(port);
+export function releasePorts(ports: readonly number[]): void {
+  for (const port of ports) reserved.delete(port);
 }
 
 async function reserveOne(): Promise<number> {

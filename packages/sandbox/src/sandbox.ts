@@ -58,7 +58,8 @@ async function openSandbox(ground: Ground): Promise<Sandbox> {
   await site.adopt("server-key.pem", 0o600);
   const run = (ports: SandboxPorts, signal?: AbortSignal): Promise<ServerProcess> =>
     launch({
-      ...{ recipe, command, ports, signal, user: ground.user },
+      ...{ kind: recipe.kind, command, ports: Object.values(ports), signal, user: ground.user },
+      readLog: (log) => recipe.readLog(log, ports),
       ...{ logFile: site.path(recipe.logFile), timeoutMs: config.timeoutMs },
       onSpawn(server) {
         ground.guard.watch(server.pid);
@@ -70,7 +71,7 @@ async function openSandbox(ground: Ground): Promise<Sandbox> {
     });
 
   for (let tries = 1; ; tries += 1) {
-    const ports = await reservePorts();
+    const ports = toSandboxPorts(await reservePorts(3));
     let server: ServerProcess | undefined;
     try {
       await recipe.configure(site, {
@@ -86,7 +87,7 @@ async function openSandbox(ground: Ground): Promise<Sandbox> {
       config.signal?.throwIfAborted();
       return createSandbox(ground, { ports, certificates, server, run });
     } catch (error) {
-      releasePorts(ports);
+      releasePorts(Object.values(ports));
       await server?.end(0);
       if (!isPortTaken(error) || tries === PORT_TRIES) throw error;
     }
@@ -168,7 +169,7 @@ function createSandbox(ground: Ground, opened: Opened): Sandbox {
       stopping ??= inTurn(async () => {
         // Nothing of it is kept, so nothing is lost by not waiting for a clean stop.
         await halt(0);
-        releasePorts(ports);
+        releasePorts(Object.values(ports));
         await guard.close();
       });
       return stopping;
@@ -186,6 +187,11 @@ async function runAgain({ ports, run }: Opened): Promise<ServerProcess> {
       await sleep(500);
     }
   }
+}
+
+function toSandboxPorts(ports: readonly number[]): SandboxPorts {
+  const [c2s, component, http] = ports as [number, number, number];
+  return { c2s, component, http };
 }
 
 function isPortTaken(error: unknown): boolean {

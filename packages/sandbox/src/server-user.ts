@@ -2,7 +2,7 @@ import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { SandboxError } from "./errors.js";
-import type { ServerKind } from "./types.js";
+import type { ProgramKind } from "./types.js";
 
 /** Who the server runs as. */
 export interface ServerUser {
@@ -10,14 +10,22 @@ export interface ServerUser {
   readonly switchTo?: { readonly name: string; readonly uid: number; readonly gid: number };
 }
 
-export async function findServerUser(kind: ServerKind): Promise<ServerUser> {
+/** Debian's, by the package. */
+const USER_NAMES = {
+  prosody: "prosody",
+  ejabberd: "ejabberd",
+  nginx: "www-data",
+} as const satisfies Record<ProgramKind, string>;
+
+export async function findServerUser(kind: ProgramKind): Promise<ServerUser> {
   if (process.getuid?.() !== 0) return {};
+  const name = USER_NAMES[kind];
   const [uid, gid] = await Promise.all([idOf("-u", kind), idOf("-g", kind)]);
-  return { switchTo: { name: kind, uid, gid } };
+  return { switchTo: { name, uid, gid } };
 }
 
 /** Where `program` is, also in the `sbin` folders that an ordinary user's PATH leaves out. */
-export async function findProgram(program: string, kind: ServerKind): Promise<string> {
+export async function findProgram(program: string, kind: ProgramKind): Promise<string> {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
   for (const folder of folders) {
     const path = join(folder, program);
@@ -26,7 +34,7 @@ export async function findProgram(program: string, kind: ServerKind): Promise<st
   throw notInstalled(kind, `${program} is not there`);
 }
 
-export function notInstalled(kind: ServerKind, why: string, debianPackage: string = kind): SandboxError {
+export function notInstalled(kind: ProgramKind, why: string, debianPackage: string = kind): SandboxError {
   return new SandboxError(
     "not-installed",
     `${why}: install ${debianPackage} as Debian ships it, by \`npm run setup -- --servers ${kind}\` in a clone of ` +
@@ -34,9 +42,10 @@ export function notInstalled(kind: ServerKind, why: string, debianPackage: strin
   );
 }
 
-async function idOf(flag: string, kind: ServerKind): Promise<number> {
-  const result = await execa("id", [flag, kind], { reject: false });
-  if (result.failed) throw notInstalled(kind, `there is no user ${kind}`);
+async function idOf(flag: string, kind: ProgramKind): Promise<number> {
+  const name = USER_NAMES[kind];
+  const result = await execa("id", [flag, name], { reject: false });
+  if (result.failed) throw notInstalled(kind, `there is no user ${name}`);
   return Number(result.stdout);
 }
 

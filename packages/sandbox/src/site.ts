@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServerUser } from "./server-user.js";
-import type { SandboxComponent, SandboxPorts, ServerKind, SettingsKind } from "./types.js";
+import type { ProgramKind, SandboxComponent, SandboxPorts, SettingsKind } from "./types.js";
 import type { Certificates } from "./certificates.js";
 
 /** A sandbox's folder: everything in it belongs to the user that the server runs as. */
@@ -25,7 +25,7 @@ export interface SiteSettings {
   readonly components: readonly SandboxComponent[];
 }
 
-export async function createSite(kind: ServerKind, user: ServerUser): Promise<Site> {
+export async function createSite(kind: ProgramKind, user: ServerUser): Promise<Site> {
   // Below /tmp rather than beside the caller: the server's user cannot read a clone in somebody's home.
   const folder = await mkdtemp(join(tmpdir(), `stanzapack-${kind}-`));
   const own = async (path: string, mode: number): Promise<void> => {

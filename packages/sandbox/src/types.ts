@@ -1,5 +1,8 @@
 export type ServerKind = "prosody" | "ejabberd";
 
+/** Everything that this package runs. */
+export type ProgramKind = ServerKind | "nginx";
+
 export type SettingsKind = "stock" | "recommended";
 
 export interface SandboxOptions {

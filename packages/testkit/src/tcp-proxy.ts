@@ -1,84 +1,120 @@
-import { createServer, connect, type AddressInfo, type Server, type Socket } from "node:net";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { createFaultyPipe, NO_FAULTS, type FaultyPipe, type PipeFaults } from "./faulty-pipe.js";
 
-/** A TCP proxy on loopback whose connections can be cut, refused or silenced: for faults between client and server. */
+/** A TCP proxy on loopback with the faults of a network between a client and its server. */
 export interface TcpProxy {
   readonly port: number;
-  /** Connections open now. */
+  /** Connections open now, at either end. */
   readonly connections: number;
+  /** Connections taken so far. */
+  readonly accepted: number;
+  /** What happens to bytes from clients to the server. */
+  readonly toServer: PipeFaults;
+  /** What happens to bytes from the server to clients. */
+  readonly toClient: PipeFaults;
   /** Cuts every connection without a word (RST). */
   cut(): void;
+  /**
+   * Every connection of now is closed at that end, and nothing tells the other: what it still writes vanishes, and nothing
+   * comes any more. Connections made later are whole.
+   */
+  halfOpen(closed: "client" | "server"): void;
   /** New connections are cut at once while true. */
   refuse: boolean;
-  /** Bytes vanish both ways while true; connections stay open. */
+  /** Bytes vanish both ways while true, and ends too; connections stay open. */
   stall: boolean;
+  /** Every fault but what has happened already is over. */
+  heal(): void;
+  /** Cuts every connection, and listens no more. */
   close(): Promise<void>;
+}
+
+/** One connection through the proxy. */
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+  readonly pipes: readonly FaultyPipe[];
 }
 
 export async function startTcpProxy(target: {
   readonly host: string;
   readonly port: number;
 }): Promise<TcpProxy> {
-  const pairs = new Set<readonly [Socket, Socket]>();
-  const state = { refuse: false, stall: false };
-  const server: Server = createServer((inbound) => {
-    if (state.refuse) {
-      inbound.resetAndDestroy();
+  const pairs = new Set<Pair>();
+  const toServer = { ...NO_FAULTS };
+  const toClient = { ...NO_FAULTS };
+  let accepted = 0;
+
+  const forget = (pair: Pair): void => {
+    for (const pipe of pair.pipes) pipe.stop();
+    pairs.delete(pair);
+  };
+
+  const listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    accepted++;
+    client.on("error", () => undefined);
+    if (proxy.refuse) {
+      client.resetAndDestroy();
       return;
     }
-    const outbound = connect(target);
-    const pair = [inbound, outbound] as const;
+    const server = connect({ ...target, allowHalfOpen: true, noDelay: true });
+    server.on("error", () => undefined);
+    const pair: Pair = {
+      client,
+      server,
+      pipes: [
+        createFaultyPipe(client, server, toServer, () => proxy.stall || toServer.drop),
+        createFaultyPipe(server, client, toClient, () => proxy.stall || toClient.drop),
+      ],
+    };
     pairs.add(pair);
-    for (const [from, to] of [
-      [inbound, outbound],
-      [outbound, inbound],
-    ] as const) {
-      from.setNoDelay(true);
-      from.on("data", (chunk) => {
-        if (state.stall) return;
-        if (!to.write(chunk)) {
-          from.pause();
-          to.once("drain", () => from.resume());
-        }
-      });
-      from.on("end", () => to.end());
-      from.on("error", () => to.destroy());
-      from.on("close", () => {
-        to.destroy();
-        pairs.delete(pair);
+    for (const socket of [client, server]) {
+      socket.on("close", () => {
+        if (client.destroyed && server.destroyed) forget(pair);
       });
     }
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const cut = (): void => {
-    for (const [inbound, outbound] of pairs) {
-      inbound.resetAndDestroy();
-      outbound.destroy();
-    }
-  };
-  return {
-    port: (server.address() as AddressInfo).port,
+
+  const proxy: TcpProxy = {
+    get port() {
+      return (listener.address() as AddressInfo).port;
+    },
     get connections() {
       return pairs.size;
     },
-    cut,
-    get refuse() {
-      return state.refuse;
+    get accepted() {
+      return accepted;
     },
-    set refuse(value) {
-      state.refuse = value;
+    toServer,
+    toClient,
+    refuse: false,
+    stall: false,
+    cut() {
+      for (const pair of pairs) {
+        forget(pair);
+        pair.client.resetAndDestroy();
+        pair.server.resetAndDestroy();
+      }
     },
-    get stall() {
-      return state.stall;
+    halfOpen(closed) {
+      for (const { [closed]: socket, pipes } of pairs) {
+        for (const pipe of pipes) pipe.stop();
+        socket.destroy();
+      }
     },
-    set stall(value) {
-      state.stall = value;
+    heal() {
+      Object.assign(toServer, NO_FAULTS);
+      Object.assign(toClient, NO_FAULTS);
+      proxy.refuse = proxy.stall = false;
     },
     async close() {
-      cut();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      proxy.cut();
+      if (listener.listening) await new Promise<void>((resolve) => listener.close(() => resolve()));
     },
   };
+  await new Promise<void>((resolve, reject) => {
+    listener.once("error", reject);
+    listener.listen(0, "127.0.0.1", resolve);
+  });
+  return proxy;
 }

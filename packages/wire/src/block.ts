@@ -43,22 +43,28 @@ export interface BlockWriter {
   /** Adds one frame: ready base64, its length a multiple of four without `=`. `data`: it is DATA or SNAPSHOT. */
   append(base64: string, data: boolean): void;
   readonly empty: boolean;
+  /** From now on no block is larger than this either, in bytes: what the peer's HELLO says. */
+  narrow(maxBlockBytes: number): void;
   /** The blocks gathered since the last call; `data` tells which of them count as data stanzas. */
   take(): { readonly base64: string; readonly data: boolean }[];
 }
 
-export function createBlockWriter(maxBlockBytes: number): BlockWriter {
-  const maxChars = Math.floor(maxBlockBytes / 3) * 4;
+export function createBlockWriter(blockSizeBytes: number): BlockWriter {
+  const charsOf = (bytes: number): number => Math.floor(bytes / 3) * 4;
+  let maxChars = charsOf(blockSizeBytes);
   let blocks: { base64: string; data: boolean }[] = [];
   return {
     get empty() {
       return blocks.length === 0;
     },
+    narrow(maxBlockBytes) {
+      maxChars = Math.min(maxChars, charsOf(maxBlockBytes));
+    },
     append(base64, data) {
       if (base64.length > maxChars)
         throw new StanzapackError(
           "limit-exceeded",
-          `a frame of ${(base64.length / 4) * 3} bytes is over the block size of ${maxBlockBytes}`,
+          `a frame of ${(base64.length / 4) * 3} bytes is over the block size of ${(maxChars / 4) * 3}`,
         );
       const last = blocks[blocks.length - 1];
       if (last !== undefined && last.base64.length + base64.length <= maxChars) {

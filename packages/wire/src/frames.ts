@@ -43,7 +43,7 @@ export type HopClass = "plain" | "compressed";
 export interface HelloFrame {
   readonly type: "hello";
   readonly version: number;
-  /** What the sender accepts, in bytes. 0: no limit known. */
+  /** What the sender accepts, in bytes; a component sends no more. 0: no limit known. */
   readonly maxBlockBytes: number;
   readonly maxInflatedBytes: number;
   /** XEP-0478 `max-bytes` of the sender's stream. */

@@ -1,14 +1,13 @@
+import {
+  CODE_LENGTH_ORDER,
+  DISTANCES,
+  END_OF_BLOCK,
+  FIXED_LENGTHS,
+  LENGTHS,
+  LONGEST,
+  MAX_CODE_BITS,
+} from "./deflate-tables.web.js";
 import { StanzapackError } from "./errors.js";
-
-/** RFC 1951 §3.2.5: base and extra bits of length symbols 257–285 and of distance symbols 0–29. */
-const LENGTHS = table(3, 29, (i) => (i < 8 || i === 28 ? 0 : (i >> 2) - 1));
-const DISTANCES = table(1, 30, (i) => (i < 4 ? 0 : (i >> 1) - 1));
-const LONGEST = 258;
-
-/** RFC 1951 §3.2.7: the order in which the lengths of the code length code come. */
-const CODE_LENGTH_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-const MAX_CODE_BITS = 15;
-const END_OF_BLOCK = 256;
 
 interface Code {
   /** How many symbols have a code of each length. */
@@ -19,12 +18,9 @@ interface Code {
   readonly left: number;
 }
 
-/** RFC 1951 §3.2.6. */
 const FIXED = {
-  literals: buildCode(
-    Uint8Array.from({ length: 288 }, (_, i) => (i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8)),
-  ),
-  distances: buildCode(new Uint8Array(30).fill(5)),
+  literals: buildCode(FIXED_LENGTHS.literals),
+  distances: buildCode(FIXED_LENGTHS.distances),
 };
 
 /**
@@ -175,19 +171,6 @@ function buildCode(lengths: Uint8Array): Code {
     next[length] = index + 1;
   });
   return { counts, symbols, left };
-}
-
-function table(
-  start: number,
-  count: number,
-  extraOf: (index: number) => number,
-): { readonly base: number; readonly extra: number }[] {
-  let base = start;
-  return Array.from({ length: count }, (_, index) => {
-    const entry = { base, extra: extraOf(index) };
-    base += 1 << entry.extra;
-    return entry;
-  });
 }
 
 function malformed(why: string): StanzapackError {

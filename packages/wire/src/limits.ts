@@ -1,6 +1,6 @@
 import { StanzapackError } from "./errors.js";
 
-/** Every bound of the wire format. A peer's HELLO may narrow the ones it names, never widen ours. */
+/** Every bound of the wire format. A peer's HELLO may narrow what is sent to it, never widen ours. */
 export interface Limits {
   /** Largest accepted block, in bytes before base64. 65,535: XEP-0047 §2.1, and it bounds one allocation. */
   readonly maxBlockBytes: number;

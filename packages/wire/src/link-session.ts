@@ -11,14 +11,14 @@ export interface LinkPolicy {
   readonly maxUnackedStanzas: number;
   /** Acknowledge after so many stanzas with data. Half the above: the sender never waits while acknowledgements flow. */
   readonly ackEveryStanzas: number;
-  /** Acknowledge at the latest so many ms after the first unacknowledged one. 10 s: an acknowledgement is a routed stanza too. */
+  /** Acknowledge at the latest so many ms after the first unacknowledged one. 20 s: an acknowledgement is a routed stanza too, and data is asked for after 30. */
   readonly ackAfterMs: number;
 }
 
 export const DEFAULT_LINK_POLICY: LinkPolicy = {
   maxUnackedStanzas: 100,
   ackEveryStanzas: 50,
-  ackAfterMs: 10_000,
+  ackAfterMs: 20_000,
 };
 
 /**

@@ -107,6 +107,34 @@ describe.each([
     }
   });
 
+  it("packs as small as zlib does, give and take a fiftieth", () => {
+    const deflate = createRawDeflate();
+    const texts = [
+      Array.from({ length: 100 }, (_, i) => `{"sine":${Math.sin(i / 15)},"count":${i}}`).join(),
+      "the quick brown fox jumps over the lazy dog ".repeat(1_000),
+      String(Array.from({ length: 3_000 }, (_, i) => (i * i) % 997)),
+    ];
+    for (const text of texts) {
+      const small = deflate.deflate(Buffer.from(text)) as Uint8Array;
+      expect(inflateRawSync(small).toString()).toBe(text);
+      expect(small.length).toBeLessThanOrEqual(deflateRawSync(text).length * 1.02);
+    }
+  });
+
+  it("packs what is so uneven that its codes would be too long", () => {
+    const counts = [1, 1];
+    while (counts.length < 23) counts.push((counts.at(-1) as number) + (counts.at(-2) as number));
+    // Shuffled, so that little repeats.
+    const bytes = Uint8Array.from(counts.flatMap((count, byte) => Array<number>(count).fill(byte)));
+    for (let i = bytes.length - 1, seed = 1; i > 0; i--) {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+      const j = seed % (i + 1);
+      [bytes[i], bytes[j]] = [bytes[j] as number, bytes[i] as number];
+    }
+    const deflate = createRawDeflate();
+    expect(deflate.inflate(deflate.deflate(bytes) as Uint8Array, bytes.length)).toEqual(bytes);
+  });
+
   it("gives nothing where nothing is won", () => {
     const deflate = createRawDeflate();
     expect(deflate.deflate(new Uint8Array())).toBeUndefined();

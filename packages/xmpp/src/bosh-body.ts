@@ -1,5 +1,5 @@
 import { XmppError, type XmppErrorCode } from "./errors.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { StreamParser } from "./stream-parser.js";
 import { escapeAttribute, type Element } from "./xml.js";
 
@@ -34,7 +34,7 @@ export function parseBody(text: string): BoshBody {
   if (end < 0) throw refuse("it has no start tag");
   let root: Element | undefined;
   let selfClosed = false;
-  const parser = new StreamParser({ maxStanzaChars: MAX_TAG_CHARS, maxDepth: 1 });
+  const parser = new StreamParser({ maxStanzaChars: MAX_TAG_CHARS, maxDepth: 1, maxElements: 1 });
   parser.on("start", (element: Element) => (root = element));
   parser.on("end", () => (selfClosed = true));
   try {
@@ -61,25 +61,27 @@ function findTagEnd(text: string): number {
 }
 
 /** XEP-0124 §17.2: what a terminal condition says of us, of the server, or of the way between. */
-const CONDITIONS: Readonly<Record<string, readonly [XmppErrorCode, string]>> = {
-  "bad-request": ["protocol", "the server calls our request malformed"],
-  "host-gone": ["unreachable", "the server does not serve the domain any more"],
-  "host-unknown": ["unreachable", "the server does not serve the domain"],
-  "improper-addressing": ["unreachable", "the server does not serve the domain"],
-  "internal-server-error": ["disconnected", "the server failed"],
-  "item-not-found": ["disconnected", "the server does not know the session any more"],
-  "other-request": ["disconnected", "another request ended the session"],
-  "policy-violation": ["protocol", "the server found us to break the session's rules"],
-  "remote-connection-failed": ["disconnected", "the connection manager cannot reach the server"],
-  "remote-stream-error": ["disconnected", "the server ended the stream"],
-  "see-other-uri": ["disconnected", "the server wants the session elsewhere"],
-  "system-shutdown": ["disconnected", "the server shuts down"],
-  "undefined-condition": ["disconnected", "the server ended the session"],
-};
+const CONDITIONS = new Map<string, readonly [XmppErrorCode, string]>(
+  Object.entries({
+    "bad-request": ["protocol", "the server calls our request malformed"],
+    "host-gone": ["unreachable", "the server does not serve the domain any more"],
+    "host-unknown": ["unreachable", "the server does not serve the domain"],
+    "improper-addressing": ["unreachable", "the server does not serve the domain"],
+    "internal-server-error": ["disconnected", "the server failed"],
+    "item-not-found": ["disconnected", "the server does not know the session any more"],
+    "other-request": ["disconnected", "another request ended the session"],
+    "policy-violation": ["protocol", "the server found us to break the session's rules"],
+    "remote-connection-failed": ["disconnected", "the connection manager cannot reach the server"],
+    "remote-stream-error": ["disconnected", "the server ended the stream"],
+    "see-other-uri": ["disconnected", "the server wants the session elsewhere"],
+    "system-shutdown": ["disconnected", "the server shuts down"],
+    "undefined-condition": ["disconnected", "the server ended the session"],
+  }),
+);
 
 export function toConditionError(condition: string): XmppError {
   const [code, message] =
-    CONDITIONS[condition] ?? (["disconnected", "the server ended the session"] as const);
+    CONDITIONS.get(condition) ?? (["disconnected", "the server ended the session"] as const);
   return new XmppError(code, `${message} (${condition.slice(0, 40)})`);
 }
 
@@ -96,5 +98,9 @@ export function toStatusError(status: number): XmppError | undefined {
   const condition = STATUS_CONDITIONS[status];
   if (condition !== undefined) return toConditionError(condition);
   // Redirects too: they could lead away from TLS, and from whom the certificate is for.
+  return toNoService(status);
+}
+
+export function toNoService(status: number): XmppError {
   return new XmppError("unreachable", `no BOSH service there: HTTP status ${String(status)}`);
 }

@@ -1,4 +1,4 @@
-import { parseBody, toConditionError, toStatusError, type BoshBody } from "./bosh-body.js";
+import { parseBody, toConditionError, toNoService, toStatusError, type BoshBody } from "./bosh-body.js";
 import type { BoshRequest } from "./bosh-window.js";
 import { XmppError } from "./errors.js";
 import type { HttpAnswer, HttpPoster } from "./http-poster.node.js";
@@ -40,8 +40,8 @@ export interface BoshCourierHooks {
 
 /** Brings requests to the server until each has its one answer, in whatever order those come. */
 export interface BoshCourier {
-  /** How long faults are fought, in ms. Zero, as at first: not at all, since without a session it would make two. */
-  patienceMs: number;
+  /** How long faults are fought, in ms. Undefined while there is no session, as at first: not at all, it could make two. */
+  patienceMs: number | undefined;
   send(request: BoshRequest): void;
   close(): void;
 }
@@ -68,6 +68,8 @@ export function createBoshCourier(
   /** When the first fault happened since the last answer. */
   let troubleSince: number | undefined;
   let newest = 0;
+
+  const hasSession = (): boolean => courier.patienceMs !== undefined;
 
   const stopTrip = (trip: Trip): void => {
     clearTimeout(trip.timer);
@@ -105,7 +107,7 @@ export function createBoshCourier(
     stopTrip(trip);
     const now = performance.now();
     troubleSince ??= now;
-    if (now - troubleSince >= courier.patienceMs) {
+    if (now - troubleSince >= (courier.patienceMs ?? 0)) {
       hooks.onFail(reason);
       return;
     }
@@ -131,7 +133,8 @@ export function createBoshCourier(
     let body: BoshBody;
     try {
       if (status !== 200) {
-        const final = toStatusError(status);
+        // Before there is a session it cannot be about one.
+        const final = hasSession() ? toStatusError(status) : toNoService(status);
         if (final !== undefined) hooks.onFail(final);
         else onFault(trip, new XmppError("disconnected", `HTTP status ${String(status)}`));
         return;
@@ -158,7 +161,7 @@ export function createBoshCourier(
   };
 
   const courier: BoshCourier = {
-    patienceMs: 0,
+    patienceMs: undefined,
     send(request) {
       newest = request.rid;
       for (const older of trips.values()) expectWithin(older, timing.answerMs);

@@ -114,9 +114,17 @@ describe("a BOSH session", () => {
   });
 
   it("sends few headers", async () => {
-    const { server } = await open();
-    const { rawHead } = await server.request(0);
-    expect(rawHead.filter((_, i) => i % 2 === 0)).toEqual(["Host", "Content-Type", "Content-Length"]);
+    const { server, next } = await openSession();
+    const namesOf = ({ rawHead }: FakeBoshRequest): string[] => rawHead.filter((_, i) => i % 2 === 0);
+    expect(namesOf(await server.request(0))).toEqual([
+      "Host",
+      "Content-Type",
+      "Accept-Encoding",
+      "Content-Length",
+    ]);
+    // Nobody here compresses.
+    for (let i = 0; i < 4; i++) (await next()).answer();
+    expect(namesOf(await next())).toEqual(["Host", "Content-Type", "Content-Length"]);
   });
 
   it("joins what is written together, and qualifies it", async () => {

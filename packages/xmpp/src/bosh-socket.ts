@@ -6,7 +6,7 @@ import type { ByteCount } from "./byte-meter.js";
 import { XmppError } from "./errors.js";
 import { FRAMED_CLOSE, splitFrames } from "./framing.js";
 import { createHttpPoster, type HttpPoster, type HttpPosterOptions } from "./http-poster.node.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { randomUint32 } from "./random.js";
 import { isLoopback } from "./service-url.js";
 import type { TransportSocket } from "./transport.js";
@@ -29,6 +29,9 @@ const MAX_BODY_CHARS = 65_536;
  * restart that is due (Prosody does). So it is held back for so many ms.
  */
 const LAZY_POLL_MS = 250;
+
+/** Most requests under way, however many the server allows: each is a connection, and what it carries counts as sent. */
+const MAX_WINDOW = 8;
 
 type Outgoing =
   | { readonly kind: "text"; readonly text: string }
@@ -286,7 +289,8 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     this.#terms = terms;
     this.#courier.patienceMs = Math.min(this.#timing.giveUpMs, terms.inactivityMs);
     // XEP-0124 §11 allows any number without `requests`; two are enough.
-    this.#window.size = Math.max(1, readCount(attrs["requests"]) ?? 2);
+    const requests = readCount(attrs["requests"]) ?? 2;
+    this.#window.size = Math.min(Math.max(1, requests), MAX_WINDOW);
     return true;
   }
 

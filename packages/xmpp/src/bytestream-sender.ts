@@ -2,7 +2,7 @@ import type { Connection } from "./connection.js";
 import { decodedLength } from "./base64-length.js";
 import { StanzaError, XmppError } from "./errors.js";
 import type { BytestreamEnd, SendPolicy } from "./in-band-bytestreams.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { escapeAttribute, xml } from "./xml.js";
 
 /** XEP-0047 §2.2: seq wraps after 65535. */
@@ -37,7 +37,6 @@ export interface SenderHost {
   readonly own: string;
   readonly sid: string;
   readonly mode: "message" | "iq";
-  readonly policy: SendPolicy;
   /** Suspended, or going on again. */
   readonly onSuspended: (suspended: boolean) => void;
   /** There is room again after a refused `write`. */
@@ -81,8 +80,12 @@ export function parseBlockId(id: string): { sid: string; attempt: number; seq: n
     : { sid: match[1] as string, attempt: Number.parseInt(match[2] as string, 36), seq: Number(match[3]) };
 }
 
-export function createBytestreamSender(host: SenderHost, firstSeq: number): BytestreamSender {
-  const { connection, peer, own, sid, mode, policy } = host;
+export function createBytestreamSender(
+  host: SenderHost,
+  firstSeq: number,
+  policy: SendPolicy,
+): BytestreamSender {
+  const { connection, peer, own, sid, mode } = host;
   const from = connection.kind === "component" ? ` from='${escapeAttribute(own)}'` : "";
   const head = `<message${from} to='${escapeAttribute(peer)}' type='headline' id='`;
   const middle = `'><data xmlns='${NS.IBB}' sid='${escapeAttribute(sid)}' seq='`;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { encodeBase64 } from "./base64.node.js";
-import { createInBandBytestreams } from "./bytestreams.js";
+import { createInBandBytestreams } from "./in-band-bytestreams.js";
 import { XmppError } from "./errors.js";
 import type {
   Bytestream,

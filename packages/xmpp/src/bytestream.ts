@@ -1,14 +1,9 @@
 import { decodeBase64 } from "./base64.node.js";
-import {
-  assertBlock,
-  createBytestreamSender,
-  SEQ_COUNT,
-  type BytestreamSender,
-} from "./bytestream-sender.js";
+import { assertBlock, SEQ_COUNT, type BytestreamSender, type SenderHost } from "./bytestream-sender.js";
 import type { Connection } from "./connection.js";
 import { StanzaError } from "./errors.js";
-import type { Bytestream, BytestreamEnd, OpenRequest, SendPolicy } from "./in-band-bytestreams.js";
-import { NS } from "./namespaces.js";
+import type { Bytestream, BytestreamEnd, OpenRequest } from "./in-band-bytestreams.js";
+import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { warn } from "./warn.node.js";
 import { escapeAttribute, xml } from "./xml.js";
@@ -41,9 +36,13 @@ export interface ManagedBytestream extends Bytestream {
   endAndClose(end: BytestreamEnd): void;
 }
 
+/** Makes what `write` needs, beginning with a `seq`. */
+export type SenderFactory = (host: SenderHost, firstSeq: number) => BytestreamSender;
+
 export interface BytestreamHost {
   readonly connection: Connection;
-  readonly policy: SendPolicy;
+  /** Without, `write` is not to be used. */
+  readonly createSender: SenderFactory | undefined;
   /** Whether one more close may wait for its answer. */
   readonly mayAwaitClose: () => boolean;
   /** The first `write`: from now on it wants `pump`. */
@@ -53,7 +52,7 @@ export interface BytestreamHost {
 }
 
 export function createBytestream(
-  { connection, policy, mayAwaitClose, onWrites, onGone }: BytestreamHost,
+  { connection, createSender, mayAwaitClose, onWrites, onGone }: BytestreamHost,
   { from: peer, to: own, sid, blockSizeBytes: agreed, stanza: mode }: OpenRequest,
 ): ManagedBytestream {
   // A client's server fills in the sender, and every character travels in every stanza.
@@ -144,15 +143,15 @@ export function createBytestream(
     return closeSent;
   };
 
-  const createSender = (): BytestreamSender =>
-    createBytestreamSender(
+  const beginToWrite = (): BytestreamSender => {
+    if (createSender === undefined) throw new TypeError("these bytestreams are sent by `stanza` alone");
+    return createSender(
       {
         connection,
         peer,
         own,
         sid,
         mode,
-        policy,
         onSuspended: () => {
           if (phase === "open") tellState();
         },
@@ -166,6 +165,7 @@ export function createBytestream(
       },
       nextOut,
     );
+  };
 
   const stream: ManagedBytestream = {
     peer,
@@ -206,7 +206,7 @@ export function createBytestream(
       assertBlock(base64, blockSizeBytes);
       if (!accepting) return false;
       if (sender === undefined) {
-        sender = createSender();
+        sender = beginToWrite();
         onWrites();
       }
       return sender.write(base64);

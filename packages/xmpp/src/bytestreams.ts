@@ -1,5 +1,10 @@
-import { createBytestream, parseUnsignedShort, type ManagedBytestream } from "./bytestream.js";
-import { DEFAULT_SEND_POLICY, isDeliveryError, parseBlockId } from "./bytestream-sender.js";
+import {
+  createBytestream,
+  parseUnsignedShort,
+  type ManagedBytestream,
+  type SenderFactory,
+} from "./bytestream.js";
+import { isDeliveryError, parseBlockId } from "./bytestream-sender.js";
 import type { Connection, StanzaHandler } from "./connection.js";
 import { StanzaError } from "./errors.js";
 import type {
@@ -9,7 +14,7 @@ import type {
   OpenOptions,
   OpenRequest,
 } from "./in-band-bytestreams.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
 import { createUsedSids } from "./used-sids.js";
@@ -27,13 +32,16 @@ const MAX_CLOSING = 1_000;
 /** `xs:NMTOKEN` of XEP-0047 §9 in its ASCII part, and bounded, since it is kept. */
 const SID = /^[\w.:-]{1,128}$/;
 
-/** The In-Band Bytestreams (XEP-0047) of one connection. Takes data stanzas before any other handler that comes later. */
-export function createInBandBytestreams(
+/**
+ * The In-Band Bytestreams (XEP-0047) of one connection. Takes data stanzas before any other handler that comes later.
+ * Without `createSender` they are sent by `stanza` alone, and a page need not load what `write` needs.
+ */
+export function createStanzaBytestreams(
   connection: Connection,
-  options: BytestreamOptions = {},
+  options: Omit<BytestreamOptions, "sending"> = {},
+  createSender?: SenderFactory,
 ): InBandBytestreams {
   const limits = { ...DEFAULTS, ...options };
-  const policy = { ...DEFAULT_SEND_POLICY, ...options.sending };
   const maxBlockSizeBytes = Math.min(limits.maxBlockSizeBytes, MAX_BLOCK_SIZE_BYTES);
   const streams = new Map<string, ManagedBytestream>();
   const used = createUsedSids(limits.sidReuseMs, MAX_USED_SIDS);
@@ -64,7 +72,7 @@ export function createInBandBytestreams(
       else countByPeer.set(request.from, left);
     };
     const onWrites = (): void => void written.add(stream);
-    const stream = createBytestream({ connection, policy, mayAwaitClose, onWrites, onGone }, request);
+    const stream = createBytestream({ connection, createSender, mayAwaitClose, onWrites, onGone }, request);
     streams.set(key, stream);
     countByPeer.set(request.from, (countByPeer.get(request.from) ?? 0) + 1);
     return stream;

@@ -1,10 +1,10 @@
-import { BoshSocket } from "./bosh-socket.js";
 import { negotiate } from "./client-negotiation.js";
 import type { ClientConnectionOptions, Connection } from "./connection.js";
 import { XmppError } from "./errors.js";
 import { createFastTokens } from "./fast-tokens.js";
 import { findAlternatives } from "./host-meta.js";
 import { bareJid, jid as parseJid, type JID } from "./jid.js";
+import { loadPart } from "./load-part.js";
 import { prepareLogin } from "./login.js";
 import { randomText } from "./random.js";
 import { resolveDomain } from "./resolve.node.js";
@@ -22,10 +22,7 @@ import { createSupervisedConnection, DEFAULT_TIMEOUTS } from "./supervised-conne
 import type { TransportKind, TransportSocket } from "./transport.js";
 import { connectWebSocket } from "./websocket-socket.js";
 import { createXmppJsClient } from "./xmpp-js-client.node.js";
-import type { XmppJsClient } from "./xmpp-js.js";
-
-/** What a server puts before the identifier it makes (XEP-0386 §4.2.1). Every character travels in every stanza. */
-const BIND_TAG = "s";
+import type { XmppJsEntity } from "./xmpp-js.js";
 
 /**
  * Largest BOSH answer's body, in bytes: a server that could not deliver for a while puts all that waits into one, and
@@ -83,8 +80,10 @@ export function createClientConnection(
       }
       case "websocket":
         return connectWebSocket(url, { tls, maxMessageBytes: MAX_BYTES_PER_CHAR * maxStanzaChars }, signal);
-      case "bosh":
+      case "bosh": {
+        const { BoshSocket } = await loadPart(import("./bosh-socket.js"), "BOSH", signal);
         return new BoshSocket(url, { tls, maxAnswerBytes: MAX_BOSH_ANSWER_BYTES, timing: options.bosh });
+      }
     }
   };
 
@@ -120,12 +119,12 @@ export function createClientConnection(
           // XEP-0124 has acknowledgements of its own.
           const ofSession = service.transport === "bosh" ? undefined : management;
           const opened = negotiate(stream, {
-            login: prepareLogin(entity, account.local, options.password),
+            login: prepareLogin(account.local, options.password),
             requireTls,
             compress: options.compress ?? false,
             tls,
             resource,
-            ...(options.resource === undefined && { bindTag: BIND_TAG }),
+            isResourceGiven: options.resource !== undefined,
             tokens,
             jid: connection.jid,
             management: ofSession,
@@ -158,7 +157,7 @@ export function createClientConnection(
   return connection;
 }
 
-function createEntity(account: JID, { transport, url }: Service): XmppJsClient {
+function createEntity(account: JID, { transport, url }: Service): XmppJsEntity {
   // BOSH speaks a WebSocket's framing to it.
   const protocol = transport === "tcp" ? url.protocol : "wss:";
   const service = `${protocol}//${account.domain}`;

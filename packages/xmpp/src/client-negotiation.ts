@@ -1,10 +1,10 @@
 import { XmppError } from "./errors.js";
 import type { FastTokens } from "./fast-tokens.js";
-import type { Login } from "./login.js";
-import { NS } from "./namespaces.js";
+import type { Exchange, Login } from "./login.js";
+import * as NS from "./namespaces.js";
 import { createSasl2, formatBind2 } from "./sasl2.js";
 import type { Stream } from "./stream.js";
-import { parseStreamError, toXmppError } from "./stream-errors.js";
+import { parseSaslFailure, parseStreamError, toXmppError } from "./stream-errors.js";
 import { ENABLE, type StreamManagement } from "./stream-management.js";
 import type { TlsOptions } from "./stream-socket.node.js";
 import type { Established } from "./supervised-connection.js";
@@ -16,8 +16,8 @@ export interface NegotiationOptions {
   readonly compress: boolean;
   readonly tls: TlsOptions;
   readonly resource: string;
-  /** Lets the server make the resource when it can do so along with the login (XEP-0386). */
-  readonly bindTag?: string;
+  /** Otherwise the server may make it along with the login (XEP-0386), where it makes a short one. */
+  readonly isResourceGiven: boolean;
   readonly tokens: FastTokens;
   /** The full JID of the session to resume. */
   readonly jid: string;
@@ -31,16 +31,21 @@ const BIND_ID = "bind";
 
 /**
  * Takes a stream from its header to a bound or resumed session: STARTTLS, SASL, compression, resumption, binding
- * (RFC 6120 §4.3, XEP-0138, XEP-0198 §3 and §5), with SASL2 in as few steps as the server offers (XEP-0388, XEP-0386). SASL is xmpp.js's; the rest is here because xmpp.js asks for no server
- * name, cannot take a certificate authority, and begins Stream Management with a queue without a bound.
+ * (RFC 6120 §4.3, XEP-0138, XEP-0198 §3 and §5), with SASL2 in as few steps as the server offers (XEP-0388, XEP-0386).
+ * It is here because xmpp.js asks for no server name, cannot take a certificate authority, believes any server that says
+ * it knows the password, and begins Stream Management with a queue without a bound.
  * Resolves when the log-in begins: until then nothing has been entrusted to the peer, and another may be tried instead.
  */
 export function negotiate(stream: Stream, options: NegotiationOptions): Promise<void> {
   let onLogIn: () => void = () => undefined;
   const loggingIn = new Promise<void>((resolve) => (onLogIn = resolve));
   const { management } = options;
+  let exchange: Exchange | undefined;
   let authenticated = false;
   let features: Element | undefined;
+  let featuresDue = true;
+  /** What the server owes an answer to. Whoever sits in the middle must not take us past TLS or the login by answers alone. */
+  let asked: "starttls" | "login" | "compress" | "resume" | "bind" | undefined;
   /** Bound along with the login; what else the stream can do is still to come. */
   let boundJid: string | undefined;
 
@@ -49,6 +54,12 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
   };
 
   const onFeatures = (element: Element): void => {
+    // RFC 6120 §4.3.2: once for each header; each is answered, so without end they would make us write without end.
+    if (!featuresDue) {
+      stream.fail(new XmppError("protocol", "the server sent its features again"), "policy-violation");
+      return;
+    }
+    featuresDue = false;
     features = element;
     const mechanisms = element.getChild("mechanisms", NS.SASL);
     const authentication = element.getChild("authentication", NS.SASL2);
@@ -56,6 +67,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     // XEP-0206 §3, RFC 7395 §3.9: there TLS is the business of HTTP.
     const canStartTls = !socket.secure && socket.startTls !== undefined;
     if (canStartTls && element.getChild("starttls", NS.TLS) !== undefined) {
+      asked = "starttls";
       stream.write(`<starttls xmlns='${NS.TLS}'/>`);
     } else if (!socket.secure && options.requireTls) {
       stream.fail(new XmppError("tls", "the server offers no TLS, and TLS is required"));
@@ -66,23 +78,53 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     } else if (authenticated) {
       resumeOrBind(element);
     } else if (authentication !== undefined && stream.socket.secure && sasl2.begin(authentication)) {
-      return;
+      onLogIn();
     } else if (mechanisms !== undefined) {
-      logIn(mechanisms);
+      logIn(mechanisms).catch(onError);
     } else {
       stream.fail(new XmppError("auth", "the server offers no way to log in"));
     }
   };
 
-  const logIn = (mechanisms: Element): void => {
+  const onError = (error: unknown): void => {
+    stream.fail(toXmppError(error, "stream"));
+  };
+
+  const respond = async (name: "auth" | "response", { mechanism }: Exchange): Promise<void> => {
+    const response = btoa(await mechanism.response(options.login.credentials));
+    stream.write(xml(name, { xmlns: NS.SASL, mechanism: mechanism.name }, response).toString());
+  };
+
+  const logIn = async (mechanisms: Element): Promise<void> => {
     const offered = mechanisms.getChildren("mechanism").map((mechanism) => mechanism.text());
-    if (!options.login.choose(offered, stream.socket.secure)) {
-      stream.fail(new XmppError("auth", `no acceptable way to log in among: ${offered.join(", ")}`));
-      return;
+    exchange = options.login.pick(offered, stream.socket.secure);
+    if (exchange === undefined) {
+      throw new XmppError("auth", `no acceptable way to log in among: ${offered.join(", ")}`);
     }
     onLogIn();
-    // Alone, so that none of xmpp.js's other features takes a part.
-    stream.toXmppJs(xml("stream:features", { "xmlns:stream": NS.STREAM }, mechanisms));
+    asked = "login";
+    await respond("auth", exchange);
+  };
+
+  /** RFC 6120 §6.4. */
+  const onSasl = async (element: Element): Promise<void> => {
+    if (exchange === undefined || asked !== "login") return refuse(element);
+    switch (element.name) {
+      case "challenge":
+        exchange.mechanism.challenge(atob(element.text()));
+        return respond("response", exchange);
+      case "success":
+        asked = undefined;
+        if (!exchange.verify(element.text())) {
+          throw new XmppError("auth", "the server could not prove that it knows the password");
+        }
+        authenticated = true;
+        featuresDue = true;
+        await stream.entity.restart();
+        return;
+      case "failure":
+        throw parseSaslFailure(element);
+    }
   };
 
   const sasl2 = createSasl2({
@@ -101,13 +143,16 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
       const resume = resumes && offered?.getChild("sm", NS.SM) !== undefined ? management.resume() : "";
       const bind2 = offered?.getChild("bind", NS.BIND2);
       // A session that must be resumed in a step of its own would be given away by binding.
-      const binds = bind2 !== undefined && options.bindTag !== undefined && (!resumes || resume !== "");
-      return (
-        resume + (binds ? formatBind2(options.bindTag, bind2, management === undefined ? "" : ENABLE) : "")
-      );
+      if (bind2 === undefined || options.isResourceGiven || (resumes && resume === "")) return resume;
+      return resume + formatBind2(bind2, management === undefined ? "" : ENABLE);
     },
     onSuccess(element) {
+      if (authenticated) {
+        stream.fail(new XmppError("protocol", "the server let us in twice"), "policy-violation");
+        return;
+      }
       authenticated = true;
+      featuresDue = true;
       const resumed = element.getChild("resumed", NS.SM);
       if (resumed !== undefined) {
         onResumed(resumed);
@@ -132,21 +177,13 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     },
   });
 
-  const onSuccess = (element: Element): void => {
-    if (!options.login.verify(element.text())) {
-      stream.fail(new XmppError("auth", "the server could not prove that it knows the password"));
-      return;
-    }
-    authenticated = true;
-    stream.toXmppJs(element);
-  };
-
   const startTls = async (): Promise<void> => {
     stream.stage = "tls";
     // What came unencrypted behind the answer is not the server's word (CVE-2011-0411 in other protocols).
     stream.discardInput();
     await stream.socket.startTls?.(options.tls);
     stream.stage = "stream";
+    featuresDue = true;
     await stream.entity.restart();
   };
 
@@ -162,11 +199,11 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
       stream.fail(new XmppError("unsupported", "the server does not offer stream compression (zlib)"));
       return;
     }
+    asked = "compress";
     stream.write(`<compress xmlns='${NS.COMPRESS}'><method>zlib</method></compress>`);
   };
 
   const onCompress = async (element: Element): Promise<void> => {
-    if (!options.compress || stream.socket.compressed) return;
     if (element.name !== "compressed") {
       // XEP-0138 §3: no stream error, so the stream could go on; but without what was asked for.
       stream.fail(new XmppError("unsupported", `the server refused stream compression: ${String(element)}`));
@@ -175,11 +212,13 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     // The stream so far is null and void.
     stream.discardInput();
     stream.socket.startCompression?.();
+    featuresDue = true;
     await stream.entity.restart();
   };
 
   const resumeOrBind = (element: Element): void => {
     if (options.mayResume && management?.resumable === true && element.getChild("sm", NS.SM) !== undefined) {
+      asked = "resume";
       stream.write(management.resume());
     } else {
       bind();
@@ -188,6 +227,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
 
   const bind = (): void => {
     management?.reset();
+    asked = "bind";
     stream.write(
       `<iq type='set' id='${BIND_ID}'><bind xmlns='${NS.BIND}'>` +
         `<resource>${escapeText(options.resource)}</resource></bind></iq>`,
@@ -223,12 +263,27 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     establish(options.jid, true, again);
   };
 
+  const refuse = (element: Element): void => {
+    stream.fail(
+      new XmppError("protocol", `the server answered what was not asked: ${element.name}`),
+      "policy-violation",
+    );
+  };
+
+  /** Whether this is the answer that is due; what nobody asked for ends the stream. */
+  const isDue = (answer: typeof asked, element: Element): boolean => {
+    const due = asked === answer;
+    asked = undefined;
+    if (!due) refuse(element);
+    return due;
+  };
+
   stream.route = (element) => {
     if (element.is("error", NS.STREAM)) return stream.fail(parseStreamError(element, "protocol"));
     if (element.is("features", NS.STREAM)) return onFeatures(element);
     switch (element.getNS() ?? "") {
       case NS.TLS:
-        if (stream.stage === "tls" || stream.socket.secure) return;
+        if (!isDue("starttls", element)) return;
         if (element.name !== "proceed") {
           stream.fail(new XmppError("tls", "the server refused STARTTLS"));
           return;
@@ -238,28 +293,24 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
         });
         return;
       case NS.SASL:
-        if (element.name === "success") onSuccess(element);
-        else stream.toXmppJs(element);
+        onSasl(element).catch(onError);
         return;
       case NS.SASL2:
-        sasl2.onElement(element).catch((error: unknown) => {
-          stream.fail(toXmppError(error, "stream"));
-        });
+        sasl2.onElement(element).catch(onError);
         return;
       case NS.COMPRESS:
-        onCompress(element).catch((error: unknown) => {
-          stream.fail(toXmppError(error, "stream"));
-        });
+        if (!options.compress || !isDue("compress", element)) return;
+        onCompress(element).catch(onError);
         return;
       case NS.SM:
+        if (element.name !== "resumed" && element.name !== "failed") return;
+        if (!isDue("resume", element)) return;
         if (element.name === "resumed") onResumed(element);
-        else if (element.name === "failed") bind();
+        else bind();
         return;
     }
-    if (element.name === "iq" && element.attrs["id"] === BIND_ID) onBound(element);
+    if (element.name === "iq" && element.attrs["id"] === BIND_ID && isDue("bind", element)) onBound(element);
   };
-  stream.entity.open({ domain: options.tls.domain }).catch((error: unknown) => {
-    stream.fail(toXmppError(error, "stream"));
-  });
+  stream.entity.open({ domain: options.tls.domain }).catch(onError);
   return loggingIn;
 }

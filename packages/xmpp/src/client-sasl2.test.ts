@@ -30,9 +30,9 @@ afterEach(async () => {
 const SASL2 = "urn:xmpp:sasl:2";
 const SM = "<sm xmlns='urn:xmpp:sm:3'/>";
 const BIND = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>";
-const BIND2 = "<bind xmlns='urn:xmpp:bind:0'><inline/></bind>";
-const BIND2_WITH_SM =
-  "<bind xmlns='urn:xmpp:bind:0'><inline><feature var='urn:xmpp:carbons:2'/><feature var='urn:xmpp:sm:3'/></inline></bind>";
+const SHORT = "<feature var='urn:stanzapack:0#short-resource'/>";
+const BIND2 = `<bind xmlns='urn:xmpp:bind:0'><inline>${SHORT}</inline></bind>`;
+const BIND2_WITH_SM = `<bind xmlns='urn:xmpp:bind:0'><inline>${SHORT}<feature var='urn:xmpp:sm:3'/></inline></bind>`;
 const FAST =
   "<fast xmlns='urn:xmpp:fast:0'><mechanism>HT-SHA-256-ENDP</mechanism><mechanism>HT-SHA-256-NONE</mechanism></fast>";
 const LEGACY =
@@ -42,7 +42,7 @@ const offer = (inline: string, mechanism = "PLAIN"): string =>
   `<authentication xmlns='${SASL2}'><mechanism>ANONYMOUS</mechanism><mechanism>${mechanism}</mechanism>` +
   `<inline>${inline}</inline></authentication>${LEGACY}`;
 
-const success = (children: string, jid = "bob@example.test/s~Xy1"): string =>
+const success = (children: string, jid = "bob@example.test/Xy1z"): string =>
   `<success xmlns='${SASL2}'><authorization-identifier>${jid}</authorization-identifier>${children}</success>`;
 const BOUND = "<bound xmlns='urn:xmpp:bind:0'/>";
 const BOUND_WITH_SM =
@@ -112,14 +112,14 @@ describe("a client on a server with SASL2", () => {
       expect([name, first]).toEqual(["PLAIN", "\0bob\0secret"]);
       expect(text).toMatch(/<user-agent id='[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f-]{17}'>/);
       expect(text).toContain(
-        "<bind xmlns='urn:xmpp:bind:0'><tag>s</tag><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>",
+        "<bind xmlns='urn:xmpp:bind:0'><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>",
       );
       peer.write(success(BOUND_WITH_SM) + "<message>behind</message>" + features(SM));
     });
     const seen: string[] = [];
     c.onStanza((stanza) => seen.push(stanza.text()) > 0);
     await c.start();
-    expect(c.jid).toBe("bob@example.test/s~Xy1");
+    expect(c.jid).toBe("bob@example.test/Xy1z");
     // Header, STARTTLS, header, login; as against these and header, bind.
     expect(peerAt(0).turns).toBeLessThanOrEqual(turns - 2);
     // XEP-0388 §2.1: who wants to log in stands in the header.
@@ -128,6 +128,27 @@ describe("a client on a server with SASL2", () => {
     peerAt(0).write("<r xmlns='urn:xmpp:sm:3'/>");
     await until(() => peerAt(0).text.includes("<a xmlns='urn:xmpp:sm:3' h='1'/>"));
     expect(peerAt(0).text.match(/<enable/g)).toHaveLength(1);
+  });
+
+  it("is not taken for an address that does not answer", async () => {
+    const c = await connectTo(async (peer) => {
+      await takeAuthenticate(peer, offer(BIND2_WITH_SM + SM));
+      peer.write(success(BOUND_WITH_SM) + features(SM));
+    });
+    await c.stop();
+    const { port } = server as { port: number };
+    const several = createClientConnection({
+      jid: "bob@example.test",
+      password: "secret",
+      urls: [`xmpp://127.0.0.1:${String(port)}`, "xmpp://127.0.0.1:1"],
+      ca: certificate.ca,
+      timeouts: { onlineMs: 1_000, closeMs: 50 },
+    });
+    connection = several;
+    await several.start();
+    // Each of the two has half of the time.
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect([several.state, server?.peers.length]).toEqual(["online", 1]);
   });
 
   it("enables Stream Management itself where binding does not", async () => {
@@ -140,6 +161,17 @@ describe("a client on a server with SASL2", () => {
     await until(() =>
       peerAt(0).text.endsWith("</authenticate><enable xmlns='urn:xmpp:sm:3' resume='true'/>"),
     );
+  });
+
+  it("binds in a step of its own where the server would make a long resource", async () => {
+    const c = await connectTo(async (peer) => {
+      const { text } = await takeAuthenticate(peer, offer(BIND2_WITH_SM.replace(SHORT, "")));
+      expect(text).not.toContain("<bind");
+      peer.write(success("", "bob@example.test") + features(BIND + SM));
+      await acceptBind(peer, { certificate });
+    });
+    await c.start();
+    expect(c.jid).toMatch(/^bob@example\.test\/[\w-]{4}$/);
   });
 
   it("binds the resource asked for, as it is", async () => {
@@ -197,7 +229,7 @@ describe("a client on a server with SASL2", () => {
         peer.write(
           index === 1
             ? success("<resumed xmlns='urn:xmpp:sm:3' h='0' previd='sm1'/>") + features(SM)
-            : success(`<failed xmlns='urn:xmpp:sm:3'/>${BOUND_WITH_SM}`, "bob@example.test/s~2") +
+            : success(`<failed xmlns='urn:xmpp:sm:3'/>${BOUND_WITH_SM}`, "bob@example.test/Xy2z") +
                 features(SM),
         );
       }
@@ -206,11 +238,11 @@ describe("a client on a server with SASL2", () => {
     c.send("<message>a</message>");
     let online = nextOnline(c);
     peerAt(0).socket.destroy();
-    expect(await online).toEqual({ jid: "bob@example.test/s~Xy1", resumed: true });
+    expect(await online).toEqual({ jid: "bob@example.test/Xy1z", resumed: true });
     await until(() => peerAt(1).text.includes("</authenticate><message>a</message>"));
     online = nextOnline(c);
     peerAt(1).socket.destroy();
-    expect(await online).toEqual({ jid: "bob@example.test/s~2", resumed: false });
+    expect(await online).toEqual({ jid: "bob@example.test/Xy2z", resumed: false });
   });
 
   it("does not give a session away that is resumed in a step of its own", async () => {

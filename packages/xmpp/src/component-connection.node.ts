@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { component } from "@xmpp/component";
 import type { ComponentConnectionOptions, Connection } from "./connection.js";
-import type { XmppError } from "./errors.js";
-import { NS } from "./namespaces.js";
+import { XmppError } from "./errors.js";
+import * as NS from "./namespaces.js";
 import { createStream } from "./stream.js";
 import { parseStreamError, toXmppError } from "./stream-errors.js";
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
@@ -37,7 +37,11 @@ async function attempt(options: ComponentConnectionOptions, context: AttemptCont
   const ended = context.own(stream);
 
   // XEP-0114 §3 hashes the UTF-8 of the secret; xmpp.js hashes the lower bytes of its UTF-16.
-  entity.authenticate = (id) => {
+  entity.authenticate = (id: string | undefined) => {
+    if (id === undefined) {
+      stream.fail(new XmppError("protocol", "the server's stream has no id"), "invalid-xml");
+      return Promise.resolve();
+    }
     stream.write(`<handshake>${handshake(id, secret)}</handshake>`);
     return Promise.resolve();
   };

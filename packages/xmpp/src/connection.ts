@@ -98,8 +98,8 @@ export interface ClientConnectionOptions {
   /** Several such addresses in the place of `url`, tried in this order; the one that worked last comes first. */
   readonly urls?: readonly string[];
   /**
-   * Short is cheap: every character of it travels in every stanza. Default: four random characters, or what a server that
-   * has Bind 2 (XEP-0386) makes: some 14 characters, for one round trip less at login. A given one is asked for as it is.
+   * Short is cheap: every character of it travels in every stanza. Default: four random characters, which a server that has
+   * Bind 2 (XEP-0386) and says that its own are short makes along with the login. A given one is asked for as it is.
    */
   readonly resource?: string;
   /** PEM of the authority to trust, besides the system's. */

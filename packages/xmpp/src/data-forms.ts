@@ -1,4 +1,4 @@
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { xml, type Element } from "./xml.js";
 
 /** XEP-0004 §3.2, with the kinds of fields this project uses. */

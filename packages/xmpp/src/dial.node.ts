@@ -10,6 +10,9 @@ export interface Dialed {
   readonly tcp: net.Socket;
 }
 
+/** RFC 7301: what the client offers to speak inside TLS. */
+export type AlpnProtocol = "h2" | "http/1.1";
+
 /** TCP probes after so many ms of silence. */
 const KEEP_ALIVE_MS = 30_000;
 
@@ -17,7 +20,12 @@ const KEEP_ALIVE_MS = 30_000;
  * TCP, and TLS for `https:` and `wss:`. The certificate must be for the address's host or for the XMPP domain
  * (XEP-0156 §3). Rejects with `XmppError`; destroys what it began when the signal aborts, also later.
  */
-export async function dial(url: URL, options: TlsOptions, signal: AbortSignal): Promise<Dialed> {
+export async function dial(
+  url: URL,
+  options: TlsOptions,
+  signal: AbortSignal,
+  protocols: readonly AlpnProtocol[] = ["http/1.1"],
+): Promise<Dialed> {
   signal.throwIfAborted();
   const secure = url.protocol === "https:" || url.protocol === "wss:";
   const host = hostOf(url);
@@ -43,7 +51,7 @@ export async function dial(url: URL, options: TlsOptions, signal: AbortSignal): 
       ...(net.isIP(host) === 0 && { servername: host }),
       ...(options.secureContext && { secureContext: options.secureContext }),
       ...(session && { session }),
-      ALPNProtocols: ["http/1.1"],
+      ALPNProtocols: [...protocols],
       checkServerIdentity: (name, certificate) => {
         const failure = tls.checkServerIdentity(name, certificate);
         return failure && tls.checkServerIdentity(options.domain, certificate) && failure;

@@ -69,7 +69,6 @@ export function createTokenExchange({ mechanism, secret }: FastToken): Exchange 
   return {
     mechanism: {
       name: mechanism,
-      clientFirst: true,
       async response({ username }) {
         expected = btoa(await prove("Responder"));
         return `${toByteString(username)}\0${await prove("Initiator")}`;

@@ -1,4 +1,4 @@
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { splitStanzas } from "./split-stanzas.js";
 import { ParseError, StreamParser, type ParserLimits } from "./stream-parser.js";
 import type { Element } from "./xml.js";

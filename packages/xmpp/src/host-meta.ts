@@ -57,7 +57,7 @@ export function parseJrd(text: string): Service[] {
 /** RFC 6415 §3. */
 export function parseXrd(text: string): Service[] {
   const services: Service[] = [];
-  const parser = new StreamParser({ maxStanzaChars: MAX_FILE_BYTES, maxDepth: 8 });
+  const parser = new StreamParser({ maxStanzaChars: MAX_FILE_BYTES, maxDepth: 8, maxElements: 1_000 });
   parser.on("element", (element: Element) => {
     if (element.getName() === "Link")
       services.push(...toService(element.attrs["rel"], element.attrs["href"]));

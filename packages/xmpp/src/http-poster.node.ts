@@ -1,8 +1,10 @@
-import http from "node:http";
 import type net from "node:net";
-import type { ByteCount, ByteSource } from "./byte-meter.js";
-import { dial, type Dialed } from "./dial.node.js";
+import type { ByteSource } from "./byte-meter.js";
+import { createDialedConnections } from "./dialed-connections.node.js";
 import { XmppError } from "./errors.js";
+import type { HttpCarrier } from "./http-carrier.node.js";
+import { createHttp1Carrier } from "./http1-carrier.node.js";
+import { createHttp2Carrier } from "./http2-carrier.node.js";
 import type { TlsOptions } from "./stream-socket.node.js";
 
 export interface HttpAnswer {
@@ -25,155 +27,103 @@ export interface HttpPoster extends ByteSource {
 
 export interface HttpPosterOptions {
   readonly tls: TlsOptions;
-  /** Largest answer's body taken, in bytes. */
+  /** Largest answer's body taken, in bytes, inflated or not. */
   readonly maxAnswerBytes: number;
 }
 
-/** Largest head of an answer, in bytes: proxies add cookies and policies, and it bounds what a hostile one holds. */
-const MAX_HEAD_BYTES = 16_384;
-
+/** HTTP/2 where TLS comes to it (RFC 7301), else HTTP/1.1. */
 export function createHttpPoster(url: URL, { tls, maxAnswerBytes }: HttpPosterOptions): HttpPoster {
-  const life = new AbortController();
-  const open = new Set<Dialed>();
-  const past = { received: { xmpp: 0, socket: 0 }, sent: { xmpp: 0, socket: 0 } };
+  const connections = createDialedConnections(url, tls);
+  let current: HttpCarrier | undefined;
+  let connecting: { readonly carrier: Promise<HttpCarrier>; readonly cancel: AbortController } | undefined;
 
-  const count = (direction: "received" | "sent"): ByteCount => {
-    const field = direction === "received" ? "bytesRead" : "bytesWritten";
-    const sum = { ...past[direction] };
-    for (const { socket, tcp } of open) {
-      // Of a TLS socket these are the bytes inside TLS.
-      sum.xmpp += socket[field];
-      sum.socket += tcp[field];
+  /** `first`: a connection that is there already. */
+  const useHttp1 = (first?: net.Socket): HttpCarrier => {
+    let spare = first;
+    const connect = (): Promise<net.Socket> => {
+      const socket = spare;
+      spare = undefined;
+      return socket === undefined || socket.destroyed
+        ? connections.dial(["http/1.1"])
+        : Promise.resolve(socket);
+    };
+    return createHttp1Carrier(url, connect, maxAnswerBytes);
+  };
+
+  const choose = async (signal: AbortSignal): Promise<HttpCarrier> => {
+    const socket = await connections.dial(["h2", "http/1.1"], signal);
+    const isHttp2 = "alpnProtocol" in socket && socket.alpnProtocol === "h2";
+    return isHttp2 ? createHttp2Carrier(url, socket, maxAnswerBytes) : useHttp1(socket);
+  };
+
+  const use = (carrier: HttpCarrier): HttpCarrier => (current = carrier);
+
+  const carrierFor = async (signal: AbortSignal): Promise<HttpCarrier> => {
+    if (current?.isUsable === true) return current;
+    if (url.protocol === "http:") return use(useHttp1());
+    // Requests made at once share one connection, before it is there too.
+    if (connecting === undefined) {
+      const cancel = new AbortController();
+      const attempt = { carrier: choose(cancel.signal).then(use), cancel };
+      connecting = attempt;
+      const end = (): void => {
+        if (connecting === attempt) connecting = undefined;
+      };
+      attempt.carrier.then(end, end);
     }
-    return sum;
+    const { carrier, cancel } = connecting;
+    // Whoever gives up had waited for long: the next try makes a connection of its own.
+    const onAbort = (): void => {
+      connecting = undefined;
+      cancel.abort(new XmppError("disconnected", "the connection was given up"));
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await carrier;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
   };
-
-  const connect = async (): Promise<net.Socket> => {
-    const dialed = await dial(url, tls, life.signal);
-    open.add(dialed);
-    dialed.socket.once("close", () => {
-      const [received, sent] = [count("received"), count("sent")];
-      if (!open.delete(dialed)) return;
-      const [receivedLeft, sentLeft] = [count("received"), count("sent")];
-      for (const layer of ["xmpp", "socket"] as const) {
-        past.received[layer] += received[layer] - receivedLeft[layer];
-        past.sent[layer] += sent[layer] - sentLeft[layer];
-      }
-    });
-    return dialed.socket;
-  };
-
-  const agent = new http.Agent({ keepAlive: true });
-  agent.createConnection = ((_options: unknown, done: (error: Error | null, socket?: net.Socket) => void) => {
-    connect().then(
-      (socket) => {
-        done(null, socket);
-      },
-      (error: unknown) => {
-        done(error as Error);
-      },
-    );
-  }) as typeof agent.createConnection;
 
   let leaving = 0;
   let lastLeftAt = -Infinity;
-  const post = (body: string, signal: AbortSignal): Promise<HttpAnswer> =>
-    new Promise((resolve, reject) => {
-      leaving++;
-      let left = false;
-      const leave = (): void => {
-        if (left) return;
-        left = true;
-        leaving--;
-        lastLeftAt = performance.now();
-      };
-      const bytes = Buffer.from(body);
-      const request = http.request({
-        agent,
-        signal,
-        method: "POST",
-        host: url.hostname,
-        port: url.port,
-        path: url.pathname + url.search,
-        maxHeaderSize: MAX_HEAD_BYTES,
-        headers: {
-          Host: url.host,
-          "Content-Type": "text/xml; charset=utf-8",
-          "Content-Length": bytes.length,
-        },
-      });
-      // HTTP/1.1 keeps connections anyway (RFC 9112 §9.3).
-      request.removeHeader("Connection");
-      const fail = (error: unknown): void => {
-        reject(toFault(error, signal));
-      };
-      // All of it is with the operating system, on a connection that stands.
-      request.on("finish", leave);
-      request.on("close", leave);
-      request.on("error", fail);
-      request.on("response", (response) => {
-        readAnswer(response, maxAnswerBytes).then((text) => {
-          resolve({ status: response.statusCode ?? 0, text });
-        }, fail);
-      });
-      request.end(bytes);
-    });
+  /** Counts a request as leaving; gives the function to call, once or more often, when it has left. */
+  const depart = (): (() => void) => {
+    leaving++;
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      leaving--;
+      lastLeftAt = performance.now();
+    };
+  };
 
   return {
-    post,
+    async post(body, signal) {
+      signal.throwIfAborted();
+      const onLeft = depart();
+      try {
+        const carrier = await carrierFor(signal);
+        return await carrier.post({ bytes: Buffer.from(body), signal, onLeft });
+      } catch (error) {
+        throw signal.aborted ? signal.reason : error;
+      } finally {
+        onLeft();
+      }
+    },
     get received() {
-      return count("received");
+      return connections.received;
     },
     get sent() {
-      return count("sent");
+      return connections.sent;
     },
     get lastLeftAt() {
       return leaving > 0 ? Infinity : lastLeftAt;
     },
     close() {
-      life.abort(new XmppError("stopped", "the connection was stopped"));
-      agent.destroy();
-      for (const { socket, tcp } of open) {
-        socket.destroy();
-        tcp.destroy();
-      }
+      current?.close();
+      connections.close(new XmppError("stopped", "the connection was stopped"));
     },
   };
-}
-
-export function readAnswer(response: http.IncomingMessage, maxBytes: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const refuse = (): void => {
-      reject(new XmppError("protocol", `the answer is longer than ${String(maxBytes)} bytes`));
-      response.destroy();
-    };
-    if (Number(response.headers["content-length"] ?? 0) > maxBytes) {
-      refuse();
-      return;
-    }
-    response.on("data", (chunk: Buffer) => {
-      length += chunk.length;
-      if (length > maxBytes) return refuse();
-      chunks.push(chunk);
-    });
-    response.on("error", reject);
-    response.on("end", () => {
-      try {
-        resolve(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks, length)));
-      } catch (cause) {
-        reject(new XmppError("protocol", "the answer is not UTF-8", { cause }));
-      }
-    });
-  });
-}
-
-function toFault(error: unknown, signal: AbortSignal): Error {
-  if (signal.aborted) return signal.reason as Error;
-  if (error instanceof XmppError) return error;
-  const cause = error as Error & { code?: string };
-  // Node's HTTP parser: the other end speaks no HTTP, or too much of it.
-  const code = cause.code?.startsWith("HPE_") === true ? "protocol" : "disconnected";
-  return new XmppError(code, `the HTTP request failed: ${cause.message || String(cause.code)}`, { cause });
 }

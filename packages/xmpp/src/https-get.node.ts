@@ -1,7 +1,7 @@
 import http from "node:http";
 import { dial } from "./dial.node.js";
 import { XmppError } from "./errors.js";
-import { readAnswer } from "./http-poster.node.js";
+import { readAnswer } from "./http-answer.node.js";
 import type { TlsOptions } from "./stream-socket.node.js";
 
 const MAX_REDIRECTS = 3;
@@ -51,7 +51,7 @@ async function getOnce(
       response.destroy();
       throw new XmppError("unreachable", `HTTP status ${String(statusCode)}`);
     }
-    return await readAnswer(response, maxBytes);
+    return (await readAnswer(response, headers, maxBytes)).text;
   } finally {
     socket.destroy();
   }

@@ -1,3 +1,6 @@
+import { createBytestreamSender, DEFAULT_SEND_POLICY } from "./bytestream-sender.js";
+import { createStanzaBytestreams } from "./bytestreams.js";
+import type { Connection } from "./connection.js";
 import type { StanzaError } from "./errors.js";
 
 /** Why a bytestream ended; `error` when it was not a clean close by either side. */
@@ -116,4 +119,15 @@ export interface InBandBytestreams {
   onError: ((from: string, error: StanzaError) => void) | undefined;
   /** Abandons every stream and takes its handlers off the connection. */
   dispose(): void;
+}
+
+/** The In-Band Bytestreams of one connection. Takes data stanzas before any other handler that comes later. */
+export function createInBandBytestreams(
+  connection: Connection,
+  options: BytestreamOptions = {},
+): InBandBytestreams {
+  const policy = { ...DEFAULT_SEND_POLICY, ...options.sending };
+  return createStanzaBytestreams(connection, options, (host, firstSeq) =>
+    createBytestreamSender(host, firstSeq, policy),
+  );
 }

@@ -35,8 +35,9 @@ export type {
   SendPolicy,
 } from "./in-band-bytestreams.js";
 export { bareJid, jid, JID } from "./jid.js";
-export { NS } from "./namespaces.js";
-export { createInBandBytestreams } from "./bytestreams.js";
+export * as NS from "./namespaces.js";
+export { createStanzaBytestreams } from "./bytestreams.js";
+export { createInBandBytestreams } from "./in-band-bytestreams.js";
 export { randomText } from "./random.js";
 export { backoffMs, sleep } from "./timing.js";
 export { formatStanzaError, parseStanzaError } from "./stanza-errors.js";

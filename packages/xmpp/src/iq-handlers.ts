@@ -1,6 +1,6 @@
 import type { IqHandler } from "./connection.js";
 import { StanzaError } from "./errors.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { formatStanzaError } from "./stanza-errors.js";
 import { warn } from "./warn.node.js";
 import { childElements, xml, type Element } from "./xml.js";

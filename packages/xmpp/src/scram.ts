@@ -11,10 +11,9 @@ const HASHES: Readonly<Record<ScramName, string>> = { "SCRAM-SHA-1": "SHA-1", "S
 /** A server asking for more would only keep us busy. RFC 7677 §4 asks for 4,096 at least; in use are up to 600,000. */
 const MAX_ITERATIONS = 5_000_000;
 
-/** What xmpp.js asks of a mechanism: responses and challenges are byte strings, one character a byte. */
+/** A SASL mechanism whose client speaks first. Responses and challenges are byte strings, one character a byte. */
 export interface SaslMechanism {
   readonly name: string;
-  readonly clientFirst: boolean;
   response(credentials: { username: string; password: string }): Promise<string>;
   challenge(text: string): void;
 }
@@ -65,7 +64,6 @@ export function createScram(name: ScramName, clientNonce = randomText(24)): Scra
     verify,
     mechanism: {
       name,
-      clientFirst: true,
       async response({ username, password }) {
         if (firstBare === "") {
           firstBare = `n=${escapeName(username)},r=${clientNonce}`;
@@ -112,7 +110,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 const utf8 = (text: string): Bytes => new TextEncoder().encode(text);
 
-/** UTF-8 as one character a byte: xmpp.js encodes with `btoa`, which takes nothing else. */
+/** UTF-8 as one character a byte: `btoa` takes nothing else. */
 export function toByteString(text: string): string {
   return String.fromCharCode(...utf8(text));
 }

@@ -1,5 +1,5 @@
 import { StanzaError, type StanzaErrorType } from "./errors.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { childElements, xml, type Element } from "./xml.js";
 
 const TYPES = new Set<string>(["auth", "cancel", "continue", "modify", "wait"]);

@@ -1,5 +1,5 @@
 import { XmppError } from "./errors.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { ParseError } from "./stream-parser.js";
 import { childElements, type Element } from "./xml.js";
 
@@ -26,9 +26,12 @@ const TRANSIENT_SASL = new Set(["temporary-auth-failure", "aborted"]);
 /** An inbound `<stream:error/>`. `onNotAuthorized`: what `not-authorized` means at this stage. */
 export function parseStreamError(element: Element, onNotAuthorized: "auth" | "protocol"): XmppError {
   const children = childElements(element);
-  const condition = children.find((child) => child.name !== "text")?.name ?? "undefined-condition";
+  const cause = children.find((child) => child.name !== "text");
+  const condition = cause?.name ?? "undefined-condition";
   const text = children.find((child) => child.name === "text")?.text() ?? "";
-  const message = `the server closed the stream: ${condition}${text === "" ? "" : ` (${text})`}`;
+  // RFC 6120 §4.9.3.19: where to; nobody goes there unasked.
+  const elsewhere = condition === "see-other-host" ? `: ${cause?.text() ?? ""}` : "";
+  const message = `the server closed the stream: ${condition}${elsewhere}${text === "" ? "" : ` (${text})`}`;
   if (condition === "conflict") return new XmppError("conflict", message);
   if (condition === "not-authorized") return new XmppError(onNotAuthorized, message);
   if (condition === "host-unknown" || condition === "host-gone") return new XmppError("unreachable", message);
@@ -36,7 +39,7 @@ export function parseStreamError(element: Element, onNotAuthorized: "auth" | "pr
   return new XmppError("disconnected", message);
 }
 
-/** A `<failure/>` of SASL2 (XEP-0388 §2.6.2). */
+/** A `<failure/>` of SASL (RFC 6120 §6.4.5) or SASL2 (XEP-0388 §2.6.2). */
 export function parseSaslFailure(element: Element): XmppError {
   const children = childElements(element);
   const condition = children.find((child) => child.getNS() === NS.SASL)?.name ?? children[0]?.name ?? "";
@@ -58,12 +61,6 @@ export function toXmppError(error: unknown, stage: "connect" | "tls" | "stream")
   const cause = error instanceof Error ? error : new Error(String(error));
   if (cause instanceof ParseError) {
     return new XmppError("protocol", `the peer's XML was refused: ${cause.message}`, { cause });
-  }
-  if (cause.name === "SASLError") {
-    const condition = (cause as { condition?: string }).condition ?? "";
-    return TRANSIENT_SASL.has(condition)
-      ? new XmppError("unreachable", `the server cannot check credentials now: ${condition}`, { cause })
-      : new XmppError("auth", `the server refused the credentials: ${cause.message}`, { cause });
   }
   const code = (cause as { code?: unknown }).code;
   const network = typeof code !== "string" || NETWORK_CODE.test(code);

@@ -1,5 +1,5 @@
 import type { StreamManagementPolicy } from "./connection.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { splitStanzas } from "./split-stanzas.js";
 import { escapeAttribute, type Element } from "./xml.js";
 

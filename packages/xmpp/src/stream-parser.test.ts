@@ -71,7 +71,7 @@ describe("StreamParser", () => {
   });
 
   it("bounds a stanza's length and depth", () => {
-    const limits = { maxStanzaChars: 100, maxDepth: 5 };
+    const limits = { maxStanzaChars: 100, maxDepth: 5, maxElements: 1_000 };
     const condition = { condition: "policy-violation" };
     expect(parse([HEADER, `<a>${"x".repeat(93)}</a>`, "<a/>"], limits)).toHaveLength(2);
     expect(() => parse([HEADER, `<a>${"x".repeat(94)}</a>`], limits)).toThrow(
@@ -89,7 +89,7 @@ describe("StreamParser", () => {
 
   it("takes time in proportion to the text, unlike xmpp.js's parser", () => {
     const text = `<s><m><b>${"x".repeat(1 << 20)}</b></m>`;
-    const limits = { maxStanzaChars: 8 << 20, maxDepth: 10 };
+    const limits = { maxStanzaChars: 8 << 20, maxDepth: 10, maxElements: 1_000 };
     feed(new StreamParser(limits), text, 1 << 14);
     const ours = feed(new StreamParser(limits), text, 1 << 14);
     const stock = feed(new Parser(), text, 1 << 14);

@@ -19,9 +19,15 @@ export interface ParserLimits {
   readonly maxStanzaChars: number;
   /** Deepest nesting. Default 128: serializing an element recurses. */
   readonly maxDepth: number;
+  /** Most elements in one stanza. Default 65,536: a list of as many services; each takes 160 bytes, forty times its text. */
+  readonly maxElements: number;
 }
 
-export const DEFAULT_PARSER_LIMITS: ParserLimits = { maxStanzaChars: 1_048_576, maxDepth: 128 };
+export const DEFAULT_PARSER_LIMITS: ParserLimits = {
+  maxStanzaChars: 1_048_576,
+  maxDepth: 128,
+  maxElements: 65_536,
+};
 
 const enum Mode {
   text,
@@ -33,7 +39,11 @@ const enum Mode {
 const CDATA_START = "![CDATA[";
 const CDATA_END = "]]>";
 const WHITESPACE = /^[ \t\r\n]*$/;
-const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+/** What XML 1.0 §2.2, production 2, leaves out and a decoder lets through. */
+const NO_CHARACTER = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/;
+const ENTITIES: ReadonlyMap<string, string> = new Map(
+  Object.entries({ amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }),
+);
 
 /**
  * Turns the text of one XML stream into elements, in time linear in its length whatever the chunks, and bounded.
@@ -51,6 +61,8 @@ export class StreamParser extends EventEmitter {
   readonly #limits: ParserLimits;
   #cursor: Element | null = null;
   #depth = 0;
+  /** Of the current stanza. */
+  #elementCount = 0;
   #mode = Mode.text;
   #held: string[] = [];
   #quote = "";
@@ -75,7 +87,9 @@ export class StreamParser extends EventEmitter {
 
   stop(): void {
     this.#stopped = true;
+    // Whoever still holds the parser holds nothing of an unfinished stanza.
     this.#held = [];
+    this.#cursor = null;
   }
 
   /** xmpp.js calls it on its own parsers. */
@@ -86,6 +100,8 @@ export class StreamParser extends EventEmitter {
   write(data: string): void {
     if (this.#stopped) return;
     try {
+      if (NO_CHARACTER.test(data))
+        throw new ParseError("not-well-formed", "a character that XML does not have");
       this.#parse(data);
     } catch (error) {
       this.stop();
@@ -240,6 +256,13 @@ export class StreamParser extends EventEmitter {
         `elements are nested deeper than ${String(this.#limits.maxDepth)}`,
       );
     }
+    if (this.#depth <= 2) this.#elementCount = 0;
+    if (++this.#elementCount > this.#limits.maxElements) {
+      throw new ParseError(
+        "policy-violation",
+        `a stanza has more than ${String(this.#limits.maxElements)} elements`,
+      );
+    }
     if (this.root === null) {
       this.root = element;
       this.#cursor = element;
@@ -249,7 +272,25 @@ export class StreamParser extends EventEmitter {
       if (this.#depth > 2) this.#cursor?.cnode(element);
       this.#cursor = element;
     }
+    if (tag.includes(":")) this.#assertPrefixes(element);
     if (selfClosing) this.#onClose(element.name, position);
+  }
+
+  /** Namespaces in XML 1.0 §5: a prefix that nobody has declared means nothing. */
+  #assertPrefixes(element: Element): void {
+    const assert = (name: string): void => {
+      const prefix = prefixOf(name);
+      if (prefix === "" || prefix === "xml" || prefix === "xmlns") return;
+      const key = `xmlns:${prefix}`;
+      for (let at: Element | null = element; at !== null; at = at.parent) {
+        if (Object.hasOwn(at.attrs, key)) return;
+      }
+      // A stanza hangs on no root while it is read.
+      if (this.root !== null && Object.hasOwn(this.root.attrs, key)) return;
+      throw new ParseError("not-well-formed", `nobody has declared the prefix ${prefix.slice(0, 40)}`);
+    };
+    assert(element.name);
+    for (const name of Object.keys(element.attrs)) assert(name);
   }
 
   #onClose(name: string, position: number): void {
@@ -321,6 +362,11 @@ function parseTag(tag: string): Element {
   }
 }
 
+function prefixOf(name: string): string {
+  const colon = name.indexOf(":");
+  return colon < 0 ? "" : name.slice(0, colon);
+}
+
 function unescape(text: string): string {
   if (!text.includes("&")) return text;
   return text.replace(/&([^;&]{0,16})(;?)/g, (entity, name: string, semicolon: string) => {
@@ -330,7 +376,7 @@ function unescape(text: string): string {
         ? parseDigits(name.slice(1), 10, /^[0-9]+$/)
         : undefined;
     const character =
-      code === undefined ? ENTITIES[name] : isXmlChar(code) ? String.fromCodePoint(code) : undefined;
+      code === undefined ? ENTITIES.get(name) : isXmlChar(code) ? String.fromCodePoint(code) : undefined;
     if (semicolon === "" || character === undefined) {
       throw new ParseError("not-well-formed", `bad entity ${entity.slice(0, 20)}`);
     }

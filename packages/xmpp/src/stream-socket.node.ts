@@ -1,8 +1,8 @@
 import { EventEmitter } from "node:events";
 import net from "node:net";
-import { StringDecoder } from "node:string_decoder";
 import tls from "node:tls";
 import type { ByteCount } from "./byte-meter.js";
+import { XmppError } from "./errors.js";
 import { createStreamCompression, type StreamCompression } from "./stream-compression.js";
 import { toXmppError } from "./stream-errors.js";
 import type { TransportSocket } from "./transport.js";
@@ -43,7 +43,7 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
   tlsResumed = false;
   readonly #tcp = new net.Socket();
   #current: net.Socket = this.#tcp;
-  #decoder = new StringDecoder("utf8");
+  #decoder = createDecoder();
   #xmpp = { received: 0, sentBeforeTls: 0 };
   #compression: StreamCompression | undefined;
   /** What is to be compressed in one piece, at the end of this tick or when the kernel has taken the piece before. */
@@ -74,7 +74,7 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
   async startTls({ domain, secureContext, sessions }: TlsOptions, direct = false): Promise<void> {
     this.#unlisten(this.#tcp);
     this.#xmpp.sentBeforeTls = this.#tcp.bytesWritten;
-    this.#decoder = new StringDecoder("utf8");
+    this.#decoder = createDecoder();
     const sessionKey = `xmpp:${domain}`;
     const session = sessions?.get(sessionKey);
     const secured = tls.connect({
@@ -107,7 +107,7 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
    */
   startCompression(): void {
     this.#compression = createStreamCompression();
-    this.#decoder = new StringDecoder("utf8");
+    this.#decoder = createDecoder();
   }
 
   #until(event: string, begin: () => void): Promise<void> {
@@ -152,7 +152,14 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
     }
   };
   #onText(bytes: Uint8Array): void {
-    const text = this.#decoder.write(bytes);
+    let text: string;
+    try {
+      text = this.#decoder.decode(bytes, { stream: true });
+    } catch (cause) {
+      // RFC 6120 §11.6. What cannot be read is not replaced: nobody could tell it from what the peer wrote.
+      this.emit("error", new XmppError("protocol", "the server sent what is not UTF-8", { cause }));
+      return;
+    }
     if (text !== "") this.emit("data", text);
   }
   readonly #onDrain = (): void => void this.emit("drain");
@@ -265,6 +272,8 @@ function headOf(text: string, maxChars: number): string {
 }
 
 const ignore = (): void => undefined;
+
+const createDecoder = () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The context made last, kept for the next connection: reading all of Node's authorities takes some 50 ms of CPU. */
 let lastContext: { readonly ca: string; readonly context: tls.SecureContext } | undefined;

@@ -1,6 +1,6 @@
 import { XmppError } from "./errors.js";
 import { FRAMED_CLOSE, FramedParser } from "./framing.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import { formatStreamError, toXmppError } from "./stream-errors.js";
 import { ParseError, StreamParser, type ParserLimits } from "./stream-parser.js";
 import type { TransportSocket } from "./transport.js";
@@ -11,8 +11,8 @@ import type { XmppJsEntity } from "./xmpp-js.js";
 export type ElementRoute = (element: Element, chars: number) => void;
 
 /**
- * One XMPP stream over one socket, from the first header to its end; never used twice. xmpp.js writes the headers
- * and does SASL or the component's handshake; what it does badly is replaced here.
+ * One XMPP stream over one socket, from the first header to its end; never used twice. xmpp.js writes the headers;
+ * what it does badly is replaced here.
  */
 export interface Stream {
   readonly socket: TransportSocket;
@@ -26,8 +26,6 @@ export interface Stream {
   stage: "tls" | "stream";
   /** The last stream features; the server has sent those of a login, of a session, or none yet. */
   features: Element | undefined;
-  /** Hands an element to xmpp.js's own handlers. */
-  toXmppJs(element: Element): void;
   write(text: string): void;
   /** Ends it at once; `condition` is told to the peer first (RFC 6120 §4.9). */
   fail(reason: XmppError, condition?: string): void;
@@ -48,7 +46,6 @@ export function createStream(entity: XmppJsEntity, socket: TransportSocket, limi
   let ended = false;
   let released = Promise.resolve();
   let onPeerClosed: (() => void) | undefined;
-  const stockOnElement = entity._onElement.bind(entity);
 
   const hangUp = (reason: XmppError, lastWords: string | undefined): void => {
     if (ended) return;
@@ -74,7 +71,6 @@ export function createStream(entity: XmppJsEntity, socket: TransportSocket, limi
     get ended() {
       return ended;
     },
-    toXmppJs: stockOnElement,
     write(text) {
       if (!ended) socket.write(text);
     },

@@ -12,7 +12,7 @@ import { XmppError, type XmppErrorCode } from "./errors.js";
 import { createIqHandlers } from "./iq-handlers.js";
 import { createIqRequests } from "./iq-requests.js";
 import { createListeners } from "./listeners.js";
-import { NS } from "./namespaces.js";
+import * as NS from "./namespaces.js";
 import type { Stream } from "./stream.js";
 import { parseStreamError } from "./stream-errors.js";
 import type { StreamManagement, StreamManagementHooks } from "./stream-management.js";
@@ -145,7 +145,10 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
 
   const onElement = (element: Element, chars: number): void => {
     const { name } = element;
-    if (name === "message" || name === "iq" || name === "presence") {
+    // RFC 6120 §4.8.3: of another namespace it is no stanza, whatever its name.
+    const { xmlns } = element.attrs as { xmlns?: string };
+    const isContent = xmlns === undefined || xmlns === NS.CLIENT || xmlns === NS.COMPONENT;
+    if (isContent && (name === "message" || name === "iq" || name === "presence")) {
       management?.onReceived();
       onStanza(element, chars);
       return;

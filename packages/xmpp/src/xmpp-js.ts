@@ -1,5 +1,4 @@
 import type { EventEmitter } from "@xmpp/events";
-import type { SaslMechanism } from "./scram.js";
 import type { Element } from "./xml.js";
 
 /**
@@ -13,7 +12,6 @@ export interface XmppJsEntity extends EventEmitter {
   _attachSocket(socket: EventEmitter): void;
   _onData(data: string): void;
   _onElement(element: Element): void;
-  _status(status: string): void;
   _jid(jid: string): unknown;
   open(options: { domain: string }): Promise<unknown>;
   restart(): Promise<unknown>;
@@ -21,9 +19,6 @@ export interface XmppJsEntity extends EventEmitter {
 
 export interface XmppJsClient extends XmppJsEntity {
   Transport: unknown;
-  readonly saslFactory: {
-    _mechs: { readonly name: string; readonly mech: new () => SaslMechanism }[];
-  };
   _findTransport(service: string): unknown;
 }
 

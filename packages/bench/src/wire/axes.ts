@@ -3,7 +3,7 @@ import { WORKLOADS, type WorkloadId } from "./workloads.js";
 
 export const WIRE_SERVERS = ["prosody", "ejabberd"] as const;
 export const WIRE_TRANSPORTS = ["tcp", "websocket", "bosh"] as const;
-export const WIRE_COMPRESSIONS = ["none", "zlib"] as const;
+export const WIRE_COMPRESSIONS = ["none", "zlib", "gzip"] as const;
 /** In the order of a cell's rows; ours first. */
 export const WIRE_FORMS = ["stanzapack", "msgpack-ibb", "json-body", "json-batch"] as const;
 /** In ms. */
@@ -45,9 +45,16 @@ export interface Batch {
  */
 const MAX_CONNECTIONS = 32;
 
-/** XEP-0138 is of TCP streams only: neither server has any compression of the other two. */
+/** `zlib` is XEP-0138, of TCP streams only; `gzip` is HTTP's, by the proxy that is in front of BOSH. WebSocket has neither. */
 function isOffered({ transport, compression }: Hop): boolean {
-  return compression === "none" || transport === "tcp";
+  switch (compression) {
+    case "none":
+      return true;
+    case "zlib":
+      return transport === "tcp";
+    case "gzip":
+      return transport === "bosh";
+  }
 }
 
 /** All that is to be measured, in the order of the rows. Throws `usage` when the selection holds nothing. */
@@ -76,7 +83,8 @@ export function planBatches(selection: WireSelection): Batch[] {
         chunks(workloads, perBatch).map((chunk): Batch => ({ hop, windowMs, workloads: chunk, forms })),
       ),
     );
-  if (batches.length === 0) throw new StanzapackError("usage", "nothing to measure: zlib goes with tcp only");
+  if (batches.length === 0)
+    throw new StanzapackError("usage", "nothing to measure: zlib goes with tcp only, gzip with bosh only");
   return batches;
 }
 

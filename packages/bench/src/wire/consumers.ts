@@ -25,6 +25,8 @@ export interface Consumer {
   subscribe(nodes: readonly string[], windowMs: number): Promise<void>;
   /** What `&quot;` took so far, in bytes of an uncompressed stream; null where that cannot be told. */
   quoteEscapeBytes(): number | null;
+  /** Sends what it owes for what has come. */
+  settle(): void;
   close(): Promise<void>;
 }
 
@@ -33,10 +35,10 @@ export function openConsumer(options: SubscriberOpen, events: ConsumerEvents): P
 }
 
 async function openOurs(
-  { account, url, ca, compress, sender }: SubscriberOpen,
+  { account, url, ca, compression, sender }: SubscriberOpen,
   events: ConsumerEvents,
 ): Promise<Consumer> {
-  const client = await connect({ ...account, component: sender, url, ca, compress });
+  const client = await connect({ ...account, component: sender, url, ca, compress: compression === "zlib" });
   client.on("closed", (reason) => reason && events.onLost(reason));
   client.on("offline", (reason) => events.onLost(reason));
   return {
@@ -53,6 +55,7 @@ async function openOurs(
       );
     },
     quoteEscapeBytes: () => 0,
+    settle: () => client.settle(),
     close: () => client.close(),
   };
 }
@@ -60,10 +63,10 @@ async function openOurs(
 /** Its connection is made like the SDK's own: a resource as short, the same Stream Management. */
 async function openRival(
   form: WireRivalForm,
-  { account, url, ca, compress, sender }: SubscriberOpen,
+  { account, url, ca, compression, sender }: SubscriberOpen,
   events: ConsumerEvents,
 ): Promise<Consumer> {
-  const connection = createClientConnection({ ...account, url, ca, compress });
+  const connection = createClientConnection({ ...account, url, ca, compress: compression === "zlib" });
   const escapes = new QuoteEscapes();
   let quotes = 0;
   let closing = false;
@@ -98,6 +101,8 @@ async function openRival(
     meter: connection.meter,
     subscribe: async () => undefined,
     quoteEscapeBytes: () => (quotes > 0 && escapes.found === undefined ? null : escapes.bytesFor(quotes)),
+    // Rivals acknowledge nothing.
+    settle: () => undefined,
     async close() {
       closing = true;
       await connection.stop();

@@ -1,20 +1,22 @@
 import type { SandboxProcess } from "../demo/sandbox-process.js";
-import type { WireTransport } from "./axes.js";
+import type { Hop } from "./axes.js";
+import type { BoshProxies } from "./bosh-proxies.js";
 import { createCertificate } from "./certificate.js";
 import { openForwarder, type Forwarder } from "./forwarder.js";
 
 /** How one subscriber, or all of those without namespaces, reach the server. */
 export interface Entrance {
-  readonly urls: Readonly<Record<WireTransport, string>>;
+  urlOf(hop: Hop): string;
   /** PEM of the authorities to trust. */
   readonly ca: string;
   /** Idempotent. */
   close(): Promise<void>;
 }
 
-/** `hostAddress`: our end of a namespace's pair; undefined for 127.0.0.1. */
+/** `proxies`: in front of BOSH, where anybody comes by it. `hostAddress`: our end of a namespace's pair; undefined for 127.0.0.1. */
 export async function openEntrance(
   sandbox: SandboxProcess,
+  proxies: BoshProxies | undefined,
   hostAddress: string | undefined,
 ): Promise<Entrance> {
   const host = hostAddress ?? "127.0.0.1";
@@ -28,17 +30,25 @@ export async function openEntrance(
       return forwarder.port;
     };
     const certificate = await createCertificate(host);
-    const https = await forward(host, sandbox.httpPort, certificate);
-    // STARTTLS is the server's own.
-    const c2s = Number(new URL(sandbox.road.url).port);
-    const tcp = hostAddress === undefined ? c2s : await forward(host, c2s);
+    const wss = await forward(host, sandbox.httpPort, certificate);
+    const reach = (port: number): Promise<number> =>
+      hostAddress === undefined ? Promise.resolve(port) : forward(host, port);
+    // STARTTLS is the server's own, and the proxies have TLS of their own.
+    const tcp = await reach(Number(new URL(sandbox.road.url).port));
+    const bosh = proxies && { none: await reach(proxies.ports.none), gzip: await reach(proxies.ports.gzip) };
     return {
-      urls: {
-        tcp: `xmpp://${host}:${tcp}`,
-        websocket: `wss://${host}:${https}/xmpp-websocket`,
-        bosh: `https://${host}:${https}/http-bind`,
+      urlOf({ transport, compression }) {
+        switch (transport) {
+          case "tcp":
+            return `xmpp://${host}:${tcp}`;
+          case "websocket":
+            return `wss://${host}:${wss}/xmpp-websocket`;
+          case "bosh":
+            if (bosh === undefined) throw new Error("nobody was to come by BOSH");
+            return `https://${host}:${compression === "gzip" ? bosh.gzip : bosh.none}/http-bind`;
+        }
       },
-      ca: `${sandbox.road.ca}\n${certificate.cert}`,
+      ca: [sandbox.road.ca, certificate.cert, proxies?.ca ?? ""].join("\n"),
       close,
     };
   } catch (error) {

@@ -6,7 +6,7 @@ import { createRow, type WireRow } from "./rows.js";
 import type { Seat, ServerStage } from "./server-stage.js";
 import { createFeeds, type WorkloadId } from "./workloads.js";
 
-/** After the last value was sent: it has come then, and been acknowledged; in ms. */
+/** After the last value was sent it has come, and after the acknowledgements were, they have arrived; in ms. */
 const SETTLE_MS = 500;
 
 /** Hanging up takes no longer, in ms. */
@@ -57,6 +57,8 @@ export async function measureBatch(
     );
     const published = await publisher.call("publish", { forMs }, signal);
     await delay(SETTLE_MS, undefined, { signal });
+    await each(({ seat }) => seat.worker.call("settle", null, signal));
+    await delay(SETTLE_MS, undefined, { signal });
     return await each(async ({ seat, workload, form }) => {
       const result = await seat.worker.call("end", null, signal);
       const row = createRow({ hop, workload, windowMs, form, published: published[workload] ?? [], result });
@@ -84,8 +86,8 @@ function open(
   return worker.call(
     "open",
     {
-      ...{ form, account, ca: entrance.ca, url: entrance.urls[hop.transport] },
-      compress: hop.compression === "zlib",
+      ...{ form, account, ca: entrance.ca, url: entrance.urlOf(hop) },
+      compression: hop.compression,
       sender: form === "stanzapack" ? sandbox.streams : sandbox.rival.domain,
       feeds: createFeeds(workload).length,
       interface: worker.interface,

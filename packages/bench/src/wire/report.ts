@@ -9,7 +9,10 @@ interface Cell {
   readonly name: string;
   readonly workload: string;
   readonly windowMs: number;
+  /** TLS records: what the connection itself carries. */
   readonly bytes: ReadonlyMap<WireForm, number>;
+  /** The same in IP packets, where those were counted. */
+  readonly packetBytes: ReadonlyMap<WireForm, number>;
 }
 
 const OURS: WireForm = "stanzapack";
@@ -18,45 +21,54 @@ const JSON_FORMS = ["json-body", "json-batch"] as const satisfies readonly WireF
 /** The rows for people: where JSON is smaller, then a table for each hop. */
 export function formatWireReport(rows: readonly WireRow[]): string {
   if (rows.length === 0) return "Nothing was measured.";
-  const onWire = rows.every(({ wireDown }) => wireDown !== null);
-  const cells = createCells(rows, onWire);
+  const cells = createCells(rows);
   const hops = [...new Set(cells.map(({ hop }) => hop))];
-  const where = onWire
-    ? "of TCP/IP (IP packets with their headers, MTU 1500)"
-    : "of the XMPP layer, without TLS and TCP/IP";
+  const onWire = cells.some(({ packetBytes }) => packetBytes.size > 0);
   return [
     ...formatVerdict(cells, hops),
     ...hops.flatMap((hop) => {
       const own = cells.filter((cell) => cell.hop === hop);
-      return ["", `${hop}: bytes per update, both ways, ${where}`, formatTable(own)];
+      return ["", `${hop}: bytes per update, both ways, TLS records`, formatTable(own)];
     }),
+    ...(onWire
+      ? [
+          "In brackets: the same in IP packets with their headers, MTU 1500. One run differs from the next by up to a tenth there,",
+          "with how many segments the system makes of what it sends.",
+        ]
+      : []),
     "*: smaller than Stanzapack.",
     ...describeEscapes(rows),
   ].join("\n");
 }
 
-function createCells(rows: readonly WireRow[], onWire: boolean): Cell[] {
-  const cells = new Map<string, Cell & { readonly bytes: Map<WireForm, number> }>();
+function createCells(rows: readonly WireRow[]): Cell[] {
+  interface OpenCell extends Cell {
+    readonly bytes: Map<WireForm, number>;
+    readonly packetBytes: Map<WireForm, number>;
+  }
+  const cells = new Map<string, OpenCell>();
   for (const row of rows) {
-    const bytes = bytesPerUpdate(row, onWire);
-    if (bytes === undefined) continue;
-    const { workload, windowMs } = row;
+    if (row.updates === 0) continue;
+    const { workload, windowMs, form, wireDown, wireUp } = row;
     const hop = formatHop(row);
     const name = `${workload}, window ${formatWindow(windowMs)}`;
     const key = `${hop} ${name}`;
-    const cell = cells.get(key) ?? { hop, name, workload, windowMs, bytes: new Map() };
+    const cell = cells.get(key) ?? {
+      hop,
+      name,
+      workload,
+      windowMs,
+      bytes: new Map(),
+      packetBytes: new Map(),
+    };
     cells.set(key, cell);
-    cell.bytes.set(row.form, bytes);
+    // Without the quotes' escapes, which are the server's and not JSON's, where they are known.
+    const perUpdate = (down: number, up: number): number =>
+      (down + up - (row.quoteEscapeBytes ?? 0)) / row.updates;
+    cell.bytes.set(form, perUpdate(row.tlsDown, row.tlsUp));
+    if (wireDown !== null && wireUp !== null) cell.packetBytes.set(form, perUpdate(wireDown, wireUp));
   }
   return [...cells.values()];
-}
-
-/** Without the quotes' escapes, which are the server's and not JSON's, where they are known. */
-function bytesPerUpdate(row: WireRow, onWire: boolean): number | undefined {
-  if (row.updates === 0) return undefined;
-  const { wireDown, wireUp, bytesDown, bytesUp, quoteEscapeBytes } = row;
-  const bytes = onWire ? (wireDown ?? 0) + (wireUp ?? 0) : bytesDown + bytesUp;
-  return (bytes - (quoteEscapeBytes ?? 0)) / row.updates;
 }
 
 function formatTable(cells: readonly Cell[]): string {
@@ -66,7 +78,7 @@ function formatTable(cells: readonly Cell[]): string {
     colAligns: ["left", "right", ...forms.map(() => "right" as const)],
     style: { head: [], border: [], compact: true },
   });
-  for (const { workload, windowMs, bytes } of cells) {
+  for (const { workload, windowMs, bytes, packetBytes } of cells) {
     const ours = bytes.get(OURS) ?? 0;
     table.push([
       workload,
@@ -74,7 +86,9 @@ function formatTable(cells: readonly Cell[]): string {
       ...forms.map((form) => {
         const own = bytes.get(form);
         if (own === undefined) return "";
-        return `${own < ours ? "* " : ""}${formatBytes(own)}`;
+        const packets = packetBytes.get(form);
+        const inPackets = packets === undefined ? "" : ` (${formatBytes(packets)})`;
+        return `${own < ours ? "* " : ""}${formatBytes(own)}${inPackets}`;
       }),
     ]);
   }

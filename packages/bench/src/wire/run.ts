@@ -105,6 +105,7 @@ async function runLine(
     return openServerStage({
       ...{ server, signal, namespaces: run.namespaces },
       compress: batches.some(({ hop }) => hop.compression === "zlib"),
+      bosh: batches.some(({ hop }) => hop.transport === "bosh"),
       connections: Math.max(...batches.map(({ workloads, forms }) => workloads.length * forms.length)),
     });
   };

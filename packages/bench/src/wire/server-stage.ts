@@ -1,6 +1,7 @@
 import type { Account } from "../demo/publishers.js";
 import { startSandboxProcess, type SandboxProcess } from "../demo/sandbox-process.js";
 import type { WireServer } from "./axes.js";
+import { openBoshProxies } from "./bosh-proxies.js";
 import { openEntrance, type Entrance } from "./entrance.js";
 import { openNamespaces } from "./namespaces.js";
 import { startPublisherWorker, type PublisherWorker } from "./publisher-worker.js";
@@ -12,6 +13,8 @@ export interface StageOptions {
   readonly connections: number;
   /** Whether the server offers stream compression to those who ask. */
   readonly compress: boolean;
+  /** Whether anybody comes by BOSH: then there are proxies in front of the server. */
+  readonly bosh: boolean;
   /** Whether each connection gets a network namespace. */
   readonly namespaces: boolean;
   readonly signal: AbortSignal;
@@ -52,9 +55,11 @@ export async function openServerStage(options: StageOptions): Promise<ServerStag
     takeDowns.push(() => sandbox.stop());
     const namespaces = options.namespaces ? await openNamespaces(connections) : undefined;
     if (namespaces !== undefined) takeDowns.push(() => namespaces.close());
+    const proxies = options.bosh ? await openBoshProxies(sandbox.httpPort, signal) : undefined;
+    if (proxies !== undefined) takeDowns.push(() => proxies.close());
     const entrances: Entrance[] = [];
     for (const hostAddress of namespaces?.all.map((namespace) => namespace.hostAddress) ?? [undefined]) {
-      const entrance = await openEntrance(sandbox, hostAddress);
+      const entrance = await openEntrance(sandbox, proxies, hostAddress);
       takeDowns.push(() => entrance.close());
       entrances.push(entrance);
     }

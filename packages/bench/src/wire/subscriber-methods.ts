@@ -1,12 +1,12 @@
 import type { Account } from "../demo/publishers.js";
-import type { WireForm } from "./axes.js";
+import type { WireCompression, WireForm } from "./axes.js";
 
 export interface SubscriberOpen {
   readonly form: WireForm;
   readonly account: Account;
   readonly url: string;
   readonly ca: string;
-  readonly compress: boolean;
+  readonly compression: WireCompression;
   /** Whose stanzas count: our component's domain, or the rivals'. */
   readonly sender: string;
   /** Services of the workload. */
@@ -49,6 +49,8 @@ export type SubscriberMethods = {
   open(options: SubscriberOpen): Promise<string>;
   /** Counting begins; then ours subscribes to the nodes. */
   begin(options: { readonly nodes: readonly string[]; readonly windowMs: number }): Promise<void>;
+  /** Sends the acknowledgements that are still due. */
+  settle(request: null): void;
   /** What came, and what it took. */
   end(request: null): SubscriberResult;
   /** Hangs up. */

@@ -57,6 +57,10 @@ const methods: SubscriberMethods = {
     await measured.consumer.subscribe(nodes, windowMs);
   },
 
+  settle() {
+    opened().consumer.settle();
+  },
+
   end() {
     const { options, consumer, feeds, start, lost } = opened();
     if (lost !== undefined)
@@ -66,7 +70,7 @@ const methods: SubscriberMethods = {
     return {
       ...difference(now, start),
       handshakeBytes: start.bytesDown + start.bytesUp,
-      quoteEscapeBytes: options.compress ? null : consumer.quoteEscapeBytes(),
+      quoteEscapeBytes: options.compression !== "none" ? null : consumer.quoteEscapeBytes(),
       feeds: feeds.map((feed) => ({ ...feed, offsets: options.form === "stanzapack" ? feed.offsets : null })),
     };
   },

@@ -30,8 +30,9 @@ test("axes: every hop that there is, each cell once", () => {
     ),
   );
   expect(new Set(names).size).toBe(names.length);
-  expect(names).toHaveLength(2 * 4 * 7 * 3 * 4);
+  expect(names).toHaveLength(2 * 5 * 7 * 3 * 4);
   expect(() => planBatches({ transports: ["bosh"], compressions: ["zlib"] })).toThrow("zlib");
+  expect(() => planBatches({ transports: ["tcp", "websocket"], compressions: ["gzip"] })).toThrow("gzip");
   expect(() => planBatches({ windowsMs: [300] })).toThrow("300");
 });
 

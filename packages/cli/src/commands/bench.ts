@@ -28,7 +28,7 @@ interface WireOptions {
 }
 
 const TRANSPORTS = ["tcp", "websocket", "bosh"] as const;
-const COMPRESSIONS = ["none", "zlib"] as const;
+const COMPRESSIONS = ["none", "zlib", "gzip"] as const;
 const WORKLOADS = ["int", "float2", "obj", "text1000", "mixed3", "now-and-then", "seattle"] as const;
 const FORMS = ["stanzapack", "msgpack-ibb", "json-body", "json-batch"] as const;
 
@@ -76,7 +76,7 @@ function addWire(bench: Command): void {
     )
     .option("--server <list>", SERVERS.join(", "), list(SERVERS))
     .option("--transport <list>", TRANSPORTS.join(", "), list(TRANSPORTS))
-    .option("--compression <list>", "none, zlib (tcp only)", list(COMPRESSIONS))
+    .option("--compression <list>", "none, zlib (tcp only), gzip (bosh only)", list(COMPRESSIONS))
     .option("--workload <list>", WORKLOADS.join(", "), list(WORKLOADS))
     .option("--window <list>", "windows (default: 0,100ms,1s)", listOf(parseWindow))
     .option("--form <list>", FORMS.join(", "), list(FORMS))

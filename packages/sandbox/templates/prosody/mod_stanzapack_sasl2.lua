@@ -3,8 +3,13 @@
 -- (method 'ssl_info')"), which leaves clients without any features. This gives them the few things that they miss.
 -- Needs: apt-get install prosody-modules. A later Prosody does not need it.
 
+-- It also has Bind 2 make resources of four characters, where it makes twelve and more: they travel in every stanza that a
+-- client gets. Clients of Stanzapack let the server make theirs only where it says that they are short.
+
+local base64 = require "util.encodings".base64;
 local datetime = require "util.datetime";
 local filters = require "util.filters";
+local sha1 = require "util.hashes".sha1;
 local stanza_methods = require "util.stanza".stanza_mt.__index;
 
 -- Which account the client wants, from its stream header: 0.12 does not hand it on.
@@ -41,6 +46,29 @@ if not stanza_methods.get_child_attr then
 		return child and child.attr[attr] or nil;
 	end
 end
+
+local url_safe = { ["+"] = "-", ["/"] = "_" };
+
+-- The same for a client that comes back, and drawn again while another client of the account has it.
+local function short_resource(session)
+	local account = prosody.bare_sessions[session.username .. "@" .. session.host];
+	local taken = account and account.sessions or {};
+	for attempt = 1, 100 do
+		local text = base64.encode(sha1(session.client_id .. attempt)):sub(1, 4):gsub("[+/]", url_safe);
+		local holder = taken[text];
+		if not holder or holder.client_id == session.client_id then return text; end
+	end
+end
+
+module:hook("pre-resource-bind", function (event)
+	if not event.resource and event.session.client_id then
+		event.resource = short_resource(event.session);
+	end
+end);
+
+module:hook("advertise-bind-features", function (event)
+	event.features:tag("feature", { var = "urn:stanzapack:0#short-resource" }):up();
+end);
 
 filters.add_filter_hook(prepare);
 function module.unload()

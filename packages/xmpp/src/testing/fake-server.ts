@@ -167,34 +167,45 @@ export interface Certificate {
 }
 
 /** A throwaway certificate for a domain, its own authority. */
-export function createCertificate(domain: string): Certificate {
+export function createCertificate(
+  domain: string,
+  { expired = false }: { readonly expired?: boolean } = {},
+): Certificate {
   const folder = mkdtempSync(path.join(tmpdir(), "stanzapack-cert-"));
   try {
-    const config = path.join(folder, "config");
+    const at = (name: string): string => path.join(folder, name);
+    const openssl = (...args: string[]): void => {
+      execFileSync("openssl", args, { stdio: "ignore" });
+    };
     writeFileSync(
-      config,
-      `[req]\ndistinguished_name=dn\nx509_extensions=ext\nprompt=no\n[dn]\nCN=${domain}\n[ext]\nsubjectAltName=DNS:${domain}\nbasicConstraints=CA:TRUE\n`,
+      at("config"),
+      `[req]\ndistinguished_name=dn\nprompt=no\n[dn]\nCN=${domain}\n[ext]\nsubjectAltName=DNS:${domain}\nbasicConstraints=CA:TRUE\n` +
+        `[ca]\ndefault_ca=own\n[own]\ndatabase=${at("index")}\nnew_certs_dir=${folder}\nserial=${at("serial")}\n` +
+        `default_md=sha256\npolicy=any\nx509_extensions=ext\n[any]\ncommonName=supplied\n`,
     );
-    const [key, cert] = [path.join(folder, "key"), path.join(folder, "cert")];
-    const kind = [
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-      "-nodes",
-      "-days",
-      "2",
-    ];
-    execFileSync("openssl", ["req", ...kind, "-config", config, "-keyout", key, "-out", cert], {
-      stdio: "ignore",
-    });
+    writeFileSync(at("index"), "");
+    writeFileSync(at("serial"), "01");
+    const [config, key, request, cert] = [at("config"), at("key"), at("request"), at("cert")];
+    const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    openssl("req", "-config", config, ...curve, "-keyout", key, "-out", request);
+    const to = new Date(Date.now() + (expired ? -1 : 1) * DAY_MS);
+    const span = [
+      ["-startdate", new Date(to.getTime() - 2 * DAY_MS)],
+      ["-enddate", to],
+    ] as const;
+    const signed = ["-batch", "-notext", "-selfsign", "-keyfile", key, "-in", request, "-out", cert];
+    openssl("ca", "-config", config, ...signed, ...span.flatMap(([name, at]) => [name, toAsn1(at)]));
     const pem = readFileSync(cert, "utf8");
     return { key: readFileSync(key, "utf8"), cert: pem, ca: pem };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
+
+const DAY_MS = 86_400_000;
+
+/** As `openssl ca` wants it: YYYYMMDDHHMMSSZ. */
+const toAsn1 = (at: Date): string => at.toISOString().replace(/\.\d+|[-:T]/g, "");
 
 const STREAM = "xmlns:stream='http://etherx.jabber.org/streams'";
 const HEADER = /<stream:stream[^>]*>/;

@@ -1,0 +1,33 @@
+import { startNginx, type Nginx } from "@stanzapack/sandbox";
+
+/**
+ * What users have in front of BOSH: nginx with the settings of `docker/nginx/`, TLS and HTTP/2. One does not compress, and
+ * that is all that tells it from the other.
+ */
+export interface BoshProxies {
+  /** On 127.0.0.1. */
+  readonly ports: { readonly none: number; readonly gzip: number };
+  /** PEM of the authorities to trust. */
+  readonly ca: string;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** `upstreamPort`: the server's plain HTTP, on 127.0.0.1. */
+export async function openBoshProxies(upstreamPort: number, signal: AbortSignal): Promise<BoshProxies> {
+  const none = await startNginx({ upstreamPort, gzip: false, signal });
+  let gzip: Nginx;
+  try {
+    gzip = await startNginx({ upstreamPort, signal });
+  } catch (error) {
+    await none.stop();
+    throw error;
+  }
+  return {
+    ports: { none: none.ports.https, gzip: gzip.ports.https },
+    ca: `${none.ca}\n${gzip.ca}`,
+    async close() {
+      await Promise.all([none.stop(), gzip.stop()]);
+    },
+  };
+}

@@ -1,0 +1,210 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createCertificates, type Certificates } from "./certificates.js";
+import { SandboxError } from "./errors.js";
+import { startGuard, type Guard } from "./guard.js";
+import { launch, POLL_MS, readFrom, sizeOf, tailOf } from "./launch.js";
+import { fillIn, renderMain, type NginxSettings, type WebSocketPolicy } from "./nginx-config.js";
+import { releasePorts, reservePorts } from "./ports.js";
+import type { StartState } from "./recipe.js";
+import type { Command, ServerProcess } from "./server-process.js";
+import { findProgram, findServerUser, type ServerUser } from "./server-user.js";
+import { createSite, readTemplate, type Site } from "./site.js";
+
+/** What may change while it runs. */
+export interface NginxBehaviour {
+  /** Compresses answers of BOSH. Default true. */
+  readonly gzip?: boolean;
+  /** Smallest answer that is compressed, in bytes. Default: that of `docker/nginx/stanzapack.conf`. */
+  readonly gzipMinLengthBytes?: number;
+  /** Offers HTTP/2 over TLS. Default true. */
+  readonly http2?: boolean;
+  /** What becomes of a WebSocket: a number is a status that it is answered with. Default `pass`. */
+  readonly webSocket?: WebSocketPolicy;
+  /** Origins whose pages may use BOSH, besides the same one. Default none. */
+  readonly origins?: readonly string[];
+}
+
+export interface NginxOptions extends NginxBehaviour {
+  /** Plain HTTP of the XMPP server behind it: `ports.http` of a sandbox, on 127.0.0.1. */
+  readonly upstreamPort: number;
+  /** Deadline for being ready, in ms. Default 20,000: it takes 0.1 s on a machine that is not busy. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A private nginx on 127.0.0.1 with the settings of `docker/nginx/`; it ends with the process that started it. */
+export interface Nginx {
+  /** `https` speaks HTTP/2 where a client asks for it, `http` HTTP/1.1 without TLS. */
+  readonly ports: { readonly https: number; readonly http: number };
+  readonly boshUrl: string;
+  readonly websocketUrl: string;
+  /** The same without TLS. */
+  readonly plainBoshUrl: string;
+  readonly plainWebsocketUrl: string;
+  /** PEM file, and its text, of its own authority. */
+  readonly caFile: string;
+  readonly ca: string;
+  readonly pid: number;
+  readonly logFile: string;
+  readonly configFile: string;
+  /** Goes on with these settings, the others as at the start, and cuts the connections of before. */
+  reload(behaviour: NginxBehaviour): Promise<void>;
+  /** Idempotent; leaves neither process nor folder. */
+  stop(): Promise<void>;
+}
+
+const CONFIG_FILE = "nginx.conf";
+const LOG_FILE = "nginx.log";
+
+/** A polite stop takes its worker along at once; it may take so long, in ms. */
+const STOP_GRACE_MS = 2_000;
+
+/** How often another process may take a port between our look and nginx's, before we give up. */
+const PORT_TRIES = 5;
+
+/** @throws SandboxError, or the signal's reason; nothing is left behind then. */
+export async function startNginx(options: NginxOptions): Promise<Nginx> {
+  options.signal?.throwIfAborted();
+  const user = await findServerUser("nginx");
+  const program = await findProgram("nginx", "nginx");
+  const site = await createSite("nginx", user);
+  const guard = startGuard(site.folder);
+  try {
+    return await open(options, { user, program, site, guard });
+  } catch (error) {
+    await guard.close();
+    throw error;
+  }
+}
+
+interface Ground {
+  readonly user: ServerUser;
+  readonly program: string;
+  readonly site: Site;
+  readonly guard: Guard;
+}
+
+async function open(options: NginxOptions, { user, program, site, guard }: Ground): Promise<Nginx> {
+  const { timeoutMs = 20_000, signal } = options;
+  const certificates = await createCertificates(site.folder);
+  await site.adopt("ca.pem", 0o644);
+  await site.adopt("server.pem", 0o644);
+  await site.adopt("server-key.pem", 0o600);
+  await site.makeFolder("temp");
+  await site.write(
+    CONFIG_FILE,
+    renderMain((name) => site.path(name)),
+  );
+  const command: Command = {
+    program,
+    args: ["-c", site.path(CONFIG_FILE), "-p", site.folder, "-e", site.path(LOG_FILE)],
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" },
+    cwd: site.folder,
+    outputFile: site.path("output.log"),
+  };
+  for (let tries = 1; ; tries += 1) {
+    const reserved = await reservePorts(2);
+    const [https, http] = reserved as [number, number];
+    const ports = { https, http };
+    try {
+      await configure(site, certificates, ports, options);
+      const server = await launch({
+        ...{ kind: "nginx", command, user, ports: reserved, signal, timeoutMs },
+        ...{ logFile: site.path(LOG_FILE), readLog: readNginxLog },
+        onSpawn({ pid, exited }) {
+          guard.watch(pid);
+          // Its number may soon be another's.
+          void exited.then(() => {
+            guard.watch(undefined);
+          });
+        },
+      });
+      return createNginx(options, { site, guard, certificates, ports, server });
+    } catch (error) {
+      releasePorts(reserved);
+      const isTaken = error instanceof SandboxError && error.code === "port-taken";
+      if (!isTaken || tries === PORT_TRIES) throw error;
+    }
+  }
+}
+
+interface Opened {
+  readonly site: Site;
+  readonly guard: Guard;
+  readonly certificates: Certificates;
+  readonly ports: NginxSettings["ports"];
+  readonly server: ServerProcess;
+}
+
+function createNginx(options: NginxOptions, opened: Opened): Nginx {
+  const { site, guard, certificates, ports, server } = opened;
+  const logFile = site.path(LOG_FILE);
+  let stopping: Promise<void> | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  const reload = async (behaviour: NginxBehaviour): Promise<void> => {
+    if (stopping !== undefined) throw new SandboxError("stopped", "nginx was stopped");
+    await configure(site, certificates, ports, { ...options, ...behaviour });
+    const logStart = await sizeOf(logFile);
+    process.kill(server.pid, "SIGHUP");
+    const deadline = performance.now() + (options.timeoutMs ?? 20_000);
+    for (;;) {
+      const log = await readFrom(logFile, logStart);
+      // The worker of before has gone, and its connections with it.
+      if (/worker process \d+ exited/.test(log)) return;
+      if (server.ending !== undefined || log.includes("[emerg]") || performance.now() > deadline)
+        throw new SandboxError("not-ready", `nginx did not reload${await tailOf(logFile)}`);
+      await sleep(POLL_MS);
+    }
+  };
+
+  return {
+    ports,
+    boshUrl: `https://127.0.0.1:${ports.https}/http-bind`,
+    websocketUrl: `wss://127.0.0.1:${ports.https}/xmpp-websocket`,
+    plainBoshUrl: `http://127.0.0.1:${ports.http}/http-bind`,
+    plainWebsocketUrl: `ws://127.0.0.1:${ports.http}/xmpp-websocket`,
+    caFile: certificates.caFile,
+    ca: certificates.ca,
+    pid: server.pid,
+    logFile,
+    configFile: site.path("stanzapack.conf"),
+    reload(behaviour) {
+      const done = turn.then(() => reload(behaviour));
+      turn = done.catch(() => undefined);
+      return done;
+    },
+    stop() {
+      stopping ??= (async () => {
+        await turn;
+        if (server.ending === undefined) await server.end(STOP_GRACE_MS);
+        releasePorts([ports.https, ports.http]);
+        await guard.close();
+      })();
+      return stopping;
+    },
+  };
+}
+
+async function configure(
+  site: Site,
+  certificates: Certificates,
+  ports: NginxSettings["ports"],
+  options: NginxOptions,
+): Promise<void> {
+  const { gzip = true, http2 = true, webSocket = "pass", origins = [] } = options;
+  const { certificateFile, keyFile } = certificates;
+  const { gzipMinLengthBytes, upstreamPort } = options;
+  const text = fillIn(await readTemplate("nginx/stanzapack.conf"), {
+    ...{ ports, certificateFile, keyFile, gzip, gzipMinLengthBytes, http2, webSocket, origins },
+    upstream: `127.0.0.1:${upstreamPort}`,
+  });
+  await site.write("stanzapack.conf", text);
+}
+
+/** Exported for its test. */
+export function readNginxLog(log: string): StartState {
+  // It tries for some seconds; the port is another's all the same.
+  if (/bind\(\) to \S+ failed \(98: /.test(log)) return "port-taken";
+  return /start worker process \d+/.test(log) ? "ready" : "starting";
+}

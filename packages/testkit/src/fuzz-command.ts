@@ -1,0 +1,89 @@
+import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+/** What every fuzzer takes. */
+export interface FuzzOptions {
+  readonly count: number;
+  readonly seed: number;
+  readonly collectGarbage: () => void;
+  readonly onProgress: (done: number) => void;
+}
+
+/** How often progress is told, in ms. */
+const PROGRESS_MS = 5_000;
+
+/**
+ * Runs a fuzzer as a command: the report on stdout, readable or as one JSON line; progress on stderr. Exit status 1 when something was found,
+ * 2 for a wrong argument.
+ */
+export async function runFuzzCommand(
+  name: string,
+  what: string,
+  fuzz: (options: FuzzOptions) => Promise<{ readonly findings: readonly string[] }>,
+): Promise<void> {
+  const usage = `Usage: npm -s run ${name} -- [--count N] [--seed N] [--json]
+
+${what}
+
+  --count N  how many (default 100000)
+  --seed N   what is drawn; the same seed draws the same (default: by the clock, and told)
+  --json     the report as one line of JSON
+  --help     this text
+
+Exit status: 0 nothing found, 1 something was found, 2 wrong arguments.
+`;
+  const args = readArgs();
+  if (args === undefined) {
+    process.stderr.write(`stanzapack: wrong arguments\n\n${usage}`);
+    process.exitCode = 2;
+    return;
+  }
+  if (args.help) {
+    process.stdout.write(usage);
+    return;
+  }
+  setFlagsFromString("--expose-gc");
+  const start = performance.now();
+  let toldAt = start;
+  const report = await fuzz({
+    count: args.count,
+    seed: args.seed,
+    collectGarbage: runInNewContext("gc") as () => void,
+    onProgress(done) {
+      if (performance.now() - toldAt < PROGRESS_MS) return;
+      toldAt = performance.now();
+      process.stderr.write(
+        `${name}: ${done} of ${args.count} after ${((toldAt - start) / 1_000).toFixed(0)} s\n`,
+      );
+    },
+  });
+  const whole = { ...report, elapsedSeconds: Math.round((performance.now() - start) / 100) / 10 };
+  process.stdout.write(args.json ? `${JSON.stringify(whole)}\n` : format(whole));
+  process.exitCode = report.findings.length === 0 ? 0 : 1;
+}
+
+function readArgs(): { count: number; seed: number; json: boolean; help: boolean } | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        count: { type: "string", default: "100000" },
+        seed: { type: "string" },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+    const count = Number(values.count);
+    const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
+    if (!Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(seed)) return undefined;
+    return { count, seed, json: values.json, help: values.help };
+  } catch {
+    return undefined;
+  }
+}
+
+function format(report: Readonly<Record<string, unknown>>): string {
+  const { findings, ...figures } = report as { findings: readonly string[] };
+  const lines = Object.entries(figures).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+  return `${[...lines, `findings ${findings.length}`, ...findings].join("\n")}\n`;
+}
