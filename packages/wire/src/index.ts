@@ -6,7 +6,25 @@ export {
   type ChainBody,
   type ChainPolicy,
 } from "./codec/chain.js";
-export { ColumnCodec, type CodecLimits, type Profile, type RowsBatch } from "./codec/column-codec.js";
+export {
+  ColumnCodec,
+  DEFAULT_CODEC_LIMITS,
+  type CodecLimits,
+  type Profile,
+  type RowsBatch,
+} from "./codec/column-codec.js";
+export { hopCost } from "./codec/hop-cost.js";
+export {
+  beginsAnew,
+  DEFAULT_LANE_POLICY,
+  LaneEncoder,
+  type LaneBatch,
+  type LaneBody,
+  type LaneEncoderOptions,
+  type LanePolicy,
+  type PlainBody,
+} from "./codec/lane-encoder.js";
+export { DataReader } from "./data-reader.js";
 export { createBlockWriter, decodeBlock, type BlockWriter } from "./block.js";
 export { assertNever, ERRORS, errorCodeOf, StanzapackError } from "./errors.js";
 export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./errors.js";

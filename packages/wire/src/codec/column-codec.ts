@@ -1,4 +1,4 @@
-import type { Limits } from "../limits.js";
+import { DEFAULT_LIMITS, type Limits } from "../limits.js";
 import { malformed, type Value } from "../msgpack.js";
 import { decodeMsgpack } from "../msgpack-reader.js";
 import { encodeUpdate } from "../update.js";
@@ -27,6 +27,15 @@ export interface CodecLimits {
   /** Of such msgpack. */
   readonly packed: Limits;
 }
+
+export const DEFAULT_CODEC_LIMITS: CodecLimits = {
+  maxRows: DEFAULT_LIMITS.maxRowsPerFrame,
+  maxTextBytes: DEFAULT_LIMITS.maxInflatedBytes,
+  maxValues: 262_144,
+  maxDepth: DEFAULT_LIMITS.maxDepth,
+  maxNodes: 4_096,
+  packed: DEFAULT_LIMITS,
+};
 
 /** The rows of one message, and what is told with them. */
 export interface RowsBatch {
