@@ -7,6 +7,7 @@ import { Node, type NodeContext } from "./node.js";
 import { NumberModel, NUMBER_CONTEXTS } from "./number-model.js";
 import { Row } from "./row.js";
 import { Successors } from "./successors.js";
+import { codeWhole } from "./whole-number.js";
 import { TextCodec } from "./text-codec.js";
 import { QuickTextModel, QUICK_TEXT_CONTEXTS } from "./text-model.js";
 import { MixingTextModel } from "./text-mixing.js";
@@ -139,7 +140,7 @@ export class ColumnCodec {
   private codeCount(count: number): number {
     const { coder } = this;
     if (coder.bit(count === this.lastCount ? 1 : 0, coder.contexts.slot(COUNT, 0) + 1) === 0)
-      this.lastCount = coder.raw(count, 12);
+      this.lastCount = codeWhole(coder, count, COUNT, 1);
     if (this.lastCount > this.limits.maxRows)
       throw malformed(`more than ${this.limits.maxRows} rows in one message`);
     return this.lastCount;

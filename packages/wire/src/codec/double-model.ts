@@ -1,7 +1,7 @@
 import type { BitCoder } from "./bit-coder.js";
 import { NUMBER_CONTEXTS, NumberModel, type NumberModelOptions } from "./number-model.js";
 import type { Row } from "./row.js";
-import { bitLength, DECIMAL, fromScaled, MAX_SCALED, toScaled } from "./scaled.js";
+import { DECIMAL, fromScaled, MAX_SCALED, toScaled } from "./scaled.js";
 import { codeWhole } from "./whole-number.js";
 
 /** Contexts of one model, from its `id` on. */
