@@ -1,11 +1,14 @@
 import {
+  DataReader,
+  DEFAULT_CODEC_LIMITS,
+  DEFAULT_LIMITS,
   StanzapackError,
   type BindServiceFrame,
   type BindSubscriptionFrame,
   type Frame,
   type RowCodec,
 } from "@stanzapack/wire";
-import { OfferedService } from "./offered-service.js";
+import { OfferedService, type PeerLimits } from "./offered-service.js";
 import { Subscription } from "./subscription.js";
 
 type Target = Subscription<unknown> | OfferedService;
@@ -19,11 +22,14 @@ export interface Holdings {
 /** Aliases of one link, and what to do with the frames that name them. Made anew with every link. */
 export class FrameRouter {
   private readonly targets = new Map<number, Target>();
+  private readonly readers = new Map<number, DataReader>();
   private readonly waiters = new Map<string, () => void>();
 
   constructor(
     private readonly holdings: Holdings,
     private readonly codec: RowCodec,
+    /** What the component's HELLO said; it came before any BIND. */
+    private readonly peer: () => PeerLimits,
   ) {}
 
   nodeOf(frame: Frame): string | undefined {
@@ -34,10 +40,14 @@ export class FrameRouter {
     switch (frame.type) {
       case "bind":
         return this.bind(frame);
-      case "data": {
+      case "data":
+      case "coded": {
         const target = this.targets.get(frame.alias);
         // Data of a subscription just stopped may still be on its way.
-        if (target instanceof Subscription) target.deliver(frame, this.codec.decode(frame));
+        if (!(target instanceof Subscription)) return;
+        // In order and without a hole: IBB ended the link otherwise.
+        const batch = this.readers.get(frame.alias)?.read(frame, true);
+        if (batch !== undefined) target.deliver(batch);
         return;
       }
       case "demand": {
@@ -54,7 +64,7 @@ export class FrameRouter {
       case "error": {
         const target = frame.alias === null ? undefined : this.targets.get(frame.alias);
         if (!(target instanceof Subscription)) return;
-        this.targets.delete(frame.alias as number);
+        this.release(frame.alias as number);
         this.holdings.subscriptions.delete(target.node);
         const retryAfter = frame.retryAfterMs === null ? {} : { retryAfterMs: frame.retryAfterMs };
         target.finish(new StanzapackError(frame.code, frame.text, { origin: "peer", ...retryAfter }));
@@ -69,7 +79,12 @@ export class FrameRouter {
 
   /** Whatever still comes for it was on its way when it was given up. */
   forget(target: Target): void {
-    for (const [alias, bound] of this.targets) if (bound === target) this.targets.delete(alias);
+    for (const [alias, bound] of this.targets) if (bound === target) this.release(alias);
+  }
+
+  private release(alias: number): void {
+    this.targets.delete(alias);
+    this.readers.delete(alias);
   }
 
   private bind(frame: BindSubscriptionFrame | BindServiceFrame): void {
@@ -77,12 +92,13 @@ export class FrameRouter {
       const subscription = this.holdings.subscriptions.get(frame.node);
       if (subscription === undefined) return;
       this.targets.set(frame.alias, subscription);
+      this.readers.set(frame.alias, new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec));
       subscription.bound(frame);
     } else {
       const service = this.holdings.services.get(frame.node);
       if (service === undefined) return;
       this.targets.set(frame.alias, service);
-      service.bound(frame);
+      service.bound(frame, this.peer());
     }
     this.waiters.get(frame.node)?.();
   }

@@ -92,7 +92,7 @@ export class LinkKeeper {
       .catch((error: unknown) => {
         throw toStanzapackError(error, doing);
       });
-    const router = new FrameRouter(this.holdings, this.codec);
+    const router: FrameRouter = new FrameRouter(this.holdings, this.codec, () => link);
     let failed: ((error: StanzapackError) => void) | undefined;
     const failure = new Promise<never>((_, reject) => (failed = reject));
     failure.catch(() => undefined);

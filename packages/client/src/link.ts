@@ -61,7 +61,7 @@ export class Link {
       maxBlockBytes: DEFAULT_LIMITS.maxBlockBytes,
       maxInflatedBytes: DEFAULT_LIMITS.maxInflatedBytes,
       maxStanzaBytes: 0,
-      codecs: ["rows", "deflated"],
+      codecs: ["rows", "deflated", "coded"],
       hop: connection.compressed ? "compressed" : "plain",
       token: null,
     });
@@ -69,6 +69,10 @@ export class Link {
 
   get sid(): string {
     return this.stream.sid;
+  }
+  /** Whether the component reads the columnar codec. */
+  get readsCoded(): boolean {
+    return this.session.peerHello?.codecs.includes("coded") === true;
   }
   get live(): boolean {
     return !this.ended;

@@ -1,12 +1,18 @@
 import { EventEmitter } from "eventemitter3";
 import {
+  decodeRow,
+  DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
-  encodeDataBody,
-  encodeDataPrefix,
+  encodeLaneBody,
+  encodeLanePrefix,
   encodeUpdate,
+  LaneEncoder,
   RowBatch,
   StanzapackError,
+  type BatchSlice,
   type BindServiceFrame,
+  type LaneBatch,
+  type LaneBody,
   type RowCodec,
   type Value,
 } from "@stanzapack/wire";
@@ -39,11 +45,19 @@ const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
 /** Room in a block for prefix and body header. */
 const HEADER_ROOM_BYTES = 63;
 
+/** What a link's component takes. */
+export interface PeerLimits {
+  readonly maxBlockBytes: number;
+  readonly readsCoded: boolean;
+}
+
 /** A service this client offers. */
 export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   private readonly batch = new RowBatch(WAITING);
   private wanted: Demand = { subscribers: 0, windowMs: null };
   private alias: number | undefined;
+  /** Of this link; undefined while there is none, and when the component reads rows alone. */
+  private encoder: LaneEncoder | undefined;
   /** Sequence of the last update published. */
   private sequence = 0;
   private newest: { row: Uint8Array; at: number } | undefined;
@@ -115,8 +129,17 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   }
 
   /** @internal The component knows us under this alias, and has our updates up to `frame.sequence`. */
-  bound(frame: BindServiceFrame): void {
+  bound(frame: BindServiceFrame, { maxBlockBytes, readsCoded }: PeerLimits): void {
     this.alias = frame.alias;
+    this.encoder = readsCoded
+      ? new LaneEncoder({
+          limits: DEFAULT_CODEC_LIMITS,
+          rows: this.codec,
+          profile: "default",
+          hop: "plain",
+          maxPayloadBytes: maxBlockBytes - HEADER_ROOM_BYTES,
+        })
+      : undefined;
     this.sent = frame.incarnation === this.incarnation ? frame.sequence : 0;
   }
 
@@ -161,19 +184,22 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     const now = this.now();
     this.lastFlushAt = now;
     return this.batch.take(DEFAULT_LIMITS.maxRowsPerFrame, maxBlockBytes - HEADER_ROOM_BYTES).map((slice) => {
-      const { form, payload } = this.codec.encode(slice.rows);
-      const body = encodeDataBody({
-        form,
-        epoch: this.incarnation,
-        from: slice.from,
-        to: slice.to,
-        at: Math.max(0, Math.round(now - slice.lastAt)),
-        spanMs: Math.max(0, Math.round(slice.lastAt - slice.firstAt)),
-        payload,
-      });
+      const body = this.encode(slice, now);
       this.sent = slice.to;
-      return encodeBase64(encodeDataPrefix(form, alias)) + encodeBase64(body);
+      return encodeBase64(encodeLanePrefix(body.form, alias)) + encodeBase64(encodeLaneBody(body));
     });
+  }
+
+  private encode({ from, to, rows, firstAt, lastAt }: BatchSlice, now: number): LaneBody {
+    const batch: LaneBatch = {
+      ...{ epoch: this.incarnation, from, to },
+      rows: rows.map(decodeRow),
+      packed: rows,
+      at: Math.max(0, Math.round(now - lastAt)),
+      spanMs: Math.max(0, Math.round(lastAt - firstAt)),
+    };
+    if (this.encoder === undefined) return { ...batch, ...this.codec.encode(rows) };
+    return this.encoder.encode(batch, now, crypto.getRandomValues(new Uint32Array(1))[0] as number);
   }
 
   /** @internal */

@@ -1,11 +1,10 @@
 import { EventEmitter } from "eventemitter3";
 import {
-  decodeRow,
   grantWindow,
   Position,
   StanzapackError,
   type BindSubscriptionFrame,
-  type DataFrame,
+  type DataBatch,
   type ServiceStatus,
   type Value,
 } from "@stanzapack/wire";
@@ -250,13 +249,13 @@ export class Subscription<T = Value>
     return { status: this.publisher, by: "publisher" };
   }
 
-  /** @internal Rows of one DATA frame. */
-  deliver(frame: DataFrame, rows: readonly Uint8Array[]): void {
+  /** @internal What one DATA frame carried. */
+  deliver(batch: DataBatch<Value>): void {
     if (this.ended) return;
     const reason = this.interrupted ? "disconnected" : "gap";
     const { skipped } = this;
     this.interrupted = this.skipped = false;
-    for (const event of this.position.advance(frame, rows, this.baseAt)) {
+    for (const event of this.position.advance(batch, this.baseAt)) {
       switch (event.event) {
         case "row":
           this.deliverRow(event);
@@ -281,12 +280,11 @@ export class Subscription<T = Value>
     readonly epoch: number;
     readonly offset: number;
     readonly at: number;
-    readonly row: Uint8Array;
+    readonly row: Value;
   }): void {
     let value: T;
     try {
-      const raw = decodeRow(row.row);
-      value = this.parse === undefined ? (raw as T) : this.parse(raw);
+      value = this.parse === undefined ? (row.row as T) : this.parse(row.row);
     } catch (error) {
       void this.host.stop(this as Subscription<unknown>);
       const cause = toStanzapackError(error, `reading a value of \`${this.node}\``);

@@ -1,8 +1,19 @@
-import { grantWindow, parseNode, StanzapackError, type DataFrame, type RowCodec } from "@stanzapack/wire";
+import {
+  DataReader,
+  DEFAULT_CODEC_LIMITS,
+  DEFAULT_LIMITS,
+  grantWindow,
+  parseNode,
+  StanzapackError,
+  type CodedFrame,
+  type DataBatch,
+  type DataFrame,
+  type RowCodec,
+} from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
-import { Lane, type ReadyBody } from "./lane.js";
+import { formatLaneKey, Lane, laneKeyOf, type LaneKey, type ReadyBody } from "./lane.js";
 import { Service, type ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
@@ -102,7 +113,8 @@ export class Broker {
   private attachPublisher(service: Service, link: ClientLink): void {
     const alias = link.takeAlias();
     link.services.set(alias, service);
-    service.publisher = { link, alias };
+    const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec);
+    service.publisher = { link, alias, reader };
     service.offlineSince = undefined;
     link.sendFrame({
       type: "bind",
@@ -171,11 +183,11 @@ export class Broker {
       );
     }
     const live = service.demand.subscribers > 0 && service.awaiting.size === 0;
-    const lane = this.laneFor(service, windowMs, link.sizeClass);
+    const lane = this.laneFor(service, laneKeyOf(link, windowMs));
     const alias = link.takeAlias();
     const subscription = new Subscription(link, service, alias, (this.nextSubid++).toString(36), lane);
     lane.members++;
-    lane.attached.add(subscription);
+    lane.add(subscription);
     link.subscriptions.set(alias, subscription);
     service.subscriptions.add(subscription);
     link.sendFrame({
@@ -210,22 +222,21 @@ export class Broker {
   private cachedOffset = -1;
   private cachedBodies = new Map<number, ReadyBody>();
 
-  private laneFor(service: Service, windowMs: number, sizeClass: number): Lane {
-    const key = `${windowMs}/${sizeClass}`;
-    let lane = service.lanes.get(key);
+  private laneFor(service: Service, key: LaneKey): Lane {
+    let lane = service.lanes.get(formatLaneKey(key));
     if (lane === undefined) {
-      lane = new Lane(service, windowMs, sizeClass, this.limits);
-      service.lanes.set(key, lane);
+      lane = new Lane(service, key, { rows: this.codec, limits: this.limits, randomId: this.randomId });
+      service.lanes.set(formatLaneKey(key), lane);
       this.stats.lanes++;
     }
     return lane;
   }
 
   private leaveLane(lane: Lane, subscription: Subscription): void {
-    lane.attached.delete(subscription);
+    lane.remove(subscription);
     if (--lane.members > 0) return;
     this.fanOut.forget(lane);
-    lane.service.lanes.delete(`${lane.windowMs}/${lane.sizeClass}`);
+    lane.service.lanes.delete(formatLaneKey(lane.key));
     this.stats.lanes--;
   }
 
@@ -233,14 +244,14 @@ export class Broker {
     const windowMs = grantWindow(askedWindowMs);
     const { lane, service, link } = subscription;
     if (lane.windowMs === windowMs) return;
-    const next = this.laneFor(service, windowMs, link.sizeClass);
+    const next = this.laneFor(service, laneKeyOf(link, windowMs));
     // A lane made for this subscriber is as busy as the one it comes from, or its next update would go at once.
     if (next.members === 0) next.lastFlushAt = lane.lastFlushAt;
     next.members++;
     subscription.lane = next;
     this.leaveLane(lane, subscription);
     if (!subscription.detached) {
-      next.attached.add(subscription);
+      next.add(subscription);
       // What the old lane still held goes out now; what of it the new lane sends again is dropped by position.
       this.fanOut.sendWaiting(subscription, lane);
     }
@@ -270,51 +281,55 @@ export class Broker {
   }
 
   /** A publisher's DATA, from its own link. Throws what ends that link. */
-  publish(service: Service, frame: DataFrame, now: number): void {
-    const rows = this.codec.decode(frame);
-    const range = frame.to - frame.from + 1;
+  publish(service: Service, frame: DataFrame | CodedFrame, now: number): void {
+    // In order and without a hole: IBB ended the link otherwise.
+    const batch = service.publisher?.reader.readPacked(frame, true);
+    if (batch === undefined)
+      throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
+    this.accept(service, batch, now);
+  }
+
+  private accept(service: Service, batch: DataBatch<Uint8Array>, now: number): void {
+    const { epoch, from: first, to: last, rows } = batch;
+    const range = last - first + 1;
     if (rows.length > range)
       throw new StanzapackError("malformed", `DATA of ${range} positions has ${rows.length} rows`, {
         origin: "peer",
       });
-    if (frame.epoch === 0)
-      throw new StanzapackError("malformed", "DATA with incarnation 0", { origin: "peer" });
-    if (frame.epoch !== service.incarnation) {
-      service.incarnation = frame.epoch;
+    if (epoch === 0) throw new StanzapackError("malformed", "DATA with incarnation 0", { origin: "peer" });
+    if (epoch !== service.incarnation) {
+      service.incarnation = epoch;
       service.sequence = 0;
     }
-    if (frame.to <= service.sequence) {
+    if (last <= service.sequence) {
       // Repeated: for those who have had nothing yet it is the answer to new demand.
       this.settleAwaiting(service);
       return;
     }
     // A jump is a loss that the publisher declares: those positions are never used, so subscribers see the hole.
-    const first = service.sequence === 0;
-    const lost = first ? 0 : Math.max(0, frame.from - service.sequence - 1);
-    const fresh = frame.to - Math.max(service.sequence + 1, frame.from) + 1;
+    const lost = service.sequence === 0 ? 0 : Math.max(0, first - service.sequence - 1);
+    const fresh = last - Math.max(service.sequence + 1, first) + 1;
     const kept = rows.length > fresh ? rows.slice(rows.length - fresh) : rows;
     if (!Number.isSafeInteger(service.offset + lost + fresh)) {
-      throw new StanzapackError(
-        "malformed",
-        `DATA up to ${frame.to} leaves no offsets for \`${service.node}\``,
-        { origin: "peer" },
-      );
+      throw new StanzapackError("malformed", `DATA up to ${last} leaves no offsets for \`${service.node}\``, {
+        origin: "peer",
+      });
     }
-    service.sequence = frame.to;
+    service.sequence = last;
     const from = service.offset + lost + 1;
     const to = service.offset + lost + fresh;
     service.offset = to;
     this.stats.updatesIn += kept.length;
 
     // Older than the base of `at` cannot be told.
-    const newestAt = Math.max(service.baseAt, now - frame.at);
-    const step = rows.length > 1 ? frame.spanMs / (rows.length - 1) : 0;
+    const newestAt = Math.max(service.baseAt, now - batch.at);
+    const step = rows.length > 1 ? batch.spanMs / (rows.length - 1) : 0;
     const ats = kept.map((_, i) => newestAt - step * (kept.length - 1 - i));
     // A copy: the row is a view that would keep its whole block alive.
     service.last = { row: (kept[kept.length - 1] as Uint8Array).slice(), at: newestAt };
     service.awaiting.clear();
     for (const lane of service.lanes.values()) {
-      if (lane.attached.size === 0) {
+      if (!lane.active) {
         lane.flushedTo = to;
         continue;
       }
@@ -337,7 +352,7 @@ export class Broker {
       link.detached.delete(subscription);
       subscription.detached = false;
       this.fanOut.sendLast(subscription, subscription.position + 1, new Map());
-      subscription.lane.attached.add(subscription);
+      subscription.lane.add(subscription);
     }
   }
 

@@ -54,6 +54,11 @@ export class ClientLink {
     return this.session.peerHello?.hop ?? "plain";
   }
 
+  /** Whether it reads the columnar codec; before its HELLO nobody knows. */
+  get readsCoded(): boolean {
+    return this.session.peerHello?.codecs.includes("coded") === true;
+  }
+
   /**
    * Keeps to what the client takes. A lane's batch is no larger than its size class also before deflate, so that class keeps
    * the inflated bytes too. Throws `limit-exceeded` when no class fits, `protocol` when it came after a larger one was used.

@@ -48,7 +48,7 @@ export function createComponent(
   });
   const deflate = createRawDeflate();
   const codec = createRowCodec(DEFAULT_LIMITS, deflate);
-  const fanOut = new FanOut(connection, codec, stats, log);
+  const fanOut = new FanOut(connection, stats, log);
   const broker = new Broker(fanOut, codec, config.limits, stats, () => randomInt(1, 2 ** 32));
   const links = new LinkTable(
     connection,

@@ -1,9 +1,8 @@
 import type { Connection } from "@stanzapack/xmpp";
-import { DEFAULT_LIMITS, type RowCodec } from "@stanzapack/wire";
 import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
 import { TICK_MS, TickClock } from "./clock.js";
-import { encodeBody, type Lane, type ReadyBody } from "./lane.js";
+import type { Lane, ReadyBody } from "./lane.js";
 import type { Service } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";
@@ -29,7 +28,6 @@ export class FanOut {
 
   constructor(
     private readonly connection: Connection,
-    private readonly codec: RowCodec,
     private readonly stats: ComponentStats,
     private readonly log: Logger,
   ) {
@@ -39,7 +37,7 @@ export class FanOut {
 
   /** A lane got something new. `arrivedWithWindow`: the publisher batches in this lane's own window, so no tick is added. */
   book(lane: Lane, now: number, arrivedWithWindow: boolean): void {
-    if (lane.attached.size === 0) return;
+    if (!lane.active) return;
     if (lane.windowMs === 0) {
       this.immediate.add(lane);
       this.soon();
@@ -76,7 +74,7 @@ export class FanOut {
     let body = cache.get(from);
     if (body === undefined) {
       this.stats.singleEncodes++;
-      body = encodeBody(service, this.codec, {
+      body = subscription.lane.encodeAlone({
         from,
         to: offset,
         rows: [last.row],
@@ -90,7 +88,7 @@ export class FanOut {
 
   /** What waits in a lane that the subscriber leaves. */
   sendWaiting(subscription: Subscription, lane: Lane): void {
-    for (const body of lane.peek(this.codec, DEFAULT_LIMITS.maxRowsPerFrame)) {
+    for (const body of lane.peek()) {
       this.stats.singleEncodes++;
       subscription.link.append(subscription.ready[body.form] + body.base64, true);
     }
@@ -146,7 +144,7 @@ export class FanOut {
       } catch (error) {
         // One lane's fault must not hold up the others of its tick.
         this.log.error({ err: error, node: lane.service.node }, "a lane could not be flushed");
-        lane.batch.clear();
+        lane.skip();
       }
     }
     this.parked.clear();
@@ -155,25 +153,40 @@ export class FanOut {
 
   private flushLane(lane: Lane, now: number): void {
     if (lane.batch.empty) return;
-    if (lane.attached.size === 0) {
-      lane.batch.clear();
+    this.detachWaiting(lane);
+    if (!lane.active) {
+      lane.skip();
       lane.flushedTo = lane.service.offset;
       return;
     }
-    const before = lane.flushedTo;
-    const bodies = lane.encode(this.codec, DEFAULT_LIMITS.maxRowsPerFrame, now);
-    this.stats.laneEncodes += bodies.length;
-    for (const subscription of lane.attached) {
-      const { link } = subscription;
-      if (!link.session.maySendData) {
+    const batches = lane.encode(now);
+    this.stats.laneEncodes += batches.length;
+    for (const { body, independent } of batches) {
+      for (const subscription of lane.attached)
+        subscription.link.append(subscription.ready[body.form] + body.base64, true);
+      for (const subscription of lane.joining) {
+        const theirs = independent ?? body;
+        subscription.link.append(subscription.ready[theirs.form] + theirs.base64, true);
+        if (independent !== undefined) continue;
+        lane.joining.delete(subscription);
+        lane.attached.add(subscription);
+      }
+      if (independent !== undefined) this.stats.singleEncodes++;
+    }
+  }
+
+  /** Whoever has too much unacknowledged gets nothing until acknowledgements come; nobody else waits. */
+  private detachWaiting(lane: Lane): void {
+    for (const members of [lane.attached, lane.joining]) {
+      for (const subscription of members) {
+        const { link } = subscription;
+        if (link.session.maySendData) continue;
         subscription.detached = true;
-        subscription.position = before;
-        lane.attached.delete(subscription);
+        subscription.position = lane.flushedTo;
+        lane.remove(subscription);
         link.detached.add(subscription);
         this.stats.detachments++;
-        continue;
       }
-      for (const body of bodies) link.append(subscription.ready[body.form] + body.base64, true);
     }
   }
 

@@ -1,5 +1,18 @@
-import { encodeDataBody, RowBatch, type DataForm, type RowCodec } from "@stanzapack/wire";
+import {
+  beginsAnew,
+  decodeRow,
+  DEFAULT_CODEC_LIMITS,
+  DEFAULT_LIMITS,
+  encodeLaneBody,
+  LaneEncoder,
+  RowBatch,
+  type BatchSlice,
+  type LaneBatch,
+  type LaneBody,
+  type RowCodec,
+} from "@stanzapack/wire";
 import { encodeBase64 } from "@stanzapack/xmpp";
+import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
@@ -15,14 +28,47 @@ const HEADER_ROOM_BYTES = 63;
 
 /** A DATA body ready to be put behind any subscriber's prefix. */
 export interface ReadyBody {
-  readonly form: DataForm;
+  readonly form: LaneBody["form"];
   readonly base64: string;
 }
 
-/** The subscribers of one service who share a window and a size class, and what waits for their next tick. */
+/** One batch of a lane, encoded once for everyone. */
+export interface ReadyBatch {
+  readonly body: ReadyBody;
+  /** For those who are not on the chain yet; undefined when `body` serves them too, and they are on it from here on. */
+  readonly independent: ReadyBody | undefined;
+}
+
+/** What lanes share of their component. */
+export interface LaneContext {
+  readonly rows: RowCodec;
+  readonly limits: ComponentLimits;
+  /** 32 bits, never 0. */
+  readonly randomId: () => number;
+}
+
+/** Which lane a link takes of a service: those of one lane can share every byte. */
+export interface LaneKey {
+  readonly windowMs: number;
+  readonly sizeClass: number;
+  /** In the columnar codec; otherwise in rows that any client reads. */
+  readonly coded: boolean;
+}
+
+export function laneKeyOf(link: ClientLink, windowMs: number): LaneKey {
+  return { windowMs, sizeClass: link.sizeClass, coded: link.readsCoded };
+}
+
+export function formatLaneKey({ windowMs, sizeClass, coded }: LaneKey): string {
+  return `${windowMs}/${sizeClass}/${coded ? "coded" : "rows"}`;
+}
+
+/** The subscribers of one service who share a window, a size class and a codec, and what waits for their next tick. */
 export class Lane {
   /** Those whose next bytes are this lane's next body. Others of the lane are detached and wait for their link. */
   readonly attached = new Set<Subscription>();
+  /** Those who wait for a body that needs none before it; until then they get bodies of their own. */
+  readonly joining = new Set<Subscription>();
   /** Everyone of the lane, detached ones too. */
   members = 0;
   readonly batch: RowBatch;
@@ -32,55 +78,114 @@ export class Lane {
   lastFlushAt = -Infinity;
   /** The tick it is booked for. */
   dueAt: number | undefined;
+  private readonly encoder: LaneEncoder | undefined;
 
   constructor(
     readonly service: Service,
-    readonly windowMs: number,
-    readonly sizeClass: number,
-    limits: ComponentLimits,
+    readonly key: LaneKey,
+    private readonly context: LaneContext,
   ) {
+    const { limits, rows } = context;
     this.batch = new RowBatch({ maxRows: limits.laneMaxRows, maxBytes: limits.laneMaxBytes });
     this.flushedTo = service.offset;
+    this.encoder = key.coded
+      ? new LaneEncoder({
+          limits: DEFAULT_CODEC_LIMITS,
+          rows,
+          profile: "default",
+          hop: "plain",
+          maxPayloadBytes: this.maxBytes,
+        })
+      : undefined;
   }
 
-  /** Encodes what waits, once for everyone. */
-  encode(codec: RowCodec, maxRowsPerFrame: number, now: number): ReadyBody[] {
-    const bodies = this.peek(codec, maxRowsPerFrame);
+  get windowMs(): number {
+    return this.key.windowMs;
+  }
+  /** Somebody takes what it sends next. */
+  get active(): boolean {
+    return this.attached.size + this.joining.size > 0;
+  }
+  private get maxBytes(): number {
+    return this.key.sizeClass - HEADER_ROOM_BYTES;
+  }
+
+  /** Its next bodies begin with one that needs none before it. */
+  add(subscription: Subscription): void {
+    this.joining.add(subscription);
+    this.encoder?.wantKey();
+  }
+
+  remove(subscription: Subscription): void {
+    this.attached.delete(subscription);
+    this.joining.delete(subscription);
+  }
+
+  /** Encodes what waits, once for everyone. Every body must go to all who are on the lane. */
+  encode(now: number): ReadyBatch[] {
+    // With nobody on the chain it may as well begin anew.
+    if (this.attached.size === 0) this.encoder?.breakOff();
+    let joining = this.joining.size > 0;
+    const batches = this.slices().map((slice): ReadyBatch => {
+      const batch = toBatch(this.service, slice);
+      if (this.encoder === undefined) return { body: this.plain(batch), independent: undefined };
+      const body = this.encoder.encode(batch, now, this.context.randomId());
+      if (beginsAnew(body)) joining = false;
+      return {
+        body: ready(body),
+        independent: joining ? ready(this.encoder.encodeIndependent(batch)) : undefined,
+      };
+    });
     this.flushedTo = this.batch.to;
     this.batch.clear();
     this.lastFlushAt = now;
-    return bodies;
+    return batches;
+  }
+
+  /** Drops what waits; what comes next does not go on from what was. */
+  skip(): void {
+    this.batch.clear();
+    this.encoder?.breakOff();
   }
 
   /** Whether a row fits the links of this lane at all. */
   fits(row: Uint8Array): boolean {
-    return row.length <= this.sizeClass - HEADER_ROOM_BYTES;
+    return row.length <= this.maxBytes;
   }
 
-  /** What waits, encoded without taking it. Rows too large for the size class are left out. */
-  peek(codec: RowCodec, maxRowsPerFrame: number): ReadyBody[] {
-    const maxBytes = this.sizeClass - HEADER_ROOM_BYTES;
+  /** What waits, for somebody who leaves the lane. */
+  peek(): ReadyBody[] {
+    return this.slices().map((slice) => this.encodeAlone(slice));
+  }
+
+  /** A body that needs no other, and that none depends on. */
+  encodeAlone(slice: BatchSlice): ReadyBody {
+    const batch = toBatch(this.service, slice);
+    return this.encoder === undefined ? this.plain(batch) : ready(this.encoder.encodeIndependent(batch));
+  }
+
+  /** Rows too large for the size class are left out. */
+  private slices(): BatchSlice[] {
     return this.batch
-      .slices(maxRowsPerFrame, maxBytes)
-      .filter(({ rows }) => (rows[0] as Uint8Array).length <= maxBytes)
-      .map((slice) => encodeBody(this.service, codec, slice));
+      .slices(DEFAULT_LIMITS.maxRowsPerFrame, this.maxBytes)
+      .filter(({ rows }) => this.fits(rows[0] as Uint8Array));
+  }
+
+  private plain(batch: LaneBatch): ReadyBody {
+    return ready({ ...batch, ...this.context.rows.encode(batch.packed) });
   }
 }
 
-export function encodeBody(
-  service: Service,
-  codec: RowCodec,
-  slice: { from: number; to: number; rows: readonly Uint8Array[]; firstAt: number; lastAt: number },
-): ReadyBody {
-  const { form, payload } = codec.encode(slice.rows);
-  const body = encodeDataBody({
-    form,
-    epoch: service.epoch,
-    from: slice.from,
-    to: slice.to,
-    at: Math.max(0, Math.round(slice.lastAt - service.baseAt)),
-    spanMs: Math.max(0, Math.round(slice.lastAt - slice.firstAt)),
-    payload,
-  });
-  return { form, base64: encodeBase64(body) };
+function ready(body: LaneBody): ReadyBody {
+  return { form: body.form, base64: encodeBase64(encodeLaneBody(body)) };
+}
+
+function toBatch({ epoch, baseAt }: Service, { from, to, rows, firstAt, lastAt }: BatchSlice): LaneBatch {
+  return {
+    ...{ epoch, from, to },
+    rows: rows.map(decodeRow),
+    packed: rows,
+    at: Math.max(0, Math.round(lastAt - baseAt)),
+    spanMs: Math.max(0, Math.round(lastAt - firstAt)),
+  };
 }

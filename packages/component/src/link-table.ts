@@ -106,7 +106,7 @@ export class LinkTable {
       maxBlockBytes: this.settings.wireLimits.maxBlockBytes,
       maxInflatedBytes: this.settings.wireLimits.maxInflatedBytes,
       maxStanzaBytes: 0,
-      codecs: ["rows", "deflated"],
+      codecs: ["rows", "deflated", "coded"],
       hop: "plain",
       token: null,
     });
@@ -144,7 +144,8 @@ export class LinkTable {
         return link.applyHello(frame);
       case "ack":
         return;
-      case "data": {
+      case "data":
+      case "coded": {
         const service = link.services.get(frame.alias);
         if (service !== undefined) return this.broker.publish(service, frame, now);
         // Data for a withdrawn service may still have been on its way; an alias never bound is a fault.

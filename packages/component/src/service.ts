@@ -1,4 +1,4 @@
-import type { NodeId, ServiceKind } from "@stanzapack/wire";
+import type { DataReader, NodeId, ServiceKind } from "@stanzapack/wire";
 import { formatNode } from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
 import type { Lane } from "./lane.js";
@@ -28,7 +28,7 @@ export class Service {
   /** The publisher's outbox and the last of its sequence that arrived. */
   incarnation = 0;
   sequence = 0;
-  publisher: { readonly link: ClientLink; readonly alias: number } | undefined;
+  publisher: { readonly link: ClientLink; readonly alias: number; readonly reader: DataReader } | undefined;
   /** When the publisher's link went, in ms. */
   offlineSince: number | undefined;
   readonly lanes = new Map<string, Lane>();

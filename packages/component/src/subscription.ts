@@ -1,4 +1,4 @@
-import { encodeDataPrefix, type DataForm } from "@stanzapack/wire";
+import { encodeLanePrefix, type LaneBody } from "@stanzapack/wire";
 import { encodeBase64 } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { Lane } from "./lane.js";
@@ -12,7 +12,8 @@ export class Subscription {
   position = 0;
   /** Since when it awaits a first value, in ms. */
   awaitingSince = 0;
-  readonly ready: Record<DataForm, string>;
+  /** Its prefix for a body of each form, as base64. */
+  readonly ready: Record<LaneBody["form"], string>;
 
   constructor(
     readonly link: ClientLink,
@@ -22,8 +23,12 @@ export class Subscription {
     public lane: Lane,
   ) {
     this.ready = {
-      rows: encodeBase64(encodeDataPrefix("rows", alias)),
-      deflated: encodeBase64(encodeDataPrefix("deflated", alias)),
+      rows: encodeBase64(encodeLanePrefix("rows", alias)),
+      deflated: encodeBase64(encodeLanePrefix("deflated", alias)),
+      chained: encodeBase64(encodeLanePrefix("chained", alias)),
+      wide: encodeBase64(encodeLanePrefix("wide", alias)),
+      key: encodeBase64(encodeLanePrefix("key", alias)),
+      independent: encodeBase64(encodeLanePrefix("independent", alias)),
     };
   }
 }

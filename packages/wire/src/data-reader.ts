@@ -1,50 +1,75 @@
-import { ChainDecoder, type ChainBatch } from "./codec/chain.js";
+import { ChainDecoder } from "./codec/chain.js";
 import { ColumnCodec, type CodecLimits } from "./codec/column-codec.js";
 import { StanzapackError } from "./errors.js";
 import type { CodedFrame, DataFrame } from "./frames.js";
+import type { Limits } from "./limits.js";
+import type { Value } from "./msgpack.js";
 import { decodeRow, type RowCodec } from "./row-codec.js";
+import { encodeUpdate } from "./update.js";
+
+/** What one DATA frame carried; `rows` are the newest of `from`..`to`, the others were conflated. */
+export interface DataBatch<Row> {
+  readonly epoch: number;
+  readonly from: number;
+  readonly to: number;
+  readonly rows: readonly Row[];
+  readonly at: number;
+  readonly spanMs: number;
+}
 
 /** Reads the DATA of one alias, in whatever forms its sender chose. */
 export class DataReader {
   private readonly chain: ChainDecoder;
 
   constructor(
-    private readonly limits: CodecLimits,
+    private readonly codecLimits: CodecLimits,
+    private readonly limits: Limits,
     private readonly rows: RowCodec,
   ) {
-    this.chain = new ChainDecoder(limits);
+    this.chain = new ChainDecoder(codecLimits);
   }
 
   /**
    * `contiguous`: no block of the link was lost since the frame before. Undefined: refused, since it needs one that did
    * not come; the next key is read again. Throws `malformed` or `limit-exceeded`, which end the link.
    */
-  read(frame: DataFrame | CodedFrame, contiguous: boolean): ChainBatch | undefined {
-    if (frame.form === "chained" || frame.form === "wide" || frame.form === "key")
-      return this.chain.decode(frame, contiguous);
+  read(frame: DataFrame | CodedFrame, contiguous: boolean): DataBatch<Value> | undefined {
+    if (frame.type === "coded") return this.readCoded(frame, contiguous);
+    return { ...this.readRows(frame), rows: this.rows.decode(frame).map(decodeRow) };
+  }
+
+  /** As `read`, with each row's msgpack, for whoever passes it on. */
+  readPacked(frame: DataFrame | CodedFrame, contiguous: boolean): DataBatch<Uint8Array> | undefined {
+    if (frame.type !== "coded") return { ...this.readRows(frame), rows: this.rows.decode(frame) };
+    const batch = this.readCoded(frame, contiguous);
+    return batch && { ...batch, rows: batch.rows.map((row) => this.pack(row)) };
+  }
+
+  private pack(row: Value): Uint8Array {
+    try {
+      return encodeUpdate(row, this.limits);
+    } catch (cause) {
+      const { text } = cause as StanzapackError;
+      throw new StanzapackError("malformed", `a coded row is no update: ${text}`, { origin: "peer", cause });
+    }
+  }
+
+  private readRows(frame: DataFrame): Omit<DataBatch<never>, "rows"> {
     // Its sender is not on the chain any more, or not yet.
     this.chain.breakOff();
-    if (frame.form === "independent") {
-      const { rows, conflated, at, spanMs } = new ColumnCodec(this.limits).decode(frame.payload);
-      return checked({
-        epoch: frame.epoch,
-        from: frame.from,
-        to: frame.from + conflated + rows.length - 1,
-        rows,
-        at,
-        spanMs,
-      });
-    }
     const { epoch, from, to, at, spanMs } = frame;
-    return checked({ epoch, from, to, at, spanMs, rows: this.rows.decode(frame).map(decodeRow) });
+    return { epoch, from, to, at, spanMs };
   }
-}
 
-function checked(batch: ChainBatch): ChainBatch {
-  const { from, to, rows, at, spanMs } = batch;
-  if (rows.length === 0 || rows.length > to - from + 1 || at < 0 || spanMs < 0 || !Number.isSafeInteger(to))
-    throw new StanzapackError("malformed", `DATA of ${from}..${to} has ${rows.length} rows`, {
-      origin: "peer",
-    });
-  return batch;
+  private readCoded(frame: CodedFrame, contiguous: boolean): DataBatch<Value> | undefined {
+    if (frame.form !== "independent") return this.chain.decode(frame, contiguous);
+    this.chain.breakOff();
+    const { rows, conflated, at, spanMs } = new ColumnCodec(this.codecLimits).decode(frame.payload);
+    const to = frame.from + conflated + rows.length - 1;
+    if (rows.length === 0 || at < 0 || spanMs < 0 || !Number.isSafeInteger(to))
+      throw new StanzapackError("malformed", "DATA without rows, or beyond what positions can be", {
+        origin: "peer",
+      });
+    return { epoch: frame.epoch, from: frame.from, to, rows, at, spanMs };
+  }
 }

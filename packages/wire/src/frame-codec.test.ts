@@ -135,7 +135,9 @@ describe("decodeFrame", () => {
   });
 
   it("skips codecs it does not know, and reads an unknown error number as internal", () => {
-    expect(decodeElements(1, 0, [0, 0, 0], [16, 18, 99], 0, null)).toMatchObject({ codecs: ["rows"] });
+    expect(decodeElements(1, 0, [0, 0, 0], [16, 18, 99], 0, null)).toMatchObject({
+      codecs: ["rows", "coded"],
+    });
     expect(decodeElements(15, 9_999, "")).toEqual({ type: "bye", code: "internal", text: "" });
   });
 
@@ -145,7 +147,7 @@ describe("decodeFrame", () => {
     ["a type that is a float", [4.5, 1]],
     ["type 0", [0]],
     ["a reserved type", [5, 1]],
-    ["a reserved DATA form", [18, 1, [1, 1, 1], 0, 0, new Uint8Array(1)]],
+    ["a reserved DATA form", [22, 1, [1, 1, 1], 0, 0, new Uint8Array(1)]],
     ["too few elements", [4]],
     ["too many elements", [4, 1, 1]],
     ["a negative number", [4, -1]],

@@ -91,7 +91,7 @@ describe("a link fed with damaged blocks", () => {
           if (one.type !== "data") continue;
           const decoded = codec.decode(one);
           decoded.forEach(decodeRow);
-          new Position().advance(one, decoded, 0);
+          new Position().advance({ ...one, rows: decoded }, 0);
         }
         seen.add("none");
       } catch (error) {

@@ -17,6 +17,8 @@ export { hopCost } from "./codec/hop-cost.js";
 export {
   beginsAnew,
   DEFAULT_LANE_POLICY,
+  encodeLaneBody,
+  encodeLanePrefix,
   LaneEncoder,
   type LaneBatch,
   type LaneBody,
@@ -24,7 +26,7 @@ export {
   type LanePolicy,
   type PlainBody,
 } from "./codec/lane-encoder.js";
-export { DataReader } from "./data-reader.js";
+export { DataReader, type DataBatch } from "./data-reader.js";
 export { createBlockWriter, decodeBlock, type BlockWriter } from "./block.js";
 export { assertNever, ERRORS, errorCodeOf, StanzapackError } from "./errors.js";
 export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./errors.js";

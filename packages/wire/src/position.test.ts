@@ -9,7 +9,7 @@ const brief = (events: readonly PositionEvent[]): string =>
 function story(...frames: [number, number, number, number][]): string[] {
   const position = new Position();
   return frames.map(([epoch, from, to, count]) =>
-    brief(position.advance({ epoch, from, to, at: 0, spanMs: 0 }, rows(count), 0)),
+    brief(position.advance({ epoch, from, to, at: 0, spanMs: 0, rows: rows(count) }, 0)),
   );
 }
 
@@ -110,9 +110,9 @@ describe("Position", () => {
   it("stands where the last row was", () => {
     const position = new Position();
     expect(position.current).toBeUndefined();
-    position.advance({ epoch: 3, from: 1, to: 9, at: 0, spanMs: 0 }, rows(1), 0);
+    position.advance({ epoch: 3, from: 1, to: 9, at: 0, spanMs: 0, rows: rows(1) }, 0);
     expect(position.current).toEqual({ epoch: 3, offset: 9 });
-    position.advance({ epoch: 3, from: 1, to: 2, at: 0, spanMs: 0 }, rows(2), 0);
+    position.advance({ epoch: 3, from: 1, to: 2, at: 0, spanMs: 0, rows: rows(2) }, 0);
     expect(position.current).toEqual({ epoch: 3, offset: 9 });
   });
 
@@ -120,9 +120,9 @@ describe("Position", () => {
     const at = (count: number, from = 1): number[] => {
       const position = new Position();
       if (from > 1)
-        position.advance({ epoch: 1, from: 1, to: from - 1, at: 0, spanMs: 0 }, rows(from - 1), 0);
+        position.advance({ epoch: 1, from: 1, to: from - 1, at: 0, spanMs: 0, rows: rows(from - 1) }, 0);
       return position
-        .advance({ epoch: 1, from: 1, to: count, at: 500, spanMs: 300 }, rows(count), 1_000)
+        .advance({ epoch: 1, from: 1, to: count, at: 500, spanMs: 300, rows: rows(count) }, 1_000)
         .flatMap((event) => (event.event === "row" ? event.at : []));
     };
     expect(at(1)).toEqual([1_500]);

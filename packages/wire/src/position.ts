@@ -1,8 +1,8 @@
 import { StanzapackError } from "./errors.js";
-import type { DataFrame } from "./frames.js";
+import type { DataBatch } from "./data-reader.js";
 
 /** What one DATA frame means for its receiver, in the order to tell it. */
-export type PositionEvent =
+export type PositionEvent<Row> =
   /** `from`: where the receiver stood in the old epoch; `to`: the first position told of in the new one. */
   | { readonly event: "reset"; readonly epoch: number; readonly from: number; readonly to: number }
   | { readonly event: "lost" | "conflated"; readonly from: number; readonly to: number }
@@ -11,7 +11,7 @@ export type PositionEvent =
       readonly epoch: number;
       readonly offset: number;
       readonly at: number;
-      readonly row: Uint8Array;
+      readonly row: Row;
     };
 
 /**
@@ -27,18 +27,14 @@ export class Position {
   }
 
   /** `at` of the frame counts from `baseAt`. Throws `malformed` when there are more rows than positions. */
-  advance(
-    frame: Pick<DataFrame, "epoch" | "from" | "to" | "at" | "spanMs">,
-    rows: readonly Uint8Array[],
-    baseAt: number,
-  ): PositionEvent[] {
-    const { epoch, from, to } = frame;
+  advance<Row>(batch: DataBatch<Row>, baseAt: number): PositionEvent<Row>[] {
+    const { epoch, from, to, rows } = batch;
     const firstRow = to - rows.length + 1;
     if (firstRow < from)
       throw new StanzapackError("malformed", `DATA of ${from}..${to} has ${rows.length} rows`, {
         origin: "peer",
       });
-    const events: PositionEvent[] = [];
+    const events: PositionEvent<Row>[] = [];
     if (this.epoch === undefined) {
       // What came before the first row was never promised to this receiver.
       this.offset = firstRow - 1;
@@ -55,10 +51,10 @@ export class Position {
       events.push({ event: "conflated", from: this.offset + 1, to: firstRow - 1 });
       this.offset = firstRow - 1;
     }
-    const step = rows.length > 1 ? frame.spanMs / (rows.length - 1) : 0;
+    const step = rows.length > 1 ? batch.spanMs / (rows.length - 1) : 0;
     for (let i = Math.max(0, this.offset - firstRow + 1); i < rows.length; i++) {
-      const at = Math.round(baseAt + frame.at - step * (rows.length - 1 - i));
-      events.push({ event: "row", epoch, offset: firstRow + i, at, row: rows[i] as Uint8Array });
+      const at = Math.round(baseAt + batch.at - step * (rows.length - 1 - i));
+      events.push({ event: "row", epoch, offset: firstRow + i, at, row: rows[i] as Row });
     }
     this.offset = Math.max(this.offset, to);
     return events;

@@ -17,14 +17,14 @@ type Fate = "row" | "conflated" | "lost";
 function fates(slices: readonly BatchSlice[], before: number): Map<number, Fate> {
   const told = new Map<number, Fate>();
   const position = new Position();
-  position.advance({ epoch: 1, from: before, to: before, at: 0, spanMs: 0 }, [row(before)], 0);
+  position.advance({ epoch: 1, from: before, to: before, at: 0, spanMs: 0, rows: [row(before)] }, 0);
   let last = before;
   const tell = (at: number, fate: Fate): void => {
     expect(at).toBe(++last); // in order, each exactly once
     told.set(at, fate);
   };
   for (const { from, to, rows } of slices) {
-    for (const event of position.advance({ epoch: 1, from, to, at: 0, spanMs: 0 }, rows, 0)) {
+    for (const event of position.advance({ epoch: 1, from, to, at: 0, spanMs: 0, rows }, 0)) {
       if (event.event === "row") {
         expect(positionOf(event.row)).toBe(event.offset);
         tell(event.offset, "row");

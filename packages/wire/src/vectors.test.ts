@@ -32,7 +32,7 @@ function run(vector: Vector): unknown {
       const frame = frames[0] as Frame;
       if (frame.type !== "data") throw new Error("a codec vector is a DATA frame");
       const rows = codec.decode(frame);
-      new Position().advance(frame, rows, 0);
+      new Position().advance({ ...frame, rows }, 0);
       return { form: frame.form, from: frame.from, to: frame.to, rows: rows.map(decodeRow) };
     }
     case "session": {
@@ -59,7 +59,7 @@ function eventsOf(
   if (frame.type !== "data") return [frame];
   const { alias } = frame;
   const { baseAt, position } = bound.get(alias) as { baseAt: number; position: Position };
-  return position.advance(frame, codec.decode(frame), baseAt).map((event) => {
+  return position.advance({ ...frame, rows: codec.decode(frame) }, baseAt).map((event) => {
     if (event.event !== "row") return { ...event, alias };
     const { row, ...rest } = event;
     return { ...rest, alias, value: decodeRow(row) };

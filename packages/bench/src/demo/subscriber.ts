@@ -79,6 +79,6 @@ function observeFrames(client: Client, measurement: FormMeasurement, onData: () 
       chars: (encodeFrame(frame).length / 3) * 4,
     }));
     measurement.stanza(stanzaChars, parts);
-    for (const { frame } of frames) if (frame.type === "data") onData();
+    for (const { frame } of frames) if (frame.type === "data" || frame.type === "coded") onData();
   };
 }

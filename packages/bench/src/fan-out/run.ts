@@ -84,7 +84,7 @@ export async function runFanOut(options: FanOutOptions): Promise<FanOutRow> {
         Array.from({ length: Math.min(accounts, subscribers - done) }, async (_, index) => {
           const client = await login(index);
           client.onBlock = (_chars, frames) => {
-            if (frames.some(({ frame }) => frame.type === "data")) load.stanzas++;
+            if (frames.some(({ frame }) => frame.type === "data" || frame.type === "coded")) load.stanzas++;
           };
           const subscription = await client.subscribe<number>(service.node, { windowMs });
           subscription.on("update", ({ value }) => {

@@ -1,3 +1,4 @@
+import { encodeCodedBody, encodeCodedPrefix, encodeDataBody, encodeDataPrefix } from "../frame-codec.js";
 import type { CodedBody, DataForm, HopClass } from "../frames.js";
 import type { RowCodec } from "../row-codec.js";
 import { ChainEncoder, type ChainBatch, type ChainPolicy, DEFAULT_CHAIN_POLICY } from "./chain.js";
@@ -50,6 +51,8 @@ export interface LaneEncoderOptions {
   readonly rows: RowCodec;
   readonly profile: Profile;
   readonly hop: HopClass;
+  /** Most bytes of a payload. A batch's msgpack must fit: what codes to more is sent as that. */
+  readonly maxPayloadBytes: number;
   readonly policy?: LanePolicy;
 }
 
@@ -106,15 +109,31 @@ export class LaneEncoder {
 
   /** For those who are not on the lane, or not yet. */
   encodeIndependent(batch: LaneBatch): LaneBody {
-    return smaller(
-      independent(batch, this.options.limits),
-      plain(batch, this.options.rows),
-      this.options.hop,
-    );
+    const { limits, rows, hop } = this.options;
+    const other = plain(batch, rows);
+    let payload: Uint8Array;
+    try {
+      payload = new ColumnCodec(limits).encode({ ...batch, conflated: conflatedOf(batch) });
+    } catch {
+      return other;
+    }
+    const smaller =
+      hopCost("independent", payload.length, hop) < hopCost(other.form, other.payload.length, hop);
+    return smaller ? { form: "independent", epoch: batch.epoch, from: batch.from, payload } : other;
   }
 
   private encodeCoded(batch: LaneBatch, now: number, newChain: number): LaneBody {
-    const body = this.chain.encode(batch, now, newChain);
+    let body: LaneBody;
+    try {
+      body = this.chain.encode(batch, now, newChain);
+    } catch {
+      // Beyond a limit of the codec's; the chain has ended itself.
+      return plain(batch, this.options.rows);
+    }
+    if (body.payload.length > this.options.maxPayloadBytes) {
+      this.chain.end();
+      return plain(batch, this.options.rows);
+    }
     if (this.trial === undefined && --this.untilTrial > 0) return body;
     const trial = (this.trial ??= startTrial(undefined));
     this.weigh(trial, body.payload.length, plain(batch, this.options.rows));
@@ -154,6 +173,18 @@ export class LaneEncoder {
   }
 }
 
+/** What goes before a body of this form, for one alias; what it is made of is a multiple of three bytes. */
+export function encodeLanePrefix(form: LaneBody["form"], alias: number): Uint8Array {
+  return form === "rows" || form === "deflated"
+    ? encodeDataPrefix(form, alias)
+    : encodeCodedPrefix(form, alias);
+}
+
+/** The bytes that all who get a body share. Throws `limit-exceeded` for a payload that fits no block. */
+export function encodeLaneBody(body: LaneBody): Uint8Array {
+  return "to" in body ? encodeDataBody(body) : encodeCodedBody(body);
+}
+
 /** A body that needs none before it, and from which a chain may go on. */
 export function beginsAnew(body: LaneBody): boolean {
   return body.form === "key" || body.form === "rows" || body.form === "deflated";
@@ -170,13 +201,4 @@ function conflatedOf({ from, to, rows }: ChainBatch): number {
 function plain(batch: LaneBatch, rows: RowCodec): PlainBody {
   const { epoch, from, to, at, spanMs } = batch;
   return { epoch, from, to, at, spanMs, ...rows.encode(batch.packed) };
-}
-
-function independent(batch: LaneBatch, limits: CodecLimits): LaneBody {
-  const payload = new ColumnCodec(limits).encode({ ...batch, conflated: conflatedOf(batch) });
-  return { form: "independent", epoch: batch.epoch, from: batch.from, payload };
-}
-
-function smaller(a: LaneBody, b: LaneBody, hop: HopClass): LaneBody {
-  return hopCost(a.form, a.payload.length, hop) <= hopCost(b.form, b.payload.length, hop) ? a : b;
 }
