@@ -66,7 +66,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     } else if (authenticated) {
       resumeOrBind(element);
     } else if (authentication !== undefined && stream.socket.secure && sasl2.begin(authentication)) {
-      return;
+      onLogIn();
     } else if (mechanisms !== undefined) {
       logIn(mechanisms);
     } else {

@@ -130,6 +130,34 @@ describe("a client on a server with SASL2", () => {
     expect(peerAt(0).text.match(/<enable/g)).toHaveLength(1);
   });
 
+  it("stays on the address where it logged in when there is another to try", async () => {
+    const silent = await startFakeServer(() => undefined);
+    const c = await connectTo(async (peer) => {
+      await takeAuthenticate(peer, offer(BIND2_WITH_SM));
+      peer.write(success(BOUND_WITH_SM) + features(SM));
+    });
+    const urls = [server, silent].map((one) => `xmpp://127.0.0.1:${String(one?.port)}`);
+    const patient = createClientConnection({
+      jid: "bob@example.test",
+      password: "secret",
+      urls,
+      ca: certificate.ca,
+      timeouts: { onlineMs: 800, closeMs: 50 },
+    });
+    try {
+      const states: unknown[] = [];
+      patient.on("offline", (info) => states.push(info));
+      await patient.start();
+      // Its share of the time is over then.
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      expect([states, silent.peers]).toEqual([[], []]);
+    } finally {
+      await patient.stop();
+      await silent.close();
+      await c.stop();
+    }
+  });
+
   it("enables Stream Management itself where binding does not", async () => {
     const c = await connectTo(async (peer) => {
       await takeAuthenticate(peer, offer(BIND2));
