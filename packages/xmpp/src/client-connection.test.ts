@@ -281,6 +281,7 @@ describe("a client's connection", () => {
     const online: unknown[] = [];
     c.on("online", (info) => online.push(info));
     await c.start();
+    await until(() => peerAt(0).text.includes("<enable"));
     peerAt(0).write("<message>1</message>");
     await until(() => seen.length === 1);
     c.send("<message>a</message><message>b</message>", 2);

@@ -78,6 +78,17 @@ describe("Stream Management", () => {
     expect(management.resume()).toBe(`<resume xmlns='${NS}' h='1' previd='i&apos;d'/>`);
   });
 
+  it("counts what comes from `<enabled/>` on, and what goes from `<enable/>` on (XEP-0198 §4)", () => {
+    const management = create();
+    management.enable();
+    management.onReceived();
+    management.onSent("<message/>", 1);
+    management.onNonza(xml("enabled", { xmlns: NS, id: "2", resume: "true" }));
+    management.onReceived();
+    expect(management.resume()).toBe(`<resume xmlns='${NS}' h='1' previd='2'/>`);
+    expect(management.unackedCount).toBe(1);
+  });
+
   it("resends what the server does not have, cutting a text of several stanzas", () => {
     const management = create();
     management.onSent("<message/>", 1);

@@ -177,7 +177,8 @@ export function createStreamManagement(
       return "";
     },
     onReceived() {
-      if (counting) received = (received + 1) % WRAP;
+      // XEP-0198 §4: inbound begins with `<enabled/>`, unlike outbound, which begins with our `<enable/>`.
+      if (confirmed) received = (received + 1) % WRAP;
     },
     onNonza(element) {
       if (element.getNS() !== NS.SM) return false;
