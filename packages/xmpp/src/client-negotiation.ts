@@ -97,7 +97,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     inline(offered) {
       // Compression begins a new stream between login and session, so nothing of the session can be asked for yet.
       if (options.compress) return "";
-      const resumes = management?.resumable === true;
+      const resumes = options.mayResume && management?.resumable === true;
       const resume = resumes && offered?.getChild("sm", NS.SM) !== undefined ? management.resume() : "";
       const bind2 = offered?.getChild("bind", NS.BIND2);
       // A session that must be resumed in a step of its own would be given away by binding.

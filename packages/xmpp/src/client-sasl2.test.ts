@@ -1,5 +1,8 @@
 import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { WebSocketServer } from "ws";
 import { createClientConnection } from "./client-connection.js";
 import type { ClientConnectionOptions, Connection } from "./connection.js";
 import {
@@ -239,6 +242,47 @@ describe("a client on a server with SASL2", () => {
     online = nextOnline(c);
     peerAt(1).socket.destroy();
     expect(await online).toEqual({ jid: "bob@example.test/s~2", resumed: false });
+  });
+
+  it("does not resume on another kind of transport, and binds there at once", async () => {
+    const websocket = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+    let login = "";
+    websocket.on("connection", (peer) => {
+      peer.on("message", (data: Buffer) => {
+        const text = data.toString();
+        if (text.startsWith("<open")) {
+          peer.send("<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' version='1.0'/>");
+          const stream = "<stream:features xmlns:stream='http://etherx.jabber.org/streams'>";
+          peer.send(`${stream}${offer(BIND2_WITH_SM + SM)}</stream:features>`);
+        } else if (text.startsWith("<authenticate")) {
+          login = text;
+          peer.send(success(BOUND_WITH_SM.replace("sm1", "sm2"), "bob@example.test/s~2"));
+        }
+      });
+    });
+    await once(websocket, "listening");
+    server = await startFakeServer(async (peer) => {
+      await takeAuthenticate(peer, offer(BIND2_WITH_SM + SM));
+      peer.write(success(BOUND_WITH_SM) + features(SM));
+    });
+    const { port } = websocket.address() as AddressInfo;
+    const urls = [`xmpp://127.0.0.1:${String(server.port)}`, `ws://127.0.0.1:${String(port)}/`];
+    connection = createClientConnection({
+      jid: "bob@example.test",
+      password: "secret",
+      urls,
+      ca: certificate.ca,
+      reconnect: { minMs: 1, maxMs: 20 },
+    });
+    await connection.start();
+    const online = nextOnline(connection);
+    await server.close();
+    expect(await online).toEqual({ jid: "bob@example.test/s~2", resumed: false });
+    expect(connection.transport).toBe("websocket");
+    expect(login).toMatch(/<bind /);
+    expect(login).not.toContain("<resume");
+    await connection.stop();
+    websocket.close();
   });
 
   it("does not give a session away that is resumed in a step of its own", async () => {
