@@ -160,7 +160,10 @@ export interface StreamManagementPolicy {
   readonly enabled: boolean;
   /** Ask for an acknowledgement every so many stanzas sent. Default 50. */
   readonly requestEvery: number;
-  /** … or so many ms after the first unacknowledged stanza. Default 5,000. */
+  /**
+   * … or with the next stanza when the last request is so many ms ago, at the latest so many ms after the first
+   * unacknowledged stanza. Default 5,000.
+   */
   readonly requestAfterMs: number;
   /** Most unacknowledged stanzas held; at it `writable` turns false, past twice it the session is not resumable. Default 400. */
   readonly maxQueue: number;

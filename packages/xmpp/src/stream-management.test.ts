@@ -61,6 +61,22 @@ describe("Stream Management", () => {
     expect(events).toEqual([]);
   });
 
+  it("asks along with a stanza that goes anyway, when the last request is long ago", () => {
+    const management = create();
+    vi.advanceTimersByTime(3_000);
+    expect(management.onSent("<message/>", 1)).toBe("");
+    vi.advanceTimersByTime(2_000);
+    expect(management.onSent("<message/>", 1)).toBe(REQUEST);
+    management.onNonza(ack(2));
+    for (let i = 0; i < 3; i++) {
+      vi.advanceTimersByTime(6_000);
+      expect(management.onSent("<message/>", 1)).toBe(REQUEST);
+      management.onNonza(ack(3 + i));
+    }
+    vi.advanceTimersByTime(60_000);
+    expect([written, events]).toEqual([[], []]);
+  });
+
   it("finds a server that no longer answers", () => {
     const management = create();
     management.onSent("<message/>", 1);
