@@ -55,7 +55,7 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
   let stack: Stack;
   let proxy: TurnCounter;
   beforeAll(async () => {
-    stack = await startStack("prosody", ["alice", "bob", "carol"], { sasl2: true });
+    stack = await startStack("prosody", ["alice", "bob", "carol", "dave"], { sasl2: true });
     proxy = await countTurns(stack.sandbox.ports.c2s);
   });
   afterAll(async () => {
@@ -125,6 +125,33 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
     rmSync(tokens);
     const again = await cutAndCount(connection);
     expect(again).toMatchObject({ resumed: false, jid: connection.jid });
+    expect(existsSync(tokens)).toBe(true);
+    await connection.stop();
+  });
+
+  it.each(["websocket", "bosh"] as const)("logs in and is there at once over %s too", async (transport) => {
+    const url = transport === "bosh" ? stack.sandbox.boshUrl : stack.sandbox.websocketUrl;
+    const streamManagement = { enabled: false };
+    const connection = await stack.raw("alice", { url, streamManagement });
+    expect(connection.transport).toBe(transport);
+    // Bound along with the login.
+    expect(connection.jid).toMatch(/^alice@localhost\/s~.{12}$/);
+    const other = await stack.raw("bob");
+    const delays: number[] = [];
+    let sentAt = 0;
+    connection.onStanza((stanza) => stanza.is("message") && delays.push(performance.now() - sentAt) > 0);
+    for (let i = 1; i <= 10; i++) {
+      sentAt = performance.now();
+      other.send(`<message to='${connection.jid}'><body>${i}</body></message>`);
+      await until(() => delays.length === i, 5_000, "a message");
+    }
+    expect(delays.sort((a, b) => a - b)[5]).toBeLessThan(125);
+    await Promise.all([connection.stop(), other.stop()]);
+  });
+
+  it("is offered a token over BOSH too", async () => {
+    const connection = await stack.raw("dave", { url: stack.sandbox.boshUrl });
+    const tokens = join(dirname(stack.sandbox.configFile), "data/localhost/fast_tokens/dave.dat");
     expect(existsSync(tokens)).toBe(true);
     await connection.stop();
   });

@@ -32,11 +32,13 @@ interface Opened {
 async function open(
   onRequest?: (request: FakeBoshRequest, index: number) => unknown,
   timing: Partial<BoshTiming> = {},
+  from?: string,
 ): Promise<Opened> {
   const fake = (server = await startFakeBosh(onRequest));
   const opened = (socket = new BoshSocket(fake.url, {
     tls: { domain: "example.test" },
     maxAnswerBytes: 100_000,
+    from,
     timing: { answerMs: 300, overtakenMs: 50, retryMinMs: 1, retryMaxMs: 20, ...timing },
   }));
   const [data, errors, state] = [[] as string[], [] as XmppError[], { closed: false, drains: 0 }];
@@ -111,6 +113,33 @@ describe("a BOSH session", () => {
     await until(() => state.closed);
     expect(data.at(-1)).toBe(CLOSE);
     await until(() => server.sockets.size === 0);
+  });
+
+  it("gives the server a request to hold at once when SASL2 logs in, which has no restart", async () => {
+    const { socket, server, data } = await open(undefined, {}, "bob@example.test");
+    const first = await server.request(0);
+    expect(first.attrs["from"]).toBe("bob@example.test");
+    first.answer("<stream:features/>", SESSION);
+    await until(() => data.length === 2);
+    socket.write("<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'/>");
+    (await server.request(1)).answer("<success/>");
+    const at = performance.now();
+    expect((await server.request(2)).content).toBe("");
+    expect(performance.now() - at).toBeLessThan(200);
+  });
+
+  it("does not tell on an unencrypted way who will log in (RFC 6120 §4.7.1)", async () => {
+    const fake = (server = await startFakeBosh());
+    // Leads to this machine too, and is not known for it.
+    const url = new URL(fake.url.href.replace("127.0.0.1", "0.0.0.0"));
+    socket = new BoshSocket(url, {
+      tls: { domain: "example.test" },
+      maxAnswerBytes: 100_000,
+      from: "bob@example.test",
+    });
+    expect(socket.secure).toBe(false);
+    socket.write(OPEN);
+    expect((await fake.request(0)).attrs["from"]).toBeUndefined();
   });
 
   it("sends few headers", async () => {

@@ -84,7 +84,12 @@ export function createClientConnection(
       case "websocket":
         return connectWebSocket(url, { tls, maxMessageBytes: MAX_BYTES_PER_CHAR * maxStanzaChars }, signal);
       case "bosh":
-        return new BoshSocket(url, { tls, maxAnswerBytes: MAX_BOSH_ANSWER_BYTES, timing: options.bosh });
+        return new BoshSocket(url, {
+          tls,
+          maxAnswerBytes: MAX_BOSH_ANSWER_BYTES,
+          timing: options.bosh,
+          from: account.bare().toString(),
+        });
     }
   };
 
