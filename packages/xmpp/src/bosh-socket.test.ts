@@ -255,6 +255,17 @@ describe("a BOSH session", () => {
     await until(() => other.server.sockets.size === 0);
   });
 
+  it("gives up a server that falls silent as soon as it says", async () => {
+    const { next, state, errors } = await openSession({ waitMs: 400, answerMs: 100, giveUpMs: 600 });
+    await next();
+    // Missed after `waitMs` and `answerMs`, and fought for during `giveUpMs`: not to the end of another such wait.
+    const start = performance.now();
+    await until(() => state.closed);
+    expect(performance.now() - start).toBeGreaterThan(1_050);
+    expect(performance.now() - start).toBeLessThan(1_400);
+    expect(errors).toMatchObject([{ code: "timeout" }]);
+  });
+
   it("never sends a session's creation twice", async () => {
     const { server, errors, state } = await open((request) => request.response.socket?.destroy());
     await until(() => state.closed);
