@@ -38,7 +38,7 @@ const MAX_BYTES_PER_CHAR = 3;
 
 /** How a domain is looked up; tests put their own in its place. */
 export interface Lookup {
-  readonly tcp: (domain: string) => Promise<readonly Service[]>;
+  readonly tcp: (domain: string, signal: AbortSignal) => Promise<readonly Service[]>;
   readonly alternatives: (tls: TlsOptions, signal: AbortSignal) => Promise<readonly Service[]>;
 }
 
@@ -69,7 +69,7 @@ export function createClientConnection(
   const search = createServiceSearch(
     {
       explicit: (options.urls ?? (options.url === undefined ? [] : [options.url])).map(parseServiceUrl),
-      tcp: () => lookup.tcp(domain),
+      tcp: (signal) => lookup.tcp(domain, signal),
       alternatives: (signal) => lookup.alternatives(tls, signal),
     },
     options.timeouts?.onlineMs ?? DEFAULT_TIMEOUTS.onlineMs,
