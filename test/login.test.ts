@@ -51,6 +51,9 @@ async function countTurns(port: number): Promise<TurnCounter> {
   };
 }
 
+/** Names a client that comes back: it asks for a token at once. */
+const clientId = "e6ac1a3c-6f35-4b43-8d0c-21a4a4f9e3b1";
+
 describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
   let stack: Stack;
   let proxy: TurnCounter;
@@ -86,7 +89,7 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
     await direct.close();
     await plain.stop();
 
-    const connection = await stack.raw("alice", { url: proxy.url, streamManagement });
+    const connection = await stack.raw("alice", { url: proxy.url, streamManagement, clientId });
     const password = proxy.turns.at(-1) as number;
     expect(connection.jid).toMatch(/^alice@localhost\/s~.{12}$/);
     const token = await cutAndCount(connection);
@@ -104,7 +107,7 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
   });
 
   it("resumes its session after a login by token", async () => {
-    const connection = await stack.raw("bob", { url: proxy.url, resource: "desk" });
+    const connection = await stack.raw("bob", { url: proxy.url, resource: "desk", clientId });
     expect(connection.jid).toBe("bob@localhost/desk");
     const got: string[] = [];
     connection.onStanza((stanza) => got.push(stanza.getChildText("body") ?? "") > 0);
@@ -119,7 +122,8 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
   });
 
   it("logs in by password again when the server has forgotten its token", async () => {
-    const connection = await stack.raw("carol", { url: proxy.url, streamManagement: { enabled: false } });
+    const streamManagement = { enabled: false };
+    const connection = await stack.raw("carol", { url: proxy.url, streamManagement, clientId });
     const tokens = join(dirname(stack.sandbox.configFile), "data/localhost/fast_tokens/carol.dat");
     expect(existsSync(tokens)).toBe(true);
     rmSync(tokens);
@@ -149,8 +153,16 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
     await Promise.all([connection.stop(), other.stop()]);
   });
 
+  it("leaves no token behind on the server when it logs in once", async () => {
+    const connection = await stack.raw("dave");
+    expect(existsSync(join(dirname(stack.sandbox.configFile), "data/localhost/fast_tokens/dave.dat"))).toBe(
+      false,
+    );
+    await connection.stop();
+  });
+
   it("is offered a token over BOSH too", async () => {
-    const connection = await stack.raw("dave", { url: stack.sandbox.boshUrl });
+    const connection = await stack.raw("dave", { url: stack.sandbox.boshUrl, clientId });
     const tokens = join(dirname(stack.sandbox.configFile), "data/localhost/fast_tokens/dave.dat");
     expect(existsSync(tokens)).toBe(true);
     await connection.stop();

@@ -374,6 +374,7 @@ describe("a client's connection", () => {
     expect(make({ url: "ftp://example.test" })).toThrow(TypeError);
     expect(make({ url: "nonsense" })).toThrow(TypeError);
     expect(make({ urls: ["xmpp://a", "nonsense"] })).toThrow(TypeError);
+    expect(make({ clientId: "me" })).toThrow(TypeError);
     expect(make({ url: "xmpp://a", urls: ["xmpp://a"] })).toThrow(TypeError);
   });
 });

@@ -53,11 +53,14 @@ export function createClientConnection(
   if (account.local === "") throw new TypeError(`not a user's JID: ${JSON.stringify(options.jid)}`);
   if (options.url !== undefined && options.urls !== undefined)
     throw new TypeError("`url` and `urls` exclude each other");
+  // XEP-0388 §2.3
+  if (options.clientId !== undefined && !/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(options.clientId))
+    throw new TypeError("`clientId` is not a UUID");
   const { domain } = account;
   const requireTls = options.requireTls ?? true;
   const tls: TlsOptions = { domain, secureContext: createSecureContext(options.ca), sessions: new Map() };
   const resource = options.resource ?? randomText(4);
-  const tokens = createFastTokens(crypto.randomUUID());
+  const tokens = createFastTokens(options.clientId);
   const policy = { ...DEFAULT_STREAM_MANAGEMENT, ...options.streamManagement };
   const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
   let management: StreamManagement | undefined;

@@ -319,12 +319,37 @@ describe("a client on a server with SASL2", () => {
 });
 
 describe("FAST (XEP-0484)", () => {
+  const clientId = "e6ac1a3c-6f35-4b43-8d0c-21a4a4f9e3b1";
+  const connectAs = (
+    onPeer: Parameters<typeof connectTo>[0],
+    options: Partial<ClientConnectionOptions> = {},
+  ) => connectTo(onPeer, { clientId, ...options });
+
+  it("asks for a token with the second login, unless its id is to stay", async () => {
+    const asked: boolean[] = [];
+    const c = await connectTo(async (peer, index) => {
+      const { name, text } = await takeAuthenticate(peer, offer(BIND2 + FAST));
+      asked.push(text.includes("<request-token"));
+      expect(name).toBe(index === 2 ? "HT-SHA-256-NONE" : "PLAIN");
+      const ours = index === 2 ? proof : "";
+      peer.write(success(ours + BOUND + (index === 1 ? TOKEN : "")) + features(""));
+    });
+    await c.start();
+    for (const index of [0, 1]) {
+      const online = nextOnline(c);
+      peerAt(index).socket.destroy();
+      await online;
+    }
+    expect(asked).toEqual([false, true, false]);
+  });
+
   const proof = `<additional-data>${btoa(hmac("Responder"))}</additional-data>`;
 
   it("logs in again by its token, in one step; and with a newer one after that", async () => {
-    const c = await connectTo(async (peer, index) => {
+    const c = await connectAs(async (peer, index) => {
       const { name, first, text } = await takeAuthenticate(peer, offer(BIND2 + FAST));
       if (index === 0) {
+        expect(text).toContain(`<user-agent id='${clientId}'>`);
         expect(text).toContain("<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>");
         return peer.write(success(BOUND + TOKEN) + features(""));
       }
@@ -346,7 +371,7 @@ describe("FAST (XEP-0484)", () => {
   });
 
   it("takes the password again, on the same stream, when the token is refused", async () => {
-    const c = await connectTo(async (peer, index) => {
+    const c = await connectAs(async (peer, index) => {
       await takeAuthenticate(peer, offer(BIND2 + FAST));
       if (index > 0) {
         peer.write(failure("not-authorized"));
@@ -362,7 +387,7 @@ describe("FAST (XEP-0484)", () => {
   });
 
   it("or on a new one, where the server does not let it", async () => {
-    const c = await connectTo(async (peer, index) => {
+    const c = await connectAs(async (peer, index) => {
       const { name } = await takeAuthenticate(peer, offer(BIND2 + FAST));
       if (index === 1) {
         peer.write(failure("credentials-expired"));
@@ -381,7 +406,7 @@ describe("FAST (XEP-0484)", () => {
 
   it("tries a token once only, where the server falls silent at it", async () => {
     const names: string[] = [];
-    const c = await connectTo(
+    const c = await connectAs(
       async (peer, index) => {
         names.push((await takeAuthenticate(peer, offer(BIND2 + FAST))).name);
         if (index !== 1) peer.write(success(BOUND + TOKEN) + features(""));
@@ -401,7 +426,7 @@ describe("FAST (XEP-0484)", () => {
     ["is for a mechanism no longer offered", TOKEN, ""],
   ])("does not use a token that %s", async (_, token, fast) => {
     const names: string[] = [];
-    const c = await connectTo(async (peer, index) => {
+    const c = await connectAs(async (peer, index) => {
       names.push((await takeAuthenticate(peer, offer(BIND2 + (index === 0 ? FAST : fast)))).name);
       peer.write(success(BOUND + token) + features(""));
     });
@@ -413,7 +438,7 @@ describe("FAST (XEP-0484)", () => {
   });
 
   it("believes no server that does not know the token", async () => {
-    const c = await connectTo(async (peer, index) => {
+    const c = await connectAs(async (peer, index) => {
       await takeAuthenticate(peer, offer(BIND2 + FAST));
       peer.write(success((index === 0 ? "" : proof.replace(/>.../, ">AAA")) + BOUND + TOKEN) + features(""));
     });

@@ -102,6 +102,13 @@ export interface ClientConnectionOptions {
    * has Bind 2 (XEP-0386) makes: some 14 characters, for one round trip less at login. A given one is asked for as it is.
    */
   readonly resource?: string;
+  /**
+   * A random UUID that names this client for good (XEP-0388 §2.3), never shared by two that run at once. Servers with FAST
+   * (XEP-0484) keep one token for each, so who keeps it leaves no others behind, and logs in quicker from the second login of
+   * the connection on. Default: one for this connection, whose token is used from the third login on, so that programs
+   * that log in once leave none.
+   */
+  readonly clientId?: string;
   /** PEM of the authority to trust, besides the system's. */
   readonly ca?: string;
   /** Refuses to log in without TLS. Default true. */
