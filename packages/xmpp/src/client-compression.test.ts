@@ -101,6 +101,33 @@ describe("a compressed client connection (XEP-0138)", () => {
     expect(peerAt(0).text).not.toMatch(/<compress|<bind/);
   });
 
+  it("passes over addresses that have none, and says so when no other is left", async () => {
+    const others = ["ws://127.0.0.1:9/", "http://127.0.0.1:9/"];
+    const c = await connectTo(accept);
+    const withTcp = createClientConnection({
+      jid: "bob@example.test",
+      password: "secret",
+      urls: [...others, `xmpp://127.0.0.1:${String(server?.port)}`],
+      resource: "r",
+      ca: certificate.ca,
+      compress: true,
+    });
+    await withTcp.start();
+    expect(withTcp.compressed).toBe(true);
+    await withTcp.stop();
+    const without = createClientConnection({
+      jid: "bob@example.test",
+      password: "secret",
+      urls: others,
+      compress: true,
+    });
+    await expect(without.start()).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringContaining("goes with TCP only") as string,
+    });
+    await c.stop();
+  });
+
   it("says so when the server refuses it", async () => {
     const c = await connectTo(async (peer, script) => {
       await acceptLogin(peer, script);

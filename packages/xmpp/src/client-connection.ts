@@ -117,6 +117,13 @@ export function createClientConnection(
           if (requireTls && !canBeSecure(service)) {
             throw new XmppError("tls", `TLS is required, and ${service.url.href} has none`);
           }
+          // XEP-0206 §3 and RFC 7395 §3.9 leave it to HTTP: no need to log in to find out.
+          if (options.compress === true && service.transport !== "tcp") {
+            throw new XmppError(
+              "unsupported",
+              `stream compression goes with TCP only, and ${service.url.href} is none`,
+            );
+          }
           const socket = await open(service, signal);
           if (signal.aborted) {
             socket.destroy();

@@ -152,11 +152,6 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
 
   /** XEP-0138 §7, XEP-0170: behind SASL, and before a session is bound or resumed. */
   const compress = (element: Element): void => {
-    if (stream.socket.startCompression === undefined) {
-      // XEP-0206 §3 and RFC 7395 §3.9 leave it to HTTP.
-      stream.fail(new XmppError("unsupported", "stream compression goes with TCP only"));
-      return;
-    }
     const methods = element.getChild("compression", NS.COMPRESS_FEATURE)?.getChildren("method") ?? [];
     if (!methods.some((method) => method.text() === "zlib")) {
       stream.fail(new XmppError("unsupported", "the server does not offer stream compression (zlib)"));
