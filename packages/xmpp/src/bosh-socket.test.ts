@@ -1,3 +1,4 @@
+import type { TLSSocket } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import type { BoshTiming } from "./bosh-courier.js";
 import { BoshSocket } from "./bosh-socket.js";
@@ -359,6 +360,29 @@ describe("a BOSH session", () => {
     expect(performance.now() - again).toBeLessThan(500);
   });
 
+  it("asks before `inactivity` is over, also where `polling` is longer", async () => {
+    const terms = "sid='s' wait='0' hold='0' requests='2' inactivity='2' polling='60'";
+    const { next } = await openSession({}, terms);
+    (await next()).answer();
+    const at = performance.now();
+    await next();
+    expect(performance.now() - at).toBeGreaterThan(900);
+    expect(performance.now() - at).toBeLessThan(1_800);
+  });
+
+  it("asks before a pause is over, at four fifths of it", async () => {
+    const { socket, next } = await openSession({}, `${SESSION} maxpause='120'`);
+    const poll = await next();
+    expect(socket.pause(1_000)).toBe(true);
+    const pause = await next();
+    poll.answer();
+    pause.answer();
+    const at = performance.now();
+    expect((await next()).content).toBe("");
+    expect(performance.now() - at).toBeGreaterThan(700);
+    expect(performance.now() - at).toBeLessThan(990);
+  });
+
   it("pauses when asked to and the server allows it, until something is to be said", async () => {
     const { socket, server, next } = await openSession({}, `${SESSION} maxpause='120'`);
     const poll = await next();
@@ -421,6 +445,12 @@ describe("BOSH over TLS", () => {
     expect(opened.received.xmpp).toBe(peer?.bytesWritten);
     expect(opened.sent.socket).toBeGreaterThan(opened.sent.xmpp);
     await until(() => tls.sessions.size === 1);
+    const again = new BoshSocket(fake.url, { tls, maxAnswerBytes: 10_000 });
+    again.write(OPEN);
+    await until(() => fake.sockets.size === 2);
+    const reused = [...fake.sockets].map((one) => (one as TLSSocket).isSessionReused());
+    expect(reused).toEqual([false, true]);
+    again.destroy();
 
     const stranger = new BoshSocket(fake.url, {
       tls: { domain: "other.test", secureContext: tls.secureContext },
