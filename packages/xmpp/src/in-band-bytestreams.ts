@@ -97,6 +97,7 @@ export interface OpenOptions {
   readonly blockSizeBytes?: number;
   /** How data is to be sent, both ways. Default `message`. */
   readonly stanza?: "message" | "iq";
+  /** Deadline of the open, all sizes tried included, in ms. Default 30,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
