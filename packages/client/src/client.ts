@@ -146,6 +146,9 @@ export class Client extends EventEmitter<ClientEvents> {
     ];
     try {
       await this.connection.start(signal === undefined ? {} : { signal });
+      // From here on it is the whole client's, the link's opening included.
+      signal?.addEventListener("abort", () => void this.close(), { once: true, signal: this.closing.signal });
+      if (signal?.aborted === true) void this.close();
       await this.keeper.open();
     } catch (error) {
       const failure = toStanzapackError(error, doing);
@@ -153,7 +156,6 @@ export class Client extends EventEmitter<ClientEvents> {
       throw failure;
     }
     this.keeping = this.keeper.keep();
-    signal?.addEventListener("abort", () => void this.close(), { once: true, signal: this.closing.signal });
     this.emit("online", { again: false });
   }
 
