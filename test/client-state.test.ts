@@ -144,6 +144,23 @@ describe.each(SERVERS)("inactive clients (XEP-0352) on %s", (server) => {
     await other.stop();
   });
 
+  it("hear at once who subscribes to what they offer", async () => {
+    const publisher = await stack.connect("carol");
+    const service = await publisher.offer("offered");
+    await publisher.setActive(false);
+    const later = await publisher.offer("later");
+    // Prosody goes on delivering for five seconds after the last word of the client.
+    if (server === "prosody") await sleep(6_500);
+    const bob = await stack.connect("bob");
+    for (const one of [service, later]) {
+      await bob.subscribe<number>(one.node);
+      await until(() => one.demand.subscribers === 1, 2_000, `demand for ${one.node}`);
+    }
+    expect(publisher.active).toBe(false);
+    await bob.close();
+    await publisher.close();
+  });
+
   it("stay inactive over a restarted component, and come back", async () => {
     const service = await alice.offer("restart");
     const bob = await stack.connect("bob");

@@ -74,6 +74,21 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     await service.stop();
   });
 
+  it("ends a `connect` that is told to stop, also while a peer is silent to the link's opening", async () => {
+    const silent = await stack.raw("mallory");
+    const cancel = new AbortController();
+    silent.onStanza((stanza) => {
+      if (stanza.getChild("open", NS.IBB) === undefined) return false;
+      cancel.abort();
+      return true;
+    });
+    const start = performance.now();
+    const connecting = stack.connect("bob", { component: silent.jid, signal: cancel.signal });
+    await expect(connecting).rejects.toMatchObject({ name: "StanzapackError" });
+    expect(performance.now() - start).toBeLessThan(5_000);
+    await silent.stop();
+  });
+
   it("answers subscription options that are wrong with XEP-0060's conditions", async () => {
     const service = await alice.offer("options");
     const node = "alice@localhost/options";

@@ -51,11 +51,14 @@ async function countTurns(port: number): Promise<TurnCounter> {
   };
 }
 
+/** Names a client that comes back: it asks for a token at once. */
+const clientId = "e6ac1a3c-6f35-4b43-8d0c-21a4a4f9e3b1";
+
 describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
   let stack: Stack;
   let proxy: TurnCounter;
   beforeAll(async () => {
-    stack = await startStack("prosody", ["alice", "bob", "carol"], { sasl2: true });
+    stack = await startStack("prosody", ["alice", "bob", "carol", "dave"], { sasl2: true });
     proxy = await countTurns(stack.sandbox.ports.c2s);
   });
   afterAll(async () => {
@@ -86,7 +89,7 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
     await direct.close();
     await plain.stop();
 
-    const connection = await stack.raw("alice", { url: proxy.url, streamManagement });
+    const connection = await stack.raw("alice", { url: proxy.url, streamManagement, clientId });
     const password = proxy.turns.at(-1) as number;
     expect(connection.jid).toMatch(/^alice@localhost\/[\w-]{4}$/);
     const token = await cutAndCount(connection);
@@ -123,7 +126,7 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
   });
 
   it("resumes its session after a login by token", async () => {
-    const connection = await stack.raw("bob", { url: proxy.url, resource: "desk" });
+    const connection = await stack.raw("bob", { url: proxy.url, resource: "desk", clientId });
     expect(connection.jid).toBe("bob@localhost/desk");
     const got: string[] = [];
     connection.onStanza((stanza) => got.push(stanza.getChildText("body") ?? "") > 0);
@@ -138,12 +141,48 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
   });
 
   it("logs in by password again when the server has forgotten its token", async () => {
-    const connection = await stack.raw("carol", { url: proxy.url, streamManagement: { enabled: false } });
+    const streamManagement = { enabled: false };
+    const connection = await stack.raw("carol", { url: proxy.url, streamManagement, clientId });
     const tokens = join(dirname(stack.sandbox.configFile), "data/localhost/fast_tokens/carol.dat");
     expect(existsSync(tokens)).toBe(true);
     rmSync(tokens);
     const again = await cutAndCount(connection);
     expect(again).toMatchObject({ resumed: false, jid: connection.jid });
+    expect(existsSync(tokens)).toBe(true);
+    await connection.stop();
+  });
+
+  it.each(["websocket", "bosh"] as const)("logs in and is there at once over %s too", async (transport) => {
+    const url = transport === "bosh" ? stack.sandbox.boshUrl : stack.sandbox.websocketUrl;
+    const streamManagement = { enabled: false };
+    const connection = await stack.raw("alice", { url, streamManagement });
+    expect(connection.transport).toBe(transport);
+    // Bound along with the login.
+    expect(connection.jid).toMatch(/^alice@localhost\/s~.{12}$/);
+    const other = await stack.raw("bob");
+    const delays: number[] = [];
+    let sentAt = 0;
+    connection.onStanza((stanza) => stanza.is("message") && delays.push(performance.now() - sentAt) > 0);
+    for (let i = 1; i <= 10; i++) {
+      sentAt = performance.now();
+      other.send(`<message to='${connection.jid}'><body>${i}</body></message>`);
+      await until(() => delays.length === i, 5_000, "a message");
+    }
+    expect(delays.sort((a, b) => a - b)[5]).toBeLessThan(125);
+    await Promise.all([connection.stop(), other.stop()]);
+  });
+
+  it("leaves no token behind on the server when it logs in once", async () => {
+    const connection = await stack.raw("dave");
+    expect(existsSync(join(dirname(stack.sandbox.configFile), "data/localhost/fast_tokens/dave.dat"))).toBe(
+      false,
+    );
+    await connection.stop();
+  });
+
+  it("is offered a token over BOSH too", async () => {
+    const connection = await stack.raw("dave", { url: stack.sandbox.boshUrl, clientId });
+    const tokens = join(dirname(stack.sandbox.configFile), "data/localhost/fast_tokens/dave.dat");
     expect(existsSync(tokens)).toBe(true);
     await connection.stop();
   });

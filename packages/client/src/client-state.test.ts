@@ -38,8 +38,15 @@ function setUp(policy: InactivePolicy, { offered = true } = {}) {
       return true;
     },
   };
-  const state = new ClientState(connection, keeper, new Map([[subscription.node, subscription]]), policy);
-  return { state, subscription, statuses, log, link };
+  const services = { size: 0 };
+  const state = new ClientState(
+    connection,
+    keeper,
+    new Map([[subscription.node, subscription]]),
+    services,
+    policy,
+  );
+  return { state, services, subscription, statuses, log, link };
 }
 
 describe("client state (XEP-0352)", () => {
@@ -76,6 +83,23 @@ describe("client state (XEP-0352)", () => {
     expect(statuses).toEqual([]);
     expect(await subscription.change({ windowMs: 0 })).toEqual({ windowMs: 100 });
     expect(subscription.status).toBe("slowed");
+  });
+
+  it("is not told while a service is offered, whose demand the server would hold", async () => {
+    const { state, services, log } = setUp({ windowMs: 1_000 });
+    services.size = 1;
+    state.onServices();
+    await state.set(false);
+    expect(log).toEqual(["window 1000"]);
+    services.size = 0;
+    state.onServices();
+    await state.set(false);
+    expect(log.slice(1)).toEqual([`${INACTIVE} 0`]);
+    services.size = 1;
+    state.onServices();
+    expect(log.slice(2)).toEqual([`${ACTIVE} 0`]);
+    await state.set(true);
+    expect(log.slice(3)).toEqual(["window 100"]);
   });
 
   it("tells a server nothing that it does not offer (§4.1)", async () => {

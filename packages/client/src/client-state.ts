@@ -13,6 +13,8 @@ export interface SettlesSubscriptions {
  * Prosody's csi_simple takes every headline for that: values would pile up there, and come late, in a burst, as if they
  * were news. Sent as chat they would be copied, archived and stored instead. So less is asked for first, and only then
  * the server is told: at most one stanza a window can be held, until this client next writes anything.
+ * A publisher's demand is a headline too, and who subscribes must not wait for it: while a service is offered the server
+ * is not told.
  */
 export class ClientState {
   private wanted = true;
@@ -24,6 +26,7 @@ export class ClientState {
     private readonly connection: Connection,
     private readonly keeper: SettlesSubscriptions,
     private readonly subscriptions: ReadonlyMap<string, Subscription<unknown>>,
+    private readonly services: { readonly size: number },
     private readonly policy: InactivePolicy,
   ) {}
 
@@ -56,6 +59,13 @@ export class ClientState {
     await (this.last = this.last.then(() => this.settle()));
   }
 
+  /** A service is to be offered, or is not any more. */
+  onServices(): void {
+    if (this.wanted) return;
+    if (this.services.size > 0) this.tell();
+    else this.last = this.last.then(() => this.settle());
+  }
+
   /** A new stream, or a resumed one: the server takes it for active. */
   onStream(resumed: boolean): void {
     this.told = true;
@@ -75,10 +85,10 @@ export class ClientState {
   }
 
   private tell(): void {
-    if (this.told === this.wanted || this.connection.state !== "online" || !this.connection.offers(NS.CSI))
-      return;
-    this.told = this.wanted;
+    const active = this.wanted || this.services.size > 0;
+    if (this.told === active || this.connection.state !== "online" || !this.connection.offers(NS.CSI)) return;
+    this.told = active;
     // XEP-0352 §4.2: no stanza, and never answered.
-    this.connection.send(`<${this.wanted ? "active" : "inactive"} xmlns='${NS.CSI}'/>`, 0);
+    this.connection.send(`<${active ? "active" : "inactive"} xmlns='${NS.CSI}'/>`, 0);
   }
 }

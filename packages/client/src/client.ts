@@ -95,7 +95,13 @@ export class Client extends EventEmitter<ClientEvents> {
       },
       this.closing.signal,
     );
-    this.state = new ClientState(this.connection, this.keeper, this.subscriptions, options.inactive);
+    this.state = new ClientState(
+      this.connection,
+      this.keeper,
+      this.subscriptions,
+      this.services,
+      options.inactive,
+    );
   }
 
   /** Own full JID. */
@@ -140,6 +146,9 @@ export class Client extends EventEmitter<ClientEvents> {
     ];
     try {
       await this.connection.start(signal === undefined ? {} : { signal });
+      // From here on it is the whole client's, the link's opening included.
+      signal?.addEventListener("abort", () => void this.close(), { once: true, signal: this.closing.signal });
+      if (signal?.aborted === true) void this.close();
       await this.keeper.open();
     } catch (error) {
       const failure = toStanzapackError(error, doing);
@@ -147,7 +156,6 @@ export class Client extends EventEmitter<ClientEvents> {
       throw failure;
     }
     this.keeping = this.keeper.keep();
-    signal?.addEventListener("abort", () => void this.close(), { once: true, signal: this.closing.signal });
     this.emit("online", { again: false });
   }
 
@@ -203,11 +211,13 @@ export class Client extends EventEmitter<ClientEvents> {
     };
     const service = new OfferedService(node, options, host, this.codec, incarnation);
     this.services.set(node, service);
+    this.state.onServices();
     try {
       await this.keeper.untilUp();
       await this.keeper.establishService(service);
     } catch (error) {
       this.services.delete(node);
+      this.state.onServices();
       throw toStanzapackError(error, `offering \`${node}\``);
     }
     return service;
@@ -221,7 +231,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /**
    * Tells whether somebody looks (XEP-0352). Inactive, every subscription is slowed or paused as `inactive` of `connect`
-   * says, and then the server is told; active, the server is told, the windows are as asked for again, and the newest
+   * says, and then the server is told, unless services are offered; active, the server is told, the windows are as asked for again, and the newest
    * values come. Each subscription tells it by `status`. Resolves when it is so, or at once without a link: it will be so
    * with the next one.
    */
@@ -271,6 +281,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private async withdraw(service: OfferedService): Promise<void> {
     this.services.delete(service.node);
     this.publishing.forget(service);
+    this.state.onServices();
     if (this.online) await this.negotiation.withdraw(service.node);
   }
 }

@@ -54,6 +54,8 @@ interface Trip {
   /** When the timer fires. */
   dueAt: number;
   tries: number;
+  /** What went wrong with it first. */
+  fault: XmppError | undefined;
 }
 
 /** Why a request under way was broken off: another one like it goes, or nobody waits any more. */
@@ -76,8 +78,15 @@ export function createBoshCourier(
     trip.cancel?.abort(GIVEN_UP);
   };
 
+  /** No wait may outlast the patience: what is then still missing is given up on time. */
+  const withinPatience = (ms: number): number =>
+    troubleSince === undefined
+      ? ms
+      : Math.max(0, Math.min(ms, troubleSince + (courier.patienceMs ?? 0) - performance.now()));
+
   /** The answer is due within so many ms from now; then the request is sent again. */
-  const expectWithin = (trip: Trip, withinMs: number): void => {
+  const expectWithin = (trip: Trip, dueMs: number): void => {
+    const withinMs = withinPatience(dueMs);
     const dueAt = performance.now() + withinMs;
     if (dueAt >= trip.dueAt) return;
     trip.dueAt = dueAt;
@@ -105,16 +114,17 @@ export function createBoshCourier(
 
   const sendAgain = (trip: Trip, reason: XmppError, delayMs: number): void => {
     stopTrip(trip);
+    trip.fault ??= reason;
     const now = performance.now();
     troubleSince ??= now;
     if (now - troubleSince >= (courier.patienceMs ?? 0)) {
-      hooks.onFail(reason);
+      hooks.onFail(trip.fault);
       return;
     }
     trip.dueAt = 0;
     trip.timer = setTimeout(() => {
       travel(trip);
-    }, delayMs);
+    }, withinPatience(delayMs));
   };
 
   const onFault = (trip: Trip, error: XmppError): void => {
@@ -165,7 +175,14 @@ export function createBoshCourier(
     send(request) {
       newest = request.rid;
       for (const older of trips.values()) expectWithin(older, timing.answerMs);
-      const trip: Trip = { request, cancel: undefined, timer: undefined, dueAt: 0, tries: 0 };
+      const trip: Trip = {
+        request,
+        cancel: undefined,
+        timer: undefined,
+        dueAt: 0,
+        tries: 0,
+        fault: undefined,
+      };
       trips.set(request.rid, trip);
       travel(trip);
     },

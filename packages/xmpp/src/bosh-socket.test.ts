@@ -1,3 +1,4 @@
+import type { TLSSocket } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import type { BoshTiming } from "./bosh-courier.js";
 import { BoshSocket } from "./bosh-socket.js";
@@ -32,11 +33,13 @@ interface Opened {
 async function open(
   onRequest?: (request: FakeBoshRequest, index: number) => unknown,
   timing: Partial<BoshTiming> = {},
+  from?: string,
 ): Promise<Opened> {
   const fake = (server = await startFakeBosh(onRequest));
   const opened = (socket = new BoshSocket(fake.url, {
     tls: { domain: "example.test" },
     maxAnswerBytes: 100_000,
+    from,
     timing: { answerMs: 300, overtakenMs: 50, retryMinMs: 1, retryMaxMs: 20, ...timing },
   }));
   const [data, errors, state] = [[] as string[], [] as XmppError[], { closed: false, drains: 0 }];
@@ -111,6 +114,33 @@ describe("a BOSH session", () => {
     await until(() => state.closed);
     expect(data.at(-1)).toBe(CLOSE);
     await until(() => server.sockets.size === 0);
+  });
+
+  it("gives the server a request to hold at once when SASL2 logs in, which has no restart", async () => {
+    const { socket, server, data } = await open(undefined, {}, "bob@example.test");
+    const first = await server.request(0);
+    expect(first.attrs["from"]).toBe("bob@example.test");
+    first.answer("<stream:features/>", SESSION);
+    await until(() => data.length === 2);
+    socket.write("<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'/>");
+    (await server.request(1)).answer("<success/>");
+    const at = performance.now();
+    expect((await server.request(2)).content).toBe("");
+    expect(performance.now() - at).toBeLessThan(200);
+  });
+
+  it("does not tell on an unencrypted way who will log in (RFC 6120 §4.7.1)", async () => {
+    const fake = (server = await startFakeBosh());
+    // Leads to this machine too, and is not known for it.
+    const url = new URL(fake.url.href.replace("127.0.0.1", "0.0.0.0"));
+    socket = new BoshSocket(url, {
+      tls: { domain: "example.test" },
+      maxAnswerBytes: 100_000,
+      from: "bob@example.test",
+    });
+    expect(socket.secure).toBe(false);
+    socket.write(OPEN);
+    expect((await fake.request(0)).attrs["from"]).toBeUndefined();
   });
 
   it("sends few headers", async () => {
@@ -234,6 +264,17 @@ describe("a BOSH session", () => {
     await until(() => other.server.sockets.size === 0);
   });
 
+  it("gives up a server that falls silent as soon as it says", async () => {
+    const { next, state, errors } = await openSession({ waitMs: 400, answerMs: 100, giveUpMs: 600 });
+    await next();
+    // Missed after `waitMs` and `answerMs`, and fought for during `giveUpMs`: not to the end of another such wait.
+    const start = performance.now();
+    await until(() => state.closed);
+    expect(performance.now() - start).toBeGreaterThan(1_050);
+    expect(performance.now() - start).toBeLessThan(1_400);
+    expect(errors).toMatchObject([{ code: "timeout" }]);
+  });
+
   it("never sends a session's creation twice", async () => {
     const { server, errors, state } = await open((request) => request.response.socket?.destroy());
     await until(() => state.closed);
@@ -327,6 +368,29 @@ describe("a BOSH session", () => {
     expect(performance.now() - again).toBeLessThan(500);
   });
 
+  it("asks before `inactivity` is over, also where `polling` is longer", async () => {
+    const terms = "sid='s' wait='0' hold='0' requests='2' inactivity='2' polling='60'";
+    const { next } = await openSession({}, terms);
+    (await next()).answer();
+    const at = performance.now();
+    await next();
+    expect(performance.now() - at).toBeGreaterThan(900);
+    expect(performance.now() - at).toBeLessThan(1_800);
+  });
+
+  it("asks before a pause is over, at four fifths of it", async () => {
+    const { socket, next } = await openSession({}, `${SESSION} maxpause='120'`);
+    const poll = await next();
+    expect(socket.pause(1_000)).toBe(true);
+    const pause = await next();
+    poll.answer();
+    pause.answer();
+    const at = performance.now();
+    expect((await next()).content).toBe("");
+    expect(performance.now() - at).toBeGreaterThan(700);
+    expect(performance.now() - at).toBeLessThan(990);
+  });
+
   it("pauses when asked to and the server allows it, until something is to be said", async () => {
     const { socket, server, next } = await openSession({}, `${SESSION} maxpause='120'`);
     const poll = await next();
@@ -389,6 +453,12 @@ describe("BOSH over TLS", () => {
     expect(opened.received.xmpp).toBe(peer?.bytesWritten);
     expect(opened.sent.socket).toBeGreaterThan(opened.sent.xmpp);
     await until(() => tls.sessions.size === 1);
+    const again = new BoshSocket(fake.url, { tls, maxAnswerBytes: 10_000 });
+    again.write(OPEN);
+    await until(() => fake.sockets.size === 2);
+    const reused = [...fake.sockets].map((one) => (one as TLSSocket).isSessionReused());
+    expect(reused).toEqual([false, true]);
+    again.destroy();
 
     const stranger = new BoshSocket(fake.url, {
       tls: { domain: "other.test", secureContext: tls.secureContext },

@@ -13,6 +13,8 @@ import type { TransportSocket } from "./transport.js";
 
 export interface BoshOptions extends HttpPosterOptions {
   readonly timing?: Partial<BoshTiming> | undefined;
+  /** The bare JID that will log in, told with the first request where nobody can overhear it. */
+  readonly from?: string | undefined;
 }
 
 /**
@@ -26,7 +28,7 @@ const MAX_BODY_CHARS = 65_536;
 
 /**
  * While the stream is not authenticated, its owner speaks next; an empty request in between could be taken for the
- * restart that is due (Prosody does). So it is held back for so many ms.
+ * restart that is due (Prosody does). So it is held back for so many ms. SASL2 has no restart (XEP-0388 §2.6).
  */
 const LAZY_POLL_MS = 250;
 
@@ -59,6 +61,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
   readonly framed = true;
   readonly secure: boolean;
   readonly #domain: string;
+  readonly #from: string | undefined;
   readonly #timing: BoshTiming;
   readonly #poster: HttpPoster;
   readonly #courier: BoshCourier;
@@ -73,7 +76,8 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
   #pausedUntil = 0;
   /** The last request was empty, and so was its answer. */
   #idlePoll = false;
-  #restarted = false;
+  /** No restart is due any more: it was sent, or SASL2 needs none. */
+  #mayPoll = false;
   /** `<open/>` has been written and not been answered yet. */
   #opening: "session" | "stream" | undefined;
   #terminating = false;
@@ -84,6 +88,8 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     super();
     this.secure = url.protocol === "https:" || isLoopback(url);
     this.#domain = options.tls.domain;
+    // RFC 6120 §4.7.1: to encrypted streams only.
+    this.#from = this.secure ? options.from : undefined;
     this.#timing = { ...DEFAULT_BOSH_TIMING, ...options.timing };
     this.#poster = createHttpPoster(url, options);
     this.#courier = createBoshCourier(this.#poster, this.#timing, {
@@ -120,7 +126,10 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     for (const frame of splitFrames(text)) {
       if (frame.startsWith("<open ")) this.#open();
       else if (frame.startsWith("<close ")) this.#push({ kind: "terminate" });
-      else this.#push({ kind: "text", text: frame });
+      else {
+        if (frame.startsWith("<authenticate ")) this.#mayPoll = true;
+        this.#push({ kind: "text", text: frame });
+      }
     }
     done?.();
     return this.#waitingChars === 0;
@@ -135,6 +144,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     this.#opening = "session";
     this.#send({
       to: this.#domain,
+      from: this.#from,
       ver: "1.6",
       wait: Math.ceil(this.#timing.waitMs / 1000),
       hold: 1,
@@ -205,7 +215,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
       }
       case "restart":
         this.#outgoing.shift();
-        this.#restarted = true;
+        this.#mayPoll = true;
         // XEP-0206 §5
         return this.#send({
           to: this.#domain,
@@ -235,7 +245,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     return text;
   }
 
-  #send(attrs: Readonly<Record<string, string | number>>, content = ""): void {
+  #send(attrs: Readonly<Record<string, string | number | undefined>>, content = ""): void {
     const sid = this.#terms?.sid;
     this.#idlePoll = content === "" && Object.keys(attrs).length === 0;
     this.#courier.send(this.#window.open(formatBody({ rid: this.#window.nextRid, sid, ...attrs }, content)));
@@ -259,7 +269,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     if (paused > 0) return paused;
     // XEP-0124 §12: two fruitless questions are `polling` apart, and no two more than `inactivity`.
     if (terms.isPolling && this.#idlePoll) return Math.min(terms.pollingMs, terms.inactivityMs / 2);
-    return this.#restarted ? 0 : LAZY_POLL_MS;
+    return this.#mayPoll ? 0 : LAZY_POLL_MS;
   }
 
   #deliver({ attrs, content }: BoshBody): void {

@@ -68,7 +68,7 @@ describe("receiving (XEP-0047 §2.1)", () => {
   });
 
   it("§2.1: sid 'MUST match the NMTOKEN datatype'", () => {
-    for (const sid of ["", "a b", "a/b", "a".repeat(129)])
+    for (const sid of ["", "a b", "a/b", "a".repeat(257)])
       expect(ask(open("", sid))).toBe("modify bad-request");
     expect(ask(open("", "i781:hf64.x-_"))).toBe("result");
   });

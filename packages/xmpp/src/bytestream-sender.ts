@@ -55,8 +55,8 @@ export interface BytestreamSender {
   readonly suspended: boolean;
   /** Message mode: the block of this seq and attempt (undefined: unknown) came back, and may be sent again later. */
   onBounce(seq: number, attempt: number | undefined, error: StanzaError): void;
-  /** Resolves when everything was sent (iq mode: and answered), at the latest after `flushMs`, or when stopped. */
-  flush(): Promise<void>;
+  /** Resolves when everything was sent (iq mode: and answered), or when stopped; false: after `flushMs` it was not. */
+  flush(): Promise<boolean>;
   stop(): void;
 }
 
@@ -277,12 +277,14 @@ export function createBytestreamSender(
       attempt++;
     },
     flush() {
-      if (entries.length === 0 || stopped) return Promise.resolve();
+      if (entries.length === 0 || stopped) return Promise.resolve(true);
       return new Promise((resolve) => {
-        const timer = setTimeout(resolve, policy.flushMs);
+        const timer = setTimeout(() => {
+          resolve(false);
+        }, policy.flushMs);
         flushed.push(() => {
           clearTimeout(timer);
-          resolve();
+          resolve(true);
         });
       });
     },

@@ -375,11 +375,33 @@ describe.each(["message", "iq"] as const)("closing, in %s mode (XEP-0047 §2.3)"
     opened.write("YQ==");
     const closed = opened.close();
     await vi.advanceTimersByTimeAsync(18_000);
-    await closed;
+    // In message mode it left, and nobody says that it did not arrive.
+    expect((await closed).error?.condition).toBe(mode === "iq" ? "remote-server-timeout" : undefined);
     expect(opened.state).toBe("closed");
     accepted.abandon({ by: "local" });
     await vi.advanceTimersByTimeAsync(12_000);
   });
+
+  it.each(["local", "peer"] as const)(
+    "says so when a close by the %s side leaves behind what waited",
+    async (by) => {
+      Object.assign(client, { state: "connecting" });
+      opened.write("YQ==");
+      const ends: BytestreamEnd[] = [];
+      opened.onEnd = (end) => ends.push(end);
+      const closed = by === "local" ? opened.close() : accepted.close();
+      await vi.advanceTimersByTimeAsync(8_000);
+      const end = await closed;
+      expect(ends).toMatchObject([{ by, error: { condition: "remote-server-timeout", type: "wait" } }]);
+      expect(await opened.close()).toEqual(ends[0]);
+      if (by === "local") expect(end).toEqual(ends[0]);
+      // Not behind the `<close/>` either.
+      Object.assign(client, { state: "online" });
+      client.emit("drain");
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(client.sent.filter((text) => text.includes("<data"))).toEqual([]);
+    },
+  );
 
   it("does not send again what waits once it is over", async () => {
     opened.write("YQ==");

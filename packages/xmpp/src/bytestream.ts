@@ -72,6 +72,9 @@ export function createBytestream(
   let closeSent: Promise<void> | undefined;
   let awaited = false;
   let peerCloses = false;
+  /** What a flush could not deliver in its time. */
+  let undelivered: StanzaError | undefined;
+  let ended: BytestreamEnd | undefined;
   let onBlock: Bytestream["onBlock"];
   let onEnd: Bytestream["onEnd"];
   /** Came before there was a handler. */
@@ -260,23 +263,23 @@ export function createBytestream(
     onPeerClose(answer) {
       const finish = (): void => {
         answer();
-        stream.end({ by: closing === undefined ? "peer" : "local" });
+        endAfterFlush(closing === undefined ? "peer" : "local");
       };
       if (peerCloses) return answer();
       peerCloses = true;
       if (phase === "open") stopTaking();
       // XEP-0047 §2.3: the answer may wait until what remains has been sent the other way.
       if (sender === undefined || sender.empty || closeSent !== undefined) finish();
-      else void sender.flush().then(finish);
+      else void flush().then(finish);
     },
 
     pump() {
       sender?.pump();
     },
 
-    close() {
-      if (phase === "closed") return closing ?? closeSent ?? Promise.resolve();
-      return (closing ??= flushAndClose());
+    async close() {
+      await (phase === "closed" ? (closing ?? closeSent) : (closing ??= flushAndClose()));
+      return ended ?? { by: "local" };
     },
 
     abandon(end) {
@@ -287,6 +290,7 @@ export function createBytestream(
     end(end) {
       if (phase === "closed") return;
       phase = "closed";
+      ended = end;
       accepting = false;
       sender?.stop();
       onGone(awaited ? closeSent : undefined);
@@ -300,14 +304,26 @@ export function createBytestream(
     },
   };
 
+  const flush = async (): Promise<void> => {
+    if (sender === undefined || (await sender.flush())) return;
+    // What was promised and not delivered must not end as if it had been, nor follow a `<close/>`.
+    sender.stop();
+    const text = "not all was delivered before the close";
+    undelivered = new StanzaError("remote-server-timeout", "wait", text);
+  };
+
+  const endAfterFlush = (by: "local" | "peer"): void => {
+    stream.end({ by, ...(undelivered !== undefined && { error: undelivered }) });
+  };
+
   const flushAndClose = async (): Promise<void> => {
     if (phase === "open") stopTaking();
-    if (sender !== undefined && !sender.empty) await sender.flush();
+    if (sender !== undefined && !sender.empty) await flush();
     // The peer may have closed meanwhile.
     if ((phase as string) !== "closed" && !peerCloses) {
       // XEP-0047 §2.3: until the answer the peer may send what remains of its own.
       await sendClose();
-      stream.end({ by: "local" });
+      endAfterFlush("local");
     }
     await closeSent;
   };

@@ -68,6 +68,62 @@ describe("In-Band Bytestreams", () => {
     expect(back).toEqual([["reply", stanza.length]]);
   });
 
+  it("knows its peer by the address as servers prepare it", async () => {
+    const stream = await opener.open("C.Test", { sid: "s" });
+    expect(stream.peer).toBe("c.test");
+    let got = 0;
+    stream.onBlock = () => got++;
+    component.send(accepted?.stanza(text("a")) ?? "");
+    expect(got).toBe(1);
+  });
+
+  it("opens within one deadline, whatever sizes it takes, and not when told to stop", async () => {
+    vi.useFakeTimers();
+    component.peer = undefined;
+    responder.dispose();
+    const error =
+      "<error type='modify'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+    const opening = opener.open("c.test", { sid: "s", timeoutMs: 1_000 });
+    const failed = expect(opening).rejects.toMatchObject({ code: "timeout" });
+    await vi.advanceTimersByTimeAsync(900);
+    const id = / id="([^"]+)"/.exec(client.sent[0] ?? "")?.[1] ?? "";
+    client.receive(`<iq type='error' id='${id}' from='c.test'>${error}</iq>`);
+    await vi.advanceTimersByTimeAsync(150);
+    await failed;
+    const cancel = new AbortController();
+    const aborted = expect(opener.open("c.test", { sid: "t", signal: cancel.signal })).rejects.toMatchObject({
+      code: "aborted",
+    });
+    cancel.abort();
+    await aborted;
+    expect(opener.counts().open).toBe(0);
+    await vi.advanceTimersByTimeAsync(20_000);
+    vi.useRealTimers();
+  });
+
+  it("does not answer in a new session what was asked in the old one", async () => {
+    const stream = await opener.open("c.test", { sid: "s" });
+    Object.assign(client, { state: "offline" });
+    stream.write(text("a"));
+    client.receive(`<iq type='set' id='x' from='c.test'><close xmlns='${NS}' sid='s'/></iq>`);
+    client.sent.length = 0;
+    Object.assign(client, { state: "online" });
+    client.emit("online", { jid: client.jid, resumed: false });
+    await Promise.resolve();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect([stream.state, client.sent]).toEqual(["closed", []]);
+  });
+
+  it.each(["é-ü", "x".repeat(256), "a.b:c_d-1"])("takes any name token as sid (XEP-0047 §9): %.9s", (sid) => {
+    component.receive(openIq(`block-size='4096' sid='${sid}'`));
+    expect(accepted?.sid).toBe(sid);
+  });
+
+  it.each(["", "a b", "a/b", "×", "x".repeat(257)])("refuses %j as sid", (sid) => {
+    component.receive(openIq(`block-size='4096' sid='${sid.slice(0, 300)}'`));
+    expect(lastCondition()).toBe("bad-request");
+  });
+
   it("takes data that a server wrapped up with elements of its own", async () => {
     await opener.open("c.test", { sid: "s" });
     component.receive(

@@ -14,6 +14,7 @@ import type {
   OpenOptions,
   OpenRequest,
 } from "./in-band-bytestreams.js";
+import { jid as parseJid } from "./jid.js";
 import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
@@ -25,12 +26,15 @@ const MAX_BLOCK_SIZE_BYTES = 65_535;
 /** When a peer wants smaller blocks it gives no figure to go by (XEP-0047 §2.1): quarters, down to this. */
 const SMALLEST_BLOCK_SIZE_BYTES = 256;
 const DEFAULTS = { maxBlockSizeBytes: MAX_BLOCK_SIZE_BYTES, maxStreams: 100_000, sidReuseMs: 3_600_000 };
+/** For an open, however many sizes it takes, in ms. */
+const OPEN_TIMEOUT_MS = 30_000;
 /** Most sids remembered after use: 250,000 opens an hour on one connection, about 40 MB. */
 const MAX_USED_SIDS = 250_000;
 /** Most closes that await their answers at once; a peer that makes us close more of them is told without waiting. */
 const MAX_CLOSING = 1_000;
-/** `xs:NMTOKEN` of XEP-0047 §9 in its ASCII part, and bounded, since it is kept. */
-const SID = /^[\w.:-]{1,128}$/;
+/** `xs:NMTOKEN` of XEP-0047 §9 (XML 1.0 §2.3, NameChar), and bounded, since it is kept. */
+const SID =
+  /^[-.:\w\xB7\xC0-\xD6\xD8-\xF6\xF8-\u037D\u037F-\u1FFF\u200C\u200D\u203F\u2040\u2070-\u218F\u2C00-\u2FEF\u3001-\uD7FF\uF900-\uFDCF\uFDF0-\uFFFD\u{10000}-\u{EFFFF}]{1,256}$/u;
 
 /**
  * The In-Band Bytestreams (XEP-0047) of one connection. Takes data stanzas before any other handler that comes later.
@@ -49,6 +53,7 @@ export function createStanzaBytestreams(
   const closingKeys = new Set<string>();
   /** Those that may have something waiting for the connection. */
   const written = new Set<ManagedBytestream>();
+  let session = 0;
   /** By peer, for errors that name no sid. */
   const countByPeer = new Map<string, number>();
 
@@ -135,8 +140,10 @@ export function createStanzaBytestreams(
       answer(iq, new StanzaError("item-not-found", "cancel"));
       return;
     }
+    const ofSession = session;
     stream.onPeerClose(() => {
-      answer(iq);
+      // Nobody asked in a later session.
+      if (ofSession === session) answer(iq);
     });
   };
 
@@ -236,8 +243,10 @@ export function createStanzaBytestreams(
     connection.on("drain", pumpAll),
     connection.on("online", ({ resumed }) => {
       // A client's new session is a stranger to its peers. A component keeps its address, and seq finds any hole.
-      if (!resumed && connection.kind === "client") endAll({ by: "transport" });
-      else pumpAll();
+      if (!resumed && connection.kind === "client") {
+        session++;
+        endAll({ by: "transport" });
+      } else pumpAll();
     }),
     connection.on("ended", () => {
       endAll({ by: "transport" });
@@ -248,8 +257,11 @@ export function createStanzaBytestreams(
     onOpen: undefined,
     onStream: undefined,
     onError: undefined,
-    async open(peer, openOptions: OpenOptions = {}) {
-      const { blockSizeBytes = maxBlockSizeBytes, stanza = "message", timeoutMs, signal } = openOptions;
+    async open(address, openOptions: OpenOptions = {}) {
+      // Stanzas come from the address as the server prepares it, and a stream is known by that.
+      const peer = parseJid(address).toString();
+      const { blockSizeBytes = maxBlockSizeBytes, stanza = "message", signal } = openOptions;
+      const { timeoutMs = OPEN_TIMEOUT_MS } = openOptions;
       const largest = Math.min(blockSizeBytes, maxBlockSizeBytes);
       let sid = openOptions.sid ?? randomText(4);
       while (openOptions.sid === undefined && isUsed(peer, sid)) sid = randomText(4);
@@ -259,12 +271,7 @@ export function createStanzaBytestreams(
       // Known before the answer comes: the peer's first data may be right behind it.
       const stream = add(request);
       try {
-        stream.agree(
-          await offer(connection, request, largest, {
-            ...(timeoutMs !== undefined && { timeoutMs }),
-            ...(signal !== undefined && { signal }),
-          }),
-        );
+        stream.agree(await offer(connection, request, largest, performance.now() + timeoutMs, signal));
         return stream;
       } catch (error) {
         // The peer may have accepted though its answer was late: it must not keep half a stream.
@@ -294,20 +301,22 @@ async function offer(
   connection: Connection,
   request: OpenRequest,
   blockSizeBytes: number,
-  options: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
+  endAt: number,
+  signal: AbortSignal | undefined,
 ): Promise<number> {
   const { from: peer, to: own, sid, stanza } = request;
   const open = xml("open", { xmlns: NS.IBB, "block-size": String(blockSizeBytes), sid, stanza });
   const iq = xml("iq", { type: "set", to: peer }, open);
   if (connection.kind === "component") iq.attrs["from"] = own;
   try {
-    await connection.request(iq, options);
+    const timeoutMs = Math.max(0, endAt - performance.now());
+    await connection.request(iq, { timeoutMs, ...(signal !== undefined && { signal }) });
     return blockSizeBytes;
   } catch (error) {
     const smaller =
       error instanceof StanzaError && error.condition === "resource-constraint" && error.type === "modify";
     const next = blockSizeBytes >> 2;
     if (!smaller || next < SMALLEST_BLOCK_SIZE_BYTES) throw error;
-    return offer(connection, request, next, options);
+    return offer(connection, request, next, endAt, signal);
   }
 }

@@ -101,6 +101,33 @@ describe("a compressed client connection (XEP-0138)", () => {
     expect(peerAt(0).text).not.toMatch(/<compress|<bind/);
   });
 
+  it("passes over addresses that have none, and says so when no other is left", async () => {
+    const others = ["ws://127.0.0.1:9/", "http://127.0.0.1:9/"];
+    const c = await connectTo(accept);
+    const withTcp = createClientConnection({
+      jid: "bob@example.test",
+      password: "secret",
+      urls: [...others, `xmpp://127.0.0.1:${String(server?.port)}`],
+      resource: "r",
+      ca: certificate.ca,
+      compress: true,
+    });
+    await withTcp.start();
+    expect(withTcp.compressed).toBe(true);
+    await withTcp.stop();
+    const without = createClientConnection({
+      jid: "bob@example.test",
+      password: "secret",
+      urls: others,
+      compress: true,
+    });
+    await expect(without.start()).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringContaining("goes with TCP only") as string,
+    });
+    await c.stop();
+  });
+
   it("says so when the server refuses it", async () => {
     const c = await connectTo(async (peer, script) => {
       await acceptLogin(peer, script);
@@ -137,6 +164,8 @@ describe("a compressed client connection (XEP-0138)", () => {
     await until(() => peerAt(0).text.includes("<enable"));
     const before = compression.pieces.length;
     const sent = c.meter.sent.xmpp;
+    const raw: Buffer[] = [];
+    peerAt(0).socket.on("data", (data: Buffer) => raw.push(data));
     for (let i = 0; i < 10; i++) c.send(`<message to='a'>${String(i)}</message>`);
     await Promise.resolve();
     c.send("<message to='a'>last</message>");
@@ -145,6 +174,8 @@ describe("a compressed client connection (XEP-0138)", () => {
     expect(pieces).toHaveLength(1);
     expect(c.meter.sent.xmpp - sent).toBe(pieces[0]);
     expect(pieces[0]).toBeLessThan(80);
+    // Z_PARTIAL_FLUSH: a sync flush would end with an empty stored block, four bytes of every packet.
+    expect(Buffer.concat(raw).subarray(-4).toString("hex")).not.toBe("0000ffff");
     const received = c.meter.received.xmpp;
     const seen: string[] = [];
     c.onStanza((stanza) => seen.push(stanza.text()) > 0);

@@ -281,6 +281,7 @@ describe("a client's connection", () => {
     const online: unknown[] = [];
     c.on("online", (info) => online.push(info));
     await c.start();
+    await until(() => peerAt(0).text.includes("<enable"));
     peerAt(0).write("<message>1</message>");
     await until(() => seen.length === 1);
     c.send("<message>a</message><message>b</message>", 2);
@@ -373,6 +374,7 @@ describe("a client's connection", () => {
     expect(make({ url: "ftp://example.test" })).toThrow(TypeError);
     expect(make({ url: "nonsense" })).toThrow(TypeError);
     expect(make({ urls: ["xmpp://a", "nonsense"] })).toThrow(TypeError);
+    expect(make({ clientId: "me" })).toThrow(TypeError);
     expect(make({ url: "xmpp://a", urls: ["xmpp://a"] })).toThrow(TypeError);
   });
 });

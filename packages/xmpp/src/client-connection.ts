@@ -35,7 +35,7 @@ const MAX_BYTES_PER_CHAR = 3;
 
 /** How a domain is looked up; tests put their own in its place. */
 export interface Lookup {
-  readonly tcp: (domain: string) => Promise<readonly Service[]>;
+  readonly tcp: (domain: string, signal: AbortSignal) => Promise<readonly Service[]>;
   readonly alternatives: (tls: TlsOptions, signal: AbortSignal) => Promise<readonly Service[]>;
 }
 
@@ -50,11 +50,14 @@ export function createClientConnection(
   if (account.local === "") throw new TypeError(`not a user's JID: ${JSON.stringify(options.jid)}`);
   if (options.url !== undefined && options.urls !== undefined)
     throw new TypeError("`url` and `urls` exclude each other");
+  // XEP-0388 §2.3
+  if (options.clientId !== undefined && !/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(options.clientId))
+    throw new TypeError("`clientId` is not a UUID");
   const { domain } = account;
   const requireTls = options.requireTls ?? true;
   const tls: TlsOptions = { domain, secureContext: createSecureContext(options.ca), sessions: new Map() };
   const resource = options.resource ?? randomText(4);
-  const tokens = createFastTokens(crypto.randomUUID());
+  const tokens = createFastTokens(options.clientId);
   const policy = { ...DEFAULT_STREAM_MANAGEMENT, ...options.streamManagement };
   const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
   let management: StreamManagement | undefined;
@@ -66,7 +69,7 @@ export function createClientConnection(
   const search = createServiceSearch(
     {
       explicit: (options.urls ?? (options.url === undefined ? [] : [options.url])).map(parseServiceUrl),
-      tcp: () => lookup.tcp(domain),
+      tcp: (signal) => lookup.tcp(domain, signal),
       alternatives: (signal) => lookup.alternatives(tls, signal),
     },
     options.timeouts?.onlineMs ?? DEFAULT_TIMEOUTS.onlineMs,
@@ -82,7 +85,12 @@ export function createClientConnection(
         return connectWebSocket(url, { tls, maxMessageBytes: MAX_BYTES_PER_CHAR * maxStanzaChars }, signal);
       case "bosh": {
         const { BoshSocket } = await loadPart(import("./bosh-socket.js"), "BOSH", signal);
-        return new BoshSocket(url, { tls, maxAnswerBytes: MAX_BOSH_ANSWER_BYTES, timing: options.bosh });
+        return new BoshSocket(url, {
+          tls,
+          maxAnswerBytes: MAX_BOSH_ANSWER_BYTES,
+          timing: options.bosh,
+          from: account.bare().toString(),
+        });
       }
     }
   };
@@ -107,6 +115,13 @@ export function createClientConnection(
         const connect = async (): Promise<void> => {
           if (requireTls && !canBeSecure(service)) {
             throw new XmppError("tls", `TLS is required, and ${service.url.href} has none`);
+          }
+          // XEP-0206 §3 and RFC 7395 §3.9 leave it to HTTP: no need to log in to find out.
+          if (options.compress === true && service.transport !== "tcp") {
+            throw new XmppError(
+              "unsupported",
+              `stream compression goes with TCP only, and ${service.url.href} is none`,
+            );
           }
           const socket = await open(service, signal);
           if (signal.aborted) {

@@ -139,7 +139,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     inline(offered) {
       // Compression begins a new stream between login and session, so nothing of the session can be asked for yet.
       if (options.compress) return "";
-      const resumes = management?.resumable === true;
+      const resumes = options.mayResume && management?.resumable === true;
       const resume = resumes && offered?.getChild("sm", NS.SM) !== undefined ? management.resume() : "";
       const bind2 = offered?.getChild("bind", NS.BIND2);
       // A session that must be resumed in a step of its own would be given away by binding.
@@ -189,11 +189,6 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
 
   /** XEP-0138 §7, XEP-0170: behind SASL, and before a session is bound or resumed. */
   const compress = (element: Element): void => {
-    if (stream.socket.startCompression === undefined) {
-      // XEP-0206 §3 and RFC 7395 §3.9 leave it to HTTP.
-      stream.fail(new XmppError("unsupported", "stream compression goes with TCP only"));
-      return;
-    }
     const methods = element.getChild("compression", NS.COMPRESS_FEATURE)?.getChildren("method") ?? [];
     if (!methods.some((method) => method.text() === "zlib")) {
       stream.fail(new XmppError("unsupported", "the server does not offer stream compression (zlib)"));

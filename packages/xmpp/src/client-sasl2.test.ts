@@ -1,5 +1,8 @@
 import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { WebSocketServer } from "ws";
 import { createClientConnection } from "./client-connection.js";
 import type { ClientConnectionOptions, Connection } from "./connection.js";
 import {
@@ -130,25 +133,32 @@ describe("a client on a server with SASL2", () => {
     expect(peerAt(0).text.match(/<enable/g)).toHaveLength(1);
   });
 
-  it("is not taken for an address that does not answer", async () => {
+  it("stays on the address where it logged in when there is another to try", async () => {
+    const silent = await startFakeServer(() => undefined);
     const c = await connectTo(async (peer) => {
-      await takeAuthenticate(peer, offer(BIND2_WITH_SM + SM));
+      await takeAuthenticate(peer, offer(BIND2_WITH_SM));
       peer.write(success(BOUND_WITH_SM) + features(SM));
     });
-    await c.stop();
-    const { port } = server as { port: number };
-    const several = createClientConnection({
+    const urls = [server, silent].map((one) => `xmpp://127.0.0.1:${String(one?.port)}`);
+    const patient = createClientConnection({
       jid: "bob@example.test",
       password: "secret",
-      urls: [`xmpp://127.0.0.1:${String(port)}`, "xmpp://127.0.0.1:1"],
+      urls,
       ca: certificate.ca,
-      timeouts: { onlineMs: 1_000, closeMs: 50 },
+      timeouts: { onlineMs: 800, closeMs: 50 },
     });
-    connection = several;
-    await several.start();
-    // Each of the two has half of the time.
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    expect([several.state, server?.peers.length]).toEqual(["online", 1]);
+    try {
+      const states: unknown[] = [];
+      patient.on("offline", (info) => states.push(info));
+      await patient.start();
+      // Its share of the time is over then.
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      expect([states, silent.peers]).toEqual([[], []]);
+    } finally {
+      await patient.stop();
+      await silent.close();
+      await c.stop();
+    }
   });
 
   it("enables Stream Management itself where binding does not", async () => {
@@ -245,6 +255,47 @@ describe("a client on a server with SASL2", () => {
     expect(await online).toEqual({ jid: "bob@example.test/Xy2z", resumed: false });
   });
 
+  it("does not resume on another kind of transport, and binds there at once", async () => {
+    const websocket = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+    let login = "";
+    websocket.on("connection", (peer) => {
+      peer.on("message", (data: Buffer) => {
+        const text = data.toString();
+        if (text.startsWith("<open")) {
+          peer.send("<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' version='1.0'/>");
+          const stream = "<stream:features xmlns:stream='http://etherx.jabber.org/streams'>";
+          peer.send(`${stream}${offer(BIND2_WITH_SM + SM)}</stream:features>`);
+        } else if (text.startsWith("<authenticate")) {
+          login = text;
+          peer.send(success(BOUND_WITH_SM.replace("sm1", "sm2"), "bob@example.test/s~2"));
+        }
+      });
+    });
+    await once(websocket, "listening");
+    server = await startFakeServer(async (peer) => {
+      await takeAuthenticate(peer, offer(BIND2_WITH_SM + SM));
+      peer.write(success(BOUND_WITH_SM) + features(SM));
+    });
+    const { port } = websocket.address() as AddressInfo;
+    const urls = [`xmpp://127.0.0.1:${String(server.port)}`, `ws://127.0.0.1:${String(port)}/`];
+    connection = createClientConnection({
+      jid: "bob@example.test",
+      password: "secret",
+      urls,
+      ca: certificate.ca,
+      reconnect: { minMs: 1, maxMs: 20 },
+    });
+    await connection.start();
+    const online = nextOnline(connection);
+    await server.close();
+    expect(await online).toEqual({ jid: "bob@example.test/s~2", resumed: false });
+    expect(connection.transport).toBe("websocket");
+    expect(login).toMatch(/<bind /);
+    expect(login).not.toContain("<resume");
+    await connection.stop();
+    websocket.close();
+  });
+
   it("does not give a session away that is resumed in a step of its own", async () => {
     const c = await connectTo(async (peer, index) => {
       const { text } = await takeAuthenticate(peer, offer(BIND2_WITH_SM));
@@ -279,12 +330,37 @@ describe("a client on a server with SASL2", () => {
 });
 
 describe("FAST (XEP-0484)", () => {
+  const clientId = "e6ac1a3c-6f35-4b43-8d0c-21a4a4f9e3b1";
+  const connectAs = (
+    onPeer: Parameters<typeof connectTo>[0],
+    options: Partial<ClientConnectionOptions> = {},
+  ) => connectTo(onPeer, { clientId, ...options });
+
+  it("asks for a token with the second login, unless its id is to stay", async () => {
+    const asked: boolean[] = [];
+    const c = await connectTo(async (peer, index) => {
+      const { name, text } = await takeAuthenticate(peer, offer(BIND2 + FAST));
+      asked.push(text.includes("<request-token"));
+      expect(name).toBe(index === 2 ? "HT-SHA-256-NONE" : "PLAIN");
+      const ours = index === 2 ? proof : "";
+      peer.write(success(ours + BOUND + (index === 1 ? TOKEN : "")) + features(""));
+    });
+    await c.start();
+    for (const index of [0, 1]) {
+      const online = nextOnline(c);
+      peerAt(index).socket.destroy();
+      await online;
+    }
+    expect(asked).toEqual([false, true, false]);
+  });
+
   const proof = `<additional-data>${btoa(hmac("Responder"))}</additional-data>`;
 
   it("logs in again by its token, in one step; and with a newer one after that", async () => {
-    const c = await connectTo(async (peer, index) => {
+    const c = await connectAs(async (peer, index) => {
       const { name, first, text } = await takeAuthenticate(peer, offer(BIND2 + FAST));
       if (index === 0) {
+        expect(text).toContain(`<user-agent id='${clientId}'>`);
         expect(text).toContain("<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>");
         return peer.write(success(BOUND + TOKEN) + features(""));
       }
@@ -306,7 +382,7 @@ describe("FAST (XEP-0484)", () => {
   });
 
   it("takes the password again, on the same stream, when the token is refused", async () => {
-    const c = await connectTo(async (peer, index) => {
+    const c = await connectAs(async (peer, index) => {
       await takeAuthenticate(peer, offer(BIND2 + FAST));
       if (index > 0) {
         peer.write(failure("not-authorized"));
@@ -322,7 +398,7 @@ describe("FAST (XEP-0484)", () => {
   });
 
   it("or on a new one, where the server does not let it", async () => {
-    const c = await connectTo(async (peer, index) => {
+    const c = await connectAs(async (peer, index) => {
       const { name } = await takeAuthenticate(peer, offer(BIND2 + FAST));
       if (index === 1) {
         peer.write(failure("credentials-expired"));
@@ -341,7 +417,7 @@ describe("FAST (XEP-0484)", () => {
 
   it("tries a token once only, where the server falls silent at it", async () => {
     const names: string[] = [];
-    const c = await connectTo(
+    const c = await connectAs(
       async (peer, index) => {
         names.push((await takeAuthenticate(peer, offer(BIND2 + FAST))).name);
         if (index !== 1) peer.write(success(BOUND + TOKEN) + features(""));
@@ -361,7 +437,7 @@ describe("FAST (XEP-0484)", () => {
     ["is for a mechanism no longer offered", TOKEN, ""],
   ])("does not use a token that %s", async (_, token, fast) => {
     const names: string[] = [];
-    const c = await connectTo(async (peer, index) => {
+    const c = await connectAs(async (peer, index) => {
       names.push((await takeAuthenticate(peer, offer(BIND2 + (index === 0 ? FAST : fast)))).name);
       peer.write(success(BOUND + token) + features(""));
     });
@@ -373,7 +449,7 @@ describe("FAST (XEP-0484)", () => {
   });
 
   it("believes no server that does not know the token", async () => {
-    const c = await connectTo(async (peer, index) => {
+    const c = await connectAs(async (peer, index) => {
       await takeAuthenticate(peer, offer(BIND2 + FAST));
       peer.write(success((index === 0 ? "" : proof.replace(/>.../, ">AAA")) + BOUND + TOKEN) + features(""));
     });

@@ -102,6 +102,13 @@ export interface ClientConnectionOptions {
    * Bind 2 (XEP-0386) and says that its own are short makes along with the login. A given one is asked for as it is.
    */
   readonly resource?: string;
+  /**
+   * A random UUID that names this client for good (XEP-0388 §2.3), never shared by two that run at once. Servers with FAST
+   * (XEP-0484) keep one token for each, so who keeps it leaves no others behind, and logs in quicker from the second login of
+   * the connection on. Default: one for this connection, whose token is used from the third login on, so that programs
+   * that log in once leave none.
+   */
+  readonly clientId?: string;
   /** PEM of the authority to trust, besides the system's. */
   readonly ca?: string;
   /** Refuses to log in without TLS. Default true. */
@@ -160,7 +167,10 @@ export interface StreamManagementPolicy {
   readonly enabled: boolean;
   /** Ask for an acknowledgement every so many stanzas sent. Default 50. */
   readonly requestEvery: number;
-  /** … or so many ms after the first unacknowledged stanza. Default 5,000. */
+  /**
+   * … or with the next stanza when the last request is so many ms ago, at the latest so many ms after the first
+   * unacknowledged stanza. Default 5,000.
+   */
   readonly requestAfterMs: number;
   /** Most unacknowledged stanzas held; at it `writable` turns false, past twice it the session is not resumable. Default 400. */
   readonly maxQueue: number;

@@ -13,6 +13,13 @@ export interface FastToken {
 export interface FastTokens {
   /** Names this client to the server, which binds tokens to it. A random UUID, as XEP-0388 §2.3 asks. */
   readonly clientId: string;
+  /**
+   * Whether to ask for a token now. Servers keep those of a client for weeks, also when it never comes again: so with an id
+   * of one connection only from its second login on, when there may be a third; with one that stays, always.
+   */
+  readonly wanted: boolean;
+  /** A login worked. */
+  onLogin(): void;
   /** The mechanism to ask a token for. */
   supported(offered: readonly string[]): string | undefined;
   /**
@@ -28,10 +35,18 @@ export interface FastTokens {
 /** Not bound to the TLS channel, which only some runtimes can name; the channel is verified by its certificate. */
 const MECHANISM = "HT-SHA-256-NONE";
 
-export function createFastTokens(clientId: string): FastTokens {
+/** `clientId`: one that stays the same for this client; without it the connection has one of its own. */
+export function createFastTokens(clientId?: string): FastTokens {
   let token: FastToken | undefined;
+  let wanted = clientId !== undefined;
   return {
-    clientId,
+    clientId: clientId ?? crypto.randomUUID(),
+    get wanted() {
+      return wanted;
+    },
+    onLogin() {
+      wanted = true;
+    },
     supported: (offered) => (offered.includes(MECHANISM) ? MECHANISM : undefined),
     take(offered, now) {
       const taken = token;

@@ -44,6 +44,12 @@ describe("host-meta files (XEP-0156)", () => {
   );
 });
 
+it("reads an XRD full of comments without an end in linear time", () => {
+  const start = performance.now();
+  expect(() => parseXrd("<!--".repeat(16_000))).toThrow();
+  expect(performance.now() - start).toBeLessThan(100);
+});
+
 describe("host-meta over HTTPS", () => {
   let certificate: Certificate;
   const cleanups: (() => unknown)[] = [];
@@ -103,6 +109,16 @@ describe("host-meta over HTTPS", () => {
     expect(await redirects("/there")).toEqual(["wss://a.test/w"]);
     expect(await redirects(`http://127.0.0.1:${String(port)}/`)).toEqual([]);
     expect(await redirects("/again")).toEqual([]);
+  });
+
+  it("does not wait for a file that hangs when the other is there", async () => {
+    const start = performance.now();
+    expect(
+      await ask((request, response) => {
+        if (request.url?.endsWith(".json") === false) response.end(xrd([WS, "wss://a.test/w"]));
+      }),
+    ).toEqual(["wss://a.test/w"]);
+    expect(performance.now() - start).toBeLessThan(2_000);
   });
 
   it("reads no more than it must, and no longer than it may", async () => {

@@ -2,11 +2,15 @@ import { httpsGet } from "./https-get.node.js";
 import type { Service } from "./service-url.js";
 import { StreamParser } from "./stream-parser.js";
 import type { TlsOptions } from "./stream-socket.node.js";
+import { sleep } from "./timing.js";
 import type { TransportKind } from "./transport.js";
 import type { Element } from "./xml.js";
 
 /** Largest host-meta file read, in bytes; the usual ones have 300. */
 const MAX_FILE_BYTES = 65_536;
+
+/** How long the other file is waited for once one has named addresses, in ms. Both say the same as a rule. */
+const GRACE_MS = 500;
 
 /** Most addresses taken of one domain: each costs time to try. */
 const MAX_SERVICES = 6;
@@ -27,17 +31,28 @@ export async function findAlternatives(
   signal: AbortSignal,
   origin = `https://${tls.domain}`,
 ): Promise<Service[]> {
-  const files = await Promise.all(
-    [["host-meta.json", parseJrd] as const, ["host-meta", parseXrd] as const].map(async ([name, parse]) => {
+  const cancel = new AbortController();
+  const life = AbortSignal.any([signal, cancel.signal]);
+  const files: Service[][] = [];
+  const reads = [["host-meta.json", parseJrd] as const, ["host-meta", parseXrd] as const].map(
+    async ([name, parse], index) => {
       try {
         const url = new URL(`${origin}/.well-known/${name}`);
-        return parse(await httpsGet(url, { tls, maxBytes: MAX_FILE_BYTES }, signal));
+        files[index] = parse(await httpsGet(url, { tls, maxBytes: MAX_FILE_BYTES }, life));
       } catch {
         // A domain without host-meta is the rule.
-        return [];
       }
-    }),
+      if (files[index] === undefined || files[index].length === 0) throw new Error("nothing there");
+    },
   );
+  await Promise.race([
+    Promise.allSettled(reads),
+    Promise.any(reads).then(
+      () => sleep(GRACE_MS, life),
+      () => undefined,
+    ),
+  ]);
+  cancel.abort();
   const byUrl = new Map(files.flat().map((service) => [service.url.href, service]));
   const services = [...byUrl.values()];
   return (["websocket", "bosh"] as const)
@@ -62,8 +77,21 @@ export function parseXrd(text: string): Service[] {
     if (element.getName() === "Link")
       services.push(...toService(element.attrs["rel"], element.attrs["href"]));
   });
-  parser.write(text.replace(/<!--.*?-->/gs, ""));
+  parser.write(withoutComments(text));
   return services;
+}
+
+/** An expression would look for the end of each that has none, through all of the rest. */
+function withoutComments(text: string): string {
+  let rest = "";
+  let at = 0;
+  for (;;) {
+    const start = text.indexOf("<!--", at);
+    const end = start < 0 ? -1 : text.indexOf("-->", start);
+    if (end < 0) return rest + text.slice(at);
+    rest += text.slice(at, start);
+    at = end + 3;
+  }
 }
 
 function toService(relation: unknown, href: unknown): Service[] {

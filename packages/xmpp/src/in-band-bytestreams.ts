@@ -53,8 +53,11 @@ export interface Bytestream {
   onState: ((state: BytestreamState) => void) | undefined;
   /** Called once. */
   onEnd: ((end: BytestreamEnd) => void) | undefined;
-  /** Sends what waits, then `<close/>`; resolves when it is answered, or at the latest after the flush's and its own deadline. Idempotent. */
-  close(): Promise<void>;
+  /**
+   * Sends what waits, then `<close/>`; resolves when it is answered, or at the latest after the flush's and its own deadline.
+   * Idempotent. Gives how the stream ended: with an `error` (`remote-server-timeout`) when not all was delivered in time.
+   */
+  close(): Promise<BytestreamEnd>;
   /** Ends it here without a word to the peer: its full JID is gone, or it opened a newer one. */
   abandon(end: BytestreamEnd): void;
 }
@@ -73,7 +76,10 @@ export interface SendPolicy {
   readonly retryMs: number;
   /** How long deliveries may go on failing until the stream ends, in ms. Default 60,000. */
   readonly maxSuspendedMs: number;
-  /** How long a close waits for what waits, in ms. Default 8,000: within the ten seconds a peer waits for the answer to its close. */
+  /**
+   * How long a close waits for what waits, in ms; then the end has an error. Default 8,000: within the ten seconds a peer
+   * waits for the answer to its close.
+   */
   readonly flushMs: number;
 }
 
@@ -94,6 +100,7 @@ export interface OpenOptions {
   readonly blockSizeBytes?: number;
   /** How data is to be sent, both ways. Default `message`. */
   readonly stanza?: "message" | "iq";
+  /** Deadline of the open, all sizes tried included, in ms. Default 30,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }

@@ -44,7 +44,7 @@ export function createSasl2(options: Sasl2Options): Sasl2 {
         `<initial-response>${first}</initial-response>` +
         `<user-agent id='${tokens.clientId}'><software>Stanzapack</software></user-agent>` +
         (token !== undefined ? `<fast xmlns='${NS.FAST}'/>` : "") +
-        (token === undefined && tokenMechanism !== undefined
+        (token === undefined && tokens.wanted && tokenMechanism !== undefined
           ? `<request-token xmlns='${NS.FAST}' mechanism='${escapeAttribute(tokenMechanism)}'/>`
           : "") +
         options.inline(inline) +
@@ -67,6 +67,7 @@ export function createSasl2(options: Sasl2Options): Sasl2 {
       );
       return;
     }
+    tokens.onLogin();
     if (token !== undefined) tokens.giveBack(token);
     const next = element.getChild("token", NS.FAST);
     if (next !== undefined && tokenMechanism !== undefined) tokens.keep(tokenMechanism, next);

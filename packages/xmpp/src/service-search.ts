@@ -6,7 +6,7 @@ import { toXmppError } from "./stream-errors.js";
 export interface ServiceSource {
   /** Given by the user; then nothing is looked up. */
   readonly explicit: readonly Service[];
-  readonly tcp: () => Promise<readonly Service[]>;
+  readonly tcp: (signal: AbortSignal) => Promise<readonly Service[]>;
   readonly alternatives: (signal: AbortSignal) => Promise<readonly Service[]>;
 }
 
@@ -39,7 +39,7 @@ export function createServiceSearch(source: ServiceSource, totalMs: number) {
       const others = isExplicit ? explicit.length - 1 : 1 + afterTcp;
       for (const service of fresh([lastGood])) yield [service, others];
     }
-    const first = fresh(isExplicit ? explicit : await source.tcp());
+    const first = fresh(isExplicit ? explicit : await source.tcp(signal));
     for (const [index, service] of first.entries()) yield [service, first.length - 1 - index + afterTcp];
     if (isExplicit) return;
     const later = fresh(await source.alternatives(signal));

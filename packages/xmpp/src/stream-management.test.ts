@@ -61,6 +61,22 @@ describe("Stream Management", () => {
     expect(events).toEqual([]);
   });
 
+  it("asks along with a stanza that goes anyway, when the last request is long ago", () => {
+    const management = create();
+    vi.advanceTimersByTime(3_000);
+    expect(management.onSent("<message/>", 1)).toBe("");
+    vi.advanceTimersByTime(2_000);
+    expect(management.onSent("<message/>", 1)).toBe(REQUEST);
+    management.onNonza(ack(2));
+    for (let i = 0; i < 3; i++) {
+      vi.advanceTimersByTime(6_000);
+      expect(management.onSent("<message/>", 1)).toBe(REQUEST);
+      management.onNonza(ack(3 + i));
+    }
+    vi.advanceTimersByTime(60_000);
+    expect([written, events]).toEqual([[], []]);
+  });
+
   it("finds a server that no longer answers", () => {
     const management = create();
     management.onSent("<message/>", 1);
@@ -76,6 +92,17 @@ describe("Stream Management", () => {
     management.onNonza(xml("r", { xmlns: NS }));
     expect(written).toEqual([`<a xmlns='${NS}' h='1'/>`]);
     expect(management.resume()).toBe(`<resume xmlns='${NS}' h='1' previd='i&apos;d'/>`);
+  });
+
+  it("counts what comes from `<enabled/>` on, and what goes from `<enable/>` on (XEP-0198 §4)", () => {
+    const management = create();
+    management.enable();
+    management.onReceived();
+    management.onSent("<message/>", 1);
+    management.onNonza(xml("enabled", { xmlns: NS, id: "2", resume: "true" }));
+    management.onReceived();
+    expect(management.resume()).toBe(`<resume xmlns='${NS}' h='1' previd='2'/>`);
+    expect(management.unackedCount).toBe(1);
   });
 
   it("resends what the server does not have, cutting a text of several stanzas", () => {

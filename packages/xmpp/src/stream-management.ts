@@ -72,6 +72,7 @@ export function createStreamManagement(
   /** Undefined once it overflowed: the session cannot be resumed without a hole. */
   let queue: { text: string; count: number }[] | undefined = [];
   let sentSinceRequest = 0;
+  let requestedAt = 0;
   let requestTimer: ReturnType<typeof setTimeout> | undefined;
   let answerTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -93,6 +94,7 @@ export function createStreamManagement(
     clearTimeout(requestTimer);
     requestTimer = undefined;
     sentSinceRequest = 0;
+    requestedAt = performance.now();
     answerTimer ??= setTimeout(() => {
       stopTimers();
       hooks.onSilence();
@@ -173,11 +175,14 @@ export function createStreamManagement(
       sentSinceRequest += count;
       const full = unackedCount >= policy.maxQueue && answerTimer === undefined;
       if (full || sentSinceRequest >= policy.requestEvery) return request();
+      // Alone it would be a packet of its own; the timer is for what nothing follows.
+      if (performance.now() - requestedAt >= policy.requestAfterMs) return request();
       scheduleRequest();
       return "";
     },
     onReceived() {
-      if (counting) received = (received + 1) % WRAP;
+      // XEP-0198 §4: inbound begins with `<enabled/>`, unlike outbound, which begins with our `<enable/>`.
+      if (confirmed) received = (received + 1) % WRAP;
     },
     onNonza(element) {
       if (element.getNS() !== NS.SM) return false;
@@ -196,6 +201,7 @@ export function createStreamManagement(
           return true;
         case "enabled":
           confirmed = true;
+          requestedAt = performance.now();
           id = /^(?:true|1)$/.test(String(element.attrs["resume"])) ? String(element.attrs["id"] ?? "") : "";
           scheduleRequest();
           return true;

@@ -14,7 +14,13 @@ local xmlns_compress = "http://jabber.org/protocol/compress";
 -- The levels differ by a hundredth of a byte a stanza: what repeats is right before it.
 local level = module:get_option_number("stanzapack_compression_level", 6);
 
--- Most bytes that one read (8 KiB) may inflate to. Stanzas alike in all but a number shrink to a hundredth at best.
+-- Stanzas alike in all but a number shrink to a hundredth at best, long repetitive texts a little further. So a stream has
+-- no more bytes parsed than this many for each one that came, and `inflated_ahead` besides, however it cuts them;
+-- mod_limits counts what came.
+local max_ratio = 256;
+local inflated_ahead = 65536;
+
+-- Most bytes that one read (8 KiB) may inflate to.
 local max_inflated = module:get_option_number("stanzapack_compression_max_inflated", 1048576);
 
 -- 32 KiB of window each way, as zlib's default; `true` for gzip headers would be its default too.
@@ -61,14 +67,15 @@ end
 
 -- Inflates one read, slice by slice.
 local function inflate_read(state, data)
-	local parts, total = {}, 0;
+	local parts = {};
+	state.credit = math.min(max_inflated, state.credit + max_ratio * #data);
 	for from = 1, #data, slice_size do
 		if state.ended then return nil, "Data behind the end of the compressed stream"; end
 		local ok, part, ended = pcall(state.inflate, data:sub(from, from + slice_size - 1));
 		if not ok then return nil, "Not a zlib stream"; end
 		state.ended = ended;
-		total = total + #part;
-		if total > max_inflated then return nil, "Inflates to too much at once"; end
+		state.credit = state.credit - #part;
+		if state.credit < 0 then return nil, "Inflates to too much"; end
 		parts[#parts + 1] = part;
 	end
 	return table.concat(parts);
@@ -79,6 +86,7 @@ local function start(session)
 		session = session;
 		deflate = zlib.deflate(level, window_bits);
 		inflate = zlib.inflate(window_bits);
+		credit = inflated_ahead;
 	};
 	session.stanzapack_compression = state;
 

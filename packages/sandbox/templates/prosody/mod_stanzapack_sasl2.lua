@@ -17,6 +17,14 @@ local function note_sender(session, _, sender)
 	session.stanzapack_from = sender;
 end
 
+-- Over BOSH it stands in the first request, and nothing looks at it there. Without a base type logins hang.
+module:hook_global("bosh-session", function (event)
+	local session, body = event.session, event.request and event.request.body or "";
+	session.base_type = session.base_type or "c2s";
+	session.stanzapack_from = body:match("<body[^>]-%sfrom='([^'>]*)'")
+		or body:match('<body[^>]-%sfrom="([^">]*)"');
+end);
+
 local function prepare(session)
 	if session.type == "c2s_unauthed" and not session.stream_attrs then
 		session.stream_attrs = note_sender;
@@ -34,10 +42,14 @@ module:hook("stream-features", function (event)
 	event.stream = event.stream or { from = event.origin.stanzapack_from };
 end, 1000);
 
--- A token's end has fractions of a second, which 0.12 cannot format on Lua 5.4.
-local format_datetime = datetime.datetime;
-function datetime.datetime(time)
-	return format_datetime(time and math.floor(time));
+-- A token's end has fractions of a second, which 0.12 cannot format on Lua 5.4. This is for all hosts at once, so it is
+-- done once, and stays when one of them unloads the module.
+if not datetime.stanzapack_whole_seconds then
+	local format_datetime = datetime.datetime;
+	function datetime.datetime(time)
+		return format_datetime(time and math.floor(time));
+	end
+	datetime.stanzapack_whole_seconds = true;
 end
 
 if not stanza_methods.get_child_attr then
@@ -73,7 +85,6 @@ end);
 filters.add_filter_hook(prepare);
 function module.unload()
 	filters.remove_filter_hook(prepare);
-	datetime.datetime = format_datetime;
 end
 
 module:depends("sasl2");
