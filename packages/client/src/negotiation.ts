@@ -1,4 +1,4 @@
-import { StanzapackError } from "@stanzapack/wire";
+import { StanzapackError, type Profile } from "@stanzapack/wire";
 import { formatForm, NS, parseForm, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import { toStanzapackError } from "./errors.js";
 
@@ -13,6 +13,11 @@ export interface OfferOptions {
   readonly members?: readonly string[];
   /** A line for people, shown in service discovery. */
   readonly title?: string;
+  /**
+   * How thoroughly values are coded for subscribers, as far as the component's operator allows. Default `default`; `compact`
+   * makes text a fifth smaller, for a microsecond a byte and a megabyte of memory at everyone who takes it.
+   */
+  readonly profile?: Profile;
 }
 
 /** One service as service discovery shows it. */
@@ -158,6 +163,7 @@ export class Negotiation {
 
 function configFields(options: OfferOptions): Record<string, string | readonly string[]> {
   return {
+    ...(options.profile === undefined ? {} : { "{urn:stanzapack:0}profile": options.profile }),
     ...(options.kind === undefined ? {} : { "{urn:stanzapack:0}kind": options.kind }),
     ...(options.access === undefined ? {} : { "pubsub#access_model": options.access }),
     ...(options.members === undefined ? {} : { "{urn:stanzapack:0}members": options.members }),

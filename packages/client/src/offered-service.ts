@@ -135,6 +135,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
       ? new LaneEncoder({
           limits: DEFAULT_CODEC_LIMITS,
           rows: this.codec,
+          // The component takes no other from a publisher: its memory is everybody's.
           profile: "default",
           hop: "plain",
           maxPayloadBytes: maxBlockBytes - HEADER_ROOM_BYTES,

@@ -8,6 +8,7 @@ import {
   type CodedFrame,
   type DataBatch,
   type DataFrame,
+  type Profile,
   type RowCodec,
 } from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
@@ -17,6 +18,9 @@ import { formatLaneKey, Lane, laneKeyOf, type LaneKey, type ReadyBody } from "./
 import { Service, type ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
+
+/** Of what publishers send: `compact` would let each of them take a megabyte for each of its services. */
+const PUBLISHER_PROFILES: readonly Profile[] = ["default"];
 
 /** How long a publisher has to answer new demand with a fresh value before subscribers get the last known one, in ms. */
 const FRESH_VALUE_MS = 1_000;
@@ -32,6 +36,7 @@ export class Broker {
   readonly services = new Map<string, Service>();
   private readonly ownedCount = new Map<string, number>();
   private nextSubid = 1;
+  private compactLanes = 0;
   /** Services whose subscriber count the publisher was not told yet. */
   private readonly staleDemand = new Set<Service>();
 
@@ -113,7 +118,7 @@ export class Broker {
   private attachPublisher(service: Service, link: ClientLink): void {
     const alias = link.takeAlias();
     link.services.set(alias, service);
-    const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec);
+    const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec, PUBLISHER_PROFILES);
     service.publisher = { link, alias, reader };
     service.offlineSince = undefined;
     link.sendFrame({
@@ -225,7 +230,11 @@ export class Broker {
   private laneFor(service: Service, key: LaneKey): Lane {
     let lane = service.lanes.get(formatLaneKey(key));
     if (lane === undefined) {
-      lane = new Lane(service, key, { rows: this.codec, limits: this.limits, randomId: this.randomId });
+      const compact =
+        service.config.profile === "compact" && key.coded && this.compactLanes < this.limits.maxCompactLanes;
+      if (compact) this.compactLanes++;
+      const { codec: rows, limits, randomId } = this;
+      lane = new Lane(service, key, { rows, limits, randomId }, compact ? "compact" : "default");
       service.lanes.set(formatLaneKey(key), lane);
       this.stats.lanes++;
     }
@@ -236,6 +245,7 @@ export class Broker {
     lane.remove(subscription);
     if (--lane.members > 0) return;
     this.fanOut.forget(lane);
+    if (lane.profile === "compact") this.compactLanes--;
     lane.service.lanes.delete(formatLaneKey(lane.key));
     this.stats.lanes--;
   }

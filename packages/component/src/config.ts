@@ -37,6 +37,8 @@ export const configSchema = z.strictObject({
       laneMaxRows: count.default(4_096),
       /** Most bytes that wait in one lane for its tick. */
       laneMaxBytes: count.default(1_048_576),
+      /** Most lanes in the profile `compact`, a megabyte each; services beyond are coded in `default`. 0: none. */
+      maxCompactLanes: z.number().int().min(0).default(100),
       /** How long a service outlives its publisher's link, in seconds. */
       serviceGraceSeconds: count.default(600),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */

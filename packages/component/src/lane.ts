@@ -9,6 +9,7 @@ import {
   type BatchSlice,
   type LaneBatch,
   type LaneBody,
+  type Profile,
   type RowCodec,
 } from "@stanzapack/wire";
 import { encodeBase64 } from "@stanzapack/xmpp";
@@ -84,6 +85,7 @@ export class Lane {
     readonly service: Service,
     readonly key: LaneKey,
     private readonly context: LaneContext,
+    readonly profile: Profile,
   ) {
     const { limits, rows } = context;
     this.batch = new RowBatch({ maxRows: limits.laneMaxRows, maxBytes: limits.laneMaxBytes });
@@ -92,7 +94,7 @@ export class Lane {
       ? new LaneEncoder({
           limits: DEFAULT_CODEC_LIMITS,
           rows,
-          profile: "default",
+          profile,
           hop: "plain",
           maxPayloadBytes: this.maxBytes,
         })

@@ -1,4 +1,4 @@
-import type { DataReader, NodeId, ServiceKind } from "@stanzapack/wire";
+import type { DataReader, NodeId, Profile, ServiceKind } from "@stanzapack/wire";
 import { formatNode } from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
 import type { Lane } from "./lane.js";
@@ -12,6 +12,8 @@ export interface ServiceConfig {
   /** Bare JIDs that may subscribe under `whitelist`; the owner always may. */
   readonly members: ReadonlySet<string>;
   readonly title: string;
+  /** How thoroughly its lanes code, as far as the operator allows. */
+  readonly profile: Profile;
 }
 
 export interface LastValue {

@@ -1,5 +1,5 @@
 import { ChainDecoder } from "./codec/chain.js";
-import { ColumnCodec, type CodecLimits } from "./codec/column-codec.js";
+import { ColumnCodec, type CodecLimits, type Profile } from "./codec/column-codec.js";
 import { StanzapackError } from "./errors.js";
 import type { CodedFrame, DataFrame } from "./frames.js";
 import type { Limits } from "./limits.js";
@@ -25,8 +25,10 @@ export class DataReader {
     private readonly codecLimits: CodecLimits,
     private readonly limits: Limits,
     private readonly rows: RowCodec,
+    /** Profiles of chains that are taken. Default: all. */
+    profiles?: readonly Profile[],
   ) {
-    this.chain = new ChainDecoder(codecLimits);
+    this.chain = new ChainDecoder(codecLimits, profiles);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { StanzapackError, ERRORS, assertNever, errorCodeOf } from "./errors.js";
-import type { Profile } from "./codec/column-codec.js";
+import { PROFILES } from "./codec/column-codec.js";
 import {
   FRAME,
   MAX_ALIAS,
@@ -27,7 +27,6 @@ const TYPE_FORM = new Map<number, DataForm>([
 const HOPS = ["plain", "compressed"] as const satisfies readonly HopClass[];
 const STATUSES = ["online", "offline", "paused"] as const satisfies readonly ServiceStatus[];
 const DATA_FORMS = ["rows", "deflated"] as const satisfies readonly DataForm[];
-const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 
 const CODEC_TYPE: Record<Codec, number> = { ...FORM_TYPE, coded: FRAME.CODED_CHAINED };
 const TYPE_CODEC = new Map<number, Codec>(

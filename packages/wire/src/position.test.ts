@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Position, type PositionEvent } from "./position.js";
 
 const rows = (count: number): Uint8Array[] => Array.from({ length: count }, (_, i) => Uint8Array.of(i));
-const brief = (events: readonly PositionEvent[]): string =>
+const brief = (events: readonly PositionEvent<unknown>[]): string =>
   events.map((e) => (e.event === "row" ? `${e.offset}` : `${e.event} ${e.from}-${e.to}`)).join(", ");
 
 /** Tells what each `[epoch, from, to, rows]` means in turn. */

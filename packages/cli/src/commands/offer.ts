@@ -14,6 +14,7 @@ interface OfferCommandOptions extends ConnectionOptions {
   readonly access: "open" | "whitelist";
   readonly member?: readonly string[];
   readonly title?: string;
+  readonly profile: "default" | "compact";
   readonly every?: number;
   readonly text?: true;
   readonly keep?: true;
@@ -40,6 +41,11 @@ export function addOffer(program: Command): void {
     )
     .option("--member <jid...>", "who may, with --access whitelist: bob@example.org", collectMembers)
     .option("--title <text>", "a line for people, shown in service discovery")
+    .addOption(
+      new Option("--profile <profile>", "`compact` makes text a fifth smaller and takes more memory and time")
+        .choices(["default", "compact"])
+        .default("default"),
+    )
     .option("--every <duration>", "run COMMAND so often and publish what it prints: 100ms, 1s", parseInterval)
     .option("--text", "every value is a string, also where it looks like JSON")
     .option("--keep", "go on offering the last value after the end of stdin, until SIGINT or SIGTERM");
@@ -82,10 +88,11 @@ function checkTogether(words: readonly string[], { every, access, member, keep }
     throw new UsageError("`--member` goes with --access whitelist");
 }
 
-function toOfferOptions({ kind, access, member, title }: OfferCommandOptions): OfferOptions {
+function toOfferOptions({ kind, access, member, title, profile }: OfferCommandOptions): OfferOptions {
   return {
     kind,
     access,
+    profile,
     ...(access === "whitelist" ? { members: member ?? [] } : {}),
     ...(title === undefined ? {} : { title }),
   };

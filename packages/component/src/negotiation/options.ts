@@ -5,6 +5,7 @@ import type { ServiceConfig } from "../service.js";
 /** Our own form fields, in Clark notation (XEP-0060 §16.?: fields without a registered name carry their namespace). */
 export const FIELD = {
   KIND: "{urn:stanzapack:0}kind",
+  PROFILE: "{urn:stanzapack:0}profile",
   MEMBERS: "{urn:stanzapack:0}members",
   DELIVERY: "{urn:stanzapack:0}delivery",
   WINDOW: "{urn:stanzapack:0}window",
@@ -48,9 +49,21 @@ export function readServiceConfig(
   current: ServiceConfig | undefined,
   maxMembers: number,
 ): ServiceConfig {
-  const base: ServiceConfig = current ?? { kind: "value", access: "open", members: new Set(), title: "" };
+  const base: ServiceConfig = current ?? {
+    kind: "value",
+    access: "open",
+    members: new Set(),
+    title: "",
+    profile: "default",
+  };
   if (form === undefined) return base;
-  checkForm(form, NS.PUBSUB_NODE_CONFIG, [FIELD.KIND, FIELD.MEMBERS, FIELD.ACCESS_MODEL, FIELD.TITLE]);
+  checkForm(form, NS.PUBSUB_NODE_CONFIG, [
+    FIELD.KIND,
+    FIELD.MEMBERS,
+    FIELD.ACCESS_MODEL,
+    FIELD.TITLE,
+    FIELD.PROFILE,
+  ]);
   const kind = single(form, FIELD.KIND) ?? base.kind;
   if (!(SERVICE_KINDS as readonly string[]).includes(kind))
     throw invalid(`kind \`${kind}\` is none of ${SERVICE_KINDS.join(", ")}`);
@@ -67,8 +80,12 @@ export function readServiceConfig(
   const members = form.fields.get(FIELD.MEMBERS);
   if (members !== undefined && members.length > maxMembers)
     throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
+  const profile = single(form, FIELD.PROFILE) ?? base.profile;
+  if (profile !== "default" && profile !== "compact")
+    throw invalid(`profile \`${profile}\` is neither default nor compact`);
   return {
     kind: kind,
+    profile,
     access,
     members:
       members === undefined ? base.members : new Set(members.filter((text) => text !== "").map(bareJid)),
@@ -90,6 +107,7 @@ export function formatServiceConfig(config: ServiceConfig): Record<string, strin
     [FIELD.KIND]: config.kind,
     [FIELD.ACCESS_MODEL]: config.access,
     [FIELD.TITLE]: config.title,
+    [FIELD.PROFILE]: config.profile,
     [FIELD.MEMBERS]: [...config.members],
   };
 }

@@ -1,6 +1,6 @@
 import { StanzapackError } from "../errors.js";
 import type { Value } from "../msgpack.js";
-import { ColumnCodec, type CodecLimits, type Profile } from "./column-codec.js";
+import { ColumnCodec, PROFILES, type CodecLimits, type Profile } from "./column-codec.js";
 
 /** Updates of one service that leave together. */
 export interface ChainBatch {
@@ -135,7 +135,11 @@ export class ChainDecoder {
   private epoch = 0;
   private next = 0;
 
-  constructor(private readonly limits: CodecLimits) {}
+  constructor(
+    private readonly limits: CodecLimits,
+    /** Profiles that it takes; another is `malformed`. */
+    private readonly profiles: readonly Profile[] = PROFILES,
+  ) {}
 
   /** A body may have been lost, or came to others only: what is chained is refused until the next key. */
   breakOff(): void {
@@ -149,6 +153,10 @@ export class ChainDecoder {
   decode(body: ChainBody, contiguous: boolean): ChainBatch | undefined {
     if (!contiguous) this.codec = undefined;
     if (body.form === "key") {
+      if (!this.profiles.includes(body.profile))
+        throw new StanzapackError("malformed", `the profile ${body.profile} is not taken here`, {
+          origin: "peer",
+        });
       this.codec = new ColumnCodec(this.limits, body.profile);
       this.chain = body.chain;
       this.check = CHECK_START;

@@ -15,6 +15,9 @@ import { MixingTextModel } from "./text-mixing.js";
 /** `default` is quick and takes up to 256 KB; `compact` models text thoroughly, at a microsecond a byte and 1 MB more. */
 export type Profile = "default" | "compact";
 
+/** By their numbers on the wire. */
+export const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
+
 export interface CodecLimits {
   /** Most rows of one message. */
   readonly maxRows: number;

@@ -25,7 +25,7 @@ export interface LaneBatch extends ChainBatch {
 }
 
 export interface LanePolicy extends ChainPolicy {
-  /** When somebody waits for a key, one comes at the next multiple of so many ms: 20,000, and so nobody waits longer. */
+  /** When somebody waits for a key, one comes at the next multiple of so many ms: 10,000, and so nobody waits longer. */
   readonly keyEveryMs: number;
   /** So often a body is held against the other forms: every 16th, and half as often after each time that changed nothing, … */
   readonly trialEveryBodies: number;
@@ -37,7 +37,7 @@ export interface LanePolicy extends ChainPolicy {
 
 export const DEFAULT_LANE_POLICY: LanePolicy = {
   ...DEFAULT_CHAIN_POLICY,
-  keyEveryMs: 20_000,
+  keyEveryMs: 10_000,
   trialEveryBodies: 16,
   maxTrialEveryBodies: 512,
   trialMarginPercent: 5,

@@ -1,0 +1,161 @@
+import type { Client } from "@stanzapack/client";
+import { until } from "@stanzapack/testkit";
+import {
+  ChainEncoder,
+  createRawDeflate,
+  createRowCodec,
+  DataReader,
+  DEFAULT_CODEC_LIMITS,
+  DEFAULT_LIMITS,
+  type BindServiceFrame,
+  type ByeFrame,
+  type CodedFrame,
+  type DataFrame,
+  type Frame,
+} from "@stanzapack/wire";
+import { NS, xml } from "@stanzapack/xmpp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
+import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+
+const READS_CODED = { ...HELLO, codecs: ["rows", "deflated", "coded"] } as const;
+
+type Data = DataFrame | CodedFrame;
+
+function dataOf(link: RawLink): Data[] {
+  return link.frames.filter((frame): frame is Data => frame.type === "data" || frame.type === "coded");
+}
+
+describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
+  let stack: Stack;
+  let alice: Client;
+
+  beforeAll(async () => {
+    stack = await startStack(server, ["alice", "bob", "carol", "dave"]);
+    alice = await stack.connect("alice");
+  });
+  afterAll(() => stack.stop());
+
+  async function open(user: string, hello: typeof HELLO = READS_CODED): Promise<RawLink> {
+    const link = await openRawLink(await stack.raw(user), stack.domain);
+    link.send(hello);
+    return link;
+  }
+
+  it("begins a chain for the first subscriber, and lets the next one join at a key", async () => {
+    const service = await alice.offer("chained");
+    const counter = publishCounter((value) => service.publish({ n: value, text: "some text" }), 20);
+    const bob = await open("bob");
+    const window = { "pubsub#digest_frequency": "100" };
+    await bob.subscribe(service.node, window);
+    await until(() => dataOf(bob).length > 10, 10_000, "a chain");
+    const forms = dataOf(bob).map(({ form }) => form);
+    // First what it must have at once, then the chain.
+    expect(forms.indexOf("key")).toBeLessThan(3);
+    expect(new Set(forms.slice(forms.indexOf("key") + 1))).toEqual(new Set(["chained"]));
+    const before = dataOf(bob).length;
+
+    const carol = await open("carol");
+    await carol.subscribe(service.node, window);
+    await until(() => dataOf(carol).some(({ form }) => form === "key"), 15_000, "a key");
+    await until(() => dataOf(carol).at(-1)?.form === "chained", 5_000, "the chain");
+    const early = dataOf(carol).findIndex(({ form }) => form === "key");
+    expect(
+      dataOf(carol)
+        .slice(0, early)
+        .map(({ form }) => form),
+    ).not.toContain("chained");
+    // They share every byte from there on.
+    const [payload] = dataOf(carol).slice(-1);
+    await until(
+      () => dataOf(bob).some((frame) => Buffer.compare(frame.payload, (payload as Data).payload) === 0),
+      5_000,
+      "the same body",
+    );
+    counter.stop();
+    expect(
+      dataOf(bob)
+        .slice(before)
+        .filter(({ form }) => form === "key"),
+    ).toHaveLength(1);
+
+    for (const link of [bob, carol]) {
+      const reader = new DataReader(
+        DEFAULT_CODEC_LIMITS,
+        DEFAULT_LIMITS,
+        createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
+      );
+      const values = dataOf(link).flatMap((frame) => reader.read(frame, true)?.rows ?? []);
+      const numbers = values.map((value) => (value as { n: number }).n);
+      // The first one may come twice: as the last value, and with its window.
+      const [first = 0, second = 0] = numbers;
+      const rest = second === first ? numbers.slice(1) : numbers;
+      expect(rest).toEqual(rest.map((_, i) => first + i));
+    }
+    await service.stop();
+  });
+
+  it("speaks rows to a client that reads no other form, beside others on a chain", async () => {
+    const service = await alice.offer("both");
+    const counter = publishCounter((value) => service.publish(value), 20);
+    const [bob, dave] = [await open("bob"), await open("dave", HELLO)];
+    for (const link of [bob, dave]) await link.subscribe(service.node, { "pubsub#digest_frequency": "100" });
+    await until(() => dataOf(bob).length > 8 && dataOf(dave).length > 8, 10_000, "values");
+    counter.stop();
+    expect(dataOf(dave).map(({ type }) => type)).not.toContain("coded");
+    expect(dataOf(bob).map(({ form }) => form)).toContain("chained");
+    await service.stop();
+  });
+
+  it("codes in the profile that the publisher chose, which subscribers just read", async () => {
+    const service = await alice.offer("compact", { profile: "compact" });
+    const link = await open("carol");
+    const bob = await stack.connect("bob");
+    await link.subscribe(service.node);
+    const subscription = await bob.subscribe<string>(service.node);
+    const texts: string[] = [];
+    subscription.on("update", ({ value }) => texts.push(value));
+    const sent = Array.from(
+      { length: 20 },
+      (_, i) => `the quick brown fox, number ${i}, jumps over the lazy dog`,
+    );
+    for (const text of sent) {
+      service.publish(text);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await until(() => texts.at(-1) === sent.at(-1), 5_000, "texts");
+    const key = dataOf(link).find(({ form }) => form === "key");
+    expect(key).toMatchObject({ profile: "compact" });
+    await bob.close();
+    await service.stop();
+  });
+
+  it.each([
+    ["compact", "malformed"],
+    ["default", undefined],
+  ] as const)("answers a publisher's chain in the profile %s with %s", async (profile, code) => {
+    const link = await open("dave");
+    const node = `dave@localhost/${profile}`;
+    await link.ask("set", xml("pubsub", NS.PUBSUB, xml("create", { node })));
+    const bind = (): Frame | undefined => link.frames.find(({ type }) => type === "bind");
+    await until(() => bind() !== undefined, 5_000, "BIND");
+    const { alias } = bind() as BindServiceFrame;
+    const chain = new ChainEncoder(DEFAULT_CODEC_LIMITS, profile);
+    const batch = { epoch: 7, rows: ["a text"], at: 0, spanMs: 0 };
+    for (const from of [1, 2])
+      link.send({ type: "coded", alias, ...chain.encode({ ...batch, from, to: from }, 0, 1) });
+    const bye = (): Frame | undefined => link.frames.find(({ type }) => type === "bye");
+    if (code !== undefined) await until(() => bye() !== undefined, 5_000, "a goodbye");
+    else {
+      const bob = await stack.connect("bob");
+      const subscription = await bob.subscribe<string>(node);
+      const texts: string[] = [];
+      subscription.on("update", ({ value }) => texts.push(value));
+      await until(() => texts.length > 0, 5_000, "the last value");
+      expect(texts[0]).toBe("a text");
+      await bob.close();
+    }
+    expect(bye()?.type === "bye" ? (bye() as ByeFrame).code : undefined).toBe(code);
+    await link.stream.close();
+  });
+});
