@@ -1,9 +1,13 @@
-const ENTRIES = 1 << 11;
+/** Entries at first, 768 bytes, and at most, 24 KB. */
+const MIN_ENTRIES = 1 << 6;
+const MAX_ENTRIES = 1 << 11;
 
-/** What came after a number the last time, for all series of a codec: the newest that share a place. */
+/** What came after a number the last time, for all series of a codec: the newest of those that share a place. */
 export class Successors {
-  private readonly owners = new Int32Array(ENTRIES);
-  private readonly values = new Float64Array(ENTRIES);
+  private owners = new Int32Array(MIN_ENTRIES);
+  private values = new Float64Array(MIN_ENTRIES);
+  /** Places taken since it grew, free ones and others'. */
+  private taken = 0;
 
   get bytes(): number {
     return this.owners.byteLength + this.values.byteLength;
@@ -12,15 +16,32 @@ export class Successors {
   /** What followed `value` in series `id`; `value` itself when that is not known. */
   get(id: number, value: number): number {
     const hash = hashOf(id, value);
-    const place = hash & (ENTRIES - 1);
+    const place = hash & (this.owners.length - 1);
     return this.owners[place] === hash ? (this.values[place] as number) : value;
   }
 
   set(id: number, value: number, next: number): void {
     const hash = hashOf(id, value);
-    const place = hash & (ENTRIES - 1);
-    this.owners[place] = hash;
+    const place = hash & (this.owners.length - 1);
+    if (this.owners[place] !== hash) {
+      this.owners[place] = hash;
+      this.taken++;
+    }
     this.values[place] = next;
+    if (this.taken >= this.owners.length && this.owners.length < MAX_ENTRIES) this.grow();
+  }
+
+  private grow(): void {
+    const { owners, values } = this;
+    const size = owners.length * 2;
+    this.owners = new Int32Array(size);
+    this.values = new Float64Array(size);
+    this.taken = 0;
+    for (let i = 0; i < owners.length; i++) {
+      const hash = owners[i] as number;
+      this.owners[hash & (size - 1)] = hash;
+      this.values[hash & (size - 1)] = values[i] as number;
+    }
   }
 }
 

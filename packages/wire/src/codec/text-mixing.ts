@@ -1,11 +1,10 @@
 import type { BitCoder } from "./bit-coder.js";
 import { Contexts } from "./contexts.js";
 import { Mixer } from "./mixer.js";
+import { TextHistory } from "./text-history.js";
 import type { TextModel } from "./text-model.js";
 
 const HISTORY_BYTES = 1 << 16;
-const HISTORY_MASK = HISTORY_BYTES - 1;
-const PLACE_BITS = 14;
 /** Contexts of none to six bytes before, and of the word. */
 const ORDERS = 7;
 const INPUTS = ORDERS + 1;
@@ -19,13 +18,10 @@ const LONG_MATCH = 15;
 export class MixingTextModel implements TextModel {
   private readonly contexts: Contexts;
   private readonly mixer = new Mixer({ firstWeight: 0.28, rate: 0.015 });
-  private readonly history = new Uint8Array(HISTORY_BYTES);
-  /** Where five bytes came last, by their hash. */
-  private readonly places = new Int32Array(1 << PLACE_BITS);
+  private readonly history = new TextHistory(HISTORY_BYTES);
   private readonly situations = new Int32Array(ORDERS);
   private readonly slots = new Int32Array(ORDERS);
   private readonly inputs = new Int32Array(INPUTS);
-  private at = 1;
   private match = 0;
   private matched = 0;
 
@@ -37,32 +33,27 @@ export class MixingTextModel implements TextModel {
   }
 
   get bytes(): number {
-    return this.contexts.bytes + this.mixer.bytes + this.history.byteLength + this.places.byteLength;
+    return this.contexts.bytes + this.mixer.bytes + this.history.byteLength;
   }
 
   code(bytes: Uint8Array, length: number, column: number): void {
-    const { history, places } = this;
+    const { history } = this;
     let before = 0;
     let fifth = column + 1;
     let word = column + 1;
     this.match = this.matched = 0;
     for (let i = 0; i < length; i++) {
       this.situate(before, fifth, word, column);
-      const place =
-        (Math.imul(before, 0x2c1b3c6d) ^ Math.imul(fifth & 0xff, 0x85ebca6b)) >>> (32 - PLACE_BITS);
-      if (this.match === 0) {
-        const known = places[place] as number;
-        if (known > 0 && this.at - known < HISTORY_BYTES) this.match = known;
-      }
-      places[place] = this.at;
+      const known = history.visit(Math.imul(before, 0x2c1b3c6d) ^ Math.imul(fifth & 0xff, 0x85ebca6b));
+      if (this.match === 0) this.match = known;
       this.contexts.growIfCrowded();
       const byte = this.codeByte(bytes[i] as number);
       bytes[i] = byte;
-      if (this.match > 0 && history[this.match & HISTORY_MASK] === byte) {
+      if (this.match > 0 && history.byteAt(this.match) === byte) {
         this.match++;
         this.matched++;
       } else this.match = this.matched = 0;
-      history[this.at++ & HISTORY_MASK] = byte;
+      history.append(byte);
       fifth = (fifth << 8) | (before >>> 24);
       before = (before << 8) | byte;
       word = isLetter(byte) ? Math.imul(word + (byte | 0x20), 0x2f0b4c47) : 0;
@@ -107,7 +98,7 @@ export class MixingTextModel implements TextModel {
   /** The half byte that followed the last time; -1 when nothing is expected. */
   private expect(part: number): number {
     if (this.match === 0) return -1;
-    const byte = this.history[this.match & HISTORY_MASK] as number;
+    const byte = this.history.byteAt(this.match);
     if (part === 0) return byte >> 4;
     return (16 | (byte >> 4)) === part ? byte & 15 : -1;
   }

@@ -1,5 +1,6 @@
 import type { BitCoder } from "./bit-coder.js";
 import { SET } from "./mixer-sets.js";
+import { TextHistory } from "./text-history.js";
 
 /** Codes the bytes of texts. Knows nothing of their meaning. */
 export interface TextModel {
@@ -9,10 +10,8 @@ export interface TextModel {
   readonly bytes: number;
 }
 
-/** Text that came before is found within so many bytes. */
+/** Text that came before is found within so many bytes; with its places it takes twice as much. */
 const HISTORY_BYTES = 1 << 15;
-const HISTORY_MASK = HISTORY_BYTES - 1;
-const PLACE_BITS = 13;
 
 /** Contexts, from the model's `id` on. */
 const HIT = 0;
@@ -26,10 +25,7 @@ export const QUICK_TEXT_CONTEXTS = 8;
  * it.
  */
 export class QuickTextModel implements TextModel {
-  private readonly history = new Uint8Array(HISTORY_BYTES);
-  /** Where four bytes came last, by their hash. */
-  private readonly places = new Int32Array(1 << PLACE_BITS);
-  private at = 1;
+  private readonly history = new TextHistory(HISTORY_BYTES);
   /** Where what is expected stands; 0: nothing is. */
   private match = 0;
   private matched = 0;
@@ -40,29 +36,25 @@ export class QuickTextModel implements TextModel {
   ) {}
 
   get bytes(): number {
-    return this.history.byteLength + this.places.byteLength;
+    return this.history.byteLength;
   }
 
   code(bytes: Uint8Array, length: number, column: number): void {
-    const { history, places } = this;
+    const { history, coder } = this;
     // Before the first one stands the column.
     let before = column << 8;
     this.match = this.matched = 0;
     for (let i = 0; i < length; i++) {
-      const place = Math.imul(before, 0x9e3779b1) >>> (32 - PLACE_BITS);
-      if (this.match === 0) {
-        const known = places[place] as number;
-        if (known > 0 && this.at - known < HISTORY_BYTES) this.match = known;
-      }
-      places[place] = this.at;
-      this.coder.contexts.growIfCrowded();
+      const known = history.visit(Math.imul(before, 0x9e3779b1));
+      if (this.match === 0) this.match = known;
+      coder.contexts.growIfCrowded();
       const byte = this.codeByte(bytes[i] as number, before);
       bytes[i] = byte;
-      if (this.match > 0 && history[this.match & HISTORY_MASK] === byte) {
+      if (this.match > 0 && history.byteAt(this.match) === byte) {
         this.match++;
         this.matched++;
       } else this.match = this.matched = 0;
-      history[this.at++ & HISTORY_MASK] = byte;
+      history.append(byte);
       before = (before << 8) | byte;
     }
   }
@@ -71,7 +63,7 @@ export class QuickTextModel implements TextModel {
     const { coder, id } = this;
     const { contexts, slots } = coder;
     if (this.match > 0) {
-      const expected = this.history[this.match & HISTORY_MASK] as number;
+      const expected = this.history.byteAt(this.match);
       slots[0] = contexts.slot(id + HIT, expected);
       slots[1] = contexts.slot(id + HIT_ANY, 0);
       const hit = coder.bitIn(byte === expected ? 1 : 0, 1 + Math.min(this.matched, 14), 2, SET.hit);

@@ -1,0 +1,50 @@
+const MIN_BYTES = 1 << 10;
+/** A place is kept for every so many bytes. */
+const BYTES_A_PLACE = 4;
+
+/**
+ * The newest bytes of text, and where each run of bytes came last. It grows as text comes, up to its bound; then the oldest
+ * make room.
+ */
+export class TextHistory {
+  private bytes = new Uint8Array(MIN_BYTES);
+  /** By the highest bits of a hash; 0: nowhere. */
+  private places = new Int32Array(MIN_BYTES / BYTES_A_PLACE);
+  private shift = 32 - Math.log2(MIN_BYTES / BYTES_A_PLACE);
+  /** Where the next byte comes. */
+  private at = 1;
+
+  constructor(private readonly maxBytes: number) {}
+
+  get byteLength(): number {
+    return this.bytes.byteLength + this.places.byteLength;
+  }
+
+  byteAt(place: number): number {
+    return this.bytes[place & (this.bytes.length - 1)] as number;
+  }
+
+  /** Where the bytes of this hash came last, or 0; from now on, that is here. */
+  visit(hash: number): number {
+    const index = hash >>> this.shift;
+    const place = this.places[index] as number;
+    this.places[index] = this.at;
+    return place > 0 && this.at - place < this.bytes.length ? place : 0;
+  }
+
+  append(byte: number): void {
+    if (this.at === this.bytes.length && this.at < this.maxBytes) this.grow();
+    this.bytes[this.at & (this.bytes.length - 1)] = byte;
+    this.at++;
+  }
+
+  private grow(): void {
+    const { bytes, places } = this;
+    this.bytes = new Uint8Array(bytes.length * 2);
+    this.bytes.set(bytes);
+    this.places = new Int32Array(places.length * 2);
+    // A hash's next bit is not kept: what it stands for is looked for at both places.
+    for (let i = 0; i < places.length; i++) this.places[2 * i] = this.places[2 * i + 1] = places[i] as number;
+    this.shift--;
+  }
+}
