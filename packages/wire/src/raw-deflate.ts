@@ -37,7 +37,10 @@ export function createRawDeflate(): RawDeflate {
       if (packer === undefined) {
         packer = new ZStream();
         zlibDeflateInit2(packer, LEVEL, METHOD_DEFLATED, RAW, MEM_LEVEL, 0);
-      } else zlibDeflateReset(packer);
+      } else {
+        zlibDeflateReset(packer);
+        forget(packer);
+      }
       const output = new Uint8Array(bytes.length);
       feed(packer, bytes, output);
       const status = zlibDeflate(packer, Z_FINISH);
@@ -86,6 +89,12 @@ function inflateWithin(unpacker: ZStream, bytes: Uint8Array, maxBytes: number): 
   // Views of it may be kept for long: they must not keep much more than they show.
   const size = unpacker.next_out;
   return size * 2 < output.length ? output.slice(0, size) : output.subarray(0, size);
+}
+
+/** pako hashes four bytes where three match: past the end of its input those are of the call before. */
+function forget(packer: ZStream): void {
+  const { state } = packer as unknown as { readonly state: { readonly window: Uint8Array } };
+  state.window.fill(0);
 }
 
 const NOTHING = new Uint8Array(0);
