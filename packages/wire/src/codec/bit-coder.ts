@@ -78,6 +78,23 @@ export class BitCoder {
     return coded;
   }
 
+  /** As `bit`; while the context is young, `other` speaks for it, and learns too. */
+  bitOr(bit: number, context: number, other: number): number {
+    const { contexts } = this;
+    const young = contexts.isYoung(context);
+    const coded = this.split(bit, contexts.chance(young ? other : context));
+    contexts.learn(context, coded);
+    if (young) contexts.learn(other, coded);
+    return coded;
+  }
+
+  treeOr(value: number, width: number, slot: number, other: number): number {
+    let node = 1;
+    for (let shift = width - 1; shift >= 0; shift--)
+      node = (node << 1) | this.bitOr((value >>> shift) & 1, slot + node, other + node);
+    return node - (1 << width);
+  }
+
   /** `value` of `width` bits (at most 4), from the highest, each in the context of those before. */
   tree(value: number, width: number, slot: number): number {
     let node = 1;
@@ -88,9 +105,9 @@ export class BitCoder {
 
   /** Codes `bit` in the first `count` of `slots`, at the same place of each, mixed by the weights of `set`. */
   bitIn(bit: number, place: number, count: number, set: number): number {
-    const { contexts, inputs, mixer, slots } = this;
+    const { contexts, inputs, slots } = this;
     for (let i = 0; i < count; i++) inputs[i] = (slots[i] as number) + place;
-    return this.mixed(bit, contexts, inputs, count, mixer, set * 4 + contexts.age(inputs[0] as number));
+    return this.mixed(bit, contexts, inputs, count, this.mixer, set * 4 + contexts.age(inputs[0] as number));
   }
 
   treeIn(value: number, width: number, count: number, set: number): number {
@@ -111,7 +128,7 @@ export class BitCoder {
   ): number {
     const coded = this.split(bit, mixer.mix(contexts.chances, inputs, count, set));
     mixer.learn(coded, count);
-    for (let i = 0; i < count; i++) contexts.learn(inputs[i] as number, coded);
+    contexts.learnAll(inputs, count, coded);
     return coded;
   }
 

@@ -6,6 +6,8 @@ const MIN_SLOTS = 1 << 7;
 const SLOT_BYTES = SLOT * 3 + 4;
 /** A context counts no further: so it follows what changes. */
 const MAX_COUNT = 60;
+/** Bits until a context speaks for itself. */
+const YOUNG = 3;
 /** Chances stay so far from certainty, in 65,536ths. */
 const MARGIN = 20;
 const ONE = 65_536;
@@ -55,8 +57,11 @@ export class Contexts {
       owners[home] !== 0 && (owners[other] === 0 || this.usesOf(other) < this.usesOf(home)) ? other : home;
     const start = place * SLOT;
     if (owners[place] !== 0) {
-      this.chances.fill(EVEN, start, start + SLOT);
-      this.counts.fill(0, start, start + SLOT);
+      const { chances, counts } = this;
+      for (let i = start; i < start + SLOT; i++) {
+        chances[i] = EVEN;
+        counts[i] = 0;
+      }
     }
     owners[place] = hash;
     this.taken++;
@@ -72,6 +77,11 @@ export class Contexts {
     return this.chances[context] as number;
   }
 
+  /** It has seen too little to speak for itself. */
+  isYoung(context: number): boolean {
+    return (this.counts[context] as number) < YOUNG;
+  }
+
   /** How much a context has seen, from 0 to 3. */
   age(context: number): number {
     const count = this.counts[context] as number;
@@ -84,6 +94,19 @@ export class Contexts {
     const moved = chance + (((bit * ONE - chance) * (RATES[count] as number)) >> 14);
     this.chances[context] = moved < MARGIN ? MARGIN : moved > ONE - MARGIN ? ONE - MARGIN : moved;
     if (count < MAX_COUNT) this.counts[context] = count + 1;
+  }
+
+  learnAll(inputs: Int32Array, count: number, bit: number): void {
+    const { chances, counts } = this;
+    const target = bit === 1 ? ONE : 0;
+    for (let i = 0; i < count; i++) {
+      const context = inputs[i] as number;
+      const seen = counts[context] as number;
+      const chance = chances[context] as number;
+      const moved = chance + (((target - chance) * (RATES[seen] as number)) >> 14);
+      chances[context] = moved < MARGIN ? MARGIN : moved > ONE - MARGIN ? ONE - MARGIN : moved;
+      if (seen < MAX_COUNT) counts[context] = seen + 1;
+    }
   }
 
   /** Where contexts lie changes: to be called between symbols. */

@@ -64,8 +64,8 @@ export class Mixer {
       stretched[i] = place;
       sum += place * (weights[from + i] as number);
     }
-    const step = Math.floor(sum * STEPS) + SIDE;
-    return (this.chance = SQUASHED[step < 0 ? 0 : step < 2 * SIDE ? step : 2 * SIDE - 1] as number);
+    const step = sum * STEPS + SIDE;
+    return (this.chance = SQUASHED[step < 0 ? 0 : step < 2 * SIDE ? step | 0 : 2 * SIDE - 1] as number);
   }
 
   /** Told which bit it was that `mix` was asked of. */

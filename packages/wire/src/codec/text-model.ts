@@ -1,5 +1,4 @@
 import type { BitCoder } from "./bit-coder.js";
-import { SET } from "./mixer-sets.js";
 import { TextHistory } from "./text-history.js";
 
 /** Codes the bytes of texts. Knows nothing of their meaning. */
@@ -17,12 +16,14 @@ const HISTORY_BYTES = 1 << 15;
 const HIT = 0;
 const HIT_ANY = 1;
 const HIGH = 2;
-const LOW = 5;
-export const QUICK_TEXT_CONTEXTS = 8;
+const HIGH_TWO = 3;
+const LOW = 4;
+const LOW_TWO = 5;
+export const QUICK_TEXT_CONTEXTS = 6;
 
 /**
- * A quick model: a byte is what followed the same four the last time, or else is coded by the one, two and three before
- * it.
+ * A quick model: a byte is what followed the same four the last time, or else is coded by the two before it, and by
+ * the one while those are new.
  */
 export class QuickTextModel implements TextModel {
   private readonly history = new TextHistory(HISTORY_BYTES);
@@ -61,24 +62,26 @@ export class QuickTextModel implements TextModel {
 
   private codeByte(byte: number, before: number): number {
     const { coder, id } = this;
-    const { contexts, slots } = coder;
+    const { contexts } = coder;
     if (this.match > 0) {
       const expected = this.history.byteAt(this.match);
-      slots[0] = contexts.slot(id + HIT, expected);
-      slots[1] = contexts.slot(id + HIT_ANY, 0);
-      const hit = coder.bitIn(byte === expected ? 1 : 0, 1 + Math.min(this.matched, 14), 2, SET.hit);
+      const step = 1 + Math.min(this.matched, 14);
+      const hit = coder.bitOr(
+        byte === expected ? 1 : 0,
+        contexts.slot(id + HIT, expected) + step,
+        contexts.slot(id + HIT_ANY, 0) + step,
+      );
       if (hit === 1) return expected;
     }
     const one = before & 0xff;
     const two = before & 0xffff;
-    const three = before & 0xffffff;
-    slots[0] = contexts.slot(id + HIGH + 1, two);
-    slots[1] = contexts.slot(id + HIGH, one);
-    slots[2] = contexts.slot(id + HIGH + 2, three);
-    const high = coder.treeIn(byte >> 4, 4, 3, SET.literal);
-    slots[0] = contexts.slot(id + LOW + 1, (two << 4) | high);
-    slots[1] = contexts.slot(id + LOW, (one << 4) | high);
-    slots[2] = contexts.slot(id + LOW + 2, (three << 4) | high);
-    return (high << 4) | coder.treeIn(byte & 15, 4, 3, SET.literal);
+    const high = coder.treeOr(byte >> 4, 4, contexts.slot(id + HIGH_TWO, two), contexts.slot(id + HIGH, one));
+    const low = coder.treeOr(
+      byte & 15,
+      4,
+      contexts.slot(id + LOW_TWO, (two << 4) | high),
+      contexts.slot(id + LOW, (one << 4) | high),
+    );
+    return (high << 4) | low;
   }
 }
