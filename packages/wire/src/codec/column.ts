@@ -44,17 +44,21 @@ export type LeafClass = number;
 const CLASS = 0;
 const CLASS_ROW = 1;
 const CLASS_WORD = 2;
-const NEW_CLASS = 3;
-const BOOLEANS = 4;
-const BOOLEANS_WORD = 5;
-const TEMPLATE = 6;
-const TEXTS = 7;
+const STEADY_CLASS = 3;
+const NEW_CLASS = 4;
+const BOOLEANS = 5;
+const BOOLEANS_WORD = 6;
+const TEMPLATE = 7;
+const TEXTS = 8;
 const ENTRIES = TEXTS + TEXT_CONTEXTS;
 const NUMBERS = ENTRIES + DICTIONARY_CONTEXTS;
 const DATES = NUMBERS + NUMBER_CONTEXTS;
 const NUMERICS = DATES + NUMBER_CONTEXTS;
 const DOUBLES = NUMERICS + NUMBER_CONTEXTS;
 export const COLUMN_CONTEXTS = DOUBLES + DOUBLE_CONTEXTS;
+
+/** After so many of one class nothing else is asked what the next one is. */
+const STEADY = 12;
 
 /** Words of a row that are no text. */
 const NO_WORD = 0;
@@ -79,6 +83,8 @@ export interface ColumnContext {
 export class Column {
   private lastClass = NUMBER;
   private classBefore = NUMBER;
+  /** So many of the same class came in a row. */
+  private steady = 0;
   /** The newest truth values. */
   private flags = 0;
   private dictionary: Dictionary | undefined;
@@ -166,13 +172,22 @@ export class Column {
     const { coder, sharedId } = this.context;
     const { contexts, slots } = coder;
     contexts.growIfCrowded();
-    slots[0] = contexts.slot(id + CLASS, 0);
-    slots[1] = contexts.slot(sharedId + CLASS, 0);
-    slots[2] = contexts.slot(id + CLASS, 1 + classBefore);
-    slots[3] = contexts.slot(id + CLASS_ROW, row.leafClass);
-    slots[4] = contexts.slot(id + CLASS_WORD, row.word);
+    const given = leafClass === lastClass ? 1 : 0;
+    let same: number;
+    if (this.steady >= STEADY) {
+      const slot = contexts.slot(id + STEADY_CLASS, 0) + 1;
+      same = coder.bitOr(given, slot, contexts.slot(sharedId + STEADY_CLASS, 0) + 1);
+    } else {
+      slots[0] = contexts.slot(id + CLASS, 0);
+      slots[1] = contexts.slot(sharedId + CLASS, 0);
+      slots[2] = contexts.slot(id + CLASS, 1 + classBefore);
+      slots[3] = contexts.slot(id + CLASS_ROW, row.leafClass);
+      slots[4] = contexts.slot(id + CLASS_WORD, row.word);
+      same = coder.bitIn(given, 1 + lastClass, 5, SET.leafClass);
+    }
+    this.steady = same === 1 ? this.steady + 1 : 0;
     let coded = lastClass;
-    if (coder.bitIn(leafClass === lastClass ? 1 : 0, 1 + lastClass, 5, SET.leafClass) === 0) {
+    if (same === 0) {
       slots[0] = contexts.slot(id + NEW_CLASS, lastClass);
       slots[1] = contexts.slot(sharedId + NEW_CLASS, lastClass);
       slots[2] = contexts.slot(id + NEW_CLASS, CLASSES + row.leafClass);

@@ -13,7 +13,7 @@ const ZERO = 3;
 const SUCCESSOR = 4;
 const OWN_PREDICTIONS = 5;
 /** So many numbers before this one in its row predict it too: each by its value and by its step. */
-const NEIGHBOURS = 8;
+const NEIGHBOURS = 4;
 const PREDICTIONS = OWN_PREDICTIONS + 2 * NEIGHBOURS;
 
 /** What a prediction missed weighs less and less. */
@@ -24,6 +24,9 @@ const MUST_BEAT_BITS = 2;
 const MEAN_RATE = 0.06;
 /** After so many multiples of ten in a row the scale was too fine. */
 const TENS = 24;
+
+/** So often predicted rightly in a row, a series is calm. */
+const CALM = 8;
 
 /** Lengths from here on are rare: they take a second symbol. */
 const LONG = 15;
@@ -40,9 +43,8 @@ const SIGN = 5;
 const SIGN_TREND = 6;
 const SIGN_ROW = 7;
 const LEAD = 8;
-const LEAD_TREND = 9;
-const LEAD_GUESS = 10;
-export const NUMBER_CONTEXTS = 11;
+const STILL = 9;
+export const NUMBER_CONTEXTS = 10;
 
 export interface NumberModelOptions {
   readonly coder: BitCoder;
@@ -66,6 +68,10 @@ export class NumberModel {
   private secondLast = 0;
   private mean = 0;
   private tens = 0;
+  /** The prediction that has done best. */
+  private best = LAST;
+  /** How often in a row it was right. */
+  private calm = 0;
   /** Bits that each prediction would have missed by, the newest weighing most. */
   private readonly costs = new Float64Array(PREDICTIONS);
   // Of the last misses: bits, their running mean, and signs (0: none, 1: up, 2: down).
@@ -89,66 +95,79 @@ export class NumberModel {
 
   /** `value` fits the scale. Throws `malformed` for what no encoder writes. */
   code(value: number, row: Row): number {
-    const { exponent, last } = this;
+    const { last } = this;
     const { coder, successors, id } = this.options;
-    const count = this.predict(row);
-    const best = this.choose(count);
-    const guess = guesses[best] as number;
+    const guess = this.guess(this.best, row);
     const prediction = Math.abs(guess) <= MAX_SCALED ? guess : last;
-    const miss = coder.decoding ? 0 : toScaled(value, exponent) - prediction;
-    const scaled = prediction + this.codeMiss(miss, Math.min(best, OWN_PREDICTIONS), row);
-    if (!(Math.abs(scaled) <= MAX_SCALED)) throw malformed("a coded number is beyond 2^52");
-    this.judge(scaled, count);
-    if (scaled !== last) successors.set(id, last, scaled);
+    const miss = coder.decoding ? 0 : toScaled(value, this.exponent) - prediction;
+    let scaled = prediction;
+    if (this.calm < CALM || !this.staysCalm(miss)) {
+      scaled += this.codeMiss(miss, Math.min(this.best, OWN_PREDICTIONS), row);
+      if (!(Math.abs(scaled) <= MAX_SCALED)) throw malformed("a coded number is beyond 2^52");
+      this.calm = scaled === prediction ? this.calm + 1 : 0;
+      this.judge(scaled, row);
+      if (scaled !== last) successors.set(id, last, scaled);
+    }
     this.secondLast = last;
     this.last = scaled;
     this.mean += (scaled - this.mean) * MEAN_RATE;
     this.valueBefore = this.value;
-    this.value = fromScaled(scaled, exponent, this.kind);
+    this.value = fromScaled(scaled, this.exponent, this.kind);
     row.numbers.push(this);
     const coded = this.value;
     if (this.options.coarsens === true && scaled !== 0) this.coarsen(scaled);
     return coded;
   }
 
-  private predict(row: Row): number {
-    const { last, exponent } = this;
+  /** Of a series that has come as predicted for a while: whether it does again, by a single bit. */
+  private staysCalm(miss: number): boolean {
+    const { coder, id, sharedId } = this.options;
+    const { contexts } = coder;
+    const age = 1 + Math.min(this.calm - CALM, 13);
+    const slot = contexts.slot(id + STILL, 0) + age;
+    const stays = coder.bitOr(miss === 0 ? 1 : 0, slot, contexts.slot(sharedId + STILL, 0) + age) === 1;
+    if (stays) this.calm++;
+    return stays;
+  }
+
+  private guess(prediction: number, row: Row): number {
+    const { last } = this;
+    switch (prediction) {
+      case LAST:
+        return last;
+      case LINEAR:
+        return 2 * last - this.secondLast;
+      case MEAN:
+        return Math.round(this.mean);
+      case ZERO:
+        return 0;
+      case SUCCESSOR:
+        return this.options.successors.get(this.options.id, last);
+    }
     const { numbers } = row;
-    guesses[LAST] = last;
-    guesses[LINEAR] = 2 * last - this.secondLast;
-    guesses[MEAN] = Math.round(this.mean);
-    guesses[ZERO] = 0;
-    guesses[SUCCESSOR] = this.options.successors.get(this.options.id, last);
-    let count = OWN_PREDICTIONS;
-    for (let i = numbers.length - 1, end = Math.max(0, numbers.length - NEIGHBOURS); i >= end; i--) {
-      const other = numbers[i] as NumberModel;
-      const now = toScaled(other.value, exponent);
-      guesses[count++] = now;
-      guesses[count++] = last + now - toScaled(other.valueBefore, exponent);
-    }
-    return count;
+    const other = numbers[numbers.length - 1 - ((prediction - OWN_PREDICTIONS) >> 1)];
+    if (other === undefined) return last;
+    const now = toScaled(other.value, this.exponent);
+    if ((prediction - OWN_PREDICTIONS) % 2 === 0) return now;
+    return last + now - toScaled(other.valueBefore, this.exponent);
   }
 
-  private choose(count: number): number {
+  /** What each prediction would have cost; the best is the next to be trusted. */
+  private judge(scaled: number, row: Row): void {
     const { costs } = this;
-    let best = LAST;
-    let least = (costs[LAST] as number) * MUST_BEAT - MUST_BEAT_BITS;
-    for (let i = 1; i < count; i++) {
-      const cost = costs[i] as number;
-      if (cost < least) {
-        best = i;
-        least = cost;
-      }
-    }
-    return best;
-  }
-
-  private judge(scaled: number, count: number): void {
-    const { costs } = this;
+    const count = OWN_PREDICTIONS + 2 * Math.min(NEIGHBOURS, row.numbers.length);
     for (let i = 0; i < count; i++) {
-      const miss = Math.abs(scaled - (guesses[i] as number));
+      const miss = Math.abs(scaled - this.guess(i, row));
       const bits = miss === 0 ? 0 : 1 + bitLength(Math.min(miss, MAX_SCALED));
       costs[i] = (costs[i] as number) * DECAY + bits;
+    }
+    let least = (costs[LAST] as number) * MUST_BEAT - MUST_BEAT_BITS;
+    this.best = LAST;
+    for (let i = 1; i < count; i++) {
+      const cost = costs[i] as number;
+      if (cost >= least) continue;
+      this.best = i;
+      least = cost;
     }
   }
 
@@ -179,7 +198,7 @@ export class NumberModel {
       slots[2] = contexts.slot(id + SIGN_TREND, this.secondSign * 64 + length);
       slots[3] = contexts.slot(id + SIGN_ROW, guess * 4 + (before?.sign ?? 3));
       sign = 1 + coder.bitIn(miss < 0 ? 1 : 0, 1 + lastSign, 4, SET.sign);
-      size = this.codeSize(Math.abs(miss), length, sign, guess);
+      size = this.codeSize(Math.abs(miss), length, sign);
     }
     this.secondSign = lastSign;
     this.sign = sign;
@@ -198,24 +217,19 @@ export class NumberModel {
   }
 
   /** The bits below the highest of a number of `length` bits. */
-  private codeSize(size: number, length: number, sign: number, guess: number): number {
+  private codeSize(size: number, length: number, sign: number): number {
     const { coder, id, sharedId } = this.options;
-    const { contexts, slots } = coder;
-    const place = length * 64;
-    slots[0] = contexts.slot(id + LEAD, length);
-    slots[1] = contexts.slot(sharedId + LEAD, length);
-    slots[2] = contexts.slot(id + LEAD_TREND, place + this.bits);
-    slots[3] = contexts.slot(id + LEAD_GUESS, place + guess);
+    const { contexts } = coder;
+    const turned = 8 * (sign - 1);
+    const slot = contexts.slot(id + LEAD, length) + turned;
+    const shared = contexts.slot(sharedId + LEAD, length) + turned;
     let left = length - 1;
     let lead = 1;
     for (let i = Math.min(left, LEAD_BITS); i > 0; i--) {
       left--;
       const bit = Math.floor(size / 2 ** left) & 1;
-      lead = (lead << 1) | coder.bitIn(bit, lead + 8 * (sign - 1), 4, SET.lead);
+      lead = (lead << 1) | coder.bitOr(bit, slot + lead, shared + lead);
     }
     return lead * 2 ** left + coder.raw(coder.decoding ? 0 : size % 2 ** left, left);
   }
 }
-
-/** Of the number that is being coded: there is one at a time. */
-const guesses = new Float64Array(PREDICTIONS);
