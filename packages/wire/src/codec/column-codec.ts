@@ -3,9 +3,11 @@ import { malformed, type Value } from "../msgpack.js";
 import { decodeMsgpack } from "../msgpack-reader.js";
 import { encodeUpdate } from "../update.js";
 import { BitCoder } from "./bit-coder.js";
+import { over, unencodable } from "./bounds.js";
 import { Node, type NodeContext } from "./node.js";
 import { NumberModel, NUMBER_CONTEXTS } from "./number-model.js";
 import { Row } from "./row.js";
+import { MAX_SCALED } from "./scaled.js";
 import { Successors } from "./successors.js";
 import { codeWhole } from "./whole-number.js";
 import { TextCodec } from "./text-codec.js";
@@ -104,14 +106,17 @@ export class ColumnCodec {
     this.span = new NumberModel({ coder, successors, id: SPAN, sharedId: SPAN });
   }
 
-  /** A copy of its own. Throws `too-large` for what a decoder would refuse; the codec is of no use after that. */
+  /**
+   * A copy of its own. Throws `too-large` for what a decoder would refuse, and `unencodable` for what is no `Value`; the
+   * codec is of no use after that.
+   */
   encode(batch: RowsBatch): Uint8Array {
     this.coder.beginEncoding();
-    this.code(batch);
+    this.code({ ...batch, at: wholeMs(batch.at), spanMs: wholeMs(batch.spanMs) });
     return this.coder.finish().slice();
   }
 
-  /** Throws `malformed`; the codec is of no use after that. */
+  /** Throws `malformed` or `limit-exceeded`; the codec is of no use after that. */
   decode(bytes: Uint8Array): RowsBatch {
     this.coder.beginDecoding(bytes, 0, bytes.length);
     return this.code(EMPTY_BATCH);
@@ -127,7 +132,7 @@ export class ColumnCodec {
     const at = this.at.code(batch.at, row);
     const spanMs = this.span.code(batch.spanMs, row);
     const rows: Value[] = [];
-    for (let i = 0; i < count; i++) rows.push(this.codeRow(batch.rows[i] ?? null));
+    for (let i = 0; i < count; i++) rows.push(this.codeRow(batch.rows[i]));
     return { conflated, at, spanMs, rows };
   }
 
@@ -142,14 +147,19 @@ export class ColumnCodec {
     if (coder.bit(count === this.lastCount ? 1 : 0, coder.contexts.slot(COUNT, 0) + 1) === 0)
       this.lastCount = codeWhole(coder, count, COUNT, 1);
     if (this.lastCount > this.limits.maxRows)
-      throw malformed(`more than ${this.limits.maxRows} rows in one message`);
+      throw over(coder, `more than ${this.limits.maxRows} rows in one message`);
     return this.lastCount;
   }
 
-  private codeRow(value: Value): Value {
+  private codeRow(value: Value | undefined): Value {
     this.row.begin();
     const coded = this.root.code(value, this.row);
-    if (coded === undefined) throw malformed("a coded row is not there");
-    return coded;
+    if (coded !== undefined) return coded;
+    throw this.coder.decoding ? malformed("a coded row is not there") : unencodable("a row is undefined");
   }
+}
+
+/** Times may come from a clock that stepped back or counts fractions. */
+function wholeMs(time: number): number {
+  return time > 0 ? Math.min(Math.round(time), MAX_SCALED) : 0;
 }
