@@ -170,6 +170,8 @@ export class ChainDecoder {
       }
     }
     this.check = check;
+    // Until it is read to its end, nothing may go on from it.
+    this.codec = undefined;
     const { rows, conflated, at, spanMs } = codec.decode(body.payload);
     const from = this.next;
     const to = from + conflated + rows.length - 1;
@@ -177,6 +179,7 @@ export class ChainDecoder {
       throw new StanzapackError("malformed", "a chained body without rows, or beyond what positions can be", {
         origin: "peer",
       });
+    this.codec = codec;
     this.next = to + 1;
     return { epoch: this.epoch, from, to, rows, at, spanMs };
   }

@@ -1,5 +1,6 @@
 import { DEFAULT_LIMITS, type Limits } from "../limits.js";
 import { malformed, type Value } from "../msgpack.js";
+import { measureValue } from "../msgpack-measure.js";
 import { decodeMsgpack } from "../msgpack-reader.js";
 import { encodeUpdate } from "../update.js";
 import { BitCoder } from "./bit-coder.js";
@@ -17,15 +18,17 @@ import { MixingTextModel } from "./text-mixing.js";
 /** `default` is quick and takes up to 256 KB; `compact` models text thoroughly, at a microsecond a byte and 1 MB more. */
 export type Profile = "default" | "compact";
 
+/** Bounds of one chain, and of each of its messages: a predictable row costs no bits, so bytes bound nothing. */
 export interface CodecLimits {
-  /** Most rows of one message. */
+  /** Most rows of one message. 4,096: as many as a DATA frame of rows has. */
   readonly maxRows: number;
-  /** Most bytes of new text in one message. */
+  /** Most bytes of new text in one message, keys included. 131,072: two blocks; `compact` reads so many in 0.1 s, and repeated text costs it no input. */
   readonly maxTextBytes: number;
-  /** Most values, containers and missing keys of all rows of one message: predictable ones cost next to nothing. */
+  /** Most values, containers and missing keys in one message. 65,536: as many items as one value may have; reading them takes 0.1 s at most. */
   readonly maxValues: number;
+  /** Deepest nesting of places; deeper containers travel as msgpack. 32: as deep as that may be. */
   readonly maxDepth: number;
-  /** Places in the rows that have a model of their own; containers beyond travel as msgpack. */
+  /** Most places in the rows that have a model of their own, 1 to 4 KB each; containers beyond travel as msgpack. 4,096: a wide table. */
   readonly maxNodes: number;
   /** Of such msgpack. */
   readonly packed: Limits;
@@ -33,8 +36,8 @@ export interface CodecLimits {
 
 export const DEFAULT_CODEC_LIMITS: CodecLimits = {
   maxRows: DEFAULT_LIMITS.maxRowsPerFrame,
-  maxTextBytes: DEFAULT_LIMITS.maxInflatedBytes,
-  maxValues: 262_144,
+  maxTextBytes: 131_072,
+  maxValues: 65_536,
   maxDepth: DEFAULT_LIMITS.maxDepth,
   maxNodes: 4_096,
   packed: DEFAULT_LIMITS,
@@ -56,6 +59,8 @@ const EMPTY_BATCH: RowsBatch = { rows: [], conflated: 0, at: 0, spanMs: 0 };
 const MAX_SLOTS = 1 << 11;
 const MAX_TEXT_SLOTS = 1 << 14;
 const MAX_DICTIONARY_CHARS = 32_768;
+/** Of all keys that have a place: what has further ones travels as msgpack. */
+const MAX_KEY_CHARS = 32_768;
 
 /** Contexts of a codec itself; then those of its parts. */
 const COUNT = 0;
@@ -94,10 +99,15 @@ export class ColumnCodec {
       dictionaries: { chars: MAX_DICTIONARY_CHARS },
       sharedId: NODES,
       pack: (value) => encodeUpdate(value, limits.packed),
-      unpack: decodeMsgpack,
+      unpack(bytes) {
+        if (measureValue(bytes, 0, limits.packed) < bytes.length)
+          throw malformed("bytes follow a packed container");
+        return decodeMsgpack(bytes);
+      },
       maxDepth: limits.maxDepth,
       maxNodes: limits.maxNodes,
       nodes: 0,
+      keyChars: MAX_KEY_CHARS,
       valuesLeft: 0,
     };
     this.root = new Node(this.context, 0);

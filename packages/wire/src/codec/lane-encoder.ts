@@ -1,3 +1,4 @@
+import { StanzapackError } from "../errors.js";
 import type { CodedBody, DataForm, HopClass } from "../frames.js";
 import type { RowCodec } from "../row-codec.js";
 import { ChainEncoder, type ChainBatch, type ChainPolicy, DEFAULT_CHAIN_POLICY } from "./chain.js";
@@ -41,6 +42,9 @@ export const DEFAULT_LANE_POLICY: LanePolicy = {
   maxTrialEveryBodies: 512,
   trialMarginPercent: 5,
 };
+
+/** Coded bodies are smaller than the msgpack of their rows, but for small ones, and but for noise. */
+const MIN_NOISE_BYTES = 1_024;
 
 /** A trial lasts so many bodies: the first ones of a new chain tell little of it. */
 const TRIAL_BODIES = 8;
@@ -106,15 +110,19 @@ export class LaneEncoder {
 
   /** For those who are not on the lane, or not yet. */
   encodeIndependent(batch: LaneBatch): LaneBody {
-    return smaller(
-      independent(batch, this.options.limits),
-      plain(batch, this.options.rows),
-      this.options.hop,
-    );
+    const { limits, rows, hop } = this.options;
+    const plainly = plain(batch, rows);
+    const coded = unlessTooMuch(() => independent(batch, limits));
+    return coded === undefined ? plainly : smaller(coded, plainly, hop);
   }
 
   private encodeCoded(batch: LaneBatch, now: number, newChain: number): LaneBody {
-    const body = this.chain.encode(batch, now, newChain);
+    const body = unlessTooMuch(() => this.chain.encode(batch, now, newChain));
+    // A block that takes the rows must take what stands for them.
+    if (body === undefined || body.payload.length > Math.max(MIN_NOISE_BYTES, packedBytes(batch))) {
+      this.chain.end();
+      return plain(batch, this.options.rows);
+    }
     if (this.trial === undefined && --this.untilTrial > 0) return body;
     const trial = (this.trial ??= startTrial(undefined));
     this.weigh(trial, body.payload.length, plain(batch, this.options.rows));
@@ -126,8 +134,12 @@ export class LaneEncoder {
     if (this.trial === undefined && --this.untilTrial > 0) return body;
     const { limits, profile } = this.options;
     const trial = (this.trial ??= startTrial(new ColumnCodec(limits, profile)));
-    const coded = (trial.shadow as ColumnCodec).encode({ ...batch, conflated: conflatedOf(batch) });
-    this.weigh(trial, coded.length, body);
+    const shadow = trial.shadow as ColumnCodec;
+    const coded = unlessTooMuch(() => shadow.encode({ ...batch, conflated: conflatedOf(batch) }));
+    if (coded === undefined) {
+      this.trial = undefined;
+      this.untilTrial = this.trialEvery;
+    } else this.weigh(trial, coded.length, body);
     return body;
   }
 
@@ -161,6 +173,20 @@ export function beginsAnew(body: LaneBody): boolean {
 
 function startTrial(shadow: ColumnCodec | undefined): Trial {
   return { shadow, bodies: 0, coded: 0, plain: 0 };
+}
+
+/** Undefined for a batch that goes over the limits of the codec: any peer reads it as rows. */
+function unlessTooMuch<T>(encode: () => T): T | undefined {
+  try {
+    return encode();
+  } catch (error) {
+    if (error instanceof StanzapackError && error.scope === "update") return undefined;
+    throw error;
+  }
+}
+
+function packedBytes({ packed }: LaneBatch): number {
+  return packed.reduce((sum, row) => sum + row.length, 0);
 }
 
 function conflatedOf({ from, to, rows }: ChainBatch): number {

@@ -36,6 +36,8 @@ export interface NodeContext extends ColumnContext {
   readonly maxNodes: number;
   /** Nodes so far. */
   nodes: number;
+  /** Characters that new keys may still have, all nodes together. */
+  keyChars: number;
   /** Values that the message that is being coded may still have. */
   valuesLeft: number;
 }
@@ -100,8 +102,16 @@ export class Node {
     const given = Object.keys(fields);
     const order = orders.find((keys) => keys.agreeWith(given));
     if (order === undefined && orders.length >= MAX_ORDERS) return PACKED;
-    const added = given.reduce((sum, key) => sum + (order?.has(key) === true ? 0 : 1), 0);
-    const fits = (order?.size ?? 0) + added <= MAX_KEYS && context.nodes + added <= context.maxNodes;
+    let [added, chars] = [0, 0];
+    for (const key of given) {
+      if (order?.has(key) === true) continue;
+      added++;
+      chars += key.length;
+    }
+    const fits =
+      (order?.size ?? 0) + added <= MAX_KEYS &&
+      context.nodes + added <= context.maxNodes &&
+      chars <= context.keyChars;
     return fits ? OBJECT : PACKED;
   }
 
@@ -179,6 +189,8 @@ export class Node {
       const key = text.codeText(given?.key ?? "", context.sharedId + KEY_LENGTH, 0);
       if (fromEnd > order.size || order.size >= MAX_KEYS || order.has(key))
         throw malformed("a coded object has a new key that it cannot have");
+      context.keyChars -= key.length;
+      if (context.keyChars < 0) throw over(coder, "keys have more characters than are kept");
       order.insert(order.size - fromEnd, key, this.newChild());
     }
   }
