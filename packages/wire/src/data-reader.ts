@@ -29,7 +29,7 @@ export class DataReader {
       return checked({
         epoch: frame.epoch,
         from: frame.from,
-        to: frame.from + conflated + rows.length - 1,
+        to: frame.from - 1 + conflated + rows.length,
         rows,
         at,
         spanMs,

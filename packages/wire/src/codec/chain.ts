@@ -174,7 +174,8 @@ export class ChainDecoder {
     this.codec = undefined;
     const { rows, conflated, at, spanMs } = codec.decode(body.payload);
     const from = this.next;
-    const to = from + conflated + rows.length - 1;
+    // In this order, so that what is beyond 2^53 is not rounded to below.
+    const to = from - 1 + conflated + rows.length;
     if (rows.length === 0 || at < 0 || spanMs < 0 || !Number.isSafeInteger(to))
       throw new StanzapackError("malformed", "a chained body without rows, or beyond what positions can be", {
         origin: "peer",

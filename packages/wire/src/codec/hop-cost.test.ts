@@ -93,7 +93,7 @@ describe("the cost of a body on a plain hop", () => {
     const range = { epoch: 3_735_928_559, from: 10_000, to: 10_009, at: 5_000_000, spanMs: 900 };
     const base = encodeCodedBody({ form: "chained", payload: new Uint8Array(30) }).length;
     const bodies = {
-      rows: encodeDataBody({ ...range, payload: new Uint8Array(30) }),
+      rows: encodeDataBody({ ...range, form: "rows", payload: new Uint8Array(30) }),
       key: encodeCodedBody({
         ...range,
         form: "key",

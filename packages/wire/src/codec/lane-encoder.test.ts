@@ -1,7 +1,7 @@
 import { deflateRawSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { DataReader } from "../data-reader.js";
-import type { CodedFrame, DataFrame, HopClass } from "../frames.js";
+import type { CodedBody, CodedFrame, DataFrame, HopClass } from "../frames.js";
 import { DEFAULT_LIMITS } from "../limits.js";
 import type { Value } from "../msgpack.js";
 import { createRawDeflate } from "../raw-deflate.js";
@@ -37,9 +37,8 @@ function batches(): (values: readonly Value[]) => LaneBatch {
 }
 
 function frameOf(body: LaneBody): DataFrame | CodedFrame {
-  return body.form === "rows" || body.form === "deflated"
-    ? { type: "data", alias: 1, ...body }
-    : { type: "coded", alias: 1, ...body };
+  if (body.form === "rows" || body.form === "deflated") return { type: "data", alias: 1, ...body };
+  return { type: "coded", alias: 1, ...(body as CodedBody) };
 }
 
 describe("a lane's encoder", () => {
