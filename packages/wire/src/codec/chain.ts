@@ -41,9 +41,9 @@ export type ChainBody =
     };
 
 export interface ChainPolicy {
-  /** A wide body comes after so many others at the earliest, 16, … */
+  /** A wide body comes after so many others at the earliest. 16: its header is up to 18 bytes, about one a body. */
   readonly wideEveryBodies: number;
-  /** … and so many ms after the last at the earliest, 10,000: its header is 15 bytes. */
+  /** And so many ms after the last at the earliest. 10,000: a fast lane needs no more proof than a slow one. */
   readonly wideEveryMs: number;
 }
 

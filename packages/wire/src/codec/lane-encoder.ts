@@ -25,13 +25,13 @@ export interface LaneBatch extends ChainBatch {
 }
 
 export interface LanePolicy extends ChainPolicy {
-  /** When somebody waits for a key, one comes at the next multiple of so many ms: 20,000, and so nobody waits longer. */
+  /** When somebody waits for a key, one comes at the next multiple of so many ms. 20,000: so nobody waits longer, and joiners cost the others little. */
   readonly keyEveryMs: number;
-  /** So often a body is held against the other forms: every 16th, and half as often after each time that changed nothing, … */
+  /** So often a body is held against the other forms, and half as often after each time that changed nothing. 16: soon after the beginning. */
   readonly trialEveryBodies: number;
-  /** … down to every so many: 512. */
+  /** Down to once in so many. 512: trials cost a few parts of 100 then. */
   readonly maxTrialEveryBodies: number;
-  /** Another form must be smaller by so much, in parts of 100, so that forms do not take turns: 5. */
+  /** Another form must be smaller by so much, in parts of 100. 5: so that forms do not take turns. */
   readonly trialMarginPercent: number;
 }
 
