@@ -125,8 +125,7 @@ class CodecFuzzer {
         }
         batches.push(batch);
         const read = decoder.decode(bodies.at(-1) as ChainBody, true);
-        if (!isSame(read as never, batch))
-          this.fault(`came back otherwise: ${JSON.stringify(batch)}`);
+        if (!isSame(read as never, batch)) this.fault(`came back otherwise: ${JSON.stringify(batch)}`);
         return "arrived";
       });
       if (batches.length < bodies.length || bodies.length === 0 || batches.at(-1) !== batch) break;
