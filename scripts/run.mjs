@@ -21,6 +21,7 @@ const PROGRAMS = {
   },
   test: { file: at("node_modules/vitest/vitest.mjs"), args: ["run"], servers: () => SERVERS, browser: true },
   "fuzz:ibb": { file: at("packages/testkit/dist/ibb-fuzz-main.js"), args: [], servers: () => [] },
+  "fuzz:codec": { file: at("packages/testkit/dist/codec-fuzz-main.js"), args: [], servers: () => [] },
   "fuzz:bosh": { file: at("packages/testkit/dist/bosh-fuzz-main.js"), args: [], servers: () => [] },
 };
 

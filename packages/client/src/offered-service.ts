@@ -138,7 +138,6 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
           // The component takes no other from a publisher: its memory is everybody's.
           profile: "default",
           hop: "plain",
-          maxPayloadBytes: maxBlockBytes - HEADER_ROOM_BYTES,
         })
       : undefined;
     this.sent = frame.incarnation === this.incarnation ? frame.sequence : 0;

@@ -43,7 +43,7 @@ function setUp(): {
   const outcome = broker.offer(
     link,
     "alice@x/t",
-    { kind: "value", access: "open", members: new Set(), title: "" },
+    { kind: "value", access: "open", members: new Set(), title: "", profile: "default" },
     NOW,
   );
   if (!("service" in outcome)) throw new Error("held");
@@ -110,7 +110,13 @@ describe("offsets of a service", () => {
 describe("quotas and ownership", () => {
   it("bound the services of one owner", () => {
     const { broker, link } = setUp();
-    const config = { kind: "value", access: "open", members: new Set<string>(), title: "" } as const;
+    const config = {
+      kind: "value",
+      access: "open",
+      members: new Set<string>(),
+      title: "",
+      profile: "default",
+    } as const;
     for (let i = 1; i < limits.maxServicesPerOwner; i++) broker.offer(link, `alice@x/s${i}`, config, NOW);
     expect(() => broker.offer(link, "alice@x/more", config, NOW)).toThrow(
       expect.objectContaining({ code: "limit-exceeded", scope: "subscription" }),

@@ -96,7 +96,6 @@ export class Lane {
           rows,
           profile,
           hop: "plain",
-          maxPayloadBytes: this.maxBytes,
         })
       : undefined;
   }

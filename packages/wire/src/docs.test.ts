@@ -1,5 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { COLUMN_CONTEXTS } from "./codec/column.js";
+import { DEFAULT_CODEC_LIMITS } from "./codec/column-codec.js";
+import { DICTIONARY_CONTEXTS } from "./codec/dictionary.js";
+import { DOUBLE_CONTEXTS } from "./codec/double-model.js";
+import { DEFAULT_LANE_POLICY } from "./codec/lane-encoder.js";
+import { SET } from "./codec/mixer-sets.js";
+import { NUMBER_CONTEXTS } from "./codec/number-model.js";
+import { QUICK_TEXT_CONTEXTS } from "./codec/text-model.js";
 import { ERRORS, type ErrorRow } from "./errors.js";
 import { encodeFrame } from "./frame-codec.js";
 import { FRAME } from "./frames.js";
@@ -24,8 +32,9 @@ function expectSection(path: string, marker: string, table: readonly string[]): 
 
 /** A row per field: name, unit, default, and the reason in its comment, which begins with what it bounds. */
 function fieldRows(source: string, defaults: object): string[] {
-  const text = read(source);
-  const rows = Object.entries(defaults).map(([field, value]) => {
+  const text = source.split(", ").map(read).join("");
+  const numbers = Object.entries(defaults).filter(([, value]) => typeof value === "number");
+  const rows = numbers.map(([field, value]) => {
     const comment = new RegExp(`/\\*\\* ([^\n]*) \\*/\n  readonly ${field}: number;`).exec(text)?.[1];
     expect(comment, `${field} has a comment of one line`).toBeDefined();
     return `| \`${field}\` | ${unitOf(field)} | ${(value as number).toLocaleString("en")} | ${comment} |`;
@@ -42,6 +51,11 @@ const UNITS = [
   [/Items$/, "items"],
   [/RowsPerFrame$/, "rows"],
   [/FramesPerBlock$/, "frames"],
+  [/Rows$/, "rows"],
+  [/Values$/, "values"],
+  [/Nodes$/, "places"],
+  [/Bodies$/, "bodies"],
+  [/Percent$/, "%"],
 ] as const;
 
 function unitOf(field: string): string {
@@ -68,12 +82,74 @@ describe("docs/LIMITS.md", () => {
   it("has the limits of the code", () => {
     expectSection("docs/LIMITS.md", "limits", fieldRows("packages/wire/src/limits.ts", DEFAULT_LIMITS));
   });
+  it("has the columnar codec's limits of the code", () => {
+    const source = "packages/wire/src/codec/column-codec.ts";
+    expectSection("docs/LIMITS.md", "codec", fieldRows(source, DEFAULT_CODEC_LIMITS));
+  });
+  it("has the lane's policy of the code", () => {
+    const sources = "packages/wire/src/codec/chain.ts, packages/wire/src/codec/lane-encoder.ts";
+    expectSection("docs/LIMITS.md", "lane", fieldRows(sources, DEFAULT_LANE_POLICY));
+  });
   it("has the link policy of the code", () => {
     expectSection(
       "docs/LIMITS.md",
       "policy",
       fieldRows("packages/wire/src/link-session.ts", DEFAULT_LINK_POLICY),
     );
+  });
+});
+
+describe("docs/CODEC.md", () => {
+  const page = read("docs/CODEC.md");
+
+  it("has the mixer's sets of the code", () => {
+    expectSection("docs/CODEC.md", "sets", [
+      `| S | ${Object.keys(SET).join(" | ")} |`,
+      `| --- |${" ---: |".repeat(Object.keys(SET).length)}`,
+      `| | ${Object.values(SET).join(" | ")} |`,
+    ]);
+  });
+
+  it("has as many contexts of each part as the code", () => {
+    const told = Object.fromEntries(
+      [...(/## 4[^]*## 5/.exec(page)?.[0] ?? "").matchAll(/^\| ([a-z `]+) \| (\d+) \| [A-Zc]/gm)].map(
+        ([, part, count]) => [part, Number(count)],
+      ),
+    );
+    expect(told).toEqual({
+      "number model": NUMBER_CONTEXTS,
+      "double model": DOUBLE_CONTEXTS,
+      dictionary: DICTIONARY_CONTEXTS,
+      column: COLUMN_CONTEXTS,
+      node: COLUMN_CONTEXTS + 6,
+      "text of `default`": QUICK_TEXT_CONTEXTS,
+    });
+  });
+
+  it("has the names of the code where the code has the numbers", () => {
+    const source = [
+      "number-model",
+      "double-model",
+      "dictionary",
+      "column",
+      "node",
+      "text-model",
+      "mixer",
+      "contexts",
+    ]
+      .map((name) => read(`packages/wire/src/codec/${name}.ts`))
+      .join("");
+    const ids = [...page.matchAll(/\b([A-Z]{3,}(?:_[A-Z]+)*) (\d+)\b/g)];
+    for (const [, name, number] of ids) {
+      if (!new RegExp(`^const ${name} = `, "m").test(source)) continue;
+      const literal = new RegExp(`^const ${name} = (\\d+);`, "m");
+      if (literal.test(source)) expect(source).toMatch(new RegExp(`^const ${name} = ${number};`, "m"));
+    }
+    expect(ids.length).toBeGreaterThan(35);
+    for (const constant of ["0x2c1b3c6d", "0x297a2d39", "0x85ebca6b", "1.00589970429"]) {
+      expect(source).toContain(constant);
+      expect(page.toLowerCase()).toContain(constant);
+    }
   });
 });
 

@@ -135,7 +135,7 @@ describe("decodeFrame", () => {
   });
 
   it("skips codecs it does not know, and reads an unknown error number as internal", () => {
-    expect(decodeElements(1, 0, [0, 0, 0], [16, 18, 99], 0, null)).toMatchObject({
+    expect(decodeElements(1, 0, [0, 0, 0], [16, 18, 22, 99], 0, null)).toMatchObject({
       codecs: ["rows", "coded"],
     });
     expect(decodeElements(15, 9_999, "")).toEqual({ type: "bye", code: "internal", text: "" });

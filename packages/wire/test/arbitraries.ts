@@ -29,7 +29,32 @@ export const dataFrame = fc
   })
   .map(({ range, ...rest }) => ({ ...rest, ...range }));
 
+const position = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+const coded = { type: fc.constant("coded" as const), alias, payload: bytes() };
+
+const codedFrame: fc.Arbitrary<Frame> = fc.oneof(
+  fc.record({ ...coded, form: fc.constant("chained" as const) }),
+  fc.record({
+    ...coded,
+    form: fc.constant("wide" as const),
+    chain: uint32,
+    epoch: uint,
+    from: position,
+    check: uint32,
+  }),
+  fc.record({
+    ...coded,
+    form: fc.constant("key" as const),
+    chain: uint32,
+    epoch: uint,
+    from: position,
+    profile: fc.constantFrom("default" as const, "compact" as const),
+  }),
+  fc.record({ ...coded, form: fc.constant("independent" as const), epoch: uint, from: position }),
+);
+
 export const frame: fc.Arbitrary<Frame> = fc.oneof(
+  codedFrame,
   fc.record({
     type: fc.constant("hello" as const),
     version: fc.nat(255),

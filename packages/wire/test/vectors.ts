@@ -8,6 +8,8 @@ export interface Vector {
   readonly layer: "frame" | "codec" | "session";
   readonly about: string;
   readonly hex: string | readonly string[];
+  /** Of a chain: no block was lost before this one. All, where it is not said. */
+  readonly contiguous?: readonly boolean[];
   readonly value?: unknown;
   readonly error?: string;
 }
@@ -36,4 +38,14 @@ export function fromJson(value: unknown): unknown {
   if ($bytes !== undefined) return Uint8Array.from(Buffer.from($bytes, "hex"));
   if ($number !== undefined) return Number($number);
   return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, fromJson(child)]));
+}
+
+/** The JSON that stands for a value: `fromJson` the other way round. */
+export function toJson(value: unknown): unknown {
+  if (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)))
+    return { $number: Object.is(value, -0) ? "-0" : String(value) };
+  if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString("hex") };
+  if (Array.isArray(value)) return value.map(toJson);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, toJson(child)]));
 }

@@ -41,9 +41,9 @@ export type ChainBody =
     };
 
 export interface ChainPolicy {
-  /** A wide body comes after so many others at the earliest, 16, … */
+  /** A wide body comes after so many others at the earliest. 16: its header is up to 18 bytes, about one a body. */
   readonly wideEveryBodies: number;
-  /** … and so many ms after the last at the earliest, 10,000: its header is 15 bytes. */
+  /** And so many ms after the last at the earliest. 10,000: a fast lane needs no more proof than a slow one. */
   readonly wideEveryMs: number;
 }
 
@@ -178,13 +178,17 @@ export class ChainDecoder {
       }
     }
     this.check = check;
+    // Until it is read to its end, nothing may go on from it.
+    this.codec = undefined;
     const { rows, conflated, at, spanMs } = codec.decode(body.payload);
     const from = this.next;
-    const to = from + conflated + rows.length - 1;
+    // In this order, so that what is beyond 2^53 is not rounded to below.
+    const to = from - 1 + conflated + rows.length;
     if (rows.length === 0 || at < 0 || spanMs < 0 || !Number.isSafeInteger(to))
       throw new StanzapackError("malformed", "a chained body without rows, or beyond what positions can be", {
         origin: "peer",
       });
+    this.codec = codec;
     this.next = to + 1;
     return { epoch: this.epoch, from, to, rows, at, spanMs };
   }

@@ -25,6 +25,14 @@ function roundTrip(batches: readonly (readonly Value[])[], profile: Profile): vo
   });
 }
 
+/** The double that is 2^63 further on, of all 2^64 in their order. */
+function farthestFrom(value: number): number {
+  const double = new Float64Array([value]);
+  const bits = new BigUint64Array(double.buffer);
+  bits[0] = (1n << 64n) - 1n - (bits[0] as bigint);
+  return double[0] as number;
+}
+
 describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
   it("gives back any values, batch after batch", () => {
     fc.assert(
@@ -94,6 +102,16 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
       ["1.50", "1.5", "-0", "-0.0", "00.1", "1e5", "999999999999999.12345678", "0.00000001", ""],
     ],
     ["even numbers, then an odd one", [...Array.from({ length: 60 }, (_, i) => i * 1000), 7, 7.5]],
+    [
+      "decimals as text whose digits no scaled integer holds",
+      ["900000000000000.5", "1.5", "-900000000000000.5"],
+    ],
+    [
+      "microseconds in years that no scaled integer reaches",
+      ["2026-01-01T00:00:00.000001Z", "2200-01-01T00:00:00.000000Z", "0001-01-01T00:00:00.000000Z"],
+    ],
+    ["doubles at the greatest distance there is", [Math.PI, 1.0204026857391, farthestFrom(1.0204026857391)]],
+    ["more places than there may be", [Array.from({ length: 256 }, (_, i) => Array<number>(20).fill(i))]],
     ["empty containers", [{}, [], [[]], [{}], "", {}]],
     ["bytes", [Uint8Array.of(), Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 3)]],
     ["long text", ["x".repeat(70_000), "y".repeat(70_000), "xy".repeat(40_000)]],
@@ -104,6 +122,53 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
       rows.map((row) => [{ a: row, b: row }]),
       profile,
     );
+  });
+
+  it("takes inherited properties for none", () => {
+    const row = Object.assign(Object.create({ b: 2 }) as { a?: number }, { a: 1 });
+    const encoder = new ColumnCodec(LIMITS, profile);
+    const decoder = new ColumnCodec(LIMITS, profile);
+    for (const rows of [[{ a: 1, b: 2 }], [row as Value]]) {
+      const [decoded] = decoder.decode(encoder.encode({ rows, conflated: 0, at: 0, spanMs: 0 })).rows;
+      expect(Object.keys(decoded as object)).toEqual(Object.keys(rows[0] as object));
+    }
+  });
+
+  it("takes bytes of any view, and a copy of what it is given", () => {
+    const bytes = Buffer.from("0102030405", "hex").subarray(1, 4);
+    const encoded = new ColumnCodec(LIMITS, profile).encode({
+      rows: [bytes],
+      conflated: 0,
+      at: 0,
+      spanMs: 0,
+    });
+    const { rows } = new ColumnCodec(LIMITS, profile).decode(encoded);
+    expect(rows).toStrictEqual([Uint8Array.of(2, 3, 4)]);
+  });
+
+  it.each<[string, unknown, string]>([
+    ["undefined in an object", { a: 1, b: undefined }, "unencodable"],
+    ["undefined in an array", [1, undefined], "unencodable"],
+    ["a hole", new Array(2), "unencodable"],
+    ["undefined", undefined, "unencodable"],
+    ["a bigint", 1n, "unencodable"],
+    ["a function", () => 1, "unencodable"],
+    ["too much text", "x".repeat(LIMITS.maxTextBytes + 1), "too-large"],
+    ["too many values", new Array(LIMITS.maxValues + 1).fill(0), "too-large"],
+  ])("refuses %s where it is encoded", (_, row, code) => {
+    const encoder = new ColumnCodec(LIMITS, profile);
+    const batch = { rows: [row as Value], conflated: 0, at: 0, spanMs: 0 };
+    expect(() => encoder.encode(batch)).toThrow(expect.objectContaining({ code, origin: "local" }));
+  });
+
+  it.each([
+    [-1, 0],
+    [1.4, 1],
+    [NaN, 0],
+    [2 ** 60, 2 ** 52],
+  ])("makes a time of %d one that DATA can have", (at, coded) => {
+    const bytes = new ColumnCodec(LIMITS, profile).encode({ rows: [1], conflated: 0, at, spanMs: at });
+    expect(new ColumnCodec(LIMITS, profile).decode(bytes)).toMatchObject({ at: coded, spanMs: coded });
   });
 
   it("throws nothing but its own errors at damaged input", () => {

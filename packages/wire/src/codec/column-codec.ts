@@ -1,11 +1,14 @@
 import { DEFAULT_LIMITS, type Limits } from "../limits.js";
 import { malformed, type Value } from "../msgpack.js";
+import { measureValue } from "../msgpack-measure.js";
 import { decodeMsgpack } from "../msgpack-reader.js";
 import { encodeUpdate } from "../update.js";
 import { BitCoder } from "./bit-coder.js";
+import { over, unencodable } from "./bounds.js";
 import { Node, type NodeContext } from "./node.js";
 import { NumberModel, NUMBER_CONTEXTS } from "./number-model.js";
 import { Row } from "./row.js";
+import { MAX_SCALED } from "./scaled.js";
 import { Successors } from "./successors.js";
 import { codeWhole } from "./whole-number.js";
 import { TextCodec } from "./text-codec.js";
@@ -18,15 +21,17 @@ export type Profile = "default" | "compact";
 /** By their numbers on the wire. */
 export const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 
+/** Bounds of one chain, and of each of its messages: a predictable row costs no bits, so bytes bound nothing. */
 export interface CodecLimits {
-  /** Most rows of one message. */
+  /** Most rows of one message. 4,096: as many as a DATA frame of rows has. */
   readonly maxRows: number;
-  /** Most bytes of new text in one message. */
+  /** Most bytes of new text in one message, keys included. 131,072: two blocks; `compact` reads so many in 0.1 s, and repeated text costs it no input. */
   readonly maxTextBytes: number;
-  /** Most values, containers and missing keys of all rows of one message: predictable ones cost next to nothing. */
+  /** Most values, containers and missing keys in one message. 65,536: as many items as one value may have; reading them takes 0.1 s at most. */
   readonly maxValues: number;
+  /** Deepest nesting of places; deeper containers travel as msgpack. 32: as deep as that may be. */
   readonly maxDepth: number;
-  /** Places in the rows that have a model of their own; containers beyond travel as msgpack. */
+  /** Most places in the rows that have a model of their own, 1 to 4 KB each; containers beyond travel as msgpack. 4,096: a wide table. */
   readonly maxNodes: number;
   /** Of such msgpack. */
   readonly packed: Limits;
@@ -34,8 +39,8 @@ export interface CodecLimits {
 
 export const DEFAULT_CODEC_LIMITS: CodecLimits = {
   maxRows: DEFAULT_LIMITS.maxRowsPerFrame,
-  maxTextBytes: DEFAULT_LIMITS.maxInflatedBytes,
-  maxValues: 262_144,
+  maxTextBytes: 131_072,
+  maxValues: 65_536,
   maxDepth: DEFAULT_LIMITS.maxDepth,
   maxNodes: 4_096,
   packed: DEFAULT_LIMITS,
@@ -57,6 +62,8 @@ const EMPTY_BATCH: RowsBatch = { rows: [], conflated: 0, at: 0, spanMs: 0 };
 const MAX_SLOTS = 1 << 11;
 const MAX_TEXT_SLOTS = 1 << 14;
 const MAX_DICTIONARY_CHARS = 32_768;
+/** Of all keys that have a place: what has further ones travels as msgpack. */
+const MAX_KEY_CHARS = 32_768;
 
 /** Contexts of a codec itself; then those of its parts. */
 const COUNT = 0;
@@ -95,10 +102,15 @@ export class ColumnCodec {
       dictionaries: { chars: MAX_DICTIONARY_CHARS },
       sharedId: NODES,
       pack: (value) => encodeUpdate(value, limits.packed),
-      unpack: decodeMsgpack,
+      unpack(bytes) {
+        if (measureValue(bytes, 0, limits.packed) < bytes.length)
+          throw malformed("bytes follow a packed container");
+        return decodeMsgpack(bytes);
+      },
       maxDepth: limits.maxDepth,
       maxNodes: limits.maxNodes,
       nodes: 0,
+      keyChars: MAX_KEY_CHARS,
       valuesLeft: 0,
     };
     this.root = new Node(this.context, 0);
@@ -107,14 +119,17 @@ export class ColumnCodec {
     this.span = new NumberModel({ coder, successors, id: SPAN, sharedId: SPAN });
   }
 
-  /** A copy of its own. Throws `too-large` for what a decoder would refuse; the codec is of no use after that. */
+  /**
+   * A copy of its own. Throws `too-large` for what a decoder would refuse, and `unencodable` for what is no `Value`; the
+   * codec is of no use after that.
+   */
   encode(batch: RowsBatch): Uint8Array {
     this.coder.beginEncoding();
-    this.code(batch);
+    this.code({ ...batch, at: wholeMs(batch.at), spanMs: wholeMs(batch.spanMs) });
     return this.coder.finish().slice();
   }
 
-  /** Throws `malformed`; the codec is of no use after that. */
+  /** Throws `malformed` or `limit-exceeded`; the codec is of no use after that. */
   decode(bytes: Uint8Array): RowsBatch {
     this.coder.beginDecoding(bytes, 0, bytes.length);
     return this.code(EMPTY_BATCH);
@@ -130,7 +145,7 @@ export class ColumnCodec {
     const at = this.at.code(batch.at, row);
     const spanMs = this.span.code(batch.spanMs, row);
     const rows: Value[] = [];
-    for (let i = 0; i < count; i++) rows.push(this.codeRow(batch.rows[i] ?? null));
+    for (let i = 0; i < count; i++) rows.push(this.codeRow(batch.rows[i]));
     return { conflated, at, spanMs, rows };
   }
 
@@ -145,14 +160,19 @@ export class ColumnCodec {
     if (coder.bit(count === this.lastCount ? 1 : 0, coder.contexts.slot(COUNT, 0) + 1) === 0)
       this.lastCount = codeWhole(coder, count, COUNT, 1);
     if (this.lastCount > this.limits.maxRows)
-      throw malformed(`more than ${this.limits.maxRows} rows in one message`);
+      throw over(coder, `more than ${this.limits.maxRows} rows in one message`);
     return this.lastCount;
   }
 
-  private codeRow(value: Value): Value {
+  private codeRow(value: Value | undefined): Value {
     this.row.begin();
     const coded = this.root.code(value, this.row);
-    if (coded === undefined) throw malformed("a coded row is not there");
-    return coded;
+    if (coded !== undefined) return coded;
+    throw this.coder.decoding ? malformed("a coded row is not there") : unencodable("a row is undefined");
   }
+}
+
+/** Times may come from a clock that stepped back or counts fractions. */
+function wholeMs(time: number): number {
+  return time > 0 ? Math.min(Math.round(time), MAX_SCALED) : 0;
 }

@@ -1,5 +1,6 @@
 import { malformed, type Value } from "../msgpack.js";
 import type { BitCoder } from "./bit-coder.js";
+import { unencodable } from "./bounds.js";
 import { Dictionary, DICTIONARY_CONTEXTS, type DictionaryBudget } from "./dictionary.js";
 import { DoubleModel, DOUBLE_CONTEXTS } from "./double-model.js";
 import {
@@ -114,8 +115,10 @@ export class Column {
       }
       case "boolean":
         return BOOLEAN;
-      default:
+      case "object":
         return value === null ? NULL : BYTES;
+      default:
+        throw unencodable(`a ${typeof value} is no value`);
     }
   }
 

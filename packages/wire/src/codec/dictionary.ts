@@ -64,9 +64,10 @@ export class Dictionary {
     const { entries, indexes, budget } = this;
     if (text.length > MAX_ENTRY_CHARS) return;
     const old = entries.length < MAX_ENTRIES ? undefined : entries[this.next];
-    if (budget.chars + (old?.length ?? 0) < text.length) return;
+    const freed = old === undefined ? 0 : costOf(old);
+    if (budget.chars + freed < costOf(text)) return;
     if (old !== undefined) indexes.delete(old);
-    budget.chars += (old?.length ?? 0) - text.length;
+    budget.chars += freed - costOf(text);
     entries[this.next] = text;
     indexes.set(text, this.next);
     this.remember(this.next);
@@ -101,4 +102,9 @@ export class Dictionary {
     slots[3] = contexts.slot(id + INDEX_TWO, mixed ^ (this.secondLast * MAX_ENTRIES + last));
     return coder.treeIn(part, width, 4, SET.index);
   }
+}
+
+/** Also the empty text takes a place. */
+function costOf(text: string): number {
+  return Math.max(1, text.length);
 }

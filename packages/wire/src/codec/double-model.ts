@@ -1,3 +1,4 @@
+import { malformed } from "../msgpack.js";
 import type { BitCoder } from "./bit-coder.js";
 import { NUMBER_CONTEXTS, NumberModel, type NumberModelOptions } from "./number-model.js";
 import type { Row } from "./row.js";
@@ -83,6 +84,7 @@ export class DoubleModel {
       Math.min(15, Math.abs(this.ulps)),
     );
     this.ulps += zigzag % 2 === 1 ? -(zigzag + 1) / 2 : zigzag / 2;
+    if (Math.abs(this.ulps) > MAX_ULPS) throw malformed(`a coded double is over ${MAX_ULPS} units off`);
     return decimal + this.ulps * ulp;
   }
 
@@ -101,14 +103,17 @@ export class DoubleModel {
     let [stepHigh, stepLow] = minus(high, low, this.high, this.low);
     const down = coder.bit(stepHigh >>> 31, contexts.slot(id + SIGN, 0) + 1);
     if (down === 1) [stepHigh, stepLow] = minus(0, 0, stepHigh, stepLow);
-    const length = this.codeLength(stepHigh > 0 ? 64 - Math.clz32(stepHigh) : 32 - Math.clz32(stepLow));
+    // 2^63, whose 64 bits no length tells, is the step down of none.
+    const farthest = stepHigh === 0x80000000;
+    const bits = stepHigh > 0 ? 64 - Math.clz32(stepHigh) : 32 - Math.clz32(stepLow);
+    const length = this.codeLength(farthest ? 0 : bits);
     if (length > 32) {
       const top = 2 ** (length - 33);
       stepHigh = top + coder.raw(stepHigh % top, length - 33);
       stepLow = coder.raw(stepLow, 32);
     } else {
       const top = length === 0 ? 0 : 2 ** (length - 1);
-      stepHigh = 0;
+      stepHigh = length === 0 && down === 1 ? 0x80000000 : 0;
       stepLow = length === 0 ? 0 : top + coder.raw(stepLow % top, length - 1);
     }
     if (down === 1) [stepHigh, stepLow] = minus(0, 0, stepHigh, stepLow);
@@ -126,8 +131,8 @@ export class DoubleModel {
   private codeLength(bits: number): number {
     const { coder, id } = this;
     const { contexts } = coder;
-    const head = coder.tree(Math.min(bits, 63) >> 4, 2, contexts.slot(id + LENGTH, this.bits >> 4));
-    const rest = coder.tree(Math.min(bits, 63) & 15, 4, contexts.slot(id + LENGTH, 8 + head));
+    const head = coder.tree(bits >> 4, 2, contexts.slot(id + LENGTH, this.bits >> 4));
+    const rest = coder.tree(bits & 15, 4, contexts.slot(id + LENGTH, 8 + head));
     return (this.bits = (head << 4) | rest);
   }
 }

@@ -1,13 +1,30 @@
 import type { CodedForm, DataForm, HopClass } from "../frames.js";
 
+/** Bytes of body header beside what a chained body has, about. */
+const HEADER_BYTES: Record<DataForm | CodedForm, number> = {
+  chained: 0,
+  independent: 8,
+  key: 14,
+  wide: 18,
+  rows: 18,
+  deflated: 18,
+};
+
 /**
- * What a payload adds to its stanza on a hop, in bytes, about. A plain hop carries base64. Stream compression (zlib, a
- * flush a stanza) finds nothing in coded and deflated bytes: base64's six bits a character take eight at first, and six
- * when the stanza is long enough for code tables of its own. In msgpack rows it finds what the stanzas before had.
+ * What a body adds to its stanza on a hop, in bytes, about. A plain hop carries base64. Stream compression (zlib, a flush
+ * a stanza) finds nothing in coded and deflated bytes: base64's six bits a character take eight at first, and six when the
+ * stanza is long enough for code tables of its own. In msgpack rows it finds half, and some of a header that hardly changes.
  * `hop-cost.test.ts` holds this against zlib.
  */
 export function hopCost(form: DataForm | CodedForm, payloadBytes: number, hop: HopClass): number {
-  if (hop === "plain") return (payloadBytes * 4) / 3;
-  if (form === "rows") return Math.min(1.05 * payloadBytes, 20 + 0.25 * payloadBytes);
-  return Math.min(3 + 1.36 * payloadBytes, 48 + payloadBytes);
+  const bytes = payloadBytes + HEADER_BYTES[form];
+  if (hop === "plain") return (bytes * 4) / 3;
+  switch (form) {
+    case "rows":
+      return 10.5 + 0.45 * payloadBytes;
+    case "deflated":
+      return 10.5 + Math.min(1.2 * payloadBytes, 40 + payloadBytes);
+    default:
+      return Math.min(1.5 + 1.34 * bytes, 40 + bytes);
+  }
 }

@@ -1,3 +1,5 @@
+import { MAX_SCALED } from "./scaled.js";
+
 /** How a date is written; its number counts days, minutes, seconds or fractions of one since 1970, as if in UTC. */
 export interface DateTemplate {
   /** `-` or `/`. */
@@ -51,7 +53,9 @@ export function parseDate(text: string): ParsedDate | undefined {
   if (precision > 0) count = count * 1_440 + Number(hours) * 60 + Number(minutes);
   if (precision > 1)
     count = (count * 60 + Number(seconds)) * (UNITS[fraction.length] as number) + Number(fraction);
-  return formatDate(count, template) === text ? { template, count } : undefined;
+  return Math.abs(count) <= MAX_SCALED && formatDate(count, template) === text
+    ? { template, count }
+    : undefined;
 }
 
 /** The template of a date, whichever that is; undefined for what is none. */

@@ -42,7 +42,6 @@ function run(joins: boolean): Outcome {
     rows: createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
     profile: "default",
     hop: "plain",
-    maxPayloadBytes: DEFAULT_LIMITS.maxBlockBytes,
   });
   const stanza = (bytes: Uint8Array): number => STANZA_CHARS + ((3 + bytes.length) * 4) / 3;
   expect(encodeLanePrefix("chained", 5)).toHaveLength(3);

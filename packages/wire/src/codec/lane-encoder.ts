@@ -1,3 +1,4 @@
+import { StanzapackError } from "../errors.js";
 import { encodeCodedBody, encodeCodedPrefix, encodeDataBody, encodeDataPrefix } from "../frame-codec.js";
 import type { CodedBody, DataForm, HopClass } from "../frames.js";
 import type { RowCodec } from "../row-codec.js";
@@ -25,13 +26,13 @@ export interface LaneBatch extends ChainBatch {
 }
 
 export interface LanePolicy extends ChainPolicy {
-  /** When somebody waits for a key, one comes at the next multiple of so many ms: 10,000, and so nobody waits longer. */
+  /** When somebody waits for a key, one comes at the next multiple of so many ms. 10,000: so nobody waits longer, and joiners cost the others less than 1 %. */
   readonly keyEveryMs: number;
-  /** So often a body is held against the other forms: every 16th, and half as often after each time that changed nothing, … */
+  /** So often a body is held against the other forms, and half as often after each time that changed nothing. 16: soon after the beginning. */
   readonly trialEveryBodies: number;
-  /** … down to every so many: 512. */
+  /** Down to once in so many. 512: trials cost a few parts of 100 then. */
   readonly maxTrialEveryBodies: number;
-  /** Another form must be smaller by so much, in parts of 100, so that forms do not take turns: 5. */
+  /** Another form must be smaller by so much, in parts of 100. 5: so that forms do not take turns. */
   readonly trialMarginPercent: number;
 }
 
@@ -43,6 +44,9 @@ export const DEFAULT_LANE_POLICY: LanePolicy = {
   trialMarginPercent: 5,
 };
 
+/** Coded bodies are smaller than the msgpack of their rows, but for small ones, and but for noise. */
+const MIN_NOISE_BYTES = 1_024;
+
 /** A trial lasts so many bodies: the first ones of a new chain tell little of it. */
 const TRIAL_BODIES = 8;
 
@@ -51,8 +55,6 @@ export interface LaneEncoderOptions {
   readonly rows: RowCodec;
   readonly profile: Profile;
   readonly hop: HopClass;
-  /** Most bytes of a payload. A batch's msgpack must fit: what codes to more is sent as that. */
-  readonly maxPayloadBytes: number;
   readonly policy?: LanePolicy;
 }
 
@@ -110,27 +112,15 @@ export class LaneEncoder {
   /** For those who are not on the lane, or not yet. */
   encodeIndependent(batch: LaneBatch): LaneBody {
     const { limits, rows, hop } = this.options;
-    const other = plain(batch, rows);
-    let payload: Uint8Array;
-    try {
-      payload = new ColumnCodec(limits).encode({ ...batch, conflated: conflatedOf(batch) });
-    } catch {
-      return other;
-    }
-    const smaller =
-      hopCost("independent", payload.length, hop) < hopCost(other.form, other.payload.length, hop);
-    return smaller ? { form: "independent", epoch: batch.epoch, from: batch.from, payload } : other;
+    const plainly = plain(batch, rows);
+    const coded = unlessTooMuch(() => independent(batch, limits));
+    return coded === undefined ? plainly : smaller(coded, plainly, hop);
   }
 
   private encodeCoded(batch: LaneBatch, now: number, newChain: number): LaneBody {
-    let body: LaneBody;
-    try {
-      body = this.chain.encode(batch, now, newChain);
-    } catch {
-      // Beyond a limit of the codec's; the chain has ended itself.
-      return plain(batch, this.options.rows);
-    }
-    if (body.payload.length > this.options.maxPayloadBytes) {
+    const body = unlessTooMuch(() => this.chain.encode(batch, now, newChain));
+    // A block that takes the rows must take what stands for them.
+    if (body === undefined || body.payload.length > Math.max(MIN_NOISE_BYTES, packedBytes(batch))) {
       this.chain.end();
       return plain(batch, this.options.rows);
     }
@@ -145,8 +135,12 @@ export class LaneEncoder {
     if (this.trial === undefined && --this.untilTrial > 0) return body;
     const { limits, profile } = this.options;
     const trial = (this.trial ??= startTrial(new ColumnCodec(limits, profile)));
-    const coded = (trial.shadow as ColumnCodec).encode({ ...batch, conflated: conflatedOf(batch) });
-    this.weigh(trial, coded.length, body);
+    const shadow = trial.shadow as ColumnCodec;
+    const coded = unlessTooMuch(() => shadow.encode({ ...batch, conflated: conflatedOf(batch) }));
+    if (coded === undefined) {
+      this.trial = undefined;
+      this.untilTrial = this.trialEvery;
+    } else this.weigh(trial, coded.length, body);
     return body;
   }
 
@@ -194,6 +188,20 @@ function startTrial(shadow: ColumnCodec | undefined): Trial {
   return { shadow, bodies: 0, coded: 0, plain: 0 };
 }
 
+/** Undefined for a batch that goes over the limits of the codec: any peer reads it as rows. */
+function unlessTooMuch<T>(encode: () => T): T | undefined {
+  try {
+    return encode();
+  } catch (error) {
+    if (error instanceof StanzapackError && error.scope === "update") return undefined;
+    throw error;
+  }
+}
+
+function packedBytes({ packed }: LaneBatch): number {
+  return packed.reduce((sum, row) => sum + row.length, 0);
+}
+
 function conflatedOf({ from, to, rows }: ChainBatch): number {
   return to - from + 1 - rows.length;
 }
@@ -201,4 +209,13 @@ function conflatedOf({ from, to, rows }: ChainBatch): number {
 function plain(batch: LaneBatch, rows: RowCodec): PlainBody {
   const { epoch, from, to, at, spanMs } = batch;
   return { epoch, from, to, at, spanMs, ...rows.encode(batch.packed) };
+}
+
+function independent(batch: LaneBatch, limits: CodecLimits): LaneBody {
+  const payload = new ColumnCodec(limits).encode({ ...batch, conflated: conflatedOf(batch) });
+  return { form: "independent", epoch: batch.epoch, from: batch.from, payload };
+}
+
+function smaller(a: LaneBody, b: LaneBody, hop: HopClass): LaneBody {
+  return hopCost(a.form, a.payload.length, hop) <= hopCost(b.form, b.payload.length, hop) ? a : b;
 }

@@ -2,12 +2,9 @@
 export const SET = {
   length: 0,
   sign: 1,
-  lead: 2,
-  leafClass: 3,
-  newClass: 4,
-  boolean: 5,
-  known: 6,
-  index: 7,
-  literal: 8,
-  hit: 9,
+  leafClass: 2,
+  newClass: 3,
+  boolean: 4,
+  known: 5,
+  index: 6,
 } as const;

@@ -1,4 +1,5 @@
 import { malformed, type Value } from "../msgpack.js";
+import { over, unencodable } from "./bounds.js";
 import {
   ABSENT,
   ARRAY,
@@ -35,6 +36,8 @@ export interface NodeContext extends ColumnContext {
   readonly maxNodes: number;
   /** Nodes so far. */
   nodes: number;
+  /** Characters that new keys may still have, all nodes together. */
+  keyChars: number;
   /** Values that the message that is being coded may still have. */
   valuesLeft: number;
 }
@@ -61,7 +64,7 @@ export class Node {
   /** A value, or none (`undefined`) where an object lacks the key. Throws `malformed` for what no encoder writes. */
   code(value: Value | undefined, row: Row): Value | undefined {
     const { context, column } = this;
-    if (--context.valuesLeft < 0) throw malformed("more values in one message than are taken");
+    if (--context.valuesLeft < 0) throw over(context.coder, "more values in one message than are taken");
     const given = context.coder.decoding ? ABSENT : this.classOf(value, column);
     const kind = column.codeClass(given, row);
     switch (kind) {
@@ -99,8 +102,16 @@ export class Node {
     const given = Object.keys(fields);
     const order = orders.find((keys) => keys.agreeWith(given));
     if (order === undefined && orders.length >= MAX_ORDERS) return PACKED;
-    const added = given.reduce((sum, key) => sum + (order?.has(key) === true ? 0 : 1), 0);
-    const fits = (order?.size ?? 0) + added <= MAX_KEYS && context.nodes + added <= context.maxNodes;
+    let [added, chars] = [0, 0];
+    for (const key of given) {
+      if (order?.has(key) === true) continue;
+      added++;
+      chars += key.length;
+    }
+    const fits =
+      (order?.size ?? 0) + added <= MAX_KEYS &&
+      context.nodes + added <= context.maxNodes &&
+      chars <= context.keyChars;
     return fits ? OBJECT : PACKED;
   }
 
@@ -112,13 +123,17 @@ export class Node {
     const same = coder.bit(given === this.lastSize ? 1 : 0, coder.contexts.slot(id + SAME_SIZE, 0) + 1);
     if (same === 0) this.lastSize = codeWhole(coder, given, id + SIZE, 0);
     const size = this.lastSize;
-    if (size > context.valuesLeft) throw malformed("a coded array is longer than is taken");
+    if (size > context.valuesLeft) throw over(coder, "an array is longer than is taken");
+    // All at once, before items take places for what is in them.
+    while (items.length < Math.min(size, MAX_ITEM_NODES)) items.push(this.newChild());
     const read: Value[] = [];
     for (let i = 0; i < size; i++) {
-      const place = Math.min(i, MAX_ITEM_NODES - 1);
-      const node = (items[place] ??= this.newChild());
+      const node = items[Math.min(i, MAX_ITEM_NODES - 1)] as Node;
       const item = node.code(decoding ? undefined : array[i], row);
-      if (item === undefined) throw malformed("a coded array lacks an item");
+      if (item === undefined)
+        throw decoding
+          ? malformed("a coded array lacks an item")
+          : unencodable("an item of an array is undefined");
       read.push(item);
     }
     return read;
@@ -135,7 +150,9 @@ export class Node {
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as string;
       // An inherited property is none.
-      const given = decoding || !(all || Object.hasOwn(fields, key)) ? undefined : fields[key];
+      const isGiven = !decoding && (all || Object.hasOwn(fields, key));
+      const given = isGiven ? fields[key] : undefined;
+      if (isGiven && given === undefined) throw unencodable(`the property ${key} is undefined`);
       const value = (nodes[i] as Node).code(given, row);
       if (decoding && value !== undefined) setField(read, key, value);
     }
@@ -172,6 +189,8 @@ export class Node {
       const key = text.codeText(given?.key ?? "", context.sharedId + KEY_LENGTH, 0);
       if (fromEnd > order.size || order.size >= MAX_KEYS || order.has(key))
         throw malformed("a coded object has a new key that it cannot have");
+      context.keyChars -= key.length;
+      if (context.keyChars < 0) throw over(coder, "keys have more characters than are kept");
       order.insert(order.size - fromEnd, key, this.newChild());
     }
   }
@@ -179,7 +198,7 @@ export class Node {
   private newChild(): Node {
     const { context, depth } = this;
     if (context.nodes > context.maxNodes || depth >= context.maxDepth)
-      throw malformed("a coded value has more places, or deeper ones, than are taken");
+      throw over(context.coder, "a value has more places, or deeper ones, than are taken");
     return new Node(context, depth + 1);
   }
 }

@@ -1,3 +1,5 @@
+import { MAX_SCALED } from "./scaled.js";
+
 /** A decimal as JSON would write it, but with as many digits after the point as there are: `21.50`. */
 const PATTERN = /^-?(?:0|[1-9]\d{0,14})(?:\.(\d{1,8}))?$/;
 const MAX_CHARS = 20;
@@ -18,7 +20,7 @@ export function parseNumeric(text: string): NumericText | undefined {
   if (match === null) return undefined;
   const digits = match[1]?.length ?? 0;
   const count = Number(text.replace(".", ""));
-  if (!Number.isSafeInteger(count) || formatNumeric({ count, digits }) !== text) return undefined;
+  if (Math.abs(count) > MAX_SCALED || formatNumeric({ count, digits }) !== text) return undefined;
   return { count, digits };
 }
 

@@ -10,6 +10,8 @@ export class ObjectKeys {
   readonly keys: string[] = [];
   readonly nodes: Node[] = [];
   private readonly places = new Map<string, number>();
+  /** Places up to this one are told rightly; those behind have moved since. */
+  private settled = 0;
 
   get size(): number {
     return this.keys.length;
@@ -22,8 +24,14 @@ export class ObjectKeys {
   insert(at: number, key: string, node: Node): void {
     this.keys.splice(at, 0, key);
     this.nodes.splice(at, 0, node);
-    if (at === this.keys.length - 1) this.places.set(key, at);
-    else for (let i = at; i < this.keys.length; i++) this.places.set(this.keys[i] as string, i);
+    this.places.set(key, at);
+    this.settled = Math.min(this.settled, at);
+  }
+
+  /** Once for all keys that were inserted meanwhile. */
+  private settle(): void {
+    const { keys, places } = this;
+    for (; this.settled < keys.length; this.settled++) places.set(keys[this.settled] as string, this.settled);
   }
 
   /** All of them are there, in this order, and no others. */
@@ -31,11 +39,13 @@ export class ObjectKeys {
     const { keys } = this;
     let i = 0;
     for (const key in fields) if (keys[i++] !== key) return false;
-    return i === keys.length;
+    // Inherited ones are no keys, and come last.
+    return i === keys.length && (i === 0 || Object.hasOwn(fields, keys[i - 1] as string));
   }
 
   /** Those known are in this order: so it is enough to say which are there and which are new. */
   agreeWith(given: readonly string[]): boolean {
+    this.settle();
     let last = -1;
     for (const key of given) {
       const place = this.places.get(key);
@@ -49,6 +59,7 @@ export class ObjectKeys {
   /** New keys of `given`, in order, each with the place that it takes once those before it have theirs. */
   newOnes(given: readonly string[]): { readonly at: number; readonly key: string }[] {
     const found: { at: number; key: string }[] = [];
+    this.settle();
     let at = 0;
     for (const key of given) {
       const place = this.places.get(key);

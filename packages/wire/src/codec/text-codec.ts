@@ -1,5 +1,5 @@
-import { malformed } from "../msgpack.js";
 import type { BitCoder } from "./bit-coder.js";
+import { over } from "./bounds.js";
 import type { TextModel } from "./text-model.js";
 import { readWtf8, writeWtf8, wtf8Length } from "./wtf8.js";
 import { codeWhole } from "./whole-number.js";
@@ -49,7 +49,7 @@ export class TextCodec {
     let length = codeWhole(coder, Math.min(given, LONG), id + SIZE, 0);
     if (length >= LONG) length = LONG + coder.raw(given - LONG, 32);
     this.left -= length;
-    if (this.left < 0) throw malformed(`more than ${this.maxMessageBytes} bytes of text in one message`);
+    if (this.left < 0) throw over(coder, `more than ${this.maxMessageBytes} bytes of text in one message`);
     if (this.scratch.length < length)
       this.scratch = new Uint8Array(Math.max(length, this.scratch.length * 2));
     return length;
