@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { createRows, type RowSetId } from "../workloads/rows.js";
+import { createBatches } from "./batches.js";
+import { measureFileBound } from "./file-bound.js";
+import { measureOurs, measureRival } from "./sizes.js";
+
+/** Of the prototype's table: the rival's bytes per update, plain and zlib. */
+test.each<[RowSetId, number, string, string]>([
+  ["int", 1, "113.00", "9.70"],
+  ["int", 10, "20.30", "2.77"],
+  ["int", 100, "11.03", "1.54"],
+])("the rival of %s in batches of %i is as it was recorded", async (id, size, plain, zlib) => {
+  const rows = createRows(id);
+  const { rivalBytes, rivalZlibBytes } = await measureRival(createBatches(rows, size));
+  expect((rivalBytes / rows.length).toFixed(2)).toBe(plain);
+  expect((rivalZlibBytes / rows.length).toFixed(2)).toBe(zlib);
+});
+
+test.each(["default", "compact"] as const)(
+  "%s is read back, key first, and beats its rival",
+  async (profile) => {
+    for (const id of ["int", "obj", "usemp"] as const) {
+      const batches = createBatches(createRows(id), 10);
+      const ours = await measureOurs(batches, profile);
+      const { rivalBytes } = await measureRival(batches);
+      expect(ours.keyframes).toBe(1);
+      expect(ours.frameBytes).toBeLessThan(rivalBytes);
+      expect(ours.payloadBytes).toBeLessThan(ours.frameBytes);
+      expect(ours.frameZlibBytes).toBeLessThan(ours.frameBytes);
+    }
+  },
+);
+
+test("brotli over all of int, column by column, takes what it did for the prototype", async () => {
+  const rows = createRows("int");
+  const { brotliBytes } = await measureFileBound(rows);
+  expect((brotliBytes / rows.length).toFixed(2)).toBe("0.72");
+});
