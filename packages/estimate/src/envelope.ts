@@ -33,3 +33,8 @@ export function readPayload(stanza: string): string {
   const tag = stanza.lastIndexOf("<", end - 1);
   return stanza.slice(stanza.indexOf(">", tag) + 1, end);
 }
+
+/** Of what `formatJsonStanza` escapes. */
+export function unescapeText(text: string): string {
+  return text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+}

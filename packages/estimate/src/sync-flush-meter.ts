@@ -15,13 +15,13 @@ export class SyncFlushMeter {
     this.deflate.on("data", (chunk: Buffer) => (this.total += chunk.length));
   }
 
-  /** Resolves when the next may come: what waits is bounded. */
-  async add(stanza: string): Promise<void> {
+  /** A promise where the next must wait: what waits is bounded. */
+  add(stanza: string): Promise<unknown> | undefined {
     this.pending++;
     const room = this.deflate.write(stanza, () => {
       if (--this.pending === 0) this.onIdle?.();
     });
-    if (!room) await once(this.deflate, "drain");
+    return room ? undefined : once(this.deflate, "drain");
   }
 
   /** Bytes of all stanzas; it takes no more then. */

@@ -1,59 +1,38 @@
-import {
-  Z_OK,
-  Z_BUF_ERROR,
-  Z_SYNC_FLUSH,
-  ZStream,
-  zlibDeflate,
-  zlibDeflateInit2,
-  zlibInflate,
-  zlibInflateInit2,
-} from "pako";
+import { Deflate, Inflate, Z_SYNC_FLUSH } from "pako";
 
 const LEVEL = 6;
-const METHOD_DEFLATED = 8;
-const RAW = -15;
-const MEM_LEVEL = 8;
-/** One batch, at most. */
-const OUTPUT_BYTES = 1 << 18;
 
-type Step = typeof zlibDeflate | typeof zlibInflate;
-
-/** What a JSON user does for the same: raw deflate with kept context and a flush a batch, in the same language as ours. */
+/** What a JSON user does for the same, in the same language as ours: raw deflate with kept context, a flush a batch. */
 export class JsonDeflater {
-  private readonly stream = open((stream) =>
-    zlibDeflateInit2(stream, LEVEL, METHOD_DEFLATED, RAW, MEM_LEVEL, 0),
-  );
+  private readonly deflate = new Deflate({ raw: true, level: LEVEL });
   private readonly encoder = new TextEncoder();
+  private chunks: Uint8Array[] = [];
+
+  constructor() {
+    this.deflate.onData = (chunk) => this.chunks.push(chunk);
+  }
 
   encode(rows: readonly unknown[]): Uint8Array {
-    return run(this.stream, zlibDeflate, this.encoder.encode(JSON.stringify(rows)));
+    this.deflate.push(this.encoder.encode(JSON.stringify(rows)), Z_SYNC_FLUSH);
+    return join(this.chunks.splice(0));
   }
 }
 
 export class JsonInflater {
-  private readonly stream = open((stream) => zlibInflateInit2(stream, RAW));
+  private readonly inflate = new Inflate({ raw: true });
   private readonly decoder = new TextDecoder();
+  private chunks: Uint8Array[] = [];
+
+  constructor() {
+    this.inflate.onData = (chunk) => this.chunks.push(chunk);
+  }
 
   decode(bytes: Uint8Array): unknown {
-    return JSON.parse(this.decoder.decode(run(this.stream, zlibInflate, bytes)));
+    this.inflate.push(bytes, Z_SYNC_FLUSH);
+    return JSON.parse(this.decoder.decode(join(this.chunks.splice(0))));
   }
 }
 
-function open(init: (stream: ZStream) => void): ZStream {
-  const stream = new ZStream();
-  init(stream);
-  stream.output = new Uint8Array(OUTPUT_BYTES);
-  return stream;
-}
-
-function run(stream: ZStream, step: Step, input: Uint8Array): Uint8Array {
-  stream.input = input;
-  stream.next_in = 0;
-  stream.avail_in = input.length;
-  stream.next_out = 0;
-  stream.avail_out = OUTPUT_BYTES;
-  const status = step(stream, Z_SYNC_FLUSH);
-  if ((status !== Z_OK && status !== Z_BUF_ERROR) || stream.avail_out === 0)
-    throw new RangeError(`a batch of JSON does not fit ${OUTPUT_BYTES} bytes`);
-  return stream.output.slice(0, stream.next_out);
+function join(chunks: readonly Uint8Array[]): Uint8Array {
+  return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
 }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import Table from "cli-table3";
 import { loadBench } from "../bench-module.js";
-import { parseCount, parseInterval, parseWindow } from "../parse.js";
+import { listOf, parseCount, parseInterval, parseWindow } from "../parse.js";
 import { interruptible } from "../signals.js";
 
 interface FanOutOptions {
@@ -200,11 +200,6 @@ async function wire(options: WireOptions): Promise<void> {
     process.stdout.write(options.json ? `${JSON.stringify(rows)}\n` : `${wire.formatWireReport(rows)}\n`);
     if (failure !== undefined) throw failure;
   });
-}
-
-/** For an option that takes several, separated by commas; given twice it takes both. */
-function listOf<T>(parse: (text: string) => T): (text: string, before: readonly T[] | undefined) => T[] {
-  return (text, before) => [...(before ?? []), ...text.split(",").map((item) => parse(item.trim()))];
 }
 
 function oneOf(allowed: readonly string[], text: string): string {
