@@ -1,3 +1,4 @@
+import { Estimator } from "@stanzapack/estimate";
 import { expect, test } from "vitest";
 import { createRows, type RowSetId } from "../workloads/rows.js";
 import { createBatches } from "./batches.js";
@@ -35,4 +36,21 @@ test("brotli over all of int, column by column, takes what it did for the protot
   const rows = createRows("int");
   const { brotliBytes } = await measureFileBound(rows);
   expect((brotliBytes / rows.length).toFixed(2)).toBe("0.72");
+});
+
+test("stanzapack estimate comes to the same figures", async () => {
+  const rows = createRows("obj");
+  const estimator = new Estimator({ workload: "obj", cuts: [{ batch: 10 }], profile: "default" });
+  for (const row of rows) await estimator.add(row);
+  const estimated = await estimator.finish();
+  const bytes = (form: string, compression: string): number | undefined =>
+    estimated.find((row) => row.transport === "tcp" && row.form === form && row.compression === compression)
+      ?.bytes;
+  const batches = createBatches(rows, 10);
+  const ours = await measureOurs(batches, "default");
+  const rival = await measureRival(batches);
+  expect(bytes("stanzapack", "none")).toBe(ours.frameBytes);
+  expect(bytes("stanzapack", "zlib")).toBe(ours.frameZlibBytes);
+  expect(bytes("json-batch", "none")).toBe(rival.rivalBytes);
+  expect(bytes("json-batch", "zlib")).toBe(rival.rivalZlibBytes);
 });
