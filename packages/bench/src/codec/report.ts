@@ -20,7 +20,7 @@ export function formatCodecReport(rows: readonly CodecRow[]): string {
       return ["", `${profile}, ${batch} a stanza: bytes and µs per update`, formatTable(group)];
     }),
     "payload: what the codec made. ours, JSON: whole stanzas. *: JSON is smaller. zlib: the same within one compressed stream.",
-    "brotli 11, xz: all values at once, column by column. µs: values to frames and back; of JSON with raw deflate and back.",
+    "brotli 11, xz: all values at once, column by column. µs of processor: values to frames and back; of JSON with raw deflate and back.",
     "KB: what the sending end of a lane holds.",
   ].join("\n");
 }

@@ -5,7 +5,7 @@ export const PROFILES = ["default", "compact"] as const satisfies readonly Profi
 /** Updates of a stanza. */
 export const BATCHES = [1, 10, 50, 100] as const;
 
-/** One row of `stanzapack bench codec`. Bytes and µs are per update; null: not measured. */
+/** One row of `stanzapack bench codec`. Bytes and µs of processor time are per update; null: not measured. */
 export interface CodecRow {
   /** `geomean`: over all workloads that were measured. */
   readonly workload: RowSetId | "geomean";
