@@ -101,7 +101,7 @@ function judgeBound(rows: readonly CodecRow[]): Verdict {
   const counted =
     own.length === 0
       ? ""
-      : `; it is on ${count} of ${own.length}, not on ${larger.map(({ workload }) => workload).join(", ") || "none"}`;
+      : `; it is on ${count} of ${own.length}${larger.length === 0 ? "" : `, not on ${larger.map(({ workload }) => workload).join(", ")}`}`;
   return {
     text: `compact, 100 a stanza: payload smaller than brotli 11 and xz over the whole file, on ${LEAST_BELOW_BOUND} of 22${counted}`,
     met: isComplete(rows, "compact", 100) ? count >= LEAST_BELOW_BOUND : undefined,
