@@ -12,9 +12,10 @@ const MAY_IMPORT = {
   client: ["wire", "xmpp"],
   component: ["wire", "xmpp"],
   sandbox: [],
+  estimate: ["wire", "xmpp"],
   testkit: ["wire", "xmpp"],
-  bench: ["wire", "xmpp", "client", "component", "sandbox", "testkit"],
-  cli: ["wire", "xmpp", "client", "component", "sandbox"],
+  bench: ["wire", "xmpp", "client", "component", "sandbox", "estimate", "testkit"],
+  cli: ["wire", "xmpp", "client", "component", "sandbox", "estimate"],
 };
 
 /** Not for code that is to run the same everywhere and in tests: time, chance and the outside are arguments there. */

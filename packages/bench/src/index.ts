@@ -1,3 +1,4 @@
 export { startDemoPublishers } from "./demo/publishers.js";
 export { runFanOut, type FanOutOptions, type FanOutRow } from "./fan-out/run.js";
 export * as wire from "./wire/index.js";
+export * as codec from "./codec/index.js";

@@ -34,6 +34,17 @@ export interface BenchModule {
     }): Promise<{ readonly rows: readonly BenchRow[]; readonly failure: Error | undefined }>;
     formatWireReport(rows: readonly BenchRow[]): string;
   };
+  readonly codec: {
+    runCodec(options: {
+      readonly workloads?: readonly string[];
+      readonly batches?: readonly number[];
+      readonly profiles?: readonly string[];
+      readonly quick: boolean;
+      readonly signal: AbortSignal;
+      readonly onProgress: (text: string) => void;
+    }): Promise<readonly BenchRow[]>;
+    formatCodecReport(rows: readonly BenchRow[]): string;
+  };
 }
 
 export type BenchRow = Readonly<Record<string, string | number | null>>;

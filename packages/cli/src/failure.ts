@@ -1,4 +1,5 @@
 import { StanzapackError } from "@stanzapack/wire";
+import { InputError } from "./estimate/input-error.js";
 
 /** The command line is wrong: exit 2. */
 export class UsageError extends Error {
@@ -28,6 +29,7 @@ export function describeFailure(error: unknown): Failure {
     const mend = error.message.slice(error.text.length + 2);
     return { details: lines, code: error.code, text: `${lines.length} faults, named above. ${mend}` };
   }
+  if (error instanceof InputError) return { details: [], code: error.code, text: oneLine(error.message) };
   if (!(error instanceof Error)) return { details: [], code: "internal", text: oneLine(String(error)) };
   const [text = "", ...details] = error.message.split("\n");
   // A code of our own packages' errors, never one of Node's (`ENOENT`).

@@ -58,3 +58,10 @@ export function parseBareJid(text: string): string {
   if (!/^[^@/\s]+@[^@/\s]+$/.test(text)) throw new InvalidArgumentError("A JID is written user@domain.");
   return text;
 }
+
+/** For an option that takes several, separated by commas; given twice it takes both. */
+export function listOf<T>(
+  parse: (text: string) => T,
+): (text: string, before: readonly T[] | undefined) => T[] {
+  return (text, before) => [...(before ?? []), ...text.split(",").map((item) => parse(item.trim()))];
+}

@@ -60,6 +60,13 @@ describe("wrong usage exits 2 and says what is wrong", () => {
     [["services", ...WHO.slice(0, 2)], "set STANZAPACK_PASSWORD_FILE"],
     [["services", ...WHO.slice(0, 4)], "set STANZAPACK_COMPONENT"],
     [["services", "alice@example.org/phone", ...WHO], "user@domain"],
+    [["estimate"], "missing required argument 'file'"],
+    [["estimate", "x", "--batch", "1,0"], "whole number above 0"],
+    [["estimate", "x", "--window", "1"], "like 100ms, 1s"],
+    [["estimate", "x", "--window", "0", "--batch", "1"], "cannot be used with"],
+    [["estimate", "x", "--profile", "tiny"], "Allowed choices are default, compact"],
+    [["bench", "codec", "--workload", "none"], "Allowed are int, float2"],
+    [["bench", "codec", "--profile", "tiny"], "Allowed are default, compact"],
   ])("%j", async (args, text) => {
     expect(await runCli(args)).toBe(2);
     expect(lastLine()).toMatch(/^stanzapack: usage: /);
@@ -98,10 +105,49 @@ test("a config file's faults are named by line", async () => {
   expect(lastLine()).toMatch(/^stanzapack: invalid-options: config file .*none\.yaml cannot be read/);
 });
 
+describe("estimate", () => {
+  const file = join(folder, "readings.ndjson");
+
+  test("gives rows as one array, or tables and advice", async () => {
+    writeFileSync(file, "1\n2\n3\n");
+    expect(await runCli(["estimate", file, "--batch", "1,2", "--json"])).toBe(0);
+    const rows = JSON.parse(stdout) as unknown[];
+    expect(rows).toHaveLength(2 * 5 * 4);
+    expect(rows[0]).toMatchObject({ workload: "readings", updates: 3, batch: 1, windowMs: null });
+    expect(Object.keys(rows[0] as object)).toEqual([
+      ...["workload", "updates", "batch", "windowMs", "transport", "compression", "form", "profile"],
+      ...["bytes", "bytesPerUpdate"],
+    ]);
+    stdout = "";
+    expect(await runCli(["estimate", file])).toBe(0);
+    expect(stdout).toMatch(/^readings: 3 updates, profile default/);
+    expect(stdout).toContain("stay with JSON");
+  });
+
+  test.each([
+    ["1\n{\n", "readings.ndjson:2: it is no JSON"],
+    ["", "readings.ndjson: it has no values; write one"],
+    ['1\n"\\ud800"\n', "readings.ndjson:2: value is (or has as a key) text with a lone surrogate"],
+  ])("%j ends with the line and what to do", async (text, said) => {
+    writeFileSync(file, text);
+    expect(await runCli(["estimate", file])).toBe(1);
+    expect(lastLine()).toContain(said);
+    expect(stdout).toBe("");
+  });
+
+  test("a window needs times, a file must be there", async () => {
+    writeFileSync(file, "1\n");
+    expect(await runCli(["estimate", file, "--window", "0"])).toBe(1);
+    expect(lastLine()).toContain("readings.ndjson:1: it has no time, which a window needs");
+    expect(await runCli(["estimate", join(folder, "none")])).toBe(1);
+    expect(lastLine()).toMatch(/^stanzapack: bad-input: .*none: it cannot be read \(ENOENT\)/);
+  });
+});
+
 test("help goes to stdout, teaches by examples and names nothing of later versions", async () => {
   expect(await runCli(["--help"])).toBe(0);
   expect(stdout).toContain("stanzapack sandbox");
-  for (const command of ["sandbox", "serve", "offer", "subscribe", "services"]) {
+  for (const command of ["sandbox", "serve", "offer", "subscribe", "services", "estimate"]) {
     stdout = "";
     expect(await runCli([command, "--help"])).toBe(0);
     const examples =

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { addBench } from "./commands/bench.js";
+import { addEstimate } from "./commands/estimate.js";
 import { addOffer } from "./commands/offer.js";
 import { addSandbox } from "./commands/sandbox.js";
 import { addServe } from "./commands/serve.js";
@@ -20,7 +21,8 @@ export function createProgram(): Command {
     // The one line that tells the failure is written where every other failure is.
     .configureOutput({ outputError: () => undefined })
     .addHelpText("after", FIVE_MINUTES);
-  for (const add of [addSandbox, addServe, addOffer, addSubscribe, addServices, addBench]) add(program);
+  for (const add of [addSandbox, addServe, addOffer, addSubscribe, addServices, addEstimate, addBench])
+    add(program);
   return program;
 }
 

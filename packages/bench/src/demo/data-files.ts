@@ -10,12 +10,25 @@ const DEBIAN_LICENCE = "/usr/share/common-licenses/GPL-3";
 
 /** Rows of the npm package vega-datasets; it exports no paths, so they are read where npm put them. */
 export function readWeather(): Record<string, Value>[] {
-  return parseCsv(readFileSync(findPackageFile("vega-datasets", "data/seattle-weather.csv"), "utf8"));
+  return readCsv("seattle-weather.csv");
 }
 
-/** Header line, then rows without quoted fields; what is a number becomes one. */
+/** A CSV file of vega-datasets. */
+export function readCsv(file: string): Record<string, Value>[] {
+  return parseCsv(readFileSync(findPackageFile("vega-datasets", `data/${file}`), "utf8"));
+}
+
+/** A JSON file of vega-datasets. */
+export function readJson(file: string): unknown {
+  return JSON.parse(readFileSync(findPackageFile("vega-datasets", `data/${file}`), "utf8"));
+}
+
+/** Header line, then rows without quoted fields, comments left out; what is a number becomes one. */
 export function parseCsv(text: string): Record<string, Value>[] {
-  const [header = "", ...lines] = text.trim().split(/\r?\n/);
+  const [header = "", ...lines] = text
+    .trim()
+    .split(/\r?\n/)
+    .filter((line) => !line.startsWith("#"));
   const names = header.split(",");
   return lines.map((line) => {
     const fields = line.split(",");

@@ -1,5 +1,8 @@
 import type { Value } from "@stanzapack/wire";
 import { readWeather } from "../demo/data-files.js";
+import { lcg } from "../workloads/random.js";
+import { floats, ints, objects } from "../workloads/series.js";
+import { logLines } from "../workloads/texts.js";
 
 export const WORKLOADS = ["int", "float2", "obj", "text1000", "mixed3", "now-and-then", "seattle"] as const;
 
@@ -57,69 +60,6 @@ function nowAndThen(): Feed {
     values: objects(),
     nextMs: () => Math.round(PAUSE_MS.min + random() * (PAUSE_MS.max - PAUSE_MS.min)),
   };
-}
-
-// The series of the codec's prototype, number by number, but without their ends.
-
-type Random = () => number;
-
-/** A linear congruential generator whose state may pass 2^53 for a moment: its low digits differ from `lcg`'s. */
-function roundedLcg(seed: number): Random {
-  let state = seed;
-  return () => (state = (state * 1_664_525 + 1_013_904_223) >>> 0) / 2 ** 32;
-}
-
-function lcg(seed: number): Random {
-  let state = seed;
-  return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
-}
-
-function* ints(): Generator<Value, never> {
-  const random = roundedLcg(1);
-  for (let x = 500; ;) yield { x: (x += Math.round((random() - 0.5) * 6)) };
-}
-
-function* floats(): Generator<Value, never> {
-  const random = roundedLcg(2);
-  for (let x = 21.5; ;) yield { x: (x = Math.round((x + (random() - 0.5) * 0.3) * 100) / 100) };
-}
-
-function* objects(): Generator<Value, never> {
-  const random = roundedLcg(4);
-  const state = { cpu: 20, mem: 512, fps: 60, x: 10, y: 20 };
-  for (;;) {
-    state.cpu = Math.round(random() * 1_000) / 10;
-    state.x += Math.round((random() - 0.5) * 4);
-    state.y += Math.round((random() - 0.5) * 4);
-    yield { ...state };
-  }
-}
-
-const LOG_EVENTS = [
-  ...["accepted connection", "closed idle session", "retrying upstream call", "cache miss for key"],
-  ...["authenticated user", "query finished", "slow response", "rate limit near threshold"],
-];
-
-/** Lines of a log, each of exactly so many characters. */
-function* logLines(chars: number): Generator<string, never> {
-  const random = lcg(11);
-  const below = (end: number): number => Math.floor(random() * end);
-  const pick = <T>(items: readonly T[]): T => items[below(items.length)] as T;
-  const hex = (digits: number): string => {
-    let text = "";
-    for (let i = 0; i < digits; i++) text += "0123456789abcdef"[below(16)];
-    return text;
-  };
-  for (let line = 0; ; line++) {
-    const at = new Date(Date.UTC(2026, 0, 1) + line * 1_370 + below(900)).toISOString();
-    let text = `${at} ${pick(["INFO", "INFO", "INFO", "WARN", "ERROR"])} api-gateway[${1_000 + below(8)}]`;
-    while (text.length < chars)
-      text +=
-        ` ${pick(LOG_EVENTS)} client=10.${below(4)}.${below(256)}.${below(256)} req=${hex(12)}` +
-        ` path=/v1/${pick(["orders", "users", "items", "carts"])}/${below(100_000)}` +
-        ` status=${pick([200, 200, 200, 204, 304, 404, 500])} ms=${(random() * random() * 900).toFixed(1)};`;
-    yield text.slice(0, chars);
-  }
 }
 
 function* looped(values: readonly Value[]): Generator<Value, never> {

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import Table from "cli-table3";
 import { loadBench } from "../bench-module.js";
-import { parseCount, parseInterval, parseWindow } from "../parse.js";
+import { listOf, parseCount, parseInterval, parseWindow } from "../parse.js";
 import { interruptible } from "../signals.js";
 
 interface FanOutOptions {
@@ -31,6 +31,33 @@ const TRANSPORTS = ["tcp", "websocket", "bosh"] as const;
 const COMPRESSIONS = ["none", "zlib", "gzip"] as const;
 const WORKLOADS = ["int", "float2", "obj", "text1000", "mixed3", "now-and-then", "seattle"] as const;
 const FORMS = ["stanzapack", "msgpack-ibb", "json-body", "json-batch"] as const;
+
+interface CodecOptions {
+  readonly workload?: readonly string[];
+  readonly batch?: readonly number[];
+  readonly profile?: readonly string[];
+  readonly quick?: true;
+  readonly json?: true;
+}
+
+const ROW_SETS = [
+  ...[
+    "int",
+    "float2",
+    "obj",
+    "multi50",
+    "pos30",
+    "log1000",
+    "chat",
+    "dbl",
+    "acc",
+    "f32dec",
+    "seattle",
+    "normals",
+  ],
+  ...["wind", "stocks", "sp500", "birds", "weather", "usemp", "quakes", "flights", "gap", "movies"],
+];
+const PROFILES = ["default", "compact"] as const;
 
 export function addBench(program: Command): void {
   const bench = program
@@ -63,6 +90,55 @@ Examples:
     )
     .action(fanOut);
   addWire(bench);
+  addCodec(bench);
+}
+
+function addCodec(bench: Command): void {
+  const list = (allowed: readonly string[]) => listOf((text) => oneOf(allowed, text));
+  bench
+    .command("codec")
+    .summary("how small the codec makes 22 data sets, and how fast")
+    .description(
+      "Encodes 22 data sets in batches, as whole stanzas at 10 batches a second, reads every one back and compares, and holds " +
+        "size and time against JSON in the same batches. No server takes part.",
+    )
+    .option("--workload <list>", ROW_SETS.join(", "), list(ROW_SETS))
+    .option("--batch <list>", "updates a stanza (default: 1,10,50,100)", listOf(parseCount))
+    .option("--profile <list>", PROFILES.join(", "), list(PROFILES))
+    .option("--quick", "a minute: batches of 10 and 100, where none are named, and the clock's first reading")
+    .option("--json", "one JSON array on stdout")
+    .addHelpText(
+      "after",
+      `
+Lists are separated by commas; without one, all of them.
+
+Rows: {workload, batch, profile, payloadBytesPerUpdate, frameBytesPerUpdate, rivalBytesPerUpdate, frameZlibBytesPerUpdate,
+rivalZlibBytesPerUpdate, brotliBytesPerUpdate, xzBytesPerUpdate, keyframes, numericFields, encodeUsPerUpdate,
+decodeUsPerUpdate, jsonDeflateUsPerUpdate, jsonInflateUsPerUpdate, memoryBytes}; frame and rival are whole stanzas. The last
+rows, workload geomean, are the geometric means over the others.
+
+Examples:
+  $ stanzapack bench codec
+  $ stanzapack bench codec --quick --profile default
+  $ stanzapack bench codec --workload int,chat --batch 1,10 --json`,
+    )
+    .action(codec);
+}
+
+async function codec(options: CodecOptions): Promise<void> {
+  await interruptible(async ({ signal }) => {
+    const { codec } = await loadBench("the benchmarks");
+    const { workload, batch, profile } = options;
+    const rows = await codec.runCodec({
+      ...(workload && { workloads: workload }),
+      ...(batch && { batches: batch }),
+      ...(profile && { profiles: profile }),
+      quick: options.quick ?? false,
+      signal,
+      onProgress: (text) => void process.stderr.write(`${text}\n`),
+    });
+    process.stdout.write(options.json ? `${JSON.stringify(rows)}\n` : `${codec.formatCodecReport(rows)}\n`);
+  });
 }
 
 function addWire(bench: Command): void {
@@ -124,11 +200,6 @@ async function wire(options: WireOptions): Promise<void> {
     process.stdout.write(options.json ? `${JSON.stringify(rows)}\n` : `${wire.formatWireReport(rows)}\n`);
     if (failure !== undefined) throw failure;
   });
-}
-
-/** For an option that takes several, separated by commas; given twice it takes both. */
-function listOf<T>(parse: (text: string) => T): (text: string, before: readonly T[] | undefined) => T[] {
-  return (text, before) => [...(before ?? []), ...text.split(",").map((item) => parse(item.trim()))];
 }
 
 function oneOf(allowed: readonly string[], text: string): string {

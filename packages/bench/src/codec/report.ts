@@ -1,0 +1,116 @@
+import Table from "cli-table3";
+import { formatBytes } from "../demo/format.js";
+import { groups } from "./means.js";
+import { PROFILES, type CodecRow } from "./rows.js";
+import { judgeMeans, judgeRules, type MeanVerdict } from "./targets.js";
+
+/** The rows for people: where JSON is smaller, what was to be shown and what of it is, then all of them. */
+export function formatCodecReport(rows: readonly CodecRow[]): string {
+  const workloads = rows.filter(({ workload }) => workload !== "geomean");
+  if (workloads.length === 0) return "Nothing was measured.";
+  return [
+    ...formatLosses(workloads),
+    "",
+    "JSON ÷ Stanzapack, whole stanzas, as the geometric mean over the workloads (above 1: ours is smaller), and what it is to be:",
+    formatMeans(judgeMeans(rows)),
+    ...judgeRules(rows).map(({ text, met }) => `${sign(met)} ${text}`),
+    "✓ met, ✗ not met, – not everything for it was measured.",
+    ...groups(rows).flatMap((group) => {
+      const [{ profile, batch }] = group as [CodecRow];
+      return ["", `${profile}, ${batch} a stanza: bytes and µs per update`, formatTable(group)];
+    }),
+    "payload: what the codec made. ours, JSON: whole stanzas. *: JSON is smaller. zlib: the same within one compressed stream.",
+    "brotli 11, xz: all values at once, column by column. µs of processor: values to frames and back; of JSON with raw deflate and back.",
+    "KB: what the sending end of a lane holds.",
+  ].join("\n");
+}
+
+function formatLosses(rows: readonly CodecRow[]): string[] {
+  const losses = rows.flatMap((row) => [
+    ...describeLoss(row, "no compression", row.frameBytesPerUpdate, row.rivalBytesPerUpdate),
+    ...describeLoss(row, "zlib", row.frameZlibBytesPerUpdate, row.rivalZlibBytesPerUpdate),
+  ]);
+  if (losses.length === 0) return ["JSON is smaller nowhere in this run."];
+  return ["JSON is smaller, in bytes per update:", ...losses.map((text) => `  ${text}`)];
+}
+
+function describeLoss(
+  { workload, batch, profile }: CodecRow,
+  hop: string,
+  ours: number,
+  json: number,
+): string[] {
+  if (json >= ours) return [];
+  const more = ((ours / json - 1) * 100).toFixed(0);
+  const where = `${workload}, ${batch} a stanza, ${hop}, ${profile}`;
+  return [`${where}: JSON ${formatBytes(json)}; Stanzapack ${formatBytes(ours)}, ${more} % more`];
+}
+
+function formatMeans(verdicts: readonly MeanVerdict[]): string {
+  const batches = [...new Set(verdicts.map(({ batch }) => batch))];
+  const table = createTable(["profile", "compression", ...batches.map((batch) => `${batch} a stanza`)], 2);
+  for (const profile of PROFILES)
+    for (const compression of ["none", "zlib"] as const) {
+      const own = verdicts.filter((v) => v.profile === profile && v.compression === compression);
+      if (own.length === 0) continue;
+      const cells = batches.map((batch) => own.find((verdict) => verdict.batch === batch));
+      table.push([
+        profile,
+        compression,
+        ...cells.map((cell) => (cell === undefined ? "" : formatMean(cell))),
+      ]);
+    }
+  return table.toString();
+}
+
+function formatMean({ ratio, target, met }: MeanVerdict): string {
+  return `${ratio.toFixed(2)}${target === undefined ? "" : ` of ${target.toFixed(2)} ${sign(met)}`}`;
+}
+
+function sign(met: boolean | undefined): string {
+  return met === undefined ? "–" : met ? "✓" : "✗";
+}
+
+function formatTable(rows: readonly CodecRow[]): string {
+  const table = createTable(
+    [
+      ...["workload", "payload", "ours", "JSON", "ours zlib", "JSON zlib", "brotli", "xz"],
+      ...["enc µs", "dec µs", "JSON enc", "JSON dec", "keys", "numbers", "KB"],
+    ],
+    1,
+  );
+  for (const row of rows) {
+    const { frameBytesPerUpdate: ours, rivalBytesPerUpdate: json } = row;
+    const { frameZlibBytesPerUpdate: oursZlib, rivalZlibBytesPerUpdate: jsonZlib } = row;
+    table.push([
+      row.workload,
+      row.payloadBytesPerUpdate.toFixed(2),
+      formatBytes(ours),
+      `${json < ours ? "* " : ""}${formatBytes(json)}`,
+      formatFine(oursZlib),
+      `${jsonZlib < oursZlib ? "* " : ""}${formatFine(jsonZlib)}`,
+      row.brotliBytesPerUpdate.toFixed(2),
+      row.xzBytesPerUpdate?.toFixed(2) ?? "",
+      formatBytes(row.encodeUsPerUpdate),
+      formatBytes(row.decodeUsPerUpdate),
+      formatBytes(row.jsonDeflateUsPerUpdate),
+      formatBytes(row.jsonInflateUsPerUpdate),
+      row.keyframes ?? "",
+      row.numericFields ?? "",
+      row.memoryBytes === null ? "" : (row.memoryBytes / 1_024).toFixed(0),
+    ]);
+  }
+  return table.toString();
+}
+
+function formatFine(bytes: number): string {
+  return bytes < 10 ? bytes.toFixed(2) : formatBytes(bytes);
+}
+
+function createTable(head: readonly string[], texts: number): Table.Table {
+  return new Table({
+    head: [...head],
+    colAligns: head.map((_, index) => (index < texts ? ("left" as const) : ("right" as const))),
+    style: { head: [], border: [], compact: true },
+  });
+}

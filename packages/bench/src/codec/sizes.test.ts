@@ -1,0 +1,56 @@
+import { Estimator } from "@stanzapack/estimate";
+import { expect, test } from "vitest";
+import { createRows, type RowSetId } from "../workloads/rows.js";
+import { createBatches } from "./batches.js";
+import { measureFileBound } from "./file-bound.js";
+import { measureOurs, measureRival } from "./sizes.js";
+
+/** Of the prototype's table: the rival's bytes per update, plain and zlib. */
+test.each<[RowSetId, number, string, string]>([
+  ["int", 1, "113.00", "9.70"],
+  ["int", 10, "20.30", "2.77"],
+  ["int", 100, "11.03", "1.54"],
+])("the rival of %s in batches of %i is as it was recorded", async (id, size, plain, zlib) => {
+  const rows = createRows(id);
+  const { rivalBytes, rivalZlibBytes } = await measureRival(createBatches(rows, size));
+  expect((rivalBytes / rows.length).toFixed(2)).toBe(plain);
+  expect((rivalZlibBytes / rows.length).toFixed(2)).toBe(zlib);
+});
+
+test.each(["default", "compact"] as const)(
+  "%s is read back, key first, and beats its rival",
+  async (profile) => {
+    for (const id of ["int", "obj", "usemp"] as const) {
+      const batches = createBatches(createRows(id), 10);
+      const ours = await measureOurs(batches, profile);
+      const { rivalBytes } = await measureRival(batches);
+      expect(ours.keyframes).toBe(1);
+      expect(ours.frameBytes).toBeLessThan(rivalBytes);
+      expect(ours.payloadBytes).toBeLessThan(ours.frameBytes);
+      expect(ours.frameZlibBytes).toBeLessThan(ours.frameBytes);
+    }
+  },
+);
+
+test("brotli over all of int, column by column, takes what it did for the prototype", async () => {
+  const rows = createRows("int");
+  const { brotliBytes } = await measureFileBound(rows);
+  expect((brotliBytes / rows.length).toFixed(2)).toBe("0.72");
+});
+
+test("stanzapack estimate comes to the same figures", async () => {
+  const rows = createRows("obj");
+  const estimator = new Estimator({ workload: "obj", cuts: [{ batch: 10 }], profile: "default" });
+  for (const row of rows) await estimator.add(row);
+  const estimated = await estimator.finish();
+  const bytes = (form: string, compression: string): number | undefined =>
+    estimated.find((row) => row.transport === "tcp" && row.form === form && row.compression === compression)
+      ?.bytes;
+  const batches = createBatches(rows, 10);
+  const ours = await measureOurs(batches, "default");
+  const rival = await measureRival(batches);
+  expect(bytes("stanzapack", "none")).toBe(ours.frameBytes);
+  expect(bytes("stanzapack", "zlib")).toBe(ours.frameZlibBytes);
+  expect(bytes("json-batch", "none")).toBe(rival.rivalBytes);
+  expect(bytes("json-batch", "zlib")).toBe(rival.rivalZlibBytes);
+});

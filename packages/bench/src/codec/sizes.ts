@@ -1,0 +1,81 @@
+import { isDeepStrictEqual } from "node:util";
+import {
+  formatDataStanza,
+  formatJsonStanza,
+  LaneReader,
+  LaneRun,
+  readPayload,
+  SyncFlushMeter,
+} from "@stanzapack/estimate";
+import type { HopClass, Profile, Value } from "@stanzapack/wire";
+import { decodeBase64, encodeBase64 } from "@stanzapack/xmpp";
+import type { TimedBatch } from "./batches.js";
+
+export interface OurSizes {
+  readonly payloadBytes: number;
+  readonly frameBytes: number;
+  readonly frameZlibBytes: number;
+  readonly keyframes: number;
+}
+
+export interface RivalSizes {
+  readonly rivalBytes: number;
+  readonly rivalZlibBytes: number;
+}
+
+/** Every batch as a whole stanza, read back and compared. Throws when anything arrives that was not sent. */
+export async function measureOurs(batches: readonly TimedBatch[], profile: Profile): Promise<OurSizes> {
+  // Two lanes: how a lane chooses its forms depends on whether the hop is compressed.
+  const plain = createSender(profile, "plain");
+  const compressed = createSender(profile, "compressed");
+  const meter = new SyncFlushMeter();
+  let frameBytes = 0;
+  for (const batch of batches) {
+    frameBytes += Buffer.byteLength(plain.send(batch));
+    await meter.add(compressed.send(batch));
+  }
+  const { payloadBytes, keyframes } = plain;
+  return { payloadBytes, keyframes, frameBytes, frameZlibBytes: await meter.finish() };
+}
+
+export async function measureRival(batches: readonly TimedBatch[]): Promise<RivalSizes> {
+  const meter = new SyncFlushMeter();
+  let rivalBytes = 0;
+  for (const { batch } of batches) {
+    const stanza = formatJsonStanza(JSON.stringify(batch.rows));
+    rivalBytes += Buffer.byteLength(stanza);
+    await meter.add(stanza);
+  }
+  return { rivalBytes, rivalZlibBytes: await meter.finish() };
+}
+
+interface Sender {
+  payloadBytes: number;
+  keyframes: number;
+  send(batch: TimedBatch): string;
+}
+
+function createSender(profile: Profile, hop: HopClass): Sender {
+  const lane = new LaneRun(profile, hop);
+  const reader = new LaneReader();
+  let seq = 0;
+  return {
+    payloadBytes: 0,
+    keyframes: 0,
+    send({ batch, nowMs }) {
+      const { body, frame } = lane.encode(batch, nowMs);
+      this.payloadBytes += body.payload.length;
+      if (body.form === "key") this.keyframes++;
+      const stanza = formatDataStanza(encodeBase64(frame), seq++);
+      const block = decodeBase64(readPayload(stanza));
+      verify(batch.rows, block && reader.read(block)?.rows);
+      return stanza;
+    },
+  };
+}
+
+/** The order of keys counts too. */
+function verify(sent: readonly Value[], came: readonly Value[] | undefined): void {
+  if (!isDeepStrictEqual(came, sent) || JSON.stringify(came) !== JSON.stringify(sent))
+    throw new Error("the codec gave other values than it was given");
+}

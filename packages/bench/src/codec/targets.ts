@@ -1,0 +1,146 @@
+import type { Profile } from "@stanzapack/wire";
+import { ROW_SETS } from "../workloads/rows.js";
+import { groups } from "./means.js";
+import { PROFILES, type CodecRow } from "./rows.js";
+
+/** How many times smaller than JSON, as the geometric mean: plain, zlib. */
+const MEAN_TARGETS: Record<Profile, Readonly<Record<number, readonly [plain: number, zlib: number]>>> = {
+  default: { 1: [1.35, 1.0], 10: [4.4, 1.8], 50: [9.0, 2.1], 100: [11.0, 2.2] },
+  compact: { 1: [1.38, 1.05], 10: [4.6, 1.92], 50: [9.4, 2.28], 100: [11.5, 2.4] },
+};
+
+/** How many times the time of JSON with deflate, encoding and decoding. */
+const TIME_TARGETS: Record<Profile, readonly [encode: number, decode: number]> = {
+  default: [3, 6],
+  compact: [15, 15],
+};
+
+/** No workload takes more than its rival by more than this, in batches of ten and more. */
+const MOST_OVER_RIVAL = 1.05;
+/** One int in a stanza, under zlib. */
+const MOST_INT_BYTES = 19;
+/** How many of the workloads must beat what hindsight reaches. */
+const LEAST_BELOW_BOUND = 18;
+
+/** One thing that the codec is to show; `met` is undefined where not everything for it was measured. */
+export interface Verdict {
+  readonly text: string;
+  readonly met: boolean | undefined;
+}
+
+export interface MeanVerdict {
+  readonly profile: Profile;
+  readonly batch: number;
+  readonly compression: "none" | "zlib";
+  readonly ratio: number;
+  readonly target: number | undefined;
+  readonly met: boolean | undefined;
+}
+
+/** Rows of workloads, without means. */
+export function judgeMeans(rows: readonly CodecRow[]): MeanVerdict[] {
+  return groups(rows.filter(({ workload }) => workload === "geomean")).flatMap(([row]) => {
+    if (row === undefined) return [];
+    const { profile, batch } = row;
+    const targets = MEAN_TARGETS[profile][batch];
+    const all = isComplete(rows, profile, batch);
+    const judge = (compression: "none" | "zlib", ratio: number, target?: number): MeanVerdict => {
+      const met = target === undefined || !all ? undefined : ratio >= target;
+      return { profile, batch, compression, ratio, target, met };
+    };
+    return [
+      judge("none", row.rivalBytesPerUpdate / row.frameBytesPerUpdate, targets?.[0]),
+      judge("zlib", row.rivalZlibBytesPerUpdate / row.frameZlibBytesPerUpdate, targets?.[1]),
+    ];
+  });
+}
+
+export function judgeRules(rows: readonly CodecRow[]): Verdict[] {
+  return [judgeOver(rows), judgeInt(rows), judgeBound(rows), ...PROFILES.map((own) => judgeTime(rows, own))];
+}
+
+function judgeOver(rows: readonly CodecRow[]): Verdict {
+  const own = of(rows, "compact").filter(({ batch }) => batch >= 10);
+  const over = own.flatMap((row) => [
+    ...excess(row, "plain", row.frameBytesPerUpdate / row.rivalBytesPerUpdate),
+    ...excess(row, "zlib", row.frameZlibBytesPerUpdate / row.rivalZlibBytesPerUpdate),
+  ]);
+  const all = [10, 50, 100].every((batch) => isComplete(rows, "compact", batch));
+  return {
+    text:
+      "compact, 10 and more a stanza: no workload over 5 % larger than JSON" +
+      (over.length === 0 ? "" : `; ${over.join(", ")}`),
+    met: over.length > 0 ? false : all ? true : undefined,
+  };
+}
+
+function excess(row: CodecRow, hop: string, ratio: number): string[] {
+  if (ratio <= MOST_OVER_RIVAL) return [];
+  return [`${row.workload} in ${row.batch}, ${hop}: ${((ratio - 1) * 100).toFixed(0)} %`];
+}
+
+function judgeInt(rows: readonly CodecRow[]): Verdict {
+  const own = rows.filter(({ workload, batch }) => workload === "int" && batch === 1);
+  const bytes = own.map(({ profile, frameZlibBytesPerUpdate }) => {
+    return `${profile} ${frameZlibBytesPerUpdate.toFixed(1)}`;
+  });
+  return {
+    text: `one int a stanza under zlib: at most ${MOST_INT_BYTES} bytes${list(bytes)}`,
+    met: own.length === 0 ? undefined : own.every((row) => row.frameZlibBytesPerUpdate <= MOST_INT_BYTES),
+  };
+}
+
+function judgeBound(rows: readonly CodecRow[]): Verdict {
+  const own = of(rows, "compact").filter(({ batch }) => batch === 100);
+  const larger = own.filter(
+    (row) =>
+      row.payloadBytesPerUpdate >= row.brotliBytesPerUpdate ||
+      row.payloadBytesPerUpdate >= (row.xzBytesPerUpdate ?? Infinity),
+  );
+  const count = own.length - larger.length;
+  const counted =
+    own.length === 0
+      ? ""
+      : `; it is on ${count} of ${own.length}${larger.length === 0 ? "" : `, not on ${larger.map(({ workload }) => workload).join(", ")}`}`;
+  return {
+    text: `compact, 100 a stanza: payload smaller than brotli 11 and xz over the whole file, on ${LEAST_BELOW_BOUND} of 22${counted}`,
+    met: isComplete(rows, "compact", 100) ? count >= LEAST_BELOW_BOUND : undefined,
+  };
+}
+
+function judgeTime(rows: readonly CodecRow[], profile: Profile): Verdict {
+  const own = of(rows, profile).filter(({ batch }) => batch === 10);
+  const [encode, decode] = TIME_TARGETS[profile];
+  const target = `${profile}, 10 a stanza: at most ${encode} times JSON's encoding time and ${decode} times its decoding`;
+  if (own.length === 0) return { text: target, met: undefined };
+  const sum = (column: "encodeUsPerUpdate" | "decodeUsPerUpdate"): number => total(own, column);
+  const encoding = sum("encodeUsPerUpdate") / total(own, "jsonDeflateUsPerUpdate");
+  const decoding = sum("decodeUsPerUpdate") / total(own, "jsonInflateUsPerUpdate");
+  const slowest = own.reduce((a, b) => (b.encodeUsPerUpdate > a.encodeUsPerUpdate ? b : a));
+  const times = `${encoding.toFixed(1)} and ${decoding.toFixed(1)}`;
+  const sums = `${sum("encodeUsPerUpdate").toFixed(0)} and ${sum("decodeUsPerUpdate").toFixed(0)} µs`;
+  const worst = `${slowest.workload} is slowest, ${slowest.encodeUsPerUpdate.toFixed(0)} µs an update`;
+  return {
+    text: `${target}; ${times}, sums ${sums}; ${worst}`,
+    met: isComplete(rows, profile, 10) ? encoding <= encode && decoding <= decode : undefined,
+  };
+}
+
+function total(rows: readonly CodecRow[], column: TimeColumn): number {
+  return rows.reduce((sum, row) => sum + row[column], 0);
+}
+
+type TimeColumn =
+  "encodeUsPerUpdate" | "decodeUsPerUpdate" | "jsonDeflateUsPerUpdate" | "jsonInflateUsPerUpdate";
+
+function of(rows: readonly CodecRow[], profile: Profile): CodecRow[] {
+  return rows.filter((row) => row.profile === profile && row.workload !== "geomean");
+}
+
+function isComplete(rows: readonly CodecRow[], profile: Profile, batch: number): boolean {
+  return of(rows, profile).filter((row) => row.batch === batch).length === ROW_SETS.length;
+}
+
+function list(items: readonly string[]): string {
+  return items.length === 0 ? "" : `; ${items.join(", ")}`;
+}

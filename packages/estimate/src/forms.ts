@@ -1,0 +1,145 @@
+import { isDeepStrictEqual } from "node:util";
+import {
+  createRawDeflate,
+  createRowCodec,
+  decodeRow,
+  DEFAULT_LIMITS,
+  StanzapackError,
+  type HopClass,
+  type Profile,
+  type Value,
+} from "@stanzapack/wire";
+import { decodeBase64, encodeBase64 } from "@stanzapack/xmpp";
+import { formatDataStanza, formatJsonStanza, readPayload, unescapeText } from "./envelope.js";
+import type { Item } from "./item.js";
+import { createLaneBatch, LaneReader, LaneRun } from "./lane-run.js";
+
+/** How updates travel; ours last. */
+export const FORMS = ["json-body", "json-batch", "msgpack-ibb", "stanzapack"] as const;
+export type Form = (typeof FORMS)[number];
+
+/** Makes stanzas of batches, and reads each back. */
+export interface FormWriter {
+  readonly bounds: Bounds;
+  /** Whether the stanza depends on the class of the hop. */
+  readonly byHop: boolean;
+  /** Throws `internal` when anything arrives that was not sent. */
+  write(items: readonly Item[], hop: HopClass): string;
+}
+
+/** What one stanza may hold; a batch beyond goes in several. */
+export interface Bounds {
+  readonly maxItems: number;
+  readonly maxBytes: number;
+  readonly bytesOf: (item: Item) => number;
+}
+
+/** Debian's servers take stanzas of 256 KiB; this leaves room for the envelope and for escapes. */
+const MAX_JSON_BYTES = 245_760;
+/** Room in a block for the largest prefix and header of a frame. */
+const HEADER_ROOM_BYTES = 63;
+
+const packedBytes = ({ packed }: Item): number => packed.length;
+
+export function createFormWriter(form: Form, profile: Profile): FormWriter {
+  switch (form) {
+    case "json-body":
+    case "json-batch":
+      return createJsonWriter(form);
+    case "msgpack-ibb":
+      return createMsgpackWriter();
+    case "stanzapack":
+      return createLaneWriter(profile);
+  }
+}
+
+function createJsonWriter(form: "json-body" | "json-batch"): FormWriter {
+  const alone = form === "json-body";
+  return {
+    byHop: false,
+    bounds: {
+      maxItems: alone ? 1 : Infinity,
+      maxBytes: MAX_JSON_BYTES,
+      bytesOf: ({ json }) => Buffer.byteLength(json) + 1,
+    },
+    write(items) {
+      const texts = items.map(({ json }) => json).join(",");
+      const json = alone ? texts : `[${texts}]`;
+      const stanza = formatJsonStanza(json);
+      check(form, JSON.stringify(JSON.parse(unescapeText(readPayload(stanza)))) === json);
+      return stanza;
+    },
+  };
+}
+
+function createMsgpackWriter(): FormWriter {
+  const rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+  let seq = 0;
+  return {
+    byHop: false,
+    bounds: {
+      maxItems: DEFAULT_LIMITS.maxRowsPerFrame,
+      maxBytes: DEFAULT_LIMITS.maxBlockBytes,
+      bytesOf: packedBytes,
+    },
+    write(items) {
+      const stanza = formatDataStanza(encodeBase64(Buffer.concat(items.map(({ packed }) => packed))), seq++);
+      const payload = decodeBase64(readPayload(stanza));
+      check("msgpack-ibb", payload && equal(rows.decode({ form: "rows", payload }).map(decodeRow), items));
+      return stanza;
+    },
+  };
+}
+
+/** A lane for each class of hops, since it chooses by what the hop makes of its bytes. */
+function createLaneWriter(profile: Profile): FormWriter {
+  const open = (hop: HopClass): ((items: readonly Item[]) => string) => {
+    const lane = new LaneRun(profile, hop);
+    const reader = new LaneReader();
+    let baseAt: number | undefined;
+    let from = 1;
+    let seq = 0;
+    return (items) => {
+      const values = items.map(({ value }) => value);
+      const first = (items[0] as Item).at;
+      const last = (items[items.length - 1] as Item).at;
+      baseAt ??= last;
+      const at = Math.max(0, Math.round(last - baseAt));
+      const batch = createLaneBatch(values, from, at, Math.max(0, Math.round(last - first)));
+      from += items.length;
+      const { frame } = lane.encode(batch, at);
+      const stanza = formatDataStanza(encodeBase64(frame), seq++);
+      const block = decodeBase64(readPayload(stanza));
+      check("stanzapack", block && equal(reader.read(block)?.rows, items));
+      return stanza;
+    };
+  };
+  const lanes: Record<HopClass, (items: readonly Item[]) => string> = {
+    plain: open("plain"),
+    compressed: open("compressed"),
+  };
+  return {
+    byHop: true,
+    bounds: {
+      maxItems: DEFAULT_LIMITS.maxRowsPerFrame,
+      maxBytes: DEFAULT_LIMITS.maxBlockBytes - HEADER_ROOM_BYTES,
+      bytesOf: packedBytes,
+    },
+    write: (items, hop) => lanes[hop](items),
+  };
+}
+
+/** The order of keys counts too. */
+function equal(came: readonly Value[] | undefined, sent: readonly Item[]): boolean {
+  return (
+    came?.length === sent.length &&
+    came.every((value, index) => {
+      const item = sent[index] as Item;
+      return isDeepStrictEqual(value, item.value) && JSON.stringify(value) === item.json;
+    })
+  );
+}
+
+function check(form: Form, arrived: boolean | undefined): void {
+  if (arrived !== true) throw new StanzapackError("internal", `${form}: what arrived is not what was sent`);
+}

@@ -1,0 +1,76 @@
+import { gzipSync } from "node:zlib";
+import type { HopClass } from "@stanzapack/wire";
+import { formatBoshAnswer, namespaced } from "./envelope.js";
+import { SyncFlushMeter } from "./sync-flush-meter.js";
+
+export type Transport = "tcp" | "websocket" | "bosh";
+export type Compression = "none" | "zlib" | "gzip";
+
+/** Bytes of stanzas on one hop. */
+export interface HopMeter {
+  /** A promise where the next must wait. */
+  add(stanza: string): Promise<unknown> | undefined;
+  /** It takes no more then. */
+  finish(): Promise<number>;
+}
+
+export interface Hop {
+  readonly transport: Transport;
+  readonly compression: Compression;
+  /** As a client says it of its stream: only stream compression counts. */
+  readonly hopClass: HopClass;
+  readonly createMeter: () => HopMeter;
+}
+
+/** Of an answer over HTTP/2 through nginx as docker/README.md has it, in bytes: its head with its frames. */
+const ANSWER_HEAD_BYTES = 86;
+/** What the head of a compressed one has besides. */
+const GZIP_HEAD_BYTES = 13;
+/** nginx's `gzip_min_length` and `gzip_comp_level` in docker/nginx/stanzapack.conf. */
+const GZIP_MIN_BYTES = 220;
+const GZIP_LEVEL = 6;
+
+/** From the server to the subscriber, without TLS and TCP/IP: as the meters of a connection count. */
+export const HOPS: readonly Hop[] = [
+  {
+    ...{ transport: "tcp", compression: "none", hopClass: "plain" },
+    createMeter: () => new SumMeter((stanza) => Buffer.byteLength(stanza)),
+  },
+  {
+    ...{ transport: "tcp", compression: "zlib", hopClass: "compressed" },
+    createMeter: () => new SyncFlushMeter(),
+  },
+  {
+    ...{ transport: "websocket", compression: "none", hopClass: "plain" },
+    createMeter: () => new SumMeter((stanza) => Buffer.byteLength(namespaced(stanza))),
+  },
+  {
+    ...{ transport: "bosh", compression: "none", hopClass: "plain" },
+    createMeter: () =>
+      new SumMeter((stanza) => ANSWER_HEAD_BYTES + Buffer.byteLength(formatBoshAnswer(stanza))),
+  },
+  {
+    ...{ transport: "bosh", compression: "gzip", hopClass: "plain" },
+    createMeter: () => new SumMeter(gzippedAnswerBytes),
+  },
+];
+
+function gzippedAnswerBytes(stanza: string): number {
+  const answer = Buffer.from(formatBoshAnswer(stanza));
+  if (answer.length < GZIP_MIN_BYTES) return ANSWER_HEAD_BYTES + answer.length;
+  return ANSWER_HEAD_BYTES + GZIP_HEAD_BYTES + gzipSync(answer, { level: GZIP_LEVEL }).length;
+}
+
+class SumMeter implements HopMeter {
+  private total = 0;
+
+  constructor(private readonly bytesOf: (stanza: string) => number) {}
+
+  add(stanza: string): undefined {
+    this.total += this.bytesOf(stanza);
+  }
+
+  async finish(): Promise<number> {
+    return this.total;
+  }
+}

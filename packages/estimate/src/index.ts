@@ -1,0 +1,7 @@
+export { adviseOn, formatBytes, formatCut, formatHop } from "./advice.js";
+export { formatDataStanza, formatJsonStanza, readPayload } from "./envelope.js";
+export { Estimator, type Cut, type EstimateRow, type EstimatorOptions } from "./estimator.js";
+export { FORMS, type Form } from "./forms.js";
+export type { Compression, Transport } from "./hops.js";
+export { createLaneBatch, LaneReader, LaneRun, type SentBody } from "./lane-run.js";
+export { SyncFlushMeter } from "./sync-flush-meter.js";
