@@ -63,7 +63,7 @@ function frameOf(body: LaneBody): Frame {
 
 /** The receiving end. */
 export class LaneReader {
-  private readonly reader = new DataReader(DEFAULT_CODEC_LIMITS, rowCodec);
+  private readonly reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, rowCodec);
 
   /** Undefined: refused, which never happens to a lane of which nothing is lost. */
   read(block: Uint8Array): ChainBatch | undefined {

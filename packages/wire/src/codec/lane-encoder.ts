@@ -26,7 +26,7 @@ export interface LaneBatch extends ChainBatch {
 }
 
 export interface LanePolicy extends ChainPolicy {
-  /** When somebody waits for a key, one comes at the next multiple of so many ms. 10,000: so nobody waits longer, and joiners cost the others less than 1 %. */
+  /** Most often that a key comes for who waits: once in each so many ms of the clock. 10,000: nobody waits longer, and joiners cost the others less than 1 %. */
   readonly keyEveryMs: number;
   /** So often a body is held against the other forms, and half as often after each time that changed nothing. 16: soon after the beginning. */
   readonly trialEveryBodies: number;
@@ -87,7 +87,7 @@ export class LaneEncoder {
     this.trialEvery = this.untilTrial = this.policy.trialEveryBodies;
   }
 
-  /** Somebody waits to join: a key comes at the next slot of the schedule, never before it. */
+  /** Somebody waits to join: a key comes with the next body, unless this slot of the schedule had one; then with the next slot. */
   wantKey(): void {
     this.wanted = true;
   }
