@@ -7,6 +7,8 @@ import type { Row } from "./row.js";
 const MAX_ENTRIES = 4_096;
 /** Longer texts are not kept: when they come again, the text model finds them. */
 const MAX_ENTRY_CHARS = 256;
+/** What the place of a text takes besides, in characters. */
+const PLACE_CHARS = 32;
 
 /** Contexts of one dictionary, from its `id` on. */
 const KNOWN = 0;
@@ -104,7 +106,6 @@ export class Dictionary {
   }
 }
 
-/** Also the empty text takes a place. */
 function costOf(text: string): number {
-  return Math.max(1, text.length);
+  return PLACE_CHARS + text.length;
 }
