@@ -10,7 +10,7 @@ export interface TextModel {
 }
 
 /** Text that came before is found within so many bytes; with its places it takes twice as much. */
-const HISTORY_BYTES = 1 << 15;
+const HISTORY_BYTES = 1 << 14;
 
 /** Contexts, from the model's `id` on. */
 const HIT = 0;
