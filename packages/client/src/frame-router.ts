@@ -8,7 +8,7 @@ import {
   type Frame,
   type RowCodec,
 } from "@stanzapack/wire";
-import { OfferedService, type PeerLimits } from "./offered-service.js";
+import { OfferedService, type LinkPeer } from "./offered-service.js";
 import { Subscription } from "./subscription.js";
 
 type Target = Subscription<unknown> | OfferedService;
@@ -29,7 +29,7 @@ export class FrameRouter {
     private readonly holdings: Holdings,
     private readonly codec: RowCodec,
     /** What the component's HELLO said; it came before any BIND. */
-    private readonly peer: () => PeerLimits,
+    private readonly peer: () => LinkPeer,
   ) {}
 
   nodeOf(frame: Frame): string | undefined {

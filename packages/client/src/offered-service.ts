@@ -45,9 +45,9 @@ const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
 /** Room in a block for prefix and body header. */
 const HEADER_ROOM_BYTES = 63;
 
-/** What a link's component takes. */
-export interface PeerLimits {
-  readonly maxBlockBytes: number;
+/** What a link's component said of itself. */
+export interface LinkPeer {
+  /** It reads the columnar codec. */
   readonly readsCoded: boolean;
 }
 
@@ -129,7 +129,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   }
 
   /** @internal The component knows us under this alias, and has our updates up to `frame.sequence`. */
-  bound(frame: BindServiceFrame, { maxBlockBytes, readsCoded }: PeerLimits): void {
+  bound(frame: BindServiceFrame, { readsCoded }: LinkPeer): void {
     this.alias = frame.alias;
     this.encoder = readsCoded
       ? new LaneEncoder({
