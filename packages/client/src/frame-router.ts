@@ -46,7 +46,7 @@ export class FrameRouter {
         // Data of a subscription just stopped may still be on its way.
         if (!(target instanceof Subscription)) return;
         // In order and without a hole: IBB ended the link otherwise.
-        const batch = this.readers.get(frame.alias)?.read(frame, true);
+        const batch = this.readers.get(frame.alias)?.read(frame, true, this.peer().session.budget);
         if (batch !== undefined) target.deliver(batch);
         return;
       }

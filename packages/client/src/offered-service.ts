@@ -8,6 +8,7 @@ import {
   encodeUpdate,
   LaneEncoder,
   RowBatch,
+  type ReadBudget,
   StanzapackError,
   type BatchSlice,
   type BindServiceFrame,
@@ -49,6 +50,7 @@ const HEADER_ROOM_BYTES = 63;
 export interface LinkPeer {
   /** It reads the columnar codec. */
   readonly readsCoded: boolean;
+  readonly session: { readonly budget: ReadBudget };
 }
 
 /** A service this client offers. */

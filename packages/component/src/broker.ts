@@ -293,7 +293,7 @@ export class Broker {
   /** A publisher's DATA, from its own link. Throws what ends that link. */
   publish(service: Service, frame: DataFrame | CodedFrame, now: number): void {
     // In order and without a hole: IBB ended the link otherwise.
-    const batch = service.publisher?.reader.readPacked(frame, true);
+    const batch = service.publisher?.reader.readPacked(frame, true, service.publisher.link.session.budget);
     if (batch === undefined)
       throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
     this.accept(service, batch, now);

@@ -1,5 +1,6 @@
 import { ChainDecoder } from "./codec/chain.js";
 import { ColumnCodec, type CodecLimits, type Profile } from "./codec/column-codec.js";
+import type { ReadBudget } from "./codec/read-budget.js";
 import { StanzapackError } from "./errors.js";
 import type { CodedFrame, DataFrame } from "./frames.js";
 import type { Limits } from "./limits.js";
@@ -33,17 +34,26 @@ export class DataReader {
 
   /**
    * `contiguous`: no block of the link was lost since the frame before. Undefined: refused, since it needs one that did
-   * not come; the next key is read again. Throws `malformed` or `limit-exceeded`, which end the link.
+   * not come; the next key is read again. `budget`: of the block that it came in. Throws `malformed` or `limit-exceeded`,
+   * which end the link.
    */
-  read(frame: DataFrame | CodedFrame, contiguous: boolean): DataBatch<Value> | undefined {
-    if (frame.type === "coded") return this.readCoded(frame, contiguous);
+  read(
+    frame: DataFrame | CodedFrame,
+    contiguous: boolean,
+    budget?: ReadBudget,
+  ): DataBatch<Value> | undefined {
+    if (frame.type === "coded") return this.readCoded(frame, contiguous, budget);
     return { ...this.readRows(frame), rows: this.rows.decode(frame).map(decodeRow) };
   }
 
   /** As `read`, with each row's msgpack, for whoever passes it on. */
-  readPacked(frame: DataFrame | CodedFrame, contiguous: boolean): DataBatch<Uint8Array> | undefined {
+  readPacked(
+    frame: DataFrame | CodedFrame,
+    contiguous: boolean,
+    budget?: ReadBudget,
+  ): DataBatch<Uint8Array> | undefined {
     if (frame.type !== "coded") return { ...this.readRows(frame), rows: this.rows.decode(frame) };
-    const batch = this.readCoded(frame, contiguous);
+    const batch = this.readCoded(frame, contiguous, budget);
     return batch && { ...batch, rows: batch.rows.map((row) => this.pack(row)) };
   }
 
@@ -63,10 +73,15 @@ export class DataReader {
     return { epoch, from, to, at, spanMs };
   }
 
-  private readCoded(frame: CodedFrame, contiguous: boolean): DataBatch<Value> | undefined {
-    if (frame.form !== "independent") return this.chain.decode(frame, contiguous);
+  private readCoded(
+    frame: CodedFrame,
+    contiguous: boolean,
+    budget: ReadBudget | undefined,
+  ): DataBatch<Value> | undefined {
+    budget?.begin();
+    if (frame.form !== "independent") return this.chain.decode(frame, contiguous, budget);
     this.chain.breakOff();
-    const { rows, conflated, at, spanMs } = new ColumnCodec(this.codecLimits).decode(frame.payload);
+    const { rows, conflated, at, spanMs } = new ColumnCodec(this.codecLimits).decode(frame.payload, budget);
     const to = frame.from + conflated + rows.length - 1;
     if (rows.length === 0 || at < 0 || spanMs < 0 || !Number.isSafeInteger(to))
       throw new StanzapackError("malformed", "DATA without rows, or beyond what positions can be", {

@@ -26,6 +26,7 @@ export {
   type LanePolicy,
   type PlainBody,
 } from "./codec/lane-encoder.js";
+export { ReadBudget } from "./codec/read-budget.js";
 export { DataReader, type DataBatch } from "./data-reader.js";
 export { createBlockWriter, decodeBlock, type BlockWriter } from "./block.js";
 export { assertNever, ERRORS, errorCodeOf, StanzapackError } from "./errors.js";

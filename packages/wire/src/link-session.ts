@@ -1,4 +1,5 @@
 import { decodeBlock } from "./block.js";
+import { ReadBudget } from "./codec/read-budget.js";
 import { StanzapackError } from "./errors.js";
 import { encodeFrame } from "./frame-codec.js";
 import type { Frame, HelloFrame } from "./frames.js";
@@ -26,6 +27,8 @@ export const DEFAULT_LINK_POLICY: LinkPolicy = {
  * Pure: the clock is an argument. After it has thrown it stays dead.
  */
 export class LinkSession {
+  /** What the coded frames of the newest block may take; for `DataReader`. */
+  readonly budget: ReadBudget;
   private dead: StanzapackError | undefined;
   private hello: HelloFrame | undefined;
   private dataReceived = 0;
@@ -39,7 +42,9 @@ export class LinkSession {
     private readonly limits: Limits,
     private readonly deflate: RawDeflate,
     private readonly policy: LinkPolicy = DEFAULT_LINK_POLICY,
-  ) {}
+  ) {
+    this.budget = new ReadBudget(limits.maxInflatedBytes);
+  }
 
   /** The peer's HELLO, once it came. */
   get peerHello(): HelloFrame | undefined {
@@ -61,6 +66,7 @@ export class LinkSession {
   /** The frames of one block. ACKs are applied and not returned. Throws what ends the link. */
   receive(block: Uint8Array, now: number): Frame[] {
     if (this.dead !== undefined) throw this.dead;
+    this.budget.renew();
     try {
       const frames = decodeBlock(block, this.limits, this.deflate);
       const others: Frame[] = [];

@@ -1,5 +1,6 @@
 import { StanzapackError } from "../errors.js";
 import type { Value } from "../msgpack.js";
+import type { ReadBudget } from "./read-budget.js";
 import { ColumnCodec, PROFILES, type CodecLimits, type Profile } from "./column-codec.js";
 
 /** Updates of one service that leave together. */
@@ -150,7 +151,7 @@ export class ChainDecoder {
    * `contiguous`: nothing was lost between the body before and this one. Undefined: refused, since it needs what did not
    * come. Throws `malformed` before anything of a body is delivered that is not what was sent.
    */
-  decode(body: ChainBody, contiguous: boolean): ChainBatch | undefined {
+  decode(body: ChainBody, contiguous: boolean, budget?: ReadBudget): ChainBatch | undefined {
     if (!contiguous) this.codec = undefined;
     if (body.form === "key") {
       if (!this.profiles.includes(body.profile))
@@ -180,7 +181,7 @@ export class ChainDecoder {
     this.check = check;
     // Until it is read to its end, nothing may go on from it.
     this.codec = undefined;
-    const { rows, conflated, at, spanMs } = codec.decode(body.payload);
+    const { rows, conflated, at, spanMs } = codec.decode(body.payload, budget);
     const from = this.next;
     // In this order, so that what is beyond 2^53 is not rounded to below.
     const to = from - 1 + conflated + rows.length;

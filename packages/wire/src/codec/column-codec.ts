@@ -7,6 +7,7 @@ import { BitCoder } from "./bit-coder.js";
 import { over, unencodable } from "./bounds.js";
 import { Node, type NodeContext } from "./node.js";
 import { NumberModel, NUMBER_CONTEXTS } from "./number-model.js";
+import type { ReadBudget } from "./read-budget.js";
 import { Row } from "./row.js";
 import { MAX_SCALED } from "./scaled.js";
 import { Successors } from "./successors.js";
@@ -94,7 +95,7 @@ export class ColumnCodec {
     const { coder } = this;
     const model =
       profile === "compact" ? new MixingTextModel(coder, MAX_TEXT_SLOTS) : new QuickTextModel(coder, TEXTS);
-    this.text = new TextCodec(coder, model, limits.maxTextBytes);
+    this.text = new TextCodec(coder, model);
     this.context = {
       coder,
       text: this.text,
@@ -129,16 +130,28 @@ export class ColumnCodec {
     return this.coder.finish().slice();
   }
 
-  /** Throws `malformed` or `limit-exceeded`; the codec is of no use after that. */
-  decode(bytes: Uint8Array): RowsBatch {
+  /** What it takes is taken from `budget`. Throws `malformed` or `limit-exceeded`; the codec is of no use after that. */
+  decode(bytes: Uint8Array, budget?: ReadBudget): RowsBatch {
+    const { context, text, limits } = this;
+    const values = Math.min(limits.maxValues, budget?.values ?? Infinity);
+    const textBytes = Math.min(limits.maxTextBytes, budget?.textBytes ?? Infinity);
     this.coder.beginDecoding(bytes, 0, bytes.length);
-    return this.code(EMPTY_BATCH);
+    const batch = this.code(EMPTY_BATCH, values, textBytes);
+    if (budget !== undefined) {
+      budget.values -= values - context.valuesLeft;
+      budget.textBytes -= textBytes - text.left;
+    }
+    return batch;
   }
 
-  private code(batch: RowsBatch): RowsBatch {
+  private code(
+    batch: RowsBatch,
+    values = this.limits.maxValues,
+    textBytes = this.limits.maxTextBytes,
+  ): RowsBatch {
     const { row } = this;
-    this.text.begin();
-    this.context.valuesLeft = this.limits.maxValues;
+    this.text.left = textBytes;
+    this.context.valuesLeft = values;
     row.begin();
     const count = this.codeCount(batch.rows.length);
     const conflated = this.codeConflated(batch.conflated);

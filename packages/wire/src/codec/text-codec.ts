@@ -14,17 +14,12 @@ export const TEXT_CONTEXTS = 1;
 export class TextCodec {
   private scratch = new Uint8Array(256);
   /** Bytes of text that the message that is being coded may still have. */
-  private left = 0;
+  left = 0;
 
   constructor(
     private readonly coder: BitCoder,
     private readonly model: TextModel,
-    private readonly maxMessageBytes: number,
   ) {}
-
-  begin(): void {
-    this.left = this.maxMessageBytes;
-  }
 
   /** `id`: of the context of its length. `column`: which texts it is likely to resemble. */
   codeText(text: string, id: number, column: number): string {
@@ -49,7 +44,7 @@ export class TextCodec {
     let length = codeWhole(coder, Math.min(given, LONG), id + SIZE, 0);
     if (length >= LONG) length = LONG + coder.raw(given - LONG, 32);
     this.left -= length;
-    if (this.left < 0) throw over(coder, `more than ${this.maxMessageBytes} bytes of text in one message`);
+    if (this.left < 0) throw over(coder, "more bytes of text in one message than are taken");
     if (this.scratch.length < length)
       this.scratch = new Uint8Array(Math.max(length, this.scratch.length * 2));
     return length;
