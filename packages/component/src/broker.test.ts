@@ -3,6 +3,7 @@ import {
   createRowCodec,
   DEFAULT_LIMITS,
   encodeUpdate,
+  ReadBudget,
   type DataFrame,
 } from "@stanzapack/wire";
 import { describe, expect, it, vi } from "vitest";
@@ -35,6 +36,7 @@ function setUp(): {
   const link = {
     bareJid: "alice@x",
     jid: "alice@x/1",
+    session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) },
     services: new Map(),
     subscriptions: new Map(),
     sendFrame: vi.fn(),
