@@ -26,8 +26,8 @@ const BOMB_BYTES = 48_000_000;
  * have of elements, and the server's own.
  */
 const MAX_PEAK_BYTES: Readonly<Record<TransportKind, number>> = {
-  tcp: 24_000_000,
-  websocket: 24_000_000,
+  tcp: 40_000_000,
+  websocket: 40_000_000,
   bosh: 80_000_000,
 };
 /** The process grows by less than this, in bytes: two bombs, while all of them together weigh some gigabytes. */
