@@ -193,14 +193,13 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   }
 
   private encode({ from, to, rows, firstAt, lastAt }: BatchSlice, now: number): LaneBody {
-    const batch: LaneBatch = {
+    const head = {
       ...{ epoch: this.incarnation, from, to },
-      rows: rows.map(decodeRow),
-      packed: rows,
       at: Math.max(0, Math.round(now - lastAt)),
       spanMs: Math.max(0, Math.round(lastAt - firstAt)),
     };
-    if (this.encoder === undefined) return { ...batch, ...this.codec.encode(rows) };
+    if (this.encoder === undefined) return { ...head, ...this.codec.encode(rows) };
+    const batch: LaneBatch = { ...head, rows: rows.map(decodeRow), packed: rows };
     return this.encoder.encode(batch, now, crypto.getRandomValues(new Uint32Array(1))[0] as number);
   }
 

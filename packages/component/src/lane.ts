@@ -128,8 +128,8 @@ export class Lane {
     if (this.attached.size === 0) this.encoder?.breakOff();
     let joining = this.joining.size > 0;
     const batches = this.slices().map((slice): ReadyBatch => {
+      if (this.encoder === undefined) return { body: this.plain(slice), independent: undefined };
       const batch = toBatch(this.service, slice);
-      if (this.encoder === undefined) return { body: this.plain(batch), independent: undefined };
       const body = this.encoder.encode(batch, now, this.context.randomId());
       if (beginsAnew(body)) joining = false;
       return {
@@ -161,8 +161,8 @@ export class Lane {
 
   /** A body that needs no other, and that none depends on. */
   encodeAlone(slice: BatchSlice): ReadyBody {
-    const batch = toBatch(this.service, slice);
-    return this.encoder === undefined ? this.plain(batch) : ready(this.encoder.encodeIndependent(batch));
+    if (this.encoder === undefined) return this.plain(slice);
+    return ready(this.encoder.encodeIndependent(toBatch(this.service, slice)));
   }
 
   /** Rows too large for the size class are left out. */
@@ -172,8 +172,8 @@ export class Lane {
       .filter(({ rows }) => this.fits(rows[0] as Uint8Array));
   }
 
-  private plain(batch: LaneBatch): ReadyBody {
-    return ready({ ...batch, ...this.context.rows.encode(batch.packed) });
+  private plain(slice: BatchSlice): ReadyBody {
+    return ready({ ...headOf(this.service, slice), ...this.context.rows.encode(slice.rows) });
   }
 }
 
@@ -181,12 +181,16 @@ function ready(body: LaneBody): ReadyBody {
   return { form: body.form, base64: encodeBase64(encodeLaneBody(body)) };
 }
 
-function toBatch({ epoch, baseAt }: Service, { from, to, rows, firstAt, lastAt }: BatchSlice): LaneBatch {
+type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;
+
+function headOf({ epoch, baseAt }: Service, { from, to, firstAt, lastAt }: BatchSlice): BodyHead {
   return {
     ...{ epoch, from, to },
-    rows: rows.map(decodeRow),
-    packed: rows,
     at: Math.max(0, Math.round(lastAt - baseAt)),
     spanMs: Math.max(0, Math.round(lastAt - firstAt)),
   };
+}
+
+function toBatch(service: Service, slice: BatchSlice): LaneBatch {
+  return { ...headOf(service, slice), rows: slice.rows.map(decodeRow), packed: slice.rows };
 }

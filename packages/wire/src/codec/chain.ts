@@ -1,19 +1,11 @@
+import type { DataBatch } from "../data-reader.js";
 import { StanzapackError } from "../errors.js";
 import type { Value } from "../msgpack.js";
 import type { ReadBudget } from "./read-budget.js";
 import { ColumnCodec, PROFILES, type CodecLimits, type Profile } from "./column-codec.js";
 
 /** Updates of one service that leave together. */
-export interface ChainBatch {
-  readonly epoch: number;
-  /** Positions that it settles; the rows are the newest of them, the others were conflated. */
-  readonly from: number;
-  readonly to: number;
-  readonly rows: readonly Value[];
-  /** As DATA has them. */
-  readonly at: number;
-  readonly spanMs: number;
-}
+export type ChainBatch = DataBatch<Value>;
 
 /**
  * One body of a chain.

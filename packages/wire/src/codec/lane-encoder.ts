@@ -1,21 +1,19 @@
 import { StanzapackError } from "../errors.js";
-import { encodeCodedBody, encodeCodedPrefix, encodeDataBody, encodeDataPrefix } from "../frame-codec.js";
-import type { CodedBody, DataForm, HopClass } from "../frames.js";
+import {
+  encodeCodedBody,
+  encodeCodedPrefix,
+  encodeDataBody,
+  encodeDataPrefix,
+  type DataBodyFields,
+} from "../frame-codec.js";
+import type { CodedBody, HopClass } from "../frames.js";
 import type { RowCodec } from "../row-codec.js";
 import { ChainEncoder, type ChainBatch, type ChainPolicy, DEFAULT_CHAIN_POLICY } from "./chain.js";
 import { ColumnCodec, type CodecLimits, type Profile } from "./column-codec.js";
 import { hopCost } from "./hop-cost.js";
 
-/** A body without the columnar codec: any peer reads it. */
-export interface PlainBody {
-  readonly form: DataForm;
-  readonly epoch: number;
-  readonly from: number;
-  readonly to: number;
-  readonly at: number;
-  readonly spanMs: number;
-  readonly payload: Uint8Array;
-}
+/** A body without the columnar codec: every peer reads it. */
+export type PlainBody = DataBodyFields;
 
 /** Goes behind a prefix of its form, by `encodeDataBody` or `encodeCodedBody`. */
 export type LaneBody = PlainBody | CodedBody;
