@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Client } from "@stanzapack/client";
 import { until } from "@stanzapack/testkit";
 import {
@@ -12,6 +13,7 @@ import {
   type CodedFrame,
   type DataFrame,
   type Frame,
+  type Value,
 } from "@stanzapack/wire";
 import { NS, xml } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -24,6 +26,14 @@ type Data = DataFrame | CodedFrame;
 
 function dataOf(link: RawLink): Data[] {
   return link.frames.filter((frame): frame is Data => frame.type === "data" || frame.type === "coded");
+}
+
+function createReader(): DataReader {
+  return new DataReader(
+    DEFAULT_CODEC_LIMITS,
+    DEFAULT_LIMITS,
+    createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
+  );
 }
 
 describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
@@ -80,11 +90,7 @@ describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
     ).toHaveLength(1);
 
     for (const link of [bob, carol]) {
-      const reader = new DataReader(
-        DEFAULT_CODEC_LIMITS,
-        DEFAULT_LIMITS,
-        createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
-      );
+      const reader = createReader();
       const values = dataOf(link).flatMap((frame) => reader.read(frame, true)?.rows ?? []);
       const numbers = values.map((value) => (value as { n: number }).n);
       // The first one may come twice: as the last value, and with its window.
@@ -104,6 +110,32 @@ describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
     counter.stop();
     expect(dataOf(dave).map(({ type }) => type)).not.toContain("coded");
     expect(dataOf(bob).map(({ form }) => form)).toContain("chained");
+    await service.stop();
+  });
+
+  it.each([
+    ["as columns", READS_CODED],
+    ["as rows", HELLO],
+  ])("brings values that JSON or UTF-8 cannot say, %s", async (_, hello) => {
+    const sent: Value[] = [
+      [-0, NaN, Infinity, -Infinity, 2 ** 53, 5e-324, 0.1 + 0.2],
+      ["\ud800", "a\udc00b", "\ude00\ud83d", "\u{1f600}"],
+      JSON.parse('{"z":1,"__proto__":{"a":2},"constructor":null,"a":3}') as Value,
+      { "\udfff": Uint8Array.of(0, 0xc1, 255) },
+    ];
+    const service = await alice.offer("strange");
+    const link = await open("dave", hello);
+    await link.subscribe(service.node);
+    for (const value of sent) {
+      service.publish(value);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await until(() => dataOf(link).length >= sent.length, 5_000, "values");
+    const reader = createReader();
+    const values = dataOf(link).flatMap((frame) => reader.read(frame, true)?.rows ?? []);
+    expect(isDeepStrictEqual(values, sent)).toBe(true);
+    // Keys in order too.
+    expect(JSON.stringify(values)).toBe(JSON.stringify(sent));
     await service.stop();
   });
 

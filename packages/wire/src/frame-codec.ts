@@ -65,6 +65,11 @@ function millis(value: number): number {
   return Math.max(0, Math.round(value)) + 0;
 }
 
+function utf8(text: string, what: string): string {
+  if (/\p{Surrogate}/u.test(text)) throw new StanzapackError("internal", `${what} has a lone surrogate`);
+  return text;
+}
+
 /** Text of ERROR and BYE may quote what a user gave: cut to what every peer takes, lone surrogates replaced. */
 function clip(text: string): string {
   return text.slice(0, DEFAULT_LIMITS.maxTextChars).replace(/\p{Surrogate}/gu, "\ufffd");
@@ -190,7 +195,7 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
             FRAME.BIND,
             uint(frame.alias, "alias", MAX_ALIAS),
             0,
-            frame.node,
+            utf8(frame.node, "node"),
             frame.subid,
             SERVICE_KINDS.indexOf(frame.kind),
             uint(frame.baseAt, "baseAt"),
@@ -199,7 +204,7 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
             FRAME.BIND,
             uint(frame.alias, "alias", MAX_ALIAS),
             1,
-            frame.node,
+            utf8(frame.node, "node"),
             uint(frame.incarnation, "incarnation"),
             uint(frame.sequence, "sequence"),
           ];

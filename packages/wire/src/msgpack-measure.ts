@@ -1,6 +1,6 @@
 import { assertWithin, type Limits } from "./limits.js";
-import { endsEarly, FORBIDDEN_KEY, malformed, notUsed, readInt64, readUint } from "./msgpack.js";
-import { isUtf8 } from "./utf8.js";
+import { endsEarly, malformed, notUsed, readInt64, readUint } from "./msgpack.js";
+import { isWtf8 } from "./wtf8.js";
 
 /**
  * End of the msgpack value that begins at `start`, without decoding it: lengths are checked against what is there
@@ -32,7 +32,7 @@ export function measureValue(bytes: Uint8Array, start: number, limits: Limits): 
   };
   const text = (length: number): void => {
     skip(length);
-    if (!isUtf8(bytes, at - length, at)) throw malformed("a msgpack string is not UTF-8");
+    if (!isWtf8(bytes, at - length, at)) throw malformed("a msgpack string is not WTF-8");
   };
   const enter = (children: number, map: boolean): void => {
     // Each child takes at least a byte: a count beyond what is left is a lie, refused before it is walked.
@@ -59,10 +59,7 @@ export function measureValue(bytes: Uint8Array, start: number, limits: Limits): 
     if (isMap[top] === true && left % 2 === 0) {
       if ((head < 0xa0 || head > 0xbf) && (head < 0xd9 || head > 0xdb))
         throw malformed("a msgpack map has a key that is not a string");
-      const length = head < 0xc0 ? head & 0x1f : uint(head === 0xd9 ? 1 : head === 0xda ? 2 : 4);
-      text(length);
-      if (isForbidden(bytes, at - length, length))
-        throw malformed(`a msgpack map has the key ${FORBIDDEN_KEY}`);
+      text(head < 0xc0 ? head & 0x1f : uint(head === 0xd9 ? 1 : head === 0xda ? 2 : 4));
       continue;
     }
     if (head < 0x80 || head >= 0xe0) continue;
@@ -135,10 +132,4 @@ export function measureValue(bytes: Uint8Array, start: number, limits: Limits): 
     }
   }
   return at;
-}
-
-function isForbidden(bytes: Uint8Array, at: number, length: number): boolean {
-  if (length !== FORBIDDEN_KEY.length) return false;
-  for (let i = 0; i < length; i++) if (bytes[at + i] !== FORBIDDEN_KEY.charCodeAt(i)) return false;
-  return true;
 }

@@ -1,14 +1,14 @@
 import {
   endsEarly,
-  FORBIDDEN_KEY,
   malformed,
   notUsed,
   plainBytes,
   readInt64,
   readUint,
+  setField,
   type Value,
 } from "./msgpack.js";
-import { readUtf8 } from "./utf8.js";
+import { isUtf8, readWtf8 } from "./wtf8.js";
 
 /** Deeper than any `maxDepth` in use; it keeps bytes that nobody measured from exhausting the stack. */
 const MAX_RECURSION = 256;
@@ -73,15 +73,23 @@ export class MsgpackReader {
     }
   }
 
+  /** Text of a frame: UTF-8. */
   text(): string | undefined {
+    const start = this.textStart();
+    if (start === undefined) return undefined;
+    if (!isUtf8(this.bytes, start, this.at)) throw malformed("a string of a frame is not UTF-8");
+    return readWtf8(this.bytes, start, this.at);
+  }
+
+  /** Text of a value: WTF-8. */
+  private valueText(): string | undefined {
+    const start = this.textStart();
+    return start === undefined ? undefined : readWtf8(this.bytes, start, this.at);
+  }
+
+  private textStart(): number | undefined {
     const length = this.length(0xa0, 0x1f, 0xd9, true);
-    if (length === undefined) return undefined;
-    const start = this.skip(length);
-    try {
-      return readUtf8(this.bytes, start, this.at);
-    } catch {
-      throw malformed("a msgpack string is not UTF-8");
-    }
+    return length === undefined ? undefined : this.skip(length);
   }
 
   /** A view into the bytes read from. */
@@ -121,7 +129,7 @@ export class MsgpackReader {
     const head = this.peek();
     if (head === undefined) throw endsEarly();
     if (head < 0x80 || head >= 0xe0 || (head >= 0xcc && head <= 0xd3)) return this.integer() as number;
-    if (head >= 0xa0 && head < 0xc0) return this.text() as string;
+    if (head >= 0xa0 && head < 0xc0) return this.valueText() as string;
     if (head < 0x90) return this.entries(this.map() as number, depth);
     if (head < 0xa0) return this.items(this.array() as number, depth);
     switch (head) {
@@ -132,7 +140,7 @@ export class MsgpackReader {
       case 0xd9:
       case 0xda:
       case 0xdb:
-        return this.text() as string;
+        return this.valueText() as string;
       case 0xdc:
       case 0xdd:
         return this.items(this.array() as number, depth);
@@ -166,12 +174,11 @@ export class MsgpackReader {
 
   private entries(count: number, depth: number): { readonly [key: string]: Value } {
     if (depth === MAX_RECURSION) throw malformed("a msgpack value is nested too deeply");
-    const map: Record<string, Value> = {};
+    const map: { [key: string]: Value } = {};
     for (let i = 0; i < count; i++) {
-      const key = this.text();
+      const key = this.valueText();
       if (key === undefined) throw malformed("a msgpack map has a key that is not a string");
-      if (key === FORBIDDEN_KEY) throw malformed(`a msgpack map has the key ${FORBIDDEN_KEY}`);
-      map[key] = this.value(depth + 1);
+      setField(map, key, this.value(depth + 1));
     }
     return map;
   }

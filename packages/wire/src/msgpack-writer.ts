@@ -1,6 +1,6 @@
 import { StanzapackError } from "./errors.js";
-import { FORBIDDEN_KEY, NIL } from "./msgpack.js";
-import { utf8Length, writeUtf8 } from "./utf8.js";
+import { NIL } from "./msgpack.js";
+import { writeWtf8, wtf8Length } from "./wtf8.js";
 
 const INITIAL_BYTES = 4_096;
 const TWO_32 = 0x1_0000_0000;
@@ -12,8 +12,8 @@ export interface WriteBounds {
 }
 
 /**
- * Writes msgpack in its shortest form. Its own, because common libraries change values silently: -0 becomes 0, a lone
- * surrogate becomes U+FFFD or invalid UTF-8. Bounded while it writes, so that no value costs more than its bound.
+ * Writes msgpack in its shortest form, its text as WTF-8. Its own, because common libraries change values silently: -0
+ * becomes 0, a lone surrogate U+FFFD. Bounded while it writes, so that no value costs more than its bound.
  */
 export class MsgpackWriter {
   private bytes = new Uint8Array(INITIAL_BYTES);
@@ -69,7 +69,7 @@ export class MsgpackWriter {
       case "number":
         return this.number(value);
       case "string":
-        return this.text(value, depth);
+        return this.text(value);
       case "object":
         break;
       default:
@@ -92,9 +92,8 @@ export class MsgpackWriter {
     const keys = Object.keys(entries);
     this.head(keys.length, 0x80, 16, 0xde);
     for (const key of keys) {
-      if (key === FORBIDDEN_KEY) this.fail(depth, `an object with the key ${FORBIDDEN_KEY}`);
       this.items++;
-      this.text(key, depth);
+      this.text(key);
       this.path[depth] = key;
       this.write(entries[key], depth + 1);
     }
@@ -144,16 +143,15 @@ export class MsgpackWriter {
     else this.sized(wide16 + 1, count, 4);
   }
 
-  private text(text: string, depth: number): void {
-    // Before walking it: its UTF-8 has at least as many bytes as it has units.
+  private text(text: string): void {
+    // Before walking it: it has at least as many bytes as it has units.
     this.claim(text.length);
-    const length = utf8Length(text);
-    if (length < 0) this.fail(depth, "(or has as a key) text with a lone surrogate");
+    const length = wtf8Length(text);
     this.claim(length);
     this.reserve(5 + length);
     if (length >= 32 && length < 0x100) this.sized(0xd9, length, 1);
     else this.head(length, 0xa0, 32, 0xda);
-    this.at = writeUtf8(text, this.bytes, this.at);
+    this.at = writeWtf8(text, this.bytes, this.at);
   }
 
   private binary(value: Uint8Array): void {

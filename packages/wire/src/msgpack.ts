@@ -12,9 +12,6 @@ export const NIL = 0xc0;
 /** Never used by msgpack: as the first byte of a block it announces raw deflate. */
 export const NEVER_USED = 0xc1;
 
-/** Refused as a map key, on both sides: in JavaScript it would set a prototype instead of a property. */
-export const FORBIDDEN_KEY = "__proto__";
-
 const TWO_32 = 0x1_0000_0000;
 
 export function malformed(text: string): StanzapackError {
@@ -52,4 +49,10 @@ export function plainBytes(bytes: Uint8Array): Uint8Array {
   return bytes.constructor === Uint8Array
     ? bytes
     : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Sets an own property, also for the key that would set a prototype. */
+export function setField(fields: { [key: string]: Value }, key: string, value: Value): void {
+  if (key !== "__proto__") fields[key] = value;
+  else Object.defineProperty(fields, key, { value, writable: true, enumerable: true, configurable: true });
 }

@@ -16,7 +16,7 @@ function encodeWithin(value: unknown, maxBytes: number, maxItems: number, maxDep
 
 /**
  * msgpack of one update, itself a msgpack value (see `Value`). Throws `unencodable` for what would not arrive as it was
- * given (undefined, functions, bigint, Date, Map, cycles, lone surrogates, the key `__proto__`) and `too-large` over the limit.
+ * given (undefined, functions, bigint, Date, Map, cycles) and `too-large` over the limit.
  */
 export function encodeUpdate(value: unknown, limits: Limits): Uint8Array {
   return encodeWithin(value, limits.maxUpdateBytes, limits.maxItems, limits.maxDepth);

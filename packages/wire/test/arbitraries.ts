@@ -100,34 +100,14 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
   fc.record({ type: fc.constant("bye" as const), code, text }),
 );
 
-const key = fc.string({ unit: "binary", maxLength: 12 }).filter((text) => text !== "__proto__");
-
 /** Any JavaScript string: lone surrogates too. */
 const anyText = fc.array(fc.nat(0xffff), { maxLength: 20 }).map((units) => String.fromCharCode(...units));
 
-/** What the columnar codec carries: more than `value` so far. */
-export const codecValue = fc.letrec((tie) => ({
-  value: fc.oneof(
-    { maxDepth: 4, withCrossShrink: true },
-    fc.constant(null),
-    fc.boolean(),
-    fc.integer(),
-    fc.maxSafeInteger(),
-    fc.double(),
-    fc.float(),
-    fc.integer({ min: -10_000, max: 10_000 }).map((n) => n / 100),
-    fc.constantFrom(0, -0, NaN, Infinity, -Infinity, 1e21, 2 ** 53),
-    fc.constantFrom("red", "green", "blue", "2026-11-23T10:00:00Z", "1.50", "-7"),
-    anyText,
-    fc.string({ unit: "binary", maxLength: 100 }),
-    bytes(50),
-    fc.array(tie("value"), { maxLength: 6 }),
-    fc.dictionary(fc.oneof(fc.constantFrom("a", "b", "1", "__proto__"), anyText), tie("value"), {
-      maxKeys: 6,
-      noNullPrototype: true,
-    }),
-  ),
-})).value as fc.Arbitrary<Value>;
+const key = fc.oneof(
+  fc.constantFrom("a", "b", "1", "__proto__"),
+  fc.string({ unit: "binary", maxLength: 12 }),
+  anyText,
+);
 
 /** Everything an update may carry: `Value`. */
 export const value = fc.letrec((tie) => ({
@@ -139,26 +119,14 @@ export const value = fc.letrec((tie) => ({
     fc.maxSafeInteger(),
     fc.double(),
     fc.float(),
-    fc.constantFrom(
-      0,
-      -0,
-      NaN,
-      Infinity,
-      -Infinity,
-      127,
-      128,
-      255,
-      256,
-      65_535,
-      65_536,
-      -32,
-      -33,
-      -128,
-      -129,
-    ),
+    fc.integer({ min: -10_000, max: 10_000 }).map((n) => n / 100),
+    fc.constantFrom(0, -0, NaN, Infinity, -Infinity, 1e21, 2 ** 53),
+    fc.constantFrom(127, 128, 255, 256, 65_535, 65_536, -32, -33, -128, -129),
+    fc.constantFrom("red", "green", "blue", "2026-11-23T10:00:00Z", "1.50", "-7"),
+    anyText,
     fc.string({ unit: "binary", maxLength: 300 }),
     bytes(),
-    fc.array(tie("value"), { maxLength: 20 }),
-    fc.dictionary(key, tie("value"), { maxKeys: 20 }),
+    fc.array(tie("value"), { maxLength: 8 }),
+    fc.dictionary(key, tie("value"), { maxKeys: 8, noNullPrototype: true }),
   ),
-})).value;
+})).value as fc.Arbitrary<Value>;

@@ -16,7 +16,6 @@ import {
   SINGLE,
   toScaled,
 } from "./scaled.js";
-import { readWtf8, writeWtf8, wtf8Length } from "./wtf8.js";
 
 describe("scaled integers", () => {
   it("give exactly back what has a scale", () => {
@@ -114,30 +113,6 @@ describe("decimals as text", () => {
     "are not %j",
     (text) => {
       expect(parseNumeric(text)).toBeUndefined();
-    },
-  );
-});
-
-describe("text as WTF-8", () => {
-  it("comes back, whatever its units", () => {
-    const units = fc.array(fc.oneof(fc.nat(0xffff), fc.integer({ min: 0xd7f0, max: 0xe010 })), {
-      maxLength: 60,
-    });
-    fc.assert(
-      fc.property(units, (codes) => {
-        const text = String.fromCharCode(...codes);
-        const bytes = new Uint8Array(wtf8Length(text) + 3).fill(0xed);
-        writeWtf8(text, bytes, 0);
-        expect(readWtf8(bytes, wtf8Length(text))).toBe(text);
-      }),
-      { numRuns: 1_000 },
-    );
-  });
-  it.each(["ed", "eda0", "eda041", "80", "c080", "f8808080", "edc080"])(
-    "refuses %s, whatever stands behind",
-    (hex) => {
-      const bytes = Uint8Array.from([...Buffer.from(hex, "hex"), 0xa0, 0x80]);
-      expect(() => readWtf8(bytes, hex.length / 2)).toThrow("WTF-8");
     },
   );
 });

@@ -1,4 +1,4 @@
-import { malformed, type Value } from "../msgpack.js";
+import { malformed, setField, type Value } from "../msgpack.js";
 import { over, unencodable } from "./bounds.js";
 import {
   ABSENT,
@@ -201,10 +201,4 @@ export class Node {
       throw over(context.coder, "a value has more places, or deeper ones, than are taken");
     return new Node(context, depth + 1);
   }
-}
-
-/** An own property, also for the key that would set a prototype. */
-function setField(fields: { [key: string]: Value }, key: string, value: Value): void {
-  if (key !== "__proto__") fields[key] = value;
-  else Object.defineProperty(fields, key, { value, writable: true, enumerable: true, configurable: true });
 }

@@ -1,7 +1,7 @@
 import type { BitCoder } from "./bit-coder.js";
+import { readWtf8, writeWtf8, wtf8Length } from "../wtf8.js";
 import { over } from "./bounds.js";
 import type { TextModel } from "./text-model.js";
-import { readWtf8, writeWtf8, wtf8Length } from "./wtf8.js";
 import { codeWhole } from "./whole-number.js";
 
 /** Lengths below are coded as they are, others by this and two bytes more. */
@@ -27,7 +27,7 @@ export class TextCodec {
     const length = this.codeLength(coder.decoding ? 0 : wtf8Length(text), id);
     if (!coder.decoding) writeWtf8(text, this.scratch, 0);
     this.model.code(this.scratch, length, column);
-    return coder.decoding ? readWtf8(this.scratch, length) : text;
+    return coder.decoding ? readWtf8(this.scratch, 0, length) : text;
   }
 
   /** `bytes` are not looked at when decoding. */
