@@ -113,6 +113,31 @@ describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
     await service.stop();
   });
 
+  it("sends each the last value in a form that it reads, whoever asked before it", async () => {
+    const value = {
+      temperature: 21.5,
+      humidity: 60,
+      temperatures: [21.5, 21.5, 21.5, 21.5],
+      humidities: [60, 60],
+    };
+    const service = await alice.offer("last");
+    const carol = await open("carol");
+    await carol.subscribe(service.node);
+    service.publish(value);
+    await until(() => dataOf(carol).length > 0, 5_000, "a value");
+    const forms: string[] = [];
+    for (const hello of [READS_CODED, HELLO, { ...HELLO, hop: "compressed" } as const]) {
+      const link = await open("bob", hello);
+      await link.subscribe(service.node);
+      await until(() => dataOf(link).length > 0, 5_000, "the last value");
+      expect(dataOf(link).flatMap((frame) => createReader().read(frame, true)?.rows ?? [])).toEqual([value]);
+      forms.push(dataOf(link)[0]?.form ?? "");
+    }
+    // What is smallest also depends on whether the stream compresses by itself.
+    expect(forms).toEqual(["independent", "deflated", "rows"]);
+    await service.stop();
+  });
+
   it.each([
     ["as columns", READS_CODED],
     ["as rows", HELLO],

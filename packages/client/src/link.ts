@@ -2,6 +2,7 @@ import {
   createBlockWriter,
   createRawDeflate,
   DEFAULT_LIMITS,
+  type HopClass,
   encodeFrame,
   LinkSession,
   PROTOCOL_VERSION,
@@ -62,13 +63,17 @@ export class Link {
       maxInflatedBytes: DEFAULT_LIMITS.maxInflatedBytes,
       maxStanzaBytes: 0,
       codecs: ["rows", "deflated", "coded"],
-      hop: connection.compressed ? "compressed" : "plain",
+      hop: this.hop,
       token: null,
     });
   }
 
   get sid(): string {
     return this.stream.sid;
+  }
+  /** Whether the stream to the server is compressed. */
+  get hop(): HopClass {
+    return this.connection.compressed ? "compressed" : "plain";
   }
   /** Whether the component reads the columnar codec. */
   get readsCoded(): boolean {

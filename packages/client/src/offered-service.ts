@@ -6,6 +6,7 @@ import {
   encodeLaneBody,
   encodeLanePrefix,
   encodeUpdate,
+  type HopClass,
   LaneEncoder,
   RowBatch,
   type ReadBudget,
@@ -46,10 +47,12 @@ const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
 /** Room in a block for prefix and body header. */
 const HEADER_ROOM_BYTES = 63;
 
-/** What a link's component said of itself. */
+/** What a link says of its way and of its component. */
 export interface LinkPeer {
   /** It reads the columnar codec. */
   readonly readsCoded: boolean;
+  /** Whether our stream to the server is compressed. */
+  readonly hop: HopClass;
   readonly session: { readonly budget: ReadBudget };
 }
 
@@ -58,6 +61,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   private readonly batch = new RowBatch(WAITING);
   private wanted: Demand = { subscribers: 0, windowMs: null };
   private alias: number | undefined;
+  private hop: HopClass = "plain";
   /** Of this link; undefined while there is none, and when the component reads rows alone. */
   private encoder: LaneEncoder | undefined;
   /** Sequence of the last update published. */
@@ -131,7 +135,8 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   }
 
   /** @internal The component knows us under this alias, and has our updates up to `frame.sequence`. */
-  bound(frame: BindServiceFrame, { readsCoded }: LinkPeer): void {
+  bound(frame: BindServiceFrame, { readsCoded, hop }: LinkPeer): void {
+    this.hop = hop;
     this.alias = frame.alias;
     this.encoder = readsCoded
       ? new LaneEncoder({
@@ -139,7 +144,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
           rows: this.codec,
           // The component takes no other from a publisher: its memory is everybody's.
           profile: "default",
-          hop: "plain",
+          hop,
         })
       : undefined;
     this.sent = frame.incarnation === this.incarnation ? frame.sequence : 0;
@@ -198,7 +203,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
       at: Math.max(0, Math.round(now - lastAt)),
       spanMs: Math.max(0, Math.round(lastAt - firstAt)),
     };
-    if (this.encoder === undefined) return { ...head, ...this.codec.encode(rows) };
+    if (this.encoder === undefined) return { ...head, ...this.codec.encode(rows, this.hop) };
     const batch: LaneBatch = { ...head, rows: rows.map(decodeRow), packed: rows };
     return this.encoder.encode(batch, now, crypto.getRandomValues(new Uint32Array(1))[0] as number);
   }

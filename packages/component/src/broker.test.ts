@@ -55,7 +55,10 @@ function setUp(): {
     service,
     link,
     publish: (from, to, values, fields = {}) => {
-      const { form, payload } = codec.encode(values.map((value) => encodeUpdate(value, DEFAULT_LIMITS)));
+      const { form, payload } = codec.encode(
+        values.map((value) => encodeUpdate(value, DEFAULT_LIMITS)),
+        "plain",
+      );
       broker.publish(
         service,
         { type: "data", alias: 0, form, epoch: 1, from, to, at: 0, spanMs: 0, payload, ...fields },

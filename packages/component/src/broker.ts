@@ -215,7 +215,7 @@ export class Broker {
   }
 
   /** Bodies of the newest value, shared by those who join at the same offset. */
-  private lastBodies(service: Service): Map<number, ReadyBody> {
+  private lastBodies(service: Service): Map<string, ReadyBody> {
     if (this.cachedFor !== service || this.cachedOffset !== service.offset) {
       this.cachedFor = service;
       this.cachedOffset = service.offset;
@@ -225,7 +225,7 @@ export class Broker {
   }
   private cachedFor: Service | undefined;
   private cachedOffset = -1;
-  private cachedBodies = new Map<number, ReadyBody>();
+  private cachedBodies = new Map<string, ReadyBody>();
 
   private laneFor(service: Service, key: LaneKey): Lane {
     let lane = service.lanes.get(formatLaneKey(key));

@@ -49,7 +49,7 @@ export class ClientLink {
     this.sizeClass = classFor(stream.blockSizeBytes);
   }
 
-  /** Whether the client's stream is compressed itself; `plain` before its HELLO. Lanes do not tell them apart yet. */
+  /** Whether the client's stream is compressed itself; `plain` before its HELLO. */
   get hop(): HopClass {
     return this.session.peerHello?.hop ?? "plain";
   }

@@ -2,7 +2,7 @@ import type { Connection } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
 import { TICK_MS, TickClock } from "./clock.js";
-import type { Lane, ReadyBody } from "./lane.js";
+import { formatEncoding, type Lane, type ReadyBody } from "./lane.js";
 import type { Service } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";
@@ -66,12 +66,16 @@ export class FanOut {
     this.pending.delete(link);
   }
 
-  /** A body for one subscriber that is not its lane's: positions `from`..the service's newest, its newest row alone. */
-  sendLast(subscription: Subscription, from: number, cache: Map<number, ReadyBody>): void {
+  /**
+   * A body for one subscriber that is not its lane's: positions `from`..the service's newest, its newest row alone. `cache`: of
+   * such bodies of that service at that newest position.
+   */
+  sendLast(subscription: Subscription, from: number, cache: Map<string, ReadyBody>): void {
     const { service } = subscription;
     const { last, offset } = service;
     if (last === undefined || offset < from || !subscription.lane.fits(last.row)) return;
-    let body = cache.get(from);
+    const key = `${from}/${formatEncoding(subscription.lane.key)}`;
+    let body = cache.get(key);
     if (body === undefined) {
       this.stats.singleEncodes++;
       body = subscription.lane.encodeAlone({
@@ -81,7 +85,7 @@ export class FanOut {
         firstAt: last.at,
         lastAt: last.at,
       });
-      cache.set(from, body);
+      cache.set(key, body);
     }
     subscription.link.append(subscription.ready[body.form] + body.base64, true);
   }

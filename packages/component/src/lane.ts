@@ -8,6 +8,7 @@ import {
   RowBatch,
   type BatchSlice,
   type LaneBatch,
+  type HopClass,
   type LaneBody,
   type Profile,
   type RowCodec,
@@ -54,17 +55,24 @@ export interface LaneKey {
   readonly sizeClass: number;
   /** In the columnar codec; otherwise in rows that any client reads. */
   readonly coded: boolean;
+  /** What is smallest depends on whether the stream itself is compressed. */
+  readonly hop: HopClass;
 }
 
 export function laneKeyOf(link: ClientLink, windowMs: number): LaneKey {
-  return { windowMs, sizeClass: link.sizeClass, coded: link.readsCoded };
+  return { windowMs, sizeClass: link.sizeClass, coded: link.readsCoded, hop: link.hop };
 }
 
-export function formatLaneKey({ windowMs, sizeClass, coded }: LaneKey): string {
-  return `${windowMs}/${sizeClass}/${coded ? "coded" : "rows"}`;
+export function formatLaneKey(key: LaneKey): string {
+  return `${key.windowMs}/${key.sizeClass}/${formatEncoding(key)}`;
 }
 
-/** The subscribers of one service who share a window, a size class and a codec, and what waits for their next tick. */
+/** Lanes of one service that agree in this encode a single row alike. */
+export function formatEncoding({ coded, hop }: LaneKey): string {
+  return `${coded ? "coded" : "rows"}/${hop}`;
+}
+
+/** The subscribers of one service who share a window, a size class, a codec and a hop class, and what waits for their next tick. */
 export class Lane {
   /** Those whose next bytes are this lane's next body. Others of the lane are detached and wait for their link. */
   readonly attached = new Set<Subscription>();
@@ -95,7 +103,7 @@ export class Lane {
           limits: DEFAULT_CODEC_LIMITS,
           rows,
           profile,
-          hop: "plain",
+          hop: key.hop,
         })
       : undefined;
   }
@@ -173,7 +181,7 @@ export class Lane {
   }
 
   private plain(slice: BatchSlice): ReadyBody {
-    return ready({ ...headOf(this.service, slice), ...this.context.rows.encode(slice.rows) });
+    return ready({ ...headOf(this.service, slice), ...this.context.rows.encode(slice.rows, this.key.hop) });
   }
 }
 

@@ -241,7 +241,10 @@ class CodecFuzzer {
           payload,
         });
       }
-      const encoded = this.rows.encode(batch.rows.map((row) => encodeUpdate(row, DEFAULT_LIMITS)));
+      const encoded = this.rows.encode(
+        batch.rows.map((row) => encodeUpdate(row, DEFAULT_LIMITS)),
+        "plain",
+      );
       return encodeFrame({ type: "data", alias: 1, ...batch, ...encoded });
     } catch (error) {
       if (error instanceof StanzapackError && error.scope === "update") return undefined;

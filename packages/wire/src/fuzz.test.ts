@@ -58,6 +58,7 @@ describe("a link fed with damaged blocks", () => {
     const codec = createRowCodec(DEFAULT_LIMITS, deflate);
     const rows = codec.encode(
       [[1, "x", null], { a: 1.5, b: [true] }].map((v) => encodeUpdate(v, DEFAULT_LIMITS)),
+      "plain",
     );
     const hello = encodeFrame({
       type: "hello",

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { value } from "../test/arbitraries.js";
 import { type StanzapackError } from "./errors.js";
+import type { HopClass } from "./frames.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { createRawDeflate } from "./raw-deflate.js";
 import { createRowCodec, decodeRow } from "./row-codec.js";
@@ -9,6 +10,7 @@ import { encodeUpdate } from "./update.js";
 
 const deflate = createRawDeflate();
 const codec = createRowCodec(DEFAULT_LIMITS, deflate);
+const hopClass = fc.constantFrom<HopClass>("plain", "compressed");
 const code = (form: "rows" | "deflated", payload: Uint8Array): string => {
   try {
     codec.decode({ form, payload });
@@ -21,9 +23,9 @@ const code = (form: "rows" | "deflated", payload: Uint8Array): string => {
 describe("the row codec", () => {
   it("gives back the rows of every batch", () => {
     fc.assert(
-      fc.property(fc.array(value, { minLength: 1, maxLength: 30 }), (values) => {
+      fc.property(fc.array(value, { minLength: 1, maxLength: 30 }), hopClass, (values, hop) => {
         const rows = values.map((one) => encodeUpdate(one, DEFAULT_LIMITS));
-        const back = codec.decode(codec.encode(rows));
+        const back = codec.decode(codec.encode(rows, hop));
         expect(back.map((row) => Buffer.from(row))).toEqual(rows.map((row) => Buffer.from(row)));
         back.forEach(decodeRow);
       }),
@@ -32,10 +34,19 @@ describe("the row codec", () => {
 
   it("deflates where that is smaller, and only there", () => {
     const same = Array.from({ length: 50 }, () => encodeUpdate({ temperature: 21.5 }, DEFAULT_LIMITS));
-    const encoded = codec.encode(same);
+    const encoded = codec.encode(same, "plain");
     expect(encoded.form).toBe("deflated");
     expect(encoded.payload.length).toBeLessThan(60);
-    expect(codec.encode(same.slice(0, 1)).form).toBe("rows");
+    expect(codec.encode(same.slice(0, 1), "plain").form).toBe("rows");
+  });
+
+  it("leaves to the hop's own compression what that does better", () => {
+    // A stream that is compressed has seen the names before, which deflate without context has not.
+    const two = [21.5, 22.5].map((temperature) =>
+      encodeUpdate({ temperature, humidity: 60, pressure: 1_013.25, station: "temperature" }, DEFAULT_LIMITS),
+    );
+    expect(codec.encode(two, "plain").form).toBe("deflated");
+    expect(codec.encode(two, "compressed").form).toBe("rows");
   });
 
   it("refuses no rows, half rows and too large ones", () => {

@@ -1,5 +1,6 @@
 import { StanzapackError } from "./errors.js";
-import type { DataForm } from "./frames.js";
+import { hopCost } from "./codec/hop-cost.js";
+import type { DataForm, HopClass } from "./frames.js";
 import { assertWithin, type Limits } from "./limits.js";
 import { plainBytes, type Value } from "./msgpack.js";
 import { measureValue } from "./msgpack-measure.js";
@@ -11,9 +12,10 @@ export interface EncodedRows {
   readonly payload: Uint8Array;
 }
 
-/** Turns the rows of a batch into one payload and back. The columnar codec will be another of these. */
+/** Turns the rows of a batch into one payload that needs no other, and back. */
 export interface RowCodec {
-  encode(rows: readonly Uint8Array[]): EncodedRows;
+  /** In the form that is smaller on that hop. */
+  encode(rows: readonly Uint8Array[], hop: HopClass): EncodedRows;
   /** The msgpack of each row, as views into one buffer; checked to be well-formed and within the limits. */
   decode(encoded: EncodedRows): Uint8Array[];
 }
@@ -21,15 +23,15 @@ export interface RowCodec {
 /** Below this, deflate without context cannot win: its block header and code tables cost more than they save. */
 const MIN_DEFLATE_BYTES = 40;
 
-/** Every batch independent: msgpack rows, or those rows raw-deflated, whichever is smaller. */
+/** msgpack rows, or those rows raw-deflated. */
 export function createRowCodec(limits: Limits, deflate: RawDeflate): RowCodec {
   return {
-    encode(rows) {
+    encode(rows, hop) {
       const plain = concat(rows);
-      const smaller = plain.length < MIN_DEFLATE_BYTES ? undefined : deflate.deflate(plain);
-      return smaller === undefined
-        ? { form: "rows", payload: plain }
-        : { form: "deflated", payload: smaller };
+      const packed = plain.length < MIN_DEFLATE_BYTES ? undefined : deflate.deflate(plain);
+      const deflates =
+        packed !== undefined && hopCost("deflated", packed.length, hop) < hopCost("rows", plain.length, hop);
+      return deflates ? { form: "deflated", payload: packed } : { form: "rows", payload: plain };
     },
     decode({ form, payload }) {
       const bytes = form === "rows" ? plainBytes(payload) : deflate.inflate(payload, limits.maxInflatedBytes);

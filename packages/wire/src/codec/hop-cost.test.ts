@@ -77,7 +77,10 @@ describe("the cost of a body on a compressed hop", () => {
         const values = Array.from({ length: n }, (_, i) =>
           (WORKLOADS[name] as (i: number) => Value)(from + i),
         );
-        const encoded = rowCodec.encode(values.map((value) => encodeUpdate(value, DEFAULT_LIMITS)));
+        const encoded = rowCodec.encode(
+          values.map((value) => encodeUpdate(value, DEFAULT_LIMITS)),
+          "compressed",
+        );
         estimated += hopCost(encoded.form, encoded.payload.length, "compressed") / STANZAS;
         return encodeDataBody({ ...encoded, epoch: 3_735_928_559, from, to, at: to * 100, spanMs: n * 100 });
       });

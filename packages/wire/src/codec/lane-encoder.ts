@@ -109,8 +109,8 @@ export class LaneEncoder {
 
   /** For those who are not on the lane, or not yet. */
   encodeIndependent(batch: LaneBatch): LaneBody {
-    const { limits, rows, hop } = this.options;
-    const plainly = plain(batch, rows);
+    const { limits, hop } = this.options;
+    const plainly = this.plain(batch);
     const coded = unlessTooMuch(() => independent(batch, limits));
     return coded === undefined ? plainly : smaller(coded, plainly, hop);
   }
@@ -120,16 +120,16 @@ export class LaneEncoder {
     // A block that takes the rows must take what stands for them.
     if (body === undefined || body.payload.length > Math.max(MIN_NOISE_BYTES, packedBytes(batch))) {
       this.chain.end();
-      return plain(batch, this.options.rows);
+      return this.plain(batch);
     }
     if (this.trial === undefined && --this.untilTrial > 0) return body;
     const trial = (this.trial ??= startTrial(undefined));
-    this.weigh(trial, body.payload.length, plain(batch, this.options.rows));
+    this.weigh(trial, body.payload.length, this.plain(batch));
     return body;
   }
 
   private encodePlainly(batch: LaneBatch): LaneBody {
-    const body = plain(batch, this.options.rows);
+    const body = this.plain(batch);
     if (this.trial === undefined && --this.untilTrial > 0) return body;
     const { limits, profile } = this.options;
     const trial = (this.trial ??= startTrial(new ColumnCodec(limits, profile)));
@@ -140,6 +140,12 @@ export class LaneEncoder {
       this.untilTrial = this.trialEvery;
     } else this.weigh(trial, coded.length, body);
     return body;
+  }
+
+  private plain(batch: LaneBatch): PlainBody {
+    const { rows, hop } = this.options;
+    const { epoch, from, to, at, spanMs } = batch;
+    return { epoch, from, to, at, spanMs, ...rows.encode(batch.packed, hop) };
   }
 
   private weigh(trial: Trial, codedBytes: number, other: PlainBody): void {
@@ -202,11 +208,6 @@ function packedBytes({ packed }: LaneBatch): number {
 
 function conflatedOf({ from, to, rows }: ChainBatch): number {
   return to - from + 1 - rows.length;
-}
-
-function plain(batch: LaneBatch, rows: RowCodec): PlainBody {
-  const { epoch, from, to, at, spanMs } = batch;
-  return { epoch, from, to, at, spanMs, ...rows.encode(batch.packed) };
 }
 
 function independent(batch: LaneBatch, limits: CodecLimits): LaneBody {
