@@ -21,7 +21,6 @@ export class BitCoder {
   readonly mixer = new Mixer();
   /** Slots of the situations that the next symbol is in, for `bitIn` and `treeIn`; the most telling one first. */
   readonly slots = new Int32Array(MAX_INPUTS);
-  private readonly inputs = new Int32Array(MAX_INPUTS);
   private low = 0;
   private high = TOP;
   private readonly output = new Output();
@@ -105,9 +104,9 @@ export class BitCoder {
 
   /** Codes `bit` in the first `count` of `slots`, at the same place of each, mixed by the weights of `set`. */
   bitIn(bit: number, place: number, count: number, set: number): number {
-    const { contexts, inputs, slots } = this;
-    for (let i = 0; i < count; i++) inputs[i] = (slots[i] as number) + place;
-    return this.mixed(bit, contexts, inputs, count, this.mixer, set * 4 + contexts.age(inputs[0] as number));
+    const { contexts, slots, mixer } = this;
+    const aged = set * 4 + contexts.age((slots[0] as number) + place);
+    return this.mixed(bit, contexts, slots, place, count, mixer, aged);
   }
 
   treeIn(value: number, width: number, count: number, set: number): number {
@@ -117,18 +116,19 @@ export class BitCoder {
     return node - (1 << width);
   }
 
-  /** Codes `bit` by a mixture of `contexts`, all of which learn. */
+  /** Codes `bit` by a mixture of the contexts at `place` of the first `count` of `slots`, all of which learn. */
   mixed(
     bit: number,
     contexts: Contexts,
-    inputs: Int32Array,
+    slots: Int32Array,
+    place: number,
     count: number,
     mixer: Mixer,
     set: number,
   ): number {
-    const coded = this.split(bit, mixer.mix(contexts.chances, inputs, count, set));
+    const coded = this.split(bit, mixer.mix(contexts.chances, slots, place, count, set));
     mixer.learn(coded, count);
-    contexts.learnAll(inputs, count, coded);
+    contexts.learnAll(slots, place, count, coded);
     return coded;
   }
 

@@ -96,11 +96,12 @@ export class Contexts {
     if (count < MAX_COUNT) this.counts[context] = count + 1;
   }
 
-  learnAll(inputs: Int32Array, count: number, bit: number): void {
+  /** Those at `place` of the first `count` slots. */
+  learnAll(slots: Int32Array, place: number, count: number, bit: number): void {
     const { chances, counts } = this;
     const target = bit === 1 ? ONE : 0;
     for (let i = 0; i < count; i++) {
-      const context = inputs[i] as number;
+      const context = (slots[i] as number) + place;
       const seen = counts[context] as number;
       const chance = chances[context] as number;
       const moved = chance + (((target - chance) * (RATES[seen] as number)) >> 14);

@@ -54,15 +54,16 @@ export class Mixer {
     return this.weights.byteLength;
   }
 
-  /** Chance of a 1, in 65,536ths, by the chances of `count` contexts and the weights of a set (below 64). */
-  mix(chances: Uint16Array, inputs: Int32Array, count: number, set: number): number {
+  /** Chance of a 1, in 65,536ths, by the contexts at `place` of the first `count` slots, and the weights of a set (below 64). */
+  mix(chances: Uint16Array, slots: Int32Array, place: number, count: number, set: number): number {
     const { weights, stretched } = this;
     const from = (this.set = set * MAX_INPUTS);
     let sum = 0;
     for (let i = 0; i < count; i++) {
-      const place = STRETCHED[(chances[inputs[i] as number] as number) >> COARSE] as number;
-      stretched[i] = place;
-      sum += place * (weights[from + i] as number);
+      const chance = chances[(slots[i] as number) + place] as number;
+      const said = STRETCHED[chance >> COARSE] as number;
+      stretched[i] = said;
+      sum += said * (weights[from + i] as number);
     }
     const step = sum * STEPS + SIDE;
     return (this.chance = SQUASHED[step < 0 ? 0 : step < 2 * SIDE ? step | 0 : 2 * SIDE - 1] as number);

@@ -25,6 +25,9 @@ const MEAN_RATE = 0.06;
 /** After so many multiples of ten in a row the scale was too fine. */
 const TENS = 24;
 
+/** Of the number that is being coded. */
+const GUESSES = new Float64Array(PREDICTIONS);
+
 /** So often predicted rightly in a row, a series is calm. */
 const CALM = 8;
 
@@ -97,7 +100,8 @@ export class NumberModel {
   code(value: number, row: Row): number {
     const { last } = this;
     const { coder, successors, id } = this.options;
-    const guess = this.guess(this.best, row);
+    this.guess(row);
+    const guess = GUESSES[this.best] as number;
     const prediction = Math.abs(guess) <= MAX_SCALED ? guess : last;
     const miss = coder.decoding ? 0 : toScaled(value, this.exponent) - prediction;
     let scaled = prediction;
@@ -130,26 +134,24 @@ export class NumberModel {
     return stays;
   }
 
-  private guess(prediction: number, row: Row): number {
-    const { last } = this;
-    switch (prediction) {
-      case LAST:
-        return last;
-      case LINEAR:
-        return 2 * last - this.secondLast;
-      case MEAN:
-        return Math.round(this.mean);
-      case ZERO:
-        return 0;
-      case SUCCESSOR:
-        return this.options.successors.get(this.options.id, last);
-    }
+  /** By every prediction, into `GUESSES`. */
+  private guess(row: Row): void {
+    const { last, exponent } = this;
     const { numbers } = row;
-    const other = numbers[numbers.length - 1 - ((prediction - OWN_PREDICTIONS) >> 1)];
-    if (other === undefined) return last;
-    const now = toScaled(other.value, this.exponent);
-    if ((prediction - OWN_PREDICTIONS) % 2 === 0) return now;
-    return last + now - toScaled(other.valueBefore, this.exponent);
+    GUESSES[LAST] = last;
+    GUESSES[LINEAR] = 2 * last - this.secondLast;
+    GUESSES[MEAN] = Math.round(this.mean);
+    GUESSES[ZERO] = 0;
+    GUESSES[SUCCESSOR] = this.options.successors.get(this.options.id, last);
+    let at = OWN_PREDICTIONS;
+    for (let i = numbers.length - 1; i >= 0 && at < PREDICTIONS; i--) {
+      const other = numbers[i] as NumberModel;
+      const now = toScaled(other.value, exponent);
+      GUESSES[at++] = now;
+      GUESSES[at++] = last + now - toScaled(other.valueBefore, exponent);
+    }
+    // Neighbours that this row lacks.
+    while (at < PREDICTIONS) GUESSES[at++] = last;
   }
 
   /** What each prediction would have cost; the best is the next to be trusted. */
@@ -157,7 +159,7 @@ export class NumberModel {
     const { costs } = this;
     const count = OWN_PREDICTIONS + 2 * Math.min(NEIGHBOURS, row.numbers.length);
     for (let i = 0; i < count; i++) {
-      const miss = Math.abs(scaled - this.guess(i, row));
+      const miss = Math.abs(scaled - (GUESSES[i] as number));
       const bits = miss === 0 ? 0 : 1 + bitLength(Math.min(miss, MAX_SCALED));
       costs[i] = (costs[i] as number) * DECAY + bits;
     }

@@ -25,8 +25,7 @@ export class MixingTextModel implements TextModel {
   private readonly mixer = new Mixer({ firstWeight: 0.28, rate: 0.015 });
   private readonly history = new TextHistory(HISTORY_BYTES);
   private readonly situations = new Int32Array(ORDERS);
-  private readonly slots = new Int32Array(ORDERS);
-  private readonly inputs = new Int32Array(INPUTS);
+  private readonly slots = new Int32Array(INPUTS);
   private match = 0;
   private matched = 0;
 
@@ -88,17 +87,18 @@ export class MixingTextModel implements TextModel {
 
   /** A match that has held for a while goes on, which is one bit instead of eight. */
   private codeHit(hit: number, expected: number): number {
-    const { coder, contexts, situations, inputs, mixer } = this;
+    const { coder, contexts, situations, slots, mixer } = this;
     const step = 1 + Math.min(this.matched - SURE_MATCH, 14);
-    inputs[0] = contexts.slot(HIT, expected) + step;
-    inputs[1] = contexts.slot(HIT + 1, 0) + step;
-    inputs[2] = contexts.slot(HIT + 2, ((situations[2] as number) << 8) | expected) + 1;
-    return coder.mixed(hit, contexts, inputs, 3, mixer, HIT_SET);
+    slots[0] = contexts.slot(HIT, expected);
+    slots[1] = contexts.slot(HIT + 1, 0);
+    // This one is not told by how long the match has held.
+    slots[2] = contexts.slot(HIT + 2, ((situations[2] as number) << 8) | expected) + 1 - step;
+    return coder.mixed(hit, contexts, slots, step, 3, mixer, HIT_SET);
   }
 
   /** `part`: 0 for the high half; 16 and the high half for the low one. */
   private codeNibble(nibble: number, part: number): number {
-    const { coder, contexts, slots, situations, inputs, mixer } = this;
+    const { coder, contexts, slots, situations, mixer } = this;
     for (let i = 0; i < ORDERS; i++) slots[i] = contexts.slot(i * 32 + part, situations[i] as number);
     const expected = this.expect(part);
     const step = expected < 0 ? 0 : 1 + Math.min(this.matched, LONG_MATCH);
@@ -106,9 +106,9 @@ export class MixingTextModel implements TextModel {
     let node = 1;
     for (let shift = 3; shift >= 0; shift--) {
       const agrees = expected >= 0 && (expected | 16) >> (shift + 1) === node;
-      for (let i = 0; i < ORDERS; i++) inputs[i] = (slots[i] as number) + node;
-      inputs[ORDERS] = matching + (agrees ? 2 + ((expected >> shift) & 1) : 1);
-      const bit = coder.mixed((nibble >> shift) & 1, contexts, inputs, INPUTS, mixer, agrees ? step : 0);
+      // At a place of its own, whatever the node.
+      slots[ORDERS] = matching + (agrees ? 2 + ((expected >> shift) & 1) : 1) - node;
+      const bit = coder.mixed((nibble >> shift) & 1, contexts, slots, node, INPUTS, mixer, agrees ? step : 0);
       node = (node << 1) | bit;
     }
     return node - 16;
