@@ -526,7 +526,7 @@ const REFUSED: Record<string, readonly [text: string, before: readonly Value[]]>
   "key-repeated": ["a coded object has a new key that it cannot have", [{ a: 1 }, { a: 2 }]],
   "item-missing": ["a coded array lacks an item", [[1], [2]]],
   "row-missing": ["a coded row is not there", [1, 2]],
-  "text-not-wtf-8": ["coded text is not WTF-8", ["ü", "é"]],
+  "text-not-wtf-8": ["text is not WTF-8", ["ü", "é"]],
   "packed-not-msgpack": ["a msgpack", ["a"]],
   "double-units": ["a coded double is over 64 units off", [0.1 + 0.2, 0.7999999999999999]],
 };

@@ -77,21 +77,52 @@ export class BitCoder {
     return coded;
   }
 
-  /** As `bit`; while the context is young, `other` speaks for it, and learns too. */
-  bitOr(bit: number, context: number, other: number): number {
+  /** As `bit`, of the slot of a situation; while the context is young, that of another speaks for it, and learns too. */
+  bitOr(
+    bit: number,
+    place: number,
+    id: number,
+    situation: number,
+    otherId: number,
+    otherSituation: number,
+  ): number {
     const { contexts } = this;
-    const young = contexts.isYoung(context);
-    const coded = this.split(bit, contexts.chance(young ? other : context));
-    contexts.learn(context, coded);
-    if (young) contexts.learn(other, coded);
-    return coded;
+    const context = contexts.slot(id, situation) + place;
+    if (!contexts.isYoung(context)) return this.bit(bit, context);
+    return this.bitBeside(bit, context, contexts.slot(otherId, otherSituation) + place);
   }
 
-  treeOr(value: number, width: number, slot: number, other: number): number {
+  /** A tree of such bits, whose places in the slots lie `before` places further on. */
+  treeOr(
+    value: number,
+    width: number,
+    id: number,
+    situation: number,
+    otherId: number,
+    otherSituation: number,
+    before = 0,
+  ): number {
+    const { contexts } = this;
+    const slot = contexts.slot(id, situation) + before;
+    let other = -1;
     let node = 1;
-    for (let shift = width - 1; shift >= 0; shift--)
-      node = (node << 1) | this.bitOr((value >>> shift) & 1, slot + node, other + node);
+    for (let shift = width - 1; shift >= 0; shift--) {
+      const bit = (value >>> shift) & 1;
+      if (!contexts.isYoung(slot + node)) node = (node << 1) | this.bit(bit, slot + node);
+      else {
+        if (other < 0) other = contexts.slot(otherId, otherSituation) + before;
+        node = (node << 1) | this.bitBeside(bit, slot + node, other + node);
+      }
+    }
     return node - (1 << width);
+  }
+
+  private bitBeside(bit: number, context: number, other: number): number {
+    const { contexts } = this;
+    const coded = this.split(bit, contexts.chance(other));
+    contexts.learn(context, coded);
+    contexts.learn(other, coded);
+    return coded;
   }
 
   /** `value` of `width` bits (at most 4), from the highest, each in the context of those before. */

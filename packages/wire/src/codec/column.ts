@@ -178,8 +178,7 @@ export class Column {
     const given = leafClass === lastClass ? 1 : 0;
     let same: number;
     if (this.steady >= STEADY) {
-      const slot = contexts.slot(id + STEADY_CLASS, 0) + 1;
-      same = coder.bitOr(given, slot, contexts.slot(sharedId + STEADY_CLASS, 0) + 1);
+      same = coder.bitOr(given, 1, id + STEADY_CLASS, 0, sharedId + STEADY_CLASS, 0);
     } else {
       slots[0] = contexts.slot(id + CLASS, 0);
       slots[1] = contexts.slot(sharedId + CLASS, 0);

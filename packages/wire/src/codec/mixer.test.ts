@@ -5,7 +5,7 @@ import { Mixer } from "./mixer.js";
 /** What a mixer says of one context whose weight is 1. */
 function said(chance: number): number {
   const mixer = new Mixer({ firstWeight: 1, rate: 0 });
-  return mixer.mix(Uint16Array.of(chance), Int32Array.of(0), 1, 0);
+  return mixer.mix(Uint16Array.of(chance), Int32Array.of(0), 0, 1, 0);
 }
 
 describe("the mixer", () => {
@@ -30,13 +30,13 @@ describe("the mixer", () => {
   it("listens to who was right", () => {
     const mixer = new Mixer();
     const chances = Uint16Array.of(60_000, 5_000);
-    const inputs = Int32Array.of(0, 1);
-    const before = mixer.mix(chances, inputs, 2, 3);
+    const slots = Int32Array.of(0, 1);
+    const before = mixer.mix(chances, slots, 0, 2, 3);
     for (let i = 0; i < 200; i++) {
-      mixer.mix(chances, inputs, 2, 3);
+      mixer.mix(chances, slots, 0, 2, 3);
       mixer.learn(1, 2);
     }
-    expect(mixer.mix(chances, inputs, 2, 3)).toBeGreaterThan(Math.max(before, 63_000));
-    expect(mixer.mix(chances, inputs, 2, 4)).toBe(before);
+    expect(mixer.mix(chances, slots, 0, 2, 3)).toBeGreaterThan(Math.max(before, 63_000));
+    expect(mixer.mix(chances, slots, 0, 2, 4)).toBe(before);
   });
 });

@@ -126,10 +126,8 @@ export class NumberModel {
   /** Of a series that has come as predicted for a while: whether it does again, by a single bit. */
   private staysCalm(miss: number): boolean {
     const { coder, id, sharedId } = this.options;
-    const { contexts } = coder;
     const age = 1 + Math.min(this.calm - CALM, 13);
-    const slot = contexts.slot(id + STILL, 0) + age;
-    const stays = coder.bitOr(miss === 0 ? 1 : 0, slot, contexts.slot(sharedId + STILL, 0) + age) === 1;
+    const stays = coder.bitOr(miss === 0 ? 1 : 0, age, id + STILL, 0, sharedId + STILL, 0) === 1;
     if (stays) this.calm++;
     return stays;
   }
@@ -220,18 +218,13 @@ export class NumberModel {
 
   /** The bits below the highest of a number of `length` bits. */
   private codeSize(size: number, length: number, sign: number): number {
+    if (length === 1) return 1;
     const { coder, id, sharedId } = this.options;
-    const { contexts } = coder;
-    const turned = 8 * (sign - 1);
-    const slot = contexts.slot(id + LEAD, length) + turned;
-    const shared = contexts.slot(sharedId + LEAD, length) + turned;
-    let left = length - 1;
-    let lead = 1;
-    for (let i = Math.min(left, LEAD_BITS); i > 0; i--) {
-      left--;
-      const bit = Math.floor(size / 2 ** left) & 1;
-      lead = (lead << 1) | coder.bitOr(bit, slot + lead, shared + lead);
-    }
-    return lead * 2 ** left + coder.raw(coder.decoding ? 0 : size % 2 ** left, left);
+    const width = Math.min(length - 1, LEAD_BITS);
+    const left = length - 1 - width;
+    const one = 1 << width;
+    const lead = Math.floor(size / 2 ** left) & (one - 1);
+    const coded = coder.treeOr(lead, width, id + LEAD, length, sharedId + LEAD, length, 8 * (sign - 1));
+    return (one | coded) * 2 ** left + coder.raw(coder.decoding ? 0 : size % 2 ** left, left);
   }
 }

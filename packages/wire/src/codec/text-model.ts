@@ -62,26 +62,16 @@ export class QuickTextModel implements TextModel {
 
   private codeByte(byte: number, before: number): number {
     const { coder, id } = this;
-    const { contexts } = coder;
     if (this.match > 0) {
       const expected = this.history.byteAt(this.match);
       const step = 1 + Math.min(this.matched, 14);
-      const hit = coder.bitOr(
-        byte === expected ? 1 : 0,
-        contexts.slot(id + HIT, expected) + step,
-        contexts.slot(id + HIT_ANY, 0) + step,
-      );
+      const hit = coder.bitOr(byte === expected ? 1 : 0, step, id + HIT, expected, id + HIT_ANY, 0);
       if (hit === 1) return expected;
     }
     const one = before & 0xff;
     const two = before & 0xffff;
-    const high = coder.treeOr(byte >> 4, 4, contexts.slot(id + HIGH_TWO, two), contexts.slot(id + HIGH, one));
-    const low = coder.treeOr(
-      byte & 15,
-      4,
-      contexts.slot(id + LOW_TWO, (two << 4) | high),
-      contexts.slot(id + LOW, (one << 4) | high),
-    );
+    const high = coder.treeOr(byte >> 4, 4, id + HIGH_TWO, two, id + HIGH, one);
+    const low = coder.treeOr(byte & 15, 4, id + LOW_TWO, (two << 4) | high, id + LOW, (one << 4) | high);
     return (high << 4) | low;
   }
 }
