@@ -18,6 +18,13 @@ export interface BenchModule {
     readonly signal: AbortSignal;
     readonly onProgress: (text: string) => void;
   }): Promise<BenchRow>;
+  runJoiners(options: {
+    readonly server: "prosody" | "ejabberd";
+    readonly subscribers: number;
+    readonly forMs: number;
+    readonly signal: AbortSignal;
+    readonly onProgress: (text: string) => void;
+  }): Promise<BenchRow>;
   readonly wire: {
     runWire(options: {
       readonly servers?: readonly string[];

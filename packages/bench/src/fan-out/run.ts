@@ -1,8 +1,8 @@
-import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { connect, type Client } from "@stanzapack/client";
 import type { ServerKind } from "@stanzapack/sandbox";
-import { startSandboxProcess, type SandboxProcess } from "../demo/sandbox-process.js";
+import type { SandboxProcess } from "../demo/sandbox-process.js";
+import { Crowd } from "./crowd.js";
+import { percentile } from "../percentile.js";
 import { readProcessUsage, type ProcessUsage } from "./process-usage.js";
 
 export interface FanOutOptions {
@@ -39,8 +39,6 @@ export interface FanOutRow {
   readonly componentRssBytesPerSubscriber: number | null;
 }
 
-/** Resources of one account: few accounts, and below what servers allow. */
-const RESOURCES = 10;
 /** The stream settles for so long before it is measured, in ms. */
 const WARM_UP_MS = 2_000;
 
@@ -55,45 +53,23 @@ export async function runFanOut(options: FanOutOptions): Promise<FanOutRow> {
     onProgress,
   } = options;
   const signal = options.signal ?? new AbortController().signal;
-  // Every subscriber's client listens to it.
-  setMaxListeners(0, signal);
-  const accounts = Math.ceil(subscribers / RESOURCES);
-  onProgress?.(`starting ${server} and the component …`);
-  const sandbox = await startSandboxProcess(server, accounts + 1, signal);
-  const clients: Client[] = [];
+  const crowd = await Crowd.start({ server, size: subscribers, signal, onProgress });
+  const { sandbox } = crowd;
   try {
-    const login = async (index: number): Promise<Client> => {
-      const account = sandbox.accounts[index] as { jid: string; password: string };
-      const client = await connect({
-        ...account,
-        component: sandbox.streams,
-        ...sandbox.road,
-        timeoutMs: 60_000,
-        signal,
-      });
-      clients.push(client);
-      return client;
-    };
-    const publisher = await login(accounts);
+    const publisher = await crowd.publisher();
     const service = await publisher.offer("tick");
     const before = await usage(sandbox);
     const load = { stanzas: 0, updates: 0, ages: [] as number[] };
-    for (let done = 0; done < subscribers; done += accounts) {
-      onProgress?.(`${done} of ${subscribers} subscribers …`);
-      await Promise.all(
-        Array.from({ length: Math.min(accounts, subscribers - done) }, async (_, index) => {
-          const client = await login(index);
-          client.onBlock = (_chars, frames) => {
-            if (frames.some(({ frame }) => frame.type === "data" || frame.type === "coded")) load.stanzas++;
-          };
-          const subscription = await client.subscribe<number>(service.node, { windowMs });
-          subscription.on("update", ({ value }) => {
-            load.updates++;
-            load.ages.push(Date.now() - value);
-          });
-        }),
-      );
-    }
+    await crowd.gather(async (client) => {
+      client.onBlock = (_chars, frames) => {
+        if (frames.some(({ frame }) => frame.type === "data" || frame.type === "coded")) load.stanzas++;
+      };
+      const subscription = await client.subscribe<number>(service.node, { windowMs });
+      subscription.on("update", ({ value }) => {
+        load.updates++;
+        load.ages.push(Date.now() - value);
+      });
+    });
     const subscribed = await usage(sandbox);
     onProgress?.(`measuring for ${forMs / 1_000} s …`);
     const timer = setInterval(() => service.publish(Date.now()), 1_000 / updatesPerSecond);
@@ -119,9 +95,7 @@ export async function runFanOut(options: FanOutOptions): Promise<FanOutRow> {
       clearInterval(timer);
     }
   } finally {
-    onProgress?.("stopping …");
-    await Promise.all(clients.map((client) => client.close()));
-    await sandbox.stop();
+    await crowd.stop();
   }
 }
 
@@ -155,7 +129,5 @@ function costs(
 }
 
 function percentiles(ages: number[]): Pick<FanOutRow, "p50Ms" | "p99Ms"> {
-  const sorted = ages.sort((a, b) => a - b);
-  const at = (share: number): number | null => sorted[Math.floor(sorted.length * share)] ?? null;
-  return { p50Ms: at(0.5), p99Ms: at(0.99) };
+  return { p50Ms: percentile(ages, 0.5), p99Ms: percentile(ages, 0.99) };
 }

@@ -1,4 +1,5 @@
 import { Delivery, PublishedLog } from "../demo/delivery.js";
+import { percentile } from "../percentile.js";
 import {
   WIRE_COMPRESSIONS,
   WIRE_FORMS,
@@ -64,7 +65,6 @@ export function createRow({ hop, workload, windowMs, form, published, result }: 
     updates += count.updates;
     lost += count.lost;
   }
-  ages.sort((a, b) => a - b);
   const { bytesDown, bytesUp, tlsDown, tlsUp, wireDown, wireUp } = result;
   return {
     ...{ server: hop.server, transport: hop.transport, compression: hop.compression },
@@ -94,12 +94,6 @@ function compare(
   }
   delivery.conflate(received.conflated);
   return delivery.count(true);
-}
-
-/** In ms, to the microsecond. */
-function percentile(sorted: readonly number[], share: number): number | null {
-  const value = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-  return value === undefined ? null : Math.round(value * 1_000) / 1_000;
 }
 
 /** By server, transport, compression, workload, window, form. */

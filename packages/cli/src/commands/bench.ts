@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import Table from "cli-table3";
-import { loadBench } from "../bench-module.js";
+import { loadBench, type BenchModule, type BenchRow } from "../bench-module.js";
 import { listOf, parseCount, parseInterval, parseWindow } from "../parse.js";
 import { interruptible } from "../signals.js";
 
@@ -89,8 +89,42 @@ Examples:
   $ stanzapack bench fanout --server ejabberd --subscribers 500 --window 1s --json`,
     )
     .action(fanOut);
+  addJoiners(bench);
   addWire(bench);
   addCodec(bench);
+}
+
+function addJoiners(bench: Command): void {
+  bench
+    .command("joiners")
+    .summary("what it costs the others when subscribers come and go")
+    .description(
+      "One service at 10 Hz, windows of 100 ms; a tenth of its subscribers come and go, one of each every second. The same values " +
+        "twice: first nobody joins. Bytes to those who stay, and how long a joiner gets bodies of its own.",
+    )
+    .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
+    .option("--subscribers <count>", "resources of a few accounts", parseCount, 100)
+    .option("--for <duration>", "how long each of the two runs is measured", parseInterval, 120_000)
+    .option("--json", "one JSON array on stdout")
+    .addHelpText(
+      "after",
+      `
+Rows: {server, subscribers, staying, updatesPerSecond, windowMs, joins, updates, lost, quietBytesPerUpdate,
+busyBytesPerUpdate, ratio, joinerBytesPerUpdate, waitP50Ms, waitMaxMs, leftWaiting}; bytes of XMPP, both ways.
+
+Examples:
+  $ stanzapack bench joiners
+  $ stanzapack bench joiners --server ejabberd --subscribers 50 --for 30s --json`,
+    )
+    .action(joiners);
+}
+
+async function joiners(
+  options: Pick<FanOutOptions, "server" | "subscribers" | "for" | "json">,
+): Promise<void> {
+  await onEachServer(options, (benchmarks, server, run) =>
+    benchmarks.runJoiners({ server, subscribers: options.subscribers, forMs: options.for, ...run }),
+  );
 }
 
 function addCodec(bench: Command): void {
@@ -208,28 +242,40 @@ function oneOf(allowed: readonly string[], text: string): string {
 }
 
 async function fanOut(options: FanOutOptions): Promise<void> {
+  await onEachServer(options, (benchmarks, server, run) =>
+    benchmarks.runFanOut({
+      server,
+      subscribers: options.subscribers,
+      updatesPerSecond: options.rate,
+      windowMs: options.window,
+      forMs: options.for,
+      ...run,
+    }),
+  );
+}
+
+interface Run {
+  readonly signal: AbortSignal;
+  readonly onProgress: (text: string) => void;
+}
+
+async function onEachServer(
+  options: Pick<FanOutOptions, "server" | "json">,
+  measure: (benchmarks: BenchModule, server: (typeof SERVERS)[number], run: Run) => Promise<BenchRow>,
+): Promise<void> {
   await interruptible(async ({ signal }) => {
     const benchmarks = await loadBench("the benchmarks");
-    const rows: Readonly<Record<string, string | number | null>>[] = [];
+    const rows: BenchRow[] = [];
     for (const server of options.server === undefined ? SERVERS : [options.server]) {
-      rows.push(
-        await benchmarks.runFanOut({
-          server,
-          subscribers: options.subscribers,
-          updatesPerSecond: options.rate,
-          windowMs: options.window,
-          forMs: options.for,
-          signal,
-          onProgress: (text) => process.stderr.write(`${server}: ${text}\n`),
-        }),
-      );
+      const onProgress = (text: string): void => void process.stderr.write(`${server}: ${text}\n`);
+      rows.push(await measure(benchmarks, server, { signal, onProgress }));
     }
     process.stdout.write(options.json ? `${JSON.stringify(rows)}\n` : `${formatRows(rows)}\n`);
   });
 }
 
 /** Figures in columns, one row down the page each: there are more of them than fit across. */
-function formatRows(rows: readonly Readonly<Record<string, string | number | null>>[]): string {
+function formatRows(rows: readonly BenchRow[]): string {
   const table = new Table({ style: { head: [], border: [], compact: true } });
   for (const name of Object.keys(rows[0] ?? {}))
     table.push([name, ...rows.map((row) => String(row[name] ?? "not measured"))]);

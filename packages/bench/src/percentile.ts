@@ -1,0 +1,6 @@
+/** In ms, to the microsecond: what a `share` of `times` lies below; null without any. Sorts them. */
+export function percentile(times: number[], share: number): number | null {
+  times.sort((a, b) => a - b);
+  const time = times[Math.min(times.length - 1, Math.floor(times.length * share))];
+  return time === undefined ? null : Math.round(time * 1_000) / 1_000;
+}

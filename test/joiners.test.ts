@@ -1,0 +1,16 @@
+import { runJoiners } from "@stanzapack/bench";
+import { describe, expect, it } from "vitest";
+import { SERVERS } from "./support/stack.js";
+
+// The short form of `stanzapack bench joiners`, whose two minutes and 100 subscribers its README has.
+describe.each(SERVERS)("a lane whose subscribers come and go, behind %s", (server) => {
+  it("costs those who stay next to nothing, and lets nobody wait for long", async () => {
+    const row = await runJoiners({ server, subscribers: 20, forMs: 15_000 });
+    expect(row).toMatchObject({ subscribers: 20, staying: 18, joins: 14, lost: 0 });
+    expect(row.updates).toBeGreaterThan(130);
+    expect(row.ratio).toBeLessThan(1.1);
+    expect(row.waitMaxMs).toBeLessThan(30_000);
+    // Bodies that need no other are larger than the others' chained ones, but far from twice as large.
+    expect(row.joinerBytesPerUpdate).toBeLessThan(1.5 * row.quietBytesPerUpdate);
+  });
+});
