@@ -25,7 +25,7 @@ const BOUNDLESS: CodecLimits = {
   maxRows: 1e6,
   maxValues: 1e7,
   maxTextBytes: 1e7,
-  maxNodes: 1e5,
+  maxPlaceBytes: 1e9,
   maxDepth: 100,
 };
 

@@ -34,6 +34,11 @@ export class BitCoder {
     this.contexts = new Contexts(maxSlots);
   }
 
+  /** Memory held. */
+  get bytes(): number {
+    return this.contexts.bytes + this.mixer.bytes + this.output.bytes;
+  }
+
   /** Begins to write a message. */
   beginEncoding(): void {
     this.decoding = false;
@@ -222,20 +227,24 @@ const EMPTY = new Uint8Array(0);
 
 class Output {
   length = 0;
-  private bytes = new Uint8Array(INITIAL_BYTES);
+  private buffer = new Uint8Array(INITIAL_BYTES);
+
+  get bytes(): number {
+    return this.buffer.length;
+  }
 
   put(byte: number): void {
-    if (this.length === this.bytes.length) {
-      const larger = new Uint8Array(this.bytes.length * 2);
-      larger.set(this.bytes);
-      this.bytes = larger;
+    if (this.length === this.buffer.length) {
+      const larger = new Uint8Array(this.buffer.length * 2);
+      larger.set(this.buffer);
+      this.buffer = larger;
     }
-    this.bytes[this.length++] = byte;
+    this.buffer[this.length++] = byte;
   }
 
   withoutZeros(): Uint8Array {
     let { length } = this;
-    while (length > 0 && this.bytes[length - 1] === 0) length--;
-    return this.bytes.subarray(0, length);
+    while (length > 0 && this.buffer[length - 1] === 0) length--;
+    return this.buffer.subarray(0, length);
   }
 }

@@ -8,6 +8,19 @@ export function over({ decoding }: BitCoder, text: string): StanzapackError {
     : new StanzapackError("too-large", text);
 }
 
+/** What the models of all places may take together, in bytes. */
+export interface PlaceMemory {
+  readonly maxPlaceBytes: number;
+  placeBytes: number;
+}
+
+/** Before a model of so many bytes, about, is made. */
+export function claim(memory: PlaceMemory, coder: BitCoder, bytes: number): void {
+  memory.placeBytes += bytes;
+  if (memory.placeBytes > memory.maxPlaceBytes)
+    throw over(coder, `models of places in the rows take more than ${memory.maxPlaceBytes} bytes`);
+}
+
 export function unencodable(text: string): StanzapackError {
   return new StanzapackError("unencodable", text);
 }

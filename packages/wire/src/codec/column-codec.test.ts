@@ -12,7 +12,7 @@ const LIMITS: CodecLimits = {
   maxTextBytes: 1 << 20,
   maxValues: 1 << 20,
   maxDepth: 32,
-  maxNodes: 4_096,
+  maxPlaceBytes: 4_194_304,
   packed: DEFAULT_LIMITS,
 };
 const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];

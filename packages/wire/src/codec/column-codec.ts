@@ -32,8 +32,8 @@ export interface CodecLimits {
   readonly maxValues: number;
   /** Deepest nesting of places; deeper containers travel as msgpack. 32: as deep as that may be. */
   readonly maxDepth: number;
-  /** Most places in the rows that have a model of their own, 1 to 4 KB each; containers beyond travel as msgpack. 4,096: a wide table. */
-  readonly maxNodes: number;
+  /** Most bytes that the models of all places in the rows take, 0.3 to 4 KB each; containers beyond travel as msgpack. 1,048,576: 850 places of numbers. */
+  readonly maxPlaceBytes: number;
   /** Of such msgpack. */
   readonly packed: Limits;
 }
@@ -43,7 +43,7 @@ export const DEFAULT_CODEC_LIMITS: CodecLimits = {
   maxTextBytes: 131_072,
   maxValues: 65_536,
   maxDepth: DEFAULT_LIMITS.maxDepth,
-  maxNodes: 4_096,
+  maxPlaceBytes: 1_048_576,
   packed: DEFAULT_LIMITS,
 };
 
@@ -109,8 +109,9 @@ export class ColumnCodec {
         return decodeMsgpack(bytes);
       },
       maxDepth: limits.maxDepth,
-      maxNodes: limits.maxNodes,
+      maxPlaceBytes: limits.maxPlaceBytes,
       nodes: 0,
+      placeBytes: 0,
       keyChars: MAX_KEY_CHARS,
       valuesLeft: 0,
     };
@@ -118,6 +119,13 @@ export class ColumnCodec {
     const { successors } = this.context;
     this.at = new NumberModel({ coder, successors, id: AT, sharedId: AT });
     this.span = new NumberModel({ coder, successors, id: SPAN, sharedId: SPAN });
+  }
+
+  /** Memory that it holds, in bytes, about; what it codes in a message comes and goes. */
+  get bytes(): number {
+    const { coder, text, context } = this;
+    const dictionaryChars = MAX_DICTIONARY_CHARS - context.dictionaries.chars;
+    return coder.bytes + text.bytes + context.successors.bytes + context.placeBytes + 2 * dictionaryChars;
   }
 
   /**

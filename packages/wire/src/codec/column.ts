@@ -1,6 +1,6 @@
 import { malformed, type Value } from "../msgpack.js";
 import type { BitCoder } from "./bit-coder.js";
-import { unencodable } from "./bounds.js";
+import { claim, unencodable, type PlaceMemory } from "./bounds.js";
 import { Dictionary, DICTIONARY_CONTEXTS, type DictionaryBudget } from "./dictionary.js";
 import { DoubleModel, DOUBLE_CONTEXTS } from "./double-model.js";
 import {
@@ -67,8 +67,14 @@ const FALSE_WORD = 1;
 const NULL_WORD = 3;
 const FIRST_TEXT_WORD = 4;
 
+/** What a column takes by itself, and each of its models besides, in bytes, about: as measured in V8. */
+export const COLUMN_BYTES = 320;
+export const NUMBERS_BYTES = 896;
+const DOUBLES_BYTES = 1_280;
+const DICTIONARY_BYTES = 512;
+
 /** What the columns of a codec share. */
-export interface ColumnContext {
+export interface ColumnContext extends PlaceMemory {
   readonly coder: BitCoder;
   readonly text: TextCodec;
   readonly successors: Successors;
@@ -141,7 +147,7 @@ export class Column {
       case RESCALED:
         return this.codeScale(value as number).code(value as number, row);
       case DOUBLE:
-        this.doubles ??= new DoubleModel(this.modelOptions(DOUBLES));
+        this.doubles ??= new DoubleModel(this.modelOptions(DOUBLES, DOUBLES_BYTES));
         return this.doubles.code(value as number, row);
       case TEXT:
         return this.codeText(value as string, row);
@@ -202,8 +208,10 @@ export class Column {
     return coded;
   }
 
-  private modelOptions(part: number): NumberModelOptions {
+  /** Of a model that is about to be made. */
+  private modelOptions(part: number, bytes = NUMBERS_BYTES): NumberModelOptions {
     const { coder, successors, sharedId } = this.context;
+    claim(this.context, coder, bytes);
     return { coder, successors, id: this.id + part, sharedId: sharedId + part };
   }
 
@@ -221,12 +229,11 @@ export class Column {
   private codeText(text: string, row: Row): string {
     const { context, id } = this;
     const { coder, sharedId, dictionaries } = context;
-    const dictionary = (this.dictionary ??= new Dictionary(
-      coder,
-      id + ENTRIES,
-      sharedId + ENTRIES,
-      dictionaries,
-    ));
+    if (this.dictionary === undefined) {
+      claim(context, coder, DICTIONARY_BYTES);
+      this.dictionary = new Dictionary(coder, id + ENTRIES, sharedId + ENTRIES, dictionaries);
+    }
+    const { dictionary } = this;
     let coded = dictionary.code(text, row);
     if (coded === undefined) {
       coded = context.text.codeText(text, id + TEXTS, id);
@@ -264,11 +271,11 @@ export class Column {
     const slot = coder.contexts.slot(this.id + TEMPLATE, 1);
     const digits = coder.tree(numeric?.digits ?? 0, 4, slot);
     if (digits > MAX_DIGITS) throw malformed(`a coded decimal has more than ${MAX_DIGITS} digits`);
-    if (digits !== this.digits) {
-      this.digits = digits;
-      this.numerics = undefined;
-    }
-    this.numerics ??= new NumberModel(this.modelOptions(NUMERICS));
+    if (this.numerics === undefined || digits !== this.digits)
+      this.numerics = new NumberModel(
+        this.modelOptions(NUMERICS, this.numerics === undefined ? NUMBERS_BYTES : 0),
+      );
+    this.digits = digits;
     const count = this.numerics.code(numeric?.count ?? 0, row);
     row.numbers.pop();
     return formatNumeric({ count, digits });

@@ -1,10 +1,12 @@
 import { malformed, setField, type Value } from "../msgpack.js";
-import { over, unencodable } from "./bounds.js";
+import { claim, over, unencodable } from "./bounds.js";
 import {
   ABSENT,
   ARRAY,
   Column,
+  COLUMN_BYTES,
   COLUMN_CONTEXTS,
+  NUMBERS_BYTES,
   OBJECT,
   PACKED,
   type ColumnContext,
@@ -33,7 +35,6 @@ const NODE_CONTEXTS = COLUMN_CONTEXTS + 6;
 /** What the nodes of a codec share. */
 export interface NodeContext extends ColumnContext {
   readonly maxDepth: number;
-  readonly maxNodes: number;
   /** Nodes so far. */
   nodes: number;
   /** Characters that new keys may still have, all nodes together. */
@@ -89,9 +90,13 @@ export class Node {
   private classOfArray(array: readonly Value[]): LeafClass {
     const { depth, context, items } = this;
     const added = Math.min(array.length, MAX_ITEM_NODES) - items.length;
-    return depth < context.maxDepth && context.nodes + Math.max(0, added) <= context.maxNodes
-      ? ARRAY
-      : PACKED;
+    return depth < context.maxDepth && this.hasRoomFor(added) ? ARRAY : PACKED;
+  }
+
+  /** For so many places more, with a model each. */
+  private hasRoomFor(places: number): boolean {
+    const { placeBytes, maxPlaceBytes } = this.context;
+    return places <= 0 || placeBytes + places * (COLUMN_BYTES + NUMBERS_BYTES) <= maxPlaceBytes;
   }
 
   private classOfObject(fields: Fields): LeafClass {
@@ -109,9 +114,7 @@ export class Node {
       chars += key.length;
     }
     const fits =
-      (order?.size ?? 0) + added <= MAX_KEYS &&
-      context.nodes + added <= context.maxNodes &&
-      chars <= context.keyChars;
+      (order?.size ?? 0) + added <= MAX_KEYS && this.hasRoomFor(added) && chars <= context.keyChars;
     return fits ? OBJECT : PACKED;
   }
 
@@ -197,8 +200,8 @@ export class Node {
 
   private newChild(): Node {
     const { context, depth } = this;
-    if (context.nodes > context.maxNodes || depth >= context.maxDepth)
-      throw over(context.coder, "a value has more places, or deeper ones, than are taken");
+    if (depth >= context.maxDepth) throw over(context.coder, "a value is nested deeper than is taken");
+    claim(context, context.coder, COLUMN_BYTES);
     return new Node(context, depth + 1);
   }
 }

@@ -21,6 +21,10 @@ export class TextCodec {
     private readonly model: TextModel,
   ) {}
 
+  get bytes(): number {
+    return this.scratch.length + this.model.bytes;
+  }
+
   /** `id`: of the context of its length. `column`: which texts it is likely to resemble. */
   codeText(text: string, id: number, column: number): string {
     const { coder } = this;
