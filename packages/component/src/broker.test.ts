@@ -1,9 +1,12 @@
 import {
+  ColumnCodec,
   createRawDeflate,
   createRowCodec,
+  DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeUpdate,
   ReadBudget,
+  type CodedFrame,
   type DataFrame,
 } from "@stanzapack/wire";
 import { describe, expect, it, vi } from "vitest";
@@ -17,7 +20,7 @@ import { createStats } from "./stats.js";
 const NOW = 1_700_000_000_000;
 const limits = configSchema.parse({ component: { domain: "a.b", secret: "x" } }).limits;
 
-function setUp(): {
+function setUp(own = limits): {
   broker: Broker;
   service: Service;
   link: ClientLink;
@@ -31,11 +34,12 @@ function setUp(): {
     sendLast: vi.fn(),
     forgetLink: vi.fn(),
   } as unknown as FanOut;
-  const broker = new Broker(fanOut, codec, limits, createStats(), () => 7);
+  const broker = new Broker(fanOut, codec, own, createStats(), () => 7);
   let alias = -1;
   const link = {
     bareJid: "alice@x",
     jid: "alice@x/1",
+    readerBytes: 0,
     session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) },
     services: new Map(),
     subscriptions: new Map(),
@@ -128,6 +132,29 @@ describe("quotas and ownership", () => {
     );
     broker.withdraw(broker.find("alice@x/s1"));
     expect(broker.offer(link, "alice@x/more", config, NOW)).toMatchObject({ created: true });
+  });
+
+  it("bound the memory that reading one link's services takes, and count it back", () => {
+    const few = { ...limits, maxReaderBytesPerLink: 200_000 };
+    const { broker, service, link } = setUp(few);
+    const chain = (from: number, fields: number): CodedFrame => ({
+      ...{ type: "coded", alias: 0, form: "key", chain: 1, epoch: 1, from, profile: "default" },
+      payload: new ColumnCodec(DEFAULT_CODEC_LIMITS).encode({
+        ...{ rows: [Object.fromEntries(Array.from({ length: fields }, (_, i) => [`f${i}`, i]))] },
+        ...{ conflated: 0, at: 0, spanMs: 0 },
+      }),
+    });
+    broker.publish(service, chain(1, 50), NOW);
+    const held = link.readerBytes;
+    expect(held).toBeGreaterThan(50_000);
+    // A chain begun anew takes the place of the one before.
+    broker.publish(service, chain(2, 50), NOW);
+    expect(link.readerBytes).toBe(held);
+    expect(() => broker.publish(service, chain(3, 200), NOW)).toThrow(
+      expect.objectContaining({ code: "limit-exceeded", origin: "peer" }),
+    );
+    broker.withdraw(service);
+    expect(link.readerBytes).toBe(0);
   });
 
   it("give a service only to its owner, and tell who holds it", () => {

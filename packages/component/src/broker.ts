@@ -14,7 +14,8 @@ import {
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
-import { formatLaneKey, Lane, laneKeyOf, type LaneKey, type ReadyBody } from "./lane.js";
+import { formatLaneKey, Lane, laneKeyOf, type LaneContext, type LaneKey, type ReadyBody } from "./lane.js";
+import { LaneMemory } from "./lane-memory.js";
 import { Service, type ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
@@ -37,6 +38,7 @@ export class Broker {
   private readonly ownedCount = new Map<string, number>();
   private nextSubid = 1;
   private compactLanes = 0;
+  private readonly laneContext: LaneContext;
   /** Services whose subscriber count the publisher was not told yet. */
   private readonly staleDemand = new Set<Service>();
 
@@ -46,7 +48,9 @@ export class Broker {
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
     private readonly randomId: RandomId,
-  ) {}
+  ) {
+    this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits.maxLaneBytes) };
+  }
 
   /** The service, where `bareJid` may see it; a hidden one does not exist for others. Throws `no-such-service`. */
   find(node: string): Service {
@@ -159,7 +163,11 @@ export class Broker {
         new StanzapackError("withdrawn", `\`${service.node}\` was withdrawn by its publisher`),
       );
     }
-    if (service.publisher !== undefined) service.publisher.link.services.delete(service.publisher.alias);
+    const { publisher } = service;
+    if (publisher !== undefined) {
+      publisher.link.services.delete(publisher.alias);
+      publisher.link.readerBytes -= publisher.reader.bytes;
+    }
     service.publisher = undefined;
     this.services.delete(service.node);
     this.staleDemand.delete(service);
@@ -233,8 +241,7 @@ export class Broker {
       const compact =
         service.config.profile === "compact" && key.coded && this.compactLanes < this.limits.maxCompactLanes;
       if (compact) this.compactLanes++;
-      const { codec: rows, limits, randomId } = this;
-      lane = new Lane(service, key, { rows, limits, randomId }, compact ? "compact" : "default");
+      lane = new Lane(service, key, this.laneContext, compact ? "compact" : "default");
       service.lanes.set(formatLaneKey(key), lane);
       this.stats.lanes++;
     }
@@ -246,6 +253,7 @@ export class Broker {
     if (--lane.members > 0) return;
     this.fanOut.forget(lane);
     if (lane.profile === "compact") this.compactLanes--;
+    lane.strip();
     lane.service.lanes.delete(formatLaneKey(lane.key));
     this.stats.lanes--;
   }
@@ -292,8 +300,19 @@ export class Broker {
 
   /** A publisher's DATA, from its own link. Throws what ends that link. */
   publish(service: Service, frame: DataFrame | CodedFrame, now: number): void {
+    const { publisher } = service;
+    if (publisher === undefined) return;
+    const { link, reader } = publisher;
     // In order and without a hole: IBB ended the link otherwise.
-    const batch = service.publisher?.reader.readPacked(frame, true, service.publisher.link.session.budget);
+    const before = reader.bytes;
+    const batch = reader.readPacked(frame, true, link.session.budget);
+    link.readerBytes += reader.bytes - before;
+    if (link.readerBytes > this.limits.maxReaderBytesPerLink)
+      throw new StanzapackError(
+        "limit-exceeded",
+        `reading the services of this link takes over ${this.limits.maxReaderBytesPerLink} bytes of memory`,
+        { origin: "peer" },
+      );
     if (batch === undefined)
       throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
     this.accept(service, batch, now);

@@ -28,6 +28,8 @@ export class ClientLink {
   readonly detached = new Set<Subscription>();
   /** Largest of `SIZE_CLASSES` that fits, once HELLO came, all that the client takes. */
   sizeClass: number;
+  /** Memory that reading what it publishes takes, in bytes. */
+  readerBytes = 0;
   /** A question whether the client lives is under way. */
   verifying = false;
   ended = false;

@@ -39,6 +39,10 @@ export const configSchema = z.strictObject({
       laneMaxBytes: count.default(1_048_576),
       /** Most lanes in the profile `compact`, a megabyte each; services beyond are coded in `default`. 0: none. */
       maxCompactLanes: z.number().int().min(0).default(100),
+      /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.3 MB each at most, some 100 KB usually. */
+      maxReaderBytesPerLink: count.default(134_217_728),
+      /** Most bytes of memory that the lanes' coding takes, all together; then those that were idle longest send plain rows. */
+      maxLaneBytes: count.default(536_870_912),
       /** How long a service outlives its publisher's link, in seconds. */
       serviceGraceSeconds: count.default(600),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */

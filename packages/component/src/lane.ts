@@ -16,6 +16,7 @@ import {
 import { encodeBase64 } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
+import type { LaneMemory } from "./lane-memory.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
 
@@ -47,6 +48,7 @@ export interface LaneContext {
   readonly limits: ComponentLimits;
   /** 32 bits, never 0. */
   readonly randomId: () => number;
+  readonly memory: LaneMemory;
 }
 
 /** Which lane a link takes of a service: those of one lane can share every byte. */
@@ -87,7 +89,8 @@ export class Lane {
   lastFlushAt = -Infinity;
   /** The tick it is booked for. */
   dueAt: number | undefined;
-  private readonly encoder: LaneEncoder | undefined;
+  /** Undefined: it sends plain rows. */
+  private encoder: LaneEncoder | undefined;
 
   constructor(
     readonly service: Service,
@@ -95,17 +98,9 @@ export class Lane {
     private readonly context: LaneContext,
     readonly profile: Profile,
   ) {
-    const { limits, rows } = context;
+    const { limits } = context;
     this.batch = new RowBatch({ maxRows: limits.laneMaxRows, maxBytes: limits.laneMaxBytes });
     this.flushedTo = service.offset;
-    this.encoder = key.coded
-      ? new LaneEncoder({
-          limits: DEFAULT_CODEC_LIMITS,
-          rows,
-          profile,
-          hop: key.hop,
-        })
-      : undefined;
   }
 
   get windowMs(): number {
@@ -125,6 +120,21 @@ export class Lane {
     this.encoder?.wantKey();
   }
 
+  /** Gives its memory back: it sends plain rows while others need it. */
+  strip(): void {
+    this.encoder = undefined;
+    this.context.memory.tell(this, 0);
+  }
+
+  private takeEncoder(): LaneEncoder | undefined {
+    const { context, key, profile } = this;
+    if (this.encoder !== undefined || !key.coded || !context.memory.roomy) return this.encoder;
+    const { rows } = context;
+    this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, profile, hop: key.hop });
+    if (this.joining.size > 0) this.encoder.wantKey();
+    return this.encoder;
+  }
+
   remove(subscription: Subscription): void {
     this.attached.delete(subscription);
     this.joining.delete(subscription);
@@ -132,22 +142,24 @@ export class Lane {
 
   /** Encodes what waits, once for everyone. Every body must go to all who are on the lane. */
   encode(now: number): ReadyBatch[] {
+    const encoder = this.takeEncoder();
     // With nobody on the chain it may as well begin anew.
-    if (this.attached.size === 0) this.encoder?.breakOff();
+    if (this.attached.size === 0) encoder?.breakOff();
     let joining = this.joining.size > 0;
     const batches = this.slices().map((slice): ReadyBatch => {
-      if (this.encoder === undefined) return { body: this.plain(slice), independent: undefined };
+      if (encoder === undefined) return { body: this.plain(slice), independent: undefined };
       const batch = toBatch(this.service, slice);
-      const body = this.encoder.encode(batch, now, this.context.randomId());
+      const body = encoder.encode(batch, now, this.context.randomId());
       if (beginsAnew(body)) joining = false;
       return {
         body: ready(body),
-        independent: joining ? ready(this.encoder.encodeIndependent(batch)) : undefined,
+        independent: joining ? ready(encoder.encodeIndependent(batch)) : undefined,
       };
     });
     this.flushedTo = this.batch.to;
     this.batch.clear();
     this.lastFlushAt = now;
+    if (encoder !== undefined) this.context.memory.tell(this, encoder.bytes);
     return batches;
   }
 
@@ -169,8 +181,9 @@ export class Lane {
 
   /** A body that needs no other, and that none depends on. */
   encodeAlone(slice: BatchSlice): ReadyBody {
-    if (this.encoder === undefined) return this.plain(slice);
-    return ready(this.encoder.encodeIndependent(toBatch(this.service, slice)));
+    const encoder = this.takeEncoder();
+    if (encoder === undefined) return this.plain(slice);
+    return ready(encoder.encodeIndependent(toBatch(this.service, slice)));
   }
 
   /** Rows too large for the size class are left out. */

@@ -32,6 +32,11 @@ export class DataReader {
     this.chain = new ChainDecoder(codecLimits, profiles);
   }
 
+  /** Memory held between frames, in bytes, about. */
+  get bytes(): number {
+    return this.chain.bytes;
+  }
+
   /**
    * `contiguous`: no block of the link was lost since the frame before. Undefined: refused, since it needs one that did
    * not come; the next key is read again. `budget`: of the block that it came in. Throws `malformed` or `limit-exceeded`,

@@ -67,6 +67,11 @@ export class ChainEncoder {
     private readonly policy: ChainPolicy = DEFAULT_CHAIN_POLICY,
   ) {}
 
+  /** Memory held, in bytes, about. */
+  get bytes(): number {
+    return this.codec?.bytes ?? 0;
+  }
+
   /** The next body would go on from the one before. */
   continues(batch: ChainBatch): boolean {
     return this.codec !== undefined && batch.epoch === this.epoch && batch.from === this.next;
@@ -133,6 +138,11 @@ export class ChainDecoder {
     /** Profiles that it takes; another is `malformed`. */
     private readonly profiles: readonly Profile[] = PROFILES,
   ) {}
+
+  /** Memory held, in bytes, about. */
+  get bytes(): number {
+    return this.codec?.bytes ?? 0;
+  }
 
   /** A body may have been lost, or came to others only: what is chained is refused until the next key. */
   breakOff(): void {

@@ -85,6 +85,11 @@ export class LaneEncoder {
     this.trialEvery = this.untilTrial = this.policy.trialEveryBodies;
   }
 
+  /** Memory held, in bytes, about. */
+  get bytes(): number {
+    return this.chain.bytes + (this.trial?.shadow?.bytes ?? 0);
+  }
+
   /** Somebody waits to join: a key comes with the next body, unless this slot of the schedule had one; then with the next slot. */
   wantKey(): void {
     this.wanted = true;
