@@ -12,10 +12,18 @@ export interface EncodedRows {
   readonly payload: Uint8Array;
 }
 
+export interface WeighedRows {
+  readonly encoded: EncodedRows;
+  /** By `hopCost`. */
+  readonly cost: number;
+}
+
 /** Turns the rows of a batch into one payload that needs no other, and back. */
 export interface RowCodec {
   /** In the form that is smaller on that hop. */
   encode(rows: readonly Uint8Array[], hop: HopClass): EncodedRows;
+  /** The same, and what it costs there. */
+  weigh(rows: readonly Uint8Array[], hop: HopClass): WeighedRows;
   /** The msgpack of each row, as views into one buffer; checked to be well-formed and within the limits. */
   decode(encoded: EncodedRows): Uint8Array[];
 }
@@ -25,14 +33,22 @@ const MIN_DEFLATE_BYTES = 40;
 
 /** msgpack rows, or those rows raw-deflated. */
 export function createRowCodec(limits: Limits, deflate: RawDeflate): RowCodec {
+  function weigh(rows: readonly Uint8Array[], hop: HopClass): WeighedRows {
+    const plain = concat(rows);
+    const encoded = { form: "rows", payload: plain } as const;
+    if (plain.length < MIN_DEFLATE_BYTES) return { encoded, cost: hopCost("rows", plain.length, hop) };
+    const packed = deflate.deflate(plain);
+    const cost = hopCost("rows", plain.length, hop, packed?.length ?? plain.length);
+    if (packed === undefined) return { encoded, cost };
+    const packedCost = hopCost("deflated", packed.length, hop);
+    return packedCost < cost
+      ? { encoded: { form: "deflated", payload: packed }, cost: packedCost }
+      : { encoded, cost };
+  }
+
   return {
-    encode(rows, hop) {
-      const plain = concat(rows);
-      const packed = plain.length < MIN_DEFLATE_BYTES ? undefined : deflate.deflate(plain);
-      const deflates =
-        packed !== undefined && hopCost("deflated", packed.length, hop) < hopCost("rows", plain.length, hop);
-      return deflates ? { form: "deflated", payload: packed } : { form: "rows", payload: plain };
-    },
+    weigh,
+    encode: (rows, hop) => weigh(rows, hop).encoded,
     decode({ form, payload }) {
       const bytes = form === "rows" ? plainBytes(payload) : deflate.inflate(payload, limits.maxInflatedBytes);
       const rows: Uint8Array[] = [];

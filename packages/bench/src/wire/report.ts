@@ -37,8 +37,18 @@ export function formatWireReport(rows: readonly WireRow[]): string {
         ]
       : []),
     "*: smaller than Stanzapack.",
+    describeLost(rows),
     ...describeEscapes(rows),
   ].join("\n");
+}
+
+function describeLost(rows: readonly WireRow[]): string {
+  const losing = rows.filter(({ lost }) => lost > 0);
+  if (losing.length === 0) return `${rows.length} rows; no form lost an update.`;
+  const told = losing.map((row) => {
+    return `${formatHop(row)}, ${row.workload}, window ${formatWindow(row.windowMs)}, ${row.form}: ${row.lost} of ${row.updates}`;
+  });
+  return `Updates were lost:\n  ${told.join("\n  ")}`;
 }
 
 function createCells(rows: readonly WireRow[]): Cell[] {

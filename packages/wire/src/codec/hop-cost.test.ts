@@ -45,7 +45,7 @@ const floor = await measure(Array.from({ length: STANZAS }, () => new Uint8Array
 const WORKLOADS: Record<string, (i: number) => Value> = {
   counter: (i) => i,
   wave: (i) => Math.round(2_000 + 300 * Math.sin(i / 9)) / 100,
-  doubles: () => next(),
+  doubles: () => next() + next() / 2 ** 21,
   objects: (i) => ({
     id: i,
     name: `sensor-${i % 7}`,
@@ -68,7 +68,7 @@ describe("the cost of a body on a compressed hop", () => {
   );
 
   it.each(Object.keys(WORKLOADS).flatMap((name) => [1, 10, 50].map((n) => [name, n] as const)))(
-    "of rows, %s, %d a stanza, is within 4 bytes and a factor of 2",
+    "of rows, %s, %d a stanza, is at most a third below zlib's, and seldom far above",
     async (name, n) => {
       let [to, estimated] = [0, 0];
       const bodies = Array.from({ length: STANZAS }, () => {
@@ -77,16 +77,17 @@ describe("the cost of a body on a compressed hop", () => {
         const values = Array.from({ length: n }, (_, i) =>
           (WORKLOADS[name] as (i: number) => Value)(from + i),
         );
-        const encoded = rowCodec.encode(
+        const { encoded, cost } = rowCodec.weigh(
           values.map((value) => encodeUpdate(value, DEFAULT_LIMITS)),
           "compressed",
         );
-        estimated += hopCost(encoded.form, encoded.payload.length, "compressed") / STANZAS;
+        estimated += cost / STANZAS;
         return encodeDataBody({ ...encoded, epoch: 3_735_928_559, from, to, at: to * 100, spanMs: n * 100 });
       });
       const added = (await measure(bodies)) - floor;
-      expect(estimated).toBeGreaterThan(added / 2 - 4);
-      expect(estimated).toBeLessThan(added * 2 + 4);
+      expect(estimated).toBeGreaterThan(0.66 * added - 4);
+      // What a stream knows from before shows most where a row is alone: there the columnar codec is smaller anyway.
+      expect(estimated).toBeLessThan((n === 1 ? 4 : 2.5) * added + 4);
     },
   );
 });

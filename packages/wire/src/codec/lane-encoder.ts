@@ -117,7 +117,9 @@ export class LaneEncoder {
     const { limits, hop } = this.options;
     const plainly = this.plain(batch);
     const coded = unlessTooMuch(() => independent(batch, limits));
-    return coded === undefined ? plainly : smaller(coded, plainly, hop);
+    return coded !== undefined && hopCost(coded.form, coded.payload.length, hop) <= plainly.cost
+      ? coded
+      : plainly.body;
   }
 
   private encodeCoded(batch: LaneBatch, now: number, newChain: number): LaneBody {
@@ -125,16 +127,16 @@ export class LaneEncoder {
     // A block that takes the rows must take what stands for them.
     if (body === undefined || body.payload.length > Math.max(MIN_NOISE_BYTES, packedBytes(batch))) {
       this.chain.end();
-      return this.plain(batch);
+      return this.plain(batch).body;
     }
     if (this.trial === undefined && --this.untilTrial > 0) return body;
     const trial = (this.trial ??= startTrial(undefined));
-    this.weigh(trial, body.payload.length, this.plain(batch));
+    this.weigh(trial, body.payload.length, this.plain(batch).cost);
     return body;
   }
 
   private encodePlainly(batch: LaneBatch): LaneBody {
-    const body = this.plain(batch);
+    const { body, cost } = this.plain(batch);
     if (this.trial === undefined && --this.untilTrial > 0) return body;
     const { limits, profile } = this.options;
     const trial = (this.trial ??= startTrial(new ColumnCodec(limits, profile)));
@@ -143,23 +145,24 @@ export class LaneEncoder {
     if (coded === undefined) {
       this.trial = undefined;
       this.untilTrial = this.trialEvery;
-    } else this.weigh(trial, coded.length, body);
+    } else this.weigh(trial, coded.length, cost);
     return body;
   }
 
-  private plain(batch: LaneBatch): PlainBody {
+  private plain(batch: LaneBatch): { readonly body: PlainBody; readonly cost: number } {
     const { rows, hop } = this.options;
     const { epoch, from, to, at, spanMs } = batch;
-    return { epoch, from, to, at, spanMs, ...rows.encode(batch.packed, hop) };
+    const { encoded, cost } = rows.weigh(batch.packed, hop);
+    return { body: { epoch, from, to, at, spanMs, ...encoded }, cost };
   }
 
-  private weigh(trial: Trial, codedBytes: number, other: PlainBody): void {
+  private weigh(trial: Trial, codedBytes: number, plainCost: number): void {
     const { hop } = this.options;
     trial.bodies++;
     // A shadow must learn first.
     if (trial.shadow === undefined || trial.bodies > TRIAL_BODIES / 2) {
       trial.coded += hopCost("chained", codedBytes, hop);
-      trial.plain += hopCost(other.form, other.payload.length, hop);
+      trial.plain += plainCost;
     }
     if (trial.bodies < TRIAL_BODIES) return;
     const margin = 1 - this.policy.trialMarginPercent / 100;
@@ -218,8 +221,4 @@ function conflatedOf({ from, to, rows }: ChainBatch): number {
 function independent(batch: LaneBatch, limits: CodecLimits): LaneBody {
   const payload = new ColumnCodec(limits).encode({ ...batch, conflated: conflatedOf(batch) });
   return { form: "independent", epoch: batch.epoch, from: batch.from, payload };
-}
-
-function smaller(a: LaneBody, b: LaneBody, hop: HopClass): LaneBody {
-  return hopCost(a.form, a.payload.length, hop) <= hopCost(b.form, b.payload.length, hop) ? a : b;
 }
