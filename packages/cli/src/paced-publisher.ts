@@ -6,6 +6,8 @@ import type { Value } from "@stanzapack/wire";
 const MAX_ROWS = 4_000;
 /** In bytes of JSON, of which the packed form is at most 2¼ times as long (`0.1,`: 4 and 9). */
 const MAX_JSON_BYTES = 110_000;
+/** Of a log, so many updates may wait for their acknowledgement: half of what is kept. */
+const MAX_UNACKNOWLEDGED = 32_768;
 const POLL_MS = 5;
 /** What waits when we are told to end has so long to leave, in ms. */
 const GRACE_MS = 2_000;
@@ -26,6 +28,8 @@ export class PacedPublisher {
     if (!this.service.pending) this.rows = this.bytes = 0;
     const bytes = Buffer.byteLength(text);
     if (this.rows >= MAX_ROWS || (this.rows > 0 && this.bytes + bytes > MAX_JSON_BYTES)) await this.sent();
+    while (this.service.unacknowledged >= MAX_UNACKNOWLEDGED && !this.service.ended && !this.signal.aborted)
+      await sleep(POLL_MS);
     if (this.service.ended) return;
     this.service.publish(this.asText ? text : parseValue(text));
     this.rows++;

@@ -1,4 +1,4 @@
-import { isServiceName, MAX_WINDOW_MS, parseNode } from "@stanzapack/wire";
+import { isServiceName, MAX_WINDOW_MS, parseNode, parseSince, type Since } from "@stanzapack/wire";
 import { InvalidArgumentError } from "commander";
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
@@ -28,6 +28,14 @@ export function parseCount(text: string): number {
   if (count < 1 || !Number.isSafeInteger(count))
     throw new InvalidArgumentError("Write a whole number above 0.");
   return count;
+}
+
+export function parseSinceOption(text: string): Since {
+  try {
+    return parseSince(text);
+  } catch {
+    throw new InvalidArgumentError("Write `first`, EPOCH:OFFSET or a time like 2026-11-24T12:00:00Z.");
+  }
 }
 
 export function parseServiceName(text: string): string {

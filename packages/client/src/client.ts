@@ -90,6 +90,9 @@ export class Client extends EventEmitter<ClientEvents> {
           this.state.onRestored();
           this.emit("online", { again: true });
         },
+        onAcknowledged: (stanzas) => {
+          for (const service of this.services.values()) service.acknowledged(stanzas);
+        },
         onCredit: () => this.publishing.release(),
         onBlock: (chars, frames) => this.onBlock?.(chars, frames),
       },

@@ -23,6 +23,8 @@ export interface LinkKeeperEvents {
   onDown(reason: StanzapackError): void;
   /** The link is back and everything on it restored. */
   onRestored(): void;
+  /** The component has so many of the link's data stanzas. */
+  onAcknowledged(stanzas: number): void;
   /** More data may be sent. */
   onCredit(): void;
   onBlock(
@@ -98,6 +100,7 @@ export class LinkKeeper {
     failure.catch(() => undefined);
     const link: Link = new Link(this.connection, stream, {
       onFrame: (frame) => router.dispatch(frame),
+      onAcknowledged: (stanzas) => this.events.onAcknowledged(stanzas),
       onCredit: () => this.events.onCredit(),
       onEnd: (error) => {
         failed?.(error);
@@ -174,7 +177,7 @@ export class LinkKeeper {
     const request = (router: FrameRouter) =>
       router.boundAfter(
         subscription,
-        this.negotiation.subscribe(subscription.node, subscription.wantedWindowMs),
+        this.negotiation.subscribe(subscription.node, subscription.wantedWindowMs, subscription.since),
         this.settings.timeoutMs,
       );
     subscription.applyGrant(await this.bound(subscription, request));

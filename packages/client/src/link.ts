@@ -21,6 +21,8 @@ const PING_MS = 10_000;
 export interface LinkEvents {
   onFrame(frame: Frame): void;
   /** More data may be sent: acknowledgements came. */
+  /** The component has so many of our data stanzas. */
+  onAcknowledged(stanzas: number): void;
   onCredit(): void;
   /** Called once. */
   onEnd(error: StanzapackError): void;
@@ -151,6 +153,7 @@ export class Link {
     this.lastFrameAt = now;
     let frames: readonly Frame[];
     const mayBefore = this.session.maySendData;
+    const hadBefore = this.session.acknowledgedStanzas;
     try {
       frames = this.session.receive(block, now);
     } catch (error) {
@@ -171,6 +174,8 @@ export class Link {
       else this.events.onFrame(frame);
     }
     if (this.ended) return;
+    const { acknowledgedStanzas } = this.session;
+    if (acknowledgedStanzas > hadBefore) this.events.onAcknowledged(acknowledgedStanzas);
     if (!mayBefore && this.session.maySendData) this.events.onCredit();
     const dueAt = this.session.ackDueAt;
     if (dueAt === undefined) return;

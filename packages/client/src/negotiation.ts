@@ -1,12 +1,15 @@
-import { StanzapackError, type Profile } from "@stanzapack/wire";
+import { formatSince, StanzapackError, type Profile, type ServiceKind, type Since } from "@stanzapack/wire";
 import { formatForm, NS, parseForm, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import { toStanzapackError } from "./errors.js";
 
 export type AccessModel = "open" | "whitelist";
 
 export interface OfferOptions {
-  /** Default `value`. */
-  readonly kind?: "value";
+  /**
+   * `value`, the default: the newest matters most, and older ones may give way to it. `log`: every update matters. It is kept here
+   * until the component has it, and there for those who come later.
+   */
+  readonly kind?: Exclude<ServiceKind, "map">;
   /** Who may subscribe. Default `open`. */
   readonly access?: AccessModel;
   /** Bare JIDs that may, under `whitelist`. */
@@ -35,6 +38,8 @@ export interface ServiceInfo {
 export interface Granted {
   readonly subid: string;
   readonly windowMs: number;
+  /** Of a log, whether everything from where it was to begin is there; undefined where that was not asked. */
+  readonly recovered?: boolean;
 }
 
 /** How many service descriptions are asked for at once. */
@@ -84,12 +89,17 @@ export class Negotiation {
     );
   }
 
-  async subscribe(node: string, windowMs: number): Promise<Granted> {
+  async subscribe(node: string, windowMs: number, since: Since | undefined): Promise<Granted> {
     const doing = `subscribing to \`${node}\``;
     const jid = this.connection.jid;
     const result = await this.request(
       "set",
-      xml("pubsub", NS.PUBSUB, xml("subscribe", { node, jid }), xml("options", {}, windowForm(windowMs))),
+      xml(
+        "pubsub",
+        NS.PUBSUB,
+        xml("subscribe", { node, jid }),
+        xml("options", {}, optionsForm(windowMs, since)),
+      ),
       doing,
     );
     const pubsub = result.getChild("pubsub", NS.PUBSUB);
@@ -101,7 +111,7 @@ export class Negotiation {
     const jid = this.connection.jid;
     const result = await this.request(
       "set",
-      xml("pubsub", NS.PUBSUB, xml("options", { node, jid, subid }, windowForm(windowMs))),
+      xml("pubsub", NS.PUBSUB, xml("options", { node, jid, subid }, optionsForm(windowMs, undefined))),
       doing,
     );
     const options = result.getChild("pubsub", NS.PUBSUB)?.getChild("options");
@@ -171,10 +181,11 @@ function configFields(options: OfferOptions): Record<string, string | readonly s
   };
 }
 
-function windowForm(windowMs: number): Element {
+function optionsForm(windowMs: number, since: Since | undefined): Element {
   return formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, {
     "pubsub#digest": windowMs === 0 ? "0" : "1",
     "pubsub#digest_frequency": String(windowMs),
+    ...(since === undefined ? {} : { "{urn:stanzapack:0}since": formatSince(since) }),
   });
 }
 
@@ -184,5 +195,6 @@ function granted(about: Element | undefined, options: Element | undefined, doing
   const windowMs = Number(form?.fields.get("pubsub#digest_frequency")?.[0]);
   if (subid === undefined || !Number.isInteger(windowMs))
     throw new StanzapackError("protocol", `${doing}: the answer lacks subid or window`, { origin: "peer" });
-  return { subid, windowMs };
+  const recovered = form?.fields.get("{urn:stanzapack:0}recovered")?.[0];
+  return { subid, windowMs, ...(recovered === undefined ? {} : { recovered: recovered === "1" }) };
 }

@@ -20,6 +20,7 @@ import {
 } from "@stanzapack/wire";
 import { encodeBase64 } from "@stanzapack/xmpp";
 import type { OfferOptions } from "./negotiation.js";
+import { Outbox } from "./outbox.js";
 
 export interface Demand {
   readonly subscribers: number;
@@ -44,6 +45,8 @@ export interface ServiceHost {
 }
 
 const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
+/** Of a log that the component does not acknowledge. */
+const OUTBOX = { maxRows: 65_536, maxBytes: 16_777_216 };
 /** Room in a block for prefix and body header. */
 const HEADER_ROOM_BYTES = 63;
 
@@ -58,7 +61,10 @@ export interface LinkPeer {
 
 /** A service this client offers. */
 export class OfferedService extends EventEmitter<OfferedServiceEvents> {
+  /** Of a `value`. */
   private readonly batch = new RowBatch(WAITING);
+  /** Of a `log`. */
+  private readonly outbox: Outbox | undefined;
   private wanted: Demand = { subscribers: 0, windowMs: null };
   private alias: number | undefined;
   private hop: HopClass = "plain";
@@ -84,6 +90,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     private readonly now: () => number = Date.now,
   ) {
     super();
+    if (options.kind === "log") this.outbox = new Outbox(OUTBOX);
   }
 
   get demand(): Demand {
@@ -97,15 +104,23 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     return this.sequence;
   }
 
+  /** Of a `log`, how many updates wait for the component's acknowledgement; 0 for other kinds. */
+  get unacknowledged(): number {
+    return this.outbox?.size ?? 0;
+  }
+
   /**
    * Publishes one value: cheap and synchronous. Nobody listening costs an encoding and no byte. While the network cannot
-   * keep up, older values give way to newer ones. Throws `unencodable` or `too-large`, and `stopped` after `stop`.
+   * keep up, older values give way to newer ones; those of a `log` wait instead, in order, until the component has them. Throws
+   * `unencodable` or `too-large`, `stopped` after `stop`, and of a log `busy` while 65,536 updates, or 16 MB, wait.
    */
   publish(value: Value): void {
     if (this.finished) throw new StanzapackError("stopped", `\`${this.node}\` is no longer offered`);
     const row = encodeUpdate(value, DEFAULT_LIMITS);
     const at = this.now();
+    this.outbox?.push(row, at);
     this.sequence++;
+    if (this.outbox !== undefined) return this.book(at);
     this.newest = { row, at };
     if (this.wanted.windowMs === null) return;
     this.batch.push(this.sequence, this.sequence, [row], [at]);
@@ -148,6 +163,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
         })
       : undefined;
     this.sent = frame.incarnation === this.incarnation ? frame.sequence : 0;
+    this.outbox?.resume(this.sent);
   }
 
   /** @internal The link is gone: demand is unknown, what waits goes on waiting. */
@@ -159,7 +175,10 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   setDemand(demand: Demand): void {
     const before = this.wanted;
     this.wanted = demand;
-    if (demand.windowMs === null) this.batch.clear();
+    // A log sends what it has, whoever listens.
+    if (this.outbox !== undefined) {
+      // Nothing of it is left out.
+    } else if (demand.windowMs === null) this.batch.clear();
     else if (
       this.batch.empty &&
       this.newest !== undefined &&
@@ -169,14 +188,14 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
       const from = Math.min(this.sent + 1, this.sequence);
       this.batch.push(from, this.sequence, [this.newest.row], [this.newest.at]);
     }
-    if (!this.batch.empty) this.book(this.now());
+    if (this.pending) this.book(this.now());
     if (before.subscribers !== demand.subscribers || before.windowMs !== demand.windowMs)
       this.emit("demand", demand);
   }
 
   /** @internal */
   get pending(): boolean {
-    return !this.batch.empty;
+    return this.outbox?.pending ?? !this.batch.empty;
   }
 
   /** @internal Of what waits, the newest alone; the rest is told as conflated. */
@@ -190,11 +209,22 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     const alias = this.alias;
     const now = this.now();
     this.lastFlushAt = now;
-    return this.batch.take(DEFAULT_LIMITS.maxRowsPerFrame, maxBlockBytes - HEADER_ROOM_BYTES).map((slice) => {
+    const waiting = this.outbox ?? this.batch;
+    return waiting.take(DEFAULT_LIMITS.maxRowsPerFrame, maxBlockBytes - HEADER_ROOM_BYTES).map((slice) => {
       const body = this.encode(slice, now);
       this.sent = slice.to;
       return encodeBase64(encodeLanePrefix(body.form, alias)) + encodeBase64(encodeLaneBody(body));
     });
+  }
+
+  /** @internal What was taken is within so many data stanzas of the link. */
+  wasSent(stanzas: number): void {
+    this.outbox?.mark(stanzas);
+  }
+
+  /** @internal The component has so many data stanzas of the link. */
+  acknowledged(stanzas: number): void {
+    this.outbox?.acknowledged(stanzas);
   }
 
   private encode({ from, to, rows, firstAt, lastAt }: BatchSlice, now: number): LaneBody {

@@ -8,11 +8,18 @@ function setUp(): {
   service: OfferedService;
   publishing: Publishing;
 } {
-  const link = { maySendData: true, unacknowledged: false, maxBlockBytes: 65_535, sendData: vi.fn() };
+  const link = {
+    maySendData: true,
+    unacknowledged: false,
+    maxBlockBytes: 65_535,
+    sendData: vi.fn(),
+    session: { sentStanzas: 7 },
+  };
   const service = {
     pending: true,
     conflate: vi.fn(),
     take: vi.fn(() => ["AAAA"]),
+    wasSent: vi.fn(),
   } as unknown as OfferedService;
   return { link, service, publishing: new Publishing(() => link as unknown as Link) };
 }
@@ -30,6 +37,7 @@ describe("Publishing", () => {
     Object.assign(link, { maySendData: true, unacknowledged: false });
     publishing.release();
     expect(link.sendData).toHaveBeenCalledExactlyOnceWith(["AAAA"]);
+    expect(service.wasSent).toHaveBeenCalledExactlyOnceWith(7);
   });
 
   it("keeps what waits while only the network is away", async () => {

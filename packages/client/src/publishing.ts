@@ -50,6 +50,8 @@ export class Publishing {
     const link = this.link();
     if (link === undefined) return;
     const frames = services.flatMap((service) => service.take(link.maxBlockBytes));
-    if (frames.length > 0) link.sendData(frames);
+    if (frames.length === 0) return;
+    link.sendData(frames);
+    for (const service of services) service.wasSent(link.session.sentStanzas);
   }
 }

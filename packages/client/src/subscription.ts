@@ -4,6 +4,8 @@ import {
   Position,
   StanzapackError,
   type BindSubscriptionFrame,
+  type Since,
+  type ServiceKind,
   type DataBatch,
   type ServiceStatus,
   type Value,
@@ -59,11 +61,20 @@ export interface SubscriptionEvents<T> {
 export interface SubscribeOptions<T> {
   /** How long updates may be gathered, in ms; the next rung of 0, 100, 200, 500, 1000, … is granted. Default 0: each at once. */
   readonly windowMs?: number;
+  /**
+   * Of a `log`, where to begin: with the oldest update kept (`first`), behind a position, or at a time, in ms since 1970. Default:
+   * with what comes from now on. After a break it goes on where it was by itself.
+   */
+  readonly since?: Since;
   /** Checks and types a value, for example a schema's `parse`; a throw ends the subscription. */
   readonly parse?: (value: Value) => T;
-  /** Most updates that wait for a slow consumer; then the oldest are dropped and told as `conflated`. Default 1,000. */
+  /** Most updates that wait for a slow consumer; then the oldest are dropped and told as `conflated`. Default 1,000, with `since` 100,000. */
   readonly maxQueued?: number;
 }
+
+const MAX_QUEUED = 1_000;
+/** What a log had before comes in bursts. */
+const MAX_QUEUED_LOG = 100_000;
 
 /** What a subscription asks of its client. */
 export interface SubscriptionHost {
@@ -80,7 +91,7 @@ export class Subscription<T = Value>
   implements AsyncIterable<Update<T>>
 {
   private readonly queue: UpdateQueue<Update<T>>;
-  private readonly position = new Position();
+  private readonly position: Position;
   private readonly parse: ((value: Value) => T) | undefined;
   private told: Omit<StatusEvent, "windowMs"> = { status: "online", by: "publisher" };
   /** What the component says of the publisher. */
@@ -100,6 +111,9 @@ export class Subscription<T = Value>
   /** @internal What was asked for, for subscribing again. */
   askedWindowMs: number;
   private grantedWindowMs = 0;
+  private kind: ServiceKind = "value";
+  private readonly asked: Since | undefined;
+  private wasRecovered: boolean | undefined;
 
   /** @internal Use `client.subscribe`. */
   constructor(
@@ -110,7 +124,11 @@ export class Subscription<T = Value>
     super();
     this.askedWindowMs = options.windowMs ?? 0;
     this.parse = options.parse;
-    this.queue = new UpdateQueue(options.maxQueued ?? 1_000, ({ offset }) =>
+    this.asked = options.since;
+    const { since } = options;
+    this.position = new Position(typeof since === "object" && "epoch" in since ? since : undefined);
+    const maxQueued = options.maxQueued ?? (options.since === undefined ? MAX_QUEUED : MAX_QUEUED_LOG);
+    this.queue = new UpdateQueue(maxQueued, ({ offset }) =>
       this.emit("conflated", { from: offset, to: offset, reason: "consumer" }),
     );
   }
@@ -118,6 +136,18 @@ export class Subscription<T = Value>
   /** The window granted, in ms. */
   get windowMs(): number {
     return this.grantedWindowMs;
+  }
+  /**
+   * Of a log, whether everything from where it was to begin, or to go on, was still kept. What was not is told as `lost`, or as a
+   * `reset` when the log began anew. Undefined where no beginning was asked for.
+   */
+  get recovered(): boolean | undefined {
+    return this.wasRecovered;
+  }
+  /** @internal Where the component is to begin: behind what came, of a log. */
+  get since(): Since | undefined {
+    const { current } = this.position;
+    return this.kind === "log" && current !== undefined ? current : this.asked;
   }
   get status(): SubscriptionStatus {
     return this.told.status;
@@ -208,6 +238,7 @@ export class Subscription<T = Value>
   /** @internal */
   applyGrant(granted: Granted): void {
     this.subid = granted.subid;
+    this.wasRecovered = granted.recovered ?? this.wasRecovered;
     this.rests = false;
     this.grantedWindowMs = granted.windowMs;
     this.tellStatus();
@@ -216,6 +247,7 @@ export class Subscription<T = Value>
   /** @internal */
   bound(frame: BindSubscriptionFrame): void {
     this.baseAt = frame.baseAt;
+    this.kind = frame.kind;
     this.away = undefined;
     this.setStatus("online");
   }

@@ -10,12 +10,17 @@ import {
   type DataFrame,
   type Profile,
   type RowCodec,
+  type Since,
 } from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
+import { CatchUp } from "./catch-up.js";
 import type { FanOut } from "./fan-out.js";
+import type { Journal } from "./journal/journal.js";
+import { MemoryJournal, type JournalMemory } from "./journal/memory-journal.js";
 import { formatLaneKey, Lane, laneKeyOf, type LaneContext, type LaneKey, type ReadyBody } from "./lane.js";
 import { LaneMemory } from "./lane-memory.js";
+import type { SubscribeOptions } from "./negotiation/options.js";
 import { Service, type ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
@@ -39,6 +44,8 @@ export class Broker {
   private nextSubid = 1;
   private compactLanes = 0;
   private readonly laneContext: LaneContext;
+  private readonly journals: JournalMemory;
+  private readonly catchUp: CatchUp;
   /** Services whose subscriber count the publisher was not told yet. */
   private readonly staleDemand = new Set<Service>();
 
@@ -49,6 +56,8 @@ export class Broker {
     private readonly stats: ComponentStats,
     private readonly randomId: RandomId,
   ) {
+    this.journals = { used: 0, maxBytes: limits.maxLogBytes };
+    this.catchUp = new CatchUp(fanOut, stats);
     this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits.maxLaneBytes) };
   }
 
@@ -101,7 +110,7 @@ export class Broker {
           `${this.services.size} services are offered, no more are allowed`,
           { scope: "subscription" },
         );
-      service = new Service(id, config, this.randomId(), now - OLDEST_VALUE_MS);
+      service = new Service(id, config, this.randomId(), this.createJournal(config), now - OLDEST_VALUE_MS);
       this.services.set(node, service);
       this.ownedCount.set(id.owner, owned + 1);
     } else {
@@ -117,6 +126,11 @@ export class Broker {
     }
     if (service.publisher === undefined) this.attachPublisher(service, link);
     return { service, created };
+  }
+
+  private createJournal({ kind }: ServiceConfig): Journal | undefined {
+    const { logMaxRows: maxRows, logMaxBytes: maxBytes } = this.limits;
+    return kind === "log" ? new MemoryJournal({ maxRows, maxBytes }, this.journals) : undefined;
   }
 
   private attachPublisher(service: Service, link: ClientLink): void {
@@ -169,6 +183,7 @@ export class Broker {
       publisher.link.readerBytes -= publisher.reader.bytes;
     }
     service.publisher = undefined;
+    service.journal?.clear();
     this.services.delete(service.node);
     this.staleDemand.delete(service);
     const owned = (this.ownedCount.get(service.id.owner) ?? 1) - 1;
@@ -176,10 +191,20 @@ export class Broker {
     else this.ownedCount.set(service.id.owner, owned);
   }
 
-  subscribe(link: ClientLink, node: string, askedWindowMs: number, now: number): Subscription {
+  subscribe(
+    link: ClientLink,
+    node: string,
+    { windowMs: askedWindowMs, since }: SubscribeOptions,
+    now: number,
+  ): Subscription {
     const service = this.find(node);
     if (!service.mayTake(link.bareJid))
       throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
+    if (since !== undefined && service.journal === undefined)
+      throw new StanzapackError(
+        "invalid-options",
+        `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
+      );
     const windowMs = grantWindow(askedWindowMs);
     for (const existing of link.subscriptions.values()) {
       // XEP-0060 §6.1.6: one subscription per node and JID here; asking again gives the current one.
@@ -200,7 +225,6 @@ export class Broker {
     const alias = link.takeAlias();
     const subscription = new Subscription(link, service, alias, (this.nextSubid++).toString(36), lane);
     lane.members++;
-    lane.add(subscription);
     link.subscriptions.set(alias, subscription);
     service.subscriptions.add(subscription);
     link.sendFrame({
@@ -213,13 +237,27 @@ export class Broker {
       baseAt: service.baseAt,
     });
     if (!service.online) link.sendFrame({ type: "status", alias, status: "offline" });
+    this.begin(subscription, since, live, now);
+    this.updateDemand(service);
+    return subscription;
+  }
+
+  /** What it gets first. */
+  private begin(subscription: Subscription, since: Since | undefined, live: boolean, now: number): void {
+    const { lane, service } = subscription;
+    if (service.journal !== undefined) {
+      const { position, recovered } = locate(service, service.journal, since);
+      subscription.position = position;
+      subscription.recovered = recovered;
+      this.catchUp.add(subscription);
+      return;
+    }
+    lane.add(subscription);
     if (service.online && !live) {
       // The last value is from before anyone listened: the publisher answers new demand with its newest.
       subscription.awaitingSince = now;
       service.awaiting.add(subscription);
     } else this.fanOut.sendLast(subscription, service.offset, this.lastBodies(service));
-    this.updateDemand(service);
-    return subscription;
   }
 
   /** Bodies of the newest value, shared by those who join at the same offset. */
@@ -291,6 +329,7 @@ export class Broker {
   unsubscribe(subscription: Subscription): void {
     const { service, link } = subscription;
     this.leaveLane(subscription.lane, subscription);
+    this.catchUp.remove(subscription);
     service.subscriptions.delete(subscription);
     service.awaiting.delete(subscription);
     link.subscriptions.delete(subscription.alias);
@@ -357,6 +396,16 @@ export class Broker {
     // A copy: the row is a view that would keep its whole block alive.
     service.last = { row: (kept[kept.length - 1] as Uint8Array).slice(), at: newestAt };
     service.awaiting.clear();
+    if (service.journal !== undefined) {
+      // Copies: rows are views that would keep their whole block alive.
+      service.journal.append(
+        from,
+        to,
+        kept.map((row) => row.slice()),
+        ats,
+      );
+      for (const lane of service.lanes.values()) if (lane.overflows(kept)) this.setAside(lane);
+    }
     for (const lane of service.lanes.values()) {
       if (!lane.active) {
         lane.flushedTo = to;
@@ -365,6 +414,17 @@ export class Broker {
       lane.batch.push(from, to, kept, ats);
       this.fanOut.book(lane, now, lane.windowMs === service.demand.windowMs);
     }
+  }
+
+  /** Of a log's lane that cannot be flushed: nothing is left out, its subscribers get it from the journal later. */
+  private setAside(lane: Lane): void {
+    for (const subscription of [...lane.attached, ...lane.joining]) {
+      lane.remove(subscription);
+      subscription.position = lane.flushedTo;
+      this.catchUp.add(subscription);
+    }
+    this.fanOut.forget(lane);
+    lane.skip();
   }
 
   private settleAwaiting(service: Service): void {
@@ -379,6 +439,10 @@ export class Broker {
     for (const subscription of link.detached) {
       if (!link.session.maySendData) return;
       link.detached.delete(subscription);
+      if (subscription.service.journal !== undefined) {
+        this.catchUp.add(subscription);
+        continue;
+      }
       subscription.detached = false;
       this.fanOut.sendLast(subscription, subscription.position + 1, new Map());
       subscription.lane.add(subscription);
@@ -399,7 +463,7 @@ export class Broker {
 
   private updateDemand(service: Service): void {
     const subscribers = service.subscriptions.size;
-    const windowMs = service.smallestWindowMs();
+    const windowMs = service.wantedWindowMs();
     const told = service.demand;
     if (service.publisher === undefined || (told.subscribers === subscribers && told.windowMs === windowMs))
       return;
@@ -409,8 +473,12 @@ export class Broker {
 
   private tellDemand(service: Service): void {
     this.staleDemand.delete(service);
-    service.demand = { subscribers: service.subscriptions.size, windowMs: service.smallestWindowMs() };
+    service.demand = { subscribers: service.subscriptions.size, windowMs: service.wantedWindowMs() };
     service.publisher?.link.sendFrame({ type: "demand", alias: service.publisher.alias, ...service.demand });
+  }
+
+  stop(): void {
+    this.catchUp.stop();
   }
 
   /** Once a second: counts to tell, values that publishers owe, services whose time is over. */
@@ -429,4 +497,21 @@ export class Broker {
         this.withdraw(service);
     }
   }
+}
+
+/** Where a subscription to a log begins: the last position that it does not get. */
+function locate(
+  { epoch, offset }: Service,
+  journal: Journal,
+  since: Since | undefined,
+): { readonly position: number; readonly recovered: boolean | undefined } {
+  if (since === undefined) return { position: offset, recovered: undefined };
+  if (since === "first") return { position: journal.first - 1, recovered: true };
+  if ("time" in since) return { position: journal.since(since.time) - 1, recovered: true };
+  // Of another life: everything that this one has.
+  if (since.epoch !== epoch) return { position: journal.first - 1, recovered: false };
+  return {
+    position: Math.min(since.offset, offset),
+    recovered: since.offset + 1 >= journal.first && since.offset <= offset,
+  };
 }

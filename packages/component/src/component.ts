@@ -126,6 +126,7 @@ export function createComponent(
     }
     for (const off of undo) off();
     fanOut.stop();
+    broker.stop();
     links.clear();
     streams.dispose();
     await connection.stop();

@@ -37,6 +37,12 @@ export const configSchema = z.strictObject({
       laneMaxRows: count.default(4_096),
       /** Most bytes that wait in one lane for its tick. */
       laneMaxBytes: count.default(1_048_576),
+      /** Most updates that a service of kind `log` keeps; then the oldest are dropped. */
+      logMaxRows: count.default(100_000),
+      /** Most bytes of memory that they take, for one service. */
+      logMaxBytes: count.default(16_777_216),
+      /** Most bytes of memory that all logs take together; then each drops its oldest as it grows. */
+      maxLogBytes: count.default(1_073_741_824),
       /** Most lanes in the profile `compact`, a megabyte each; services beyond are coded in `default`. 0: none. */
       maxCompactLanes: z.number().int().min(0).default(100),
       /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.3 MB each at most, some 100 KB usually. */

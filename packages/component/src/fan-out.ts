@@ -129,7 +129,8 @@ export class FanOut {
     });
   }
 
-  private get open(): boolean {
+  /** The stream to the server takes more. */
+  get open(): boolean {
     return this.connection.state === "online" && this.connection.writable;
   }
 

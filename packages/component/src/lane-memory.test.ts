@@ -20,7 +20,7 @@ function setUp(maxBytes: number, count: number): { memory: LaneMemory; lanes: La
   const memory = new LaneMemory(maxBytes);
   const rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   const context: LaneContext = { rows, limits, randomId: () => 7, memory };
-  const service = new Service(parseNode("alice@x/t"), config, 1, 0);
+  const service = new Service(parseNode("alice@x/t"), config, 1, undefined, 0);
   const lanes = Array.from({ length: count }, () => new Lane(service, KEY, context, "default"));
   for (const lane of lanes) lane.add({} as Subscription);
   return { memory, lanes };

@@ -110,8 +110,15 @@ export class Lane {
   get active(): boolean {
     return this.attached.size + this.joining.size > 0;
   }
-  private get maxBytes(): number {
+  /** Most bytes of rows that a body may have. */
+  get maxBytes(): number {
     return this.key.sizeClass - HEADER_ROOM_BYTES;
+  }
+  /** What waits and so many rows more are over what may wait. */
+  overflows(rows: readonly Uint8Array[]): boolean {
+    const { laneMaxRows, laneMaxBytes } = this.context.limits;
+    const bytes = rows.reduce((sum, row) => sum + row.length, this.batch.bytes);
+    return this.batch.rows + rows.length > laneMaxRows || bytes > laneMaxBytes;
   }
 
   /** Its next bodies begin with one that needs none before it. */

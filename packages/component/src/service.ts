@@ -1,6 +1,7 @@
 import type { DataReader, NodeId, Profile, ServiceKind } from "@stanzapack/wire";
 import { formatNode } from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
+import type { Journal } from "./journal/journal.js";
 import type { Lane } from "./lane.js";
 import type { Subscription } from "./subscription.js";
 
@@ -15,6 +16,9 @@ export interface ServiceConfig {
   /** How thoroughly its lanes code, as far as the operator allows. */
   readonly profile: Profile;
 }
+
+/** In which the updates of a log come while nobody wants them sooner, in ms. */
+const LOG_WINDOW_MS = 1_000;
 
 export interface LastValue {
   readonly row: Uint8Array;
@@ -45,6 +49,8 @@ export class Service {
     public config: ServiceConfig,
     /** Random: with memory alone, a restarted component's offsets begin anew, and must not look like the old ones. */
     readonly epoch: number,
+    /** Of a `log`; undefined for other kinds. */
+    readonly journal: Journal | undefined,
     /** Zero of the `at` in DATA frames, in ms since 1970. */
     readonly baseAt: number,
   ) {
@@ -59,9 +65,9 @@ export class Service {
     return this.config.access === "open" || bareJid === this.id.owner || this.config.members.has(bareJid);
   }
 
-  /** Smallest window that anyone takes it in; null without subscribers. */
-  smallestWindowMs(): number | null {
-    let smallest: number | null = null;
+  /** In which its publisher should send; null: not at all. A log is kept also while nobody takes it. */
+  wantedWindowMs(): number | null {
+    let smallest = this.journal === undefined ? null : LOG_WINDOW_MS;
     for (const { windowMs } of this.lanes.values())
       if (smallest === null || windowMs < smallest) smallest = windowMs;
     return smallest;

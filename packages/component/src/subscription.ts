@@ -6,10 +6,15 @@ import type { Service } from "./service.js";
 
 /** One link's taking of one service. */
 export class Subscription {
-  /** Its link has too much unacknowledged: it takes no lane bodies, and gets the newest value when that ends. */
+  /**
+   * It takes no lane bodies: its link has too much unacknowledged, and it gets the newest value when that ends; or, of a log,
+   * it is not where its lane is yet.
+   */
   detached = false;
   /** Where it stands while detached: the last offset sent. */
   position = 0;
+  /** Of a log, whether everything from where it was to begin was there; undefined where that was not asked. */
+  recovered: boolean | undefined;
   /** Since when it awaits a first value, in ms. */
   awaitingSince = 0;
   /** Its prefix for a body of each form, as base64. */

@@ -61,3 +61,4 @@ export {
 } from "./service.js";
 export type { NodeId, ServiceKind } from "./service.js";
 export { encodeUpdate } from "./update.js";
+export { formatSince, parseSince, type Since } from "./since.js";

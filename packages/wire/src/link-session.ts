@@ -14,12 +14,15 @@ export interface LinkPolicy {
   readonly ackEveryStanzas: number;
   /** Acknowledge at the latest so many ms after the first unacknowledged one. 20 s: an acknowledgement is a routed stanza too, and data is asked for after 30. */
   readonly ackAfterMs: number;
+  /** Acknowledge after so many values of coded frames. 16,384: few stanzas may hold many updates, which their sender keeps until then. */
+  readonly ackEveryValues: number;
 }
 
 export const DEFAULT_LINK_POLICY: LinkPolicy = {
   maxUnackedStanzas: 100,
   ackEveryStanzas: 50,
   ackAfterMs: 20_000,
+  ackEveryValues: 16_384,
 };
 
 /**
@@ -34,6 +37,8 @@ export class LinkSession {
   private dataReceived = 0;
   private dataReceivedAcked = 0;
   private firstUnackedAt: number | undefined;
+  /** Of coded frames in blocks before this one, since the last ACK. */
+  private unackedValues = 0;
   private dataSent = 0;
   private dataSentAcked = 0;
   private oldestSentUnackedAt: number | undefined;
@@ -54,6 +59,13 @@ export class LinkSession {
   get unacked(): number {
     return this.dataSent - this.dataSentAcked;
   }
+  /** Data stanzas sent, and those among them that the peer has. */
+  get sentStanzas(): number {
+    return this.dataSent;
+  }
+  get acknowledgedStanzas(): number {
+    return this.dataSentAcked;
+  }
   /** False: data for this link is conflated until acknowledgements come. */
   get maySendData(): boolean {
     return this.unacked < this.policy.maxUnackedStanzas;
@@ -66,6 +78,7 @@ export class LinkSession {
   /** The frames of one block. ACKs are applied and not returned. Throws what ends the link. */
   receive(block: Uint8Array, now: number): Frame[] {
     if (this.dead !== undefined) throw this.dead;
+    this.unackedValues += this.budget.used;
     this.budget.renew();
     try {
       const frames = decodeBlock(block, this.limits, this.deflate);
@@ -132,6 +145,7 @@ export class LinkSession {
     return (
       this.firstUnackedAt !== undefined &&
       (this.dataReceived - this.dataReceivedAcked >= this.policy.ackEveryStanzas ||
+        this.unackedValues + this.budget.used >= this.policy.ackEveryValues ||
         now - this.firstUnackedAt >= this.policy.ackAfterMs)
     );
   }
@@ -140,6 +154,7 @@ export class LinkSession {
   takeAck(): Uint8Array {
     this.dataReceivedAcked = this.dataReceived;
     this.firstUnackedAt = undefined;
+    this.unackedValues = -this.budget.used;
     return encodeFrame({ type: "ack", stanzas: this.dataReceived });
   }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { Position, type PositionEvent } from "./position.js";
 
 const rows = (count: number): Uint8Array[] => Array.from({ length: count }, (_, i) => Uint8Array.of(i));
@@ -12,6 +12,13 @@ function story(...frames: [number, number, number, number][]): string[] {
     brief(position.advance({ epoch, from, to, at: 0, spanMs: 0, rows: rows(count) }, 0)),
   );
 }
+
+test("who begins behind a position is told what is missing in front of the first row", () => {
+  const position = new Position({ epoch: 7, offset: 10 });
+  const batch = { epoch: 7, from: 14, to: 15, rows: ["a", "b"], at: 5, spanMs: 0 };
+  expect(position.advance(batch, 0).map(({ event }) => event)).toEqual(["lost", "row", "row"]);
+  expect(position.current).toEqual({ epoch: 7, offset: 15 });
+});
 
 describe("Position", () => {
   it.each<[string, [number, number, number, number][], string[]]>([

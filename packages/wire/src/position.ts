@@ -20,7 +20,13 @@ export type PositionEvent<Row> =
  */
 export class Position {
   private epoch: number | undefined;
-  private offset = 0;
+  private offset: number;
+
+  /** `start`: where it stands already. */
+  constructor(start?: { readonly epoch: number; readonly offset: number }) {
+    this.epoch = start?.epoch;
+    this.offset = start?.offset ?? 0;
+  }
 
   get current(): { readonly epoch: number; readonly offset: number } | undefined {
     return this.epoch === undefined ? undefined : { epoch: this.epoch, offset: this.offset };

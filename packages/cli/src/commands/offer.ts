@@ -10,7 +10,7 @@ import { interruptible, untilAborted } from "../signals.js";
 import { readLines } from "../stdin-source.js";
 
 interface OfferCommandOptions extends ConnectionOptions {
-  readonly kind: "value";
+  readonly kind: "value" | "log";
   readonly access: "open" | "whitelist";
   readonly member?: readonly string[];
   readonly title?: string;
@@ -27,13 +27,17 @@ export function addOffer(program: Command): void {
     .description(
       "Offers the service JID/NAME and publishes one value per line of stdin; a line that is valid JSON is that " +
         "value, any other a string. At the end of stdin everything is sent, then the service is withdrawn. While " +
-        "nobody listens nothing is sent; who comes later gets the newest value.",
+        "nobody listens nothing is sent; who comes later gets the newest value. Of a log everything is sent and kept by " +
+        "the component, in memory, for those who come later.",
     )
     .argument("<name>", "1 to 64 of a-z A-Z 0-9 . _ -", parseServiceName)
     .argument("[command...]", "with --every, after `--`: the command that prints the value")
     .addOption(
-      new Option("--kind <kind>", "`value`: newer values may replace older ones")
-        .choices(["value"])
+      new Option(
+        "--kind <kind>",
+        "`value`: newer values may replace older ones; `log`: every one is kept, in order",
+      )
+        .choices(["value", "log"])
         .default("value"),
     )
     .addOption(
@@ -56,7 +60,7 @@ export function addOffer(program: Command): void {
 Examples:
   $ printf '%s\\n' 21.4 21.5 '{"c": 21.6}' | stanzapack offer temp --keep
   $ stanzapack offer load --every 1s -- cut -d ' ' -f 1 /proc/loadavg
-  $ journalctl -f -o json | stanzapack offer journal --access whitelist --member bob@example.org
+  $ journalctl -f -o json | stanzapack offer journal --kind log --access whitelist --member bob@example.org
   $ ping example.org | stanzapack offer ping --text`,
     )
     .action(offer);

@@ -1,12 +1,14 @@
 import type { Client, Subscription, StanzapackError } from "@stanzapack/client";
+import type { Since } from "@stanzapack/wire";
 import type { Command } from "commander";
 import { addConnectionOptions, withClient, type ConnectionOptions } from "../connection-options.js";
-import { collectNodes, parseCount, parseWindow } from "../parse.js";
+import { collectNodes, parseCount, parseSinceOption, parseWindow } from "../parse.js";
 import { RowOutput } from "../row-output.js";
 import { interruptible, untilAborted } from "../signals.js";
 
 interface SubscribeOptions extends ConnectionOptions {
   readonly window: number;
+  readonly since?: Since;
   readonly count?: number;
 }
 
@@ -25,6 +27,11 @@ export function addSubscribe(program: Command): void {
       parseWindow,
       0,
     )
+    .option(
+      "--since <where>",
+      "of logs, begin with what is kept: `first`, behind EPOCH:OFFSET, or from a time: 2026-11-24T12:00:00Z",
+      parseSinceOption,
+    )
     .option("--count <n>", "end after so many values, of all nodes together", parseCount);
   addConnectionOptions(command)
     .addHelpText(
@@ -41,6 +48,7 @@ Lines on stdout:
 Examples:
   $ stanzapack subscribe alice@example.org/temp
   $ stanzapack subscribe alice@example.org/temp --window 1s --count 10
+  $ stanzapack subscribe alice@example.org/journal --since first
   $ stanzapack subscribe alice@example.org/temp bob@example.org/load | jq -c '[.node, .value]'`,
     )
     .action(subscribe);
@@ -63,7 +71,7 @@ async function subscribe(nodes: readonly string[], options: SubscribeOptions): P
       });
       await Promise.race([
         untilAborted(ending.signal),
-        subscribeAll(client, nodes, options.window, (subscription) => {
+        subscribeAll(client, nodes, options, (subscription) => {
           printer.follow(subscription);
           subscription.on("ended", (error) => {
             failure ??= error;
@@ -81,12 +89,12 @@ async function subscribe(nodes: readonly string[], options: SubscribeOptions): P
 async function subscribeAll(
   client: Client,
   nodes: readonly string[],
-  windowMs: number,
+  { window: windowMs, since }: SubscribeOptions,
   onSubscription: (subscription: Subscription) => void,
 ): Promise<void> {
   await Promise.all(
     nodes.map(async (node) => {
-      onSubscription(await client.subscribe(node, { windowMs }));
+      onSubscription(await client.subscribe(node, { windowMs, ...(since && { since }) }));
     }),
   );
 }

@@ -1,4 +1,4 @@
-import { MAX_WINDOW_MS, SERVICE_KINDS, StanzapackError } from "@stanzapack/wire";
+import { MAX_WINDOW_MS, parseSince, SERVICE_KINDS, StanzapackError, type Since } from "@stanzapack/wire";
 import { jid, NS, type DataForm } from "@stanzapack/xmpp";
 import type { ServiceConfig } from "../service.js";
 
@@ -10,6 +10,8 @@ export const FIELD = {
   DELIVERY: "{urn:stanzapack:0}delivery",
   WINDOW: "{urn:stanzapack:0}window",
   ONLINE: "{urn:stanzapack:0}online",
+  SINCE: "{urn:stanzapack:0}since",
+  RECOVERED: "{urn:stanzapack:0}recovered",
   ACCESS_MODEL: "pubsub#access_model",
   TITLE: "pubsub#title",
   DIGEST: "pubsub#digest",
@@ -17,7 +19,7 @@ export const FIELD = {
 } as const;
 
 /** Fields of the design that this version does not have; asking for one is an error rather than silence. */
-const LATER = ["since", "max_rate", "samples", "fields", "deadband", "heartbeat", "overflow"].map(
+const LATER = ["max_rate", "samples", "fields", "deadband", "heartbeat", "overflow"].map(
   (name) => `{urn:stanzapack:0}${name}`,
 );
 
@@ -67,8 +69,11 @@ export function readServiceConfig(
   const kind = single(form, FIELD.KIND) ?? base.kind;
   if (!(SERVICE_KINDS as readonly string[]).includes(kind))
     throw invalid(`kind \`${kind}\` is none of ${SERVICE_KINDS.join(", ")}`);
-  if (kind !== "value")
-    throw new StanzapackError("unsupported", `kind \`${kind}\` is not in this version, only \`value\``);
+  if (kind !== "value" && kind !== "log")
+    throw new StanzapackError(
+      "unsupported",
+      `kind \`${kind}\` is not in this version; there are value and log`,
+    );
   const access = single(form, FIELD.ACCESS_MODEL) ?? base.access;
   if (access === "authorize")
     throw new StanzapackError(
@@ -112,10 +117,28 @@ export function formatServiceConfig(config: ServiceConfig): Record<string, strin
   };
 }
 
-/** The window asked for by subscription options (XEP-0060 §16.4.2: digest, digest_frequency in ms). Without a form: 0, every update at once. */
-export function readWindow(form: DataForm | undefined): number {
-  if (form === undefined) return 0;
-  checkForm(form, NS.PUBSUB_SUBSCRIBE_OPTIONS, [FIELD.DIGEST, FIELD.DIGEST_FREQUENCY, FIELD.DELIVERY]);
+export interface SubscribeOptions {
+  /** In ms; 0: every update at once. */
+  readonly windowMs: number;
+  /** Where in a log it begins; undefined: with what comes from now on. */
+  readonly since: Since | undefined;
+}
+
+/** What subscription options ask for. Without a form: every update at once, from now on. */
+export function readSubscribeOptions(form: DataForm | undefined): SubscribeOptions {
+  if (form === undefined) return { windowMs: 0, since: undefined };
+  const since = single(form, FIELD.SINCE);
+  return { windowMs: readWindow(form), since: since === undefined ? undefined : parseSince(since) };
+}
+
+/** The window asked for by subscription options (XEP-0060 §16.4.2: digest, digest_frequency in ms). */
+export function readWindow(form: DataForm): number {
+  checkForm(form, NS.PUBSUB_SUBSCRIBE_OPTIONS, [
+    FIELD.DIGEST,
+    FIELD.DIGEST_FREQUENCY,
+    FIELD.DELIVERY,
+    FIELD.SINCE,
+  ]);
   const delivery = single(form, FIELD.DELIVERY) ?? "link";
   if (delivery === "event" || delivery === "body")
     throw new StanzapackError(
@@ -136,8 +159,10 @@ export function readWindow(form: DataForm | undefined): number {
   return windowMs;
 }
 
-export function formatOptions(windowMs: number): Record<string, string | string[]> {
+/** `recovered`: whether everything from where it was to begin is there; undefined where that was not asked. */
+export function formatOptions(windowMs: number, recovered?: boolean): Record<string, string | string[]> {
   return {
+    ...(recovered === undefined ? {} : { [FIELD.RECOVERED]: recovered ? "1" : "0" }),
     [FIELD.DIGEST]: windowMs === 0 ? "0" : "1",
     [FIELD.DIGEST_FREQUENCY]: String(windowMs),
     [FIELD.DELIVERY]: "link",

@@ -15,7 +15,14 @@ import type { Service } from "../service.js";
 import type { ComponentStats } from "../stats.js";
 import type { Subscription } from "../subscription.js";
 import { toStanzaError, unsupported } from "./errors.js";
-import { bareJid, formatOptions, formatServiceConfig, readServiceConfig, readWindow } from "./options.js";
+import {
+  bareJid,
+  formatOptions,
+  formatServiceConfig,
+  readServiceConfig,
+  readSubscribeOptions,
+  readWindow,
+} from "./options.js";
 
 interface Request {
   readonly from: string;
@@ -115,7 +122,7 @@ export class PubsubNegotiation {
         "jid-mismatch",
         `the subscription is for \`${(who ?? "").slice(0, 200)}\`, the request came from ${request.from}`,
       );
-    const subscription = this.broker.subscribe(link, node, readWindow(formOf(options)), Date.now());
+    const subscription = this.broker.subscribe(link, node, readSubscribeOptions(formOf(options)), Date.now());
     return xml(
       "pubsub",
       NS.PUBSUB,
@@ -123,7 +130,11 @@ export class PubsubNegotiation {
       xml(
         "options",
         { node, jid: request.from, subid: subscription.subid },
-        formatForm("result", NS.PUBSUB_SUBSCRIBE_OPTIONS, formatOptions(subscription.lane.windowMs)),
+        formatForm(
+          "result",
+          NS.PUBSUB_SUBSCRIBE_OPTIONS,
+          formatOptions(subscription.lane.windowMs, subscription.recovered),
+        ),
       ),
     );
   }

@@ -10,19 +10,27 @@ const FRAME_VALUES = 64;
 export class ReadBudget {
   values: number;
   textBytes: number;
+  private frames = 0;
 
   constructor(private readonly most: number) {
     this.values = this.textBytes = most;
   }
 
+  /** Values of this block so far, without what its frames count for. */
+  get used(): number {
+    return this.most - this.values - this.frames * FRAME_VALUES;
+  }
+
   /** Of a new block. */
   renew(): void {
     this.values = this.textBytes = this.most;
+    this.frames = 0;
   }
 
   /** Before a frame is read. Throws `limit-exceeded`. */
   begin(): void {
     this.values -= FRAME_VALUES;
+    this.frames++;
     if (this.values <= 0)
       throw new StanzapackError(
         "limit-exceeded",

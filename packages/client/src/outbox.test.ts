@@ -1,0 +1,71 @@
+import { describe, expect, it } from "vitest";
+import { Outbox } from "./outbox.js";
+
+function setUp(count: number, bounds = { maxRows: 100, maxBytes: 1_000 }): Outbox {
+  const outbox = new Outbox(bounds);
+  for (let i = 1; i <= count; i++) outbox.push(Uint8Array.of(i), i * 10);
+  return outbox;
+}
+
+const bytesOf = (outbox: Outbox): number[][] =>
+  outbox.take(4, 1_000).map(({ rows }) => rows.map(([byte]) => byte as number));
+
+describe("an outbox", () => {
+  it("gives what was not sent, once, in order", () => {
+    const outbox = setUp(6);
+    expect(outbox.take(4, 1_000)).toMatchObject([
+      { from: 1, to: 4, firstAt: 10, lastAt: 40 },
+      { from: 5, to: 6 },
+    ]);
+    expect([outbox.pending, outbox.size, outbox.take(4, 1_000)]).toEqual([false, 6, []]);
+    outbox.push(Uint8Array.of(7), 70);
+    expect(outbox.pending).toBe(true);
+    expect(outbox.take(4, 1_000)).toMatchObject([{ from: 7, to: 7 }]);
+  });
+
+  it("keeps it until it is acknowledged", () => {
+    const outbox = setUp(3);
+    bytesOf(outbox);
+    outbox.mark(1);
+    outbox.push(Uint8Array.of(4), 40);
+    bytesOf(outbox);
+    outbox.mark(2);
+    outbox.acknowledged(0);
+    expect(outbox.size).toBe(4);
+    outbox.acknowledged(1);
+    expect(outbox.size).toBe(1);
+    outbox.acknowledged(5);
+    expect([outbox.size, outbox.pending]).toEqual([0, false]);
+  });
+
+  it("sends again on a new link what the component does not have", () => {
+    const outbox = setUp(6);
+    bytesOf(outbox);
+    outbox.mark(1);
+    outbox.resume(2);
+    // Marks of the old link mean nothing on the new one.
+    outbox.acknowledged(9);
+    expect(bytesOf(outbox)).toEqual([[3, 4, 5, 6]]);
+    outbox.resume(0);
+    expect(outbox.take(9, 1_000)).toMatchObject([{ from: 3, to: 6 }]);
+    outbox.resume(6);
+    expect([outbox.size, outbox.pending]).toEqual([0, false]);
+    outbox.push(Uint8Array.of(7), 70);
+    expect(outbox.take(9, 1_000)).toMatchObject([{ from: 7, to: 7 }]);
+  });
+
+  it("takes no more than it may hold, and drops nothing", () => {
+    expect(() => setUp(4, { maxRows: 3, maxBytes: 1_000 })).toThrow(
+      expect.objectContaining({ code: "busy" }),
+    );
+    expect(() => setUp(4, { maxRows: 9, maxBytes: 3 })).toThrow(
+      expect.objectContaining({ code: "busy", retryable: true }),
+    );
+    const outbox = setUp(3, { maxRows: 3, maxBytes: 1_000 });
+    bytesOf(outbox);
+    outbox.mark(1);
+    outbox.acknowledged(1);
+    outbox.push(Uint8Array.of(4), 40);
+    expect(bytesOf(outbox)).toEqual([[4]]);
+  });
+});

@@ -1,0 +1,226 @@
+import type { Client, RangeEvent, Subscription } from "@stanzapack/client";
+import { startTcpProxy, until, type TcpProxy } from "@stanzapack/testkit";
+import {
+  createRawDeflate,
+  createRowCodec,
+  DataReader,
+  DEFAULT_CODEC_LIMITS,
+  DEFAULT_LIMITS,
+  Position,
+} from "@stanzapack/wire";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { HELLO, openRawLink } from "./support/raw-link.js";
+import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+
+/** Of the small log: so many updates are kept. */
+const KEPT = 1_000;
+
+interface Seen {
+  readonly values: number[];
+  readonly told: (RangeEvent & { readonly event: string })[];
+}
+
+function watch(subscription: Subscription<number>): Seen {
+  const seen: Seen = { values: [], told: [] };
+  for (const event of ["lost", "conflated", "reset"] as const)
+    subscription.on(event, (range) => seen.told.push({ event, ...range }));
+  subscription.on("update", ({ value }) => seen.values.push(value));
+  return seen;
+}
+
+const upTo = (last: number, first = 1): number[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+describe.each(SERVERS)("a log, behind %s", (server) => {
+  let stack: Stack;
+  let alice: Client;
+  beforeAll(async () => {
+    stack = await startStack(server, ["alice", "bob", "carol"], { limits: { logMaxRows: KEPT } });
+    alice = await stack.connect("alice");
+  });
+  afterAll(() => stack.stop());
+
+  it("keeps what nobody took, for whoever begins with the first, behind a position, at a time, or now", async () => {
+    const service = await alice.offer("kept", { kind: "log" });
+    for (let i = 1; i <= 300; i++) service.publish(i);
+    await until(() => !service.pending, 5_000, "everything is sent");
+    const later = await stack.connect("bob");
+    const all = await later.subscribe<number>(service.node, { since: "first", windowMs: 100 });
+    const first = watch(all);
+    await until(() => first.values.length === 300, 5_000, "everything is there");
+    expect(all.recovered).toBe(true);
+    const between = Date.now();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    service.publish(301);
+    await until(() => first.values.length === 301, 5_000, "live");
+    expect(first).toEqual({ values: upTo(301), told: [] });
+    const [{ epoch }] = [await position(service.node, "carol")];
+
+    for (const [since, from] of [
+      [{ epoch, offset: 290 }, 291],
+      [{ time: between }, 301],
+      [undefined, 302],
+    ] as const) {
+      const client = await stack.connect("carol");
+      const subscription = await client.subscribe<number>(service.node, since === undefined ? {} : { since });
+      const seen = watch(subscription);
+      if (since === undefined) service.publish(302);
+      const to = since === undefined ? 302 : 301;
+      await until(() => seen.values.at(-1) === to, 5_000, "what it asked for");
+      expect(seen).toEqual({ values: upTo(to, from), told: [] });
+      expect(subscription.recovered).toBe(since === undefined ? undefined : true);
+      await client.close();
+    }
+    await later.close();
+    await service.stop();
+  });
+
+  /** Where the newest update of a log stands. */
+  async function position(node: string, user: string): Promise<{ epoch: number; offset: number }> {
+    const client = await stack.connect(user);
+    const subscription = await client.subscribe(node, { since: "first" });
+    const { value } = await subscription[Symbol.asyncIterator]().next();
+    await client.close();
+    if (value === undefined) throw new Error("no update");
+    return { epoch: value.epoch, offset: value.offset };
+  }
+
+  it("tells what it does not keep any more, and what is of another life", async () => {
+    const service = await alice.offer("short", { kind: "log" });
+    for (let i = 1; i <= KEPT + 500; i++) service.publish(i);
+    await until(() => !service.pending, 5_000, "everything is sent");
+    const { epoch, offset } = await position(service.node, "bob");
+    expect(offset).toBe(501);
+    const bob = await stack.connect("bob");
+    const old = await bob.subscribe<number>(service.node, { since: { epoch, offset: 100 } });
+    const seen = watch(old);
+    await until(() => seen.values.length === KEPT, 5_000, "what is kept");
+    expect(old.recovered).toBe(false);
+    expect(seen).toEqual({
+      values: upTo(KEPT + 500, 501),
+      told: [{ event: "lost", from: 101, to: 500, reason: "gap" }],
+    });
+    await old.stop();
+    const other = await bob.subscribe<number>(service.node, { since: { epoch: epoch + 1, offset: 7 } });
+    const anew = watch(other);
+    await until(() => anew.values.length === KEPT, 5_000, "what is kept");
+    expect(other.recovered).toBe(false);
+    expect(anew.told).toEqual([{ event: "reset", from: 7, to: 501, reason: "epoch" }]);
+    await bob.close();
+    await service.stop();
+  });
+
+  it("brings every update once, in order, whoever's connection breaks", async () => {
+    const proxies: TcpProxy[] = [];
+    const connectThrough = async (user: string): Promise<{ client: Client; proxy: TcpProxy }> => {
+      const proxy = await startTcpProxy({ host: stack.sandbox.host, port: stack.sandbox.ports.c2s });
+      proxies.push(proxy);
+      onTestFinished(() => proxy.close());
+      return { proxy, client: await stack.connect(user, { url: `xmpp://127.0.0.1:${proxy.port}` }) };
+    };
+    const publisher = await connectThrough("alice");
+    const subscriber = await connectThrough("bob");
+    const service = await publisher.client.offer("through", { kind: "log" });
+    const seen = watch(
+      await subscriber.client.subscribe<number>(service.node, { since: "first", windowMs: 100 }),
+    );
+    const counter = publishCounter((value) => service.publish(value), 10);
+    for (const { proxy } of [publisher, subscriber, publisher, subscriber]) {
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      // Cut off for a while, so that neither session can be resumed at once.
+      proxy.refuse = true;
+      proxy.cut();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      proxy.refuse = false;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    counter.stop();
+    await until(() => seen.values.at(-1) === counter.count, 30_000, "the last update");
+    expect(seen).toEqual({ values: upTo(counter.count), told: [] });
+    await Promise.all([publisher.client.close(), subscriber.client.close()]);
+  });
+
+  it("goes on after the component lost its memory, with a reset, and the publisher's unacknowledged updates", async () => {
+    const service = await alice.offer("anew", { kind: "log" });
+    const bob = await stack.connect("bob");
+    const seen = watch(await bob.subscribe<number>(service.node, { since: "first", windowMs: 100 }));
+    const counter = publishCounter((value) => service.publish(value), 20);
+    await until(() => seen.values.length > 20, 5_000, "updates");
+    await stack.crashComponent(300);
+    const before = counter.count;
+    await until(() => (seen.values.at(-1) ?? 0) > before + 20, 30_000, "updates again");
+    counter.stop();
+    await until(() => seen.values.at(-1) === counter.count, 10_000, "the last update");
+    expect(seen.told.map(({ event }) => event)).toEqual(["reset"]);
+    // Nothing was acknowledged in so short a time: the new component has it all, and what came before comes once more.
+    const again = seen.values.lastIndexOf(1);
+    expect(seen.values.slice(0, again)).toEqual(upTo(again));
+    expect(seen.values.slice(again)).toEqual(upTo(counter.count));
+    await bob.close();
+    await service.stop();
+  });
+
+  it("waits for whoever does not acknowledge, leaves nothing out for them, and holds up nobody", async () => {
+    const service = await alice.offer("slow", { kind: "log" });
+    const bob = await stack.connect("bob");
+    const quick = watch(await bob.subscribe<number>(service.node));
+    const link = await openRawLink(await stack.raw("carol"), stack.domain);
+    link.send(HELLO);
+    await link.subscribe(service.node);
+    let published = 0;
+    // What comes while it may get no more.
+    for (let beyond = 0; beyond < 50; published++) {
+      service.publish(published + 1);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (link.dataStanzas >= 100) beyond++;
+    }
+    await until(() => quick.values.length === published, 5_000, "everything at the quick one");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const reader = new DataReader(
+      DEFAULT_CODEC_LIMITS,
+      DEFAULT_LIMITS,
+      createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
+    );
+    const where = new Position();
+    const values: unknown[] = [];
+    let read = 0;
+    const readAll = (): number => {
+      for (const frame of link.frames.slice(read)) {
+        read++;
+        if (frame.type !== "data" && frame.type !== "coded") continue;
+        const batch = reader.read(frame, true);
+        for (const event of batch === undefined ? [] : where.advance(batch, 0)) {
+          expect(event.event).toBe("row");
+          if (event.event === "row") values.push(event.row);
+        }
+      }
+      return values.length;
+    };
+    const unacknowledged = link.dataStanzas;
+    expect(unacknowledged).toBeGreaterThanOrEqual(100);
+    expect(readAll()).toBeLessThan(published);
+    link.send({ type: "ack", stanzas: unacknowledged });
+    await until(() => readAll() === published, 5_000, "the rest");
+    expect(values).toEqual(upTo(published));
+    expect(quick).toEqual({ values: upTo(published), told: [] });
+    await bob.close();
+    await service.stop();
+  });
+
+  it("refuses a `since` of what is no log, and one that is nothing", async () => {
+    const service = await alice.offer("plain");
+    const bob = await stack.connect("bob");
+    await expect(bob.subscribe(service.node, { since: "first" })).rejects.toMatchObject({
+      code: "invalid-options",
+    });
+    const raw = await openRawLink(await stack.raw("carol"), stack.domain);
+    raw.send(HELLO);
+    await expect(
+      raw.subscribe(service.node, { "{urn:stanzapack:0}since": "yesterday" }),
+    ).rejects.toMatchObject({
+      condition: expect.anything(),
+    });
+    await bob.close();
+    await service.stop();
+  });
+});
