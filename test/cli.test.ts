@@ -328,6 +328,26 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(lastLine(subscribed)).toMatch(/^stanzapack: withdrawn: /);
   });
 
+  test("offer --kind log, subscribe --since: a long pipe, whole and in order, for who comes later", async () => {
+    const offered = await offer("exec stanzapack offer log --kind log --keep < <(seq 40000)");
+    const all = sandbox.shell(
+      "user1",
+      "stanzapack subscribe user0@localhost/log --since first --count 40000 --window 100ms",
+    );
+    expect(await all.ended, all.stderr).toBe(0);
+    expect(valuesOf(all)).toEqual(Array.from({ length: 40_000 }, (_, i) => i + 1));
+    expect(all.rows.filter((row) => "event" in row && row["event"] !== "status")).toEqual([]);
+    const { epoch } = all.rows[0] as Row & { epoch: number };
+    const behind = sandbox.shell(
+      "user1",
+      `stanzapack subscribe user0@localhost/log --since ${epoch}:39997 --count 3`,
+    );
+    expect(await behind.ended, behind.stderr).toBe(0);
+    expect(valuesOf(behind)).toEqual([39_998, 39_999, 40_000]);
+    offered.child.kill("SIGINT");
+    expect(await offered.ended, offered.stderr).toBe(0);
+  });
+
   test("whitelist: members may, others are refused", async () => {
     const offered = await offer(
       "exec stanzapack offer secret --access whitelist --member user1@localhost --every 100ms -- echo 1",

@@ -207,6 +207,37 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     await service.stop();
   });
 
+  it("waits for a consumer that reads slower than it comes, leaves nothing out, and holds up no other", async () => {
+    const service = await alice.offer("read", { kind: "log" });
+    const other = await alice.offer("beside");
+    const bob = await stack.connect("bob");
+    const slow = await bob.subscribe<number>(service.node, { since: "first", maxQueued: 50 });
+    const beside = watch(await bob.subscribe<number>(other.node));
+    const told: string[] = [];
+    for (const event of ["lost", "conflated", "reset"] as const) slow.on(event, () => told.push(event));
+    slow.on("status", ({ status, by }) => told.push(`${status} by ${by}`));
+    const values: number[] = [];
+    const reading = (async () => {
+      for await (const { value } of slow) {
+        values.push(value);
+        if (value === 600) return;
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    })();
+    for (let i = 1; i <= 600; i++) {
+      service.publish(i);
+      other.publish(i);
+      if (i % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await until(() => beside.values.at(-1) === 600, 5_000, "the other one's newest");
+    expect(values.length).toBeLessThan(600);
+    await reading;
+    expect(values).toEqual(upTo(600));
+    expect(new Set(told)).toEqual(new Set(["paused by client", "online by publisher"]));
+    await bob.close();
+    await Promise.all([service.stop(), other.stop()]);
+  });
+
   it("refuses a `since` of what is no log, and one that is nothing", async () => {
     const service = await alice.offer("plain");
     const bob = await stack.connect("bob");

@@ -32,7 +32,8 @@ export interface RangeEvent {
 }
 
 /**
- * `online`, `offline`, `paused`: the publisher; or `paused` and `slowed` by our own client while it is inactive;
+ * `online`, `offline`, `paused`: the publisher; or `paused` and `slowed` by our own client while it is inactive, `paused` also while
+ * a log comes faster than it is read;
  * `disconnected`, and `waiting` for the service to be offered again: ourselves.
  */
 export type SubscriptionStatus = ServiceStatus | "disconnected" | "waiting" | "slowed";
@@ -68,18 +69,19 @@ export interface SubscribeOptions<T> {
   readonly since?: Since;
   /** Checks and types a value, for example a schema's `parse`; a throw ends the subscription. */
   readonly parse?: (value: Value) => T;
-  /** Most updates that wait for a slow consumer; then the oldest are dropped and told as `conflated`. Default 1,000, with `since` 100,000. */
+  /**
+   * Most updates that wait for a slow consumer; then the oldest are dropped and told as `conflated`. Of a log none are: beyond it, the
+   * component keeps what comes until half of them are read. Default 1,000.
+   */
   readonly maxQueued?: number;
 }
-
-const MAX_QUEUED = 1_000;
-/** What a log had before comes in bursts. */
-const MAX_QUEUED_LOG = 100_000;
 
 /** What a subscription asks of its client. */
 export interface SubscriptionHost {
   change(subscription: Subscription<unknown>, windowMs: number): Promise<Granted>;
   stop(subscription: Subscription<unknown>): Promise<void>;
+  /** Brings the component into line with what is to be in force now: it is `paused`, or not any more. */
+  settle(): void;
 }
 
 /**
@@ -100,6 +102,8 @@ export class Subscription<T = Value>
   private away: "disconnected" | "waiting" | undefined;
   private interrupted = false;
   private inactive: InactivePolicy | undefined;
+  /** Of a log, more waits for the consumer than is to: the component keeps what comes. */
+  private held = false;
   /** It was paused since the last value came. */
   private skipped = false;
   private baseAt = 0;
@@ -127,8 +131,7 @@ export class Subscription<T = Value>
     this.asked = options.since;
     const { since } = options;
     this.position = new Position(typeof since === "object" && "epoch" in since ? since : undefined);
-    const maxQueued = options.maxQueued ?? (options.since === undefined ? MAX_QUEUED : MAX_QUEUED_LOG);
-    this.queue = new UpdateQueue(maxQueued, ({ offset }) =>
+    this.queue = new UpdateQueue(options.maxQueued ?? 1_000, ({ offset }) =>
       this.emit("conflated", { from: offset, to: offset, reason: "consumer" }),
     );
   }
@@ -179,7 +182,7 @@ export class Subscription<T = Value>
   }
   /** @internal Whether it is to take no data now. */
   get paused(): boolean {
-    return this.inactive === "pause";
+    return this.held || this.inactive === "pause";
   }
 
   /** @internal Its client became inactive, or active again: what is to be in force, before the component agrees to it. */
@@ -211,7 +214,11 @@ export class Subscription<T = Value>
 
   [Symbol.asyncIterator](): AsyncIterator<Update<T>, undefined> {
     return {
-      next: () => this.queue.next(),
+      next: () => {
+        const next = this.queue.next();
+        if (this.held && this.queue.roomy) this.hold(false);
+        return next;
+      },
       return: async () => {
         await this.stop();
         return { value: undefined, done: true };
@@ -228,7 +235,13 @@ export class Subscription<T = Value>
     super.on(event, listener, context);
     if (event === "update")
       for (const update of this.queue.drain()) (listener as unknown as (update: Update<T>) => void)(update);
+    if (this.held && this.queue.roomy) this.hold(false);
     return this;
+  }
+
+  private hold(held: boolean): void {
+    this.held = held;
+    if (!this.ended) this.host.settle();
   }
 
   private assertLive(): void {
@@ -242,6 +255,8 @@ export class Subscription<T = Value>
     this.rests = false;
     this.grantedWindowMs = granted.windowMs;
     this.tellStatus();
+    // It came to that while it was being made.
+    if (this.held) this.host.settle();
   }
 
   /** @internal */
@@ -306,6 +321,7 @@ export class Subscription<T = Value>
           break;
       }
     }
+    if (this.kind === "log" && !this.held && this.queue.full) this.hold(true);
   }
 
   private deliverRow(row: {
@@ -333,7 +349,7 @@ export class Subscription<T = Value>
     }
     const update = { value, at: row.at, epoch: row.epoch, offset: row.offset };
     if (this.listenerCount("update") > 0) this.emit("update", update);
-    else this.queue.push(update);
+    else this.queue.push(update, this.kind !== "log");
   }
 
   /** @internal */

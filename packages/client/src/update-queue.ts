@@ -1,6 +1,6 @@
 import type { StanzapackError } from "@stanzapack/wire";
 
-/** What waits for a slow consumer: bounded, oldest dropped first; ends once. */
+/** What waits for a slow consumer: bounded, oldest dropped first, unless its maker holds back what comes; ends once. */
 export class UpdateQueue<T> {
   private items: T[] = [];
   private waiting: {
@@ -14,12 +14,21 @@ export class UpdateQueue<T> {
     private readonly onDrop: (item: T) => void,
   ) {}
 
-  push(item: T): void {
+  /** More waits than is to. */
+  get full(): boolean {
+    return this.items.length >= this.maxItems;
+  }
+  /** Half of what may wait, or less, waits. */
+  get roomy(): boolean {
+    return this.items.length * 2 <= this.maxItems;
+  }
+
+  push(item: T, mayDrop = true): void {
     if (this.end !== undefined) return;
     const waiter = this.waiting.shift();
     if (waiter !== undefined) return waiter.resolve({ value: item, done: false });
     this.items.push(item);
-    if (this.items.length > this.maxItems) this.onDrop(this.items.shift() as T);
+    if (mayDrop && this.items.length > this.maxItems) this.onDrop(this.items.shift() as T);
   }
 
   /** What waits is still delivered; then the iteration ends, or throws. */
