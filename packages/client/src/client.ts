@@ -152,7 +152,7 @@ export class Client extends EventEmitter<ClientEvents> {
       // From here on it is the whole client's, the link's opening included.
       signal?.addEventListener("abort", () => void this.close(), { once: true, signal: this.closing.signal });
       if (signal?.aborted === true) void this.close();
-      await this.keeper.open();
+      await this.keeper.openInTurn();
     } catch (error) {
       const failure = toStanzapackError(error, doing);
       await this.shutDown(failure);

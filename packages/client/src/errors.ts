@@ -1,5 +1,5 @@
 import { ERRORS, StanzapackError, type ErrorCode, type ErrorRow } from "@stanzapack/wire";
-import { StanzaError, XmppError, type XmppErrorCode } from "@stanzapack/xmpp";
+import { NS, StanzaError, XmppError, type XmppErrorCode } from "@stanzapack/xmpp";
 
 const FROM_XMPP: Record<XmppErrorCode, ErrorCode> = {
   auth: "auth-failed",
@@ -60,10 +60,19 @@ function fromStanzaError(error: StanzaError, doing: string): StanzapackError {
     );
   }
   if (error.condition === "resource-constraint" && error.type === "wait")
-    return new StanzapackError("busy", `${doing}: ${text}`, details);
+    return new StanzapackError("busy", `${doing}: ${text}`, { ...details, ...retryAfter(error) });
   if (error.condition === "resource-constraint")
     return new StanzapackError("limit-exceeded", `${doing}: ${text}`, { ...details, scope: "subscription" });
   return new StanzapackError(BY_CONDITION.get(error.condition) ?? "internal", `${doing}: ${text}`, details);
+}
+
+/** At most a minute is waited for anybody's word. */
+const MAX_RETRY_AFTER_MS = 60_000;
+
+function retryAfter({ application }: StanzaError): { readonly retryAfterMs?: number } {
+  if (application?.name !== "retry-after" || application.xmlns !== NS.STANZAPACK) return {};
+  const ms = Number(application.attrs?.["ms"]);
+  return ms >= 0 ? { retryAfterMs: Math.min(ms, MAX_RETRY_AFTER_MS) } : {};
 }
 
 function withoutMend(text: string): string {

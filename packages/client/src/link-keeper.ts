@@ -125,6 +125,21 @@ export class LinkKeeper {
     this.up?.();
   }
 
+  /** As `open`; where it is told when to come again, it does, within `timeoutMs`. */
+  async openInTurn(): Promise<void> {
+    const deadline = Date.now() + this.settings.timeoutMs;
+    for (;;) {
+      try {
+        return await this.open();
+      } catch (error) {
+        const waitMs = turnOf(error);
+        if (waitMs === undefined || Date.now() + waitMs > deadline) throw error;
+        await sleep(waitMs, this.signal);
+        if (this.signal.aborted) throw error;
+      }
+    }
+  }
+
   private ended(error: StanzapackError): void {
     this.current = undefined;
     if (this.signal.aborted) return;
@@ -138,13 +153,15 @@ export class LinkKeeper {
   /** Brings the link back until the signal aborts. */
   async keep(): Promise<void> {
     let failures = 0;
+    let turn: number | undefined;
     while (!this.signal.aborted) {
       if (this.current !== undefined) {
         await new Promise<void>((resolve) => (this.down = resolve));
         failures = 0;
         continue;
       }
-      await sleep(backoffMs(RETRY, failures++, Math.random()), this.signal);
+      await sleep(turn ?? backoffMs(RETRY, failures++, Math.random()), this.signal);
+      turn = undefined;
       if (this.signal.aborted) return;
       if (this.connection.state !== "online") {
         failures = 0;
@@ -155,8 +172,9 @@ export class LinkKeeper {
         this.restoring = this.restore();
         await this.restoring;
         if (this.current !== undefined) this.events.onRestored();
-      } catch {
+      } catch (error) {
         // `onDown` was told; the next try follows.
+        turn = turnOf(error);
       }
     }
   }
@@ -302,4 +320,11 @@ export class LinkKeeper {
     this.holdings.subscriptions.delete(subscription.node);
     subscription.finish(failure);
   }
+}
+
+/** When one that was refused is to come again, in ms: not before it was told, and by chance a little later. */
+function turnOf(error: unknown): number | undefined {
+  if (!(error instanceof StanzapackError) || error.code !== "busy" || error.retryAfterMs === undefined)
+    return undefined;
+  return error.retryAfterMs + Math.random() * Math.min(200, error.retryAfterMs / 10);
 }

@@ -25,6 +25,10 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** Most links (In-Band Bytestreams) at once. */
       maxLinks: count.default(50_000),
+      /** Most links opened a second, in the long run; others are told when to come again. */
+      opensPerSecond: count.default(200),
+      /** And so many at once after a pause. */
+      opensBurst: count.default(400),
       /** Most services that one bare JID may offer. */
       maxServicesPerOwner: count.default(1_000),
       /** Most services in all. */

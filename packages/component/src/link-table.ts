@@ -11,6 +11,7 @@ import {
   type OpenRequest,
 } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
+import { Admission } from "./admission.js";
 import type { Broker } from "./broker.js";
 import { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
@@ -27,6 +28,7 @@ const PING_MS = 10_000;
 /** Every link of the component: admits, dispatches frames, asks silent ones whether they live, ends them. */
 export class LinkTable {
   private readonly links = new Map<string, ClientLink>();
+  private readonly admission: Admission;
 
   constructor(
     private readonly connection: Connection,
@@ -41,6 +43,8 @@ export class LinkTable {
     private readonly stats: ComponentStats,
     private readonly log: Logger,
   ) {
+    const { opensPerSecond: perSecond, opensBurst: burst } = settings.limits;
+    this.admission = new Admission({ perSecond, burst });
     streams.onOpen = (request) => this.admit(request);
     streams.onStream = (stream) => this.accept(stream);
     // An error that fits no stream only hints that its sender may be gone.
@@ -78,6 +82,16 @@ export class LinkTable {
       if (this.links.size >= this.settings.limits.maxLinks && !this.links.has(request.from)) {
         throw new StanzapackError("busy", `${this.links.size} links are open, no more are allowed`);
       }
+      // Last: what is wrong takes no turn of somebody else's.
+      const retryAfterMs = this.admission.ask(Date.now());
+      if (retryAfterMs !== undefined)
+        throw new StanzapackError(
+          "busy",
+          `too many links are opened at once: come again in ${retryAfterMs} ms`,
+          {
+            retryAfterMs,
+          },
+        );
     } catch (error) {
       this.stats.refusals++;
       throw toStanzaError(error);

@@ -20,6 +20,8 @@ export const SASL = "urn:ietf:params:xml:ns:xmpp-sasl";
 export const SASL2 = "urn:xmpp:sasl:2";
 /** XEP-0386 */
 export const BIND2 = "urn:xmpp:bind:0";
+/** Stanzapack's own elements and form fields. */
+export const STANZAPACK = "urn:stanzapack:0";
 /** A feature of Bind 2: the resource that the server makes has few characters. Offered by `mod_stanzapack_sasl2`. */
 export const SHORT_RESOURCE = "urn:stanzapack:0#short-resource";
 /** XEP-0484 */

@@ -1,11 +1,20 @@
 import { ERRORS, StanzapackError, type ErrorRow } from "@stanzapack/wire";
 import { NS, StanzaError } from "@stanzapack/xmpp";
 
+const RETRY_AFTER = "retry-after";
+
 /** The stanza error that carries a fault to any XMPP client: RFC 6120 condition, XEP-0060 condition, and text with the mend. */
 export function toStanzaError(error: unknown): unknown {
   if (!(error instanceof StanzapackError)) return error;
   const row: ErrorRow = ERRORS[error.code];
-  return new StanzaError(row.condition, row.type, error.message, pubsubCondition(row));
+  return new StanzaError(row.condition, row.type, error.message, pubsubCondition(row) ?? retryAfter(error));
+}
+
+/** When to come again, in ms. */
+function retryAfter({ retryAfterMs }: StanzapackError): StanzaError["application"] {
+  return retryAfterMs === undefined
+    ? undefined
+    : { name: RETRY_AFTER, xmlns: NS.STANZAPACK, attrs: { ms: String(retryAfterMs) } };
 }
 
 /** XEP-0060 `unsupported` must name the feature. */
