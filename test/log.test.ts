@@ -28,6 +28,14 @@ function watch(subscription: Subscription<number>): Seen {
   return seen;
 }
 
+function createReader(): DataReader {
+  return new DataReader(
+    DEFAULT_CODEC_LIMITS,
+    DEFAULT_LIMITS,
+    createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
+  );
+}
+
 const upTo = (last: number, first = 1): number[] =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
@@ -176,11 +184,7 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     }
     await until(() => quick.values.length === published, 5_000, "everything at the quick one");
     await new Promise((resolve) => setTimeout(resolve, 300));
-    const reader = new DataReader(
-      DEFAULT_CODEC_LIMITS,
-      DEFAULT_LIMITS,
-      createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
-    );
+    const reader = createReader();
     const where = new Position();
     const values: unknown[] = [];
     let read = 0;
@@ -236,6 +240,31 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     expect(new Set(told)).toEqual(new Set(["paused by client", "online by publisher"]));
     await bob.close();
     await Promise.all([service.stop(), other.stop()]);
+  });
+
+  it("is brought whole to who has not got all of it when it is withdrawn, noise and compressed streams too", async () => {
+    const bob = await stack.connect("bob");
+    const service = await alice.offer("short-lived", { kind: "log" });
+    const noise = Array.from({ length: KEPT }, () => crypto.getRandomValues(new Uint8Array(100)));
+    for (const row of noise) service.publish(row);
+    await until(() => !service.pending, 5_000, "everything is sent");
+    const link = await openRawLink(await stack.raw("carol"), stack.domain);
+    link.send({ ...HELLO, codecs: ["rows", "deflated", "coded"], hop: "compressed" });
+    await link.subscribe(service.node, { "{urn:stanzapack:0}since": "first" });
+    const subscription = await bob.subscribe<Uint8Array>(service.node, { since: "first" });
+    const values: Uint8Array[] = [];
+    subscription.on("update", ({ value }) => values.push(value));
+    const ended = new Promise((resolve) => subscription.on("ended", resolve));
+    await service.stop();
+    expect(await ended).toMatchObject({ code: "withdrawn" });
+    expect(values).toEqual(noise);
+    await until(() => link.frames.some(({ type }) => type === "error"), 5_000, "the end");
+    const reader = createReader();
+    const rows = link.frames.flatMap((frame) =>
+      frame.type === "data" || frame.type === "coded" ? (reader.read(frame, true)?.rows ?? []) : [],
+    );
+    expect(rows).toEqual(noise);
+    await bob.close();
   });
 
   it("refuses a `since` of what is no log, and one that is nothing", async () => {

@@ -66,8 +66,8 @@ function fromStanzaError(error: StanzaError, doing: string): StanzapackError {
   return new StanzapackError(BY_CONDITION.get(error.condition) ?? "internal", `${doing}: ${text}`, details);
 }
 
-/** At most a minute is waited for anybody's word. */
-const MAX_RETRY_AFTER_MS = 60_000;
+/** No longer is waited for anybody's word: twice what our component tells. */
+const MAX_RETRY_AFTER_MS = 600_000;
 
 function retryAfter({ application }: StanzaError): { readonly retryAfterMs?: number } {
   if (application?.name !== "retry-after" || application.xmlns !== NS.STANZAPACK) return {};

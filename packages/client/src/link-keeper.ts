@@ -198,7 +198,12 @@ export class LinkKeeper {
         this.negotiation.subscribe(subscription.node, subscription.wantedWindowMs, subscription.since),
         this.settings.timeoutMs,
       );
-    subscription.applyGrant(await this.bound(subscription, request));
+    const granted = await this.bound(subscription, request);
+    subscription.applyGrant(granted);
+    if (!subscription.ended) return;
+    // It was stopped while it was being made.
+    this.current?.router.forget(subscription);
+    await this.negotiation.unsubscribe(subscription.node, granted.subid);
   }
 
   private async bound<R>(
@@ -243,7 +248,9 @@ export class LinkKeeper {
       await this.establishSubscription(subscription);
     } catch (error) {
       const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
-      if (failure.code === "no-such-service") {
+      // A log that was withdrawn while it waited for its reader is gone.
+      const gone = subscription.rests && subscription.since !== undefined;
+      if (failure.code === "no-such-service" && !gone) {
         subscription.interrupt("waiting");
         void this.waitForService(subscription, this.link);
       } else if (!this.mayRetry(failure)) this.endSubscription(subscription, failure);
@@ -261,7 +268,8 @@ export class LinkKeeper {
   private async waitForService(subscription: Subscription<unknown>, link: Link | undefined): Promise<void> {
     for (let tries = 0; ; tries++) {
       await sleep(backoffMs(RETRY, tries, Math.random()), this.signal);
-      if (this.signal.aborted || subscription.ended || subscription.paused || this.link !== link) return;
+      if (this.signal.aborted || subscription.ended || this.link !== link) return;
+      if (subscription.paused) return subscription.resting();
       try {
         return await this.establishSubscription(subscription);
       } catch (error) {

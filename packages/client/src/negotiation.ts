@@ -1,4 +1,11 @@
-import { formatSince, StanzapackError, type Profile, type ServiceKind, type Since } from "@stanzapack/wire";
+import {
+  formatSince,
+  parseSince,
+  StanzapackError,
+  type Profile,
+  type ServiceKind,
+  type Since,
+} from "@stanzapack/wire";
 import { formatForm, NS, parseForm, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import { toStanzapackError } from "./errors.js";
 
@@ -40,6 +47,8 @@ export interface Granted {
   readonly windowMs: number;
   /** Of a log, whether everything from where it was to begin is there; undefined where that was not asked. */
   readonly recovered?: boolean;
+  /** Of a log, behind which position it begins. */
+  readonly begun?: { readonly epoch: number; readonly offset: number };
 }
 
 /** How many service descriptions are asked for at once. */
@@ -196,5 +205,15 @@ function granted(about: Element | undefined, options: Element | undefined, doing
   if (subid === undefined || !Number.isInteger(windowMs))
     throw new StanzapackError("protocol", `${doing}: the answer lacks subid or window`, { origin: "peer" });
   const recovered = form?.fields.get("{urn:stanzapack:0}recovered")?.[0];
-  return { subid, windowMs, ...(recovered === undefined ? {} : { recovered: recovered === "1" }) };
+  const begun = readPosition(form?.fields.get("{urn:stanzapack:0}position")?.[0]);
+  return {
+    ...{ subid, windowMs },
+    ...(recovered === undefined ? {} : { recovered: recovered === "1" }),
+    ...(begun === undefined ? {} : { begun }),
+  };
+}
+
+function readPosition(text: string | undefined): Granted["begun"] {
+  const position = text === undefined ? undefined : parseSince(text);
+  return typeof position === "object" && "epoch" in position ? position : undefined;
 }

@@ -45,6 +45,9 @@ export interface ServiceHost {
 }
 
 const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
+/** So long a log that is stopped waits for what is not sent yet, and looks so often, in ms. */
+const STOP_MS = 5_000;
+const STOP_POLL_MS = 20;
 /** Of a log that the component does not acknowledge. */
 const OUTBOX = { maxRows: 65_536, maxBytes: 16_777_216 };
 /** Room in a block for prefix and body header. */
@@ -133,12 +136,27 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     this.options = { ...this.options, ...options };
   }
 
-  /** Sends what waits and withdraws it: its subscriptions end. Idempotent. */
+  /**
+   * Sends what waits and withdraws it: its subscriptions end. Idempotent. Of a log it waits up to 5 s until all of it is sent; throws
+   * `timeout` when it could not be.
+   */
   async stop(): Promise<void> {
     if (this.finished) return;
     this.host.flush(this);
+    const deadline = Date.now() + STOP_MS;
+    while (this.outbox?.pending === true && !this.finished && Date.now() < deadline) {
+      await pause(STOP_POLL_MS);
+      this.host.flush(this);
+    }
+    if (this.ended) return;
+    const unsent = this.outbox?.pending === true ? this.outbox.size : 0;
     this.finish(undefined);
     await this.host.withdraw(this);
+    if (unsent > 0)
+      throw new StanzapackError(
+        "timeout",
+        `${unsent} updates of \`${this.node}\` were not sent or not acknowledged`,
+      );
   }
 
   private book(now: number): void {
@@ -219,12 +237,13 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
 
   /** @internal What was taken is within so many data stanzas of the link. */
   wasSent(stanzas: number): void {
-    this.outbox?.mark(stanzas);
+    if (this.alias !== undefined) this.outbox?.mark(stanzas);
   }
 
   /** @internal The component has so many data stanzas of the link. */
   acknowledged(stanzas: number): void {
-    this.outbox?.acknowledged(stanzas);
+    // Marks are of the link on which it has an alias.
+    if (this.alias !== undefined) this.outbox?.acknowledged(stanzas);
   }
 
   private encode({ from, to, rows, firstAt, lastAt }: BatchSlice, now: number): LaneBody {
@@ -245,4 +264,8 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     this.batch.clear();
     this.emit("ended", error);
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

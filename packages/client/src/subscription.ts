@@ -252,6 +252,7 @@ export class Subscription<T = Value>
   applyGrant(granted: Granted): void {
     this.subid = granted.subid;
     this.wasRecovered = granted.recovered ?? this.wasRecovered;
+    if (granted.begun !== undefined) this.position.begin(granted.begun);
     this.rests = false;
     this.grantedWindowMs = granted.windowMs;
     this.tellStatus();
@@ -270,6 +271,7 @@ export class Subscription<T = Value>
   /** @internal The link is gone; what comes next may leave a hole. */
   interrupt(status: "disconnected" | "waiting"): void {
     this.interrupted = true;
+    this.rests = false;
     this.away = status;
     this.subid = "";
     this.tellStatus();

@@ -7,7 +7,7 @@ describe("admission", () => {
   it("takes a burst, and then so many a second", () => {
     const admission = new Admission(RATES);
     const admitted = (count: number, now: number): number =>
-      Array.from({ length: count }, () => admission.ask(now)).filter((wait) => wait === undefined).length;
+      Array.from({ length: count }, () => admission.ask(now, 0)).filter((wait) => wait === undefined).length;
     expect(admitted(50, 0)).toBe(20);
     expect(admitted(50, 500)).toBe(20);
     expect(admitted(50, 550)).toBe(5);
@@ -23,7 +23,7 @@ describe("admission", () => {
     while (waiting.length > 0) {
       waiting.sort((a, b) => a.dueAt - b.dueAt);
       const next = waiting.shift() as { dueAt: number; refusals: number };
-      const wait = admission.ask(next.dueAt);
+      const wait = admission.ask(next.dueAt, 0);
       if (wait === undefined) {
         admittedAt.push(next.dueAt);
         expect(next.refusals).toBeLessThanOrEqual(2);
@@ -41,5 +41,21 @@ describe("admission", () => {
       const inSecond = admittedAt.filter((at) => at >= from && at < from + 1_000).length;
       expect(inSecond).toBeLessThanOrEqual(RATES.perSecond + RATES.burst);
     }
+  });
+
+  it("tells nobody to wait for more than five minutes, and goes on admitting, however many there are", () => {
+    const admission = new Admission(RATES);
+    let chance = 0;
+    const told = Array.from(
+      { length: 100_000 },
+      () => admission.ask(0, (chance = (chance + 0.618) % 1)) ?? 0,
+    );
+    expect(Math.max(...told)).toBeLessThanOrEqual(300_000);
+    // Those who were told the same few minutes are spread over them.
+    const late = told.filter((wait) => wait > 225_000).length;
+    expect(late / told.length).toBeGreaterThan(0.3);
+    expect(late / told.length).toBeLessThan(0.6);
+    // And nobody who comes a while later is told of those who never came.
+    expect(admission.ask(400_000, 0)).toBeUndefined();
   });
 });

@@ -5,35 +5,39 @@ export interface AdmissionRates {
   readonly burst: number;
 }
 
+/** Nobody is told to come later than that, in ms: some of those who were told before do not come at all. */
+const MAX_WAIT_MS = 300_000;
+
 /**
  * A token bucket for opens: when thousands return at once, each that is refused is told a moment of its own, so that they come back
- * one after another. Pure: the clock is an argument.
+ * one after another. Pure: clock and chance are arguments.
  */
 export class Admission {
   private tokens: number;
-  private at = -Infinity;
+  private at: number | undefined;
   /** The moment that was told last, in ms. */
-  private toldUntil = -Infinity;
+  private toldUntil = 0;
 
   constructor(private readonly rates: AdmissionRates) {
     this.tokens = rates.burst;
   }
 
-  /** Undefined: admitted. Else in how many ms it is to come again. */
-  ask(now: number): number | undefined {
+  /** Undefined: admitted. Else in how many ms it is to come again. `chance`: from 0 up to 1. */
+  ask(now: number, chance: number): number | undefined {
     const { perSecond, burst } = this.rates;
-    if (now > this.at) {
-      // A clock that stepped back gives nothing away.
-      if (this.at !== -Infinity)
-        this.tokens = Math.min(burst, this.tokens + ((now - this.at) / 1_000) * perSecond);
-      this.at = now;
-    }
+    // A clock that stepped back gives nothing away.
+    const passedMs = Math.max(0, now - (this.at ?? now));
+    this.at = Math.max(now, this.at ?? now);
+    this.tokens = Math.min(burst, this.tokens + (passedMs / 1_000) * perSecond);
     if (this.tokens >= 1) {
       this.tokens--;
       return undefined;
     }
     const each = 1_000 / perSecond;
-    this.toldUntil = Math.max(this.toldUntil, now + each * (1 - this.tokens)) + each;
-    return Math.ceil(this.toldUntil - now);
+    const next = Math.max(this.toldUntil, now + each * (1 - this.tokens)) + each;
+    // Too many for moments of their own: somewhen in the second half.
+    if (next - now > MAX_WAIT_MS) return Math.ceil((MAX_WAIT_MS * (1 + chance)) / 2);
+    this.toldUntil = next;
+    return Math.ceil(next - now);
   }
 }

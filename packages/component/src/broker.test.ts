@@ -9,6 +9,7 @@ import {
   type CodedFrame,
   type DataFrame,
 } from "@stanzapack/wire";
+import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
 import { Broker } from "./broker.js";
 import type { ClientLink } from "./client-link.js";
@@ -34,7 +35,7 @@ function setUp(own = limits): {
     sendLast: vi.fn(),
     forgetLink: vi.fn(),
   } as unknown as FanOut;
-  const broker = new Broker(fanOut, codec, own, createStats(), () => 7);
+  const broker = new Broker(fanOut, codec, own, createStats(), () => 7, pino({ level: "silent" }));
   let alias = -1;
   const link = {
     bareJid: "alice@x",

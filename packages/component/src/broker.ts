@@ -14,6 +14,7 @@ import {
 } from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
+import type { Logger } from "pino";
 import { CatchUp } from "./catch-up.js";
 import type { FanOut } from "./fan-out.js";
 import type { Journal } from "./journal/journal.js";
@@ -55,9 +56,10 @@ export class Broker {
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
     private readonly randomId: RandomId,
+    log: Logger,
   ) {
     this.journals = { used: 0, maxBytes: limits.maxLogBytes };
-    this.catchUp = new CatchUp(fanOut, stats);
+    this.catchUp = new CatchUp(fanOut, stats, log, (subscription) => this.endWithdrawn(subscription));
     this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits.maxLaneBytes) };
   }
 
@@ -128,6 +130,14 @@ export class Broker {
     return { service, created };
   }
 
+  private endWithdrawn(subscription: Subscription): void {
+    const { node } = subscription.service;
+    this.endSubscription(
+      subscription,
+      new StanzapackError("withdrawn", `\`${node}\` was withdrawn by its publisher`),
+    );
+  }
+
   private createJournal({ kind }: ServiceConfig): Journal | undefined {
     const { logMaxRows: maxRows, logMaxBytes: maxBytes } = this.limits;
     return kind === "log" ? new MemoryJournal({ maxRows, maxBytes }, this.journals) : undefined;
@@ -171,19 +181,16 @@ export class Broker {
   /** Its end comes after its last values. */
   withdraw(service: Service): void {
     this.fanOut.flushAll([service]);
-    for (const subscription of service.subscriptions) {
-      this.endSubscription(
-        subscription,
-        new StanzapackError("withdrawn", `\`${service.node}\` was withdrawn by its publisher`),
-      );
-    }
+    service.withdrawn = true;
+    for (const subscription of service.subscriptions)
+      if (service.journal === undefined || !subscription.detached) this.endWithdrawn(subscription);
     const { publisher } = service;
     if (publisher !== undefined) {
       publisher.link.services.delete(publisher.alias);
       publisher.link.readerBytes -= publisher.reader.bytes;
     }
     service.publisher = undefined;
-    service.journal?.clear();
+    if (service.subscriptions.size === 0) service.journal?.clear();
     this.services.delete(service.node);
     this.staleDemand.delete(service);
     const owned = (this.ownedCount.get(service.id.owner) ?? 1) - 1;
@@ -248,6 +255,7 @@ export class Broker {
     if (service.journal !== undefined) {
       const { position, recovered } = locate(service, service.journal, since);
       subscription.position = position;
+      subscription.begun = { epoch: service.epoch, offset: position };
       subscription.recovered = recovered;
       this.catchUp.add(subscription);
       return;
@@ -332,6 +340,7 @@ export class Broker {
     this.catchUp.remove(subscription);
     service.subscriptions.delete(subscription);
     service.awaiting.delete(subscription);
+    if (service.withdrawn && service.subscriptions.size === 0) service.journal?.clear();
     link.subscriptions.delete(subscription.alias);
     link.detached.delete(subscription);
     this.updateDemand(service);
@@ -408,6 +417,8 @@ export class Broker {
     }
     for (const lane of service.lanes.values()) {
       if (!lane.active) {
+        // What waited was for those who have left.
+        lane.skip();
         lane.flushedTo = to;
         continue;
       }

@@ -1,6 +1,9 @@
-import { DEFAULT_LIMITS } from "@stanzapack/wire";
+import { DEFAULT_LIMITS, type BatchSlice } from "@stanzapack/wire";
+import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
 import { TICK_MS } from "./clock.js";
+import { formatLaneKey, type ReadyBody } from "./lane.js";
+import type { Service } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";
 
@@ -9,9 +12,15 @@ export interface CatchUpHost {
   readonly open: boolean;
 }
 
+/** Encoding takes no longer in one turn, in ms: what is live goes first. */
+const TURN_MS = 10;
+
+/** What one turn has encoded, for others who stand at the same place. */
+type Encoded = Map<Service, Map<string, { readonly slice: BatchSlice; readonly body: ReadyBody }>>;
+
 /**
  * Brings subscribers of logs from where they stand to their lanes: what the journal has, in order, a body for each link and
- * turn, round robin among its subscriptions. What is live goes first, and a link without credit waits for it.
+ * turn, round robin among its subscriptions. A link without credit waits for it.
  */
 export class CatchUp {
   private readonly links = new Map<ClientLink, Set<Subscription>>();
@@ -20,6 +29,9 @@ export class CatchUp {
   constructor(
     private readonly host: CatchUpHost,
     private readonly stats: ComponentStats,
+    private readonly log: Logger,
+    /** It has everything; its service has ended meanwhile. */
+    private readonly onEnd: (subscription: Subscription) => void,
   ) {}
 
   /** From `subscription.position` on; it is detached until it is on its lane. */
@@ -47,43 +59,83 @@ export class CatchUp {
     if (this.timer !== undefined || this.links.size === 0) return;
     this.timer = setTimeout(() => {
       this.timer = undefined;
-      if (this.host.open) for (const waiting of this.links.values()) this.turn(waiting);
+      if (this.host.open) this.turn();
       this.book();
     }, TICK_MS);
   }
 
-  private turn(waiting: Set<Subscription>): void {
-    for (const subscription of waiting) {
-      if (!subscription.link.session.maySendData) return;
-      if (!this.sendNext(subscription)) {
-        this.remove(subscription);
-        continue;
-      }
+  private turn(): void {
+    const until = performance.now() + TURN_MS;
+    const encoded: Encoded = new Map();
+    for (const [link, waiting] of [...this.links]) {
+      if (performance.now() > until) return;
+      this.turnOf(link, waiting, encoded);
       // To the end of the row.
-      waiting.delete(subscription);
-      waiting.add(subscription);
-      return;
+      if (!this.links.delete(link)) continue;
+      this.links.set(link, waiting);
+    }
+  }
+
+  private turnOf(link: ClientLink, waiting: Set<Subscription>, encoded: Encoded): void {
+    for (const subscription of [...waiting]) {
+      if (!link.session.maySendData) return;
+      try {
+        if (this.sendNext(subscription, encoded)) {
+          waiting.delete(subscription);
+          waiting.add(subscription);
+          return;
+        }
+      } catch (error) {
+        // One subscription's fault must not hold up the others; what it did not get shows as lost on its lane.
+        this.log.error({ err: error, node: subscription.service.node }, "a log could not be caught up with");
+      }
+      this.remove(subscription);
+      this.arrive(subscription);
     }
   }
 
   /** False when there is nothing left, and the lane goes on from here. */
-  private sendNext(subscription: Subscription): boolean {
-    const { lane, link, service } = subscription;
-    const slice =
-      subscription.position >= lane.flushedTo
-        ? undefined
-        : service.journal?.read(subscription.position + 1, DEFAULT_LIMITS.maxRowsPerFrame, lane.maxBytes);
-    if (slice === undefined) {
-      subscription.detached = false;
-      lane.add(subscription);
-      return false;
-    }
-    subscription.position = slice.to;
-    // Left out where the link cannot take it: it shows as lost in front of the next one.
-    if (!lane.fits(slice.rows[0] as Uint8Array)) return true;
-    this.stats.singleEncodes++;
-    const body = lane.encodeAlone(slice);
-    link.append(subscription.ready[body.form] + body.base64, true);
+  private sendNext(subscription: Subscription, encoded: Encoded): boolean {
+    const { link } = subscription;
+    const next = this.encodeNext(subscription, encoded);
+    if (next === undefined) return false;
+    link.append(subscription.ready[next.body.form] + next.body.base64, true);
+    subscription.position = next.slice.to;
     return true;
+  }
+
+  private encodeNext(
+    subscription: Subscription,
+    encoded: Encoded,
+  ): { readonly slice: BatchSlice; readonly body: ReadyBody } | undefined {
+    const { lane, service } = subscription;
+    const shared = encoded.get(service) ?? new Map<string, { slice: BatchSlice; body: ReadyBody }>();
+    encoded.set(service, shared);
+    for (;;) {
+      if (subscription.position >= lane.flushedTo) return undefined;
+      const key = `${subscription.position}/${formatLaneKey({ ...lane.key, windowMs: 0 })}`;
+      const known = shared.get(key);
+      if (known !== undefined) return known;
+      const slice = service.journal?.read(
+        subscription.position + 1,
+        DEFAULT_LIMITS.maxRowsPerFrame,
+        lane.maxBytes,
+      );
+      if (slice === undefined) return undefined;
+      if (lane.fits(slice.rows[0] as Uint8Array)) {
+        this.stats.singleEncodes++;
+        const made = { slice, body: lane.encodeAlone(slice) };
+        shared.set(key, made);
+        return made;
+      }
+      // Left out where the link cannot take it: it shows as lost in front of the next one.
+      subscription.position = slice.to;
+    }
+  }
+
+  private arrive(subscription: Subscription): void {
+    if (subscription.service.withdrawn) return this.onEnd(subscription);
+    subscription.detached = false;
+    subscription.lane.add(subscription);
   }
 }

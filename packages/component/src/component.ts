@@ -49,7 +49,7 @@ export function createComponent(
   const deflate = createRawDeflate();
   const codec = createRowCodec(DEFAULT_LIMITS, deflate);
   const fanOut = new FanOut(connection, stats, log);
-  const broker = new Broker(fanOut, codec, config.limits, stats, () => randomInt(1, 2 ** 32));
+  const broker = new Broker(fanOut, codec, config.limits, stats, () => randomInt(1, 2 ** 32), log);
   const links = new LinkTable(
     connection,
     streams,

@@ -172,6 +172,7 @@ export class Lane {
 
   /** Drops what waits; what comes next does not go on from what was. */
   skip(): void {
+    this.flushedTo = Math.max(this.flushedTo, this.batch.to);
     this.batch.clear();
     this.encoder?.breakOff();
   }

@@ -35,6 +35,8 @@ export class Service {
   incarnation = 0;
   sequence = 0;
   publisher: { readonly link: ClientLink; readonly alias: number; readonly reader: DataReader } | undefined;
+  /** Nobody finds it any more; a log is still brought to those who had not got all of it. */
+  withdrawn = false;
   /** When the publisher's link went, in ms. */
   offlineSince: number | undefined;
   readonly lanes = new Map<string, Lane>();

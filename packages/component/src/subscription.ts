@@ -13,6 +13,8 @@ export class Subscription {
   detached = false;
   /** Where it stands while detached: the last offset sent. */
   position = 0;
+  /** Of a log, the last position that it was not to get. */
+  begun: { readonly epoch: number; readonly offset: number } | undefined;
   /** Of a log, whether everything from where it was to begin was there; undefined where that was not asked. */
   recovered: boolean | undefined;
   /** Since when it awaits a first value, in ms. */

@@ -28,6 +28,13 @@ export class Position {
     this.offset = start?.offset ?? 0;
   }
 
+  /** Where it begins, unless something came already. */
+  begin(start: { readonly epoch: number; readonly offset: number }): void {
+    if (this.epoch !== undefined) return;
+    this.epoch = start.epoch;
+    this.offset = start.offset;
+  }
+
   get current(): { readonly epoch: number; readonly offset: number } | undefined {
     return this.epoch === undefined ? undefined : { epoch: this.epoch, offset: this.offset };
   }

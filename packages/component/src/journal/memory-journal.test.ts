@@ -44,13 +44,13 @@ describe("a journal in memory", () => {
     expect(journal.first).toBe(191);
     expect(offsetsOf(journal.read(1, 3, 1_000))).toEqual([191, 192, 193]);
     expect(journal.read(1, 3, 1_000)?.from).toBe(191);
-    const small = setUp(100, 3 * 121).journal;
+    const small = setUp(100, 3 * 281).journal;
     fill(small, 1, 20);
     expect(small.first).toBe(18);
   });
 
   it("shares one bound with others, and always keeps its newest", () => {
-    const { journal, memory } = setUp(100, 1e6, { used: 0, maxBytes: 1_210 });
+    const { journal, memory } = setUp(100, 1e6, { used: 0, maxBytes: 2_810 });
     fill(journal, 1, 8);
     const other = new MemoryJournal({ maxRows: 100, maxBytes: 1e6 }, memory);
     fill(other, 1, 10);

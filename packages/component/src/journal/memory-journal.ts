@@ -2,7 +2,7 @@ import type { BatchSlice } from "@stanzapack/wire";
 import type { Journal } from "./journal.js";
 
 /** What an entry takes beside its row, in bytes, about. */
-const ENTRY_BYTES = 120;
+const ENTRY_BYTES = 280;
 /** Entries dropped in front are given back when they are so many. */
 const COMPACT_AT = 1_024;
 
@@ -27,7 +27,8 @@ interface Entry {
 
 /** The newest updates, within bounds of its own and of all journals together; the oldest make room. */
 export class MemoryJournal implements Journal {
-  private entries: Entry[] = [];
+  /** Undefined before `head`: dropped. */
+  private entries: (Entry | undefined)[] = [];
   /** Before this one they are dropped. */
   private head = 0;
   private held = 0;
@@ -71,7 +72,7 @@ export class MemoryJournal implements Journal {
   private dropOldest(): void {
     const { row } = this.entries[this.head] as Entry;
     this.count(-ENTRY_BYTES - row.length);
-    this.head++;
+    this.entries[this.head++] = undefined;
     if (this.head < COMPACT_AT || this.head * 2 < this.entries.length) return;
     this.entries = this.entries.slice(this.head);
     this.head = 0;

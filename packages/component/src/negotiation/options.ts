@@ -1,4 +1,11 @@
-import { MAX_WINDOW_MS, parseSince, SERVICE_KINDS, StanzapackError, type Since } from "@stanzapack/wire";
+import {
+  formatSince,
+  MAX_WINDOW_MS,
+  parseSince,
+  SERVICE_KINDS,
+  StanzapackError,
+  type Since,
+} from "@stanzapack/wire";
 import { jid, NS, type DataForm } from "@stanzapack/xmpp";
 import type { ServiceConfig } from "../service.js";
 
@@ -12,6 +19,7 @@ export const FIELD = {
   ONLINE: "{urn:stanzapack:0}online",
   SINCE: "{urn:stanzapack:0}since",
   RECOVERED: "{urn:stanzapack:0}recovered",
+  POSITION: "{urn:stanzapack:0}position",
   ACCESS_MODEL: "pubsub#access_model",
   TITLE: "pubsub#title",
   DIGEST: "pubsub#digest",
@@ -159,9 +167,21 @@ export function readWindow(form: DataForm): number {
   return windowMs;
 }
 
-/** `recovered`: whether everything from where it was to begin is there; undefined where that was not asked. */
-export function formatOptions(windowMs: number, recovered?: boolean): Record<string, string | string[]> {
+export interface GrantedOptions {
+  readonly windowMs: number;
+  /** Of a log: behind which position it begins. */
+  readonly begun?: { readonly epoch: number; readonly offset: number } | undefined;
+  /** Whether everything from where it was to begin is there; undefined where that was not asked. */
+  readonly recovered?: boolean | undefined;
+}
+
+export function formatOptions({
+  windowMs,
+  begun,
+  recovered,
+}: GrantedOptions): Record<string, string | string[]> {
   return {
+    ...(begun === undefined ? {} : { [FIELD.POSITION]: formatSince(begun) }),
     ...(recovered === undefined ? {} : { [FIELD.RECOVERED]: recovered ? "1" : "0" }),
     [FIELD.DIGEST]: windowMs === 0 ? "0" : "1",
     [FIELD.DIGEST_FREQUENCY]: String(windowMs),

@@ -19,6 +19,7 @@ import {
   bareJid,
   formatOptions,
   formatServiceConfig,
+  type GrantedOptions,
   readServiceConfig,
   readSubscribeOptions,
   readWindow,
@@ -130,11 +131,7 @@ export class PubsubNegotiation {
       xml(
         "options",
         { node, jid: request.from, subid: subscription.subid },
-        formatForm(
-          "result",
-          NS.PUBSUB_SUBSCRIBE_OPTIONS,
-          formatOptions(subscription.lane.windowMs, subscription.recovered),
-        ),
+        formatForm("result", NS.PUBSUB_SUBSCRIBE_OPTIONS, formatOptions(grantedOf(subscription))),
       ),
     );
   }
@@ -312,6 +309,14 @@ function formatOptionsElement(subscription: Subscription): Element {
   return xml(
     "options",
     { node: subscription.service.node, jid: subscription.link.jid, subid: subscription.subid },
-    formatForm("result", NS.PUBSUB_SUBSCRIBE_OPTIONS, formatOptions(subscription.lane.windowMs)),
+    formatForm(
+      "result",
+      NS.PUBSUB_SUBSCRIBE_OPTIONS,
+      formatOptions({ windowMs: subscription.lane.windowMs }),
+    ),
   );
+}
+
+function grantedOf({ lane, begun, recovered }: Subscription): GrantedOptions {
+  return { windowMs: lane.windowMs, begun, recovered };
 }

@@ -149,4 +149,20 @@ describe("a lane's encoder", () => {
     const { keyEveryMs, wideEveryMs } = DEFAULT_LANE_POLICY;
     expect(keyEveryMs % wideEveryMs).toBe(0);
   });
+
+  it.each(["plain", "compressed"] as const)(
+    "never takes more than the rows, which fit their block, on a %s hop",
+    (hop) => {
+      for (const size of [900, 3_900, 16_000, 65_000]) {
+        const next = batches();
+        const values = Array.from({ length: Math.ceil(size / 100) }, (_, i) =>
+          noise.slice(i * 98, i * 98 + 98),
+        );
+        const batch = next(values);
+        const packed = batch.packed.reduce((sum, row) => sum + row.length, 0);
+        for (const body of [lane(hop).encodeIndependent(batch), lane(hop).encode(batch, 0, 1)])
+          expect(body.payload.length).toBeLessThanOrEqual(Math.max(1_024, packed));
+      }
+    },
+  );
 });

@@ -117,15 +117,13 @@ export class LaneEncoder {
     const { limits, hop } = this.options;
     const plainly = this.plain(batch);
     const coded = unlessTooMuch(() => independent(batch, limits));
-    return coded !== undefined && hopCost(coded.form, coded.payload.length, hop) <= plainly.cost
-      ? coded
-      : plainly.body;
+    if (coded === undefined || this.isNoise(coded.payload, batch)) return plainly.body;
+    return hopCost(coded.form, coded.payload.length, hop) <= plainly.cost ? coded : plainly.body;
   }
 
   private encodeCoded(batch: LaneBatch, now: number, newChain: number): LaneBody {
     const body = unlessTooMuch(() => this.chain.encode(batch, now, newChain));
-    // A block that takes the rows must take what stands for them.
-    if (body === undefined || body.payload.length > Math.max(MIN_NOISE_BYTES, packedBytes(batch))) {
+    if (body === undefined || this.isNoise(body.payload, batch)) {
       this.chain.end();
       return this.plain(batch).body;
     }
@@ -147,6 +145,11 @@ export class LaneEncoder {
       this.untilTrial = this.trialEvery;
     } else this.weigh(trial, coded.length, cost);
     return body;
+  }
+
+  /** A block that takes the rows must take what stands for them. */
+  private isNoise(payload: Uint8Array, batch: LaneBatch): boolean {
+    return payload.length > Math.max(MIN_NOISE_BYTES, packedBytes(batch));
   }
 
   private plain(batch: LaneBatch): { readonly body: PlainBody; readonly cost: number } {
