@@ -203,7 +203,8 @@ export class LinkKeeper {
     if (!subscription.ended) return;
     // It was stopped while it was being made.
     this.current?.router.forget(subscription);
-    await this.negotiation.unsubscribe(subscription.node, granted.subid);
+    // Where that fails the link is going, or it has ended there too.
+    await this.negotiation.unsubscribe(subscription.node, granted.subid).catch(() => undefined);
   }
 
   private async bound<R>(

@@ -149,14 +149,11 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
       this.host.flush(this);
     }
     if (this.ended) return;
-    const unsent = this.outbox?.pending === true ? this.outbox.size : 0;
+    const unsent = this.outbox?.unsent ?? 0;
     this.finish(undefined);
     await this.host.withdraw(this);
     if (unsent > 0)
-      throw new StanzapackError(
-        "timeout",
-        `${unsent} updates of \`${this.node}\` were not sent or not acknowledged`,
-      );
+      throw new StanzapackError("timeout", `${unsent} updates of \`${this.node}\` could not be sent`);
   }
 
   private book(now: number): void {

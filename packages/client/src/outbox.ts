@@ -30,9 +30,12 @@ export class Outbox {
   get size(): number {
     return this.entries.length;
   }
-  /** Something was not sent on this link. */
+  /** Those among them that were not sent on this link. */
+  get unsent(): number {
+    return this.before + this.entries.length - this.sent;
+  }
   get pending(): boolean {
-    return this.sent < this.before + this.entries.length;
+    return this.unsent > 0;
   }
 
   /** Throws `busy` when it is full: nothing is dropped. */

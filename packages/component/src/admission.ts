@@ -10,11 +10,11 @@ const MAX_WAIT_MS = 300_000;
 
 /**
  * A token bucket for opens: when thousands return at once, each that is refused is told a moment of its own, so that they come back
- * one after another. Pure: clock and chance are arguments.
+ * one after another. Pure: clock, which never steps back, and chance are arguments.
  */
 export class Admission {
   private tokens: number;
-  private at: number | undefined;
+  private at = 0;
   /** The moment that was told last, in ms. */
   private toldUntil = 0;
 
@@ -25,10 +25,8 @@ export class Admission {
   /** Undefined: admitted. Else in how many ms it is to come again. `chance`: from 0 up to 1. */
   ask(now: number, chance: number): number | undefined {
     const { perSecond, burst } = this.rates;
-    // A clock that stepped back gives nothing away.
-    const passedMs = Math.max(0, now - (this.at ?? now));
-    this.at = Math.max(now, this.at ?? now);
-    this.tokens = Math.min(burst, this.tokens + (passedMs / 1_000) * perSecond);
+    this.tokens = Math.min(burst, this.tokens + ((now - this.at) / 1_000) * perSecond);
+    this.at = now;
     if (this.tokens >= 1) {
       this.tokens--;
       return undefined;

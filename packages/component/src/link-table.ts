@@ -83,7 +83,7 @@ export class LinkTable {
         throw new StanzapackError("busy", `${this.links.size} links are open, no more are allowed`);
       }
       // Last: what is wrong takes no turn of somebody else's.
-      const retryAfterMs = this.admission.ask(Date.now(), Math.random());
+      const retryAfterMs = this.admission.ask(performance.now(), Math.random());
       if (retryAfterMs !== undefined)
         throw new StanzapackError(
           "busy",
