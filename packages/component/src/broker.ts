@@ -12,15 +12,13 @@ import {
   type RowCodec,
   type Since,
 } from "@stanzapack/wire";
+import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
-import type { Logger } from "pino";
-import { CatchUp } from "./catch-up.js";
 import type { FanOut } from "./fan-out.js";
-import type { Journal } from "./journal/journal.js";
-import { MemoryJournal, type JournalMemory } from "./journal/memory-journal.js";
 import { formatLaneKey, Lane, laneKeyOf, type LaneContext, type LaneKey, type ReadyBody } from "./lane.js";
 import { LaneMemory } from "./lane-memory.js";
+import { Logs } from "./logs.js";
 import type { SubscribeOptions } from "./negotiation/options.js";
 import { Service, type ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
@@ -45,8 +43,7 @@ export class Broker {
   private nextSubid = 1;
   private compactLanes = 0;
   private readonly laneContext: LaneContext;
-  private readonly journals: JournalMemory;
-  private readonly catchUp: CatchUp;
+  private readonly logs: Logs;
   /** Services whose subscriber count the publisher was not told yet. */
   private readonly staleDemand = new Set<Service>();
 
@@ -58,8 +55,7 @@ export class Broker {
     private readonly randomId: RandomId,
     log: Logger,
   ) {
-    this.journals = { used: 0, maxBytes: limits.maxLogBytes };
-    this.catchUp = new CatchUp(fanOut, stats, log, (subscription) => this.endWithdrawn(subscription));
+    this.logs = new Logs(fanOut, limits, stats, log, (subscription) => this.endWithdrawn(subscription));
     this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits.maxLaneBytes) };
   }
 
@@ -112,7 +108,13 @@ export class Broker {
           `${this.services.size} services are offered, no more are allowed`,
           { scope: "subscription" },
         );
-      service = new Service(id, config, this.randomId(), this.createJournal(config), now - OLDEST_VALUE_MS);
+      service = new Service(
+        id,
+        config,
+        this.randomId(),
+        this.logs.createJournal(config),
+        now - OLDEST_VALUE_MS,
+      );
       this.services.set(node, service);
       this.ownedCount.set(id.owner, owned + 1);
     } else {
@@ -136,11 +138,6 @@ export class Broker {
       subscription,
       new StanzapackError("withdrawn", `\`${node}\` was withdrawn by its publisher`),
     );
-  }
-
-  private createJournal({ kind }: ServiceConfig): Journal | undefined {
-    const { logMaxRows: maxRows, logMaxBytes: maxBytes } = this.limits;
-    return kind === "log" ? new MemoryJournal({ maxRows, maxBytes }, this.journals) : undefined;
   }
 
   private attachPublisher(service: Service, link: ClientLink): void {
@@ -252,14 +249,7 @@ export class Broker {
   /** What it gets first. */
   private begin(subscription: Subscription, since: Since | undefined, live: boolean, now: number): void {
     const { lane, service } = subscription;
-    if (service.journal !== undefined) {
-      const { position, recovered } = locate(service, service.journal, since);
-      subscription.position = position;
-      subscription.begun = { epoch: service.epoch, offset: position };
-      subscription.recovered = recovered;
-      this.catchUp.add(subscription);
-      return;
-    }
+    if (service.journal !== undefined) return this.logs.begin(subscription, service.journal, since);
     lane.add(subscription);
     if (service.online && !live) {
       // The last value is from before anyone listened: the publisher answers new demand with its newest.
@@ -337,7 +327,7 @@ export class Broker {
   unsubscribe(subscription: Subscription): void {
     const { service, link } = subscription;
     this.leaveLane(subscription.lane, subscription);
-    this.catchUp.remove(subscription);
+    this.logs.forget(subscription);
     service.subscriptions.delete(subscription);
     service.awaiting.delete(subscription);
     if (service.withdrawn && service.subscriptions.size === 0) service.journal?.clear();
@@ -405,16 +395,7 @@ export class Broker {
     // A copy: the row is a view that would keep its whole block alive.
     service.last = { row: (kept[kept.length - 1] as Uint8Array).slice(), at: newestAt };
     service.awaiting.clear();
-    if (service.journal !== undefined) {
-      // Copies: rows are views that would keep their whole block alive.
-      service.journal.append(
-        from,
-        to,
-        kept.map((row) => row.slice()),
-        ats,
-      );
-      for (const lane of service.lanes.values()) if (lane.overflows(kept)) this.setAside(lane);
-    }
+    if (service.journal !== undefined) this.logs.append(service, service.journal, from, to, kept, ats);
     for (const lane of service.lanes.values()) {
       if (!lane.active) {
         // What waited was for those who have left.
@@ -425,17 +406,6 @@ export class Broker {
       lane.batch.push(from, to, kept, ats);
       this.fanOut.book(lane, now, lane.windowMs === service.demand.windowMs);
     }
-  }
-
-  /** Of a log's lane that cannot be flushed: nothing is left out, its subscribers get it from the journal later. */
-  private setAside(lane: Lane): void {
-    for (const subscription of [...lane.attached, ...lane.joining]) {
-      lane.remove(subscription);
-      subscription.position = lane.flushedTo;
-      this.catchUp.add(subscription);
-    }
-    this.fanOut.forget(lane);
-    lane.skip();
   }
 
   private settleAwaiting(service: Service): void {
@@ -451,7 +421,7 @@ export class Broker {
       if (!link.session.maySendData) return;
       link.detached.delete(subscription);
       if (subscription.service.journal !== undefined) {
-        this.catchUp.add(subscription);
+        this.logs.resume(subscription);
         continue;
       }
       subscription.detached = false;
@@ -489,7 +459,7 @@ export class Broker {
   }
 
   stop(): void {
-    this.catchUp.stop();
+    this.logs.stop();
   }
 
   /** Once a second: counts to tell, values that publishers owe, services whose time is over. */
@@ -508,21 +478,4 @@ export class Broker {
         this.withdraw(service);
     }
   }
-}
-
-/** Where a subscription to a log begins: the last position that it does not get. */
-function locate(
-  { epoch, offset }: Service,
-  journal: Journal,
-  since: Since | undefined,
-): { readonly position: number; readonly recovered: boolean | undefined } {
-  if (since === undefined) return { position: offset, recovered: undefined };
-  if (since === "first") return { position: journal.first - 1, recovered: true };
-  if ("time" in since) return { position: journal.since(since.time) - 1, recovered: true };
-  // Of another life: everything that this one has.
-  if (since.epoch !== epoch) return { position: journal.first - 1, recovered: false };
-  return {
-    position: Math.min(since.offset, offset),
-    recovered: since.offset + 1 >= journal.first && since.offset <= offset,
-  };
 }

@@ -114,11 +114,10 @@ export class Lane {
   get maxBytes(): number {
     return this.key.sizeClass - HEADER_ROOM_BYTES;
   }
-  /** What waits and so many rows more are over what may wait. */
-  overflows(rows: readonly Uint8Array[]): boolean {
+  /** What waits and so much more is over what may wait. */
+  overflows(rows: number, bytes: number): boolean {
     const { laneMaxRows, laneMaxBytes } = this.context.limits;
-    const bytes = rows.reduce((sum, row) => sum + row.length, this.batch.bytes);
-    return this.batch.rows + rows.length > laneMaxRows || bytes > laneMaxBytes;
+    return this.batch.rows + rows > laneMaxRows || this.batch.bytes + bytes > laneMaxBytes;
   }
 
   /** Its next bodies begin with one that needs none before it. */

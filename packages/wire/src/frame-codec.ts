@@ -13,6 +13,7 @@ import {
   type HopClass,
   type ServiceStatus,
 } from "./frames.js";
+import { FrameFields } from "./frame-fields.js";
 import { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
 import { NIL } from "./msgpack.js";
 import { MsgpackReader } from "./msgpack-reader.js";
@@ -234,85 +235,6 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
   }
 }
 
-/** Reads the elements of one frame in order; every mismatch is `malformed` and names the frame and the element. */
-class Fields {
-  private element = 0;
-  name = "frame";
-  constructor(
-    private readonly reader: MsgpackReader,
-    private readonly count: number,
-  ) {}
-
-  private next<T>(value: T | undefined, what: string): T {
-    // Elements beyond the array belong to nobody, even when bytes follow.
-    if (value === undefined || this.element >= this.count)
-      throw this.wrong(`element ${this.element} is not ${what}`);
-    this.element++;
-    return value;
-  }
-  private wrong(text: string): StanzapackError {
-    return new StanzapackError("malformed", `${this.name}: ${text}`, { origin: "peer" });
-  }
-  private integer(max: number): number {
-    const what = `an integer from 0 to ${max}`;
-    const value = this.reader.integer();
-    if (value === undefined || value < 0 || value > max)
-      throw this.wrong(`element ${this.element} is not ${what}`);
-    return value;
-  }
-  uint(max: number = Number.MAX_SAFE_INTEGER): number {
-    return this.next(this.integer(max), "there");
-  }
-  private nil(): boolean {
-    if (this.reader.peek() !== NIL) return false;
-    this.reader.at++;
-    return true;
-  }
-  uintOrNil(max: number = Number.MAX_SAFE_INTEGER): number | null {
-    return this.next(this.nil() ? null : this.integer(max), "there");
-  }
-  alias(): number {
-    return this.uint(MAX_ALIAS);
-  }
-  /** Positions begin at 1. */
-  position(): number {
-    const position = this.uint();
-    if (position === 0) throw this.wrong("a range begins at 0");
-    return position;
-  }
-  text(maxChars: number): string {
-    const text = this.next(this.reader.text(), "a string");
-    assertWithin(text.length, maxChars, `${this.name} text`);
-    return text;
-  }
-  oneOf<T>(choices: readonly T[]): T {
-    return choices[this.uint(choices.length - 1)] as T;
-  }
-  bytes(): Uint8Array {
-    return this.next(this.reader.binary(), "binary");
-  }
-  bytesOrNil(maxBytes: number): Uint8Array | null {
-    const bytes = this.next(this.nil() ? null : this.reader.binary(), "binary or nil");
-    if (bytes !== null) assertWithin(bytes.length, maxBytes, `${this.name} bytes`);
-    return bytes;
-  }
-  /** A nested array of integers from 0; `exactly` so many, or at most. */
-  uints(count: number, exactly = true): number[] {
-    const found = this.reader.array();
-    if (found === undefined || found > count || (exactly && found < count))
-      throw this.wrong(`element ${this.element} is not an array of ${exactly ? "" : "at most "}${count}`);
-    const values: number[] = [];
-    for (let i = 0; i < found; i++) values.push(this.integer(Number.MAX_SAFE_INTEGER));
-    return this.next(values, "there");
-  }
-  /** Nothing may follow: frames are versioned by HELLO, not by growing. */
-  end<T>(frame: T): T {
-    if (this.element !== this.count || !this.reader.done)
-      throw this.wrong(`it has ${this.count} elements, not ${this.element}`);
-    return frame;
-  }
-}
-
 /** Decodes one frame whose extent was measured. Throws `malformed` or `limit-exceeded`. */
 export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
   assertWithin(bytes.length, limits.maxFrameBytes, "frame");
@@ -320,7 +242,7 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
   const count = reader.array();
   if (count === undefined || count === 0)
     throw new StanzapackError("malformed", "a frame is not a msgpack array with a type", { origin: "peer" });
-  const f = new Fields(reader, count);
+  const f = new FrameFields(reader, count);
   const type = f.uint();
   switch (type) {
     case FRAME.HELLO: {

@@ -1,0 +1,106 @@
+import type { Since } from "@stanzapack/wire";
+import type { Logger } from "pino";
+import { CatchUp } from "./catch-up.js";
+import type { ComponentLimits } from "./config.js";
+import type { FanOut } from "./fan-out.js";
+import type { Journal } from "./journal/journal.js";
+import { MemoryJournal, type JournalMemory } from "./journal/memory-journal.js";
+import type { Lane } from "./lane.js";
+import type { Service, ServiceConfig } from "./service.js";
+import type { ComponentStats } from "./stats.js";
+import type { Subscription } from "./subscription.js";
+
+/** What services of kind `log` have beside others: a journal, and a way from it to their lanes. */
+export class Logs {
+  private readonly memory: JournalMemory;
+  private readonly catchUp: CatchUp;
+
+  constructor(
+    private readonly fanOut: FanOut,
+    private readonly limits: ComponentLimits,
+    stats: ComponentStats,
+    log: Logger,
+    /** It has everything of a service that was withdrawn meanwhile. */
+    onEnd: (subscription: Subscription) => void,
+  ) {
+    this.memory = { used: 0, maxBytes: limits.maxLogBytes };
+    this.catchUp = new CatchUp(fanOut, stats, log, onEnd);
+  }
+
+  /** Of a service that is to be; undefined for one of another kind. */
+  createJournal({ kind }: ServiceConfig): Journal | undefined {
+    const { logMaxRows: maxRows, logMaxBytes: maxBytes } = this.limits;
+    return kind === "log" ? new MemoryJournal({ maxRows, maxBytes }, this.memory) : undefined;
+  }
+
+  /** A new subscription: where it begins, and on its way from there. */
+  begin(subscription: Subscription, journal: Journal, since: Since | undefined): void {
+    const { service } = subscription;
+    const { position, recovered } = locate(service, journal, since);
+    subscription.position = position;
+    subscription.begun = { epoch: service.epoch, offset: position };
+    subscription.recovered = recovered;
+    this.catchUp.add(subscription);
+  }
+
+  /** Positions `from` to `to` came; before lanes get them. */
+  append(
+    { lanes }: Service,
+    journal: Journal,
+    from: number,
+    to: number,
+    rows: readonly Uint8Array[],
+    ats: readonly number[],
+  ): void {
+    // Copies: rows are views that would keep their whole block alive.
+    journal.append(
+      from,
+      to,
+      rows.map((row) => row.slice()),
+      ats,
+    );
+    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    for (const lane of lanes.values()) if (lane.overflows(rows.length, bytes)) this.setAside(lane);
+  }
+
+  /** A lane that cannot be flushed: nothing is left out, its subscribers get it from the journal later. */
+  private setAside(lane: Lane): void {
+    for (const subscription of [...lane.attached, ...lane.joining]) {
+      lane.remove(subscription);
+      subscription.position = lane.flushedTo;
+      this.catchUp.add(subscription);
+    }
+    this.fanOut.forget(lane);
+    lane.skip();
+  }
+
+  /** One that had no credit has it again. */
+  resume(subscription: Subscription): void {
+    this.catchUp.add(subscription);
+  }
+
+  forget(subscription: Subscription): void {
+    this.catchUp.remove(subscription);
+  }
+
+  stop(): void {
+    this.catchUp.stop();
+  }
+}
+
+/** Where a subscription to a log begins: the last position that it does not get. */
+function locate(
+  { epoch, offset }: Service,
+  journal: Journal,
+  since: Since | undefined,
+): { readonly position: number; readonly recovered: boolean | undefined } {
+  if (since === undefined) return { position: offset, recovered: undefined };
+  if (since === "first") return { position: journal.first - 1, recovered: true };
+  if ("time" in since) return { position: journal.since(since.time) - 1, recovered: true };
+  // Of another life: everything that this one has.
+  if (since.epoch !== epoch) return { position: journal.first - 1, recovered: false };
+  return {
+    position: Math.min(since.offset, offset),
+    recovered: since.offset + 1 >= journal.first && since.offset <= offset,
+  };
+}

@@ -1,0 +1,84 @@
+import { StanzapackError } from "./errors.js";
+import { MAX_ALIAS } from "./frames.js";
+import { assertWithin } from "./limits.js";
+import { NIL } from "./msgpack.js";
+import type { MsgpackReader } from "./msgpack-reader.js";
+
+/** Reads the elements of one frame in order; every mismatch is `malformed` and names the frame and the element. */
+export class FrameFields {
+  private element = 0;
+  name = "frame";
+  constructor(
+    private readonly reader: MsgpackReader,
+    private readonly count: number,
+  ) {}
+
+  private next<T>(value: T | undefined, what: string): T {
+    // Elements beyond the array belong to nobody, even when bytes follow.
+    if (value === undefined || this.element >= this.count)
+      throw this.wrong(`element ${this.element} is not ${what}`);
+    this.element++;
+    return value;
+  }
+  private wrong(text: string): StanzapackError {
+    return new StanzapackError("malformed", `${this.name}: ${text}`, { origin: "peer" });
+  }
+  private integer(max: number): number {
+    const what = `an integer from 0 to ${max}`;
+    const value = this.reader.integer();
+    if (value === undefined || value < 0 || value > max)
+      throw this.wrong(`element ${this.element} is not ${what}`);
+    return value;
+  }
+  uint(max: number = Number.MAX_SAFE_INTEGER): number {
+    return this.next(this.integer(max), "there");
+  }
+  private nil(): boolean {
+    if (this.reader.peek() !== NIL) return false;
+    this.reader.at++;
+    return true;
+  }
+  uintOrNil(max: number = Number.MAX_SAFE_INTEGER): number | null {
+    return this.next(this.nil() ? null : this.integer(max), "there");
+  }
+  alias(): number {
+    return this.uint(MAX_ALIAS);
+  }
+  /** Positions begin at 1. */
+  position(): number {
+    const position = this.uint();
+    if (position === 0) throw this.wrong("a range begins at 0");
+    return position;
+  }
+  text(maxChars: number): string {
+    const text = this.next(this.reader.text(), "a string");
+    assertWithin(text.length, maxChars, `${this.name} text`);
+    return text;
+  }
+  oneOf<T>(choices: readonly T[]): T {
+    return choices[this.uint(choices.length - 1)] as T;
+  }
+  bytes(): Uint8Array {
+    return this.next(this.reader.binary(), "binary");
+  }
+  bytesOrNil(maxBytes: number): Uint8Array | null {
+    const bytes = this.next(this.nil() ? null : this.reader.binary(), "binary or nil");
+    if (bytes !== null) assertWithin(bytes.length, maxBytes, `${this.name} bytes`);
+    return bytes;
+  }
+  /** A nested array of integers from 0; `exactly` so many, or at most. */
+  uints(count: number, exactly = true): number[] {
+    const found = this.reader.array();
+    if (found === undefined || found > count || (exactly && found < count))
+      throw this.wrong(`element ${this.element} is not an array of ${exactly ? "" : "at most "}${count}`);
+    const values: number[] = [];
+    for (let i = 0; i < found; i++) values.push(this.integer(Number.MAX_SAFE_INTEGER));
+    return this.next(values, "there");
+  }
+  /** Nothing may follow: frames are versioned by HELLO, not by growing. */
+  end<T>(frame: T): T {
+    if (this.element !== this.count || !this.reader.done)
+      throw this.wrong(`it has ${this.count} elements, not ${this.element}`);
+    return frame;
+  }
+}
