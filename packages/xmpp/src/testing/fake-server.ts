@@ -271,7 +271,7 @@ export function sessionFeatures(script: ClientScript): string {
 
 /** Binds what the client asks for and enables Stream Management as session `smId`. */
 export async function acceptBind(peer: FakePeer, script: ClientScript, smId = "sm1"): Promise<void> {
-  const [, resource = ""] = await peer.take(/<resource>(\w*)[^<]*<\/resource><\/bind><\/iq>/);
+  const [, resource = ""] = await peer.take(/<resource>([\w-]*)[^<]*<\/resource><\/bind><\/iq>/);
   const jid = `<jid>bob@example.test/${resource}</jid>`;
   peer.write(`<iq type='result' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>${jid}</bind></iq>`);
   if (script.streamManagement === false) return;
