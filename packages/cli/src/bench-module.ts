@@ -25,6 +25,13 @@ export interface BenchModule {
     readonly signal: AbortSignal;
     readonly onProgress: (text: string) => void;
   }): Promise<BenchRow>;
+  runSlowServer(options: {
+    readonly server: "prosody" | "ejabberd";
+    readonly transport: "tcp" | "websocket" | "bosh";
+    readonly forMs: number;
+    readonly signal: AbortSignal;
+    readonly onProgress: (text: string) => void;
+  }): Promise<BenchRow>;
   readonly wire: {
     runWire(options: {
       readonly servers?: readonly string[];

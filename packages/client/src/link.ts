@@ -20,9 +20,9 @@ const PING_MS = 10_000;
 
 export interface LinkEvents {
   onFrame(frame: Frame): void;
-  /** More data may be sent: acknowledgements came. */
   /** The component has so many of our data stanzas. */
   onAcknowledged(stanzas: number): void;
+  /** More data may be sent: acknowledgements came. */
   onCredit(): void;
   /** Called once. */
   onEnd(error: StanzapackError): void;
@@ -87,6 +87,15 @@ export class Link {
   /** As much data is out without an acknowledgement as a link may have. */
   get unacknowledged(): boolean {
     return !this.ended && !this.session.maySendData;
+  }
+  /** Bytes of rows that may be sent now, as far as the server tells; 0 when none. */
+  get roomBytes(): number {
+    // Base64.
+    return this.maySendData ? (this.connection.room * 3) / 4 : 0;
+  }
+  /** The server reads slower than is sent. */
+  get slow(): boolean {
+    return this.connection.slow;
   }
   get maySendData(): boolean {
     return (

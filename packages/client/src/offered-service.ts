@@ -3,6 +3,7 @@ import {
   decodeRow,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
+  encodeFrame,
   encodeLaneBody,
   encodeLanePrefix,
   encodeUpdate,
@@ -21,6 +22,7 @@ import {
 import { encodeBase64 } from "@stanzapack/xmpp";
 import type { OfferOptions } from "./negotiation.js";
 import { Outbox } from "./outbox.js";
+import { Pace } from "./pace.js";
 
 export interface Demand {
   readonly subscribers: number;
@@ -79,6 +81,9 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   /** Last sequence handed to the link or known to the component. */
   private sent = 0;
   private lastFlushAt = -Infinity;
+  /** Since when what is due waits for room, in ms. */
+  private waitingSince: number | undefined;
+  private readonly pace = new Pace();
   private finished = false;
 
   /** @internal Use `client.offer`. */
@@ -177,6 +182,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
           hop,
         })
       : undefined;
+    this.pace.forget();
     this.sent = frame.incarnation === this.incarnation ? frame.sequence : 0;
     this.outbox?.resume(this.sent);
   }
@@ -184,6 +190,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   /** @internal The link is gone: demand is unknown, what waits goes on waiting. */
   interrupt(): void {
     this.alias = undefined;
+    this.waitingSince = undefined;
   }
 
   /** @internal */
@@ -213,23 +220,52 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     return this.outbox?.pending ?? !this.batch.empty;
   }
 
+  /** @internal What is due has to wait for room. */
+  wait(): void {
+    this.waitingSince ??= this.now();
+  }
+
+  /** @internal Bytes that wait and may be conflated. */
+  get waitingBytes(): number {
+    return this.batch.bytes;
+  }
+
   /** @internal Of what waits, the newest alone; the rest is told as conflated. */
   conflate(): void {
     this.batch.conflate();
   }
 
-  /** @internal Encodes what waits, once, as base64 of whole DATA frames. `maxBlockBytes`: of the link. */
-  take(maxBlockBytes: number): string[] {
+  /**
+   * @internal Encodes what waits, once, as base64 of whole frames; of a log as much as there is room for. `maxBlockBytes`: of the
+   * link.
+   */
+  take(maxBlockBytes: number, roomBytes: number): string[] {
     if (this.alias === undefined) return [];
     const alias = this.alias;
     const now = this.now();
+    const told = this.tellPace(alias, now);
     this.lastFlushAt = now;
-    const waiting = this.outbox ?? this.batch;
-    return waiting.take(DEFAULT_LIMITS.maxRowsPerFrame, maxBlockBytes - HEADER_ROOM_BYTES).map((slice) => {
+    const maxRows = DEFAULT_LIMITS.maxRowsPerFrame;
+    const maxBytes = Math.min(maxBlockBytes - HEADER_ROOM_BYTES, Math.max(roomBytes, 1));
+    const slices = this.outbox?.take(maxRows, maxBytes, roomBytes) ?? this.batch.take(maxRows, maxBytes);
+    const frames = slices.map((slice) => {
       const body = this.encode(slice, now);
       this.sent = slice.to;
       return encodeBase64(encodeLanePrefix(body.form, alias)) + encodeBase64(encodeLaneBody(body));
     });
+    return [...told, ...frames];
+  }
+
+  /** The window in which it really leaves, when that has changed. */
+  private tellPace(alias: number, now: number): string[] {
+    const { waitingSince } = this;
+    this.waitingSince = undefined;
+    const wantedMs = this.wanted.windowMs ?? 0;
+    const sinceDue = waitingSince === undefined ? 0 : now - waitingSince + wantedMs;
+    const intervalMs = Math.min(now - this.lastFlushAt, sinceDue);
+    const windowMs = this.pace.left(now, intervalMs, waitingSince !== undefined, wantedMs);
+    if (windowMs === undefined) return [];
+    return [encodeBase64(encodeFrame({ type: "status", alias, status: "online", windowMs }))];
   }
 
   /** @internal What was taken is within so many data stanzas of the link. */

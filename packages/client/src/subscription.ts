@@ -115,6 +115,9 @@ export class Subscription<T = Value>
   /** @internal What was asked for, for subscribing again. */
   askedWindowMs: number;
   private grantedWindowMs = 0;
+  /** In which the publisher really sends, when it cannot keep to what is wanted. */
+  private paceMs: number | null = null;
+  private toldPaceMs: number | null = null;
   private kind: ServiceKind = "value";
   private readonly asked: Since | undefined;
   private wasRecovered: boolean | undefined;
@@ -136,9 +139,9 @@ export class Subscription<T = Value>
     );
   }
 
-  /** The window granted, in ms. */
+  /** The window granted, in ms; wider than asked for while the publisher cannot send more often. */
   get windowMs(): number {
-    return this.grantedWindowMs;
+    return Math.max(this.grantedWindowMs, this.paceMs ?? 0);
   }
   /**
    * Of a log, whether everything from where it was to begin, or to go on, was still kept. What was not is told as `lost`, or as a
@@ -265,7 +268,7 @@ export class Subscription<T = Value>
     this.baseAt = frame.baseAt;
     this.kind = frame.kind;
     this.away = undefined;
-    this.setStatus("online");
+    this.setStatus("online", null);
   }
 
   /** @internal The link is gone; what comes next may leave a hole. */
@@ -278,16 +281,19 @@ export class Subscription<T = Value>
   }
 
   /** @internal What the component says of the publisher. */
-  setStatus(status: ServiceStatus): void {
+  setStatus(status: ServiceStatus, paceMs: number | null): void {
     this.publisher = status;
+    this.paceMs = paceMs;
     this.tellStatus();
   }
 
   private tellStatus(): void {
-    const now = this.statusNow();
-    if (this.ended || (this.told.status === now.status && this.told.by === now.by)) return;
+    const now = { ...this.statusNow(), windowMs: this.windowMs };
+    const { told, toldPaceMs, paceMs } = this;
+    if (this.ended || (told.status === now.status && told.by === now.by && toldPaceMs === paceMs)) return;
     this.told = now;
-    this.emit("status", { ...now, windowMs: this.grantedWindowMs });
+    this.toldPaceMs = paceMs;
+    this.emit("status", now);
   }
 
   private statusNow(): Omit<StatusEvent, "windowMs"> {

@@ -3,6 +3,7 @@ import {
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   grantWindow,
+  MAX_WINDOW_MS,
   parseNode,
   StanzapackError,
   type CodedFrame,
@@ -11,6 +12,7 @@ import {
   type Profile,
   type RowCodec,
   type Since,
+  type StatusFrame,
 } from "@stanzapack/wire";
 import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
@@ -46,6 +48,8 @@ export class Broker {
   private readonly logs: Logs;
   /** Services whose subscriber count the publisher was not told yet. */
   private readonly staleDemand = new Set<Service>();
+  /** Services whose subscribers were not told yet what the publisher says of itself. */
+  private readonly staleStatus = new Set<Service>();
 
   constructor(
     private readonly fanOut: FanOut,
@@ -156,8 +160,24 @@ export class Broker {
     });
     // Always told: a publisher that comes back goes on sending as long as it believes in its old demand.
     this.tellDemand(service);
-    for (const { link: subscriber, alias: theirs } of service.subscriptions)
-      subscriber.sendFrame({ type: "status", alias: theirs, status: "online" });
+    service.status = "online";
+    service.paceMs = null;
+    this.tellStatus(service);
+  }
+
+  private tellStatus(service: Service): void {
+    for (const { link, alias } of service.subscriptions)
+      link.sendFrame({ type: "status", alias, ...service.told });
+  }
+
+  /** A publisher says how it is. Throws what ends its link. */
+  setStatus(service: Service, { status, windowMs }: StatusFrame): void {
+    if (status === "offline")
+      throw new StanzapackError("protocol", "a publisher that says to be offline", { origin: "peer" });
+    service.status = status;
+    service.paceMs = windowMs === null ? null : Math.min(windowMs, MAX_WINDOW_MS);
+    // At most once in a sweep: one frame makes as many as there are subscribers.
+    this.staleStatus.add(service);
   }
 
   /** New configuration; who lost access loses the subscription at once. */
@@ -190,6 +210,7 @@ export class Broker {
     if (service.subscriptions.size === 0) service.journal?.clear();
     this.services.delete(service.node);
     this.staleDemand.delete(service);
+    this.staleStatus.delete(service);
     const owned = (this.ownedCount.get(service.id.owner) ?? 1) - 1;
     if (owned === 0) this.ownedCount.delete(service.id.owner);
     else this.ownedCount.set(service.id.owner, owned);
@@ -240,7 +261,9 @@ export class Broker {
       kind: service.config.kind,
       baseAt: service.baseAt,
     });
-    if (!service.online) link.sendFrame({ type: "status", alias, status: "offline" });
+    const { told } = service;
+    if (told.status !== "online" || told.windowMs !== null)
+      link.sendFrame({ type: "status", alias, ...told });
     this.begin(subscription, since, live, now);
     this.updateDemand(service);
     return subscription;
@@ -435,8 +458,7 @@ export class Broker {
     for (const service of link.services.values()) {
       service.publisher = undefined;
       service.offlineSince = now;
-      for (const { link: subscriber, alias } of service.subscriptions)
-        subscriber.sendFrame({ type: "status", alias, status: "offline" });
+      this.tellStatus(service);
     }
     link.services.clear();
     this.fanOut.forgetLink(link);
@@ -465,6 +487,8 @@ export class Broker {
   /** Once a second: counts to tell, values that publishers owe, services whose time is over. */
   sweep(now: number): void {
     for (const service of this.staleDemand) this.tellDemand(service);
+    for (const service of this.staleStatus) this.tellStatus(service);
+    this.staleStatus.clear();
     for (const service of this.services.values()) {
       for (const subscription of service.awaiting) {
         if (now - subscription.awaitingSince < FRESH_VALUE_MS) break;

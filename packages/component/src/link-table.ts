@@ -159,14 +159,18 @@ export class LinkTable {
       case "ack":
         return;
       case "data":
-      case "coded": {
+      case "coded":
+      case "status": {
         const service = link.services.get(frame.alias);
-        if (service !== undefined) return this.broker.publish(service, frame, now);
+        if (service !== undefined)
+          return frame.type === "status"
+            ? this.broker.setStatus(service, frame)
+            : this.broker.publish(service, frame, now);
         // Data for a withdrawn service may still have been on its way; an alias never bound is a fault.
         if (!link.isRetired(frame.alias) || link.subscriptions.has(frame.alias)) {
           throw new StanzapackError(
             "unknown-alias",
-            `DATA for alias ${frame.alias}, which is no service of this link`,
+            `${frame.type === "status" ? "STATUS" : "DATA"} for alias ${frame.alias}, which is no service of this link`,
             { origin: "peer" },
           );
         }
@@ -179,7 +183,6 @@ export class LinkTable {
         return;
       case "bind":
       case "demand":
-      case "status":
         throw new StanzapackError("protocol", `${frame.type} is the component's to send`, { origin: "peer" });
       default:
         assertNever(frame);

@@ -1,4 +1,4 @@
-import type { DataReader, NodeId, Profile, ServiceKind } from "@stanzapack/wire";
+import type { DataReader, NodeId, Profile, ServiceKind, ServiceStatus } from "@stanzapack/wire";
 import { formatNode } from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
 import type { Journal } from "./journal/journal.js";
@@ -37,6 +37,10 @@ export class Service {
   publisher: { readonly link: ClientLink; readonly alias: number; readonly reader: DataReader } | undefined;
   /** Nobody finds it any more; a log is still brought to those who had not got all of it. */
   withdrawn = false;
+  /** What the publisher says of itself. */
+  status: Exclude<ServiceStatus, "offline"> = "online";
+  /** The window in which it really sends, in ms, when it cannot keep to its demand. */
+  paceMs: number | null = null;
   /** When the publisher's link went, in ms. */
   offlineSince: number | undefined;
   readonly lanes = new Map<string, Lane>();
@@ -61,6 +65,12 @@ export class Service {
 
   get online(): boolean {
     return this.publisher !== undefined;
+  }
+  /** What its subscribers are told. */
+  get told(): { readonly status: ServiceStatus; readonly windowMs: number | null } {
+    return this.online
+      ? { status: this.status, windowMs: this.paceMs }
+      : { status: "offline", windowMs: null };
   }
 
   mayTake(bareJid: string): boolean {

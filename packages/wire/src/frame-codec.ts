@@ -219,7 +219,12 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
         frame.windowMs === null ? null : uint(frame.windowMs, "windowMs"),
       ];
     case "status":
-      return [FRAME.STATUS, uint(frame.alias, "alias", MAX_ALIAS), STATUSES.indexOf(frame.status)];
+      return [
+        FRAME.STATUS,
+        uint(frame.alias, "alias", MAX_ALIAS),
+        STATUSES.indexOf(frame.status),
+        frame.windowMs === null ? null : uint(frame.windowMs, "windowMs"),
+      ];
     case "error":
       return [
         FRAME.ERROR,
@@ -349,7 +354,7 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
       return f.end({ type: "demand", alias: f.alias(), subscribers: f.uint(), windowMs: f.uintOrNil() });
     case FRAME.STATUS:
       f.name = "STATUS";
-      return f.end({ type: "status", alias: f.alias(), status: f.oneOf(STATUSES) });
+      return f.end({ type: "status", alias: f.alias(), status: f.oneOf(STATUSES), windowMs: f.uintOrNil() });
     case FRAME.ERROR:
       f.name = "ERROR";
       return f.end({

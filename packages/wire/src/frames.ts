@@ -132,11 +132,16 @@ export interface DemandFrame {
 
 export type ServiceStatus = "online" | "offline" | "paused";
 
-/** Component → subscriber: what the publisher is doing, so that silence is never mistaken for a constant value. */
+/**
+ * What the publisher is doing, so that silence is never mistaken for a constant value: component → subscriber, and, of a service
+ * of its own, publisher → component, never `offline`.
+ */
 export interface StatusFrame {
   readonly type: "status";
   readonly alias: number;
   readonly status: ServiceStatus;
+  /** Values come in this window now, in ms, since their publisher cannot send them sooner; null: as granted, or demanded. */
+  readonly windowMs: number | null;
 }
 
 /** About one alias, or about the link (`alias` null). The subscription it names has ended. */

@@ -27,7 +27,7 @@ const data: Frame = {
   spanMs: 0,
   payload: Uint8Array.of(1),
 };
-const status: Frame = { type: "status", alias: 1, status: "online" };
+const status: Frame = { type: "status", alias: 1, status: "online", windowMs: null };
 const bye: Frame = { type: "bye", code: "stopped", text: "" };
 const block = (...frames: Frame[]): Uint8Array => Buffer.concat(frames.map(encodeFrame));
 const ack = (stanzas: number): Uint8Array => block({ type: "ack", stanzas });

@@ -89,6 +89,7 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
     type: fc.constant("status" as const),
     alias,
     status: fc.constantFrom("online" as const, "offline" as const, "paused" as const),
+    windowMs: uintOrNull,
   }),
   fc.record({
     type: fc.constant("error" as const),
