@@ -237,7 +237,7 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     expect(values.length).toBeLessThan(600);
     await reading;
     expect(values).toEqual(upTo(600));
-    expect(new Set(told)).toEqual(new Set(["paused by client", "online by publisher"]));
+    expect(told).toEqual([]);
     await bob.close();
     await Promise.all([service.stop(), other.stop()]);
   });
@@ -250,6 +250,8 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     await until(() => !service.pending, 5_000, "everything is sent");
     const link = await openRawLink(await stack.raw("carol"), stack.domain);
     link.send({ ...HELLO, codecs: ["rows", "deflated", "coded"], hop: "compressed" });
+    const acknowledging = setInterval(() => link.send({ type: "ack", stanzas: link.dataStanzas }), 100);
+    onTestFinished(() => clearInterval(acknowledging));
     await link.subscribe(service.node, { "{urn:stanzapack:0}since": "first" });
     const subscription = await bob.subscribe<Uint8Array>(service.node, { since: "first" });
     const values: Uint8Array[] = [];

@@ -86,7 +86,7 @@ export async function openRawLink(connection: Connection, component: string): Pr
   stream.onBlock = (block) => {
     const frames = decodeBlock(block, DEFAULT_LIMITS, deflate);
     link.frames.push(...frames);
-    if (frames.some(({ type }) => type === "data")) link.dataStanzas++;
+    if (frames.some(({ type }) => type === "data" || type === "coded")) link.dataStanzas++;
   };
   stream.onEnd = (end) => {
     link.end = end;

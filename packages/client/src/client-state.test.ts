@@ -20,7 +20,7 @@ function setUp(policy: InactivePolicy, { offered = true } = {}) {
     {
       change: (_, windowMs) => Promise.resolve({ subid: "1", windowMs }),
       stop: () => Promise.resolve(),
-      settle: () => undefined,
+      credit: () => undefined,
     },
   );
   subscription.applyGrant({ subid: "1", windowMs: 100 });

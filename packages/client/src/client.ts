@@ -183,7 +183,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const subscription = new Subscription<T>(node, options, {
       change: (s, windowMs) => this.negotiation.change(s.node, s.subid, windowMs),
       stop: (s) => this.stopSubscription(s),
-      settle: () => this.state.settleAgain(),
+      credit: (frame) => this.keeper.link?.sendFrame(frame),
     });
     const erased = subscription as Subscription<unknown>;
     this.state.adopt(erased);

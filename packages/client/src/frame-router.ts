@@ -72,6 +72,7 @@ export class FrameRouter {
       }
       case "hello":
       case "ack":
+      case "credit":
       case "bye":
         return;
     }

@@ -102,6 +102,7 @@ export class LinkKeeper {
       onFrame: (frame) => router.dispatch(frame),
       onAcknowledged: (stanzas) => this.events.onAcknowledged(stanzas),
       onCredit: () => this.events.onCredit(),
+      creditDue: () => [...this.holdings.subscriptions.values()].flatMap((one) => one.takeCredit() ?? []),
       onEnd: (error) => {
         failed?.(error);
         if (this.current?.link === link) this.ended(error);
@@ -195,7 +196,12 @@ export class LinkKeeper {
     const request = (router: FrameRouter) =>
       router.boundAfter(
         subscription,
-        this.negotiation.subscribe(subscription.node, subscription.wantedWindowMs, subscription.since),
+        this.negotiation.subscribe(
+          subscription.node,
+          subscription.wantedWindowMs,
+          subscription.since,
+          subscription.credit.begin(),
+        ),
         this.settings.timeoutMs,
       );
     const granted = await this.bound(subscription, request);
@@ -249,9 +255,7 @@ export class LinkKeeper {
       await this.establishSubscription(subscription);
     } catch (error) {
       const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
-      // A log that was withdrawn while it waited for its reader is gone.
-      const gone = subscription.rests && subscription.since !== undefined;
-      if (failure.code === "no-such-service" && !gone) {
+      if (failure.code === "no-such-service") {
         subscription.interrupt("waiting");
         void this.waitForService(subscription, this.link);
       } else if (!this.mayRetry(failure)) this.endSubscription(subscription, failure);

@@ -24,6 +24,8 @@ export interface LinkEvents {
   onAcknowledged(stanzas: number): void;
   /** More data may be sent: acknowledgements came. */
   onCredit(): void;
+  /** What consumers have read, worth telling along with an acknowledgement. */
+  creditDue(): Frame[];
   /** Called once. */
   onEnd(error: StanzapackError): void;
   /** What the data of one stanza was made of, for meters: its length and each frame. */
@@ -154,6 +156,7 @@ export class Link {
     this.ackTimer = undefined;
     if (this.session.ackDueAt === undefined || this.ended) return;
     this.writer.append(encodeBase64(this.session.takeAck()), false);
+    for (const frame of this.events.creditDue()) this.writer.append(encodeBase64(encodeFrame(frame)), false);
     this.flush();
   }
 

@@ -98,7 +98,13 @@ export class Negotiation {
     );
   }
 
-  async subscribe(node: string, windowMs: number, since: Since | undefined): Promise<Granted> {
+  /** `credit`: rows that its consumer takes before it gives more. */
+  async subscribe(
+    node: string,
+    windowMs: number,
+    since: Since | undefined,
+    credit: number,
+  ): Promise<Granted> {
     const doing = `subscribing to \`${node}\``;
     const jid = this.connection.jid;
     const result = await this.request(
@@ -107,7 +113,7 @@ export class Negotiation {
         "pubsub",
         NS.PUBSUB,
         xml("subscribe", { node, jid }),
-        xml("options", {}, optionsForm(windowMs, since)),
+        xml("options", {}, optionsForm(windowMs, since, credit)),
       ),
       doing,
     );
@@ -120,7 +126,7 @@ export class Negotiation {
     const jid = this.connection.jid;
     const result = await this.request(
       "set",
-      xml("pubsub", NS.PUBSUB, xml("options", { node, jid, subid }, optionsForm(windowMs, undefined))),
+      xml("pubsub", NS.PUBSUB, xml("options", { node, jid, subid }, optionsForm(windowMs))),
       doing,
     );
     const options = result.getChild("pubsub", NS.PUBSUB)?.getChild("options");
@@ -190,11 +196,12 @@ function configFields(options: OfferOptions): Record<string, string | readonly s
   };
 }
 
-function optionsForm(windowMs: number, since: Since | undefined): Element {
+function optionsForm(windowMs: number, since?: Since, credit?: number): Element {
   return formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, {
     "pubsub#digest": windowMs === 0 ? "0" : "1",
     "pubsub#digest_frequency": String(windowMs),
     ...(since === undefined ? {} : { "{urn:stanzapack:0}since": formatSince(since) }),
+    ...(credit === undefined ? {} : { "{urn:stanzapack:0}credit": String(credit) }),
   });
 }
 

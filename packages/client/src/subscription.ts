@@ -4,12 +4,14 @@ import {
   Position,
   StanzapackError,
   type BindSubscriptionFrame,
+  type CreditFrame,
   type Since,
   type ServiceKind,
   type DataBatch,
   type ServiceStatus,
   type Value,
 } from "@stanzapack/wire";
+import { Credit } from "./credit.js";
 import { toStanzapackError } from "./errors.js";
 import type { Granted } from "./negotiation.js";
 import type { InactivePolicy } from "./options.js";
@@ -32,8 +34,7 @@ export interface RangeEvent {
 }
 
 /**
- * `online`, `offline`, `paused`: the publisher; or `paused` and `slowed` by our own client while it is inactive, `paused` also while
- * a log comes faster than it is read;
+ * `online`, `offline`, `paused`: the publisher; or `paused` and `slowed` by our own client while it is inactive;
  * `disconnected`, and `waiting` for the service to be offered again: ourselves.
  */
 export type SubscriptionStatus = ServiceStatus | "disconnected" | "waiting" | "slowed";
@@ -70,8 +71,8 @@ export interface SubscribeOptions<T> {
   /** Checks and types a value, for example a schema's `parse`; a throw ends the subscription. */
   readonly parse?: (value: Value) => T;
   /**
-   * Most updates that wait for a slow consumer; then the oldest are dropped and told as `conflated`. Of a log none are: beyond it, the
-   * component keeps what comes until half of them are read. Default 1,000.
+   * Most updates that wait for a slow consumer; then the oldest are dropped and told as `conflated`, and when nothing is read at all
+   * the component sends no more. Of a log none are dropped: the component keeps what comes until half of them are read. Default 1,000.
    */
   readonly maxQueued?: number;
 }
@@ -80,8 +81,8 @@ export interface SubscribeOptions<T> {
 export interface SubscriptionHost {
   change(subscription: Subscription<unknown>, windowMs: number): Promise<Granted>;
   stop(subscription: Subscription<unknown>): Promise<void>;
-  /** Brings the component into line with what is to be in force now: it is `paused`, or not any more. */
-  settle(): void;
+  /** Tells the component that the consumer has read. */
+  credit(frame: CreditFrame): void;
 }
 
 /**
@@ -102,11 +103,13 @@ export class Subscription<T = Value>
   private away: "disconnected" | "waiting" | undefined;
   private interrupted = false;
   private inactive: InactivePolicy | undefined;
-  /** Of a log, more waits for the consumer than is to: the component keeps what comes. */
-  private held = false;
   /** It was paused since the last value came. */
   private skipped = false;
   private baseAt = 0;
+  /** On this link. */
+  private alias: number | undefined;
+  /** @internal */
+  readonly credit: Credit;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** @internal As the component granted it. */
   subid = "";
@@ -134,9 +137,12 @@ export class Subscription<T = Value>
     this.asked = options.since;
     const { since } = options;
     this.position = new Position(typeof since === "object" && "epoch" in since ? since : undefined);
-    this.queue = new UpdateQueue(options.maxQueued ?? 1_000, ({ offset }) =>
-      this.emit("conflated", { from: offset, to: offset, reason: "consumer" }),
-    );
+    const maxQueued = options.maxQueued ?? 1_000;
+    this.queue = new UpdateQueue(maxQueued, ({ offset }) => {
+      this.credit.dropped();
+      this.emit("conflated", { from: offset, to: offset, reason: "consumer" });
+    });
+    this.credit = new Credit(maxQueued, () => this.queue.length);
   }
 
   /** The window granted, in ms; wider than asked for while the publisher cannot send more often. */
@@ -185,7 +191,7 @@ export class Subscription<T = Value>
   }
   /** @internal Whether it is to take no data now. */
   get paused(): boolean {
-    return this.held || this.inactive === "pause";
+    return this.inactive === "pause";
   }
 
   /** @internal Its client became inactive, or active again: what is to be in force, before the component agrees to it. */
@@ -203,6 +209,7 @@ export class Subscription<T = Value>
   /** @internal Paused: the component does not have it, here it goes on. */
   resting(): void {
     this.rests = true;
+    this.alias = undefined;
     this.subid = "";
     this.away = undefined;
     this.tellStatus();
@@ -219,7 +226,8 @@ export class Subscription<T = Value>
     return {
       next: () => {
         const next = this.queue.next();
-        if (this.held && this.queue.roomy) this.hold(false);
+        this.credit.read();
+        this.giveCredit();
         return next;
       },
       return: async () => {
@@ -236,15 +244,25 @@ export class Subscription<T = Value>
     context?: unknown,
   ): this {
     super.on(event, listener, context);
-    if (event === "update")
+    if (event === "update") {
       for (const update of this.queue.drain()) (listener as unknown as (update: Update<T>) => void)(update);
-    if (this.held && this.queue.roomy) this.hold(false);
+      this.credit.listening = true;
+      this.credit.read();
+      this.giveCredit();
+    }
     return this;
   }
 
-  private hold(held: boolean): void {
-    this.held = held;
-    if (!this.ended) this.host.settle();
+  private giveCredit(): void {
+    const frame = this.takeCredit(false);
+    if (frame !== undefined) this.host.credit(frame);
+  }
+
+  /** @internal What to tell the component of what was read; `along`: something else is sent anyway. */
+  takeCredit(along = true): CreditFrame | undefined {
+    if (this.alias === undefined || this.ended) return undefined;
+    const total = this.credit.due(along);
+    return total === undefined ? undefined : { type: "credit", alias: this.alias, total };
   }
 
   private assertLive(): void {
@@ -259,12 +277,11 @@ export class Subscription<T = Value>
     this.rests = false;
     this.grantedWindowMs = granted.windowMs;
     this.tellStatus();
-    // It came to that while it was being made.
-    if (this.held) this.host.settle();
   }
 
   /** @internal */
   bound(frame: BindSubscriptionFrame): void {
+    this.alias = frame.alias;
     this.baseAt = frame.baseAt;
     this.kind = frame.kind;
     this.away = undefined;
@@ -274,6 +291,7 @@ export class Subscription<T = Value>
   /** @internal The link is gone; what comes next may leave a hole. */
   interrupt(status: "disconnected" | "waiting"): void {
     this.interrupted = true;
+    this.alias = undefined;
     this.rests = false;
     this.away = status;
     this.subid = "";
@@ -307,6 +325,7 @@ export class Subscription<T = Value>
   /** @internal What one DATA frame carried. */
   deliver(batch: DataBatch<Value>): void {
     if (this.ended) return;
+    this.credit.came(batch.rows.length);
     const reason = this.interrupted ? "disconnected" : "gap";
     const { skipped } = this;
     this.interrupted = this.skipped = false;
@@ -329,7 +348,7 @@ export class Subscription<T = Value>
           break;
       }
     }
-    if (this.kind === "log" && !this.held && this.queue.full) this.hold(true);
+    this.giveCredit();
   }
 
   private deliverRow(row: {

@@ -7,6 +7,7 @@ import {
   parseNode,
   StanzapackError,
   type CodedFrame,
+  type CreditFrame,
   type DataBatch,
   type DataFrame,
   type Profile,
@@ -219,7 +220,7 @@ export class Broker {
   subscribe(
     link: ClientLink,
     node: string,
-    { windowMs: askedWindowMs, since }: SubscribeOptions,
+    { windowMs: askedWindowMs, since, credit }: SubscribeOptions,
     now: number,
   ): Subscription {
     const service = this.find(node);
@@ -248,7 +249,9 @@ export class Broker {
     const live = service.demand.subscribers > 0 && service.awaiting.size === 0;
     const lane = this.laneFor(service, laneKeyOf(link, windowMs));
     const alias = link.takeAlias();
-    const subscription = new Subscription(link, service, alias, (this.nextSubid++).toString(36), lane);
+    const subscription = new Subscription(
+      ...([link, service, alias, (this.nextSubid++).toString(36), lane, credit] as const),
+    );
     lane.members++;
     link.subscriptions.set(alias, subscription);
     service.subscriptions.add(subscription);
@@ -438,10 +441,29 @@ export class Broker {
     service.awaiting.clear();
   }
 
-  /** Acknowledgements came: those who had to wait get the newest value and go on with their lane. */
+  /** A consumer has read. Throws what ends its link. */
+  credit(link: ClientLink, { alias, total }: CreditFrame): void {
+    const subscription = alias === null ? undefined : link.subscriptions.get(alias);
+    if (subscription === undefined) {
+      // It may have ended meanwhile.
+      if (alias !== null && link.isRetired(alias) && !link.services.has(alias)) return;
+      throw new StanzapackError(
+        "unknown-alias",
+        `CREDIT for alias ${alias}, which is no subscription of this link`,
+        {
+          origin: "peer",
+        },
+      );
+    }
+    subscription.raiseCredit(total);
+    if (link.detached.has(subscription)) this.reattach(link);
+  }
+
+  /** Acknowledgements or credit came: those who had to wait get the newest value and go on with their lane. */
   reattach(link: ClientLink): void {
     for (const subscription of link.detached) {
-      if (!link.session.maySendData) return;
+      if (!link.maySendData) return;
+      if (!subscription.hasCredit) continue;
       link.detached.delete(subscription);
       if (subscription.service.journal !== undefined) {
         this.logs.resume(subscription);

@@ -87,14 +87,14 @@ export class FanOut {
       });
       cache.set(key, body);
     }
-    subscription.link.append(subscription.ready[body.form] + body.base64, true);
+    subscription.send(body);
   }
 
   /** What waits in a lane that the subscriber leaves. */
   sendWaiting(subscription: Subscription, lane: Lane): void {
     for (const body of lane.peek()) {
       this.stats.singleEncodes++;
-      subscription.link.append(subscription.ready[body.form] + body.base64, true);
+      subscription.send(body);
     }
   }
 
@@ -167,11 +167,9 @@ export class FanOut {
     const batches = lane.encode(now);
     this.stats.laneEncodes += batches.length;
     for (const { body, independent } of batches) {
-      for (const subscription of lane.attached)
-        subscription.link.append(subscription.ready[body.form] + body.base64, true);
+      for (const subscription of lane.attached) subscription.send(body);
       for (const subscription of lane.joining) {
-        const theirs = independent ?? body;
-        subscription.link.append(subscription.ready[theirs.form] + theirs.base64, true);
+        subscription.send(independent ?? body);
         if (independent !== undefined) continue;
         lane.joining.delete(subscription);
         lane.attached.add(subscription);
@@ -180,12 +178,12 @@ export class FanOut {
     }
   }
 
-  /** Whoever has too much unacknowledged gets nothing until acknowledgements come; nobody else waits. */
+  /** Whoever has too much unacknowledged, or unread, gets nothing until acknowledgements, or credit, come; nobody else waits. */
   private detachWaiting(lane: Lane): void {
     for (const members of [lane.attached, lane.joining]) {
       for (const subscription of members) {
         const { link } = subscription;
-        if (link.session.maySendData) continue;
+        if (link.maySendData && subscription.hasCredit) continue;
         subscription.detached = true;
         subscription.position = lane.flushedTo;
         lane.remove(subscription);

@@ -33,6 +33,7 @@ const HEADER_ROOM_BYTES = 63;
 export interface ReadyBody {
   readonly form: LaneBody["form"];
   readonly base64: string;
+  readonly rows: number;
 }
 
 /** One batch of a lane, encoded once for everyone. */
@@ -158,8 +159,8 @@ export class Lane {
       const body = encoder.encode(batch, now, this.context.randomId());
       if (beginsAnew(body)) joining = false;
       return {
-        body: ready(body),
-        independent: joining ? ready(encoder.encodeIndependent(batch)) : undefined,
+        body: ready(body, slice),
+        independent: joining ? ready(encoder.encodeIndependent(batch), slice) : undefined,
       };
     });
     this.flushedTo = this.batch.to;
@@ -190,7 +191,7 @@ export class Lane {
   encodeAlone(slice: BatchSlice): ReadyBody {
     const encoder = this.takeEncoder();
     if (encoder === undefined) return this.plain(slice);
-    return ready(encoder.encodeIndependent(toBatch(this.service, slice)));
+    return ready(encoder.encodeIndependent(toBatch(this.service, slice)), slice);
   }
 
   /** Rows too large for the size class are left out. */
@@ -201,12 +202,13 @@ export class Lane {
   }
 
   private plain(slice: BatchSlice): ReadyBody {
-    return ready({ ...headOf(this.service, slice), ...this.context.rows.encode(slice.rows, this.key.hop) });
+    const { rows } = this.context;
+    return ready({ ...headOf(this.service, slice), ...rows.encode(slice.rows, this.key.hop) }, slice);
   }
 }
 
-function ready(body: LaneBody): ReadyBody {
-  return { form: body.form, base64: encodeBase64(encodeLaneBody(body)) };
+function ready(body: LaneBody, { rows }: BatchSlice): ReadyBody {
+  return { form: body.form, base64: encodeBase64(encodeLaneBody(body)), rows: rows.length };
 }
 
 type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;

@@ -135,7 +135,8 @@ export class LinkTable {
       for (const frame of frames) this.dispatch(link, frame, now);
       if (link.ended) return;
       if (link.session.ackDue(now)) link.sendAck();
-      if (link.detached.size > 0 && link.session.maySendData) this.broker.reattach(link);
+      link.noteAcknowledged();
+      if (link.detached.size > 0 && link.maySendData) this.broker.reattach(link);
     } catch (error) {
       const fault =
         error instanceof StanzapackError
@@ -181,6 +182,8 @@ export class LinkTable {
       case "error":
         this.log.info({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);
         return;
+      case "credit":
+        return this.broker.credit(link, frame);
       case "bind":
       case "demand":
         throw new StanzapackError("protocol", `${frame.type} is the component's to send`, { origin: "peer" });

@@ -121,6 +121,16 @@ export interface AckFrame {
   readonly stanzas: number;
 }
 
+/**
+ * Totals, so a late or repeated one is harmless. Of a subscription, subscriber → component: how many rows may be sent since its BIND.
+ * Of the link (`alias` null): so many stanzas with DATA were sent, modulo 2^32, and their receiver acknowledges at once.
+ */
+export interface CreditFrame {
+  readonly type: "credit";
+  readonly alias: number | null;
+  readonly total: number;
+}
+
 /** Component → publisher. No subscribers: `windowMs` is null and nothing should be sent. */
 export interface DemandFrame {
   readonly type: "demand";
@@ -167,6 +177,7 @@ export type Frame =
   | DataFrame
   | CodedFrame
   | AckFrame
+  | CreditFrame
   | DemandFrame
   | StatusFrame
   | ErrorFrame

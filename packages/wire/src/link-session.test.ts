@@ -114,6 +114,28 @@ describe("acknowledging", () => {
   });
 });
 
+describe("being asked to acknowledge", () => {
+  it("is due at once, whether there is anything new or not", () => {
+    const session = open();
+    const asker = open();
+    asker.sentData(0);
+    const question = asker.askAck();
+    session.receive(Buffer.concat([question, block(data)]), 5);
+    expect([session.ackDue(5), session.ackDueAt]).toEqual([true, 0]);
+    asker.receive(session.takeAck(), 6);
+    expect([asker.unacked, session.ackDue(1e9)]).toEqual([0, false]);
+    session.receive(question, 7);
+    expect(session.takeAck()).toEqual(encodeFrame({ type: "ack", stanzas: 1 }));
+  });
+
+  it("leaves a subscription's credit to the link", () => {
+    const credit: Frame = { type: "credit", alias: 3, total: 500 };
+    const session = open();
+    expect(session.receive(block(credit), 0)).toEqual([credit]);
+    expect(session.ackDue(1e9)).toBe(false);
+  });
+});
+
 describe("being acknowledged", () => {
   it("holds data back at 100 unacknowledged stanzas", () => {
     const session = open();

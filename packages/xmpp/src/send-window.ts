@@ -27,6 +27,7 @@ export class SendWindow {
   private asked: { readonly at: number; readonly out: number; readonly alone: boolean } | undefined;
   private baseMs = Infinity;
   private emptyAt = 0;
+  private draining = false;
   private wasFull = false;
 
   constructor(private readonly policy: SendWindowPolicy) {
@@ -44,8 +45,7 @@ export class SendWindow {
     const { asked, window, out } = this;
     const base = Number.isFinite(this.baseMs) ? this.baseMs : 0;
     const overdue = asked !== undefined && now - asked.at > base + 2 * targetMs;
-    const draining = this.slow && out > 0 && now - this.emptyAt > DRAIN_EVERY_MS;
-    const room = overdue || draining ? 0 : Math.max(0, window - out);
+    const room = overdue || (this.draining && out > 0) ? 0 : Math.max(0, window - out);
     this.wasFull ||= room === 0;
     return room;
   }
@@ -54,11 +54,19 @@ export class SendWindow {
   sent(chars: number, now: number): boolean {
     if (this.policy.targetMs === 0) return false;
     this.alone = this.out === 0;
-    if (this.alone) this.emptyAt = now;
+    if (this.alone) {
+      this.emptyAt = now;
+      this.draining = false;
+    }
     this.out += chars;
     this.sinceQuestion += chars;
-    if (this.asked !== undefined) return false;
-    return this.sinceQuestion >= this.window / QUESTIONS || (this.slow && this.alone);
+    return this.due;
+  }
+
+  /** A question is to go out: behind what was sent, or along with what is sent next. */
+  get due(): boolean {
+    if (this.asked !== undefined || this.policy.targetMs === 0) return false;
+    return this.sinceQuestion >= this.window / QUESTIONS || (this.slow && (this.alone || this.out === 0));
   }
 
   /** Call when a question went out. */
@@ -88,6 +96,7 @@ export class SendWindow {
       this.window = Math.max(this.window, Math.min(maxChars, growth * this.window));
     }
     this.wasFull = false;
+    this.draining = this.slow && now - this.emptyAt > DRAIN_EVERY_MS;
     return this.out > 0 && this.room(now) === 0;
   }
 
@@ -104,6 +113,6 @@ export class SendWindow {
     this.alone = false;
     this.window = this.policy.initialChars;
     this.baseMs = Infinity;
-    this.wasFull = false;
+    this.wasFull = this.draining = false;
   }
 }

@@ -18,6 +18,7 @@ export const FIELD = {
   WINDOW: "{urn:stanzapack:0}window",
   ONLINE: "{urn:stanzapack:0}online",
   SINCE: "{urn:stanzapack:0}since",
+  CREDIT: "{urn:stanzapack:0}credit",
   RECOVERED: "{urn:stanzapack:0}recovered",
   POSITION: "{urn:stanzapack:0}position",
   ACCESS_MODEL: "pubsub#access_model",
@@ -130,13 +131,26 @@ export interface SubscribeOptions {
   readonly windowMs: number;
   /** Where in a log it begins; undefined: with what comes from now on. */
   readonly since: Since | undefined;
+  /** Rows that it takes before its first CREDIT; Infinity: it gives none. */
+  readonly credit: number;
 }
 
 /** What subscription options ask for. Without a form: every update at once, from now on. */
 export function readSubscribeOptions(form: DataForm | undefined): SubscribeOptions {
-  if (form === undefined) return { windowMs: 0, since: undefined };
+  if (form === undefined) return { windowMs: 0, since: undefined, credit: Infinity };
+  const windowMs = readWindow(form);
   const since = single(form, FIELD.SINCE);
-  return { windowMs: readWindow(form), since: since === undefined ? undefined : parseSince(since) };
+  return { windowMs, since: since === undefined ? undefined : parseSince(since), credit: readCredit(form) };
+}
+
+function readCredit(form: DataForm): number {
+  const credit = single(form, FIELD.CREDIT);
+  if (credit === undefined) return Infinity;
+  if (!/^[1-9]\d{0,8}$/.test(credit))
+    throw invalid(
+      `${FIELD.CREDIT} \`${credit.slice(0, 40)}\` is no whole number of rows from 1 to 999999999`,
+    );
+  return Number(credit);
 }
 
 /** The window asked for by subscription options (XEP-0060 §16.4.2: digest, digest_frequency in ms). */
@@ -146,6 +160,7 @@ export function readWindow(form: DataForm): number {
     FIELD.DIGEST_FREQUENCY,
     FIELD.DELIVERY,
     FIELD.SINCE,
+    FIELD.CREDIT,
   ]);
   const delivery = single(form, FIELD.DELIVERY) ?? "link";
   if (delivery === "event" || delivery === "body")
