@@ -135,7 +135,7 @@ export class LinkTable {
       for (const frame of frames) this.dispatch(link, frame, now);
       if (link.ended) return;
       if (link.session.ackDue(now)) link.sendAck();
-      if (link.detached.size > 0 && link.session.maySendData) this.broker.reattach(link);
+      if (link.detached.size > 0 && link.session.maySendData) this.broker.reattach(link, now);
     } catch (error) {
       const fault =
         error instanceof StanzapackError
