@@ -1,8 +1,11 @@
 import {
+  formatSelectionFields,
   formatSince,
+  parseSelectionFields,
   parseSince,
   StanzapackError,
   type Profile,
+  type Selection,
   type ServiceKind,
   type Since,
 } from "@stanzapack/wire";
@@ -45,6 +48,7 @@ export interface ServiceInfo {
 export interface Granted {
   readonly subid: string;
   readonly windowMs: number;
+  readonly selection: Selection;
   /** Of a log, whether everything from where it was to begin is there; undefined where that was not asked. */
   readonly recovered?: boolean;
   /** Of a log, behind which position it begins. */
@@ -98,7 +102,12 @@ export class Negotiation {
     );
   }
 
-  async subscribe(node: string, windowMs: number, since: Since | undefined): Promise<Granted> {
+  async subscribe(
+    node: string,
+    windowMs: number,
+    selection: Selection,
+    since: Since | undefined,
+  ): Promise<Granted> {
     const doing = `subscribing to \`${node}\``;
     const jid = this.connection.jid;
     const result = await this.request(
@@ -107,7 +116,7 @@ export class Negotiation {
         "pubsub",
         NS.PUBSUB,
         xml("subscribe", { node, jid }),
-        xml("options", {}, optionsForm(windowMs, since)),
+        xml("options", {}, optionsForm(windowMs, selection, since)),
       ),
       doing,
     );
@@ -115,12 +124,17 @@ export class Negotiation {
     return granted(pubsub?.getChild("subscription"), pubsub?.getChild("options"), doing);
   }
 
-  async change(node: string, subid: string, windowMs: number): Promise<Granted> {
+  /** The form says everything: what it leaves out has its default. */
+  async change(node: string, subid: string, windowMs: number, selection: Selection): Promise<Granted> {
     const doing = `changing the subscription to \`${node}\``;
     const jid = this.connection.jid;
     const result = await this.request(
       "set",
-      xml("pubsub", NS.PUBSUB, xml("options", { node, jid, subid }, optionsForm(windowMs, undefined))),
+      xml(
+        "pubsub",
+        NS.PUBSUB,
+        xml("options", { node, jid, subid }, optionsForm(windowMs, selection, undefined)),
+      ),
       doing,
     );
     const options = result.getChild("pubsub", NS.PUBSUB)?.getChild("options");
@@ -190,10 +204,11 @@ function configFields(options: OfferOptions): Record<string, string | readonly s
   };
 }
 
-function optionsForm(windowMs: number, since: Since | undefined): Element {
+function optionsForm(windowMs: number, selection: Selection, since: Since | undefined): Element {
   return formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, {
     "pubsub#digest": windowMs === 0 ? "0" : "1",
     "pubsub#digest_frequency": String(windowMs),
+    ...formatSelectionFields(selection),
     ...(since === undefined ? {} : { "{urn:stanzapack:0}since": formatSince(since) }),
   });
 }
@@ -207,7 +222,7 @@ function granted(about: Element | undefined, options: Element | undefined, doing
   const recovered = form?.fields.get("{urn:stanzapack:0}recovered")?.[0];
   const begun = readPosition(form?.fields.get("{urn:stanzapack:0}position")?.[0]);
   return {
-    ...{ subid, windowMs },
+    ...{ subid, windowMs, selection: parseSelectionFields(form?.fields ?? new Map()) },
     ...(recovered === undefined ? {} : { recovered: recovered === "1" }),
     ...(begun === undefined ? {} : { begun }),
   };
