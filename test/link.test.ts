@@ -111,7 +111,7 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
       ...invalid,
       text: expect.stringContaining("pubsub#digest_frequency"),
     });
-    await expect(link.subscribe(node, { "{urn:stanzapack:0}deadband": "1" })).rejects.toMatchObject({
+    await expect(link.subscribe(node, { "{urn:stanzapack:0}overflow": "1" })).rejects.toMatchObject({
       condition: "feature-not-implemented",
       application: { name: "unsupported" },
     });

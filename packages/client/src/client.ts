@@ -181,7 +181,7 @@ export class Client extends EventEmitter<ClientEvents> {
       );
     }
     const subscription = new Subscription<T>(node, options, {
-      change: (s, windowMs) => this.negotiation.change(s.node, s.subid, windowMs),
+      change: (s, windowMs, selection) => this.negotiation.change(s.node, s.subid, windowMs, selection),
       stop: (s) => this.stopSubscription(s),
       credit: (frame) => this.keeper.link?.sendFrame(frame),
     });

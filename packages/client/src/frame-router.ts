@@ -58,7 +58,7 @@ export class FrameRouter {
       }
       case "status": {
         const target = this.targets.get(frame.alias);
-        if (target instanceof Subscription) target.setStatus(frame.status, frame.windowMs);
+        if (target instanceof Subscription) target.publisherIs(frame.status, frame.windowMs);
         return;
       }
       case "error": {

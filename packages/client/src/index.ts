@@ -4,11 +4,13 @@ export type { AccessModel, OfferOptions, ServiceInfo } from "./negotiation.js";
 export { OfferedService, type Demand, type OfferedServiceEvents } from "./offered-service.js";
 export {
   Subscription,
+  type ChangeOptions,
   type RangeEvent,
+  type SelectionOptions,
   type StatusEvent,
   type SubscribeOptions,
   type SubscriptionEvents,
   type SubscriptionStatus,
   type Update,
 } from "./subscription.js";
-export { StanzapackError, type ErrorCode, type Value } from "@stanzapack/wire";
+export { StanzapackError, type ErrorCode, type Selection, type Value } from "@stanzapack/wire";

@@ -16,6 +16,8 @@ import type { Subscription } from "./subscription.js";
 
 /** Between tries to open the link, or to subscribe to a service that is not back yet; with full jitter. */
 const RETRY: ReconnectPolicy = { minMs: 250, maxMs: 5_000 };
+/** A link without any frame from the component for so long is asked for, in ms. */
+const SILENCE_MS = 15_000;
 /** How many requests restore a link at once. */
 const RESTORE_CONCURRENCY = 32;
 
@@ -98,7 +100,15 @@ export class LinkKeeper {
     let failed: ((error: StanzapackError) => void) | undefined;
     const failure = new Promise<never>((_, reject) => (failed = reject));
     failure.catch(() => undefined);
+    const { subscriptions } = this.holdings;
     const link: Link = new Link(this.connection, stream, {
+      /** Sooner where a subscription expects a heartbeat: when two are missing. */
+      get silenceMs() {
+        let ms = SILENCE_MS;
+        for (const { selection } of subscriptions.values())
+          ms = Math.min(ms, 2 * (selection.heartbeatMs ?? ms));
+        return ms;
+      },
       onFrame: (frame) => router.dispatch(frame),
       onAcknowledged: (stanzas) => this.events.onAcknowledged(stanzas),
       onCredit: () => this.events.onCredit(),
@@ -199,6 +209,7 @@ export class LinkKeeper {
         this.negotiation.subscribe(
           subscription.node,
           subscription.wantedWindowMs,
+          subscription.askedSelection,
           subscription.since,
           subscription.credit.begin(),
         ),
@@ -206,6 +217,7 @@ export class LinkKeeper {
       );
     const granted = await this.bound(subscription, request);
     subscription.applyGrant(granted);
+    if (granted.selection.heartbeatMs !== null) this.link?.watchSilence();
     if (!subscription.ended) return;
     // It was stopped while it was being made.
     this.current?.router.forget(subscription);
@@ -319,7 +331,8 @@ export class LinkKeeper {
         // One that is being made, or waits for its service, is made with what is to be in force.
         if (subscription.rests) await this.restoreSubscription(subscription);
       } else {
-        subscription.applyGrant(await this.negotiation.change(node, subid, wantedWindowMs));
+        const { askedSelection } = subscription;
+        subscription.applyGrant(await this.negotiation.change(node, subid, wantedWindowMs, askedSelection));
       }
     } catch (error) {
       // It ended meanwhile: its own end says why.

@@ -13,12 +13,12 @@ import {
 import { encodeBase64, NS, xml, type Bytestream, type Connection } from "@stanzapack/xmpp";
 import { toStanzapackError } from "./errors.js";
 
-/** A link without any frame from the component for so long is asked for, in ms. */
-const SILENCE_MS = 15_000;
 /** How long the component has to answer, in ms. */
 const PING_MS = 10_000;
 
 export interface LinkEvents {
+  /** The component is asked when no frame came from it for so long, in ms. */
+  readonly silenceMs: number;
   onFrame(frame: Frame): void;
   /** The component has so many of our data stanzas. */
   onAcknowledged(stanzas: number): void;
@@ -196,14 +196,17 @@ export class Link {
   }
 
   /** IBB's seq cannot show that the component lost its memory while nothing is sent: so ask, when it is silent. */
-  private watchSilence(): void {
+  watchSilence(): void {
+    clearTimeout(this.silenceTimer);
+    if (this.ended) return;
     this.silenceTimer = setTimeout(
       () => {
-        if (this.connection.state !== "online" || Date.now() - this.lastFrameAt < SILENCE_MS)
+        const silentMs = Date.now() - this.lastFrameAt;
+        if (this.connection.state !== "online" || silentMs < this.events.silenceMs)
           return this.watchSilence();
         void this.ping();
       },
-      Math.max(100, this.lastFrameAt + SILENCE_MS - Date.now()),
+      Math.max(100, this.lastFrameAt + this.events.silenceMs - Date.now()),
     );
   }
 
@@ -215,11 +218,11 @@ export class Link {
         { timeoutMs: PING_MS },
       );
       this.lastFrameAt = Date.now();
-      if (!this.ended) this.watchSilence();
+      this.watchSilence();
     } catch (error) {
       if (this.connection.state === "online")
         this.finish(toStanzapackError(error, "the component does not know the link any more"));
-      else if (!this.ended) this.watchSilence();
+      else this.watchSilence();
     }
   }
 

@@ -1,8 +1,11 @@
 import {
+  formatSelectionFields,
   formatSince,
+  parseSelectionFields,
   parseSince,
   StanzapackError,
   type Profile,
+  type Selection,
   type ServiceKind,
   type Since,
 } from "@stanzapack/wire";
@@ -45,6 +48,7 @@ export interface ServiceInfo {
 export interface Granted {
   readonly subid: string;
   readonly windowMs: number;
+  readonly selection: Selection;
   /** Of a log, whether everything from where it was to begin is there; undefined where that was not asked. */
   readonly recovered?: boolean;
   /** Of a log, behind which position it begins. */
@@ -102,6 +106,7 @@ export class Negotiation {
   async subscribe(
     node: string,
     windowMs: number,
+    selection: Selection,
     since: Since | undefined,
     credit: number,
   ): Promise<Granted> {
@@ -113,7 +118,7 @@ export class Negotiation {
         "pubsub",
         NS.PUBSUB,
         xml("subscribe", { node, jid }),
-        xml("options", {}, optionsForm(windowMs, since, credit)),
+        xml("options", {}, optionsForm(windowMs, selection, since, credit)),
       ),
       doing,
     );
@@ -121,12 +126,13 @@ export class Negotiation {
     return granted(pubsub?.getChild("subscription"), pubsub?.getChild("options"), doing);
   }
 
-  async change(node: string, subid: string, windowMs: number): Promise<Granted> {
+  /** The form says everything: what it leaves out has its default. */
+  async change(node: string, subid: string, windowMs: number, selection: Selection): Promise<Granted> {
     const doing = `changing the subscription to \`${node}\``;
     const jid = this.connection.jid;
     const result = await this.request(
       "set",
-      xml("pubsub", NS.PUBSUB, xml("options", { node, jid, subid }, optionsForm(windowMs))),
+      xml("pubsub", NS.PUBSUB, xml("options", { node, jid, subid }, optionsForm(windowMs, selection))),
       doing,
     );
     const options = result.getChild("pubsub", NS.PUBSUB)?.getChild("options");
@@ -196,10 +202,11 @@ function configFields(options: OfferOptions): Record<string, string | readonly s
   };
 }
 
-function optionsForm(windowMs: number, since?: Since, credit?: number): Element {
+function optionsForm(windowMs: number, selection: Selection, since?: Since, credit?: number): Element {
   return formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, {
     "pubsub#digest": windowMs === 0 ? "0" : "1",
     "pubsub#digest_frequency": String(windowMs),
+    ...formatSelectionFields(selection),
     ...(since === undefined ? {} : { "{urn:stanzapack:0}since": formatSince(since) }),
     ...(credit === undefined ? {} : { "{urn:stanzapack:0}credit": String(credit) }),
   });
@@ -214,7 +221,7 @@ function granted(about: Element | undefined, options: Element | undefined, doing
   const recovered = form?.fields.get("{urn:stanzapack:0}recovered")?.[0];
   const begun = readPosition(form?.fields.get("{urn:stanzapack:0}position")?.[0]);
   return {
-    ...{ subid, windowMs },
+    ...{ subid, windowMs, selection: parseSelectionFields(form?.fields ?? new Map()) },
     ...(recovered === undefined ? {} : { recovered: recovered === "1" }),
     ...(begun === undefined ? {} : { begun }),
   };

@@ -1,10 +1,14 @@
 import { EventEmitter } from "eventemitter3";
 import {
+  grantSelection,
   grantWindow,
+  isThinning,
   Position,
   StanzapackError,
+  WHOLE,
   type BindSubscriptionFrame,
   type CreditFrame,
+  type Selection,
   type Since,
   type ServiceKind,
   type DataBatch,
@@ -29,7 +33,10 @@ export interface Update<T> {
 export interface RangeEvent {
   readonly from: number;
   readonly to: number;
-  /** `disconnected`, `gap`, `window` (left out on purpose under pressure), `paused` (while this client was inactive), `consumer` (this program was too slow), `epoch`. */
+  /**
+   * `disconnected`, `gap`, `window` (left out on purpose under pressure), `selection` (by `samples`, `maxRate` or `deadband`, or under
+   * pressure), `paused` (while this client was inactive), `consumer` (this program was too slow), `epoch`.
+   */
   readonly reason: string;
 }
 
@@ -55,12 +62,43 @@ export interface SubscriptionEvents<T> {
   conflated: (range: RangeEvent) => void;
   /** Offsets began anew (the component lost its memory): from the old position to the new one. */
   reset: (range: RangeEvent) => void;
+  /** It changed; with `heartbeatMs` also as a sign of life while nothing comes. */
   status: (event: StatusEvent) => void;
   /** Once, at the end; with the error if it was not stopped by us. */
   ended: (error: StanzapackError | undefined) => void;
 }
 
-export interface SubscribeOptions<T> {
+/**
+ * Which updates come, and what of each. Out of bounds is `invalid-options`. Subscribers who ask for the same share every byte. Null, as
+ * by default: not asked for.
+ */
+export interface SelectionOptions {
+  /** `latest`: of each window the newest alone. Default `all`. Not for a log. */
+  readonly samples?: "all" | "latest";
+  /** Most updates a second, 0.001 to 1,000; older ones give way to newer ones. Not for a log. */
+  readonly maxRate?: number | null;
+  /**
+   * Names of top-level fields, at most 64 of 256 characters: of values that are objects these alone travel. What is missing stays
+   * missing, other values come whole.
+   */
+  readonly fields?: readonly string[] | null;
+  /**
+   * Leaves an update out while it differs from the last one sent by no more than this, as a number or in each of its top-level numbers,
+   * and in nothing else. From 0, with which changes alone come. Not for a log.
+   */
+  readonly deadband?: number | null;
+  /**
+   * At least so often, in ms, something comes: the newest value where the deadband holds one back, otherwise `status` again. 1,000 to a day; the
+   * rung of 1, 2, 5, 10, … s at or below it is granted, but nothing below the window or what `maxRate` allows.
+   */
+  readonly heartbeatMs?: number | null;
+}
+
+export interface ChangeOptions extends SelectionOptions {
+  readonly windowMs?: number;
+}
+
+export interface SubscribeOptions<T> extends SelectionOptions {
   /** How long updates may be gathered, in ms; the next rung of 0, 100, 200, 500, 1000, … is granted. Default 0: each at once. */
   readonly windowMs?: number;
   /**
@@ -79,7 +117,7 @@ export interface SubscribeOptions<T> {
 
 /** What a subscription asks of its client. */
 export interface SubscriptionHost {
-  change(subscription: Subscription<unknown>, windowMs: number): Promise<Granted>;
+  change(subscription: Subscription<unknown>, windowMs: number, selection: Selection): Promise<Granted>;
   stop(subscription: Subscription<unknown>): Promise<void>;
   /** Tells the component that the consumer has read. */
   credit(frame: CreditFrame): void;
@@ -117,10 +155,14 @@ export class Subscription<T = Value>
   rests = false;
   /** @internal What was asked for, for subscribing again. */
   askedWindowMs: number;
+  /** @internal The same, of which updates. */
+  askedSelection: Selection;
   private grantedWindowMs = 0;
   /** In which the publisher really sends, when it cannot keep to what is wanted. */
   private paceMs: number | null = null;
   private toldPaceMs: number | null = null;
+  private grantedSelection = WHOLE;
+  private changing: Promise<unknown> = Promise.resolve();
   private kind: ServiceKind = "value";
   private readonly asked: Since | undefined;
   private wasRecovered: boolean | undefined;
@@ -133,6 +175,7 @@ export class Subscription<T = Value>
   ) {
     super();
     this.askedWindowMs = options.windowMs ?? 0;
+    this.askedSelection = select(WHOLE, options);
     this.parse = options.parse;
     this.asked = options.since;
     const { since } = options;
@@ -148,6 +191,10 @@ export class Subscription<T = Value>
   /** The window granted, in ms; wider than asked for while the publisher cannot send more often. */
   get windowMs(): number {
     return Math.max(this.grantedWindowMs, this.paceMs ?? 0);
+  }
+  /** The selection granted. */
+  get selection(): Selection {
+    return this.grantedSelection;
   }
   /**
    * Of a log, whether everything from where it was to begin, or to go on, was still kept. What was not is told as `lost`, or as a
@@ -168,16 +215,33 @@ export class Subscription<T = Value>
     return this.endedWith !== undefined;
   }
 
-  /** Asks for another window, live; gives what was granted. While the client is inactive the wider of this and its own holds. */
-  async change(options: { readonly windowMs: number }): Promise<{ readonly windowMs: number }> {
+  /**
+   * Changes window and selection, live; what is left out stays as it is. Gives the window granted; `selection` is what was granted of
+   * that. While the client is inactive the wider of this window and its own holds. Positions go on, and nothing is lost: the newest value
+   * comes, unless it came already; a field that was not taken before comes with the next update.
+   */
+  change(options: ChangeOptions): Promise<{ readonly windowMs: number }> {
+    // One after another: each goes on from the last.
+    const change = this.changing.then(() => this.changeNow(options));
+    this.changing = change.catch(() => undefined);
+    return change;
+  }
+
+  private async changeNow({
+    windowMs: asked = this.askedWindowMs,
+    ...options
+  }: ChangeOptions): Promise<{ readonly windowMs: number }> {
     this.assertLive();
+    const selection = select(this.askedSelection, options, this.kind);
     if (this.paused) {
-      const windowMs = grantWindow(options.windowMs);
+      const windowMs = grantWindow(asked);
       this.askedWindowMs = windowMs;
+      this.askedSelection = selection;
       return { windowMs };
     }
-    const granted = await this.host.change(this as Subscription<unknown>, this.widened(options.windowMs));
-    this.askedWindowMs = options.windowMs;
+    const granted = await this.host.change(this as Subscription<unknown>, this.widened(asked), selection);
+    this.askedWindowMs = asked;
+    this.askedSelection = selection;
     this.applyGrant(granted);
     return { windowMs: granted.windowMs };
   }
@@ -276,6 +340,7 @@ export class Subscription<T = Value>
     if (granted.begun !== undefined) this.position.begin(granted.begun);
     this.rests = false;
     this.grantedWindowMs = granted.windowMs;
+    this.grantedSelection = granted.selection;
     this.tellStatus();
   }
 
@@ -285,7 +350,9 @@ export class Subscription<T = Value>
     this.baseAt = frame.baseAt;
     this.kind = frame.kind;
     this.away = undefined;
-    this.setStatus("online", null);
+    this.publisher = "online";
+    this.paceMs = null;
+    this.tellStatus();
   }
 
   /** @internal The link is gone; what comes next may leave a hole. */
@@ -298,11 +365,13 @@ export class Subscription<T = Value>
     this.tellStatus();
   }
 
-  /** @internal What the component says of the publisher. */
-  setStatus(status: ServiceStatus, paceMs: number | null): void {
+  /** @internal What the component says of the publisher: news, or a sign of life. */
+  publisherIs(status: ServiceStatus, paceMs: number | null): void {
+    const isSame = status === this.publisher && paceMs === this.paceMs;
     this.publisher = status;
     this.paceMs = paceMs;
-    this.tellStatus();
+    if (isSame && !this.ended) this.emit("status", { ...this.told, windowMs: this.windowMs });
+    else this.tellStatus();
   }
 
   private tellStatus(): void {
@@ -327,6 +396,7 @@ export class Subscription<T = Value>
     if (this.ended) return;
     this.credit.came(batch.rows.length);
     const reason = this.interrupted ? "disconnected" : "gap";
+    const conflatedBy = isThinning(this.grantedSelection) ? "selection" : "window";
     const { skipped } = this;
     this.interrupted = this.skipped = false;
     for (const event of this.position.advance(batch, this.baseAt)) {
@@ -341,7 +411,7 @@ export class Subscription<T = Value>
           else this.emit("lost", { from: event.from, to: event.to, reason });
           break;
         case "conflated":
-          this.emit("conflated", { from: event.from, to: event.to, reason: "window" });
+          this.emit("conflated", { from: event.from, to: event.to, reason: conflatedBy });
           break;
         case "reset":
           this.emit("reset", { from: event.from, to: event.to, reason: "epoch" });
@@ -386,4 +456,21 @@ export class Subscription<T = Value>
     this.queue.close(error);
     this.emit("ended", error);
   }
+}
+
+/** `base` with what is asked otherwise. Throws `invalid-options`. */
+function select(
+  base: Selection,
+  {
+    samples = base.samples,
+    maxRate = base.maxRate,
+    fields = base.fields,
+    deadband = base.deadband,
+    heartbeatMs = base.heartbeatMs,
+  }: SelectionOptions,
+  kind?: ServiceKind,
+): Selection {
+  const selection = { samples, maxRate, fields, deadband, heartbeatMs };
+  grantSelection(selection, 0, kind);
+  return selection;
 }

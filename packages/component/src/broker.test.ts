@@ -32,6 +32,8 @@ function setUp(own = limits): {
     flushAll: vi.fn(),
     book: vi.fn(),
     forget: vi.fn(),
+    watch: vi.fn(),
+    unwatch: vi.fn(),
     sendLast: vi.fn(),
     forgetLink: vi.fn(),
   } as unknown as FanOut;

@@ -2,16 +2,19 @@ import {
   DataReader,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
+  grantSelection,
   grantWindow,
   MAX_WINDOW_MS,
   parseNode,
   StanzapackError,
+  WHOLE,
   type CodedFrame,
   type CreditFrame,
   type DataBatch,
   type DataFrame,
   type Profile,
   type RowCodec,
+  type Selection,
   type Since,
   type StatusFrame,
 } from "@stanzapack/wire";
@@ -19,10 +22,19 @@ import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
-import { formatLaneKey, Lane, laneKeyOf, type LaneContext, type LaneKey, type ReadyBody } from "./lane.js";
+import {
+  formatLaneKey,
+  formatSelection,
+  Lane,
+  laneKeyOf,
+  type LaneContext,
+  type LaneKey,
+  type ReadyBody,
+} from "./lane.js";
 import { LaneMemory } from "./lane-memory.js";
 import { Logs } from "./logs.js";
-import type { SubscribeOptions } from "./negotiation/options.js";
+import type { AskedOptions, SubscribeOptions } from "./negotiation/options.js";
+import { Arrival } from "./selector.js";
 import { Service, type ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
@@ -217,12 +229,8 @@ export class Broker {
     else this.ownedCount.set(service.id.owner, owned);
   }
 
-  subscribe(
-    link: ClientLink,
-    node: string,
-    { windowMs: askedWindowMs, since, credit }: SubscribeOptions,
-    now: number,
-  ): Subscription {
+  subscribe(link: ClientLink, node: string, options: SubscribeOptions, now: number): Subscription {
+    const { since, credit } = options;
     const service = this.find(node);
     if (!service.mayTake(link.bareJid))
       throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
@@ -231,11 +239,11 @@ export class Broker {
         "invalid-options",
         `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
       );
-    const windowMs = grantWindow(askedWindowMs);
+    const { windowMs, selection } = grant(service, options);
     for (const existing of link.subscriptions.values()) {
       // XEP-0060 §6.1.6: one subscription per node and JID here; asking again gives the current one.
       if (existing.service === service) {
-        this.changeWindow(existing, windowMs);
+        this.change(existing, options, now);
         return existing;
       }
     }
@@ -247,7 +255,7 @@ export class Broker {
       );
     }
     const live = service.demand.subscribers > 0 && service.awaiting.size === 0;
-    const lane = this.laneFor(service, laneKeyOf(link, windowMs));
+    const lane = this.laneFor(service, laneKeyOf(link, windowMs, selection), now);
     const alias = link.takeAlias();
     const subscription = new Subscription(
       ...([link, service, alias, (this.nextSubid++).toString(36), lane, credit] as const),
@@ -281,7 +289,9 @@ export class Broker {
       // The last value is from before anyone listened: the publisher answers new demand with its newest.
       subscription.awaitingSince = now;
       service.awaiting.add(subscription);
-    } else this.fanOut.sendLast(subscription, service.offset, this.lastBodies(service));
+    } else this.fanOut.sendLast(subscription, undefined, this.lastBodies(service));
+    // What came while nobody took it.
+    this.fanOut.book(lane, now, false);
   }
 
   /** Bodies of the newest value, shared by those who join at the same offset. */
@@ -297,34 +307,54 @@ export class Broker {
   private cachedOffset = -1;
   private cachedBodies = new Map<string, ReadyBody>();
 
-  private laneFor(service: Service, key: LaneKey): Lane {
+  /** `left`: the lane that its first subscriber comes from. */
+  private laneFor(service: Service, key: LaneKey, now: number, left?: Lane): Lane {
     let lane = service.lanes.get(formatLaneKey(key));
     if (lane === undefined) {
+      this.assertSelectionAllowed(service, key.selection, left);
       const compact =
         service.config.profile === "compact" && key.coded && this.compactLanes < this.limits.maxCompactLanes;
       if (compact) this.compactLanes++;
       lane = new Lane(service, key, this.laneContext, compact ? "compact" : "default");
       service.lanes.set(formatLaneKey(key), lane);
+      this.fanOut.watch(lane, now);
       this.stats.lanes++;
     }
     return lane;
   }
 
+  /** Each costs every update of the service some work. Whole values, all of them, are always to be had. */
+  private assertSelectionAllowed(service: Service, selection: Selection, left: Lane | undefined): void {
+    const { maxSelectionsPerService } = this.limits;
+    const whole = formatSelection(WHOLE);
+    const known = new Set([whole]);
+    for (const lane of service.lanes.values())
+      if (lane !== left || lane.members > 1) known.add(formatSelection(lane.key.selection));
+    if (known.has(formatSelection(selection)) || known.size <= maxSelectionsPerService) return;
+    throw new StanzapackError(
+      "limit-exceeded",
+      `\`${service.node}\` is taken in ${known.size - 1} selections, no more are allowed (maxSelectionsPerService): take its values whole`,
+      { scope: "subscription" },
+    );
+  }
+
   private leaveLane(lane: Lane, subscription: Subscription): void {
     lane.remove(subscription);
     if (--lane.members > 0) return;
-    this.fanOut.forget(lane);
+    this.fanOut.unwatch(lane);
     if (lane.profile === "compact") this.compactLanes--;
     lane.strip();
     lane.service.lanes.delete(formatLaneKey(lane.key));
     this.stats.lanes--;
   }
 
-  changeWindow(subscription: Subscription, askedWindowMs: number): void {
-    const windowMs = grantWindow(askedWindowMs);
+  /** To another window and selection: its positions go on, and what it had not got of them comes, or is conflated. */
+  change(subscription: Subscription, asked: AskedOptions, now: number): void {
     const { lane, service, link } = subscription;
-    if (lane.windowMs === windowMs) return;
-    const next = this.laneFor(service, laneKeyOf(link, windowMs));
+    const { windowMs, selection } = grant(service, asked);
+    const key = laneKeyOf(link, windowMs, selection);
+    if (formatLaneKey(lane.key) === formatLaneKey(key)) return;
+    const next = this.laneFor(service, key, now, lane);
     // A lane made for this subscriber is as busy as the one it comes from, or its next update would go at once.
     if (next.members === 0) next.lastFlushAt = lane.lastFlushAt;
     next.members++;
@@ -334,6 +364,10 @@ export class Broker {
       next.add(subscription);
       // What the old lane still held goes out now; what of it the new lane sends again is dropped by position.
       this.fanOut.sendWaiting(subscription, lane);
+      // What the old one left out, the new one would not tell of.
+      if (!service.awaiting.has(subscription))
+        this.fanOut.sendLast(subscription, lane.standsAt + 1, new Map());
+      this.fanOut.book(next, now, false);
     }
     this.updateDemand(service);
   }
@@ -422,45 +456,35 @@ export class Broker {
     service.last = { row: (kept[kept.length - 1] as Uint8Array).slice(), at: newestAt };
     service.awaiting.clear();
     if (service.journal !== undefined) this.logs.append(service, service.journal, from, to, kept, ats);
+    const arrival = new Arrival(from, to, kept, ats);
     for (const lane of service.lanes.values()) {
-      if (!lane.active) {
-        // What waited was for those who have left.
-        lane.skip();
-        lane.flushedTo = to;
-        continue;
-      }
-      lane.batch.push(from, to, kept, ats);
+      lane.push(arrival, now);
       this.fanOut.book(lane, now, lane.windowMs === service.demand.windowMs);
     }
   }
 
   private settleAwaiting(service: Service): void {
     for (const subscription of service.awaiting) {
-      this.fanOut.sendLast(subscription, service.offset, this.lastBodies(service));
+      this.fanOut.sendLast(subscription, undefined, this.lastBodies(service));
     }
     service.awaiting.clear();
   }
 
   /** A consumer has read. Throws what ends its link. */
-  credit(link: ClientLink, { alias, total }: CreditFrame): void {
+  credit(link: ClientLink, { alias, total }: CreditFrame, now: number): void {
     const subscription = alias === null ? undefined : link.subscriptions.get(alias);
     if (subscription === undefined) {
       // It may have ended meanwhile.
       if (alias !== null && link.isRetired(alias) && !link.services.has(alias)) return;
-      throw new StanzapackError(
-        "unknown-alias",
-        `CREDIT for alias ${alias}, which is no subscription of this link`,
-        {
-          origin: "peer",
-        },
-      );
+      const text = `CREDIT for alias ${alias}, which is no subscription of this link`;
+      throw new StanzapackError("unknown-alias", text, { origin: "peer" });
     }
     subscription.raiseCredit(total);
-    if (link.detached.has(subscription)) this.reattach(link);
+    if (link.detached.has(subscription)) this.reattach(link, now);
   }
 
   /** Acknowledgements or credit came: those who had to wait get the newest value and go on with their lane. */
-  reattach(link: ClientLink): void {
+  reattach(link: ClientLink, now: number): void {
     for (const subscription of link.detached) {
       if (!link.maySendData) return;
       if (!subscription.hasCredit) continue;
@@ -472,6 +496,8 @@ export class Broker {
       subscription.detached = false;
       this.fanOut.sendLast(subscription, subscription.position + 1, new Map());
       subscription.lane.add(subscription);
+      // What came while nobody took it.
+      this.fanOut.book(subscription.lane, now, false);
     }
   }
 
@@ -524,4 +550,12 @@ export class Broker {
         this.withdraw(service);
     }
   }
+}
+
+function grant(
+  { config }: Service,
+  asked: AskedOptions,
+): { readonly windowMs: number; readonly selection: Selection } {
+  const windowMs = grantWindow(asked.windowMs);
+  return { windowMs, selection: grantSelection(asked.selection, windowMs, config.kind) };
 }

@@ -122,9 +122,10 @@ export class CatchUp {
         lane.maxBytes,
       );
       if (slice === undefined) return undefined;
-      if (lane.fits(slice.rows[0] as Uint8Array)) {
+      const projected = { ...slice, rows: slice.rows.map((row) => lane.project(row)) };
+      if (lane.fits(projected.rows[0] as Uint8Array)) {
         this.stats.singleEncodes++;
-        const made = { slice, body: lane.encodeAlone(slice) };
+        const made = { slice, body: lane.encodeAlone(projected) };
         shared.set(key, made);
         return made;
       }

@@ -35,6 +35,8 @@ export const configSchema = z.strictObject({
       maxServices: count.default(100_000),
       /** Most subscriptions of one link. */
       maxSubscriptionsPerLink: count.default(10_000),
+      /** Most different selections (of fields, a rate, a deadband, …) in which one service is taken; whole values are always to be had. */
+      maxSelectionsPerService: count.default(32),
       /** Most members of one whitelist. */
       maxMembers: count.default(10_000),
       /** Most rows that wait in one lane for its tick; older ones are conflated. */

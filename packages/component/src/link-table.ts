@@ -136,7 +136,7 @@ export class LinkTable {
       if (link.ended) return;
       if (link.session.ackDue(now)) link.sendAck();
       link.noteAcknowledged();
-      if (link.detached.size > 0 && link.maySendData) this.broker.reattach(link);
+      if (link.detached.size > 0 && link.maySendData) this.broker.reattach(link, now);
     } catch (error) {
       const fault =
         error instanceof StanzapackError
@@ -183,7 +183,7 @@ export class LinkTable {
         this.log.info({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);
         return;
       case "credit":
-        return this.broker.credit(link, frame);
+        return this.broker.credit(link, frame, now);
       case "bind":
       case "demand":
         throw new StanzapackError("protocol", `${frame.type} is the component's to send`, { origin: "peer" });

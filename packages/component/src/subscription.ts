@@ -30,7 +30,7 @@ export class Subscription {
     readonly alias: number,
     readonly subid: string,
     public lane: Lane,
-    private credit: number,
+    private credit = Infinity,
   ) {
     this.ready = {
       rows: encodeBase64(encodeLanePrefix("rows", alias)),

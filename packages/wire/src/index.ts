@@ -60,5 +60,7 @@ export {
   SERVICE_KINDS,
 } from "./service.js";
 export type { NodeId, ServiceKind } from "./service.js";
+export { formatSelectionFields, parseSelectionFields, SELECTION_FIELDS } from "./selection-fields.js";
+export { grantSelection, isThinning, WHOLE, type Selection } from "./selection.js";
 export { encodeUpdate } from "./update.js";
 export { formatSince, parseSince, type Since } from "./since.js";

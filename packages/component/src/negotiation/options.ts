@@ -1,9 +1,14 @@
 import {
+  formatSelectionFields,
   formatSince,
   MAX_WINDOW_MS,
+  parseSelectionFields,
   parseSince,
+  SELECTION_FIELDS,
   SERVICE_KINDS,
   StanzapackError,
+  WHOLE,
+  type Selection,
   type Since,
 } from "@stanzapack/wire";
 import { jid, NS, type DataForm } from "@stanzapack/xmpp";
@@ -28,9 +33,7 @@ export const FIELD = {
 } as const;
 
 /** Fields of the design that this version does not have; asking for one is an error rather than silence. */
-const LATER = ["max_rate", "samples", "fields", "deadband", "heartbeat", "overflow"].map(
-  (name) => `{urn:stanzapack:0}${name}`,
-);
+const LATER = ["{urn:stanzapack:0}overflow"];
 
 function invalid(text: string): StanzapackError {
   return new StanzapackError("invalid-options", text);
@@ -126,21 +129,29 @@ export function formatServiceConfig(config: ServiceConfig): Record<string, strin
   };
 }
 
-export interface SubscribeOptions {
+export interface AskedOptions {
   /** In ms; 0: every update at once. */
   readonly windowMs: number;
+  /** As it was asked for: `grantSelection` checks its bounds. */
+  readonly selection: Selection;
+}
+
+export interface SubscribeOptions extends AskedOptions {
   /** Where in a log it begins; undefined: with what comes from now on. */
   readonly since: Since | undefined;
   /** Rows that it takes before its first CREDIT; Infinity: it gives none. */
   readonly credit: number;
 }
 
-/** What subscription options ask for. Without a form: every update at once, from now on. */
+/** What subscription options ask for. Without a form: every update at once, whole, from now on. */
 export function readSubscribeOptions(form: DataForm | undefined): SubscribeOptions {
-  if (form === undefined) return { windowMs: 0, since: undefined, credit: Infinity };
-  const windowMs = readWindow(form);
+  if (form === undefined) return { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
   const since = single(form, FIELD.SINCE);
-  return { windowMs, since: since === undefined ? undefined : parseSince(since), credit: readCredit(form) };
+  return {
+    ...readOptions(form),
+    since: since === undefined ? undefined : parseSince(since),
+    credit: readCredit(form),
+  };
 }
 
 function readCredit(form: DataForm): number {
@@ -153,14 +164,15 @@ function readCredit(form: DataForm): number {
   return Number(credit);
 }
 
-/** The window asked for by subscription options (XEP-0060 §16.4.2: digest, digest_frequency in ms). */
-export function readWindow(form: DataForm): number {
+/** Window and selection asked for (XEP-0060 §16.4.2: digest, digest_frequency in ms). What the form leaves out has its default. */
+export function readOptions(form: DataForm): AskedOptions {
   checkForm(form, NS.PUBSUB_SUBSCRIBE_OPTIONS, [
     FIELD.DIGEST,
     FIELD.DIGEST_FREQUENCY,
     FIELD.DELIVERY,
     FIELD.SINCE,
     FIELD.CREDIT,
+    ...SELECTION_FIELDS,
   ]);
   const delivery = single(form, FIELD.DELIVERY) ?? "link";
   if (delivery === "event" || delivery === "body")
@@ -169,6 +181,10 @@ export function readWindow(form: DataForm): number {
       `delivery \`${delivery}\` is not in this version, only \`link\``,
     );
   if (delivery !== "link") throw invalid(`delivery \`${delivery}\` is none of link, event, body`);
+  return { windowMs: readWindow(form), selection: parseSelectionFields(form.fields) };
+}
+
+function readWindow(form: DataForm): number {
   const digest = single(form, FIELD.DIGEST);
   if (digest !== undefined && !["0", "1", "true", "false"].includes(digest))
     throw invalid(`${FIELD.DIGEST} \`${digest}\` is no boolean`);
@@ -184,6 +200,7 @@ export function readWindow(form: DataForm): number {
 
 export interface GrantedOptions {
   readonly windowMs: number;
+  readonly selection: Selection;
   /** Of a log: behind which position it begins. */
   readonly begun?: { readonly epoch: number; readonly offset: number } | undefined;
   /** Whether everything from where it was to begin is there; undefined where that was not asked. */
@@ -192,14 +209,16 @@ export interface GrantedOptions {
 
 export function formatOptions({
   windowMs,
+  selection,
   begun,
   recovered,
-}: GrantedOptions): Record<string, string | string[]> {
+}: GrantedOptions): Record<string, string | readonly string[]> {
   return {
     ...(begun === undefined ? {} : { [FIELD.POSITION]: formatSince(begun) }),
     ...(recovered === undefined ? {} : { [FIELD.RECOVERED]: recovered ? "1" : "0" }),
     [FIELD.DIGEST]: windowMs === 0 ? "0" : "1",
     [FIELD.DIGEST_FREQUENCY]: String(windowMs),
     [FIELD.DELIVERY]: "link",
+    ...formatSelectionFields(selection),
   };
 }

@@ -20,9 +20,9 @@ import {
   formatOptions,
   formatServiceConfig,
   type GrantedOptions,
+  readOptions,
   readServiceConfig,
   readSubscribeOptions,
-  readWindow,
 } from "./options.js";
 
 interface Request {
@@ -141,7 +141,7 @@ export class PubsubNegotiation {
     const subscription = this.findSubscription(request, options);
     const form = formOf(options);
     if (form === undefined) throw new StanzapackError("invalid-options", "the options have no form");
-    this.broker.changeWindow(subscription, readWindow(form));
+    this.broker.change(subscription, readOptions(form), Date.now());
     return xml("pubsub", NS.PUBSUB, formatOptionsElement(subscription));
   }
 
@@ -309,14 +309,10 @@ function formatOptionsElement(subscription: Subscription): Element {
   return xml(
     "options",
     { node: subscription.service.node, jid: subscription.link.jid, subid: subscription.subid },
-    formatForm(
-      "result",
-      NS.PUBSUB_SUBSCRIBE_OPTIONS,
-      formatOptions({ windowMs: subscription.lane.windowMs }),
-    ),
+    formatForm("result", NS.PUBSUB_SUBSCRIBE_OPTIONS, formatOptions(subscription.lane.key)),
   );
 }
 
 function grantedOf({ lane, begun, recovered }: Subscription): GrantedOptions {
-  return { windowMs: lane.windowMs, begun, recovered };
+  return { ...lane.key, begun, recovered };
 }
