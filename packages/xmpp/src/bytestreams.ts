@@ -169,13 +169,11 @@ export function createStanzaBytestreams(
     if (error !== undefined) {
       // The sid lets the sender know which of its streams is meant: message mode has no ids.
       const data = stanza.getChild("data", NS.IBB);
-      if (data !== undefined)
+      const { sid, seq } = (data?.attrs ?? {}) as Record<string, string | undefined>;
+      // What is no sid may be long, and longer when it is written again.
+      if (sid !== undefined && SID.test(sid))
         reply.append(
-          xml("data", {
-            xmlns: NS.IBB,
-            sid: data.attrs["sid"] as string | undefined,
-            seq: data.attrs["seq"] as string | undefined,
-          }),
+          xml("data", { xmlns: NS.IBB, sid, seq: parseUnsignedShort(seq) === undefined ? undefined : seq }),
         );
       reply.append(formatStanzaError(error));
     }
