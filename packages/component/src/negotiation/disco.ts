@@ -1,11 +1,14 @@
 import { formatForm, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { Service } from "../service.js";
-import { toStanzaError } from "./errors.js";
+import { MAX_ANSWER_BYTES, toStanzaError } from "./errors.js";
 import { bareJid, FIELD } from "./options.js";
 
-/** Most items in one answer; asking with `node` set to an owner's bare JID narrows it. */
+/** Most items in one answer, or as many as fit it; asking with `node` set to an owner's bare JID narrows it. */
 const MAX_ITEMS = 1_000;
+
+/** Longest bare JID (RFC 7622 §3.1): two parts of 1,023 octets and an `@`. */
+const MAX_OWNER_CHARS = 2_047;
 
 const FEATURES = [
   NS.DISCO_INFO,
@@ -98,17 +101,21 @@ function serviceInfo(service: Service): Element {
 }
 
 function items(broker: Broker, domain: string, asker: string, owner: string | undefined): Element {
+  // The answer repeats it.
+  if (owner !== undefined && owner.length > MAX_OWNER_CHARS)
+    throw new StanzaError("item-not-found", "cancel", "no JID is so long");
   const list: Element[] = [];
+  // Its own head has room in the rest of what servers take.
+  let bytes = 0;
   for (const service of broker.services.values()) {
     if ((owner !== undefined && service.id.owner !== owner) || !service.mayTake(asker)) continue;
-    list.push(
-      xml("item", {
-        jid: domain,
-        node: service.node,
-        name: service.config.title === "" ? undefined : service.config.title,
-      }),
-    );
-    if (list.length === MAX_ITEMS) break;
+    const item = xml("item", {
+      jid: domain,
+      node: service.node,
+      name: service.config.title === "" ? undefined : service.config.title,
+    });
+    bytes += Buffer.byteLength(item.toString());
+    if (bytes > MAX_ANSWER_BYTES || list.push(item) === MAX_ITEMS) break;
   }
   return xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }, ...list);
 }

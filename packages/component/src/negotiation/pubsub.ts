@@ -14,7 +14,7 @@ import type { LinkTable } from "../link-table.js";
 import type { Service } from "../service.js";
 import type { ComponentStats } from "../stats.js";
 import type { Subscription } from "../subscription.js";
-import { toStanzaError, unsupported } from "./errors.js";
+import { assertAnswer, toStanzaError, unsupported } from "./errors.js";
 import {
   bareJid,
   formatOptions,
@@ -60,7 +60,7 @@ export class PubsubNegotiation {
     act: () => Element | undefined | Promise<Element | undefined>,
   ): Promise<Element | undefined> {
     try {
-      return await act();
+      return assertAnswer(await act());
     } catch (error) {
       this.stats.refusals++;
       throw toStanzaError(error);
