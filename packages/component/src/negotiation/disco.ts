@@ -1,14 +1,11 @@
-import { formatForm, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import { bareJid, formatForm, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { Service } from "../service.js";
 import { MAX_ANSWER_BYTES, toStanzaError } from "./errors.js";
-import { bareJid, FIELD } from "./options.js";
+import { FIELD, MAX_BARE_JID_CHARS } from "./options.js";
 
 /** Most items in one answer, or as many as fit it; asking with `node` set to an owner's bare JID narrows it. */
 const MAX_ITEMS = 1_000;
-
-/** Longest bare JID (RFC 7622 §3.1): two parts of 1,023 octets and an `@`. */
-const MAX_OWNER_CHARS = 2_047;
 
 const FEATURES = [
   NS.DISCO_INFO,
@@ -66,7 +63,7 @@ export function registerDisco(connection: Connection, broker: Broker): () => voi
 
 function visible(broker: Broker, node: string, from: string): Service {
   const service = broker.find(node);
-  // A service on a whitelist is not shown to others, and not told apart from one that does not exist.
+  // A service on a whitelist is not shown to others. Who knows its name and asks to subscribe is told (XEP-0060 §6.1.3.4).
   if (!service.mayTake(bareJid(from)))
     throw new StanzaError("item-not-found", "cancel", `nobody offers \`${node.slice(0, 200)}\``);
   return service;
@@ -102,7 +99,7 @@ function serviceInfo(service: Service): Element {
 
 function items(broker: Broker, domain: string, asker: string, owner: string | undefined): Element {
   // The answer repeats it.
-  if (owner !== undefined && owner.length > MAX_OWNER_CHARS)
+  if (owner !== undefined && owner.length > MAX_BARE_JID_CHARS)
     throw new StanzaError("item-not-found", "cancel", "no JID is so long");
   const list: Element[] = [];
   // Its own head has room in the rest of what servers take.

@@ -1,5 +1,6 @@
 import { parseNode, StanzapackError } from "@stanzapack/wire";
 import {
+  bareJid,
   formatForm,
   NS,
   parseForm,
@@ -16,7 +17,7 @@ import type { ComponentStats } from "../stats.js";
 import type { Subscription } from "../subscription.js";
 import { assertAnswer, toStanzaError, unsupported } from "./errors.js";
 import {
-  bareJid,
+  accountOf,
   formatOptions,
   formatServiceConfig,
   type GrantedOptions,
@@ -229,7 +230,7 @@ export class PubsubNegotiation {
   private changeAffiliations(service: Service, affiliations: Element): undefined {
     const members = new Set(service.config.members);
     for (const element of affiliations.getChildren("affiliation")) {
-      const member = bareJid(attr(element, "jid") ?? "");
+      const member = accountOf(attr(element, "jid") ?? "");
       const affiliation = attr(element, "affiliation");
       if (affiliation === "member") members.add(member);
       else if (affiliation === "none" || affiliation === "outcast") members.delete(member);
