@@ -49,6 +49,7 @@ export class LinkTable {
     streams.onStream = (stream) => this.accept(stream);
     // An error that fits no stream only hints that its sender may be gone.
     streams.onError = (from) => this.hint(from);
+    streams.onStray = () => this.stats.strays++;
   }
 
   get size(): number {

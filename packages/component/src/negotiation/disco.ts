@@ -1,6 +1,7 @@
 import { bareJid, formatForm, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { Service } from "../service.js";
+import type { ComponentStats } from "../stats.js";
 import { MAX_ANSWER_BYTES, toStanzaError } from "./errors.js";
 import { FIELD, MAX_BARE_JID_CHARS } from "./options.js";
 
@@ -30,13 +31,14 @@ const FEATURES = [
 ];
 
 /** XEP-0030: the component, its services, and what each of them is (XEP-0060 §5.4 metadata form). */
-export function registerDisco(connection: Connection, broker: Broker): () => void {
+export function registerDisco(connection: Connection, broker: Broker, stats: ComponentStats): () => void {
   const guarded =
     (act: (from: string, node: string | undefined) => Element) =>
     (request: { from: string; child: Element }) => {
       try {
         return act(request.from, request.child.attrs["node"] as string | undefined);
       } catch (error) {
+        stats.refusals++;
         throw toStanzaError(error);
       }
     };
