@@ -125,6 +125,21 @@ describe.each(SERVERS)("what is forged, late or sent again, through %s", (server
     expect(stack.component.stats().updatesIn).toBe(updatesIn + 1);
   });
 
+  it("an offer whose link ends while the node's holder is asked whether it lives", async () => {
+    const create = pubsub(xml("create", { node: "alice@localhost/held" }));
+    const [holder, connection] = await peer("alice", "holder");
+    await (await holder.link()).ask("set", create);
+    // Without a word to the component, which will ask.
+    await connection.stop();
+    const [next] = await peer("alice", "next");
+    const outcome = (await next.link()).outcome("set", create);
+    const close = next.outcome("set", xml("close", { xmlns: NS.IBB, sid: next.sid }));
+    expect([await outcome, await close]).toEqual(["unexpected-request", "result"]);
+    // The dead link holds nothing.
+    await next.link();
+    expect(await next.outcome("set", create)).toBe("result");
+  });
+
   it("errors that come late, or from somebody else", async () => {
     const [alice] = await peer("alice", "one");
     await (await alice.link()).ask("set", pubsub(xml("create", { node: NODE })));

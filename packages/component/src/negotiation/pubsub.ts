@@ -106,7 +106,8 @@ export class PubsubNegotiation {
       if (await this.links.verify(outcome.holder)) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
-      outcome = this.broker.offer(link, node, config, Date.now());
+      // Meanwhile the asker's own link may have ended, or been replaced.
+      outcome = this.broker.offer(this.links.require(request.from), node, config, Date.now());
       if ("holder" in outcome)
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
     }
