@@ -1,6 +1,7 @@
 import { bareJid, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import { until } from "@stanzapack/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openRawLink, type RawLink } from "./support/raw-link.js";
+import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
 import { SERVERS, startStack, type Stack } from "./support/stack.js";
 
 /** Servers write each as six characters: so many fit what the component reads of one stanza, and what it would answer no server takes. */
@@ -14,9 +15,10 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
   let link: RawLink;
 
   beforeAll(async () => {
-    stack = await startStack(server, ["mallory"]);
+    stack = await startStack(server, ["mallory"], { limits: { silentSeconds: 2 } });
     mallory = await stack.raw("mallory");
     link = await openRawLink(mallory, stack.domain);
+    link.send(HELLO);
   });
   afterAll(() => stack.stop());
 
@@ -93,6 +95,17 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
     mallory.send(`<iq type="get" to="${stack.domain}" id="${MANY_QUOTES}"><ping xmlns="${NS.PING}"/></iq>`);
     expect(await answerTo(xml("iq", { type: "get" }, xml("query", NS.DISCO_INFO)))).toBe("result");
     expect(stack.componentProxy.accepted).toBe(streams);
+  });
+
+  it("one that opens a link, and goes without a word, is found gone", async () => {
+    const gone = await stack.raw("mallory");
+    const left = await openRawLink(gone, stack.domain);
+    left.send(HELLO);
+    await left.ask("get", xml("query", NS.DISCO_INFO));
+    expect(stack.component.stats().links).toBe(2);
+    await gone.stop();
+    await until(() => stack.component.stats().links === 1, 15_000, "the end of its link");
+    expect(link.end).toBeUndefined();
   });
 
   it("one that asks for more than servers carry", async () => {
