@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { SERVERS } from "./support/stack.js";
 
 const RUN = fileURLToPath(new URL("../scripts/run.mjs", import.meta.url));
-const COUNT = 3_000;
+const COUNT = 2_000;
 
 interface Report {
   readonly stanzas: number;
