@@ -36,6 +36,8 @@ export class ClientLink {
   sizeClass: number;
   /** Memory that reading what it publishes takes, in bytes. */
   readerBytes = 0;
+  /** When anything of the client came last, in ms since 1970. */
+  heardAt: number;
   /** A question whether the client lives is under way. */
   verifying = false;
   ended = false;
@@ -60,6 +62,7 @@ export class ClientLink {
     private readonly componentDomain: string,
   ) {
     this.session = new LinkSession(limits, deflate);
+    this.heardAt = openedAt;
     this.writer = createBlockWriter(stream.blockSizeBytes);
     this.sizeClass = classFor(stream.blockSizeBytes);
   }

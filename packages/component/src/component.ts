@@ -65,12 +65,16 @@ export function createComponent(
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
     negotiation.register(connection),
-    registerDisco(connection, broker),
+    registerDisco(connection, broker, stats),
     connection.onIq("get", NS.PING, "ping", ({ from, to }) => {
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
       const sid = to.slice(domain.length + 1);
-      if (sid !== "" && links.get(from)?.stream.sid !== sid)
+      const link = links.get(from);
+      if (link !== undefined) link.heardAt = Date.now();
+      if (sid !== "" && link?.stream.sid !== sid) {
+        stats.strays++;
         throw new StanzaError("item-not-found", "cancel", "no such link");
+      }
       return undefined;
     }),
     connection.onStanza((stanza) => {

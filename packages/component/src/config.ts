@@ -59,6 +59,8 @@ export const configSchema = z.strictObject({
       serviceGraceSeconds: count.default(600),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
       unackedSeconds: count.default(30),
+      /** A link of which nothing came for so long makes it ask too, in seconds. */
+      silentSeconds: count.default(120),
     })
     .prefault({}),
   log: z

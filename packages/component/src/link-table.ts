@@ -1,6 +1,6 @@
 import { assertNever, StanzapackError, type Frame, type Limits, type RawDeflate } from "@stanzapack/wire";
 import {
-  jid,
+  bareJid,
   NS,
   StanzaError,
   xml,
@@ -49,6 +49,7 @@ export class LinkTable {
     streams.onStream = (stream) => this.accept(stream);
     // An error that fits no stream only hints that its sender may be gone.
     streams.onError = (from) => this.hint(from);
+    streams.onStray = () => this.stats.strays++;
   }
 
   get size(): number {
@@ -69,8 +70,7 @@ export class LinkTable {
 
   private admit(request: OpenRequest): void {
     try {
-      if (jid(request.from).resource === "")
-        throw new StanzapackError("jid-mismatch", "a link needs a full JID");
+      if (!request.from.includes("/")) throw new StanzapackError("jid-mismatch", "a link needs a full JID");
       if (request.stanza !== "message")
         throw new StanzaError("not-acceptable", "cancel", "a link needs stanza='message'");
       if (request.blockSizeBytes < MIN_BLOCK_BYTES)
@@ -103,7 +103,8 @@ export class LinkTable {
     if (old !== undefined) this.end(old, "replaced by a newer link");
     const link = new ClientLink(
       stream,
-      jid(stream.peer).bare().toString(),
+      // As the server stamped it: parsing it could make one account of two.
+      bareJid(stream.peer),
       Date.now(),
       this.settings.wireLimits,
       this.settings.deflate,
@@ -130,6 +131,7 @@ export class LinkTable {
   private receive(link: ClientLink, block: Uint8Array): void {
     if (link.ended) return;
     const now = Date.now();
+    link.heardAt = now;
     try {
       const frames = link.session.receive(block, now);
       for (const frame of frames) this.dispatch(link, frame, now);
@@ -180,7 +182,8 @@ export class LinkTable {
       case "bye":
         return this.end(link, `the client said ${frame.code}`);
       case "error":
-        this.log.info({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);
+        // One block holds ten thousand of them, and `info` is written by default.
+        this.log.debug({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);
         return;
       case "credit":
         return this.broker.credit(link, frame, now);
@@ -233,6 +236,7 @@ export class LinkTable {
       await this.connection.request(xml("iq", { type: "get", to: link.jid }, xml("ping", NS.PING)), {
         timeoutMs: PING_MS,
       });
+      link.heardAt = Date.now();
       // The client acknowledges before it answers: what is still unacknowledged from before the question was lost.
       if (waitingSince !== undefined && link.session.waitingSince === waitingSince && !link.ended) {
         this.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
@@ -245,7 +249,7 @@ export class LinkTable {
     return !link.ended;
   }
 
-  /** Once a second: acknowledgements due by time, clients that owe one too long, links that never said HELLO. */
+  /** Once a second: acknowledgements due by time, clients that owe one too long or are silent, links that never said HELLO. */
   sweep(now: number): void {
     for (const link of this.links.values()) {
       const { session } = link;
@@ -253,8 +257,9 @@ export class LinkTable {
       if (session.peerHello === undefined && now - link.openedAt > HELLO_MS) {
         this.bye(link, new StanzapackError("timeout", `no HELLO within ${HELLO_MS} ms`));
       } else if (
-        session.waitingSince !== undefined &&
-        now - session.waitingSince > this.settings.limits.unackedSeconds * 1000
+        now - (session.waitingSince ?? now) > this.settings.limits.unackedSeconds * 1000 ||
+        // One that gets no data owes no acknowledgement, and its presence may never have been sent here.
+        now - link.heardAt > this.settings.limits.silentSeconds * 1000
       ) {
         void this.verify(link);
       }

@@ -24,6 +24,8 @@ export interface ComponentStats {
   linksEnded: number;
   /** Opens, frames and requests refused. */
   refusals: number;
+  /** Stanzas about no link of their sender, ignored or refused: of an earlier session, sent again, or about somebody else's link. */
+  strays: number;
 }
 
 export function createStats(): ComponentStats {
@@ -53,5 +55,6 @@ export function createStats(): ComponentStats {
     detachments: 0,
     linksEnded: 0,
     refusals: 0,
+    strays: 0,
   };
 }

@@ -35,7 +35,8 @@ async function attempt(options: ComponentConnectionOptions, context: AttemptCont
   const entity = component({ service, domain, password: secret }) as XmppJsComponent;
   const socket = await connectSocket({ host, port }, undefined, context.signal);
   const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
-  const stream = createStream(entity, socket, { ...DEFAULT_PARSER_LIMITS, maxStanzaChars });
+  // Who may write to a component is everybody: what one of them sends must not end the stream of all.
+  const stream = createStream(entity, socket, { ...DEFAULT_PARSER_LIMITS, maxStanzaChars, beyond: "strip" });
   const ended = context.own(stream);
 
   // XEP-0114 §3 hashes the UTF-8 of the secret; xmpp.js hashes the lower bytes of its UTF-16.

@@ -22,6 +22,8 @@ import { warn } from "./warn.node.js";
 import { childElements, type Element } from "./xml.js";
 
 export const DEFAULT_TIMEOUTS: ConnectionTimeouts = { onlineMs: 15_000, closeMs: 2_000 };
+/** An answer repeats the id, written up to six times as long, and servers end a component that sends too much at once. */
+const MAX_ID_CHARS = 1_024;
 const DEFAULT_RECONNECT: ReconnectPolicy = { minMs: 500, maxMs: 10_000 };
 export const DEFAULT_LIMITS: ConnectionLimits = { maxStanzaChars: 1_048_576, maxWaitingBytes: 1_048_576 };
 
@@ -175,6 +177,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       requests.onAnswer(stanza);
       return;
     }
+    if (String(stanza.attrs["id"] ?? "").length > MAX_ID_CHARS) return;
     if (echo?.onStanza(stanza) === true) return;
     for (const { handler } of stanzaHandlers) {
       try {

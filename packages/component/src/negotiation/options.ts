@@ -11,7 +11,7 @@ import {
   type Selection,
   type Since,
 } from "@stanzapack/wire";
-import { jid, NS, type DataForm } from "@stanzapack/xmpp";
+import { bareJid, NS, type DataForm } from "@stanzapack/xmpp";
 import type { ServiceConfig } from "../service.js";
 
 /** Our own form fields, in Clark notation (XEP-0060 §16.?: fields without a registered name carry their namespace). */
@@ -105,18 +105,25 @@ export function readServiceConfig(
     profile,
     access,
     members:
-      members === undefined ? base.members : new Set(members.filter((text) => text !== "").map(bareJid)),
+      members === undefined ? base.members : new Set(members.filter((text) => text !== "").map(accountOf)),
     title: (single(form, FIELD.TITLE) ?? base.title).slice(0, 256),
   };
 }
 
-/** A JID in the form servers stamp on stanzas, without its resource. Throws `invalid-options`. */
-export function bareJid(text: string): string {
-  try {
-    return jid(text).bare().toString();
-  } catch (cause) {
-    throw new StanzapackError("invalid-options", `\`${text.slice(0, 100)}\` is no JID`, { cause });
-  }
+/** Longest bare JID (RFC 7622 §3.1): two parts of 1,023 octets and an `@`. */
+export const MAX_BARE_JID_CHARS = 2_047;
+
+/**
+ * The account that a list means by a JID: as servers stamp it on stanzas, so in lower case, and without its resource. Nothing is escaped
+ * (XEP-0106): `a\b@c` and `a\5cb@c` are two accounts, and whoever makes one of them gives the one what is the other's. A spelling that
+ * a server prepares in yet another way matches nobody. Throws `invalid-options`.
+ */
+export function accountOf(text: string): string {
+  const bare = bareJid(text);
+  const domain = bare.slice(bare.indexOf("@") + 1);
+  if (domain === "" || bare.startsWith("@") || bare.length > MAX_BARE_JID_CHARS)
+    throw invalid(`\`${text.slice(0, 100)}\` is no JID`);
+  return bare.toLowerCase();
 }
 
 export function formatServiceConfig(config: ServiceConfig): Record<string, string | string[]> {

@@ -1,5 +1,6 @@
 import { parseNode, StanzapackError } from "@stanzapack/wire";
 import {
+  bareJid,
   formatForm,
   NS,
   parseForm,
@@ -14,9 +15,9 @@ import type { LinkTable } from "../link-table.js";
 import type { Service } from "../service.js";
 import type { ComponentStats } from "../stats.js";
 import type { Subscription } from "../subscription.js";
-import { toStanzaError, unsupported } from "./errors.js";
+import { assertAnswer, toStanzaError, unsupported } from "./errors.js";
 import {
-  bareJid,
+  accountOf,
   formatOptions,
   formatServiceConfig,
   type GrantedOptions,
@@ -60,7 +61,7 @@ export class PubsubNegotiation {
     act: () => Element | undefined | Promise<Element | undefined>,
   ): Promise<Element | undefined> {
     try {
-      return await act();
+      return assertAnswer(await act());
     } catch (error) {
       this.stats.refusals++;
       throw toStanzaError(error);
@@ -105,7 +106,8 @@ export class PubsubNegotiation {
       if (await this.links.verify(outcome.holder)) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
-      outcome = this.broker.offer(link, node, config, Date.now());
+      // Meanwhile the asker's own link may have ended, or been replaced.
+      outcome = this.broker.offer(this.links.require(request.from), node, config, Date.now());
       if ("holder" in outcome)
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
     }
@@ -229,7 +231,7 @@ export class PubsubNegotiation {
   private changeAffiliations(service: Service, affiliations: Element): undefined {
     const members = new Set(service.config.members);
     for (const element of affiliations.getChildren("affiliation")) {
-      const member = bareJid(attr(element, "jid") ?? "");
+      const member = accountOf(attr(element, "jid") ?? "");
       const affiliation = attr(element, "affiliation");
       if (affiliation === "member") members.add(member);
       else if (affiliation === "none" || affiliation === "outcast") members.delete(member);
