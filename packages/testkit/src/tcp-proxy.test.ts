@@ -177,6 +177,22 @@ describe("a TCP proxy", () => {
     },
   );
 
+  it.each(["toServer", "toClient"] as const)("silences what goes %s on connections of now", async (direction) => {
+    const { client, server } = await open();
+    const [from, to] = direction === "toServer" ? [client, server] : [server, client];
+    proxy.silence(direction);
+    from.socket.write("gone");
+    to.socket.write("here");
+    await until(() => from.text === "here", 5_000, "the other direction");
+    from.socket.end();
+    await quiet(50);
+    expect(to).toMatchObject({ text: "", ended: false, closed: false });
+    const later = await open();
+    later.client.socket.write("up");
+    later.server.socket.write("down");
+    await until(() => later.server.text === "up" && later.client.text === "down", 5_000, "a new connection");
+  });
+
   it("cuts with a reset at both ends, and refuses with one", async () => {
     const { client, server } = await open();
     proxy.cut();
