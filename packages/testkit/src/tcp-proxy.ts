@@ -100,8 +100,8 @@ export async function startTcpProxy(target: {
     cut() {
       for (const pair of pairs) {
         forget(pair);
-        pair.client.resetAndDestroy();
-        pair.server.resetAndDestroy();
+        reset(pair.client);
+        reset(pair.server);
       }
     },
     halfOpen(closed) {
@@ -128,4 +128,10 @@ export async function startTcpProxy(target: {
     listener.listen(0, "127.0.0.1", resolve);
   });
   return proxy;
+}
+
+/** Node cannot reset a socket whose end is on its way: it would stay open for ever, and the process never exit. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }
