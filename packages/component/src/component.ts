@@ -69,8 +69,11 @@ export function createComponent(
     connection.onIq("get", NS.PING, "ping", ({ from, to }) => {
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
       const sid = to.slice(domain.length + 1);
-      if (sid !== "" && links.get(from)?.stream.sid !== sid)
-        throw new StanzaError("item-not-found", "cancel", "no such link");
+      if (sid === "") return undefined;
+      const link = links.get(from);
+      if (link?.stream.sid !== sid) throw new StanzaError("item-not-found", "cancel", "no such link");
+      // The answer is a barrier: everything received is acknowledged before it.
+      links.acknowledge(link);
       return undefined;
     }),
     connection.onStanza((stanza) => {
