@@ -80,7 +80,7 @@ export class Crew {
     };
     try {
       const publisher = await login("publisher");
-      const service = await publisher.offer("crash", { kind: "log" });
+      const service = await publisher.offer(stage.nextName(), { kind: "log" });
       const busy = { load: true };
       const subscribers: Subscriber[] = [];
       for (const role of ["first", "live", "slow"] as const) {

@@ -42,6 +42,8 @@ export interface RoundOptions extends DrawOptions {
   readonly tell: (text: string) => void;
 }
 
+const START_TRIES = 3;
+
 /** The fault of a seed: consecutive seeds have them all. */
 export function faultOf(seed: number): FaultKind {
   return FAULT_KINDS[seed % FAULT_KINDS.length] as FaultKind;
@@ -50,19 +52,16 @@ export function faultOf(seed: number): FaultKind {
 /** One round on a stage: everybody logs in anew, and there is load before, while and after something happens. */
 export async function runRound(stage: Stage, options: RoundOptions): Promise<CrashRow[]> {
   const { seed, round, faults, signal, swift } = options;
-  const transports = [...faults.keys()];
-  const started = await Promise.allSettled(
-    transports.map((transport) => Crew.start(stage, transport, seedOf(seed, transport), signal)),
-  );
-  const crews = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const crews = await startCrews(stage, options);
   try {
-    for (const result of started) if (result.status === "rejected") throw result.reason as Error;
     const random = createRandom(mix(seed, 2));
-    const beforeMs = swift ? 1_500 : 1_500 + random.below(2_500);
+    const shared = drawShared(options);
+    // Before a component's memory goes, some updates are to be acknowledged that the slow one has not got yet.
+    const beforeMs = (shared?.endsComponent === true ? 4_000 : 1_500) + (swift ? 0 : random.below(2_500));
     for (const crew of crews) crew.publish();
     await sleep(beforeMs, undefined, { signal });
     const alsoBack = swift || random.chance(50);
-    await strike(stage, crews, options);
+    await strike(stage, crews, shared, options);
     // While there is load, holes show at once; without, they must be looked for.
     while (alsoBack && stage.componentRoad.connections === 0) await sleep(100, undefined, { signal });
     await sleep(1_000, undefined, { signal });
@@ -83,28 +82,41 @@ export async function runRound(stage: Stage, options: RoundOptions): Promise<Cra
   }
 }
 
+/** All of them, or none. */
+async function startCrews(stage: Stage, { seed, faults, signal, tell }: RoundOptions): Promise<Crew[]> {
+  for (let tries = 1; ; tries++) {
+    const started = await Promise.allSettled(
+      [...faults.keys()].map((transport) => Crew.start(stage, transport, seedOf(seed, transport), signal)),
+    );
+    const crews = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    const failures = started.flatMap((result) =>
+      result.status === "rejected" ? [result.reason as Error] : [],
+    );
+    if (failures[0] === undefined) return crews;
+    await Promise.all(crews.map((crew) => crew.close()));
+    // A machine may be too busy to answer logins in time, and nothing is proved by that.
+    if (tries === START_TRIES || signal.aborted) throw failures[0];
+    tell(`${stage.server}: could not begin, once more: ${failures[0].message}`);
+  }
+}
+
 function seedOf(seed: number, transport: TransportKind): number {
   return mix(seed, TRANSPORTS.indexOf(transport));
 }
 
 /** Resolves when all that befalls is over. */
-async function strike(stage: Stage, crews: readonly Crew[], options: RoundOptions): Promise<void> {
+async function strike(
+  stage: Stage,
+  crews: readonly Crew[],
+  shared: Fault<Machinery> | undefined,
+  options: RoundOptions,
+): Promise<void> {
   const { seed, faults, signal, tell } = options;
-  const random = createRandom(mix(seed, 3));
-  const kinds = new Set(faults.values());
-  const shared = drawShared(
-    [...kinds].find((kind) => !isRoadFault(kind)),
-    random,
-    options,
-  );
   const acts: Promise<void>[] = [];
   if (shared !== undefined) {
     tell(`${stage.server}: ${shared.text}`);
-    acts.push(
-      shared.endsComponent === true
-        ? withoutMemory(crews, shared.run(stage, signal))
-        : shared.run(stage, signal),
-    );
+    const act = shared.run(stage, signal);
+    acts.push(shared.endsComponent === true ? withoutMemory(crews, act) : act);
   }
   for (const crew of crews) {
     const fault = drawOwn(faults.get(crew.transport) as FaultKind, seedOf(seed, crew.transport), options);
@@ -121,12 +133,11 @@ async function withoutMemory(crews: readonly Crew[], act: Promise<void>): Promis
   for (const crew of crews) crew.componentIsBack();
 }
 
-function drawShared(
-  kind: FaultKind | undefined,
-  random: ReturnType<typeof createRandom>,
-  options: DrawOptions,
-): Fault<Machinery> | undefined {
+/** What befalls all at once, if anything. */
+function drawShared(options: RoundOptions): Fault<Machinery> | undefined {
+  const kind = [...options.faults.values()].find((one) => !isRoadFault(one));
   if (kind === undefined) return undefined;
+  const random = createRandom(mix(options.seed, 3));
   const drawn = isMachineryFault(kind) ? kind : random.pick(MACHINERY_FAULT_KINDS);
   return MACHINERY_FAULTS[drawn](random, options);
 }

@@ -14,6 +14,8 @@ export interface Stage extends Machinery {
   readonly server: ServerKind;
   /** The component's. */
   readonly domain: string;
+  /** For a log that nobody has offered before: one that was not withdrawn is kept for a while. */
+  nextName(): string;
   account(transport: TransportKind, role: Role): SandboxAccount;
   /** Another way to the server's transport. */
   openRoad(transport: TransportKind): Promise<{ readonly proxy: TcpProxy; readonly url: string }>;
@@ -40,12 +42,14 @@ export async function startStage(server: ServerKind, signal: AbortSignal): Promi
     await stop();
     throw error;
   }
+  let logs = 0;
   return {
     server,
     domain: sandbox.components[0]?.domain as string,
     sandbox,
     component,
     componentRoad,
+    nextName: () => `log-${++logs}`,
     account: (transport, role) =>
       sandbox.accounts.find(({ jid }) => jid.startsWith(`${transport}-${role}@`)) as SandboxAccount,
     async openRoad(transport) {
