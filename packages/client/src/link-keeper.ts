@@ -249,8 +249,8 @@ export class LinkKeeper {
       await this.establishSubscription(subscription);
     } catch (error) {
       const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
-      // A log that was withdrawn while it waited for its reader is gone.
-      const gone = subscription.rests && subscription.since !== undefined;
+      // A log that was there and withdrawn while it waited for its reader is gone; behind a new link its publisher may be yet to come.
+      const gone = subscription.rests && subscription.askedToRest && subscription.since !== undefined;
       if (failure.code === "no-such-service" && !gone) {
         subscription.interrupt("waiting");
         void this.waitForService(subscription, this.link);
@@ -309,7 +309,7 @@ export class LinkKeeper {
     try {
       if (paused) {
         router.forget(subscription);
-        subscription.resting();
+        subscription.resting(true);
         await this.negotiation.unsubscribe(node, subid);
       } else if (subid === "") {
         // One that is being made, or waits for its service, is made with what is to be in force.

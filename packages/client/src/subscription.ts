@@ -112,6 +112,8 @@ export class Subscription<T = Value>
   subid = "";
   /** @internal Given back to the component for a pause. */
   rests = false;
+  /** @internal And that on this link, where the component had it. */
+  askedToRest = false;
   /** @internal What was asked for, for subscribing again. */
   askedWindowMs: number;
   private grantedWindowMs = 0;
@@ -197,9 +199,10 @@ export class Subscription<T = Value>
     return grantWindow(this.wantedWindowMs) === this.grantedWindowMs;
   }
 
-  /** @internal Paused: the component does not have it, here it goes on. */
-  resting(): void {
+  /** @internal Paused: the component does not have it, here it goes on. `asked`: it had it, and was asked to stop. */
+  resting(asked = false): void {
     this.rests = true;
+    this.askedToRest = asked;
     this.subid = "";
     this.away = undefined;
     this.tellStatus();
