@@ -29,6 +29,8 @@ export interface RawLink {
   send(...frames: Frame[]): void;
   sendBytes(block: Uint8Array): void;
   ask(type: "get" | "set", child: Element): Promise<Element>;
+  /** Whether the component knows a link of ours with this sid (XEP-0199). Default: this one's. */
+  askAboutLink(sid?: string): Promise<Element>;
   subscribe(node: string, options?: Record<string, string | string[]>): Promise<Element>;
 }
 
@@ -61,6 +63,10 @@ export async function openRawLink(connection: Connection, component: string): Pr
       connection.send(stream.stanza(encodeBase64(block)));
     },
     ask,
+    askAboutLink: (sid = stream.sid) =>
+      connection.request(xml("iq", { type: "get", to: `${component}/${sid}` }, xml("ping", NS.PING)), {
+        timeoutMs: 5_000,
+      }),
     subscribe: (node, options = {}) =>
       ask(
         "set",

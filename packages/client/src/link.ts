@@ -13,6 +13,8 @@ import {
 import { encodeBase64, NS, xml, type Bytestream, type Connection } from "@stanzapack/xmpp";
 import { toStanzapackError } from "./errors.js";
 
+/** Data is waited for no longer, unacknowledged, in ms: the component acknowledges after 20 s. */
+const UNACKED_MS = 30_000;
 /** How long the component has to answer, in ms. */
 const PING_MS = 10_000;
 
@@ -195,30 +197,41 @@ export class Link {
     else this.ackTimer ??= setTimeout(() => this.sendAck(), dueAt - now);
   }
 
-  /** IBB's seq cannot show that the component lost its memory while nothing is sent: so ask, when it is silent. */
+  /**
+   * IBB's seq cannot show that the component lost its memory, or that the last of our data did not come, while nothing more is
+   * sent: so ask, when it is silent, or has not acknowledged something for too long.
+   */
   watchSilence(): void {
     clearTimeout(this.silenceTimer);
     if (this.ended) return;
     this.silenceTimer = setTimeout(
       () => {
-        const silentMs = Date.now() - this.lastFrameAt;
-        if (this.connection.state !== "online" || silentMs < this.events.silenceMs)
-          return this.watchSilence();
+        if (this.connection.state !== "online" || Date.now() < this.askAt) return this.watchSilence();
         void this.ping();
       },
-      Math.max(100, this.lastFrameAt + this.events.silenceMs - Date.now()),
+      Math.max(100, this.askAt - Date.now()),
+    );
+  }
+
+  private get askAt(): number {
+    return Math.min(
+      this.lastFrameAt + this.events.silenceMs,
+      (this.session.waitingSince ?? Infinity) + UNACKED_MS,
     );
   }
 
   private async ping(): Promise<void> {
+    const { sentStanzas } = this.session;
     try {
-      // The component answers for its own links by their sid, given as its resource: after a restart it knows none.
-      await this.connection.request(
-        xml("iq", { type: "get", to: `${this.stream.peer}/${this.stream.sid}` }, xml("ping", NS.PING)),
-        { timeoutMs: PING_MS },
-      );
+      await this.barrier();
       this.lastFrameAt = Date.now();
-      this.watchSilence();
+      if (this.ended) return;
+      const missing = sentStanzas - this.session.acknowledgedStanzas;
+      if (missing <= 0) return this.watchSilence();
+      const text = `${missing} stanzas were lost on the way to the component`;
+      this.sendFrame({ type: "bye", code: "gap", text });
+      void this.stream.close();
+      this.finish(new StanzapackError("gap", text, { origin: "transport" }));
     } catch (error) {
       if (this.connection.state === "online")
         this.finish(toStanzapackError(error, "the component does not know the link any more"));
@@ -226,7 +239,10 @@ export class Link {
     }
   }
 
-  /** Resolves when whatever the component wrote before now has come, or gone by. */
+  /**
+   * Resolves when whatever the component wrote before now has come, or gone by; it acknowledges before it answers. It answers for its
+   * own links by their sid, given as its resource: after a restart it knows none.
+   */
   async barrier(): Promise<void> {
     const iq = xml("iq", { type: "get", to: `${this.stream.peer}/${this.stream.sid}` }, xml("ping", NS.PING));
     await this.connection.request(iq, { timeoutMs: PING_MS });

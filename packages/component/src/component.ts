@@ -71,10 +71,13 @@ export function createComponent(
       const sid = to.slice(domain.length + 1);
       const link = links.get(from);
       if (link !== undefined) link.heardAt = Date.now();
-      if (sid !== "" && link?.stream.sid !== sid) {
+      if (sid === "") return undefined;
+      if (link?.stream.sid !== sid) {
         stats.strays++;
         throw new StanzaError("item-not-found", "cancel", "no such link");
       }
+      // The answer is a barrier: everything received is acknowledged before it.
+      links.acknowledge(link);
       return undefined;
     }),
     connection.onStanza((stanza) => {

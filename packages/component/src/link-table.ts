@@ -203,10 +203,21 @@ export class LinkTable {
   private bye(link: ClientLink, error: StanzapackError): void {
     if (link.ended) return;
     link.sendFrame({ type: "bye", code: error.code, text: error.text });
-    const stanzas = link.takeStanzas(Date.now());
-    this.connection.send(stanzas.join(""), stanzas.length);
+    this.write(link);
     void link.stream.close();
     this.end(link, error.text);
+  }
+
+  /** What has come is acknowledged now, before whatever is written next. */
+  acknowledge(link: ClientLink): void {
+    if (link.ended || link.session.ackDueAt === undefined) return;
+    link.sendAck();
+    this.write(link);
+  }
+
+  private write(link: ClientLink): void {
+    const stanzas = link.takeStanzas(Date.now());
+    this.connection.send(stanzas.join(""), stanzas.length);
   }
 
   end(link: ClientLink, why: string): void {

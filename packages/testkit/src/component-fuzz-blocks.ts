@@ -115,7 +115,7 @@ export class FuzzBlocks {
       HELLO,
       { ...HELLO, maxStanzaBytes: random.pick(UINTS), maxBlockBytes: random.pick(UINTS) },
       { type: "demand", alias, subscribers: 1, windowMs: 0 },
-      { type: "status", alias, status: "paused" },
+      { type: "status", alias, status: "paused", windowMs: null },
       { type: "bye", code: "internal", text: "of a fuzzer" },
       { type: "bind", role: "service", alias, node: "a@b/c", incarnation: 1, sequence: 1 },
     ]);
