@@ -3,3 +3,4 @@ export { runJoiners, type JoinersOptions, type JoinersRow } from "./fan-out/join
 export { runFanOut, type FanOutOptions, type FanOutRow } from "./fan-out/run.js";
 export * as wire from "./wire/index.js";
 export * as codec from "./codec/index.js";
+export * as peers from "./peers/index.js";
