@@ -12,6 +12,7 @@ import {
   type RawDeflate,
 } from "@stanzapack/wire";
 import { encodeBase64, escapeAttribute, type Bytestream } from "@stanzapack/xmpp";
+import { createInbox } from "./intake.js";
 import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "./lane.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
@@ -26,6 +27,8 @@ export class ClientLink {
   readonly services = new Map<number, Service>();
   /** Subscriptions that wait for acknowledgements. */
   readonly detached = new Set<Subscription>();
+  /** What came and is not read yet. */
+  readonly inbox = createInbox();
   /** Largest of `SIZE_CLASSES` that fits, once HELLO came, all that the client takes. */
   sizeClass: number;
   /** Memory that reading what it publishes takes, in bytes. */
@@ -33,6 +36,8 @@ export class ClientLink {
   /** A question whether the client lives is under way. */
   verifying = false;
   ended = false;
+  /** Its client has closed it; what came before is still being read. */
+  closed = false;
   private readonly writer: BlockWriter;
   private lastAlias = -1;
 
@@ -108,7 +113,7 @@ export class ClientLink {
   }
 
   append(base64: string, data: boolean): void {
-    if (this.ended) return;
+    if (this.ended || this.closed) return;
     if (this.writer.empty) this.onPending(this);
     this.writer.append(base64, data);
   }

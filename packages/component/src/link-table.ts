@@ -16,6 +16,7 @@ import type { Broker } from "./broker.js";
 import { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
+import { hasMore, Intake } from "./intake.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
 import { toStanzaError } from "./negotiation/errors.js";
 import type { ComponentStats } from "./stats.js";
@@ -29,6 +30,7 @@ const PING_MS = 10_000;
 export class LinkTable {
   private readonly links = new Map<string, ClientLink>();
   private readonly admission: Admission;
+  private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
 
   constructor(
     private readonly connection: Connection,
@@ -47,6 +49,7 @@ export class LinkTable {
     this.admission = new Admission({ perSecond, burst });
     streams.onOpen = (request) => this.admit(request);
     streams.onStream = (stream) => this.accept(stream);
+    fanOut.onCost = (bareJid, ms) => this.intake.charge(bareJid, ms);
     // An error that fits no stream only hints that its sender may be gone.
     streams.onError = (from) => this.hint(from);
   }
@@ -128,14 +131,32 @@ export class LinkTable {
   }
 
   private receive(link: ClientLink, block: Uint8Array): void {
-    if (link.ended) return;
+    if (link.ended || this.intake.put(link, block)) return;
+    this.stats.refusals++;
+    this.bye(
+      link,
+      new StanzapackError("limit-exceeded", "too much of this link waits to be read", { origin: "peer" }),
+    );
+  }
+
+  /** The next frame of its inbox; of a new block, all up to the first with data. */
+  private readNext(link: ClientLink): void {
+    const { inbox, session } = link;
     const now = Date.now();
     try {
-      const frames = link.session.receive(block, now);
-      for (const frame of frames) this.dispatch(link, frame, now);
-      if (link.ended) return;
-      if (link.session.ackDue(now)) link.sendAck();
-      if (link.detached.size > 0 && link.session.maySendData) this.broker.reattach(link);
+      const block = inbox.frames.length === 0 ? inbox.blocks.shift() : undefined;
+      if (block !== undefined) {
+        inbox.bytes -= block.length;
+        inbox.frames.push(...session.receive(block, now));
+      }
+      for (let frame = inbox.frames.shift(); frame !== undefined; frame = inbox.frames.shift()) {
+        this.dispatch(link, frame, now);
+        if (link.ended) return;
+        if ((frame.type === "data" || frame.type === "coded") && inbox.frames.length > 0) return;
+      }
+      if (link.closed && !hasMore(inbox)) return this.end(link, "closed");
+      if (session.ackDue(now)) link.sendAck();
+      if (link.detached.size > 0 && session.maySendData) this.broker.reattach(link);
     } catch (error) {
       const fault =
         error instanceof StanzapackError
@@ -187,6 +208,12 @@ export class LinkTable {
   }
 
   private streamEnded(link: ClientLink, end: BytestreamEnd): void {
+    if (end.error === undefined && hasMore(link.inbox)) {
+      // What it published before it went is still read; nothing more is sent.
+      link.closed = true;
+      for (const subscription of link.subscriptions.values()) this.broker.unsubscribe(subscription);
+      return;
+    }
     this.end(link, end.error === undefined ? "closed" : end.error.message);
   }
 
@@ -203,6 +230,7 @@ export class LinkTable {
   end(link: ClientLink, why: string): void {
     if (link.ended) return;
     link.ended = true;
+    this.intake.forget(link);
     if (this.links.get(link.jid) === link) this.links.delete(link.jid);
     this.stats.links = this.links.size;
     this.stats.linksEnded++;
@@ -228,7 +256,8 @@ export class LinkTable {
         timeoutMs: PING_MS,
       });
       // The client acknowledges before it answers: what is still unacknowledged from before the question was lost.
-      if (waitingSince !== undefined && link.session.waitingSince === waitingSince && !link.ended) {
+      const silent = waitingSince !== undefined && link.session.waitingSince === waitingSince;
+      if (silent && !hasMore(link.inbox) && !link.ended) {
         this.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
       }
     } catch (error) {
@@ -241,9 +270,11 @@ export class LinkTable {
 
   /** Once a second: acknowledgements due by time, clients that owe one too long, links that never said HELLO. */
   sweep(now: number): void {
+    this.intake.sweep();
     for (const link of this.links.values()) {
       const { session } = link;
-      if (session.ackDue(now)) link.sendAck();
+      // Not of a block that is being read: its updates may still be lost with the link.
+      if (session.ackDue(now) && link.inbox.frames.length === 0) link.sendAck();
       if (session.peerHello === undefined && now - link.openedAt > HELLO_MS) {
         this.bye(link, new StanzapackError("timeout", `no HELLO within ${HELLO_MS} ms`));
       } else if (
@@ -262,6 +293,7 @@ export class LinkTable {
   }
 
   clear(): void {
+    this.intake.stop();
     for (const link of [...this.links.values()]) {
       link.ended = true;
       link.stream.abandon({ by: "local" });

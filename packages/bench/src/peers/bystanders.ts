@@ -123,7 +123,7 @@ export async function runBystanders(options: BystandersOptions): Promise<Bystand
     const accounts = Array.from({ length: subscribers }, (_, i) => stage.account(i + 1));
     await crowd.call("gather", { accounts, road, windowMs: WINDOW_MS }, signal);
     await crowd.call("publish", { perSecond: UPDATES_PER_SECOND }, signal);
-    await delay(WARM_UP_MS, undefined, { signal });
+    await delay(Math.min(forMs, WARM_UP_MS), undefined, { signal });
     const baseRssBytes = await memory.now();
 
     const begin = async (offender: Offender, index: number): Promise<void> => {

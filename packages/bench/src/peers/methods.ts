@@ -78,7 +78,7 @@ export type CrowdMethods = {
 };
 
 /** Who makes trouble; each in a process of its own. */
-export const OFFENDERS = ["stuck", "stopped", "flood", "churn", "links"] as const;
+export const OFFENDERS = ["stuck", "stopped", "flood", "churn", "links", "costly"] as const;
 export type Offender = (typeof OFFENDERS)[number];
 
 /** What it did so far: updates published or got, subscriptions made, links opened; and what was refused. */

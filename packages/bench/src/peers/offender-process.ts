@@ -4,11 +4,13 @@ import { connect, type Client } from "@stanzapack/client";
 import { createClientConnection, createInBandBytestreams, sleep } from "@stanzapack/xmpp";
 import { objects } from "../workloads/series.js";
 import { answerCalls } from "../wire/rpc.js";
+import { openCostlyPublisher } from "./costly-publisher.js";
 import type { Account, Offender, OffenderMethods, Road, Trouble } from "./methods.js";
 import { startStoppableProxy } from "./stoppable-proxy.js";
 
 const FLOOD_PER_SECOND = 10_000;
 const FLOOD_EVERY_MS = 10;
+const COSTLY_EVERY_MS = 500;
 /** A client that opens links as fast as it can goes on after so long where none is to be had, in ms: it does not keep to its turn. */
 const IMPATIENT_MS = 5;
 
@@ -103,6 +105,44 @@ const ACTS: Readonly<Record<Offender, (scene: Scene) => Promise<Act>>> = {
         ending.abort();
         await Promise.all(loops);
         await client.close();
+      },
+    };
+  },
+
+  /** Publishes few bytes that take long to read, and to write again for those who take them. */
+  async costly({ accounts, road, windowMs }) {
+    const [account, other] = accounts as [Account, Account];
+    const connection = createClientConnection({ ...account, url: road.url, ca: road.ca });
+    await connection.start();
+    const taker = await login(other, road);
+    const trouble = none();
+    let timer: NodeJS.Timeout | undefined;
+    let publisher = await openCostlyPublisher(connection, road.component, `${account.jid}/costly`);
+    await taker.subscribe(publisher.node, { windowMs });
+    const send = async (): Promise<void> => {
+      if (publisher.ended) {
+        trouble.refused++;
+        publisher.close();
+        publisher = await openCostlyPublisher(connection, road.component, publisher.node);
+      }
+      trouble.done += publisher.send();
+    };
+    const go = (): void => {
+      timer = setTimeout(
+        () =>
+          void send()
+            .catch(() => trouble.refused++)
+            .finally(go),
+        COSTLY_EVERY_MS,
+      );
+    };
+    go();
+    return {
+      trouble,
+      async end() {
+        clearTimeout(timer);
+        publisher.close();
+        await Promise.all([connection.stop(), taker.close()]);
       },
     };
   },
