@@ -64,8 +64,10 @@ describe.each(SERVERS)("those who misbehave, behind %s", (server) => {
       expect(performance.now() - startedAt).toBeLessThan(2_000);
       expect(stack.component.stats().updatesIn - before).toBeLessThan(sent);
 
-      // It goes, and what it sent is read to the end.
+      // It goes, its server says so, and what it sent is read to the end.
+      mallory.sendElement(xml("presence", { to: stack.domain }));
       await costly.leave();
+      await mallory.stop();
       await until(() => stack.component.stats().updatesIn - before === sent, 90_000, "all of it is read");
       await until(() => stack.component.stats().links === 0, 5_000, "then its link is gone");
     } finally {

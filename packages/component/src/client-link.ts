@@ -36,8 +36,8 @@ export class ClientLink {
   /** A question whether the client lives is under way. */
   verifying = false;
   ended = false;
-  /** Its client has closed it; what came before is still being read. */
-  closed = false;
+  /** When its client closed it, in ms; what came before is still being read. */
+  closedAt: number | undefined;
   private readonly writer: BlockWriter;
   private lastAlias = -1;
 
@@ -113,7 +113,7 @@ export class ClientLink {
   }
 
   append(base64: string, data: boolean): void {
-    if (this.ended || this.closed) return;
+    if (this.ended || this.closedAt !== undefined) return;
     if (this.writer.empty) this.onPending(this);
     this.writer.append(base64, data);
   }

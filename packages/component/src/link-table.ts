@@ -23,6 +23,8 @@ import type { ComponentStats } from "./stats.js";
 
 /** A link must say HELLO within this, in ms. */
 const HELLO_MS = 15_000;
+/** What a link still holds when it is closed is read for so long, in ms. */
+const CLOSED_MS = 60_000;
 /** How long a client has to answer whether it lives, in ms (XEP-0199). */
 const PING_MS = 10_000;
 
@@ -154,7 +156,7 @@ export class LinkTable {
         if (link.ended) return;
         if ((frame.type === "data" || frame.type === "coded") && inbox.frames.length > 0) return;
       }
-      if (link.closed && !hasMore(inbox)) return this.end(link, "closed");
+      if (link.closedAt !== undefined && !hasMore(inbox)) return this.end(link, "closed");
       if (session.ackDue(now)) link.sendAck();
       if (link.detached.size > 0 && session.maySendData) this.broker.reattach(link);
     } catch (error) {
@@ -210,7 +212,7 @@ export class LinkTable {
   private streamEnded(link: ClientLink, end: BytestreamEnd): void {
     if (end.error === undefined && hasMore(link.inbox)) {
       // What it published before it went is still read; nothing more is sent.
-      link.closed = true;
+      link.closedAt = Date.now();
       for (const subscription of link.subscriptions.values()) this.broker.unsubscribe(subscription);
       return;
     }
@@ -242,7 +244,7 @@ export class LinkTable {
   /** Something suggests that this full JID is gone; the verdict is an iq (presence may come late, early or never). */
   hint(fullJid: string): void {
     const link = this.links.get(fullJid);
-    if (link !== undefined) void this.verify(link);
+    if (link !== undefined && link.closedAt === undefined) void this.verify(link);
   }
 
   /** Whether the link's client lives; ends the link if not. XEP-0199 §4.? to the full JID. */
@@ -273,6 +275,10 @@ export class LinkTable {
     this.intake.sweep();
     for (const link of this.links.values()) {
       const { session } = link;
+      if (link.closedAt !== undefined) {
+        if (now - link.closedAt > CLOSED_MS) this.end(link, "closed");
+        continue;
+      }
       // Not of a block that is being read: its updates may still be lost with the link.
       if (session.ackDue(now) && link.inbox.frames.length === 0) link.sendAck();
       if (session.peerHello === undefined && now - link.openedAt > HELLO_MS) {
