@@ -1,10 +1,10 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { peers } from "@stanzapack/bench";
 import { until } from "@stanzapack/testkit";
 import { NS, xml } from "@stanzapack/xmpp";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { SERVERS, startStack } from "./support/stack.js";
 
 // The short forms of `stanzapack bench bystanders` and `bench return`; the README of packages/bench has the long ones.
@@ -12,28 +12,23 @@ import { SERVERS, startStack } from "./support/stack.js";
 /** The command as it was built. */
 const PROGRAM = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
 
-const running = new Set<ChildProcess>();
-afterEach(() => {
-  for (const child of running) child.kill("SIGKILL");
-});
-
 async function bench(...args: string[]): Promise<Record<string, number>> {
   const child = spawn(process.execPath, [PROGRAM, "bench", ...args, "--json"], {
     stdio: ["ignore", "pipe", "pipe"],
+    // Before the test's own end, so that nothing outlives it.
+    ...{ timeout: 110_000, killSignal: "SIGKILL" },
   });
-  running.add(child);
   const output = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
   const [status] = (await once(child, "close")) as [number | null];
-  running.delete(child);
   expect(status, output.stderr).toBe(0);
   const [row] = JSON.parse(output.stdout) as Record<string, number>[];
   return row as Record<string, number>;
 }
 
 describe.each(SERVERS)("those who misbehave, behind %s", (server) => {
-  it("cost the others no update, the component no memory beyond its limits, and hardly any time", async () => {
+  it("cost the others no update and no standstill, the component no memory beyond its limits", async () => {
     const size = ["--server", server, "--subscribers", "10", "--for", "2s", "--phases", "2"];
     const row = await bench("bystanders", ...size);
     expect(row).toMatchObject({ server, subscribers: 10, missing: 0, conflated: 0, faults: 0 });
@@ -42,8 +37,8 @@ describe.each(SERVERS)("those who misbehave, behind %s", (server) => {
     for (const what of ["floodPerSecond", "subscriptionsPerSecond", "linksPerSecond"])
       expect(row[what], what).toBeGreaterThan(0);
     expect(row["troubledRssBytes"]).toBeLessThan((row["baseRssBytes"] ?? 0) + (row["boundBytes"] ?? 0));
-    // The bench asks for 1.5, over minutes on a machine of its own.
-    expect(row["ratio"]).toBeLessThan(5);
+    // How much older is for the bench to tell, over minutes: two seconds on a busy machine tell no ratio.
+    expect(row["troubledP99Ms"]).toBeLessThan(3_000);
   });
 
   it("are read in turn, where a few bytes take long to read", async () => {

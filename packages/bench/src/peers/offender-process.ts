@@ -1,7 +1,7 @@
 // One who makes trouble for the others, whether by bad luck or on purpose.
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type Client } from "@stanzapack/client";
-import { createClientConnection, createInBandBytestreams, sleep } from "@stanzapack/xmpp";
+import { createClientConnection, createInBandBytestreams, sleep, xml } from "@stanzapack/xmpp";
 import { objects } from "../workloads/series.js";
 import { answerCalls } from "../wire/rpc.js";
 import { openCostlyPublisher } from "./costly-publisher.js";
@@ -114,6 +114,8 @@ const ACTS: Readonly<Record<Offender, (scene: Scene) => Promise<Act>>> = {
     const [account, other] = accounts as [Account, Account];
     const connection = createClientConnection({ ...account, url: road.url, ca: road.ca });
     await connection.start();
+    // So that the component hears when it has gone, with all that is not read yet.
+    connection.sendElement(xml("presence", { to: road.component }));
     const taker = await login(other, road);
     const trouble = none();
     let timer: NodeJS.Timeout | undefined;

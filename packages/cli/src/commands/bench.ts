@@ -129,7 +129,7 @@ async function joiners(
   );
 }
 
-const OFFENDERS = ["stuck", "stopped", "flood", "churn", "links"] as const;
+const OFFENDERS = ["stuck", "stopped", "flood", "churn", "links", "costly"] as const;
 
 interface BystandersOptions extends Pick<FanOutOptions, "server" | "subscribers" | "for" | "json"> {
   readonly phases: number;
@@ -145,13 +145,14 @@ function addBystanders(bench: Command): void {
     .description(
       "A value and a log at 10 Hz, windows of 100 ms. In every other phase, beginning with the first, there are: a program stuck in its " +
         "loop over both; a client whose TCP stops reading; a publisher of 10,000 updates a second; a client that subscribes and " +
-        "stops as fast as it can; one that opens and closes links so. Ages and losses of the others, and the component's memory.",
+        "stops as fast as it can; one that opens and closes links so; and, where named, `costly`: a publisher by hand whose few bytes " +
+        "take long to read. Ages and losses of the others, and the component's memory.",
     )
     .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
     .option("--subscribers <count>", "bystanders, resources of a few accounts", parseCount, 50)
     .option("--for <duration>", "how long a phase is", parseInterval, 30_000)
     .option("--phases <count>", "with them and without, in turn", parseCount, 5)
-    .option("--offender <list>", `${OFFENDERS.join(", ")} (default: all)`, list)
+    .option("--offender <list>", `${OFFENDERS.join(", ")} (default: all but costly)`, list)
     .option("--quick", "a minute a server: three phases of 8 s")
     .option("--json", "one JSON array on stdout")
     .addHelpText(
