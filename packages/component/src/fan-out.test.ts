@@ -1,7 +1,6 @@
 import type { Connection } from "@stanzapack/xmpp";
-import { until } from "@stanzapack/testkit";
 import { pino } from "pino";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { ClientLink } from "./client-link.js";
 import { FanOut } from "./fan-out.js";
 import type { Lane } from "./lane.js";
@@ -39,7 +38,7 @@ it("codes large batches after the others of their tick, and those have left by t
   };
   const now = Date.now();
   for (const it of [lane("flood", 1_000), lane("some", 10), lane("few", 1)]) fanOut.book(it, now, true);
-  await until(() => events.length === 5, 5_000, "everything is written");
+  await vi.waitFor(() => expect(events).toHaveLength(5), 5_000);
   expect(events).toEqual([
     "charged some@x",
     "charged few@x",
