@@ -4,3 +4,4 @@ export { runFanOut, type FanOutOptions, type FanOutRow } from "./fan-out/run.js"
 export { runSlowServer, type SlowServerOptions, type SlowServerRow } from "./pressure/slow-server.js";
 export * as wire from "./wire/index.js";
 export * as codec from "./codec/index.js";
+export * as peers from "./peers/index.js";

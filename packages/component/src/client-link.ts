@@ -12,6 +12,7 @@ import {
   type RawDeflate,
 } from "@stanzapack/wire";
 import { encodeBase64, escapeAttribute, SendWindow, type Bytestream } from "@stanzapack/xmpp";
+import { createInbox } from "./intake.js";
 import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "./lane.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
@@ -32,6 +33,8 @@ export class ClientLink {
   readonly services = new Map<number, Service>();
   /** Subscriptions that wait for acknowledgements. */
   readonly detached = new Set<Subscription>();
+  /** What came and is not read yet. */
+  readonly inbox = createInbox();
   /** Largest of `SIZE_CLASSES` that fits, once HELLO came, all that the client takes. */
   sizeClass: number;
   /** Memory that reading what it publishes takes, in bytes. */
@@ -41,6 +44,8 @@ export class ClientLink {
   /** A question whether the client lives is under way. */
   verifying = false;
   ended = false;
+  /** When its client closed it, in ms; what came before is still being read. */
+  closedAt: number | undefined;
   private readonly writer: BlockWriter;
   private lastAlias = -1;
   private readonly window = new SendWindow(WINDOW);
@@ -140,7 +145,7 @@ export class ClientLink {
   }
 
   append(base64: string, data: boolean): void {
-    if (this.ended) return;
+    if (this.ended || this.closedAt !== undefined) return;
     if (this.writer.empty) this.onPending(this);
     this.writer.append(base64, data);
   }

@@ -66,7 +66,7 @@ export function createComponent(
   const undo: (() => void)[] = [
     negotiation.register(connection),
     registerDisco(connection, broker, stats),
-    connection.onIq("get", NS.PING, "ping", ({ from, to }) => {
+    connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
       const sid = to.slice(domain.length + 1);
       const link = links.get(from);
@@ -77,7 +77,7 @@ export function createComponent(
         throw new StanzaError("item-not-found", "cancel", "no such link");
       }
       // The answer is a barrier: everything received is acknowledged before it.
-      links.acknowledge(link);
+      await links.acknowledge(link);
       return undefined;
     }),
     connection.onStanza((stanza) => {

@@ -9,6 +9,8 @@ import type { Subscription } from "./subscription.js";
 
 /** Characters gathered before a write: larger strings gain nothing, smaller ones cost a system call each. */
 const WRITE_CHARS = 65_536;
+/** Batches of so many rows and more are coded after the others of their tick. 256: a millisecond or more. */
+const LARGE_ROWS = 256;
 
 /**
  * The hot path: lanes become due, each encodes once, links gather what is theirs, one write takes it all. While the
@@ -23,6 +25,8 @@ export class FanOut {
   private readonly parked = new Set<Lane>();
   /** Links with something to write. */
   private readonly pending = new Set<ClientLink>();
+  /** Told whose batch was coded, and how long that took, in ms. */
+  onCost: ((bareJid: string, ms: number) => void) | undefined;
   private immediateHandle: NodeJS.Immediate | undefined;
   private stopped = false;
   private readonly undo: (() => void)[];
@@ -197,16 +201,25 @@ export class FanOut {
     }
     const lanes = [...due, ...this.parked];
     this.parked.clear();
-    for (const lane of lanes) {
-      try {
-        this.flushLane(lane, now);
-      } catch (error) {
-        // One lane's fault must not hold up the others of its tick.
-        this.log.error({ err: error, node: lane.service.node }, "a lane could not be flushed");
-        lane.skip();
-      }
-    }
+    const isLarge = (lane: Lane): boolean => lane.batch.rows >= LARGE_ROWS;
+    for (const lane of lanes) if (!isLarge(lane)) this.tryFlush(lane, now);
     this.write(now);
+    // Theirs take long to code: nobody else's batch of this tick waits for them.
+    for (const lane of lanes)
+      if (isLarge(lane)) {
+        this.tryFlush(lane, now);
+        this.write(now);
+      }
+  }
+
+  private tryFlush(lane: Lane, now: number): void {
+    try {
+      this.flushLane(lane, now);
+    } catch (error) {
+      // One lane's fault must not hold up the others of its tick.
+      this.log.error({ err: error, node: lane.service.node }, "a lane could not be flushed");
+      lane.skip();
+    }
   }
 
   private flushLane(lane: Lane, now: number): void {
@@ -214,7 +227,10 @@ export class FanOut {
     if (lane.batch.empty) return this.book(lane, now, false);
     this.detachWaiting(lane);
     if (!lane.active) return lane.skip(lane.service.offset);
+    const before = performance.now();
     const batches = lane.encode(now);
+    const { publisher } = lane.service;
+    if (publisher !== undefined) this.onCost?.(publisher.link.bareJid, performance.now() - before);
     this.stats.laneEncodes += batches.length;
     for (const { body, independent } of batches) {
       for (const subscription of lane.attached) subscription.send(body);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { assertNever, StanzapackError, type Frame, type Limits, type RawDeflate } from "@stanzapack/wire";
 import {
   bareJid,
@@ -16,19 +17,26 @@ import type { Broker } from "./broker.js";
 import { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
+import { hasMore, Intake } from "./intake.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
 import { toStanzaError } from "./negotiation/errors.js";
 import type { ComponentStats } from "./stats.js";
 
 /** A link must say HELLO within this, in ms. */
 const HELLO_MS = 15_000;
+/** What a link still holds when it is closed is read for so long, in ms. */
+const CLOSED_MS = 60_000;
 /** How long a client has to answer whether it lives, in ms (XEP-0199). */
 const PING_MS = 10_000;
+/** A client's own question waits so long for what came before it to be read, looking so often, in ms: clients give up after 10 s. */
+const READ_MS = 8_000;
+const READ_POLL_MS = 20;
 
 /** Every link of the component: admits, dispatches frames, asks silent ones whether they live, ends them. */
 export class LinkTable {
   private readonly links = new Map<string, ClientLink>();
   private readonly admission: Admission;
+  private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
 
   constructor(
     private readonly connection: Connection,
@@ -47,6 +55,7 @@ export class LinkTable {
     this.admission = new Admission({ perSecond, burst });
     streams.onOpen = (request) => this.admit(request);
     streams.onStream = (stream) => this.accept(stream);
+    fanOut.onCost = (bareJid, ms) => this.intake.charge(bareJid, ms);
     // An error that fits no stream only hints that its sender may be gone.
     streams.onError = (from) => this.hint(from);
     streams.onStray = () => this.stats.strays++;
@@ -129,14 +138,32 @@ export class LinkTable {
   }
 
   private receive(link: ClientLink, block: Uint8Array): void {
-    if (link.ended) return;
+    if (link.ended || this.intake.put(link, block)) return;
+    this.stats.refusals++;
+    this.bye(
+      link,
+      new StanzapackError("limit-exceeded", "too much of this link waits to be read", { origin: "peer" }),
+    );
+  }
+
+  /** The next frame of its inbox; of a new block, all up to the first with data. */
+  private readNext(link: ClientLink): void {
+    const { inbox, session } = link;
     const now = Date.now();
     link.heardAt = now;
     try {
-      const frames = link.session.receive(block, now);
-      for (const frame of frames) this.dispatch(link, frame, now);
-      if (link.ended) return;
-      if (link.session.ackDue(now)) link.sendAck();
+      const block = inbox.frames.length === 0 ? inbox.blocks.shift() : undefined;
+      if (block !== undefined) {
+        inbox.bytes -= block.length;
+        inbox.frames.push(...session.receive(block, now));
+      }
+      for (let frame = inbox.frames.shift(); frame !== undefined; frame = inbox.frames.shift()) {
+        this.dispatch(link, frame, now);
+        if (link.ended) return;
+        if ((frame.type === "data" || frame.type === "coded") && inbox.frames.length > 0) return;
+      }
+      if (link.closedAt !== undefined && !hasMore(inbox)) return this.end(link, "closed");
+      if (session.ackDue(now)) link.sendAck();
       link.noteAcknowledged();
       if (link.detached.size > 0 && link.maySendData) this.broker.reattach(link, now);
     } catch (error) {
@@ -196,6 +223,12 @@ export class LinkTable {
   }
 
   private streamEnded(link: ClientLink, end: BytestreamEnd): void {
+    if (end.error === undefined && hasMore(link.inbox)) {
+      // What it published before it went is still read; nothing more is sent.
+      link.closedAt = Date.now();
+      for (const subscription of link.subscriptions.values()) this.broker.unsubscribe(subscription);
+      return;
+    }
     this.end(link, end.error === undefined ? "closed" : end.error.message);
   }
 
@@ -208,9 +241,11 @@ export class LinkTable {
     this.end(link, error.text);
   }
 
-  /** What has come is acknowledged now, before whatever is written next. */
-  acknowledge(link: ClientLink): void {
-    if (link.ended || link.session.ackDueAt === undefined) return;
+  /** What has come is read, if that takes no longer than the client waits for it, and acknowledged before whatever is written next. */
+  async acknowledge(link: ClientLink): Promise<void> {
+    const until = Date.now() + READ_MS;
+    while (hasMore(link.inbox) && !link.ended && Date.now() < until) await delay(READ_POLL_MS);
+    if (link.ended || link.inbox.frames.length > 0 || link.session.ackDueAt === undefined) return;
     link.sendAck();
     this.write(link);
   }
@@ -223,6 +258,7 @@ export class LinkTable {
   end(link: ClientLink, why: string): void {
     if (link.ended) return;
     link.ended = true;
+    this.intake.forget(link);
     if (this.links.get(link.jid) === link) this.links.delete(link.jid);
     this.stats.links = this.links.size;
     this.stats.linksEnded++;
@@ -234,7 +270,7 @@ export class LinkTable {
   /** Something suggests that this full JID is gone; the verdict is an iq (presence may come late, early or never). */
   hint(fullJid: string): void {
     const link = this.links.get(fullJid);
-    if (link !== undefined) void this.verify(link);
+    if (link !== undefined && link.closedAt === undefined) void this.verify(link);
   }
 
   /** Whether the link's client lives; ends the link if not. XEP-0199 §4.? to the full JID. */
@@ -249,7 +285,8 @@ export class LinkTable {
       });
       link.heardAt = Date.now();
       // The client acknowledges before it answers: what is still unacknowledged from before the question was lost.
-      if (waitingSince !== undefined && link.session.waitingSince === waitingSince && !link.ended) {
+      const silent = waitingSince !== undefined && link.session.waitingSince === waitingSince;
+      if (silent && !hasMore(link.inbox) && !link.ended) {
         this.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
       }
     } catch (error) {
@@ -262,9 +299,15 @@ export class LinkTable {
 
   /** Once a second: acknowledgements due by time, clients that owe one too long or are silent, links that never said HELLO. */
   sweep(now: number): void {
+    this.intake.sweep();
     for (const link of this.links.values()) {
       const { session } = link;
-      if (session.ackDue(now)) link.sendAck();
+      if (link.closedAt !== undefined) {
+        if (now - link.closedAt > CLOSED_MS) this.end(link, "closed");
+        continue;
+      }
+      // Not of a block that is being read: its updates may still be lost with the link.
+      if (session.ackDue(now) && link.inbox.frames.length === 0) link.sendAck();
       if (session.peerHello === undefined && now - link.openedAt > HELLO_MS) {
         this.bye(link, new StanzapackError("timeout", `no HELLO within ${HELLO_MS} ms`));
       } else if (
@@ -284,6 +327,7 @@ export class LinkTable {
   }
 
   clear(): void {
+    this.intake.stop();
     for (const link of [...this.links.values()]) {
       link.ended = true;
       link.stream.abandon({ by: "local" });
