@@ -32,18 +32,16 @@ it("codes large batches after the others of their tick, and those have left by t
       send: ({ base64 }: { base64: string }) => link.append(`${name} ${base64}`, true),
     };
     const lane = {
-      ...{
-        windowMs: 100,
-        active: true,
-        lastFlushAt: -Infinity,
-        opensAt: 0 as number | undefined,
-        settle: () => undefined,
-      },
+      ...{ windowMs: 100, active: true, lastFlushAt: -Infinity, settle: () => undefined },
+      opensAt: 0 as number | undefined,
       batch: { rows, empty: false },
       attached: new Set([subscription]),
       joining: new Set(),
       service: { publisher: { link: { bareJid: `${name}@x` } } },
-      encode: () => [{ body: { form: "chained", base64: `${rows}` }, independent: undefined }],
+      encode: () => {
+        lane.opensAt = undefined;
+        return [{ body: { form: "chained", base64: `${rows}` }, independent: undefined }];
+      },
     };
     return lane as unknown as Lane;
   };
