@@ -7,9 +7,11 @@ import {
   type Since,
 } from "@stanzapack/wire";
 import { formatForm, NS, parseForm, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import type { Authorize } from "./approvals.js";
 import { toStanzapackError } from "./errors.js";
 
-export type AccessModel = "open" | "whitelist";
+/** `authorize`: whoever is no member waits until `authorize` of the offer has decided. */
+export type AccessModel = "open" | "whitelist" | "authorize";
 
 export interface OfferOptions {
   /**
@@ -19,8 +21,13 @@ export interface OfferOptions {
   readonly kind?: Exclude<ServiceKind, "map">;
   /** Who may subscribe. Default `open`. */
   readonly access?: AccessModel;
-  /** Bare JIDs that may, under `whitelist`. */
+  /** Bare JIDs that may, under `whitelist`; under `authorize` without being asked about. */
   readonly members?: readonly string[];
+  /**
+   * Under `authorize`, decides on who asks, also on those who asked while this program was away. The component remembers a yes until
+   * `revoke`, or until the service ends or the component restarts; a no for a minute. A throw is a no.
+   */
+  readonly authorize?: Authorize;
   /** A line for people, shown in service discovery. */
   readonly title?: string;
   /**
@@ -90,6 +97,19 @@ export class Negotiation {
     );
   }
 
+  /** XEP-0060 §8.9.2. */
+  async revoke(node: string, jid: string): Promise<void> {
+    await this.request(
+      "set",
+      xml(
+        "pubsub",
+        NS.PUBSUB_OWNER,
+        xml("affiliations", { node }, xml("affiliation", { jid, affiliation: "none" })),
+      ),
+      `revoking ${jid}'s access to \`${node}\``,
+    );
+  }
+
   async withdraw(node: string): Promise<void> {
     await this.request(
       "set",
@@ -112,6 +132,8 @@ export class Negotiation {
       doing,
     );
     const pubsub = result.getChild("pubsub", NS.PUBSUB);
+    if (pubsub?.getChild("subscription")?.attrs["subscription"] === "pending")
+      throw new StanzapackError("pending", `${doing}: its publisher has to allow it`, { origin: "peer" });
     return granted(pubsub?.getChild("subscription"), pubsub?.getChild("options"), doing);
   }
 
@@ -127,7 +149,8 @@ export class Negotiation {
     return granted(options, options, doing);
   }
 
-  async unsubscribe(node: string, subid: string): Promise<void> {
+  /** `subid` undefined: also what awaits approval. */
+  async unsubscribe(node: string, subid: string | undefined): Promise<void> {
     const jid = this.connection.jid;
     await this.request(
       "set",

@@ -34,13 +34,16 @@ export interface RangeEvent {
 /**
  * `online`, `offline`, `paused`: the publisher; or `paused` and `slowed` by our own client while it is inactive, `paused` also while
  * a log comes faster than it is read;
- * `disconnected`, and `waiting` for the service to be offered again: ourselves.
+ * `disconnected`, and `waiting` for the service to be offered again: ourselves; `pending`: the publisher has to allow it again.
  */
-export type SubscriptionStatus = ServiceStatus | "disconnected" | "waiting" | "slowed";
+export type SubscriptionStatus = ServiceStatus | Away | "slowed";
+
+/** Why nothing can come, whatever is published. */
+type Away = "disconnected" | "waiting" | "pending";
 
 export interface StatusEvent {
   readonly status: SubscriptionStatus;
-  /** Whose doing it is: `client` for `disconnected`, `waiting`, `slowed`, and `paused` by `setActive(false)`. */
+  /** Whose doing it is: `client` for `disconnected`, `waiting`, `pending`, `slowed`, and `paused` by `setActive(false)`. */
   readonly by: "publisher" | "client";
   /** The window granted now, in ms. */
   readonly windowMs: number;
@@ -67,6 +70,13 @@ export interface SubscribeOptions<T> {
    * with what comes from now on. After a break it goes on where it was by itself.
    */
   readonly since?: Since;
+  /**
+   * How long to wait for the publisher's approval, where the service's access model is `authorize`, in ms; then `subscribe` throws `pending`,
+   * and the request is given up. Default 60,000.
+   */
+  readonly approvalMs?: number;
+  /** The publisher has to approve: `subscribe` waits. */
+  readonly onPending?: () => void;
   /** Checks and types a value, for example a schema's `parse`; a throw ends the subscription. */
   readonly parse?: (value: Value) => T;
   /**
@@ -99,7 +109,8 @@ export class Subscription<T = Value>
   /** What the component says of the publisher. */
   private publisher: ServiceStatus = "online";
   /** Why nothing can come, whatever the publisher does. */
-  private away: "disconnected" | "waiting" | undefined;
+  private away: Away | undefined;
+  private unapproved = false;
   private interrupted = false;
   private inactive: InactivePolicy | undefined;
   /** Of a log, more waits for the consumer than is to: the component keeps what comes. */
@@ -108,6 +119,8 @@ export class Subscription<T = Value>
   private skipped = false;
   private baseAt = 0;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
+  /** @internal Called when the component granted it. */
+  onGranted: (() => void) | undefined;
   /** @internal As the component granted it. */
   subid = "";
   /** @internal Given back to the component for a pause. */
@@ -157,6 +170,10 @@ export class Subscription<T = Value>
   }
   get ended(): boolean {
     return this.endedWith !== undefined;
+  }
+  /** @internal It awaits the publisher's approval. */
+  get pending(): boolean {
+    return this.unapproved;
   }
 
   /** Asks for another window, live; gives what was granted. While the client is inactive the wider of this and its own holds. */
@@ -251,11 +268,13 @@ export class Subscription<T = Value>
   /** @internal */
   applyGrant(granted: Granted): void {
     this.subid = granted.subid;
+    this.unapproved = false;
     this.wasRecovered = granted.recovered ?? this.wasRecovered;
     if (granted.begun !== undefined) this.position.begin(granted.begun);
     this.rests = false;
     this.grantedWindowMs = granted.windowMs;
     this.tellStatus();
+    this.onGranted?.();
     // It came to that while it was being made.
     if (this.held) this.host.settle();
   }
@@ -269,10 +288,11 @@ export class Subscription<T = Value>
   }
 
   /** @internal The link is gone; what comes next may leave a hole. */
-  interrupt(status: "disconnected" | "waiting"): void {
+  interrupt(status: Away): void {
     this.interrupted = true;
     this.rests = false;
     this.away = status;
+    this.unapproved = status === "pending";
     this.subid = "";
     this.tellStatus();
   }

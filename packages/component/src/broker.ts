@@ -13,6 +13,7 @@ import {
   type Since,
 } from "@stanzapack/wire";
 import type { Logger } from "pino";
+import { Approvals } from "./approvals.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
@@ -39,6 +40,7 @@ export type RandomId = () => number;
 /** Services, subscriptions and lanes: every operation of the negotiation, and the publishers' data on its way through. */
 export class Broker {
   readonly services = new Map<string, Service>();
+  readonly approvals: Approvals;
   private readonly ownedCount = new Map<string, number>();
   private nextSubid = 1;
   private compactLanes = 0;
@@ -56,6 +58,9 @@ export class Broker {
     log: Logger,
   ) {
     this.logs = new Logs(fanOut, limits, stats, log, (subscription) => this.endWithdrawn(subscription));
+    this.approvals = new Approvals(limits, stats, (link, { node }, options, now) =>
+      this.subscribe(link, node, options, now),
+    );
     this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits.maxLaneBytes) };
   }
 
@@ -126,9 +131,9 @@ export class Broker {
           `\`${node}\` is offered as ${service.config.kind}, not ${config.kind}: withdraw it first`,
         );
       }
-      this.configure(service, config);
+      this.configure(service, config, now);
     }
-    if (service.publisher === undefined) this.attachPublisher(service, link);
+    if (service.publisher === undefined) this.attachPublisher(service, link, now);
     return { service, created };
   }
 
@@ -140,7 +145,7 @@ export class Broker {
     );
   }
 
-  private attachPublisher(service: Service, link: ClientLink): void {
+  private attachPublisher(service: Service, link: ClientLink, now: number): void {
     const alias = link.takeAlias();
     link.services.set(alias, service);
     const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec, PUBLISHER_PROFILES);
@@ -158,10 +163,11 @@ export class Broker {
     this.tellDemand(service);
     for (const { link: subscriber, alias: theirs } of service.subscriptions)
       subscriber.sendFrame({ type: "status", alias: theirs, status: "online" });
+    this.approvals.serviceOnline(service, now);
   }
 
-  /** New configuration; who lost access loses the subscription at once. */
-  configure(service: Service, config: ServiceConfig): void {
+  /** New configuration; who lost access loses the subscription at once, who awaits approval may have it by that. */
+  configure(service: Service, config: ServiceConfig, now: number): void {
     service.config = config;
     for (const subscription of service.subscriptions) {
       if (service.mayTake(subscription.link.bareJid)) continue;
@@ -169,10 +175,11 @@ export class Broker {
         subscription,
         new StanzapackError(
           "not-allowed",
-          `the publisher took ${subscription.link.bareJid} off the whitelist of \`${service.node}\``,
+          `the publisher does not allow ${subscription.link.bareJid} to take \`${service.node}\` any more`,
         ),
       );
     }
+    this.approvals.reconsider(service, now);
   }
 
   /** Its end comes after its last values. */
@@ -189,21 +196,20 @@ export class Broker {
     service.publisher = undefined;
     if (service.subscriptions.size === 0) service.journal?.clear();
     this.services.delete(service.node);
+    this.approvals.serviceEnded(service);
     this.staleDemand.delete(service);
     const owned = (this.ownedCount.get(service.id.owner) ?? 1) - 1;
     if (owned === 0) this.ownedCount.delete(service.id.owner);
     else this.ownedCount.set(service.id.owner, owned);
   }
 
-  subscribe(
-    link: ClientLink,
-    node: string,
-    { windowMs: askedWindowMs, since }: SubscribeOptions,
-    now: number,
-  ): Subscription {
+  subscribe(link: ClientLink, node: string, options: SubscribeOptions, now: number): Subscription {
+    const { windowMs: askedWindowMs, since } = options;
     const service = this.find(node);
-    if (!service.mayTake(link.bareJid))
+    if (!service.mayTake(link.bareJid)) {
+      if (service.config.access === "authorize") this.approvals.ask(service, link, options, now);
       throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
+    }
     if (since !== undefined && service.journal === undefined)
       throw new StanzapackError(
         "invalid-options",
@@ -439,6 +445,7 @@ export class Broker {
         subscriber.sendFrame({ type: "status", alias, status: "offline" });
     }
     link.services.clear();
+    this.approvals.linkEnded(link);
     this.fanOut.forgetLink(link);
   }
 
@@ -464,6 +471,7 @@ export class Broker {
 
   /** Once a second: counts to tell, values that publishers owe, services whose time is over. */
   sweep(now: number): void {
+    this.approvals.sweep(now);
     for (const service of this.staleDemand) this.tellDemand(service);
     for (const service of this.services.values()) {
       for (const subscription of service.awaiting) {

@@ -15,6 +15,7 @@ import { LinkTable } from "./link-table.js";
 import type { ResolvedConfig } from "./load-config.js";
 import { registerDisco } from "./negotiation/disco.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
+import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
 import { createStats, type ComponentStats } from "./stats.js";
 
 /** Between sweeps, in ms: the precision of every deadline that is not a tick. */
@@ -66,6 +67,7 @@ export function createComponent(
   const undo: (() => void)[] = [
     negotiation.register(connection),
     registerDisco(connection, broker),
+    registerSubscribeAuthorization(connection, broker, stats),
     connection.onIq("get", NS.PING, "ping", ({ from, to }) => {
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
       const sid = to.slice(domain.length + 1);

@@ -35,8 +35,18 @@ export const configSchema = z.strictObject({
       maxServices: count.default(100_000),
       /** Most subscriptions of one link. */
       maxSubscriptionsPerLink: count.default(10_000),
-      /** Most members of one whitelist. */
+      /** Most members of one whitelist, and most JIDs that the publisher of one service approves. */
       maxMembers: count.default(10_000),
+      /** Most requests of one JID that await publishers' approval. */
+      maxPendingPerAsker: count.default(20),
+      /** Most requests that await one publisher's approval. */
+      maxPendingPerOwner: count.default(100),
+      /** And most in all. */
+      maxPending: count.default(10_000),
+      /** How long a request awaits approval, in seconds; then it is refused. */
+      pendingSeconds: count.default(3_600),
+      /** How long a publisher's no is remembered, in seconds; who asks again later has the publisher asked again. */
+      denialSeconds: count.default(60),
       /** Most rows that wait in one lane for its tick; older ones are conflated. */
       laneMaxRows: count.default(4_096),
       /** Most bytes that wait in one lane for its tick. */

@@ -24,6 +24,12 @@ export interface ComponentStats {
   linksEnded: number;
   /** Opens, frames and requests refused. */
   refusals: number;
+  /** Requests that await a publisher's approval now. */
+  pendingApprovals: number;
+  /** Questions put to publishers, repeated ones too. */
+  approvalsAsked: number;
+  approvalsGranted: number;
+  approvalsDenied: number;
 }
 
 export function createStats(): ComponentStats {
@@ -42,5 +48,9 @@ export function createStats(): ComponentStats {
     detachments: 0,
     linksEnded: 0,
     refusals: 0,
+    pendingApprovals: 0,
+    approvalsAsked: 0,
+    approvalsGranted: 0,
+    approvalsDenied: 0,
   };
 }

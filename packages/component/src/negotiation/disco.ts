@@ -14,6 +14,7 @@ const FEATURES = [
   NS.PING,
   NS.PUBSUB,
   ...[
+    "access-authorize",
     "access-open",
     "access-whitelist",
     "config-node",
@@ -24,6 +25,7 @@ const FEATURES = [
     "modify-affiliations",
     "retrieve-subscriptions",
     "subscribe",
+    "subscription-notifications",
     "subscription-options",
   ].map((feature) => `${NS.PUBSUB}#${feature}`),
   "urn:stanzapack:0",
@@ -64,7 +66,7 @@ export function registerDisco(connection: Connection, broker: Broker): () => voi
 function visible(broker: Broker, node: string, from: string): Service {
   const service = broker.find(node);
   // A service on a whitelist is not shown to others, and not told apart from one that does not exist.
-  if (!service.mayTake(bareJid(from)))
+  if (!service.mayFind(bareJid(from)))
     throw new StanzaError("item-not-found", "cancel", `nobody offers \`${node.slice(0, 200)}\``);
   return service;
 }
@@ -100,7 +102,7 @@ function serviceInfo(service: Service): Element {
 function items(broker: Broker, domain: string, asker: string, owner: string | undefined): Element {
   const list: Element[] = [];
   for (const service of broker.services.values()) {
-    if ((owner !== undefined && service.id.owner !== owner) || !service.mayTake(asker)) continue;
+    if ((owner !== undefined && service.id.owner !== owner) || !service.mayFind(asker)) continue;
     list.push(
       xml("item", {
         jid: domain,
