@@ -61,7 +61,7 @@ export class Broker {
     this.approvals = new Approvals(limits, stats, (link, { node }, options, now) =>
       this.subscribe(link, node, options, now),
     );
-    this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits.maxLaneBytes) };
+    this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits) };
   }
 
   /** The service, where `bareJid` may see it; a hidden one does not exist for others. Throws `no-such-service`. */

@@ -99,7 +99,14 @@ export class Lane {
     readonly profile: Profile,
   ) {
     const { limits } = context;
-    this.batch = new RowBatch({ maxRows: limits.laneMaxRows, maxBytes: limits.laneMaxBytes });
+    this.batch = new RowBatch({
+      get maxRows() {
+        return limits.laneMaxRows;
+      },
+      get maxBytes() {
+        return limits.laneMaxBytes;
+      },
+    });
     this.flushedTo = service.offset;
   }
 

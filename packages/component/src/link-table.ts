@@ -43,8 +43,15 @@ export class LinkTable {
     private readonly stats: ComponentStats,
     private readonly log: Logger,
   ) {
-    const { opensPerSecond: perSecond, opensBurst: burst } = settings.limits;
-    this.admission = new Admission({ perSecond, burst });
+    const { limits } = settings;
+    this.admission = new Admission({
+      get perSecond() {
+        return limits.opensPerSecond;
+      },
+      get burst() {
+        return limits.opensBurst;
+      },
+    });
     streams.onOpen = (request) => this.admit(request);
     streams.onStream = (stream) => this.accept(stream);
     // An error that fits no stream only hints that its sender may be gone.
