@@ -77,7 +77,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const { component, timeoutMs } = options;
     this.connection = createClientConnection(options.connection);
     this.streams = createStanzaBytestreams(this.connection);
-    this.negotiation = new Negotiation(this.connection, component, timeoutMs);
+    this.negotiation = new Negotiation(this.connection, component, timeoutMs, this.closing.signal);
     this.publishing = new Publishing(() => this.keeper.link);
     this.keeper = new LinkKeeper(
       this.connection,

@@ -6,7 +6,7 @@ import {
   type ServiceKind,
   type Since,
 } from "@stanzapack/wire";
-import { formatForm, NS, parseForm, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import { formatForm, NS, parseForm, sleep, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Authorize } from "./approvals.js";
 import { toStanzapackError } from "./errors.js";
 
@@ -67,15 +67,25 @@ export class Negotiation {
     private readonly connection: Connection,
     private readonly component: string,
     private readonly timeoutMs: number,
+    private readonly signal: AbortSignal,
   ) {}
 
+  /** Where it is told when to come again, it does, within the deadline. */
   private async request(type: "get" | "set", child: Element, doing: string): Promise<Element> {
-    try {
-      return await this.connection.request(xml("iq", { type, to: this.component }, child), {
-        timeoutMs: this.timeoutMs,
-      });
-    } catch (error) {
-      throw toStanzapackError(error, doing);
+    const deadline = performance.now() + this.timeoutMs;
+    for (;;) {
+      try {
+        return await this.connection.request(xml("iq", { type, to: this.component }, child), {
+          timeoutMs: deadline - performance.now(),
+        });
+      } catch (error) {
+        const failure = toStanzapackError(error, doing);
+        const { code, retryAfterMs } = failure;
+        if (code !== "busy" || retryAfterMs === undefined || performance.now() + retryAfterMs > deadline)
+          throw failure;
+        await sleep(retryAfterMs, this.signal);
+        if (this.signal.aborted) throw failure;
+      }
     }
   }
 

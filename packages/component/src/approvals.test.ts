@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { Approvals } from "./approvals.js";
+import { Budgets } from "./budgets/budgets.js";
 import type { ClientLink } from "./client-link.js";
 import { configSchema } from "./config.js";
 import { Service } from "./service.js";
@@ -24,7 +25,7 @@ function setUp(own = limits) {
   online();
   const stats = createStats();
   const subscribe = vi.fn(() => ({ subid: "s" }) as Subscription);
-  const approvals = new Approvals(own, stats, subscribe);
+  const approvals = new Approvals(own, stats, new Budgets(own, stats), subscribe);
   const messages = { ask: vi.fn(), tell: vi.fn() };
   approvals.messages = messages;
   const link = (jid: string): ClientLink =>

@@ -1,4 +1,5 @@
 import { StanzapackError } from "@stanzapack/wire";
+import type { Budgets } from "./budgets/budgets.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { SubscribeOptions } from "./negotiation/options.js";
@@ -47,13 +48,13 @@ export class Approvals {
   /** Until when, in ms, by node and asker. */
   private readonly denials = new Map<string, number>();
   private readonly byOwner = new Tally();
-  private readonly byAsker = new Tally();
   private count = 0;
   private nextId = 1;
 
   constructor(
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
+    private readonly budgets: Budgets,
     private readonly subscribe: (
       link: ClientLink,
       service: Service,
@@ -102,7 +103,8 @@ export class Approvals {
 
   private open(service: Service, asker: string, now: number): Question {
     const { owner } = service.id;
-    const { maxMembers, maxPending, maxPendingPerOwner, maxPendingPerAsker, pendingSeconds } = this.limits;
+    const { maxMembers, maxPending, maxPendingPerOwner, pendingSeconds } = this.limits;
+    this.budgets.checkRoom(asker, "pending");
     if (service.approved.size >= maxMembers)
       throw new StanzapackError(
         "limit-exceeded",
@@ -114,9 +116,7 @@ export class Approvals {
         ? "the component"
         : this.byOwner.get(owner) >= maxPendingPerOwner
           ? owner
-          : this.byAsker.get(asker) >= maxPendingPerAsker
-            ? asker
-            : undefined;
+          : undefined;
     if (full !== undefined)
       throw new StanzapackError("busy", `too many requests of ${full} await approval`, {
         scope: "subscription",
@@ -129,7 +129,7 @@ export class Approvals {
     const ofService = this.questions.get(service) ?? new Map<string, Question>();
     this.questions.set(service, ofService.set(asker, question));
     this.byOwner.add(owner, 1);
-    this.byAsker.add(asker, 1);
+    this.budgets.count(asker, "pending", 1);
     this.stats.pendingApprovals = ++this.count;
     this.put(question, now);
     return question;
@@ -235,7 +235,7 @@ export class Approvals {
     if (ofService.size === 0) this.questions.delete(service);
     for (const link of waiting.keys()) this.unlink(link, question);
     this.byOwner.add(service.id.owner, -1);
-    this.byAsker.add(asker, -1);
+    this.budgets.count(asker, "pending", -1);
     this.stats.pendingApprovals = --this.count;
   }
 

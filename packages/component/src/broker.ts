@@ -14,6 +14,7 @@ import {
 } from "@stanzapack/wire";
 import type { Logger } from "pino";
 import { Approvals } from "./approvals.js";
+import { Budgets } from "./budgets/budgets.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
@@ -56,9 +57,10 @@ export class Broker {
     private readonly stats: ComponentStats,
     private readonly randomId: RandomId,
     log: Logger,
+    readonly budgets = new Budgets(limits, stats),
   ) {
     this.logs = new Logs(fanOut, limits, stats, log, (subscription) => this.endWithdrawn(subscription));
-    this.approvals = new Approvals(limits, stats, (link, { node }, options, now) =>
+    this.approvals = new Approvals(limits, stats, budgets, (link, { node }, options, now) =>
       this.subscribe(link, node, options, now),
     );
     this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits) };
@@ -230,8 +232,10 @@ export class Broker {
         { scope: "subscription" },
       );
     }
+    this.budgets.checkRoom(link.jid, "subscriptions");
     const live = service.demand.subscribers > 0 && service.awaiting.size === 0;
-    const lane = this.laneFor(service, laneKeyOf(link, windowMs));
+    const lane = this.laneFor(service, laneKeyOf(link, windowMs), link);
+    this.budgets.count(link.jid, "subscriptions", 1);
     const alias = link.takeAlias();
     const subscription = new Subscription(link, service, alias, (this.nextSubid++).toString(36), lane);
     lane.members++;
@@ -277,13 +281,16 @@ export class Broker {
   private cachedOffset = -1;
   private cachedBodies = new Map<string, ReadyBody>();
 
-  private laneFor(service: Service, key: LaneKey): Lane {
+  private laneFor(service: Service, key: LaneKey, link: ClientLink): Lane {
     let lane = service.lanes.get(formatLaneKey(key));
     if (lane === undefined) {
+      this.budgets.checkRoom(link.jid, "lanes");
       const compact =
         service.config.profile === "compact" && key.coded && this.compactLanes < this.limits.maxCompactLanes;
       if (compact) this.compactLanes++;
       lane = new Lane(service, key, this.laneContext, compact ? "compact" : "default");
+      lane.payer = link;
+      this.budgets.count(link.jid, "lanes", 1);
       service.lanes.set(formatLaneKey(key), lane);
       this.stats.lanes++;
     }
@@ -292,6 +299,10 @@ export class Broker {
 
   private leaveLane(lane: Lane, subscription: Subscription): void {
     lane.remove(subscription);
+    if (lane.payer === subscription.link) {
+      lane.payer = undefined;
+      this.budgets.count(subscription.link.jid, "lanes", -1);
+    }
     if (--lane.members > 0) return;
     this.fanOut.forget(lane);
     if (lane.profile === "compact") this.compactLanes--;
@@ -304,7 +315,7 @@ export class Broker {
     const windowMs = grantWindow(askedWindowMs);
     const { lane, service, link } = subscription;
     if (lane.windowMs === windowMs) return;
-    const next = this.laneFor(service, laneKeyOf(link, windowMs));
+    const next = this.laneFor(service, laneKeyOf(link, windowMs), link);
     // A lane made for this subscriber is as busy as the one it comes from, or its next update would go at once.
     if (next.members === 0) next.lastFlushAt = lane.lastFlushAt;
     next.members++;
@@ -333,6 +344,7 @@ export class Broker {
   unsubscribe(subscription: Subscription): void {
     const { service, link } = subscription;
     this.leaveLane(subscription.lane, subscription);
+    this.budgets.count(link.jid, "subscriptions", -1);
     this.logs.forget(subscription);
     service.subscriptions.delete(subscription);
     service.awaiting.delete(subscription);
@@ -359,10 +371,12 @@ export class Broker {
       );
     if (batch === undefined)
       throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
-    this.accept(service, batch, now);
+    link.pace.updates += batch.rows.length;
+    this.accept(service, batch, now, link.pace.owes);
   }
 
-  private accept(service: Service, batch: DataBatch<Uint8Array>, now: number): void {
+  /** `conflates`: its publisher is over its budget. */
+  private accept(service: Service, batch: DataBatch<Uint8Array>, now: number, conflates: boolean): void {
     const { epoch, from: first, to: last, rows } = batch;
     const range = last - first + 1;
     if (rows.length > range)
@@ -382,7 +396,8 @@ export class Broker {
     // A jump is a loss that the publisher declares: those positions are never used, so subscribers see the hole.
     const lost = service.sequence === 0 ? 0 : Math.max(0, first - service.sequence - 1);
     const fresh = last - Math.max(service.sequence + 1, first) + 1;
-    const kept = rows.length > fresh ? rows.slice(rows.length - fresh) : rows;
+    const most = conflates && service.journal === undefined ? 1 : fresh;
+    const kept = rows.length > most ? rows.slice(rows.length - most) : rows;
     if (!Number.isSafeInteger(service.offset + lost + fresh)) {
       throw new StanzapackError("malformed", `DATA up to ${last} leaves no offsets for \`${service.node}\``, {
         origin: "peer",
@@ -451,7 +466,7 @@ export class Broker {
 
   private updateDemand(service: Service): void {
     const subscribers = service.subscriptions.size;
-    const windowMs = service.wantedWindowMs();
+    const windowMs = demandedWindowMs(service);
     const told = service.demand;
     if (service.publisher === undefined || (told.subscribers === subscribers && told.windowMs === windowMs))
       return;
@@ -461,8 +476,13 @@ export class Broker {
 
   private tellDemand(service: Service): void {
     this.staleDemand.delete(service);
-    service.demand = { subscribers: service.subscriptions.size, windowMs: service.wantedWindowMs() };
+    service.demand = { subscribers: service.subscriptions.size, windowMs: demandedWindowMs(service) };
     service.publisher?.link.sendFrame({ type: "demand", alias: service.publisher.alias, ...service.demand });
+  }
+
+  /** Another window may hold for all that this link publishes. */
+  tellDemands(link: ClientLink): void {
+    for (const service of link.services.values()) this.tellDemand(service);
   }
 
   stop(): void {
@@ -472,6 +492,7 @@ export class Broker {
   /** Once a second: counts to tell, values that publishers owe, services whose time is over. */
   sweep(now: number): void {
     this.approvals.sweep(now);
+    this.budgets.sweep();
     for (const service of this.staleDemand) this.tellDemand(service);
     for (const service of this.services.values()) {
       for (const subscription of service.awaiting) {
@@ -486,4 +507,10 @@ export class Broker {
         this.withdraw(service);
     }
   }
+}
+
+/** In which its publisher is to send; wider than anyone wants while that is over its budget. */
+function demandedWindowMs(service: Service): number | null {
+  const wanted = service.wantedWindowMs();
+  return wanted === null ? null : Math.max(wanted, service.publisher?.link.pace.windowMs ?? 0);
 }

@@ -10,6 +10,7 @@ import {
 } from "@stanzapack/xmpp";
 import { pino, type Logger } from "pino";
 import { Broker } from "./broker.js";
+import { Budgets } from "./budgets/budgets.js";
 import { FanOut } from "./fan-out.js";
 import { LinkTable } from "./link-table.js";
 import type { ResolvedConfig } from "./load-config.js";
@@ -60,7 +61,8 @@ export function createComponent(
   const deflate = createRawDeflate();
   const codec = createRowCodec(DEFAULT_LIMITS, deflate);
   const fanOut = new FanOut(connection, stats, log);
-  const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log);
+  const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
+  const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
   const links = new LinkTable(
     connection,
     streams,
@@ -151,6 +153,11 @@ export function createComponent(
     await connection.stop();
   }
   return component;
+}
+
+/** Whether a domain is the operator's: the one that the component's is under, or one that the config names. */
+function ours(own: string, named: readonly string[] = []): (domain: string) => boolean {
+  return (domain) => domain === own || own.endsWith(`.${domain}`) || named.includes(domain);
 }
 
 function countSubscriptions(broker: Broker): number {

@@ -80,6 +80,8 @@ export class Lane {
   readonly attached = new Set<Subscription>();
   /** Those who wait for a body that needs none before it; until then they get bodies of their own. */
   readonly joining = new Set<Subscription>();
+  /** Whose budget it counts in; undefined once they left it to others. */
+  payer: ClientLink | undefined;
   /** Everyone of the lane, detached ones too. */
   members = 0;
   readonly batch: RowBatch;

@@ -13,6 +13,7 @@ import {
 import type { Logger } from "pino";
 import { Admission } from "./admission.js";
 import type { Broker } from "./broker.js";
+import { Throttle } from "./budgets/throttle.js";
 import { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
@@ -29,6 +30,7 @@ const PING_MS = 10_000;
 export class LinkTable {
   private readonly links = new Map<string, ClientLink>();
   private readonly admission: Admission;
+  private readonly throttle: Throttle;
 
   constructor(
     private readonly connection: Connection,
@@ -44,6 +46,11 @@ export class LinkTable {
     private readonly log: Logger,
   ) {
     const { limits } = settings;
+    this.throttle = new Throttle(broker.budgets, limits, stats, log, (link) => broker.tellDemands(link));
+    broker.budgets.onCut = (account, error) => {
+      log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
+      for (const link of this.links.values()) if (link.pace.accounts.includes(account)) this.bye(link, error);
+    };
     this.admission = new Admission({
       get perSecond() {
         return limits.opensPerSecond;
@@ -89,6 +96,9 @@ export class LinkTable {
       if (this.links.size >= this.settings.limits.maxLinks && !this.links.has(request.from)) {
         throw new StanzapackError("busy", `${this.links.size} links are open, no more are allowed`);
       }
+      const { budgets } = this.broker;
+      budgets.request(request.from);
+      if (!this.links.has(request.from)) budgets.checkRoom(request.from, "links");
       // Last: what is wrong takes no turn of somebody else's.
       const retryAfterMs = this.admission.ask(performance.now(), Math.random());
       if (retryAfterMs !== undefined)
@@ -116,7 +126,9 @@ export class LinkTable {
       this.settings.deflate,
       (l) => this.fanOut.linkPending(l),
       this.connection.jid,
+      this.throttle.createPace(stream.peer),
     );
+    this.broker.budgets.count(stream.peer, "links", 1);
     this.links.set(stream.peer, link);
     this.stats.links = this.links.size;
     stream.onBlock = (block) => this.receive(link, block);
@@ -141,7 +153,8 @@ export class LinkTable {
       const frames = link.session.receive(block, now);
       for (const frame of frames) this.dispatch(link, frame, now);
       if (link.ended) return;
-      if (link.session.ackDue(now)) link.sendAck();
+      this.throttle.received(link, block.length, now);
+      if (link.session.ackDue(now) && !link.pace.owes) link.sendAck();
       if (link.detached.size > 0 && link.session.maySendData) this.broker.reattach(link);
     } catch (error) {
       const fault =
@@ -213,6 +226,7 @@ export class LinkTable {
     if (this.links.get(link.jid) === link) this.links.delete(link.jid);
     this.stats.links = this.links.size;
     this.stats.linksEnded++;
+    this.broker.budgets.count(link.jid, "links", -1);
     this.broker.linkEnded(link, Date.now());
     link.stream.abandon({ by: "local" });
     this.log.debug({ jid: link.jid, links: this.links.size }, `link ended: ${why}`);
@@ -248,9 +262,10 @@ export class LinkTable {
 
   /** Once a second: acknowledgements due by time, clients that owe one too long, links that never said HELLO. */
   sweep(now: number): void {
+    this.throttle.sweep(now);
     for (const link of this.links.values()) {
       const { session } = link;
-      if (session.ackDue(now)) link.sendAck();
+      if (session.ackDue(now) && !link.pace.owes) link.sendAck();
       if (session.peerHello === undefined && now - link.openedAt > HELLO_MS) {
         this.bye(link, new StanzapackError("timeout", `no HELLO within ${HELLO_MS} ms`));
       } else if (

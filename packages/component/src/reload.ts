@@ -23,5 +23,7 @@ export function compareConfigs(before: ResolvedConfig, next: ResolvedConfig): Re
 
 function differences<T extends object>(name: string, before: T, next: T): string[] {
   const keys = Object.keys(next) as (keyof T & string)[];
-  return keys.filter((key) => before[key] !== next[key]).map((key) => `${name}.${key}`);
+  return keys
+    .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(next[key]))
+    .map((key) => `${name}.${key}`);
 }

@@ -24,6 +24,16 @@ export interface ComponentStats {
   linksEnded: number;
   /** Opens, frames and requests refused. */
   refusals: number;
+  /** JIDs and other domains that have used something of their budgets lately. */
+  accounts: number;
+  /** Requests told to come later. */
+  throttled: number;
+  /** Times a publishing link was slowed down. */
+  slowdowns: number;
+  /** Times a JID was cut off. */
+  cutOffs: number;
+  /** Times a JID or a domain had its number of links, subscriptions, lanes or requests that await approval. */
+  overQuota: number;
   /** Requests that await a publisher's approval now. */
   pendingApprovals: number;
   /** Questions put to publishers, repeated ones too. */
@@ -48,6 +58,11 @@ export function createStats(): ComponentStats {
     detachments: 0,
     linksEnded: 0,
     refusals: 0,
+    accounts: 0,
+    throttled: 0,
+    slowdowns: 0,
+    cutOffs: 0,
+    overQuota: 0,
     pendingApprovals: 0,
     approvalsAsked: 0,
     approvalsGranted: 0,

@@ -37,6 +37,7 @@ export function registerDisco(connection: Connection, broker: Broker): () => voi
     (act: (from: string, node: string | undefined) => Element) =>
     (request: { from: string; child: Element }) => {
       try {
+        broker.budgets.request(request.from);
         return act(request.from, request.child.attrs["node"] as string | undefined);
       } catch (error) {
         throw toStanzaError(error);

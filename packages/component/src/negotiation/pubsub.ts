@@ -42,13 +42,13 @@ export class PubsubNegotiation {
   /** Takes the requests off the connection. Returns the undo. */
   register(connection: Connection): () => void {
     const undo = [
-      connection.onIq("set", NS.PUBSUB, "pubsub", (request) => this.answer(() => this.set(request))),
-      connection.onIq("get", NS.PUBSUB, "pubsub", (request) => this.answer(() => this.get(request))),
+      connection.onIq("set", NS.PUBSUB, "pubsub", (request) => this.answer(request, () => this.set(request))),
+      connection.onIq("get", NS.PUBSUB, "pubsub", (request) => this.answer(request, () => this.get(request))),
       connection.onIq("set", NS.PUBSUB_OWNER, "pubsub", (request) =>
-        this.answer(() => this.ownerSet(request)),
+        this.answer(request, () => this.ownerSet(request)),
       ),
       connection.onIq("get", NS.PUBSUB_OWNER, "pubsub", (request) =>
-        this.answer(() => this.ownerGet(request)),
+        this.answer(request, () => this.ownerGet(request)),
       ),
     ];
     return () => {
@@ -57,9 +57,11 @@ export class PubsubNegotiation {
   }
 
   private async answer(
+    { from }: Request,
     act: () => Element | undefined | Promise<Element | undefined>,
   ): Promise<Element | undefined> {
     try {
+      this.broker.budgets.request(from);
       return await act();
     } catch (error) {
       this.stats.refusals++;
