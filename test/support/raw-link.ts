@@ -47,7 +47,10 @@ export const HELLO: HelloFrame = {
 
 export async function openRawLink(connection: Connection, component: string): Promise<RawLink> {
   const streams = createInBandBytestreams(connection);
-  const stream = await streams.open(component);
+  const stream = await streams.open(component).catch((error: unknown) => {
+    streams.dispose();
+    throw error;
+  });
   const deflate = createRawDeflate();
   const ask = (type: "get" | "set", child: Element): Promise<Element> =>
     connection.request(xml("iq", { type, to: component }, child), { timeoutMs: 5_000 });

@@ -267,11 +267,26 @@ export class LinkKeeper {
       await this.establishSubscription(subscription);
     } catch (error) {
       const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
+      if (failure.code === "pending") return subscription.interrupt("pending");
       if (failure.code === "no-such-service") {
         subscription.interrupt("waiting");
         void this.waitForService(subscription, this.link);
       } else if (!this.mayRetry(failure)) this.endSubscription(subscription, failure);
     }
+  }
+
+  /** What the publisher decided on a subscription that awaited it; `error`: it is none. */
+  async decided(node: string, error: StanzapackError | undefined): Promise<void> {
+    // The answer that says that it awaits comes first, though both may have come in one read.
+    await sleep(0, this.signal);
+    const subscription = this.holdings.subscriptions.get(node);
+    if (this.current === undefined || (subscription?.subid ?? "") !== "") return;
+    if (subscription !== undefined && error !== undefined) return this.endSubscription(subscription, error);
+    if (error !== undefined) return;
+    if (subscription !== undefined && !subscription.paused) return this.restoreSubscription(subscription);
+    // It was given up, or rests: the component has it nevertheless.
+    await this.negotiation.unsubscribe(node, undefined).catch(() => undefined);
+    subscription?.resting();
   }
 
   /** A passing fault ends the link, so that everything is restored from the beginning. */
@@ -291,6 +306,7 @@ export class LinkKeeper {
         return await this.establishSubscription(subscription);
       } catch (error) {
         const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
+        if (failure.code === "pending") return subscription.interrupt("pending");
         if (failure.code !== "no-such-service" && !failure.retryable)
           return this.endSubscription(subscription, failure);
       }

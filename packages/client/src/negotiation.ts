@@ -9,10 +9,12 @@ import {
   type ServiceKind,
   type Since,
 } from "@stanzapack/wire";
-import { formatForm, NS, parseForm, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import { formatForm, NS, parseForm, sleep, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import type { Authorize } from "./approvals.js";
 import { toStanzapackError } from "./errors.js";
 
-export type AccessModel = "open" | "whitelist";
+/** `authorize`: whoever is no member waits until `authorize` of the offer has decided. */
+export type AccessModel = "open" | "whitelist" | "authorize";
 
 export interface OfferOptions {
   /**
@@ -22,8 +24,13 @@ export interface OfferOptions {
   readonly kind?: Exclude<ServiceKind, "map">;
   /** Who may subscribe. Default `open`. */
   readonly access?: AccessModel;
-  /** Bare JIDs that may, under `whitelist`. */
+  /** Bare JIDs that may, under `whitelist`; under `authorize` without being asked about. */
   readonly members?: readonly string[];
+  /**
+   * Under `authorize`, decides on who asks, also on those who asked while this program was away. The component remembers a yes until
+   * `revoke`, or until the service ends or the component restarts; a no for a minute. A throw is a no.
+   */
+  readonly authorize?: Authorize;
   /** A line for people, shown in service discovery. */
   readonly title?: string;
   /**
@@ -64,15 +71,25 @@ export class Negotiation {
     private readonly connection: Connection,
     private readonly component: string,
     private readonly timeoutMs: number,
+    private readonly signal: AbortSignal,
   ) {}
 
+  /** Where it is told when to come again, it does, within the deadline. */
   private async request(type: "get" | "set", child: Element, doing: string): Promise<Element> {
-    try {
-      return await this.connection.request(xml("iq", { type, to: this.component }, child), {
-        timeoutMs: this.timeoutMs,
-      });
-    } catch (error) {
-      throw toStanzapackError(error, doing);
+    const deadline = performance.now() + this.timeoutMs;
+    for (;;) {
+      try {
+        return await this.connection.request(xml("iq", { type, to: this.component }, child), {
+          timeoutMs: deadline - performance.now(),
+        });
+      } catch (error) {
+        const failure = toStanzapackError(error, doing);
+        const { code, retryAfterMs } = failure;
+        if (code !== "busy" || retryAfterMs === undefined || performance.now() + retryAfterMs > deadline)
+          throw failure;
+        await sleep(retryAfterMs, this.signal);
+        if (this.signal.aborted) throw failure;
+      }
     }
   }
 
@@ -91,6 +108,19 @@ export class Negotiation {
       "set",
       xml("pubsub", NS.PUBSUB_OWNER, xml("configure", { node }, form)),
       `configuring \`${node}\``,
+    );
+  }
+
+  /** XEP-0060 §8.9.2. */
+  async revoke(node: string, jid: string): Promise<void> {
+    await this.request(
+      "set",
+      xml(
+        "pubsub",
+        NS.PUBSUB_OWNER,
+        xml("affiliations", { node }, xml("affiliation", { jid, affiliation: "none" })),
+      ),
+      `revoking ${jid}'s access to \`${node}\``,
     );
   }
 
@@ -123,6 +153,8 @@ export class Negotiation {
       doing,
     );
     const pubsub = result.getChild("pubsub", NS.PUBSUB);
+    if (pubsub?.getChild("subscription")?.attrs["subscription"] === "pending")
+      throw new StanzapackError("pending", `${doing}: its publisher has to allow it`, { origin: "peer" });
     return granted(pubsub?.getChild("subscription"), pubsub?.getChild("options"), doing);
   }
 
@@ -139,7 +171,8 @@ export class Negotiation {
     return granted(options, options, doing);
   }
 
-  async unsubscribe(node: string, subid: string): Promise<void> {
+  /** `subid` undefined: also what awaits approval. */
+  async unsubscribe(node: string, subid: string | undefined): Promise<void> {
     const jid = this.connection.jid;
     await this.request(
       "set",

@@ -19,7 +19,8 @@ import {
   type RowCodec,
   type Value,
 } from "@stanzapack/wire";
-import { encodeBase64 } from "@stanzapack/xmpp";
+import { encodeBase64, jid as parseJid } from "@stanzapack/xmpp";
+import { checkAuthorize } from "./approvals.js";
 import type { OfferOptions } from "./negotiation.js";
 import { Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
@@ -33,6 +34,8 @@ export interface Demand {
 export interface OfferedServiceEvents {
   /** The first subscriber came, the last one went, or the smallest window changed. */
   demand: (demand: Demand) => void;
+  /** `authorize` decided on a bare JID; `error`: what it threw, which is a no. */
+  decided: (decision: { readonly jid: string; readonly allowed: boolean; readonly error: unknown }) => void;
   ended: (error: StanzapackError | undefined) => void;
 }
 
@@ -43,6 +46,7 @@ export interface ServiceHost {
   /** Sends what waits, if the link can take it. */
   flush(service: OfferedService): void;
   configure(service: OfferedService, options: OfferOptions): Promise<void>;
+  revoke(service: OfferedService, jid: string): Promise<void>;
   withdraw(service: OfferedService): Promise<void>;
 }
 
@@ -137,8 +141,34 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
 
   /** Changes access, members or title, live. */
   async configure(options: Omit<OfferOptions, "kind">): Promise<void> {
-    await this.host.configure(this, options);
-    this.options = { ...this.options, ...options };
+    const before = this.options;
+    const changed = { ...before, ...options };
+    checkAuthorize(changed);
+    // Somebody may be asked about before the answer is here.
+    this.options = changed;
+    try {
+      await this.host.configure(this, options);
+    } catch (error) {
+      this.options = before;
+      throw error;
+    }
+  }
+
+  /**
+   * Takes back what lets this bare JID subscribe: what `authorize` said, and its place among the members. Its subscriptions end at once, with
+   * `not-allowed`. Under `authorize` it may ask again. Throws `usage` while everybody may subscribe.
+   */
+  async revoke(jid: string): Promise<void> {
+    const { access = "open", members } = this.options;
+    if (access === "open")
+      throw new StanzapackError("usage", `\`${this.node}\` is open: give it another access model first`);
+    const revoked = bareJidOf(jid);
+    await this.host.revoke(this, revoked);
+    if (members !== undefined)
+      this.options = {
+        ...this.options,
+        members: members.filter((member) => bareJidOf(member) !== revoked),
+      };
   }
 
   /**
@@ -296,6 +326,15 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     this.finished = true;
     this.batch.clear();
     this.emit("ended", error);
+  }
+}
+
+/** In the form servers give it. Throws `usage`. */
+function bareJidOf(text: string): string {
+  try {
+    return parseJid(text).bare().toString();
+  } catch (cause) {
+    throw new StanzapackError("usage", `\`${text}\` is no JID`, { cause });
   }
 }
 

@@ -42,13 +42,16 @@ export interface RangeEvent {
 
 /**
  * `online`, `offline`, `paused`: the publisher; or `paused` and `slowed` by our own client while it is inactive;
- * `disconnected`, and `waiting` for the service to be offered again: ourselves.
+ * `disconnected`, and `waiting` for the service to be offered again: ourselves; `pending`: the publisher has to allow it again.
  */
-export type SubscriptionStatus = ServiceStatus | "disconnected" | "waiting" | "slowed";
+export type SubscriptionStatus = ServiceStatus | Away | "slowed";
+
+/** Why nothing can come, whatever is published. */
+type Away = "disconnected" | "waiting" | "pending";
 
 export interface StatusEvent {
   readonly status: SubscriptionStatus;
-  /** Whose doing it is: `client` for `disconnected`, `waiting`, `slowed`, and `paused` by `setActive(false)`. */
+  /** Whose doing it is: `client` for `disconnected`, `waiting`, `pending`, `slowed`, and `paused` by `setActive(false)`. */
   readonly by: "publisher" | "client";
   /** The window granted now, in ms. */
   readonly windowMs: number;
@@ -106,6 +109,13 @@ export interface SubscribeOptions<T> extends SelectionOptions {
    * with what comes from now on. After a break it goes on where it was by itself.
    */
   readonly since?: Since;
+  /**
+   * How long to wait for the publisher's approval, where the service's access model is `authorize`, in ms; then `subscribe` throws `pending`,
+   * and the request is given up. Default 60,000.
+   */
+  readonly approvalMs?: number;
+  /** The publisher has to approve: `subscribe` waits. */
+  readonly onPending?: () => void;
   /** Checks and types a value, for example a schema's `parse`; a throw ends the subscription. */
   readonly parse?: (value: Value) => T;
   /**
@@ -138,7 +148,8 @@ export class Subscription<T = Value>
   /** What the component says of the publisher. */
   private publisher: ServiceStatus = "online";
   /** Why nothing can come, whatever the publisher does. */
-  private away: "disconnected" | "waiting" | undefined;
+  private away: Away | undefined;
+  private unapproved = false;
   private interrupted = false;
   private inactive: InactivePolicy | undefined;
   /** It was paused since the last value came. */
@@ -149,6 +160,8 @@ export class Subscription<T = Value>
   /** @internal */
   readonly credit: Credit;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
+  /** @internal Called when the component granted it. */
+  onGranted: (() => void) | undefined;
   /** @internal As the component granted it. */
   subid = "";
   /** @internal Given back to the component for a pause. */
@@ -213,6 +226,10 @@ export class Subscription<T = Value>
   }
   get ended(): boolean {
     return this.endedWith !== undefined;
+  }
+  /** @internal It awaits the publisher's approval. */
+  get pending(): boolean {
+    return this.unapproved;
   }
 
   /**
@@ -336,12 +353,14 @@ export class Subscription<T = Value>
   /** @internal */
   applyGrant(granted: Granted): void {
     this.subid = granted.subid;
+    this.unapproved = false;
     this.wasRecovered = granted.recovered ?? this.wasRecovered;
     if (granted.begun !== undefined) this.position.begin(granted.begun);
     this.rests = false;
     this.grantedWindowMs = granted.windowMs;
     this.grantedSelection = granted.selection;
     this.tellStatus();
+    this.onGranted?.();
   }
 
   /** @internal */
@@ -356,11 +375,12 @@ export class Subscription<T = Value>
   }
 
   /** @internal The link is gone; what comes next may leave a hole. */
-  interrupt(status: "disconnected" | "waiting"): void {
+  interrupt(status: Away): void {
     this.interrupted = true;
     this.alias = undefined;
     this.rests = false;
     this.away = status;
+    this.unapproved = status === "pending";
     this.subid = "";
     this.tellStatus();
   }

@@ -19,6 +19,8 @@ import {
   type StatusFrame,
 } from "@stanzapack/wire";
 import type { Logger } from "pino";
+import { Approvals } from "./approvals.js";
+import { Budgets } from "./budgets/budgets.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
@@ -54,6 +56,7 @@ export type RandomId = () => number;
 /** Services, subscriptions and lanes: every operation of the negotiation, and the publishers' data on its way through. */
 export class Broker {
   readonly services = new Map<string, Service>();
+  readonly approvals: Approvals;
   private readonly ownedCount = new Map<string, number>();
   private nextSubid = 1;
   private compactLanes = 0;
@@ -71,9 +74,13 @@ export class Broker {
     private readonly stats: ComponentStats,
     private readonly randomId: RandomId,
     log: Logger,
+    readonly budgets = new Budgets(limits, stats),
   ) {
     this.logs = new Logs(fanOut, limits, stats, log, (subscription) => this.endWithdrawn(subscription));
-    this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits.maxLaneBytes) };
+    this.approvals = new Approvals(limits, stats, budgets, (link, { node }, options, now) =>
+      this.subscribe(link, node, options, now),
+    );
+    this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits) };
   }
 
   /** The service, where `bareJid` may see it; a hidden one does not exist for others. Throws `no-such-service`. */
@@ -143,9 +150,9 @@ export class Broker {
           `\`${node}\` is offered as ${service.config.kind}, not ${config.kind}: withdraw it first`,
         );
       }
-      this.configure(service, config);
+      this.configure(service, config, now);
     }
-    if (service.publisher === undefined) this.attachPublisher(service, link);
+    if (service.publisher === undefined) this.attachPublisher(service, link, now);
     return { service, created };
   }
 
@@ -157,7 +164,7 @@ export class Broker {
     );
   }
 
-  private attachPublisher(service: Service, link: ClientLink): void {
+  private attachPublisher(service: Service, link: ClientLink, now: number): void {
     const alias = link.takeAlias();
     link.services.set(alias, service);
     const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec, PUBLISHER_PROFILES);
@@ -176,6 +183,7 @@ export class Broker {
     service.status = "online";
     service.paceMs = null;
     this.tellStatus(service);
+    this.approvals.serviceOnline(service, now);
   }
 
   private tellStatus(service: Service): void {
@@ -193,8 +201,8 @@ export class Broker {
     this.staleStatus.add(service);
   }
 
-  /** New configuration; who lost access loses the subscription at once. */
-  configure(service: Service, config: ServiceConfig): void {
+  /** New configuration; who lost access loses the subscription at once, who awaits approval may have it by that. */
+  configure(service: Service, config: ServiceConfig, now: number): void {
     service.config = config;
     for (const subscription of service.subscriptions) {
       if (service.mayTake(subscription.link.bareJid)) continue;
@@ -202,10 +210,11 @@ export class Broker {
         subscription,
         new StanzapackError(
           "not-allowed",
-          `the publisher took ${subscription.link.bareJid} off the whitelist of \`${service.node}\``,
+          `the publisher does not allow ${subscription.link.bareJid} to take \`${service.node}\` any more`,
         ),
       );
     }
+    this.approvals.reconsider(service, now);
   }
 
   /** Its end comes after its last values. */
@@ -222,6 +231,7 @@ export class Broker {
     service.publisher = undefined;
     if (service.subscriptions.size === 0) service.journal?.clear();
     this.services.delete(service.node);
+    this.approvals.serviceEnded(service);
     this.staleDemand.delete(service);
     this.staleStatus.delete(service);
     const owned = (this.ownedCount.get(service.id.owner) ?? 1) - 1;
@@ -232,8 +242,10 @@ export class Broker {
   subscribe(link: ClientLink, node: string, options: SubscribeOptions, now: number): Subscription {
     const { since, credit } = options;
     const service = this.find(node);
-    if (!service.mayTake(link.bareJid))
+    if (!service.mayTake(link.bareJid)) {
+      if (service.config.access === "authorize") this.approvals.ask(service, link, options, now);
       throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
+    }
     if (since !== undefined && service.journal === undefined)
       throw new StanzapackError(
         "invalid-options",
@@ -254,8 +266,10 @@ export class Broker {
         { scope: "subscription" },
       );
     }
+    this.budgets.checkRoom(link.jid, "subscriptions");
     const live = service.demand.subscribers > 0 && service.awaiting.size === 0;
-    const lane = this.laneFor(service, laneKeyOf(link, windowMs, selection), now);
+    const lane = this.laneFor(service, laneKeyOf(link, windowMs, selection), link, now);
+    this.budgets.count(link.jid, "subscriptions", 1);
     const alias = link.takeAlias();
     const subscription = new Subscription(
       ...([link, service, alias, (this.nextSubid++).toString(36), lane, credit] as const),
@@ -308,14 +322,17 @@ export class Broker {
   private cachedBodies = new Map<string, ReadyBody>();
 
   /** `left`: the lane that its first subscriber comes from. */
-  private laneFor(service: Service, key: LaneKey, now: number, left?: Lane): Lane {
+  private laneFor(service: Service, key: LaneKey, link: ClientLink, now: number, left?: Lane): Lane {
     let lane = service.lanes.get(formatLaneKey(key));
     if (lane === undefined) {
+      this.budgets.checkRoom(link.jid, "lanes");
       this.assertSelectionAllowed(service, key.selection, left);
       const compact =
         service.config.profile === "compact" && key.coded && this.compactLanes < this.limits.maxCompactLanes;
       if (compact) this.compactLanes++;
       lane = new Lane(service, key, this.laneContext, compact ? "compact" : "default");
+      lane.payer = link;
+      this.budgets.count(link.jid, "lanes", 1);
       service.lanes.set(formatLaneKey(key), lane);
       this.fanOut.watch(lane, now);
       this.stats.lanes++;
@@ -340,6 +357,10 @@ export class Broker {
 
   private leaveLane(lane: Lane, subscription: Subscription): void {
     lane.remove(subscription);
+    if (lane.payer === subscription.link) {
+      lane.payer = undefined;
+      this.budgets.count(subscription.link.jid, "lanes", -1);
+    }
     if (--lane.members > 0) return;
     this.fanOut.unwatch(lane);
     if (lane.profile === "compact") this.compactLanes--;
@@ -354,7 +375,7 @@ export class Broker {
     const { windowMs, selection } = grant(service, asked);
     const key = laneKeyOf(link, windowMs, selection);
     if (formatLaneKey(lane.key) === formatLaneKey(key)) return;
-    const next = this.laneFor(service, key, now, lane);
+    const next = this.laneFor(service, key, link, now, lane);
     // A lane made for this subscriber is as busy as the one it comes from, or its next update would go at once.
     if (next.members === 0) next.lastFlushAt = lane.lastFlushAt;
     next.members++;
@@ -387,6 +408,7 @@ export class Broker {
   unsubscribe(subscription: Subscription): void {
     const { service, link } = subscription;
     this.leaveLane(subscription.lane, subscription);
+    this.budgets.count(link.jid, "subscriptions", -1);
     this.logs.forget(subscription);
     service.subscriptions.delete(subscription);
     service.awaiting.delete(subscription);
@@ -413,10 +435,12 @@ export class Broker {
       );
     if (batch === undefined)
       throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
-    this.accept(service, batch, now);
+    link.pace.updates += batch.rows.length;
+    this.accept(service, batch, now, link.pace.owes);
   }
 
-  private accept(service: Service, batch: DataBatch<Uint8Array>, now: number): void {
+  /** `conflates`: its publisher is over its budget. */
+  private accept(service: Service, batch: DataBatch<Uint8Array>, now: number, conflates: boolean): void {
     const { epoch, from: first, to: last, rows } = batch;
     const range = last - first + 1;
     if (rows.length > range)
@@ -436,7 +460,8 @@ export class Broker {
     // A jump is a loss that the publisher declares: those positions are never used, so subscribers see the hole.
     const lost = service.sequence === 0 ? 0 : Math.max(0, first - service.sequence - 1);
     const fresh = last - Math.max(service.sequence + 1, first) + 1;
-    const kept = rows.length > fresh ? rows.slice(rows.length - fresh) : rows;
+    const most = conflates && service.journal === undefined ? 1 : fresh;
+    const kept = rows.length > most ? rows.slice(rows.length - most) : rows;
     if (!Number.isSafeInteger(service.offset + lost + fresh)) {
       throw new StanzapackError("malformed", `DATA up to ${last} leaves no offsets for \`${service.node}\``, {
         origin: "peer",
@@ -509,12 +534,13 @@ export class Broker {
       this.tellStatus(service);
     }
     link.services.clear();
+    this.approvals.linkEnded(link);
     this.fanOut.forgetLink(link);
   }
 
   private updateDemand(service: Service): void {
     const subscribers = service.subscriptions.size;
-    const windowMs = service.wantedWindowMs();
+    const windowMs = demandedWindowMs(service);
     const told = service.demand;
     if (service.publisher === undefined || (told.subscribers === subscribers && told.windowMs === windowMs))
       return;
@@ -524,8 +550,13 @@ export class Broker {
 
   private tellDemand(service: Service): void {
     this.staleDemand.delete(service);
-    service.demand = { subscribers: service.subscriptions.size, windowMs: service.wantedWindowMs() };
+    service.demand = { subscribers: service.subscriptions.size, windowMs: demandedWindowMs(service) };
     service.publisher?.link.sendFrame({ type: "demand", alias: service.publisher.alias, ...service.demand });
+  }
+
+  /** Another window may hold for all that this link publishes. */
+  tellDemands(link: ClientLink): void {
+    for (const service of link.services.values()) this.tellDemand(service);
   }
 
   stop(): void {
@@ -534,6 +565,8 @@ export class Broker {
 
   /** Once a second: counts to tell, values that publishers owe, services whose time is over. */
   sweep(now: number): void {
+    this.approvals.sweep(now);
+    this.budgets.sweep();
     for (const service of this.staleDemand) this.tellDemand(service);
     for (const service of this.staleStatus) this.tellStatus(service);
     this.staleStatus.clear();
@@ -558,4 +591,10 @@ function grant(
 ): { readonly windowMs: number; readonly selection: Selection } {
   const windowMs = grantWindow(asked.windowMs);
   return { windowMs, selection: grantSelection(asked.selection, windowMs, config.kind) };
+}
+
+/** In which its publisher is to send; wider than anyone wants while that is over its budget. */
+function demandedWindowMs(service: Service): number | null {
+  const wanted = service.wantedWindowMs();
+  return wanted === null ? null : Math.max(wanted, service.publisher?.link.pace.windowMs ?? 0);
 }

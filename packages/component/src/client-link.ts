@@ -12,6 +12,7 @@ import {
   type RawDeflate,
 } from "@stanzapack/wire";
 import { encodeBase64, escapeAttribute, SendWindow, type Bytestream } from "@stanzapack/xmpp";
+import type { Pace } from "./budgets/throttle.js";
 import { createInbox } from "./intake.js";
 import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "./lane.js";
 import type { Service } from "./service.js";
@@ -65,6 +66,7 @@ export class ClientLink {
     /** Called when something waits to be written. */
     private readonly onPending: (link: ClientLink) => void,
     private readonly componentDomain: string,
+    readonly pace: Pace,
   ) {
     this.session = new LinkSession(limits, deflate);
     this.heardAt = openedAt;

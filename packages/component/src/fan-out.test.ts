@@ -38,7 +38,7 @@ function setUp(selection: Partial<Selection>, windowMs = 0) {
   const fanOut = new FanOut(connection as unknown as Connection, createStats(), pino({ level: "silent" }));
   const service = new Service(parseNode("alice@x/t"), config, 1, undefined, START);
   const context = {
-    ...{ limits, randomId: () => 7, memory: new LaneMemory(1e9) },
+    ...{ limits, randomId: () => 7, memory: new LaneMemory({ maxLaneBytes: 1e9 }) },
     rows: createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
   };
   const key = { windowMs, sizeClass: 65_535, coded: false, hop: "plain" } as const;

@@ -109,7 +109,7 @@ describe("the intake of links", () => {
     expect(it.put(other, new Uint8Array(8_388_608))).toBe(true);
     expect(it.put(other, step(1))).toBe(false);
     it.forget(link);
-    expect(link.inbox).toEqual({ frames: [], blocks: [], bytes: 0 });
+    expect(link.inbox).toEqual({ frames: [], blocks: [], bytes: 0, blockBytes: 0 });
     it.stop();
   });
 });

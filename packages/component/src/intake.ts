@@ -17,11 +17,13 @@ export interface Inbox {
   /** Of the block that is being read. */
   readonly frames: Frame[];
   readonly blocks: Uint8Array[];
+  /** Of those that wait, and of the one that is being read. */
   bytes: number;
+  blockBytes: number;
 }
 
 export function createInbox(): Inbox {
-  return { frames: [], blocks: [], bytes: 0 };
+  return { frames: [], blocks: [], bytes: 0, blockBytes: 0 };
 }
 
 interface Sender {

@@ -24,7 +24,7 @@ const config = {
 } as const;
 
 function setUp(maxBytes: number, count: number): { memory: LaneMemory; lanes: Lane[] } {
-  const memory = new LaneMemory(maxBytes);
+  const memory = new LaneMemory({ maxLaneBytes: maxBytes });
   const rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   const context: LaneContext = { rows, limits, randomId: () => 7, memory };
   const service = new Service(parseNode("alice@x/t"), config, 1, undefined, 0);

@@ -92,6 +92,8 @@ export class Lane {
   readonly attached = new Set<Subscription>();
   /** Those who wait for a body that needs none before it; until then they get bodies of their own. */
   readonly joining = new Set<Subscription>();
+  /** Whose budget it counts in; undefined once they left it to others. */
+  payer: ClientLink | undefined;
   /** Everyone of the lane, detached ones too. */
   members = 0;
   readonly batch: RowBatch;
@@ -123,7 +125,14 @@ export class Lane {
     readonly profile: Profile,
   ) {
     const { limits } = context;
-    this.batch = new RowBatch({ maxRows: limits.laneMaxRows, maxBytes: limits.laneMaxBytes });
+    this.batch = new RowBatch({
+      get maxRows() {
+        return limits.laneMaxRows;
+      },
+      get maxBytes() {
+        return limits.laneMaxBytes;
+      },
+    });
     this.flushedTo = service.offset;
     const { selection } = key;
     if (isThinning(selection)) this.selector = new Selector(selection, this.batch, service.offset);

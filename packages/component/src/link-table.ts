@@ -14,6 +14,7 @@ import {
 import type { Logger } from "pino";
 import { Admission } from "./admission.js";
 import type { Broker } from "./broker.js";
+import { Throttle } from "./budgets/throttle.js";
 import { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
@@ -37,6 +38,7 @@ export class LinkTable {
   private readonly links = new Map<string, ClientLink>();
   private readonly admission: Admission;
   private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
+  private readonly throttle: Throttle;
 
   constructor(
     private readonly connection: Connection,
@@ -51,8 +53,20 @@ export class LinkTable {
     private readonly stats: ComponentStats,
     private readonly log: Logger,
   ) {
-    const { opensPerSecond: perSecond, opensBurst: burst } = settings.limits;
-    this.admission = new Admission({ perSecond, burst });
+    const { limits } = settings;
+    this.throttle = new Throttle(broker.budgets, limits, stats, log, (link) => broker.tellDemands(link));
+    broker.budgets.onCut = (account, error) => {
+      log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
+      for (const link of this.links.values()) if (link.pace.accounts.includes(account)) this.bye(link, error);
+    };
+    this.admission = new Admission({
+      get perSecond() {
+        return limits.opensPerSecond;
+      },
+      get burst() {
+        return limits.opensBurst;
+      },
+    });
     streams.onOpen = (request) => this.admit(request);
     streams.onStream = (stream) => this.accept(stream);
     fanOut.onCost = (bareJid, ms) => this.intake.charge(bareJid, ms);
@@ -91,6 +105,9 @@ export class LinkTable {
       if (this.links.size >= this.settings.limits.maxLinks && !this.links.has(request.from)) {
         throw new StanzapackError("busy", `${this.links.size} links are open, no more are allowed`);
       }
+      const { budgets } = this.broker;
+      budgets.request(request.from);
+      if (!this.links.has(request.from)) budgets.checkRoom(request.from, "links");
       // Last: what is wrong takes no turn of somebody else's.
       const retryAfterMs = this.admission.ask(performance.now(), Math.random());
       if (retryAfterMs !== undefined)
@@ -119,7 +136,9 @@ export class LinkTable {
       this.settings.deflate,
       (l) => this.fanOut.linkPending(l),
       this.connection.jid,
+      this.throttle.createPace(stream.peer),
     );
+    this.broker.budgets.count(stream.peer, "links", 1);
     this.links.set(stream.peer, link);
     this.stats.links = this.links.size;
     stream.onBlock = (block) => this.receive(link, block);
@@ -155,6 +174,7 @@ export class LinkTable {
       const block = inbox.frames.length === 0 ? inbox.blocks.shift() : undefined;
       if (block !== undefined) {
         inbox.bytes -= block.length;
+        inbox.blockBytes = block.length;
         inbox.frames.push(...session.receive(block, now));
       }
       for (let frame = inbox.frames.shift(); frame !== undefined; frame = inbox.frames.shift()) {
@@ -162,8 +182,9 @@ export class LinkTable {
         if (link.ended) return;
         if ((frame.type === "data" || frame.type === "coded") && inbox.frames.length > 0) return;
       }
+      this.throttle.received(link, inbox.blockBytes, now);
       if (link.closedAt !== undefined && !hasMore(inbox)) return this.end(link, "closed");
-      if (session.ackDue(now)) link.sendAck();
+      if (session.ackDue(now) && !link.pace.owes) link.sendAck();
       link.noteAcknowledged();
       if (link.detached.size > 0 && link.maySendData) this.broker.reattach(link, now);
     } catch (error) {
@@ -262,6 +283,7 @@ export class LinkTable {
     if (this.links.get(link.jid) === link) this.links.delete(link.jid);
     this.stats.links = this.links.size;
     this.stats.linksEnded++;
+    this.broker.budgets.count(link.jid, "links", -1);
     this.broker.linkEnded(link, Date.now());
     link.stream.abandon({ by: "local" });
     this.log.debug({ jid: link.jid, links: this.links.size }, `link ended: ${why}`);
@@ -299,6 +321,7 @@ export class LinkTable {
 
   /** Once a second: acknowledgements due by time, clients that owe one too long or are silent, links that never said HELLO. */
   sweep(now: number): void {
+    this.throttle.sweep(now);
     this.intake.sweep();
     for (const link of this.links.values()) {
       const { session } = link;
@@ -307,7 +330,7 @@ export class LinkTable {
         continue;
       }
       // Not of a block that is being read: its updates may still be lost with the link.
-      if (session.ackDue(now) && link.inbox.frames.length === 0) link.sendAck();
+      if (session.ackDue(now) && link.inbox.frames.length === 0 && !link.pace.owes) link.sendAck();
       if (session.peerHello === undefined && now - link.openedAt > HELLO_MS) {
         this.bye(link, new StanzapackError("timeout", `no HELLO within ${HELLO_MS} ms`));
       } else if (

@@ -73,6 +73,7 @@ class Taker {
       readerBytes: 0,
     },
     ...{ session: this.session, services: new Map(), subscriptions: new Map(), detached: new Set() },
+    pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
     takeAlias: () => 0,
     sendFrame: () => undefined,
     append: (base64: string) => this.receive(base64),

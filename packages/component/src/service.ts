@@ -5,12 +5,14 @@ import type { Journal } from "./journal/journal.js";
 import type { Lane } from "./lane.js";
 import type { Subscription } from "./subscription.js";
 
-export type AccessModel = "open" | "whitelist";
+export const ACCESS_MODELS = ["open", "whitelist", "authorize"] as const;
+/** XEP-0060 §4.5. `authorize`: the publisher is asked. */
+export type AccessModel = (typeof ACCESS_MODELS)[number];
 
 export interface ServiceConfig {
   readonly kind: ServiceKind;
   readonly access: AccessModel;
-  /** Bare JIDs that may subscribe under `whitelist`; the owner always may. */
+  /** Bare JIDs that may subscribe, unless everybody may; the owner always may. */
   readonly members: ReadonlySet<string>;
   readonly title: string;
   /** How thoroughly its lanes code, as far as the operator allows. */
@@ -43,6 +45,8 @@ export class Service {
   paceMs: number | null = null;
   /** When the publisher's link went, in ms. */
   offlineSince: number | undefined;
+  /** Bare JIDs that the publisher has allowed, under `authorize`. */
+  readonly approved = new Set<string>();
   readonly lanes = new Map<string, Lane>();
   readonly subscriptions = new Set<Subscription>();
   /** Subscriptions without a value so far. */
@@ -74,7 +78,14 @@ export class Service {
   }
 
   mayTake(bareJid: string): boolean {
-    return this.config.access === "open" || bareJid === this.id.owner || this.config.members.has(bareJid);
+    const { access, members } = this.config;
+    if (access === "open" || bareJid === this.id.owner || members.has(bareJid)) return true;
+    return access === "authorize" && this.approved.has(bareJid);
+  }
+
+  /** Whether it is shown: who may ask must find it. */
+  mayFind(bareJid: string): boolean {
+    return this.config.access === "authorize" || this.mayTake(bareJid);
   }
 
   /** In which its publisher should send; null: not at all. A log is kept also while nobody takes it. */

@@ -15,6 +15,7 @@ const FEATURES = [
   NS.PING,
   NS.PUBSUB,
   ...[
+    "access-authorize",
     "access-open",
     "access-whitelist",
     "config-node",
@@ -25,6 +26,7 @@ const FEATURES = [
     "modify-affiliations",
     "retrieve-subscriptions",
     "subscribe",
+    "subscription-notifications",
     "subscription-options",
   ].map((feature) => `${NS.PUBSUB}#${feature}`),
   "urn:stanzapack:0",
@@ -36,6 +38,7 @@ export function registerDisco(connection: Connection, broker: Broker, stats: Com
     (act: (from: string, node: string | undefined) => Element) =>
     (request: { from: string; child: Element }) => {
       try {
+        broker.budgets.request(request.from);
         return act(request.from, request.child.attrs["node"] as string | undefined);
       } catch (error) {
         stats.refusals++;
@@ -66,7 +69,7 @@ export function registerDisco(connection: Connection, broker: Broker, stats: Com
 function visible(broker: Broker, node: string, from: string): Service {
   const service = broker.find(node);
   // A service on a whitelist is not shown to others. Who knows its name and asks to subscribe is told (XEP-0060 §6.1.3.4).
-  if (!service.mayTake(bareJid(from)))
+  if (!service.mayFind(bareJid(from)))
     throw new StanzaError("item-not-found", "cancel", `nobody offers \`${node.slice(0, 200)}\``);
   return service;
 }
@@ -107,7 +110,7 @@ function items(broker: Broker, domain: string, asker: string, owner: string | un
   // Its own head has room in the rest of what servers take.
   let bytes = 0;
   for (const service of broker.services.values()) {
-    if ((owner !== undefined && service.id.owner !== owner) || !service.mayTake(asker)) continue;
+    if ((owner !== undefined && service.id.owner !== owner) || !service.mayFind(asker)) continue;
     const item = xml("item", {
       jid: domain,
       node: service.node,

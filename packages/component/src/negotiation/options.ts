@@ -12,7 +12,7 @@ import {
   type Since,
 } from "@stanzapack/wire";
 import { bareJid, NS, type DataForm } from "@stanzapack/xmpp";
-import type { ServiceConfig } from "../service.js";
+import { ACCESS_MODELS, type AccessModel, type ServiceConfig } from "../service.js";
 
 /** Our own form fields, in Clark notation (XEP-0060 §16.?: fields without a registered name carry their namespace). */
 export const FIELD = {
@@ -87,13 +87,8 @@ export function readServiceConfig(
       `kind \`${kind}\` is not in this version; there are value and log`,
     );
   const access = single(form, FIELD.ACCESS_MODEL) ?? base.access;
-  if (access === "authorize")
-    throw new StanzapackError(
-      "unsupported",
-      "access model `authorize` is not in this version; there are open and whitelist",
-    );
-  if (access !== "open" && access !== "whitelist")
-    throw invalid(`access model \`${access}\` is neither open nor whitelist`);
+  if (!isAccessModel(access))
+    throw invalid(`access model \`${access}\` is none of ${ACCESS_MODELS.join(", ")}`);
   const members = form.fields.get(FIELD.MEMBERS);
   if (members !== undefined && members.length > maxMembers)
     throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
@@ -108,6 +103,10 @@ export function readServiceConfig(
       members === undefined ? base.members : new Set(members.filter((text) => text !== "").map(accountOf)),
     title: (single(form, FIELD.TITLE) ?? base.title).slice(0, 256),
   };
+}
+
+function isAccessModel(text: string): text is AccessModel {
+  return (ACCESS_MODELS as readonly string[]).includes(text);
 }
 
 /** Longest bare JID (RFC 7622 §3.1): two parts of 1,023 octets and an `@`. */

@@ -43,13 +43,13 @@ export class PubsubNegotiation {
   /** Takes the requests off the connection. Returns the undo. */
   register(connection: Connection): () => void {
     const undo = [
-      connection.onIq("set", NS.PUBSUB, "pubsub", (request) => this.answer(() => this.set(request))),
-      connection.onIq("get", NS.PUBSUB, "pubsub", (request) => this.answer(() => this.get(request))),
+      connection.onIq("set", NS.PUBSUB, "pubsub", (request) => this.answer(request, () => this.set(request))),
+      connection.onIq("get", NS.PUBSUB, "pubsub", (request) => this.answer(request, () => this.get(request))),
       connection.onIq("set", NS.PUBSUB_OWNER, "pubsub", (request) =>
-        this.answer(() => this.ownerSet(request)),
+        this.answer(request, () => this.ownerSet(request)),
       ),
       connection.onIq("get", NS.PUBSUB_OWNER, "pubsub", (request) =>
-        this.answer(() => this.ownerGet(request)),
+        this.answer(request, () => this.ownerGet(request)),
       ),
     ];
     return () => {
@@ -58,9 +58,11 @@ export class PubsubNegotiation {
   }
 
   private async answer(
+    { from }: Request,
     act: () => Element | undefined | Promise<Element | undefined>,
   ): Promise<Element | undefined> {
     try {
+      this.broker.budgets.request(from);
       return assertAnswer(await act());
     } catch (error) {
       this.stats.refusals++;
@@ -76,6 +78,7 @@ export class PubsubNegotiation {
     if (subscribe !== undefined) return this.subscribe(request, subscribe, child.getChild("options"));
     const unsubscribe = child.getChild("unsubscribe");
     if (unsubscribe !== undefined) {
+      if (this.giveUp(request, unsubscribe)) return undefined;
       this.broker.unsubscribe(this.findSubscription(request, unsubscribe));
       return undefined;
     }
@@ -125,7 +128,15 @@ export class PubsubNegotiation {
         "jid-mismatch",
         `the subscription is for \`${(who ?? "").slice(0, 200)}\`, the request came from ${request.from}`,
       );
-    const subscription = this.broker.subscribe(link, node, readSubscribeOptions(formOf(options)), Date.now());
+    const awaited = this.broker.approvals.awaitedBy(link).some((service) => service.node === node);
+    let subscription: Subscription;
+    try {
+      subscription = this.broker.subscribe(link, node, readSubscribeOptions(formOf(options)), Date.now());
+    } catch (error) {
+      // XEP-0060 §6.1.4: the answer says that it is pending; §6.1.3.7: asking again meanwhile is an error.
+      if (awaited || !(error instanceof StanzapackError) || error.code !== "pending") throw error;
+      return xml("pubsub", NS.PUBSUB, formatPending(node, request.from));
+    }
     return xml(
       "pubsub",
       NS.PUBSUB,
@@ -159,7 +170,12 @@ export class PubsubNegotiation {
       return xml(
         "pubsub",
         NS.PUBSUB,
-        xml("subscriptions", {}, ...[...(link?.subscriptions.values() ?? [])].map(formatSubscription)),
+        xml(
+          "subscriptions",
+          {},
+          ...[...(link?.subscriptions.values() ?? [])].map(formatSubscription),
+          ...this.broker.approvals.awaitedBy(link).map(({ node }) => formatPending(node, request.from)),
+        ),
       );
     }
     if (child.getChild("items") !== undefined)
@@ -183,7 +199,7 @@ export class PubsubNegotiation {
           "conflict",
           `the kind of \`${service.node}\` cannot change: withdraw it first`,
         );
-      this.broker.configure(service, config);
+      this.broker.configure(service, config, Date.now());
       return undefined;
     }
     const affiliations = child.getChild("affiliations");
@@ -212,7 +228,9 @@ export class PubsubNegotiation {
       const service = this.own(request, affiliations);
       const list = [
         [service.id.owner, "owner"] as const,
-        ...[...service.config.members].map((member) => [member, "member"] as const),
+        ...[...new Set([...service.config.members, ...service.approved])].map(
+          (member) => [member, "member"] as const,
+        ),
       ];
       return xml(
         "pubsub",
@@ -227,15 +245,18 @@ export class PubsubNegotiation {
     throw unsupported(firstName(child), "this component does not have it");
   }
 
-  /** XEP-0060 §8.9.2: the whitelist, a JID at a time. */
+  /** XEP-0060 §8.9.2: the whitelist, a JID at a time, and the end of approvals. */
   private changeAffiliations(service: Service, affiliations: Element): undefined {
     const members = new Set(service.config.members);
+    const revoked: string[] = [];
     for (const element of affiliations.getChildren("affiliation")) {
       const member = accountOf(attr(element, "jid") ?? "");
       const affiliation = attr(element, "affiliation");
       if (affiliation === "member") members.add(member);
-      else if (affiliation === "none" || affiliation === "outcast") members.delete(member);
-      else
+      else if (affiliation === "none" || affiliation === "outcast") {
+        members.delete(member);
+        revoked.push(member);
+      } else
         throw new StanzapackError(
           "unsupported",
           `affiliation \`${(affiliation ?? "").slice(0, 40)}\` is not in this version; there are member and none`,
@@ -246,8 +267,22 @@ export class PubsubNegotiation {
         "invalid-options",
         `${members.size} members, at most ${this.limits.maxMembers} are allowed`,
       );
-    this.broker.configure(service, { ...service.config, members });
+    for (const member of revoked) service.approved.delete(member);
+    this.broker.configure(service, { ...service.config, members }, Date.now());
     return undefined;
+  }
+
+  /** XEP-0060 §6.2: what awaits approval is given up as a subscription is. Whether there was such. */
+  private giveUp({ from }: Request, unsubscribe: Element): boolean {
+    const link = this.links.get(from);
+    const service = this.broker.services.get(requireNode(unsubscribe));
+    const who = attr(unsubscribe, "jid") ?? from;
+    return (
+      link !== undefined &&
+      service !== undefined &&
+      who === from &&
+      this.broker.approvals.giveUp(link, service)
+    );
   }
 
   private own(request: Request, element: Element): Service {
@@ -305,6 +340,10 @@ function formatSubscription(subscription: Subscription): Element {
     subid: subscription.subid,
     subscription: "subscribed",
   });
+}
+
+function formatPending(node: string, jid: string): Element {
+  return xml("subscription", { node, jid, subscription: "pending" });
 }
 
 function formatOptionsElement(subscription: Subscription): Element {
