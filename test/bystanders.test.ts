@@ -38,7 +38,7 @@ describe.each(SERVERS)("those who misbehave, behind %s", (server) => {
       expect(row[what], what).toBeGreaterThan(0);
     expect(row["troubledRssBytes"]).toBeLessThan((row["baseRssBytes"] ?? 0) + (row["boundBytes"] ?? 0));
     // How much older is for the bench to tell, over minutes: two seconds on a busy machine tell no ratio.
-    expect(row["troubledP99Ms"]).toBeLessThan(3_000);
+    expect(row["troubledP99Ms"]).toBeLessThan(15_000);
   });
 
   it("are read in turn, where a few bytes take long to read", async () => {
