@@ -23,10 +23,14 @@ export interface ParserLimits {
   readonly maxElements: number;
   /**
    * What a stanza beyond these comes to: by default the end of the stream. `strip`: it comes without its content, for who shares
-   * one stream among many peers; one whose first tag alone is too long does not come at all.
+   * one stream among many peers; one whose first tag alone is too long does not come at all. One that is still not over at 16 times
+   * the size ends the stream.
    */
   readonly beyond?: "fail" | "strip";
 }
+
+/** So many times the largest stanza are passed over; no server relays more, and one that does not end is a fault of the stream. */
+const MAX_STRIPPED = 16;
 
 export const DEFAULT_PARSER_LIMITS: ParserLimits = {
   maxStanzaChars: 1_048_576,
@@ -234,8 +238,12 @@ export class StreamParser extends EventEmitter {
   }
 
   #assertSize(position: number): void {
-    if (!this.#stripping && position - this.#stanzaStart > this.#limits.maxStanzaChars)
-      this.#exceed(`a stanza is longer than ${String(this.#limits.maxStanzaChars)} characters`);
+    const { maxStanzaChars } = this.#limits;
+    const length = position - this.#stanzaStart;
+    if (this.#stripping && length > MAX_STRIPPED * maxStanzaChars)
+      throw new ParseError("policy-violation", "a stanza does not end");
+    if (!this.#stripping && length > maxStanzaChars)
+      this.#exceed(`a stanza is longer than ${String(maxStanzaChars)} characters`);
   }
 
   #exceed(what: string): void {
