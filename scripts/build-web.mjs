@@ -20,11 +20,11 @@ import { minify } from "terser";
 /** In bytes after gzip, each what was reached when it was last set, and 5 %. */
 const MAX_GZIPPED_BYTES = {
   /** What every page loads, for WebSocket, SCRAM, offers and subscriptions. */
-  entry: 59_900,
+  entry: 61_200,
   /** With everything that it may fetch later. */
-  parts: 63_950,
+  parts: 65_300,
   /** The one file. */
-  all: 63_650,
+  all: 65_000,
 };
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));

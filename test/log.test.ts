@@ -242,38 +242,6 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     await Promise.all([service.stop(), other.stop()]);
   });
 
-  it("waits for the publisher of a log whose reader rested while the component lost its memory", async () => {
-    const proxy = await startTcpProxy({ host: stack.sandbox.host, port: stack.sandbox.ports.c2s });
-    onTestFinished(() => proxy.close());
-    const publisher = await stack.connect("alice", { url: `xmpp://127.0.0.1:${proxy.port}` });
-    const service = await publisher.offer("rested", { kind: "log" });
-    const bob = await stack.connect("bob");
-    const slow = await bob.subscribe<number>(service.node, { since: "first", maxQueued: 50 });
-    const told: string[] = [];
-    slow.on("status", ({ status, by }) => told.push(`${status} by ${by}`));
-    slow.on("reset", () => told.push("reset"));
-    for (let i = 1; i <= 200; i++) service.publish(i);
-    await until(() => told.includes("paused by client"), 5_000, "it rests");
-    await until(() => service.demand.subscribers === 0, 5_000, "the component knows");
-    proxy.refuse = true;
-    proxy.cut();
-    const again = new Promise((resolve) => bob.once("online", resolve));
-    await stack.restartComponent(100);
-    await again;
-    const values: number[] = [];
-    const reading = (async () => {
-      for await (const { value } of slow) if (values.push(value) > 200 && value === 200) return;
-    })();
-    // It asks for more, and there is no such log yet.
-    await until(() => told.includes("waiting by client"), 10_000, "it waits");
-    proxy.refuse = false;
-    await reading;
-    const before = values.length - 200;
-    expect(values).toEqual([...upTo(before), ...upTo(200)]);
-    expect(told.filter((it) => it === "reset")).toEqual(["reset"]);
-    await Promise.all([bob.close(), publisher.close()]);
-  });
-
   it("is brought whole to who has not got all of it when it is withdrawn, noise and compressed streams too", async () => {
     const bob = await stack.connect("bob");
     const service = await alice.offer("short-lived", { kind: "log" });

@@ -172,14 +172,14 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   }
 
   /**
-   * Sends what waits and withdraws it: its subscriptions end. Idempotent. Of a log it waits up to 5 s until all of it is sent; throws
-   * `timeout` when it could not be.
+   * Sends what waits and withdraws it: its subscriptions end. Idempotent. It waits up to 5 s until all of it is sent; throws
+   * `timeout` when that of a log could not be.
    */
   async stop(): Promise<void> {
     if (this.finished) return;
     this.host.flush(this);
     const deadline = Date.now() + STOP_MS;
-    while (this.outbox?.pending === true && !this.finished && Date.now() < deadline) {
+    while (this.unsentOnLink && !this.finished && Date.now() < deadline) {
       await pause(STOP_POLL_MS);
       this.host.flush(this);
     }
@@ -243,6 +243,11 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     if (this.pending) this.book(this.now());
     if (before.subscribers !== demand.subscribers || before.windowMs !== demand.windowMs)
       this.emit("demand", demand);
+  }
+
+  /** Something waits for room; of a `log` also for a link. */
+  private get unsentOnLink(): boolean {
+    return this.outbox?.pending ?? (this.alias !== undefined && !this.batch.empty);
   }
 
   /** @internal */

@@ -221,8 +221,13 @@ export class Broker {
   withdraw(service: Service): void {
     this.fanOut.flushAll([service]);
     service.withdrawn = true;
-    for (const subscription of service.subscriptions)
-      if (service.journal === undefined || !subscription.detached) this.endWithdrawn(subscription);
+    for (const subscription of service.subscriptions) {
+      if (service.journal !== undefined && subscription.detached) continue;
+      // One that had to wait for acknowledgements or credit gets the last value all the same.
+      if (subscription.detached)
+        this.fanOut.sendLast(subscription, subscription.position + 1, this.lastBodies(service));
+      this.endWithdrawn(subscription);
+    }
     const { publisher } = service;
     if (publisher !== undefined) {
       publisher.link.services.delete(publisher.alias);

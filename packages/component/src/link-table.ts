@@ -264,11 +264,16 @@ export class LinkTable {
 
   /** What has come is read, if that takes no longer than the client waits for it, and acknowledged before whatever is written next. */
   async acknowledge(link: ClientLink): Promise<void> {
-    const until = Date.now() + READ_MS;
-    while (hasMore(link.inbox) && !link.ended && Date.now() < until) await delay(READ_POLL_MS);
+    await this.read(link);
     if (link.ended || link.inbox.frames.length > 0 || link.session.ackDueAt === undefined) return;
     link.sendAck();
     this.write(link);
+  }
+
+  /** What has come is read, at the latest after `READ_MS`. */
+  async read(link: ClientLink): Promise<void> {
+    const until = Date.now() + READ_MS;
+    while (hasMore(link.inbox) && !link.ended && Date.now() < until) await delay(READ_POLL_MS);
   }
 
   private write(link: ClientLink): void {

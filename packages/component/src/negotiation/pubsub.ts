@@ -183,13 +183,10 @@ export class PubsubNegotiation {
     throw unsupported(firstName(child), "this component does not have it");
   }
 
-  private ownerSet(request: Request): Element | undefined {
+  private ownerSet(request: Request): Element | undefined | Promise<undefined> {
     const { child } = request;
     const remove = child.getChild("delete");
-    if (remove !== undefined) {
-      this.broker.withdraw(this.own(request, remove));
-      return undefined;
-    }
+    if (remove !== undefined) return this.withdraw(request, remove);
     const configure = child.getChild("configure");
     if (configure !== undefined) {
       const service = this.own(request, configure);
@@ -206,6 +203,13 @@ export class PubsubNegotiation {
     if (affiliations !== undefined)
       return this.changeAffiliations(this.own(request, affiliations), affiliations);
     throw unsupported(firstName(child), "this component does not have it");
+  }
+
+  /** What its publisher has sent before comes first, though it may wait to be read. */
+  private async withdraw(request: Request, remove: Element): Promise<undefined> {
+    const { publisher } = this.own(request, remove);
+    if (publisher !== undefined) await this.links.read(publisher.link);
+    this.broker.withdraw(this.own(request, remove));
   }
 
   private ownerGet(request: Request): Element {
