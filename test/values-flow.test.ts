@@ -126,6 +126,7 @@ describe.each(
       data: 0,
       coded: 0,
       ack: 0,
+      credit: 0,
       demand: 0,
       status: 0,
       error: 0,
