@@ -3,11 +3,15 @@ import { Credit } from "./credit.js";
 
 function setUp(maxQueued: number): {
   credit: Credit;
-  queue: { length: number };
+  queue: { length: number; listening: boolean };
   tick(rows: number, read: number): number | undefined;
 } {
-  const queue = { length: 0 };
-  const credit = new Credit(maxQueued, () => queue.length);
+  const queue = { length: 0, listening: false };
+  const credit = new Credit(
+    maxQueued,
+    () => queue.length,
+    () => queue.listening,
+  );
   return {
     credit,
     queue,
@@ -47,9 +51,9 @@ describe("Credit", () => {
   });
 
   it("is rare for who listens", () => {
-    const { credit, tick } = setUp(100);
+    const { credit, queue, tick } = setUp(100);
     credit.begin();
-    credit.listening = true;
+    queue.listening = true;
     const told: [number, number][] = [];
     for (let rows = 1; rows <= 70_000; rows++) {
       const total = tick(1, 1);
@@ -81,7 +85,17 @@ describe("Credit", () => {
     credit.begin();
     tick(80, 20);
     expect(credit.begin()).toBe(40);
+    credit.bound();
     tick(40, 0);
     expect(credit.begin()).toBe(1);
+  });
+
+  it("goes on from what came when it is subscribed again without one", () => {
+    const { credit, tick } = setUp(100);
+    credit.begin();
+    credit.bound();
+    tick(100, 0);
+    credit.begin();
+    expect(tick(0, 100)).toBe(200);
   });
 });

@@ -10,19 +10,22 @@ export class Credit {
   /** Rows that came and were dropped while nobody read, and that give no credit: the consumer is stuck. */
   private stuck = 0;
   private droppedInARow = 0;
-  /** It listens, and reads what comes at once. */
-  listening = false;
-
   constructor(
     /** Rows that may wait. */
     private readonly maxQueued: number,
     private readonly queued: () => number,
+    /** Whether it listens, and reads what comes at once. */
+    private readonly listening: () => boolean,
   ) {}
 
-  /** A new BIND is asked for: the rows that it may begin with. */
+  /** It is subscribed: the rows that may come before more is told. */
   begin(): number {
-    this.received = this.stuck = 0;
     return (this.told = Math.max(1, this.allowance - this.queued()));
+  }
+
+  /** BIND came: totals count from here. Where it was there already they go on, also when it is subscribed again. */
+  bound(): void {
+    this.received = this.stuck = 0;
   }
 
   came(rows: number): void {
@@ -50,6 +53,6 @@ export class Credit {
   }
 
   private get allowance(): number {
-    return this.listening ? LISTENING_ROWS : this.maxQueued;
+    return this.listening() ? LISTENING_ROWS : this.maxQueued;
   }
 }

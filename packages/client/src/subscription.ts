@@ -198,7 +198,11 @@ export class Subscription<T = Value>
       this.credit.dropped();
       this.emit("conflated", { from: offset, to: offset, reason: "consumer" });
     });
-    this.credit = new Credit(maxQueued, () => this.queue.length);
+    this.credit = new Credit(
+      maxQueued,
+      () => this.queue.length,
+      () => this.listenerCount("update") > 0,
+    );
   }
 
   /** The window granted, in ms; wider than asked for while the publisher cannot send more often. */
@@ -327,7 +331,6 @@ export class Subscription<T = Value>
     super.on(event, listener, context);
     if (event === "update") {
       for (const update of this.queue.drain()) (listener as unknown as (update: Update<T>) => void)(update);
-      this.credit.listening = true;
       this.credit.read();
       this.giveCredit();
     }
@@ -366,6 +369,7 @@ export class Subscription<T = Value>
   /** @internal */
   bound(frame: BindSubscriptionFrame): void {
     this.alias = frame.alias;
+    this.credit.bound();
     this.baseAt = frame.baseAt;
     this.kind = frame.kind;
     this.away = undefined;

@@ -510,25 +510,27 @@ export class Broker {
       throw new StanzapackError("unknown-alias", text, { origin: "peer" });
     }
     subscription.raiseCredit(total);
-    if (link.detached.has(subscription)) this.reattach(link, now);
+    if (link.detached.has(subscription) && link.maySendData && subscription.hasCredit)
+      this.attachAgain(subscription, now);
   }
 
-  /** Acknowledgements or credit came: those who had to wait get the newest value and go on with their lane. */
+  /** Acknowledgements came: those who had to wait for them go on. */
   reattach(link: ClientLink, now: number): void {
     for (const subscription of link.detached) {
       if (!link.maySendData) return;
-      if (!subscription.hasCredit) continue;
-      link.detached.delete(subscription);
-      if (subscription.service.journal !== undefined) {
-        this.logs.resume(subscription);
-        continue;
-      }
-      subscription.detached = false;
-      this.fanOut.sendLast(subscription, subscription.position + 1, new Map());
-      subscription.lane.add(subscription);
-      // What came while nobody took it.
-      this.fanOut.book(subscription.lane, now, false);
+      if (subscription.hasCredit) this.attachAgain(subscription, now);
     }
+  }
+
+  /** One that had to wait gets the newest value, or a log what it has not had, and goes on with its lane. */
+  private attachAgain(subscription: Subscription, now: number): void {
+    subscription.link.detached.delete(subscription);
+    if (subscription.service.journal !== undefined) return this.logs.resume(subscription);
+    subscription.detached = false;
+    this.fanOut.sendLast(subscription, subscription.position + 1, new Map());
+    subscription.lane.add(subscription);
+    // What came while nobody took it.
+    this.fanOut.book(subscription.lane, now, false);
   }
 
   linkEnded(link: ClientLink, now: number): void {

@@ -36,6 +36,8 @@ export class ClientLink {
   readonly detached = new Set<Subscription>();
   /** What came and is not read yet. */
   readonly inbox = createInbox();
+  /** Questions that wait until it is. */
+  readWaits = 0;
   /** Largest of `SIZE_CLASSES` that fits, once HELLO came, all that the client takes. */
   sizeClass: number;
   /** Memory that reading what it publishes takes, in bytes. */

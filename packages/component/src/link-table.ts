@@ -32,6 +32,8 @@ const PING_MS = 10_000;
 /** A client's own question waits so long for what came before it to be read, looking so often, in ms: clients give up after 10 s. */
 const READ_MS = 8_000;
 const READ_POLL_MS = 20;
+/** Most questions of one link that wait for it; an SDK has three. */
+const MAX_READ_WAITS = 8;
 
 /** Every link of the component: admits, dispatches frames, asks silent ones whether they live, ends them. */
 export class LinkTable {
@@ -270,10 +272,13 @@ export class LinkTable {
     this.write(link);
   }
 
-  /** What has come is read, at the latest after `READ_MS`. */
+  /** What has come is read, at the latest after `READ_MS`. At once where too many wait for that already. */
   async read(link: ClientLink): Promise<void> {
+    if (link.readWaits >= MAX_READ_WAITS) return;
     const until = Date.now() + READ_MS;
+    link.readWaits++;
     while (hasMore(link.inbox) && !link.ended && Date.now() < until) await delay(READ_POLL_MS);
+    link.readWaits--;
   }
 
   private write(link: ClientLink): void {

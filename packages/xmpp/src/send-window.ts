@@ -38,6 +38,7 @@ export class SendWindow {
   get slow(): boolean {
     return this.window < this.policy.initialChars;
   }
+
   /** How many characters may be sent now; Infinity without a bound. The last of them may go over it. */
   room(now: number): number {
     const { targetMs } = this.policy;

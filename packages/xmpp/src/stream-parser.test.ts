@@ -114,7 +114,8 @@ describe("StreamParser", () => {
   });
 
   it("holds little of what it strips", () => {
-    const limits = { maxStanzaChars: 1_000, maxDepth: 5, maxElements: 12, beyond: "strip" } as const;
+    // A sixteenth of what comes.
+    const limits = { maxStanzaChars: 9_000_000, maxDepth: 5, maxElements: 12, beyond: "strip" } as const;
     const parser = new StreamParser(limits);
     parser.write(`${HEADER}<iq><q a='`);
     const chunk = "x".repeat(65_536);
@@ -126,6 +127,13 @@ describe("StreamParser", () => {
     parser.on("element", (element: Element) => ids.push(element.attrs["id"]));
     parser.write(`'/></iq><iq id='next'/>`);
     expect(ids).toEqual([undefined, "next"]);
+  });
+
+  it("ends the stream over a stanza that is not over at sixteen times the bound", () => {
+    const limits = { maxStanzaChars: 100, maxDepth: 5, maxElements: 12, beyond: "strip" } as const;
+    const long = "x".repeat(1_500);
+    expect(parse([HEADER, "<iq id='1'><q>", long, "</q></iq>"], limits)).toEqual([`<iq id="1"/>`]);
+    expect(() => parse([HEADER, "<iq id='1'><q>", long, long], limits)).toThrow("does not end");
   });
 
   it("takes time in proportion to the text, unlike xmpp.js's parser", () => {
