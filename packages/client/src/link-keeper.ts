@@ -7,6 +7,7 @@ import {
   type InBandBytestreams,
   type ReconnectPolicy,
 } from "@stanzapack/xmpp";
+import { subscribeMany } from "./bulk.js";
 import { toStanzapackError } from "./errors.js";
 import { FrameRouter, type Holdings } from "./frame-router.js";
 import { Link } from "./link.js";
@@ -62,6 +63,9 @@ export class LinkKeeper {
   get link(): Link | undefined {
     return this.current?.link;
   }
+  get router(): FrameRouter | undefined {
+    return this.current?.router;
+  }
 
   private expect(): void {
     this.upWait = new Promise((resolve) => (this.up = resolve));
@@ -94,7 +98,7 @@ export class LinkKeeper {
       .catch((error: unknown) => {
         throw toStanzapackError(error, doing);
       });
-    const router: FrameRouter = new FrameRouter(this.holdings, this.codec, () => link);
+    const router: FrameRouter = new FrameRouter(this.holdings, this.codec, () => link, timeoutMs);
     let failed: ((error: StanzapackError) => void) | undefined;
     const failure = new Promise<never>((_, reject) => (failed = reject));
     failure.catch(() => undefined);
@@ -104,6 +108,7 @@ export class LinkKeeper {
       onCredit: () => this.events.onCredit(),
       onEnd: (error) => {
         failed?.(error);
+        router.requests.fail(error);
         if (this.current?.link === link) this.ended(error);
       },
       onBlock: (chars, frames) =>
@@ -219,17 +224,17 @@ export class LinkKeeper {
 
   /** Everything again, as if for the first time. */
   private async restore(): Promise<void> {
-    const tasks: (() => Promise<void>)[] = [
-      ...[...this.holdings.services.values()].map((service) => () => this.restoreService(service)),
-      ...[...this.holdings.subscriptions.values()].map(
-        (subscription) => () => this.restoreSubscription(subscription),
-      ),
-    ];
-    const next = tasks.values();
-    const worker = async (): Promise<void> => {
-      for (const task of next) await task();
-    };
-    await Promise.all(Array.from({ length: RESTORE_CONCURRENCY }, worker));
+    const { current } = this;
+    if (current === undefined) return;
+    await Promise.all([
+      each(this.holdings.services.values(), (service) => this.restoreService(service)),
+      this.restoreSubscriptions([...this.holdings.subscriptions.values()]),
+    ]);
+    try {
+      await this.holdings.patterns.restore(current.router);
+    } catch (error) {
+      current.link.abandon(toStanzapackError(error, "subscribing to patterns again"));
+    }
   }
 
   private async restoreService(service: OfferedService): Promise<void> {
@@ -243,18 +248,66 @@ export class LinkKeeper {
     }
   }
 
-  private async restoreSubscription(subscription: Subscription<unknown>): Promise<void> {
-    if (subscription.paused) return subscription.resting();
-    try {
-      await this.establishSubscription(subscription);
-    } catch (error) {
-      const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
+  /** Those that are not to rest; whose service is not there is waited for. */
+  private async restoreSubscriptions(subscriptions: readonly Subscription<unknown>[]): Promise<void> {
+    const missing = await this.establishMany(subscriptions, (subscription, failure) => {
       // A log that was withdrawn while it waited for its reader is gone.
       const gone = subscription.rests && subscription.since !== undefined;
-      if (failure.code === "no-such-service" && !gone) {
-        subscription.interrupt("waiting");
-        void this.waitForService(subscription, this.link);
-      } else if (!this.mayRetry(failure)) this.endSubscription(subscription, failure);
+      if (failure.code === "no-such-service" && !gone) return true;
+      if (!this.mayRetry(failure)) this.endSubscription(subscription, failure);
+      return false;
+    });
+    for (const subscription of missing) subscription.interrupt("waiting");
+    if (missing.length > 0) void this.waitForServices(missing, this.link);
+  }
+
+  /** What is alike by one frame, others by one request each. `onFailure` says which of those that fail are given back. */
+  private async establishMany(
+    subscriptions: readonly Subscription<unknown>[],
+    onFailure: (subscription: Subscription<unknown>, failure: StanzapackError) => boolean,
+  ): Promise<Subscription<unknown>[]> {
+    const failed: Subscription<unknown>[] = [];
+    const fail = (subscription: Subscription<unknown>, error: unknown): void => {
+      const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
+      if (onFailure(subscription, failure)) failed.push(subscription);
+    };
+    const alike = new Map<number, Subscription<unknown>[]>();
+    const single: Subscription<unknown>[] = [];
+    for (const subscription of subscriptions) {
+      if (subscription.paused) subscription.resting();
+      else if (subscription.since !== undefined) single.push(subscription);
+      else {
+        const others = alike.get(subscription.wantedWindowMs);
+        if (others === undefined) alike.set(subscription.wantedWindowMs, [subscription]);
+        else others.push(subscription);
+      }
+    }
+    for (const [windowMs, many] of alike) {
+      if (many.length === 1) single.push(...many);
+      else await this.establishAlike(windowMs, many, fail);
+    }
+    await each(single, (subscription) =>
+      this.establishSubscription(subscription).catch((error: unknown) => fail(subscription, error)),
+    );
+    return failed;
+  }
+
+  private async establishAlike(
+    windowMs: number,
+    subscriptions: readonly Subscription<unknown>[],
+    fail: (subscription: Subscription<unknown>, error: unknown) => void,
+  ): Promise<void> {
+    const { router } = this;
+    try {
+      if (router === undefined) throw new StanzapackError("disconnected", "the link is gone");
+      const nodes = subscriptions.map(({ node }) => node);
+      const { refused } = await subscribeMany(router, nodes, windowMs, undefined);
+      for (const subscription of subscriptions) {
+        const error = refused.get(subscription.node);
+        if (error !== undefined) fail(subscription, error);
+      }
+    } catch (error) {
+      for (const subscription of subscriptions) fail(subscription, error);
     }
   }
 
@@ -265,19 +318,22 @@ export class LinkKeeper {
     return true;
   }
 
-  /** A service that its publisher has not offered again yet is waited for, as long as it takes. */
-  private async waitForService(subscription: Subscription<unknown>, link: Link | undefined): Promise<void> {
-    for (let tries = 0; ; tries++) {
+  /** Services that their publishers have not offered again yet are waited for, as long as it takes. */
+  private async waitForServices(
+    subscriptions: readonly Subscription<unknown>[],
+    link: Link | undefined,
+  ): Promise<void> {
+    let missing = subscriptions;
+    for (let tries = 0; missing.length > 0; tries++) {
       await sleep(backoffMs(RETRY, tries, Math.random()), this.signal);
-      if (this.signal.aborted || subscription.ended || this.link !== link) return;
-      if (subscription.paused) return subscription.resting();
-      try {
-        return await this.establishSubscription(subscription);
-      } catch (error) {
-        const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
-        if (failure.code !== "no-such-service" && !failure.retryable)
-          return this.endSubscription(subscription, failure);
-      }
+      if (this.signal.aborted || this.link !== link) return;
+      // A pattern may have brought some.
+      missing = missing.filter(({ ended, subid }) => !ended && subid === "");
+      missing = await this.establishMany(missing, (subscription, failure) => {
+        if (failure.code === "no-such-service" || failure.retryable) return true;
+        this.endSubscription(subscription, failure);
+        return false;
+      });
     }
   }
 
@@ -289,12 +345,10 @@ export class LinkKeeper {
     await this.restoring;
     const { current } = this;
     if (current === undefined) return false;
-    const next = this.holdings.subscriptions.values();
-    const worker = async (): Promise<void> => {
-      for (const subscription of next) await this.settleSubscription(subscription, current.router);
-    };
     try {
-      await Promise.all(Array.from({ length: RESTORE_CONCURRENCY }, worker));
+      await each(this.holdings.subscriptions.values(), (subscription) =>
+        this.settleSubscription(subscription, current.router),
+      );
       await current.link.barrier();
     } catch (error) {
       const failure = toStanzapackError(error, "changing the subscriptions of an inactive client");
@@ -313,7 +367,7 @@ export class LinkKeeper {
         await this.negotiation.unsubscribe(node, subid);
       } else if (subid === "") {
         // One that is being made, or waits for its service, is made with what is to be in force.
-        if (subscription.rests) await this.restoreSubscription(subscription);
+        if (subscription.rests) await this.restoreSubscriptions([subscription]);
       } else {
         subscription.applyGrant(await this.negotiation.change(node, subid, wantedWindowMs));
       }
@@ -329,6 +383,15 @@ export class LinkKeeper {
     this.holdings.subscriptions.delete(subscription.node);
     subscription.finish(failure);
   }
+}
+
+/** All of them, so many at once. */
+async function each<T>(items: Iterable<T>, act: (item: T) => Promise<void>): Promise<void> {
+  const next = items[Symbol.iterator]();
+  const worker = async (): Promise<void> => {
+    for (let item = next.next(); item.done !== true; item = next.next()) await act(item.value);
+  };
+  await Promise.all(Array.from({ length: RESTORE_CONCURRENCY }, worker));
 }
 
 /** When one that was refused is to come again, in ms: not before it was told, and by chance a little later. */

@@ -190,18 +190,23 @@ function configFields(options: OfferOptions): Record<string, string | readonly s
   };
 }
 
-function optionsForm(windowMs: number, since: Since | undefined): Element {
-  return formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, {
+/** The fields of a subscription's options form. */
+export function subscribeFields(windowMs: number, since: Since | undefined): Record<string, string> {
+  return {
     "pubsub#digest": windowMs === 0 ? "0" : "1",
     "pubsub#digest_frequency": String(windowMs),
     ...(since === undefined ? {} : { "{urn:stanzapack:0}since": formatSince(since) }),
-  });
+  };
+}
+
+function optionsForm(windowMs: number, since: Since | undefined): Element {
+  return formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, subscribeFields(windowMs, since));
 }
 
 function granted(about: Element | undefined, options: Element | undefined, doing: string): Granted {
   const subid = about?.attrs["subid"] as string | undefined;
   const form = options === undefined ? undefined : parseForm(options);
-  const windowMs = Number(form?.fields.get("pubsub#digest_frequency")?.[0]);
+  const windowMs = grantedWindow(form?.fields);
   if (subid === undefined || !Number.isInteger(windowMs))
     throw new StanzapackError("protocol", `${doing}: the answer lacks subid or window`, { origin: "peer" });
   const recovered = form?.fields.get("{urn:stanzapack:0}recovered")?.[0];
@@ -211,6 +216,11 @@ function granted(about: Element | undefined, options: Element | undefined, doing
     ...(recovered === undefined ? {} : { recovered: recovered === "1" }),
     ...(begun === undefined ? {} : { begun }),
   };
+}
+
+/** NaN when the options that are in force lack it. */
+export function grantedWindow(fields: ReadonlyMap<string, readonly string[]> | undefined): number {
+  return Number(fields?.get("pubsub#digest_frequency")?.[0]);
 }
 
 function readPosition(text: string | undefined): Granted["begun"] {

@@ -108,6 +108,8 @@ export class Subscription<T = Value>
   private skipped = false;
   private baseAt = 0;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
+  /** @internal Something waits for whoever takes the updates of many. */
+  onQueued: (() => void) | undefined;
   /** @internal As the component granted it. */
   subid = "";
   /** @internal Given back to the component for a pause. */
@@ -216,7 +218,7 @@ export class Subscription<T = Value>
     return {
       next: () => {
         const next = this.queue.next();
-        if (this.held && this.queue.roomy) this.hold(false);
+        this.goOn();
         return next;
       },
       return: async () => {
@@ -235,8 +237,23 @@ export class Subscription<T = Value>
     super.on(event, listener, context);
     if (event === "update")
       for (const update of this.queue.drain()) (listener as unknown as (update: Update<T>) => void)(update);
-    if (this.held && this.queue.roomy) this.hold(false);
+    this.goOn();
     return this;
+  }
+
+  /** @internal Updates wait. */
+  get waits(): boolean {
+    return !this.queue.empty;
+  }
+  /** @internal The next update, if one waits. */
+  take(): Update<T> | undefined {
+    const update = this.queue.take();
+    this.goOn();
+    return update;
+  }
+
+  private goOn(): void {
+    if (this.held && this.queue.roomy) this.hold(false);
   }
 
   private hold(held: boolean): void {
@@ -351,7 +368,10 @@ export class Subscription<T = Value>
     }
     const update = { value, at: row.at, epoch: row.epoch, offset: row.offset };
     if (this.listenerCount("update") > 0) this.emit("update", update);
-    else this.queue.push(update, this.kind !== "log");
+    else {
+      this.queue.push(update, this.kind !== "log");
+      this.onQueued?.();
+    }
   }
 
   /** @internal */

@@ -23,6 +23,14 @@ export class UpdateQueue<T> {
     return this.items.length * 2 <= this.maxItems;
   }
 
+  get empty(): boolean {
+    return this.items.length === 0;
+  }
+  /** The oldest that waits. */
+  take(): T | undefined {
+    return this.items.shift();
+  }
+
   push(item: T, mayDrop = true): void {
     if (this.end !== undefined) return;
     const waiter = this.waiting.shift();

@@ -33,13 +33,17 @@ const FRESH_VALUE_MS = 1_000;
 /** A value may be so much older than its service here (the component was restarted meanwhile), in ms. */
 const OLDEST_VALUE_MS = 86_400_000;
 
+const NONE: ReadonlySet<Service> = new Set();
+
 /** Random numbers that tell lives apart, 32 bits, never 0. */
 export type RandomId = () => number;
 
 /** Services, subscriptions and lanes: every operation of the negotiation, and the publishers' data on its way through. */
 export class Broker {
   readonly services = new Map<string, Service>();
-  private readonly ownedCount = new Map<string, number>();
+  private readonly owned = new Map<string, Set<Service>>();
+  /** Told of each service that is offered anew. */
+  onOffered: ((service: Service) => void) | undefined;
   private nextSubid = 1;
   private compactLanes = 0;
   private readonly laneContext: LaneContext;
@@ -65,6 +69,11 @@ export class Broker {
     if (service === undefined)
       throw new StanzapackError("no-such-service", `nobody offers \`${node.slice(0, 200)}\``);
     return service;
+  }
+
+  /** What a bare JID offers. */
+  ownedBy(owner: string): ReadonlySet<Service> {
+    return this.owned.get(owner) ?? NONE;
   }
 
   /** The service, for its owner. Throws `no-such-service` or `forbidden`. */
@@ -95,11 +104,11 @@ export class Broker {
     let service = this.services.get(node);
     const created = service === undefined;
     if (service === undefined) {
-      const owned = this.ownedCount.get(id.owner) ?? 0;
-      if (owned >= this.limits.maxServicesPerOwner)
+      const owned = this.owned.get(id.owner) ?? new Set();
+      if (owned.size >= this.limits.maxServicesPerOwner)
         throw new StanzapackError(
           "limit-exceeded",
-          `${id.owner} offers ${owned} services, no more are allowed`,
+          `${id.owner} offers ${owned.size} services, no more are allowed`,
           { scope: "subscription" },
         );
       if (this.services.size >= this.limits.maxServices)
@@ -116,7 +125,7 @@ export class Broker {
         now - OLDEST_VALUE_MS,
       );
       this.services.set(node, service);
-      this.ownedCount.set(id.owner, owned + 1);
+      this.owned.set(id.owner, owned.add(service));
     } else {
       const holder = service.publisher?.link;
       if (holder !== undefined && holder !== link) return { holder };
@@ -129,6 +138,7 @@ export class Broker {
       this.configure(service, config);
     }
     if (service.publisher === undefined) this.attachPublisher(service, link);
+    if (created) this.onOffered?.(service);
     return { service, created };
   }
 
@@ -190,9 +200,9 @@ export class Broker {
     if (service.subscriptions.size === 0) service.journal?.clear();
     this.services.delete(service.node);
     this.staleDemand.delete(service);
-    const owned = (this.ownedCount.get(service.id.owner) ?? 1) - 1;
-    if (owned === 0) this.ownedCount.delete(service.id.owner);
-    else this.ownedCount.set(service.id.owner, owned);
+    const owned = this.owned.get(service.id.owner);
+    owned?.delete(service);
+    if (owned?.size === 0) this.owned.delete(service.id.owner);
   }
 
   subscribe(
@@ -210,12 +220,11 @@ export class Broker {
         `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
       );
     const windowMs = grantWindow(askedWindowMs);
-    for (const existing of link.subscriptions.values()) {
+    const existing = link.taken.get(service);
+    if (existing !== undefined) {
       // XEP-0060 §6.1.6: one subscription per node and JID here; asking again gives the current one.
-      if (existing.service === service) {
-        this.changeWindow(existing, windowMs);
-        return existing;
-      }
+      this.changeWindow(existing, windowMs);
+      return existing;
     }
     if (link.subscriptions.size >= this.limits.maxSubscriptionsPerLink) {
       throw new StanzapackError(
@@ -230,6 +239,7 @@ export class Broker {
     const subscription = new Subscription(link, service, alias, (this.nextSubid++).toString(36), lane);
     lane.members++;
     link.subscriptions.set(alias, subscription);
+    link.taken.set(service, subscription);
     service.subscriptions.add(subscription);
     link.sendFrame({
       type: "bind",
@@ -332,6 +342,7 @@ export class Broker {
     service.awaiting.delete(subscription);
     if (service.withdrawn && service.subscriptions.size === 0) service.journal?.clear();
     link.subscriptions.delete(subscription.alias);
+    link.taken.delete(service);
     link.detached.delete(subscription);
     this.updateDemand(service);
   }

@@ -23,6 +23,8 @@ const STANZA_ROOM_BYTES = 512;
 export class ClientLink {
   readonly session: LinkSession;
   readonly subscriptions = new Map<number, Subscription>();
+  /** The same by what they take. */
+  readonly taken = new Map<Service, Subscription>();
   readonly services = new Map<number, Service>();
   /** Subscriptions that wait for acknowledgements. */
   readonly detached = new Set<Subscription>();

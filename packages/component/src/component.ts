@@ -11,6 +11,7 @@ import {
 import { pino, type Logger } from "pino";
 import { Broker } from "./broker.js";
 import { FanOut } from "./fan-out.js";
+import { FrameRequests } from "./frame-requests.js";
 import { LinkTable } from "./link-table.js";
 import type { ResolvedConfig } from "./load-config.js";
 import { registerDisco } from "./negotiation/disco.js";
@@ -50,11 +51,13 @@ export function createComponent(
   const codec = createRowCodec(DEFAULT_LIMITS, deflate);
   const fanOut = new FanOut(connection, stats, log);
   const broker = new Broker(fanOut, codec, config.limits, stats, () => randomInt(1, 2 ** 32), log);
+  const requests = new FrameRequests(broker, fanOut, config.limits, stats, log);
   const links = new LinkTable(
     connection,
     streams,
     broker,
     fanOut,
+    requests,
     { limits: config.limits, wireLimits: DEFAULT_LIMITS, deflate },
     stats,
     log,
@@ -125,6 +128,7 @@ export function createComponent(
       await drained(connection);
     }
     for (const off of undo) off();
+    requests.stop();
     fanOut.stop();
     broker.stop();
     links.clear();

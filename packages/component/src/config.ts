@@ -35,6 +35,10 @@ export const configSchema = z.strictObject({
       maxServices: count.default(100_000),
       /** Most subscriptions of one link. */
       maxSubscriptionsPerLink: count.default(10_000),
+      /** Most requests by frame of one link that are not done; one more ends the link. */
+      maxRequestsPerLink: count.default(16),
+      /** Most patterns (`alice@example.org/*`) that stand on one link. */
+      maxPatternsPerLink: count.default(100),
       /** Most members of one whitelist. */
       maxMembers: count.default(10_000),
       /** Most rows that wait in one lane for its tick; older ones are conflated. */

@@ -16,6 +16,7 @@ import type { Broker } from "./broker.js";
 import { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
+import type { FrameRequests } from "./frame-requests.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
 import { toStanzaError } from "./negotiation/errors.js";
 import type { ComponentStats } from "./stats.js";
@@ -35,6 +36,7 @@ export class LinkTable {
     private readonly streams: InBandBytestreams,
     private readonly broker: Broker,
     private readonly fanOut: FanOut,
+    private readonly requests: FrameRequests,
     private readonly settings: {
       readonly limits: ComponentLimits;
       readonly wireLimits: Limits;
@@ -172,6 +174,10 @@ export class LinkTable {
         }
         return;
       }
+      case "subscribe":
+      case "change":
+      case "resume":
+        return this.requests.accept(link, frame);
       case "bye":
         return this.end(link, `the client said ${frame.code}`);
       case "error":
@@ -180,6 +186,9 @@ export class LinkTable {
       case "bind":
       case "demand":
       case "status":
+      case "grant":
+      case "refused":
+      case "done":
         throw new StanzapackError("protocol", `${frame.type} is the component's to send`, { origin: "peer" });
       default:
         assertNever(frame);
@@ -206,6 +215,7 @@ export class LinkTable {
     if (this.links.get(link.jid) === link) this.links.delete(link.jid);
     this.stats.links = this.links.size;
     this.stats.linksEnded++;
+    this.requests.linkEnded(link);
     this.broker.linkEnded(link, Date.now());
     link.stream.abandon({ by: "local" });
     this.log.debug({ jid: link.jid, links: this.links.size }, `link ended: ${why}`);

@@ -47,6 +47,7 @@ export { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
 export { DEFAULT_LINK_POLICY, LinkSession, type LinkPolicy } from "./link-session.js";
 export type { Value } from "./msgpack.js";
 export { measureValue } from "./msgpack-measure.js";
+export { fromOptionFields, toOptionFields } from "./option-fields.js";
 export { Position, type PositionEvent } from "./position.js";
 export { createRawDeflate, type RawDeflate } from "./raw-deflate.js";
 export { RowBatch, type BatchBounds, type BatchSlice } from "./row-batch.js";

@@ -1,0 +1,82 @@
+import { toOptionFields, type StanzapackError, type OptionFields, type Since } from "@stanzapack/wire";
+import type { FrameRouter } from "./frame-router.js";
+import { inFrames, type Outcome } from "./link-requests.js";
+import { subscribeFields } from "./negotiation.js";
+import type { Subscription } from "./subscription.js";
+
+/** An alias in a list, in bytes at most. */
+const ALIAS_BYTES = 3;
+
+export interface ManySubscribed {
+  /** By node or pattern. */
+  readonly refused: ReadonlyMap<string, StanzapackError>;
+  /** The requests it took. */
+  readonly requests: readonly number[];
+}
+
+/** Subscribes to nodes and patterns that the client holds already, in as few frames as they fit. Rejects when all of it was refused. */
+export async function subscribeMany(
+  { requests }: FrameRouter,
+  nodes: readonly string[],
+  windowMs: number,
+  since: Since | undefined,
+): Promise<ManySubscribed> {
+  const options = toOptionFields(subscribeFields(windowMs, since));
+  const refused = new Map<string, StanzapackError>();
+  const numbers: number[] = [];
+  const lists = inFrames(withoutOwners(nodes), requests.room(bytesOf(options)), ({ node, text }, first) =>
+    textBytes(first ? node : text),
+  );
+  for (const list of lists) {
+    // The first of a frame has its owner.
+    const texts = list.map(({ node, text }, i) => (i === 0 ? node : text));
+    const outcome = await requests.ask({ type: "subscribe", nodes: texts, options });
+    numbers.push(outcome.request);
+    for (const [place, error] of outcome.refused) refused.set((list[place] as { node: string }).node, error);
+  }
+  return { refused, requests: numbers };
+}
+
+/** Changes the window of many, or with null ends them; and what patterns bring later. Gives the first refusal there was. */
+export async function changeMany(
+  router: FrameRouter,
+  subscriptions: Iterable<Subscription<unknown>>,
+  patterns: readonly number[],
+  windowMs: number | null,
+): Promise<StanzapackError | undefined> {
+  const { requests } = router;
+  const options = windowMs === null ? null : toOptionFields(subscribeFields(windowMs, undefined));
+  const aliases = [...subscriptions].flatMap((subscription) => router.aliasOf(subscription) ?? []);
+  const room = requests.room(bytesOf(options ?? []) + patterns.length * 5);
+  const lists = inFrames(aliases, room, () => ALIAS_BYTES);
+  // Patterns alone are a frame too.
+  if (lists.length === 0 && patterns.length > 0) lists.push([]);
+  let refusal: StanzapackError | undefined;
+  const note = ({ refused }: Outcome): void => {
+    for (const error of refused.values()) if (error.code !== "not-subscribed") refusal ??= error;
+  };
+  for (const [i, list] of lists.entries())
+    note(await requests.ask({ type: "change", aliases: list, patterns: i === 0 ? patterns : [], options }));
+  return refusal;
+}
+
+/** Nodes as a list of them is written: the owner is left out where it is that of the one before. */
+function withoutOwners(nodes: readonly string[]): { readonly node: string; readonly text: string }[] {
+  let owner = "";
+  return nodes.map((node) => {
+    const before = owner;
+    owner = node.slice(0, node.lastIndexOf("/"));
+    return { node, text: owner === before ? node.slice(owner.length) : node };
+  });
+}
+
+function bytesOf(options: OptionFields): number {
+  return options.flat().reduce((sum, text) => sum + textBytes(text), 0);
+}
+
+const encoder = new TextEncoder();
+
+/** In a frame, with the longest head that it may have. */
+function textBytes(text: string): number {
+  return encoder.encode(text).length + 3;
+}

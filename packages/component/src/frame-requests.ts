@@ -1,0 +1,262 @@
+import {
+  fromOptionFields,
+  parseNode,
+  StanzapackError,
+  type ChangeFrame,
+  type OptionFields,
+  type RequestFrame,
+  type SubscribeFrame,
+} from "@stanzapack/wire";
+import { NS, type DataForm } from "@stanzapack/xmpp";
+import type { Logger } from "pino";
+import type { Broker } from "./broker.js";
+import type { ClientLink } from "./client-link.js";
+import type { ComponentLimits } from "./config.js";
+import { readSubscribeOptions, type SubscribeOptions } from "./negotiation/options.js";
+import { patternOwner, Patterns, type Pattern } from "./patterns.js";
+import { RequestAnswers } from "./request-answers.js";
+import type { Service } from "./service.js";
+import type { ComponentStats } from "./stats.js";
+import type { Subscription } from "./subscription.js";
+
+/** Requests take no longer in one turn, in ms, and nothing until so much later: half of the time at most. */
+const TURN_MS = 5;
+const REST_MS = 5;
+/** While the stream to the server takes no more it is looked at so often, in ms. */
+const CLOSED_MS = 25;
+/** A link's share of a turn before the next one's. What it gives to tell fits the smallest block. */
+const STEPS = 100;
+
+/** A request in work, a subscription a step; or what a pattern has to do later, which ends without DONE. */
+interface Job {
+  readonly request: number;
+  readonly steps: Iterator<void, void>;
+  readonly answers: RequestAnswers;
+  readonly endsWithDone: boolean;
+}
+
+/** Whether the stream to the server takes more. */
+export interface RequestsHost {
+  readonly open: boolean;
+}
+
+/**
+ * Requests by frame: many subscriptions at once, by the same rules as one by iq. They are worked on in turns, round robin among
+ * links, so that the longest holds up nobody.
+ */
+export class FrameRequests {
+  private readonly jobs = new Map<ClientLink, Job[]>();
+  private readonly patterns: Patterns;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly host: RequestsHost,
+    private readonly limits: ComponentLimits,
+    private readonly stats: ComponentStats,
+    private readonly log: Logger,
+  ) {
+    this.patterns = new Patterns(limits.maxPatternsPerLink);
+    broker.onOffered = (service) => this.offered(service);
+  }
+
+  /** Throws what ends the link. */
+  accept(link: ClientLink, frame: RequestFrame): void {
+    const { request } = frame;
+    const waiting = this.jobs.get(link)?.filter(({ endsWithDone }) => endsWithDone) ?? [];
+    if (waiting.length >= this.limits.maxRequestsPerLink)
+      throw new StanzapackError("limit-exceeded", `${waiting.length} requests of the link are not done yet`, {
+        origin: "peer",
+      });
+    if (waiting.some((job) => job.request === request) || this.patterns.on(link, request).length > 0)
+      throw new StanzapackError("protocol", `request ${request} is still in use`, { origin: "peer" });
+    const answers = new RequestAnswers(request);
+    this.enqueue(link, {
+      request,
+      answers,
+      steps: this.stepsOf(link, frame, answers),
+      endsWithDone: true,
+    });
+  }
+
+  private stepsOf(link: ClientLink, frame: RequestFrame, answers: RequestAnswers): Iterator<void, void> {
+    switch (frame.type) {
+      case "subscribe":
+        return this.subscribing(link, frame, answers);
+      case "change":
+        return this.changing(link, frame, answers);
+      case "resume":
+        throw new StanzapackError("unsupported", "RESUME is not in this version");
+    }
+  }
+
+  private *subscribing(
+    link: ClientLink,
+    frame: SubscribeFrame,
+    answers: RequestAnswers,
+  ): Generator<void, void> {
+    const options = readSubscribeOptions(formOf(frame.options));
+    let owner = "";
+    for (const [place, text] of frame.nodes.entries()) {
+      const node = text.startsWith("/") ? owner + text : text;
+      owner = node.slice(0, Math.max(0, node.lastIndexOf("/")));
+      try {
+        const wanted = patternOwner(node);
+        if (wanted === undefined) {
+          parseNode(node);
+          answers.grant(this.broker.subscribe(link, node, options, Date.now()));
+        } else yield* this.matching(link, frame.request, wanted, options, answers);
+      } catch (error) {
+        this.refuse(answers, error, place);
+      }
+      yield;
+    }
+  }
+
+  /** A pattern stands from here on; what there is now comes first. */
+  private *matching(
+    link: ClientLink,
+    request: number,
+    owner: string,
+    options: SubscribeOptions,
+    answers: RequestAnswers,
+  ): Generator<void, void> {
+    const pattern: Pattern = { link, request, owner, options, pending: new Set() };
+    this.patterns.add(pattern);
+    for (const service of this.broker.ownedBy(owner)) {
+      const subscription = this.subscribeTo(service, pattern);
+      if (subscription !== undefined) answers.grant(subscription);
+      yield;
+    }
+  }
+
+  /** Undefined where the link may not take it, or has it. */
+  private subscribeTo(service: Service, { link, options }: Pattern): Subscription | undefined {
+    if (!service.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
+    const since = service.journal === undefined ? undefined : options.since;
+    return this.broker.subscribe(link, service.node, { ...options, since }, Date.now());
+  }
+
+  private *changing(link: ClientLink, frame: ChangeFrame, answers: RequestAnswers): Generator<void, void> {
+    const options = frame.options === null ? undefined : readSubscribeOptions(formOf(frame.options));
+    for (const pattern of frame.patterns.flatMap((request) => this.patterns.on(link, request))) {
+      if (options === undefined) this.patterns.remove(pattern);
+      else pattern.options = { ...options, since: pattern.options.since };
+    }
+    for (const [place, alias] of frame.aliases.entries()) {
+      const subscription = link.subscriptions.get(alias);
+      try {
+        if (subscription === undefined)
+          throw new StanzapackError(
+            link.isRetired(alias) ? "not-subscribed" : "unknown-alias",
+            `alias ${alias} is no subscription of this link`,
+          );
+        if (options === undefined) this.broker.unsubscribe(subscription);
+        else {
+          this.broker.changeWindow(subscription, options.windowMs);
+          answers.grant(subscription);
+        }
+      } catch (error) {
+        this.refuse(answers, error, place);
+      }
+      yield;
+    }
+  }
+
+  private offered(service: Service): void {
+    for (const pattern of this.patterns.of(service.id.owner)) {
+      const { pending, link, request } = pattern;
+      pending.add(service.node);
+      // Who offers and withdraws under ever new names: what is gone needs no turn.
+      if (pending.size > this.limits.maxServicesPerOwner)
+        for (const node of pending) if (!this.broker.services.has(node)) pending.delete(node);
+      if (pending.size > 1) continue;
+      const answers = new RequestAnswers(request);
+      this.enqueue(link, { request, answers, steps: this.later(pattern, answers), endsWithDone: false });
+    }
+  }
+
+  private *later(pattern: Pattern, answers: RequestAnswers): Generator<void, void> {
+    const { pending } = pattern;
+    for (const node of pending) {
+      pending.delete(node);
+      const service = this.broker.services.get(node);
+      if (service === undefined || !this.patterns.has(pattern)) continue;
+      try {
+        const subscription = this.subscribeTo(service, pattern);
+        if (subscription !== undefined) answers.grant(subscription);
+      } catch (error) {
+        this.refuse(answers, error);
+      }
+      yield;
+    }
+  }
+
+  private refuse(answers: RequestAnswers, error: unknown, ...places: number[]): void {
+    this.stats.refusals++;
+    if (error instanceof StanzapackError) return answers.refuse(error, ...places);
+    this.log.error({ err: error }, "a request could not be handled");
+    answers.refuse(
+      new StanzapackError("internal", "a request could not be handled", { cause: error }),
+      ...places,
+    );
+  }
+
+  private enqueue(link: ClientLink, job: Job): void {
+    const jobs = this.jobs.get(link);
+    if (jobs === undefined) this.jobs.set(link, [job]);
+    else jobs.push(job);
+    this.book(0);
+  }
+
+  private book(ms: number): void {
+    if (this.jobs.size > 0) this.timer ??= setTimeout(() => this.turn(), ms);
+  }
+
+  private turn(): void {
+    this.timer = undefined;
+    if (!this.host.open) return this.book(CLOSED_MS);
+    const until = performance.now() + TURN_MS;
+    while (this.jobs.size > 0 && performance.now() < until) {
+      const [link, jobs] = this.jobs.entries().next().value as [ClientLink, Job[]];
+      const ended = this.work(link, jobs[0] as Job, until);
+      // To the end of the row.
+      if (!this.jobs.delete(link)) continue;
+      if (ended) jobs.shift();
+      if (jobs.length > 0) this.jobs.set(link, jobs);
+    }
+    this.book(REST_MS);
+  }
+
+  /** A link's share; whether the job is done. */
+  private work(link: ClientLink, { request, steps, answers, endsWithDone }: Job, until: number): boolean {
+    let ended = false;
+    try {
+      for (let step = 0; step < STEPS && !ended && !link.ended; step++) {
+        ended = steps.next().done === true;
+        if (performance.now() > until) break;
+      }
+    } catch (error) {
+      this.refuse(answers, error);
+      ended = true;
+    }
+    for (const frame of answers.take()) link.sendFrame(frame);
+    if (ended && endsWithDone) link.sendFrame({ type: "done", request });
+    return ended;
+  }
+
+  linkEnded(link: ClientLink): void {
+    this.jobs.delete(link);
+    for (const pattern of this.patterns.on(link)) this.patterns.remove(pattern);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.jobs.clear();
+  }
+}
+
+function formOf(options: OptionFields): DataForm {
+  const fields = fromOptionFields(options);
+  return { type: "submit", formType: NS.PUBSUB_SUBSCRIBE_OPTIONS, title: "", fields };
+}
