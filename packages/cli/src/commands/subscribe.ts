@@ -2,7 +2,7 @@ import type { Client, Subscription, StanzapackError } from "@stanzapack/client";
 import type { Since } from "@stanzapack/wire";
 import type { Command } from "commander";
 import { addConnectionOptions, withClient, type ConnectionOptions } from "../connection-options.js";
-import { collectNodes, parseCount, parseSinceOption, parseWindow } from "../parse.js";
+import { collectNodes, isPattern, parseCount, parseSinceOption, parseWindow } from "../parse.js";
 import { RowOutput } from "../row-output.js";
 import { interruptible, untilAborted } from "../signals.js";
 
@@ -18,9 +18,14 @@ export function addSubscribe(program: Command): void {
     .summary("print the values of services as they come")
     .description(
       "Subscribes to services and prints every value as one line of JSON, until --count values have come, or " +
-        "SIGINT or SIGTERM. Reconnects by itself. A service that its publisher withdraws ends it with exit code 1.",
+        "SIGINT or SIGTERM. Reconnects by itself. A service that its publisher withdraws ends it with exit code 1, unless " +
+        "a pattern brought it.",
     )
-    .argument("<node...>", "alice@example.org/temp", collectNodes)
+    .argument(
+      "<node...>",
+      "alice@example.org/temp, or 'alice@example.org/*': all of a publisher, now and later",
+      collectNodes,
+    )
     .option(
       "--window <duration>",
       "how long values may be gathered, which saves bytes: 100ms, 1s, 0",
@@ -49,6 +54,7 @@ Examples:
   $ stanzapack subscribe alice@example.org/temp
   $ stanzapack subscribe alice@example.org/temp --window 1s --count 10
   $ stanzapack subscribe alice@example.org/journal --since first
+  $ stanzapack subscribe 'alice@example.org/*' --window 5s
   $ stanzapack subscribe alice@example.org/temp bob@example.org/load | jq -c '[.node, .value]'`,
     )
     .action(subscribe);
@@ -73,6 +79,7 @@ async function subscribe(nodes: readonly string[], options: SubscribeOptions): P
         untilAborted(ending.signal),
         subscribeAll(client, nodes, options, (subscription) => {
           printer.follow(subscription);
+          if (!nodes.includes(subscription.node)) return;
           subscription.on("ended", (error) => {
             failure ??= error;
             end();
@@ -86,17 +93,22 @@ async function subscribe(nodes: readonly string[], options: SubscribeOptions): P
   });
 }
 
+/** One by itself, several in one frame. Any that is refused at the beginning ends it. */
 async function subscribeAll(
   client: Client,
   nodes: readonly string[],
   { window: windowMs, since }: SubscribeOptions,
   onSubscription: (subscription: Subscription) => void,
 ): Promise<void> {
-  await Promise.all(
-    nodes.map(async (node) => {
-      onSubscription(await client.subscribe(node, { windowMs, ...(since && { since }) }));
-    }),
-  );
+  const options = { windowMs, ...(since && { since }) };
+  const [first] = nodes;
+  if (nodes.length === 1 && first !== undefined && !isPattern(first))
+    return onSubscription(await client.subscribe(first, options));
+  const all = await client.subscribeAll(nodes, options);
+  for (const refusal of all.refused.values()) throw refusal;
+  for (const subscription of all.subscriptions.values()) onSubscription(subscription);
+  all.on("subscribed", onSubscription);
+  all.on("refused", (pattern, error) => process.stderr.write(`${pattern}: ${error.message}\n`));
 }
 
 /** Writes everything that a subscription tells, in its order. */
