@@ -4,8 +4,15 @@ import { inFrames, type Outcome } from "./link-requests.js";
 import { subscribeFields } from "./negotiation.js";
 import type { Subscription } from "./subscription.js";
 
-/** An alias in a list, in bytes at most. */
+/** An alias in a list, and one with a position, in bytes at most. */
 const ALIAS_BYTES = 3;
+const POSITION_BYTES = 3 + 9 + 9;
+
+/** What a link had when it ended. */
+export interface Resumable {
+  readonly token: Uint8Array;
+  readonly aliases: ReadonlyMap<Subscription<unknown>, number>;
+}
 
 export interface ManySubscribed {
   /** By node or pattern. */
@@ -58,6 +65,25 @@ export async function changeMany(
   for (const [i, list] of lists.entries())
     note(await requests.ask({ type: "change", aliases: list, patterns: i === 0 ? patterns : [], options }));
   return refusal;
+}
+
+/** Restores subscriptions of the link before on this one. Gives those that were refused, and rejects when all were. */
+export async function resumeMany(
+  { requests }: FrameRouter,
+  { token, aliases }: Resumable,
+  subscriptions: readonly Subscription<unknown>[],
+): Promise<Map<Subscription<unknown>, StanzapackError>> {
+  const refused = new Map<Subscription<unknown>, StanzapackError>();
+  const lists = inFrames(subscriptions, requests.room(token.length), () => POSITION_BYTES);
+  for (const [i, list] of lists.entries()) {
+    const positions = list.map((subscription) => ({
+      alias: aliases.get(subscription) as number,
+      ...(subscription.standing ?? { epoch: 0, offset: 0 }),
+    }));
+    const outcome = await requests.ask({ type: "resume", token, more: i < lists.length - 1, positions });
+    for (const [place, error] of outcome.refused) refused.set(list[place] as Subscription<unknown>, error);
+  }
+  return refused;
 }
 
 /** Nodes as a list of them is written: the owner is left out where it is that of the one before. */

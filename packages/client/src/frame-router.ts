@@ -120,6 +120,13 @@ export class FrameRouter {
     }
   }
 
+  /** Every subscription bound, with its alias. */
+  get subscriptions(): Map<Subscription<unknown>, number> {
+    const bound = new Map<Subscription<unknown>, number>();
+    for (const [target, alias] of this.aliases) if (target instanceof Subscription) bound.set(target, alias);
+    return bound;
+  }
+
   private grant({ aliases, options, positions }: GrantFrame): void {
     const windowMs = grantedWindow(fromOptionFields(options));
     for (const [i, alias] of aliases.entries()) {

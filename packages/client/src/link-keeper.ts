@@ -7,7 +7,7 @@ import {
   type InBandBytestreams,
   type ReconnectPolicy,
 } from "@stanzapack/xmpp";
-import { subscribeMany } from "./bulk.js";
+import { resumeMany, subscribeMany, type Resumable } from "./bulk.js";
 import { toStanzapackError } from "./errors.js";
 import { FrameRouter, type Holdings } from "./frame-router.js";
 import { Link } from "./link.js";
@@ -19,6 +19,8 @@ import type { Subscription } from "./subscription.js";
 const RETRY: ReconnectPolicy = { minMs: 250, maxMs: 5_000 };
 /** How many requests restore a link at once. */
 const RESTORE_CONCURRENCY = 32;
+
+const NOTHING = Promise.resolve(undefined);
 
 export interface LinkKeeperEvents {
   onDown(reason: StanzapackError): void;
@@ -41,6 +43,10 @@ export class LinkKeeper {
   private upWait: Promise<void> = Promise.resolve();
   private down: (() => void) | undefined;
   private restoring: Promise<void> = Promise.resolve();
+  /** What the last link had. */
+  private resumable: Resumable | undefined;
+  /** Those that this link restores by token, with what was refused; undefined where it was not to be. */
+  private resuming: Promise<Map<Subscription<unknown>, StanzapackError> | undefined> = NOTHING;
 
   constructor(
     private readonly connection: Connection,
@@ -117,6 +123,7 @@ export class LinkKeeper {
           frames.map((frame) => ({ frame, node: router.nodeOf(frame) })),
         ),
     });
+    this.resuming = this.resume(router);
     // Only a hint to the component that we are here, and gone when the server says so.
     this.connection.sendElement(xml("presence", { to: component }));
     try {
@@ -145,7 +152,31 @@ export class LinkKeeper {
     }
   }
 
+  /** Right after our HELLO, which the link has sent. */
+  private async resume(
+    router: FrameRouter,
+  ): Promise<Map<Subscription<unknown>, StanzapackError> | undefined> {
+    const { resumable } = this;
+    this.resumable = undefined;
+    const wanted = [...(resumable?.aliases.keys() ?? [])].filter(
+      (subscription) =>
+        !subscription.paused && this.holdings.subscriptions.get(subscription.node) === subscription,
+    );
+    if (resumable === undefined || wanted.length === 0) return undefined;
+    try {
+      return await resumeMany(router, resumable, wanted);
+    } catch (error) {
+      // Whatever is wrong with it, everything can be asked for again; where nobody answered, also by the same token.
+      if (toStanzapackError(error, "resuming").code !== "not-resumable") this.resumable ??= resumable;
+      return undefined;
+    }
+  }
+
   private ended(error: StanzapackError): void {
+    const { link, router } = this.current ?? {};
+    const token = link?.session.peerHello?.token ?? undefined;
+    if (token !== undefined && router !== undefined)
+      this.resumable = { token, aliases: router.subscriptions };
     this.current = undefined;
     if (this.signal.aborted) return;
     this.expect();
@@ -228,13 +259,32 @@ export class LinkKeeper {
     if (current === undefined) return;
     await Promise.all([
       each(this.holdings.services.values(), (service) => this.restoreService(service)),
-      this.restoreSubscriptions([...this.holdings.subscriptions.values()]),
+      this.restoreAll(current.router),
     ]);
     try {
       await this.holdings.patterns.restore(current.router);
     } catch (error) {
       current.link.abandon(toStanzapackError(error, "subscribing to patterns again"));
     }
+  }
+
+  /** By token as far as that goes. */
+  private async restoreAll(router: FrameRouter): Promise<void> {
+    const refused = await this.resuming;
+    const left: Subscription<unknown>[] = [];
+    const unsettled: Subscription<unknown>[] = [];
+    for (const subscription of this.holdings.subscriptions.values()) {
+      if (subscription.subid === "") left.push(subscription);
+      else if (!subscription.settled) unsettled.push(subscription);
+    }
+    await this.restoreSubscriptions(left, refused);
+    // What is to be in force may have changed while there was no link.
+    await each(unsettled, (subscription) =>
+      this.settleSubscription(subscription, router).catch((error: unknown) => {
+        const failure = toStanzapackError(error, `changing \`${subscription.node}\``);
+        if (!this.mayRetry(failure)) this.endSubscription(subscription, failure);
+      }),
+    );
   }
 
   private async restoreService(service: OfferedService): Promise<void> {
@@ -249,14 +299,26 @@ export class LinkKeeper {
   }
 
   /** Those that are not to rest; whose service is not there is waited for. */
-  private async restoreSubscriptions(subscriptions: readonly Subscription<unknown>[]): Promise<void> {
-    const missing = await this.establishMany(subscriptions, (subscription, failure) => {
+  private async restoreSubscriptions(
+    subscriptions: readonly Subscription<unknown>[],
+    refused: ReadonlyMap<Subscription<unknown>, StanzapackError> = new Map(),
+  ): Promise<void> {
+    const missing: Subscription<unknown>[] = [];
+    const onFailure = (subscription: Subscription<unknown>, failure: StanzapackError): boolean => {
       // A log that was withdrawn while it waited for its reader is gone.
       const gone = subscription.rests && subscription.since !== undefined;
       if (failure.code === "no-such-service" && !gone) return true;
       if (!this.mayRetry(failure)) this.endSubscription(subscription, failure);
       return false;
-    });
+    };
+    const asked: Subscription<unknown>[] = [];
+    for (const subscription of subscriptions) {
+      const refusal = refused.get(subscription);
+      // What ended as the link did is asked for anew, and what is wrong with it is told then.
+      if (refusal === undefined || refusal.code === "not-subscribed") asked.push(subscription);
+      else if (onFailure(subscription, refusal)) missing.push(subscription);
+    }
+    missing.push(...(await this.establishMany(asked, onFailure)));
     for (const subscription of missing) subscription.interrupt("waiting");
     if (missing.length > 0) void this.waitForServices(missing, this.link);
   }

@@ -154,6 +154,10 @@ export class Subscription<T = Value>
     const { current } = this.position;
     return this.kind === "log" && current !== undefined ? current : this.asked;
   }
+  /** @internal The last position that it has; undefined while nothing has come. */
+  get standing(): { readonly epoch: number; readonly offset: number } | undefined {
+    return this.position.current;
+  }
   get status(): SubscriptionStatus {
     return this.told.status;
   }

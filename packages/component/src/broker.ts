@@ -20,6 +20,7 @@ import { formatLaneKey, Lane, laneKeyOf, type LaneContext, type LaneKey, type Re
 import { LaneMemory } from "./lane-memory.js";
 import { Logs } from "./logs.js";
 import type { SubscribeOptions } from "./negotiation/options.js";
+import type { KeptSubscription } from "./resumption.js";
 import { Service, type ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
@@ -32,6 +33,12 @@ const FRESH_VALUE_MS = 1_000;
 
 /** A value may be so much older than its service here (the component was restarted meanwhile), in ms. */
 const OLDEST_VALUE_MS = 86_400_000;
+
+/** The last position that a subscriber has. */
+export interface StandingPosition {
+  readonly epoch: number;
+  readonly offset: number;
+}
 
 const NONE: ReadonlySet<Service> = new Set();
 
@@ -210,6 +217,8 @@ export class Broker {
     node: string,
     { windowMs: askedWindowMs, since }: SubscribeOptions,
     now: number,
+    /** Of no log, where it stands already. */
+    standing?: StandingPosition,
   ): Subscription {
     const service = this.find(node);
     if (!service.mayTake(link.bareJid))
@@ -251,21 +260,42 @@ export class Broker {
       baseAt: service.baseAt,
     });
     if (!service.online) link.sendFrame({ type: "status", alias, status: "offline" });
-    this.begin(subscription, since, live, now);
+    this.begin(subscription, since, live, now, standing);
     this.updateDemand(service);
     return subscription;
   }
 
+  /** As it was on another link, from where it stands. */
+  resume(
+    link: ClientLink,
+    { node, options }: KeptSubscription,
+    standing: StandingPosition | undefined,
+    now: number,
+  ): Subscription {
+    if (this.find(node).journal === undefined) return this.subscribe(link, node, options, now, standing);
+    return this.subscribe(link, node, { ...options, since: standing }, now);
+  }
+
   /** What it gets first. */
-  private begin(subscription: Subscription, since: Since | undefined, live: boolean, now: number): void {
+  private begin(
+    subscription: Subscription,
+    since: Since | undefined,
+    live: boolean,
+    now: number,
+    standing: StandingPosition | undefined,
+  ): void {
     const { lane, service } = subscription;
     if (service.journal !== undefined) return this.logs.begin(subscription, service.journal, since);
     lane.add(subscription);
+    const known = standing?.epoch === service.epoch;
+    // What came meanwhile is told as left out: the newest value stands for it.
+    if (known && standing.offset < service.offset)
+      this.fanOut.sendLast(subscription, standing.offset + 1, new Map());
     if (service.online && !live) {
       // The last value is from before anyone listened: the publisher answers new demand with its newest.
       subscription.awaitingSince = now;
       service.awaiting.add(subscription);
-    } else this.fanOut.sendLast(subscription, service.offset, this.lastBodies(service));
+    } else if (!known) this.fanOut.sendLast(subscription, service.offset, this.lastBodies(service));
   }
 
   /** Bodies of the newest value, shared by those who join at the same offset. */

@@ -111,6 +111,7 @@ export function createComponent(
         const now = Date.now();
         broker.sweep(now);
         links.sweep(now);
+        requests.resumption.sweep();
       }, SWEEP_MS);
     },
     stop() {

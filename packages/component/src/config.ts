@@ -59,6 +59,10 @@ export const configSchema = z.strictObject({
       maxLaneBytes: count.default(536_870_912),
       /** How long a service outlives its publisher's link, in seconds. */
       serviceGraceSeconds: count.default(600),
+      /** How long a link that ended can be resumed, in seconds. */
+      resumeSeconds: count.default(600),
+      /** Most bytes of memory that what can be resumed takes, all together; then the oldest is forgotten. */
+      maxResumeBytes: count.default(134_217_728),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
       unackedSeconds: count.default(30),
     })

@@ -5,6 +5,7 @@ import {
   type ChangeFrame,
   type OptionFields,
   type RequestFrame,
+  type ResumeFrame,
   type SubscribeFrame,
 } from "@stanzapack/wire";
 import { NS, type DataForm } from "@stanzapack/xmpp";
@@ -15,6 +16,7 @@ import type { ComponentLimits } from "./config.js";
 import { readSubscribeOptions, type SubscribeOptions } from "./negotiation/options.js";
 import { patternOwner, Patterns, type Pattern } from "./patterns.js";
 import { RequestAnswers } from "./request-answers.js";
+import { Resumption } from "./resumption.js";
 import type { Service } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";
@@ -47,6 +49,7 @@ export interface RequestsHost {
 export class FrameRequests {
   private readonly jobs = new Map<ClientLink, Job[]>();
   private readonly patterns: Patterns;
+  readonly resumption: Resumption;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -57,6 +60,7 @@ export class FrameRequests {
     private readonly log: Logger,
   ) {
     this.patterns = new Patterns(limits.maxPatternsPerLink);
+    this.resumption = new Resumption(limits);
     broker.onOffered = (service) => this.offered(service);
   }
 
@@ -86,7 +90,7 @@ export class FrameRequests {
       case "change":
         return this.changing(link, frame, answers);
       case "resume":
-        throw new StanzapackError("unsupported", "RESUME is not in this version");
+        return this.resuming(link, frame, answers);
     }
   }
 
@@ -161,6 +165,25 @@ export class FrameRequests {
       }
       yield;
     }
+  }
+
+  private *resuming(link: ClientLink, frame: ResumeFrame, answers: RequestAnswers): Generator<void, void> {
+    const kept = this.resumption.claim(link, frame.token);
+    for (const [place, { alias, epoch, offset }] of frame.positions.entries()) {
+      const subscription = kept.get(alias);
+      kept.delete(alias);
+      try {
+        if (subscription === undefined)
+          throw new StanzapackError("not-subscribed", `alias ${alias} was no subscription of that link`);
+        const standing = epoch === 0 ? undefined : { epoch, offset };
+        answers.grant(this.broker.resume(link, subscription, standing, Date.now()));
+        this.stats.resumed++;
+      } catch (error) {
+        this.refuse(answers, error, place);
+      }
+      yield;
+    }
+    if (!frame.more) this.resumption.release(link);
   }
 
   private offered(service: Service): void {
@@ -245,7 +268,9 @@ export class FrameRequests {
     return ended;
   }
 
+  /** Before its subscriptions end. */
   linkEnded(link: ClientLink): void {
+    this.resumption.linkEnded(link);
     this.jobs.delete(link);
     for (const pattern of this.patterns.on(link)) this.patterns.remove(pattern);
   }

@@ -47,6 +47,7 @@ export class LinkTable {
   ) {
     const { opensPerSecond: perSecond, opensBurst: burst } = settings.limits;
     this.admission = new Admission({ perSecond, burst });
+    requests.resumption.onTakeOver = (link) => this.end(link, "resumed on another link");
     streams.onOpen = (request) => this.admit(request);
     streams.onStream = (stream) => this.accept(stream);
     // An error that fits no stream only hints that its sender may be gone.
@@ -124,7 +125,7 @@ export class LinkTable {
       maxStanzaBytes: 0,
       codecs: ["rows", "deflated", "coded"],
       hop: "plain",
-      token: null,
+      token: this.requests.resumption.issue(link),
     });
     this.log.debug({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
@@ -179,6 +180,7 @@ export class LinkTable {
       case "resume":
         return this.requests.accept(link, frame);
       case "bye":
+        this.requests.resumption.forget(link);
         return this.end(link, `the client said ${frame.code}`);
       case "error":
         this.log.info({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);

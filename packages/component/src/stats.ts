@@ -22,6 +22,8 @@ export interface ComponentStats {
   /** Times a subscriber had to be detached for want of acknowledgements. */
   detachments: number;
   linksEnded: number;
+  /** Subscriptions restored on a new link by a token. */
+  resumed: number;
   /** Opens, frames and requests refused. */
   refusals: number;
 }
@@ -44,6 +46,7 @@ export function createStats(): ComponentStats {
     singleEncodes: 0,
     detachments: 0,
     linksEnded: 0,
+    resumed: 0,
     refusals: 0,
   };
 }

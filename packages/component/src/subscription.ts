@@ -2,6 +2,7 @@ import { encodeLanePrefix, type LaneBody } from "@stanzapack/wire";
 import { encodeBase64 } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { Lane } from "./lane.js";
+import type { SubscribeOptions } from "./negotiation/options.js";
 import type { Service } from "./service.js";
 
 /** One link's taking of one service. */
@@ -37,5 +38,10 @@ export class Subscription {
       key: encodeBase64(encodeLanePrefix("key", alias)),
       independent: encodeBase64(encodeLanePrefix("independent", alias)),
     };
+  }
+
+  /** What it was granted, for asking for it again. */
+  get options(): SubscribeOptions {
+    return { windowMs: this.lane.windowMs, since: undefined };
   }
 }
