@@ -80,8 +80,10 @@ export class Groups implements PatternHolder {
     const { refused, requests } = await subscribeMany(router, wanted, widened, options.since);
     if (group.owners.length > 0) group.requests = requests;
     for (const [node, error] of refused) {
+      const member = this.subscriptions.get(node);
       this.subscriptions.delete(node);
       group.refuse(node, error);
+      member?.finish(error);
     }
     const [first] = refused.values();
     if (refused.size === wanted.length && first !== undefined) throw first;

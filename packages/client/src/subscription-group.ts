@@ -147,6 +147,8 @@ export class SubscriptionGroup<T = Value>
       member.on(event, (range) => this.emit(event, { node, ...range }));
     member.on("status", (status) => this.emit("status", { node, ...status }));
     member.on("ended", (error) => {
+      // One that was refused was never one of ours.
+      if (this.members.get(node) !== member) return;
       this.members.delete(node);
       if (this.ended) return;
       if (error === undefined) this.left.add(node);

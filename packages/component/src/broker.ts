@@ -290,7 +290,7 @@ export class Broker {
     const known = standing?.epoch === service.epoch;
     // What came meanwhile is told as left out: the newest value stands for it.
     if (known && standing.offset < service.offset)
-      this.fanOut.sendLast(subscription, standing.offset + 1, new Map());
+      this.fanOut.sendLast(subscription, standing.offset + 1, this.lastBodies(service));
     if (service.online && !live) {
       // The last value is from before anyone listened: the publisher answers new demand with its newest.
       subscription.awaitingSince = now;
