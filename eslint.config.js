@@ -13,7 +13,7 @@ const MAY_IMPORT = {
   component: ["wire", "xmpp"],
   sandbox: [],
   estimate: ["wire", "xmpp"],
-  testkit: ["wire", "xmpp"],
+  testkit: ["wire", "xmpp", "client", "component", "sandbox"],
   bench: ["wire", "xmpp", "client", "component", "sandbox", "estimate", "testkit"],
   cli: ["wire", "xmpp", "client", "component", "sandbox", "estimate"],
 };

@@ -8,21 +8,34 @@ import { SERVERS } from "./setup/system-packages.mjs";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
+const XMPP_SERVERS = ["prosody", "ejabberd"];
+/** Another name is the program's to refuse. */
+const named = (name) => XMPP_SERVERS.filter((server) => server === name);
+
 /** Each: the file to run, the arguments put before the user's, the servers it needs, and whether it needs a browser. */
 const PROGRAMS = {
   start: {
     file: at("packages/bench/dist/demo/main.js"),
     args: [],
-    servers: (args) => {
-      const name = optionOf(args, "--server") ?? "prosody";
-      // Another name is the program's to refuse.
-      return ["prosody", "ejabberd"].filter((server) => server === name);
-    },
+    servers: (args) => named(optionOf(args, "--server") ?? "prosody"),
   },
   test: { file: at("node_modules/vitest/vitest.mjs"), args: ["run"], servers: () => SERVERS, browser: true },
+  "test:crash": {
+    file: at("packages/testkit/dist/crash/main.js"),
+    args: [],
+    servers: (args) => {
+      const name = optionOf(args, "--server");
+      return name === undefined ? XMPP_SERVERS : named(name);
+    },
+  },
   "fuzz:ibb": { file: at("packages/testkit/dist/ibb-fuzz-main.js"), args: [], servers: () => [] },
   "fuzz:codec": { file: at("packages/testkit/dist/codec-fuzz-main.js"), args: [], servers: () => [] },
   "fuzz:bosh": { file: at("packages/testkit/dist/bosh-fuzz-main.js"), args: [], servers: () => [] },
+  "fuzz:component": {
+    file: at("packages/testkit/dist/component-fuzz-main.js"),
+    args: [],
+    servers: (args) => named(optionOf(args, "--server") ?? "prosody"),
+  },
 };
 
 function optionOf(args, name) {

@@ -111,7 +111,7 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
       ...invalid,
       text: expect.stringContaining("pubsub#digest_frequency"),
     });
-    await expect(link.subscribe(node, { "{urn:stanzapack:0}deadband": "1" })).rejects.toMatchObject({
+    await expect(link.subscribe(node, { "{urn:stanzapack:0}overflow": "1" })).rejects.toMatchObject({
       condition: "feature-not-implemented",
       application: { name: "unsupported" },
     });
@@ -142,6 +142,22 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     ).rejects.toMatchObject({ application: { name: "invalid-subid" } });
     await link.ask("set", xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node })));
     await service.stop();
+  });
+
+  it("acknowledges what has come before it answers a question about a link", async () => {
+    const link = await open();
+    link.send(HELLO);
+    await link.ask("set", xml("pubsub", NS.PUBSUB, xml("create", { node: "mallory@localhost/asked" })));
+    await until(() => link.frames.some(({ type }) => type === "bind"), 5_000, "the service's alias");
+    link.send(data({ from: 1, to: 1 }), data({ from: 2, to: 2 }));
+    link.send(data({ from: 3, to: 3 }));
+    const before = link.frames.length;
+    await link.askAboutLink();
+    expect(link.frames.slice(before)).toEqual([{ type: "ack", stanzas: 2 }]);
+    // With nothing new there is nothing to say.
+    await link.askAboutLink();
+    expect(link.frames).toHaveLength(before + 1);
+    await expect(link.askAboutLink("other")).rejects.toMatchObject({ condition: "item-not-found" });
   });
 
   it("shows services and itself by service discovery", async () => {

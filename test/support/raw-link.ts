@@ -29,6 +29,8 @@ export interface RawLink {
   send(...frames: Frame[]): void;
   sendBytes(block: Uint8Array): void;
   ask(type: "get" | "set", child: Element): Promise<Element>;
+  /** Whether the component knows a link of ours with this sid (XEP-0199). Default: this one's. */
+  askAboutLink(sid?: string): Promise<Element>;
   subscribe(node: string, options?: Record<string, string | string[]>): Promise<Element>;
 }
 
@@ -45,7 +47,10 @@ export const HELLO: HelloFrame = {
 
 export async function openRawLink(connection: Connection, component: string): Promise<RawLink> {
   const streams = createInBandBytestreams(connection);
-  const stream = await streams.open(component);
+  const stream = await streams.open(component).catch((error: unknown) => {
+    streams.dispose();
+    throw error;
+  });
   const deflate = createRawDeflate();
   const ask = (type: "get" | "set", child: Element): Promise<Element> =>
     connection.request(xml("iq", { type, to: component }, child), { timeoutMs: 5_000 });
@@ -61,6 +66,10 @@ export async function openRawLink(connection: Connection, component: string): Pr
       connection.send(stream.stanza(encodeBase64(block)));
     },
     ask,
+    askAboutLink: (sid = stream.sid) =>
+      connection.request(xml("iq", { type: "get", to: `${component}/${sid}` }, xml("ping", NS.PING)), {
+        timeoutMs: 5_000,
+      }),
     subscribe: (node, options = {}) =>
       ask(
         "set",
@@ -86,7 +95,7 @@ export async function openRawLink(connection: Connection, component: string): Pr
   stream.onBlock = (block) => {
     const frames = decodeBlock(block, DEFAULT_LIMITS, deflate);
     link.frames.push(...frames);
-    if (frames.some(({ type }) => type === "data")) link.dataStanzas++;
+    if (frames.some(({ type }) => type === "data" || type === "coded")) link.dataStanzas++;
   };
   stream.onEnd = (end) => {
     link.end = end;

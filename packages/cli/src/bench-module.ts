@@ -25,6 +25,34 @@ export interface BenchModule {
     readonly signal: AbortSignal;
     readonly onProgress: (text: string) => void;
   }): Promise<BenchRow>;
+  runSlowServer(options: {
+    readonly server: "prosody" | "ejabberd";
+    readonly transport: "tcp" | "websocket" | "bosh";
+    readonly forMs: number;
+    readonly signal: AbortSignal;
+    readonly onProgress: (text: string) => void;
+  }): Promise<BenchRow>;
+  readonly peers: {
+    runBystanders(options: {
+      readonly server: "prosody" | "ejabberd";
+      readonly subscribers: number;
+      readonly forMs: number;
+      readonly phases: number;
+      readonly offenders?: readonly string[];
+      readonly signal: AbortSignal;
+      readonly onProgress: (text: string) => void;
+    }): Promise<BenchRow>;
+    judgeBystanders(row: BenchRow): readonly Verdict[];
+    runReturn(options: {
+      readonly server: "prosody" | "ejabberd";
+      readonly subscribers: number;
+      readonly opensPerSecond?: number;
+      readonly opensBurst?: number;
+      readonly signal: AbortSignal;
+      readonly onProgress: (text: string) => void;
+    }): Promise<BenchRow>;
+    judgeReturn(row: BenchRow): readonly Verdict[];
+  };
   readonly wire: {
     runWire(options: {
       readonly servers?: readonly string[];
@@ -55,6 +83,12 @@ export interface BenchModule {
 }
 
 export type BenchRow = Readonly<Record<string, string | number | null>>;
+
+/** One thing that is to be so; `met` is undefined where it was not measured. */
+export interface Verdict {
+  readonly text: string;
+  readonly met: boolean | undefined;
+}
 
 export interface Demo {
   readonly nodes: readonly string[];

@@ -30,6 +30,13 @@ export function parseCount(text: string): number {
   return count;
 }
 
+/** A number of at least 0; the component knows its other bounds. */
+export function parseNumber(text: string): number {
+  if (!/^\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text))
+    throw new InvalidArgumentError("Write a number like 5 or 0.5.");
+  return Number(text);
+}
+
 export function parseSinceOption(text: string): Since {
   try {
     return parseSince(text);

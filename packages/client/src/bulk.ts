@@ -1,7 +1,13 @@
-import { toOptionFields, type StanzapackError, type OptionFields, type Since } from "@stanzapack/wire";
+import {
+  MAX_OPTION_BYTES,
+  optionBytes,
+  StanzapackError,
+  toOptionFields,
+  type OptionFields,
+} from "@stanzapack/wire";
 import type { FrameRouter } from "./frame-router.js";
 import { inFrames, type Outcome } from "./link-requests.js";
-import { subscribeFields } from "./negotiation.js";
+import { subscribeFields, type AskedOptions } from "./negotiation.js";
 import type { Subscription } from "./subscription.js";
 
 /** An alias in a list, and one with a position, in bytes at most. */
@@ -21,17 +27,55 @@ export interface ManySubscribed {
   readonly requests: readonly number[];
 }
 
+/** Subscriptions that one request can ask for. */
+export interface Alike {
+  readonly options: AskedOptions;
+  readonly subscriptions: Subscription<unknown>[];
+  /** What each may be given; the least holds for all. */
+  credit: number;
+}
+
+/** By options, and by credit: the most of one request is less than twice the least. */
+export function groupAlike(subscriptions: Iterable<Subscription<unknown>>): Alike[] {
+  const groups = new Map<string, Alike>();
+  for (const subscription of subscriptions) {
+    const { credit, ...options } = subscription.wanted;
+    const key = JSON.stringify([Math.floor(Math.log2(credit)), subscribeFields(options)]);
+    const alike = groups.get(key);
+    if (alike === undefined) groups.set(key, { options, subscriptions: [subscription], credit });
+    else {
+      alike.subscriptions.push(subscription);
+      alike.credit = Math.min(alike.credit, credit);
+    }
+  }
+  return [...groups.values()];
+}
+
+/** Whether a frame may carry these options. */
+export function fitsFrame(asked: AskedOptions): boolean {
+  return optionBytes(toOptionFields(subscribeFields(asked))) <= MAX_OPTION_BYTES;
+}
+
+/** Throws `invalid-options` for what a frame may not carry. */
+function optionsOf(asked: AskedOptions): OptionFields {
+  if (!fitsFrame(asked))
+    throw new StanzapackError(
+      "invalid-options",
+      `the options take over ${MAX_OPTION_BYTES} bytes: subscribe one by one, or to fewer fields`,
+    );
+  return toOptionFields(subscribeFields(asked));
+}
+
 /** Subscribes to nodes and patterns that the client holds already, in as few frames as they fit. Rejects when all of it was refused. */
 export async function subscribeMany(
   { requests }: FrameRouter,
   nodes: readonly string[],
-  windowMs: number,
-  since: Since | undefined,
+  asked: AskedOptions,
 ): Promise<ManySubscribed> {
-  const options = toOptionFields(subscribeFields(windowMs, since));
+  const options = optionsOf(asked);
   const refused = new Map<string, StanzapackError>();
   const numbers: number[] = [];
-  const lists = inFrames(withoutOwners(nodes), requests.room(bytesOf(options)), ({ node, text }, first) =>
+  const lists = inFrames(withoutOwners(nodes), requests.room(optionBytes(options)), ({ node, text }, first) =>
     textBytes(first ? node : text),
   );
   for (const list of lists) {
@@ -44,17 +88,17 @@ export async function subscribeMany(
   return { refused, requests: numbers };
 }
 
-/** Changes the window of many, or with null ends them; and what patterns bring later. Gives the first refusal there was. */
+/** Changes the options of many, or with null ends them; and what patterns bring later. Gives the first refusal there was. */
 export async function changeMany(
   router: FrameRouter,
   subscriptions: Iterable<Subscription<unknown>>,
   patterns: readonly number[],
-  windowMs: number | null,
+  asked: AskedOptions | null,
 ): Promise<StanzapackError | undefined> {
   const { requests } = router;
-  const options = windowMs === null ? null : toOptionFields(subscribeFields(windowMs, undefined));
+  const options = asked === null ? null : optionsOf(asked);
   const aliases = [...subscriptions].flatMap((subscription) => router.aliasOf(subscription) ?? []);
-  const room = requests.room(bytesOf(options ?? []) + patterns.length * 5);
+  const room = requests.room(optionBytes(options ?? []) + patterns.length * 5);
   const lists = inFrames(aliases, room, () => ALIAS_BYTES);
   // Patterns alone are a frame too.
   if (lists.length === 0 && patterns.length > 0) lists.push([]);
@@ -76,6 +120,7 @@ export async function resumeMany(
   const refused = new Map<Subscription<unknown>, StanzapackError>();
   const lists = inFrames(subscriptions, requests.room(token.length), () => POSITION_BYTES);
   for (const [i, list] of lists.entries()) {
+    for (const subscription of list) subscription.credit.again();
     const positions = list.map((subscription) => ({
       alias: aliases.get(subscription) as number,
       ...(subscription.standing ?? { epoch: 0, offset: 0 }),
@@ -94,10 +139,6 @@ function withoutOwners(nodes: readonly string[]): { readonly node: string; reado
     owner = node.slice(0, node.lastIndexOf("/"));
     return { node, text: owner === before ? node.slice(owner.length) : node };
   });
-}
-
-function bytesOf(options: OptionFields): number {
-  return options.flat().reduce((sum, text) => sum + textBytes(text), 0);
 }
 
 const encoder = new TextEncoder();

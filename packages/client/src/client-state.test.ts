@@ -1,3 +1,4 @@
+import { WHOLE } from "@stanzapack/wire";
 import type { Connection } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import { ClientState } from "./client-state.js";
@@ -18,12 +19,12 @@ function setUp(policy: InactivePolicy, { offered = true } = {}) {
     "alice@example.test/temp",
     { windowMs: 100 },
     {
-      change: (_, windowMs) => Promise.resolve({ subid: "1", windowMs }),
+      change: (_, windowMs, selection) => Promise.resolve({ subid: "1", windowMs, selection }),
       stop: () => Promise.resolve(),
-      settle: () => undefined,
+      credit: () => undefined,
     },
   );
-  subscription.applyGrant({ subid: "1", windowMs: 100 });
+  subscription.applyGrant({ subid: "1", windowMs: 100, selection: WHOLE });
   const statuses: StatusEvent[] = [];
   subscription.on("status", (event) => statuses.push(event));
   const link = { up: true };
@@ -34,7 +35,7 @@ function setUp(policy: InactivePolicy, { offered = true } = {}) {
       if (!subscription.settled) {
         log.push(subscription.paused ? "unsubscribe" : `window ${subscription.wantedWindowMs}`);
         if (subscription.paused) subscription.resting();
-        else subscription.applyGrant({ subid: "2", windowMs: subscription.wantedWindowMs });
+        else subscription.applyGrant({ subid: "2", windowMs: subscription.wantedWindowMs, selection: WHOLE });
       }
       return true;
     },
@@ -144,7 +145,7 @@ describe("client state (XEP-0352)", () => {
     const { state, subscription, log } = setUp("pause");
     await state.set(false);
     subscription.setInactive(undefined);
-    subscription.applyGrant({ subid: "3", windowMs: 100 });
+    subscription.applyGrant({ subid: "3", windowMs: 100, selection: WHOLE });
     log.length = 0;
     state.adopt(subscription);
     expect(subscription.paused).toBe(false);

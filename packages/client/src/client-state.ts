@@ -64,11 +64,6 @@ export class ClientState {
     await (this.last = this.last.then(() => this.settle()));
   }
 
-  /** What is to be in force of a subscription has changed by itself. */
-  settleAgain(): void {
-    this.last = this.last.then(() => this.settle());
-  }
-
   /** A service is to be offered, or is not any more. */
   onServices(): void {
     if (this.wanted) return;

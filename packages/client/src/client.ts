@@ -18,6 +18,7 @@ import {
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
 import { EventEmitter } from "eventemitter3";
+import { Approvals, checkAuthorize } from "./approvals.js";
 import { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
 import { Groups } from "./groups.js";
@@ -66,6 +67,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly publishing: Publishing;
   private readonly state: ClientState;
   private readonly groups: Groups;
+  private readonly approvals: Approvals;
   private keeping: Promise<void> | undefined;
   private closed: Promise<void> | undefined;
   private undo: (() => void)[] = [];
@@ -78,7 +80,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const { component, timeoutMs } = options;
     this.connection = createClientConnection(options.connection);
     this.streams = createStanzaBytestreams(this.connection);
-    this.negotiation = new Negotiation(this.connection, component, timeoutMs);
+    this.negotiation = new Negotiation(this.connection, component, timeoutMs, this.closing.signal);
     this.publishing = new Publishing(() => this.keeper.link);
     this.keeper = new LinkKeeper(
       this.connection,
@@ -89,6 +91,7 @@ export class Client extends EventEmitter<ClientEvents> {
         subscriptions: this.subscriptions,
         patterns: {
           adopt: (node) => this.groups.adopt(node),
+          creditOf: (node) => this.groups.creditOf(node),
           adopted: (subscription) => this.groups.adopted(subscription),
           refused: (request, error) => this.groups.refused(request, error),
           restore: (router) => this.groups.restore(router),
@@ -109,6 +112,12 @@ export class Client extends EventEmitter<ClientEvents> {
         onBlock: (chars, frames) => this.onBlock?.(chars, frames),
       },
       this.closing.signal,
+    );
+    this.approvals = new Approvals(
+      this.connection,
+      component,
+      this.services,
+      (node, error) => void this.keeper.decided(node, error),
     );
     this.state = new ClientState(
       this.connection,
@@ -143,6 +152,7 @@ export class Client extends EventEmitter<ClientEvents> {
   async open(signal: AbortSignal | undefined): Promise<void> {
     const doing = `connecting ${this.options.bareJid}`;
     this.undo = [
+      this.approvals.register(),
       // The answer is a barrier: everything received is acknowledged before it.
       this.connection.onIq("get", NS.PING, "ping", () => {
         this.keeper.link?.sendAck();
@@ -184,7 +194,8 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /**
    * Subscribes to `alice@example.org/temp`. Resolves when the component granted it; values that come before you iterate or
-   * listen wait for you.
+   * listen wait for you. Where the publisher has to approve it waits for that: throws `not-allowed` when it is denied, `pending` after
+   * `approvalMs` without a decision.
    */
   async subscribe<T = Value>(node: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
@@ -199,7 +210,10 @@ export class Client extends EventEmitter<ClientEvents> {
     const erased = subscription as Subscription<unknown>;
     try {
       await this.keeper.untilUp();
-      await this.keeper.establishSubscription(erased);
+      await this.keeper.establishSubscription(erased).catch((error: unknown) => {
+        if (!(error instanceof StanzapackError) || error.code !== "pending") throw error;
+        return this.untilApproved(erased, options);
+      });
       await this.state.adopted(erased);
     } catch (error) {
       this.subscriptions.delete(node);
@@ -208,10 +222,48 @@ export class Client extends EventEmitter<ClientEvents> {
     return subscription;
   }
 
+  private createSubscription<T>(node: string, options: SubscribeOptions<T>): Subscription<T> {
+    const subscription = new Subscription<T>(node, options, {
+      change: (s, windowMs, selection) => this.negotiation.change(s.node, s.subid, windowMs, selection),
+      stop: (s) => this.stopSubscription(s),
+      credit: (frame) => this.keeper.link?.sendFrame(frame),
+    });
+    const erased = subscription as Subscription<unknown>;
+    this.state.adopt(erased);
+    this.subscriptions.set(node, erased);
+    return subscription;
+  }
+
+  private async untilApproved(
+    subscription: Subscription<unknown>,
+    { approvalMs = 60_000, onPending }: Pick<SubscribeOptions<unknown>, "approvalMs" | "onPending">,
+  ): Promise<void> {
+    subscription.interrupt("pending");
+    onPending?.();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        subscription.onGranted = resolve;
+        subscription.once("ended", (error) =>
+          reject(error ?? new StanzapackError("stopped", "the client is closed")),
+        );
+        const text = `no decision on \`${subscription.node}\` within ${approvalMs} ms`;
+        timer = setTimeout(() => reject(new StanzapackError("pending", text)), approvalMs);
+      });
+    } catch (error) {
+      if (!subscription.ended) await this.stopSubscription(subscription);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      subscription.onGranted = undefined;
+    }
+  }
+
   /**
    * Subscribes to many services at once: to nodes, and to all services of a publisher by a pattern, `alice@example.org/*`, now and as
-   * they are offered. All have the same options. Resolves when the component has granted what it grants; what it refuses is in `refused`.
-   * Rejects when nothing was granted and no pattern stands.
+   * they are offered. All have the same options. Resolves when the component has granted what it grants; what it refuses is in `refused`,
+   * and what a publisher has to approve is `pending` until that is decided. A pattern asks no publisher. Rejects when nothing was granted
+   * and no pattern stands.
    */
   async subscribeAll<T = Value>(
     nodes: string | readonly string[],
@@ -222,18 +274,6 @@ export class Client extends EventEmitter<ClientEvents> {
     return group as SubscriptionGroup<T>;
   }
 
-  private createSubscription<T>(node: string, options: SubscribeOptions<T>): Subscription<T> {
-    const subscription = new Subscription<T>(node, options, {
-      change: (s, windowMs) => this.negotiation.change(s.node, s.subid, windowMs),
-      stop: (s) => this.stopSubscription(s),
-      settle: () => this.state.settleAgain(),
-    });
-    const erased = subscription as Subscription<unknown>;
-    this.state.adopt(erased);
-    this.subscriptions.set(node, erased);
-    return subscription;
-  }
-
   /** Offers a service under this account's JID. Resolves when the component has it. */
   async offer(name: string, options: OfferOptions = {}): Promise<OfferedService> {
     this.assertOpen();
@@ -241,11 +281,13 @@ export class Client extends EventEmitter<ClientEvents> {
     const node = formatNode({ owner: this.options.bareJid, name });
     if (this.services.has(node))
       throw new StanzapackError("conflict", `this client offers \`${node}\` already`);
+    checkAuthorize(options);
     const incarnation = crypto.getRandomValues(new Uint32Array(1))[0] as number;
     const host = {
       book: (s: OfferedService, dueAt: number) => this.publishing.book(s, dueAt),
       flush: (s: OfferedService) => this.publishing.flushNow(s),
       configure: (s: OfferedService, changed: OfferOptions) => this.negotiation.configure(s.node, changed),
+      revoke: (s: OfferedService, jid: string) => this.negotiation.revoke(s.node, jid),
       withdraw: (s: OfferedService) => this.withdraw(s),
     };
     const service = new OfferedService(node, options, host, this.codec, incarnation);
@@ -308,9 +350,10 @@ export class Client extends EventEmitter<ClientEvents> {
 
   private async stopSubscription(subscription: Subscription<unknown>): Promise<void> {
     this.subscriptions.delete(subscription.node);
-    if (!this.online || subscription.subid === "") return;
+    const { node, subid, pending } = subscription;
+    if (!this.online || (subid === "" && !pending)) return;
     try {
-      await this.negotiation.unsubscribe(subscription.node, subscription.subid);
+      await this.negotiation.unsubscribe(node, pending ? undefined : subid);
     } catch (error) {
       // Ended either way: with its link, or by the other side first.
       const { code } = toStanzapackError(error, "stopping");

@@ -8,10 +8,11 @@ import {
   type BindSubscriptionFrame,
   type Frame,
   type GrantFrame,
+  type OptionFields,
   type RowCodec,
 } from "@stanzapack/wire";
 import { LinkRequests, type RequestLink } from "./link-requests.js";
-import { grantedWindow } from "./negotiation.js";
+import { grantedOptions } from "./negotiation.js";
 import { OfferedService, type LinkPeer } from "./offered-service.js";
 import { Subscription } from "./subscription.js";
 
@@ -28,6 +29,8 @@ export interface Holdings {
 export interface PatternHolder {
   /** A service that nobody named was bound; undefined: nobody wants it. */
   adopt(node: string): Subscription<unknown> | undefined;
+  /** Rows that the component may send of it, to begin with: the patterns' subscriptions say so. */
+  creditOf(node: string): number;
   /** It was granted. */
   adopted(subscription: Subscription<unknown>): void;
   /** A later service of a request's patterns could not be had. */
@@ -54,7 +57,7 @@ export class FrameRouter {
     private readonly holdings: Holdings,
     private readonly codec: RowCodec,
     /** What the component's HELLO said; it came before any BIND. */
-    private readonly peer: () => LinkPeer & RequestLink,
+    private readonly peer: () => LinkPeer & RequestLink & { watchSilence(): void },
     timeoutMs: number,
   ) {
     this.requests = new LinkRequests(peer, timeoutMs, (request, error) =>
@@ -92,7 +95,7 @@ export class FrameRouter {
       }
       case "status": {
         const target = this.targets.get(frame.alias);
-        if (target instanceof Subscription) target.setStatus(frame.status);
+        if (target instanceof Subscription) target.publisherIs(frame.status, frame.windowMs);
         return;
       }
       case "error": {
@@ -112,6 +115,7 @@ export class FrameRouter {
         return this.requests.onAnswer(frame);
       case "hello":
       case "ack":
+      case "credit":
       case "bye":
       case "subscribe":
       case "change":
@@ -128,15 +132,23 @@ export class FrameRouter {
   }
 
   private grant({ aliases, options, positions }: GrantFrame): void {
-    const windowMs = grantedWindow(fromOptionFields(options));
+    const inForce = readGranted(options);
+    if (inForce === undefined) return;
+    if (inForce.selection.heartbeatMs !== null) this.peer().watchSilence();
     for (const [i, alias] of aliases.entries()) {
       const target = this.targets.get(alias);
       const subid = this.subids.get(alias);
-      if (!(target instanceof Subscription) || subid === undefined || !Number.isInteger(windowMs)) continue;
+      if (!(target instanceof Subscription) || subid === undefined) continue;
+      if (target.ended) {
+        // It was stopped while it was being made.
+        this.release(alias);
+        this.giveBack(alias);
+        continue;
+      }
       const begun = positions?.[i];
       const recovered = begun?.recovered ?? null;
       target.applyGrant({
-        ...{ subid, windowMs },
+        ...{ subid, ...inForce },
         ...(begun === undefined ? {} : { begun }),
         ...(recovered === null ? {} : { recovered }),
       });
@@ -180,9 +192,9 @@ export class FrameRouter {
     if (frame.role === "subscription") {
       const known = this.holdings.subscriptions.get(frame.node);
       const subscription = known ?? this.holdings.patterns.adopt(frame.node);
-      // A pattern brings also what rests here: that comes later, from where it stands.
-      const resting = subscription?.rests === true && subscription.paused;
-      if (subscription === undefined || resting) return this.giveBack(frame.alias);
+      if (subscription === undefined || (known !== undefined && comesByItself(known, frame)))
+        return this.giveBack(frame.alias);
+      if (!subscription.credit.asked) subscription.begin(this.holdings.patterns.creditOf(frame.node));
       this.bindTo(frame.alias, subscription);
       this.subids.set(frame.alias, frame.subid);
       if (known === undefined) this.adopted.add(frame.alias);
@@ -217,5 +229,19 @@ export class FrameRouter {
       clearTimeout(timer);
       this.waiters.delete(target.node);
     }
+  }
+}
+
+/** A pattern brings also what rests here, and logs that are waited for: those come later, each from where it stands. */
+function comesByItself(known: Subscription<unknown>, { kind }: BindSubscriptionFrame): boolean {
+  return (known.rests && known.paused) || (kind === "log" && !known.credit.asked);
+}
+
+/** Undefined: they cannot be read, and grant nothing. */
+function readGranted(options: OptionFields): ReturnType<typeof grantedOptions> {
+  try {
+    return grantedOptions(fromOptionFields(options));
+  } catch {
+    return undefined;
   }
 }

@@ -1,10 +1,17 @@
-import { parseNode, StanzapackError } from "@stanzapack/wire";
+import { parseNode, StanzapackError, WHOLE } from "@stanzapack/wire";
 import { changeMany, subscribeMany } from "./bulk.js";
 import type { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
 import type { FrameRouter, PatternHolder } from "./frame-router.js";
+import type { AskedOptions } from "./negotiation.js";
 import { SubscriptionGroup } from "./subscription-group.js";
-import type { SubscribeOptions, Subscription } from "./subscription.js";
+import {
+  initialCredit,
+  select,
+  type ChangeOptions,
+  type SubscribeOptions,
+  type Subscription,
+} from "./subscription.js";
 
 /** The link, and waiting for it. */
 export interface GroupsLink {
@@ -29,7 +36,7 @@ function ownerOf(node: string): string {
 export class Groups implements PatternHolder {
   private readonly groups = new Map<
     SubscriptionGroup<unknown>,
-    { readonly options: SubscribeOptions<unknown>; windowMs: number }
+    { readonly options: SubscribeOptions<unknown>; asked: AskedOptions }
   >();
 
   constructor(
@@ -52,11 +59,11 @@ export class Groups implements PatternHolder {
     if (taken !== undefined)
       throw new StanzapackError("usage", `\`${taken}\` is subscribed already: change that, or stop it first`);
     const group = new SubscriptionGroup<unknown>(owners, {
-      change: (it, windowMs) => this.change(it, windowMs),
+      change: (it, asked) => this.change(it, asked),
       stop: (it) => this.stop(it),
     });
     const { windowMs = 0 } = options;
-    this.groups.set(group, { options, windowMs });
+    this.groups.set(group, { options, asked: { windowMs, selection: select(WHOLE, options) } });
     group.once("ended", () => this.groups.delete(group));
     for (const node of wanted) if (patternOwner(node) === undefined) this.addTo(group, node, options);
     try {
@@ -76,18 +83,27 @@ export class Groups implements PatternHolder {
   ): Promise<void> {
     const { router } = this.link;
     if (router === undefined) throw new StanzapackError("disconnected", "the link is gone");
-    const widened = this.state.widened(options.windowMs ?? 0);
-    const { refused, requests } = await subscribeMany(router, wanted, widened, options.since);
+    const asked = this.wanted(group);
+    for (const member of group.subscriptions.values()) member.begin(initialCredit(options));
+    const { refused, requests } = await subscribeMany(router, wanted, asked);
     if (group.owners.length > 0) group.requests = requests;
+    let pends = false;
     for (const [node, error] of refused) {
       const member = this.subscriptions.get(node);
+      if (error.code === "pending") {
+        pends = true;
+        member?.interrupt("pending");
+        continue;
+      }
       this.subscriptions.delete(node);
       group.refuse(node, error);
       member?.finish(error);
     }
     const [first] = refused.values();
-    if (refused.size === wanted.length && first !== undefined) throw first;
-    await Promise.all([...group.subscriptions.values()].map((member) => this.state.adopted(member)));
+    if (group.refused.size === wanted.length && first !== undefined) throw first;
+    if (pends) options.onPending?.();
+    const granted = [...group.subscriptions.values()].filter((member) => !member.pending);
+    await Promise.all(granted.map((member) => this.state.adopted(member)));
   }
 
   private addTo(
@@ -107,9 +123,22 @@ export class Groups implements PatternHolder {
 
   adopt(node: string): Subscription<unknown> | undefined {
     const group = this.holderOf(ownerOf(node));
-    const asked = group === undefined ? undefined : this.groups.get(group);
-    if (group === undefined || asked === undefined || group.left.has(node)) return undefined;
-    return this.addTo(group, node, { ...asked.options, windowMs: asked.windowMs });
+    const own = group === undefined ? undefined : this.groups.get(group);
+    if (group === undefined || own === undefined || group.left.has(node)) return undefined;
+    const { windowMs, selection } = own.asked;
+    return this.addTo(group, node, { ...own.options, windowMs, ...selection });
+  }
+
+  creditOf(node: string): number {
+    const group = this.holderOf(ownerOf(node));
+    return initialCredit((group && this.groups.get(group)?.options) ?? { maxQueued: 1 });
+  }
+
+  /** What to ask the component for, of what it brings. */
+  private wanted(group: SubscriptionGroup<unknown>): AskedOptions {
+    const { options = {}, asked = { windowMs: 0, selection: WHOLE } } = this.groups.get(group) ?? {};
+    const windowMs = this.state.widened(asked.windowMs);
+    return { ...asked, windowMs, since: options.since, credit: initialCredit(options) };
   }
 
   adopted(subscription: Subscription<unknown>): void {
@@ -126,38 +155,54 @@ export class Groups implements PatternHolder {
 
   /** What patterns brought is there again: they bring what was offered meanwhile. */
   async restore(router: FrameRouter): Promise<void> {
-    for (const [group, { options, windowMs }] of this.groups) {
+    for (const group of this.groups.keys()) {
       if (group.owners.length === 0) continue;
       const patterns = group.owners.map((owner) => `${owner}/*`);
-      const { requests, refused } = await subscribeMany(
-        router,
-        patterns,
-        this.state.widened(windowMs),
-        options.since,
-      );
+      const { requests, refused } = await subscribeMany(router, patterns, this.wanted(group));
       group.requests = requests;
       for (const [pattern, error] of refused) group.emit("refused", pattern, error);
     }
   }
 
-  private async change(group: SubscriptionGroup<unknown>, windowMs: number): Promise<void> {
-    const asked = this.groups.get(group);
+  private async change(group: SubscriptionGroup<unknown>, options: ChangeOptions): Promise<void> {
+    const own = this.groups.get(group);
     const { router } = this.link;
-    if (asked === undefined || router === undefined)
+    if (own === undefined || router === undefined)
       throw new StanzapackError("disconnected", "the link is gone: change them when it is back");
-    const before = asked.windowMs;
-    const members = [...group.subscriptions.values()].map(
-      (member) => [member, member.askedWindowMs] as const,
-    );
-    asked.windowMs = windowMs;
-    for (const [member] of members) member.askedWindowMs = windowMs;
+    const byPattern = group.owners.length > 0;
+    const next = {
+      windowMs: options.windowMs ?? own.asked.windowMs,
+      selection: select(own.asked.selection, options),
+    };
+    const changes = [...group.subscriptions.values()].map((member) => ({
+      member,
+      before: { windowMs: member.askedWindowMs, selection: member.askedSelection },
+      after: member.changed(options, byPattern),
+    }));
+    const before = own.asked;
+    own.asked = next;
+    for (const { member, after } of changes) member.ask(after);
     try {
-      const subscriptions = members.map(([member]) => member);
-      const refusal = await changeMany(router, subscriptions, group.requests, this.state.widened(windowMs));
-      if (refusal !== undefined) throw refusal;
+      // Those whose own options differ need a frame of theirs.
+      const kinds = new Map([
+        [JSON.stringify(next), { asked: next, members: [] as Subscription<unknown>[] }],
+      ]);
+      for (const { member, after } of changes) {
+        const key = JSON.stringify(after);
+        const alike = kinds.get(key);
+        if (alike === undefined) kinds.set(key, { asked: after, members: [member] });
+        else alike.members.push(member);
+      }
+      let patterns = group.requests;
+      for (const { asked, members } of kinds.values()) {
+        const windowMs = this.state.widened(asked.windowMs);
+        const refusal = await changeMany(router, members, patterns, { ...asked, windowMs });
+        if (refusal !== undefined) throw refusal;
+        patterns = [];
+      }
     } catch (error) {
-      asked.windowMs = before;
-      for (const [member, askedBefore] of members) member.askedWindowMs = askedBefore;
+      own.asked = before;
+      for (const { member, before: asked } of changes) member.ask(asked);
       throw toStanzapackError(error, "changing many");
     }
   }
@@ -165,16 +210,20 @@ export class Groups implements PatternHolder {
   private async stop(group: SubscriptionGroup<unknown>): Promise<void> {
     const { router } = this.link;
     const members = [...group.subscriptions.values()];
+    // What awaits approval has no alias to name it by.
+    const pending = members.filter((member) => member.pending);
     group.finish(undefined);
+    const given = pending.map((member) => member.stop());
     for (const member of members) {
       this.subscriptions.delete(member.node);
       member.finish(undefined);
     }
-    if (router === undefined) return;
-    const ended = changeMany(router, members, group.requests, null);
-    for (const member of members) router.forget(member);
+    if (router !== undefined) {
+      given.push(changeMany(router, members, group.requests, null).then(() => undefined));
+      for (const member of members) router.forget(member);
+    }
     try {
-      await ended;
+      await Promise.all(given);
     } catch (error) {
       // Ended either way: with its link, or by the other side first.
       const { code } = toStanzapackError(error, "stopping");

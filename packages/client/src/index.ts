@@ -1,10 +1,13 @@
 export { Client, connect, type BlockObserver, type ClientEvents } from "./client.js";
 export type { ConnectOptions, InactivePolicy } from "./options.js";
+export type { Authorize, AuthorizeRequest } from "./approvals.js";
 export type { AccessModel, OfferOptions, ServiceInfo } from "./negotiation.js";
 export { OfferedService, type Demand, type OfferedServiceEvents } from "./offered-service.js";
 export {
   Subscription,
+  type ChangeOptions,
   type RangeEvent,
+  type SelectionOptions,
   type StatusEvent,
   type SubscribeOptions,
   type SubscriptionEvents,
@@ -12,4 +15,4 @@ export {
   type Update,
 } from "./subscription.js";
 export { SubscriptionGroup, type GroupUpdate, type SubscriptionGroupEvents } from "./subscription-group.js";
-export { StanzapackError, type ErrorCode, type Value } from "@stanzapack/wire";
+export { StanzapackError, type ErrorCode, type Selection, type Value } from "@stanzapack/wire";

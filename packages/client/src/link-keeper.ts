@@ -7,16 +7,18 @@ import {
   type InBandBytestreams,
   type ReconnectPolicy,
 } from "@stanzapack/xmpp";
-import { resumeMany, subscribeMany, type Resumable } from "./bulk.js";
+import { fitsFrame, groupAlike, resumeMany, subscribeMany, type Alike, type Resumable } from "./bulk.js";
 import { toStanzapackError } from "./errors.js";
 import { FrameRouter, type Holdings } from "./frame-router.js";
 import { Link } from "./link.js";
-import type { Negotiation } from "./negotiation.js";
+import type { Granted, Negotiation } from "./negotiation.js";
 import type { OfferedService } from "./offered-service.js";
 import type { Subscription } from "./subscription.js";
 
 /** Between tries to open the link, or to subscribe to a service that is not back yet; with full jitter. */
 const RETRY: ReconnectPolicy = { minMs: 250, maxMs: 5_000 };
+/** A link without any frame from the component for so long is asked for, in ms. */
+const SILENCE_MS = 15_000;
 /** How many requests restore a link at once. */
 const RESTORE_CONCURRENCY = 32;
 
@@ -108,10 +110,19 @@ export class LinkKeeper {
     let failed: ((error: StanzapackError) => void) | undefined;
     const failure = new Promise<never>((_, reject) => (failed = reject));
     failure.catch(() => undefined);
+    const { subscriptions } = this.holdings;
     const link: Link = new Link(this.connection, stream, {
+      /** Sooner where a subscription expects a heartbeat: when two are missing. */
+      get silenceMs() {
+        let ms = SILENCE_MS;
+        for (const { selection } of subscriptions.values())
+          ms = Math.min(ms, 2 * (selection.heartbeatMs ?? ms));
+        return ms;
+      },
       onFrame: (frame) => router.dispatch(frame),
       onAcknowledged: (stanzas) => this.events.onAcknowledged(stanzas),
       onCredit: () => this.events.onCredit(),
+      creditDue: () => [...this.holdings.subscriptions.values()].flatMap((one) => one.takeCredit() ?? []),
       onEnd: (error) => {
         failed?.(error);
         router.requests.fail(error);
@@ -160,7 +171,7 @@ export class LinkKeeper {
     this.resumable = undefined;
     const wanted = [...(resumable?.aliases.keys() ?? [])].filter(
       (subscription) =>
-        !subscription.paused && this.holdings.subscriptions.get(subscription.node) === subscription,
+        subscription.resumable && this.holdings.subscriptions.get(subscription.node) === subscription,
     );
     if (resumable === undefined || wanted.length === 0) return undefined;
     try {
@@ -228,14 +239,18 @@ export class LinkKeeper {
 
   /** Subscribes on the link there is. */
   async establishSubscription(subscription: Subscription<unknown>): Promise<void> {
-    const request = (router: FrameRouter) =>
-      router.boundAfter(
+    const request = (router: FrameRouter): Promise<Granted> => {
+      const { wanted } = subscription;
+      subscription.begin(wanted.credit);
+      return router.boundAfter(
         subscription,
-        this.negotiation.subscribe(subscription.node, subscription.wantedWindowMs, subscription.since),
+        this.negotiation.subscribe(subscription.node, wanted),
         this.settings.timeoutMs,
       );
+    };
     const granted = await this.bound(subscription, request);
     subscription.applyGrant(granted);
+    if (granted.selection.heartbeatMs !== null) this.link?.watchSilence();
     if (!subscription.ended) return;
     // It was stopped while it was being made.
     this.current?.router.forget(subscription);
@@ -304,73 +319,93 @@ export class LinkKeeper {
     refused: ReadonlyMap<Subscription<unknown>, StanzapackError> = new Map(),
   ): Promise<void> {
     const missing: Subscription<unknown>[] = [];
-    const onFailure = (subscription: Subscription<unknown>, failure: StanzapackError): boolean => {
-      // A log that was withdrawn while it waited for its reader is gone.
-      const gone = subscription.rests && subscription.since !== undefined;
-      if (failure.code === "no-such-service" && !gone) return true;
-      if (!this.mayRetry(failure)) this.endSubscription(subscription, failure);
-      return false;
-    };
     const asked: Subscription<unknown>[] = [];
     for (const subscription of subscriptions) {
       const refusal = refused.get(subscription);
       // What ended as the link did is asked for anew, and what is wrong with it is told then.
       if (refusal === undefined || refusal.code === "not-subscribed") asked.push(subscription);
-      else if (onFailure(subscription, refusal)) missing.push(subscription);
+      else if (this.isMissing(subscription, refusal, false)) missing.push(subscription);
     }
-    missing.push(...(await this.establishMany(asked, onFailure)));
-    for (const subscription of missing) subscription.interrupt("waiting");
+    missing.push(...(await this.establishMany(asked, false)));
     if (missing.length > 0) void this.waitForServices(missing, this.link);
   }
 
-  /** What is alike by one frame, others by one request each. `onFailure` says which of those that fail are given back. */
+  /** What is alike by one frame, others by one request each. Gives those whose services are missing. */
   private async establishMany(
     subscriptions: readonly Subscription<unknown>[],
-    onFailure: (subscription: Subscription<unknown>, failure: StanzapackError) => boolean,
+    isWaiting: boolean,
   ): Promise<Subscription<unknown>[]> {
-    const failed: Subscription<unknown>[] = [];
+    const missing: Subscription<unknown>[] = [];
     const fail = (subscription: Subscription<unknown>, error: unknown): void => {
-      const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
-      if (onFailure(subscription, failure)) failed.push(subscription);
+      if (this.isMissing(subscription, error, isWaiting)) missing.push(subscription);
     };
-    const alike = new Map<number, Subscription<unknown>[]>();
-    const single: Subscription<unknown>[] = [];
-    for (const subscription of subscriptions) {
+    const active: Subscription<unknown>[] = [];
+    for (const subscription of subscriptions)
       if (subscription.paused) subscription.resting();
-      else if (subscription.since !== undefined) single.push(subscription);
-      else {
-        const others = alike.get(subscription.wantedWindowMs);
-        if (others === undefined) alike.set(subscription.wantedWindowMs, [subscription]);
-        else others.push(subscription);
-      }
-    }
-    for (const [windowMs, many] of alike) {
-      if (many.length === 1) single.push(...many);
-      else await this.establishAlike(windowMs, many, fail);
+      else active.push(subscription);
+    const single: Subscription<unknown>[] = [];
+    for (const alike of groupAlike(active)) {
+      if (alike.subscriptions.length === 1 || !fitsFrame(alike.options)) single.push(...alike.subscriptions);
+      else await this.establishAlike(alike, fail);
     }
     await each(single, (subscription) =>
       this.establishSubscription(subscription).catch((error: unknown) => fail(subscription, error)),
     );
-    return failed;
+    return missing;
   }
 
   private async establishAlike(
-    windowMs: number,
-    subscriptions: readonly Subscription<unknown>[],
+    { subscriptions, options, credit }: Alike,
     fail: (subscription: Subscription<unknown>, error: unknown) => void,
   ): Promise<void> {
     const { router } = this;
     try {
       if (router === undefined) throw new StanzapackError("disconnected", "the link is gone");
       const nodes = subscriptions.map(({ node }) => node);
-      const { refused } = await subscribeMany(router, nodes, windowMs, undefined);
+      for (const subscription of subscriptions) subscription.begin(credit);
+      const { refused } = await subscribeMany(router, nodes, { ...options, credit });
       for (const subscription of subscriptions) {
         const error = refused.get(subscription.node);
         if (error !== undefined) fail(subscription, error);
+        else if (subscription.subid === "" && !subscription.ended)
+          fail(subscription, new StanzapackError("timeout", `no GRANT for \`${subscription.node}\``));
       }
     } catch (error) {
       for (const subscription of subscriptions) fail(subscription, error);
     }
+  }
+
+  /**
+   * What it means that a subscription could not be had: its service is not there, and is looked for again; or it awaits approval, or ends, or
+   * the link does. `isWaiting`: it is looked for already, and what passes is waited for too.
+   */
+  private isMissing(subscription: Subscription<unknown>, error: unknown, isWaiting: boolean): boolean {
+    const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
+    const { code } = failure;
+    if (code === "no-such-service" || code === "pending") {
+      // Not if a pattern, or its publisher's yes, has brought it meanwhile.
+      if (subscription.isBound) return false;
+      subscription.interrupt(code === "pending" ? "pending" : "waiting");
+      return code !== "pending";
+    }
+    subscription.credit.end();
+    if (isWaiting && failure.retryable) return true;
+    if (isWaiting || !this.mayRetry(failure)) this.endSubscription(subscription, failure);
+    return false;
+  }
+
+  /** What the publisher decided on a subscription that awaited it; `error`: it is none. */
+  async decided(node: string, error: StanzapackError | undefined): Promise<void> {
+    // The answer that says that it awaits comes first, though both may have come in one read.
+    await sleep(0, this.signal);
+    const subscription = this.holdings.subscriptions.get(node);
+    if (this.current === undefined || (subscription?.subid ?? "") !== "") return;
+    if (subscription !== undefined && error !== undefined) return this.endSubscription(subscription, error);
+    if (error !== undefined) return;
+    if (subscription !== undefined && !subscription.paused) return this.restoreSubscriptions([subscription]);
+    // It was given up, or rests: the component has it nevertheless.
+    await this.negotiation.unsubscribe(node, undefined).catch(() => undefined);
+    subscription?.resting();
   }
 
   /** A passing fault ends the link, so that everything is restored from the beginning. */
@@ -391,11 +426,7 @@ export class LinkKeeper {
       if (this.signal.aborted || this.link !== link) return;
       // A pattern may have brought some.
       missing = missing.filter(({ ended, subid }) => !ended && subid === "");
-      missing = await this.establishMany(missing, (subscription, failure) => {
-        if (failure.code === "no-such-service" || failure.retryable) return true;
-        this.endSubscription(subscription, failure);
-        return false;
-      });
+      missing = await this.establishMany(missing, true);
     }
   }
 
@@ -431,7 +462,8 @@ export class LinkKeeper {
         // One that is being made, or waits for its service, is made with what is to be in force.
         if (subscription.rests) await this.restoreSubscriptions([subscription]);
       } else {
-        subscription.applyGrant(await this.negotiation.change(node, subid, wantedWindowMs));
+        const { askedSelection } = subscription;
+        subscription.applyGrant(await this.negotiation.change(node, subid, wantedWindowMs, askedSelection));
       }
     } catch (error) {
       // It ended meanwhile: its own end says why.

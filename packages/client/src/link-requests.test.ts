@@ -47,9 +47,32 @@ describe("requests by frame", () => {
     const { requests } = setUp();
     const asked = requests.ask(ASKED);
     await settled();
-    requests.onAnswer({ ...refused, code: "busy", request: 1, targets: [], retryAfterMs: 70 });
+    requests.onAnswer({ ...refused, code: "busy", request: 1, targets: [], retryAfterMs: 2_000 });
     requests.onAnswer({ type: "done", request: 1 });
-    await expect(asked).rejects.toMatchObject({ code: "busy", retryAfterMs: 70, origin: "peer" });
+    await expect(asked).rejects.toMatchObject({ code: "busy", retryAfterMs: 2_000, origin: "peer" });
+  });
+
+  it("come again when they were told to, before those behind them, and no more once the link is gone", async () => {
+    const { requests, sent } = setUp();
+    const [first, second] = [requests.ask(ASKED), requests.ask(ASKED)];
+    second.catch(() => undefined);
+    const busy = (request: number): void => {
+      requests.onAnswer({ ...refused, code: "busy", request, targets: [], retryAfterMs: 70 });
+      requests.onAnswer({ type: "done", request });
+    };
+    await settled();
+    busy(1);
+    await vi.advanceTimersByTimeAsync(69);
+    expect(sent.length).toBe(1);
+    await vi.advanceTimersByTimeAsync(1);
+    requests.onAnswer({ type: "done", request: 2 });
+    await expect(first).resolves.toMatchObject({ request: 2 });
+    await settled();
+    busy(3);
+    await settled();
+    requests.fail(new Fault("disconnected", "gone"));
+    await expect(second).rejects.toMatchObject({ code: "disconnected" });
+    expect(sent.length).toBe(3);
   });
 
   it("are waited for as long as answers come, and then so long", async () => {

@@ -7,6 +7,7 @@ import {
   type ResumeFrame,
   type SubscribeFrame,
 } from "@stanzapack/wire";
+import { sleep } from "@stanzapack/xmpp";
 
 /** What a request needs of its link. */
 export interface RequestLink {
@@ -43,6 +44,7 @@ export class LinkRequests {
   private lastRequest = 0;
   private last: Promise<unknown> = Promise.resolve();
   private ended: StanzapackError | undefined;
+  private readonly over = new AbortController();
 
   constructor(
     private readonly link: () => RequestLink,
@@ -57,11 +59,28 @@ export class LinkRequests {
     return this.link().maxBlockBytes - HEAD_BYTES - options;
   }
 
-  /** Resolves when it is done. Rejects when it is refused as a whole, with `timeout`, or with the link's end. */
+  /**
+   * Resolves when it is done. Rejects when it is refused as a whole, with `timeout`, or with the link's end. Where it is told when to come
+   * again, it does, within the timeout.
+   */
   ask(asked: Asked): Promise<Outcome> {
-    const outcome = this.last.then(() => this.send(asked));
+    const outcome = this.last.then(() => this.sendInTurn(asked));
     this.last = outcome.catch(() => undefined);
     return outcome;
+  }
+
+  private async sendInTurn(asked: Asked): Promise<Outcome> {
+    const deadline = performance.now() + this.timeoutMs;
+    for (;;) {
+      try {
+        return await this.send(asked);
+      } catch (error) {
+        const { code, retryAfterMs } = error as StanzapackError;
+        if (code !== "busy" || retryAfterMs === undefined || performance.now() + retryAfterMs > deadline)
+          throw error;
+        await sleep(retryAfterMs, this.over.signal);
+      }
+    }
   }
 
   private send(asked: Asked): Promise<Outcome> {
@@ -106,6 +125,7 @@ export class LinkRequests {
   /** The link is gone. */
   fail(error: StanzapackError): void {
     this.ended = error;
+    this.over.abort();
     for (const { settle } of this.waiting.values()) settle(error);
   }
 }

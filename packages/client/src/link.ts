@@ -13,17 +13,21 @@ import {
 import { encodeBase64, NS, xml, type Bytestream, type Connection } from "@stanzapack/xmpp";
 import { toStanzapackError } from "./errors.js";
 
-/** A link without any frame from the component for so long is asked for, in ms. */
-const SILENCE_MS = 15_000;
+/** Data is waited for no longer, unacknowledged, in ms: the component acknowledges after 20 s. */
+const UNACKED_MS = 30_000;
 /** How long the component has to answer, in ms. */
 const PING_MS = 10_000;
 
 export interface LinkEvents {
+  /** The component is asked when no frame came from it for so long, in ms. */
+  readonly silenceMs: number;
   onFrame(frame: Frame): void;
-  /** More data may be sent: acknowledgements came. */
   /** The component has so many of our data stanzas. */
   onAcknowledged(stanzas: number): void;
+  /** More data may be sent: acknowledgements came. */
   onCredit(): void;
+  /** What consumers have read, worth telling along with an acknowledgement. */
+  creditDue(): Frame[];
   /** Called once. */
   onEnd(error: StanzapackError): void;
   /** What the data of one stanza was made of, for meters: its length and each frame. */
@@ -88,6 +92,15 @@ export class Link {
   get unacknowledged(): boolean {
     return !this.ended && !this.session.maySendData;
   }
+  /** Bytes of rows that may be sent now, as far as the server tells; 0 when none. */
+  get roomBytes(): number {
+    // Base64.
+    return this.maySendData ? (this.connection.room * 3) / 4 : 0;
+  }
+  /** The server reads slower than is sent. */
+  get slow(): boolean {
+    return this.connection.slow;
+  }
   get maySendData(): boolean {
     return (
       !this.ended &&
@@ -145,6 +158,7 @@ export class Link {
     this.ackTimer = undefined;
     if (this.session.ackDueAt === undefined || this.ended) return;
     this.writer.append(encodeBase64(this.session.takeAck()), false);
+    for (const frame of this.events.creditDue()) this.writer.append(encodeBase64(encodeFrame(frame)), false);
     this.flush();
   }
 
@@ -183,35 +197,52 @@ export class Link {
     else this.ackTimer ??= setTimeout(() => this.sendAck(), dueAt - now);
   }
 
-  /** IBB's seq cannot show that the component lost its memory while nothing is sent: so ask, when it is silent. */
-  private watchSilence(): void {
+  /**
+   * IBB's seq cannot show that the component lost its memory, or that the last of our data did not come, while nothing more is
+   * sent: so ask, when it is silent, or has not acknowledged something for too long.
+   */
+  watchSilence(): void {
+    clearTimeout(this.silenceTimer);
+    if (this.ended) return;
     this.silenceTimer = setTimeout(
       () => {
-        if (this.connection.state !== "online" || Date.now() - this.lastFrameAt < SILENCE_MS)
-          return this.watchSilence();
+        if (this.connection.state !== "online" || Date.now() < this.askAt) return this.watchSilence();
         void this.ping();
       },
-      Math.max(100, this.lastFrameAt + SILENCE_MS - Date.now()),
+      Math.max(100, this.askAt - Date.now()),
+    );
+  }
+
+  private get askAt(): number {
+    return Math.min(
+      this.lastFrameAt + this.events.silenceMs,
+      (this.session.waitingSince ?? Infinity) + UNACKED_MS,
     );
   }
 
   private async ping(): Promise<void> {
+    const { sentStanzas } = this.session;
     try {
-      // The component answers for its own links by their sid, given as its resource: after a restart it knows none.
-      await this.connection.request(
-        xml("iq", { type: "get", to: `${this.stream.peer}/${this.stream.sid}` }, xml("ping", NS.PING)),
-        { timeoutMs: PING_MS },
-      );
+      await this.barrier();
       this.lastFrameAt = Date.now();
-      if (!this.ended) this.watchSilence();
+      if (this.ended) return;
+      const missing = sentStanzas - this.session.acknowledgedStanzas;
+      if (missing <= 0) return this.watchSilence();
+      const text = `${missing} stanzas were lost on the way to the component`;
+      this.sendFrame({ type: "bye", code: "gap", text });
+      void this.stream.close();
+      this.finish(new StanzapackError("gap", text, { origin: "transport" }));
     } catch (error) {
       if (this.connection.state === "online")
         this.finish(toStanzapackError(error, "the component does not know the link any more"));
-      else if (!this.ended) this.watchSilence();
+      else this.watchSilence();
     }
   }
 
-  /** Resolves when whatever the component wrote before now has come, or gone by. */
+  /**
+   * Resolves when whatever the component wrote before now has come, or gone by; it acknowledges before it answers. It answers for its
+   * own links by their sid, given as its resource: after a restart it knows none.
+   */
   async barrier(): Promise<void> {
     const iq = xml("iq", { type: "get", to: `${this.stream.peer}/${this.stream.sid}` }, xml("ping", NS.PING));
     await this.connection.request(iq, { timeoutMs: PING_MS });

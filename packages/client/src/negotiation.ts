@@ -1,15 +1,20 @@
 import {
+  formatSelectionFields,
   formatSince,
+  parseSelectionFields,
   parseSince,
   StanzapackError,
   type Profile,
+  type Selection,
   type ServiceKind,
   type Since,
 } from "@stanzapack/wire";
-import { formatForm, NS, parseForm, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import { formatForm, NS, parseForm, sleep, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import type { Authorize } from "./approvals.js";
 import { toStanzapackError } from "./errors.js";
 
-export type AccessModel = "open" | "whitelist";
+/** `authorize`: whoever is no member waits until `authorize` of the offer has decided. */
+export type AccessModel = "open" | "whitelist" | "authorize";
 
 export interface OfferOptions {
   /**
@@ -19,8 +24,13 @@ export interface OfferOptions {
   readonly kind?: Exclude<ServiceKind, "map">;
   /** Who may subscribe. Default `open`. */
   readonly access?: AccessModel;
-  /** Bare JIDs that may, under `whitelist`. */
+  /** Bare JIDs that may, under `whitelist`; under `authorize` without being asked about. */
   readonly members?: readonly string[];
+  /**
+   * Under `authorize`, decides on who asks, also on those who asked while this program was away. The component remembers a yes until
+   * `revoke`, or until the service ends or the component restarts; a no for a minute. A throw is a no.
+   */
+  readonly authorize?: Authorize;
   /** A line for people, shown in service discovery. */
   readonly title?: string;
   /**
@@ -42,9 +52,22 @@ export interface ServiceInfo {
   readonly title: string;
 }
 
+/** What the options of a subscription ask for. */
+export interface AskedOptions {
+  readonly windowMs: number;
+  readonly selection: Selection;
+  /** Of a log, where it begins. */
+  readonly since?: Since | undefined;
+  /** Rows that its consumer takes before it gives more. */
+  readonly credit?: number | undefined;
+}
+
+export type SubscribeFields = Readonly<Record<string, string | readonly string[]>>;
+
 export interface Granted {
   readonly subid: string;
   readonly windowMs: number;
+  readonly selection: Selection;
   /** Of a log, whether everything from where it was to begin is there; undefined where that was not asked. */
   readonly recovered?: boolean;
   /** Of a log, behind which position it begins. */
@@ -60,15 +83,25 @@ export class Negotiation {
     private readonly connection: Connection,
     private readonly component: string,
     private readonly timeoutMs: number,
+    private readonly signal: AbortSignal,
   ) {}
 
+  /** Where it is told when to come again, it does, within the deadline. */
   private async request(type: "get" | "set", child: Element, doing: string): Promise<Element> {
-    try {
-      return await this.connection.request(xml("iq", { type, to: this.component }, child), {
-        timeoutMs: this.timeoutMs,
-      });
-    } catch (error) {
-      throw toStanzapackError(error, doing);
+    const deadline = performance.now() + this.timeoutMs;
+    for (;;) {
+      try {
+        return await this.connection.request(xml("iq", { type, to: this.component }, child), {
+          timeoutMs: deadline - performance.now(),
+        });
+      } catch (error) {
+        const failure = toStanzapackError(error, doing);
+        const { code, retryAfterMs } = failure;
+        if (code !== "busy" || retryAfterMs === undefined || performance.now() + retryAfterMs > deadline)
+          throw failure;
+        await sleep(retryAfterMs, this.signal);
+        if (this.signal.aborted) throw failure;
+      }
     }
   }
 
@@ -90,6 +123,19 @@ export class Negotiation {
     );
   }
 
+  /** XEP-0060 §8.9.2. */
+  async revoke(node: string, jid: string): Promise<void> {
+    await this.request(
+      "set",
+      xml(
+        "pubsub",
+        NS.PUBSUB_OWNER,
+        xml("affiliations", { node }, xml("affiliation", { jid, affiliation: "none" })),
+      ),
+      `revoking ${jid}'s access to \`${node}\``,
+    );
+  }
+
   async withdraw(node: string): Promise<void> {
     await this.request(
       "set",
@@ -98,36 +144,35 @@ export class Negotiation {
     );
   }
 
-  async subscribe(node: string, windowMs: number, since: Since | undefined): Promise<Granted> {
+  async subscribe(node: string, asked: AskedOptions): Promise<Granted> {
     const doing = `subscribing to \`${node}\``;
     const jid = this.connection.jid;
     const result = await this.request(
       "set",
-      xml(
-        "pubsub",
-        NS.PUBSUB,
-        xml("subscribe", { node, jid }),
-        xml("options", {}, optionsForm(windowMs, since)),
-      ),
+      xml("pubsub", NS.PUBSUB, xml("subscribe", { node, jid }), xml("options", {}, optionsForm(asked))),
       doing,
     );
     const pubsub = result.getChild("pubsub", NS.PUBSUB);
+    if (pubsub?.getChild("subscription")?.attrs["subscription"] === "pending")
+      throw new StanzapackError("pending", `${doing}: its publisher has to allow it`, { origin: "peer" });
     return granted(pubsub?.getChild("subscription"), pubsub?.getChild("options"), doing);
   }
 
-  async change(node: string, subid: string, windowMs: number): Promise<Granted> {
+  /** The form says everything: what it leaves out has its default. */
+  async change(node: string, subid: string, windowMs: number, selection: Selection): Promise<Granted> {
     const doing = `changing the subscription to \`${node}\``;
     const jid = this.connection.jid;
     const result = await this.request(
       "set",
-      xml("pubsub", NS.PUBSUB, xml("options", { node, jid, subid }, optionsForm(windowMs, undefined))),
+      xml("pubsub", NS.PUBSUB, xml("options", { node, jid, subid }, optionsForm({ windowMs, selection }))),
       doing,
     );
     const options = result.getChild("pubsub", NS.PUBSUB)?.getChild("options");
     return granted(options, options, doing);
   }
 
-  async unsubscribe(node: string, subid: string): Promise<void> {
+  /** `subid` undefined: also what awaits approval. */
+  async unsubscribe(node: string, subid: string | undefined): Promise<void> {
     const jid = this.connection.jid;
     await this.request(
       "set",
@@ -190,37 +235,42 @@ function configFields(options: OfferOptions): Record<string, string | readonly s
   };
 }
 
-/** The fields of a subscription's options form. */
-export function subscribeFields(windowMs: number, since: Since | undefined): Record<string, string> {
+/** The fields of the form of a subscription's options; what they leave out has its default. */
+export function subscribeFields({ windowMs, selection, since, credit }: AskedOptions): SubscribeFields {
   return {
     "pubsub#digest": windowMs === 0 ? "0" : "1",
     "pubsub#digest_frequency": String(windowMs),
+    ...formatSelectionFields(selection),
     ...(since === undefined ? {} : { "{urn:stanzapack:0}since": formatSince(since) }),
+    ...(credit === undefined ? {} : { "{urn:stanzapack:0}credit": String(credit) }),
   };
 }
 
-function optionsForm(windowMs: number, since: Since | undefined): Element {
-  return formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, subscribeFields(windowMs, since));
+function optionsForm(asked: AskedOptions): Element {
+  return formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, subscribeFields(asked));
 }
 
 function granted(about: Element | undefined, options: Element | undefined, doing: string): Granted {
   const subid = about?.attrs["subid"] as string | undefined;
   const form = options === undefined ? undefined : parseForm(options);
-  const windowMs = grantedWindow(form?.fields);
-  if (subid === undefined || !Number.isInteger(windowMs))
+  const inForce = grantedOptions(form?.fields ?? new Map());
+  if (subid === undefined || inForce === undefined)
     throw new StanzapackError("protocol", `${doing}: the answer lacks subid or window`, { origin: "peer" });
   const recovered = form?.fields.get("{urn:stanzapack:0}recovered")?.[0];
   const begun = readPosition(form?.fields.get("{urn:stanzapack:0}position")?.[0]);
   return {
-    ...{ subid, windowMs },
+    ...{ subid, ...inForce },
     ...(recovered === undefined ? {} : { recovered: recovered === "1" }),
     ...(begun === undefined ? {} : { begun }),
   };
 }
 
-/** NaN when the options that are in force lack it. */
-export function grantedWindow(fields: ReadonlyMap<string, readonly string[]> | undefined): number {
-  return Number(fields?.get("pubsub#digest_frequency")?.[0]);
+/** The options that are in force; undefined when the window is missing. */
+export function grantedOptions(
+  fields: ReadonlyMap<string, readonly string[]>,
+): Pick<Granted, "windowMs" | "selection"> | undefined {
+  const windowMs = Number(fields.get("pubsub#digest_frequency")?.[0]);
+  return Number.isInteger(windowMs) ? { windowMs, selection: parseSelectionFields(fields) } : undefined;
 }
 
 function readPosition(text: string | undefined): Granted["begun"] {

@@ -3,6 +3,7 @@ import {
   decodeRow,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
+  encodeFrame,
   encodeLaneBody,
   encodeLanePrefix,
   encodeUpdate,
@@ -18,9 +19,11 @@ import {
   type RowCodec,
   type Value,
 } from "@stanzapack/wire";
-import { encodeBase64 } from "@stanzapack/xmpp";
+import { encodeBase64, jid as parseJid } from "@stanzapack/xmpp";
+import { checkAuthorize } from "./approvals.js";
 import type { OfferOptions } from "./negotiation.js";
 import { Outbox } from "./outbox.js";
+import { Pace } from "./pace.js";
 
 export interface Demand {
   readonly subscribers: number;
@@ -31,6 +34,8 @@ export interface Demand {
 export interface OfferedServiceEvents {
   /** The first subscriber came, the last one went, or the smallest window changed. */
   demand: (demand: Demand) => void;
+  /** `authorize` decided on a bare JID; `error`: what it threw, which is a no. */
+  decided: (decision: { readonly jid: string; readonly allowed: boolean; readonly error: unknown }) => void;
   ended: (error: StanzapackError | undefined) => void;
 }
 
@@ -41,6 +46,7 @@ export interface ServiceHost {
   /** Sends what waits, if the link can take it. */
   flush(service: OfferedService): void;
   configure(service: OfferedService, options: OfferOptions): Promise<void>;
+  revoke(service: OfferedService, jid: string): Promise<void>;
   withdraw(service: OfferedService): Promise<void>;
 }
 
@@ -79,6 +85,9 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   /** Last sequence handed to the link or known to the component. */
   private sent = 0;
   private lastFlushAt = -Infinity;
+  /** Since when what is due waits for room, in ms. */
+  private waitingSince: number | undefined;
+  private readonly pace = new Pace();
   private finished = false;
 
   /** @internal Use `client.offer`. */
@@ -132,8 +141,34 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
 
   /** Changes access, members or title, live. */
   async configure(options: Omit<OfferOptions, "kind">): Promise<void> {
-    await this.host.configure(this, options);
-    this.options = { ...this.options, ...options };
+    const before = this.options;
+    const changed = { ...before, ...options };
+    checkAuthorize(changed);
+    // Somebody may be asked about before the answer is here.
+    this.options = changed;
+    try {
+      await this.host.configure(this, options);
+    } catch (error) {
+      this.options = before;
+      throw error;
+    }
+  }
+
+  /**
+   * Takes back what lets this bare JID subscribe: what `authorize` said, and its place among the members. Its subscriptions end at once, with
+   * `not-allowed`. Under `authorize` it may ask again. Throws `usage` while everybody may subscribe.
+   */
+  async revoke(jid: string): Promise<void> {
+    const { access = "open", members } = this.options;
+    if (access === "open")
+      throw new StanzapackError("usage", `\`${this.node}\` is open: give it another access model first`);
+    const revoked = bareJidOf(jid);
+    await this.host.revoke(this, revoked);
+    if (members !== undefined)
+      this.options = {
+        ...this.options,
+        members: members.filter((member) => bareJidOf(member) !== revoked),
+      };
   }
 
   /**
@@ -177,6 +212,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
           hop,
         })
       : undefined;
+    this.pace.forget();
     this.sent = frame.incarnation === this.incarnation ? frame.sequence : 0;
     this.outbox?.resume(this.sent);
   }
@@ -184,6 +220,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   /** @internal The link is gone: demand is unknown, what waits goes on waiting. */
   interrupt(): void {
     this.alias = undefined;
+    this.waitingSince = undefined;
   }
 
   /** @internal */
@@ -213,23 +250,52 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     return this.outbox?.pending ?? !this.batch.empty;
   }
 
+  /** @internal What is due has to wait for room. */
+  wait(): void {
+    this.waitingSince ??= this.now();
+  }
+
+  /** @internal Bytes that wait and may be conflated. */
+  get waitingBytes(): number {
+    return this.batch.bytes;
+  }
+
   /** @internal Of what waits, the newest alone; the rest is told as conflated. */
   conflate(): void {
     this.batch.conflate();
   }
 
-  /** @internal Encodes what waits, once, as base64 of whole DATA frames. `maxBlockBytes`: of the link. */
-  take(maxBlockBytes: number): string[] {
+  /**
+   * @internal Encodes what waits, once, as base64 of whole frames; of a log as much as there is room for. `maxBlockBytes`: of the
+   * link.
+   */
+  take(maxBlockBytes: number, roomBytes: number): string[] {
     if (this.alias === undefined) return [];
     const alias = this.alias;
     const now = this.now();
+    const told = this.tellPace(alias, now);
     this.lastFlushAt = now;
-    const waiting = this.outbox ?? this.batch;
-    return waiting.take(DEFAULT_LIMITS.maxRowsPerFrame, maxBlockBytes - HEADER_ROOM_BYTES).map((slice) => {
+    const maxRows = DEFAULT_LIMITS.maxRowsPerFrame;
+    const maxBytes = Math.min(maxBlockBytes - HEADER_ROOM_BYTES, Math.max(roomBytes, 1));
+    const slices = this.outbox?.take(maxRows, maxBytes, roomBytes) ?? this.batch.take(maxRows, maxBytes);
+    const frames = slices.map((slice) => {
       const body = this.encode(slice, now);
       this.sent = slice.to;
       return encodeBase64(encodeLanePrefix(body.form, alias)) + encodeBase64(encodeLaneBody(body));
     });
+    return [...told, ...frames];
+  }
+
+  /** The window in which it really leaves, when that has changed. */
+  private tellPace(alias: number, now: number): string[] {
+    const { waitingSince } = this;
+    this.waitingSince = undefined;
+    const wantedMs = this.wanted.windowMs ?? 0;
+    const sinceDue = waitingSince === undefined ? 0 : now - waitingSince + wantedMs;
+    const intervalMs = Math.min(now - this.lastFlushAt, sinceDue);
+    const windowMs = this.pace.left(now, intervalMs, waitingSince !== undefined, wantedMs);
+    if (windowMs === undefined) return [];
+    return [encodeBase64(encodeFrame({ type: "status", alias, status: "online", windowMs }))];
   }
 
   /** @internal What was taken is within so many data stanzas of the link. */
@@ -260,6 +326,15 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     this.finished = true;
     this.batch.clear();
     this.emit("ended", error);
+  }
+}
+
+/** In the form servers give it. Throws `usage`. */
+function bareJidOf(text: string): string {
+  try {
+    return parseJid(text).bare().toString();
+  } catch (cause) {
+    throw new StanzapackError("usage", `\`${text}\` is no JID`, { cause });
   }
 }
 

@@ -23,6 +23,11 @@ export interface ConnectOptions {
   readonly compress?: boolean;
   /** Every character of it travels in every stanza. Default: four random ones. */
   readonly resource?: string;
+  /**
+   * Sends no more than the server reads within a quarter of a second, where it acknowledges (XEP-0198): at a server that limits
+   * bytes per second values give way to newer ones, and their window widens. Default true; false sends all and lets it wait in between.
+   */
+  readonly pacing?: boolean;
   /** Deadline for the connection and the link, in ms. Default 20,000. */
   readonly timeoutMs?: number;
   /**
@@ -82,6 +87,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       ...(options.compress === undefined ? {} : { compress: options.compress }),
       ...(options.resource === undefined ? {} : { resource: options.resource }),
+      ...(options.pacing === false ? { streamManagement: { targetMs: 0 } } : {}),
       timeouts: { onlineMs: timeoutMs },
     },
   };

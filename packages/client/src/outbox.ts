@@ -50,12 +50,25 @@ export class Outbox {
     this.held += row.length;
   }
 
-  /** What was not sent yet, in slices of at most the given size; it counts as sent from now on. */
-  take(maxRowsPerSlice: number, maxBytesPerSlice: number): BatchSlice[] {
-    const waiting = this.entries.slice(this.sent - this.before);
+  /**
+   * What was not sent yet, at most `maxBytes` of it but one update in any case, in slices of at most the given size; it counts as sent
+   * from now on.
+   */
+  take(maxRowsPerSlice: number, maxBytesPerSlice: number, maxBytes = Infinity): BatchSlice[] {
+    const waiting: Entry[] = [];
+    let left = maxBytes;
+    for (
+      let i = this.sent - this.before;
+      i < this.entries.length && (left > 0 || waiting.length === 0);
+      i++
+    ) {
+      const entry = this.entries[i] as Entry;
+      waiting.push(entry);
+      left -= entry.row.length;
+    }
     if (waiting.length === 0) return [];
     const batch = new RowBatch({ maxRows: Infinity, maxBytes: Infinity });
-    const to = this.before + this.entries.length;
+    const to = this.sent + waiting.length;
     batch.push(
       this.sent + 1,
       to,

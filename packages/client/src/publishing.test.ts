@@ -12,13 +12,20 @@ function setUp(): {
     maySendData: true,
     unacknowledged: false,
     maxBlockBytes: 65_535,
+    roomBytes: 1_000,
+    slow: false,
     sendData: vi.fn(),
     session: { sentStanzas: 7 },
   };
   const service = {
     pending: true,
+    waitingBytes: 0,
+    wait: vi.fn(),
     conflate: vi.fn(),
-    take: vi.fn(() => ["AAAA"]),
+    take: vi.fn(() => {
+      Object.assign(service, { pending: false });
+      return ["AAAA"];
+    }),
     wasSent: vi.fn(),
   } as unknown as OfferedService;
   return { link, service, publishing: new Publishing(() => link as unknown as Link) };
@@ -38,6 +45,43 @@ describe("Publishing", () => {
     publishing.release();
     expect(link.sendData).toHaveBeenCalledExactlyOnceWith(["AAAA"]);
     expect(service.wasSent).toHaveBeenCalledExactlyOnceWith(7);
+  });
+
+  it("conflates what is more than a slow server has room for, and nothing else", () => {
+    const { link, service, publishing } = setUp();
+    for (const [slow, waitingBytes] of [
+      [false, 2_000],
+      [true, 1_000],
+      [true, 1_001],
+    ] as const) {
+      Object.assign(link, { slow });
+      Object.assign(service, { waitingBytes, pending: true });
+      publishing.flushNow(service);
+    }
+    expect(service.conflate).toHaveBeenCalledOnce();
+    expect(link.sendData).toHaveBeenCalledTimes(3);
+  });
+
+  it("sends of a log what there is room for, and goes on when there is more", () => {
+    const { link, service, publishing } = setUp();
+    let parts = 5;
+    vi.mocked(service.take).mockImplementation(() => {
+      Object.assign(service, { pending: --parts > 0 });
+      Object.assign(link, { maySendData: parts !== 3 });
+      return ["AAAA"];
+    });
+    publishing.flushNow(service);
+    expect([parts, vi.mocked(service.wait).mock.calls.length]).toEqual([3, 1]);
+    Object.assign(link, { maySendData: true });
+    publishing.release();
+    expect(parts).toBe(0);
+  });
+
+  it("leaves a service alone that the component has not bound yet", () => {
+    const { link, service, publishing } = setUp();
+    vi.mocked(service.take).mockReturnValue([]);
+    publishing.flushNow(service);
+    expect(link.sendData).not.toHaveBeenCalled();
   });
 
   it("keeps what waits while only the network is away", async () => {

@@ -1,4 +1,4 @@
-import { StanzapackError } from "@stanzapack/wire";
+import { StanzapackError, WHOLE, type CreditFrame } from "@stanzapack/wire";
 import { describe, expect, it, vi } from "vitest";
 import { SubscriptionGroup } from "./subscription-group.js";
 import { Subscription } from "./subscription.js";
@@ -9,17 +9,25 @@ function setUp(owners: readonly string[] = []) {
     stop: vi.fn((group: SubscriptionGroup<unknown>) => Promise.resolve(group.finish(undefined))),
   };
   const group = new SubscriptionGroup<number>(owners, host);
+  const credits: CreditFrame[] = [];
+  let aliases = 0;
   const member = (name: string, maxQueued = 10): Subscription<number> => {
     const subscription = new Subscription<number>(
       `alice@x/${name}`,
       { maxQueued },
       {
-        change: (_, windowMs) => Promise.resolve({ subid: "1", windowMs }),
+        change: (_, windowMs, selection) => Promise.resolve({ subid: "1", windowMs, selection }),
         stop: () => Promise.resolve(),
-        settle: () => undefined,
+        credit: (frame) => void credits.push(frame),
       },
     );
-    subscription.applyGrant({ subid: "1", windowMs: 0 });
+    subscription.begin(maxQueued);
+    const alias = aliases++;
+    subscription.bound({
+      ...{ type: "bind", role: "subscription", alias, node: subscription.node, subid: "1" },
+      ...{ kind: "value", baseAt: 0 },
+    });
+    subscription.applyGrant({ subid: "1", windowMs: 0, selection: WHOLE });
     group.add(subscription);
     return subscription;
   };
@@ -35,7 +43,7 @@ function setUp(owners: readonly string[] = []) {
     }
     return taken;
   };
-  return { group, host, member, deliver, take };
+  return { group, host, credits, member, deliver, take };
 }
 
 describe("a group of subscriptions", () => {
@@ -59,6 +67,20 @@ describe("a group of subscriptions", () => {
     deliver(a, 1, 1, 2, 3);
     expect(told.mock.calls).toEqual([[{ node: "alice@x/a", from: 1, to: 1, reason: "consumer" }]]);
     expect(await take(2)).toEqual(["a2", "a3"]);
+  });
+
+  it("gives credit for each as it is read, by iteration or by a listener", async () => {
+    const { group, credits, member, deliver, take } = setUp();
+    const [a, b] = [member("a", 4), member("b", 4)];
+    deliver(a, 1, 1, 2, 3, 4);
+    deliver(b, 1, 1);
+    expect(credits).toEqual([]);
+    await take(3);
+    expect(credits).toEqual([{ type: "credit", alias: 0, total: 6 }]);
+    group.on("update", () => undefined);
+    expect(credits.at(-1)).toEqual({ type: "credit", alias: 0, total: 8 });
+    deliver(b, 2, 2);
+    expect(credits.slice(2)).toEqual([{ type: "credit", alias: 1, total: 6 }]);
   });
 
   it("gives what waits to a listener, who takes over", () => {

@@ -1,6 +1,6 @@
 import { EventEmitter } from "eventemitter3";
 import { StanzapackError, type Value } from "@stanzapack/wire";
-import type { RangeEvent, StatusEvent, Subscription, Update } from "./subscription.js";
+import type { ChangeOptions, RangeEvent, StatusEvent, Subscription, Update } from "./subscription.js";
 
 /** An update, and whose. */
 export interface GroupUpdate<T> extends Update<T> {
@@ -26,7 +26,7 @@ export interface SubscriptionGroupEvents<T> {
 
 /** What a group asks of its client. */
 export interface GroupHost {
-  change(group: SubscriptionGroup<unknown>, windowMs: number): Promise<void>;
+  change(group: SubscriptionGroup<unknown>, options: ChangeOptions): Promise<void>;
   stop(group: SubscriptionGroup<unknown>): Promise<void>;
 }
 
@@ -73,10 +73,13 @@ export class SubscriptionGroup<T = Value>
     return this.endedWith !== undefined;
   }
 
-  /** Another window for all of them, and for what patterns bring later, in one frame. */
-  async change(options: { readonly windowMs: number }): Promise<void> {
+  /**
+   * Another window, or selection, for all of them, and for what patterns bring later: in one frame, or in one for each selection that they
+   * have by then. What is left out stays as it is. With a pattern, what a log cannot do counts for the others.
+   */
+  async change(options: ChangeOptions): Promise<void> {
     if (this.ended) throw new StanzapackError("stopped", "the group has ended");
-    await this.host.change(this as SubscriptionGroup<unknown>, options.windowMs);
+    await this.host.change(this as SubscriptionGroup<unknown>, options);
   }
 
   /** Ends all of them, in one frame. Idempotent. */

@@ -11,15 +11,10 @@ describe("UpdateQueue", () => {
     expect(await queue.next()).toEqual({ value: 3, done: false });
   });
 
-  it("drops nothing that must not be, and says when to hold back", () => {
+  it("drops nothing that must not be", () => {
     const queue = new UpdateQueue<number>(4, () => expect.fail("dropped"));
-    const seen: [boolean, boolean][] = [];
-    for (const item of [1, 2, 3, 4, 5]) {
-      queue.push(item, false);
-      seen.push([queue.full, queue.roomy]);
-    }
-    expect(seen.map(([full]) => full)).toEqual([false, false, false, true, true]);
-    expect(seen.map(([, roomy]) => roomy)).toEqual([true, true, false, false, false]);
+    for (const item of [1, 2, 3, 4, 5]) queue.push(item, false);
+    expect(queue.length).toBe(5);
     expect(queue.drain()).toEqual([1, 2, 3, 4, 5]);
   });
 

@@ -14,13 +14,8 @@ export class UpdateQueue<T> {
     private readonly onDrop: (item: T) => void,
   ) {}
 
-  /** More waits than is to. */
-  get full(): boolean {
-    return this.items.length >= this.maxItems;
-  }
-  /** Half of what may wait, or less, waits. */
-  get roomy(): boolean {
-    return this.items.length * 2 <= this.maxItems;
+  get length(): number {
+    return this.items.length;
   }
 
   get empty(): boolean {

@@ -1,3 +1,4 @@
+/** Read anew each time: they may change. */
 export interface AdmissionRates {
   /** Opens admitted a second, in the long run. */
   readonly perSecond: number;

@@ -32,6 +32,8 @@ function setUp(own = limits): {
     flushAll: vi.fn(),
     book: vi.fn(),
     forget: vi.fn(),
+    watch: vi.fn(),
+    unwatch: vi.fn(),
     sendLast: vi.fn(),
     forgetLink: vi.fn(),
   } as unknown as FanOut;
@@ -41,6 +43,7 @@ function setUp(own = limits): {
     bareJid: "alice@x",
     jid: "alice@x/1",
     readerBytes: 0,
+    pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
     session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) },
     services: new Map(),
     subscriptions: new Map(),

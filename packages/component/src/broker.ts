@@ -2,25 +2,42 @@ import {
   DataReader,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
+  grantSelection,
   grantWindow,
+  MAX_WINDOW_MS,
   parseNode,
   StanzapackError,
+  WHOLE,
   type CodedFrame,
+  type CreditFrame,
   type DataBatch,
   type DataFrame,
   type Profile,
   type RowCodec,
+  type Selection,
   type Since,
+  type StatusFrame,
 } from "@stanzapack/wire";
 import type { Logger } from "pino";
+import { Approvals } from "./approvals.js";
+import { Budgets } from "./budgets/budgets.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
-import { formatLaneKey, Lane, laneKeyOf, type LaneContext, type LaneKey, type ReadyBody } from "./lane.js";
+import {
+  formatLaneKey,
+  formatSelection,
+  Lane,
+  laneKeyOf,
+  type LaneContext,
+  type LaneKey,
+  type ReadyBody,
+} from "./lane.js";
 import { LaneMemory } from "./lane-memory.js";
 import { Logs } from "./logs.js";
-import type { SubscribeOptions } from "./negotiation/options.js";
+import type { AskedOptions, SubscribeOptions } from "./negotiation/options.js";
 import type { KeptSubscription } from "./resumption.js";
+import { Arrival } from "./selector.js";
 import { Service, type ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
@@ -48,6 +65,7 @@ export type RandomId = () => number;
 /** Services, subscriptions and lanes: every operation of the negotiation, and the publishers' data on its way through. */
 export class Broker {
   readonly services = new Map<string, Service>();
+  readonly approvals: Approvals;
   private readonly owned = new Map<string, Set<Service>>();
   /** Told of each service that is offered anew. */
   onOffered: ((service: Service) => void) | undefined;
@@ -57,6 +75,8 @@ export class Broker {
   private readonly logs: Logs;
   /** Services whose subscriber count the publisher was not told yet. */
   private readonly staleDemand = new Set<Service>();
+  /** Services whose subscribers were not told yet what the publisher says of itself. */
+  private readonly staleStatus = new Set<Service>();
 
   constructor(
     private readonly fanOut: FanOut,
@@ -65,9 +85,13 @@ export class Broker {
     private readonly stats: ComponentStats,
     private readonly randomId: RandomId,
     log: Logger,
+    readonly budgets = new Budgets(limits, stats),
   ) {
     this.logs = new Logs(fanOut, limits, stats, log, (subscription) => this.endWithdrawn(subscription));
-    this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits.maxLaneBytes) };
+    this.approvals = new Approvals(limits, stats, budgets, (link, { node }, options, now) =>
+      this.subscribe(link, node, options, now),
+    );
+    this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits) };
   }
 
   /** The service, where `bareJid` may see it; a hidden one does not exist for others. Throws `no-such-service`. */
@@ -142,9 +166,9 @@ export class Broker {
           `\`${node}\` is offered as ${service.config.kind}, not ${config.kind}: withdraw it first`,
         );
       }
-      this.configure(service, config);
+      this.configure(service, config, now);
     }
-    if (service.publisher === undefined) this.attachPublisher(service, link);
+    if (service.publisher === undefined) this.attachPublisher(service, link, now);
     if (created) this.onOffered?.(service);
     return { service, created };
   }
@@ -157,7 +181,7 @@ export class Broker {
     );
   }
 
-  private attachPublisher(service: Service, link: ClientLink): void {
+  private attachPublisher(service: Service, link: ClientLink, now: number): void {
     const alias = link.takeAlias();
     link.services.set(alias, service);
     const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec, PUBLISHER_PROFILES);
@@ -173,12 +197,29 @@ export class Broker {
     });
     // Always told: a publisher that comes back goes on sending as long as it believes in its old demand.
     this.tellDemand(service);
-    for (const { link: subscriber, alias: theirs } of service.subscriptions)
-      subscriber.sendFrame({ type: "status", alias: theirs, status: "online" });
+    service.status = "online";
+    service.paceMs = null;
+    this.tellStatus(service);
+    this.approvals.serviceOnline(service, now);
   }
 
-  /** New configuration; who lost access loses the subscription at once. */
-  configure(service: Service, config: ServiceConfig): void {
+  private tellStatus(service: Service): void {
+    for (const { link, alias } of service.subscriptions)
+      link.sendFrame({ type: "status", alias, ...service.told });
+  }
+
+  /** A publisher says how it is. Throws what ends its link. */
+  setStatus(service: Service, { status, windowMs }: StatusFrame): void {
+    if (status === "offline")
+      throw new StanzapackError("protocol", "a publisher that says to be offline", { origin: "peer" });
+    service.status = status;
+    service.paceMs = windowMs === null ? null : Math.min(windowMs, MAX_WINDOW_MS);
+    // At most once in a sweep: one frame makes as many as there are subscribers.
+    this.staleStatus.add(service);
+  }
+
+  /** New configuration; who lost access loses the subscription at once, who awaits approval may have it by that. */
+  configure(service: Service, config: ServiceConfig, now: number): void {
     service.config = config;
     for (const subscription of service.subscriptions) {
       if (service.mayTake(subscription.link.bareJid)) continue;
@@ -186,10 +227,11 @@ export class Broker {
         subscription,
         new StanzapackError(
           "not-allowed",
-          `the publisher took ${subscription.link.bareJid} off the whitelist of \`${service.node}\``,
+          `the publisher does not allow ${subscription.link.bareJid} to take \`${service.node}\` any more`,
         ),
       );
     }
+    this.approvals.reconsider(service, now);
   }
 
   /** Its end comes after its last values. */
@@ -206,7 +248,9 @@ export class Broker {
     service.publisher = undefined;
     if (service.subscriptions.size === 0) service.journal?.clear();
     this.services.delete(service.node);
+    this.approvals.serviceEnded(service);
     this.staleDemand.delete(service);
+    this.staleStatus.delete(service);
     const owned = this.owned.get(service.id.owner);
     owned?.delete(service);
     if (owned?.size === 0) this.owned.delete(service.id.owner);
@@ -215,24 +259,28 @@ export class Broker {
   subscribe(
     link: ClientLink,
     node: string,
-    { windowMs: askedWindowMs, since }: SubscribeOptions,
+    options: SubscribeOptions,
     now: number,
     /** Of no log, where it stands already. */
     standing?: StandingPosition,
   ): Subscription {
+    const { since, credit } = options;
     const service = this.find(node);
-    if (!service.mayTake(link.bareJid))
+    if (!service.mayTake(link.bareJid)) {
+      if (service.config.access === "authorize") this.approvals.ask(service, link, options, now);
       throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
+    }
     if (since !== undefined && service.journal === undefined)
       throw new StanzapackError(
         "invalid-options",
         `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
       );
-    const windowMs = grantWindow(askedWindowMs);
+    const { windowMs, selection } = grant(service, options);
     const existing = link.taken.get(service);
     if (existing !== undefined) {
       // XEP-0060 §6.1.6: one subscription per node and JID here; asking again gives the current one.
-      this.changeWindow(existing, windowMs);
+      this.change(existing, options, now);
+      this.raiseCredit(existing, credit, now);
       return existing;
     }
     if (link.subscriptions.size >= this.limits.maxSubscriptionsPerLink) {
@@ -242,10 +290,14 @@ export class Broker {
         { scope: "subscription" },
       );
     }
+    this.budgets.checkRoom(link.jid, "subscriptions");
     const live = service.demand.subscribers > 0 && service.awaiting.size === 0;
-    const lane = this.laneFor(service, laneKeyOf(link, windowMs));
+    const lane = this.laneFor(service, laneKeyOf(link, windowMs, selection), link, now);
+    this.budgets.count(link.jid, "subscriptions", 1);
     const alias = link.takeAlias();
-    const subscription = new Subscription(link, service, alias, (this.nextSubid++).toString(36), lane);
+    const subscription = new Subscription(
+      ...([link, service, alias, (this.nextSubid++).toString(36), lane, credit] as const),
+    );
     lane.members++;
     link.subscriptions.set(alias, subscription);
     link.taken.set(service, subscription);
@@ -259,7 +311,9 @@ export class Broker {
       kind: service.config.kind,
       baseAt: service.baseAt,
     });
-    if (!service.online) link.sendFrame({ type: "status", alias, status: "offline" });
+    const { told } = service;
+    if (told.status !== "online" || told.windowMs !== null)
+      link.sendFrame({ type: "status", alias, ...told });
     this.begin(subscription, since, live, now, standing);
     this.updateDemand(service);
     return subscription;
@@ -289,13 +343,14 @@ export class Broker {
     lane.add(subscription);
     const known = standing?.epoch === service.epoch;
     // What came meanwhile is told as left out: the newest value stands for it.
-    if (known && standing.offset < service.offset)
-      this.fanOut.sendLast(subscription, standing.offset + 1, this.lastBodies(service));
+    if (known) this.fanOut.sendLast(subscription, standing.offset + 1, this.lastBodies(service));
     if (service.online && !live) {
       // The last value is from before anyone listened: the publisher answers new demand with its newest.
       subscription.awaitingSince = now;
       service.awaiting.add(subscription);
-    } else if (!known) this.fanOut.sendLast(subscription, service.offset, this.lastBodies(service));
+    } else if (!known) this.fanOut.sendLast(subscription, undefined, this.lastBodies(service));
+    // What came while nobody took it.
+    this.fanOut.book(lane, now, false);
   }
 
   /** Bodies of the newest value, shared by those who join at the same offset. */
@@ -311,34 +366,61 @@ export class Broker {
   private cachedOffset = -1;
   private cachedBodies = new Map<string, ReadyBody>();
 
-  private laneFor(service: Service, key: LaneKey): Lane {
+  /** `left`: the lane that its first subscriber comes from. */
+  private laneFor(service: Service, key: LaneKey, link: ClientLink, now: number, left?: Lane): Lane {
     let lane = service.lanes.get(formatLaneKey(key));
     if (lane === undefined) {
+      this.budgets.checkRoom(link.jid, "lanes");
+      this.assertSelectionAllowed(service, key.selection, left);
       const compact =
         service.config.profile === "compact" && key.coded && this.compactLanes < this.limits.maxCompactLanes;
       if (compact) this.compactLanes++;
       lane = new Lane(service, key, this.laneContext, compact ? "compact" : "default");
+      lane.payer = link;
+      this.budgets.count(link.jid, "lanes", 1);
       service.lanes.set(formatLaneKey(key), lane);
+      this.fanOut.watch(lane, now);
       this.stats.lanes++;
     }
     return lane;
   }
 
+  /** Each costs every update of the service some work. Whole values, all of them, are always to be had. */
+  private assertSelectionAllowed(service: Service, selection: Selection, left: Lane | undefined): void {
+    const { maxSelectionsPerService } = this.limits;
+    const whole = formatSelection(WHOLE);
+    const known = new Set([whole]);
+    for (const lane of service.lanes.values())
+      if (lane !== left || lane.members > 1) known.add(formatSelection(lane.key.selection));
+    if (known.has(formatSelection(selection)) || known.size <= maxSelectionsPerService) return;
+    throw new StanzapackError(
+      "limit-exceeded",
+      `\`${service.node}\` is taken in ${known.size - 1} selections, no more are allowed (maxSelectionsPerService): take its values whole`,
+      { scope: "subscription" },
+    );
+  }
+
   private leaveLane(lane: Lane, subscription: Subscription): void {
     lane.remove(subscription);
+    if (lane.payer === subscription.link) {
+      lane.payer = undefined;
+      this.budgets.count(subscription.link.jid, "lanes", -1);
+    }
     if (--lane.members > 0) return;
-    this.fanOut.forget(lane);
+    this.fanOut.unwatch(lane);
     if (lane.profile === "compact") this.compactLanes--;
     lane.strip();
     lane.service.lanes.delete(formatLaneKey(lane.key));
     this.stats.lanes--;
   }
 
-  changeWindow(subscription: Subscription, askedWindowMs: number): void {
-    const windowMs = grantWindow(askedWindowMs);
+  /** To another window and selection: its positions go on, and what it had not got of them comes, or is conflated. */
+  change(subscription: Subscription, asked: AskedOptions, now: number): void {
     const { lane, service, link } = subscription;
-    if (lane.windowMs === windowMs) return;
-    const next = this.laneFor(service, laneKeyOf(link, windowMs));
+    const { windowMs, selection } = grant(service, asked);
+    const key = laneKeyOf(link, windowMs, selection);
+    if (formatLaneKey(lane.key) === formatLaneKey(key)) return;
+    const next = this.laneFor(service, key, link, now, lane);
     // A lane made for this subscriber is as busy as the one it comes from, or its next update would go at once.
     if (next.members === 0) next.lastFlushAt = lane.lastFlushAt;
     next.members++;
@@ -348,6 +430,10 @@ export class Broker {
       next.add(subscription);
       // What the old lane still held goes out now; what of it the new lane sends again is dropped by position.
       this.fanOut.sendWaiting(subscription, lane);
+      // What the old one left out, the new one would not tell of.
+      if (!service.awaiting.has(subscription))
+        this.fanOut.sendLast(subscription, lane.standsAt + 1, new Map());
+      this.fanOut.book(next, now, false);
     }
     this.updateDemand(service);
   }
@@ -367,6 +453,7 @@ export class Broker {
   unsubscribe(subscription: Subscription): void {
     const { service, link } = subscription;
     this.leaveLane(subscription.lane, subscription);
+    this.budgets.count(link.jid, "subscriptions", -1);
     this.logs.forget(subscription);
     service.subscriptions.delete(subscription);
     service.awaiting.delete(subscription);
@@ -394,10 +481,12 @@ export class Broker {
       );
     if (batch === undefined)
       throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
-    this.accept(service, batch, now);
+    link.pace.updates += batch.rows.length;
+    this.accept(service, batch, now, link.pace.owes);
   }
 
-  private accept(service: Service, batch: DataBatch<Uint8Array>, now: number): void {
+  /** `conflates`: its publisher is over its budget. */
+  private accept(service: Service, batch: DataBatch<Uint8Array>, now: number, conflates: boolean): void {
     const { epoch, from: first, to: last, rows } = batch;
     const range = last - first + 1;
     if (rows.length > range)
@@ -417,7 +506,8 @@ export class Broker {
     // A jump is a loss that the publisher declares: those positions are never used, so subscribers see the hole.
     const lost = service.sequence === 0 ? 0 : Math.max(0, first - service.sequence - 1);
     const fresh = last - Math.max(service.sequence + 1, first) + 1;
-    const kept = rows.length > fresh ? rows.slice(rows.length - fresh) : rows;
+    const most = conflates && service.journal === undefined ? 1 : fresh;
+    const kept = rows.length > most ? rows.slice(rows.length - most) : rows;
     if (!Number.isSafeInteger(service.offset + lost + fresh)) {
       throw new StanzapackError("malformed", `DATA up to ${last} leaves no offsets for \`${service.node}\``, {
         origin: "peer",
@@ -437,29 +527,43 @@ export class Broker {
     service.last = { row: (kept[kept.length - 1] as Uint8Array).slice(), at: newestAt };
     service.awaiting.clear();
     if (service.journal !== undefined) this.logs.append(service, service.journal, from, to, kept, ats);
+    const arrival = new Arrival(from, to, kept, ats);
     for (const lane of service.lanes.values()) {
-      if (!lane.active) {
-        // What waited was for those who have left.
-        lane.skip();
-        lane.flushedTo = to;
-        continue;
-      }
-      lane.batch.push(from, to, kept, ats);
+      lane.push(arrival, now);
       this.fanOut.book(lane, now, lane.windowMs === service.demand.windowMs);
     }
   }
 
   private settleAwaiting(service: Service): void {
     for (const subscription of service.awaiting) {
-      this.fanOut.sendLast(subscription, service.offset, this.lastBodies(service));
+      this.fanOut.sendLast(subscription, undefined, this.lastBodies(service));
     }
     service.awaiting.clear();
   }
 
-  /** Acknowledgements came: those who had to wait get the newest value and go on with their lane. */
-  reattach(link: ClientLink): void {
+  /** A consumer has read. Throws what ends its link. */
+  credit(link: ClientLink, { alias, total }: CreditFrame, now: number): void {
+    const subscription = alias === null ? undefined : link.subscriptions.get(alias);
+    if (subscription === undefined) {
+      // It may have ended meanwhile.
+      if (alias !== null && link.isRetired(alias) && !link.services.has(alias)) return;
+      const text = `CREDIT for alias ${alias}, which is no subscription of this link`;
+      throw new StanzapackError("unknown-alias", text, { origin: "peer" });
+    }
+    this.raiseCredit(subscription, total, now);
+  }
+
+  private raiseCredit(subscription: Subscription, total: number, now: number): void {
+    subscription.raiseCredit(total);
+    const { link } = subscription;
+    if (link.detached.has(subscription)) this.reattach(link, now);
+  }
+
+  /** Acknowledgements or credit came: those who had to wait get the newest value and go on with their lane. */
+  reattach(link: ClientLink, now: number): void {
     for (const subscription of link.detached) {
-      if (!link.session.maySendData) return;
+      if (!link.maySendData) return;
+      if (!subscription.hasCredit) continue;
       link.detached.delete(subscription);
       if (subscription.service.journal !== undefined) {
         this.logs.resume(subscription);
@@ -468,6 +572,8 @@ export class Broker {
       subscription.detached = false;
       this.fanOut.sendLast(subscription, subscription.position + 1, new Map());
       subscription.lane.add(subscription);
+      // What came while nobody took it.
+      this.fanOut.book(subscription.lane, now, false);
     }
   }
 
@@ -476,16 +582,16 @@ export class Broker {
     for (const service of link.services.values()) {
       service.publisher = undefined;
       service.offlineSince = now;
-      for (const { link: subscriber, alias } of service.subscriptions)
-        subscriber.sendFrame({ type: "status", alias, status: "offline" });
+      this.tellStatus(service);
     }
     link.services.clear();
+    this.approvals.linkEnded(link);
     this.fanOut.forgetLink(link);
   }
 
   private updateDemand(service: Service): void {
     const subscribers = service.subscriptions.size;
-    const windowMs = service.wantedWindowMs();
+    const windowMs = demandedWindowMs(service);
     const told = service.demand;
     if (service.publisher === undefined || (told.subscribers === subscribers && told.windowMs === windowMs))
       return;
@@ -495,8 +601,13 @@ export class Broker {
 
   private tellDemand(service: Service): void {
     this.staleDemand.delete(service);
-    service.demand = { subscribers: service.subscriptions.size, windowMs: service.wantedWindowMs() };
+    service.demand = { subscribers: service.subscriptions.size, windowMs: demandedWindowMs(service) };
     service.publisher?.link.sendFrame({ type: "demand", alias: service.publisher.alias, ...service.demand });
+  }
+
+  /** Another window may hold for all that this link publishes. */
+  tellDemands(link: ClientLink): void {
+    for (const service of link.services.values()) this.tellDemand(service);
   }
 
   stop(): void {
@@ -505,7 +616,11 @@ export class Broker {
 
   /** Once a second: counts to tell, values that publishers owe, services whose time is over. */
   sweep(now: number): void {
+    this.approvals.sweep(now);
+    this.budgets.sweep();
     for (const service of this.staleDemand) this.tellDemand(service);
+    for (const service of this.staleStatus) this.tellStatus(service);
+    this.staleStatus.clear();
     for (const service of this.services.values()) {
       for (const subscription of service.awaiting) {
         if (now - subscription.awaitingSince < FRESH_VALUE_MS) break;
@@ -519,4 +634,18 @@ export class Broker {
         this.withdraw(service);
     }
   }
+}
+
+function grant(
+  { config }: Service,
+  asked: AskedOptions,
+): { readonly windowMs: number; readonly selection: Selection } {
+  const windowMs = grantWindow(asked.windowMs);
+  return { windowMs, selection: grantSelection(asked.selection, windowMs, config.kind) };
+}
+
+/** In which its publisher is to send; wider than anyone wants while that is over its budget. */
+function demandedWindowMs(service: Service): number | null {
+  const wanted = service.wantedWindowMs();
+  return wanted === null ? null : Math.max(wanted, service.publisher?.link.pace.windowMs ?? 0);
 }

@@ -78,7 +78,8 @@ export class CatchUp {
 
   private turnOf(link: ClientLink, waiting: Set<Subscription>, encoded: Encoded): void {
     for (const subscription of [...waiting]) {
-      if (!link.session.maySendData) return;
+      if (!link.maySendData) return;
+      if (!subscription.hasCredit) continue;
       try {
         if (this.sendNext(subscription, encoded)) {
           waiting.delete(subscription);
@@ -96,10 +97,9 @@ export class CatchUp {
 
   /** False when there is nothing left, and the lane goes on from here. */
   private sendNext(subscription: Subscription, encoded: Encoded): boolean {
-    const { link } = subscription;
     const next = this.encodeNext(subscription, encoded);
     if (next === undefined) return false;
-    link.append(subscription.ready[next.body.form] + next.body.base64, true);
+    subscription.send(next.body);
     subscription.position = next.slice.to;
     return true;
   }
@@ -122,9 +122,10 @@ export class CatchUp {
         lane.maxBytes,
       );
       if (slice === undefined) return undefined;
-      if (lane.fits(slice.rows[0] as Uint8Array)) {
+      const projected = { ...slice, rows: slice.rows.map((row) => lane.project(row)) };
+      if (lane.fits(projected.rows[0] as Uint8Array)) {
         this.stats.singleEncodes++;
-        const made = { slice, body: lane.encodeAlone(slice) };
+        const made = { slice, body: lane.encodeAlone(projected) };
         shared.set(key, made);
         return made;
       }

@@ -11,13 +11,21 @@ import {
   type Limits,
   type RawDeflate,
 } from "@stanzapack/wire";
-import { encodeBase64, escapeAttribute, type Bytestream } from "@stanzapack/xmpp";
+import { encodeBase64, escapeAttribute, SendWindow, type Bytestream } from "@stanzapack/xmpp";
+import type { Pace } from "./budgets/throttle.js";
+import { createInbox } from "./intake.js";
 import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "./lane.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
 
 /** What surrounds a block in its stanza beside the addresses, in bytes: ours has 130, and servers add to it. */
 const STANZA_ROOM_BYTES = 512;
+
+/**
+ * What may be out to one client, in characters. Its acknowledgement is asked for at each quarter, which small updates reach no sooner
+ * than its own come; one that takes a second longer than the quickest shows that stanzas queue on the way.
+ */
+const WINDOW = { targetMs: 1_000, initialChars: 131_072, maxChars: 1_048_576 };
 
 /** The component's side of one client's link. */
 export class ClientLink {
@@ -28,15 +36,28 @@ export class ClientLink {
   readonly services = new Map<number, Service>();
   /** Subscriptions that wait for acknowledgements. */
   readonly detached = new Set<Subscription>();
+  /** What came and is not read yet. */
+  readonly inbox = createInbox();
   /** Largest of `SIZE_CLASSES` that fits, once HELLO came, all that the client takes. */
   sizeClass: number;
   /** Memory that reading what it publishes takes, in bytes. */
   readerBytes = 0;
+  /** When anything of the client came last, in ms since 1970. */
+  heardAt: number;
   /** A question whether the client lives is under way. */
   verifying = false;
   ended = false;
+  /** When its client closed it, in ms; what came before is still being read. */
+  closedAt: number | undefined;
   private readonly writer: BlockWriter;
   private lastAlias = -1;
+  private readonly window = new SendWindow(WINDOW);
+  /** Of each data stanza that is not acknowledged, its characters. */
+  private readonly unackedChars: number[] = [];
+  /** How many data stanzas were sent when an acknowledgement was asked for. */
+  private askedAfter: number | undefined;
+  /** An acknowledgement is to be asked for with the next write. */
+  private wantsAck = false;
 
   constructor(
     readonly stream: Bytestream,
@@ -47,8 +68,10 @@ export class ClientLink {
     /** Called when something waits to be written. */
     private readonly onPending: (link: ClientLink) => void,
     private readonly componentDomain: string,
+    readonly pace: Pace,
   ) {
     this.session = new LinkSession(limits, deflate);
+    this.heardAt = openedAt;
     this.writer = createBlockWriter(stream.blockSizeBytes);
     this.sizeClass = classFor(stream.blockSizeBytes);
   }
@@ -97,6 +120,22 @@ export class ClientLink {
     return this.stream.peer;
   }
 
+  /** False: what is for it waits, or gives way to newer, until acknowledgements come. */
+  get maySendData(): boolean {
+    return this.session.maySendData && this.window.room(performance.now()) > 0;
+  }
+
+  /** Acknowledgements may have come. */
+  noteAcknowledged(): void {
+    while (this.unackedChars.length > this.session.unacked)
+      this.window.read(this.unackedChars.shift() as number);
+    if (this.askedAfter === undefined || this.session.acknowledgedStanzas < this.askedAfter) return;
+    this.askedAfter = undefined;
+    if (this.window.answered(performance.now())) this.wantsAck = true;
+    // Nothing else may leave that it could go along with.
+    if (this.wantsAck && !this.ended) this.onPending(this);
+  }
+
   /** A new alias; never reused within the link. Throws `limit-exceeded` when they are used up. */
   takeAlias(): number {
     if (this.lastAlias === MAX_ALIAS)
@@ -110,7 +149,7 @@ export class ClientLink {
   }
 
   append(base64: string, data: boolean): void {
-    if (this.ended) return;
+    if (this.ended || this.closedAt !== undefined) return;
     if (this.writer.empty) this.onPending(this);
     this.writer.append(base64, data);
   }
@@ -125,10 +164,24 @@ export class ClientLink {
 
   /** The stanzas that wait, as text. */
   takeStanzas(now: number): string[] {
-    return this.writer.take().map(({ base64, data }) => {
-      if (data) this.session.sentData(now);
-      return this.stream.stanza(base64);
+    const clock = performance.now();
+    const asks = this.wantsAck || (this.window.due && !this.writer.empty && this.askedAfter === undefined);
+    this.wantsAck = false;
+    if (asks) this.writer.append(encodeBase64(this.session.askAck()), false);
+    const stanzas = this.writer.take().map(({ base64, data }) => {
+      const stanza = this.stream.stanza(base64);
+      if (data) {
+        this.session.sentData(now);
+        this.unackedChars.push(stanza.length);
+        this.window.sent(stanza.length, clock);
+      }
+      return stanza;
     });
+    if (asks) {
+      this.askedAfter = this.session.sentStanzas;
+      this.window.question(clock);
+    }
+    return stanzas;
   }
 }
 

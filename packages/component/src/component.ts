@@ -10,12 +10,15 @@ import {
 } from "@stanzapack/xmpp";
 import { pino, type Logger } from "pino";
 import { Broker } from "./broker.js";
+import { Budgets } from "./budgets/budgets.js";
 import { FanOut } from "./fan-out.js";
 import { FrameRequests } from "./frame-requests.js";
 import { LinkTable } from "./link-table.js";
 import type { ResolvedConfig } from "./load-config.js";
+import { compareConfigs, type Reloaded } from "./reload.js";
 import { registerDisco } from "./negotiation/disco.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
+import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
 import { createStats, type ComponentStats } from "./stats.js";
 
 /** Between sweeps, in ms: the precision of every deadline that is not a tick. */
@@ -30,6 +33,11 @@ export interface StreamsComponent {
   /** Flushes every lane, tells every client, closes the stream. Idempotent. */
   stop(): Promise<void>;
   stats(): ComponentStats;
+  /**
+   * Takes the limits and the log level of another config from now on; tells what that changes, and what only a restart would. Who is
+   * over a lower limit stays: it holds for what comes next.
+   */
+  reload(config: ResolvedConfig): Reloaded;
   /** Called once when it cannot go on: the server refuses its secret or its place. */
   onEnded: ((error: StanzapackError) => void) | undefined;
 }
@@ -41,39 +49,52 @@ export function createComponent(
 ): StreamsComponent {
   const log = options.logger ?? pino({ level: config.log.level }, pino.destination(2));
   const { domain, host, port, secret } = config.component;
+  // One object, which everyone reads: `reload` writes it.
+  const limits = { ...config.limits };
+  let level = config.log.level;
   const stats = createStats();
   const connection = createComponentConnection({ domain, secret, host, port });
   const streams = createInBandBytestreams(connection, {
-    maxStreams: config.limits.maxLinks,
+    // The link table counts them, by a limit that may change.
+    maxStreams: Number.MAX_SAFE_INTEGER,
     maxBlockSizeBytes: DEFAULT_LIMITS.maxBlockBytes,
   });
   const deflate = createRawDeflate();
   const codec = createRowCodec(DEFAULT_LIMITS, deflate);
   const fanOut = new FanOut(connection, stats, log);
-  const broker = new Broker(fanOut, codec, config.limits, stats, () => randomInt(1, 2 ** 32), log);
-  const requests = new FrameRequests(broker, fanOut, config.limits, stats, log);
+  const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
+  const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
+  const requests = new FrameRequests(broker, fanOut, limits, stats, log);
   const links = new LinkTable(
     connection,
     streams,
     broker,
     fanOut,
     requests,
-    { limits: config.limits, wireLimits: DEFAULT_LIMITS, deflate },
+    { limits, wireLimits: DEFAULT_LIMITS, deflate },
     stats,
     log,
   );
-  const negotiation = new PubsubNegotiation(broker, links, config.limits, stats);
+  const negotiation = new PubsubNegotiation(broker, links, limits, stats);
 
   let sweeper: NodeJS.Timeout | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
     negotiation.register(connection),
-    registerDisco(connection, broker),
-    connection.onIq("get", NS.PING, "ping", ({ from, to }) => {
+    registerDisco(connection, broker, stats),
+    registerSubscribeAuthorization(connection, broker, stats),
+    connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
       const sid = to.slice(domain.length + 1);
-      if (sid !== "" && links.get(from)?.stream.sid !== sid)
+      const link = links.get(from);
+      if (link !== undefined) link.heardAt = Date.now();
+      if (sid === "") return undefined;
+      if (link?.stream.sid !== sid) {
+        stats.strays++;
         throw new StanzaError("item-not-found", "cancel", "no such link");
+      }
+      // The answer is a barrier: everything received is acknowledged before it.
+      await links.acknowledge(link);
       return undefined;
     }),
     connection.onStanza((stanza) => {
@@ -101,6 +122,13 @@ export function createComponent(
       subscriptions: countSubscriptions(broker),
       framesReceived: { ...stats.framesReceived },
     }),
+    reload(next) {
+      const before = { ...config, limits, log: { level } };
+      const reloaded = compareConfigs(before, next);
+      Object.assign(limits, next.limits);
+      if (next.log.level !== level) log.level = level = next.log.level;
+      return reloaded;
+    },
     async start({ signal } = {}) {
       try {
         await connection.start(signal === undefined ? {} : { signal });
@@ -137,6 +165,11 @@ export function createComponent(
     await connection.stop();
   }
   return component;
+}
+
+/** Whether a domain is the operator's: the one that the component's is under, or one that the config names. */
+function ours(own: string, named: readonly string[] = []): (domain: string) => boolean {
+  return (domain) => domain === own || own.endsWith(`.${domain}`) || named.includes(domain);
 }
 
 function countSubscriptions(broker: Broker): number {

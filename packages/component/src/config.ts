@@ -11,6 +11,8 @@ export const configSchema = z.strictObject({
       domain: z.string().min(1),
       host: z.string().min(1).default("127.0.0.1"),
       port: port.default(5347),
+      /** Domains of ours beside the one that the component's is under; JIDs of others have smaller budgets. */
+      localDomains: z.array(z.string().min(1)).default([]),
       /** File that holds the shared secret; relative to the config file. */
       secretFile: z.string().min(1).optional(),
       /** The secret itself: handy for trying out, `secretFile` keeps it out of the config. */
@@ -29,6 +31,30 @@ export const configSchema = z.strictObject({
       opensPerSecond: count.default(200),
       /** And so many at once after a pause. */
       opensBurst: count.default(400),
+      /** Most updates a second that one full JID publishes, in the long run: more are slowed down. */
+      updatesPerSecond: count.default(5_000),
+      /** And most bytes, blocks before base64 and 256 for each stanza. */
+      publishedBytesPerSecond: count.default(1_048_576),
+      /** Most requests a second of one full JID, in the long run: negotiation, discovery, opens. Others are told when to come again. */
+      requestsPerSecond: count.default(100),
+      /** What was not used of these rates lasts for so many seconds of them at once. */
+      burstSeconds: count.default(10),
+      /** Who is so many seconds of a rate beyond it is cut off: links end, everything is refused. */
+      cutOffDebtSeconds: count.default(30),
+      /** For so many seconds. */
+      cutOffSeconds: count.default(60),
+      /** One bare JID may use so many times these rates. */
+      bareJidShare: count.default(4),
+      /** And one other domain so many times what its bare JIDs may, counts below as well; our own has no bound. */
+      domainShare: count.default(10),
+      /** JIDs of other domains have so many parts of 100 of their budgets, counts as well. */
+      remotePercent: count.default(25),
+      /** Most links of one bare JID. */
+      maxLinksPerJid: count.default(1_000),
+      /** Most subscriptions of one bare JID. */
+      maxSubscriptionsPerJid: count.default(40_000),
+      /** Most lanes that one bare JID was the first to want, and still takes. */
+      maxLanesPerJid: count.default(40_000),
       /** Most services that one bare JID may offer. */
       maxServicesPerOwner: count.default(1_000),
       /** Most services in all. */
@@ -39,8 +65,20 @@ export const configSchema = z.strictObject({
       maxRequestsPerLink: count.default(16),
       /** Most patterns (`alice@example.org/*`) that stand on one link. */
       maxPatternsPerLink: count.default(100),
-      /** Most members of one whitelist. */
+      /** Most different selections (of fields, a rate, a deadband, …) in which one service is taken; whole values are always to be had. */
+      maxSelectionsPerService: count.default(32),
+      /** Most members of one whitelist, and most JIDs that the publisher of one service approves. */
       maxMembers: count.default(10_000),
+      /** Most requests of one bare JID that await publishers' approval. */
+      maxPendingPerAsker: count.default(20),
+      /** Most requests that await one publisher's approval. */
+      maxPendingPerOwner: count.default(100),
+      /** And most in all. */
+      maxPending: count.default(10_000),
+      /** How long a request awaits approval, in seconds; then it is refused. */
+      pendingSeconds: count.default(3_600),
+      /** How long a publisher's no is remembered, in seconds; who asks again later has the publisher asked again. */
+      denialSeconds: count.default(60),
       /** Most rows that wait in one lane for its tick; older ones are conflated. */
       laneMaxRows: count.default(4_096),
       /** Most bytes that wait in one lane for its tick. */
@@ -65,6 +103,8 @@ export const configSchema = z.strictObject({
       maxResumeBytes: count.default(134_217_728),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
       unackedSeconds: count.default(30),
+      /** A link of which nothing came for so long makes it ask too, in seconds. */
+      silentSeconds: count.default(120),
     })
     .prefault({}),
   log: z

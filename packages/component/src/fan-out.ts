@@ -2,13 +2,15 @@ import type { Connection } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
 import { TICK_MS, TickClock } from "./clock.js";
-import { formatEncoding, type Lane, type ReadyBody } from "./lane.js";
+import type { Lane, ReadyBody } from "./lane.js";
 import type { Service } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";
 
 /** Characters gathered before a write: larger strings gain nothing, smaller ones cost a system call each. */
 const WRITE_CHARS = 65_536;
+/** Batches of so many rows and more are coded after the others of their tick. 256: a millisecond or more. */
+const LARGE_ROWS = 256;
 
 /**
  * The hot path: lanes become due, each encodes once, links gather what is theirs, one write takes it all. While the
@@ -16,12 +18,15 @@ const WRITE_CHARS = 65_536;
  */
 export class FanOut {
   private readonly clock = new TickClock<Lane>((lanes, now) => this.flush(lanes, now));
+  private readonly beats = new TickClock<Lane>((lanes, now) => this.beat(lanes, now));
   /** Lanes of window 0 with something new. */
   private readonly immediate = new Set<Lane>();
   /** Due lanes that wait for the stream. */
   private readonly parked = new Set<Lane>();
   /** Links with something to write. */
   private readonly pending = new Set<ClientLink>();
+  /** Told whose batch was coded, and how long that took, in ms. */
+  onCost: ((bareJid: string, ms: number) => void) | undefined;
   private immediateHandle: NodeJS.Immediate | undefined;
   private stopped = false;
   private readonly undo: (() => void)[];
@@ -37,24 +42,76 @@ export class FanOut {
 
   /** A lane got something new. `arrivedWithWindow`: the publisher batches in this lane's own window, so no tick is added. */
   book(lane: Lane, now: number, arrivedWithWindow: boolean): void {
-    if (!lane.active) return;
-    if (lane.windowMs === 0) {
+    const { windowMs, opensAt } = lane;
+    if (!lane.active || opensAt === undefined) return;
+    if (windowMs === 0 && opensAt <= now) {
       this.immediate.add(lane);
       this.soon();
       return;
     }
     if (lane.dueAt !== undefined || this.parked.has(lane)) return;
-    const idle = now - lane.lastFlushAt >= lane.windowMs;
     // A tick after the boundary: publishers batch to the same boundaries, and theirs must have arrived.
-    const boundary = Math.floor(now / lane.windowMs + 1) * lane.windowMs + TICK_MS;
-    lane.dueAt = this.clock.add(lane, arrivedWithWindow || idle ? now : boundary);
+    const boundaryAfter = (at: number): number => Math.floor(at / windowMs + 1) * windowMs + TICK_MS;
+    const idle = now - lane.lastFlushAt >= windowMs;
+    const dueAt = arrivedWithWindow || idle ? now : boundaryAfter(now);
+    const later = windowMs === 0 ? opensAt : boundaryAfter(opensAt - TICK_MS);
+    lane.dueAt = this.clock.add(lane, opensAt <= dueAt ? dueAt : later);
+  }
+
+  /** A new lane: from now on its heartbeat is looked after. */
+  watch(lane: Lane, now: number): void {
+    lane.lastBeatAt = now;
+    this.bookBeat(lane, now);
+  }
+
+  /** Its last subscriber left. */
+  unwatch(lane: Lane): void {
+    this.forget(lane);
+    if (lane.beatAt !== undefined) this.beats.remove(lane, lane.beatAt);
+    lane.beatAt = undefined;
+  }
+
+  /** Data books nothing here: a beat that finds some looks again later. A tick early, so that none is late. */
+  private bookBeat(lane: Lane, from: number): void {
+    const { heartbeatMs } = lane.key.selection;
+    if (heartbeatMs !== null) lane.beatAt = this.beats.add(lane, from + heartbeatMs - TICK_MS);
+  }
+
+  /** Where nothing was sent for so long: the newest value, when the selection held it back, or a word. */
+  private beat(lanes: readonly Lane[], now: number): void {
+    const forced: Lane[] = [];
+    for (const lane of lanes) {
+      const quietSince = Math.max(lane.lastFlushAt, lane.lastBeatAt);
+      const silentAt = quietSince + (lane.key.selection.heartbeatMs ?? 0);
+      if (now < silentAt - TICK_MS) this.bookBeat(lane, quietSince);
+      else if (lane.dueAt !== undefined && lane.dueAt <= silentAt + TICK_MS) {
+        // Something is about to go. Its own window must not be disturbed.
+        lane.beatAt = this.beats.add(lane, lane.dueAt + TICK_MS);
+      } else {
+        lane.lastBeatAt = now;
+        this.bookBeat(lane, now);
+        if (lane.active) lane.force();
+        if (!lane.batch.empty) forced.push(lane);
+        else if (this.open) this.tellStatus(lane);
+      }
+    }
+    if (forced.length > 0) this.flush(forced, now);
+  }
+
+  private tellStatus({ attached, joining, service }: Lane): void {
+    for (const members of [attached, joining])
+      for (const { link, alias } of members) link.sendFrame({ type: "status", alias, ...service.told });
   }
 
   forget(lane: Lane): void {
+    this.unbook(lane);
+    this.parked.delete(lane);
+  }
+
+  private unbook(lane: Lane): void {
     if (lane.dueAt !== undefined) this.clock.remove(lane, lane.dueAt);
     lane.dueAt = undefined;
     this.immediate.delete(lane);
-    this.parked.delete(lane);
   }
 
   linkPending(link: ClientLink): void {
@@ -67,34 +124,33 @@ export class FanOut {
   }
 
   /**
-   * A body for one subscriber that is not its lane's: positions `from`..the service's newest, its newest row alone. `cache`: of
-   * such bodies of that service at that newest position.
+   * A body for one subscriber that is not its lane's: one row, for the positions from `from`, or from its own, on; none where it has
+   * that row. `cache`: of such bodies of that service.
    */
-  sendLast(subscription: Subscription, from: number, cache: Map<string, ReadyBody>): void {
-    const { service } = subscription;
-    const { last, offset } = service;
-    if (last === undefined || offset < from || !subscription.lane.fits(last.row)) return;
-    const key = `${from}/${formatEncoding(subscription.lane.key)}`;
-    let body = cache.get(key);
-    if (body === undefined) {
-      this.stats.singleEncodes++;
-      body = subscription.lane.encodeAlone({
-        from,
-        to: offset,
-        rows: [last.row],
-        firstAt: last.at,
-        lastAt: last.at,
-      });
-      cache.set(key, body);
+  sendLast(subscription: Subscription, from: number | undefined, cache: Map<string, ReadyBody>): void {
+    const { lane } = subscription;
+    const last = lane.newest(from);
+    if (last === undefined || !lane.fits(last.row)) return;
+    const { offset: to, row, at } = last;
+    const isNew = from === undefined || to >= from;
+    if (isNew) {
+      const key = `${from ?? to}/${to}/${lane.rowKey}`;
+      let body = cache.get(key);
+      if (body === undefined) {
+        this.stats.singleEncodes++;
+        body = lane.encodeAlone({ from: from ?? to, to, rows: [row], firstAt: at, lastAt: at });
+        cache.set(key, body);
+      }
+      subscription.send(body);
     }
-    subscription.link.append(subscription.ready[body.form] + body.base64, true);
+    lane.meet(last, isNew, Date.now());
   }
 
   /** What waits in a lane that the subscriber leaves. */
   sendWaiting(subscription: Subscription, lane: Lane): void {
     for (const body of lane.peek()) {
       this.stats.singleEncodes++;
-      subscription.link.append(subscription.ready[body.form] + body.base64, true);
+      subscription.send(body);
     }
   }
 
@@ -103,6 +159,8 @@ export class FanOut {
     const lanes: Lane[] = [];
     for (const service of services)
       for (const lane of service.lanes.values()) {
+        // No rate holds back the last one.
+        lane.settle(Infinity);
         if (lane.batch.empty) continue;
         this.forget(lane);
         lanes.push(lane);
@@ -114,6 +172,7 @@ export class FanOut {
   stop(): void {
     this.stopped = true;
     this.clock.stop();
+    this.beats.stop();
     clearImmediate(this.immediateHandle);
     for (const undo of this.undo) undo();
     this.immediate.clear();
@@ -135,57 +194,64 @@ export class FanOut {
   }
 
   private flush(due: readonly Lane[], now: number): void {
-    for (const lane of due) {
-      lane.dueAt = undefined;
-      this.immediate.delete(lane);
-    }
+    for (const lane of due) this.unbook(lane);
     if (!this.open) {
       for (const lane of due) this.parked.add(lane);
       return;
     }
-    for (const lane of [...due, ...this.parked]) {
-      try {
-        this.flushLane(lane, now);
-      } catch (error) {
-        // One lane's fault must not hold up the others of its tick.
-        this.log.error({ err: error, node: lane.service.node }, "a lane could not be flushed");
-        lane.skip();
-      }
-    }
+    const lanes = [...due, ...this.parked];
     this.parked.clear();
+    const isLarge = (lane: Lane): boolean => lane.batch.rows >= LARGE_ROWS;
+    for (const lane of lanes) if (!isLarge(lane)) this.tryFlush(lane, now);
     this.write(now);
+    // Theirs take long to code: nobody else's batch of this tick waits for them.
+    for (const lane of lanes)
+      if (isLarge(lane)) {
+        this.tryFlush(lane, now);
+        this.write(now);
+      }
+  }
+
+  private tryFlush(lane: Lane, now: number): void {
+    try {
+      this.flushLane(lane, now);
+    } catch (error) {
+      // One lane's fault must not hold up the others of its tick.
+      this.log.error({ err: error, node: lane.service.node }, "a lane could not be flushed");
+      lane.skip();
+    }
   }
 
   private flushLane(lane: Lane, now: number): void {
-    if (lane.batch.empty) return;
+    lane.settle(now);
+    if (lane.batch.empty) return this.book(lane, now, false);
     this.detachWaiting(lane);
-    if (!lane.active) {
-      lane.skip();
-      lane.flushedTo = lane.service.offset;
-      return;
-    }
+    if (!lane.active) return lane.skip(lane.service.offset);
+    const before = performance.now();
     const batches = lane.encode(now);
+    const { publisher } = lane.service;
+    if (publisher !== undefined) this.onCost?.(publisher.link.bareJid, performance.now() - before);
     this.stats.laneEncodes += batches.length;
     for (const { body, independent } of batches) {
-      for (const subscription of lane.attached)
-        subscription.link.append(subscription.ready[body.form] + body.base64, true);
+      for (const subscription of lane.attached) subscription.send(body);
       for (const subscription of lane.joining) {
-        const theirs = independent ?? body;
-        subscription.link.append(subscription.ready[theirs.form] + theirs.base64, true);
+        subscription.send(independent ?? body);
         if (independent !== undefined) continue;
         lane.joining.delete(subscription);
         lane.attached.add(subscription);
       }
       if (independent !== undefined) this.stats.singleEncodes++;
     }
+    // What its selection holds back may have a time of its own.
+    this.book(lane, now, false);
   }
 
-  /** Whoever has too much unacknowledged gets nothing until acknowledgements come; nobody else waits. */
+  /** Whoever has too much unacknowledged, or unread, gets nothing until acknowledgements, or credit, come; nobody else waits. */
   private detachWaiting(lane: Lane): void {
     for (const members of [lane.attached, lane.joining]) {
       for (const subscription of members) {
         const { link } = subscription;
-        if (link.session.maySendData) continue;
+        if (link.maySendData && subscription.hasCredit) continue;
         subscription.detached = true;
         subscription.position = lane.flushedTo;
         lane.remove(subscription);

@@ -30,6 +30,7 @@ function setUp(own: Partial<typeof parsed> = {}) {
     const sent: Frame[] = [];
     const link = {
       ...{ bareJid: jid.split("/")[0], jid, ended: false, readerBytes: 0 },
+      pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
       ...{ sizeClass: 65_535, hop: "plain", readsCoded: true },
       ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
       sendFrame: (frame: Frame) => sent.push(frame),

@@ -1,7 +1,10 @@
 import {
   fromOptionFields,
+  MAX_OPTION_BYTES,
+  optionBytes,
   parseNode,
   StanzapackError,
+  withoutThinning,
   type ChangeFrame,
   type OptionFields,
   type RequestFrame,
@@ -13,7 +16,7 @@ import type { Logger } from "pino";
 import type { Broker } from "./broker.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
-import { readSubscribeOptions, type SubscribeOptions } from "./negotiation/options.js";
+import { readOptions, readSubscribeOptions, type SubscribeOptions } from "./negotiation/options.js";
 import { patternOwner, Patterns, type Pattern } from "./patterns.js";
 import { RequestAnswers } from "./request-answers.js";
 import { Resumption } from "./resumption.js";
@@ -59,7 +62,7 @@ export class FrameRequests {
     private readonly stats: ComponentStats,
     private readonly log: Logger,
   ) {
-    this.patterns = new Patterns(limits.maxPatternsPerLink);
+    this.patterns = new Patterns(limits);
     this.resumption = new Resumption(limits);
     broker.onOffered = (service) => this.offered(service);
   }
@@ -83,14 +86,16 @@ export class FrameRequests {
     });
   }
 
-  private stepsOf(link: ClientLink, frame: RequestFrame, answers: RequestAnswers): Iterator<void, void> {
+  /** One request of its budget, however many it names. */
+  private *stepsOf(link: ClientLink, frame: RequestFrame, answers: RequestAnswers): Generator<void, void> {
+    this.broker.budgets.request(link.jid);
     switch (frame.type) {
       case "subscribe":
-        return this.subscribing(link, frame, answers);
+        return yield* this.subscribing(link, frame, answers);
       case "change":
-        return this.changing(link, frame, answers);
+        return yield* this.changing(link, frame, answers);
       case "resume":
-        return this.resuming(link, frame, answers);
+        return yield* this.resuming(link, frame, answers);
     }
   }
 
@@ -127,25 +132,38 @@ export class FrameRequests {
   ): Generator<void, void> {
     const pattern: Pattern = { link, request, owner, options, pending: new Set() };
     this.patterns.add(pattern);
+    let failure: unknown;
     for (const service of this.broker.ownedBy(owner)) {
-      const subscription = this.subscribeTo(service, pattern);
-      if (subscription !== undefined) answers.grant(subscription);
+      try {
+        const subscription = this.subscribeTo(service, pattern);
+        if (subscription !== undefined) answers.grant(subscription);
+      } catch (error) {
+        // One that is taken in too many selections, say, keeps nobody from the others.
+        failure ??= error;
+      }
       yield;
     }
+    if (failure !== undefined) throw failure;
   }
 
-  /** Undefined where the link may not take it, or has it. */
+  /**
+   * Undefined where the link may not take it, or has it: no publisher is asked for a pattern's sake. What only logs can do counts for them
+   * alone, and what they cannot for the others.
+   */
   private subscribeTo(service: Service, { link, options }: Pattern): Subscription | undefined {
     if (!service.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
-    const since = service.journal === undefined ? undefined : options.since;
-    return this.broker.subscribe(link, service.node, { ...options, since }, Date.now());
+    const fitting =
+      service.journal === undefined
+        ? { ...options, since: undefined }
+        : { ...options, selection: withoutThinning(options.selection) };
+    return this.broker.subscribe(link, service.node, fitting, Date.now());
   }
 
   private *changing(link: ClientLink, frame: ChangeFrame, answers: RequestAnswers): Generator<void, void> {
-    const options = frame.options === null ? undefined : readSubscribeOptions(formOf(frame.options));
+    const options = frame.options === null ? undefined : readOptions(formOf(frame.options));
     for (const pattern of frame.patterns.flatMap((request) => this.patterns.on(link, request))) {
       if (options === undefined) this.patterns.remove(pattern);
-      else pattern.options = { ...options, since: pattern.options.since };
+      else pattern.options = { ...pattern.options, ...options };
     }
     for (const [place, alias] of frame.aliases.entries()) {
       const subscription = link.subscriptions.get(alias);
@@ -157,7 +175,7 @@ export class FrameRequests {
           );
         if (options === undefined) this.broker.unsubscribe(subscription);
         else {
-          this.broker.changeWindow(subscription, options.windowMs);
+          this.broker.change(subscription, options, Date.now());
           answers.grant(subscription);
         }
       } catch (error) {
@@ -216,8 +234,10 @@ export class FrameRequests {
   }
 
   private refuse(answers: RequestAnswers, error: unknown, ...places: number[]): void {
-    this.stats.refusals++;
-    if (error instanceof StanzapackError) return answers.refuse(error, ...places);
+    const known = error instanceof StanzapackError;
+    // Its publisher is asked.
+    if (!known || error.code !== "pending") this.stats.refusals++;
+    if (known) return answers.refuse(error, ...places);
     this.log.error({ err: error }, "a request could not be handled");
     answers.refuse(
       new StanzapackError("internal", "a request could not be handled", { cause: error }),
@@ -282,6 +302,12 @@ export class FrameRequests {
 }
 
 function formOf(options: OptionFields): DataForm {
+  const bytes = optionBytes(options);
+  if (bytes > MAX_OPTION_BYTES)
+    throw new StanzapackError(
+      "invalid-options",
+      `options of ${bytes} bytes, in a frame they have at most ${MAX_OPTION_BYTES}: ask by iq`,
+    );
   const fields = fromOptionFields(options);
   return { type: "submit", formType: NS.PUBSUB_SUBSCRIBE_OPTIONS, title: "", fields };
 }

@@ -1,4 +1,11 @@
-import { createRawDeflate, createRowCodec, DEFAULT_LIMITS, encodeUpdate, parseNode } from "@stanzapack/wire";
+import {
+  createRawDeflate,
+  createRowCodec,
+  DEFAULT_LIMITS,
+  encodeUpdate,
+  parseNode,
+  WHOLE,
+} from "@stanzapack/wire";
 import { describe, expect, it } from "vitest";
 import { configSchema } from "./config.js";
 import { LaneMemory } from "./lane-memory.js";
@@ -7,7 +14,7 @@ import { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
-const KEY: LaneKey = { windowMs: 100, sizeClass: 65_535, coded: true, hop: "plain" };
+const KEY: LaneKey = { windowMs: 100, sizeClass: 65_535, coded: true, hop: "plain", selection: WHOLE };
 const config = {
   kind: "value",
   access: "open",
@@ -17,7 +24,7 @@ const config = {
 } as const;
 
 function setUp(maxBytes: number, count: number): { memory: LaneMemory; lanes: Lane[] } {
-  const memory = new LaneMemory(maxBytes);
+  const memory = new LaneMemory({ maxLaneBytes: maxBytes });
   const rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   const context: LaneContext = { rows, limits, randomId: () => 7, memory };
   const service = new Service(parseNode("alice@x/t"), config, 1, undefined, 0);

@@ -1,3 +1,4 @@
+import type { ComponentLimits } from "./config.js";
 import type { Lane } from "./lane.js";
 
 /** After lanes were stripped so much of the bound is in use, and there may be new ones below it. */
@@ -8,7 +9,7 @@ export class LaneMemory {
   private readonly lanes = new Map<Lane, number>();
   private used = 0;
 
-  constructor(private readonly maxBytes: number) {}
+  constructor(private readonly limits: Pick<ComponentLimits, "maxLaneBytes">) {}
 
   /** Bytes in use. */
   get bytes(): number {
@@ -16,7 +17,7 @@ export class LaneMemory {
   }
   /** A lane that sends plain rows may code. */
   get roomy(): boolean {
-    return this.used <= this.maxBytes * ROOMY;
+    return this.used <= this.limits.maxLaneBytes * ROOMY;
   }
 
   /** What a lane's encoder holds now. */
@@ -27,7 +28,7 @@ export class LaneMemory {
       return;
     }
     this.lanes.set(lane, bytes);
-    if (this.used > this.maxBytes) this.makeRoom();
+    if (this.used > this.limits.maxLaneBytes) this.makeRoom();
   }
 
   private makeRoom(): void {

@@ -12,11 +12,14 @@ import {
   type LaneBody,
   type Profile,
   type RowCodec,
+  isThinning,
+  type Selection,
 } from "@stanzapack/wire";
 import { encodeBase64 } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { LaneMemory } from "./lane-memory.js";
+import { type Arrival, Projection, Selector, type SelectedUpdate } from "./selector.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
 
@@ -33,6 +36,7 @@ const HEADER_ROOM_BYTES = 63;
 export interface ReadyBody {
   readonly form: LaneBody["form"];
   readonly base64: string;
+  readonly rows: number;
 }
 
 /** One batch of a lane, encoded once for everyone. */
@@ -59,27 +63,37 @@ export interface LaneKey {
   readonly coded: boolean;
   /** What is smallest depends on whether the stream itself is compressed. */
   readonly hop: HopClass;
+  readonly selection: Selection;
 }
 
-export function laneKeyOf(link: ClientLink, windowMs: number): LaneKey {
-  return { windowMs, sizeClass: link.sizeClass, coded: link.readsCoded, hop: link.hop };
+export function laneKeyOf(link: ClientLink, windowMs: number, selection: Selection): LaneKey {
+  return { windowMs, sizeClass: link.sizeClass, coded: link.readsCoded, hop: link.hop, selection };
 }
 
 export function formatLaneKey(key: LaneKey): string {
-  return `${key.windowMs}/${key.sizeClass}/${formatEncoding(key)}`;
+  return `${key.windowMs}/${key.sizeClass}/${formatEncoding(key)}/${formatSelection(key.selection)}`;
 }
 
-/** Lanes of one service that agree in this encode a single row alike. */
-export function formatEncoding({ coded, hop }: LaneKey): string {
+/** The heartbeat too: what it sends goes to all of the lane. */
+export function formatSelection({ samples, maxRate, fields, deadband, heartbeatMs }: Selection): string {
+  return JSON.stringify([samples, maxRate, fields, deadband, heartbeatMs]);
+}
+
+function formatEncoding({ coded, hop }: LaneKey): string {
   return `${coded ? "coded" : "rows"}/${hop}`;
 }
 
-/** The subscribers of one service who share a window, a size class, a codec and a hop class, and what waits for their next tick. */
+/**
+ * The subscribers of one service who share a window, a size class, a codec, a hop class and a selection, and what waits for their
+ * next tick.
+ */
 export class Lane {
   /** Those whose next bytes are this lane's next body. Others of the lane are detached and wait for their link. */
   readonly attached = new Set<Subscription>();
   /** Those who wait for a body that needs none before it; until then they get bodies of their own. */
   readonly joining = new Set<Subscription>();
+  /** Whose budget it counts in; undefined once they left it to others. */
+  payer: ClientLink | undefined;
   /** Everyone of the lane, detached ones too. */
   members = 0;
   readonly batch: RowBatch;
@@ -87,8 +101,20 @@ export class Lane {
   flushedTo: number;
   /** When a body left last, in ms; it tells idle from busy. */
   lastFlushAt = -Infinity;
+  /** When its subscribers were last told that all is well, in ms. */
+  lastBeatAt = -Infinity;
   /** The tick it is booked for. */
   dueAt: number | undefined;
+  /** The tick at which its heartbeat is looked after. */
+  beatAt: number | undefined;
+  /** Lanes of one service that agree in this encode a single row alike. */
+  readonly rowKey: string;
+  /** Undefined: every update goes. */
+  private readonly selector: Selector | undefined;
+  /** The service's newest, as it is to travel. */
+  private known: SelectedUpdate | undefined;
+  /** Undefined: values go whole. */
+  private readonly projection: Projection | undefined;
   /** Undefined: it sends plain rows. */
   private encoder: LaneEncoder | undefined;
 
@@ -99,8 +125,19 @@ export class Lane {
     readonly profile: Profile,
   ) {
     const { limits } = context;
-    this.batch = new RowBatch({ maxRows: limits.laneMaxRows, maxBytes: limits.laneMaxBytes });
+    this.batch = new RowBatch({
+      get maxRows() {
+        return limits.laneMaxRows;
+      },
+      get maxBytes() {
+        return limits.laneMaxBytes;
+      },
+    });
     this.flushedTo = service.offset;
+    const { selection } = key;
+    if (isThinning(selection)) this.selector = new Selector(selection, this.batch, service.offset);
+    if (selection.fields !== null) this.projection = new Projection(selection.fields);
+    this.rowKey = `${formatEncoding(key)}/${JSON.stringify(selection.fields)}`;
   }
 
   get windowMs(): number {
@@ -114,10 +151,68 @@ export class Lane {
   get maxBytes(): number {
     return this.key.sizeClass - HEADER_ROOM_BYTES;
   }
+  /** From when on something may leave, in ms; undefined: not before another update comes. */
+  get opensAt(): number | undefined {
+    if (this.selector !== undefined) return this.selector.opensAt;
+    return this.batch.empty ? undefined : -Infinity;
+  }
+  /** Where a subscriber stands who took all that left and what waits in the batch. */
+  get standsAt(): number {
+    return this.selector?.settledTo ?? this.service.offset;
+  }
+  /**
+   * What a subscriber gets who stands before `from`, or nowhere: with a rate or a deadband what the others of the lane had last, unless it
+   * is beyond that; the newest otherwise.
+   */
+  newest(from: number | undefined): SelectedUpdate | undefined {
+    const shared = this.selector?.shared === true ? this.selector.last : undefined;
+    if (shared !== undefined && shared.offset + 1 >= (from ?? 0)) return shared;
+    const { last, offset } = this.service;
+    if (last !== undefined && this.known?.offset !== offset)
+      this.known = { offset, row: this.project(last.row), at: last.at };
+    return last && this.known;
+  }
   /** What waits and so much more is over what may wait. */
   overflows(rows: number, bytes: number): boolean {
     const { laneMaxRows, laneMaxBytes } = this.context.limits;
     return this.batch.rows + rows > laneMaxRows || this.batch.bytes + bytes > laneMaxBytes;
+  }
+
+  /** Updates came. While nobody takes them they are dropped, but for the newest where `selection` compares with it. */
+  push(arrival: Arrival, now: number): void {
+    const { active, projection } = this;
+    if (this.selector === undefined && !active) return this.skip(arrival.to);
+    const rows =
+      projection === undefined
+        ? arrival.rows
+        : arrival.rows.map((row, i) => projection.project(row, arrival.values[i]));
+    if (this.selector === undefined) return this.batch.push(arrival.from, arrival.to, rows, arrival.ats);
+    this.selector.push(
+      arrival,
+      rows.map((row) => (this.fits(row) ? row : undefined)),
+      active,
+      now,
+    );
+  }
+
+  /** What its selection lets go by now. */
+  settle(now: number): void {
+    this.selector?.settle(now);
+  }
+
+  /** Its selection lets the newest go, if it held it back. */
+  force(): void {
+    this.selector?.force();
+  }
+
+  /** One of the lane has this one by itself. */
+  meet(update: SelectedUpdate, isSent: boolean, now: number): void {
+    if (this.selector?.shared === true) this.selector.meet(update, isSent, now);
+  }
+
+  /** As it is to travel. */
+  project(row: Uint8Array): Uint8Array {
+    return this.projection?.project(row) ?? row;
   }
 
   /** Its next bodies begin with one that needs none before it. */
@@ -158,8 +253,8 @@ export class Lane {
       const body = encoder.encode(batch, now, this.context.randomId());
       if (beginsAnew(body)) joining = false;
       return {
-        body: ready(body),
-        independent: joining ? ready(encoder.encodeIndependent(batch)) : undefined,
+        body: ready(body, slice),
+        independent: joining ? ready(encoder.encodeIndependent(batch), slice) : undefined,
       };
     });
     this.flushedTo = this.batch.to;
@@ -169,9 +264,10 @@ export class Lane {
     return batches;
   }
 
-  /** Drops what waits; what comes next does not go on from what was. */
-  skip(): void {
-    this.flushedTo = Math.max(this.flushedTo, this.batch.to);
+  /** Drops what waits; what comes next does not go on from what was, nor from before `to`. */
+  skip(to = this.batch.to): void {
+    // With a selector, who comes back still has to get its last.
+    if (this.selector === undefined) this.flushedTo = Math.max(this.flushedTo, to);
     this.batch.clear();
     this.encoder?.breakOff();
   }
@@ -190,7 +286,7 @@ export class Lane {
   encodeAlone(slice: BatchSlice): ReadyBody {
     const encoder = this.takeEncoder();
     if (encoder === undefined) return this.plain(slice);
-    return ready(encoder.encodeIndependent(toBatch(this.service, slice)));
+    return ready(encoder.encodeIndependent(toBatch(this.service, slice)), slice);
   }
 
   /** Rows too large for the size class are left out. */
@@ -201,12 +297,13 @@ export class Lane {
   }
 
   private plain(slice: BatchSlice): ReadyBody {
-    return ready({ ...headOf(this.service, slice), ...this.context.rows.encode(slice.rows, this.key.hop) });
+    const { rows } = this.context;
+    return ready({ ...headOf(this.service, slice), ...rows.encode(slice.rows, this.key.hop) }, slice);
   }
 }
 
-function ready(body: LaneBody): ReadyBody {
-  return { form: body.form, base64: encodeBase64(encodeLaneBody(body)) };
+function ready(body: LaneBody, { rows }: BatchSlice): ReadyBody {
+  return { form: body.form, base64: encodeBase64(encodeLaneBody(body)), rows: rows.length };
 }
 
 type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;

@@ -1,6 +1,7 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { assertNever, StanzapackError, type Frame, type Limits, type RawDeflate } from "@stanzapack/wire";
 import {
-  jid,
+  bareJid,
   NS,
   StanzaError,
   xml,
@@ -13,23 +14,32 @@ import {
 import type { Logger } from "pino";
 import { Admission } from "./admission.js";
 import type { Broker } from "./broker.js";
+import { Throttle } from "./budgets/throttle.js";
 import { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
 import type { FrameRequests } from "./frame-requests.js";
+import { hasMore, Intake } from "./intake.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
 import { toStanzaError } from "./negotiation/errors.js";
 import type { ComponentStats } from "./stats.js";
 
 /** A link must say HELLO within this, in ms. */
 const HELLO_MS = 15_000;
+/** What a link still holds when it is closed is read for so long, in ms. */
+const CLOSED_MS = 60_000;
 /** How long a client has to answer whether it lives, in ms (XEP-0199). */
 const PING_MS = 10_000;
+/** A client's own question waits so long for what came before it to be read, looking so often, in ms: clients give up after 10 s. */
+const READ_MS = 8_000;
+const READ_POLL_MS = 20;
 
 /** Every link of the component: admits, dispatches frames, asks silent ones whether they live, ends them. */
 export class LinkTable {
   private readonly links = new Map<string, ClientLink>();
   private readonly admission: Admission;
+  private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
+  private readonly throttle: Throttle;
 
   constructor(
     private readonly connection: Connection,
@@ -45,13 +55,27 @@ export class LinkTable {
     private readonly stats: ComponentStats,
     private readonly log: Logger,
   ) {
-    const { opensPerSecond: perSecond, opensBurst: burst } = settings.limits;
-    this.admission = new Admission({ perSecond, burst });
+    const { limits } = settings;
     requests.resumption.onTakeOver = (link) => this.end(link, "resumed on another link");
+    this.throttle = new Throttle(broker.budgets, limits, stats, log, (link) => broker.tellDemands(link));
+    broker.budgets.onCut = (account, error) => {
+      log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
+      for (const link of this.links.values()) if (link.pace.accounts.includes(account)) this.bye(link, error);
+    };
+    this.admission = new Admission({
+      get perSecond() {
+        return limits.opensPerSecond;
+      },
+      get burst() {
+        return limits.opensBurst;
+      },
+    });
     streams.onOpen = (request) => this.admit(request);
     streams.onStream = (stream) => this.accept(stream);
+    fanOut.onCost = (bareJid, ms) => this.intake.charge(bareJid, ms);
     // An error that fits no stream only hints that its sender may be gone.
     streams.onError = (from) => this.hint(from);
+    streams.onStray = () => this.stats.strays++;
   }
 
   get size(): number {
@@ -72,8 +96,7 @@ export class LinkTable {
 
   private admit(request: OpenRequest): void {
     try {
-      if (jid(request.from).resource === "")
-        throw new StanzapackError("jid-mismatch", "a link needs a full JID");
+      if (!request.from.includes("/")) throw new StanzapackError("jid-mismatch", "a link needs a full JID");
       if (request.stanza !== "message")
         throw new StanzaError("not-acceptable", "cancel", "a link needs stanza='message'");
       if (request.blockSizeBytes < MIN_BLOCK_BYTES)
@@ -85,6 +108,9 @@ export class LinkTable {
       if (this.links.size >= this.settings.limits.maxLinks && !this.links.has(request.from)) {
         throw new StanzapackError("busy", `${this.links.size} links are open, no more are allowed`);
       }
+      const { budgets } = this.broker;
+      budgets.request(request.from);
+      if (!this.links.has(request.from)) budgets.checkRoom(request.from, "links");
       // Last: what is wrong takes no turn of somebody else's.
       const retryAfterMs = this.admission.ask(performance.now(), Math.random());
       if (retryAfterMs !== undefined)
@@ -106,13 +132,16 @@ export class LinkTable {
     if (old !== undefined) this.end(old, "replaced by a newer link");
     const link = new ClientLink(
       stream,
-      jid(stream.peer).bare().toString(),
+      // As the server stamped it: parsing it could make one account of two.
+      bareJid(stream.peer),
       Date.now(),
       this.settings.wireLimits,
       this.settings.deflate,
       (l) => this.fanOut.linkPending(l),
       this.connection.jid,
+      this.throttle.createPace(stream.peer),
     );
+    this.broker.budgets.count(stream.peer, "links", 1);
     this.links.set(stream.peer, link);
     this.stats.links = this.links.size;
     stream.onBlock = (block) => this.receive(link, block);
@@ -131,14 +160,36 @@ export class LinkTable {
   }
 
   private receive(link: ClientLink, block: Uint8Array): void {
-    if (link.ended) return;
+    if (link.ended || this.intake.put(link, block)) return;
+    this.stats.refusals++;
+    this.bye(
+      link,
+      new StanzapackError("limit-exceeded", "too much of this link waits to be read", { origin: "peer" }),
+    );
+  }
+
+  /** The next frame of its inbox; of a new block, all up to the first with data. */
+  private readNext(link: ClientLink): void {
+    const { inbox, session } = link;
     const now = Date.now();
+    link.heardAt = now;
     try {
-      const frames = link.session.receive(block, now);
-      for (const frame of frames) this.dispatch(link, frame, now);
-      if (link.ended) return;
-      if (link.session.ackDue(now)) link.sendAck();
-      if (link.detached.size > 0 && link.session.maySendData) this.broker.reattach(link);
+      const block = inbox.frames.length === 0 ? inbox.blocks.shift() : undefined;
+      if (block !== undefined) {
+        inbox.bytes -= block.length;
+        inbox.blockBytes = block.length;
+        inbox.frames.push(...session.receive(block, now));
+      }
+      for (let frame = inbox.frames.shift(); frame !== undefined; frame = inbox.frames.shift()) {
+        this.dispatch(link, frame, now);
+        if (link.ended) return;
+        if ((frame.type === "data" || frame.type === "coded") && inbox.frames.length > 0) return;
+      }
+      this.throttle.received(link, inbox.blockBytes, now);
+      if (link.closedAt !== undefined && !hasMore(inbox)) return this.end(link, "closed");
+      if (session.ackDue(now) && !link.pace.owes) link.sendAck();
+      link.noteAcknowledged();
+      if (link.detached.size > 0 && link.maySendData) this.broker.reattach(link, now);
     } catch (error) {
       const fault =
         error instanceof StanzapackError
@@ -162,14 +213,18 @@ export class LinkTable {
       case "ack":
         return;
       case "data":
-      case "coded": {
+      case "coded":
+      case "status": {
         const service = link.services.get(frame.alias);
-        if (service !== undefined) return this.broker.publish(service, frame, now);
+        if (service !== undefined)
+          return frame.type === "status"
+            ? this.broker.setStatus(service, frame)
+            : this.broker.publish(service, frame, now);
         // Data for a withdrawn service may still have been on its way; an alias never bound is a fault.
         if (!link.isRetired(frame.alias) || link.subscriptions.has(frame.alias)) {
           throw new StanzapackError(
             "unknown-alias",
-            `DATA for alias ${frame.alias}, which is no service of this link`,
+            `${frame.type === "status" ? "STATUS" : "DATA"} for alias ${frame.alias}, which is no service of this link`,
             { origin: "peer" },
           );
         }
@@ -178,16 +233,20 @@ export class LinkTable {
       case "subscribe":
       case "change":
       case "resume":
-        return this.requests.accept(link, frame);
+        // One that its client closed gets no more subscriptions.
+        if (link.closedAt === undefined) this.requests.accept(link, frame);
+        return;
       case "bye":
         this.requests.resumption.forget(link);
         return this.end(link, `the client said ${frame.code}`);
       case "error":
-        this.log.info({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);
+        // One block holds ten thousand of them, and `info` is written by default.
+        this.log.debug({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);
         return;
+      case "credit":
+        return this.broker.credit(link, frame, now);
       case "bind":
       case "demand":
-      case "status":
       case "grant":
       case "refused":
       case "done":
@@ -198,6 +257,13 @@ export class LinkTable {
   }
 
   private streamEnded(link: ClientLink, end: BytestreamEnd): void {
+    if (end.error === undefined && hasMore(link.inbox)) {
+      // What it published before it went is still read; nothing more is sent.
+      link.closedAt = Date.now();
+      this.requests.linkEnded(link);
+      for (const subscription of link.subscriptions.values()) this.broker.unsubscribe(subscription);
+      return;
+    }
     this.end(link, end.error === undefined ? "closed" : end.error.message);
   }
 
@@ -205,19 +271,34 @@ export class LinkTable {
   private bye(link: ClientLink, error: StanzapackError): void {
     if (link.ended) return;
     link.sendFrame({ type: "bye", code: error.code, text: error.text });
-    const stanzas = link.takeStanzas(Date.now());
-    this.connection.send(stanzas.join(""), stanzas.length);
+    this.write(link);
     void link.stream.close();
     this.end(link, error.text);
+  }
+
+  /** What has come is read, if that takes no longer than the client waits for it, and acknowledged before whatever is written next. */
+  async acknowledge(link: ClientLink): Promise<void> {
+    const until = Date.now() + READ_MS;
+    while (hasMore(link.inbox) && !link.ended && Date.now() < until) await delay(READ_POLL_MS);
+    if (link.ended || link.inbox.frames.length > 0 || link.session.ackDueAt === undefined) return;
+    link.sendAck();
+    this.write(link);
+  }
+
+  private write(link: ClientLink): void {
+    const stanzas = link.takeStanzas(Date.now());
+    this.connection.send(stanzas.join(""), stanzas.length);
   }
 
   end(link: ClientLink, why: string): void {
     if (link.ended) return;
     link.ended = true;
+    this.intake.forget(link);
     if (this.links.get(link.jid) === link) this.links.delete(link.jid);
     this.stats.links = this.links.size;
     this.stats.linksEnded++;
     this.requests.linkEnded(link);
+    this.broker.budgets.count(link.jid, "links", -1);
     this.broker.linkEnded(link, Date.now());
     link.stream.abandon({ by: "local" });
     this.log.debug({ jid: link.jid, links: this.links.size }, `link ended: ${why}`);
@@ -226,7 +307,7 @@ export class LinkTable {
   /** Something suggests that this full JID is gone; the verdict is an iq (presence may come late, early or never). */
   hint(fullJid: string): void {
     const link = this.links.get(fullJid);
-    if (link !== undefined) void this.verify(link);
+    if (link !== undefined && link.closedAt === undefined) void this.verify(link);
   }
 
   /** Whether the link's client lives; ends the link if not. XEP-0199 §4.? to the full JID. */
@@ -239,8 +320,10 @@ export class LinkTable {
       await this.connection.request(xml("iq", { type: "get", to: link.jid }, xml("ping", NS.PING)), {
         timeoutMs: PING_MS,
       });
+      link.heardAt = Date.now();
       // The client acknowledges before it answers: what is still unacknowledged from before the question was lost.
-      if (waitingSince !== undefined && link.session.waitingSince === waitingSince && !link.ended) {
+      const silent = waitingSince !== undefined && link.session.waitingSince === waitingSince;
+      if (silent && !hasMore(link.inbox) && !link.ended) {
         this.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
       }
     } catch (error) {
@@ -251,16 +334,24 @@ export class LinkTable {
     return !link.ended;
   }
 
-  /** Once a second: acknowledgements due by time, clients that owe one too long, links that never said HELLO. */
+  /** Once a second: acknowledgements due by time, clients that owe one too long or are silent, links that never said HELLO. */
   sweep(now: number): void {
+    this.throttle.sweep(now);
+    this.intake.sweep();
     for (const link of this.links.values()) {
       const { session } = link;
-      if (session.ackDue(now)) link.sendAck();
+      if (link.closedAt !== undefined) {
+        if (now - link.closedAt > CLOSED_MS) this.end(link, "closed");
+        continue;
+      }
+      // Not of a block that is being read: its updates may still be lost with the link.
+      if (session.ackDue(now) && link.inbox.frames.length === 0 && !link.pace.owes) link.sendAck();
       if (session.peerHello === undefined && now - link.openedAt > HELLO_MS) {
         this.bye(link, new StanzapackError("timeout", `no HELLO within ${HELLO_MS} ms`));
       } else if (
-        session.waitingSince !== undefined &&
-        now - session.waitingSince > this.settings.limits.unackedSeconds * 1000
+        now - (session.waitingSince ?? now) > this.settings.limits.unackedSeconds * 1000 ||
+        // One that gets no data owes no acknowledgement, and its presence may never have been sent here.
+        now - link.heardAt > this.settings.limits.silentSeconds * 1000
       ) {
         void this.verify(link);
       }
@@ -274,6 +365,7 @@ export class LinkTable {
   }
 
   clear(): void {
+    this.intake.stop();
     for (const link of [...this.links.values()]) {
       link.ended = true;
       link.stream.abandon({ by: "local" });

@@ -74,6 +74,7 @@ describe("config file", () => {
       domain: "a.b",
       host: "127.0.0.1",
       port: 5347,
+      localDomains: [],
       secret: "s3cret",
     });
   });

@@ -12,6 +12,8 @@ export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
     readonly host: string;
     readonly port: number;
     readonly secret: string;
+    /** Default: the one that the component's domain is under, alone. */
+    readonly localDomains?: readonly string[];
   };
 };
 
@@ -58,11 +60,11 @@ function lineOf(document: Document, lines: LineCounter, issue: z.core.$ZodIssue)
 }
 
 async function resolveSecret(config: ComponentConfig, file: string): Promise<ResolvedConfig> {
-  const { domain, host, port, secret, secretFile } = config.component;
+  const { domain, host, port, localDomains, secret, secretFile } = config.component;
   const text =
     secret ?? (await readText(resolve(dirname(file), secretFile as string), "component.secretFile")).trim();
   if (text === "") throw fault([`${file}: component.secretFile is empty`]);
-  return { ...config, component: { domain, host, port, secret: text } };
+  return { ...config, component: { domain, host, port, localDomains, secret: text } };
 }
 
 async function readText(file: string, what: string): Promise<string> {

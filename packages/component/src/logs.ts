@@ -4,7 +4,7 @@ import { CatchUp } from "./catch-up.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
 import type { Journal } from "./journal/journal.js";
-import { MemoryJournal, type JournalMemory } from "./journal/memory-journal.js";
+import { MemoryJournal, type JournalBounds, type JournalMemory } from "./journal/memory-journal.js";
 import type { Lane } from "./lane.js";
 import type { Service, ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
@@ -13,24 +13,37 @@ import type { Subscription } from "./subscription.js";
 /** What services of kind `log` have beside others: a journal, and a way from it to their lanes. */
 export class Logs {
   private readonly memory: JournalMemory;
+  private readonly bounds: JournalBounds;
   private readonly catchUp: CatchUp;
 
   constructor(
     private readonly fanOut: FanOut,
-    private readonly limits: ComponentLimits,
+    limits: ComponentLimits,
     stats: ComponentStats,
     log: Logger,
     /** It has everything of a service that was withdrawn meanwhile. */
     onEnd: (subscription: Subscription) => void,
   ) {
-    this.memory = { used: 0, maxBytes: limits.maxLogBytes };
+    this.memory = {
+      used: 0,
+      get maxBytes() {
+        return limits.maxLogBytes;
+      },
+    };
+    this.bounds = {
+      get maxRows() {
+        return limits.logMaxRows;
+      },
+      get maxBytes() {
+        return limits.logMaxBytes;
+      },
+    };
     this.catchUp = new CatchUp(fanOut, stats, log, onEnd);
   }
 
   /** Of a service that is to be; undefined for one of another kind. */
   createJournal({ kind }: ServiceConfig): Journal | undefined {
-    const { logMaxRows: maxRows, logMaxBytes: maxBytes } = this.limits;
-    return kind === "log" ? new MemoryJournal({ maxRows, maxBytes }, this.memory) : undefined;
+    return kind === "log" ? new MemoryJournal(this.bounds, this.memory) : undefined;
   }
 
   /** A new subscription: where it begins, and on its way from there. */

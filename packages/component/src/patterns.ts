@@ -24,12 +24,15 @@ export class Patterns {
   private readonly byOwner = new Map<string, Set<Pattern>>();
   private readonly byLink = new Map<ClientLink, Set<Pattern>>();
 
-  constructor(private readonly maxPerLink: number) {}
+  constructor(
+    /** Read anew each time: it may change. */
+    private readonly limits: { readonly maxPatternsPerLink: number },
+  ) {}
 
   /** Throws `limit-exceeded`. */
   add(pattern: Pattern): void {
     const ofLink = this.byLink.get(pattern.link) ?? new Set();
-    if (ofLink.size >= this.maxPerLink)
+    if (ofLink.size >= this.limits.maxPatternsPerLink)
       throw new StanzapackError(
         "limit-exceeded",
         `${ofLink.size} patterns stand on one link, no more are allowed`,

@@ -3,7 +3,7 @@ import { formatOptions } from "./negotiation/options.js";
 import { grantedOf } from "./negotiation/pubsub.js";
 import type { Subscription } from "./subscription.js";
 
-type Options = Record<string, string | string[]>;
+type Options = ReturnType<typeof formatOptions>;
 
 /** What has come of one request since it was last told: what is alike is told together. */
 export class RequestAnswers {

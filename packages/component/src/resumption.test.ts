@@ -1,6 +1,9 @@
+import { WHOLE } from "@stanzapack/wire";
 import { describe, expect, it } from "vitest";
 import type { ClientLink } from "./client-link.js";
 import { Resumption } from "./resumption.js";
+
+const options = { windowMs: 100, selection: WHOLE, since: undefined, credit: 7 };
 
 function setUp(limits: { resumeSeconds?: number; maxResumeBytes?: number } = {}) {
   const clock = { now: 1_000_000 };
@@ -9,7 +12,6 @@ function setUp(limits: { resumeSeconds?: number; maxResumeBytes?: number } = {})
     () => clock.now,
   );
   const link = (bareJid = "bob@x", nodes: readonly string[] = ["alice@x/a", "alice@x/b"]): ClientLink => {
-    const options = { windowMs: 100, since: undefined };
     const subscriptions = new Map(nodes.map((node, alias) => [alias + 5, { service: { node }, options }]));
     return { bareJid, subscriptions } as unknown as ClientLink;
   };
@@ -26,8 +28,8 @@ describe("resume tokens", () => {
     resumption.linkEnded(old);
     const kept = resumption.claim(next, token);
     expect([...kept]).toEqual([
-      [5, { node: "alice@x/a", options: { windowMs: 100, since: undefined } }],
-      [6, { node: "alice@x/b", options: { windowMs: 100, since: undefined } }],
+      [5, { node: "alice@x/a", options }],
+      [6, { node: "alice@x/b", options }],
     ]);
     // The link that has it asks as often as it needs frames; nobody else.
     expect(resumption.claim(next, token)).toBe(kept);
@@ -84,7 +86,7 @@ describe("resume tokens", () => {
   });
 
   it("take no more memory than they may: the oldest go, and what is too large never comes", () => {
-    const { resumption, link } = setUp({ maxResumeBytes: 3_000 });
+    const { resumption, link } = setUp({ maxResumeBytes: 4_000 });
     const links = Array.from({ length: 10 }, () => link());
     const tokens = links.map((it) => resumption.issue(it));
     const huge = link("bob@x", Array(100).fill("alice@x/a") as string[]);

@@ -1,13 +1,22 @@
 import { randomBytes } from "node:crypto";
-import { StanzapackError } from "@stanzapack/wire";
+import {
+  formatSelectionFields,
+  MAX_OPTION_BYTES,
+  optionBytes,
+  StanzapackError,
+  toOptionFields,
+  type Selection,
+} from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
 import type { SubscribeOptions } from "./negotiation/options.js";
 
 /** 144 bits of chance, nobody guesses them. */
 const TOKEN_BYTES = 18;
-/** What is kept of a link, and of each of its subscriptions beside the node's name, in bytes of memory, generously. */
+/** What is kept of a link, and of each of its subscriptions beside its texts, in bytes of memory, generously. */
 const LINK_BYTES = 512;
-const SUBSCRIPTION_BYTES = 160;
+const SUBSCRIPTION_BYTES = 320;
+/** And of each byte of a selection's fields. */
+const PER_FIELD_BYTE = 4;
 
 /** A subscription as it was when its link went. */
 export interface KeptSubscription {
@@ -37,7 +46,7 @@ export interface ResumptionLimits {
  */
 export class Resumption {
   private readonly live = new Map<string, ClientLink>();
-  private readonly tokens = new Map<ClientLink, string>();
+  private readonly tokens = new WeakMap<ClientLink, string>();
   /** By token, the oldest first. */
   private readonly kept = new Map<string, Kept>();
   /** Taken by a link that goes on restoring it. */
@@ -86,24 +95,28 @@ export class Resumption {
     this.claimed.delete(link);
   }
 
-  /** Its client goes for good. */
+  /** Its client goes for good, or has gone: what it says last may be read late. */
   forget(link: ClientLink): void {
     const token = this.tokens.get(link);
+    if (token === undefined) return;
     this.tokens.delete(link);
-    if (token !== undefined) this.live.delete(token);
+    this.live.delete(token);
+    this.drop(token);
   }
 
   /** Before its subscriptions end. */
   linkEnded(link: ClientLink): void {
     this.release(link);
     const token = this.tokens.get(link);
-    this.forget(link);
-    if (token === undefined || link.subscriptions.size === 0) return;
+    if (token === undefined || !this.live.delete(token) || link.subscriptions.size === 0) return;
     const subscriptions = new Map<number, KeptSubscription>();
     let bytes = LINK_BYTES;
     for (const [alias, { service, options }] of link.subscriptions) {
+      const fieldBytes = bytesOf(options.selection);
+      // What no frame may carry is asked for anew, by iq.
+      if (fieldBytes > MAX_OPTION_BYTES) continue;
       subscriptions.set(alias, { node: service.node, options });
-      bytes += SUBSCRIPTION_BYTES + 2 * service.node.length;
+      bytes += SUBSCRIPTION_BYTES + 2 * service.node.length + PER_FIELD_BYTE * fieldBytes;
     }
     if (bytes > this.limits.maxResumeBytes) return;
     this.kept.set(token, { bareJid: link.bareJid, endedAt: this.now(), bytes, subscriptions });
@@ -126,4 +139,9 @@ export class Resumption {
       this.drop(token);
     }
   }
+}
+
+/** Without fields it has nothing that counts. */
+function bytesOf(selection: Selection): number {
+  return selection.fields === null ? 0 : optionBytes(toOptionFields(formatSelectionFields(selection)));
 }

@@ -1,16 +1,18 @@
-import type { DataReader, NodeId, Profile, ServiceKind } from "@stanzapack/wire";
+import type { DataReader, NodeId, Profile, ServiceKind, ServiceStatus } from "@stanzapack/wire";
 import { formatNode } from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
 import type { Journal } from "./journal/journal.js";
 import type { Lane } from "./lane.js";
 import type { Subscription } from "./subscription.js";
 
-export type AccessModel = "open" | "whitelist";
+export const ACCESS_MODELS = ["open", "whitelist", "authorize"] as const;
+/** XEP-0060 §4.5. `authorize`: the publisher is asked. */
+export type AccessModel = (typeof ACCESS_MODELS)[number];
 
 export interface ServiceConfig {
   readonly kind: ServiceKind;
   readonly access: AccessModel;
-  /** Bare JIDs that may subscribe under `whitelist`; the owner always may. */
+  /** Bare JIDs that may subscribe, unless everybody may; the owner always may. */
   readonly members: ReadonlySet<string>;
   readonly title: string;
   /** How thoroughly its lanes code, as far as the operator allows. */
@@ -37,8 +39,14 @@ export class Service {
   publisher: { readonly link: ClientLink; readonly alias: number; readonly reader: DataReader } | undefined;
   /** Nobody finds it any more; a log is still brought to those who had not got all of it. */
   withdrawn = false;
+  /** What the publisher says of itself. */
+  status: Exclude<ServiceStatus, "offline"> = "online";
+  /** The window in which it really sends, in ms, when it cannot keep to its demand. */
+  paceMs: number | null = null;
   /** When the publisher's link went, in ms. */
   offlineSince: number | undefined;
+  /** Bare JIDs that the publisher has allowed, under `authorize`. */
+  readonly approved = new Set<string>();
   readonly lanes = new Map<string, Lane>();
   readonly subscriptions = new Set<Subscription>();
   /** Subscriptions without a value so far. */
@@ -62,9 +70,22 @@ export class Service {
   get online(): boolean {
     return this.publisher !== undefined;
   }
+  /** What its subscribers are told. */
+  get told(): { readonly status: ServiceStatus; readonly windowMs: number | null } {
+    return this.online
+      ? { status: this.status, windowMs: this.paceMs }
+      : { status: "offline", windowMs: null };
+  }
 
   mayTake(bareJid: string): boolean {
-    return this.config.access === "open" || bareJid === this.id.owner || this.config.members.has(bareJid);
+    const { access, members } = this.config;
+    if (access === "open" || bareJid === this.id.owner || members.has(bareJid)) return true;
+    return access === "authorize" && this.approved.has(bareJid);
+  }
+
+  /** Whether it is shown: who may ask must find it. */
+  mayFind(bareJid: string): boolean {
+    return this.config.access === "authorize" || this.mayTake(bareJid);
   }
 
   /** In which its publisher should send; null: not at all. A log is kept also while nobody takes it. */

@@ -26,6 +26,24 @@ export interface ComponentStats {
   resumed: number;
   /** Opens, frames and requests refused. */
   refusals: number;
+  /** Stanzas about no link of their sender, ignored or refused: of an earlier session, sent again, or about somebody else's link. */
+  strays: number;
+  /** JIDs and other domains that have used something of their budgets lately. */
+  accounts: number;
+  /** Requests told to come later. */
+  throttled: number;
+  /** Times a publishing link was slowed down. */
+  slowdowns: number;
+  /** Times a JID was cut off. */
+  cutOffs: number;
+  /** Times a JID or a domain had its number of links, subscriptions, lanes or requests that await approval. */
+  overQuota: number;
+  /** Requests that await a publisher's approval now. */
+  pendingApprovals: number;
+  /** Questions put to publishers, repeated ones too. */
+  approvalsAsked: number;
+  approvalsGranted: number;
+  approvalsDenied: number;
 }
 
 export function createStats(): ComponentStats {
@@ -38,7 +56,7 @@ export function createStats(): ComponentStats {
     dataStanzasSent: 0,
     writes: 0,
     framesReceived: {
-      ...{ hello: 0, bind: 0, data: 0, coded: 0, ack: 0, demand: 0, status: 0, error: 0, bye: 0 },
+      ...{ hello: 0, bind: 0, data: 0, coded: 0, ack: 0, credit: 0, demand: 0, status: 0, error: 0, bye: 0 },
       ...{ subscribe: 0, change: 0, resume: 0, grant: 0, refused: 0, done: 0 },
     },
     updatesIn: 0,
@@ -48,5 +66,15 @@ export function createStats(): ComponentStats {
     linksEnded: 0,
     resumed: 0,
     refusals: 0,
+    strays: 0,
+    accounts: 0,
+    throttled: 0,
+    slowdowns: 0,
+    cutOffs: 0,
+    overQuota: 0,
+    pendingApprovals: 0,
+    approvalsAsked: 0,
+    approvalsGranted: 0,
+    approvalsDenied: 0,
   };
 }

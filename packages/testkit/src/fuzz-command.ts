@@ -3,7 +3,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /** What every fuzzer takes. */
-export interface FuzzOptions {
+export interface FuzzOptions<Server extends string = never> {
+  /** Of those that the fuzzer can use; undefined where it needs none. */
+  readonly server: Server;
   readonly count: number;
   readonly seed: number;
   readonly collectGarbage: () => void;
@@ -17,23 +19,26 @@ const PROGRESS_MS = 5_000;
  * Runs a fuzzer as a command: the report on stdout, readable or as one JSON line; progress on stderr. Exit status 1 when something was found,
  * 2 for a wrong argument.
  */
-export async function runFuzzCommand(
+export async function runFuzzCommand<Server extends string = never>(
   name: string,
   what: string,
-  fuzz: (options: FuzzOptions) => Promise<{ readonly findings: readonly string[] }>,
+  fuzz: (options: FuzzOptions<Server>) => Promise<{ readonly findings: readonly string[] }>,
+  servers: readonly Server[] = [],
 ): Promise<void> {
-  const usage = `Usage: npm -s run ${name} -- [--count N] [--seed N] [--json]
+  const serverUsage =
+    servers.length === 0 ? "" : `  --server S  ${servers.join(" or ")} (default ${servers[0]})\n`;
+  const usage = `Usage: npm -s run ${name} -- [--count N] [--seed N]${servers.length === 0 ? "" : " [--server S]"} [--json]
 
 ${what}
 
-  --count N  how many (default 100000)
-  --seed N   what is drawn; the same seed draws the same (default: by the clock, and told)
-  --json     the report as one line of JSON
-  --help     this text
+  --count N   how many (default 100000)
+  --seed N    what is drawn; the same seed draws the same (default: by the clock, and told)
+${serverUsage}  --json      the report as one line of JSON
+  --help      this text
 
 Exit status: 0 nothing found, 1 something was found, 2 wrong arguments.
 `;
-  const args = readArgs();
+  const args = readArgs(servers);
   if (args === undefined) {
     process.stderr.write(`stanzapack: wrong arguments\n\n${usage}`);
     process.exitCode = 2;
@@ -47,6 +52,7 @@ Exit status: 0 nothing found, 1 something was found, 2 wrong arguments.
   const start = performance.now();
   let toldAt = start;
   const report = await fuzz({
+    server: args.server,
     count: args.count,
     seed: args.seed,
     collectGarbage: runInNewContext("gc") as () => void,
@@ -63,12 +69,15 @@ Exit status: 0 nothing found, 1 something was found, 2 wrong arguments.
   process.exitCode = report.findings.length === 0 ? 0 : 1;
 }
 
-function readArgs(): { count: number; seed: number; json: boolean; help: boolean } | undefined {
+function readArgs<Server extends string>(
+  servers: readonly Server[],
+): { server: Server; count: number; seed: number; json: boolean; help: boolean } | undefined {
   try {
     const { values } = parseArgs({
       options: {
         count: { type: "string", default: "100000" },
         seed: { type: "string" },
+        server: { type: "string" },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -76,7 +85,9 @@ function readArgs(): { count: number; seed: number; json: boolean; help: boolean
     const count = Number(values.count);
     const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
     if (!Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(seed)) return undefined;
-    return { count, seed, json: values.json, help: values.help };
+    const server = servers.find((one) => one === (values.server ?? servers[0]));
+    if (server === undefined && (servers.length > 0 || values.server !== undefined)) return undefined;
+    return { server: server as Server, count, seed, json: values.json, help: values.help };
   } catch {
     return undefined;
   }

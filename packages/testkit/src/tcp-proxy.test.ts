@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.js";
@@ -177,6 +178,29 @@ describe("a TCP proxy", () => {
     },
   );
 
+  it.each(["toServer", "toClient"] as const)(
+    "silences what goes %s on connections of now",
+    async (direction) => {
+      const { client, server } = await open();
+      const [from, to] = direction === "toServer" ? [client, server] : [server, client];
+      proxy.silence(direction);
+      from.socket.write("gone");
+      to.socket.write("here");
+      await until(() => from.text === "here", 5_000, "the other direction");
+      from.socket.end();
+      await quiet(50);
+      expect(to).toMatchObject({ text: "", ended: false, closed: false });
+      const later = await open();
+      later.client.socket.write("up");
+      later.server.socket.write("down");
+      await until(
+        () => later.server.text === "up" && later.client.text === "down",
+        5_000,
+        "a new connection",
+      );
+    },
+  );
+
   it("cuts with a reset at both ends, and refuses with one", async () => {
     const { client, server } = await open();
     proxy.cut();
@@ -192,6 +216,20 @@ describe("a TCP proxy", () => {
     proxy.heal();
     await open();
     expect(proxy.accepted).toBe(3);
+  });
+
+  it("cuts also a connection whose end is just being passed on", async () => {
+    const before = countDescriptors();
+    proxy.toServer.delayMs = 50;
+    const { client, server } = await open();
+    client.socket.end("bye");
+    await quiet(20);
+    const isCut = new Promise<void>((resolve) => setTimeout(() => resolve(proxy.cut()), 60));
+    // Both timers are late then: the end is passed on and the connection cut in one turn of the event loop.
+    for (const end = performance.now() + 120; performance.now() < end;);
+    await isCut;
+    await until(() => client.closed && server.closed, 5_000, "both ends are told");
+    await until(() => countDescriptors() <= before, 5_000, "every socket is closed");
   });
 
   it("stops what it started when closed, also what is delayed and what is half open", async () => {
@@ -217,3 +255,4 @@ describe("a TCP proxy", () => {
 
 const countResources = (): number =>
   process.getActiveResourcesInfo().filter((name) => /TCP|Timeout/.test(name)).length;
+const countDescriptors = (): number => readdirSync("/proc/self/fd").length;

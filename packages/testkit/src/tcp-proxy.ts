@@ -19,6 +19,11 @@ export interface TcpProxy {
    * comes any more. Connections made later are whole.
    */
   halfOpen(closed: "client" | "server"): void;
+  /**
+   * On every connection of now, what goes in that direction vanishes from here on, ends too, while the other direction works.
+   * Connections made later are whole.
+   */
+  silence(direction: "toServer" | "toClient"): void;
   /** New connections are cut at once while true. */
   refuse: boolean;
   /** Bytes vanish both ways while true, and ends too; connections stay open. */
@@ -33,7 +38,8 @@ export interface TcpProxy {
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
-  readonly pipes: readonly FaultyPipe[];
+  readonly toServer: FaultyPipe;
+  readonly toClient: FaultyPipe;
 }
 
 export async function startTcpProxy(target: {
@@ -45,8 +51,12 @@ export async function startTcpProxy(target: {
   const toClient = { ...NO_FAULTS };
   let accepted = 0;
 
+  const stopPipes = (pair: Pair): void => {
+    pair.toServer.stop();
+    pair.toClient.stop();
+  };
   const forget = (pair: Pair): void => {
-    for (const pipe of pair.pipes) pipe.stop();
+    stopPipes(pair);
     pairs.delete(pair);
   };
 
@@ -62,10 +72,8 @@ export async function startTcpProxy(target: {
     const pair: Pair = {
       client,
       server,
-      pipes: [
-        createFaultyPipe(client, server, toServer, () => proxy.stall || toServer.drop),
-        createFaultyPipe(server, client, toClient, () => proxy.stall || toClient.drop),
-      ],
+      toServer: createFaultyPipe(client, server, toServer, () => proxy.stall || toServer.drop),
+      toClient: createFaultyPipe(server, client, toClient, () => proxy.stall || toClient.drop),
     };
     pairs.add(pair);
     for (const socket of [client, server]) {
@@ -92,15 +100,18 @@ export async function startTcpProxy(target: {
     cut() {
       for (const pair of pairs) {
         forget(pair);
-        pair.client.resetAndDestroy();
-        pair.server.resetAndDestroy();
+        reset(pair.client);
+        reset(pair.server);
       }
     },
     halfOpen(closed) {
-      for (const { [closed]: socket, pipes } of pairs) {
-        for (const pipe of pipes) pipe.stop();
-        socket.destroy();
+      for (const pair of pairs) {
+        stopPipes(pair);
+        pair[closed].destroy();
       }
+    },
+    silence(direction) {
+      for (const pair of pairs) pair[direction].stop();
     },
     heal() {
       Object.assign(toServer, NO_FAULTS);
@@ -117,4 +128,10 @@ export async function startTcpProxy(target: {
     listener.listen(0, "127.0.0.1", resolve);
   });
   return proxy;
+}
+
+/** Node cannot reset a socket whose end is on its way: it would stay open for ever, and the process never exit. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }

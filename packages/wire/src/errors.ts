@@ -147,7 +147,7 @@ export const ERRORS = {
     pubsub: "closed-node",
     scope: "subscription",
     retryable: false,
-    mend: "Ask the publisher to put your JID on the service's whitelist.",
+    mend: "Ask the publisher to allow your JID: the service has a whitelist, or its publisher decides.",
   },
   forbidden: {
     wire: 22,
@@ -242,6 +242,15 @@ export const ERRORS = {
     scope: "link",
     retryable: false,
     mend: "Nothing to do: the client subscribes again by itself.",
+  },
+  pending: {
+    wire: 35,
+    condition: "not-authorized",
+    type: "auth",
+    pubsub: "pending-subscription",
+    scope: "subscription",
+    retryable: true,
+    mend: "Wait: the publisher is asked, and has not decided yet.",
   },
   "too-large": {
     wire: 40,

@@ -187,6 +187,12 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
           ];
     case "ack":
       return [FRAME.ACK, frame.stanzas >>> 0];
+    case "credit":
+      return [
+        FRAME.CREDIT,
+        frame.alias === null ? null : uint(frame.alias, "alias", MAX_ALIAS),
+        frame.alias === null ? frame.total >>> 0 : uint(frame.total, "rows"),
+      ];
     case "demand":
       return [
         FRAME.DEMAND,
@@ -195,7 +201,12 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
         frame.windowMs === null ? null : uint(frame.windowMs, "windowMs"),
       ];
     case "status":
-      return [FRAME.STATUS, uint(frame.alias, "alias", MAX_ALIAS), STATUSES.indexOf(frame.status)];
+      return [
+        FRAME.STATUS,
+        uint(frame.alias, "alias", MAX_ALIAS),
+        STATUSES.indexOf(frame.status),
+        frame.windowMs === null ? null : uint(frame.windowMs, "windowMs"),
+      ];
     case "error":
       return [
         FRAME.ERROR,
@@ -320,12 +331,17 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
     case FRAME.ACK:
       f.name = "ACK";
       return f.end({ type: "ack", stanzas: f.uint(MAX_UINT32) });
+    case FRAME.CREDIT: {
+      f.name = "CREDIT";
+      const alias = f.uintOrNil(MAX_ALIAS);
+      return f.end({ type: "credit", alias, total: f.uint(alias === null ? MAX_UINT32 : undefined) });
+    }
     case FRAME.DEMAND:
       f.name = "DEMAND";
       return f.end({ type: "demand", alias: f.alias(), subscribers: f.uint(), windowMs: f.uintOrNil() });
     case FRAME.STATUS:
       f.name = "STATUS";
-      return f.end({ type: "status", alias: f.alias(), status: f.oneOf(STATUSES) });
+      return f.end({ type: "status", alias: f.alias(), status: f.oneOf(STATUSES), windowMs: f.uintOrNil() });
     case FRAME.ERROR:
       f.name = "ERROR";
       return f.end({

@@ -126,6 +126,16 @@ export interface AckFrame {
   readonly stanzas: number;
 }
 
+/**
+ * Totals, so a late or repeated one is harmless. Of a subscription, subscriber → component: how many rows may be sent since its BIND.
+ * Of the link (`alias` null): so many stanzas with DATA were sent, modulo 2^32, and their receiver acknowledges at once.
+ */
+export interface CreditFrame {
+  readonly type: "credit";
+  readonly alias: number | null;
+  readonly total: number;
+}
+
 /** Component → publisher. No subscribers: `windowMs` is null and nothing should be sent. */
 export interface DemandFrame {
   readonly type: "demand";
@@ -137,11 +147,16 @@ export interface DemandFrame {
 
 export type ServiceStatus = "online" | "offline" | "paused";
 
-/** Component → subscriber: what the publisher is doing, so that silence is never mistaken for a constant value. */
+/**
+ * What the publisher is doing, so that silence is never mistaken for a constant value: component → subscriber, and, of a service
+ * of its own, publisher → component, never `offline`.
+ */
 export interface StatusFrame {
   readonly type: "status";
   readonly alias: number;
   readonly status: ServiceStatus;
+  /** Values come in this window now, in ms, since their publisher cannot send them sooner; null: as granted, or demanded. */
+  readonly windowMs: number | null;
 }
 
 /** About one alias, or about the link (`alias` null). The subscription it names has ended. */
@@ -252,6 +267,7 @@ export type Frame =
   | DataFrame
   | CodedFrame
   | AckFrame
+  | CreditFrame
   | DemandFrame
   | StatusFrame
   | ErrorFrame

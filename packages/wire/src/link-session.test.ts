@@ -27,7 +27,7 @@ const data: Frame = {
   spanMs: 0,
   payload: Uint8Array.of(1),
 };
-const status: Frame = { type: "status", alias: 1, status: "online" };
+const status: Frame = { type: "status", alias: 1, status: "online", windowMs: null };
 const bye: Frame = { type: "bye", code: "stopped", text: "" };
 const block = (...frames: Frame[]): Uint8Array => Buffer.concat(frames.map(encodeFrame));
 const ack = (stanzas: number): Uint8Array => block({ type: "ack", stanzas });
@@ -111,6 +111,28 @@ describe("acknowledging", () => {
     expect(session.ackDueAt).toBeUndefined();
     session.receive(block(data), 40_000);
     expect(session.takeAck()).toEqual(encodeFrame({ type: "ack", stanzas: 3 }));
+  });
+});
+
+describe("being asked to acknowledge", () => {
+  it("is due at once, whether there is anything new or not", () => {
+    const session = open();
+    const asker = open();
+    asker.sentData(0);
+    const question = asker.askAck();
+    session.receive(Buffer.concat([question, block(data)]), 5);
+    expect([session.ackDue(5), session.ackDueAt]).toEqual([true, 0]);
+    asker.receive(session.takeAck(), 6);
+    expect([asker.unacked, session.ackDue(1e9)]).toEqual([0, false]);
+    session.receive(question, 7);
+    expect(session.takeAck()).toEqual(encodeFrame({ type: "ack", stanzas: 1 }));
+  });
+
+  it("leaves a subscription's credit to the link", () => {
+    const credit: Frame = { type: "credit", alias: 3, total: 500 };
+    const session = open();
+    expect(session.receive(block(credit), 0)).toEqual([credit]);
+    expect(session.ackDue(1e9)).toBe(false);
   });
 });
 

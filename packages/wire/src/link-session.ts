@@ -42,6 +42,8 @@ export class LinkSession {
   private dataSent = 0;
   private dataSentAcked = 0;
   private oldestSentUnackedAt: number | undefined;
+  /** The peer wants an acknowledgement at once. */
+  private asked = false;
 
   constructor(
     private readonly limits: Limits,
@@ -75,7 +77,7 @@ export class LinkSession {
     return this.oldestSentUnackedAt;
   }
 
-  /** The frames of one block. ACKs are applied and not returned. Throws what ends the link. */
+  /** The frames of one block. What is about acknowledgements is applied and not returned. Throws what ends the link. */
   receive(block: Uint8Array, now: number): Frame[] {
     if (this.dead !== undefined) throw this.dead;
     this.unackedValues += this.budget.used;
@@ -89,6 +91,7 @@ export class LinkSession {
         else if (this.hello === undefined)
           throw new StanzapackError("protocol", `${frame.type} before HELLO`, { origin: "peer" });
         if (frame.type === "ack") this.acceptAck(frame.stanzas, now);
+        else if (frame.type === "credit" && frame.alias === null) this.asked = true;
         else others.push(frame);
         data ||= frame.type === "data" || frame.type === "coded";
       }
@@ -138,10 +141,12 @@ export class LinkSession {
 
   /** When an ACK is due by time, in the clock of `receive`; undefined when nothing is unacknowledged. */
   get ackDueAt(): number | undefined {
+    if (this.asked) return 0;
     return this.firstUnackedAt === undefined ? undefined : this.firstUnackedAt + this.policy.ackAfterMs;
   }
 
   ackDue(now: number): boolean {
+    if (this.asked) return true;
     return (
       this.firstUnackedAt !== undefined &&
       (this.dataReceived - this.dataReceivedAcked >= this.policy.ackEveryStanzas ||
@@ -150,10 +155,16 @@ export class LinkSession {
     );
   }
 
+  /** Asks the peer to acknowledge at once what was sent before and along with it. */
+  askAck(): Uint8Array {
+    return encodeFrame({ type: "credit", alias: null, total: this.dataSent });
+  }
+
   /** An ACK frame of everything received so far. */
   takeAck(): Uint8Array {
     this.dataReceivedAcked = this.dataReceived;
     this.firstUnackedAt = undefined;
+    this.asked = false;
     this.unackedValues = -this.budget.used;
     return encodeFrame({ type: "ack", stanzas: this.dataReceived });
   }

@@ -4,8 +4,8 @@ import type { FrameFields } from "./frame-fields.js";
 import { FRAME, MAX_ALIAS, type AnswerFrame, type OptionFields, type RequestFrame } from "./frames.js";
 import type { Limits } from "./limits.js";
 
-/** Bounds of options, of no use to an operator. 64 fields of 128 characters of name. */
-const MAX_OPTIONS = 64;
+/** Bounds of options, of no use to an operator. The 64 fields of a selection and 16 others, of 128 characters of name. */
+const MAX_OPTIONS = 80;
 const MAX_OPTION_NAME_CHARS = 128;
 /** How `recovered` is written. */
 const RECOVERED = [false, true, null] as const;

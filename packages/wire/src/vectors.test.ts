@@ -122,6 +122,7 @@ describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
         data: true,
         coded: true,
         ack: true,
+        credit: true,
         demand: true,
         status: true,
         error: true,

@@ -135,11 +135,14 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
   }),
   dataFrame,
   fc.record({ type: fc.constant("ack" as const), stanzas: uint32 }),
+  fc.record({ type: fc.constant("credit" as const), alias, total: uint }),
+  fc.record({ type: fc.constant("credit" as const), alias: fc.constant(null), total: uint32 }),
   fc.record({ type: fc.constant("demand" as const), alias, subscribers: uint, windowMs: uintOrNull }),
   fc.record({
     type: fc.constant("status" as const),
     alias,
     status: fc.constantFrom("online" as const, "offline" as const, "paused" as const),
+    windowMs: uintOrNull,
   }),
   fc.record({
     type: fc.constant("error" as const),

@@ -137,6 +137,7 @@ export function createStanzaBytestreams(
   const onCloseIq = (iq: Element, child: Element): void => {
     const stream = streams.get(keyOf(String(iq.attrs["from"]), String(child.attrs["sid"])));
     if (stream === undefined) {
+      api.onStray?.(String(iq.attrs["from"]));
       answer(iq, new StanzaError("item-not-found", "cancel"));
       return;
     }
@@ -155,6 +156,8 @@ export function createStanzaBytestreams(
       stream === undefined
         ? new StanzaError("item-not-found", "cancel")
         : stream.onData(data.attrs["seq"] as string | undefined, data.text(), chars, kind);
+    // What ended its stream was wrong in itself.
+    if (error !== undefined && stream?.state !== "closed") api.onStray?.(String(stanza.attrs["from"]));
     if (error !== undefined || kind === "iq") answer(stanza, error);
   };
 
@@ -169,13 +172,11 @@ export function createStanzaBytestreams(
     if (error !== undefined) {
       // The sid lets the sender know which of its streams is meant: message mode has no ids.
       const data = stanza.getChild("data", NS.IBB);
-      if (data !== undefined)
+      const { sid, seq } = (data?.attrs ?? {}) as Record<string, string | undefined>;
+      // What is no sid may be long, and longer when it is written again.
+      if (sid !== undefined && SID.test(sid))
         reply.append(
-          xml("data", {
-            xmlns: NS.IBB,
-            sid: data.attrs["sid"] as string | undefined,
-            seq: data.attrs["seq"] as string | undefined,
-          }),
+          xml("data", { xmlns: NS.IBB, sid, seq: parseUnsignedShort(seq) === undefined ? undefined : seq }),
         );
       reply.append(formatStanzaError(error));
     }
@@ -189,6 +190,7 @@ export function createStanzaBytestreams(
     const block = parseBlockId(String(stanza.attrs["id"] ?? ""));
     const sid = (data?.attrs["sid"] as string | undefined) ?? block?.sid;
     const stream = sid === undefined ? undefined : streams.get(keyOf(from, sid));
+    if (stream === undefined && sid !== undefined) api.onStray?.(from);
     if (stream === undefined && !countByPeer.has(from)) return data !== undefined;
     const error = parseStanzaError(stanza);
     // XEP-0047 §2.2: on errors of delivery suspend, on errors of the data close.
@@ -257,6 +259,7 @@ export function createStanzaBytestreams(
     onOpen: undefined,
     onStream: undefined,
     onError: undefined,
+    onStray: undefined,
     async open(address, openOptions: OpenOptions = {}) {
       // Stanzas come from the address as the server prepares it, and a stream is known by that.
       const peer = parseJid(address).toString();

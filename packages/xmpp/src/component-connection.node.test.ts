@@ -129,13 +129,20 @@ describe("a component's connection", () => {
     expect(first.text).toMatch(/<stream:error><not-well-formed .*<\/stream:stream>$/);
   });
 
-  it("ends with the stanza that is too large, and comes back", async () => {
+  it("outlives the stanza that is too large, and answers one with an id that is not", async () => {
     const c = await connectTo((peer) => acceptComponent(peer), { limits: { maxStanzaChars: 1_000 } });
     await c.start();
     const first = lastPeer();
-    first.write(`<message><body>${"x".repeat(1_000)}</body></message>`);
-    await until(() => server?.peers.length === 2 && c.state === "online");
-    expect(first.text).toContain("<policy-violation ");
+    const long = "x".repeat(1_025);
+    first.write(`<iq type='get' id='1' from='a@b/c'><q xmlns='urn:x'>${long}</q></iq>`);
+    first.write(`<iq type='get' id='${long}' from='a@b/c'><q xmlns='urn:x'/></iq>`);
+    first.write("<iq type='get' id='2' from='a@b/c'><q xmlns='urn:x'/></iq>");
+    await until(() => first.text.includes('id="2"'));
+    expect(first.text).toMatch(
+      /id="1" from="c.test"><error type="modify"><bad-request .*id="2".*<service-unavailable /,
+    );
+    expect(first.text).not.toContain(long);
+    expect(server?.peers).toHaveLength(1);
   });
 
   it("gives up on a server that accepts and never speaks, and on one that is not there", async () => {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { component } from "@xmpp/component";
 import type { ComponentConnectionOptions, Connection } from "./connection.js";
+import { createEchoWindow } from "./echo-window.js";
 import { XmppError } from "./errors.js";
 import * as NS from "./namespaces.js";
 import { createStream } from "./stream.js";
@@ -24,6 +25,7 @@ export function createComponentConnection(options: ComponentConnectionOptions): 
     limits: options.limits,
     attempt: (context) => attempt(options, context),
     ownAddresses: () => [],
+    echoWindow: (hooks) => createEchoWindow(options.domain, hooks),
   });
 }
 
@@ -33,7 +35,8 @@ async function attempt(options: ComponentConnectionOptions, context: AttemptCont
   const entity = component({ service, domain, password: secret }) as XmppJsComponent;
   const socket = await connectSocket({ host, port }, undefined, context.signal);
   const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
-  const stream = createStream(entity, socket, { ...DEFAULT_PARSER_LIMITS, maxStanzaChars });
+  // Who may write to a component is everybody: what one of them sends must not end the stream of all.
+  const stream = createStream(entity, socket, { ...DEFAULT_PARSER_LIMITS, maxStanzaChars, beyond: "strip" });
   const ended = context.own(stream);
 
   // XEP-0114 §3 hashes the UTF-8 of the secret; xmpp.js hashes the lower bytes of its UTF-16.

@@ -11,7 +11,7 @@ export interface ConnectionEvents {
   online: (info: { jid: string; resumed: boolean }) => void;
   /** The stream is gone; the connection tries again by itself unless it is stopped or ended. */
   offline: (info: { reason: XmppError | undefined }) => void;
-  /** What waited for the socket has left: `send` may be called again without growing memory. */
+  /** What waited has left, or was read: `send` may be called again without growing memory. */
   drain: () => void;
   /** Final: will not try again (credentials refused, conflict, stopped). */
   ended: (reason: XmppError | undefined) => void;
@@ -47,8 +47,12 @@ export interface Connection {
   /** Own full JID once bound (client), or the component's domain. Empty before the first `online` of a client. */
   readonly jid: string;
   readonly state: ConnectionState;
-  /** False when the socket is backed up beyond its bound: wait for `drain`. */
+  /** False when the socket, or the server as far as it acknowledges, is backed up beyond its bound: wait for `drain`. */
   readonly writable: boolean;
+  /** Characters that may be sent before `writable` turns false, as far as the server acknowledges; Infinity where that is not known. */
+  readonly room: number;
+  /** The server reads slower than is sent. */
+  readonly slow: boolean;
   /** Whether the stream that is up now is compressed (XEP-0138). */
   readonly compressed: boolean;
   readonly meter: ByteMeter;
@@ -176,4 +180,9 @@ export interface StreamManagementPolicy {
   readonly maxQueue: number;
   /** No answer to a request within so many ms: the connection counts as lost. Default 30,000. */
   readonly answerMs: number;
+  /**
+   * So long what is sent may wait before the server reads it, in ms: beyond it `writable` is false. A server that limits the bytes
+   * per second is found out so; sockets tell of it only megabytes later. 0: not measured. Default 250.
+   */
+  readonly targetMs: number;
 }

@@ -124,6 +124,11 @@ export interface InBandBytestreams {
    * for one that uses `stanza`, since the peer may be back soon.
    */
   onError: ((from: string, error: StanzaError) => void) | undefined;
+  /**
+   * A stanza that was refused or ignored because it names no stream with its sender, or repeats a block: of an earlier session,
+   * sent again, or about somebody else's stream. For counting.
+   */
+  onStray: ((from: string) => void) | undefined;
   /** Abandons every stream and takes its handlers off the connection. */
   dispose(): void;
 }

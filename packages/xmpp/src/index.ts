@@ -38,6 +38,7 @@ export { bareJid, jid, JID } from "./jid.js";
 export * as NS from "./namespaces.js";
 export { createStanzaBytestreams } from "./bytestreams.js";
 export { createInBandBytestreams } from "./in-band-bytestreams.js";
+export { SendWindow, type SendWindowPolicy } from "./send-window.js";
 export { randomText } from "./random.js";
 export { backoffMs, sleep } from "./timing.js";
 export { formatStanzaError, parseStanzaError } from "./stanza-errors.js";

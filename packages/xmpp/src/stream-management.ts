@@ -1,5 +1,6 @@
 import type { StreamManagementPolicy } from "./connection.js";
 import * as NS from "./namespaces.js";
+import { SendWindow } from "./send-window.js";
 import { splitStanzas } from "./split-stanzas.js";
 import { escapeAttribute, type Element } from "./xml.js";
 
@@ -9,7 +10,14 @@ export const DEFAULT_STREAM_MANAGEMENT: StreamManagementPolicy = {
   requestAfterMs: 5_000,
   maxQueue: 400,
   answerMs: 30_000,
+  targetMs: 250,
 };
+
+/**
+ * 32,768 characters at first: what a chat server lets through at once, and at its 3,000 bytes per second read within `answerMs`.
+ * At most 262,144, by which a way of 50 ms carries 5 MB/s.
+ */
+const WINDOW_CHARS = { initialChars: 32_768, maxChars: 262_144 };
 
 /** XEP-0198 §4: counters wrap at 2^32. */
 const WRAP = 2 ** 32;
@@ -20,7 +28,7 @@ const REQUEST = `<r xmlns='${NS.SM}'/>`;
 export interface StreamManagementHooks {
   /** Writes text to the stream that is up now. */
   readonly write: (text: string) => void;
-  /** The queue fell below its bound again. */
+  /** There may be room again. */
   readonly onRoom: () => void;
   /** The server broke the protocol. The condition is told to it. */
   readonly onBroken: (message: string, condition: string) => void;
@@ -33,8 +41,10 @@ export interface StreamManagementHooks {
  * Counts and keeps what was sent until the server has it; works on text, so that the hot path never builds elements.
  */
 export interface StreamManagement {
-  /** False when so much is unacknowledged that nothing more should be sent. */
-  readonly hasRoom: boolean;
+  /** Characters that may be sent now; 0 when so much is unacknowledged that nothing more should be, Infinity without a bound. */
+  readonly room: number;
+  /** The server reads slower than is sent. */
+  readonly slow: boolean;
   /** The server would take this session back, as far as we know. */
   readonly resumable: boolean;
   readonly unackedCount: number;
@@ -75,6 +85,7 @@ export function createStreamManagement(
   let requestedAt = 0;
   let requestTimer: ReturnType<typeof setTimeout> | undefined;
   let answerTimer: ReturnType<typeof setTimeout> | undefined;
+  const sendWindow = new SendWindow({ targetMs: policy.targetMs, ...WINDOW_CHARS });
 
   const stopTimers = (): void => {
     clearTimeout(requestTimer);
@@ -88,6 +99,7 @@ export function createStreamManagement(
     id = "";
     received = acked = unackedCount = sentSinceRequest = 0;
     queue = [];
+    sendWindow.forget();
   };
 
   const request = (): string => {
@@ -95,6 +107,7 @@ export function createStreamManagement(
     requestTimer = undefined;
     sentSinceRequest = 0;
     requestedAt = performance.now();
+    sendWindow.question(requestedAt);
     answerTimer ??= setTimeout(() => {
       stopTimers();
       hooks.onSilence();
@@ -115,18 +128,18 @@ export function createStreamManagement(
     if (text === undefined || !/^\d{1,10}$/.test(text) || h >= WRAP) return false;
     const news = (h - acked + WRAP) % WRAP;
     if (news > unackedCount) return false;
-    const hadRoom = unackedCount < policy.maxQueue;
     acked = h;
     unackedCount -= news;
     dropFromHead(news);
-    if (!hadRoom && unackedCount < policy.maxQueue) hooks.onRoom();
     return true;
   };
 
   const dropFromHead = (news: number): void => {
     if (queue === undefined) {
       // All that the hole held has arrived, so a new queue is whole again.
-      if (unackedCount === 0) queue = [];
+      if (unackedCount > 0) return;
+      queue = [];
+      sendWindow.read(Infinity);
       return;
     }
     let left = news;
@@ -134,18 +147,24 @@ export function createStreamManagement(
     for (const entry of queue) {
       if (entry.count > left) break;
       left -= entry.count;
+      sendWindow.read(entry.text.length);
       whole++;
     }
     if (whole > 0) queue.splice(0, whole);
     const [head] = queue;
     if (left === 0 || head === undefined) return;
-    head.text = splitStanzas(head.text).slice(left).join("");
+    const text = splitStanzas(head.text).slice(left).join("");
+    sendWindow.read(head.text.length - text.length);
+    head.text = text;
     head.count -= left;
   };
 
   return {
-    get hasRoom() {
-      return unackedCount < policy.maxQueue;
+    get room() {
+      return unackedCount < policy.maxQueue ? sendWindow.room(performance.now()) : 0;
+    },
+    get slow() {
+      return sendWindow.slow;
     },
     get resumable() {
       return id !== "" && queue !== undefined;
@@ -171,12 +190,14 @@ export function createStreamManagement(
       unackedCount += count;
       if (unackedCount > 2 * policy.maxQueue) queue = undefined;
       queue?.push({ text, count });
+      const now = performance.now();
+      const wantsAnswer = sendWindow.sent(text.length, now);
       if (!confirmed) return "";
       sentSinceRequest += count;
       const full = unackedCount >= policy.maxQueue && answerTimer === undefined;
-      if (full || sentSinceRequest >= policy.requestEvery) return request();
+      if (full || wantsAnswer || sentSinceRequest >= policy.requestEvery) return request();
       // Alone it would be a packet of its own; the timer is for what nothing follows.
-      if (performance.now() - requestedAt >= policy.requestAfterMs) return request();
+      if (now - requestedAt >= policy.requestAfterMs) return request();
       scheduleRequest();
       return "";
     },
@@ -190,15 +211,19 @@ export function createStreamManagement(
         case "r":
           hooks.write(this.acknowledgement());
           return true;
-        case "a":
+        case "a": {
+          const hadRoom = this.room > 0;
           clearTimeout(answerTimer);
           answerTimer = undefined;
           if (!acknowledge(element.attrs["h"] as string | undefined)) {
             // XEP-0198 §4: the server acknowledged more than we sent.
             hooks.onBroken("the server acknowledged more stanzas than were sent", "undefined-condition");
           }
-          scheduleRequest();
+          if (sendWindow.answered(performance.now())) hooks.write(request());
+          else scheduleRequest();
+          if (!hadRoom && this.room > 0) hooks.onRoom();
           return true;
+        }
         case "enabled":
           confirmed = true;
           requestedAt = performance.now();
@@ -212,7 +237,10 @@ export function createStreamManagement(
       return false;
     },
     acknowledgement: () => (counting ? `<a xmlns='${NS.SM}' h='${String(received)}'/>` : ""),
-    suspend: stopTimers,
+    suspend() {
+      stopTimers();
+      sendWindow.interrupt();
+    },
     reset,
   };
 }

@@ -1,6 +1,7 @@
 import { Parser } from "@xmpp/xml";
 import { describe, expect, it } from "vitest";
 import { ParseError, StreamParser } from "./stream-parser.js";
+import type { Element } from "./xml.js";
 
 const HEADER = "<?xml version='1.0'?><s:s xmlns='jabber:client' xmlns:s='urn:s' to=\"a>b\">";
 
@@ -85,6 +86,46 @@ describe("StreamParser", () => {
     );
     // Keep-alive whitespace is not part of a stanza.
     expect(parse([HEADER, " ".repeat(60), " ".repeat(60), "<a/>"], limits)).toHaveLength(1);
+  });
+
+  it("strips a stanza beyond the bounds where one stream is many peers', however it is cut", () => {
+    const limits = { maxStanzaChars: 100, maxDepth: 5, maxElements: 12, beyond: "strip" } as const;
+    const long = "x".repeat(120);
+    const text = [
+      `<iq id='1'><q>${long}</q><r/></iq>`,
+      `<iq id='2'><q a='${long}>' b="/"/></iq>`,
+      `<iq id='3'><![CDATA[${long}]]><q/></iq>`,
+      `<iq id='4'>${"<a>".repeat(6)}t${"</a>".repeat(6)}</iq>`,
+      `<iq id='5'>${"<a>".repeat(4)}<b/>${"</a>".repeat(4)}</iq>`,
+      `<iq id='6'>${"<a/>".repeat(12)}</iq>`,
+      `<iq id='7' a='${long}'/>`,
+      `<iq id='8' a='${long}'><q>/</q></iq>`,
+      "<iq id='9'><q>1</q></iq>",
+    ].join("");
+    const stripped = [1, 2, 3, 4, 5, 6].map((id) => `<iq id="${id}"/>`);
+    const last = `<iq id="9"><q>1</q></iq>`;
+    for (let cut = 1; cut < text.length; cut++) {
+      const read = parse([HEADER, text.slice(0, cut), text.slice(cut)], limits);
+      expect(read.filter((one) => !one.includes(long))).toEqual([...stripped, last]);
+    }
+    // Of a first tag that is too long nothing is kept, once it is seen to be.
+    expect(parse([HEADER, ...text], limits)).toEqual([...stripped, last]);
+    expect(() => parse([`<s:s xmlns:s='${long}`], limits)).toThrow("longer than");
+  });
+
+  it("holds little of what it strips", () => {
+    const limits = { maxStanzaChars: 1_000, maxDepth: 5, maxElements: 12, beyond: "strip" } as const;
+    const parser = new StreamParser(limits);
+    parser.write(`${HEADER}<iq><q a='`);
+    const chunk = "x".repeat(65_536);
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 2_000; i++) parser.write(`${chunk}${i}`);
+    // 131 MB came.
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(60_000_000);
+    const ids: unknown[] = [];
+    parser.on("element", (element: Element) => ids.push(element.attrs["id"]));
+    parser.write(`'/></iq><iq id='next'/>`);
+    expect(ids).toEqual([undefined, "next"]);
   });
 
   it("takes time in proportion to the text, unlike xmpp.js's parser", () => {

@@ -21,6 +21,11 @@ export interface ParserLimits {
   readonly maxDepth: number;
   /** Most elements in one stanza. Default 65,536: a list of as many services; each takes 160 bytes, forty times its text. */
   readonly maxElements: number;
+  /**
+   * What a stanza beyond these comes to: by default the end of the stream. `strip`: it comes without its content, for who shares
+   * one stream among many peers; one whose first tag alone is too long does not come at all.
+   */
+  readonly beyond?: "fail" | "strip";
 }
 
 export const DEFAULT_PARSER_LIMITS: ParserLimits = {
@@ -70,6 +75,10 @@ export class StreamParser extends EventEmitter {
   /** Characters before the current chunk, and the position where the current stanza began, both since the start. */
   #base = 0;
   #stanzaStart = 0;
+  /** The rest of the current stanza is passed over. */
+  #stripping = false;
+  /** The one that is stripped; null when not even its first tag was kept. */
+  #stripped: Element | null = null;
 
   constructor(limits: ParserLimits = DEFAULT_PARSER_LIMITS) {
     super();
@@ -171,6 +180,15 @@ export class StreamParser extends EventEmitter {
     }
     if (pos < data.length) this.#held.push(pos === 0 ? data : data.slice(pos));
     this.#assertSize(this.#base);
+    if (this.#stripping) this.#thin();
+  }
+
+  /** Of a token that is passed over only what tells its kind and its end is kept. */
+  #thin(): void {
+    const whole = this.#held.join("");
+    if (this.#mode === Mode.text) this.#held = [];
+    else if (this.#mode === Mode.cdata) this.#held = [whole.slice(-2)];
+    else if (this.#mode === Mode.tag && whole.length > 2) this.#held = [whole.slice(0, 1), whole.slice(-1)];
   }
 
   #take(data: string, from: number, to: number): string {
@@ -216,15 +234,42 @@ export class StreamParser extends EventEmitter {
   }
 
   #assertSize(position: number): void {
-    if (position - this.#stanzaStart > this.#limits.maxStanzaChars) {
-      throw new ParseError(
-        "policy-violation",
-        `a stanza is longer than ${String(this.#limits.maxStanzaChars)} characters`,
-      );
-    }
+    if (!this.#stripping && position - this.#stanzaStart > this.#limits.maxStanzaChars)
+      this.#exceed(`a stanza is longer than ${String(this.#limits.maxStanzaChars)} characters`);
+  }
+
+  #exceed(what: string): void {
+    if (this.#limits.beyond !== "strip" || this.#depth === 0) throw new ParseError("policy-violation", what);
+    this.#stripping = true;
+    this.#stripped = this.#depth === 1 ? null : this.#cursor;
+    while (this.#stripped?.parent) this.#stripped = this.#stripped.parent;
+    if (this.#stripped !== null) this.#stripped.children = [];
+  }
+
+  /** A tag of a stanza that is stripped. */
+  #passOver(tag: string, position: number): void {
+    if (tag.charCodeAt(0) === 47 /* / */) this.#depth--;
+    else if (tag.charCodeAt(tag.length - 1) !== 47) this.#depth++;
+    if (this.#depth === 1) this.#finishStripped(position);
+  }
+
+  #finishStripped(position: number): void {
+    const element = this.#stripped;
+    this.#stripping = false;
+    this.#stripped = null;
+    if (element !== null) this.#emitStanza(element, position);
+    else this.#cursor = this.root;
+  }
+
+  #emitStanza(element: Element, position: number): void {
+    this.#cursor = this.root;
+    element.parent = this.root;
+    this.lastElementChars = position - this.#stanzaStart;
+    this.emit("element", element);
   }
 
   #onText(text: string): void {
+    if (this.#stripping) return;
     if (this.#depth <= 1) {
       if (!WHITESPACE.test(text)) throw new ParseError("not-well-formed", "text between stanzas");
       return;
@@ -233,11 +278,13 @@ export class StreamParser extends EventEmitter {
   }
 
   #appendText(text: string): void {
+    if (this.#stripping) return;
     if (this.#depth <= 1) throw new ParseError("not-well-formed", "text between stanzas");
     if (text !== "") this.#cursor?.t(text);
   }
 
   #onTag(tag: string, position: number): void {
+    if (this.#stripping) return this.#passOver(tag, position);
     switch (tag.charCodeAt(0)) {
       case 47 /* / */:
         return this.#onClose(tag.slice(1).trimEnd(), position);
@@ -251,17 +298,15 @@ export class StreamParser extends EventEmitter {
     const selfClosing = tag.charCodeAt(tag.length - 1) === 47; /* / */
     const element = parseTag(selfClosing ? tag.slice(0, -1) : tag);
     if (++this.#depth > this.#limits.maxDepth) {
-      throw new ParseError(
-        "policy-violation",
-        `elements are nested deeper than ${String(this.#limits.maxDepth)}`,
-      );
+      this.#exceed(`elements are nested deeper than ${String(this.#limits.maxDepth)}`);
     }
     if (this.#depth <= 2) this.#elementCount = 0;
     if (++this.#elementCount > this.#limits.maxElements) {
-      throw new ParseError(
-        "policy-violation",
-        `a stanza has more than ${String(this.#limits.maxElements)} elements`,
-      );
+      this.#exceed(`a stanza has more than ${String(this.#limits.maxElements)} elements`);
+    }
+    if (this.#stripping) {
+      if (selfClosing) this.#depth--;
+      return;
     }
     if (this.root === null) {
       this.root = element;
@@ -298,19 +343,19 @@ export class StreamParser extends EventEmitter {
     if (element?.name !== name) {
       throw new ParseError("not-well-formed", `</${name}> closes <${element?.name ?? ""}>`);
     }
-    this.#depth--;
-    if (this.#depth > 1) {
+    if (this.#depth > 2) {
+      this.#depth--;
       this.#cursor = element.parent;
       return;
     }
-    if (this.#depth === 1) {
+    if (this.#depth === 2) {
       this.#assertSize(position);
-      this.#cursor = this.root;
-      element.parent = this.root;
-      this.lastElementChars = position - this.#stanzaStart;
-      this.emit("element", element);
+      this.#depth--;
+      if (this.#stripping) this.#finishStripped(position);
+      else this.#emitStanza(element, position);
       return;
     }
+    this.#depth--;
     this.emit("end", element);
     this.stop();
   }

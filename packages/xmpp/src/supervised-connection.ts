@@ -8,6 +8,7 @@ import type {
   ReconnectPolicy,
   StanzaHandler,
 } from "./connection.js";
+import type { EchoHooks, EchoWindow } from "./echo-window.js";
 import { XmppError, type XmppErrorCode } from "./errors.js";
 import { createIqHandlers } from "./iq-handlers.js";
 import { createIqRequests } from "./iq-requests.js";
@@ -21,6 +22,8 @@ import { warn } from "./warn.node.js";
 import { childElements, type Element } from "./xml.js";
 
 export const DEFAULT_TIMEOUTS: ConnectionTimeouts = { onlineMs: 15_000, closeMs: 2_000 };
+/** An answer repeats the id, written up to six times as long, and servers end a component that sends too much at once. */
+const MAX_ID_CHARS = 1_024;
 const DEFAULT_RECONNECT: ReconnectPolicy = { minMs: 500, maxMs: 10_000 };
 export const DEFAULT_LIMITS: ConnectionLimits = { maxStanzaChars: 1_048_576, maxWaitingBytes: 1_048_576 };
 
@@ -59,6 +62,7 @@ export interface SupervisedOptions {
   readonly attempt: (context: AttemptContext) => Promise<XmppError>;
   readonly ownAddresses: (jid: string) => readonly string[];
   readonly streamManagement?: (hooks: StreamManagementHooks) => StreamManagement;
+  readonly echoWindow?: (hooks: EchoHooks) => EchoWindow;
 }
 
 /** Keeps one connection alive over all its streams: the part that clients and components share. */
@@ -103,13 +107,21 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     },
     onSilence: () => owned?.fail(new XmppError("timeout", "the server stopped answering")),
   });
+  const echo = options.echoWindow?.({
+    write: (text) => stream?.write(text),
+    onRoom: () => {
+      signalDrain();
+    },
+  });
+  const window = management ?? echo;
 
-  const hasRoom = (): boolean => {
-    if (stream === undefined) return false;
-    if (stream.socket.waitingBytes <= limits.maxWaitingBytes && management?.hasRoom !== false) return true;
-    blocked = true;
-    return false;
+  const roomNow = (): number => {
+    if (stream === undefined) return 0;
+    const room = stream.socket.waitingBytes <= limits.maxWaitingBytes ? (window?.room ?? Infinity) : 0;
+    blocked ||= room === 0;
+    return room;
   };
+  const hasRoom = (): boolean => roomNow() > 0;
 
   const signalDrain = (): void => {
     if (!blocked || !hasRoom()) return;
@@ -120,7 +132,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   const send = (stanzas: string, count = 1): boolean => {
     if (stream === undefined) return false;
     stream.socket.write(
-      management === undefined || count === 0 ? stanzas : stanzas + management.onSent(stanzas, count),
+      window === undefined || count === 0 ? stanzas : stanzas + window.onSent(stanzas, count),
     );
     return hasRoom();
   };
@@ -165,6 +177,8 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       requests.onAnswer(stanza);
       return;
     }
+    if (String(stanza.attrs["id"] ?? "").length > MAX_ID_CHARS) return;
+    if (echo?.onStanza(stanza) === true) return;
     for (const { handler } of stanzaHandlers) {
       try {
         if (handler(stanza, chars)) return;
@@ -251,6 +265,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     // A stanza that breaks the rules would come again with the old session, for ever.
     if (reason.code === "protocol") management?.reset();
     management?.suspend();
+    echo?.reset();
     if (management?.resumable !== true) {
       requests.rejectAll(new XmppError("disconnected", "the connection was lost", { cause: reason }));
     }
@@ -315,6 +330,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     if (last !== undefined) {
       // XEP-0198 §4: tell what was handled before closing.
       last.write(management?.acknowledgement() ?? "");
+      echo?.reset();
       stream = undefined;
       state = "offline";
       await last.close(reason, timeouts.closeMs);
@@ -334,6 +350,12 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     },
     get writable() {
       return hasRoom();
+    },
+    get room() {
+      return roomNow();
+    },
+    get slow() {
+      return window?.slow === true;
     },
     get compressed() {
       return stream?.socket.compressed === true;

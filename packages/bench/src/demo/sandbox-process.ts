@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { ServerKind } from "@stanzapack/sandbox";
+import type { ServerKind, SettingsKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
 import { Child } from "./child.js";
 import type { Account, Road } from "./publishers.js";
@@ -50,11 +50,17 @@ export async function startSandboxProcess(
   {
     transport = "tcp",
     compress = false,
-  }: { readonly transport?: TransportKind; readonly compress?: boolean } = {},
+    settings = "recommended",
+  }: {
+    readonly transport?: TransportKind;
+    readonly compress?: boolean;
+    readonly settings?: SettingsKind;
+  } = {},
 ): Promise<SandboxProcess> {
   // A terminal's Ctrl-C must reach it only through us, hence a process group of its own; should we be killed outright,
   // the kernel ends it in our stead.
   const command = [process.execPath, COMMAND, "sandbox", "--server", server, "--users", String(users)];
+  command.push("--settings", settings);
   if (compress) command.push("--compress");
   const spawned = spawn("setpriv", ["--pdeathsig=TERM", "--", ...command], {
     detached: true,

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import Table from "cli-table3";
-import { loadBench, type BenchModule, type BenchRow } from "../bench-module.js";
+import { loadBench, type BenchModule, type BenchRow, type Verdict } from "../bench-module.js";
 import { listOf, parseCount, parseInterval, parseWindow } from "../parse.js";
 import { interruptible } from "../signals.js";
 
@@ -90,6 +90,9 @@ Examples:
     )
     .action(fanOut);
   addJoiners(bench);
+  addSlowServer(bench);
+  addBystanders(bench);
+  addReturn(bench);
   addWire(bench);
   addCodec(bench);
 }
@@ -124,6 +127,149 @@ async function joiners(
 ): Promise<void> {
   await onEachServer(options, (benchmarks, server, run) =>
     benchmarks.runJoiners({ server, subscribers: options.subscribers, forMs: options.for, ...run }),
+  );
+}
+
+const OFFENDERS = ["stuck", "stopped", "flood", "churn", "links", "costly"] as const;
+
+interface BystandersOptions extends Pick<FanOutOptions, "server" | "subscribers" | "for" | "json"> {
+  readonly phases: number;
+  readonly offender?: readonly string[];
+  readonly quick?: true;
+}
+
+function addBystanders(bench: Command): void {
+  const list = listOf((text) => oneOf(OFFENDERS, text));
+  bench
+    .command("bystanders")
+    .summary("what a few who misbehave cost everybody else")
+    .description(
+      "A value and a log at 10 Hz, windows of 100 ms. In every other phase, beginning with the first, there are: a program stuck in its " +
+        "loop over both; a client whose TCP stops reading; a publisher of 10,000 updates a second; a client that subscribes and " +
+        "stops as fast as it can; one that opens and closes links so; and, where named, `costly`: a publisher by hand whose few bytes " +
+        "take long to read. Ages and losses of the others, and the component's memory.",
+    )
+    .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
+    .option("--subscribers <count>", "bystanders, resources of a few accounts", parseCount, 50)
+    .option("--for <duration>", "how long a phase is", parseInterval, 30_000)
+    .option("--phases <count>", "with them and without, in turn", parseCount, 5)
+    .option("--offender <list>", `${OFFENDERS.join(", ")} (default: all but costly)`, list)
+    .option("--quick", "a minute a server: three phases of 8 s")
+    .option("--json", "one JSON array on stdout")
+    .addHelpText(
+      "after",
+      `
+Rows: {server, subscribers, windowMs, quietP50Ms, quietP99Ms, troubledP50Ms, troubledP99Ms, ratio, updates, missing,
+conflated, faults, floodPerSecond, subscriptionsPerSecond, subscriptionsRefused, linksPerSecond, linksRefused,
+idleRssBytes, baseRssBytes, quietRssBytes, troubledRssBytes, boundBytes, serverCpuPercent, componentCpuPercent}; ages and
+memory are medians and maxima over the phases without (quiet) and with (troubled) them.
+
+Examples:
+  $ stanzapack bench bystanders
+  $ stanzapack bench bystanders --quick --server ejabberd --offender flood --json`,
+    )
+    .action(bystanders);
+}
+
+async function bystanders(options: BystandersOptions): Promise<void> {
+  const { subscribers, offender, quick } = options;
+  const phases = quick ? { forMs: 8_000, phases: 3 } : { forMs: options.for, phases: options.phases };
+  await onEachServer(
+    options,
+    ({ peers }, server, run) =>
+      peers.runBystanders({
+        ...{ server, subscribers },
+        ...phases,
+        ...(offender && { offenders: offender }),
+        ...run,
+      }),
+    ({ peers }, row) => peers.judgeBystanders(row),
+  );
+}
+
+interface ReturnOptions extends Pick<FanOutOptions, "server" | "subscribers" | "json"> {
+  readonly opens?: number;
+  readonly burst?: number;
+  readonly quick?: true;
+}
+
+function addReturn(bench: Command): void {
+  bench
+    .command("return")
+    .summary("how long it takes until all are back when the component's stream is lost")
+    .description(
+      "Many subscribers of a value and a log. The component's stream to its server is cut while its process lives, so that all of " +
+        "them lose their links at once: when they are back, at which positions, and how many links were admitted and refused.",
+    )
+    .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
+    .option("--subscribers <count>", "resources of a few accounts", parseCount, 1_000)
+    .option("--opens <count>", "opensPerSecond of the component (default: its own)", parseCount)
+    .option("--burst <count>", "opensBurst of the component (default: its own)", parseCount)
+    .option("--quick", "a minute a server: 100 subscribers, 20 opens a second, 20 at once")
+    .option("--json", "one JSON array on stdout")
+    .addHelpText(
+      "after",
+      `
+Rows: {server, subscribers, interrupted, back, backP50Ms, backMaxMs, faults, logLost, valueLost, opensPerSecond, opensBurst,
+opens, opensMaxPerSecond, opensBeyondRate, refused, refusedMaxPerClient, refusedUntold}; times since the cut.
+
+Examples:
+  $ stanzapack bench return
+  $ stanzapack bench return --quick --server prosody
+  $ stanzapack bench return --subscribers 500 --opens 50 --burst 100 --json`,
+    )
+    .action(returning);
+}
+
+async function returning(options: ReturnOptions): Promise<void> {
+  const { opens, burst, quick } = options;
+  const size = quick
+    ? { subscribers: 100, opensPerSecond: 20, opensBurst: 20 }
+    : {
+        subscribers: options.subscribers,
+        ...(opens !== undefined && { opensPerSecond: opens }),
+        ...(burst !== undefined && { opensBurst: burst }),
+      };
+  await onEachServer(
+    options,
+    ({ peers }, server, run) => peers.runReturn({ server, ...size, ...run }),
+    ({ peers }, row) => peers.judgeReturn(row),
+  );
+}
+
+function addSlowServer(bench: Command): void {
+  bench
+    .command("slow-server")
+    .summary("how old values get at a server that limits a client's bytes per second")
+    .description(
+      "150 random doubles every 100 ms, some 16 kB/s, behind the limits that servers ship with (ejabberd 3,000 B/s, Prosody " +
+        "10 kB/s): how old the newest value at a subscriber is, with the publisher's pacing and, at the same time, without it.",
+    )
+    .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
+    .addOption(new Option("--transport <kind>", "of all clients").choices(TRANSPORTS).default("tcp"))
+    .option("--for <duration>", "how long is published; the first 12 s do not count", parseInterval, 60_000)
+    .option("--json", "one JSON array on stdout")
+    .addHelpText(
+      "after",
+      `
+Rows: {server, transport, offeredBytesPerSecond, forMs, published, delivered, conflated, lost, windowMs, ageP50Ms, ageMaxMs,
+ageOfAllowed, unpacedDelivered, unpacedAgeP50Ms, unpacedAgeMaxMs}; ageOfAllowed is the largest age as a share of three granted
+windows and 200 ms, windowMs the widest granted.
+
+Examples:
+  $ stanzapack bench slow-server
+  $ stanzapack bench slow-server --server ejabberd --transport websocket --for 30s --json`,
+    )
+    .action(slowServer);
+}
+
+async function slowServer(
+  options: Pick<FanOutOptions, "server" | "for" | "json"> & {
+    readonly transport: (typeof TRANSPORTS)[number];
+  },
+): Promise<void> {
+  await onEachServer(options, (benchmarks, server, run) =>
+    benchmarks.runSlowServer({ server, transport: options.transport, forMs: options.for, ...run }),
   );
 }
 
@@ -262,6 +408,7 @@ interface Run {
 async function onEachServer(
   options: Pick<FanOutOptions, "server" | "json">,
   measure: (benchmarks: BenchModule, server: (typeof SERVERS)[number], run: Run) => Promise<BenchRow>,
+  judge: (benchmarks: BenchModule, row: BenchRow) => readonly Verdict[] = () => [],
 ): Promise<void> {
   await interruptible(async ({ signal }) => {
     const benchmarks = await loadBench("the benchmarks");
@@ -270,7 +417,13 @@ async function onEachServer(
       const onProgress = (text: string): void => void process.stderr.write(`${server}: ${text}\n`);
       rows.push(await measure(benchmarks, server, { signal, onProgress }));
     }
-    process.stdout.write(options.json ? `${JSON.stringify(rows)}\n` : `${formatRows(rows)}\n`);
+    if (options.json) return void process.stdout.write(`${JSON.stringify(rows)}\n`);
+    const verdicts = rows.flatMap((row) =>
+      judge(benchmarks, row).map(
+        ({ text, met }) => `${met === undefined ? "–" : met ? "✓" : "✗"} ${row["server"]}: ${text}\n`,
+      ),
+    );
+    process.stdout.write(`${formatRows(rows)}\n${verdicts.join("")}`);
   });
 }
 

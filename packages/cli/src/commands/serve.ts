@@ -1,5 +1,10 @@
-import { createComponent, loadConfig, type ResolvedConfig } from "@stanzapack/component";
-import type { StanzapackError } from "@stanzapack/wire";
+import {
+  createComponent,
+  loadConfig,
+  type ResolvedConfig,
+  type StreamsComponent,
+} from "@stanzapack/component";
+import { StanzapackError } from "@stanzapack/wire";
 import { type Command, Option } from "commander";
 import { pino, type Logger } from "pino";
 import { interruptible, untilAborted, type Interruption } from "../signals.js";
@@ -16,7 +21,8 @@ export function addServe(program: Command): void {
     .summary("run the component beside an XMPP server")
     .description(
       "Runs the Stanzapack component until SIGTERM or SIGINT, which first sends what waits; a second signal ends " +
-        "it at once. The server must know the component: its domain, port and secret (XEP-0114). " +
+        "it at once. SIGHUP has the config file read again: limits and log level hold from then on, the rest needs a restart; " +
+        "a file with faults changes nothing. The server must know the component: its domain, port and secret (XEP-0114). " +
         "Nothing goes to stdout; the log goes to stderr, one JSON object a line.",
     )
     .requiredOption("--config <file>", "YAML, see below")
@@ -49,32 +55,57 @@ async function serve(options: ServeOptions): Promise<void> {
     process.stderr.write(`${options.config}: good\n`);
     return;
   }
-  await interruptible((interruption) => run(config, options.child === true, interruption));
+  await interruptible((interruption) => run(config, options, interruption));
 }
 
-async function run(config: ResolvedConfig, child: boolean, interruption: Interruption): Promise<void> {
+async function run(
+  config: ResolvedConfig,
+  { config: file, child }: ServeOptions,
+  interruption: Interruption,
+): Promise<void> {
   const ending = new AbortController();
   const end = (): void => ending.abort();
   interruption.signal.addEventListener("abort", end);
-  if (child) {
+  if (child === true) {
     process.once("disconnect", end);
     if (!process.connected) end();
   }
-  const component = createComponent(config, { logger: createLogger(config) });
+  const logger = createLogger(config);
+  const component = createComponent(config, { logger });
   let ended: StanzapackError | undefined;
   component.onEnded = (error) => {
     ended = error;
     end();
   };
+  let reloading = Promise.resolve();
+  // One after another: the file read last is in force.
+  const hangUp = (): void => void (reloading = reloading.then(() => reload(component, file, logger)));
+  process.on("SIGHUP", hangUp);
   try {
     await component.start({ signal: ending.signal });
-    if (child && process.connected) process.send?.("ready");
+    if (child === true && process.connected) process.send?.("ready");
     await untilAborted(ending.signal);
   } finally {
+    process.off("SIGHUP", hangUp);
     await component.stop();
-    if (child && process.connected) process.disconnect();
+    if (child === true && process.connected) process.disconnect();
   }
   if (ended !== undefined) throw ended;
+}
+
+async function reload(component: StreamsComponent, file: string, logger: Logger): Promise<void> {
+  let config: ResolvedConfig;
+  try {
+    config = await loadConfig(file);
+  } catch (error) {
+    const text = error instanceof StanzapackError ? error.text : String(error);
+    logger.error({ file }, `the config file has faults, everything stays as it was: ${text}`);
+    return;
+  }
+  const { changed, needsRestart } = component.reload(config);
+  logger.info({ file, changed }, "config file read again");
+  if (needsRestart.length > 0)
+    logger.warn({ file, needsRestart }, `only a restart changes ${needsRestart.join(", ")}`);
 }
 
 function createLogger(config: ResolvedConfig): Logger {

@@ -1,14 +1,28 @@
 import type { Client, Subscription, StanzapackError } from "@stanzapack/client";
 import type { Since } from "@stanzapack/wire";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { addConnectionOptions, withClient, type ConnectionOptions } from "../connection-options.js";
-import { collectNodes, isPattern, parseCount, parseSinceOption, parseWindow } from "../parse.js";
+import {
+  collectNodes,
+  isPattern,
+  listOf,
+  parseCount,
+  parseInterval,
+  parseNumber,
+  parseSinceOption,
+  parseWindow,
+} from "../parse.js";
 import { RowOutput } from "../row-output.js";
 import { interruptible, untilAborted } from "../signals.js";
 
 interface SubscribeOptions extends ConnectionOptions {
   readonly window: number;
   readonly since?: Since;
+  readonly samples: "all" | "latest";
+  readonly maxRate?: number;
+  readonly fields?: readonly string[];
+  readonly deadband?: number;
+  readonly heartbeat?: number;
   readonly count?: number;
 }
 
@@ -37,6 +51,23 @@ export function addSubscribe(program: Command): void {
       "of logs, begin with what is kept: `first`, behind EPOCH:OFFSET, or from a time: 2026-11-24T12:00:00Z",
       parseSinceOption,
     )
+    .addOption(
+      new Option("--samples <which>", "`latest`: of each window the newest value alone")
+        .choices(["all", "latest"])
+        .default("all"),
+    )
+    .option("--max-rate <number>", "most values a second; older ones give way to newer ones", parseNumber)
+    .option("--fields <name,...>", "of objects, these top-level fields alone travel", listOf(String))
+    .option(
+      "--deadband <number>",
+      "leave a value out while it, or each of its numbers, differs by no more from the last one that came; 0: print changes",
+      parseNumber,
+    )
+    .option(
+      "--heartbeat <duration>",
+      "so often something comes: the value that --deadband holds back, or a line of `status`",
+      parseInterval,
+    )
     .option("--count <n>", "end after so many values, of all nodes together", parseCount);
   addConnectionOptions(command)
     .addHelpText(
@@ -48,13 +79,17 @@ Lines on stdout:
     lost        the values at these offsets should have come and never will
     conflated   they were left out in favour of newer ones
     reset       offsets began anew: from the old one to the new one
-    status      of the publisher (online, offline, paused) or our own link (disconnected, waiting), in \`reason\`
+    status      of the publisher (online, offline, paused) or our own link (disconnected, waiting), in \`reason\`;
+                with --heartbeat again while nothing comes
+
+--samples latest, --max-rate and --deadband leave values out, which are told as conflated, and are not for logs.
 
 Examples:
   $ stanzapack subscribe alice@example.org/temp
   $ stanzapack subscribe alice@example.org/temp --window 1s --count 10
   $ stanzapack subscribe alice@example.org/journal --since first
   $ stanzapack subscribe 'alice@example.org/*' --window 5s
+  $ stanzapack subscribe alice@example.org/weather --fields wind,gust --deadband 0.5 --heartbeat 10s
   $ stanzapack subscribe alice@example.org/temp bob@example.org/load | jq -c '[.node, .value]'`,
     )
     .action(subscribe);
@@ -97,10 +132,14 @@ async function subscribe(nodes: readonly string[], options: SubscribeOptions): P
 async function subscribeAll(
   client: Client,
   nodes: readonly string[],
-  { window: windowMs, since }: SubscribeOptions,
+  { window: windowMs, since, samples, maxRate, fields, deadband, heartbeat }: SubscribeOptions,
   onSubscription: (subscription: Subscription) => void,
 ): Promise<void> {
-  const options = { windowMs, ...(since && { since }) };
+  const options = {
+    ...{ windowMs, samples, maxRate: maxRate ?? null, fields: fields ?? null },
+    ...{ deadband: deadband ?? null, heartbeatMs: heartbeat ?? null },
+    ...(since && { since }),
+  };
   const [first] = nodes;
   if (nodes.length === 1 && first !== undefined && !isPattern(first))
     return onSubscription(await client.subscribe(first, options));

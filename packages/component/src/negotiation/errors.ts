@@ -1,13 +1,38 @@
 import { ERRORS, StanzapackError, type ErrorRow } from "@stanzapack/wire";
-import { NS, StanzaError } from "@stanzapack/xmpp";
+import { NS, StanzaError, type Element } from "@stanzapack/xmpp";
 
 const RETRY_AFTER = "retry-after";
+/** Longest text of an error, in UTF-16 code units: it may quote what was asked. */
+const MAX_TEXT_CHARS = 1_024;
+/** Longest name of a feature that is told to be missing: it is the request's. */
+const MAX_FEATURE_CHARS = 100;
+/**
+ * Longest answer, in bytes: half of what Prosody takes from a component in one stanza (512 KiB of UTF-8) before it ends the
+ * stream, and everybody's link with it.
+ */
+export const MAX_ANSWER_BYTES = 262_144;
+
+/** The answer, unless no server would carry it. Throws `limit-exceeded`. */
+export function assertAnswer(answer: Element | undefined): Element | undefined {
+  const bytes = answer === undefined ? 0 : Buffer.byteLength(answer.toString());
+  if (bytes > MAX_ANSWER_BYTES)
+    throw new StanzapackError(
+      "limit-exceeded",
+      `the answer would have ${bytes} bytes, at most ${MAX_ANSWER_BYTES} are sent`,
+    );
+  return answer;
+}
 
 /** The stanza error that carries a fault to any XMPP client: RFC 6120 condition, XEP-0060 condition, and text with the mend. */
 export function toStanzaError(error: unknown): unknown {
   if (!(error instanceof StanzapackError)) return error;
   const row: ErrorRow = ERRORS[error.code];
-  return new StanzaError(row.condition, row.type, error.message, pubsubCondition(row) ?? retryAfter(error));
+  return new StanzaError(row.condition, row.type, clip(error), pubsubCondition(row) ?? retryAfter(error));
+}
+
+/** What is to be done about it stands at the end, and stays. */
+function clip({ text, message }: StanzapackError): string {
+  return text.length <= MAX_TEXT_CHARS ? message : text.slice(0, MAX_TEXT_CHARS) + message.slice(text.length);
 }
 
 /** When to come again, in ms. */
@@ -22,7 +47,7 @@ export function unsupported(feature: string, text: string): StanzaError {
   return new StanzaError("feature-not-implemented", "cancel", text, {
     name: "unsupported",
     xmlns: NS.PUBSUB_ERRORS,
-    attrs: { feature },
+    attrs: { feature: feature.slice(0, MAX_FEATURE_CHARS) },
   });
 }
 

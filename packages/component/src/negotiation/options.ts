@@ -1,13 +1,18 @@
 import {
+  formatSelectionFields,
   formatSince,
   MAX_WINDOW_MS,
+  parseSelectionFields,
   parseSince,
+  SELECTION_FIELDS,
   SERVICE_KINDS,
   StanzapackError,
+  WHOLE,
+  type Selection,
   type Since,
 } from "@stanzapack/wire";
-import { jid, NS, type DataForm } from "@stanzapack/xmpp";
-import type { ServiceConfig } from "../service.js";
+import { bareJid, NS, type DataForm } from "@stanzapack/xmpp";
+import { ACCESS_MODELS, type AccessModel, type ServiceConfig } from "../service.js";
 
 /** Our own form fields, in Clark notation (XEP-0060 §16.?: fields without a registered name carry their namespace). */
 export const FIELD = {
@@ -18,6 +23,7 @@ export const FIELD = {
   WINDOW: "{urn:stanzapack:0}window",
   ONLINE: "{urn:stanzapack:0}online",
   SINCE: "{urn:stanzapack:0}since",
+  CREDIT: "{urn:stanzapack:0}credit",
   RECOVERED: "{urn:stanzapack:0}recovered",
   POSITION: "{urn:stanzapack:0}position",
   ACCESS_MODEL: "pubsub#access_model",
@@ -27,9 +33,7 @@ export const FIELD = {
 } as const;
 
 /** Fields of the design that this version does not have; asking for one is an error rather than silence. */
-const LATER = ["max_rate", "samples", "fields", "deadband", "heartbeat", "overflow"].map(
-  (name) => `{urn:stanzapack:0}${name}`,
-);
+const LATER = ["{urn:stanzapack:0}overflow"];
 
 function invalid(text: string): StanzapackError {
   return new StanzapackError("invalid-options", text);
@@ -83,13 +87,8 @@ export function readServiceConfig(
       `kind \`${kind}\` is not in this version; there are value and log`,
     );
   const access = single(form, FIELD.ACCESS_MODEL) ?? base.access;
-  if (access === "authorize")
-    throw new StanzapackError(
-      "unsupported",
-      "access model `authorize` is not in this version; there are open and whitelist",
-    );
-  if (access !== "open" && access !== "whitelist")
-    throw invalid(`access model \`${access}\` is neither open nor whitelist`);
+  if (!isAccessModel(access))
+    throw invalid(`access model \`${access}\` is none of ${ACCESS_MODELS.join(", ")}`);
   const members = form.fields.get(FIELD.MEMBERS);
   if (members !== undefined && members.length > maxMembers)
     throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
@@ -101,18 +100,29 @@ export function readServiceConfig(
     profile,
     access,
     members:
-      members === undefined ? base.members : new Set(members.filter((text) => text !== "").map(bareJid)),
+      members === undefined ? base.members : new Set(members.filter((text) => text !== "").map(accountOf)),
     title: (single(form, FIELD.TITLE) ?? base.title).slice(0, 256),
   };
 }
 
-/** A JID in the form servers stamp on stanzas, without its resource. Throws `invalid-options`. */
-export function bareJid(text: string): string {
-  try {
-    return jid(text).bare().toString();
-  } catch (cause) {
-    throw new StanzapackError("invalid-options", `\`${text.slice(0, 100)}\` is no JID`, { cause });
-  }
+function isAccessModel(text: string): text is AccessModel {
+  return (ACCESS_MODELS as readonly string[]).includes(text);
+}
+
+/** Longest bare JID (RFC 7622 §3.1): two parts of 1,023 octets and an `@`. */
+export const MAX_BARE_JID_CHARS = 2_047;
+
+/**
+ * The account that a list means by a JID: as servers stamp it on stanzas, so in lower case, and without its resource. Nothing is escaped
+ * (XEP-0106): `a\b@c` and `a\5cb@c` are two accounts, and whoever makes one of them gives the one what is the other's. A spelling that
+ * a server prepares in yet another way matches nobody. Throws `invalid-options`.
+ */
+export function accountOf(text: string): string {
+  const bare = bareJid(text);
+  const domain = bare.slice(bare.indexOf("@") + 1);
+  if (domain === "" || bare.startsWith("@") || bare.length > MAX_BARE_JID_CHARS)
+    throw invalid(`\`${text.slice(0, 100)}\` is no JID`);
+  return bare.toLowerCase();
 }
 
 export function formatServiceConfig(config: ServiceConfig): Record<string, string | string[]> {
@@ -125,27 +135,50 @@ export function formatServiceConfig(config: ServiceConfig): Record<string, strin
   };
 }
 
-export interface SubscribeOptions {
+export interface AskedOptions {
   /** In ms; 0: every update at once. */
   readonly windowMs: number;
+  /** As it was asked for: `grantSelection` checks its bounds. */
+  readonly selection: Selection;
+}
+
+export interface SubscribeOptions extends AskedOptions {
   /** Where in a log it begins; undefined: with what comes from now on. */
   readonly since: Since | undefined;
+  /** Rows that it takes before its first CREDIT; Infinity: it gives none. */
+  readonly credit: number;
 }
 
-/** What subscription options ask for. Without a form: every update at once, from now on. */
+/** What subscription options ask for. Without a form: every update at once, whole, from now on. */
 export function readSubscribeOptions(form: DataForm | undefined): SubscribeOptions {
-  if (form === undefined) return { windowMs: 0, since: undefined };
+  if (form === undefined) return { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
   const since = single(form, FIELD.SINCE);
-  return { windowMs: readWindow(form), since: since === undefined ? undefined : parseSince(since) };
+  return {
+    ...readOptions(form),
+    since: since === undefined ? undefined : parseSince(since),
+    credit: readCredit(form),
+  };
 }
 
-/** The window asked for by subscription options (XEP-0060 §16.4.2: digest, digest_frequency in ms). */
-export function readWindow(form: DataForm): number {
+function readCredit(form: DataForm): number {
+  const credit = single(form, FIELD.CREDIT);
+  if (credit === undefined) return Infinity;
+  if (!/^[1-9]\d{0,8}$/.test(credit))
+    throw invalid(
+      `${FIELD.CREDIT} \`${credit.slice(0, 40)}\` is no whole number of rows from 1 to 999999999`,
+    );
+  return Number(credit);
+}
+
+/** Window and selection asked for (XEP-0060 §16.4.2: digest, digest_frequency in ms). What the form leaves out has its default. */
+export function readOptions(form: DataForm): AskedOptions {
   checkForm(form, NS.PUBSUB_SUBSCRIBE_OPTIONS, [
     FIELD.DIGEST,
     FIELD.DIGEST_FREQUENCY,
     FIELD.DELIVERY,
     FIELD.SINCE,
+    FIELD.CREDIT,
+    ...SELECTION_FIELDS,
   ]);
   const delivery = single(form, FIELD.DELIVERY) ?? "link";
   if (delivery === "event" || delivery === "body")
@@ -154,6 +187,10 @@ export function readWindow(form: DataForm): number {
       `delivery \`${delivery}\` is not in this version, only \`link\``,
     );
   if (delivery !== "link") throw invalid(`delivery \`${delivery}\` is none of link, event, body`);
+  return { windowMs: readWindow(form), selection: parseSelectionFields(form.fields) };
+}
+
+function readWindow(form: DataForm): number {
   const digest = single(form, FIELD.DIGEST);
   if (digest !== undefined && !["0", "1", "true", "false"].includes(digest))
     throw invalid(`${FIELD.DIGEST} \`${digest}\` is no boolean`);
@@ -169,6 +206,7 @@ export function readWindow(form: DataForm): number {
 
 export interface GrantedOptions {
   readonly windowMs: number;
+  readonly selection: Selection;
   /** Of a log: behind which position it begins. */
   readonly begun?: { readonly epoch: number; readonly offset: number } | undefined;
   /** Whether everything from where it was to begin is there; undefined where that was not asked. */
@@ -177,14 +215,16 @@ export interface GrantedOptions {
 
 export function formatOptions({
   windowMs,
+  selection,
   begun,
   recovered,
-}: GrantedOptions): Record<string, string | string[]> {
+}: GrantedOptions): Record<string, string | readonly string[]> {
   return {
     ...(begun === undefined ? {} : { [FIELD.POSITION]: formatSince(begun) }),
     ...(recovered === undefined ? {} : { [FIELD.RECOVERED]: recovered ? "1" : "0" }),
     [FIELD.DIGEST]: windowMs === 0 ? "0" : "1",
     [FIELD.DIGEST_FREQUENCY]: String(windowMs),
     [FIELD.DELIVERY]: "link",
+    ...formatSelectionFields(selection),
   };
 }

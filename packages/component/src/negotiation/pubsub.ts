@@ -1,5 +1,6 @@
 import { parseNode, StanzapackError } from "@stanzapack/wire";
 import {
+  bareJid,
   formatForm,
   NS,
   parseForm,
@@ -14,15 +15,15 @@ import type { LinkTable } from "../link-table.js";
 import type { Service } from "../service.js";
 import type { ComponentStats } from "../stats.js";
 import type { Subscription } from "../subscription.js";
-import { toStanzaError, unsupported } from "./errors.js";
+import { assertAnswer, toStanzaError, unsupported } from "./errors.js";
 import {
-  bareJid,
+  accountOf,
   formatOptions,
   formatServiceConfig,
   type GrantedOptions,
+  readOptions,
   readServiceConfig,
   readSubscribeOptions,
-  readWindow,
 } from "./options.js";
 
 interface Request {
@@ -42,13 +43,13 @@ export class PubsubNegotiation {
   /** Takes the requests off the connection. Returns the undo. */
   register(connection: Connection): () => void {
     const undo = [
-      connection.onIq("set", NS.PUBSUB, "pubsub", (request) => this.answer(() => this.set(request))),
-      connection.onIq("get", NS.PUBSUB, "pubsub", (request) => this.answer(() => this.get(request))),
+      connection.onIq("set", NS.PUBSUB, "pubsub", (request) => this.answer(request, () => this.set(request))),
+      connection.onIq("get", NS.PUBSUB, "pubsub", (request) => this.answer(request, () => this.get(request))),
       connection.onIq("set", NS.PUBSUB_OWNER, "pubsub", (request) =>
-        this.answer(() => this.ownerSet(request)),
+        this.answer(request, () => this.ownerSet(request)),
       ),
       connection.onIq("get", NS.PUBSUB_OWNER, "pubsub", (request) =>
-        this.answer(() => this.ownerGet(request)),
+        this.answer(request, () => this.ownerGet(request)),
       ),
     ];
     return () => {
@@ -57,10 +58,12 @@ export class PubsubNegotiation {
   }
 
   private async answer(
+    { from }: Request,
     act: () => Element | undefined | Promise<Element | undefined>,
   ): Promise<Element | undefined> {
     try {
-      return await act();
+      this.broker.budgets.request(from);
+      return assertAnswer(await act());
     } catch (error) {
       this.stats.refusals++;
       throw toStanzaError(error);
@@ -75,6 +78,7 @@ export class PubsubNegotiation {
     if (subscribe !== undefined) return this.subscribe(request, subscribe, child.getChild("options"));
     const unsubscribe = child.getChild("unsubscribe");
     if (unsubscribe !== undefined) {
+      if (this.giveUp(request, unsubscribe)) return undefined;
       this.broker.unsubscribe(this.findSubscription(request, unsubscribe));
       return undefined;
     }
@@ -105,7 +109,8 @@ export class PubsubNegotiation {
       if (await this.links.verify(outcome.holder)) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
-      outcome = this.broker.offer(link, node, config, Date.now());
+      // Meanwhile the asker's own link may have ended, or been replaced.
+      outcome = this.broker.offer(this.links.require(request.from), node, config, Date.now());
       if ("holder" in outcome)
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
     }
@@ -123,7 +128,15 @@ export class PubsubNegotiation {
         "jid-mismatch",
         `the subscription is for \`${(who ?? "").slice(0, 200)}\`, the request came from ${request.from}`,
       );
-    const subscription = this.broker.subscribe(link, node, readSubscribeOptions(formOf(options)), Date.now());
+    const awaited = this.broker.approvals.awaitedBy(link).some((service) => service.node === node);
+    let subscription: Subscription;
+    try {
+      subscription = this.broker.subscribe(link, node, readSubscribeOptions(formOf(options)), Date.now());
+    } catch (error) {
+      // XEP-0060 §6.1.4: the answer says that it is pending; §6.1.3.7: asking again meanwhile is an error.
+      if (awaited || !(error instanceof StanzapackError) || error.code !== "pending") throw error;
+      return xml("pubsub", NS.PUBSUB, formatPending(node, request.from));
+    }
     return xml(
       "pubsub",
       NS.PUBSUB,
@@ -141,7 +154,7 @@ export class PubsubNegotiation {
     const subscription = this.findSubscription(request, options);
     const form = formOf(options);
     if (form === undefined) throw new StanzapackError("invalid-options", "the options have no form");
-    this.broker.changeWindow(subscription, readWindow(form));
+    this.broker.change(subscription, readOptions(form), Date.now());
     return xml("pubsub", NS.PUBSUB, formatOptionsElement(subscription));
   }
 
@@ -157,7 +170,12 @@ export class PubsubNegotiation {
       return xml(
         "pubsub",
         NS.PUBSUB,
-        xml("subscriptions", {}, ...[...(link?.subscriptions.values() ?? [])].map(formatSubscription)),
+        xml(
+          "subscriptions",
+          {},
+          ...[...(link?.subscriptions.values() ?? [])].map(formatSubscription),
+          ...this.broker.approvals.awaitedBy(link).map(({ node }) => formatPending(node, request.from)),
+        ),
       );
     }
     if (child.getChild("items") !== undefined)
@@ -181,7 +199,7 @@ export class PubsubNegotiation {
           "conflict",
           `the kind of \`${service.node}\` cannot change: withdraw it first`,
         );
-      this.broker.configure(service, config);
+      this.broker.configure(service, config, Date.now());
       return undefined;
     }
     const affiliations = child.getChild("affiliations");
@@ -210,7 +228,9 @@ export class PubsubNegotiation {
       const service = this.own(request, affiliations);
       const list = [
         [service.id.owner, "owner"] as const,
-        ...[...service.config.members].map((member) => [member, "member"] as const),
+        ...[...new Set([...service.config.members, ...service.approved])].map(
+          (member) => [member, "member"] as const,
+        ),
       ];
       return xml(
         "pubsub",
@@ -225,15 +245,18 @@ export class PubsubNegotiation {
     throw unsupported(firstName(child), "this component does not have it");
   }
 
-  /** XEP-0060 §8.9.2: the whitelist, a JID at a time. */
+  /** XEP-0060 §8.9.2: the whitelist, a JID at a time, and the end of approvals. */
   private changeAffiliations(service: Service, affiliations: Element): undefined {
     const members = new Set(service.config.members);
+    const revoked: string[] = [];
     for (const element of affiliations.getChildren("affiliation")) {
-      const member = bareJid(attr(element, "jid") ?? "");
+      const member = accountOf(attr(element, "jid") ?? "");
       const affiliation = attr(element, "affiliation");
       if (affiliation === "member") members.add(member);
-      else if (affiliation === "none" || affiliation === "outcast") members.delete(member);
-      else
+      else if (affiliation === "none" || affiliation === "outcast") {
+        members.delete(member);
+        revoked.push(member);
+      } else
         throw new StanzapackError(
           "unsupported",
           `affiliation \`${(affiliation ?? "").slice(0, 40)}\` is not in this version; there are member and none`,
@@ -244,8 +267,22 @@ export class PubsubNegotiation {
         "invalid-options",
         `${members.size} members, at most ${this.limits.maxMembers} are allowed`,
       );
-    this.broker.configure(service, { ...service.config, members });
+    for (const member of revoked) service.approved.delete(member);
+    this.broker.configure(service, { ...service.config, members }, Date.now());
     return undefined;
+  }
+
+  /** XEP-0060 §6.2: what awaits approval is given up as a subscription is. Whether there was such. */
+  private giveUp({ from }: Request, unsubscribe: Element): boolean {
+    const link = this.links.get(from);
+    const service = this.broker.services.get(requireNode(unsubscribe));
+    const who = attr(unsubscribe, "jid") ?? from;
+    return (
+      link !== undefined &&
+      service !== undefined &&
+      who === from &&
+      this.broker.approvals.giveUp(link, service)
+    );
   }
 
   private own(request: Request, element: Element): Service {
@@ -304,19 +341,19 @@ function formatSubscription(subscription: Subscription): Element {
   });
 }
 
+function formatPending(node: string, jid: string): Element {
+  return xml("subscription", { node, jid, subscription: "pending" });
+}
+
 function formatOptionsElement(subscription: Subscription): Element {
   return xml(
     "options",
     { node: subscription.service.node, jid: subscription.link.jid, subid: subscription.subid },
-    formatForm(
-      "result",
-      NS.PUBSUB_SUBSCRIBE_OPTIONS,
-      formatOptions({ windowMs: subscription.lane.windowMs }),
-    ),
+    formatForm("result", NS.PUBSUB_SUBSCRIBE_OPTIONS, formatOptions(subscription.lane.key)),
   );
 }
 
 /** What is in force. */
 export function grantedOf({ lane, begun, recovered }: Subscription): GrantedOptions {
-  return { windowMs: lane.windowMs, begun, recovered };
+  return { ...lane.key, begun, recovered };
 }

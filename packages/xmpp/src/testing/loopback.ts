@@ -34,6 +34,8 @@ export function createLoopback(kind: "client" | "component", jid: string): Loopb
     jid,
     state: "online",
     writable: true,
+    room: Infinity,
+    slow: false,
     compressed: false,
     transport: "tcp",
     pause: () => false,

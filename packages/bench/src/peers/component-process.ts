@@ -1,0 +1,22 @@
+// A component with limits of its own, in a process of its own.
+import { configSchema, createComponent, type StreamsComponent } from "@stanzapack/component";
+import { DemoError } from "../demo/failure.js";
+import { answerCalls } from "../wire/rpc.js";
+import type { ComponentMethods } from "./methods.js";
+
+let component: StreamsComponent | undefined;
+
+const methods: ComponentMethods = {
+  async start({ domain, secret, host, port, limits }) {
+    const parsed = configSchema.parse({ component: { domain, secret }, limits, log: { level: "error" } });
+    component = createComponent({ ...parsed, component: { domain, secret, host, port } });
+    await component.start();
+    return parsed.limits;
+  },
+  stats() {
+    if (component === undefined) throw new DemoError("usage", "`start` comes first");
+    return component.stats();
+  },
+};
+
+answerCalls(methods, async () => component?.stop());

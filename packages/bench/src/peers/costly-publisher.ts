@@ -1,0 +1,106 @@
+import {
+  createRawDeflate,
+  createRowCodec,
+  decodeBlock,
+  decodeRow,
+  DEFAULT_CODEC_LIMITS,
+  DEFAULT_LIMITS,
+  encodeFrame,
+  encodeLaneBody,
+  encodeLanePrefix,
+  encodeUpdate,
+  LaneEncoder,
+  PROTOCOL_VERSION,
+  type BindServiceFrame,
+  type Frame,
+  type LaneBody,
+} from "@stanzapack/wire";
+import { createInBandBytestreams, encodeBase64, NS, xml, type Connection } from "@stanzapack/xmpp";
+
+const ROWS = 4_096;
+/** With the row itself and its key's end, as many values as one message may have. */
+const FIELDS = 14;
+const FRAMES_PER_BLOCK = 16;
+const BIND_MS = 10_000;
+
+/**
+ * A publisher by hand, whose values are always as predicted: a hundred bytes have 4,096 rows of 14 fields. Each frame begins a new
+ * life of its outbox, so the same body is news every time, and costs its sender nothing.
+ */
+export interface CostlyPublisher {
+  readonly node: string;
+  /** Sends one stanza of so many frames, 16 unless told; gives the updates in it. */
+  send(frames?: number): number;
+  readonly ended: boolean;
+  /** Closes the link cleanly. */
+  leave(): Promise<void>;
+  /** Takes its handlers off the connection. */
+  close(): void;
+}
+
+export async function openCostlyPublisher(
+  connection: Connection,
+  component: string,
+  node: string,
+): Promise<CostlyPublisher> {
+  const streams = createInBandBytestreams(connection);
+  const stream = await streams.open(component);
+  const deflate = createRawDeflate();
+  let bound: ((frame: BindServiceFrame) => void) | undefined;
+  const bind = new Promise<BindServiceFrame>((resolve, reject) => {
+    bound = resolve;
+    setTimeout(() => reject(new Error(`no BIND within ${BIND_MS} ms`)), BIND_MS).unref();
+  });
+  let ended = false;
+  stream.onEnd = () => (ended = true);
+  stream.onBlock = (block) => {
+    for (const frame of decodeBlock(block, DEFAULT_LIMITS, deflate))
+      if (frame.type === "bind" && frame.role === "service") bound?.(frame);
+  };
+  const write = (base64: string): void => void connection.send(stream.stanza(base64));
+  const hello: Frame = {
+    type: "hello",
+    version: PROTOCOL_VERSION,
+    maxBlockBytes: DEFAULT_LIMITS.maxBlockBytes,
+    maxInflatedBytes: DEFAULT_LIMITS.maxInflatedBytes,
+    maxStanzaBytes: 0,
+    codecs: ["rows", "deflated", "coded"],
+    hop: "plain",
+    token: null,
+  };
+  write(encodeBase64(encodeFrame(hello)));
+  await connection.request(
+    xml("iq", { type: "set", to: component }, xml("pubsub", NS.PUBSUB, xml("create", { node }))),
+  );
+  const { alias } = await bind;
+  const body = costlyBody();
+  let life = 0;
+  return {
+    node,
+    get ended() {
+      return ended;
+    },
+    send(frames = FRAMES_PER_BLOCK) {
+      let base64 = "";
+      for (let i = 0; i < frames; i++)
+        base64 +=
+          encodeBase64(encodeLanePrefix(body.form, alias)) +
+          encodeBase64(encodeLaneBody({ ...body, epoch: ++life } as LaneBody));
+      write(base64);
+      return frames * ROWS;
+    },
+    leave: async () => void (await stream.close()),
+    close: () => streams.dispose(),
+  };
+}
+
+function costlyBody(): LaneBody {
+  const rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+  const encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, profile: "default", hop: "plain" });
+  const value = Object.fromEntries(Array.from({ length: FIELDS }, (_, i) => [`f${i}`, i]));
+  const packed = Array.from({ length: ROWS }, () => encodeUpdate(value, DEFAULT_LIMITS));
+  const head = { epoch: 1, from: 1, to: ROWS, at: 0, spanMs: 0 };
+  const body = encoder.encode({ ...head, rows: packed.map(decodeRow), packed }, 0, 1);
+  if (!("epoch" in body)) throw new Error(`the first body of a chain is ${body.form}`);
+  return body;
+}

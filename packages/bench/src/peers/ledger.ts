@@ -1,0 +1,41 @@
+/** One subscriber's account of one service: every position is got once, or told as lost or left out, in order. */
+export class Ledger {
+  /** Updates got. */
+  got = 0;
+  lost = 0;
+  conflated = 0;
+  /** Positions out of order, told twice, not told of, or with a value that is not theirs. */
+  faults = 0;
+  /** The last that is accounted for. */
+  private last: number | undefined;
+
+  get position(): number {
+    return this.last ?? 0;
+  }
+
+  update(offset: number, sequence: number): void {
+    this.got++;
+    if (offset !== sequence) this.faults++;
+    this.advance(offset, offset);
+  }
+
+  lose(from: number, to: number): void {
+    this.lost += to - from + 1;
+    this.advance(from, to);
+  }
+
+  conflate(from: number, to: number): void {
+    this.conflated += to - from + 1;
+    this.advance(from, to);
+  }
+
+  /** It began anew: no position of before means anything. */
+  reset(): void {
+    this.faults++;
+  }
+
+  private advance(from: number, to: number): void {
+    if (this.last !== undefined && from !== this.last + 1) this.faults += Math.abs(from - this.last - 1);
+    this.last = to;
+  }
+}

@@ -1,0 +1,206 @@
+// One who makes trouble for the others, whether by bad luck or on purpose.
+import { setTimeout as delay } from "node:timers/promises";
+import { connect, type Client } from "@stanzapack/client";
+import { createClientConnection, createInBandBytestreams, sleep, xml } from "@stanzapack/xmpp";
+import { objects } from "../workloads/series.js";
+import { answerCalls } from "../wire/rpc.js";
+import { openCostlyPublisher } from "./costly-publisher.js";
+import type { Account, Offender, OffenderMethods, Road, Trouble } from "./methods.js";
+import { startStoppableProxy } from "./stoppable-proxy.js";
+
+const FLOOD_PER_SECOND = 10_000;
+const FLOOD_EVERY_MS = 10;
+const COSTLY_EVERY_MS = 500;
+/** A client that opens links as fast as it can goes on after so long where none is to be had, in ms: it does not keep to its turn. */
+const IMPATIENT_MS = 5;
+
+interface Scene {
+  readonly accounts: readonly Account[];
+  readonly road: Road;
+  readonly nodes: readonly string[];
+  readonly windowMs: number;
+}
+
+interface Act {
+  readonly trouble: { done: number; refused: number };
+  end(): Promise<void>;
+}
+
+const ACTS: Readonly<Record<Offender, (scene: Scene) => Promise<Act>>> = {
+  /** A program that awaits something that never comes, in its loop over each subscription. */
+  async stuck({ accounts, road, nodes, windowMs }) {
+    const client = await login(accounts[0], road);
+    const trouble = none();
+    for (const node of nodes) {
+      const subscription = await client.subscribe(node, { windowMs });
+      void (async () => {
+        for await (const _ of subscription) {
+          trouble.done++;
+          await new Promise(() => undefined);
+        }
+      })();
+    }
+    return { trouble, end: () => client.close() };
+  },
+
+  /** Its socket is there, and nobody reads from it any more. */
+  async stopped({ accounts, road, nodes, windowMs }) {
+    const proxy = await startStoppableProxy(road.url);
+    const client = await login(accounts[0], { ...road, url: proxy.url });
+    const trouble = none();
+    for (const node of nodes) (await client.subscribe(node, { windowMs })).on("update", () => trouble.done++);
+    proxy.stopReading();
+    return {
+      trouble,
+      async end() {
+        await proxy.close();
+        // Its server does not answer any more: nobody waits for that.
+        void client.close();
+      },
+    };
+  },
+
+  /** Publishes without a measure; somebody takes it. */
+  async flood({ accounts, road, windowMs }) {
+    const [publisher, taker] = await Promise.all([login(accounts[0], road), login(accounts[1], road)]);
+    const service = await publisher.offer("flood");
+    const trouble = none();
+    await taker.subscribe(service.node, { windowMs }).then((it) => it.on("update", () => undefined));
+    const values = objects();
+    const startedAt = performance.now();
+    const timer = setInterval(() => {
+      const due = ((performance.now() - startedAt) / 1_000) * FLOOD_PER_SECOND;
+      for (; trouble.done < due; trouble.done++) service.publish(values.next().value);
+    }, FLOOD_EVERY_MS);
+    return {
+      trouble,
+      async end() {
+        clearInterval(timer);
+        await Promise.all([publisher.close(), taker.close()]);
+      },
+    };
+  },
+
+  /** Subscribes and stops, each service for itself, in turn at the window of the others, at none and at a long one. */
+  async churn({ accounts, road, nodes, windowMs }) {
+    const ending = new AbortController();
+    const trouble = none();
+    const windows = [windowMs, 0, 10 * windowMs];
+    const client = await login(accounts[0], road);
+    const loop = async (node: string): Promise<void> => {
+      for (let turn = 0; !ending.signal.aborted; turn++) {
+        try {
+          const subscription = await client.subscribe(node, { windowMs: windows[turn % 3] as number });
+          trouble.done++;
+          await subscription.stop();
+        } catch {
+          trouble.refused++;
+          await delay(IMPATIENT_MS);
+        }
+      }
+    };
+    const loops = nodes.map(loop);
+    return {
+      trouble,
+      async end() {
+        ending.abort();
+        await Promise.all(loops);
+        await client.close();
+      },
+    };
+  },
+
+  /** Publishes few bytes that take long to read, and to write again for those who take them. */
+  async costly({ accounts, road, windowMs }) {
+    const [account, other] = accounts as [Account, Account];
+    const connection = createClientConnection({ ...account, url: road.url, ca: road.ca });
+    await connection.start();
+    // So that the component hears when it has gone, with all that is not read yet.
+    connection.sendElement(xml("presence", { to: road.component }));
+    const taker = await login(other, road);
+    const trouble = none();
+    let timer: NodeJS.Timeout | undefined;
+    let publisher = await openCostlyPublisher(connection, road.component, `${account.jid}/costly`);
+    await taker.subscribe(publisher.node, { windowMs });
+    const send = async (): Promise<void> => {
+      if (publisher.ended) {
+        trouble.refused++;
+        publisher.close();
+        publisher = await openCostlyPublisher(connection, road.component, publisher.node);
+      }
+      trouble.done += publisher.send();
+    };
+    const go = (): void => {
+      timer = setTimeout(
+        () =>
+          void send()
+            .catch(() => trouble.refused++)
+            .finally(go),
+        COSTLY_EVERY_MS,
+      );
+    };
+    go();
+    return {
+      trouble,
+      async end() {
+        clearTimeout(timer);
+        publisher.close();
+        await Promise.all([connection.stop(), taker.close()]);
+      },
+    };
+  },
+
+  /** Opens a link and closes it, and does not keep to the time that it is told. */
+  async links({ accounts, road }) {
+    const connection = createClientConnection({ ...(accounts[0] as Account), url: road.url, ca: road.ca });
+    await connection.start();
+    const streams = createInBandBytestreams(connection);
+    const ending = new AbortController();
+    const trouble = none();
+    const loop = (async () => {
+      while (!ending.signal.aborted) {
+        try {
+          const stream = await streams.open(road.component, { timeoutMs: 5_000 });
+          trouble.done++;
+          await stream.close();
+        } catch {
+          trouble.refused++;
+          await sleep(IMPATIENT_MS, ending.signal);
+        }
+      }
+    })();
+    return {
+      trouble,
+      async end() {
+        ending.abort();
+        await loop;
+        streams.dispose();
+        await connection.stop();
+      },
+    };
+  },
+};
+
+let act: Act | undefined;
+
+const methods: OffenderMethods = {
+  async begin({ offender, ...scene }) {
+    act = await ACTS[offender](scene);
+  },
+  count: () => act?.trouble ?? none(),
+  async end() {
+    const ending = act;
+    act = undefined;
+    await ending?.end();
+  },
+};
+
+function none(): { -readonly [K in keyof Trouble]: Trouble[K] } {
+  return { done: 0, refused: 0 };
+}
+
+function login(account: Account | undefined, road: Road): Promise<Client> {
+  return connect({ ...(account as Account), ...road, timeoutMs: 60_000 });
+}
+
+answerCalls(methods, async () => act?.end());

@@ -1,0 +1,71 @@
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo } from "node:net";
+
+/** An open that was refused: the client's full JID, and in how many ms it was told to come again; null: it was not told. */
+export interface RefusedOpen {
+  readonly jid: string;
+  readonly retryAfterMs: number | null;
+}
+
+/** Passes a component's connections on, and reads along what it answers to those who open links. */
+export interface OpensTap {
+  readonly port: number;
+  /** When each link said its first word, in ms of `performance.now`. */
+  readonly admittedAt: number[];
+  readonly refused: RefusedOpen[];
+  close(): Promise<void>;
+}
+
+/** In XEP-0047 a link's first stanza; the component greets every link that it admits at once. */
+const FIRST = /<data [^>]*\bseq='0'/g;
+
+export async function startOpensTap(target: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<OpensTap> {
+  const admittedAt: number[] = [];
+  const refused: RefusedOpen[] = [];
+  const server = createServer({ noDelay: true }, (near) => {
+    const far = connect({ ...target, noDelay: true });
+    near.pipe(far);
+    far.pipe(near);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      one.on("error", () => undefined);
+      one.on("close", () => other.destroy());
+    }
+    let rest = "";
+    near.setEncoding("latin1").on("data", (chunk: string) => {
+      const text = rest + chunk;
+      // Whole tags of data, and whole iqs.
+      const end = Math.max(text.lastIndexOf("</message>"), text.lastIndexOf("</iq>"));
+      if (end === -1) return void (rest = text);
+      const whole = text.slice(0, end);
+      rest = text.slice(end);
+      for (const _ of whole.matchAll(FIRST)) admittedAt.push(performance.now());
+      for (const iq of whole.split("</iq>")) {
+        const open = readRefusal(iq);
+        if (open !== undefined) refused.push(open);
+      }
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    admittedAt,
+    refused,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+/** Of text that ends with an iq, without its end tag: whether that refuses an open for now. */
+function readRefusal(text: string): RefusedOpen | undefined {
+  const iq = text.slice(text.lastIndexOf("<iq "));
+  if (!iq.startsWith("<iq ") || !iq.includes("resource-constraint")) return undefined;
+  const jid = /^<iq [^>]*\bto=["']([^"']+)["']/.exec(iq)?.[1];
+  const ms = /<retry-after [^>]*\bms=["'](\d+)["']/.exec(iq)?.[1];
+  return jid === undefined ? undefined : { jid, retryAfterMs: ms === undefined ? null : Number(ms) };
+}

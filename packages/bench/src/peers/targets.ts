@@ -1,0 +1,63 @@
+import type { BystandersRow } from "./bystanders.js";
+import type { ReturnRow } from "./return.js";
+
+/** Median p99 age of the others, with trouble over without. */
+const MOST_RATIO = 1.5;
+/** All are back within so long, in ms. */
+const MOST_BACK_MS = 60_000;
+/** Refused opens a client. */
+const MOST_REFUSED = 2;
+/** Opens are seen on their way, not when they were admitted: a moment's worth more may come close together, in s. */
+const BUNCHED_S = 0.25;
+
+/** One thing that is to be so; `met` is undefined where it was not measured. */
+export interface Verdict {
+  readonly text: string;
+  readonly met: boolean | undefined;
+}
+
+export function judgeBystanders(row: BystandersRow): Verdict[] {
+  const { ratio, missing, conflated, faults, troubledRssBytes, baseRssBytes, boundBytes } = row;
+  const measured = troubledRssBytes !== null && baseRssBytes !== null;
+  return [
+    {
+      text: `the others' p99 age is at most ${MOST_RATIO} times what it is without trouble: ${row.quietP99Ms} ms, ${row.troubledP99Ms} ms, ${ratio}`,
+      met: ratio === null ? undefined : ratio <= MOST_RATIO,
+    },
+    {
+      text: `none of the others loses an update: of ${row.updates + missing} ${missing} did not come, ${conflated} were left out, ${faults} positions do not add up`,
+      met: missing === 0 && conflated === 0 && faults === 0,
+    },
+    {
+      text: `the component's memory stays within the base and what its limits allow: ${measured ? `${mb(troubledRssBytes)} of ${mb(baseRssBytes)} + ${mb(boundBytes)} MB` : "not measured"}`,
+      met: measured ? troubledRssBytes <= baseRssBytes + boundBytes : undefined,
+    },
+  ];
+}
+
+export function judgeReturn(row: ReturnRow): Verdict[] {
+  const { subscribers, back, backMaxMs, faults, logLost, opensPerSecond, opensBurst, opensBeyondRate } = row;
+  const bucket = Math.ceil(opensBurst + BUNCHED_S * opensPerSecond);
+  return [
+    {
+      text: `all are back within ${MOST_BACK_MS / 1_000} s: ${back} of ${subscribers}${backMaxMs === null ? "" : `, the last after ${(backMaxMs / 1_000).toFixed(1)} s`}; ${row.interrupted} had lost their link`,
+      met: back === subscribers && (backMaxMs ?? Infinity) <= MOST_BACK_MS,
+    },
+    {
+      text: `at the right positions: ${faults} do not add up, ${logLost} updates of the log are lost, of the value ${row.valueLost} and told of`,
+      met: faults === 0 && logLost === 0,
+    },
+    {
+      text: `opens stay within ${opensPerSecond} a second and ${opensBurst} at once: ${row.opens} in all, ${row.opensMaxPerSecond} in the fullest second, ${opensBeyondRate} at most beyond the rate`,
+      met: opensBeyondRate <= bucket,
+    },
+    {
+      text: `at most ${MOST_REFUSED} refusals a client, each told when to come again: ${row.refused} in all, at most ${row.refusedMaxPerClient} a client, ${row.refusedUntold} untold`,
+      met: row.refusedMaxPerClient <= MOST_REFUSED && row.refusedUntold === 0,
+    },
+  ];
+}
+
+function mb(bytes: number): number {
+  return Math.round(bytes / 1_048_576);
+}

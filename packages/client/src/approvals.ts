@@ -1,0 +1,116 @@
+import { ERRORS, StanzapackError, type ErrorCode } from "@stanzapack/wire";
+import { formatForm, NS, parseForm, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import type { OfferOptions } from "./negotiation.js";
+import type { OfferedService } from "./offered-service.js";
+
+/** Who wants to take which service. */
+export interface AuthorizeRequest {
+  /** Bare JID. */
+  readonly jid: string;
+  readonly node: string;
+}
+
+/** `true`: may subscribe. A throw is a no. */
+export type Authorize = (request: AuthorizeRequest) => boolean | Promise<boolean>;
+
+/** An `authorize` that takes longer has decided nothing, and is called again when the component asks again, in ms. */
+const DECIDE_MS = 300_000;
+/** Most calls of `authorize` under way. */
+const MAX_DECIDING = 1_000;
+
+/** Throws `usage` where `access` and `authorize` do not fit. */
+export function checkAuthorize({ access, authorize }: OfferOptions): void {
+  if (access === "authorize" && authorize === undefined)
+    throw new StanzapackError("usage", "access `authorize` needs a function `authorize`");
+}
+
+/** Both ends of access model `authorize` (XEP-0060 §8.6): asks the application about subscribers, and hears how others decided. */
+export class Approvals {
+  /** Newest subid of each question under way, by node and JID. */
+  private readonly deciding = new Map<string, string>();
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly component: string,
+    private readonly services: ReadonlyMap<string, OfferedService>,
+    /** What became of a subscription that awaited approval; `error`: it is none. */
+    private readonly onDecided: (node: string, error: StanzapackError | undefined) => void,
+  ) {}
+
+  /** Returns the undo. */
+  register(): () => void {
+    return this.connection.onStanza((stanza) => {
+      // The server says who sent it.
+      if (!stanza.is("message") || stanza.attrs["from"] !== this.component) return false;
+      const subscription = stanza.getChild("event", NS.PUBSUB_EVENT)?.getChild("subscription");
+      if (subscription !== undefined) this.decided(subscription, stanza.getChild("reason", NS.STANZAPACK));
+      else this.asked(stanza);
+      return true;
+    });
+  }
+
+  private decided({ attrs }: Element, reason: Element | undefined): void {
+    const { node, subscription } = attrs as Record<string, string | undefined>;
+    if (node === undefined) return;
+    if (subscription === "subscribed") this.onDecided(node, undefined);
+    if (subscription !== "none") return;
+    const given = reason?.attrs["code"] as string | undefined;
+    const code = given !== undefined && given in ERRORS ? (given as ErrorCode) : "not-allowed";
+    const text = reason?.text() ?? `its publisher did not allow \`${node}\``;
+    this.onDecided(node, new StanzapackError(code, text, { origin: "peer", scope: "subscription" }));
+  }
+
+  private asked(stanza: Element): void {
+    const form = parseForm(stanza);
+    if (form?.formType !== NS.PUBSUB_SUBSCRIBE_AUTHORIZATION || form.type !== "form") return;
+    const field = (name: string): string => form.fields.get(`pubsub#${name}`)?.[0] ?? "";
+    const [node, jid, subid] = [field("node"), field("subscriber_jid"), field("subid")];
+    const service = this.services.get(node);
+    if (service?.options.authorize === undefined) return;
+    const key = `${node} ${jid}`;
+    const underWay = this.deciding.has(key);
+    if (!underWay && this.deciding.size >= MAX_DECIDING) return;
+    this.deciding.set(key, subid);
+    if (!underWay) void this.decide(service, { node, jid }, service.options.authorize, key);
+  }
+
+  private async decide(
+    service: OfferedService,
+    request: AuthorizeRequest,
+    authorize: Authorize,
+    key: string,
+  ): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), DECIDE_MS);
+    });
+    let allowed: boolean | undefined;
+    let error: unknown;
+    try {
+      // Nothing but `true` lets anybody in.
+      const asked = (async () => (await authorize(request)) === true)();
+      allowed = await Promise.race([asked, late]);
+    } catch (thrown) {
+      allowed = false;
+      error = thrown;
+    }
+    clearTimeout(timer);
+    const subid = this.deciding.get(key) ?? "";
+    this.deciding.delete(key);
+    if (allowed === undefined || service.ended) return;
+    // Where it gets lost the component asks again.
+    this.connection.sendElement(
+      xml(
+        "message",
+        { to: this.component, type: "headline" },
+        formatForm("submit", NS.PUBSUB_SUBSCRIBE_AUTHORIZATION, {
+          "pubsub#subid": subid,
+          "pubsub#node": request.node,
+          "pubsub#subscriber_jid": request.jid,
+          "pubsub#allow": allowed ? "true" : "false",
+        }),
+      ),
+    );
+    service.emit("decided", { jid: request.jid, allowed, error });
+  }
+}

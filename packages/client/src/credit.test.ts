@@ -1,0 +1,87 @@
+import { describe, expect, it } from "vitest";
+import { Credit } from "./credit.js";
+
+function setUp(maxQueued: number): {
+  credit: Credit;
+  queue: { length: number };
+  tick(rows: number, read: number): number | undefined;
+} {
+  const queue = { length: 0 };
+  const credit = new Credit(maxQueued, () => queue.length);
+  return {
+    credit,
+    queue,
+    /** So many rows come, so many are read. */
+    tick(rows, read) {
+      credit.came(rows);
+      queue.length += rows - read;
+      if (read > 0) credit.read();
+      return credit.due(false);
+    },
+  };
+}
+
+describe("Credit", () => {
+  it("is given when half of it is used and read, as a total", () => {
+    const { credit, tick } = setUp(100);
+    expect(credit.begin()).toBe(100);
+    expect([tick(49, 49), tick(1, 1), tick(10, 10), tick(50, 0), tick(0, 9), tick(0, 1)]).toEqual([
+      undefined,
+      150,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(tick(0, 40)).toBe(210);
+    expect(tick(50, 50)).toBe(260);
+  });
+
+  it("goes along with what is sent anyway when a quarter is used", () => {
+    const { credit, tick } = setUp(100);
+    credit.begin();
+    tick(24, 24);
+    expect(credit.due(true)).toBeUndefined();
+    tick(1, 1);
+    expect([credit.due(false), credit.due(true)]).toEqual([undefined, 125]);
+  });
+
+  it("is rare for who listens", () => {
+    const { credit, tick } = setUp(100);
+    credit.begin();
+    credit.listening = true;
+    const told: [number, number][] = [];
+    for (let rows = 1; rows <= 70_000; rows++) {
+      const total = tick(1, 1);
+      if (total !== undefined) told.push([rows, total]);
+    }
+    expect(told).toEqual([
+      [50, 32_818],
+      [32_768, 65_536],
+      [65_486, 98_254],
+    ]);
+  });
+
+  it("is given for what was dropped, but not without end when nothing is read", () => {
+    const { credit, queue, tick } = setUp(100);
+    credit.begin();
+    let last = 0;
+    for (let rows = 0; rows < 1_000; rows++) {
+      last = tick(1, 0) ?? last;
+      if (queue.length <= 100) continue;
+      queue.length--;
+      credit.dropped();
+    }
+    expect(last).toBeLessThanOrEqual(300);
+    expect(tick(0, 1)).toBeGreaterThan(1_000);
+  });
+
+  it("begins anew with a BIND, less what waits", () => {
+    const { credit, tick } = setUp(100);
+    credit.begin();
+    tick(80, 20);
+    expect(credit.begin()).toBe(40);
+    tick(40, 0);
+    expect(credit.begin()).toBe(1);
+  });
+});

@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { Pace } from "./pace.js";
+
+describe("Pace", () => {
+  it("tells nothing while updates leave as wanted, or are late by less than a window", () => {
+    const pace = new Pace();
+    expect(pace.left(1_000, 100, false, 100)).toBeUndefined();
+    expect(pace.left(1_000, 60_000, false, 100)).toBeUndefined();
+    expect(pace.left(1_100, 100, true, 100)).toBeUndefined();
+    expect(pace.left(2_000, 700, true, 1_000)).toBeUndefined();
+  });
+
+  it("widens at once to the next rung, and narrows when the worst of ten seconds was less", () => {
+    const pace = new Pace();
+    const told: unknown[] = [];
+    for (let now = 0; now <= 40_000; now += 600) {
+      const late = now < 20_000;
+      const window = pace.left(now, now < 10_000 ? 640 : late ? 340 : 100, late, 100);
+      if (window !== undefined) told.push([now, window]);
+    }
+    expect(told).toEqual([
+      [0, 1_000],
+      [20_400, 500],
+      [30_600, null],
+    ]);
+  });
+
+  it("begins anew with a link", () => {
+    const pace = new Pace();
+    expect(pace.left(0, 300, true, 100)).toBe(500);
+    pace.forget();
+    expect(pace.left(600, 100, false, 100)).toBeUndefined();
+    expect(pace.left(900, 300, true, 100)).toBe(500);
+  });
+});

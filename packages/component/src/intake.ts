@@ -1,0 +1,150 @@
+import type { Frame } from "@stanzapack/wire";
+
+/** Time that what one account publishes may take at once after a pause, in ms. 50: half of a usual window. */
+const BURST_MS = 50;
+/** And in the long run, in parts of the time, without ever waiting. 0.05: a usual publisher takes a thousandth. */
+const SHARE = 0.05;
+/** What waits is read for so long before what is new has its turn, in ms. */
+const QUANTUM_MS = 5;
+/** One step may take longer: then what waits gets this part of the time. 0.2: long steps come seldom enough that few of the others' fall into one. */
+const COARSE_SHARE = 0.2;
+/** Blocks and bytes that may wait of one link; then it ends. An honest publisher has at most 100 blocks unacknowledged. */
+const MAX_BLOCKS = 256;
+const MAX_BYTES = 8_388_608;
+
+/** A link, as far as what it sends waits to be read. */
+export interface Inbox {
+  /** Of the block that is being read. */
+  readonly frames: Frame[];
+  readonly blocks: Uint8Array[];
+  /** Of those that wait, and of the one that is being read. */
+  bytes: number;
+  blockBytes: number;
+}
+
+export function createInbox(): Inbox {
+  return { frames: [], blocks: [], bytes: 0, blockBytes: 0 };
+}
+
+interface Sender {
+  readonly bareJid: string;
+  readonly inbox: Inbox;
+}
+
+interface Account {
+  /** What it may still take, in ms; below zero: it has taken more. */
+  leftMs: number;
+  at: number;
+}
+
+/**
+ * Whose frames are read when. A few bytes may hold many updates, so bytes bound no time: each account has a share of the component's
+ * time, for reading what it publishes and for coding it again for those who take it. What goes beyond waits, unacknowledged, and is
+ * read in turn when there is nothing new, a few ms at a time; everybody else's is read as it comes. Steps that take long are followed
+ * by pauses.
+ */
+export class Intake<L extends Sender> {
+  private readonly accounts = new Map<string, Account>();
+  /** Links with something to read, in turn. */
+  private readonly waiting = new Set<L>();
+  private timer: NodeJS.Timeout | undefined;
+  /** What those who wait took in long steps since the last turn was booked, in ms. */
+  private coarseMs = 0;
+
+  constructor(
+    /** Reads the next frame of a link's inbox, or takes the next block's into it. */
+    private readonly readNext: (link: L) => void,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** A link's block came. False when it has too many that wait. */
+  put(link: L, block: Uint8Array): boolean {
+    const { inbox } = link;
+    if (inbox.blocks.length >= MAX_BLOCKS || inbox.bytes + block.length > MAX_BYTES) return false;
+    inbox.blocks.push(block);
+    inbox.bytes += block.length;
+    if (!this.waiting.has(link)) this.read(link);
+    return true;
+  }
+
+  /** Coding a batch for those who take it took so long, in ms; short ones are nobody's fault, however many lanes there are. */
+  charge(bareJid: string, ms: number): void {
+    if (ms > QUANTUM_MS) this.spend(this.account(bareJid), ms);
+  }
+
+  private spend(account: Account, ms: number): void {
+    account.leftMs -= ms;
+    if (account.leftMs < 0 && ms > QUANTUM_MS) this.coarseMs += ms;
+  }
+
+  /** What still waits of it is never read. */
+  forget(link: L): void {
+    this.waiting.delete(link);
+    link.inbox.frames.length = link.inbox.blocks.length = link.inbox.bytes = 0;
+  }
+
+  /** Once a second: accounts that have all of their share need no memory. */
+  sweep(): void {
+    for (const bareJid of this.accounts.keys())
+      if (this.account(bareJid).leftMs >= BURST_MS) this.accounts.delete(bareJid);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.waiting.clear();
+  }
+
+  /** As much as its share allows; the rest waits. */
+  private read(link: L): void {
+    while (hasMore(link.inbox)) {
+      if (this.account(link.bareJid).leftMs <= 0) {
+        this.waiting.add(link);
+        this.book();
+        return;
+      }
+      this.step(link);
+    }
+  }
+
+  private step(link: L): void {
+    const before = this.now();
+    this.readNext(link);
+    this.spend(this.account(link.bareJid), this.now() - before);
+  }
+
+  private account(bareJid: string): Account {
+    const now = this.now();
+    let account = this.accounts.get(bareJid);
+    if (account === undefined) this.accounts.set(bareJid, (account = { leftMs: BURST_MS, at: now }));
+    account.leftMs = Math.min(BURST_MS, account.leftMs + (now - account.at) * SHARE);
+    account.at = now;
+    return account;
+  }
+
+  private book(): void {
+    if (this.timer !== undefined || this.waiting.size === 0) return;
+    const pauseMs = this.coarseMs * (1 / COARSE_SHARE - 1);
+    this.coarseMs = 0;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      // Coding what was read last has come to light meanwhile.
+      if (this.coarseMs === 0) this.turn();
+      this.book();
+    }, Math.ceil(pauseMs));
+  }
+
+  private turn(): void {
+    const end = this.now() + QUANTUM_MS;
+    for (const link of this.waiting) {
+      // To the end of the row.
+      this.waiting.delete(link);
+      if (hasMore(link.inbox)) this.step(link);
+      if (hasMore(link.inbox)) this.waiting.add(link);
+      if (this.now() >= end) return;
+    }
+  }
+}
+
+export function hasMore({ frames, blocks }: Inbox): boolean {
+  return frames.length > 0 || blocks.length > 0;
+}

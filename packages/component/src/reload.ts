@@ -1,0 +1,29 @@
+import type { ResolvedConfig } from "./load-config.js";
+
+/** What a config that was read again means, by names of keys: `limits.maxLinks`. */
+export interface Reloaded {
+  /** In force from now on. */
+  readonly changed: readonly string[];
+  /** Differs, and stays as it was until a restart. */
+  readonly needsRestart: readonly string[];
+}
+
+export function compareConfigs(before: ResolvedConfig, next: ResolvedConfig): Reloaded {
+  return {
+    changed: [
+      ...differences("limits", before.limits, next.limits),
+      ...differences("log", before.log, next.log),
+    ],
+    needsRestart: [
+      ...differences("component", before.component, next.component),
+      ...(before.store === next.store ? [] : ["store"]),
+    ],
+  };
+}
+
+function differences<T extends object>(name: string, before: T, next: T): string[] {
+  const keys = Object.keys(next) as (keyof T & string)[];
+  return keys
+    .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(next[key]))
+    .map((key) => `${name}.${key}`);
+}

@@ -1,0 +1,225 @@
+import {
+  decodeRow,
+  DEFAULT_LIMITS,
+  encodeUpdate,
+  type RowBatch,
+  type Selection,
+  type Value,
+} from "@stanzapack/wire";
+
+/** One update of a service, as its selection lets it travel. */
+export interface SelectedUpdate {
+  readonly offset: number;
+  readonly row: Uint8Array;
+  /** Clock of the component, in ms. */
+  readonly at: number;
+}
+
+/** Positions `from`..`to`, whose newest are `rows`, with the clock of each; decoded once for all lanes that look into them. */
+export class Arrival {
+  private decoded: readonly Value[] | undefined;
+
+  constructor(
+    readonly from: number,
+    readonly to: number,
+    readonly rows: readonly Uint8Array[],
+    readonly ats: readonly number[],
+  ) {}
+
+  get values(): readonly Value[] {
+    return (this.decoded ??= this.rows.map(decodeRow));
+  }
+}
+
+/** The fields that a selection takes of each value. */
+export class Projection {
+  private readonly names: ReadonlySet<string>;
+
+  constructor(names: readonly string[]) {
+    this.names = new Set(names);
+  }
+
+  /** A row of its named fields alone. */
+  project(row: Uint8Array, value: Value = decodeRow(row)): Uint8Array {
+    return isObject(value) ? encodeUpdate(this.pick(value), DEFAULT_LIMITS) : row;
+  }
+
+  /** The named fields of an object, in its order; what is none passes whole. */
+  pick(value: Value): Value {
+    if (!isObject(value)) return value;
+    return Object.fromEntries(Object.entries(value).filter(([name]) => this.names.has(name)));
+  }
+}
+
+/**
+ * What `samples`, `max_rate` and `deadband` let into a lane's batch. What they leave out stays in the range of the next update that
+ * goes, so it counts as conflated. An update goes when it differs from the last that went by more than the deadband, and
+ * 1/`max_rate` after that one; until then the newest waits. In front of a hole the newest goes in any case: what was left
+ * out must not look lost.
+ */
+export class Selector {
+  /** The last that went. */
+  last: SelectedUpdate | undefined;
+  private lastValue: Value | undefined;
+  /** When it went, as the rate counts it, in ms. */
+  private wentAt = -Infinity;
+  /** First position that nothing that went covers. */
+  private next: number;
+  /** Newest position that came. */
+  private seen: number;
+  /** The newest, where it did not go. */
+  private waiting: SelectedUpdate | undefined;
+  /** It may go without another one coming. */
+  private mayGo = false;
+  /** The next goes, whatever the deadband. */
+  private insists = false;
+  private readonly intervalMs: number;
+
+  constructor(
+    private readonly selection: Selection,
+    private readonly batch: RowBatch,
+    offset: number,
+  ) {
+    this.seen = offset;
+    this.next = offset + 1;
+    this.intervalMs = selection.maxRate === null ? 0 : 1_000 / selection.maxRate;
+  }
+
+  /** Those on the lane stand where this one stands: who joins gets the same first. */
+  get shared(): boolean {
+    return this.selection.deadband !== null || this.intervalMs > 0;
+  }
+  /** Last position that something which went covers. */
+  get settledTo(): number {
+    return this.next - 1;
+  }
+  /** From when on what waits may go, in ms; undefined: not before another one comes. */
+  get opensAt(): number | undefined {
+    if (!this.batch.empty) return -Infinity;
+    return this.waiting !== undefined && this.mayGo ? this.wentAt + this.intervalMs : undefined;
+  }
+
+  /** `live`: somebody takes what goes. `rows`: as they are to travel; undefined: one that the lane cannot take, and which will be lost. */
+  push(
+    { from, to, ats }: Arrival,
+    rows: readonly (Uint8Array | undefined)[],
+    live: boolean,
+    now: number,
+  ): void {
+    // A clock that was set back must not keep everything waiting.
+    this.wentAt = Math.min(this.wentAt, now);
+    const first = to - rows.length + 1;
+    for (const [i, row] of rows.entries()) {
+      const offset = first + i;
+      const begins = i === 0 ? from : offset;
+      if (live && begins !== this.seen + 1) this.leaveHole(begins);
+      this.seen = offset;
+      if (row !== undefined) this.offer({ offset, row, at: ats[i] as number }, live);
+      else if (live) this.leaveHole(offset + 1);
+    }
+  }
+
+  private leaveHole(next: number): void {
+    this.force();
+    this.next = next;
+  }
+
+  private offer(update: SelectedUpdate, live: boolean): void {
+    const { intervalMs } = this;
+    const dueAt = this.wentAt + intervalMs;
+    if (!live || this.selection.samples === "latest") return this.wait(update, true);
+    if (update.at < dueAt) return this.wait(update, this.differs(update));
+    // There was time for the one that waits and for this one.
+    if (this.waiting !== undefined && this.mayGo && update.at >= dueAt + intervalMs) this.settle(dueAt);
+    if (this.differs(update)) this.take(update, update.at);
+    else this.wait(update, false);
+  }
+
+  private wait({ offset, row, at }: SelectedUpdate, mayGo: boolean): void {
+    // A copy: one row kept must not keep the whole block it came in.
+    this.waiting = { offset, row: row.slice(), at };
+    this.mayGo = mayGo;
+  }
+
+  /** What waits goes, if it may now. */
+  settle(now: number): void {
+    const { waiting, wentAt, intervalMs } = this;
+    if (waiting === undefined || !this.mayGo || now < wentAt + intervalMs) return;
+    if (this.differs(waiting)) this.take(waiting, Math.max(wentAt + intervalMs, waiting.at));
+    else this.mayGo = false;
+  }
+
+  /** What waits goes, whatever holds it back. */
+  force(): void {
+    if (this.waiting !== undefined) this.take(this.waiting, Math.max(this.wentAt, this.waiting.at));
+  }
+
+  private take(update: SelectedUpdate, at: number): void {
+    this.batch.push(this.next, update.offset, [update.row], [update.at]);
+    this.remember(update, at);
+  }
+
+  private remember(update: SelectedUpdate, at: number): void {
+    const { offset, row } = update;
+    this.last = { offset, row: update === this.waiting ? row : row.slice(), at: update.at };
+    if (this.selection.deadband !== null) this.lastValue = decodeRow(this.last.row);
+    this.wentAt = at;
+    this.next = offset + 1;
+    this.waiting = undefined;
+    this.insists = false;
+  }
+
+  /**
+   * One of the lane has this one by itself. Sent to the first, who had nothing from the lane yet, the next are compared with it. Where
+   * it is beyond the last that went, and not near that, the next goes in any case, so that all have the same again.
+   */
+  meet(update: SelectedUpdate, isSent: boolean, now: number): void {
+    if (this.last === undefined) {
+      if (isSent && this.waiting === undefined) this.remember(update, now);
+    } else if (update.offset > this.last.offset && this.differs(update)) this.insists = this.mayGo = true;
+  }
+
+  private differs({ row }: SelectedUpdate): boolean {
+    const { deadband } = this.selection;
+    if (deadband === null || this.lastValue === undefined || this.insists) return true;
+    return !isWithin(this.lastValue, decodeRow(row), deadband);
+  }
+}
+
+/** Both are numbers, or objects of the same fields, that differ by no more than `deadband` and in nothing else. */
+export function isWithin(a: Value, b: Value, deadband: number): boolean {
+  if (isNear(a, b, deadband)) return true;
+  if (!isObject(a) || !isObject(b)) return isSame(a, b);
+  return haveSameFields(a, b, (x, y) => isNear(x, y, deadband) || isSame(x, y));
+}
+
+function isNear(a: Value, b: Value, deadband: number): boolean {
+  return typeof a === "number" && typeof b === "number" && Math.abs(a - b) <= deadband;
+}
+
+/** NaN is the same as NaN, and fields have no order. */
+function isSame(a: Value, b: Value): boolean {
+  if (a === b || Object.is(a, b)) return true;
+  if (isObject(a) && isObject(b)) return haveSameFields(a, b, isSame);
+  const [list, other] = [a, b].map((value) =>
+    Array.isArray(value) || value instanceof Uint8Array ? (value as ArrayLike<Value>) : undefined,
+  );
+  if (list === undefined || other === undefined || Array.isArray(a) !== Array.isArray(b)) return false;
+  if (list.length !== other.length) return false;
+  for (let i = 0; i < list.length; i++) if (!isSame(list[i] as Value, other[i] as Value)) return false;
+  return true;
+}
+
+type Fields = { readonly [key: string]: Value };
+
+function haveSameFields(a: Fields, b: Fields, agree: (x: Value, y: Value) => boolean): boolean {
+  const names = Object.keys(a);
+  if (names.length !== Object.keys(b).length) return false;
+  return names.every((name) => Object.hasOwn(b, name) && agree(a[name] as Value, b[name] as Value));
+}
+
+function isObject(value: Value): value is Fields {
+  return (
+    value !== null && typeof value === "object" && !Array.isArray(value) && !(value instanceof Uint8Array)
+  );
+}

@@ -1,0 +1,234 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { createRawDeflate, decodeBlock, DEFAULT_LIMITS, encodeFrame } from "@stanzapack/wire";
+import {
+  bareJid,
+  createClientConnection,
+  decodeBase64,
+  encodeBase64,
+  formatStanzaError,
+  NS,
+  StanzaError,
+  xml,
+  XmppError,
+  type ClientConnectionOptions,
+  type Connection,
+  type Element,
+} from "@stanzapack/xmpp";
+import { FuzzBlocks, HELLO } from "./component-fuzz-blocks.js";
+import { FuzzRequests, type FuzzPlace } from "./component-fuzz-requests.js";
+import { createRandom, type Random } from "./random.js";
+
+/** What the attackers saw, all together. */
+export interface Tally {
+  stanzas: number;
+  /** Links opened. */
+  opened: number;
+  /** How often each answer came: `result`, a stanza error's condition, or how a link ended. */
+  readonly answers: Record<string, number>;
+  /** Streams of attackers that ended by themselves, by the reason. */
+  readonly streamsLost: Record<string, number>;
+  readonly findings: string[];
+}
+
+/** An iq must be answered within this on any machine, in ms. */
+const ANSWER_MS = 60_000;
+const WORD = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+export interface AttackerOptions {
+  readonly login: ClientConnectionOptions;
+  readonly component: string;
+  readonly bystander: string;
+  readonly seed: number;
+  readonly tally: Tally;
+}
+
+/**
+ * One session that opens link after link and misbehaves on each. What it sends is the seed's, whatever is answered: only when it sends
+ * depends on the server.
+ */
+export class Attacker {
+  private life = 0;
+  private connection: Connection | undefined;
+
+  constructor(private readonly options: AttackerOptions) {}
+
+  /** Logs in, sends so many fuzzed stanzas, logs out. */
+  async run(count: number, signal: AbortSignal): Promise<void> {
+    const { tally } = this.options;
+    const connection = createClientConnection(this.options.login);
+    this.connection = connection;
+    connection.onStanza((stanza) => this.onStanza(stanza));
+    connection.on("online", () => connection.sendElement(xml("presence", { to: this.options.component })));
+    let leaving = false;
+    connection.on("offline", ({ reason }) => {
+      const why = reason?.message ?? "";
+      if (!leaving) tally.streamsLost[why] = (tally.streamsLost[why] ?? 0) + 1;
+    });
+    await connection.start({ signal });
+    for (let sent = 0; sent < count && !signal.aborted;) sent += await this.live(count - sent, signal);
+    leaving = true;
+    await connection.stop();
+  }
+
+  /** One link's life; gives how many fuzzed stanzas it had. */
+  private async live(most: number, signal: AbortSignal): Promise<number> {
+    const { tally, component, bystander, seed } = this.options;
+    const connection = this.connection as Connection;
+    const random = createRandom(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(++this.life, 0x85ebca6b));
+    const sid = Array.from({ length: 8 }, () => WORD[random.below(WORD.length)]).join("");
+    const place: FuzzPlace = {
+      component,
+      bystander,
+      sid,
+      jid: connection.jid,
+      bare: bareJid(connection.jid),
+    };
+    const blocks = new FuzzBlocks(random);
+    const requests = new FuzzRequests(random, place);
+    await this.open(sid, signal);
+    const answers: Promise<void>[] = [];
+    let seq = 0;
+    if (random.chance(97)) this.sendBlock(sid, seq++, encodeFrame(HELLO));
+    for (let n = random.below(4); n > 0; n--) answers.push(this.ask(requests.right()));
+    const items = Math.min(most, 4 + random.below(14));
+    for (let i = 0; i < items; i++) {
+      const dice = random.below(100);
+      if (dice < 60) answers.push(this.ask(requests.any()));
+      else if (dice < 82) this.sendBlock(sid, seq++, blocks.right(random.below(4)));
+      else if (dice < 94) this.sendBlock(sid, seq++, blocks.any(random.below(4)));
+      else this.sendOdd(random, sid, seq, blocks);
+      tally.stanzas++;
+    }
+    const end = random.below(100);
+    if (end < 70)
+      answers.push(this.ask(xml("iq", { type: "set", to: component }, xml("close", { xmlns: NS.IBB, sid }))));
+    else if (end < 85) this.sendBlock(sid, seq, encodeFrame({ type: "bye", code: "stopped", text: "" }));
+    // Else it is left open: the next one takes its place.
+    await Promise.all(answers);
+    return items;
+  }
+
+  /** Until it is admitted: who is told to wait does. */
+  private async open(sid: string, signal: AbortSignal): Promise<void> {
+    const { component, tally } = this.options;
+    const open = (): Element => xml("open", { xmlns: NS.IBB, sid, "block-size": "65535", stanza: "message" });
+    while (!signal.aborted) {
+      try {
+        await this.request(xml("iq", { type: "set", to: component }, open()));
+        tally.opened++;
+        return;
+      } catch (error) {
+        this.count(error instanceof StanzaError ? `open: ${error.condition}` : "open: disconnected");
+        const told = error instanceof StanzaError ? error.application?.attrs?.["ms"] : "500";
+        // Its answer was lost with a stream, and the sid is used now.
+        if (told === undefined) return;
+        await delay(Number(told), undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  private request(iq: Element): Promise<Element> {
+    return (this.connection as Connection).request(iq, { timeoutMs: ANSWER_MS });
+  }
+
+  private async ask(iq: Element): Promise<void> {
+    const { findings } = this.options.tally;
+    const text = (): string => String(iq).slice(0, 2_000);
+    try {
+      await this.request(iq);
+      this.count("result");
+    } catch (error) {
+      if (error instanceof StanzaError) {
+        this.count(error.condition);
+        if (error.condition === "internal-server-error") findings.push(`internal-server-error for ${text()}`);
+      } else if (error instanceof XmppError && error.code === "timeout")
+        findings.push(`no answer to ${text()}`);
+      else this.count("disconnected");
+    }
+  }
+
+  private count(answer: string): void {
+    const { answers } = this.options.tally;
+    answers[answer] = (answers[answer] ?? 0) + 1;
+  }
+
+  private sendBlock(sid: string, seq: number, block: Uint8Array): void {
+    // A block is at most so large; padding would make no other one of it.
+    this.sendData({ sid, seq: String(seq) }, encodeBase64(block.subarray(0, 65_535)), "headline");
+  }
+
+  private sendData(
+    attrs: Readonly<Record<string, string>>,
+    text: string,
+    type: string,
+    ...more: Element[]
+  ): void {
+    (this.connection as Connection).sendElement(
+      xml(
+        "message",
+        { to: this.options.component, type },
+        xml("data", { xmlns: NS.IBB, ...attrs }, text),
+        ...more,
+      ),
+    );
+  }
+
+  /** What is wrong below the frames, and errors and presence that are not. */
+  private sendOdd(random: Random, sid: string, seq: number, blocks: FuzzBlocks): void {
+    const { component } = this.options;
+    const block = encodeBase64(blocks.right(0).subarray(0, 3_000));
+    const error = formatStanzaError(
+      new StanzaError(
+        random.pick(["item-not-found", "recipient-unavailable", "gone", "unexpected-request"]),
+        "cancel",
+      ),
+    );
+    random.pick([
+      () => this.sendData({ sid, seq: String(seq + 1 + random.below(9)) }, block, "headline"),
+      () => this.sendData({ sid, seq: String(Math.max(0, seq - 1)) }, block, "headline"),
+      () => this.sendData({ sid, seq: random.pick(["", "x", "-1", "65536", "1e2"]) }, block, "headline"),
+      () =>
+        this.sendData(
+          { sid, seq: String(seq) },
+          random.pick(["*", "AAA", "A".repeat(100_000), "=AAA", " "]),
+          "headline",
+        ),
+      () => this.sendData({ sid: random.pick(["x", "", "'".repeat(5_000)]), seq: "0" }, block, "chat"),
+      () => this.sendData({ sid, seq: "0" }, block, "error", error),
+      () => this.sendData({ sid: "gone", seq: "0" }, block, "error", error),
+      () =>
+        void (this.connection as Connection).sendElement(
+          xml("message", { to: component, type: "error" }, error),
+        ),
+      () =>
+        void (this.connection as Connection).sendElement(
+          xml("presence", {
+            to: component,
+            type: random.pick(["unavailable", undefined, "subscribe", "probe"]),
+          }),
+        ),
+      () =>
+        void (this.connection as Connection).sendElement(
+          xml("message", { to: component }, xml("body", {}, "hello")),
+        ),
+    ])();
+  }
+
+  private readonly deflate = createRawDeflate();
+
+  private onStanza(stanza: Element): boolean {
+    if (stanza.name !== "message") return false;
+    if (stanza.attrs["type"] === "error") {
+      this.count(`message: ${stanza.getChild("error")?.getChildElements()[0]?.name ?? "error"}`);
+      return true;
+    }
+    const block = decodeBase64(stanza.getChild("data", NS.IBB)?.text() ?? "");
+    if (block === undefined) return true;
+    for (const frame of decodeBlock(block, DEFAULT_LIMITS, this.deflate)) {
+      if (frame.type !== "bye") continue;
+      this.count(`BYE ${frame.code}`);
+      if (frame.code === "internal") this.options.tally.findings.push(`BYE internal: ${frame.text}`);
+    }
+    return true;
+  }
+}

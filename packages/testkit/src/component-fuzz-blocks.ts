@@ -1,0 +1,203 @@
+import { deflateRawSync } from "node:zlib";
+import {
+  ChainEncoder,
+  createRawDeflate,
+  createRowCodec,
+  DEFAULT_CODEC_LIMITS,
+  DEFAULT_LIMITS,
+  encodeFrame,
+  encodeUpdate,
+  MAX_ALIAS,
+  type Frame,
+  type HelloFrame,
+} from "@stanzapack/wire";
+import { similarRows } from "./codec-fuzz-values.js";
+import type { Random } from "./random.js";
+
+export const HELLO: HelloFrame = {
+  ...{ type: "hello", version: 0, maxBlockBytes: 65_535, maxInflatedBytes: 1_048_576, maxStanzaBytes: 0 },
+  ...{ codecs: ["rows", "deflated", "coded"], hop: "plain", token: null },
+};
+
+const HEADS = [
+  0x80, 0x90, 0xa0, 0xc0, 0xc1, 0xc4, 0xc6, 0xcb, 0xcf, 0xd4, 0xd9, 0xdb, 0xdc, 0xdd, 0xdf, 0xff, 0x00,
+];
+/** Heads of bin 32, str 32, array 32, map 32, ext 32, with the largest lengths. */
+const LIARS = [0xc6, 0xdb, 0xdd, 0xdf, 0xc9].map((head) => [head, 0xff, 0xff, 0xff, 0xff]);
+const UINTS = [0, 1, 2, 127, 128, 65_535, 65_536, 2 ** 31, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
+
+/** Makes the blocks of a link: right ones, damaged ones, and ones of a grammar that knows what frames look like. */
+export class FuzzBlocks {
+  private readonly rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+
+  constructor(private readonly random: Random) {}
+
+  /** What may end no link, where the alias is one of its services. */
+  right(alias: number): Uint8Array {
+    const { random } = this;
+    return Buffer.concat(
+      Array.from({ length: 1 + random.below(3) }, () =>
+        encodeFrame(random.pick([this.data, this.coded, this.other])(alias)),
+      ),
+    );
+  }
+
+  any(alias: number): Uint8Array {
+    const { random } = this;
+    const block = random.chance(40) ? this.grammar() : this.damaged(this.right(alias));
+    if (random.chance(10)) return Buffer.concat([Uint8Array.of(0xc1), deflateRawSync(block)]);
+    // A bomb, a block in a block, and what is no deflate.
+    if (random.chance(2))
+      return Buffer.concat([
+        Uint8Array.of(0xc1),
+        deflateRawSync(new Uint8Array(4_000_000).fill(random.pick([0xc0, 0x90]))),
+      ]);
+    if (random.chance(2))
+      return Buffer.concat([Uint8Array.of(0xc1), deflateRawSync(Uint8Array.of(0xc1, 3, 0))]);
+    if (random.chance(3)) return Buffer.concat([Uint8Array.of(0xc1), block]);
+    return block;
+  }
+
+  private readonly data = (alias: number): Frame => {
+    const { random } = this;
+    const values = similarRows(random, 1 + random.below(20));
+    const encoded = this.rows.encode(
+      values.map((value) => encodeUpdate(value, DEFAULT_LIMITS)),
+      random.pick(["plain", "compressed"]),
+    );
+    const from = 1 + random.below(1_000);
+    const to = from + values.length - 1 + (random.chance(20) ? random.below(50) : 0);
+    return {
+      ...{
+        type: "data",
+        alias,
+        epoch: 1 + random.below(2),
+        from,
+        to,
+        at: random.below(1e6),
+        spanMs: random.below(1e4),
+      },
+      ...encoded,
+    };
+  };
+
+  private readonly coded = (alias: number): Frame => {
+    const { random } = this;
+    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, random.chance(90) ? "default" : "compact");
+    const rows = similarRows(random, 1 + random.below(20));
+    const from = 1 + random.below(1_000);
+    const batch = {
+      epoch: 1,
+      from,
+      to: from + rows.length - 1,
+      rows,
+      at: random.below(1e6),
+      spanMs: rows.length,
+    };
+    const body = encoder.encode(batch, 0, random.below(2 ** 32));
+    const payload = random.chance(50) ? body.payload : this.damaged(body.payload);
+    if (random.chance(20)) return { type: "coded", alias, form: "independent", epoch: 1, from, payload };
+    if (random.chance(10)) return { type: "coded", alias, form: "chained", payload };
+    return { type: "coded", alias, ...body, payload };
+  };
+
+  private readonly other = (alias: number): Frame => {
+    const { random } = this;
+    return random.pick<Frame>([
+      { type: "ack", stanzas: random.pick([0, 0, 0, 1, 2 ** 31, 2 ** 32 - 1]) },
+      {
+        type: "error",
+        alias: random.pick([null, alias]),
+        code: "internal",
+        text: "of a fuzzer",
+        retryAfterMs: null,
+      },
+      HELLO,
+      { ...HELLO, maxStanzaBytes: random.pick(UINTS), maxBlockBytes: random.pick(UINTS) },
+      { type: "demand", alias, subscribers: 1, windowMs: 0 },
+      { type: "status", alias, status: "paused", windowMs: null },
+      { type: "bye", code: "internal", text: "of a fuzzer" },
+      { type: "bind", role: "service", alias, node: "a@b/c", incarnation: 1, sequence: 1 },
+    ]);
+  };
+
+  private damaged(bytes: Uint8Array): Uint8Array {
+    const { random } = this;
+    const out = [...bytes];
+    for (let n = 1 + random.below(4); n > 0; n--) {
+      const at = random.below(out.length + 1);
+      switch (random.below(6)) {
+        case 0:
+          out[Math.min(at, Math.max(0, out.length - 1))] = random.below(256);
+          break;
+        case 1:
+          out[Math.min(at, Math.max(0, out.length - 1))] = random.pick(HEADS);
+          break;
+        case 2:
+          out.splice(at, 1 + random.below(4));
+          break;
+        case 3:
+          out.splice(at, 0, ...out.slice(random.below(out.length + 1)).slice(0, 20));
+          break;
+        case 4:
+          out.splice(at, 0, ...random.pick(LIARS));
+          break;
+        default:
+          out.length = Math.min(out.length, Math.max(1, at));
+      }
+    }
+    return Uint8Array.from(out);
+  }
+
+  /** Frames whose elements are of any kind and number. */
+  private grammar(): Uint8Array {
+    const { random } = this;
+    const out: number[] = [];
+    for (let frames = 1 + random.below(4); frames > 0; frames--) {
+      const elements = random.below(9);
+      const type = random.chance(90) ? random.below(28) : random.below(256);
+      out.push(0x90 | elements, ...(type < 128 ? [type] : [0xcc, type]));
+      for (let i = 1; i < elements; i++) this.value(out, 0);
+    }
+    return Uint8Array.from(out);
+  }
+
+  private value(out: number[], depth: number): void {
+    const { random } = this;
+    const length = random.below(8);
+    switch (random.below(depth > 40 ? 8 : 11)) {
+      case 0:
+        return void out.push(random.below(128));
+      case 1:
+        return void out.push(0xcd, random.below(256), random.below(256));
+      case 2:
+        return void out.push(
+          ...encodeUpdate(random.pick([...UINTS, MAX_ALIAS, -1, 1.5, NaN]), DEFAULT_LIMITS),
+        );
+      case 3:
+        return void out.push(random.pick([0xc0, 0xc2, 0xc3]));
+      case 4:
+        return void out.push(0xc4, length, ...Array.from({ length }, () => random.below(256)));
+      case 5:
+        return void out.push(0xa0 | length, ...Array.from({ length }, () => random.below(256)));
+      case 6:
+        return void (random.chance(20) && out.push(...random.pick(LIARS)));
+      case 7:
+        return void out.push(...encodeUpdate("node@domain/name", DEFAULT_LIMITS));
+      case 8:
+        out.push(0x80 | (length >> 1));
+        for (let i = 0; i < length >> 1; i++) {
+          this.value(out, depth + 1);
+          this.value(out, depth + 1);
+        }
+        return;
+      case 9:
+        // Deeper than anybody reads.
+        if (random.chance(5)) out.push(...Array.from({ length: 60 }, () => 0x91));
+        return;
+      default:
+        out.push(0x90 | length);
+        for (let i = 0; i < length; i++) this.value(out, depth + 1);
+    }
+  }
+}

@@ -1,0 +1,217 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect, type Client, type OfferedService } from "@stanzapack/client";
+import type { TransportKind } from "@stanzapack/xmpp";
+import { createRandom } from "../random.js";
+import type { TcpProxy } from "../tcp-proxy.js";
+import type { Roads } from "./faults.js";
+import { Load, publishNext } from "./load.js";
+import type { Role, Stage } from "./stage.js";
+import { Subscriber } from "./subscriber.js";
+import { mix } from "./values.js";
+
+/** Within so many ms after the load's end everything is where it belongs. Whoever must find out by time-outs alone needs 60 s. */
+export const SETTLE_MS = 90_000;
+/** Published last of all, before a `stop` that promises them: fewer than make the slow one rest. */
+const LAST_UPDATES = 40;
+/** Closing takes no longer, in ms, on a busy machine. */
+const CLOSE_MS = 20_000;
+const POLL_MS = 20;
+
+/** What a crew has to tell at the end. */
+export interface CrewReport {
+  readonly published: number;
+  readonly acknowledged: number;
+  readonly delivered: number;
+  readonly lost: number;
+  readonly repeated: number;
+  readonly duplicated: number;
+  readonly reordered: number;
+  /** From the end of the load, a second or more after the fault's, until everyone had everything, in ms; null when that never came. */
+  readonly settledMs: number | null;
+  readonly findings: readonly string[];
+}
+
+/** A publisher of a log and its three subscribers, all on one transport, each on a road of its own. */
+export class Crew {
+  private readonly findings: string[] = [];
+  private load: Load | undefined;
+  private settledMs: number | null = null;
+  /** Numbers up to this one may be gone with a component's memory. */
+  private expendable = 0;
+  /** Whether the next end of the publisher's link is to be looked at: no more, every time, or once more. */
+  private noting: "no" | "yes" | "once" = "no";
+
+  private constructor(
+    readonly transport: TransportKind,
+    readonly roads: Roads,
+    private readonly publisher: Client,
+    private readonly service: OfferedService,
+    private readonly subscribers: readonly Subscriber[],
+    private readonly seed: number,
+    private readonly busy: { load: boolean },
+  ) {
+    publisher.on("offline", () => this.noteAcknowledged());
+    publisher.on("closed", (reason) => {
+      if (reason !== undefined) this.findings.push(`publisher: its client ended: ${reason.message}`);
+    });
+    service.on("ended", (error) => {
+      if (error !== undefined) this.findings.push(`publisher: its log ended: ${error.message}`);
+    });
+  }
+
+  static async start(
+    stage: Stage,
+    transport: TransportKind,
+    seed: number,
+    signal: AbortSignal,
+  ): Promise<Crew> {
+    const proxies: TcpProxy[] = [];
+    const clients: Client[] = [];
+    const login = async (role: Role): Promise<Client> => {
+      const { proxy, url } = await stage.openRoad(transport);
+      proxies.push(proxy);
+      const { jid, password } = stage.account(transport, role);
+      const { domain: component, sandbox } = stage;
+      const client = await connect({
+        ...{ jid, password, component, url, ca: sandbox.ca, signal },
+      });
+      clients.push(client);
+      return client;
+    };
+    try {
+      const publisher = await login("publisher");
+      const service = await publisher.offer(stage.nextName(), { kind: "log" });
+      const busy = { load: true };
+      const subscribers: Subscriber[] = [];
+      for (const role of ["first", "live", "slow"] as const) {
+        const options = { role, node: service.node, seed, busy: () => busy.load };
+        subscribers.push(await Subscriber.start(await login(role), options));
+      }
+      const [first, ...others] = proxies as [TcpProxy, ...TcpProxy[]];
+      const roads = { publisher: first, subscribers: others };
+      return new Crew(transport, roads, publisher, service, subscribers, seed, busy);
+    } catch (error) {
+      await Promise.all(clients.map((client) => client.close()));
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+      throw error;
+    }
+  }
+
+  publish(): void {
+    this.load = new Load(this.service, this.seed, createRandom(mix(this.seed, 1)));
+  }
+
+  quiesce(): void {
+    this.load?.stop();
+    this.busy.load = false;
+  }
+
+  /** The component's process is going to end, and its memory with it. */
+  componentEnds(): void {
+    this.noting = "yes";
+    this.noteAcknowledged();
+  }
+
+  /** Another one is there. */
+  componentIsBack(): void {
+    // The link to the old one may not be known to be gone.
+    this.noting = this.publisher.online ? "once" : "no";
+  }
+
+  private get acknowledged(): number {
+    return this.service.published - this.service.unacknowledged;
+  }
+
+  /** With the publisher's link gone: what a component that ends has not acknowledged by now, it never will. */
+  private noteAcknowledged(): void {
+    if (this.noting === "no") return;
+    if (this.noting === "once") this.noting = "no";
+    this.expendable = this.acknowledged;
+  }
+
+  /** Waits until everyone has everything; then a last burst, and the publisher's `stop` has to bring that too. */
+  async settle(signal: AbortSignal): Promise<void> {
+    const start = performance.now();
+    if (!(await this.until(() => this.isSettled(), signal))) return;
+    this.settledMs = Math.round(performance.now() - start);
+    for (let i = 0; i < LAST_UPDATES; i++) publishNext(this.service, this.seed);
+    try {
+      await this.service.stop();
+    } catch (error) {
+      this.findings.push(`publisher: stop: ${(error as Error).message}`);
+      return;
+    }
+    await this.until(() => this.subscribers.every(({ ended }) => ended !== undefined), signal);
+    for (const { ended, witness } of this.subscribers)
+      if (ended !== undefined && ended.error?.code !== "withdrawn")
+        witness.fault(`ended with ${String(ended.error?.message)} when the log was withdrawn`);
+  }
+
+  private isSettled(): boolean {
+    const { published, pending } = this.service;
+    return !pending && this.subscribers.every(({ witness, taking }) => taking && witness.last === published);
+  }
+
+  /** False, and a finding, when it does not come in time, or cannot any more. */
+  private async until(condition: () => boolean, signal: AbortSignal): Promise<boolean> {
+    const deadline = performance.now() + SETTLE_MS;
+    while (!condition()) {
+      const failures = this.subscribers.flatMap(({ failure }) => failure ?? []);
+      if (performance.now() > deadline) {
+        const standing = this.subscribers.map(
+          ({ witness, client, taking }) =>
+            `${witness.last}${client.online ? "" : " (offline)"}${taking ? "" : " (not taking)"}`,
+        );
+        failures.push(
+          `not settled after ${SETTLE_MS} ms: of ${this.service.published} published ` +
+            `${this.acknowledged} acknowledged, ${this.service.pending ? "some" : "none"} unsent, at the subscribers ${standing.join(", ")}`,
+        );
+      } else if (failures.length === 0 || this.service.ended) {
+        await sleep(POLL_MS, undefined, { signal });
+        continue;
+      }
+      this.findings.push(...failures);
+      return false;
+    }
+    return true;
+  }
+
+  report(): CrewReport {
+    const { published } = this.service;
+    const witnesses = this.subscribers.map(({ witness }) => witness);
+    for (const [i, witness] of witnesses.entries()) {
+      witness.conclude(published, this.expendable);
+      for (const other of witnesses.slice(i + 1)) witness.compare(other);
+    }
+    let delivered = 0;
+    for (let n = 1; n <= published; n++) if (witnesses.every((witness) => witness.has(n))) delivered++;
+    const most = (of: (witness: (typeof witnesses)[number]) => number): number =>
+      Math.max(...witnesses.map(of));
+    return {
+      published,
+      acknowledged: this.acknowledged,
+      delivered,
+      lost: published - delivered,
+      repeated: most(({ repeated }) => repeated),
+      duplicated: most(({ duplicated }) => duplicated),
+      reordered: most(({ reordered }) => reordered),
+      settledMs: this.settledMs,
+      findings: [...this.findings, ...witnesses.flatMap(({ findings }) => findings)],
+    };
+  }
+
+  async close(): Promise<void> {
+    this.quiesce();
+    const { publisher, subscribers, roads } = this;
+    for (const proxy of [roads.publisher, ...roads.subscribers]) proxy.heal();
+    const closed = Promise.all([publisher.close(), ...subscribers.map((subscriber) => subscriber.close())]);
+    const overdue = new AbortController();
+    await Promise.race([
+      closed,
+      sleep(CLOSE_MS, undefined, { signal: overdue.signal }).then(() => {
+        throw new Error(`${this.transport}: closing took over ${CLOSE_MS} ms`);
+      }),
+    ]).finally(() => overdue.abort());
+    await Promise.all([roads.publisher, ...roads.subscribers].map((proxy) => proxy.close()));
+  }
+}

@@ -1,0 +1,56 @@
+import { StanzapackError, type OfferedService } from "@stanzapack/client";
+import type { Random } from "../random.js";
+import { makeValue } from "./values.js";
+
+/** Updates a second, on average. */
+const RATE = 200;
+/** Between two bursts, in ms. */
+const MAX_GAP_MS = 100;
+
+/** Publishes numbered updates at a steady rate, in bursts of up to 20. */
+export class Load {
+  private timer: NodeJS.Timeout | undefined;
+  private readonly start = performance.now();
+  private count = 0;
+
+  constructor(
+    private readonly service: OfferedService,
+    private readonly seed: number,
+    private readonly random: Random,
+  ) {
+    this.book();
+  }
+
+  private book(): void {
+    this.timer = setTimeout(
+      () => {
+        const due = Math.floor(((performance.now() - this.start) * RATE) / 1_000);
+        this.burst(due - this.count);
+        this.book();
+      },
+      1 + this.random.below(MAX_GAP_MS),
+    );
+  }
+
+  private burst(size: number): void {
+    for (let i = 0; i < size; i++) {
+      this.count++;
+      if (!publishNext(this.service, this.seed)) return;
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+  }
+}
+
+/** Publishes the next number; false when the outbox is full, which says so and drops nothing it promised. */
+export function publishNext(service: OfferedService, seed: number): boolean {
+  try {
+    service.publish(makeValue(seed, service.published + 1));
+    return true;
+  } catch (error) {
+    if (error instanceof StanzapackError && error.code === "busy") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ServerKind } from "@stanzapack/sandbox";
+import type { TransportKind } from "@stanzapack/xmpp";
+import { createRandom } from "../random.js";
+import { Crew, type CrewReport } from "./crew.js";
+import {
+  FAULT_KINDS,
+  isMachineryFault,
+  isRoadFault,
+  MACHINERY_FAULT_KINDS,
+  MACHINERY_FAULTS,
+  ROAD_FAULT_KINDS,
+  ROAD_FAULTS,
+  type DrawOptions,
+  type Fault,
+  type FaultKind,
+  type Machinery,
+  type RoadFaultKind,
+  type Roads,
+} from "./faults.js";
+import { TRANSPORTS, type Stage } from "./stage.js";
+import { mix } from "./values.js";
+
+/** What one round showed of one transport. */
+export interface CrashRow extends CrewReport {
+  readonly server: ServerKind;
+  readonly transport: TransportKind;
+  readonly round: number;
+  /** With `--rounds 1` it has the same fault again. */
+  readonly seed: number;
+  readonly fault: FaultKind;
+  /** Journals are in memory. */
+  readonly durability: "none";
+}
+
+export interface RoundOptions extends DrawOptions {
+  readonly round: number;
+  readonly seed: number;
+  /** What befalls each transport; those left out have no clients. */
+  readonly faults: ReadonlyMap<TransportKind, FaultKind>;
+  readonly signal: AbortSignal;
+  readonly tell: (text: string) => void;
+}
+
+const START_TRIES = 3;
+
+/** The fault of a seed: consecutive seeds have them all. */
+export function faultOf(seed: number): FaultKind {
+  return FAULT_KINDS[seed % FAULT_KINDS.length] as FaultKind;
+}
+
+/** One round on a stage: everybody logs in anew, and there is load before, while and after something happens. */
+export async function runRound(stage: Stage, options: RoundOptions): Promise<CrashRow[]> {
+  const { seed, round, faults, signal, swift } = options;
+  const crews = await startCrews(stage, options);
+  try {
+    const random = createRandom(mix(seed, 2));
+    const shared = drawShared(options);
+    // Before a component's memory goes, some updates are to be acknowledged that the slow one has not got yet.
+    const beforeMs = (shared?.endsComponent === true ? 4_000 : 1_500) + (swift ? 0 : random.below(2_500));
+    for (const crew of crews) crew.publish();
+    await sleep(beforeMs, undefined, { signal });
+    const alsoBack = swift || random.chance(50);
+    await strike(stage, crews, shared, options);
+    // While there is load, holes show at once; without, they must be looked for.
+    while (alsoBack && stage.componentRoad.connections === 0) await sleep(100, undefined, { signal });
+    await sleep(1_000, undefined, { signal });
+    for (const crew of crews) crew.quiesce();
+    await Promise.all(crews.map((crew) => crew.settle(signal)));
+    const broken = stage.component.failed ? ["the component's process ended by itself"] : [];
+    return crews.map((crew) => {
+      const report = crew.report();
+      return {
+        ...{ server: stage.server, transport: crew.transport, round, seed },
+        ...{ fault: faults.get(crew.transport) as FaultKind, durability: "none" },
+        ...report,
+        findings: [...broken, ...report.findings],
+      };
+    });
+  } finally {
+    await Promise.all(crews.map((crew) => crew.close()));
+  }
+}
+
+/** All of them, or none. */
+async function startCrews(stage: Stage, { seed, faults, signal, tell }: RoundOptions): Promise<Crew[]> {
+  for (let tries = 1; ; tries++) {
+    const started = await Promise.allSettled(
+      [...faults.keys()].map((transport) => Crew.start(stage, transport, seedOf(seed, transport), signal)),
+    );
+    const crews = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    const failures = started.flatMap((result) =>
+      result.status === "rejected" ? [result.reason as Error] : [],
+    );
+    if (failures[0] === undefined) return crews;
+    await Promise.all(crews.map((crew) => crew.close()));
+    // A machine may be too busy to answer logins in time, and nothing is proved by that.
+    if (tries === START_TRIES || signal.aborted) throw failures[0];
+    tell(`${stage.server}: could not begin, once more: ${failures[0].message}`);
+  }
+}
+
+function seedOf(seed: number, transport: TransportKind): number {
+  return mix(seed, TRANSPORTS.indexOf(transport));
+}
+
+/** Resolves when all that befalls is over. */
+async function strike(
+  stage: Stage,
+  crews: readonly Crew[],
+  shared: Fault<Machinery> | undefined,
+  options: RoundOptions,
+): Promise<void> {
+  const { seed, faults, signal, tell } = options;
+  const acts: Promise<void>[] = [];
+  if (shared !== undefined) {
+    tell(`${stage.server}: ${shared.text}`);
+    const act = shared.run(stage, signal);
+    acts.push(shared.endsComponent === true ? withoutMemory(crews, act) : act);
+  }
+  for (const crew of crews) {
+    const fault = drawOwn(faults.get(crew.transport) as FaultKind, seedOf(seed, crew.transport), options);
+    if (fault === undefined) continue;
+    tell(`${stage.server} ${crew.transport}: ${fault.text}`);
+    acts.push(fault.run(crew.roads, signal));
+  }
+  await Promise.all(acts);
+}
+
+async function withoutMemory(crews: readonly Crew[], act: Promise<void>): Promise<void> {
+  for (const crew of crews) crew.componentEnds();
+  await act;
+  for (const crew of crews) crew.componentIsBack();
+}
+
+/** What befalls all at once, if anything. */
+function drawShared(options: RoundOptions): Fault<Machinery> | undefined {
+  const kind = [...options.faults.values()].find((one) => !isRoadFault(one));
+  if (kind === undefined) return undefined;
+  const random = createRandom(mix(options.seed, 3));
+  const drawn = isMachineryFault(kind) ? kind : random.pick(MACHINERY_FAULT_KINDS);
+  return MACHINERY_FAULTS[drawn](random, options);
+}
+
+function drawOwn(kind: FaultKind, seed: number, options: DrawOptions): Fault<Roads> | undefined {
+  const random = createRandom(mix(seed, 4));
+  const drawn: RoadFaultKind | undefined =
+    kind === "storm" ? random.pick(ROAD_FAULT_KINDS) : isRoadFault(kind) ? kind : undefined;
+  return drawn && ROAD_FAULTS[drawn](random, options);
+}

@@ -1,0 +1,67 @@
+import { setMaxListeners } from "node:events";
+import { startSandbox, type Sandbox, type SandboxAccount, type ServerKind } from "@stanzapack/sandbox";
+import type { TransportKind } from "@stanzapack/xmpp";
+import { startTcpProxy, type TcpProxy } from "../tcp-proxy.js";
+import { createComponentProcess, type ComponentProcess } from "./component-process.js";
+import type { Machinery } from "./faults.js";
+
+export const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly TransportKind[];
+export const ROLES = ["publisher", "first", "live", "slow"] as const;
+export type Role = (typeof ROLES)[number];
+
+/** A private server, with an account for each role on each transport, and its component, reached through a proxy. */
+export interface Stage extends Machinery {
+  readonly server: ServerKind;
+  /** The component's. */
+  readonly domain: string;
+  /** For a log that nobody has offered before: one that was not withdrawn is kept for a while. */
+  nextName(): string;
+  account(transport: TransportKind, role: Role): SandboxAccount;
+  /** Another way to the server's transport. */
+  openRoad(transport: TransportKind): Promise<{ readonly proxy: TcpProxy; readonly url: string }>;
+  stop(): Promise<void>;
+}
+
+export async function startStage(server: ServerKind, signal: AbortSignal): Promise<Stage> {
+  // Every client and every wait listens to it.
+  setMaxListeners(0, signal);
+  const users = TRANSPORTS.flatMap((transport) => ROLES.map((role) => `${transport}-${role}`));
+  const sandbox = await startSandbox({ server, users, signal });
+  let componentRoad: TcpProxy | undefined;
+  let component: ComponentProcess | undefined;
+  const stop = async (): Promise<void> => {
+    await component?.end("SIGKILL");
+    await componentRoad?.close();
+    await sandbox.stop();
+  };
+  try {
+    componentRoad = await startTcpProxy({ host: sandbox.host, port: sandbox.ports.component });
+    component = await createComponentProcess(sandbox, componentRoad.port);
+    await component.start(signal);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  let logs = 0;
+  return {
+    server,
+    domain: sandbox.components[0]?.domain as string,
+    sandbox,
+    component,
+    componentRoad,
+    nextName: () => `log-${++logs}`,
+    account: (transport, role) =>
+      sandbox.accounts.find(({ jid }) => jid.startsWith(`${transport}-${role}@`)) as SandboxAccount,
+    async openRoad(transport) {
+      const url = new URL(urlOf(sandbox, transport));
+      const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+      url.port = String(proxy.port);
+      return { proxy, url: url.href };
+    },
+    stop,
+  };
+}
+
+function urlOf({ url, websocketUrl, boshUrl }: Sandbox, transport: TransportKind): string {
+  return { tcp: url, websocket: websocketUrl, bosh: boshUrl }[transport];
+}

@@ -1,0 +1,105 @@
+import { StanzapackError } from "./errors.js";
+import { grantWindow, MAX_WINDOW_MS, type ServiceKind } from "./service.js";
+
+/** Which updates of a service a subscriber gets, and what of each. Null: not asked for. */
+export interface Selection {
+  /** `latest`: of each window the newest alone. */
+  readonly samples: "all" | "latest";
+  /** Most updates a second. */
+  readonly maxRate: number | null;
+  /** The top-level fields of object values that travel. Other values pass whole, missing fields stay missing. */
+  readonly fields: readonly string[] | null;
+  /**
+   * An update is left out while it differs from the last one sent by no more than this, as a number or in each of its top-level
+   * numbers, and in nothing else. 0: only changes are sent.
+   */
+  readonly deadband: number | null;
+  /** Most ms without a sign of life: the newest value where the deadband holds one back, the publisher's status otherwise. */
+  readonly heartbeatMs: number | null;
+}
+
+/** Every update, whole. */
+export const WHOLE: Selection = {
+  samples: "all",
+  maxRate: null,
+  fields: null,
+  deadband: null,
+  heartbeatMs: null,
+};
+
+/** 64 names: a service with more fields that matter is taken whole. 256 UTF-16 code units each. */
+const MAX_FIELDS = 64;
+const MAX_FIELD_CHARS = 256;
+/** Updates a second. Ticks come 40 times a second; one in 1,000 s is 3.6 an hour. */
+const MAX_RATE = 1_000;
+const MIN_RATE = 0.001;
+const MIN_HEARTBEAT_MS = 1_000;
+
+/** What XML cannot carry, or changes on its way. */
+const NO_XML = /[^\t\n\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
+
+/** It leaves updates out on purpose, which no log does. */
+export function isThinning({ samples, maxRate, deadband }: Selection): boolean {
+  return samples === "latest" || maxRate !== null || deadband !== null;
+}
+
+/** What of it a log can do. */
+export function withoutThinning(selection: Selection): Selection {
+  return { ...selection, samples: "all", maxRate: null, deadband: null };
+}
+
+/**
+ * The selection granted for the one asked, in a granted window: names once and in order, so that subscribers share lanes; the heartbeat
+ * rounded down to a rung of 1, 2, 5, 10, … s, but no shorter than the window, nor than the rate allows. What was granted is granted again. Throws
+ * `invalid-options`, which names the option and its bounds. `kind`: of the service, where it is known.
+ */
+export function grantSelection(asked: Selection, windowMs: number, kind?: ServiceKind): Selection {
+  const { samples, maxRate, deadband, heartbeatMs } = asked;
+  if ((samples as unknown) !== "all" && (samples as unknown) !== "latest")
+    throw invalid(`samples \`${String(samples).slice(0, 40)}\` is none of all, latest`);
+  within("max_rate", maxRate, MIN_RATE, MAX_RATE, "updates a second");
+  within("deadband", deadband, 0, Number.MAX_VALUE, "");
+  within("heartbeat", heartbeatMs, MIN_HEARTBEAT_MS, MAX_WINDOW_MS, "ms");
+  if (kind === "log" && isThinning(asked))
+    throw invalid(
+      "every update of a log is promised: leave samples, max_rate and deadband out, or widen the window",
+    );
+  return {
+    ...{ samples, maxRate, deadband },
+    fields: asked.fields === null ? null : grantFields(asked.fields),
+    heartbeatMs:
+      heartbeatMs === null
+        ? null
+        : Math.max(rungBelow(heartbeatMs), windowMs, Math.ceil(1_000 / (maxRate ?? 1_000))),
+  };
+}
+
+/** Empty: no selection of fields. */
+function grantFields(fields: readonly string[]): readonly string[] | null {
+  if (fields.length > MAX_FIELDS)
+    throw invalid(`fields: ${fields.length} names, at most ${MAX_FIELDS} are allowed: take the values whole`);
+  for (const name of fields)
+    if (typeof name !== "string" || name === "" || name.length > MAX_FIELD_CHARS || NO_XML.test(name))
+      throw invalid(
+        `fields: \`${String(name).slice(0, 40)}\` is no name of 1 to ${MAX_FIELD_CHARS} characters that XML can carry`,
+      );
+  return fields.length === 0 ? null : [...new Set(fields)].sort();
+}
+
+function within(name: string, value: number | null, min: number, max: number, unit: string): void {
+  if (value === null || (typeof value === "number" && value >= min && value <= max)) return;
+  throw invalid(`${name} ${String(value).slice(0, 40)} is no number from ${min} to ${max} ${unit}`.trimEnd());
+}
+
+function rungBelow(ms: number): number {
+  let rung = MIN_HEARTBEAT_MS;
+  for (let next = rung; next <= ms; next = grantWindow(rung + 1)) {
+    rung = next;
+    if (rung === MAX_WINDOW_MS) break;
+  }
+  return rung;
+}
+
+function invalid(text: string): StanzapackError {
+  return new StanzapackError("invalid-options", text);
+}

@@ -1,0 +1,282 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { until } from "@stanzapack/testkit";
+import type { DataFrame, Frame } from "@stanzapack/wire";
+import {
+  bareJid,
+  createComponentConnection,
+  formatForm,
+  NS,
+  xml,
+  type Connection,
+  type Element,
+} from "@stanzapack/xmpp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AUTHORITY, formatAuthority, WHO, type What, type Who } from "./support/authority-table.js";
+import { RawPeer } from "./support/raw-peer.js";
+import { SERVERS, startStack, type Stack } from "./support/stack.js";
+
+const OPEN = "alice@localhost/open";
+const CLOSED = "alice@localhost/closed";
+const MEMBERS = "{urn:stanzapack:0}members";
+
+const pubsub = (...children: Element[]): Element => xml("pubsub", NS.PUBSUB, ...children);
+const owned = (...children: Element[]): Element => xml("pubsub", NS.PUBSUB_OWNER, ...children);
+const configure = (node: string | undefined, fields: Record<string, string | string[]>): Element =>
+  xml("configure", { node }, formatForm("submit", NS.PUBSUB_NODE_CONFIG, fields));
+const create = (node: string, fields?: Record<string, string | string[]>): Element =>
+  pubsub(xml("create", { node }), ...(fields === undefined ? [] : [configure(undefined, fields)]));
+const update = (alias: number, epoch: number): DataFrame => ({
+  ...{ type: "data", alias, form: "rows", epoch, from: 1, to: 1, at: 0, spanMs: 0 },
+  payload: Uint8Array.of(1),
+});
+
+describe("docs/AUTHORITY.md", () => {
+  it("has the table that the tests go through", () => {
+    const file = new URL("../docs/AUTHORITY.md", import.meta.url);
+    const page = readFileSync(file, "utf8");
+    const section = /(<!-- authority: [^>]*-->\n)[^]*?(\n<!-- \/authority -->)/;
+    const made = page.replace(
+      section,
+      (_, before: string, after: string) => before + formatAuthority() + after,
+    );
+    if (process.env["UPDATE_DOCS"] !== undefined) writeFileSync(file, made);
+    expect(page).toMatch(section);
+    expect(made).toBe(page);
+  });
+});
+
+describe.each(SERVERS)("who may do what, through %s", (server) => {
+  let stack: Stack;
+  let other: Connection;
+  let peers: Record<Who, RawPeer>;
+  let epoch = 0;
+
+  beforeAll(async () => {
+    stack = await startStack(server, ["alice", "bob", "carol", "mallory"]);
+    const { domain, secret } = stack.sandbox.components[1] as { domain: string; secret: string };
+    const { host, ports } = stack.sandbox;
+    other = createComponentConnection({ domain, secret, host, port: ports.component });
+    await other.start();
+    const session = async (user: string, resource: string): Promise<RawPeer> =>
+      new RawPeer(await stack.raw(user, { resource }), stack.domain);
+    peers = {
+      publisher: await session("alice", "one"),
+      "owner elsewhere": await session("alice", "two"),
+      member: await session("bob", "one"),
+      "without link": await session("bob", "two"),
+      stranger: await session("carol", "one"),
+      lookalike: await session("mallory", "alice@localhost"),
+      namesake: new RawPeer(other, stack.domain, `alice@${domain}/r`),
+      domain: new RawPeer(other, stack.domain, domain),
+    };
+    expect(peers.lookalike.jid).toBe("mallory@localhost/alice@localhost");
+    for (const who of Object.keys(WHO) as Who[])
+      if (who !== "without link" && who !== "domain") await peers[who].link();
+    await offer();
+  });
+  afterAll(async () => {
+    await other.stop();
+    await stack.stop();
+  });
+
+  async function offer(): Promise<void> {
+    await peers.publisher.ask("set", create(OPEN));
+    await peers.publisher.ask(
+      "set",
+      create(CLOSED, { "pubsub#access_model": "whitelist", [MEMBERS]: ["bob@localhost"] }),
+    );
+  }
+
+  const subscribe = (node: string, jid: string, options: Record<string, string> = {}): Element =>
+    pubsub(
+      xml("subscribe", { node, jid }),
+      xml("options", {}, formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, options)),
+    );
+
+  /** The member's subscription to the open node, made where it is not there. */
+  async function subidOfMember(): Promise<string> {
+    const answer = await peers.member.ask("set", subscribe(OPEN, peers.member.jid));
+    return subidIn(answer);
+  }
+  const subidIn = (answer: Element): string =>
+    String(answer.getChild("pubsub", NS.PUBSUB)?.getChild("subscription")?.attrs["subid"]);
+
+  /** What is granted goes again, but for what the member has. */
+  async function subscribing(who: Who, child: Element): Promise<string> {
+    const outcome = await peers[who].outcome("set", child);
+    const node = child.getChild("subscribe")?.attrs["node"] as string;
+    if (outcome === "result" && who !== "member")
+      await peers[who].ask("set", pubsub(xml("unsubscribe", { node })));
+    return outcome;
+  }
+
+  const optionsOf = (subid: string, jid?: string): Element => xml("options", { node: OPEN, subid, jid });
+  const changed = (subid: string, jid?: string): Element => {
+    const options = optionsOf(subid, jid);
+    options.append(formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, { "pubsub#digest_frequency": "200" }));
+    return pubsub(options);
+  };
+
+  /** What became of frames that were sent just now. */
+  async function sending(peer: RawPeer, send: () => void): Promise<string> {
+    const { updatesIn } = stack.component.stats();
+    peer.errors.length = 0;
+    send();
+    await peer.settled();
+    if (stack.component.stats().updatesIn > updatesIn) return "taken";
+    return peer.bye ?? peer.errors[0] ?? "nothing";
+  }
+
+  const publisherAlias = (): number => {
+    const bind = peers.publisher.frames.find((frame) => frame.type === "bind" && frame.node === OPEN);
+    return (bind as { readonly alias: number }).alias;
+  };
+
+  const hasLink = (who: Who): boolean => who !== "without link" && who !== "domain";
+
+  const CELLS: Record<What, (who: Who, peer: RawPeer) => Promise<string>> = {
+    "open a link": async (_, peer) => {
+      const before = peer.sid;
+      const outcome = await peer.open(`x${peer.sid}`);
+      // A link of the same session takes the old one's place.
+      await peer.outcome("set", xml("close", { xmlns: NS.IBB, sid: `x${before}` }));
+      if (peer === peers.publisher) {
+        await peer.link();
+        await offer();
+      } else if (before !== "") await peer.link();
+      return outcome;
+    },
+    "offer a node of the owner's": async (_, peer) => {
+      const outcome = await peer.outcome("set", create("alice@localhost/new"));
+      if (outcome === "result") await peer.ask("set", owned(xml("delete", { node: "alice@localhost/new" })));
+      return outcome;
+    },
+    "offer the node that is offered": (_, peer) => peer.outcome("set", create(OPEN)),
+    "offer a node whose owner is spelt `ALICE@Localhost`": (_, peer) =>
+      peer.outcome("set", create("ALICE@Localhost/new")),
+    "offer a node of one's own": async (_, peer) => {
+      const node = `${bareJid(peer.jid)}/own`;
+      const outcome = await peer.outcome("set", create(node));
+      if (outcome === "result") await peer.ask("set", owned(xml("delete", { node })));
+      return outcome;
+    },
+    "configure the node": (_, peer) => peer.outcome("set", owned(configure(OPEN, { "pubsub#title": "t" }))),
+    "read its configuration": (_, peer) => peer.outcome("get", owned(xml("configure", { node: CLOSED }))),
+    "read its affiliations": (_, peer) => peer.outcome("get", owned(xml("affiliations", { node: CLOSED }))),
+    "put oneself on its whitelist": async (_, peer) => {
+      const jid = bareJid(peer.jid);
+      return await peer.outcome(
+        "set",
+        owned(xml("affiliations", { node: CLOSED }, xml("affiliation", { jid, affiliation: "member" }))),
+      );
+    },
+    "delete a node of the owner's": async (_, peer) => {
+      await peers.publisher.ask("set", create("alice@localhost/gone"));
+      return await peer.outcome("set", owned(xml("delete", { node: "alice@localhost/gone" })));
+    },
+    "publish by iq": (_, peer) =>
+      peer.outcome("set", pubsub(xml("publish", { node: OPEN }, xml("item", {}, xml("x", "urn:x"))))),
+    "read items by iq": (_, peer) => peer.outcome("get", pubsub(xml("items", { node: OPEN }))),
+    "find an open node": (_, peer) => peer.outcome("get", xml("query", { xmlns: NS.DISCO_INFO, node: OPEN })),
+    "find a node with a whitelist": (_, peer) =>
+      peer.outcome("get", xml("query", { xmlns: NS.DISCO_INFO, node: CLOSED })),
+    "see it listed": async (_, peer) => {
+      const answer = await peer.ask("get", xml("query", NS.DISCO_ITEMS));
+      const nodes = answer
+        .getChild("query", NS.DISCO_ITEMS)
+        ?.getChildren("item")
+        .map(({ attrs }) => attrs["node"] as string);
+      expect(nodes).toContain(OPEN);
+      return nodes?.includes(CLOSED) === true ? "yes" : "no";
+    },
+    "subscribe to an open node": (who, peer) => subscribing(who, subscribe(OPEN, peer.jid)),
+    "subscribe to a node with a whitelist": (who, peer) => subscribing(who, subscribe(CLOSED, peer.jid)),
+    "subscribe to it spelt `ALICE@Localhost`": (who, peer) =>
+      subscribing(who, subscribe("ALICE@Localhost/open", peer.jid)),
+    "subscribe the member's session": (who) => subscribing(who, subscribe(OPEN, peers.member.jid)),
+    "subscribe one's bare JID": (who, peer) => subscribing(who, subscribe(OPEN, bareJid(peer.jid))),
+    "subscribe with delivery `event`": (who, peer) =>
+      subscribing(who, subscribe(OPEN, peer.jid, { "{urn:stanzapack:0}delivery": "event" })),
+    "subscribe with delivery `body`": (who, peer) =>
+      subscribing(who, subscribe(OPEN, peer.jid, { "{urn:stanzapack:0}delivery": "body" })),
+    "read the member's options by JID and subid": async (_, peer) =>
+      peer.outcome("get", pubsub(optionsOf(await subidOfMember(), peers.member.jid))),
+    "read the member's options by subid": async (_, peer) =>
+      peer.outcome("get", pubsub(optionsOf(await subidOfMember()))),
+    "change the member's options by JID and subid": async (_, peer) =>
+      peer.outcome("set", changed(await subidOfMember(), peers.member.jid)),
+    "change the member's options by subid, with a subscription of one's own": async (who, peer) => {
+      const subid = await subidOfMember();
+      if (!hasLink(who)) return await peer.outcome("set", changed(subid));
+      await peer.ask("set", subscribe(OPEN, peer.jid));
+      const outcome = await peer.outcome("set", changed(subid));
+      if (who !== "member") await peer.ask("set", pubsub(xml("unsubscribe", { node: OPEN })));
+      return outcome;
+    },
+    "unsubscribe the member by JID and subid": async (_, peer) => {
+      const subid = await subidOfMember();
+      return await peer.outcome(
+        "set",
+        pubsub(xml("unsubscribe", { node: OPEN, subid, jid: peers.member.jid })),
+      );
+    },
+    "unsubscribe the member by subid": async (_, peer) => {
+      const subid = await subidOfMember();
+      return await peer.outcome("set", pubsub(xml("unsubscribe", { node: OPEN, subid })));
+    },
+    "see the member's subscription listed": async (_, peer) => {
+      const subid = await subidOfMember();
+      const answer = await peer.ask("get", pubsub(xml("subscriptions")));
+      const list = answer
+        .getChild("pubsub", NS.PUBSUB)
+        ?.getChild("subscriptions")
+        ?.getChildren("subscription");
+      return list?.some(({ attrs }) => attrs["subid"] === subid) === true ? "yes" : "no";
+    },
+    "publish by the publisher's alias, on one's own link": async (who, peer) => {
+      // A new link has bound no alias yet.
+      if (hasLink(who) && who !== "publisher") await peer.link();
+      const outcome = await sending(peer, () => peer.send(update(publisherAlias(), ++epoch)));
+      if (outcome.startsWith("BYE")) await peer.link();
+      return outcome;
+    },
+    "publish by the alias of one's subscription": async (who, peer) => {
+      let alias = 0;
+      if (hasLink(who)) {
+        const subid = subidIn(await peer.ask("set", subscribe(OPEN, peer.jid)));
+        // The answer may come before the frame.
+        const bind = (): Frame | undefined =>
+          peer.frames.find((frame) => "subid" in frame && frame.subid === subid);
+        await until(() => bind() !== undefined, 5_000, "BIND of the subscription");
+        ({ alias } = bind() as { alias: number });
+      }
+      const outcome = await sending(peer, () => peer.send(update(alias, ++epoch)));
+      if (outcome.startsWith("BYE")) await peer.link();
+      if (who === "publisher") await offer();
+      return outcome;
+    },
+    "publish by the publisher's sid": (who, peer) =>
+      sending(peer, () => {
+        if (who === "publisher") peer.send(update(publisherAlias(), ++epoch));
+        else peer.sendBlock(peers.publisher.sid, 0, [update(publisherAlias(), ++epoch)]);
+      }),
+    "close the publisher's link by its sid": async (who, peer) => {
+      const outcome = await peer.outcome("set", xml("close", { xmlns: NS.IBB, sid: peers.publisher.sid }));
+      if (who === "publisher") {
+        await peer.link();
+        await offer();
+      }
+      return outcome;
+    },
+    "ask whether the publisher's link is there": (_, peer) =>
+      peer.outcome("get", xml("ping", NS.PING), `${stack.domain}/${peers.publisher.sid}`),
+  };
+
+  describe.each(Object.keys(CELLS) as What[])("%s", (what) => {
+    it.each(Object.keys(WHO) as Who[])("%s", async (who) => {
+      expect(await CELLS[what](who, peers[who])).toBe(AUTHORITY[what][who]);
+      if (what === "put oneself on its whitelist")
+        await peers.publisher.ask("set", owned(configure(CLOSED, { [MEMBERS]: ["bob@localhost"] })));
+    });
+  });
+});

@@ -1,0 +1,51 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { until } from "@stanzapack/testkit";
+import { describe, expect, it } from "vitest";
+import { SERVERS, startStack } from "./support/stack.js";
+
+/** The server's process stops and goes on: what is written to it stays in the kernels. */
+describe.each(SERVERS)("a component whose server falls behind, %s", (server) => {
+  it("encodes nothing meanwhile, and goes on with what is newest", async () => {
+    const stack = await startStack(server, ["alice", "bob"]);
+    try {
+      const publisher = await stack.connect("alice");
+      const service = await publisher.offer("noise");
+      const subscriptions = await Promise.all(
+        Array.from({ length: 4 }, async () =>
+          (await stack.connect("bob")).subscribe(service.node, { windowMs: 100 }),
+        ),
+      );
+      const counts = subscriptions.map((subscription) => {
+        const count = { delivered: 0, conflated: 0, lost: 0, newest: 0 };
+        subscription.on("update", ({ offset }) => {
+          count.delivered++;
+          count.newest = offset;
+        });
+        subscription.on("conflated", ({ from, to }) => (count.conflated += to - from + 1));
+        subscription.on("lost", ({ from, to }) => (count.lost += to - from + 1));
+        return count;
+      });
+      await until(() => service.demand.subscribers === 4, 5_000, "the publisher knows");
+      // Incompressible, 4 kB a value: 160 kB/s to the four, so that the component has asked how far its server is.
+      const value = (): string =>
+        Buffer.from(Array.from({ length: 3_000 }, () => Math.random() * 256)).toString("base64");
+      const timer = setInterval(() => service.publish(value()), 100);
+      try {
+        await until(() => counts.every(({ delivered }) => delivered > 30), 20_000, "values come");
+        process.kill(stack.sandbox.pid, "SIGSTOP");
+        await delay(2_000);
+        const { laneEncodes } = stack.component.stats();
+        await delay(2_000);
+        expect(stack.component.stats().laneEncodes).toBe(laneEncodes);
+      } finally {
+        process.kill(stack.sandbox.pid, "SIGCONT");
+      }
+      const { published } = service;
+      await until(() => counts.every(({ newest }) => newest > published + 5), 10_000, "it goes on");
+      clearInterval(timer);
+      for (const count of counts) expect(count).toMatchObject({ lost: 0 });
+    } finally {
+      await stack.stop();
+    }
+  });
+});

@@ -1,0 +1,88 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { peers } from "@stanzapack/bench";
+import { until } from "@stanzapack/testkit";
+import { NS, xml } from "@stanzapack/xmpp";
+import { describe, expect, it } from "vitest";
+import { SERVERS, startStack } from "./support/stack.js";
+
+// The short forms of `stanzapack bench bystanders` and `bench return`; the README of packages/bench has the long ones.
+
+/** The command as it was built. */
+const PROGRAM = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
+
+async function bench(...args: string[]): Promise<Record<string, number>> {
+  const child = spawn(process.execPath, [PROGRAM, "bench", ...args, "--json"], {
+    stdio: ["ignore", "pipe", "pipe"],
+    // Before the test's own end, so that nothing outlives it.
+    ...{ timeout: 110_000, killSignal: "SIGKILL" },
+  });
+  const output = { stdout: "", stderr: "" };
+  child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
+  const [status] = (await once(child, "close")) as [number | null];
+  expect(status, output.stderr).toBe(0);
+  const [row] = JSON.parse(output.stdout) as Record<string, number>[];
+  return row as Record<string, number>;
+}
+
+describe.each(SERVERS)("those who misbehave, behind %s", (server) => {
+  it("cost the others no update and no standstill, the component no memory beyond its limits", async () => {
+    const size = ["--server", server, "--subscribers", "10", "--for", "2s", "--phases", "2"];
+    const row = await bench("bystanders", ...size);
+    expect(row).toMatchObject({ server, subscribers: 10, missing: 0, conflated: 0, faults: 0 });
+    // Ten subscribers, two services at 10 Hz, 4 s; on a busy machine a little less is published.
+    expect(row["updates"]).toBeGreaterThan(400);
+    for (const what of ["floodPerSecond", "subscriptionsPerSecond", "linksPerSecond"])
+      expect(row[what], what).toBeGreaterThan(0);
+    expect(row["troubledRssBytes"]).toBeLessThan((row["baseRssBytes"] ?? 0) + (row["boundBytes"] ?? 0));
+    // How much older is for the bench to tell, over minutes: two seconds on a busy machine tell no ratio.
+    expect(row["troubledP99Ms"]).toBeLessThan(3_000);
+  });
+
+  it("are read in turn, where a few bytes take long to read", async () => {
+    const stack = await startStack(server, ["alice", "mallory"]);
+    try {
+      const alice = await stack.raw("alice");
+      const mallory = await stack.raw("mallory");
+      const node = "mallory@localhost/costly";
+      const costly = await peers.openCostlyPublisher(mallory, stack.domain, node);
+      const before = stack.component.stats().updatesIn;
+      const sent = costly.send(4) + costly.send(4);
+      await until(() => stack.component.stats().updatesIn > before, 10_000, "it is being read");
+      // Others have their answers meanwhile.
+      const startedAt = performance.now();
+      await alice.request(xml("iq", { type: "get", to: stack.domain }, xml("ping", NS.PING)), {
+        timeoutMs: 10_000,
+      });
+      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      expect(stack.component.stats().updatesIn - before).toBeLessThan(sent);
+
+      // It goes, its server says so, and what it sent is read to the end.
+      mallory.sendElement(xml("presence", { to: stack.domain }));
+      await costly.leave();
+      await mallory.stop();
+      await until(() => stack.component.stats().updatesIn - before === sent, 90_000, "all of it is read");
+      await until(() => stack.component.stats().links === 0, 5_000, "then its link is gone");
+    } finally {
+      await stack.stop();
+    }
+  });
+});
+
+describe.concurrent.each(SERVERS)("a component that loses its stream, behind %s", (server) => {
+  it("has all back at the right positions, as many at once as it allows", async () => {
+    const row = await bench(
+      ...["return", "--server", server, "--subscribers", "40", "--opens", "10", "--burst", "10"],
+    );
+    expect(row).toMatchObject({ server, subscribers: 40, interrupted: 40, back: 40 });
+    expect(row).toMatchObject({ faults: 0, logLost: 0, refusedUntold: 0 });
+    expect(row["backMaxMs"]).toBeLessThan(60_000);
+    expect(row["opens"]).toBeGreaterThanOrEqual(40);
+    // Ten at once, and what a busy machine lets come close together.
+    expect(row["opensBeyondRate"]).toBeLessThanOrEqual(20);
+    expect(row["refused"]).toBeGreaterThan(0);
+    expect(row["refusedMaxPerClient"]).toBeLessThanOrEqual(2);
+  });
+});

@@ -1,0 +1,66 @@
+import {
+  FAULT_KINDS,
+  runRound,
+  startStage,
+  TRANSPORTS,
+  type CrashRow,
+  type FaultKind,
+} from "@stanzapack/testkit/crash";
+import { describe, expect, it } from "vitest";
+import { SERVERS } from "./support/stack.js";
+
+/** For each round what befalls TCP, WebSocket and BOSH, or all of them. */
+const ROUNDS = {
+  prosody: [
+    ["kill-clients", "half-clients", "delay"],
+    "cut-component-stream",
+    "crash-component",
+    "restart-server",
+    "storm",
+  ],
+  ejabberd: [
+    ["throttle", "cut-clients", "half-clients"],
+    "kill-component-stream",
+    "half-component-stream",
+    "restart-component",
+    "crash-server",
+  ],
+} as const satisfies Record<string, readonly (FaultKind | readonly FaultKind[])[]>;
+
+/** They end a component's process; in `storm` it depends on the seed, and this one's does not. */
+const FORGETS: readonly FaultKind[] = ["crash-component", "restart-component"];
+
+// The short form of `npm run test:crash`. Both servers at once: most of it is waiting.
+describe("a log under load", () => {
+  it.concurrent.each(SERVERS)(
+    "comes once and in order, or its loss is told, whatever goes wrong behind %s",
+    async (server) => {
+      const { signal } = new AbortController();
+      const stage = await startStage(server, signal);
+      const rows: CrashRow[] = [];
+      try {
+        for (const [i, kinds] of ROUNDS[server].entries()) {
+          const faults = new Map(
+            TRANSPORTS.map((transport, t) => [transport, typeof kinds === "string" ? kinds : kinds[t]]),
+          ) as ReadonlyMap<(typeof TRANSPORTS)[number], FaultKind>;
+          const told = { round: i + 1, seed: 104 + i, swift: true, tell: () => undefined };
+          rows.push(...(await runRound(stage, { ...told, faults, signal })));
+        }
+      } finally {
+        await stage.stop();
+      }
+      expect(rows.filter(({ findings }) => findings.length > 0)).toEqual([]);
+      for (const { fault, published, delivered, lost, repeated, duplicated, reordered } of rows) {
+        expect(published).toBeGreaterThan(300);
+        expect(delivered + lost).toBe(published);
+        expect([duplicated, reordered]).toEqual([0, 0]);
+        if (!FORGETS.includes(fault)) expect([lost, repeated]).toEqual([0, 0]);
+      }
+    },
+    300_000,
+  );
+
+  it("has every fault in its short form too", () => {
+    expect(new Set(Object.values(ROUNDS).flat(2))).toEqual(new Set(FAULT_KINDS));
+  });
+});

@@ -1,0 +1,128 @@
+import { bareJid, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import { until } from "@stanzapack/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
+import { SERVERS, startStack, type Stack } from "./support/stack.js";
+
+/** Servers write each as six characters: so many fit what the component reads of one stanza, and what it would answer no server takes. */
+const QUOTES = "'".repeat(90_000);
+/** So many do not fit; servers take up to 262,144 bytes of a client. */
+const MANY_QUOTES = "'".repeat(180_000);
+
+describe.each(SERVERS)("one client's stanzas cannot end the component's stream, through %s", (server) => {
+  let stack: Stack;
+  let mallory: Connection;
+  let link: RawLink;
+
+  beforeAll(async () => {
+    stack = await startStack(server, ["mallory"], { limits: { silentSeconds: 2 } });
+    mallory = await stack.raw("mallory");
+    link = await openRawLink(mallory, stack.domain);
+    link.send(HELLO);
+  });
+  afterAll(() => stack.stop());
+
+  /** An iq written by hand: ours would write quotes as servers do, and be too long for the server. */
+  function iq(type: "get" | "set", content: string): Element {
+    const element = xml("iq", { type });
+    element.toString = () =>
+      `<iq type="${type}" to="${stack.domain}" id="${element.attrs["id"]}">${content}</iq>`;
+    return element;
+  }
+
+  /** The condition; `result`; `none` within 20 s. */
+  async function answerTo(request: Element): Promise<string> {
+    request.attrs["to"] = stack.domain;
+    try {
+      await mallory.request(request, { timeoutMs: 20_000 });
+      return "result";
+    } catch (error) {
+      return error instanceof StanzaError ? error.condition : "none";
+    }
+  }
+
+  const node = (name: string): string => `${bareJid(mallory.jid)}/${name}`;
+  const create = (name: string, field: string, values: readonly string[]): Element =>
+    iq(
+      "set",
+      `<pubsub xmlns="${NS.PUBSUB}"><create node="${node(name)}"/><configure><x xmlns="${NS.DATA_FORMS}" type="submit">` +
+        `<field var="FORM_TYPE"><value>${NS.PUBSUB_NODE_CONFIG}</value></field>` +
+        `<field var="${field}">${values.map((value) => `<value>${value}</value>`).join("")}</field></x></configure></pubsub>`,
+    );
+
+  it.each<[string, string, () => Element]>([
+    ["nested deeper than is read", "bad-request", () => iq("set", "<a>".repeat(300) + "</a>".repeat(300))],
+    [
+      "with a text longer than is read",
+      "bad-request",
+      () => iq("set", `<x xmlns="urn:x">${MANY_QUOTES}</x>`),
+    ],
+    [
+      "with an attribute longer than is read",
+      "bad-request",
+      () => iq("set", `<x xmlns="urn:x" y="${MANY_QUOTES}"/>`),
+    ],
+    ["with an option to be quoted", "bad-request", () => create("x", "{urn:stanzapack:0}kind", [QUOTES])],
+    [
+      "with a request that is not there",
+      "feature-not-implemented",
+      () => iq("set", `<pubsub xmlns="${NS.PUBSUB}"><${"y".repeat(250_000)}/></pubsub>`),
+    ],
+    [
+      "that asks for the items of a long node",
+      "item-not-found",
+      () => iq("get", `<query xmlns="${NS.DISCO_ITEMS}" node="${QUOTES}"/>`),
+    ],
+    [
+      "that opens with a long sid",
+      "bad-request",
+      () => iq("set", `<open xmlns="${NS.IBB}" sid="${QUOTES}" block-size="4096" stanza="message"/>`),
+    ],
+    [
+      "of data with a long sid",
+      "item-not-found",
+      () => iq("set", `<data xmlns="${NS.IBB}" sid="${QUOTES}" seq="0"/>`),
+    ],
+  ])("one %s", async (_, condition, make) => {
+    const streams = stack.componentProxy.accepted;
+    expect(await answerTo(make())).toBe(condition);
+    expect(stack.componentProxy.accepted).toBe(streams);
+  });
+
+  it("one with a long id, which gets no answer", async () => {
+    const streams = stack.componentProxy.accepted;
+    mallory.send(`<iq type="get" to="${stack.domain}" id="${QUOTES}"><ping xmlns="${NS.PING}"/></iq>`);
+    mallory.send(`<iq type="get" to="${stack.domain}" id="${MANY_QUOTES}"><ping xmlns="${NS.PING}"/></iq>`);
+    expect(await answerTo(xml("iq", { type: "get" }, xml("query", NS.DISCO_INFO)))).toBe("result");
+    expect(stack.componentProxy.accepted).toBe(streams);
+  });
+
+  it("one that opens a link, and goes without a word, is found gone", async () => {
+    const gone = await stack.raw("mallory");
+    const left = await openRawLink(gone, stack.domain);
+    left.send(HELLO);
+    await left.ask("get", xml("query", NS.DISCO_INFO));
+    expect(stack.component.stats().links).toBe(2);
+    await gone.stop();
+    await until(() => stack.component.stats().links === 1, 15_000, "the end of its link");
+    expect(link.end).toBeUndefined();
+  });
+
+  it("one that asks for more than servers carry", async () => {
+    const streams = stack.componentProxy.accepted;
+    const titles = Array.from({ length: 400 }, (_, i) => create(`n${i}`, "pubsub#title", ["'".repeat(256)]));
+    expect(new Set(await Promise.all(titles.map(answerTo)))).toEqual(new Set(["result"]));
+    const items = await link.ask("get", xml("query", NS.DISCO_ITEMS));
+    const listed = items.getChild("query", NS.DISCO_ITEMS)?.getChildren("item") ?? [];
+    // As many as fit; they are all there, and each can be asked for.
+    expect(listed.length).toBeGreaterThan(100);
+    expect(listed.length).toBeLessThan(400);
+
+    const members = Array.from({ length: 9_000 }, (_, i) => String(i));
+    expect(await answerTo(create("many", "{urn:stanzapack:0}members", members))).toBe("result");
+    const affiliations = `<pubsub xmlns="${NS.PUBSUB_OWNER}"><affiliations node="${node("many")}"/></pubsub>`;
+    expect(await answerTo(iq("get", affiliations))).toBe("resource-constraint");
+    expect(stack.componentProxy.accepted).toBe(streams);
+    expect(link.end).toBeUndefined();
+  });
+});

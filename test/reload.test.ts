@@ -1,0 +1,88 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { connect } from "@stanzapack/client";
+import { startSandbox } from "@stanzapack/sandbox";
+import { until } from "@stanzapack/testkit";
+import { expect, it, onTestFinished } from "vitest";
+import { SERVERS } from "./support/stack.js";
+
+const COMMAND = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
+
+interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly changed?: string[];
+  readonly needsRestart?: string[];
+}
+
+it.each(SERVERS)("SIGHUP has `stanzapack serve` read its config file again, behind %s", async (server) => {
+  const sandbox = await startSandbox({ server, users: ["alice"] });
+  const folder = await mkdtemp(join(tmpdir(), "stanzapack-reload-"));
+  const file = join(folder, "c.yml");
+  const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };
+  const write = (own: string, rest = ""): Promise<void> =>
+    writeFile(
+      file,
+      `component: {domain: ${own}, secret: ${secret}, host: ${sandbox.host}, port: ${sandbox.ports.component}}\n${rest}`,
+    );
+  await write(domain, "limits: {maxServicesPerOwner: 1}\n");
+  const child = spawn(process.execPath, [COMMAND, "serve", "--config", file], { stdio: "pipe" });
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = once(child, "close");
+  onTestFinished(async () => {
+    child.kill("SIGTERM");
+    await ended;
+    await sandbox.stop();
+    await rm(folder, { recursive: true });
+  });
+  const log = (): LogLine[] =>
+    stderr
+      .slice(0, stderr.lastIndexOf("\n") + 1)
+      .split("\n")
+      .flatMap((line) => (line === "" ? [] : [JSON.parse(line) as LogLine]));
+  const said = (text: string): LogLine | undefined => log().findLast(({ msg }) => msg.includes(text));
+  await until(() => said("online") !== undefined, 20_000, "the component");
+
+  const account = sandbox.accounts[0] as { jid: string; password: string };
+  const login = { ...account, component: domain, url: sandbox.url, ca: sandbox.ca };
+  const alice = await connect(login);
+  onTestFinished(() => alice.close());
+  await alice.offer("one");
+  const full = { code: "limit-exceeded", message: expect.stringContaining("offers 1 services") };
+  await expect(alice.offer("two")).rejects.toMatchObject(full);
+
+  // Faults change nothing.
+  await write(domain, "limits: {maxServicesPerOwner: 0}\nlog: {level: debug}\n");
+  child.kill("SIGHUP");
+  await until(() => said("has faults") !== undefined, 10_000, "the complaint");
+  expect(said("has faults")).toMatchObject({
+    level: 50,
+    msg: expect.stringContaining("c.yml:2: limits.max"),
+  });
+  await expect(alice.offer("two")).rejects.toMatchObject(full);
+
+  await write(domain, "limits: {maxServicesPerOwner: 2}\nlog: {level: debug}\n");
+  child.kill("SIGHUP");
+  await until(() => said("read again") !== undefined, 10_000, "the new limits");
+  expect(said("read again")?.changed).toEqual(["limits.maxServicesPerOwner", "log.level"]);
+  expect(said("only a restart")).toBeUndefined();
+  await alice.offer("two");
+  expect(said("link opened")).toBeUndefined();
+  const again = await connect(login);
+  await until(() => said("link opened") !== undefined, 5_000, "what level debug logs");
+  await again.close();
+
+  // What cannot change says so, and the rest does.
+  await write("elsewhere.localhost");
+  child.kill("SIGHUP");
+  await until(() => said("only a restart") !== undefined, 10_000, "the warning");
+  expect(said("only a restart")).toMatchObject({ level: 40, needsRestart: ["component.domain"] });
+  await alice.offer("three");
+  expect(child.exitCode).toBeNull();
+  expect(alice.online).toBe(true);
+});

@@ -1,0 +1,18 @@
+import { runSlowServer } from "@stanzapack/bench";
+import { describe, expect, it } from "vitest";
+import { SERVERS } from "./support/stack.js";
+
+// The short form of `stanzapack bench slow-server`, whose minute its README has.
+describe("a publisher at a server that limits its bytes per second, as it ships", () => {
+  it("widens its window and conflates, so that the newest value stays young", async () => {
+    const rows = await Promise.all(SERVERS.map((server) => runSlowServer({ server, forMs: 30_000 })));
+    for (const row of rows) {
+      expect(row.ageOfAllowed, JSON.stringify(row)).toBeLessThan(1);
+      expect(row.lost).toBe(0);
+      expect(row.windowMs).toBeGreaterThan(100);
+      expect(row.delivered + row.conflated).toBeGreaterThan(250);
+      // It grows as long as it is published.
+      expect(row.unpacedAgeMaxMs).toBeGreaterThan(3 * (row.ageMaxMs as number));
+    }
+  });
+});

@@ -1,0 +1,109 @@
+/** Who asks. The service belongs to `alice@localhost`; `bob@localhost` is on the whitelist of those that have one. */
+export const WHO = {
+  publisher: "the session that offers the service",
+  "owner elsewhere": "another session of its account",
+  member: "an account on the whitelist",
+  "without link": "another session of that account, which has opened no link",
+  stranger: "an account of the same domain that is on no list",
+  lookalike: "an account whose resource is the owner's JID: `mallory@localhost/alice@localhost`",
+  namesake: "the owner's local part at another domain: `alice@basic.localhost/r`",
+  domain: "a whole other domain, as another component speaks: `basic.localhost`",
+} as const;
+
+export type Who = keyof typeof WHO;
+
+type Row = Readonly<Record<Who, string>>;
+
+const EVERYBODY = Object.keys(WHO) as readonly Who[];
+const NO_LINK = { "without link": "unexpected-request", domain: "unexpected-request" };
+
+function row(others: string, some: Partial<Row> = {}): Row {
+  return { ...(Object.fromEntries(EVERYBODY.map((who) => [who, others])) as Row), ...some };
+}
+
+/** What needs a link of the asker's own. */
+const linked = (others: string, some: Partial<Row> = {}): Row => row(others, { ...NO_LINK, ...some });
+const OWNER = { publisher: "result", "owner elsewhere": "result" };
+const ownerAlone = row("forbidden", OWNER);
+
+/**
+ * What is asked, and what each is answered: `result`, or the stanza error's condition and XEP-0060's. Of frames: `taken`, or how the link
+ * ends. A new access model or way of delivery is a row more; the test asks for each of them by its name.
+ */
+export const AUTHORITY = {
+  "open a link": row("result", { domain: "bad-request, invalid-jid" }),
+  "offer a node of the owner's": linked("forbidden", OWNER),
+  "offer the node that is offered": linked("forbidden", {
+    publisher: "result",
+    "owner elsewhere": "conflict",
+  }),
+  "offer a node whose owner is spelt `ALICE@Localhost`": linked("forbidden"),
+  "offer a node of one's own": linked("result"),
+  "configure the node": ownerAlone,
+  "read its configuration": ownerAlone,
+  "read its affiliations": ownerAlone,
+  "put oneself on its whitelist": ownerAlone,
+  "delete a node of the owner's": ownerAlone,
+  "publish by iq": row("feature-not-implemented, unsupported"),
+  "read items by iq": row("feature-not-implemented, unsupported"),
+  "find an open node": row("result"),
+  "find a node with a whitelist": row("item-not-found", {
+    ...OWNER,
+    member: "result",
+    "without link": "result",
+  }),
+  "see it listed": row("no", {
+    publisher: "yes",
+    "owner elsewhere": "yes",
+    member: "yes",
+    "without link": "yes",
+  }),
+  "subscribe to an open node": linked("result"),
+  "subscribe to a node with a whitelist": linked("not-allowed, closed-node", { ...OWNER, member: "result" }),
+  "subscribe to it spelt `ALICE@Localhost`": linked("item-not-found"),
+  "subscribe the member's session": linked("bad-request, invalid-jid", { member: "result" }),
+  "subscribe one's bare JID": linked("bad-request, invalid-jid"),
+  "subscribe with delivery `event`": linked("feature-not-implemented, unsupported"),
+  "subscribe with delivery `body`": linked("feature-not-implemented, unsupported"),
+  "read the member's options by JID and subid": row("bad-request, invalid-jid", { member: "result" }),
+  "read the member's options by subid": row("unexpected-request, not-subscribed", { member: "result" }),
+  "change the member's options by JID and subid": row("bad-request, invalid-jid", { member: "result" }),
+  "change the member's options by subid, with a subscription of one's own": row(
+    "not-acceptable, invalid-subid",
+    {
+      "without link": "unexpected-request, not-subscribed",
+      domain: "unexpected-request, not-subscribed",
+      member: "result",
+    },
+  ),
+  "unsubscribe the member by JID and subid": row("bad-request, invalid-jid", { member: "result" }),
+  "unsubscribe the member by subid": row("unexpected-request, not-subscribed", { member: "result" }),
+  "see the member's subscription listed": row("no", { member: "yes" }),
+  "publish by the publisher's alias, on one's own link": row("BYE unknown-alias", {
+    publisher: "taken",
+    "without link": "item-not-found",
+    domain: "item-not-found",
+  }),
+  "publish by the alias of one's subscription": row("BYE unknown-alias", {
+    "without link": "item-not-found",
+    domain: "item-not-found",
+  }),
+  "publish by the publisher's sid": row("item-not-found", { publisher: "taken" }),
+  "close the publisher's link by its sid": row("item-not-found", { publisher: "result" }),
+  "ask whether the publisher's link is there": row("item-not-found", { publisher: "result" }),
+} as const satisfies Record<string, Row>;
+
+export type What = keyof typeof AUTHORITY;
+
+/** The table as docs/AUTHORITY.md has it. */
+export function formatAuthority(): string {
+  return [
+    ...EVERYBODY.map((who) => `- **${who}**: ${WHO[who]}`),
+    "",
+    `| | ${EVERYBODY.join(" | ")} |`,
+    `| --- |${" --- |".repeat(EVERYBODY.length)}`,
+    ...Object.entries(AUTHORITY).map(
+      ([what, answers]) => `| ${what} | ${EVERYBODY.map((who) => answers[who]).join(" | ")} |`,
+    ),
+  ].join("\n");
+}

@@ -1,0 +1,107 @@
+import { createRawDeflate, decodeBlock, DEFAULT_LIMITS, encodeFrame, type Frame } from "@stanzapack/wire";
+import {
+  decodeBase64,
+  encodeBase64,
+  NS,
+  parseStanzaError,
+  randomText,
+  StanzaError,
+  xml,
+  type Connection,
+  type Element,
+} from "@stanzapack/xmpp";
+import { HELLO } from "./raw-link.js";
+
+/** `result`, or the error's condition and, where there is one, the application's: `bad-request, invalid-jid`. */
+export function outcomeOf(error: unknown): string {
+  if (!(error instanceof StanzaError)) throw error;
+  return [error.condition, ...(error.application === undefined ? [] : [error.application.name])].join(", ");
+}
+
+/**
+ * Who speaks to the component under any JID that the server lets `connection` use, stanza by stanza: any sid, any seq, any order.
+ */
+export class RawPeer {
+  /** Of the link opened last; empty: none. */
+  sid = "";
+  /** Every frame that came under that sid. */
+  frames: Frame[] = [];
+  /** Outcomes of message errors that came. */
+  readonly errors: string[] = [];
+  private nextSeq = 0;
+  private readonly deflate = createRawDeflate();
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly component: string,
+    /** A component's connection may speak for anybody of its domain. */
+    readonly jid: string = connection.jid,
+  ) {
+    connection.onStanza((stanza) => {
+      const { from, to, type } = stanza.attrs as Record<string, string | undefined>;
+      if (stanza.name !== "message" || from !== component || to !== jid) return false;
+      const data = stanza.getChild("data", NS.IBB);
+      if (type === "error") this.errors.push(outcomeOf(parseStanzaError(stanza)));
+      else if (data !== undefined && data.attrs["sid"] === this.sid)
+        this.frames.push(
+          ...decodeBlock(decodeBase64(data.text()) as Uint8Array, DEFAULT_LIMITS, this.deflate),
+        );
+      return true;
+    });
+  }
+
+  /** The answer; rejects with `StanzaError`. */
+  ask(type: "get" | "set", child: Element, to = this.component): Promise<Element> {
+    const iq = xml("iq", { type, to }, child);
+    if (this.connection.kind === "component") iq.attrs["from"] = this.jid;
+    return this.connection.request(iq, { timeoutMs: 10_000 });
+  }
+
+  async outcome(type: "get" | "set", child: Element, to?: string): Promise<string> {
+    return await this.ask(type, child, to).then(() => "result", outcomeOf);
+  }
+
+  /** Everything sent before has been handled, and what it brought has come. */
+  async settled(): Promise<void> {
+    await this.ask("get", xml("query", NS.DISCO_INFO));
+  }
+
+  open(sid: string): Promise<string> {
+    return this.outcome("set", xml("open", { xmlns: NS.IBB, sid, "block-size": "65535", stanza: "message" }));
+  }
+
+  /** A link of its own, in place of the one before. */
+  async link(): Promise<this> {
+    const sid = randomText(6);
+    const outcome = await this.open(sid);
+    if (outcome !== "result") throw new Error(`${this.jid} may not open a link: ${outcome}`);
+    this.sid = sid;
+    this.frames = [];
+    this.nextSeq = 0;
+    this.send(HELLO);
+    await this.settled();
+    return this;
+  }
+
+  send(...frames: Frame[]): void {
+    this.sendBlock(this.sid, this.nextSeq++, frames);
+  }
+
+  /** A data stanza as any session could have written it. */
+  sendBlock(sid: string, seq: number, frames: readonly Frame[]): void {
+    const base64 = frames.map((frame) => encodeBase64(encodeFrame(frame))).join("");
+    this.write(xml("data", { xmlns: NS.IBB, sid, seq: String(seq) }, base64), { type: "headline" });
+  }
+
+  write(child: Element, attrs: Readonly<Record<string, string>>): void {
+    const message = xml("message", { ...attrs, to: this.component }, child);
+    if (this.connection.kind === "component") message.attrs["from"] = this.jid;
+    this.connection.sendElement(message);
+  }
+
+  /** What the component said for goodbye, if it did. */
+  get bye(): string | undefined {
+    const bye = this.frames.find((frame) => frame.type === "bye");
+    return bye && `BYE ${bye.code}`;
+  }
+}
