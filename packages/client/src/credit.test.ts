@@ -84,4 +84,20 @@ describe("Credit", () => {
     tick(40, 0);
     expect(credit.begin()).toBe(1);
   });
+
+  it("begins again as it did, where there is room for as much", () => {
+    const { credit, queue, tick } = setUp(100);
+    credit.begin();
+    tick(60, 60);
+    expect(credit.total).toBe(160);
+    queue.length = 1;
+    expect(credit.fits).toBe(false);
+    queue.length = 0;
+    expect(credit.fits).toBe(true);
+    credit.again();
+    expect(credit.total).toBe(100);
+    // Who listens by now is told of more as soon as it is due.
+    credit.listening = true;
+    expect([tick(49, 49), tick(1, 1)]).toEqual([undefined, 32_818]);
+  });
 });

@@ -1,5 +1,6 @@
 import { EventEmitter } from "eventemitter3";
 import {
+  formatSelectionFields,
   grantSelection,
   grantWindow,
   isThinning,
@@ -335,7 +336,10 @@ export class Subscription<T = Value>
   /** @internal Whether the component does with it what is to be in force now. */
   get settled(): boolean {
     if (this.paused || this.subid === "") return this.paused === (this.subid === "");
-    return grantWindow(this.wantedWindowMs) === this.grantedWindowMs;
+    if (grantWindow(this.wantedWindowMs) !== this.grantedWindowMs) return false;
+    // A token brings back what was granted, and a change may have been under way.
+    const wanted = grantSelection(this.askedSelection, this.grantedWindowMs, this.kind);
+    return keyOf(wanted) === keyOf(this.grantedSelection);
   }
 
   /** @internal Paused: the component does not have it, here it goes on. */
@@ -551,6 +555,10 @@ export class Subscription<T = Value>
     this.queue.close(error);
     this.emit("ended", error);
   }
+}
+
+function keyOf(selection: Selection): string {
+  return JSON.stringify(formatSelectionFields(selection));
 }
 
 /** `base` with what is asked otherwise. Throws `invalid-options`. */

@@ -1,4 +1,12 @@
-import { createRawDeflate, createRowCodec, DEFAULT_LIMITS, type Frame } from "@stanzapack/wire";
+import {
+  createRawDeflate,
+  createRowCodec,
+  DEFAULT_LIMITS,
+  encodeFrame,
+  WHOLE,
+  type Frame,
+  type OptionFields,
+} from "@stanzapack/wire";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Broker } from "./broker.js";
@@ -6,6 +14,8 @@ import type { ClientLink } from "./client-link.js";
 import { configSchema } from "./config.js";
 import type { FanOut } from "./fan-out.js";
 import { FrameRequests } from "./frame-requests.js";
+import { MIN_BLOCK_BYTES } from "./lane.js";
+import type { ServiceConfig } from "./service.js";
 import { createStats } from "./stats.js";
 
 const NOW = 1_700_000_000_000;
@@ -40,24 +50,30 @@ function setUp(own: Partial<typeof parsed> = {}) {
     return { link, sent };
   };
   const publisher = open("alice@x/1");
-  const offer = (name: string, members?: readonly string[]): void => {
+  const offer = (name: string, members?: readonly string[], other: Partial<ServiceConfig> = {}): void => {
     const access = members === undefined ? "open" : "whitelist";
-    broker.offer(
-      publisher.link,
-      `alice@x/${name}`,
-      { kind: "value", access, members: new Set(members), title: "", profile: "default" },
-      NOW,
-    );
+    const config = {
+      kind: "value",
+      access,
+      members: new Set(members),
+      title: "",
+      profile: "default",
+    } as const;
+    broker.offer(publisher.link, `alice@x/${name}`, { ...config, ...other }, NOW);
   };
   return { broker, requests, host, stats, open, offer };
 }
 
 const ofType = <T extends Frame["type"]>({ sent }: TestLink, type: T): Extract<Frame, { type: T }>[] =>
   sent.filter((frame): frame is Extract<Frame, { type: T }> => frame.type === type);
-const subscribe = (request: number, nodes: readonly string[]): Extract<Frame, { type: "subscribe" }> => ({
-  ...{ type: "subscribe", request, nodes },
-  options: [],
-});
+const subscribe = (
+  request: number,
+  nodes: readonly string[],
+  options: OptionFields = [],
+): Extract<Frame, { type: "subscribe" }> => ({ type: "subscribe", request, nodes, options });
+/** So many bytes of them. */
+const fields = (bytes: number): [string, string][] =>
+  Array.from({ length: 64 }, (_, i) => ["fields", `${i}`.padStart(bytes / 64 - 9, "f")]);
 
 describe("requests by frame", () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
@@ -170,5 +186,128 @@ describe("requests by frame", () => {
     host.open = true;
     vi.advanceTimersByTime(1_000);
     expect(ofType(bob, "bind").map(({ node }) => node)).toEqual(["alice@x/kept"]);
+  });
+
+  it("are one each of the budget, and told when to come again beyond it", () => {
+    const { requests, open, stats } = setUp({ requestsPerSecond: 1, burstSeconds: 2 });
+    const bob = open("bob@x/1");
+    for (const request of [1, 2, 3]) requests.accept(bob.link, subscribe(request, ["alice@x/*", "/a"]));
+    vi.advanceTimersByTime(100);
+    expect(ofType(bob, "refused")).toMatchObject([
+      { request: 1, targets: [1], code: "no-such-service" },
+      { request: 2, targets: [1], code: "no-such-service" },
+      { request: 3, targets: [], code: "busy", retryAfterMs: expect.any(Number) },
+    ]);
+    expect(ofType(bob, "done").length).toBe(3);
+    expect(stats.throttled).toBe(1);
+  });
+
+  it("ask a publisher for its approval, but for no pattern's sake", () => {
+    const { requests, open, offer, broker, stats } = setUp();
+    offer("a", [], { access: "authorize" });
+    const bob = open("bob@x/1");
+    requests.accept(bob.link, subscribe(1, ["alice@x/*"]));
+    vi.advanceTimersByTime(100);
+    expect(bob.sent.map(({ type }) => type)).toEqual(["done"]);
+    expect(stats.pendingApprovals).toBe(0);
+    requests.accept(bob.link, subscribe(2, ["alice@x/a"], [["credit", "9"]]));
+    vi.advanceTimersByTime(100);
+    expect(ofType(bob, "refused")).toMatchObject([{ request: 2, targets: [0], code: "pending" }]);
+    expect(stats).toMatchObject({ pendingApprovals: 1, refusals: 0 });
+    broker.approvals.decide(broker.find("alice@x/a"), "bob@x", undefined, true, NOW);
+    expect(ofType(bob, "bind").map(({ node }) => node)).toEqual(["alice@x/a"]);
+    expect(bob.link.subscriptions.get(0)?.options).toMatchObject({ credit: 9 });
+  });
+
+  it("give what a pattern means as much of its selection as it can do, and change it by what they name", () => {
+    const { requests, open, offer } = setUp();
+    offer("value");
+    offer("log", undefined, { kind: "log" });
+    const bob = open("bob@x/1");
+    const options: OptionFields = [
+      ["deadband", "2"],
+      ["fields", "a"],
+      ["since", "first"],
+      ["credit", "5"],
+    ];
+    requests.accept(bob.link, subscribe(1, ["alice@x/*"], options));
+    vi.advanceTimersByTime(100);
+    const selections = (): unknown[] =>
+      ofType(bob, "grant").map((frame) => [
+        frame.aliases,
+        frame.options.filter(([name]) => ["deadband", "fields"].includes(name)).map((pair) => pair.join("=")),
+      ]);
+    expect(selections()).toEqual([
+      [[0], ["fields=a", "deadband=2"]],
+      [[1], ["fields=a"]],
+    ]);
+    requests.accept(bob.link, {
+      ...{ type: "change", request: 2, aliases: [0, 1], patterns: [1] },
+      options: [["deadband", "3"]],
+    });
+    offer("later");
+    vi.advanceTimersByTime(100);
+    expect(selections().slice(2)).toEqual([
+      [[0], ["deadband=3"]],
+      [[2], ["deadband=3"]],
+    ]);
+    // A log that is named can refuse.
+    expect(ofType(bob, "refused")).toMatchObject([{ request: 2, targets: [1], code: "invalid-options" }]);
+    expect(bob.link.subscriptions.get(2)?.options).toMatchObject({ credit: 5 });
+  });
+
+  it("restore by token the selection and the credit that was asked for, but not what no frame carries", () => {
+    const { requests, open, offer, broker } = setUp();
+    for (const name of ["a", "b"]) offer(name);
+    const [before, after] = [open("bob@x/1"), open("bob@x/2")];
+    const token = requests.resumption.issue(before.link);
+    requests.accept(
+      before.link,
+      subscribe(
+        1,
+        ["alice@x/a"],
+        [
+          ["pubsub#digest_frequency", "200"],
+          ["max_rate", "4"],
+          ["credit", "50"],
+        ],
+      ),
+    );
+    vi.advanceTimersByTime(100);
+    before.link.subscriptions.get(0)?.raiseCredit(700);
+    const selection = { ...WHOLE, fields: fields(4_096).map(([, name]) => name) };
+    broker.subscribe(
+      before.link,
+      "alice@x/b",
+      { windowMs: 0, selection, since: undefined, credit: Infinity },
+      NOW,
+    );
+    requests.linkEnded(before.link);
+    broker.linkEnded(before.link, NOW);
+    const positions = [0, 1].map((alias) => ({ alias, epoch: 0, offset: 0 }));
+    requests.accept(after.link, { type: "resume", request: 1, token, more: false, positions });
+    vi.advanceTimersByTime(100);
+    expect(ofType(after, "grant")).toMatchObject([
+      { aliases: [0], options: expect.arrayContaining([["max_rate", "4"]]) },
+    ]);
+    expect(after.link.subscriptions.get(0)?.options).toEqual({
+      ...{ windowMs: 200, since: undefined, credit: 50 },
+      selection: { ...WHOLE, maxRate: 4 },
+    });
+    expect(ofType(after, "refused")).toMatchObject([{ targets: [1], code: "not-subscribed" }]);
+  });
+
+  it("have options that leave room for an answer in the smallest block", () => {
+    const { requests, open, offer } = setUp();
+    const bob = open("bob@x/1");
+    for (let i = 0; i < 100; i++) offer(`${i}`, undefined, { kind: "log" });
+    const nodes = Array.from({ length: 100 }, (_, i) => `alice@x/${i}`);
+    requests.accept(bob.link, subscribe(1, nodes, fields(1_088)));
+    requests.accept(bob.link, subscribe(2, nodes, fields(1_024)));
+    for (let i = 0; i < 20; i++) vi.advanceTimersToNextTimer();
+    expect(ofType(bob, "refused")).toMatchObject([{ request: 1, targets: [], code: "invalid-options" }]);
+    const grants = ofType(bob, "grant");
+    expect(grants.flatMap(({ aliases }) => aliases).length).toBe(100);
+    for (const grant of grants) expect(encodeFrame(grant).length).toBeLessThan(MIN_BLOCK_BYTES);
   });
 });
