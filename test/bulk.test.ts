@@ -183,6 +183,39 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
     await stopAll([open, log]);
   });
 
+  it("wait for a publisher's approval, while the others have what they have", async () => {
+    const decide: ((allowed: boolean) => void)[] = [];
+    const authorize = (): Promise<boolean> => new Promise((resolve) => void decide.push(resolve));
+    const [open, asked] = await Promise.all([
+      alice.offer("open"),
+      alice.offer("asked", { access: "authorize", authorize }),
+    ]);
+    let pending = 0;
+    const all = await bob.subscribeAll<number>([open.node, asked.node], { onPending: () => pending++ });
+    const statuses = (): unknown[] => [...all.subscriptions.values()].map(({ status }) => status);
+    expect([all.refused.size, pending, ...statuses()]).toEqual([0, 1, "online", "pending"]);
+    await until(() => decide.length === 1, PATIENCE_MS, "the question");
+    // Given up again: the answer is about nothing.
+    await all.stop();
+    await until(() => stack.component.stats().pendingApprovals === 0, PATIENCE_MS, "no question");
+    decide[0]?.(false);
+
+    const again = await bob.subscribeAll<number>([open.node, asked.node], { maxQueued: 4 });
+    await until(() => decide.length === 2, PATIENCE_MS, "the question again");
+    decide[1]?.(true);
+    const member = again.subscriptions.get(asked.node);
+    await until(() => member?.status === "online", PATIENCE_MS, "the approval");
+    await until(() => asked.demand.subscribers === 1, PATIENCE_MS, "demand");
+    const seen = collect(again);
+    // More than it takes before it gives credit.
+    for (let value = 1; value <= 20; value++) {
+      asked.publish(value);
+      await until(() => seen.get(asked.node) === value, PATIENCE_MS, "a value");
+    }
+    await again.stop();
+    await stopAll([open, asked]);
+  });
+
   it("of peers that are no SDK: wrong ones are refused, hostile ones lose their link, and nobody else", async () => {
     const [service, other] = (await offer(alice, "raw", 2)) as [OfferedService, OfferedService];
     const bystander = await bob.subscribe<number>(service.node);

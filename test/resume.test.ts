@@ -31,7 +31,7 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
     const services = [...values, ...logs];
     const group = await bob.subscribeAll<number>(
       services.map(({ node }) => node),
-      { windowMs: 100 },
+      { windowMs: 100, heartbeatMs: 60_000 },
     );
     const seen = new Map<string, number[]>(services.map(({ node }) => [node, []]));
     const told: [string, string, RangeEvent][] = [];
@@ -70,11 +70,12 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
       expect((seen.get(node)?.length ?? 0) + missing.reduce((sum, count) => sum + count, 0), node).toBe(4);
     }
     expect(group.subscriptions.get(logs[0]?.node ?? "")?.recovered).toBe(true);
-    expect(
+    const asBefore = (): boolean =>
       [...group.subscriptions.values()].every(
-        ({ windowMs, status }) => windowMs === 100 && status === "online",
-      ),
-    ).toBe(true);
+        ({ windowMs, selection, status }) =>
+          windowMs === 100 && selection.heartbeatMs === 50_000 && status === "online",
+      );
+    expect(asBefore()).toBe(true);
 
     // A component that has forgotten knows no token: everything is asked for again.
     await stack.restartComponent(100);
@@ -83,6 +84,7 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
     for (const service of services) service.publish(5);
     await until(newest(5), BACK_MS, "values again");
     expect(stack.component.stats()).toMatchObject({ resumed: 0, framesReceived: { resume: 1 } });
+    expect(asBefore()).toBe(true);
     await bob.close();
     await alice.close();
     alice = await stack.connect("alice");

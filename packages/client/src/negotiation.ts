@@ -62,7 +62,7 @@ export interface AskedOptions {
   readonly credit?: number | undefined;
 }
 
-export type SubscribeFields = Readonly<Record<string, string | readonly string[]>>;
+type SubscribeFields = Readonly<Record<string, string | readonly string[]>>;
 
 export interface Granted {
   readonly subid: string;
