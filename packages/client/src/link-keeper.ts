@@ -367,7 +367,8 @@ export class LinkKeeper {
       for (const subscription of subscriptions) {
         const error = refused.get(subscription.node);
         if (error !== undefined) fail(subscription, error);
-        else if (subscription.subid === "" && !subscription.ended)
+        // Not so one that has been granted, and rests already.
+        else if (subscription.subid === "" && !subscription.ended && !subscription.paused)
           fail(subscription, new StanzapackError("timeout", `no GRANT for \`${subscription.node}\``));
       }
     } catch (error) {
