@@ -85,6 +85,20 @@ describe("resume tokens", () => {
     expect(good).toEqual([0, 2, 0, 0]);
   });
 
+  it("end with a goodbye that is read late, after the link's stream has closed", () => {
+    const { resumption, link } = setUp();
+    const [closed, polite] = [link(), link()];
+    const tokens = [closed, polite].map((it) => resumption.issue(it));
+    for (const it of [closed, polite]) resumption.linkEnded(it);
+    resumption.forget(polite);
+    for (const it of [closed, polite]) {
+      it.subscriptions.clear();
+      resumption.linkEnded(it);
+    }
+    expect(resumption.claim(link(), tokens[0] as Uint8Array).size).toBe(2);
+    expect(() => resumption.claim(link(), tokens[1] as Uint8Array)).toThrow("unknown");
+  });
+
   it("take no more memory than they may: the oldest go, and what is too large never comes", () => {
     const { resumption, link } = setUp({ maxResumeBytes: 4_000 });
     const links = Array.from({ length: 10 }, () => link());
