@@ -132,14 +132,14 @@ export class FrameRequests {
   ): Generator<void, void> {
     const pattern: Pattern = { link, request, owner, options, pending: new Set() };
     this.patterns.add(pattern);
-    let failure: unknown;
+    let failure: Error | undefined;
     for (const service of this.broker.ownedBy(owner)) {
       try {
         const subscription = this.subscribeTo(service, pattern);
         if (subscription !== undefined) answers.grant(subscription);
       } catch (error) {
         // One that is taken in too many selections, say, keeps nobody from the others.
-        failure ??= error;
+        failure ??= error as Error;
       }
       yield;
     }
