@@ -273,9 +273,12 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     const offered = await offer("exec stanzapack offer clock --every 100ms --title 'the time' -- date +%s%N");
     const node = "user0@localhost/clock";
     const counted = sandbox.shell("user1", `stanzapack subscribe ${node} --count 3 --window 200ms`);
+    const matched = sandbox.shell("user2", "stanzapack subscribe 'user0@localhost/*' --count 2");
     expect(await counted.ended, counted.stderr).toBe(0);
     expect(valuesOf(counted)).toHaveLength(3);
     expect(counted.stderr).toBe("");
+    expect(await matched.ended, matched.stderr).toBe(0);
+    expect(matched.rows.filter((row) => "value" in row)).toMatchObject([{ node }, { node }]);
 
     const headed = sandbox.shell("user1", `stanzapack subscribe ${node} | head -n 3`);
     expect(await headed.ended, headed.stderr).toBe(0);

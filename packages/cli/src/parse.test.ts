@@ -63,6 +63,8 @@ test("names, nodes and JIDs", () => {
   expect(parseServiceName("temp-1.a_B")).toBe("temp-1.a_B");
   for (const text of ["", "a/b", "a b", "x".repeat(65)])
     expect(() => parseServiceName(text), text).toThrow(InvalidArgumentError);
+  expect(collectNodes("bob@example.org/*", undefined)).toEqual(["bob@example.org/*"]);
+  expect(() => collectNodes("/*", undefined)).toThrow(InvalidArgumentError);
   const first = collectNodes("alice@example.org/temp", undefined);
   expect(collectNodes("bob@example.org/temp", first)).toEqual([
     "alice@example.org/temp",

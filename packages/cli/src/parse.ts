@@ -51,11 +51,18 @@ export function parseServiceName(text: string): string {
 }
 
 /** For commander's variadic arguments: collects checked nodes. */
+/** `user@domain/*`. */
+export function isPattern(text: string): boolean {
+  return text.endsWith("/*");
+}
+
 export function collectNodes(text: string, before: readonly string[] | undefined): readonly string[] {
   try {
-    parseNode(text);
+    parseNode(isPattern(text) ? `${text.slice(0, -1)}x` : text);
   } catch {
-    throw new InvalidArgumentError("A node is written user@domain/name.");
+    throw new InvalidArgumentError(
+      "A node is written user@domain/name, and all of a publisher's user@domain/*.",
+    );
   }
   if (before?.includes(text)) throw new InvalidArgumentError("It is named twice.");
   return [...(before ?? []), text];

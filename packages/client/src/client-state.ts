@@ -47,6 +47,11 @@ export class ClientState {
     return this.last;
   }
 
+  /** The window to ask for where this one is wanted. */
+  widened(windowMs: number): number {
+    return this.wanted || this.policy === "pause" ? windowMs : Math.max(windowMs, this.policy.windowMs);
+  }
+
   /** A subscription made while inactive; a paused one is made first, so that its maker hears what is wrong with it. */
   adopt(subscription: Subscription<unknown>): void {
     if (!this.wanted && this.policy !== "pause") subscription.setInactive(this.policy);

@@ -21,12 +21,14 @@ import { EventEmitter } from "eventemitter3";
 import { Approvals, checkAuthorize } from "./approvals.js";
 import { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
+import { Groups } from "./groups.js";
 import { LinkKeeper } from "./link-keeper.js";
 import { Negotiation, type OfferOptions, type ServiceInfo } from "./negotiation.js";
 import { OfferedService } from "./offered-service.js";
 import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options.js";
 import { Publishing } from "./publishing.js";
 import { Subscription, type SubscribeOptions } from "./subscription.js";
+import type { SubscriptionGroup } from "./subscription-group.js";
 
 export interface ClientEvents {
   /** The link works; `again`: after a break, with everything restored. */
@@ -64,6 +66,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private readonly keeper: LinkKeeper;
   private readonly publishing: Publishing;
   private readonly state: ClientState;
+  private readonly groups: Groups;
   private readonly approvals: Approvals;
   private keeping: Promise<void> | undefined;
   private closed: Promise<void> | undefined;
@@ -83,7 +86,17 @@ export class Client extends EventEmitter<ClientEvents> {
       this.connection,
       this.streams,
       this.negotiation,
-      { services: this.services, subscriptions: this.subscriptions },
+      {
+        services: this.services,
+        subscriptions: this.subscriptions,
+        patterns: {
+          adopt: (node) => this.groups.adopt(node),
+          creditOf: (node) => this.groups.creditOf(node),
+          adopted: (subscription) => this.groups.adopted(subscription),
+          refused: (request, error) => this.groups.refused(request, error),
+          restore: (router) => this.groups.restore(router),
+        },
+      },
       this.codec,
       { component, timeoutMs },
       {
@@ -112,6 +125,9 @@ export class Client extends EventEmitter<ClientEvents> {
       this.subscriptions,
       this.services,
       options.inactive,
+    );
+    this.groups = new Groups(this.subscriptions, this.state, this.keeper, (node, asked) =>
+      this.createSubscription(node, asked),
     );
   }
 
@@ -190,14 +206,8 @@ export class Client extends EventEmitter<ClientEvents> {
         `\`${node}\` is subscribed already: use \`change\` on that subscription`,
       );
     }
-    const subscription = new Subscription<T>(node, options, {
-      change: (s, windowMs, selection) => this.negotiation.change(s.node, s.subid, windowMs, selection),
-      stop: (s) => this.stopSubscription(s),
-      credit: (frame) => this.keeper.link?.sendFrame(frame),
-    });
+    const subscription = this.createSubscription(node, options);
     const erased = subscription as Subscription<unknown>;
-    this.state.adopt(erased);
-    this.subscriptions.set(node, erased);
     try {
       await this.keeper.untilUp();
       await this.keeper.establishSubscription(erased).catch((error: unknown) => {
@@ -209,6 +219,18 @@ export class Client extends EventEmitter<ClientEvents> {
       this.subscriptions.delete(node);
       throw toStanzapackError(error, `subscribing to \`${node}\``);
     }
+    return subscription;
+  }
+
+  private createSubscription<T>(node: string, options: SubscribeOptions<T>): Subscription<T> {
+    const subscription = new Subscription<T>(node, options, {
+      change: (s, windowMs, selection) => this.negotiation.change(s.node, s.subid, windowMs, selection),
+      stop: (s) => this.stopSubscription(s),
+      credit: (frame) => this.keeper.link?.sendFrame(frame),
+    });
+    const erased = subscription as Subscription<unknown>;
+    this.state.adopt(erased);
+    this.subscriptions.set(node, erased);
     return subscription;
   }
 
@@ -235,6 +257,21 @@ export class Client extends EventEmitter<ClientEvents> {
       clearTimeout(timer);
       subscription.onGranted = undefined;
     }
+  }
+
+  /**
+   * Subscribes to many services at once: to nodes, and to all services of a publisher by a pattern, `alice@example.org/*`, now and as
+   * they are offered. All have the same options. Resolves when the component has granted what it grants; what it refuses is in `refused`,
+   * and what a publisher has to approve is `pending` until that is decided. A pattern asks no publisher. Rejects when nothing was granted
+   * and no pattern stands.
+   */
+  async subscribeAll<T = Value>(
+    nodes: string | readonly string[],
+    options: SubscribeOptions<T> = {},
+  ): Promise<SubscriptionGroup<T>> {
+    this.assertOpen();
+    const group = await this.groups.open([nodes].flat(), options);
+    return group as SubscriptionGroup<T>;
   }
 
   /** Offers a service under this account's JID. Resolves when the component has it. */
@@ -297,6 +334,7 @@ export class Client extends EventEmitter<ClientEvents> {
     return (this.closed ??= (async () => {
       this.publishing.finish(reason === undefined ? this.services.values() : []);
       this.closing.abort();
+      this.groups.finish(reason);
       for (const subscription of this.subscriptions.values()) subscription.finish(reason);
       for (const service of this.services.values()) service.finish(reason);
       const { link } = this.keeper;

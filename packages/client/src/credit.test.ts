@@ -85,17 +85,23 @@ describe("Credit", () => {
     credit.begin();
     tick(80, 20);
     expect(credit.begin()).toBe(40);
-    credit.bound();
     tick(40, 0);
     expect(credit.begin()).toBe(1);
   });
 
-  it("goes on from what came when it is subscribed again without one", () => {
-    const { credit, tick } = setUp(100);
+  it("begins again as it did, where there is room for as much", () => {
+    const { credit, queue, tick } = setUp(100);
     credit.begin();
-    credit.bound();
-    tick(100, 0);
-    credit.begin();
-    expect(tick(0, 100)).toBe(200);
+    tick(60, 60);
+    expect(credit.total).toBe(160);
+    queue.length = 1;
+    expect(credit.fits).toBe(false);
+    queue.length = 0;
+    expect(credit.fits).toBe(true);
+    credit.again();
+    expect(credit.total).toBe(100);
+    // Who listens by now is told of more as soon as it is due.
+    queue.listening = true;
+    expect([tick(49, 49), tick(1, 1)]).toEqual([undefined, 32_818]);
   });
 });

@@ -7,6 +7,10 @@ const LISTENING_ROWS = 32_768;
 export class Credit {
   private received = 0;
   private told = 0;
+  /** What the last BIND began with, or is to begin with. */
+  private initial = 0;
+  /** Its consumer's client has asked for it, on the link there is: it knows what the BIND begins with. */
+  asked = false;
   /** Rows that came and were dropped while nobody read, and that give no credit: the consumer is stuck. */
   private stuck = 0;
   private droppedInARow = 0;
@@ -18,14 +22,34 @@ export class Credit {
     private readonly listening: () => boolean,
   ) {}
 
-  /** It is subscribed: the rows that may come before more is told. */
-  begin(): number {
-    return (this.told = Math.max(1, this.allowance - this.queued()));
+  /** What is told already. */
+  get total(): number {
+    return this.told;
+  }
+  /** Rows that a BIND may begin with. */
+  get room(): number {
+    return Math.max(1, this.allowance - this.queued());
+  }
+  /** The next BIND may begin with as many as the last one. */
+  get fits(): boolean {
+    return this.initial <= this.room;
   }
 
-  /** BIND came: totals count from here. Where it was there already they go on, also when it is subscribed again. */
-  bound(): void {
+  /** A new BIND is asked for: the rows that it may begin with. */
+  begin(total = this.room): number {
+    this.asked = true;
     this.received = this.stuck = 0;
+    return (this.told = this.initial = total);
+  }
+
+  /** A new BIND that begins with as many as the last one. */
+  again(): void {
+    this.begin(this.initial);
+  }
+
+  /** The component does not have it. */
+  end(): void {
+    this.asked = false;
   }
 
   came(rows: number): void {

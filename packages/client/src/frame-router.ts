@@ -2,12 +2,17 @@ import {
   DataReader,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
+  fromOptionFields,
   StanzapackError,
   type BindServiceFrame,
   type BindSubscriptionFrame,
   type Frame,
+  type GrantFrame,
+  type OptionFields,
   type RowCodec,
 } from "@stanzapack/wire";
+import { LinkRequests, type RequestLink } from "./link-requests.js";
+import { grantedOptions } from "./negotiation.js";
 import { OfferedService, type LinkPeer } from "./offered-service.js";
 import { Subscription } from "./subscription.js";
 
@@ -17,11 +22,34 @@ type Target = Subscription<unknown> | OfferedService;
 export interface Holdings {
   readonly services: Map<string, OfferedService>;
   readonly subscriptions: Map<string, Subscription<unknown>>;
+  readonly patterns: PatternHolder;
+}
+
+/** Who takes what the component binds for a pattern. */
+export interface PatternHolder {
+  /** A service that nobody named was bound; undefined: nobody wants it. */
+  adopt(node: string): Subscription<unknown> | undefined;
+  /** Rows that the component may send of it, to begin with: the patterns' subscriptions say so. */
+  creditOf(node: string): number;
+  /** It was granted. */
+  adopted(subscription: Subscription<unknown>): void;
+  /** A later service of a request's patterns could not be had. */
+  refused(request: number, error: StanzapackError): void;
+  /** Patterns stand again on a new link, on which everything else is restored. */
+  restore(router: FrameRouter): Promise<void>;
 }
 
 /** Aliases of one link, and what to do with the frames that name them. Made anew with every link. */
 export class FrameRouter {
+  readonly requests: LinkRequests;
   private readonly targets = new Map<number, Target>();
+  private readonly aliases = new Map<Target, number>();
+  /** Of subscriptions, as BIND gave them. */
+  private readonly subids = new Map<number, string>();
+  /** Bound for a pattern, and not granted yet. */
+  private readonly adopted = new Set<number>();
+  /** Bound, and nobody wants them. */
+  private unwanted: number[] = [];
   private readonly readers = new Map<number, DataReader>();
   private readonly waiters = new Map<string, () => void>();
 
@@ -29,8 +57,17 @@ export class FrameRouter {
     private readonly holdings: Holdings,
     private readonly codec: RowCodec,
     /** What the component's HELLO said; it came before any BIND. */
-    private readonly peer: () => LinkPeer,
-  ) {}
+    private readonly peer: () => LinkPeer & RequestLink & { watchSilence(): void },
+    timeoutMs: number,
+  ) {
+    this.requests = new LinkRequests(peer, timeoutMs, (request, error) =>
+      holdings.patterns.refused(request, error),
+    );
+  }
+
+  aliasOf(target: Target): number | undefined {
+    return this.aliases.get(target);
+  }
 
   nodeOf(frame: Frame): string | undefined {
     return "alias" in frame && frame.alias !== null ? this.targets.get(frame.alias)?.node : undefined;
@@ -70,35 +107,103 @@ export class FrameRouter {
         target.finish(new StanzapackError(frame.code, frame.text, { origin: "peer", ...retryAfter }));
         return;
       }
+      case "grant":
+        this.grant(frame);
+        return this.requests.onAnswer(frame);
+      case "refused":
+      case "done":
+        return this.requests.onAnswer(frame);
       case "hello":
       case "ack":
       case "credit":
       case "bye":
+      case "subscribe":
+      case "change":
+      case "resume":
         return;
+    }
+  }
+
+  /** Every subscription bound, with its alias. */
+  get subscriptions(): Map<Subscription<unknown>, number> {
+    const bound = new Map<Subscription<unknown>, number>();
+    for (const [target, alias] of this.aliases) if (target instanceof Subscription) bound.set(target, alias);
+    return bound;
+  }
+
+  private grant({ aliases, options, positions }: GrantFrame): void {
+    const inForce = readGranted(options);
+    if (inForce === undefined) return;
+    if (inForce.selection.heartbeatMs !== null) this.peer().watchSilence();
+    for (const [i, alias] of aliases.entries()) {
+      const target = this.targets.get(alias);
+      const subid = this.subids.get(alias);
+      if (!(target instanceof Subscription) || subid === undefined) continue;
+      if (target.ended) {
+        // It was stopped while it was being made.
+        this.release(alias);
+        this.giveBack(alias);
+        continue;
+      }
+      const begun = positions?.[i];
+      const recovered = begun?.recovered ?? null;
+      target.applyGrant({
+        ...{ subid, ...inForce },
+        ...(begun === undefined ? {} : { begun }),
+        ...(recovered === null ? {} : { recovered }),
+      });
+      if (this.adopted.delete(alias)) this.holdings.patterns.adopted(target);
     }
   }
 
   /** Whatever still comes for it was on its way when it was given up. */
   forget(target: Target): void {
-    for (const [alias, bound] of this.targets) if (bound === target) this.release(alias);
+    const alias = this.aliases.get(target);
+    if (alias !== undefined) this.release(alias);
   }
 
   private release(alias: number): void {
+    const target = this.targets.get(alias);
+    if (target !== undefined && this.aliases.get(target) === alias) this.aliases.delete(target);
     this.targets.delete(alias);
     this.readers.delete(alias);
+    this.subids.delete(alias);
+    this.adopted.delete(alias);
+  }
+
+  private bindTo(alias: number, target: Target): void {
+    this.forget(target);
+    this.targets.set(alias, target);
+    this.aliases.set(target, alias);
+  }
+
+  /** Given back, all that one block brought in one frame. */
+  private giveBack(alias: number): void {
+    if (this.unwanted.push(alias) > 1) return;
+    queueMicrotask(() => {
+      const aliases = this.unwanted;
+      this.unwanted = [];
+      // Where that fails the link is going.
+      this.requests.ask({ type: "change", aliases, patterns: [], options: null }).catch(() => undefined);
+    });
   }
 
   private bind(frame: BindSubscriptionFrame | BindServiceFrame): void {
     if (frame.role === "subscription") {
-      const subscription = this.holdings.subscriptions.get(frame.node);
-      if (subscription === undefined) return;
-      this.targets.set(frame.alias, subscription);
+      const known = this.holdings.subscriptions.get(frame.node);
+      const subscription = known ?? this.holdings.patterns.adopt(frame.node);
+      if (subscription === undefined || (known !== undefined && comesByItself(known, frame)))
+        return this.giveBack(frame.alias);
+      if (!subscription.credit.asked) subscription.begin(this.holdings.patterns.creditOf(frame.node));
+      this.bindTo(frame.alias, subscription);
+      this.subids.set(frame.alias, frame.subid);
+      if (known === undefined) this.adopted.add(frame.alias);
       this.readers.set(frame.alias, new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec));
       subscription.bound(frame);
     } else {
       const service = this.holdings.services.get(frame.node);
       if (service === undefined) return;
-      this.targets.set(frame.alias, service);
+      this.bindTo(frame.alias, service);
       service.bound(frame, this.peer());
     }
     this.waiters.get(frame.node)?.();
@@ -118,11 +223,25 @@ export class FrameRouter {
     try {
       const result = await request;
       // The component binds only once a link.
-      if (![...this.targets.values()].includes(target)) await bound;
+      if (!this.aliases.has(target)) await bound;
       return result;
     } finally {
       clearTimeout(timer);
       this.waiters.delete(target.node);
     }
+  }
+}
+
+/** A pattern brings also what rests here, and logs that are waited for: those come later, each from where it stands. */
+function comesByItself(known: Subscription<unknown>, { kind }: BindSubscriptionFrame): boolean {
+  return (known.rests && known.paused) || (kind === "log" && !known.credit.asked);
+}
+
+/** Undefined: they cannot be read, and grant nothing. */
+function readGranted(options: OptionFields): ReturnType<typeof grantedOptions> {
+  try {
+    return grantedOptions(fromOptionFields(options));
+  } catch {
+    return undefined;
   }
 }

@@ -14,4 +14,5 @@ export {
   type SubscriptionStatus,
   type Update,
 } from "./subscription.js";
+export { SubscriptionGroup, type GroupUpdate, type SubscriptionGroupEvents } from "./subscription-group.js";
 export { StanzapackError, type ErrorCode, type Selection, type Value } from "@stanzapack/wire";

@@ -7,10 +7,11 @@ import {
   type InBandBytestreams,
   type ReconnectPolicy,
 } from "@stanzapack/xmpp";
+import { fitsFrame, groupAlike, resumeMany, subscribeMany, type Alike, type Resumable } from "./bulk.js";
 import { toStanzapackError } from "./errors.js";
 import { FrameRouter, type Holdings } from "./frame-router.js";
 import { Link } from "./link.js";
-import type { Negotiation } from "./negotiation.js";
+import type { Granted, Negotiation } from "./negotiation.js";
 import type { OfferedService } from "./offered-service.js";
 import type { Subscription } from "./subscription.js";
 
@@ -20,6 +21,8 @@ const RETRY: ReconnectPolicy = { minMs: 250, maxMs: 5_000 };
 const SILENCE_MS = 15_000;
 /** How many requests restore a link at once. */
 const RESTORE_CONCURRENCY = 32;
+
+const NOTHING = Promise.resolve(undefined);
 
 export interface LinkKeeperEvents {
   onDown(reason: StanzapackError): void;
@@ -42,6 +45,10 @@ export class LinkKeeper {
   private upWait: Promise<void> = Promise.resolve();
   private down: (() => void) | undefined;
   private restoring: Promise<void> = Promise.resolve();
+  /** What the last link had. */
+  private resumable: Resumable | undefined;
+  /** Those that this link restores by token, with what was refused; undefined where it was not to be. */
+  private resuming: Promise<Map<Subscription<unknown>, StanzapackError> | undefined> = NOTHING;
 
   constructor(
     private readonly connection: Connection,
@@ -63,6 +70,9 @@ export class LinkKeeper {
 
   get link(): Link | undefined {
     return this.current?.link;
+  }
+  get router(): FrameRouter | undefined {
+    return this.current?.router;
   }
 
   private expect(): void {
@@ -96,7 +106,7 @@ export class LinkKeeper {
       .catch((error: unknown) => {
         throw toStanzapackError(error, doing);
       });
-    const router: FrameRouter = new FrameRouter(this.holdings, this.codec, () => link);
+    const router: FrameRouter = new FrameRouter(this.holdings, this.codec, () => link, timeoutMs);
     let failed: ((error: StanzapackError) => void) | undefined;
     const failure = new Promise<never>((_, reject) => (failed = reject));
     failure.catch(() => undefined);
@@ -115,6 +125,7 @@ export class LinkKeeper {
       creditDue: () => [...this.holdings.subscriptions.values()].flatMap((one) => one.takeCredit() ?? []),
       onEnd: (error) => {
         failed?.(error);
+        router.requests.fail(error);
         if (this.current?.link === link) this.ended(error);
       },
       onBlock: (chars, frames) =>
@@ -123,6 +134,7 @@ export class LinkKeeper {
           frames.map((frame) => ({ frame, node: router.nodeOf(frame) })),
         ),
     });
+    this.resuming = this.resume(router);
     // Only a hint to the component that we are here, and gone when the server says so.
     this.connection.sendElement(xml("presence", { to: component }));
     try {
@@ -151,7 +163,31 @@ export class LinkKeeper {
     }
   }
 
+  /** Right after our HELLO, which the link has sent. */
+  private async resume(
+    router: FrameRouter,
+  ): Promise<Map<Subscription<unknown>, StanzapackError> | undefined> {
+    const { resumable } = this;
+    this.resumable = undefined;
+    const wanted = [...(resumable?.aliases.keys() ?? [])].filter(
+      (subscription) =>
+        subscription.resumable && this.holdings.subscriptions.get(subscription.node) === subscription,
+    );
+    if (resumable === undefined || wanted.length === 0) return undefined;
+    try {
+      return await resumeMany(router, resumable, wanted);
+    } catch (error) {
+      // Whatever is wrong with it, everything can be asked for again; where nobody answered, also by the same token.
+      if (toStanzapackError(error, "resuming").code !== "not-resumable") this.resumable ??= resumable;
+      return undefined;
+    }
+  }
+
   private ended(error: StanzapackError): void {
+    const { link, router } = this.current ?? {};
+    const token = link?.session.peerHello?.token ?? undefined;
+    if (token !== undefined && router !== undefined)
+      this.resumable = { token, aliases: router.subscriptions };
     this.current = undefined;
     if (this.signal.aborted) return;
     this.expect();
@@ -203,18 +239,15 @@ export class LinkKeeper {
 
   /** Subscribes on the link there is. */
   async establishSubscription(subscription: Subscription<unknown>): Promise<void> {
-    const request = (router: FrameRouter) =>
-      router.boundAfter(
+    const request = (router: FrameRouter): Promise<Granted> => {
+      const { wanted } = subscription;
+      subscription.begin(wanted.credit);
+      return router.boundAfter(
         subscription,
-        this.negotiation.subscribe(
-          subscription.node,
-          subscription.wantedWindowMs,
-          subscription.askedSelection,
-          subscription.since,
-          subscription.credit.begin(),
-        ),
+        this.negotiation.subscribe(subscription.node, wanted),
         this.settings.timeoutMs,
       );
+    };
     const granted = await this.bound(subscription, request);
     subscription.applyGrant(granted);
     if (granted.selection.heartbeatMs !== null) this.link?.watchSilence();
@@ -237,17 +270,36 @@ export class LinkKeeper {
 
   /** Everything again, as if for the first time. */
   private async restore(): Promise<void> {
-    const tasks: (() => Promise<void>)[] = [
-      ...[...this.holdings.services.values()].map((service) => () => this.restoreService(service)),
-      ...[...this.holdings.subscriptions.values()].map(
-        (subscription) => () => this.restoreSubscription(subscription),
-      ),
-    ];
-    const next = tasks.values();
-    const worker = async (): Promise<void> => {
-      for (const task of next) await task();
-    };
-    await Promise.all(Array.from({ length: RESTORE_CONCURRENCY }, worker));
+    const { current } = this;
+    if (current === undefined) return;
+    await Promise.all([
+      each(this.holdings.services.values(), (service) => this.restoreService(service)),
+      this.restoreAll(current.router),
+    ]);
+    try {
+      await this.holdings.patterns.restore(current.router);
+    } catch (error) {
+      current.link.abandon(toStanzapackError(error, "subscribing to patterns again"));
+    }
+  }
+
+  /** By token as far as that goes. */
+  private async restoreAll(router: FrameRouter): Promise<void> {
+    const refused = await this.resuming;
+    const left: Subscription<unknown>[] = [];
+    const unsettled: Subscription<unknown>[] = [];
+    for (const subscription of this.holdings.subscriptions.values()) {
+      if (subscription.subid === "") left.push(subscription);
+      else if (!subscription.settled) unsettled.push(subscription);
+    }
+    await this.restoreSubscriptions(left, refused);
+    // What is to be in force may have changed while there was no link.
+    await each(unsettled, (subscription) =>
+      this.settleSubscription(subscription, router).catch((error: unknown) => {
+        const failure = toStanzapackError(error, `changing \`${subscription.node}\``);
+        if (!this.mayRetry(failure)) this.endSubscription(subscription, failure);
+      }),
+    );
   }
 
   private async restoreService(service: OfferedService): Promise<void> {
@@ -261,18 +313,86 @@ export class LinkKeeper {
     }
   }
 
-  private async restoreSubscription(subscription: Subscription<unknown>): Promise<void> {
-    if (subscription.paused) return subscription.resting();
-    try {
-      await this.establishSubscription(subscription);
-    } catch (error) {
-      const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
-      if (failure.code === "pending") return subscription.interrupt("pending");
-      if (failure.code === "no-such-service") {
-        subscription.interrupt("waiting");
-        void this.waitForService(subscription, this.link);
-      } else if (!this.mayRetry(failure)) this.endSubscription(subscription, failure);
+  /** Those that are not to rest; whose service is not there is waited for. */
+  private async restoreSubscriptions(
+    subscriptions: readonly Subscription<unknown>[],
+    refused: ReadonlyMap<Subscription<unknown>, StanzapackError> = new Map(),
+  ): Promise<void> {
+    const missing: Subscription<unknown>[] = [];
+    const asked: Subscription<unknown>[] = [];
+    for (const subscription of subscriptions) {
+      const refusal = refused.get(subscription);
+      // What ended as the link did is asked for anew, and what is wrong with it is told then.
+      if (refusal === undefined || refusal.code === "not-subscribed") asked.push(subscription);
+      else if (this.isMissing(subscription, refusal, false)) missing.push(subscription);
     }
+    missing.push(...(await this.establishMany(asked, false)));
+    if (missing.length > 0) void this.waitForServices(missing, this.link);
+  }
+
+  /** What is alike by one frame, others by one request each. Gives those whose services are missing. */
+  private async establishMany(
+    subscriptions: readonly Subscription<unknown>[],
+    isWaiting: boolean,
+  ): Promise<Subscription<unknown>[]> {
+    const missing: Subscription<unknown>[] = [];
+    const fail = (subscription: Subscription<unknown>, error: unknown): void => {
+      if (this.isMissing(subscription, error, isWaiting)) missing.push(subscription);
+    };
+    const active: Subscription<unknown>[] = [];
+    for (const subscription of subscriptions)
+      if (subscription.paused) subscription.resting();
+      else active.push(subscription);
+    const single: Subscription<unknown>[] = [];
+    for (const alike of groupAlike(active)) {
+      if (alike.subscriptions.length === 1 || !fitsFrame(alike.options)) single.push(...alike.subscriptions);
+      else await this.establishAlike(alike, fail);
+    }
+    await each(single, (subscription) =>
+      this.establishSubscription(subscription).catch((error: unknown) => fail(subscription, error)),
+    );
+    return missing;
+  }
+
+  private async establishAlike(
+    { subscriptions, options, credit }: Alike,
+    fail: (subscription: Subscription<unknown>, error: unknown) => void,
+  ): Promise<void> {
+    const { router } = this;
+    try {
+      if (router === undefined) throw new StanzapackError("disconnected", "the link is gone");
+      const nodes = subscriptions.map(({ node }) => node);
+      for (const subscription of subscriptions) subscription.begin(credit);
+      const { refused } = await subscribeMany(router, nodes, { ...options, credit });
+      for (const subscription of subscriptions) {
+        const error = refused.get(subscription.node);
+        if (error !== undefined) fail(subscription, error);
+        // Not so one that has been granted, and rests already.
+        else if (subscription.subid === "" && !subscription.ended && !subscription.paused)
+          fail(subscription, new StanzapackError("timeout", `no GRANT for \`${subscription.node}\``));
+      }
+    } catch (error) {
+      for (const subscription of subscriptions) fail(subscription, error);
+    }
+  }
+
+  /**
+   * What it means that a subscription could not be had: its service is not there, and is looked for again; or it awaits approval, or ends, or
+   * the link does. `isWaiting`: it is looked for already, and what passes is waited for too.
+   */
+  private isMissing(subscription: Subscription<unknown>, error: unknown, isWaiting: boolean): boolean {
+    const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
+    const { code } = failure;
+    if (code === "no-such-service" || code === "pending") {
+      // Not if a pattern, or its publisher's yes, has brought it meanwhile.
+      if (subscription.isBound) return false;
+      subscription.interrupt(code === "pending" ? "pending" : "waiting");
+      return code !== "pending";
+    }
+    subscription.credit.end();
+    if (isWaiting && failure.retryable) return true;
+    if (isWaiting || !this.mayRetry(failure)) this.endSubscription(subscription, failure);
+    return false;
   }
 
   /** What the publisher decided on a subscription that awaited it; `error`: it is none. */
@@ -283,7 +403,7 @@ export class LinkKeeper {
     if (this.current === undefined || (subscription?.subid ?? "") !== "") return;
     if (subscription !== undefined && error !== undefined) return this.endSubscription(subscription, error);
     if (error !== undefined) return;
-    if (subscription !== undefined && !subscription.paused) return this.restoreSubscription(subscription);
+    if (subscription !== undefined && !subscription.paused) return this.restoreSubscriptions([subscription]);
     // It was given up, or rests: the component has it nevertheless.
     await this.negotiation.unsubscribe(node, undefined).catch(() => undefined);
     subscription?.resting();
@@ -296,20 +416,18 @@ export class LinkKeeper {
     return true;
   }
 
-  /** A service that its publisher has not offered again yet is waited for, as long as it takes. */
-  private async waitForService(subscription: Subscription<unknown>, link: Link | undefined): Promise<void> {
-    for (let tries = 0; ; tries++) {
+  /** Services that their publishers have not offered again yet are waited for, as long as it takes. */
+  private async waitForServices(
+    subscriptions: readonly Subscription<unknown>[],
+    link: Link | undefined,
+  ): Promise<void> {
+    let missing = subscriptions;
+    for (let tries = 0; missing.length > 0; tries++) {
       await sleep(backoffMs(RETRY, tries, Math.random()), this.signal);
-      if (this.signal.aborted || subscription.ended || this.link !== link) return;
-      if (subscription.paused) return subscription.resting();
-      try {
-        return await this.establishSubscription(subscription);
-      } catch (error) {
-        const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
-        if (failure.code === "pending") return subscription.interrupt("pending");
-        if (failure.code !== "no-such-service" && !failure.retryable)
-          return this.endSubscription(subscription, failure);
-      }
+      if (this.signal.aborted || this.link !== link) return;
+      // A pattern may have brought some.
+      missing = missing.filter(({ ended, subid }) => !ended && subid === "");
+      missing = await this.establishMany(missing, true);
     }
   }
 
@@ -321,12 +439,10 @@ export class LinkKeeper {
     await this.restoring;
     const { current } = this;
     if (current === undefined) return false;
-    const next = this.holdings.subscriptions.values();
-    const worker = async (): Promise<void> => {
-      for (const subscription of next) await this.settleSubscription(subscription, current.router);
-    };
     try {
-      await Promise.all(Array.from({ length: RESTORE_CONCURRENCY }, worker));
+      await each(this.holdings.subscriptions.values(), (subscription) =>
+        this.settleSubscription(subscription, current.router),
+      );
       await current.link.barrier();
     } catch (error) {
       const failure = toStanzapackError(error, "changing the subscriptions of an inactive client");
@@ -345,7 +461,7 @@ export class LinkKeeper {
         await this.negotiation.unsubscribe(node, subid);
       } else if (subid === "") {
         // One that is being made, or waits for its service, is made with what is to be in force.
-        if (subscription.rests) await this.restoreSubscription(subscription);
+        if (subscription.rests) await this.restoreSubscriptions([subscription]);
       } else {
         const { askedSelection } = subscription;
         subscription.applyGrant(await this.negotiation.change(node, subid, wantedWindowMs, askedSelection));
@@ -362,6 +478,15 @@ export class LinkKeeper {
     this.holdings.subscriptions.delete(subscription.node);
     subscription.finish(failure);
   }
+}
+
+/** All of them, so many at once. */
+async function each<T>(items: Iterable<T>, act: (item: T) => Promise<void>): Promise<void> {
+  const next = items[Symbol.iterator]();
+  const worker = async (): Promise<void> => {
+    for (let item = next.next(); item.done !== true; item = next.next()) await act(item.value);
+  };
+  await Promise.all(Array.from({ length: RESTORE_CONCURRENCY }, worker));
 }
 
 /** When one that was refused is to come again, in ms: not before it was told, and by chance a little later. */

@@ -52,6 +52,18 @@ export interface ServiceInfo {
   readonly title: string;
 }
 
+/** What the options of a subscription ask for. */
+export interface AskedOptions {
+  readonly windowMs: number;
+  readonly selection: Selection;
+  /** Of a log, where it begins. */
+  readonly since?: Since | undefined;
+  /** Rows that its consumer takes before it gives more. */
+  readonly credit?: number | undefined;
+}
+
+type SubscribeFields = Readonly<Record<string, string | readonly string[]>>;
+
 export interface Granted {
   readonly subid: string;
   readonly windowMs: number;
@@ -132,24 +144,12 @@ export class Negotiation {
     );
   }
 
-  /** `credit`: rows that its consumer takes before it gives more. */
-  async subscribe(
-    node: string,
-    windowMs: number,
-    selection: Selection,
-    since: Since | undefined,
-    credit: number,
-  ): Promise<Granted> {
+  async subscribe(node: string, asked: AskedOptions): Promise<Granted> {
     const doing = `subscribing to \`${node}\``;
     const jid = this.connection.jid;
     const result = await this.request(
       "set",
-      xml(
-        "pubsub",
-        NS.PUBSUB,
-        xml("subscribe", { node, jid }),
-        xml("options", {}, optionsForm(windowMs, selection, since, credit)),
-      ),
+      xml("pubsub", NS.PUBSUB, xml("subscribe", { node, jid }), xml("options", {}, optionsForm(asked))),
       doing,
     );
     const pubsub = result.getChild("pubsub", NS.PUBSUB);
@@ -164,7 +164,7 @@ export class Negotiation {
     const jid = this.connection.jid;
     const result = await this.request(
       "set",
-      xml("pubsub", NS.PUBSUB, xml("options", { node, jid, subid }, optionsForm(windowMs, selection))),
+      xml("pubsub", NS.PUBSUB, xml("options", { node, jid, subid }, optionsForm({ windowMs, selection }))),
       doing,
     );
     const options = result.getChild("pubsub", NS.PUBSUB)?.getChild("options");
@@ -235,29 +235,42 @@ function configFields(options: OfferOptions): Record<string, string | readonly s
   };
 }
 
-function optionsForm(windowMs: number, selection: Selection, since?: Since, credit?: number): Element {
-  return formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, {
+/** The fields of the form of a subscription's options; what they leave out has its default. */
+export function subscribeFields({ windowMs, selection, since, credit }: AskedOptions): SubscribeFields {
+  return {
     "pubsub#digest": windowMs === 0 ? "0" : "1",
     "pubsub#digest_frequency": String(windowMs),
     ...formatSelectionFields(selection),
     ...(since === undefined ? {} : { "{urn:stanzapack:0}since": formatSince(since) }),
     ...(credit === undefined ? {} : { "{urn:stanzapack:0}credit": String(credit) }),
-  });
+  };
+}
+
+function optionsForm(asked: AskedOptions): Element {
+  return formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, subscribeFields(asked));
 }
 
 function granted(about: Element | undefined, options: Element | undefined, doing: string): Granted {
   const subid = about?.attrs["subid"] as string | undefined;
   const form = options === undefined ? undefined : parseForm(options);
-  const windowMs = Number(form?.fields.get("pubsub#digest_frequency")?.[0]);
-  if (subid === undefined || !Number.isInteger(windowMs))
+  const inForce = grantedOptions(form?.fields ?? new Map());
+  if (subid === undefined || inForce === undefined)
     throw new StanzapackError("protocol", `${doing}: the answer lacks subid or window`, { origin: "peer" });
   const recovered = form?.fields.get("{urn:stanzapack:0}recovered")?.[0];
   const begun = readPosition(form?.fields.get("{urn:stanzapack:0}position")?.[0]);
   return {
-    ...{ subid, windowMs, selection: parseSelectionFields(form?.fields ?? new Map()) },
+    ...{ subid, ...inForce },
     ...(recovered === undefined ? {} : { recovered: recovered === "1" }),
     ...(begun === undefined ? {} : { begun }),
   };
+}
+
+/** The options that are in force; undefined when the window is missing. */
+export function grantedOptions(
+  fields: ReadonlyMap<string, readonly string[]>,
+): Pick<Granted, "windowMs" | "selection"> | undefined {
+  const windowMs = Number(fields.get("pubsub#digest_frequency")?.[0]);
+  return Number.isInteger(windowMs) ? { windowMs, selection: parseSelectionFields(fields) } : undefined;
 }
 
 function readPosition(text: string | undefined): Granted["begun"] {

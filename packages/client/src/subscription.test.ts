@@ -70,3 +70,23 @@ describe("a subscription's selection", () => {
     expect(statuses.map(({ status }) => status)).toEqual(["online", "offline", "offline"]);
   });
 });
+
+describe("a subscription's credit", () => {
+  it("goes on in totals when it is asked for again while it is bound, and begins anew on the next link", () => {
+    const { subscription } = setUp();
+    const bind = { type: "bind", role: "subscription", node: subscription.node, subid: "1" } as const;
+    subscription.begin(subscription.wanted.credit);
+    subscription.bound({ ...bind, alias: 0, kind: "value", baseAt: 0 });
+    const total = subscription.credit.total;
+    subscription.on("update", () => undefined);
+    const rows = Array.from({ length: total }, (_, i) => i);
+    subscription.deliver({ epoch: 1, at: 0, spanMs: 0, from: 1, to: total, rows });
+    expect(subscription.credit.total).toBeGreaterThan(total);
+    const told = subscription.credit.total;
+    expect(subscription.wanted.credit).toBe(told);
+    subscription.begin(told);
+    expect(subscription.takeCredit()).toBeUndefined();
+    subscription.interrupt("reconnecting");
+    expect(subscription.wanted.credit).toBe(subscription.credit.room);
+  });
+});

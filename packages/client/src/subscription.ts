@@ -1,11 +1,13 @@
 import { EventEmitter } from "eventemitter3";
 import {
+  formatSelectionFields,
   grantSelection,
   grantWindow,
   isThinning,
   Position,
   StanzapackError,
   WHOLE,
+  withoutThinning,
   type BindSubscriptionFrame,
   type CreditFrame,
   type Selection,
@@ -17,7 +19,7 @@ import {
 } from "@stanzapack/wire";
 import { Credit } from "./credit.js";
 import { toStanzapackError } from "./errors.js";
-import type { Granted } from "./negotiation.js";
+import type { AskedOptions, Granted } from "./negotiation.js";
 import type { InactivePolicy } from "./options.js";
 import { UpdateQueue } from "./update-queue.js";
 
@@ -111,10 +113,10 @@ export interface SubscribeOptions<T> extends SelectionOptions {
   readonly since?: Since;
   /**
    * How long to wait for the publisher's approval, where the service's access model is `authorize`, in ms; then `subscribe` throws `pending`,
-   * and the request is given up. Default 60,000.
+   * and the request is given up. Default 60,000. `subscribeAll` does not wait: those are `pending` meanwhile.
    */
   readonly approvalMs?: number;
-  /** The publisher has to approve: `subscribe` waits. */
+  /** The publisher has to approve: `subscribe` waits. Called once for all of `subscribeAll`. */
   readonly onPending?: () => void;
   /** Checks and types a value, for example a schema's `parse`; a throw ends the subscription. */
   readonly parse?: (value: Value) => T;
@@ -123,6 +125,16 @@ export interface SubscribeOptions<T> extends SelectionOptions {
    * the component sends no more. Of a log none are dropped: the component keeps what comes until half of them are read. Default 1,000.
    */
   readonly maxQueued?: number;
+}
+
+/** Updates that wait for a slow consumer where nobody says how many. */
+const MAX_QUEUED = 1_000;
+
+/** Rows that the component may send, to begin with, of a subscription with these options of which nothing waits. */
+export function initialCredit({
+  maxQueued = MAX_QUEUED,
+}: Pick<SubscribeOptions<unknown>, "maxQueued">): number {
+  return Math.max(1, maxQueued);
 }
 
 /** What a subscription asks of its client. */
@@ -160,6 +172,8 @@ export class Subscription<T = Value>
   /** @internal */
   readonly credit: Credit;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
+  /** @internal Something waits for whoever takes the updates of many. */
+  onQueued: (() => void) | undefined;
   /** @internal Called when the component granted it. */
   onGranted: (() => void) | undefined;
   /** @internal As the component granted it. */
@@ -193,7 +207,7 @@ export class Subscription<T = Value>
     this.asked = options.since;
     const { since } = options;
     this.position = new Position(typeof since === "object" && "epoch" in since ? since : undefined);
-    const maxQueued = options.maxQueued ?? 1_000;
+    const maxQueued = options.maxQueued ?? MAX_QUEUED;
     this.queue = new UpdateQueue(maxQueued, ({ offset }) => {
       this.credit.dropped();
       this.emit("conflated", { from: offset, to: offset, reason: "consumer" });
@@ -225,11 +239,35 @@ export class Subscription<T = Value>
     const { current } = this.position;
     return this.kind === "log" && current !== undefined ? current : this.asked;
   }
+  /** @internal The last position that it has; undefined while nothing has come. */
+  get standing(): { readonly epoch: number; readonly offset: number } | undefined {
+    return this.position.current;
+  }
   get status(): SubscriptionStatus {
     return this.told.status;
   }
   get ended(): boolean {
     return this.endedWith !== undefined;
+  }
+  /** @internal The component has bound it on the link there is. */
+  get isBound(): boolean {
+    return this.alias !== undefined;
+  }
+  /**
+   * @internal Whether a token may bring it back, with the credit that it began with: there is room for as much, or older ones give way.
+   */
+  get resumable(): boolean {
+    return !this.paused && (this.kind !== "log" || this.credit.fits);
+  }
+  /** @internal What to ask the component for. */
+  get wanted(): AskedOptions & { readonly credit: number } {
+    const { wantedWindowMs: windowMs, askedSelection: selection, since, credit } = this;
+    return { windowMs, selection, since, credit: this.isBound ? credit.total : credit.room };
+  }
+  /** @internal It is asked for with so much credit. */
+  begin(credit: number): void {
+    // Totals count from BIND on.
+    if (!this.isBound) this.credit.begin(credit);
   }
   /** @internal It awaits the publisher's approval. */
   get pending(): boolean {
@@ -253,18 +291,32 @@ export class Subscription<T = Value>
     ...options
   }: ChangeOptions): Promise<{ readonly windowMs: number }> {
     this.assertLive();
-    const selection = select(this.askedSelection, options, this.kind);
+    const { selection } = this.changed({ windowMs: asked, ...options });
     if (this.paused) {
       const windowMs = grantWindow(asked);
-      this.askedWindowMs = windowMs;
-      this.askedSelection = selection;
+      this.ask({ windowMs, selection });
       return { windowMs };
     }
     const granted = await this.host.change(this as Subscription<unknown>, this.widened(asked), selection);
-    this.askedWindowMs = asked;
-    this.askedSelection = selection;
+    this.ask({ windowMs: asked, selection });
     this.applyGrant(granted);
     return { windowMs: granted.windowMs };
+  }
+
+  /**
+   * @internal What it is to ask for with these. `byPattern`: what a log cannot do counts for others. Throws `invalid-options`.
+   */
+  changed({ windowMs = this.askedWindowMs, ...options }: ChangeOptions, byPattern = false): AskedOptions {
+    const { kind } = this;
+    if (kind === "log" && byPattern)
+      return { windowMs, selection: withoutThinning(select(this.askedSelection, options)) };
+    return { windowMs, selection: select(this.askedSelection, options, kind) };
+  }
+
+  /** @internal From now on it is to ask for this. */
+  ask({ windowMs, selection }: AskedOptions): void {
+    this.askedWindowMs = windowMs;
+    this.askedSelection = selection;
   }
 
   private widened(windowMs: number): number {
@@ -288,12 +340,16 @@ export class Subscription<T = Value>
   /** @internal Whether the component does with it what is to be in force now. */
   get settled(): boolean {
     if (this.paused || this.subid === "") return this.paused === (this.subid === "");
-    return grantWindow(this.wantedWindowMs) === this.grantedWindowMs;
+    if (grantWindow(this.wantedWindowMs) !== this.grantedWindowMs) return false;
+    // A token brings back what was granted, and a change may have been under way.
+    const wanted = grantSelection(this.askedSelection, this.grantedWindowMs, this.kind);
+    return keyOf(wanted) === keyOf(this.grantedSelection);
   }
 
   /** @internal Paused: the component does not have it, here it goes on. */
   resting(): void {
     this.rests = true;
+    this.credit.end();
     this.alias = undefined;
     this.subid = "";
     this.away = undefined;
@@ -311,8 +367,7 @@ export class Subscription<T = Value>
     return {
       next: () => {
         const next = this.queue.next();
-        this.credit.read();
-        this.giveCredit();
+        this.readOn();
         return next;
       },
       return: async () => {
@@ -331,10 +386,26 @@ export class Subscription<T = Value>
     super.on(event, listener, context);
     if (event === "update") {
       for (const update of this.queue.drain()) (listener as unknown as (update: Update<T>) => void)(update);
-      this.credit.read();
-      this.giveCredit();
+      this.readOn();
     }
     return this;
+  }
+
+  /** @internal Updates wait. */
+  get waits(): boolean {
+    return !this.queue.empty;
+  }
+  /** @internal The next update, if one waits. */
+  take(): Update<T> | undefined {
+    const update = this.queue.take();
+    this.readOn();
+    return update;
+  }
+
+  /** The consumer has read. */
+  private readOn(): void {
+    this.credit.read();
+    this.giveCredit();
   }
 
   private giveCredit(): void {
@@ -369,9 +440,10 @@ export class Subscription<T = Value>
   /** @internal */
   bound(frame: BindSubscriptionFrame): void {
     this.alias = frame.alias;
-    this.credit.bound();
     this.baseAt = frame.baseAt;
     this.kind = frame.kind;
+    // A pattern brought a log in spite of it.
+    if (frame.kind === "log") this.askedSelection = withoutThinning(this.askedSelection);
     this.away = undefined;
     this.publisher = "online";
     this.paceMs = null;
@@ -380,6 +452,9 @@ export class Subscription<T = Value>
 
   /** @internal The link is gone; what comes next may leave a hole. */
   interrupt(status: Away): void {
+    // A yes may be here already, whose BIND it was.
+    if (status === "pending" && this.isBound) return;
+    if (status !== "pending") this.credit.end();
     this.interrupted = true;
     this.alias = undefined;
     this.rests = false;
@@ -470,7 +545,10 @@ export class Subscription<T = Value>
     }
     const update = { value, at: row.at, epoch: row.epoch, offset: row.offset };
     if (this.listenerCount("update") > 0) this.emit("update", update);
-    else this.queue.push(update, this.kind !== "log");
+    else {
+      this.queue.push(update, this.kind !== "log");
+      this.onQueued?.();
+    }
   }
 
   /** @internal */
@@ -482,8 +560,12 @@ export class Subscription<T = Value>
   }
 }
 
+function keyOf(selection: Selection): string {
+  return JSON.stringify(formatSelectionFields(selection));
+}
+
 /** `base` with what is asked otherwise. Throws `invalid-options`. */
-function select(
+export function select(
   base: Selection,
   {
     samples = base.samples,

@@ -18,6 +18,14 @@ export class UpdateQueue<T> {
     return this.items.length;
   }
 
+  get empty(): boolean {
+    return this.items.length === 0;
+  }
+  /** The oldest that waits. */
+  take(): T | undefined {
+    return this.items.shift();
+  }
+
   push(item: T, mayDrop = true): void {
     if (this.end !== undefined) return;
     const waiter = this.waiting.shift();

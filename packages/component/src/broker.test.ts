@@ -47,6 +47,7 @@ function setUp(own = limits): {
     session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) },
     services: new Map(),
     subscriptions: new Map(),
+    taken: new Map(),
     sendFrame: vi.fn(),
     takeAlias: () => ++alias,
   } as unknown as ClientLink;

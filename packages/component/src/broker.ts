@@ -36,6 +36,7 @@ import {
 import { LaneMemory } from "./lane-memory.js";
 import { Logs } from "./logs.js";
 import type { AskedOptions, SubscribeOptions } from "./negotiation/options.js";
+import type { KeptSubscription } from "./resumption.js";
 import { Arrival } from "./selector.js";
 import { Service, type ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
@@ -50,6 +51,14 @@ const FRESH_VALUE_MS = 1_000;
 /** A value may be so much older than its service here (the component was restarted meanwhile), in ms. */
 const OLDEST_VALUE_MS = 86_400_000;
 
+/** The last position that a subscriber has. */
+export interface StandingPosition {
+  readonly epoch: number;
+  readonly offset: number;
+}
+
+const NONE: ReadonlySet<Service> = new Set();
+
 /** Random numbers that tell lives apart, 32 bits, never 0. */
 export type RandomId = () => number;
 
@@ -57,7 +66,9 @@ export type RandomId = () => number;
 export class Broker {
   readonly services = new Map<string, Service>();
   readonly approvals: Approvals;
-  private readonly ownedCount = new Map<string, number>();
+  private readonly owned = new Map<string, Set<Service>>();
+  /** Told of each service that is offered anew. */
+  onOffered: ((service: Service) => void) | undefined;
   private nextSubid = 1;
   private compactLanes = 0;
   private readonly laneContext: LaneContext;
@@ -91,6 +102,11 @@ export class Broker {
     return service;
   }
 
+  /** What a bare JID offers. */
+  ownedBy(owner: string): ReadonlySet<Service> {
+    return this.owned.get(owner) ?? NONE;
+  }
+
   /** The service, for its owner. Throws `no-such-service` or `forbidden`. */
   own(node: string, bareJid: string): Service {
     const { owner } = parseNode(node);
@@ -119,11 +135,11 @@ export class Broker {
     let service = this.services.get(node);
     const created = service === undefined;
     if (service === undefined) {
-      const owned = this.ownedCount.get(id.owner) ?? 0;
-      if (owned >= this.limits.maxServicesPerOwner)
+      const owned = this.owned.get(id.owner) ?? new Set();
+      if (owned.size >= this.limits.maxServicesPerOwner)
         throw new StanzapackError(
           "limit-exceeded",
-          `${id.owner} offers ${owned} services, no more are allowed`,
+          `${id.owner} offers ${owned.size} services, no more are allowed`,
           { scope: "subscription" },
         );
       if (this.services.size >= this.limits.maxServices)
@@ -140,7 +156,7 @@ export class Broker {
         now - OLDEST_VALUE_MS,
       );
       this.services.set(node, service);
-      this.ownedCount.set(id.owner, owned + 1);
+      this.owned.set(id.owner, owned.add(service));
     } else {
       const holder = service.publisher?.link;
       if (holder !== undefined && holder !== link) return { holder };
@@ -153,6 +169,7 @@ export class Broker {
       this.configure(service, config, now);
     }
     if (service.publisher === undefined) this.attachPublisher(service, link, now);
+    if (created) this.onOffered?.(service);
     return { service, created };
   }
 
@@ -239,12 +256,19 @@ export class Broker {
     this.approvals.serviceEnded(service);
     this.staleDemand.delete(service);
     this.staleStatus.delete(service);
-    const owned = (this.ownedCount.get(service.id.owner) ?? 1) - 1;
-    if (owned === 0) this.ownedCount.delete(service.id.owner);
-    else this.ownedCount.set(service.id.owner, owned);
+    const owned = this.owned.get(service.id.owner);
+    owned?.delete(service);
+    if (owned?.size === 0) this.owned.delete(service.id.owner);
   }
 
-  subscribe(link: ClientLink, node: string, options: SubscribeOptions, now: number): Subscription {
+  subscribe(
+    link: ClientLink,
+    node: string,
+    options: SubscribeOptions,
+    now: number,
+    /** Of no log, where it stands already. */
+    standing?: StandingPosition,
+  ): Subscription {
     const { since, credit } = options;
     const service = this.find(node);
     if (!service.mayTake(link.bareJid)) {
@@ -257,12 +281,12 @@ export class Broker {
         `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
       );
     const { windowMs, selection } = grant(service, options);
-    for (const existing of link.subscriptions.values()) {
+    const existing = link.taken.get(service);
+    if (existing !== undefined) {
       // XEP-0060 §6.1.6: one subscription per node and JID here; asking again gives the current one.
-      if (existing.service === service) {
-        this.change(existing, options, now);
-        return existing;
-      }
+      this.change(existing, options, now);
+      this.raiseCredit(existing, credit, now);
+      return existing;
     }
     if (link.subscriptions.size >= this.limits.maxSubscriptionsPerLink) {
       throw new StanzapackError(
@@ -281,6 +305,7 @@ export class Broker {
     );
     lane.members++;
     link.subscriptions.set(alias, subscription);
+    link.taken.set(service, subscription);
     service.subscriptions.add(subscription);
     link.sendFrame({
       type: "bind",
@@ -294,21 +319,41 @@ export class Broker {
     const { told } = service;
     if (told.status !== "online" || told.windowMs !== null)
       link.sendFrame({ type: "status", alias, ...told });
-    this.begin(subscription, since, live, now);
+    this.begin(subscription, since, live, now, standing);
     this.updateDemand(service);
     return subscription;
   }
 
+  /** As it was on another link, from where it stands. */
+  resume(
+    link: ClientLink,
+    { node, options }: KeptSubscription,
+    standing: StandingPosition | undefined,
+    now: number,
+  ): Subscription {
+    if (this.find(node).journal === undefined) return this.subscribe(link, node, options, now, standing);
+    return this.subscribe(link, node, { ...options, since: standing }, now);
+  }
+
   /** What it gets first. */
-  private begin(subscription: Subscription, since: Since | undefined, live: boolean, now: number): void {
+  private begin(
+    subscription: Subscription,
+    since: Since | undefined,
+    live: boolean,
+    now: number,
+    standing: StandingPosition | undefined,
+  ): void {
     const { lane, service } = subscription;
     if (service.journal !== undefined) return this.logs.begin(subscription, service.journal, since);
     lane.add(subscription);
+    const known = standing?.epoch === service.epoch;
+    // What came meanwhile is told as left out: the newest value stands for it.
+    if (known) this.fanOut.sendLast(subscription, standing.offset + 1, this.lastBodies(service));
     if (service.online && !live) {
       // The last value is from before anyone listened: the publisher answers new demand with its newest.
       subscription.awaitingSince = now;
       service.awaiting.add(subscription);
-    } else this.fanOut.sendLast(subscription, undefined, this.lastBodies(service));
+    } else if (!known) this.fanOut.sendLast(subscription, undefined, this.lastBodies(service));
     // What came while nobody took it.
     this.fanOut.book(lane, now, false);
   }
@@ -419,6 +464,7 @@ export class Broker {
     service.awaiting.delete(subscription);
     if (service.withdrawn && service.subscriptions.size === 0) service.journal?.clear();
     link.subscriptions.delete(subscription.alias);
+    link.taken.delete(service);
     link.detached.delete(subscription);
     this.updateDemand(service);
   }
@@ -509,7 +555,12 @@ export class Broker {
       const text = `CREDIT for alias ${alias}, which is no subscription of this link`;
       throw new StanzapackError("unknown-alias", text, { origin: "peer" });
     }
+    this.raiseCredit(subscription, total, now);
+  }
+
+  private raiseCredit(subscription: Subscription, total: number, now: number): void {
     subscription.raiseCredit(total);
+    const { link } = subscription;
     if (link.detached.has(subscription) && link.maySendData && subscription.hasCredit)
       this.attachAgain(subscription, now);
   }

@@ -31,6 +31,8 @@ const WINDOW = { targetMs: 1_000, initialChars: 131_072, maxChars: 1_048_576 };
 export class ClientLink {
   readonly session: LinkSession;
   readonly subscriptions = new Map<number, Subscription>();
+  /** The same by what they take. */
+  readonly taken = new Map<Service, Subscription>();
   readonly services = new Map<number, Service>();
   /** Subscriptions that wait for acknowledgements. */
   readonly detached = new Set<Subscription>();

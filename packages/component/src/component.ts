@@ -12,6 +12,7 @@ import { pino, type Logger } from "pino";
 import { Broker } from "./broker.js";
 import { Budgets } from "./budgets/budgets.js";
 import { FanOut } from "./fan-out.js";
+import { FrameRequests } from "./frame-requests.js";
 import { LinkTable } from "./link-table.js";
 import type { ResolvedConfig } from "./load-config.js";
 import { compareConfigs, type Reloaded } from "./reload.js";
@@ -63,11 +64,13 @@ export function createComponent(
   const fanOut = new FanOut(connection, stats, log);
   const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
   const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
+  const requests = new FrameRequests(broker, fanOut, limits, stats, log);
   const links = new LinkTable(
     connection,
     streams,
     broker,
     fanOut,
+    requests,
     { limits, wireLimits: DEFAULT_LIMITS, deflate },
     stats,
     log,
@@ -136,6 +139,7 @@ export function createComponent(
         const now = Date.now();
         broker.sweep(now);
         links.sweep(now);
+        requests.resumption.sweep();
       }, SWEEP_MS);
     },
     stop() {
@@ -153,6 +157,7 @@ export function createComponent(
       await drained(connection);
     }
     for (const off of undo) off();
+    requests.stop();
     fanOut.stop();
     broker.stop();
     links.clear();

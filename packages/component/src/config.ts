@@ -61,6 +61,10 @@ export const configSchema = z.strictObject({
       maxServices: count.default(100_000),
       /** Most subscriptions of one link. */
       maxSubscriptionsPerLink: count.default(10_000),
+      /** Most requests by frame of one link that are not done; one more ends the link. */
+      maxRequestsPerLink: count.default(16),
+      /** Most patterns (`alice@example.org/*`) that stand on one link. */
+      maxPatternsPerLink: count.default(100),
       /** Most different selections (of fields, a rate, a deadband, …) in which one service is taken; whole values are always to be had. */
       maxSelectionsPerService: count.default(32),
       /** Most members of one whitelist, and most JIDs that the publisher of one service approves. */
@@ -93,6 +97,10 @@ export const configSchema = z.strictObject({
       maxLaneBytes: count.default(536_870_912),
       /** How long a service outlives its publisher's link, in seconds. */
       serviceGraceSeconds: count.default(600),
+      /** How long a link that ended can be resumed, in seconds. */
+      resumeSeconds: count.default(600),
+      /** Most bytes of memory that what can be resumed takes, all together; then the oldest is forgotten. */
+      maxResumeBytes: count.default(134_217_728),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
       unackedSeconds: count.default(30),
       /** A link of which nothing came for so long makes it ask too, in seconds. */

@@ -18,6 +18,7 @@ import { Throttle } from "./budgets/throttle.js";
 import { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
+import type { FrameRequests } from "./frame-requests.js";
 import { hasMore, Intake } from "./intake.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
 import { toStanzaError } from "./negotiation/errors.js";
@@ -47,6 +48,7 @@ export class LinkTable {
     private readonly streams: InBandBytestreams,
     private readonly broker: Broker,
     private readonly fanOut: FanOut,
+    private readonly requests: FrameRequests,
     private readonly settings: {
       readonly limits: ComponentLimits;
       readonly wireLimits: Limits;
@@ -56,6 +58,7 @@ export class LinkTable {
     private readonly log: Logger,
   ) {
     const { limits } = settings;
+    requests.resumption.onTakeOver = (link) => this.end(link, "resumed on another link");
     this.throttle = new Throttle(broker.budgets, limits, stats, log, (link) => broker.tellDemands(link));
     broker.budgets.onCut = (account, error) => {
       log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
@@ -153,7 +156,7 @@ export class LinkTable {
       maxStanzaBytes: 0,
       codecs: ["rows", "deflated", "coded"],
       hop: "plain",
-      token: null,
+      token: this.requests.resumption.issue(link),
     });
     this.log.debug({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
@@ -229,7 +232,14 @@ export class LinkTable {
         }
         return;
       }
+      case "subscribe":
+      case "change":
+      case "resume":
+        // One that its client closed gets no more subscriptions.
+        if (link.closedAt === undefined) this.requests.accept(link, frame);
+        return;
       case "bye":
+        this.requests.resumption.forget(link);
         return this.end(link, `the client said ${frame.code}`);
       case "error":
         // One block holds ten thousand of them, and `info` is written by default.
@@ -239,6 +249,9 @@ export class LinkTable {
         return this.broker.credit(link, frame, now);
       case "bind":
       case "demand":
+      case "grant":
+      case "refused":
+      case "done":
         throw new StanzapackError("protocol", `${frame.type} is the component's to send`, { origin: "peer" });
       default:
         assertNever(frame);
@@ -249,6 +262,7 @@ export class LinkTable {
     if (end.error === undefined && hasMore(link.inbox)) {
       // What it published before it went is still read; nothing more is sent.
       link.closedAt = Date.now();
+      this.requests.linkEnded(link);
       for (const subscription of link.subscriptions.values()) this.broker.unsubscribe(subscription);
       return;
     }
@@ -293,6 +307,7 @@ export class LinkTable {
     if (this.links.get(link.jid) === link) this.links.delete(link.jid);
     this.stats.links = this.links.size;
     this.stats.linksEnded++;
+    this.requests.linkEnded(link);
     this.broker.budgets.count(link.jid, "links", -1);
     this.broker.linkEnded(link, Date.now());
     link.stream.abandon({ by: "local" });

@@ -20,6 +20,7 @@ import type { ClientLink } from "./client-link.js";
 import { configSchema } from "./config.js";
 import { FanOut } from "./fan-out.js";
 import type { AskedOptions } from "./negotiation/options.js";
+import type { KeptSubscription } from "./resumption.js";
 import { isWithin, Projection } from "./selector.js";
 import type { ServiceConfig } from "./service.js";
 import { createStats } from "./stats.js";
@@ -56,8 +57,10 @@ class Taker {
   readonly session = { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) };
   subscription: Subscription | undefined;
   newest = 0;
-  private readonly reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, codec);
+  private reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, codec);
   private readonly position = new Position();
+  /** What it had when its link went. */
+  kept: KeptSubscription | undefined;
 
   constructor(private readonly published: ReadonlyMap<number, Value>) {
     Object.defineProperty(this.link, "maySendData", { get: () => this.maySendData });
@@ -72,12 +75,20 @@ class Taker {
       hop: "plain",
       readerBytes: 0,
     },
-    ...{ session: this.session, services: new Map(), subscriptions: new Map(), detached: new Set() },
+    ...{ session: this.session, services: new Map(), detached: new Set() },
+    ...{ subscriptions: new Map(), taken: new Map() },
     pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
     takeAlias: () => 0,
     sendFrame: () => undefined,
     append: (base64: string) => this.receive(base64),
   } as unknown as ClientLink;
+
+  /** A new link: nothing is known of the old one's chains. */
+  begin(): Position["current"] {
+    this.maySendData = true;
+    this.reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, codec);
+    return this.position.current;
+  }
 
   private receive(base64: string): void {
     expect(this.maySendData).toBe(true);
@@ -107,7 +118,7 @@ beforeEach(() => void vi.useFakeTimers({ now: 1_700_000_000_000 }));
 afterEach(() => void vi.useRealTimers());
 
 it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
-  "whoever comes, changes, is slow and goes, nothing is lost and everyone has the newest at last: seed %d",
+  "whoever comes, changes, is slow, goes and resumes, nothing is lost and everyone has the newest at last: seed %d",
   async (seed) => {
     const random = (n: number): number => {
       seed = (seed * 48_271) % 2_147_483_647;
@@ -166,6 +177,19 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
       taker.maySendData = has;
       if (has) broker.reattach(taker.link, Date.now());
     };
+    const cut = (taker: Taker): void => {
+      const { subscription } = taker;
+      if (subscription === undefined) return;
+      taker.kept = { node: NODE, options: subscription.options };
+      taker.subscription = undefined;
+      broker.unsubscribe(subscription);
+    };
+    const resume = (taker: Taker): void => {
+      if (taker.kept === undefined) return;
+      taker.subscription = broker.resume(taker.link, taker.kept, taker.begin(), Date.now());
+      expect(taker.subscription.options).toEqual(taker.kept.options);
+      taker.kept = undefined;
+    };
     takers.forEach(subscribe);
 
     for (let step = 0; step < 400; step++) {
@@ -176,10 +200,12 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
       else if (dice < 12 && subscription !== undefined && taker.maySendData)
         broker.change(subscription, pick(ASKED), Date.now());
       else if (dice === 12) credit(taker, !taker.maySendData);
+      else if (dice === 14) (taker.kept === undefined ? cut : resume)(taker);
       else if (dice === 13 && step % 7 === 0) setWritable(!connection.writable);
       else await vi.advanceTimersByTimeAsync(random(120));
     }
     setWritable(true);
+    takers.forEach(resume);
     // The last update comes to some before they can take it.
     if (random(2) === 0) publish();
     for (const taker of takers) credit(taker, true);

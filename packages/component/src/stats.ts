@@ -22,6 +22,8 @@ export interface ComponentStats {
   /** Times a subscriber had to be detached for want of acknowledgements. */
   detachments: number;
   linksEnded: number;
+  /** Subscriptions restored on a new link by a token. */
+  resumed: number;
   /** Opens, frames and requests refused. */
   refusals: number;
   /** Stanzas about no link of their sender, ignored or refused: of an earlier session, sent again, or about somebody else's link. */
@@ -54,22 +56,15 @@ export function createStats(): ComponentStats {
     dataStanzasSent: 0,
     writes: 0,
     framesReceived: {
-      hello: 0,
-      bind: 0,
-      data: 0,
-      coded: 0,
-      ack: 0,
-      credit: 0,
-      demand: 0,
-      status: 0,
-      error: 0,
-      bye: 0,
+      ...{ hello: 0, bind: 0, data: 0, coded: 0, ack: 0, credit: 0, demand: 0, status: 0, error: 0, bye: 0 },
+      ...{ subscribe: 0, change: 0, resume: 0, grant: 0, refused: 0, done: 0 },
     },
     updatesIn: 0,
     laneEncodes: 0,
     singleEncodes: 0,
     detachments: 0,
     linksEnded: 0,
+    resumed: 0,
     refusals: 0,
     strays: 0,
     accounts: 0,

@@ -2,6 +2,7 @@ import { encodeLanePrefix, type LaneBody } from "@stanzapack/wire";
 import { encodeBase64 } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { Lane, ReadyBody } from "./lane.js";
+import type { SubscribeOptions } from "./negotiation/options.js";
 import type { Service } from "./service.js";
 
 /** One link's taking of one service. */
@@ -19,6 +20,7 @@ export class Subscription {
   recovered: boolean | undefined;
   /** Rows sent, and so many that its consumer takes (CREDIT). */
   private sentRows = 0;
+  private credit: number;
   /** Since when it awaits a first value, in ms. */
   awaitingSince = 0;
   /** Its prefix for a body of each form, as base64. */
@@ -30,8 +32,9 @@ export class Subscription {
     readonly alias: number,
     readonly subid: string,
     public lane: Lane,
-    private credit = Infinity,
+    private readonly askedCredit = Infinity,
   ) {
+    this.credit = askedCredit;
     this.ready = {
       rows: encodeBase64(encodeLanePrefix("rows", alias)),
       deflated: encodeBase64(encodeLanePrefix("deflated", alias)),
@@ -40,6 +43,12 @@ export class Subscription {
       key: encodeBase64(encodeLanePrefix("key", alias)),
       independent: encodeBase64(encodeLanePrefix("independent", alias)),
     };
+  }
+
+  /** For asking for it again: what is in force, and the credit that it began with. */
+  get options(): SubscribeOptions {
+    const { windowMs, selection } = this.lane.key;
+    return { windowMs, selection, since: undefined, credit: this.askedCredit };
   }
 
   /** False: its consumer has not read what it has, and what comes waits or gives way to newer. */

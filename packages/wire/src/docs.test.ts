@@ -50,6 +50,7 @@ const UNITS = [
   [/Depth$/, "levels"],
   [/Items$/, "items"],
   [/RowsPerFrame$/, "rows"],
+  [/TargetsPerFrame$/, "nodes, aliases"],
   [/FramesPerBlock$/, "frames"],
   [/Rows$/, "rows"],
   [/Values$/, "values"],

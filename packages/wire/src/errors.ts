@@ -235,6 +235,14 @@ export const ERRORS = {
     retryable: false,
     mend: "The publisher deleted the service; subscribe again when it is offered again.",
   },
+  "not-resumable": {
+    wire: 32,
+    condition: "item-not-found",
+    type: "cancel",
+    scope: "link",
+    retryable: false,
+    mend: "Nothing to do: the client subscribes again by itself.",
+  },
   pending: {
     wire: 35,
     condition: "not-authorized",

@@ -13,10 +13,12 @@ import {
   type HopClass,
   type ServiceStatus,
 } from "./frames.js";
+import { clip, MAX_NODE_CHARS, MAX_TOKEN_BYTES, MAX_UINT32, millis, uint, utf8 } from "./frame-elements.js";
 import { FrameFields } from "./frame-fields.js";
-import { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
+import { assertWithin, type Limits } from "./limits.js";
 import { NIL } from "./msgpack.js";
 import { MsgpackReader } from "./msgpack-reader.js";
+import { decodeRequestFrame, requestElements } from "./request-codec.js";
 import { SERVICE_KINDS } from "./service.js";
 import { encodeElements } from "./update.js";
 
@@ -44,37 +46,11 @@ const CODED: Record<CodedForm, { readonly type: number; readonly elements: numbe
 
 /** The rest of the bounds of single elements: small, and of no use to an operator, so not in `Limits`. */
 const MAX_VERSION = 255;
-const MAX_UINT32 = 0xffffffff;
 const MAX_CODECS = 32;
-const MAX_TOKEN_BYTES = 64;
 const MAX_SUBID_CHARS = 64;
-/** A bare JID (RFC 7622 §3.1: two parts of 1,023 octets and an `@`), a slash and a service name. */
-const MAX_NODE_CHARS = 2_047 + 1 + 64;
 
 /** Elements of a DATA array: type, alias, [epoch, from, to], at, span, payload. */
 const DATA_ELEMENTS = 6;
-
-/** What a peer would refuse is refused here, where the mistake is. */
-function uint(value: number, what: string, max: number = Number.MAX_SAFE_INTEGER): number {
-  if (!Number.isInteger(value) || value < 0 || value > max)
-    throw new StanzapackError("internal", `${what} of ${value} is not an integer from 0 to ${max}`);
-  return value + 0; // -0 would travel as a float
-}
-
-/** Times may come from a clock that stepped back or counts fractions: rounded, and never below 0. */
-function millis(value: number): number {
-  return Math.max(0, Math.round(value)) + 0;
-}
-
-function utf8(text: string, what: string): string {
-  if (/\p{Surrogate}/u.test(text)) throw new StanzapackError("internal", `${what} has a lone surrogate`);
-  return text;
-}
-
-/** Text of ERROR and BYE may quote what a user gave: cut to what every peer takes, lone surrogates replaced. */
-function clip(text: string): string {
-  return text.slice(0, DEFAULT_LIMITS.maxTextChars).replace(/\p{Surrogate}/gu, "\ufffd");
-}
 
 /** Ends a frame on a multiple of three bytes, so that blocks are made by concatenating ready base64. */
 export function pad(bytes: Uint8Array): Uint8Array {
@@ -242,7 +218,7 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
     case "bye":
       return [FRAME.BYE, ERRORS[frame.code].wire, clip(frame.text)];
     default:
-      return assertNever(frame);
+      return requestElements(frame);
   }
 }
 
@@ -378,8 +354,11 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
     case FRAME.BYE:
       f.name = "BYE";
       return f.end({ type: "bye", code: errorCodeOf(f.uint()), text: f.text(limits.maxTextChars) });
-    default:
+    default: {
+      const request = decodeRequestFrame(type, f, limits);
+      if (request !== undefined) return f.end(request);
       throw new StanzapackError("malformed", `frame type ${type} is not in the set`, { origin: "peer" });
+    }
   }
 }
 

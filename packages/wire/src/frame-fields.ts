@@ -20,7 +20,7 @@ export class FrameFields {
     this.element++;
     return value;
   }
-  private wrong(text: string): StanzapackError {
+  wrong(text: string): StanzapackError {
     return new StanzapackError("malformed", `${this.name}: ${text}`, { origin: "peer" });
   }
   private integer(max: number): number {
@@ -61,10 +61,13 @@ export class FrameFields {
   bytes(): Uint8Array {
     return this.next(this.reader.binary(), "binary");
   }
-  bytesOrNil(maxBytes: number): Uint8Array | null {
-    const bytes = this.next(this.nil() ? null : this.reader.binary(), "binary or nil");
-    if (bytes !== null) assertWithin(bytes.length, maxBytes, `${this.name} bytes`);
+  bytesWithin(maxBytes: number): Uint8Array {
+    const bytes = this.bytes();
+    assertWithin(bytes.length, maxBytes, `${this.name} bytes`);
     return bytes;
+  }
+  bytesOrNil(maxBytes: number): Uint8Array | null {
+    return this.orNil(() => this.bytesWithin(maxBytes));
   }
   /** A nested array of integers from 0; `exactly` so many, or at most. */
   uints(count: number, exactly = true): number[] {
@@ -74,6 +77,40 @@ export class FrameFields {
     const values: number[] = [];
     for (let i = 0; i < found; i++) values.push(this.integer(Number.MAX_SAFE_INTEGER));
     return this.next(values, "there");
+  }
+  /** The length of a nested array, which counts as one element and whose items the caller reads. */
+  private length(maxItems: number): number {
+    const found = this.next(this.reader.array(), "an array");
+    assertWithin(found, maxItems, `${this.name} list`);
+    return found;
+  }
+  private nestedText(maxChars: number): string {
+    const text = this.reader.text();
+    if (text === undefined) throw this.wrong("an item is not a string");
+    assertWithin(text.length, maxChars, `${this.name} text`);
+    return text;
+  }
+  /** The items of a nested array that has groups of `size` items. */
+  private grouped<T>(maxGroups: number, size: number, read: () => T): T[] {
+    const found = this.length(maxGroups * size);
+    if (found % size !== 0) throw this.wrong(`a list of ${found} has no groups of ${size}`);
+    return Array.from({ length: found / size }, read);
+  }
+  /** A nested array of integers in groups, each up to its place's `max`. */
+  groups(maxGroups: number, max: readonly number[]): number[][] {
+    return this.grouped(maxGroups, max.length, () => max.map((most) => this.integer(most)));
+  }
+  list(maxItems: number, max: number): number[] {
+    return this.grouped(maxItems, 1, () => this.integer(max));
+  }
+  texts(maxItems: number, maxChars: number): string[] {
+    return this.grouped(maxItems, 1, () => this.nestedText(maxChars));
+  }
+  textPairs(maxPairs: number, ...[first, second]: readonly [number, number]): [string, string][] {
+    return this.grouped(maxPairs, 2, () => [this.nestedText(first), this.nestedText(second)]);
+  }
+  orNil<T>(read: () => T): T | null {
+    return this.nil() ? this.next(null, "there") : read();
   }
   /** Nothing may follow: frames are versioned by HELLO, not by growing. */
   end<T>(frame: T): T {

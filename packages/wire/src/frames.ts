@@ -32,6 +32,11 @@ export const FRAME = {
   CODED_INDEPENDENT: 21,
   /** 22 and 23 are kept for further forms of DATA. */
   SNAPSHOT: 24,
+  /** SUBSCRIBE's sequel, and what all requests by frame are answered with. */
+  CHANGE: 25,
+  GRANT: 26,
+  REFUSED: 27,
+  DONE: 28,
 } as const;
 
 /** Largest alias; a link that has used it up must be opened again. */
@@ -163,6 +168,91 @@ export interface ErrorFrame {
   readonly retryAfterMs: number | null;
 }
 
+/**
+ * Fields of a XEP-0060 options form, in order; a name may come several times. Names of our own namespace are without it: `since` is
+ * `{urn:stanzapack:0}since`.
+ */
+export type OptionFields = readonly (readonly [name: string, value: string])[];
+
+/** Client → component: subscribes to many with one set of options. */
+export interface SubscribeFrame {
+  readonly type: "subscribe";
+  /** The client's number of this request; what answers it names it. */
+  readonly request: number;
+  /** Node ids, or patterns: `alice@example.org/*`. */
+  readonly nodes: readonly string[];
+  readonly options: OptionFields;
+}
+
+/** Client → component: other options for many subscriptions, or their end. */
+export interface ChangeFrame {
+  readonly type: "change";
+  readonly request: number;
+  readonly aliases: readonly number[];
+  /** Requests whose patterns it is about: services that come later. */
+  readonly patterns: readonly number[];
+  /** null: they end. */
+  readonly options: OptionFields | null;
+}
+
+/** Where one subscription stands, by its alias on the link before; epoch 0: nothing has come. */
+export interface ResumePosition {
+  readonly alias: number;
+  readonly epoch: number;
+  readonly offset: number;
+}
+
+/** Client → component: restores subscriptions of the link whose HELLO had this token. */
+export interface ResumeFrame {
+  readonly type: "resume";
+  readonly request: number;
+  readonly token: Uint8Array;
+  /** More of them follow in another frame. */
+  readonly more: boolean;
+  readonly positions: readonly ResumePosition[];
+}
+
+/** Of a log: behind which position it begins, and whether everything from where it was to begin is there. */
+export interface GrantPosition {
+  readonly epoch: number;
+  readonly offset: number;
+  /** null: no beginning was asked for. */
+  readonly recovered: boolean | null;
+}
+
+/** Component → client: what was granted to these subscriptions; BIND has named them. */
+export interface GrantFrame {
+  readonly type: "grant";
+  readonly request: number;
+  readonly aliases: readonly number[];
+  readonly options: OptionFields;
+  /** One for each alias; null: none is a log, or nothing has begun. */
+  readonly positions: readonly GrantPosition[] | null;
+}
+
+/** Component → client: these of a request were refused, all for one reason. */
+export interface RefusedFrame {
+  readonly type: "refused";
+  readonly request: number;
+  /** Places in the request's list, from 0; none: all of it that has had no answer. */
+  readonly targets: readonly number[];
+  readonly code: ErrorCode;
+  /** About the first of them. */
+  readonly text: string;
+  readonly retryAfterMs: number | null;
+}
+
+/** Component → client: the request has had all its answers. */
+export interface DoneFrame {
+  readonly type: "done";
+  readonly request: number;
+}
+
+/** What a client asks for by frame. */
+export type RequestFrame = SubscribeFrame | ChangeFrame | ResumeFrame;
+/** What answers it. */
+export type AnswerFrame = GrantFrame | RefusedFrame | DoneFrame;
+
 /** The last frame of a link. */
 export interface ByeFrame {
   readonly type: "bye";
@@ -181,4 +271,6 @@ export type Frame =
   | DemandFrame
   | StatusFrame
   | ErrorFrame
+  | RequestFrame
+  | AnswerFrame
   | ByeFrame;

@@ -47,6 +47,7 @@ export { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
 export { DEFAULT_LINK_POLICY, LinkSession, type LinkPolicy } from "./link-session.js";
 export type { Value } from "./msgpack.js";
 export { measureValue } from "./msgpack-measure.js";
+export { fromOptionFields, MAX_OPTION_BYTES, optionBytes, toOptionFields } from "./option-fields.js";
 export { Position, type PositionEvent } from "./position.js";
 export { createRawDeflate, type RawDeflate } from "./raw-deflate.js";
 export { RowBatch, type BatchBounds, type BatchSlice } from "./row-batch.js";
@@ -61,6 +62,6 @@ export {
 } from "./service.js";
 export type { NodeId, ServiceKind } from "./service.js";
 export { formatSelectionFields, parseSelectionFields, SELECTION_FIELDS } from "./selection-fields.js";
-export { grantSelection, isThinning, WHOLE, type Selection } from "./selection.js";
+export { grantSelection, isThinning, WHOLE, withoutThinning, type Selection } from "./selection.js";
 export { encodeUpdate } from "./update.js";
 export { formatSince, parseSince, type Since } from "./since.js";

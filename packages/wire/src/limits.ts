@@ -20,6 +20,8 @@ export interface Limits {
   readonly maxUpdateBytes: number;
   /** Largest text of an ERROR or BYE, in UTF-16 code units. 1,024: a few sentences; what is longer was not written for a person. */
   readonly maxTextChars: number;
+  /** Most nodes or aliases in one request by frame, or in one answer to it. 10,000: as many as a link may subscribe to. */
+  readonly maxTargetsPerFrame: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -32,6 +34,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxRowsPerFrame: 4_096,
   maxUpdateBytes: 49_152,
   maxTextChars: 1_024,
+  maxTargetsPerFrame: 10_000,
 };
 
 /** Throws `limit-exceeded` when `length` is over `limit`; call it before allocating. */

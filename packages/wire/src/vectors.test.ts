@@ -126,6 +126,12 @@ describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
         demand: true,
         status: true,
         error: true,
+        subscribe: true,
+        change: true,
+        resume: true,
+        grant: true,
+        refused: true,
+        done: true,
         bye: true,
       };
       expect(new Set((seen as Frame[]).map(({ type }) => type))).toEqual(new Set(Object.keys(types)));

@@ -53,8 +53,59 @@ const codedFrame: fc.Arbitrary<Frame> = fc.oneof(
   fc.record({ ...coded, form: fc.constant("independent" as const), epoch: uint, from: position }),
 );
 
+const options = fc.array(fc.tuple(fc.string({ unit: "binary", maxLength: 40 }), text), { maxLength: 6 });
+const aliases = fc.array(alias, { maxLength: 40 });
+
+/** Requests by frame, and their answers. */
+const requestFrame: fc.Arbitrary<Frame> = fc.oneof(
+  fc.record({
+    type: fc.constant("subscribe" as const),
+    request: uint32,
+    nodes: fc.array(text, { maxLength: 10 }),
+    options,
+  }),
+  fc.record({
+    type: fc.constant("change" as const),
+    request: uint32,
+    aliases,
+    patterns: fc.array(uint32, { maxLength: 3 }),
+    options: fc.option(options, { nil: null }),
+  }),
+  fc.record({
+    type: fc.constant("resume" as const),
+    request: uint32,
+    token: bytes(64),
+    more: fc.boolean(),
+    positions: fc.array(fc.record({ alias, epoch: uint, offset: uint }), { maxLength: 10 }),
+  }),
+  fc
+    .tuple(
+      uint32,
+      options,
+      fc.boolean(),
+      fc.array(fc.tuple(alias, uint, uint, fc.constantFrom(true, false, null)), { maxLength: 10 }),
+    )
+    .map(([request, granted, begun, of]) => ({
+      type: "grant" as const,
+      request,
+      aliases: of.map(([it]) => it),
+      options: granted,
+      positions: begun ? of.map(([, epoch, offset, recovered]) => ({ epoch, offset, recovered })) : null,
+    })),
+  fc.record({
+    type: fc.constant("refused" as const),
+    request: uint32,
+    targets: aliases,
+    code,
+    text,
+    retryAfterMs: uintOrNull,
+  }),
+  fc.record({ type: fc.constant("done" as const), request: uint32 }),
+);
+
 export const frame: fc.Arbitrary<Frame> = fc.oneof(
   codedFrame,
+  requestFrame,
   fc.record({
     type: fc.constant("hello" as const),
     version: fc.nat(255),

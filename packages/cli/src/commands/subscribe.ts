@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import { addConnectionOptions, withClient, type ConnectionOptions } from "../connection-options.js";
 import {
   collectNodes,
+  isPattern,
   listOf,
   parseCount,
   parseInterval,
@@ -31,9 +32,14 @@ export function addSubscribe(program: Command): void {
     .summary("print the values of services as they come")
     .description(
       "Subscribes to services and prints every value as one line of JSON, until --count values have come, or " +
-        "SIGINT or SIGTERM. Reconnects by itself. A service that its publisher withdraws ends it with exit code 1.",
+        "SIGINT or SIGTERM. Reconnects by itself. A service that its publisher withdraws ends it with exit code 1, unless " +
+        "a pattern brought it.",
     )
-    .argument("<node...>", "alice@example.org/temp", collectNodes)
+    .argument(
+      "<node...>",
+      "alice@example.org/temp, or 'alice@example.org/*': all of a publisher, now and later",
+      collectNodes,
+    )
     .option(
       "--window <duration>",
       "how long values may be gathered, which saves bytes: 100ms, 1s, 0",
@@ -82,6 +88,7 @@ Examples:
   $ stanzapack subscribe alice@example.org/temp
   $ stanzapack subscribe alice@example.org/temp --window 1s --count 10
   $ stanzapack subscribe alice@example.org/journal --since first
+  $ stanzapack subscribe 'alice@example.org/*' --window 5s
   $ stanzapack subscribe alice@example.org/weather --fields wind,gust --deadband 0.5 --heartbeat 10s
   $ stanzapack subscribe alice@example.org/temp bob@example.org/load | jq -c '[.node, .value]'`,
     )
@@ -107,6 +114,7 @@ async function subscribe(nodes: readonly string[], options: SubscribeOptions): P
         untilAborted(ending.signal),
         subscribeAll(client, nodes, options, (subscription) => {
           printer.follow(subscription);
+          if (!nodes.includes(subscription.node)) return;
           subscription.on("ended", (error) => {
             failure ??= error;
             end();
@@ -120,21 +128,26 @@ async function subscribe(nodes: readonly string[], options: SubscribeOptions): P
   });
 }
 
+/** One by itself, several in one frame. Any that is refused at the beginning ends it. */
 async function subscribeAll(
   client: Client,
   nodes: readonly string[],
   { window: windowMs, since, samples, maxRate, fields, deadband, heartbeat }: SubscribeOptions,
   onSubscription: (subscription: Subscription) => void,
 ): Promise<void> {
-  const selection = {
-    ...{ samples, maxRate: maxRate ?? null, fields: fields ?? null },
+  const options = {
+    ...{ windowMs, samples, maxRate: maxRate ?? null, fields: fields ?? null },
     ...{ deadband: deadband ?? null, heartbeatMs: heartbeat ?? null },
+    ...(since && { since }),
   };
-  await Promise.all(
-    nodes.map(async (node) => {
-      onSubscription(await client.subscribe(node, { windowMs, ...selection, ...(since && { since }) }));
-    }),
-  );
+  const [first] = nodes;
+  if (nodes.length === 1 && first !== undefined && !isPattern(first))
+    return onSubscription(await client.subscribe(first, options));
+  const all = await client.subscribeAll(nodes, options);
+  for (const refusal of all.refused.values()) throw refusal;
+  for (const subscription of all.subscriptions.values()) onSubscription(subscription);
+  all.on("subscribed", onSubscription);
+  all.on("refused", (pattern, error) => process.stderr.write(`${pattern}: ${error.message}\n`));
 }
 
 /** Writes everything that a subscription tells, in its order. */

@@ -302,19 +302,18 @@ export class PubsubNegotiation {
         "jid-mismatch",
         `the subscription is of \`${who.slice(0, 200)}\`, the request came from ${request.from}`,
       );
-    this.broker.find(node);
+    const service = this.broker.find(node);
     const link = this.links.get(request.from);
-    for (const subscription of link?.subscriptions.values() ?? []) {
-      if (subscription.service.node !== node) continue;
-      const subid = attr(element, "subid");
-      if (subid !== undefined && subid !== subscription.subid)
-        throw new StanzapackError(
-          "bad-subid",
-          `subid \`${subid.slice(0, 64)}\` is not the one of this subscription`,
-        );
-      return subscription;
-    }
-    throw new StanzapackError("not-subscribed", `${request.from} has no subscription to \`${node}\``);
+    const subscription = link?.taken.get(service);
+    if (subscription === undefined)
+      throw new StanzapackError("not-subscribed", `${request.from} has no subscription to \`${node}\``);
+    const subid = attr(element, "subid");
+    if (subid !== undefined && subid !== subscription.subid)
+      throw new StanzapackError(
+        "bad-subid",
+        `subid \`${subid.slice(0, 64)}\` is not the one of this subscription`,
+      );
+    return subscription;
   }
 }
 
@@ -358,6 +357,7 @@ function formatOptionsElement(subscription: Subscription): Element {
   );
 }
 
-function grantedOf({ lane, begun, recovered }: Subscription): GrantedOptions {
+/** What is in force. */
+export function grantedOf({ lane, begun, recovered }: Subscription): GrantedOptions {
   return { ...lane.key, begun, recovered };
 }

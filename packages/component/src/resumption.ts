@@ -1,0 +1,147 @@
+import { randomBytes } from "node:crypto";
+import {
+  formatSelectionFields,
+  MAX_OPTION_BYTES,
+  optionBytes,
+  StanzapackError,
+  toOptionFields,
+  type Selection,
+} from "@stanzapack/wire";
+import type { ClientLink } from "./client-link.js";
+import type { SubscribeOptions } from "./negotiation/options.js";
+
+/** 144 bits of chance, nobody guesses them. */
+const TOKEN_BYTES = 18;
+/** What is kept of a link, and of each of its subscriptions beside its texts, in bytes of memory, generously. */
+const LINK_BYTES = 512;
+const SUBSCRIPTION_BYTES = 320;
+/** And of each byte of a selection's fields. */
+const PER_FIELD_BYTE = 4;
+
+/** A subscription as it was when its link went. */
+export interface KeptSubscription {
+  readonly node: string;
+  readonly options: SubscribeOptions;
+}
+
+/** What a link had. */
+interface Kept {
+  readonly bareJid: string;
+  readonly endedAt: number;
+  readonly bytes: number;
+  /** By the alias it had. */
+  readonly subscriptions: Map<number, KeptSubscription>;
+}
+
+export interface ResumptionLimits {
+  /** How long what a link had is kept after its end, in seconds. */
+  readonly resumeSeconds: number;
+  /** Most bytes that all of it takes; then the oldest is forgotten. */
+  readonly maxResumeBytes: number;
+}
+
+/**
+ * Resume tokens: each link has one, which works once, for its own bare JID, while the link lives, whose end nobody may have
+ * noticed, and for some time after.
+ */
+export class Resumption {
+  private readonly live = new Map<string, ClientLink>();
+  private readonly tokens = new WeakMap<ClientLink, string>();
+  /** By token, the oldest first. */
+  private readonly kept = new Map<string, Kept>();
+  /** Taken by a link that goes on restoring it. */
+  private readonly claimed = new Map<ClientLink, { readonly token: string; readonly kept: Kept }>();
+  private bytes = 0;
+
+  constructor(
+    private readonly limits: ResumptionLimits,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** Ends a link that another one resumes. */
+  onTakeOver: ((link: ClientLink) => void) | undefined;
+
+  /** The token of a new link. */
+  issue(link: ClientLink): Uint8Array {
+    const token = randomBytes(TOKEN_BYTES);
+    const key = token.toString("base64");
+    this.live.set(key, link);
+    this.tokens.set(link, key);
+    return token;
+  }
+
+  /** What there is to restore, for as long as the link asks with the same token. Throws `not-resumable`. */
+  claim(link: ClientLink, bytes: Uint8Array): Map<number, KeptSubscription> {
+    const token = Buffer.from(bytes).toString("base64");
+    const before = this.claimed.get(link);
+    if (before?.token === token) return before.kept.subscriptions;
+    const holder = this.live.get(token);
+    if (holder !== undefined && holder !== link && holder.bareJid === link.bareJid) this.onTakeOver?.(holder);
+    const kept = this.kept.get(token);
+    if (kept?.bareJid !== link.bareJid)
+      throw new StanzapackError(
+        "not-resumable",
+        "the token is unknown, was used, is too old, or another account's",
+      );
+    this.kept.delete(token);
+    this.release(link);
+    this.claimed.set(link, { token, kept });
+    return kept.subscriptions;
+  }
+
+  /** The link asks no more. */
+  release(link: ClientLink): void {
+    this.bytes -= this.claimed.get(link)?.kept.bytes ?? 0;
+    this.claimed.delete(link);
+  }
+
+  /** Its client goes for good, or has gone: what it says last may be read late. */
+  forget(link: ClientLink): void {
+    const token = this.tokens.get(link);
+    if (token === undefined) return;
+    this.tokens.delete(link);
+    this.live.delete(token);
+    this.drop(token);
+  }
+
+  /** Before its subscriptions end. */
+  linkEnded(link: ClientLink): void {
+    this.release(link);
+    const token = this.tokens.get(link);
+    if (token === undefined || !this.live.delete(token) || link.subscriptions.size === 0) return;
+    const subscriptions = new Map<number, KeptSubscription>();
+    let bytes = LINK_BYTES;
+    for (const [alias, { service, options }] of link.subscriptions) {
+      const fieldBytes = bytesOf(options.selection);
+      // What no frame may carry is asked for anew, by iq.
+      if (fieldBytes > MAX_OPTION_BYTES) continue;
+      subscriptions.set(alias, { node: service.node, options });
+      bytes += SUBSCRIPTION_BYTES + 2 * service.node.length + PER_FIELD_BYTE * fieldBytes;
+    }
+    if (bytes > this.limits.maxResumeBytes) return;
+    this.kept.set(token, { bareJid: link.bareJid, endedAt: this.now(), bytes, subscriptions });
+    this.bytes += bytes;
+    for (const oldest of this.kept.keys()) {
+      if (this.bytes <= this.limits.maxResumeBytes) break;
+      this.drop(oldest);
+    }
+  }
+
+  private drop(token: string): void {
+    this.bytes -= this.kept.get(token)?.bytes ?? 0;
+    this.kept.delete(token);
+  }
+
+  /** Forgets what is too old. */
+  sweep(): void {
+    for (const [token, { endedAt }] of this.kept) {
+      if (this.now() - endedAt <= this.limits.resumeSeconds * 1_000) return;
+      this.drop(token);
+    }
+  }
+}
+
+/** Without fields it has nothing that counts. */
+function bytesOf(selection: Selection): number {
+  return selection.fields === null ? 0 : optionBytes(toOptionFields(formatSelectionFields(selection)));
+}

@@ -1,0 +1,303 @@
+import type { Client, OfferedService, SubscriptionGroup } from "@stanzapack/client";
+import { until } from "@stanzapack/testkit";
+import type { AnswerFrame, Frame } from "@stanzapack/wire";
+import { encodeElements } from "../packages/wire/src/update.js";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
+import { SERVERS, startStack, type Stack } from "./support/stack.js";
+
+const MANY = 1_000;
+const PATIENCE_MS = 10_000;
+
+function isAnswer(frame: Frame): frame is AnswerFrame {
+  return frame.type === "grant" || frame.type === "refused" || frame.type === "done";
+}
+
+/** Sends a request and gives its answers. */
+async function answersTo(
+  link: RawLink,
+  frame: Extract<Frame, { readonly request: number }>,
+): Promise<Frame[]> {
+  link.send(frame);
+  const ours = (): AnswerFrame[] =>
+    link.frames.filter(isAnswer).filter(({ request }) => request === frame.request);
+  await until(() => ours().some(({ type }) => type === "done"), PATIENCE_MS, "DONE");
+  return ours();
+}
+
+describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
+  let stack: Stack;
+  let alice: Client;
+  let bob: Client;
+
+  beforeAll(async () => {
+    stack = await startStack(server, ["alice", "bob", "carol"]);
+    [alice, bob] = await Promise.all([stack.connect("alice"), stack.connect("bob")]);
+  });
+  afterAll(() => stack.stop());
+
+  const offer = (client: Client, prefix: string, count: number): Promise<OfferedService[]> =>
+    Promise.all(Array.from({ length: count }, (_, i) => client.offer(`${prefix}${i}`)));
+  const stopAll = (services: readonly OfferedService[]): Promise<unknown> =>
+    Promise.all(services.map((service) => service.stop()));
+  const collect = (group: SubscriptionGroup<number>): Map<string, number> => {
+    const seen = new Map<string, number>();
+    group.on("update", ({ node, value }) => seen.set(node, value));
+    return seen;
+  };
+
+  it("are a thousand in one frame, changed and stopped in one, for a small part of what iqs take", async () => {
+    const sensors = await offer(alice, "sensor-", MANY);
+    const nodes = sensors.map(({ node }) => node);
+    const stanzas = (): number => stack.component.stats().stanzasSent;
+    const measure = async (act: () => Promise<unknown>): Promise<{ bytes: number; stanzasDown: number }> => {
+      const total = (): number => bob.meter.sent.xmpp + bob.meter.received.xmpp;
+      const [bytes, sent] = [total(), stanzas()];
+      await act();
+      return { bytes: total() - bytes, stanzasDown: stanzas() - sent };
+    };
+    const byIq = await measure(() =>
+      Promise.all(nodes.map((node) => bob.subscribe(node, { windowMs: 1_000 }))),
+    );
+    await bob.close();
+    bob = await stack.connect("bob");
+    await until(() => stack.component.stats().subscriptions === 0, PATIENCE_MS, "the subscriptions' end");
+
+    let all: SubscriptionGroup<number> | undefined;
+    const byFrame = await measure(
+      async () => (all = await bob.subscribeAll<number>(nodes, { windowMs: 1_000 })),
+    );
+    const group = all as unknown as SubscriptionGroup<number>;
+    expect(group.subscriptions.size).toBe(MANY);
+    expect(group.refused.size).toBe(0);
+    expect(stack.component.stats().framesReceived).toMatchObject({ subscribe: 1, change: 0 });
+    const figures = `${byFrame.bytes} bytes by a frame, ${byIq.bytes} by iqs, both ways`;
+    console.log(`${server}: ${MANY} subscriptions take ${figures}; ${byFrame.stanzasDown} stanzas down`);
+    expect(byFrame.bytes).toBeLessThan(byIq.bytes / 10);
+    // BINDs fill blocks, and what a turn grants leaves together; the publisher's demand is among them.
+    expect(byFrame.stanzasDown).toBeLessThan(MANY / 5);
+
+    const seen = collect(group);
+    await until(() => sensors.every(({ demand }) => demand.windowMs === 1_000), PATIENCE_MS, "demand");
+    for (const [i, sensor] of sensors.entries()) sensor.publish(i);
+    await until(() => seen.size === MANY, PATIENCE_MS, "every value");
+    for (const [i, node] of nodes.entries()) expect(seen.get(node)).toBe(i);
+
+    await group.change({ windowMs: 5_000 });
+    expect([...group.subscriptions.values()].every(({ windowMs }) => windowMs === 5_000)).toBe(true);
+    expect(stack.component.stats().framesReceived).toMatchObject({ subscribe: 1, change: 1 });
+    await until(() => sensors.every(({ demand }) => demand.windowMs === 5_000), PATIENCE_MS, "wider demand");
+    await group.stop();
+    expect(stack.component.stats()).toMatchObject({
+      subscriptions: 0,
+      framesReceived: { subscribe: 1, change: 2 },
+    });
+    // Whoever goes takes its services along, in one go.
+    await alice.close();
+    alice = await stack.connect("alice");
+  });
+
+  it("follow a pattern: what is there, what comes, and not what was stopped", async () => {
+    const carol = await stack.connect("carol");
+    const [a, b] = (await offer(carol, "p", 2)) as [OfferedService, OfferedService];
+    const hidden = await carol.offer("hidden", { access: "whitelist" });
+    const all = await bob.subscribeAll<number>("carol@localhost/*", { windowMs: 100 });
+    expect([...all.subscriptions.keys()].sort()).toEqual([a.node, b.node]);
+    const came: string[] = [];
+    all.on("subscribed", ({ node }) => came.push(node));
+    const later = await carol.offer("later", { kind: "log" });
+    await until(() => came.length === 1, PATIENCE_MS, "the later one");
+    later.publish(1);
+    later.publish(2);
+    a.publish(3);
+    const got: unknown[] = [];
+    for await (const { node, value, offset } of all) {
+      got.push([node, value, offset]);
+      if (got.length === 3) break;
+    }
+    expect(got).toEqual(
+      expect.arrayContaining([
+        [later.node, 1, 1],
+        [later.node, 2, 2],
+        [a.node, 3, 1],
+      ]),
+    );
+    // Leaving the loop stopped all of it, the pattern too.
+    expect(stack.component.stats().subscriptions).toBe(0);
+    const last = await carol.offer("last");
+    const again = await bob.subscribeAll<number>(["carol@localhost/*"], { windowMs: 100 });
+    expect(again.subscriptions.size).toBe(4);
+    await again.subscriptions.get(b.node)?.stop();
+    await last.stop();
+    await until(() => again.subscriptions.size === 2, PATIENCE_MS, "the withdrawn one's end");
+    // The component forgets everything; the pattern brings back what its owner offers again.
+    await stack.restartComponent(100);
+    await until(() => stack.component.stats().subscriptions === 2, 40_000, "everything again");
+    const seen = collect(again);
+    await until(() => a.demand.windowMs === 100, PATIENCE_MS, "demand");
+    a.publish(7);
+    await until(() => seen.get(a.node) === 7, PATIENCE_MS, "values again");
+    await carol.offer("after");
+    await until(() => again.subscriptions.size === 3, PATIENCE_MS, "one that came after");
+    expect([...again.subscriptions.keys()].sort()).toEqual(
+      [a.node, later.node, "carol@localhost/after"].sort(),
+    );
+    await again.stop();
+    await until(() => stack.component.stats().subscriptions === 0, PATIENCE_MS, "the end");
+    await Promise.all([hidden, carol].map((it) => ("close" in it ? it.close() : it.stop())));
+  });
+
+  it("tell which were refused, and why, and keep the others", async () => {
+    const [open, log] = await Promise.all([alice.offer("open"), alice.offer("log", { kind: "log" })]);
+    const closed = await alice.offer("closed", { access: "whitelist" });
+    const nobody = Array.from({ length: 5 }, (_, i) => `nobody@localhost/n${i}`);
+    const all = await bob.subscribeAll<number>([open.node, closed.node, ...nobody, log.node]);
+    expect([...all.subscriptions.keys()]).toEqual([open.node, log.node]);
+    expect([...all.refused].map(([node, { code }]) => [node, code])).toEqual(
+      expect.arrayContaining([
+        [closed.node, "not-allowed"],
+        ...nobody.map((node) => [node, "no-such-service"]),
+      ]),
+    );
+    expect(all.refused.size).toBe(6);
+    await expect(bob.subscribeAll([open.node])).rejects.toMatchObject({ code: "usage" });
+    await expect(bob.subscribeAll(nobody)).rejects.toMatchObject({ code: "no-such-service" });
+    await expect(bob.subscribeAll("carol@localhost/")).rejects.toMatchObject({ code: "bad-name" });
+    await expect(bob.subscribeAll(nobody, { windowMs: -1 })).rejects.toMatchObject({
+      code: "invalid-options",
+    });
+    const seen = collect(all);
+    await until(() => open.demand.subscribers === 1, PATIENCE_MS, "demand");
+    open.publish(1);
+    await until(() => seen.get(open.node) === 1, PATIENCE_MS, "a value");
+    await closed.stop();
+    await all.stop();
+    // Of a log from its beginning, of values as they are.
+    log.publish(10);
+    await until(() => log.unacknowledged === 0 || !log.pending, PATIENCE_MS, "the log is sent");
+    const kept = await bob.subscribeAll<number>("alice@localhost/*", { since: "first" });
+    const values = collect(kept);
+    await until(() => values.get(log.node) === 10, PATIENCE_MS, "what the log kept");
+    expect(kept.subscriptions.get(log.node)?.recovered).toBe(true);
+    await kept.stop();
+    await stopAll([open, log]);
+  });
+
+  it("wait for a publisher's approval, while the others have what they have", async () => {
+    const decide: ((allowed: boolean) => void)[] = [];
+    const authorize = (): Promise<boolean> => new Promise((resolve) => void decide.push(resolve));
+    const [open, asked] = await Promise.all([
+      alice.offer("open"),
+      alice.offer("asked", { access: "authorize", authorize }),
+    ]);
+    let pending = 0;
+    const all = await bob.subscribeAll<number>([open.node, asked.node], { onPending: () => pending++ });
+    const statuses = (): unknown[] => [...all.subscriptions.values()].map(({ status }) => status);
+    expect([all.refused.size, pending, ...statuses()]).toEqual([0, 1, "online", "pending"]);
+    await until(() => decide.length === 1, PATIENCE_MS, "the question");
+    // Given up again: the answer is about nothing.
+    await all.stop();
+    await until(() => stack.component.stats().pendingApprovals === 0, PATIENCE_MS, "no question");
+    decide[0]?.(false);
+
+    const again = await bob.subscribeAll<number>([open.node, asked.node], { maxQueued: 4 });
+    await until(() => decide.length === 2, PATIENCE_MS, "the question again");
+    decide[1]?.(true);
+    const member = again.subscriptions.get(asked.node);
+    await until(() => member?.status === "online", PATIENCE_MS, "the approval");
+    await until(() => asked.demand.subscribers === 1, PATIENCE_MS, "demand");
+    const seen = collect(again);
+    // More than it takes before it gives credit.
+    for (let value = 1; value <= 20; value++) {
+      asked.publish(value);
+      await until(() => seen.get(asked.node) === value, PATIENCE_MS, "a value");
+    }
+    await again.stop();
+    await stopAll([open, asked]);
+  });
+
+  it("of peers that are no SDK: wrong ones are refused, hostile ones lose their link, and nobody else", async () => {
+    const [service, other] = (await offer(alice, "raw", 2)) as [OfferedService, OfferedService];
+    const bystander = await bob.subscribe<number>(service.node);
+    const connection = await stack.raw("carol");
+    const link = await openRawLink(connection, stack.domain);
+    link.send(HELLO);
+    const options = [["pubsub#digest_frequency", "130"]] as const;
+    const nodes = [service.node, "/raw1", "/nope", "no node", "/", "a/b/*"];
+    expect(await answersTo(link, { type: "subscribe", request: 1, nodes, options })).toMatchObject([
+      {
+        type: "grant",
+        aliases: [0, 1],
+        options: [
+          ["pubsub#digest", "1"],
+          ["pubsub#digest_frequency", "200"],
+          ["delivery", "link"],
+        ],
+        positions: null,
+      },
+      { type: "refused", targets: [2], code: "no-such-service" },
+      { type: "refused", targets: [3, 4, 5], code: "bad-name" },
+      { type: "done" },
+    ]);
+    // Again, in another window: no BIND, the same aliases.
+    expect(
+      await answersTo(link, { type: "subscribe", request: 2, nodes: [other.node], options: [] }),
+    ).toMatchObject([{ type: "grant", aliases: [1] }, { type: "done" }]);
+    expect(link.frames.filter(({ type }) => type === "bind").length).toBe(2);
+    for (const [name, code] of [
+      ["pubsub#nonsense", "invalid-options"],
+      ["nonsense", "invalid-options"],
+      ["since", "invalid-options"],
+      ["pubsub#digest_frequency", "invalid-options"],
+    ] as const) {
+      const request = link.frames.length + 10;
+      expect(
+        await answersTo(link, { type: "subscribe", request, nodes: [other.node], options: [[name, "soon"]] }),
+      ).toMatchObject([{ type: "refused", targets: [], code }, { type: "done" }]);
+    }
+    // Aliases that are nothing here, whatever they are on other links.
+    expect(
+      await answersTo(link, {
+        type: "change",
+        request: 3,
+        aliases: [1, 1, 77],
+        patterns: [9],
+        options: null,
+      }),
+    ).toMatchObject([
+      { type: "refused", targets: [1], code: "not-subscribed" },
+      { type: "refused", targets: [2], code: "unknown-alias" },
+      { type: "done" },
+    ]);
+    const owners = Array.from({ length: 101 }, (_, i) => `u${i}@localhost/*`);
+    expect(
+      await answersTo(link, { type: "subscribe", request: 4, nodes: owners, options: [] }),
+    ).toMatchObject([{ type: "refused", targets: [100], code: "limit-exceeded" }, { type: "done" }]);
+
+    const hostile = async (act: (link: RawLink) => void, code: string): Promise<void> => {
+      const theirs = await openRawLink(await stack.raw("carol"), stack.domain);
+      theirs.send(HELLO);
+      act(theirs);
+      const bye = (): Frame | undefined => theirs.frames.find(({ type }) => type === "bye");
+      await until(() => bye() !== undefined, PATIENCE_MS, "a goodbye");
+      expect(bye()).toMatchObject({ code });
+    };
+    const ask = (request: number): Frame => ({ type: "subscribe", request, nodes: [], options: [] });
+    await hostile((it) => it.send(...Array.from({ length: 17 }, (_, i) => ask(i))), "limit-exceeded");
+    await hostile((it) => it.send(ask(1), ask(1)), "protocol");
+    await hostile((it) => it.send({ type: "done", request: 1 }), "protocol");
+    await hostile((it) => it.sendBytes(encodeElements([3, 1, "text", []])), "malformed");
+    await hostile(
+      (it) => it.sendBytes(encodeElements([25, 1, Array(10_001).fill(0), [], null])),
+      "limit-exceeded",
+    );
+
+    expect(link.end).toBeUndefined();
+    const values: number[] = [];
+    bystander.on("update", ({ value }) => values.push(value));
+    service.publish(5);
+    await until(() => values.includes(5), PATIENCE_MS, "the bystander's value");
+    await bystander.stop();
+    await stopAll([service, other]);
+  });
+});
