@@ -86,7 +86,7 @@ describe("a subscription's credit", () => {
     expect(subscription.wanted.credit).toBe(told);
     subscription.begin(told);
     expect(subscription.takeCredit()).toBeUndefined();
-    subscription.interrupt("reconnecting");
+    subscription.interrupt("disconnected");
     expect(subscription.wanted.credit).toBe(subscription.credit.room);
   });
 });
