@@ -1,6 +1,15 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { until } from "@stanzapack/testkit";
-import type { DataFrame, Frame } from "@stanzapack/wire";
+import type {
+  BindSubscriptionFrame,
+  ChangeFrame,
+  DataFrame,
+  Frame,
+  HelloFrame,
+  RequestFrame,
+  ResumeFrame,
+  SubscribeFrame,
+} from "@stanzapack/wire";
 import {
   bareJid,
   createComponentConnection,
@@ -132,6 +141,39 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
     return (bind as { readonly alias: number }).alias;
   };
 
+  /** What a request by frame is answered; but for the member's on a new link: no alias has been used there. */
+  async function requesting(
+    who: Who,
+    request: Omit<SubscribeFrame, "request"> | Omit<ChangeFrame, "request"> | Omit<ResumeFrame, "request">,
+  ): Promise<string> {
+    const peer = peers[who];
+    const frame = { ...request, request: 1 } as RequestFrame;
+    if (!hasLink(who)) return await sending(peer, () => peer.send(frame));
+    if (who !== "member" || request.type === "resume") await peer.link();
+    if (who === "publisher") await offer();
+    const from = peer.frames.length;
+    peer.send(frame);
+    await until(() => peer.frames.some(({ type }) => type === "done"), 5_000, "DONE");
+    const answers = peer.frames.slice(from);
+    const named = answers.flatMap((it) => ("subid" in it ? it.node.slice(it.node.indexOf("/") + 1) : []));
+    const granted = answers.some(({ type }) => type === "grant");
+    const refused = answers.find((it) => it.type === "refused");
+    // Its subscriptions and patterns end with it.
+    await peer.link();
+    if (who === "publisher") await offer();
+    if (refused !== undefined) return refused.code;
+    if (request.type === "subscribe" && request.nodes[0]?.endsWith("*") === true)
+      return `granted ${named.filter((name) => name !== "gone").join(", ")}`;
+    return granted ? "granted" : "done";
+  }
+  const aliasOfMember = async (): Promise<number> => {
+    const subid = await subidOfMember();
+    const bind = (): Frame | undefined =>
+      peers.member.frames.find((frame) => "subid" in frame && frame.subid === subid);
+    await until(() => bind() !== undefined, 5_000, "BIND of the member's subscription");
+    return (bind() as BindSubscriptionFrame).alias;
+  };
+
   const hasLink = (who: Who): boolean => who !== "without link" && who !== "domain";
 
   const CELLS: Record<What, (who: Who, peer: RawPeer) => Promise<string>> = {
@@ -254,6 +296,26 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       if (outcome.startsWith("BYE")) await peer.link();
       if (who === "publisher") await offer();
       return outcome;
+    },
+    "SUBSCRIBE to an open node": (who) => requesting(who, { type: "subscribe", nodes: [OPEN], options: [] }),
+    "SUBSCRIBE to a node with a whitelist": (who) =>
+      requesting(who, { type: "subscribe", nodes: [CLOSED], options: [] }),
+    "SUBSCRIBE to all that the owner offers": (who) =>
+      requesting(who, { type: "subscribe", nodes: ["alice@localhost/*"], options: [] }),
+    "CHANGE the member's subscription by its alias": async (who) =>
+      requesting(who, {
+        ...{ type: "change", aliases: [await aliasOfMember()], patterns: [] },
+        options: [["pubsub#digest_frequency", "200"]],
+      }),
+    "stop the member's subscription by its alias": async (who) =>
+      requesting(who, { type: "change", aliases: [await aliasOfMember()], patterns: [], options: null }),
+    "RESUME by the member's token": async (who) => {
+      await peers.member.link();
+      const alias = await aliasOfMember();
+      const hello = peers.member.frames.find((frame) => frame.type === "hello") as HelloFrame;
+      const token = hello.token as Uint8Array;
+      const positions = [{ alias, epoch: 0, offset: 0 }];
+      return await requesting(who, { type: "resume", token, more: false, positions });
     },
     "publish by the publisher's sid": (who, peer) =>
       sending(peer, () => {

@@ -24,11 +24,14 @@ function row(others: string, some: Partial<Row> = {}): Row {
 /** What needs a link of the asker's own. */
 const linked = (others: string, some: Partial<Row> = {}): Row => row(others, { ...NO_LINK, ...some });
 const OWNER = { publisher: "result", "owner elsewhere": "result" };
+/** What goes by frame: who has no link has sent it into none. */
+const framed = (others: string, some: Partial<Row> = {}): Row =>
+  row(others, { "without link": "item-not-found", domain: "item-not-found", ...some });
 const ownerAlone = row("forbidden", OWNER);
 
 /**
- * What is asked, and what each is answered: `result`, or the stanza error's condition and XEP-0060's. Of frames: `taken`, or how the link
- * ends. A new access model or way of delivery is a row more; the test asks for each of them by its name.
+ * What is asked, and what each is answered: `result`, or the stanza error's condition and XEP-0060's. Of frames: `taken`, how the link
+ * ends, or of requests `granted`, `done`, or why not. A new access model or way of delivery is a row more; the test asks for each of them by its name.
  */
 export const AUTHORITY = {
   "open a link": row("result", { domain: "bad-request, invalid-jid" }),
@@ -79,15 +82,19 @@ export const AUTHORITY = {
   "unsubscribe the member by JID and subid": row("bad-request, invalid-jid", { member: "result" }),
   "unsubscribe the member by subid": row("unexpected-request, not-subscribed", { member: "result" }),
   "see the member's subscription listed": row("no", { member: "yes" }),
-  "publish by the publisher's alias, on one's own link": row("BYE unknown-alias", {
-    publisher: "taken",
-    "without link": "item-not-found",
-    domain: "item-not-found",
+  "publish by the publisher's alias, on one's own link": framed("BYE unknown-alias", { publisher: "taken" }),
+  "publish by the alias of one's subscription": framed("BYE unknown-alias"),
+  "SUBSCRIBE to an open node": framed("granted"),
+  "SUBSCRIBE to a node with a whitelist": framed("not-allowed", {
+    ...{ publisher: "granted", "owner elsewhere": "granted", member: "granted" },
   }),
-  "publish by the alias of one's subscription": row("BYE unknown-alias", {
-    "without link": "item-not-found",
-    domain: "item-not-found",
+  "SUBSCRIBE to all that the owner offers": framed("granted open", {
+    ...{ publisher: "granted open, closed", "owner elsewhere": "granted open, closed" },
+    member: "granted open, closed",
   }),
+  "CHANGE the member's subscription by its alias": framed("unknown-alias", { member: "granted" }),
+  "stop the member's subscription by its alias": framed("unknown-alias", { member: "done" }),
+  "RESUME by the member's token": framed("not-resumable", { member: "granted" }),
   "publish by the publisher's sid": row("item-not-found", { publisher: "taken" }),
   "close the publisher's link by its sid": row("item-not-found", { publisher: "result" }),
   "ask whether the publisher's link is there": row("item-not-found", { publisher: "result" }),

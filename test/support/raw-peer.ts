@@ -72,11 +72,11 @@ export class RawPeer {
 
   /** A link of its own, in place of the one before. */
   async link(): Promise<this> {
-    const sid = randomText(6);
-    const outcome = await this.open(sid);
-    if (outcome !== "result") throw new Error(`${this.jid} may not open a link: ${outcome}`);
-    this.sid = sid;
+    // HELLO may come along with the answer.
+    this.sid = randomText(6);
     this.frames = [];
+    const outcome = await this.open(this.sid);
+    if (outcome !== "result") throw new Error(`${this.jid} may not open a link: ${outcome}`);
     this.nextSeq = 0;
     this.send(HELLO);
     await this.settled();

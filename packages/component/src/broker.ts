@@ -551,7 +551,7 @@ export class Broker {
     const subscription = alias === null ? undefined : link.subscriptions.get(alias);
     if (subscription === undefined) {
       // It may have ended meanwhile.
-      if (alias !== null && link.isRetired(alias) && !link.services.has(alias)) return;
+      if (alias !== null && link.isRetired(alias)) return;
       const text = `CREDIT for alias ${alias}, which is no subscription of this link`;
       throw new StanzapackError("unknown-alias", text, { origin: "peer" });
     }

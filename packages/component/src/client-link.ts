@@ -147,7 +147,7 @@ export class ClientLink {
 
   /** The alias was bound once and is no more: what still comes for it was on its way. */
   isRetired(alias: number): boolean {
-    return alias <= this.lastAlias;
+    return alias <= this.lastAlias && !this.services.has(alias) && !this.subscriptions.has(alias);
   }
 
   append(base64: string, data: boolean): void {

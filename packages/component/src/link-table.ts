@@ -223,7 +223,7 @@ export class LinkTable {
             ? this.broker.setStatus(service, frame)
             : this.broker.publish(service, frame, now);
         // Data for a withdrawn service may still have been on its way; an alias never bound is a fault.
-        if (!link.isRetired(frame.alias) || link.subscriptions.has(frame.alias)) {
+        if (!link.isRetired(frame.alias)) {
           throw new StanzapackError(
             "unknown-alias",
             `${frame.type === "status" ? "STATUS" : "DATA"} for alias ${frame.alias}, which is no service of this link`,

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { createRawDeflate, decodeBlock, DEFAULT_LIMITS, encodeFrame } from "@stanzapack/wire";
+import {
+  createRawDeflate,
+  decodeBlock,
+  DEFAULT_LIMITS,
+  encodeFrame,
+  type RefusedFrame,
+} from "@stanzapack/wire";
 import {
   bareJid,
   createClientConnection,
@@ -15,7 +21,8 @@ import {
   type Element,
 } from "@stanzapack/xmpp";
 import { FuzzBlocks, HELLO } from "./component-fuzz-blocks.js";
-import { FuzzRequests, type FuzzPlace } from "./component-fuzz-requests.js";
+import { FuzzNames, type FuzzPlace } from "./component-fuzz-names.js";
+import { FuzzRequests } from "./component-fuzz-requests.js";
 import { createRandom, type Random } from "./random.js";
 
 /** What the attackers saw, all together. */
@@ -32,6 +39,8 @@ export interface Tally {
 
 /** An iq must be answered within this on any machine, in ms. */
 const ANSWER_MS = 60_000;
+/** As many resume tokens are tried again. */
+const TOKENS = 4;
 const WORD = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 export interface AttackerOptions {
@@ -43,11 +52,13 @@ export interface AttackerOptions {
 }
 
 /**
- * One session that opens link after link and misbehaves on each. What it sends is the seed's, whatever is answered: only when it sends
- * depends on the server.
+ * One session that opens link after link and misbehaves on each. What it sends is the seed's, whatever is answered, but for tokens that
+ * it was given; when it sends depends on the server.
  */
 export class Attacker {
   private life = 0;
+  /** Of its last links. */
+  private readonly tokens: Uint8Array[] = [];
   private connection: Connection | undefined;
 
   constructor(private readonly options: AttackerOptions) {}
@@ -83,8 +94,9 @@ export class Attacker {
       jid: connection.jid,
       bare: bareJid(connection.jid),
     };
-    const blocks = new FuzzBlocks(random);
-    const requests = new FuzzRequests(random, place);
+    const names = new FuzzNames(random, place);
+    const blocks = new FuzzBlocks(names, this.tokens);
+    const requests = new FuzzRequests(names);
     await this.open(sid, signal);
     const answers: Promise<void>[] = [];
     let seq = 0;
@@ -93,7 +105,8 @@ export class Attacker {
     const items = Math.min(most, 4 + random.below(14));
     for (let i = 0; i < items; i++) {
       const dice = random.below(100);
-      if (dice < 60) answers.push(this.ask(requests.any()));
+      if (dice < 50) answers.push(this.ask(requests.any()));
+      else if (dice < 65) this.sendBlock(sid, seq++, blocks.requests());
       else if (dice < 82) this.sendBlock(sid, seq++, blocks.right(random.below(4)));
       else if (dice < 94) this.sendBlock(sid, seq++, blocks.any(random.below(4)));
       else this.sendOdd(random, sid, seq, blocks);
@@ -216,6 +229,11 @@ export class Attacker {
 
   private readonly deflate = createRawDeflate();
 
+  private countRefusal({ code, text }: RefusedFrame): void {
+    this.count(`REFUSED ${code}`);
+    if (code === "internal") this.options.tally.findings.push(`REFUSED internal: ${text}`);
+  }
+
   private onStanza(stanza: Element): boolean {
     if (stanza.name !== "message") return false;
     if (stanza.attrs["type"] === "error") {
@@ -224,7 +242,11 @@ export class Attacker {
     }
     const block = decodeBase64(stanza.getChild("data", NS.IBB)?.text() ?? "");
     if (block === undefined) return true;
+    this.tokens.length = Math.min(this.tokens.length, TOKENS);
     for (const frame of decodeBlock(block, DEFAULT_LIMITS, this.deflate)) {
+      if (frame.type === "hello" && frame.token !== null) this.tokens.unshift(frame.token);
+      if (frame.type === "grant") this.count("GRANT");
+      if (frame.type === "refused") this.countRefusal(frame);
       if (frame.type !== "bye") continue;
       this.count(`BYE ${frame.code}`);
       if (frame.code === "internal") this.options.tally.findings.push(`BYE internal: ${frame.text}`);

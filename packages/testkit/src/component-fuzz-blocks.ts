@@ -10,8 +10,11 @@ import {
   MAX_ALIAS,
   type Frame,
   type HelloFrame,
+  type OptionFields,
+  type RequestFrame,
 } from "@stanzapack/wire";
 import { similarRows } from "./codec-fuzz-values.js";
+import type { FuzzNames } from "./component-fuzz-names.js";
 import type { Random } from "./random.js";
 
 export const HELLO: HelloFrame = {
@@ -30,14 +33,27 @@ const UINTS = [0, 1, 2, 127, 128, 65_535, 65_536, 2 ** 31, 2 ** 32 - 1, 2 ** 32,
 export class FuzzBlocks {
   private readonly rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
 
-  constructor(private readonly random: Random) {}
+  private readonly random: Random;
+
+  constructor(
+    private readonly names: FuzzNames,
+    /** Of links that the session had. */
+    private readonly tokens: readonly Uint8Array[],
+  ) {
+    this.random = names.random;
+  }
+
+  /** Requests by frame, which end no link but when they are too many. */
+  requests(): Uint8Array {
+    return Buffer.concat(Array.from({ length: 1 + this.random.below(3) }, () => encodeFrame(this.request())));
+  }
 
   /** What may end no link, where the alias is one of its services. */
   right(alias: number): Uint8Array {
     const { random } = this;
     return Buffer.concat(
       Array.from({ length: 1 + random.below(3) }, () =>
-        encodeFrame(random.pick([this.data, this.coded, this.other])(alias)),
+        encodeFrame(random.pick([this.data, this.coded, this.request, this.other])(alias)),
       ),
     );
   }
@@ -101,9 +117,52 @@ export class FuzzBlocks {
     return { type: "coded", alias, ...body, payload };
   };
 
+  private readonly request = (): Frame => {
+    const { random } = this;
+    const list = <T>(most: number, make: () => T): T[] => Array.from({ length: random.below(most) }, make);
+    const request = random.chance(95) ? random.below(1e6) : random.below(3);
+    const alias = (): number => random.below(random.pick([8, 8, 8, MAX_ALIAS]));
+    return random.pick<() => RequestFrame>([
+      () => ({ type: "subscribe", request, nodes: list(12, this.nodeOrPattern), options: this.options() }),
+      () => ({
+        ...{ type: "change", request, aliases: list(12, alias), patterns: list(4, () => random.below(3)) },
+        options: random.chance(60) ? this.options() : null,
+      }),
+      () => ({
+        ...{ type: "resume", request, token: this.token(), more: random.chance(30) },
+        positions: list(8, () => ({ alias: alias(), epoch: random.pick(UINTS), offset: random.pick(UINTS) })),
+      }),
+    ])();
+  };
+
+  private readonly nodeOrPattern = (): string => {
+    const { random, names } = this;
+    const node = random.chance(80) ? names.node() : `${random.pick([names.place.bare, names.word()])}/*`;
+    return clipped(random.chance(20) ? node.slice(node.lastIndexOf("/")) : node);
+  };
+
+  private options(): OptionFields {
+    const { random, names } = this;
+    const fields = {
+      ...{ "pubsub#digest_frequency": random.pick(["0", "100", "1000"]), credit: random.pick(["1", "500"]) },
+      ...(random.chance(30) ? names.fields() : {}),
+    };
+    return Object.entries(fields)
+      .flatMap(([name, values]) => [values].flat().map((value) => [name, clipped(value)] as const))
+      .slice(0, 60);
+  }
+
+  private token(): Uint8Array {
+    const { random } = this;
+    return this.tokens.length > 0 && random.chance(70)
+      ? random.pick(this.tokens)
+      : Uint8Array.from({ length: random.pick([0, 18, 18, 64]) }, () => random.below(256));
+  }
+
   private readonly other = (alias: number): Frame => {
     const { random } = this;
     return random.pick<Frame>([
+      { type: "credit", alias: random.pick([null, alias]), total: random.pick(UINTS.slice(0, 9)) },
       { type: "ack", stanzas: random.pick([0, 0, 0, 1, 2 ** 31, 2 ** 32 - 1]) },
       {
         type: "error",
@@ -116,6 +175,7 @@ export class FuzzBlocks {
       { ...HELLO, maxStanzaBytes: random.pick(UINTS), maxBlockBytes: random.pick(UINTS) },
       { type: "demand", alias, subscribers: 1, windowMs: 0 },
       { type: "status", alias, status: "paused", windowMs: null },
+      { type: "done", request: 1 },
       { type: "bye", code: "internal", text: "of a fuzzer" },
       { type: "bind", role: "service", alias, node: "a@b/c", incarnation: 1, sequence: 1 },
     ]);
@@ -155,7 +215,7 @@ export class FuzzBlocks {
     const out: number[] = [];
     for (let frames = 1 + random.below(4); frames > 0; frames--) {
       const elements = random.below(9);
-      const type = random.chance(90) ? random.below(28) : random.below(256);
+      const type = random.chance(90) ? random.below(32) : random.below(256);
       out.push(0x90 | elements, ...(type < 128 ? [type] : [0xcc, type]));
       for (let i = 1; i < elements; i++) this.value(out, 0);
     }
@@ -200,4 +260,9 @@ export class FuzzBlocks {
         for (let i = 0; i < length; i++) this.value(out, depth + 1);
     }
   }
+}
+
+/** As long as a frame may have it, without half a character. */
+function clipped(text: string): string {
+  return Buffer.from(text.slice(0, 1_000)).toString();
 }

@@ -1,17 +1,6 @@
 import { childElements, formatForm, NS, xml, type Element } from "@stanzapack/xmpp";
+import { WORDS, type FuzzNames, type FuzzPlace } from "./component-fuzz-names.js";
 import type { Random } from "./random.js";
-
-/** What a request may be about. */
-export interface FuzzPlace {
-  readonly component: string;
-  /** Full and bare JID of who asks. */
-  readonly jid: string;
-  readonly bare: string;
-  /** Of the link of this life. */
-  readonly sid: string;
-  /** A node that the bystanders use. */
-  readonly bystander: string;
-}
 
 /** Servers end a client that sends more in one stanza than 262,144 bytes. */
 const MAX_STANZA_CHARS = 200_000;
@@ -54,67 +43,14 @@ const SPACES = [
   NS.PING,
   "urn:x",
 ];
-const FIELDS = [
-  ...["kind", "profile", "members", "delivery", "since", "window", "samples", "deadband"].map(
-    (name) => `{urn:stanzapack:0}${name}`,
-  ),
-  ...["access_model", "title", "digest", "digest_frequency"].map((name) => `pubsub#${name}`),
-  ...["FORM_TYPE", "__proto__", "toString", ""],
-];
-const WORDS = [
-  ...[
-    "",
-    " ",
-    "\t\n",
-    "0",
-    "1",
-    "-1",
-    "65535",
-    "65536",
-    "1e3",
-    "1e999",
-    "NaN",
-    "true",
-    "99999999999999999999",
-    "first",
-  ],
-  ...[
-    "value",
-    "log",
-    "map",
-    "open",
-    "whitelist",
-    "authorize",
-    "default",
-    "compact",
-    "link",
-    "event",
-    "body",
-    "member",
-    "none",
-  ],
-  ...[
-    "@",
-    "/",
-    "a@b@c/d/e",
-    "@localhost",
-    "a@",
-    "localhost",
-    "__proto__",
-    "../..",
-    "%s%n",
-    "1:1",
-    "2026-01-01T00:00:00Z",
-  ],
-  ...["\u{1f600}", "\u202e", "e\u0301", "\ufffd", "'\"<>&", "]]>", "&amp;"],
-];
-
 /** Makes requests of the negotiation: as they should be, and mutated. */
 export class FuzzRequests {
-  constructor(
-    private readonly random: Random,
-    private readonly place: FuzzPlace,
-  ) {}
+  private readonly random: Random;
+  private readonly place: FuzzPlace;
+
+  constructor(private readonly names: FuzzNames) {
+    ({ random: this.random, place: this.place } = names);
+  }
 
   /** Offers and subscriptions as they should be. */
   right(): Element {
@@ -136,43 +72,16 @@ export class FuzzRequests {
     return xml("iq", { type, to: this.place.component }, ...children);
   }
 
-  private node(): string {
-    const { random, place } = this;
-    const own = `${place.bare}/n${random.below(30)}`;
-    return random.chance(70)
-      ? own
-      : random.pick([place.bystander, `${place.bare}/${random.below(1e6)}`, "x@y/z", this.word()]);
-  }
-
-  private word(): string {
-    const { random, place } = this;
-    if (random.chance(2))
-      return random.pick(["x", "'", "\u{1f600}"]).repeat(random.pick([300, 5_000, 15_000]));
-    return random.chance(20)
-      ? random.pick([place.jid, place.bare, place.sid, place.bystander])
-      : random.pick(WORDS);
-  }
-
-  private fields(): Record<string, string | string[]> {
-    const { random } = this;
-    const fields: Record<string, string | string[]> = {};
-    for (let n = random.below(3); n > 0; n--)
-      fields[random.pick(FIELDS)] = random.chance(80)
-        ? this.word()
-        : Array.from({ length: random.pick([0, 2, 50]) }, () => this.word());
-    return fields;
-  }
-
   private readonly create = (): Element => {
     const { random } = this;
     const config = formatForm("submit", NS.PUBSUB_NODE_CONFIG, {
       "{urn:stanzapack:0}kind": random.pick(["value", "log"]),
       "pubsub#access_model": random.pick(["open", "whitelist"]),
-      ...(random.chance(40) ? this.fields() : {}),
+      ...(random.chance(40) ? this.names.fields() : {}),
     });
     return this.iq(
       "set",
-      xml("pubsub", NS.PUBSUB, xml("create", { node: this.node() }), xml("configure", {}, config)),
+      xml("pubsub", NS.PUBSUB, xml("create", { node: this.names.node() }), xml("configure", {}, config)),
     );
   };
 
@@ -180,12 +89,12 @@ export class FuzzRequests {
     const { random, place } = this;
     const form = formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, {
       "pubsub#digest_frequency": random.pick(["0", "100", "1000", "86400000"]),
-      ...(random.chance(40) ? this.fields() : {}),
+      ...(random.chance(40) ? this.names.fields() : {}),
     });
     const options = random.chance(70) ? [xml("options", {}, form)] : [];
     return this.iq(
       "set",
-      xml("pubsub", NS.PUBSUB, xml("subscribe", { node: this.node(), jid: place.jid }), ...options),
+      xml("pubsub", NS.PUBSUB, xml("subscribe", { node: this.names.node(), jid: place.jid }), ...options),
     );
   };
 
@@ -195,7 +104,10 @@ export class FuzzRequests {
     this.subscribe,
     this.subscribe,
     () =>
-      this.iq("set", xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node: this.node(), subid: this.word() }))),
+      this.iq(
+        "set",
+        xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node: this.names.node(), subid: this.names.word() })),
+      ),
     () => this.iq(this.random.pick(["get", "set"]), xml("pubsub", NS.PUBSUB, this.options())),
     () =>
       this.iq(
@@ -203,15 +115,19 @@ export class FuzzRequests {
         xml(
           "pubsub",
           NS.PUBSUB,
-          xml(this.random.pick(["subscriptions", "affiliations", "items"]), { node: this.node() }),
+          xml(this.random.pick(["subscriptions", "affiliations", "items"]), { node: this.names.node() }),
         ),
       ),
     () =>
       this.iq(
         "set",
-        xml("pubsub", NS.PUBSUB, xml("publish", { node: this.node() }, xml("item", {}, xml("x", "urn:x")))),
+        xml(
+          "pubsub",
+          NS.PUBSUB,
+          xml("publish", { node: this.names.node() }, xml("item", {}, xml("x", "urn:x"))),
+        ),
       ),
-    () => this.iq("set", xml("pubsub", NS.PUBSUB_OWNER, xml("delete", { node: this.node() }))),
+    () => this.iq("set", xml("pubsub", NS.PUBSUB_OWNER, xml("delete", { node: this.names.node() }))),
     () => this.iq(this.random.pick(["get", "set"]), xml("pubsub", NS.PUBSUB_OWNER, this.configure())),
     () => this.iq(this.random.pick(["get", "set"]), xml("pubsub", NS.PUBSUB_OWNER, this.affiliations())),
     () =>
@@ -219,7 +135,7 @@ export class FuzzRequests {
         "get",
         xml("query", {
           xmlns: this.random.pick([NS.DISCO_INFO, NS.DISCO_ITEMS]),
-          node: this.random.pick([undefined, this.node(), this.place.bare]),
+          node: this.random.pick([undefined, this.names.node(), this.place.bare]),
         }),
       ),
     () => this.iq("get", xml("ping", NS.PING)),
@@ -234,10 +150,10 @@ export class FuzzRequests {
 
   private options(): Element {
     const { random } = this;
-    const form = formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, this.fields());
+    const form = formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, this.names.fields());
     return xml(
       "options",
-      { node: this.node(), jid: random.pick([undefined, this.place.jid, this.word()]) },
+      { node: this.names.node(), jid: random.pick([undefined, this.place.jid, this.names.word()]) },
       form,
     );
   }
@@ -245,8 +161,8 @@ export class FuzzRequests {
   private configure(): Element {
     return xml(
       "configure",
-      { node: this.node() },
-      formatForm("submit", NS.PUBSUB_NODE_CONFIG, this.fields()),
+      { node: this.names.node() },
+      formatForm("submit", NS.PUBSUB_NODE_CONFIG, this.names.fields()),
     );
   }
 
@@ -254,11 +170,11 @@ export class FuzzRequests {
     const { random } = this;
     return xml(
       "affiliations",
-      { node: this.node() },
+      { node: this.names.node() },
       ...Array.from({ length: random.below(4) }, () =>
         xml("affiliation", {
-          jid: this.word(),
-          affiliation: random.pick(["member", "none", "owner", this.word()]),
+          jid: this.names.word(),
+          affiliation: random.pick(["member", "none", "owner", this.names.word()]),
         }),
       ),
     );
@@ -267,17 +183,17 @@ export class FuzzRequests {
   /** Opens, data in iqs and closes, of this life's sid and of others. */
   private bytestream(): Element {
     const { random } = this;
-    const sid = random.chance(30) ? this.place.sid : this.word();
+    const sid = random.chance(30) ? this.place.sid : this.names.word();
     return random.pick([
       () =>
         xml("open", {
           xmlns: NS.IBB,
           sid,
-          "block-size": random.pick(["4095", "65535", this.word()]),
+          "block-size": random.pick(["4095", "65535", this.names.word()]),
           stanza: random.pick(["message", "iq"]),
         }),
-      () => xml("data", { xmlns: NS.IBB, sid: this.word(), seq: this.word() }, this.word()),
-      () => xml("close", { xmlns: NS.IBB, sid: this.word() }),
+      () => xml("data", { xmlns: NS.IBB, sid: this.names.word(), seq: this.names.word() }, this.names.word()),
+      () => xml("close", { xmlns: NS.IBB, sid: this.names.word() }),
     ])();
   }
 
@@ -288,7 +204,7 @@ export class FuzzRequests {
     const element = random.pick(elements);
     switch (random.below(9)) {
       case 0:
-        element.attrs[random.pick(ATTRIBUTES)] = this.word();
+        element.attrs[random.pick(ATTRIBUTES)] = this.names.word();
         break;
       case 1:
         delete element.attrs[random.pick(Object.keys(element.attrs).concat(""))];
@@ -307,7 +223,7 @@ export class FuzzRequests {
         element.children = [];
         break;
       case 6:
-        element.t(this.word());
+        element.t(this.names.word());
         break;
       case 7: {
         let nested = xml("y");
@@ -318,7 +234,7 @@ export class FuzzRequests {
       }
       default:
         for (let n = random.pick([1, 5, 300]); n > 0; n--)
-          element.append(xml("field", { var: random.pick(FIELDS) }, xml("value", {}, random.pick(WORDS))));
+          element.append(xml("field", { var: this.names.field() }, xml("value", {}, random.pick(WORDS))));
     }
   }
 }

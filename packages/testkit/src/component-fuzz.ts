@@ -30,11 +30,12 @@ const SESSIONS_EACH = 2;
 const LIMITS = {
   maxServicesPerOwner: 40,
   serviceGraceSeconds: 3,
+  resumeSeconds: 3,
   silentSeconds: 15,
   maxLogBytes: 33_554_432,
   logMaxBytes: 1_048_576,
 };
-/** Until nothing of the attackers is left, in ms: their services' grace, and a question whether they live. */
+/** Until nothing of the attackers is left, in ms: their services' grace, what their tokens restore, and a question whether they live. */
 const SETTLE_MS = 60_000;
 /** What may be left, in bytes; and for each link the sid, which is remembered for an hour with the JID that used it. */
 const MAX_HEAP_GROWTH_BYTES = 4_000_000;
