@@ -93,9 +93,10 @@ describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
       const reader = createReader();
       const values = dataOf(link).flatMap((frame) => reader.read(frame, true)?.rows ?? []);
       const numbers = values.map((value) => (value as { n: number }).n);
-      // The first one may come twice: as the last value, and with its window.
-      const [first = 0, second = 0] = numbers;
-      const rest = second === first ? numbers.slice(1) : numbers;
+      // The first one comes as the last value, and again with its window: receivers drop what lies at or below their position.
+      const [first = 0] = numbers;
+      const rest = numbers.filter((n, i) => i === 0 || n > first);
+      expect(numbers.length - rest.length).toBeLessThanOrEqual(6);
       expect(rest).toEqual(rest.map((_, i) => first + i));
     }
     await service.stop();

@@ -117,21 +117,11 @@ describe.each(
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     counter.stop();
     const now = stack.component.stats().framesReceived;
-    const fresh = Object.fromEntries(
-      Object.entries(now).map(([type, count]) => [type, count - before[type as keyof typeof before]]),
-    );
-    expect({ ...fresh, ack: 0 }).toEqual({
-      hello: 1,
-      bind: 0,
-      data: 0,
-      coded: 0,
-      ack: 0,
-      credit: 0,
-      demand: 0,
-      status: 0,
-      error: 0,
-      bye: 0,
+    const fresh = Object.entries(now).flatMap(([type, count]) => {
+      const more = count - before[type as keyof typeof before];
+      return more > 0 && type !== "ack" ? [[type, more]] : [];
     });
+    expect(fresh).toEqual([["hello", 1]]);
     await carol.close();
   });
 

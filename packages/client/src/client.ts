@@ -10,6 +10,7 @@ import {
   type Value,
 } from "@stanzapack/wire";
 import {
+  beat,
   createClientConnection,
   createStanzaBytestreams,
   NS,
@@ -35,6 +36,11 @@ export interface ClientEvents {
   online: (info: { readonly again: boolean }) => void;
   /** The link is gone; the client brings it back by itself. */
   offline: (reason: StanzapackError) => void;
+  /**
+   * This process was held up for so many ms: a long computation, a stop, a machine that slept. What should have left is late; what came
+   * meanwhile comes now. The client looks whether its link is still there.
+   */
+  heldUp: (info: { readonly ms: number }) => void;
   /** For good: the server refused the credentials, or `close`. */
   closed: (reason: StanzapackError | undefined) => void;
 }
@@ -46,6 +52,9 @@ export interface BlockObserver {
     frames: readonly { readonly frame: Frame; readonly node: string | undefined }[],
   ): void;
 }
+
+/** A hold-up of this process is noticed within so many ms of its end. */
+const BEAT_MS = 1_000;
 
 /** Logs in, opens the link and gives the client. Throws `StanzapackError`: `auth-failed`, `unreachable`, `component-unavailable`, … */
 export async function connect(options: ConnectOptions): Promise<Client> {
@@ -152,6 +161,14 @@ export class Client extends EventEmitter<ClientEvents> {
   async open(signal: AbortSignal | undefined): Promise<void> {
     const doing = `connecting ${this.options.bareJid}`;
     this.undo = [
+      beat(
+        BEAT_MS,
+        () => undefined,
+        (ms) => {
+          this.keeper.link?.ask();
+          this.emit("heldUp", { ms });
+        },
+      ),
       this.approvals.register(),
       // The answer is a barrier: everything received is acknowledged before it.
       this.connection.onIq("get", NS.PING, "ping", () => {

@@ -11,6 +11,7 @@ import {
   type OptionFields,
   type RowCodec,
 } from "@stanzapack/wire";
+import { deadline } from "@stanzapack/xmpp";
 import { LinkRequests, type RequestLink } from "./link-requests.js";
 import { grantedOptions } from "./negotiation.js";
 import { OfferedService, type LinkPeer } from "./offered-service.js";
@@ -211,12 +212,11 @@ export class FrameRouter {
 
   /** Waits for the answer to a request and for the BIND that goes with it, whichever order they come in. */
   async boundAfter<R>(target: Target, request: Promise<R>, timeoutMs: number): Promise<R> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let cancel: (() => void) | undefined;
     const bound = new Promise<void>((resolve, reject) => {
       this.waiters.set(target.node, resolve);
-      timer = setTimeout(
-        () => reject(new StanzapackError("timeout", `no BIND for \`${target.node}\` within ${timeoutMs} ms`)),
-        timeoutMs,
+      cancel = deadline(timeoutMs, () =>
+        reject(new StanzapackError("timeout", `no BIND for \`${target.node}\` within ${timeoutMs} ms`)),
       );
     });
     bound.catch(() => undefined);
@@ -226,7 +226,7 @@ export class FrameRouter {
       if (!this.aliases.has(target)) await bound;
       return result;
     } finally {
-      clearTimeout(timer);
+      cancel?.();
       this.waiters.delete(target.node);
     }
   }

@@ -7,7 +7,7 @@ import {
   type ResumeFrame,
   type SubscribeFrame,
 } from "@stanzapack/wire";
-import { sleep } from "@stanzapack/xmpp";
+import { deadline, sleep } from "@stanzapack/xmpp";
 
 /** What a request needs of its link. */
 export interface RequestLink {
@@ -88,15 +88,15 @@ export class LinkRequests {
     const refused = new Map<number, StanzapackError>();
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.ended);
-      let timer: ReturnType<typeof setTimeout> | undefined;
+      let cancel: (() => void) | undefined;
       const late = (): void =>
         settle(new StanzapackError("timeout", `no answer from the component within ${this.timeoutMs} ms`));
       const heard = (): void => {
-        clearTimeout(timer);
-        timer = setTimeout(late, this.timeoutMs);
+        cancel?.();
+        cancel = deadline(this.timeoutMs, late);
       };
       const settle = (error?: StanzapackError): void => {
-        clearTimeout(timer);
+        cancel?.();
         this.waiting.delete(request);
         if (error === undefined) resolve({ request, refused });
         else reject(error);

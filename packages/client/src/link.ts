@@ -41,6 +41,7 @@ export class Link {
   private readonly writer: BlockWriter;
   private ackTimer: ReturnType<typeof setTimeout> | undefined;
   private silenceTimer: ReturnType<typeof setTimeout> | undefined;
+  private asking = false;
   private lastFrameAt = Date.now();
   private ended = false;
   private helloArrived: (() => void) | undefined;
@@ -207,7 +208,7 @@ export class Link {
     this.silenceTimer = setTimeout(
       () => {
         if (this.connection.state !== "online" || Date.now() < this.askAt) return this.watchSilence();
-        void this.ping();
+        this.ask();
       },
       Math.max(100, this.askAt - Date.now()),
     );
@@ -218,6 +219,14 @@ export class Link {
       this.lastFrameAt + this.events.silenceMs,
       (this.session.waitingSince ?? Infinity) + UNACKED_MS,
     );
+  }
+
+  /** Asks now, as after a long silence. */
+  ask(): void {
+    if (this.asking || this.ended) return;
+    this.asking = true;
+    clearTimeout(this.silenceTimer);
+    void this.ping().finally(() => (this.asking = false));
   }
 
   private async ping(): Promise<void> {

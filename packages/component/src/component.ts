@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { createRowCodec, createRawDeflate, DEFAULT_LIMITS, StanzapackError } from "@stanzapack/wire";
 import {
+  beat,
   createComponentConnection,
   createInBandBytestreams,
   NS,
@@ -77,7 +78,7 @@ export function createComponent(
   );
   const negotiation = new PubsubNegotiation(broker, links, limits, stats);
 
-  let sweeper: NodeJS.Timeout | undefined;
+  let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
     negotiation.register(connection),
@@ -135,21 +136,26 @@ export function createComponent(
       } catch (error) {
         throw error instanceof XmppError ? fromXmppError(error, config.component) : error;
       }
-      sweeper ??= setInterval(() => {
-        const now = Date.now();
-        broker.sweep(now);
-        links.sweep(now);
-        requests.resumption.sweep();
-      }, SWEEP_MS);
+      stopSweeping ??= beat(SWEEP_MS, sweep, (ms) => {
+        stats.holdUps++;
+        stats.heldUpMs += ms;
+        log.warn({ ms }, "this process was held up, or the clock put forward: nobody is judged by that time");
+      });
     },
     stop() {
       return (stopping ??= stop());
     },
   };
 
+  function sweep(now: number): void {
+    broker.sweep(now);
+    links.sweep(now);
+    requests.resumption.sweep();
+  }
+
   async function stop(): Promise<void> {
     log.info({ links: links.size, services: broker.services.size }, "stopping");
-    clearInterval(sweeper);
+    stopSweeping?.();
     if (connection.state === "online") {
       fanOut.flushAll(broker.services.values());
       links.farewell();

@@ -1,6 +1,6 @@
 import type { Frame } from "@stanzapack/wire";
 
-/** Counters since start, and sizes now. All counts, no units. */
+/** Counters since start, and sizes now. Counts, but for `heldUpMs`. */
 export interface ComponentStats {
   links: number;
   services: number;
@@ -28,6 +28,10 @@ export interface ComponentStats {
   refusals: number;
   /** Stanzas about no link of their sender, ignored or refused: of an earlier session, sent again, or about somebody else's link. */
   strays: number;
+  /** Times this process was held up for over half a second: a long computation, a stop, a machine that slept. */
+  holdUps: number;
+  /** … all of them together, in ms. */
+  heldUpMs: number;
   /** JIDs and other domains that have used something of their budgets lately. */
   accounts: number;
   /** Requests told to come later. */
@@ -67,6 +71,8 @@ export function createStats(): ComponentStats {
     resumed: 0,
     refusals: 0,
     strays: 0,
+    holdUps: 0,
+    heldUpMs: 0,
     accounts: 0,
     throttled: 0,
     slowdowns: 0,

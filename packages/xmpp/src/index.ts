@@ -20,6 +20,7 @@ export type {
   StanzaHandler,
   StreamManagementPolicy,
 } from "./connection.js";
+export { beat, deadline } from "./hold-ups.js";
 export { formatForm, parseForm } from "./data-forms.js";
 export type { DataForm, FormField } from "./data-forms.js";
 export { StanzaError, XmppError } from "./errors.js";

@@ -1,5 +1,6 @@
 import type { RequestOptions } from "./connection.js";
 import { XmppError } from "./errors.js";
+import { deadline } from "./hold-ups.js";
 import { jid } from "./jid.js";
 import { randomText } from "./random.js";
 import { parseStanzaError } from "./stanza-errors.js";
@@ -45,7 +46,7 @@ export function createIqRequests(ownAddresses: () => readonly string[]): IqReque
         }
         const id = `${prefix}${(next++).toString(36)}`;
         const settle = (answer: Element | Error): void => {
-          clearTimeout(timer);
+          cancel();
           signal?.removeEventListener("abort", onAbort);
           pending.delete(id);
           if (answer instanceof Error) reject(answer);
@@ -54,9 +55,9 @@ export function createIqRequests(ownAddresses: () => readonly string[]): IqReque
         const onAbort = (): void => {
           settle(new XmppError("aborted", "the request was aborted", { cause: signal?.reason }));
         };
-        const timer = setTimeout(() => {
+        const cancel = deadline(timeoutMs, () => {
           settle(new XmppError("timeout", `no answer to an iq within ${String(timeoutMs)} ms`));
-        }, timeoutMs);
+        });
         signal?.addEventListener("abort", onAbort, { once: true });
         const to = iq.attrs["to"] as string | undefined;
         pending.set(id, { to, settle });

@@ -1,4 +1,5 @@
 import type { StreamManagementPolicy } from "./connection.js";
+import { deadline } from "./hold-ups.js";
 import * as NS from "./namespaces.js";
 import { SendWindow } from "./send-window.js";
 import { splitStanzas } from "./split-stanzas.js";
@@ -84,13 +85,13 @@ export function createStreamManagement(
   let sentSinceRequest = 0;
   let requestedAt = 0;
   let requestTimer: ReturnType<typeof setTimeout> | undefined;
-  let answerTimer: ReturnType<typeof setTimeout> | undefined;
+  let stopWaiting: (() => void) | undefined;
   const sendWindow = new SendWindow({ targetMs: policy.targetMs, ...WINDOW_CHARS });
 
   const stopTimers = (): void => {
     clearTimeout(requestTimer);
-    clearTimeout(answerTimer);
-    requestTimer = answerTimer = undefined;
+    stopWaiting?.();
+    requestTimer = stopWaiting = undefined;
   };
 
   const reset = (): void => {
@@ -108,10 +109,10 @@ export function createStreamManagement(
     sentSinceRequest = 0;
     requestedAt = performance.now();
     sendWindow.question(requestedAt);
-    answerTimer ??= setTimeout(() => {
+    stopWaiting ??= deadline(policy.answerMs, () => {
       stopTimers();
       hooks.onSilence();
-    }, policy.answerMs);
+    });
     return REQUEST;
   };
 
@@ -194,7 +195,7 @@ export function createStreamManagement(
       const wantsAnswer = sendWindow.sent(text.length, now);
       if (!confirmed) return "";
       sentSinceRequest += count;
-      const full = unackedCount >= policy.maxQueue && answerTimer === undefined;
+      const full = unackedCount >= policy.maxQueue && stopWaiting === undefined;
       if (full || wantsAnswer || sentSinceRequest >= policy.requestEvery) return request();
       // Alone it would be a packet of its own; the timer is for what nothing follows.
       if (now - requestedAt >= policy.requestAfterMs) return request();
@@ -213,8 +214,8 @@ export function createStreamManagement(
           return true;
         case "a": {
           const hadRoom = this.room > 0;
-          clearTimeout(answerTimer);
-          answerTimer = undefined;
+          stopWaiting?.();
+          stopWaiting = undefined;
           if (!acknowledge(element.attrs["h"] as string | undefined)) {
             // XEP-0198 §4: the server acknowledged more than we sent.
             hooks.onBroken("the server acknowledged more stanzas than were sent", "undefined-condition");

@@ -1,0 +1,72 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it, vi } from "vitest";
+import { beat, deadline } from "./hold-ups.js";
+
+/** Does nothing, like a long computation. */
+function holdUp(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+describe("deadline", () => {
+  it("is kept where nothing holds the process up, and can be cancelled", async () => {
+    const late = vi.fn();
+    const other = vi.fn();
+    deadline(20, late);
+    deadline(20, other)();
+    await delay(60);
+    expect(late).toHaveBeenCalledTimes(1);
+    expect(other).not.toHaveBeenCalled();
+  });
+
+  it("leaves time to read what came while the process was held up", async () => {
+    const late = vi.fn();
+    const cancel = deadline(200, late);
+    const answered = delay(50);
+    holdUp(900);
+    await answered;
+    await delay(50);
+    expect(late).not.toHaveBeenCalled();
+    await delay(400);
+    expect(late).toHaveBeenCalledTimes(1);
+    cancel();
+  });
+
+  it("comes at last though the process is held up again and again", async () => {
+    vi.useFakeTimers();
+    try {
+      const late = vi.fn();
+      let turns = 0;
+      let skipped = 0;
+      vi.spyOn(performance, "now").mockImplementation(() => Date.now() + skipped);
+      deadline(100, late);
+      for (; turns < 10 && late.mock.calls.length === 0; turns++) {
+        // Time goes on while no timer fires.
+        skipped += 5_000;
+        await vi.advanceTimersByTimeAsync(100);
+      }
+      expect(turns).toBe(4);
+    } finally {
+      vi.useRealTimers();
+      vi.restoreAllMocks();
+    }
+  });
+});
+
+describe("beat", () => {
+  it("tells how long the process was held up in place of a beat, and goes on", async () => {
+    const beats = vi.fn();
+    const heldUp = vi.fn<(ms: number) => void>();
+    const end = beat(50, beats, heldUp);
+    await delay(130);
+    expect(beats).toHaveBeenCalledTimes(2);
+    holdUp(800);
+    await delay(20);
+    expect(beats).toHaveBeenCalledTimes(2);
+    expect(heldUp).toHaveBeenCalledTimes(1);
+    expect(heldUp.mock.calls[0]?.[0]).toBeGreaterThan(600);
+    expect(heldUp.mock.calls[0]?.[0]).toBeLessThan(1_500);
+    await delay(130);
+    expect(beats.mock.calls.length).toBeGreaterThan(2);
+    end();
+  });
+});
