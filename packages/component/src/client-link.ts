@@ -30,6 +30,8 @@ const WINDOW = { targetMs: 1_000, initialChars: 131_072, maxChars: 1_048_576 };
 /** The component's side of one client's link. */
 export class ClientLink {
   readonly session: LinkSession;
+  /** By which links that are due together leave one after another: whose is what, is chance. */
+  readonly phase: number;
   readonly subscriptions = new Map<number, Subscription>();
   /** The same by what they take. */
   readonly taken = new Map<Service, Subscription>();
@@ -74,6 +76,7 @@ export class ClientLink {
   ) {
     this.session = new LinkSession(limits, deflate);
     this.heardAt = openedAt;
+    this.phase = stream.sid.charCodeAt(0) || 0;
     this.writer = createBlockWriter(stream.blockSizeBytes);
     this.sizeClass = classFor(stream.blockSizeBytes);
   }

@@ -1,6 +1,6 @@
 import type { Connection } from "@stanzapack/xmpp";
 import { pino } from "pino";
-import { expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { ClientLink } from "./client-link.js";
 import { FanOut } from "./fan-out.js";
 import type { Lane } from "./lane.js";
@@ -56,4 +56,92 @@ it("codes large batches after the others of their tick, and those have left by t
     "wrote flood 1000",
   ]);
   fanOut.stop();
+});
+
+describe("a tick", () => {
+  /** So many links with one windowed lane, and one of them with a lane of window 0 too; `writes` has what was written when. */
+  function setUp(count: number) {
+    vi.useFakeTimers({ now: 1_700_000_000_000 });
+    const start = Date.now();
+    const writes: { readonly atMs: number; readonly names: readonly string[] }[] = [];
+    const connection = {
+      ...{ state: "online", writable: true, on: () => () => undefined },
+      send: (text: string) => writes.push({ atMs: Date.now() - start, names: text.trim().split(" ") }),
+    } as unknown as Connection;
+    const fanOut = new FanOut(connection, createStats(), pino({ level: "silent" }));
+    onTestFinished(() => {
+      fanOut.stop();
+      expect(vi.getTimerCount()).toBe(0);
+      vi.useRealTimers();
+    });
+    const links = Array.from({ length: count }, (_, i) => {
+      let text = "";
+      const link = {
+        ...{ maySendData: true, session: { unacked: 0 }, phase: 48 + (i % 64) },
+        append: () => {
+          if (text === "") fanOut.linkPending(link as unknown as ClientLink);
+          text += `${i} `;
+        },
+        takeStanzas: () => {
+          const stanza = text;
+          text = "";
+          return stanza === "" ? [] : [stanza];
+        },
+      };
+      return link;
+    });
+    const lane = (windowMs: number, members: typeof links): Lane => {
+      const lane = {
+        ...{ windowMs, active: true, lastFlushAt: -Infinity, settle: () => undefined },
+        opensAt: 0 as number | undefined,
+        batch: { rows: 1, empty: false },
+        attached: new Set(members.map((link) => ({ link, hasCredit: true, send: () => link.append() }))),
+        ...{ joining: new Set(), service: {} },
+        encode: () => {
+          lane.opensAt = undefined;
+          return [{ body: {}, independent: undefined }];
+        },
+      };
+      return lane as unknown as Lane;
+    };
+    return { fanOut, links, lane, writes, now: start };
+  }
+
+  it("with data for many links spreads them over its length, one write each", async () => {
+    const { fanOut, links, lane, writes, now } = setUp(640);
+    fanOut.book(lane(100, links), now, true);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(writes.map(({ atMs }) => atMs)).toEqual([0, 5, 10, 15, 20]);
+    const sizes = writes.map(({ names }) => names.length);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(130);
+    expect(new Set(writes.flatMap(({ names }) => names)).size).toBe(640);
+    expect(sizes.reduce((sum, size) => sum + size)).toBe(640);
+  });
+
+  it("with data for a few is one write", async () => {
+    const { fanOut, links, lane, writes, now } = setUp(100);
+    fanOut.book(lane(100, links), now, true);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(writes.map(({ atMs, names }) => [atMs, names.length])).toEqual([[0, 100]]);
+  });
+
+  it("holds up no window 0, and what is left of it leaves before the next", async () => {
+    const { fanOut, links, lane, writes, now } = setUp(640);
+    fanOut.book(lane(100, links), now, true);
+    await vi.advanceTimersByTimeAsync(7);
+    const late = links.findIndex(({ phase }) => phase % 5 === 4);
+    const gone = links.findIndex(({ phase }) => phase % 5 === 3);
+    fanOut.forgetLink(links[gone] as unknown as ClientLink);
+    fanOut.book(lane(0, [links[late] as (typeof links)[number]]), Date.now(), false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(writes.at(-1)).toEqual({ atMs: 7, names: [`${late}`, `${late}`] });
+    await vi.advanceTimersByTimeAsync(5);
+    // Nothing was looked at for a while: two phases of the last tick are left.
+    vi.setSystemTime(now + 100);
+    fanOut.book(lane(100, links), Date.now(), true);
+    await vi.advanceTimersByTimeAsync(100);
+    const names = writes.flatMap((write) => write.names);
+    expect(names).not.toContain(`${gone}`);
+    expect(names).toHaveLength(639 + 1 + 639);
+  });
 });

@@ -9,6 +9,10 @@ import type { Subscription } from "./subscription.js";
 
 /** Characters gathered before a write: larger strings gain nothing, smaller ones cost a system call each. */
 const WRITE_CHARS = 65_536;
+/** A tick with data for more links than this spreads them over its length, so that no server gets a burst and nothing else waits behind it. */
+const BURST_LINKS = 100;
+const PHASES = 5;
+const PHASE_MS = TICK_MS / PHASES;
 /** Batches of so many rows and more are coded after the others of their tick. 256: a millisecond or more. */
 const LARGE_ROWS = 256;
 
@@ -17,7 +21,11 @@ const LARGE_ROWS = 256;
  * stream to the server is down or backed up nothing is encoded; lanes conflate within their bounds.
  */
 export class FanOut {
-  private readonly clock = new TickClock<Lane>((lanes, now) => this.flush(lanes, now));
+  private readonly clock = new TickClock<Lane>((lanes, now) => {
+    // One write a phase: what is left of the last tick leaves before there is more.
+    for (const links of this.phased) this.write(now, links);
+    this.flush(lanes, now, true);
+  });
   private readonly beats = new TickClock<Lane>((lanes, now) => this.beat(lanes, now));
   /** Lanes of window 0 with something new. */
   private readonly immediate = new Set<Lane>();
@@ -25,6 +33,9 @@ export class FanOut {
   private readonly parked = new Set<Lane>();
   /** Links with something to write. */
   private readonly pending = new Set<ClientLink>();
+  /** Those of a large tick whose phase comes later, by phase. */
+  private readonly phased = Array.from({ length: PHASES }, () => new Set<ClientLink>());
+  private phaseTimer: NodeJS.Timeout | undefined;
   /** Told whose batch was coded, and how long that took, in ms. */
   onCost: ((bareJid: string, ms: number) => void) | undefined;
   private immediateHandle: NodeJS.Immediate | undefined;
@@ -121,6 +132,7 @@ export class FanOut {
 
   forgetLink(link: ClientLink): void {
     this.pending.delete(link);
+    this.phased[link.phase % PHASES]?.delete(link);
   }
 
   /**
@@ -166,7 +178,7 @@ export class FanOut {
         lanes.push(lane);
       }
     this.flush(lanes, Date.now());
-    this.write(Date.now());
+    for (const links of [this.pending, ...this.phased]) this.write(Date.now(), links);
   }
 
   stop(): void {
@@ -174,10 +186,11 @@ export class FanOut {
     this.clock.stop();
     this.beats.stop();
     clearImmediate(this.immediateHandle);
+    clearTimeout(this.phaseTimer);
     for (const undo of this.undo) undo();
     this.immediate.clear();
     this.parked.clear();
-    this.pending.clear();
+    for (const links of [this.pending, ...this.phased]) links.clear();
   }
 
   private soon(): void {
@@ -193,7 +206,7 @@ export class FanOut {
     return this.connection.state === "online" && this.connection.writable;
   }
 
-  private flush(due: readonly Lane[], now: number): void {
+  private flush(due: readonly Lane[], now: number, spreads = false): void {
     for (const lane of due) this.unbook(lane);
     if (!this.open) {
       for (const lane of due) this.parked.add(lane);
@@ -203,6 +216,7 @@ export class FanOut {
     this.parked.clear();
     const isLarge = (lane: Lane): boolean => lane.batch.rows >= LARGE_ROWS;
     for (const lane of lanes) if (!isLarge(lane)) this.tryFlush(lane, now);
+    if (spreads && this.pending.size > BURST_LINKS) this.spread();
     this.write(now);
     // Theirs take long to code: nobody else's batch of this tick waits for them.
     for (const lane of lanes)
@@ -210,6 +224,26 @@ export class FanOut {
         this.tryFlush(lane, now);
         this.write(now);
       }
+  }
+
+  /** Each link at its phase from here on, those of the first one now. */
+  private spread(): void {
+    for (const link of this.pending) {
+      const phase = link.phase % PHASES;
+      if (phase === 0) continue;
+      this.pending.delete(link);
+      this.phased[phase]?.add(link);
+    }
+    this.bookPhase(1);
+  }
+
+  private bookPhase(phase: number): void {
+    clearTimeout(this.phaseTimer);
+    if (phase === PHASES) return;
+    this.phaseTimer = setTimeout(() => {
+      this.write(Date.now(), this.phased[phase]);
+      this.bookPhase(phase + 1);
+    }, PHASE_MS);
   }
 
   private tryFlush(lane: Lane, now: number): void {
@@ -232,6 +266,7 @@ export class FanOut {
     const { publisher } = lane.service;
     if (publisher !== undefined) this.onCost?.(publisher.link.bareJid, performance.now() - before);
     this.stats.laneEncodes += batches.length;
+    if (lane.windowMs === 0) this.hurry(lane);
     for (const { body, independent } of batches) {
       for (const subscription of lane.attached) subscription.send(body);
       for (const subscription of lane.joining) {
@@ -244,6 +279,14 @@ export class FanOut {
     }
     // What its selection holds back may have a time of its own.
     this.book(lane, now, false);
+  }
+
+  /** What goes at once takes along what its links wait with. */
+  private hurry({ attached, joining }: Lane): void {
+    if (this.phased.every(({ size }) => size === 0)) return;
+    for (const members of [attached, joining])
+      for (const { link } of members)
+        if (this.phased[link.phase % PHASES]?.delete(link) === true) this.pending.add(link);
   }
 
   /** Whoever has too much unacknowledged, or unread, gets nothing until acknowledgements, or credit, come; nobody else waits. */
@@ -261,8 +304,8 @@ export class FanOut {
     }
   }
 
-  private write(now: number): void {
-    if (this.pending.size === 0 || this.connection.state !== "online") return;
+  private write(now: number, links = this.pending): void {
+    if (links.size === 0 || this.connection.state !== "online") return;
     let text = "";
     let count = 0;
     const send = (): void => {
@@ -272,8 +315,8 @@ export class FanOut {
       text = "";
       count = 0;
     };
-    for (const link of this.pending) {
-      this.pending.delete(link);
+    for (const link of links) {
+      links.delete(link);
       const unackedBefore = link.session.unacked;
       for (const stanza of link.takeStanzas(now)) {
         text += stanza;

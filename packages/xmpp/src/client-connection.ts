@@ -1,6 +1,7 @@
 import { negotiate } from "./client-negotiation.js";
-import type { ClientConnectionOptions, Connection } from "./connection.js";
+import type { ClientConnectionOptions, Connection, StreamManagementPolicy } from "./connection.js";
 import { XmppError } from "./errors.js";
+import { createEchoWindow, type EchoPolicy } from "./echo-window.js";
 import { createFastTokens } from "./fast-tokens.js";
 import { findAlternatives } from "./host-meta.js";
 import { bareJid, jid as parseJid, type JID } from "./jid.js";
@@ -14,6 +15,7 @@ import { createStream, type Stream } from "./stream.js";
 import {
   createStreamManagement,
   DEFAULT_STREAM_MANAGEMENT,
+  WINDOW_CHARS,
   type StreamManagement,
 } from "./stream-management.js";
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
@@ -32,6 +34,11 @@ const MAX_BOSH_ANSWER_BYTES = 8_388_608;
 
 /** UTF-8 takes at most three bytes for each of a string's characters. */
 const MAX_BYTES_PER_CHAR = 3;
+
+/** On a stream without stream management: the same window, asked for by other means. */
+function clientEcho({ targetMs, answerMs }: StreamManagementPolicy): EchoPolicy {
+  return { window: { targetMs, ...WINDOW_CHARS }, answerMs, atOnce: true };
+}
 
 /** How a domain is looked up; tests put their own in its place. */
 export interface Lookup {
@@ -106,6 +113,7 @@ export function createClientConnection(
     ...(policy.enabled && {
       streamManagement: (hooks) => (management = createStreamManagement(policy, hooks)),
     }),
+    echoWindow: (hooks) => createEchoWindow(() => connection.jid, clientEcho(policy), hooks),
     ownAddresses: (full) => [full, bareJid(full), domain],
     async attempt(context) {
       const begin = (service: Service): Try & { ended: Promise<XmppError> | undefined } => {

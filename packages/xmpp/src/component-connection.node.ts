@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { component } from "@xmpp/component";
 import type { ComponentConnectionOptions, Connection } from "./connection.js";
-import { createEchoWindow } from "./echo-window.js";
+import { COMPONENT_ECHO, createEchoWindow } from "./echo-window.js";
 import { XmppError } from "./errors.js";
 import * as NS from "./namespaces.js";
 import { createStream } from "./stream.js";
@@ -25,7 +25,7 @@ export function createComponentConnection(options: ComponentConnectionOptions): 
     limits: options.limits,
     attempt: (context) => attempt(options, context),
     ownAddresses: () => [],
-    echoWindow: (hooks) => createEchoWindow(options.domain, hooks),
+    echoWindow: (hooks) => createEchoWindow(() => options.domain, COMPONENT_ECHO, hooks),
   });
 }
 

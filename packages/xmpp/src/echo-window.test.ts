@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createEchoWindow, type EchoWindow } from "./echo-window.js";
+import { COMPONENT_ECHO, createEchoWindow, type EchoWindow } from "./echo-window.js";
 import { xml } from "./xml.js";
 
 const DOMAIN = "streams.example.test";
@@ -8,7 +8,10 @@ let written: string[];
 let rooms: number;
 
 function create(): EchoWindow {
-  return createEchoWindow(DOMAIN, { write: (text) => written.push(text), onRoom: () => rooms++ });
+  return createEchoWindow(() => DOMAIN, COMPONENT_ECHO, {
+    write: (text) => written.push(text),
+    onRoom: () => rooms++,
+  });
 }
 const echo = (id: string, from = DOMAIN) => xml("message", { from, to: DOMAIN, id });
 const idOf = (text: string): string => /id="(\w+)"/.exec(text)?.[1] ?? "";
@@ -56,6 +59,19 @@ describe("the window of a component", () => {
     expect([window.onStanza(echo("echo9")), rooms]).toEqual([true, 0]);
     expect([window.onStanza(echo(id)), rooms]).toEqual([true, 1]);
     expect([window.onStanza(echo(id)), rooms]).toEqual([true, 1]);
+  });
+
+  it("may bound at once, but not when no echo ever comes, and leaves other messages to ourselves alone", () => {
+    const policy = { ...COMPONENT_ECHO, atOnce: true };
+    const window = createEchoWindow(() => DOMAIN, policy, { write: () => undefined, onRoom: () => rooms++ });
+    expect(window.room).toBe(1_048_576);
+    window.onSent(QUARTER.repeat(5));
+    expect(window.room).toBe(0);
+    expect(window.onStanza(echo("mine"))).toBe(false);
+    vi.advanceTimersByTime(10_000);
+    expect([window.room, rooms]).toEqual([Infinity, 1]);
+    window.reset();
+    expect(window.room).toBe(1_048_576);
   });
 
   it("begins anew with a stream", () => {

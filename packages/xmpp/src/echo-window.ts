@@ -1,11 +1,25 @@
 import * as NS from "./namespaces.js";
-import { SendWindow } from "./send-window.js";
+import { SendWindow, type SendWindowPolicy } from "./send-window.js";
 import { escapeAttribute, type Element } from "./xml.js";
 
-/** 1 MB at first: some thousand stanzas, a quarter of a second of a small server's routing. */
-const WINDOW = { targetMs: 250, initialChars: 1_048_576, maxChars: 8_388_608 };
-/** An echo that takes longer than this is given up, in ms: it was lost. */
-const ANSWER_MS = 10_000;
+const ECHO_ID = /^echo\d+$/;
+
+export interface EchoPolicy {
+  readonly window: SendWindowPolicy;
+  /** An echo that takes longer than this is given up, in ms: it was lost. */
+  readonly answerMs: number;
+  /** Whether it bounds before the first echo came. */
+  readonly atOnce: boolean;
+}
+
+/**
+ * A component's. 1 MB at first: some thousand stanzas, a quarter of a second of a small server's routing. Without a bound until a first
+ * echo shows that the server gives them back.
+ */
+export const COMPONENT_ECHO: EchoPolicy = {
+  window: { targetMs: 250, initialChars: 1_048_576, maxChars: 8_388_608 },
+  ...{ answerMs: 10_000, atOnce: false },
+};
 
 export interface EchoHooks {
   readonly write: (text: string) => void;
@@ -14,8 +28,8 @@ export interface EchoHooks {
 }
 
 /**
- * How far the server is with what a component sent. A component's stream has no acknowledgements (XEP-0198 is the client's), but a
- * message to itself comes back behind everything sent before it. Without a bound until the first came back.
+ * How far the server is with what was sent on a stream without acknowledgements (XEP-0198): a component's has none, nor has ours over
+ * BOSH. A message to ourselves comes back behind everything sent before it.
  */
 export interface EchoWindow {
   /** Characters that may be sent now; 0 when the server is too far behind. */
@@ -29,11 +43,16 @@ export interface EchoWindow {
   reset(): void;
 }
 
-export function createEchoWindow(domain: string, hooks: EchoHooks): EchoWindow {
-  const window = new SendWindow(WINDOW);
-  const address = escapeAttribute(domain);
+/** `ownAddress`: as the server stamps it. */
+export function createEchoWindow(
+  ownAddress: () => string,
+  { window: windowPolicy, answerMs, atOnce }: EchoPolicy,
+  hooks: EchoHooks,
+): EchoWindow {
+  const window = new SendWindow(windowPolicy);
   let asked: { readonly id: string; readonly timer: ReturnType<typeof setTimeout> } | undefined;
   let echoed = false;
+  let bounds = atOnce;
   let count = 0;
   /** Characters sent; those of them that are known to be read, and that stand before the question. */
   let sent = 0;
@@ -47,17 +66,20 @@ export function createEchoWindow(domain: string, hooks: EchoHooks): EchoWindow {
     const timer = setTimeout(() => {
       asked = undefined;
       read = sent;
+      // Perhaps none ever comes.
+      bounds = echoed;
       window.forget();
       hooks.onRoom();
-    }, ANSWER_MS);
+    }, answerMs);
     asked = { id, timer };
+    const address = escapeAttribute(ownAddress());
     const attributes = `from="${address}" to="${address}" id="${id}" type="headline"`;
     return `<message ${attributes}><echo xmlns="${NS.STANZAPACK}"/></message>`;
   };
 
   return {
     get room() {
-      return echoed ? window.room(performance.now()) : Infinity;
+      return bounds ? window.room(performance.now()) : Infinity;
     },
     get slow() {
       return window.slow;
@@ -70,11 +92,12 @@ export function createEchoWindow(domain: string, hooks: EchoHooks): EchoWindow {
     onStanza(stanza) {
       const { id, from } = stanza.attrs as { id?: string; from?: string };
       // A server lets nobody else send in our name.
-      if (stanza.name !== "message" || from !== domain || id === undefined) return false;
+      if (stanza.name !== "message" || from !== ownAddress() || id === undefined || !ECHO_ID.test(id))
+        return false;
       if (asked?.id !== id) return true;
       clearTimeout(asked.timer);
       asked = undefined;
-      echoed = true;
+      echoed = bounds = true;
       window.read(before - read);
       read = before;
       if (window.answered(performance.now())) hooks.write(question());
@@ -85,6 +108,7 @@ export function createEchoWindow(domain: string, hooks: EchoHooks): EchoWindow {
       clearTimeout(asked?.timer);
       asked = undefined;
       echoed = false;
+      bounds = atOnce;
       sent = read = before = 0;
       window.forget();
     },

@@ -18,7 +18,7 @@ export const DEFAULT_STREAM_MANAGEMENT: StreamManagementPolicy = {
  * 32,768 characters at first: what a chat server lets through at once, and at its 3,000 bytes per second read within `answerMs`.
  * At most 262,144, by which a way of 50 ms carries 5 MB/s.
  */
-const WINDOW_CHARS = { initialChars: 32_768, maxChars: 262_144 };
+export const WINDOW_CHARS = { initialChars: 32_768, maxChars: 262_144 };
 
 /** XEP-0198 §4: counters wrap at 2^32. */
 const WRAP = 2 ** 32;
@@ -42,6 +42,8 @@ export interface StreamManagementHooks {
  * Counts and keeps what was sent until the server has it; works on text, so that the hot path never builds elements.
  */
 export interface StreamManagement {
+  /** It counts this stream's stanzas. */
+  readonly inUse: boolean;
   /** Characters that may be sent now; 0 when so much is unacknowledged that nothing more should be, Infinity without a bound. */
   readonly room: number;
   /** The server reads slower than is sent. */
@@ -161,6 +163,9 @@ export function createStreamManagement(
   };
 
   return {
+    get inUse() {
+      return counting;
+    },
     get room() {
       return unackedCount < policy.maxQueue ? sendWindow.room(performance.now()) : 0;
     },

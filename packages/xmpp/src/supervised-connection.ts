@@ -113,11 +113,13 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       signalDrain();
     },
   });
-  const window = management ?? echo;
+  const currentWindow = (): StreamManagement | EchoWindow | undefined =>
+    management?.inUse === true ? management : echo;
 
   const roomNow = (): number => {
     if (stream === undefined) return 0;
-    const room = stream.socket.waitingBytes <= limits.maxWaitingBytes ? (window?.room ?? Infinity) : 0;
+    const room =
+      stream.socket.waitingBytes <= limits.maxWaitingBytes ? (currentWindow()?.room ?? Infinity) : 0;
     blocked ||= room === 0;
     return room;
   };
@@ -131,9 +133,8 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
 
   const send = (stanzas: string, count = 1): boolean => {
     if (stream === undefined) return false;
-    stream.socket.write(
-      window === undefined || count === 0 ? stanzas : stanzas + window.onSent(stanzas, count),
-    );
+    const question = count === 0 ? "" : (currentWindow()?.onSent(stanzas, count) ?? "");
+    stream.socket.write(question === "" ? stanzas : stanzas + question);
     return hasRoom();
   };
 
@@ -355,7 +356,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       return roomNow();
     },
     get slow() {
-      return window?.slow === true;
+      return currentWindow()?.slow === true;
     },
     get compressed() {
       return stream?.socket.compressed === true;
