@@ -50,7 +50,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
 
   beforeAll(async () => {
     stack = await startStack(server, ["alice", "bob", "carol", "dave"], {
-      limits: { maxSelectionsPerService: 3 },
+      limits: { maxSelectionsPerService: 3, maxSelectionsPerAccount: 2 },
     });
     [alice, bob, carol] = await Promise.all([
       stack.connect("alice"),
@@ -278,10 +278,17 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
 
   it("bounds how many different selections a service has, beside whole values", async () => {
     const service = await alice.offer("many");
-    const clients = await Promise.all(range(1, 3).map(() => stack.connect("dave")));
+    const clients = await Promise.all(["dave", "dave", "carol"].map((user) => stack.connect(user)));
     const subscriptions = await Promise.all(
-      clients.map((client, i) => client.subscribe(service.node, { deadband: i })),
+      clients.slice(0, 2).map((client, i) => client.subscribe(service.node, { deadband: i })),
     );
+    // One account does not use them all up.
+    const greedy = await stack.connect("dave");
+    await expect(greedy.subscribe(service.node, { deadband: 9 })).rejects.toMatchObject({
+      code: "limit-exceeded",
+      message: expect.stringContaining("maxSelectionsPerAccount"),
+    });
+    await clients[2]?.subscribe(service.node, { deadband: 2 });
     await expect(bob.subscribe(service.node, { deadband: 3 })).rejects.toMatchObject({
       code: "limit-exceeded",
       scope: "subscription",
@@ -292,7 +299,8 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     await (await bob.subscribe(service.node)).stop();
     // Who leaves one makes room for another.
     await subscriptions[0]?.change({ deadband: 3 });
-    await Promise.all([...clients.map((client) => client.close()), service.stop()]);
+    await Promise.all([...clients, greedy].map((client) => client.close()));
+    await service.stop();
   });
 
   it("all at once: fields, latest, a deadband and a rate, exactly counted, and kept over a restart", async () => {

@@ -376,7 +376,7 @@ export class Broker {
     let lane = service.lanes.get(formatLaneKey(key));
     if (lane === undefined) {
       this.budgets.checkRoom(link.jid, "lanes");
-      this.assertSelectionAllowed(service, key.selection, left);
+      this.assertSelectionAllowed(service, key.selection, link, left);
       const compact =
         service.config.profile === "compact" && key.coded && this.compactLanes < this.limits.maxCompactLanes;
       if (compact) this.compactLanes++;
@@ -391,18 +391,33 @@ export class Broker {
   }
 
   /** Each costs every update of the service some work. Whole values, all of them, are always to be had. */
-  private assertSelectionAllowed(service: Service, selection: Selection, left: Lane | undefined): void {
-    const { maxSelectionsPerService } = this.limits;
+  private assertSelectionAllowed(
+    service: Service,
+    asked: Selection,
+    { bareJid }: ClientLink,
+    left: Lane | undefined,
+  ): void {
     const whole = formatSelection(WHOLE);
-    const known = new Set([whole]);
-    for (const lane of service.lanes.values())
-      if (lane !== left || lane.members > 1) known.add(formatSelection(lane.key.selection));
-    if (known.has(formatSelection(selection)) || known.size <= maxSelectionsPerService) return;
-    throw new StanzapackError(
-      "limit-exceeded",
-      `\`${service.node}\` is taken in ${known.size - 1} selections, no more are allowed (maxSelectionsPerService): take its values whole`,
-      { scope: "subscription" },
-    );
+    const known = new Set<string>();
+    const own = new Set<string>();
+    for (const lane of service.lanes.values()) {
+      const selection = formatSelection(lane.key.selection);
+      if (selection === whole || (lane === left && lane.members === 1)) continue;
+      known.add(selection);
+      if (lane.payer?.bareJid === bareJid) own.add(selection);
+    }
+    const wanted = formatSelection(asked);
+    if (wanted === whole || known.has(wanted)) return;
+    const check = (name: "maxSelectionsPerService" | "maxSelectionsPerAccount", count: number): void => {
+      if (count < this.limits[name]) return;
+      throw new StanzapackError(
+        "limit-exceeded",
+        `\`${service.node}\` is taken in ${count} selections, no more are allowed (${name}): take its values whole`,
+        { scope: "subscription" },
+      );
+    };
+    check("maxSelectionsPerAccount", own.size);
+    check("maxSelectionsPerService", known.size);
   }
 
   private leaveLane(lane: Lane, subscription: Subscription): void {

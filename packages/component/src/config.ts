@@ -67,6 +67,8 @@ export const configSchema = z.strictObject({
       maxPatternsPerLink: count.default(100),
       /** Most different selections (of fields, a rate, a deadband, …) in which one service is taken; whole values are always to be had. */
       maxSelectionsPerService: count.default(32),
+      /** … and that one account was the first to ask for: it must not use them all up. */
+      maxSelectionsPerAccount: count.default(8),
       /** Most members of one whitelist, and most JIDs that the publisher of one service approves. */
       maxMembers: count.default(10_000),
       /** Most requests of one bare JID that await publishers' approval. */
