@@ -40,7 +40,9 @@ export interface LinkKeeperEvents {
 
 /** Keeps one link to the component open for as long as the client lives, and what was on it restored. */
 export class LinkKeeper {
-  private current: { readonly link: Link; readonly router: FrameRouter } | undefined;
+  /** `over` rejects with its end. */
+  private current:
+    { readonly link: Link; readonly router: FrameRouter; readonly over: Promise<never> } | undefined;
   private up: (() => void) | undefined;
   private upWait: Promise<void> = Promise.resolve();
   private down: (() => void) | undefined;
@@ -144,7 +146,7 @@ export class LinkKeeper {
       link.abandon(reason);
       throw reason;
     }
-    this.current = { link, router };
+    this.current = { link, router, over: failure };
     this.up?.();
   }
 
@@ -440,10 +442,11 @@ export class LinkKeeper {
     const { current } = this;
     if (current === undefined) return false;
     try {
-      await each(this.holdings.subscriptions.values(), (subscription) =>
+      const settling = each(this.holdings.subscriptions.values(), (subscription) =>
         this.settleSubscription(subscription, current.router),
-      );
-      await current.link.barrier();
+      ).then(() => current.link.barrier());
+      // No answer comes over a link that is gone.
+      await Promise.race([settling, current.over]);
     } catch (error) {
       const failure = toStanzapackError(error, "changing the subscriptions of an inactive client");
       if (this.link === current.link) current.link.abandon(failure);
