@@ -179,7 +179,7 @@ export class Client extends EventEmitter<ClientEvents> {
         this.state.onStream(resumed);
         if (resumed) this.publishing.release();
         else
-          this.keeper.link?.abandon(
+          this.keeper.abandon(
             new StanzapackError("disconnected", "the session could not be resumed", { origin: "transport" }),
           );
       }),

@@ -43,6 +43,8 @@ export class LinkKeeper {
   /** `over` rejects with its end. */
   private current:
     { readonly link: Link; readonly router: FrameRouter; readonly over: Promise<never> } | undefined;
+  /** One whose HELLO has not come. */
+  private opening: Link | undefined;
   private up: (() => void) | undefined;
   private upWait: Promise<void> = Promise.resolve();
   private down: (() => void) | undefined;
@@ -75,6 +77,11 @@ export class LinkKeeper {
   }
   get router(): FrameRouter | undefined {
     return this.current?.router;
+  }
+
+  /** The session that the link was of is gone. */
+  abandon(error: StanzapackError): void {
+    (this.link ?? this.opening)?.abandon(error);
   }
 
   private expect(): void {
@@ -128,7 +135,7 @@ export class LinkKeeper {
       onEnd: (error) => {
         failed?.(error);
         router.requests.fail(error);
-        if (this.current?.link === link) this.ended(error);
+        this.ended(link, router, error);
       },
       onBlock: (chars, frames) =>
         this.events.onBlock(
@@ -140,11 +147,16 @@ export class LinkKeeper {
     // Only a hint to the component that we are here, and gone when the server says so.
     this.connection.sendElement(xml("presence", { to: component }));
     try {
+      this.opening = link;
       await Promise.race([link.ready(timeoutMs), failure]);
+      // Its end may have come right behind its HELLO.
+      if (!link.live) await failure;
     } catch (error) {
       const reason = toStanzapackError(error, doing);
       link.abandon(reason);
       throw reason;
+    } finally {
+      this.opening = undefined;
     }
     this.current = { link, router, over: failure };
     this.up?.();
@@ -185,11 +197,13 @@ export class LinkKeeper {
     }
   }
 
-  private ended(error: StanzapackError): void {
-    const { link, router } = this.current ?? {};
-    const token = link?.session.peerHello?.token ?? undefined;
-    if (token !== undefined && router !== undefined)
-      this.resumable = { token, aliases: router.subscriptions };
+  private ended(link: Link, router: FrameRouter, error: StanzapackError): void {
+    const aliases = router.subscriptions;
+    const token = link.session.peerHello?.token ?? null;
+    // One that ends while it is opened may have had its subscriptions already.
+    if (token !== null && aliases.size > 0) this.resumable = { token, aliases };
+    for (const subscription of aliases.keys()) subscription.interrupt("disconnected");
+    if (this.current?.link !== link) return;
     this.current = undefined;
     if (this.signal.aborted) return;
     this.expect();

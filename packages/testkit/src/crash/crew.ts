@@ -159,8 +159,8 @@ export class Crew {
       const failures = this.subscribers.flatMap(({ failure }) => failure ?? []);
       if (performance.now() > deadline) {
         const standing = this.subscribers.map(
-          ({ witness, client, taking }) =>
-            `${witness.last}${client.online ? "" : " (offline)"}${taking ? "" : " (not taking)"}`,
+          ({ witness, client, standing }) =>
+            `${witness.last}${client.online ? "" : " (offline)"} (${standing})`,
         );
         failures.push(
           `not settled after ${SETTLE_MS} ms: of ${this.service.published} published ` +

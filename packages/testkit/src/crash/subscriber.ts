@@ -61,6 +61,12 @@ export class Subscriber {
     return new Subscriber(client, subscription, options);
   }
 
+  /** What its subscription says of itself, and how far it is granted, for findings. */
+  get standing(): string {
+    const { status, isBound, subid } = this.subscription;
+    return [status, ...(isBound ? ["bound"] : []), ...(subid === "" ? [] : ["granted"])].join(", ");
+  }
+
   private take(update: { readonly value: unknown; readonly epoch: number; readonly offset: number }): void {
     const n = numberOf(this.options.seed, update.value);
     if (n === undefined)
