@@ -163,7 +163,7 @@ export class Crew {
             `${witness.last}${client.online ? "" : " (offline)"} (${standing})`,
         );
         failures.push(
-          `not settled after ${SETTLE_MS} ms: of ${this.service.published} published ` +
+          `not settled after ${SETTLE_MS} ms: of ${this.service.published} published${this.publisher.online ? "" : " (offline)"} ` +
             `${this.acknowledged} acknowledged, ${this.service.pending ? "some" : "none"} unsent, at the subscribers ${standing.join(", ")}`,
         );
       } else if (failures.length === 0 || this.service.ended) {
