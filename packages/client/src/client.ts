@@ -80,6 +80,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const { component, timeoutMs } = options;
     this.connection = createClientConnection(options.connection);
     this.streams = createStanzaBytestreams(this.connection);
+    this.streams.onError = () => this.keeper.link?.doubt();
     this.negotiation = new Negotiation(this.connection, component, timeoutMs, this.closing.signal);
     this.publishing = new Publishing(() => this.keeper.link);
     this.keeper = new LinkKeeper(

@@ -1,7 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { parse, stringify } from "yaml";
 import { callApi } from "./ejabberd-api.js";
-import { partsOf, type Recipe } from "./recipe.js";
+import { DIALBACK_SECONDS, partsOf, type Recipe } from "./recipe.js";
 import { deriveScram } from "./scram.js";
 import { findProgram, notInstalled } from "./server-user.js";
 import { SandboxError } from "./errors.js";
@@ -148,7 +148,8 @@ function withSite(base: YamlMap, site: Site, settings: SiteSettings): YamlMap {
     },
   };
   // By default it lets up to five minutes pass before it tries again to reach a server that was away.
-  return mergeMaps(base, { ...own, ...(federation !== undefined && { s2s_max_retry_delay: 1 }) });
+  const reach = { s2s_max_retry_delay: 1, negotiation_timeout: DIALBACK_SECONDS };
+  return mergeMaps(base, { ...own, ...(federation !== undefined && reach) });
 }
 
 /** A row of table `passwd`, as ejabberd's own `dump` writes it. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { access, readdir } from "node:fs/promises";
-import { partsOf, type Recipe } from "./recipe.js";
+import { DIALBACK_SECONDS, partsOf, type Recipe } from "./recipe.js";
 import { deriveScram } from "./scram.js";
 import { findProgram, notInstalled } from "./server-user.js";
 import { readTemplate, type Site, type SiteSettings } from "./site.js";
@@ -112,6 +112,8 @@ function renderFederation({ domains, port }: FederationOptions): string[] {
   return [
     `-- Each sandbox has an authority of its own, which no other knows: dialback stays.`,
     `s2s_secure_auth = false`,
+    `-- A question of dialback that got lost is given up after so long; 90 s as shipped.`,
+    `s2s_timeout = ${DIALBACK_SECONDS}`,
     `stanzapack_federation_domains = { ${domains.map(quote).join("; ")} }`,
     `stanzapack_federation_port = ${port}`,
   ];

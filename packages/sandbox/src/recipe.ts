@@ -25,6 +25,12 @@ export interface Recipe {
   addAccounts(site: Site, accounts: readonly SandboxAccount[]): Promise<void>;
 }
 
+/**
+ * How long a server waits for another to be sure who it is, in seconds. As shipped it is a minute and a half, or two, and as long nothing
+ * goes between them where a connection broke in the middle of it.
+ */
+export const DIALBACK_SECONDS = 5;
+
 /** What its JID is made of. */
 export function partsOf({ jid }: SandboxAccount): { readonly localPart: string; readonly domain: string } {
   const at = jid.indexOf("@");
