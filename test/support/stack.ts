@@ -40,6 +40,7 @@ export async function startStack(
     settings?: SandboxOptions["settings"];
     compress?: boolean;
     sasl2?: boolean;
+    federation?: SandboxOptions["federation"];
     limits?: Partial<ResolvedConfig["limits"]>;
   } = {},
 ): Promise<Stack> {
@@ -49,6 +50,7 @@ export async function startStack(
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     ...(options.compress === undefined ? {} : { compress: options.compress }),
     ...(options.sasl2 === undefined ? {} : { sasl2: options.sasl2 }),
+    ...(options.federation === undefined ? {} : { federation: options.federation }),
   });
   const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };
   const componentProxy = await startTcpProxy({ host: sandbox.host, port: sandbox.ports.component });

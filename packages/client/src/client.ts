@@ -89,6 +89,8 @@ export class Client extends EventEmitter<ClientEvents> {
     const { component, timeoutMs } = options;
     this.connection = createClientConnection(options.connection);
     this.streams = createStanzaBytestreams(this.connection);
+    // Something sent to the component came back, nobody knows what of.
+    this.streams.onError = () => this.keeper.link?.ask();
     this.negotiation = new Negotiation(this.connection, component, timeoutMs, this.closing.signal);
     this.publishing = new Publishing(() => this.keeper.link);
     this.keeper = new LinkKeeper(

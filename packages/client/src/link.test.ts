@@ -1,17 +1,17 @@
 import { encodeFrame, PROTOCOL_VERSION, type Frame } from "@stanzapack/wire";
-import type { Bytestream, Connection } from "@stanzapack/xmpp";
+import { StanzaError, type Bytestream, type Connection } from "@stanzapack/xmpp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Link } from "./link.js";
 
 /** A link to a component that the test plays: `give` says what comes, `answer` answers the question that is out. */
 function setUp() {
-  const asked: { resolve: () => void }[] = [];
+  const asked: { resolve: () => void; reject: (error: Error) => void }[] = [];
   const connection = {
     state: "online",
     compressed: false,
     writable: true,
     send: () => true,
-    request: () => new Promise<void>((resolve) => asked.push({ resolve })),
+    request: () => new Promise<void>((resolve, reject) => asked.push({ resolve, reject })),
   } as unknown as Connection;
   const closed = vi.fn(() => Promise.resolve());
   const stream = {
@@ -32,7 +32,11 @@ function setUp() {
     asked.shift()?.resolve();
     await vi.advanceTimersByTimeAsync(0);
   };
-  return { link, give, asked, answer, onEnd, closed };
+  const refuse = async (error: StanzaError): Promise<void> => {
+    asked.shift()?.reject(error);
+    await vi.advanceTimersByTimeAsync(0);
+  };
+  return { link, stream, give, asked, answer, refuse, onEnd, closed };
 }
 
 describe("Link", () => {
@@ -75,5 +79,46 @@ describe("Link", () => {
     await vi.advanceTimersByTimeAsync(1_100);
     expect(asked).toHaveLength(1);
     expect(onEnd).not.toHaveBeenCalled();
+  });
+
+  it("asks at once, and once, when something came back, and ends where that was data", async () => {
+    const { link, asked, answer, onEnd } = setUp();
+    link.sendData(["AAAA"]);
+    link.ask();
+    link.ask();
+    expect(asked).toHaveLength(1);
+    await answer();
+    expect(onEnd).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "gap" }));
+    link.ask();
+    expect(asked).toHaveLength(0);
+  });
+
+  it("goes on where what came back was not data, and asks again by and by", async () => {
+    const { link, asked, answer, onEnd } = setUp();
+    link.ask();
+    await answer();
+    expect(onEnd).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(asked).toHaveLength(1);
+  });
+
+  it.each([
+    ["item-not-found", "disconnected"],
+    ["remote-server-timeout", "component-unavailable"],
+  ])("asked for and answered %s it ends as %s", async (condition, code) => {
+    const { link, refuse, onEnd } = setUp();
+    link.ask();
+    await refuse(new StanzaError(condition, "cancel"));
+    expect(onEnd).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code }));
+  });
+
+  it.each([
+    ["unexpected-request", "gap"],
+    ["item-not-found", "disconnected"],
+    ["remote-server-not-found", "component-unavailable"],
+  ])("tells a stream's end by %s as %s: nothing of it is about a service", (condition, code) => {
+    const { stream, onEnd } = setUp();
+    stream.onEnd?.({ by: "peer", error: new StanzaError(condition, "cancel") });
+    expect(onEnd).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code }));
   });
 });

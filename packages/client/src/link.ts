@@ -10,7 +10,7 @@ import {
   type BlockWriter,
   type Frame,
 } from "@stanzapack/wire";
-import { encodeBase64, NS, xml, type Bytestream, type Connection } from "@stanzapack/xmpp";
+import { encodeBase64, NS, StanzaError, xml, type Bytestream, type Connection } from "@stanzapack/xmpp";
 import { toStanzapackError } from "./errors.js";
 
 /** Data is waited for no longer, unacknowledged, in ms: the component acknowledges after 20 s. */
@@ -60,7 +60,7 @@ export class Link {
       this.finish(
         end.error === undefined
           ? new StanzapackError("disconnected", "the component closed the link", { origin: "peer" })
-          : toStanzapackError(end.error, "the link ended"),
+          : toLinkError(end.error, "the link ended"),
       );
     this.watchSilence();
     this.sendFrame({
@@ -221,7 +221,7 @@ export class Link {
     );
   }
 
-  /** Asks now, as after a long silence. */
+  /** Asks now, as after a long silence, whether the link is whole. */
   ask(): void {
     if (this.asking || this.ended) return;
     this.asking = true;
@@ -242,8 +242,7 @@ export class Link {
       void this.stream.close();
       this.finish(new StanzapackError("gap", text, { origin: "transport" }));
     } catch (error) {
-      if (this.connection.state === "online")
-        this.finish(toStanzapackError(error, "the component does not know the link any more"));
+      if (this.connection.state === "online") this.finish(toLinkError(error, "asking for the link"));
       else this.watchSilence();
     }
   }
@@ -281,4 +280,19 @@ export class Link {
     this.stream.abandon({ by: "local" });
     this.events.onEnd(error);
   }
+}
+
+/** What ends a link. Conditions that would name a service or a request, of anything else, are about the link itself here. */
+function toLinkError(error: unknown, doing: string): StanzapackError {
+  if (error instanceof StanzaError) {
+    const { condition, text } = error;
+    // XEP-0047 §2.2: a block was lost, and either side found out.
+    if (condition === "unexpected-request")
+      return new StanzapackError("gap", `${doing}: ${text}`, { origin: "transport", cause: error });
+    if (condition === "item-not-found") {
+      const why = "the component does not know it any more";
+      return new StanzapackError("disconnected", `${doing}: ${why}`, { origin: "peer", cause: error });
+    }
+  }
+  return toStanzapackError(error, doing);
 }

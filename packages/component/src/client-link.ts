@@ -27,6 +27,16 @@ const STANZA_ROOM_BYTES = 512;
  */
 const WINDOW = { targetMs: 1_000, initialChars: 131_072, maxChars: 1_048_576 };
 
+/** Its client cannot be asked for now: its server is away, or busy. */
+export interface Suspension {
+  /** In ms. */
+  readonly since: number;
+  /** When it is asked again, in ms. */
+  askAt: number;
+  /** How often it was asked. */
+  tries: number;
+}
+
 /** The component's side of one client's link. */
 export class ClientLink {
   readonly session: LinkSession;
@@ -50,6 +60,8 @@ export class ClientLink {
   heardAt: number;
   /** A question whether the client lives is under way. */
   verifying = false;
+  /** While there is one no data goes to it. */
+  suspension: Suspension | undefined;
   ended = false;
   /** When its client closed it, in ms; what came before is still being read. */
   closedAt: number | undefined;
@@ -127,7 +139,9 @@ export class ClientLink {
 
   /** False: what is for it waits, or gives way to newer, until acknowledgements come. */
   get maySendData(): boolean {
-    return this.session.maySendData && this.window.room(performance.now()) > 0;
+    return (
+      this.suspension === undefined && this.session.maySendData && this.window.room(performance.now()) > 0
+    );
   }
 
   /** Acknowledgements may have come. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { assertNever, StanzapackError, type Frame, type Limits, type RawDeflate } from "@stanzapack/wire";
 import {
+  backoffMs,
   bareJid,
   NS,
   StanzaError,
@@ -10,6 +11,7 @@ import {
   type Connection,
   type InBandBytestreams,
   type OpenRequest,
+  type ReconnectPolicy,
 } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import { Admission } from "./admission.js";
@@ -30,6 +32,9 @@ const HELLO_MS = 15_000;
 const CLOSED_MS = 60_000;
 /** How long a client has to answer whether it lives, in ms (XEP-0199). */
 const PING_MS = 10_000;
+/** A link whose client's server is away is kept for so long, in ms, and asked so often, with full jitter: many may have the same server. */
+const SUSPENDED_MS = 60_000;
+const ASK_AGAIN: ReconnectPolicy = { minMs: 2_000, maxMs: 10_000 };
 /** A client's own question waits so long for what came before it to be read, looking so often, in ms: clients give up after 10 s. */
 const READ_MS = 8_000;
 const READ_POLL_MS = 20;
@@ -162,6 +167,8 @@ export class LinkTable {
   }
 
   private receive(link: ClientLink, block: Uint8Array): void {
+    // Something of it comes through: asked with the next sweep it may answer.
+    if (link.suspension !== undefined) link.suspension.askAt = 0;
     if (link.ended || this.intake.put(link, block)) return;
     this.stats.refusals++;
     this.bye(
@@ -317,10 +324,11 @@ export class LinkTable {
   /** Something suggests that this full JID is gone; the verdict is an iq (presence may come late, early or never). */
   hint(fullJid: string): void {
     const link = this.links.get(fullJid);
-    if (link !== undefined && link.closedAt === undefined) void this.verify(link);
+    if (link !== undefined && link.closedAt === undefined && link.suspension === undefined)
+      void this.verify(link);
   }
 
-  /** Whether the link's client lives; ends the link if not. XEP-0199 §4.? to the full JID. */
+  /** Whether the link's client lives, as far as can be told; ends the link if not. XEP-0199 §4.? to the full JID. */
   async verify(link: ClientLink): Promise<boolean> {
     if (link.ended) return false;
     if (link.verifying) return true;
@@ -331,17 +339,34 @@ export class LinkTable {
         timeoutMs: PING_MS,
       });
       link.heardAt = Date.now();
+      link.suspension = undefined;
       // The client acknowledges before it answers: what is still unacknowledged from before the question was lost.
       const silent = waitingSince !== undefined && link.session.waitingSince === waitingSince;
       if (silent && !hasMore(link.inbox) && !link.ended) {
         this.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
       }
+      if (!link.ended && link.detached.size > 0 && link.maySendData) this.broker.reattach(link, Date.now());
     } catch (error) {
-      if (this.connection.state === "online") this.end(link, `does not answer: ${(error as Error).message}`);
+      if (this.connection.state !== "online") return !link.ended;
+      // RFC 6120 §8.3.2: what it is asked again later may be answered.
+      if (error instanceof StanzaError && error.type === "wait") this.suspend(link, error, Date.now());
+      else this.end(link, `does not answer: ${(error as Error).message}`);
     } finally {
       link.verifying = false;
     }
     return !link.ended;
+  }
+
+  private suspend(link: ClientLink, { message }: StanzaError, now: number): void {
+    if (link.ended) return;
+    if (link.suspension === undefined) {
+      link.suspension = { since: now, askAt: 0, tries: 0 };
+      this.stats.suspensions++;
+      this.log.debug({ jid: link.jid }, `link suspended: ${message}`);
+    }
+    const { suspension } = link;
+    if (now - suspension.since >= SUSPENDED_MS) return this.end(link, `does not answer: ${message}`);
+    suspension.askAt = now + backoffMs(ASK_AGAIN, suspension.tries++, Math.random());
   }
 
   /** Once a second: acknowledgements due by time, clients that owe one too long or are silent, links that never said HELLO. */
@@ -352,6 +377,10 @@ export class LinkTable {
       const { session } = link;
       if (link.closedAt !== undefined) {
         if (now - link.closedAt > CLOSED_MS) this.end(link, "closed");
+        continue;
+      }
+      if (link.suspension !== undefined) {
+        if (now >= link.suspension.askAt) void this.verify(link);
         continue;
       }
       // Not of a block that is being read: its updates may still be lost with the link.

@@ -22,6 +22,8 @@ export interface ComponentStats {
   /** Times a subscriber had to be detached for want of acknowledgements. */
   detachments: number;
   linksEnded: number;
+  /** Times a link was suspended, because its client's server was away or busy. */
+  suspensions: number;
   /** Subscriptions restored on a new link by a token. */
   resumed: number;
   /** Opens, frames and requests refused. */
@@ -68,6 +70,7 @@ export function createStats(): ComponentStats {
     singleEncodes: 0,
     detachments: 0,
     linksEnded: 0,
+    suspensions: 0,
     resumed: 0,
     refusals: 0,
     strays: 0,

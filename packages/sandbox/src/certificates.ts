@@ -2,7 +2,6 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { SandboxError } from "./errors.js";
-import { DOMAIN } from "./options.js";
 
 export interface Certificates {
   /** PEM of the authority that signed the server's certificate. */
@@ -19,12 +18,12 @@ const VALID_DAYS = "90";
 const NEW_KEY = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256"];
 
 /**
- * An authority of this sandbox's own and a certificate of it for `localhost`. The authority's key is deleted: nobody
+ * An authority of this sandbox's own and a certificate of it for these domains, one at least. The authority's key is deleted: nobody
  * can sign with it later, should somebody trust it for longer than intended.
  *
  * By openssl's command, which both servers' packages depend on; version 3 can sign in one step.
  */
-export async function createCertificates(folder: string): Promise<Certificates> {
+export async function createCertificates(folder: string, domains: readonly string[]): Promise<Certificates> {
   const caFile = join(folder, "ca.pem");
   const caKeyFile = join(folder, "ca-key.pem");
   const certificateFile = join(folder, "server.pem");
@@ -40,14 +39,14 @@ export async function createCertificates(folder: string): Promise<Certificates> 
     ...["-keyout", caKeyFile, "-out", caFile],
   ]);
   await openssl([
-    ...[...NEW_KEY, "-days", VALID_DAYS, "-subj", `/CN=${DOMAIN}`, "-CA", caFile, "-CAkey", caKeyFile],
+    ...[...NEW_KEY, "-days", VALID_DAYS, "-subj", `/CN=${domains[0]}`, "-CA", caFile, "-CAkey", caKeyFile],
     ...[
       "-addext",
-      `subjectAltName=DNS:${DOMAIN},IP:127.0.0.1`,
+      `subjectAltName=${domains.map((domain) => `DNS:${domain}`).join()},IP:127.0.0.1`,
       "-addext",
       "basicConstraints=critical,CA:FALSE",
     ],
-    ...["-addext", "keyUsage=critical,digitalSignature", "-addext", "extendedKeyUsage=serverAuth"],
+    ...["-addext", "keyUsage=critical,digitalSignature", "-addext", "extendedKeyUsage=serverAuth,clientAuth"],
     ...["-keyout", keyFile, "-out", certificateFile],
   ]);
   await rm(caKeyFile);

@@ -1,8 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { parse, stringify } from "yaml";
 import { callApi } from "./ejabberd-api.js";
-import { DOMAIN } from "./options.js";
-import { localPartOf, type Recipe } from "./recipe.js";
+import { DIALBACK_SECONDS, partsOf, type Recipe } from "./recipe.js";
 import { deriveScram } from "./scram.js";
 import { findProgram, notInstalled } from "./server-user.js";
 import { SandboxError } from "./errors.js";
@@ -28,6 +27,7 @@ export const ejabberd: Recipe = {
   logFile: "ejabberd.log",
   configFile: "ejabberd.yml",
   stopGraceMs: 15_000,
+  needsNameServer: true,
 
   async prepare(site) {
     // sockaddr_un holds 108 bytes, the last of them 0.
@@ -40,8 +40,6 @@ export const ejabberd: Recipe = {
     const program = await findProgram("erl", "ejabberd");
     const libraries = await findLibraries();
     for (const folder of ["data", "home"]) await site.makeFolder(folder);
-    // As Debian's /etc/ejabberd/inetrc, which an ordinary user cannot read: localhost must not need a name server.
-    await site.write("inetrc", `{lookup,["file","native"]}.\n{host,{127,0,0,1},["localhost"]}.\n`);
     return {
       program,
       args: [
@@ -68,6 +66,7 @@ export const ejabberd: Recipe = {
     const stock = parse(await readTemplate("ejabberd/stock.yml")) as YamlMap;
     const recommended = parse(await readTemplate("ejabberd/stanzapack.yml")) as YamlMap;
     const base = settings.settings === "recommended" ? mergeMaps(stock, recommended) : stock;
+    await site.write("inetrc", renderNames(settings.nameServerPort));
     await site.write("ejabberd.yml", stringify(withSite(base, site, settings)));
   },
 
@@ -83,8 +82,8 @@ export const ejabberd: Recipe = {
     const socket = site.path(API_SOCKET);
     if (accounts.length <= MAX_REGISTERED) {
       for (const account of accounts) {
-        const user = localPartOf(account);
-        await callApi(socket, "register", { user, host: DOMAIN, password: account.password });
+        const { localPart: user, domain: host } = partsOf(account);
+        await callApi(socket, "register", { user, host, password: account.password });
       }
       return;
     }
@@ -94,6 +93,16 @@ export const ejabberd: Recipe = {
     await rm(site.path("accounts.txt"));
   },
 };
+
+/**
+ * As Debian's /etc/ejabberd/inetrc, which an ordinary user cannot read: localhost must not need a name server. Other servers it looks for
+ * by SRV alone (a target's address comes from the system, whatever stands here), so with a name server of ours it finds those alone.
+ */
+function renderNames(nameServerPort: number | undefined): string {
+  const own = `{lookup,["file","native"]}.\n{host,{127,0,0,1},["localhost"]}.\n`;
+  if (nameServerPort === undefined) return own;
+  return `${own}{resolv_conf,""}.\n{nameserver,{127,0,0,1},${nameServerPort}}.\n`;
+}
 
 type YamlMap = Record<string, unknown>;
 
@@ -112,16 +121,20 @@ function isMap(value: unknown): value is YamlMap {
 }
 
 function withSite(base: YamlMap, site: Site, settings: SiteSettings): YamlMap {
-  const { ports, components, certificates } = settings;
+  const { ports, components, certificates, domains, federation } = settings;
   const ip = "127.0.0.1";
   const [c2s, http] = base["listen"] as readonly [YamlMap, YamlMap];
   const hosts = Object.fromEntries(components.map(({ domain, secret }) => [domain, { password: secret }]));
   const own: YamlMap = {
-    hosts: [DOMAIN],
+    hosts: [...domains],
     certfiles: [certificates.certificateFile, certificates.keyFile],
     listen: [
       { ...c2s, port: ports.c2s, ip, ...(settings.compress && { zlib: true }) },
       { ...http, port: ports.http, ip },
+      // Debian's listener for servers, at a port of ours.
+      ...(federation === undefined
+        ? []
+        : [{ module: "ejabberd_s2s_in", port: ports.s2s, ip, max_stanza_size: 524_288 }]),
       // By default a component that connects gets every domain of its listener, not only the one it logged in for.
       { module: "ejabberd_service", port: ports.component, ip, hosts, global_routes: false },
       {
@@ -134,7 +147,9 @@ function withSite(base: YamlMap, site: Site, settings: SiteSettings): YamlMap {
       "sandbox accounts": { from: ["mod_http_api"], who: "all", what: ["register", "load"] },
     },
   };
-  return mergeMaps(base, own);
+  // By default it lets up to five minutes pass before it tries again to reach a server that was away.
+  const reach = { s2s_max_retry_delay: 1, negotiation_timeout: DIALBACK_SECONDS };
+  return mergeMaps(base, { ...own, ...(federation !== undefined && reach) });
 }
 
 /** A row of table `passwd`, as ejabberd's own `dump` writes it. */
@@ -142,7 +157,8 @@ async function renderAccount(account: SandboxAccount): Promise<string> {
   const { salt, iterations, storedKey, serverKey } = await deriveScram(account.password);
   const keys = `<<"${storedKey.toString("base64")}">>,<<"${serverKey.toString("base64")}">>`;
   const scram = `{scram,${keys},<<"${salt.toString("base64")}">>,sha,${iterations}}`;
-  return `{passwd,{<<"${localPartOf(account)}">>,<<"${DOMAIN}">>},${scram}}.\n`;
+  const { localPart, domain } = partsOf(account);
+  return `{passwd,{<<"${localPart}">>,<<"${domain}">>},${scram}}.\n`;
 }
 
 /** What the package's own script sets: the folder differs by processor. */

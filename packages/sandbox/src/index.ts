@@ -2,6 +2,7 @@ export { SandboxError, type SandboxErrorCode } from "./errors.js";
 export { startNginx, type Nginx, type NginxBehaviour, type NginxOptions } from "./nginx.js";
 export { startSandbox } from "./sandbox.js";
 export type {
+  FederationOptions,
   Sandbox,
   SandboxAccount,
   SandboxComponent,

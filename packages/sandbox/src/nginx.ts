@@ -4,6 +4,7 @@ import { SandboxError } from "./errors.js";
 import { startGuard, type Guard } from "./guard.js";
 import { launch, POLL_MS, readFrom, sizeOf, tailOf } from "./launch.js";
 import { fillIn, renderMain, type NginxSettings, type WebSocketPolicy } from "./nginx-config.js";
+import { DOMAIN } from "./options.js";
 import { releasePorts, reservePorts } from "./ports.js";
 import type { StartState } from "./recipe.js";
 import type { Command, ServerProcess } from "./server-process.js";
@@ -86,7 +87,7 @@ interface Ground {
 
 async function open(options: NginxOptions, { user, program, site, guard }: Ground): Promise<Nginx> {
   const { timeoutMs = 20_000, signal } = options;
-  const certificates = await createCertificates(site.folder);
+  const certificates = await createCertificates(site.folder, [DOMAIN]);
   await site.adopt("ca.pem", 0o644);
   await site.adopt("server.pem", 0o644);
   await site.adopt("server-key.pem", 0o600);

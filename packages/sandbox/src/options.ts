@@ -1,8 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { SandboxError } from "./errors.js";
-import type { SandboxAccount, SandboxComponent, SandboxOptions, ServerKind, SettingsKind } from "./types.js";
+import type {
+  FederationOptions,
+  SandboxAccount,
+  SandboxComponent,
+  SandboxOptions,
+  ServerKind,
+  SettingsKind,
+} from "./types.js";
 
-/** The XMPP domain. A name that resolves to loopback everywhere and that a certificate can carry. */
+/** The XMPP domain unless others are asked for. A name that resolves to loopback everywhere and that a certificate can carry. */
 export const DOMAIN = "localhost";
 
 /** Free port ranges end somewhere, and so does patience: 100,000 accounts take minutes. */
@@ -10,6 +17,9 @@ const MAX_USERS = 100_000;
 
 export interface ResolvedOptions {
   readonly server: ServerKind;
+  /** One at least. */
+  readonly domains: readonly string[];
+  readonly federation: FederationOptions | undefined;
   readonly accounts: readonly SandboxAccount[];
   readonly components: readonly SandboxComponent[];
   readonly settings: SettingsKind;
@@ -23,13 +33,15 @@ export interface ResolvedOptions {
 export function resolveOptions(options: SandboxOptions): ResolvedOptions {
   const {
     server,
+    domains = [DOMAIN],
     users = 2,
     settings = "recommended",
     compress = false,
     sasl2 = false,
     timeoutMs = 60_000,
   } = options;
-  const components = options.components ?? [`streams.${DOMAIN}`, `basic.${DOMAIN}`];
+  const [domain] = domains;
+  const components = options.components ?? [`streams.${domain}`, `basic.${domain}`];
   if (server !== "prosody" && server !== "ejabberd") {
     throw new SandboxError("bad-option", `server is prosody or ejabberd, not ${String(server)}`);
   }
@@ -38,13 +50,19 @@ export function resolveOptions(options: SandboxOptions): ResolvedOptions {
   }
   if (sasl2 && server !== "prosody") throw new SandboxError("bad-option", `${server} has no SASL2`);
   if (!(timeoutMs > 0)) throw new SandboxError("bad-option", "timeoutMs must be above 0");
+  if (domain === undefined) throw new SandboxError("bad-option", "domains names none");
+  for (const name of [...domains, ...(options.federation?.domains ?? [])]) assertPrivate(name);
+  assertDistinct(domains, "domains");
+  if (options.federation !== undefined) assertPort(options.federation.port);
   const localParts = typeof users === "number" ? countedUsers(users) : users;
   assertDistinct(localParts, "users");
   assertDistinct(components, "components");
   return {
     server,
-    accounts: localParts.map(createAccount),
-    components: components.map((domain) => ({ domain: checkedDomain(domain), secret: randomSecret() })),
+    domains,
+    federation: options.federation,
+    accounts: domains.flatMap((at) => localParts.map((localPart) => createAccount(localPart, at))),
+    components: components.map((name) => ({ domain: checkedDomain(name, domain), secret: randomSecret() })),
     settings,
     compress,
     sasl2,
@@ -54,7 +72,7 @@ export function resolveOptions(options: SandboxOptions): ResolvedOptions {
 }
 
 /** A fresh account for `localPart`, with a password of 128 random bits. */
-export function createAccount(localPart: string): SandboxAccount {
+export function createAccount(localPart: string, domain: string): SandboxAccount {
   // A subset of what RFC 7622 allows that is its own prepared form and safe in file names and configurations.
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(localPart)) {
     throw new SandboxError(
@@ -62,7 +80,7 @@ export function createAccount(localPart: string): SandboxAccount {
       `not a plain local part (a-z 0-9 . _ -): ${JSON.stringify(localPart)}`,
     );
   }
-  return { jid: `${localPart}@${DOMAIN}`, password: randomSecret() };
+  return { jid: `${localPart}@${domain}`, password: randomSecret() };
 }
 
 function countedUsers(count: number): string[] {
@@ -72,14 +90,28 @@ function countedUsers(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `user${index}`);
 }
 
-function checkedDomain(domain: string): string {
-  if (!/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+localhost$/.test(domain)) {
+/** RFC 6761: names that are nobody's, wherever a query for them might get to. */
+function assertPrivate(domain: string): void {
+  if (!/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*(localhost|test)$/.test(domain)) {
+    const text = `a domain is localhost, or ends in .localhost or .test: ${JSON.stringify(domain)}`;
+    throw new SandboxError("bad-option", text);
+  }
+}
+
+function checkedDomain(domain: string, parent: string): string {
+  assertPrivate(domain);
+  if (!domain.endsWith(`.${parent}`)) {
     throw new SandboxError(
       "bad-option",
-      `a component's domain lies below localhost: ${JSON.stringify(domain)}`,
+      `a component's domain lies below ${parent}: ${JSON.stringify(domain)}`,
     );
   }
   return domain;
+}
+
+function assertPort(port: number): void {
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new SandboxError("bad-option", `no TCP port: ${port}`);
 }
 
 function assertDistinct(values: readonly string[], what: string): void {

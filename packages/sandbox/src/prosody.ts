@@ -1,16 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { access, readdir } from "node:fs/promises";
-import { DOMAIN } from "./options.js";
-import { localPartOf, type Recipe } from "./recipe.js";
+import { DIALBACK_SECONDS, partsOf, type Recipe } from "./recipe.js";
 import { deriveScram } from "./scram.js";
 import { findProgram, notInstalled } from "./server-user.js";
 import { readTemplate, type Site, type SiteSettings } from "./site.js";
-import type { SandboxAccount } from "./types.js";
+import type { FederationOptions, SandboxAccount } from "./types.js";
 
 /** The folder of the site for modules of ours. */
 const MODULES = "modules";
-
-const ACCOUNTS = `data/${DOMAIN}/accounts`;
 
 /** Prosody 0.12 as Debian ships it. */
 export const prosody: Recipe = {
@@ -18,10 +15,16 @@ export const prosody: Recipe = {
   logFile: "prosody.log",
   configFile: "prosody.cfg.lua",
   stopGraceMs: 10_000,
+  needsNameServer: false,
 
-  async prepare(site) {
+  async prepare(site, domains) {
     const program = await findProgram("prosody", "prosody");
-    for (const folder of ["data", `data/${DOMAIN}`, ACCOUNTS, MODULES]) await site.makeFolder(folder);
+    for (const folder of [
+      "data",
+      MODULES,
+      ...domains.flatMap((domain) => [dataOf(domain), accountsOf(domain)]),
+    ])
+      await site.makeFolder(folder);
     return {
       program,
       args: ["--config", site.path("prosody.cfg.lua"), "-F"],
@@ -44,8 +47,8 @@ export const prosody: Recipe = {
   readLog(log, ports) {
     // It goes on without a port that it could not open, so its own word is what counts.
     if (log.includes("Failed to open server port")) return "port-taken";
-    const open = (["c2s", "component", "http"] as const).every((service) =>
-      log.includes(`Activated service '${service}' on [127.0.0.1]:${ports[service]}`),
+    const open = Object.entries(ports).every(([service, port]) =>
+      log.includes(`Activated service '${service}' on [127.0.0.1]:${String(port)}`),
     );
     return open ? "ready" : "starting";
   },
@@ -54,13 +57,14 @@ export const prosody: Recipe = {
     // `prosodyctl register` takes 0.1 s each; its data store is a file each, read anew at every login.
     const texts = await Promise.all(accounts.map(renderAccount));
     for (const [index, account] of accounts.entries()) {
-      await site.write(`${ACCOUNTS}/${encodeFileName(localPartOf(account))}.dat`, texts[index] ?? "");
+      const { localPart, domain } = partsOf(account);
+      await site.write(`${accountsOf(domain)}/${encodeFileName(localPart)}.dat`, texts[index] ?? "");
     }
   },
 };
 
 function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string {
-  const { ports, certificates, components } = settings;
+  const { ports, certificates, components, domains, federation } = settings;
   const modules = modulesOf(settings);
   const lines = [
     `-- Made by @stanzapack/sandbox: Prosody as shipped, and what belongs to this sandbox only.`,
@@ -81,17 +85,20 @@ function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string 
     `http_ports = { ${ports.http} }`,
     `http_interfaces = { "127.0.0.1" }`,
     `c2s_direct_tls_ports = { }`,
-    `s2s_ports = { }`,
+    `s2s_ports = { ${ports.s2s ?? ""} }`,
     `s2s_direct_tls_ports = { }`,
     `https_ports = { }`,
-    `http_default_host = "${DOMAIN}"`,
+    `http_default_host = ${quote(domains[0] as string)}`,
     `-- Plain HTTP never leaves this machine: logins over it are as safe as over TLS.`,
     `consider_bosh_secure = true`,
     `consider_websocket_secure = true`,
-    ``,
-    `VirtualHost "${DOMAIN}"`,
-    ...(modules.length > 0 ? [`\tmodules_enabled = { ${modules.map(quote).join("; ")} }`] : []),
-    `\tssl = { certificate = ${quote(certificates.certificateFile)}; key = ${quote(certificates.keyFile)} }`,
+    `ssl = { certificate = ${quote(certificates.certificateFile)}; key = ${quote(certificates.keyFile)} }`,
+    ...(federation === undefined ? [] : renderFederation(federation)),
+    ...domains.flatMap((domain) => [
+      ``,
+      `VirtualHost ${quote(domain)}`,
+      ...(modules.length > 0 ? [`\tmodules_enabled = { ${modules.map(quote).join("; ")} }`] : []),
+    ]),
     ...components.flatMap(({ domain, secret }) => [
       ``,
       `Component ${quote(domain)}`,
@@ -101,11 +108,23 @@ function renderConfig(site: Pick<Site, "path">, settings: SiteSettings): string 
   return `${lines.join("\n")}\n`;
 }
 
+function renderFederation({ domains, port }: FederationOptions): string[] {
+  return [
+    `-- Each sandbox has an authority of its own, which no other knows: dialback stays.`,
+    `s2s_secure_auth = false`,
+    `-- A question of dialback that got lost is given up after so long; 90 s as shipped.`,
+    `s2s_timeout = ${DIALBACK_SECONDS}`,
+    `stanzapack_federation_domains = { ${domains.map(quote).join("; ")} }`,
+    `stanzapack_federation_port = ${port}`,
+  ];
+}
+
 /** Our own modules that the settings ask for, by their names without `mod_`. */
 function modulesOf(settings: SiteSettings): string[] {
   return [
     ...(settings.compress ? ["stanzapack_compression"] : []),
     ...(settings.sasl2 ? ["stanzapack_sasl2"] : []),
+    ...(settings.federation === undefined ? [] : ["stanzapack_federation"]),
   ];
 }
 
@@ -144,6 +163,14 @@ async function renderAccount(account: SandboxAccount): Promise<string> {
     `\t["server_key"] = "${serverKey.toString("hex")}";`,
     `};\n`,
   ].join("\n");
+}
+
+function dataOf(domain: string): string {
+  return `data/${encodeFileName(domain)}`;
+}
+
+function accountsOf(domain: string): string {
+  return `${dataOf(domain)}/accounts`;
 }
 
 /** As Prosody's util.datamanager does. */

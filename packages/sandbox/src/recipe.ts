@@ -13,8 +13,10 @@ export interface Recipe {
   readonly configFile: string;
   /** How long a clean stop may take before SIGKILL, in ms. */
   readonly stopGraceMs: number;
-  /** Makes the folders, and how to start the server in them. Throws `not-installed`. */
-  prepare(site: Site): Promise<Command>;
+  /** Whether it finds other servers by DNS alone. */
+  readonly needsNameServer: boolean;
+  /** Makes the folders for its domains, and how to start the server in them. Throws `not-installed`. */
+  prepare(site: Site, domains: readonly string[]): Promise<Command>;
   /** Writes the configuration; again with other ports when the first were taken. */
   configure(site: Site, settings: SiteSettings): Promise<void>;
   /** Judges what the log has gained since the start. */
@@ -23,6 +25,14 @@ export interface Recipe {
   addAccounts(site: Site, accounts: readonly SandboxAccount[]): Promise<void>;
 }
 
-export function localPartOf(account: SandboxAccount): string {
-  return account.jid.slice(0, account.jid.indexOf("@"));
+/**
+ * How long a server waits for another to be sure who it is, in seconds. As shipped it is a minute and a half, or two, and as long nothing
+ * goes between them where a connection broke in the middle of it.
+ */
+export const DIALBACK_SECONDS = 5;
+
+/** What its JID is made of. */
+export function partsOf({ jid }: SandboxAccount): { readonly localPart: string; readonly domain: string } {
+  const at = jid.indexOf("@");
+  return { localPart: jid.slice(0, at), domain: jid.slice(at + 1) };
 }

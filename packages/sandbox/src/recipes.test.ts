@@ -27,9 +27,19 @@ const settings: SiteSettings = {
   settings: "stock",
   compress: false,
   sasl2: false,
+  domains: ["localhost"],
+  federation: undefined,
+  nameServerPort: undefined,
   ports,
   certificates: { caFile: "/c/ca.pem", ca: "", certificateFile: "/c/server.pem", keyFile: "/c/key.pem" },
   components: [{ domain: "streams.localhost", secret: "s3cret" }],
+};
+const federated: SiteSettings = {
+  ...settings,
+  domains: ["a.test", "c.test"],
+  ports: { ...ports, s2s: 20_004 },
+  federation: { domains: ["b.test", "streams.b.test"], port: 20_005 },
+  nameServerPort: 20_006,
 };
 
 describe("Prosody", () => {
@@ -63,6 +73,20 @@ describe("Prosody", () => {
     );
   });
 
+  test("serves other servers only when asked to, and finds those alone that are named", async () => {
+    expect(await configure("stock")).toContain(`s2s_ports = {  }`);
+    await prosody.configure(site, federated);
+    const text = await readFile(path("prosody.cfg.lua"), "utf8");
+    for (const line of [
+      `s2s_ports = { 20004 }`,
+      `stanzapack_federation_domains = { "b.test"; "streams.b.test" }`,
+      `stanzapack_federation_port = 20005`,
+      `VirtualHost "a.test"\n\tmodules_enabled = { "stanzapack_federation" }`,
+      `VirtualHost "c.test"\n\tmodules_enabled = { "stanzapack_federation" }`,
+    ])
+      expect(text).toContain(line);
+  });
+
   test("is ready when the log names all three ports, and not when one was taken", () => {
     const line = (service: string, port: number): string =>
       `Activated service '${service}' on [127.0.0.1]:${port}\n`;
@@ -91,6 +115,22 @@ describe("ejabberd", () => {
     const { listen } = (await configure("stock")) as unknown as { listen: Record<string, unknown>[] };
     const service = listen.find(({ module }) => module === "ejabberd_service");
     expect(service).toMatchObject({ global_routes: false });
+  });
+
+  test("serves other servers only when asked to, and finds those alone that are named", async () => {
+    const { listen } = (await configure("stock")) as unknown as { listen: readonly object[] };
+    expect(listen).not.toContainEqual(expect.objectContaining({ module: "ejabberd_s2s_in" }));
+    await ejabberd.configure(site, federated);
+    const config = parse(await readFile(path("ejabberd.yml"), "utf8")) as {
+      readonly listen: readonly object[];
+    };
+    expect(config).toMatchObject({ hosts: ["a.test", "c.test"], s2s_max_retry_delay: 1 });
+    expect(config.listen).toContainEqual(
+      expect.objectContaining({ module: "ejabberd_s2s_in", ip: "127.0.0.1", port: 20_004 }),
+    );
+    expect(await readFile(path("inetrc"), "utf8")).toMatch(
+      /\n\{resolv_conf,""\}\.\n\{nameserver,\{127,0,0,1\},20006\}\.\n$/,
+    );
   });
 
   test("offers compression only when asked to", async () => {

@@ -4,9 +4,10 @@ import { ejabberd } from "./ejabberd.js";
 import { SandboxError } from "./errors.js";
 import { startGuard, type Guard } from "./guard.js";
 import { launch } from "./launch.js";
-import { createAccount, DOMAIN, resolveOptions, type ResolvedOptions } from "./options.js";
+import { createAccount, resolveOptions, type ResolvedOptions } from "./options.js";
 import { releasePorts, reservePorts } from "./ports.js";
 import { prosody } from "./prosody.js";
+import { startNameServer, type NameServer } from "./name-server.js";
 import type { Recipe } from "./recipe.js";
 import type { ServerProcess } from "./server-process.js";
 import { findServerUser, type ServerUser } from "./server-user.js";
@@ -27,6 +28,7 @@ interface Ground {
   readonly user: ServerUser;
   readonly site: Site;
   readonly guard: Guard;
+  readonly nameServer: NameServer | undefined;
 }
 
 /**
@@ -41,9 +43,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const user = await findServerUser(config.server);
   const site = await createSite(config.server, user);
   const guard = startGuard(site.folder);
+  let nameServer: NameServer | undefined;
   try {
-    return await openSandbox({ config, recipe, user, site, guard });
+    if (config.federation !== undefined && recipe.needsNameServer)
+      nameServer = await startNameServer(config.federation);
+    return await openSandbox({ config, recipe, user, site, guard, nameServer });
   } catch (error) {
+    await nameServer?.close();
     await guard.close();
     throw error;
   }
@@ -51,8 +57,9 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 
 async function openSandbox(ground: Ground): Promise<Sandbox> {
   const { config, recipe, site } = ground;
-  const command = await recipe.prepare(site);
-  const certificates = await createCertificates(site.folder);
+  const command = await recipe.prepare(site, config.domains);
+  const names = [...config.domains, ...config.components.map(({ domain }) => domain)];
+  const certificates = await createCertificates(site.folder, names);
   await site.adopt("ca.pem", 0o644);
   await site.adopt("server.pem", 0o644);
   await site.adopt("server-key.pem", 0o600);
@@ -71,7 +78,7 @@ async function openSandbox(ground: Ground): Promise<Sandbox> {
     });
 
   for (let tries = 1; ; tries += 1) {
-    const ports = toSandboxPorts(await reservePorts(3));
+    const ports = toSandboxPorts(await reservePorts(config.federation === undefined ? 3 : 4));
     let server: ServerProcess | undefined;
     try {
       await recipe.configure(site, {
@@ -80,6 +87,9 @@ async function openSandbox(ground: Ground): Promise<Sandbox> {
         settings: config.settings,
         compress: config.compress,
         sasl2: config.sasl2,
+        domains: config.domains,
+        federation: config.federation,
+        nameServerPort: ground.nameServer?.port,
         components: config.components,
       });
       server = await run(ports, config.signal);
@@ -130,7 +140,7 @@ function createSandbox(ground: Ground, opened: Opened): Sandbox {
   return {
     server: recipe.kind,
     host: HOST,
-    domain: DOMAIN,
+    domain: config.domains[0] as string,
     ports,
     url: `xmpp://${HOST}:${ports.c2s}`,
     websocketUrl: `ws://${HOST}:${ports.http}/xmpp-websocket`,
@@ -157,7 +167,7 @@ function createSandbox(ground: Ground, opened: Opened): Sandbox {
     crash: () => unlessStopped(() => halt(0)),
     addUser: (localPart) =>
       unlessStopped(async () => {
-        const account = createAccount(localPart);
+        const account = createAccount(localPart, config.domains[0] as string);
         if (accounts.some(({ jid }) => jid === account.jid)) {
           throw new SandboxError("refused", `${account.jid} exists already`);
         }
@@ -170,6 +180,7 @@ function createSandbox(ground: Ground, opened: Opened): Sandbox {
         // Nothing of it is kept, so nothing is lost by not waiting for a clean stop.
         await halt(0);
         releasePorts(Object.values(ports));
+        await ground.nameServer?.close();
         await guard.close();
       });
       return stopping;
@@ -190,8 +201,8 @@ async function runAgain({ ports, run }: Opened): Promise<ServerProcess> {
 }
 
 function toSandboxPorts(ports: readonly number[]): SandboxPorts {
-  const [c2s, component, http] = ports as [number, number, number];
-  return { c2s, component, http };
+  const [c2s, component, http, s2s] = ports as [number, number, number, number?];
+  return { c2s, component, http, ...(s2s !== undefined && { s2s }) };
 }
 
 function isPortTaken(error: unknown): boolean {

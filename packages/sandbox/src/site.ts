@@ -2,7 +2,13 @@ import { chmod, chown, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServerUser } from "./server-user.js";
-import type { ProgramKind, SandboxComponent, SandboxPorts, SettingsKind } from "./types.js";
+import type {
+  FederationOptions,
+  ProgramKind,
+  SandboxComponent,
+  SandboxPorts,
+  SettingsKind,
+} from "./types.js";
 import type { Certificates } from "./certificates.js";
 
 /** A sandbox's folder: everything in it belongs to the user that the server runs as. */
@@ -20,6 +26,11 @@ export interface SiteSettings {
   readonly settings: SettingsKind;
   readonly compress: boolean;
   readonly sasl2: boolean;
+  /** One at least. */
+  readonly domains: readonly string[];
+  readonly federation: FederationOptions | undefined;
+  /** UDP, where it finds the others; only where its recipe needs one. */
+  readonly nameServerPort: number | undefined;
   readonly ports: SandboxPorts;
   readonly certificates: Certificates;
   readonly components: readonly SandboxComponent[];

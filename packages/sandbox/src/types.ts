@@ -7,9 +7,11 @@ export type SettingsKind = "stock" | "recommended";
 
 export interface SandboxOptions {
   readonly server: ServerKind;
-  /** A count (accounts `user0`, `user1`, …) or the local parts wanted (`a-z 0-9 . _ -`). Default 2. */
+  /** The XMPP domains that it serves. Default `["localhost"]`; others end in `.localhost` or `.test`. */
+  readonly domains?: readonly string[];
+  /** A count (accounts `user0`, `user1`, …) or the local parts wanted (`a-z 0-9 . _ -`); in each domain. Default 2. */
   readonly users?: number | readonly string[];
-  /** Domains of components to allow, below `localhost`. Default `["streams.localhost", "basic.localhost"]`. */
+  /** Domains of components to allow, below the first domain. Default `streams` and `basic` there. */
   readonly components?: readonly string[];
   /** `stock`: as the server ships; `recommended`: with the settings of `docker/`. Default `recommended`. */
   readonly settings?: SettingsKind;
@@ -17,10 +19,23 @@ export interface SandboxOptions {
   readonly compress?: boolean;
   /** Offers SASL2, Bind 2 and FAST, by Debian's prosody-modules: on Prosody only, ejabberd 23.01 has none. Default false. */
   readonly sasl2?: boolean;
+  /** Server-to-server. Default none: no port for it is open. */
+  readonly federation?: FederationOptions;
   /** Deadline for being ready, in ms, for each start. Default 60,000: a busy machine with several at once. */
   readonly timeoutMs?: number;
   /** Gives up starting. Once `startSandbox` has resolved it does nothing: use `stop`. */
   readonly signal?: AbortSignal;
+}
+
+/**
+ * How a server reaches others, without DNS: STARTTLS, and each asks the other back (XEP-0220), since neither knows the other's authority.
+ * What is not named here it does not find.
+ */
+export interface FederationOptions {
+  /** The other server's domains, those of its components too. */
+  readonly domains: readonly string[];
+  /** Where it takes servers: a TCP port on 127.0.0.1, its own `ports.s2s` or that of a relay in front of it. */
+  readonly port: number;
 }
 
 export interface SandboxAccount {
@@ -39,6 +54,8 @@ export interface SandboxPorts {
   readonly component: number;
   /** Plain HTTP: BOSH and WebSocket. */
   readonly http: number;
+  /** With `federation` only. */
+  readonly s2s?: number;
 }
 
 /**
@@ -50,7 +67,7 @@ export interface Sandbox {
   readonly server: ServerKind;
   /** `127.0.0.1` */
   readonly host: string;
-  /** `localhost`: the XMPP domain, and the name in the server's certificate. */
+  /** `localhost`: the first XMPP domain. The server's certificate names them all. */
   readonly domain: string;
   readonly ports: SandboxPorts;
   /** `xmpp://127.0.0.1:PORT` */
@@ -77,7 +94,7 @@ export interface Sandbox {
   start(): Promise<void>;
   /** SIGKILL: what a power cut does, short of the disk's cache. `start` brings it back. */
   crash(): Promise<void>;
-  /** Adds an account to the running server. */
+  /** Adds an account of the first domain to the running server. */
   addUser(localPart: string): Promise<SandboxAccount>;
   /** Ends the server and removes everything. Idempotent. */
   stop(): Promise<void>;

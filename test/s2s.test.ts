@@ -1,0 +1,257 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client, OfferedService, RangeEvent, Subscription } from "@stanzapack/client";
+import { until } from "@stanzapack/testkit";
+import type { DataFrame } from "@stanzapack/wire";
+import { NS, xml, type Connection } from "@stanzapack/xmpp";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { FAR, FARTHER, startFederation, type Federation } from "./support/federation.js";
+import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
+
+const PAIRS = [
+  { near: "prosody", far: "prosody" },
+  { near: "prosody", far: "ejabberd" },
+  { near: "ejabberd", far: "prosody" },
+] as const;
+
+/** Remote accounts may do a quarter of it. */
+const LIMITS = { updatesPerSecond: 800, burstSeconds: 1, cutOffDebtSeconds: 10, cutOffSeconds: 3 };
+
+/** How long a fault lasts, in ms: longer than anybody takes for a hiccup, shorter than a client's patience with silence. */
+const AWAY_MS = 3_000;
+/** Everyone is back within this of a fault's end, in ms. */
+const BACK_MS = 20_000;
+
+interface Taken {
+  readonly subscription: Subscription<number>;
+  readonly values: number[];
+  readonly told: ({ readonly event: string } & RangeEvent)[];
+}
+
+async function take(
+  client: Client,
+  { node }: OfferedService,
+  options: { windowMs?: number; heartbeatMs?: number } = {},
+): Promise<Taken> {
+  const subscription = await client.subscribe<number>(node, { windowMs: 100, ...options });
+  const it: Taken = { subscription, values: [], told: [] };
+  subscription.on("update", ({ value }) => it.values.push(value));
+  for (const event of ["lost", "conflated", "reset"] as const)
+    subscription.on(event, (range) => it.told.push({ event, ...range }));
+  return it;
+}
+
+/** Each of 1, 2, 3, … once and in order. */
+function expectAll({ values, told }: Taken): void {
+  expect(values).toEqual(Array.from({ length: values.length }, (_, i) => i + 1));
+  expect(told).toEqual([]);
+}
+
+describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its clients", (kinds) => {
+  let servers: Federation;
+  /** alice and dave are the component's server's; bob publishes on the other, erin only takes. */
+  let services: Record<"log" | "value" | "fast" | "far", OfferedService>;
+  let dave: Record<"log" | "value" | "far", Taken>;
+  let erin: Record<"log" | "value" | "fast", Taken>;
+  let published = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  beforeAll(async () => {
+    const far = ["bob", "carol", "erin", "mallory", "mia"];
+    servers = await startFederation(kinds, { near: ["alice", "dave", "mallory", "nora"], far }, LIMITS);
+    const alice = await servers.near.connect("alice");
+    const bob = await servers.connect(`bob@${FAR}`);
+    const daves = await servers.near.connect("dave");
+    // What is on its way when the network comes back may be lost without a word, and she asks again after so long.
+    const erins = await servers.connect(`erin@${FAR}`, { timeoutMs: 5_000 });
+    services = {
+      log: await alice.offer("log", { kind: "log" }),
+      value: await alice.offer("value"),
+      fast: await alice.offer("fast"),
+      far: await bob.offer("far", { kind: "log" }),
+    };
+    dave = {
+      log: await take(daves, services.log),
+      value: await take(daves, services.value),
+      far: await take(daves, services.far),
+    };
+    erin = {
+      log: await take(erins, services.log, { heartbeatMs: 1_000 }),
+      value: await take(erins, services.value),
+      fast: await take(erins, services.fast, { windowMs: 0 }),
+    };
+    timer = setInterval(() => {
+      published++;
+      for (const name of ["log", "value", "far"] as const) services[name].publish(published);
+    }, 100);
+  });
+  afterAll(async () => {
+    clearInterval(timer);
+    await servers.stop();
+  });
+
+  // One that failed must not take the others along.
+  afterEach(() => servers.heal());
+
+  const stats = () => servers.near.component.stats();
+
+  async function flowing(): Promise<void> {
+    const from = published;
+    const all = [...Object.values(dave), erin.log, erin.value];
+    await until(
+      () => all.every(({ values }) => (values.at(-1) ?? 0) > from + 3),
+      BACK_MS,
+      "values everywhere",
+    );
+  }
+
+  /** Since the beginning: what nobody may miss, nobody has missed; erin's values are the newest, and what is between is told. */
+  async function expectWhole(): Promise<void> {
+    await flowing();
+    for (const taken of [dave.log, dave.value, dave.far, erin.log]) expectAll(taken);
+    const { values, told } = erin.value;
+    expect(new Set(told.map(({ event }) => event)).has("reset")).toBe(false);
+    const untold = values.slice(1).filter((value, i) => {
+      const [from, to] = [(values[i] as number) + 1, value - 1];
+      // Offsets count from the same update on as the values.
+      return from <= to && !told.some((range) => range.from <= from && to <= range.to);
+    });
+    expect(untold).toEqual([]);
+    expect([...values].sort((a, b) => a - b)).toEqual(values);
+  }
+
+  describe.sequential("", () => {
+    it("carries values and logs both ways", async () => {
+      await expectWhole();
+    });
+
+    it("lost and back: links end or are suspended, and what was published meanwhile comes once", async () => {
+      const carol = await servers.connect(`carol@${FAR}`);
+      const quiet = await carol.offer("quiet", { kind: "log" });
+      const davesQuiet = await take(await servers.near.connect("dave"), quiet);
+      const before = stats();
+      servers.cut();
+      quiet.publish(1);
+      await until(
+        () => stats().linksEnded + stats().suspensions > before.linksEnded + before.suspensions,
+        AWAY_MS,
+        "erin's link has ended, or is suspended",
+      );
+      // "Not found" is final, "timeout" may pass: which one it is is the server's word.
+      expect(stats().suspensions > before.suspensions).toBe(kinds.near === "ejabberd");
+      await sleep(AWAY_MS);
+      quiet.publish(2);
+      servers.heal();
+      await expectWhole();
+      await until(() => davesQuiet.values.length === 2, BACK_MS, "the quiet publisher's outbox");
+      expectAll(davesQuiet);
+      expect(stats().links).toBe(before.links);
+      await carol.close();
+    });
+
+    it("silent, and back: no more than a link may have is out meanwhile", async () => {
+      const before = stats();
+      servers.stall();
+      const startedAt = Date.now();
+      let newest = 0;
+      const publishUntil = async (done: () => boolean): Promise<void> => {
+        while (!done()) {
+          if (Date.now() - startedAt > BACK_MS) throw new Error("erin is never held back");
+          services.fast.publish(++newest);
+          await sleep(5);
+        }
+      };
+      await publishUntil(() => stats().detachments > before.detachments);
+      const more = newest + 200;
+      await publishUntil(() => newest === more);
+      // To erin a hundred; to dave, whom nothing concerns, what he takes; to publishers nothing.
+      const daves = ((Date.now() - startedAt) / 100 + 1) * Object.keys(dave).length;
+      expect(stats().dataStanzasSent - before.dataStanzasSent).toBeLessThanOrEqual(100 + daves);
+      expect(stats().links).toBe(before.links);
+      servers.heal();
+      await expectWhole();
+      await until(() => erin.fast.values.at(-1) === newest, BACK_MS, "the newest of many");
+    });
+
+    it("the other server restarted", async () => {
+      await servers.far.restart();
+      await expectWhole();
+    });
+
+    it("slows a remote account's flood sooner than a local one's, and nobody else's", async () => {
+      const before = stats();
+      const [mia, nora] = [await servers.connect(`mia@${FARTHER}`), await servers.near.connect("nora")];
+      const theirs = await mia.offer("flood");
+      const ours = await nora.offer("flood");
+      const daves = await servers.near.connect("dave");
+      const taken = [await take(daves, theirs), await take(daves, ours)];
+      await until(() => [theirs, ours].every(({ demand }) => demand.windowMs === 100), 5_000, "demand");
+      // As many as a local account may, for ever; four times a remote one's.
+      let count = 0;
+      const flood = setInterval(() => {
+        count++;
+        for (let i = 0; i < 8; i++) for (const service of [theirs, ours]) service.publish(count);
+      }, 12);
+      try {
+        await until(() => theirs.demand.windowMs === 1_000, 10_000, "a wider window");
+      } finally {
+        clearInterval(flood);
+      }
+      expect(ours.demand.windowMs).toBe(100);
+      expect(services.far.demand.windowMs).toBe(100);
+      await until(() => taken.every(({ values }) => values.at(-1) === count), 10_000, "the newest");
+      await until(() => theirs.demand.windowMs === 100, 20_000, "the window as before");
+      expect([stats().slowdowns - before.slowdowns, stats().cutOffs - before.cutOffs]).toEqual([1, 0]);
+      await Promise.all([mia.close(), nora.close(), daves.close()]);
+      await expectWhole();
+    });
+
+    it("cuts a remote account off after a quarter of what a local one may", async () => {
+      const before = stats();
+      const theirs = await sentUntilCutOff(servers, await servers.raw(`mallory@${FARTHER}`));
+      const ours = await sentUntilCutOff(servers, await servers.near.raw("mallory"));
+      // A burst, and what may be owed; and what was on its way.
+      const may = LIMITS.updatesPerSecond * (LIMITS.burstSeconds + LIMITS.cutOffDebtSeconds);
+      expect(theirs).toBeGreaterThanOrEqual(may / 4);
+      expect(theirs).toBeLessThan(may / 2);
+      expect(ours).toBeGreaterThanOrEqual(may);
+      expect(stats().cutOffs - before.cutOffs).toBe(2);
+      // Of the same name, and of another domain on the same server: neither is cut off.
+      const other = await openRawLink(await servers.raw(`mallory@${FAR}`), servers.near.domain);
+      other.send(HELLO);
+      await expectWhole();
+      expect(other.end).toBeUndefined();
+    });
+  });
+});
+
+/** Updates, in blocks of so many. */
+const ROWS = 100;
+
+async function sentUntilCutOff({ near }: Federation, connection: Connection): Promise<number> {
+  const link: RawLink = await openRawLink(connection, near.domain);
+  link.send(HELLO);
+  const node = `${connection.jid.replace(/\/.*/, "")}/flood`;
+  await link.ask("set", xml("pubsub", NS.PUBSUB, xml("create", { node })));
+  await until(() => link.frames.some(({ type }) => type === "bind"), 5_000, "BIND");
+  let sent = 0;
+  while (link.end === undefined && sent < 100_000) {
+    const frame: DataFrame = {
+      ...{
+        type: "data",
+        alias: 0,
+        form: "rows",
+        epoch: 1,
+        from: sent + 1,
+        to: sent + ROWS,
+        at: 0,
+        spanMs: 0,
+      },
+      payload: new Uint8Array(ROWS).fill(7),
+    };
+    link.send(frame);
+    sent += ROWS;
+    await sleep(10);
+  }
+  expect(link.frames.at(-1)).toMatchObject({ type: "bye", code: "busy" });
+  return sent;
+}
