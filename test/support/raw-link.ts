@@ -1,9 +1,9 @@
 import {
+  createHello,
   createRawDeflate,
   decodeBlock,
   DEFAULT_LIMITS,
   encodeFrame,
-  PROTOCOL_VERSION,
   type Frame,
   type HelloFrame,
 } from "@stanzapack/wire";
@@ -34,16 +34,7 @@ export interface RawLink {
   subscribe(node: string, options?: Record<string, string | string[]>): Promise<Element>;
 }
 
-export const HELLO: HelloFrame = {
-  type: "hello",
-  version: PROTOCOL_VERSION,
-  maxBlockBytes: 65_535,
-  maxInflatedBytes: 1_048_576,
-  maxStanzaBytes: 0,
-  codecs: ["rows", "deflated"],
-  hop: "plain",
-  token: null,
-};
+export const HELLO: HelloFrame = { ...createHello(), codecs: ["rows", "deflated"] };
 
 export async function openRawLink(connection: Connection, component: string): Promise<RawLink> {
   const streams = createInBandBytestreams(connection);

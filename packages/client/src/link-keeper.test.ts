@@ -1,10 +1,10 @@
 import {
+  createHello,
   createRawDeflate,
   createRowCodec,
   decodeBlock,
   DEFAULT_LIMITS,
   encodeFrame,
-  PROTOCOL_VERSION,
   WHOLE,
   type Frame,
 } from "@stanzapack/wire";
@@ -15,10 +15,7 @@ import type { Negotiation } from "./negotiation.js";
 import { Subscription } from "./subscription.js";
 
 const NODE = "alice@x/t";
-const hello = (token: number): Frame => ({
-  ...{ type: "hello", version: PROTOCOL_VERSION, maxBlockBytes: 65_535, maxInflatedBytes: 1_048_576 },
-  ...{ maxStanzaBytes: 0, codecs: ["rows"], hop: "plain", token: Uint8Array.of(token) },
-});
+const hello = (token: number): Frame => createHello({ token: Uint8Array.of(token) });
 const bind: Frame = {
   ...{ type: "bind", role: "subscription", alias: 0, node: NODE, subid: "s", kind: "value", baseAt: 0 },
 };

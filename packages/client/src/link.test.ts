@@ -1,4 +1,4 @@
-import { encodeFrame, PROTOCOL_VERSION, type Frame } from "@stanzapack/wire";
+import { createHello, encodeFrame, type Frame } from "@stanzapack/wire";
 import { StanzaError, type Bytestream, type Connection } from "@stanzapack/xmpp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Link } from "./link.js";
@@ -24,10 +24,7 @@ function setUp() {
     ...{ creditDue: () => [], silenceMs: 15_000 },
   });
   const give = (frame: Frame): void => stream.onBlock?.(encodeFrame(frame), { stanzaChars: 0 });
-  give({
-    ...{ type: "hello", version: PROTOCOL_VERSION, maxBlockBytes: 65_535, maxInflatedBytes: 1_048_576 },
-    ...{ maxStanzaBytes: 0, codecs: ["rows"], hop: "plain", token: null },
-  });
+  give(createHello());
   const answer = async (): Promise<void> => {
     asked.shift()?.resolve();
     await vi.advanceTimersByTimeAsync(0);

@@ -1,11 +1,11 @@
 import {
   createBlockWriter,
+  createHello,
   createRawDeflate,
   DEFAULT_LIMITS,
   type HopClass,
   encodeFrame,
   LinkSession,
-  PROTOCOL_VERSION,
   StanzapackError,
   type BlockWriter,
   type Frame,
@@ -63,16 +63,7 @@ export class Link {
           : toLinkError(end.error, "the link ended"),
       );
     this.watchSilence();
-    this.sendFrame({
-      type: "hello",
-      version: PROTOCOL_VERSION,
-      maxBlockBytes: DEFAULT_LIMITS.maxBlockBytes,
-      maxInflatedBytes: DEFAULT_LIMITS.maxInflatedBytes,
-      maxStanzaBytes: 0,
-      codecs: ["rows", "deflated", "coded"],
-      hop: this.hop,
-      token: null,
-    });
+    this.sendFrame(createHello({ hop: this.hop }));
   }
 
   get sid(): string {

@@ -1,5 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { assertNever, StanzapackError, type Frame, type Limits, type RawDeflate } from "@stanzapack/wire";
+import {
+  assertNever,
+  createHello,
+  StanzapackError,
+  type Frame,
+  type Limits,
+  type RawDeflate,
+} from "@stanzapack/wire";
 import {
   backoffMs,
   bareJid,
@@ -153,16 +160,8 @@ export class LinkTable {
     this.stats.links = this.links.size;
     stream.onBlock = (block) => this.receive(link, block);
     stream.onEnd = (end) => this.streamEnded(link, end);
-    link.sendFrame({
-      type: "hello",
-      version: 0,
-      maxBlockBytes: this.settings.wireLimits.maxBlockBytes,
-      maxInflatedBytes: this.settings.wireLimits.maxInflatedBytes,
-      maxStanzaBytes: 0,
-      codecs: ["rows", "deflated", "coded"],
-      hop: "plain",
-      token: this.requests.resumption.issue(link),
-    });
+    const token = this.requests.resumption.issue(link);
+    link.sendFrame(createHello({ token }, this.settings.wireLimits));
     this.log.debug({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
 

@@ -1,6 +1,7 @@
 import { deflateRawSync } from "node:zlib";
 import {
   ChainEncoder,
+  createHello,
   createRawDeflate,
   createRowCodec,
   DEFAULT_CODEC_LIMITS,
@@ -9,7 +10,6 @@ import {
   encodeUpdate,
   MAX_ALIAS,
   type Frame,
-  type HelloFrame,
   type OptionFields,
   type RequestFrame,
 } from "@stanzapack/wire";
@@ -17,10 +17,7 @@ import { similarRows } from "./codec-fuzz-values.js";
 import type { FuzzNames } from "./component-fuzz-names.js";
 import type { Random } from "./random.js";
 
-export const HELLO: HelloFrame = {
-  ...{ type: "hello", version: 0, maxBlockBytes: 65_535, maxInflatedBytes: 1_048_576, maxStanzaBytes: 0 },
-  ...{ codecs: ["rows", "deflated", "coded"], hop: "plain", token: null },
-};
+export const HELLO = createHello();
 
 const HEADS = [
   0x80, 0x90, 0xa0, 0xc0, 0xc1, 0xc4, 0xc6, 0xcb, 0xcf, 0xd4, 0xd9, 0xdb, 0xdc, 0xdd, 0xdf, 0xff, 0x00,

@@ -43,6 +43,7 @@ export {
 } from "./frame-codec.js";
 export { FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames.js";
 export type * from "./frames.js";
+export { createHello } from "./hello.js";
 export { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
 export { DEFAULT_LINK_POLICY, LinkSession, type LinkPolicy } from "./link-session.js";
 export type { Value } from "./msgpack.js";

@@ -1,4 +1,5 @@
 import {
+  createHello,
   createRawDeflate,
   createRowCodec,
   decodeBlock,
@@ -10,9 +11,7 @@ import {
   encodeLanePrefix,
   encodeUpdate,
   LaneEncoder,
-  PROTOCOL_VERSION,
   type BindServiceFrame,
-  type Frame,
   type LaneBody,
 } from "@stanzapack/wire";
 import { createInBandBytestreams, encodeBase64, NS, xml, type Connection } from "@stanzapack/xmpp";
@@ -58,17 +57,7 @@ export async function openCostlyPublisher(
       if (frame.type === "bind" && frame.role === "service") bound?.(frame);
   };
   const write = (base64: string): void => void connection.send(stream.stanza(base64));
-  const hello: Frame = {
-    type: "hello",
-    version: PROTOCOL_VERSION,
-    maxBlockBytes: DEFAULT_LIMITS.maxBlockBytes,
-    maxInflatedBytes: DEFAULT_LIMITS.maxInflatedBytes,
-    maxStanzaBytes: 0,
-    codecs: ["rows", "deflated", "coded"],
-    hop: "plain",
-    token: null,
-  };
-  write(encodeBase64(encodeFrame(hello)));
+  write(encodeBase64(encodeFrame(createHello())));
   await connection.request(
     xml("iq", { type: "set", to: component }, xml("pubsub", NS.PUBSUB, xml("create", { node }))),
   );
