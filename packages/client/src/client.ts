@@ -23,7 +23,7 @@ import { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
 import { Groups } from "./groups.js";
 import { LinkKeeper } from "./link-keeper.js";
-import { Negotiation, type OfferOptions, type ServiceInfo } from "./negotiation.js";
+import { Negotiation, type ConfigureOptions, type OfferOptions, type ServiceInfo } from "./negotiation.js";
 import { OfferedService } from "./offered-service.js";
 import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options.js";
 import { Publishing } from "./publishing.js";
@@ -282,13 +282,18 @@ export class Client extends EventEmitter<ClientEvents> {
     if (this.services.has(node))
       throw new StanzapackError("conflict", `this client offers \`${node}\` already`);
     checkAuthorize(options);
-    const incarnation = crypto.getRandomValues(new Uint32Array(1))[0] as number;
+    // Never 0, which stands for none.
+    const incarnation = (crypto.getRandomValues(new Uint32Array(1))[0] as number) || 1;
     const host = {
       book: (s: OfferedService, dueAt: number) => this.publishing.book(s, dueAt),
       flush: (s: OfferedService) => this.publishing.flushNow(s),
-      configure: (s: OfferedService, changed: OfferOptions) => this.negotiation.configure(s.node, changed),
+      configure: (s: OfferedService, changed: ConfigureOptions) =>
+        this.negotiation.configure(s.node, changed),
       revoke: (s: OfferedService, jid: string) => this.negotiation.revoke(s.node, jid),
-      withdraw: (s: OfferedService) => this.withdraw(s),
+      withdraw: async (s: OfferedService) => {
+        if (this.online) await this.negotiation.withdraw(s.node);
+      },
+      ended: (s: OfferedService) => this.forget(s),
     };
     const service = new OfferedService(node, options, host, this.codec, incarnation);
     this.services.set(node, service);
@@ -297,10 +302,11 @@ export class Client extends EventEmitter<ClientEvents> {
       await this.keeper.untilUp();
       await this.keeper.establishService(service);
     } catch (error) {
-      this.services.delete(node);
-      this.state.onServices();
+      this.forget(service);
       throw toStanzapackError(error, `offering \`${node}\``);
     }
+    // Whoever takes it over from this one holds it after a break.
+    service.options = { ...service.options, takeOver: false };
     return service;
   }
 
@@ -361,10 +367,9 @@ export class Client extends EventEmitter<ClientEvents> {
     }
   }
 
-  private async withdraw(service: OfferedService): Promise<void> {
-    this.services.delete(service.node);
+  private forget(service: OfferedService): void {
+    if (this.services.get(service.node) === service) this.services.delete(service.node);
     this.publishing.forget(service);
     this.state.onServices();
-    if (this.online) await this.negotiation.withdraw(service.node);
   }
 }

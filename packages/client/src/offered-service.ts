@@ -21,7 +21,7 @@ import {
 } from "@stanzapack/wire";
 import { encodeBase64, jid as parseJid } from "@stanzapack/xmpp";
 import { checkAuthorize } from "./approvals.js";
-import type { OfferOptions } from "./negotiation.js";
+import type { ConfigureOptions, OfferOptions } from "./negotiation.js";
 import { Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
 
@@ -36,6 +36,7 @@ export interface OfferedServiceEvents {
   demand: (demand: Demand) => void;
   /** `authorize` decided on a bare JID; `error`: what it threw, which is a no. */
   decided: (decision: { readonly jid: string; readonly allowed: boolean; readonly error: unknown }) => void;
+  /** It is offered no longer. `fenced`: another session of the account publishes it now. */
   ended: (error: StanzapackError | undefined) => void;
 }
 
@@ -45,9 +46,11 @@ export interface ServiceHost {
   book(service: OfferedService, dueAt: number): void;
   /** Sends what waits, if the link can take it. */
   flush(service: OfferedService): void;
-  configure(service: OfferedService, options: OfferOptions): Promise<void>;
+  configure(service: OfferedService, options: ConfigureOptions): Promise<void>;
   revoke(service: OfferedService, jid: string): Promise<void>;
   withdraw(service: OfferedService): Promise<void>;
+  /** It has ended, whatever for. */
+  ended(service: OfferedService): void;
 }
 
 const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
@@ -89,6 +92,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   private waitingSince: number | undefined;
   private readonly pace = new Pace();
   private finished = false;
+  private wasBound = false;
 
   /** @internal Use `client.offer`. */
   constructor(
@@ -98,7 +102,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     private readonly host: ServiceHost,
     private readonly codec: RowCodec,
     /** Tells this program's life from its earlier ones. */
-    private readonly incarnation: number,
+    readonly incarnation: number,
     private readonly now: () => number = Date.now,
   ) {
     super();
@@ -110,6 +114,10 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   }
   get ended(): boolean {
     return this.finished;
+  }
+  /** @internal Whether it has held the service once. */
+  get established(): boolean {
+    return this.wasBound;
   }
   /** Updates published so far. */
   get published(): number {
@@ -140,7 +148,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   }
 
   /** Changes access, members or title, live. */
-  async configure(options: Omit<OfferOptions, "kind">): Promise<void> {
+  async configure(options: ConfigureOptions): Promise<void> {
     const before = this.options;
     const changed = { ...before, ...options };
     checkAuthorize(changed);
@@ -203,6 +211,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   bound(frame: BindServiceFrame, { readsCoded, hop }: LinkPeer): void {
     this.hop = hop;
     this.alias = frame.alias;
+    this.wasBound = true;
     this.encoder = readsCoded
       ? new LaneEncoder({
           limits: DEFAULT_CODEC_LIMITS,
@@ -329,8 +338,22 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   finish(error: StanzapackError | undefined): void {
     if (this.finished) return;
     this.finished = true;
+    // What is acknowledged from now on may have been dropped.
+    this.alias = undefined;
     this.batch.clear();
-    this.emit("ended", error);
+    this.host.ended(this);
+    this.emit("ended", error === undefined ? undefined : this.withLeft(error));
+  }
+
+  /** Nothing of a log is lost without a word. */
+  private withLeft(error: StanzapackError): StanzapackError {
+    const left = this.unacknowledged;
+    if (left === 0) return error;
+    const { code, text, origin, scope, retryable, cause } = error;
+    const more = left === 1 ? "1 update is" : `${left} updates are`;
+    return new StanzapackError(code, `${text}; ${more} not acknowledged`, {
+      ...{ origin, scope, retryable, cause },
+    });
   }
 }
 

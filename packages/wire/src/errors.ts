@@ -163,7 +163,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "subscription",
     retryable: false,
-    mend: "Another session of this account offers a service of this name: stop it, or choose another name.",
+    mend: "Another session of this account offers a service of this name: stop it, take it over (`takeOver`), or choose another name.",
   },
   "bad-name": {
     wire: 24,
@@ -242,6 +242,14 @@ export const ERRORS = {
     scope: "link",
     retryable: false,
     mend: "Nothing to do: the client subscribes again by itself.",
+  },
+  fenced: {
+    wire: 33,
+    condition: "conflict",
+    type: "cancel",
+    scope: "subscription",
+    retryable: false,
+    mend: "Another session of this account publishes it now: offer it again when that has stopped, or with `takeOver`.",
   },
   pending: {
     wire: 35,
