@@ -2,6 +2,7 @@ export { Client, connect, type BlockObserver, type ClientEvents } from "./client
 export type { ConnectOptions, InactivePolicy } from "./options.js";
 export type { Authorize, AuthorizeRequest } from "./approvals.js";
 export type { AccessModel, ConfigureOptions, OfferOptions, ServiceInfo } from "./negotiation.js";
+export type { OutboxEntry, OutboxStore, StoredOutbox } from "./outbox-store.js";
 export { OfferedService, type Demand, type OfferedServiceEvents } from "./offered-service.js";
 export {
   Subscription,

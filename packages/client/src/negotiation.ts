@@ -12,6 +12,7 @@ import {
 import { formatForm, NS, parseForm, sleep, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Authorize } from "./approvals.js";
 import { toStanzapackError } from "./errors.js";
+import type { OutboxStore } from "./outbox-store.js";
 
 /** `authorize`: whoever is no member waits until `authorize` of the offer has decided. */
 export type AccessModel = "open" | "whitelist" | "authorize";
@@ -34,6 +35,11 @@ export interface OfferOptions {
   /** A line for people, shown in service discovery. */
   readonly title?: string;
   /**
+   * Of a log: where its updates are kept until the component has them, so that they outlive this program; what an earlier one left there
+   * is sent first. `offer` resolves without a link then, and offers it when there is one. Default: in memory.
+   */
+  readonly store?: OutboxStore;
+  /**
    * Takes the service over from the session of this account that publishes it now, at once, though it lives: its service ends with
    * `fenced`. It counts for this call, not for offers after a break. Default false: `conflict` while that session lives.
    */
@@ -46,7 +52,7 @@ export interface OfferOptions {
 }
 
 /** What of an offer can change while it lasts. */
-export type ConfigureOptions = Omit<OfferOptions, "kind" | "takeOver">;
+export type ConfigureOptions = Omit<OfferOptions, "kind" | "takeOver" | "store">;
 
 /** One service as service discovery shows it. */
 export interface ServiceInfo {

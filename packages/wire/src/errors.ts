@@ -294,6 +294,14 @@ export const ERRORS = {
     retryable: false,
     mend: "Mend the call as the text says.",
   },
+  "store-failed": {
+    wire: 62,
+    condition: "internal-server-error",
+    type: "cancel",
+    scope: "subscription",
+    retryable: false,
+    mend: "Mend what the text says of the store of the publisher's outbox; nothing that is in it was changed.",
+  },
   internal: {
     wire: 61,
     condition: "internal-server-error",
