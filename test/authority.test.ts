@@ -27,6 +27,7 @@ import { SERVERS, startStack, type Stack } from "./support/stack.js";
 const OPEN = "alice@localhost/open";
 const CLOSED = "alice@localhost/closed";
 const MEMBERS = "{urn:stanzapack:0}members";
+const TAKE_OVER = "{urn:stanzapack:0}take_over";
 
 const pubsub = (...children: Element[]): Element => xml("pubsub", NS.PUBSUB, ...children);
 const owned = (...children: Element[]): Element => xml("pubsub", NS.PUBSUB_OWNER, ...children);
@@ -137,7 +138,9 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
   }
 
   const publisherAlias = (): number => {
-    const bind = peers.publisher.frames.find((frame) => frame.type === "bind" && frame.node === OPEN);
+    const bind = peers.publisher.frames.findLast(
+      (frame) => frame.type === "bind" && frame.role === "service" && frame.node === OPEN,
+    );
     return (bind as { readonly alias: number }).alias;
   };
 
@@ -194,6 +197,12 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       return outcome;
     },
     "offer the node that is offered": (_, peer) => peer.outcome("set", create(OPEN)),
+    "take over the node that is offered": async (who, peer) => {
+      const taking = create(OPEN, { [TAKE_OVER]: "1" });
+      const outcome = await peer.outcome("set", taking);
+      if (outcome === "result" && who !== "publisher") await peers.publisher.ask("set", taking);
+      return outcome;
+    },
     "offer a node whose owner is spelt `ALICE@Localhost`": (_, peer) =>
       peer.outcome("set", create("ALICE@Localhost/new")),
     "offer a node of one's own": async (_, peer) => {

@@ -40,6 +40,7 @@ export const AUTHORITY = {
     publisher: "result",
     "owner elsewhere": "conflict",
   }),
+  "take over the node that is offered": linked("forbidden", OWNER),
   "offer a node whose owner is spelt `ALICE@Localhost`": linked("forbidden"),
   "offer a node of one's own": linked("result"),
   "configure the node": ownerAlone,

@@ -24,8 +24,9 @@ import { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
 import { Groups } from "./groups.js";
 import { LinkKeeper } from "./link-keeper.js";
-import { Negotiation, type OfferOptions, type ServiceInfo } from "./negotiation.js";
+import { Negotiation, type ConfigureOptions, type OfferOptions, type ServiceInfo } from "./negotiation.js";
 import { OfferedService } from "./offered-service.js";
+import { toStoreError, type OutboxStore, type StoredOutbox } from "./outbox-store.js";
 import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options.js";
 import { Publishing } from "./publishing.js";
 import { Subscription, type SubscribeOptions } from "./subscription.js";
@@ -56,7 +57,7 @@ export interface BlockObserver {
 /** A hold-up of this process is noticed within so many ms of its end. */
 const BEAT_MS = 1_000;
 
-/** Logs in, opens the link and gives the client. Throws `StanzapackError`: `auth-failed`, `unreachable`, `component-unavailable`, … */
+/** Logs in, opens the link and gives the client; at once with `startOffline`. Throws `StanzapackError`: `auth-failed`, `unreachable`, `component-unavailable`, … */
 export async function connect(options: ConnectOptions): Promise<Client> {
   const client = new Client(resolveConnectOptions(options));
   await client.open(options.signal);
@@ -80,6 +81,9 @@ export class Client extends EventEmitter<ClientEvents> {
   private keeping: Promise<void> | undefined;
   private closed: Promise<void> | undefined;
   private undo: (() => void)[] = [];
+  private wasOnline = false;
+  /** Stores of services that have ended, until others may have them. */
+  private readonly releases = new Set<Promise<void>>();
   /** Observes what arrives, frame by frame. */
   onBlock: BlockObserver | undefined;
 
@@ -114,7 +118,8 @@ export class Client extends EventEmitter<ClientEvents> {
         onDown: (reason) => this.emit("offline", reason),
         onRestored: () => {
           this.state.onRestored();
-          this.emit("online", { again: true });
+          this.emit("online", { again: this.wasOnline });
+          this.wasOnline = true;
         },
         onAcknowledged: (stanzas) => {
           for (const service of this.services.values()) service.acknowledged(stanzas);
@@ -191,11 +196,21 @@ export class Client extends EventEmitter<ClientEvents> {
           void this.shutDown(reason === undefined ? undefined : toStanzapackError(reason, doing));
       }),
     ];
+    const heed = (): void => {
+      signal?.addEventListener("abort", () => void this.close(), { once: true, signal: this.closing.signal });
+      if (signal?.aborted === true) void this.close();
+    };
+    if (this.options.startOffline) {
+      this.keeping = this.keeper.keep();
+      heed();
+      // How it ends is told by `ended`.
+      this.connection.start().catch(() => undefined);
+      return;
+    }
     try {
       await this.connection.start(signal === undefined ? {} : { signal });
       // From here on it is the whole client's, the link's opening included.
-      signal?.addEventListener("abort", () => void this.close(), { once: true, signal: this.closing.signal });
-      if (signal?.aborted === true) void this.close();
+      heed();
       await this.keeper.openInTurn();
     } catch (error) {
       const failure = toStanzapackError(error, doing);
@@ -203,6 +218,7 @@ export class Client extends EventEmitter<ClientEvents> {
       throw failure;
     }
     this.keeping = this.keeper.keep();
+    this.wasOnline = true;
     this.emit("online", { again: false });
   }
 
@@ -293,7 +309,10 @@ export class Client extends EventEmitter<ClientEvents> {
     return group as SubscriptionGroup<T>;
   }
 
-  /** Offers a service under this account's JID. Resolves when the component has it. */
+  /**
+   * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
+   * is wrong then comes by `ended`. Throws `conflict` while another session of the account publishes it, and `store-failed`.
+   */
   async offer(name: string, options: OfferOptions = {}): Promise<OfferedService> {
     this.assertOpen();
     if (!isServiceName(name)) throw new StanzapackError("bad-name", `\`${name}\` is no name for a service`);
@@ -301,26 +320,60 @@ export class Client extends EventEmitter<ClientEvents> {
     if (this.services.has(node))
       throw new StanzapackError("conflict", `this client offers \`${node}\` already`);
     checkAuthorize(options);
-    const incarnation = crypto.getRandomValues(new Uint32Array(1))[0] as number;
+    const stored =
+      options.store === undefined ? undefined : await this.openStore(node, options, options.store);
     const host = {
       book: (s: OfferedService, dueAt: number) => this.publishing.book(s, dueAt),
       flush: (s: OfferedService) => this.publishing.flushNow(s),
-      configure: (s: OfferedService, changed: OfferOptions) => this.negotiation.configure(s.node, changed),
+      settle: () => this.settleData(),
+      sendFrame: (frame: Frame) => this.keeper.link?.sendFrame(frame),
+      configure: (s: OfferedService, changed: ConfigureOptions) =>
+        this.negotiation.configure(s.node, changed),
       revoke: (s: OfferedService, jid: string) => this.negotiation.revoke(s.node, jid),
-      withdraw: (s: OfferedService) => this.withdraw(s),
+      withdraw: async (s: OfferedService) => {
+        if (this.online) await this.negotiation.withdraw(s.node);
+      },
+      ended: (s: OfferedService) => this.forget(s),
     };
-    const service = new OfferedService(node, options, host, this.codec, incarnation);
+    const service = new OfferedService(node, options, host, this.codec, stored);
     this.services.set(node, service);
     this.state.onServices();
+    if (stored !== undefined && !this.online) return service;
     try {
       await this.keeper.untilUp();
       await this.keeper.establishService(service);
     } catch (error) {
-      this.services.delete(node);
-      this.state.onServices();
-      throw toStanzapackError(error, `offering \`${node}\``);
+      const failure = toStanzapackError(error, `offering \`${node}\``);
+      service.finish(failure);
+      await service.released;
+      throw failure;
     }
+    // Whoever takes it over from this one holds it after a break.
+    service.options = { ...service.options, takeOver: false };
     return service;
+  }
+
+  private async openStore(node: string, { kind }: OfferOptions, store: OutboxStore): Promise<StoredOutbox> {
+    if (kind !== "log") throw new StanzapackError("usage", "only a service of kind `log` has a `store`");
+    await Promise.all(this.releases);
+    const stored = await store.open(node).catch((error: unknown) => {
+      throw toStoreError(error, `opening the store of \`${node}\``);
+    });
+    try {
+      this.assertOpen();
+      if (this.services.has(node))
+        throw new StanzapackError("conflict", `this client offers \`${node}\` already`);
+    } catch (error) {
+      await stored.close().catch(() => undefined);
+      throw error;
+    }
+    return stored;
+  }
+
+  /** What the component has of our data is acknowledged, as far as there is a link. */
+  private async settleData(): Promise<void> {
+    // Where that fails it is sent again on the next link, or by the next program.
+    await this.keeper.link?.barrier().catch(() => undefined);
   }
 
   /** Every service this account may take, or only those of one publisher (a bare JID). */
@@ -346,11 +399,14 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private assertOpen(): void {
-    if (this.closing.signal.aborted) throw new StanzapackError("stopped", "the client is closed");
+    if (this.closed !== undefined || this.closing.signal.aborted)
+      throw new StanzapackError("stopped", "the client is closed");
   }
 
   private shutDown(reason: StanzapackError | undefined): Promise<void> {
     return (this.closed ??= (async () => {
+      const storing = reason === undefined ? [...this.services.values()].filter(({ stores }) => stores) : [];
+      if (storing.length > 0) await this.drain(storing);
       this.publishing.finish(reason === undefined ? this.services.values() : []);
       this.closing.abort();
       this.groups.finish(reason);
@@ -363,6 +419,7 @@ export class Client extends EventEmitter<ClientEvents> {
       this.streams.dispose();
       await this.connection.stop();
       await this.keeping;
+      await Promise.all(this.releases);
       this.emit("closed", reason);
     })());
   }
@@ -380,10 +437,21 @@ export class Client extends EventEmitter<ClientEvents> {
     }
   }
 
-  private async withdraw(service: OfferedService): Promise<void> {
-    this.services.delete(service.node);
+  /** Of logs with a store, so that the next program has no more to send again than it must. */
+  private async drain(services: readonly OfferedService[]): Promise<void> {
+    await Promise.all(services.map((service) => service.saved().catch(() => undefined)));
+    this.publishing.finish(services);
+    if (services.some(({ unacknowledged }) => unacknowledged > 0)) await this.settleData();
+  }
+
+  private forget(service: OfferedService): void {
+    const { released } = service;
+    if (released !== undefined) {
+      this.releases.add(released);
+      void released.then(() => this.releases.delete(released));
+    }
+    if (this.services.get(service.node) === service) this.services.delete(service.node);
     this.publishing.forget(service);
     this.state.onServices();
-    if (this.online) await this.negotiation.withdraw(service.node);
   }
 }

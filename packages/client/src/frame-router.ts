@@ -101,9 +101,9 @@ export class FrameRouter {
       }
       case "error": {
         const target = frame.alias === null ? undefined : this.targets.get(frame.alias);
-        if (!(target instanceof Subscription)) return;
+        if (target === undefined) return;
         this.release(frame.alias as number);
-        this.holdings.subscriptions.delete(target.node);
+        if (target instanceof Subscription) this.holdings.subscriptions.delete(target.node);
         const retryAfter = frame.retryAfterMs === null ? {} : { retryAfterMs: frame.retryAfterMs };
         target.finish(new StanzapackError(frame.code, frame.text, { origin: "peer", ...retryAfter }));
         return;

@@ -1,7 +1,8 @@
 export { Client, connect, type BlockObserver, type ClientEvents } from "./client.js";
 export type { ConnectOptions, InactivePolicy } from "./options.js";
 export type { Authorize, AuthorizeRequest } from "./approvals.js";
-export type { AccessModel, OfferOptions, ServiceInfo } from "./negotiation.js";
+export type { AccessModel, ConfigureOptions, OfferOptions, ServiceInfo } from "./negotiation.js";
+export type { OutboxEntry, OutboxStore, StoredOutbox } from "./outbox-store.js";
 export { OfferedService, type Demand, type OfferedServiceEvents } from "./offered-service.js";
 export {
   Subscription,

@@ -247,7 +247,7 @@ export class LinkKeeper {
     await this.bound(service, (router) =>
       router.boundAfter(
         service,
-        this.negotiation.offer(service.node, service.options),
+        this.negotiation.offer(service.node, service.options, service.incarnation),
         this.settings.timeoutMs,
       ),
     );
@@ -324,8 +324,11 @@ export class LinkKeeper {
     } catch (error) {
       const failure = toStanzapackError(error, `offering \`${service.node}\` again`);
       if (this.mayRetry(failure)) return;
-      this.holdings.services.delete(service.node);
-      service.finish(failure);
+      // Another session has it, which took this one's for dead meanwhile.
+      const isFenced = failure.code === "conflict" && service.established;
+      service.finish(
+        isFenced ? new StanzapackError("fenced", failure.text, { origin: "peer", cause: failure }) : failure,
+      );
     }
   }
 

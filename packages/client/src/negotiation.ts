@@ -12,6 +12,7 @@ import {
 import { formatForm, NS, parseForm, sleep, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Authorize } from "./approvals.js";
 import { toStanzapackError } from "./errors.js";
+import type { OutboxStore } from "./outbox-store.js";
 
 /** `authorize`: whoever is no member waits until `authorize` of the offer has decided. */
 export type AccessModel = "open" | "whitelist" | "authorize";
@@ -34,11 +35,24 @@ export interface OfferOptions {
   /** A line for people, shown in service discovery. */
   readonly title?: string;
   /**
+   * Of a log: where its updates are kept until the component has them, so that they outlive this program; what an earlier one left there
+   * is sent first. `offer` resolves without a link then, and offers it when there is one. Default: in memory.
+   */
+  readonly store?: OutboxStore;
+  /**
+   * Takes the service over from the session of this account that publishes it now, at once, though it lives: its service ends with
+   * `fenced`. It counts for this call, not for offers after a break. Default false: `conflict` while that session lives.
+   */
+  readonly takeOver?: boolean;
+  /**
    * How thoroughly values are coded for subscribers, as far as the component's operator allows. Default `default`; `compact`
    * makes text a fifth smaller, for a microsecond a byte and a megabyte of memory at everyone who takes it.
    */
   readonly profile?: Profile;
 }
+
+/** What of an offer can change while it lasts. */
+export type ConfigureOptions = Omit<OfferOptions, "kind" | "takeOver" | "store">;
 
 /** One service as service discovery shows it. */
 export interface ServiceInfo {
@@ -105,8 +119,13 @@ export class Negotiation {
     }
   }
 
-  async offer(node: string, options: OfferOptions): Promise<void> {
-    const form = formatForm("submit", NS.PUBSUB_NODE_CONFIG, configFields(options));
+  /** `incarnation`: of the outbox, which tells a publisher that comes back from another one. */
+  async offer(node: string, options: OfferOptions, incarnation: number): Promise<void> {
+    const form = formatForm("submit", NS.PUBSUB_NODE_CONFIG, {
+      ...configFields(options),
+      "{urn:stanzapack:0}incarnation": String(incarnation),
+      ...(options.takeOver === true ? { "{urn:stanzapack:0}take_over": "1" } : {}),
+    });
     await this.request(
       "set",
       xml("pubsub", NS.PUBSUB, xml("create", { node }), xml("configure", {}, form)),
@@ -114,7 +133,7 @@ export class Negotiation {
     );
   }
 
-  async configure(node: string, options: OfferOptions): Promise<void> {
+  async configure(node: string, options: ConfigureOptions): Promise<void> {
     const form = formatForm("submit", NS.PUBSUB_NODE_CONFIG, configFields(options));
     await this.request(
       "set",
@@ -225,7 +244,9 @@ export class Negotiation {
   }
 }
 
-function configFields(options: OfferOptions): Record<string, string | readonly string[]> {
+function configFields(
+  options: ConfigureOptions & Pick<OfferOptions, "kind">,
+): Record<string, string | readonly string[]> {
   return {
     ...(options.profile === undefined ? {} : { "{urn:stanzapack:0}profile": options.profile }),
     ...(options.kind === undefined ? {} : { "{urn:stanzapack:0}kind": options.kind }),

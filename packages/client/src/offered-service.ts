@@ -7,6 +7,7 @@ import {
   encodeLaneBody,
   encodeLanePrefix,
   encodeUpdate,
+  type Frame,
   type HopClass,
   LaneEncoder,
   RowBatch,
@@ -21,8 +22,10 @@ import {
 } from "@stanzapack/wire";
 import { encodeBase64, jid as parseJid } from "@stanzapack/xmpp";
 import { checkAuthorize } from "./approvals.js";
-import type { OfferOptions } from "./negotiation.js";
-import { Outbox } from "./outbox.js";
+import type { ConfigureOptions, OfferOptions } from "./negotiation.js";
+import { OutboxSaver } from "./outbox-saver.js";
+import type { StoredOutbox } from "./outbox-store.js";
+import { Outbox, OUTBOX_BOUNDS } from "./outbox.js";
 import { Pace } from "./pace.js";
 
 export interface Demand {
@@ -36,6 +39,12 @@ export interface OfferedServiceEvents {
   demand: (demand: Demand) => void;
   /** `authorize` decided on a bare JID; `error`: what it threw, which is a no. */
   decided: (decision: { readonly jid: string; readonly allowed: boolean; readonly error: unknown }) => void;
+  /**
+   * The component has updates `from` to `to` of this outbox that its store has not: it is an older copy, or its end was lost. They are
+   * with the component, and what is published goes on under a new incarnation; whether the store lost more than those nobody knows.
+   */
+  stale: (range: { readonly from: number; readonly to: number }) => void;
+  /** It is offered no longer. `fenced`: another session of the account publishes it now. */
   ended: (error: StanzapackError | undefined) => void;
 }
 
@@ -45,17 +54,20 @@ export interface ServiceHost {
   book(service: OfferedService, dueAt: number): void;
   /** Sends what waits, if the link can take it. */
   flush(service: OfferedService): void;
-  configure(service: OfferedService, options: OfferOptions): Promise<void>;
+  /** Resolves when the component has acknowledged what it has got. */
+  settle(): Promise<void>;
+  sendFrame(frame: Frame): void;
+  configure(service: OfferedService, options: ConfigureOptions): Promise<void>;
   revoke(service: OfferedService, jid: string): Promise<void>;
   withdraw(service: OfferedService): Promise<void>;
+  /** It has ended, whatever for. */
+  ended(service: OfferedService): void;
 }
 
 const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
 /** So long a log that is stopped waits for what is not sent yet, and looks so often, in ms. */
 const STOP_MS = 5_000;
 const STOP_POLL_MS = 20;
-/** Of a log that the component does not acknowledge. */
-const OUTBOX = { maxRows: 65_536, maxBytes: 16_777_216 };
 /** Room in a block for prefix and body header. */
 const HEADER_ROOM_BYTES = 63;
 
@@ -74,13 +86,15 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   private readonly batch = new RowBatch(WAITING);
   /** Of a `log`. */
   private readonly outbox: Outbox | undefined;
+  /** Of one with a store. */
+  private readonly saver: OutboxSaver | undefined;
   private wanted: Demand = { subscribers: 0, windowMs: null };
   private alias: number | undefined;
   private hop: HopClass = "plain";
   /** Of this link; undefined while there is none, and when the component reads rows alone. */
   private encoder: LaneEncoder | undefined;
   /** Sequence of the last update published. */
-  private sequence = 0;
+  private sequence: number;
   private newest: { row: Uint8Array; at: number } | undefined;
   /** Last sequence handed to the link or known to the component. */
   private sent = 0;
@@ -89,6 +103,10 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   private waitingSince: number | undefined;
   private readonly pace = new Pace();
   private finished = false;
+  private wasBound = false;
+  /** @internal Resolves when its store is free for another. */
+  released: Promise<void> | undefined;
+  private ofIncarnation: number;
 
   /** @internal Use `client.offer`. */
   constructor(
@@ -97,12 +115,26 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     public options: OfferOptions,
     private readonly host: ServiceHost,
     private readonly codec: RowCodec,
-    /** Tells this program's life from its earlier ones. */
-    private readonly incarnation: number,
+    /** What its store has. */
+    stored?: StoredOutbox,
     private readonly now: () => number = Date.now,
   ) {
     super();
-    if (options.kind === "log") this.outbox = new Outbox(OUTBOX);
+    this.outbox = options.kind === "log" ? new Outbox(OUTBOX_BOUNDS, stored) : undefined;
+    this.ofIncarnation = stored?.incarnation ?? drawIncarnation();
+    this.sequence = this.outbox?.last ?? 0;
+    if (this.outbox !== undefined && stored !== undefined)
+      this.saver = new OutboxSaver(
+        this.outbox,
+        stored,
+        () => this.pending && this.book(this.now()),
+        (error) => this.finish(error),
+      );
+  }
+
+  /** @internal Tells this outbox from every other: one program's life, or as long as its store lives. */
+  get incarnation(): number {
+    return this.ofIncarnation;
   }
 
   get demand(): Demand {
@@ -111,7 +143,15 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   get ended(): boolean {
     return this.finished;
   }
-  /** Updates published so far. */
+  /** @internal Whether its updates outlive this program. */
+  get stores(): boolean {
+    return this.saver !== undefined;
+  }
+  /** @internal Whether it has held the service once. */
+  get established(): boolean {
+    return this.wasBound;
+  }
+  /** Updates published so far, with a store also by earlier programs. */
   get published(): number {
     return this.sequence;
   }
@@ -123,8 +163,9 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
 
   /**
    * Publishes one value: cheap and synchronous. Nobody listening costs an encoding and no byte. While the network cannot
-   * keep up, older values give way to newer ones; those of a `log` wait instead, in order, until the component has them. Throws
-   * `unencodable` or `too-large`, `stopped` after `stop`, and of a log `busy` while 65,536 updates, or 16 MB, wait.
+   * keep up, older values give way to newer ones; those of a `log` wait instead, in order, until the component has them. With a store it is
+   * not saved yet when this returns, but before it is sent: `saved` waits for that. Throws `unencodable` or `too-large`, `stopped` after
+   * `stop`, and of a log `busy` while 65,536 updates, or 16 MB, wait.
    */
   publish(value: Value): void {
     if (this.finished) throw new StanzapackError("stopped", `\`${this.node}\` is no longer offered`);
@@ -132,6 +173,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     const at = this.now();
     this.outbox?.push(row, at);
     this.sequence++;
+    if (this.saver !== undefined) return this.saver.kick();
     if (this.outbox !== undefined) return this.book(at);
     this.newest = { row, at };
     if (this.wanted.windowMs === null) return;
@@ -139,8 +181,16 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     this.book(at);
   }
 
+  /**
+   * Resolves when everything published until now is in the store, so that it outlives this program; at once without a store.
+   * Rejects with `store-failed` where it could not be saved.
+   */
+  async saved(): Promise<void> {
+    await this.saver?.saved();
+  }
+
   /** Changes access, members or title, live. */
-  async configure(options: Omit<OfferOptions, "kind">): Promise<void> {
+  async configure(options: ConfigureOptions): Promise<void> {
     const before = this.options;
     const changed = { ...before, ...options };
     checkAuthorize(changed);
@@ -173,10 +223,12 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
 
   /**
    * Sends what waits and withdraws it: its subscriptions end. Idempotent. It waits up to 5 s until all of it is sent; throws
-   * `timeout` when that of a log could not be.
+   * `timeout` when that of a log could not be. What is not acknowledged by then stays in the store, where it has one, and is sent when it is
+   * offered again.
    */
   async stop(): Promise<void> {
     if (this.finished) return;
+    await this.saved();
     this.host.flush(this);
     const deadline = Date.now() + STOP_MS;
     while (this.unsentOnLink && !this.finished && Date.now() < deadline) {
@@ -184,11 +236,16 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
       this.host.flush(this);
     }
     if (this.ended) return;
-    const unsent = this.outbox?.unsent ?? 0;
+    if (this.saver !== undefined && this.unacknowledged > 0) await this.host.settle();
+    const unsent = (this.saver === undefined ? this.outbox?.unsent : this.outbox?.size) ?? 0;
     this.finish(undefined);
     await this.host.withdraw(this);
+    await this.released;
     if (unsent > 0)
-      throw new StanzapackError("timeout", `${unsent} updates of \`${this.node}\` could not be sent`);
+      throw new StanzapackError(
+        "timeout",
+        `${unsent} updates of \`${this.node}\` could not be sent${this.whereLeft}`,
+      );
   }
 
   private book(now: number): void {
@@ -203,6 +260,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   bound(frame: BindServiceFrame, { readsCoded, hop }: LinkPeer): void {
     this.hop = hop;
     this.alias = frame.alias;
+    this.wasBound = true;
     this.encoder = readsCoded
       ? new LaneEncoder({
           limits: DEFAULT_CODEC_LIMITS,
@@ -214,7 +272,17 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
       : undefined;
     this.pace.forget();
     this.sent = frame.incarnation === this.incarnation ? frame.sequence : 0;
+    const known = this.outbox?.known ?? Infinity;
+    if (this.saver !== undefined && this.sent > known) this.renew(this.saver, known, this.sent);
     this.outbox?.resume(this.sent);
+  }
+
+  /** Numbers beyond `known` are others' already: the component would drop what is published under them as repeated. */
+  private renew(saver: OutboxSaver, known: number, theirs: number): void {
+    this.ofIncarnation = drawIncarnation();
+    saver.renew(this.ofIncarnation);
+    this.sent = known;
+    this.emit("stale", { from: known + 1, to: theirs });
   }
 
   /** @internal The link is gone: demand is unknown, what waits goes on waiting. */
@@ -312,6 +380,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   acknowledged(stanzas: number): void {
     // Marks are of the link on which it has an alias.
     if (this.alias !== undefined) this.outbox?.acknowledged(stanzas);
+    this.saver?.kick();
   }
 
   private encode({ from, to, rows, firstAt, lastAt }: BatchSlice, now: number): LaneBody {
@@ -329,9 +398,36 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   finish(error: StanzapackError | undefined): void {
     if (this.finished) return;
     this.finished = true;
+    // Its subscribers are not to take the silence for a constant value.
+    if (error?.code === "store-failed" && this.alias !== undefined)
+      this.host.sendFrame({ type: "status", alias: this.alias, status: "paused", windowMs: null });
+    // What is acknowledged from now on may have been dropped.
+    this.alias = undefined;
     this.batch.clear();
-    this.emit("ended", error);
+    this.released = this.saver?.close();
+    this.host.ended(this);
+    this.emit("ended", error === undefined ? undefined : this.withLeft(error));
   }
+
+  private get whereLeft(): string {
+    return this.saver === undefined ? "" : ", and stay in the store";
+  }
+
+  /** Nothing of a log is lost without a word. */
+  private withLeft(error: StanzapackError): StanzapackError {
+    const left = this.unacknowledged;
+    if (left === 0) return error;
+    const { code, text, origin, scope, retryable, cause } = error;
+    const more = left === 1 ? "1 update is" : `${left} updates are`;
+    return new StanzapackError(code, `${text}; ${more} not acknowledged${this.whereLeft}`, {
+      ...{ origin, scope, retryable, cause },
+    });
+  }
+}
+
+/** Never 0, which stands for none. */
+function drawIncarnation(): number {
+  return (crypto.getRandomValues(new Uint32Array(1))[0] as number) || 1;
 }
 
 /** In the form servers give it. Throws `usage`. */

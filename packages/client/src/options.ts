@@ -35,6 +35,12 @@ export interface ConnectOptions {
    * `"pause"`s them. Default `{ windowMs: 60000 }`.
    */
   readonly inactive?: InactivePolicy;
+  /**
+   * `connect` gives the client at once, also where nothing can be reached; it comes `online` by itself and goes on trying, unless the
+   * server refuses the credentials (`closed`). For publishers with a store, whose updates are saved meanwhile. Default false: the first
+   * failure is thrown.
+   */
+  readonly startOffline?: boolean;
   /** Gives up connecting, and later closes the client. */
   readonly signal?: AbortSignal;
 }
@@ -48,6 +54,7 @@ export interface ResolvedConnectOptions {
   readonly bareJid: string;
   readonly component: string;
   readonly timeoutMs: number;
+  readonly startOffline: boolean;
 }
 
 /** Checks everything once, here. Throws `usage`. */
@@ -79,6 +86,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
     bareJid: bareJid(bare),
     component: need("component"),
     timeoutMs,
+    startOffline: options.startOffline ?? false,
     connection: {
       jid: bare,
       password: need("password"),
@@ -88,6 +96,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
       ...(options.compress === undefined ? {} : { compress: options.compress }),
       ...(options.resource === undefined ? {} : { resource: options.resource }),
       ...(options.pacing === false ? { streamManagement: { targetMs: 0 } } : {}),
+      ...(options.startOffline === true ? { retryStart: true } : {}),
       timeouts: { onlineMs: timeoutMs },
     },
   };

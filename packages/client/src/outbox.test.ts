@@ -68,4 +68,25 @@ describe("an outbox", () => {
     outbox.push(Uint8Array.of(4), 40);
     expect(bytesOf(outbox)).toEqual([[4]]);
   });
+
+  it("sends nothing that is not saved, and goes on from what a store has", () => {
+    const entries = [5, 6].map((byte) => ({ row: Uint8Array.of(byte), at: byte * 10 }));
+    const outbox = new Outbox({ maxRows: 4, maxBytes: 1_000 }, { before: 4, entries });
+    expect([outbox.last, outbox.size, outbox.unsaved, outbox.known]).toEqual([6, 2, 0, 6]);
+    outbox.push(Uint8Array.of(7), 70);
+    outbox.push(Uint8Array.of(8), 80);
+    expect(() => outbox.push(Uint8Array.of(9), 90)).toThrow(expect.objectContaining({ code: "busy" }));
+    expect(bytesOf(outbox)).toEqual([[5, 6]]);
+    expect([outbox.pending, outbox.unsent, outbox.unsaved]).toEqual([false, 2, 2]);
+    expect(outbox.toSave({ maxRows: 9, maxBytes: 1 }).map(({ at }) => at)).toEqual([70]);
+    expect(outbox.toSave({ maxRows: 9, maxBytes: 9 }).map(({ at }) => at)).toEqual([70, 80]);
+    outbox.saved(1);
+    outbox.held = true;
+    expect(bytesOf(outbox)).toEqual([]);
+    outbox.held = false;
+    expect(outbox.take(9, 1_000)).toMatchObject([{ from: 7, to: 7 }]);
+    // Whatever a component says, what is not saved is not forgotten.
+    outbox.resume(100);
+    expect([outbox.before, outbox.last, outbox.unsaved]).toEqual([7, 8, 1]);
+  });
 });

@@ -1,53 +1,93 @@
 import { RowBatch, StanzapackError, type BatchSlice } from "@stanzapack/wire";
+import type { OutboxEntry } from "./outbox-store.js";
 
 export interface OutboxBounds {
   readonly maxRows: number;
   readonly maxBytes: number;
 }
 
-interface Entry {
-  readonly row: Uint8Array;
-  readonly at: number;
-}
+/** Of updates that the component has not acknowledged; beyond, `publish` throws `busy`. 16 MiB: a minute of 250 kB a second. */
+export const OUTBOX_BOUNDS: OutboxBounds = { maxRows: 65_536, maxBytes: 16_777_216 };
 
 /**
  * A log's updates from publishing until the component has acknowledged them: in order, numbered from 1, none left out. What
- * was sent on a link that broke is sent again on the next.
+ * was sent on a link that broke is sent again on the next. With a store none is sent before it is saved: else the component might have one
+ * whose number is given to another after a restart, and drop that as repeated.
  */
 export class Outbox {
-  private entries: Entry[] = [];
+  private readonly entries: OutboxEntry[];
   /** Sequence of the last update that is no more here: acknowledged. */
-  private before = 0;
+  before = 0;
   /** Sequence of the last one that was sent. */
-  private sent = 0;
-  private held = 0;
+  private sent: number;
+  /** Sequence of the last one that a store has. */
+  savedTo: number;
+  /** Sequence of the last one that was ever sent, as far as this knows. */
+  known: number;
+  /** Nothing is sent meanwhile. */
+  held = false;
+  private heldBytes = 0;
   /** Where each flush ended: by data stanzas of the link, the last sequence that they held. */
   private marks: { readonly stanzas: number; readonly sequence: number }[] = [];
 
-  constructor(private readonly bounds: OutboxBounds) {}
+  constructor(
+    private readonly bounds: OutboxBounds,
+    /** What a store has; undefined: nothing is saved. */
+    stored?: { readonly before: number; readonly entries: readonly OutboxEntry[] },
+  ) {
+    this.entries = [...(stored?.entries ?? [])];
+    this.before = this.sent = stored?.before ?? 0;
+    this.known = this.last;
+    this.savedTo = stored === undefined ? Infinity : this.last;
+    for (const { row } of this.entries) this.heldBytes += row.length;
+  }
 
+  /** Sequence of the newest. */
+  get last(): number {
+    return this.before + this.entries.length;
+  }
+  get unsaved(): number {
+    return Math.max(0, this.last - this.savedTo);
+  }
   /** Updates that wait for their acknowledgement, sent or not. */
   get size(): number {
     return this.entries.length;
   }
   /** Those among them that were not sent on this link. */
   get unsent(): number {
-    return this.before + this.entries.length - this.sent;
+    return this.last - this.sent;
   }
+  /** Something may be sent. */
   get pending(): boolean {
-    return this.unsent > 0;
+    return this.sendable > 0;
+  }
+  private get sendable(): number {
+    return this.held ? 0 : Math.min(this.last, this.savedTo) - this.sent;
+  }
+
+  /** The next that a store is to have. */
+  toSave({ maxRows, maxBytes }: OutboxBounds): OutboxEntry[] {
+    const next = this.entries.slice(this.savedTo - this.before, this.savedTo - this.before + maxRows);
+    let bytes = 0;
+    const end = next.findIndex(({ row }, i) => (bytes += row.length) > maxBytes && i > 0);
+    return end === -1 ? next : next.slice(0, end);
+  }
+
+  /** The store has so many more. */
+  saved(count: number): void {
+    this.savedTo += count;
   }
 
   /** Throws `busy` when it is full: nothing is dropped. */
   push(row: Uint8Array, at: number): void {
     const { maxRows, maxBytes } = this.bounds;
-    if (this.entries.length >= maxRows || (this.held + row.length > maxBytes && this.entries.length > 0))
+    if (this.entries.length >= maxRows || (this.heldBytes + row.length > maxBytes && this.entries.length > 0))
       throw new StanzapackError(
         "busy",
-        `${this.entries.length} updates (${this.held} bytes) wait for their acknowledgement, no more are kept`,
+        `${this.entries.length} updates (${this.heldBytes} bytes) wait for their acknowledgement, no more are kept`,
       );
     this.entries.push({ row, at });
-    this.held += row.length;
+    this.heldBytes += row.length;
   }
 
   /**
@@ -55,14 +95,11 @@ export class Outbox {
    * from now on.
    */
   take(maxRowsPerSlice: number, maxBytesPerSlice: number, maxBytes = Infinity): BatchSlice[] {
-    const waiting: Entry[] = [];
+    const waiting: OutboxEntry[] = [];
     let left = maxBytes;
-    for (
-      let i = this.sent - this.before;
-      i < this.entries.length && (left > 0 || waiting.length === 0);
-      i++
-    ) {
-      const entry = this.entries[i] as Entry;
+    const { sendable } = this;
+    while (waiting.length < sendable && (left > 0 || waiting.length === 0)) {
+      const entry = this.entries[this.sent - this.before + waiting.length] as OutboxEntry;
       waiting.push(entry);
       left -= entry.row.length;
     }
@@ -76,6 +113,7 @@ export class Outbox {
       waiting.map(({ at }) => at),
     );
     this.sent = to;
+    this.known = Math.max(this.known, to);
     return batch.take(maxRowsPerSlice, maxBytesPerSlice);
   }
 
@@ -99,8 +137,9 @@ export class Outbox {
   }
 
   private forget(sequence: number): void {
-    const count = Math.min(Math.max(0, sequence - this.before), this.entries.length);
-    for (const { row } of this.entries.splice(0, count)) this.held -= row.length;
+    const upTo = Math.min(sequence, this.savedTo);
+    const count = Math.min(Math.max(0, upTo - this.before), this.entries.length);
+    for (const { row } of this.entries.splice(0, count)) this.heldBytes -= row.length;
     this.before += count;
     this.sent = Math.max(this.sent, this.before);
   }

@@ -81,22 +81,41 @@ describe("offsets of a service", () => {
   it("follow the publisher's sequence: repeated rows are dropped, jumps and conflation keep their room", () => {
     const { service, publish } = setUp();
     publish(1, 3, [1, 2, 3]);
-    expect(service).toMatchObject({ offset: 3, sequence: 3 });
+    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 3 } });
     publish(2, 3, [2, 3]);
     expect(service.offset).toBe(3);
     publish(3, 5, [3, 4, 5]);
-    expect(service).toMatchObject({ offset: 5, sequence: 5 });
+    expect(service).toMatchObject({ offset: 5, incarnations: { sequence: 5 } });
     publish(6, 10, [10]);
-    expect(service).toMatchObject({ offset: 10, sequence: 10 });
+    expect(service).toMatchObject({ offset: 10, incarnations: { sequence: 10 } });
     publish(14, 14, [14]);
-    expect(service).toMatchObject({ offset: 14, sequence: 14 });
+    expect(service).toMatchObject({ offset: 14, incarnations: { sequence: 14 } });
   });
 
   it("go on when the publisher begins anew", () => {
     const { service, publish } = setUp();
     publish(1, 2, [1, 2]);
     publish(1, 1, [1], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 3, sequence: 1, incarnation: 2 });
+    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 1, current: 2 } });
+  });
+
+  it("take nothing twice of a publisher that comes back after another, as far as it is remembered", () => {
+    const { service, publish } = setUp();
+    publish(1, 3, [1, 2, 3], { epoch: 1 });
+    publish(1, 2, [11, 12], { epoch: 2 });
+    publish(2, 4, [2, 3, 4], { epoch: 1 });
+    expect(service).toMatchObject({ offset: 6, incarnations: { sequence: 4, current: 1 } });
+    publish(1, 3, [11, 12, 13], { epoch: 2 });
+    expect(service).toMatchObject({ offset: 7, incarnations: { sequence: 3, current: 2 } });
+    // A jump is a declared loss of its own sequence, whoever came between.
+    publish(6, 6, [6], { epoch: 1 });
+    expect(service).toMatchObject({ offset: 9, incarnations: { sequence: 6 } });
+    for (let epoch = 3; epoch <= 9; epoch++) publish(1, 1, [0], { epoch });
+    publish(6, 6, [6], { epoch: 1 });
+    expect(service).toMatchObject({ offset: 16, incarnations: { sequence: 6, current: 1 } });
+    // The ninth is forgotten.
+    publish(3, 3, [13], { epoch: 2 });
+    expect(service).toMatchObject({ offset: 17, incarnations: { sequence: 3, current: 2 } });
   });
 
   it("never leave the safe integers, whatever a publisher claims", () => {
@@ -168,6 +187,58 @@ describe("quotas and ownership", () => {
     expect(broker.own("alice@x/t", "alice@x")).toBe(service);
     const other = { ...link, jid: "alice@x/2" } as unknown as ClientLink;
     expect(broker.offer(other, "alice@x/t", service.config, NOW)).toEqual({ holder: link });
+  });
+
+  it("hand the writer's lease over to who takes it, and to the same outbox, and tell who had it", () => {
+    const { broker, link, service } = setUp();
+    const offer = (from: ClientLink, incarnation?: number, takeOver = false): unknown =>
+      broker.offer(from, "alice@x/t", service.config, NOW, { incarnation, takeOver });
+    const other = {
+      ...link,
+      jid: "alice@x/2",
+      services: new Map(),
+      sendFrame: vi.fn(),
+    } as unknown as ClientLink;
+    expect(offer(other, 5)).toEqual({ holder: link });
+    expect(offer(other, 5, true)).toMatchObject({ created: false });
+    expect(service.publisher).toMatchObject({ link: other, incarnation: 5 });
+    expect([link.services.size, other.services.size]).toEqual([0, 1]);
+    expect(link.sendFrame).toHaveBeenLastCalledWith(
+      expect.objectContaining({ type: "error", alias: 0, code: "fenced" }),
+    );
+    // The end of the one that was fenced is not the service's.
+    broker.linkEnded(link, NOW);
+    expect(service.online).toBe(true);
+    // Of the same outbox: its process came back sooner than anyone noticed that it had gone.
+    expect(offer(link, 5)).toMatchObject({ created: false });
+    expect(service.publisher?.link).toBe(link);
+    expect(offer(other, 6)).toEqual({ holder: link });
+    expect(offer(other)).toEqual({ holder: link });
+  });
+
+  it("tell an outbox how far it had come, whoever wrote since", () => {
+    const { broker, link, service, publish } = setUp();
+    publish(1, 4, [1, 2, 3, 4], { epoch: 5 });
+    publish(1, 9, [1], { epoch: 6 });
+    const bound = (incarnation?: number): unknown => {
+      broker.linkEnded(link, NOW);
+      broker.offer(link, "alice@x/t", service.config, NOW, { incarnation, takeOver: false });
+      return vi
+        .mocked(link.sendFrame)
+        .mock.calls.map(([frame]) => frame)
+        .findLast(({ type }) => type === "bind");
+    };
+    expect(bound()).toMatchObject({ incarnation: 6, sequence: 9 });
+    expect(bound(5)).toMatchObject({ incarnation: 5, sequence: 4 });
+    expect(bound(7)).toMatchObject({ incarnation: 7, sequence: 0 });
+  });
+
+  it("tell a publisher that another session withdrew its service", () => {
+    const { broker, link, service } = setUp();
+    broker.withdraw(service, {} as ClientLink);
+    expect(link.sendFrame).toHaveBeenLastCalledWith(
+      expect.objectContaining({ type: "error", alias: 0, code: "withdrawn" }),
+    );
   });
 
   it("withdraw a service whose publisher has been gone too long", () => {

@@ -12,6 +12,7 @@ import {
   type CreditFrame,
   type DataBatch,
   type DataFrame,
+  type ErrorCode,
   type Profile,
   type RowCodec,
   type Selection,
@@ -35,10 +36,15 @@ import {
 } from "./lane.js";
 import { LaneMemory } from "./lane-memory.js";
 import { Logs } from "./logs.js";
-import type { AskedOptions, SubscribeOptions } from "./negotiation/options.js";
+import {
+  ANY_LEASE,
+  type AskedOptions,
+  type LeaseRequest,
+  type SubscribeOptions,
+} from "./negotiation/options.js";
 import type { KeptSubscription } from "./resumption.js";
 import { Arrival } from "./selector.js";
-import { Service, type ServiceConfig } from "./service.js";
+import { Service, type Publisher, type ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
 
@@ -119,14 +125,15 @@ export class Broker {
   }
 
   /**
-   * A publisher offers a service, or comes back to it. `holder` is given when another live link of the account has it:
-   * the caller finds out whether that link lives and calls again.
+   * A publisher offers a service, or comes back to it. `holder` is given when another live link of the account has the writer's
+   * lease, and this is neither to take it over nor of the same outbox: the caller finds out whether that link lives and calls again.
    */
   offer(
     link: ClientLink,
     node: string,
     config: ServiceConfig,
     now: number,
+    lease: LeaseRequest = ANY_LEASE,
   ): { service: Service; created: boolean } | { holder: ClientLink } {
     const id = parseNode(node);
     if (id.owner !== link.bareJid) {
@@ -158,19 +165,40 @@ export class Broker {
       this.services.set(node, service);
       this.owned.set(id.owner, owned.add(service));
     } else {
-      const holder = service.publisher?.link;
-      if (holder !== undefined && holder !== link) return { holder };
+      const { publisher } = service;
+      const { incarnation, takeOver } = lease;
+      const isSame = incarnation !== undefined && publisher?.incarnation === incarnation;
+      if (publisher !== undefined && publisher.link !== link && !takeOver && !isSame)
+        return { holder: publisher.link };
       if (service.config.kind !== config.kind) {
         throw new StanzapackError(
           "conflict",
           `\`${node}\` is offered as ${service.config.kind}, not ${config.kind}: withdraw it first`,
         );
       }
+      if (publisher !== undefined && (publisher.link !== link || (incarnation !== undefined && !isSame)))
+        this.fence(service, publisher, link);
       this.configure(service, config, now);
     }
-    if (service.publisher === undefined) this.attachPublisher(service, link, now);
+    if (service.publisher === undefined) this.attachPublisher(service, link, lease.incarnation, now);
     if (created) this.onOffered?.(service);
     return { service, created };
+  }
+
+  /** It holds the lease no longer: what it still sends is dropped, and not its to forget. */
+  private fence(service: Service, publisher: Publisher, by: ClientLink): void {
+    // Behind this come the acknowledgements of what was dropped.
+    if (publisher.link !== by)
+      tellPublisher(publisher, "fenced", `\`${service.node}\` was taken over by your session ${by.jid}`);
+    this.detachPublisher(service);
+  }
+
+  private detachPublisher(service: Service): void {
+    const { publisher } = service;
+    if (publisher === undefined) return;
+    publisher.link.services.delete(publisher.alias);
+    publisher.link.readerBytes -= publisher.reader.bytes;
+    service.publisher = undefined;
   }
 
   private endWithdrawn(subscription: Subscription): void {
@@ -181,19 +209,25 @@ export class Broker {
     );
   }
 
-  private attachPublisher(service: Service, link: ClientLink, now: number): void {
+  private attachPublisher(
+    service: Service,
+    link: ClientLink,
+    incarnation: number | undefined,
+    now: number,
+  ): void {
     const alias = link.takeAlias();
     link.services.set(alias, service);
     const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec, PUBLISHER_PROFILES);
-    service.publisher = { link, alias, reader };
+    service.publisher = { link, alias, reader, incarnation };
     service.offlineSince = undefined;
+    const asked = incarnation ?? service.incarnations.current;
     link.sendFrame({
       type: "bind",
       role: "service",
       alias,
       node: service.node,
-      incarnation: service.incarnation,
-      sequence: service.sequence,
+      incarnation: asked,
+      sequence: service.incarnations.sequenceOf(asked),
     });
     // Always told: a publisher that comes back goes on sending as long as it believes in its old demand.
     this.tellDemand(service);
@@ -234,8 +268,8 @@ export class Broker {
     this.approvals.reconsider(service, now);
   }
 
-  /** Its end comes after its last values. */
-  withdraw(service: Service): void {
+  /** Its end comes after its last values. `by`: the link of who withdrew it, which need not be told. */
+  withdraw(service: Service, by?: ClientLink): void {
     this.fanOut.flushAll([service]);
     service.withdrawn = true;
     for (const subscription of service.subscriptions) {
@@ -246,11 +280,9 @@ export class Broker {
       this.endWithdrawn(subscription);
     }
     const { publisher } = service;
-    if (publisher !== undefined) {
-      publisher.link.services.delete(publisher.alias);
-      publisher.link.readerBytes -= publisher.reader.bytes;
-    }
-    service.publisher = undefined;
+    if (publisher !== undefined && publisher.link !== by)
+      tellPublisher(publisher, "withdrawn", `\`${service.node}\` was withdrawn by another session of yours`);
+    this.detachPublisher(service);
     if (service.subscriptions.size === 0) service.journal?.clear();
     this.services.delete(service.node);
     this.approvals.serviceEnded(service);
@@ -514,18 +546,17 @@ export class Broker {
         origin: "peer",
       });
     if (epoch === 0) throw new StanzapackError("malformed", "DATA with incarnation 0", { origin: "peer" });
-    if (epoch !== service.incarnation) {
-      service.incarnation = epoch;
-      service.sequence = 0;
-    }
-    if (last <= service.sequence) {
+    const { incarnations } = service;
+    incarnations.enter(epoch);
+    const { sequence } = incarnations;
+    if (last <= sequence) {
       // Repeated: for those who have had nothing yet it is the answer to new demand.
       this.settleAwaiting(service);
       return;
     }
     // A jump is a loss that the publisher declares: those positions are never used, so subscribers see the hole.
-    const lost = service.sequence === 0 ? 0 : Math.max(0, first - service.sequence - 1);
-    const fresh = last - Math.max(service.sequence + 1, first) + 1;
+    const lost = sequence === 0 ? 0 : Math.max(0, first - sequence - 1);
+    const fresh = last - Math.max(sequence + 1, first) + 1;
     const most = conflates && service.journal === undefined ? 1 : fresh;
     const kept = rows.length > most ? rows.slice(rows.length - most) : rows;
     if (!Number.isSafeInteger(service.offset + lost + fresh)) {
@@ -533,7 +564,7 @@ export class Broker {
         origin: "peer",
       });
     }
-    service.sequence = last;
+    incarnations.advance(last);
     const from = service.offset + lost + 1;
     const to = service.offset + lost + fresh;
     service.offset = to;
@@ -656,6 +687,14 @@ export class Broker {
         this.withdraw(service);
     }
   }
+}
+
+/** Its offer has ended, and why. */
+function tellPublisher({ link, alias }: Publisher, code: ErrorCode, text: string): void {
+  link.sendFrame({
+    ...{ type: "error", alias, code, retryAfterMs: null },
+    text: text.slice(0, DEFAULT_LIMITS.maxTextChars),
+  });
 }
 
 function grant(

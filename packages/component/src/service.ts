@@ -1,6 +1,7 @@
 import type { DataReader, NodeId, Profile, ServiceKind, ServiceStatus } from "@stanzapack/wire";
 import { formatNode } from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
+import { Incarnations } from "./incarnations.js";
 import type { Journal } from "./journal/journal.js";
 import type { Lane } from "./lane.js";
 import type { Subscription } from "./subscription.js";
@@ -27,16 +28,24 @@ export interface LastValue {
   readonly at: number;
 }
 
+export interface Publisher {
+  readonly link: ClientLink;
+  readonly alias: number;
+  readonly reader: DataReader;
+  /** As its offer named it; undefined where it named none. */
+  readonly incarnation: number | undefined;
+}
+
 /** One named stream of one publisher, with everyone who takes it. */
 export class Service {
   readonly node: string;
   /** Highest offset given so far; the first update has 1. */
   offset = 0;
   last: LastValue | undefined;
-  /** The publisher's outbox and the last of its sequence that arrived. */
-  incarnation = 0;
-  sequence = 0;
-  publisher: { readonly link: ClientLink; readonly alias: number; readonly reader: DataReader } | undefined;
+  /** The publishers' outboxes, and the last of each one's sequence that arrived. */
+  readonly incarnations = new Incarnations();
+  /** Who holds the writer's lease: nobody else's DATA is this service's. */
+  publisher: Publisher | undefined;
   /** Nobody finds it any more; a log is still brought to those who had not got all of it. */
   withdrawn = false;
   /** What the publisher says of itself. */

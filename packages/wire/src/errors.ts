@@ -163,7 +163,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "subscription",
     retryable: false,
-    mend: "Another session of this account offers a service of this name: stop it, or choose another name.",
+    mend: "Another session of this account offers a service of this name: stop it, take it over (`takeOver`), or choose another name.",
   },
   "bad-name": {
     wire: 24,
@@ -243,6 +243,14 @@ export const ERRORS = {
     retryable: false,
     mend: "Nothing to do: the client subscribes again by itself.",
   },
+  fenced: {
+    wire: 33,
+    condition: "conflict",
+    type: "cancel",
+    scope: "subscription",
+    retryable: false,
+    mend: "Another session of this account publishes it now: offer it again when that has stopped, or with `takeOver`.",
+  },
   pending: {
     wire: 35,
     condition: "not-authorized",
@@ -285,6 +293,14 @@ export const ERRORS = {
     scope: "update",
     retryable: false,
     mend: "Mend the call as the text says.",
+  },
+  "store-failed": {
+    wire: 62,
+    condition: "internal-server-error",
+    type: "cancel",
+    scope: "subscription",
+    retryable: false,
+    mend: "Mend what the text says of the store of the publisher's outbox; nothing that is in it was changed.",
   },
   internal: {
     wire: 61,

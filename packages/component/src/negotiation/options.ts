@@ -17,6 +17,8 @@ import { ACCESS_MODELS, type AccessModel, type ServiceConfig } from "../service.
 /** Our own form fields, in Clark notation (XEP-0060 §16.?: fields without a registered name carry their namespace). */
 export const FIELD = {
   KIND: "{urn:stanzapack:0}kind",
+  INCARNATION: "{urn:stanzapack:0}incarnation",
+  TAKE_OVER: "{urn:stanzapack:0}take_over",
   PROFILE: "{urn:stanzapack:0}profile",
   MEMBERS: "{urn:stanzapack:0}members",
   DELIVERY: "{urn:stanzapack:0}delivery",
@@ -62,6 +64,8 @@ export function readServiceConfig(
   form: DataForm | undefined,
   current: ServiceConfig | undefined,
   maxMembers: number,
+  /** What else the form may have. */
+  more: readonly string[] = [],
 ): ServiceConfig {
   const base: ServiceConfig = current ?? {
     kind: "value",
@@ -77,6 +81,7 @@ export function readServiceConfig(
     FIELD.ACCESS_MODEL,
     FIELD.TITLE,
     FIELD.PROFILE,
+    ...more,
   ]);
   const kind = single(form, FIELD.KIND) ?? base.kind;
   if (!(SERVICE_KINDS as readonly string[]).includes(kind))
@@ -103,6 +108,31 @@ export function readServiceConfig(
       members === undefined ? base.members : new Set(members.filter((text) => text !== "").map(accountOf)),
     title: (single(form, FIELD.TITLE) ?? base.title).slice(0, 256),
   };
+}
+
+/** What an offer says of the writer's lease, beside the node's configuration. */
+export interface LeaseRequest {
+  /** Of the publisher's outbox; undefined: it says nothing of it. */
+  readonly incarnation: number | undefined;
+  /** Also from a session that lives. */
+  readonly takeOver: boolean;
+}
+
+export const ANY_LEASE: LeaseRequest = { incarnation: undefined, takeOver: false };
+export const LEASE_FIELDS: readonly string[] = [FIELD.INCARNATION, FIELD.TAKE_OVER];
+
+export function readLeaseRequest(form: DataForm | undefined): LeaseRequest {
+  if (form === undefined) return ANY_LEASE;
+  const given = single(form, FIELD.INCARNATION);
+  const incarnation = given === undefined ? undefined : /^[1-9]\d{0,15}$/.test(given) ? Number(given) : NaN;
+  if (incarnation !== undefined && !Number.isSafeInteger(incarnation))
+    throw invalid(
+      `${FIELD.INCARNATION} \`${given?.slice(0, 40)}\` is no whole number from 1 to ${Number.MAX_SAFE_INTEGER}`,
+    );
+  const takeOver = single(form, FIELD.TAKE_OVER) ?? "0";
+  if (!["0", "1", "true", "false"].includes(takeOver))
+    throw invalid(`${FIELD.TAKE_OVER} \`${takeOver.slice(0, 40)}\` is no boolean`);
+  return { incarnation, takeOver: takeOver === "1" || takeOver === "true" };
 }
 
 function isAccessModel(text: string): text is AccessModel {

@@ -21,6 +21,8 @@ import {
   formatOptions,
   formatServiceConfig,
   type GrantedOptions,
+  LEASE_FIELDS,
+  readLeaseRequest,
   readOptions,
   readServiceConfig,
   readSubscribeOptions,
@@ -98,19 +100,22 @@ export class PubsubNegotiation {
     const node = requireNode(create);
     const link = this.links.require(request.from);
     const existing = this.broker.services.get(node);
+    const form = formOf(configure);
     const config = readServiceConfig(
-      formOf(configure),
+      form,
       existing?.id.owner === link.bareJid ? existing.config : undefined,
       this.limits.maxMembers,
+      LEASE_FIELDS,
     );
-    let outcome = this.broker.offer(link, node, config, Date.now());
+    const lease = readLeaseRequest(form);
+    let outcome = this.broker.offer(link, node, config, Date.now(), lease);
     if ("holder" in outcome) {
       // The other session may be dead without anyone having been told: ask it before refusing.
       if (await this.links.verify(outcome.holder)) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
       // Meanwhile the asker's own link may have ended, or been replaced.
-      outcome = this.broker.offer(this.links.require(request.from), node, config, Date.now());
+      outcome = this.broker.offer(this.links.require(request.from), node, config, Date.now(), lease);
       if ("holder" in outcome)
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
     }
@@ -209,7 +214,7 @@ export class PubsubNegotiation {
   private async withdraw(request: Request, remove: Element): Promise<undefined> {
     const { publisher } = this.own(request, remove);
     if (publisher !== undefined) await this.links.read(publisher.link);
-    this.broker.withdraw(this.own(request, remove));
+    this.broker.withdraw(this.own(request, remove), this.links.get(request.from));
   }
 
   private ownerGet(request: Request): Element {

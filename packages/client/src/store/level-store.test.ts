@@ -1,0 +1,177 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Level } from "level";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import type { OutboxEntry } from "../outbox-store.js";
+import { openOutboxStore, type LevelOutboxStore } from "./level-store.js";
+
+const NODE = "alice@example.org/readings";
+const entryOf = (byte: number): OutboxEntry => ({
+  row: new Uint8Array(100).fill(byte),
+  at: byte * 1_000 + 0.5,
+});
+const entriesOf = (from: number, to: number): OutboxEntry[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => entryOf(from + i));
+
+let location: string;
+beforeEach(async () => {
+  const folder = await mkdtemp(join(tmpdir(), "stanzapack-store-"));
+  location = join(folder, "not", "there", "yet");
+  return () => rm(folder, { recursive: true });
+});
+
+async function open(): Promise<LevelOutboxStore> {
+  const store = await openOutboxStore(location);
+  onTestFinished(() => store.close());
+  return store;
+}
+
+const expectDamaged = async (): Promise<void> => {
+  const attempt = (async () => {
+    const store = await openOutboxStore(location);
+    await store.open(NODE).finally(() => store.close());
+  })();
+  await expect(attempt).rejects.toMatchObject({
+    ...{ code: "store-failed", retryable: false, scope: "subscription" },
+    message: expect.stringMatching(/ive another location/),
+  });
+};
+
+describe("a store", () => {
+  it("gives back what was appended and not forgotten, in order, with its incarnation", async () => {
+    let store = await open();
+    let outbox = await store.open(NODE);
+    expect(outbox).toMatchObject({ before: 0, entries: [] });
+    const { incarnation } = outbox;
+    expect(incarnation).toBeGreaterThan(0);
+    await outbox.append(entriesOf(1, 120));
+    await outbox.append([entryOf(121)]);
+    await outbox.forget(110);
+    await outbox.close();
+    await store.close();
+
+    store = await open();
+    outbox = await store.open(NODE);
+    expect(outbox).toMatchObject({ incarnation, before: 110, entries: entriesOf(111, 121) });
+    await outbox.append([entryOf(122)]);
+    await outbox.forget(122);
+    await outbox.renew(77);
+    await outbox.close();
+    expect(await store.open(NODE)).toMatchObject({ incarnation: 77, before: 122, entries: [] });
+  });
+
+  it("keeps services apart, also where one's name begins as another's", async () => {
+    const store = await open();
+    const names = ["a", "a.b", "a-", "a0", "head"].map((name) => `alice@example.org/${name}`);
+    for (const [i, node] of names.entries()) {
+      const outbox = await store.open(node);
+      await outbox.append(entriesOf(i + 1, 20));
+      await outbox.close();
+    }
+    for (const [i, node] of names.entries())
+      expect((await store.open(node)).entries).toEqual(entriesOf(i + 1, 20));
+  });
+
+  it("is one program's, and an outbox one offer's", async () => {
+    const store = await open();
+    const outbox = await store.open(NODE);
+    const busy = { code: "store-failed", retryable: true };
+    await expect(store.open(NODE)).rejects.toMatchObject({
+      ...busy,
+      text: expect.stringContaining("in use"),
+    });
+    const other = `import { Level } from "level";
+      await new Level(${JSON.stringify(location)}).open().catch(({ cause }) => console.log(cause.code));`;
+    const run = promisify(execFile)(process.execPath, ["--input-type=module", "-e", other]);
+    expect((await run).stdout.trim()).toBe("LEVEL_LOCKED");
+    await expect(openOutboxStore(location)).rejects.toMatchObject({
+      ...{ ...busy, text: expect.stringContaining("another program has it") },
+    });
+    await outbox.close();
+    await (await store.open(NODE)).close();
+    await store.close();
+    await (await open()).close();
+  });
+
+  it("of another version is not touched", async () => {
+    await (await openOutboxStore(location)).close();
+    const db = new Level<string, Uint8Array>(location, { valueEncoding: "view" });
+    await db.put("version", Uint8Array.of(2));
+    await db.close();
+    await expect(openOutboxStore(location)).rejects.toMatchObject({
+      ...{ code: "store-failed", text: expect.stringContaining("version 2") },
+    });
+  });
+});
+
+describe("a damaged store says so", () => {
+  beforeEach(async () => {
+    const store = await openOutboxStore(location);
+    const outbox = await store.open(NODE);
+    for (let from = 1; from <= 2_000; from += 20) await outbox.append(entriesOf(from, from + 19));
+    await store.close();
+  });
+
+  const filesOf = async (end: string): Promise<string[]> =>
+    (await readdir(location)).filter((file) => file.endsWith(end)).map((file) => join(location, file));
+  async function change(file: string, act: (bytes: Buffer) => Buffer): Promise<void> {
+    await writeFile(file, act(await readFile(file)));
+  }
+
+  it("where bytes of its log are others", async () => {
+    const [log] = await filesOf(".log");
+    await change(log as string, (bytes) => bytes.fill(0xff, 100_000, 100_050));
+    await expectDamaged();
+  });
+
+  it("where bytes of a table are others", async () => {
+    // Opened once more it has its log in a table.
+    await (await openOutboxStore(location)).close();
+    const [table] = await filesOf(".ldb");
+    await change(table as string, (bytes) => bytes.fill(0xff, bytes.length / 2, bytes.length / 2 + 20));
+    await expectDamaged();
+  });
+
+  it("where a table is cut short, or missing", async () => {
+    await (await openOutboxStore(location)).close();
+    const [table] = await filesOf(".ldb");
+    await change(table as string, (bytes) => bytes.subarray(0, bytes.length / 2));
+    await expectDamaged();
+    await rm(table as string);
+    await expectDamaged();
+  });
+
+  it.each(["CURRENT", "MANIFEST"])("where %s is missing, and deletes nothing", async (name) => {
+    const file = (await readdir(location)).find((it) => it.startsWith(name)) as string;
+    await rm(join(location, file));
+    const size = (await filesOf(".log")).length;
+    await expectDamaged();
+    expect((await filesOf(".log")).length).toBe(size);
+  });
+
+  it("where an update is missing, or broken though the database does not see it", async () => {
+    const db = new Level<string, Uint8Array>(location, { valueEncoding: "view" });
+    const key = `${NODE}/0000000000000500`;
+    const value = (await db.get(key)) ?? new Uint8Array();
+    for (const broken of [value.map((byte, i) => (i === 50 ? byte ^ 1 : byte)), value.subarray(0, 5)]) {
+      await db.open();
+      await db.put(key, broken);
+      await db.close();
+      await expectDamaged();
+    }
+    await db.open();
+    await db.del(key);
+    await db.close();
+    await expectDamaged();
+  });
+
+  it("but the torn end of a write that nobody was told of is none", async () => {
+    const [log] = await filesOf(".log");
+    await change(log as string, (bytes) => bytes.subarray(0, bytes.length - 1_000));
+    const store = await open();
+    expect((await store.open(NODE)).entries.length).toBe(1_980);
+  });
+});

@@ -1,0 +1,21 @@
+// A publisher of a log with a store, to be killed: publishes its own sequence, so that the n-th update is n.
+import { connect } from "@stanzapack/client";
+import { openOutboxStore } from "@stanzapack/client/store";
+
+const { location, everyMs, count, ...options } = JSON.parse(process.argv[2]);
+const store = await openOutboxStore(location);
+const client = await connect({ ...options, startOffline: true });
+const service = await client.offer("kept", { kind: "log", store });
+service.on("ended", (error) => process.send?.({ ended: error?.code }));
+client.on("online", () => process.send?.({ online: true }));
+
+const publish = async () => {
+  service.publish(service.published + 1);
+  const last = service.published;
+  await service.saved();
+  process.send?.({ saved: last });
+};
+if (everyMs === undefined) for (let i = 0; i < count; i++) await publish();
+else setInterval(publish, everyMs);
+// Without the test there is nobody to end it.
+process.on("disconnect", () => process.exit());
