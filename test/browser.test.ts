@@ -187,6 +187,54 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
     expect(await late).toMatch(/^timeout: /);
   });
 
+  it("keeps what a page published in IndexedDB, which a reloaded page sends, and one tab has at a time", async () => {
+    const alice = await stack.connect("alice");
+    const page = await browser.context.newPage();
+    onTestFinished(async () => void (await Promise.all([page.close(), alice.close()])));
+    await page.goto(example.url);
+    const location = `outbox of ${server}`;
+    const publish = (first: number, last: number, options: object): Promise<unknown> =>
+      page.evaluate(`(async () => {
+        const { connect } = await import("./stanzapack.js");
+        const { openOutboxStore } = await import("./stanzapack.store.js");
+        const store = await openOutboxStore(${JSON.stringify(location)});
+        const me = await connect(${JSON.stringify({ ...options, startOffline: true })});
+        const kept = await me.offer("kept", { kind: "log", store });
+        for (let i = ${first}; i <= ${last}; i++) kept.publish(i);
+        await kept.saved();
+        Object.assign(window, { me, kept, store });
+        return [kept.published, me.online];
+      })()`);
+    // Nobody is there.
+    expect(await publish(1, 500, { ...login("websocket"), url: "ws://localhost:1" })).toEqual([500, false]);
+    const other = await browser.context.newPage();
+    await other.goto(example.url);
+    const refused = `import("./stanzapack.store.js").then(({ openOutboxStore }) =>
+      openOutboxStore(${JSON.stringify(location)}).catch(({ code, retryable, text }) => [code, retryable, text]))`;
+    expect(await other.evaluate(refused)).toEqual([
+      "store-failed",
+      true,
+      expect.stringContaining("another tab"),
+    ]);
+    await other.close();
+
+    await page.reload();
+    expect(await publish(501, 510, login("websocket"))).toEqual([510, expect.any(Boolean)]);
+    await expect
+      .poll(() => page.evaluate("me.online && kept.demand.windowMs"), { timeout: 10_000 })
+      .toBe(1_000);
+    const values: number[] = [];
+    const subscription = await alice.subscribe<number>("bob@localhost/kept", { since: "first" });
+    subscription.on("update", ({ value }) => values.push(value));
+    await until(() => values.length >= 510, 10_000, "what both pages published");
+    // Nothing of it is acknowledged yet: the component has it twice, and drops it once.
+    await page.reload();
+    await publish(511, 520, login("websocket"));
+    await until(() => values.at(-1) === 520, 20_000, "what the third published");
+    expect(values).toEqual(Array.from({ length: 520 }, (_, i) => i + 1));
+    await page.evaluate("kept.stop().then(() => me.close()).then(() => store.close())");
+  });
+
   it("tells what is wrong", async () => {
     const page = await browser.context.newPage();
     onTestFinished(() => page.close());

@@ -331,6 +331,46 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(lastLine(subscribed)).toMatch(/^stanzapack: withdrawn: /);
   });
 
+  test("offer --store: what a process could not send, another one sends, and a signal withdraws nothing", async () => {
+    const stored = `stanzapack offer stored --kind log --keep --store outbox-${server}`;
+    // Enough that a process which waits to be online would stand still.
+    const offline = await offer(`exec ${stored} --url xmpp://127.0.0.1:1 < <(seq 10000)`);
+    await until(() => offline.stderr.includes("offering "), "the offer");
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const second = sandbox.shell("user0", `exec ${stored}`);
+    expect(await second.ended).toBe(1);
+    expect(second.stderr).toMatch(/store-failed: .*another program has it/);
+    offline.child.kill("SIGKILL");
+    await offline.ended;
+
+    const online = await offer(`exec ${stored} < <(seq 10001 10010)`);
+    const subscribed = sandbox.shell(
+      "user1",
+      "exec stanzapack subscribe user0@localhost/stored --since first",
+    );
+    await until(
+      () => valuesOf(subscribed).at(-1) === 10_010,
+      () => online.stderr + subscribed.stderr,
+    );
+    expect(valuesOf(subscribed)).toEqual(Array.from({ length: 10_010 }, (_, i) => i + 1));
+    online.child.kill("SIGTERM");
+    expect(await online.ended, online.stderr).toBe(0);
+    expect(online.stderr).not.toContain("withdrawn");
+    await until(
+      () => subscribed.rows.some(({ reason }) => reason === "offline"),
+      () => subscribed.stderr,
+    );
+    expect(subscribed.child.exitCode).toBeNull();
+    const last = await offer(`${stored.replace(" --keep", "")} < <(echo 10011)`);
+    expect(await last.ended, last.stderr).toBe(0);
+    await until(
+      () => valuesOf(subscribed).at(-1) === 10_011,
+      () => subscribed.stderr,
+    );
+    expect(await subscribed.ended).toBe(1);
+    expect(lastLine(subscribed)).toContain("withdrawn");
+  });
+
   test("offer --kind log, subscribe --since: a long pipe, whole and in order, for who comes later", async () => {
     const offered = await offer("exec stanzapack offer log --kind log --keep < <(seq 40000)");
     const all = sandbox.shell(

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { connect, type Client } from "@stanzapack/client";
+import { connect, type Client, type ConnectOptions } from "@stanzapack/client";
 import { StanzapackError } from "@stanzapack/wire";
 import { type Command, Option } from "commander";
 import { UsageError } from "./failure.js";
@@ -38,6 +38,7 @@ export async function withClient<R>(
   options: ConnectionOptions,
   interruption: Interruption,
   work: (client: Client) => Promise<R>,
+  more: Pick<ConnectOptions, "startOffline"> = {},
 ): Promise<R> {
   const jid = required(options, "jid");
   const passwordFile = required(options, "passwordFile");
@@ -57,6 +58,7 @@ export async function withClient<R>(
     ...(options.url === undefined ? {} : { url: options.url }),
     ...(ca === undefined ? {} : { ca }),
     signal: opening.signal,
+    ...more,
   });
   // From here on the work decides what comes before the end.
   interruption.signal.removeEventListener("abort", giveUp);

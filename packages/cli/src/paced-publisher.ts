@@ -27,7 +27,9 @@ export class PacedPublisher {
   async publish(text: string): Promise<void> {
     if (!this.service.pending) this.rows = this.bytes = 0;
     const bytes = Buffer.byteLength(text);
-    if (this.rows >= MAX_ROWS || (this.rows > 0 && this.bytes + bytes > MAX_JSON_BYTES)) await this.sent();
+    const isFull = this.rows >= MAX_ROWS || (this.rows > 0 && this.bytes + bytes > MAX_JSON_BYTES);
+    // A store takes it also while nothing can be sent.
+    if (isFull && !this.service.stores) await this.sent();
     while (this.service.unacknowledged >= MAX_UNACKNOWLEDGED && !this.service.ended && !this.signal.aborted)
       await sleep(POLL_MS);
     if (this.service.ended) return;
@@ -38,6 +40,7 @@ export class PacedPublisher {
 
   /** Resolves when nothing waits any more: it left, nobody wants it, the service has ended; or the grace is over. */
   async sent(): Promise<void> {
+    await this.service.saved();
     let deadline = Infinity;
     while (this.service.pending && !this.service.ended && performance.now() < deadline) {
       if (this.signal.aborted) deadline = Math.min(deadline, performance.now() + GRACE_MS);

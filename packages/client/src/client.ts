@@ -25,8 +25,8 @@ import { toStanzapackError } from "./errors.js";
 import { Groups } from "./groups.js";
 import { LinkKeeper } from "./link-keeper.js";
 import { Negotiation, type ConfigureOptions, type OfferOptions, type ServiceInfo } from "./negotiation.js";
-import { OfferedService } from "./offered-service.js";
-import { toStoreError, type OutboxStore, type StoredOutbox } from "./outbox-store.js";
+import { OfferedService, type OutboxPart } from "./offered-service.js";
+import { toStoreError, type OutboxStore } from "./outbox-store.js";
 import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options.js";
 import { Publishing } from "./publishing.js";
 import { Subscription, type SubscribeOptions } from "./subscription.js";
@@ -320,8 +320,7 @@ export class Client extends EventEmitter<ClientEvents> {
     if (this.services.has(node))
       throw new StanzapackError("conflict", `this client offers \`${node}\` already`);
     checkAuthorize(options);
-    const stored =
-      options.store === undefined ? undefined : await this.openStore(node, options, options.store);
+    const part = options.store === undefined ? undefined : await this.openStore(node, options, options.store);
     const host = {
       book: (s: OfferedService, dueAt: number) => this.publishing.book(s, dueAt),
       flush: (s: OfferedService) => this.publishing.flushNow(s),
@@ -335,10 +334,10 @@ export class Client extends EventEmitter<ClientEvents> {
       },
       ended: (s: OfferedService) => this.forget(s),
     };
-    const service = new OfferedService(node, options, host, this.codec, stored);
+    const service = new OfferedService(node, options, host, this.codec, part);
     this.services.set(node, service);
     this.state.onServices();
-    if (stored !== undefined && !this.online) return service;
+    if (part !== undefined && !this.online) return service;
     try {
       await this.keeper.untilUp();
       await this.keeper.establishService(service);
@@ -353,21 +352,26 @@ export class Client extends EventEmitter<ClientEvents> {
     return service;
   }
 
-  private async openStore(node: string, { kind }: OfferOptions, store: OutboxStore): Promise<StoredOutbox> {
+  private async openStore(node: string, { kind }: OfferOptions, store: OutboxStore): Promise<OutboxPart> {
     if (kind !== "log") throw new StanzapackError("usage", "only a service of kind `log` has a `store`");
     await Promise.all(this.releases);
-    const stored = await store.open(node).catch((error: unknown) => {
-      throw toStoreError(error, `opening the store of \`${node}\``);
+    const doing = `opening the store of \`${node}\``;
+    const open = async (): Promise<OutboxPart> => {
+      const { OutboxSaver: Saver } = await import("./outbox-saver.js");
+      return { stored: await store.open(node), Saver };
+    };
+    const part = await open().catch((error: unknown) => {
+      throw toStoreError(error, doing);
     });
     try {
       this.assertOpen();
       if (this.services.has(node))
         throw new StanzapackError("conflict", `this client offers \`${node}\` already`);
     } catch (error) {
-      await stored.close().catch(() => undefined);
+      await part.stored.close().catch(() => undefined);
       throw error;
     }
-    return stored;
+    return part;
   }
 
   /** What the component has of our data is acknowledged, as far as there is a link. */

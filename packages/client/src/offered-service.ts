@@ -23,8 +23,8 @@ import {
 import { encodeBase64, jid as parseJid } from "@stanzapack/xmpp";
 import { checkAuthorize } from "./approvals.js";
 import type { ConfigureOptions, OfferOptions } from "./negotiation.js";
-import { OutboxSaver } from "./outbox-saver.js";
-import type { StoredOutbox } from "./outbox-store.js";
+import type { OutboxSaver } from "./outbox-saver.js";
+import { toStoreError, type StoredOutbox } from "./outbox-store.js";
 import { Outbox, OUTBOX_BOUNDS } from "./outbox.js";
 import { Pace } from "./pace.js";
 
@@ -80,6 +80,12 @@ export interface LinkPeer {
   readonly session: { readonly budget: ReadBudget };
 }
 
+/** What a service with a store has beside others; pages load it when it is wanted. */
+export interface OutboxPart {
+  readonly stored: StoredOutbox;
+  readonly Saver: typeof OutboxSaver;
+}
+
 /** A service this client offers. */
 export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   /** Of a `value`. */
@@ -115,20 +121,21 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     public options: OfferOptions,
     private readonly host: ServiceHost,
     private readonly codec: RowCodec,
-    /** What its store has. */
-    stored?: StoredOutbox,
+    /** Its store, and what writes into that. */
+    { stored, Saver }: Partial<OutboxPart> = {},
     private readonly now: () => number = Date.now,
   ) {
     super();
     this.outbox = options.kind === "log" ? new Outbox(OUTBOX_BOUNDS, stored) : undefined;
     this.ofIncarnation = stored?.incarnation ?? drawIncarnation();
     this.sequence = this.outbox?.last ?? 0;
-    if (this.outbox !== undefined && stored !== undefined)
-      this.saver = new OutboxSaver(
+    if (this.outbox !== undefined && stored !== undefined && Saver !== undefined)
+      this.saver = new Saver(
         this.outbox,
         stored,
         () => this.pending && this.book(this.now()),
         (error) => this.finish(error),
+        toStoreError,
       );
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { OutboxSaver } from "./outbox-saver.js";
-import type { OutboxEntry, StoredOutbox } from "./outbox-store.js";
+import { toStoreError, type OutboxEntry, type StoredOutbox } from "./outbox-store.js";
 import { Outbox } from "./outbox.js";
 
 function setUp() {
@@ -22,7 +22,7 @@ function setUp() {
   } satisfies StoredOutbox;
   const onSaved = vi.fn();
   const onFailed = vi.fn();
-  const saver = new OutboxSaver(outbox, store, onSaved, onFailed);
+  const saver = new OutboxSaver(outbox, store, onSaved, onFailed, toStoreError);
   const publish = (...bytes: number[]): void => {
     for (const byte of bytes) outbox.push(Uint8Array.of(byte), byte);
     saver.kick();

@@ -1,6 +1,6 @@
 import type { StanzapackError } from "@stanzapack/wire";
 import type { Outbox } from "./outbox.js";
-import { toStoreError, type StoredOutbox } from "./outbox-store.js";
+import type { StoredOutbox } from "./outbox-store.js";
 
 /** Most of one write to a store. 1 MiB: a few ms. */
 const WRITE = { maxRows: 4_096, maxBytes: 1_048_576 };
@@ -19,6 +19,8 @@ export class OutboxSaver {
     /** What may be sent has become more. */
     private readonly onSaved: () => void,
     private readonly onFailed: (error: StanzapackError) => void,
+    /** Not imported: the part of a page that this is has nothing of the rest. */
+    private readonly toError: (error: unknown, doing: string) => StanzapackError,
   ) {
     this.forgotten = store.before;
   }
@@ -60,7 +62,7 @@ export class OutboxSaver {
       while (await this.step());
     } catch (error) {
       const { unsaved } = this.outbox;
-      this.failure = toStoreError(error, `${unsaved} updates could not be saved`);
+      this.failure = this.toError(error, `${unsaved} updates could not be saved`);
     } finally {
       this.running = undefined;
     }

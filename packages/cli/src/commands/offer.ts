@@ -1,4 +1,5 @@
 import type { OfferedService, OfferOptions } from "@stanzapack/client";
+import type { LevelOutboxStore } from "@stanzapack/client/store";
 import { StanzapackError } from "@stanzapack/wire";
 import { type Command, Option } from "commander";
 import { runEvery } from "../command-source.js";
@@ -18,6 +19,7 @@ interface OfferCommandOptions extends ConnectionOptions {
   readonly every?: number;
   readonly text?: true;
   readonly keep?: true;
+  readonly store?: string;
 }
 
 export function addOffer(program: Command): void {
@@ -28,7 +30,8 @@ export function addOffer(program: Command): void {
       "Offers the service JID/NAME and publishes one value per line of stdin; a line that is valid JSON is that " +
         "value, any other a string. At the end of stdin everything is sent, then the service is withdrawn. While " +
         "nobody listens nothing is sent; who comes later gets the newest value. Of a log everything is sent and kept by " +
-        "the component, in memory, for those who come later.",
+        "the component, in memory, for those who come later. With --store it need not be online for that, and what the component " +
+        "does not have yet outlives this process: the next one with the same directory sends it.",
     )
     .argument("<name>", "1 to 64 of a-z A-Z 0-9 . _ -", parseServiceName)
     .argument("[command...]", "with --every, after `--`: the command that prints the value")
@@ -52,6 +55,10 @@ export function addOffer(program: Command): void {
     )
     .option("--every <duration>", "run COMMAND so often and publish what it prints: 100ms, 1s", parseInterval)
     .option("--text", "every value is a string, also where it looks like JSON")
+    .option(
+      "--store <dir>",
+      "of a log: keep in DIR what the component has not acknowledged; a signal withdraws nothing",
+    )
     .option("--keep", "go on offering the last value after the end of stdin, until SIGINT or SIGTERM");
   addConnectionOptions(command)
     .addHelpText(
@@ -61,6 +68,7 @@ Examples:
   $ printf '%s\\n' 21.4 21.5 '{"c": 21.6}' | stanzapack offer temp --keep
   $ stanzapack offer load --every 1s -- cut -d ' ' -f 1 /proc/loadavg
   $ journalctl -f -o json | stanzapack offer journal --kind log --access whitelist --member bob@example.org
+  $ tail -F readings.ndjson | stanzapack offer readings --kind log --store /var/lib/readings
   $ ping example.org | stanzapack offer ping --text`,
     )
     .action(offer);
@@ -73,21 +81,49 @@ function collectMembers(jid: string, before: readonly string[] | undefined): rea
 async function offer(name: string, words: readonly string[], options: OfferCommandOptions): Promise<void> {
   checkTogether(words, options);
   await interruptible(async ({ signal }) => {
-    await withClient(options, { signal }, async (client) => {
-      client.on("offline", ({ text }) => tell(`link lost: ${text}; reconnecting`));
-      client.on("online", () => tell("the link is back"));
-      const service = await client.offer(name, toOfferOptions(options));
-      await publish(service, words, options, signal);
-    });
+    const store = await openStore(options.store);
+    try {
+      const startOffline = store !== undefined;
+      await withClient(
+        options,
+        { signal },
+        async (client) => {
+          client.on("offline", ({ text }) => tell(`link lost: ${text}; reconnecting`));
+          client.on("online", ({ again }) => tell(again ? "the link is back" : "the link is there"));
+          const service = await client.offer(name, {
+            ...toOfferOptions(options),
+            ...(store === undefined ? {} : { store }),
+          });
+          service.on("stale", ({ from, to }) =>
+            tell(`the store is an older copy: it lacks updates ${from} to ${to}, which the component has`),
+          );
+          await publish(service, words, options, signal);
+        },
+        { startOffline },
+      );
+    } finally {
+      await store?.close();
+    }
   });
 }
 
-function checkTogether(words: readonly string[], { every, access, member, keep }: OfferCommandOptions): void {
+/** Its database is loaded for those who want it. */
+async function openStore(location: string | undefined): Promise<LevelOutboxStore | undefined> {
+  if (location === undefined) return undefined;
+  const { openOutboxStore } = await import("@stanzapack/client/store");
+  return await openOutboxStore(location);
+}
+
+function checkTogether(
+  words: readonly string[],
+  { every, access, member, keep, kind, store }: OfferCommandOptions,
+): void {
   if (every === undefined && words.length > 0)
     throw new UsageError(`\`${words.join(" ")}\` is too much: a command goes with --every`);
   if (every !== undefined && words.length === 0)
     throw new UsageError("`--every` needs a command: --every 1s -- COMMAND ARGS");
   if (every !== undefined && keep) throw new UsageError("`--keep` goes with stdin, not with --every");
+  if (store !== undefined && kind !== "log") throw new UsageError("`--store` goes with --kind log");
   if (member !== undefined && access !== "whitelist")
     throw new UsageError("`--member` goes with --access whitelist");
 }
@@ -128,7 +164,9 @@ async function publish(
     await Promise.race([source(), ended]);
   } finally {
     end();
-    await withdraw(service, signal);
+    // The next process goes on with it.
+    if (options.store !== undefined && signal.aborted) await service.saved();
+    else await withdraw(service, signal);
   }
 }
 
