@@ -112,6 +112,8 @@ export class Attacker {
       else this.sendOdd(random, sid, seq, blocks);
       tally.stanzas++;
     }
+    // What was asked by frame has its answers by then.
+    if (random.chance(50)) await Promise.all(answers);
     const end = random.below(100);
     if (end < 70)
       answers.push(this.ask(xml("iq", { type: "set", to: component }, xml("close", { xmlns: NS.IBB, sid }))));

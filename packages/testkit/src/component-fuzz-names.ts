@@ -13,9 +13,18 @@ export interface FuzzPlace {
 }
 
 const FIELDS = [
-  ...["kind", "profile", "members", "delivery", "since", "window", "samples", "deadband"].map(
-    (name) => `{urn:stanzapack:0}${name}`,
-  ),
+  ...[
+    "incarnation",
+    "take_over",
+    "kind",
+    "profile",
+    "members",
+    "delivery",
+    "since",
+    "window",
+    "samples",
+    "deadband",
+  ].map((name) => `{urn:stanzapack:0}${name}`),
   ...["access_model", "title", "digest", "digest_frequency"].map((name) => `pubsub#${name}`),
   ...["FORM_TYPE", "__proto__", "toString", ""],
 ];
