@@ -105,6 +105,7 @@ export class Client extends EventEmitter<ClientEvents> {
         services: this.services,
         subscriptions: this.subscriptions,
         patterns: {
+          linkEnded: () => this.groups.linkEnded(),
           adopt: (node) => this.groups.adopt(node),
           creditOf: (node) => this.groups.creditOf(node),
           adopted: (subscription) => this.groups.adopted(subscription),
@@ -431,6 +432,7 @@ export class Client extends EventEmitter<ClientEvents> {
   private async stopSubscription(subscription: Subscription<unknown>): Promise<void> {
     this.subscriptions.delete(subscription.node);
     const { node, subid, pending } = subscription;
+    this.keeper.router?.forget(subscription);
     if (!this.online || (subid === "" && !pending)) return;
     try {
       await this.negotiation.unsubscribe(node, pending ? undefined : subid);

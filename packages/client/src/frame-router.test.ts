@@ -38,7 +38,13 @@ function setUp(heldNodes: readonly string[]) {
       subscriptions.set(node, adopted);
       return adopted;
     },
-    ...{ creditOf: () => 77, adopted: vi.fn(), refused: vi.fn(), restore: () => Promise.resolve() },
+    ...{
+      linkEnded: () => undefined,
+      creditOf: () => 77,
+      adopted: vi.fn(),
+      refused: vi.fn(),
+      restore: () => Promise.resolve(),
+    },
   };
   const holdings = { services: new Map<string, never>(), subscriptions, patterns };
   const router = new FrameRouter(holdings, codec, () => peer as unknown as typeof peer & LinkPeer, 1_000);

@@ -28,6 +28,8 @@ export interface Holdings {
 
 /** Who takes what the component binds for a pattern. */
 export interface PatternHolder {
+  /** The link is gone, with the patterns that stood on it. */
+  linkEnded(): void;
   /** A service that nobody named was bound; undefined: nobody wants it. */
   adopt(node: string): Subscription<unknown> | undefined;
   /** Rows that the component may send of it, to begin with: the patterns' subscriptions say so. */

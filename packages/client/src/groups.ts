@@ -34,6 +34,8 @@ function ownerOf(node: string): string {
 
 /** Groups of subscriptions: made, changed and ended by frames that name many. */
 export class Groups implements PatternHolder {
+  /** Those whose first request is under way. */
+  private readonly opening = new Set<SubscriptionGroup<unknown>>();
   private readonly groups = new Map<
     SubscriptionGroup<unknown>,
     { readonly options: SubscribeOptions<unknown>; asked: AskedOptions }
@@ -65,6 +67,7 @@ export class Groups implements PatternHolder {
     const { windowMs = 0 } = options;
     this.groups.set(group, { options, asked: { windowMs, selection: select(WHOLE, options) } });
     group.once("ended", () => this.groups.delete(group));
+    this.opening.add(group);
     for (const node of wanted) if (patternOwner(node) === undefined) this.addTo(group, node, options);
     try {
       await this.link.untilUp();
@@ -72,6 +75,8 @@ export class Groups implements PatternHolder {
     } catch (error) {
       await this.stop(group).catch(() => undefined);
       throw toStanzapackError(error, "subscribing to many");
+    } finally {
+      this.opening.delete(group);
     }
     return group;
   }
@@ -86,7 +91,7 @@ export class Groups implements PatternHolder {
     const asked = this.wanted(group);
     for (const member of group.subscriptions.values()) member.begin(initialCredit(options));
     const { refused, requests } = await subscribeMany(router, wanted, asked);
-    if (group.owners.length > 0) group.requests = requests;
+    this.stands(router, group, requests);
     let pends = false;
     for (const [node, error] of refused) {
       const member = this.subscriptions.get(node);
@@ -153,13 +158,27 @@ export class Groups implements PatternHolder {
       if (group.requests.includes(request)) group.emit("refused", `${group.owners.join("/*, ")}/*`, error);
   }
 
+  /** Its patterns stand on the link under these numbers; not for one that was stopped meanwhile. */
+  private stands(router: FrameRouter, group: SubscriptionGroup<unknown>, requests: readonly number[]): void {
+    if (group.owners.length === 0) return;
+    if (this.groups.has(group)) group.requests = requests;
+    // Where that fails the link is going.
+    else changeMany(router, [], requests, null).catch(() => undefined);
+  }
+
+  /** Numbers of requests are the link's. */
+  linkEnded(): void {
+    for (const group of this.groups.keys()) group.requests = [];
+  }
+
   /** What patterns brought is there again: they bring what was offered meanwhile. */
   async restore(router: FrameRouter): Promise<void> {
     for (const group of this.groups.keys()) {
-      if (group.owners.length === 0) continue;
+      // One that is being opened asks by itself.
+      if (group.owners.length === 0 || this.opening.has(group)) continue;
       const patterns = group.owners.map((owner) => `${owner}/*`);
       const { requests, refused } = await subscribeMany(router, patterns, this.wanted(group));
-      group.requests = requests;
+      this.stands(router, group, requests);
       for (const [pattern, error] of refused) group.emit("refused", pattern, error);
     }
   }

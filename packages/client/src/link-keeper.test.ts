@@ -62,6 +62,7 @@ it("asks again for what a link had been granted that ended before it was open", 
     {
       ...{ services: new Map(), subscriptions: new Map([[NODE, subscription]]) },
       patterns: {
+        linkEnded: () => undefined,
         ...{ adopt: () => undefined, creditOf: () => 1, adopted: () => undefined, refused: () => undefined },
         restore: () => Promise.resolve(),
       },

@@ -205,6 +205,7 @@ export class LinkKeeper {
     for (const subscription of aliases.keys()) subscription.interrupt("disconnected");
     if (this.current?.link !== link) return;
     this.current = undefined;
+    this.holdings.patterns.linkEnded();
     if (this.signal.aborted) return;
     this.expect();
     for (const subscription of this.holdings.subscriptions.values()) subscription.interrupt("disconnected");

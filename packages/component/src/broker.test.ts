@@ -6,6 +6,8 @@ import {
   DEFAULT_LIMITS,
   encodeUpdate,
   ReadBudget,
+  StanzapackError,
+  WHOLE,
   type CodedFrame,
   type DataFrame,
 } from "@stanzapack/wire";
@@ -50,6 +52,7 @@ function setUp(own = limits): {
     taken: new Map(),
     sendFrame: vi.fn(),
     takeAlias: () => ++alias,
+    checkAlias: () => undefined,
   } as unknown as ClientLink;
   const outcome = broker.offer(
     link,
@@ -187,6 +190,45 @@ describe("quotas and ownership", () => {
     expect(broker.own("alice@x/t", "alice@x")).toBe(service);
     const other = { ...link, jid: "alice@x/2" } as unknown as ClientLink;
     expect(broker.offer(other, "alice@x/t", service.config, NOW)).toEqual({ holder: link });
+  });
+
+  it("leave nothing behind of what a link without aliases asks for", () => {
+    const { broker, link, service } = setUp();
+    const usedUp = {
+      ...link,
+      ...{ jid: "alice@x/2", services: new Map(), subscriptions: new Map(), taken: new Map() },
+      checkAlias: () => {
+        throw new StanzapackError("limit-exceeded", "used up");
+      },
+    } as unknown as ClientLink;
+    const asked = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
+    expect(() => broker.subscribe(usedUp, "alice@x/t", asked, NOW)).toThrow("used up");
+    expect(service.lanes.size).toBe(0);
+    for (const node of ["alice@x/t", "alice@x/new"])
+      expect(() =>
+        broker.offer(usedUp, node, service.config, NOW, { incarnation: undefined, takeOver: true }),
+      ).toThrow("used up");
+    expect([...broker.services.keys()]).toEqual(["alice@x/t"]);
+    expect(service.publisher?.link).toBe(link);
+  });
+
+  it("let one that stays pay for a lane whose payer leaves", () => {
+    const { broker, link, service } = setUp();
+    const [first, second] = [1, 2].map(
+      (n) =>
+        ({
+          ...link,
+          ...{ bareJid: "bob@x", jid: `bob@x/${n}`, services: new Map(), subscriptions: new Map() },
+          ...{ taken: new Map(), detached: new Set(), maySendData: true },
+        }) as unknown as ClientLink,
+    ) as [ClientLink, ClientLink];
+    const asked = { windowMs: 0, selection: { ...WHOLE, deadband: 1 }, since: undefined, credit: Infinity };
+    const subscription = broker.subscribe(first, "alice@x/t", asked, NOW);
+    broker.subscribe(second, "alice@x/t", asked, NOW);
+    const [lane] = service.lanes.values();
+    expect(lane?.payer).toBe(first);
+    broker.unsubscribe(subscription);
+    expect(lane?.payer).toBe(second);
   });
 
   it("hand the writer's lease over to who takes it, and to the same outbox, and tell who had it", () => {

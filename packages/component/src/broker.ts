@@ -140,6 +140,7 @@ export class Broker {
       throw new StanzapackError("forbidden", `${link.bareJid} cannot offer \`${node.slice(0, 200)}\``);
     }
     let service = this.services.get(node);
+    link.checkAlias();
     const created = service === undefined;
     if (service === undefined) {
       const owned = this.owned.get(id.owner) ?? new Set();
@@ -328,6 +329,7 @@ export class Broker {
       );
     }
     this.budgets.checkRoom(link.jid, "subscriptions");
+    link.checkAlias();
     const live = service.demand.subscribers > 0 && service.awaiting.size === 0;
     const lane = this.laneFor(service, laneKeyOf(link, windowMs, selection), link, now);
     this.budgets.count(link.jid, "subscriptions", 1);
@@ -454,16 +456,28 @@ export class Broker {
 
   private leaveLane(lane: Lane, subscription: Subscription): void {
     lane.remove(subscription);
-    if (lane.payer === subscription.link) {
+    const paid = lane.payer === subscription.link;
+    if (paid) {
       lane.payer = undefined;
       this.budgets.count(subscription.link.jid, "lanes", -1);
     }
-    if (--lane.members > 0) return;
+    if (--lane.members > 0) {
+      if (paid) this.passOn(lane);
+      return;
+    }
     this.fanOut.unwatch(lane);
     if (lane.profile === "compact") this.compactLanes--;
     lane.strip();
     lane.service.lanes.delete(formatLaneKey(lane.key));
     this.stats.lanes--;
+  }
+
+  /** Its payer has left: one that stays pays, or who comes and goes by turns would have lanes, and selections, for nothing. */
+  private passOn(lane: Lane): void {
+    const next: Subscription | undefined =
+      lane.attached.values().next().value ?? lane.joining.values().next().value;
+    lane.payer = next?.link;
+    if (next !== undefined) this.budgets.count(next.link.jid, "lanes", 1);
   }
 
   /** To another window and selection: its positions go on, and what it had not got of them comes, or is conflated. */

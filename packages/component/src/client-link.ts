@@ -155,10 +155,14 @@ export class ClientLink {
     if (this.wantsAck && !this.ended) this.onPending(this);
   }
 
-  /** A new alias; never reused within the link. Throws `limit-exceeded` when they are used up. */
-  takeAlias(): number {
+  /** Throws `limit-exceeded` when its aliases are used up. */
+  checkAlias(): void {
     if (this.lastAlias === MAX_ALIAS)
       throw new StanzapackError("limit-exceeded", "the link has used up its aliases: open it again");
+  }
+
+  /** A new alias; never reused within the link. Call `checkAlias` before anything is done that needs one. */
+  takeAlias(): number {
     return ++this.lastAlias;
   }
 

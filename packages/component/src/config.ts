@@ -101,7 +101,7 @@ export const configSchema = z.strictObject({
       serviceGraceSeconds: count.default(600),
       /** How long a link that ended can be resumed, in seconds. */
       resumeSeconds: count.default(600),
-      /** Most bytes of memory that what can be resumed takes, all together; then the oldest is forgotten. */
+      /** Most bytes of memory that what can be resumed takes, all together; then the oldest is forgotten. One account has an eighth of it. */
       maxResumeBytes: count.default(134_217_728),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
       unackedSeconds: count.default(30),

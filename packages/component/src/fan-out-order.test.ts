@@ -63,9 +63,14 @@ describe("a tick", () => {
   function setUp(count: number) {
     vi.useFakeTimers({ now: 1_700_000_000_000 });
     const start = Date.now();
+    let online: () => void = () => undefined;
     const writes: { readonly atMs: number; readonly names: readonly string[] }[] = [];
     const connection = {
-      ...{ state: "online", writable: true, on: () => () => undefined },
+      ...{ state: "online", writable: true },
+      on: (event: string, listener: () => void) => {
+        if (event === "online") online = listener;
+        return () => undefined;
+      },
       send: (text: string) => writes.push({ atMs: Date.now() - start, names: text.trim().split(" ") }),
     } as unknown as Connection;
     const fanOut = new FanOut(connection, createStats(), pino({ level: "silent" }));
@@ -104,7 +109,7 @@ describe("a tick", () => {
       };
       return lane as unknown as Lane;
     };
-    return { fanOut, links, lane, writes, now: start };
+    return { fanOut, links, lane, writes, connection, online: () => online(), now: start };
   }
 
   it("with data for many links spreads them over its length, one write each", async () => {
@@ -123,6 +128,19 @@ describe("a tick", () => {
     fanOut.book(lane(100, links), now, true);
     await vi.advanceTimersByTimeAsync(50);
     expect(writes.map(({ atMs, names }) => [atMs, names.length])).toEqual([[0, 100]]);
+  });
+
+  it("is written to the end when the stream was away meanwhile", async () => {
+    const { fanOut, links, lane, writes, connection, online, now } = setUp(640);
+    fanOut.book(lane(100, links), now, true);
+    await vi.advanceTimersByTimeAsync(7);
+    Object.assign(connection, { state: "offline" });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(writes).toHaveLength(2);
+    Object.assign(connection, { state: "online" });
+    online();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(new Set(writes.flatMap(({ names }) => names)).size).toBe(640);
   });
 
   it("holds up no window 0, and what is left of it leaves before the next", async () => {

@@ -47,7 +47,13 @@ export class FanOut {
     private readonly stats: ComponentStats,
     private readonly log: Logger,
   ) {
-    const resume = (): void => this.soon();
+    const resume = (): void => {
+      for (const links of this.phased) {
+        for (const link of links) this.pending.add(link);
+        links.clear();
+      }
+      this.soon();
+    };
     this.undo = [connection.on("drain", resume), connection.on("online", resume)];
   }
 

@@ -45,6 +45,7 @@ function setUp(own: Partial<typeof parsed> = {}) {
       ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
       sendFrame: (frame: Frame) => sent.push(frame),
       takeAlias: () => ++alias,
+      checkAlias: () => undefined,
       isRetired: (it: number) => it <= alias,
     } as unknown as ClientLink;
     return { link, sent };

@@ -161,9 +161,12 @@ export class FrameRequests {
 
   private *changing(link: ClientLink, frame: ChangeFrame, answers: RequestAnswers): Generator<void, void> {
     const options = frame.options === null ? undefined : readOptions(formOf(frame.options));
-    for (const pattern of frame.patterns.flatMap((request) => this.patterns.on(link, request))) {
-      if (options === undefined) this.patterns.remove(pattern);
-      else pattern.options = { ...pattern.options, ...options };
+    for (const request of new Set(frame.patterns)) {
+      for (const pattern of this.patterns.on(link, request)) {
+        if (options === undefined) this.patterns.remove(pattern);
+        else pattern.options = { ...pattern.options, ...options };
+      }
+      yield;
     }
     for (const [place, alias] of frame.aliases.entries()) {
       const subscription = link.subscriptions.get(alias);

@@ -100,15 +100,15 @@ describe("resume tokens", () => {
   });
 
   it("take no more memory than they may: the oldest go, and what is too large never comes", () => {
-    const { resumption, link } = setUp({ maxResumeBytes: 4_000 });
-    const links = Array.from({ length: 10 }, () => link());
+    const { resumption, link } = setUp({ maxResumeBytes: 10_000 });
+    const links = Array.from({ length: 10 }, (_, i) => link(`user${i}@x`));
     const tokens = links.map((it) => resumption.issue(it));
-    const huge = link("bob@x", Array(100).fill("alice@x/a") as string[]);
+    const huge = link("huge@x", Array(100).fill("alice@x/a") as string[]);
     const hugeToken = resumption.issue(huge);
     for (const it of [...links, huge]) resumption.linkEnded(it);
     const holders: ClientLink[] = [];
-    const good = [...tokens, hugeToken].filter((token) => {
-      const holder = link();
+    const good = [...tokens, hugeToken].filter((token, i) => {
+      const holder = link([...links, huge][i]?.bareJid);
       try {
         resumption.claim(holder, token);
       } catch {
@@ -116,7 +116,7 @@ describe("resume tokens", () => {
       }
       return holders.push(holder);
     });
-    expect(good).toEqual(tokens.slice(-3));
+    expect(good).toEqual(tokens.slice(-8));
     // What was claimed counts until it is released, and then no more.
     const late = (): number => {
       const old = link();
@@ -134,5 +134,27 @@ describe("resume tokens", () => {
     expect(late()).toBe(0);
     for (const holder of holders) resumption.release(holder);
     expect(Array.from({ length: 10 }, late)).toEqual(Array(10).fill(2));
+  });
+
+  it("of one account give way to its own newer ones, and what it is still restoring counts", () => {
+    const { resumption, link } = setUp({ maxResumeBytes: 20_000 });
+    const other = link("alice@x");
+    const otherToken = resumption.issue(other);
+    resumption.linkEnded(other);
+    const tokens = Array.from({ length: 20 }, () => {
+      const old = link();
+      const token = resumption.issue(old);
+      resumption.linkEnded(old);
+      return token;
+    });
+    const holders = [link(), link()];
+    expect(() => resumption.claim(holders[0] as ClientLink, tokens[17] as Uint8Array)).toThrow("unknown");
+    for (const [i, holder] of holders.entries())
+      expect(resumption.claim(holder, tokens[18 + i] as Uint8Array).size).toBe(2);
+    const late = link();
+    const lateToken = resumption.issue(late);
+    resumption.linkEnded(late);
+    expect(() => resumption.claim(link(), lateToken)).toThrow("unknown");
+    expect(resumption.claim(link("alice@x"), otherToken).size).toBe(2);
   });
 });

@@ -18,6 +18,9 @@ const SUBSCRIPTION_BYTES = 320;
 /** And of each byte of a selection's fields. */
 const PER_FIELD_BYTE = 4;
 
+/** One account has at most such a part of the memory. 8: a link of 10,000 subscriptions fits with the defaults. */
+const SHARES = 8;
+
 /** A subscription as it was when its link went. */
 export interface KeptSubscription {
   readonly node: string;
@@ -52,6 +55,8 @@ export class Resumption {
   /** Taken by a link that goes on restoring it. */
   private readonly claimed = new Map<ClientLink, { readonly token: string; readonly kept: Kept }>();
   private bytes = 0;
+  /** The same by bare JID. */
+  private readonly bytesOf = new Map<string, number>();
 
   constructor(
     private readonly limits: ResumptionLimits,
@@ -91,7 +96,8 @@ export class Resumption {
 
   /** The link asks no more. */
   release(link: ClientLink): void {
-    this.bytes -= this.claimed.get(link)?.kept.bytes ?? 0;
+    const claimed = this.claimed.get(link);
+    if (claimed !== undefined) this.book(claimed.kept.bareJid, -claimed.kept.bytes);
     this.claimed.delete(link);
   }
 
@@ -118,17 +124,31 @@ export class Resumption {
       subscriptions.set(alias, { node: service.node, options });
       bytes += SUBSCRIPTION_BYTES + 2 * service.node.length + PER_FIELD_BYTE * fieldBytes;
     }
-    if (bytes > this.limits.maxResumeBytes) return;
+    const share = this.limits.maxResumeBytes / SHARES;
+    // Of one account its own oldest gives way, and what it is still restoring counts.
+    for (const [oldest, { bareJid }] of this.kept) {
+      if ((this.bytesOf.get(link.bareJid) ?? 0) + bytes <= share) break;
+      if (bareJid === link.bareJid) this.drop(oldest);
+    }
+    if ((this.bytesOf.get(link.bareJid) ?? 0) + bytes > share) return;
     this.kept.set(token, { bareJid: link.bareJid, endedAt: this.now(), bytes, subscriptions });
-    this.bytes += bytes;
+    this.book(link.bareJid, bytes);
     for (const oldest of this.kept.keys()) {
       if (this.bytes <= this.limits.maxResumeBytes) break;
       this.drop(oldest);
     }
   }
 
+  private book(bareJid: string, bytes: number): void {
+    this.bytes += bytes;
+    const own = (this.bytesOf.get(bareJid) ?? 0) + bytes;
+    if (own > 0) this.bytesOf.set(bareJid, own);
+    else this.bytesOf.delete(bareJid);
+  }
+
   private drop(token: string): void {
-    this.bytes -= this.kept.get(token)?.bytes ?? 0;
+    const kept = this.kept.get(token);
+    if (kept !== undefined) this.book(kept.bareJid, -kept.bytes);
     this.kept.delete(token);
   }
 

@@ -79,6 +79,7 @@ class Taker {
     ...{ subscriptions: new Map(), taken: new Map() },
     pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
     takeAlias: () => 0,
+    checkAlias: () => undefined,
     sendFrame: () => undefined,
     append: (base64: string) => this.receive(base64),
   } as unknown as ClientLink;

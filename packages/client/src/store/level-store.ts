@@ -106,7 +106,8 @@ async function openOutbox(
       throw damaged(location, `update ${sequence} of \`${node}\` is missing or broken`);
     entries.push(entry);
     bytes += entry.row.length;
-    if (entries.length > OUTBOX_BOUNDS.maxRows || bytes > 2 * OUTBOX_BOUNDS.maxBytes)
+    // What was acknowledged may be forgotten after as much more was appended.
+    if (entries.length > 2 * OUTBOX_BOUNDS.maxRows || bytes > 2 * OUTBOX_BOUNDS.maxBytes)
       throw damaged(location, `\`${node}\` has more updates than an outbox may hold`);
   }
   let head = found ?? { incarnation: drawIncarnation(), before: 0 };
