@@ -41,6 +41,14 @@ const expectDamaged = async (): Promise<void> => {
 };
 
 describe("a store", () => {
+  it("opens again when its program was killed between an append and the forgetting of as much", async () => {
+    const store = await open();
+    const outbox = await store.open(NODE);
+    for (let i = 0; i < 17; i++) await outbox.append(entriesOf(1, 4_096));
+    await outbox.close();
+    expect((await store.open(NODE)).entries).toHaveLength(17 * 4_096);
+  }, 30_000);
+
   it("gives back what was appended and not forgotten, in order, with its incarnation", async () => {
     let store = await open();
     let outbox = await store.open(NODE);
