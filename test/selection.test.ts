@@ -314,9 +314,10 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     const first = told.values.length;
     await stack.restartComponent(0);
     await until(() => told.values.length >= first + 3, 20_000, "values again");
+    // On a busy machine its publisher may take the server for slow, for a moment, and say so.
+    await until(() => subscription.windowMs === 100, 20_000, "the window that was granted");
     counter.stop();
     expect(subscription.selection).toEqual({ ...options, heartbeatMs: null });
-    expect(subscription.windowMs).toBe(100);
     let near = 0;
     for (const [i, { n, ...rest }] of told.values.entries()) {
       expect(rest).toEqual({});
