@@ -124,10 +124,10 @@ describe("a tick", () => {
   });
 
   it("with data for a few is one write", async () => {
-    const { fanOut, links, lane, writes, now } = setUp(100);
+    const { fanOut, links, lane, writes, now } = setUp(500);
     fanOut.book(lane(100, links), now, true);
     await vi.advanceTimersByTimeAsync(50);
-    expect(writes.map(({ atMs, names }) => [atMs, names.length])).toEqual([[0, 100]]);
+    expect(writes.map(({ atMs, names }) => [atMs, names.length])).toEqual([[0, 500]]);
   });
 
   it("is written to the end when the stream was away meanwhile", async () => {

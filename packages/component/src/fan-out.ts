@@ -10,7 +10,7 @@ import type { Subscription } from "./subscription.js";
 /** Characters gathered before a write: larger strings gain nothing, smaller ones cost a system call each. */
 const WRITE_CHARS = 65_536;
 /** A tick with data for more links than this spreads them over its length, so that no server gets a burst and nothing else waits behind it. */
-const BURST_LINKS = 100;
+const BURST_LINKS = 500;
 const PHASES = 5;
 const PHASE_MS = TICK_MS / PHASES;
 /** Batches of so many rows and more are coded after the others of their tick. 256: a millisecond or more. */
