@@ -190,8 +190,9 @@ export class ClientLink {
     const clock = performance.now();
     const asks = this.wantsAck || (this.window.due && !this.writer.empty && this.askedAfter === undefined);
     this.wantsAck = false;
-    if (asks) this.writer.append(encodeBase64(this.session.askAck()), false);
-    const stanzas = this.writer.take().map(({ base64, data }) => {
+    if (asks) this.writer.append(encodeBase64(this.session.askAck(this.writer.dataBlocks)), false);
+    const blocks = this.writer.take();
+    const stanzas = blocks.map(({ base64, data }) => {
       const stanza = this.stream.stanza(base64);
       if (data) {
         this.session.sentData(now);
@@ -201,7 +202,8 @@ export class ClientLink {
       return stanza;
     });
     if (asks) {
-      this.askedAfter = this.session.sentStanzas;
+      // A client may well answer before it has counted the stanza that it is reading.
+      this.askedAfter = this.session.sentStanzas - (blocks.at(-1)?.data === true ? 1 : 0);
       this.window.question(clock);
     }
     return stanzas;
