@@ -162,7 +162,8 @@ describe.each(SERVERS)("budgets, behind %s", (server) => {
         granted++;
         await link.ask("set", xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node, jid: oscar.jid })));
       } catch (error) {
-        told.push(error as StanzaError);
+        // Another of those that run at once has unsubscribed meanwhile.
+        if ((error as StanzaError).condition !== "unexpected-request") told.push(error as StanzaError);
       }
     };
     for (let i = 0; i < 20; i++) await ask();

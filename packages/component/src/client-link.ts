@@ -58,6 +58,10 @@ export class ClientLink {
   readerBytes = 0;
   /** When anything of the client came last, in ms since 1970. */
   heardAt: number;
+  /** How often anything of the client came. */
+  heard = 0;
+  /** Told of the next time. */
+  onHeard: (() => void) | undefined;
   /** A question whether the client lives is under way. */
   verifying = false;
   /** While there is one no data goes to it. */
@@ -137,6 +141,13 @@ export class ClientLink {
     return this.stream.peer;
   }
 
+  /** Something of the client came. */
+  hear(): void {
+    this.heard++;
+    this.onHeard?.();
+    this.onHeard = undefined;
+  }
+
   /** False: what is for it waits, or gives way to newer, until acknowledgements come. */
   get maySendData(): boolean {
     return (
@@ -183,6 +194,11 @@ export class ClientLink {
 
   sendAck(): void {
     this.append(encodeBase64(this.session.takeAck()), false);
+  }
+
+  /** A CREDIT behind what waits: the client acknowledges at once, as long as it lives. */
+  askAck(): void {
+    this.append(encodeBase64(this.session.askAck(this.writer.dataBlocks)), false);
   }
 
   /** The stanzas that wait, as text. */

@@ -88,7 +88,10 @@ export function createComponent(
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
       const sid = to.slice(domain.length + 1);
       const link = links.get(from);
-      if (link !== undefined) link.heardAt = Date.now();
+      if (link !== undefined) {
+        link.heardAt = Date.now();
+        link.hear();
+      }
       if (sid === "") return undefined;
       if (link?.stream.sid !== sid) {
         stats.strays++;
@@ -159,7 +162,6 @@ export function createComponent(
     if (connection.state === "online") {
       fanOut.flushAll(broker.services.values());
       links.farewell();
-      fanOut.flushAll([]);
       await drained(connection);
     }
     for (const off of undo) off();

@@ -74,6 +74,8 @@ export function createBytestream(
   let peerCloses = false;
   /** What a flush could not deliver in its time. */
   let undelivered: StanzaError | undefined;
+  /** Runs while the peer's `<close/>` is expected. */
+  let closeTimer: ReturnType<typeof setTimeout> | undefined;
   let ended: BytestreamEnd | undefined;
   let onBlock: Bytestream["onBlock"];
   let onEnd: Bytestream["onEnd"];
@@ -182,6 +184,7 @@ export function createBytestream(
     },
     onDrain: undefined,
     onState: undefined,
+    onFault: undefined,
     get onBlock() {
       return onBlock;
     },
@@ -282,6 +285,12 @@ export function createBytestream(
       return ended ?? { by: "local" };
     },
 
+    expectClose(withinMs) {
+      if (phase !== "open") return;
+      stopTaking();
+      closeTimer = setTimeout(() => void stream.close(), withinMs);
+    },
+
     abandon(end) {
       early = [];
       stream.end(end);
@@ -292,6 +301,7 @@ export function createBytestream(
       phase = "closed";
       ended = end;
       accepting = false;
+      clearTimeout(closeTimer);
       sender?.stop();
       onGone(awaited ? closeSent : undefined);
       tellEnd(end);
@@ -299,6 +309,13 @@ export function createBytestream(
 
     endAndClose(end) {
       if (phase === "closed") return;
+      const { error } = end;
+      if (error !== undefined && closeSent === undefined) {
+        const { onFault } = stream;
+        stream.onFault = undefined;
+        tell("a fault", () => onFault?.({ ...end, error }));
+      }
+      if ((phase as string) === "closed") return;
       if (closeSent === undefined) void sendClose();
       stream.end(end);
     },
