@@ -451,6 +451,41 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(lastLine(refused)).toMatch(/^stanzapack: auth-failed: .*refused the secret of basic\.localhost/);
   });
 
+  test("serve: says what is wrong with the server, and what to do, at each attempt or with --exit-on-failure", async () => {
+    const { domain, secret } = sandbox.component;
+    const { component, c2s } = sandbox.ports;
+    const serve = (at: { domain?: string; host?: string; port?: number }, ...options: string[]): Run => {
+      const file = join(folder, `${server}-fault.yaml`);
+      writeFileSync(file, JSON.stringify({ component: { domain, secret, port: component, ...at } }));
+      return stanzapack("serve", "--config", file, ...options);
+    };
+    const unknown = { prosody: /^stanzapack: unreachable: .* Component "nowhere\.example"/ };
+    const client = { ejabberd: /^stanzapack: unreachable: .* probably for clients/ };
+    const cases = [
+      [{ port: 1 }, /^stanzapack: unreachable: .*ECONNREFUSED.* Nothing listens there/],
+      [{ host: "nowhere.invalid" }, /^stanzapack: unreachable: .* check component\.host/],
+      // ejabberd takes the domain for known until the secret is wrong.
+      [
+        { domain: "nowhere.example" },
+        server === "prosody" ? unknown.prosody : /^stanzapack: auth-failed: .* does not know the domain/,
+      ],
+      [{ port: c2s }, server === "ejabberd" ? client.ejabberd : /^stanzapack: unreachable: .* for clients/],
+    ] as const;
+    for (const [at, line] of cases) {
+      const run = serve(at, "--exit-on-failure");
+      expect(await run.ended, run.stderr).toBe(1);
+      expect(lastLine(run)).toMatch(line);
+      expect(lastLine(run)).not.toContain("JID");
+    }
+    const patient = serve({ port: 1 });
+    await until(
+      () => patient.stderr.split("\n").filter((line) => line.includes("Nothing listens there")).length >= 2,
+      () => patient.stderr,
+    );
+    patient.child.kill("SIGTERM");
+    expect(await patient.ended, patient.stderr).toBe(0);
+  });
+
   test("restarts and crashes of component and server: values come again, what was missed is told", async () => {
     const offered = await offer("exec stanzapack offer steady --every 100ms -- date +%s%N");
     const subscribed = sandbox.shell("user1", "exec stanzapack subscribe user0@localhost/steady");

@@ -50,12 +50,12 @@ export function parseServiceName(text: string): string {
   return text;
 }
 
-/** For commander's variadic arguments: collects checked nodes. */
 /** `user@domain/*`. */
 export function isPattern(text: string): boolean {
   return text.endsWith("/*");
 }
 
+/** For commander's variadic arguments: collects checked nodes. */
 export function collectNodes(text: string, before: readonly string[] | undefined): readonly string[] {
   try {
     parseNode(isPattern(text) ? `${text.slice(0, -1)}x` : text);
@@ -79,6 +79,11 @@ export function parseWindow(text: string): number {
 export function parseBareJid(text: string): string {
   if (!/^[^@/\s]+@[^@/\s]+$/.test(text)) throw new InvalidArgumentError("A JID is written user@domain.");
   return text;
+}
+
+/** For commander's variadic options: collects checked JIDs. */
+export function collectMembers(jid: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), parseBareJid(jid)];
 }
 
 /** For an option that takes several, separated by commas; given twice it takes both. */

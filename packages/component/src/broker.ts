@@ -19,6 +19,7 @@ import {
   type Since,
   type StatusFrame,
 } from "@stanzapack/wire";
+import { StanzaError } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import { Approvals } from "./approvals.js";
 import { Budgets } from "./budgets/budgets.js";
@@ -90,7 +91,7 @@ export class Broker {
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
     private readonly randomId: RandomId,
-    log: Logger,
+    private readonly log: Logger,
     readonly budgets = new Budgets(limits, stats),
   ) {
     this.logs = new Logs(fanOut, limits, stats, log, (subscription) => this.endWithdrawn(subscription));
@@ -98,6 +99,15 @@ export class Broker {
       this.subscribe(link, node, options, now),
     );
     this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits) };
+  }
+
+  /** A request of this JID was refused: counts it and logs it. `what` names the request, for the operator. */
+  refused(jid: string, what: string, error: unknown): void {
+    this.stats.refusals++;
+    const known = error instanceof StanzapackError || error instanceof StanzaError;
+    const reason = error instanceof StanzapackError ? error.text : String(error);
+    if (known) this.log.info({ jid, reason }, `refused ${what}`);
+    else this.log.error({ jid, err: error }, `${what} could not be handled`);
   }
 
   /** The service, where `bareJid` may see it; a hidden one does not exist for others. Throws `no-such-service`. */
@@ -182,7 +192,11 @@ export class Broker {
       this.configure(service, config, now);
     }
     if (service.publisher === undefined) this.attachPublisher(service, link, lease.incarnation, now);
-    if (created) this.onOffered?.(service);
+    if (created) {
+      const { kind, access } = config;
+      this.log.info({ node, jid: link.jid, kind, access, services: this.services.size }, "service offered");
+      this.onOffered?.(service);
+    }
     return { service, created };
   }
 
@@ -286,6 +300,8 @@ export class Broker {
     this.detachPublisher(service);
     if (service.subscriptions.size === 0) service.journal?.clear();
     this.services.delete(service.node);
+    const { node } = service;
+    this.log.info({ node, by: by?.jid, services: this.services.size }, "service withdrawn");
     this.approvals.serviceEnded(service);
     this.staleDemand.delete(service);
     this.staleStatus.delete(service);

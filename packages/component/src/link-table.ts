@@ -136,7 +136,7 @@ export class LinkTable {
           },
         );
     } catch (error) {
-      this.stats.refusals++;
+      this.broker.refused(request.from, "a link", error);
       throw toStanzaError(error);
     }
   }
@@ -162,7 +162,7 @@ export class LinkTable {
     stream.onEnd = (end) => this.streamEnded(link, end);
     const token = this.requests.resumption.issue(link);
     link.sendFrame(createHello({ token }, this.settings.wireLimits));
-    this.log.debug({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
+    this.log.info({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
 
   private receive(link: ClientLink, block: Uint8Array): void {
@@ -317,7 +317,7 @@ export class LinkTable {
     this.broker.budgets.count(link.jid, "links", -1);
     this.broker.linkEnded(link, Date.now());
     link.stream.abandon({ by: "local" });
-    this.log.debug({ jid: link.jid, links: this.links.size }, `link ended: ${why}`);
+    this.log.info({ jid: link.jid, links: this.links.size }, `link ended: ${why}`);
   }
 
   /** Something suggests that this full JID is gone; the verdict is an iq (presence may come late, early or never). */

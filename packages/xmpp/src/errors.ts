@@ -13,12 +13,15 @@ export type XmppErrorCode =
 
 export class XmppError extends Error {
   override readonly name = "XmppError";
+  /** Condition of the stream error that the server sent (RFC 6120 §4.9.3); undefined where it sent none. */
+  readonly condition: string | undefined;
   constructor(
     readonly code: XmppErrorCode,
     message: string,
-    options?: { cause?: unknown },
+    options?: { cause?: unknown; condition?: string },
   ) {
     super(message, options);
+    this.condition = options?.condition;
   }
   /** Nothing is gained by trying again with the same options. */
   get final(): boolean {

@@ -1,7 +1,6 @@
 import { bareJid, formatForm, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { Service } from "../service.js";
-import type { ComponentStats } from "../stats.js";
 import { MAX_ANSWER_BYTES, toStanzaError } from "./errors.js";
 import { FIELD, MAX_BARE_JID_CHARS } from "./options.js";
 
@@ -33,7 +32,7 @@ const FEATURES = [
 ];
 
 /** XEP-0030: the component, its services, and what each of them is (XEP-0060 §5.4 metadata form). */
-export function registerDisco(connection: Connection, broker: Broker, stats: ComponentStats): () => void {
+export function registerDisco(connection: Connection, broker: Broker): () => void {
   const guarded =
     (act: (from: string, node: string | undefined) => Element) =>
     (request: { from: string; child: Element }) => {
@@ -41,7 +40,7 @@ export function registerDisco(connection: Connection, broker: Broker, stats: Com
         broker.budgets.request(request.from);
         return act(request.from, request.child.attrs["node"] as string | undefined);
       } catch (error) {
-        stats.refusals++;
+        broker.refused(request.from, "service discovery", error);
         throw toStanzaError(error);
       }
     };

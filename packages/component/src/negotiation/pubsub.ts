@@ -13,7 +13,6 @@ import type { Broker } from "../broker.js";
 import type { ComponentLimits } from "../config.js";
 import type { LinkTable } from "../link-table.js";
 import type { Service } from "../service.js";
-import type { ComponentStats } from "../stats.js";
 import type { Subscription } from "../subscription.js";
 import { assertAnswer, toStanzaError, unsupported } from "./errors.js";
 import {
@@ -39,7 +38,6 @@ export class PubsubNegotiation {
     private readonly broker: Broker,
     private readonly links: LinkTable,
     private readonly limits: ComponentLimits,
-    private readonly stats: ComponentStats,
   ) {}
 
   /** Takes the requests off the connection. Returns the undo. */
@@ -60,14 +58,14 @@ export class PubsubNegotiation {
   }
 
   private async answer(
-    { from }: Request,
+    { from, child }: Request,
     act: () => Element | undefined | Promise<Element | undefined>,
   ): Promise<Element | undefined> {
     try {
       this.broker.budgets.request(from);
       return assertAnswer(await act());
     } catch (error) {
-      this.stats.refusals++;
+      this.broker.refused(from, `${firstName(child)} (XEP-0060)`, error);
       throw toStanzaError(error);
     }
   }

@@ -13,7 +13,6 @@ import {
 } from "@stanzapack/xmpp";
 import type { Question } from "../approvals.js";
 import type { Broker } from "../broker.js";
-import type { ComponentStats } from "../stats.js";
 import { Subscription } from "../subscription.js";
 import { toStanzaError } from "./errors.js";
 import { accountOf } from "./options.js";
@@ -30,11 +29,7 @@ const FIELD = {
  * XEP-0060 §8.6: the form that asks a publisher, its answer, and the word to the subscriber. Headlines all, which no server keeps for
  * later: a question is asked again. Returns the undo.
  */
-export function registerSubscribeAuthorization(
-  connection: Connection,
-  broker: Broker,
-  stats: ComponentStats,
-): () => void {
+export function registerSubscribeAuthorization(connection: Connection, broker: Broker): () => void {
   const send = (to: string, ...children: Element[]): void =>
     void connection.sendElement(xml("message", { from: connection.jid, to, type: "headline" }, ...children));
   broker.approvals.messages = {
@@ -60,7 +55,7 @@ export function registerSubscribeAuthorization(
     try {
       answered(broker, stanza.attrs["from"] as string, form);
     } catch (error) {
-      stats.refusals++;
+      broker.refused(stanza.attrs["from"] as string, "an answer about a subscriber", error);
       const fault = toStanzaError(error);
       const { from, to, id } = stanza.attrs as Record<string, string | undefined>;
       const reply = xml("message", { from: to, to: from, id, type: "error" });
