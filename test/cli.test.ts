@@ -545,6 +545,24 @@ test("sandbox --demo: the last account publishes", async () => {
   expect(await subscribed.ended, subscribed.stderr).toBe(0);
 });
 
+test.each(["--help", "--version", "estimate numbers.ndjson --json", "estimate numbers.ndjson"])(
+  "%s exits 1 when its output cannot be written, also where a full disk takes a part",
+  async (args) => {
+    const values = Array.from({ length: 50 }, (_, i) => `${i}\n`).join("");
+    writeFileSync(join(folder, "numbers.ndjson"), values);
+    for (const script of [`${args} > /dev/full`, `${args} > numbers.out`]) {
+      // In blocks of 1,024 bytes.
+      const limit = args.includes("estimate") ? 1 : 0;
+      const run = start("bash", ["-c", `cd ${folder}; ulimit -f ${limit}; ${COMMAND} ${script}`]);
+      expect(await run.ended, run.stderr).toBe(1);
+      expect(lastLine(run)).toMatch(/^stanzapack: output-failed: .*(ENOSPC|EFBIG)/);
+    }
+    // A reader that has seen enough is no failure.
+    const head = start("bash", ["-c", `set -o pipefail; cd ${folder}; ${COMMAND} ${args} | true`]);
+    expect(await head.ended, head.stderr).toBe(0);
+  },
+);
+
 test("a sandbox that cannot start says why", async () => {
   // Neither server, nor anything else, is on this path.
   const run = start(process.execPath, [COMMAND, "sandbox"], { PATH: folder });
