@@ -1,7 +1,9 @@
+import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { connect, type Client, type ConnectOptions } from "@stanzapack/client";
 import { StanzapackError } from "@stanzapack/wire";
 import { FLAGS, type ConnectionOptions } from "./connection-options.js";
+import { describeExposure } from "./exposed-file.js";
 import { UsageError } from "./failure.js";
 import type { Interruption } from "./signals.js";
 
@@ -16,9 +18,11 @@ export async function withClient<R>(
   const passwordFile = required(options, "passwordFile");
   const component = required(options, "component");
   const password = (await readText(passwordFile, "--password-file")).replace(/\r?\n$/, "");
+  const exposed = await describeExposure(passwordFile);
+  if (exposed !== undefined) process.stderr.write(`warning: --password-file: ${exposed}\n`);
   if (password === "")
     throw new StanzapackError("invalid-options", `--password-file: ${passwordFile} is empty`);
-  const ca = options.ca === undefined ? undefined : await readText(options.ca, "--ca");
+  const ca = options.ca === undefined ? undefined : await readCertificates(options.ca);
   const opening = new AbortController();
   const giveUp = (): void => opening.abort();
   interruption.signal.addEventListener("abort", giveUp);
@@ -46,6 +50,27 @@ function required(options: ConnectionOptions, name: keyof ConnectionOptions): st
   if (value !== undefined && value !== "") return value;
   const [, flags, variable] = FLAGS.find(([key]) => key === name) as (typeof FLAGS)[number];
   throw new UsageError(`\`${flags}\` is missing: give it, or set ${variable}`);
+}
+
+/** PEM text of one or more certificates (RFC 7468 §5). */
+async function readCertificates(file: string): Promise<string> {
+  const text = await readText(file, "--ca");
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  if (blocks.length === 0)
+    throw new StanzapackError(
+      "invalid-options",
+      `--ca: ${file} has no certificate in PEM (-----BEGIN CERTIFICATE-----)`,
+    );
+  for (const block of blocks) {
+    try {
+      new X509Certificate(block);
+    } catch (cause) {
+      throw new StanzapackError("invalid-options", `--ca: ${file} has a certificate that cannot be read`, {
+        cause,
+      });
+    }
+  }
+  return text;
 }
 
 async function readText(file: string, option: string): Promise<string> {

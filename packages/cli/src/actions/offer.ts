@@ -1,6 +1,7 @@
 import type { OfferedService, OfferOptions } from "@stanzapack/client";
 import type { LevelOutboxStore } from "@stanzapack/client/store";
 import { StanzapackError } from "@stanzapack/wire";
+import { createAuthorize } from "../authorize-on-terminal.js";
 import { runEvery } from "../command-source.js";
 import type { ConnectionOptions } from "../connection-options.js";
 import { withClient } from "../with-client.js";
@@ -11,7 +12,7 @@ import { readLines } from "../stdin-source.js";
 
 export interface OfferCommandOptions extends ConnectionOptions {
   readonly kind: "value" | "log";
-  readonly access: "open" | "whitelist";
+  readonly access: "open" | "whitelist" | "authorize";
   readonly member?: readonly string[];
   readonly title?: string;
   readonly profile: "default" | "compact";
@@ -71,8 +72,8 @@ function checkTogether(
     throw new UsageError("`--every` needs a command: --every 1s -- COMMAND ARGS");
   if (every !== undefined && keep) throw new UsageError("`--keep` goes with stdin, not with --every");
   if (store !== undefined && kind !== "log") throw new UsageError("`--store` goes with --kind log");
-  if (member !== undefined && access !== "whitelist")
-    throw new UsageError("`--member` goes with --access whitelist");
+  if (member !== undefined && access === "open")
+    throw new UsageError("`--member` goes with --access whitelist or --access authorize");
 }
 
 function toOfferOptions({ kind, access, member, title, profile }: OfferCommandOptions): OfferOptions {
@@ -80,7 +81,8 @@ function toOfferOptions({ kind, access, member, title, profile }: OfferCommandOp
     kind,
     access,
     profile,
-    ...(access === "whitelist" ? { members: member ?? [] } : {}),
+    ...(access === "whitelist" && { members: member ?? [] }),
+    ...(access === "authorize" && { authorize: createAuthorize(member ?? [], tell) }),
     ...(title === undefined ? {} : { title }),
   };
 }

@@ -7,6 +7,7 @@ import {
 } from "@stanzapack/component";
 import { StanzapackError } from "@stanzapack/wire";
 import type { Logger } from "pino";
+import { describeExposure } from "../exposed-file.js";
 import { interruptible, untilAborted, type Interruption } from "../signals.js";
 
 export interface ServeOptions {
@@ -18,16 +19,22 @@ export interface ServeOptions {
 
 export async function serve(options: ServeOptions): Promise<void> {
   const config = await loadConfig(options.config);
+  const { secretFile } = config.component;
+  const exposed = secretFile === undefined ? undefined : await describeExposure(secretFile);
   if (options.check) {
+    if (exposed !== undefined) process.stderr.write(`warning: ${exposed}\n`);
     process.stderr.write(`${options.config}: good\n`);
     return;
   }
-  await interruptible((interruption) => run(config, options, interruption));
+  const logger = createLogger(config.log.level);
+  if (exposed !== undefined) logger.warn({ file: secretFile }, `the secret is exposed: ${exposed}`);
+  await interruptible((interruption) => run(config, options, logger, interruption));
 }
 
 async function run(
   config: ResolvedConfig,
   { config: file, child, exitOnFailure }: ServeOptions,
+  logger: Logger,
   interruption: Interruption,
 ): Promise<void> {
   const ending = new AbortController();
@@ -37,7 +44,6 @@ async function run(
     process.once("disconnect", end);
     if (!process.connected) end();
   }
-  const logger = createLogger(config.log.level);
   const component = createComponent(config, { logger, reconnect: exitOnFailure !== true });
   let ended: StanzapackError | undefined;
   component.onEnded = (error) => {

@@ -25,9 +25,15 @@ export function addOffer(program: Command): void {
         .default("value"),
     )
     .addOption(
-      new Option("--access <model>", "who may subscribe").choices(["open", "whitelist"]).default("open"),
+      new Option("--access <model>", "who may subscribe")
+        .choices(["open", "whitelist", "authorize"])
+        .default("open"),
     )
-    .option("--member <jid...>", "who may, with --access whitelist: bob@example.org", collectMembers)
+    .option(
+      "--member <jid...>",
+      "who may, with --access whitelist or authorize: bob@example.org",
+      collectMembers,
+    )
     .option("--title <text>", "a line for people, shown in service discovery")
     .addOption(
       new Option("--profile <profile>", "`compact` makes text a fifth smaller and takes more memory and time")

@@ -33,7 +33,7 @@ export function addSubscribe(program: Command): void {
     )
     .option(
       "--since <where>",
-      "of logs, begin with what is kept: `first`, behind EPOCH:OFFSET, or from a time: 2026-11-24T12:00:00Z",
+      "of logs, begin with what is kept: `first`, behind EPOCH:OFFSET, 5m ago, or from a time: 2026-11-24T12:00:00Z",
       parseSinceOption,
     )
     .addOption(
@@ -53,6 +53,7 @@ export function addSubscribe(program: Command): void {
       "so often something comes: the value that --deadband holds back, or a line of `status`",
       parseInterval,
     )
+    .option("--wait", "wait for a service that nobody offers yet, and again when it was withdrawn")
     .option("--count <n>", "end after so many values, of all nodes together", parseCount);
   addConnectionOptions(command)
     .addHelpText(
@@ -73,6 +74,7 @@ Examples:
   $ stanzapack subscribe alice@example.org/temp
   $ stanzapack subscribe alice@example.org/temp --window 1s --count 10
   $ stanzapack subscribe alice@example.org/journal --since first
+  $ stanzapack subscribe alice@example.org/journal --since 5m --wait
   $ stanzapack subscribe 'alice@example.org/*' --window 5s
   $ stanzapack subscribe alice@example.org/weather --fields wind,gust --deadband 0.5 --heartbeat 10s
   $ stanzapack subscribe alice@example.org/temp bob@example.org/load | jq -c '[.node, .value]'`,
