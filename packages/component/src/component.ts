@@ -17,9 +17,12 @@ import { FrameRequests } from "./frame-requests.js";
 import { LinkTable } from "./link-table.js";
 import type { ResolvedConfig } from "./load-config.js";
 import { compareConfigs, type Reloaded } from "./reload.js";
+import { registerUnknownAddresses } from "./negotiation/addresses.js";
 import { registerDisco } from "./negotiation/disco.js";
+import { registerOrdinaryClients } from "./negotiation/ordinary-clients.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
+import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
 import { createStats, type ComponentStats } from "./stats.js";
 
 /** Between sweeps, in ms: the precision of every deadline that is not a tick. */
@@ -55,6 +58,9 @@ export function createComponent(
   let level = config.log.level;
   const stats = createStats();
   const connection = createComponentConnection({ domain, secret, host, port });
+  const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
+  // Before anything else that reads stanzas.
+  const leaveAddresses = registerUnknownAddresses(connection, budgets, stats);
   const streams = createInBandBytestreams(connection, {
     // The link table counts them, by a limit that may change.
     maxStreams: Number.MAX_SAFE_INTEGER,
@@ -63,7 +69,6 @@ export function createComponent(
   const deflate = createRawDeflate();
   const codec = createRowCodec(DEFAULT_LIMITS, deflate);
   const fanOut = new FanOut(connection, stats, log);
-  const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
   const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
   const requests = new FrameRequests(broker, fanOut, limits, stats, log);
   const links = new LinkTable(
@@ -81,9 +86,11 @@ export function createComponent(
   let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
+    leaveAddresses,
     negotiation.register(connection),
     registerDisco(connection, broker, stats),
     registerSubscribeAuthorization(connection, broker, stats),
+    registerSubscriptionEvents(connection, broker),
     connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
       const sid = to.slice(domain.length + 1);
@@ -101,9 +108,11 @@ export function createComponent(
     connection.onStanza((stanza) => {
       if (!stanza.is("presence")) return false;
       const type = stanza.attrs["type"] as string | undefined;
-      if (type === "unavailable" || type === "error") links.hint(stanza.attrs["from"] as string);
+      if (type !== "unavailable" && type !== "error") return false;
+      links.hint(stanza.attrs["from"] as string);
       return true;
     }),
+    registerOrdinaryClients(connection, broker, stats),
     connection.on("online", ({ jid }) => log.info({ jid, server: `${host}:${port}` }, "online")),
     connection.on("offline", ({ reason }) =>
       log.warn({ reason: reason?.message }, "stream to the server lost"),
