@@ -73,6 +73,7 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
       scope: "subscription",
       message: expect.stringContaining("stanzapack services"),
     });
+    expect(await bob.listServices("alice@localhost")).toEqual([]);
   });
 
   it("a node that is none", async () => {

@@ -49,7 +49,11 @@ export function readAction(kind: Kind, pubsub: Element): Action {
   // XEP-0060 §6.1.1, §6.3.7, §8.1.3: one and only one, and what belongs to it behind it.
   if (next !== undefined && (next.getName() !== follower || more !== undefined))
     throw badRequest(`\`${(more ?? next).getName().slice(0, 40)}\` cannot stand behind \`${name}\``);
-  if (missing !== undefined) throw unsupported(missing[0], `this component does not have \`${name}\``);
+  if (missing !== undefined)
+    throw unsupported(
+      missing[0],
+      `there is no \`${name}\` here: values travel over the link, and none is an item`,
+    );
   if (next !== undefined)
     for (const attribute of ["node", "jid"])
       if (attr(next, attribute) !== undefined)

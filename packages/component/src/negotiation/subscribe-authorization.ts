@@ -58,6 +58,7 @@ export function registerSubscribeAuthorization(
     if (!stanza.is("message") || stanza.attrs["type"] === "error") return false;
     if (parseForm(stanza)?.formType !== FORM) return false;
     try {
+      broker.budgets.request(stanza.attrs["from"] as string);
       const form = readSubmission(stanza, FORM);
       // XEP-0060 §8.6: cancelled, it remains pending.
       if (form !== "cancel" && form !== undefined) answered(broker, stanza.attrs["from"] as string, form);
