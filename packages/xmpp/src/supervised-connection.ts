@@ -407,6 +407,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       return features.has(ns);
     },
     onIq: (type, ns, name, handler) => iqHandlers.add(type, ns, name, handler),
+    onOtherIq: (handler) => iqHandlers.addFallback(handler),
     onStanza(handler) {
       const entry = { handler };
       stanzaHandlers.add(entry);
