@@ -102,6 +102,7 @@ export class Broker {
     readonly budgets = new Budgets(limits, stats),
   ) {
     this.logs = new Logs(fanOut, limits, stats, log, (subscription) => this.endWithdrawn(subscription));
+    this.logs.catchUp.onBegun = ({ link }, ms) => budgets.chargeWork(link.jid, ms);
     this.approvals = new Approvals(limits, stats, budgets, (link, { node }, options, now) =>
       this.subscribe(link, node, options, now),
     );

@@ -22,6 +22,7 @@ import { createLogger } from "./component-logger.js";
 import { FanOut } from "./fan-out.js";
 import { FrameRequests } from "./frame-requests.js";
 import { LinkTable } from "./link-table.js";
+import { RequestGate } from "./request-gate.js";
 import type { ResolvedConfig } from "./load-config.js";
 import { adviseOperator, type ServerAddress } from "./server-advice.js";
 import { compareConfigs, type Reloaded } from "./reload.js";
@@ -97,13 +98,14 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
     log,
   );
   const negotiation = new PubsubNegotiation(broker, links, limits);
+  const gate = new RequestGate(connection, budgets, stats);
 
   let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
     leaveAddresses,
-    negotiation.register(connection),
-    registerDisco(connection, broker),
+    negotiation.register(gate.guarded),
+    registerDisco(gate.guarded, broker),
     registerSubscribeAuthorization(connection, broker),
     registerSubscriptionEvents(connection, broker),
     connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
@@ -130,7 +132,7 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
       links.hint(stanza.attrs["from"] as string);
       return true;
     }),
-    registerOrdinaryClients(connection, broker, stats),
+    registerOrdinaryClients(gate.guarded, broker, stats),
     connection.on("online", ({ jid }) => log.info({ jid, server: `${host}:${port}` }, "online")),
     connection.on("offline", ({ reason }) => {
       if (reason?.code !== "stopped") log.warn({ reason: reason?.message }, "stream to the server lost");
@@ -195,6 +197,7 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
       await drained(connection);
     }
     for (const off of undo) off();
+    gate.stop();
     requests.stop();
     fanOut.stop();
     broker.stop();

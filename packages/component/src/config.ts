@@ -31,6 +31,8 @@ export const configSchema = z.strictObject({
       opensPerSecond: count.default(200),
       /** And so many at once after a pause. */
       opensBurst: count.default(400),
+      /** Most of both that one bare JID, or one other domain, has, in parts of 100. */
+      opensSharePercent: count.max(100).default(25),
       /** Most updates a second that one full JID publishes, in the long run: more are slowed down. */
       updatesPerSecond: count.default(5_000),
       /** And most bytes, blocks before base64 and 256 for each stanza. */

@@ -133,6 +133,7 @@ export class LinkTable {
       const { budgets } = this.broker;
       budgets.request(request.from);
       if (!this.links.has(request.from)) budgets.checkRoom(request.from, "links");
+      budgets.open(request.from);
       // Last: what is wrong takes no turn of somebody else's.
       const retryAfterMs = this.admission.ask(performance.now(), Math.random());
       if (retryAfterMs !== undefined)
