@@ -19,6 +19,7 @@ import {
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
 import { EventEmitter } from "eventemitter3";
+import { readBareJid, readNode, withPreparedMembers } from "./addresses.js";
 import { Approvals, checkAuthorize } from "./approvals.js";
 import { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
@@ -233,8 +234,9 @@ export class Client extends EventEmitter<ClientEvents> {
    * listen wait for you. Where the publisher has to approve it waits for that: throws `not-allowed` when it is denied, `pending` after
    * `approvalMs` without a decision.
    */
-  async subscribe<T = Value>(node: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
+  async subscribe<T = Value>(named: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
+    const node = readNode(named);
     parseNode(node);
     if (this.subscriptions.has(node)) {
       throw new StanzapackError(
@@ -306,7 +308,7 @@ export class Client extends EventEmitter<ClientEvents> {
     options: SubscribeOptions<T> = {},
   ): Promise<SubscriptionGroup<T>> {
     this.assertOpen();
-    const group = await this.groups.open([nodes].flat(), options);
+    const group = await this.groups.open([nodes].flat().map(readNode), options);
     return group as SubscriptionGroup<T>;
   }
 
@@ -314,8 +316,9 @@ export class Client extends EventEmitter<ClientEvents> {
    * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
    * is wrong then comes by `ended`. Throws `conflict` while another session of the account publishes it, and `store-failed`.
    */
-  async offer(name: string, options: OfferOptions = {}): Promise<OfferedService> {
+  async offer(name: string, given: OfferOptions = {}): Promise<OfferedService> {
     this.assertOpen();
+    const options = withPreparedMembers(given, "offer: `members`");
     if (!isServiceName(name)) throw new StanzapackError("bad-name", `\`${name}\` is no name for a service`);
     const node = formatNode({ owner: this.options.bareJid, name });
     if (this.services.has(node))
@@ -384,7 +387,9 @@ export class Client extends EventEmitter<ClientEvents> {
   /** Every service this account may take, or only those of one publisher (a bare JID). */
   async listServices(owner?: string): Promise<ServiceInfo[]> {
     this.assertOpen();
-    return this.negotiation.services(owner);
+    return this.negotiation.services(
+      owner === undefined ? undefined : readBareJid(owner, "listServices: `owner`"),
+    );
   }
 
   /**

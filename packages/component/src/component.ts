@@ -86,7 +86,8 @@ export function createComponent(
     registerSubscribeAuthorization(connection, broker, stats),
     connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
-      const sid = to.slice(domain.length + 1);
+      const slash = to.indexOf("/");
+      const sid = slash < 0 ? "" : to.slice(slash + 1);
       const link = links.get(from);
       if (link !== undefined) link.heardAt = Date.now();
       if (sid === "") return undefined;

@@ -2,6 +2,7 @@ import { bareJid, formatForm, NS, StanzaError, xml, type Connection, type Elemen
 import type { Broker } from "../broker.js";
 import type { Service } from "../service.js";
 import type { ComponentStats } from "../stats.js";
+import { targetNamed } from "./addresses.js";
 import { MAX_ANSWER_BYTES, toStanzaError } from "./errors.js";
 import { FIELD, MAX_BARE_JID_CHARS } from "./options.js";
 
@@ -39,7 +40,11 @@ export function registerDisco(connection: Connection, broker: Broker, stats: Com
     (request: { from: string; child: Element }) => {
       try {
         broker.budgets.request(request.from);
-        return act(request.from, request.child.attrs["node"] as string | undefined);
+        const node = request.child.attrs["node"] as string | undefined;
+        const answer = act(request.from, node === undefined ? undefined : targetNamed(node));
+        // XEP-0030 §3.1: the answer names the node as the request does.
+        if (node !== undefined) answer.attrs["node"] = node;
+        return answer;
       } catch (error) {
         stats.refusals++;
         throw toStanzaError(error);

@@ -15,9 +15,9 @@ import type { LinkTable } from "../link-table.js";
 import type { Service } from "../service.js";
 import type { ComponentStats } from "../stats.js";
 import type { Subscription } from "../subscription.js";
+import { accountOf, isSameJid, nodeNamed } from "./addresses.js";
 import { assertAnswer, toStanzaError, unsupported } from "./errors.js";
 import {
-  accountOf,
   formatOptions,
   formatServiceConfig,
   type GrantedOptions,
@@ -128,7 +128,7 @@ export class PubsubNegotiation {
     const node = requireNode(subscribe);
     const link = this.links.require(request.from);
     const who = attr(subscribe, "jid");
-    if (who !== request.from)
+    if (who === undefined || !isSameJid(who, request.from))
       throw new StanzapackError(
         "jid-mismatch",
         `the subscription is for \`${(who ?? "").slice(0, 200)}\`, the request came from ${request.from}`,
@@ -289,7 +289,7 @@ export class PubsubNegotiation {
     return (
       link !== undefined &&
       service !== undefined &&
-      who === from &&
+      isSameJid(who, from) &&
       this.broker.approvals.giveUp(link, service)
     );
   }
@@ -302,7 +302,7 @@ export class PubsubNegotiation {
   private findSubscription(request: Request, element: Element): Subscription {
     const node = requireNode(element);
     const who = attr(element, "jid");
-    if (who !== undefined && who !== request.from)
+    if (who !== undefined && !isSameJid(who, request.from))
       throw new StanzapackError(
         "jid-mismatch",
         `the subscription is of \`${who.slice(0, 200)}\`, the request came from ${request.from}`,
@@ -329,8 +329,9 @@ function attr(element: Element, name: string): string | undefined {
 function requireNode(element: Element): string {
   const node = attr(element, "node");
   if (node === undefined || node === "") throw new StanzapackError("bad-name", "the request names no node");
-  parseNode(node);
-  return node;
+  const prepared = nodeNamed(node);
+  parseNode(prepared);
+  return prepared;
 }
 
 function formOf(element: Element | undefined): DataForm | undefined {

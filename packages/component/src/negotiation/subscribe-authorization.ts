@@ -16,7 +16,7 @@ import type { Broker } from "../broker.js";
 import type { ComponentStats } from "../stats.js";
 import { Subscription } from "../subscription.js";
 import { toStanzaError } from "./errors.js";
-import { accountOf } from "./options.js";
+import { accountOf, nodeNamed } from "./addresses.js";
 
 const FORM = NS.PUBSUB_SUBSCRIBE_AUTHORIZATION;
 const FIELD = {
@@ -107,7 +107,7 @@ function answered(broker: Broker, from: string, form: DataForm): void {
   const allow = field(FIELD.ALLOW) ?? "";
   if (!["0", "1", "true", "false"].includes(allow))
     throw invalid(`${FIELD.ALLOW} \`${allow.slice(0, 40)}\` is no boolean`);
-  const service = broker.own(field(FIELD.NODE) ?? "", bareJid(from));
+  const service = broker.own(nodeNamed(field(FIELD.NODE) ?? ""), bareJid(from));
   broker.approvals.decide(
     service,
     accountOf(field(FIELD.SUBSCRIBER) ?? ""),
