@@ -230,7 +230,8 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   /**
-   * Subscribes to `alice@example.org/temp`. Resolves when the component granted it; values that come before you iterate or
+   * Subscribes to `alice@example.org/temp`; the publisher's JID may be spelled in any way that servers take for it. Throws
+   * `bad-name` for what is no node. Resolves when the component granted it; values that come before you iterate or
    * listen wait for you. Where the publisher has to approve it waits for that: throws `not-allowed` when it is denied, `pending` after
    * `approvalMs` without a decision.
    */
@@ -298,7 +299,7 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   /**
-   * Subscribes to many services at once: to nodes, and to all services of a publisher by a pattern, `alice@example.org/*`, now and as
+   * Subscribes to many services at once; the group names each by its prepared node: to nodes, and to all services of a publisher by a pattern, `alice@example.org/*`, now and as
    * they are offered. All have the same options. Resolves when the component has granted what it grants; what it refuses is in `refused`,
    * and what a publisher has to approve is `pending` until that is decided. A pattern asks no publisher. Rejects when nothing was granted
    * and no pattern stands.
@@ -384,7 +385,7 @@ export class Client extends EventEmitter<ClientEvents> {
     await this.keeper.link?.barrier().catch(() => undefined);
   }
 
-  /** Every service this account may take, or only those of one publisher (a bare JID). */
+  /** Every service this account may take, or only those of one publisher (a bare JID). Throws `invalid-options` for what is none. */
   async listServices(owner?: string): Promise<ServiceInfo[]> {
     this.assertOpen();
     return this.negotiation.services(

@@ -3,7 +3,10 @@ import type { ClientConnectionOptions } from "@stanzapack/xmpp";
 import { readAccount, readDomain, readResource } from "./addresses.js";
 
 export interface ConnectOptions {
-  /** Bare JID to log in as: `bob@example.org`. */
+  /**
+   * Bare JID to log in as: `bob@example.org`, in any spelling that the server takes for it. The domain has its own letters:
+   * `münchen.example`, not `xn--mnchen-3ya.example`, unless the server is configured with that. Throws `invalid-options`.
+   */
   readonly jid: string;
   readonly password: string;
   /** Domain of the Stanzapack component: `streams.example.org`. */

@@ -94,9 +94,9 @@ export function prepareResource(text: string): string {
  */
 export function prepareNode(text: string): string {
   const slash = text.lastIndexOf("/");
-  const owner = jid(text.slice(0, Math.max(slash, 0)));
-  if (owner.resource !== "") throw new TypeError(`\`${printable(text)}\` has more than one \`/\``);
-  return owner.toString() + text.slice(slash);
+  const owner = prepareJid(text.slice(0, Math.max(slash, 0)));
+  if (owner.includes("/")) throw new TypeError(`\`${printable(text)}\` has more than one \`/\``);
+  return owner + text.slice(slash);
 }
 
 /** A host name of prepared labels; of ASCII what host names are made of, and `_`, which private networks use. */
