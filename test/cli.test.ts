@@ -430,19 +430,23 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
   });
 
   test("authorize: members may, a person on the terminal decides on others, without one they may not", async () => {
-    const command = "stanzapack offer asked --keep --access authorize --member user1@localhost";
+    const command = (name: string): string =>
+      `stanzapack offer ${name} --keep --access authorize --member user1@localhost`;
     const node = "user0@localhost/asked";
-    const alone = await offer(`exec ${command} < <(echo 1)`);
-    const member = sandbox.shell("user1", `stanzapack subscribe ${node} --count 1`);
+    const alone = await offer(`exec ${command("alone")} < <(echo 1)`);
+    const member = sandbox.shell("user1", `stanzapack subscribe user0@localhost/alone --count 1`);
     expect(await member.ended, member.stderr).toBe(0);
-    const denied = sandbox.shell("user2", `stanzapack subscribe ${node} --count 1`);
+    const denied = sandbox.shell("user2", `stanzapack subscribe user0@localhost/alone --count 1`);
     expect(await denied.ended).toBe(1);
     expect(lastLine(denied)).toMatch(/^stanzapack: not-allowed: /);
     expect(alone.stderr).toContain("user2@localhost may not subscribe");
     alone.child.kill("SIGINT");
     expect(await alone.ended, alone.stderr).toBe(0);
 
-    const asked = sandbox.shell("user0", `exec script -qefc "bash -c '${command} < <(echo 1)'" /dev/null`);
+    const asked = sandbox.shell(
+      "user0",
+      `exec script -qefc "bash -c '${command("asked")} < <(echo 1)'" /dev/null`,
+    );
     await until(
       () => asked.stdout.includes("offering"),
       () => asked.stdout,

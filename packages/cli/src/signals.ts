@@ -6,6 +6,8 @@ export interface Interruption {
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** How often a process that npm started looks for its parent, in ms. */
+const ORPHAN_POLL_MS = 250;
 
 /** Runs `work` until it ends; that it gave up because of the interruption is no failure. */
 export async function interruptible(work: (interruption: Interruption) => Promise<void>): Promise<void> {
@@ -16,13 +18,26 @@ export async function interruptible(work: (interruption: Interruption) => Promis
     controller.abort();
   };
   for (const name of SIGNALS) process.on(name, handle);
+  const stopWatching = whenOrphaned(() => controller.abort());
   try {
     await work({ signal });
   } catch (error) {
     if (!signal.aborted || !isAbort(error, signal)) throw error;
   } finally {
+    stopWatching();
     for (const name of SIGNALS) process.off(name, handle);
   }
+}
+
+/** `npx` passes SIGTERM on to the shell between it and us, which dies of it and tells nobody. Returns the undo. */
+function whenOrphaned(act: () => void): () => void {
+  if (process.env["npm_lifecycle_event"] === undefined) return () => undefined;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid !== parent) act();
+  }, ORPHAN_POLL_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 function isAbort(error: unknown, signal: AbortSignal): boolean {
