@@ -19,8 +19,9 @@ export default defineConfig({
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "vectors/**/*.test.ts"],
           environment: "node",
-          // What takes a second alone takes ten on a busy machine; a hang is still found.
-          testTimeout: 60_000,
+          // What takes two seconds alone takes thirty on a busy machine; a hang is still found.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -30,8 +31,8 @@ export default defineConfig({
           name: "e2e",
           include: ["test/**/*.test.ts"],
           environment: "node",
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
     ],
