@@ -1,6 +1,7 @@
 import { bareJid, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { Service } from "../service.js";
+import { targetNamed } from "./addresses.js";
 import { toStanzaError } from "./errors.js";
 import { FIELD, formatOurForm } from "./form-fields.js";
 import { takePage } from "./result-sets.js";
@@ -48,7 +49,11 @@ export function registerDisco(connection: Connection, broker: Broker): () => voi
       try {
         broker.budgets.request(request.from);
         const node = request.child.attrs["node"] as string | undefined;
-        return act(request.from, node === "" ? undefined : node, request.child);
+        if (node === undefined || node === "") return act(request.from, undefined, request.child);
+        const answer = act(request.from, targetNamed(node), request.child);
+        // XEP-0030 §3.1: the answer names the node as the request does.
+        answer.attrs["node"] = node;
+        return answer;
       } catch (error) {
         broker.refused(request.from, "service discovery", error);
         throw toStanzaError(error);
