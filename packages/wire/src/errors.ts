@@ -132,6 +132,14 @@ export const ERRORS = {
     retryable: false,
     mend: "A frame named an alias that this link never bound: report it.",
   },
+  "insecure-context": {
+    wire: 18,
+    condition: "policy-violation",
+    type: "cancel",
+    scope: "link",
+    retryable: false,
+    mend: "Load the page over https: or from localhost; browsers give no cryptography to other pages.",
+  },
   "no-such-service": {
     wire: 20,
     condition: "item-not-found",

@@ -8,6 +8,7 @@ import { bareJid, jid as parseJid, type JID } from "./jid.js";
 import { loadPart } from "./load-part.js";
 import { prepareLogin } from "./login.js";
 import { randomText } from "./random.js";
+import { assertWebCrypto } from "./scram.js";
 import { resolveDomain } from "./resolve.node.js";
 import { createServiceSearch, type Try } from "./service-search.js";
 import { canBeSecure, parseServiceUrl, toTarget, type Service } from "./service-url.js";
@@ -23,6 +24,7 @@ import { connectSocket, createSecureContext, type TlsOptions } from "./stream-so
 import { createSupervisedConnection, DEFAULT_TIMEOUTS } from "./supervised-connection.js";
 import type { TransportKind, TransportSocket } from "./transport.js";
 import { connectWebSocket } from "./websocket-socket.js";
+import { assertXmlCharacters } from "./xml-characters.js";
 import { createXmppJsClient } from "./xmpp-js-client.node.js";
 import type { XmppJsEntity } from "./xmpp-js.js";
 
@@ -53,6 +55,8 @@ export function createClientConnection(
   options: ClientConnectionOptions,
   lookup: Lookup = LOOKUP,
 ): Connection {
+  assertXmlCharacters(options.jid, "the option `jid`");
+  if (options.resource !== undefined) assertXmlCharacters(options.resource, "the option `resource`");
   const account = parseJid(options.jid);
   if (account.local === "") throw new TypeError(`not a user's JID: ${JSON.stringify(options.jid)}`);
   if (options.url !== undefined && options.urls !== undefined)
@@ -105,7 +109,7 @@ export function createClientConnection(
   const connection: Connection = createSupervisedConnection({
     kind: "client",
     jid: "",
-    finalCodes: ["auth", "conflict", "stopped", "aborted"],
+    finalCodes: ["auth", "conflict", "insecure-context", "stopped", "aborted"],
     retryStart: options.retryStart ?? false,
     timeouts: options.timeouts,
     reconnect: options.reconnect,
@@ -116,6 +120,7 @@ export function createClientConnection(
     echoWindow: (hooks) => createEchoWindow(() => connection.jid, clientEcho(policy), hooks),
     ownAddresses: (full) => [full, bareJid(full), domain],
     async attempt(context) {
+      assertWebCrypto();
       const begin = (service: Service): Try & { ended: Promise<XmppError> | undefined } => {
         const cancel = new AbortController();
         const signal = AbortSignal.any([context.signal, cancel.signal]);

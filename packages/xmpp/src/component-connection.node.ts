@@ -10,10 +10,12 @@ import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
 import { connectSocket } from "./stream-socket.node.js";
 import { createSupervisedConnection, type AttemptContext } from "./supervised-connection.js";
 import { escapeText } from "./xml.js";
+import { assertXmlCharacters } from "./xml-characters.js";
 import type { XmppJsComponent } from "./xmpp-js.js";
 
 /** A component's connection (XEP-0114) to its server, kept alive. Nothing happens before `start`. */
 export function createComponentConnection(options: ComponentConnectionOptions): Connection {
+  assertXmlCharacters(options.domain, "the option `domain`");
   return createSupervisedConnection({
     kind: "component",
     jid: options.domain,

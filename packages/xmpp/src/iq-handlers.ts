@@ -1,15 +1,25 @@
 import type { IqHandler } from "./connection.js";
 import { StanzaError } from "./errors.js";
+import { isThenable } from "./listeners.js";
 import * as NS from "./namespaces.js";
 import { formatStanzaError } from "./stanza-errors.js";
 import { warn } from "./warn.node.js";
-import { childElements, xml, type Element } from "./xml.js";
+import { childElements, escapeAttribute, xml, type Element } from "./xml.js";
+
+/**
+ * Longest id that is repeated in an answer, in bytes as written: half of the stanza that the stricter server, Prosody, takes of a
+ * component, and all that either takes of a client.
+ */
+const MAX_ANSWERED_ID_BYTES = 262_144;
+const INTERNAL = new StanzaError("internal-server-error", "wait");
 
 /** The handlers of inbound iqs of type get and set; each iq gets exactly one answer (RFC 6120 §8.2.3). */
 export interface IqHandlers {
   add(type: "get" | "set", ns: string, name: string, handler: IqHandler): () => void;
   /** Answers at once when the handler does, so that the answer keeps its place among other stanzas. */
   onRequest(iq: Element, answer: (iq: Element) => void): void;
+  /** Answers an iq whose id is too long for handlers: `policy-violation`. */
+  onLongId(iq: Element, answer: (iq: Element) => void): void;
 }
 
 /** `ownJid` stands in for a missing `to` or `from`. Pings (XEP-0199) are answered unless somebody else does. */
@@ -27,16 +37,17 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
         if (handlers.get(key) === handler) handlers.delete(key);
       };
     },
+    onLongId(iq, answer) {
+      const id = String(iq.attrs["id"]);
+      // Servers end a component over a stanza that is too large.
+      if (new TextEncoder().encode(escapeAttribute(id)).length > MAX_ANSWERED_ID_BYTES) return;
+      replierTo(iq, answer).refuse(
+        new StanzaError("policy-violation", "modify", "an id has at most 1024 characters"),
+      );
+    },
     onRequest(iq, answer) {
       const attrs = iq.attrs as Record<string, string | undefined>;
-      const reply = (type: "result" | "error", child?: Element): void => {
-        const answerIq = xml("iq", { type, to: attrs["from"], from: attrs["to"], id: attrs["id"] });
-        if (child !== undefined) answerIq.append(child);
-        answer(answerIq);
-      };
-      const refuse = (error: unknown): void => {
-        reply("error", formatStanzaError(toStanzaError(error)));
-      };
+      const { reply, refuse } = replierTo(iq, answer);
       const [child, second] = childElements(iq);
       const { id, type } = attrs;
       if (
@@ -63,10 +74,12 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
           type,
           child,
         });
-        if (result instanceof Promise) {
-          result.then((element) => {
-            reply("result", element);
-          }, refuse);
+        if (isThenable(result)) {
+          Promise.resolve(result)
+            .then((element) => {
+              reply("result", element);
+            })
+            .catch(refuse);
         } else {
           reply("result", result);
         }
@@ -77,9 +90,35 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
   };
 }
 
+interface Replier {
+  /** Throws when the child cannot be written. */
+  readonly reply: (type: "result" | "error", child?: Element) => void;
+  /** Never throws. */
+  readonly refuse: (error: unknown) => void;
+}
+
+function replierTo(iq: Element, answer: (iq: Element) => void): Replier {
+  const { from, to, id } = iq.attrs as Record<string, string | undefined>;
+  const reply: Replier["reply"] = (type, child) => {
+    const answerIq = xml("iq", { type, to: from, from: to, id });
+    if (child !== undefined) answerIq.append(child);
+    answer(answerIq);
+  };
+  const refuse = (error: unknown): void => {
+    try {
+      reply("error", formatStanzaError(toStanzaError(error)));
+    } catch (fault) {
+      // Its text or its application's condition cannot be written.
+      warn("an iq handler's error could not be sent", fault);
+      reply("error", formatStanzaError(INTERNAL));
+    }
+  };
+  return { reply, refuse };
+}
+
 /** Anything that is not meant for the peer becomes `internal-server-error`, without details. */
 function toStanzaError(error: unknown): StanzaError {
   if (error instanceof StanzaError) return error;
   warn("an iq handler failed", error);
-  return new StanzaError("internal-server-error", "wait");
+  return INTERNAL;
 }
