@@ -4,6 +4,7 @@ import {
   beat,
   createComponentConnection,
   createInBandBytestreams,
+  isLoopbackHost,
   NS,
   StanzaError,
   XmppError,
@@ -50,11 +51,18 @@ export function createComponent(
 ): StreamsComponent {
   const log = options.logger ?? pino({ level: config.log.level }, pino.destination(2));
   const { domain, host, port, secret } = config.component;
+  const tls = config.component.tls === true ? {} : config.component.tls || undefined;
   // One object, which everyone reads: `reload` writes it.
   const limits = { ...config.limits };
   let level = config.log.level;
   const stats = createStats();
-  const connection = createComponentConnection({ domain, secret, host, port });
+  const connection = createComponentConnection({ domain, secret, host, port, ...(tls && { tls }) });
+  if (tls === undefined && !isLoopbackHost(host))
+    log.warn(
+      { host, port },
+      "the stream to the server is not encrypted: whoever is between the two machines reads all that users send; " +
+        "set component.tls where the server has it (ejabberd), or put a tunnel between",
+    );
   const streams = createInBandBytestreams(connection, {
     // The link table counts them, by a limit that may change.
     maxStreams: Number.MAX_SAFE_INTEGER,
@@ -211,6 +219,8 @@ function fromXmppError(
         cause: error,
         scope: "link",
       });
+    case "tls":
+      return new StanzapackError("tls-failed", `${where}: ${error.message}`, { cause: error });
     case "aborted":
       return new StanzapackError("aborted", "starting was given up", { cause: error });
     case "stopped":

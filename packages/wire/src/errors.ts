@@ -58,7 +58,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: false,
-    mend: "Give the authority that signed the server's certificate (--ca FILE), or mend the certificate.",
+    mend: "Give the authority that signed the server's certificate (--ca FILE, component.tls.caFile), or mend the certificate.",
   },
   "component-unavailable": {
     wire: 6,

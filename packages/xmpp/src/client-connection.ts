@@ -66,7 +66,13 @@ export function createClientConnection(
     throw new TypeError("`clientId` is not a UUID");
   const { domain } = account;
   const requireTls = options.requireTls ?? true;
-  const tls: TlsOptions = { domain, secureContext: createSecureContext(options.ca), sessions: new Map() };
+  const tls: TlsOptions = {
+    domain,
+    secureContext: createSecureContext(options.ca),
+    sessions: new Map(),
+    // XEP-0368 §3
+    alpn: ["xmpp-client"],
+  };
   const resource = options.resource ?? randomText(4);
   const tokens = createFastTokens(options.clientId);
   const policy = { ...DEFAULT_STREAM_MANAGEMENT, ...options.streamManagement };
@@ -110,6 +116,8 @@ export function createClientConnection(
     kind: "client",
     jid: "",
     finalCodes: ["auth", "conflict", "insecure-context", "stopped", "aborted"],
+    // Later it may be our own dead session that still has the resource.
+    finalAtFirst: ["resource"],
     retryStart: options.retryStart ?? false,
     timeouts: options.timeouts,
     reconnect: options.reconnect,

@@ -159,7 +159,10 @@ describe("a component's connection", () => {
     ask("z".repeat(300_000), "get");
     ask("2".repeat(1_024));
     await until(() => lastPeer().text.includes('"2222'));
-    const answers = ids.map((id) => `id="${id}" from="c.test"><error type="modify"><policy-violation`);
+    const answers = ids.map((id, i) => {
+      const written = i < 2 ? `"${id}"` : `'${'"'.repeat(20_000)}!'`;
+      return `<iq type="error" to="a@b/c" from="c.test" id=${written}><error type="modify"><policy-violation`;
+    });
     expect(answers.map((answer) => lastPeer().text.includes(answer))).toEqual([true, true, true]);
     expect(/yyy|zzz/.test(lastPeer().text)).toBe(false);
     expect(asked).toBe(2);

@@ -140,11 +140,24 @@ export interface ClientConnectionOptions {
   readonly limits?: Partial<ConnectionLimits>;
 }
 
+export interface ComponentTlsOptions {
+  /** PEM of the authority to trust, besides the system's. */
+  readonly ca?: string | undefined;
+  /** The name that the certificate must be for, also asked for (SNI). Default: `host`. */
+  readonly serverName?: string | undefined;
+}
+
 export interface ComponentConnectionOptions {
   readonly domain: string;
   readonly secret: string;
   readonly host: string;
   readonly port: number;
+  /**
+   * TLS from the first byte, as ejabberd's listener has it with `tls: true`; a server that has none is an error, `tls`. Default: none,
+   * so that everybody between the two machines reads all that users send, and can send in the server's name. XEP-0114 knows no
+   * STARTTLS, and neither ejabberd nor Prosody offers it here.
+   */
+  readonly tls?: ComponentTlsOptions;
   readonly timeouts?: Partial<ConnectionTimeouts>;
   readonly reconnect?: Partial<ReconnectPolicy>;
   /** Whether `start` keeps trying when the first attempt fails. Default true: servers start in any order. */

@@ -4,7 +4,7 @@ import { isThenable } from "./listeners.js";
 import * as NS from "./namespaces.js";
 import { formatStanzaError } from "./stanza-errors.js";
 import { warn } from "./warn.node.js";
-import { childElements, escapeAttribute, xml, type Element } from "./xml.js";
+import { childElements, xml, type Element } from "./xml.js";
 
 /**
  * Longest id that is repeated in an answer, in bytes as written: half of the stanza that the stricter server, Prosody, takes of a
@@ -19,7 +19,7 @@ export interface IqHandlers {
   /** Answers at once when the handler does, so that the answer keeps its place among other stanzas. */
   onRequest(iq: Element, answer: (iq: Element) => void): void;
   /** Answers an iq whose id is too long for handlers: `policy-violation`. */
-  onLongId(iq: Element, answer: (iq: Element) => void): void;
+  onLongId(iq: Element, send: (text: string) => void): void;
 }
 
 /** `ownJid` stands in for a missing `to` or `from`. Pings (XEP-0199) are answered unless somebody else does. */
@@ -37,13 +37,15 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
         if (handlers.get(key) === handler) handlers.delete(key);
       };
     },
-    onLongId(iq, answer) {
-      const id = String(iq.attrs["id"]);
+    onLongId(iq, send) {
+      const { id = "", type, to = ownJid(), from } = iq.attrs as Record<string, string | undefined>;
+      if (type === "result" || type === "error") return;
+      const written = quoteShortly(id);
       // Servers end a component over a stanza that is too large.
-      if (new TextEncoder().encode(escapeAttribute(id)).length > MAX_ANSWERED_ID_BYTES) return;
-      replierTo(iq, answer).refuse(
-        new StanzaError("policy-violation", "modify", "an id has at most 1024 characters"),
-      );
+      if (new TextEncoder().encode(written).length > MAX_ANSWERED_ID_BYTES) return;
+      const error = new StanzaError("policy-violation", "modify", "an id has at most 1024 characters");
+      const addresses = xml("iq", { type: "error", to: from, from: to }).toString().slice(0, -"/>".length);
+      send(`${addresses} id=${written}>${formatStanzaError(error).toString()}</iq>`);
     },
     onRequest(iq, answer) {
       const attrs = iq.attrs as Record<string, string | undefined>;
@@ -88,6 +90,14 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
       }
     },
   };
+}
+
+/** An attribute's value between quotes, in no more characters than any client wrote it. */
+function quoteShortly(value: string): string {
+  const [quote, entity] =
+    value.split('"').length <= value.split("'").length ? ['"', "&quot;"] : ["'", "&apos;"];
+  const escaped = value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(quote, entity);
+  return quote + escaped + quote;
 }
 
 interface Replier {

@@ -54,6 +54,8 @@ export interface SupervisedOptions {
   readonly jid: string;
   /** Which faults end it; others are tried again. */
   readonly finalCodes: readonly XmppErrorCode[];
+  /** Which faults end it before the first stream was online, also with `retryStart`. */
+  readonly finalAtFirst: readonly XmppErrorCode[];
   readonly retryStart: boolean;
   readonly timeouts: Partial<ConnectionTimeouts> | undefined;
   readonly reconnect: Partial<ReconnectPolicy> | undefined;
@@ -194,7 +196,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       return;
     }
     if (String(stanza.attrs["id"] ?? "").length > MAX_ID_CHARS) {
-      if (stanza.name === "iq") iqHandlers.onLongId(stanza, answererOf(session));
+      if (stanza.name === "iq") iqHandlers.onLongId(stanza, (answer) => void send(answer));
       return;
     }
     if (echo?.onStanza(stanza) === true) return;
@@ -308,8 +310,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     });
     const isFinal = (reason: XmppError): boolean =>
       options.finalCodes.includes(reason.code) ||
-      // Later it may be our own dead session that still has the resource.
-      (first && (!options.retryStart || reason.code === "resource"));
+      (first && (!options.retryStart || options.finalAtFirst.includes(reason.code)));
     const live = async (): Promise<void> => {
       for (;;) {
         let reason: XmppError;
