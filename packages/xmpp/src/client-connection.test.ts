@@ -139,6 +139,50 @@ describe("a client's connection", () => {
     expect(peerAt(0).text).not.toContain("<auth");
   });
 
+  it.each([
+    ["without its proof", "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"],
+    ["with an empty proof", "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>=</success>"],
+    ["with another's proof", `<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>${btoa("v=AAAA")}</success>`],
+  ])("answers SCRAM by the schema, and believes no success %s", async (_, success) => {
+    const sasl = "urn:ietf:params:xml:ns:xmpp-sasl";
+    let response = "";
+    const c = await connectTo(
+      async (peer) => {
+        await peer.take(/<stream:stream[^>]*>/);
+        peer.write(
+          `<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'><stream:features>${mechanisms("SCRAM-SHA-1")}</stream:features>`,
+        );
+        const [, first = ""] = await peer.take(/<auth [^>]*mechanism="SCRAM-SHA-1"[^>]*>([^<]*)<\/auth>/);
+        const [, nonce = ""] = /r=(.*)$/.exec(atob(first)) ?? [];
+        peer.write(`<challenge xmlns='${sasl}'>${btoa(`r=${nonce}x,s=QSXCR+Q6sek8bf92,i=4096`)}</challenge>`);
+        [response] = await peer.take(/<response[^>]*>/);
+        peer.write(success);
+      },
+      { requireTls: false },
+    );
+    await expect(c.start()).rejects.toMatchObject({
+      code: "auth",
+      message: expect.stringContaining("could not prove") as string,
+    });
+    // RFC 6120 appendix A.4: `response` has no attributes.
+    expect(response).toBe(`<response xmlns="${sasl}">`);
+  });
+
+  it("believes no success before the challenge", async () => {
+    const c = await connectTo(
+      async (peer) => {
+        await peer.take(/<stream:stream[^>]*>/);
+        peer.write(
+          `<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'><stream:features>${mechanisms("SCRAM-SHA-256")}</stream:features>`,
+        );
+        await peer.take(/<auth/);
+        peer.write("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
+      },
+      { requireTls: false },
+    );
+    await expect(c.start()).rejects.toMatchObject({ code: "auth" });
+  });
+
   it("never becomes somebody anonymous", async () => {
     const c = await connectTo(plain(mechanisms("ANONYMOUS")), { requireTls: false });
     await expect(c.start()).rejects.toMatchObject({ code: "auth" });

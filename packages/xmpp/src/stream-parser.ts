@@ -2,7 +2,7 @@ import { EventEmitter } from "@xmpp/events";
 import { ParseError } from "./parse-error.js";
 import type { Element } from "./xml.js";
 import { findUndeclaredPrefix } from "./xml-namespaces.js";
-import { parseTag, unescapeXml } from "./xml-tag.js";
+import { isSpace, parseTag, unescapeXml } from "./xml-tag.js";
 
 export interface ParserLimits {
   /** Largest stanza, in characters. Default 1,048,576: four times what servers let a client send. */
@@ -297,7 +297,7 @@ export class StreamParser extends EventEmitter {
     if (this.#stripping) return this.#passOver(tag, position);
     switch (tag.charCodeAt(0)) {
       case 47 /* / */:
-        return this.#onClose(tag.slice(1).replace(/[ \t\r\n]+$/, ""), position);
+        return this.#onClose(closedName(tag), position);
       case 63 /* ? */:
         return this.#onDeclaration(tag);
     }
@@ -368,4 +368,11 @@ export class StreamParser extends EventEmitter {
     this.emit("end", element);
     this.stop();
   }
+}
+
+/** `/name`, with whitespace behind it. */
+function closedName(tag: string): string {
+  let end = tag.length;
+  while (isSpace(tag.charCodeAt(end - 1))) end--;
+  return tag.slice(1, end);
 }

@@ -10,27 +10,26 @@ const XMLNS = "http://www.w3.org/2000/xmlns/";
  * nobody has declared (§5), if there is one. `root` stands above the element where no parent does. Throws `ParseError`.
  */
 export function findUndeclaredPrefix(element: Element, root: Element | null): string | undefined {
-  const find = (prefix: string): string | undefined => {
-    if (prefix === "xml") return XML;
-    const key = `xmlns:${prefix}`;
-    for (let at: Element | null = element; at !== null; at = at.parent) {
-      if (Object.hasOwn(at.attrs, key)) return String(at.attrs[key]);
-    }
-    // A stanza hangs on no root while it is read.
-    return root !== null && Object.hasOwn(root.attrs, key) ? String(root.attrs[key]) : undefined;
-  };
+  const attrs = element.attrs as Record<string, string>;
   const own = prefixOf(element.name);
   if (own === "xmlns") throw refuse("the prefix xmlns is for declarations");
-  let undeclared = own !== "" && find(own) === undefined ? own : undefined;
+  let undeclared = own !== "" && namespaceOf(own, element, root) === undefined ? own : undefined;
   let seen: Set<string> | undefined;
-  const attrs = element.attrs as Record<string, string>;
-  for (const name of Object.keys(attrs)) {
-    const prefix = prefixOf(name);
-    const local = name.slice(prefix.length + 1);
-    if (name === "xmlns" || prefix === "xmlns")
-      assertDeclaration(prefix === "" ? "" : local, String(attrs[name]));
-    if (prefix === "" || prefix === "xmlns") continue;
-    const namespace = find(prefix);
+  for (const name in attrs) {
+    const colon = name.indexOf(":");
+    if (colon < 0) {
+      if (name === "xmlns") assertDeclaration("", attrs[name] as string);
+      continue;
+    }
+    // The hot path: servers put it into what they pass on.
+    if (name === "xml:lang") continue;
+    const prefix = name.slice(0, colon);
+    const local = name.slice(colon + 1);
+    if (prefix === "xmlns") {
+      assertDeclaration(local, attrs[name] as string);
+      continue;
+    }
+    const namespace = namespaceOf(prefix, element, root);
     if (namespace === undefined) {
       undeclared ??= prefix;
       continue;
@@ -41,6 +40,16 @@ export function findUndeclaredPrefix(element: Element, root: Element | null): st
     (seen ??= new Set()).add(expanded);
   }
   return undeclared;
+}
+
+function namespaceOf(prefix: string, element: Element, root: Element | null): string | undefined {
+  if (prefix === "xml") return XML;
+  const key = `xmlns:${prefix}`;
+  for (let at: Element | null = element; at !== null; at = at.parent) {
+    if (Object.hasOwn(at.attrs, key)) return String(at.attrs[key]);
+  }
+  // A stanza hangs on no root while it is read.
+  return root !== null && Object.hasOwn(root.attrs, key) ? String(root.attrs[key]) : undefined;
 }
 
 /** `prefix`: empty for the default namespace. */

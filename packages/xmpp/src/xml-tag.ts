@@ -6,7 +6,8 @@ const ENTITIES: ReadonlyMap<string, string> = new Map(
   Object.entries({ amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }),
 );
 
-const isSpace = (c: number): boolean => c === 32 || c === 10 || c === 9 || c === 13;
+/** XML 1.0 §2.3, production 3. */
+export const isSpace = (c: number): boolean => c === 32 || c === 10 || c === 9 || c === 13;
 
 /** Reads `name a="1" b='2'`, without the angle brackets. Throws `ParseError`. */
 export function parseTag(tag: string): Element {
