@@ -38,6 +38,7 @@ export async function startStack(
   users: readonly string[],
   options: {
     settings?: SandboxOptions["settings"];
+    domains?: SandboxOptions["domains"];
     compress?: boolean;
     sasl2?: boolean;
     /** Of the component's stream, on ejabberd. */
@@ -50,6 +51,7 @@ export async function startStack(
     server,
     users,
     ...(options.settings === undefined ? {} : { settings: options.settings }),
+    ...(options.domains === undefined ? {} : { domains: options.domains }),
     ...(options.compress === undefined ? {} : { compress: options.compress }),
     ...(options.componentTls === undefined ? {} : { componentTls: options.componentTls }),
     ...(options.sasl2 === undefined ? {} : { sasl2: options.sasl2 }),

@@ -4,21 +4,21 @@ import type { ComponentConnectionOptions, Connection } from "./connection.js";
 import { COMPONENT_ECHO, createEchoWindow } from "./echo-window.js";
 import { XmppError } from "./errors.js";
 import * as NS from "./namespaces.js";
+import { prepareDomainName } from "./jid.js";
 import { createStream } from "./stream.js";
 import { parseStreamError, toXmppError } from "./stream-errors.js";
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
 import { connectSocket, createSecureContext, type TlsOptions } from "./stream-socket.node.js";
 import { createSupervisedConnection, type AttemptContext } from "./supervised-connection.js";
 import { escapeText } from "./xml.js";
-import { assertXmlCharacters } from "./xml-characters.js";
 import type { XmppJsComponent } from "./xmpp-js.js";
 
 /**
  * A component's connection (XEP-0114) to its server, kept alive. Nothing happens before `start`. A certificate that is refused before the
- * first stream ends it; later, while the operator renews one, it is tried again.
+ * first stream ends it; later, while the operator renews one, it is tried again. Throws `TypeError` when `domain` is none.
  */
-export function createComponentConnection(options: ComponentConnectionOptions): Connection {
-  assertXmlCharacters(options.domain, "the option `domain`");
+export function createComponentConnection(given: ComponentConnectionOptions): Connection {
+  const options = { ...given, domain: prepareDomainName(given.domain) };
   const tls: TlsOptions | undefined = options.tls && {
     domain: options.tls.serverName ?? options.host,
     secureContext: createSecureContext(options.tls.ca),

@@ -16,6 +16,8 @@ const INTERNAL = new StanzaError("internal-server-error", "wait");
 /** The handlers of inbound iqs of type get and set; each iq gets exactly one answer (RFC 6120 §8.2.3). */
 export interface IqHandlers {
   add(type: "get" | "set", ns: string, name: string, handler: IqHandler): () => void;
+  /** The one handler of whatever no other takes. Returns the undo. */
+  addFallback(handler: IqHandler): () => void;
   /** Answers at once when the handler does, so that the answer keeps its place among other stanzas. */
   onRequest(iq: Element, answer: (iq: Element) => void): void;
   /** Answers an iq whose id is too long for handlers: `policy-violation`. */
@@ -25,6 +27,7 @@ export interface IqHandlers {
 /** `ownJid` stands in for a missing `to` or `from`. Pings (XEP-0199) are answered unless somebody else does. */
 export function createIqHandlers(ownJid: () => string): IqHandlers {
   const handlers = new Map<string, IqHandler>();
+  let fallback: IqHandler | undefined;
   const keyOf = (type: string, ns: string, name: string): string => `${type} ${name} ${ns}`;
   const pingKey = keyOf("get", NS.PING, "ping");
 
@@ -35,6 +38,13 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
       handlers.set(key, handler);
       return () => {
         if (handlers.get(key) === handler) handlers.delete(key);
+      };
+    },
+    addFallback(handler) {
+      if (fallback !== undefined) throw new Error("there is a handler for all other iqs already");
+      fallback = handler;
+      return () => {
+        if (fallback === handler) fallback = undefined;
       };
     },
     onLongId(iq, send) {
@@ -62,7 +72,7 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
         return;
       }
       const key = keyOf(type, child.getNS() ?? "", child.getName());
-      const handler = handlers.get(key);
+      const handler = handlers.get(key) ?? (key === pingKey ? undefined : fallback);
       if (handler === undefined) {
         if (key === pingKey) reply("result");
         else refuse(new StanzaError("service-unavailable", "cancel"));
@@ -101,24 +111,25 @@ function quoteShortly(value: string): string {
 }
 
 interface Replier {
-  /** Throws when the child cannot be written. */
-  readonly reply: (type: "result" | "error", child?: Element) => void;
+  /** Throws when a child cannot be written. */
+  readonly reply: (type: "result" | "error", ...children: (Element | undefined)[]) => void;
   /** Never throws. */
   readonly refuse: (error: unknown) => void;
 }
 
 function replierTo(iq: Element, answer: (iq: Element) => void): Replier {
   const { from, to, id } = iq.attrs as Record<string, string | undefined>;
-  const reply: Replier["reply"] = (type, child) => {
+  const reply: Replier["reply"] = (type, ...children) => {
     const answerIq = xml("iq", { type, to: from, from: to, id });
-    if (child !== undefined) answerIq.append(child);
+    for (const child of children) if (child !== undefined) answerIq.append(child);
     answer(answerIq);
   };
   const refuse = (error: unknown): void => {
     try {
-      reply("error", formatStanzaError(toStanzaError(error)));
+      const fault = toStanzaError(error);
+      reply("error", fault.payload, formatStanzaError(fault));
     } catch (fault) {
-      // Its text or its application's condition cannot be written.
+      // Its text, its payload or its application's condition cannot be written.
       warn("an iq handler's error could not be sent", fault);
       reply("error", formatStanzaError(INTERNAL));
     }

@@ -1,15 +1,11 @@
 import { XmppError } from "./errors.js";
+import { preparedOrSame } from "./jid.js";
 import { parseStanzaError } from "./stanza-errors.js";
 import type { Element } from "./xml.js";
 
-/** RFC 3454 table B.1: characters that Resourceprep (RFC 3920 appendix B) leaves out. */
-const MAPPED_TO_NOTHING = /[\u00AD\u034F\u1806\u180B-\u180D\u200B-\u200D\u2060\uFE00-\uFE0F\uFEFF]/g;
-
-const prepare = (resource: string): string => resource.replace(MAPPED_TO_NOTHING, "").normalize("NFKC");
-
-/** Whether the server bound what was asked for, as it prepares it. */
+/** Whether the server bound what was asked for, which is prepared; some give it back as they got it from others. */
 export function isSameResource(asked: string, bound: string): boolean {
-  return prepare(asked) === prepare(bound);
+  return bound === asked || preparedOrSame(`localhost/${bound}`) === `localhost/${asked}`;
 }
 
 /** At most so many characters of a resource in an error's text. */
@@ -19,8 +15,8 @@ export const quote = (resource: string): string =>
   JSON.stringify(resource.length > QUOTED_CHARS ? `${resource.slice(0, QUOTED_CHARS)}…` : resource);
 
 /**
- * What a program that gave a resource is told where it does not get it. ejabberd answers `bad-request` to one that it cannot prepare;
- * Prosody binds another in its place, which RFC 6120 §7.7.1 allows.
+ * What a program that gave a resource is told where it does not get it. A server may answer with an error, as ejabberd does, or bind
+ * another in its place, as Prosody does (RFC 6120 §7.7.1).
  */
 export function refusedResource(resource: string, why: string): XmppError {
   return new XmppError(

@@ -8,7 +8,7 @@ import { toXmppError } from "./stream-errors.js";
 import type { TransportSocket } from "./transport.js";
 
 export interface TlsOptions {
-  /** The domain the certificate must be for (RFC 6120 §13.7.2.1), also the server name asked for (SNI). */
+  /** The domain the certificate must be for (RFC 6120 §13.7.2.1), also the server name asked for (SNI); in ASCII. */
   readonly domain: string;
   readonly secureContext?: tls.SecureContext | undefined;
   /** What to offer inside TLS from the first byte (RFC 7301). Default: nothing. */

@@ -132,10 +132,10 @@ describe("an address that is not XML", () => {
   it("is refused before anything is connected", async () => {
     const client = (options: { jid?: string; resource?: string }) => () =>
       createClientConnection({ jid: "bob@example.test", password: "p", ...options });
-    expect(client({ jid: "bob\u0002@example.test" })).toThrow(/`jid` holds U\+0002/);
-    expect(client({ resource: "\ud800" })).toThrow(/`resource` holds U\+D800/);
+    expect(client({ jid: "bob\u0002@example.test" })).toThrow(TypeError);
+    expect(client({ resource: "\ud800" })).toThrow(TypeError);
     const options = { domain: "c\ufffe.test", secret: "s", host: "127.0.0.1", port: 1 };
-    expect(() => createComponentConnection(options)).toThrow(/`domain` holds U\+FFFE/);
+    expect(() => createComponentConnection(options)).toThrow(TypeError);
     await connectAs("client");
   });
 });
