@@ -110,7 +110,7 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
       message: expect.stringContaining("wants TLS (option `tls`)"),
     });
     const component = createComponent({
-      ...configSchema.parse({ component: { domain, secret } }),
+      ...configSchema.parse({ component: { domain, secret }, log: { level: "silent" } }),
       component: { domain, secret, host, port, tls: {} },
     });
     await expect(component.start()).rejects.toMatchObject({
