@@ -148,7 +148,7 @@ export class Link {
       if (data) this.session.sentData(now);
       return this.stream.stanza(base64);
     });
-    if (stanzas.length > 0) this.connection.send(stanzas.join(""), stanzas.length);
+    if (stanzas.length > 0) this.connection.send(stanzas.join(""), stanzas.length, true);
   }
 
   /** Acknowledges what has come, if anything: the answer to a ping is a barrier. */

@@ -10,6 +10,7 @@ import {
   beat,
   createComponentConnection,
   createInBandBytestreams,
+  isLoopbackHost,
   NS,
   StanzaError,
   XmppError,
@@ -66,14 +67,22 @@ export interface ComponentOptions {
 export function createComponent(config: ResolvedConfig, options: ComponentOptions = {}): StreamsComponent {
   const log = options.logger ?? createLogger(config.log.level);
   const { domain, host, port, secret } = config.component;
+  const tls = config.component.tls === true ? {} : config.component.tls || undefined;
   // One object, which everyone reads: `reload` writes it.
   const limits = { ...config.limits };
   let level = config.log.level;
   const stats = createStats();
   const connection = createComponentConnection({
     ...{ domain, secret, host, port },
+    ...(tls && { tls }),
     ...(options.reconnect === false && { reconnect: false }),
   });
+  if (tls === undefined && !isLoopbackHost(host))
+    log.warn(
+      { host, port },
+      "the stream to the server is not encrypted: whoever is between the two machines reads all that users send; " +
+        "set component.tls where the server has it (ejabberd), or put a tunnel between",
+    );
   const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
   // Before anything else that reads stanzas.
   const leaveAddresses = registerUnknownAddresses(connection, budgets, stats);
@@ -250,4 +259,7 @@ const CODES = {
   unsupported: "unreachable",
   protocol: "unreachable",
   disconnected: "unreachable",
+  "invalid-xml": "invalid-options",
+  resource: "unreachable",
+  "insecure-context": "unreachable",
 } as const satisfies Partial<Record<XmppError["code"], ErrorCode>>;
