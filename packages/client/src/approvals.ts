@@ -55,7 +55,7 @@ export class Approvals {
     if (subscription === "subscribed") this.onDecided(node, undefined);
     if (subscription !== "none") return;
     const given = reason?.attrs["code"] as string | undefined;
-    const code = given !== undefined && given in ERRORS ? (given as ErrorCode) : "not-allowed";
+    const code = given !== undefined && Object.hasOwn(ERRORS, given) ? (given as ErrorCode) : "not-allowed";
     const text = reason?.text() ?? `its publisher did not allow \`${node}\``;
     this.onDecided(node, new StanzapackError(code, text, { origin: "peer", scope: "subscription" }));
   }
