@@ -11,6 +11,7 @@ import {
 } from "@stanzapack/wire";
 import {
   beat,
+  callSafely,
   createClientConnection,
   createStanzaBytestreams,
   NS,
@@ -18,9 +19,9 @@ import {
   type Connection,
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
-import { EventEmitter } from "eventemitter3";
 import { Approvals, checkAuthorize } from "./approvals.js";
 import { ClientState } from "./client-state.js";
+import { Emitter } from "./emitter.js";
 import { toStanzapackError } from "./errors.js";
 import { Groups } from "./groups.js";
 import { LinkKeeper } from "./link-keeper.js";
@@ -65,7 +66,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
 }
 
 /** One account at one component: offers services and subscribes to others'. */
-export class Client extends EventEmitter<ClientEvents> {
+export class Client extends Emitter<ClientEvents> {
   private readonly connection: Connection;
   private readonly streams: InBandBytestreams;
   private readonly negotiation: Negotiation;
@@ -126,7 +127,7 @@ export class Client extends EventEmitter<ClientEvents> {
           for (const service of this.services.values()) service.acknowledged(stanzas);
         },
         onCredit: () => this.publishing.release(),
-        onBlock: (chars, frames) => this.onBlock?.(chars, frames),
+        onBlock: (chars, frames) => callSafely(this.onBlock, chars, frames),
       },
       this.closing.signal,
     );
@@ -275,7 +276,7 @@ export class Client extends EventEmitter<ClientEvents> {
     { approvalMs = 60_000, onPending }: Pick<SubscribeOptions<unknown>, "approvalMs" | "onPending">,
   ): Promise<void> {
     subscription.interrupt("pending");
-    onPending?.();
+    callSafely(onPending);
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
@@ -369,7 +370,7 @@ export class Client extends EventEmitter<ClientEvents> {
       if (this.services.has(node))
         throw new StanzapackError("conflict", `this client offers \`${node}\` already`);
     } catch (error) {
-      await part.stored.close().catch(() => undefined);
+      await (async () => part.stored.close())().catch(() => undefined);
       throw error;
     }
     return part;

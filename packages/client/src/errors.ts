@@ -6,6 +6,7 @@ import {
   type ErrorCode,
 } from "@stanzapack/wire";
 import { NS, StanzaError, XmppError, type XmppErrorCode } from "@stanzapack/xmpp";
+import { textOf } from "./text-of.js";
 
 const FROM_XMPP: Record<XmppErrorCode, ErrorCode> = {
   auth: "auth-failed",
@@ -29,11 +30,7 @@ export function toStanzapackError(error: unknown, doing: string): StanzapackErro
       cause: error,
     });
   if (error instanceof StanzaError) return fromStanzaError(error, doing);
-  return new StanzapackError(
-    "internal",
-    `${doing}: ${error instanceof Error ? error.message : String(error)}`,
-    { cause: error },
-  );
+  return new StanzapackError("internal", `${doing}: ${textOf(error)}`, { cause: error });
 }
 
 function fromStanzaError(error: StanzaError, doing: string): StanzapackError {

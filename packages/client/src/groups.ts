@@ -1,4 +1,5 @@
 import { parseNode, StanzapackError, WHOLE } from "@stanzapack/wire";
+import { callSafely } from "@stanzapack/xmpp";
 import { changeMany, subscribeMany } from "./bulk.js";
 import type { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
@@ -106,7 +107,7 @@ export class Groups implements PatternHolder {
     }
     const [first] = refused.values();
     if (group.refused.size === wanted.length && first !== undefined) throw first;
-    if (pends) options.onPending?.();
+    if (pends) callSafely(options.onPending);
     const granted = [...group.subscriptions.values()].filter((member) => !member.pending);
     await Promise.all(granted.map((member) => this.state.adopted(member)));
   }

@@ -1,4 +1,3 @@
-import { EventEmitter } from "eventemitter3";
 import {
   decodeRow,
   DEFAULT_CODEC_LIMITS,
@@ -22,6 +21,7 @@ import {
 } from "@stanzapack/wire";
 import { encodeBase64, jid as parseJid } from "@stanzapack/xmpp";
 import { checkAuthorize } from "./approvals.js";
+import { Emitter } from "./emitter.js";
 import type { ConfigureOptions, OfferOptions } from "./negotiation.js";
 import type { OutboxSaver } from "./outbox-saver.js";
 import { toStoreError, type StoredOutbox } from "./outbox-store.js";
@@ -87,7 +87,7 @@ export interface OutboxPart {
 }
 
 /** A service this client offers. */
-export class OfferedService extends EventEmitter<OfferedServiceEvents> {
+export class OfferedService extends Emitter<OfferedServiceEvents> {
   /** Of a `value`. */
   private readonly batch = new RowBatch(WAITING);
   /** Of a `log`. */

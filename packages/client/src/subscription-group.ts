@@ -1,5 +1,6 @@
-import { EventEmitter } from "eventemitter3";
+import type { EventEmitter } from "eventemitter3";
 import { StanzapackError, type Value } from "@stanzapack/wire";
+import { Emitter } from "./emitter.js";
 import type { ChangeOptions, RangeEvent, StatusEvent, Subscription, Update } from "./subscription.js";
 
 /** An update, and whose. */
@@ -35,7 +36,7 @@ export interface GroupHost {
  * for each; the iteration takes from one after another. It ends when the group is stopped, or throws what ended its last one.
  */
 export class SubscriptionGroup<T = Value>
-  extends EventEmitter<SubscriptionGroupEvents<T>>
+  extends Emitter<SubscriptionGroupEvents<T>>
   implements AsyncIterable<GroupUpdate<T>>
 {
   private readonly members = new Map<string, Subscription<T>>();

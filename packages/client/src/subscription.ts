@@ -1,4 +1,4 @@
-import { EventEmitter } from "eventemitter3";
+import type { EventEmitter } from "eventemitter3";
 import {
   formatSelectionFields,
   grantSelection,
@@ -18,9 +18,11 @@ import {
   type Value,
 } from "@stanzapack/wire";
 import { Credit } from "./credit.js";
+import { Emitter } from "./emitter.js";
 import { toStanzapackError } from "./errors.js";
 import type { AskedOptions, Granted } from "./negotiation.js";
 import type { InactivePolicy } from "./options.js";
+import { textOf } from "./text-of.js";
 import { UpdateQueue } from "./update-queue.js";
 
 export interface Update<T> {
@@ -150,7 +152,7 @@ export interface SubscriptionHost {
  * otherwise. Reconnections are its client's business; what was missed is told by `lost` and `reset`.
  */
 export class Subscription<T = Value>
-  extends EventEmitter<SubscriptionEvents<T>>
+  extends Emitter<SubscriptionEvents<T>>
   implements AsyncIterable<Update<T>>
 {
   private readonly queue: UpdateQueue<Update<T>>;
@@ -383,9 +385,10 @@ export class Subscription<T = Value>
     listener: EventEmitter.EventListener<SubscriptionEvents<T>, K>,
     context?: unknown,
   ): this {
+    const first = event === "update" && this.listenerCount("update") === 0;
     super.on(event, listener, context);
-    if (event === "update") {
-      for (const update of this.queue.drain()) (listener as unknown as (update: Update<T>) => void)(update);
+    if (first) {
+      for (const update of this.queue.drain()) this.emit("update", update);
       this.readOn();
     }
     return this;
@@ -536,7 +539,7 @@ export class Subscription<T = Value>
         cause.code === "internal"
           ? new StanzapackError(
               "unencodable",
-              `\`parse\` refused a value of \`${this.node}\`: ${(error as Error).message}`,
+              `\`parse\` refused a value of \`${this.node}\`: ${textOf(error)}`,
               { cause: error },
             )
           : cause,

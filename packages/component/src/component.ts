@@ -20,6 +20,7 @@ import { compareConfigs, type Reloaded } from "./reload.js";
 import { registerDisco } from "./negotiation/disco.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
+import { safeLogger } from "./safe-logger.js";
 import { createStats, type ComponentStats } from "./stats.js";
 
 /** Between sweeps, in ms: the precision of every deadline that is not a tick. */
@@ -48,7 +49,7 @@ export function createComponent(
   config: ResolvedConfig,
   options: { readonly logger?: Logger } = {},
 ): StreamsComponent {
-  const log = options.logger ?? pino({ level: config.log.level }, pino.destination(2));
+  const log = safeLogger(options.logger ?? pino({ level: config.log.level }, pino.destination(2)));
   const { domain, host, port, secret } = config.component;
   // One object, which everyone reads: `reload` writes it.
   const limits = { ...config.limits };

@@ -5,7 +5,7 @@ import {
   StanzapackError,
   type ErrorCode,
 } from "@stanzapack/wire";
-import { formatStanzaError, NS, parseStanzaError, StanzaError, xml } from "@stanzapack/xmpp";
+import { formatStanzaError, NS, parseStanzaError, xml, type StanzaError } from "@stanzapack/xmpp";
 import { expect, it } from "vitest";
 import { toStanzaError } from "./errors.js";
 
