@@ -1,4 +1,5 @@
 import {
+  isPattern,
   MAX_OPTION_BYTES,
   optionBytes,
   StanzapackError,
@@ -6,7 +7,7 @@ import {
   type OptionFields,
 } from "@stanzapack/wire";
 import type { FrameRouter } from "./frame-router.js";
-import { inFrames, type Outcome } from "./link-requests.js";
+import { inFrames, type LinkRequests, type Outcome } from "./link-requests.js";
 import { subscribeFields, type AskedOptions } from "./negotiation.js";
 import type { Subscription } from "./subscription.js";
 
@@ -81,11 +82,22 @@ export async function subscribeMany(
   for (const list of lists) {
     // The first of a frame has its owner.
     const texts = list.map(({ node, text }, i) => (i === 0 ? node : text));
-    const outcome = await requests.ask({ type: "subscribe", nodes: texts, options });
+    const outcome = await requests
+      .ask({ type: "subscribe", nodes: texts, options })
+      .catch((error: unknown) => {
+        // Nobody will end the patterns that stand already.
+        if (numbers.length > 0 && nodes.some(isPattern)) giveUp(requests, numbers);
+        throw error;
+      });
     numbers.push(outcome.request);
     for (const [place, error] of outcome.refused) refused.set((list[place] as { node: string }).node, error);
   }
   return { refused, requests: numbers };
+}
+
+function giveUp(requests: LinkRequests, patterns: readonly number[]): void {
+  // Where that fails the link is going.
+  requests.ask({ type: "change", aliases: [], patterns, options: null }).catch(() => undefined);
 }
 
 /** Changes the options of many, or with null ends them; and what patterns bring later. Gives the first refusal there was. */

@@ -29,7 +29,7 @@ function setUp(policy: InactivePolicy, { offered = true } = {}) {
   subscription.on("status", (event) => statuses.push(event));
   const link = { up: true };
   const keeper = {
-    async settleSubscriptions() {
+    async settleAll() {
       await Promise.resolve();
       if (!link.up) return false;
       if (!subscription.settled) {

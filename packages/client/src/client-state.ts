@@ -5,7 +5,7 @@ import type { Subscription } from "./subscription.js";
 /** What client state asks of the link's keeper. */
 export interface SettlesSubscriptions {
   /** False when there is no link, or no longer: restoring it will do the same. */
-  settleSubscriptions(): Promise<boolean>;
+  settleAll(): Promise<boolean>;
 }
 
 /**
@@ -85,7 +85,7 @@ export class ClientState {
 
   private async settle(): Promise<void> {
     const { wanted } = this;
-    const settled = await this.keeper.settleSubscriptions();
+    const settled = await this.keeper.settleAll();
     if (settled && wanted === this.wanted) this.tell();
   }
 

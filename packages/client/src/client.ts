@@ -65,7 +65,10 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   return client;
 }
 
-/** One account at one component: offers services and subscribes to others'. */
+/**
+ * One account at one component: offers services and subscribes to others'. An exception of a listener, of the client or of what it makes,
+ * reaches no link and no other listener: it is thrown again in a task of its own, as an uncaught exception.
+ */
 export class Client extends Emitter<ClientEvents> {
   private readonly connection: Connection;
   private readonly streams: InBandBytestreams;
@@ -95,7 +98,7 @@ export class Client extends Emitter<ClientEvents> {
     this.connection = createClientConnection(options.connection);
     this.streams = createStanzaBytestreams(this.connection);
     // Something sent to the component came back, nobody knows what of.
-    this.streams.onError = () => this.keeper.link?.ask();
+    this.streams.onError = () => void this.keeper.link?.ask();
     this.negotiation = new Negotiation(this.connection, component, timeoutMs, this.closing.signal);
     this.publishing = new Publishing(() => this.keeper.link);
     this.keeper = new LinkKeeper(
@@ -135,11 +138,11 @@ export class Client extends Emitter<ClientEvents> {
       this.connection,
       component,
       this.services,
-      (node, error) => void this.keeper.decided(node, error),
+      (node, error) => void this.keeper.held.decided(node, error),
     );
     this.state = new ClientState(
       this.connection,
-      this.keeper,
+      this.keeper.held,
       this.subscriptions,
       this.services,
       options.inactive,
@@ -174,7 +177,7 @@ export class Client extends Emitter<ClientEvents> {
         BEAT_MS,
         () => undefined,
         (ms) => {
-          this.keeper.link?.ask();
+          void this.keeper.link?.ask();
           this.emit("heldUp", { ms });
         },
       ),
@@ -246,22 +249,26 @@ export class Client extends Emitter<ClientEvents> {
     const subscription = this.createSubscription(node, options);
     const erased = subscription as Subscription<unknown>;
     try {
-      await this.keeper.untilUp();
-      await this.keeper.establishSubscription(erased).catch((error: unknown) => {
-        if (!(error instanceof StanzapackError) || error.code !== "pending") throw error;
-        return this.untilApproved(erased, options);
-      });
+      const { held } = this.keeper;
+      await held
+        .make([erased], () => held.establishSubscription(erased))
+        .catch((error: unknown) => {
+          if (!(error instanceof StanzapackError) || error.code !== "pending") throw error;
+          return this.untilApproved(erased, options);
+        });
       await this.state.adopted(erased);
     } catch (error) {
-      this.subscriptions.delete(node);
-      throw toStanzapackError(error, `subscribing to \`${node}\``);
+      const failure = toStanzapackError(error, `subscribing to \`${node}\``);
+      erased.finish(failure);
+      await this.stopSubscription(erased).catch(() => undefined);
+      throw failure;
     }
     return subscription;
   }
 
   private createSubscription<T>(node: string, options: SubscribeOptions<T>): Subscription<T> {
     const subscription = new Subscription<T>(node, options, {
-      change: (s, windowMs, selection) => this.negotiation.change(s.node, s.subid, windowMs, selection),
+      change: (s, windowMs, selection) => this.keeper.held.change(s, windowMs, selection),
       stop: (s) => this.stopSubscription(s),
       credit: (frame) => this.keeper.link?.sendFrame(frame),
     });
@@ -297,8 +304,8 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Subscribes to many services at once: to nodes, and to all services of a publisher by a pattern, `alice@example.org/*`, now and as
-   * they are offered. All have the same options. Resolves when the component has granted what it grants; what it refuses is in `refused`,
+   * Subscribes to many services at once: to nodes, and by a pattern to all services of a publisher, `alice@example.org/*`, or to those
+   * whose name begins so, `alice@example.org/t*`, now and as they are offered. Throws `usage` where patterns of two groups overlap. All have the same options. Resolves when the component has granted what it grants; what it refuses is in `refused`,
    * and what a publisher has to approve is `pending` until that is decided. A pattern asks no publisher. Rejects when nothing was granted
    * and no pattern stands.
    */
@@ -312,7 +319,7 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
+   * Offers a service under this account's JID. Waits for the link, and the next where that is lost meanwhile, `timeoutMs` in all. Resolves when the component has it; with a store and without a link at once, and what
    * is wrong then comes by `ended`. Throws `conflict` while another session of the account publishes it, and `store-failed`.
    */
   async offer(name: string, options: OfferOptions = {}): Promise<OfferedService> {
@@ -328,12 +335,9 @@ export class Client extends Emitter<ClientEvents> {
       flush: (s: OfferedService) => this.publishing.flushNow(s),
       settle: () => this.settleData(),
       sendFrame: (frame: Frame) => this.keeper.link?.sendFrame(frame),
-      configure: (s: OfferedService, changed: ConfigureOptions) =>
-        this.negotiation.configure(s.node, changed),
-      revoke: (s: OfferedService, jid: string) => this.negotiation.revoke(s.node, jid),
-      withdraw: async (s: OfferedService) => {
-        if (this.online) await this.negotiation.withdraw(s.node);
-      },
+      configure: (s: OfferedService, changed: ConfigureOptions) => this.keeper.held.configure(s, changed),
+      revoke: (s: OfferedService, jid: string) => this.keeper.held.revoke(s, jid),
+      withdraw: (s: OfferedService) => this.keeper.held.withdraw(s),
       ended: (s: OfferedService) => this.forget(s),
     };
     const service = new OfferedService(node, options, host, this.codec, part);
@@ -341,8 +345,8 @@ export class Client extends Emitter<ClientEvents> {
     this.state.onServices();
     if (part !== undefined && !this.online) return service;
     try {
-      await this.keeper.untilUp();
-      await this.keeper.establishService(service);
+      const { held } = this.keeper;
+      await held.make([service], () => held.establishService(service));
     } catch (error) {
       const failure = toStanzapackError(error, `offering \`${node}\``);
       service.finish(failure);
@@ -431,17 +435,9 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   private async stopSubscription(subscription: Subscription<unknown>): Promise<void> {
-    this.subscriptions.delete(subscription.node);
-    const { node, subid, pending } = subscription;
-    this.keeper.router?.forget(subscription);
-    if (!this.online || (subid === "" && !pending)) return;
-    try {
-      await this.negotiation.unsubscribe(node, pending ? undefined : subid);
-    } catch (error) {
-      // Ended either way: with its link, or by the other side first.
-      const { code } = toStanzapackError(error, "stopping");
-      if (code === "internal" || code === "protocol") throw error;
-    }
+    const { node } = subscription;
+    if (this.subscriptions.get(node) === subscription) this.subscriptions.delete(node);
+    await this.keeper.held.unsubscribe(subscription);
   }
 
   /** Of logs with a store, so that the next program has no more to send again than it must. */

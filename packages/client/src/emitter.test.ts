@@ -25,7 +25,9 @@ it("keeps a listener's exception from whoever emits and from the other listeners
   expect(emitter.emit("news", "a")).toBe(true);
   expect(emitter.emit("news", "b")).toBe(true);
   expect(heard).toEqual(["on a", "once a", "addListener a", "last a", "on b", "addListener b", "last b"]);
-  expect(uncaught).toMatchObject(["on", "once", "addListener", "on", "addListener"].map((message) => ({ message })));
+  expect(uncaught).toMatchObject(
+    ["on", "once", "addListener", "on", "addListener"].map((message) => ({ message })),
+  );
 });
 
 it("gives back, removes and calls the listeners that it was given, with their context", () => {

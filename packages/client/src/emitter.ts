@@ -75,7 +75,9 @@ export class Emitter<Events extends object> extends EventEmitter<Events> {
     return this.off(event, listener, context, once);
   }
 
-  override listeners<K extends EventEmitter.EventNames<Events>>(event: K): EventEmitter.EventListener<Events, K>[] {
+  override listeners<K extends EventEmitter.EventNames<Events>>(
+    event: K,
+  ): EventEmitter.EventListener<Events, K>[] {
     const unwrap = (listener: unknown): unknown => guarded.get(listener as Listener) ?? listener;
     return super.listeners(event).map(unwrap) as EventEmitter.EventListener<Events, K>[];
   }

@@ -54,7 +54,8 @@ export class FrameRouter {
   /** Bound, and nobody wants them. */
   private unwanted: number[] = [];
   private readonly readers = new Map<number, DataReader>();
-  private readonly waiters = new Map<string, () => void>();
+  /** Who waits for the BIND of what. */
+  private readonly waiters = new Map<Target, Set<() => void>>();
 
   constructor(
     private readonly holdings: Holdings,
@@ -165,6 +166,14 @@ export class FrameRouter {
     if (alias !== undefined) this.release(alias);
   }
 
+  /** Nobody wants what the component has bound, or may have granted. */
+  giveUp(target: Subscription<unknown>): void {
+    const alias = this.aliases.get(target);
+    if (alias === undefined) return;
+    this.release(alias);
+    this.giveBack(alias);
+  }
+
   private release(alias: number): void {
     const target = this.targets.get(alias);
     if (target !== undefined && this.aliases.get(target) === alias) this.aliases.delete(target);
@@ -203,20 +212,29 @@ export class FrameRouter {
       if (known === undefined) this.adopted.add(frame.alias);
       this.readers.set(frame.alias, new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec));
       subscription.bound(frame);
+      this.tellBound(subscription);
     } else {
       const service = this.holdings.services.get(frame.node);
-      if (service === undefined) return;
+      // Another one of the same name was offered here before.
+      if (service === undefined || service.incarnation !== frame.incarnation) return;
       this.bindTo(frame.alias, service);
       service.bound(frame, this.peer());
+      this.tellBound(service);
     }
-    this.waiters.get(frame.node)?.();
+  }
+
+  private tellBound(target: Target): void {
+    for (const tell of this.waiters.get(target) ?? []) tell();
   }
 
   /** Waits for the answer to a request and for the BIND that goes with it, whichever order they come in. */
   async boundAfter<R>(target: Target, request: Promise<R>, timeoutMs: number): Promise<R> {
     let cancel: (() => void) | undefined;
+    let tell: (() => void) | undefined;
+    const waiters = this.waiters.get(target) ?? new Set();
+    this.waiters.set(target, waiters);
     const bound = new Promise<void>((resolve, reject) => {
-      this.waiters.set(target.node, resolve);
+      waiters.add((tell = resolve));
       cancel = deadline(timeoutMs, () =>
         reject(new StanzapackError("timeout", `no BIND for \`${target.node}\` within ${timeoutMs} ms`)),
       );
@@ -229,7 +247,8 @@ export class FrameRouter {
       return result;
     } finally {
       cancel?.();
-      this.waiters.delete(target.node);
+      if (tell !== undefined) waiters.delete(tell);
+      if (waiters.size === 0) this.waiters.delete(target);
     }
   }
 }

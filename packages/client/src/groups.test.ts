@@ -3,6 +3,7 @@ import type { ClientState } from "./client-state.js";
 import type { FrameRouter } from "./frame-router.js";
 import { Groups } from "./groups.js";
 import type { Asked } from "./link-requests.js";
+import type { CurrentLink } from "./restoration.js";
 import type { Subscription } from "./subscription.js";
 
 /** Groups on links whose component the test plays: it answers when it is told to. */
@@ -37,7 +38,12 @@ function setUp() {
       get router() {
         return link.router;
       },
-      untilUp: () => link.up,
+      held: {
+        make: async (_, ask) => {
+          await link.up;
+          return ask({ router: link.router } as unknown as CurrentLink);
+        },
+      },
     },
     () => {
       throw new Error("a pattern has no subscription of its own");

@@ -1,10 +1,19 @@
-import { parseNode, StanzapackError, WHOLE } from "@stanzapack/wire";
+import {
+  isPattern,
+  matchesPattern,
+  parseNode,
+  parsePattern,
+  StanzapackError,
+  WHOLE,
+  type NodePattern,
+} from "@stanzapack/wire";
 import { callSafely } from "@stanzapack/xmpp";
 import { changeMany, subscribeMany } from "./bulk.js";
 import type { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
 import type { FrameRouter, PatternHolder } from "./frame-router.js";
 import type { AskedOptions } from "./negotiation.js";
+import type { Restoration } from "./restoration.js";
 import { SubscriptionGroup } from "./subscription-group.js";
 import {
   initialCredit,
@@ -14,33 +23,36 @@ import {
   type Subscription,
 } from "./subscription.js";
 
-/** The link, and waiting for it. */
+/** The link, and what is asked on it. */
 export interface GroupsLink {
   readonly router: FrameRouter | undefined;
-  untilUp(): Promise<void>;
+  readonly held: Pick<Restoration, "make">;
 }
 
-/** `alice@example.org/*`: its owner; undefined for a node. Throws `bad-name`. */
-function patternOwner(node: string): string | undefined {
-  if (!node.endsWith("/*")) {
-    parseNode(node);
-    return undefined;
-  }
-  return parseNode(`${node.slice(0, -1)}x`).owner;
+interface Own {
+  readonly options: SubscribeOptions<unknown>;
+  asked: AskedOptions;
+  readonly patterns: readonly (NodePattern & { readonly text: string })[];
 }
 
-function ownerOf(node: string): string {
-  return node.slice(0, Math.max(0, node.lastIndexOf("/")));
+/** Whether there are names that both mean. */
+function overlap(a: NodePattern, b: NodePattern): boolean {
+  return a.owner === b.owner && (a.prefix.startsWith(b.prefix) || b.prefix.startsWith(a.prefix));
+}
+
+/** Without those that another one covers. Throws `bad-name`. */
+function readPatterns(wanted: readonly string[]): Own["patterns"] {
+  const patterns = wanted.filter(isPattern).map((text) => ({ text, ...parsePattern(text) }));
+  const covers = (a: NodePattern, b: NodePattern): boolean =>
+    a !== b && a.owner === b.owner && b.prefix.startsWith(a.prefix);
+  return patterns.filter((pattern) => !patterns.some((other) => covers(other, pattern)));
 }
 
 /** Groups of subscriptions: made, changed and ended by frames that name many. */
 export class Groups implements PatternHolder {
   /** Those whose first request is under way. */
   private readonly opening = new Set<SubscriptionGroup<unknown>>();
-  private readonly groups = new Map<
-    SubscriptionGroup<unknown>,
-    { readonly options: SubscribeOptions<unknown>; asked: AskedOptions }
-  >();
+  private readonly groups = new Map<SubscriptionGroup<unknown>, Own>();
 
   constructor(
     private readonly subscriptions: Map<string, Subscription<unknown>>,
@@ -55,24 +67,27 @@ export class Groups implements PatternHolder {
     nodes: readonly string[],
     options: SubscribeOptions<unknown>,
   ): Promise<SubscriptionGroup<unknown>> {
-    const wanted = [...new Set(nodes)];
-    const owners = wanted.flatMap((node) => patternOwner(node) ?? []);
+    const single = [...new Set(nodes)].filter((node) => !isPattern(node));
+    const patterns = readPatterns([...new Set(nodes)]);
+    for (const node of single) parseNode(node);
     const taken =
-      wanted.find((node) => this.subscriptions.has(node)) ?? owners.find((owner) => this.holderOf(owner));
+      single.find((node) => this.subscriptions.has(node)) ??
+      patterns.find((pattern) => this.overlaps(pattern))?.text;
     if (taken !== undefined)
       throw new StanzapackError("usage", `\`${taken}\` is subscribed already: change that, or stop it first`);
-    const group = new SubscriptionGroup<unknown>(owners, {
+    const texts = patterns.map(({ text }) => text);
+    const group = new SubscriptionGroup<unknown>(texts, {
       change: (it, asked) => this.change(it, asked),
       stop: (it) => this.stop(it),
     });
     const { windowMs = 0 } = options;
-    this.groups.set(group, { options, asked: { windowMs, selection: select(WHOLE, options) } });
+    const asked = { windowMs, selection: select(WHOLE, options) };
+    this.groups.set(group, { options, asked, patterns });
     group.once("ended", () => this.groups.delete(group));
     this.opening.add(group);
-    for (const node of wanted) if (patternOwner(node) === undefined) this.addTo(group, node, options);
+    for (const node of single) this.addTo(group, node, options);
     try {
-      await this.link.untilUp();
-      await this.subscribe(group, wanted, options);
+      await this.subscribe(group, [...single, ...texts], options);
     } catch (error) {
       await this.stop(group).catch(() => undefined);
       throw toStanzapackError(error, "subscribing to many");
@@ -87,12 +102,13 @@ export class Groups implements PatternHolder {
     wanted: readonly string[],
     options: SubscribeOptions<unknown>,
   ): Promise<void> {
-    const { router } = this.link;
-    if (router === undefined) throw new StanzapackError("disconnected", "the link is gone");
-    const asked = this.wanted(group);
-    for (const member of group.subscriptions.values()) member.begin(initialCredit(options));
-    const { refused, requests } = await subscribeMany(router, wanted, asked);
-    this.stands(router, group, requests);
+    const members = [...group.subscriptions.values()];
+    const { refused } = await this.link.held.make(members, async ({ router }) => {
+      for (const member of members) member.begin(initialCredit(options));
+      const outcome = await subscribeMany(router, wanted, this.wanted(group));
+      this.stands(router, group, outcome.requests);
+      return outcome;
+    });
     let pends = false;
     for (const [node, error] of refused) {
       const member = this.subscriptions.get(node);
@@ -122,13 +138,22 @@ export class Groups implements PatternHolder {
     return member;
   }
 
-  private holderOf(owner: string): SubscriptionGroup<unknown> | undefined {
-    for (const group of this.groups.keys()) if (group.owners.includes(owner)) return group;
+  private overlaps(pattern: NodePattern): boolean {
+    for (const { patterns } of this.groups.values())
+      if (patterns.some((other) => overlap(other, pattern))) return true;
+    return false;
+  }
+
+  /** Whose patterns mean a node. */
+  private holderOf(node: string): SubscriptionGroup<unknown> | undefined {
+    const id = parseNode(node);
+    for (const [group, { patterns }] of this.groups)
+      if (patterns.some((pattern) => matchesPattern(pattern, id))) return group;
     return undefined;
   }
 
   adopt(node: string): Subscription<unknown> | undefined {
-    const group = this.holderOf(ownerOf(node));
+    const group = this.holderOf(node);
     const own = group === undefined ? undefined : this.groups.get(group);
     if (group === undefined || own === undefined || group.left.has(node)) return undefined;
     const { windowMs, selection } = own.asked;
@@ -136,7 +161,7 @@ export class Groups implements PatternHolder {
   }
 
   creditOf(node: string): number {
-    const group = this.holderOf(ownerOf(node));
+    const group = this.holderOf(node);
     return initialCredit((group && this.groups.get(group)?.options) ?? { maxQueued: 1 });
   }
 
@@ -148,7 +173,7 @@ export class Groups implements PatternHolder {
   }
 
   adopted(subscription: Subscription<unknown>): void {
-    const group = this.holderOf(ownerOf(subscription.node));
+    const group = this.holderOf(subscription.node);
     // Where that fails the link is going, and restores what is to be.
     this.state.adopted(subscription).catch(() => undefined);
     group?.emit("subscribed", subscription);
@@ -156,12 +181,13 @@ export class Groups implements PatternHolder {
 
   refused(request: number, error: StanzapackError): void {
     for (const group of this.groups.keys())
-      if (group.requests.includes(request)) group.emit("refused", `${group.owners.join("/*, ")}/*`, error);
+      if (group.requests.includes(request)) group.emit("refused", group.patterns.join(", "), error);
   }
 
   /** Its patterns stand on the link under these numbers; not for one that was stopped meanwhile. */
   private stands(router: FrameRouter, group: SubscriptionGroup<unknown>, requests: readonly number[]): void {
-    if (group.owners.length === 0) return;
+    // Numbers of a link that is gone mean nothing.
+    if (group.patterns.length === 0 || this.link.router !== router) return;
     if (this.groups.has(group)) group.requests = requests;
     // Where that fails the link is going.
     else changeMany(router, [], requests, null).catch(() => undefined);
@@ -175,21 +201,25 @@ export class Groups implements PatternHolder {
   /** What patterns brought is there again: they bring what was offered meanwhile. */
   async restore(router: FrameRouter): Promise<void> {
     for (const group of this.groups.keys()) {
-      // One that is being opened asks by itself.
-      if (group.owners.length === 0 || this.opening.has(group)) continue;
-      const patterns = group.owners.map((owner) => `${owner}/*`);
-      const { requests, refused } = await subscribeMany(router, patterns, this.wanted(group));
-      this.stands(router, group, requests);
-      for (const [pattern, error] of refused) group.emit("refused", pattern, error);
+      // One that is being opened asks by itself, and one may stand already.
+      if (group.patterns.length === 0 || this.opening.has(group) || group.requests.length > 0) continue;
+      try {
+        const { requests, refused } = await subscribeMany(router, group.patterns, this.wanted(group));
+        this.stands(router, group, requests);
+        for (const [pattern, error] of refused) group.emit("refused", pattern, error);
+      } catch (error) {
+        const failure = toStanzapackError(error, "subscribing to patterns again");
+        if (failure.retryable) throw failure;
+        for (const pattern of group.patterns) group.emit("refused", pattern, failure);
+      }
     }
   }
 
   private async change(group: SubscriptionGroup<unknown>, options: ChangeOptions): Promise<void> {
     const own = this.groups.get(group);
     const { router } = this.link;
-    if (own === undefined || router === undefined)
-      throw new StanzapackError("disconnected", "the link is gone: change them when it is back");
-    const byPattern = group.owners.length > 0;
+    if (own === undefined) throw new StanzapackError("stopped", "the group has ended");
+    const byPattern = group.patterns.length > 0;
     const next = {
       windowMs: options.windowMs ?? own.asked.windowMs,
       selection: select(own.asked.selection, options),
@@ -202,6 +232,8 @@ export class Groups implements PatternHolder {
     const before = own.asked;
     own.asked = next;
     for (const { member, after } of changes) member.ask(after);
+    // The next link is asked for them.
+    if (router === undefined) return;
     try {
       // Those whose own options differ need a frame of theirs.
       const kinds = new Map([
@@ -221,6 +253,7 @@ export class Groups implements PatternHolder {
         patterns = [];
       }
     } catch (error) {
+      if (this.link.router !== router) return;
       own.asked = before;
       for (const { member, before: asked } of changes) member.ask(asked);
       throw toStanzapackError(error, "changing many");

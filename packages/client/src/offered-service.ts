@@ -158,6 +158,10 @@ export class OfferedService extends Emitter<OfferedServiceEvents> {
   get established(): boolean {
     return this.wasBound;
   }
+  /** @internal The component has bound it on the link there is. */
+  get isBound(): boolean {
+    return this.alias !== undefined;
+  }
   /** Updates published so far, with a store also by earlier programs. */
   get published(): number {
     return this.sequence;
@@ -196,7 +200,7 @@ export class OfferedService extends Emitter<OfferedServiceEvents> {
     await this.saver?.saved();
   }
 
-  /** Changes access, members or title, live. */
+  /** Changes access, members or title, live. Without a link it resolves at once, and takes effect with the next one. */
   async configure(options: ConfigureOptions): Promise<void> {
     const before = this.options;
     const changed = { ...before, ...options };
@@ -213,7 +217,7 @@ export class OfferedService extends Emitter<OfferedServiceEvents> {
 
   /**
    * Takes back what lets this bare JID subscribe: what `authorize` said, and its place among the members. Its subscriptions end at once, with
-   * `not-allowed`. Under `authorize` it may ask again. Throws `usage` while everybody may subscribe.
+   * `not-allowed`. Under `authorize` it may ask again. Waits for the link up to `timeoutMs`. Throws `usage` while everybody may subscribe.
    */
   async revoke(jid: string): Promise<void> {
     const { access = "open", members } = this.options;
@@ -231,7 +235,8 @@ export class OfferedService extends Emitter<OfferedServiceEvents> {
   /**
    * Sends what waits and withdraws it: its subscriptions end. Idempotent. It waits up to 5 s until all of it is sent; throws
    * `timeout` when that of a log could not be. What is not acknowledged by then stays in the store, where it has one, and is sent when it is
-   * offered again.
+   * offered again. Without a link it is withdrawn on the next one, unless another session of the account has it then; where there is none,
+   * the component drops it ten minutes later.
    */
   async stop(): Promise<void> {
     if (this.finished) return;

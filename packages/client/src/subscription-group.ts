@@ -55,8 +55,8 @@ export class SubscriptionGroup<T = Value>
 
   /** @internal Use `client.subscribeAll`. */
   constructor(
-    /** @internal Owners all of whose services it takes. */
-    readonly owners: readonly string[],
+    /** @internal Those that it takes whatever they mean, now and later. */
+    readonly patterns: readonly string[],
     private readonly host: GroupHost,
   ) {
     super();
@@ -157,7 +157,7 @@ export class SubscriptionGroup<T = Value>
       if (this.ended) return;
       if (error === undefined) this.left.add(node);
       this.emit("unsubscribed", node, error);
-      if (this.members.size === 0 && this.owners.length === 0) this.finish(error);
+      if (this.members.size === 0 && this.patterns.length === 0) this.finish(error);
     });
   }
 

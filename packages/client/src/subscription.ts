@@ -46,7 +46,7 @@ export interface RangeEvent {
 
 /**
  * `online`, `offline`, `paused`: the publisher; or `paused` and `slowed` by our own client while it is inactive;
- * `disconnected`, and `waiting` for the service to be offered again: ourselves; `pending`: the publisher has to allow it again.
+ * `disconnected`, and `waiting` for the service to be offered again, or for a fault that may pass: ourselves; `pending`: the publisher has to allow it again.
  */
 export type SubscriptionStatus = ServiceStatus | Away | "slowed";
 
@@ -279,7 +279,8 @@ export class Subscription<T = Value>
   /**
    * Changes window and selection, live; what is left out stays as it is. Gives the window granted; `selection` is what was granted of
    * that. While the client is inactive the wider of this window and its own holds. Positions go on, and nothing is lost: the newest value
-   * comes, unless it came already; a field that was not taken before comes with the next update.
+   * comes, unless it came already; a field that was not taken before comes with the next update. Without a link it resolves at once, and
+   * takes effect with the next one.
    */
   change(options: ChangeOptions): Promise<{ readonly windowMs: number }> {
     // One after another: each goes on from the last.
@@ -292,17 +293,27 @@ export class Subscription<T = Value>
     windowMs: asked = this.askedWindowMs,
     ...options
   }: ChangeOptions): Promise<{ readonly windowMs: number }> {
-    this.assertLive();
-    const { selection } = this.changed({ windowMs: asked, ...options });
-    if (this.paused) {
-      const windowMs = grantWindow(asked);
-      this.ask({ windowMs, selection });
-      return { windowMs };
+    for (;;) {
+      this.assertLive();
+      const { selection } = this.changed({ windowMs: asked, ...options });
+      const { subid } = this;
+      // The component is asked for this when it is asked for the subscription again.
+      if (this.paused || subid === "") {
+        const windowMs = grantWindow(asked);
+        this.ask({ windowMs, selection });
+        return { windowMs };
+      }
+      try {
+        const granted = await this.host.change(this as Subscription<unknown>, this.widened(asked), selection);
+        if (this.subid !== subid) continue;
+        this.ask({ windowMs: asked, selection });
+        this.applyGrant(granted);
+        return { windowMs: granted.windowMs };
+      } catch (error) {
+        // Its link has ended meanwhile.
+        if (this.subid === subid) throw error;
+      }
     }
-    const granted = await this.host.change(this as Subscription<unknown>, this.widened(asked), selection);
-    this.ask({ windowMs: asked, selection });
-    this.applyGrant(granted);
-    return { windowMs: granted.windowMs };
   }
 
   /**
