@@ -37,12 +37,14 @@ const PASSING_LIMITS: ReadonlySet<string> = new Set(["resource-constraint", "pol
 /** Faults of a program, which say nothing of the request: they may pass, whatever their type. */
 const FAULTS: ReadonlySet<string> = new Set(["internal-server-error", "undefined-condition"]);
 
-/** XEP-0060's own conditions. */
-const BY_PUBSUB: ReadonlyMap<string, ErrorCode> = new Map(
-  (Object.entries(ERRORS) as [ErrorCode, ErrorRow][]).flatMap(([code, { pubsub }]) =>
-    pubsub === undefined ? [] : [[pubsub, code]],
+/** XEP-0060's own conditions: those of the table, and others that say the same. */
+const BY_PUBSUB: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  ...(Object.entries(ERRORS) as [ErrorCode, ErrorRow][]).flatMap(([code, { pubsub }]) =>
+    pubsub === undefined ? [] : [[pubsub, code] as const],
   ),
-);
+  ["unsupported-access-model", "unsupported"],
+  ["jid-required", "jid-mismatch"],
+]);
 
 /**
  * The code that a stanza error's condition and type stand for, and whether the same request may succeed later: by RFC 6120 §8.3.2 what is
