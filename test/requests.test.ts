@@ -213,6 +213,39 @@ describe.each(SERVERS)("requests that meet a bad moment, through %s", (server) =
     await Promise.all([her.close(), him.close()]);
   });
 
+  it("of one client for one node share a subscription, which the last of them ends", async () => {
+    const service = await alice.offer("shared");
+    const asker = await stack.connect("bob");
+    const his = watch(asker);
+    const node = "alice@localhost/shared";
+    const [first, second] = await Promise.all([asker.subscribe(node), asker.subscribe(node)]);
+    const group = await asker.subscribeAll([node]);
+    expect(his.asked).toEqual([`subscribe ${node}`]);
+    await expect(asker.subscribe(node, { windowMs: 1_000 })).rejects.toMatchObject({
+      code: "invalid-options",
+      text: expect.stringContaining("windowMs"),
+    });
+    const heard: unknown[] = [];
+    // The first one is never read.
+    second.on("update", ({ value }) => heard.push(value));
+    await until(() => service.demand.subscribers === 1, 10_000, "the demand");
+    for (let i = 1; i <= 3_000; i++) {
+      service.publish(i);
+      if (i % 500 === 0) await until(() => heard.at(-1) === i, 10_000, "the updates");
+    }
+    const late = await asker.subscribe(node);
+    const next = await late[Symbol.asyncIterator]().next();
+    expect(next.value).toMatchObject({ value: 3_000 });
+    await Promise.all([first.stop(), second.stop(), group.stop()]);
+    service.publish(3_001);
+    const after = await late[Symbol.asyncIterator]().next();
+    expect(after.value).toMatchObject({ value: 3_001 });
+    await late.stop();
+    expect(his.asked).toEqual([`subscribe ${node}`, `unsubscribe ${node}`]);
+    await until(() => service.demand.subscribers === 0, 10_000, "no demand");
+    await asker.close();
+  });
+
   it("by a prefix take the services that it means, now, later and after a break, and no others", async () => {
     const names = (group: SubscriptionGroup): string[] => [...group.subscriptions.keys()].toSorted();
     for (const name of ["p.one", "q.one"]) await alice.offer(name);

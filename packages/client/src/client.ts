@@ -30,7 +30,8 @@ import { OfferedService, type OutboxPart } from "./offered-service.js";
 import { toStoreError, type OutboxStore } from "./outbox-store.js";
 import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options.js";
 import { Publishing } from "./publishing.js";
-import { Subscription, type SubscribeOptions } from "./subscription.js";
+import { SharedSubscription } from "./shared-subscription.js";
+import type { Subscription, SubscribeOptions } from "./subscription.js";
 import type { SubscriptionGroup } from "./subscription-group.js";
 
 export interface ClientEvents {
@@ -75,7 +76,7 @@ export class Client extends Emitter<ClientEvents> {
   private readonly negotiation: Negotiation;
   private readonly codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   private readonly services = new Map<string, OfferedService>();
-  private readonly subscriptions = new Map<string, Subscription<unknown>>();
+  private readonly subscriptions = new Map<string, SharedSubscription>();
   private readonly closing = new AbortController();
   private readonly keeper: LinkKeeper;
   private readonly publishing: Publishing;
@@ -148,7 +149,7 @@ export class Client extends Emitter<ClientEvents> {
       options.inactive,
     );
     this.groups = new Groups(this.subscriptions, this.state, this.keeper, (node, asked) =>
-      this.createSubscription(node, asked),
+      this.share(node, asked),
     );
   }
 
@@ -236,70 +237,80 @@ export class Client extends Emitter<ClientEvents> {
    * Subscribes to `alice@example.org/temp`. Resolves when the component granted it; values that come before you iterate or
    * listen wait for you. Where the publisher has to approve it waits for that: throws `not-allowed` when it is denied, `pending` after
    * `approvalMs` without a decision.
+   *
+   * Subscriptions of this client to one node share what the component sends: `stop` of the last one unsubscribes, `change` of one holds
+   * for all, and each has its own queue. One that joins begins with the newest value, of a log with what comes from now on. Throws
+   * `invalid-options` when it asks for another window, selection or `since` than is in force; what it leaves out is as it is.
    */
   async subscribe<T = Value>(node: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
     parseNode(node);
-    if (this.subscriptions.has(node)) {
-      throw new StanzapackError(
-        "usage",
-        `\`${node}\` is subscribed already: use \`change\` on that subscription`,
-      );
-    }
-    const subscription = this.createSubscription(node, options);
-    const erased = subscription as Subscription<unknown>;
+    this.subscriptions.get(node)?.assertSame(options as SubscribeOptions<unknown>);
+    const { shared, isNew } = this.share(node, options as SubscribeOptions<unknown>);
+    const subscription = shared.join<T>(options);
+    if (isNew) shared.made = this.make(shared);
     try {
-      const { held } = this.keeper;
-      await held
-        .make([erased], () => held.establishSubscription(erased))
-        .catch((error: unknown) => {
-          if (!(error instanceof StanzapackError) || error.code !== "pending") throw error;
-          return this.untilApproved(erased, options);
-        });
-      await this.state.adopted(erased);
+      await shared.made;
+      if (shared.pending) await this.untilApproved(subscription as Subscription<unknown>, options);
+      await this.state.adopted(shared);
     } catch (error) {
-      const failure = toStanzapackError(error, `subscribing to \`${node}\``);
-      erased.finish(failure);
-      await this.stopSubscription(erased).catch(() => undefined);
-      throw failure;
+      await subscription.stop().catch(() => undefined);
+      throw toStanzapackError(error, `subscribing to \`${node}\``);
     }
     return subscription;
   }
 
-  private createSubscription<T>(node: string, options: SubscribeOptions<T>): Subscription<T> {
-    const subscription = new Subscription<T>(node, options, {
+  /** What is shared by all that take a node. */
+  private share(
+    node: string,
+    options: SubscribeOptions<unknown>,
+  ): { readonly shared: SharedSubscription; readonly isNew: boolean } {
+    const known = this.subscriptions.get(node);
+    if (known !== undefined) return { shared: known, isNew: false };
+    const shared = new SharedSubscription(node, options, {
       change: (s, windowMs, selection) => this.keeper.held.change(s, windowMs, selection),
       stop: (s) => this.stopSubscription(s),
       credit: (frame) => this.keeper.link?.sendFrame(frame),
     });
-    const erased = subscription as Subscription<unknown>;
-    this.state.adopt(erased);
-    this.subscriptions.set(node, erased);
-    return subscription;
+    this.state.adopt(shared);
+    this.subscriptions.set(node, shared);
+    return { shared, isNew: true };
+  }
+
+  /** Resolves also when its publisher has to approve: it is pending then. */
+  private async make(shared: SharedSubscription): Promise<void> {
+    const { held } = this.keeper;
+    try {
+      await held.make([shared], () => held.establishSubscription(shared));
+    } catch (error) {
+      const failure = toStanzapackError(error, `subscribing to \`${shared.node}\``);
+      if (failure.code === "pending") return shared.interrupt("pending");
+      shared.finish(failure);
+      await this.stopSubscription(shared).catch(() => undefined);
+      throw failure;
+    }
   }
 
   private async untilApproved(
     subscription: Subscription<unknown>,
     { approvalMs = 60_000, onPending }: Pick<SubscribeOptions<unknown>, "approvalMs" | "onPending">,
   ): Promise<void> {
-    subscription.interrupt("pending");
     callSafely(onPending);
+    const { onGranted } = subscription.shared;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let granted: (() => void) | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
-        subscription.onGranted = resolve;
+        onGranted.add((granted = resolve));
         subscription.once("ended", (error) =>
           reject(error ?? new StanzapackError("stopped", "the client is closed")),
         );
         const text = `no decision on \`${subscription.node}\` within ${approvalMs} ms`;
         timer = setTimeout(() => reject(new StanzapackError("pending", text)), approvalMs);
       });
-    } catch (error) {
-      if (!subscription.ended) await this.stopSubscription(subscription);
-      throw error;
     } finally {
       clearTimeout(timer);
-      subscription.onGranted = undefined;
+      if (granted !== undefined) onGranted.delete(granted);
     }
   }
 
@@ -434,7 +445,7 @@ export class Client extends Emitter<ClientEvents> {
     })());
   }
 
-  private async stopSubscription(subscription: Subscription<unknown>): Promise<void> {
+  private async stopSubscription(subscription: SharedSubscription): Promise<void> {
     const { node } = subscription;
     if (this.subscriptions.get(node) === subscription) this.subscriptions.delete(node);
     await this.keeper.held.unsubscribe(subscription);

@@ -15,14 +15,14 @@ import { deadline } from "@stanzapack/xmpp";
 import { LinkRequests, type RequestLink } from "./link-requests.js";
 import { grantedOptions } from "./negotiation.js";
 import { OfferedService, type LinkPeer } from "./offered-service.js";
-import { Subscription } from "./subscription.js";
+import { SharedSubscription } from "./shared-subscription.js";
 
-type Target = Subscription<unknown> | OfferedService;
+type Target = SharedSubscription | OfferedService;
 
 /** What the client has, by node id. */
 export interface Holdings {
   readonly services: Map<string, OfferedService>;
-  readonly subscriptions: Map<string, Subscription<unknown>>;
+  readonly subscriptions: Map<string, SharedSubscription>;
   readonly patterns: PatternHolder;
 }
 
@@ -31,11 +31,11 @@ export interface PatternHolder {
   /** The link is gone, with the patterns that stood on it. */
   linkEnded(): void;
   /** A service that nobody named was bound; undefined: nobody wants it. */
-  adopt(node: string): Subscription<unknown> | undefined;
+  adopt(node: string): SharedSubscription | undefined;
   /** Rows that the component may send of it, to begin with: the patterns' subscriptions say so. */
   creditOf(node: string): number;
   /** It was granted. */
-  adopted(subscription: Subscription<unknown>): void;
+  adopted(subscription: SharedSubscription): void;
   /** A later service of a request's patterns could not be had. */
   refused(request: number, error: StanzapackError): void;
   /** Patterns stand again on a new link, on which everything else is restored. */
@@ -85,7 +85,7 @@ export class FrameRouter {
       case "coded": {
         const target = this.targets.get(frame.alias);
         // Data of a subscription just stopped may still be on its way.
-        if (!(target instanceof Subscription)) return;
+        if (!(target instanceof SharedSubscription)) return;
         // In order and without a hole: IBB ended the link otherwise.
         const batch = this.readers.get(frame.alias)?.read(frame, true, this.peer().session.budget);
         if (batch !== undefined) target.deliver(batch);
@@ -99,14 +99,14 @@ export class FrameRouter {
       }
       case "status": {
         const target = this.targets.get(frame.alias);
-        if (target instanceof Subscription) target.publisherIs(frame.status, frame.windowMs);
+        if (target instanceof SharedSubscription) target.publisherIs(frame.status, frame.windowMs);
         return;
       }
       case "error": {
         const target = frame.alias === null ? undefined : this.targets.get(frame.alias);
         if (target === undefined) return;
         this.release(frame.alias as number);
-        if (target instanceof Subscription) this.holdings.subscriptions.delete(target.node);
+        if (target instanceof SharedSubscription) this.holdings.subscriptions.delete(target.node);
         const retryAfter = frame.retryAfterMs === null ? {} : { retryAfterMs: frame.retryAfterMs };
         target.finish(new StanzapackError(frame.code, frame.text, { origin: "peer", ...retryAfter }));
         return;
@@ -129,9 +129,10 @@ export class FrameRouter {
   }
 
   /** Every subscription bound, with its alias. */
-  get subscriptions(): Map<Subscription<unknown>, number> {
-    const bound = new Map<Subscription<unknown>, number>();
-    for (const [target, alias] of this.aliases) if (target instanceof Subscription) bound.set(target, alias);
+  get subscriptions(): Map<SharedSubscription, number> {
+    const bound = new Map<SharedSubscription, number>();
+    for (const [target, alias] of this.aliases)
+      if (target instanceof SharedSubscription) bound.set(target, alias);
     return bound;
   }
 
@@ -142,7 +143,7 @@ export class FrameRouter {
     for (const [i, alias] of aliases.entries()) {
       const target = this.targets.get(alias);
       const subid = this.subids.get(alias);
-      if (!(target instanceof Subscription) || subid === undefined) continue;
+      if (!(target instanceof SharedSubscription) || subid === undefined) continue;
       if (target.ended) {
         // It was stopped while it was being made.
         this.release(alias);
@@ -167,7 +168,7 @@ export class FrameRouter {
   }
 
   /** Nobody wants what the component has bound, or may have granted. */
-  giveUp(target: Subscription<unknown>): void {
+  giveUp(target: SharedSubscription): void {
     const alias = this.aliases.get(target);
     if (alias === undefined) return;
     this.release(alias);
@@ -254,7 +255,7 @@ export class FrameRouter {
 }
 
 /** A pattern brings also what rests here, and logs that are waited for: those come later, each from where it stands. */
-function comesByItself(known: Subscription<unknown>, { kind }: BindSubscriptionFrame): boolean {
+function comesByItself(known: SharedSubscription, { kind }: BindSubscriptionFrame): boolean {
   return (known.rests && known.paused) || (kind === "log" && !known.credit.asked);
 }
 

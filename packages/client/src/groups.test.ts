@@ -4,7 +4,7 @@ import type { FrameRouter } from "./frame-router.js";
 import { Groups } from "./groups.js";
 import type { Asked } from "./link-requests.js";
 import type { CurrentLink } from "./restoration.js";
-import type { Subscription } from "./subscription.js";
+import type { SharedSubscription } from "./shared-subscription.js";
 
 /** Groups on links whose component the test plays: it answers when it is told to. */
 function setUp() {
@@ -32,7 +32,7 @@ function setUp() {
     up: Promise.resolve(),
   };
   const groups = new Groups(
-    new Map<string, Subscription<unknown>>(),
+    new Map<string, SharedSubscription>(),
     { widened: (ms: number) => ms } as unknown as ClientState,
     {
       get router() {

@@ -13,15 +13,10 @@ import type { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
 import type { FrameRouter, PatternHolder } from "./frame-router.js";
 import type { AskedOptions } from "./negotiation.js";
-import type { Restoration } from "./restoration.js";
+import type { CurrentLink, Restoration } from "./restoration.js";
 import { SubscriptionGroup } from "./subscription-group.js";
-import {
-  initialCredit,
-  select,
-  type ChangeOptions,
-  type SubscribeOptions,
-  type Subscription,
-} from "./subscription.js";
+import { initialCredit, select, type SharedSubscription } from "./shared-subscription.js";
+import type { ChangeOptions, SubscribeOptions, Subscription } from "./subscription.js";
 
 /** The link, and what is asked on it. */
 export interface GroupsLink {
@@ -33,6 +28,15 @@ interface Own {
   readonly options: SubscribeOptions<unknown>;
   asked: AskedOptions;
   readonly patterns: readonly (NodePattern & { readonly text: string })[];
+}
+
+/** What a group begins with. */
+interface Wanted {
+  /** Of nodes that nobody in this client takes yet. */
+  readonly made: readonly Subscription<unknown>[];
+  /** Of nodes that others take. */
+  readonly joined: readonly Subscription<unknown>[];
+  readonly patterns: readonly string[];
 }
 
 /** Whether there are names that both mean. */
@@ -55,11 +59,14 @@ export class Groups implements PatternHolder {
   private readonly groups = new Map<SubscriptionGroup<unknown>, Own>();
 
   constructor(
-    private readonly subscriptions: Map<string, Subscription<unknown>>,
+    private readonly subscriptions: Map<string, SharedSubscription>,
     private readonly state: ClientState,
     private readonly link: GroupsLink,
-    /** A subscription that the client holds. */
-    private readonly create: (node: string, options: SubscribeOptions<unknown>) => Subscription<unknown>,
+    /** What is shared by all in the client that take a node; `isNew`: nobody has asked the component for it. */
+    private readonly share: (
+      node: string,
+      options: SubscribeOptions<unknown>,
+    ) => { readonly shared: SharedSubscription; readonly isNew: boolean },
   ) {}
 
   /** Throws `usage` for what is subscribed already. Rejects when nothing was granted and no pattern stands. */
@@ -70,11 +77,13 @@ export class Groups implements PatternHolder {
     const single = [...new Set(nodes)].filter((node) => !isPattern(node));
     const patterns = readPatterns([...new Set(nodes)]);
     for (const node of single) parseNode(node);
-    const taken =
-      single.find((node) => this.subscriptions.has(node)) ??
-      patterns.find((pattern) => this.overlaps(pattern))?.text;
+    for (const node of single) this.subscriptions.get(node)?.assertSame(options);
+    const taken = patterns.find((pattern) => this.overlaps(pattern));
     if (taken !== undefined)
-      throw new StanzapackError("usage", `\`${taken}\` is subscribed already: change that, or stop it first`);
+      throw new StanzapackError(
+        "usage",
+        `\`${taken.text}\` overlaps a pattern that is subscribed already: change that, or stop it first`,
+      );
     const texts = patterns.map(({ text }) => text);
     const group = new SubscriptionGroup<unknown>(texts, {
       change: (it, asked) => this.change(it, asked),
@@ -85,9 +94,14 @@ export class Groups implements PatternHolder {
     this.groups.set(group, { options, asked, patterns });
     group.once("ended", () => this.groups.delete(group));
     this.opening.add(group);
-    for (const node of single) this.addTo(group, node, options);
+    const made: Subscription<unknown>[] = [];
+    const joined: Subscription<unknown>[] = [];
+    for (const node of single) {
+      const { member, isNew } = this.addTo(group, node, options);
+      (isNew ? made : joined).push(member);
+    }
     try {
-      await this.subscribe(group, [...single, ...texts], options);
+      await this.subscribe(group, { made, joined, patterns: texts }, options);
     } catch (error) {
       await this.stop(group).catch(() => undefined);
       throw toStanzapackError(error, "subscribing to many");
@@ -99,43 +113,72 @@ export class Groups implements PatternHolder {
 
   private async subscribe(
     group: SubscriptionGroup<unknown>,
-    wanted: readonly string[],
+    wanted: Wanted,
     options: SubscribeOptions<unknown>,
   ): Promise<void> {
-    const members = [...group.subscriptions.values()];
-    const { refused } = await this.link.held.make(members, async ({ router }) => {
-      for (const member of members) member.begin(initialCredit(options));
-      const outcome = await subscribeMany(router, wanted, this.wanted(group));
-      this.stands(router, group, outcome.requests);
-      return outcome;
-    });
+    const refused = await this.ask(group, wanted, options);
     let pends = false;
     for (const [node, error] of refused) {
-      const member = this.subscriptions.get(node);
+      const shared = this.subscriptions.get(node);
       if (error.code === "pending") {
         pends = true;
-        member?.interrupt("pending");
+        shared?.interrupt("pending");
         continue;
       }
-      this.subscriptions.delete(node);
       group.refuse(node, error);
-      member?.finish(error);
+      if (shared === undefined || !wanted.made.some((member) => member.shared === shared)) continue;
+      this.subscriptions.delete(node);
+      shared.finish(error);
     }
     const [first] = refused.values();
-    if (group.refused.size === wanted.length && first !== undefined) throw first;
+    const count = wanted.made.length + wanted.joined.length + wanted.patterns.length;
+    if (group.refused.size === count && first !== undefined) throw first;
     if (pends) callSafely(options.onPending);
-    const granted = [...group.subscriptions.values()].filter((member) => !member.pending);
-    await Promise.all(granted.map((member) => this.state.adopted(member)));
+    const granted = [...group.subscriptions.values()].filter(({ shared }) => !shared.pending);
+    await Promise.all(granted.map(({ shared }) => this.state.adopted(shared)));
+  }
+
+  /** Asks for what nobody has asked for, and waits for what others ask for. Gives what was refused, by node or pattern. */
+  private async ask(
+    group: SubscriptionGroup<unknown>,
+    { made, joined, patterns }: Wanted,
+    options: SubscribeOptions<unknown>,
+  ): Promise<Map<string, StanzapackError>> {
+    const targets = made.map(({ shared }) => shared);
+    const nodes = [...made.map(({ node }) => node), ...patterns];
+    const ask = async ({ router }: CurrentLink): Promise<ReadonlyMap<string, StanzapackError>> => {
+      for (const target of targets) target.begin(initialCredit(options));
+      const outcome = await subscribeMany(router, nodes, this.wanted(group));
+      this.stands(router, group, outcome.requests);
+      return outcome.refused;
+    };
+    const nothing: ReadonlyMap<string, StanzapackError> = new Map();
+    const asking = nodes.length === 0 ? Promise.resolve(nothing) : this.link.held.make(targets, ask);
+    for (const target of targets) {
+      target.made = asking.then((refused) => {
+        const error = refused.get(target.node);
+        if (error !== undefined && error.code !== "pending") throw error;
+      });
+      // Whoever joins hears of it.
+      target.made.catch(() => undefined);
+    }
+    const refused = new Map(await asking);
+    for (const { node, shared } of joined)
+      await shared.made?.catch((error: unknown) =>
+        refused.set(node, toStanzapackError(error, `subscribing to \`${node}\``)),
+      );
+    return refused;
   }
 
   private addTo(
     group: SubscriptionGroup<unknown>,
     node: string,
     options: SubscribeOptions<unknown>,
-  ): Subscription<unknown> {
-    const member = this.create(node, options);
+  ): { readonly member: Subscription<unknown>; readonly isNew: boolean } {
+    const { shared, isNew } = this.share(node, options);
+    const member = shared.join(options);
     group.add(member);
-    return member;
+    return { member, isNew };
   }
 
   private overlaps(pattern: NodePattern): boolean {
@@ -152,12 +195,12 @@ export class Groups implements PatternHolder {
     return undefined;
   }
 
-  adopt(node: string): Subscription<unknown> | undefined {
+  adopt(node: string): SharedSubscription | undefined {
     const group = this.holderOf(node);
     const own = group === undefined ? undefined : this.groups.get(group);
     if (group === undefined || own === undefined || group.left.has(node)) return undefined;
     const { windowMs, selection } = own.asked;
-    return this.addTo(group, node, { ...own.options, windowMs, ...selection });
+    return this.addTo(group, node, { ...own.options, windowMs, ...selection }).member.shared;
   }
 
   creditOf(node: string): number {
@@ -172,11 +215,11 @@ export class Groups implements PatternHolder {
     return { ...asked, windowMs, since: options.since, credit: initialCredit(options) };
   }
 
-  adopted(subscription: Subscription<unknown>): void {
-    const group = this.holderOf(subscription.node);
+  adopted(subscription: SharedSubscription): void {
+    const member = this.holderOf(subscription.node)?.subscriptions.get(subscription.node);
     // Where that fails the link is going, and restores what is to be.
     this.state.adopted(subscription).catch(() => undefined);
-    group?.emit("subscribed", subscription);
+    if (member !== undefined) this.holderOf(subscription.node)?.emit("subscribed", member);
   }
 
   refused(request: number, error: StanzapackError): void {
@@ -224,7 +267,7 @@ export class Groups implements PatternHolder {
       windowMs: options.windowMs ?? own.asked.windowMs,
       selection: select(own.asked.selection, options),
     };
-    const changes = [...group.subscriptions.values()].map((member) => ({
+    const changes = [...group.subscriptions.values()].map(({ shared: member }) => ({
       member,
       before: { windowMs: member.askedWindowMs, selection: member.askedSelection },
       after: member.changed(options, byPattern),
@@ -236,9 +279,7 @@ export class Groups implements PatternHolder {
     if (router === undefined) return;
     try {
       // Those whose own options differ need a frame of theirs.
-      const kinds = new Map([
-        [JSON.stringify(next), { asked: next, members: [] as Subscription<unknown>[] }],
-      ]);
+      const kinds = new Map([[JSON.stringify(next), { asked: next, members: [] as SharedSubscription[] }]]);
       for (const { member, after } of changes) {
         const key = JSON.stringify(after);
         const alike = kinds.get(key);
@@ -263,17 +304,20 @@ export class Groups implements PatternHolder {
   private async stop(group: SubscriptionGroup<unknown>): Promise<void> {
     const { router } = this.link;
     const members = [...group.subscriptions.values()];
-    // What awaits approval has no alias to name it by.
-    const pending = members.filter((member) => member.pending);
     group.finish(undefined);
-    const given = pending.map((member) => member.stop());
+    const given: Promise<void>[] = [];
+    const last: SharedSubscription[] = [];
     for (const member of members) {
-      this.subscriptions.delete(member.node);
+      const { shared } = member;
+      // What awaits approval has no alias to name it by.
+      if (shared.pending) given.push(member.stop());
+      else if (shared.release(member)) last.push(shared);
       member.finish(undefined);
     }
+    for (const shared of last) this.subscriptions.delete(shared.node);
     if (router !== undefined) {
-      given.push(changeMany(router, members, group.requests, null).then(() => undefined));
-      for (const member of members) router.forget(member);
+      given.push(changeMany(router, last, group.requests, null).then(() => undefined));
+      for (const shared of last) router.forget(shared);
     }
     try {
       await Promise.all(given);

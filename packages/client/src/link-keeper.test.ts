@@ -13,7 +13,7 @@ import { decodeBase64, type Bytestream, type Connection, type InBandBytestreams 
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LinkKeeper } from "./link-keeper.js";
 import type { Granted, Negotiation } from "./negotiation.js";
-import { Subscription } from "./subscription.js";
+import { SharedSubscription } from "./shared-subscription.js";
 
 const NODE = "alice@x/t";
 const GRANTED: Granted = { subid: "s", windowMs: 0, selection: WHOLE };
@@ -53,11 +53,12 @@ function setUp() {
     });
     return Promise.resolve(stream);
   };
-  const subscription = new Subscription<unknown>(
+  const subscription = new SharedSubscription(
     NODE,
     {},
     { change: () => Promise.reject(new Error()), stop: () => Promise.resolve(), credit: () => undefined },
   );
+  subscription.join({});
   const subscribe = vi.fn<() => Promise<Granted>>(() => Promise.resolve(GRANTED));
   const life = new AbortController();
   const keeper = new LinkKeeper(
@@ -183,7 +184,7 @@ it.each(["internal", "component-unavailable", "timeout", "busy"] as const)(
 it("ends what fails for good when it is restored, and tells why", async () => {
   const { subscription, subscribe, next, stop } = setUp();
   const ended = vi.fn();
-  subscription.on("ended", ended);
+  subscription.join({}).on("ended", ended);
   subscribe.mockImplementationOnce(() => Promise.reject(new StanzapackError("not-allowed", "gone")));
   (await next()).give(hello(1));
   await settle();

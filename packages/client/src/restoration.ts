@@ -6,7 +6,7 @@ import type { FrameRouter, Holdings } from "./frame-router.js";
 import type { Link } from "./link.js";
 import type { ConfigureOptions, Granted, Negotiation } from "./negotiation.js";
 import type { OfferedService } from "./offered-service.js";
-import type { Subscription } from "./subscription.js";
+import type { SharedSubscription } from "./shared-subscription.js";
 
 /** Between tries to open the link, or to have what is not to be had yet; with full jitter. */
 export const RETRY: ReconnectPolicy = { minMs: 250, maxMs: 5_000 };
@@ -15,7 +15,7 @@ const RESTORE_CONCURRENCY = 32;
 
 const NOTHING = Promise.resolve(undefined);
 
-type Target = Subscription<unknown> | OfferedService;
+type Target = SharedSubscription | OfferedService;
 
 /** The link there is. `over` rejects with its end. */
 export interface CurrentLink {
@@ -46,7 +46,7 @@ export class Restoration {
   /** What the last link had. */
   private resumable: Resumable | undefined;
   /** Those that this link restores by token, with what was refused; undefined where it was not to be. */
-  private resuming: Promise<Map<Subscription<unknown>, StanzapackError> | undefined> = NOTHING;
+  private resuming: Promise<Map<SharedSubscription, StanzapackError> | undefined> = NOTHING;
   private restoring: Promise<void> = Promise.resolve();
 
   constructor(
@@ -91,9 +91,7 @@ export class Restoration {
     this.resuming = this.resume(router);
   }
 
-  private async resume(
-    router: FrameRouter,
-  ): Promise<Map<Subscription<unknown>, StanzapackError> | undefined> {
+  private async resume(router: FrameRouter): Promise<Map<SharedSubscription, StanzapackError> | undefined> {
     const { resumable } = this;
     this.resumable = undefined;
     const wanted = [...(resumable?.aliases.keys() ?? [])].filter(
@@ -145,8 +143,8 @@ export class Restoration {
   /** By token as far as that goes. */
   private async restoreAll(current: CurrentLink): Promise<void> {
     const refused = await this.resuming;
-    const left: Subscription<unknown>[] = [];
-    const unsettled: Subscription<unknown>[] = [];
+    const left: SharedSubscription[] = [];
+    const unsettled: SharedSubscription[] = [];
     for (const subscription of this.holdings.subscriptions.values()) {
       if (this.making.has(subscription)) continue;
       if (subscription.subid === "") left.push(subscription);
@@ -298,7 +296,7 @@ export class Restoration {
   }
 
   /** Subscribes on the link there is. */
-  establishSubscription(subscription: Subscription<unknown>, on = this.links.current): Promise<void> {
+  establishSubscription(subscription: SharedSubscription, on = this.links.current): Promise<void> {
     const establish = async (current: CurrentLink): Promise<void> => {
       const { router, link } = current;
       const { wanted } = subscription;
@@ -321,7 +319,7 @@ export class Restoration {
   }
 
   /** The client has it no longer. At once without a link, or where it was not granted yet: it is given back when it is. */
-  async unsubscribe(subscription: Subscription<unknown>): Promise<void> {
+  async unsubscribe(subscription: SharedSubscription): Promise<void> {
     const { node, subid, pending } = subscription;
     const { current } = this.links;
     if (current === undefined) return;
@@ -340,7 +338,7 @@ export class Restoration {
   }
 
   /** Changes the options of one that the component has. Rejects also when the link ends. */
-  change(subscription: Subscription<unknown>, windowMs: number, selection: Selection): Promise<Granted> {
+  change(subscription: SharedSubscription, windowMs: number, selection: Selection): Promise<Granted> {
     const { current } = this.links;
     const { node, subid } = subscription;
     const request = this.negotiation.change(node, subid, windowMs, selection);
@@ -349,12 +347,12 @@ export class Restoration {
 
   /** Those that are not to rest; whose service is not there is waited for. */
   private async restoreSubscriptions(
-    subscriptions: readonly Subscription<unknown>[],
+    subscriptions: readonly SharedSubscription[],
     current: CurrentLink,
-    refused: ReadonlyMap<Subscription<unknown>, StanzapackError> = new Map(),
+    refused: ReadonlyMap<SharedSubscription, StanzapackError> = new Map(),
   ): Promise<void> {
-    const later: Subscription<unknown>[] = [];
-    const asked: Subscription<unknown>[] = [];
+    const later: SharedSubscription[] = [];
+    const asked: SharedSubscription[] = [];
     for (const subscription of subscriptions) {
       const refusal = refused.get(subscription);
       // What ended as the link did is asked for anew, and what is wrong with it is told then.
@@ -368,19 +366,19 @@ export class Restoration {
 
   /** What is alike by one frame, others by one request each. Gives those to be asked for later, and after how many ms at least. */
   private async establishMany(
-    subscriptions: readonly Subscription<unknown>[],
+    subscriptions: readonly SharedSubscription[],
     current: CurrentLink,
-  ): Promise<{ readonly later: Subscription<unknown>[]; readonly afterMs: number | undefined }> {
-    const later: Subscription<unknown>[] = [];
+  ): Promise<{ readonly later: SharedSubscription[]; readonly afterMs: number | undefined }> {
+    const later: SharedSubscription[] = [];
     let afterMs: number | undefined;
-    const fail = (subscription: Subscription<unknown>, error: unknown): void => {
+    const fail = (subscription: SharedSubscription, error: unknown): void => {
       if (!this.comesLater(subscription, error, current)) return;
       later.push(subscription);
       if (error instanceof StanzapackError && error.retryAfterMs !== undefined)
         afterMs = Math.max(afterMs ?? 0, error.retryAfterMs);
     };
-    const single: Subscription<unknown>[] = [];
-    const alone: Subscription<unknown>[] = [];
+    const single: SharedSubscription[] = [];
+    const alone: SharedSubscription[] = [];
     for (const subscription of subscriptions)
       if (subscription.paused) subscription.resting();
       else if (this.asking.get(subscription)?.link === current.link) single.push(subscription);
@@ -398,7 +396,7 @@ export class Restoration {
   private async establishAlike(
     { subscriptions, options, credit }: Alike,
     current: CurrentLink,
-    fail: (subscription: Subscription<unknown>, error: unknown) => void,
+    fail: (subscription: SharedSubscription, error: unknown) => void,
   ): Promise<void> {
     const nodes = subscriptions.map(({ node }) => node);
     for (const subscription of subscriptions) subscription.begin(credit);
@@ -422,7 +420,7 @@ export class Restoration {
    * What it means that a subscription could not be had. True: it is asked for again on this link, because its service is not there or a
    * fault may pass. Otherwise it awaits approval, or the next link, or has ended.
    */
-  private comesLater(subscription: Subscription<unknown>, error: unknown, current: CurrentLink): boolean {
+  private comesLater(subscription: SharedSubscription, error: unknown, current: CurrentLink): boolean {
     const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
     const { code } = failure;
     if (subscription.ended || !current.link.live) return false;
@@ -441,7 +439,7 @@ export class Restoration {
 
   /** As long as it takes, and the link lasts. */
   private async waitFor(
-    subscriptions: readonly Subscription<unknown>[],
+    subscriptions: readonly SharedSubscription[],
     current: CurrentLink,
     firstMs: number | undefined,
   ): Promise<void> {
@@ -492,7 +490,7 @@ export class Restoration {
     return current.link.live;
   }
 
-  private settle(subscription: Subscription<unknown>, current: CurrentLink): Promise<void> {
+  private settle(subscription: SharedSubscription, current: CurrentLink): Promise<void> {
     return this.persist(
       current,
       `changing \`${subscription.node}\``,
@@ -504,7 +502,7 @@ export class Restoration {
     );
   }
 
-  private async settleNow(subscription: Subscription<unknown>, current: CurrentLink): Promise<void> {
+  private async settleNow(subscription: SharedSubscription, current: CurrentLink): Promise<void> {
     const { node, subid, paused, wantedWindowMs } = subscription;
     if (subscription.ended || subscription.settled) return;
     try {
@@ -529,7 +527,7 @@ export class Restoration {
     }
   }
 
-  private endSubscription(subscription: Subscription<unknown>, failure: StanzapackError): void {
+  private endSubscription(subscription: SharedSubscription, failure: StanzapackError): void {
     if (this.holdings.subscriptions.get(subscription.node) === subscription)
       this.holdings.subscriptions.delete(subscription.node);
     subscription.finish(failure);
@@ -545,7 +543,7 @@ export async function onLink<R>(current: CurrentLink, request: Promise<R>): Prom
 
 /** What is to be in force changed while this was asked for. */
 function asksOtherwise(
-  { wantedWindowMs, askedSelection, paused }: Subscription<unknown>,
+  { wantedWindowMs, askedSelection, paused }: SharedSubscription,
   { windowMs, selection }: { readonly windowMs: number; readonly selection: unknown },
 ): boolean {
   return paused || wantedWindowMs !== windowMs || askedSelection !== selection;
