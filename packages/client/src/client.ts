@@ -139,6 +139,7 @@ export class Client extends Emitter<ClientEvents> {
       this.connection,
       component,
       this.services,
+      () => this.online,
       (node, error) => void this.keeper.held.decided(node, error),
     );
     this.state = new ClientState(
@@ -245,8 +246,8 @@ export class Client extends Emitter<ClientEvents> {
   async subscribe<T = Value>(node: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
     parseNode(node);
-    this.subscriptions.get(node)?.assertSame(options as SubscribeOptions<unknown>);
-    const { shared, isNew } = this.share(node, options as SubscribeOptions<unknown>);
+    this.subscriptions.get(node)?.assertSame(options);
+    const { shared, isNew } = this.share(node, options);
     const subscription = shared.join<T>(options);
     if (isNew) shared.made = this.make(shared);
     try {
@@ -346,8 +347,14 @@ export class Client extends Emitter<ClientEvents> {
       flush: (s: OfferedService) => this.publishing.flushNow(s),
       settle: () => this.settleData(),
       sendFrame: (frame: Frame) => this.keeper.link?.sendFrame(frame),
-      configure: (s: OfferedService, changed: ConfigureOptions) => this.keeper.held.configure(s, changed),
-      revoke: (s: OfferedService, jid: string) => this.keeper.held.revoke(s, jid),
+      configure: (s: OfferedService, changed: ConfigureOptions) => {
+        this.approvals.forget(s.node);
+        return this.keeper.held.configure(s, changed);
+      },
+      revoke: (s: OfferedService, jid: string) => {
+        this.approvals.forget(s.node);
+        return this.keeper.held.revoke(s, jid);
+      },
       withdraw: (s: OfferedService) => this.keeper.held.withdraw(s),
       ended: (s: OfferedService) => this.forget(s),
     };
