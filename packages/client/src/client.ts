@@ -19,6 +19,7 @@ import {
   type Connection,
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
+import { readBareJid, readNode, withPreparedMembers } from "./addresses.js";
 import { Approvals, checkAuthorize } from "./approvals.js";
 import { ClientState } from "./client-state.js";
 import { Emitter } from "./emitter.js";
@@ -235,7 +236,8 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Subscribes to `alice@example.org/temp`. Resolves when the component granted it; values that come before you iterate or
+   * Subscribes to `alice@example.org/temp`; the publisher's JID may be spelled in any way that servers take for it. Throws
+   * `bad-name` for what is no node. Resolves when the component granted it; values that come before you iterate or
    * listen wait for you. Where the publisher has to approve it waits for that: throws `not-allowed` when it is denied, `pending` after
    * `approvalMs` without a decision.
    *
@@ -243,8 +245,9 @@ export class Client extends Emitter<ClientEvents> {
    * for all, and each has its own queue. One that joins begins with the newest value, of a log with what comes from now on. Throws
    * `invalid-options` when it asks for another window, selection or `since` than is in force; what it leaves out is as it is.
    */
-  async subscribe<T = Value>(node: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
+  async subscribe<T = Value>(named: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
+    const node = readNode(named);
     parseNode(node);
     this.subscriptions.get(node)?.assertSame(options);
     const { shared, isNew } = this.share(node, options);
@@ -317,7 +320,9 @@ export class Client extends Emitter<ClientEvents> {
 
   /**
    * Subscribes to many services at once: to nodes, and by a pattern to all services of a publisher, `alice@example.org/*`, or to those
-   * whose name begins so, `alice@example.org/t*`, now and as they are offered. Throws `usage` where patterns of two groups overlap. All have the same options. Resolves when the component has granted what it grants; what it refuses is in `refused`,
+   * whose name begins so, `alice@example.org/t*`, now and as they are offered. The group names each by its prepared node. Throws `usage`
+   * where patterns of two groups overlap. All have the same options. Resolves when the component has granted what it grants; what it
+   * refuses is in `refused`,
    * and what a publisher has to approve is `pending` until that is decided. A pattern asks no publisher. Rejects when nothing was granted
    * and no pattern stands.
    */
@@ -326,16 +331,17 @@ export class Client extends Emitter<ClientEvents> {
     options: SubscribeOptions<T> = {},
   ): Promise<SubscriptionGroup<T>> {
     this.assertOpen();
-    const group = await this.groups.open([nodes].flat(), options);
+    const group = await this.groups.open([nodes].flat().map(readNode), options);
     return group as SubscriptionGroup<T>;
   }
 
   /**
-   * Offers a service under this account's JID. Waits for the link, and the next where that is lost meanwhile, `timeoutMs` in all. Resolves when the component has it; with a store and without a link at once, and what
-   * is wrong then comes by `ended`. Throws `conflict` while another session of the account publishes it, and `store-failed`.
+   * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
+   * is wrong then comes by `ended`. Waits for the link, and the next where that is lost meanwhile, `timeoutMs` in all. Throws `conflict` while another session of the account publishes it, and `store-failed`.
    */
-  async offer(name: string, options: OfferOptions = {}): Promise<OfferedService> {
+  async offer(name: string, given: OfferOptions = {}): Promise<OfferedService> {
     this.assertOpen();
+    const options = withPreparedMembers(given, "offer: `members`");
     if (!isServiceName(name)) throw new StanzapackError("bad-name", `\`${name}\` is no name for a service`);
     const node = formatNode({ owner: this.options.bareJid, name });
     if (this.services.has(node))
@@ -404,10 +410,12 @@ export class Client extends Emitter<ClientEvents> {
     await this.keeper.link?.barrier().catch(() => undefined);
   }
 
-  /** Every service this account may take, or only those of one publisher (a bare JID). */
+  /** Every service this account may take, or only those of one publisher (a bare JID). Throws `invalid-options` for what is none. */
   async listServices(owner?: string): Promise<ServiceInfo[]> {
     this.assertOpen();
-    return this.negotiation.services(owner);
+    return this.negotiation.services(
+      owner === undefined ? undefined : readBareJid(owner, "listServices: `owner`"),
+    );
   }
 
   /**
