@@ -82,10 +82,11 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
       cancel.abort();
       return true;
     });
-    const start = performance.now();
-    const connecting = stack.connect("bob", { component: silent.jid, signal: cancel.signal });
+    // Nothing but the signal ends it.
+    const connecting = stack.connect("bob", {
+      ...{ component: silent.jid, signal: cancel.signal, timeoutMs: 1_000_000 },
+    });
     await expect(connecting).rejects.toMatchObject({ name: "StanzapackError" });
-    expect(performance.now() - start).toBeLessThan(5_000);
     await silent.stop();
   });
 
@@ -107,13 +108,12 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     await expect(link.subscribe(node, { "{urn:stanzapack:0}delivery": "pigeon" })).rejects.toMatchObject(
       invalid,
     );
-    await expect(link.subscribe(node, { "pubsub#show-values": "dnd" })).rejects.toMatchObject({
+    await expect(link.subscribe(node, { "{urn:stanzapack:0}sampels": "all" })).rejects.toMatchObject({
       ...invalid,
-      text: expect.stringContaining("pubsub#digest_frequency"),
+      text: expect.stringContaining("{urn:stanzapack:0}samples"),
     });
     await expect(link.subscribe(node, { "{urn:stanzapack:0}overflow": "1" })).rejects.toMatchObject({
       condition: "feature-not-implemented",
-      application: { name: "unsupported" },
     });
     await expect(link.subscribe("alice@localhost/nope")).rejects.toMatchObject({
       condition: "item-not-found",
@@ -123,7 +123,7 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
       link.ask("set", xml("pubsub", NS.PUBSUB, xml("subscribe", { node, jid: ownJid }))),
     ).rejects.toMatchObject({ application: { name: "invalid-jid" } });
     await expect(
-      link.ask("set", xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node }))),
+      link.ask("set", xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node, jid: link.jid }))),
     ).rejects.toMatchObject({ application: { name: "not-subscribed" } });
     await expect(
       link.ask("set", xml("pubsub", NS.PUBSUB, xml("subscribe", { jid: ownJid }))),
@@ -138,9 +138,9 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
       subscription?.attrs["subid"],
     );
     await expect(
-      link.ask("set", xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node, subid: "other" }))),
+      link.ask("set", xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node, jid: link.jid, subid: "other" }))),
     ).rejects.toMatchObject({ application: { name: "invalid-subid" } });
-    await link.ask("set", xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node })));
+    await link.ask("set", xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node, jid: link.jid })));
     await service.stop();
   });
 
@@ -188,7 +188,10 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     link.send(HELLO);
     await link.subscribe("alice@localhost/unacked");
     await until(() => link.dataStanzas === MAX_UNACKED, 10_000, "data until the bound");
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const atBound = counter.count;
+    await until(() => counter.count > atBound + 100, 2_000, "much is published");
+    // What was sent would come before the answer.
+    await link.askAboutLink();
     expect(link.dataStanzas).toBe(MAX_UNACKED);
     const frames = (): DataFrame[] => link.frames.filter((frame) => frame.type === "data");
     const before = frames().at(-1) as DataFrame;

@@ -76,6 +76,10 @@ export class Broker {
   private readonly owned = new Map<string, Set<Service>>();
   /** Told of each service that is offered anew. */
   onOffered: ((service: Service) => void) | undefined;
+  /** Told of each service that ends, with who had subscribed or waited for approval. */
+  onWithdrawn: ((service: Service, links: readonly ClientLink[]) => void) | undefined;
+  /** Told of each subscription that its publisher takes away. */
+  onRevoked: ((subscription: Subscription) => void) | undefined;
   private nextSubid = 1;
   private compactLanes = 0;
   private readonly laneContext: LaneContext;
@@ -125,13 +129,12 @@ export class Broker {
 
   /** The service, for its owner. Throws `no-such-service` or `forbidden`. */
   own(node: string, bareJid: string): Service {
-    const { owner } = parseNode(node);
+    // XEP-0060 §8.2.3: a node that nobody has does not exist, whoever asks.
+    const service = this.find(node);
+    const { owner } = service.id;
     if (owner !== bareJid)
-      throw new StanzapackError(
-        "forbidden",
-        `\`${node.slice(0, 200)}\` belongs to ${owner}, not to ${bareJid}`,
-      );
-    return this.find(node);
+      throw new StanzapackError("forbidden", `\`${service.node}\` belongs to ${owner}, not to ${bareJid}`);
+    return service;
   }
 
   /**
@@ -272,6 +275,7 @@ export class Broker {
     service.config = config;
     for (const subscription of service.subscriptions) {
       if (service.mayTake(subscription.link.bareJid)) continue;
+      this.onRevoked?.(subscription);
       this.endSubscription(
         subscription,
         new StanzapackError(
@@ -287,6 +291,10 @@ export class Broker {
   withdraw(service: Service, by?: ClientLink): void {
     this.fanOut.flushAll([service]);
     service.withdrawn = true;
+    this.onWithdrawn?.(service, [
+      ...[...service.subscriptions].map(({ link }) => link),
+      ...this.approvals.waitingFor(service),
+    ]);
     for (const subscription of service.subscriptions) {
       if (service.journal !== undefined && subscription.detached) continue;
       // One that had to wait for acknowledgements or credit gets the last value all the same.

@@ -4,6 +4,8 @@ import { pino, type DestinationStream, type LogFn, type Logger } from "pino";
 const LINES_PER_WINDOW = 20;
 /** 10 s, in ms: a reader sees at once that something repeats, and two lines a second of a kind fill no disk. */
 const WINDOW_MS = 10_000;
+/** Kinds counted apart: texts are few, unless something of a client's stands in them. The others are one kind. */
+const MAX_KINDS = 1_000;
 
 /** Lines of one kind in the window that began with the first of them. */
 interface Kind {
@@ -25,7 +27,7 @@ export function createLogger(level: string, destination: DestinationStream = toS
         logMethod(args, method, levelNumber) {
           const label = this.levels.labels[levelNumber];
           if (label !== "info" && label !== "warn") return method.apply(this, args);
-          const text = kindOf(args);
+          const text = kinds.size < MAX_KINDS ? kindOf(args) : "other lines";
           const key = `${label} ${text}`;
           let kind = kinds.get(key);
           if (kind === undefined) {

@@ -25,9 +25,12 @@ import { LinkTable } from "./link-table.js";
 import type { ResolvedConfig } from "./load-config.js";
 import { adviseOperator, type ServerAddress } from "./server-advice.js";
 import { compareConfigs, type Reloaded } from "./reload.js";
+import { registerUnknownAddresses } from "./negotiation/unknown-addresses.js";
 import { registerDisco } from "./negotiation/disco.js";
+import { registerOrdinaryClients } from "./negotiation/ordinary-clients.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
+import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
 import { createStats, type ComponentStats } from "./stats.js";
 
 /** Between sweeps, in ms: the precision of every deadline that is not a tick. */
@@ -70,6 +73,9 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
     ...{ domain, secret, host, port },
     ...(options.reconnect === false && { reconnect: false }),
   });
+  const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
+  // Before anything else that reads stanzas.
+  const leaveAddresses = registerUnknownAddresses(connection, budgets, stats);
   const streams = createInBandBytestreams(connection, {
     // The link table counts them, by a limit that may change.
     maxStreams: Number.MAX_SAFE_INTEGER,
@@ -78,7 +84,6 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
   const deflate = createRawDeflate();
   const codec = createRowCodec(DEFAULT_LIMITS, deflate);
   const fanOut = new FanOut(connection, stats, log);
-  const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
   const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
   const requests = new FrameRequests(broker, fanOut, limits, stats, log);
   const links = new LinkTable(
@@ -96,12 +101,15 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
   let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
+    leaveAddresses,
     negotiation.register(connection),
     registerDisco(connection, broker),
     registerSubscribeAuthorization(connection, broker),
+    registerSubscriptionEvents(connection, broker),
     connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
-      const sid = to.slice(domain.length + 1);
+      const slash = to.indexOf("/");
+      const sid = slash < 0 ? "" : to.slice(slash + 1);
       const link = links.get(from);
       if (link !== undefined) link.heardAt = Date.now();
       if (sid === "") return undefined;
@@ -116,9 +124,11 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
     connection.onStanza((stanza) => {
       if (!stanza.is("presence")) return false;
       const type = stanza.attrs["type"] as string | undefined;
-      if (type === "unavailable" || type === "error") links.hint(stanza.attrs["from"] as string);
+      if (type !== "unavailable" && type !== "error") return false;
+      links.hint(stanza.attrs["from"] as string);
       return true;
     }),
+    registerOrdinaryClients(connection, broker, stats),
     connection.on("online", ({ jid }) => log.info({ jid, server: `${host}:${port}` }, "online")),
     connection.on("offline", ({ reason }) => {
       if (reason?.code !== "stopped") log.warn({ reason: reason?.message }, "stream to the server lost");

@@ -51,6 +51,8 @@ const MAX_READ_WAITS = 8;
 /** Every link of the component: admits, dispatches frames, asks silent ones whether they live, ends them. */
 export class LinkTable {
   private readonly links = new Map<string, ClientLink>();
+  /** The same by bare JID. */
+  private readonly accounts = new Map<string, Set<ClientLink>>();
   private readonly admission: Admission;
   private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
   private readonly throttle: Throttle;
@@ -108,6 +110,11 @@ export class LinkTable {
     return this.links.get(fullJid);
   }
 
+  /** The live links of all sessions of a bare JID. */
+  ofAccount(bareJid: string): Iterable<ClientLink> {
+    return this.accounts.get(bareJid) ?? [];
+  }
+
   private admit(request: OpenRequest): void {
     try {
       if (!request.from.includes("/")) throw new StanzapackError("jid-mismatch", "a link needs a full JID");
@@ -157,6 +164,7 @@ export class LinkTable {
     );
     this.broker.budgets.count(stream.peer, "links", 1);
     this.links.set(stream.peer, link);
+    this.accounts.set(link.bareJid, (this.accounts.get(link.bareJid) ?? new Set()).add(link));
     this.stats.links = this.links.size;
     stream.onBlock = (block) => this.receive(link, block);
     stream.onEnd = (end) => this.streamEnded(link, end);
@@ -311,6 +319,9 @@ export class LinkTable {
     link.ended = true;
     this.intake.forget(link);
     if (this.links.get(link.jid) === link) this.links.delete(link.jid);
+    const others = this.accounts.get(link.bareJid);
+    others?.delete(link);
+    if (others?.size === 0) this.accounts.delete(link.bareJid);
     this.stats.links = this.links.size;
     this.stats.linksEnded++;
     this.requests.linkEnded(link);
@@ -409,5 +420,6 @@ export class LinkTable {
       link.stream.abandon({ by: "local" });
     }
     this.links.clear();
+    this.accounts.clear();
   }
 }

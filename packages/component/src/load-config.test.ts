@@ -47,6 +47,12 @@ describe("config text", () => {
       `component:\n  domain: a.b\n  secret: x\n  port: 70000\n`,
       "c.yml:4: component.port:",
     ],
+    ["no host name", `component:\n  domain: "a b"\n  secret: x\n`, "c.yml:2: component.domain:"],
+    [
+      "what is no domain",
+      `component:\n  domain: a.b\n  secret: x\n  localDomains:\n    - c.d\n    - e@f\n`,
+      "c.yml:6: component.localDomains.1:",
+    ],
     ["no domain", `component:\n  secret: x\n`, "c.yml:2: component.domain:"],
     [
       "two secrets",
@@ -62,6 +68,14 @@ describe("config text", () => {
     ["an empty file", ``, "component"],
   ])("names line and key of %s", (_, text, expected) => {
     expect(failure(text)).toContain(expected);
+  });
+});
+
+it("prepares domains as JIDs write them", () => {
+  const text = `component:\n  domain: Streams.MÜNCHEN.example.\n  secret: x\n  localDomains: [EXAMPLE.org]\n`;
+  expect(parseConfig(text, "c.yml").component).toMatchObject({
+    domain: "streams.münchen.example",
+    localDomains: ["example.org"],
   });
 });
 

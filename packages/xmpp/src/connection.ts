@@ -85,6 +85,8 @@ export interface Connection {
 
   /** One handler per (type, namespace, name of the iq's child); unhandled iqs are answered `service-unavailable`. Returns the undo. */
   onIq(type: "get" | "set", ns: string, name: string, handler: IqHandler): () => void;
+  /** The one handler of iqs of type get and set that no other takes, but pings. Returns the undo. */
+  onOtherIq(handler: IqHandler): () => void;
   /** Handlers run in order of registration, synchronously, before anything else. Returns the undo. */
   onStanza(handler: StanzaHandler): () => void;
 

@@ -1,3 +1,5 @@
+import type { Element } from "./xml.js";
+
 /** What can go wrong below the stanzas. */
 export type XmppErrorCode =
   | "auth" // credentials refused: final
@@ -48,6 +50,8 @@ export class StanzaError extends Error {
       readonly attrs?: Readonly<Record<string, string>>;
       readonly text?: string;
     },
+    /** What stands in an iq's answer before the `<error/>`: for example the entries that a request could not change. */
+    readonly payload?: Element,
   ) {
     super(text === "" ? condition : `${condition}: ${text}`);
   }
