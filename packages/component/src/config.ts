@@ -64,7 +64,7 @@ export const configSchema = z.strictObject({
       updatesPerSecond: count.default(5_000),
       /** And most bytes, blocks before base64 and 256 for each stanza. */
       publishedBytesPerSecond: count.default(1_048_576),
-      /** Most requests a second of one full JID, in the long run: negotiation, discovery, opens. Others are told when to come again. */
+      /** Most requests a second of one full JID, in the long run: negotiation, discovery, opens; a heavy one counts as several. Others are told when to come again. */
       requestsPerSecond: count.default(100),
       /** What was not used of these rates lasts for so many seconds of them at once. */
       burstSeconds: count.default(10),
