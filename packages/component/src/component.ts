@@ -23,6 +23,7 @@ import { createLogger } from "./component-logger.js";
 import { FanOut } from "./fan-out.js";
 import { FrameRequests } from "./frame-requests.js";
 import { LinkTable } from "./link-table.js";
+import { RequestGate } from "./request-gate.js";
 import type { ResolvedConfig } from "./load-config.js";
 import { adviseOperator, type ServerAddress } from "./server-advice.js";
 import { compareConfigs, type Reloaded } from "./reload.js";
@@ -31,6 +32,7 @@ import { registerDisco } from "./negotiation/disco.js";
 import { registerOrdinaryClients } from "./negotiation/ordinary-clients.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
+import { safeLogger } from "./safe-logger.js";
 import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
 import { createStats, type ComponentStats } from "./stats.js";
 
@@ -64,7 +66,7 @@ export interface ComponentOptions {
 
 /** The Stanzapack component (XEP-0114) of one domain. */
 export function createComponent(config: ResolvedConfig, options: ComponentOptions = {}): StreamsComponent {
-  const log = options.logger ?? createLogger(config.log.level);
+  const log = safeLogger(options.logger ?? createLogger(config.log.level));
   const { domain, host, port, secret } = config.component;
   const tls = config.component.tls === true ? {} : config.component.tls || undefined;
   // One object, which everyone reads: `reload` writes it.
@@ -106,13 +108,14 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
     log,
   );
   const negotiation = new PubsubNegotiation(broker, links, limits);
+  const gate = new RequestGate(connection, budgets, stats);
 
   let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
     leaveAddresses,
-    negotiation.register(connection),
-    registerDisco(connection, broker),
+    negotiation.register(gate.guarded),
+    registerDisco(gate.guarded, broker),
     registerSubscribeAuthorization(connection, broker),
     registerSubscriptionEvents(connection, broker),
     connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
@@ -120,7 +123,10 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
       const slash = to.indexOf("/");
       const sid = slash < 0 ? "" : to.slice(slash + 1);
       const link = links.get(from);
-      if (link !== undefined) link.heardAt = Date.now();
+      if (link !== undefined) {
+        link.heardAt = Date.now();
+        link.hear();
+      }
       if (sid === "") return undefined;
       if (link?.stream.sid !== sid) {
         stats.strays++;
@@ -137,7 +143,7 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
       links.hint(stanza.attrs["from"] as string);
       return true;
     }),
-    registerOrdinaryClients(connection, broker, stats),
+    registerOrdinaryClients(gate.guarded, broker, stats),
     connection.on("online", ({ jid }) => log.info({ jid, server: `${host}:${port}` }, "online")),
     connection.on("offline", ({ reason }) => {
       if (reason?.code !== "stopped") log.warn({ reason: reason?.message }, "stream to the server lost");
@@ -199,10 +205,10 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
     if (connection.state === "online") {
       fanOut.flushAll(broker.services.values());
       links.farewell();
-      fanOut.flushAll([]);
       await drained(connection);
     }
     for (const off of undo) off();
+    gate.stop();
     requests.stop();
     fanOut.stop();
     broker.stop();

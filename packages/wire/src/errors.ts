@@ -331,6 +331,22 @@ export function errorCodeOf(wire: number): ErrorCode {
   return BY_WIRE.get(wire) ?? "internal";
 }
 
+/** The code of what ends a link, by the condition of the fault in its bytestream (XEP-0047 §2.2). */
+export function linkCodeOf(condition: string): ErrorCode {
+  switch (condition) {
+    case "unexpected-request":
+      return "gap";
+    case "bad-request":
+      return "malformed";
+    case "resource-constraint":
+      return "limit-exceeded";
+    case "internal-server-error":
+      return "internal";
+    default:
+      return "protocol";
+  }
+}
+
 export interface ErrorDetails {
   /** Default `local`. */
   readonly origin?: ErrorOrigin;

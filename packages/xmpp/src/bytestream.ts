@@ -75,6 +75,8 @@ export function createBytestream(
   let peerCloses = false;
   /** What a flush could not deliver in its time. */
   let undelivered: StanzaError | undefined;
+  /** Runs while the peer's `<close/>` is expected. */
+  let closeTimer: ReturnType<typeof setTimeout> | undefined;
   let ended: BytestreamEnd | undefined;
   let onBlock: Bytestream["onBlock"];
   let onEnd: Bytestream["onEnd"];
@@ -183,6 +185,7 @@ export function createBytestream(
     },
     onDrain: undefined,
     onState: undefined,
+    onFault: undefined,
     get onBlock() {
       return onBlock;
     },
@@ -283,6 +286,12 @@ export function createBytestream(
       return ended ?? { by: "local" };
     },
 
+    expectClose(withinMs) {
+      if (phase !== "open") return;
+      stopTaking();
+      closeTimer = setTimeout(() => void stream.close(), withinMs);
+    },
+
     abandon(end) {
       early = [];
       stream.end(end);
@@ -293,6 +302,7 @@ export function createBytestream(
       phase = "closed";
       ended = end;
       accepting = false;
+      clearTimeout(closeTimer);
       sender?.stop();
       onGone(awaited ? closeSent : undefined);
       tellEnd(end);
@@ -300,6 +310,13 @@ export function createBytestream(
 
     endAndClose(end) {
       if (phase === "closed") return;
+      const { error } = end;
+      if (error !== undefined && closeSent === undefined) {
+        const { onFault } = stream;
+        stream.onFault = undefined;
+        tell("a fault", () => onFault?.({ ...end, error }));
+      }
+      if ((phase as string) === "closed") return;
       if (closeSent === undefined) void sendClose();
       stream.end(end);
     },

@@ -146,7 +146,10 @@ export function createStanzaBytestreams(
   };
 
   const onCloseIq = (iq: Element, child: Element): void => {
-    const stream = streams.get(keyOf(String(iq.attrs["from"]), String(child.attrs["sid"])));
+    const key = keyOf(String(iq.attrs["from"]), String(child.attrs["sid"]));
+    const stream = streams.get(key);
+    // Both sides close at once.
+    if (stream === undefined && closingKeys.has(key)) return answer(iq);
     if (stream === undefined) {
       tellStray(String(iq.attrs["from"]));
       answer(iq, new StanzaError("item-not-found", "cancel"));
@@ -201,6 +204,8 @@ export function createStanzaBytestreams(
     const block = parseBlockId(String(stanza.attrs["id"] ?? ""));
     const sid = (data?.attrs["sid"] as string | undefined) ?? block?.sid;
     const stream = sid === undefined ? undefined : streams.get(keyOf(from, sid));
+    // What was said last, before our close, came back: nobody waits for it.
+    if (stream === undefined && sid !== undefined && closingKeys.has(keyOf(from, sid))) return true;
     if (stream === undefined && sid !== undefined) tellStray(from);
     if (stream === undefined && !countByPeer.has(from)) return data !== undefined;
     const error = parseStanzaError(stanza);
