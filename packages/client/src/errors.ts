@@ -16,17 +16,23 @@ const FROM_XMPP: Record<XmppErrorCode, ErrorCode> = {
   tls: "tls-failed",
   unsupported: "unsupported",
   protocol: "protocol",
+  "invalid-xml": "invalid-options",
+  resource: "invalid-options",
+  "insecure-context": "insecure-context",
   disconnected: "disconnected",
   stopped: "stopped",
   aborted: "aborted",
 };
+
+/** Faults of this program's input, or of the page it runs in. */
+const LOCAL: ReadonlySet<XmppErrorCode> = new Set(["invalid-xml", "resource", "insecure-context"]);
 
 /** Any failure as the one error class; `doing` begins the text: "subscribing to `alice@…/temp`". */
 export function toStanzapackError(error: unknown, doing: string): StanzapackError {
   if (error instanceof StanzapackError) return error;
   if (error instanceof XmppError)
     return new StanzapackError(FROM_XMPP[error.code], `${doing}: ${error.message}`, {
-      origin: "transport",
+      origin: LOCAL.has(error.code) ? "local" : "transport",
       cause: error,
     });
   if (error instanceof StanzaError) return fromStanzaError(error, doing);

@@ -150,7 +150,7 @@ export class LinkKeeper {
       if (!link.live) await failure;
     } catch (error) {
       const reason = toStanzapackError(error, doing);
-      link.abandon(reason);
+      link.end(reason);
       throw reason;
     } finally {
       this.opening = undefined;

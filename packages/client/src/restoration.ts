@@ -485,7 +485,7 @@ export class Restoration {
       // No answer comes over a link that is gone.
       await onLink(current, settling);
     } catch (error) {
-      current.link.abandon(toStanzapackError(error, "changing the subscriptions of an inactive client"));
+      current.link.end(toStanzapackError(error, "changing the subscriptions of an inactive client"));
     }
     return current.link.live;
   }
