@@ -24,6 +24,7 @@ import { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
 import { Groups } from "./groups.js";
 import { LinkKeeper } from "./link-keeper.js";
+import { checked, checkFlag, checkNodes, checkText } from "./option-checks.js";
 import { Negotiation, type ConfigureOptions, type OfferOptions, type ServiceInfo } from "./negotiation.js";
 import { OfferedService, type OutboxPart } from "./offered-service.js";
 import { toStoreError, type OutboxStore } from "./outbox-store.js";
@@ -59,8 +60,9 @@ const BEAT_MS = 1_000;
 
 /** Logs in, opens the link and gives the client; at once with `startOffline`. Throws `StanzapackError`: `auth-failed`, `unreachable`, `component-unavailable`, … */
 export async function connect(options: ConnectOptions): Promise<Client> {
-  const client = new Client(resolveConnectOptions(options));
-  await client.open(options.signal);
+  const resolved = resolveConnectOptions(options);
+  const client = new Client(resolved);
+  await client.open(resolved.signal);
   return client;
 }
 
@@ -235,6 +237,8 @@ export class Client extends EventEmitter<ClientEvents> {
    */
   async subscribe<T = Value>(node: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
+    checkText("subscribe", "node", node);
+    const own = checked("subscribe", options);
     parseNode(node);
     if (this.subscriptions.has(node)) {
       throw new StanzapackError(
@@ -242,13 +246,13 @@ export class Client extends EventEmitter<ClientEvents> {
         `\`${node}\` is subscribed already: use \`change\` on that subscription`,
       );
     }
-    const subscription = this.createSubscription(node, options);
+    const subscription = this.createSubscription(node, own);
     const erased = subscription as Subscription<unknown>;
     try {
       await this.keeper.untilUp();
       await this.keeper.establishSubscription(erased).catch((error: unknown) => {
         if (!(error instanceof StanzapackError) || error.code !== "pending") throw error;
-        return this.untilApproved(erased, options);
+        return this.untilApproved(erased, own);
       });
       await this.state.adopted(erased);
     } catch (error) {
@@ -306,7 +310,8 @@ export class Client extends EventEmitter<ClientEvents> {
     options: SubscribeOptions<T> = {},
   ): Promise<SubscriptionGroup<T>> {
     this.assertOpen();
-    const group = await this.groups.open([nodes].flat(), options);
+    const own = checked("subscribe", options, "subscribeAll");
+    const group = await this.groups.open(checkNodes("subscribeAll", nodes), own);
     return group as SubscriptionGroup<T>;
   }
 
@@ -314,8 +319,10 @@ export class Client extends EventEmitter<ClientEvents> {
    * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
    * is wrong then comes by `ended`. Throws `conflict` while another session of the account publishes it, and `store-failed`.
    */
-  async offer(name: string, options: OfferOptions = {}): Promise<OfferedService> {
+  async offer(name: string, given: OfferOptions = {}): Promise<OfferedService> {
     this.assertOpen();
+    checkText("offer", "name", name);
+    const options = checked("offer", given);
     if (!isServiceName(name)) throw new StanzapackError("bad-name", `\`${name}\` is no name for a service`);
     const node = formatNode({ owner: this.options.bareJid, name });
     if (this.services.has(node))
@@ -354,7 +361,8 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   private async openStore(node: string, { kind }: OfferOptions, store: OutboxStore): Promise<OutboxPart> {
-    if (kind !== "log") throw new StanzapackError("usage", "only a service of kind `log` has a `store`");
+    if (kind !== "log")
+      throw new StanzapackError("invalid-options", "offer: `store` is for services of kind `log` only");
     await Promise.all(this.releases);
     const doing = `opening the store of \`${node}\``;
     const open = async (): Promise<OutboxPart> => {
@@ -384,6 +392,7 @@ export class Client extends EventEmitter<ClientEvents> {
   /** Every service this account may take, or only those of one publisher (a bare JID). */
   async listServices(owner?: string): Promise<ServiceInfo[]> {
     this.assertOpen();
+    if (owner !== undefined) checkText("listServices", "owner", owner);
     return this.negotiation.services(owner);
   }
 
@@ -395,6 +404,7 @@ export class Client extends EventEmitter<ClientEvents> {
    */
   async setActive(active: boolean): Promise<void> {
     this.assertOpen();
+    checkFlag("setActive", "active", active);
     await this.state.set(active);
   }
 

@@ -23,6 +23,7 @@ import {
 import { encodeBase64, jid as parseJid } from "@stanzapack/xmpp";
 import { checkAuthorize } from "./approvals.js";
 import type { ConfigureOptions, OfferOptions } from "./negotiation.js";
+import { checked, checkText } from "./option-checks.js";
 import type { OutboxSaver } from "./outbox-saver.js";
 import { toStoreError, type StoredOutbox } from "./outbox-store.js";
 import { Outbox, OUTBOX_BOUNDS } from "./outbox.js";
@@ -197,7 +198,8 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   }
 
   /** Changes access, members or title, live. */
-  async configure(options: ConfigureOptions): Promise<void> {
+  async configure(given: ConfigureOptions): Promise<void> {
+    const options = checked("configure", given);
     const before = this.options;
     const changed = { ...before, ...options };
     checkAuthorize(changed);
@@ -219,6 +221,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     const { access = "open", members } = this.options;
     if (access === "open")
       throw new StanzapackError("usage", `\`${this.node}\` is open: give it another access model first`);
+    checkText("revoke", "jid", jid);
     const revoked = bareJidOf(jid);
     await this.host.revoke(this, revoked);
     if (members !== undefined)

@@ -1,5 +1,6 @@
 import { EventEmitter } from "eventemitter3";
 import { StanzapackError, type Value } from "@stanzapack/wire";
+import { checked } from "./option-checks.js";
 import type { ChangeOptions, RangeEvent, StatusEvent, Subscription, Update } from "./subscription.js";
 
 /** An update, and whose. */
@@ -78,8 +79,9 @@ export class SubscriptionGroup<T = Value>
    * have by then. What is left out stays as it is. With a pattern, what a log cannot do counts for the others.
    */
   async change(options: ChangeOptions): Promise<void> {
+    const own = checked("change", options);
     if (this.ended) throw new StanzapackError("stopped", "the group has ended");
-    await this.host.change(this as SubscriptionGroup<unknown>, options);
+    await this.host.change(this as SubscriptionGroup<unknown>, own);
   }
 
   /** Ends all of them, in one frame. Idempotent. */

@@ -29,8 +29,8 @@ export interface NginxOptions extends NginxBehaviour {
   /** Plain HTTP of the XMPP server behind it: `ports.http` of a sandbox, on 127.0.0.1. */
   readonly upstreamPort: number;
   /** Deadline for being ready, in ms. Default 20,000: it takes 0.1 s on a machine that is not busy. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A private nginx on 127.0.0.1 with the settings of `docker/nginx/`; it ends with the process that started it. */
