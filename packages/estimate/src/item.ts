@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS, encodeUpdate, type Value } from "@stanzapack/wire";
+import { decodeRow, DEFAULT_LIMITS, encodeUpdate, type Value } from "@stanzapack/wire";
 
 /** One update, as each form takes it. */
 export interface Item {
@@ -13,5 +13,7 @@ export type Update = Omit<Item, "at">;
 
 /** Throws `unencodable` and `too-large` for what cannot be published. */
 export function createUpdate(value: Value): Update {
-  return { value, json: JSON.stringify(value), packed: encodeUpdate(value, DEFAULT_LIMITS) };
+  const packed = encodeUpdate(value, DEFAULT_LIMITS);
+  // As it arrives: without fields that are undefined.
+  return { value: decodeRow(packed), json: JSON.stringify(value), packed };
 }

@@ -38,7 +38,7 @@ function checkAs<T>(
   value: T,
   toError: ToError,
 ): T {
-  let issues: readonly BaseIssue<unknown>[];
+  let issues: readonly [BaseIssue<unknown>, ...BaseIssue<unknown>[]];
   try {
     const result = safeParse(schema, value);
     if (result.success) return result.output as T;
@@ -48,7 +48,7 @@ function checkAs<T>(
     throw toError(`${what}: ${subjectOf(prefix)} cannot be read`, cause);
   }
   // A misspelt name says more than that the right one is missing.
-  const issue = issues.find(isUnknownName) ?? (issues[0]);
+  const issue = issues.find(isUnknownName) ?? issues[0];
   // Where one of several shapes almost fits, what does not fit in it.
   const inner = issue.issues?.find(({ type, path }) => path !== undefined && type !== "strict_object");
   const steps = [...(issue.path ?? []), ...(inner?.path ?? [])];
