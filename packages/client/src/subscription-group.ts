@@ -1,7 +1,7 @@
-import { EventEmitter } from "eventemitter3";
 import { StanzapackError, type Value } from "@stanzapack/wire";
 import { checked } from "./option-checks.js";
 import type { ChangeOptions, RangeEvent, StatusEvent, Subscription, Update } from "./subscription.js";
+import { listenedTo, UpdateEmitter } from "./update-emitter.js";
 
 /** An update, and whose. */
 export interface GroupUpdate<T> extends Update<T> {
@@ -33,10 +33,10 @@ export interface GroupHost {
 
 /**
  * Many subscriptions at once: iterate it for the updates of all, or listen to `update`, or use each by itself. What waits is bounded
- * for each; the iteration takes from one after another. It ends when the group is stopped, or throws what ended its last one.
+ * for each; the iteration takes from one after another. While there is a listener an iteration throws `usage`. It ends when the group is stopped, or throws what ended its last one.
  */
 export class SubscriptionGroup<T = Value>
-  extends EventEmitter<SubscriptionGroupEvents<T>>
+  extends UpdateEmitter<SubscriptionGroupEvents<T>>
   implements AsyncIterable<GroupUpdate<T>>
 {
   private readonly members = new Map<string, Subscription<T>>();
@@ -101,6 +101,7 @@ export class SubscriptionGroup<T = Value>
   }
 
   private next(): Promise<IteratorResult<GroupUpdate<T>, undefined>> {
+    if (this.listenerCount("update") > 0) return Promise.reject(listenedTo("the group"));
     const update = this.take();
     if (update !== undefined) return Promise.resolve({ value: update, done: false });
     if (this.endedWith?.error !== undefined) return Promise.reject(this.endedWith.error);
@@ -120,15 +121,9 @@ export class SubscriptionGroup<T = Value>
     return undefined;
   }
 
-  /** Listening to `update` takes over from iteration, and gets what waits first. */
-  override on<K extends keyof SubscriptionGroupEvents<T>>(
-    event: K,
-    listener: EventEmitter.EventListener<SubscriptionGroupEvents<T>, K>,
-    context?: unknown,
-  ): this {
-    super.on(event, listener, context);
-    if (event === "update") this.pass();
-    return this;
+  protected override handOver(): void {
+    for (const { reject } of this.waiting.splice(0)) reject(listenedTo("the group"));
+    this.pass();
   }
 
   private pass(): void {

@@ -1,4 +1,3 @@
-import { EventEmitter } from "eventemitter3";
 import {
   formatSelectionFields,
   grantSelection,
@@ -22,6 +21,7 @@ import { toStanzapackError } from "./errors.js";
 import type { AskedOptions, Granted } from "./negotiation.js";
 import { checked } from "./option-checks.js";
 import type { InactivePolicy } from "./options.js";
+import { listenedTo, UpdateEmitter } from "./update-emitter.js";
 import { UpdateQueue } from "./update-queue.js";
 
 export interface Update<T> {
@@ -147,11 +147,12 @@ export interface SubscriptionHost {
 }
 
 /**
- * A live subscription: iterate it, or listen to `update`. Iteration ends when it is stopped and throws what ended it
- * otherwise. Reconnections are its client's business; what was missed is told by `lost` and `reset`.
+ * A live subscription: iterate it, or listen to `update`, one of the two at a time. What comes while you do neither waits for you, and
+ * a listener gets it first, however it is added (`once`: one update). While there is a listener an iteration throws `usage`. Iteration ends
+ * when the subscription is stopped and throws what ended it otherwise. Reconnections are its client's business; what was missed is told by `lost` and `reset`.
  */
 export class Subscription<T = Value>
-  extends EventEmitter<SubscriptionEvents<T>>
+  extends UpdateEmitter<SubscriptionEvents<T>>
   implements AsyncIterable<Update<T>>
 {
   private readonly queue: UpdateQueue<Update<T>>;
@@ -368,6 +369,7 @@ export class Subscription<T = Value>
   [Symbol.asyncIterator](): AsyncIterator<Update<T>, undefined> {
     return {
       next: () => {
+        if (this.listenerCount("update") > 0) return Promise.reject(listenedTo(`\`${this.node}\``));
         const next = this.queue.next();
         this.readOn();
         return next;
@@ -379,18 +381,19 @@ export class Subscription<T = Value>
     };
   }
 
-  /** Listening to `update` takes over from iteration, and gets what waits first. */
-  override on<K extends keyof SubscriptionEvents<T>>(
-    event: K,
-    listener: EventEmitter.EventListener<SubscriptionEvents<T>, K>,
-    context?: unknown,
-  ): this {
-    super.on(event, listener, context);
-    if (event === "update") {
-      for (const update of this.queue.drain()) (listener as unknown as (update: Update<T>) => void)(update);
+  protected override handOver(): void {
+    this.queue.refuse(listenedTo(`\`${this.node}\``));
+    const { ended } = this;
+    try {
+      // A listener may remove itself, as one of `once` does, or end the subscription.
+      while (this.listenerCount("update") > 0 && this.ended === ended) {
+        const update = this.queue.take();
+        if (update === undefined) return;
+        this.emit("update", update);
+      }
+    } finally {
       this.readOn();
     }
-    return this;
   }
 
   /** @internal Updates wait. */
@@ -546,8 +549,11 @@ export class Subscription<T = Value>
       return;
     }
     const update = { value, at: row.at, epoch: row.epoch, offset: row.offset };
-    if (this.listenerCount("update") > 0) this.emit("update", update);
-    else {
+    if (this.listenerCount("update") > 0) {
+      // Some wait still where a listener threw.
+      if (!this.queue.empty) this.handOver();
+      this.emit("update", update);
+    } else {
       this.queue.push(update, this.kind !== "log");
       this.onQueued?.();
     }
