@@ -30,6 +30,7 @@ import { OfferedService, type OutboxPart } from "./offered-service.js";
 import { toStoreError, type OutboxStore } from "./outbox-store.js";
 import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options.js";
 import { Publishing } from "./publishing.js";
+import type { Sendable } from "./sendable.js";
 import { Subscription, type SubscribeOptions } from "./subscription.js";
 import type { SubscriptionGroup } from "./subscription-group.js";
 
@@ -86,10 +87,13 @@ export class Client extends EventEmitter<ClientEvents> {
   private wasOnline = false;
   /** Stores of services that have ended, until others may have them. */
   private readonly releases = new Set<Promise<void>>();
-  /** Observes what arrives, frame by frame. */
+  /** Observes what arrives, frame by frame. Not part of the stable API. */
   onBlock: BlockObserver | undefined;
 
-  /** @internal Use `connect`. */
+  /** Use `connect`. */
+  constructor(none: never);
+  /** @internal */
+  constructor(options: ResolvedConnectOptions);
   constructor(private readonly options: ResolvedConnectOptions) {
     super();
     const { component, timeoutMs } = options;
@@ -225,7 +229,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.emit("online", { again: false });
   }
 
-  /** @internal Acknowledges now what would be acknowledged later: whoever counts bytes must not leave that out. */
+  /** Acknowledges now what would be acknowledged later: whoever counts bytes must not leave that out. Not part of the stable API. */
   settle(): void {
     this.keeper.link?.sendAck();
   }
@@ -317,9 +321,14 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /**
    * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
-   * is wrong then comes by `ended`. Throws `conflict` while another session of the account publishes it, and `store-failed`.
+   * is wrong then comes by `ended`. Throws `conflict` while another session of the account publishes it, and `store-failed`. `T`: what is
+   * published, also an interface: `offer<Reading>("reading")`.
    */
-  async offer(name: string, given: OfferOptions = {}): Promise<OfferedService> {
+  async offer<T = Value>(name: string, options: OfferOptions = {}): Promise<OfferedService<Sendable<T>>> {
+    return (await this.offerValues(name, options)) as OfferedService<never> as OfferedService<Sendable<T>>;
+  }
+
+  private async offerValues(name: string, given: OfferOptions): Promise<OfferedService> {
     this.assertOpen();
     checkText("offer", "name", name);
     const options = checked("offer", given);

@@ -52,17 +52,17 @@ export interface OfferedServiceEvents {
 /** What a service asks of its client. */
 export interface ServiceHost {
   /** The service has something to send at `dueAt`, in ms since 1970. */
-  book(service: OfferedService, dueAt: number): void;
+  book(service: OfferedService<never>, dueAt: number): void;
   /** Sends what waits, if the link can take it. */
-  flush(service: OfferedService): void;
+  flush(service: OfferedService<never>): void;
   /** Resolves when the component has acknowledged what it has got. */
   settle(): Promise<void>;
   sendFrame(frame: Frame): void;
-  configure(service: OfferedService, options: ConfigureOptions): Promise<void>;
-  revoke(service: OfferedService, jid: string): Promise<void>;
-  withdraw(service: OfferedService): Promise<void>;
+  configure(service: OfferedService<never>, options: ConfigureOptions): Promise<void>;
+  revoke(service: OfferedService<never>, jid: string): Promise<void>;
+  withdraw(service: OfferedService<never>): Promise<void>;
   /** It has ended, whatever for. */
-  ended(service: OfferedService): void;
+  ended(service: OfferedService<never>): void;
 }
 
 const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
@@ -87,8 +87,8 @@ export interface OutboxPart {
   readonly Saver: typeof OutboxSaver;
 }
 
-/** A service this client offers. */
-export class OfferedService extends EventEmitter<OfferedServiceEvents> {
+/** A service this client offers, with values of type `T`. */
+export class OfferedService<T = Value> extends EventEmitter<OfferedServiceEvents> {
   /** Of a `value`. */
   private readonly batch = new RowBatch(WAITING);
   /** Of a `log`. */
@@ -115,7 +115,17 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   released: Promise<void> | undefined;
   private ofIncarnation: number;
 
-  /** @internal Use `client.offer`. */
+  /** Use `client.offer`. */
+  constructor(...none: [never, ...never[]]);
+  /** @internal */
+  constructor(
+    node: string,
+    options: OfferOptions,
+    host: ServiceHost,
+    codec: RowCodec,
+    part?: Partial<OutboxPart>,
+    now?: () => number,
+  );
   constructor(
     readonly node: string,
     /** @internal What to offer again after a break. */
@@ -151,7 +161,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   get ended(): boolean {
     return this.finished;
   }
-  /** @internal Whether its updates outlive this program. */
+  /** Whether its updates outlive this program. */
   get stores(): boolean {
     return this.saver !== undefined;
   }
@@ -175,7 +185,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
    * not saved yet when this returns, but before it is sent: `saved` waits for that. Throws `unencodable` or `too-large`, `stopped` after
    * `stop`, and of a log `busy` while 65,536 updates, or 16 MB, wait.
    */
-  publish(value: Value): void {
+  publish(value: T): void {
     if (this.finished) throw new StanzapackError("stopped", `\`${this.node}\` is no longer offered`);
     const row = encodeUpdate(value, DEFAULT_LIMITS);
     const at = this.now();
@@ -328,7 +338,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     return this.outbox?.pending ?? (this.alias !== undefined && !this.batch.empty);
   }
 
-  /** @internal */
+  /** Whether something published waits to be sent. */
   get pending(): boolean {
     return this.outbox?.pending ?? !this.batch.empty;
   }

@@ -53,7 +53,10 @@ export class SubscriptionGroup<T = Value>
   /** @internal The requests whose patterns stand on the link there is. */
   requests: readonly number[] = [];
 
-  /** @internal Use `client.subscribeAll`. */
+  /** Use `client.subscribeAll`. */
+  constructor(...none: [never, ...never[]]);
+  /** @internal */
+  constructor(owners: readonly string[], host: GroupHost);
   constructor(
     /** @internal Owners all of whose services it takes. */
     readonly owners: readonly string[],
@@ -121,6 +124,7 @@ export class SubscriptionGroup<T = Value>
     return undefined;
   }
 
+  /** @internal */
   protected override handOver(): void {
     for (const { reject } of this.waiting.splice(0)) reject(listenedTo("the group"));
     this.pass();

@@ -196,7 +196,10 @@ export class Subscription<T = Value>
   private readonly asked: Since | undefined;
   private wasRecovered: boolean | undefined;
 
-  /** @internal Use `client.subscribe`. */
+  /** Use `client.subscribe`. */
+  constructor(...none: [never, ...never[]]);
+  /** @internal */
+  constructor(node: string, options: SubscribeOptions<T>, host: SubscriptionHost);
   constructor(
     readonly node: string,
     options: SubscribeOptions<T>,
@@ -381,6 +384,7 @@ export class Subscription<T = Value>
     };
   }
 
+  /** @internal */
   protected override handOver(): void {
     this.queue.refuse(listenedTo(`\`${this.node}\``));
     const { ended } = this;

@@ -6,7 +6,7 @@ import { EventEmitter } from "eventemitter3";
  * what waits first.
  */
 export abstract class UpdateEmitter<Events extends object> extends EventEmitter<Events> {
-  /** A listener for `update` was added: it takes over from iterations, and gets what waits. */
+  /** @internal A listener for `update` was added: it takes over from iterations, and gets what waits. */
   protected abstract handOver(): void;
 
   override on<K extends EventEmitter.EventNames<Events>>(

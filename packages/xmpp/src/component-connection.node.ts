@@ -1,3 +1,4 @@
+import "./require-begin.node.js";
 import { createHash } from "node:crypto";
 import { component } from "@xmpp/component";
 import type { ComponentConnectionOptions, Connection } from "./connection.js";

@@ -44,3 +44,5 @@ export { randomText } from "./random.js";
 export { backoffMs, sleep } from "./timing.js";
 export { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
 export { childElements, Element, escapeAttribute, escapeText, xml } from "./xml.js";
+// Last of all: modules that load CommonJS have begun with `require-begin.node.js`.
+import "./require-end.node.js";
