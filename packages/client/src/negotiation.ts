@@ -203,7 +203,15 @@ export class Negotiation {
   /** Every service this account may take, or only those of one publisher. */
   async services(owner: string | undefined): Promise<ServiceInfo[]> {
     const doing = `listing the services of ${this.component}`;
-    const result = await this.request("get", xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }), doing);
+    let result: Element;
+    try {
+      result = await this.request("get", xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }), doing);
+    } catch (error) {
+      // Who offers nothing is no node.
+      const isNobody = error instanceof StanzapackError && error.code === "no-such-service";
+      if (owner !== undefined && isNobody) return [];
+      throw error;
+    }
     const nodes = (result.getChild("query", NS.DISCO_ITEMS)?.getChildren("item") ?? []).flatMap(
       (item) => (item.attrs["node"] as string | undefined) ?? [],
     );

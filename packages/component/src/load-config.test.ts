@@ -55,6 +55,9 @@ describe("config text", () => {
     ],
     ["no secret", `component:\n  domain: a.b\n`, "either secretFile or secret"],
     ["a store of a later version", `${GOOD}store: redis\n`, "c.yml:4: store:"],
+    ["an alias", `component:\n  domain: a.b\n  secret: *s3cret\n`, "c.yml:3: `*s3cret` is a YAML alias"],
+    ["an anchor", `component:\n  domain: &d a.b\n  secret: x\n`, "c.yml:2: `&d` is a YAML anchor"],
+    ["a tag", `component:\n  domain: a.b\n  secret: !s3cret\n`, "c.yml:3: `!s3cret` is a YAML tag"],
     ["bad YAML", `component: [\n`, "c.yml:"],
     ["an empty file", ``, "component"],
   ])("names line and key of %s", (_, text, expected) => {
@@ -75,6 +78,7 @@ describe("config file", () => {
       host: "127.0.0.1",
       port: 5347,
       localDomains: [],
+      secretFile: join(folder, "secret"),
       secret: "s3cret",
     });
   });

@@ -21,7 +21,7 @@ export type {
   StreamManagementPolicy,
 } from "./connection.js";
 export { beat, deadline } from "./hold-ups.js";
-export { formatForm, parseForm } from "./data-forms.js";
+export { formatForm, parseForm, parseFormBoolean } from "./data-forms.js";
 export type { DataForm, FormField } from "./data-forms.js";
 export { StanzaError, XmppError } from "./errors.js";
 export type { StanzaErrorType, XmppErrorCode } from "./errors.js";
