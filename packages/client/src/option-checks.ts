@@ -4,6 +4,8 @@ import {
   callable,
   checkArgument,
   checkOptions,
+  either,
+  exactly,
   finiteNumber,
   flag,
   listOf,
@@ -14,7 +16,6 @@ import {
   orNull,
   plainText,
   SELECTION_BOUNDS,
-  textOrObject,
   textThat,
   wholeNumber,
   type OptionSchema,
@@ -55,7 +56,7 @@ const connection = {
   resource: plainText(1, MAX_JID_CHARS),
   pacing: flag(),
   timeoutMs: wholeNumber(1, MAX_TIMER_MS, " of ms"),
-  inactive: textOrObject('"pause" or { windowMs: 0 to 86,400,000 }', "pause", { windowMs }),
+  inactive: either('"pause" or { windowMs: 0 to 86,400,000 }', exactly("pause"), objectOf({ windowMs })),
   startOffline: flag(),
   signal: abortSignal(),
 };
@@ -82,11 +83,11 @@ const change = {
 };
 const subscribe = {
   ...change,
-  since: textOrObject(
+  since: either(
     '"first", { epoch, offset } or { time } with ms since 1970',
-    "first",
-    { epoch: position, offset: position },
-    { time: finiteNumber(0, MAX_TIME_MS) },
+    exactly("first"),
+    objectOf({ epoch: position, offset: position }),
+    objectOf({ time: finiteNumber(0, MAX_TIME_MS) }),
   ),
   approvalMs: wholeNumber(0, MAX_TIMER_MS, " of ms"),
   onPending: callable(),

@@ -1,6 +1,13 @@
+import { unfitCharacter } from "@stanzapack/wire";
 import { z } from "zod";
 
 const port = z.number().int().min(1).max(65_535);
+/** It stands in stanzas and in the stream's header. RFC 7622 §3.2: at most 1,023 octets. */
+const domain = z
+  .string()
+  .min(1)
+  .max(1_023)
+  .refine((text) => unfitCharacter(text) === undefined, "contains a character that XML cannot carry");
 const count = z.number().int().positive();
 
 /** The config file's shape (YAML). Every limit has a default; unknown keys are refused, since they are misspelt ones. */
@@ -8,11 +15,11 @@ export const configSchema = z.strictObject({
   component: z
     .strictObject({
       /** The component's domain, as the server's configuration names it. */
-      domain: z.string().min(1),
+      domain,
       host: z.string().min(1).default("127.0.0.1"),
       port: port.default(5347),
       /** Domains of ours beside the one that the component's is under; JIDs of others have smaller budgets. */
-      localDomains: z.array(z.string().min(1)).default([]),
+      localDomains: z.array(domain).default([]),
       /** File that holds the shared secret; relative to the config file. */
       secretFile: z.string().min(1).optional(),
       /** The secret itself: handy for trying out, `secretFile` keeps it out of the config. */

@@ -84,7 +84,10 @@ export function describeUnknownName(name: string, names: readonly string[]): str
   let nearest: string | undefined;
   let least = 2 + Math.floor(given.length / 4);
   for (const candidate of names) {
-    const distance = leven(given, candidate.toLowerCase(), { maxDistance: least });
+    const lower = candidate.toLowerCase();
+    // The beginning of one, such as `window` of `windowMs`, is always near.
+    const isBeginning = given.length > 2 && lower.startsWith(given);
+    const distance = isBeginning ? 1 : leven(given, lower, { maxDistance: least });
     if (distance < least) [nearest, least] = [candidate, distance];
   }
   const hint = nearest === undefined ? `there are ${names.join(", ")}` : `did you mean \`${nearest}\`?`;

@@ -54,6 +54,8 @@ export {
   abortSignal,
   allOptional,
   callable,
+  either,
+  exactly,
   finiteNumber,
   flag,
   listOf,
@@ -62,7 +64,6 @@ export {
   oneOf,
   orNull,
   plainText,
-  textOrObject,
   textThat,
   wholeNumber,
 } from "./option-schemas.js";

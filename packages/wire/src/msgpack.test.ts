@@ -104,7 +104,10 @@ describe("encodeUpdate and decodeRow", () => {
     ["an instance with toJSON", new URL("http://a")],
     ["an object with a method", { toJSON: () => 1 }],
     ["fields that are inherited", Object.create({ a: 1 })],
-    ["the same without Object's prototype", Object.create(Object.assign(Object.create(null) as object, { a: 1 }))],
+    [
+      "the same without Object's prototype",
+      Object.create(Object.assign(Object.create(null) as object, { a: 1 })),
+    ],
     ["bytes that were transferred", transferred()],
   ])("refuse %s as unencodable", (_, given) => {
     expect(encodeCode(given)).toBe("unencodable");

@@ -77,13 +77,13 @@ export function oneOf(...names: readonly string[]): OptionSchema {
   return picklist(names, `${MUST_BE}${names.map((name) => JSON.stringify(name)).join(" or ")}`);
 }
 
-/** One of these texts, or an object of one of these shapes. `about`: all of them. */
-export function textOrObject(
-  about: string,
-  text: string,
-  ...shapes: readonly Readonly<Record<string, OptionSchema>>[]
-): OptionSchema {
-  return union([literal(text), ...shapes.map((shape) => objectOf(shape))], MUST_BE + about);
+/** `about`: what the schemas allow, all together. */
+export function either(about: string, ...schemas: readonly OptionSchema[]): OptionSchema {
+  return union([...schemas], MUST_BE + about);
+}
+
+export function exactly(value: string | boolean): OptionSchema {
+  return literal(value);
 }
 
 /** A text that a stanza carries unchanged, of so many UTF-16 code units. */

@@ -1,3 +1,4 @@
+import { StanzapackError } from "@stanzapack/wire";
 import { negotiate } from "./client-negotiation.js";
 import type { ClientConnectionOptions, Connection, StreamManagementPolicy } from "./connection.js";
 import { XmppError } from "./errors.js";
@@ -11,6 +12,7 @@ import { randomText } from "./random.js";
 import { resolveDomain } from "./resolve.node.js";
 import { createServiceSearch, type Try } from "./service-search.js";
 import { canBeSecure, parseServiceUrl, toTarget, type Service } from "./service-url.js";
+import { checkClientOptions } from "./option-checks.js";
 import { createStream, type Stream } from "./stream.js";
 import {
   createStreamManagement,
@@ -49,17 +51,14 @@ export interface Lookup {
 const LOOKUP: Lookup = { tcp: resolveDomain, alternatives: findAlternatives };
 
 /** A client's connection (RFC 6120) to its server, kept alive and resumed. Nothing happens before `start`. */
-export function createClientConnection(
-  options: ClientConnectionOptions,
-  lookup: Lookup = LOOKUP,
-): Connection {
+export function createClientConnection(given: ClientConnectionOptions, lookup: Lookup = LOOKUP): Connection {
+  const options = checkClientOptions(given);
   const account = parseJid(options.jid);
-  if (account.local === "") throw new TypeError(`not a user's JID: ${JSON.stringify(options.jid)}`);
-  if (options.url !== undefined && options.urls !== undefined)
-    throw new TypeError("`url` and `urls` exclude each other");
-  // XEP-0388 §2.3
-  if (options.clientId !== undefined && !/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(options.clientId))
-    throw new TypeError("`clientId` is not a UUID");
+  if (account.local === "")
+    throw new StanzapackError(
+      "invalid-options",
+      "createClientConnection: `jid` must have a local part before its `@`",
+    );
   const { domain } = account;
   const requireTls = options.requireTls ?? true;
   const tls: TlsOptions = { domain, secureContext: createSecureContext(options.ca), sessions: new Map() };

@@ -5,6 +5,7 @@ import type { ComponentConnectionOptions, Connection } from "./connection.js";
 import { COMPONENT_ECHO, createEchoWindow } from "./echo-window.js";
 import { XmppError } from "./errors.js";
 import * as NS from "./namespaces.js";
+import { checkComponentOptions } from "./option-checks.js";
 import { createStream } from "./stream.js";
 import { parseStreamError, toXmppError } from "./stream-errors.js";
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
@@ -14,7 +15,8 @@ import { escapeText } from "./xml.js";
 import type { XmppJsComponent } from "./xmpp-js.js";
 
 /** A component's connection (XEP-0114) to its server, kept alive. Nothing happens before `start`. */
-export function createComponentConnection(options: ComponentConnectionOptions): Connection {
+export function createComponentConnection(given: ComponentConnectionOptions): Connection {
+  const options = checkComponentOptions(given);
   return createSupervisedConnection({
     kind: "component",
     jid: options.domain,

@@ -1,0 +1,116 @@
+import {
+  allOptional,
+  checkOptions,
+  either,
+  exactly,
+  flag,
+  listOf,
+  objectOf,
+  plainText,
+  StanzapackError,
+  textThat,
+  wholeNumber,
+  type OptionSchema,
+} from "@stanzapack/wire";
+import type { BoshTiming } from "./bosh-courier.js";
+import type {
+  ClientConnectionOptions,
+  ComponentConnectionOptions,
+  ConnectionLimits,
+  ConnectionTimeouts,
+  ReconnectPolicy,
+  StreamManagementPolicy,
+} from "./connection.js";
+import { parseServiceUrl } from "./service-url.js";
+
+/** RFC 7622 §3.1: three parts of 1,023 octets. */
+const MAX_JID_CHARS = 3_071;
+const MAX_PASSWORD_CHARS = 65_535;
+/** Timers of JavaScript take no more ms. */
+const MAX_TIMER_MS = 2_147_483_647;
+const MAX_URLS = 100;
+
+const ms = wholeNumber(0, MAX_TIMER_MS, " of ms");
+const count = wholeNumber(1, Number.MAX_SAFE_INTEGER);
+const address = plainText(1, MAX_JID_CHARS, "an address");
+const url = textThat(
+  "xmpp://host:port, xmpps://host:port, wss://host/path or https://host/path",
+  isServiceUrl,
+);
+
+const shared = {
+  timeouts: part<ConnectionTimeouts>({ onlineMs: ms, closeMs: ms }),
+  reconnect: part<ReconnectPolicy>({ minMs: ms, maxMs: ms }),
+  retryStart: flag(),
+  limits: part<ConnectionLimits>({ maxStanzaChars: count, maxWaitingBytes: count }),
+};
+
+const CLIENT = all<ClientConnectionOptions>({
+  jid: address,
+  password: plainText(1, MAX_PASSWORD_CHARS),
+  ...allOptional({
+    ...shared,
+    url,
+    urls: listOf(url, 1, MAX_URLS, "addresses"),
+    resource: plainText(1, MAX_JID_CHARS),
+    // XEP-0388 §2.3
+    clientId: textThat("a UUID", (text) => /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)),
+    ca: textThat("PEM text of a certificate", (pem) => pem.includes("-----BEGIN")),
+    requireTls: flag(),
+    compress: flag(),
+    streamManagement: part<StreamManagementPolicy>({
+      enabled: flag(),
+      requestEvery: count,
+      requestAfterMs: ms,
+      maxQueue: count,
+      answerMs: ms,
+      targetMs: ms,
+    }),
+    bosh: part<BoshTiming>({
+      ...{ waitMs: ms, answerMs: ms, overtakenMs: ms, retryMinMs: ms, retryMaxMs: ms, giveUpMs: ms },
+    }),
+  }),
+});
+
+const COMPONENT = all<ComponentConnectionOptions>({
+  domain: address,
+  secret: textThat("a text that is not empty", (text) => text !== ""),
+  host: plainText(1, MAX_JID_CHARS, "a host"),
+  port: wholeNumber(1, 65_535),
+  ...allOptional({
+    ...shared,
+    reconnect: either("false or { minMs, maxMs }", exactly(false), shared.reconnect),
+  }),
+});
+
+function all<T>(schemas: Record<keyof T, OptionSchema>): OptionSchema {
+  return objectOf(schemas);
+}
+
+function part<T>(schemas: Record<keyof T, OptionSchema>): OptionSchema {
+  return objectOf(allOptional(schemas), `an object with ${Object.keys(schemas).join(", ")}`);
+}
+
+function isServiceUrl(text: string): boolean {
+  try {
+    return parseServiceUrl(text) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** A copy, without what is undefined. Throws `invalid-options`. */
+export function checkClientOptions(given: ClientConnectionOptions): ClientConnectionOptions {
+  const options = checkOptions("createClientConnection", CLIENT, given);
+  if (options.url !== undefined && options.urls !== undefined)
+    throw new StanzapackError(
+      "invalid-options",
+      "createClientConnection: `url` and `urls` exclude each other",
+    );
+  return options;
+}
+
+/** Likewise. */
+export function checkComponentOptions(given: ComponentConnectionOptions): ComponentConnectionOptions {
+  return checkOptions("createComponentConnection", COMPONENT, given);
+}
