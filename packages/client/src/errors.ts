@@ -1,5 +1,6 @@
 import { ERRORS, StanzapackError, type ErrorCode, type ErrorRow } from "@stanzapack/wire";
 import { NS, StanzaError, XmppError, type XmppErrorCode } from "@stanzapack/xmpp";
+import { withOwnNames } from "./own-names.js";
 
 const FROM_XMPP: Record<XmppErrorCode, ErrorCode> = {
   auth: "auth-failed",
@@ -48,7 +49,7 @@ export function toStanzapackError(error: unknown, doing: string): StanzapackErro
 function fromStanzaError(error: StanzaError, doing: string): StanzapackError {
   const details = { origin: "peer", cause: error } as const;
   // The component's text already says what happened and what to do.
-  const text = withoutMend(error.text === "" ? error.condition : error.text);
+  const text = withOwnNames(withoutMend(error.text === "" ? error.condition : error.text));
   if (error.application !== undefined) {
     const code = BY_CONDITION.get(error.application.name);
     if (code !== undefined) return new StanzapackError(code, `${doing}: ${text}`, details);

@@ -199,7 +199,11 @@ it("a getter is read once, and its throw is told", async () => {
 });
 
 it.each<[string, () => unknown, string]>([
-  ["a node", () => client.subscribe(7 as never), "subscribe: `node` must be a string, not 7"],
+  [
+    "a node",
+    () => client.subscribe(7 as never),
+    "subscribe: `node` must be a string of 0 to 4,096 characters, not 7",
+  ],
   ["nodes", () => client.subscribeAll([NODE, undefined as never]), "subscribeAll: `nodes.1` is missing"],
   ["no nodes", () => client.subscribeAll([]), "subscribeAll: `nodes` must be a list"],
   [
@@ -208,7 +212,11 @@ it.each<[string, () => unknown, string]>([
     "subscribeAll: `nodes` must be a list",
   ],
   ["a name", () => client.offer(42 as never), "offer: `name` must be a string"],
-  ["an owner", () => client.listServices({} as never), "listServices: `owner` must be a string, not Object"],
+  [
+    "an owner",
+    () => client.listServices({} as never),
+    "listServices: `owner` must be a string of 0 to 4,096 characters, not Object",
+  ],
   ["a flag", () => client.setActive("no" as never), "setActive: `active` must be true or false"],
   ["a location", () => openOutboxStore(undefined as never), "openOutboxStore: `location` is missing"],
 ])("%s of another type", async (_, call, text) => {

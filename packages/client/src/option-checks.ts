@@ -39,11 +39,14 @@ const MAX_CREDIT_ROWS = 999_999_999;
 const MAX_MEMBERS = 1_000_000;
 const MAX_URLS = 100;
 const MAX_NODES = 1_000_000;
+/** A node is a bare JID of 2,047 characters at most, a `/` and a name of 64. */
+const MAX_TEXT_CHARS = 4_096;
 
 const bounds = SELECTION_BOUNDS;
 const address = plainText(1, MAX_JID_CHARS, "an address");
 const windowMs = wholeNumber(0, MAX_WINDOW_MS, " of ms");
-const text = textThat("a string", () => true);
+/** A node, a pattern, a name or a JID: of which form it must be is checked elsewhere. */
+const text = plainText(0, MAX_TEXT_CHARS, "a string");
 const position = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 const url = plainText(1, MAX_URL_CHARS, "an address");
 
@@ -51,7 +54,7 @@ const login = { jid: address, password: plainText(1, MAX_PASSWORD_CHARS), compon
 const connection = {
   url,
   urls: listOf(url, 1, MAX_URLS, "addresses"),
-  ca: textThat("PEM text of a certificate", (pem) => pem.includes("-----BEGIN")),
+  ca: textThat("PEM text of a certificate", (pem) => pem === "" || pem.includes("-----BEGIN")),
   compress: flag(),
   resource: plainText(1, MAX_JID_CHARS),
   pacing: flag(),
@@ -113,7 +116,7 @@ export function checked<T extends object>(call: keyof typeof SCHEMAS, given: T, 
   return checkOptions(what, SCHEMAS[call], given);
 }
 
-/** Throws `invalid-options` for what is no string; of which form it must be is checked elsewhere. */
+/** Throws `invalid-options` for what is no string, or contains what XML cannot carry. */
 export function checkText(what: string, name: string, given: unknown): void {
   checkArgument(what, name, text, given);
 }

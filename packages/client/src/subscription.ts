@@ -20,6 +20,7 @@ import { Credit } from "./credit.js";
 import { toStanzapackError } from "./errors.js";
 import type { AskedOptions, Granted } from "./negotiation.js";
 import { checked } from "./option-checks.js";
+import { withOwnNames } from "./own-names.js";
 import type { InactivePolicy } from "./options.js";
 import { listenedTo, UpdateEmitter } from "./update-emitter.js";
 import { UpdateQueue } from "./update-queue.js";
@@ -589,6 +590,12 @@ export function select(
   kind?: ServiceKind,
 ): Selection {
   const selection = { samples, maxRate, fields, deadband, heartbeatMs };
-  grantSelection(selection, 0, kind);
+  try {
+    grantSelection(selection, 0, kind);
+  } catch (error) {
+    // What the schema cannot know: of which kind the service is.
+    if (!(error instanceof StanzapackError)) throw error;
+    throw new StanzapackError(error.code, withOwnNames(error.text), { cause: error });
+  }
   return selection;
 }

@@ -3,6 +3,7 @@ import { FormRun } from "./form-run.js";
 import { FORMS, type Form } from "./forms.js";
 import { HOPS, type Compression, type Transport } from "./hops.js";
 import { createUpdate, type Item, type Update } from "./item.js";
+import { checkEstimatorOptions } from "./option-checks.js";
 
 /** When a stanza leaves: after so many updates, or once a window, by the times of the updates; window 0: each at once. */
 export type Cut = { readonly batch: number } | { readonly windowMs: number };
@@ -41,7 +42,9 @@ export class Estimator {
   private readonly cuts: readonly CutRun[];
   private updates = 0;
 
+  /** Throws `invalid-options`. */
   constructor(private readonly options: EstimatorOptions) {
+    checkEstimatorOptions(options);
     const bodies = new FormRun("json-body", options.profile);
     this.cuts = options.cuts.map((cut, index) => new CutRun(cut, options.profile, bodies, index === 0));
   }
@@ -51,6 +54,8 @@ export class Estimator {
    * next. Throws `unencodable` and `too-large` for what cannot be published, `usage` where the time is missing.
    */
   add(value: Value, at?: number): Promise<unknown> | undefined {
+    if (at !== undefined && !Number.isFinite(at))
+      throw new StanzapackError("invalid-options", `add: \`at\` must be a number of ms, not ${String(at)}`);
     const update = createUpdate(value);
     const waits: Promise<unknown>[] = [];
     for (const cut of this.cuts) cut.add(update, at, waits);

@@ -55,7 +55,7 @@ const CLIENT = all<ClientConnectionOptions>({
     resource: plainText(1, MAX_JID_CHARS),
     // XEP-0388 §2.3
     clientId: textThat("a UUID", (text) => /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)),
-    ca: textThat("PEM text of a certificate", (pem) => pem.includes("-----BEGIN")),
+    ca: textThat("PEM text of a certificate", (pem) => pem === "" || pem.includes("-----BEGIN")),
     requireTls: flag(),
     compress: flag(),
     streamManagement: part<StreamManagementPolicy>({

@@ -1,0 +1,33 @@
+import {
+  checkOptions,
+  either,
+  listOf,
+  MAX_WINDOW_MS,
+  objectOf,
+  oneOf,
+  textThat,
+  wholeNumber,
+  type OptionSchema,
+} from "@stanzapack/wire";
+import type { EstimatorOptions } from "./estimator.js";
+
+const MAX_CUTS = 1_000;
+/** One stanza may hold several frames; beyond a million updates nobody waits for one. */
+const MAX_BATCH = 1_000_000;
+
+const cut = either(
+  `{ batch: 1 to 1,000,000 updates } or { windowMs: 0 to 86,400,000 }`,
+  objectOf({ batch: wholeNumber(1, MAX_BATCH, " of updates") }),
+  objectOf({ windowMs: wholeNumber(0, MAX_WINDOW_MS, " of ms") }),
+);
+
+const SCHEMA = objectOf({
+  workload: textThat("a text", () => true),
+  cuts: listOf(cut, 1, MAX_CUTS, "cuts"),
+  profile: oneOf("default", "compact"),
+} satisfies Record<keyof EstimatorOptions, OptionSchema>);
+
+/** Throws `invalid-options`. */
+export function checkEstimatorOptions(options: EstimatorOptions): void {
+  checkOptions("Estimator", SCHEMA, options);
+}
