@@ -203,8 +203,11 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       if (outcome === "result" && who !== "publisher") await peers.publisher.ask("set", taking);
       return outcome;
     },
-    "offer a node whose owner is spelt `ALICE@Localhost`": (_, peer) =>
-      peer.outcome("set", create("ALICE@Localhost/new")),
+    "offer a node whose owner is spelt `ALICE@Localhost`": async (_, peer) => {
+      const outcome = await peer.outcome("set", create("ALICE@Localhost/new"));
+      if (outcome === "result") await peer.ask("set", owned(xml("delete", { node: "alice@localhost/new" })));
+      return outcome;
+    },
     "offer a node of one's own": async (_, peer) => {
       const node = `${bareJid(peer.jid)}/own`;
       const outcome = await peer.outcome("set", create(node));
@@ -242,7 +245,7 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
     },
     "subscribe to an open node": (who, peer) => subscribing(who, subscribe(OPEN, peer.jid)),
     "subscribe to a node with a whitelist": (who, peer) => subscribing(who, subscribe(CLOSED, peer.jid)),
-    "subscribe to it spelt `ALICE@Localhost`": (who, peer) =>
+    "subscribe to an open node spelt `ALICE@Localhost`": (who, peer) =>
       subscribing(who, subscribe("ALICE@Localhost/open", peer.jid)),
     "subscribe the member's session": (who) => subscribing(who, subscribe(OPEN, peers.member.jid)),
     "subscribe one's bare JID": (who, peer) => subscribing(who, subscribe(OPEN, bareJid(peer.jid))),

@@ -89,7 +89,7 @@ export function parseWindow(text: string): number {
 
 /** `alice@example.org`, without a resource. The server prepares and checks the rest. */
 export function parseBareJid(text: string): string {
-  if (!/^[^@/\s]+@[^@/\s]+$/.test(text)) throw new InvalidArgumentError("A JID is written user@domain.");
+  if (!/^[^@/]+@[^@/\s]+$/.test(text)) throw new InvalidArgumentError("A JID is written user@domain.");
   return text;
 }
 

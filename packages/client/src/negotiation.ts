@@ -25,7 +25,7 @@ export interface OfferOptions {
   readonly kind?: Exclude<ServiceKind, "map"> | undefined;
   /** Who may subscribe. Default `open`. */
   readonly access?: AccessModel | undefined;
-  /** Bare JIDs that may, under `whitelist`; under `authorize` without being asked about. */
+  /** Bare JIDs, in any spelling, that may, under `whitelist`; under `authorize` without being asked about. */
   readonly members?: readonly string[] | undefined;
   /**
    * Under `authorize`, decides on who asks, also on those who asked while this program was away. The component remembers a yes until

@@ -20,7 +20,8 @@ import {
   type RowCodec,
   type Value,
 } from "@stanzapack/wire";
-import { encodeBase64, jid as parseJid } from "@stanzapack/xmpp";
+import { encodeBase64 } from "@stanzapack/xmpp";
+import { readBareJid, withPreparedMembers } from "./addresses.js";
 import { checkAuthorize } from "./approvals.js";
 import type { ConfigureOptions, OfferOptions } from "./negotiation.js";
 import { checked, checkText } from "./option-checks.js";
@@ -211,12 +212,13 @@ export class OfferedService<T = Value> extends EventEmitter<OfferedServiceEvents
   async configure(given: ConfigureOptions): Promise<void> {
     const options = checked("configure", given);
     const before = this.options;
-    const changed = { ...before, ...options };
+    const prepared = withPreparedMembers(options, "configure: `members`");
+    const changed = { ...before, ...prepared };
     checkAuthorize(changed);
     // Somebody may be asked about before the answer is here.
     this.options = changed;
     try {
-      await this.host.configure(this, options);
+      await this.host.configure(this, prepared);
     } catch (error) {
       this.options = before;
       throw error;
@@ -232,12 +234,12 @@ export class OfferedService<T = Value> extends EventEmitter<OfferedServiceEvents
     if (access === "open")
       throw new StanzapackError("usage", `\`${this.node}\` is open: give it another access model first`);
     checkText("revoke", "jid", jid);
-    const revoked = bareJidOf(jid);
+    const revoked = readBareJid(jid, "revoke: `jid`");
     await this.host.revoke(this, revoked);
     if (members !== undefined)
       this.options = {
         ...this.options,
-        members: members.filter((member) => bareJidOf(member) !== revoked),
+        members: members.filter((member) => member !== revoked),
       };
   }
 
@@ -448,15 +450,6 @@ export class OfferedService<T = Value> extends EventEmitter<OfferedServiceEvents
 /** Never 0, which stands for none. */
 function drawIncarnation(): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] as number) || 1;
-}
-
-/** In the form servers give it. Throws `usage`. */
-function bareJidOf(text: string): string {
-  try {
-    return parseJid(text).bare().toString();
-  } catch (cause) {
-    throw new StanzapackError("usage", `\`${text}\` is no JID`, { cause });
-  }
 }
 
 function pause(ms: number): Promise<void> {

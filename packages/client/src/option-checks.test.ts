@@ -130,7 +130,7 @@ describe("a value that no option takes", () => {
   it.each<[string, unknown, string]>([
     ["jid", undefined, "is missing: it must be an address"],
     ["jid", "", "must be an address"],
-    ["jid", "localhost", "`jid` must be a bare JID"],
+    ["jid", "localhost", "has no `user@` part"],
     ["jid", "bo\u0002b@localhost", "contains U+0002"],
     ["component", 5, "must be an address"],
     ["url", "ftp://a", "`url` ftp://a is not"],

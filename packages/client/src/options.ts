@@ -1,9 +1,13 @@
 import { grantWindow, StanzapackError } from "@stanzapack/wire";
-import { bareJid, jid as parseJid, type ClientConnectionOptions } from "@stanzapack/xmpp";
+import type { ClientConnectionOptions } from "@stanzapack/xmpp";
+import { readAccount, readDomain, readResource } from "./addresses.js";
 import { checked } from "./option-checks.js";
 
 export interface ConnectOptions {
-  /** Bare JID to log in as: `bob@example.org`. */
+  /**
+   * Bare JID to log in as: `bob@example.org`, in any spelling that the server takes for it. The domain has its own letters:
+   * `münchen.example`, not `xn--mnchen-3ya.example`, unless the server is configured with that. Throws `invalid-options`.
+   */
   readonly jid: string;
   readonly password: string;
   /** Domain of the Stanzapack component: `streams.example.org`. */
@@ -62,15 +66,7 @@ export interface ResolvedConnectOptions {
 /** Checks everything once, here. Throws `invalid-options`. */
 export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOptions {
   const options = checked("connect", given);
-  let bare: string;
-  try {
-    const parsed = parseJid(options.jid);
-    if (parsed.local === "" || parsed.domain === "") throw new Error("it has no `user@` part");
-    bare = parsed.bare().toString();
-  } catch (cause) {
-    const text = `connect: \`jid\` must be a bare JID: ${(cause as Error).message}`;
-    throw new StanzapackError("invalid-options", text, { cause });
-  }
+  const bare = readAccount(options.jid, "connect: `jid`");
   for (const url of [options.url ?? [], options.urls ?? []].flat()) checkUrl(url);
   if (options.url !== undefined && options.urls !== undefined) {
     throw new StanzapackError("invalid-options", "connect: `url` and `urls` exclude each other");
@@ -78,8 +74,8 @@ export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOpt
   const timeoutMs = options.timeoutMs ?? 20_000;
   return {
     inactive: resolveInactive(options.inactive),
-    bareJid: bareJid(bare),
-    component: options.component,
+    bareJid: bare,
+    component: readDomain(options.component, "connect: `component`"),
     timeoutMs,
     startOffline: options.startOffline ?? false,
     signal: options.signal,
@@ -90,7 +86,9 @@ export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOpt
       ...(options.urls === undefined ? {} : { urls: options.urls }),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       ...(options.compress === undefined ? {} : { compress: options.compress }),
-      ...(options.resource === undefined ? {} : { resource: options.resource }),
+      ...(options.resource === undefined
+        ? {}
+        : { resource: readResource(options.resource, "connect: `resource`") }),
       ...(options.pacing === false ? { streamManagement: { targetMs: 0 } } : {}),
       ...(options.startOffline === true ? { retryStart: true } : {}),
       timeouts: { onlineMs: timeoutMs },

@@ -25,7 +25,7 @@ import { LinkTable } from "./link-table.js";
 import type { ResolvedConfig } from "./load-config.js";
 import { adviseOperator, type ServerAddress } from "./server-advice.js";
 import { compareConfigs, type Reloaded } from "./reload.js";
-import { registerUnknownAddresses } from "./negotiation/addresses.js";
+import { registerUnknownAddresses } from "./negotiation/unknown-addresses.js";
 import { registerDisco } from "./negotiation/disco.js";
 import { registerOrdinaryClients } from "./negotiation/ordinary-clients.js";
 import { checkComponentOptions, checkConfig } from "./option-checks.js";
@@ -111,7 +111,8 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     registerSubscriptionEvents(connection, broker),
     connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
-      const sid = to.slice(domain.length + 1);
+      const slash = to.indexOf("/");
+      const sid = slash < 0 ? "" : to.slice(slash + 1);
       const link = links.get(from);
       if (link !== undefined) link.heardAt = Date.now();
       if (sid === "") return undefined;

@@ -1,14 +1,17 @@
-import { unfitCharacter } from "@stanzapack/wire";
+import { prepareDomainName } from "@stanzapack/xmpp";
 import { z } from "zod";
 
 const port = z.number().int().min(1).max(65_535);
-/** It stands in stanzas and in the stream's header. RFC 7622 §3.2: at most 1,023 octets. */
-const domain = z
-  .string()
-  .min(1)
-  .max(1_023)
-  .refine((text) => unfitCharacter(text) === undefined, "contains a character that XML cannot carry");
 const count = z.number().int().positive();
+/** In the form of JIDs, with its own letters (U-labels). */
+const domain = z.string().transform((text, context) => {
+  try {
+    return prepareDomainName(text);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: (error as Error).message });
+    return z.NEVER;
+  }
+});
 
 /** The config file's shape (YAML). Every limit has a default; unknown keys are refused, since they are misspelt ones. */
 export const configSchema = z.strictObject({

@@ -54,13 +54,19 @@ describe("config text", () => {
     [
       "a domain that XML cannot carry",
       `component:\n  domain: "a\\x02.b"\n  secret: x\n`,
-      "c.yml:2: component.domain: contains a character",
+      "c.yml:2: component.domain: `a\\u{2}.b` is no JID",
     ],
     ["a wrong type", `component:\n  domain: a.b\n  secret: x\n  port: many\n`, "c.yml:4: component.port:"],
     [
       "a value out of range",
       `component:\n  domain: a.b\n  secret: x\n  port: 70000\n`,
       "c.yml:4: component.port:",
+    ],
+    ["no host name", `component:\n  domain: "a b"\n  secret: x\n`, "c.yml:2: component.domain:"],
+    [
+      "what is no domain",
+      `component:\n  domain: a.b\n  secret: x\n  localDomains:\n    - c.d\n    - e@f\n`,
+      "c.yml:6: component.localDomains.1:",
     ],
     ["no domain", `component:\n  secret: x\n`, "c.yml:2: component.domain:"],
     [
@@ -77,6 +83,14 @@ describe("config text", () => {
     ["an empty file", ``, "component"],
   ])("names line and key of %s", (_, text, expected) => {
     expect(failure(text)).toContain(expected);
+  });
+});
+
+it("prepares domains as JIDs write them", () => {
+  const text = `component:\n  domain: Streams.MÜNCHEN.example.\n  secret: x\n  localDomains: [EXAMPLE.org]\n`;
+  expect(parseConfig(text, "c.yml").component).toMatchObject({
+    domain: "streams.münchen.example",
+    localDomains: ["example.org"],
   });
 });
 

@@ -1,7 +1,7 @@
-import { StanzapackError } from "@stanzapack/wire";
 import { negotiate } from "./client-negotiation.js";
 import type { ClientConnectionOptions, Connection, StreamManagementPolicy } from "./connection.js";
 import { XmppError } from "./errors.js";
+import { toAsciiDomain } from "./domain-name.js";
 import { createEchoWindow, type EchoPolicy } from "./echo-window.js";
 import { createFastTokens } from "./fast-tokens.js";
 import { findAlternatives } from "./host-meta.js";
@@ -11,8 +11,8 @@ import { prepareLogin } from "./login.js";
 import { randomText } from "./random.js";
 import { resolveDomain } from "./resolve.node.js";
 import { createServiceSearch, type Try } from "./service-search.js";
-import { canBeSecure, parseServiceUrl, toTarget, type Service } from "./service-url.js";
-import { checkClientOptions } from "./option-checks.js";
+import { checkClientOptions } from "./option-checks.node.js";
+import { canBeSecure, hostInUrl, parseServiceUrl, toTarget, type Service } from "./service-url.js";
 import { createStream, type Stream } from "./stream.js";
 import {
   createStreamManagement,
@@ -54,14 +54,14 @@ const LOOKUP: Lookup = { tcp: resolveDomain, alternatives: findAlternatives };
 export function createClientConnection(given: ClientConnectionOptions, lookup: Lookup = LOOKUP): Connection {
   const options = checkClientOptions(given);
   const account = parseJid(options.jid);
-  if (account.local === "")
-    throw new StanzapackError(
-      "invalid-options",
-      "createClientConnection: `jid` must have a local part before its `@`",
-    );
   const { domain } = account;
+  const asciiDomain = toAsciiDomain(domain);
   const requireTls = options.requireTls ?? true;
-  const tls: TlsOptions = { domain, secureContext: createSecureContext(options.ca), sessions: new Map() };
+  const tls: TlsOptions = {
+    domain: asciiDomain,
+    secureContext: createSecureContext(options.ca),
+    sessions: new Map(),
+  };
   const resource = options.resource ?? randomText(4);
   const tokens = createFastTokens(options.clientId);
   const policy = { ...DEFAULT_STREAM_MANAGEMENT, ...options.streamManagement };
@@ -75,7 +75,7 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
   const search = createServiceSearch(
     {
       explicit: (options.urls ?? (options.url === undefined ? [] : [options.url])).map(parseServiceUrl),
-      tcp: (signal) => lookup.tcp(domain, signal),
+      tcp: (signal) => lookup.tcp(asciiDomain, signal),
       alternatives: (signal) => lookup.alternatives(tls, signal),
     },
     options.timeouts?.onlineMs ?? DEFAULT_TIMEOUTS.onlineMs,
@@ -95,6 +95,7 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
           tls,
           maxAnswerBytes: MAX_BOSH_ANSWER_BYTES,
           timing: options.bosh,
+          domain,
           from: account.bare().toString(),
         });
       }
@@ -145,6 +146,7 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
             requireTls,
             compress: options.compress ?? false,
             tls,
+            domain,
             resource,
             isResourceGiven: options.resource !== undefined,
             tokens,
@@ -182,8 +184,9 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
 function createEntity(account: JID, { transport, url }: Service): XmppJsEntity {
   // BOSH speaks a WebSocket's framing to it.
   const protocol = transport === "tcp" ? url.protocol : "wss:";
-  const service = `${protocol}//${account.domain}`;
+  const service = `${protocol}//${hostInUrl(toAsciiDomain(account.domain))}`;
   const entity = createXmppJsClient(service, account.domain);
-  entity._jid(account.bare().toString());
+  // As it is: xmpp.js would escape it once more.
+  entity.jid = account;
   return entity;
 }

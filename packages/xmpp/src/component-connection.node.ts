@@ -5,7 +5,7 @@ import type { ComponentConnectionOptions, Connection } from "./connection.js";
 import { COMPONENT_ECHO, createEchoWindow } from "./echo-window.js";
 import { XmppError } from "./errors.js";
 import * as NS from "./namespaces.js";
-import { checkComponentOptions } from "./option-checks.js";
+import { checkComponentOptions } from "./option-checks.node.js";
 import { createStream } from "./stream.js";
 import { parseStreamError, toXmppError } from "./stream-errors.js";
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
@@ -14,7 +14,7 @@ import { createSupervisedConnection, type AttemptContext } from "./supervised-co
 import { escapeText } from "./xml.js";
 import type { XmppJsComponent } from "./xmpp-js.js";
 
-/** A component's connection (XEP-0114) to its server, kept alive. Nothing happens before `start`. */
+/** A component's connection (XEP-0114) to its server, kept alive. Nothing happens before `start`. Throws `invalid-options`. */
 export function createComponentConnection(given: ComponentConnectionOptions): Connection {
   const options = checkComponentOptions(given);
   return createSupervisedConnection({

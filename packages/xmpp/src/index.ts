@@ -35,7 +35,19 @@ export type {
   OpenRequest,
   SendPolicy,
 } from "./in-band-bytestreams.js";
-export { bareJid, jid, JID } from "./jid.js";
+export { toAsciiDomain } from "./domain-name.js";
+export {
+  bareJid,
+  jid,
+  JID,
+  prepareBareJid,
+  prepareDomainName,
+  preparedOrSame,
+  prepareJid,
+  prepareNode,
+  prepareResource,
+  printable,
+} from "./jid.js";
 export * as NS from "./namespaces.js";
 export { createStanzaBytestreams } from "./bytestreams.js";
 export { createInBandBytestreams } from "./in-band-bytestreams.js";

@@ -12,6 +12,7 @@ import type { EchoHooks, EchoWindow } from "./echo-window.js";
 import { XmppError, type XmppErrorCode } from "./errors.js";
 import { createIqHandlers } from "./iq-handlers.js";
 import { createIqRequests } from "./iq-requests.js";
+import { preparedOrSame } from "./jid.js";
 import { createListeners } from "./listeners.js";
 import * as NS from "./namespaces.js";
 import type { Stream } from "./stream.js";
@@ -164,6 +165,9 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     const isContent = xmlns === undefined || xmlns === NS.CLIENT || xmlns === NS.COMPONENT;
     if (isContent && (name === "message" || name === "iq" || name === "presence")) {
       management?.onReceived();
+      // ejabberd gives a sender's address as the sender wrote it when it logged in.
+      const { from } = element.attrs as { from?: string };
+      if (from !== undefined) element.attrs["from"] = preparedOrSame(from);
       onStanza(element, chars);
       return;
     }

@@ -1,8 +1,8 @@
 import { StanzapackError } from "@stanzapack/wire";
 import { NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
 import type { Service } from "../service.js";
+import { accountOf } from "./addresses.js";
 import { MAX_ANSWER_BYTES, unsupported } from "./errors.js";
-import { accountOf } from "./options.js";
 import { attr } from "./pubsub-request.js";
 import { badRequest } from "./submissions.js";
 

@@ -1,6 +1,7 @@
 import { bareJid, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { Service } from "../service.js";
+import { targetNamed } from "./addresses.js";
 import { MAX_ANSWER_BYTES, toStanzaError } from "./errors.js";
 import { FIELD, formatOurForm } from "./form-fields.js";
 
@@ -49,7 +50,11 @@ export function registerDisco(connection: Connection, broker: Broker): () => voi
       try {
         broker.budgets.request(request.from);
         const node = request.child.attrs["node"] as string | undefined;
-        return act(request.from, node === "" ? undefined : node);
+        if (node === undefined || node === "") return act(request.from, undefined);
+        const answer = act(request.from, targetNamed(node));
+        // XEP-0030 §3.1: the answer names the node as the request does.
+        answer.attrs["node"] = node;
+        return answer;
       } catch (error) {
         broker.refused(request.from, "service discovery", error);
         throw toStanzaError(error);

@@ -11,7 +11,8 @@ import {
   type Selection,
   type Since,
 } from "@stanzapack/wire";
-import { bareJid, NS, StanzaError, type DataForm } from "@stanzapack/xmpp";
+import { NS, StanzaError, type DataForm } from "@stanzapack/xmpp";
+import { accountOf } from "./addresses.js";
 import { ACCESS_MODELS, type AccessModel, type ServiceConfig } from "../service.js";
 import { unsupported } from "./errors.js";
 import { FIELD } from "./form-fields.js";
@@ -113,19 +114,6 @@ function isAccessModel(text: string): text is AccessModel {
 
 /** Longest bare JID (RFC 7622 §3.1): two parts of 1,023 octets and an `@`. */
 export const MAX_BARE_JID_CHARS = 2_047;
-
-/**
- * The account that a list means by a JID: as servers stamp it on stanzas, so in lower case, and without its resource. Nothing is escaped
- * (XEP-0106): `a\b@c` and `a\5cb@c` are two accounts, and whoever makes one of them gives the one what is the other's. A spelling that
- * a server prepares in yet another way matches nobody. Throws `invalid-options`.
- */
-export function accountOf(text: string): string {
-  const bare = bareJid(text);
-  const domain = bare.slice(bare.indexOf("@") + 1);
-  if (domain === "" || bare.startsWith("@") || bare.length > MAX_BARE_JID_CHARS)
-    throw invalid(`\`${text.slice(0, 100)}\` is no JID`);
-  return bare.toLowerCase();
-}
 
 export function formatServiceConfig(config: ServiceConfig): Record<string, string | string[]> {
   return {

@@ -7,7 +7,7 @@ import { Budgets } from "../budgets/budgets.js";
 import { configSchema } from "../config.js";
 import type { FanOut } from "../fan-out.js";
 import { createStats } from "../stats.js";
-import { registerUnknownAddresses } from "./addresses.js";
+import { registerUnknownAddresses } from "./unknown-addresses.js";
 import { registerOrdinaryClients } from "./ordinary-clients.js";
 import { registerSubscriptionEvents } from "./subscription-events.js";
 

@@ -10,7 +10,7 @@ import {
 import type { Broker } from "../broker.js";
 import type { ComponentStats } from "../stats.js";
 import { VERSION } from "../version.js";
-import { answerPresence, errorAnswer } from "./addresses.js";
+import { answerPresence, errorAnswer } from "./unknown-addresses.js";
 import { toStanzaError, unsupported } from "./errors.js";
 import { HelpAnswers } from "./help-answers.js";
 

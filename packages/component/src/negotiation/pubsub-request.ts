@@ -1,5 +1,6 @@
 import { StanzapackError } from "@stanzapack/wire";
-import { bareJid, childElements, NS, StanzaError, type Element } from "@stanzapack/xmpp";
+import { bareJid, childElements, NS, preparedOrSame, StanzaError, type Element } from "@stanzapack/xmpp";
+import { targetNamed } from "./addresses.js";
 import { unsupported } from "./errors.js";
 import { badRequest } from "./submissions.js";
 
@@ -66,12 +67,12 @@ export function attr(element: Element, name: string): string | undefined {
   return element.attrs[name] as string | undefined;
 }
 
-/** XEP-0060 §8.2.3.3. */
+/** The node, its owner prepared; whether there is such a node is for others to say. Throws `nodeid-required` (XEP-0060 §8.2.3.3). */
 export function requireNode(element: Element): string {
   const node = attr(element, "node");
   if (node === undefined || node === "")
     throw badRequest(`\`${element.getName()}\` names no node`, "nodeid-required");
-  return node;
+  return targetNamed(node);
 }
 
 /**
@@ -85,11 +86,12 @@ export function requireOwnJid(element: Element, from: string): string {
   return jid;
 }
 
+/** Prepared, where it is an address. */
 export function requireJid(element: Element): string {
   const jid = attr(element, "jid");
   if (jid === undefined || jid === "")
     throw badRequest(`\`${element.getName()}\` names no JID of a subscriber`, "jid-required");
-  return jid;
+  return preparedOrSame(jid);
 }
 
 /** XEP-0060 §8.1.1: there are no instant nodes. */

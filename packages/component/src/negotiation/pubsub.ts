@@ -6,6 +6,7 @@ import type { ComponentLimits } from "../config.js";
 import type { LinkTable } from "../link-table.js";
 import type { Service } from "../service.js";
 import type { Subscription } from "../subscription.js";
+import { isSameJid, nodeNamed, targetNamed } from "./addresses.js";
 import { assertAnswer, toStanzaError } from "./errors.js";
 import { formatOptionsForm } from "./form-fields.js";
 import {
@@ -125,14 +126,16 @@ export class PubsubNegotiation {
   private creatable(node: string, from: string): string {
     if (node === "") throw nodeIdRequired("`create` names no node, and there are no instant nodes");
     let owner: string;
+    let prepared: string;
     try {
-      ({ owner } = parseNode(node));
+      prepared = nodeNamed(node);
+      ({ owner } = parseNode(prepared));
     } catch (error) {
       throw nodeIdRequired((error as Error).message);
     }
     if (owner !== bareJid(from))
       throw new StanzapackError("forbidden", `${bareJid(from)} cannot offer \`${node.slice(0, 200)}\``);
-    return node;
+    return prepared;
   }
 
   /** XEP-0060 §6.1, with options in the same request (§6.3.7). */
@@ -141,7 +144,7 @@ export class PubsubNegotiation {
     const node = requireNode(subscribe);
     const who = requireJid(subscribe);
     // XEP-0060 §6.1.3.1; what is sent travels over the link of one session, so also another one of the account's is refused.
-    if (who !== from)
+    if (!isSameJid(who, from))
       throw new StanzapackError(
         "jid-mismatch",
         `the subscription is for \`${who.slice(0, 200)}\`, the request came from ${from}`,
@@ -218,7 +221,7 @@ export class PubsubNegotiation {
   }
 
   private findVisible(node: string, from: string): Service {
-    const service = this.broker.find(node);
+    const service = this.broker.find(targetNamed(node));
     if (!service.mayFind(bareJid(from)))
       throw new StanzaError("item-not-found", "cancel", `nobody offers \`${node.slice(0, 200)}\``);
     return service;

@@ -14,7 +14,7 @@ import type { Question } from "../approvals.js";
 import type { Broker } from "../broker.js";
 import { Subscription } from "../subscription.js";
 import { toStanzaError } from "./errors.js";
-import { accountOf } from "./options.js";
+import { accountOf, targetNamed } from "./addresses.js";
 import { boolean, invalid, readSubmission, single } from "./submissions.js";
 
 const FORM = NS.PUBSUB_SUBSCRIBE_AUTHORIZATION;
@@ -107,7 +107,7 @@ function answered(broker: Broker, from: string, form: DataForm): void {
   const field = (name: string): string | undefined => single(form, name);
   const allow = boolean(form, FIELD.ALLOW);
   if (allow === undefined) throw invalid(`the form has no ${FIELD.ALLOW}`);
-  const service = broker.own(field(FIELD.NODE) ?? "", bareJid(from));
+  const service = broker.own(targetNamed(field(FIELD.NODE) ?? ""), bareJid(from));
   broker.approvals.decide(
     service,
     accountOf(field(FIELD.SUBSCRIBER) ?? ""),

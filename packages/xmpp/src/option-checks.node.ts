@@ -21,6 +21,7 @@ import type {
   ReconnectPolicy,
   StreamManagementPolicy,
 } from "./connection.js";
+import { jid, prepareDomainName, prepareResource } from "./jid.js";
 import { parseServiceUrl } from "./service-url.js";
 
 /** RFC 7622 §3.1: three parts of 1,023 octets. */
@@ -99,18 +100,39 @@ function isServiceUrl(text: string): boolean {
   }
 }
 
-/** A copy, without what is undefined. Throws `invalid-options`. */
+/** A copy with prepared addresses, without what is undefined. Throws `invalid-options`. */
 export function checkClientOptions(given: ClientConnectionOptions): ClientConnectionOptions {
-  const options = checkOptions("createClientConnection", CLIENT, given);
+  const call = "createClientConnection";
+  const options = checkOptions(call, CLIENT, given);
+  const { jid, resource } = options;
   if (options.url !== undefined && options.urls !== undefined)
-    throw new StanzapackError(
-      "invalid-options",
-      "createClientConnection: `url` and `urls` exclude each other",
-    );
-  return options;
+    throw new StanzapackError("invalid-options", `${call}: \`url\` and \`urls\` exclude each other`);
+  return {
+    ...options,
+    jid: prepared(call, "jid", jid, prepareAccount),
+    ...(resource === undefined ? {} : { resource: prepared(call, "resource", resource, prepareResource) }),
+  };
 }
 
 /** Likewise. */
 export function checkComponentOptions(given: ComponentConnectionOptions): ComponentConnectionOptions {
-  return checkOptions("createComponentConnection", COMPONENT, given);
+  const call = "createComponentConnection";
+  const options = checkOptions(call, COMPONENT, given);
+  return { ...options, domain: prepared(call, "domain", options.domain, prepareDomainName) };
+}
+
+function prepareAccount(text: string): string {
+  const account = jid(text);
+  if (account.local === "") throw new TypeError("it must have a local part before its `@`");
+  return account.bare().toString();
+}
+
+function prepared(call: string, name: string, text: string, prepare: (text: string) => string): string {
+  try {
+    return prepare(text);
+  } catch (cause) {
+    throw new StanzapackError("invalid-options", `${call}: \`${name}\`: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
