@@ -328,7 +328,7 @@ export class Client extends EventEmitter<ClientEvents> {
    * published, also an interface: `offer<Reading>("reading")`.
    */
   async offer<T = Value>(name: string, options: OfferOptions = {}): Promise<OfferedService<Sendable<T>>> {
-    return (await this.offerValues(name, options)) as OfferedService<never> as OfferedService<Sendable<T>>;
+    return (await this.offerValues(name, options)) as OfferedService<never>;
   }
 
   private async offerValues(name: string, given: OfferOptions): Promise<OfferedService> {
