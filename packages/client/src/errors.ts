@@ -10,10 +10,16 @@ const FROM_XMPP: Record<XmppErrorCode, ErrorCode> = {
   tls: "tls-failed",
   unsupported: "unsupported",
   protocol: "protocol",
+  "invalid-xml": "invalid-options",
+  resource: "invalid-options",
+  "insecure-context": "insecure-context",
   disconnected: "disconnected",
   stopped: "stopped",
   aborted: "aborted",
 };
+
+/** Faults of this program's input, or of the page it runs in. */
+const LOCAL: ReadonlySet<XmppErrorCode> = new Set(["invalid-xml", "resource", "insecure-context"]);
 
 /** Conditions that a server answers with when nobody is behind the component's domain. */
 const NOBODY_THERE = new Set(["remote-server-not-found", "remote-server-timeout", "recipient-unavailable"]);
@@ -35,7 +41,7 @@ export function toStanzapackError(error: unknown, doing: string): StanzapackErro
   if (error instanceof StanzapackError) return error;
   if (error instanceof XmppError)
     return new StanzapackError(FROM_XMPP[error.code], `${doing}: ${error.message}`, {
-      origin: "transport",
+      origin: LOCAL.has(error.code) ? "local" : "transport",
       cause: error,
     });
   if (error instanceof StanzaError) return fromStanzaError(error, doing);

@@ -153,7 +153,7 @@ export class LinkKeeper {
       if (!link.live) await failure;
     } catch (error) {
       const reason = toStanzapackError(error, doing);
-      link.abandon(reason);
+      link.end(reason);
       throw reason;
     } finally {
       this.opening = undefined;
@@ -296,7 +296,7 @@ export class LinkKeeper {
     try {
       await this.holdings.patterns.restore(current.router);
     } catch (error) {
-      current.link.abandon(toStanzapackError(error, "subscribing to patterns again"));
+      current.link.end(toStanzapackError(error, "subscribing to patterns again"));
     }
   }
 
@@ -432,7 +432,7 @@ export class LinkKeeper {
   /** A passing fault ends the link, so that everything is restored from the beginning. */
   private mayRetry(failure: StanzapackError): boolean {
     if (!failure.retryable && this.current !== undefined) return false;
-    this.link?.abandon(failure);
+    this.link?.end(failure);
     return true;
   }
 
@@ -467,7 +467,7 @@ export class LinkKeeper {
       await Promise.race([settling, current.over]);
     } catch (error) {
       const failure = toStanzapackError(error, "changing the subscriptions of an inactive client");
-      if (this.link === current.link) current.link.abandon(failure);
+      if (this.link === current.link) current.link.end(failure);
     }
     return this.link === current.link;
   }

@@ -46,6 +46,7 @@ import {
 import type { KeptSubscription } from "./resumption.js";
 import { Arrival } from "./selector.js";
 import { Service, type Publisher, type ServiceConfig } from "./service.js";
+import { ServiceList } from "./service-list.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
 
@@ -72,6 +73,8 @@ export type RandomId = () => number;
 /** Services, subscriptions and lanes: every operation of the negotiation, and the publishers' data on its way through. */
 export class Broker {
   readonly services = new Map<string, Service>();
+  /** The same, for listing. */
+  readonly list = new ServiceList();
   readonly approvals: Approvals;
   private readonly owned = new Map<string, Set<Service>>();
   /** Told of each service that is offered anew. */
@@ -99,6 +102,7 @@ export class Broker {
     readonly budgets = new Budgets(limits, stats),
   ) {
     this.logs = new Logs(fanOut, limits, stats, log, (subscription) => this.endWithdrawn(subscription));
+    this.logs.catchUp.onBegun = ({ link }, ms) => budgets.chargeWork(link.jid, ms);
     this.approvals = new Approvals(limits, stats, budgets, (link, { node }, options, now) =>
       this.subscribe(link, node, options, now),
     );
@@ -177,6 +181,7 @@ export class Broker {
         now - OLDEST_VALUE_MS,
       );
       this.services.set(node, service);
+      this.list.add(service);
       this.owned.set(id.owner, owned.add(service));
     } else {
       const { publisher } = service;
@@ -308,6 +313,7 @@ export class Broker {
     this.detachPublisher(service);
     if (service.subscriptions.size === 0) service.journal?.clear();
     this.services.delete(service.node);
+    this.list.remove();
     const { node } = service;
     this.log.info({ node, by: by?.jid, services: this.services.size }, "service withdrawn");
     this.approvals.serviceEnded(service);

@@ -10,6 +10,7 @@ import {
   beat,
   createComponentConnection,
   createInBandBytestreams,
+  isLoopbackHost,
   NS,
   StanzaError,
   XmppError,
@@ -22,6 +23,7 @@ import { createLogger } from "./component-logger.js";
 import { FanOut } from "./fan-out.js";
 import { FrameRequests } from "./frame-requests.js";
 import { LinkTable } from "./link-table.js";
+import { RequestGate } from "./request-gate.js";
 import type { ResolvedConfig } from "./load-config.js";
 import { adviseOperator, type ServerAddress } from "./server-advice.js";
 import { compareConfigs, type Reloaded } from "./reload.js";
@@ -68,14 +70,22 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const options = checkComponentOptions(given);
   const log = options.logger ?? createLogger(config.log.level);
   const { domain, host, port, secret } = config.component;
+  const tls = config.component.tls === true ? {} : config.component.tls || undefined;
   // One object, which everyone reads: `reload` writes it.
   const limits = { ...config.limits };
   let level = config.log.level;
   const stats = createStats();
   const connection = createComponentConnection({
     ...{ domain, secret, host, port },
+    ...(tls && { tls }),
     ...(options.reconnect === false && { reconnect: false }),
   });
+  if (tls === undefined && !isLoopbackHost(host))
+    log.warn(
+      { host, port },
+      "the stream to the server is not encrypted: whoever is between the two machines reads all that users send; " +
+        "set component.tls where the server has it (ejabberd), or put a tunnel between",
+    );
   const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
   // Before anything else that reads stanzas.
   const leaveAddresses = registerUnknownAddresses(connection, budgets, stats);
@@ -100,13 +110,14 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     log,
   );
   const negotiation = new PubsubNegotiation(broker, links, limits);
+  const gate = new RequestGate(connection, budgets, stats);
 
   let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
     leaveAddresses,
-    negotiation.register(connection),
-    registerDisco(connection, broker),
+    negotiation.register(gate.guarded),
+    registerDisco(gate.guarded, broker),
     registerSubscribeAuthorization(connection, broker),
     registerSubscriptionEvents(connection, broker),
     connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
@@ -114,7 +125,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       const slash = to.indexOf("/");
       const sid = slash < 0 ? "" : to.slice(slash + 1);
       const link = links.get(from);
-      if (link !== undefined) link.heardAt = Date.now();
+      if (link !== undefined) {
+        link.heardAt = Date.now();
+        link.hear();
+      }
       if (sid === "") return undefined;
       if (link?.stream.sid !== sid) {
         stats.strays++;
@@ -131,7 +145,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       links.hint(stanza.attrs["from"] as string);
       return true;
     }),
-    registerOrdinaryClients(connection, broker, stats),
+    registerOrdinaryClients(gate.guarded, broker, stats),
     connection.on("online", ({ jid }) => log.info({ jid, server: `${host}:${port}` }, "online")),
     connection.on("offline", ({ reason }) => {
       if (reason?.code !== "stopped") log.warn({ reason: reason?.message }, "stream to the server lost");
@@ -194,10 +208,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     if (connection.state === "online") {
       fanOut.flushAll(broker.services.values());
       links.farewell();
-      fanOut.flushAll([]);
       await drained(connection);
     }
     for (const off of undo) off();
+    gate.stop();
     requests.stop();
     fanOut.stop();
     broker.stop();
@@ -249,4 +263,7 @@ const CODES = {
   unsupported: "unreachable",
   protocol: "unreachable",
   disconnected: "unreachable",
+  "invalid-xml": "invalid-options",
+  resource: "unreachable",
+  "insecure-context": "unreachable",
 } as const satisfies Partial<Record<XmppError["code"], ErrorCode>>;

@@ -20,6 +20,7 @@ import { nodeNamed } from "./negotiation/addresses.js";
 import { readOptions, readSubscribeOptions, type SubscribeOptions } from "./negotiation/options.js";
 import { patternOwner, Patterns, type Pattern } from "./patterns.js";
 import { RequestAnswers } from "./request-answers.js";
+import { processorMs } from "./request-gate.js";
 import { Resumption } from "./resumption.js";
 import type { Service } from "./service.js";
 import type { ComponentStats } from "./stats.js";
@@ -62,6 +63,8 @@ export class FrameRequests {
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
     private readonly log: Logger,
+    /** Processor time used so far, in ms. */
+    private readonly workMs: () => number = processorMs,
   ) {
     this.patterns = new Patterns(limits);
     this.resumption = new Resumption(limits);
@@ -279,6 +282,7 @@ export class FrameRequests {
   /** A link's share; whether the job is done. */
   private work(link: ClientLink, { request, steps, answers, endsWithDone }: Job, until: number): boolean {
     let ended = false;
+    const before = this.workMs();
     try {
       for (let step = 0; step < STEPS && !ended && !link.ended; step++) {
         ended = steps.next().done === true;
@@ -289,6 +293,8 @@ export class FrameRequests {
       ended = true;
     }
     for (const frame of answers.take()) link.sendFrame(frame);
+    // What somebody else's offers make of a pattern is not its own doing.
+    if (endsWithDone) this.broker.budgets.chargeWork(link.jid, this.workMs() - before);
     if (ended && endsWithDone) link.sendFrame({ type: "done", request });
     return ended;
   }

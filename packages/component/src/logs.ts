@@ -14,7 +14,7 @@ import type { Subscription } from "./subscription.js";
 export class Logs {
   private readonly memory: JournalMemory;
   private readonly bounds: JournalBounds;
-  private readonly catchUp: CatchUp;
+  readonly catchUp: CatchUp;
 
   constructor(
     private readonly fanOut: FanOut,
@@ -53,7 +53,7 @@ export class Logs {
     subscription.position = position;
     subscription.begun = { epoch: service.epoch, offset: position };
     subscription.recovered = recovered;
-    this.catchUp.add(subscription);
+    this.catchUp.begin(subscription);
   }
 
   /** Positions `from` to `to` came; before lanes get them. */

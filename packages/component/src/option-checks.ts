@@ -14,10 +14,16 @@ import type { ResolvedConfig } from "./load-config.js";
 
 const { component } = configSchema.shape;
 
-/** As `configSchema`, with the secret itself. */
+const tlsOptions = z.strictObject({ ca: z.string().optional(), serverName: z.string().min(1).optional() });
+
+/** As `configSchema`, with the secret itself, and the text of the authority's certificate. */
 const resolvedSchema = z.strictObject({
   ...configSchema.shape,
-  component: z.strictObject({ ...component.shape, secret: z.string().min(1) }),
+  component: z.strictObject({
+    ...component.shape,
+    secret: z.string().min(1),
+    tls: z.union([z.boolean(), tlsOptions]).optional(),
+  }),
 });
 
 const optionsSchema = objectOf(

@@ -13,6 +13,7 @@ export type Update = Omit<Item, "at">;
 
 /** Throws `unencodable` and `too-large` for what cannot be published. */
 export function createUpdate(value: Value): Update {
+  // First: it bounds the depth, which `JSON.stringify` does not.
   const packed = encodeUpdate(value, DEFAULT_LIMITS);
   // As it arrives: without fields that are undefined.
   return { value: decodeRow(packed), json: JSON.stringify(value), packed };

@@ -38,6 +38,7 @@ export interface ResolvedOptions {
   readonly settings: SettingsKind;
   readonly compress: boolean;
   readonly sasl2: boolean;
+  readonly componentTls: boolean;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -57,6 +58,7 @@ const SCHEMA = objectOf({
     settings: oneOf("stock", "recommended"),
     compress: flag(),
     sasl2: flag(),
+    componentTls: flag(),
     federation: objectOf(
       { domains: names("domains"), port: wholeNumber(1, 65_535) },
       "an object with domains and port",
@@ -76,11 +78,14 @@ export function resolveOptions(given: SandboxOptions): ResolvedOptions {
     settings = "recommended",
     compress = false,
     sasl2 = false,
+    componentTls = false,
     timeoutMs = 60_000,
   } = options;
   const [domain] = domains;
   const components = options.components ?? [`streams.${domain}`, `basic.${domain}`];
   if (sasl2 && server !== "prosody") throw new SandboxError("bad-option", `${server} has no SASL2`);
+  if (componentTls && server !== "ejabberd")
+    throw new SandboxError("bad-option", `${server} has no TLS on its component port`);
   if (domain === undefined) throw new SandboxError("bad-option", "domains names none");
   for (const name of [...domains, ...(options.federation?.domains ?? [])]) assertPrivate(name);
   assertDistinct(domains, "domains");
@@ -96,6 +101,7 @@ export function resolveOptions(given: SandboxOptions): ResolvedOptions {
     settings,
     compress,
     sasl2,
+    componentTls,
     timeoutMs,
     signal: options.signal,
   };

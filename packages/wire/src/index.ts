@@ -30,7 +30,7 @@ export { ReadBudget } from "./codec/read-budget.js";
 export { DataReader, type DataBatch } from "./data-reader.js";
 export { checkArgument, checkOptions, describeUnknownName, type OptionSchema } from "./check-options.js";
 export { createBlockWriter, decodeBlock, type BlockWriter } from "./block.js";
-export { assertNever, ERRORS, errorCodeOf, StanzapackError } from "./errors.js";
+export { assertNever, ERRORS, errorCodeOf, linkCodeOf, StanzapackError } from "./errors.js";
 export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./errors.js";
 export {
   DATA_FORMS,

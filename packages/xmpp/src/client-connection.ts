@@ -9,6 +9,7 @@ import { bareJid, jid as parseJid, type JID } from "./jid.js";
 import { loadPart } from "./load-part.js";
 import { prepareLogin } from "./login.js";
 import { randomText } from "./random.js";
+import { assertWebCrypto } from "./scram.js";
 import { resolveDomain } from "./resolve.node.js";
 import { createServiceSearch, type Try } from "./service-search.js";
 import { checkClientOptions } from "./option-checks.node.js";
@@ -61,6 +62,8 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
     domain: asciiDomain,
     secureContext: createSecureContext(options.ca),
     sessions: new Map(),
+    // XEP-0368 §3
+    alpn: ["xmpp-client"],
   };
   const resource = options.resource ?? randomText(4);
   const tokens = createFastTokens(options.clientId);
@@ -105,7 +108,9 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
   const connection: Connection = createSupervisedConnection({
     kind: "client",
     jid: "",
-    finalCodes: ["auth", "conflict", "stopped", "aborted"],
+    finalCodes: ["auth", "conflict", "insecure-context", "stopped", "aborted"],
+    // Later it may be our own dead session that still has the resource.
+    finalAtFirst: ["resource"],
     retryStart: options.retryStart ?? false,
     timeouts: options.timeouts,
     reconnect: options.reconnect,
@@ -116,6 +121,7 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
     echoWindow: (hooks) => createEchoWindow(() => connection.jid, clientEcho(policy), hooks),
     ownAddresses: (full) => [full, bareJid(full), domain],
     async attempt(context) {
+      assertWebCrypto();
       const begin = (service: Service): Try & { ended: Promise<XmppError> | undefined } => {
         const cancel = new AbortController();
         const signal = AbortSignal.any([context.signal, cancel.signal]);

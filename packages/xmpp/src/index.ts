@@ -9,6 +9,7 @@ export type { TransportKind } from "./transport.js";
 export type {
   ClientConnectionOptions,
   ComponentConnectionOptions,
+  ComponentTlsOptions,
   Connection,
   ConnectionEvents,
   ConnectionLimits,
@@ -54,6 +55,7 @@ export { createInBandBytestreams } from "./in-band-bytestreams.js";
 export { SendWindow, type SendWindowPolicy } from "./send-window.js";
 export { randomText } from "./random.js";
 export { backoffMs, sleep } from "./timing.js";
+export { isLoopbackHost } from "./service-url.js";
 export { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
 export { childElements, Element, escapeAttribute, escapeText, xml } from "./xml.js";
 // Last of all: modules that load CommonJS have begun with `require-begin.node.js`.

@@ -16,6 +16,7 @@ import type { BoshTiming } from "./bosh-courier.js";
 import type {
   ClientConnectionOptions,
   ComponentConnectionOptions,
+  ComponentTlsOptions,
   ConnectionLimits,
   ConnectionTimeouts,
   ReconnectPolicy,
@@ -34,6 +35,7 @@ const MAX_URLS = 100;
 const ms = wholeNumber(0, MAX_TIMER_MS, " of ms");
 const count = wholeNumber(1, Number.MAX_SAFE_INTEGER);
 const address = plainText(1, MAX_JID_CHARS, "an address");
+const pem = textThat("PEM text of a certificate", (pem) => pem === "" || pem.includes("-----BEGIN"));
 const url = textThat(
   "xmpp://host:port, xmpps://host:port, wss://host/path or https://host/path",
   isServiceUrl,
@@ -56,7 +58,7 @@ const CLIENT = all<ClientConnectionOptions>({
     resource: plainText(1, MAX_JID_CHARS),
     // XEP-0388 §2.3
     clientId: textThat("a UUID", (text) => /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)),
-    ca: textThat("PEM text of a certificate", (pem) => pem === "" || pem.includes("-----BEGIN")),
+    ca: pem,
     requireTls: flag(),
     compress: flag(),
     streamManagement: part<StreamManagementPolicy>({
@@ -80,6 +82,7 @@ const COMPONENT = all<ComponentConnectionOptions>({
   port: wholeNumber(1, 65_535),
   ...allOptional({
     ...shared,
+    tls: part<ComponentTlsOptions>({ ca: pem, serverName: plainText(1, MAX_JID_CHARS, "a host") }),
     reconnect: either("false or { minMs, maxMs }", exactly(false), shared.reconnect),
   }),
 });
