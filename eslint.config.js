@@ -8,10 +8,10 @@ import tseslint from "typescript-eslint";
  */
 const MAY_IMPORT = {
   wire: [],
-  xmpp: [],
+  xmpp: ["wire"],
   client: ["wire", "xmpp"],
   component: ["wire", "xmpp"],
-  sandbox: [],
+  sandbox: ["wire"],
   estimate: ["wire", "xmpp"],
   testkit: ["wire", "xmpp", "client", "component", "sandbox"],
   bench: ["wire", "xmpp", "client", "component", "sandbox", "estimate", "testkit"],

@@ -198,7 +198,9 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
     // What comes too late is nobody's answer.
     decide(true);
     expect(asked.length).toBeGreaterThan(0);
-    await expect(alice.offer("slow", { access: "authorize" })).rejects.toMatchObject({ code: "usage" });
+    await expect(alice.offer("slow", { access: "authorize" })).rejects.toMatchObject({
+      code: "invalid-options",
+    });
   });
 
   it("bounds what awaits approval, for each asker and for each publisher", async () => {

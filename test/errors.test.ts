@@ -221,7 +221,16 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
     const service = await alice.offer("strict");
     const circular: Record<string, unknown> = {};
     circular["self"] = circular;
-    for (const value of [undefined, () => 1, 10n, new Date(), new Map(), circular, { a: [undefined] }]) {
+    for (const value of [
+      undefined,
+      () => 1,
+      10n,
+      new Date(),
+      new Map(),
+      circular,
+      { a: [1n] },
+      new URL("x:y"),
+    ]) {
       expect(() => service.publish(value as never)).toThrow(
         expect.objectContaining({ code: "unencodable", scope: "update" }),
       );
@@ -231,5 +240,49 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
     );
     await service.stop();
     expect(() => service.publish(1)).toThrow(expect.objectContaining({ code: "stopped" }));
+  });
+
+  it("what XML cannot carry is refused where it is given, and all else goes on", async () => {
+    const service = await alice.offer<{ n: number; note?: string }>("goes-on", { kind: "log" });
+    const subscription = await bob.subscribe(service.node);
+    const breaks: unknown[] = [];
+    for (const client of [alice, bob]) client.on("offline", (reason) => breaks.push(reason));
+    const attempts: (() => Promise<unknown>)[] = [
+      () => alice.offer("title", { title: "a\u0002b" }),
+      () => alice.offer("surrogate", { title: "half \ud83d" }),
+      () => alice.offer("long", { title: "x".repeat(257) }),
+      () => alice.offer("members", { access: "whitelist", members: ["bo\u0002b@localhost"] }),
+      () => service.configure({ title: "a\ufffe" }),
+      () => bob.subscribe("al\u0002ice@localhost/goes-on"),
+      () => bob.subscribe("alice@localhost/other", { fields: ["\u0007"] }),
+      () => bob.subscribeAll(["al\u001fice@localhost/*"]),
+      () => subscription.change({ fields: ["\udc00"] }),
+      () => bob.listServices("ali\ufffece@localhost"),
+      () => stack.connect("bob", { resource: "a\u0002" }),
+    ];
+    for (const attempt of attempts)
+      await expect(attempt()).rejects.toMatchObject({ code: "invalid-options" });
+    // A value carries any text, and no field that is undefined.
+    service.publish({ n: 1, note: "\u0002 \ud800" });
+    service.publish({ n: 2, note: undefined as never });
+    const values: unknown[] = [];
+    for await (const { value } of subscription) if (values.push(value) === 2) break;
+    expect(values).toEqual([{ n: 1, note: "\u0002 \ud800" }, { n: 2 }]);
+    expect(breaks).toEqual([]);
+    expect((await bob.listServices("alice@localhost")).map(({ node }) => node)).toContain(service.node);
+    await service.stop();
+  });
+
+  it("what the component refuses names the SDK's own option", async () => {
+    const service = await alice.offer("whole", { kind: "log" });
+    const refused = {
+      code: "invalid-options",
+      text: expect.stringContaining("leave samples, maxRate and deadband out"),
+    };
+    await expect(bob.subscribe(service.node, { maxRate: 1 })).rejects.toMatchObject(refused);
+    await expect(bob.subscribeAll([service.node], { samples: "latest" })).rejects.toMatchObject(refused);
+    const subscription = await bob.subscribe(service.node);
+    await expect(subscription.change({ deadband: 1 })).rejects.toMatchObject(refused);
+    await service.stop();
   });
 });

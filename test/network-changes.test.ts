@@ -150,7 +150,7 @@ describe.each(SERVERS)("when the network changes, behind %s", (server) => {
       }
       const connection = createClientConnection({
         ...loginOf(stack, "alice"),
-        url: proxies.urls[TRANSPORTS.indexOf(transport)] as string,
+        url: proxies.urls[TRANSPORTS.indexOf(transport)],
         timeouts: { onlineMs: 10 * ONLINE_MS },
       });
       onTestFinished(() => connection.stop());

@@ -210,7 +210,7 @@ describe.each(SERVERS)("an outbox that outlives its program, behind %s", (server
     const alice = await stack.connect("alice");
     const store = await openOutboxStore(location);
     onTestFinished(() => store.close());
-    await expect(alice.offer("value", { store })).rejects.toMatchObject({ code: "usage" });
+    await expect(alice.offer("value", { store })).rejects.toMatchObject({ code: "invalid-options" });
     const service = await alice.offer("once", { kind: "log", store });
     const other = await stack.connect("alice");
     await expect(other.offer("once", { kind: "log", store })).rejects.toMatchObject({

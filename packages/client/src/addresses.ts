@@ -54,7 +54,7 @@ export function readNode(text: unknown): string {
 }
 
 /** Options whose members are prepared bare JIDs. */
-export function withPreparedMembers<T extends { readonly members?: readonly string[] }>(
+export function withPreparedMembers<T extends { readonly members?: readonly string[] | undefined }>(
   options: T,
   what: string,
 ): T {

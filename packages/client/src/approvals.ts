@@ -18,10 +18,10 @@ const DECIDE_MS = 300_000;
 /** Most calls of `authorize` under way. */
 const MAX_DECIDING = 1_000;
 
-/** Throws `usage` where `access` and `authorize` do not fit. */
+/** Throws `invalid-options` where `access` and `authorize` do not fit. */
 export function checkAuthorize({ access, authorize }: OfferOptions): void {
   if (access === "authorize" && authorize === undefined)
-    throw new StanzapackError("usage", "access `authorize` needs a function `authorize`");
+    throw new StanzapackError("invalid-options", '`access: "authorize"` needs a function `authorize`');
 }
 
 /** What names a question to the component. */

@@ -26,11 +26,13 @@ import { Emitter } from "./emitter.js";
 import { toStanzapackError } from "./errors.js";
 import { Groups } from "./groups.js";
 import { LinkKeeper } from "./link-keeper.js";
+import { checked, checkFlag, checkNodes, checkText } from "./option-checks.js";
 import { Negotiation, type ConfigureOptions, type OfferOptions, type ServiceInfo } from "./negotiation.js";
 import { OfferedService, type OutboxPart } from "./offered-service.js";
 import { toStoreError, type OutboxStore } from "./outbox-store.js";
 import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options.js";
 import { Publishing } from "./publishing.js";
+import type { Sendable } from "./sendable.js";
 import { SharedSubscription } from "./shared-subscription.js";
 import type { Subscription, SubscribeOptions } from "./subscription.js";
 import type { SubscriptionGroup } from "./subscription-group.js";
@@ -62,8 +64,9 @@ const BEAT_MS = 1_000;
 
 /** Logs in, opens the link and gives the client; at once with `startOffline`. Throws `StanzapackError`: `auth-failed`, `unreachable`, `component-unavailable`, … */
 export async function connect(options: ConnectOptions): Promise<Client> {
-  const client = new Client(resolveConnectOptions(options));
-  await client.open(options.signal);
+  const resolved = resolveConnectOptions(options);
+  const client = new Client(resolved);
+  await client.open(resolved.signal);
   return client;
 }
 
@@ -90,10 +93,13 @@ export class Client extends Emitter<ClientEvents> {
   private wasOnline = false;
   /** Stores of services that have ended, until others may have them. */
   private readonly releases = new Set<Promise<void>>();
-  /** Observes what arrives, frame by frame. */
+  /** Observes what arrives, frame by frame. Not part of the stable API. */
   onBlock: BlockObserver | undefined;
 
-  /** @internal Use `connect`. */
+  /** Use `connect`. */
+  constructor(none: never);
+  /** @internal */
+  constructor(options: ResolvedConnectOptions);
   constructor(private readonly options: ResolvedConnectOptions) {
     super();
     const { component, timeoutMs } = options;
@@ -230,7 +236,7 @@ export class Client extends Emitter<ClientEvents> {
     this.emit("online", { again: false });
   }
 
-  /** @internal Acknowledges now what would be acknowledged later: whoever counts bytes must not leave that out. */
+  /** Acknowledges now what would be acknowledged later: whoever counts bytes must not leave that out. Not part of the stable API. */
   settle(): void {
     this.keeper.link?.sendAck();
   }
@@ -247,15 +253,17 @@ export class Client extends Emitter<ClientEvents> {
    */
   async subscribe<T = Value>(named: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
+    checkText("subscribe", "node", named);
+    const own = checked("subscribe", options);
     const node = readNode(named);
     parseNode(node);
-    this.subscriptions.get(node)?.assertSame(options);
-    const { shared, isNew } = this.share(node, options);
-    const subscription = shared.join<T>(options);
+    this.subscriptions.get(node)?.assertSame(own);
+    const { shared, isNew } = this.share(node, own);
+    const subscription = shared.join<T>(own);
     if (isNew) shared.made = this.make(shared);
     try {
       await shared.made;
-      if (shared.pending) await this.untilApproved(subscription as Subscription<unknown>, options);
+      if (shared.pending) await this.untilApproved(subscription as Subscription<unknown>, own);
       await this.state.adopted(shared);
     } catch (error) {
       await subscription.stop().catch(() => undefined);
@@ -331,17 +339,25 @@ export class Client extends Emitter<ClientEvents> {
     options: SubscribeOptions<T> = {},
   ): Promise<SubscriptionGroup<T>> {
     this.assertOpen();
-    const group = await this.groups.open([nodes].flat().map(readNode), options);
+    const own = checked("subscribe", options, "subscribeAll");
+    const group = await this.groups.open(checkNodes("subscribeAll", nodes).map(readNode), own);
     return group as SubscriptionGroup<T>;
   }
 
   /**
    * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
-   * is wrong then comes by `ended`. Waits for the link, and the next where that is lost meanwhile, `timeoutMs` in all. Throws `conflict` while another session of the account publishes it, and `store-failed`.
+   * is wrong then comes by `ended`. Waits for the link, and the next where that is lost meanwhile, `timeoutMs` in all. Throws `conflict`
+   * while another session of the account publishes it, and `store-failed`. `T`: what is published, also an interface:
+   * `offer<Reading>("reading")`.
    */
-  async offer(name: string, given: OfferOptions = {}): Promise<OfferedService> {
+  async offer<T = Value>(name: string, options: OfferOptions = {}): Promise<OfferedService<Sendable<T>>> {
+    return (await this.offerValues(name, options)) as OfferedService<never>;
+  }
+
+  private async offerValues(name: string, given: OfferOptions): Promise<OfferedService> {
     this.assertOpen();
-    const options = withPreparedMembers(given, "offer: `members`");
+    checkText("offer", "name", name);
+    const options = withPreparedMembers(checked("offer", given), "offer: `members`");
     if (!isServiceName(name)) throw new StanzapackError("bad-name", `\`${name}\` is no name for a service`);
     const node = formatNode({ owner: this.options.bareJid, name });
     if (this.services.has(node))
@@ -383,7 +399,8 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   private async openStore(node: string, { kind }: OfferOptions, store: OutboxStore): Promise<OutboxPart> {
-    if (kind !== "log") throw new StanzapackError("usage", "only a service of kind `log` has a `store`");
+    if (kind !== "log")
+      throw new StanzapackError("invalid-options", "offer: `store` is for services of kind `log` only");
     await Promise.all(this.releases);
     const doing = `opening the store of \`${node}\``;
     const open = async (): Promise<OutboxPart> => {
@@ -413,6 +430,7 @@ export class Client extends Emitter<ClientEvents> {
   /** Every service this account may take, or only those of one publisher (a bare JID). Throws `invalid-options` for what is none. */
   async listServices(owner?: string): Promise<ServiceInfo[]> {
     this.assertOpen();
+    if (owner !== undefined) checkText("listServices", "owner", owner);
     return this.negotiation.services(
       owner === undefined ? undefined : readBareJid(owner, "listServices: `owner`"),
     );
@@ -426,6 +444,7 @@ export class Client extends Emitter<ClientEvents> {
    */
   async setActive(active: boolean): Promise<void> {
     this.assertOpen();
+    checkFlag("setActive", "active", active);
     await this.state.set(active);
   }
 

@@ -6,6 +6,7 @@ import {
   type ErrorCode,
 } from "@stanzapack/wire";
 import { NS, StanzaError, XmppError, type XmppErrorCode } from "@stanzapack/xmpp";
+import { withOwnNames } from "./own-names.js";
 import { textOf } from "./text-of.js";
 
 const FROM_XMPP: Record<XmppErrorCode, ErrorCode> = {
@@ -41,7 +42,7 @@ export function toStanzapackError(error: unknown, doing: string): StanzapackErro
 
 function fromStanzaError(error: StanzaError, doing: string): StanzapackError {
   // The component's text already says what happened and what to do.
-  const text = withoutMend(error.text === "" ? error.condition : error.text);
+  const text = withOwnNames(withoutMend(error.text === "" ? error.condition : error.text));
   const named = namedCode(error);
   const read = codeOfCondition(error.condition, error.type);
   const code = named ?? read.code;

@@ -4,6 +4,7 @@ export type { Authorize, AuthorizeRequest } from "./approvals.js";
 export type { AccessModel, ConfigureOptions, OfferOptions, ServiceInfo } from "./negotiation.js";
 export type { OutboxEntry, OutboxStore, StoredOutbox } from "./outbox-store.js";
 export { OfferedService, type Demand, type OfferedServiceEvents } from "./offered-service.js";
+export type { Sendable } from "./sendable.js";
 export {
   Subscription,
   type ChangeOptions,

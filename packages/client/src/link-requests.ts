@@ -9,6 +9,7 @@ import {
   type SubscribeFrame,
 } from "@stanzapack/wire";
 import { deadline, sleep } from "@stanzapack/xmpp";
+import { withOwnNames } from "./own-names.js";
 
 /** What a request needs of its link. */
 export interface RequestLink {
@@ -121,7 +122,11 @@ export class LinkRequests {
     if (frame.type === "grant") return;
     const details = frame.retryAfterMs === null ? {} : { retryAfterMs: frame.retryAfterMs };
     const error = (text: string): StanzapackError =>
-      new StanzapackError(frame.code, text, { origin: "peer", scope: "subscription", ...details });
+      new StanzapackError(frame.code, withOwnNames(text), {
+        origin: "peer",
+        scope: "subscription",
+        ...details,
+      });
     if (waiting === undefined) return this.onRefused(frame.request, error(frame.text));
     if (frame.targets.length === 0) waiting.refusal = error(frame.text);
     // The text is about the first; of the others the code says what there is to say.

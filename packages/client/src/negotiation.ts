@@ -22,33 +22,33 @@ export interface OfferOptions {
    * `value`, the default: the newest matters most, and older ones may give way to it. `log`: every update matters. It is kept here
    * until the component has it, and there for those who come later.
    */
-  readonly kind?: Exclude<ServiceKind, "map">;
+  readonly kind?: Exclude<ServiceKind, "map"> | undefined;
   /** Who may subscribe. Default `open`. */
-  readonly access?: AccessModel;
+  readonly access?: AccessModel | undefined;
   /** Bare JIDs, in any spelling, that may, under `whitelist`; under `authorize` without being asked about. */
-  readonly members?: readonly string[];
+  readonly members?: readonly string[] | undefined;
   /**
    * Under `authorize`, decides on who asks, also on those who asked while this program was away. The component remembers a yes until
    * `revoke`, or until the service ends or the component restarts; a no for a minute. A throw is a no.
    */
-  readonly authorize?: Authorize;
+  readonly authorize?: Authorize | undefined;
   /** A line for people, shown in service discovery. */
-  readonly title?: string;
+  readonly title?: string | undefined;
   /**
    * Of a log: where its updates are kept until the component has them, so that they outlive this program; what an earlier one left there
    * is sent first. `offer` resolves without a link then, and offers it when there is one. Default: in memory.
    */
-  readonly store?: OutboxStore;
+  readonly store?: OutboxStore | undefined;
   /**
    * Takes the service over from the session of this account that publishes it now, at once, though it lives: its service ends with
    * `fenced`. It counts for this call, not for offers after a break. Default false: `conflict` while that session lives.
    */
-  readonly takeOver?: boolean;
+  readonly takeOver?: boolean | undefined;
   /**
    * How thoroughly values are coded for subscribers, as far as the component's operator allows. Default `default`; `compact`
    * makes text a fifth smaller, for a microsecond a byte and a megabyte of memory at everyone who takes it.
    */
-  readonly profile?: Profile;
+  readonly profile?: Profile | undefined;
 }
 
 /** What of an offer can change while it lasts. */

@@ -24,6 +24,7 @@ import { readBareJid, withPreparedMembers } from "./addresses.js";
 import { checkAuthorize } from "./approvals.js";
 import { Emitter } from "./emitter.js";
 import type { ConfigureOptions, OfferOptions } from "./negotiation.js";
+import { checked, checkText } from "./option-checks.js";
 import type { OutboxSaver } from "./outbox-saver.js";
 import { toStoreError, type StoredOutbox } from "./outbox-store.js";
 import { Outbox, OUTBOX_BOUNDS } from "./outbox.js";
@@ -52,17 +53,17 @@ export interface OfferedServiceEvents {
 /** What a service asks of its client. */
 export interface ServiceHost {
   /** The service has something to send at `dueAt`, in ms since 1970. */
-  book(service: OfferedService, dueAt: number): void;
+  book(service: OfferedService<never>, dueAt: number): void;
   /** Sends what waits, if the link can take it. */
-  flush(service: OfferedService): void;
+  flush(service: OfferedService<never>): void;
   /** Resolves when the component has acknowledged what it has got. */
   settle(): Promise<void>;
   sendFrame(frame: Frame): void;
-  configure(service: OfferedService, options: ConfigureOptions): Promise<void>;
-  revoke(service: OfferedService, jid: string): Promise<void>;
-  withdraw(service: OfferedService): Promise<void>;
+  configure(service: OfferedService<never>, options: ConfigureOptions): Promise<void>;
+  revoke(service: OfferedService<never>, jid: string): Promise<void>;
+  withdraw(service: OfferedService<never>): Promise<void>;
   /** It has ended, whatever for. */
-  ended(service: OfferedService): void;
+  ended(service: OfferedService<never>): void;
 }
 
 const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
@@ -87,8 +88,8 @@ export interface OutboxPart {
   readonly Saver: typeof OutboxSaver;
 }
 
-/** A service this client offers. */
-export class OfferedService extends Emitter<OfferedServiceEvents> {
+/** A service this client offers, with values of type `T`. */
+export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   /** Of a `value`. */
   private readonly batch = new RowBatch(WAITING);
   /** Of a `log`. */
@@ -115,7 +116,17 @@ export class OfferedService extends Emitter<OfferedServiceEvents> {
   released: Promise<void> | undefined;
   private ofIncarnation: number;
 
-  /** @internal Use `client.offer`. */
+  /** Use `client.offer`. */
+  constructor(...none: [never, ...never[]]);
+  /** @internal */
+  constructor(
+    node: string,
+    options: OfferOptions,
+    host: ServiceHost,
+    codec: RowCodec,
+    part?: Partial<OutboxPart>,
+    now?: () => number,
+  );
   constructor(
     readonly node: string,
     /** @internal What to offer again after a break. */
@@ -151,7 +162,7 @@ export class OfferedService extends Emitter<OfferedServiceEvents> {
   get ended(): boolean {
     return this.finished;
   }
-  /** @internal Whether its updates outlive this program. */
+  /** Whether its updates outlive this program. */
   get stores(): boolean {
     return this.saver !== undefined;
   }
@@ -179,7 +190,7 @@ export class OfferedService extends Emitter<OfferedServiceEvents> {
    * not saved yet when this returns, but before it is sent: `saved` waits for that. Throws `unencodable` or `too-large`, `stopped` after
    * `stop`, and of a log `busy` while 65,536 updates, or 16 MB, wait.
    */
-  publish(value: Value): void {
+  publish(value: T): void {
     if (this.finished) throw new StanzapackError("stopped", `\`${this.node}\` is no longer offered`);
     const row = encodeUpdate(value, DEFAULT_LIMITS);
     const at = this.now();
@@ -202,7 +213,8 @@ export class OfferedService extends Emitter<OfferedServiceEvents> {
   }
 
   /** Changes access, members or title, live. Without a link it resolves at once, and takes effect with the next one. */
-  async configure(options: ConfigureOptions): Promise<void> {
+  async configure(given: ConfigureOptions): Promise<void> {
+    const options = checked("configure", given);
     const before = this.options;
     const prepared = withPreparedMembers(options, "configure: `members`");
     const changed = { ...before, ...prepared };
@@ -225,6 +237,7 @@ export class OfferedService extends Emitter<OfferedServiceEvents> {
     const { access = "open", members } = this.options;
     if (access === "open")
       throw new StanzapackError("usage", `\`${this.node}\` is open: give it another access model first`);
+    checkText("revoke", "jid", jid);
     const revoked = readBareJid(jid, "revoke: `jid`");
     await this.host.revoke(this, revoked);
     if (members !== undefined)
@@ -332,7 +345,7 @@ export class OfferedService extends Emitter<OfferedServiceEvents> {
     return this.outbox?.pending ?? (this.alias !== undefined && !this.batch.empty);
   }
 
-  /** @internal */
+  /** Whether something published waits to be sent. */
   get pending(): boolean {
     return this.outbox?.pending ?? !this.batch.empty;
   }

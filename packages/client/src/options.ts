@@ -1,6 +1,7 @@
 import { grantWindow, StanzapackError } from "@stanzapack/wire";
 import type { ClientConnectionOptions } from "@stanzapack/xmpp";
 import { readAccount, readDomain, readResource } from "./addresses.js";
+import { checked } from "./option-checks.js";
 
 export interface ConnectOptions {
   /**
@@ -15,38 +16,38 @@ export interface ConnectOptions {
    * `xmpp://host:port` (STARTTLS), `xmpps://host:port`, `wss://host/path` (WebSocket) or `https://host/path` (BOSH);
    * `ws:` and `http:` to this machine only. Default: what the JID's domain says in its SRV records and its host-meta.
    */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** Several such addresses in the place of `url`, tried in this order; the one that worked last comes first. */
-  readonly urls?: readonly string[];
+  readonly urls?: readonly string[] | undefined;
   /** PEM of an authority to trust besides the system's. */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   /**
    * Compresses the whole stream (XEP-0138). Default false: whoever sees its length and can put text of theirs into it may
    * guess the rest; payloads are compressed anyway. `unsupported` where the server does not offer it.
    */
-  readonly compress?: boolean;
+  readonly compress?: boolean | undefined;
   /** Every character of it travels in every stanza. Default: four random ones. */
-  readonly resource?: string;
+  readonly resource?: string | undefined;
   /**
    * Sends no more than the server reads within a quarter of a second, where it acknowledges (XEP-0198): at a server that limits
    * bytes per second values give way to newer ones, and their window widens. Default true; false sends all and lets it wait in between.
    */
-  readonly pacing?: boolean;
+  readonly pacing?: boolean | undefined;
   /** Deadline for the connection and the link, in ms. Default 20,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * What an inactive client (`setActive(false)`) does with its subscriptions: widens every window to at least `windowMs`, or
    * `"pause"`s them. Default `{ windowMs: 60000 }`.
    */
-  readonly inactive?: InactivePolicy;
+  readonly inactive?: InactivePolicy | undefined;
   /**
    * `connect` gives the client at once, also where nothing can be reached; it comes `online` by itself and goes on trying, unless the
    * server refuses the credentials (`closed`). For publishers with a store, whose updates are saved meanwhile. Default false: the first
    * failure is thrown.
    */
-  readonly startOffline?: boolean;
+  readonly startOffline?: boolean | undefined;
   /** Gives up connecting, and later closes the client. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** `windowMs`: the smallest window while inactive, in ms, rounded up to a rung. `"pause"`: nothing comes while inactive. */
@@ -59,31 +60,28 @@ export interface ResolvedConnectOptions {
   readonly component: string;
   readonly timeoutMs: number;
   readonly startOffline: boolean;
+  readonly signal: AbortSignal | undefined;
 }
 
-/** Checks everything once, here. Throws `usage`. */
-export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectOptions {
-  const need = (name: "jid" | "password" | "component"): string => {
-    const value: unknown = options[name];
-    if (typeof value !== "string" || value === "")
-      throw new StanzapackError("usage", `connect: \`${name}\` is missing`);
-    return value;
-  };
-  const bare = readAccount(need("jid"), "connect: `jid`");
+/** Checks everything once, here. Throws `invalid-options`. */
+export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOptions {
+  const options = checked("connect", given);
+  const bare = readAccount(options.jid, "connect: `jid`");
   for (const url of [options.url ?? [], options.urls ?? []].flat()) checkUrl(url);
   if (options.url !== undefined && options.urls !== undefined) {
-    throw new StanzapackError("usage", "connect: `url` and `urls` exclude each other");
+    throw new StanzapackError("invalid-options", "connect: `url` and `urls` exclude each other");
   }
   const timeoutMs = options.timeoutMs ?? 20_000;
   return {
     inactive: resolveInactive(options.inactive),
     bareJid: bare,
-    component: readDomain(need("component"), "connect: `component`"),
+    component: readDomain(options.component, "connect: `component`"),
     timeoutMs,
     startOffline: options.startOffline ?? false,
+    signal: options.signal,
     connection: {
       jid: bare,
-      password: need("password"),
+      password: options.password,
       ...(options.url === undefined ? {} : { url: options.url }),
       ...(options.urls === undefined ? {} : { urls: options.urls }),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
@@ -102,17 +100,11 @@ function checkUrl(url: string): void {
   const kinds = /^(?:xmpps?:\/\/[^/]+|(?:wss?|https?):\/\/.+)$/;
   if (kinds.test(url) && URL.canParse(url)) return;
   throw new StanzapackError(
-    "usage",
-    `connect: url \`${url}\` is not xmpp://host:port, xmpps://host:port, wss://host/path or https://host/path`,
+    "invalid-options",
+    `connect: \`url\` ${url} is not xmpp://host:port, xmpps://host:port, wss://host/path or https://host/path`,
   );
 }
 
 function resolveInactive(policy: InactivePolicy = { windowMs: 60_000 }): InactivePolicy {
-  if (policy === "pause") return policy;
-  try {
-    return { windowMs: grantWindow(policy.windowMs) };
-  } catch (cause) {
-    const text = 'connect: `inactive` is "pause" or { windowMs } with a window of 0 to 86,400,000 ms';
-    throw new StanzapackError("usage", text, { cause });
-  }
+  return policy === "pause" ? policy : { windowMs: grantWindow(policy.windowMs) };
 }

@@ -19,6 +19,7 @@ import {
 import { Credit, type ReaderCredit } from "./credit.js";
 import type { AskedOptions, Granted } from "./negotiation.js";
 import type { InactivePolicy } from "./options.js";
+import { withOwnNames } from "./own-names.js";
 import {
   MAX_QUEUED,
   Subscription,
@@ -451,6 +452,12 @@ export function select(
   kind?: ServiceKind,
 ): Selection {
   const selection = { samples, maxRate, fields, deadband, heartbeatMs };
-  grantSelection(selection, 0, kind);
+  try {
+    grantSelection(selection, 0, kind);
+  } catch (error) {
+    // What the schema cannot know: of which kind the service is.
+    if (!(error instanceof StanzapackError)) throw error;
+    throw new StanzapackError(error.code, withOwnNames(error.text), { cause: error });
+  }
   return selection;
 }

@@ -1,7 +1,7 @@
-import type { EventEmitter } from "eventemitter3";
 import { StanzapackError, type Value } from "@stanzapack/wire";
-import { Emitter } from "./emitter.js";
+import { checked } from "./option-checks.js";
 import type { ChangeOptions, RangeEvent, StatusEvent, Subscription, Update } from "./subscription.js";
+import { listenedTo, UpdateEmitter } from "./update-emitter.js";
 
 /** An update, and whose. */
 export interface GroupUpdate<T> extends Update<T> {
@@ -33,10 +33,10 @@ export interface GroupHost {
 
 /**
  * Many subscriptions at once: iterate it for the updates of all, or listen to `update`, or use each by itself. What waits is bounded
- * for each; the iteration takes from one after another. It ends when the group is stopped, or throws what ended its last one.
+ * for each; the iteration takes from one after another. While there is a listener an iteration throws `usage`. It ends when the group is stopped, or throws what ended its last one.
  */
 export class SubscriptionGroup<T = Value>
-  extends Emitter<SubscriptionGroupEvents<T>>
+  extends UpdateEmitter<SubscriptionGroupEvents<T>>
   implements AsyncIterable<GroupUpdate<T>>
 {
   private readonly members = new Map<string, Subscription<T>>();
@@ -53,7 +53,10 @@ export class SubscriptionGroup<T = Value>
   /** @internal The requests whose patterns stand on the link there is. */
   requests: readonly number[] = [];
 
-  /** @internal Use `client.subscribeAll`. */
+  /** Use `client.subscribeAll`. */
+  constructor(...none: [never, ...never[]]);
+  /** @internal */
+  constructor(owners: readonly string[], host: GroupHost);
   constructor(
     /** @internal Those that it takes whatever they mean, now and later. */
     readonly patterns: readonly string[],
@@ -79,8 +82,9 @@ export class SubscriptionGroup<T = Value>
    * have by then. What is left out stays as it is. With a pattern, what a log cannot do counts for the others.
    */
   async change(options: ChangeOptions): Promise<void> {
+    const own = checked("change", options);
     if (this.ended) throw new StanzapackError("stopped", "the group has ended");
-    await this.host.change(this as SubscriptionGroup<unknown>, options);
+    await this.host.change(this as SubscriptionGroup<unknown>, own);
   }
 
   /** Ends all of them, in one frame. Idempotent. */
@@ -100,6 +104,7 @@ export class SubscriptionGroup<T = Value>
   }
 
   private next(): Promise<IteratorResult<GroupUpdate<T>, undefined>> {
+    if (this.listenerCount("update") > 0) return Promise.reject(listenedTo("the group"));
     const update = this.take();
     if (update !== undefined) return Promise.resolve({ value: update, done: false });
     if (this.endedWith?.error !== undefined) return Promise.reject(this.endedWith.error);
@@ -119,15 +124,10 @@ export class SubscriptionGroup<T = Value>
     return undefined;
   }
 
-  /** Listening to `update` takes over from iteration, and gets what waits first. */
-  override on<K extends keyof SubscriptionGroupEvents<T>>(
-    event: K,
-    listener: EventEmitter.EventListener<SubscriptionGroupEvents<T>, K>,
-    context?: unknown,
-  ): this {
-    super.on(event, listener, context);
-    if (event === "update") this.pass();
-    return this;
+  /** @internal */
+  protected override handOver(): void {
+    for (const { reject } of this.waiting.splice(0)) reject(listenedTo("the group"));
+    this.pass();
   }
 
   private pass(): void {

@@ -1,4 +1,3 @@
-import type { EventEmitter } from "eventemitter3";
 import {
   StanzapackError,
   type Selection,
@@ -7,10 +6,11 @@ import {
   type Value,
 } from "@stanzapack/wire";
 import { ReaderCredit } from "./credit.js";
-import { Emitter } from "./emitter.js";
 import { toStanzapackError } from "./errors.js";
+import { checked } from "./option-checks.js";
 import type { SharedSubscription } from "./shared-subscription.js";
 import { textOf } from "./text-of.js";
+import { listenedTo, UpdateEmitter } from "./update-emitter.js";
 import { UpdateQueue } from "./update-queue.js";
 
 export interface Update<T> {
@@ -69,52 +69,52 @@ export interface SubscriptionEvents<T> {
  */
 export interface SelectionOptions {
   /** `latest`: of each window the newest alone. Default `all`. Not for a log. */
-  readonly samples?: "all" | "latest";
+  readonly samples?: "all" | "latest" | undefined;
   /** Most updates a second, 0.001 to 1,000; older ones give way to newer ones. Not for a log. */
-  readonly maxRate?: number | null;
+  readonly maxRate?: number | null | undefined;
   /**
    * Names of top-level fields, at most 64 of 256 characters: of values that are objects these alone travel. What is missing stays
    * missing, other values come whole.
    */
-  readonly fields?: readonly string[] | null;
+  readonly fields?: readonly string[] | null | undefined;
   /**
    * Leaves an update out while it differs from the last one sent by no more than this, as a number or in each of its top-level numbers,
    * and in nothing else. From 0, with which changes alone come. Not for a log.
    */
-  readonly deadband?: number | null;
+  readonly deadband?: number | null | undefined;
   /**
    * At least so often, in ms, something comes: the newest value where the deadband holds one back, otherwise `status` again. 1,000 to a day; the
    * rung of 1, 2, 5, 10, … s at or below it is granted, but nothing below the window or what `maxRate` allows.
    */
-  readonly heartbeatMs?: number | null;
+  readonly heartbeatMs?: number | null | undefined;
 }
 
 export interface ChangeOptions extends SelectionOptions {
-  readonly windowMs?: number;
+  readonly windowMs?: number | undefined;
 }
 
 export interface SubscribeOptions<T> extends SelectionOptions {
   /** How long updates may be gathered, in ms; the next rung of 0, 100, 200, 500, 1000, … is granted. Default 0: each at once. */
-  readonly windowMs?: number;
+  readonly windowMs?: number | undefined;
   /**
    * Of a `log`, where to begin: with the oldest update kept (`first`), behind a position, or at a time, in ms since 1970. Default:
    * with what comes from now on. After a break it goes on where it was by itself.
    */
-  readonly since?: Since;
+  readonly since?: Since | undefined;
   /**
    * How long to wait for the publisher's approval, where the service's access model is `authorize`, in ms; then `subscribe` throws `pending`,
    * and the request is given up. Default 60,000. `subscribeAll` does not wait: those are `pending` meanwhile.
    */
-  readonly approvalMs?: number;
+  readonly approvalMs?: number | undefined;
   /** The publisher has to approve: `subscribe` waits. Called once for all of `subscribeAll`. */
-  readonly onPending?: () => void;
+  readonly onPending?: (() => void) | undefined;
   /** Checks and types a value, for example a schema's `parse`; a throw ends the subscription. */
-  readonly parse?: (value: Value) => T;
+  readonly parse?: ((value: Value) => T) | undefined;
   /**
    * Most updates that wait for a slow consumer; then the oldest are dropped and told as `conflated`, and when nothing is read at all
    * the component sends no more. Of a log none are dropped: the component keeps what comes until half of them are read. Default 1,000.
    */
-  readonly maxQueued?: number;
+  readonly maxQueued?: number | undefined;
 }
 
 /** Updates that wait for a slow consumer where nobody says how many. */
@@ -129,15 +129,16 @@ export interface Row {
 }
 
 /**
- * A live subscription: iterate it, or listen to `update`. Iteration ends when it is stopped and throws what ended it
- * otherwise. Reconnections are its client's business; what was missed is told by `lost` and `reset`.
+ * A live subscription: iterate it, or listen to `update`, one of the two at a time. What comes while you do neither waits for you, and
+ * a listener gets it first, however it is added (`once`: one update). While there is a listener an iteration throws `usage`. Iteration ends
+ * when the subscription is stopped and throws what ended it otherwise. Reconnections are its client's business; what was missed is told by `lost` and `reset`.
  *
  * All subscriptions of one client to one node share what the component sends. Each has its own queue, `parse` and end, and gets every
  * update that comes while it lasts. `change` holds for all of them. One that reads too slowly keeps no other waiting: it loses what does
  * not fit its queue, which is told as `conflated`, or of a log that is shared as `lost`, both by reason `consumer`.
  */
 export class Subscription<T = Value>
-  extends Emitter<SubscriptionEvents<T>>
+  extends UpdateEmitter<SubscriptionEvents<T>>
   implements AsyncIterable<Update<T>>
 {
   private readonly queue: UpdateQueue<Update<T>>;
@@ -148,7 +149,10 @@ export class Subscription<T = Value>
   /** @internal What it lets the component send. */
   readonly credit: ReaderCredit;
 
-  /** @internal Use `client.subscribe`. */
+  /** Use `client.subscribe`. */
+  constructor(...none: [never, ...never[]]);
+  /** @internal */
+  constructor(shared: SharedSubscription, options: Pick<SubscribeOptions<T>, "parse" | "maxQueued">);
   constructor(
     /** @internal */
     readonly shared: SharedSubscription,
@@ -200,8 +204,9 @@ export class Subscription<T = Value>
    * takes effect with the next one. It holds for every subscription of this client to the node.
    */
   async change(options: ChangeOptions): Promise<{ readonly windowMs: number }> {
+    const own = checked("change", options);
     if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
-    return this.shared.change(options);
+    return this.shared.change(own);
   }
 
   /**
@@ -217,6 +222,7 @@ export class Subscription<T = Value>
   [Symbol.asyncIterator](): AsyncIterator<Update<T>, undefined> {
     return {
       next: () => {
+        if (this.listenerCount("update") > 0) return Promise.reject(listenedTo(`\`${this.node}\``));
         const next = this.queue.next();
         this.readOn();
         return next;
@@ -228,19 +234,20 @@ export class Subscription<T = Value>
     };
   }
 
-  /** Listening to `update` takes over from iteration, and gets what waits first. */
-  override on<K extends keyof SubscriptionEvents<T>>(
-    event: K,
-    listener: EventEmitter.EventListener<SubscriptionEvents<T>, K>,
-    context?: unknown,
-  ): this {
-    const first = event === "update" && this.listenerCount("update") === 0;
-    super.on(event, listener, context);
-    if (first) {
-      for (const update of this.queue.drain()) this.emit("update", update);
+  /** @internal */
+  protected override handOver(): void {
+    this.queue.refuse(listenedTo(`\`${this.node}\``));
+    const { ended } = this;
+    try {
+      // A listener may remove itself, as one of `once` does, or end the subscription.
+      while (this.listenerCount("update") > 0 && this.ended === ended) {
+        const update = this.queue.take();
+        if (update === undefined) return;
+        this.emit("update", update);
+      }
+    } finally {
       this.readOn();
     }
-    return this;
   }
 
   /** @internal Updates wait. */
@@ -272,8 +279,11 @@ export class Subscription<T = Value>
       return;
     }
     const update = { value, at, epoch, offset };
-    if (this.listenerCount("update") > 0) this.emit("update", update);
-    else {
+    if (this.listenerCount("update") > 0) {
+      // Some wait still where a listener ended the hand-over.
+      if (!this.queue.empty) this.handOver();
+      this.emit("update", update);
+    } else {
       // The component keeps what comes of a log for one slow consumer, but not at the cost of another.
       this.queue.push(update, !this.shared.isLog || this.shared.isShared);
       this.onQueued?.();

@@ -15,7 +15,7 @@ describe("UpdateQueue", () => {
     const queue = new UpdateQueue<number>(4, () => expect.fail("dropped"));
     for (const item of [1, 2, 3, 4, 5]) queue.push(item, false);
     expect(queue.length).toBe(5);
-    expect(queue.drain()).toEqual([1, 2, 3, 4, 5]);
+    expect([1, 2, 3, 4, 5].map(() => queue.take())).toEqual([1, 2, 3, 4, 5]);
   });
 
   it("hands items to those who wait, in order", async () => {

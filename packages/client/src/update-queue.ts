@@ -44,16 +44,16 @@ export class UpdateQueue<T> {
     }
   }
 
+  /** Whoever waits for the next one gets none. */
+  refuse(error: StanzapackError): void {
+    for (const waiter of this.waiting.splice(0)) waiter.reject(error);
+  }
+
   next(): Promise<IteratorResult<T, undefined>> {
     const item = this.items.shift();
     if (item !== undefined) return Promise.resolve({ value: item, done: false });
     if (this.end?.error !== undefined) return Promise.reject(this.end.error);
     if (this.end !== undefined) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
-  }
-
-  /** Everything that waits, at once. */
-  drain(): T[] {
-    return this.items.splice(0);
   }
 }

@@ -30,6 +30,7 @@ import { compareConfigs, type Reloaded } from "./reload.js";
 import { registerUnknownAddresses } from "./negotiation/unknown-addresses.js";
 import { registerDisco } from "./negotiation/disco.js";
 import { registerOrdinaryClients } from "./negotiation/ordinary-clients.js";
+import { checkComponentOptions, checkConfig } from "./option-checks.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
 import { safeLogger } from "./safe-logger.js";
@@ -44,7 +45,7 @@ const DRAIN_MS = 2_000;
 export interface StreamsComponent {
   readonly domain: string;
   /** Resolves when the server accepted the component; retries while the server is not there, until `signal`. */
-  start(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  start(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** Flushes every lane, tells every client, closes the stream. Idempotent. */
   stop(): Promise<void>;
   stats(): ComponentStats;
@@ -59,13 +60,15 @@ export interface StreamsComponent {
 
 export interface ComponentOptions {
   /** Default: JSON lines on stderr, at the config's level. */
-  readonly logger?: Logger;
+  readonly logger?: Logger | undefined;
   /** `false`: the first failed attempt to connect rejects `start`, and a lost stream ends the component (`onEnded`). Default true. */
-  readonly reconnect?: boolean;
+  readonly reconnect?: boolean | undefined;
 }
 
-/** The Stanzapack component (XEP-0114) of one domain. */
-export function createComponent(config: ResolvedConfig, options: ComponentOptions = {}): StreamsComponent {
+/** The Stanzapack component (XEP-0114) of one domain. Throws `invalid-options`. */
+export function createComponent(givenConfig: ResolvedConfig, given: ComponentOptions = {}): StreamsComponent {
+  const config = checkConfig("createComponent", givenConfig);
+  const options = checkComponentOptions(given);
   const log = safeLogger(options.logger ?? createLogger(config.log.level));
   const { domain, host, port, secret } = config.component;
   const tls = config.component.tls === true ? {} : config.component.tls || undefined;
@@ -169,7 +172,8 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
       subscriptions: countSubscriptions(broker),
       framesReceived: { ...stats.framesReceived },
     }),
-    reload(next) {
+    reload(nextConfig) {
+      const next = checkConfig("reload", nextConfig);
       const before = { ...config, limits, log: { level } };
       const reloaded = compareConfigs(before, next);
       Object.assign(limits, next.limits);

@@ -41,7 +41,22 @@ describe("config text", () => {
   });
 
   it.each([
-    ["a misspelt key", `${GOOD}limits:\n  maxLink: 5\n`, "c.yml:5: limits: Unrecognized key"],
+    [
+      "a misspelt key",
+      `${GOOD}limits:\n  maxLink: 5\n`,
+      "c.yml:5: limits.maxLink is not an option; did you mean `maxLinks`?",
+    ],
+    [
+      "two of them",
+      `${GOOD}limits:\n  maxLinks: 5\n  zzz: 1\nlogs: {}\n`,
+      "c.yml:6: limits.zzz is not an option; there are maxLinks, ",
+    ],
+    ["one at the top", `${GOOD}limit: {}\n`, "c.yml:4: limit is not an option; did you mean `limits`?"],
+    [
+      "a domain that XML cannot carry",
+      `component:\n  domain: "a\\x02.b"\n  secret: x\n`,
+      "c.yml:2: component.domain: `a\\u{2}.b` is no JID",
+    ],
     ["a wrong type", `component:\n  domain: a.b\n  secret: x\n  port: many\n`, "c.yml:4: component.port:"],
     [
       "a value out of range",

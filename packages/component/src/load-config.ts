@@ -6,6 +6,7 @@ import type { ComponentTlsOptions } from "@stanzapack/xmpp";
 import { isAlias, isNode, LineCounter, parseDocument, visit, type Document } from "yaml";
 import type { z } from "zod";
 import { configSchema, type ComponentConfig } from "./config.js";
+import { describeIssue, splitIssue } from "./option-checks.js";
 
 /** A config with its secret read: what `createComponent` takes. */
 export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
@@ -15,11 +16,11 @@ export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
     readonly port: number;
     readonly secret: string;
     /** Default: none. `true`: with the system's authorities, for `host`. */
-    readonly tls?: boolean | ComponentTlsOptions;
+    readonly tls?: boolean | ComponentTlsOptions | undefined;
     /** The file that holds the secret: the one that the config names, or the config file itself. */
     readonly secretFile?: string | undefined;
     /** Default: the one that the component's domain is under, alone. */
-    readonly localDomains?: readonly string[];
+    readonly localDomains?: readonly string[] | undefined;
   };
 };
 
@@ -42,7 +43,9 @@ export function parseConfig(text: string, file: string): ComponentConfig {
   const result = configSchema.safeParse(document.toJS() ?? {});
   if (result.success) return result.data;
   throw fault(
-    result.error.issues.map((issue) => `${file}:${lineOf(document, lines, issue)}: ${describe(issue)}`),
+    result.error.issues
+      .flatMap(splitIssue)
+      .map((issue) => `${file}:${lineOf(document, lines, issue)}: ${describeIssue(configSchema, issue)}`),
   );
 }
 
@@ -69,11 +72,6 @@ function quoteIt(what: string, text: string): string {
 
 function fault(lines: readonly string[]): StanzapackError {
   return new StanzapackError("invalid-options", lines.join("\n"));
-}
-
-function describe(issue: z.core.$ZodIssue): string {
-  const key = issue.path.join(".");
-  return key === "" ? issue.message : `${key}: ${issue.message}`;
 }
 
 /** The line of the faulty key, or of the nearest parent that exists. */

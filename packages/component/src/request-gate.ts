@@ -113,7 +113,7 @@ export class RequestGate {
           try {
             resolve(answer());
           } catch (error) {
-            reject(error as Error);
+            reject(error instanceof Error ? error : new Error(String(error)));
           }
         },
         refuse: reject,
@@ -124,9 +124,9 @@ export class RequestGate {
   /** The stream takes more: the next one, and when its answer is written, the one after it. */
   private release(): void {
     if (this.next !== undefined || this.waiting.length === 0 || !this.connection.writable) return;
-    const { since, answer, refuse } = this.take();
-    if (this.clock() - since > MAX_WAIT_MS) refuse(this.refusal());
-    else answer();
+    const request = this.take();
+    if (this.clock() - request.since > MAX_WAIT_MS) request.refuse(this.refusal());
+    else request.answer();
     this.next = setImmediate(() => {
       this.next = undefined;
       this.release();

@@ -9,7 +9,7 @@ export interface Envelope {
   /** Of the bytestream (XEP-0047 §2.1). The SDK's have four characters. */
   readonly sid: string;
   /** `xml:lang`, which Prosody adds to every stanza and ejabberd does not. */
-  readonly lang?: string;
+  readonly lang?: string | undefined;
 }
 
 /** Addresses as short as is usual, and the shortest `sid`: what the benchmarks of the codec count with. */

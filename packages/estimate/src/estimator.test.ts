@@ -166,7 +166,7 @@ describe("services", () => {
   });
 
   test("are bounded", async () => {
-    const estimator = new Estimator({ workload: "test", cuts: [], profile: "default" });
+    const estimator = new Estimator({ workload: "test", cuts: [{ batch: 1 }], profile: "default" });
     for (let i = 0; i < 500; i++) await estimator.add(1, undefined, `${i}`);
     expect(() => estimator.add(1, undefined, "one more")).toThrow("more than 500 services");
   });
@@ -190,4 +190,25 @@ test("no updates, no rows", async () => {
 test("escapes are taken back", () => {
   const text = `a<b & "c" > ]]> &lt;`;
   expect(unescapeText(readPayload(formatJsonStanza(text)))).toBe(text);
+});
+
+test.each<[object, string]>([
+  [{ cut: [] }, "`cut` is not an option; did you mean `cuts`?"],
+  [{ cuts: [] }, "`cuts` must be a list of cuts, 1 to 1,000 of them"],
+  [{ cuts: [{ batch: 0 }] }, "`cuts.0.batch` must be a whole number of updates from 1"],
+  [{ cuts: [{ windowMs: 1.5 }] }, "`cuts.0.windowMs` must be a whole number of ms"],
+  [{ cuts: [{ window: 1 }] }, "`cuts.0` must be { batch"],
+  [{ profile: "tiny" }, '`profile` must be "default" or "compact", not "tiny"'],
+])("options that make no sense are refused: %o", (options, text) => {
+  const make = (): unknown =>
+    new Estimator({ workload: "test", cuts: [{ batch: 1 }], profile: "default", ...options } as never);
+  expect(make).toThrow(
+    expect.objectContaining({ code: "invalid-options", message: expect.stringContaining(text) }) as Error,
+  );
+});
+
+test("fields that are undefined are left out, as in JSON", async () => {
+  const given = { a: 1, b: undefined, c: [undefined] } as unknown as Value;
+  const rows = await estimate([given, given], [{ batch: 2 }]);
+  expect(rows.map(({ form }) => form)).toContain("stanzapack");
 });

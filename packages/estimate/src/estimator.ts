@@ -5,6 +5,7 @@ import { FORMS, type Form } from "./forms.js";
 import { HOPS, type Compression, type Transport } from "./hops.js";
 import { Intervals } from "./intervals.js";
 import { createUpdate, type Item, type Update } from "./item.js";
+import { checkEstimatorOptions } from "./option-checks.js";
 
 /** When a stanza leaves: after so many updates, or once a window, by the times of the updates; window 0: each at once. */
 export type Cut = { readonly batch: number } | { readonly windowMs: number };
@@ -36,7 +37,7 @@ export interface EstimatorOptions {
   readonly cuts: readonly Cut[];
   readonly profile: Profile;
   /** Default: short addresses, and a `sid` as the SDK makes it. */
-  readonly envelope?: Envelope;
+  readonly envelope?: Envelope | undefined;
 }
 
 /** Each has an encoder of its own in every form and cut: 100 kB, and more with `compact`. */
@@ -55,7 +56,9 @@ export class Estimator {
   private readonly intervals = new Intervals();
   private updates = 0;
 
+  /** Throws `invalid-options`. */
   constructor(private readonly options: EstimatorOptions) {
+    checkEstimatorOptions(options);
     const { cuts, profile, envelope = LINK_ENVELOPE } = options;
     const createRun = (form: Form): FormRun => new FormRun(form, profile, envelope);
     const bodies = createRun("json-body");
@@ -77,6 +80,8 @@ export class Estimator {
    * what cannot be published, `usage` where the time is missing, `limit-exceeded` beyond 500 services.
    */
   add(value: Value, at?: number, service = ""): Promise<unknown> | undefined {
+    if (at !== undefined && !Number.isFinite(at))
+      throw new StanzapackError("invalid-options", `add: \`at\` must be a number of ms, not ${String(at)}`);
     const update = createUpdate(value);
     if (!this.services.has(service) && this.services.size === MAX_SERVICES)
       throw new StanzapackError("limit-exceeded", `these are more than ${MAX_SERVICES} services`);

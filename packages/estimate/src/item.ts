@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS, encodeUpdate, type Value } from "@stanzapack/wire";
+import { decodeRow, DEFAULT_LIMITS, encodeUpdate, type Value } from "@stanzapack/wire";
 
 /** One update, as each form takes it. */
 export interface Item {
@@ -15,5 +15,6 @@ export type Update = Omit<Item, "at">;
 export function createUpdate(value: Value): Update {
   // First: it bounds the depth, which `JSON.stringify` does not.
   const packed = encodeUpdate(value, DEFAULT_LIMITS);
-  return { value, json: JSON.stringify(value), packed };
+  // As it arrives: without fields that are undefined.
+  return { value: decodeRow(packed), json: JSON.stringify(value), packed };
 }

@@ -4,6 +4,7 @@ import { SandboxError } from "./errors.js";
 import { startGuard, type Guard } from "./guard.js";
 import { launch, POLL_MS, readFrom, sizeOf, tailOf } from "./launch.js";
 import { fillIn, renderMain, type NginxSettings, type WebSocketPolicy } from "./nginx-config.js";
+import { checkBehaviour, checkNginxOptions } from "./nginx-checks.js";
 import { DOMAIN } from "./options.js";
 import { releasePorts, reservePorts } from "./ports.js";
 import type { StartState } from "./recipe.js";
@@ -14,23 +15,23 @@ import { createSite, readTemplate, type Site } from "./site.js";
 /** What may change while it runs. */
 export interface NginxBehaviour {
   /** Compresses answers of BOSH. Default true. */
-  readonly gzip?: boolean;
+  readonly gzip?: boolean | undefined;
   /** Smallest answer that is compressed, in bytes. Default: that of `docker/nginx/stanzapack.conf`. */
-  readonly gzipMinLengthBytes?: number;
+  readonly gzipMinLengthBytes?: number | undefined;
   /** Offers HTTP/2 over TLS. Default true. */
-  readonly http2?: boolean;
+  readonly http2?: boolean | undefined;
   /** What becomes of a WebSocket: a number is a status that it is answered with. Default `pass`. */
-  readonly webSocket?: WebSocketPolicy;
+  readonly webSocket?: WebSocketPolicy | undefined;
   /** Origins whose pages may use BOSH, besides the same one. Default none. */
-  readonly origins?: readonly string[];
+  readonly origins?: readonly string[] | undefined;
 }
 
 export interface NginxOptions extends NginxBehaviour {
   /** Plain HTTP of the XMPP server behind it: `ports.http` of a sandbox, on 127.0.0.1. */
   readonly upstreamPort: number;
   /** Deadline for being ready, in ms. Default 20,000: it takes 0.1 s on a machine that is not busy. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A private nginx on 127.0.0.1 with the settings of `docker/nginx/`; it ends with the process that started it. */
@@ -64,7 +65,8 @@ const STOP_GRACE_MS = 2_000;
 const PORT_TRIES = 5;
 
 /** @throws SandboxError, or the signal's reason; nothing is left behind then. */
-export async function startNginx(options: NginxOptions): Promise<Nginx> {
+export async function startNginx(given: NginxOptions): Promise<Nginx> {
+  const options = checkNginxOptions(given);
   options.signal?.throwIfAborted();
   const user = await findServerUser("nginx");
   const program = await findProgram("nginx", "nginx");
@@ -170,10 +172,11 @@ function createNginx(options: NginxOptions, opened: Opened): Nginx {
     pid: server.pid,
     logFile,
     configFile: site.path("stanzapack.conf"),
-    reload(behaviour) {
+    async reload(given) {
+      const behaviour = checkBehaviour(given);
       const done = turn.then(() => reload(behaviour));
       turn = done.catch(() => undefined);
-      return done;
+      await done;
     },
     stop() {
       stopping ??= (async () => {

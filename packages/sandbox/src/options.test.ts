@@ -39,6 +39,11 @@ test.each<[string, Partial<SandboxOptions> | { server: string }]>([
   ],
   ["no port", { federation: { domains: ["b.test"], port: 0 } }],
   ["no time", { timeoutMs: 0 }],
+  ["a misspelt name", { user: 3 } as object],
+  ["users that are no list", { users: "ann" } as object],
+  ["a local part that is no text", { users: [1] } as object],
+  ["a flag that is none", { compress: "yes" } as object],
+  ["a signal that is none", { signal: {} } as object],
   ["unknown settings", { settings: "fast" as "stock" }],
 ])("%s is refused as bad-option", (_, options) => {
   expect(() => resolveOptions({ server: "prosody", ...options } as SandboxOptions)).toThrow(
@@ -48,4 +53,20 @@ test.each<[string, Partial<SandboxOptions> | { server: string }]>([
 
 test("an account takes what JIDs commonly have", () => {
   expect(createAccount("ann.b_c-1", "localhost").jid).toBe("ann.b_c-1@localhost");
+});
+
+test("the text names the option and says what is allowed", () => {
+  const text = (options: object): string => {
+    try {
+      resolveOptions({ server: "prosody", ...options });
+    } catch (error) {
+      return (error as Error).message;
+    }
+    throw new Error("the options were accepted");
+  };
+  expect(text({ timeout: 5 })).toBe("startSandbox: `timeout` is not an option; did you mean `timeoutMs`?");
+  expect(text({ server: "openfire" })).toBe(
+    'startSandbox: `server` must be "prosody" or "ejabberd", not "openfire"',
+  );
+  expect(text({ users: 1.5 })).toContain("`users` must be a whole number from 0 to 100,000");
 });

@@ -1,4 +1,17 @@
 import { randomBytes } from "node:crypto";
+import {
+  abortSignal,
+  allOptional,
+  checkOptions,
+  either,
+  flag,
+  listOf,
+  objectOf,
+  oneOf,
+  plainText,
+  wholeNumber,
+  type OptionSchema,
+} from "@stanzapack/wire";
 import { SandboxError } from "./errors.js";
 import type {
   FederationOptions,
@@ -30,8 +43,34 @@ export interface ResolvedOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+const name = plainText(1, 253, "a name");
+const names = (what: string): OptionSchema => listOf(name, 0, MAX_USERS, what);
+const SCHEMA = objectOf({
+  server: oneOf("prosody", "ejabberd"),
+  ...allOptional({
+    domains: names("domains"),
+    users: either(
+      "a whole number from 0 to 100,000, or a list of local parts",
+      wholeNumber(0, MAX_USERS),
+      names("local parts"),
+    ),
+    components: names("domains"),
+    settings: oneOf("stock", "recommended"),
+    compress: flag(),
+    sasl2: flag(),
+    componentTls: flag(),
+    federation: objectOf(
+      { domains: names("domains"), port: wholeNumber(1, 65_535) },
+      "an object with domains and port",
+    ),
+    timeoutMs: wholeNumber(1, 2_147_483_647, " of ms"),
+    signal: abortSignal(),
+  }),
+} satisfies Record<keyof SandboxOptions, OptionSchema>);
+
 /** Checks and fills in what the caller gave; passwords and secrets are drawn here. */
-export function resolveOptions(options: SandboxOptions): ResolvedOptions {
+export function resolveOptions(given: SandboxOptions): ResolvedOptions {
+  const options = checkOptions("startSandbox", SCHEMA, given, badOption);
   const {
     server,
     domains = [DOMAIN],
@@ -44,20 +83,12 @@ export function resolveOptions(options: SandboxOptions): ResolvedOptions {
   } = options;
   const [domain] = domains;
   const components = options.components ?? [`streams.${domain}`, `basic.${domain}`];
-  if (server !== "prosody" && server !== "ejabberd") {
-    throw new SandboxError("bad-option", `server is prosody or ejabberd, not ${String(server)}`);
-  }
-  if (settings !== "stock" && settings !== "recommended") {
-    throw new SandboxError("bad-option", `settings is stock or recommended, not ${String(settings)}`);
-  }
   if (sasl2 && server !== "prosody") throw new SandboxError("bad-option", `${server} has no SASL2`);
   if (componentTls && server !== "ejabberd")
     throw new SandboxError("bad-option", `${server} has no TLS on its component port`);
-  if (!(timeoutMs > 0)) throw new SandboxError("bad-option", "timeoutMs must be above 0");
   if (domain === undefined) throw new SandboxError("bad-option", "domains names none");
   for (const name of [...domains, ...(options.federation?.domains ?? [])]) assertPrivate(name);
   assertDistinct(domains, "domains");
-  if (options.federation !== undefined) assertPort(options.federation.port);
   const localParts = typeof users === "number" ? countedUsers(users) : users;
   assertDistinct(localParts, "users");
   assertDistinct(components, "components");
@@ -89,9 +120,6 @@ export function createAccount(localPart: string, domain: string): SandboxAccount
 }
 
 function countedUsers(count: number): string[] {
-  if (!Number.isInteger(count) || count < 0 || count > MAX_USERS) {
-    throw new SandboxError("bad-option", `users must be a whole number from 0 to ${MAX_USERS}`);
-  }
   return Array.from({ length: count }, (_, index) => `user${index}`);
 }
 
@@ -115,15 +143,14 @@ function checkedDomain(domain: string, parent: string): string {
   return domain;
 }
 
-function assertPort(port: number): void {
-  if (!Number.isInteger(port) || port < 1 || port > 65_535)
-    throw new SandboxError("bad-option", `no TCP port: ${port}`);
-}
-
 function assertDistinct(values: readonly string[], what: string): void {
   if (new Set(values).size !== values.length) throw new SandboxError("bad-option", `${what} names one twice`);
 }
 
 function randomSecret(): string {
   return randomBytes(16).toString("hex");
+}
+
+function badOption(text: string, cause: unknown): SandboxError {
+  return new SandboxError("bad-option", text, cause === undefined ? {} : { cause });
 }

@@ -8,25 +8,25 @@ export type SettingsKind = "stock" | "recommended";
 export interface SandboxOptions {
   readonly server: ServerKind;
   /** The XMPP domains that it serves. Default `["localhost"]`; others end in `.localhost` or `.test`. */
-  readonly domains?: readonly string[];
+  readonly domains?: readonly string[] | undefined;
   /** A count (accounts `user0`, `user1`, …) or the local parts wanted (small letters, `0-9 . _ - \\`); in each domain. Default 2. */
-  readonly users?: number | readonly string[];
+  readonly users?: number | readonly string[] | undefined;
   /** Domains of components to allow, below the first domain. Default `streams` and `basic` there. */
-  readonly components?: readonly string[];
+  readonly components?: readonly string[] | undefined;
   /** `stock`: as the server ships; `recommended`: with the settings of `docker/`. Default `recommended`. */
-  readonly settings?: SettingsKind;
+  readonly settings?: SettingsKind | undefined;
   /** Offers stream compression (XEP-0138): ejabberd's own, on Prosody the module of `docker/prosody/`. Default false. */
-  readonly compress?: boolean;
+  readonly compress?: boolean | undefined;
   /** Offers SASL2, Bind 2 and FAST, by Debian's prosody-modules: on Prosody only, ejabberd 23.01 has none. Default false. */
-  readonly sasl2?: boolean;
+  readonly sasl2?: boolean | undefined;
   /** TLS from the first byte on the component port, with the server's certificate: ejabberd only, Prosody 0.12 has none. Default false. */
-  readonly componentTls?: boolean;
+  readonly componentTls?: boolean | undefined;
   /** Server-to-server. Default none: no port for it is open. */
-  readonly federation?: FederationOptions;
+  readonly federation?: FederationOptions | undefined;
   /** Deadline for being ready, in ms, for each start. Default 60,000: a busy machine with several at once. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Gives up starting. Once `startSandbox` has resolved it does nothing: use `stop`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -28,6 +28,7 @@ export {
 } from "./codec/lane-encoder.js";
 export { ReadBudget } from "./codec/read-budget.js";
 export { DataReader, type DataBatch } from "./data-reader.js";
+export { checkArgument, checkOptions, describeUnknownName, type OptionSchema } from "./check-options.js";
 export { createBlockWriter, decodeBlock, type BlockWriter } from "./block.js";
 export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./conditions.js";
 export { assertNever, ERRORS, errorCodeOf, linkCodeOf, StanzapackError } from "./errors.js";
@@ -50,6 +51,23 @@ export { DEFAULT_LINK_POLICY, LinkSession, type LinkPolicy } from "./link-sessio
 export type { Value } from "./msgpack.js";
 export { measureValue } from "./msgpack-measure.js";
 export { fromOptionFields, MAX_OPTION_BYTES, optionBytes, toOptionFields } from "./option-fields.js";
+export {
+  abortSignal,
+  allOptional,
+  callable,
+  either,
+  exactly,
+  finiteNumber,
+  flag,
+  listOf,
+  objectOf,
+  objectWith,
+  oneOf,
+  orNull,
+  plainText,
+  textThat,
+  wholeNumber,
+} from "./option-schemas.js";
 export { Position, type PositionEvent } from "./position.js";
 export { createRawDeflate, type RawDeflate } from "./raw-deflate.js";
 export { RowBatch, type BatchBounds, type BatchSlice } from "./row-batch.js";
@@ -67,6 +85,14 @@ export {
 } from "./service.js";
 export type { NodeId, NodePattern, ServiceKind } from "./service.js";
 export { formatSelectionFields, parseSelectionFields, SELECTION_FIELDS } from "./selection-fields.js";
-export { grantSelection, isThinning, WHOLE, withoutThinning, type Selection } from "./selection.js";
+export {
+  grantSelection,
+  isThinning,
+  SELECTION_BOUNDS,
+  WHOLE,
+  withoutThinning,
+  type Selection,
+} from "./selection.js";
 export { encodeUpdate } from "./update.js";
 export { formatSince, parseSince, type Since } from "./since.js";
+export { unfitCharacter } from "./xml-text.js";

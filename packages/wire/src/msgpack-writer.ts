@@ -82,21 +82,35 @@ export class MsgpackWriter {
       this.head(value.length, 0x90, 16, 0xdc);
       for (let i = 0; i < value.length; i++) {
         this.path[depth] = i;
-        this.write(value[i], depth + 1);
+        // As JSON has it: a hole or undefined keeps its place.
+        this.write(value[i] ?? null, depth + 1);
       }
       return;
     }
-    const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== Object.prototype && prototype !== null) this.fail(depth, "not a plain object");
-    const entries = value as Record<string, unknown>;
+    if (isPlain(value)) return this.fields(value as Record<string, unknown>, depth);
+    // One of another realm is no instance of ours.
+    if (Object.prototype.toString.call(value) === "[object Uint8Array]")
+      return this.binary(value as Uint8Array);
+    this.fail(depth, describeInstance(value));
+  }
+
+  /** As JSON has it: what is undefined is left out. */
+  private fields(entries: Record<string, unknown>, depth: number): void {
     const keys = Object.keys(entries);
-    this.head(keys.length, 0x80, 16, 0xde);
+    let count = 0;
+    for (const key of keys) if (entries[key] !== undefined) count++;
+    this.head(count, 0x80, 16, 0xde);
     for (const key of keys) {
+      const value = entries[key];
+      if (value === undefined) continue;
+      count--;
       this.items++;
       this.text(key);
       this.path[depth] = key;
-      this.write(entries[key], depth + 1);
+      this.write(value, depth + 1);
     }
+    // A getter gave something at one time only.
+    if (count !== 0) this.fail(depth, "an object that changes while it is read");
   }
 
   private byte(value: number): void {
@@ -158,10 +172,25 @@ export class MsgpackWriter {
     const length = value.length;
     this.claim(length);
     this.reserve(5 + length);
+    // Throws where the buffer was transferred, which leaves a view of no bytes.
+    if (length === 0) new Uint8Array(value.buffer);
     if (length < 0x100) this.sized(0xc4, length, 1);
     else if (length < 0x10000) this.sized(0xc5, length, 2);
     else this.sized(0xc6, length, 4);
     this.bytes.set(value, this.at);
     this.at += length;
   }
+}
+
+/** Made by `{}`, `Object.create(null)` or `JSON.parse`, of whatever realm. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || prototype === Object.prototype || Object.hasOwn(prototype, "isPrototypeOf");
+}
+
+function describeInstance(value: object): string {
+  const { constructor, toJSON } = value as { readonly constructor?: unknown; readonly toJSON?: unknown };
+  const name =
+    typeof constructor === "function" && constructor.name !== "" ? `a ${constructor.name}` : "an instance";
+  return `${name}, not a plain object${typeof toJSON === "function" ? ": publish what its `toJSON` returns" : ""}`;
 }

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { decode, encode } from "@msgpack/msgpack";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -22,6 +23,12 @@ const codeOf = (run: () => unknown): string => {
   }
 };
 const encodeCode = (given: unknown): string => codeOf(() => encodeUpdate(given, LIMITS));
+
+function transferred(): Uint8Array {
+  const bytes = Uint8Array.of(1, 2);
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  return bytes;
+}
 
 describe("encodeUpdate and decodeRow", () => {
   it("give back every value as it was, -0 and key order included", () => {
@@ -75,15 +82,33 @@ describe("encodeUpdate and decodeRow", () => {
   });
 
   it.each([
-    ["undefined", undefined],
-    ["a hole in an array", [, 1]],
-    ["an undefined property", { a: undefined }],
     ["a function", () => 1],
     ["a bigint", 1n],
     ["a symbol", Symbol("s")],
     ["a Date", new Date(0)],
     ["a Map", new Map()],
+    ["a Set", new Set([1])],
+    ["an Error", new Error("e")],
+    ["a RegExp", /a/],
+    ["a promise", Promise.resolve(1)],
+    ["a boxed number", Object(1)],
     ["another typed array", new Float64Array(1)],
+    ["a DataView", new DataView(new ArrayBuffer(1))],
+    ["an ArrayBuffer", new ArrayBuffer(1)],
+    [
+      "an instance of a class",
+      new (class Point {
+        x = 1;
+      })(),
+    ],
+    ["an instance with toJSON", new URL("http://a")],
+    ["an object with a method", { toJSON: () => 1 }],
+    ["fields that are inherited", Object.create({ a: 1 })],
+    [
+      "the same without Object's prototype",
+      Object.create(Object.assign(Object.create(null) as object, { a: 1 })),
+    ],
+    ["bytes that were transferred", transferred()],
   ])("refuse %s as unencodable", (_, given) => {
     expect(encodeCode(given)).toBe("unencodable");
     expect(encodeCode([{ deep: given }])).toBe("unencodable");
@@ -91,6 +116,63 @@ describe("encodeUpdate and decodeRow", () => {
 
   it("name the place of what is refused", () => {
     expect(() => encodeUpdate({ a: [1, { b: 1n }] }, LIMITS)).toThrow("value.a[1].b is of type bigint");
+    expect(() => encodeUpdate({ at: new Date(0) }, LIMITS)).toThrow(
+      "value.at is a Date, not a plain object: publish what its `toJSON` returns",
+    );
+    expect(() => encodeUpdate([new Map()], LIMITS)).toThrow("value[0] is a Map, not a plain object");
+  });
+
+  it.each([
+    ["an undefined field", { a: undefined, b: 1 }],
+    ["nested ones", { a: { b: undefined }, c: [{ d: undefined, e: 2 }] }],
+    ["undefined in an array", [undefined, 1]],
+    ["holes of an array", [, 1, , { a: [,] }]],
+    [
+      "sixteen fields of which one is undefined",
+      Object.fromEntries("abcdefghijklmnop".split("").map((key, i) => [key, i || undefined])),
+    ],
+    ["symbols as keys", { a: 1, [Symbol("s")]: 2 }],
+    ["what an array has besides", Object.assign([1], { more: 2 })],
+  ])("do with %s what JSON does", (_, given) => {
+    expect(roundTrip(given)).toEqual(JSON.parse(JSON.stringify(given)));
+    expect(Object.keys(roundTrip(given) as object)).toEqual(
+      Object.keys(JSON.parse(JSON.stringify(given)) as object),
+    );
+  });
+
+  it("refuse undefined alone, which JSON has no text for", () => {
+    expect(encodeCode(undefined)).toBe("unencodable");
+  });
+
+  it("take objects and bytes of another realm, and views of a part of a buffer", () => {
+    const given: unknown = runInNewContext("({ a: [1, { b: null }], c: new Uint8Array([1, 2]) })");
+    expect(roundTrip(given)).toEqual({ a: [1, { b: null }], c: Uint8Array.of(1, 2) });
+    const view = Uint8Array.of(9, 1, 2, 9).subarray(1, 3);
+    expect(roundTrip(view)).toEqual(Uint8Array.of(1, 2));
+    expect(roundTrip(Buffer.from([1, 2]))).toEqual(Uint8Array.of(1, 2));
+  });
+
+  it("say what a getter or a proxy threw, and go on", () => {
+    const cause = new TypeError("mine");
+    const fail = (): never => {
+      throw cause;
+    };
+    const getter = Object.defineProperty({}, "a", { get: fail, enumerable: true });
+    for (const given of [getter, [getter], new Proxy({}, { ownKeys: fail })])
+      expect(() => encodeUpdate(given, LIMITS)).toThrow(
+        expect.objectContaining({
+          code: "unencodable",
+          cause,
+          text: "the value cannot be read: mine",
+        }) as Error,
+      );
+    let reads = 0;
+    const flickers = Object.defineProperty({}, "a", {
+      get: () => (reads++ % 2 === 0 ? 1 : undefined),
+      enumerable: true,
+    });
+    expect(encodeCode(flickers)).toBe("unencodable");
+    expect(roundTrip({ a: 1 })).toEqual({ a: 1 });
   });
 
   it("refuse cycles without walking them for ever", () => {

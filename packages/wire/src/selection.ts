@@ -1,5 +1,6 @@
 import { StanzapackError } from "./errors.js";
 import { grantWindow, MAX_WINDOW_MS, type ServiceKind } from "./service.js";
+import { unfitCharacter } from "./xml-text.js";
 
 /** Which updates of a service a subscriber gets, and what of each. Null: not asked for. */
 export interface Selection {
@@ -27,16 +28,15 @@ export const WHOLE: Selection = {
   heartbeatMs: null,
 };
 
-/** 64 names: a service with more fields that matter is taken whole. 256 UTF-16 code units each. */
-const MAX_FIELDS = 64;
-const MAX_FIELD_CHARS = 256;
-/** Updates a second. Ticks come 40 times a second; one in 1,000 s is 3.6 an hour. */
-const MAX_RATE = 1_000;
-const MIN_RATE = 0.001;
-const MIN_HEARTBEAT_MS = 1_000;
-
-/** What XML cannot carry, or changes on its way. */
-const NO_XML = /[^\t\n\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
+export const SELECTION_BOUNDS = {
+  /** 64 names: a service with more fields that matter is taken whole. 256 UTF-16 code units each. */
+  maxFields: 64,
+  maxFieldChars: 256,
+  /** Updates a second. Ticks come 40 times a second; one in 1,000 s is 3.6 an hour. */
+  maxRate: 1_000,
+  minRate: 0.001,
+  minHeartbeatMs: 1_000,
+} as const;
 
 /** It leaves updates out on purpose, which no log does. */
 export function isThinning({ samples, maxRate, deadband }: Selection): boolean {
@@ -57,9 +57,9 @@ export function grantSelection(asked: Selection, windowMs: number, kind?: Servic
   const { samples, maxRate, deadband, heartbeatMs } = asked;
   if ((samples as unknown) !== "all" && (samples as unknown) !== "latest")
     throw invalid(`samples \`${String(samples).slice(0, 40)}\` is none of all, latest`);
-  within("max_rate", maxRate, MIN_RATE, MAX_RATE, "updates a second");
+  within("max_rate", maxRate, SELECTION_BOUNDS.minRate, SELECTION_BOUNDS.maxRate, "updates a second");
   within("deadband", deadband, 0, Number.MAX_VALUE, "");
-  within("heartbeat", heartbeatMs, MIN_HEARTBEAT_MS, MAX_WINDOW_MS, "ms");
+  within("heartbeat", heartbeatMs, SELECTION_BOUNDS.minHeartbeatMs, MAX_WINDOW_MS, "ms");
   if (kind === "log" && isThinning(asked))
     throw invalid(
       "every update of a log is promised: leave samples, max_rate and deadband out, or widen the window",
@@ -76,12 +76,19 @@ export function grantSelection(asked: Selection, windowMs: number, kind?: Servic
 
 /** Empty: no selection of fields. */
 function grantFields(fields: readonly string[]): readonly string[] | null {
-  if (fields.length > MAX_FIELDS)
-    throw invalid(`fields: ${fields.length} names, at most ${MAX_FIELDS} are allowed: take the values whole`);
+  if (fields.length > SELECTION_BOUNDS.maxFields)
+    throw invalid(
+      `fields: ${fields.length} names, at most ${SELECTION_BOUNDS.maxFields} are allowed: take the values whole`,
+    );
   for (const name of fields)
-    if (typeof name !== "string" || name === "" || name.length > MAX_FIELD_CHARS || NO_XML.test(name))
+    if (
+      typeof name !== "string" ||
+      name === "" ||
+      name.length > SELECTION_BOUNDS.maxFieldChars ||
+      unfitCharacter(name) !== undefined
+    )
       throw invalid(
-        `fields: \`${String(name).slice(0, 40)}\` is no name of 1 to ${MAX_FIELD_CHARS} characters that XML can carry`,
+        `fields: \`${String(name).slice(0, 40)}\` is no name of 1 to ${SELECTION_BOUNDS.maxFieldChars} characters that XML can carry`,
       );
   return fields.length === 0 ? null : [...new Set(fields)].sort();
 }
@@ -92,7 +99,7 @@ function within(name: string, value: number | null, min: number, max: number, un
 }
 
 function rungBelow(ms: number): number {
-  let rung = MIN_HEARTBEAT_MS;
+  let rung: number = SELECTION_BOUNDS.minHeartbeatMs;
   for (let next = rung; next <= ms; next = grantWindow(rung + 1)) {
     rung = next;
     if (rung === MAX_WINDOW_MS) break;

@@ -1,3 +1,4 @@
+import { StanzapackError } from "./errors.js";
 import type { Limits } from "./limits.js";
 import { MsgpackWriter } from "./msgpack-writer.js";
 
@@ -9,14 +10,20 @@ function encodeWithin(value: unknown, maxBytes: number, maxItems: number, maxDep
   spare = undefined;
   try {
     return writer.encode(value, { maxBytes, maxItems, maxDepth });
+  } catch (error) {
+    if (error instanceof StanzapackError) throw error;
+    // A getter or a proxy of the value threw.
+    const text = `the value cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    throw new StanzapackError("unencodable", text, { cause: error });
   } finally {
     spare = writer;
   }
 }
 
 /**
- * msgpack of one update, itself a msgpack value (see `Value`). Throws `unencodable` for what would not arrive as it was
- * given (undefined, functions, bigint, Date, Map, cycles) and `too-large` over the limit.
+ * msgpack of one update, itself a msgpack value (see `Value`). As in JSON, a field that is undefined is left out, and in an array undefined
+ * and holes become null. Throws `unencodable` for what else would not arrive as it was given (undefined alone, functions, bigint, Date, Map,
+ * instances of classes, cycles, a getter that throws) and `too-large` over the limit.
  */
 export function encodeUpdate(value: unknown, limits: Limits): Uint8Array {
   return encodeWithin(value, limits.maxUpdateBytes, limits.maxItems, limits.maxDepth);

@@ -519,14 +519,37 @@ describe("a client's connection", () => {
     }
   });
 
-  it("refuses options that make no sense", () => {
-    const make = (options: Partial<ClientConnectionOptions>) => () =>
+  it.each<[string, object, string]>([
+    ["no local part", { jid: "example.test" }, "`jid`: it must have a local part"],
+    [
+      "another scheme",
+      { url: "ftp://example.test" },
+      '`url` must be xmpp://host:port, xmpps://host:port, wss://host/path or https://host/path, not "ftp://example.test"',
+    ],
+    ["no URL", { urls: ["xmpp://a", "nonsense"] }, "`urls.1` must be xmpp://host:port"],
+    ["no UUID", { clientId: "me" }, "`clientId` must be a UUID"],
+    ["both", { url: "xmpp://a", urls: ["xmpp://a"] }, "exclude each other"],
+    [
+      "a misspelt name",
+      { timeouts: { onlinems: 5 } },
+      "`timeouts.onlinems` is not an option; did you mean `onlineMs`?",
+    ],
+    [
+      "a number of another kind",
+      { streamManagement: { maxQueue: 0.5 } },
+      "`streamManagement.maxQueue` must be a whole number",
+    ],
+    [
+      "a character that XML cannot carry",
+      { resource: "a\u0002" },
+      "`resource` contains U+0002, which XML cannot carry",
+    ],
+    ["a password that is none", { password: 7 }, "`password` must be text of 1 to 65,535 characters."],
+  ])("refuses %s", (_, options, text) => {
+    const make = (): unknown =>
       createClientConnection({ jid: "bob@example.test", password: "p", ...options });
-    expect(make({ jid: "example.test" })).toThrow(TypeError);
-    expect(make({ url: "ftp://example.test" })).toThrow(TypeError);
-    expect(make({ url: "nonsense" })).toThrow(TypeError);
-    expect(make({ urls: ["xmpp://a", "nonsense"] })).toThrow(TypeError);
-    expect(make({ clientId: "me" })).toThrow(TypeError);
-    expect(make({ url: "xmpp://a", urls: ["xmpp://a"] })).toThrow(TypeError);
+    expect(make).toThrow(
+      expect.objectContaining({ code: "invalid-options", message: expect.stringContaining(text) }) as Error,
+    );
   });
 });

@@ -5,13 +5,14 @@ import { toAsciiDomain } from "./domain-name.js";
 import { createEchoWindow, type EchoPolicy } from "./echo-window.js";
 import { createFastTokens } from "./fast-tokens.js";
 import { findAlternatives } from "./host-meta.js";
-import { bareJid, jid as parseJid, prepareResource, type JID } from "./jid.js";
+import { bareJid, jid as parseJid, type JID } from "./jid.js";
 import { loadPart } from "./load-part.js";
 import { prepareLogin } from "./login.js";
 import { randomText } from "./random.js";
 import { assertWebCrypto } from "./scram.js";
 import { resolveDomain } from "./resolve.node.js";
 import { createServiceSearch, type Try } from "./service-search.js";
+import { checkClientOptions } from "./option-checks.node.js";
 import { canBeSecure, hostInUrl, parseServiceUrl, toTarget, type Service } from "./service-url.js";
 import { createStream, type Stream } from "./stream.js";
 import {
@@ -51,17 +52,9 @@ export interface Lookup {
 const LOOKUP: Lookup = { tcp: resolveDomain, alternatives: findAlternatives };
 
 /** A client's connection (RFC 6120) to its server, kept alive and resumed. Nothing happens before `start`. */
-export function createClientConnection(
-  options: ClientConnectionOptions,
-  lookup: Lookup = LOOKUP,
-): Connection {
+export function createClientConnection(given: ClientConnectionOptions, lookup: Lookup = LOOKUP): Connection {
+  const options = checkClientOptions(given);
   const account = parseJid(options.jid);
-  if (account.local === "") throw new TypeError(`not a user's JID: ${JSON.stringify(options.jid)}`);
-  if (options.url !== undefined && options.urls !== undefined)
-    throw new TypeError("`url` and `urls` exclude each other");
-  // XEP-0388 §2.3
-  if (options.clientId !== undefined && !/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(options.clientId))
-    throw new TypeError("`clientId` is not a UUID");
   const { domain } = account;
   const asciiDomain = toAsciiDomain(domain);
   const requireTls = options.requireTls ?? true;
@@ -72,7 +65,7 @@ export function createClientConnection(
     // XEP-0368 §3
     alpn: ["xmpp-client"],
   };
-  const resource = options.resource === undefined ? randomText(4) : prepareResource(options.resource);
+  const resource = options.resource ?? randomText(4);
   const tokens = createFastTokens(options.clientId);
   const policy = { ...DEFAULT_STREAM_MANAGEMENT, ...options.streamManagement };
   const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;

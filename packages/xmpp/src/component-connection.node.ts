@@ -1,10 +1,11 @@
+import "./require-begin.node.js";
 import { createHash } from "node:crypto";
 import { component } from "@xmpp/component";
 import type { ComponentConnectionOptions, Connection } from "./connection.js";
 import { COMPONENT_ECHO, createEchoWindow } from "./echo-window.js";
 import { XmppError } from "./errors.js";
 import * as NS from "./namespaces.js";
-import { prepareDomainName } from "./jid.js";
+import { checkComponentOptions } from "./option-checks.node.js";
 import { createStream } from "./stream.js";
 import { parseStreamError, toXmppError } from "./stream-errors.js";
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
@@ -15,10 +16,10 @@ import type { XmppJsComponent } from "./xmpp-js.js";
 
 /**
  * A component's connection (XEP-0114) to its server, kept alive. Nothing happens before `start`. A certificate that is refused before the
- * first stream ends it; later, while the operator renews one, it is tried again. Throws `TypeError` when `domain` is none.
+ * first stream ends it; later, while the operator renews one, it is tried again. Throws `invalid-options`.
  */
 export function createComponentConnection(given: ComponentConnectionOptions): Connection {
-  const options = { ...given, domain: prepareDomainName(given.domain) };
+  const options = checkComponentOptions(given);
   const tls: TlsOptions | undefined = options.tls && {
     domain: options.tls.serverName ?? options.host,
     secureContext: createSecureContext(options.tls.ca),

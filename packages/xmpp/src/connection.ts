@@ -21,8 +21,8 @@ export interface ConnectionEvents {
 
 export interface RequestOptions {
   /** Deadline of the answer, in milliseconds. Default 30,000. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Answers an iq: the child of the result, or nothing for an empty result; throw `StanzaError` for an error answer. */
@@ -109,39 +109,39 @@ export interface ClientConnectionOptions {
    * (BOSH); `ws:` and `http:` only to this machine, or with `requireTls: false`. Default: what the JID's domain says
    * in its SRV records and, when TCP does not get through, in its host-meta (XEP-0156): TCP, then WebSocket, then BOSH.
    */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** Several such addresses in the place of `url`, tried in this order; the one that worked last comes first. */
-  readonly urls?: readonly string[];
+  readonly urls?: readonly string[] | undefined;
   /**
    * Short is cheap: every character of it travels in every stanza. Default: four random characters, which a server that has
    * Bind 2 (XEP-0386) and says that its own are short makes along with the login. A given one is asked for as it is.
    */
-  readonly resource?: string;
+  readonly resource?: string | undefined;
   /**
    * A random UUID that names this client for good (XEP-0388 §2.3), never shared by two that run at once. Servers with FAST
    * (XEP-0484) keep one token for each, so who keeps it leaves no others behind, and logs in quicker from the second login of
    * the connection on. Default: one for this connection, whose token is used from the third login on, so that programs
    * that log in once leave none.
    */
-  readonly clientId?: string;
+  readonly clientId?: string | undefined;
   /** PEM of the authority to trust, besides the system's. */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   /** Refuses to log in without TLS. Default true. */
-  readonly requireTls?: boolean;
+  readonly requireTls?: boolean | undefined;
   /**
    * Compresses the whole stream (XEP-0138, zlib); a server that does not offer it is an error, `unsupported`. Default
    * false: XEP-0138 is obsolete, since whoever sees the encrypted stream's lengths and can put text of theirs into it
    * may guess, piece by piece, what else is in it (the class of CRIME and BREACH). It is fine where nobody can do both:
    * where no secrets travel, or all who send to this account may read what it reads.
    */
-  readonly compress?: boolean;
-  readonly timeouts?: Partial<ConnectionTimeouts>;
-  readonly reconnect?: Partial<ReconnectPolicy>;
-  readonly streamManagement?: Partial<StreamManagementPolicy>;
-  readonly bosh?: Partial<BoshTiming>;
+  readonly compress?: boolean | undefined;
+  readonly timeouts?: Partial<ConnectionTimeouts> | undefined;
+  readonly reconnect?: Partial<ReconnectPolicy> | undefined;
+  readonly streamManagement?: Partial<StreamManagementPolicy> | undefined;
+  readonly bosh?: Partial<BoshTiming> | undefined;
   /** Whether `start` keeps trying when the first attempt fails. Default false: the user sees what is wrong. */
-  readonly retryStart?: boolean;
-  readonly limits?: Partial<ConnectionLimits>;
+  readonly retryStart?: boolean | undefined;
+  readonly limits?: Partial<ConnectionLimits> | undefined;
 }
 
 export interface ComponentTlsOptions {
@@ -161,13 +161,13 @@ export interface ComponentConnectionOptions {
    * so that everybody between the two machines reads all that users send, and can send in the server's name. XEP-0114 knows no
    * STARTTLS, and neither ejabberd nor Prosody offers it here.
    */
-  readonly tls?: ComponentTlsOptions;
-  readonly timeouts?: Partial<ConnectionTimeouts>;
+  readonly tls?: ComponentTlsOptions | undefined;
+  readonly timeouts?: Partial<ConnectionTimeouts> | undefined;
   /** `false`: the first failed attempt, or the first lost stream, ends the connection. */
-  readonly reconnect?: Partial<ReconnectPolicy> | false;
+  readonly reconnect?: Partial<ReconnectPolicy> | false | undefined;
   /** Whether `start` keeps trying when the first attempt fails. Default true: servers start in any order. */
-  readonly retryStart?: boolean;
-  readonly limits?: Partial<ConnectionLimits>;
+  readonly retryStart?: boolean | undefined;
+  readonly limits?: Partial<ConnectionLimits> | undefined;
 }
 
 export interface ConnectionLimits {

@@ -1,3 +1,4 @@
+import "./require-begin.node.js";
 import type { createConnection, Socket } from "node:net";
 import { WebSocket } from "ws";
 import { dial, type Dialed } from "./dial.node.js";

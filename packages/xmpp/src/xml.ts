@@ -1,3 +1,4 @@
+import "./require-begin.node.js";
 import { Element, escapeXML, escapeXMLText } from "@xmpp/xml";
 import xml from "@xmpp/xml";
 import { assertXmlCharacters } from "./xml-characters.js";

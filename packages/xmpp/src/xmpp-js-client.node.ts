@@ -1,3 +1,4 @@
+import "./require-begin.node.js";
 import { client } from "@xmpp/client";
 import type { XmppJsClient, XmppJsEntity } from "./xmpp-js.js";
 

@@ -22,8 +22,9 @@ export interface TwinSenders {
 }
 
 export async function startTwinSenders(options: TwinSendersOptions): Promise<TwinSenders> {
-  const { domain, to } = options;
-  const connection: Connection = createComponentConnection({ ...options, retryStart: false });
+  const { to, ...own } = options;
+  const { domain } = own;
+  const connection: Connection = createComponentConnection({ ...own, retryStart: false });
   const batchers = new Map<DemoService, WindowBatcher<string>>();
   const sendTo = (form: RivalForm, service: DemoService, values: readonly string[]): void => {
     const body = formatRivalBody(form, values);

@@ -1,4 +1,12 @@
-import { StanzapackError } from "@stanzapack/wire";
+import {
+  allOptional,
+  checkArgument,
+  checkOptions,
+  flag,
+  objectOf,
+  StanzapackError,
+  textThat,
+} from "@stanzapack/wire";
 import { Level } from "level";
 import type { OutboxEntry, OutboxStore, StoredOutbox } from "../outbox-store.js";
 import { OUTBOX_BOUNDS } from "../outbox.js";
@@ -10,7 +18,7 @@ export interface OutboxStoreOptions {
    * Whether an update counts as saved only when it has reached the disk, so that it outlives a power cut too; on Node. Default true. False
    * is quicker, and all that was saved outlives the program, not the machine. Browsers decide by themselves.
    */
-  readonly sync?: boolean;
+  readonly sync?: boolean | undefined;
 }
 
 /** A store in a directory, or in a browser's IndexedDB of this name: for any number of services. */
@@ -19,6 +27,9 @@ export interface LevelOutboxStore extends OutboxStore {
   close(): Promise<void>;
 }
 
+/** A path, or a name. */
+const LOCATION = textThat("a path, or a name in browsers", (text) => text !== "" && !text.includes("\0"));
+const OPTIONS = objectOf(allOptional({ sync: flag() }));
 /** Of what is written; another version's is not read. */
 const VERSION = 1;
 const VERSION_KEY = "version";
@@ -33,8 +44,10 @@ type Database = Level<string, Uint8Array>;
  */
 export async function openOutboxStore(
   location: string,
-  { sync = true }: OutboxStoreOptions = {},
+  options: OutboxStoreOptions = {},
 ): Promise<LevelOutboxStore> {
+  checkArgument("openOutboxStore", "location", LOCATION, location);
+  const { sync = true } = checkOptions("openOutboxStore", OPTIONS, options);
   const letGo = await holdLocation(location).catch((error: unknown) => {
     throw failed(error, `the store ${location} cannot be opened`);
   });

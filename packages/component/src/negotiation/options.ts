@@ -74,11 +74,16 @@ export function readServiceConfig(
     // XEP-0004 §3.3: of a JID that stands there twice, the second is ignored.
     members: members === undefined ? base.members : new Set(members.map(accountOf)),
     // An empty title is none; of what has no such value, an empty field changes nothing.
-    title: (form.fields.has(FIELD.TITLE) ? (single(form, FIELD.TITLE) ?? "") : base.title).slice(
-      0,
-      MAX_TITLE_CHARS,
-    ),
+    title: form.fields.has(FIELD.TITLE) ? readTitle(form) : base.title,
   };
+}
+
+/** Cut short it would be another title, and perhaps end within a surrogate pair. */
+function readTitle(form: DataForm): string {
+  const title = single(form, FIELD.TITLE) ?? "";
+  if (title.length > MAX_TITLE_CHARS)
+    throw invalid(`${FIELD.TITLE} has ${title.length} characters, at most ${MAX_TITLE_CHARS} are allowed`);
+  return title;
 }
 
 /** What an offer says of the writer's lease, beside the node's configuration. */

@@ -63,10 +63,8 @@ export class Subscriber {
 
   /** What its subscription says of itself, and how far it is granted, for findings. */
   get standing(): string {
-    const { status, shared } = this.subscription;
-    return [status, ...(shared.isBound ? ["bound"] : []), ...(shared.subid === "" ? [] : ["granted"])].join(
-      ", ",
-    );
+    const { status, windowMs } = this.subscription;
+    return `${status}, window ${windowMs} ms`;
   }
 
   private take(update: { readonly value: unknown; readonly epoch: number; readonly offset: number }): void {

@@ -1,0 +1,129 @@
+import { WHOLE } from "@stanzapack/wire";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { SharedSubscription } from "./shared-subscription.js";
+import type { Subscription, Update } from "./subscription.js";
+import { SubscriptionGroup } from "./subscription-group.js";
+
+function setUp() {
+  const shared = new SharedSubscription(
+    "alice@x/temp",
+    {},
+    {
+      change: (_, windowMs, selection) => Promise.resolve({ subid: "1", windowMs, selection }),
+      stop: () => Promise.resolve(),
+      credit: () => undefined,
+    },
+  );
+  const subscription = shared.join<number>({ maxQueued: 100 });
+  shared.begin(100);
+  shared.bound({
+    ...{ type: "bind", role: "subscription", alias: 1, node: shared.node, subid: "1" },
+    ...{ kind: "value", baseAt: 0 },
+  });
+  shared.applyGrant({ subid: "1", windowMs: 0, selection: WHOLE });
+  const group = new SubscriptionGroup<number>([], {
+    change: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+  });
+  let offset = 0;
+  const deliver = (...rows: number[]): void => {
+    shared.deliver({ epoch: 1, from: offset + 1, to: offset + rows.length, at: 0, spanMs: 0, rows });
+    offset += rows.length;
+  };
+  return { subscription, group, deliver };
+}
+
+describe.each(["subscription", "group"] as const)("a %s", (which) => {
+  function create() {
+    const { subscription, group, deliver } = setUp();
+    if (which === "group") group.add(subscription);
+    // Both have the same ways to be read.
+    const it = (which === "group" ? group : subscription) as Subscription<number>;
+    return { it, deliver, seen: [] as number[] };
+  }
+
+  it.each(["on", "addListener"] as const)("gives to `%s` what waits, and then what comes", (way) => {
+    const { it, deliver, seen } = create();
+    deliver(1, 2, 3);
+    const context = { seen };
+    it[way](
+      "update",
+      function (this: typeof context, { value }: Update<number>) {
+        this.seen.push(value);
+      },
+      context,
+    );
+    expect(seen).toEqual([1, 2, 3]);
+    deliver(4);
+    expect(seen).toEqual([1, 2, 3, 4]);
+  });
+
+  it("gives to `once` one update, whether it waits or comes, and the next to the next", async () => {
+    const { it, deliver, seen } = create();
+    deliver(1, 2);
+    it.once("update", ({ value }) => seen.push(value));
+    it.once("update", ({ value }) => seen.push(value));
+    it.once("update", ({ value }) => seen.push(value));
+    expect(seen).toEqual([1, 2]);
+    deliver(3, 4);
+    expect(seen).toEqual([1, 2, 3]);
+    expect((await it[Symbol.asyncIterator]().next()).value).toMatchObject({ value: 4 });
+  });
+
+  it("keeps what comes after the last listener is gone", () => {
+    const { it, deliver, seen } = create();
+    const listener = ({ value }: Update<number>): void => void seen.push(value);
+    it.on("update", listener);
+    deliver(1);
+    it.off("update", listener);
+    deliver(2, 3);
+    it.addListener("update", listener);
+    expect(seen).toEqual([1, 2, 3]);
+  });
+
+  it("loses nothing, and keeps the order, when a listener throws on what waits", () => {
+    const { it, deliver, seen } = create();
+    deliver(1, 2, 3);
+    const listener = ({ value }: Update<number>): void => {
+      seen.push(value);
+      if (value === 1) throw new Error("mine");
+    };
+    const uncaught: unknown[] = [];
+    vi.stubGlobal("reportError", (error: unknown) => uncaught.push(error));
+    onTestFinished(() => void vi.unstubAllGlobals());
+    it.on("update", listener);
+    deliver(4);
+    expect(seen).toEqual([1, 2, 3, 4]);
+    expect(uncaught).toMatchObject([{ message: "mine" }]);
+  });
+
+  it("refuses to be iterated while it is listened to, before and after", async () => {
+    const { it, deliver, seen } = create();
+    const waiting = it[Symbol.asyncIterator]().next();
+    const listener = ({ value }: Update<number>): void => void seen.push(value);
+    it.on("update", listener);
+    const refusal = { code: "usage", message: expect.stringContaining("remove the listener") };
+    await expect(waiting).rejects.toMatchObject(refusal);
+    await expect(
+      (async () => {
+        for await (const { value } of it) seen.push(-value);
+      })(),
+    ).rejects.toMatchObject(refusal);
+    deliver(1);
+    expect(seen).toEqual([1]);
+    it.off("update", listener);
+    deliver(2);
+    expect((await it[Symbol.asyncIterator]().next()).value).toMatchObject({ value: 2 });
+  });
+});
+
+it("a subscription that a listener ends gives it no more of what waits", () => {
+  const { subscription, deliver } = setUp();
+  const seen: number[] = [];
+  deliver(1, 2, 3);
+  subscription.on("update", ({ value }) => {
+    seen.push(value);
+    if (value === 2) void subscription.stop();
+  });
+  expect(seen).toEqual([1, 2]);
+});

@@ -1,0 +1,71 @@
+import {
+  checkOptions,
+  describeUnknownName,
+  allOptional,
+  flag,
+  objectOf,
+  objectWith,
+  StanzapackError,
+} from "@stanzapack/wire";
+import { z } from "zod";
+import type { ComponentOptions } from "./component.js";
+import { configSchema } from "./config.js";
+import type { ResolvedConfig } from "./load-config.js";
+
+const { component } = configSchema.shape;
+
+const tlsOptions = z.strictObject({ ca: z.string().optional(), serverName: z.string().min(1).optional() });
+
+/** As `configSchema`, with the secret itself, and the text of the authority's certificate. */
+const resolvedSchema = z.strictObject({
+  ...configSchema.shape,
+  component: z.strictObject({
+    ...component.shape,
+    secret: z.string().min(1),
+    tls: z.union([z.boolean(), tlsOptions]).optional(),
+  }),
+});
+
+const optionsSchema = objectOf(
+  allOptional({
+    logger: objectWith("a logger as pino makes it", "debug", "info", "warn", "error"),
+    reconnect: flag(),
+  } satisfies Record<keyof ComponentOptions, unknown>),
+);
+
+/** A copy. Throws `invalid-options`, with one line for each fault. */
+export function checkConfig(call: string, config: ResolvedConfig): ResolvedConfig {
+  const result = resolvedSchema.safeParse(config);
+  if (result.success) return result.data;
+  const faults = result.error.issues.flatMap(splitIssue).map((issue) => describeIssue(resolvedSchema, issue));
+  throw new StanzapackError("invalid-options", faults.map((fault) => `${call}: ${fault}`).join("\n"));
+}
+
+export function checkComponentOptions(options: ComponentOptions): ComponentOptions {
+  return checkOptions("createComponent", optionsSchema, options);
+}
+
+/** One for each key that is none: zod puts all of an object into one. */
+export function splitIssue(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  return issue.code === "unrecognized_keys" ? issue.keys.map((key) => ({ ...issue, keys: [key] })) : [issue];
+}
+
+/** The key and what is allowed; of a key that is none, the one that was meant. */
+export function describeIssue(schema: z.ZodType, issue: z.core.$ZodIssue): string {
+  const key = issue.path.join(".");
+  if (issue.code !== "unrecognized_keys") return key === "" ? issue.message : `${key}: ${issue.message}`;
+  const [name = ""] = issue.keys;
+  return `${[...issue.path, name].join(".")} ${describeUnknownName(name, namesAt(schema, issue.path))}`;
+}
+
+function namesAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let at: unknown = schema;
+  for (const step of path)
+    at = (unwrap(at) as { readonly shape?: Record<PropertyKey, unknown> }).shape?.[step];
+  return Object.keys((unwrap(at) as { readonly shape?: object } | undefined)?.shape ?? {});
+}
+
+/** Without its default. */
+function unwrap(schema: unknown): unknown {
+  return schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault ? unwrap(schema.unwrap()) : schema;
+}

@@ -1,0 +1,2 @@
+/** Browsers have neither `require` nor the libraries that call it. */
+export const isMissing = false;
