@@ -32,6 +32,7 @@ import { registerDisco } from "./negotiation/disco.js";
 import { registerOrdinaryClients } from "./negotiation/ordinary-clients.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
+import { safeLogger } from "./safe-logger.js";
 import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
 import { createStats, type ComponentStats } from "./stats.js";
 
@@ -65,7 +66,7 @@ export interface ComponentOptions {
 
 /** The Stanzapack component (XEP-0114) of one domain. */
 export function createComponent(config: ResolvedConfig, options: ComponentOptions = {}): StreamsComponent {
-  const log = options.logger ?? createLogger(config.log.level);
+  const log = safeLogger(options.logger ?? createLogger(config.log.level));
   const { domain, host, port, secret } = config.component;
   const tls = config.component.tls === true ? {} : config.component.tls || undefined;
   // One object, which everyone reads: `reload` writes it.
