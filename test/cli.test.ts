@@ -39,7 +39,7 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function until(condition: () => boolean, what: string | (() => string), timeoutMs = 30_000): Promise<void> {
+function until(condition: () => boolean, what: string | (() => string), timeoutMs = 60_000): Promise<void> {
   return untilWithin(condition, timeoutMs, "").catch(() => {
     throw new Error(`not within ${timeoutMs} ms: ${typeof what === "string" ? what : what()}`);
   });
