@@ -176,6 +176,8 @@ export class Client extends EventEmitter<ClientEvents> {
           this.keeper.link?.ask();
           this.emit("heldUp", { ms });
         },
+        // A machine that slept may have been given up meanwhile.
+        (ms) => ms > 0 && this.keeper.link?.ask(),
       ),
       this.approvals.register(),
       // The answer is a barrier: everything received is acknowledged before it.

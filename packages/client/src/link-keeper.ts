@@ -6,6 +6,7 @@ import {
   type Connection,
   type InBandBytestreams,
   type ReconnectPolicy,
+  monotonicNow,
 } from "@stanzapack/xmpp";
 import { fitsFrame, groupAlike, resumeMany, subscribeMany, type Alike, type Resumable } from "./bulk.js";
 import { toStanzapackError } from "./errors.js";
@@ -164,13 +165,13 @@ export class LinkKeeper {
 
   /** As `open`; where it is told when to come again, it does, within `timeoutMs`. */
   async openInTurn(): Promise<void> {
-    const deadline = Date.now() + this.settings.timeoutMs;
+    const deadline = monotonicNow() + this.settings.timeoutMs;
     for (;;) {
       try {
         return await this.open();
       } catch (error) {
         const waitMs = turnOf(error);
-        if (waitMs === undefined || Date.now() + waitMs > deadline) throw error;
+        if (waitMs === undefined || monotonicNow() + waitMs > deadline) throw error;
         await sleep(waitMs, this.signal);
         if (this.signal.aborted) throw error;
       }
@@ -346,7 +347,7 @@ export class LinkKeeper {
       if (refusal === undefined || refusal.code === "not-subscribed") asked.push(subscription);
       else if (this.isMissing(subscription, refusal, false)) missing.push(subscription);
     }
-    missing.push(...(await this.establishMany(asked, false)));
+    for (const subscription of await this.establishMany(asked, false)) missing.push(subscription);
     if (missing.length > 0) void this.waitForServices(missing, this.link);
   }
 
@@ -365,7 +366,8 @@ export class LinkKeeper {
       else active.push(subscription);
     const single: Subscription<unknown>[] = [];
     for (const alike of groupAlike(active)) {
-      if (alike.subscriptions.length === 1 || !fitsFrame(alike.options)) single.push(...alike.subscriptions);
+      if (alike.subscriptions.length === 1 || !fitsFrame(alike.options))
+        for (const subscription of alike.subscriptions) single.push(subscription);
       else await this.establishAlike(alike, fail);
     }
     await each(single, (subscription) =>

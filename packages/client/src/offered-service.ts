@@ -20,7 +20,7 @@ import {
   type RowCodec,
   type Value,
 } from "@stanzapack/wire";
-import { encodeBase64, jid as parseJid } from "@stanzapack/xmpp";
+import { encodeBase64, jid as parseJid, monotonicNow } from "@stanzapack/xmpp";
 import { checkAuthorize } from "./approvals.js";
 import type { ConfigureOptions, OfferOptions } from "./negotiation.js";
 import type { OutboxSaver } from "./outbox-saver.js";
@@ -123,7 +123,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     private readonly codec: RowCodec,
     /** Its store, and what writes into that. */
     { stored, Saver }: Partial<OutboxPart> = {},
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = monotonicNow,
   ) {
     super();
     this.outbox = options.kind === "log" ? new Outbox(OUTBOX_BOUNDS, stored) : undefined;
@@ -237,8 +237,8 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     if (this.finished) return;
     await this.saved();
     this.host.flush(this);
-    const deadline = Date.now() + STOP_MS;
-    while (this.unsentOnLink && !this.finished && Date.now() < deadline) {
+    const deadline = monotonicNow() + STOP_MS;
+    while (this.unsentOnLink && !this.finished && monotonicNow() < deadline) {
       await pause(STOP_POLL_MS);
       this.host.flush(this);
     }

@@ -11,7 +11,7 @@ import {
   type Limits,
   type RawDeflate,
 } from "@stanzapack/wire";
-import { encodeBase64, escapeAttribute, SendWindow, type Bytestream } from "@stanzapack/xmpp";
+import { encodeBase64, escapeAttribute, SendWindow, type Bytestream, monotonicNow } from "@stanzapack/xmpp";
 import type { Pace } from "./budgets/throttle.js";
 import { createInbox } from "./intake.js";
 import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "./lane.js";
@@ -139,9 +139,7 @@ export class ClientLink {
 
   /** False: what is for it waits, or gives way to newer, until acknowledgements come. */
   get maySendData(): boolean {
-    return (
-      this.suspension === undefined && this.session.maySendData && this.window.room(performance.now()) > 0
-    );
+    return this.suspension === undefined && this.session.maySendData && this.window.room(monotonicNow()) > 0;
   }
 
   /** Acknowledgements may have come. */
@@ -150,7 +148,7 @@ export class ClientLink {
       this.window.read(this.unackedChars.shift() as number);
     if (this.askedAfter === undefined || this.session.acknowledgedStanzas < this.askedAfter) return;
     this.askedAfter = undefined;
-    if (this.window.answered(performance.now())) this.wantsAck = true;
+    if (this.window.answered(monotonicNow())) this.wantsAck = true;
     // Nothing else may leave that it could go along with.
     if (this.wantsAck && !this.ended) this.onPending(this);
   }
@@ -187,7 +185,7 @@ export class ClientLink {
 
   /** The stanzas that wait, as text. */
   takeStanzas(now: number): string[] {
-    const clock = performance.now();
+    const clock = monotonicNow();
     const asks = this.wantsAck || (this.window.due && !this.writer.empty && this.askedAfter === undefined);
     this.wantsAck = false;
     if (asks) this.writer.append(encodeBase64(this.session.askAck()), false);

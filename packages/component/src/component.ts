@@ -8,6 +8,7 @@ import {
   StanzaError,
   XmppError,
   type Connection,
+  monotonicNow,
 } from "@stanzapack/xmpp";
 import { pino, type Logger } from "pino";
 import { Broker } from "./broker.js";
@@ -88,7 +89,7 @@ export function createComponent(
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
       const sid = to.slice(domain.length + 1);
       const link = links.get(from);
-      if (link !== undefined) link.heardAt = Date.now();
+      if (link !== undefined) link.heardAt = monotonicNow();
       if (sid === "") return undefined;
       if (link?.stream.sid !== sid) {
         stats.strays++;
@@ -136,11 +137,20 @@ export function createComponent(
       } catch (error) {
         throw error instanceof XmppError ? fromXmppError(error, config.component) : error;
       }
-      stopSweeping ??= beat(SWEEP_MS, sweep, (ms) => {
-        stats.holdUps++;
-        stats.heldUpMs += ms;
-        log.warn({ ms }, "this process was held up, or the clock put forward: nobody is judged by that time");
-      });
+      stopSweeping ??= beat(
+        SWEEP_MS,
+        sweep,
+        (ms) => {
+          stats.holdUps++;
+          stats.heldUpMs += ms;
+          log.warn({ ms }, "this process was held up: nobody is judged by that time");
+        },
+        (ms) =>
+          log.warn(
+            { ms },
+            "the wall clock was set, or this machine slept: updates have other times from now on",
+          ),
+      );
     },
     stop() {
       return (stopping ??= stop());

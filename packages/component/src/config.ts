@@ -89,8 +89,12 @@ export const configSchema = z.strictObject({
       logMaxRows: count.default(100_000),
       /** Most bytes of memory that they take, for one service. */
       logMaxBytes: count.default(16_777_216),
-      /** Most bytes of memory that all logs take together; then each drops its oldest as it grows. */
+      /** Most bytes of memory that all logs take together; then whose logs take most drops the oldest. */
       maxLogBytes: count.default(1_073_741_824),
+      /** And those that one bare JID offers. */
+      maxLogBytesPerJid: count.default(134_217_728),
+      /** How long a log that was withdrawn is kept for those who have not got all of it, in seconds; then the rest is told as lost. */
+      withdrawnSeconds: count.default(60),
       /** Most lanes in the profile `compact`, a megabyte each; services beyond are coded in `default`. 0: none. */
       maxCompactLanes: z.number().int().min(0).default(100),
       /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.3 MB each at most, some 100 KB usually. */

@@ -1,3 +1,4 @@
+import { monotonicNow } from "@stanzapack/xmpp";
 import type { Frame } from "@stanzapack/wire";
 
 /** Time that what one account publishes may take at once after a pause, in ms. 50: half of a usual window. */
@@ -54,7 +55,7 @@ export class Intake<L extends Sender> {
   constructor(
     /** Reads the next frame of a link's inbox, or takes the next block's into it. */
     private readonly readNext: (link: L) => void,
-    private readonly now: () => number = () => performance.now(),
+    private readonly now: () => number = monotonicNow,
   ) {}
 
   /** A link's block came. False when it has too many that wait. */

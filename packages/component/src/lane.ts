@@ -15,7 +15,7 @@ import {
   isThinning,
   type Selection,
 } from "@stanzapack/wire";
-import { encodeBase64 } from "@stanzapack/xmpp";
+import { encodeBase64, wallAheadMs } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { LaneMemory } from "./lane-memory.js";
@@ -311,7 +311,8 @@ type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;
 function headOf({ epoch, baseAt }: Service, { from, to, firstAt, lastAt }: BatchSlice): BodyHead {
   return {
     ...{ epoch, from, to },
-    at: Math.max(0, Math.round(lastAt - baseAt)),
+    // By the wall clock as it is now: whoever has set it right meanwhile has set this right.
+    at: Math.max(0, Math.round(lastAt + wallAheadMs() - baseAt)),
     spanMs: Math.max(0, Math.round(lastAt - firstAt)),
   };
 }

@@ -19,6 +19,7 @@ import {
   type InBandBytestreams,
   type OpenRequest,
   type ReconnectPolicy,
+  monotonicNow,
 } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import { Admission } from "./admission.js";
@@ -126,7 +127,7 @@ export class LinkTable {
       budgets.request(request.from);
       if (!this.links.has(request.from)) budgets.checkRoom(request.from, "links");
       // Last: what is wrong takes no turn of somebody else's.
-      const retryAfterMs = this.admission.ask(performance.now(), Math.random());
+      const retryAfterMs = this.admission.ask(monotonicNow(), Math.random());
       if (retryAfterMs !== undefined)
         throw new StanzapackError(
           "busy",
@@ -148,7 +149,7 @@ export class LinkTable {
       stream,
       // As the server stamped it: parsing it could make one account of two.
       bareJid(stream.peer),
-      Date.now(),
+      monotonicNow(),
       this.settings.wireLimits,
       this.settings.deflate,
       (l) => this.fanOut.linkPending(l),
@@ -179,14 +180,14 @@ export class LinkTable {
   /** The next frame of its inbox; of a new block, all up to the first with data. */
   private readNext(link: ClientLink): void {
     const { inbox, session } = link;
-    const now = Date.now();
+    const now = monotonicNow();
     link.heardAt = now;
     try {
       const block = inbox.frames.length === 0 ? inbox.blocks.shift() : undefined;
       if (block !== undefined) {
         inbox.bytes -= block.length;
         inbox.blockBytes = block.length;
-        inbox.frames.push(...session.receive(block, now));
+        for (const frame of session.receive(block, now)) inbox.frames.push(frame);
       }
       for (let frame = inbox.frames.shift(); frame !== undefined; frame = inbox.frames.shift()) {
         this.dispatch(link, frame, now);
@@ -267,7 +268,7 @@ export class LinkTable {
   private streamEnded(link: ClientLink, end: BytestreamEnd): void {
     if (end.error === undefined && hasMore(link.inbox)) {
       // What it published before it went is still read; nothing more is sent.
-      link.closedAt = Date.now();
+      link.closedAt = monotonicNow();
       this.requests.linkEnded(link);
       for (const subscription of link.subscriptions.values()) this.broker.unsubscribe(subscription);
       return;
@@ -295,14 +296,14 @@ export class LinkTable {
   /** What has come is read, at the latest after `READ_MS`. At once where too many wait for that already. */
   async read(link: ClientLink): Promise<void> {
     if (link.readWaits >= MAX_READ_WAITS) return;
-    const until = Date.now() + READ_MS;
+    const until = monotonicNow() + READ_MS;
     link.readWaits++;
-    while (hasMore(link.inbox) && !link.ended && Date.now() < until) await delay(READ_POLL_MS);
+    while (hasMore(link.inbox) && !link.ended && monotonicNow() < until) await delay(READ_POLL_MS);
     link.readWaits--;
   }
 
   private write(link: ClientLink): void {
-    const stanzas = link.takeStanzas(Date.now());
+    const stanzas = link.takeStanzas(monotonicNow());
     this.connection.send(stanzas.join(""), stanzas.length);
   }
 
@@ -315,7 +316,7 @@ export class LinkTable {
     this.stats.linksEnded++;
     this.requests.linkEnded(link);
     this.broker.budgets.count(link.jid, "links", -1);
-    this.broker.linkEnded(link, Date.now());
+    this.broker.linkEnded(link, monotonicNow());
     link.stream.abandon({ by: "local" });
     this.log.debug({ jid: link.jid, links: this.links.size }, `link ended: ${why}`);
   }
@@ -337,18 +338,19 @@ export class LinkTable {
       await this.connection.request(xml("iq", { type: "get", to: link.jid }, xml("ping", NS.PING)), {
         timeoutMs: PING_MS,
       });
-      link.heardAt = Date.now();
+      link.heardAt = monotonicNow();
       link.suspension = undefined;
       // The client acknowledges before it answers: what is still unacknowledged from before the question was lost.
       const silent = waitingSince !== undefined && link.session.waitingSince === waitingSince;
       if (silent && !hasMore(link.inbox) && !link.ended) {
         this.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
       }
-      if (!link.ended && link.detached.size > 0 && link.maySendData) this.broker.reattach(link, Date.now());
+      if (!link.ended && link.detached.size > 0 && link.maySendData)
+        this.broker.reattach(link, monotonicNow());
     } catch (error) {
       if (this.connection.state !== "online") return !link.ended;
       // RFC 6120 §8.3.2: what it is asked again later may be answered.
-      if (error instanceof StanzaError && error.type === "wait") this.suspend(link, error, Date.now());
+      if (error instanceof StanzaError && error.type === "wait") this.suspend(link, error, monotonicNow());
       else this.end(link, `does not answer: ${(error as Error).message}`);
     } finally {
       link.verifying = false;

@@ -1,3 +1,4 @@
+import { monotonicNow } from "@stanzapack/xmpp";
 import { randomBytes } from "node:crypto";
 import {
   formatSelectionFields,
@@ -60,7 +61,7 @@ export class Resumption {
 
   constructor(
     private readonly limits: ResumptionLimits,
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = monotonicNow,
   ) {}
 
   /** Ends a link that another one resumes. */

@@ -47,3 +47,9 @@ describe("data forms (XEP-0004)", () => {
     expect(parseForm(xml("x", { xmlns: "jabber:x:data", type: "nonsense" }))).toBeUndefined();
   });
 });
+
+it("writes more values than one call can have arguments", () => {
+  const values = Array.from({ length: 150_000 }, () => "x");
+  const form = formatForm("form", "", [{ var: "members", values }]);
+  expect(form.getChild("field")?.children).toHaveLength(150_000);
+});

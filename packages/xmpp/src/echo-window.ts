@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import * as NS from "./namespaces.js";
 import { SendWindow, type SendWindowPolicy } from "./send-window.js";
 import { escapeAttribute, type Element } from "./xml.js";
@@ -61,7 +62,7 @@ export function createEchoWindow(
 
   const question = (): string => {
     const id = `echo${String(++count)}`;
-    window.question(performance.now());
+    window.question(monotonicNow());
     before = sent;
     const timer = setTimeout(() => {
       asked = undefined;
@@ -79,14 +80,14 @@ export function createEchoWindow(
 
   return {
     get room() {
-      return bounds ? window.room(performance.now()) : Infinity;
+      return bounds ? window.room(monotonicNow()) : Infinity;
     },
     get slow() {
       return window.slow;
     },
     onSent(text) {
       sent += text.length;
-      const wantsAnswer = window.sent(text.length, performance.now());
+      const wantsAnswer = window.sent(text.length, monotonicNow());
       return wantsAnswer && asked === undefined ? question() : "";
     },
     onStanza(stanza) {
@@ -100,7 +101,7 @@ export function createEchoWindow(
       echoed = bounds = true;
       window.read(before - read);
       read = before;
-      if (window.answered(performance.now())) hooks.write(question());
+      if (window.answered(monotonicNow())) hooks.write(question());
       hooks.onRoom();
       return true;
     },

@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import { createByteMeter, type SourcedByteMeter } from "./byte-meter.js";
 import type {
   Connection,
@@ -252,7 +253,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     stream.socket.on("drain", signalDrain);
     jid = established.jid;
     state = "online";
-    onlineSince = performance.now();
+    onlineSince = monotonicNow();
     blocked = false;
     if (established.first !== "") stream.write(established.first);
     events.emit("online", { jid, resumed: established.resumed });
@@ -276,7 +277,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       return;
     }
     // A server that takes us and throws us out again deserves the growing delay too.
-    failures = performance.now() - onlineSince < policy.maxMs ? failures + 1 : 0;
+    failures = monotonicNow() - onlineSince < policy.maxMs ? failures + 1 : 0;
     events.emit("offline", { reason });
   };
 

@@ -1,3 +1,4 @@
+import { monotonicNow } from "@stanzapack/xmpp";
 import { StanzapackError } from "@stanzapack/wire";
 import type { ComponentLimits } from "../config.js";
 import type { ComponentStats } from "../stats.js";
@@ -23,9 +24,9 @@ export class Budgets {
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
     /** Whether a domain is the operator's own: it has no budget, its accounts have. */
-    private readonly isOurs: (domain: string) => boolean = () => true,
+    readonly isOurs: (domain: string) => boolean = () => true,
     /** In ms, never stepping back. */
-    private readonly clock: () => number = () => performance.now(),
+    private readonly clock: () => number = monotonicNow,
     private readonly chance: () => number = Math.random,
   ) {}
 

@@ -1,4 +1,13 @@
-import { bareJid, formatForm, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import {
+  appendAll,
+  bareJid,
+  formatForm,
+  NS,
+  StanzaError,
+  xml,
+  type Connection,
+  type Element,
+} from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { Service } from "../service.js";
 import type { ComponentStats } from "../stats.js";
@@ -119,5 +128,5 @@ function items(broker: Broker, domain: string, asker: string, owner: string | un
     bytes += Buffer.byteLength(item.toString());
     if (bytes > MAX_ANSWER_BYTES || list.push(item) === MAX_ITEMS) break;
   }
-  return xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }, ...list);
+  return appendAll(xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }), list);
 }

@@ -1,5 +1,6 @@
 import { parseNode, StanzapackError } from "@stanzapack/wire";
 import {
+  appendAll,
   bareJid,
   formatForm,
   NS,
@@ -8,6 +9,7 @@ import {
   type Connection,
   type DataForm,
   type Element,
+  monotonicNow,
 } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { ComponentLimits } from "../config.js";
@@ -108,14 +110,14 @@ export class PubsubNegotiation {
       LEASE_FIELDS,
     );
     const lease = readLeaseRequest(form);
-    let outcome = this.broker.offer(link, node, config, Date.now(), lease);
+    let outcome = this.broker.offer(link, node, config, monotonicNow(), lease);
     if ("holder" in outcome) {
       // The other session may be dead without anyone having been told: ask it before refusing.
       if (await this.links.verify(outcome.holder)) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
       // Meanwhile the asker's own link may have ended, or been replaced.
-      outcome = this.broker.offer(this.links.require(request.from), node, config, Date.now(), lease);
+      outcome = this.broker.offer(this.links.require(request.from), node, config, monotonicNow(), lease);
       if ("holder" in outcome)
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
     }
@@ -136,7 +138,7 @@ export class PubsubNegotiation {
     const awaited = this.broker.approvals.awaitedBy(link).some((service) => service.node === node);
     let subscription: Subscription;
     try {
-      subscription = this.broker.subscribe(link, node, readSubscribeOptions(formOf(options)), Date.now());
+      subscription = this.broker.subscribe(link, node, readSubscribeOptions(formOf(options)), monotonicNow());
     } catch (error) {
       // XEP-0060 §6.1.4: the answer says that it is pending; §6.1.3.7: asking again meanwhile is an error.
       if (awaited || !(error instanceof StanzapackError) || error.code !== "pending") throw error;
@@ -159,7 +161,7 @@ export class PubsubNegotiation {
     const subscription = this.findSubscription(request, options);
     const form = formOf(options);
     if (form === undefined) throw new StanzapackError("invalid-options", "the options have no form");
-    this.broker.change(subscription, readOptions(form), Date.now());
+    this.broker.change(subscription, readOptions(form), monotonicNow());
     return xml("pubsub", NS.PUBSUB, formatOptionsElement(subscription));
   }
 
@@ -175,12 +177,10 @@ export class PubsubNegotiation {
       return xml(
         "pubsub",
         NS.PUBSUB,
-        xml(
-          "subscriptions",
-          {},
+        appendAll(xml("subscriptions"), [
           ...[...(link?.subscriptions.values() ?? [])].map(formatSubscription),
           ...this.broker.approvals.awaitedBy(link).map(({ node }) => formatPending(node, request.from)),
-        ),
+        ]),
       );
     }
     if (child.getChild("items") !== undefined)
@@ -201,7 +201,7 @@ export class PubsubNegotiation {
           "conflict",
           `the kind of \`${service.node}\` cannot change: withdraw it first`,
         );
-      this.broker.configure(service, config, Date.now());
+      this.broker.configure(service, config, monotonicNow());
       return undefined;
     }
     const affiliations = child.getChild("affiliations");
@@ -244,10 +244,9 @@ export class PubsubNegotiation {
       return xml(
         "pubsub",
         NS.PUBSUB_OWNER,
-        xml(
-          "affiliations",
-          { node: service.node },
-          ...list.map(([jid, affiliation]) => xml("affiliation", { jid, affiliation })),
+        appendAll(
+          xml("affiliations", { node: service.node }),
+          list.map(([jid, affiliation]) => xml("affiliation", { jid, affiliation })),
         ),
       );
     }
@@ -277,7 +276,7 @@ export class PubsubNegotiation {
         `${members.size} members, at most ${this.limits.maxMembers} are allowed`,
       );
     for (const member of revoked) service.approved.delete(member);
-    this.broker.configure(service, { ...service.config, members }, Date.now());
+    this.broker.configure(service, { ...service.config, members }, monotonicNow());
     return undefined;
   }
 

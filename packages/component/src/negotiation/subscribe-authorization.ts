@@ -10,6 +10,7 @@ import {
   type Connection,
   type DataForm,
   type Element,
+  monotonicNow,
 } from "@stanzapack/xmpp";
 import type { Question } from "../approvals.js";
 import type { Broker } from "../broker.js";
@@ -113,7 +114,7 @@ function answered(broker: Broker, from: string, form: DataForm): void {
     accountOf(field(FIELD.SUBSCRIBER) ?? ""),
     field(FIELD.SUBID),
     allow === "1" || allow === "true",
-    Date.now(),
+    monotonicNow(),
   );
 }
 
