@@ -56,10 +56,12 @@ export class ClientLink {
   sizeClass: number;
   /** Memory that reading what it publishes takes, in bytes. */
   readerBytes = 0;
-  /** When anything of the client came last, in ms since 1970. */
+  /** When anything of the client came last, in ms. */
   heardAt: number;
-  /** A question whether the client lives is under way. */
-  verifying = false;
+  /** The question whether the client lives that is out, and whether it does. */
+  verifying: Promise<boolean> | undefined;
+  /** It should have said HELLO. */
+  hopeless = false;
   /** While there is one no data goes to it. */
   suspension: Suspension | undefined;
   ended = false;

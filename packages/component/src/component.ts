@@ -105,7 +105,11 @@ export function createComponent(
       if (type === "unavailable" || type === "error") links.hint(stanza.attrs["from"] as string);
       return true;
     }),
-    connection.on("online", ({ jid }) => log.info({ jid, server: `${host}:${port}` }, "online")),
+    connection.on("online", ({ jid }) => {
+      log.info({ jid, server: `${host}:${port}` }, "online");
+      // From now on it is known whether it gives them back.
+      void connection.probe();
+    }),
     connection.on("offline", ({ reason }) =>
       log.warn({ reason: reason?.message }, "stream to the server lost"),
     ),

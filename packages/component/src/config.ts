@@ -109,6 +109,8 @@ export const configSchema = z.strictObject({
       maxResumeBytes: count.default(134_217_728),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
       unackedSeconds: count.default(30),
+      /** A client that is asked has so long to answer, in seconds, while the server answers too; then its link ends. */
+      answerSeconds: count.default(10),
       /** A link of which nothing came for so long makes it ask too, in seconds. */
       silentSeconds: count.default(120),
     })

@@ -28,6 +28,7 @@ function setUp() {
   const handlers: StanzaHandler[] = [];
   const asked: { iq: Element; settle: (error?: Error) => void }[] = [];
   const sent: string[] = [];
+  const probed = { answer: Promise.resolve(true) };
   const connection = {
     ...{ kind: "component", jid: "streams.localhost", state: "online", writable: true },
     send: (text: string) => sent.push(text) > 0,
@@ -37,10 +38,12 @@ function setUp() {
       return () => undefined;
     },
     on: () => () => undefined,
-    request: (iq: Element) =>
-      new Promise<void>((resolve, reject) =>
-        asked.push({ iq, settle: (error) => (error === undefined ? resolve() : reject(error)) }),
-      ),
+    probe: () => probed.answer,
+    request: (iq: Element, { signal }: { readonly signal?: AbortSignal }) =>
+      new Promise<void>((resolve, reject) => {
+        signal?.addEventListener("abort", () => reject(new Error("aborted")));
+        asked.push({ iq, settle: (error) => (error === undefined ? resolve() : reject(error)) });
+      }),
   } as unknown as Connection;
   const { limits } = configSchema.parse({ component: { domain: "streams.localhost", secret: "x" } });
   const stats = createStats();
@@ -82,7 +85,7 @@ function setUp() {
       links.sweep(monotonicNow());
     }
   };
-  return { links, link, stats, asked, answer, bounce, sweep };
+  return { links, link, stats, asked, answer, bounce, sweep, probed };
 }
 
 describe("LinkTable, when a client's server is away", () => {
@@ -141,5 +144,50 @@ describe("LinkTable, when a client's server is away", () => {
       await answer(error);
       expect(links.size).toBe(0);
     }
+  });
+});
+
+describe("LinkTable, when the server stands still", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("ends no link for what could not come, and each that does not answer afterwards", async () => {
+    const { links, link, probed, answer, sweep } = setUp();
+    link.session.sentData(monotonicNow());
+    let goOn: () => void = () => undefined;
+    probed.answer = new Promise((resolve) => (goOn = () => resolve(true)));
+    // 30 s unacknowledged, and 40 s without an answer.
+    await sweep(70);
+    expect(links.size).toBe(1);
+    goOn();
+    await sweep(5);
+    expect(links.size).toBe(1);
+    // Its ACK comes before its answer.
+    link.session.receive(encodeFrame({ type: "ack", stanzas: 1 }), monotonicNow());
+    await answer();
+    expect([links.size, link.ended]).toEqual([1, false]);
+    link.session.sentData(monotonicNow());
+    await sweep(45);
+    expect([links.size, link.ended]).toEqual([0, true]);
+  });
+
+  it("waits with the verdict on one that never said HELLO", async () => {
+    const { links, link, probed, sweep } = setUp();
+    Object.defineProperty(link.session, "peerHello", { get: () => undefined });
+    let goOn: () => void = () => undefined;
+    probed.answer = new Promise((resolve) => (goOn = () => resolve(true)));
+    await sweep(60);
+    expect(links.size).toBe(1);
+    goOn();
+    await sweep(5);
+    expect(links.size).toBe(0);
+  });
+
+  it("tells everybody who asks meanwhile what came of the question that is out", async () => {
+    const { links, link, asked, answer } = setUp();
+    const verdicts = [links.verify(link), links.verify(link), links.verify(link)];
+    expect(asked).toHaveLength(1);
+    await answer(new StanzaError("recipient-unavailable", "cancel"));
+    expect(await Promise.all(verdicts)).toEqual([false, false, false]);
   });
 });

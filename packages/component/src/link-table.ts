@@ -32,14 +32,17 @@ import type { FrameRequests } from "./frame-requests.js";
 import { hasMore, Intake } from "./intake.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
 import { toStanzaError } from "./negotiation/errors.js";
+import { ServerWatch } from "./server-watch.js";
 import type { ComponentStats } from "./stats.js";
 
 /** A link must say HELLO within this, in ms. */
 const HELLO_MS = 15_000;
 /** What a link still holds when it is closed is read for so long, in ms. */
 const CLOSED_MS = 60_000;
-/** How long a client has to answer whether it lives, in ms (XEP-0199). */
-const PING_MS = 10_000;
+/** And so long as the server answers after that, in ms. */
+const HELLO_GRACE_MS = 2_000;
+/** No deadline of its own, in ms: an hour. */
+const FOR_GOOD_MS = 3_600_000;
 /** A link whose client's server is away is kept for so long, in ms, and asked so often, with full jitter: many may have the same server. */
 const SUSPENDED_MS = 60_000;
 const ASK_AGAIN: ReconnectPolicy = { minMs: 2_000, maxMs: 10_000 };
@@ -55,6 +58,7 @@ export class LinkTable {
   private readonly admission: Admission;
   private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
   private readonly throttle: Throttle;
+  private readonly watch: ServerWatch;
 
   constructor(
     private readonly connection: Connection,
@@ -71,6 +75,7 @@ export class LinkTable {
     private readonly log: Logger,
   ) {
     const { limits } = settings;
+    this.watch = new ServerWatch(connection);
     requests.resumption.onTakeOver = (link) => this.end(link, "resumed on another link");
     this.throttle = new Throttle(broker.budgets, limits, stats, log, (link) => broker.tellDemands(link));
     broker.budgets.onCut = (account, error) => {
@@ -167,6 +172,8 @@ export class LinkTable {
   }
 
   private receive(link: ClientLink, block: Uint8Array): void {
+    // Also where it has to wait until it is read.
+    link.heardAt = monotonicNow();
     // Something of it comes through: asked with the next sweep it may answer.
     if (link.suspension !== undefined) link.suspension.askAt = 0;
     if (link.ended || this.intake.put(link, block)) return;
@@ -181,7 +188,6 @@ export class LinkTable {
   private readNext(link: ClientLink): void {
     const { inbox, session } = link;
     const now = monotonicNow();
-    link.heardAt = now;
     try {
       const block = inbox.frames.length === 0 ? inbox.blocks.shift() : undefined;
       if (block !== undefined) {
@@ -328,16 +334,19 @@ export class LinkTable {
       void this.verify(link);
   }
 
-  /** Whether the link's client lives, as far as can be told; ends the link if not. XEP-0199 §4.? to the full JID. */
-  async verify(link: ClientLink): Promise<boolean> {
-    if (link.ended) return false;
-    if (link.verifying) return true;
-    link.verifying = true;
+  /**
+   * Whether the link's client lives, as far as can be told; ends the link if not. XEP-0199 to the full JID. Who asks while a question is out
+   * gets its answer. A client is given `answerSeconds`, which count only while the server answers.
+   */
+  verify(link: ClientLink): Promise<boolean> {
+    if (link.ended) return Promise.resolve(false);
+    return (link.verifying ??= this.ask(link).finally(() => (link.verifying = undefined)));
+  }
+
+  private async ask(link: ClientLink): Promise<boolean> {
     const waitingSince = link.session.waitingSince;
     try {
-      await this.connection.request(xml("iq", { type: "get", to: link.jid }, xml("ping", NS.PING)), {
-        timeoutMs: PING_MS,
-      });
+      await this.ping(link);
       link.heardAt = monotonicNow();
       link.suspension = undefined;
       // The client acknowledges before it answers: what is still unacknowledged from before the question was lost.
@@ -352,10 +361,35 @@ export class LinkTable {
       // RFC 6120 §8.3.2: what it is asked again later may be answered.
       if (error instanceof StanzaError && error.type === "wait") this.suspend(link, error, monotonicNow());
       else this.end(link, `does not answer: ${(error as Error).message}`);
-    } finally {
-      link.verifying = false;
     }
     return !link.ended;
+  }
+
+  private async ping(link: ClientLink): Promise<void> {
+    const ms = this.settings.limits.answerSeconds * 1_000;
+    const over = new AbortController();
+    const ping = xml("iq", { type: "get", to: link.jid }, xml("ping", NS.PING));
+    let isLate = false;
+    void this.watch.answeredFor(ms, over.signal).then((answered) => {
+      isLate = answered;
+      over.abort();
+    });
+    try {
+      await this.connection.request(ping, { timeoutMs: FOR_GOOD_MS, signal: over.signal });
+    } catch (error) {
+      throw isLate ? new StanzapackError("timeout", `no answer within ${ms} ms`) : error;
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** Unless the server, which holds it, stands still. */
+  private async giveUpHello(link: ClientLink): Promise<void> {
+    if (link.hopeless) return;
+    link.hopeless = true;
+    if ((await this.watch.answeredFor(HELLO_GRACE_MS)) && link.session.peerHello === undefined)
+      this.bye(link, new StanzapackError("timeout", `no HELLO within ${HELLO_MS} ms`));
+    link.hopeless = false;
   }
 
   private suspend(link: ClientLink, { message }: StanzaError, now: number): void {
@@ -387,7 +421,7 @@ export class LinkTable {
       // Not of a block that is being read: its updates may still be lost with the link.
       if (session.ackDue(now) && link.inbox.frames.length === 0 && !link.pace.owes) link.sendAck();
       if (session.peerHello === undefined && now - link.openedAt > HELLO_MS) {
-        this.bye(link, new StanzapackError("timeout", `no HELLO within ${HELLO_MS} ms`));
+        void this.giveUpHello(link);
       } else if (
         now - (session.waitingSince ?? now) > this.settings.limits.unackedSeconds * 1000 ||
         // One that gets no data owes no acknowledgement, and its presence may never have been sent here.

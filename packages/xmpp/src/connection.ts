@@ -76,6 +76,12 @@ export interface Connection {
    * ends it. False, and nothing happens, elsewhere or where the server allows none so long (XEP-0124 §10).
    */
   pause(forMs: number): boolean;
+  /**
+   * Of a component: whether the server has read all that was sent, by a message to ourselves that comes back; false when the stream is
+   * lost first. No deadline: a server that stands still answers when it goes on. True at once while no such message ever came
+   * back on this stream, since not every server gives them back; so ask once when it is online.
+   */
+  probe(): Promise<boolean>;
   /** Sends an iq (from, id are filled in) and gives the result stanza; rejects with `StanzaError` or `XmppError`. */
   request(iq: Element, options?: RequestOptions): Promise<Element>;
   /** Whether the server offered the feature of this namespace to the logged-in stream (RFC 6120 §4.3.2); as last heard while offline. */

@@ -390,6 +390,13 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     stop: () => (stopped ??= stop()),
     send,
     sendElement,
+    probe() {
+      if (stream === undefined) return Promise.resolve(false);
+      if (echo === undefined) return Promise.resolve(true);
+      const { text, came } = echo.probe();
+      stream.socket.write(text);
+      return echo.echoes ? came : Promise.resolve(true);
+    },
     pause: (forMs) => stream?.socket.pause?.(forMs) ?? false,
     request(iq, requestOptions = {}) {
       return requests.request(iq, requestOptions, (ready) => {
