@@ -144,12 +144,7 @@ export class Broker {
     const created = service === undefined;
     if (service === undefined) {
       const owned = this.owned.get(id.owner) ?? new Set();
-      if (owned.size >= this.limits.maxServicesPerOwner)
-        throw new StanzapackError(
-          "limit-exceeded",
-          `${id.owner} offers ${owned.size} services, no more are allowed`,
-          { scope: "subscription" },
-        );
+      this.budgets.checkRoom(id.owner, "services");
       if (this.services.size >= this.limits.maxServices)
         throw new StanzapackError(
           "limit-exceeded",
@@ -159,6 +154,7 @@ export class Broker {
       service = new Service(id, config, this.randomId(), this.logs.createJournal(config, id.owner), now);
       this.services.set(node, service);
       this.owned.set(id.owner, owned.add(service));
+      this.budgets.count(id.owner, "services", 1);
     } else {
       const { publisher } = service;
       const { incarnation, takeOver } = lease;
@@ -285,7 +281,7 @@ export class Broker {
     this.staleDemand.delete(service);
     this.staleStatus.delete(service);
     const owned = this.owned.get(service.id.owner);
-    owned?.delete(service);
+    if (owned?.delete(service) === true) this.budgets.count(service.id.owner, "services", -1);
     if (owned?.size === 0) this.owned.delete(service.id.owner);
   }
 

@@ -99,13 +99,13 @@ export const configSchema = z.strictObject({
       maxCompactLanes: z.number().int().min(0).default(100),
       /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.3 MB each at most, some 100 KB usually. */
       maxReaderBytesPerLink: count.default(134_217_728),
-      /** Most bytes of memory that the lanes' coding takes, all together; then those that were idle longest send plain rows. */
+      /** Most bytes of memory that the lanes' coding takes, all together; then those of the account that has most send plain rows, idle ones first. */
       maxLaneBytes: count.default(536_870_912),
       /** How long a service outlives its publisher's link, in seconds. */
       serviceGraceSeconds: count.default(600),
       /** How long a link that ended can be resumed, in seconds. */
       resumeSeconds: count.default(600),
-      /** Most bytes of memory that what can be resumed takes, all together; then the oldest is forgotten. One account has an eighth of it. */
+      /** Most bytes of memory that what can be resumed takes, all together; then the account that has most forgets its oldest. One account has an eighth of it. */
       maxResumeBytes: count.default(134_217_728),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
       unackedSeconds: count.default(30),

@@ -229,7 +229,7 @@ export class Lane {
 
   private takeEncoder(): LaneEncoder | undefined {
     const { context, key, profile } = this;
-    if (this.encoder !== undefined || !key.coded || !context.memory.roomy) return this.encoder;
+    if (this.encoder !== undefined || !key.coded || !context.memory.mayCode(this)) return this.encoder;
     const { rows } = context;
     this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, profile, hop: key.hop });
     if (this.joining.size > 0) this.encoder.wantKey();

@@ -167,6 +167,7 @@ const NAMES: Record<Counted, string> = {
   subscriptions: "subscriptions",
   lanes: "lanes",
   pending: "requests that await approval",
+  services: "services",
 };
 
 function nameOf({ name, kind }: Account): string {
