@@ -3,6 +3,7 @@
 // arguments, streams, signals and exit status need no passing on.
 import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { guardOutput } from "../packages/cli/bin/whole-output.js";
 import { fail, setUp } from "./setup.mjs";
 import { SERVERS } from "./setup/system-packages.mjs";
 
@@ -66,6 +67,8 @@ if (process.exitCode === undefined) {
     process.stderr.write(`stanzapack: missing-file: ${program.file} is not there\n`);
     process.exit(1);
   }
+  // vitest calls process.exit without waiting for a stream.
+  if (name !== "test") guardOutput();
   process.argv = [process.execPath, program.file, ...program.args, ...args];
   await import(pathToFileURL(program.file).href);
 }

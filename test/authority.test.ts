@@ -116,12 +116,12 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
     const outcome = await peers[who].outcome("set", child);
     const node = child.getChild("subscribe")?.attrs["node"] as string;
     if (outcome === "result" && who !== "member")
-      await peers[who].ask("set", pubsub(xml("unsubscribe", { node })));
+      await peers[who].ask("set", pubsub(xml("unsubscribe", { node, jid: peers[who].jid })));
     return outcome;
   }
 
-  const optionsOf = (subid: string, jid?: string): Element => xml("options", { node: OPEN, subid, jid });
-  const changed = (subid: string, jid?: string): Element => {
+  const optionsOf = (subid: string, jid: string): Element => xml("options", { node: OPEN, subid, jid });
+  const changed = (subid: string, jid: string): Element => {
     const options = optionsOf(subid, jid);
     options.append(formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, { "pubsub#digest_frequency": "200" }));
     return pubsub(options);
@@ -203,8 +203,11 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       if (outcome === "result" && who !== "publisher") await peers.publisher.ask("set", taking);
       return outcome;
     },
-    "offer a node whose owner is spelt `ALICE@Localhost`": (_, peer) =>
-      peer.outcome("set", create("ALICE@Localhost/new")),
+    "offer a node whose owner is spelt `ALICE@Localhost`": async (_, peer) => {
+      const outcome = await peer.outcome("set", create("ALICE@Localhost/new"));
+      if (outcome === "result") await peer.ask("set", owned(xml("delete", { node: "alice@localhost/new" })));
+      return outcome;
+    },
     "offer a node of one's own": async (_, peer) => {
       const node = `${bareJid(peer.jid)}/own`;
       const outcome = await peer.outcome("set", create(node));
@@ -242,7 +245,7 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
     },
     "subscribe to an open node": (who, peer) => subscribing(who, subscribe(OPEN, peer.jid)),
     "subscribe to a node with a whitelist": (who, peer) => subscribing(who, subscribe(CLOSED, peer.jid)),
-    "subscribe to it spelt `ALICE@Localhost`": (who, peer) =>
+    "subscribe to an open node spelt `ALICE@Localhost`": (who, peer) =>
       subscribing(who, subscribe("ALICE@Localhost/open", peer.jid)),
     "subscribe the member's session": (who) => subscribing(who, subscribe(OPEN, peers.member.jid)),
     "subscribe one's bare JID": (who, peer) => subscribing(who, subscribe(OPEN, bareJid(peer.jid))),
@@ -252,16 +255,16 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       subscribing(who, subscribe(OPEN, peer.jid, { "{urn:stanzapack:0}delivery": "body" })),
     "read the member's options by JID and subid": async (_, peer) =>
       peer.outcome("get", pubsub(optionsOf(await subidOfMember(), peers.member.jid))),
-    "read the member's options by subid": async (_, peer) =>
-      peer.outcome("get", pubsub(optionsOf(await subidOfMember()))),
+    "read the member's options by subid, as one's own": async (_, peer) =>
+      peer.outcome("get", pubsub(optionsOf(await subidOfMember(), peer.jid))),
     "change the member's options by JID and subid": async (_, peer) =>
       peer.outcome("set", changed(await subidOfMember(), peers.member.jid)),
     "change the member's options by subid, with a subscription of one's own": async (who, peer) => {
       const subid = await subidOfMember();
-      if (!hasLink(who)) return await peer.outcome("set", changed(subid));
+      if (!hasLink(who)) return await peer.outcome("set", changed(subid, peer.jid));
       await peer.ask("set", subscribe(OPEN, peer.jid));
-      const outcome = await peer.outcome("set", changed(subid));
-      if (who !== "member") await peer.ask("set", pubsub(xml("unsubscribe", { node: OPEN })));
+      const outcome = await peer.outcome("set", changed(subid, peer.jid));
+      if (who !== "member") await peer.ask("set", pubsub(xml("unsubscribe", { node: OPEN, jid: peer.jid })));
       return outcome;
     },
     "unsubscribe the member by JID and subid": async (_, peer) => {
@@ -271,9 +274,9 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
         pubsub(xml("unsubscribe", { node: OPEN, subid, jid: peers.member.jid })),
       );
     },
-    "unsubscribe the member by subid": async (_, peer) => {
+    "unsubscribe the member by subid, as one's own": async (_, peer) => {
       const subid = await subidOfMember();
-      return await peer.outcome("set", pubsub(xml("unsubscribe", { node: OPEN, subid })));
+      return await peer.outcome("set", pubsub(xml("unsubscribe", { node: OPEN, subid, jid: peer.jid })));
     },
     "see the member's subscription listed": async (_, peer) => {
       const subid = await subidOfMember();

@@ -266,11 +266,14 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
     const ownerLink = await openRawLink(owner, stack.domain);
     ownerLink.send(HELLO);
     const forms: DataForm[] = [];
+    const questions: Element[] = [];
     const errors: Element[] = [];
     owner.onStanza((stanza) => {
       if (!stanza.is("message")) return false;
       const form = parseForm(stanza);
-      if (form !== undefined) forms.push(form);
+      if (form === undefined) return true;
+      forms.push(form);
+      questions.push(stanza);
       return true;
     });
     const config = formatForm("submit", NS.PUBSUB_NODE_CONFIG, { "pubsub#access_model": "authorize" });
@@ -305,6 +308,14 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
     await until(() => forms.length === 1, 5_000, "the form");
     const [form] = forms as [DataForm];
     expect([form.type, form.formType]).toEqual(["form", NS.PUBSUB_SUBSCRIBE_AUTHORIZATION]);
+    // §8.6, example: an id, a text for people, and what each field is.
+    const [question] = questions as [Element];
+    expect(question.attrs["id"]).toMatch(/^approve-./);
+    expect(question.getChildText("body")).toContain(`carol@localhost asks to subscribe to ${node}`);
+    const types = question.getChild("x")?.getChildren("field");
+    expect(types?.map(({ attrs }) => attrs["type"] as string)).toEqual([
+      ...["hidden", "hidden", "text-single", "jid-single", "boolean"],
+    ]);
     const fields = Object.fromEntries(form.fields);
     expect(fields).toEqual({
       "pubsub#subid": [expect.any(String)],
@@ -329,7 +340,12 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
     answer(session, { ...allowed, "pubsub#subid": ["another"] });
     answer(session, { ...allowed, "pubsub#subscriber_jid": ["mallory@localhost"] });
     answer(session, { ...allowed, "pubsub#allow": ["perhaps"] });
-    await until(() => errors.length === 3 && forged.length === 1, 5_000, "the refusals");
+    // Not submitted, it is no decision; cancelled, it stays pending.
+    for (const type of ["form", "result", "cancel"] as const)
+      session.sendElement(
+        xml("message", { to: stack.domain, id: type }, formatForm(type, form.formType, allowed)),
+      );
+    await until(() => errors.length === 5 && forged.length === 1, 5_000, "the refusals");
     expect(forged[0]?.getChild("error")?.getChild("forbidden")).toBeDefined();
     expect(stack.component.stats()).toMatchObject({ pendingApprovals: 1, subscriptions: 0 });
     expect(events).toEqual([]);

@@ -126,7 +126,7 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
         window.values = [];
         window.holes = [];
         const me = window.me = await connect(${JSON.stringify(login(transport))});
-        const counts = await me.subscribe("alice@localhost/count", { windowMs: 100 });
+        const counts = await me.subscribe("Ａlice@LOCALHOST/count", { windowMs: 100 });
         counts.on("update", ({ value }) => window.values.push(value));
         for (const event of ["lost", "conflated", "reset"]) counts.on(event, (range) => window.holes.push(range));
         // And back again.

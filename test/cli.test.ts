@@ -15,6 +15,7 @@ import { fileURLToPath } from "node:url";
 import { until as untilWithin } from "@stanzapack/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const COMMAND = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
 /** Where shells find `stanzapack`, and their files. */
 const folder = mkdtempSync(join(tmpdir(), "stanzapack-cli-test-"));
@@ -26,7 +27,14 @@ beforeAll(() => {
 });
 afterEach(async () => {
   // With all that a shell started.
-  for (const { pid } of running) process.kill(-(pid as number), "SIGTERM");
+  for (const { pid } of running) {
+    try {
+      process.kill(-(pid as number), "SIGTERM");
+    } catch (error) {
+      // It has ended, and its streams are about to close.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
   await Promise.all([...running].map((child) => once(child, "close")));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -318,11 +326,16 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(lastLine(missing)).toBe("stanzapack: usage: `no-such-command` cannot be run: ENOENT");
   });
 
-  test("offer --keep serves the last value until SIGINT, which withdraws it", async () => {
+  test("offer --keep serves the last value until SIGINT, which withdraws it, also from a component that forgot it", async () => {
     const offered = await offer("exec stanzapack offer kept --keep < <(printf '1\\n2\\n')");
-    const one = sandbox.shell("user1", "stanzapack subscribe user0@localhost/kept --count 1");
-    expect(await one.ended).toBe(0);
-    expect(valuesOf(one)).toEqual([2]);
+    const subscribeOnce = async (): Promise<void> => {
+      const one = sandbox.shell("user1", "stanzapack subscribe user0@localhost/kept --count 1 --wait");
+      expect(await one.ended, one.stderr).toBe(0);
+      expect(valuesOf(one)).toEqual([2]);
+    };
+    await subscribeOnce();
+    await sandbox.ask("kill component");
+    await subscribeOnce();
     const subscribed = sandbox.shell("user1", "stanzapack subscribe user0@localhost/kept");
     await until(() => valuesOf(subscribed).length === 1, "the last value");
     offered.child.kill("SIGINT");
@@ -391,6 +404,74 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(await offered.ended, offered.stderr).toBe(0);
   });
 
+  test("subscribe --wait, on a terminal: says that it waits, and takes the service whenever it is offered", async () => {
+    const node = "user0@localhost/awaited";
+    const waiting = sandbox.shell(
+      "user1",
+      `exec script -qefc 'stanzapack subscribe ${node} --wait' /dev/null`,
+    );
+    const told = (text: string): number => waiting.stdout.split(text).length - 1;
+    for (const value of [1, 2]) {
+      await until(
+        () => told(`nobody offers ${node}; waiting for it`) === value,
+        () => waiting.stdout,
+      );
+      const offered = await offer(`exec stanzapack offer awaited --keep < <(echo ${value})`);
+      await until(
+        () => waiting.stdout.includes(`"value":${value}}`),
+        () => waiting.stdout,
+      );
+      expect(told(`subscribed to ${node}, window 0 ms; waiting for values`)).toBe(value);
+      offered.child.kill("SIGINT");
+      expect(await offered.ended, offered.stderr).toBe(0);
+    }
+    waiting.child.kill("SIGTERM");
+    await waiting.ended;
+  });
+
+  test("authorize: members may, a person on the terminal decides on others, without one they may not", async () => {
+    const command = "stanzapack offer asked --keep --access authorize --member user1@localhost";
+    const node = "user0@localhost/asked";
+    const alone = await offer(`exec ${command} < <(echo 1)`);
+    const member = sandbox.shell("user1", `stanzapack subscribe ${node} --count 1`);
+    expect(await member.ended, member.stderr).toBe(0);
+    const denied = sandbox.shell("user2", `stanzapack subscribe ${node} --count 1`);
+    expect(await denied.ended).toBe(1);
+    expect(lastLine(denied)).toMatch(/^stanzapack: not-allowed: /);
+    expect(alone.stderr).toContain("user2@localhost may not subscribe");
+    alone.child.kill("SIGINT");
+    expect(await alone.ended, alone.stderr).toBe(0);
+
+    const asked = sandbox.shell("user0", `exec script -qefc "bash -c '${command} < <(echo 1)'" /dev/null`);
+    await until(
+      () => asked.stdout.includes("offering"),
+      () => asked.stdout,
+    );
+    const allowed = sandbox.shell("user2", `stanzapack subscribe ${node} --count 1`);
+    await until(
+      () => asked.stdout.includes(`May user2@localhost subscribe to ${node}? [y/N]`),
+      () => asked.stdout,
+    );
+    asked.child.stdin?.write("y\n");
+    expect(await allowed.ended, allowed.stderr).toBe(0);
+    expect(valuesOf(allowed)).toEqual([1]);
+    asked.child.kill("SIGTERM");
+    await asked.ended;
+  });
+
+  test("SIGTERM to npx ends what it started", async () => {
+    const run = sandbox.shell("user0", `cd ${ROOT}; exec npx stanzapack offer by-npx --every 100ms -- date`);
+    await until(
+      () => run.stderr.includes("offering"),
+      () => run.stderr,
+    );
+    run.child.kill("SIGTERM");
+    await run.ended;
+    const gone = sandbox.shell("user1", "stanzapack services user0@localhost --json");
+    expect(await gone.ended).toBe(0);
+    expect(gone.stdout).toBe("[]\n");
+  });
+
   test("whitelist: members may, others are refused", async () => {
     const offered = await offer(
       "exec stanzapack offer secret --access whitelist --member user1@localhost --every 100ms -- echo 1",
@@ -448,7 +529,42 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
 
     const refused = stanzapack("serve", "--config", config("wrong"));
     expect(await refused.ended).toBe(1);
-    expect(lastLine(refused)).toMatch(/^stanzapack: auth-failed: .*refused the secret of basic\.localhost/);
+    expect(lastLine(refused)).toMatch(/^stanzapack: auth-failed: .*The server refused the secret/);
+  });
+
+  test("serve: says what is wrong with the server, and what to do, at each attempt or with --exit-on-failure", async () => {
+    const { domain, secret } = sandbox.component;
+    const { component, c2s } = sandbox.ports;
+    const serve = (at: { domain?: string; host?: string; port?: number }, ...options: string[]): Run => {
+      const file = join(folder, `${server}-fault.yaml`);
+      writeFileSync(file, JSON.stringify({ component: { domain, secret, port: component, ...at } }));
+      return stanzapack("serve", "--config", file, ...options);
+    };
+    const unknown = { prosody: /^stanzapack: unreachable: .* Component "nowhere\.example"/ };
+    const client = { ejabberd: /^stanzapack: unreachable: .* probably for clients/ };
+    const cases = [
+      [{ port: 1 }, /^stanzapack: unreachable: .*ECONNREFUSED.* Nothing listens there/],
+      [{ host: "nowhere.invalid" }, /^stanzapack: unreachable: .* check component\.host/],
+      // ejabberd takes the domain for known until the secret is wrong.
+      [
+        { domain: "nowhere.example" },
+        server === "prosody" ? unknown.prosody : /^stanzapack: auth-failed: .* does not know the domain/,
+      ],
+      [{ port: c2s }, server === "ejabberd" ? client.ejabberd : /^stanzapack: unreachable: .* for clients/],
+    ] as const;
+    for (const [at, line] of cases) {
+      const run = serve(at, "--exit-on-failure");
+      expect(await run.ended, run.stderr).toBe(1);
+      expect(lastLine(run)).toMatch(line);
+      expect(lastLine(run)).not.toContain("JID");
+    }
+    const patient = serve({ port: 1 });
+    await until(
+      () => patient.stderr.split("\n").filter((line) => line.includes("Nothing listens there")).length >= 2,
+      () => patient.stderr,
+    );
+    patient.child.kill("SIGTERM");
+    expect(await patient.ended, patient.stderr).toBe(0);
   });
 
   test("restarts and crashes of component and server: values come again, what was missed is told", async () => {
@@ -509,6 +625,40 @@ test("sandbox --demo: the last account publishes", async () => {
   const subscribed = sandbox.shell("user0", `stanzapack subscribe ${first?.node ?? ""} --count 2`);
   expect(await subscribed.ended, subscribed.stderr).toBe(0);
 });
+
+test("--help and --version load no SDK: at most four times the time of `node -e 0`", async () => {
+  const timed = async (program: string, ...args: string[]): Promise<number> => {
+    const begun = performance.now();
+    expect(await start(program, args).ended).toBe(0);
+    return performance.now() - begun;
+  };
+  const shortest = { node: Infinity, help: Infinity, version: Infinity };
+  for (let i = 0; i < 7; i++) {
+    shortest.node = Math.min(shortest.node, await timed(process.execPath, "-e", "0"));
+    shortest.help = Math.min(shortest.help, await timed(process.execPath, COMMAND, "--help"));
+    shortest.version = Math.min(shortest.version, await timed(process.execPath, COMMAND, "--version"));
+  }
+  expect(shortest.help / shortest.node).toBeLessThan(4);
+  expect(shortest.version / shortest.node).toBeLessThan(4);
+});
+
+test.each(["--help", "--version", "estimate numbers.ndjson --json", "estimate numbers.ndjson"])(
+  "%s exits 1 when its output cannot be written, also where a full disk takes a part",
+  async (args) => {
+    const values = Array.from({ length: 50 }, (_, i) => `${i}\n`).join("");
+    writeFileSync(join(folder, "numbers.ndjson"), values);
+    for (const script of [`${args} > /dev/full`, `${args} > numbers.out`]) {
+      // In blocks of 1,024 bytes.
+      const limit = args.includes("estimate") ? 1 : 0;
+      const run = start("bash", ["-c", `cd ${folder}; ulimit -f ${limit}; ${COMMAND} ${script}`]);
+      expect(await run.ended, run.stderr).toBe(1);
+      expect(lastLine(run)).toMatch(/^stanzapack: output-failed: .*(ENOSPC|EFBIG)/);
+    }
+    // A reader that has seen enough is no failure.
+    const head = start("bash", ["-c", `set -o pipefail; cd ${folder}; ${COMMAND} ${args} | true`]);
+    expect(await head.ended, head.stderr).toBe(0);
+  },
+);
 
 test("a sandbox that cannot start says why", async () => {
   // Neither server, nor anything else, is on this path.

@@ -62,10 +62,10 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
       "bad-request",
       () => iq("set", `<x xmlns="urn:x" y="${MANY_QUOTES}"/>`),
     ],
-    ["with an option to be quoted", "bad-request", () => create("x", "{urn:stanzapack:0}kind", [QUOTES])],
+    ["with an option to be quoted", "not-acceptable", () => create("x", "{urn:stanzapack:0}kind", [QUOTES])],
     [
       "with a request that is not there",
-      "feature-not-implemented",
+      "bad-request",
       () => iq("set", `<pubsub xmlns="${NS.PUBSUB}"><${"y".repeat(250_000)}/></pubsub>`),
     ],
     [

@@ -23,6 +23,8 @@ function row(others: string, some: Partial<Row> = {}): Row {
 
 /** What needs a link of the asker's own. */
 const linked = (others: string, some: Partial<Row> = {}): Row => row(others, { ...NO_LINK, ...some });
+/** XEP-0060 §6.2.3.3, §6.3.4.1: every session of the account that is subscribed. */
+const MEMBER = { member: "result", "without link": "result" };
 const OWNER = { publisher: "result", "owner elsewhere": "result" };
 /** What goes by frame: who has no link has sent it into none. */
 const framed = (others: string, some: Partial<Row> = {}): Row =>
@@ -35,18 +37,21 @@ const ownerAlone = row("forbidden", OWNER);
  */
 export const AUTHORITY = {
   "open a link": row("result", { domain: "bad-request, invalid-jid" }),
-  "offer a node of the owner's": linked("forbidden", OWNER),
-  "offer the node that is offered": linked("forbidden", {
+  "offer a node of the owner's": row("forbidden", OWNER),
+  "offer the node that is offered": row("forbidden", {
     publisher: "result",
     "owner elsewhere": "conflict",
   }),
-  "take over the node that is offered": linked("forbidden", OWNER),
-  "offer a node whose owner is spelt `ALICE@Localhost`": linked("forbidden"),
+  "take over the node that is offered": row("forbidden", OWNER),
+  "offer a node whose owner is spelt `ALICE@Localhost`": row("forbidden", OWNER),
   "offer a node of one's own": linked("result"),
   "configure the node": ownerAlone,
   "read its configuration": ownerAlone,
   "read its affiliations": ownerAlone,
-  "put oneself on its whitelist": ownerAlone,
+  // XEP-0060 §8.9.2.4: the owner stays the owner.
+  "put oneself on its whitelist": row("forbidden", {
+    ...{ publisher: "not-acceptable", "owner elsewhere": "not-acceptable" },
+  }),
   "delete a node of the owner's": ownerAlone,
   "publish by iq": row("feature-not-implemented, unsupported"),
   "read items by iq": row("feature-not-implemented, unsupported"),
@@ -64,14 +69,16 @@ export const AUTHORITY = {
   }),
   "subscribe to an open node": linked("result"),
   "subscribe to a node with a whitelist": linked("not-allowed, closed-node", { ...OWNER, member: "result" }),
-  "subscribe to it spelt `ALICE@Localhost`": linked("item-not-found"),
-  "subscribe the member's session": linked("bad-request, invalid-jid", { member: "result" }),
-  "subscribe one's bare JID": linked("bad-request, invalid-jid"),
-  "subscribe with delivery `event`": linked("feature-not-implemented, unsupported"),
-  "subscribe with delivery `body`": linked("feature-not-implemented, unsupported"),
-  "read the member's options by JID and subid": row("bad-request, invalid-jid", { member: "result" }),
-  "read the member's options by subid": row("unexpected-request, not-subscribed", { member: "result" }),
-  "change the member's options by JID and subid": row("bad-request, invalid-jid", { member: "result" }),
+  "subscribe to an open node spelt `ALICE@Localhost`": linked("result"),
+  "subscribe the member's session": row("bad-request, invalid-jid", { member: "result" }),
+  "subscribe one's bare JID": row("bad-request, invalid-jid", { domain: "unexpected-request" }),
+  "subscribe with delivery `event`": row("feature-not-implemented"),
+  "subscribe with delivery `body`": row("feature-not-implemented"),
+  "read the member's options by JID and subid": row("forbidden", MEMBER),
+  "read the member's options by subid, as one's own": row("unexpected-request, not-subscribed", {
+    member: "result",
+  }),
+  "change the member's options by JID and subid": row("forbidden", MEMBER),
   "change the member's options by subid, with a subscription of one's own": row(
     "not-acceptable, invalid-subid",
     {
@@ -80,9 +87,11 @@ export const AUTHORITY = {
       member: "result",
     },
   ),
-  "unsubscribe the member by JID and subid": row("bad-request, invalid-jid", { member: "result" }),
-  "unsubscribe the member by subid": row("unexpected-request, not-subscribed", { member: "result" }),
-  "see the member's subscription listed": row("no", { member: "yes" }),
+  "unsubscribe the member by JID and subid": row("forbidden", MEMBER),
+  "unsubscribe the member by subid, as one's own": row("unexpected-request, not-subscribed", {
+    member: "result",
+  }),
+  "see the member's subscription listed": row("no", { member: "yes", "without link": "yes" }),
   "publish by the publisher's alias, on one's own link": framed("BYE unknown-alias", { publisher: "taken" }),
   "publish by the alias of one's subscription": framed("BYE unknown-alias"),
   "SUBSCRIBE to an open node": framed("granted"),

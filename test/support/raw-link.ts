@@ -21,6 +21,8 @@ import {
 /** A link made by hand: sends any frame, answers nothing by itself. For peers that an SDK would never be. */
 export interface RawLink {
   readonly stream: Bytestream;
+  /** Full JID of its client. */
+  readonly jid: string;
   /** Every frame that came. */
   readonly frames: Frame[];
   /** Stanzas with DATA that came. */
@@ -47,6 +49,7 @@ export async function openRawLink(connection: Connection, component: string): Pr
     connection.request(xml("iq", { type, to: component }, child), { timeoutMs: 5_000 });
   const link: RawLink = {
     stream,
+    jid: connection.jid,
     frames: [],
     dataStanzas: 0,
     end: undefined,

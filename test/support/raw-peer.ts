@@ -50,9 +50,9 @@ export class RawPeer {
     });
   }
 
-  /** The answer; rejects with `StanzaError`. */
+  /** The answer; rejects with `StanzaError`. `to` empty: its own server's. */
   ask(type: "get" | "set", child: Element, to = this.component): Promise<Element> {
-    const iq = xml("iq", { type, to }, child);
+    const iq = xml("iq", { type, to: to === "" ? undefined : to }, child);
     if (this.connection.kind === "component") iq.attrs["from"] = this.jid;
     return this.connection.request(iq, { timeoutMs: 10_000 });
   }
@@ -97,6 +97,11 @@ export class RawPeer {
     const message = xml("message", { ...attrs, to: this.component }, child);
     if (this.connection.kind === "component") message.attrs["from"] = this.jid;
     this.connection.sendElement(message);
+  }
+
+  /** Any stanza, as it is. */
+  sendStanza(stanza: Element): void {
+    this.connection.sendElement(stanza);
   }
 
   /** What the component said for goodbye, if it did. */

@@ -38,6 +38,7 @@ export async function startStack(
   users: readonly string[],
   options: {
     settings?: SandboxOptions["settings"];
+    domains?: SandboxOptions["domains"];
     compress?: boolean;
     sasl2?: boolean;
     federation?: SandboxOptions["federation"];
@@ -48,6 +49,7 @@ export async function startStack(
     server,
     users,
     ...(options.settings === undefined ? {} : { settings: options.settings }),
+    ...(options.domains === undefined ? {} : { domains: options.domains }),
     ...(options.compress === undefined ? {} : { compress: options.compress }),
     ...(options.sasl2 === undefined ? {} : { sasl2: options.sasl2 }),
     ...(options.federation === undefined ? {} : { federation: options.federation }),

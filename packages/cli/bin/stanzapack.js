@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 // Committed, because npm links no command whose file is missing at install time; the rest is built into ../dist.
+import { guardOutput } from "./whole-output.js";
+
+guardOutput();
 let main;
 try {
   ({ main } = await import("../dist/main.js"));

@@ -1,9 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { connect, type Client, type ConnectOptions } from "@stanzapack/client";
-import { StanzapackError } from "@stanzapack/wire";
 import { type Command, Option } from "commander";
-import { UsageError } from "./failure.js";
-import type { Interruption } from "./signals.js";
 
 export interface ConnectionOptions {
   readonly jid?: string;
@@ -13,7 +8,7 @@ export interface ConnectionOptions {
   readonly ca?: string;
 }
 
-const FLAGS = [
+export const FLAGS = [
   ["jid", "--jid <jid>", "STANZAPACK_JID", "account to log in as: bob@example.org"],
   ["passwordFile", "--password-file <file>", "STANZAPACK_PASSWORD_FILE", "file that holds its password"],
   ["component", "--component <domain>", "STANZAPACK_COMPONENT", "domain of the Stanzapack component"],
@@ -31,59 +26,4 @@ export function addConnectionOptions(command: Command): Command {
   for (const [, flags, variable, about] of FLAGS)
     command.addOption(new Option(flags, about).env(variable).helpGroup("Connection:"));
   return command;
-}
-
-/** Logs in, works, and closes the client however the work ends. An interruption while logging in gives up. */
-export async function withClient<R>(
-  options: ConnectionOptions,
-  interruption: Interruption,
-  work: (client: Client) => Promise<R>,
-  more: Pick<ConnectOptions, "startOffline"> = {},
-): Promise<R> {
-  const jid = required(options, "jid");
-  const passwordFile = required(options, "passwordFile");
-  const component = required(options, "component");
-  const password = (await readText(passwordFile, "--password-file")).replace(/\r?\n$/, "");
-  if (password === "")
-    throw new StanzapackError("invalid-options", `--password-file: ${passwordFile} is empty`);
-  const ca = options.ca === undefined ? undefined : await readText(options.ca, "--ca");
-  const opening = new AbortController();
-  const giveUp = (): void => opening.abort();
-  interruption.signal.addEventListener("abort", giveUp);
-  if (interruption.signal.aborted) giveUp();
-  const client = await connect({
-    jid,
-    password,
-    component,
-    ...(options.url === undefined ? {} : { url: options.url }),
-    ...(ca === undefined ? {} : { ca }),
-    signal: opening.signal,
-    ...more,
-  });
-  // From here on the work decides what comes before the end.
-  interruption.signal.removeEventListener("abort", giveUp);
-  try {
-    return await work(client);
-  } finally {
-    await client.close();
-  }
-}
-
-function required(options: ConnectionOptions, name: keyof ConnectionOptions): string {
-  const value = options[name];
-  if (value !== undefined && value !== "") return value;
-  const [, flags, variable] = FLAGS.find(([key]) => key === name) as (typeof FLAGS)[number];
-  throw new UsageError(`\`${flags}\` is missing: give it, or set ${variable}`);
-}
-
-async function readText(file: string, option: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new StanzapackError(
-      "invalid-options",
-      `${option}: ${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`,
-      { cause },
-    );
-  }
 }

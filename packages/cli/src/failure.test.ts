@@ -15,6 +15,13 @@ test("the last line has the code, and what happened", () => {
   });
 });
 
+test("the advice is for a command, which has ended; what was given with the error stays", () => {
+  const lost = describeFailure(new StanzapackError("disconnected", "no link"));
+  expect(lost.text).toBe("no link. The connection was lost: run the command again.");
+  const told = describeFailure(new StanzapackError("disconnected", "no link", { mend: "Look there." }));
+  expect(told.text).toBe("no link. Look there.");
+});
+
 test("several faults come before it, one a line", () => {
   const failure = describeFailure(new StanzapackError("invalid-options", "f:1: a: x\nf:2: b: y"));
   expect(failure.details).toEqual(["f:1: a: x", "f:2: b: y"]);

@@ -1,4 +1,4 @@
-import { StanzapackError } from "@stanzapack/wire";
+import { ERRORS, StanzapackError, type ErrorCode } from "@stanzapack/wire";
 import { InputError } from "./estimate/input-error.js";
 
 /** The command line is wrong: exit 2. */
@@ -21,13 +21,29 @@ export interface Failure {
   readonly text: string;
 }
 
+/** In the place of the SDK's advice, which is for a program that goes on: a command has ended. */
+const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
+  "auth-failed": "Check --jid and --password-file: the server refuses this account.",
+  unreachable: "Check --url or the domain of --jid, and the network; then run the command again.",
+  disconnected: "The connection was lost: run the command again.",
+  "component-unavailable":
+    "Check --component, and that `stanzapack serve` runs and is connected to the server; then run the command again.",
+  "no-such-service":
+    "Check the spelling (`stanzapack services` lists what there is); `subscribe --wait` waits for it.",
+  withdrawn: "Its publisher withdrew it; `subscribe --wait` waits until it is offered again.",
+  stopped: "Run the command again.",
+  aborted: "Run the command again.",
+};
+
 export function describeFailure(error: unknown): Failure {
   if (error instanceof UsageError) return { details: [], code: "usage", text: oneLine(error.message) };
   if (error instanceof StanzapackError) {
+    const { code } = error;
     const lines = error.text.split("\n");
-    if (lines.length === 1) return { details: [], code: error.code, text: error.message };
-    const mend = error.message.slice(error.text.length + 2);
-    return { details: lines, code: error.code, text: `${lines.length} faults, named above. ${mend}` };
+    const given = error.message.slice(error.text.length + 2);
+    const mend = given === ERRORS[code].mend ? (ADVICE[code] ?? given) : given;
+    if (lines.length === 1) return { details: [], code, text: `${lines[0]}. ${mend}` };
+    return { details: lines, code, text: `${lines.length} faults, named above. ${mend}` };
   }
   if (error instanceof InputError) return { details: [], code: error.code, text: oneLine(error.message) };
   if (!(error instanceof Error)) return { details: [], code: "internal", text: oneLine(String(error)) };

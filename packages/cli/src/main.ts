@@ -25,22 +25,17 @@ function withoutPrefix(message: string): string {
     : message.replace(/^error: /, "");
 }
 
-/** The process's whole life: runs, lets the output leave, exits. */
+/** The process's whole life: runs, lets the output leave, exits. An output that cannot be written is the bin's to tell. */
 export async function main(args: readonly string[]): Promise<never> {
   // Whoever read our log is gone; that is no reason to end.
   process.stderr.on("error", () => undefined);
-  // Whoever read our output has seen enough (`| head`); a full disk is something else.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") return;
-    process.exit(reportFailure(error));
-  });
   const code = await runCli(args);
   await Promise.all([written(process.stdout), written(process.stderr)]);
   process.exit(code);
 }
 
 function written(stream: NodeJS.WriteStream): Promise<void> {
-  if (stream.destroyed || stream.errored !== null || stream.writableLength === 0) return Promise.resolve();
+  if (stream.destroyed || stream.errored !== null) return Promise.resolve();
   return new Promise((resolve) => {
     stream.once("error", () => resolve());
     stream.once("close", () => resolve());

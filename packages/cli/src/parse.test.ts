@@ -4,6 +4,7 @@ import {
   collectNodes,
   parseBareJid,
   parseCount,
+  formatDuration,
   parseDuration,
   parseInterval,
   parseServiceName,
@@ -23,6 +24,11 @@ describe("durations", () => {
     ["1h", 3_600_000],
   ])("%s is %d ms", (text, ms) => {
     expect(parseDuration(text)).toBe(ms);
+  });
+  test("it is shown in its largest whole unit", () => {
+    expect([0, 1, 100, 1_000, 1_500, 120_000, 3_600_000].map(formatDuration)).toEqual([
+      ...["0", "1ms", "100ms", "1s", "1500ms", "2m", "1h"],
+    ]);
   });
   test.each([
     "",
@@ -74,6 +80,6 @@ test("names, nodes and JIDs", () => {
   for (const text of ["temp", "alice@example.org", "alice@example.org/", "a@b/c/d"])
     expect(() => collectNodes(text, undefined), text).toThrow(InvalidArgumentError);
   expect(parseBareJid("alice@example.org")).toBe("alice@example.org");
-  for (const text of ["alice", "@example.org", "alice@", "alice@example.org/phone", "a b@c"])
+  for (const text of ["alice", "@example.org", "alice@", "alice@example.org/phone", "a@b c"])
     expect(() => parseBareJid(text), text).toThrow(InvalidArgumentError);
 });

@@ -15,6 +15,15 @@ export function parseDuration(text: string): number {
   return durationMs;
 }
 
+/** A duration as `parseDuration` reads it, in its largest whole unit. */
+export function formatDuration(durationMs: number): string {
+  const [unit, ms] = Object.entries(UNITS_MS).findLast(([, unitMs]) => durationMs % unitMs === 0) ?? [
+    "ms",
+    1,
+  ];
+  return durationMs === 0 ? "0" : `${durationMs / ms}${unit}`;
+}
+
 /** As `parseDuration`, above 0. */
 export function parseInterval(text: string): number {
   const durationMs = parseDuration(text);
@@ -37,11 +46,14 @@ export function parseNumber(text: string): number {
   return Number(text);
 }
 
+/** Also a duration, which counts back from now by this machine's clock: `5m`. */
 export function parseSinceOption(text: string): Since {
   try {
-    return parseSince(text);
+    return /^\d+(\.\d+)?[a-z]+$/.test(text) ? { time: Date.now() - parseInterval(text) } : parseSince(text);
   } catch {
-    throw new InvalidArgumentError("Write `first`, EPOCH:OFFSET or a time like 2026-11-24T12:00:00Z.");
+    throw new InvalidArgumentError(
+      "Write `first`, EPOCH:OFFSET, a duration like 5m, or a time like 2026-11-24T12:00:00Z.",
+    );
   }
 }
 
@@ -50,12 +62,12 @@ export function parseServiceName(text: string): string {
   return text;
 }
 
-/** For commander's variadic arguments: collects checked nodes. */
 /** `user@domain/*`. */
 export function isPattern(text: string): boolean {
   return text.endsWith("/*");
 }
 
+/** For commander's variadic arguments: collects checked nodes. */
 export function collectNodes(text: string, before: readonly string[] | undefined): readonly string[] {
   try {
     parseNode(isPattern(text) ? `${text.slice(0, -1)}x` : text);
@@ -77,8 +89,13 @@ export function parseWindow(text: string): number {
 
 /** `alice@example.org`, without a resource. The server prepares and checks the rest. */
 export function parseBareJid(text: string): string {
-  if (!/^[^@/\s]+@[^@/\s]+$/.test(text)) throw new InvalidArgumentError("A JID is written user@domain.");
+  if (!/^[^@/]+@[^@/\s]+$/.test(text)) throw new InvalidArgumentError("A JID is written user@domain.");
   return text;
+}
+
+/** For commander's variadic options: collects checked JIDs. */
+export function collectMembers(jid: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), parseBareJid(jid)];
 }
 
 /** For an option that takes several, separated by commas; given twice it takes both. */

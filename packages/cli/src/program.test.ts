@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -45,7 +45,7 @@ describe("wrong usage exits 2 and says what is wrong", () => {
     [["offer"], "missing required argument 'name'"],
     [["offer", "a/b", ...WHO], "1 to 64"],
     [["offer", "a", "--kind", "map", ...WHO], "Allowed choices are value, log"],
-    [["offer", "a", "--access", "authorize", ...WHO], "Allowed choices are open, whitelist"],
+    [["offer", "a", "--access", "friends", ...WHO], "Allowed choices are open, whitelist, authorize"],
     [["offer", "a", "--member", "x@y", ...WHO], "--access whitelist"],
     [["offer", "a", "--every", "1", ...WHO, "--", "date"], "like 100ms, 1s"],
     [["offer", "a", "--every", "1s", ...WHO], "needs a command"],
@@ -56,6 +56,8 @@ describe("wrong usage exits 2 and says what is wrong", () => {
     [["subscribe", "a@b/c", "--window", "100", ...WHO], "like 100ms, 1s"],
     [["subscribe", "a@b/c", "--count", "0", ...WHO], "whole number above 0"],
     [["subscribe", "a@b/c", "--since", "yesterday", ...WHO], "EPOCH:OFFSET"],
+    [["subscribe", "a@b/c", "--since", "2026-02-30T00:00:00Z", ...WHO], "a time like"],
+    [["subscribe", "a@b/c", "--since", "5 m", ...WHO], "a duration like 5m"],
     [["subscribe", "a@b/c", "--samples", "some", ...WHO], "Allowed choices are all, latest"],
     [["subscribe", "a@b/c", "--max-rate", "fast", ...WHO], "a number like 5"],
     [["subscribe", "a@b/c", "--deadband", "-1", ...WHO], "a number like 5"],
@@ -84,6 +86,33 @@ test("a connection that cannot be made exits 1 with its code", async () => {
   expect(lastLine()).toMatch(/^stanzapack: invalid-options: --password-file: .* is empty/);
   expect(await runCli(["services", ...WHO, "--password-file", join(folder, "none")])).toBe(1);
   expect(lastLine()).toMatch(/^stanzapack: invalid-options: --password-file: .* cannot be read \(ENOENT\)/);
+});
+
+test("a file of authorities has certificates; a secret that others may read is told", async () => {
+  const password = join(folder, "open-password");
+  writeFileSync(password, "x\n");
+  chmodSync(password, 0o644);
+  const ca = join(folder, "ca.pem");
+  for (const text of ["", "certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]) {
+    writeFileSync(ca, text);
+    expect(await runCli(["services", ...WHO, "--password-file", password, "--ca", ca])).toBe(1);
+    expect(lastLine()).toMatch(/^stanzapack: invalid-options: --ca: .*ca\.pem has (no|a) certificate/);
+  }
+  expect(stderr).toContain(
+    `warning: --password-file: other users of this machine may read ${password}: chmod 600`,
+  );
+  const file = join(folder, "exposed.yaml");
+  writeFileSync(join(folder, "secret"), "s\n");
+  writeFileSync(file, "component: { domain: x.org, secretFile: secret }\n");
+  for (const [mode, warned] of [
+    [0o640, true],
+    [0o600, false],
+  ] as const) {
+    stderr = "";
+    chmodSync(join(folder, "secret"), mode);
+    expect(await runCli(["serve", "--config", file, "--check"])).toBe(0);
+    expect(stderr.includes("warning: other users")).toBe(warned);
+  }
 });
 
 test("the environment is asked where an option is missing, and the option wins", async () => {

@@ -26,8 +26,8 @@ export function checkAuthorize({ access, authorize }: OfferOptions): void {
 
 /** Both ends of access model `authorize` (XEP-0060 §8.6): asks the application about subscribers, and hears how others decided. */
 export class Approvals {
-  /** Newest subid of each question under way, by node and JID. */
-  private readonly deciding = new Map<string, string>();
+  /** Newest subid and message id of each question under way, by node and JID. */
+  private readonly deciding = new Map<string, { readonly subid: string; readonly id: string | undefined }>();
 
   constructor(
     private readonly connection: Connection,
@@ -50,8 +50,10 @@ export class Approvals {
   }
 
   private decided({ attrs }: Element, reason: Element | undefined): void {
-    const { node, subscription } = attrs as Record<string, string | undefined>;
+    const { node, subid, subscription } = attrs as Record<string, string | undefined>;
     if (node === undefined) return;
+    // Of a subscription that there was: its link has the ERROR that ended it.
+    if (subscription === "none" && subid !== undefined) return;
     if (subscription === "subscribed") this.onDecided(node, undefined);
     if (subscription !== "none") return;
     const given = reason?.attrs["code"] as string | undefined;
@@ -70,7 +72,7 @@ export class Approvals {
     const key = `${node} ${jid}`;
     const underWay = this.deciding.has(key);
     if (!underWay && this.deciding.size >= MAX_DECIDING) return;
-    this.deciding.set(key, subid);
+    this.deciding.set(key, { subid, id: stanza.attrs["id"] as string | undefined });
     if (!underWay) void this.decide(service, { node, jid }, service.options.authorize, key);
   }
 
@@ -95,16 +97,17 @@ export class Approvals {
       error = thrown;
     }
     clearTimeout(timer);
-    const subid = this.deciding.get(key) ?? "";
+    const question = this.deciding.get(key);
     this.deciding.delete(key);
     if (allowed === undefined || service.ended) return;
     // Where it gets lost the component asks again.
     this.connection.sendElement(
       xml(
         "message",
-        { to: this.component, type: "headline" },
+        // XEP-0060 §8.6: the answer reflects the id.
+        { to: this.component, type: "headline", id: question?.id },
         formatForm("submit", NS.PUBSUB_SUBSCRIBE_AUTHORIZATION, {
-          "pubsub#subid": subid,
+          "pubsub#subid": question?.subid ?? "",
           "pubsub#node": request.node,
           "pubsub#subscriber_jid": request.jid,
           "pubsub#allow": allowed ? "true" : "false",

@@ -19,6 +19,7 @@ import {
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
 import { EventEmitter } from "eventemitter3";
+import { readBareJid, readNode, withPreparedMembers } from "./addresses.js";
 import { Approvals, checkAuthorize } from "./approvals.js";
 import { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
@@ -232,12 +233,14 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   /**
-   * Subscribes to `alice@example.org/temp`. Resolves when the component granted it; values that come before you iterate or
+   * Subscribes to `alice@example.org/temp`; the publisher's JID may be spelled in any way that servers take for it. Throws
+   * `bad-name` for what is no node. Resolves when the component granted it; values that come before you iterate or
    * listen wait for you. Where the publisher has to approve it waits for that: throws `not-allowed` when it is denied, `pending` after
    * `approvalMs` without a decision.
    */
-  async subscribe<T = Value>(node: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
+  async subscribe<T = Value>(named: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
+    const node = readNode(named);
     parseNode(node);
     if (this.subscriptions.has(node)) {
       throw new StanzapackError(
@@ -299,7 +302,7 @@ export class Client extends EventEmitter<ClientEvents> {
   }
 
   /**
-   * Subscribes to many services at once: to nodes, and to all services of a publisher by a pattern, `alice@example.org/*`, now and as
+   * Subscribes to many services at once; the group names each by its prepared node: to nodes, and to all services of a publisher by a pattern, `alice@example.org/*`, now and as
    * they are offered. All have the same options. Resolves when the component has granted what it grants; what it refuses is in `refused`,
    * and what a publisher has to approve is `pending` until that is decided. A pattern asks no publisher. Rejects when nothing was granted
    * and no pattern stands.
@@ -309,7 +312,7 @@ export class Client extends EventEmitter<ClientEvents> {
     options: SubscribeOptions<T> = {},
   ): Promise<SubscriptionGroup<T>> {
     this.assertOpen();
-    const group = await this.groups.open([nodes].flat(), options);
+    const group = await this.groups.open([nodes].flat().map(readNode), options);
     return group as SubscriptionGroup<T>;
   }
 
@@ -317,8 +320,9 @@ export class Client extends EventEmitter<ClientEvents> {
    * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
    * is wrong then comes by `ended`. Throws `conflict` while another session of the account publishes it, and `store-failed`.
    */
-  async offer(name: string, options: OfferOptions = {}): Promise<OfferedService> {
+  async offer(name: string, given: OfferOptions = {}): Promise<OfferedService> {
     this.assertOpen();
+    const options = withPreparedMembers(given, "offer: `members`");
     if (!isServiceName(name)) throw new StanzapackError("bad-name", `\`${name}\` is no name for a service`);
     const node = formatNode({ owner: this.options.bareJid, name });
     if (this.services.has(node))
@@ -384,10 +388,12 @@ export class Client extends EventEmitter<ClientEvents> {
     await this.keeper.link?.barrier().catch(() => undefined);
   }
 
-  /** Every service this account may take, or only those of one publisher (a bare JID). */
+  /** Every service this account may take, or only those of one publisher (a bare JID). Throws `invalid-options` for what is none. */
   async listServices(owner?: string): Promise<ServiceInfo[]> {
     this.assertOpen();
-    return this.negotiation.services(owner);
+    return this.negotiation.services(
+      owner === undefined ? undefined : readBareJid(owner, "listServices: `owner`"),
+    );
   }
 
   /**

@@ -24,6 +24,10 @@ for (const [code, row] of Object.entries(ERRORS) as [ErrorCode, ErrorRow][]) {
   const key = row.pubsub ?? row.condition;
   if (!BY_CONDITION.has(key)) BY_CONDITION.set(key, code);
 }
+// What the component says without the application condition of the code's row.
+BY_CONDITION.set("feature-not-implemented", "unsupported");
+BY_CONDITION.set("unsupported-access-model", "unsupported");
+BY_CONDITION.set("jid-required", "jid-mismatch");
 
 /** Any failure as the one error class; `doing` begins the text: "subscribing to `alice@…/temp`". */
 export function toStanzapackError(error: unknown, doing: string): StanzapackError {

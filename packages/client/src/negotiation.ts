@@ -34,7 +34,7 @@ export interface OfferOptions {
   readonly kind?: Exclude<ServiceKind, "map">;
   /** Who may subscribe. Default `open`. */
   readonly access?: AccessModel;
-  /** Bare JIDs that may, under `whitelist`; under `authorize` without being asked about. */
+  /** Bare JIDs, in any spelling, that may, under `whitelist`; under `authorize` without being asked about. */
   readonly members?: readonly string[];
   /**
    * Under `authorize`, decides on who asks, also on those who asked while this program was away. The component remembers a yes until
@@ -212,7 +212,15 @@ export class Negotiation {
   /** Every service this account may take, or only those of one publisher. */
   async services(owner: string | undefined): Promise<ServiceInfo[]> {
     const doing = `listing the services of ${this.component}`;
-    const result = await this.request("get", xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }), doing);
+    let result: Element;
+    try {
+      result = await this.request("get", xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }), doing);
+    } catch (error) {
+      // Who offers nothing is no node.
+      const isNobody = error instanceof StanzapackError && error.code === "no-such-service";
+      if (owner !== undefined && isNobody) return [];
+      throw error;
+    }
     const nodes = (result.getChild("query", NS.DISCO_ITEMS)?.getChildren("item") ?? []).flatMap(
       (item) => (item.attrs["node"] as string | undefined) ?? [],
     );

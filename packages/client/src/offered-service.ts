@@ -20,7 +20,8 @@ import {
   type RowCodec,
   type Value,
 } from "@stanzapack/wire";
-import { encodeBase64, jid as parseJid, monotonicNow } from "@stanzapack/xmpp";
+import { encodeBase64, monotonicNow } from "@stanzapack/xmpp";
+import { readBareJid, withPreparedMembers } from "./addresses.js";
 import { checkAuthorize } from "./approvals.js";
 import type { ConfigureOptions, OfferOptions } from "./negotiation.js";
 import type { OutboxSaver } from "./outbox-saver.js";
@@ -199,12 +200,13 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   /** Changes access, members or title, live. */
   async configure(options: ConfigureOptions): Promise<void> {
     const before = this.options;
-    const changed = { ...before, ...options };
+    const prepared = withPreparedMembers(options, "configure: `members`");
+    const changed = { ...before, ...prepared };
     checkAuthorize(changed);
     // Somebody may be asked about before the answer is here.
     this.options = changed;
     try {
-      await this.host.configure(this, options);
+      await this.host.configure(this, prepared);
     } catch (error) {
       this.options = before;
       throw error;
@@ -219,12 +221,12 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     const { access = "open", members } = this.options;
     if (access === "open")
       throw new StanzapackError("usage", `\`${this.node}\` is open: give it another access model first`);
-    const revoked = bareJidOf(jid);
+    const revoked = readBareJid(jid, "revoke: `jid`");
     await this.host.revoke(this, revoked);
     if (members !== undefined)
       this.options = {
         ...this.options,
-        members: members.filter((member) => bareJidOf(member) !== revoked),
+        members: members.filter((member) => member !== revoked),
       };
   }
 
@@ -435,15 +437,6 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
 /** Never 0, which stands for none. */
 function drawIncarnation(): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] as number) || 1;
-}
-
-/** In the form servers give it. Throws `usage`. */
-function bareJidOf(text: string): string {
-  try {
-    return parseJid(text).bare().toString();
-  } catch (cause) {
-    throw new StanzapackError("usage", `\`${text}\` is no JID`, { cause });
-  }
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,8 +1,12 @@
 import { grantWindow, StanzapackError } from "@stanzapack/wire";
-import { bareJid, jid as parseJid, type ClientConnectionOptions } from "@stanzapack/xmpp";
+import type { ClientConnectionOptions } from "@stanzapack/xmpp";
+import { readAccount, readDomain, readResource } from "./addresses.js";
 
 export interface ConnectOptions {
-  /** Bare JID to log in as: `bob@example.org`. */
+  /**
+   * Bare JID to log in as: `bob@example.org`, in any spelling that the server takes for it. The domain has its own letters:
+   * `münchen.example`, not `xn--mnchen-3ya.example`, unless the server is configured with that. Throws `invalid-options`.
+   */
   readonly jid: string;
   readonly password: string;
   /** Domain of the Stanzapack component: `streams.example.org`. */
@@ -65,17 +69,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
       throw new StanzapackError("usage", `connect: \`${name}\` is missing`);
     return value;
   };
-  let bare: string;
-  try {
-    const parsed = parseJid(need("jid"));
-    if (parsed.local === "" || parsed.domain === "") throw new Error("it has no `user@` part");
-    bare = parsed.bare().toString();
-  } catch (cause) {
-    if (cause instanceof StanzapackError) throw cause;
-    throw new StanzapackError("usage", `connect: \`${options.jid}\` is no JID: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+  const bare = readAccount(need("jid"), "connect: `jid`");
   for (const url of [options.url ?? [], options.urls ?? []].flat()) checkUrl(url);
   if (options.url !== undefined && options.urls !== undefined) {
     throw new StanzapackError("usage", "connect: `url` and `urls` exclude each other");
@@ -83,8 +77,8 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
   const timeoutMs = options.timeoutMs ?? 20_000;
   return {
     inactive: resolveInactive(options.inactive),
-    bareJid: bareJid(bare),
-    component: need("component"),
+    bareJid: bare,
+    component: readDomain(need("component"), "connect: `component`"),
     timeoutMs,
     startOffline: options.startOffline ?? false,
     connection: {
@@ -94,7 +88,9 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
       ...(options.urls === undefined ? {} : { urls: options.urls }),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       ...(options.compress === undefined ? {} : { compress: options.compress }),
-      ...(options.resource === undefined ? {} : { resource: options.resource }),
+      ...(options.resource === undefined
+        ? {}
+        : { resource: readResource(options.resource, "connect: `resource`") }),
       ...(options.pacing === false ? { streamManagement: { targetMs: 0 } } : {}),
       ...(options.startOffline === true ? { retryStart: true } : {}),
       timeouts: { onlineMs: timeoutMs },

@@ -72,6 +72,11 @@ export class Approvals {
     return [...(questions ?? [])].map(({ service }) => service);
   }
 
+  /** Who waits for this service. */
+  waitingFor(service: Service): ClientLink[] {
+    return [...(this.questions.get(service)?.values() ?? [])].flatMap(({ waiting }) => [...waiting.keys()]);
+  }
+
   /** The link waits no more. Whether it did. */
   giveUp(link: ClientLink, service: Service): boolean {
     const question = this.questions.get(service)?.get(link.bareJid);

@@ -19,7 +19,7 @@ import {
   type Since,
   type StatusFrame,
 } from "@stanzapack/wire";
-import { monotonicNow, wallAheadMs } from "@stanzapack/xmpp";
+import { monotonicNow, StanzaError, wallAheadMs } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import { Approvals } from "./approvals.js";
 import { Budgets } from "./budgets/budgets.js";
@@ -73,6 +73,10 @@ export class Broker {
   private readonly owned = new Map<string, Set<Service>>();
   /** Told of each service that is offered anew. */
   onOffered: ((service: Service) => void) | undefined;
+  /** Told of each service that ends, with who had subscribed or waited for approval. */
+  onWithdrawn: ((service: Service, links: readonly ClientLink[]) => void) | undefined;
+  /** Told of each subscription that its publisher takes away. */
+  onRevoked: ((subscription: Subscription) => void) | undefined;
   private nextSubid = 1;
   private compactLanes = 0;
   private readonly laneContext: LaneContext;
@@ -88,7 +92,7 @@ export class Broker {
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
     private readonly randomId: RandomId,
-    log: Logger,
+    private readonly log: Logger,
     readonly budgets = new Budgets(limits, stats),
   ) {
     this.logs = new Logs(fanOut, limits, stats, log, budgets.isOurs, (subscription) =>
@@ -98,6 +102,15 @@ export class Broker {
       this.subscribe(link, node, options, now),
     );
     this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits) };
+  }
+
+  /** A request of this JID was refused: counts it and logs it. `what` names the request, for the operator. */
+  refused(jid: string, what: string, error: unknown): void {
+    this.stats.refusals++;
+    const known = error instanceof StanzapackError || error instanceof StanzaError;
+    const reason = error instanceof StanzapackError ? error.text : String(error);
+    if (known) this.log.info({ jid, reason }, `refused ${what}`);
+    else this.log.error({ jid, err: error }, `${what} could not be handled`);
   }
 
   /** The service, where `bareJid` may see it; a hidden one does not exist for others. Throws `no-such-service`. */
@@ -115,13 +128,12 @@ export class Broker {
 
   /** The service, for its owner. Throws `no-such-service` or `forbidden`. */
   own(node: string, bareJid: string): Service {
-    const { owner } = parseNode(node);
+    // XEP-0060 §8.2.3: a node that nobody has does not exist, whoever asks.
+    const service = this.find(node);
+    const { owner } = service.id;
     if (owner !== bareJid)
-      throw new StanzapackError(
-        "forbidden",
-        `\`${node.slice(0, 200)}\` belongs to ${owner}, not to ${bareJid}`,
-      );
-    return this.find(node);
+      throw new StanzapackError("forbidden", `\`${service.node}\` belongs to ${owner}, not to ${bareJid}`);
+    return service;
   }
 
   /**
@@ -172,7 +184,11 @@ export class Broker {
       this.configure(service, config, now);
     }
     if (service.publisher === undefined) this.attachPublisher(service, link, lease.incarnation, now);
-    if (created) this.onOffered?.(service);
+    if (created) {
+      const { kind, access } = config;
+      this.log.info({ node, jid: link.jid, kind, access, services: this.services.size }, "service offered");
+      this.onOffered?.(service);
+    }
     return { service, created };
   }
 
@@ -248,6 +264,7 @@ export class Broker {
     service.config = config;
     for (const subscription of service.subscriptions) {
       if (service.mayTake(subscription.link.bareJid)) continue;
+      this.onRevoked?.(subscription);
       this.endSubscription(
         subscription,
         new StanzapackError(
@@ -263,6 +280,10 @@ export class Broker {
   withdraw(service: Service, by?: ClientLink): void {
     this.fanOut.flushAll([service]);
     service.withdrawn = true;
+    this.onWithdrawn?.(service, [
+      ...[...service.subscriptions].map(({ link }) => link),
+      ...this.approvals.waitingFor(service),
+    ]);
     for (const subscription of service.subscriptions) {
       if (service.journal !== undefined && subscription.detached && subscription.position < service.offset)
         continue;
@@ -277,6 +298,8 @@ export class Broker {
     this.detachPublisher(service);
     this.logs.withdraw(service, monotonicNow());
     this.services.delete(service.node);
+    const { node } = service;
+    this.log.info({ node, by: by?.jid, services: this.services.size }, "service withdrawn");
     this.approvals.serviceEnded(service);
     this.staleDemand.delete(service);
     this.staleStatus.delete(service);

@@ -1,5 +1,11 @@
 import { randomInt } from "node:crypto";
-import { createRowCodec, createRawDeflate, DEFAULT_LIMITS, StanzapackError } from "@stanzapack/wire";
+import {
+  createRowCodec,
+  createRawDeflate,
+  DEFAULT_LIMITS,
+  StanzapackError,
+  type ErrorCode,
+} from "@stanzapack/wire";
 import {
   beat,
   createComponentConnection,
@@ -10,17 +16,22 @@ import {
   type Connection,
   monotonicNow,
 } from "@stanzapack/xmpp";
-import { pino, type Logger } from "pino";
+import type { Logger } from "pino";
 import { Broker } from "./broker.js";
 import { Budgets } from "./budgets/budgets.js";
+import { createLogger } from "./component-logger.js";
 import { FanOut } from "./fan-out.js";
 import { FrameRequests } from "./frame-requests.js";
 import { LinkTable } from "./link-table.js";
 import type { ResolvedConfig } from "./load-config.js";
+import { adviseOperator, type ServerAddress } from "./server-advice.js";
 import { compareConfigs, type Reloaded } from "./reload.js";
+import { registerUnknownAddresses } from "./negotiation/unknown-addresses.js";
 import { registerDisco } from "./negotiation/disco.js";
+import { registerOrdinaryClients } from "./negotiation/ordinary-clients.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
+import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
 import { createStats, type ComponentStats } from "./stats.js";
 
 /** Between sweeps, in ms: the precision of every deadline that is not a tick. */
@@ -44,18 +55,28 @@ export interface StreamsComponent {
   onEnded: ((error: StanzapackError) => void) | undefined;
 }
 
+export interface ComponentOptions {
+  /** Default: JSON lines on stderr, at the config's level. */
+  readonly logger?: Logger;
+  /** `false`: the first failed attempt to connect rejects `start`, and a lost stream ends the component (`onEnded`). Default true. */
+  readonly reconnect?: boolean;
+}
+
 /** The Stanzapack component (XEP-0114) of one domain. */
-export function createComponent(
-  config: ResolvedConfig,
-  options: { readonly logger?: Logger } = {},
-): StreamsComponent {
-  const log = options.logger ?? pino({ level: config.log.level }, pino.destination(2));
+export function createComponent(config: ResolvedConfig, options: ComponentOptions = {}): StreamsComponent {
+  const log = options.logger ?? createLogger(config.log.level);
   const { domain, host, port, secret } = config.component;
   // One object, which everyone reads: `reload` writes it.
   const limits = { ...config.limits };
   let level = config.log.level;
   const stats = createStats();
-  const connection = createComponentConnection({ domain, secret, host, port });
+  const connection = createComponentConnection({
+    ...{ domain, secret, host, port },
+    ...(options.reconnect === false && { reconnect: false }),
+  });
+  const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
+  // Before anything else that reads stanzas.
+  const leaveAddresses = registerUnknownAddresses(connection, budgets, stats);
   const streams = createInBandBytestreams(connection, {
     // The link table counts them, by a limit that may change.
     maxStreams: Number.MAX_SAFE_INTEGER,
@@ -64,7 +85,6 @@ export function createComponent(
   const deflate = createRawDeflate();
   const codec = createRowCodec(DEFAULT_LIMITS, deflate);
   const fanOut = new FanOut(connection, stats, log);
-  const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
   const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
   const requests = new FrameRequests(broker, fanOut, limits, stats, log);
   const links = new LinkTable(
@@ -77,17 +97,20 @@ export function createComponent(
     stats,
     log,
   );
-  const negotiation = new PubsubNegotiation(broker, links, limits, stats);
+  const negotiation = new PubsubNegotiation(broker, links, limits);
 
   let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
+    leaveAddresses,
     negotiation.register(connection),
-    registerDisco(connection, broker, stats),
-    registerSubscribeAuthorization(connection, broker, stats),
+    registerDisco(connection, broker),
+    registerSubscribeAuthorization(connection, broker),
+    registerSubscriptionEvents(connection, broker),
     connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
       // A client asks for its own link by the sid as our resource: after a restart we know no such link.
-      const sid = to.slice(domain.length + 1);
+      const slash = to.indexOf("/");
+      const sid = slash < 0 ? "" : to.slice(slash + 1);
       const link = links.get(from);
       if (link !== undefined) link.heardAt = monotonicNow();
       if (sid === "") return undefined;
@@ -102,16 +125,24 @@ export function createComponent(
     connection.onStanza((stanza) => {
       if (!stanza.is("presence")) return false;
       const type = stanza.attrs["type"] as string | undefined;
-      if (type === "unavailable" || type === "error") links.hint(stanza.attrs["from"] as string);
+      if (type !== "unavailable" && type !== "error") return false;
+      links.hint(stanza.attrs["from"] as string);
       return true;
     }),
+    registerOrdinaryClients(connection, broker, stats),
     connection.on("online", ({ jid }) => {
       log.info({ jid, server: `${host}:${port}` }, "online");
       // From now on it is known whether it gives them back.
       void connection.probe();
     }),
-    connection.on("offline", ({ reason }) =>
-      log.warn({ reason: reason?.message }, "stream to the server lost"),
+    connection.on("offline", ({ reason }) => {
+      if (reason?.code !== "stopped") log.warn({ reason: reason?.message }, "stream to the server lost");
+    }),
+    connection.on("retrying", ({ reason, attempt, inMs }) =>
+      log.warn(
+        { server: `${host}:${port}`, domain, reason: reason.message, attempt, inMs: Math.round(inMs) },
+        `not connected: ${adviseOperator(reason, config.component)}`,
+      ),
     ),
     connection.on("ended", (reason) => {
       if (reason === undefined || reason.code === "stopped" || component.onEnded === undefined) return;
@@ -210,30 +241,22 @@ async function drained(connection: Connection): Promise<void> {
   });
 }
 
-function fromXmppError(
-  error: XmppError,
-  at: { domain: string; host: string; port: number },
-): StanzapackError {
-  const where = `the server at ${at.host}:${at.port}`;
-  switch (error.code) {
-    case "auth":
-      return new StanzapackError("auth-failed", `${where} refused the secret of ${at.domain}`, {
-        cause: error,
-      });
-    case "conflict":
-      return new StanzapackError("conflict", `${where} already has a component ${at.domain} connected`, {
-        cause: error,
-        scope: "link",
-      });
-    case "aborted":
-      return new StanzapackError("aborted", "starting was given up", { cause: error });
-    case "stopped":
-      return new StanzapackError("stopped", "the component was stopped", { cause: error });
-    default:
-      return new StanzapackError(
-        error.code === "timeout" ? "timeout" : "unreachable",
-        `${where} could not be reached: ${error.message}`,
-        { cause: error },
-      );
-  }
+/** The failure in the operator's terms. */
+function fromXmppError(error: XmppError, at: ServerAddress): StanzapackError {
+  const code = error.code === "aborted" || error.code === "stopped" ? error.code : CODES[error.code];
+  if (code === "aborted") return new StanzapackError(code, "starting was given up", { cause: error });
+  if (code === "stopped") return new StanzapackError(code, "the component was stopped", { cause: error });
+  const text = `the server at ${at.host}:${at.port} does not take the component ${at.domain}: ${error.message}`;
+  return new StanzapackError(code, text, { cause: error, scope: "link", mend: adviseOperator(error, at) });
 }
+
+const CODES = {
+  auth: "auth-failed",
+  conflict: "conflict",
+  timeout: "timeout",
+  tls: "tls-failed",
+  unreachable: "unreachable",
+  unsupported: "unreachable",
+  protocol: "unreachable",
+  disconnected: "unreachable",
+} as const satisfies Partial<Record<XmppError["code"], ErrorCode>>;

@@ -1,18 +1,28 @@
+import { prepareDomainName } from "@stanzapack/xmpp";
 import { z } from "zod";
 
 const port = z.number().int().min(1).max(65_535);
 const count = z.number().int().positive();
+/** In the form of JIDs, with its own letters (U-labels). */
+const domain = z.string().transform((text, context) => {
+  try {
+    return prepareDomainName(text);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: (error as Error).message });
+    return z.NEVER;
+  }
+});
 
 /** The config file's shape (YAML). Every limit has a default; unknown keys are refused, since they are misspelt ones. */
 export const configSchema = z.strictObject({
   component: z
     .strictObject({
       /** The component's domain, as the server's configuration names it. */
-      domain: z.string().min(1),
+      domain,
       host: z.string().min(1).default("127.0.0.1"),
       port: port.default(5347),
       /** Domains of ours beside the one that the component's is under; JIDs of others have smaller budgets. */
-      localDomains: z.array(z.string().min(1)).default([]),
+      localDomains: z.array(domain).default([]),
       /** File that holds the shared secret; relative to the config file. */
       secretFile: z.string().min(1).optional(),
       /** The secret itself: handy for trying out, `secretFile` keeps it out of the config. */

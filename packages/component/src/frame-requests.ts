@@ -16,6 +16,7 @@ import type { Logger } from "pino";
 import type { Broker } from "./broker.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
+import { nodeNamed } from "./negotiation/addresses.js";
 import { readOptions, readSubscribeOptions, type SubscribeOptions } from "./negotiation/options.js";
 import { patternOwner, Patterns, type Pattern } from "./patterns.js";
 import { RequestAnswers } from "./request-answers.js";
@@ -107,9 +108,10 @@ export class FrameRequests {
     const options = readSubscribeOptions(formOf(frame.options));
     let owner = "";
     for (const [place, text] of frame.nodes.entries()) {
-      const node = text.startsWith("/") ? owner + text : text;
-      owner = node.slice(0, Math.max(0, node.lastIndexOf("/")));
+      const named = text.startsWith("/") ? owner + text : text;
+      owner = named.slice(0, Math.max(0, named.lastIndexOf("/")));
       try {
+        const node = nodeNamed(named);
         const wanted = patternOwner(node);
         if (wanted === undefined) {
           parseNode(node);

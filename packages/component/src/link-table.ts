@@ -55,6 +55,8 @@ const MAX_READ_WAITS = 8;
 /** Every link of the component: admits, dispatches frames, asks silent ones whether they live, ends them. */
 export class LinkTable {
   private readonly links = new Map<string, ClientLink>();
+  /** The same by bare JID. */
+  private readonly accounts = new Map<string, Set<ClientLink>>();
   private readonly admission: Admission;
   private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
   private readonly throttle: Throttle;
@@ -114,6 +116,11 @@ export class LinkTable {
     return this.links.get(fullJid);
   }
 
+  /** The live links of all sessions of a bare JID. */
+  ofAccount(bareJid: string): Iterable<ClientLink> {
+    return this.accounts.get(bareJid) ?? [];
+  }
+
   private admit(request: OpenRequest): void {
     try {
       if (!request.from.includes("/")) throw new StanzapackError("jid-mismatch", "a link needs a full JID");
@@ -142,7 +149,7 @@ export class LinkTable {
           },
         );
     } catch (error) {
-      this.stats.refusals++;
+      this.broker.refused(request.from, "a link", error);
       throw toStanzaError(error);
     }
   }
@@ -163,12 +170,13 @@ export class LinkTable {
     );
     this.broker.budgets.count(stream.peer, "links", 1);
     this.links.set(stream.peer, link);
+    this.accounts.set(link.bareJid, (this.accounts.get(link.bareJid) ?? new Set()).add(link));
     this.stats.links = this.links.size;
     stream.onBlock = (block) => this.receive(link, block);
     stream.onEnd = (end) => this.streamEnded(link, end);
     const token = this.requests.resumption.issue(link);
     link.sendFrame(createHello({ token }, this.settings.wireLimits));
-    this.log.debug({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
+    this.log.info({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
 
   private receive(link: ClientLink, block: Uint8Array): void {
@@ -318,13 +326,16 @@ export class LinkTable {
     link.ended = true;
     this.intake.forget(link);
     if (this.links.get(link.jid) === link) this.links.delete(link.jid);
+    const others = this.accounts.get(link.bareJid);
+    others?.delete(link);
+    if (others?.size === 0) this.accounts.delete(link.bareJid);
     this.stats.links = this.links.size;
     this.stats.linksEnded++;
     this.requests.linkEnded(link);
     this.broker.budgets.count(link.jid, "links", -1);
     this.broker.linkEnded(link, monotonicNow());
     link.stream.abandon({ by: "local" });
-    this.log.debug({ jid: link.jid, links: this.links.size }, `link ended: ${why}`);
+    this.log.info({ jid: link.jid, links: this.links.size }, `link ended: ${why}`);
   }
 
   /** Something suggests that this full JID is gone; the verdict is an iq (presence may come late, early or never). */
@@ -445,5 +456,6 @@ export class LinkTable {
       link.stream.abandon({ by: "local" });
     }
     this.links.clear();
+    this.accounts.clear();
   }
 }

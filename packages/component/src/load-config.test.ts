@@ -47,6 +47,12 @@ describe("config text", () => {
       `component:\n  domain: a.b\n  secret: x\n  port: 70000\n`,
       "c.yml:4: component.port:",
     ],
+    ["no host name", `component:\n  domain: "a b"\n  secret: x\n`, "c.yml:2: component.domain:"],
+    [
+      "what is no domain",
+      `component:\n  domain: a.b\n  secret: x\n  localDomains:\n    - c.d\n    - e@f\n`,
+      "c.yml:6: component.localDomains.1:",
+    ],
     ["no domain", `component:\n  secret: x\n`, "c.yml:2: component.domain:"],
     [
       "two secrets",
@@ -55,10 +61,21 @@ describe("config text", () => {
     ],
     ["no secret", `component:\n  domain: a.b\n`, "either secretFile or secret"],
     ["a store of a later version", `${GOOD}store: redis\n`, "c.yml:4: store:"],
+    ["an alias", `component:\n  domain: a.b\n  secret: *s3cret\n`, "c.yml:3: `*s3cret` is a YAML alias"],
+    ["an anchor", `component:\n  domain: &d a.b\n  secret: x\n`, "c.yml:2: `&d` is a YAML anchor"],
+    ["a tag", `component:\n  domain: a.b\n  secret: !s3cret\n`, "c.yml:3: `!s3cret` is a YAML tag"],
     ["bad YAML", `component: [\n`, "c.yml:"],
     ["an empty file", ``, "component"],
   ])("names line and key of %s", (_, text, expected) => {
     expect(failure(text)).toContain(expected);
+  });
+});
+
+it("prepares domains as JIDs write them", () => {
+  const text = `component:\n  domain: Streams.MÜNCHEN.example.\n  secret: x\n  localDomains: [EXAMPLE.org]\n`;
+  expect(parseConfig(text, "c.yml").component).toMatchObject({
+    domain: "streams.münchen.example",
+    localDomains: ["example.org"],
   });
 });
 
@@ -75,6 +92,7 @@ describe("config file", () => {
       host: "127.0.0.1",
       port: 5347,
       localDomains: [],
+      secretFile: join(folder, "secret"),
       secret: "s3cret",
     });
   });

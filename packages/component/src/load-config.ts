@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { StanzapackError } from "@stanzapack/wire";
-import { isNode, LineCounter, parseDocument, type Document } from "yaml";
+import { isAlias, isNode, LineCounter, parseDocument, visit, type Document } from "yaml";
 import type { z } from "zod";
 import { configSchema, type ComponentConfig } from "./config.js";
 
@@ -12,6 +12,8 @@ export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
     readonly host: string;
     readonly port: number;
     readonly secret: string;
+    /** The file that holds the secret: the one that the config names, or the config file itself. */
+    readonly secretFile?: string;
     /** Default: the one that the component's domain is under, alone. */
     readonly localDomains?: readonly string[];
   };
@@ -31,11 +33,34 @@ export function parseConfig(text: string, file: string): ComponentConfig {
   if (syntax !== undefined) {
     throw fault([`${file}:${syntax.linePos?.[0].line ?? 1}: ${syntax.message.split("\n")[0] ?? "not YAML"}`]);
   }
+  const indirect = indirections(document, lines);
+  if (indirect.length > 0) throw fault(indirect.map((text) => `${file}:${text}`));
   const result = configSchema.safeParse(document.toJS() ?? {});
   if (result.success) return result.data;
   throw fault(
     result.error.issues.map((issue) => `${file}:${lineOf(document, lines, issue)}: ${describe(issue)}`),
   );
+}
+
+/**
+ * `line: text` of each anchor, alias and tag (YAML 1.2 §3.2.2, §6.8): a config has no use for them, and a secret that begins with
+ * `*`, `&` or `!` reads as one.
+ */
+function indirections(document: Document, lines: LineCounter): string[] {
+  const found: string[] = [];
+  visit(document, {
+    Node(_, node) {
+      const { line } = lines.linePos(node.range?.[0] ?? 0);
+      if (isAlias(node)) found.push(`${line}: ${quoteIt("alias", `*${node.source}`)}`);
+      else if (node.anchor !== undefined) found.push(`${line}: ${quoteIt("anchor", `&${node.anchor}`)}`);
+      else if (node.tag !== undefined) found.push(`${line}: ${quoteIt("tag", node.tag)}`);
+    },
+  });
+  return found;
+}
+
+function quoteIt(what: string, text: string): string {
+  return `\`${text}\` is a YAML ${what}, which a config cannot have: write the value itself, in quotes if it begins so`;
 }
 
 function fault(lines: readonly string[]): StanzapackError {
@@ -61,10 +86,10 @@ function lineOf(document: Document, lines: LineCounter, issue: z.core.$ZodIssue)
 
 async function resolveSecret(config: ComponentConfig, file: string): Promise<ResolvedConfig> {
   const { domain, host, port, localDomains, secret, secretFile } = config.component;
-  const text =
-    secret ?? (await readText(resolve(dirname(file), secretFile as string), "component.secretFile")).trim();
+  const path = secretFile === undefined ? file : resolve(dirname(file), secretFile);
+  const text = secret ?? (await readText(path, "component.secretFile")).trim();
   if (text === "") throw fault([`${file}: component.secretFile is empty`]);
-  return { ...config, component: { domain, host, port, localDomains, secret: text } };
+  return { ...config, component: { domain, host, port, localDomains, secret: text, secretFile: path } };
 }
 
 async function readText(file: string, what: string): Promise<string> {

@@ -1,5 +1,6 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { domainToASCII } from "node:url";
 import { execa } from "execa";
 import { SandboxError } from "./errors.js";
 
@@ -23,7 +24,9 @@ const NEW_KEY = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve
  *
  * By openssl's command, which both servers' packages depend on; version 3 can sign in one step.
  */
-export async function createCertificates(folder: string, domains: readonly string[]): Promise<Certificates> {
+export async function createCertificates(folder: string, names: readonly string[]): Promise<Certificates> {
+  // RFC 5280 §7.2
+  const domains = names.map(domainToASCII);
   const caFile = join(folder, "ca.pem");
   const caKeyFile = join(folder, "ca-key.pem");
   const certificateFile = join(folder, "server.pem");

@@ -158,7 +158,12 @@ async function renderAccount(account: SandboxAccount): Promise<string> {
   const keys = `<<"${storedKey.toString("base64")}">>,<<"${serverKey.toString("base64")}">>`;
   const scram = `{scram,${keys},<<"${salt.toString("base64")}">>,sha,${iterations}}`;
   const { localPart, domain } = partsOf(account);
-  return `{passwd,{<<"${localPart}">>,<<"${domain}">>},${scram}}.\n`;
+  return `{passwd,{${binaryOf(localPart)},${binaryOf(domain)}},${scram}}.\n`;
+}
+
+/** As an Erlang term of ASCII. */
+function binaryOf(text: string): string {
+  return `<<${[...Buffer.from(text)].join(",")}>>`;
 }
 
 /** What the package's own script sets: the folder differs by processor. */

@@ -74,10 +74,10 @@ export function resolveOptions(options: SandboxOptions): ResolvedOptions {
 /** A fresh account for `localPart`, with a password of 128 random bits. */
 export function createAccount(localPart: string, domain: string): SandboxAccount {
   // A subset of what RFC 7622 allows that is its own prepared form and safe in file names and configurations.
-  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(localPart)) {
+  if (!/^[\p{Ll}\p{Lo}\d][\p{Ll}\p{Lo}\d\\._-]{0,63}$/u.test(localPart)) {
     throw new SandboxError(
       "bad-option",
-      `not a plain local part (a-z 0-9 . _ -): ${JSON.stringify(localPart)}`,
+      `not a plain local part (small letters, 0-9 . _ - \\): ${JSON.stringify(localPart)}`,
     );
   }
   return { jid: `${localPart}@${domain}`, password: randomSecret() };
@@ -92,7 +92,8 @@ function countedUsers(count: number): string[] {
 
 /** RFC 6761: names that are nobody's, wherever a query for them might get to. */
 function assertPrivate(domain: string): void {
-  if (!/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*(localhost|test)$/.test(domain)) {
+  const label = String.raw`[\p{Ll}\p{Lo}\d]([\p{Ll}\p{Lo}\d-]{0,61}[\p{Ll}\p{Lo}\d])?`;
+  if (!new RegExp(`^(${label}\\.)*(localhost|test)$`, "u").test(domain)) {
     const text = `a domain is localhost, or ends in .localhost or .test: ${JSON.stringify(domain)}`;
     throw new SandboxError("bad-option", text);
   }

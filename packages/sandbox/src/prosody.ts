@@ -173,9 +173,11 @@ function accountsOf(domain: string): string {
   return `${dataOf(domain)}/accounts`;
 }
 
-/** As Prosody's util.datamanager does. */
+/** As Prosody's util.datamanager does, byte by byte. */
 function encodeFileName(name: string): string {
-  return name.replace(/[^A-Za-z0-9]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return Buffer.from(name)
+    .toString("latin1")
+    .replace(/[^A-Za-z0-9]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 function quote(text: string): string {

@@ -9,7 +9,7 @@ export interface SandboxOptions {
   readonly server: ServerKind;
   /** The XMPP domains that it serves. Default `["localhost"]`; others end in `.localhost` or `.test`. */
   readonly domains?: readonly string[];
-  /** A count (accounts `user0`, `user1`, …) or the local parts wanted (`a-z 0-9 . _ -`); in each domain. Default 2. */
+  /** A count (accounts `user0`, `user1`, …) or the local parts wanted (small letters, `0-9 . _ - \\`); in each domain. Default 2. */
   readonly users?: number | readonly string[];
   /** Domains of components to allow, below the first domain. Default `streams` and `basic` there. */
   readonly components?: readonly string[];

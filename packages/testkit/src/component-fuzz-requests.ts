@@ -106,7 +106,15 @@ export class FuzzRequests {
     () =>
       this.iq(
         "set",
-        xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node: this.names.node(), subid: this.names.word() })),
+        xml(
+          "pubsub",
+          NS.PUBSUB,
+          xml("unsubscribe", {
+            node: this.names.node(),
+            jid: this.random.pick([undefined, this.place.jid, this.place.jid, this.names.word()]),
+            subid: this.random.pick([undefined, this.names.word()]),
+          }),
+        ),
       ),
     () => this.iq(this.random.pick(["get", "set"]), xml("pubsub", NS.PUBSUB, this.options())),
     () =>
@@ -115,7 +123,9 @@ export class FuzzRequests {
         xml(
           "pubsub",
           NS.PUBSUB,
-          xml(this.random.pick(["subscriptions", "affiliations", "items"]), { node: this.names.node() }),
+          xml(this.random.pick(["subscriptions", "affiliations", "items", "default"]), {
+            node: this.random.pick([undefined, this.names.node()]),
+          }),
         ),
       ),
     () =>

@@ -331,6 +331,8 @@ export interface ErrorDetails {
   readonly retryable?: boolean;
   /** Wait at least so long before the next try, in ms. */
   readonly retryAfterMs?: number;
+  /** What to do about it, where that is more than the code's own advice. Whole sentences. */
+  readonly mend?: string;
   readonly cause?: unknown;
 }
 
@@ -350,7 +352,10 @@ export class StanzapackError extends Error {
     details: ErrorDetails = {},
   ) {
     const row: ErrorRow = ERRORS[code];
-    super(`${text}. ${row.mend}`, details.cause === undefined ? undefined : { cause: details.cause });
+    super(
+      `${text}. ${details.mend ?? row.mend}`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
     this.text = text;
     this.origin = details.origin ?? "local";
     this.scope = details.scope ?? row.scope;

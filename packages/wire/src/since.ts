@@ -15,13 +15,19 @@ export function parseSince(text: string): Since {
     const [epoch, offset] = [Number(position[1]), Number(position[2])];
     if (Number.isSafeInteger(epoch) && Number.isSafeInteger(offset)) return { epoch, offset };
   }
-  const time = TIME.test(text) ? Date.parse(text) : NaN;
+  const time = TIME.test(text) && isCalendarDate(text) ? Date.parse(text) : NaN;
   if (Number.isNaN(time))
     throw new StanzapackError(
       "invalid-options",
       `\`${text.slice(0, 60)}\` is none of first, EPOCH:OFFSET and a time like 2026-11-24T12:00:00Z`,
     );
   return { time };
+}
+
+/** `Date.parse` takes 30 February for 2 March. */
+function isCalendarDate(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split("-").map(Number);
+  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
 }
 
 export function formatSince(since: Since): string {

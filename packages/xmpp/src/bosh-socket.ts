@@ -14,6 +14,8 @@ import type { TransportSocket } from "./transport.js";
 
 export interface BoshOptions extends HttpPosterOptions {
   readonly timing?: Partial<BoshTiming> | undefined;
+  /** The domain to speak to, in the form of JIDs. Default: that of `tls`. */
+  readonly domain?: string | undefined;
   /** The bare JID that will log in, told with the first request where nobody can overhear it. */
   readonly from?: string | undefined;
 }
@@ -88,7 +90,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
   constructor(url: URL, options: BoshOptions) {
     super();
     this.secure = url.protocol === "https:" || isLoopback(url);
-    this.#domain = options.tls.domain;
+    this.#domain = options.domain ?? options.tls.domain;
     // RFC 6120 §4.7.1: to encrypted streams only.
     this.#from = this.secure ? options.from : undefined;
     this.#timing = { ...DEFAULT_BOSH_TIMING, ...options.timing };

@@ -15,7 +15,7 @@ import type {
   OpenOptions,
   OpenRequest,
 } from "./in-band-bytestreams.js";
-import { jid as parseJid } from "./jid.js";
+import { prepareJid } from "./jid.js";
 import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
@@ -263,7 +263,7 @@ export function createStanzaBytestreams(
     onStray: undefined,
     async open(address, openOptions: OpenOptions = {}) {
       // Stanzas come from the address as the server prepares it, and a stream is known by that.
-      const peer = parseJid(address).toString();
+      const peer = prepareJid(address);
       const { blockSizeBytes = maxBlockSizeBytes, stanza = "message", signal } = openOptions;
       const { timeoutMs = OPEN_TIMEOUT_MS } = openOptions;
       const largest = Math.min(blockSizeBytes, maxBlockSizeBytes);

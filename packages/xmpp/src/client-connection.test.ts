@@ -4,6 +4,7 @@ import tls from "node:tls";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createClientConnection } from "./client-connection.js";
 import type { ClientConnectionOptions, Connection } from "./connection.js";
+import { parseServiceUrl } from "./service-url.js";
 import {
   acceptBind,
   acceptLogin,
@@ -247,6 +248,44 @@ describe("a client's connection", () => {
     await connection.start();
     expect(asked).toEqual(["SRV example.test", "host-meta example.test"]);
     await dead.close();
+  });
+
+  it("looks a domain of any letters up in ASCII, asks TLS for that, and names it to the stream as JIDs do", async () => {
+    const asked: string[] = [];
+    const own = createCertificate("xn--mnchen-3ya.test");
+    let serverName = "";
+    server = await startFakeServer(async (peer) => {
+      serverName = await acceptLogin(peer, { certificate: own });
+      await acceptBind(peer, { certificate: own });
+    });
+    connection = createClientConnection(
+      { jid: "D'Artagnan@MÜNCHEN.test.", password: "p", ca: own.ca, timeouts: { closeMs: 50 } },
+      {
+        tcp: async (domain) => (asked.push(`SRV ${domain}`), []),
+        alternatives: async ({ domain }) => {
+          asked.push(`host-meta ${domain}`);
+          return [parseServiceUrl(`xmpp://127.0.0.1:${String(server?.port)}`)];
+        },
+      },
+    );
+    await connection.start();
+    expect(asked).toEqual(["SRV xn--mnchen-3ya.test", "host-meta xn--mnchen-3ya.test"]);
+    expect(serverName).toBe("xn--mnchen-3ya.test");
+    expect(peerAt(0).text.match(/ to=['"]münchen\.test['"]/g)?.length).toBeGreaterThanOrEqual(2);
+    // RFC 6120 §4.7.1: inside TLS.
+    expect(peerAt(0).text).toMatch(/ from=['"]d\\27artagnan@münchen\.test['"]/);
+    expect(peerAt(0).text).toContain(btoa("\0d\\27artagnan\0p"));
+  });
+
+  it("gives senders as they are prepared, since ejabberd gives them as they wrote themselves", async () => {
+    const c = await connectTo(accept);
+    const senders: unknown[] = [];
+    c.onStanza((stanza) => senders.push(stanza.attrs["from"]) > 0);
+    await c.start();
+    for (const from of ["BOB@EXAMPLE.test/ﬁ", "a b@c d", "bob@example.test/r"])
+      peerAt(0).write(`<message from='${from}'/>`);
+    await until(() => senders.length === 3);
+    expect(senders).toEqual(["bob@example.test/fi", "a b@c d", "bob@example.test/r"]);
   });
 
   it("uses no unencrypted address beyond this machine", async () => {

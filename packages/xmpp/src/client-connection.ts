@@ -1,16 +1,17 @@
 import { negotiate } from "./client-negotiation.js";
 import type { ClientConnectionOptions, Connection, StreamManagementPolicy } from "./connection.js";
 import { XmppError } from "./errors.js";
+import { toAsciiDomain } from "./domain-name.js";
 import { createEchoWindow, type EchoPolicy } from "./echo-window.js";
 import { createFastTokens } from "./fast-tokens.js";
 import { findAlternatives } from "./host-meta.js";
-import { bareJid, jid as parseJid, type JID } from "./jid.js";
+import { bareJid, jid as parseJid, prepareResource, type JID } from "./jid.js";
 import { loadPart } from "./load-part.js";
 import { prepareLogin } from "./login.js";
 import { randomText } from "./random.js";
 import { resolveDomain } from "./resolve.node.js";
 import { createServiceSearch, type Try } from "./service-search.js";
-import { canBeSecure, parseServiceUrl, toTarget, type Service } from "./service-url.js";
+import { canBeSecure, hostInUrl, parseServiceUrl, toTarget, type Service } from "./service-url.js";
 import { createStream, type Stream } from "./stream.js";
 import {
   createStreamManagement,
@@ -61,9 +62,14 @@ export function createClientConnection(
   if (options.clientId !== undefined && !/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(options.clientId))
     throw new TypeError("`clientId` is not a UUID");
   const { domain } = account;
+  const asciiDomain = toAsciiDomain(domain);
   const requireTls = options.requireTls ?? true;
-  const tls: TlsOptions = { domain, secureContext: createSecureContext(options.ca), sessions: new Map() };
-  const resource = options.resource ?? randomText(4);
+  const tls: TlsOptions = {
+    domain: asciiDomain,
+    secureContext: createSecureContext(options.ca),
+    sessions: new Map(),
+  };
+  const resource = options.resource === undefined ? randomText(4) : prepareResource(options.resource);
   const tokens = createFastTokens(options.clientId);
   const policy = { ...DEFAULT_STREAM_MANAGEMENT, ...options.streamManagement };
   const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
@@ -76,7 +82,7 @@ export function createClientConnection(
   const search = createServiceSearch(
     {
       explicit: (options.urls ?? (options.url === undefined ? [] : [options.url])).map(parseServiceUrl),
-      tcp: (signal) => lookup.tcp(domain, signal),
+      tcp: (signal) => lookup.tcp(asciiDomain, signal),
       alternatives: (signal) => lookup.alternatives(tls, signal),
     },
     options.timeouts?.onlineMs ?? DEFAULT_TIMEOUTS.onlineMs,
@@ -96,6 +102,7 @@ export function createClientConnection(
           tls,
           maxAnswerBytes: MAX_BOSH_ANSWER_BYTES,
           timing: options.bosh,
+          domain,
           from: account.bare().toString(),
         });
       }
@@ -146,6 +153,7 @@ export function createClientConnection(
             requireTls,
             compress: options.compress ?? false,
             tls,
+            domain,
             resource,
             isResourceGiven: options.resource !== undefined,
             tokens,
@@ -183,8 +191,9 @@ export function createClientConnection(
 function createEntity(account: JID, { transport, url }: Service): XmppJsEntity {
   // BOSH speaks a WebSocket's framing to it.
   const protocol = transport === "tcp" ? url.protocol : "wss:";
-  const service = `${protocol}//${account.domain}`;
+  const service = `${protocol}//${hostInUrl(toAsciiDomain(account.domain))}`;
   const entity = createXmppJsClient(service, account.domain);
-  entity._jid(account.bare().toString());
+  // As it is: xmpp.js would escape it once more.
+  entity.jid = account;
   return entity;
 }

@@ -15,6 +15,8 @@ export interface NegotiationOptions {
   readonly requireTls: boolean;
   readonly compress: boolean;
   readonly tls: TlsOptions;
+  /** The account's, in the form of JIDs; that of `tls` is the same in ASCII. */
+  readonly domain: string;
   readonly resource: string;
   /** Otherwise the server may make it along with the login (XEP-0386), where it makes a short one. */
   readonly isResourceGiven: boolean;
@@ -306,6 +308,6 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     }
     if (element.name === "iq" && element.attrs["id"] === BIND_ID && isDue("bind", element)) onBound(element);
   };
-  stream.entity.open({ domain: options.tls.domain }).catch(onError);
+  stream.entity.open({ domain: options.domain }).catch(onError);
   return loggingIn;
 }

@@ -244,6 +244,27 @@ describe("a component's connection", () => {
     expect(text).not.toContain("secret");
   });
 
+  it("asks the handler of all other iqs, but about pings, and puts an error's payload before it", async () => {
+    const c = await connectTo((peer) => acceptComponent(peer));
+    const undo = c.onOtherIq(({ child }) => {
+      throw new StanzaError("not-acceptable", "modify", "", undefined, xml("kept", { xmlns: child.getNS() }));
+    });
+    expect(() => c.onOtherIq(() => undefined)).toThrow("already");
+    await c.start();
+    const ask = (id: string, child: string): void =>
+      lastPeer().write(`<iq type='get' from='a' to='c.test' id='${id}'>${child}</iq>`);
+    ask("p", "<ping xmlns='urn:xmpp:ping'/>");
+    ask("o", "<other xmlns='t'/>");
+    await until(() => lastPeer().text.includes('id="o"'));
+    undo();
+    ask("u", "<other xmlns='t'/>");
+    await until(() => lastPeer().text.includes('id="u"'));
+    const { text } = lastPeer();
+    expect(text).toContain('<iq type="result" to="a" from="c.test" id="p"/>');
+    expect(text).toMatch(/id="o"><kept xmlns="t"\/><error type="modify"><not-acceptable/);
+    expect(text).toMatch(/id="u"><error type="cancel"><service-unavailable/);
+  });
+
   it("says when the socket is backed up, and when it is not any more", async () => {
     const c = await connectTo((peer) => acceptComponent(peer), { limits: { maxWaitingBytes: 100_000 } });
     await c.start();

@@ -4,6 +4,7 @@ import type { ComponentConnectionOptions, Connection } from "./connection.js";
 import { COMPONENT_ECHO, createEchoWindow } from "./echo-window.js";
 import { XmppError } from "./errors.js";
 import * as NS from "./namespaces.js";
+import { prepareDomainName } from "./jid.js";
 import { createStream } from "./stream.js";
 import { parseStreamError, toXmppError } from "./stream-errors.js";
 import { DEFAULT_PARSER_LIMITS } from "./stream-parser.js";
@@ -12,8 +13,12 @@ import { createSupervisedConnection, type AttemptContext } from "./supervised-co
 import { escapeText } from "./xml.js";
 import type { XmppJsComponent } from "./xmpp-js.js";
 
-/** A component's connection (XEP-0114) to its server, kept alive. Nothing happens before `start`. */
-export function createComponentConnection(options: ComponentConnectionOptions): Connection {
+/**
+ * A component's connection (XEP-0114) to its server, kept alive. Nothing happens before `start`. Throws `TypeError` when
+ * `domain` is none.
+ */
+export function createComponentConnection(given: ComponentConnectionOptions): Connection {
+  const options = { ...given, domain: prepareDomainName(given.domain) };
   return createSupervisedConnection({
     kind: "component",
     jid: options.domain,

@@ -11,6 +11,8 @@ export interface ConnectionEvents {
   online: (info: { jid: string; resumed: boolean }) => void;
   /** The stream is gone; the connection tries again by itself unless it is stopped or ended. */
   offline: (info: { reason: XmppError | undefined }) => void;
+  /** An attempt to connect failed, or the stream is gone: attempt number `attempt` since the last `online` begins in `inMs`. */
+  retrying: (info: { reason: XmppError; attempt: number; inMs: number }) => void;
   /** What waited has left, or was read: `send` may be called again without growing memory. */
   drain: () => void;
   /** Final: will not try again (credentials refused, conflict, stopped). */
@@ -89,6 +91,8 @@ export interface Connection {
 
   /** One handler per (type, namespace, name of the iq's child); unhandled iqs are answered `service-unavailable`. Returns the undo. */
   onIq(type: "get" | "set", ns: string, name: string, handler: IqHandler): () => void;
+  /** The one handler of iqs of type get and set that no other takes, but pings. Returns the undo. */
+  onOtherIq(handler: IqHandler): () => void;
   /** Handlers run in order of registration, synchronously, before anything else. Returns the undo. */
   onStanza(handler: StanzaHandler): () => void;
 
@@ -145,7 +149,8 @@ export interface ComponentConnectionOptions {
   readonly host: string;
   readonly port: number;
   readonly timeouts?: Partial<ConnectionTimeouts>;
-  readonly reconnect?: Partial<ReconnectPolicy>;
+  /** `false`: the first failed attempt, or the first lost stream, ends the connection. */
+  readonly reconnect?: Partial<ReconnectPolicy> | false;
   /** Whether `start` keeps trying when the first attempt fails. Default true: servers start in any order. */
   readonly retryStart?: boolean;
   readonly limits?: Partial<ConnectionLimits>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatForm, parseForm } from "./data-forms.js";
+import { formatForm, parseForm, parseFormBoolean } from "./data-forms.js";
 import { xml } from "./xml.js";
 
 describe("data forms (XEP-0004)", () => {
@@ -45,6 +45,22 @@ describe("data forms (XEP-0004)", () => {
   it("finds no form where there is none", () => {
     expect(parseForm(xml("query", {}))).toBeUndefined();
     expect(parseForm(xml("x", { xmlns: "jabber:x:data", type: "nonsense" }))).toBeUndefined();
+  });
+
+  it("tells of a field that stands there twice (§3.2)", () => {
+    const field = (name: string): ReturnType<typeof xml> =>
+      xml("field", { var: name }, xml("value", {}, "1"));
+    const repeated = (...names: string[]): string | undefined =>
+      parseForm(xml("x", { xmlns: "jabber:x:data", type: "submit" }, ...names.map(field)))?.repeated;
+    expect(repeated("FORM_TYPE", "a", "b")).toBeUndefined();
+    expect(repeated("a", "b", "a")).toBe("a");
+    expect(repeated("FORM_TYPE", "a", "FORM_TYPE")).toBe("FORM_TYPE");
+  });
+
+  it("reads booleans (§3.3)", () => {
+    expect(["1", "true", "0", "false", " 1\n", "", "TRUE", "yes"].map(parseFormBoolean)).toEqual([
+      ...[true, true, false, false, true, undefined, undefined, undefined],
+    ]);
   });
 });
 

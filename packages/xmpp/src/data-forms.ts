@@ -25,6 +25,8 @@ export interface DataForm {
   readonly formType: string;
   readonly title: string;
   readonly fields: ReadonlyMap<string, string[]>;
+  /** Name of a field that stands there twice, though `var` is unique in a form (XEP-0004 §3.2); undefined: every name stands once. */
+  readonly repeated?: string;
 }
 
 /** Builds a form (XEP-0004 §3.1) with its `FORM_TYPE` (XEP-0068) first; a record's values may be one or several texts. */
@@ -66,13 +68,29 @@ export function parseForm(element: Element): DataForm | undefined {
   const type = String(form.attrs["type"] ?? "form");
   if (type !== "form" && type !== "submit" && type !== "cancel" && type !== "result") return undefined;
   const fields = new Map<string, string[]>();
-  let formType = "";
+  let repeated: string | undefined;
   for (const field of form.getChildren("field")) {
     const name = field.attrs["var"] as string | undefined;
+    // XEP-0004 §3.2: a field without a name is of type `fixed`, a text for people.
     if (name === undefined) continue;
-    const values = field.getChildren("value").map((value) => value.text());
-    if (name === "FORM_TYPE") formType = values[0] ?? "";
-    else fields.set(name, values);
+    if (fields.has(name)) repeated ??= name;
+    fields.set(
+      name,
+      field.getChildren("value").map((value) => value.text()),
+    );
   }
-  return { type, formType, title: form.getChildText("title") ?? "", fields };
+  const formTypes = fields.get("FORM_TYPE") ?? [];
+  if (formTypes.length > 1) repeated ??= "FORM_TYPE";
+  fields.delete("FORM_TYPE");
+  return {
+    ...{ type, formType: formTypes[0] ?? "", title: form.getChildText("title") ?? "", fields },
+    ...(repeated === undefined ? {} : { repeated }),
+  };
+}
+
+/** A value of a field of type `boolean` (XEP-0004 §3.3): `1`, `true`, `0` or `false`; undefined when it is none of them. */
+export function parseFormBoolean(text: string): boolean | undefined {
+  // XML Schema 2 §3.2.2: white space around it does not count.
+  const word = text.trim();
+  return word === "1" || word === "true" ? true : word === "0" || word === "false" ? false : undefined;
 }

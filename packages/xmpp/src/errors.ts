@@ -1,3 +1,5 @@
+import type { Element } from "./xml.js";
+
 /** What can go wrong below the stanzas. */
 export type XmppErrorCode =
   | "auth" // credentials refused: final
@@ -13,12 +15,15 @@ export type XmppErrorCode =
 
 export class XmppError extends Error {
   override readonly name = "XmppError";
+  /** Condition of the stream error that the server sent (RFC 6120 §4.9.3); undefined where it sent none. */
+  readonly condition: string | undefined;
   constructor(
     readonly code: XmppErrorCode,
     message: string,
-    options?: { cause?: unknown },
+    options?: { cause?: unknown; condition?: string },
   ) {
     super(message, options);
+    this.condition = options?.condition;
   }
   /** Nothing is gained by trying again with the same options. */
   get final(): boolean {
@@ -45,6 +50,8 @@ export class StanzaError extends Error {
       readonly attrs?: Readonly<Record<string, string>>;
       readonly text?: string;
     },
+    /** What stands in an iq's answer before the `<error/>`: for example the entries that a request could not change. */
+    readonly payload?: Element,
   ) {
     super(text === "" ? condition : `${condition}: ${text}`);
   }

@@ -1,5 +1,5 @@
 import { httpsGet } from "./https-get.node.js";
-import type { Service } from "./service-url.js";
+import { hostInUrl, type Service } from "./service-url.js";
 import { StreamParser } from "./stream-parser.js";
 import type { TlsOptions } from "./stream-socket.node.js";
 import { sleep } from "./timing.js";
@@ -29,7 +29,7 @@ const RELATIONS: Readonly<Record<string, { readonly transport: TransportKind; re
 export async function findAlternatives(
   tls: TlsOptions,
   signal: AbortSignal,
-  origin = `https://${tls.domain}`,
+  origin = `https://${hostInUrl(tls.domain)}`,
 ): Promise<Service[]> {
   const cancel = new AbortController();
   const life = AbortSignal.any([signal, cancel.signal]);

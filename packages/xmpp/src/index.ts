@@ -22,7 +22,7 @@ export type {
   StreamManagementPolicy,
 } from "./connection.js";
 export { beat, deadline } from "./hold-ups.js";
-export { formatForm, parseForm } from "./data-forms.js";
+export { formatForm, parseForm, parseFormBoolean } from "./data-forms.js";
 export type { DataForm, FormField } from "./data-forms.js";
 export { StanzaError, XmppError } from "./errors.js";
 export type { StanzaErrorType, XmppErrorCode } from "./errors.js";
@@ -36,7 +36,19 @@ export type {
   OpenRequest,
   SendPolicy,
 } from "./in-band-bytestreams.js";
-export { bareJid, jid, JID } from "./jid.js";
+export { toAsciiDomain } from "./domain-name.js";
+export {
+  bareJid,
+  jid,
+  JID,
+  prepareBareJid,
+  prepareDomainName,
+  preparedOrSame,
+  prepareJid,
+  prepareNode,
+  prepareResource,
+  printable,
+} from "./jid.js";
 export * as NS from "./namespaces.js";
 export { createStanzaBytestreams } from "./bytestreams.js";
 export { createInBandBytestreams } from "./in-band-bytestreams.js";

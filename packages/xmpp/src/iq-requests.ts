@@ -1,7 +1,7 @@
 import type { RequestOptions } from "./connection.js";
 import { XmppError } from "./errors.js";
 import { deadline } from "./hold-ups.js";
-import { jid } from "./jid.js";
+import { preparedOrSame } from "./jid.js";
 import { randomText } from "./random.js";
 import { parseStanzaError } from "./stanza-errors.js";
 import type { Element } from "./xml.js";
@@ -34,7 +34,7 @@ export function createIqRequests(ownAddresses: () => readonly string[]): IqReque
     const own = ownAddresses();
     if (to === undefined || own.includes(to)) return from === undefined || own.includes(from);
     // A server may give back what was asked in another spelling.
-    return from !== undefined && prepared(to) === prepared(from);
+    return from !== undefined && preparedOrSame(to) === preparedOrSame(from);
   };
 
   return {
@@ -74,12 +74,4 @@ export function createIqRequests(ownAddresses: () => readonly string[]): IqReque
       for (const { settle } of [...pending.values()]) settle(reason);
     },
   };
-}
-
-function prepared(address: string): string {
-  try {
-    return jid(address).toString();
-  } catch {
-    return address;
-  }
 }

@@ -1,32 +1,147 @@
 import fc from "fast-check";
-import { expect, it } from "vitest";
-import { jid } from "./jid.js";
-import { jid as webJid } from "./jid.web.js";
+import { describe, expect, it } from "vitest";
+import { toAsciiDomain } from "./domain-name.js";
+import { jid, prepareBareJid, prepareJid, prepareNode, prepareResource } from "./jid.js";
 
-const parts = (parse: typeof jid | typeof webJid, text: string): unknown => {
-  try {
-    const parsed = parse(text);
-    const { local, domain, resource } = parsed;
-    return [local, domain, resource, parsed.toString(), parsed.bare().toString()];
-  } catch (error) {
-    return (error as Error).message;
-  }
-};
+describe("an address is prepared as Prosody and ejabberd do", () => {
+  it.each([
+    ["USER0@localhost/Temp", "user0@localhost/Temp"],
+    ["alice@LOCALHOST", "alice@localhost"],
+    ["Localhost", "localhost"],
+    // Of local parts and domains, what Unicode folds (RFC 3454 Table B.2); the dotless i is a letter of its own.
+    ["straße@straße.example", "strasse@strasse.example"],
+    ["ſam@x", "sam@x"],
+    ["Σας@x", "σασ@x"],
+    ["İlker@x", "i\u0307lker@x"],
+    ["ılker@x", "ılker@x"],
+    ["ǅura@x", "ǆura@x".normalize("NFKC")],
+    // Letters in other forms (NFKC), also of resources, which are not folded.
+    ["Ａlice@x", "alice@x"],
+    ["e\u0301@x/e\u0301ﬁ½Σ", "é@x/éfi1⁄2Σ"],
+    // Nothing is left of what is not to be seen (Table B.1).
+    ["a\u00ADl\u200Bice@x", "alice@x"],
+    // What has got a case, or a decomposition, only since Unicode 3.2.
+    ["\u10A0\u13A0\u04C0\u1D2C@x", "\u10A0\u13A0\u04C0\u1D2C@x"],
+    // Both servers keep the decompositions of 3.2; ejabberd refuses what was not assigned then.
+    ["\u{2F868}@x", "\u{2136A}@x"],
+    ["😀@x/😀", "😀@x/😀"],
+    ["שלום@x", "שלום@x"],
+    // The domain is a host name: no last dot, and any dot of IDNA.
+    ["a@example.org.", "a@example.org"],
+    ["a@München。example．org", "a@münchen.example.org"],
+    ["a@xn--mnchen-3ya.example", "a@xn--mnchen-3ya.example"],
+    ["a@[::FFFF]/r", "a@[::ffff]/r"],
+    ["a@127.0.0.1", "a@127.0.0.1"],
+    ["a@my_host-1", "a@my_host-1"],
+    // Behind the first slash all of it is resource.
+    ["a/b@c", "a/b@c"],
+    ["a@b/c/d@e ", "a@b/c/d@e "],
+    // XEP-0106, with its examples.
+    ["d'artagnan@musketeers.lit", "d\\27artagnan@musketeers.lit"],
+    ["D\\27Artagnan@musketeers.lit", "d\\27artagnan@musketeers.lit"],
+    ["space cadet@example.com", "space\\20cadet@example.com"],
+    ["c:\\cool stuff@example.com", "c\\3a\\cool\\20stuff@example.com"],
+    ["c:\\5commas@example.com", "c\\3a\\5c5commas@example.com"],
+    ["a\\b@x", "a\\b@x"],
+    ["a\\5cb@x", "a\\5cb@x"],
+  ])("%s is %s", (text, prepared) => {
+    expect(prepareJid(text)).toBe(prepared);
+    // A server's spelling comes out as it went in.
+    expect(prepareJid(prepared)).toBe(prepared);
+    expect(jid(prepared).toString()).toBe(prepared);
+  });
 
-it("reads addresses in browsers as in Node", () => {
-  expect(parts(webJid, "D'Artagnan@Example.org/Desk/1")).toEqual([
-    "d\\27artagnan",
-    "example.org",
-    "Desk/1",
-    "d\\27artagnan@example.org/Desk/1",
-    "d\\27artagnan@example.org",
-  ]);
-  const pieces = fc.constantFrom(..."aÄß@/\\ '\"&:<>.".split(""), "\\20", "\\5c", "\\2F", "\t");
-  fc.assert(
-    fc.property(fc.array(pieces, { maxLength: 12 }), (list) => {
-      const text = list.join("");
-      expect(parts(webJid, text)).toEqual(parts(jid, text));
-    }),
-    { numRuns: 2_000 },
-  );
+  it.each([
+    ["", "domain is empty"],
+    ["@x", "part before `@` is empty"],
+    ["a@", "domain is empty"],
+    ["a@.", "no host name"],
+    ["a@x..", "no host name"],
+    ["a@x..y", "no host name"],
+    ["a@b@c", "no host name"],
+    ["a@b c", "no host name"],
+    ["a@b%c", "no host name"],
+    ["a@b'c", "no host name"],
+    ["a@x:5222", "no host name"],
+    ["a@[::1", "no host name"],
+    ["a@x/", "resource is empty"],
+    ["\u00AD@x", "part before `@` is empty"],
+    [" a@x", "begins or ends with a space"],
+    ["a @x", "begins or ends with a space"],
+    ["a\u0002b@x", "U+0002"],
+    ["a@x\u0002", "no host name"],
+    ["a@x/\u0002", "resource has the character U+0002"],
+    ["a@x/\uFFFE", "U+FFFE"],
+    ["a@x/\uD800", "U+D800"],
+    ["a\u00A0b@x", "U+0020"],
+    ["a＠b@x", "@ (U+0040)"],
+    ["a\u202Eb@x", "U+202E"],
+    ["a@ex\u2028ample", "U+2028"],
+    ["\uE000@x", "U+E000"],
+    ["שלוםa@x", "mixes directions"],
+    ["1שלום@x", "mixes directions"],
+  ])("%j is none: %s", (text, fault) => {
+    expect(() => prepareJid(text)).toThrow(TypeError);
+    expect(() => prepareJid(text)).toThrow(fault);
+    // An error's text travels as XML, too.
+    expect(() => prepareJid(text)).toThrow(/^[ -~\u00A1-\u{10FFFF}]{1,300}$/u);
+    expect(() => prepareJid(text)).not.toThrow(/\p{C}/u);
+  });
+
+  it("has parts of up to 1,023 bytes", () => {
+    const longest = `${"a".repeat(1_023)}@${"b.".repeat(511)}c/${"ü".repeat(511)}`;
+    expect(prepareJid(longest)).toBe(longest);
+    // One letter comes out as 33 bytes.
+    for (const text of [`${"a".repeat(1_024)}@x`, `a@x/${"ü".repeat(512)}`, `a@x/${"\uFDFA".repeat(40)}`])
+      expect(() => prepareJid(text)).toThrow("longer than 1023 bytes");
+  });
+
+  it("prepared twice is as prepared once, and the quick way is no other way", () => {
+    const char = fc.oneof(
+      fc.constantFrom(..."aZ09@/\\ '\"&:<>.-_[]ßſİı\u00AD\u0301\u0345Σςﬁ。א".split(""), "\\20", "\\5c"),
+      fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
+    );
+    const outcome = (act: () => string): string => {
+      try {
+        return act();
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    fc.assert(
+      fc.property(fc.array(char, { maxLength: 12 }), (chars) => {
+        const text = chars.join("");
+        const once = outcome(() => jid(text).toString());
+        expect(outcome(() => prepareJid(text))).toBe(once);
+        if (!once.includes("is no JID")) expect(prepareJid(once)).toBe(once);
+      }),
+      { numRuns: 1_500 },
+    );
+  });
+});
+
+it("prepares the owner of a node, whatever its name is", () => {
+  expect(prepareNode("D'Artagnan@LOCALHOST/Temp")).toBe("d\\27artagnan@localhost/Temp");
+  expect(prepareNode("ALICE@x/*")).toBe("alice@x/*");
+  expect(prepareNode("X/T*")).toBe("x/T*");
+  for (const text of ["", "temp", "/temp", "a@b/c/d", "a b@c d/e"])
+    expect(() => prepareNode(text), text).toThrow(TypeError);
+});
+
+it("prepares resources, and bare JIDs of full ones", () => {
+  expect(prepareResource("Desk ﬁ/1")).toBe("Desk fi/1");
+  for (const text of ["", "\0", "\u0002"]) expect(() => prepareResource(text)).toThrow(TypeError);
+  expect(prepareBareJid("ALICE@x/Desk")).toBe("alice@x");
+});
+
+it("writes a domain for DNS, TLS and URLs in ASCII", () => {
+  const ascii = (text: string): string => toAsciiDomain(jid(text).domain);
+  expect(ascii("München.Example")).toBe("xn--mnchen-3ya.example");
+  expect(ascii("xn--mnchen-3ya.example")).toBe("xn--mnchen-3ya.example");
+  // As IDNA of 2003 and of 2008 have it, since Nameprep comes first.
+  expect(ascii("straße.example")).toBe("strasse.example");
+  expect(ascii("例え。テスト")).toBe("xn--r8jz45g.xn--zckzah");
+  expect(ascii("my_host")).toBe("my_host");
+  expect(ascii("[::1]")).toBe("::1");
+  expect(() => ascii("münchen.1")).toThrow(TypeError);
 });

@@ -34,13 +34,19 @@ export const BIND = "urn:ietf:params:xml:ns:xmpp-bind";
 export const ROSTER = "jabber:iq:roster";
 /** XEP-0004 */
 export const DATA_FORMS = "jabber:x:data";
+/** XEP-0012 */
+export const LAST_ACTIVITY = "jabber:iq:last";
 /** XEP-0030 */
 export const DISCO_INFO = "http://jabber.org/protocol/disco#info";
 export const DISCO_ITEMS = "http://jabber.org/protocol/disco#items";
+/** XEP-0045 */
+export const MUC = "http://jabber.org/protocol/muc";
 /** XEP-0047 */
 export const IBB = "http://jabber.org/protocol/ibb";
 /** XEP-0050 */
 export const COMMANDS = "http://jabber.org/protocol/commands";
+/** XEP-0054 */
+export const VCARD = "vcard-temp";
 /** XEP-0059 */
 export const RSM = "http://jabber.org/protocol/rsm";
 /** XEP-0060 */
@@ -52,6 +58,10 @@ export const PUBSUB_NODE_CONFIG = "http://jabber.org/protocol/pubsub#node_config
 export const PUBSUB_SUBSCRIBE_OPTIONS = "http://jabber.org/protocol/pubsub#subscribe_options";
 export const PUBSUB_SUBSCRIBE_AUTHORIZATION = "http://jabber.org/protocol/pubsub#subscribe_authorization";
 export const PUBSUB_META_DATA = "http://jabber.org/protocol/pubsub#meta-data";
+/** XEP-0091, which XEP-0203 replaced */
+export const LEGACY_DELAY = "jabber:x:delay";
+/** XEP-0092 */
+export const VERSION = "jabber:iq:version";
 /** XEP-0115 */
 export const CAPS = "http://jabber.org/protocol/caps";
 /** XEP-0124 */
@@ -67,8 +77,12 @@ export const COMPRESS_FEATURE = "http://jabber.org/features/compress";
 export const SM = "urn:xmpp:sm:3";
 /** XEP-0199 */
 export const PING = "urn:xmpp:ping";
+/** XEP-0202 */
+export const TIME = "urn:xmpp:time";
 /** XEP-0203 */
 export const DELAY = "urn:xmpp:delay";
+/** XEP-0280 */
+export const CARBONS = "urn:xmpp:carbons:2";
 /** XEP-0334 */
 export const HINTS = "urn:xmpp:hints";
 /** XEP-0335 */

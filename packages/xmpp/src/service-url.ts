@@ -17,7 +17,7 @@ const TRANSPORTS: Readonly<Record<string, TransportKind>> = {
 
 /** Throws `TypeError` for anything but the addresses that `ClientConnectionOptions.url` names. */
 export function parseServiceUrl(text: string): Service {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parseUrl(text);
   const transport = url && TRANSPORTS[url.protocol];
   const usable = url !== undefined && url.hostname !== "" && url.username === "" && url.password === "";
   if (!usable || transport === undefined) {
@@ -27,6 +27,18 @@ export function parseServiceUrl(text: string): Service {
     );
   }
   return { transport, url };
+}
+
+/** The URL, its host in ASCII; undefined when it is none. */
+function parseUrl(text: string): URL | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  // Of schemes that it does not know, URL keeps a host as it is, in percent-encoding.
+  if (url.protocol !== "xmpp:" && url.protocol !== "xmpps:") return url;
+  const known = `http://${url.hostname}`;
+  if (!URL.canParse(known)) return undefined;
+  url.hostname = new URL(known).hostname;
+  return url;
 }
 
 /** Where to connect to over TCP, and whether TLS is spoken from the first byte (XEP-0368). */
@@ -43,9 +55,13 @@ export function toTarget(url: URL): Target {
 
 /** The address that a record of the domain's names; `undefined` when no address can be like that. */
 export function toTcpService(host: string, port: number, directTls: boolean): Service | undefined {
-  const name = host.includes(":") ? `[${host}]` : host;
-  const text = `${directTls ? "xmpps" : "xmpp"}://${name}:${String(port)}`;
+  const text = `${directTls ? "xmpps" : "xmpp"}://${hostInUrl(host)}:${String(port)}`;
   return URL.canParse(text) ? { transport: "tcp", url: new URL(text) } : undefined;
+}
+
+/** A host as it stands in a URL: an IPv6 address in brackets. */
+export function hostInUrl(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** Without the brackets in which an IPv6 address stands. */

@@ -1,4 +1,4 @@
-import { XmppError } from "./errors.js";
+import { XmppError, type XmppErrorCode } from "./errors.js";
 import * as NS from "./namespaces.js";
 import { ParseError } from "./stream-parser.js";
 import { childElements, type Element } from "./xml.js";
@@ -32,11 +32,14 @@ export function parseStreamError(element: Element, onNotAuthorized: "auth" | "pr
   // RFC 6120 §4.9.3.19: where to; nobody goes there unasked.
   const elsewhere = condition === "see-other-host" ? `: ${cause?.text() ?? ""}` : "";
   const message = `the server closed the stream: ${condition}${elsewhere}${text === "" ? "" : ` (${text})`}`;
-  if (condition === "conflict") return new XmppError("conflict", message);
-  if (condition === "not-authorized") return new XmppError(onNotAuthorized, message);
-  if (condition === "host-unknown" || condition === "host-gone") return new XmppError("unreachable", message);
-  if (PROTOCOL_CONDITIONS.has(condition)) return new XmppError("protocol", message);
-  return new XmppError("disconnected", message);
+  return new XmppError(streamErrorCode(condition, onNotAuthorized), message, { condition });
+}
+
+function streamErrorCode(condition: string, onNotAuthorized: "auth" | "protocol"): XmppErrorCode {
+  if (condition === "conflict") return "conflict";
+  if (condition === "not-authorized") return onNotAuthorized;
+  if (condition === "host-unknown" || condition === "host-gone") return "unreachable";
+  return PROTOCOL_CONDITIONS.has(condition) ? "protocol" : "disconnected";
 }
 
 /** A `<failure/>` of SASL (RFC 6120 §6.4.5) or SASL2 (XEP-0388 §2.6.2). */

@@ -8,7 +8,7 @@ import { toXmppError } from "./stream-errors.js";
 import type { TransportSocket } from "./transport.js";
 
 export interface TlsOptions {
-  /** The domain the certificate must be for (RFC 6120 §13.7.2.1), also the server name asked for (SNI). */
+  /** The domain the certificate must be for (RFC 6120 §13.7.2.1), also the server name asked for (SNI); in ASCII. */
   readonly domain: string;
   readonly secureContext?: tls.SecureContext | undefined;
   /** Where sessions to be resumed are kept: the next handshake is shorter by a round trip and the certificates. */

@@ -13,6 +13,7 @@ import type { EchoHooks, EchoWindow } from "./echo-window.js";
 import { XmppError, type XmppErrorCode } from "./errors.js";
 import { createIqHandlers } from "./iq-handlers.js";
 import { createIqRequests } from "./iq-requests.js";
+import { preparedOrSame } from "./jid.js";
 import { createListeners } from "./listeners.js";
 import * as NS from "./namespaces.js";
 import type { Stream } from "./stream.js";
@@ -57,7 +58,8 @@ export interface SupervisedOptions {
   readonly finalCodes: readonly XmppErrorCode[];
   readonly retryStart: boolean;
   readonly timeouts: Partial<ConnectionTimeouts> | undefined;
-  readonly reconnect: Partial<ReconnectPolicy> | undefined;
+  /** `false`: whatever ends the first stream or attempt ends the connection. */
+  readonly reconnect: Partial<ReconnectPolicy> | false | undefined;
   readonly limits: Partial<ConnectionLimits> | undefined;
   /** One attempt: from nothing to the end of the stream it made. Gives why that ended; rejects when there was none. */
   readonly attempt: (context: AttemptContext) => Promise<XmppError>;
@@ -69,7 +71,7 @@ export interface SupervisedOptions {
 /** Keeps one connection alive over all its streams: the part that clients and components share. */
 export function createSupervisedConnection(options: SupervisedOptions): Connection {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
-  const policy = { ...DEFAULT_RECONNECT, ...options.reconnect };
+  const policy = { ...DEFAULT_RECONNECT, ...(options.reconnect === false ? {} : options.reconnect) };
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const meter = createByteMeter();
   const events = createListeners<ConnectionEvents>();
@@ -164,6 +166,9 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     const isContent = xmlns === undefined || xmlns === NS.CLIENT || xmlns === NS.COMPONENT;
     if (isContent && (name === "message" || name === "iq" || name === "presence")) {
       management?.onReceived();
+      // ejabberd gives a sender's address as the sender wrote it when it logged in.
+      const { from } = element.attrs as { from?: string };
+      if (from !== undefined) element.attrs["from"] = preparedOrSame(from);
       onStanza(element, chars);
       return;
     }
@@ -299,7 +304,9 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       onFirst();
     });
     const isFinal = (reason: XmppError): boolean =>
-      options.finalCodes.includes(reason.code) || (first && !options.retryStart);
+      options.reconnect === false ||
+      options.finalCodes.includes(reason.code) ||
+      (first && !options.retryStart);
     const live = async (): Promise<void> => {
       for (;;) {
         let reason: XmppError;
@@ -312,9 +319,11 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
               : new XmppError("unreachable", String(error), { cause: error });
         }
         goOffline(reason);
-        if (!isFinal(reason))
-          await sleep(backoffMs(policy, Math.max(0, failures - 1), Math.random()), life.signal);
-        else end(reason);
+        if (!isFinal(reason)) {
+          const inMs = backoffMs(policy, Math.max(0, failures - 1), Math.random());
+          events.emit("retrying", { reason, attempt: failures + 1, inMs });
+          await sleep(inMs, life.signal);
+        } else end(reason);
         if (life.signal.aborted) return;
       }
     };
@@ -410,6 +419,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       return features.has(ns);
     },
     onIq: (type, ns, name, handler) => iqHandlers.add(type, ns, name, handler),
+    onOtherIq: (handler) => iqHandlers.addFallback(handler),
     onStanza(handler) {
       const entry = { handler };
       stanzaHandlers.add(entry);

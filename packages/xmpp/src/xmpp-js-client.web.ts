@@ -11,18 +11,14 @@ class FramedEntity extends EventEmitter implements XmppJsEntity {
   timeout = 0;
   Parser: XmppJsEntity["Parser"] = EventEmitter;
   readonly reconnect = { stop: () => undefined };
+  jid: XmppJsEntity["jid"] = null;
   readonly #domain: string;
-  #jid = "";
   #socket: Socket | undefined;
   #parser: EventEmitter | undefined;
 
   constructor(domain: string) {
     super();
     this.#domain = domain;
-  }
-
-  _jid(jid: string): void {
-    this.#jid = jid;
   }
 
   _attachSocket(socket: EventEmitter): void {
@@ -48,7 +44,7 @@ class FramedEntity extends EventEmitter implements XmppJsEntity {
     parser.on("end", () => this.emit("close"));
     const header = xml("open", { version: "1.0", xmlns: NS.FRAMING, to: this.#domain });
     // RFC 6120 §4.7.1: only who cannot be overheard says who it is.
-    if (this.#socket?.secure === true) header.attrs["from"] = this.#jid;
+    if (this.#socket?.secure === true) header.attrs["from"] = this.jid?.bare().toString();
     this.#socket?.write(header.toString());
     return Promise.resolve();
   }

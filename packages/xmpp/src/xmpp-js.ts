@@ -12,7 +12,8 @@ export interface XmppJsEntity extends EventEmitter {
   _attachSocket(socket: EventEmitter): void;
   _onData(data: string): void;
   _onElement(element: Element): void;
-  _jid(jid: string): unknown;
+  /** Who the stream header says that we are. */
+  jid: { bare(): { toString(): string } } | null;
   open(options: { domain: string }): Promise<unknown>;
   restart(): Promise<unknown>;
 }

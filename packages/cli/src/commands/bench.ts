@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import Table from "cli-table3";
 import { loadBench, type BenchModule, type BenchRow, type Verdict } from "../bench-module.js";
-import { listOf, parseCount, parseInterval, parseWindow } from "../parse.js";
+import { formatDuration, listOf, parseCount, parseInterval, parseWindow } from "../parse.js";
 import { interruptible } from "../signals.js";
 
 interface FanOutOptions {
@@ -59,6 +59,11 @@ const ROW_SETS = [
 ];
 const PROFILES = ["default", "compact"] as const;
 
+/** An option whose default is shown as it would be typed. */
+function duration(flags: string, about: string, defaultMs: number, parse = parseInterval): Option {
+  return new Option(flags, about).argParser(parse).default(defaultMs, formatDuration(defaultMs));
+}
+
 export function addBench(program: Command): void {
   const bench = program
     .command("bench")
@@ -74,8 +79,8 @@ export function addBench(program: Command): void {
     .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
     .option("--subscribers <count>", "resources of a few accounts", parseCount, 200)
     .option("--rate <count>", "updates a second", parseCount, 10)
-    .option("--window <duration>", "window of every subscription", parseWindow, 100)
-    .option("--for <duration>", "how long is measured", parseInterval, 20_000)
+    .addOption(duration("--window <duration>", "window of every subscription", 100, parseWindow))
+    .addOption(duration("--for <duration>", "how long is measured", 20_000))
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
@@ -107,7 +112,7 @@ function addJoiners(bench: Command): void {
     )
     .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
     .option("--subscribers <count>", "resources of a few accounts", parseCount, 100)
-    .option("--for <duration>", "how long each of the two runs is measured", parseInterval, 120_000)
+    .addOption(duration("--for <duration>", "how long each of the two runs is measured", 120_000))
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
@@ -151,7 +156,7 @@ function addBystanders(bench: Command): void {
     )
     .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
     .option("--subscribers <count>", "bystanders, resources of a few accounts", parseCount, 50)
-    .option("--for <duration>", "how long a phase is", parseInterval, 30_000)
+    .addOption(duration("--for <duration>", "how long a phase is", 30_000))
     .option("--phases <count>", "with them and without, in turn", parseCount, 5)
     .option("--offender <list>", `${OFFENDERS.join(", ")} (default: all but costly)`, list)
     .option("--quick", "a minute a server: three phases of 8 s")
@@ -247,7 +252,7 @@ function addSlowServer(bench: Command): void {
     )
     .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
     .addOption(new Option("--transport <kind>", "of all clients").choices(TRANSPORTS).default("tcp"))
-    .option("--for <duration>", "how long is published; the first 12 s do not count", parseInterval, 60_000)
+    .addOption(duration("--for <duration>", "how long is published; the first 12 s do not count", 60_000))
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",

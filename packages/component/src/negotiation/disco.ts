@@ -1,56 +1,62 @@
-import {
-  appendAll,
-  bareJid,
-  formatForm,
-  NS,
-  StanzaError,
-  xml,
-  type Connection,
-  type Element,
-} from "@stanzapack/xmpp";
+import { appendAll, bareJid, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { Service } from "../service.js";
-import type { ComponentStats } from "../stats.js";
+import { targetNamed } from "./addresses.js";
 import { MAX_ANSWER_BYTES, toStanzaError } from "./errors.js";
-import { FIELD, MAX_BARE_JID_CHARS } from "./options.js";
+import { FIELD, formatOurForm } from "./form-fields.js";
 
 /** Most items in one answer, or as many as fit it; asking with `node` set to an owner's bare JID narrows it. */
 const MAX_ITEMS = 1_000;
 
-const FEATURES = [
+/**
+ * What works, and nothing else; test/ordinary-clients.test.ts asks for each of them. XEP-0060 §16.3: `access-open` says what the default
+ * is, and there is one.
+ */
+export const FEATURES: readonly string[] = [
   NS.DISCO_INFO,
   NS.DISCO_ITEMS,
+  NS.DATA_FORMS,
   NS.IBB,
+  NS.LAST_ACTIVITY,
   NS.PING,
+  NS.TIME,
+  NS.VCARD,
+  NS.VERSION,
   NS.PUBSUB,
   ...[
-    "access-authorize",
     "access-open",
-    "access-whitelist",
     "config-node",
     "create-and-configure",
     "create-nodes",
     "delete-nodes",
     "member-affiliation",
+    "meta-data",
     "modify-affiliations",
+    "retrieve-default",
+    "retrieve-default-sub",
     "retrieve-subscriptions",
     "subscribe",
     "subscription-notifications",
     "subscription-options",
   ].map((feature) => `${NS.PUBSUB}#${feature}`),
-  "urn:stanzapack:0",
+  NS.STANZAPACK,
 ];
 
 /** XEP-0030: the component, its services, and what each of them is (XEP-0060 §5.4 metadata form). */
-export function registerDisco(connection: Connection, broker: Broker, stats: ComponentStats): () => void {
+export function registerDisco(connection: Connection, broker: Broker): () => void {
   const guarded =
     (act: (from: string, node: string | undefined) => Element) =>
     (request: { from: string; child: Element }) => {
       try {
         broker.budgets.request(request.from);
-        return act(request.from, request.child.attrs["node"] as string | undefined);
+        const node = request.child.attrs["node"] as string | undefined;
+        if (node === undefined || node === "") return act(request.from, undefined);
+        const answer = act(request.from, targetNamed(node));
+        // XEP-0030 §3.1: the answer names the node as the request does.
+        answer.attrs["node"] = node;
+        return answer;
       } catch (error) {
-        stats.refusals++;
+        broker.refused(request.from, "service discovery", error);
         throw toStanzaError(error);
       }
     };
@@ -59,9 +65,7 @@ export function registerDisco(connection: Connection, broker: Broker, stats: Com
       "get",
       NS.DISCO_INFO,
       "query",
-      guarded((from, node) =>
-        node === undefined ? componentInfo() : serviceInfo(visible(broker, node, from)),
-      ),
+      guarded((from, node) => info(broker, from, node)),
     ),
     connection.onIq(
       "get",
@@ -75,12 +79,29 @@ export function registerDisco(connection: Connection, broker: Broker, stats: Com
   };
 }
 
-function visible(broker: Broker, node: string, from: string): Service {
-  const service = broker.find(node);
+function info(broker: Broker, from: string, node: string | undefined): Element {
+  if (node === undefined) return componentInfo();
+  if (node === NS.COMMANDS) return formatInfo(node, { category: "automation", type: "command-list" });
+  const service = broker.services.get(node);
+  if (service?.mayFind(bareJid(from)) === true) return serviceInfo(service);
+  requireOwner(broker, node, bareJid(from));
+  return formatInfo(node, { category: "hierarchy", type: "branch", name: node });
+}
+
+/** Throws `item-not-found` for who offers nothing that the asker may find: that is no node (XEP-0030 §3.2). */
+function requireOwner(broker: Broker, owner: string, asker: string): void {
+  for (const service of broker.ownedBy(owner)) if (service.mayFind(asker)) return;
   // A service on a whitelist is not shown to others. Who knows its name and asks to subscribe is told (XEP-0060 §6.1.3.4).
-  if (!service.mayFind(bareJid(from)))
-    throw new StanzaError("item-not-found", "cancel", `nobody offers \`${node.slice(0, 200)}\``);
-  return service;
+  throw new StanzaError("item-not-found", "cancel", `nobody offers \`${owner.slice(0, 200)}\``);
+}
+
+function formatInfo(node: string, identity: Readonly<Record<string, string>>): Element {
+  return xml(
+    "query",
+    { xmlns: NS.DISCO_INFO, node },
+    xml("identity", identity),
+    ...[NS.DISCO_INFO, NS.DISCO_ITEMS].map((name) => xml("feature", { var: name })),
+  );
 }
 
 function componentInfo(): Element {
@@ -102,8 +123,11 @@ function serviceInfo(service: Service): Element {
       name: service.config.title === "" ? undefined : service.config.title,
     }),
     xml("feature", { var: NS.PUBSUB }),
-    formatForm("result", NS.PUBSUB_META_DATA, {
+    // XEP-0060 §5.4.
+    formatOurForm("result", NS.PUBSUB_META_DATA, {
       [FIELD.KIND]: service.config.kind,
+      [FIELD.TITLE]: service.config.title,
+      [FIELD.OWNER]: service.id.owner,
       [FIELD.ACCESS_MODEL]: service.config.access,
       [FIELD.ONLINE]: service.online ? "1" : "0",
       ...(service.demand.windowMs === null ? {} : { [FIELD.WINDOW]: String(service.demand.windowMs) }),
@@ -111,15 +135,21 @@ function serviceInfo(service: Service): Element {
   );
 }
 
-function items(broker: Broker, domain: string, asker: string, owner: string | undefined): Element {
-  // The answer repeats it.
-  if (owner !== undefined && owner.length > MAX_BARE_JID_CHARS)
-    throw new StanzaError("item-not-found", "cancel", "no JID is so long");
+/** `node`: of an owner, whose services alone are listed; of a service or of the commands, which have no items. */
+function items(broker: Broker, domain: string, asker: string, node: string | undefined): Element {
+  const isLeaf = node === NS.COMMANDS || (node !== undefined && broker.services.get(node)?.mayFind(asker));
+  // XEP-0060 §5.5: items are not kept here.
+  if (isLeaf === true) return xml("query", { xmlns: NS.DISCO_ITEMS, node });
+  if (node !== undefined) requireOwner(broker, node, asker);
+  return services(broker, domain, asker, node);
+}
+
+function services(broker: Broker, domain: string, asker: string, owner: string | undefined): Element {
   const list: Element[] = [];
   // Its own head has room in the rest of what servers take.
   let bytes = 0;
-  for (const service of broker.services.values()) {
-    if ((owner !== undefined && service.id.owner !== owner) || !service.mayFind(asker)) continue;
+  for (const service of owner === undefined ? broker.services.values() : broker.ownedBy(owner)) {
+    if (!service.mayFind(asker)) continue;
     const item = xml("item", {
       jid: domain,
       node: service.node,

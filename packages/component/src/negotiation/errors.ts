@@ -1,11 +1,9 @@
-import { ERRORS, StanzapackError, type ErrorRow } from "@stanzapack/wire";
+import { ERRORS, StanzapackError, type ErrorCode, type ErrorRow } from "@stanzapack/wire";
 import { NS, StanzaError, type Element } from "@stanzapack/xmpp";
 
 const RETRY_AFTER = "retry-after";
 /** Longest text of an error, in UTF-16 code units: it may quote what was asked. */
 const MAX_TEXT_CHARS = 1_024;
-/** Longest name of a feature that is told to be missing: it is the request's. */
-const MAX_FEATURE_CHARS = 100;
 /**
  * Longest answer, in bytes: half of what Prosody takes from a component in one stanza (512 KiB of UTF-8) before it ends the
  * stream, and everybody's link with it.
@@ -27,7 +25,8 @@ export function assertAnswer(answer: Element | undefined): Element | undefined {
 export function toStanzaError(error: unknown): unknown {
   if (!(error instanceof StanzapackError)) return error;
   const row: ErrorRow = ERRORS[error.code];
-  return new StanzaError(row.condition, row.type, clip(error), pubsubCondition(row) ?? retryAfter(error));
+  const application = pubsubCondition(error.code, row) ?? retryAfter(error);
+  return new StanzaError(row.condition, row.type, clip(error), application);
 }
 
 /** What is to be done about it stands at the end, and stays. */
@@ -42,15 +41,17 @@ function retryAfter({ retryAfterMs }: StanzapackError): StanzaError["application
     : { name: RETRY_AFTER, xmlns: NS.STANZAPACK, attrs: { ms: String(retryAfterMs) } };
 }
 
-/** XEP-0060 `unsupported` must name the feature. */
+/** XEP-0060 §17.2: `<unsupported/>` names a feature of §16.3; `text` says what it was for. */
 export function unsupported(feature: string, text: string): StanzaError {
   return new StanzaError("feature-not-implemented", "cancel", text, {
     name: "unsupported",
     xmlns: NS.PUBSUB_ERRORS,
-    attrs: { feature: feature.slice(0, MAX_FEATURE_CHARS) },
+    attrs: { feature },
   });
 }
 
-function pubsubCondition(row: ErrorRow): StanzaError["application"] {
+function pubsubCondition(code: ErrorCode, row: ErrorRow): StanzaError["application"] {
+  // Kinds and ways of delivery are ours: XEP-0060 has no feature to name.
+  if (code === "unsupported") return undefined;
   return row.pubsub === undefined ? undefined : { name: row.pubsub, xmlns: NS.PUBSUB_ERRORS };
 }

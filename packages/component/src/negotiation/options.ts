@@ -11,53 +11,24 @@ import {
   type Selection,
   type Since,
 } from "@stanzapack/wire";
-import { bareJid, NS, type DataForm } from "@stanzapack/xmpp";
+import { NS, StanzaError, type DataForm } from "@stanzapack/xmpp";
+import { accountOf } from "./addresses.js";
 import { ACCESS_MODELS, type AccessModel, type ServiceConfig } from "../service.js";
+import { unsupported } from "./errors.js";
+import { FIELD } from "./form-fields.js";
+import { boolean, checkOwnFields, invalid, several, single } from "./submissions.js";
 
-/** Our own form fields, in Clark notation (XEP-0060 §16.?: fields without a registered name carry their namespace). */
-export const FIELD = {
-  KIND: "{urn:stanzapack:0}kind",
-  INCARNATION: "{urn:stanzapack:0}incarnation",
-  TAKE_OVER: "{urn:stanzapack:0}take_over",
-  PROFILE: "{urn:stanzapack:0}profile",
-  MEMBERS: "{urn:stanzapack:0}members",
-  DELIVERY: "{urn:stanzapack:0}delivery",
-  WINDOW: "{urn:stanzapack:0}window",
-  ONLINE: "{urn:stanzapack:0}online",
-  SINCE: "{urn:stanzapack:0}since",
-  CREDIT: "{urn:stanzapack:0}credit",
-  RECOVERED: "{urn:stanzapack:0}recovered",
-  POSITION: "{urn:stanzapack:0}position",
-  ACCESS_MODEL: "pubsub#access_model",
-  TITLE: "pubsub#title",
-  DIGEST: "pubsub#digest",
-  DIGEST_FREQUENCY: "pubsub#digest_frequency",
-} as const;
+/** Longest title, in UTF-16 code units. */
+const MAX_TITLE_CHARS = 256;
 
-/** Fields of the design that this version does not have; asking for one is an error rather than silence. */
-const LATER = ["{urn:stanzapack:0}overflow"];
-
-function invalid(text: string): StanzapackError {
-  return new StanzapackError("invalid-options", text);
-}
-
-function checkForm(form: DataForm, formType: string, known: readonly string[]): void {
-  if (form.formType !== formType)
-    throw invalid(`the form's FORM_TYPE is \`${form.formType ?? ""}\`, not \`${formType}\``);
-  for (const name of form.fields.keys()) {
-    if (name === "FORM_TYPE" || known.includes(name)) continue;
-    if (LATER.includes(name))
-      throw new StanzapackError("unsupported", `option \`${name}\` is not in this version`);
-    throw invalid(`option \`${name.slice(0, 100)}\` is unknown; known are ${known.join(", ")}`);
-  }
-}
-
-function single(form: DataForm, name: string): string | undefined {
-  const values = form.fields.get(name);
-  if (values === undefined || values.length === 0) return undefined;
-  if (values.length > 1) throw invalid(`option \`${name}\` has ${values.length} values, not one`);
-  return values[0];
-}
+/** Of a node that is created without a form. */
+export const DEFAULT_CONFIG: ServiceConfig = {
+  kind: "value",
+  access: "open",
+  members: new Set(),
+  title: "",
+  profile: "default",
+};
 
 /** Node configuration (XEP-0060 §8.1.3, §8.2). What the form leaves out keeps `current`, or its default. */
 export function readServiceConfig(
@@ -67,22 +38,12 @@ export function readServiceConfig(
   /** What else the form may have. */
   more: readonly string[] = [],
 ): ServiceConfig {
-  const base: ServiceConfig = current ?? {
-    kind: "value",
-    access: "open",
-    members: new Set(),
-    title: "",
-    profile: "default",
-  };
+  const base = current ?? DEFAULT_CONFIG;
   if (form === undefined) return base;
-  checkForm(form, NS.PUBSUB_NODE_CONFIG, [
-    FIELD.KIND,
-    FIELD.MEMBERS,
-    FIELD.ACCESS_MODEL,
-    FIELD.TITLE,
-    FIELD.PROFILE,
-    ...more,
-  ]);
+  checkOwnFields(form, [FIELD.KIND, FIELD.MEMBERS, FIELD.PROFILE, ...more]);
+  const nodeType = single(form, FIELD.NODE_TYPE) ?? "leaf";
+  // XEP-0248 §7.1.
+  if (nodeType !== "leaf") throw unsupported("collections", `a node of type \`${nodeType.slice(0, 40)}\``);
   const kind = single(form, FIELD.KIND) ?? base.kind;
   if (!(SERVICE_KINDS as readonly string[]).includes(kind))
     throw invalid(`kind \`${kind}\` is none of ${SERVICE_KINDS.join(", ")}`);
@@ -93,8 +54,14 @@ export function readServiceConfig(
     );
   const access = single(form, FIELD.ACCESS_MODEL) ?? base.access;
   if (!isAccessModel(access))
-    throw invalid(`access model \`${access}\` is none of ${ACCESS_MODELS.join(", ")}`);
-  const members = form.fields.get(FIELD.MEMBERS);
+    // XEP-0060 §8.1.2.
+    throw new StanzaError(
+      "not-acceptable",
+      "modify",
+      `access model \`${access.slice(0, 40)}\` is none of ${ACCESS_MODELS.join(", ")}`,
+      { name: "unsupported-access-model", xmlns: NS.PUBSUB_ERRORS },
+    );
+  const members = several(form, FIELD.MEMBERS);
   if (members !== undefined && members.length > maxMembers)
     throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
   const profile = single(form, FIELD.PROFILE) ?? base.profile;
@@ -104,9 +71,13 @@ export function readServiceConfig(
     kind: kind,
     profile,
     access,
-    members:
-      members === undefined ? base.members : new Set(members.filter((text) => text !== "").map(accountOf)),
-    title: (single(form, FIELD.TITLE) ?? base.title).slice(0, 256),
+    // XEP-0004 §3.3: of a JID that stands there twice, the second is ignored.
+    members: members === undefined ? base.members : new Set(members.map(accountOf)),
+    // An empty title is none; of what has no such value, an empty field changes nothing.
+    title: (form.fields.has(FIELD.TITLE) ? (single(form, FIELD.TITLE) ?? "") : base.title).slice(
+      0,
+      MAX_TITLE_CHARS,
+    ),
   };
 }
 
@@ -129,10 +100,7 @@ export function readLeaseRequest(form: DataForm | undefined): LeaseRequest {
     throw invalid(
       `${FIELD.INCARNATION} \`${given?.slice(0, 40)}\` is no whole number from 1 to ${Number.MAX_SAFE_INTEGER}`,
     );
-  const takeOver = single(form, FIELD.TAKE_OVER) ?? "0";
-  if (!["0", "1", "true", "false"].includes(takeOver))
-    throw invalid(`${FIELD.TAKE_OVER} \`${takeOver.slice(0, 40)}\` is no boolean`);
-  return { incarnation, takeOver: takeOver === "1" || takeOver === "true" };
+  return { incarnation, takeOver: boolean(form, FIELD.TAKE_OVER) ?? false };
 }
 
 function isAccessModel(text: string): text is AccessModel {
@@ -141,19 +109,6 @@ function isAccessModel(text: string): text is AccessModel {
 
 /** Longest bare JID (RFC 7622 §3.1): two parts of 1,023 octets and an `@`. */
 export const MAX_BARE_JID_CHARS = 2_047;
-
-/**
- * The account that a list means by a JID: as servers stamp it on stanzas, so in lower case, and without its resource. Nothing is escaped
- * (XEP-0106): `a\b@c` and `a\5cb@c` are two accounts, and whoever makes one of them gives the one what is the other's. A spelling that
- * a server prepares in yet another way matches nobody. Throws `invalid-options`.
- */
-export function accountOf(text: string): string {
-  const bare = bareJid(text);
-  const domain = bare.slice(bare.indexOf("@") + 1);
-  if (domain === "" || bare.startsWith("@") || bare.length > MAX_BARE_JID_CHARS)
-    throw invalid(`\`${text.slice(0, 100)}\` is no JID`);
-  return bare.toLowerCase();
-}
 
 export function formatServiceConfig(config: ServiceConfig): Record<string, string | string[]> {
   return {
@@ -202,14 +157,7 @@ function readCredit(form: DataForm): number {
 
 /** Window and selection asked for (XEP-0060 §16.4.2: digest, digest_frequency in ms). What the form leaves out has its default. */
 export function readOptions(form: DataForm): AskedOptions {
-  checkForm(form, NS.PUBSUB_SUBSCRIBE_OPTIONS, [
-    FIELD.DIGEST,
-    FIELD.DIGEST_FREQUENCY,
-    FIELD.DELIVERY,
-    FIELD.SINCE,
-    FIELD.CREDIT,
-    ...SELECTION_FIELDS,
-  ]);
+  checkOwnFields(form, [FIELD.DELIVERY, FIELD.SINCE, FIELD.CREDIT, ...SELECTION_FIELDS]);
   const delivery = single(form, FIELD.DELIVERY) ?? "link";
   if (delivery === "event" || delivery === "body")
     throw new StanzapackError(
@@ -221,11 +169,9 @@ export function readOptions(form: DataForm): AskedOptions {
 }
 
 function readWindow(form: DataForm): number {
-  const digest = single(form, FIELD.DIGEST);
-  if (digest !== undefined && !["0", "1", "true", "false"].includes(digest))
-    throw invalid(`${FIELD.DIGEST} \`${digest}\` is no boolean`);
+  const digest = boolean(form, FIELD.DIGEST);
   const frequency = single(form, FIELD.DIGEST_FREQUENCY);
-  if (digest === "0" || digest === "false" || frequency === undefined) return 0;
+  if (digest === false || frequency === undefined) return 0;
   const windowMs = /^\d{1,9}$/.test(frequency) ? Number(frequency) : NaN;
   if (!(windowMs <= MAX_WINDOW_MS))
     throw invalid(

@@ -1,27 +1,26 @@
-import { parseNode, StanzapackError } from "@stanzapack/wire";
+import { parseNode, StanzapackError, WHOLE } from "@stanzapack/wire";
 import {
   appendAll,
+  monotonicNow,
   bareJid,
   formatForm,
   NS,
-  parseForm,
+  StanzaError,
   xml,
   type Connection,
-  type DataForm,
   type Element,
-  monotonicNow,
 } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
+import type { ClientLink } from "../client-link.js";
 import type { ComponentLimits } from "../config.js";
 import type { LinkTable } from "../link-table.js";
 import type { Service } from "../service.js";
-import type { ComponentStats } from "../stats.js";
 import type { Subscription } from "../subscription.js";
-import { assertAnswer, toStanzaError, unsupported } from "./errors.js";
+import { isSameJid, nodeNamed, targetNamed } from "./addresses.js";
+import { assertAnswer, toStanzaError } from "./errors.js";
+import { formatOptionsForm } from "./form-fields.js";
 import {
-  accountOf,
   formatOptions,
-  formatServiceConfig,
   type GrantedOptions,
   LEASE_FIELDS,
   readLeaseRequest,
@@ -29,32 +28,41 @@ import {
   readServiceConfig,
   readSubscribeOptions,
 } from "./options.js";
+import { OwnerRequests } from "./pubsub-owner.js";
+import {
+  attr,
+  nodeIdRequired,
+  readAction,
+  type Request,
+  requireJid,
+  requireNode,
+  requireOwnJid,
+} from "./pubsub-request.js";
+import { acceptable, badRequest, readForm, readSubmission } from "./submissions.js";
 
-interface Request {
-  readonly from: string;
-  readonly child: Element;
-}
+type Answer = Element | undefined;
 
-/** XEP-0060 as far as it negotiates: offer, withdraw, configure, whitelist, subscribe, change, stop. */
+/** XEP-0060 as far as it negotiates: offer, subscribe, change, stop; for owners see `OwnerRequests`. */
 export class PubsubNegotiation {
+  private readonly owners: OwnerRequests;
+
   constructor(
     private readonly broker: Broker,
     private readonly links: LinkTable,
     private readonly limits: ComponentLimits,
-    private readonly stats: ComponentStats,
-  ) {}
+  ) {
+    this.owners = new OwnerRequests(broker, links, limits);
+  }
 
   /** Takes the requests off the connection. Returns the undo. */
   register(connection: Connection): () => void {
+    const on = (type: "get" | "set", ns: string, act: (request: Request) => Answer | Promise<Answer>) =>
+      connection.onIq(type, ns, "pubsub", (request) => this.answer(request, act));
     const undo = [
-      connection.onIq("set", NS.PUBSUB, "pubsub", (request) => this.answer(request, () => this.set(request))),
-      connection.onIq("get", NS.PUBSUB, "pubsub", (request) => this.answer(request, () => this.get(request))),
-      connection.onIq("set", NS.PUBSUB_OWNER, "pubsub", (request) =>
-        this.answer(request, () => this.ownerSet(request)),
-      ),
-      connection.onIq("get", NS.PUBSUB_OWNER, "pubsub", (request) =>
-        this.answer(request, () => this.ownerGet(request)),
-      ),
+      on("set", NS.PUBSUB, (request) => this.set(request)),
+      on("get", NS.PUBSUB, (request) => this.get(request)),
+      on("set", NS.PUBSUB_OWNER, (request) => this.owners.set(request)),
+      on("get", NS.PUBSUB_OWNER, (request) => this.owners.get(request)),
     ];
     return () => {
       for (const off of undo) off();
@@ -62,55 +70,54 @@ export class PubsubNegotiation {
   }
 
   private async answer(
-    { from }: Request,
-    act: () => Element | undefined | Promise<Element | undefined>,
-  ): Promise<Element | undefined> {
+    request: Request,
+    act: (request: Request) => Answer | Promise<Answer>,
+  ): Promise<Answer> {
     try {
-      this.broker.budgets.request(from);
-      return assertAnswer(await act());
+      this.broker.budgets.request(request.from);
+      return assertAnswer(await act(request));
     } catch (error) {
-      this.stats.refusals++;
+      this.broker.refused(request.from, "a request (XEP-0060)", error);
       throw toStanzaError(error);
     }
   }
 
-  private set(request: Request): Element | undefined | Promise<Element | undefined> {
-    const { child } = request;
-    const create = child.getChild("create");
-    if (create !== undefined) return this.create(request, create, child.getChild("configure"));
-    const subscribe = child.getChild("subscribe");
-    if (subscribe !== undefined) return this.subscribe(request, subscribe, child.getChild("options"));
-    const unsubscribe = child.getChild("unsubscribe");
-    if (unsubscribe !== undefined) {
-      if (this.giveUp(request, unsubscribe)) return undefined;
-      this.broker.unsubscribe(this.findSubscription(request, unsubscribe));
-      return undefined;
+  private set(request: Request): Answer | Promise<Answer> {
+    const { name, element, next } = readAction("set", request.child);
+    switch (name) {
+      case "create":
+        return this.create(request, element, next);
+      case "subscribe":
+        return this.subscribe(request, element, next);
+      case "unsubscribe":
+        return this.unsubscribe(request, element);
+      default:
+        return this.changeOptions(request, element);
     }
-    const options = child.getChild("options");
-    if (options !== undefined) return this.changeOptions(request, options);
-    if (child.getChild("publish") !== undefined)
-      throw unsupported("publish", "publish over the link, not by iq");
-    throw unsupported(firstName(child), "this component does not have it");
+  }
+
+  private get(request: Request): Element {
+    const { name, element } = readAction("get", request.child);
+    switch (name) {
+      case "options":
+        return this.options(request, element);
+      case "subscriptions":
+        return this.subscriptions(request, element);
+      default:
+        return this.defaultOptions(request, element);
+    }
   }
 
   /** XEP-0060 §8.1: create a node; here: offer a service. Asking again for one's own is the way back after a break. */
-  private async create(
-    request: Request,
-    create: Element,
-    configure: Element | undefined,
-  ): Promise<Element | undefined> {
-    const node = requireNode(create);
-    const link = this.links.require(request.from);
+  private async create(request: Request, create: Element, configure: Element | undefined): Promise<Element> {
+    const node = this.creatable(attr(create, "node") ?? "", request.from);
     const existing = this.broker.services.get(node);
-    const form = formOf(configure);
-    const config = readServiceConfig(
-      form,
-      existing?.id.owner === link.bareJid ? existing.config : undefined,
-      this.limits.maxMembers,
-      LEASE_FIELDS,
+    const form = readForm(configure, NS.PUBSUB_NODE_CONFIG);
+    const config = acceptable(() =>
+      readServiceConfig(form, existing?.config, this.limits.maxMembers, LEASE_FIELDS),
     );
-    const lease = readLeaseRequest(form);
-    let outcome = this.broker.offer(link, node, config, monotonicNow(), lease);
+    const lease = acceptable(() => readLeaseRequest(form));
+    let outcome = this.broker.offer(this.links.require(request.from), node, config, monotonicNow(), lease);
     if ("holder" in outcome) {
       // The other session may be dead without anyone having been told: ask it before refusing.
       if (await this.links.verify(outcome.holder)) {
@@ -125,24 +132,45 @@ export class PubsubNegotiation {
     return xml("pubsub", NS.PUBSUB, xml("create", { node }));
   }
 
+  /** A node that this account may have. Throws `not-acceptable` and `forbidden`. */
+  private creatable(node: string, from: string): string {
+    if (node === "") throw nodeIdRequired("`create` names no node, and there are no instant nodes");
+    let owner: string;
+    let prepared: string;
+    try {
+      prepared = nodeNamed(node);
+      ({ owner } = parseNode(prepared));
+    } catch (error) {
+      throw nodeIdRequired((error as Error).message);
+    }
+    if (owner !== bareJid(from))
+      throw new StanzapackError("forbidden", `${bareJid(from)} cannot offer \`${node.slice(0, 200)}\``);
+    return prepared;
+  }
+
   /** XEP-0060 §6.1, with options in the same request (§6.3.7). */
   private subscribe(request: Request, subscribe: Element, options: Element | undefined): Element {
+    const { from } = request;
     const node = requireNode(subscribe);
-    const link = this.links.require(request.from);
-    const who = attr(subscribe, "jid");
-    if (who !== request.from)
+    const who = requireJid(subscribe);
+    // XEP-0060 §6.1.3.1; what is sent travels over the link of one session, so also another one of the account's is refused.
+    if (!isSameJid(who, from))
       throw new StanzapackError(
         "jid-mismatch",
-        `the subscription is for \`${(who ?? "").slice(0, 200)}\`, the request came from ${request.from}`,
+        `the subscription is for \`${who.slice(0, 200)}\`, the request came from ${from}`,
       );
+    // XEP-0060 §6.1.3.12.
+    this.broker.find(node);
+    const asked = readSubscribeOptions(readForm(options, NS.PUBSUB_SUBSCRIBE_OPTIONS));
+    const link = this.links.require(from);
     const awaited = this.broker.approvals.awaitedBy(link).some((service) => service.node === node);
     let subscription: Subscription;
     try {
-      subscription = this.broker.subscribe(link, node, readSubscribeOptions(formOf(options)), monotonicNow());
+      subscription = this.broker.subscribe(link, node, asked, monotonicNow());
     } catch (error) {
       // XEP-0060 §6.1.4: the answer says that it is pending; §6.1.3.7: asking again meanwhile is an error.
       if (awaited || !(error instanceof StanzapackError) || error.code !== "pending") throw error;
-      return xml("pubsub", NS.PUBSUB, formatPending(node, request.from));
+      return xml("pubsub", NS.PUBSUB, formatPending(node, from));
     }
     return xml(
       "pubsub",
@@ -150,194 +178,100 @@ export class PubsubNegotiation {
       formatSubscription(subscription),
       xml(
         "options",
-        { node, jid: request.from, subid: subscription.subid },
+        { node, jid: from, subid: subscription.subid },
         formatForm("result", NS.PUBSUB_SUBSCRIBE_OPTIONS, formatOptions(grantedOf(subscription))),
       ),
     );
   }
 
-  /** XEP-0060 §6.3.5. The answer's form says what was granted. */
-  private changeOptions(request: Request, options: Element): Element {
-    const subscription = this.findSubscription(request, options);
-    const form = formOf(options);
-    if (form === undefined) throw new StanzapackError("invalid-options", "the options have no form");
-    this.broker.change(subscription, readOptions(form), monotonicNow());
-    return xml("pubsub", NS.PUBSUB, formatOptionsElement(subscription));
-  }
-
-  private get(request: Request): Element {
-    const { child } = request;
-    const options = child.getChild("options");
-    if (options !== undefined)
-      return xml("pubsub", NS.PUBSUB, formatOptionsElement(this.findSubscription(request, options)));
-    const subscriptions = child.getChild("subscriptions");
-    if (subscriptions !== undefined) {
-      // XEP-0060 §5.6: those of the asking entity.
-      const link = this.links.get(request.from);
-      return xml(
-        "pubsub",
-        NS.PUBSUB,
-        appendAll(xml("subscriptions"), [
-          ...[...(link?.subscriptions.values() ?? [])].map(formatSubscription),
-          ...this.broker.approvals.awaitedBy(link).map(({ node }) => formatPending(node, request.from)),
-        ]),
-      );
-    }
-    if (child.getChild("items") !== undefined)
-      throw unsupported("retrieve-items", "values travel over the link, not by iq");
-    throw unsupported(firstName(child), "this component does not have it");
-  }
-
-  private ownerSet(request: Request): Element | undefined | Promise<undefined> {
-    const { child } = request;
-    const remove = child.getChild("delete");
-    if (remove !== undefined) return this.withdraw(request, remove);
-    const configure = child.getChild("configure");
-    if (configure !== undefined) {
-      const service = this.own(request, configure);
-      const config = readServiceConfig(formOf(configure), service.config, this.limits.maxMembers);
-      if (config.kind !== service.config.kind)
-        throw new StanzapackError(
-          "conflict",
-          `the kind of \`${service.node}\` cannot change: withdraw it first`,
-        );
-      this.broker.configure(service, config, monotonicNow());
-      return undefined;
-    }
-    const affiliations = child.getChild("affiliations");
-    if (affiliations !== undefined)
-      return this.changeAffiliations(this.own(request, affiliations), affiliations);
-    throw unsupported(firstName(child), "this component does not have it");
-  }
-
-  /** What its publisher has sent before comes first, though it may wait to be read. */
-  private async withdraw(request: Request, remove: Element): Promise<undefined> {
-    const { publisher } = this.own(request, remove);
-    if (publisher !== undefined) await this.links.read(publisher.link);
-    this.broker.withdraw(this.own(request, remove), this.links.get(request.from));
-  }
-
-  private ownerGet(request: Request): Element {
-    const { child } = request;
-    const configure = child.getChild("configure");
-    if (configure !== undefined) {
-      const service = this.own(request, configure);
-      return xml(
-        "pubsub",
-        NS.PUBSUB_OWNER,
-        xml(
-          "configure",
-          { node: service.node },
-          formatForm("form", NS.PUBSUB_NODE_CONFIG, formatServiceConfig(service.config)),
-        ),
-      );
-    }
-    const affiliations = child.getChild("affiliations");
-    if (affiliations !== undefined) {
-      const service = this.own(request, affiliations);
-      const list = [
-        [service.id.owner, "owner"] as const,
-        ...[...new Set([...service.config.members, ...service.approved])].map(
-          (member) => [member, "member"] as const,
-        ),
-      ];
-      return xml(
-        "pubsub",
-        NS.PUBSUB_OWNER,
-        appendAll(
-          xml("affiliations", { node: service.node }),
-          list.map(([jid, affiliation]) => xml("affiliation", { jid, affiliation })),
-        ),
-      );
-    }
-    throw unsupported(firstName(child), "this component does not have it");
-  }
-
-  /** XEP-0060 §8.9.2: the whitelist, a JID at a time, and the end of approvals. */
-  private changeAffiliations(service: Service, affiliations: Element): undefined {
-    const members = new Set(service.config.members);
-    const revoked: string[] = [];
-    for (const element of affiliations.getChildren("affiliation")) {
-      const member = accountOf(attr(element, "jid") ?? "");
-      const affiliation = attr(element, "affiliation");
-      if (affiliation === "member") members.add(member);
-      else if (affiliation === "none" || affiliation === "outcast") {
-        members.delete(member);
-        revoked.push(member);
-      } else
-        throw new StanzapackError(
-          "unsupported",
-          `affiliation \`${(affiliation ?? "").slice(0, 40)}\` is not in this version; there are member and none`,
-        );
-    }
-    if (members.size > this.limits.maxMembers)
-      throw new StanzapackError(
-        "invalid-options",
-        `${members.size} members, at most ${this.limits.maxMembers} are allowed`,
-      );
-    for (const member of revoked) service.approved.delete(member);
-    this.broker.configure(service, { ...service.config, members }, monotonicNow());
+  /** XEP-0060 §6.2: what awaits approval is given up as a subscription is. */
+  private unsubscribe(request: Request, unsubscribe: Element): undefined {
+    const { service, link, jid } = this.meant(request, unsubscribe);
+    if (link !== undefined && this.broker.approvals.giveUp(link, service)) return undefined;
+    this.broker.unsubscribe(subscriptionOf(service, link, jid, attr(unsubscribe, "subid")));
     return undefined;
   }
 
-  /** XEP-0060 §6.2: what awaits approval is given up as a subscription is. Whether there was such. */
-  private giveUp({ from }: Request, unsubscribe: Element): boolean {
-    const link = this.links.get(from);
-    const service = this.broker.services.get(requireNode(unsubscribe));
-    const who = attr(unsubscribe, "jid") ?? from;
-    return (
-      link !== undefined &&
-      service !== undefined &&
-      who === from &&
-      this.broker.approvals.giveUp(link, service)
-    );
+  /** XEP-0060 §6.3.2. */
+  private options(request: Request, options: Element): Element {
+    return xml("pubsub", NS.PUBSUB, formatOptionsElement(this.findSubscription(request, options), "form"));
   }
 
-  private own(request: Request, element: Element): Service {
-    return this.broker.own(requireNode(element), bareJid(request.from));
+  /** XEP-0060 §6.3.5. The answer's form says what was granted. */
+  private changeOptions(request: Request, options: Element): Answer {
+    const subscription = this.findSubscription(request, options);
+    const form = readSubmission(options, NS.PUBSUB_SUBSCRIBE_OPTIONS);
+    if (form === undefined) throw badRequest("the options have no form", "invalid-options");
+    if (form === "cancel") return undefined;
+    this.broker.change(subscription, readOptions(form), monotonicNow());
+    return xml("pubsub", NS.PUBSUB, formatOptionsElement(subscription, "result"));
   }
 
-  /** By node, the asker's full JID and, where given, the subid (XEP-0060 §6.2.3, §6.3.4). */
-  private findSubscription(request: Request, element: Element): Subscription {
+  /** XEP-0060 §5.6: those of all sessions of the asker's account, or only those to one node. */
+  private subscriptions({ from }: Request, subscriptions: Element): Element {
+    const node = attr(subscriptions, "node");
+    const wanted = node === undefined ? undefined : this.findVisible(node, from);
+    const list: Element[] = [];
+    for (const link of this.links.ofAccount(bareJid(from))) {
+      for (const subscription of link.subscriptions.values())
+        if (wanted === undefined || subscription.service === wanted)
+          list.push(formatSubscription(subscription));
+      for (const service of this.broker.approvals.awaitedBy(link))
+        if (wanted === undefined || service === wanted) list.push(formatPending(service.node, link.jid));
+    }
+    return xml("pubsub", NS.PUBSUB, appendAll(xml("subscriptions", { node }), list));
+  }
+
+  /** XEP-0060 §6.4. */
+  private defaultOptions({ from }: Request, element: Element): Element {
+    const node = attr(element, "node");
+    if (node !== undefined) this.findVisible(node, from);
+    const form = formatOptionsForm("form", formatOptions({ windowMs: 0, selection: WHOLE }));
+    return xml("pubsub", NS.PUBSUB, xml("default", { node }, form));
+  }
+
+  private findVisible(node: string, from: string): Service {
+    const service = this.broker.find(targetNamed(node));
+    if (!service.mayFind(bareJid(from)))
+      throw new StanzaError("item-not-found", "cancel", `nobody offers \`${node.slice(0, 200)}\``);
+    return service;
+  }
+
+  /** What a request about a subscription is about; the link is that of the subscribed JID. */
+  private meant(
+    { from }: Request,
+    element: Element,
+  ): { readonly service: Service; readonly link: ClientLink | undefined; readonly jid: string } {
     const node = requireNode(element);
-    const who = attr(element, "jid");
-    if (who !== undefined && who !== request.from)
-      throw new StanzapackError(
-        "jid-mismatch",
-        `the subscription is of \`${who.slice(0, 200)}\`, the request came from ${request.from}`,
-      );
-    const service = this.broker.find(node);
-    const link = this.links.get(request.from);
-    const subscription = link?.taken.get(service);
-    if (subscription === undefined)
-      throw new StanzapackError("not-subscribed", `${request.from} has no subscription to \`${node}\``);
-    const subid = attr(element, "subid");
-    if (subid !== undefined && subid !== subscription.subid)
-      throw new StanzapackError(
-        "bad-subid",
-        `subid \`${subid.slice(0, 64)}\` is not the one of this subscription`,
-      );
-    return subscription;
+    const jid = requireOwnJid(element, from);
+    return { service: this.broker.find(node), link: this.links.get(jid), jid };
+  }
+
+  /** By node, the subscriber's full JID and, where given, the subid (XEP-0060 §6.2.3, §6.3.4). */
+  private findSubscription(request: Request, element: Element): Subscription {
+    const { service, link, jid } = this.meant(request, element);
+    return subscriptionOf(service, link, jid, attr(element, "subid"));
   }
 }
 
-function attr(element: Element, name: string): string | undefined {
-  return element.attrs[name] as string | undefined;
-}
-
-function requireNode(element: Element): string {
-  const node = attr(element, "node");
-  if (node === undefined || node === "") throw new StanzapackError("bad-name", "the request names no node");
-  parseNode(node);
-  return node;
-}
-
-function formOf(element: Element | undefined): DataForm | undefined {
-  return element === undefined ? undefined : parseForm(element);
-}
-
-function firstName(pubsub: Element): string {
-  return pubsub.getChildElements()[0]?.getName() ?? "empty";
+function subscriptionOf(
+  service: Service,
+  link: ClientLink | undefined,
+  jid: string,
+  subid: string | undefined,
+): Subscription {
+  const subscription = link?.taken.get(service);
+  if (subscription === undefined)
+    throw new StanzapackError(
+      "not-subscribed",
+      `${jid.slice(0, 200)} has no subscription to \`${service.node}\``,
+    );
+  if (subid !== undefined && subid !== subscription.subid)
+    throw new StanzapackError(
+      "bad-subid",
+      `subid \`${subid.slice(0, 64)}\` is not the one of this subscription`,
+    );
+  return subscription;
 }
 
 function formatSubscription(subscription: Subscription): Element {
@@ -353,12 +287,14 @@ function formatPending(node: string, jid: string): Element {
   return xml("subscription", { node, jid, subscription: "pending" });
 }
 
-function formatOptionsElement(subscription: Subscription): Element {
-  return xml(
-    "options",
-    { node: subscription.service.node, jid: subscription.link.jid, subid: subscription.subid },
-    formatForm("result", NS.PUBSUB_SUBSCRIBE_OPTIONS, formatOptions(subscription.lane.key)),
-  );
+function formatOptionsElement(
+  { service, link, subid, lane }: Subscription,
+  type: "form" | "result",
+): Element {
+  const values = formatOptions(lane.key);
+  const form =
+    type === "form" ? formatOptionsForm(type, values) : formatForm(type, NS.PUBSUB_SUBSCRIBE_OPTIONS, values);
+  return xml("options", { node: service.node, jid: link.jid, subid }, form);
 }
 
 /** What is in force. */

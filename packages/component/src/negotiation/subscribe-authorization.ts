@@ -1,4 +1,3 @@
-import { StanzapackError } from "@stanzapack/wire";
 import {
   bareJid,
   formatForm,
@@ -14,10 +13,10 @@ import {
 } from "@stanzapack/xmpp";
 import type { Question } from "../approvals.js";
 import type { Broker } from "../broker.js";
-import type { ComponentStats } from "../stats.js";
 import { Subscription } from "../subscription.js";
 import { toStanzaError } from "./errors.js";
-import { accountOf } from "./options.js";
+import { accountOf, targetNamed } from "./addresses.js";
+import { boolean, invalid, readSubmission, single } from "./submissions.js";
 
 const FORM = NS.PUBSUB_SUBSCRIBE_AUTHORIZATION;
 const FIELD = {
@@ -31,15 +30,12 @@ const FIELD = {
  * XEP-0060 §8.6: the form that asks a publisher, its answer, and the word to the subscriber. Headlines all, which no server keeps for
  * later: a question is asked again. Returns the undo.
  */
-export function registerSubscribeAuthorization(
-  connection: Connection,
-  broker: Broker,
-  stats: ComponentStats,
-): () => void {
+export function registerSubscribeAuthorization(connection: Connection, broker: Broker): () => void {
   const send = (to: string, ...children: Element[]): void =>
     void connection.sendElement(xml("message", { from: connection.jid, to, type: "headline" }, ...children));
   broker.approvals.messages = {
-    ask: (question, publisher) => send(publisher.jid, formatQuestion(question)),
+    ask: (question, publisher) =>
+      connection.sendElement(formatQuestion(question, publisher.jid, connection.jid)),
     tell(link, service, outcome) {
       const granted = outcome instanceof Subscription;
       const subscription = xml("subscription", {
@@ -56,12 +52,14 @@ export function registerSubscribeAuthorization(
   };
   const undo = connection.onStanza((stanza) => {
     if (!stanza.is("message") || stanza.attrs["type"] === "error") return false;
-    const form = parseForm(stanza);
-    if (form?.formType !== FORM) return false;
+    if (parseForm(stanza)?.formType !== FORM) return false;
     try {
-      answered(broker, stanza.attrs["from"] as string, form);
+      broker.budgets.request(stanza.attrs["from"] as string);
+      const form = readSubmission(stanza, FORM);
+      // XEP-0060 §8.6: cancelled, it remains pending.
+      if (form !== "cancel" && form !== undefined) answered(broker, stanza.attrs["from"] as string, form);
     } catch (error) {
-      stats.refusals++;
+      broker.refused(stanza.attrs["from"] as string, "an answer about a subscriber", error);
       const fault = toStanzaError(error);
       const { from, to, id } = stanza.attrs as Record<string, string | undefined>;
       const reply = xml("message", { from: to, to: from, id, type: "error" });
@@ -80,8 +78,9 @@ export function registerSubscribeAuthorization(
   };
 }
 
-function formatQuestion({ service, asker, id }: Question): Element {
-  return formatForm(
+/** XEP-0060 §8.6, example: with an id, which the answer reflects, and a text for clients that show no forms. */
+function formatQuestion({ service, asker, id }: Question, to: string, from: string): Element {
+  const form = formatForm(
     "form",
     FORM,
     [
@@ -95,29 +94,26 @@ function formatQuestion({ service, asker, id }: Question): Element {
         values: ["false"],
       },
     ],
-    { title: "A subscription awaits approval" },
+    {
+      title: "A subscription awaits approval",
+      instructions: "Submit the form with your decision. Cancelled, the request stays open.",
+    },
   );
+  const text = `${asker} asks to subscribe to ${service.node}. Answer with the form of this message.`;
+  return xml("message", { from, to, id: `approve-${id}`, type: "headline" }, xml("body", {}, text), form);
 }
 
 /** Authority is the bare JID's: any session of the owner may answer, and nobody else. */
 function answered(broker: Broker, from: string, form: DataForm): void {
-  // XEP-0060 §8.6: cancelled, it remains pending.
-  if (form.type === "cancel") return;
-  if (form.type !== "submit") throw invalid(`the form's type is \`${form.type}\`, not \`submit\``);
-  const field = (name: string): string | undefined => form.fields.get(name)?.[0];
-  const allow = field(FIELD.ALLOW) ?? "";
-  if (!["0", "1", "true", "false"].includes(allow))
-    throw invalid(`${FIELD.ALLOW} \`${allow.slice(0, 40)}\` is no boolean`);
-  const service = broker.own(field(FIELD.NODE) ?? "", bareJid(from));
+  const field = (name: string): string | undefined => single(form, name);
+  const allow = boolean(form, FIELD.ALLOW);
+  if (allow === undefined) throw invalid(`the form has no ${FIELD.ALLOW}`);
+  const service = broker.own(targetNamed(field(FIELD.NODE) ?? ""), bareJid(from));
   broker.approvals.decide(
     service,
     accountOf(field(FIELD.SUBSCRIBER) ?? ""),
     field(FIELD.SUBID),
-    allow === "1" || allow === "true",
+    allow,
     monotonicNow(),
   );
-}
-
-function invalid(text: string): StanzapackError {
-  return new StanzapackError("invalid-options", text);
 }

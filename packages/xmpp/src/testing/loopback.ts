@@ -54,6 +54,7 @@ export function createLoopback(kind: "client" | "component", jid: string): Loopb
     sendElement: (stanza) => connection.send(stanza.toString()),
     request: (iq, options = {}) => requests.request(iq, options, (ready) => connection.sendElement(ready)),
     onIq: (type, ns, name, handler) => iqHandlers.add(type, ns, name, handler),
+    onOtherIq: (handler) => iqHandlers.addFallback(handler),
     onStanza(handler) {
       handlers.add(handler);
       return () => void handlers.delete(handler);

@@ -1,0 +1,139 @@
+import type { OfferedService, OfferOptions } from "@stanzapack/client";
+import type { LevelOutboxStore } from "@stanzapack/client/store";
+import { StanzapackError } from "@stanzapack/wire";
+import { createAuthorize } from "../authorize-on-terminal.js";
+import { runEvery } from "../command-source.js";
+import type { ConnectionOptions } from "../connection-options.js";
+import { withClient } from "../with-client.js";
+import { UsageError } from "../failure.js";
+import { PacedPublisher } from "../paced-publisher.js";
+import { interruptible, untilAborted } from "../signals.js";
+import { readLines } from "../stdin-source.js";
+
+export interface OfferCommandOptions extends ConnectionOptions {
+  readonly kind: "value" | "log";
+  readonly access: "open" | "whitelist" | "authorize";
+  readonly member?: readonly string[];
+  readonly title?: string;
+  readonly profile: "default" | "compact";
+  readonly every?: number;
+  readonly text?: true;
+  readonly keep?: true;
+  readonly store?: string;
+}
+
+export async function offer(
+  name: string,
+  words: readonly string[],
+  options: OfferCommandOptions,
+): Promise<void> {
+  checkTogether(words, options);
+  await interruptible(async ({ signal }) => {
+    const store = await openStore(options.store);
+    try {
+      const startOffline = store !== undefined;
+      await withClient(
+        options,
+        { signal },
+        async (client) => {
+          client.on("offline", ({ text }) => tell(`link lost: ${text}; reconnecting`));
+          client.on("online", ({ again }) => tell(again ? "the link is back" : "the link is there"));
+          const service = await client.offer(name, {
+            ...toOfferOptions(options),
+            ...(store === undefined ? {} : { store }),
+          });
+          service.on("stale", ({ from, to }) =>
+            tell(`the store is an older copy: it lacks updates ${from} to ${to}, which the component has`),
+          );
+          await publish(service, words, options, signal);
+        },
+        { startOffline },
+      );
+    } finally {
+      await store?.close();
+    }
+  });
+}
+
+/** Its database is loaded for those who want it. */
+async function openStore(location: string | undefined): Promise<LevelOutboxStore | undefined> {
+  if (location === undefined) return undefined;
+  const { openOutboxStore } = await import("@stanzapack/client/store");
+  return await openOutboxStore(location);
+}
+
+function checkTogether(
+  words: readonly string[],
+  { every, access, member, keep, kind, store }: OfferCommandOptions,
+): void {
+  if (every === undefined && words.length > 0)
+    throw new UsageError(`\`${words.join(" ")}\` is too much: a command goes with --every`);
+  if (every !== undefined && words.length === 0)
+    throw new UsageError("`--every` needs a command: --every 1s -- COMMAND ARGS");
+  if (every !== undefined && keep) throw new UsageError("`--keep` goes with stdin, not with --every");
+  if (store !== undefined && kind !== "log") throw new UsageError("`--store` goes with --kind log");
+  if (member !== undefined && access === "open")
+    throw new UsageError("`--member` goes with --access whitelist or --access authorize");
+}
+
+function toOfferOptions({ kind, access, member, title, profile }: OfferCommandOptions): OfferOptions {
+  return {
+    kind,
+    access,
+    profile,
+    ...(access === "whitelist" && { members: member ?? [] }),
+    ...(access === "authorize" && { authorize: createAuthorize(member ?? [], tell) }),
+    ...(title === undefined ? {} : { title }),
+  };
+}
+
+async function publish(
+  service: OfferedService,
+  words: readonly string[],
+  options: OfferCommandOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  signal.addEventListener("abort", end);
+  const ended = new Promise<never>((_, reject) => service.on("ended", (error) => error && reject(error)));
+  ended.catch(() => undefined);
+  tell(`offering ${service.node}`);
+  tellDemand(service);
+  service.on("demand", () => tellDemand(service));
+  const publisher = new PacedPublisher(service, options.text === true, ending.signal);
+  const source = async (): Promise<void> => {
+    if (options.every === undefined) {
+      await readLines(process.stdin, publisher, ending.signal);
+      if (options.keep) await untilAborted(ending.signal);
+    } else await runEvery(options.every, words, publisher, ending.signal);
+    await publisher.sent();
+  };
+  try {
+    await Promise.race([source(), ended]);
+  } finally {
+    end();
+    // The next process goes on with it.
+    if (options.store !== undefined && signal.aborted) await service.saved();
+    else await withdraw(service, signal);
+  }
+}
+
+async function withdraw(service: OfferedService, signal: AbortSignal): Promise<void> {
+  try {
+    await service.stop();
+  } catch (error) {
+    if (!signal.aborted || !(error instanceof StanzapackError && error.retryable)) throw error;
+    tell(`not withdrawn, it stays as offline for a while: ${error.text}`);
+  }
+}
+
+function tellDemand({ demand }: OfferedService): void {
+  if (demand.windowMs === null) return tell("nobody listens: nothing is sent");
+  const who = demand.subscribers === 1 ? "1 subscriber" : `${demand.subscribers} subscribers`;
+  tell(`${who}, smallest window ${demand.windowMs} ms`);
+}
+
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,118 @@
+import { createInterface, type Interface } from "node:readline";
+import { startSandbox, type Sandbox, type ServerKind, type SettingsKind } from "@stanzapack/sandbox";
+import { startComponentProcess, type ComponentProcess } from "../component-process.js";
+import type { Demo } from "../bench-module.js";
+import { startDemo } from "../demo.js";
+import { reportFailure } from "../failure.js";
+import { writeEnvFiles } from "../sandbox-files.js";
+import { interruptible, untilAborted } from "../signals.js";
+import { untilComponentAnswers } from "../until-component-answers.js";
+
+export interface SandboxCommandOptions {
+  readonly server: ServerKind;
+  readonly users: number;
+  readonly settings: SettingsKind;
+  readonly compress?: true;
+  readonly demo?: true;
+}
+
+export async function sandboxCommand(options: SandboxCommandOptions): Promise<void> {
+  await interruptible(async ({ signal }) => {
+    let sandbox: Sandbox | undefined;
+    let component: ComponentProcess | undefined;
+    let demo: Demo | undefined;
+    let input: Interface | undefined;
+    try {
+      tell(`starting ${options.server} …`);
+      sandbox = await startSandbox({ ...options, signal });
+      const envFolder = await writeEnvFiles(sandbox);
+      tell("starting the component …");
+      component = await startComponentProcess(sandbox, signal);
+      if (options.demo) {
+        tell("starting the demo …");
+        demo = await startDemo(sandbox);
+      }
+      input = createInterface({ input: process.stdin, terminal: false });
+      listenForRequests(input, sandbox, component);
+      print(describe(sandbox, component));
+      tell(firstSteps(sandbox, envFolder));
+      await untilAborted(signal);
+    } finally {
+      input?.close();
+      process.stdin.pause();
+      await demo?.stop();
+      await component?.stop();
+      await sandbox?.stop();
+    }
+  });
+}
+
+function firstSteps({ accounts }: Sandbox, envFolder: string): string {
+  const [publisher = "", subscriber = publisher] = accounts.map(({ jid }) => jid.slice(0, jid.indexOf("@")));
+  const stanzapack = process.env["npm_command"] === "exec" ? "npx stanzapack" : "stanzapack";
+  return `ready; try, in two other terminals:
+  . ${envFolder}/${publisher}; ${stanzapack} offer clock --every 1s -- date +%T
+  . ${envFolder}/${subscriber}; ${stanzapack} subscribe ${accounts[0]?.jid ?? ""}/clock
+Ctrl-C ends everything.`;
+}
+
+/** Progress, for people. */
+function tell(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`${line}\n`);
+}
+
+/** One at a time, in order; a request that fails is told on stderr and leaves the sandbox running. */
+function listenForRequests(input: Interface, sandbox: Sandbox, component: ComponentProcess): void {
+  const requests: Readonly<Record<string, () => Promise<void>>> = {
+    "restart server": async () => {
+      await sandbox.restart();
+      await untilComponentAnswers(sandbox);
+    },
+    "crash server": async () => {
+      await sandbox.crash();
+      await sandbox.start();
+      await untilComponentAnswers(sandbox);
+    },
+    "restart component": () => component.restart("SIGTERM"),
+    "kill component": () => component.restart("SIGKILL"),
+  };
+  let queue = Promise.resolve();
+  input.on("line", (line) => {
+    const text = line.trim();
+    if (text === "") return;
+    queue = queue.then(async () => {
+      const request = requests[text];
+      if (request === undefined) {
+        process.stderr.write(`\`${text}\` is none of: ${Object.keys(requests).join(", ")}\n`);
+        return;
+      }
+      try {
+        await request();
+        print({ pids: { server: sandbox.pid, component: component.pid } });
+      } catch (error) {
+        reportFailure(error);
+      }
+    });
+  });
+}
+
+function describe(sandbox: Sandbox, component: ComponentProcess): object {
+  const [streams, free] = sandbox.components;
+  return {
+    server: sandbox.server,
+    host: sandbox.host,
+    ports: sandbox.ports,
+    websocketUrl: sandbox.websocketUrl,
+    boshUrl: sandbox.boshUrl,
+    caFile: sandbox.caFile,
+    component: free,
+    streams: streams?.domain,
+    accounts: sandbox.accounts,
+    pids: { server: sandbox.pid, component: component.pid },
+    configFile: sandbox.configFile,
+  };
+}
+
+function print(row: object): void {
+  process.stdout.write(`${JSON.stringify(row)}\n`);
+}

@@ -1,0 +1,82 @@
+import {
+  createComponent,
+  createLogger,
+  loadConfig,
+  type ResolvedConfig,
+  type StreamsComponent,
+} from "@stanzapack/component";
+import { StanzapackError } from "@stanzapack/wire";
+import type { Logger } from "pino";
+import { describeExposure } from "../exposed-file.js";
+import { interruptible, untilAborted, type Interruption } from "../signals.js";
+
+export interface ServeOptions {
+  readonly config: string;
+  readonly check?: true;
+  readonly exitOnFailure?: true;
+  readonly child?: true;
+}
+
+export async function serve(options: ServeOptions): Promise<void> {
+  const config = await loadConfig(options.config);
+  const { secretFile } = config.component;
+  const exposed = secretFile === undefined ? undefined : await describeExposure(secretFile);
+  if (options.check) {
+    if (exposed !== undefined) process.stderr.write(`warning: ${exposed}\n`);
+    process.stderr.write(`${options.config}: good\n`);
+    return;
+  }
+  const logger = createLogger(config.log.level);
+  if (exposed !== undefined) logger.warn({ file: secretFile }, `the secret is exposed: ${exposed}`);
+  await interruptible((interruption) => run(config, options, logger, interruption));
+}
+
+async function run(
+  config: ResolvedConfig,
+  { config: file, child, exitOnFailure }: ServeOptions,
+  logger: Logger,
+  interruption: Interruption,
+): Promise<void> {
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  interruption.signal.addEventListener("abort", end);
+  if (child === true) {
+    process.once("disconnect", end);
+    if (!process.connected) end();
+  }
+  const component = createComponent(config, { logger, reconnect: exitOnFailure !== true });
+  let ended: StanzapackError | undefined;
+  component.onEnded = (error) => {
+    ended = error;
+    end();
+  };
+  let reloading = Promise.resolve();
+  // One after another: the file read last is in force.
+  const hangUp = (): void => void (reloading = reloading.then(() => reload(component, file, logger)));
+  process.on("SIGHUP", hangUp);
+  try {
+    await component.start({ signal: ending.signal });
+    if (child === true && process.connected) process.send?.("ready");
+    await untilAborted(ending.signal);
+  } finally {
+    process.off("SIGHUP", hangUp);
+    await component.stop();
+    if (child === true && process.connected) process.disconnect();
+  }
+  if (ended !== undefined) throw ended;
+}
+
+async function reload(component: StreamsComponent, file: string, logger: Logger): Promise<void> {
+  let config: ResolvedConfig;
+  try {
+    config = await loadConfig(file);
+  } catch (error) {
+    const text = error instanceof StanzapackError ? error.text : String(error);
+    logger.error({ file }, `the config file has faults, everything stays as it was: ${text}`);
+    return;
+  }
+  const { changed, needsRestart } = component.reload(config);
+  logger.info({ file, changed }, "config file read again");
+  if (needsRestart.length > 0)
+    logger.warn({ file, needsRestart }, `only a restart changes ${needsRestart.join(", ")}`);
+}

@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client, Subscription } from "@stanzapack/client";
+import { StanzapackError, type Since } from "@stanzapack/wire";
+import type { ConnectionOptions } from "../connection-options.js";
+import { withClient } from "../with-client.js";
+import { isPattern } from "../parse.js";
+import { RowOutput } from "../row-output.js";
+import { interruptible, untilAborted } from "../signals.js";
+
+export interface SubscribeOptions extends ConnectionOptions {
+  readonly window: number;
+  readonly since?: Since;
+  readonly samples: "all" | "latest";
+  readonly maxRate?: number;
+  readonly fields?: readonly string[];
+  readonly deadband?: number;
+  readonly heartbeat?: number;
+  readonly wait?: true;
+  readonly count?: number;
+}
+
+/** With `--wait`: between two requests for a service that nobody offers, in ms. */
+const WAIT_POLL_MS = 2_000;
+
+export async function subscribe(nodes: readonly string[], options: SubscribeOptions): Promise<void> {
+  await interruptible(async (interruption) => {
+    const ending = new AbortController();
+    const end = (): void => ending.abort();
+    interruption.signal.addEventListener("abort", end);
+    // The reader has seen enough (`| head`).
+    process.stdout.once("error", end).once("close", end);
+    await withClient(options, { signal: ending.signal }, async (client) => {
+      const output = new RowOutput(process.stdout);
+      let left = options.count ?? Infinity;
+      const printer = new Printer(output, () => {
+        if (--left <= 0) end();
+        return left >= 0;
+      });
+      const follow = (subscription: Subscription): void => {
+        printer.follow(subscription);
+        tell(`subscribed to ${subscription.node}, window ${subscription.windowMs} ms; waiting for values`);
+      };
+      const { signal } = ending;
+      const work = options.wait
+        ? Promise.all(nodes.map((node) => waitAndSubscribe(client, node, options, follow, signal)))
+        : subscribeAll(client, nodes, options, follow);
+      try {
+        await Promise.race([untilAborted(signal), work]);
+      } finally {
+        await client.close();
+        await output.end();
+      }
+    });
+  });
+}
+
+/** Follows the service again and again, as often as it is offered, until `signal`. */
+async function waitAndSubscribe(
+  client: Client,
+  node: string,
+  options: SubscribeOptions,
+  follow: (subscription: Subscription) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let told = false;
+  while (!signal.aborted) {
+    try {
+      await subscribeAll(client, [node], options, (subscription) => {
+        told = false;
+        follow(subscription);
+      });
+    } catch (error) {
+      if (!(error instanceof StanzapackError) || !["no-such-service", "withdrawn"].includes(error.code))
+        throw error;
+    }
+    if (!told) tell(`nobody offers ${node}; waiting for it`);
+    told = true;
+    await sleep(WAIT_POLL_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/**
+ * One by itself, several in one frame. Rejects when one of them is refused or ends; those that a pattern brings may end. Goes on
+ * for as long as nothing does.
+ */
+async function subscribeAll(
+  client: Client,
+  nodes: readonly string[],
+  { window: windowMs, since, samples, maxRate, fields, deadband, heartbeat }: SubscribeOptions,
+  follow: (subscription: Subscription) => void,
+): Promise<void> {
+  const options = {
+    ...{ windowMs, samples, maxRate: maxRate ?? null, fields: fields ?? null },
+    ...{ deadband: deadband ?? null, heartbeatMs: heartbeat ?? null },
+    ...(since && { since }),
+  };
+  let fail: (error: Error | undefined) => void;
+  const ended = new Promise<void>((resolve, reject) => {
+    fail = (error) => (error === undefined ? resolve() : reject(error));
+  });
+  const onSubscription = (subscription: Subscription): void => {
+    follow(subscription);
+    if (nodes.includes(subscription.node)) subscription.on("ended", fail);
+  };
+  const [first] = nodes;
+  if (nodes.length === 1 && first !== undefined && !isPattern(first)) {
+    onSubscription(await client.subscribe(first, options));
+    return ended;
+  }
+  const all = await client.subscribeAll(nodes, options);
+  for (const refusal of all.refused.values()) throw refusal;
+  for (const subscription of all.subscriptions.values()) onSubscription(subscription);
+  for (const pattern of nodes.filter(isPattern))
+    tell(`subscribed to ${pattern}; waiting for services and values`);
+  all.on("subscribed", onSubscription);
+  all.on("refused", (pattern, error) => process.stderr.write(`${pattern}: ${error.message}\n`));
+  return ended;
+}
+
+/** For people, who otherwise look at an empty screen. */
+function tell(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`${line}\n`);
+}
+
+/** Writes everything that a subscription tells, in its order. */
+class Printer {
+  /** `take` says whether one more value is wanted. */
+  constructor(
+    private readonly output: RowOutput,
+    private readonly take: () => boolean,
+  ) {}
+
+  follow(subscription: Subscription): void {
+    const { node } = subscription;
+    const { output } = this;
+    const status = (reason: string): void =>
+      output.write({ node, event: "status", from: null, to: null, reason });
+    // What came before we could listen.
+    if (subscription.status !== "online") status(subscription.status);
+    for (const event of ["lost", "conflated", "reset"] as const)
+      subscription.on(event, ({ from, to, reason }) => output.write({ node, event, from, to, reason }));
+    subscription.on("status", (event) => status(event.status));
+    subscription.on("update", ({ epoch, offset, at, value }) => {
+      if (this.take()) output.write({ node, epoch, offset, at, value });
+    });
+  }
+}

@@ -1,0 +1,6 @@
+/** A command's action, whose module is loaded when it runs: `--help` and `--version` load no SDK. */
+export function lazily<Args extends unknown[]>(
+  load: () => Promise<(...args: Args) => Promise<void>>,
+): (...args: Args) => Promise<void> {
+  return async (...args) => (await load())(...args);
+}

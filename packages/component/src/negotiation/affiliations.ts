@@ -1,0 +1,101 @@
+import { StanzapackError } from "@stanzapack/wire";
+import { appendAll, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
+import type { Service } from "../service.js";
+import { accountOf } from "./addresses.js";
+import { MAX_ANSWER_BYTES, unsupported } from "./errors.js";
+import { attr } from "./pubsub-request.js";
+import { badRequest } from "./submissions.js";
+
+/** XEP-0060 §4.1: those that a node of ours does not have, by the name of their feature. */
+const MISSING: Readonly<Record<string, string | undefined>> = {
+  outcast: "outcast-affiliation",
+  publisher: "publisher-affiliation",
+  "publish-only": "publish-only-affiliation",
+};
+
+/** What a request makes of a node's members. */
+export interface AffiliationChange {
+  readonly members: ReadonlySet<string>;
+  /** Those that have no affiliation any more. */
+  readonly revoked: readonly string[];
+  /** What could not be done, though the rest is (§8.9.2.4). */
+  readonly fault: StanzaError | undefined;
+}
+
+/**
+ * XEP-0060 §8.9.2. Members come and go one at a time; the owner stays the owner, alone: the node's name says who it is. Throws what
+ * leaves everything as it was.
+ */
+export function readAffiliations(service: Service, element: Element, maxMembers: number): AffiliationChange {
+  const asked = new Map<string, string | undefined>();
+  for (const entry of element.getChildren("affiliation")) {
+    const jid = accountOf(attr(entry, "jid") ?? "");
+    // §8.9.2.4: which of them would count?
+    if (asked.has(jid)) throw badRequest(`\`${jid.slice(0, 200)}\` stands there twice`);
+    asked.set(jid, attr(entry, "affiliation"));
+  }
+  const members = new Set(service.config.members);
+  const revoked: string[] = [];
+  const impossible: string[] = [];
+  for (const [jid, affiliation] of asked) {
+    // §8.9.2.1: without an affiliation nothing changes.
+    if (affiliation === undefined || affiliation === affiliationOf(service, jid)) continue;
+    const feature = MISSING[affiliation];
+    if (feature !== undefined)
+      throw unchanged(
+        service,
+        asked.keys(),
+        unsupported(feature, `this component has no \`${affiliation}\``),
+      );
+    if (!["owner", "member", "none"].includes(affiliation))
+      throw badRequest(`\`${affiliation.slice(0, 40)}\` is no affiliation`);
+    // §8.9.2.4: a node without an owner must not be, and who else would own it?
+    if (affiliation === "owner" || jid === service.id.owner) impossible.push(jid);
+    else if (affiliation === "member") members.add(jid);
+    else {
+      members.delete(jid);
+      revoked.push(jid);
+    }
+  }
+  if (members.size > maxMembers)
+    throw new StanzapackError(
+      "invalid-options",
+      `${members.size} members, at most ${maxMembers} are allowed`,
+    );
+  const text = `\`${service.node}\` has one owner, ${service.id.owner}, for good`;
+  const fault = new StanzaError("not-acceptable", "modify", text);
+  return {
+    members,
+    revoked,
+    fault: impossible.length === 0 ? undefined : unchanged(service, impossible, fault),
+  };
+}
+
+/** The error with the entries that stay as they were. */
+function unchanged(service: Service, jids: Iterable<string>, error: StanzaError): StanzaError {
+  const { condition, type, text, application } = error;
+  const entries = formatAffiliations(
+    service,
+    [...jids].map((jid) => [jid, affiliationOf(service, jid)]),
+  );
+  const fits = Buffer.byteLength(entries.toString()) <= MAX_ANSWER_BYTES;
+  return new StanzaError(condition, type, text, application, fits ? entries : undefined);
+}
+
+function affiliationOf({ id, config, approved }: Service, jid: string): string {
+  return jid === id.owner ? "owner" : config.members.has(jid) || approved.has(jid) ? "member" : "none";
+}
+
+/** XEP-0060 §8.9.1: everybody who has an affiliation. */
+export function listAffiliations(service: Service): Element {
+  const jids = new Set([service.id.owner, ...service.config.members, ...service.approved]);
+  return formatAffiliations(
+    service,
+    [...jids].map((jid) => [jid, affiliationOf(service, jid)]),
+  );
+}
+
+function formatAffiliations({ node }: Service, list: readonly (readonly [string, string])[]): Element {
+  const entries = list.map(([jid, affiliation]) => xml("affiliation", { jid, affiliation }));
+  return xml("pubsub", NS.PUBSUB_OWNER, appendAll(xml("affiliations", { node }), entries));
+}

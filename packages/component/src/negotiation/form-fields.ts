@@ -1,0 +1,97 @@
+import { SELECTION_FIELDS } from "@stanzapack/wire";
+import { formatForm, NS, type DataForm, type Element, type FormField } from "@stanzapack/xmpp";
+import type { AccessModel } from "../service.js";
+
+/** Our own form fields, in Clark notation (XEP-0068 §2.4: those of a form that others define carry their namespace). */
+export const FIELD = {
+  KIND: "{urn:stanzapack:0}kind",
+  INCARNATION: "{urn:stanzapack:0}incarnation",
+  TAKE_OVER: "{urn:stanzapack:0}take_over",
+  PROFILE: "{urn:stanzapack:0}profile",
+  MEMBERS: "{urn:stanzapack:0}members",
+  DELIVERY: "{urn:stanzapack:0}delivery",
+  WINDOW: "{urn:stanzapack:0}window",
+  ONLINE: "{urn:stanzapack:0}online",
+  SINCE: "{urn:stanzapack:0}since",
+  CREDIT: "{urn:stanzapack:0}credit",
+  RECOVERED: "{urn:stanzapack:0}recovered",
+  POSITION: "{urn:stanzapack:0}position",
+  ACCESS_MODEL: "pubsub#access_model",
+  NODE_TYPE: "pubsub#node_type",
+  TITLE: "pubsub#title",
+  OWNER: "pubsub#owner",
+  DIGEST: "pubsub#digest",
+  DIGEST_FREQUENCY: "pubsub#digest_frequency",
+} as const;
+
+type Description = Pick<FormField, "type" | "label" | "options">;
+
+const ACCESS_LABELS = {
+  open: "Everybody",
+  whitelist: "The members alone",
+  authorize: "The members, and those whom the publisher allows when they ask",
+} as const satisfies Record<AccessModel, string>;
+
+/** What a client shows to a person who fills our forms in (XEP-0004 §3.2), and which values it offers. */
+const DESCRIPTIONS: Readonly<Record<string, Description>> = {
+  [FIELD.KIND]: list("What matters", {
+    value: "The newest value: older ones may give way to it",
+    log: "Every update: they are kept",
+  }),
+  [FIELD.ACCESS_MODEL]: list("Who may subscribe", ACCESS_LABELS),
+  [FIELD.TITLE]: { type: "text-single", label: "A friendly name for the service" },
+  [FIELD.PROFILE]: list("How thoroughly values are coded", {
+    default: "Usual",
+    compact: "More, for text: it takes memory and time",
+  }),
+  [FIELD.MEMBERS]: { type: "jid-multi", label: "Members: JIDs that may subscribe without being asked about" },
+  [FIELD.OWNER]: { type: "jid-multi", label: "Owner" },
+  [FIELD.ONLINE]: { type: "boolean", label: "Whether its publisher is there" },
+  [FIELD.WINDOW]: { type: "text-single", label: "Smallest window in which anybody takes it, in ms" },
+  [FIELD.DIGEST]: { type: "boolean", label: "Gather updates instead of sending each at once" },
+  [FIELD.DIGEST_FREQUENCY]: { type: "text-single", label: "For so many milliseconds" },
+  [FIELD.DELIVERY]: list("How updates are delivered", { link: "As frames over the link" }),
+  [FIELD.SINCE]: { type: "text-single", label: "Where in a log to begin" },
+  [FIELD.CREDIT]: { type: "text-single", label: "Updates taken before the subscriber gives more credit" },
+  "{urn:stanzapack:0}samples": list("Which updates", {
+    all: "All of them",
+    latest: "The newest of each window",
+  }),
+  "{urn:stanzapack:0}max_rate": { type: "text-single", label: "Most updates a second" },
+  "{urn:stanzapack:0}fields": { type: "text-multi", label: "Names of the fields that travel; none: all" },
+  "{urn:stanzapack:0}deadband": { type: "text-single", label: "Change that is too small to be sent" },
+  "{urn:stanzapack:0}heartbeat": { type: "text-single", label: "Most milliseconds without a sign of life" },
+};
+
+function list(label: string, options: Readonly<Record<string, string>>): Description {
+  return {
+    ...{ type: "list-single", label },
+    options: Object.entries(options).map(([value, text]) => ({ value, label: text })),
+  };
+}
+
+type Values = Readonly<Record<string, string | readonly string[]>>;
+
+/** A form of ours with types, labels and, where it is to be filled in, options. `names`: further fields, which have no value. */
+export function formatOurForm(
+  type: DataForm["type"],
+  formType: string,
+  values: Values,
+  names: readonly string[] = [],
+): Element {
+  const all = [...new Set([...Object.keys(values), ...names])];
+  const fields = all.map((name): FormField => {
+    const { options, ...described } = DESCRIPTIONS[name] ?? {};
+    return {
+      ...{ var: name, ...described, values: [values[name] ?? []].flat().filter((value) => value !== "") },
+      // XEP-0004 §3.2: options are for the one who fills it in.
+      ...(type === "form" && options !== undefined ? { options } : {}),
+    };
+  });
+  return formatForm(type, formType, fields);
+}
+
+/** The form of a subscription's options to fill in (XEP-0060 §6.3.3): also what was not asked for stands there. */
+export function formatOptionsForm(type: DataForm["type"], values: Values): Element {
+  return formatOurForm(type, NS.PUBSUB_SUBSCRIBE_OPTIONS, values, SELECTION_FIELDS);
+}

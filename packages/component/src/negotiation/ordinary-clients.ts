@@ -1,0 +1,142 @@
+import {
+  wallNow,
+  monotonicNow,
+  bareJid,
+  NS,
+  StanzaError,
+  xml,
+  type Connection,
+  type Element,
+  type IqHandler,
+} from "@stanzapack/xmpp";
+import type { Broker } from "../broker.js";
+import type { ComponentStats } from "../stats.js";
+import { VERSION } from "../version.js";
+import { answerPresence, errorAnswer } from "./unknown-addresses.js";
+import { toStanzaError, unsupported } from "./errors.js";
+import { HelpAnswers } from "./help-answers.js";
+
+/** Longest thread that an answer repeats, in UTF-16 code units: what is longer names no conversation. */
+const MAX_THREAD_CHARS = 1_024;
+const GET_PENDING = `${NS.PUBSUB}#get-pending`;
+const DESCRIPTION = "Stanzapack carries compact real-time data streams between programs.";
+const HELP =
+  `${DESCRIPTION} This address does not chat: browse it with service discovery, or run \`stanzapack services\` ` +
+  "to see what is offered here.";
+
+/** Payloads whose messages are no person's words of now. */
+const NO_CHAT: readonly (readonly [name: string, ns: string])[] = [
+  ["delay", NS.DELAY],
+  ["x", NS.LEGACY_DELAY],
+  ["sent", NS.CARBONS],
+  ["received", NS.CARBONS],
+  ["event", NS.PUBSUB_EVENT],
+  ["x", NS.DATA_FORMS],
+];
+
+/** What people's clients ask of any address: version, card, uptime, time, commands, presence, a word of chat. Returns the undo. */
+export function registerOrdinaryClients(
+  connection: Connection,
+  broker: Broker,
+  stats: ComponentStats,
+  clock: () => number = monotonicNow,
+): () => void {
+  const startedAt = clock();
+  const help = new HelpAnswers();
+  const guarded =
+    (act: IqHandler): IqHandler =>
+    (request) => {
+      try {
+        broker.budgets.request(request.from);
+        return act(request);
+      } catch (error) {
+        stats.refusals++;
+        throw toStanzaError(error);
+      }
+    };
+  /** Whether this stanza may be answered: what is none of iq need not be. */
+  const inBudget = (from: string): boolean => {
+    try {
+      broker.budgets.request(from);
+      return true;
+    } catch {
+      // The budgets have counted it; a refusal would be an answer too.
+      stats.refusals++;
+      return false;
+    }
+  };
+  const on = (type: "get" | "set", ns: string, name: string, act: IqHandler) =>
+    connection.onIq(type, ns, name, guarded(act));
+  const undo = [
+    // XEP-0092: the system is nobody's business.
+    on("get", NS.VERSION, "query", () =>
+      xml("query", NS.VERSION, xml("name", {}, "Stanzapack"), xml("version", {}, VERSION)),
+    ),
+    // XEP-0054 §3.1.
+    on("get", NS.VCARD, "vCard", () =>
+      xml("vCard", NS.VCARD, xml("FN", {}, "Stanzapack"), xml("DESC", {}, DESCRIPTION)),
+    ),
+    // XEP-0012 §4: of a component, for how long it has been up.
+    on("get", NS.LAST_ACTIVITY, "query", () =>
+      xml("query", { xmlns: NS.LAST_ACTIVITY, seconds: String(Math.floor((clock() - startedAt) / 1_000)) }),
+    ),
+    // XEP-0202 §3.
+    on("get", NS.TIME, "time", () =>
+      xml("time", NS.TIME, xml("tzo", {}, "Z"), xml("utc", {}, new Date(wallNow()).toISOString())),
+    ),
+    on("set", NS.COMMANDS, "command", ({ child }) => {
+      // XEP-0060 §8.7.3.2; XEP-0050 §4.4 for any other.
+      if (child.attrs["node"] === GET_PENDING)
+        throw unsupported("get-pending", "publishers are asked by message");
+      throw new StanzaError("item-not-found", "cancel", "there are no ad-hoc commands here");
+    }),
+    connection.onOtherIq(
+      guarded(({ child }) => {
+        const what = `${child.getName()} of ${child.getNS() ?? ""}`.slice(0, 200);
+        throw new StanzaError("service-unavailable", "cancel", `Stanzapack does not have ${what}`);
+      }),
+    ),
+    connection.onStanza((stanza) => {
+      const { from, to = connection.jid, type } = stanza.attrs as Record<string, string | undefined>;
+      if (from === undefined || stanza.is("iq")) return false;
+      const answer = stanza.is("presence")
+        ? answerPresence(stanza, to, from, type)
+        : answerMessage(stanza, from, type);
+      if (answer !== undefined && inBudget(from) && (!isHelp(answer) || help.take(bareJid(from), clock())))
+        connection.sendElement(answer);
+      return true;
+    }),
+  ];
+  return () => {
+    for (const off of undo) off();
+  };
+}
+
+/** To a person's words a short text, to a room's an error, else nothing: two programs that answer each other would never end. */
+function answerMessage(message: Element, from: string, type: string | undefined): Element | undefined {
+  const { to, id } = message.attrs as Record<string, string | undefined>;
+  if ((message.getChildText("body") ?? "") === "" || NO_CHAT.some(([name, ns]) => message.getChild(name, ns)))
+    return undefined;
+  if (type === "groupchat")
+    return errorAnswer(message, new StanzaError("service-unavailable", "cancel", "there are no rooms here"));
+  // RFC 6121 §5.2.2: an unknown type is `normal`. Whoever has no local part is a server or a component.
+  if (type === "error" || type === "headline" || !bareJid(from).includes("@")) return undefined;
+  const thread = message.getChildText("thread");
+  return xml(
+    "message",
+    {
+      from: to,
+      to: from,
+      id: id === undefined ? undefined : `help-${id}`,
+      type: type === "chat" ? type : undefined,
+    },
+    xml("body", { "xml:lang": "en" }, HELP),
+    ...(thread === null || thread.length > MAX_THREAD_CHARS ? [] : [xml("thread", {}, thread)]),
+    // XEP-0334 §4.2: who is not there need not read it later.
+    xml("no-store", NS.HINTS),
+  );
+}
+
+function isHelp(answer: Element): boolean {
+  return answer.getChild("body") !== undefined;
+}

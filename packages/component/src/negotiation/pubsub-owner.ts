@@ -1,0 +1,104 @@
+import { monotonicNow, bareJid, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
+import type { Broker } from "../broker.js";
+import type { ComponentLimits } from "../config.js";
+import type { LinkTable } from "../link-table.js";
+import type { Service } from "../service.js";
+import { listAffiliations, readAffiliations } from "./affiliations.js";
+import { unsupported } from "./errors.js";
+import { formatOurForm } from "./form-fields.js";
+import { DEFAULT_CONFIG, formatServiceConfig, readServiceConfig } from "./options.js";
+import { attr, readAction, type Request, requireNode } from "./pubsub-request.js";
+import { acceptable, badRequest, readSubmission } from "./submissions.js";
+
+type Answer = Element | undefined;
+
+/** What only the owner of a node may ask (XEP-0060 §8): its configuration, its members, its end. */
+export class OwnerRequests {
+  constructor(
+    private readonly broker: Broker,
+    private readonly links: LinkTable,
+    private readonly limits: ComponentLimits,
+  ) {}
+
+  set(request: Request): Answer | Promise<Answer> {
+    const { name, element } = readAction("owner set", request.child);
+    switch (name) {
+      case "configure":
+        return this.configure(this.own(request, element), element);
+      case "delete":
+        return this.withdraw(request, element);
+      default:
+        return this.changeAffiliations(this.own(request, element), element);
+    }
+  }
+
+  get(request: Request): Element {
+    const { name, element } = readAction("owner get", request.child);
+    switch (name) {
+      case "configure": {
+        // XEP-0060 §8.2.2.
+        const { node, config } = this.own(request, element);
+        return formatConfiguration("configure", { node }, formatServiceConfig(config));
+      }
+      case "affiliations":
+        return listAffiliations(this.own(request, element));
+      default:
+        return defaultConfiguration(element);
+    }
+  }
+
+  /** XEP-0060 §8.2.4. */
+  private configure(service: Service, configure: Element): undefined {
+    const form = readSubmission(configure, NS.PUBSUB_NODE_CONFIG);
+    if (form === undefined) throw badRequest("the configuration has no form", "invalid-options");
+    // §8.2.4: what is in force stays in force.
+    if (form === "cancel") return;
+    const config = acceptable(() => readServiceConfig(form, service.config, this.limits.maxMembers));
+    if (config.kind !== service.config.kind)
+      // §8.2.5.2.
+      throw new StanzaError(
+        "not-acceptable",
+        "modify",
+        `the kind of \`${service.node}\` cannot change: withdraw it first`,
+      );
+    this.broker.configure(service, config, monotonicNow());
+  }
+
+  /** XEP-0060 §8.4. What its publisher has sent before comes first, though it may wait to be read. */
+  private async withdraw(request: Request, remove: Element): Promise<undefined> {
+    const { publisher } = this.own(request, remove);
+    if (publisher !== undefined) await this.links.read(publisher.link);
+    this.broker.withdraw(this.own(request, remove), this.links.get(request.from));
+  }
+
+  /** XEP-0060 §8.9.2: the members, a JID at a time, and the end of approvals. */
+  private changeAffiliations(service: Service, affiliations: Element): undefined {
+    const { members, revoked, fault } = readAffiliations(service, affiliations, this.limits.maxMembers);
+    for (const member of revoked) service.approved.delete(member);
+    this.broker.configure(service, { ...service.config, members }, monotonicNow());
+    if (fault !== undefined) throw fault;
+  }
+
+  private own({ from }: Request, element: Element): Service {
+    return this.broker.own(requireNode(element), bareJid(from));
+  }
+}
+
+/** XEP-0060 §8.3. */
+function defaultConfiguration(element: Element): Element {
+  const type = attr(element, "type") ?? "leaf";
+  if (type !== "leaf") throw unsupported("collections", `a node of type \`${type.slice(0, 40)}\``);
+  return formatConfiguration("default", {}, formatServiceConfig(DEFAULT_CONFIG));
+}
+
+function formatConfiguration(
+  name: "configure" | "default",
+  attrs: Readonly<Record<string, string>>,
+  values: ReturnType<typeof formatServiceConfig>,
+): Element {
+  return xml(
+    "pubsub",
+    NS.PUBSUB_OWNER,
+    xml(name, attrs, formatOurForm("form", NS.PUBSUB_NODE_CONFIG, values)),
+  );
+}

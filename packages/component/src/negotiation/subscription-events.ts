@@ -1,0 +1,43 @@
+import { NS, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import type { Broker } from "../broker.js";
+
+/** Events in one write. */
+const BATCH_COUNT = 100;
+/** Most events that wait for the server to read; further ones are dropped: the link's ERROR says the same. */
+const MAX_WAITING = 100_000;
+
+/**
+ * XEP-0060 §8.4.2, §12.10: tells subscribers, also those that do not read frames, that a node was deleted or their subscription taken
+ * away. Headlines, one after the other as the server reads. Returns the undo.
+ */
+export function registerSubscriptionEvents(connection: Connection, broker: Broker): () => void {
+  let waiting: string[] = [];
+  const flush = (): void => {
+    while (waiting.length > 0 && connection.writable) {
+      const batch = waiting.splice(0, BATCH_COUNT);
+      connection.send(batch.join(""), batch.length);
+    }
+  };
+  const send = (to: string, change: Element): void => {
+    if (waiting.length >= MAX_WAITING) return;
+    const event = xml("event", NS.PUBSUB_EVENT, change);
+    waiting.push(xml("message", { from: connection.jid, to, type: "headline" }, event).toString());
+  };
+  broker.onWithdrawn = ({ node }, links) => {
+    for (const { jid } of links) send(jid, xml("delete", { node }));
+    flush();
+  };
+  broker.onRevoked = ({ service: { node }, link: { jid }, subid }) => {
+    send(jid, xml("subscription", { node, jid, subid, subscription: "none" }));
+    flush();
+  };
+  const undo = [
+    connection.on("drain", flush),
+    // The links of those to be told are gone with the stream.
+    connection.on("offline", () => (waiting = [])),
+  ];
+  return () => {
+    for (const off of undo) off();
+    broker.onWithdrawn = broker.onRevoked = undefined;
+  };
+}

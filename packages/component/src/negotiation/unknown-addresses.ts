@@ -1,0 +1,106 @@
+import {
+  bareJid,
+  formatStanzaError,
+  NS,
+  StanzaError,
+  xml,
+  type Connection,
+  type Element,
+} from "@stanzapack/xmpp";
+import type { Budgets } from "../budgets/budgets.js";
+import type { ComponentStats } from "../stats.js";
+import { toStanzaError } from "./errors.js";
+
+const NOBODY = "nobody has this address: Stanzapack is reached at its domain alone";
+
+/**
+ * The component is its domain, and nobody else: no address with a local part exists, and a resource only for the question whether a link
+ * is there. Answers what comes for others, so that nothing behind it sees it. Returns the undo.
+ */
+export function registerUnknownAddresses(
+  connection: Connection,
+  budgets: Budgets,
+  stats: ComponentStats,
+): () => void {
+  return connection.onStanza((stanza) => {
+    const { to = connection.jid, from, type } = stanza.attrs as Record<string, string | undefined>;
+    const isUser = bareJid(to).includes("@");
+    const isResource = !isUser && to.includes("/");
+    if (from === undefined || !(isUser || isResource)) return false;
+    // An error tells something about its sender, whoever was meant.
+    if (type === "error" || (stanza.is("presence") && type === "unavailable")) return false;
+    if (isResource && stanza.is("iq") && stanza.getChild("ping", NS.PING) !== undefined) return false;
+    stats.refusals++;
+    const answer = answerFor(stanza, to, from, type, budgets);
+    if (answer !== undefined) connection.sendElement(answer);
+    return true;
+  });
+}
+
+function answerFor(
+  stanza: Element,
+  to: string,
+  from: string,
+  type: string | undefined,
+  budgets: Budgets,
+): Element | undefined {
+  const isIq = stanza.is("iq");
+  try {
+    budgets.request(from);
+  } catch (error) {
+    // RFC 6120 §8.2.3: an iq is answered, also by one who has no time.
+    const fault = toStanzaError(error);
+    if (isIq && fault instanceof StanzaError) return errorAnswer(stanza, fault);
+    return undefined;
+  }
+  if (isIq) {
+    // XEP-0030 §3.1; RFC 6121 §8.5.1 for all others.
+    const ns = stanza.getChild("query")?.getNS();
+    const isDisco = ns === NS.DISCO_INFO || ns === NS.DISCO_ITEMS;
+    return errorAnswer(
+      stanza,
+      new StanzaError(isDisco ? "item-not-found" : "service-unavailable", "cancel", NOBODY),
+    );
+  }
+  // RFC 6121 §8.5.1: a message comes back, but nobody wants a notice back.
+  if (stanza.is("message"))
+    return type === "headline"
+      ? undefined
+      : errorAnswer(stanza, new StanzaError("service-unavailable", "cancel", NOBODY));
+  return answerPresence(stanza, to, from, type);
+}
+
+/**
+ * What presence to an address without presence is answered: a subscription and a probe `unsubscribed` (RFC 6121 §3.1.3, §4.3.2), who joins
+ * a room an error (XEP-0045 §7.2), everybody else nothing.
+ */
+export function answerPresence(
+  presence: Element,
+  to: string,
+  from: string,
+  type: string | undefined,
+): Element | undefined {
+  if (type === "subscribe" || type === "probe")
+    return xml(
+      "presence",
+      { from: bareJid(to), to: bareJid(from), type: "unsubscribed" },
+      xml("status", {}, "Stanzapack has no presence: subscribe to the nodes of its services (XEP-0060)"),
+    );
+  const join = presence.getChild("x", NS.MUC);
+  if (type !== undefined || (join === undefined && !to.includes("/"))) return undefined;
+  const text = "there are no rooms here: Stanzapack carries data streams";
+  return errorAnswer(
+    presence,
+    // XEP-0045 §7.2: clients know the answer by it.
+    new StanzaError(...(["item-not-found", "cancel", text, undefined] as const), join && xml("x", NS.MUC)),
+  );
+}
+
+/** The stanza's answer of type `error` (RFC 6120 §8.3.1). */
+export function errorAnswer(stanza: Element, error: StanzaError): Element {
+  const { from, to, id } = stanza.attrs as Record<string, string | undefined>;
+  const answer = xml(stanza.getName(), { from: to, to: from, id, type: "error" });
+  if (error.payload !== undefined) answer.append(error.payload);
+  answer.append(formatStanzaError(error));
+  return answer;
+}

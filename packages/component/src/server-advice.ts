@@ -1,0 +1,68 @@
+import type { XmppError } from "@stanzapack/xmpp";
+
+export interface ServerAddress {
+  readonly domain: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+type Advice = (at: ServerAddress) => string;
+
+const noWay: Advice = ({ host }) =>
+  `No way leads to ${host}: check component.host, the network and its firewalls.`;
+const unknownHost: Advice = ({ host }) =>
+  `No address is known for ${host}: check component.host and the name server.`;
+const unknownDomain: Advice = ({ domain, port }) =>
+  `The server does not know the component ${domain}: name it in the server's configuration ` +
+  `(Prosody: Component "${domain}"; ejabberd: hosts of ejabberd_service), and check that ` +
+  `component.port ${port} is its port for components and not the one for clients.`;
+const clientPort: Advice = ({ port }) =>
+  `Port ${port} is not for components, probably for clients: set component.port to the server's port for components.`;
+
+/** By Node's code of what failed in the network, or by the condition of the server's stream error. */
+const BY_CAUSE = new Map<string, Advice>(
+  Object.entries({
+    ECONNREFUSED: ({ port }) =>
+      `Nothing listens there: start the XMPP server, and let it listen for components on port ${port} ` +
+      "(Prosody: component_ports; ejabberd: a listener with the module ejabberd_service).",
+    ENOTFOUND: unknownHost,
+    EAI_AGAIN: unknownHost,
+    EHOSTUNREACH: noWay,
+    ENETUNREACH: noWay,
+    ETIMEDOUT: noWay,
+    "host-unknown": unknownDomain,
+    "host-gone": unknownDomain,
+    "invalid-namespace": clientPort,
+    "not-allowed": clientPort,
+    "not-authorized": ({ domain }) =>
+      `The server refused the secret, or does not know the domain ${domain}: compare component.domain, and ` +
+      "component.secret or component.secretFile, with the server's configuration.",
+    conflict: ({ domain }) =>
+      `${domain} is connected already, or is a domain of the server's own: stop the other component, or choose another domain.`,
+  }),
+);
+
+const BY_CODE: Readonly<Partial<Record<XmppError["code"], Advice>>> = {
+  tls: () =>
+    "Compare component.tls with the server's listener: its certificate, and the authority that signed it.",
+  timeout: ({ host, port }) =>
+    `Nothing at ${host}:${port} answered in XMPP: check component.host, component.port and firewalls.`,
+  protocol: ({ port }) =>
+    `The other side of port ${port} broke the rules of XMPP: check that it is the server's port for components.`,
+};
+
+/** What an operator can do about a server that does not take the component (XEP-0114), by what went wrong. Whole sentences. */
+export function adviseOperator(error: XmppError, at: ServerAddress): string {
+  const cause = networkCode(error) ?? error.condition;
+  const advice = (cause === undefined ? undefined : BY_CAUSE.get(cause)) ?? BY_CODE[error.code];
+  return advice?.(at) ?? "Look at the server's log.";
+}
+
+/** Node's code of what failed in the network; of several addresses the first that failed. */
+function networkCode({ cause }: XmppError): string | undefined {
+  const failure: unknown =
+    cause instanceof AggregateError && cause.errors.length > 0 ? cause.errors[0] : cause;
+  return failure instanceof Error && "code" in failure && typeof failure.code === "string"
+    ? failure.code
+    : undefined;
+}
