@@ -117,7 +117,8 @@ export class Budgets {
   checkRoom(jid: string, what: Counted): void {
     const full = this.of(jid).find((account) => account.counts[what] >= account.most(what));
     if (full === undefined) return;
-    const text = `${nameOf(full)} has ${full.counts[what]} ${NAMES[what]}, no more are allowed`;
+    const verb = what === "services" ? "offers" : "has";
+    const text = `${nameOf(full)} ${verb} ${full.counts[what]} ${NAMES[what]}, no more are allowed`;
     this.stats.overQuota++;
     if (what === "links" || what === "pending")
       throw new StanzapackError("busy", text, { scope: "subscription", retryAfterMs: RETRY_AFTER_MS });
