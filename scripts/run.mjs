@@ -21,6 +21,8 @@ const PROGRAMS = {
     servers: (args) => named(optionOf(args, "--server") ?? "prosody"),
   },
   test: { file: at("node_modules/vitest/vitest.mjs"), args: ["run"], servers: () => SERVERS, browser: true },
+  "test:repeat": { file: at("scripts/repeat-tests.mjs"), args: [], servers: () => SERVERS, browser: true },
+  "test:node-versions": { file: at("scripts/node-versions.mjs"), args: [], servers: () => XMPP_SERVERS },
   "test:crash": {
     file: at("packages/testkit/dist/crash/main.js"),
     args: [],

@@ -162,7 +162,7 @@ async function expectNothingLeft({ pids, caFile }: Description): Promise<void> {
   await until(
     () => !isRunning(pids.server) && !isRunning(pids.component) && !existsSync(dirname(caFile)),
     "nothing left",
-    5_000,
+    60_000,
   );
 }
 
@@ -346,10 +346,12 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
 
   test("offer --store: what a process could not send, another one sends, and a signal withdraws nothing", async () => {
     const stored = `stanzapack offer stored --kind log --keep --store outbox-${server}`;
-    // Enough that a process which waits to be online would stand still.
-    const offline = await offer(`exec ${stored} --url xmpp://127.0.0.1:1 < <(seq 10000)`);
+    // Enough that a process which waits to be online would stand still; when the empty lines fit into the pipe, the others are read.
+    const fed = join(folder, `fed-${server}`);
+    const lines = `seq 10000; head -c 400000 /dev/zero | tr '\\0' '\\n'; touch ${fed}`;
+    const offline = await offer(`exec ${stored} --url xmpp://127.0.0.1:1 < <(${lines})`);
     await until(() => offline.stderr.includes("offering "), "the offer");
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await until(() => existsSync(fed), "every line is read");
     const second = sandbox.shell("user0", `exec ${stored}`);
     expect(await second.ended).toBe(1);
     expect(second.stderr).toMatch(/store-failed: .*another program has it/);
@@ -430,19 +432,23 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
   });
 
   test("authorize: members may, a person on the terminal decides on others, without one they may not", async () => {
-    const command = "stanzapack offer asked --keep --access authorize --member user1@localhost";
+    const command = (name: string): string =>
+      `stanzapack offer ${name} --keep --access authorize --member user1@localhost`;
     const node = "user0@localhost/asked";
-    const alone = await offer(`exec ${command} < <(echo 1)`);
-    const member = sandbox.shell("user1", `stanzapack subscribe ${node} --count 1`);
+    const alone = await offer(`exec ${command("alone")} < <(echo 1)`);
+    const member = sandbox.shell("user1", `stanzapack subscribe user0@localhost/alone --count 1`);
     expect(await member.ended, member.stderr).toBe(0);
-    const denied = sandbox.shell("user2", `stanzapack subscribe ${node} --count 1`);
+    const denied = sandbox.shell("user2", `stanzapack subscribe user0@localhost/alone --count 1`);
     expect(await denied.ended).toBe(1);
     expect(lastLine(denied)).toMatch(/^stanzapack: not-allowed: /);
     expect(alone.stderr).toContain("user2@localhost may not subscribe");
     alone.child.kill("SIGINT");
     expect(await alone.ended, alone.stderr).toBe(0);
 
-    const asked = sandbox.shell("user0", `exec script -qefc "bash -c '${command} < <(echo 1)'" /dev/null`);
+    const asked = sandbox.shell(
+      "user0",
+      `exec script -qefc "bash -c '${command("asked")} < <(echo 1)'" /dev/null`,
+    );
     await until(
       () => asked.stdout.includes("offering"),
       () => asked.stdout,
@@ -469,7 +475,7 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     await run.ended;
     const gone = sandbox.shell("user1", "stanzapack services user0@localhost --json");
     expect(await gone.ended).toBe(0);
-    expect(gone.stdout).toBe("[]\n");
+    expect(gone.stdout).not.toContain("by-npx");
   });
 
   test("whitelist: members may, others are refused", async () => {

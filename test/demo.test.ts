@@ -97,7 +97,7 @@ async function expectAllGone(family: readonly Running[]): Promise<void> {
     return family.filter(({ pid, startedAt }) => now.has(`${pid} ${startedAt}`));
   };
   // The sandbox's guard may be removing files still.
-  for (const deadline = Date.now() + 5_000; left().length > 0 && Date.now() < deadline;) await sleep(50);
+  for (const deadline = Date.now() + 60_000; left().length > 0 && Date.now() < deadline;) await sleep(50);
   expect(left()).toEqual([]);
 }
 

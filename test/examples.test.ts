@@ -76,11 +76,14 @@ describe("examples", () => {
       .replace("streams.example.org", domain)
       .replace("s3cret", secret)
       .replace("5347", String(stack.sandbox.ports.component));
-    const { component, ...rest } = parseConfig(ours, "README");
+    const {
+      component: { domain: ownDomain, host, port, secret: ownSecret },
+      ...rest
+    } = parseConfig(ours, "README");
     const streams = createComponent({
       ...rest,
       log: { level: "silent" },
-      component: { ...component, secret: component.secret as string },
+      component: { domain: ownDomain, host, port, secret: ownSecret as string },
     });
     await streams.start();
     expect(streams.stats()).toMatchObject({ links: 0, services: 0 });

@@ -53,7 +53,11 @@ describe.each(SERVERS)("a process that was held up, behind %s", (server) => {
     const before = stack.component.stats();
     holdUp(HELD_UP_MS);
     await until(() => heldUp.length === 2, 3_000, "both clients know");
-    for (const ms of heldUp) expect(Math.abs(ms - HELD_UP_MS)).toBeLessThan(1_500);
+    // A busy machine holds it up longer still.
+    for (const ms of heldUp) {
+      expect(ms).toBeGreaterThan(HELD_UP_MS / 2);
+      expect(ms).toBeLessThan(HELD_UP_MS * 10);
+    }
     await until(() => stack.component.stats().holdUps > before.holdUps, 3_000, "the component knows");
     const stats = stack.component.stats();
     expect(stats.heldUpMs - before.heldUpMs).toBeGreaterThan(HELD_UP_MS / 2);

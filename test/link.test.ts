@@ -82,10 +82,11 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
       cancel.abort();
       return true;
     });
-    const start = performance.now();
-    const connecting = stack.connect("bob", { component: silent.jid, signal: cancel.signal });
+    // Nothing but the signal ends it.
+    const connecting = stack.connect("bob", {
+      ...{ component: silent.jid, signal: cancel.signal, timeoutMs: 1_000_000 },
+    });
     await expect(connecting).rejects.toMatchObject({ name: "StanzapackError" });
-    expect(performance.now() - start).toBeLessThan(5_000);
     await silent.stop();
   });
 
@@ -187,7 +188,10 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     link.send(HELLO);
     await link.subscribe("alice@localhost/unacked");
     await until(() => link.dataStanzas === MAX_UNACKED, 10_000, "data until the bound");
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const atBound = counter.count;
+    await until(() => counter.count > atBound + 100, 2_000, "much is published");
+    // What was sent would come before the answer.
+    await link.askAboutLink();
     expect(link.dataStanzas).toBe(MAX_UNACKED);
     const frames = (): DataFrame[] => link.frames.filter((frame) => frame.type === "data");
     const before = frames().at(-1) as DataFrame;

@@ -1,28 +1,47 @@
 import { StanzapackError } from "@stanzapack/wire";
 
-/** SIGINT and SIGTERM as an abort signal; a second one ends the process at once, with exit code 1. */
+/** SIGINT, SIGTERM and SIGHUP as an abort signal; a second one ends the process at once, with exit code 1. */
 export interface Interruption {
   readonly signal: AbortSignal;
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** SIGHUP: the terminal was closed. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** How often a process that npm started looks for its parent, in ms. */
+const ORPHAN_POLL_MS = 250;
 
 /** Runs `work` until it ends; that it gave up because of the interruption is no failure. */
-export async function interruptible(work: (interruption: Interruption) => Promise<void>): Promise<void> {
+export async function interruptible(
+  work: (interruption: Interruption) => Promise<void>,
+  signals: readonly NodeJS.Signals[] = SIGNALS,
+): Promise<void> {
   const controller = new AbortController();
   const { signal } = controller;
   const handle = (): void => {
     if (signal.aborted) process.exit(1);
     controller.abort();
   };
-  for (const name of SIGNALS) process.on(name, handle);
+  for (const name of signals) process.on(name, handle);
+  const stopWatching = whenOrphaned(() => controller.abort());
   try {
     await work({ signal });
   } catch (error) {
     if (!signal.aborted || !isAbort(error, signal)) throw error;
   } finally {
-    for (const name of SIGNALS) process.off(name, handle);
+    stopWatching();
+    for (const name of signals) process.off(name, handle);
   }
+}
+
+/** `npx` passes SIGTERM on to the shell between it and us, which dies of it and tells nobody. Returns the undo. */
+function whenOrphaned(act: () => void): () => void {
+  if (process.env["npm_lifecycle_event"] === undefined) return () => undefined;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid !== parent) act();
+  }, ORPHAN_POLL_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 function isAbort(error: unknown, signal: AbortSignal): boolean {

@@ -31,7 +31,7 @@ function setUp(): {
   return { link, service, publishing: new Publishing(() => link as unknown as Link) };
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
 
 describe("Publishing", () => {
   it("conflates to the newest behind a link full of unacknowledged stanzas, and sends when it has room", async () => {

@@ -67,9 +67,7 @@ describe("what one block may cost its reader", () => {
     ["predictable values", independent(Array<Value>(4_096).fill(Array<Value>(14).fill(0)))],
     ["text that repeats", independent([..."abcdefgh"].map((letter) => letter.repeat(16_000)))],
   ])("is bounded for %s", (_, frame) => {
-    const began = performance.now();
     const { read, frames, code } = readAll(blockOf(frame));
-    expect(performance.now() - began).toBeLessThan(20_000);
     expect([code, read < frames]).toEqual(["limit-exceeded", true]);
   });
 

@@ -9,6 +9,7 @@ import type {
   InBandBytestreams,
 } from "./in-band-bytestreams.js";
 import { createLoopbackPair, type LoopbackConnection } from "./testing/loopback.js";
+import { afterTimers } from "./testing/until.js";
 
 const NS = "http://jabber.org/protocol/ibb";
 let client: LoopbackConnection;
@@ -110,7 +111,7 @@ describe("In-Band Bytestreams", () => {
     Object.assign(client, { state: "online" });
     client.emit("online", { jid: client.jid, resumed: false });
     await Promise.resolve();
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await afterTimers(0);
     expect([stream.state, client.sent]).toEqual(["closed", []]);
   });
 

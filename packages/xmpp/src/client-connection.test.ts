@@ -16,6 +16,7 @@ import {
   type FakeServer,
 } from "./testing/fake-server.js";
 import { until } from "./testing/until.js";
+import { watchDelays } from "./testing/watch-delays.js";
 import { xml } from "./xml.js";
 
 let certificate: Certificate;
@@ -196,16 +197,16 @@ describe("a client's connection", () => {
     const url = (scheme: string): string => `${scheme}://127.0.0.1:${String(silent.port)}/`;
     const silentUrls = ["xmpp", "xmpps", "ws", "http"].map(url);
     try {
-      const start = performance.now();
-      const c = await connectTo(accept, { timeouts: { onlineMs: 1_500, closeMs: 50 } });
+      const c = await connectTo(accept);
       const good = `xmpp://127.0.0.1:${String(server?.port)}`;
       const patient = createClientConnection({
         jid: "bob@example.test",
         password: "pässword",
         ca: certificate.ca,
         urls: [...silentUrls, good],
-        timeouts: { onlineMs: 2_500, closeMs: 50 },
+        timeouts: { onlineMs: 4_000, closeMs: 50 },
       });
+      // Within one deadline for all five, not one each.
       await patient.start();
       expect(patient.transport).toBe("tcp");
       await patient.stop();
@@ -217,7 +218,6 @@ describe("a client's connection", () => {
         timeouts: { onlineMs: 400 },
       });
       await expect(hopeless.start()).rejects.toMatchObject({ code: "timeout" });
-      expect(performance.now() - start).toBeLessThan(5_000);
       await until(() => silent.peers.every(({ socket }) => socket.destroyed || socket.readableEnded));
       await c.stop();
     } finally {
@@ -396,9 +396,10 @@ describe("a client's connection", () => {
   it("closes its stream when stopped, and waits no longer than it says", async () => {
     const c = await connectTo(accept);
     await c.start();
-    const start = performance.now();
+    const delays = watchDelays();
     await Promise.all([c.stop(), c.stop()]);
-    expect(performance.now() - start).toBeLessThan(1_000);
+    // `closeMs`, and no timer of half a minute.
+    expect(Math.max(0, ...delays())).toBeLessThanOrEqual(50);
     await until(() => peerAt(0).socket.destroyed || peerAt(0).socket.readableEnded);
     expect(peerAt(0).text).toMatch(/<a [^>]*h='0'\/><\/stream:stream>$/);
     expect(c.state).toBe("stopped");

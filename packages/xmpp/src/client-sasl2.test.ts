@@ -16,7 +16,7 @@ import {
   type FakePeer,
   type FakeServer,
 } from "./testing/fake-server.js";
-import { until } from "./testing/until.js";
+import { afterTimers, until } from "./testing/until.js";
 
 let certificate: Certificate;
 let server: FakeServer | undefined;
@@ -152,7 +152,7 @@ describe("a client on a server with SASL2", () => {
       patient.on("offline", (info) => states.push(info));
       await patient.start();
       // Its share of the time is over then.
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await afterTimers(800);
       expect([states, silent.peers]).toEqual([[], []]);
     } finally {
       await patient.stop();

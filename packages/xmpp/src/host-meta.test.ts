@@ -45,9 +45,15 @@ describe("host-meta files (XEP-0156)", () => {
 });
 
 it("reads an XRD full of comments without an end in linear time", () => {
-  const start = performance.now();
-  expect(() => parseXrd("<!--".repeat(16_000))).toThrow();
-  expect(performance.now() - start).toBeLessThan(100);
+  const read = (times: number): number => {
+    const start = performance.now();
+    expect(() => parseXrd("<!--".repeat(times))).toThrow();
+    return performance.now() - start;
+  };
+  read(100_000);
+  // Twenty times the text; in quadratic time four hundred times as long. The best of five: others use the processor too.
+  const best = (times: number): number => Math.min(...Array.from({ length: 5 }, () => read(times)));
+  expect(best(2_000_000)).toBeLessThan(200 * Math.max(best(100_000), 0.05));
 });
 
 describe("host-meta over HTTPS", () => {
@@ -112,13 +118,13 @@ describe("host-meta over HTTPS", () => {
   });
 
   it("does not wait for a file that hangs when the other is there", async () => {
-    const start = performance.now();
+    // Nobody ends the wait but the other file.
+    const never = new AbortController().signal;
     expect(
       await ask((request, response) => {
         if (request.url?.endsWith(".json") === false) response.end(xrd([WS, "wss://a.test/w"]));
-      }),
+      }, never),
     ).toEqual(["wss://a.test/w"]);
-    expect(performance.now() - start).toBeLessThan(2_000);
   });
 
   it("reads no more than it must, and no longer than it may", async () => {
@@ -129,8 +135,7 @@ describe("host-meta over HTTPS", () => {
         response.end(" ".repeat(100_000));
       }),
     ).toEqual([]);
-    const start = performance.now();
+    // Nothing else would end it.
     expect(await ask(() => undefined, AbortSignal.timeout(200))).toEqual([]);
-    expect(performance.now() - start).toBeLessThan(2_000);
   });
 });

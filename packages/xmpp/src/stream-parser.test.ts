@@ -1,6 +1,7 @@
 import { Parser } from "@xmpp/xml";
 import { describe, expect, it } from "vitest";
 import { ParseError, StreamParser } from "./stream-parser.js";
+import { memoryHeld } from "./testing/memory.js";
 import type { Element } from "./xml.js";
 
 const HEADER = "<?xml version='1.0'?><s:s xmlns='jabber:client' xmlns:s='urn:s' to=\"a>b\">";
@@ -119,10 +120,10 @@ describe("StreamParser", () => {
     const parser = new StreamParser(limits);
     parser.write(`${HEADER}<iq><q a='`);
     const chunk = "x".repeat(65_536);
-    const before = process.memoryUsage().heapUsed;
+    const before = memoryHeld();
     for (let i = 0; i < 2_000; i++) parser.write(`${chunk}${i}`);
     // 131 MB came.
-    expect(process.memoryUsage().heapUsed - before).toBeLessThan(60_000_000);
+    expect(memoryHeld() - before).toBeLessThan(20_000_000);
     const ids: unknown[] = [];
     parser.on("element", (element: Element) => ids.push(element.attrs["id"]));
     parser.write(`'/></iq><iq id='next'/>`);
@@ -139,10 +140,10 @@ describe("StreamParser", () => {
   it("takes time in proportion to the text, unlike xmpp.js's parser", () => {
     const text = `<s><m><b>${"x".repeat(1 << 20)}</b></m>`;
     const limits = { maxStanzaChars: 8 << 20, maxDepth: 10, maxElements: 1_000 };
-    feed(new StreamParser(limits), text, 1 << 14);
-    const ours = feed(new StreamParser(limits), text, 1 << 14);
-    const stock = feed(new Parser(), text, 1 << 14);
-    expect(ours).toBeLessThan(stock / 4);
+    // The best of five each: others use the processor too.
+    const best = (make: () => { write(text: string): void }): number =>
+      Math.min(...Array.from({ length: 5 }, () => feed(make(), text, 1 << 14)));
+    expect(best(() => new StreamParser(limits))).toBeLessThan(best(() => new Parser()) / 4);
   }, 20_000);
 
   it("throws nothing but ParseError, whatever comes", () => {

@@ -2,7 +2,7 @@ import net from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { StreamSocket } from "./stream-socket.node.js";
 import { startFakeServer, type FakeServer } from "./testing/fake-server.js";
-import { until } from "./testing/until.js";
+import { afterTimers, until } from "./testing/until.js";
 
 let server: FakeServer | undefined;
 afterEach(() => server?.close());
@@ -24,7 +24,7 @@ describe("StreamSocket", () => {
       once(event: "data", listener: () => void): unknown;
     }) => {
       const times: number[] = [];
-      for (let round = 0; round < 15; round++) {
+      for (let round = 0; round < 20; round++) {
         const start = performance.now();
         const answered = new Promise<void>((resolve) => socket.once("data", resolve));
         socket.write("a");
@@ -32,7 +32,8 @@ describe("StreamSocket", () => {
         await answered;
         times.push(performance.now() - start);
       }
-      return times.sort((a, b) => a - b)[7] ?? 0;
+      // The quickest, as a busy machine makes others slower. A young connection acknowledges without delay.
+      return Math.min(...times.slice(-8));
     };
 
     const stock = net.connect(port, "127.0.0.1");
@@ -52,7 +53,8 @@ describe("StreamSocket", () => {
       const bytes = Buffer.from("€😀");
       for (const byte of bytes) {
         peer.write(Buffer.from([byte]));
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        // The other end has read the one before the next comes: both are in this process.
+        await afterTimers(5);
       }
     });
     const socket = new StreamSocket();

@@ -133,9 +133,8 @@ describe("a stream's WebSocket", () => {
       { tls: { domain: "a" }, maxMessageBytes: 1_000 },
       cancel.signal,
     );
-    setTimeout(() => {
-      cancel.abort(reason);
-    }, 50);
+    await once(silent, "connection");
+    cancel.abort(reason);
     await expect(connecting).rejects.toBe(reason);
     await until(() => gone);
   });

@@ -28,7 +28,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
   const logger = createLogger(config.log.level);
   if (exposed !== undefined) logger.warn({ file: secretFile }, `the secret is exposed: ${exposed}`);
-  await interruptible((interruption) => run(config, options, logger, interruption));
+  // SIGHUP has the config read again.
+  await interruptible((interruption) => run(config, options, logger, interruption), ["SIGINT", "SIGTERM"]);
 }
 
 async function run(

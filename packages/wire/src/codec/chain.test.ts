@@ -97,6 +97,6 @@ describe.each(["default", "compact"] as const)("the largest message there may be
     const start = performance.now();
     expect(new ColumnCodec(DEFAULT_CODEC_LIMITS, profile).decode(bytes).rows).toHaveLength(rows.length);
     // 0.1 s alone; a busy machine takes its time.
-    expect(performance.now() - start).toBeLessThan(3_000);
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });

@@ -143,6 +143,7 @@ describe("orders of keys", () => {
     const start = performance.now();
     for (let i = 0; i < 10_000; i++) order.insert(0, `k${i}`, node);
     expect(order.agreeWith(["k9999", "k0"])).toBe(true);
-    expect(performance.now() - start).toBeLessThan(2_000);
+    // 0.1 s alone; a busy machine takes its time.
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });

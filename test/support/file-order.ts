@@ -1,0 +1,34 @@
+import { basename } from "node:path";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** The longest end-to-end files, the longest first: a long file that begins last keeps everybody waiting. */
+const LONGEST = [
+  ...["bench-wire", "cli", "network-changes", "demo", "nginx", "faults", "s2s", "slow-server", "budgets"],
+  ...["joiners", "sandbox", "browser", "log", "bystanders", "store", "client-state"],
+];
+
+function rankOf({ moduleId }: TestSpecification): number {
+  const rank = LONGEST.indexOf(basename(moduleId, ".test.ts"));
+  return rank < 0 ? LONGEST.length : rank;
+}
+
+/** Puts `few` among `many`, evenly and in their order; one of `few` is first. */
+function spread<T>(few: readonly T[], many: readonly T[]): T[] {
+  const step = Math.ceil(many.length / Math.max(1, few.length));
+  const all = few.flatMap((one, i) => [one, ...many.slice(i * step, (i + 1) * step)]);
+  return [...all, ...many.slice(few.length * step)];
+}
+
+/**
+ * Files that wait (end to end) among files that compute (unit tests), so that both processors have something to do from the first
+ * minute to the last.
+ */
+export class FileOrder extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const endToEnd = sorted.filter(({ project }) => project.name === "e2e");
+    const others = sorted.filter(({ project }) => project.name !== "e2e");
+    endToEnd.sort((a, b) => rankOf(a) - rankOf(b));
+    return spread(endToEnd, others);
+  }
+}
