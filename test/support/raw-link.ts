@@ -16,6 +16,7 @@ import {
   type BytestreamEnd,
   type Connection,
   type Element,
+  type InBandBytestreams,
 } from "@stanzapack/xmpp";
 
 /** A link made by hand: sends any frame, answers nothing by itself. For peers that an SDK would never be. */
@@ -38,10 +39,18 @@ export interface RawLink {
 
 export const HELLO: HelloFrame = { ...createHello(), codecs: ["rows", "deflated"] };
 
-export async function openRawLink(connection: Connection, component: string): Promise<RawLink> {
-  const streams = createInBandBytestreams(connection);
+/** `shared`: the bytestreams of a connection with several links; by default it has this one. */
+export async function openRawLink(
+  connection: Connection,
+  component: string,
+  shared?: InBandBytestreams,
+): Promise<RawLink> {
+  const streams = shared ?? createInBandBytestreams(connection);
+  const dispose = (): void => {
+    if (shared === undefined) streams.dispose();
+  };
   const stream = await streams.open(component).catch((error: unknown) => {
-    streams.dispose();
+    dispose();
     throw error;
   });
   const deflate = createRawDeflate();
@@ -93,7 +102,7 @@ export async function openRawLink(connection: Connection, component: string): Pr
   };
   stream.onEnd = (end) => {
     link.end = end;
-    streams.dispose();
+    dispose();
   };
   return link;
 }

@@ -1,22 +1,34 @@
-import { createHello, encodeFrame, type Frame } from "@stanzapack/wire";
-import { StanzaError, type Bytestream, type Connection } from "@stanzapack/xmpp";
+import {
+  createHello,
+  createRawDeflate,
+  decodeBlock,
+  DEFAULT_LIMITS,
+  encodeFrame,
+  StanzapackError,
+  type Frame,
+} from "@stanzapack/wire";
+import { decodeBase64, StanzaError, XmppError, type Bytestream, type Connection } from "@stanzapack/xmpp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Link } from "./link.js";
 
 /** A link to a component that the test plays: `give` says what comes, `answer` answers the question that is out. */
 function setUp() {
+  const sent: string[] = [];
   const asked: { resolve: () => void; reject: (error: Error) => void }[] = [];
   const connection = {
     state: "online",
     compressed: false,
     writable: true,
-    send: () => true,
+    send: (base64: string) => sent.push(base64) > 0,
     request: () => new Promise<void>((resolve, reject) => asked.push({ resolve, reject })),
   } as unknown as Connection;
   const closed = vi.fn(() => Promise.resolve());
+  const expectsClose = vi.fn();
+  const deflate = createRawDeflate();
   const stream = {
     ...{ peer: "streams.example", sid: "abcd", blockSizeBytes: 65_535 },
     ...{ stanza: (base64: string) => base64, close: closed, abandon: () => undefined },
+    expectClose: expectsClose,
   } as unknown as Bytestream;
   const onEnd = vi.fn();
   const link = new Link(connection, stream, {
@@ -29,11 +41,24 @@ function setUp() {
     asked.shift()?.resolve();
     await vi.advanceTimersByTimeAsync(0);
   };
-  const refuse = async (error: StanzaError): Promise<void> => {
+  const refuse = async (error: Error): Promise<void> => {
     asked.shift()?.reject(error);
     await vi.advanceTimersByTimeAsync(0);
   };
-  return { link, stream, give, asked, answer, refuse, onEnd, closed };
+  /** How it takes leave of the component. */
+  const goodbye = (): string[] => {
+    const last = sent.at(-1);
+    const frame =
+      last === undefined
+        ? undefined
+        : decodeBlock(decodeBase64(last) as Uint8Array, DEFAULT_LIMITS, deflate).at(-1);
+    return [
+      ...(frame?.type === "bye" ? [`BYE ${frame.code}`] : []),
+      ...closed.mock.calls.map(() => "close"),
+      ...expectsClose.mock.calls.map(() => "expects close"),
+    ];
+  };
+  return { link, stream, give, asked, answer, refuse, onEnd, closed, goodbye };
 }
 
 describe("Link", () => {
@@ -81,18 +106,18 @@ describe("Link", () => {
   it("asks at once, and once, when something came back, and ends where that was data", async () => {
     const { link, asked, answer, onEnd } = setUp();
     link.sendData(["AAAA"]);
-    link.ask();
-    link.ask();
+    void link.ask();
+    void link.ask();
     expect(asked).toHaveLength(1);
     await answer();
     expect(onEnd).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "gap" }));
-    link.ask();
+    void link.ask();
     expect(asked).toHaveLength(0);
   });
 
   it("goes on where what came back was not data, and asks again by and by", async () => {
     const { link, asked, answer, onEnd } = setUp();
-    link.ask();
+    void link.ask();
     await answer();
     expect(onEnd).not.toHaveBeenCalled();
     await vi.advanceTimersByTimeAsync(15_000);
@@ -104,7 +129,7 @@ describe("Link", () => {
     ["remote-server-timeout", "component-unavailable"],
   ])("asked for and answered %s it ends as %s", async (condition, code) => {
     const { link, refuse, onEnd } = setUp();
-    link.ask();
+    void link.ask();
     await refuse(new StanzaError(condition, "cancel"));
     expect(onEnd).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code }));
   });
@@ -117,5 +142,52 @@ describe("Link", () => {
     const { stream, onEnd } = setUp();
     stream.onEnd?.({ by: "peer", error: new StanzaError(condition, "cancel") });
     expect(onEnd).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code }));
+  });
+});
+
+describe("the end of a client's link", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  type Played = ReturnType<typeof setUp>;
+  const fault =
+    (condition: string) =>
+    ({ stream }: Played): void => {
+      const end = { by: "transport", error: new StanzaError(condition, "cancel") } as const;
+      stream.onFault?.(end);
+      stream.onEnd?.(end);
+    };
+  const unanswered =
+    (error: Error) =>
+    async ({ link, refuse }: Played): Promise<void> => {
+      void link.ask();
+      await refuse(error);
+    };
+
+  it.each<[string, (played: Played) => void | Promise<void>, string[]]>([
+    ["a block that cannot be read", ({ give }) => give(createHello()), ["BYE protocol", "close"]],
+    ["a `seq` out of turn", fault("unexpected-request"), ["BYE gap", "close"]],
+    ["what is no base64", fault("bad-request"), ["BYE malformed", "close"]],
+    ["a block that is too large", fault("resource-constraint"), ["BYE limit-exceeded", "close"]],
+    ["a component that does not know the link", fault("item-not-found"), []],
+    ["no answer to its question", unanswered(new XmppError("timeout", "none")), ["BYE timeout", "close"]],
+    ["an answer that nobody is there", unanswered(new StanzaError("remote-server-not-found", "cancel")), []],
+    [
+      "the component's BYE",
+      ({ give }) => give({ type: "bye", code: "conflict", text: "" }),
+      ["expects close"],
+    ],
+    [
+      "a program that gives it up",
+      ({ link }) => link.end(new StanzapackError("store-failed", "of a test")),
+      ["BYE store-failed", "close"],
+    ],
+    ["a session that is gone", ({ link }) => link.abandon(new StanzapackError("disconnected", "")), []],
+    ["a client that closes", ({ link }) => link.close(), ["BYE stopped", "close"]],
+  ])("by %s", async (_, act, leave) => {
+    const played = setUp();
+    await act(played);
+    expect(played.onEnd).toHaveBeenCalledOnce();
+    expect(played.goodbye()).toEqual(leave);
   });
 });

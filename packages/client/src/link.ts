@@ -5,6 +5,7 @@ import {
   DEFAULT_LIMITS,
   type HopClass,
   encodeFrame,
+  linkCodeOf,
   LinkSession,
   StanzapackError,
   type BlockWriter,
@@ -25,6 +26,8 @@ import { toStanzapackError } from "./errors.js";
 const UNACKED_MS = 30_000;
 /** How long the component has to answer, in ms. */
 const PING_MS = 10_000;
+/** The component closes the bytestream within this of its BYE, in ms, or the client does. */
+const CLOSE_MS = 2_000;
 
 export interface LinkEvents {
   /** The component is asked when no frame came from it for so long, in ms. */
@@ -49,7 +52,7 @@ export class Link {
   private readonly writer: BlockWriter;
   private ackTimer: ReturnType<typeof setTimeout> | undefined;
   private silenceTimer: ReturnType<typeof setTimeout> | undefined;
-  private asking = false;
+  private asking: Promise<void> | undefined;
   private lastFrameAt = monotonicNow();
   private ended = false;
   private helloArrived: (() => void) | undefined;
@@ -64,6 +67,10 @@ export class Link {
     this.writer = createBlockWriter(stream.blockSizeBytes);
     this.helloWait = new Promise((resolve) => (this.helloArrived = resolve));
     stream.onBlock = (block, { stanzaChars }) => this.receive(block, stanzaChars);
+    stream.onFault = ({ error }) => {
+      // The component does not know the link: nobody reads what is said.
+      if (error.condition !== "item-not-found") this.end(toLinkError(error, "the link ended"));
+    };
     stream.onEnd = (end) =>
       this.finish(
         end.error === undefined
@@ -149,7 +156,7 @@ export class Link {
       if (data) this.session.sentData(now);
       return this.stream.stanza(base64);
     });
-    if (stanzas.length > 0) this.connection.send(stanzas.join(""), stanzas.length);
+    if (stanzas.length > 0) this.connection.send(stanzas.join(""), stanzas.length, true);
   }
 
   /** Acknowledges what has come, if anything: the answer to a ping is a barrier. */
@@ -171,21 +178,17 @@ export class Link {
     try {
       frames = this.session.receive(block, now);
     } catch (error) {
-      const fault = toStanzapackError(error, "reading a block");
-      this.sendFrame({ type: "bye", code: fault.code, text: fault.text.slice(0, 200) });
-      void this.stream.close();
-      this.finish(fault);
-      return;
+      return this.end(toStanzapackError(error, "reading a block"));
     }
     this.events.onBlock?.(stanzaChars, frames);
     for (const frame of frames) {
       if (this.ended) return;
       if (frame.type === "hello") this.helloArrived?.();
-      else if (frame.type === "bye")
-        this.finish(
-          new StanzapackError(frame.code, `the component ended the link: ${frame.text}`, { origin: "peer" }),
-        );
-      else this.events.onFrame(frame);
+      else if (frame.type === "bye") {
+        this.stream.expectClose(CLOSE_MS);
+        const text = `the component ended the link: ${frame.text}`;
+        this.finish(new StanzapackError(frame.code, text, { origin: "peer" }), false);
+      } else this.events.onFrame(frame);
     }
     if (this.ended) return;
     const { acknowledgedStanzas } = this.session;
@@ -207,7 +210,7 @@ export class Link {
     this.silenceTimer = setTimeout(
       () => {
         if (this.connection.state !== "online" || monotonicNow() < this.askAt) return this.watchSilence();
-        this.ask();
+        void this.ask();
       },
       Math.max(100, this.askAt - monotonicNow()),
     );
@@ -220,12 +223,11 @@ export class Link {
     );
   }
 
-  /** Asks now, as after a long silence, whether the link is whole. */
-  ask(): void {
-    if (this.asking || this.ended) return;
-    this.asking = true;
+  /** Asks now, as after a long silence, whether the link is whole. Resolves when that is known: it has ended if it is not. */
+  async ask(): Promise<void> {
+    if (this.ended) return;
     clearTimeout(this.silenceTimer);
-    void this.ping().finally(() => (this.asking = false));
+    await (this.asking ??= this.ping().finally(() => (this.asking = undefined)));
   }
 
   private async ping(): Promise<void> {
@@ -237,12 +239,13 @@ export class Link {
       const missing = sentStanzas - this.session.acknowledgedStanzas;
       if (missing <= 0) return this.watchSilence();
       const text = `${missing} stanzas were lost on the way to the component`;
-      this.sendFrame({ type: "bye", code: "gap", text });
-      void this.stream.close();
-      this.finish(new StanzapackError("gap", text, { origin: "transport" }));
+      this.end(new StanzapackError("gap", text, { origin: "transport" }));
     } catch (error) {
-      if (this.connection.state === "online") this.finish(toLinkError(error, "asking for the link"));
-      else this.watchSilence();
+      if (this.connection.state !== "online") return this.watchSilence();
+      const failure = toLinkError(error, "asking for the link");
+      // Any answer but none at all says that nobody is there, or knows the link.
+      if (error instanceof StanzaError) this.finish(failure);
+      else this.end(failure);
     }
   }
 
@@ -260,6 +263,14 @@ export class Link {
     this.finish(error);
   }
 
+  /** Says why, and closes the bytestream. */
+  end(error: StanzapackError): void {
+    if (this.ended) return;
+    this.sendFrame({ type: "bye", code: error.code, text: error.text.slice(0, 200) });
+    void this.stream.close();
+    this.finish(error);
+  }
+
   /** Says goodbye and closes the bytestream. */
   async close(): Promise<void> {
     if (this.ended) return;
@@ -271,12 +282,12 @@ export class Link {
     await closed;
   }
 
-  private finish(error: StanzapackError): void {
+  private finish(error: StanzapackError, abandons = true): void {
     if (this.ended) return;
     this.ended = true;
     clearTimeout(this.ackTimer);
     clearTimeout(this.silenceTimer);
-    this.stream.abandon({ by: "local" });
+    if (abandons) this.stream.abandon({ by: "local" });
     this.events.onEnd(error);
   }
 }
@@ -285,9 +296,10 @@ export class Link {
 function toLinkError(error: unknown, doing: string): StanzapackError {
   if (error instanceof StanzaError) {
     const { condition, text } = error;
-    // XEP-0047 §2.2: a block was lost, and either side found out.
-    if (condition === "unexpected-request")
-      return new StanzapackError("gap", `${doing}: ${text}`, { origin: "transport", cause: error });
+    // XEP-0047 §2.2: a block was lost or damaged, and either side found out.
+    const code = error.type === "wait" ? "protocol" : linkCodeOf(condition);
+    if (code !== "protocol")
+      return new StanzapackError(code, `${doing}: ${text}`, { origin: "transport", cause: error });
     if (condition === "item-not-found") {
       const why = "the component does not know it any more";
       return new StanzapackError("disconnected", `${doing}: ${why}`, { origin: "peer", cause: error });

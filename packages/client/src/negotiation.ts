@@ -211,26 +211,44 @@ export class Negotiation {
 
   /** Every service this account may take, or only those of one publisher. */
   async services(owner: string | undefined): Promise<ServiceInfo[]> {
-    const doing = `listing the services of ${this.component}`;
-    let result: Element;
-    try {
-      result = await this.request("get", xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }), doing);
-    } catch (error) {
-      // Who offers nothing is no node.
-      const isNobody = error instanceof StanzapackError && error.code === "no-such-service";
-      if (owner !== undefined && isNobody) return [];
-      throw error;
-    }
-    const nodes = (result.getChild("query", NS.DISCO_ITEMS)?.getChildren("item") ?? []).flatMap(
-      (item) => (item.attrs["node"] as string | undefined) ?? [],
-    );
+    const nodes = await this.nodes(owner);
     const infos: (ServiceInfo | undefined)[] = [];
-    const next = nodes.entries();
+    const next = [...nodes].entries();
     const worker = async (): Promise<void> => {
       for (const [index, node] of next) infos[index] = await this.describe(node);
     };
     await Promise.all(Array.from({ length: CONCURRENT_QUERIES }, worker));
     return infos.filter((info) => info !== undefined);
+  }
+
+  /** Page by page, where the component has more than one answer holds (XEP-0059). */
+  private async nodes(owner: string | undefined): Promise<ReadonlySet<string>> {
+    const doing = `listing the services of ${this.component}`;
+    const nodes = new Set<string>();
+    let after: string | undefined;
+    for (;;) {
+      let result: Element;
+      const page = after === undefined ? [] : [xml("set", NS.RSM, xml("after", {}, after))];
+      try {
+        const query = xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }, ...page);
+        result = await this.request("get", query, doing);
+      } catch (error) {
+        // Who offers nothing, or nothing any more, is no node.
+        const isNobody = error instanceof StanzapackError && error.code === "no-such-service";
+        if (owner !== undefined && isNobody) return nodes;
+        throw error;
+      }
+      const query = result.getChild("query", NS.DISCO_ITEMS);
+      const { size } = nodes;
+      for (const item of query?.getChildren("item") ?? []) {
+        const node = item.attrs["node"] as string | undefined;
+        if (node !== undefined) nodes.add(node);
+      }
+      const last = query?.getChild("set", NS.RSM)?.getChildText("last") ?? "";
+      // A page that brings nothing new, whatever its sender means by it, ends the list.
+      if (last === "" || nodes.size === size) return nodes;
+      after = last;
+    }
   }
 
   /** Undefined when it went away meanwhile. */

@@ -10,7 +10,7 @@ export interface AdmissionRates {
 const MAX_WAIT_MS = 300_000;
 
 /**
- * A token bucket for opens: when thousands return at once, each that is refused is told a moment of its own, so that they come back
+ * A token bucket for opens, and for requests: when thousands return at once, each that is refused is told a moment of its own, so that they come back
  * one after another. Pure: clock, which never steps back, and chance are arguments.
  */
 export class Admission {
@@ -25,9 +25,8 @@ export class Admission {
 
   /** Undefined: admitted. Else in how many ms it is to come again. `chance`: from 0 up to 1. */
   ask(now: number, chance: number): number | undefined {
-    const { perSecond, burst } = this.rates;
-    this.tokens = Math.min(burst, this.tokens + ((now - this.at) / 1_000) * perSecond);
-    this.at = now;
+    this.fill(now);
+    const { perSecond } = this.rates;
     if (this.tokens >= 1) {
       this.tokens--;
       return undefined;
@@ -38,5 +37,17 @@ export class Admission {
     if (next - now > MAX_WAIT_MS) return Math.ceil((MAX_WAIT_MS * (1 + chance)) / 2);
     this.toldUntil = next;
     return Math.ceil(next - now);
+  }
+
+  /** What was admitted cost so much more than one. Owes a burst at most: nobody waits longer than that takes to fill up. */
+  spend(tokens: number, now: number): void {
+    this.fill(now);
+    this.tokens = Math.max(-this.rates.burst, this.tokens - tokens);
+  }
+
+  private fill(now: number): void {
+    const { perSecond, burst } = this.rates;
+    this.tokens = Math.min(burst, this.tokens + ((now - this.at) / 1_000) * perSecond);
+    this.at = now;
   }
 }

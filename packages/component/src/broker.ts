@@ -46,6 +46,7 @@ import {
 import type { KeptSubscription } from "./resumption.js";
 import { Arrival } from "./selector.js";
 import { Service, type Publisher, type ServiceConfig } from "./service.js";
+import { ServiceList } from "./service-list.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
 
@@ -69,6 +70,8 @@ export type RandomId = () => number;
 /** Services, subscriptions and lanes: every operation of the negotiation, and the publishers' data on its way through. */
 export class Broker {
   readonly services = new Map<string, Service>();
+  /** The same, for listing. */
+  readonly list = new ServiceList();
   readonly approvals: Approvals;
   private readonly owned = new Map<string, Set<Service>>();
   /** Told of each service that is offered anew. */
@@ -98,6 +101,7 @@ export class Broker {
     this.logs = new Logs(fanOut, limits, stats, log, budgets.isOurs, (subscription) =>
       this.endWithdrawn(subscription),
     );
+    this.logs.catchUp.onBegun = ({ link }, ms) => budgets.chargeWork(link.jid, ms);
     this.approvals = new Approvals(limits, stats, budgets, (link, { node }, options, now) =>
       this.subscribe(link, node, options, now),
     );
@@ -165,6 +169,7 @@ export class Broker {
         );
       service = new Service(id, config, this.randomId(), this.logs.createJournal(config, id.owner), now);
       this.services.set(node, service);
+      this.list.add(service);
       this.owned.set(id.owner, owned.add(service));
       this.budgets.count(id.owner, "services", 1);
     } else {
@@ -298,6 +303,7 @@ export class Broker {
     this.detachPublisher(service);
     this.logs.withdraw(service, monotonicNow());
     this.services.delete(service.node);
+    this.list.remove();
     const { node } = service;
     this.log.info({ node, by: by?.jid, services: this.services.size }, "service withdrawn");
     this.approvals.serviceEnded(service);

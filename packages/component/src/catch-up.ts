@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
 import { TICK_MS } from "./clock.js";
 import { formatLaneKey, type ReadyBody } from "./lane.js";
+import { processorMs } from "./request-gate.js";
 import type { Service } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";
@@ -25,7 +26,11 @@ type Encoded = Map<Service, Map<string, { readonly slice: BatchSlice; readonly b
  */
 export class CatchUp {
   private readonly links = new Map<ClientLink, Set<Subscription>>();
+  /** Those that a request began: it is charged what the first body takes. */
+  private readonly beginning = new WeakSet<Subscription>();
   private timer: NodeJS.Timeout | undefined;
+  /** Told of each catch-up that a request began, with the processor time that its first body took, in ms. */
+  onBegun: ((subscription: Subscription, ms: number) => void) | undefined;
 
   constructor(
     private readonly host: CatchUpHost,
@@ -33,7 +38,15 @@ export class CatchUp {
     private readonly log: Logger,
     /** It has everything; its service has ended meanwhile. */
     private readonly onEnd: (subscription: Subscription) => void,
+    /** Processor time used so far, in ms. */
+    private readonly workMs: () => number = processorMs,
   ) {}
+
+  /** As `add`, at its subscriber's request. */
+  begin(subscription: Subscription): void {
+    this.beginning.add(subscription);
+    this.add(subscription);
+  }
 
   /** From `subscription.position` on; it is detached until it is on its lane. */
   add(subscription: Subscription): void {
@@ -126,7 +139,9 @@ export class CatchUp {
       const projected = { ...slice, rows: slice.rows.map((row) => lane.project(row)) };
       if (lane.fits(projected.rows[0] as Uint8Array)) {
         this.stats.singleEncodes++;
+        const before = this.workMs();
         const made = { slice, body: lane.encodeAlone(projected) };
+        if (this.beginning.delete(subscription)) this.onBegun?.(subscription, this.workMs() - before);
         shared.set(key, made);
         return made;
       }

@@ -58,6 +58,10 @@ export class ClientLink {
   readerBytes = 0;
   /** When anything of the client came last, in ms. */
   heardAt: number;
+  /** How often anything of the client came. */
+  heard = 0;
+  /** Told of the next time. */
+  onHeard: (() => void) | undefined;
   /** The question whether the client lives that is out, and whether it does. */
   verifying: Promise<boolean> | undefined;
   /** It should have said HELLO. */
@@ -139,6 +143,13 @@ export class ClientLink {
     return this.stream.peer;
   }
 
+  /** Something of the client came. */
+  hear(): void {
+    this.heard++;
+    this.onHeard?.();
+    this.onHeard = undefined;
+  }
+
   /** False: what is for it waits, or gives way to newer, until acknowledgements come. */
   get maySendData(): boolean {
     return this.suspension === undefined && this.session.maySendData && this.window.room(monotonicNow()) > 0;
@@ -185,13 +196,19 @@ export class ClientLink {
     this.append(encodeBase64(this.session.takeAck()), false);
   }
 
+  /** A CREDIT behind what waits: the client acknowledges at once, as long as it lives. */
+  askAck(): void {
+    this.append(encodeBase64(this.session.askAck(this.writer.dataBlocks)), false);
+  }
+
   /** The stanzas that wait, as text. */
   takeStanzas(now: number): string[] {
     const clock = monotonicNow();
     const asks = this.wantsAck || (this.window.due && !this.writer.empty && this.askedAfter === undefined);
     this.wantsAck = false;
-    if (asks) this.writer.append(encodeBase64(this.session.askAck()), false);
-    const stanzas = this.writer.take().map(({ base64, data }) => {
+    if (asks) this.writer.append(encodeBase64(this.session.askAck(this.writer.dataBlocks)), false);
+    const blocks = this.writer.take();
+    const stanzas = blocks.map(({ base64, data }) => {
       const stanza = this.stream.stanza(base64);
       if (data) {
         this.session.sentData(now);
@@ -201,7 +218,8 @@ export class ClientLink {
       return stanza;
     });
     if (asks) {
-      this.askedAfter = this.session.sentStanzas;
+      // A client may well answer before it has counted the stanza that it is reading.
+      this.askedAfter = this.session.sentStanzas - (blocks.at(-1)?.data === true ? 1 : 0);
       this.window.question(clock);
     }
     return stanzas;

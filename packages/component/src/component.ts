@@ -10,6 +10,7 @@ import {
   beat,
   createComponentConnection,
   createInBandBytestreams,
+  isLoopbackHost,
   NS,
   StanzaError,
   XmppError,
@@ -23,6 +24,7 @@ import { createLogger } from "./component-logger.js";
 import { FanOut } from "./fan-out.js";
 import { FrameRequests } from "./frame-requests.js";
 import { LinkTable } from "./link-table.js";
+import { RequestGate } from "./request-gate.js";
 import type { ResolvedConfig } from "./load-config.js";
 import { adviseOperator, type ServerAddress } from "./server-advice.js";
 import { compareConfigs, type Reloaded } from "./reload.js";
@@ -31,6 +33,7 @@ import { registerDisco } from "./negotiation/disco.js";
 import { registerOrdinaryClients } from "./negotiation/ordinary-clients.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
+import { safeLogger } from "./safe-logger.js";
 import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
 import { createStats, type ComponentStats } from "./stats.js";
 
@@ -64,16 +67,24 @@ export interface ComponentOptions {
 
 /** The Stanzapack component (XEP-0114) of one domain. */
 export function createComponent(config: ResolvedConfig, options: ComponentOptions = {}): StreamsComponent {
-  const log = options.logger ?? createLogger(config.log.level);
+  const log = safeLogger(options.logger ?? createLogger(config.log.level));
   const { domain, host, port, secret } = config.component;
+  const tls = config.component.tls === true ? {} : config.component.tls || undefined;
   // One object, which everyone reads: `reload` writes it.
   const limits = { ...config.limits };
   let level = config.log.level;
   const stats = createStats();
   const connection = createComponentConnection({
     ...{ domain, secret, host, port },
+    ...(tls && { tls }),
     ...(options.reconnect === false && { reconnect: false }),
   });
+  if (tls === undefined && !isLoopbackHost(host))
+    log.warn(
+      { host, port },
+      "the stream to the server is not encrypted: whoever is between the two machines reads all that users send; " +
+        "set component.tls where the server has it (ejabberd), or put a tunnel between",
+    );
   const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
   // Before anything else that reads stanzas.
   const leaveAddresses = registerUnknownAddresses(connection, budgets, stats);
@@ -98,13 +109,14 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
     log,
   );
   const negotiation = new PubsubNegotiation(broker, links, limits);
+  const gate = new RequestGate(connection, budgets, stats);
 
   let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
     leaveAddresses,
-    negotiation.register(connection),
-    registerDisco(connection, broker),
+    negotiation.register(gate.guarded),
+    registerDisco(gate.guarded, broker),
     registerSubscribeAuthorization(connection, broker),
     registerSubscriptionEvents(connection, broker),
     connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
@@ -112,7 +124,10 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
       const slash = to.indexOf("/");
       const sid = slash < 0 ? "" : to.slice(slash + 1);
       const link = links.get(from);
-      if (link !== undefined) link.heardAt = monotonicNow();
+      if (link !== undefined) {
+        link.heardAt = monotonicNow();
+        link.hear();
+      }
       if (sid === "") return undefined;
       if (link?.stream.sid !== sid) {
         stats.strays++;
@@ -129,7 +144,7 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
       links.hint(stanza.attrs["from"] as string);
       return true;
     }),
-    registerOrdinaryClients(connection, broker, stats),
+    registerOrdinaryClients(gate.guarded, broker, stats),
     connection.on("online", ({ jid }) => {
       log.info({ jid, server: `${host}:${port}` }, "online");
       // From now on it is known whether it gives them back.
@@ -204,10 +219,10 @@ export function createComponent(config: ResolvedConfig, options: ComponentOption
     if (connection.state === "online") {
       fanOut.flushAll(broker.services.values());
       links.farewell();
-      fanOut.flushAll([]);
       await drained(connection);
     }
     for (const off of undo) off();
+    gate.stop();
     requests.stop();
     fanOut.stop();
     broker.stop();
@@ -259,4 +274,7 @@ const CODES = {
   unsupported: "unreachable",
   protocol: "unreachable",
   disconnected: "unreachable",
+  "invalid-xml": "invalid-options",
+  resource: "unreachable",
+  "insecure-context": "unreachable",
 } as const satisfies Partial<Record<XmppError["code"], ErrorCode>>;

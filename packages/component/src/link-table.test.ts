@@ -1,6 +1,14 @@
-import { encodeFrame, createRawDeflate, createRowCodec, DEFAULT_LIMITS } from "@stanzapack/wire";
+import {
+  createRawDeflate,
+  createRowCodec,
+  decodeBlock,
+  DEFAULT_LIMITS,
+  encodeFrame,
+  type Frame,
+} from "@stanzapack/wire";
 import {
   createInBandBytestreams,
+  decodeBase64,
   encodeBase64,
   monotonicNow,
   NS,
@@ -65,6 +73,21 @@ function setUp() {
   });
   receive(xml("message", from, xml("data", { xmlns: NS.IBB, sid: "s", seq: "0" }, encodeBase64(hello))));
   const link = links.require(BOB);
+  let seq = 1;
+  const send = (frame: Frame): void => {
+    const base64 = encodeBase64(encodeFrame(frame));
+    receive(xml("message", from, xml("data", { xmlns: NS.IBB, sid: "s", seq: String(seq++) }, base64)));
+  };
+  /** What the client is told last: the reason, and whether its bytestream is closed. */
+  const goodbye = (): string[] => {
+    const blocks = sent.flatMap((text) => [...text.matchAll(/seq='\d+'>([^<]*)</g)].map((match) => match[1]));
+    const frames = blocks.flatMap((base64) =>
+      decodeBlock(decodeBase64(base64 as string) as Uint8Array, DEFAULT_LIMITS, deflate),
+    );
+    const last = frames.at(-1);
+    const isClosed = asked.some(({ iq }) => iq.getChild("close", NS.IBB) !== undefined);
+    return [...(last?.type === "bye" ? [`BYE ${last.code}`] : []), ...(isClosed ? ["close"] : [])];
+  };
   const answer = async (error?: Error): Promise<void> => {
     asked.shift()?.settle(error);
     await vi.advanceTimersByTimeAsync(0);
@@ -85,7 +108,7 @@ function setUp() {
       links.sweep(monotonicNow());
     }
   };
-  return { links, link, stats, asked, answer, bounce, sweep, probed };
+  return { links, link, stats, asked, answer, bounce, sweep, send, goodbye, probed };
 }
 
 describe("LinkTable, when a client's server is away", () => {
@@ -189,5 +212,85 @@ describe("LinkTable, when the server stands still", () => {
     expect(asked).toHaveLength(1);
     await answer(new StanzaError("recipient-unavailable", "cancel"));
     expect(await Promise.all(verdicts)).toEqual([false, false, false]);
+  });
+});
+
+describe("LinkTable, when a client is asked whether it lives", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  const NO_PING = new StanzaError("service-unavailable", "cancel");
+  const ACK: Frame = { type: "ack", stanzas: 0 };
+
+  it.each(["service-unavailable", "feature-not-implemented", "bad-request", "undefined-condition"])(
+    "believes that it does where it acknowledges and answers `%s`, whichever comes first",
+    async (condition) => {
+      for (const late of [0, 500]) {
+        const { links, link, answer, send } = setUp();
+        const verdict = links.verify(link);
+        if (late === 0) send(ACK);
+        await answer(new StanzaError(condition, "cancel"));
+        if (late > 0) {
+          await vi.advanceTimersByTimeAsync(late);
+          send(ACK);
+        }
+        await vi.advanceTimersByTimeAsync(100);
+        expect([await verdict, links.size]).toEqual([true, 1]);
+      }
+    },
+  );
+
+  it("believes it where it answers nothing but goes on sending", async () => {
+    const { links, link, answer, send } = setUp();
+    const verdict = links.verify(link);
+    send(ACK);
+    await answer(new Error("no answer"));
+    expect([await verdict, links.size]).toEqual([true, 1]);
+  });
+
+  it.each<[string, Error, string]>([
+    ["says nothing", new Error("no answer"), "BYE timeout"],
+    ["answers with an error, and does not acknowledge", NO_PING, "BYE timeout"],
+  ])("tells one why that %s, and closes", async (_, error, bye) => {
+    const { links, link, answer, goodbye } = setUp();
+    const verdict = links.verify(link);
+    await answer(error);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect([await verdict, goodbye()]).toEqual([false, [bye, "close"]]);
+  });
+
+  it("tells nothing to one that its server says to be gone", async () => {
+    const { links, answer, goodbye } = setUp();
+    links.hint(BOB);
+    await answer(NO_PING);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect([links.size, goodbye()]).toEqual([0, []]);
+  });
+
+  it("tells one why whose server was away for too long", async () => {
+    const { links, answer, bounce, sweep, goodbye } = setUp();
+    bounce(AWAY);
+    while (links.size > 0) {
+      await answer(AWAY);
+      await sweep(1);
+    }
+    expect(goodbye()).toEqual(["BYE timeout", "close"]);
+  });
+
+  it("closes where a client says BYE and does not close, once", async () => {
+    const { links, asked, send } = setUp();
+    send({ type: "bye", code: "stopped", text: "" });
+    expect([links.size, asked.length]).toEqual([0, 0]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked.map(({ iq }) => iq.getChild("close", NS.IBB)?.attrs["sid"] as string)).toEqual(["s"]);
+  });
+
+  it("tells everybody that the component stops, and closes", () => {
+    const { links, link, goodbye } = setUp();
+    const pending: string[] = [];
+    // `FanOut` writes it.
+    link.append = (base64) => void pending.push(base64);
+    links.farewell();
+    expect([pending.length, goodbye()]).toEqual([1, ["close"]]);
   });
 });

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   assertNever,
   createHello,
+  linkCodeOf,
   StanzapackError,
   type Frame,
   type Limits,
@@ -10,9 +11,7 @@ import {
 import {
   backoffMs,
   bareJid,
-  NS,
   StanzaError,
-  xml,
   type Bytestream,
   type BytestreamEnd,
   type Connection,
@@ -31,6 +30,7 @@ import type { FanOut } from "./fan-out.js";
 import type { FrameRequests } from "./frame-requests.js";
 import { hasMore, Intake } from "./intake.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
+import { askClient } from "./liveness.js";
 import { toStanzaError } from "./negotiation/errors.js";
 import { ServerWatch } from "./server-watch.js";
 import type { ComponentStats } from "./stats.js";
@@ -41,8 +41,8 @@ const HELLO_MS = 15_000;
 const CLOSED_MS = 60_000;
 /** And so long as the server answers after that, in ms. */
 const HELLO_GRACE_MS = 2_000;
-/** No deadline of its own, in ms: an hour. */
-const FOR_GOOD_MS = 3_600_000;
+/** A client that said BYE closes its bytestream within this, in ms, or the component does. */
+const CLOSE_MS = 2_000;
 /** A link whose client's server is away is kept for so long, in ms, and asked so often, with full jitter: many may have the same server. */
 const SUSPENDED_MS = 60_000;
 const ASK_AGAIN: ReconnectPolicy = { minMs: 2_000, maxMs: 10_000 };
@@ -78,7 +78,8 @@ export class LinkTable {
   ) {
     const { limits } = settings;
     this.watch = new ServerWatch(connection);
-    requests.resumption.onTakeOver = (link) => this.end(link, "resumed on another link");
+    requests.resumption.onTakeOver = (link) =>
+      this.bye(link, new StanzapackError("conflict", "the link was resumed as another one"));
     this.throttle = new Throttle(broker.budgets, limits, stats, log, (link) => broker.tellDemands(link));
     broker.budgets.onCut = (account, error) => {
       log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
@@ -138,6 +139,7 @@ export class LinkTable {
       const { budgets } = this.broker;
       budgets.request(request.from);
       if (!this.links.has(request.from)) budgets.checkRoom(request.from, "links");
+      budgets.open(request.from);
       // Last: what is wrong takes no turn of somebody else's.
       const retryAfterMs = this.admission.ask(monotonicNow(), Math.random());
       if (retryAfterMs !== undefined)
@@ -156,7 +158,8 @@ export class LinkTable {
 
   private accept(stream: Bytestream): void {
     const old = this.links.get(stream.peer);
-    if (old !== undefined) this.end(old, "replaced by a newer link");
+    if (old !== undefined)
+      this.bye(old, new StanzapackError("conflict", `${stream.peer} has opened a newer link`));
     const link = new ClientLink(
       stream,
       // As the server stamped it: parsing it could make one account of two.
@@ -173,6 +176,12 @@ export class LinkTable {
     this.accounts.set(link.bareJid, (this.accounts.get(link.bareJid) ?? new Set()).add(link));
     this.stats.links = this.links.size;
     stream.onBlock = (block) => this.receive(link, block);
+    stream.onFault = ({ error }) => {
+      // XEP-0047 §2.2: its client does not know this bytestream, and nobody reads what is said.
+      if (error.condition === "item-not-found") return;
+      const text = `the bytestream broke: ${error.text === "" ? error.condition : error.text}`;
+      this.bye(link, new StanzapackError(linkCodeOf(error.condition), text));
+    };
     stream.onEnd = (end) => this.streamEnded(link, end);
     const token = this.requests.resumption.issue(link);
     link.sendFrame(createHello({ token }, this.settings.wireLimits));
@@ -182,6 +191,7 @@ export class LinkTable {
   private receive(link: ClientLink, block: Uint8Array): void {
     // Also where it has to wait until it is read.
     link.heardAt = monotonicNow();
+    link.hear();
     // Something of it comes through: asked with the next sweep it may answer.
     if (link.suspension !== undefined) link.suspension.askAt = 0;
     if (link.ended || this.intake.put(link, block)) return;
@@ -260,8 +270,10 @@ export class LinkTable {
         if (link.closedAt === undefined) this.requests.accept(link, frame);
         return;
       case "bye":
-        this.requests.resumption.forget(link);
-        return this.end(link, `the client said ${frame.code}`);
+        if (frame.code === "stopped") this.requests.resumption.forget(link);
+        // Its client closes the bytestream; where it does not, this side does.
+        link.stream.expectClose(CLOSE_MS);
+        return this.end(link, `the client said ${frame.code}`, false);
       case "error":
         // One block holds ten thousand of them, and `info` is written by default.
         this.log.debug({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);
@@ -318,10 +330,10 @@ export class LinkTable {
 
   private write(link: ClientLink): void {
     const stanzas = link.takeStanzas(monotonicNow());
-    this.connection.send(stanzas.join(""), stanzas.length);
+    this.connection.send(stanzas.join(""), stanzas.length, true);
   }
 
-  end(link: ClientLink, why: string): void {
+  private end(link: ClientLink, why: string, abandons = true): void {
     if (link.ended) return;
     link.ended = true;
     this.intake.forget(link);
@@ -334,7 +346,7 @@ export class LinkTable {
     this.requests.linkEnded(link);
     this.broker.budgets.count(link.jid, "links", -1);
     this.broker.linkEnded(link, monotonicNow());
-    link.stream.abandon({ by: "local" });
+    if (abandons) link.stream.abandon({ by: "local" });
     this.log.info({ jid: link.jid, links: this.links.size }, `link ended: ${why}`);
   }
 
@@ -342,56 +354,38 @@ export class LinkTable {
   hint(fullJid: string): void {
     const link = this.links.get(fullJid);
     if (link !== undefined && link.closedAt === undefined && link.suspension === undefined)
-      void this.verify(link);
+      void this.verify(link, true);
   }
 
   /**
-   * Whether the link's client lives, as far as can be told; ends the link if not. XEP-0199 to the full JID. Who asks while a question is out
-   * gets its answer. A client is given `answerSeconds`, which count only while the server answers.
+   * Whether the link's client lives, as far as can be told; ends the link if not. Who asks while a question is out gets its answer. A
+   * client is given `answerSeconds`, which count only while the server answers. `isHinted`: something else says too that nobody is
+   * there to be told the reason.
    */
-  verify(link: ClientLink): Promise<boolean> {
+  verify(link: ClientLink, isHinted = false): Promise<boolean> {
     if (link.ended) return Promise.resolve(false);
-    return (link.verifying ??= this.ask(link).finally(() => (link.verifying = undefined)));
+    return (link.verifying ??= this.ask(link, isHinted).finally(() => (link.verifying = undefined)));
   }
 
-  private async ask(link: ClientLink): Promise<boolean> {
-    const waitingSince = link.session.waitingSince;
-    try {
-      await this.ping(link);
+  private async ask(link: ClientLink, isHinted: boolean): Promise<boolean> {
+    const { waitingSince } = link.session;
+    const patience = { watch: this.watch, ms: this.settings.limits.answerSeconds * 1_000 };
+    const verdict = await askClient(this.connection, patience, link, (it) => this.write(it));
+    if (link.ended || verdict === "unknown") return !link.ended;
+    // RFC 6120 §8.3.2: what it is asked again later may be answered.
+    if (verdict instanceof StanzaError && verdict.type === "wait")
+      this.suspend(link, verdict, monotonicNow());
+    else if (verdict !== "alive") this.endSilent(link, verdict, isHinted);
+    else {
       link.heardAt = monotonicNow();
       link.suspension = undefined;
       // The client acknowledges before it answers: what is still unacknowledged from before the question was lost.
       const silent = waitingSince !== undefined && link.session.waitingSince === waitingSince;
-      if (silent && !hasMore(link.inbox) && !link.ended) {
+      if (silent && !hasMore(link.inbox))
         this.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
-      }
-      if (!link.ended && link.detached.size > 0 && link.maySendData)
-        this.broker.reattach(link, monotonicNow());
-    } catch (error) {
-      if (this.connection.state !== "online") return !link.ended;
-      // RFC 6120 §8.3.2: what it is asked again later may be answered.
-      if (error instanceof StanzaError && error.type === "wait") this.suspend(link, error, monotonicNow());
-      else this.end(link, `does not answer: ${(error as Error).message}`);
+      else if (link.detached.size > 0 && link.maySendData) this.broker.reattach(link, monotonicNow());
     }
     return !link.ended;
-  }
-
-  private async ping(link: ClientLink): Promise<void> {
-    const ms = this.settings.limits.answerSeconds * 1_000;
-    const over = new AbortController();
-    const ping = xml("iq", { type: "get", to: link.jid }, xml("ping", NS.PING));
-    let isLate = false;
-    void this.watch.answeredFor(ms, over.signal).then((answered) => {
-      isLate = answered;
-      over.abort();
-    });
-    try {
-      await this.connection.request(ping, { timeoutMs: FOR_GOOD_MS, signal: over.signal });
-    } catch (error) {
-      throw isLate ? new StanzapackError("timeout", `no answer within ${ms} ms`) : error;
-    } finally {
-      over.abort();
-    }
   }
 
   /** Unless the server, which holds it, stands still. */
@@ -403,15 +397,20 @@ export class LinkTable {
     link.hopeless = false;
   }
 
-  private suspend(link: ClientLink, { message }: StanzaError, now: number): void {
-    if (link.ended) return;
+  private endSilent(link: ClientLink, { message }: Error, isHinted: boolean): void {
+    const text = `the client does not answer: ${message}`;
+    if (isHinted) this.end(link, text);
+    else this.bye(link, new StanzapackError("timeout", text));
+  }
+
+  private suspend(link: ClientLink, error: StanzaError, now: number): void {
     if (link.suspension === undefined) {
       link.suspension = { since: now, askAt: 0, tries: 0 };
       this.stats.suspensions++;
-      this.log.debug({ jid: link.jid }, `link suspended: ${message}`);
+      this.log.debug({ jid: link.jid }, `link suspended: ${error.message}`);
     }
     const { suspension } = link;
-    if (now - suspension.since >= SUSPENDED_MS) return this.end(link, `does not answer: ${message}`);
+    if (now - suspension.since >= SUSPENDED_MS) return this.endSilent(link, error, false);
     suspension.askAt = now + backoffMs(ASK_AGAIN, suspension.tries++, Math.random());
   }
 
@@ -443,10 +442,12 @@ export class LinkTable {
     }
   }
 
-  /** Tells every client that the component stops. */
+  /** Tells every client that the component stops, and closes every bytestream. */
   farewell(): void {
     for (const link of this.links.values())
       link.sendFrame({ type: "bye", code: "component-unavailable", text: "the component stops" });
+    this.fanOut.flushAll([]);
+    for (const { stream } of this.links.values()) void stream.close();
   }
 
   clear(): void {

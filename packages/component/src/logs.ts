@@ -16,7 +16,7 @@ import type { Subscription } from "./subscription.js";
 export class Logs {
   private readonly memory: JournalMemory;
   private readonly bounds: JournalBounds;
-  private readonly catchUp: CatchUp;
+  readonly catchUp: CatchUp;
   /** Since when, the oldest first. */
   private readonly withdrawn = new Map<Service, number>();
 
@@ -53,7 +53,7 @@ export class Logs {
     subscription.position = position;
     subscription.begun = { epoch: service.epoch, offset: position };
     subscription.recovered = recovered;
-    this.catchUp.add(subscription);
+    this.catchUp.begin(subscription);
   }
 
   /** Positions `from` to `to` came; before lanes get them. */

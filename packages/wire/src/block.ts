@@ -43,6 +43,8 @@ export interface BlockWriter {
   /** Adds one frame: ready base64, its length a multiple of four without `=`. `data`: it is DATA or SNAPSHOT. */
   append(base64: string, data: boolean): void;
   readonly empty: boolean;
+  /** How many of the blocks gathered since the last `take` hold data. */
+  readonly dataBlocks: number;
   /** From now on no block is larger than this either, in bytes: what the peer's HELLO says. */
   narrow(maxBlockBytes: number): void;
   /** The blocks gathered since the last call; `data` tells which of them count as data stanzas. */
@@ -56,6 +58,9 @@ export function createBlockWriter(blockSizeBytes: number): BlockWriter {
   return {
     get empty() {
       return blocks.length === 0;
+    },
+    get dataBlocks() {
+      return blocks.reduce((count, { data }) => count + (data ? 1 : 0), 0);
     },
     narrow(maxBlockBytes) {
       maxChars = Math.min(maxChars, charsOf(maxBlockBytes));

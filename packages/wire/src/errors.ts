@@ -58,7 +58,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: false,
-    mend: "Give the authority that signed the server's certificate (--ca FILE), or mend the certificate.",
+    mend: "Give the authority that signed the server's certificate (--ca FILE, component.tls.caFile), or mend the certificate.",
   },
   "component-unavailable": {
     wire: 6,
@@ -131,6 +131,14 @@ export const ERRORS = {
     scope: "link",
     retryable: false,
     mend: "A frame named an alias that this link never bound: report it.",
+  },
+  "insecure-context": {
+    wire: 18,
+    condition: "policy-violation",
+    type: "cancel",
+    scope: "link",
+    retryable: false,
+    mend: "Load the page over https: or from localhost; browsers give no cryptography to other pages.",
   },
   "no-such-service": {
     wire: 20,
@@ -321,6 +329,22 @@ const BY_WIRE = new Map<number, ErrorCode>(
 /** The code of a wire number; a number from a newer peer reads as `internal`. */
 export function errorCodeOf(wire: number): ErrorCode {
   return BY_WIRE.get(wire) ?? "internal";
+}
+
+/** The code of what ends a link, by the condition of the fault in its bytestream (XEP-0047 §2.2). */
+export function linkCodeOf(condition: string): ErrorCode {
+  switch (condition) {
+    case "unexpected-request":
+      return "gap";
+    case "bad-request":
+      return "malformed";
+    case "resource-constraint":
+      return "limit-exceeded";
+    case "internal-server-error":
+      return "internal";
+    default:
+      return "protocol";
+  }
 }
 
 export interface ErrorDetails {

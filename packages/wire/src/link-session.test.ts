@@ -119,13 +119,19 @@ describe("being asked to acknowledge", () => {
     const session = open();
     const asker = open();
     asker.sentData(0);
-    const question = asker.askAck();
+    const question = asker.askAck(0);
     session.receive(Buffer.concat([question, block(data)]), 5);
     expect([session.ackDue(5), session.ackDueAt]).toEqual([true, 0]);
     asker.receive(session.takeAck(), 6);
     expect([asker.unacked, session.ackDue(1e9)]).toEqual([0, false]);
     session.receive(question, 7);
     expect(session.takeAck()).toEqual(encodeFrame({ type: "ack", stanzas: 1 }));
+  });
+
+  it("names the stanza that holds the question too", () => {
+    const asker = open();
+    for (let i = 0; i < 3; i++) asker.sentData(i);
+    expect(asker.askAck(2)).toEqual(encodeFrame({ type: "credit", alias: null, total: 5 }));
   });
 
   it("leaves a subscription's credit to the link", () => {

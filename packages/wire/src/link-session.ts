@@ -155,9 +155,12 @@ export class LinkSession {
     );
   }
 
-  /** Asks the peer to acknowledge at once what was sent before and along with it. */
-  askAck(): Uint8Array {
-    return encodeFrame({ type: "credit", alias: null, total: this.dataSent });
+  /**
+   * A CREDIT that asks the peer to acknowledge at once what was sent before and along with it. `along`: how many stanzas with data are
+   * still to be written up to the one that holds it, that one included; the total names them too.
+   */
+  askAck(along: number): Uint8Array {
+    return encodeFrame({ type: "credit", alias: null, total: (this.dataSent + along) >>> 0 });
   }
 
   /** An ACK frame of everything received so far. */

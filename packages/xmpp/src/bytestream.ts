@@ -3,6 +3,7 @@ import { assertBlock, SEQ_COUNT, type BytestreamSender, type SenderHost } from "
 import type { Connection } from "./connection.js";
 import { StanzaError } from "./errors.js";
 import type { Bytestream, BytestreamEnd, OpenRequest } from "./in-band-bytestreams.js";
+import { callGuarded, isThenable } from "./listeners.js";
 import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { warn } from "./warn.node.js";
@@ -74,6 +75,8 @@ export function createBytestream(
   let peerCloses = false;
   /** What a flush could not deliver in its time. */
   let undelivered: StanzaError | undefined;
+  /** Runs while the peer's `<close/>` is expected. */
+  let closeTimer: ReturnType<typeof setTimeout> | undefined;
   let ended: BytestreamEnd | undefined;
   let onBlock: Bytestream["onBlock"];
   let onEnd: Bytestream["onEnd"];
@@ -91,12 +94,16 @@ export function createBytestream(
       early = [];
       return endWith(new StanzaError("resource-constraint", "wait"));
     }
-    try {
-      onBlock(block, { stanzaChars });
-      return undefined;
-    } catch (error) {
+    const refuse = (error: unknown): StanzaError => {
       warn("a block handler failed", error);
       return endWith(new StanzaError("internal-server-error", "cancel"));
+    };
+    try {
+      const result: unknown = onBlock(block, { stanzaChars });
+      if (isThenable(result)) Promise.resolve(result).catch(refuse);
+      return undefined;
+    } catch (error) {
+      return refuse(error);
     }
   };
 
@@ -105,12 +112,8 @@ export function createBytestream(
     return error;
   };
 
-  const tell = (what: string, call: () => void): void => {
-    try {
-      call();
-    } catch (error) {
-      warn(`${what} handler failed`, error);
-    }
+  const tell = (what: string, call: () => unknown): void => {
+    callGuarded(`${what} handler`, call);
   };
 
   const tellEnd = (end: BytestreamEnd): void => {
@@ -182,6 +185,7 @@ export function createBytestream(
     },
     onDrain: undefined,
     onState: undefined,
+    onFault: undefined,
     get onBlock() {
       return onBlock;
     },
@@ -282,6 +286,12 @@ export function createBytestream(
       return ended ?? { by: "local" };
     },
 
+    expectClose(withinMs) {
+      if (phase !== "open") return;
+      stopTaking();
+      closeTimer = setTimeout(() => void stream.close(), withinMs);
+    },
+
     abandon(end) {
       early = [];
       stream.end(end);
@@ -292,6 +302,7 @@ export function createBytestream(
       phase = "closed";
       ended = end;
       accepting = false;
+      clearTimeout(closeTimer);
       sender?.stop();
       onGone(awaited ? closeSent : undefined);
       tellEnd(end);
@@ -299,6 +310,13 @@ export function createBytestream(
 
     endAndClose(end) {
       if (phase === "closed") return;
+      const { error } = end;
+      if (error !== undefined && closeSent === undefined) {
+        const { onFault } = stream;
+        stream.onFault = undefined;
+        tell("a fault", () => onFault?.({ ...end, error }));
+      }
+      if ((phase as string) === "closed") return;
       if (closeSent === undefined) void sendClose();
       stream.end(end);
     },

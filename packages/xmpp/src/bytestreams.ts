@@ -16,10 +16,12 @@ import type {
   OpenRequest,
 } from "./in-band-bytestreams.js";
 import { prepareJid } from "./jid.js";
+import { callGuarded } from "./listeners.js";
 import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
 import { createUsedSids } from "./used-sids.js";
+import { warn } from "./warn.node.js";
 import { xml, type Element } from "./xml.js";
 
 /** XEP-0047 §2.1: the largest a block may be. */
@@ -58,8 +60,9 @@ export function createStanzaBytestreams(
   /** By peer, for errors that name no sid. */
   const countByPeer = new Map<string, number>();
 
-  // A peer may not speak in another's stream, so the key begins with who sent it.
-  const keyOf = (peer: string, sid: string): string => `${peer} ${sid}`;
+  // A peer may not speak in another's stream, so the key begins with who sent it. XML has no U+0000, so that neither an address
+  // nor a sid, whatever a peer writes for one, reaches over the end of its part.
+  const keyOf = (peer: string, sid: string): string => `${peer}\0${sid}`;
 
   const add = (request: OpenRequest): ManagedBytestream => {
     const key = keyOf(request.from, request.sid);
@@ -112,6 +115,13 @@ export function createStanzaBytestreams(
     api.onOpen(request);
   };
 
+  const tellStray = (from: string): void => {
+    callGuarded("onStray of In-Band Bytestreams", () => api.onStray?.(from));
+  };
+  const tellError = (from: string, error: StanzaError): void => {
+    callGuarded("onError of In-Band Bytestreams", () => api.onError?.(from, error));
+  };
+
   const onOpenIq = (iq: Element, child: Element): void => {
     const attrs = child.attrs as Record<string, string | undefined>;
     const blockSize = parseUnsignedShort(attrs["block-size"]);
@@ -128,17 +138,21 @@ export function createStanzaBytestreams(
       checkOpen(request, blockSize, attrs["stanza"] ?? "iq");
       stream = add(request);
     } catch (error) {
+      if (!(error instanceof StanzaError)) warn("onOpen of In-Band Bytestreams failed", error);
       answer(iq, error instanceof StanzaError ? error : new StanzaError("internal-server-error", "wait"));
       return;
     }
     answer(iq);
-    api.onStream?.(stream);
+    callGuarded("onStream of In-Band Bytestreams", () => api.onStream?.(stream));
   };
 
   const onCloseIq = (iq: Element, child: Element): void => {
-    const stream = streams.get(keyOf(String(iq.attrs["from"]), String(child.attrs["sid"])));
+    const key = keyOf(String(iq.attrs["from"]), String(child.attrs["sid"]));
+    const stream = streams.get(key);
+    // Both sides close at once.
+    if (stream === undefined && closingKeys.has(key)) return answer(iq);
     if (stream === undefined) {
-      api.onStray?.(String(iq.attrs["from"]));
+      tellStray(String(iq.attrs["from"]));
       answer(iq, new StanzaError("item-not-found", "cancel"));
       return;
     }
@@ -158,7 +172,7 @@ export function createStanzaBytestreams(
         ? new StanzaError("item-not-found", "cancel")
         : stream.onData(data.attrs["seq"] as string | undefined, data.text(), chars, kind);
     // What ended its stream was wrong in itself.
-    if (error !== undefined && stream?.state !== "closed") api.onStray?.(String(stanza.attrs["from"]));
+    if (error !== undefined && stream?.state !== "closed") tellStray(String(stanza.attrs["from"]));
     if (error !== undefined || kind === "iq") answer(stanza, error);
   };
 
@@ -191,15 +205,17 @@ export function createStanzaBytestreams(
     const block = parseBlockId(String(stanza.attrs["id"] ?? ""));
     const sid = (data?.attrs["sid"] as string | undefined) ?? block?.sid;
     const stream = sid === undefined ? undefined : streams.get(keyOf(from, sid));
-    if (stream === undefined && sid !== undefined) api.onStray?.(from);
+    // What was said last, before our close, came back: nobody waits for it.
+    if (stream === undefined && sid !== undefined && closingKeys.has(keyOf(from, sid))) return true;
+    if (stream === undefined && sid !== undefined) tellStray(from);
     if (stream === undefined && !countByPeer.has(from)) return data !== undefined;
     const error = parseStanzaError(stanza);
     // XEP-0047 §2.2: on errors of delivery suspend, on errors of the data close.
-    if (stream === undefined) api.onError?.(from, error);
+    if (stream === undefined) tellError(from, error);
     else if (!isDeliveryError(error)) stream.endAndClose({ by: "peer", error });
     else {
       const seq = block?.seq ?? parseUnsignedShort(data?.attrs["seq"] as string | undefined);
-      if (!stream.onBounce(error, seq, block?.attempt)) api.onError?.(from, error);
+      if (!stream.onBounce(error, seq, block?.attempt)) tellError(from, error);
     }
     return true;
   };

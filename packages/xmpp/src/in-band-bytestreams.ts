@@ -51,6 +51,11 @@ export interface Bytestream {
   onDrain: (() => void) | undefined;
   /** The state changed, except to `closed`, which `onEnd` tells. When the peer closes, what is written in it still goes. */
   onState: ((state: BytestreamState) => void) | undefined;
+  /**
+   * Called at most once, before `<close/>` is sent since something went wrong: `end.error` says what. `stanza` still makes a last data
+   * stanza, for a word to the peer about the reason. The handler may end the stream itself.
+   */
+  onFault: ((end: BytestreamEnd & { readonly error: StanzaError }) => void) | undefined;
   /** Called once. */
   onEnd: ((end: BytestreamEnd) => void) | undefined;
   /**
@@ -58,7 +63,12 @@ export interface Bytestream {
    * Idempotent. Gives how the stream ended: with an `error` (`remote-server-timeout`) when not all was delivered in time.
    */
   close(): Promise<BytestreamEnd>;
-  /** Ends it here without a word to the peer: its full JID is gone, or it opened a newer one. */
+  /**
+   * The peer has said, in its data, that it closes. Nothing is written any more; its `<close/>` is waited for and answered. Sends one
+   * where none comes within `withinMs`.
+   */
+  expectClose(withinMs: number): void;
+  /** Ends it here without a word to the peer: its full JID is gone. */
   abandon(end: BytestreamEnd): void;
 }
 

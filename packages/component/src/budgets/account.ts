@@ -29,6 +29,7 @@ export class Account {
   private readonly updates = new Meter();
   private readonly bytes = new Meter();
   private readonly requests: Admission;
+  private readonly opens: Admission;
   /** Requests that came though it was told to wait. */
   private readonly refused = new Meter();
 
@@ -49,6 +50,15 @@ export class Account {
     };
     const factor = (): number => this.factor;
     this.requests = new Admission(rates);
+    // One at least, however small a share is.
+    this.opens = new Admission({
+      get perSecond() {
+        return (limits.opensPerSecond * limits.opensSharePercent) / 100;
+      },
+      get burst() {
+        return Math.max(1, (limits.opensBurst * limits.opensSharePercent) / 100);
+      },
+    });
   }
 
   /** Times as much as one full JID of our own domain. */
@@ -76,6 +86,19 @@ export class Account {
   request(now: number, chance: number): number | undefined {
     this.usedAt = now;
     return this.requests.ask(now, chance);
+  }
+
+  /** The same of a link that it opens: it has a share of those that all may. */
+  open(now: number, chance: number): number | undefined {
+    this.usedAt = now;
+    // A bare JID's bounds its full JIDs.
+    return this.kind === "full" ? undefined : this.opens.ask(now, chance);
+  }
+
+  /** What was admitted cost as much as so many requests more. */
+  charge(requests: number, now: number): void {
+    this.usedAt = now;
+    this.requests.spend(requests, now);
   }
 
   /** It was refused. Whether that happens so often that it does not keep to what it is told. */

@@ -99,6 +99,86 @@ describe("budgets of requests", () => {
   });
 });
 
+describe("what requests cost", () => {
+  it("is charged to the three that asked, a request for each fifth of a ms beyond the first, and owed for a burst at most", () => {
+    const { clock, budgets, request, admitted } = setUp();
+    expect(request("u@them/1")).toBeUndefined();
+    budgets.chargeWork("u@them/1", 0.2);
+    expect(admitted(["u@them/1"], 1)).toBe(1);
+    // The bare JID has 30 left, its domain 120.
+    budgets.chargeWork("u@them/1", 2);
+    expect(admitted(["u@them/1"], 1)).toBe(0);
+    expect(admitted(["u@them/2", "u@them/3"], 100)).toBe(19);
+    budgets.chargeWork("u@them/1", 60_000);
+    expect(admitted(["v@them/1"], 1)).toBe(0);
+    clock.now += 4_000;
+    expect(admitted(["v@them/1", "v@them/2"], 2)).toBe(2);
+  });
+
+  it("makes no accounts, and is nothing for little", () => {
+    const { stats, budgets, admitted } = setUp();
+    budgets.chargeWork("u@us/1", 60_000);
+    expect(stats.accounts).toBe(0);
+    expect(admitted(["u@us/1"], 100)).toBe(20);
+  });
+});
+
+describe("opens of links", () => {
+  const opened = ({ budgets }: ReturnType<typeof setUp>, jids: readonly string[]): number =>
+    jids.filter((jid) => {
+      try {
+        budgets.open(jid);
+        return true;
+      } catch (error) {
+        expect(error).toMatchObject({ code: "busy", retryAfterMs: expect.any(Number) as number });
+        return false;
+      }
+    }).length;
+  const sessions = (count: number, jid: (i: number) => string): string[] =>
+    Array.from({ length: count }, (_, i) => jid(i));
+
+  it("are shared: no bare JID, and no other domain, has more than its part of a burst and of the rate", () => {
+    const own = { ...limits, opensPerSecond: 40, opensBurst: 80, opensSharePercent: 25 };
+    const played = setUp(own);
+    expect(
+      opened(
+        played,
+        sessions(100, (i) => `u@us/${i}`),
+      ),
+    ).toBe(20);
+    expect(
+      opened(
+        played,
+        sessions(100, (i) => `u${i}@us/1`),
+      ),
+    ).toBe(100);
+    expect(
+      opened(
+        played,
+        sessions(100, (i) => `u${i}@them/1`),
+      ),
+    ).toBe(20);
+    expect(
+      opened(
+        played,
+        sessions(100, (i) => `u${i}@others/1`),
+      ),
+    ).toBe(20);
+    played.clock.now += 1_000;
+    expect(
+      opened(
+        played,
+        sessions(100, (i) => `u@us/${i}`),
+      ),
+    ).toBe(10);
+  });
+
+  it("always are one at least", () => {
+    const played = setUp({ ...limits, opensPerSecond: 1, opensBurst: 1, opensSharePercent: 1 });
+    expect(opened(played, ["u@us/1", "u@us/2", "v@us/1"])).toBe(2);
+  });
+});
+
 describe("budgets of publishing", () => {
   it("count a stanza for all three at once, and cut off by far or for long", () => {
     const { clock, budgets, onCut } = setUp();

@@ -6,6 +6,8 @@ import { Account, type Counted } from "./account.js";
 
 /** When those come again who find a count full, in ms. */
 const RETRY_AFTER_MS = 60_000;
+/** Processor time that one request of a budget pays for, in ms. 0.2: as much as one takes that changes a subscription. */
+const REQUEST_MS = 0.2;
 /** Accounts looked at in a sweep, or for one to make room. */
 const SWEEP_COUNT = 5_000;
 const MAKE_ROOM_COUNT = 64;
@@ -32,12 +34,11 @@ export class Budgets {
 
   /** Of a prepared JID: its own, its bare JID's and, unless it is ours, its domain's. Throws `busy` when there are too many. */
   of(jid: string): Account[] {
-    const slash = jid.indexOf("/");
-    const bare = slash < 0 ? jid : jid.slice(0, slash);
-    const domain = bare.slice(bare.indexOf("@") + 1);
+    const bare = bareOf(jid);
+    const domain = domainOf(bare);
     const remote = !this.isOurs(domain);
     return [
-      ...(slash < 0 ? [] : [this.account(jid, "full", remote)]),
+      ...(bare === jid ? [] : [this.account(jid, "full", remote)]),
       this.account(bare, "bare", remote),
       ...(remote ? [this.account(`@${domain}`, "domain", remote)] : []),
     ];
@@ -71,6 +72,34 @@ export class Budgets {
       if (account.wasRefused(now) && account.kind !== "domain") throw this.cut(account, text);
       throw new StanzapackError("busy", `${text}: come again in ${retryAfterMs} ms`, { retryAfterMs });
     }
+  }
+
+  /** One more link that this JID opens. Throws `busy`, with when to come again: no account, and no other domain, has all opens. */
+  open(jid: string): void {
+    const now = this.clock();
+    for (const account of this.of(jid)) {
+      const retryAfterMs = account.open(now, this.chance());
+      if (retryAfterMs === undefined) continue;
+      this.stats.throttled++;
+      throw new StanzapackError(
+        "busy",
+        `${nameOf(account)} opens too many links at once: come again in ${retryAfterMs} ms`,
+        { retryAfterMs },
+      );
+    }
+  }
+
+  /** A request of this JID took so much processor time, in ms; what one may take is paid already. */
+  chargeWork(jid: string, ms: number): void {
+    this.charge(jid, ms / REQUEST_MS - 1);
+  }
+
+  /** A request of this JID cost as much as so many more. */
+  charge(jid: string, requests: number): void {
+    if (requests <= 0) return;
+    const now = this.clock();
+    // Those that were asked already; no others are made for this.
+    for (const name of namesOf(jid)) this.accounts.get(name)?.charge(requests, now);
   }
 
   private checkCut(account: Account, now: number): void {
@@ -161,6 +190,21 @@ export class Budgets {
     if (next.done === true) next = (this.cursor = this.accounts.values()).next();
     return next.value as Account;
   }
+}
+
+/** Of the accounts that a JID may have. */
+function namesOf(jid: string): string[] {
+  const bare = bareOf(jid);
+  return [...(bare === jid ? [] : [jid]), bare, `@${domainOf(bare)}`];
+}
+
+function bareOf(jid: string): string {
+  const slash = jid.indexOf("/");
+  return slash < 0 ? jid : jid.slice(0, slash);
+}
+
+function domainOf(bareJid: string): string {
+  return bareJid.slice(bareJid.indexOf("@") + 1);
 }
 
 const NAMES: Record<Counted, string> = {

@@ -4,6 +4,7 @@ import type { Service } from "../service.js";
 import { accountOf } from "./addresses.js";
 import { MAX_ANSWER_BYTES, unsupported } from "./errors.js";
 import { attr } from "./pubsub-request.js";
+import { resultSetOf, takePage } from "./result-sets.js";
 import { badRequest } from "./submissions.js";
 
 /** XEP-0060 §4.1: those that a node of ours does not have, by the name of their feature. */
@@ -86,13 +87,15 @@ function affiliationOf({ id, config, approved }: Service, jid: string): string {
   return jid === id.owner ? "owner" : config.members.has(jid) || approved.has(jid) ? "member" : "none";
 }
 
-/** XEP-0060 §8.9.1: everybody who has an affiliation. */
-export function listAffiliations(service: Service): Element {
-  const jids = new Set([service.id.owner, ...service.config.members, ...service.approved]);
-  return formatAffiliations(
-    service,
-    [...jids].map((jid) => [jid, affiliationOf(service, jid)]),
+/** XEP-0060 §8.9.1: everybody who has an affiliation, page by page (XEP-0059). */
+export function listAffiliations(service: Service, request: Element): Element {
+  const jids = [...new Set([service.id.owner, ...service.config.members, ...service.approved])].sort();
+  const { elements, set } = takePage(
+    resultSetOf(jids, (jid) => jid),
+    request,
+    (jid) => xml("affiliation", { jid, affiliation: affiliationOf(service, jid) }),
   );
+  return xml("pubsub", NS.PUBSUB_OWNER, xml("affiliations", { node: service.node }, ...elements), ...set);
 }
 
 function formatAffiliations({ node }: Service, list: readonly (readonly [string, string])[]): Element {

@@ -2,11 +2,9 @@ import { appendAll, bareJid, NS, StanzaError, xml, type Connection, type Element
 import type { Broker } from "../broker.js";
 import type { Service } from "../service.js";
 import { targetNamed } from "./addresses.js";
-import { MAX_ANSWER_BYTES, toStanzaError } from "./errors.js";
+import { toStanzaError } from "./errors.js";
 import { FIELD, formatOurForm } from "./form-fields.js";
-
-/** Most items in one answer, or as many as fit it; asking with `node` set to an owner's bare JID narrows it. */
-const MAX_ITEMS = 1_000;
+import { takePage } from "./result-sets.js";
 
 /**
  * What works, and nothing else; test/ordinary-clients.test.ts asks for each of them. XEP-0060 §16.3: `access-open` says what the default
@@ -19,6 +17,7 @@ export const FEATURES: readonly string[] = [
   NS.IBB,
   NS.LAST_ACTIVITY,
   NS.PING,
+  NS.RSM,
   NS.TIME,
   NS.VCARD,
   NS.VERSION,
@@ -45,13 +44,13 @@ export const FEATURES: readonly string[] = [
 /** XEP-0030: the component, its services, and what each of them is (XEP-0060 §5.4 metadata form). */
 export function registerDisco(connection: Connection, broker: Broker): () => void {
   const guarded =
-    (act: (from: string, node: string | undefined) => Element) =>
+    (act: (from: string, node: string | undefined, query: Element) => Element) =>
     (request: { from: string; child: Element }) => {
       try {
         broker.budgets.request(request.from);
         const node = request.child.attrs["node"] as string | undefined;
-        if (node === undefined || node === "") return act(request.from, undefined);
-        const answer = act(request.from, targetNamed(node));
+        if (node === undefined || node === "") return act(request.from, undefined, request.child);
+        const answer = act(request.from, targetNamed(node), request.child);
         // XEP-0030 §3.1: the answer names the node as the request does.
         answer.attrs["node"] = node;
         return answer;
@@ -71,7 +70,7 @@ export function registerDisco(connection: Connection, broker: Broker): () => voi
       "get",
       NS.DISCO_ITEMS,
       "query",
-      guarded((from, node) => items(broker, connection.jid, bareJid(from), node)),
+      guarded((from, node, query) => items(broker, connection.jid, bareJid(from), node, query)),
     ),
   ];
   return () => {
@@ -135,28 +134,28 @@ function serviceInfo(service: Service): Element {
   );
 }
 
-/** `node`: of an owner, whose services alone are listed; of a service or of the commands, which have no items. */
-function items(broker: Broker, domain: string, asker: string, node: string | undefined): Element {
+/**
+ * `node`: of an owner, whose services alone are listed; of a service or of the commands, which have no items. A long list comes page by page
+ * (XEP-0059).
+ */
+function items(
+  broker: Broker,
+  domain: string,
+  asker: string,
+  node: string | undefined,
+  query: Element,
+): Element {
   const isLeaf = node === NS.COMMANDS || (node !== undefined && broker.services.get(node)?.mayFind(asker));
   // XEP-0060 §5.5: items are not kept here.
   if (isLeaf === true) return xml("query", { xmlns: NS.DISCO_ITEMS, node });
   if (node !== undefined) requireOwner(broker, node, asker);
-  return services(broker, domain, asker, node);
-}
-
-function services(broker: Broker, domain: string, asker: string, owner: string | undefined): Element {
-  const list: Element[] = [];
-  // Its own head has room in the rest of what servers take.
-  let bytes = 0;
-  for (const service of owner === undefined ? broker.services.values() : broker.ownedBy(owner)) {
-    if (!service.mayFind(asker)) continue;
-    const item = xml("item", {
+  const listed = broker.list.visibleTo(asker, node === undefined ? undefined : broker.ownedBy(node));
+  const { elements, set } = takePage(listed, query, (service) =>
+    xml("item", {
       jid: domain,
       node: service.node,
       name: service.config.title === "" ? undefined : service.config.title,
-    });
-    bytes += Buffer.byteLength(item.toString());
-    if (bytes > MAX_ANSWER_BYTES || list.push(item) === MAX_ITEMS) break;
-  }
-  return appendAll(xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }), list);
+    }),
+  );
+  return appendAll(xml("query", { xmlns: NS.DISCO_ITEMS, node }), [...elements, ...set]);
 }

@@ -41,7 +41,7 @@ export class OwnerRequests {
         return formatConfiguration("configure", { node }, formatServiceConfig(config));
       }
       case "affiliations":
-        return listAffiliations(this.own(request, element));
+        return listAffiliations(this.own(request, element), request.child);
       default:
         return defaultConfiguration(element);
     }

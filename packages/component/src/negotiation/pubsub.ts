@@ -38,6 +38,7 @@ import {
   requireNode,
   requireOwnJid,
 } from "./pubsub-request.js";
+import { resultSetOf, takePage } from "./result-sets.js";
 import { acceptable, badRequest, readForm, readSubmission } from "./submissions.js";
 
 type Answer = Element | undefined;
@@ -207,19 +208,28 @@ export class PubsubNegotiation {
     return xml("pubsub", NS.PUBSUB, formatOptionsElement(subscription, "result"));
   }
 
-  /** XEP-0060 §5.6: those of all sessions of the asker's account, or only those to one node. */
-  private subscriptions({ from }: Request, subscriptions: Element): Element {
+  /** XEP-0060 §5.6: those of all sessions of the asker's account, or only those to one node; page by page (XEP-0059). */
+  private subscriptions({ from, child }: Request, subscriptions: Element): Element {
     const node = attr(subscriptions, "node");
     const wanted = node === undefined ? undefined : this.findVisible(node, from);
-    const list: Element[] = [];
+    const list: { readonly uid: string; readonly format: () => Element }[] = [];
     for (const link of this.links.ofAccount(bareJid(from))) {
-      for (const subscription of link.subscriptions.values())
-        if (wanted === undefined || subscription.service === wanted)
-          list.push(formatSubscription(subscription));
+      const of = (kind: string): string => `${kind} ${link.jid}`;
+      const all = link.subscriptions.values();
+      const taken = wanted === undefined ? all : [link.taken.get(wanted)].filter((it) => it !== undefined);
+      for (const subscription of taken)
+        list.push({ uid: of(subscription.subid), format: () => formatSubscription(subscription) });
       for (const service of this.broker.approvals.awaitedBy(link))
-        if (wanted === undefined || service === wanted) list.push(formatPending(service.node, link.jid));
+        if (wanted === undefined || service === wanted)
+          list.push({ uid: of(service.node), format: () => formatPending(service.node, link.jid) });
     }
-    return xml("pubsub", NS.PUBSUB, appendAll(xml("subscriptions", { node }), list));
+    list.sort(({ uid: one }, { uid: other }) => (one < other ? -1 : 1));
+    const { elements, set } = takePage(
+      resultSetOf(list, ({ uid }) => uid),
+      child,
+      ({ format }) => format(),
+    );
+    return xml("pubsub", NS.PUBSUB, appendAll(xml("subscriptions", { node }), elements), ...set);
   }
 
   /** XEP-0060 §6.4. */

@@ -1,0 +1,67 @@
+import { NS, StanzaError, xml, type Connection } from "@stanzapack/xmpp";
+import type { ClientLink } from "./client-link.js";
+import type { ServerWatch } from "./server-watch.js";
+
+/** No deadline of its own, in ms: an hour. */
+const FOR_GOOD_MS = 3_600_000;
+/** A client that reads stanzas side by side may acknowledge so long after its answer to a ping, in ms. */
+const LATE_ACK_MS = 1_000;
+/** Conditions that only servers answer with, about a client that is not there. */
+const GONE = new Set([
+  "gone",
+  "item-not-found",
+  "jid-malformed",
+  "recipient-unavailable",
+  "redirect",
+  "remote-server-not-found",
+]);
+
+/**
+ * `alive`: the client answered, or something of it came since it was asked. `unknown`: the component's own stream is gone. An error says
+ * why it does not answer.
+ */
+export type Verdict = "alive" | "unknown" | Error;
+
+/**
+ * Asks a client whether it lives: for an acknowledgement, by CREDIT, and right behind it by XEP-0199. An error in its name may be its own,
+ * since it has no XEP-0199, or its server's, which has no such client: both are `service-unavailable`. The acknowledgement tells them
+ * apart, since no server reads frames.
+ */
+export async function askClient(
+  connection: Connection,
+  /** How long the client has to answer, while the server answers. */
+  { watch, ms }: { readonly watch: ServerWatch; readonly ms: number },
+  link: ClientLink,
+  /** Writes what waits on the link. */
+  write: (link: ClientLink) => void,
+): Promise<Verdict> {
+  const { heard } = link;
+  link.askAck();
+  write(link);
+  const over = new AbortController();
+  let isLate = false;
+  void watch.answeredFor(ms, over.signal).then((answered) => {
+    isLate = answered;
+    over.abort();
+  });
+  try {
+    const ping = xml("iq", { type: "get", to: link.jid }, xml("ping", NS.PING));
+    await connection.request(ping, { timeoutMs: FOR_GOOD_MS, signal: over.signal });
+    return "alive";
+  } catch (error) {
+    if (connection.state !== "online") return "unknown";
+    if (error instanceof StanzaError && error.type !== "wait" && !GONE.has(error.condition)) {
+      if (link.heard === heard) await heardWithin(link, watch);
+    }
+    if (link.heard !== heard) return "alive";
+    return isLate ? new Error(`no answer within ${ms} ms`) : (error as Error);
+  } finally {
+    over.abort();
+  }
+}
+
+async function heardWithin(link: ClientLink, watch: ServerWatch): Promise<void> {
+  const heard = new AbortController();
+  link.onHeard = () => heard.abort();
+  await watch.answeredFor(LATE_ACK_MS, heard.signal);
+}
