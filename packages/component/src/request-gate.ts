@@ -1,5 +1,12 @@
 import { StanzapackError } from "@stanzapack/wire";
-import { bareJid, StanzaError, type Connection, type Element, type IqHandler } from "@stanzapack/xmpp";
+import {
+  monotonicNow,
+  bareJid,
+  StanzaError,
+  type Connection,
+  type Element,
+  type IqHandler,
+} from "@stanzapack/xmpp";
 import type { Budgets } from "./budgets/budgets.js";
 import { toStanzaError } from "./negotiation/errors.js";
 import type { ComponentStats } from "./stats.js";
@@ -47,7 +54,7 @@ export class RequestGate {
     private readonly budgets: Budgets,
     private readonly stats: ComponentStats,
     /** Both in ms. */
-    private readonly clock: () => number = () => performance.now(),
+    private readonly clock: () => number = monotonicNow,
     private readonly workMs: () => number = processorMs,
   ) {
     this.guarded = Object.create(connection, {

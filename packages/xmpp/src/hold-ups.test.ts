@@ -37,7 +37,8 @@ describe("deadline", () => {
       const late = vi.fn();
       let turns = 0;
       let skipped = 0;
-      vi.spyOn(performance, "now").mockImplementation(() => Date.now() + skipped);
+      const clock = performance.now.bind(performance);
+      vi.spyOn(performance, "now").mockImplementation(() => clock() + skipped);
       deadline(100, late);
       for (; turns < 10 && late.mock.calls.length === 0; turns++) {
         // Time goes on while no timer fires.
@@ -56,7 +57,7 @@ describe("beat", () => {
   it("tells how long the process was held up in place of a beat, and goes on", async () => {
     const beats = vi.fn();
     const heldUp = vi.fn<(ms: number) => void>();
-    const end = beat(50, beats, heldUp);
+    const end = beat(50, beats, heldUp, () => undefined);
     await delay(130);
     expect(beats).toHaveBeenCalledTimes(2);
     holdUp(800);
@@ -68,5 +69,25 @@ describe("beat", () => {
     await delay(130);
     expect(beats.mock.calls.length).toBeGreaterThan(2);
     end();
+  });
+
+  it("beats on while somebody sets the wall clock, and tells by how much", () => {
+    vi.useFakeTimers();
+    try {
+      const beats = vi.fn();
+      const heldUp = vi.fn();
+      const steps: number[] = [];
+      const end = beat(1_000, beats, heldUp, (ms) => steps.push(ms));
+      for (const stepMs of [0, -3_600_000, 3_600_000, 86_400_000, -86_400_000, 200]) {
+        vi.setSystemTime(Date.now() + stepMs);
+        vi.advanceTimersByTime(5_000);
+      }
+      end();
+      expect(beats).toHaveBeenCalledTimes(30);
+      expect(heldUp).not.toHaveBeenCalled();
+      expect(steps).toEqual([-3_600_000, 3_600_000, 86_400_000, -86_400_000]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
