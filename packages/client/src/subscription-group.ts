@@ -56,10 +56,10 @@ export class SubscriptionGroup<T = Value>
   /** Use `client.subscribeAll`. */
   constructor(...none: [never, ...never[]]);
   /** @internal */
-  constructor(owners: readonly string[], host: GroupHost);
+  constructor(patterns: readonly string[], host: GroupHost);
   constructor(
-    /** @internal Owners all of whose services it takes. */
-    readonly owners: readonly string[],
+    /** @internal Those that it takes whatever they mean, now and later. */
+    readonly patterns: readonly string[],
     private readonly host: GroupHost,
   ) {
     super();
@@ -157,7 +157,7 @@ export class SubscriptionGroup<T = Value>
       if (this.ended) return;
       if (error === undefined) this.left.add(node);
       this.emit("unsubscribed", node, error);
-      if (this.members.size === 0 && this.owners.length === 0) this.finish(error);
+      if (this.members.size === 0 && this.patterns.length === 0) this.finish(error);
     });
   }
 

@@ -1,11 +1,12 @@
 import { StanzapackError } from "@stanzapack/wire";
-import { EventEmitter } from "eventemitter3";
+import type { EventEmitter } from "eventemitter3";
+import { Emitter } from "./emitter.js";
 
 /**
  * Emits `update` to its listeners; while there is none, updates wait for one, or for an iteration. However a listener is added, it gets
  * what waits first.
  */
-export abstract class UpdateEmitter<Events extends object> extends EventEmitter<Events> {
+export abstract class UpdateEmitter<Events extends object> extends Emitter<Events> {
   /** @internal A listener for `update` was added: it takes over from iterations, and gets what waits. */
   protected abstract handOver(): void;
 
@@ -15,15 +16,6 @@ export abstract class UpdateEmitter<Events extends object> extends EventEmitter<
     context?: unknown,
   ): this {
     super.on(event, listener, context);
-    return this.added(event);
-  }
-
-  override addListener<K extends EventEmitter.EventNames<Events>>(
-    event: K,
-    listener: EventEmitter.EventListener<Events, K>,
-    context?: unknown,
-  ): this {
-    super.addListener(event, listener, context);
     return this.added(event);
   }
 

@@ -33,6 +33,7 @@ import { registerOrdinaryClients } from "./negotiation/ordinary-clients.js";
 import { checkComponentOptions, checkConfig } from "./option-checks.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
+import { safeLogger } from "./safe-logger.js";
 import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
 import { createStats, type ComponentStats } from "./stats.js";
 
@@ -68,7 +69,7 @@ export interface ComponentOptions {
 export function createComponent(givenConfig: ResolvedConfig, given: ComponentOptions = {}): StreamsComponent {
   const config = checkConfig("createComponent", givenConfig);
   const options = checkComponentOptions(given);
-  const log = options.logger ?? createLogger(config.log.level);
+  const log = safeLogger(options.logger ?? createLogger(config.log.level));
   const { domain, host, port, secret } = config.component;
   const tls = config.component.tls === true ? {} : config.component.tls || undefined;
   // One object, which everyone reads: `reload` writes it.

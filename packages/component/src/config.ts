@@ -92,7 +92,7 @@ export const configSchema = z.strictObject({
       maxSubscriptionsPerLink: count.default(10_000),
       /** Most requests by frame of one link that are not done; one more ends the link. */
       maxRequestsPerLink: count.default(16),
-      /** Most patterns (`alice@example.org/*`) that stand on one link. */
+      /** Most patterns (`alice@example.org/t*`) that stand on one link. */
       maxPatternsPerLink: count.default(100),
       /** Most different selections (of fields, a rate, a deadband, …) in which one service is taken; whole values are always to be had. */
       maxSelectionsPerService: count.default(32),

@@ -67,7 +67,7 @@ describe("config text", () => {
     [
       "a misspelt key of TLS",
       `${GOOD}  tls: { ca: x }\n`,
-      "c.yml:4: component.tls.ca is not an option; did you mean `caFile`?",
+      "c.yml:4: component.tls.ca is not an option; there are caFile, serverName",
     ],
     ["no host name", `component:\n  domain: "a b"\n  secret: x\n`, "c.yml:2: component.domain:"],
     [

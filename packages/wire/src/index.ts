@@ -30,6 +30,7 @@ export { ReadBudget } from "./codec/read-budget.js";
 export { DataReader, type DataBatch } from "./data-reader.js";
 export { checkArgument, checkOptions, describeUnknownName, type OptionSchema } from "./check-options.js";
 export { createBlockWriter, decodeBlock, type BlockWriter } from "./block.js";
+export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./conditions.js";
 export { assertNever, ERRORS, errorCodeOf, linkCodeOf, StanzapackError } from "./errors.js";
 export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./errors.js";
 export {
@@ -74,12 +75,15 @@ export { createRowCodec, decodeRow, type EncodedRows, type RowCodec } from "./ro
 export {
   formatNode,
   grantWindow,
+  isPattern,
   isServiceName,
+  matchesPattern,
   MAX_WINDOW_MS,
   parseNode,
+  parsePattern,
   SERVICE_KINDS,
 } from "./service.js";
-export type { NodeId, ServiceKind } from "./service.js";
+export type { NodeId, NodePattern, ServiceKind } from "./service.js";
 export { formatSelectionFields, parseSelectionFields, SELECTION_FIELDS } from "./selection-fields.js";
 export {
   grantSelection,

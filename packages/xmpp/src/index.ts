@@ -54,6 +54,7 @@ export { createStanzaBytestreams } from "./bytestreams.js";
 export { createInBandBytestreams } from "./in-band-bytestreams.js";
 export { SendWindow, type SendWindowPolicy } from "./send-window.js";
 export { randomText } from "./random.js";
+export { callSafely, rethrow } from "./rethrow.js";
 export { backoffMs, sleep } from "./timing.js";
 export { isLoopbackHost } from "./service-url.js";
 export { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
