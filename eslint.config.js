@@ -47,6 +47,25 @@ const PURE_RULES = {
   ],
 };
 
+/** Somebody may set the wall clock at any moment: nothing that is scheduled or measured may ask for it. */
+const WALL_CLOCK = "Use monotonicNow, or wallNow where people are told a time (packages/xmpp/src/clock.ts).";
+const RUNTIME_RULES = {
+  "no-restricted-properties": [
+    "error",
+    { object: "Date", property: "now", message: WALL_CLOCK },
+    { object: "performance", property: "now", message: WALL_CLOCK },
+  ],
+  "no-restricted-syntax": [
+    "error",
+    { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: WALL_CLOCK },
+    { selector: "CallExpression[callee.name='Date']", message: WALL_CLOCK },
+    {
+      selector: "CallExpression[callee.property.name=/^(push|unshift)$/] > SpreadElement",
+      message: "A call takes some 120,000 arguments at most: push in a loop.",
+    },
+  ],
+};
+
 /** @param {string} name @param {readonly string[]} allowed @param {readonly object[]} [more] */
 function importRule(name, allowed, more = []) {
   const list = allowed.length === 0 ? "none of our packages" : `only ${allowed.join(", ")}`;
@@ -140,6 +159,11 @@ export default defineConfig(
     },
   },
   ...boundaries,
+  {
+    files: ["packages/{xmpp,client,component}/src/**/*.ts"],
+    ignores: ["**/*.test.ts", "**/testing/**", "packages/xmpp/src/clock.ts"],
+    rules: RUNTIME_RULES,
+  },
   {
     files: ["**/*.test.ts", "test/**/*.ts"],
     // vitest's matchers (`expect.any`) are typed `any`, and its mocks are looked at by `object.method`.

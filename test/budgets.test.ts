@@ -70,8 +70,6 @@ describe.each(SERVERS)("budgets, behind %s", (server) => {
     try {
       await until(() => flood.demand.windowMs === 1_000, 10_000, "a wider window");
       await until(() => logged.values.length === LOGGED, 10_000, "the log");
-      // So many are acknowledged at once by a link that owes nothing.
-      expect(log.unacknowledged).toBe(LOGGED);
       await until(() => got.events.includes("conflated"), 5_000, "conflated values");
     } finally {
       clearInterval(flooding);

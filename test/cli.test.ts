@@ -39,7 +39,7 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function until(condition: () => boolean, what: string | (() => string), timeoutMs = 30_000): Promise<void> {
+function until(condition: () => boolean, what: string | (() => string), timeoutMs = 60_000): Promise<void> {
   return untilWithin(condition, timeoutMs, "").catch(() => {
     throw new Error(`not within ${timeoutMs} ms: ${typeof what === "string" ? what : what()}`);
   });
@@ -258,6 +258,23 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(lastLine(subscribed)).toMatch(/^stanzapack: withdrawn: `user0@localhost\/three` was withdrawn/);
     expect(offered.stderr).toContain("nobody listens: nothing is sent");
     expect(offered.stdout).toBe("");
+  });
+
+  test("offer: a line that cannot be published is skipped and told, and it exits with 1; --on-error stop ends there", async () => {
+    const lines = `printf '1\\n[%s\\n"%50000s"\\n4\\n' x x`;
+    const skipping = await offer(`${lines} | stanzapack offer faulty`);
+    expect(await skipping.ended, skipping.stderr).toBe(1);
+    expect(skipping.stderr).toContain("warning: stdin:2: begins like JSON");
+    expect(skipping.stderr).toMatch(/^stdin:3 is skipped: .*over 49152 bytes/m);
+    expect(lastLine(skipping)).toMatch(
+      /^stanzapack: bad-input: stdin: 1 of 4 values were skipped, first stdin:3/,
+    );
+    const stopping = await offer(`${lines} | stanzapack offer faulty --strict-json --on-error stop`);
+    expect(await stopping.ended, stopping.stderr).toBe(1);
+    expect(lastLine(stopping)).toMatch(/^stanzapack: bad-input: stdin:2: it is no JSON/);
+    const folderAsInput = await offer("stanzapack offer faulty < /tmp");
+    expect(await folderAsInput.ended, folderAsInput.stderr).toBe(1);
+    expect(lastLine(folderAsInput)).toMatch(/^stanzapack: bad-input: stdin: it is a folder/);
   });
 
   test("seq | offer: the pipe is slowed down, what is left out is told, the last value comes", async () => {

@@ -12,7 +12,9 @@ describe.each(SERVERS)("credit, behind %s", (server) => {
   let alice: Client;
 
   beforeAll(async () => {
-    stack = await startStack(server, ["alice", "bob", "carol", "mallory"]);
+    stack = await startStack(server, ["alice", "bob", "carol", "mallory"], {
+      limits: { withdrawnSeconds: 1 },
+    });
     alice = await stack.connect("alice");
   });
   afterAll(() => stack.stop());
@@ -69,6 +71,26 @@ describe.each(SERVERS)("credit, behind %s", (server) => {
       for (const counter of counters) counter.stop();
     }
     await Promise.all([stalled.stop(), beside.stop()]);
+  });
+
+  it("keeps no withdrawn log for whoever gives none: what is missing is told as lost", async () => {
+    const service = await alice.offer("pinned", { kind: "log" });
+    // More than a body takes: the last body may go over the credit.
+    for (let i = 1; i <= 100; i++) service.publish(new Uint8Array(2_000).fill(i));
+    await until(() => !service.pending, 5_000, "everything is sent");
+    const link = await open("mallory");
+    await link.subscribe(service.node, { [CREDIT]: "5", "{urn:stanzapack:0}since": "first" });
+    const alias = await aliasOf(link, service.node);
+    await until(() => dataOf(link, alias).length > 0, 5_000, "what its credit is for");
+    await service.stop();
+    await until(() => link.frames.some((it) => it.type === "error" && it.alias === alias), 10_000, "its end");
+    const [first, last, ...more] = dataOf(link, alias);
+    expect(first?.to).toBeLessThan(50);
+    expect(last).toMatchObject({ from: 100, to: 100 });
+    expect(more).toEqual([]);
+    expect(link.frames.at(-1)).toMatchObject({ type: "error", code: "withdrawn" });
+    expect(stack.component.stats().subscriptions).toBe(0);
+    await link.stream.close();
   });
 
   it("is not given by a consumer that reads nothing, whose bytes stop then", async () => {

@@ -1,9 +1,15 @@
 import { until } from "@stanzapack/testkit";
 import { NS, xml } from "@stanzapack/xmpp";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
 const HELD_UP_MS = 3_000;
+const HOUR_MS = 3_600_000;
+/** A client that owes an acknowledgement is asked after so long, and has so long to answer. */
+const LIMITS = { unackedSeconds: 2, answerSeconds: 2 };
+/** Twice as long as both. */
+const STALLED_MS = 8_000;
 
 /** Holds up this process: the component and all clients are in it. */
 function holdUp(ms: number): void {
@@ -13,7 +19,7 @@ function holdUp(ms: number): void {
 describe.each(SERVERS)("a process that was held up, behind %s", (server) => {
   let stack: Stack;
   beforeAll(async () => {
-    stack = await startStack(server, ["alice", "bob"]);
+    stack = await startStack(server, ["alice", "bob"], { limits: LIMITS });
   });
   afterAll(() => stack.stop());
 
@@ -62,5 +68,67 @@ describe.each(SERVERS)("a process that was held up, behind %s", (server) => {
     expect(told).toEqual([]);
     expect(stack.component.stats().links).toBe(2);
     expect(stats.linksEnded).toBe(before.linksEnded);
+    await Promise.all([alice.close(), bob.close()]);
+  });
+
+  /** Whatever happens between a publisher and its subscriber that should not. */
+  async function watchLog(name: string) {
+    const [alice, bob] = [await stack.connect("alice"), await stack.connect("bob")];
+    const told: string[] = [];
+    for (const client of [alice, bob]) {
+      client.on("offline", ({ code }) => told.push(code));
+      client.on("heldUp", ({ ms }) => told.push(`held up ${ms}`));
+    }
+    const service = await alice.offer(name, { kind: "log" });
+    const subscription = await bob.subscribe<number>(service.node, { windowMs: 200 });
+    for (const event of ["lost", "reset", "conflated"] as const)
+      subscription.on(event, () => told.push(event));
+    const updates: { readonly value: number; readonly at: number }[] = [];
+    subscription.on("update", ({ value, at }) => updates.push({ value, at }));
+    const counter = publishCounter((value) => service.publish(value), 50);
+    await until(() => updates.length > 10, 5_000, "updates");
+    return { alice, bob, told, updates, counter };
+  }
+
+  it("goes on in its windows while somebody sets the wall clock back and forth, and tells the time that is set", async () => {
+    const { alice, bob, told, updates, counter } = await watchLog("clock");
+    const before = stack.component.stats();
+    let aheadMs = 0;
+    const wallNow = Date.now.bind(Date);
+    vi.spyOn(Date, "now").mockImplementation(() => wallNow() + aheadMs);
+    onTestFinished(() => void vi.restoreAllMocks());
+    for (const stepMs of [-HOUR_MS, HOUR_MS, 24 * HOUR_MS, -48 * HOUR_MS, 24 * HOUR_MS]) {
+      aheadMs += stepMs;
+      const seen = updates.length;
+      // What was on its way has the time of before.
+      await until(() => updates.length > seen + 20, 20_000, `updates after a step of ${stepMs} ms`);
+      if (aheadMs >= -24 * HOUR_MS)
+        expect(Math.abs((updates.at(-1)?.at ?? 0) - Date.now())).toBeLessThan(60_000);
+    }
+    counter.stop();
+    await until(() => updates.length === counter.count, 10_000, "all of them");
+    expect(updates.map(({ value }) => value)).toEqual(Array.from({ length: counter.count }, (_, i) => i + 1));
+    expect(told).toEqual([]);
+    const { linksEnded, holdUps } = stack.component.stats();
+    expect({ linksEnded, holdUps }).toMatchObject({
+      linksEnded: before.linksEnded,
+      holdUps: before.holdUps,
+    });
+    await Promise.all([alice.close(), bob.close()]);
+  });
+
+  it("takes nobody for silent while the server stands still", async () => {
+    const { alice, bob, told, updates, counter } = await watchLog("stalled");
+    const before = stack.component.stats();
+    process.kill(stack.sandbox.pid, "SIGSTOP");
+    onTestFinished(() => void process.kill(stack.sandbox.pid, "SIGCONT"));
+    await delay(STALLED_MS);
+    expect(stack.component.stats().linksEnded).toBe(before.linksEnded);
+    process.kill(stack.sandbox.pid, "SIGCONT");
+    counter.stop();
+    await until(() => updates.length === counter.count, 20_000, "all of them");
+    expect(told).toEqual([]);
+    expect(stack.component.stats().linksEnded).toBe(before.linksEnded);
+    await Promise.all([alice.close(), bob.close()]);
   });
 });

@@ -16,7 +16,10 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
   let link: RawLink;
 
   beforeAll(async () => {
-    stack = await startStack(server, ["mallory"], { limits: { silentSeconds: 2 } });
+    // Answers are bounded here by what the server reads, not by budgets.
+    stack = await startStack(server, ["mallory"], {
+      limits: { silentSeconds: 2, requestsPerSecond: 1_000_000 },
+    });
     mallory = await stack.raw("mallory");
     link = await openRawLink(mallory, stack.domain);
     link.send(HELLO);
@@ -162,5 +165,23 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
     expect([all.length, new Set(all).size]).toEqual([9_001, 9_001]);
     expect(stack.componentProxy.accepted).toBe(streams);
     expect(link.end).toBeUndefined();
+  });
+
+  it("one that asks for more than its server reads: its requests wait, and are refused beyond a bound", async () => {
+    const { componentProxy, component } = stack;
+    const streams = componentProxy.accepted;
+    const { throttled } = component.stats();
+    componentProxy.toServer.bytesPerSecond = 100_000;
+    const outcomes: string[] = [];
+    const asking = Array.from({ length: 200 }, async () => {
+      outcomes.push(await answerTo(xml("iq", { type: "get" }, xml("query", NS.DISCO_ITEMS))));
+    });
+    await until(() => component.stats().throttled > throttled, 5_000, "refusals");
+    componentProxy.toServer.bytesPerSecond = Infinity;
+    await Promise.all(asking);
+    // Some went at once, those that waited came later.
+    expect(new Set(outcomes)).toEqual(new Set(["result", "resource-constraint"]));
+    expect(outcomes.filter((outcome) => outcome === "result").length).toBeGreaterThan(50);
+    expect(componentProxy.accepted).toBe(streams);
   });
 });

@@ -7,7 +7,7 @@ describe.each(SERVERS)("a lane whose subscribers come and go, behind %s", (serve
   it("costs those who stay next to nothing, and lets nobody wait for long", async () => {
     const row = await runJoiners({ server, subscribers: 20, forMs: 15_000 });
     expect(row).toMatchObject({ subscribers: 20, staying: 18, joins: 14, lost: 0 });
-    expect(row.updates).toBeGreaterThan(130);
+    expect(row.updates).toBeGreaterThan(75);
     expect(row.ratio).toBeLessThan(1.1);
     expect(row.waitMaxMs).toBeLessThan(30_000);
     // Bodies that need no other are larger than the others' chained ones, but far from twice as large.

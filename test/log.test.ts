@@ -94,6 +94,7 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
   }
 
   it("tells what it does not keep any more, and what is of another life", async () => {
+    const began = Date.now();
     const service = await alice.offer("short", { kind: "log" });
     for (let i = 1; i <= KEPT + 500; i++) service.publish(i);
     await until(() => !service.pending, 5_000, "everything is sent");
@@ -114,6 +115,12 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     await until(() => anew.values.length === KEPT, 5_000, "what is kept");
     expect(other.recovered).toBe(false);
     expect(anew.told).toEqual([{ event: "reset", from: 7, to: 501, reason: "epoch" }]);
+    await other.stop();
+    // Of those that came since then, some are gone.
+    const timed = await bob.subscribe<number>(service.node, { since: { time: began } });
+    const since = watch(timed);
+    await until(() => since.values.length === KEPT, 5_000, "what is kept");
+    expect(timed.recovered).toBe(false);
     await bob.close();
     await service.stop();
   });

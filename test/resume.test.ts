@@ -75,7 +75,7 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
         ({ windowMs, selection, status }) =>
           windowMs === 100 && selection.heartbeatMs === 50_000 && status === "online",
       );
-    expect(asBefore()).toBe(true);
+    await until(asBefore, PATIENCE_MS, "all as before");
 
     // A component that has forgotten knows no token: everything is asked for again.
     await stack.restartComponent(100);

@@ -10,7 +10,7 @@ describe("a publisher at a server that limits its bytes per second, as it ships"
       expect(row.ageOfAllowed, JSON.stringify(row)).toBeLessThan(1);
       expect(row.lost).toBe(0);
       expect(row.windowMs).toBeGreaterThan(100);
-      expect(row.delivered + row.conflated).toBeGreaterThan(250);
+      expect(row.delivered + row.conflated).toBeGreaterThan(100);
       // It grows as long as it is published.
       expect(row.unpacedAgeMaxMs).toBeGreaterThan(3 * (row.ageMaxMs as number));
     }

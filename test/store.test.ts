@@ -88,7 +88,8 @@ describe.each(SERVERS)("an outbox that outlives its program, behind %s", (server
     await until(() => publisher.online && publisher.saved > 0, 20_000, "the first program");
     const seen = await subscribe();
     for (let round = 0; round < 5; round++) {
-      await new Promise((resolve) => setTimeout(resolve, 300 + 200 * round));
+      const from = publisher.saved;
+      await until(() => publisher.saved > from + 100 * (round + 1), 5_000, "more is saved");
       await publisher.kill();
       const { saved } = publisher;
       publisher = start({ everyMs: 2 });

@@ -3,8 +3,18 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** The longest end-to-end files, the longest first: a long file that begins last keeps everybody waiting. */
 const LONGEST = [
-  ...["bench-wire", "cli", "network-changes", "demo", "nginx", "faults", "s2s", "slow-server", "budgets"],
-  ...["joiners", "sandbox", "browser", "log", "bystanders", "store", "client-state"],
+  ...["faults", "bench-wire", "cli", "network-changes", "bystanders", "nginx", "demo", "store", "transports"],
+  ...[
+    "crash",
+    "joiners",
+    "log",
+    "sandbox",
+    "client-state",
+    "browser",
+    "budgets",
+    "bytestreams",
+    "slow-server",
+  ],
 ];
 
 function rankOf({ moduleId }: TestSpecification): number {

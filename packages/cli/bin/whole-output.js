@@ -7,7 +7,8 @@ import { createWriteStream, fstatSync } from "node:fs";
  * A reader that has seen enough (`| head`, EPIPE) is no failure.
  */
 export function guardOutput() {
-  const kind = fstatSync(1);
+  // As bigints: in Node 20 the numbers of a pipe make the module loader take the next symbolic link for a folder.
+  const kind = fstatSync(1, { bigint: true });
   if (!process.stdout.isTTY && !kind.isFIFO() && !kind.isSocket()) {
     const stream = createWriteStream("", { fd: 1, autoClose: false });
     Object.defineProperty(process, "stdout", { configurable: true, enumerable: true, get: () => stream });

@@ -51,6 +51,8 @@ describe("wrong usage exits 2 and says what is wrong", () => {
     [["offer", "a", "--every", "1s", ...WHO], "needs a command"],
     [["offer", "a", ...WHO, "--", "date"], "goes with --every"],
     [["offer", "a", "--every", "1s", "--keep", ...WHO, "--", "date"], "goes with stdin"],
+    [["offer", "a", "--text", "--strict-json", ...WHO], "exclude each other"],
+    [["offer", "a", "--on-error", "warn", ...WHO], "Allowed choices are skip, stop"],
     [["subscribe", ...WHO], "missing required argument 'node'"],
     [["subscribe", "temp", ...WHO], "user@domain/name"],
     [["subscribe", "a@b/c", "--window", "100", ...WHO], "like 100ms, 1s"],
@@ -148,13 +150,26 @@ describe("estimate", () => {
     expect(rows).toHaveLength(2 * 5 * 4);
     expect(rows[0]).toMatchObject({ workload: "readings", updates: 3, batch: 1, windowMs: null });
     expect(Object.keys(rows[0] as object)).toEqual([
-      ...["workload", "updates", "batch", "windowMs", "transport", "compression", "form", "profile"],
-      ...["bytes", "bytesPerUpdate"],
+      ...["workload", "updates", "batch", "windowMs", "delayMs", "transport", "compression", "form"],
+      ...["profile", "bytes", "bytesPerUpdate"],
     ]);
     stdout = "";
     expect(await runCli(["estimate", file])).toBe(0);
-    expect(stdout).toMatch(/^readings: 3 updates, profile default/);
-    expect(stdout).toContain("stay with JSON");
+    expect(stdout).toMatch(/^Verdict: stay with JSON\. .*\n\nreadings: 3 updates, profile default/);
+    expect(stdout).toContain("The updates have no times");
+  });
+
+  test("tells how long batches take, by the times that it found, and counts services", async () => {
+    const lines = Array.from({ length: 40 }, (_, i) => {
+      const time = new Date(1e12 + Math.floor(i / 2) * 500).toISOString();
+      return JSON.stringify({ time, sensor: `s${i % 2}`, x: i });
+    });
+    writeFileSync(file, lines.join("\n"));
+    expect(await runCli(["estimate", file, "--group-by", "sensor", "--batch", "1,10"])).toBe(0);
+    expect(stderr).toContain("times: field `time`, ISO 8601");
+    expect(stdout).toContain("readings: 40 updates of 2 services");
+    expect(stdout).toContain("comes every 500 ms");
+    expect(stdout).toContain("10 a stanza (5 s)");
   });
 
   test.each([

@@ -3,6 +3,7 @@ import type { OfferedService } from "@stanzapack/client";
 import { DEFAULT_LIMITS, encodeUpdate, type Value } from "@stanzapack/wire";
 import { describe, expect, test } from "vitest";
 import { runEvery } from "./command-source.js";
+import { readBytes } from "./input/byte-source.js";
 import { PacedPublisher } from "./paced-publisher.js";
 import { publishLines } from "./stdin-source.js";
 import { ValuePublisher, type TextRules } from "./value-publisher.js";
@@ -50,7 +51,8 @@ async function offer(
 const lines = (input: string | Buffer | Readable, rules: Partial<TextRules> = {}): Promise<Outcome> =>
   offer(async (values) => {
     const stream = input instanceof Readable ? input : Readable.from([Buffer.from(input)]);
-    await publishLines(stream, values, new AbortController().signal);
+    const { signal } = new AbortController();
+    await publishLines(values, signal, readBytes(stream, signal));
   }, rules);
 
 test("a line is its JSON value, or text; only what begins like JSON and is none is told", async () => {

@@ -43,8 +43,9 @@ export interface ClientEvents {
   /** The link is gone; the client brings it back by itself. */
   offline: (reason: StanzapackError) => void;
   /**
-   * This process was held up for so many ms: a long computation, a stop, a machine that slept. What should have left is late; what came
-   * meanwhile comes now. The client looks whether its link is still there.
+   * This process was held up for so many ms: by a long computation, or a stop. What should have left is late; what came meanwhile comes
+   * now. The client looks whether its link is still there. Measured by the monotonic clock: setting the wall clock does not count, nor does the
+   * sleep of a machine whose monotonic clock stands still meanwhile.
    */
   heldUp: (info: { readonly ms: number }) => void;
   /** For good: the server refused the credentials, or `close`. */
@@ -188,6 +189,10 @@ export class Client extends Emitter<ClientEvents> {
         (ms) => {
           void this.keeper.link?.ask();
           this.emit("heldUp", { ms });
+        },
+        // A machine that slept may have been given up meanwhile.
+        (ms) => {
+          if (ms > 0) void this.keeper.link?.ask();
         },
       ),
       this.approvals.register(),
@@ -346,8 +351,9 @@ export class Client extends Emitter<ClientEvents> {
 
   /**
    * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
-   * is wrong then comes by `ended`. Waits for the link, and the next where that is lost meanwhile, `timeoutMs` in all. Throws `conflict` while another session of the account publishes it, and `store-failed`. `T`: what is
-   * published, also an interface: `offer<Reading>("reading")`.
+   * is wrong then comes by `ended`. Waits for the link, and the next where that is lost meanwhile, `timeoutMs` in all. Throws `conflict`
+   * while another session of the account publishes it, and `store-failed`. `T`: what is published, also an interface:
+   * `offer<Reading>("reading")`.
    */
   async offer<T = Value>(name: string, options: OfferOptions = {}): Promise<OfferedService<Sendable<T>>> {
     return (await this.offerValues(name, options)) as OfferedService<never>;

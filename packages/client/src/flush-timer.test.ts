@@ -1,17 +1,22 @@
+import { monotonicNow } from "@stanzapack/xmpp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FlushTimer } from "./flush-timer.js";
 
 describe("FlushTimer", () => {
-  beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
+  let start = 0;
+  beforeEach(() => {
+    vi.useFakeTimers();
+    start = monotonicNow();
+  });
   afterEach(() => void vi.useRealTimers());
 
   it("fires once for all that is due, the earlier booking holding", () => {
     const fired: string[][] = [];
     const timer = new FlushTimer<string>((items) => fired.push([...items]));
-    timer.book("a", 1_000_100);
-    timer.book("b", 1_000_100);
-    timer.book("b", 1_000_900);
-    timer.book("c", 1_000_500);
+    timer.book("a", start + 100);
+    timer.book("b", start + 100);
+    timer.book("b", start + 900);
+    timer.book("c", start + 500);
     vi.advanceTimersByTime(100);
     expect(fired).toEqual([["a", "b"]]);
     timer.forget("c");
@@ -22,15 +27,26 @@ describe("FlushTimer", () => {
   it("takes what is due now after the current turn", () => {
     const fired: string[][] = [];
     const timer = new FlushTimer<string>((items) => fired.push([...items]));
-    timer.book("a", 1_000_000);
+    timer.book("a", start);
     timer.book("b", 0);
     expect(fired).toEqual([]);
     vi.advanceTimersByTime(1);
     expect(fired).toEqual([["a", "b"]]);
-    timer.book("later", 1_000_100);
+    timer.book("later", start + 100);
     timer.stop();
     vi.advanceTimersByTime(1_000);
     expect(fired).toHaveLength(1);
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("fires in time while somebody sets the wall clock, back and forth", () => {
+    const fired: string[][] = [];
+    const timer = new FlushTimer<string>((items) => fired.push([...items]));
+    for (const stepMs of [-3_600_000, 3_600_000, 86_400_000, -86_400_000]) {
+      timer.book("a", monotonicNow() + 100);
+      vi.setSystemTime(Date.now() + stepMs);
+      vi.advanceTimersByTime(100);
+    }
+    expect(fired).toHaveLength(4);
   });
 });

@@ -1,3 +1,4 @@
+import { monotonicNow } from "@stanzapack/xmpp";
 import { soon } from "./soon.js";
 
 /** One timer for every service that waits for its window's boundary. */
@@ -9,7 +10,7 @@ export class FlushTimer<T> {
 
   constructor(
     private readonly onDue: (items: readonly T[]) => void,
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = monotonicNow,
   ) {}
 
   /** The earlier of two bookings holds. What is due now goes after the current turn, so that one turn's updates go together. */
@@ -34,7 +35,7 @@ export class FlushTimer<T> {
   private arm(dueAt: number): void {
     this.next = dueAt;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.fire(), Math.max(0, dueAt - this.now()));
+    this.timer = setTimeout(() => this.fire(), Math.max(0, Math.ceil(dueAt - this.now())));
   }
 
   private fire(): void {

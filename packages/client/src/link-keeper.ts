@@ -1,5 +1,12 @@
 import { StanzapackError, type Frame, type RowCodec } from "@stanzapack/wire";
-import { backoffMs, sleep, xml, type Connection, type InBandBytestreams } from "@stanzapack/xmpp";
+import {
+  backoffMs,
+  sleep,
+  xml,
+  type Connection,
+  type InBandBytestreams,
+  monotonicNow,
+} from "@stanzapack/xmpp";
 import { toStanzapackError } from "./errors.js";
 import { FrameRouter, type Holdings } from "./frame-router.js";
 import { Link } from "./link.js";
@@ -156,7 +163,7 @@ export class LinkKeeper {
       this.opening = undefined;
     }
     this.now = { link, router, over: failure };
-    this.upSince = performance.now();
+    this.upSince = monotonicNow();
     // Before anybody who waits for the link asks on it.
     this.restored = this.held.restore(this.now);
     this.up?.();
@@ -164,13 +171,13 @@ export class LinkKeeper {
 
   /** As `open`; where it is told when to come again, it does, within `timeoutMs`. */
   async openInTurn(): Promise<void> {
-    const deadline = Date.now() + this.settings.timeoutMs;
+    const deadline = monotonicNow() + this.settings.timeoutMs;
     for (;;) {
       try {
         return await this.open();
       } catch (error) {
         const waitMs = turnOf(error);
-        if (waitMs === undefined || Date.now() + waitMs > deadline) throw error;
+        if (waitMs === undefined || monotonicNow() + waitMs > deadline) throw error;
         await sleep(waitMs, this.signal);
         if (this.signal.aborted) throw error;
       }
@@ -182,7 +189,7 @@ export class LinkKeeper {
     for (const subscription of router.subscriptions.keys()) subscription.interrupt("disconnected");
     if (this.now?.link !== link) return;
     this.now = undefined;
-    if (performance.now() - this.upSince >= LASTED_MS) this.failures = 0;
+    if (monotonicNow() - this.upSince >= LASTED_MS) this.failures = 0;
     this.holdings.patterns.linkEnded();
     if (this.signal.aborted) return;
     this.expect();

@@ -8,7 +8,7 @@ import {
   type ResumeFrame,
   type SubscribeFrame,
 } from "@stanzapack/wire";
-import { deadline, sleep } from "@stanzapack/xmpp";
+import { deadline, monotonicNow, sleep } from "@stanzapack/xmpp";
 import { withOwnNames } from "./own-names.js";
 
 /** What a request needs of its link. */
@@ -72,13 +72,13 @@ export class LinkRequests {
   }
 
   private async sendInTurn(asked: Asked): Promise<Outcome> {
-    const deadline = performance.now() + this.timeoutMs;
+    const deadline = monotonicNow() + this.timeoutMs;
     for (;;) {
       try {
         return await this.send(asked);
       } catch (error) {
         const { code, retryAfterMs } = error as StanzapackError;
-        if (code !== "busy" || retryAfterMs === undefined || performance.now() + retryAfterMs > deadline)
+        if (code !== "busy" || retryAfterMs === undefined || monotonicNow() + retryAfterMs > deadline)
           throw error;
         await sleep(retryAfterMs, this.over.signal);
       }

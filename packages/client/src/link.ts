@@ -11,7 +11,15 @@ import {
   type BlockWriter,
   type Frame,
 } from "@stanzapack/wire";
-import { encodeBase64, NS, StanzaError, xml, type Bytestream, type Connection } from "@stanzapack/xmpp";
+import {
+  encodeBase64,
+  NS,
+  StanzaError,
+  xml,
+  type Bytestream,
+  type Connection,
+  monotonicNow,
+} from "@stanzapack/xmpp";
 import { toStanzapackError } from "./errors.js";
 
 /** Data is waited for no longer, unacknowledged, in ms: the component acknowledges after 20 s. */
@@ -45,7 +53,7 @@ export class Link {
   private ackTimer: ReturnType<typeof setTimeout> | undefined;
   private silenceTimer: ReturnType<typeof setTimeout> | undefined;
   private asking: Promise<void> | undefined;
-  private lastFrameAt = Date.now();
+  private lastFrameAt = monotonicNow();
   private ended = false;
   private helloArrived: (() => void) | undefined;
   private readonly helloWait: Promise<void>;
@@ -143,7 +151,7 @@ export class Link {
 
   private flush(): void {
     if (this.ended) return;
-    const now = Date.now();
+    const now = monotonicNow();
     const stanzas = this.writer.take().map(({ base64, data }) => {
       if (data) this.session.sentData(now);
       return this.stream.stanza(base64);
@@ -162,7 +170,7 @@ export class Link {
   }
 
   private receive(block: Uint8Array, stanzaChars: number): void {
-    const now = Date.now();
+    const now = monotonicNow();
     this.lastFrameAt = now;
     let frames: readonly Frame[];
     const mayBefore = this.session.maySendData;
@@ -201,10 +209,10 @@ export class Link {
     if (this.ended) return;
     this.silenceTimer = setTimeout(
       () => {
-        if (this.connection.state !== "online" || Date.now() < this.askAt) return this.watchSilence();
+        if (this.connection.state !== "online" || monotonicNow() < this.askAt) return this.watchSilence();
         void this.ask();
       },
-      Math.max(100, this.askAt - Date.now()),
+      Math.max(100, this.askAt - monotonicNow()),
     );
   }
 
@@ -226,7 +234,7 @@ export class Link {
     const { sentStanzas } = this.session;
     try {
       await this.barrier();
-      this.lastFrameAt = Date.now();
+      this.lastFrameAt = monotonicNow();
       if (this.ended) return;
       const missing = sentStanzas - this.session.acknowledgedStanzas;
       if (missing <= 0) return this.watchSilence();

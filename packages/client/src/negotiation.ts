@@ -9,7 +9,16 @@ import {
   type ServiceKind,
   type Since,
 } from "@stanzapack/wire";
-import { formatForm, NS, parseForm, sleep, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import {
+  formatForm,
+  NS,
+  parseForm,
+  sleep,
+  xml,
+  type Connection,
+  type Element,
+  monotonicNow,
+} from "@stanzapack/xmpp";
 import type { Authorize } from "./approvals.js";
 import { toStanzapackError } from "./errors.js";
 import type { OutboxStore } from "./outbox-store.js";
@@ -102,16 +111,16 @@ export class Negotiation {
 
   /** Where it is told when to come again, it does, within the deadline. */
   private async request(type: "get" | "set", child: Element, doing: string): Promise<Element> {
-    const deadline = performance.now() + this.timeoutMs;
+    const deadline = monotonicNow() + this.timeoutMs;
     for (;;) {
       try {
         return await this.connection.request(xml("iq", { type, to: this.component }, child), {
-          timeoutMs: deadline - performance.now(),
+          timeoutMs: deadline - monotonicNow(),
         });
       } catch (error) {
         const failure = toStanzapackError(error, doing);
         const { code, retryAfterMs } = failure;
-        if (code !== "busy" || retryAfterMs === undefined || performance.now() + retryAfterMs > deadline)
+        if (code !== "busy" || retryAfterMs === undefined || monotonicNow() + retryAfterMs > deadline)
           throw failure;
         await sleep(retryAfterMs, this.signal);
         if (this.signal.aborted) throw failure;

@@ -19,7 +19,7 @@ import {
   type RowCodec,
   type Value,
 } from "@stanzapack/wire";
-import { encodeBase64 } from "@stanzapack/xmpp";
+import { encodeBase64, monotonicNow } from "@stanzapack/xmpp";
 import { readBareJid, withPreparedMembers } from "./addresses.js";
 import { checkAuthorize } from "./approvals.js";
 import { Emitter } from "./emitter.js";
@@ -135,7 +135,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     private readonly codec: RowCodec,
     /** Its store, and what writes into that. */
     { stored, Saver }: Partial<OutboxPart> = {},
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = monotonicNow,
   ) {
     super();
     this.outbox = options.kind === "log" ? new Outbox(OUTBOX_BOUNDS, stored) : undefined;
@@ -257,8 +257,8 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     if (this.finished) return;
     await this.saved();
     this.host.flush(this);
-    const deadline = Date.now() + STOP_MS;
-    while (this.unsentOnLink && !this.finished && Date.now() < deadline) {
+    const deadline = monotonicNow() + STOP_MS;
+    while (this.unsentOnLink && !this.finished && monotonicNow() < deadline) {
       await pause(STOP_POLL_MS);
       this.host.flush(this);
     }

@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { monotonicNow } from "@stanzapack/xmpp";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { Outbox } from "./outbox.js";
 
 function setUp(count: number, bounds = { maxRows: 100, maxBytes: 1_000 }): Outbox {
@@ -88,5 +89,19 @@ describe("an outbox", () => {
     // Whatever a component says, what is not saved is not forgotten.
     outbox.resume(100);
     expect([outbox.before, outbox.last, outbox.unsaved]).toEqual([7, 8, 1]);
+  });
+
+  it("tells a store the time of day, whoever has set it, and takes its own from there", () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    vi.setSystemTime(Date.now() - 3_600_000);
+    const outbox = new Outbox({ maxRows: 100, maxBytes: 1_000 }, { before: 0, entries: [] });
+    const at = Math.round(monotonicNow());
+    outbox.push(Uint8Array.of(1), at);
+    const entries = outbox.toSave({ maxRows: 9, maxBytes: 1_000 });
+    expect(entries).toMatchObject([{ at: Date.now() }]);
+    vi.setSystemTime(Date.now() + 86_400_000);
+    const [slice] = new Outbox({ maxRows: 100, maxBytes: 1_000 }, { before: 0, entries }).take(9, 1_000);
+    expect(slice?.firstAt).toBe(at - 86_400_000);
   });
 });

@@ -1,4 +1,5 @@
 import { RowBatch, StanzapackError, type BatchSlice } from "@stanzapack/wire";
+import { wallAheadMs } from "@stanzapack/xmpp";
 import type { OutboxEntry } from "./outbox-store.js";
 
 export interface OutboxBounds {
@@ -35,7 +36,9 @@ export class Outbox {
     /** What a store has; undefined: nothing is saved. */
     stored?: { readonly before: number; readonly entries: readonly OutboxEntry[] },
   ) {
-    this.entries = [...(stored?.entries ?? [])];
+    // A store outlives this program, whose monotonic clock means nothing to the next one: it has the time of day.
+    const aheadMs = wallAheadMs();
+    this.entries = (stored?.entries ?? []).map(({ row, at }) => ({ row, at: at - aheadMs }));
     this.before = this.sent = stored?.before ?? 0;
     this.known = this.last;
     this.savedTo = stored === undefined ? Infinity : this.last;
@@ -70,7 +73,9 @@ export class Outbox {
     const next = this.entries.slice(this.savedTo - this.before, this.savedTo - this.before + maxRows);
     let bytes = 0;
     const end = next.findIndex(({ row }, i) => (bytes += row.length) > maxBytes && i > 0);
-    return end === -1 ? next : next.slice(0, end);
+    const aheadMs = wallAheadMs();
+    const taken = end === -1 ? next : next.slice(0, end);
+    return taken.map(({ row, at }) => ({ row, at: Math.round(at + aheadMs) }));
   }
 
   /** The store has so many more. */

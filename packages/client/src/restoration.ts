@@ -1,5 +1,5 @@
 import { StanzapackError, type Selection } from "@stanzapack/wire";
-import { backoffMs, sleep, type ReconnectPolicy } from "@stanzapack/xmpp";
+import { monotonicNow, backoffMs, sleep, type ReconnectPolicy } from "@stanzapack/xmpp";
 import { fitsFrame, groupAlike, resumeMany, subscribeMany, type Alike, type Resumable } from "./bulk.js";
 import { toStanzapackError } from "./errors.js";
 import type { FrameRouter, Holdings } from "./frame-router.js";
@@ -63,16 +63,16 @@ export class Restoration {
    * on the one after. It waits for links `timeoutMs` in all. `targets` are not restored meanwhile.
    */
   async make<R>(targets: readonly Target[], ask: (current: CurrentLink) => Promise<R>): Promise<R> {
-    const until = performance.now() + this.timeoutMs;
+    const until = monotonicNow() + this.timeoutMs;
     for (const target of targets) this.making.add(target);
     try {
       for (;;) {
-        const current = await this.links.untilUp(until - performance.now());
+        const current = await this.links.untilUp(until - monotonicNow());
         try {
           return await onLink(current, ask(current));
         } catch (error) {
           await this.examine(current, toStanzapackError(error, "asking the component"));
-          if (current.link.live || performance.now() > until) throw error;
+          if (current.link.live || monotonicNow() > until) throw error;
         }
       }
     } finally {
@@ -360,7 +360,7 @@ export class Restoration {
       else if (this.comesLater(subscription, refusal, current)) later.push(subscription);
     }
     const { afterMs, ...more } = await this.establishMany(asked, current);
-    later.push(...more.later);
+    for (const subscription of more.later) later.push(subscription);
     if (later.length > 0) void this.waitFor(later, current, afterMs);
   }
 
@@ -384,7 +384,8 @@ export class Restoration {
       else if (this.asking.get(subscription)?.link === current.link) single.push(subscription);
       else alone.push(subscription);
     for (const alike of groupAlike(alone)) {
-      if (alike.subscriptions.length === 1 || !fitsFrame(alike.options)) single.push(...alike.subscriptions);
+      if (alike.subscriptions.length === 1 || !fitsFrame(alike.options))
+        for (const subscription of alike.subscriptions) single.push(subscription);
       else await this.establishAlike(alike, current, fail);
     }
     await each(single, (subscription) =>

@@ -15,7 +15,10 @@ import { UpdateQueue } from "./update-queue.js";
 
 export interface Update<T> {
   readonly value: T;
-  /** When the component received it, in ms since 1970 of the component's clock. */
+  /**
+   * When it was published, in ms since 1970 of the component's wall clock, which somebody may set back: the time of arrival less the age that its
+   * publisher named. Positions tell the order.
+   */
   readonly at: number;
   readonly epoch: number;
   readonly offset: number;

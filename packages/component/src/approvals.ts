@@ -2,6 +2,7 @@ import { StanzapackError } from "@stanzapack/wire";
 import type { Budgets } from "./budgets/budgets.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
+import { Denials } from "./denials.js";
 import type { SubscribeOptions } from "./negotiation/options.js";
 import type { Service } from "./service.js";
 import type { ComponentStats } from "./stats.js";
@@ -12,8 +13,6 @@ import { Tally } from "./tally.js";
 const ASK_AGAIN_MS = 15_000;
 /** When those come again who find too many questions open, in ms. */
 const RETRY_AFTER_MS = 60_000;
-/** Most denials remembered; beyond, the oldest are forgotten, and the publisher is asked again. */
-const MAX_DENIALS = 10_000;
 
 /** Whether somebody may take a service, on its way to the publisher (XEP-0060 §8.6). */
 export interface Question {
@@ -45,8 +44,7 @@ export class Approvals {
   messages: ApprovalMessages | undefined;
   private readonly questions = new Map<Service, Map<string, Question>>();
   private readonly ofLink = new Map<ClientLink, Set<Question>>();
-  /** Until when, in ms, by node and asker. */
-  private readonly denials = new Map<string, number>();
+  private readonly denials = new Denials();
   private readonly byOwner = new Tally();
   private count = 0;
   private nextId = 1;
@@ -96,8 +94,7 @@ export class Approvals {
   ask(service: Service, link: ClientLink, options: SubscribeOptions, now: number): never {
     const { node, id } = service;
     const asker = link.bareJid;
-    const deniedUntil = this.denials.get(keyOf(service, asker)) ?? 0;
-    if (now < deniedUntil)
+    if (this.denials.isDenied(id.owner, keyOf(service, asker), now))
       throw new StanzapackError("not-allowed", `${id.owner} did not allow ${asker} to take \`${node}\``);
     const question = this.questions.get(service)?.get(asker) ?? this.open(service, asker, now);
     question.waiting.set(link, options);
@@ -157,13 +154,7 @@ export class Approvals {
       throw new StanzapackError("not-subscribed", `${asker} does not ask for \`${service.node}\``);
     this.stats[allowed ? "approvalsGranted" : "approvalsDenied"]++;
     if (allowed) service.approved.add(asker);
-    else {
-      for (const oldest of this.denials.keys()) {
-        if (this.denials.size < MAX_DENIALS) break;
-        this.denials.delete(oldest);
-      }
-      this.denials.set(keyOf(service, asker), now + this.limits.denialSeconds * 1000);
-    }
+    else this.denials.add(service.id.owner, keyOf(service, asker), now + this.limits.denialSeconds * 1000);
     this.settle(question, now);
   }
 
@@ -203,10 +194,7 @@ export class Approvals {
           );
         else if (now >= question.askAgainAt) this.put(question, now);
       }
-    for (const [key, until] of this.denials) {
-      if (now < until) break;
-      this.denials.delete(key);
-    }
+    this.denials.sweep(now);
   }
 
   private settle(question: Question, now: number): void {

@@ -139,7 +139,7 @@ describe("offsets of a service", () => {
     publish(1, 1, [1], { at: 5_000 });
     expect(service.last?.at).toBe(NOW - 5_000);
     publish(2, 2, [2], { at: Number.MAX_SAFE_INTEGER });
-    expect(service.last?.at).toBe(service.baseAt);
+    expect(service.last?.at).toBe(service.oldestAt);
   });
 });
 

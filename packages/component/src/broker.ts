@@ -19,7 +19,7 @@ import {
   type Since,
   type StatusFrame,
 } from "@stanzapack/wire";
-import { StanzaError } from "@stanzapack/xmpp";
+import { monotonicNow, StanzaError, wallAheadMs } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import { Approvals } from "./approvals.js";
 import { Budgets } from "./budgets/budgets.js";
@@ -55,9 +55,6 @@ const PUBLISHER_PROFILES: readonly Profile[] = ["default"];
 
 /** How long a publisher has to answer new demand with a fresh value before subscribers get the last known one, in ms. */
 const FRESH_VALUE_MS = 1_000;
-
-/** A value may be so much older than its service here (the component was restarted meanwhile), in ms. */
-const OLDEST_VALUE_MS = 86_400_000;
 
 /** The last position that a subscriber has. */
 export interface StandingPosition {
@@ -101,7 +98,9 @@ export class Broker {
     private readonly log: Logger,
     readonly budgets = new Budgets(limits, stats),
   ) {
-    this.logs = new Logs(fanOut, limits, stats, log, (subscription) => this.endWithdrawn(subscription));
+    this.logs = new Logs(fanOut, limits, stats, log, budgets.isOurs, (subscription) =>
+      this.endWithdrawn(subscription),
+    );
     this.logs.catchUp.onBegun = ({ link }, ms) => budgets.chargeWork(link.jid, ms);
     this.approvals = new Approvals(limits, stats, budgets, (link, { node }, options, now) =>
       this.subscribe(link, node, options, now),
@@ -161,28 +160,18 @@ export class Broker {
     const created = service === undefined;
     if (service === undefined) {
       const owned = this.owned.get(id.owner) ?? new Set();
-      if (owned.size >= this.limits.maxServicesPerOwner)
-        throw new StanzapackError(
-          "limit-exceeded",
-          `${id.owner} offers ${owned.size} services, no more are allowed`,
-          { scope: "subscription" },
-        );
+      this.budgets.checkRoom(id.owner, "services");
       if (this.services.size >= this.limits.maxServices)
         throw new StanzapackError(
           "limit-exceeded",
           `${this.services.size} services are offered, no more are allowed`,
           { scope: "subscription" },
         );
-      service = new Service(
-        id,
-        config,
-        this.randomId(),
-        this.logs.createJournal(config),
-        now - OLDEST_VALUE_MS,
-      );
+      service = new Service(id, config, this.randomId(), this.logs.createJournal(config, id.owner), now);
       this.services.set(node, service);
       this.list.add(service);
       this.owned.set(id.owner, owned.add(service));
+      this.budgets.count(id.owner, "services", 1);
     } else {
       const { publisher } = service;
       const { incarnation, takeOver } = lease;
@@ -301,7 +290,8 @@ export class Broker {
       ...this.approvals.waitingFor(service),
     ]);
     for (const subscription of service.subscriptions) {
-      if (service.journal !== undefined && subscription.detached) continue;
+      if (service.journal !== undefined && subscription.detached && subscription.position < service.offset)
+        continue;
       // One that had to wait for acknowledgements or credit gets the last value all the same.
       if (subscription.detached)
         this.fanOut.sendLast(subscription, subscription.position + 1, this.lastBodies(service));
@@ -311,7 +301,7 @@ export class Broker {
     if (publisher !== undefined && publisher.link !== by)
       tellPublisher(publisher, "withdrawn", `\`${service.node}\` was withdrawn by another session of yours`);
     this.detachPublisher(service);
-    if (service.subscriptions.size === 0) service.journal?.clear();
+    this.logs.withdraw(service, monotonicNow());
     this.services.delete(service.node);
     this.list.remove();
     const { node } = service;
@@ -320,7 +310,7 @@ export class Broker {
     this.staleDemand.delete(service);
     this.staleStatus.delete(service);
     const owned = this.owned.get(service.id.owner);
-    owned?.delete(service);
+    if (owned?.delete(service) === true) this.budgets.count(service.id.owner, "services", -1);
     if (owned?.size === 0) this.owned.delete(service.id.owner);
   }
 
@@ -424,15 +414,23 @@ export class Broker {
 
   /** Bodies of the newest value, shared by those who join at the same offset. */
   private lastBodies(service: Service): Map<string, ReadyBody> {
-    if (this.cachedFor !== service || this.cachedOffset !== service.offset) {
+    const aheadMs = wallAheadMs();
+    if (
+      this.cachedFor !== service ||
+      this.cachedOffset !== service.offset ||
+      this.cachedAheadMs !== aheadMs
+    ) {
       this.cachedFor = service;
       this.cachedOffset = service.offset;
+      this.cachedAheadMs = aheadMs;
       this.cachedBodies = new Map();
     }
     return this.cachedBodies;
   }
   private cachedFor: Service | undefined;
   private cachedOffset = -1;
+  /** They tell when it came by the wall clock. */
+  private cachedAheadMs = 0;
   private cachedBodies = new Map<string, ReadyBody>();
 
   /** `left`: the lane that its first subscriber comes from. */
@@ -553,7 +551,7 @@ export class Broker {
     this.logs.forget(subscription);
     service.subscriptions.delete(subscription);
     service.awaiting.delete(subscription);
-    if (service.withdrawn && service.subscriptions.size === 0) service.journal?.clear();
+    if (service.withdrawn && service.subscriptions.size === 0) this.logs.end(service);
     link.subscriptions.delete(subscription.alias);
     link.taken.delete(service);
     link.detached.delete(subscription);
@@ -615,7 +613,7 @@ export class Broker {
     this.stats.updatesIn += kept.length;
 
     // Older than the base of `at` cannot be told.
-    const newestAt = Math.max(service.baseAt, now - batch.at);
+    const newestAt = Math.max(service.oldestAt, now - batch.at);
     const step = rows.length > 1 ? batch.spanMs / (rows.length - 1) : 0;
     const ats = kept.map((_, i) => newestAt - step * (kept.length - 1 - i));
     // A copy: the row is a view that would keep its whole block alive.
@@ -714,6 +712,7 @@ export class Broker {
   /** Once a second: counts to tell, values that publishers owe, services whose time is over. */
   sweep(now: number): void {
     this.approvals.sweep(now);
+    this.logs.sweep(now);
     this.budgets.sweep();
     for (const service of this.staleDemand) this.tellDemand(service);
     for (const service of this.staleStatus) this.tellStatus(service);

@@ -1,3 +1,4 @@
+import { monotonicNow } from "@stanzapack/xmpp";
 import { DEFAULT_LIMITS, type BatchSlice } from "@stanzapack/wire";
 import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
@@ -78,10 +79,10 @@ export class CatchUp {
   }
 
   private turn(): void {
-    const until = performance.now() + TURN_MS;
+    const until = monotonicNow() + TURN_MS;
     const encoded: Encoded = new Map();
     for (const [link, waiting] of [...this.links]) {
-      if (performance.now() > until) return;
+      if (monotonicNow() > until) return;
       this.turnOf(link, waiting, encoded);
       // To the end of the row.
       if (!this.links.delete(link)) continue;

@@ -11,7 +11,7 @@ import {
   type Limits,
   type RawDeflate,
 } from "@stanzapack/wire";
-import { encodeBase64, escapeAttribute, SendWindow, type Bytestream } from "@stanzapack/xmpp";
+import { encodeBase64, escapeAttribute, SendWindow, type Bytestream, monotonicNow } from "@stanzapack/xmpp";
 import type { Pace } from "./budgets/throttle.js";
 import { createInbox } from "./intake.js";
 import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "./lane.js";
@@ -56,14 +56,16 @@ export class ClientLink {
   sizeClass: number;
   /** Memory that reading what it publishes takes, in bytes. */
   readerBytes = 0;
-  /** When anything of the client came last, in ms since 1970. */
+  /** When anything of the client came last, in ms. */
   heardAt: number;
   /** How often anything of the client came. */
   heard = 0;
   /** Told of the next time. */
   onHeard: (() => void) | undefined;
-  /** A question whether the client lives is under way. */
-  verifying = false;
+  /** The question whether the client lives that is out, and whether it does. */
+  verifying: Promise<boolean> | undefined;
+  /** It should have said HELLO. */
+  hopeless = false;
   /** While there is one no data goes to it. */
   suspension: Suspension | undefined;
   ended = false;
@@ -150,9 +152,7 @@ export class ClientLink {
 
   /** False: what is for it waits, or gives way to newer, until acknowledgements come. */
   get maySendData(): boolean {
-    return (
-      this.suspension === undefined && this.session.maySendData && this.window.room(performance.now()) > 0
-    );
+    return this.suspension === undefined && this.session.maySendData && this.window.room(monotonicNow()) > 0;
   }
 
   /** Acknowledgements may have come. */
@@ -161,7 +161,7 @@ export class ClientLink {
       this.window.read(this.unackedChars.shift() as number);
     if (this.askedAfter === undefined || this.session.acknowledgedStanzas < this.askedAfter) return;
     this.askedAfter = undefined;
-    if (this.window.answered(performance.now())) this.wantsAck = true;
+    if (this.window.answered(monotonicNow())) this.wantsAck = true;
     // Nothing else may leave that it could go along with.
     if (this.wantsAck && !this.ended) this.onPending(this);
   }
@@ -203,7 +203,7 @@ export class ClientLink {
 
   /** The stanzas that wait, as text. */
   takeStanzas(now: number): string[] {
-    const clock = performance.now();
+    const clock = monotonicNow();
     const asks = this.wantsAck || (this.window.due && !this.writer.empty && this.askedAfter === undefined);
     this.wantsAck = false;
     if (asks) this.writer.append(encodeBase64(this.session.askAck(this.writer.dataBlocks)), false);

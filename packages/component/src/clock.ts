@@ -1,3 +1,5 @@
+import { monotonicNow } from "@stanzapack/xmpp";
+
 /** All ticks fall on multiples of this, in ms, so that what is due together leaves together. */
 export const TICK_MS = 25;
 
@@ -12,7 +14,7 @@ export class TickClock<T> {
 
   constructor(
     private readonly onTick: (due: readonly T[], now: number) => void,
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = monotonicNow,
   ) {}
 
   /** `item` becomes due at the first tick at or after `at`; gives that tick. */
@@ -40,7 +42,7 @@ export class TickClock<T> {
   private arm(due: number): void {
     this.next = due;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.fire(), Math.max(0, due - this.now()));
+    this.timer = setTimeout(() => this.fire(), Math.max(0, Math.ceil(due - this.now())));
   }
 
   private fire(): void {
@@ -51,7 +53,7 @@ export class TickClock<T> {
     let next = Infinity;
     for (const [at, bucket] of this.buckets) {
       if (at <= now) {
-        due.push(...bucket);
+        for (const item of bucket) due.push(item);
         this.buckets.delete(at);
       } else if (at < next) next = at;
     }

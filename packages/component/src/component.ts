@@ -15,6 +15,7 @@ import {
   StanzaError,
   XmppError,
   type Connection,
+  monotonicNow,
 } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import { Broker } from "./broker.js";
@@ -127,7 +128,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       const sid = slash < 0 ? "" : to.slice(slash + 1);
       const link = links.get(from);
       if (link !== undefined) {
-        link.heardAt = Date.now();
+        link.heardAt = monotonicNow();
         link.hear();
       }
       if (sid === "") return undefined;
@@ -147,7 +148,11 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       return true;
     }),
     registerOrdinaryClients(gate.guarded, broker, stats),
-    connection.on("online", ({ jid }) => log.info({ jid, server: `${host}:${port}` }, "online")),
+    connection.on("online", ({ jid }) => {
+      log.info({ jid, server: `${host}:${port}` }, "online");
+      // From now on it is known whether it gives them back.
+      void connection.probe();
+    }),
     connection.on("offline", ({ reason }) => {
       if (reason?.code !== "stopped") log.warn({ reason: reason?.message }, "stream to the server lost");
     }),
@@ -186,11 +191,20 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       } catch (error) {
         throw error instanceof XmppError ? fromXmppError(error, config.component) : error;
       }
-      stopSweeping ??= beat(SWEEP_MS, sweep, (ms) => {
-        stats.holdUps++;
-        stats.heldUpMs += ms;
-        log.warn({ ms }, "this process was held up, or the clock put forward: nobody is judged by that time");
-      });
+      stopSweeping ??= beat(
+        SWEEP_MS,
+        sweep,
+        (ms) => {
+          stats.holdUps++;
+          stats.heldUpMs += ms;
+          log.warn({ ms }, "this process was held up: nobody is judged by that time");
+        },
+        (ms) =>
+          log.warn(
+            { ms },
+            "the wall clock was set, or this machine slept: updates have other times from now on",
+          ),
+      );
     },
     stop() {
       return (stopping ??= stop());

@@ -64,7 +64,7 @@ export const configSchema = z.strictObject({
       updatesPerSecond: count.default(5_000),
       /** And most bytes, blocks before base64 and 256 for each stanza. */
       publishedBytesPerSecond: count.default(1_048_576),
-      /** Most requests a second of one full JID, in the long run: negotiation, discovery, opens. Others are told when to come again. */
+      /** Most requests a second of one full JID, in the long run: negotiation, discovery, opens; a heavy one counts as several. Others are told when to come again. */
       requestsPerSecond: count.default(100),
       /** What was not used of these rates lasts for so many seconds of them at once. */
       burstSeconds: count.default(10),
@@ -118,22 +118,28 @@ export const configSchema = z.strictObject({
       logMaxRows: count.default(100_000),
       /** Most bytes of memory that they take, for one service. */
       logMaxBytes: count.default(16_777_216),
-      /** Most bytes of memory that all logs take together; then each drops its oldest as it grows. */
+      /** Most bytes of memory that all logs take together; then whose logs take most drops the oldest. */
       maxLogBytes: count.default(1_073_741_824),
+      /** And those that one bare JID offers. */
+      maxLogBytesPerJid: count.default(134_217_728),
+      /** How long a log that was withdrawn is kept for those who have not got all of it, in seconds; then the rest is told as lost. */
+      withdrawnSeconds: count.default(60),
       /** Most lanes in the profile `compact`, a megabyte each; services beyond are coded in `default`. 0: none. */
       maxCompactLanes: z.number().int().min(0).default(100),
       /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.3 MB each at most, some 100 KB usually. */
       maxReaderBytesPerLink: count.default(134_217_728),
-      /** Most bytes of memory that the lanes' coding takes, all together; then those that were idle longest send plain rows. */
+      /** Most bytes of memory that the lanes' coding takes, all together; then those of the account that has most send plain rows, idle ones first. */
       maxLaneBytes: count.default(536_870_912),
       /** How long a service outlives its publisher's link, in seconds. */
       serviceGraceSeconds: count.default(600),
       /** How long a link that ended can be resumed, in seconds. */
       resumeSeconds: count.default(600),
-      /** Most bytes of memory that what can be resumed takes, all together; then the oldest is forgotten. One account has an eighth of it. */
+      /** Most bytes of memory that what can be resumed takes, all together; then the account that has most forgets its oldest. One account has an eighth of it. */
       maxResumeBytes: count.default(134_217_728),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
       unackedSeconds: count.default(30),
+      /** A client that is asked has so long to answer, in seconds, while the server answers too; then its link ends. */
+      answerSeconds: count.default(10),
       /** A link of which nothing came for so long makes it ask too, in seconds. */
       silentSeconds: count.default(120),
     })

@@ -1,4 +1,4 @@
-import type { Connection } from "@stanzapack/xmpp";
+import { monotonicNow, type Connection } from "@stanzapack/xmpp";
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { ClientLink } from "./client-link.js";
@@ -45,7 +45,7 @@ it("codes large batches after the others of their tick, and those have left by t
     };
     return lane as unknown as Lane;
   };
-  const now = Date.now();
+  const now = monotonicNow();
   for (const it of [lane("flood", 1_000), lane("some", 10), lane("few", 1)]) fanOut.book(it, now, true);
   await vi.waitFor(() => expect(events).toHaveLength(5), 5_000);
   expect(events).toEqual([
@@ -61,8 +61,9 @@ it("codes large batches after the others of their tick, and those have left by t
 describe("a tick", () => {
   /** So many links with one windowed lane, and one of them with a lane of window 0 too; `writes` has what was written when. */
   function setUp(count: number) {
-    vi.useFakeTimers({ now: 1_700_000_000_000 });
-    const start = Date.now();
+    vi.useFakeTimers();
+    vi.advanceTimersByTime(100_000 - (monotonicNow() % 100_000));
+    const start = monotonicNow();
     let online: () => void = () => undefined;
     const writes: { readonly atMs: number; readonly names: readonly string[] }[] = [];
     const connection = {
@@ -71,7 +72,7 @@ describe("a tick", () => {
         if (event === "online") online = listener;
         return () => undefined;
       },
-      send: (text: string) => writes.push({ atMs: Date.now() - start, names: text.trim().split(" ") }),
+      send: (text: string) => writes.push({ atMs: monotonicNow() - start, names: text.trim().split(" ") }),
     } as unknown as Connection;
     const fanOut = new FanOut(connection, createStats(), pino({ level: "silent" }));
     onTestFinished(() => {
@@ -150,13 +151,15 @@ describe("a tick", () => {
     const late = links.findIndex(({ phase }) => phase % 5 === 4);
     const gone = links.findIndex(({ phase }) => phase % 5 === 3);
     fanOut.forgetLink(links[gone] as unknown as ClientLink);
-    fanOut.book(lane(0, [links[late] as (typeof links)[number]]), Date.now(), false);
+    fanOut.book(lane(0, [links[late] as (typeof links)[number]]), monotonicNow(), false);
     await vi.advanceTimersByTimeAsync(1);
     expect(writes.at(-1)).toEqual({ atMs: 7, names: [`${late}`, `${late}`] });
     await vi.advanceTimersByTimeAsync(5);
     // Nothing was looked at for a while: two phases of the last tick are left.
-    vi.setSystemTime(now + 100);
-    fanOut.book(lane(100, links), Date.now(), true);
+    const clock = performance.now.bind(performance);
+    vi.spyOn(performance, "now").mockImplementation(() => clock() + 87);
+    onTestFinished(() => void vi.restoreAllMocks());
+    fanOut.book(lane(100, links), monotonicNow(), true);
     await vi.advanceTimersByTimeAsync(100);
     const names = writes.flatMap((write) => write.names);
     expect(names).not.toContain(`${gone}`);

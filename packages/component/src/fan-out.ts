@@ -1,4 +1,4 @@
-import type { Connection } from "@stanzapack/xmpp";
+import { monotonicNow, type Connection } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
 import { TICK_MS, TickClock } from "./clock.js";
@@ -161,7 +161,7 @@ export class FanOut {
       }
       subscription.send(body);
     }
-    lane.meet(last, isNew, Date.now());
+    lane.meet(last, isNew, monotonicNow());
   }
 
   /** What waits in a lane that the subscriber leaves. */
@@ -183,8 +183,8 @@ export class FanOut {
         this.forget(lane);
         lanes.push(lane);
       }
-    this.flush(lanes, Date.now());
-    for (const links of [this.pending, ...this.phased]) this.write(Date.now(), links);
+    this.flush(lanes, monotonicNow());
+    for (const links of [this.pending, ...this.phased]) this.write(monotonicNow(), links);
   }
 
   stop(): void {
@@ -203,7 +203,7 @@ export class FanOut {
     if (this.stopped) return;
     this.immediateHandle ??= setImmediate(() => {
       this.immediateHandle = undefined;
-      this.flush([...this.immediate], Date.now());
+      this.flush([...this.immediate], monotonicNow());
     });
   }
 
@@ -247,7 +247,7 @@ export class FanOut {
     clearTimeout(this.phaseTimer);
     if (phase === PHASES) return;
     this.phaseTimer = setTimeout(() => {
-      this.write(Date.now(), this.phased[phase]);
+      this.write(monotonicNow(), this.phased[phase]);
       this.bookPhase(phase + 1);
     }, PHASE_MS);
   }
@@ -267,10 +267,10 @@ export class FanOut {
     if (lane.batch.empty) return this.book(lane, now, false);
     this.detachWaiting(lane);
     if (!lane.active) return lane.skip(lane.service.offset);
-    const before = performance.now();
+    const before = monotonicNow();
     const batches = lane.encode(now);
     const { publisher } = lane.service;
-    if (publisher !== undefined) this.onCost?.(publisher.link.bareJid, performance.now() - before);
+    if (publisher !== undefined) this.onCost?.(publisher.link.bareJid, monotonicNow() - before);
     this.stats.laneEncodes += batches.length;
     if (lane.windowMs === 0) this.hurry(lane);
     for (const { body, independent } of batches) {

@@ -15,7 +15,7 @@ import {
   type ResumeFrame,
   type SubscribeFrame,
 } from "@stanzapack/wire";
-import { NS, type DataForm } from "@stanzapack/xmpp";
+import { NS, type DataForm, monotonicNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { Broker } from "./broker.js";
 import type { ClientLink } from "./client-link.js";
@@ -123,7 +123,7 @@ export class FrameRequests {
           yield* this.matching(link, frame.request, parsePattern(node), options, answers);
         } else {
           parseNode(node);
-          answers.grant(this.broker.subscribe(link, node, options, Date.now()));
+          answers.grant(this.broker.subscribe(link, node, options, monotonicNow()));
         }
       } catch (error) {
         this.refuse(answers, error, place);
@@ -167,7 +167,7 @@ export class FrameRequests {
       service.journal === undefined
         ? { ...options, since: undefined }
         : { ...options, selection: withoutThinning(options.selection) };
-    return this.broker.subscribe(link, service.node, fitting, Date.now());
+    return this.broker.subscribe(link, service.node, fitting, monotonicNow());
   }
 
   private *changing(link: ClientLink, frame: ChangeFrame, answers: RequestAnswers): Generator<void, void> {
@@ -189,7 +189,7 @@ export class FrameRequests {
           );
         if (options === undefined) this.broker.unsubscribe(subscription);
         else {
-          this.broker.change(subscription, options, Date.now());
+          this.broker.change(subscription, options, monotonicNow());
           answers.grant(subscription);
         }
       } catch (error) {
@@ -208,7 +208,7 @@ export class FrameRequests {
         if (subscription === undefined)
           throw new StanzapackError("not-subscribed", `alias ${alias} was no subscription of that link`);
         const standing = epoch === 0 ? undefined : { epoch, offset };
-        answers.grant(this.broker.resume(link, subscription, standing, Date.now()));
+        answers.grant(this.broker.resume(link, subscription, standing, monotonicNow()));
         this.stats.resumed++;
       } catch (error) {
         this.refuse(answers, error, place);
@@ -274,8 +274,8 @@ export class FrameRequests {
   private turn(): void {
     this.timer = undefined;
     if (!this.host.open) return this.book(CLOSED_MS);
-    const until = performance.now() + TURN_MS;
-    while (this.jobs.size > 0 && performance.now() < until) {
+    const until = monotonicNow() + TURN_MS;
+    while (this.jobs.size > 0 && monotonicNow() < until) {
       const [link, jobs] = this.jobs.entries().next().value as [ClientLink, Job[]];
       const ended = this.work(link, jobs[0] as Job, until);
       // To the end of the row.
@@ -293,7 +293,7 @@ export class FrameRequests {
     try {
       for (let step = 0; step < STEPS && !ended && !link.ended; step++) {
         ended = steps.next().done === true;
-        if (performance.now() > until) break;
+        if (monotonicNow() > until) break;
       }
     } catch (error) {
       this.refuse(answers, error);

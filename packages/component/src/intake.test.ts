@@ -109,7 +109,25 @@ describe("the intake of links", () => {
     expect(it.put(other, new Uint8Array(8_388_608))).toBe(true);
     expect(it.put(other, step(1))).toBe(false);
     it.forget(link);
-    expect(link.inbox).toEqual({ frames: [], blocks: [], bytes: 0, blockBytes: 0 });
+    expect(link.inbox).toMatchObject({ frames: [], blocks: [], bytes: 0, blockBytes: 0 });
+    it.stop();
+  });
+
+  it("takes no more of all links of one account than its part of the memory, and of others all the same", async () => {
+    const it = intake();
+    it.charge("a@x", 80);
+    it.charge("b@x", 80);
+    const full = new Uint8Array(8_388_608);
+    const links = Array.from({ length: 9 }, (_, i) => new Link(`${i}`, "a@x"));
+    expect(links.map((link) => it.put(link, full))).toEqual([...Array(8).fill(true), false]);
+    expect(it.put(new Link("other", "b@x"), full)).toBe(true);
+    it.forget(links[0] as Link);
+    expect(it.put(links[8] as Link, full)).toBe(true);
+    it.sweep();
+    // Read, it counts no more.
+    await pass(2_000);
+    it.charge("a@x", 80);
+    for (const link of links.slice(0, 8)) expect(it.put(link, full)).toBe(true);
     it.stop();
   });
 });

@@ -1,3 +1,4 @@
+import { monotonicNow } from "@stanzapack/xmpp";
 import type { Frame } from "@stanzapack/wire";
 
 /** Time that what one account publishes may take at once after a pause, in ms. 50: half of a usual window. */
@@ -11,6 +12,8 @@ const COARSE_SHARE = 0.2;
 /** Blocks and bytes that may wait of one link; then it ends. An honest publisher has at most 100 blocks unacknowledged. */
 const MAX_BLOCKS = 256;
 const MAX_BYTES = 8_388_608;
+/** And bytes of all links of one account, in memory that all accounts share. 64 MiB: eight links that are full. */
+const MAX_ACCOUNT_BYTES = 67_108_864;
 
 /** A link, as far as what it sends waits to be read. */
 export interface Inbox {
@@ -20,10 +23,12 @@ export interface Inbox {
   /** Of those that wait, and of the one that is being read. */
   bytes: number;
   blockBytes: number;
+  /** Of `bytes`, those that its account was told of. */
+  counted: number;
 }
 
 export function createInbox(): Inbox {
-  return { frames: [], blocks: [], bytes: 0, blockBytes: 0 };
+  return { frames: [], blocks: [], bytes: 0, blockBytes: 0, counted: 0 };
 }
 
 interface Sender {
@@ -35,6 +40,8 @@ interface Account {
   /** What it may still take, in ms; below zero: it has taken more. */
   leftMs: number;
   at: number;
+  /** What waits of all its links. */
+  bytes: number;
 }
 
 /**
@@ -54,15 +61,17 @@ export class Intake<L extends Sender> {
   constructor(
     /** Reads the next frame of a link's inbox, or takes the next block's into it. */
     private readonly readNext: (link: L) => void,
-    private readonly now: () => number = () => performance.now(),
+    private readonly now: () => number = monotonicNow,
   ) {}
 
-  /** A link's block came. False when it has too many that wait. */
+  /** A link's block came. False when it, or its account, has too many that wait. */
   put(link: L, block: Uint8Array): boolean {
     const { inbox } = link;
     if (inbox.blocks.length >= MAX_BLOCKS || inbox.bytes + block.length > MAX_BYTES) return false;
+    if (this.account(link.bareJid).bytes + block.length > MAX_ACCOUNT_BYTES) return false;
     inbox.blocks.push(block);
     inbox.bytes += block.length;
+    this.count(link);
     if (!this.waiting.has(link)) this.read(link);
     return true;
   }
@@ -81,12 +90,14 @@ export class Intake<L extends Sender> {
   forget(link: L): void {
     this.waiting.delete(link);
     link.inbox.frames.length = link.inbox.blocks.length = link.inbox.bytes = 0;
+    this.count(link);
   }
 
   /** Once a second: accounts that have all of their share need no memory. */
   sweep(): void {
     for (const bareJid of this.accounts.keys())
-      if (this.account(bareJid).leftMs >= BURST_MS) this.accounts.delete(bareJid);
+      if (this.account(bareJid).leftMs >= BURST_MS && this.account(bareJid).bytes === 0)
+        this.accounts.delete(bareJid);
   }
 
   stop(): void {
@@ -109,13 +120,21 @@ export class Intake<L extends Sender> {
   private step(link: L): void {
     const before = this.now();
     this.readNext(link);
+    this.count(link);
     this.spend(this.account(link.bareJid), this.now() - before);
+  }
+
+  private count({ bareJid, inbox }: L): void {
+    if (inbox.bytes === inbox.counted) return;
+    this.account(bareJid).bytes += inbox.bytes - inbox.counted;
+    inbox.counted = inbox.bytes;
   }
 
   private account(bareJid: string): Account {
     const now = this.now();
     let account = this.accounts.get(bareJid);
-    if (account === undefined) this.accounts.set(bareJid, (account = { leftMs: BURST_MS, at: now }));
+    if (account === undefined)
+      this.accounts.set(bareJid, (account = { leftMs: BURST_MS, at: now, bytes: 0 }));
     account.leftMs = Math.min(BURST_MS, account.leftMs + (now - account.at) * SHARE);
     account.at = now;
     return account;

@@ -7,6 +7,7 @@ import {
   WHOLE,
 } from "@stanzapack/wire";
 import { describe, expect, it } from "vitest";
+import type { ClientLink } from "./client-link.js";
 import { configSchema } from "./config.js";
 import { LaneMemory } from "./lane-memory.js";
 import { Lane, type LaneContext, type LaneKey } from "./lane.js";
@@ -79,5 +80,20 @@ describe("the memory of all lanes", () => {
     c.strip();
     expect(send(a, 2_003, 50)).toBe("key");
     expect(memory.bytes).toBeLessThanOrEqual(3.5 * each);
+  });
+
+  it("is made room in by the account that holds most; another one may begin to code though it is nearly used up", () => {
+    const probe = setUp(1e9, 1);
+    send(probe.lanes[0] as Lane, 1_000, 50);
+    const { memory, lanes } = setUp(4.5 * probe.memory.bytes, 7);
+    const [quiet, late, ...greedy] = lanes as [Lane, Lane, ...Lane[]];
+    quiet.payer = { bareJid: "bob@x" } as ClientLink;
+    late.payer = { bareJid: "carol@x" } as ClientLink;
+    expect(send(quiet, 1_000, 50)).toBe("key");
+    // Never idle, and of one account.
+    for (let turn = 1; turn <= 5; turn++) for (const lane of greedy) send(lane, 1_000 + turn, 50);
+    expect(send(quiet, 2_000, 50)).toBe("chained");
+    expect(send(late, 2_001, 50)).toBe("key");
+    expect(memory.bytes).toBeLessThanOrEqual(4.5 * probe.memory.bytes);
   });
 });

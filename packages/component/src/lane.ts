@@ -15,7 +15,7 @@ import {
   isThinning,
   type Selection,
 } from "@stanzapack/wire";
-import { encodeBase64 } from "@stanzapack/xmpp";
+import { encodeBase64, wallAheadMs } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { LaneMemory } from "./lane-memory.js";
@@ -229,7 +229,7 @@ export class Lane {
 
   private takeEncoder(): LaneEncoder | undefined {
     const { context, key, profile } = this;
-    if (this.encoder !== undefined || !key.coded || !context.memory.roomy) return this.encoder;
+    if (this.encoder !== undefined || !key.coded || !context.memory.mayCode(this)) return this.encoder;
     const { rows } = context;
     this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, profile, hop: key.hop });
     if (this.joining.size > 0) this.encoder.wantKey();
@@ -311,7 +311,8 @@ type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;
 function headOf({ epoch, baseAt }: Service, { from, to, firstAt, lastAt }: BatchSlice): BodyHead {
   return {
     ...{ epoch, from, to },
-    at: Math.max(0, Math.round(lastAt - baseAt)),
+    // By the wall clock as it is now: whoever has set it right meanwhile has set this right.
+    at: Math.max(0, Math.round(lastAt + wallAheadMs() - baseAt)),
     spanMs: Math.max(0, Math.round(lastAt - firstAt)),
   };
 }

@@ -10,6 +10,7 @@ import {
   createInBandBytestreams,
   decodeBase64,
   encodeBase64,
+  monotonicNow,
   NS,
   StanzaError,
   xml,
@@ -35,6 +36,7 @@ function setUp() {
   const handlers: StanzaHandler[] = [];
   const asked: { iq: Element; settle: (error?: Error) => void }[] = [];
   const sent: string[] = [];
+  const probed = { answer: Promise.resolve(true) };
   const connection = {
     ...{ kind: "component", jid: "streams.localhost", state: "online", writable: true },
     send: (text: string) => sent.push(text) > 0,
@@ -44,10 +46,12 @@ function setUp() {
       return () => undefined;
     },
     on: () => () => undefined,
-    request: (iq: Element) =>
-      new Promise<void>((resolve, reject) =>
-        asked.push({ iq, settle: (error) => (error === undefined ? resolve() : reject(error)) }),
-      ),
+    probe: () => probed.answer,
+    request: (iq: Element, { signal }: { readonly signal?: AbortSignal }) =>
+      new Promise<void>((resolve, reject) => {
+        signal?.addEventListener("abort", () => reject(new Error("aborted")));
+        asked.push({ iq, settle: (error) => (error === undefined ? resolve() : reject(error)) });
+      }),
   } as unknown as Connection;
   const { limits } = configSchema.parse({ component: { domain: "streams.localhost", secret: "x" } });
   const stats = createStats();
@@ -101,10 +105,10 @@ function setUp() {
   const sweep = async (seconds: number): Promise<void> => {
     for (let i = 0; i < seconds; i++) {
       await vi.advanceTimersByTimeAsync(1_000);
-      links.sweep(Date.now());
+      links.sweep(monotonicNow());
     }
   };
-  return { links, link, stats, asked, answer, bounce, sweep, send, goodbye };
+  return { links, link, stats, asked, answer, bounce, sweep, send, goodbye, probed };
 }
 
 describe("LinkTable, when a client's server is away", () => {
@@ -129,7 +133,7 @@ describe("LinkTable, when a client's server is away", () => {
 
   it("ends it with `gap` as soon as it answers, where data was lost meanwhile: the client need not find out", async () => {
     const { links, link, answer, bounce, sweep } = setUp();
-    link.session.sentData(Date.now());
+    link.session.sentData(monotonicNow());
     const frames: string[] = [];
     link.sendFrame = (frame) => void frames.push(frame.type === "bye" ? frame.code : frame.type);
     bounce(AWAY);
@@ -144,14 +148,14 @@ describe("LinkTable, when a client's server is away", () => {
     const { links, stats, asked, answer, bounce, sweep } = setUp();
     bounce(AWAY);
     let questions = 0;
-    const startedAt = Date.now();
+    const startedAt = monotonicNow();
     while (links.size > 0) {
       questions += asked.length;
       await answer(AWAY);
       await sweep(1);
-      expect(Date.now() - startedAt).toBeLessThan(SIXTY_SECONDS_MS + 15_000);
+      expect(monotonicNow() - startedAt).toBeLessThan(SIXTY_SECONDS_MS + 15_000);
     }
-    expect(Date.now() - startedAt).toBeGreaterThanOrEqual(SIXTY_SECONDS_MS);
+    expect(monotonicNow() - startedAt).toBeGreaterThanOrEqual(SIXTY_SECONDS_MS);
     expect(questions).toBeLessThan(60);
     expect(stats).toMatchObject({ suspensions: 1, linksEnded: 1 });
   });
@@ -163,6 +167,51 @@ describe("LinkTable, when a client's server is away", () => {
       await answer(error);
       expect(links.size).toBe(0);
     }
+  });
+});
+
+describe("LinkTable, when the server stands still", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("ends no link for what could not come, and each that does not answer afterwards", async () => {
+    const { links, link, probed, answer, sweep } = setUp();
+    link.session.sentData(monotonicNow());
+    let goOn: () => void = () => undefined;
+    probed.answer = new Promise((resolve) => (goOn = () => resolve(true)));
+    // 30 s unacknowledged, and 40 s without an answer.
+    await sweep(70);
+    expect(links.size).toBe(1);
+    goOn();
+    await sweep(5);
+    expect(links.size).toBe(1);
+    // Its ACK comes before its answer.
+    link.session.receive(encodeFrame({ type: "ack", stanzas: 1 }), monotonicNow());
+    await answer();
+    expect([links.size, link.ended]).toEqual([1, false]);
+    link.session.sentData(monotonicNow());
+    await sweep(45);
+    expect([links.size, link.ended]).toEqual([0, true]);
+  });
+
+  it("waits with the verdict on one that never said HELLO", async () => {
+    const { links, link, probed, sweep } = setUp();
+    Object.defineProperty(link.session, "peerHello", { get: () => undefined });
+    let goOn: () => void = () => undefined;
+    probed.answer = new Promise((resolve) => (goOn = () => resolve(true)));
+    await sweep(60);
+    expect(links.size).toBe(1);
+    goOn();
+    await sweep(5);
+    expect(links.size).toBe(0);
+  });
+
+  it("tells everybody who asks meanwhile what came of the question that is out", async () => {
+    const { links, link, asked, answer } = setUp();
+    const verdicts = [links.verify(link), links.verify(link), links.verify(link)];
+    expect(asked).toHaveLength(1);
+    await answer(new StanzaError("recipient-unavailable", "cancel"));
+    expect(await Promise.all(verdicts)).toEqual([false, false, false]);
   });
 });
 

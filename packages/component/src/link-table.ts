@@ -18,6 +18,7 @@ import {
   type InBandBytestreams,
   type OpenRequest,
   type ReconnectPolicy,
+  monotonicNow,
 } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import { Admission } from "./admission.js";
@@ -31,12 +32,15 @@ import { hasMore, Intake } from "./intake.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
 import { askClient } from "./liveness.js";
 import { toStanzaError } from "./negotiation/errors.js";
+import { ServerWatch } from "./server-watch.js";
 import type { ComponentStats } from "./stats.js";
 
 /** A link must say HELLO within this, in ms. */
 const HELLO_MS = 15_000;
 /** What a link still holds when it is closed is read for so long, in ms. */
 const CLOSED_MS = 60_000;
+/** And so long as the server answers after that, in ms. */
+const HELLO_GRACE_MS = 2_000;
 /** A client that said BYE closes its bytestream within this, in ms, or the component does. */
 const CLOSE_MS = 2_000;
 /** A link whose client's server is away is kept for so long, in ms, and asked so often, with full jitter: many may have the same server. */
@@ -56,6 +60,7 @@ export class LinkTable {
   private readonly admission: Admission;
   private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
   private readonly throttle: Throttle;
+  private readonly watch: ServerWatch;
 
   constructor(
     private readonly connection: Connection,
@@ -72,6 +77,7 @@ export class LinkTable {
     private readonly log: Logger,
   ) {
     const { limits } = settings;
+    this.watch = new ServerWatch(connection);
     requests.resumption.onTakeOver = (link) =>
       this.bye(link, new StanzapackError("conflict", "the link was resumed as another one"));
     this.throttle = new Throttle(broker.budgets, limits, stats, log, (link) => broker.tellDemands(link));
@@ -135,7 +141,7 @@ export class LinkTable {
       if (!this.links.has(request.from)) budgets.checkRoom(request.from, "links");
       budgets.open(request.from);
       // Last: what is wrong takes no turn of somebody else's.
-      const retryAfterMs = this.admission.ask(performance.now(), Math.random());
+      const retryAfterMs = this.admission.ask(monotonicNow(), Math.random());
       if (retryAfterMs !== undefined)
         throw new StanzapackError(
           "busy",
@@ -158,7 +164,7 @@ export class LinkTable {
       stream,
       // As the server stamped it: parsing it could make one account of two.
       bareJid(stream.peer),
-      Date.now(),
+      monotonicNow(),
       this.settings.wireLimits,
       this.settings.deflate,
       (l) => this.fanOut.linkPending(l),
@@ -183,6 +189,8 @@ export class LinkTable {
   }
 
   private receive(link: ClientLink, block: Uint8Array): void {
+    // Also where it has to wait until it is read.
+    link.heardAt = monotonicNow();
     link.hear();
     // Something of it comes through: asked with the next sweep it may answer.
     if (link.suspension !== undefined) link.suspension.askAt = 0;
@@ -197,14 +205,13 @@ export class LinkTable {
   /** The next frame of its inbox; of a new block, all up to the first with data. */
   private readNext(link: ClientLink): void {
     const { inbox, session } = link;
-    const now = Date.now();
-    link.heardAt = now;
+    const now = monotonicNow();
     try {
       const block = inbox.frames.length === 0 ? inbox.blocks.shift() : undefined;
       if (block !== undefined) {
         inbox.bytes -= block.length;
         inbox.blockBytes = block.length;
-        inbox.frames.push(...session.receive(block, now));
+        for (const frame of session.receive(block, now)) inbox.frames.push(frame);
       }
       for (let frame = inbox.frames.shift(); frame !== undefined; frame = inbox.frames.shift()) {
         this.dispatch(link, frame, now);
@@ -287,7 +294,7 @@ export class LinkTable {
   private streamEnded(link: ClientLink, end: BytestreamEnd): void {
     if (end.error === undefined && hasMore(link.inbox)) {
       // What it published before it went is still read; nothing more is sent.
-      link.closedAt = Date.now();
+      link.closedAt = monotonicNow();
       this.requests.linkEnded(link);
       for (const subscription of link.subscriptions.values()) this.broker.unsubscribe(subscription);
       return;
@@ -315,14 +322,14 @@ export class LinkTable {
   /** What has come is read, at the latest after `READ_MS`. At once where too many wait for that already. */
   async read(link: ClientLink): Promise<void> {
     if (link.readWaits >= MAX_READ_WAITS) return;
-    const until = Date.now() + READ_MS;
+    const until = monotonicNow() + READ_MS;
     link.readWaits++;
-    while (hasMore(link.inbox) && !link.ended && Date.now() < until) await delay(READ_POLL_MS);
+    while (hasMore(link.inbox) && !link.ended && monotonicNow() < until) await delay(READ_POLL_MS);
     link.readWaits--;
   }
 
   private write(link: ClientLink): void {
-    const stanzas = link.takeStanzas(Date.now());
+    const stanzas = link.takeStanzas(monotonicNow());
     this.connection.send(stanzas.join(""), stanzas.length, true);
   }
 
@@ -338,7 +345,7 @@ export class LinkTable {
     this.stats.linksEnded++;
     this.requests.linkEnded(link);
     this.broker.budgets.count(link.jid, "links", -1);
-    this.broker.linkEnded(link, Date.now());
+    this.broker.linkEnded(link, monotonicNow());
     if (abandons) link.stream.abandon({ by: "local" });
     this.log.info({ jid: link.jid, links: this.links.size }, `link ended: ${why}`);
   }
@@ -351,33 +358,43 @@ export class LinkTable {
   }
 
   /**
-   * Whether the link's client lives, as far as can be told; ends the link if not. `isHinted`: something else says too that nobody is
+   * Whether the link's client lives, as far as can be told; ends the link if not. Who asks while a question is out gets its answer. A
+   * client is given `answerSeconds`, which count only while the server answers. `isHinted`: something else says too that nobody is
    * there to be told the reason.
    */
-  async verify(link: ClientLink, isHinted = false): Promise<boolean> {
-    if (link.ended) return false;
-    if (link.verifying) return true;
-    link.verifying = true;
+  verify(link: ClientLink, isHinted = false): Promise<boolean> {
+    if (link.ended) return Promise.resolve(false);
+    return (link.verifying ??= this.ask(link, isHinted).finally(() => (link.verifying = undefined)));
+  }
+
+  private async ask(link: ClientLink, isHinted: boolean): Promise<boolean> {
     const { waitingSince } = link.session;
-    try {
-      const verdict = await askClient(this.connection, link, (it) => this.write(it));
-      if (link.ended || verdict === "unknown") return !link.ended;
-      // RFC 6120 §8.3.2: what it is asked again later may be answered.
-      if (verdict instanceof StanzaError && verdict.type === "wait") this.suspend(link, verdict, Date.now());
-      else if (verdict !== "alive") this.endSilent(link, verdict, isHinted);
-      else {
-        link.heardAt = Date.now();
-        link.suspension = undefined;
-        // The client acknowledges before it answers: what is still unacknowledged from before the question was lost.
-        const silent = waitingSince !== undefined && link.session.waitingSince === waitingSince;
-        if (silent && !hasMore(link.inbox))
-          this.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
-        else if (link.detached.size > 0 && link.maySendData) this.broker.reattach(link, Date.now());
-      }
-    } finally {
-      link.verifying = false;
+    const patience = { watch: this.watch, ms: this.settings.limits.answerSeconds * 1_000 };
+    const verdict = await askClient(this.connection, patience, link, (it) => this.write(it));
+    if (link.ended || verdict === "unknown") return !link.ended;
+    // RFC 6120 §8.3.2: what it is asked again later may be answered.
+    if (verdict instanceof StanzaError && verdict.type === "wait")
+      this.suspend(link, verdict, monotonicNow());
+    else if (verdict !== "alive") this.endSilent(link, verdict, isHinted);
+    else {
+      link.heardAt = monotonicNow();
+      link.suspension = undefined;
+      // The client acknowledges before it answers: what is still unacknowledged from before the question was lost.
+      const silent = waitingSince !== undefined && link.session.waitingSince === waitingSince;
+      if (silent && !hasMore(link.inbox))
+        this.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
+      else if (link.detached.size > 0 && link.maySendData) this.broker.reattach(link, monotonicNow());
     }
     return !link.ended;
+  }
+
+  /** Unless the server, which holds it, stands still. */
+  private async giveUpHello(link: ClientLink): Promise<void> {
+    if (link.hopeless) return;
+    link.hopeless = true;
+    if ((await this.watch.answeredFor(HELLO_GRACE_MS)) && link.session.peerHello === undefined)
+      this.bye(link, new StanzapackError("timeout", `no HELLO within ${HELLO_MS} ms`));
+    link.hopeless = false;
   }
 
   private endSilent(link: ClientLink, { message }: Error, isHinted: boolean): void {
@@ -414,7 +431,7 @@ export class LinkTable {
       // Not of a block that is being read: its updates may still be lost with the link.
       if (session.ackDue(now) && link.inbox.frames.length === 0 && !link.pace.owes) link.sendAck();
       if (session.peerHello === undefined && now - link.openedAt > HELLO_MS) {
-        this.bye(link, new StanzapackError("timeout", `no HELLO within ${HELLO_MS} ms`));
+        void this.giveUpHello(link);
       } else if (
         now - (session.waitingSince ?? now) > this.settings.limits.unackedSeconds * 1000 ||
         // One that gets no data owes no acknowledgement, and its presence may never have been sent here.

@@ -1,8 +1,9 @@
 import { NS, StanzaError, xml, type Connection } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
+import type { ServerWatch } from "./server-watch.js";
 
-/** How long a client has to answer whether it lives, in ms (XEP-0199). */
-const PING_MS = 10_000;
+/** No deadline of its own, in ms: an hour. */
+const FOR_GOOD_MS = 3_600_000;
 /** A client that reads stanzas side by side may acknowledge so long after its answer to a ping, in ms. */
 const LATE_ACK_MS = 1_000;
 /** Conditions that only servers answer with, about a client that is not there. */
@@ -28,6 +29,8 @@ export type Verdict = "alive" | "unknown" | Error;
  */
 export async function askClient(
   connection: Connection,
+  /** How long the client has to answer, while the server answers. */
+  { watch, ms }: { readonly watch: ServerWatch; readonly ms: number },
   link: ClientLink,
   /** Writes what waits on the link. */
   write: (link: ClientLink) => void,
@@ -35,25 +38,30 @@ export async function askClient(
   const { heard } = link;
   link.askAck();
   write(link);
+  const over = new AbortController();
+  let isLate = false;
+  void watch.answeredFor(ms, over.signal).then((answered) => {
+    isLate = answered;
+    over.abort();
+  });
   try {
     const ping = xml("iq", { type: "get", to: link.jid }, xml("ping", NS.PING));
-    await connection.request(ping, { timeoutMs: PING_MS });
+    await connection.request(ping, { timeoutMs: FOR_GOOD_MS, signal: over.signal });
     return "alive";
   } catch (error) {
     if (connection.state !== "online") return "unknown";
     if (error instanceof StanzaError && error.type !== "wait" && !GONE.has(error.condition)) {
-      if (link.heard === heard) await heardWithin(link, LATE_ACK_MS);
+      if (link.heard === heard) await heardWithin(link, watch);
     }
-    return link.heard === heard ? (error as Error) : "alive";
+    if (link.heard !== heard) return "alive";
+    return isLate ? new Error(`no answer within ${ms} ms`) : (error as Error);
+  } finally {
+    over.abort();
   }
 }
 
-function heardWithin(link: ClientLink, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    link.onHeard = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-  });
+async function heardWithin(link: ClientLink, watch: ServerWatch): Promise<void> {
+  const heard = new AbortController();
+  link.onHeard = () => heard.abort();
+  await watch.answeredFor(LATE_ACK_MS, heard.signal);
 }

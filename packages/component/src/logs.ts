@@ -1,10 +1,12 @@
 import type { Since } from "@stanzapack/wire";
+import { wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import { CatchUp } from "./catch-up.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
 import type { Journal } from "./journal/journal.js";
-import { MemoryJournal, type JournalBounds, type JournalMemory } from "./journal/memory-journal.js";
+import { JournalMemory } from "./journal/journal-memory.js";
+import { MemoryJournal, type JournalBounds } from "./journal/memory-journal.js";
 import type { Lane } from "./lane.js";
 import type { Service, ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
@@ -15,21 +17,19 @@ export class Logs {
   private readonly memory: JournalMemory;
   private readonly bounds: JournalBounds;
   readonly catchUp: CatchUp;
+  /** Since when, the oldest first. */
+  private readonly withdrawn = new Map<Service, number>();
 
   constructor(
     private readonly fanOut: FanOut,
-    limits: ComponentLimits,
+    private readonly limits: ComponentLimits,
     stats: ComponentStats,
     log: Logger,
-    /** It has everything of a service that was withdrawn meanwhile. */
-    onEnd: (subscription: Subscription) => void,
+    isOurs: (domain: string) => boolean,
+    /** It has everything of a service that was withdrawn meanwhile, or gets no more of it. */
+    private readonly onEnd: (subscription: Subscription) => void,
   ) {
-    this.memory = {
-      used: 0,
-      get maxBytes() {
-        return limits.maxLogBytes;
-      },
-    };
+    this.memory = new JournalMemory(limits, isOurs);
     this.bounds = {
       get maxRows() {
         return limits.logMaxRows;
@@ -42,8 +42,8 @@ export class Logs {
   }
 
   /** Of a service that is to be; undefined for one of another kind. */
-  createJournal({ kind }: ServiceConfig): Journal | undefined {
-    return kind === "log" ? new MemoryJournal(this.bounds, this.memory) : undefined;
+  createJournal({ kind }: ServiceConfig, owner: string): Journal | undefined {
+    return kind === "log" ? new MemoryJournal(this.bounds, this.memory, owner) : undefined;
   }
 
   /** A new subscription: where it begins, and on its way from there. */
@@ -71,6 +71,7 @@ export class Logs {
       to,
       rows.map((row) => row.slice()),
       ats,
+      wallNow(),
     );
     const bytes = rows.reduce((sum, row) => sum + row.length, 0);
     for (const lane of lanes.values()) if (lane.overflows(rows.length, bytes)) this.setAside(lane);
@@ -92,6 +93,30 @@ export class Logs {
     this.catchUp.add(subscription);
   }
 
+  /** Its subscribers get the rest of it, for so long. */
+  withdraw(service: Service, now: number): void {
+    if (service.subscriptions.size === 0) this.end(service);
+    else if (service.journal !== undefined) this.withdrawn.set(service, now);
+  }
+
+  /** Nobody takes it any more. */
+  end(service: Service): void {
+    this.withdrawn.delete(service);
+    service.journal?.clear();
+  }
+
+  /** Once a second: whoever gives no credit, or does not acknowledge, pins no log that is gone. */
+  sweep(now: number): void {
+    for (const [service, since] of this.withdrawn) {
+      if (now - since < this.limits.withdrawnSeconds * 1_000) return;
+      for (const subscription of service.subscriptions) {
+        // The newest alone, so that all before it shows as lost.
+        if (subscription.position < service.offset) this.fanOut.sendLast(subscription, undefined, new Map());
+        this.onEnd(subscription);
+      }
+    }
+  }
+
   forget(subscription: Subscription): void {
     this.catchUp.remove(subscription);
   }
@@ -109,7 +134,10 @@ function locate(
 ): { readonly position: number; readonly recovered: boolean | undefined } {
   if (since === undefined) return { position: offset, recovered: undefined };
   if (since === "first") return { position: journal.first - 1, recovered: true };
-  if ("time" in since) return { position: journal.since(since.time) - 1, recovered: true };
+  if ("time" in since) {
+    const start = journal.since(since.time);
+    return { position: start.offset - 1, recovered: start.whole };
+  }
   // Of another life: everything that this one has.
   if (since.epoch !== epoch) return { position: journal.first - 1, recovered: false };
   return {

@@ -27,7 +27,7 @@ export class RequestAnswers {
     const key = places.length === 0 ? "" : `${error.code}/${error.retryAfterMs ?? ""}`;
     const alike = this.refused.get(key);
     if (alike === undefined) this.refused.set(key, { error, places });
-    else alike.places.push(...places);
+    else for (const place of places) alike.places.push(place);
   }
 
   /** Nothing is kept. */

@@ -1,5 +1,12 @@
 import { StanzapackError } from "@stanzapack/wire";
-import { bareJid, StanzaError, type Connection, type Element, type IqHandler } from "@stanzapack/xmpp";
+import {
+  monotonicNow,
+  bareJid,
+  StanzaError,
+  type Connection,
+  type Element,
+  type IqHandler,
+} from "@stanzapack/xmpp";
 import type { Budgets } from "./budgets/budgets.js";
 import { toStanzaError } from "./negotiation/errors.js";
 import type { ComponentStats } from "./stats.js";
@@ -47,7 +54,7 @@ export class RequestGate {
     private readonly budgets: Budgets,
     private readonly stats: ComponentStats,
     /** Both in ms. */
-    private readonly clock: () => number = () => performance.now(),
+    private readonly clock: () => number = monotonicNow,
     private readonly workMs: () => number = processorMs,
   ) {
     this.guarded = Object.create(connection, {
@@ -113,7 +120,7 @@ export class RequestGate {
           try {
             resolve(answer());
           } catch (error) {
-            reject(error as Error);
+            reject(error instanceof Error ? error : new Error(String(error)));
           }
         },
         refuse: reject,
@@ -124,9 +131,9 @@ export class RequestGate {
   /** The stream takes more: the next one, and when its answer is written, the one after it. */
   private release(): void {
     if (this.next !== undefined || this.waiting.length === 0 || !this.connection.writable) return;
-    const { since, answer, refuse } = this.take();
-    if (this.clock() - since > MAX_WAIT_MS) refuse(this.refusal());
-    else answer();
+    const request = this.take();
+    if (this.clock() - request.since > MAX_WAIT_MS) request.refuse(this.refusal());
+    else request.answer();
     this.next = setImmediate(() => {
       this.next = undefined;
       this.release();

@@ -157,4 +157,18 @@ describe("resume tokens", () => {
     expect(() => resumption.claim(link(), lateToken)).toThrow("unknown");
     expect(resumption.claim(link("alice@x"), otherToken).size).toBe(2);
   });
+
+  it("of all accounts, those of the one that has most give way: many that fill it take nothing from few", () => {
+    const { resumption, link } = setUp({ maxResumeBytes: 40_000 });
+    const keep = (bareJid: string, times: number): Uint8Array[] =>
+      Array.from({ length: times }, () => {
+        const old = link(bareJid);
+        const token = resumption.issue(old);
+        resumption.linkEnded(old);
+        return token;
+      });
+    const [token] = keep("alice@x", 1);
+    for (let i = 0; i < 20; i++) keep(`mallory${i}@x`, 10);
+    expect(resumption.claim(link("alice@x"), token as Uint8Array).size).toBe(2);
+  });
 });

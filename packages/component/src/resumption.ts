@@ -1,3 +1,4 @@
+import { monotonicNow } from "@stanzapack/xmpp";
 import { randomBytes } from "node:crypto";
 import {
   formatSelectionFields,
@@ -8,6 +9,7 @@ import {
   type Selection,
 } from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
+import { Heaviest } from "./heaviest.js";
 import type { SubscribeOptions } from "./negotiation/options.js";
 
 /** 144 bits of chance, nobody guesses them. */
@@ -39,7 +41,7 @@ interface Kept {
 export interface ResumptionLimits {
   /** How long what a link had is kept after its end, in seconds. */
   readonly resumeSeconds: number;
-  /** Most bytes that all of it takes; then the oldest is forgotten. */
+  /** Most bytes that all of it takes; then the oldest of the account that has most is forgotten. */
   readonly maxResumeBytes: number;
 }
 
@@ -57,10 +59,13 @@ export class Resumption {
   private bytes = 0;
   /** The same by bare JID. */
   private readonly bytesOf = new Map<string, number>();
+  /** Of what is kept and not taken: bytes, and tokens, the oldest first, by bare JID. */
+  private readonly most = new Heaviest<string>();
+  private readonly tokensOf = new Map<string, Set<string>>();
 
   constructor(
     private readonly limits: ResumptionLimits,
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = monotonicNow,
   ) {}
 
   /** Ends a link that another one resumes. */
@@ -88,7 +93,7 @@ export class Resumption {
         "not-resumable",
         "the token is unknown, was used, is too old, or another account's",
       );
-    this.kept.delete(token);
+    this.take(token, kept);
     this.release(link);
     this.claimed.set(link, { token, kept });
     return kept.subscriptions;
@@ -126,17 +131,31 @@ export class Resumption {
     }
     const share = this.limits.maxResumeBytes / SHARES;
     // Of one account its own oldest gives way, and what it is still restoring counts.
-    for (const [oldest, { bareJid }] of this.kept) {
-      if ((this.bytesOf.get(link.bareJid) ?? 0) + bytes <= share) break;
-      if (bareJid === link.bareJid) this.drop(oldest);
-    }
-    if ((this.bytesOf.get(link.bareJid) ?? 0) + bytes > share) return;
-    this.kept.set(token, { bareJid: link.bareJid, endedAt: this.now(), bytes, subscriptions });
-    this.book(link.bareJid, bytes);
-    for (const oldest of this.kept.keys()) {
-      if (this.bytes <= this.limits.maxResumeBytes) break;
+    const { bareJid } = link;
+    for (const oldest of this.tokensOf.get(bareJid) ?? []) {
+      if ((this.bytesOf.get(bareJid) ?? 0) + bytes <= share) break;
       this.drop(oldest);
     }
+    if ((this.bytesOf.get(bareJid) ?? 0) + bytes > share) return;
+    this.kept.set(token, { bareJid, endedAt: this.now(), bytes, subscriptions });
+    this.tokensOf.set(bareJid, (this.tokensOf.get(bareJid) ?? new Set()).add(token));
+    this.most.add(bareJid, bytes);
+    this.book(bareJid, bytes);
+    // Of all accounts, the one that has most gives way.
+    while (this.bytes > this.limits.maxResumeBytes && this.most.top !== undefined)
+      for (const oldest of this.tokensOf.get(this.most.top) ?? []) {
+        this.drop(oldest);
+        break;
+      }
+  }
+
+  /** It is kept no longer; what it takes still counts. */
+  private take(token: string, { bareJid, bytes }: Kept): void {
+    this.kept.delete(token);
+    this.most.add(bareJid, -bytes);
+    const theirs = this.tokensOf.get(bareJid);
+    theirs?.delete(token);
+    if (theirs?.size === 0) this.tokensOf.delete(bareJid);
   }
 
   private book(bareJid: string, bytes: number): void {
@@ -148,8 +167,9 @@ export class Resumption {
 
   private drop(token: string): void {
     const kept = this.kept.get(token);
-    if (kept !== undefined) this.book(kept.bareJid, -kept.bytes);
-    this.kept.delete(token);
+    if (kept === undefined) return;
+    this.take(token, kept);
+    this.book(kept.bareJid, -kept.bytes);
   }
 
   /** Forgets what is too old. */

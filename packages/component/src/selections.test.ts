@@ -12,7 +12,7 @@ import {
   type Selection,
   type Value,
 } from "@stanzapack/wire";
-import type { Connection } from "@stanzapack/xmpp";
+import { monotonicNow, type Connection } from "@stanzapack/xmpp";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Broker } from "./broker.js";
@@ -115,7 +115,7 @@ class Taker {
   }
 }
 
-beforeEach(() => void vi.useFakeTimers({ now: 1_700_000_000_000 }));
+beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
@@ -143,7 +143,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     const broker = new Broker(fanOut, codec, limits, stats, () => 7, log);
     const published = new Map<number, Value>();
     const publisher = { ...new Taker(published).link, bareJid: "alice@x" } as unknown as ClientLink;
-    const outcome = broker.offer(publisher, NODE, config, Date.now());
+    const outcome = broker.offer(publisher, NODE, config, monotonicNow());
     if (!("service" in outcome)) throw new Error("held");
     const { service } = outcome;
     let sequence = 0;
@@ -159,7 +159,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
       );
       const times = { at: random(50), spanMs: values.length === 1 ? 0 : random(50) };
       const frame = { type: "data", alias: 0, epoch: 1, from, to: sequence, ...times, ...encoded } as const;
-      broker.publish(service, frame, Date.now());
+      broker.publish(service, frame, monotonicNow());
       for (let i = 0; i < left + values.length; i++) {
         const offset = service.offset - i;
         published.set(offset, values[values.length - 1 - i] ?? null);
@@ -171,12 +171,12 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
         taker.link,
         NODE,
         { ...pick(ASKED), since: undefined, credit: Infinity },
-        Date.now(),
+        monotonicNow(),
       );
     };
     const credit = (taker: Taker, has: boolean): void => {
       taker.maySendData = has;
-      if (has) broker.reattach(taker.link, Date.now());
+      if (has) broker.reattach(taker.link, monotonicNow());
     };
     const cut = (taker: Taker): void => {
       const { subscription } = taker;
@@ -187,7 +187,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     };
     const resume = (taker: Taker): void => {
       if (taker.kept === undefined) return;
-      taker.subscription = broker.resume(taker.link, taker.kept, taker.begin(), Date.now());
+      taker.subscription = broker.resume(taker.link, taker.kept, taker.begin(), monotonicNow());
       expect(taker.subscription.options).toEqual(taker.kept.options);
       taker.kept = undefined;
     };
@@ -199,7 +199,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
       const dice = random(20);
       if (dice < 10) publish();
       else if (dice < 12 && subscription !== undefined && taker.maySendData)
-        broker.change(subscription, pick(ASKED), Date.now());
+        broker.change(subscription, pick(ASKED), monotonicNow());
       else if (dice === 12) credit(taker, !taker.maySendData);
       else if (dice === 14) (taker.kept === undefined ? cut : resume)(taker);
       else if (dice === 13 && step % 7 === 0) setWritable(!connection.writable);

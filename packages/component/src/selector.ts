@@ -11,7 +11,7 @@ import {
 export interface SelectedUpdate {
   readonly offset: number;
   readonly row: Uint8Array;
-  /** Clock of the component, in ms. */
+  /** Monotonic clock of the component, in ms. */
   readonly at: number;
 }
 
@@ -106,7 +106,7 @@ export class Selector {
     live: boolean,
     now: number,
   ): void {
-    // A clock that was set back must not keep everything waiting.
+    // Whatever clock is given, one that was set back must not keep everything waiting.
     this.wentAt = Math.min(this.wentAt, now);
     const first = to - rows.length + 1;
     for (const [i, row] of rows.entries()) {

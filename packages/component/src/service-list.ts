@@ -1,3 +1,4 @@
+import { monotonicNow } from "@stanzapack/xmpp";
 import { searchFirst, type ResultSet } from "./negotiation/result-sets.js";
 import type { Service } from "./service.js";
 
@@ -15,7 +16,7 @@ export class ServiceList {
   private publicCount = 0;
   private countedAt = -Infinity;
 
-  constructor(private readonly clock: () => number = () => performance.now()) {}
+  constructor(private readonly clock: () => number = monotonicNow) {}
 
   add(service: Service): void {
     const serial = this.nextSerial++;

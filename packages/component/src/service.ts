@@ -1,5 +1,6 @@
 import type { DataReader, NodeId, Profile, ServiceKind, ServiceStatus } from "@stanzapack/wire";
 import { formatNode } from "@stanzapack/wire";
+import { wallAheadMs } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import { Incarnations } from "./incarnations.js";
 import type { Journal } from "./journal/journal.js";
@@ -20,11 +21,15 @@ export interface ServiceConfig {
   readonly profile: Profile;
 }
 
+/** A value may be so much older than its service here (the component was restarted meanwhile), in ms. */
+const OLDEST_VALUE_MS = 86_400_000;
+
 /** In which the updates of a log come while nobody wants them sooner, in ms. */
 const LOG_WINDOW_MS = 1_000;
 
 export interface LastValue {
   readonly row: Uint8Array;
+  /** By the monotonic clock, in ms. */
   readonly at: number;
 }
 
@@ -39,6 +44,10 @@ export interface Publisher {
 /** One named stream of one publisher, with everyone who takes it. */
 export class Service {
   readonly node: string;
+  /** Zero of the `at` in DATA frames, in ms since 1970, by the wall clock. */
+  readonly baseAt: number;
+  /** No value is taken for older, by the monotonic clock, in ms. */
+  readonly oldestAt: number;
   /** Highest offset given so far; the first update has 1. */
   offset = 0;
   last: LastValue | undefined;
@@ -70,10 +79,12 @@ export class Service {
     readonly epoch: number,
     /** Of a `log`; undefined for other kinds. */
     readonly journal: Journal | undefined,
-    /** Zero of the `at` in DATA frames, in ms since 1970. */
-    readonly baseAt: number,
+    /** By the monotonic clock, in ms. */
+    createdAt: number,
   ) {
     this.node = formatNode(id);
+    this.oldestAt = createdAt - OLDEST_VALUE_MS;
+    this.baseAt = Math.round(this.oldestAt + wallAheadMs());
   }
 
   get online(): boolean {

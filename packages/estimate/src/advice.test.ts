@@ -54,39 +54,19 @@ function rowsOf(
 }
 
 test("judges in a line: at once, from a batch on, only plain, not at all", () => {
-  const [wins, draws, loses] = [
-    [20, 10],
-    [10, 10],
-    [5, 10],
-  ] as [number, number][] as [[number, number], [number, number], [number, number]];
+  const wins: [number, number] = [20, 10];
+  const draws: [number, number] = [10, 10];
+  const loses: [number, number] = [5, 10];
   expect(judge(rowsOf([[1, wins, wins]]))).toBe(
-    "Verdict: Stanzapack is worth it (1 a stanza: 10.0 bytes an update instead of JSON's 20.0 over TCP, " +
-      "10.0 bytes an update instead of JSON's 20.0 with stream compression).",
+    "Verdict: worth it, also at 1 a stanza: 10.0 bytes an update instead of JSON's 20.0, " +
+      "10.0 bytes an update instead of JSON's 20.0 with stream compression.",
   );
-  expect(
-    judge(
-      rowsOf([
-        [1, wins, draws],
-        [10, wins, wins],
-      ]),
-    ),
-  ).toMatch(/worth it from 10 a stanza \(1 s\) on \(/);
-  expect(
-    judge(
-      rowsOf([
-        [1, loses, loses],
-        [10, wins, draws],
-      ]),
-    ),
-  ).toMatch(/worth it from 10 a stanza \(1 s\) on, but only without stream compression \(/);
-  expect(
-    judge(
-      rowsOf([
-        [1, loses, loses],
-        [10, draws, loses],
-      ]),
-    ),
-  ).toMatch(/^Verdict: stay with JSON \(10 a stanza/);
+  const from = (...cuts: Parameters<typeof rowsOf>[0]): string | undefined => judge(rowsOf(cuts));
+  expect(from([1, wins, draws], [10, wins, wins])).toMatch(/worth it from 10 a stanza \(1 s\) on: /);
+  expect(from([1, loses, loses], [10, wins, draws])).toMatch(
+    /worth it without stream compression alone, from 10 a stanza \(1 s\) on: /,
+  );
+  expect(from([1, loses, loses], [10, draws, loses])).toMatch(/stay with JSON. At 10 a stanza \(1 s\): /);
   expect(judge([])).toBeUndefined();
 });
 

@@ -32,11 +32,11 @@ export function judge(rows: readonly EstimateRow[]): string | undefined {
   const { plain, packed } = best;
   const compare = ({ ours, json }: Cell): string =>
     `${formatBytes(ours.bytesPerUpdate)} bytes an update instead of JSON's ${formatBytes(json.bytesPerUpdate)}`;
-  const figures = `${compare(plain)} over TCP, ${compare(packed)} with stream compression`;
-  if (!isWorth(plain)) return `Verdict: stay with JSON (${plain.cut}: ${figures}).`;
-  const from = best === pairs[0] ? "" : ` from ${plain.cut} on`;
-  const where = everywhere === undefined ? ", but only without stream compression" : "";
-  return `Verdict: Stanzapack is worth it${from}${where} (${plain.cut}: ${figures}).`;
+  const figures = `${compare(plain)}, ${compare(packed)} with stream compression`;
+  if (!isWorth(plain)) return `Verdict: stay with JSON. At ${plain.cut}: ${figures}.`;
+  if (everywhere === undefined)
+    return `Verdict: worth it without stream compression alone, from ${plain.cut} on: ${figures}.`;
+  return `Verdict: worth it${best === pairs[0] ? ", also at" : " from"} ${plain.cut}${best === pairs[0] ? "" : " on"}: ${figures}.`;
 }
 
 /** What to choose, and when to stay with JSON, a line each. */

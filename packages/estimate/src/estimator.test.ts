@@ -166,7 +166,7 @@ describe("services", () => {
   });
 
   test("are bounded", async () => {
-    const estimator = new Estimator({ workload: "test", cuts: [], profile: "default" });
+    const estimator = new Estimator({ workload: "test", cuts: [{ batch: 1 }], profile: "default" });
     for (let i = 0; i < 500; i++) await estimator.add(1, undefined, `${i}`);
     expect(() => estimator.add(1, undefined, "one more")).toThrow("more than 500 services");
   });

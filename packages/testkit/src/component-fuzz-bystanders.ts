@@ -25,7 +25,10 @@ export class Bystanders {
   ) {
     this.node = service.node;
     for (const client of clients) client.on("offline", () => this.linksLost++);
-    this.timer = setInterval(() => service.publish([++this.published, Date.now()]), EVERY_MS);
+    this.timer = setInterval(
+      () => service.publish([++this.published, Math.round(performance.now())]),
+      EVERY_MS,
+    );
   }
 
   static async start(publisher: ConnectOptions, subscriber: ConnectOptions): Promise<Bystanders> {
@@ -36,7 +39,7 @@ export class Bystanders {
     const bystanders = new Bystanders(clients, service);
     subscription.on("update", ({ value: [n, at] }) => {
       bystanders.received.add(n);
-      bystanders.ages.push(Date.now() - at);
+      bystanders.ages.push(Math.round(performance.now()) - at);
     });
     await until(() => bystanders.received.size > 0, PATIENCE_MS, "the bystander's first value");
     return bystanders;

@@ -121,7 +121,7 @@ export async function fuzzComponent(options: {
 
 /** When nothing of the attackers is left. */
 async function settled(component: FuzzedComponent, findings: string[]): Promise<Measure> {
-  const end = Date.now() + SETTLE_MS;
+  const end = performance.now() + SETTLE_MS;
   for (;;) {
     const measure = await component.measure().catch((error: unknown) => {
       findings.push(error instanceof Error ? error.message : String(error));
@@ -130,7 +130,7 @@ async function settled(component: FuzzedComponent, findings: string[]): Promise<
     if (measure === undefined) return component.last as Measure;
     const { links, services, subscriptions, lanes } = measure.stats;
     if (links === 2 && services === 1 && subscriptions === 1 && lanes === 1) return measure;
-    if (Date.now() > end) {
+    if (performance.now() > end) {
       findings.push(
         `of attackers that left there are ${links - 2} links, ${services - 1} services, ${subscriptions - 1} subscriptions, ${lanes - 1} lanes`,
       );

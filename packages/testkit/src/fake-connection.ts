@@ -52,6 +52,7 @@ export function createFakeConnection(kind: "client" | "component", jid: string):
         pending.add(request);
       });
     },
+    probe: () => Promise.resolve(true),
     onStanza(handler) {
       handlers.add(handler);
       return () => void handlers.delete(handler);

@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startHttpFaultProxy, type HttpFaultProxy } from "./http-fault-proxy.js";
+import { until } from "./until.js";
 
 let target: Server;
 let proxy: HttpFaultProxy;
@@ -41,14 +42,12 @@ async function post(body: string, withinMs = 5_000): Promise<string> {
   return `${response.status} ${await response.text()}`;
 }
 
-const quiet = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 describe("an HTTP proxy with faults", () => {
   it("lets an answer overtake another's", async () => {
     proxy.decide = (index) => (index === 0 ? { answerDelayMs: 200 } : {});
     const order: string[] = [];
     const slow = post("a").then((text) => order.push(text));
-    await quiet(50);
+    await until(() => seen.length === 1, 5_000, "the first request at the server");
     await Promise.all([slow, post("b").then((text) => order.push(text))]);
     expect(seen).toEqual(["a", "b"]);
     expect(order).toEqual(["200 answer to b", "200 answer to a"]);
@@ -56,9 +55,13 @@ describe("an HTTP proxy with faults", () => {
   });
 
   it("lets a request overtake another", async () => {
-    proxy.decide = (_, body) => (body === "a" ? { requestDelayMs: 200 } : {});
+    let held = false;
+    proxy.decide = (_, body) => {
+      held ||= body === "a";
+      return body === "a" ? { requestDelayMs: 200 } : {};
+    };
     const slow = post("a");
-    await quiet(50);
+    await until(() => held, 5_000, "the first request at the proxy");
     await Promise.all([slow, post("b")]);
     expect(seen).toEqual(["b", "a"]);
   });

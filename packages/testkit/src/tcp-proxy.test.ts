@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.js";
 import { until } from "./until.js";
 
@@ -41,6 +41,10 @@ async function open(): Promise<{ client: End; server: End }> {
   return { client, server: atServer[index] as End };
 }
 
+/** So many turns of the event loop that what was written to loopback has been read: both ends are in this process. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
 const quiet = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 beforeEach(async () => {
@@ -82,14 +86,17 @@ describe("a TCP proxy", () => {
   it("delays one direction only, by as much as it says, and the end with it", async () => {
     proxy.toServer.delayMs = 300;
     const { client, server } = await open();
-    const start = performance.now();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    onTestFinished(() => void vi.useRealTimers());
     client.socket.end("late");
     server.socket.write("soon");
-    await until(() => client.text === "soon", 5_000, "what is not delayed");
-    expect(performance.now() - start).toBeLessThan(290);
+    await until(() => client.text === "soon" && vi.getTimerCount() > 0, 5_000, "what is not delayed");
+    await vi.advanceTimersByTimeAsync(299);
+    await turns();
+    expect(server).toMatchObject({ text: "", ended: false });
+    await vi.advanceTimersByTimeAsync(2);
     await until(() => server.ended, 5_000, "what is delayed");
     expect(server.text).toBe("late");
-    expect(performance.now() - start).toBeGreaterThan(290);
   });
 
   it("draws the delay anew within the jitter, and never changes the order of bytes", async () => {
@@ -122,7 +129,7 @@ describe("a TCP proxy", () => {
     const rate = (server.byteCount / (performance.now() - start)) * 1_000;
     // A loaded machine makes it slower, nothing makes it faster.
     expect(rate).toBeLessThan(480_000);
-    expect(rate).toBeGreaterThan(100_000);
+    expect(rate).toBeGreaterThan(40_000);
     // The proxy holds a megabyte at most, the system's buffers some more.
     expect(client.socket.writableLength).toBeGreaterThan(bytes.length / 2);
     const other = await open();
@@ -141,7 +148,7 @@ describe("a TCP proxy", () => {
     to.socket.write("here");
     await until(() => from.text === "here", 5_000, "the other direction");
     from.socket.end();
-    await quiet(50);
+    await turns();
     expect(to).toMatchObject({ text: "", ended: false, closed: false });
   });
 
@@ -150,7 +157,7 @@ describe("a TCP proxy", () => {
     proxy.stall = true;
     client.socket.write("gone");
     server.socket.write("gone");
-    await quiet(50);
+    await turns();
     expect([client, server]).toMatchObject([
       { text: "", closed: false },
       { text: "", closed: false },
@@ -158,7 +165,7 @@ describe("a TCP proxy", () => {
     // Also for those that come now.
     const later = await open();
     later.client.socket.write("gone too");
-    await quiet(50);
+    await turns();
     expect(later.server.text).toBe("");
   });
 
@@ -170,7 +177,7 @@ describe("a TCP proxy", () => {
       proxy.halfOpen(closed);
       await until(() => ends[closed].closed, 5_000, "the end that is closed");
       ends[other].socket.write("into the void");
-      await quiet(50);
+      await turns();
       expect(ends[other]).toMatchObject({ ended: false, closed: false, error: undefined, text: "" });
       const later = await open();
       later.client.socket.write("whole");
@@ -188,7 +195,7 @@ describe("a TCP proxy", () => {
       to.socket.write("here");
       await until(() => from.text === "here", 5_000, "the other direction");
       from.socket.end();
-      await quiet(50);
+      await turns();
       expect(to).toMatchObject({ text: "", ended: false, closed: false });
       const later = await open();
       later.client.socket.write("up");

@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import { parseBody, toConditionError, toNoService, toStatusError, type BoshBody } from "./bosh-body.js";
 import type { BoshRequest } from "./bosh-window.js";
 import { XmppError } from "./errors.js";
@@ -82,12 +83,12 @@ export function createBoshCourier(
   const withinPatience = (ms: number): number =>
     troubleSince === undefined
       ? ms
-      : Math.max(0, Math.min(ms, troubleSince + (courier.patienceMs ?? 0) - performance.now()));
+      : Math.max(0, Math.min(ms, troubleSince + (courier.patienceMs ?? 0) - monotonicNow()));
 
   /** The answer is due within so many ms from now; then the request is sent again. */
   const expectWithin = (trip: Trip, dueMs: number): void => {
     const withinMs = withinPatience(dueMs);
-    const dueAt = performance.now() + withinMs;
+    const dueAt = monotonicNow() + withinMs;
     if (dueAt >= trip.dueAt) return;
     trip.dueAt = dueAt;
     clearTimeout(trip.timer);
@@ -115,7 +116,7 @@ export function createBoshCourier(
   const sendAgain = (trip: Trip, reason: XmppError, delayMs: number): void => {
     stopTrip(trip);
     trip.fault ??= reason;
-    const now = performance.now();
+    const now = monotonicNow();
     troubleSince ??= now;
     if (now - troubleSince >= (courier.patienceMs ?? 0)) {
       hooks.onFail(trip.fault);

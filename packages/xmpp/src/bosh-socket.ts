@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import { EventEmitter } from "@xmpp/events";
 import { formatBody, toConditionError, type BoshBody } from "./bosh-body.js";
 import { createBoshCourier, DEFAULT_BOSH_TIMING, type BoshCourier, type BoshTiming } from "./bosh-courier.js";
@@ -203,7 +204,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
   #spacingMs(): number {
     if (this.#window.unansweredCount === 0) return 0;
     const { lastLeftAt } = this.#poster;
-    return lastLeftAt === Infinity ? SPACING_MS : lastLeftAt + SPACING_MS - performance.now();
+    return lastLeftAt === Infinity ? SPACING_MS : lastLeftAt + SPACING_MS - monotonicNow();
   }
 
   #sendNext(head: Outgoing): void {
@@ -227,7 +228,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
         });
       case "pause":
         this.#outgoing.shift();
-        this.#pausedUntil = performance.now() + head.seconds * 1000;
+        this.#pausedUntil = monotonicNow() + head.seconds * 1000;
         return this.#send({ pause: head.seconds });
       case "terminate":
         this.#outgoing.shift();
@@ -267,7 +268,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
 
   #pollDelayMs(terms: SessionTerms): number {
     // Before the time is over: the way takes some of it.
-    const paused = (this.#pausedUntil - performance.now()) * 0.8;
+    const paused = (this.#pausedUntil - monotonicNow()) * 0.8;
     if (paused > 0) return paused;
     // XEP-0124 §12: two fruitless questions are `polling` apart, and no two more than `inactivity`.
     if (terms.isPolling && this.#idlePoll) return Math.min(terms.pollingMs, terms.inactivityMs / 2);

@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import type { Connection } from "./connection.js";
 import { decodedLength } from "./base64-length.js";
 import { StanzaError, XmppError } from "./errors.js";
@@ -129,7 +130,7 @@ export function createBytestreamSender(
 
   const suspend = (error: StanzaError): void => {
     if (suspended || stopped) return;
-    const now = performance.now();
+    const now = monotonicNow();
     if (mode === "message" && now - goneOnAt > SETTLED_MS) progressed();
     suspendedSince ??= now;
     if (now - suspendedSince >= policy.maxSuspendedMs) {
@@ -149,7 +150,7 @@ export function createBytestreamSender(
       return;
     }
     suspended = false;
-    goneOnAt = performance.now();
+    goneOnAt = monotonicNow();
     host.onSuspended(false);
     sender.pump();
   };

@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import {
   createBytestream,
   parseUnsignedShort,
@@ -65,7 +66,7 @@ export function createStanzaBytestreams(
 
   const add = (request: OpenRequest): ManagedBytestream => {
     const key = keyOf(request.from, request.sid);
-    used.add(key, performance.now());
+    used.add(key, monotonicNow());
     const mayAwaitClose = (): boolean => closingKeys.size < MAX_CLOSING;
     const onGone = (closing: Promise<void> | undefined): void => {
       streams.delete(key);
@@ -74,7 +75,7 @@ export function createStanzaBytestreams(
         closingKeys.add(key);
         void closing.then(() => closingKeys.delete(key));
       }
-      used.add(key, performance.now());
+      used.add(key, monotonicNow());
       const left = (countByPeer.get(request.from) ?? 1) - 1;
       if (left === 0) countByPeer.delete(request.from);
       else countByPeer.set(request.from, left);
@@ -87,7 +88,7 @@ export function createStanzaBytestreams(
   };
 
   const isUsed = (peer: string, sid: string): boolean =>
-    streams.has(keyOf(peer, sid)) || used.has(keyOf(peer, sid), performance.now());
+    streams.has(keyOf(peer, sid)) || used.has(keyOf(peer, sid), monotonicNow());
 
   const checkOpen = (request: OpenRequest, blockSize: number | undefined, stanza: string): void => {
     const { from, sid } = request;
@@ -290,7 +291,7 @@ export function createStanzaBytestreams(
       // Known before the answer comes: the peer's first data may be right behind it.
       const stream = add(request);
       try {
-        stream.agree(await offer(connection, request, largest, performance.now() + timeoutMs, signal));
+        stream.agree(await offer(connection, request, largest, monotonicNow() + timeoutMs, signal));
         return stream;
       } catch (error) {
         // The peer may have accepted though its answer was late: it must not keep half a stream.
@@ -328,7 +329,7 @@ async function offer(
   const iq = xml("iq", { type: "set", to: peer }, open);
   if (connection.kind === "component") iq.attrs["from"] = own;
   try {
-    const timeoutMs = Math.max(0, endAt - performance.now());
+    const timeoutMs = Math.max(0, endAt - monotonicNow());
     await connection.request(iq, { timeoutMs, ...(signal !== undefined && { signal }) });
     return blockSizeBytes;
   } catch (error) {

@@ -83,6 +83,12 @@ export interface Connection {
    */
   pause(forMs: number): boolean;
   /**
+   * Of a component: whether the server has read all that was sent, by a message to ourselves that comes back; false when the stream is
+   * lost first. No deadline: a server that stands still answers when it goes on. True at once while no such message ever came
+   * back on this stream, since not every server gives them back; so ask once when it is online.
+   */
+  probe(): Promise<boolean>;
+  /**
    * Sends an iq (from, id are filled in) and gives the result stanza; rejects with `StanzaError` or `XmppError`, with
    * `invalid-xml` when the iq cannot be written.
    */

@@ -63,3 +63,9 @@ describe("data forms (XEP-0004)", () => {
     ]);
   });
 });
+
+it("writes more values than one call can have arguments", () => {
+  const values = Array.from({ length: 150_000 }, () => "x");
+  const form = formatForm("form", "", [{ var: "members", values }]);
+  expect(form.getChild("field")?.children).toHaveLength(150_000);
+});

@@ -1,5 +1,5 @@
 import * as NS from "./namespaces.js";
-import { xml, type Element } from "./xml.js";
+import { appendAll, xml, type Element } from "./xml.js";
 
 /** XEP-0004 §3.2, with the kinds of fields this project uses. */
 export interface FormField {
@@ -53,14 +53,12 @@ export function formatForm(
 }
 
 function formatField(field: FormField): Element {
-  return xml(
-    "field",
-    { var: field.var, type: field.type, label: field.label },
+  return appendAll(xml("field", { var: field.var, type: field.type, label: field.label }), [
     ...(field.values ?? []).map((value) => xml("value", {}, value)),
     ...(field.options ?? []).map((option) =>
       xml("option", { label: option.label }, xml("value", {}, option.value)),
     ),
-  );
+  ]);
 }
 
 /** Reads an `<x xmlns='jabber:x:data'/>`, or the first one inside the element given; `undefined` without one. */

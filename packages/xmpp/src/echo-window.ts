@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import * as NS from "./namespaces.js";
 import { SendWindow, type SendWindowPolicy } from "./send-window.js";
 import { escapeAttribute, type Element } from "./xml.js";
@@ -37,6 +38,10 @@ export interface EchoWindow {
   readonly slow: boolean;
   /** Counts an outbound text; gives what to append to it: a message to ourselves, or nothing. */
   onSent(text: string): string;
+  /** Some message to ourselves came back on this stream. */
+  readonly echoes: boolean;
+  /** A message to ourselves to be written; `came`: whether it came back, false when the stream is lost first. */
+  probe(): { readonly text: string; readonly came: Promise<boolean> };
   /** True when the stanza is our own message come back. */
   onStanza(stanza: Element): boolean;
   /** The stream is gone. */
@@ -59,9 +64,17 @@ export function createEchoWindow(
   let read = 0;
   let before = 0;
 
+  const probes = new Map<string, (came: boolean) => void>();
+
+  const toOurselves = (id: string): string => {
+    const address = escapeAttribute(ownAddress());
+    const attributes = `from="${address}" to="${address}" id="${id}" type="headline"`;
+    return `<message ${attributes}><echo xmlns="${NS.STANZAPACK}"/></message>`;
+  };
+
   const question = (): string => {
     const id = `echo${String(++count)}`;
-    window.question(performance.now());
+    window.question(monotonicNow());
     before = sent;
     const timer = setTimeout(() => {
       asked = undefined;
@@ -72,41 +85,54 @@ export function createEchoWindow(
       hooks.onRoom();
     }, answerMs);
     asked = { id, timer };
-    const address = escapeAttribute(ownAddress());
-    const attributes = `from="${address}" to="${address}" id="${id}" type="headline"`;
-    return `<message ${attributes}><echo xmlns="${NS.STANZAPACK}"/></message>`;
+    return toOurselves(id);
   };
 
   return {
     get room() {
-      return bounds ? window.room(performance.now()) : Infinity;
+      return bounds ? window.room(monotonicNow()) : Infinity;
     },
     get slow() {
       return window.slow;
     },
     onSent(text) {
       sent += text.length;
-      const wantsAnswer = window.sent(text.length, performance.now());
+      const wantsAnswer = window.sent(text.length, monotonicNow());
       return wantsAnswer && asked === undefined ? question() : "";
+    },
+    get echoes() {
+      return echoed;
+    },
+    probe() {
+      const id = `echo${String(++count)}`;
+      return { text: toOurselves(id), came: new Promise((resolve) => probes.set(id, resolve)) };
     },
     onStanza(stanza) {
       const { id, from } = stanza.attrs as { id?: string; from?: string };
       // A server lets nobody else send in our name.
       if (stanza.name !== "message" || from !== ownAddress() || id === undefined || !ECHO_ID.test(id))
         return false;
+      const probe = probes.get(id);
+      if (probe !== undefined) {
+        probes.delete(id);
+        echoed = true;
+        probe(true);
+      }
       if (asked?.id !== id) return true;
       clearTimeout(asked.timer);
       asked = undefined;
       echoed = bounds = true;
       window.read(before - read);
       read = before;
-      if (window.answered(performance.now())) hooks.write(question());
+      if (window.answered(monotonicNow())) hooks.write(question());
       hooks.onRoom();
       return true;
     },
     reset() {
       clearTimeout(asked?.timer);
       asked = undefined;
+      for (const resolve of probes.values()) resolve(false);
+      probes.clear();
       echoed = false;
       bounds = atOnce;
       sent = read = before = 0;

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { beat, deadline } from "./hold-ups.js";
+import { afterTimers, until } from "./testing/until.js";
 
 /** Does nothing, like a long computation. */
 function holdUp(ms: number): void {
@@ -13,7 +14,8 @@ describe("deadline", () => {
     const other = vi.fn();
     deadline(20, late);
     deadline(20, other)();
-    await delay(60);
+    await until(() => late.mock.calls.length > 0);
+    await afterTimers(20);
     expect(late).toHaveBeenCalledTimes(1);
     expect(other).not.toHaveBeenCalled();
   });
@@ -21,13 +23,11 @@ describe("deadline", () => {
   it("leaves time to read what came while the process was held up", async () => {
     const late = vi.fn();
     const cancel = deadline(200, late);
-    const answered = delay(50);
     holdUp(900);
-    await answered;
-    await delay(50);
+    // What came meanwhile is read in the turns after that one.
+    await afterTimers(0);
     expect(late).not.toHaveBeenCalled();
-    await delay(400);
-    expect(late).toHaveBeenCalledTimes(1);
+    await until(() => late.mock.calls.length > 0);
     cancel();
   });
 
@@ -37,7 +37,8 @@ describe("deadline", () => {
       const late = vi.fn();
       let turns = 0;
       let skipped = 0;
-      vi.spyOn(performance, "now").mockImplementation(() => Date.now() + skipped);
+      const clock = performance.now.bind(performance);
+      vi.spyOn(performance, "now").mockImplementation(() => clock() + skipped);
       deadline(100, late);
       for (; turns < 10 && late.mock.calls.length === 0; turns++) {
         // Time goes on while no timer fires.
@@ -56,7 +57,7 @@ describe("beat", () => {
   it("tells how long the process was held up in place of a beat, and goes on", async () => {
     const beats = vi.fn();
     const heldUp = vi.fn<(ms: number) => void>();
-    const end = beat(50, beats, heldUp);
+    const end = beat(50, beats, heldUp, () => undefined);
     await delay(130);
     expect(beats).toHaveBeenCalledTimes(2);
     holdUp(800);
@@ -68,5 +69,25 @@ describe("beat", () => {
     await delay(130);
     expect(beats.mock.calls.length).toBeGreaterThan(2);
     end();
+  });
+
+  it("beats on while somebody sets the wall clock, and tells by how much", () => {
+    vi.useFakeTimers();
+    try {
+      const beats = vi.fn();
+      const heldUp = vi.fn();
+      const steps: number[] = [];
+      const end = beat(1_000, beats, heldUp, (ms) => steps.push(ms));
+      for (const stepMs of [0, -3_600_000, 3_600_000, 86_400_000, -86_400_000, 200]) {
+        vi.setSystemTime(Date.now() + stepMs);
+        vi.advanceTimersByTime(5_000);
+      }
+      end();
+      expect(beats).toHaveBeenCalledTimes(30);
+      expect(heldUp).not.toHaveBeenCalled();
+      expect(steps).toEqual([-3_600_000, 3_600_000, 86_400_000, -86_400_000]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

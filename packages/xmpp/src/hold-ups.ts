@@ -1,3 +1,5 @@
+import { monotonicNow, wallNow } from "./clock.js";
+
 /** A timer so much late, in ms, was not: this process was held up, by a long computation, a stop, or a machine that slept. */
 const HELD_UP_MS = 500;
 /** What came meanwhile and lies unread gets so long, in ms. */
@@ -13,9 +15,9 @@ export function deadline(ms: number, onLate: () => void): () => void {
   let timer: ReturnType<typeof setTimeout>;
   let times = 0;
   const wait = (waitMs: number): void => {
-    const dueAt = performance.now() + waitMs;
+    const dueAt = monotonicNow() + waitMs;
     timer = setTimeout(() => {
-      if (performance.now() - dueAt > HELD_UP_MS && times++ < MAX_TIMES) wait(Math.min(ms, READ_ON_MS));
+      if (monotonicNow() - dueAt > HELD_UP_MS && times++ < MAX_TIMES) wait(Math.min(ms, READ_ON_MS));
       else onLate();
     }, waitMs);
   };
@@ -27,19 +29,28 @@ export function deadline(ms: number, onLate: () => void): () => void {
 
 /**
  * Calls `onBeat` every so many ms, and `onHeldUp` in its place, with the ms that are missing, where this process was held up: what came
- * meanwhile is read before the next beat. A clock put forward looks the same. Keeps no process alive. Gives what ends it.
+ * meanwhile is read before the next beat. Calls `onWallStep` before either, with the ms by which the wall clock has gone ahead of the monotonic one
+ * since the last beat, negative where it went back: somebody has set it or, where it went ahead, the machine slept. Keeps no process
+ * alive. Gives what ends it.
  */
 export function beat(
   everyMs: number,
   onBeat: (now: number) => void,
   onHeldUp: (ms: number) => void,
+  onWallStep: (ms: number) => void,
 ): () => void {
-  let last = Date.now();
+  let last = monotonicNow();
+  let ahead = wallNow() - last;
   const timer = setInterval(() => {
-    const now = Date.now();
+    const now = monotonicNow();
+    const stepMs = wallNow() - now - ahead;
+    if (Math.abs(stepMs) > HELD_UP_MS) {
+      ahead += stepMs;
+      onWallStep(Math.round(stepMs));
+    }
     const missingMs = now - last - everyMs;
     last = now;
-    if (missingMs > HELD_UP_MS) onHeldUp(missingMs);
+    if (missingMs > HELD_UP_MS) onHeldUp(Math.round(missingMs));
     else onBeat(now);
   }, everyMs);
   (timer as { unref?: () => void }).unref?.();

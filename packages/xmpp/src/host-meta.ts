@@ -74,8 +74,8 @@ export function parseXrd(text: string): Service[] {
   const services: Service[] = [];
   const parser = new StreamParser({ maxStanzaChars: MAX_FILE_BYTES, maxDepth: 8, maxElements: 1_000 });
   parser.on("element", (element: Element) => {
-    if (element.getName() === "Link")
-      services.push(...toService(element.attrs["rel"], element.attrs["href"]));
+    if (element.getName() !== "Link") return;
+    for (const service of toService(element.attrs["rel"], element.attrs["href"])) services.push(service);
   });
   parser.write(withoutComments(text));
   return services;

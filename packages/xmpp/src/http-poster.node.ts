@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import type net from "node:net";
 import type { ByteSource } from "./byte-meter.js";
 import { createDialedConnections } from "./dialed-connections.node.js";
@@ -19,7 +20,7 @@ export interface HttpPoster extends ByteSource {
    * sent again; others are final. Never follows a redirect.
    */
   post(body: string, signal: AbortSignal): Promise<HttpAnswer>;
-  /** When the last request had left for the network (`performance.now()`); Infinity while one has not. */
+  /** When the last request had left for the network (`monotonicNow()`); Infinity while one has not. */
   readonly lastLeftAt: number;
   /** Ends what is under way, and every connection. */
   close(): void;
@@ -95,7 +96,7 @@ export function createHttpPoster(url: URL, { tls, maxAnswerBytes }: HttpPosterOp
       if (left) return;
       left = true;
       leaving--;
-      lastLeftAt = performance.now();
+      lastLeftAt = monotonicNow();
     };
   };
 

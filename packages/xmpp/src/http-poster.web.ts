@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import { XmppError } from "./errors.js";
 import { readAnswer } from "./http-answer.web.js";
 import type { HttpPoster, HttpPosterOptions } from "./http-poster.node.js";
@@ -16,7 +17,7 @@ export function createHttpPoster(url: URL, { maxAnswerBytes }: HttpPosterOptions
     async post(body, signal) {
       const bytes = utf8.encode(body);
       sent += bytes.length;
-      lastLeftAt = performance.now();
+      lastLeftAt = monotonicNow();
       try {
         const response = await fetch(url, {
           method: "POST",

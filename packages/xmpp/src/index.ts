@@ -2,6 +2,7 @@ export { decodedLength } from "./base64-length.js";
 export { decodeBase64, encodeBase64 } from "./base64.node.js";
 export { createByteMeter } from "./byte-meter.js";
 export type { ByteCount, ByteMeter, ByteSource, SourcedByteMeter } from "./byte-meter.js";
+export { monotonicNow, wallAheadMs, wallNow } from "./clock.js";
 export { createClientConnection } from "./client-connection.js";
 export { createComponentConnection } from "./component-connection.node.js";
 export type { BoshTiming } from "./bosh-courier.js";
@@ -58,6 +59,6 @@ export { callSafely, rethrow } from "./rethrow.js";
 export { backoffMs, sleep } from "./timing.js";
 export { isLoopbackHost } from "./service-url.js";
 export { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
-export { childElements, Element, escapeAttribute, escapeText, xml } from "./xml.js";
+export { appendAll, childElements, Element, escapeAttribute, escapeText, xml } from "./xml.js";
 // Last of all: modules that load CommonJS have begun with `require-begin.node.js`.
 import "./require-end.node.js";

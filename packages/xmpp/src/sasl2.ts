@@ -1,3 +1,4 @@
+import { wallNow } from "./clock.js";
 import type { Exchange, Login } from "./login.js";
 import { XmppError } from "./errors.js";
 import { createTokenExchange, type FastToken, type FastTokens } from "./fast-tokens.js";
@@ -54,7 +55,7 @@ export function createSasl2(options: Sasl2Options): Sasl2 {
 
   const choose = (offered: Element): Exchange | undefined => {
     const fast = textsOf(offered.getChild("inline")?.getChild("fast", NS.FAST));
-    token = tokens.take(fast, Date.now());
+    token = tokens.take(fast, wallNow());
     if (token !== undefined) return createTokenExchange(token);
     return options.login.pick(textsOf(offered), true);
   };

@@ -147,11 +147,18 @@ const utf8 = (text: string): Bytes => new TextEncoder().encode(text);
 
 /** UTF-8 as one character a byte: `btoa` takes nothing else. */
 export function toByteString(text: string): string {
-  return String.fromCharCode(...utf8(text));
+  return toCharacters(utf8(text));
 }
 
 function fromByteString(bytes: string): string {
   return new TextDecoder().decode(Uint8Array.from(bytes, (c) => c.charCodeAt(0)));
 }
 
-const toBase64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));
+/** Of any number: a call has a bounded number of arguments. */
+function toCharacters(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
+
+const toBase64 = (bytes: Uint8Array): string => btoa(toCharacters(bytes));

@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import { XmppError, type XmppErrorCode } from "./errors.js";
 import type { Service } from "./service-url.js";
 import { toXmppError } from "./stream-errors.js";
@@ -54,7 +55,7 @@ export function createServiceSearch(source: ServiceSource, totalMs: number) {
 
     /** Gives the try that opened; rejects with `XmppError` when none did. */
     async run<T extends Try>(begin: (service: Service) => T, signal: AbortSignal): Promise<T> {
-      const endAt = performance.now() + totalMs;
+      const endAt = monotonicNow() + totalMs;
       const failures: [Service, XmppError][] = [];
       const looking = new AbortController();
       const list = services(AbortSignal.any([signal, looking.signal]));
@@ -67,7 +68,7 @@ export function createServiceSearch(source: ServiceSource, totalMs: number) {
             () => "opened" as const,
             (error: unknown) => toXmppError(error, "connect"),
           );
-          const share = more === 0 ? undefined : (endAt - performance.now()) / (more + 1);
+          const share = more === 0 ? undefined : (endAt - monotonicNow()) / (more + 1);
           let outcome = await within(settled, share);
           if (outcome === undefined) {
             const another = list.next();

@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import type { StreamManagementPolicy } from "./connection.js";
 import { deadline } from "./hold-ups.js";
 import * as NS from "./namespaces.js";
@@ -109,7 +110,7 @@ export function createStreamManagement(
     clearTimeout(requestTimer);
     requestTimer = undefined;
     sentSinceRequest = 0;
-    requestedAt = performance.now();
+    requestedAt = monotonicNow();
     sendWindow.question(requestedAt);
     stopWaiting ??= deadline(policy.answerMs, () => {
       stopTimers();
@@ -167,7 +168,7 @@ export function createStreamManagement(
       return counting;
     },
     get room() {
-      return unackedCount < policy.maxQueue ? sendWindow.room(performance.now()) : 0;
+      return unackedCount < policy.maxQueue ? sendWindow.room(monotonicNow()) : 0;
     },
     get slow() {
       return sendWindow.slow;
@@ -196,7 +197,7 @@ export function createStreamManagement(
       unackedCount += count;
       if (unackedCount > 2 * policy.maxQueue) queue = undefined;
       queue?.push({ text, count });
-      const now = performance.now();
+      const now = monotonicNow();
       const wantsAnswer = sendWindow.sent(text.length, now);
       if (!confirmed) return "";
       sentSinceRequest += count;
@@ -225,14 +226,14 @@ export function createStreamManagement(
             // XEP-0198 §4: the server acknowledged more than we sent.
             hooks.onBroken("the server acknowledged more stanzas than were sent", "undefined-condition");
           }
-          if (sendWindow.answered(performance.now())) hooks.write(request());
+          if (sendWindow.answered(monotonicNow())) hooks.write(request());
           else scheduleRequest();
           if (!hadRoom && this.room > 0) hooks.onRoom();
           return true;
         }
         case "enabled":
           confirmed = true;
-          requestedAt = performance.now();
+          requestedAt = monotonicNow();
           id = /^(?:true|1)$/.test(String(element.attrs["resume"])) ? String(element.attrs["id"] ?? "") : "";
           scheduleRequest();
           return true;

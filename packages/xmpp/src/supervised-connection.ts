@@ -1,3 +1,4 @@
+import { monotonicNow } from "./clock.js";
 import { createByteMeter, type SourcedByteMeter } from "./byte-meter.js";
 import type {
   Connection,
@@ -268,7 +269,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     stream.socket.on("drain", signalDrain);
     jid = established.jid;
     state = "online";
-    onlineSince = performance.now();
+    onlineSince = monotonicNow();
     blocked = false;
     if (established.first !== "") stream.write(established.first);
     events.emit("online", { jid, resumed: established.resumed });
@@ -292,7 +293,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       return;
     }
     // A server that takes us and throws us out again deserves the growing delay too.
-    failures = performance.now() - onlineSince < policy.maxMs ? failures + 1 : 0;
+    failures = monotonicNow() - onlineSince < policy.maxMs ? failures + 1 : 0;
     events.emit("offline", { reason });
   };
 
@@ -409,6 +410,13 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     stop: () => (stopped ??= stop()),
     send,
     sendElement,
+    probe() {
+      if (stream === undefined) return Promise.resolve(false);
+      if (echo === undefined) return Promise.resolve(true);
+      const { text, came } = echo.probe();
+      stream.socket.write(text);
+      return echo.echoes ? came : Promise.resolve(true);
+    },
     pause: (forMs) => stream?.socket.pause?.(forMs) ?? false,
     request(iq, requestOptions = {}) {
       return requests.request(iq, requestOptions, (ready) => {

@@ -18,6 +18,12 @@ export function escapeText(text: string): string {
   return escapeXMLText(text);
 }
 
+/** Appends any number of children, which a call could not take as arguments. Gives `parent`. */
+export function appendAll(parent: Element, children: Iterable<Element>): Element {
+  for (const child of children) parent.cnode(child);
+  return parent;
+}
+
 /** Child elements, without text nodes. */
 export function childElements(element: Element): Element[] {
   return element.children.filter((child): child is Element => typeof child === "object");

@@ -124,14 +124,14 @@ interface Outcome {
 }
 
 async function comeAndGo(guests: readonly Guest[], forMs: number, signal: AbortSignal): Promise<void> {
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   for (let turn = 0; (turn + 1) * JOIN_EVERY_MS < forMs; turn++) {
-    await delay(startedAt + (turn + 1) * JOIN_EVERY_MS - Date.now(), undefined, { signal });
+    await delay(startedAt + (turn + 1) * JOIN_EVERY_MS - performance.now(), undefined, { signal });
     // The one that left last comes; then the one that has been there longest leaves.
     await (guests[turn % guests.length] as Guest).join();
     await (guests[(turn + 1) % guests.length] as Guest).leave();
   }
-  await delay(startedAt + forMs - Date.now(), undefined, { signal });
+  await delay(startedAt + forMs - performance.now(), undefined, { signal });
 }
 
 class Staying {
@@ -176,7 +176,7 @@ class Guest {
 
   async join(): Promise<void> {
     this.joins++;
-    this.waitingSince = Date.now();
+    this.waitingSince = performance.now();
     this.client.onBlock = (chars, frames) => this.look(chars, frames);
     this.subscription = await this.client.subscribe<Value>(this.node, { windowMs: WINDOW_MS });
     this.subscription.on("update", () => {
@@ -203,7 +203,7 @@ class Guest {
         this.waitingBytes += chars;
         continue;
       }
-      this.waits.push(Date.now() - this.waitingSince);
+      this.waits.push(performance.now() - this.waitingSince);
       this.waitingSince = undefined;
       return;
     }

@@ -119,7 +119,7 @@ async function measure(
   try {
     const service = await (await login(account)).offer("doubles");
     const subscription = await (await login(2)).subscribe(service.node, { windowMs: WINDOW_MS });
-    const publishedAt = [Date.now()];
+    const publishedAt = [performance.now()];
     let newest = 0;
     subscription.on("update", ({ offset }) => {
       newest = offset;
@@ -127,17 +127,18 @@ async function measure(
     });
     subscription.on("conflated", ({ from, to }) => (outcome.conflated += to - from + 1));
     subscription.on("lost", ({ from, to }) => (outcome.lost += to - from + 1));
-    const deadline = Date.now() + DEMAND_MS;
-    while (service.demand.subscribers === 0 && Date.now() < deadline) await delay(10, undefined, { signal });
-    const began = Date.now();
+    const deadline = performance.now() + DEMAND_MS;
+    while (service.demand.subscribers === 0 && performance.now() < deadline)
+      await delay(10, undefined, { signal });
+    const began = performance.now();
     timers = [
       setInterval(() => {
         service.publish(Array.from({ length: DOUBLES }, () => Math.random()));
-        publishedAt.push(Date.now());
+        publishedAt.push(performance.now());
         outcome.published++;
       }, EVERY_MS),
       setInterval(() => {
-        const now = Date.now();
+        const now = performance.now();
         if (now - began < SETTLED_MS) return;
         const age = now - (publishedAt[newest] as number);
         outcome.ages.push(age);

@@ -111,7 +111,7 @@ async function publish(
   const source = async (): Promise<void> => {
     try {
       if (options.every === undefined) {
-        await publishLines(process.stdin, values, ending.signal);
+        await publishLines(values, ending.signal);
         values.summarize();
         if (options.keep) await untilAborted(ending.signal);
       } else await runEvery(options.every, words, values, ending.signal);

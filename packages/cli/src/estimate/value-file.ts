@@ -1,7 +1,6 @@
-import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
-import { addAbortSignal } from "node:stream";
+import { readFileBytes, readStdin, unreadable } from "../input/byte-source.js";
 import { InputError } from "../input/input-error.js";
 import { readText } from "../input/text.js";
 import { readCsv } from "./csv.js";
@@ -38,17 +37,13 @@ export async function openValueFile(
 ): Promise<ValueFile> {
   const isStdin = file === "-";
   const sizeBytes = isStdin ? 0 : await sizeOf(file);
-  const stream = addAbortSignal(signal, isStdin ? process.stdin : createReadStream(file));
+  const bytes = isStdin ? readStdin(signal) : readFileBytes(file, signal);
   const extension = isStdin ? "" : extname(file);
   let readBytes = 0;
   async function* chunks(): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        readBytes += chunk.length;
-        yield chunk;
-      }
-    } catch (error) {
-      throw signal.aborted ? error : unreadable(error);
+    for await (const chunk of bytes) {
+      readBytes += chunk.length;
+      yield chunk;
     }
   }
   return {
@@ -102,12 +97,4 @@ async function sizeOf(file: string): Promise<number> {
   } catch (error) {
     throw error instanceof InputError ? error : unreadable(error);
   }
-}
-
-function unreadable(error: unknown): unknown {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (code === undefined || syscall === undefined) return error;
-  return new InputError(undefined, `it cannot be read (${code})`, "name a file that can be read", undefined, {
-    cause: error,
-  });
 }

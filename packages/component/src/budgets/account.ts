@@ -3,7 +3,7 @@ import type { ComponentLimits } from "../config.js";
 import { Meter } from "./meter.js";
 
 /** What is counted, not metered. */
-export const COUNTED = ["links", "subscriptions", "lanes", "pending"] as const;
+export const COUNTED = ["links", "subscriptions", "lanes", "pending", "services"] as const;
 export type Counted = (typeof COUNTED)[number];
 
 export type AccountKind = "full" | "bare" | "domain";
@@ -14,11 +14,14 @@ const LIMIT_OF = {
   subscriptions: "maxSubscriptionsPerJid",
   lanes: "maxLanesPerJid",
   pending: "maxPendingPerAsker",
+  services: "maxServicesPerOwner",
 } as const satisfies Record<Counted, keyof ComponentLimits>;
 
 /** What one full JID, bare JID or domain uses, and what it may. Limits are read anew each time: they may change. */
 export class Account {
-  readonly counts: Record<Counted, number> = { links: 0, subscriptions: 0, lanes: 0, pending: 0 };
+  readonly counts: Record<Counted, number> = {
+    ...{ links: 0, subscriptions: 0, lanes: 0, pending: 0, services: 0 },
+  };
   /** In ms. */
   usedAt = 0;
   /** Until when everything is refused, in ms; 0: it is not. */

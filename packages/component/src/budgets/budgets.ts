@@ -1,3 +1,4 @@
+import { monotonicNow } from "@stanzapack/xmpp";
 import { StanzapackError } from "@stanzapack/wire";
 import type { ComponentLimits } from "../config.js";
 import type { ComponentStats } from "../stats.js";
@@ -25,9 +26,9 @@ export class Budgets {
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
     /** Whether a domain is the operator's own: it has no budget, its accounts have. */
-    private readonly isOurs: (domain: string) => boolean = () => true,
+    readonly isOurs: (domain: string) => boolean = () => true,
     /** In ms, never stepping back. */
-    private readonly clock: () => number = () => performance.now(),
+    private readonly clock: () => number = monotonicNow,
     private readonly chance: () => number = Math.random,
   ) {}
 
@@ -145,7 +146,8 @@ export class Budgets {
   checkRoom(jid: string, what: Counted): void {
     const full = this.of(jid).find((account) => account.counts[what] >= account.most(what));
     if (full === undefined) return;
-    const text = `${nameOf(full)} has ${full.counts[what]} ${NAMES[what]}, no more are allowed`;
+    const verb = what === "services" ? "offers" : "has";
+    const text = `${nameOf(full)} ${verb} ${full.counts[what]} ${NAMES[what]}, no more are allowed`;
     this.stats.overQuota++;
     if (what === "links" || what === "pending")
       throw new StanzapackError("busy", text, { scope: "subscription", retryAfterMs: RETRY_AFTER_MS });
@@ -210,6 +212,7 @@ const NAMES: Record<Counted, string> = {
   subscriptions: "subscriptions",
   lanes: "lanes",
   pending: "requests that await approval",
+  services: "services",
 };
 
 function nameOf({ name, kind }: Account): string {

@@ -1,16 +1,11 @@
 import type { BatchSlice } from "@stanzapack/wire";
-import type { Journal } from "./journal.js";
+import type { Journal, TimedStart } from "./journal.js";
+import type { Droppable, JournalAccount, JournalMemory } from "./journal-memory.js";
 
-/** What an entry takes beside its row, in bytes, about. */
-const ENTRY_BYTES = 280;
+/** What an entry takes beside its row, in bytes, as measured: its object, its row's, and the allocator's. */
+const ENTRY_BYTES = 400;
 /** Entries dropped in front are given back when they are so many. */
 const COMPACT_AT = 1_024;
-
-/** What all journals hold together. */
-export interface JournalMemory {
-  used: number;
-  readonly maxBytes: number;
-}
 
 export interface JournalBounds {
   readonly maxRows: number;
@@ -22,22 +17,34 @@ interface Entry {
   readonly from: number;
   readonly offset: number;
   readonly at: number;
+  /** Never less than that of the entry before. */
+  readonly cameAt: number;
   readonly row: Uint8Array;
 }
 
-/** The newest updates, within bounds of its own and of all journals together; the oldest make room. */
-export class MemoryJournal implements Journal {
+/** The newest updates, within bounds of its own and those that it shares with others; the oldest make room, the newest stays. */
+export class MemoryJournal implements Journal, Droppable {
   /** Undefined before `head`: dropped. */
   private entries: (Entry | undefined)[] = [];
   /** Before this one they are dropped. */
   private head = 0;
   private held = 0;
   private newest = 0;
+  private newestCameAt = -Infinity;
+  /** When the newest of those that were dropped came. */
+  private droppedCameAt = -Infinity;
+  /** What others may make it drop: all but the newest, in bytes. */
+  private droppable = 0;
+  private readonly account: JournalAccount;
 
   constructor(
     private readonly bounds: JournalBounds,
-    private readonly memory: JournalMemory,
-  ) {}
+    memory: JournalMemory,
+    /** Bare JID in whose share it counts. */
+    owner: string,
+  ) {
+    this.account = memory.open(owner, this);
+  }
 
   get bytes(): number {
     return this.held;
@@ -46,33 +53,47 @@ export class MemoryJournal implements Journal {
     return this.entries[this.head]?.from ?? this.newest + 1;
   }
 
-  append(from: number, to: number, rows: readonly Uint8Array[], ats: readonly number[]): void {
+  append(
+    from: number,
+    to: number,
+    rows: readonly Uint8Array[],
+    ats: readonly number[],
+    cameAt: number,
+  ): void {
     const firstRow = to - rows.length + 1;
+    this.newestCameAt = Math.max(this.newestCameAt, cameAt);
+    let bytes = 0;
     for (const [i, row] of rows.entries()) {
       const offset = firstRow + i;
-      this.entries.push({ from: i === 0 ? from : offset, offset, at: ats[i] as number, row });
-      this.count(ENTRY_BYTES + row.length);
+      const entry = { from: i === 0 ? from : offset, offset, at: ats[i] as number };
+      this.entries.push({ ...entry, cameAt: this.newestCameAt, row });
+      bytes += ENTRY_BYTES + row.length;
     }
+    this.count(bytes);
     this.newest = to;
-    const { bounds, memory } = this;
-    while (
-      this.entries.length - this.head > 1 &&
-      (this.entries.length - this.head > bounds.maxRows ||
-        this.held > bounds.maxBytes ||
-        memory.used > memory.maxBytes)
-    )
+    const { bounds } = this;
+    while (this.length > 1 && (this.length > bounds.maxRows || this.held > bounds.maxBytes))
       this.dropOldest();
+    this.account.settle();
+  }
+
+  private get length(): number {
+    return this.entries.length - this.head;
   }
 
   private count(bytes: number): void {
     this.held += bytes;
-    this.memory.used += bytes;
+    const last = this.length > 0 ? this.entries[this.entries.length - 1] : undefined;
+    const droppable = last === undefined ? 0 : this.held - ENTRY_BYTES - last.row.length;
+    this.account.count(bytes, droppable - this.droppable);
+    this.droppable = droppable;
   }
 
-  private dropOldest(): void {
-    const { row } = this.entries[this.head] as Entry;
-    this.count(-ENTRY_BYTES - row.length);
+  dropOldest(): void {
+    const { row, cameAt } = this.entries[this.head] as Entry;
+    this.droppedCameAt = cameAt;
     this.entries[this.head++] = undefined;
+    this.count(-ENTRY_BYTES - row.length);
     if (this.head < COMPACT_AT || this.head * 2 < this.entries.length) return;
     this.entries = this.entries.slice(this.head);
     this.head = 0;
@@ -97,17 +118,18 @@ export class MemoryJournal implements Journal {
     return { from, to: last.offset, rows, firstAt: first.at, lastAt: last.at };
   }
 
-  since(at: number): number {
-    return this.entries[this.find((entry) => entry.at >= at)]?.from ?? this.newest + 1;
+  since(time: number): TimedStart {
+    const offset = this.entries[this.find((entry) => entry.cameAt >= time)]?.from ?? this.newest + 1;
+    return { offset, whole: this.droppedCameAt < time };
   }
 
   clear(): void {
-    this.count(-this.held);
     this.entries = [];
     this.head = 0;
+    this.count(-this.held);
   }
 
-  /** Index of the first entry that is `late`; one beyond the last where none is. Clocks only go forward here, or nearly. */
+  /** Index of the first entry that is `late`; one beyond the last where none is. */
   private find(late: (entry: Entry) => boolean): number {
     let [low, high] = [this.head, this.entries.length];
     while (low < high) {

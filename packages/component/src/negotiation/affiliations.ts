@@ -1,5 +1,5 @@
 import { StanzapackError } from "@stanzapack/wire";
-import { NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
+import { appendAll, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
 import type { Service } from "../service.js";
 import { accountOf } from "./addresses.js";
 import { MAX_ANSWER_BYTES, unsupported } from "./errors.js";
@@ -100,5 +100,5 @@ export function listAffiliations(service: Service, request: Element): Element {
 
 function formatAffiliations({ node }: Service, list: readonly (readonly [string, string])[]): Element {
   const entries = list.map(([jid, affiliation]) => xml("affiliation", { jid, affiliation }));
-  return xml("pubsub", NS.PUBSUB_OWNER, xml("affiliations", { node }, ...entries));
+  return xml("pubsub", NS.PUBSUB_OWNER, appendAll(xml("affiliations", { node }), entries));
 }

@@ -1,4 +1,4 @@
-import { bareJid, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import { appendAll, bareJid, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { Service } from "../service.js";
 import { targetNamed } from "./addresses.js";
@@ -157,5 +157,5 @@ function items(
       name: service.config.title === "" ? undefined : service.config.title,
     }),
   );
-  return xml("query", { xmlns: NS.DISCO_ITEMS, node }, ...elements, ...set);
+  return appendAll(xml("query", { xmlns: NS.DISCO_ITEMS, node }), [...elements, ...set]);
 }

@@ -1,4 +1,6 @@
 import {
+  wallNow,
+  monotonicNow,
   bareJid,
   NS,
   StanzaError,
@@ -37,7 +39,7 @@ export function registerOrdinaryClients(
   connection: Connection,
   broker: Broker,
   stats: ComponentStats,
-  clock: () => number = () => performance.now(),
+  clock: () => number = monotonicNow,
 ): () => void {
   const startedAt = clock();
   const help = new HelpAnswers();
@@ -80,7 +82,7 @@ export function registerOrdinaryClients(
     ),
     // XEP-0202 §3.
     on("get", NS.TIME, "time", () =>
-      xml("time", NS.TIME, xml("tzo", {}, "Z"), xml("utc", {}, new Date().toISOString())),
+      xml("time", NS.TIME, xml("tzo", {}, "Z"), xml("utc", {}, new Date(wallNow()).toISOString())),
     ),
     on("set", NS.COMMANDS, "command", ({ child }) => {
       // XEP-0060 §8.7.3.2; XEP-0050 §4.4 for any other.

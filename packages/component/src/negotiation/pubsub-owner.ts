@@ -1,4 +1,4 @@
-import { bareJid, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
+import { monotonicNow, bareJid, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { ComponentLimits } from "../config.js";
 import type { LinkTable } from "../link-table.js";
@@ -61,7 +61,7 @@ export class OwnerRequests {
         "modify",
         `the kind of \`${service.node}\` cannot change: withdraw it first`,
       );
-    this.broker.configure(service, config, Date.now());
+    this.broker.configure(service, config, monotonicNow());
   }
 
   /** XEP-0060 §8.4. What its publisher has sent before comes first, though it may wait to be read. */
@@ -75,7 +75,7 @@ export class OwnerRequests {
   private changeAffiliations(service: Service, affiliations: Element): undefined {
     const { members, revoked, fault } = readAffiliations(service, affiliations, this.limits.maxMembers);
     for (const member of revoked) service.approved.delete(member);
-    this.broker.configure(service, { ...service.config, members }, Date.now());
+    this.broker.configure(service, { ...service.config, members }, monotonicNow());
     if (fault !== undefined) throw fault;
   }
 

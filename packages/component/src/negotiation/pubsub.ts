@@ -1,5 +1,15 @@
 import { parseNode, StanzapackError, WHOLE } from "@stanzapack/wire";
-import { bareJid, formatForm, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import {
+  appendAll,
+  monotonicNow,
+  bareJid,
+  formatForm,
+  NS,
+  StanzaError,
+  xml,
+  type Connection,
+  type Element,
+} from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { ClientLink } from "../client-link.js";
 import type { ComponentLimits } from "../config.js";
@@ -108,14 +118,14 @@ export class PubsubNegotiation {
       readServiceConfig(form, existing?.config, this.limits.maxMembers, LEASE_FIELDS),
     );
     const lease = acceptable(() => readLeaseRequest(form));
-    let outcome = this.broker.offer(this.links.require(request.from), node, config, Date.now(), lease);
+    let outcome = this.broker.offer(this.links.require(request.from), node, config, monotonicNow(), lease);
     if ("holder" in outcome) {
       // The other session may be dead without anyone having been told: ask it before refusing.
       if (await this.links.verify(outcome.holder)) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
       // Meanwhile the asker's own link may have ended, or been replaced.
-      outcome = this.broker.offer(this.links.require(request.from), node, config, Date.now(), lease);
+      outcome = this.broker.offer(this.links.require(request.from), node, config, monotonicNow(), lease);
       if ("holder" in outcome)
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
     }
@@ -157,7 +167,7 @@ export class PubsubNegotiation {
     const awaited = this.broker.approvals.awaitedBy(link).some((service) => service.node === node);
     let subscription: Subscription;
     try {
-      subscription = this.broker.subscribe(link, node, asked, Date.now());
+      subscription = this.broker.subscribe(link, node, asked, monotonicNow());
     } catch (error) {
       // XEP-0060 §6.1.4: the answer says that it is pending; §6.1.3.7: asking again meanwhile is an error.
       if (awaited || !(error instanceof StanzapackError) || error.code !== "pending") throw error;
@@ -194,7 +204,7 @@ export class PubsubNegotiation {
     const form = readSubmission(options, NS.PUBSUB_SUBSCRIBE_OPTIONS);
     if (form === undefined) throw badRequest("the options have no form", "invalid-options");
     if (form === "cancel") return undefined;
-    this.broker.change(subscription, readOptions(form), Date.now());
+    this.broker.change(subscription, readOptions(form), monotonicNow());
     return xml("pubsub", NS.PUBSUB, formatOptionsElement(subscription, "result"));
   }
 
@@ -219,7 +229,7 @@ export class PubsubNegotiation {
       child,
       ({ format }) => format(),
     );
-    return xml("pubsub", NS.PUBSUB, xml("subscriptions", { node }, ...elements), ...set);
+    return xml("pubsub", NS.PUBSUB, appendAll(xml("subscriptions", { node }), elements), ...set);
   }
 
   /** XEP-0060 §6.4. */

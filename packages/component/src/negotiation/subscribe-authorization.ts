@@ -9,6 +9,7 @@ import {
   type Connection,
   type DataForm,
   type Element,
+  monotonicNow,
 } from "@stanzapack/xmpp";
 import type { Question } from "../approvals.js";
 import type { Broker } from "../broker.js";
@@ -113,6 +114,6 @@ function answered(broker: Broker, from: string, form: DataForm): void {
     accountOf(field(FIELD.SUBSCRIBER) ?? ""),
     field(FIELD.SUBID),
     allow,
-    Date.now(),
+    monotonicNow(),
   );
 }

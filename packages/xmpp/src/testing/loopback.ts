@@ -39,6 +39,7 @@ export function createLoopback(kind: "client" | "component", jid: string): Loopb
     compressed: false,
     transport: "tcp",
     pause: () => false,
+    probe: () => Promise.resolve(true),
     meter: { received: { xmpp: 0, socket: 0 }, sent: { xmpp: 0, socket: 0 } },
     sent: [],
     peer: undefined,

@@ -107,7 +107,7 @@ export function endureServer(
       url: server.url,
       resource: "r",
       ca: certificate.ca,
-      timeouts: { onlineMs: 40_000, closeMs: 50 },
+      timeouts: { onlineMs: 100_000, closeMs: 50 },
       // It is stopped before it tries again.
       reconnect: { minMs: 60_000, maxMs: 60_000 },
       bosh: { giveUpMs: 300, retryMinMs: 1, retryMaxMs: 20 },
