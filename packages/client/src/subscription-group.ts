@@ -56,7 +56,7 @@ export class SubscriptionGroup<T = Value>
   /** Use `client.subscribeAll`. */
   constructor(...none: [never, ...never[]]);
   /** @internal */
-  constructor(owners: readonly string[], host: GroupHost);
+  constructor(patterns: readonly string[], host: GroupHost);
   constructor(
     /** @internal Those that it takes whatever they mean, now and later. */
     readonly patterns: readonly string[],

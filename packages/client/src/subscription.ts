@@ -241,16 +241,13 @@ export class Subscription<T = Value>
   protected override handOver(): void {
     this.queue.refuse(listenedTo(`\`${this.node}\``));
     const { ended } = this;
-    try {
-      // A listener may remove itself, as one of `once` does, or end the subscription.
-      while (this.listenerCount("update") > 0 && this.ended === ended) {
-        const update = this.queue.take();
-        if (update === undefined) return;
-        this.emit("update", update);
-      }
-    } finally {
-      this.readOn();
+    // A listener may remove itself, as one of `once` does, or end the subscription.
+    while (this.listenerCount("update") > 0 && this.ended === ended) {
+      const update = this.queue.take();
+      if (update === undefined) break;
+      this.emit("update", update);
     }
+    this.readOn();
   }
 
   /** @internal Updates wait. */
@@ -282,11 +279,8 @@ export class Subscription<T = Value>
       return;
     }
     const update = { value, at, epoch, offset };
-    if (this.listenerCount("update") > 0) {
-      // Some wait still where a listener ended the hand-over.
-      if (!this.queue.empty) this.handOver();
-      this.emit("update", update);
-    } else {
+    if (this.listenerCount("update") > 0) this.emit("update", update);
+    else {
       // The component keeps what comes of a log for one slow consumer, but not at the cost of another.
       this.queue.push(update, !this.shared.isLog || this.shared.isShared);
       this.onQueued?.();

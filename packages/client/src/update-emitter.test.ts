@@ -1,8 +1,15 @@
 import { WHOLE } from "@stanzapack/wire";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { SharedSubscription } from "./shared-subscription.js";
 import type { Subscription, Update } from "./subscription.js";
 import { SubscriptionGroup } from "./subscription-group.js";
+
+function catchUncaught(): unknown[] {
+  const errors: unknown[] = [];
+  vi.stubGlobal("reportError", (error: unknown) => errors.push(error));
+  return errors;
+}
+afterEach(() => vi.unstubAllGlobals());
 
 function setUp() {
   const shared = new SharedSubscription(
@@ -17,7 +24,7 @@ function setUp() {
   const subscription = shared.join<number>({ maxQueued: 100 });
   shared.begin(100);
   shared.bound({
-    ...{ type: "bind", role: "subscription", alias: 1, node: shared.node, subid: "1" },
+    ...{ type: "bind", role: "subscription", alias: 1, node: subscription.node, subid: "1" },
     ...{ kind: "value", baseAt: 0 },
   });
   shared.applyGrant({ subid: "1", windowMs: 0, selection: WHOLE });
@@ -83,18 +90,18 @@ describe.each(["subscription", "group"] as const)("a %s", (which) => {
 
   it("loses nothing, and keeps the order, when a listener throws on what waits", () => {
     const { it, deliver, seen } = create();
+    const uncaught = catchUncaught();
     deliver(1, 2, 3);
-    const listener = ({ value }: Update<number>): void => {
+    it.once("update", () => {
+      throw new Error("mine");
+    });
+    it.addListener("update", ({ value }) => {
       seen.push(value);
-      if (value === 1) throw new Error("mine");
-    };
-    const uncaught: unknown[] = [];
-    vi.stubGlobal("reportError", (error: unknown) => uncaught.push(error));
-    onTestFinished(() => void vi.unstubAllGlobals());
-    it.on("update", listener);
+      if (value === 2) throw new Error("mine again");
+    });
     deliver(4);
-    expect(seen).toEqual([1, 2, 3, 4]);
-    expect(uncaught).toMatchObject([{ message: "mine" }]);
+    expect(seen).toEqual([2, 3, 4]);
+    expect(uncaught).toMatchObject([{ message: "mine" }, { message: "mine again" }]);
   });
 
   it("refuses to be iterated while it is listened to, before and after", async () => {

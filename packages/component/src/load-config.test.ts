@@ -64,7 +64,11 @@ describe("config text", () => {
       "c.yml:4: component.port:",
     ],
     ["TLS that is neither", `${GOOD}  tls: 1.3\n`, "c.yml:4: component.tls: give true, false, or"],
-    ["a misspelt key of TLS", `${GOOD}  tls: { ca: x }\n`, "c.yml:4: component.tls: Unrecognized key"],
+    [
+      "a misspelt key of TLS",
+      `${GOOD}  tls: { ca: x }\n`,
+      "c.yml:4: component.tls.ca is not an option; there are caFile, serverName",
+    ],
     ["no host name", `component:\n  domain: "a b"\n  secret: x\n`, "c.yml:2: component.domain:"],
     [
       "what is no domain",

@@ -58,14 +58,23 @@ export function describeIssue(schema: z.ZodType, issue: z.core.$ZodIssue): strin
   return `${[...issue.path, name].join(".")} ${describeUnknownName(name, namesAt(schema, issue.path))}`;
 }
 
-function namesAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let at: unknown = schema;
-  for (const step of path)
-    at = (unwrap(at) as { readonly shape?: Record<PropertyKey, unknown> }).shape?.[step];
-  return Object.keys((unwrap(at) as { readonly shape?: object } | undefined)?.shape ?? {});
+/** What zod's classes have, as far as is needed to find the names of an object's keys. */
+interface Inside {
+  readonly shape?: Readonly<Record<PropertyKey, unknown>>;
+  readonly options?: readonly unknown[];
+  readonly unwrap?: () => unknown;
 }
 
-/** Without its default. */
-function unwrap(schema: unknown): unknown {
-  return schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault ? unwrap(schema.unwrap()) : schema;
+function namesAt(schema: unknown, path: readonly PropertyKey[]): string[] {
+  let at = shapesIn(schema);
+  for (const step of path) at = at.flatMap((shape) => shapesIn(shape[step]));
+  return at.flatMap((shape) => Object.keys(shape));
+}
+
+/** Of the object that it is, behind defaults, and of those that it may be. */
+function shapesIn(schema: unknown): Readonly<Record<PropertyKey, unknown>>[] {
+  const inside = (schema ?? {}) as Inside;
+  if (inside.shape !== undefined) return [inside.shape];
+  if (Array.isArray(inside.options)) return inside.options.flatMap(shapesIn);
+  return typeof inside.unwrap === "function" ? shapesIn(inside.unwrap()) : [];
 }

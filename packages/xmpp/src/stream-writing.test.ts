@@ -130,9 +130,9 @@ describe.each(["client", "component"] as const)("a %s's stream", (kind) => {
 
 describe("an address that is not XML", () => {
   it("is refused before anything is connected", async () => {
+    const refusal = expect.objectContaining({ code: "invalid-options" }) as Error;
     const client = (options: { jid?: string; resource?: string }) => () =>
       createClientConnection({ jid: "bob@example.test", password: "p", ...options });
-    const refusal = expect.objectContaining({ code: "invalid-options" });
     expect(client({ jid: "bob\u0002@example.test" })).toThrow(refusal);
     expect(client({ resource: "\ud800" })).toThrow(refusal);
     const options = { domain: "c\ufffe.test", secret: "s", host: "127.0.0.1", port: 1 };

@@ -16,7 +16,7 @@ export interface SandboxCommandOptions {
   readonly demo?: true;
 }
 
-export async function sandboxCommand(options: SandboxCommandOptions): Promise<void> {
+export async function sandboxCommand({ demo: withDemo, ...options }: SandboxCommandOptions): Promise<void> {
   await interruptible(async ({ signal }) => {
     let sandbox: Sandbox | undefined;
     let component: ComponentProcess | undefined;
@@ -28,7 +28,7 @@ export async function sandboxCommand(options: SandboxCommandOptions): Promise<vo
       const envFolder = await writeEnvFiles(sandbox);
       tell("starting the component …");
       component = await startComponentProcess(sandbox, signal);
-      if (options.demo) {
+      if (withDemo) {
         tell("starting the demo …");
         demo = await startDemo(sandbox);
       }
