@@ -107,9 +107,6 @@ function isAccessModel(text: string): text is AccessModel {
   return (ACCESS_MODELS as readonly string[]).includes(text);
 }
 
-/** Longest bare JID (RFC 7622 §3.1): two parts of 1,023 octets and an `@`. */
-export const MAX_BARE_JID_CHARS = 2_047;
-
 export function formatServiceConfig(config: ServiceConfig): Record<string, string | string[]> {
   return {
     [FIELD.KIND]: config.kind,
