@@ -51,6 +51,25 @@ it.each(["sha1", "sha256"] as const)("logs in by SCRAM with %s", async (hash) =>
   expect(server.verdicts).toEqual(["right", "wrong"]);
 });
 
+it("says what to do in a page that is no secure context", async () => {
+  const url = new URL(example.url);
+  url.hostname = "insecure.test";
+  const page = await openPage(browser.context, url.href);
+  const options = {
+    jid: "bob@localhost",
+    password: "p",
+    component: "streams.localhost",
+    url: "ws://127.0.0.1:1/",
+  };
+  const failure = await page.evaluate<unknown>(`import("./stanzapack.js").then(({ connect }) =>
+    connect(${JSON.stringify(options)}).catch(({ code, message }) => ({ isSecureContext, code, message })))`);
+  expect(failure).toMatchObject({
+    isSecureContext: false,
+    code: "insecure-context",
+    message: expect.stringContaining("https:"),
+  });
+});
+
 describe.each(SERVERS)("Chromium and %s", (server) => {
   let stack: Stack;
   beforeAll(async () => {

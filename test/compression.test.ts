@@ -4,6 +4,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { constants, createDeflate, deflateSync, inflateSync } from "node:zlib";
 import type { Client } from "@stanzapack/client";
+import { Estimator } from "@stanzapack/estimate";
 import { startTcpProxy, until, type TcpProxy } from "@stanzapack/testkit";
 import type { Connection } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -120,6 +121,67 @@ describe.each(SERVERS)("stream compression through %s", (server) => {
     expect(packed.down).toBeLessThan(plain.down / 2.5);
     expect(packed.up).toBeLessThan(plain.up / 2.5);
   });
+
+  it.each([1, 10])(
+    "takes the bytes that `estimate` tells, at %i a stanza, plain and compressed",
+    async (batch) => {
+      // The streams are warm before it is measured: a zlib stream's first stanzas are the large ones.
+      const [warmUp, count] = [20, 60];
+      const values = Array.from({ length: count * batch }, (_, i) => ({
+        ...{ x: 500 + ((i * 7919) % 13), temp: 20 + ((i * 31) % 17) / 10 },
+      }));
+      const alice = await stack.connect("alice");
+      const name = `estimated-${batch}`;
+      const service = await alice.offer(name);
+      const bobs = await Promise.all([false, true].map((compress) => stack.connect("bob", { compress })));
+      let arrived = 0;
+      /** Of each update, by the component's clock: how irregular they are is a part of what they cost. */
+      const times: number[] = [];
+      for (const bob of bobs) {
+        const subscription = await bob.subscribe(`alice@localhost/${name}`, {
+          windowMs: batch === 1 ? 0 : 100,
+        });
+        subscription.on("update", ({ offset, at }) => {
+          arrived++;
+          times[offset - 1] = at;
+        });
+      }
+      await until(() => service.demand.subscribers === 2, 20_000, "demand");
+      const received = (): number[] => bobs.map(({ meter }) => meter.received.xmpp);
+      let before: number[] = [];
+      for (let sent = 0; sent < values.length; sent += batch) {
+        if (sent === warmUp * batch) before = received();
+        for (const value of values.slice(sent, sent + batch)) service.publish(value);
+        await until(() => arrived === 2 * (sent + batch), 20_000, "the batch");
+      }
+      const after = received();
+
+      const estimate = async (updates: number, bob: Client, compression: string): Promise<number> => {
+        const envelope = { from: stack.domain, to: bob.jid, sid: "k3Zq" };
+        const estimator = new Estimator({
+          ...{ workload: "live", cuts: [{ batch }], profile: "default" },
+          envelope: server === "prosody" ? { ...envelope, lang: "en" } : envelope,
+        });
+        for (const [index, value] of values.slice(0, updates).entries())
+          await estimator.add(value, times[index]);
+        const row = (await estimator.finish()).find(
+          ({ form, transport, ...rest }) =>
+            form === "stanzapack" && transport === "tcp" && rest.compression === compression,
+        );
+        return row?.bytes ?? 0;
+      };
+      for (const [index, compression] of (["none", "zlib"] as const).entries()) {
+        const bob = bobs[index] as Client;
+        const estimated =
+          (await estimate(values.length, bob, compression)) -
+          (await estimate(warmUp * batch, bob, compression));
+        const live = (after[index] ?? 0) - (before[index] ?? 0);
+        console.log(`${server}, ${batch} a stanza, ${compression}: live ${live}, estimated ${estimated}`);
+        expect(Math.abs(estimated / live - 1)).toBeLessThan(0.05);
+      }
+      await Promise.all([...bobs, alice].map((client) => client.close()));
+    },
+  );
 
   it("resumes a compressed session after TCP was killed, again and again", async () => {
     const { connection, bodies } = await listen("carol", true);

@@ -1,5 +1,13 @@
 import type { Client } from "@stanzapack/client";
-import { NS, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import { configSchema, createComponent } from "@stanzapack/component";
+import {
+  createComponentConnection,
+  NS,
+  xml,
+  type ComponentTlsOptions,
+  type Connection,
+  type Element,
+} from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SERVERS, startStack, type Stack } from "./support/stack.js";
 
@@ -10,7 +18,7 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
   let raw: Connection;
 
   beforeAll(async () => {
-    stack = await startStack(server, ["alice", "bob", "carol"]);
+    stack = await startStack(server, ["alice", "bob", "carol"], { componentTls: server === "ejabberd" });
     alice = await stack.connect("alice");
     bob = await stack.connect("bob");
     raw = await stack.raw("carol");
@@ -65,6 +73,51 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
       code: "tls-failed",
       message: expect.stringContaining("--ca"),
     });
+  });
+
+  it("a resource that another session has: the newer one gets it", async () => {
+    const older = await stack.raw("bob", { resource: "desk" });
+    const ended = new Promise((resolve) => older.on("ended", resolve));
+    const newer = await stack.raw("bob", { resource: "desk" });
+    expect(await ended).toMatchObject({ code: "conflict" });
+    expect(newer.jid).toBe("bob@localhost/desk");
+  });
+
+  // Prosody 0.12 has no TLS on its component port.
+  it.runIf(server === "ejabberd")("a component whose TLS the server's port does not match", async () => {
+    const { host, ports, components, ca } = stack.sandbox;
+    const { domain, secret } = components[1] as { domain: string; secret: string };
+    const at = { domain, secret, host, timeouts: { onlineMs: 10_000 } };
+    const start = async (options: { port: number; tls?: ComponentTlsOptions; retryStart?: boolean }) => {
+      const connection = createComponentConnection({ ...at, ...options });
+      await connection.start().finally(() => connection.stop());
+    };
+    const port = ports.component;
+    await start({ port, tls: { ca } });
+    await start({ port, tls: { ca, serverName: domain } });
+    // Final, though a component otherwise waits for its server.
+    await expect(start({ port, tls: {} })).rejects.toMatchObject({
+      code: "tls",
+      message: expect.stringContaining("certificate"),
+    });
+    const other = { ca, serverName: "elsewhere.localhost" };
+    await expect(start({ port, tls: other })).rejects.toMatchObject({
+      code: "tls",
+      message: expect.stringContaining("elsewhere"),
+    });
+    await expect(start({ port: ports.c2s, tls: { ca } })).rejects.toMatchObject({ code: "tls" });
+    await expect(start({ port, retryStart: false })).rejects.toMatchObject({
+      message: expect.stringContaining("wants TLS (option `tls`)"),
+    });
+    const component = createComponent({
+      ...configSchema.parse({ component: { domain, secret }, log: { level: "silent" } }),
+      component: { domain, secret, host, port, tls: {} },
+    });
+    await expect(component.start()).rejects.toMatchObject({
+      code: "tls-failed",
+      message: expect.stringContaining("Compare component.tls"),
+    });
+    await component.stop();
   });
 
   it("an unknown service", async () => {

@@ -2,6 +2,7 @@ import { bareJid, NS, StanzaError, xml, type Connection, type Element } from "@s
 import { until } from "@stanzapack/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
+import { openRawStream } from "./support/raw-stream.js";
 import { SERVERS, startStack, type Stack } from "./support/stack.js";
 
 /** Servers write each as six characters: so many fit what the component reads of one stanza, and what it would answer no server takes. */
@@ -92,12 +93,37 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
     expect(stack.componentProxy.accepted).toBe(streams);
   });
 
-  it("one with a long id, which gets no answer", async () => {
+  it("one with a long id, which is answered all the same", async () => {
     const streams = stack.componentProxy.accepted;
-    mallory.send(`<iq type="get" to="${stack.domain}" id="${QUOTES}"><ping xmlns="${NS.PING}"/></iq>`);
-    mallory.send(`<iq type="get" to="${stack.domain}" id="${MANY_QUOTES}"><ping xmlns="${NS.PING}"/></iq>`);
+    const raw = await openRawStream(stack, "mallory", "");
+    const ids = ["x".repeat(2_000), "é".repeat(60_000), QUOTES];
+    for (const id of [...ids, MANY_QUOTES])
+      raw.write(`<iq type="get" to="${stack.domain}" id="${id}"><ping xmlns="${NS.PING}"/></iq>`);
+    const refusals = (): number => raw.text.split("<policy-violation").length - 1;
+    // The longest is answered only where the component reads it in one piece.
+    await until(() => refusals() >= ids.length, 20_000, "an answer to each");
+    const quotes = raw.text.replace(/&apos;|&#39;/g, "'");
+    expect(ids.map((id) => quotes.includes(id))).toEqual([true, true, true]);
     expect(await answerTo(xml("iq", { type: "get" }, xml("query", NS.DISCO_INFO)))).toBe("result");
     expect(stack.componentProxy.accepted).toBe(streams);
+    raw.close();
+  });
+
+  // ejabberd 23.01 passes these on as they are, without the declaration of their prefix.
+  it("one whose prefix is declared in its sender's stream alone", async () => {
+    const streams = stack.componentProxy.accepted;
+    const raw = await openRawStream(stack, "mallory", "xmlns:foo='urn:foo'");
+    for (const to of [stack.domain, mallory.jid])
+      raw.write(
+        `<message to='${to}'><foo:bar foo:a='1'>x</foo:bar></message><message to='${to}' foo:a='1'/>` +
+          `<iq type='get' id='${to}' to='${to}'><foo:query/></iq>`,
+      );
+    const ids = [stack.domain, mallory.jid];
+    await until(() => ids.every((id) => new RegExp(`id=.${id}`).test(raw.text)), 20_000, "answers");
+    expect(await answerTo(xml("iq", { type: "get" }, xml("query", NS.DISCO_INFO)))).toBe("result");
+    expect(stack.componentProxy.accepted).toBe(streams);
+    expect(link.end).toBeUndefined();
+    raw.close();
   });
 
   it("one that opens a link, and goes without a word, is found gone", async () => {

@@ -28,6 +28,8 @@ export async function launchChromium({ trustAll = false } = {}): Promise<{
     args: [
       ...["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
       ...["--disable-component-update", "--disable-sync"],
+      // A name of this machine that is no secure context, unlike `localhost`.
+      "--host-resolver-rules=MAP insecure.test 127.0.0.1",
     ],
   });
   return {

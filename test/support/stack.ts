@@ -41,6 +41,8 @@ export async function startStack(
     domains?: SandboxOptions["domains"];
     compress?: boolean;
     sasl2?: boolean;
+    /** Of the component's stream, on ejabberd. */
+    componentTls?: boolean;
     federation?: SandboxOptions["federation"];
     limits?: Partial<ResolvedConfig["limits"]>;
   } = {},
@@ -51,6 +53,7 @@ export async function startStack(
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     ...(options.domains === undefined ? {} : { domains: options.domains }),
     ...(options.compress === undefined ? {} : { compress: options.compress }),
+    ...(options.componentTls === undefined ? {} : { componentTls: options.componentTls }),
     ...(options.sasl2 === undefined ? {} : { sasl2: options.sasl2 }),
     ...(options.federation === undefined ? {} : { federation: options.federation }),
   });
@@ -59,7 +62,13 @@ export async function startStack(
   const parsed = configSchema.parse({ component: { domain, secret }, limits: options.limits });
   const config: ResolvedConfig = {
     ...parsed,
-    component: { domain, secret, host: "127.0.0.1", port: componentProxy.port },
+    component: {
+      domain,
+      secret,
+      host: "127.0.0.1",
+      port: componentProxy.port,
+      ...(options.componentTls === true && { tls: { ca: sandbox.ca } }),
+    },
   };
   const start = async (): Promise<StreamsComponent> => {
     const component = createComponent(config, { logger: pino({ level: LOG_LEVEL }, pino.destination(2)) });

@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UsageError } from "./failure.js";
-import type { PacedPublisher } from "./paced-publisher.js";
+import type { Fault } from "./input/encoding.js";
+import { faultOf } from "./input/lines.js";
+import type { ValuePublisher } from "./value-publisher.js";
 
 /** More than any value may have; what prints more is stopped. */
 const MAX_OUTPUT_BYTES = 1_048_576;
@@ -13,23 +15,25 @@ const MAX_OUTPUT_BYTES = 1_048_576;
 export async function runEvery(
   intervalMs: number,
   words: readonly string[],
-  publisher: PacedPublisher,
+  publisher: ValuePublisher,
   signal: AbortSignal,
 ): Promise<void> {
   const start = performance.now();
-  while (!signal.aborted) {
+  for (let count = 1; !signal.aborted; count++) {
+    const place = { source: `run ${count} of \`${words[0]}\`` };
     const output = await run(words, signal);
-    if (output !== undefined && output !== "") await publisher.publish(output);
+    if (typeof output === "object") publisher.fail(output, place);
+    else if (output !== undefined && output !== "") await publisher.publish(output, place);
     const spentMs = (performance.now() - start) % intervalMs;
     await sleep(intervalMs - spentMs, undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** What one run printed, trimmed; undefined when it failed or was stopped. */
+/** What one run printed, trimmed, or why it is no text; undefined when it failed or was stopped. */
 async function run(
   [program = "", ...args]: readonly string[],
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<string | Fault | undefined> {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
   const stop = (): void => void child.kill();
   signal.addEventListener("abort", stop);
@@ -48,7 +52,10 @@ async function run(
   });
   try {
     const failure = await ended;
-    if (failure === undefined) return Buffer.concat(chunks).toString("utf8").trim();
+    if (size > MAX_OUTPUT_BYTES)
+      return { what: `it printed more than ${MAX_OUTPUT_BYTES} bytes`, mend: "a value has at most 48 KiB" };
+    const output = Buffer.concat(chunks);
+    if (failure === undefined) return faultOf(output) ?? output.toString("utf8").trim();
     if (!signal.aborted) process.stderr.write(`\`${program}\` ended with ${failure}: nothing is published\n`);
     return undefined;
   } finally {

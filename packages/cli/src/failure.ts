@@ -1,5 +1,5 @@
 import { ERRORS, StanzapackError, type ErrorCode } from "@stanzapack/wire";
-import { InputError } from "./estimate/input-error.js";
+import { InputError } from "./input/input-error.js";
 
 /** The command line is wrong: exit 2. */
 export class UsageError extends Error {

@@ -19,21 +19,19 @@ export class PacedPublisher {
 
   constructor(
     private readonly service: OfferedService,
-    private readonly asText: boolean,
     private readonly signal: AbortSignal,
   ) {}
 
-  /** Text as a value: JSON where it is that. Throws `too-large`, `unencodable`. */
-  async publish(text: string): Promise<void> {
+  /** `bytes`: of its JSON. Throws `too-large`, `unencodable`. */
+  async publish(value: Value, bytes: number): Promise<void> {
     if (!this.service.pending) this.rows = this.bytes = 0;
-    const bytes = Buffer.byteLength(text);
     const isFull = this.rows >= MAX_ROWS || (this.rows > 0 && this.bytes + bytes > MAX_JSON_BYTES);
     // A store takes it also while nothing can be sent.
     if (isFull && !this.service.stores) await this.sent();
     while (this.service.unacknowledged >= MAX_UNACKNOWLEDGED && !this.service.ended && !this.signal.aborted)
       await sleep(POLL_MS);
     if (this.service.ended) return;
-    this.service.publish(this.asText ? text : parseValue(text));
+    this.service.publish(value);
     this.rows++;
     this.bytes += bytes;
   }
@@ -47,14 +45,5 @@ export class PacedPublisher {
       await sleep(POLL_MS);
     }
     this.rows = this.bytes = 0;
-  }
-}
-
-/** The JSON value that the text is, or the text. */
-export function parseValue(text: string): Value {
-  try {
-    return JSON.parse(text) as Value;
-  } catch {
-    return text;
   }
 }

@@ -96,3 +96,10 @@ test("bytes are base64", () => {
     '{"bytes":"AQL/"}',
   );
 });
+
+test("-0 is written as it is, and a zero too", () => {
+  const row = { node: "a@b/c", epoch: 1, offset: 1, at: 0, value: [-0, { a: -0, b: 0 }, "-0"] };
+  expect(formatLine(row)).toBe(
+    '{"node":"a@b/c","epoch":1,"offset":1,"at":0,"value":[-0,{"a":-0,"b":0},"-0"]}\n',
+  );
+});

@@ -115,10 +115,17 @@ export class RowOutput {
   }
 }
 
-/** JSON has no bytes: they are written as a base64 string. */
+/** Stands for -0 until the text is made: a private-use character that hardly any value has. */
+const NEGATIVE_ZERO = "\uf8ff-0\uf8ff";
+
+/** JSON has no bytes: they are written as a base64 string. -0 stays, which `JSON.stringify` writes as 0. */
 export function formatLine(row: OutputRow): string {
-  const text = JSON.stringify(row, (_, value: unknown) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value,
-  );
-  return `${text}\n`;
+  let hasNegativeZero = false;
+  const text = JSON.stringify(row, (_, value: unknown) => {
+    if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
+    if (!Object.is(value, -0)) return value;
+    hasNegativeZero = true;
+    return NEGATIVE_ZERO;
+  });
+  return `${hasNegativeZero ? text.replaceAll(`"${NEGATIVE_ZERO}"`, "-0") : text}\n`;
 }

@@ -1,27 +1,35 @@
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
-import type { PacedPublisher } from "./paced-publisher.js";
+import { addAbortSignal, type Readable } from "node:stream";
+import { InputError } from "./input/input-error.js";
+import { isBlank, readLines } from "./input/lines.js";
+import type { ValuePublisher } from "./value-publisher.js";
 
-/** Publishes each line until the end of `input` or `signal`. Empty lines are left out: NDJSON allows them. */
-export async function readLines(
+const SOURCE = "stdin";
+
+/**
+ * Publishes each line until the end of `input` or `signal`. Empty lines are left out: NDJSON allows them. Throws `InputError` where
+ * `input` cannot be read.
+ */
+export async function publishLines(
   input: Readable,
-  publisher: PacedPublisher,
+  publisher: ValuePublisher,
   signal: AbortSignal,
 ): Promise<void> {
   if (signal.aborted) return;
-  const lines = createInterface({ input, crlfDelay: Infinity, terminal: false });
-  const stop = (): void => {
-    lines.close();
-    input.destroy();
-  };
-  signal.addEventListener("abort", stop);
+  addAbortSignal(signal, input);
   try {
-    for await (const line of lines) {
+    for await (const { number, text, fault } of readLines(input as AsyncIterable<Buffer>)) {
       if (signal.aborted) return;
-      if (line.trim() !== "") await publisher.publish(line);
+      const place = { source: SOURCE, line: number };
+      if (fault !== undefined) publisher.fail(fault, place);
+      else if (!isBlank(text)) await publisher.publish(text, place);
     }
-  } finally {
-    signal.removeEventListener("abort", stop);
-    lines.close();
+  } catch (error) {
+    if (signal.aborted) return;
+    if (error instanceof InputError) throw error.line === undefined ? error : error.in(SOURCE);
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code === undefined || syscall === undefined) throw error;
+    throw new InputError(undefined, `it cannot be read (${code})`, "give it a file or a pipe", SOURCE, {
+      cause: error,
+    });
   }
 }

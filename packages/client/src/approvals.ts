@@ -24,15 +24,29 @@ export function checkAuthorize({ access, authorize }: OfferOptions): void {
     throw new StanzapackError("usage", "access `authorize` needs a function `authorize`");
 }
 
+/** What names a question to the component. */
+interface Question {
+  readonly subid: string;
+  /** Of its message. */
+  readonly id: string | undefined;
+}
+
 /** Both ends of access model `authorize` (XEP-0060 §8.6): asks the application about subscribers, and hears how others decided. */
 export class Approvals {
   /** Newest subid and message id of each question under way, by node and JID. */
-  private readonly deciding = new Map<string, { readonly subid: string; readonly id: string | undefined }>();
+  private readonly deciding = new Map<string, Question>();
+  /** What was decided without a link, until the component asks again. */
+  private readonly unsent = new Map<
+    string,
+    { readonly service: OfferedService; readonly allowed: boolean }
+  >();
 
   constructor(
     private readonly connection: Connection,
     private readonly component: string,
     private readonly services: ReadonlyMap<string, OfferedService>,
+    /** Whether there is a link, over which the component asks. */
+    private readonly online: () => boolean,
     /** What became of a subscription that awaited approval; `error`: it is none. */
     private readonly onDecided: (node: string, error: StanzapackError | undefined) => void,
   ) {}
@@ -57,7 +71,7 @@ export class Approvals {
     if (subscription === "subscribed") this.onDecided(node, undefined);
     if (subscription !== "none") return;
     const given = reason?.attrs["code"] as string | undefined;
-    const code = given !== undefined && given in ERRORS ? (given as ErrorCode) : "not-allowed";
+    const code = given !== undefined && Object.hasOwn(ERRORS, given) ? (given as ErrorCode) : "not-allowed";
     const text = reason?.text() ?? `its publisher did not allow \`${node}\``;
     this.onDecided(node, new StanzapackError(code, text, { origin: "peer", scope: "subscription" }));
   }
@@ -70,9 +84,13 @@ export class Approvals {
     const service = this.services.get(node);
     if (service?.options.authorize === undefined) return;
     const key = `${node} ${jid}`;
+    const question = { subid, id: stanza.attrs["id"] as string | undefined };
+    const decided = this.unsent.get(key);
+    this.unsent.delete(key);
+    if (decided?.service === service) return this.answer({ node, jid }, question, decided.allowed);
     const underWay = this.deciding.has(key);
     if (!underWay && this.deciding.size >= MAX_DECIDING) return;
-    this.deciding.set(key, { subid, id: stanza.attrs["id"] as string | undefined });
+    this.deciding.set(key, question);
     if (!underWay) void this.decide(service, { node, jid }, service.options.authorize, key);
   }
 
@@ -100,20 +118,30 @@ export class Approvals {
     const question = this.deciding.get(key);
     this.deciding.delete(key);
     if (allowed === undefined || service.ended) return;
-    // Where it gets lost the component asks again.
+    if (question !== undefined && this.online()) this.answer(request, question, allowed);
+    else if (this.unsent.size < MAX_DECIDING) this.unsent.set(key, { service, allowed });
+    service.emit("decided", { jid: request.jid, allowed, error });
+  }
+
+  /** Access to this node is to be decided anew. */
+  forget(node: string): void {
+    for (const [key, { service }] of this.unsent) if (service.node === node) this.unsent.delete(key);
+  }
+
+  /** Where it gets lost the component asks again. */
+  private answer({ node, jid }: AuthorizeRequest, { subid, id }: Question, allowed: boolean): void {
     this.connection.sendElement(
       xml(
         "message",
         // XEP-0060 §8.6: the answer reflects the id.
-        { to: this.component, type: "headline", id: question?.id },
+        { to: this.component, type: "headline", id },
         formatForm("submit", NS.PUBSUB_SUBSCRIBE_AUTHORIZATION, {
-          "pubsub#subid": question?.subid ?? "",
-          "pubsub#node": request.node,
-          "pubsub#subscriber_jid": request.jid,
+          "pubsub#subid": subid,
+          "pubsub#node": node,
+          "pubsub#subscriber_jid": jid,
           "pubsub#allow": allowed ? "true" : "false",
         }),
       ),
     );
-    service.emit("decided", { jid: request.jid, allowed, error });
   }
 }

@@ -1,17 +1,21 @@
 import { WHOLE } from "@stanzapack/wire";
 import { describe, expect, it } from "vitest";
 import { fitsFrame, groupAlike } from "./bulk.js";
-import { Subscription, type SubscribeOptions } from "./subscription.js";
+import { SharedSubscription } from "./shared-subscription.js";
+import type { SubscribeOptions } from "./subscription.js";
 
-const subscription = (name: string, options: SubscribeOptions<unknown> = {}): Subscription<unknown> =>
-  new Subscription<unknown>(`alice@x/${name}`, options, {
+const subscription = (name: string, options: SubscribeOptions<unknown> = {}): SharedSubscription => {
+  const shared = new SharedSubscription(`alice@x/${name}`, options, {
     change: () => Promise.reject(new Error("not here")),
     stop: () => Promise.resolve(),
     credit: () => undefined,
   });
+  shared.join(options);
+  return shared;
+};
 
 /** Rows that wait. */
-function fill(it: Subscription<unknown>, count: number): void {
+function fill(it: SharedSubscription, count: number): void {
   const rows = Array.from({ length: count }, (_, i) => i);
   it.deliver({ epoch: 1, from: 1, to: count, at: 0, spanMs: 0, rows });
 }

@@ -1,4 +1,5 @@
 import {
+  isPattern,
   MAX_OPTION_BYTES,
   optionBytes,
   StanzapackError,
@@ -6,9 +7,9 @@ import {
   type OptionFields,
 } from "@stanzapack/wire";
 import type { FrameRouter } from "./frame-router.js";
-import { inFrames, type Outcome } from "./link-requests.js";
+import { inFrames, type LinkRequests, type Outcome } from "./link-requests.js";
 import { subscribeFields, type AskedOptions } from "./negotiation.js";
-import type { Subscription } from "./subscription.js";
+import type { SharedSubscription } from "./shared-subscription.js";
 
 /** An alias in a list, and one with a position, in bytes at most. */
 const ALIAS_BYTES = 3;
@@ -17,7 +18,7 @@ const POSITION_BYTES = 3 + 9 + 9;
 /** What a link had when it ended. */
 export interface Resumable {
   readonly token: Uint8Array;
-  readonly aliases: ReadonlyMap<Subscription<unknown>, number>;
+  readonly aliases: ReadonlyMap<SharedSubscription, number>;
 }
 
 export interface ManySubscribed {
@@ -30,13 +31,13 @@ export interface ManySubscribed {
 /** Subscriptions that one request can ask for. */
 export interface Alike {
   readonly options: AskedOptions;
-  readonly subscriptions: Subscription<unknown>[];
+  readonly subscriptions: SharedSubscription[];
   /** What each may be given; the least holds for all. */
   credit: number;
 }
 
 /** By options, and by credit: the most of one request is less than twice the least. */
-export function groupAlike(subscriptions: Iterable<Subscription<unknown>>): Alike[] {
+export function groupAlike(subscriptions: Iterable<SharedSubscription>): Alike[] {
   const groups = new Map<string, Alike>();
   for (const subscription of subscriptions) {
     const { credit, ...options } = subscription.wanted;
@@ -81,17 +82,28 @@ export async function subscribeMany(
   for (const list of lists) {
     // The first of a frame has its owner.
     const texts = list.map(({ node, text }, i) => (i === 0 ? node : text));
-    const outcome = await requests.ask({ type: "subscribe", nodes: texts, options });
+    const outcome = await requests
+      .ask({ type: "subscribe", nodes: texts, options })
+      .catch((error: unknown) => {
+        // Nobody will end the patterns that stand already.
+        if (numbers.length > 0 && nodes.some(isPattern)) giveUp(requests, numbers);
+        throw error;
+      });
     numbers.push(outcome.request);
     for (const [place, error] of outcome.refused) refused.set((list[place] as { node: string }).node, error);
   }
   return { refused, requests: numbers };
 }
 
+function giveUp(requests: LinkRequests, patterns: readonly number[]): void {
+  // Where that fails the link is going.
+  requests.ask({ type: "change", aliases: [], patterns, options: null }).catch(() => undefined);
+}
+
 /** Changes the options of many, or with null ends them; and what patterns bring later. Gives the first refusal there was. */
 export async function changeMany(
   router: FrameRouter,
-  subscriptions: Iterable<Subscription<unknown>>,
+  subscriptions: Iterable<SharedSubscription>,
   patterns: readonly number[],
   asked: AskedOptions | null,
 ): Promise<StanzapackError | undefined> {
@@ -115,9 +127,9 @@ export async function changeMany(
 export async function resumeMany(
   { requests }: FrameRouter,
   { token, aliases }: Resumable,
-  subscriptions: readonly Subscription<unknown>[],
-): Promise<Map<Subscription<unknown>, StanzapackError>> {
-  const refused = new Map<Subscription<unknown>, StanzapackError>();
+  subscriptions: readonly SharedSubscription[],
+): Promise<Map<SharedSubscription, StanzapackError>> {
+  const refused = new Map<SharedSubscription, StanzapackError>();
   const lists = inFrames(subscriptions, requests.room(token.length), () => POSITION_BYTES);
   for (const [i, list] of lists.entries()) {
     for (const subscription of list) subscription.credit.again();
@@ -126,7 +138,7 @@ export async function resumeMany(
       ...(subscription.standing ?? { epoch: 0, offset: 0 }),
     }));
     const outcome = await requests.ask({ type: "resume", token, more: i < lists.length - 1, positions });
-    for (const [place, error] of outcome.refused) refused.set(list[place] as Subscription<unknown>, error);
+    for (const [place, error] of outcome.refused) refused.set(list[place] as SharedSubscription, error);
   }
   return refused;
 }

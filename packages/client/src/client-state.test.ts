@@ -3,7 +3,8 @@ import type { Connection } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import { ClientState } from "./client-state.js";
 import { resolveConnectOptions, type InactivePolicy } from "./options.js";
-import { Subscription, type StatusEvent } from "./subscription.js";
+import { SharedSubscription } from "./shared-subscription.js";
+import type { StatusEvent } from "./subscription.js";
 
 const INACTIVE = "<inactive xmlns='urn:xmpp:csi:0'/>";
 const ACTIVE = "<active xmlns='urn:xmpp:csi:0'/>";
@@ -15,7 +16,7 @@ function setUp(policy: InactivePolicy, { offered = true } = {}) {
     offers: () => offered,
     send: (text: string, count: number) => log.push(`${text} ${count}`) > 0,
   } as unknown as Connection;
-  const subscription = new Subscription<unknown>(
+  const subscription = new SharedSubscription(
     "alice@example.test/temp",
     { windowMs: 100 },
     {
@@ -26,10 +27,10 @@ function setUp(policy: InactivePolicy, { offered = true } = {}) {
   );
   subscription.applyGrant({ subid: "1", windowMs: 100, selection: WHOLE });
   const statuses: StatusEvent[] = [];
-  subscription.on("status", (event) => statuses.push(event));
+  subscription.join({}).on("status", (event) => statuses.push(event));
   const link = { up: true };
   const keeper = {
-    async settleSubscriptions() {
+    async settleAll() {
       await Promise.resolve();
       if (!link.up) return false;
       if (!subscription.settled) {

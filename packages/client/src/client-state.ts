@@ -1,11 +1,11 @@
 import { NS, type Connection } from "@stanzapack/xmpp";
 import type { InactivePolicy } from "./options.js";
-import type { Subscription } from "./subscription.js";
+import type { SharedSubscription } from "./shared-subscription.js";
 
 /** What client state asks of the link's keeper. */
 export interface SettlesSubscriptions {
   /** False when there is no link, or no longer: restoring it will do the same. */
-  settleSubscriptions(): Promise<boolean>;
+  settleAll(): Promise<boolean>;
 }
 
 /**
@@ -25,7 +25,7 @@ export class ClientState {
   constructor(
     private readonly connection: Connection,
     private readonly keeper: SettlesSubscriptions,
-    private readonly subscriptions: ReadonlyMap<string, Subscription<unknown>>,
+    private readonly subscriptions: ReadonlyMap<string, SharedSubscription>,
     private readonly services: { readonly size: number },
     private readonly policy: InactivePolicy,
   ) {}
@@ -53,12 +53,12 @@ export class ClientState {
   }
 
   /** A subscription made while inactive; a paused one is made first, so that its maker hears what is wrong with it. */
-  adopt(subscription: Subscription<unknown>): void {
+  adopt(subscription: SharedSubscription): void {
     if (!this.wanted && this.policy !== "pause") subscription.setInactive(this.policy);
   }
 
   /** It was made: a client that pauses gives it back, and one that changed meanwhile changes it. */
-  async adopted(subscription: Subscription<unknown>): Promise<void> {
+  async adopted(subscription: SharedSubscription): Promise<void> {
     subscription.setInactive(this.wanted ? undefined : this.policy);
     if (subscription.settled) return;
     await (this.last = this.last.then(() => this.settle()));
@@ -85,7 +85,7 @@ export class ClientState {
 
   private async settle(): Promise<void> {
     const { wanted } = this;
-    const settled = await this.keeper.settleSubscriptions();
+    const settled = await this.keeper.settleAll();
     if (settled && wanted === this.wanted) this.tell();
   }
 

@@ -11,6 +11,7 @@ import {
 } from "@stanzapack/wire";
 import {
   beat,
+  callSafely,
   createClientConnection,
   createStanzaBytestreams,
   NS,
@@ -18,10 +19,10 @@ import {
   type Connection,
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
-import { EventEmitter } from "eventemitter3";
 import { readBareJid, readNode, withPreparedMembers } from "./addresses.js";
 import { Approvals, checkAuthorize } from "./approvals.js";
 import { ClientState } from "./client-state.js";
+import { Emitter } from "./emitter.js";
 import { toStanzapackError } from "./errors.js";
 import { Groups } from "./groups.js";
 import { LinkKeeper } from "./link-keeper.js";
@@ -30,7 +31,8 @@ import { OfferedService, type OutboxPart } from "./offered-service.js";
 import { toStoreError, type OutboxStore } from "./outbox-store.js";
 import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options.js";
 import { Publishing } from "./publishing.js";
-import { Subscription, type SubscribeOptions } from "./subscription.js";
+import { SharedSubscription } from "./shared-subscription.js";
+import type { Subscription, SubscribeOptions } from "./subscription.js";
 import type { SubscriptionGroup } from "./subscription-group.js";
 
 export interface ClientEvents {
@@ -65,14 +67,17 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   return client;
 }
 
-/** One account at one component: offers services and subscribes to others'. */
-export class Client extends EventEmitter<ClientEvents> {
+/**
+ * One account at one component: offers services and subscribes to others'. An exception of a listener, of the client or of what it makes,
+ * reaches no link and no other listener: it is thrown again in a task of its own, as an uncaught exception.
+ */
+export class Client extends Emitter<ClientEvents> {
   private readonly connection: Connection;
   private readonly streams: InBandBytestreams;
   private readonly negotiation: Negotiation;
   private readonly codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   private readonly services = new Map<string, OfferedService>();
-  private readonly subscriptions = new Map<string, Subscription<unknown>>();
+  private readonly subscriptions = new Map<string, SharedSubscription>();
   private readonly closing = new AbortController();
   private readonly keeper: LinkKeeper;
   private readonly publishing: Publishing;
@@ -95,7 +100,7 @@ export class Client extends EventEmitter<ClientEvents> {
     this.connection = createClientConnection(options.connection);
     this.streams = createStanzaBytestreams(this.connection);
     // Something sent to the component came back, nobody knows what of.
-    this.streams.onError = () => this.keeper.link?.ask();
+    this.streams.onError = () => void this.keeper.link?.ask();
     this.negotiation = new Negotiation(this.connection, component, timeoutMs, this.closing.signal);
     this.publishing = new Publishing(() => this.keeper.link);
     this.keeper = new LinkKeeper(
@@ -127,7 +132,7 @@ export class Client extends EventEmitter<ClientEvents> {
           for (const service of this.services.values()) service.acknowledged(stanzas);
         },
         onCredit: () => this.publishing.release(),
-        onBlock: (chars, frames) => this.onBlock?.(chars, frames),
+        onBlock: (chars, frames) => callSafely(this.onBlock, chars, frames),
       },
       this.closing.signal,
     );
@@ -135,17 +140,18 @@ export class Client extends EventEmitter<ClientEvents> {
       this.connection,
       component,
       this.services,
-      (node, error) => void this.keeper.decided(node, error),
+      () => this.online,
+      (node, error) => void this.keeper.held.decided(node, error),
     );
     this.state = new ClientState(
       this.connection,
-      this.keeper,
+      this.keeper.held,
       this.subscriptions,
       this.services,
       options.inactive,
     );
     this.groups = new Groups(this.subscriptions, this.state, this.keeper, (node, asked) =>
-      this.createSubscription(node, asked),
+      this.share(node, asked),
     );
   }
 
@@ -174,7 +180,7 @@ export class Client extends EventEmitter<ClientEvents> {
         BEAT_MS,
         () => undefined,
         (ms) => {
-          this.keeper.link?.ask();
+          void this.keeper.link?.ask();
           this.emit("heldUp", { ms });
         },
       ),
@@ -234,73 +240,89 @@ export class Client extends EventEmitter<ClientEvents> {
    * `bad-name` for what is no node. Resolves when the component granted it; values that come before you iterate or
    * listen wait for you. Where the publisher has to approve it waits for that: throws `not-allowed` when it is denied, `pending` after
    * `approvalMs` without a decision.
+   *
+   * Subscriptions of this client to one node share what the component sends: `stop` of the last one unsubscribes, `change` of one holds
+   * for all, and each has its own queue. One that joins begins with the newest value, of a log with what comes from now on. Throws
+   * `invalid-options` when it asks for another window, selection or `since` than is in force; what it leaves out is as it is.
    */
   async subscribe<T = Value>(named: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
     const node = readNode(named);
     parseNode(node);
-    if (this.subscriptions.has(node)) {
-      throw new StanzapackError(
-        "usage",
-        `\`${node}\` is subscribed already: use \`change\` on that subscription`,
-      );
-    }
-    const subscription = this.createSubscription(node, options);
-    const erased = subscription as Subscription<unknown>;
+    this.subscriptions.get(node)?.assertSame(options);
+    const { shared, isNew } = this.share(node, options);
+    const subscription = shared.join<T>(options);
+    if (isNew) shared.made = this.make(shared);
     try {
-      await this.keeper.untilUp();
-      await this.keeper.establishSubscription(erased).catch((error: unknown) => {
-        if (!(error instanceof StanzapackError) || error.code !== "pending") throw error;
-        return this.untilApproved(erased, options);
-      });
-      await this.state.adopted(erased);
+      await shared.made;
+      if (shared.pending) await this.untilApproved(subscription as Subscription<unknown>, options);
+      await this.state.adopted(shared);
     } catch (error) {
-      this.subscriptions.delete(node);
+      await subscription.stop().catch(() => undefined);
       throw toStanzapackError(error, `subscribing to \`${node}\``);
     }
     return subscription;
   }
 
-  private createSubscription<T>(node: string, options: SubscribeOptions<T>): Subscription<T> {
-    const subscription = new Subscription<T>(node, options, {
-      change: (s, windowMs, selection) => this.negotiation.change(s.node, s.subid, windowMs, selection),
+  /** What is shared by all that take a node. */
+  private share(
+    node: string,
+    options: SubscribeOptions<unknown>,
+  ): { readonly shared: SharedSubscription; readonly isNew: boolean } {
+    const known = this.subscriptions.get(node);
+    if (known !== undefined) return { shared: known, isNew: false };
+    const shared = new SharedSubscription(node, options, {
+      change: (s, windowMs, selection) => this.keeper.held.change(s, windowMs, selection),
       stop: (s) => this.stopSubscription(s),
       credit: (frame) => this.keeper.link?.sendFrame(frame),
     });
-    const erased = subscription as Subscription<unknown>;
-    this.state.adopt(erased);
-    this.subscriptions.set(node, erased);
-    return subscription;
+    this.state.adopt(shared);
+    this.subscriptions.set(node, shared);
+    return { shared, isNew: true };
+  }
+
+  /** Resolves also when its publisher has to approve: it is pending then. */
+  private async make(shared: SharedSubscription): Promise<void> {
+    const { held } = this.keeper;
+    try {
+      await held.make([shared], () => held.establishSubscription(shared));
+    } catch (error) {
+      const failure = toStanzapackError(error, `subscribing to \`${shared.node}\``);
+      if (failure.code === "pending") return shared.interrupt("pending");
+      shared.finish(failure);
+      await this.stopSubscription(shared).catch(() => undefined);
+      throw failure;
+    }
   }
 
   private async untilApproved(
     subscription: Subscription<unknown>,
     { approvalMs = 60_000, onPending }: Pick<SubscribeOptions<unknown>, "approvalMs" | "onPending">,
   ): Promise<void> {
-    subscription.interrupt("pending");
-    onPending?.();
+    callSafely(onPending);
+    const { onGranted } = subscription.shared;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let granted: (() => void) | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
-        subscription.onGranted = resolve;
+        onGranted.add((granted = resolve));
         subscription.once("ended", (error) =>
           reject(error ?? new StanzapackError("stopped", "the client is closed")),
         );
         const text = `no decision on \`${subscription.node}\` within ${approvalMs} ms`;
         timer = setTimeout(() => reject(new StanzapackError("pending", text)), approvalMs);
       });
-    } catch (error) {
-      if (!subscription.ended) await this.stopSubscription(subscription);
-      throw error;
     } finally {
       clearTimeout(timer);
-      subscription.onGranted = undefined;
+      if (granted !== undefined) onGranted.delete(granted);
     }
   }
 
   /**
-   * Subscribes to many services at once; the group names each by its prepared node: to nodes, and to all services of a publisher by a pattern, `alice@example.org/*`, now and as
-   * they are offered. All have the same options. Resolves when the component has granted what it grants; what it refuses is in `refused`,
+   * Subscribes to many services at once: to nodes, and by a pattern to all services of a publisher, `alice@example.org/*`, or to those
+   * whose name begins so, `alice@example.org/t*`, now and as they are offered. The group names each by its prepared node. Throws `usage`
+   * where patterns of two groups overlap. All have the same options. Resolves when the component has granted what it grants; what it
+   * refuses is in `refused`,
    * and what a publisher has to approve is `pending` until that is decided. A pattern asks no publisher. Rejects when nothing was granted
    * and no pattern stands.
    */
@@ -315,7 +337,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /**
    * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
-   * is wrong then comes by `ended`. Throws `conflict` while another session of the account publishes it, and `store-failed`.
+   * is wrong then comes by `ended`. Waits for the link, and the next where that is lost meanwhile, `timeoutMs` in all. Throws `conflict` while another session of the account publishes it, and `store-failed`.
    */
   async offer(name: string, given: OfferOptions = {}): Promise<OfferedService> {
     this.assertOpen();
@@ -331,12 +353,15 @@ export class Client extends EventEmitter<ClientEvents> {
       flush: (s: OfferedService) => this.publishing.flushNow(s),
       settle: () => this.settleData(),
       sendFrame: (frame: Frame) => this.keeper.link?.sendFrame(frame),
-      configure: (s: OfferedService, changed: ConfigureOptions) =>
-        this.negotiation.configure(s.node, changed),
-      revoke: (s: OfferedService, jid: string) => this.negotiation.revoke(s.node, jid),
-      withdraw: async (s: OfferedService) => {
-        if (this.online) await this.negotiation.withdraw(s.node);
+      configure: (s: OfferedService, changed: ConfigureOptions) => {
+        this.approvals.forget(s.node);
+        return this.keeper.held.configure(s, changed);
       },
+      revoke: (s: OfferedService, jid: string) => {
+        this.approvals.forget(s.node);
+        return this.keeper.held.revoke(s, jid);
+      },
+      withdraw: (s: OfferedService) => this.keeper.held.withdraw(s),
       ended: (s: OfferedService) => this.forget(s),
     };
     const service = new OfferedService(node, options, host, this.codec, part);
@@ -344,8 +369,8 @@ export class Client extends EventEmitter<ClientEvents> {
     this.state.onServices();
     if (part !== undefined && !this.online) return service;
     try {
-      await this.keeper.untilUp();
-      await this.keeper.establishService(service);
+      const { held } = this.keeper;
+      await held.make([service], () => held.establishService(service));
     } catch (error) {
       const failure = toStanzapackError(error, `offering \`${node}\``);
       service.finish(failure);
@@ -373,7 +398,7 @@ export class Client extends EventEmitter<ClientEvents> {
       if (this.services.has(node))
         throw new StanzapackError("conflict", `this client offers \`${node}\` already`);
     } catch (error) {
-      await part.stored.close().catch(() => undefined);
+      await (async () => part.stored.close())().catch(() => undefined);
       throw error;
     }
     return part;
@@ -435,18 +460,10 @@ export class Client extends EventEmitter<ClientEvents> {
     })());
   }
 
-  private async stopSubscription(subscription: Subscription<unknown>): Promise<void> {
-    this.subscriptions.delete(subscription.node);
-    const { node, subid, pending } = subscription;
-    this.keeper.router?.forget(subscription);
-    if (!this.online || (subid === "" && !pending)) return;
-    try {
-      await this.negotiation.unsubscribe(node, pending ? undefined : subid);
-    } catch (error) {
-      // Ended either way: with its link, or by the other side first.
-      const { code } = toStanzapackError(error, "stopping");
-      if (code === "internal" || code === "protocol") throw error;
-    }
+  private async stopSubscription(subscription: SharedSubscription): Promise<void> {
+    const { node } = subscription;
+    if (this.subscriptions.get(node) === subscription) this.subscriptions.delete(node);
+    await this.keeper.held.unsubscribe(subscription);
   }
 
   /** Of logs with a store, so that the next program has no more to send again than it must. */

@@ -1,25 +1,27 @@
 import { describe, expect, it } from "vitest";
-import { Credit } from "./credit.js";
+import { Credit, ReaderCredit } from "./credit.js";
 
 function setUp(maxQueued: number): {
   credit: Credit;
+  reader: ReaderCredit;
   queue: { length: number; listening: boolean };
   tick(rows: number, read: number): number | undefined;
 } {
   const queue = { length: 0, listening: false };
-  const credit = new Credit(
+  const reader = new ReaderCredit(
     maxQueued,
     () => queue.length,
     () => queue.listening,
   );
+  const credit = new Credit(() => [reader]);
   return {
-    credit,
+    ...{ credit, reader },
     queue,
     /** So many rows come, so many are read. */
     tick(rows, read) {
       credit.came(rows);
       queue.length += rows - read;
-      if (read > 0) credit.read();
+      if (read > 0) reader.read();
       return credit.due(false);
     },
   };
@@ -67,14 +69,14 @@ describe("Credit", () => {
   });
 
   it("is given for what was dropped, but not without end when nothing is read", () => {
-    const { credit, queue, tick } = setUp(100);
+    const { credit, reader, queue, tick } = setUp(100);
     credit.begin();
     let last = 0;
     for (let rows = 0; rows < 1_000; rows++) {
       last = tick(1, 0) ?? last;
       if (queue.length <= 100) continue;
       queue.length--;
-      credit.dropped();
+      reader.dropped();
     }
     expect(last).toBeLessThanOrEqual(300);
     expect(tick(0, 1)).toBeGreaterThan(1_000);
@@ -87,6 +89,36 @@ describe("Credit", () => {
     expect(credit.begin()).toBe(40);
     tick(40, 0);
     expect(credit.begin()).toBe(1);
+  });
+
+  it("is given by the quickest of those that share it", () => {
+    const queues = [{ length: 0 }, { length: 0 }];
+    const readers = queues.map(
+      (queue) =>
+        new ReaderCredit(
+          100,
+          () => queue.length,
+          () => false,
+        ),
+    );
+    const credit = new Credit(() => readers);
+    credit.begin();
+    // The first reads nothing, and keeps its newest hundred.
+    const [slow, quick] = queues as [{ length: number }, { length: number }];
+    const told: number[] = [];
+    for (let rows = 1; rows <= 300; rows++) {
+      credit.came(1);
+      if (slow.length < 100) slow.length++;
+      else readers[0]?.dropped();
+      readers[1]?.read();
+      const total = credit.due(false);
+      if (total !== undefined) told.push(total);
+    }
+    expect(told).toEqual([150, 200, 250, 300, 350, 400]);
+    // And when the quick one stops as well, no more comes.
+    quick.length = 100;
+    credit.came(100);
+    expect(credit.due(false)).toBeUndefined();
   });
 
   it("begins again as it did, where there is room for as much", () => {

@@ -1,8 +1,49 @@
 /** What `update` listeners may be sent before they are asked: they read at once. */
 const LISTENING_ROWS = 32_768;
 
+/** What one that takes a subscription lets come: so many rows beyond those that it has read. */
+export class ReaderCredit {
+  /** Rows that came and were dropped while nobody read, and that give no credit: the consumer is stuck. */
+  private stuck = 0;
+  private droppedInARow = 0;
+
+  constructor(
+    /** Rows that may wait. */
+    readonly maxQueued: number,
+    private readonly queued: () => number,
+    /** Whether it listens, and reads what comes at once. */
+    private readonly listening: () => boolean,
+  ) {}
+
+  /** Rows that a BIND may begin with. */
+  get room(): number {
+    return (this.listening() ? LISTENING_ROWS : this.maxQueued) - this.queued();
+  }
+  /** Rows that may come now. */
+  get due(): number {
+    return this.room - this.stuck;
+  }
+
+  /** A new BIND counts from nothing. */
+  begin(): void {
+    this.stuck = 0;
+  }
+
+  /** A row gave way to a newer one. While the consumer reads at all it gives credit; a queue's worth of them without does not. */
+  dropped(): void {
+    if (this.droppedInARow < this.maxQueued) this.droppedInARow++;
+    else this.stuck++;
+  }
+
+  /** The consumer reads. */
+  read(): void {
+    this.droppedInARow = this.stuck = 0;
+  }
+}
+
 /**
- * How many rows the component may send of one subscription: absolute totals since its BIND, so many beyond what its consumer has read.
+ * How many rows the component may send of one subscription: absolute totals since its BIND. The quickest of those that take it decides,
+ * so that a slow one keeps no other waiting.
  */
 export class Credit {
   private received = 0;
@@ -11,16 +52,8 @@ export class Credit {
   private initial = 0;
   /** Its consumer's client has asked for it, on the link there is: it knows what the BIND begins with. */
   asked = false;
-  /** Rows that came and were dropped while nobody read, and that give no credit: the consumer is stuck. */
-  private stuck = 0;
-  private droppedInARow = 0;
-  constructor(
-    /** Rows that may wait. */
-    private readonly maxQueued: number,
-    private readonly queued: () => number,
-    /** Whether it listens, and reads what comes at once. */
-    private readonly listening: () => boolean,
-  ) {}
+
+  constructor(private readonly readers: () => Iterable<ReaderCredit>) {}
 
   /** What is told already. */
   get total(): number {
@@ -28,7 +61,7 @@ export class Credit {
   }
   /** Rows that a BIND may begin with. */
   get room(): number {
-    return Math.max(1, this.allowance - this.queued());
+    return Math.max(1, ...[...this.readers()].map(({ room }) => room));
   }
   /** The next BIND may begin with as many as the last one. */
   get fits(): boolean {
@@ -38,7 +71,8 @@ export class Credit {
   /** A new BIND is asked for: the rows that it may begin with. */
   begin(total = this.room): number {
     this.asked = true;
-    this.received = this.stuck = 0;
+    this.received = 0;
+    for (const reader of this.readers()) reader.begin();
     return (this.told = this.initial = total);
   }
 
@@ -56,27 +90,18 @@ export class Credit {
     this.received += rows;
   }
 
-  /** A row gave way to a newer one. While the consumer reads at all it gives credit; a queue's worth of them without does not. */
-  dropped(): void {
-    if (this.droppedInARow < this.maxQueued) this.droppedInARow++;
-    else this.stuck++;
-  }
-
-  /** The consumer reads. */
-  read(): void {
-    this.droppedInARow = this.stuck = 0;
-  }
-
   /** The total to tell: when half of a queue is left of the credit, or three quarters while something else is sent anyway. */
   due(along: boolean): number | undefined {
+    let maxQueued = 0;
+    let due = -Infinity;
+    for (const reader of this.readers()) {
+      maxQueued = Math.max(maxQueued, reader.maxQueued);
+      due = Math.max(due, reader.due);
+    }
     const left = this.told - this.received;
-    const limit = this.received - this.queued() - this.stuck + this.allowance;
-    const part = this.maxQueued / (along ? 4 : 2);
-    if (left > this.maxQueued - part || limit - this.told < part) return undefined;
+    const limit = this.received + due;
+    const part = maxQueued / (along ? 4 : 2);
+    if (left > maxQueued - part || limit - this.told < part) return undefined;
     return (this.told = limit);
-  }
-
-  private get allowance(): number {
-    return this.listening() ? LISTENING_ROWS : this.maxQueued;
   }
 }

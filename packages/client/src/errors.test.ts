@@ -24,6 +24,31 @@ describe("toStanzapackError", () => {
     expect(toStanzapackError(error, "doing")).toMatchObject({ code, origin: "peer", cause: error });
   });
 
+  it("knows our own codes by their name, and nothing by names of other namespaces", () => {
+    const read = (name: string, xmlns: string, attrs?: Record<string, string>): StanzapackError =>
+      toStanzapackError(
+        new StanzaError("internal-server-error", "cancel", "", { name, xmlns, ...(attrs && { attrs }) }),
+        "offering",
+      );
+    expect(read("store-failed", NS.STANZAPACK)).toMatchObject({ code: "store-failed", retryable: false });
+    expect(read("store-failed", NS.STANZAPACK, { ms: "50" })).toMatchObject({ retryAfterMs: 50 });
+    for (const [name, ns] of [
+      ["store-failed", "urn:other"],
+      ["conflict", "urn:other"],
+      ["constructor", NS.STANZAPACK],
+      ["constructor", NS.PUBSUB_ERRORS],
+    ] as const)
+      expect(read(name, ns)).toMatchObject({ code: "internal", retryable: true });
+  });
+
+  it("takes what is of type `wait` for something that passes, whatever it is called", () => {
+    const busy = new StanzaError("internal-server-error", "wait", "", {
+      ...{ name: "store-failed", xmlns: NS.STANZAPACK },
+    });
+    expect(toStanzapackError(busy, "offering")).toMatchObject({ code: "store-failed", retryable: true });
+    expect(toStanzapackError(new StanzaError("conflict", "wait"), "offering").retryable).toBe(true);
+  });
+
   it("does not repeat the advice that the component's text ends with", () => {
     const sent = new StanzapackError("no-such-service", "nobody offers `x`");
     const read = toStanzapackError(new StanzaError("item-not-found", "cancel", sent.message), "subscribing");

@@ -9,13 +9,13 @@ import {
 import { describe, expect, it, vi } from "vitest";
 import { FrameRouter } from "./frame-router.js";
 import type { LinkPeer } from "./offered-service.js";
-import { Subscription } from "./subscription.js";
+import { SharedSubscription } from "./shared-subscription.js";
 
 const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
 
 function setUp(heldNodes: readonly string[]) {
-  const subscription = (node: string): Subscription<unknown> =>
-    new Subscription<unknown>(
+  const subscription = (node: string): SharedSubscription =>
+    new SharedSubscription(
       node,
       {},
       {
@@ -65,7 +65,7 @@ function setUp(heldNodes: readonly string[]) {
 describe("what the component grants by frame", () => {
   it("is window and selection, and a heartbeat is watched for", () => {
     const { subscriptions, peer, bind, grant } = setUp(["bob@x/a"]);
-    const a = subscriptions.get("bob@x/a") as Subscription<unknown>;
+    const a = subscriptions.get("bob@x/a") as SharedSubscription;
     a.begin(10);
     bind(3, "bob@x/a");
     grant(3, 4);
@@ -87,7 +87,7 @@ describe("what the component grants by frame", () => {
     router.dispatch({ type: "done", request: 1 });
     const total = (name: string): number | undefined => subscriptions.get(`alice@x/${name}`)?.credit.total;
     expect([total("new"), total("value"), total("log")]).toEqual([77, 77, 0]);
-    await subscriptions.get("alice@x/value")?.stop();
+    subscriptions.get("alice@x/value")?.finish(undefined);
     grant(0, 1, 2, 3);
     expect(patterns.adopted.mock.calls).toEqual([[subscriptions.get("alice@x/new")]]);
     await vi.waitFor(() => expect(sent.slice(1)).toMatchObject([{ ...given, aliases: [1] }]));

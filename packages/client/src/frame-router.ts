@@ -15,14 +15,14 @@ import { deadline } from "@stanzapack/xmpp";
 import { LinkRequests, type RequestLink } from "./link-requests.js";
 import { grantedOptions } from "./negotiation.js";
 import { OfferedService, type LinkPeer } from "./offered-service.js";
-import { Subscription } from "./subscription.js";
+import { SharedSubscription } from "./shared-subscription.js";
 
-type Target = Subscription<unknown> | OfferedService;
+type Target = SharedSubscription | OfferedService;
 
 /** What the client has, by node id. */
 export interface Holdings {
   readonly services: Map<string, OfferedService>;
-  readonly subscriptions: Map<string, Subscription<unknown>>;
+  readonly subscriptions: Map<string, SharedSubscription>;
   readonly patterns: PatternHolder;
 }
 
@@ -31,11 +31,11 @@ export interface PatternHolder {
   /** The link is gone, with the patterns that stood on it. */
   linkEnded(): void;
   /** A service that nobody named was bound; undefined: nobody wants it. */
-  adopt(node: string): Subscription<unknown> | undefined;
+  adopt(node: string): SharedSubscription | undefined;
   /** Rows that the component may send of it, to begin with: the patterns' subscriptions say so. */
   creditOf(node: string): number;
   /** It was granted. */
-  adopted(subscription: Subscription<unknown>): void;
+  adopted(subscription: SharedSubscription): void;
   /** A later service of a request's patterns could not be had. */
   refused(request: number, error: StanzapackError): void;
   /** Patterns stand again on a new link, on which everything else is restored. */
@@ -54,7 +54,8 @@ export class FrameRouter {
   /** Bound, and nobody wants them. */
   private unwanted: number[] = [];
   private readonly readers = new Map<number, DataReader>();
-  private readonly waiters = new Map<string, () => void>();
+  /** Who waits for the BIND of what. */
+  private readonly waiters = new Map<Target, Set<() => void>>();
 
   constructor(
     private readonly holdings: Holdings,
@@ -84,7 +85,7 @@ export class FrameRouter {
       case "coded": {
         const target = this.targets.get(frame.alias);
         // Data of a subscription just stopped may still be on its way.
-        if (!(target instanceof Subscription)) return;
+        if (!(target instanceof SharedSubscription)) return;
         // In order and without a hole: IBB ended the link otherwise.
         const batch = this.readers.get(frame.alias)?.read(frame, true, this.peer().session.budget);
         if (batch !== undefined) target.deliver(batch);
@@ -98,14 +99,14 @@ export class FrameRouter {
       }
       case "status": {
         const target = this.targets.get(frame.alias);
-        if (target instanceof Subscription) target.publisherIs(frame.status, frame.windowMs);
+        if (target instanceof SharedSubscription) target.publisherIs(frame.status, frame.windowMs);
         return;
       }
       case "error": {
         const target = frame.alias === null ? undefined : this.targets.get(frame.alias);
         if (target === undefined) return;
         this.release(frame.alias as number);
-        if (target instanceof Subscription) this.holdings.subscriptions.delete(target.node);
+        if (target instanceof SharedSubscription) this.holdings.subscriptions.delete(target.node);
         const retryAfter = frame.retryAfterMs === null ? {} : { retryAfterMs: frame.retryAfterMs };
         target.finish(new StanzapackError(frame.code, frame.text, { origin: "peer", ...retryAfter }));
         return;
@@ -128,9 +129,10 @@ export class FrameRouter {
   }
 
   /** Every subscription bound, with its alias. */
-  get subscriptions(): Map<Subscription<unknown>, number> {
-    const bound = new Map<Subscription<unknown>, number>();
-    for (const [target, alias] of this.aliases) if (target instanceof Subscription) bound.set(target, alias);
+  get subscriptions(): Map<SharedSubscription, number> {
+    const bound = new Map<SharedSubscription, number>();
+    for (const [target, alias] of this.aliases)
+      if (target instanceof SharedSubscription) bound.set(target, alias);
     return bound;
   }
 
@@ -141,7 +143,7 @@ export class FrameRouter {
     for (const [i, alias] of aliases.entries()) {
       const target = this.targets.get(alias);
       const subid = this.subids.get(alias);
-      if (!(target instanceof Subscription) || subid === undefined) continue;
+      if (!(target instanceof SharedSubscription) || subid === undefined) continue;
       if (target.ended) {
         // It was stopped while it was being made.
         this.release(alias);
@@ -163,6 +165,14 @@ export class FrameRouter {
   forget(target: Target): void {
     const alias = this.aliases.get(target);
     if (alias !== undefined) this.release(alias);
+  }
+
+  /** Nobody wants what the component has bound, or may have granted. */
+  giveUp(target: SharedSubscription): void {
+    const alias = this.aliases.get(target);
+    if (alias === undefined) return;
+    this.release(alias);
+    this.giveBack(alias);
   }
 
   private release(alias: number): void {
@@ -203,20 +213,29 @@ export class FrameRouter {
       if (known === undefined) this.adopted.add(frame.alias);
       this.readers.set(frame.alias, new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec));
       subscription.bound(frame);
+      this.tellBound(subscription);
     } else {
       const service = this.holdings.services.get(frame.node);
-      if (service === undefined) return;
+      // Another one of the same name was offered here before.
+      if (service === undefined || service.incarnation !== frame.incarnation) return;
       this.bindTo(frame.alias, service);
       service.bound(frame, this.peer());
+      this.tellBound(service);
     }
-    this.waiters.get(frame.node)?.();
+  }
+
+  private tellBound(target: Target): void {
+    for (const tell of this.waiters.get(target) ?? []) tell();
   }
 
   /** Waits for the answer to a request and for the BIND that goes with it, whichever order they come in. */
   async boundAfter<R>(target: Target, request: Promise<R>, timeoutMs: number): Promise<R> {
     let cancel: (() => void) | undefined;
+    let tell: (() => void) | undefined;
+    const waiters = this.waiters.get(target) ?? new Set();
+    this.waiters.set(target, waiters);
     const bound = new Promise<void>((resolve, reject) => {
-      this.waiters.set(target.node, resolve);
+      waiters.add((tell = resolve));
       cancel = deadline(timeoutMs, () =>
         reject(new StanzapackError("timeout", `no BIND for \`${target.node}\` within ${timeoutMs} ms`)),
       );
@@ -229,13 +248,14 @@ export class FrameRouter {
       return result;
     } finally {
       cancel?.();
-      this.waiters.delete(target.node);
+      if (tell !== undefined) waiters.delete(tell);
+      if (waiters.size === 0) this.waiters.delete(target);
     }
   }
 }
 
 /** A pattern brings also what rests here, and logs that are waited for: those come later, each from where it stands. */
-function comesByItself(known: Subscription<unknown>, { kind }: BindSubscriptionFrame): boolean {
+function comesByItself(known: SharedSubscription, { kind }: BindSubscriptionFrame): boolean {
   return (known.rests && known.paused) || (kind === "log" && !known.credit.asked);
 }
 

@@ -3,7 +3,8 @@ import type { ClientState } from "./client-state.js";
 import type { FrameRouter } from "./frame-router.js";
 import { Groups } from "./groups.js";
 import type { Asked } from "./link-requests.js";
-import type { Subscription } from "./subscription.js";
+import type { CurrentLink } from "./restoration.js";
+import type { SharedSubscription } from "./shared-subscription.js";
 
 /** Groups on links whose component the test plays: it answers when it is told to. */
 function setUp() {
@@ -31,13 +32,18 @@ function setUp() {
     up: Promise.resolve(),
   };
   const groups = new Groups(
-    new Map<string, Subscription<unknown>>(),
+    new Map<string, SharedSubscription>(),
     { widened: (ms: number) => ms } as unknown as ClientState,
     {
       get router() {
         return link.router;
       },
-      untilUp: () => link.up,
+      held: {
+        make: async (_, ask) => {
+          await link.up;
+          return ask({ router: link.router } as unknown as CurrentLink);
+        },
+      },
     },
     () => {
       throw new Error("a pattern has no subscription of its own");

@@ -1,52 +1,72 @@
-import { parseNode, StanzapackError, WHOLE } from "@stanzapack/wire";
+import {
+  isPattern,
+  matchesPattern,
+  parseNode,
+  parsePattern,
+  StanzapackError,
+  WHOLE,
+  type NodePattern,
+} from "@stanzapack/wire";
+import { callSafely } from "@stanzapack/xmpp";
 import { changeMany, subscribeMany } from "./bulk.js";
 import type { ClientState } from "./client-state.js";
 import { toStanzapackError } from "./errors.js";
 import type { FrameRouter, PatternHolder } from "./frame-router.js";
 import type { AskedOptions } from "./negotiation.js";
+import type { CurrentLink, Restoration } from "./restoration.js";
 import { SubscriptionGroup } from "./subscription-group.js";
-import {
-  initialCredit,
-  select,
-  type ChangeOptions,
-  type SubscribeOptions,
-  type Subscription,
-} from "./subscription.js";
+import { initialCredit, select, type SharedSubscription } from "./shared-subscription.js";
+import type { ChangeOptions, SubscribeOptions, Subscription } from "./subscription.js";
 
-/** The link, and waiting for it. */
+/** The link, and what is asked on it. */
 export interface GroupsLink {
   readonly router: FrameRouter | undefined;
-  untilUp(): Promise<void>;
+  readonly held: Pick<Restoration, "make">;
 }
 
-/** `alice@example.org/*`: its owner; undefined for a node. Throws `bad-name`. */
-function patternOwner(node: string): string | undefined {
-  if (!node.endsWith("/*")) {
-    parseNode(node);
-    return undefined;
-  }
-  return parseNode(`${node.slice(0, -1)}x`).owner;
+interface Own {
+  readonly options: SubscribeOptions<unknown>;
+  asked: AskedOptions;
+  readonly patterns: readonly (NodePattern & { readonly text: string })[];
 }
 
-function ownerOf(node: string): string {
-  return node.slice(0, Math.max(0, node.lastIndexOf("/")));
+/** What a group begins with. */
+interface Wanted {
+  /** Of nodes that nobody in this client takes yet. */
+  readonly made: readonly Subscription<unknown>[];
+  /** Of nodes that others take. */
+  readonly joined: readonly Subscription<unknown>[];
+  readonly patterns: readonly string[];
+}
+
+/** Whether there are names that both mean. */
+function overlap(a: NodePattern, b: NodePattern): boolean {
+  return a.owner === b.owner && (a.prefix.startsWith(b.prefix) || b.prefix.startsWith(a.prefix));
+}
+
+/** Without those that another one covers. Throws `bad-name`. */
+function readPatterns(wanted: readonly string[]): Own["patterns"] {
+  const patterns = wanted.filter(isPattern).map((text) => ({ text, ...parsePattern(text) }));
+  const covers = (a: NodePattern, b: NodePattern): boolean =>
+    a !== b && a.owner === b.owner && b.prefix.startsWith(a.prefix);
+  return patterns.filter((pattern) => !patterns.some((other) => covers(other, pattern)));
 }
 
 /** Groups of subscriptions: made, changed and ended by frames that name many. */
 export class Groups implements PatternHolder {
   /** Those whose first request is under way. */
   private readonly opening = new Set<SubscriptionGroup<unknown>>();
-  private readonly groups = new Map<
-    SubscriptionGroup<unknown>,
-    { readonly options: SubscribeOptions<unknown>; asked: AskedOptions }
-  >();
+  private readonly groups = new Map<SubscriptionGroup<unknown>, Own>();
 
   constructor(
-    private readonly subscriptions: Map<string, Subscription<unknown>>,
+    private readonly subscriptions: Map<string, SharedSubscription>,
     private readonly state: ClientState,
     private readonly link: GroupsLink,
-    /** A subscription that the client holds. */
-    private readonly create: (node: string, options: SubscribeOptions<unknown>) => Subscription<unknown>,
+    /** What is shared by all in the client that take a node; `isNew`: nobody has asked the component for it. */
+    private readonly share: (
+      node: string,
+      options: SubscribeOptions<unknown>,
+    ) => { readonly shared: SharedSubscription; readonly isNew: boolean },
   ) {}
 
   /** Throws `usage` for what is subscribed already. Rejects when nothing was granted and no pattern stands. */
@@ -54,24 +74,34 @@ export class Groups implements PatternHolder {
     nodes: readonly string[],
     options: SubscribeOptions<unknown>,
   ): Promise<SubscriptionGroup<unknown>> {
-    const wanted = [...new Set(nodes)];
-    const owners = wanted.flatMap((node) => patternOwner(node) ?? []);
-    const taken =
-      wanted.find((node) => this.subscriptions.has(node)) ?? owners.find((owner) => this.holderOf(owner));
+    const single = [...new Set(nodes)].filter((node) => !isPattern(node));
+    const patterns = readPatterns([...new Set(nodes)]);
+    for (const node of single) parseNode(node);
+    for (const node of single) this.subscriptions.get(node)?.assertSame(options);
+    const taken = patterns.find((pattern) => this.overlaps(pattern));
     if (taken !== undefined)
-      throw new StanzapackError("usage", `\`${taken}\` is subscribed already: change that, or stop it first`);
-    const group = new SubscriptionGroup<unknown>(owners, {
+      throw new StanzapackError(
+        "usage",
+        `\`${taken.text}\` overlaps a pattern that is subscribed already: change that, or stop it first`,
+      );
+    const texts = patterns.map(({ text }) => text);
+    const group = new SubscriptionGroup<unknown>(texts, {
       change: (it, asked) => this.change(it, asked),
       stop: (it) => this.stop(it),
     });
     const { windowMs = 0 } = options;
-    this.groups.set(group, { options, asked: { windowMs, selection: select(WHOLE, options) } });
+    const asked = { windowMs, selection: select(WHOLE, options) };
+    this.groups.set(group, { options, asked, patterns });
     group.once("ended", () => this.groups.delete(group));
     this.opening.add(group);
-    for (const node of wanted) if (patternOwner(node) === undefined) this.addTo(group, node, options);
+    const made: Subscription<unknown>[] = [];
+    const joined: Subscription<unknown>[] = [];
+    for (const node of single) {
+      const { member, isNew } = this.addTo(group, node, options);
+      (isNew ? made : joined).push(member);
+    }
     try {
-      await this.link.untilUp();
-      await this.subscribe(group, wanted, options);
+      await this.subscribe(group, { made, joined, patterns: texts }, options);
     } catch (error) {
       await this.stop(group).catch(() => undefined);
       throw toStanzapackError(error, "subscribing to many");
@@ -83,59 +113,98 @@ export class Groups implements PatternHolder {
 
   private async subscribe(
     group: SubscriptionGroup<unknown>,
-    wanted: readonly string[],
+    wanted: Wanted,
     options: SubscribeOptions<unknown>,
   ): Promise<void> {
-    const { router } = this.link;
-    if (router === undefined) throw new StanzapackError("disconnected", "the link is gone");
-    const asked = this.wanted(group);
-    for (const member of group.subscriptions.values()) member.begin(initialCredit(options));
-    const { refused, requests } = await subscribeMany(router, wanted, asked);
-    this.stands(router, group, requests);
+    const refused = await this.ask(group, wanted, options);
     let pends = false;
     for (const [node, error] of refused) {
-      const member = this.subscriptions.get(node);
+      const shared = this.subscriptions.get(node);
       if (error.code === "pending") {
         pends = true;
-        member?.interrupt("pending");
+        shared?.interrupt("pending");
         continue;
       }
-      this.subscriptions.delete(node);
       group.refuse(node, error);
-      member?.finish(error);
+      if (shared === undefined || !wanted.made.some((member) => member.shared === shared)) continue;
+      this.subscriptions.delete(node);
+      shared.finish(error);
     }
     const [first] = refused.values();
-    if (group.refused.size === wanted.length && first !== undefined) throw first;
-    if (pends) options.onPending?.();
-    const granted = [...group.subscriptions.values()].filter((member) => !member.pending);
-    await Promise.all(granted.map((member) => this.state.adopted(member)));
+    const count = wanted.made.length + wanted.joined.length + wanted.patterns.length;
+    if (group.refused.size === count && first !== undefined) throw first;
+    if (pends) callSafely(options.onPending);
+    const granted = [...group.subscriptions.values()].filter(({ shared }) => !shared.pending);
+    await Promise.all(granted.map(({ shared }) => this.state.adopted(shared)));
+  }
+
+  /** Asks for what nobody has asked for, and waits for what others ask for. Gives what was refused, by node or pattern. */
+  private async ask(
+    group: SubscriptionGroup<unknown>,
+    { made, joined, patterns }: Wanted,
+    options: SubscribeOptions<unknown>,
+  ): Promise<Map<string, StanzapackError>> {
+    const targets = made.map(({ shared }) => shared);
+    const nodes = [...made.map(({ node }) => node), ...patterns];
+    const ask = async ({ router }: CurrentLink): Promise<ReadonlyMap<string, StanzapackError>> => {
+      for (const target of targets) target.begin(initialCredit(options));
+      const outcome = await subscribeMany(router, nodes, this.wanted(group));
+      this.stands(router, group, outcome.requests);
+      return outcome.refused;
+    };
+    const nothing: ReadonlyMap<string, StanzapackError> = new Map();
+    const asking = nodes.length === 0 ? Promise.resolve(nothing) : this.link.held.make(targets, ask);
+    for (const target of targets) {
+      target.made = asking.then((refused) => {
+        const error = refused.get(target.node);
+        if (error !== undefined && error.code !== "pending") throw error;
+      });
+      // Whoever joins hears of it.
+      target.made.catch(() => undefined);
+    }
+    const refused = new Map(await asking);
+    for (const { node, shared } of joined)
+      await shared.made?.catch((error: unknown) =>
+        refused.set(node, toStanzapackError(error, `subscribing to \`${node}\``)),
+      );
+    return refused;
   }
 
   private addTo(
     group: SubscriptionGroup<unknown>,
     node: string,
     options: SubscribeOptions<unknown>,
-  ): Subscription<unknown> {
-    const member = this.create(node, options);
+  ): { readonly member: Subscription<unknown>; readonly isNew: boolean } {
+    const { shared, isNew } = this.share(node, options);
+    const member = shared.join(options);
     group.add(member);
-    return member;
+    return { member, isNew };
   }
 
-  private holderOf(owner: string): SubscriptionGroup<unknown> | undefined {
-    for (const group of this.groups.keys()) if (group.owners.includes(owner)) return group;
+  private overlaps(pattern: NodePattern): boolean {
+    for (const { patterns } of this.groups.values())
+      if (patterns.some((other) => overlap(other, pattern))) return true;
+    return false;
+  }
+
+  /** Whose patterns mean a node. */
+  private holderOf(node: string): SubscriptionGroup<unknown> | undefined {
+    const id = parseNode(node);
+    for (const [group, { patterns }] of this.groups)
+      if (patterns.some((pattern) => matchesPattern(pattern, id))) return group;
     return undefined;
   }
 
-  adopt(node: string): Subscription<unknown> | undefined {
-    const group = this.holderOf(ownerOf(node));
+  adopt(node: string): SharedSubscription | undefined {
+    const group = this.holderOf(node);
     const own = group === undefined ? undefined : this.groups.get(group);
     if (group === undefined || own === undefined || group.left.has(node)) return undefined;
     const { windowMs, selection } = own.asked;
-    return this.addTo(group, node, { ...own.options, windowMs, ...selection });
+    return this.addTo(group, node, { ...own.options, windowMs, ...selection }).member.shared;
   }
 
   creditOf(node: string): number {
-    const group = this.holderOf(ownerOf(node));
+    const group = this.holderOf(node);
     return initialCredit((group && this.groups.get(group)?.options) ?? { maxQueued: 1 });
   }
 
@@ -146,21 +215,22 @@ export class Groups implements PatternHolder {
     return { ...asked, windowMs, since: options.since, credit: initialCredit(options) };
   }
 
-  adopted(subscription: Subscription<unknown>): void {
-    const group = this.holderOf(ownerOf(subscription.node));
+  adopted(subscription: SharedSubscription): void {
+    const member = this.holderOf(subscription.node)?.subscriptions.get(subscription.node);
     // Where that fails the link is going, and restores what is to be.
     this.state.adopted(subscription).catch(() => undefined);
-    group?.emit("subscribed", subscription);
+    if (member !== undefined) this.holderOf(subscription.node)?.emit("subscribed", member);
   }
 
   refused(request: number, error: StanzapackError): void {
     for (const group of this.groups.keys())
-      if (group.requests.includes(request)) group.emit("refused", `${group.owners.join("/*, ")}/*`, error);
+      if (group.requests.includes(request)) group.emit("refused", group.patterns.join(", "), error);
   }
 
   /** Its patterns stand on the link under these numbers; not for one that was stopped meanwhile. */
   private stands(router: FrameRouter, group: SubscriptionGroup<unknown>, requests: readonly number[]): void {
-    if (group.owners.length === 0) return;
+    // Numbers of a link that is gone mean nothing.
+    if (group.patterns.length === 0 || this.link.router !== router) return;
     if (this.groups.has(group)) group.requests = requests;
     // Where that fails the link is going.
     else changeMany(router, [], requests, null).catch(() => undefined);
@@ -174,26 +244,30 @@ export class Groups implements PatternHolder {
   /** What patterns brought is there again: they bring what was offered meanwhile. */
   async restore(router: FrameRouter): Promise<void> {
     for (const group of this.groups.keys()) {
-      // One that is being opened asks by itself.
-      if (group.owners.length === 0 || this.opening.has(group)) continue;
-      const patterns = group.owners.map((owner) => `${owner}/*`);
-      const { requests, refused } = await subscribeMany(router, patterns, this.wanted(group));
-      this.stands(router, group, requests);
-      for (const [pattern, error] of refused) group.emit("refused", pattern, error);
+      // One that is being opened asks by itself, and one may stand already.
+      if (group.patterns.length === 0 || this.opening.has(group) || group.requests.length > 0) continue;
+      try {
+        const { requests, refused } = await subscribeMany(router, group.patterns, this.wanted(group));
+        this.stands(router, group, requests);
+        for (const [pattern, error] of refused) group.emit("refused", pattern, error);
+      } catch (error) {
+        const failure = toStanzapackError(error, "subscribing to patterns again");
+        if (failure.retryable) throw failure;
+        for (const pattern of group.patterns) group.emit("refused", pattern, failure);
+      }
     }
   }
 
   private async change(group: SubscriptionGroup<unknown>, options: ChangeOptions): Promise<void> {
     const own = this.groups.get(group);
     const { router } = this.link;
-    if (own === undefined || router === undefined)
-      throw new StanzapackError("disconnected", "the link is gone: change them when it is back");
-    const byPattern = group.owners.length > 0;
+    if (own === undefined) throw new StanzapackError("stopped", "the group has ended");
+    const byPattern = group.patterns.length > 0;
     const next = {
       windowMs: options.windowMs ?? own.asked.windowMs,
       selection: select(own.asked.selection, options),
     };
-    const changes = [...group.subscriptions.values()].map((member) => ({
+    const changes = [...group.subscriptions.values()].map(({ shared: member }) => ({
       member,
       before: { windowMs: member.askedWindowMs, selection: member.askedSelection },
       after: member.changed(options, byPattern),
@@ -201,11 +275,11 @@ export class Groups implements PatternHolder {
     const before = own.asked;
     own.asked = next;
     for (const { member, after } of changes) member.ask(after);
+    // The next link is asked for them.
+    if (router === undefined) return;
     try {
       // Those whose own options differ need a frame of theirs.
-      const kinds = new Map([
-        [JSON.stringify(next), { asked: next, members: [] as Subscription<unknown>[] }],
-      ]);
+      const kinds = new Map([[JSON.stringify(next), { asked: next, members: [] as SharedSubscription[] }]]);
       for (const { member, after } of changes) {
         const key = JSON.stringify(after);
         const alike = kinds.get(key);
@@ -220,6 +294,7 @@ export class Groups implements PatternHolder {
         patterns = [];
       }
     } catch (error) {
+      if (this.link.router !== router) return;
       own.asked = before;
       for (const { member, before: asked } of changes) member.ask(asked);
       throw toStanzapackError(error, "changing many");
@@ -229,17 +304,20 @@ export class Groups implements PatternHolder {
   private async stop(group: SubscriptionGroup<unknown>): Promise<void> {
     const { router } = this.link;
     const members = [...group.subscriptions.values()];
-    // What awaits approval has no alias to name it by.
-    const pending = members.filter((member) => member.pending);
     group.finish(undefined);
-    const given = pending.map((member) => member.stop());
+    const given: Promise<void>[] = [];
+    const last: SharedSubscription[] = [];
     for (const member of members) {
-      this.subscriptions.delete(member.node);
+      const { shared } = member;
+      // What awaits approval has no alias to name it by.
+      if (shared.pending) given.push(member.stop());
+      else if (shared.release(member)) last.push(shared);
       member.finish(undefined);
     }
+    for (const shared of last) this.subscriptions.delete(shared.node);
     if (router !== undefined) {
-      given.push(changeMany(router, members, group.requests, null).then(() => undefined));
-      for (const member of members) router.forget(member);
+      given.push(changeMany(router, last, group.requests, null).then(() => undefined));
+      for (const shared of last) router.forget(shared);
     }
     try {
       await Promise.all(given);

@@ -5,16 +5,18 @@ import {
   decodeBlock,
   DEFAULT_LIMITS,
   encodeFrame,
+  StanzapackError,
   WHOLE,
   type Frame,
 } from "@stanzapack/wire";
 import { decodeBase64, type Bytestream, type Connection, type InBandBytestreams } from "@stanzapack/xmpp";
-import { expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LinkKeeper } from "./link-keeper.js";
-import type { Negotiation } from "./negotiation.js";
-import { Subscription } from "./subscription.js";
+import type { Granted, Negotiation } from "./negotiation.js";
+import { SharedSubscription } from "./shared-subscription.js";
 
 const NODE = "alice@x/t";
+const GRANTED: Granted = { subid: "s", windowMs: 0, selection: WHOLE };
 const hello = (token: number): Frame => createHello({ token: Uint8Array.of(token) });
 const bind: Frame = {
   ...{ type: "bind", role: "subscription", alias: 0, node: NODE, subid: "s", kind: "value", baseAt: 0 },
@@ -23,15 +25,18 @@ const bind: Frame = {
 /** One link, whose component the test plays: `frames` has what the client sent on it. */
 interface Played {
   readonly frames: Frame[];
+  readonly openedAt: number;
   give(...frames: Frame[]): void;
   end(): void;
 }
 
-it("asks again for what a link had been granted that ended before it was open", async () => {
+/** A keeper that always holds one subscription. */
+function setUp() {
   const links: Played[] = [];
   const deflate = createRawDeflate();
   const connection = {
     ...{ state: "online", compressed: false, writable: true, room: Infinity, sendElement: () => true },
+    request: () => Promise.resolve(),
     send: (base64: string) =>
       links.at(-1)?.frames.push(...decodeBlock(decodeBase64(base64) as Uint8Array, DEFAULT_LIMITS, deflate)),
   } as unknown as Connection;
@@ -42,23 +47,24 @@ it("asks again for what a link had been granted that ended before it was open", 
     } as unknown as Bytestream;
     links.push({
       frames: [],
+      openedAt: performance.now(),
       give: (...frames) => stream.onBlock?.(Buffer.concat(frames.map(encodeFrame)), { stanzaChars: 0 }),
       end: () => stream.onEnd?.({ by: "peer" }),
     });
     return Promise.resolve(stream);
   };
-  const subscription = new Subscription<unknown>(
+  const subscription = new SharedSubscription(
     NODE,
     {},
     { change: () => Promise.reject(new Error()), stop: () => Promise.resolve(), credit: () => undefined },
   );
+  subscription.join({});
+  const subscribe = vi.fn<() => Promise<Granted>>(() => Promise.resolve(GRANTED));
   const life = new AbortController();
   const keeper = new LinkKeeper(
     connection,
     { open } as unknown as InBandBytestreams,
-    {
-      subscribe: () => Promise.resolve({ subid: "s", windowMs: 0, selection: WHOLE }),
-    } as unknown as Negotiation,
+    { subscribe } as unknown as Negotiation,
     {
       ...{ services: new Map(), subscriptions: new Map([[NODE, subscription]]) },
       patterns: {
@@ -68,40 +74,141 @@ it("asks again for what a link had been granted that ended before it was open", 
       },
     },
     createRowCodec(DEFAULT_LIMITS, deflate),
-    { component: "streams.x", timeoutMs: 5_000 },
+    { component: "streams.x", timeoutMs: 20_000 },
     {
       ...{ onDown: () => undefined, onRestored: () => undefined, onAcknowledged: () => undefined },
       ...{ onCredit: () => undefined, onBlock: () => undefined },
     },
     life.signal,
   );
-  const opened = keeper.open();
-  await vi.waitFor(() => expect(links[0]?.frames).toMatchObject([{ type: "hello" }]));
-  links[0]?.give(hello(1));
-  await opened;
-  const made = keeper.establishSubscription(subscription);
-  links[0]?.give(bind);
-  await made;
   const kept = keeper.keep();
-  await Promise.resolve();
+  return {
+    ...{ links, subscription, subscribe, keeper },
+    /** The link that is opened next. */
+    async next(): Promise<Played> {
+      const before = links.length;
+      while (links.length === before) await vi.advanceTimersByTimeAsync(50);
+      return links.at(-1) as Played;
+    },
+    async stop(): Promise<void> {
+      life.abort();
+      await kept;
+    },
+  };
+}
 
-  links[0]?.end();
-  const resumes = (link: Played | undefined): Frame[] =>
-    link?.frames.filter(({ type }) => type === "resume") ?? [];
-  await vi.waitFor(() => expect(resumes(links[1])).toMatchObject([{ token: Uint8Array.of(1) }]), 2_000);
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
+
+it("asks again for what a link had been granted that ended before it was open", async () => {
+  const { subscription, next, stop } = setUp();
+  const first = await next();
+  first.give(hello(1));
+  await settle();
+  first.give(bind);
+  await settle();
+  expect(subscription.subid).toBe("s");
+
+  first.end();
+  const resumes = (link: Played): Frame[] => link.frames.filter(({ type }) => type === "resume");
+  const second = await next();
+  await settle();
+  expect(resumes(second)).toMatchObject([{ token: Uint8Array.of(1) }]);
   // Everything is granted, the publisher is away, and the link's end is in the same read.
   const grant: Frame = {
     ...{ type: "grant", request: 1, aliases: [0], options: [["pubsub#digest_frequency", "0"]] },
     positions: null,
   };
-  links[1]?.give(hello(2), bind, { type: "status", alias: 0, status: "offline", windowMs: null }, grant, {
+  second.give(hello(2), bind, { type: "status", alias: 0, status: "offline", windowMs: null }, grant, {
     ...{ type: "done", request: 1 },
   });
-  links[1]?.end();
+  second.end();
   expect(subscription.status).toBe("disconnected");
-  await vi.waitFor(() => expect(resumes(links[2])).toMatchObject([{ token: Uint8Array.of(2) }]), 2_000);
-  links[2]?.give(hello(3), bind, grant, { type: "done", request: 1 });
-  await vi.waitFor(() => expect(subscription.status).toBe("online"));
-  life.abort();
-  await kept;
+  const third = await next();
+  await settle();
+  expect(resumes(third)).toMatchObject([{ token: Uint8Array.of(2) }]);
+  third.give(hello(3), bind, grant, { type: "done", request: 1 });
+  await settle();
+  expect(subscription.status).toBe("online");
+  await stop();
+});
+
+it("asks once on each link for what is being made, until there is an answer", async () => {
+  const { keeper, subscription, subscribe, next, stop } = setUp();
+  const { held } = keeper;
+  // Asked for before there is a link, and lost with the first one.
+  let made = false;
+  subscribe.mockImplementationOnce(() => new Promise(() => undefined));
+  const making = held
+    .make([subscription], () => held.establishSubscription(subscription))
+    .then(() => (made = true));
+  const first = await next();
+  first.give(hello(1));
+  await settle();
+  expect(subscribe).toHaveBeenCalledTimes(1);
+  first.give(bind);
+  first.end();
+  const second = await next();
+  second.give(hello(2));
+  await settle();
+  expect(second.frames.filter(({ type }) => type === "resume")).toEqual([]);
+  expect(subscribe).toHaveBeenCalledTimes(2);
+  expect(made).toBe(false);
+  second.give(bind);
+  await making;
+  expect(subscription.status).toBe("online");
+  await stop();
+});
+
+it.each(["internal", "component-unavailable", "timeout", "busy"] as const)(
+  "goes on asking for what fails by `%s` when it is restored, and keeps the link",
+  async (code) => {
+    const { links, subscription, subscribe, next, stop } = setUp();
+    const fault = (): Promise<never> => Promise.reject(new StanzapackError(code, "for a while"));
+    subscribe.mockImplementationOnce(fault).mockImplementationOnce(fault);
+    const link = await next();
+    link.give(hello(1));
+    await settle();
+    expect(subscription).toMatchObject({ status: "waiting", ended: false });
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(subscribe).toHaveBeenCalledTimes(3);
+    link.give(bind);
+    await settle();
+    expect(subscription.status).toBe("online");
+    expect(links).toHaveLength(1);
+    await stop();
+  },
+);
+
+it("ends what fails for good when it is restored, and tells why", async () => {
+  const { subscription, subscribe, next, stop } = setUp();
+  const ended = vi.fn();
+  subscription.join({}).on("ended", ended);
+  subscribe.mockImplementationOnce(() => Promise.reject(new StanzapackError("not-allowed", "gone")));
+  (await next()).give(hello(1));
+  await settle();
+  expect(ended).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "not-allowed" }));
+  await stop();
+});
+
+it("opens links that do not last less and less often, and one after a link that lasted at once", async () => {
+  vi.spyOn(Math, "random").mockReturnValue(0.999);
+  const { links, next, stop } = setUp();
+  for (let i = 0; i < 8; i++) {
+    const link = await next();
+    link.give(hello(i));
+    await vi.advanceTimersByTimeAsync(1_000);
+    link.end();
+  }
+  const gaps = links.slice(1).map(({ openedAt }, i) => openedAt - (links[i]?.openedAt ?? 0) - 1_000);
+  for (const [i, gap] of gaps.entries()) expect(gap).toBeCloseTo(Math.min(5_000, 500 * 2 ** i), -2);
+  const lasting = await next();
+  lasting.give(hello(9));
+  await vi.advanceTimersByTimeAsync(5_000);
+  lasting.end();
+  const endedAt = performance.now();
+  expect((await next()).openedAt - endedAt).toBeLessThanOrEqual(250);
+  await stop();
+  vi.restoreAllMocks();
 });

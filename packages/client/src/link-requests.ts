@@ -1,5 +1,6 @@
 import {
   DEFAULT_LIMITS,
+  isPattern,
   StanzapackError,
   type AnswerFrame,
   type ChangeFrame,
@@ -89,8 +90,14 @@ export class LinkRequests {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.ended);
       let cancel: (() => void) | undefined;
-      const late = (): void =>
+      const late = (): void => {
         settle(new StanzapackError("timeout", `no answer from the component within ${this.timeoutMs} ms`));
+        // Its patterns may stand there all the same.
+        if (asked.type === "subscribe" && asked.nodes.some(isPattern))
+          this.ask({ type: "change", aliases: [], patterns: [request], options: null }).catch(
+            () => undefined,
+          );
+      };
       const heard = (): void => {
         cancel?.();
         cancel = deadline(this.timeoutMs, late);

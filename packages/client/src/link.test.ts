@@ -106,18 +106,18 @@ describe("Link", () => {
   it("asks at once, and once, when something came back, and ends where that was data", async () => {
     const { link, asked, answer, onEnd } = setUp();
     link.sendData(["AAAA"]);
-    link.ask();
-    link.ask();
+    void link.ask();
+    void link.ask();
     expect(asked).toHaveLength(1);
     await answer();
     expect(onEnd).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "gap" }));
-    link.ask();
+    void link.ask();
     expect(asked).toHaveLength(0);
   });
 
   it("goes on where what came back was not data, and asks again by and by", async () => {
     const { link, asked, answer, onEnd } = setUp();
-    link.ask();
+    void link.ask();
     await answer();
     expect(onEnd).not.toHaveBeenCalled();
     await vi.advanceTimersByTimeAsync(15_000);
@@ -129,7 +129,7 @@ describe("Link", () => {
     ["remote-server-timeout", "component-unavailable"],
   ])("asked for and answered %s it ends as %s", async (condition, code) => {
     const { link, refuse, onEnd } = setUp();
-    link.ask();
+    void link.ask();
     await refuse(new StanzaError(condition, "cancel"));
     expect(onEnd).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code }));
   });

@@ -44,7 +44,7 @@ export class Link {
   private readonly writer: BlockWriter;
   private ackTimer: ReturnType<typeof setTimeout> | undefined;
   private silenceTimer: ReturnType<typeof setTimeout> | undefined;
-  private asking = false;
+  private asking: Promise<void> | undefined;
   private lastFrameAt = Date.now();
   private ended = false;
   private helloArrived: (() => void) | undefined;
@@ -148,7 +148,7 @@ export class Link {
       if (data) this.session.sentData(now);
       return this.stream.stanza(base64);
     });
-    if (stanzas.length > 0) this.connection.send(stanzas.join(""), stanzas.length);
+    if (stanzas.length > 0) this.connection.send(stanzas.join(""), stanzas.length, true);
   }
 
   /** Acknowledges what has come, if anything: the answer to a ping is a barrier. */
@@ -202,7 +202,7 @@ export class Link {
     this.silenceTimer = setTimeout(
       () => {
         if (this.connection.state !== "online" || Date.now() < this.askAt) return this.watchSilence();
-        this.ask();
+        void this.ask();
       },
       Math.max(100, this.askAt - Date.now()),
     );
@@ -215,12 +215,11 @@ export class Link {
     );
   }
 
-  /** Asks now, as after a long silence, whether the link is whole. */
-  ask(): void {
-    if (this.asking || this.ended) return;
-    this.asking = true;
+  /** Asks now, as after a long silence, whether the link is whole. Resolves when that is known: it has ended if it is not. */
+  async ask(): Promise<void> {
+    if (this.ended) return;
     clearTimeout(this.silenceTimer);
-    void this.ping().finally(() => (this.asking = false));
+    await (this.asking ??= this.ping().finally(() => (this.asking = undefined)));
   }
 
   private async ping(): Promise<void> {

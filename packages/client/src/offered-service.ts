@@ -1,4 +1,3 @@
-import { EventEmitter } from "eventemitter3";
 import {
   decodeRow,
   DEFAULT_CODEC_LIMITS,
@@ -23,6 +22,7 @@ import {
 import { encodeBase64 } from "@stanzapack/xmpp";
 import { readBareJid, withPreparedMembers } from "./addresses.js";
 import { checkAuthorize } from "./approvals.js";
+import { Emitter } from "./emitter.js";
 import type { ConfigureOptions, OfferOptions } from "./negotiation.js";
 import type { OutboxSaver } from "./outbox-saver.js";
 import { toStoreError, type StoredOutbox } from "./outbox-store.js";
@@ -88,7 +88,7 @@ export interface OutboxPart {
 }
 
 /** A service this client offers. */
-export class OfferedService extends EventEmitter<OfferedServiceEvents> {
+export class OfferedService extends Emitter<OfferedServiceEvents> {
   /** Of a `value`. */
   private readonly batch = new RowBatch(WAITING);
   /** Of a `log`. */
@@ -159,6 +159,10 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   get established(): boolean {
     return this.wasBound;
   }
+  /** @internal The component has bound it on the link there is. */
+  get isBound(): boolean {
+    return this.alias !== undefined;
+  }
   /** Updates published so far, with a store also by earlier programs. */
   get published(): number {
     return this.sequence;
@@ -197,7 +201,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
     await this.saver?.saved();
   }
 
-  /** Changes access, members or title, live. */
+  /** Changes access, members or title, live. Without a link it resolves at once, and takes effect with the next one. */
   async configure(options: ConfigureOptions): Promise<void> {
     const before = this.options;
     const prepared = withPreparedMembers(options, "configure: `members`");
@@ -215,7 +219,7 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
 
   /**
    * Takes back what lets this bare JID subscribe: what `authorize` said, and its place among the members. Its subscriptions end at once, with
-   * `not-allowed`. Under `authorize` it may ask again. Throws `usage` while everybody may subscribe.
+   * `not-allowed`. Under `authorize` it may ask again. Waits for the link up to `timeoutMs`. Throws `usage` while everybody may subscribe.
    */
   async revoke(jid: string): Promise<void> {
     const { access = "open", members } = this.options;
@@ -233,7 +237,8 @@ export class OfferedService extends EventEmitter<OfferedServiceEvents> {
   /**
    * Sends what waits and withdraws it: its subscriptions end. Idempotent. It waits up to 5 s until all of it is sent; throws
    * `timeout` when that of a log could not be. What is not acknowledged by then stays in the store, where it has one, and is sent when it is
-   * offered again.
+   * offered again. Without a link it is withdrawn on the next one, unless another session of the account has it then; where there is none,
+   * the component drops it ten minutes later.
    */
   async stop(): Promise<void> {
     if (this.finished) return;

@@ -104,4 +104,20 @@ describe("an outbox's saver", () => {
     expect(outbox.pending).toBe(false);
     await saver.close();
   });
+
+  it.each([[null], [undefined], ["full"], [Object.create(null)]])(
+    "fails with `store-failed` whatever a store throws, also before it gives a promise: %#",
+    async (thrown: unknown) => {
+      const { saver, store, publish, onFailed } = setUp();
+      const fail = (): never => {
+        throw thrown;
+      };
+      store.append.mockImplementationOnce(fail);
+      store.close.mockImplementationOnce(fail);
+      publish(1);
+      await expect(saver.saved()).rejects.toMatchObject({ code: "store-failed" });
+      expect(onFailed).toHaveBeenCalledOnce();
+      await saver.close();
+    },
+  );
 });

@@ -52,7 +52,7 @@ export class OutboxSaver {
     this.kick();
     await this.running;
     // What was to be saved is: there is nothing to tell.
-    await this.store.close().catch(() => undefined);
+    await (async () => this.store.close())().catch(() => undefined);
   }
 
   private async run(): Promise<void> {

@@ -1,4 +1,5 @@
 import { StanzapackError } from "@stanzapack/wire";
+import { textOf } from "./text-of.js";
 
 /** One update of a log. */
 export interface OutboxEntry {
@@ -38,8 +39,8 @@ export interface StoredOutbox {
 export function toStoreError(error: unknown, doing: string): StanzapackError {
   // Another build's class may be another one.
   if (error instanceof StanzapackError) return error;
-  const { text, message } = error as { readonly text?: string; readonly message?: string };
-  return new StanzapackError("store-failed", `${doing}: ${text ?? message ?? String(error)}`, {
+  const { text, message } = (error ?? {}) as { readonly text?: string; readonly message?: string };
+  return new StanzapackError("store-failed", `${doing}: ${text ?? message ?? textOf(error)}`, {
     cause: error,
   });
 }

@@ -1,7 +1,8 @@
 import { StanzapackError, WHOLE, type CreditFrame } from "@stanzapack/wire";
 import { describe, expect, it, vi } from "vitest";
 import { SubscriptionGroup } from "./subscription-group.js";
-import { Subscription } from "./subscription.js";
+import { SharedSubscription } from "./shared-subscription.js";
+import type { Subscription } from "./subscription.js";
 
 function setUp(owners: readonly string[] = []) {
   const host = {
@@ -12,7 +13,7 @@ function setUp(owners: readonly string[] = []) {
   const credits: CreditFrame[] = [];
   let aliases = 0;
   const member = (name: string, maxQueued = 10): Subscription<number> => {
-    const subscription = new Subscription<number>(
+    const shared = new SharedSubscription(
       `alice@x/${name}`,
       { maxQueued },
       {
@@ -21,18 +22,19 @@ function setUp(owners: readonly string[] = []) {
         credit: (frame) => void credits.push(frame),
       },
     );
-    subscription.begin(maxQueued);
+    const subscription = shared.join<number>({ maxQueued });
+    shared.begin(maxQueued);
     const alias = aliases++;
-    subscription.bound({
-      ...{ type: "bind", role: "subscription", alias, node: subscription.node, subid: "1" },
+    shared.bound({
+      ...{ type: "bind", role: "subscription", alias, node: shared.node, subid: "1" },
       ...{ kind: "value", baseAt: 0 },
     });
-    subscription.applyGrant({ subid: "1", windowMs: 0, selection: WHOLE });
+    shared.applyGrant({ subid: "1", windowMs: 0, selection: WHOLE });
     group.add(subscription);
     return subscription;
   };
   const deliver = (subscription: Subscription<number>, from: number, ...rows: number[]): void =>
-    subscription.deliver({ epoch: 1, from, to: from + rows.length - 1, at: 0, spanMs: 0, rows });
+    subscription.shared.deliver({ epoch: 1, from, to: from + rows.length - 1, at: 0, spanMs: 0, rows });
   const take = async (count: number): Promise<string[]> => {
     const taken: string[] = [];
     const iterator = group[Symbol.asyncIterator]();

@@ -1,5 +1,6 @@
-import { EventEmitter } from "eventemitter3";
+import type { EventEmitter } from "eventemitter3";
 import { StanzapackError, type Value } from "@stanzapack/wire";
+import { Emitter } from "./emitter.js";
 import type { ChangeOptions, RangeEvent, StatusEvent, Subscription, Update } from "./subscription.js";
 
 /** An update, and whose. */
@@ -35,7 +36,7 @@ export interface GroupHost {
  * for each; the iteration takes from one after another. It ends when the group is stopped, or throws what ended its last one.
  */
 export class SubscriptionGroup<T = Value>
-  extends EventEmitter<SubscriptionGroupEvents<T>>
+  extends Emitter<SubscriptionGroupEvents<T>>
   implements AsyncIterable<GroupUpdate<T>>
 {
   private readonly members = new Map<string, Subscription<T>>();
@@ -54,8 +55,8 @@ export class SubscriptionGroup<T = Value>
 
   /** @internal Use `client.subscribeAll`. */
   constructor(
-    /** @internal Owners all of whose services it takes. */
-    readonly owners: readonly string[],
+    /** @internal Those that it takes whatever they mean, now and later. */
+    readonly patterns: readonly string[],
     private readonly host: GroupHost,
   ) {
     super();
@@ -156,7 +157,7 @@ export class SubscriptionGroup<T = Value>
       if (this.ended) return;
       if (error === undefined) this.left.add(node);
       this.emit("unsubscribed", node, error);
-      if (this.members.size === 0 && this.owners.length === 0) this.finish(error);
+      if (this.members.size === 0 && this.patterns.length === 0) this.finish(error);
     });
   }
 

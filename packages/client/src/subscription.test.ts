@@ -1,11 +1,12 @@
 import { grantSelection, StanzapackError, type Selection } from "@stanzapack/wire";
 import { describe, expect, it } from "vitest";
-import { Subscription, type StatusEvent } from "./subscription.js";
+import { SharedSubscription } from "./shared-subscription.js";
+import type { StatusEvent, Subscription } from "./subscription.js";
 
 function setUp() {
   const asked: (Selection & { windowMs: number })[] = [];
   let refuses = false;
-  const subscription = new Subscription<unknown>(
+  const shared = new SharedSubscription(
     "alice@example.test/temp",
     { windowMs: 100, deadband: 1, fields: ["a"] },
     {
@@ -19,9 +20,10 @@ function setUp() {
       credit: () => undefined,
     },
   );
-  const selection = subscription.askedSelection;
-  subscription.applyGrant({ subid: "1", windowMs: 100, selection });
-  return { subscription, asked, refuse: (value: boolean): void => void (refuses = value) };
+  const selection = shared.askedSelection;
+  shared.applyGrant({ subid: "1", windowMs: 100, selection });
+  const subscription: Subscription<unknown> = shared.join({});
+  return { shared, subscription, asked, refuse: (value: boolean): void => void (refuses = value) };
 }
 
 describe("a subscription's selection", () => {
@@ -54,39 +56,39 @@ describe("a subscription's selection", () => {
   });
 
   it("tells what it left out, and a publisher's status again as a sign of life", () => {
-    const { subscription } = setUp();
+    const { shared, subscription } = setUp();
     const reasons: string[] = [];
     const statuses: StatusEvent[] = [];
     subscription.on("conflated", ({ reason }) => reasons.push(reason));
     subscription.on("status", (event) => statuses.push(event));
     subscription.on("update", () => undefined);
     const at = { epoch: 1, at: 0, spanMs: 0 };
-    subscription.deliver({ ...at, from: 1, to: 1, rows: [1] });
-    subscription.deliver({ ...at, from: 2, to: 9, rows: [3] });
+    shared.deliver({ ...at, from: 1, to: 1, rows: [1] });
+    shared.deliver({ ...at, from: 2, to: 9, rows: [3] });
     expect(reasons).toEqual(["selection"]);
-    subscription.publisherIs("online", null);
-    subscription.publisherIs("offline", null);
-    subscription.publisherIs("offline", null);
+    shared.publisherIs("online", null);
+    shared.publisherIs("offline", null);
+    shared.publisherIs("offline", null);
     expect(statuses.map(({ status }) => status)).toEqual(["online", "offline", "offline"]);
   });
 });
 
 describe("a subscription's credit", () => {
   it("goes on in totals when it is asked for again while it is bound, and begins anew on the next link", () => {
-    const { subscription } = setUp();
+    const { shared, subscription } = setUp();
     const bind = { type: "bind", role: "subscription", node: subscription.node, subid: "1" } as const;
-    subscription.begin(subscription.wanted.credit);
-    subscription.bound({ ...bind, alias: 0, kind: "value", baseAt: 0 });
-    const total = subscription.credit.total;
+    shared.begin(shared.wanted.credit);
+    shared.bound({ ...bind, alias: 0, kind: "value", baseAt: 0 });
+    const total = shared.credit.total;
     subscription.on("update", () => undefined);
     const rows = Array.from({ length: total }, (_, i) => i);
-    subscription.deliver({ epoch: 1, at: 0, spanMs: 0, from: 1, to: total, rows });
-    expect(subscription.credit.total).toBeGreaterThan(total);
-    const told = subscription.credit.total;
-    expect(subscription.wanted.credit).toBe(told);
-    subscription.begin(told);
-    expect(subscription.takeCredit()).toBeUndefined();
-    subscription.interrupt("disconnected");
-    expect(subscription.wanted.credit).toBe(subscription.credit.room);
+    shared.deliver({ epoch: 1, at: 0, spanMs: 0, from: 1, to: total, rows });
+    expect(shared.credit.total).toBeGreaterThan(total);
+    const told = shared.credit.total;
+    expect(shared.wanted.credit).toBe(told);
+    shared.begin(told);
+    expect(shared.takeCredit()).toBeUndefined();
+    shared.interrupt("disconnected");
+    expect(shared.wanted.credit).toBe(shared.credit.room);
   });
 });

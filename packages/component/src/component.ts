@@ -10,6 +10,7 @@ import {
   beat,
   createComponentConnection,
   createInBandBytestreams,
+  isLoopbackHost,
   NS,
   StanzaError,
   XmppError,
@@ -31,6 +32,7 @@ import { registerDisco } from "./negotiation/disco.js";
 import { registerOrdinaryClients } from "./negotiation/ordinary-clients.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
+import { safeLogger } from "./safe-logger.js";
 import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
 import { createStats, type ComponentStats } from "./stats.js";
 
@@ -64,16 +66,24 @@ export interface ComponentOptions {
 
 /** The Stanzapack component (XEP-0114) of one domain. */
 export function createComponent(config: ResolvedConfig, options: ComponentOptions = {}): StreamsComponent {
-  const log = options.logger ?? createLogger(config.log.level);
+  const log = safeLogger(options.logger ?? createLogger(config.log.level));
   const { domain, host, port, secret } = config.component;
+  const tls = config.component.tls === true ? {} : config.component.tls || undefined;
   // One object, which everyone reads: `reload` writes it.
   const limits = { ...config.limits };
   let level = config.log.level;
   const stats = createStats();
   const connection = createComponentConnection({
     ...{ domain, secret, host, port },
+    ...(tls && { tls }),
     ...(options.reconnect === false && { reconnect: false }),
   });
+  if (tls === undefined && !isLoopbackHost(host))
+    log.warn(
+      { host, port },
+      "the stream to the server is not encrypted: whoever is between the two machines reads all that users send; " +
+        "set component.tls where the server has it (ejabberd), or put a tunnel between",
+    );
   const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
   // Before anything else that reads stanzas.
   const leaveAddresses = registerUnknownAddresses(connection, budgets, stats);
@@ -250,4 +260,7 @@ const CODES = {
   unsupported: "unreachable",
   protocol: "unreachable",
   disconnected: "unreachable",
+  "invalid-xml": "invalid-options",
+  resource: "unreachable",
+  "insecure-context": "unreachable",
 } as const satisfies Partial<Record<XmppError["code"], ErrorCode>>;

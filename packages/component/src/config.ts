@@ -21,6 +21,23 @@ export const configSchema = z.strictObject({
       domain,
       host: z.string().min(1).default("127.0.0.1"),
       port: port.default(5347),
+      /**
+       * TLS from the first byte to the server's component port; `true` checks the certificate against the system's authorities, for `host`.
+       */
+      tls: z
+        .union(
+          [
+            z.boolean(),
+            z.strictObject({
+              /** PEM of the authority to trust besides; relative to the config file. */
+              caFile: z.string().min(1).optional(),
+              /** The name that the certificate must be for. */
+              serverName: z.string().min(1).optional(),
+            }),
+          ],
+          { error: "give true, false, or an object with caFile and serverName, both optional" },
+        )
+        .default(false),
       /** Domains of ours beside the one that the component's is under; JIDs of others have smaller budgets. */
       localDomains: z.array(domain).default([]),
       /** File that holds the shared secret; relative to the config file. */
@@ -75,7 +92,7 @@ export const configSchema = z.strictObject({
       maxSubscriptionsPerLink: count.default(10_000),
       /** Most requests by frame of one link that are not done; one more ends the link. */
       maxRequestsPerLink: count.default(16),
-      /** Most patterns (`alice@example.org/*`) that stand on one link. */
+      /** Most patterns (`alice@example.org/t*`) that stand on one link. */
       maxPatternsPerLink: count.default(100),
       /** Most different selections (of fields, a rate, a deadband, …) in which one service is taken; whole values are always to be had. */
       maxSelectionsPerService: count.default(32),

@@ -315,7 +315,7 @@ export class FanOut {
     let text = "";
     let count = 0;
     const send = (): void => {
-      this.connection.send(text, count);
+      this.connection.send(text, count, true);
       this.stats.writes++;
       this.stats.stanzasSent += count;
       text = "";

@@ -88,9 +88,8 @@ describe("requests by frame", () => {
     const nowhere = Array.from({ length: 10_000 }, (_, i) => `alice@x/n${i}`);
     requests.accept(long.link, subscribe(1, nowhere));
     requests.accept(short.link, subscribe(1, ["alice@x/a"]));
-    // The first turn may be over after the long one's share.
-    vi.advanceTimersToNextTimer();
-    vi.advanceTimersToNextTimer();
+    // How many turns that takes depends on how busy the machine is.
+    while (ofType(short, "done").length === 0) vi.advanceTimersToNextTimer();
     expect(ofType(short, "grant")).toMatchObject([{ request: 1, aliases: [0] }]);
     expect(ofType(short, "done").length).toBe(1);
     expect(ofType(long, "done").length).toBe(0);

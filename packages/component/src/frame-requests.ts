@@ -1,11 +1,15 @@
 import {
   fromOptionFields,
+  isPattern,
+  matchesPattern,
   MAX_OPTION_BYTES,
   optionBytes,
   parseNode,
+  parsePattern,
   StanzapackError,
   withoutThinning,
   type ChangeFrame,
+  type NodePattern,
   type OptionFields,
   type RequestFrame,
   type ResumeFrame,
@@ -18,7 +22,7 @@ import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import { nodeNamed } from "./negotiation/addresses.js";
 import { readOptions, readSubscribeOptions, type SubscribeOptions } from "./negotiation/options.js";
-import { patternOwner, Patterns, type Pattern } from "./patterns.js";
+import { Patterns, type Pattern } from "./patterns.js";
 import { RequestAnswers } from "./request-answers.js";
 import { processorMs } from "./request-gate.js";
 import { Resumption } from "./resumption.js";
@@ -115,11 +119,12 @@ export class FrameRequests {
       owner = named.slice(0, Math.max(0, named.lastIndexOf("/")));
       try {
         const node = nodeNamed(named);
-        const wanted = patternOwner(node);
-        if (wanted === undefined) {
+        if (isPattern(node)) {
+          yield* this.matching(link, frame.request, parsePattern(node), options, answers);
+        } else {
           parseNode(node);
           answers.grant(this.broker.subscribe(link, node, options, Date.now()));
-        } else yield* this.matching(link, frame.request, wanted, options, answers);
+        }
       } catch (error) {
         this.refuse(answers, error, place);
       }
@@ -131,16 +136,17 @@ export class FrameRequests {
   private *matching(
     link: ClientLink,
     request: number,
-    owner: string,
+    wanted: NodePattern,
     options: SubscribeOptions,
     answers: RequestAnswers,
   ): Generator<void, void> {
-    const pattern: Pattern = { link, request, owner, options, pending: new Set() };
+    const pattern: Pattern = { link, request, ...wanted, options, pending: new Set() };
     this.patterns.add(pattern);
     let failure: Error | undefined;
-    for (const service of this.broker.ownedBy(owner)) {
+    for (const service of this.broker.ownedBy(wanted.owner)) {
       try {
-        const subscription = this.subscribeTo(service, pattern);
+        const isMeant = matchesPattern(wanted, service.id);
+        const subscription = isMeant ? this.subscribeTo(service, pattern) : undefined;
         if (subscription !== undefined) answers.grant(subscription);
       } catch (error) {
         // One that is taken in too many selections, say, keeps nobody from the others.
@@ -214,6 +220,7 @@ export class FrameRequests {
 
   private offered(service: Service): void {
     for (const pattern of this.patterns.of(service.id.owner)) {
+      if (!matchesPattern(pattern, service.id)) continue;
       const { pending, link, request } = pattern;
       pending.add(service.node);
       // Who offers and withdraws under ever new names: what is gone needs no turn.

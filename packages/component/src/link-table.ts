@@ -323,7 +323,7 @@ export class LinkTable {
 
   private write(link: ClientLink): void {
     const stanzas = link.takeStanzas(Date.now());
-    this.connection.send(stanzas.join(""), stanzas.length);
+    this.connection.send(stanzas.join(""), stanzas.length, true);
   }
 
   private end(link: ClientLink, why: string, abandons = true): void {

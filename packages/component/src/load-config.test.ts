@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { rootCertificates } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfig, parseConfig } from "./load-config.js";
 
@@ -47,6 +48,8 @@ describe("config text", () => {
       `component:\n  domain: a.b\n  secret: x\n  port: 70000\n`,
       "c.yml:4: component.port:",
     ],
+    ["TLS that is neither", `${GOOD}  tls: 1.3\n`, "c.yml:4: component.tls: give true, false, or"],
+    ["a misspelt key of TLS", `${GOOD}  tls: { ca: x }\n`, "c.yml:4: component.tls: Unrecognized key"],
     ["no host name", `component:\n  domain: "a b"\n  secret: x\n`, "c.yml:2: component.domain:"],
     [
       "what is no domain",
@@ -95,6 +98,23 @@ describe("config file", () => {
       secretFile: join(folder, "secret"),
       secret: "s3cret",
     });
+  });
+
+  it("reads the authority of TLS, and refuses a file that has none", async () => {
+    const load = async (tls: string) => {
+      await writeFile(join(folder, "t.yml"), `component: {domain: a.b, secret: x, tls: ${tls}}\n`);
+      return (await loadConfig(join(folder, "t.yml"))).component.tls;
+    };
+    await writeFile(join(folder, "ca.pem"), rootCertificates[0] as string);
+    await writeFile(join(folder, "key.pem"), "-----BEGIN PRIVATE KEY-----\n");
+    expect(await load("false")).toBeUndefined();
+    expect(await load("true")).toEqual({});
+    expect(await load("{caFile: ca.pem, serverName: c.d}")).toEqual({
+      ca: rootCertificates[0],
+      serverName: "c.d",
+    });
+    await expect(load("{caFile: key.pem}")).rejects.toThrow(/tls.caFile key.pem holds no PEM certificate/);
+    await expect(load("{caFile: none.pem}")).rejects.toThrow(/tls.caFile .*none.pem cannot be read/);
   });
 
   it("says which file is missing or empty", async () => {

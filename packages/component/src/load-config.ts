@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { X509Certificate } from "node:crypto";
 import { StanzapackError } from "@stanzapack/wire";
+import type { ComponentTlsOptions } from "@stanzapack/xmpp";
 import { isAlias, isNode, LineCounter, parseDocument, visit, type Document } from "yaml";
 import type { z } from "zod";
 import { configSchema, type ComponentConfig } from "./config.js";
@@ -12,8 +14,10 @@ export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
     readonly host: string;
     readonly port: number;
     readonly secret: string;
+    /** Default: none. `true`: with the system's authorities, for `host`. */
+    readonly tls?: boolean | ComponentTlsOptions;
     /** The file that holds the secret: the one that the config names, or the config file itself. */
-    readonly secretFile?: string;
+    readonly secretFile?: string | undefined;
     /** Default: the one that the component's domain is under, alone. */
     readonly localDomains?: readonly string[];
   };
@@ -86,10 +90,33 @@ function lineOf(document: Document, lines: LineCounter, issue: z.core.$ZodIssue)
 
 async function resolveSecret(config: ComponentConfig, file: string): Promise<ResolvedConfig> {
   const { domain, host, port, localDomains, secret, secretFile } = config.component;
+  const tls = await resolveTls(config.component.tls, file);
   const path = secretFile === undefined ? file : resolve(dirname(file), secretFile);
   const text = secret ?? (await readText(path, "component.secretFile")).trim();
   if (text === "") throw fault([`${file}: component.secretFile is empty`]);
-  return { ...config, component: { domain, host, port, localDomains, secret: text, secretFile: path } };
+  return {
+    ...config,
+    component: { domain, host, port, localDomains, secret: text, secretFile: path, ...(tls && { tls }) },
+  };
+}
+
+async function resolveTls(
+  tls: ComponentConfig["component"]["tls"],
+  file: string,
+): Promise<ComponentTlsOptions | undefined> {
+  if (tls === false) return undefined;
+  const { caFile, serverName } = tls === true ? {} : tls;
+  const named = serverName === undefined ? {} : { serverName };
+  if (caFile === undefined) return named;
+  const ca = await readText(resolve(dirname(file), caFile), "component.tls.caFile");
+  try {
+    new X509Certificate(ca);
+  } catch (cause) {
+    throw new StanzapackError("invalid-options", `component.tls.caFile ${caFile} holds no PEM certificate`, {
+      cause,
+    });
+  }
+  return { ...named, ca };
 }
 
 async function readText(file: string, what: string): Promise<string> {

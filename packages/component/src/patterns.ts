@@ -1,22 +1,15 @@
-import { parseNode, StanzapackError } from "@stanzapack/wire";
+import { StanzapackError, type NodePattern } from "@stanzapack/wire";
 import type { ClientLink } from "./client-link.js";
 import type { SubscribeOptions } from "./negotiation/options.js";
 
-/** `alice@example.org/*`, while it stands: what its owner offers later is subscribed too. */
-export interface Pattern {
+/** `alice@example.org/t*`, while it stands: what its owner offers later under such names is subscribed too. */
+export interface Pattern extends NodePattern {
   readonly link: ClientLink;
   /** Of the client, for what answers it. */
   readonly request: number;
-  readonly owner: string;
   options: SubscribeOptions;
   /** Nodes offered since, whose turn has not come. */
   readonly pending: Set<string>;
-}
-
-/** The owner whose services a pattern means; undefined: it is a node. Throws `bad-name`. */
-export function patternOwner(node: string): string | undefined {
-  if (!node.endsWith("/*")) return undefined;
-  return parseNode(`${node.slice(0, -1)}x`).owner;
 }
 
 /** The patterns of all links. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { adviseOn } from "./advice.js";
-import { Estimator } from "./estimator.js";
+import { adviseOn, formatCut, formatDelay, judge } from "./advice.js";
+import { Estimator, type EstimateRow } from "./estimator.js";
 
 async function advise(profile: "default" | "compact"): Promise<string> {
   const estimator = new Estimator({ workload: "int", cuts: [{ batch: 1 }, { batch: 100 }], profile });
@@ -15,7 +15,7 @@ async function advise(profile: "default" | "compact"): Promise<string> {
 test("says where JSON is smaller, and what the packet underneath costs", async () => {
   const advice = await advise("default");
   expect(advice).toMatch(
-    /^tcp, zlib: 1 a stanza: stay with JSON \(json-body \d+\.?\d* bytes, Stanzapack 1\d\.\d\)/m,
+    /^tcp, zlib: 1 a stanza: stay with JSON \(json-body \d+\.?\d* bytes, Stanzapack 2\d\.\d\)/m,
   );
   expect(advice).toMatch(/100 a stanza: Stanzapack, \d\.\d times smaller than json-batch/);
   expect(advice).toContain("costs about 74 bytes more, so that JSON's few bytes less hardly show");
@@ -31,4 +31,77 @@ test("does not send those to compact who are there", async () => {
 
 test("has nothing to say about nothing", () => {
   expect(adviseOn([])).toEqual([]);
+});
+
+/** Rows of TCP: bytes an update as JSON and as Stanzapack, plain and compressed, for each batch. */
+function rowsOf(
+  cuts: readonly (readonly [batch: number, plain: [number, number], zlib: [number, number]])[],
+): EstimateRow[] {
+  return cuts.flatMap(([batch, plain, zlib]) =>
+    (
+      [
+        ["none", plain],
+        ["zlib", zlib],
+      ] as const
+    ).flatMap(([compression, bytes]) =>
+      (["json-batch", "stanzapack"] as const).map((form, index): EstimateRow => ({
+        ...{ workload: "x", updates: 1, batch, windowMs: null, delayMs: batch === 1 ? 0 : batch * 100 },
+        ...{ transport: "tcp", compression, form, profile: "default" },
+        ...{ bytes: bytes[index] ?? 0, bytesPerUpdate: bytes[index] ?? 0 },
+      })),
+    ),
+  );
+}
+
+test("judges in a line: at once, from a batch on, only plain, not at all", () => {
+  const [wins, draws, loses] = [
+    [20, 10],
+    [10, 10],
+    [5, 10],
+  ] as [number, number][] as [[number, number], [number, number], [number, number]];
+  expect(judge(rowsOf([[1, wins, wins]]))).toBe(
+    "Verdict: Stanzapack is worth it (1 a stanza: 10.0 bytes an update instead of JSON's 20.0 over TCP, " +
+      "10.0 bytes an update instead of JSON's 20.0 with stream compression).",
+  );
+  expect(
+    judge(
+      rowsOf([
+        [1, wins, draws],
+        [10, wins, wins],
+      ]),
+    ),
+  ).toMatch(/worth it from 10 a stanza \(1 s\) on \(/);
+  expect(
+    judge(
+      rowsOf([
+        [1, loses, loses],
+        [10, wins, draws],
+      ]),
+    ),
+  ).toMatch(/worth it from 10 a stanza \(1 s\) on, but only without stream compression \(/);
+  expect(
+    judge(
+      rowsOf([
+        [1, loses, loses],
+        [10, draws, loses],
+      ]),
+    ),
+  ).toMatch(/^Verdict: stay with JSON \(10 a stanza/);
+  expect(judge([])).toBeUndefined();
+});
+
+test("says how long a batch takes", () => {
+  expect([0, 0.5, 100, 1_000, 1_500, 90_000, 7_200_000, 1e9].map(formatDelay)).toEqual([
+    "0",
+    "0.5 ms",
+    "100 ms",
+    "1 s",
+    "1.5 s",
+    "1.5 min",
+    "2 h",
+    "11.6 d",
+  ]);
+  expect(formatCut({ batch: 10, windowMs: null, delayMs: 1_000 })).toBe("10 a stanza (1 s)");
+  expect(formatCut({ batch: 10, windowMs: null, delayMs: null })).toBe("10 a stanza");
+  expect(formatCut({ batch: null, windowMs: 100, delayMs: 100 })).toBe("window 100 ms");
 });

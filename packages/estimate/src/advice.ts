@@ -16,6 +16,29 @@ interface Cell {
   readonly json: EstimateRow;
 }
 
+/** Whether a change is worth it and from which batch on, in one line; undefined without rows of TCP. */
+export function judge(rows: readonly EstimateRow[]): string | undefined {
+  const onTcp = (compression: string): Cell[] =>
+    createCells(rows.filter((row) => row.transport === "tcp" && row.compression === compression));
+  const compressed = onTcp("zlib");
+  const pairs = onTcp("none").flatMap((plain, index) => {
+    const packed = compressed[index];
+    return packed === undefined ? [] : [{ plain, packed }];
+  });
+  const isWorth = (cell: Cell): boolean => gainOf(cell) >= WORTH;
+  const everywhere = pairs.find(({ plain, packed }) => isWorth(plain) && isWorth(packed));
+  const best = everywhere ?? pairs.find(({ plain }) => isWorth(plain)) ?? pairs.at(-1);
+  if (best === undefined) return undefined;
+  const { plain, packed } = best;
+  const compare = ({ ours, json }: Cell): string =>
+    `${formatBytes(ours.bytesPerUpdate)} bytes an update instead of JSON's ${formatBytes(json.bytesPerUpdate)}`;
+  const figures = `${compare(plain)} over TCP, ${compare(packed)} with stream compression`;
+  if (!isWorth(plain)) return `Verdict: stay with JSON (${plain.cut}: ${figures}).`;
+  const from = best === pairs[0] ? "" : ` from ${plain.cut} on`;
+  const where = everywhere === undefined ? ", but only without stream compression" : "";
+  return `Verdict: Stanzapack is worth it${from}${where} (${plain.cut}: ${figures}).`;
+}
+
 /** What to choose, and when to stay with JSON, a line each. */
 export function adviseOn(rows: readonly EstimateRow[]): string[] {
   const first = rows[0];
@@ -40,19 +63,43 @@ export function formatHop({
   return `${transport}, ${compression === "none" ? "no compression" : compression}`;
 }
 
-export function formatCut({ batch, windowMs }: Pick<EstimateRow, "batch" | "windowMs">): string {
-  if (batch !== null) return `${batch} a stanza`;
-  return `window ${windowMs === 0 ? "0" : (windowMs ?? 0) % 1_000 === 0 ? `${(windowMs ?? 0) / 1_000} s` : `${windowMs} ms`}`;
+/** With how long an update waits, where that is known: `10 a stanza (1 s)`. */
+export function formatCut({
+  batch,
+  windowMs,
+  delayMs,
+}: Pick<EstimateRow, "batch" | "windowMs" | "delayMs">): string {
+  if (batch === null) return `window ${formatDelay(windowMs ?? 0)}`;
+  return `${batch} a stanza${delayMs === null || delayMs === 0 ? "" : ` (${formatDelay(delayMs)})`}`;
+}
+
+const DELAY_UNITS = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["min", 60_000],
+  ["s", 1_000],
+  ["ms", 1],
+] as const;
+
+/** In the largest unit of which it is at least one, to three digits. */
+export function formatDelay(delayMs: number): string {
+  if (delayMs === 0) return "0";
+  const [unit, unitMs] = DELAY_UNITS.find(([, ms]) => delayMs >= ms) ?? ["ms", 1];
+  return `${Number((delayMs / unitMs).toPrecision(3))} ${unit}`;
 }
 
 function adviseOnHop(hop: string, cells: readonly Cell[]): string {
   return `${hop}: ${cells.map((cell) => `${cell.cut}: ${adviseOnCell(cell)}`).join("; ")}.`;
 }
 
+function gainOf({ ours, json }: Pick<Cell, "ours" | "json">): number {
+  return json.bytes / ours.bytes;
+}
+
 function adviseOnCell({ ours, json }: Cell): string {
   const bytes = `${json.form} ${formatBytes(json.bytesPerUpdate)} bytes, Stanzapack ${formatBytes(ours.bytesPerUpdate)}`;
   if (json.bytes <= ours.bytes) return `stay with JSON (${bytes})`;
-  const times = json.bytes / ours.bytes;
+  const times = gainOf({ ours, json });
   if (times < WORTH) return `hardly worth a change (${bytes})`;
   return `Stanzapack, ${times.toFixed(1)} times smaller than ${json.form}`;
 }

@@ -1,7 +1,16 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { Value } from "@stanzapack/wire";
 import { describe, expect, test } from "vitest";
-import { formatBoshAnswer, formatJsonStanza, namespaced, readPayload, unescapeText } from "./envelope.js";
+import {
+  ACK_REQUEST,
+  formatBoshAnswer,
+  formatDataStanza,
+  formatJsonStanza,
+  LINK_ENVELOPE,
+  namespaced,
+  readPayload,
+  unescapeText,
+} from "./envelope.js";
 import { Estimator, type Cut, type EstimateRow } from "./estimator.js";
 import { FORMS, type Form } from "./forms.js";
 import type { Compression, Transport } from "./hops.js";
@@ -47,8 +56,9 @@ test("gives a row for each cut, hop and form", async () => {
     ),
   );
   expect(rows[0]).toEqual({
-    ...{ workload: "test", updates: COUNT, batch: 1, windowMs: null, transport: "tcp", compression: "none" },
-    ...{ form: "json-body", profile: "default", bytes: COUNT * 105, bytesPerUpdate: 105 },
+    ...{ workload: "test", updates: COUNT, batch: 1, windowMs: null, delayMs: null },
+    ...{ transport: "tcp", compression: "none", form: "json-body", profile: "default" },
+    ...{ bytes: COUNT * 131, bytesPerUpdate: 131 },
   });
 });
 
@@ -56,14 +66,36 @@ test("counts the envelope of each hop", async () => {
   const rows = await estimate(ints, [{ batch: 10 }]);
   const stanza = formatJsonStanza(JSON.stringify(ints.slice(0, 10)));
   const stanzas = COUNT / 10;
-  expect(find(rows, "tcp", "none", "json-batch", 10)?.bytes).toBe(stanzas * stanza.length);
-  expect(find(rows, "websocket", "none", "json-batch", 10)?.bytes).toBe(stanzas * (stanza.length + 22));
+  expect(find(rows, "tcp", "none", "json-batch", 10)?.bytes).toBe(
+    stanzas * (stanza.length + ACK_REQUEST.length),
+  );
+  expect(find(rows, "websocket", "none", "json-batch", 10)?.bytes).toBe(
+    stanzas * (stanza.length + 22 + ACK_REQUEST.length),
+  );
   const answer = formatBoshAnswer(stanza);
   expect(answer).toBe(`<body xmlns='http://jabber.org/protocol/httpbind'>${namespaced(stanza)}</body>`);
   expect(find(rows, "bosh", "none", "json-batch", 10)?.bytes).toBe(stanzas * (86 + answer.length));
   const gzipped = gzipSync(answer, { level: 6 });
   expect(gunzipSync(gzipped).toString()).toBe(answer);
   expect(find(rows, "bosh", "gzip", "json-batch", 10)?.bytes).toBe(stanzas * (86 + 13 + gzipped.length));
+});
+
+test("counts with the addresses and the language that it is given", async () => {
+  const envelope = { from: "c", to: "a@b/d", sid: "k3Zq", lang: "en" };
+  expect(formatDataStanza("AA==", 70_000, envelope)).toBe(
+    "<message xml:lang='en' from='c' to='a@b/d' type='headline'>" +
+      "<data xmlns='http://jabber.org/protocol/ibb' sid='k3Zq' seq='4464'>AA==</data></message>",
+  );
+  const bytes = async (of: typeof envelope | undefined): Promise<number> => {
+    const estimator = new Estimator({
+      ...{ workload: "test", cuts: [{ batch: 1 }], profile: "default" },
+      ...(of && { envelope: of }),
+    });
+    await estimator.add(1);
+    return find(await estimator.finish(), "tcp", "none", "stanzapack", 1)?.bytes ?? 0;
+  };
+  const less = formatDataStanza("", 0, LINK_ENVELOPE).length - formatDataStanza("", 0, envelope).length;
+  expect(await bytes(undefined)).toBe((await bytes(envelope)) + less);
 });
 
 test("a short answer of BOSH is not compressed", async () => {
@@ -97,7 +129,7 @@ test("what is too long for a stanza goes in several, read back all the same", as
   const rows = await estimate(lines, [{ batch: 30 }]);
   const json = find(rows, "tcp", "none", "json-batch", 30)?.bytes ?? 0;
   // Three stanzas of at most 240 KiB.
-  expect(json).toBe(3 * formatJsonStanza("[]").length + 30 * 20_003 - 3);
+  expect(json).toBe(3 * (formatJsonStanza("[]").length + ACK_REQUEST.length) + 30 * 20_003 - 3);
   expect(find(rows, "tcp", "none", "msgpack-ibb", 30)?.bytes).toBeGreaterThan((30 * 20_003 * 4) / 3);
 });
 
@@ -105,6 +137,45 @@ test("values that JSON changes or that need escapes do not disturb it", async ()
   const values: Value[] = [-0, 1e21, { b: 1, a: "<&>]]>\u{1f600}\"'" }, [], null, "x".repeat(3_000)];
   const rows = await estimate(values, [{ batch: 2 }]);
   expect(rows[0]?.updates).toBe(values.length);
+});
+
+describe("services", () => {
+  const feed = async (cut: Cut, serviceOf: (index: number) => string): Promise<Estimator> => {
+    const estimator = new Estimator({ workload: "test", cuts: [cut], profile: "default" });
+    for (let i = 0; i < COUNT; i++)
+      await estimator.add(ints[i >> 1] ?? 0, 5_000_000 + (i >> 1) * 250, serviceOf(i));
+    return estimator;
+  };
+
+  test("have batches of their own on one link", async () => {
+    const estimator = await feed({ batch: 10 }, (i) => `s${i % 2}`);
+    const rows = await estimator.finish();
+    expect([estimator.serviceCount, estimator.intervalMs]).toEqual([2, 250]);
+    const alone = formatJsonStanza(JSON.stringify(ints.slice(0, 10))).length + ACK_REQUEST.length;
+    const row = find(rows, "tcp", "none", "json-batch", 10);
+    expect([row?.updates, row?.bytes, row?.delayMs]).toEqual([COUNT, 4 * alone, 2_500]);
+  });
+
+  test("leave together at a window's end, each in a stanza of its own", async () => {
+    const rows = await (await feed({ windowMs: 1_000 }, (i) => `s${i % 2}`)).finish();
+    const alone = formatJsonStanza(JSON.stringify(ints.slice(0, 4))).length + ACK_REQUEST.length;
+    expect(find(rows, "tcp", "none", "json-batch", 1_000)).toMatchObject({
+      bytes: 10 * alone,
+      delayMs: 1_000,
+    });
+  });
+
+  test("are bounded", async () => {
+    const estimator = new Estimator({ workload: "test", cuts: [], profile: "default" });
+    for (let i = 0; i < 500; i++) await estimator.add(1, undefined, `${i}`);
+    expect(() => estimator.add(1, undefined, "one more")).toThrow("more than 500 services");
+  });
+});
+
+test("values without bound in depth are refused", () => {
+  const estimator = new Estimator({ workload: "test", cuts: [{ batch: 1 }], profile: "default" });
+  const deep = JSON.parse(`${"[".repeat(100_000)}${"]".repeat(100_000)}`) as Value;
+  expect(() => estimator.add(deep)).toThrow(expect.objectContaining({ name: "StanzapackError" }));
 });
 
 test("what cannot be published is refused", () => {

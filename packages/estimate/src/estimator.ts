@@ -1,7 +1,9 @@
 import { StanzapackError, type Profile, type Value } from "@stanzapack/wire";
+import { LINK_ENVELOPE, type Envelope } from "./envelope.js";
 import { FormRun } from "./form-run.js";
 import { FORMS, type Form } from "./forms.js";
 import { HOPS, type Compression, type Transport } from "./hops.js";
+import { Intervals } from "./intervals.js";
 import { createUpdate, type Item, type Update } from "./item.js";
 
 /** When a stanza leaves: after so many updates, or once a window, by the times of the updates; window 0: each at once. */
@@ -14,6 +16,11 @@ export interface EstimateRow {
   /** One of the two is null. */
   readonly batch: number | null;
   readonly windowMs: number | null;
+  /**
+   * How long an update waits at most, in ms: the window, or as long as a batch takes at the usual interval of the updates' times.
+   * null: the updates have no times.
+   */
+  readonly delayMs: number | null;
   readonly transport: Transport;
   readonly compression: Compression;
   readonly form: Form;
@@ -28,7 +35,12 @@ export interface EstimatorOptions {
   readonly workload: string;
   readonly cuts: readonly Cut[];
   readonly profile: Profile;
+  /** Default: short addresses, and a `sid` as the SDK makes it. */
+  readonly envelope?: Envelope;
 }
+
+/** Each has an encoder of its own in every form and cut: 100 kB, and more with `compact`. */
+const MAX_SERVICES = 500;
 
 /** Batches of updates without times leave ten times a second, in ms. */
 const BATCH_MS = 100;
@@ -39,21 +51,39 @@ const BATCH_MS = 100;
  */
 export class Estimator {
   private readonly cuts: readonly CutRun[];
+  private readonly services = new Set<string>();
+  private readonly intervals = new Intervals();
   private updates = 0;
 
   constructor(private readonly options: EstimatorOptions) {
-    const bodies = new FormRun("json-body", options.profile);
-    this.cuts = options.cuts.map((cut, index) => new CutRun(cut, options.profile, bodies, index === 0));
+    const { cuts, profile, envelope = LINK_ENVELOPE } = options;
+    const createRun = (form: Form): FormRun => new FormRun(form, profile, envelope);
+    const bodies = createRun("json-body");
+    this.cuts = cuts.map((cut, index) => new CutRun(cut, createRun, bodies, index === 0));
+  }
+
+  /** How many services were named so far. */
+  get serviceCount(): number {
+    return this.services.size;
+  }
+  /** The usual time between two updates of a service, in ms; undefined without times. */
+  get intervalMs(): number | undefined {
+    return this.intervals.usual;
   }
 
   /**
-   * `at`: when it was published, in ms; needed where a cut is a window. The promise, if any, is to be awaited before the
-   * next. Throws `unencodable` and `too-large` for what cannot be published, `usage` where the time is missing.
+   * `at`: when it was published, in ms; needed where a cut is a window. `service`: whose update it is; all services are on one link,
+   * each with batches of its own. The promise, if any, is to be awaited before the next. Throws `unencodable` and `too-large` for
+   * what cannot be published, `usage` where the time is missing, `limit-exceeded` beyond 500 services.
    */
-  add(value: Value, at?: number): Promise<unknown> | undefined {
+  add(value: Value, at?: number, service = ""): Promise<unknown> | undefined {
     const update = createUpdate(value);
+    if (!this.services.has(service) && this.services.size === MAX_SERVICES)
+      throw new StanzapackError("limit-exceeded", `these are more than ${MAX_SERVICES} services`);
     const waits: Promise<unknown>[] = [];
-    for (const cut of this.cuts) cut.add(update, at, waits);
+    for (const cut of this.cuts) cut.add(service, update, at, waits);
+    this.services.add(service);
+    if (at !== undefined) this.intervals.add(service, at);
     this.updates++;
     return waits.length === 0 ? undefined : Promise.all(waits);
   }
@@ -69,11 +99,17 @@ export class Estimator {
         const { transport, compression } = hop;
         const bytesPerUpdate = bytes / updates;
         rows.push({
-          ...{ workload, updates, ...cut.columns, transport, compression, form, profile },
-          ...{ bytes, bytesPerUpdate },
+          ...{ workload, updates, ...cut.columns, delayMs: this.delayOf(cut.columns) },
+          ...{ transport, compression, form, profile, bytes, bytesPerUpdate },
         });
       }
     return rows;
+  }
+
+  private delayOf({ batch, windowMs }: CutRun["columns"]): number | null {
+    if (batch === null) return windowMs;
+    if (this.intervalMs === undefined) return null;
+    return batch === 1 ? 0 : batch * this.intervalMs;
   }
 }
 
@@ -81,22 +117,23 @@ type Finished = { readonly form: Form } & Awaited<ReturnType<FormRun["finish"]>>
 
 /** One way to cut the updates into stanzas, in every form. */
 class CutRun {
-  private readonly runs: ReadonlyMap<Form, FormRun>;
-  /** Updates so far, and those that wait. */
-  private count = 0;
-  private waiting = 0;
+  private readonly runs: readonly (readonly [Form, FormRun])[];
+  /** Those that it feeds. */
+  private readonly fed: readonly FormRun[];
+  /** Of each service, updates so far. */
+  private readonly counts = new Map<string, number>();
+  private total = 0;
   private slot = NaN;
 
   /** A body of its own for each value is the same whatever the cut: only one of them counts it. */
   constructor(
     private readonly cut: Cut,
-    profile: Profile,
+    createRun: (form: Form) => FormRun,
     bodies: FormRun,
-    private readonly ownsBodies: boolean,
+    ownsBodies: boolean,
   ) {
-    this.runs = new Map(
-      FORMS.map((form) => [form, form === "json-body" ? bodies : new FormRun(form, profile)]),
-    );
+    this.runs = FORMS.map((form) => [form, form === "json-body" ? bodies : createRun(form)] as const);
+    this.fed = this.runs.filter(([form]) => form !== "json-body" || ownsBodies).map(([, run]) => run);
   }
 
   get columns(): Pick<EstimateRow, "batch" | "windowMs"> {
@@ -105,41 +142,43 @@ class CutRun {
       : { batch: null, windowMs: this.cut.windowMs };
   }
 
-  add(update: Update, at: number | undefined, waits: Promise<unknown>[]): void {
-    if (this.leavesBefore(at)) this.flush(waits);
-    const item: Item = { ...update, at: at ?? this.madeUpAt() };
-    for (const [form, run] of this.runs) if (form !== "json-body" || this.ownsBodies) run.push(item, waits);
-    this.count++;
-    this.waiting++;
-    if ("batch" in this.cut && this.waiting === this.cut.batch) this.flush(waits);
+  add(service: string, update: Update, at: number | undefined, waits: Promise<unknown>[]): void {
+    if (this.leavesBefore(at)) this.flush(undefined, waits);
+    const count = this.counts.get(service) ?? 0;
+    const item: Item = { ...update, at: at ?? this.madeUpAt(count) };
+    for (const run of this.fed) run.push(service, item, waits);
+    this.counts.set(service, count + 1);
+    this.total++;
+    if ("batch" in this.cut && (count + 1) % this.cut.batch === 0) this.flush(service, waits);
   }
 
   private leavesBefore(at: number | undefined): boolean {
     if ("batch" in this.cut) return false;
     if (at === undefined) throw new StanzapackError("usage", "a window needs the time of each update");
     const { windowMs } = this.cut;
-    const slot = windowMs === 0 ? this.count : Math.floor(at / windowMs);
+    const slot = windowMs === 0 ? this.total : Math.floor(at / windowMs);
     const leaves = slot !== this.slot;
     this.slot = slot;
     return leaves;
   }
 
-  /** The newest of each batch at a multiple of 100 ms, the others evenly before. */
-  private madeUpAt(): number {
+  /** The newest of each batch at a multiple of 100 ms, late by 0 to 3 ms as timers are; the others evenly before. */
+  private madeUpAt(count: number): number {
     if (!("batch" in this.cut)) return 0;
     const { batch } = this.cut;
-    const before = batch - 1 - (this.count % batch);
-    return (Math.floor(this.count / batch) - before / batch) * BATCH_MS;
+    const before = batch - 1 - (count % batch);
+    const number = Math.floor(count / batch);
+    const lateMs = Math.imul(number + 1, 0x9e3779b1) >>> 30;
+    return (number - before / batch) * BATCH_MS + lateMs;
   }
 
-  private flush(waits: Promise<unknown>[]): void {
-    for (const [form, run] of this.runs) if (form !== "json-body" || this.ownsBodies) run.flush(waits);
-    this.waiting = 0;
+  private flush(service: string | undefined, waits: Promise<unknown>[]): void {
+    for (const run of this.fed) run.flush(service, waits);
   }
 
   async finish(): Promise<Finished[]> {
     const waits: Promise<unknown>[] = [];
-    this.flush(waits);
+    this.flush(undefined, waits);
     await Promise.all(waits);
     const finished: Finished[] = [];
     for (const [form, run] of this.runs)

@@ -10,7 +10,7 @@ import {
   type Value,
 } from "@stanzapack/wire";
 import { decodeBase64, encodeBase64 } from "@stanzapack/xmpp";
-import { formatDataStanza, formatJsonStanza, readPayload, unescapeText } from "./envelope.js";
+import { formatDataStanza, formatJsonStanza, readPayload, unescapeText, type Envelope } from "./envelope.js";
 import type { Item } from "./item.js";
 import { createLaneBatch, LaneReader, LaneRun } from "./lane-run.js";
 
@@ -41,19 +41,28 @@ const HEADER_ROOM_BYTES = 63;
 
 const packedBytes = ({ packed }: Item): number => packed.length;
 
-export function createFormWriter(form: Form, profile: Profile): FormWriter {
+/** What the services of one link share. */
+export interface LinkState {
+  readonly profile: Profile;
+  readonly envelope: Envelope;
+  /** Of the next block, by the class of the hop; a link begins with 0. */
+  readonly seq: Record<HopClass, number>;
+}
+
+/** Of one service, the `alias`th of its link. */
+export function createFormWriter(form: Form, link: LinkState, alias: number): FormWriter {
   switch (form) {
     case "json-body":
     case "json-batch":
-      return createJsonWriter(form);
+      return createJsonWriter(form, link);
     case "msgpack-ibb":
-      return createMsgpackWriter();
+      return createMsgpackWriter(link);
     case "stanzapack":
-      return createLaneWriter(profile);
+      return createLaneWriter(link, alias);
   }
 }
 
-function createJsonWriter(form: "json-body" | "json-batch"): FormWriter {
+function createJsonWriter(form: "json-body" | "json-batch", { envelope }: LinkState): FormWriter {
   const alone = form === "json-body";
   return {
     byHop: false,
@@ -65,16 +74,15 @@ function createJsonWriter(form: "json-body" | "json-batch"): FormWriter {
     write(items) {
       const texts = items.map(({ json }) => json).join(",");
       const json = alone ? texts : `[${texts}]`;
-      const stanza = formatJsonStanza(json);
+      const stanza = formatJsonStanza(json, envelope);
       check(form, JSON.stringify(JSON.parse(unescapeText(readPayload(stanza)))) === json);
       return stanza;
     },
   };
 }
 
-function createMsgpackWriter(): FormWriter {
+function createMsgpackWriter({ envelope, seq }: LinkState): FormWriter {
   const rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
-  let seq = 0;
   return {
     byHop: false,
     bounds: {
@@ -83,7 +91,8 @@ function createMsgpackWriter(): FormWriter {
       bytesOf: packedBytes,
     },
     write(items) {
-      const stanza = formatDataStanza(encodeBase64(Buffer.concat(items.map(({ packed }) => packed))), seq++);
+      const base64 = encodeBase64(Buffer.concat(items.map(({ packed }) => packed)));
+      const stanza = formatDataStanza(base64, seq.plain++, envelope);
       const payload = decodeBase64(readPayload(stanza));
       check("msgpack-ibb", payload && equal(rows.decode({ form: "rows", payload }).map(decodeRow), items));
       return stanza;
@@ -92,13 +101,12 @@ function createMsgpackWriter(): FormWriter {
 }
 
 /** A lane for each class of hops, since it chooses by what the hop makes of its bytes. */
-function createLaneWriter(profile: Profile): FormWriter {
+function createLaneWriter({ profile, envelope, seq }: LinkState, alias: number): FormWriter {
   const open = (hop: HopClass): ((items: readonly Item[]) => string) => {
-    const lane = new LaneRun(profile, hop);
+    const lane = new LaneRun(profile, hop, alias);
     const reader = new LaneReader();
     let baseAt: number | undefined;
     let from = 1;
-    let seq = 0;
     return (items) => {
       const values = items.map(({ value }) => value);
       const first = (items[0] as Item).at;
@@ -108,7 +116,7 @@ function createLaneWriter(profile: Profile): FormWriter {
       const batch = createLaneBatch(values, from, at, Math.max(0, Math.round(last - first)));
       from += items.length;
       const { frame } = lane.encode(batch, at);
-      const stanza = formatDataStanza(encodeBase64(frame), seq++);
+      const stanza = formatDataStanza(encodeBase64(frame), seq[hop]++, envelope);
       const block = decodeBase64(readPayload(stanza));
       check("stanzapack", block && equal(reader.read(block)?.rows, items));
       return stanza;

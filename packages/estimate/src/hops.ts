@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import type { HopClass } from "@stanzapack/wire";
-import { formatBoshAnswer, namespaced } from "./envelope.js";
+import { ACK_REQUEST, formatBoshAnswer, namespaced } from "./envelope.js";
 import { SyncFlushMeter } from "./sync-flush-meter.js";
 
 export type Transport = "tcp" | "websocket" | "bosh";
@@ -30,19 +30,21 @@ const GZIP_HEAD_BYTES = 13;
 const GZIP_MIN_BYTES = 220;
 const GZIP_LEVEL = 6;
 
-/** From the server to the subscriber, without TLS and TCP/IP: as the meters of a connection count. */
+/**
+ * From the server to the subscriber, with the acknowledgement requests of Stream Management, which BOSH does without; without TLS and TCP/IP: as the meters of a connection count.
+ */
 export const HOPS: readonly Hop[] = [
   {
     ...{ transport: "tcp", compression: "none", hopClass: "plain" },
-    createMeter: () => new SumMeter((stanza) => Buffer.byteLength(stanza)),
+    createMeter: () => new SumMeter((stanza) => Buffer.byteLength(stanza) + ACK_REQUEST.length),
   },
   {
     ...{ transport: "tcp", compression: "zlib", hopClass: "compressed" },
-    createMeter: () => new SyncFlushMeter(),
+    createMeter: () => new AskingMeter(new SyncFlushMeter()),
   },
   {
     ...{ transport: "websocket", compression: "none", hopClass: "plain" },
-    createMeter: () => new SumMeter((stanza) => Buffer.byteLength(namespaced(stanza))),
+    createMeter: () => new SumMeter((stanza) => Buffer.byteLength(namespaced(stanza)) + ACK_REQUEST.length),
   },
   {
     ...{ transport: "bosh", compression: "none", hopClass: "plain" },
@@ -59,6 +61,20 @@ function gzippedAnswerBytes(stanza: string): number {
   const answer = Buffer.from(formatBoshAnswer(stanza));
   if (answer.length < GZIP_MIN_BYTES) return ANSWER_HEAD_BYTES + answer.length;
   return ANSWER_HEAD_BYTES + GZIP_HEAD_BYTES + gzipSync(answer, { level: GZIP_LEVEL }).length;
+}
+
+/** Both servers flush the request by itself. */
+class AskingMeter implements HopMeter {
+  constructor(private readonly meter: HopMeter) {}
+
+  add(stanza: string): Promise<unknown> | undefined {
+    const waits = [this.meter.add(stanza), this.meter.add(ACK_REQUEST)].filter((wait) => wait !== undefined);
+    return waits.length === 0 ? undefined : Promise.all(waits);
+  }
+
+  finish(): Promise<number> {
+    return this.meter.finish();
+  }
 }
 
 class SumMeter implements HopMeter {

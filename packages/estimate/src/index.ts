@@ -1,5 +1,5 @@
-export { adviseOn, formatBytes, formatCut, formatHop } from "./advice.js";
-export { formatDataStanza, formatJsonStanza, readPayload } from "./envelope.js";
+export { adviseOn, formatBytes, formatCut, formatDelay, formatHop, judge } from "./advice.js";
+export { formatDataStanza, formatJsonStanza, readPayload, type Envelope } from "./envelope.js";
 export { Estimator, type Cut, type EstimateRow, type EstimatorOptions } from "./estimator.js";
 export { FORMS, type Form } from "./forms.js";
 export type { Compression, Transport } from "./hops.js";

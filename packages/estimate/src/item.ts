@@ -13,5 +13,7 @@ export type Update = Omit<Item, "at">;
 
 /** Throws `unencodable` and `too-large` for what cannot be published. */
 export function createUpdate(value: Value): Update {
-  return { value, json: JSON.stringify(value), packed: encodeUpdate(value, DEFAULT_LIMITS) };
+  // First: it bounds the depth, which `JSON.stringify` does not.
+  const packed = encodeUpdate(value, DEFAULT_LIMITS);
+  return { value, json: JSON.stringify(value), packed };
 }

@@ -22,7 +22,7 @@ const deflate = createRawDeflate();
 const rowCodec = createRowCodec(DEFAULT_LIMITS, deflate);
 
 /** Of a service alone on its link; up to 127 an alias takes one byte. */
-const ALIAS = 1;
+const FIRST_ALIAS = 1;
 /** Epochs and chains are random 32-bit numbers, so nearly all of them take five bytes, as these do. */
 const EPOCH = 0x9e3779b9;
 const CHAIN = 0xb5297a4d;
@@ -47,18 +47,22 @@ export interface SentBody {
 export class LaneRun {
   private readonly lane: LaneEncoder;
 
-  constructor(profile: Profile, hop: HopClass) {
+  constructor(
+    profile: Profile,
+    hop: HopClass,
+    private readonly alias = FIRST_ALIAS,
+  ) {
     this.lane = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows: rowCodec, profile, hop });
   }
 
   encode(batch: LaneBatch, nowMs: number): SentBody {
     const body = this.lane.encode(batch, nowMs, CHAIN);
-    return { body, frame: encodeFrame(frameOf(body)) };
+    return { body, frame: encodeFrame(frameOf(body, this.alias)) };
   }
 }
 
-function frameOf(body: LaneBody): Frame {
-  return "to" in body ? { type: "data", alias: ALIAS, ...body } : { type: "coded", alias: ALIAS, ...body };
+function frameOf(body: LaneBody, alias: number): Frame {
+  return "to" in body ? { type: "data", alias, ...body } : { type: "coded", alias, ...body };
 }
 
 /** The receiving end. */

@@ -10,6 +10,7 @@ import type { SandboxAccount } from "./types.js";
 
 /** A Unix socket in the sandbox's folder, for making accounts: only its server's user (and root) may use it. */
 const API_SOCKET = "api.sock";
+const COMPONENT_PEM = "component.pem";
 
 /**
  * Up to here accounts are registered one by one, which takes 16 ms each since Erlang computes their SCRAM; more are
@@ -67,13 +68,16 @@ export const ejabberd: Recipe = {
     const recommended = parse(await readTemplate("ejabberd/stanzapack.yml")) as YamlMap;
     const base = settings.settings === "recommended" ? mergeMaps(stock, recommended) : stock;
     await site.write("inetrc", renderNames(settings.nameServerPort));
+    if (settings.componentTls) await writeComponentPem(site, settings);
     await site.write("ejabberd.yml", stringify(withSite(base, site, settings)));
   },
 
   readLog(log, ports) {
     if (/Failed to open socket .*address already in use/.test(log)) return "port-taken";
     const open = Object.values(ports).every((port) =>
-      log.includes(`Start accepting TCP connections at 127.0.0.1:${String(port)} `),
+      ["TCP", "TLS"].some((kind) =>
+        log.includes(`Start accepting ${kind} connections at 127.0.0.1:${String(port)} `),
+      ),
     );
     return open && log.includes(" is started in the node ") ? "ready" : "starting";
   },
@@ -102,6 +106,13 @@ function renderNames(nameServerPort: number | undefined): string {
   const own = `{lookup,["file","native"]}.\n{host,{127,0,0,1},["localhost"]}.\n`;
   if (nameServerPort === undefined) return own;
   return `${own}{resolv_conf,""}.\n{nameserver,{127,0,0,1},${nameServerPort}}.\n`;
+}
+
+/** The listener of components takes no certificate from `certfiles`, and its own `certfile` must hold the key too. */
+async function writeComponentPem(site: Site, { certificates }: SiteSettings): Promise<void> {
+  const files = [certificates.certificateFile, certificates.keyFile];
+  const parts = await Promise.all(files.map((file) => readFile(file, "utf8")));
+  await site.write(COMPONENT_PEM, parts.join(""));
 }
 
 type YamlMap = Record<string, unknown>;
@@ -136,7 +147,14 @@ function withSite(base: YamlMap, site: Site, settings: SiteSettings): YamlMap {
         ? []
         : [{ module: "ejabberd_s2s_in", port: ports.s2s, ip, max_stanza_size: 524_288 }]),
       // By default a component that connects gets every domain of its listener, not only the one it logged in for.
-      { module: "ejabberd_service", port: ports.component, ip, hosts, global_routes: false },
+      {
+        module: "ejabberd_service",
+        port: ports.component,
+        ip,
+        hosts,
+        global_routes: false,
+        ...(settings.componentTls && { tls: true, certfile: site.path(COMPONENT_PEM) }),
+      },
       {
         module: "ejabberd_http",
         port: `unix:${site.path(API_SOCKET)}`,

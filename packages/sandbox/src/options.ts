@@ -25,6 +25,7 @@ export interface ResolvedOptions {
   readonly settings: SettingsKind;
   readonly compress: boolean;
   readonly sasl2: boolean;
+  readonly componentTls: boolean;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -38,6 +39,7 @@ export function resolveOptions(options: SandboxOptions): ResolvedOptions {
     settings = "recommended",
     compress = false,
     sasl2 = false,
+    componentTls = false,
     timeoutMs = 60_000,
   } = options;
   const [domain] = domains;
@@ -49,6 +51,8 @@ export function resolveOptions(options: SandboxOptions): ResolvedOptions {
     throw new SandboxError("bad-option", `settings is stock or recommended, not ${String(settings)}`);
   }
   if (sasl2 && server !== "prosody") throw new SandboxError("bad-option", `${server} has no SASL2`);
+  if (componentTls && server !== "ejabberd")
+    throw new SandboxError("bad-option", `${server} has no TLS on its component port`);
   if (!(timeoutMs > 0)) throw new SandboxError("bad-option", "timeoutMs must be above 0");
   if (domain === undefined) throw new SandboxError("bad-option", "domains names none");
   for (const name of [...domains, ...(options.federation?.domains ?? [])]) assertPrivate(name);
@@ -66,6 +70,7 @@ export function resolveOptions(options: SandboxOptions): ResolvedOptions {
     settings,
     compress,
     sasl2,
+    componentTls,
     timeoutMs,
     signal: options.signal,
   };

@@ -27,6 +27,7 @@ const settings: SiteSettings = {
   settings: "stock",
   compress: false,
   sasl2: false,
+  componentTls: false,
   domains: ["localhost"],
   federation: undefined,
   nameServerPort: undefined,

@@ -87,6 +87,7 @@ async function openSandbox(ground: Ground): Promise<Sandbox> {
         settings: config.settings,
         compress: config.compress,
         sasl2: config.sasl2,
+        componentTls: config.componentTls,
         domains: config.domains,
         federation: config.federation,
         nameServerPort: ground.nameServer?.port,

@@ -26,6 +26,7 @@ export interface SiteSettings {
   readonly settings: SettingsKind;
   readonly compress: boolean;
   readonly sasl2: boolean;
+  readonly componentTls: boolean;
   /** One at least. */
   readonly domains: readonly string[];
   readonly federation: FederationOptions | undefined;

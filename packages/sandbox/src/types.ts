@@ -19,6 +19,8 @@ export interface SandboxOptions {
   readonly compress?: boolean;
   /** Offers SASL2, Bind 2 and FAST, by Debian's prosody-modules: on Prosody only, ejabberd 23.01 has none. Default false. */
   readonly sasl2?: boolean;
+  /** TLS from the first byte on the component port, with the server's certificate: ejabberd only, Prosody 0.12 has none. Default false. */
+  readonly componentTls?: boolean;
   /** Server-to-server. Default none: no port for it is open. */
   readonly federation?: FederationOptions;
   /** Deadline for being ready, in ms, for each start. Default 60,000: a busy machine with several at once. */

@@ -8,7 +8,8 @@ import { DEFAULT_LANE_POLICY } from "./codec/lane-encoder.js";
 import { SET } from "./codec/mixer-sets.js";
 import { NUMBER_CONTEXTS } from "./codec/number-model.js";
 import { QUICK_TEXT_CONTEXTS } from "./codec/text-model.js";
-import { ERRORS, type ErrorRow } from "./errors.js";
+import { isReadFromCondition } from "./conditions.js";
+import { ERRORS, type ErrorCode, type ErrorRow } from "./errors.js";
 import { encodeFrame } from "./frame-codec.js";
 import { FRAME } from "./frames.js";
 import * as wire from "./index.js";
@@ -68,11 +69,12 @@ function unitOf(field: string): string {
 describe("docs/ERRORS.md", () => {
   it("has the table of the code", () => {
     const rows = Object.entries<ErrorRow>(ERRORS).map(([code, row]) => {
-      const pubsub = row.pubsub === undefined ? "" : `\`${row.pubsub}\``;
-      return `| \`${code}\` | ${row.wire} | \`${row.condition}\`, ${row.type} | ${pubsub} | ${row.scope} | ${row.retryable ? "yes" : "no"} | ${row.mend} |`;
+      const own = isReadFromCondition(code as ErrorCode) ? "" : `\`${code}\`, ours`;
+      const application = row.pubsub === undefined ? own : `\`${row.pubsub}\``;
+      return `| \`${code}\` | ${row.wire} | \`${row.condition}\`, ${row.type} | ${application} | ${row.scope} | ${row.retryable ? "yes" : "no"} | ${row.mend} |`;
     });
     expectSection("docs/ERRORS.md", "errors", [
-      "| code | number | XMPP condition, type | pubsub condition | scope | retry | what to do |",
+      "| code | number | XMPP condition, type | application condition | scope | retry | what to do |",
       "| --- | ---: | --- | --- | --- | --- | --- |",
       ...rows,
     ]);

@@ -58,7 +58,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: false,
-    mend: "Give the authority that signed the server's certificate (--ca FILE), or mend the certificate.",
+    mend: "Give the authority that signed the server's certificate (--ca FILE, component.tls.caFile), or mend the certificate.",
   },
   "component-unavailable": {
     wire: 6,
@@ -131,6 +131,14 @@ export const ERRORS = {
     scope: "link",
     retryable: false,
     mend: "A frame named an alias that this link never bound: report it.",
+  },
+  "insecure-context": {
+    wire: 18,
+    condition: "policy-violation",
+    type: "cancel",
+    scope: "link",
+    retryable: false,
+    mend: "Load the page over https: or from localhost; browsers give no cryptography to other pages.",
   },
   "no-such-service": {
     wire: 20,

@@ -179,7 +179,7 @@ export interface SubscribeFrame {
   readonly type: "subscribe";
   /** The client's number of this request; what answers it names it. */
   readonly request: number;
-  /** Node ids, or patterns: `alice@example.org/*`. */
+  /** Node ids, or patterns: `alice@example.org/t*`. */
   readonly nodes: readonly string[];
   readonly options: OptionFields;
 }

@@ -29,6 +29,7 @@ export {
 export { ReadBudget } from "./codec/read-budget.js";
 export { DataReader, type DataBatch } from "./data-reader.js";
 export { createBlockWriter, decodeBlock, type BlockWriter } from "./block.js";
+export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./conditions.js";
 export { assertNever, ERRORS, errorCodeOf, linkCodeOf, StanzapackError } from "./errors.js";
 export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./errors.js";
 export {
@@ -56,12 +57,15 @@ export { createRowCodec, decodeRow, type EncodedRows, type RowCodec } from "./ro
 export {
   formatNode,
   grantWindow,
+  isPattern,
   isServiceName,
+  matchesPattern,
   MAX_WINDOW_MS,
   parseNode,
+  parsePattern,
   SERVICE_KINDS,
 } from "./service.js";
-export type { NodeId, ServiceKind } from "./service.js";
+export type { NodeId, NodePattern, ServiceKind } from "./service.js";
 export { formatSelectionFields, parseSelectionFields, SELECTION_FIELDS } from "./selection-fields.js";
 export { grantSelection, isThinning, WHOLE, withoutThinning, type Selection } from "./selection.js";
 export { encodeUpdate } from "./update.js";

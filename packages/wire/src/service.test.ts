@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { formatNode, grantWindow, isServiceName, MAX_WINDOW_MS, parseNode } from "./service.js";
+import {
+  formatNode,
+  grantWindow,
+  isPattern,
+  isServiceName,
+  matchesPattern,
+  MAX_WINDOW_MS,
+  parseNode,
+  parsePattern,
+} from "./service.js";
 
 describe("a node id", () => {
   it("splits at its slash", () => {
@@ -22,6 +31,39 @@ describe("a node id", () => {
     `a@b/${"x".repeat(65)}`,
   ])("is not %j", (text) => {
     expect(() => parseNode(text)).toThrow("is not a node id");
+  });
+
+  it("is never a pattern, which ends with `*` behind the beginning of a name, or none", () => {
+    expect(parsePattern("alice@example.org/*")).toEqual({ owner: "alice@example.org", prefix: "" });
+    expect(parsePattern("alice@example.org/t.1*")).toEqual({ owner: "alice@example.org", prefix: "t.1" });
+    expect(parsePattern(`a@b/${"x".repeat(64)}*`).prefix).toHaveLength(64);
+    for (const text of [
+      "*",
+      "/*",
+      "a@b*",
+      "a@b/t",
+      "a@b/t**",
+      "a@b/*t",
+      "a@b/t*x",
+      "a@b/c/*",
+      "a@b/c/t*",
+      "a@b/ü*",
+    ])
+      expect(() => parsePattern(text), text).toThrow("neither a node id nor a pattern");
+    expect(() => parsePattern(`a@b/${"x".repeat(65)}*`)).toThrow("neither");
+    expect(["a@b/t*", "a@b/*", "a@b/t"].map(isPattern)).toEqual([true, true, false]);
+  });
+
+  it("matches a pattern of its owner whose prefix its name begins with", () => {
+    const matches = (pattern: string, node: string): boolean =>
+      matchesPattern(parsePattern(pattern), parseNode(node));
+    expect(matches("a@b/t*", "a@b/t")).toBe(true);
+    expect(matches("a@b/t*", "a@b/temp")).toBe(true);
+    expect(matches("a@b/*", "a@b/temp")).toBe(true);
+    expect(matches("a@b/t*", "a@b/T1")).toBe(false);
+    expect(matches("a@b/temp*", "a@b/t")).toBe(false);
+    expect(matches("a@b/t*", "c@b/temp")).toBe(false);
+    expect(matches("a@b/.*", "a@b/temp")).toBe(false);
   });
 
   it("quotes little of a long one", () => {

@@ -33,6 +33,37 @@ export function parseNode(text: string): NodeId {
   return { owner, name };
 }
 
+/** Names that begin with `prefix`, of the services of one publisher. */
+export interface NodePattern {
+  /** Bare JID of the publisher, prepared. */
+  readonly owner: string;
+  /** Beginning of their names, 0 to 64 characters; empty: all of them. */
+  readonly prefix: string;
+}
+
+/** Whether it is to be a pattern: a node id has no `*`. */
+export function isPattern(text: string): boolean {
+  return text.endsWith("*");
+}
+
+/** Splits `alice@example.org/t*`, or `alice@example.org/*`. Throws `bad-name`. */
+export function parsePattern(text: string): NodePattern {
+  const nameAt = text.lastIndexOf("/") + 1;
+  const prefix = text.slice(nameAt, -1);
+  try {
+    if (isPattern(text) && (prefix === "" || isServiceName(prefix)))
+      return { owner: parseNode(`${text.slice(0, nameAt)}x`).owner, prefix };
+  } catch {
+    // Told below, as it was written.
+  }
+  throw new StanzapackError("bad-name", `\`${text.slice(0, 120)}\` is neither a node id nor a pattern`);
+}
+
+/** Whether a service's node is one that the pattern means. */
+export function matchesPattern({ owner, prefix }: NodePattern, node: NodeId): boolean {
+  return node.owner === owner && node.name.startsWith(prefix);
+}
+
 /** Largest window, asked or granted, in ms: one day. */
 export const MAX_WINDOW_MS = 86_400_000;
 

@@ -217,7 +217,7 @@ export function createBytestreamSender(
       const id = escapeAttribute(formatBlockId(sid, attempt, entry.seq));
       waitingChars -= entry.base64.length;
       keep(entry);
-      connection.send(`${head}${id}${middle}${String(entry.seq)}'>${entry.base64}</data></message>`);
+      connection.send(`${head}${id}${middle}${String(entry.seq)}'>${entry.base64}</data></message>`, 1, true);
     }
     settle();
   };
@@ -300,9 +300,12 @@ export function createBytestreamSender(
   return sender;
 }
 
-/** Throws when a block is larger than agreed. */
+/** RFC 4648 §4, as XEP-0047 §2.2 asks for it. */
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/** Throws when a block is no base64, or larger than agreed. */
 export function assertBlock(base64: string, blockSizeBytes: number): void {
   // XEP-0047 §2.2: not larger than the block-size, prior to base64.
-  if (base64.length % 4 !== 0 || decodedLength(base64) > blockSizeBytes)
+  if (base64.length % 4 !== 0 || decodedLength(base64) > blockSizeBytes || !BASE64.test(base64))
     throw new RangeError(`a block is base64 of at most ${String(blockSizeBytes)} bytes`);
 }

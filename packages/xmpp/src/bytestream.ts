@@ -3,6 +3,7 @@ import { assertBlock, SEQ_COUNT, type BytestreamSender, type SenderHost } from "
 import type { Connection } from "./connection.js";
 import { StanzaError } from "./errors.js";
 import type { Bytestream, BytestreamEnd, OpenRequest } from "./in-band-bytestreams.js";
+import { callGuarded, isThenable } from "./listeners.js";
 import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { warn } from "./warn.node.js";
@@ -93,12 +94,16 @@ export function createBytestream(
       early = [];
       return endWith(new StanzaError("resource-constraint", "wait"));
     }
-    try {
-      onBlock(block, { stanzaChars });
-      return undefined;
-    } catch (error) {
+    const refuse = (error: unknown): StanzaError => {
       warn("a block handler failed", error);
       return endWith(new StanzaError("internal-server-error", "cancel"));
+    };
+    try {
+      const result: unknown = onBlock(block, { stanzaChars });
+      if (isThenable(result)) Promise.resolve(result).catch(refuse);
+      return undefined;
+    } catch (error) {
+      return refuse(error);
     }
   };
 
@@ -107,12 +112,8 @@ export function createBytestream(
     return error;
   };
 
-  const tell = (what: string, call: () => void): void => {
-    try {
-      call();
-    } catch (error) {
-      warn(`${what} handler failed`, error);
-    }
+  const tell = (what: string, call: () => unknown): void => {
+    callGuarded(`${what} handler`, call);
   };
 
   const tellEnd = (end: BytestreamEnd): void => {

@@ -221,6 +221,55 @@ describe("In-Band Bytestreams", () => {
     expect(accepted?.state).toBe("open");
   });
 
+  it("keeps two peers apart whose addresses and sids read the same when joined", async () => {
+    const open = (from: string, sid: string): void =>
+      component.receive(
+        `<iq type='set' id='o' from='${from}' to='c.test'><open xmlns='${NS}' block-size='99' sid='${sid}'/></iq>`,
+      );
+    // A resource may hold a space; a sid may not, but it is looked up as it comes.
+    open("eve@example.test/r", "x");
+    open("bob@example.test/r s", "t");
+    expect(accepted?.peer).toBe("bob@example.test/r s");
+    for (const separator of [" ", "\n", "\t", "/", "\u00a0"]) {
+      component.receive(data(0, text("mine"), `s${separator}t`, "bob@example.test/r"));
+      component.receive(
+        `<iq type='set' id='c' from='bob@example.test/r' to='c.test'><close xmlns='${NS}' sid='s${separator}t'/></iq>`,
+      );
+      component.receive(
+        `<message type='error' from='bob@example.test/r' to='c.test'><data xmlns='${NS}' sid='s${separator}t' seq='0'/><error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>`,
+      );
+    }
+    expect(blocks).toEqual([]);
+    expect(ends).toEqual([]);
+    component.receive(data(0, text("good"), "t", "bob@example.test/r s"));
+    expect(blocks).toEqual(["good"]);
+  });
+
+  it("goes on when its owner's callbacks throw, and answers once", () => {
+    const warning = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
+    const fail = (): never => {
+      throw new Error("mine");
+    };
+    responder.onStream = responder.onStray = responder.onError = fail;
+    component.receive(openIq("block-size='99' sid='s'"));
+    expect(component.sent).toHaveLength(1);
+    expect(component.sent[0]).toContain('type="result"');
+    component.receive(data(0, "YQ==", "unknown"));
+    expect(lastCondition()).toBe("item-not-found");
+    responder.onOpen = fail;
+    component.receive(openIq("block-size='99' sid='u'"));
+    expect(lastCondition()).toBe("internal-server-error");
+    expect(warning).toHaveBeenCalledTimes(3);
+    warning.mockRestore();
+  });
+
+  it("takes nothing to write that is no base64", async () => {
+    const stream = await opener.open("c.test", { sid: "s" });
+    for (const bad of ["\u0002\u0002\u0002\u0002", "ab c", "<a/>", "====", "YQ==YQ==", "a\n=="])
+      expect(() => stream.write(bad)).toThrow(RangeError);
+    expect(client.sent.join("")).not.toContain("<data");
+  });
+
   it("acknowledges blocks in iqs, whatever was agreed", async () => {
     component.receive(openIq("sid='q' block-size='4096'"));
     const iq = (seq: number): string =>

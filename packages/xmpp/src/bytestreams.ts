@@ -15,10 +15,12 @@ import type {
   OpenRequest,
 } from "./in-band-bytestreams.js";
 import { prepareJid } from "./jid.js";
+import { callGuarded } from "./listeners.js";
 import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
 import { createUsedSids } from "./used-sids.js";
+import { warn } from "./warn.node.js";
 import { xml, type Element } from "./xml.js";
 
 /** XEP-0047 §2.1: the largest a block may be. */
@@ -57,8 +59,9 @@ export function createStanzaBytestreams(
   /** By peer, for errors that name no sid. */
   const countByPeer = new Map<string, number>();
 
-  // A peer may not speak in another's stream, so the key begins with who sent it.
-  const keyOf = (peer: string, sid: string): string => `${peer} ${sid}`;
+  // A peer may not speak in another's stream, so the key begins with who sent it. XML has no U+0000, so that neither an address
+  // nor a sid, whatever a peer writes for one, reaches over the end of its part.
+  const keyOf = (peer: string, sid: string): string => `${peer}\0${sid}`;
 
   const add = (request: OpenRequest): ManagedBytestream => {
     const key = keyOf(request.from, request.sid);
@@ -111,6 +114,13 @@ export function createStanzaBytestreams(
     api.onOpen(request);
   };
 
+  const tellStray = (from: string): void => {
+    callGuarded("onStray of In-Band Bytestreams", () => api.onStray?.(from));
+  };
+  const tellError = (from: string, error: StanzaError): void => {
+    callGuarded("onError of In-Band Bytestreams", () => api.onError?.(from, error));
+  };
+
   const onOpenIq = (iq: Element, child: Element): void => {
     const attrs = child.attrs as Record<string, string | undefined>;
     const blockSize = parseUnsignedShort(attrs["block-size"]);
@@ -127,11 +137,12 @@ export function createStanzaBytestreams(
       checkOpen(request, blockSize, attrs["stanza"] ?? "iq");
       stream = add(request);
     } catch (error) {
+      if (!(error instanceof StanzaError)) warn("onOpen of In-Band Bytestreams failed", error);
       answer(iq, error instanceof StanzaError ? error : new StanzaError("internal-server-error", "wait"));
       return;
     }
     answer(iq);
-    api.onStream?.(stream);
+    callGuarded("onStream of In-Band Bytestreams", () => api.onStream?.(stream));
   };
 
   const onCloseIq = (iq: Element, child: Element): void => {
@@ -140,7 +151,7 @@ export function createStanzaBytestreams(
     // Both sides close at once.
     if (stream === undefined && closingKeys.has(key)) return answer(iq);
     if (stream === undefined) {
-      api.onStray?.(String(iq.attrs["from"]));
+      tellStray(String(iq.attrs["from"]));
       answer(iq, new StanzaError("item-not-found", "cancel"));
       return;
     }
@@ -160,7 +171,7 @@ export function createStanzaBytestreams(
         ? new StanzaError("item-not-found", "cancel")
         : stream.onData(data.attrs["seq"] as string | undefined, data.text(), chars, kind);
     // What ended its stream was wrong in itself.
-    if (error !== undefined && stream?.state !== "closed") api.onStray?.(String(stanza.attrs["from"]));
+    if (error !== undefined && stream?.state !== "closed") tellStray(String(stanza.attrs["from"]));
     if (error !== undefined || kind === "iq") answer(stanza, error);
   };
 
@@ -195,15 +206,15 @@ export function createStanzaBytestreams(
     const stream = sid === undefined ? undefined : streams.get(keyOf(from, sid));
     // What was said last, before our close, came back: nobody waits for it.
     if (stream === undefined && sid !== undefined && closingKeys.has(keyOf(from, sid))) return true;
-    if (stream === undefined && sid !== undefined) api.onStray?.(from);
+    if (stream === undefined && sid !== undefined) tellStray(from);
     if (stream === undefined && !countByPeer.has(from)) return data !== undefined;
     const error = parseStanzaError(stanza);
     // XEP-0047 §2.2: on errors of delivery suspend, on errors of the data close.
-    if (stream === undefined) api.onError?.(from, error);
+    if (stream === undefined) tellError(from, error);
     else if (!isDeliveryError(error)) stream.endAndClose({ by: "peer", error });
     else {
       const seq = block?.seq ?? parseUnsignedShort(data?.attrs["seq"] as string | undefined);
-      if (!stream.onBounce(error, seq, block?.attempt)) api.onError?.(from, error);
+      if (!stream.onBounce(error, seq, block?.attempt)) tellError(from, error);
     }
     return true;
   };

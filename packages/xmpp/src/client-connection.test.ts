@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type net from "node:net";
 import tls from "node:tls";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { createClientConnection } from "./client-connection.js";
 import type { ClientConnectionOptions, Connection } from "./connection.js";
 import { parseServiceUrl } from "./service-url.js";
@@ -139,6 +139,50 @@ describe("a client's connection", () => {
     const lax = await connectTo(plain(mechanisms("PLAIN")), { requireTls: false });
     await expect(lax.start()).rejects.toMatchObject({ code: "auth" });
     expect(peerAt(0).text).not.toContain("<auth");
+  });
+
+  it.each([
+    ["without its proof", "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"],
+    ["with an empty proof", "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>=</success>"],
+    ["with another's proof", `<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>${btoa("v=AAAA")}</success>`],
+  ])("answers SCRAM by the schema, and believes no success %s", async (_, success) => {
+    const sasl = "urn:ietf:params:xml:ns:xmpp-sasl";
+    let response = "";
+    const c = await connectTo(
+      async (peer) => {
+        await peer.take(/<stream:stream[^>]*>/);
+        peer.write(
+          `<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'><stream:features>${mechanisms("SCRAM-SHA-1")}</stream:features>`,
+        );
+        const [, first = ""] = await peer.take(/<auth [^>]*mechanism="SCRAM-SHA-1"[^>]*>([^<]*)<\/auth>/);
+        const [, nonce = ""] = /r=(.*)$/.exec(atob(first)) ?? [];
+        peer.write(`<challenge xmlns='${sasl}'>${btoa(`r=${nonce}x,s=QSXCR+Q6sek8bf92,i=4096`)}</challenge>`);
+        [response] = await peer.take(/<response[^>]*>/);
+        peer.write(success);
+      },
+      { requireTls: false },
+    );
+    await expect(c.start()).rejects.toMatchObject({
+      code: "auth",
+      message: expect.stringContaining("could not prove") as string,
+    });
+    // RFC 6120 appendix A.4: `response` has no attributes.
+    expect(response).toBe(`<response xmlns="${sasl}">`);
+  });
+
+  it("believes no success before the challenge", async () => {
+    const c = await connectTo(
+      async (peer) => {
+        await peer.take(/<stream:stream[^>]*>/);
+        peer.write(
+          `<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'><stream:features>${mechanisms("SCRAM-SHA-256")}</stream:features>`,
+        );
+        await peer.take(/<auth/);
+        peer.write("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
+      },
+      { requireTls: false },
+    );
+    await expect(c.start()).rejects.toMatchObject({ code: "auth" });
   });
 
   it("never becomes somebody anonymous", async () => {
@@ -405,6 +449,74 @@ describe("a client's connection", () => {
     expect(c.state).toBe("stopped");
     await expect(c.start()).resolves.toBeUndefined();
     expect(c.send("<message/>")).toBe(false);
+  });
+
+  it("ends for good when it gets another resource than the one it was given, or none", async () => {
+    const bind = (answer: string) => async (peer: FakePeer, script: ClientScript) => {
+      await acceptLogin(peer, script);
+      await peer.take(/<\/bind><\/iq>/);
+      peer.write(answer);
+    };
+    const error = (type: string, condition: string): string =>
+      `<iq type='error' id='bind'><error type='${type}'><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`;
+    const bound = (resource: string): string =>
+      `<iq type='result' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>bob@example.test/${resource}</jid></bind></iq>`;
+    const cases = [
+      [bound("other"), { code: "resource" }, /"r", and the server gave "other" in its place/],
+      [error("modify", "bad-request"), { code: "resource" }, /"r", and the server refused it: bad-request/],
+      [error("cancel", "not-allowed"), { code: "resource" }, /not-allowed/],
+      [error("modify", "conflict"), { code: "conflict" }, /another session has the resource "r"/],
+    ] as const;
+    for (const [answer, code, text] of cases) {
+      // Also where it shall keep trying: it would be the same.
+      const c = await connectTo(bind(answer), { retryStart: true });
+      const failure = await c.start().catch((reason: unknown) => reason);
+      expect(failure).toMatchObject(code);
+      expect((failure as Error).message).toMatch(text);
+      expect(server?.peers).toHaveLength(1);
+      await server?.close();
+    }
+    const crowded = await connectTo(bind(error("wait", "resource-constraint")));
+    await expect(crowded.start()).rejects.toMatchObject({ code: "unreachable" });
+    await server?.close();
+    // As Resourceprep has it, and where none was given any will do.
+    const prepared = await connectTo(bind(bound("fi x")), { resource: "\ufb01\u00ad\u00a0x" });
+    await prepared.start();
+    await prepared.stop();
+    await server?.close();
+    const { resource: _, ...any } = { resource: "" };
+    server = await startFakeServer((peer) => bind(bound("long-one"))(peer, { certificate }));
+    connection = createClientConnection({
+      jid: "bob@example.test",
+      password: "p",
+      url: `xmpp://127.0.0.1:${String(server.port)}`,
+      ca: certificate.ca,
+      ...any,
+    });
+    await connection.start();
+    expect(connection.jid).toBe("bob@example.test/long-one");
+  });
+
+  it("says what to do where a page has no WebCrypto", async () => {
+    server = await startFakeServer(() => undefined);
+    const { subtle: _, ...rest } = {
+      getRandomValues: crypto.getRandomValues.bind(crypto),
+      subtle: undefined,
+    };
+    vi.stubGlobal("crypto", rest);
+    try {
+      const c = createClientConnection({
+        jid: "bob@example.test",
+        password: "p",
+        url: `xmpp://127.0.0.1:${String(server.port)}`,
+        retryStart: true,
+      });
+      await expect(c.start()).rejects.toMatchObject({ code: "insecure-context", final: true });
+      await expect(c.start()).rejects.toThrow(/https:/);
+      expect(server.peers).toHaveLength(0);
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it("refuses options that make no sense", () => {

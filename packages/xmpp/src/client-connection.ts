@@ -9,6 +9,7 @@ import { bareJid, jid as parseJid, prepareResource, type JID } from "./jid.js";
 import { loadPart } from "./load-part.js";
 import { prepareLogin } from "./login.js";
 import { randomText } from "./random.js";
+import { assertWebCrypto } from "./scram.js";
 import { resolveDomain } from "./resolve.node.js";
 import { createServiceSearch, type Try } from "./service-search.js";
 import { canBeSecure, hostInUrl, parseServiceUrl, toTarget, type Service } from "./service-url.js";
@@ -68,6 +69,8 @@ export function createClientConnection(
     domain: asciiDomain,
     secureContext: createSecureContext(options.ca),
     sessions: new Map(),
+    // XEP-0368 §3
+    alpn: ["xmpp-client"],
   };
   const resource = options.resource === undefined ? randomText(4) : prepareResource(options.resource);
   const tokens = createFastTokens(options.clientId);
@@ -112,7 +115,9 @@ export function createClientConnection(
   const connection: Connection = createSupervisedConnection({
     kind: "client",
     jid: "",
-    finalCodes: ["auth", "conflict", "stopped", "aborted"],
+    finalCodes: ["auth", "conflict", "insecure-context", "stopped", "aborted"],
+    // Later it may be our own dead session that still has the resource.
+    finalAtFirst: ["resource"],
     retryStart: options.retryStart ?? false,
     timeouts: options.timeouts,
     reconnect: options.reconnect,
@@ -123,6 +128,7 @@ export function createClientConnection(
     echoWindow: (hooks) => createEchoWindow(() => connection.jid, clientEcho(policy), hooks),
     ownAddresses: (full) => [full, bareJid(full), domain],
     async attempt(context) {
+      assertWebCrypto();
       const begin = (service: Service): Try & { ended: Promise<XmppError> | undefined } => {
         const cancel = new AbortController();
         const signal = AbortSignal.any([context.signal, cancel.signal]);

@@ -4,6 +4,7 @@ import type { Exchange, Login } from "./login.js";
 import * as NS from "./namespaces.js";
 import { createSasl2, formatBind2 } from "./sasl2.js";
 import type { Stream } from "./stream.js";
+import { isSameResource, quote, refusedResource, toBindError } from "./resource-binding.js";
 import { parseSaslFailure, parseStreamError, toXmppError } from "./stream-errors.js";
 import { ENABLE, type StreamManagement } from "./stream-management.js";
 import type { TlsOptions } from "./stream-socket.node.js";
@@ -94,7 +95,9 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
 
   const respond = async (name: "auth" | "response", { mechanism }: Exchange): Promise<void> => {
     const response = btoa(await mechanism.response(options.login.credentials));
-    stream.write(xml(name, { xmlns: NS.SASL, mechanism: mechanism.name }, response).toString());
+    // RFC 6120 §6.4.2, §6.4.3: `<response/>` has no mechanism.
+    const attrs = name === "auth" ? { mechanism: mechanism.name } : {};
+    stream.write(xml(name, { xmlns: NS.SASL, ...attrs }, response).toString());
   };
 
   const logIn = async (mechanisms: Element): Promise<void> => {
@@ -233,11 +236,10 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
 
   const onBound = (iq: Element): void => {
     const jid = iq.getChild("bind", NS.BIND)?.getChildText("jid") ?? "";
-    if (iq.attrs["type"] !== "result" || jid === "") {
-      const conflict = iq.getChild("error")?.getChild("conflict") !== undefined;
-      stream.fail(
-        new XmppError(conflict ? "conflict" : "unreachable", `the resource was refused: ${String(iq)}`),
-      );
+    if (iq.attrs["type"] !== "result" || jid === "") return stream.fail(toBindError(iq, options.resource));
+    const bound = jid.slice(jid.indexOf("/") + 1);
+    if (options.isResourceGiven && !isSameResource(options.resource, bound)) {
+      stream.fail(refusedResource(options.resource, `the server gave ${quote(bound)} in its place`));
       return;
     }
     begin(jid);

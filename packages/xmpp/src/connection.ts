@@ -67,18 +67,25 @@ export interface Connection {
   stop(): Promise<void>;
 
   /**
-   * Writes ready stanza text: whole, well-formed stanzas, in one write. `count`: how many stanzas it holds; 0 for elements that
+   * Writes stanza text: whole, well-formed stanzas, in one write. `count`: how many stanzas it holds; 0 for elements that
    * are no stanzas, which a resumed session does not send again.
    * Returns `writable`. Offline it drops the text and returns false: callers keep what they promised themselves.
+   * Throws `XmppError` (`invalid-xml`), and writes nothing, when the text is not well-formed or holds another number of stanzas:
+   * the server would end the stream. `ready`: true leaves that check out, for text of which every foreign part is base64 or
+   * went through `escapeAttribute` or `escapeText`. The check takes about 3 µs a stanza.
    */
-  send(stanzas: string, count?: number): boolean;
+  send(stanzas: string, count?: number, ready?: boolean): boolean;
+  /** Sends one stanza. Throws `XmppError` (`invalid-xml`) as `send` does. */
   sendElement(stanza: Element): boolean;
   /**
    * BOSH only: nothing comes and nothing is asked for during so many ms, in which the process may sleep; the next `send`
    * ends it. False, and nothing happens, elsewhere or where the server allows none so long (XEP-0124 §10).
    */
   pause(forMs: number): boolean;
-  /** Sends an iq (from, id are filled in) and gives the result stanza; rejects with `StanzaError` or `XmppError`. */
+  /**
+   * Sends an iq (from, id are filled in) and gives the result stanza; rejects with `StanzaError` or `XmppError`, with
+   * `invalid-xml` when the iq cannot be written.
+   */
   request(iq: Element, options?: RequestOptions): Promise<Element>;
   /** Whether the server offered the feature of this namespace to the logged-in stream (RFC 6120 §4.3.2); as last heard while offline. */
   offers(ns: string): boolean;
@@ -137,11 +144,24 @@ export interface ClientConnectionOptions {
   readonly limits?: Partial<ConnectionLimits>;
 }
 
+export interface ComponentTlsOptions {
+  /** PEM of the authority to trust, besides the system's. */
+  readonly ca?: string | undefined;
+  /** The name that the certificate must be for, also asked for (SNI). Default: `host`. */
+  readonly serverName?: string | undefined;
+}
+
 export interface ComponentConnectionOptions {
   readonly domain: string;
   readonly secret: string;
   readonly host: string;
   readonly port: number;
+  /**
+   * TLS from the first byte, as ejabberd's listener has it with `tls: true`; a server that has none is an error, `tls`. Default: none,
+   * so that everybody between the two machines reads all that users send, and can send in the server's name. XEP-0114 knows no
+   * STARTTLS, and neither ejabberd nor Prosody offers it here.
+   */
+  readonly tls?: ComponentTlsOptions;
   readonly timeouts?: Partial<ConnectionTimeouts>;
   /** `false`: the first failed attempt, or the first lost stream, ends the connection. */
   readonly reconnect?: Partial<ReconnectPolicy> | false;

@@ -9,9 +9,21 @@ export type XmppErrorCode =
   | "tls" // certificate refused, or TLS required and not offered
   | "unsupported" // the server does not offer what was asked for: compression
   | "protocol" // the peer broke XML or the stream's rules
+  | "invalid-xml" // what the caller wants to send is not well-formed XML: final
+  | "resource" // the server refused or replaced the resource that was asked for: final before the first session
+  | "insecure-context" // a page that was not loaded over https: has no WebCrypto to log in with: final
   | "disconnected" // the stream went away meanwhile
   | "stopped" // by our own `stop`
   | "aborted"; // by the caller's signal
+
+const FINAL: ReadonlySet<XmppErrorCode> = new Set([
+  "auth",
+  "conflict",
+  "invalid-xml",
+  "insecure-context",
+  "stopped",
+  "aborted",
+]);
 
 export class XmppError extends Error {
   override readonly name = "XmppError";
@@ -27,9 +39,7 @@ export class XmppError extends Error {
   }
   /** Nothing is gained by trying again with the same options. */
   get final(): boolean {
-    return (
-      this.code === "auth" || this.code === "conflict" || this.code === "stopped" || this.code === "aborted"
-    );
+    return FINAL.has(this.code);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Exchange } from "./login.js";
+import { randomUuid } from "./random.js";
 import { toByteString } from "./scram.js";
 import type { Element } from "./xml.js";
 
@@ -40,7 +41,7 @@ export function createFastTokens(clientId?: string): FastTokens {
   let token: FastToken | undefined;
   let wanted = clientId !== undefined;
   return {
-    clientId: clientId ?? crypto.randomUUID(),
+    clientId: clientId ?? randomUuid(),
     get wanted() {
       return wanted;
     },

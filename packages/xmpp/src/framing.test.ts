@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FramedParser, splitFrames } from "./framing.js";
-import { ParseError } from "./stream-parser.js";
+import { ParseError } from "./parse-error.js";
 import type { Element } from "./xml.js";
 
 function parse(...frames: string[]): string[] {
@@ -45,5 +45,25 @@ describe("frames", () => {
       "<iq xmlns='jabber:client' a='>'><x xmlns='y'/></iq>",
       "<open xmlns='z'/>",
     ]);
+  });
+
+  it.each([
+    ["a newline before xmlns", "<message\n  xmlns='x'/>", ["<message\n  xmlns='x'/>"]],
+    ["a tab before xmlns", "<message\txmlns\n=\n'x'/>", ["<message\txmlns\n=\n'x'/>"]],
+    [
+      "an attribute that only speaks of xmlns",
+      `<message id=" xmlns='x'"/>`,
+      [`<message xmlns='jabber:client' id=" xmlns='x'"/>`],
+    ],
+    ["a prefix's declaration", "<iq xmlns:x='y'/>", ["<iq xmlns='jabber:client' xmlns:x='y'/>"]],
+    ["whitespace around", " \n<a xmlns='x'/>\n <b xmlns='x'/>\n", ["<a xmlns='x'/>", "<b xmlns='x'/>"]],
+    ["whitespace alone", " \n", []],
+    [
+      "tags in a CDATA section",
+      "<a xmlns='x'><![CDATA[</a><b>]]></a><c xmlns='x'/>",
+      ["<a xmlns='x'><![CDATA[</a><b>]]></a>", "<c xmlns='x'/>"],
+    ],
+  ])("cuts text with %s", (_, text, frames) => {
+    expect(splitFrames(text)).toEqual(frames);
   });
 });

@@ -1,6 +1,7 @@
 import * as NS from "./namespaces.js";
 import { splitStanzas } from "./split-stanzas.js";
-import { ParseError, StreamParser, type ParserLimits } from "./stream-parser.js";
+import { ParseError } from "./parse-error.js";
+import { StreamParser, type ParserLimits } from "./stream-parser.js";
 import type { Element } from "./xml.js";
 
 /** RFC 7395 §3.6. */
@@ -8,6 +9,8 @@ export const FRAMED_CLOSE = `<close xmlns='${NS.FRAMING}'/>`;
 
 /** A start tag: its name, and its attributes. */
 const START_TAG = /^<([^\s<>/"']+)((?:[^<>"']|"[^"]*"|'[^']*')*?)\/?>/;
+/** One attribute: its name. */
+const ATTRIBUTE = /\s([^\s=]+)\s*=\s*(?:"[^"]*"|'[^']*')/g;
 
 /**
  * Cuts our own stream text into elements that say their namespaces themselves, since there is no stream header around
@@ -16,15 +19,18 @@ const START_TAG = /^<([^\s<>/"']+)((?:[^<>"']|"[^"]*"|'[^']*')*?)\/?>/;
 export function splitFrames(text: string): string[] {
   return splitStanzas(text).map((element) => {
     const [, name = "", attributes = ""] = START_TAG.exec(element) ?? [];
-    const own = name.startsWith("stream:")
-      ? / xmlns:stream\s*=/.test(attributes)
-        ? ""
-        : ` xmlns:stream='${NS.STREAM}'`
-      : / xmlns\s*=/.test(attributes)
-        ? ""
-        : ` xmlns='${NS.CLIENT}'`;
-    return own === "" ? element : `<${name}${own}${element.slice(name.length + 1)}`;
+    const [key, namespace] = name.startsWith("stream:") ? ["xmlns:stream", NS.STREAM] : ["xmlns", NS.CLIENT];
+    return declares(attributes, key)
+      ? element
+      : `<${name} ${key}='${namespace}'${element.slice(name.length + 1)}`;
   });
+}
+
+function declares(attributes: string, key: string): boolean {
+  // The hot path: our own stanzas name no namespace.
+  if (!attributes.includes(key)) return false;
+  for (const [, name] of attributes.matchAll(ATTRIBUTE)) if (name === key) return true;
+  return false;
 }
 
 /** In the place of the stream header that there is not; a peer's closing tag for it ends the stream. */

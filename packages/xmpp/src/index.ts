@@ -9,6 +9,7 @@ export type { TransportKind } from "./transport.js";
 export type {
   ClientConnectionOptions,
   ComponentConnectionOptions,
+  ComponentTlsOptions,
   Connection,
   ConnectionEvents,
   ConnectionLimits,
@@ -53,6 +54,8 @@ export { createStanzaBytestreams } from "./bytestreams.js";
 export { createInBandBytestreams } from "./in-band-bytestreams.js";
 export { SendWindow, type SendWindowPolicy } from "./send-window.js";
 export { randomText } from "./random.js";
+export { callSafely, rethrow } from "./rethrow.js";
 export { backoffMs, sleep } from "./timing.js";
+export { isLoopbackHost } from "./service-url.js";
 export { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
 export { childElements, Element, escapeAttribute, escapeText, xml } from "./xml.js";

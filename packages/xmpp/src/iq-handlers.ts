@@ -1,9 +1,17 @@
 import type { IqHandler } from "./connection.js";
 import { StanzaError } from "./errors.js";
+import { isThenable } from "./listeners.js";
 import * as NS from "./namespaces.js";
 import { formatStanzaError } from "./stanza-errors.js";
 import { warn } from "./warn.node.js";
 import { childElements, xml, type Element } from "./xml.js";
+
+/**
+ * Longest id that is repeated in an answer, in bytes as written: half of the stanza that the stricter server, Prosody, takes of a
+ * component, and all that either takes of a client.
+ */
+const MAX_ANSWERED_ID_BYTES = 262_144;
+const INTERNAL = new StanzaError("internal-server-error", "wait");
 
 /** The handlers of inbound iqs of type get and set; each iq gets exactly one answer (RFC 6120 §8.2.3). */
 export interface IqHandlers {
@@ -12,6 +20,8 @@ export interface IqHandlers {
   addFallback(handler: IqHandler): () => void;
   /** Answers at once when the handler does, so that the answer keeps its place among other stanzas. */
   onRequest(iq: Element, answer: (iq: Element) => void): void;
+  /** Answers an iq whose id is too long for handlers: `policy-violation`. */
+  onLongId(iq: Element, send: (text: string) => void): void;
 }
 
 /** `ownJid` stands in for a missing `to` or `from`. Pings (XEP-0199) are answered unless somebody else does. */
@@ -37,17 +47,19 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
         if (fallback === handler) fallback = undefined;
       };
     },
+    onLongId(iq, send) {
+      const { id = "", type, to = ownJid(), from } = iq.attrs as Record<string, string | undefined>;
+      if (type === "result" || type === "error") return;
+      const written = quoteShortly(id);
+      // Servers end a component over a stanza that is too large.
+      if (new TextEncoder().encode(written).length > MAX_ANSWERED_ID_BYTES) return;
+      const error = new StanzaError("policy-violation", "modify", "an id has at most 1024 characters");
+      const addresses = xml("iq", { type: "error", to: from, from: to }).toString().slice(0, -"/>".length);
+      send(`${addresses} id=${written}>${formatStanzaError(error).toString()}</iq>`);
+    },
     onRequest(iq, answer) {
       const attrs = iq.attrs as Record<string, string | undefined>;
-      const reply = (type: "result" | "error", ...children: (Element | undefined)[]): void => {
-        const answerIq = xml("iq", { type, to: attrs["from"], from: attrs["to"], id: attrs["id"] });
-        for (const child of children) if (child !== undefined) answerIq.append(child);
-        answer(answerIq);
-      };
-      const refuse = (error: unknown): void => {
-        const fault = toStanzaError(error);
-        reply("error", fault.payload, formatStanzaError(fault));
-      };
+      const { reply, refuse } = replierTo(iq, answer);
       const [child, second] = childElements(iq);
       const { id, type } = attrs;
       if (
@@ -74,10 +86,12 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
           type,
           child,
         });
-        if (result instanceof Promise) {
-          result.then((element) => {
-            reply("result", element);
-          }, refuse);
+        if (isThenable(result)) {
+          Promise.resolve(result)
+            .then((element) => {
+              reply("result", element);
+            })
+            .catch(refuse);
         } else {
           reply("result", result);
         }
@@ -88,9 +102,44 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
   };
 }
 
+/** An attribute's value between quotes, in no more characters than any client wrote it. */
+function quoteShortly(value: string): string {
+  const [quote, entity] =
+    value.split('"').length <= value.split("'").length ? ['"', "&quot;"] : ["'", "&apos;"];
+  const escaped = value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(quote, entity);
+  return quote + escaped + quote;
+}
+
+interface Replier {
+  /** Throws when a child cannot be written. */
+  readonly reply: (type: "result" | "error", ...children: (Element | undefined)[]) => void;
+  /** Never throws. */
+  readonly refuse: (error: unknown) => void;
+}
+
+function replierTo(iq: Element, answer: (iq: Element) => void): Replier {
+  const { from, to, id } = iq.attrs as Record<string, string | undefined>;
+  const reply: Replier["reply"] = (type, ...children) => {
+    const answerIq = xml("iq", { type, to: from, from: to, id });
+    for (const child of children) if (child !== undefined) answerIq.append(child);
+    answer(answerIq);
+  };
+  const refuse = (error: unknown): void => {
+    try {
+      const fault = toStanzaError(error);
+      reply("error", fault.payload, formatStanzaError(fault));
+    } catch (fault) {
+      // Its text, its payload or its application's condition cannot be written.
+      warn("an iq handler's error could not be sent", fault);
+      reply("error", formatStanzaError(INTERNAL));
+    }
+  };
+  return { reply, refuse };
+}
+
 /** Anything that is not meant for the peer becomes `internal-server-error`, without details. */
 function toStanzaError(error: unknown): StanzaError {
   if (error instanceof StanzaError) return error;
   warn("an iq handler failed", error);
-  return new StanzaError("internal-server-error", "wait");
+  return INTERNAL;
 }

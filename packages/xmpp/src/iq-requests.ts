@@ -62,7 +62,11 @@ export function createIqRequests(ownAddresses: () => readonly string[]): IqReque
         const to = iq.attrs["to"] as string | undefined;
         pending.set(id, { to, settle });
         iq.attrs["id"] = id;
-        if (!write(iq)) settle(new XmppError("disconnected", "not connected"));
+        try {
+          if (!write(iq)) settle(new XmppError("disconnected", "not connected"));
+        } catch (error) {
+          settle(error instanceof Error ? error : new Error(String(error)));
+        }
       });
     },
     onAnswer(iq) {

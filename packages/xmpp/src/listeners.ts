@@ -22,12 +22,35 @@ export function createListeners<Events>(): Listeners<Events> {
     },
     emit(event, ...args) {
       for (const entry of [...(byEvent.get(event) ?? [])]) {
-        try {
-          (entry as { listener: (...args: unknown[]) => void }).listener(...args);
-        } catch (error) {
-          warn(`a listener of "${String(event)}" failed`, error);
-        }
+        callGuarded(`a listener of "${String(event)}"`, () =>
+          (entry as { listener: (...args: unknown[]) => unknown }).listener(...args),
+        );
       }
     },
   };
+}
+
+/**
+ * Calls a function of the application and gives what it returned; `undefined` when it threw. What it throws, and what a promise of it
+ * rejects with, becomes a warning (`StanzapackWarning` on Node, the console's in browsers) and reaches nobody else.
+ */
+export function callGuarded(what: string, call: () => unknown): unknown {
+  try {
+    const result = call();
+    if (isThenable(result))
+      Promise.resolve(result).catch((error: unknown) => {
+        warn(`${what} failed`, error);
+      });
+    return result;
+  } catch (error) {
+    warn(`${what} failed`, error);
+    return undefined;
+  }
+}
+
+/** Promises of other realms and libraries too. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
+  );
 }

@@ -8,7 +8,9 @@ export const SCRAM_NAMES: readonly ScramName[] = ["SCRAM-SHA-256", "SCRAM-SHA-1"
 
 const HASHES: Readonly<Record<ScramName, string>> = { "SCRAM-SHA-1": "SHA-1", "SCRAM-SHA-256": "SHA-256" };
 
-/** A server asking for more would only keep us busy. RFC 7677 §4 asks for 4,096 at least; in use are up to 600,000. */
+/** RFC 5802 §5.1, RFC 7677 §4: with fewer, who listens in the server's place guesses passwords the quicker. */
+const MIN_ITERATIONS = 4_096;
+/** A server asking for more would only keep us busy; in use are up to 600,000. */
 const MAX_ITERATIONS = 5_000_000;
 
 /** A SASL mechanism whose client speaks first. Responses and challenges are byte strings, one character a byte. */
@@ -36,20 +38,14 @@ export function createScram(name: ScramName, clientNonce = randomText(24)): Scra
   let verified = false;
 
   const verify = (finalText: string): boolean => {
-    if (expected !== undefined && parseFields(finalText).get("v") === expected) verified = true;
+    if (expected !== undefined && FINAL.exec(finalText)?.[1] === expected) verified = true;
     return verified;
   };
 
   const finalMessage = async (password: string): Promise<string> => {
-    const fields = parseFields(challenge);
-    const nonce = fields.get("r") ?? "";
-    const iterations = Number(fields.get("i"));
-    // RFC 5802 §5.1: otherwise an old exchange could be played again.
-    const fresh = nonce.startsWith(clientNonce) && nonce.length > clientNonce.length;
-    if (!fresh || !Number.isInteger(iterations) || iterations < 1 || iterations > MAX_ITERATIONS) {
-      throw new XmppError("auth", "the server's SCRAM challenge is broken");
-    }
-    const salted = await derive(hash, password, fromBase64(fields.get("s") ?? ""), iterations);
+    assertWebCrypto();
+    const { nonce, salt, iterations } = parseChallenge(challenge, clientNonce);
+    const salted = await derive(hash, password, salt, iterations);
     const clientKey = await hmac(hash, salted, utf8("Client Key"));
     const storedKey = new Uint8Array(await crypto.subtle.digest(hash, clientKey));
     const withoutProof = `c=biws,r=${nonce}`;
@@ -87,8 +83,47 @@ function escapeName(name: string): string {
   return name.normalize("NFKC").replaceAll("=", "=3D").replaceAll(",", "=2C");
 }
 
-function parseFields(text: string): Map<string, string> {
-  return new Map(text.split(",").map((field) => [field.slice(0, 1), field.slice(2)]));
+/** RFC 5802 §7, `server-first-message`: nonce, salt, count, and extensions, which are ignored. */
+const CHALLENGE =
+  /^r=([\x21-\x2b\x2d-\x7e]+),s=((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?),i=([1-9]\d{0,9})((?:,[A-Za-z]=[^,]+)*)$/;
+/** `server-final-message` with the server's proof. */
+const FINAL = /^v=([A-Za-z0-9+/]+={0,2})(?:,(?![mv]=)[A-Za-z]=[^,]+)*$/;
+/** RFC 5802 §5.1: `m` is mandatory and unknown, so it ends the login; the others stood before already. */
+const REFUSED_EXTENSION = /,[mrsi]=/;
+
+function parseChallenge(
+  challenge: string,
+  clientNonce: string,
+): { readonly nonce: string; readonly salt: Bytes; readonly iterations: number } {
+  const refuse = (why: string): XmppError =>
+    new XmppError("auth", `the server's SCRAM challenge is refused: ${why}`);
+  if (challenge.startsWith("m="))
+    throw refuse("it asks for an extension (m=) that this client does not have");
+  const [, nonce = "", salt = "", count = "", extensions = ""] = CHALLENGE.exec(challenge) ?? [];
+  if (nonce === "") throw refuse("it is not nonce, salt and iteration count");
+  if (REFUSED_EXTENSION.test(extensions))
+    throw refuse("an attribute is repeated, or asks for an extension (m=) that this client does not have");
+  // RFC 5802 §5.1: otherwise an old exchange could be played again.
+  if (!nonce.startsWith(clientNonce) || nonce.length === clientNonce.length)
+    throw refuse("its nonce does not continue this login's");
+  if (salt === "") throw refuse("its salt is empty");
+  const iterations = Number(count);
+  if (iterations < MIN_ITERATIONS)
+    throw refuse(
+      `${count} iterations are fewer than ${String(MIN_ITERATIONS)}; the server's operator must raise them`,
+    );
+  if (iterations > MAX_ITERATIONS)
+    throw refuse(`${count} iterations are more than ${String(MAX_ITERATIONS)}`);
+  return { nonce, salt: Uint8Array.from(atob(salt), (c) => c.charCodeAt(0)), iterations };
+}
+
+/** Throws `XmppError` (`insecure-context`) where the runtime has no WebCrypto: browsers give it to secure contexts alone. */
+export function assertWebCrypto(): void {
+  if ((globalThis.crypto as { readonly subtle?: unknown } | undefined)?.subtle !== undefined) return;
+  throw new XmppError(
+    "insecure-context",
+    "logging in needs WebCrypto, which browsers give only to pages loaded over https: or from localhost",
+  );
 }
 
 async function derive(hash: string, password: string, salt: Bytes, iterations: number): Promise<Bytes> {
@@ -120,11 +155,3 @@ function fromByteString(bytes: string): string {
 }
 
 const toBase64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));
-
-function fromBase64(text: string): Bytes {
-  try {
-    return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  } catch {
-    throw new XmppError("auth", "the server's SCRAM challenge is broken");
-  }
-}

@@ -71,7 +71,14 @@ export function hostOf(url: URL): string {
 
 /** What is sent there does not leave this machine. */
 export function isLoopback(url: URL): boolean {
-  return /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/i.test(url.hostname);
+  return isLoopbackHost(url.hostname);
+}
+
+/** As `isLoopback`, of a name or an address alone. */
+export function isLoopbackHost(host: string): boolean {
+  return /^(?:localhost\.?|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[?::1\]?|\[?::ffff:127\.\d{1,3}\.\d{1,3}\.\d{1,3}\]?)$/i.test(
+    host,
+  );
 }
 
 /** Whether the connection is encrypted, or can be on the way (STARTTLS), or needs it not. */

@@ -1,18 +1,18 @@
-/** A tag with its attributes; group 1 marks a closing tag, group 2 an empty element. */
-const TAG = /<(\/?)[^\s<>/"']+(?:[^<>"']|"[^"]*"|'[^']*')*?(\/?)>/g;
+/** A CDATA section, or a tag with its attributes; group 1 is its name, with the slash of a closing tag, group 2 marks an empty element. */
+const MARKUP = /<!\[CDATA\[[^]*?\]\]>|<(\/?[^\s<>/"'!]+)(?:[^<>"']|"[^"]*"|'[^']*')*?(\/?)>/g;
 
-/** Cuts our own well-formed stanza text into its stanzas. */
+/** Cuts our own well-formed stanza text into its stanzas, without the whitespace between them. */
 export function splitStanzas(text: string): string[] {
   const stanzas: string[] = [];
   let depth = 0;
   let start = 0;
-  for (const match of text.matchAll(TAG)) {
-    if (match[1] === "/") depth--;
+  for (const match of text.matchAll(MARKUP)) {
+    const name = match[1];
+    if (name === undefined) continue;
+    if (depth === 0) start = match.index;
+    if (name.startsWith("/")) depth--;
     else if (match[2] !== "/") depth++;
-    if (depth > 0) continue;
-    const end = match.index + match[0].length;
-    stanzas.push(text.slice(start, end));
-    start = end;
+    if (depth === 0) stanzas.push(text.slice(start, match.index + match[0].length));
   }
   return stanzas;
 }

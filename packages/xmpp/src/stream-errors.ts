@@ -1,6 +1,6 @@
 import { XmppError, type XmppErrorCode } from "./errors.js";
 import * as NS from "./namespaces.js";
-import { ParseError } from "./stream-parser.js";
+import { ParseError } from "./parse-error.js";
 import { childElements, type Element } from "./xml.js";
 
 /** RFC 6120 §4.9.3: conditions that say that we, or the peer, broke the stream's rules. */

@@ -1,6 +1,7 @@
 import { Parser } from "@xmpp/xml";
 import { describe, expect, it } from "vitest";
-import { ParseError, StreamParser } from "./stream-parser.js";
+import { ParseError } from "./parse-error.js";
+import { StreamParser } from "./stream-parser.js";
 import { memoryHeld } from "./testing/memory.js";
 import type { Element } from "./xml.js";
 
@@ -57,6 +58,32 @@ describe("StreamParser", () => {
     ["attributes without a space", "<a b='1'c='2'/>", "not-well-formed"],
     ["text between stanzas", "text<a/>", "not-well-formed"],
     ["'<' in a tag", "<a <b/>", "not-well-formed"],
+    // XML 1.0 §2.3, §2.4, §3.1; Namespaces in XML 1.0 §3, §4, §6.3
+    ["a name that begins with a digit", "<1m/>", "not-well-formed"],
+    ["a name that begins with a hyphen", "<-m/>", "not-well-formed"],
+    ["a name with two colons", "<a:b:c/>", "not-well-formed"],
+    ["a name that ends in a colon", "<s:/>", "not-well-formed"],
+    ["a local name that begins with a digit", "<s:1/>", "not-well-formed"],
+    ["a name with a character that names do not have", "<a$/>", "not-well-formed"],
+    ["an attribute whose name begins with a digit", "<a 1b='1'/>", "not-well-formed"],
+    ["an attribute whose name has two colons", "<a s:b:c='1'/>", "not-well-formed"],
+    ["an attribute named __proto__ given twice", "<a __proto__='1' __proto__='2'/>", "not-well-formed"],
+    ["']]>' in a text", "<a>x]]>y</a>", "not-well-formed"],
+    ["'<' in an attribute", "<a b='<'/>", "not-well-formed"],
+    ["a control character as an entity", "<a>&#2;</a>", "not-well-formed"],
+    ["half a pair as an entity", "<a>&#xD800;</a>", "not-well-formed"],
+    ["U+FFFE as an entity in an attribute", "<a b='&#xFFFE;'/>", "not-well-formed"],
+    ["an entity beyond Unicode", "<a>&#x110000;</a>", "not-well-formed"],
+    ["an entity without a semicolon", "<a>&amp</a>", "not-well-formed"],
+    ["a space that is none of XML's in a closing tag", "<a></a\u00a0>", "not-well-formed"],
+    ["an attribute in a closing tag", "<a></a b='1'>", "not-well-formed"],
+    ["one attribute under two prefixes", "<a xmlns:x='u' xmlns:y='u' x:b='' y:b=''/>", "not-well-formed"],
+    ["a prefix bound to nothing", "<a xmlns:x=''/>", "bad-namespace-prefix"],
+    ["the prefix xml bound elsewhere", "<a xmlns:xml='u'/>", "bad-namespace-prefix"],
+    ["the prefix xmlns declared", "<a xmlns:xmlns='u'/>", "bad-namespace-prefix"],
+    ["an element with the prefix xmlns", "<xmlns:a/>", "bad-namespace-prefix"],
+    ["an XML declaration in the middle", "<?xml version='1.0'?><a/>", "restricted-xml"],
+    ["text in a CDATA section between stanzas", "<![CDATA[x]]><a/>", "not-well-formed"],
     // RFC 6120 §11.1
     ["a comment", "<a><!-- --></a>", "restricted-xml"],
     ["a document type", "<!DOCTYPE a>", "restricted-xml"],
@@ -70,6 +97,37 @@ describe("StreamParser", () => {
     }).toThrow(expect.objectContaining({ name: "ParseError", condition }) as Error);
     parser.write("<a/>");
     expect(elements).toEqual([]);
+  });
+
+  it("reads what is well-formed, however odd", () => {
+    const odd =
+      "<é.-_1 __proto__='1' xml:lang='en' xmlns:xml='http://www.w3.org/XML/1998/namespace'>]] &gt;&#x0000000000000000041;</é.-_1\n>";
+    expect(parse([HEADER, odd])).toHaveLength(1);
+    expect(parse([HEADER, "<a xmlns:x='u' xmlns:y='v' x:b='' y:b='' b=''><x:a/></a>"])).toHaveLength(1);
+    expect(parse(['<?xml version="1.0" encoding="UTF-8" standalone="yes" ?>\n<s><a/>'])).toEqual(["<a/>"]);
+  });
+
+  it.each([
+    ["twice", "<?xml version='1.0'?><?xml version='1.0'?><s>", "restricted-xml"],
+    ["without a version", "<?xml encoding='utf-8'?><s>", "not-well-formed"],
+    ["without its end", "<?xml version='1.0'><s>", "not-well-formed"],
+    ["of another encoding", "<?xml version='1.0' encoding='iso-8859-1'?><s>", "unsupported-encoding"],
+  ])("refuses an XML declaration %s", (_, text, condition) => {
+    expect(() => parse([text])).toThrow(expect.objectContaining({ condition }) as Error);
+  });
+
+  it("gives a stanza whose prefix nobody has declared without its content, so that no peer can end a stream", () => {
+    const texts = ["<iq id='1'><q><x:a/>text</q></iq>", "<iq id='1'><q x:a='1'><r/></q></iq>"];
+    for (const text of texts)
+      for (let cut = 1; cut < text.length; cut++)
+        expect(parse([HEADER, text.slice(0, cut), text.slice(cut), "<a/>"])).toEqual([
+          '<iq id="1"/>',
+          "<a/>",
+        ]);
+    expect(parse([HEADER, "<x:iq/><iq x:a='1'><q/></iq><a/>"])).toEqual(["<x:iq/>", '<iq x:a="1"/>', "<a/>"]);
+    expect(() => parse(["<x:s>"])).toThrow(
+      expect.objectContaining({ condition: "bad-namespace-prefix" }) as Error,
+    );
   });
 
   it("bounds a stanza's length and depth", () => {

@@ -1,18 +1,8 @@
 import { EventEmitter } from "@xmpp/events";
-import { Element } from "./xml.js";
-
-/** RFC 6120 §4.9.3: the stream error to answer with. */
-export type ParseCondition = "not-well-formed" | "restricted-xml" | "policy-violation";
-
-export class ParseError extends Error {
-  override readonly name = "ParseError";
-  constructor(
-    readonly condition: ParseCondition,
-    message: string,
-  ) {
-    super(message);
-  }
-}
+import { ParseError } from "./parse-error.js";
+import type { Element } from "./xml.js";
+import { findUndeclaredPrefix } from "./xml-namespaces.js";
+import { isSpace, parseTag, unescapeXml } from "./xml-tag.js";
 
 export interface ParserLimits {
   /** Largest stanza, in characters. Default 1,048,576: four times what servers let a client send. */
@@ -27,6 +17,11 @@ export interface ParserLimits {
    * the size ends the stream.
    */
   readonly beyond?: "fail" | "strip";
+  /**
+   * What a prefix that nobody has declared comes to. By default its stanza comes without its content: ejabberd 23.01 passes on what a
+   * client's stanza uses and its stream's header declares, without the declaration, so that anybody could end anybody's stream.
+   */
+  readonly undeclared?: "fail" | "strip";
 }
 
 /** So many times the largest stanza are passed over; no server relays more, and one that does not end is a fault of the stream. */
@@ -50,9 +45,9 @@ const CDATA_END = "]]>";
 const WHITESPACE = /^[ \t\r\n]*$/;
 /** What XML 1.0 §2.2, production 2, leaves out and a decoder lets through. */
 const NO_CHARACTER = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/;
-const ENTITIES: ReadonlyMap<string, string> = new Map(
-  Object.entries({ amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }),
-);
+/** XML 1.0 §2.8, production 23; group 1 is the encoding. */
+const DECLARATION =
+  /^\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:'1\.\d+'|"1\.\d+")(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*['"]([A-Za-z][\w.-]*)['"])?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:'(?:yes|no)'|"(?:yes|no)"))?[ \t\r\n]*\?$/;
 
 /**
  * Turns the text of one XML stream into elements, in time linear in its length whatever the chunks, and bounded.
@@ -76,6 +71,7 @@ export class StreamParser extends EventEmitter {
   #held: string[] = [];
   #quote = "";
   #stopped = false;
+  #declared = false;
   /** Characters before the current chunk, and the position where the current stanza began, both since the start. */
   #base = 0;
   #stanzaStart = 0;
@@ -248,6 +244,11 @@ export class StreamParser extends EventEmitter {
 
   #exceed(what: string): void {
     if (this.#limits.beyond !== "strip" || this.#depth === 0) throw new ParseError("policy-violation", what);
+    this.#strip();
+  }
+
+  /** The stanza that is being read comes without its content, once it ends. */
+  #strip(): void {
     this.#stripping = true;
     this.#stripped = this.#depth === 1 ? null : this.#cursor;
     while (this.#stripped?.parent) this.#stripped = this.#stripped.parent;
@@ -282,7 +283,8 @@ export class StreamParser extends EventEmitter {
       if (!WHITESPACE.test(text)) throw new ParseError("not-well-formed", "text between stanzas");
       return;
     }
-    this.#appendText(unescape(text));
+    if (text.includes(CDATA_END)) throw new ParseError("not-well-formed", "']]>' in a text");
+    this.#appendText(unescapeXml(text));
   }
 
   #appendText(text: string): void {
@@ -295,13 +297,9 @@ export class StreamParser extends EventEmitter {
     if (this.#stripping) return this.#passOver(tag, position);
     switch (tag.charCodeAt(0)) {
       case 47 /* / */:
-        return this.#onClose(tag.slice(1).trimEnd(), position);
+        return this.#onClose(closedName(tag), position);
       case 63 /* ? */:
-        // RFC 6120 §11.1: only the XML declaration, and only before the stream's header.
-        if (this.#depth > 0 || !tag.startsWith("?xml ")) {
-          throw new ParseError("restricted-xml", "processing instructions are not allowed in a stream");
-        }
-        return;
+        return this.#onDeclaration(tag);
     }
     const selfClosing = tag.charCodeAt(tag.length - 1) === 47; /* / */
     const element = parseTag(selfClosing ? tag.slice(0, -1) : tag);
@@ -325,25 +323,28 @@ export class StreamParser extends EventEmitter {
       if (this.#depth > 2) this.#cursor?.cnode(element);
       this.#cursor = element;
     }
-    if (tag.includes(":")) this.#assertPrefixes(element);
+    if (tag.includes(":") || tag.includes("xmlns")) this.#checkNamespaces(element);
     if (selfClosing) this.#onClose(element.name, position);
   }
 
-  /** Namespaces in XML 1.0 §5: a prefix that nobody has declared means nothing. */
-  #assertPrefixes(element: Element): void {
-    const assert = (name: string): void => {
-      const prefix = prefixOf(name);
-      if (prefix === "" || prefix === "xml" || prefix === "xmlns") return;
-      const key = `xmlns:${prefix}`;
-      for (let at: Element | null = element; at !== null; at = at.parent) {
-        if (Object.hasOwn(at.attrs, key)) return;
-      }
-      // A stanza hangs on no root while it is read.
-      if (this.root !== null && Object.hasOwn(this.root.attrs, key)) return;
-      throw new ParseError("not-well-formed", `nobody has declared the prefix ${prefix.slice(0, 40)}`);
-    };
-    assert(element.name);
-    for (const name of Object.keys(element.attrs)) assert(name);
+  #checkNamespaces(element: Element): void {
+    const prefix = findUndeclaredPrefix(element, this.root);
+    if (prefix === undefined) return;
+    if (this.#limits.undeclared === "fail" || this.#depth === 1)
+      throw new ParseError("bad-namespace-prefix", `nobody has declared the prefix ${prefix.slice(0, 40)}`);
+    this.#strip();
+  }
+
+  #onDeclaration(tag: string): void {
+    // RFC 6120 §11.1, §11.4: only the XML declaration, and only once, before the stream's header.
+    if (this.root !== null || this.#declared || !/^\?xml[ \t\r\n]/.test(tag))
+      throw new ParseError("restricted-xml", "processing instructions are not allowed in a stream");
+    this.#declared = true;
+    const declaration = DECLARATION.exec(tag);
+    if (declaration === null) throw new ParseError("not-well-formed", "the XML declaration is broken");
+    // RFC 6120 §11.6
+    if (!/^utf-8$/i.test(declaration[1] ?? "utf-8"))
+      throw new ParseError("unsupported-encoding", "the stream is not in UTF-8");
   }
 
   #onClose(name: string, position: number): void {
@@ -369,86 +370,9 @@ export class StreamParser extends EventEmitter {
   }
 }
 
-const isSpace = (c: number): boolean => c === 32 || c === 10 || c === 9 || c === 13;
-
-/** Names found well-formed already, so that the hot path looks them up instead; bounded, since peers choose them. */
-const knownNames = new Set<string>();
-const MAX_KNOWN_NAMES = 512;
-
-function isName(name: string): boolean {
-  if (knownNames.has(name)) return true;
-  if (name === "" || /[\s"'=&/]/.test(name)) return false;
-  if (knownNames.size < MAX_KNOWN_NAMES && name.length <= 64) knownNames.add(name);
-  return true;
-}
-
-/** `name a="1" b='2'`, without the angle brackets. */
-function parseTag(tag: string): Element {
-  const broken = (name: string): ParseError =>
-    new ParseError("not-well-formed", `an attribute of <${name}> is broken`);
-  const length = tag.length;
-  const hasEntities = tag.includes("&");
-  let pos = 0;
-  while (pos < length && !isSpace(tag.charCodeAt(pos))) pos++;
-  const name = tag.slice(0, pos);
-  if (!isName(name)) throw new ParseError("not-well-formed", "a tag without a name");
-  if (tag.includes("<")) throw broken(name);
-  const element = new Element(name);
-  const attrs = element.attrs as Record<string, string>;
-  for (;;) {
-    const before = pos;
-    while (pos < length && isSpace(tag.charCodeAt(pos))) pos++;
-    if (pos === length) return element;
-    const equals = tag.indexOf("=", pos);
-    if (equals < 0 || before === pos) throw broken(name);
-    let end = equals;
-    while (end > pos && isSpace(tag.charCodeAt(end - 1))) end--;
-    const key = tag.slice(pos, end);
-    pos = equals + 1;
-    while (pos < length && isSpace(tag.charCodeAt(pos))) pos++;
-    const quote = tag.charCodeAt(pos);
-    const close = quote === 39 ? tag.indexOf("'", pos + 1) : quote === 34 ? tag.indexOf('"', pos + 1) : -1;
-    if (close < 0 || !isName(key) || Object.hasOwn(attrs, key)) throw broken(name);
-    const value = tag.slice(pos + 1, close);
-    attrs[key] = hasEntities ? unescape(value) : value;
-    pos = close + 1;
-  }
-}
-
-function prefixOf(name: string): string {
-  const colon = name.indexOf(":");
-  return colon < 0 ? "" : name.slice(0, colon);
-}
-
-function unescape(text: string): string {
-  if (!text.includes("&")) return text;
-  return text.replace(/&([^;&]{0,16})(;?)/g, (entity, name: string, semicolon: string) => {
-    const code = name.startsWith("#x")
-      ? parseDigits(name.slice(2), 16, /^[0-9a-fA-F]+$/)
-      : name.startsWith("#")
-        ? parseDigits(name.slice(1), 10, /^[0-9]+$/)
-        : undefined;
-    const character =
-      code === undefined ? ENTITIES.get(name) : isXmlChar(code) ? String.fromCodePoint(code) : undefined;
-    if (semicolon === "" || character === undefined) {
-      throw new ParseError("not-well-formed", `bad entity ${entity.slice(0, 20)}`);
-    }
-    return character;
-  });
-}
-
-function parseDigits(digits: string, radix: number, allowed: RegExp): number {
-  return allowed.test(digits) ? Number.parseInt(digits, radix) : -1;
-}
-
-/** XML 1.0 §2.2, production 2. */
-function isXmlChar(code: number): boolean {
-  return (
-    code === 0x9 ||
-    code === 0xa ||
-    code === 0xd ||
-    (code >= 0x20 && code <= 0xd7ff) ||
-    (code >= 0xe000 && code <= 0xfffd) ||
-    (code >= 0x10000 && code <= 0x10ffff)
-  );
+/** `/name`, with whitespace behind it. */
+function closedName(tag: string): string {
+  let end = tag.length;
+  while (isSpace(tag.charCodeAt(end - 1))) end--;
+  return tag.slice(1, end);
 }

@@ -11,6 +11,8 @@ export interface TlsOptions {
   /** The domain the certificate must be for (RFC 6120 §13.7.2.1), also the server name asked for (SNI); in ASCII. */
   readonly domain: string;
   readonly secureContext?: tls.SecureContext | undefined;
+  /** What to offer inside TLS from the first byte (RFC 7301). Default: nothing. */
+  readonly alpn?: readonly string[];
   /** Where sessions to be resumed are kept: the next handshake is shorter by a round trip and the certificates. */
   readonly sessions?: TlsSessions | undefined;
 }
@@ -71,7 +73,7 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
   }
 
   /** Resolves when TLS is up and the certificate is verified. What comes unencrypted after this call is not read as XMPP. */
-  async startTls({ domain, secureContext, sessions }: TlsOptions, direct = false): Promise<void> {
+  async startTls({ domain, secureContext, sessions, alpn }: TlsOptions, direct = false): Promise<void> {
     this.#unlisten(this.#tcp);
     this.#xmpp.sentBeforeTls = this.#tcp.bytesWritten;
     this.#decoder = createDecoder();
@@ -83,8 +85,7 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
       // An address cannot be a server name (RFC 6066 §3).
       ...(net.isIP(domain) === 0 ? { servername: domain } : { host: domain }),
       ...(secureContext && { secureContext }),
-      // XEP-0368 §3
-      ...(direct && { ALPNProtocols: ["xmpp-client"] }),
+      ...(direct && alpn !== undefined && { ALPNProtocols: [...alpn] }),
     });
     secured.on("session", (fresh) => sessions?.set(sessionKey, fresh));
     this.#current = secured;

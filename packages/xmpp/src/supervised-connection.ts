@@ -13,17 +13,17 @@ import { XmppError, type XmppErrorCode } from "./errors.js";
 import { createIqHandlers } from "./iq-handlers.js";
 import { createIqRequests } from "./iq-requests.js";
 import { preparedOrSame } from "./jid.js";
-import { createListeners } from "./listeners.js";
+import { callGuarded, createListeners } from "./listeners.js";
 import * as NS from "./namespaces.js";
+import { countElements } from "./outbound-check.js";
 import type { Stream } from "./stream.js";
 import { parseStreamError } from "./stream-errors.js";
 import type { StreamManagement, StreamManagementHooks } from "./stream-management.js";
 import { backoffMs, sleep } from "./timing.js";
-import { warn } from "./warn.node.js";
 import { childElements, type Element } from "./xml.js";
 
 export const DEFAULT_TIMEOUTS: ConnectionTimeouts = { onlineMs: 15_000, closeMs: 2_000 };
-/** An answer repeats the id, written up to six times as long, and servers end a component that sends too much at once. */
+/** Longest id of a stanza that handlers see, in characters: an answer repeats it, and handlers keep it. */
 const MAX_ID_CHARS = 1_024;
 const DEFAULT_RECONNECT: ReconnectPolicy = { minMs: 500, maxMs: 10_000 };
 export const DEFAULT_LIMITS: ConnectionLimits = { maxStanzaChars: 1_048_576, maxWaitingBytes: 1_048_576 };
@@ -55,6 +55,8 @@ export interface SupervisedOptions {
   readonly jid: string;
   /** Which faults end it; others are tried again. */
   readonly finalCodes: readonly XmppErrorCode[];
+  /** Which faults end it before the first stream was online, also with `retryStart`. */
+  readonly finalAtFirst: readonly XmppErrorCode[];
   readonly retryStart: boolean;
   readonly timeouts: Partial<ConnectionTimeouts> | undefined;
   /** `false`: whatever ends the first stream or attempt ends the connection. */
@@ -133,7 +135,12 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     events.emit("drain");
   };
 
-  const send = (stanzas: string, count = 1): boolean => {
+  const send = (stanzas: string, count = 1, ready = false): boolean => {
+    if (!ready) assertStanzas(stanzas, count);
+    return write(stanzas, count);
+  };
+
+  const write = (stanzas: string, count: number): boolean => {
     if (stream === undefined) return false;
     const question = count === 0 ? "" : (currentWindow()?.onSent(stanzas, count) ?? "");
     stream.socket.write(question === "" ? stanzas : stanzas + question);
@@ -155,7 +162,10 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   const sendElement = (stanza: Element): boolean => {
     // XEP-0114 §3: a component's stanzas name their sender.
     if (options.kind === "component") stanza.attrs["from"] ??= jid;
-    return send(stanza.toString());
+    const text = stanza.toString();
+    const { elements, stanzas } = countElements(text);
+    if (elements !== 1) throw new XmppError("invalid-xml", "what is to be sent is not one element");
+    return write(text, stanzas);
   };
 
   const onElement = (element: Element, chars: number): void => {
@@ -177,27 +187,28 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     }
   };
 
+  const answererOf =
+    (ofSession: number) =>
+    (answer: Element): void => {
+      // A later session's server never saw the question.
+      if (ofSession === session) sendElement(answer);
+    };
+
   const onStanza = (stanza: Element, chars: number): void => {
     const type = stanza.attrs["type"] as string | undefined;
     if (stanza.name === "iq" && (type === "result" || type === "error")) {
       requests.onAnswer(stanza);
       return;
     }
-    if (String(stanza.attrs["id"] ?? "").length > MAX_ID_CHARS) return;
+    if (String(stanza.attrs["id"] ?? "").length > MAX_ID_CHARS) {
+      if (stanza.name === "iq") iqHandlers.onLongId(stanza, (answer) => void send(answer));
+      return;
+    }
     if (echo?.onStanza(stanza) === true) return;
     for (const { handler } of stanzaHandlers) {
-      try {
-        if (handler(stanza, chars)) return;
-      } catch (error) {
-        warn("a stanza handler failed", error);
-      }
+      if (callGuarded("a stanza handler", () => handler(stanza, chars)) === true) return;
     }
-    if (stanza.name !== "iq") return;
-    const ofSession = session;
-    iqHandlers.onRequest(stanza, (answer) => {
-      // A later session's server never saw the question.
-      if (ofSession === session) sendElement(answer);
-    });
+    if (stanza.name === "iq") iqHandlers.onRequest(stanza, answererOf(session));
   };
 
   const attempt = async (): Promise<XmppError> => {
@@ -305,7 +316,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     const isFinal = (reason: XmppError): boolean =>
       options.reconnect === false ||
       options.finalCodes.includes(reason.code) ||
-      (first && !options.retryStart);
+      (first && (!options.retryStart || options.finalAtFirst.includes(reason.code)));
     const live = async (): Promise<void> => {
       for (;;) {
         let reason: XmppError;
@@ -419,6 +430,16 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     },
     on: (event, listener) => events.on(event, listener),
   };
+}
+
+/** A wrong count would have the server acknowledge more or less than was sent (XEP-0198 §4). */
+function assertStanzas(text: string, count: number): void {
+  const { stanzas } = countElements(text);
+  if (stanzas === count) return;
+  throw new XmppError(
+    "invalid-xml",
+    `what is to be sent holds ${String(stanzas)} stanzas, and ${String(count)} were announced`,
+  );
 }
 
 /** Rejects when the signal aborts; for races only. */

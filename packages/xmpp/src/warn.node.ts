@@ -1,5 +1,13 @@
-/** A fault of a handler, which must neither end the process nor pass unseen. */
+/** A fault of a handler, which must neither end the process nor pass unseen. Never throws. */
 export function warn(what: string, error: unknown): void {
-  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.emitWarning(`${what}: ${detail}`, "StanzapackWarning");
+  process.emitWarning(`${what}: ${describe(error)}`, "StanzapackWarning");
+}
+
+/** Anything can be thrown, also what cannot be turned into text. */
+function describe(error: unknown): string {
+  try {
+    return error instanceof Error ? String(error.stack ?? error.message) : String(error);
+  } catch {
+    return `a thrown ${typeof error} that has no text`;
+  }
 }

@@ -1,14 +1,21 @@
 import { Element, escapeXML, escapeXMLText } from "@xmpp/xml";
 import xml from "@xmpp/xml";
+import { assertXmlCharacters } from "./xml-characters.js";
 
 // `import "ltx"` gives another Element class than the one xmpp.js checks against: build with these only.
 export { Element, xml };
 
-/** Escapes text for use between quotes in an attribute. */
-export const escapeAttribute = (text: string): string => escapeXML(text);
+/** Escapes text for use between quotes in an attribute. Throws `XmppError` (`invalid-xml`) when XML cannot carry it. */
+export function escapeAttribute(text: string): string {
+  assertXmlCharacters(text);
+  return escapeXML(text);
+}
 
-/** Escapes text for use between tags. */
-export const escapeText = (text: string): string => escapeXMLText(text);
+/** Escapes text for use between tags. Throws `XmppError` (`invalid-xml`) when XML cannot carry it. */
+export function escapeText(text: string): string {
+  assertXmlCharacters(text);
+  return escapeXMLText(text);
+}
 
 /** Child elements, without text nodes. */
 export function childElements(element: Element): Element[] {

@@ -56,7 +56,7 @@ export async function openCostlyPublisher(
     for (const frame of decodeBlock(block, DEFAULT_LIMITS, deflate))
       if (frame.type === "bind" && frame.role === "service") bound?.(frame);
   };
-  const write = (base64: string): void => void connection.send(stream.stanza(base64));
+  const write = (base64: string): void => void connection.send(stream.stanza(base64), 1, true);
   write(encodeBase64(encodeFrame(createHello())));
   await connection.request(
     xml("iq", { type: "set", to: component }, xml("pubsub", NS.PUBSUB, xml("create", { node }))),

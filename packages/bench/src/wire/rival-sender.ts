@@ -72,7 +72,7 @@ async function openWriter(
       write(items, shared) {
         const stream = opened.get(laneFor(items));
         if (stream?.state === "open")
-          connection.send(stream.stanza(encodeBase64(formatMsgpack(shared, items))));
+          connection.send(stream.stanza(encodeBase64(formatMsgpack(shared, items))), 1, true);
       },
       close() {
         for (const stream of opened.values()) stream.abandon({ by: "local" });
@@ -82,7 +82,7 @@ async function openWriter(
   return {
     write(items, shared) {
       const from = `${connection.jid}/${laneFor(items)}`;
-      connection.send(formatRivalMessage(from, to, formatJson(form, shared, items)));
+      connection.send(formatRivalMessage(from, to, formatJson(form, shared, items)), 1, true);
     },
     close: () => undefined,
   };

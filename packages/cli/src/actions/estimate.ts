@@ -1,12 +1,12 @@
 import { Estimator, type Cut } from "@stanzapack/estimate";
 import { StanzapackError, type Profile } from "@stanzapack/wire";
 import { startFileProgress } from "../estimate/file-progress.js";
-import { InputError } from "../estimate/input-error.js";
 import { formatEstimate } from "../estimate/report.js";
-import { openValueFile, type ValueFile } from "../estimate/value-file.js";
+import { openValueFile, type ValueFile, type ValueFileOptions } from "../estimate/value-file.js";
+import { InputError } from "../input/input-error.js";
 import { interruptible } from "../signals.js";
 
-export interface EstimateOptions {
+export interface EstimateOptions extends ValueFileOptions {
   readonly batch?: readonly number[];
   readonly window?: readonly number[];
   readonly profile: Profile;
@@ -16,43 +16,50 @@ export interface EstimateOptions {
 const DEFAULT_BATCHES = [1, 10, 100] as const;
 
 export async function estimate(path: string, options: EstimateOptions): Promise<void> {
+  const name = path === "-" ? "stdin" : path;
   await interruptible(async ({ signal }) => {
-    const file = await openValueFile(path, signal);
-    const { profile } = options;
-    const estimator = new Estimator({ workload: file.workload, cuts: cutsOf(options), profile });
-    await feed(estimator, path, file, options.window !== undefined);
-    const rows = await estimator.finish();
-    if (rows.length === 0)
-      throw new InputError(
-        undefined,
-        "it has no values",
-        "write one JSON value a line, or CSV with a header",
-        path,
+    try {
+      const file = await openValueFile(path, options, (note) => tell(`${name}: ${note}`), signal);
+      const { profile } = options;
+      const estimator = new Estimator({ workload: file.workload, cuts: cutsOf(options), profile });
+      await feed(estimator, name, file, options.window !== undefined);
+      const rows = await estimator.finish();
+      if (rows.length === 0)
+        throw new InputError(
+          undefined,
+          "it has no values",
+          "write one JSON value a line, or CSV with a header",
+        );
+      const { intervalMs, serviceCount } = estimator;
+      process.stdout.write(
+        options.json
+          ? `${JSON.stringify(rows)}\n`
+          : `${formatEstimate(rows, { intervalMs, serviceCount })}\n`,
       );
-    process.stdout.write(options.json ? `${JSON.stringify(rows)}\n` : `${formatEstimate(rows)}\n`);
+    } catch (error) {
+      throw error instanceof InputError ? error.in(name) : error;
+    }
   });
 }
 
-async function feed(estimator: Estimator, path: string, file: ValueFile, timed: boolean): Promise<void> {
+async function feed(estimator: Estimator, name: string, file: ValueFile, timed: boolean): Promise<void> {
   const progress = startFileProgress(file.sizeBytes);
   try {
-    for await (const { line, value, at } of file.values) {
+    for await (const { line, value, at, group } of file.values) {
       if (timed && at === undefined)
         throw new InputError(
           line,
           "it has no time, which a window needs",
-          'write {"t": ms, "v": value}, or a column t in ms; or use --batch',
+          'write {"t": ms, "v": value}, name the time\'s field by --time, or use --batch',
         );
       try {
-        await estimator.add(value, at);
+        await estimator.add(value, at, group);
       } catch (error) {
         if (!(error instanceof StanzapackError) || error.code === "internal") throw error;
-        throw new StanzapackError(error.code, `${path}:${line}: ${error.text}`, { cause: error });
+        throw new StanzapackError(error.code, `${name}:${line}: ${error.text}`, { cause: error });
       }
       progress.update(file.readBytes);
     }
-  } catch (error) {
-    throw error instanceof InputError ? error.in(path) : error;
   } finally {
     progress.stop();
   }
@@ -61,4 +68,8 @@ async function feed(estimator: Estimator, path: string, file: ValueFile, timed: 
 function cutsOf({ batch, window }: EstimateOptions): Cut[] {
   if (window !== undefined) return [...new Set(window)].map((windowMs) => ({ windowMs }));
   return [...new Set(batch ?? DEFAULT_BATCHES)].map((size) => ({ batch: size }));
+}
+
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

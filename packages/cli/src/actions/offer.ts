@@ -8,7 +8,8 @@ import { withClient } from "../with-client.js";
 import { UsageError } from "../failure.js";
 import { PacedPublisher } from "../paced-publisher.js";
 import { interruptible, untilAborted } from "../signals.js";
-import { readLines } from "../stdin-source.js";
+import { publishLines } from "../stdin-source.js";
+import { ValuePublisher } from "../value-publisher.js";
 
 export interface OfferCommandOptions extends ConnectionOptions {
   readonly kind: "value" | "log";
@@ -18,6 +19,8 @@ export interface OfferCommandOptions extends ConnectionOptions {
   readonly profile: "default" | "compact";
   readonly every?: number;
   readonly text?: true;
+  readonly strictJson?: true;
+  readonly onError: "skip" | "stop";
   readonly keep?: true;
   readonly store?: string;
 }
@@ -64,8 +67,9 @@ async function openStore(location: string | undefined): Promise<LevelOutboxStore
 
 function checkTogether(
   words: readonly string[],
-  { every, access, member, keep, kind, store }: OfferCommandOptions,
+  { every, access, member, keep, kind, store, text, strictJson }: OfferCommandOptions,
 ): void {
+  if (text && strictJson) throw new UsageError("`--text` and `--strict-json` exclude each other");
   if (every === undefined && words.length > 0)
     throw new UsageError(`\`${words.join(" ")}\` is too much: a command goes with --every`);
   if (every !== undefined && words.length === 0)
@@ -101,13 +105,21 @@ async function publish(
   tell(`offering ${service.node}`);
   tellDemand(service);
   service.on("demand", () => tellDemand(service));
-  const publisher = new PacedPublisher(service, options.text === true, ending.signal);
+  const publisher = new PacedPublisher(service, ending.signal);
+  const { text: asText = false, strictJson = false, onError } = options;
+  const values = new ValuePublisher(publisher, { asText, strictJson, onError }, tell);
   const source = async (): Promise<void> => {
-    if (options.every === undefined) {
-      await readLines(process.stdin, publisher, ending.signal);
-      if (options.keep) await untilAborted(ending.signal);
-    } else await runEvery(options.every, words, publisher, ending.signal);
-    await publisher.sent();
+    try {
+      if (options.every === undefined) {
+        await publishLines(process.stdin, values, ending.signal);
+        values.summarize();
+        if (options.keep) await untilAborted(ending.signal);
+      } else await runEvery(options.every, words, values, ending.signal);
+    } finally {
+      // Also what came before a line that ends it.
+      await publisher.sent();
+      values.summarize();
+    }
   };
   try {
     await Promise.race([source(), ended]);
@@ -117,6 +129,7 @@ async function publish(
     if (options.store !== undefined && signal.aborted) await service.saved();
     else await withdraw(service, signal);
   }
+  if (values.failure !== undefined) throw values.failure;
 }
 
 async function withdraw(service: OfferedService, signal: AbortSignal): Promise<void> {

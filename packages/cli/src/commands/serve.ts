@@ -29,6 +29,7 @@ Config file, only \`component\` is needed:
     host: 127.0.0.1
     port: 5347
     secretFile: secret            # beside the config file; mode 0600
+    tls: false                    # true, or { caFile, serverName }: TLS to the port, where the server has it (ejabberd)
   store: memory
   log: { level: info }            # trace debug info warn error silent
 

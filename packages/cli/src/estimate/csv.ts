@@ -1,8 +1,10 @@
 import { pipeline } from "node:stream/promises";
 import { CsvError, parse } from "csv-parse";
 import type { Value } from "@stanzapack/wire";
-import { InputError } from "./input-error.js";
-import { TIME, VALUE, type TimedValue } from "./timed-value.js";
+import { InputError } from "../input/input-error.js";
+import { fateOf } from "../input/json-numbers.js";
+import { DELIMITER_NAMES, type Delimiter } from "./delimiter.js";
+import type { Note, ReadValue } from "./timed-value.js";
 
 /** Longest record, in characters. */
 const MAX_RECORD_CHARS = 1_048_576;
@@ -13,22 +15,31 @@ interface CsvRecord {
 }
 
 /**
- * Rows under a header, as objects; what reads as a number is one. A column `t` is the time, and where the only other one is
- * `v`, that alone is the value. Throws `InputError`.
+ * Rows under a header, as objects; what reads as a number is one. Where semicolons or tabs are between the columns, `1,5` is a
+ * number, too. Throws `InputError`.
  */
-export async function* readCsv(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<TimedValue> {
+export async function* readCsv(
+  texts: AsyncIterable<string>,
+  delimiter: Delimiter,
+  note: Note,
+): AsyncGenerator<ReadValue> {
   const parser = parse({
-    ...{ bom: true, info: true, skip_empty_lines: true },
+    ...{ info: true, skip_empty_lines: true, delimiter },
     max_record_size: MAX_RECORD_CHARS,
   });
-  const fed = pipeline(chunks, parser);
+  const fed = pipeline(texts, parser);
   // What went wrong comes out of the parser, too.
   fed.catch(() => undefined);
+  const reader = new FieldReader(delimiter, note);
+  if (delimiter !== ",") note(`columns: ${DELIMITER_NAMES[delimiter]} between them`);
   try {
     let header: readonly string[] | undefined;
     for await (const { record, info } of parser as AsyncIterable<CsvRecord>) {
       if (header === undefined) header = checkedHeader(record, info.lines);
-      else yield createRow(header, record, info.lines);
+      else {
+        const fields = header.map((name, index) => [name, reader.read(record[index] ?? "", name)] as const);
+        yield { line: info.lines, value: Object.fromEntries<Value>(fields) };
+      }
     }
     await fed;
   } catch (error) {
@@ -37,7 +48,9 @@ export async function* readCsv(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
     throw new InputError(
       line,
       error.message.replace(/( (on|at) line \d+)?\.?$/, ""),
-      "mend the line, or write the rows as NDJSON",
+      delimiter === ","
+        ? "mend the line (with decimal commas, put semicolons or tabs between the columns), or write the rows as NDJSON"
+        : "mend the line, or write the rows as NDJSON",
     );
   }
 }
@@ -46,25 +59,50 @@ function checkedHeader(names: readonly string[], line: number): readonly string[
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)
     throw new InputError(line, `the header names \`${twice}\` twice`, "name each column differently");
+  if (names.every((name) => DECIMAL.test(name)))
+    throw new InputError(
+      line,
+      `the header \`${names.join(" ").slice(0, 40)}\` has numbers alone`,
+      "write a line with the columns' names above",
+    );
   return names;
 }
 
-function createRow(header: readonly string[], record: readonly string[], line: number): TimedValue {
-  const fields = header.map((name, index) => [name, typed(record[index] ?? "")] as const);
-  const row = Object.fromEntries(fields) as Record<string, Value>;
-  const { [TIME]: at } = row;
-  const alone = header.length === 2 && header.includes(TIME) && header.includes(VALUE);
-  if (alone && typeof at !== "number")
-    throw new InputError(line, "its `t` is no number", "write the time in ms");
-  return {
-    line,
-    value: alone ? (row[VALUE] as Value) : row,
-    at: typeof at === "number" ? at : undefined,
-  };
-}
+const DECIMAL = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/;
+const DECIMAL_COMMA = /^[-+]?\d+,\d+$/;
 
-/** `007` and `1e999` stay text: read as numbers they would not come back. */
-function typed(field: string): Value {
-  const decimal = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/.test(field) && !/^[-+]?0\d/.test(field);
-  return decimal && Number.isFinite(Number(field)) ? Number(field) : field;
+class FieldReader {
+  private readonly told = new Set<string>();
+
+  constructor(
+    private readonly delimiter: Delimiter,
+    private readonly note: Note,
+  ) {}
+
+  /** `007` stays text, and so does what a double cannot hold (ids beyond 2⁵³, `1e999`): as a number it would not come back. */
+  read(field: string, name: string): Value {
+    if (DECIMAL_COMMA.test(field) && !/^[-+]?0\d/.test(field)) {
+      if (this.delimiter !== ",") {
+        this.tell("comma", `numbers: decimal commas (\`${field}\` in \`${name}\`)`);
+        return Number(field.replace(",", "."));
+      }
+      this.tell(
+        "quoted",
+        `text: \`${field}\` in \`${name}\` is no number; decimal commas are read where semicolons or tabs are between the columns`,
+      );
+    }
+    if (!DECIMAL.test(field) || /^[-+]?0\d/.test(field)) return field;
+    const fate = fateOf(field);
+    if (fate === "rounded")
+      this.tell("rounded", `numbers: \`${field}\` in \`${name}\` is rounded to ${Number(field)}`);
+    if (fate !== "changed") return Number(field);
+    this.tell("kept", `text: \`${field}\` in \`${name}\` is kept as text, since a double cannot hold it`);
+    return field;
+  }
+
+  private tell(kind: string, text: string): void {
+    if (this.told.has(kind)) return;
+    this.told.add(kind);
+    this.note(text);
+  }
 }

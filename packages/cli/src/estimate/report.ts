@@ -1,18 +1,49 @@
-import { adviseOn, FORMS, formatBytes, formatCut, formatHop, type EstimateRow } from "@stanzapack/estimate";
+import {
+  adviseOn,
+  FORMS,
+  formatBytes,
+  formatCut,
+  formatDelay,
+  formatHop,
+  judge,
+  type EstimateRow,
+} from "@stanzapack/estimate";
 import Table from "cli-table3";
 
-/** The rows for people: a table for each hop, then what to choose. */
-export function formatEstimate(rows: readonly EstimateRow[]): string {
+/** What was found in the file besides. */
+export interface FileFacts {
+  /** The usual time between two updates of a service; undefined without times. */
+  readonly intervalMs: number | undefined;
+  readonly serviceCount: number;
+}
+
+/** The rows for people: a verdict, a table for each hop, then what to choose. */
+export function formatEstimate(rows: readonly EstimateRow[], facts: FileFacts): string {
   const [first] = rows;
   if (first === undefined) return "Nothing was measured.";
   const hops = [...new Set(rows.map(formatHop))];
+  const verdict = judge(rows);
+  const { intervalMs, serviceCount } = facts;
   return [
-    `${first.workload}: ${first.updates.toLocaleString("en-US")} updates, profile ${first.profile}; bytes per update, down to one subscriber`,
+    ...(verdict === undefined ? [] : [verdict, ""]),
+    `${first.workload}: ${first.updates.toLocaleString("en-US")} updates${serviceCount > 1 ? ` of ${serviceCount} services` : ""}, ` +
+      `profile ${first.profile}; bytes per update, down to one subscriber`,
+    describeDelay(intervalMs, first.batch !== null),
     ...hops.flatMap((hop) => ["", hop, formatTable(rows.filter((row) => formatHop(row) === hop))]),
-    "*: smaller than Stanzapack. Whole stanzas with their addresses; without TLS and TCP/IP.",
+    "*: smaller than Stanzapack. Whole stanzas with their addresses, and the server's requests for acknowledgement; without TLS and TCP/IP.",
     "",
     ...adviseOn(rows),
   ].join("\n");
+}
+
+function describeDelay(intervalMs: number | undefined, inBatches: boolean): string {
+  if (!inBatches) return "A window is how long an update waits at most.";
+  if (intervalMs === undefined)
+    return (
+      "The updates have no times, so how long a batch takes is not known: at 10 updates a second 10 a stanza take 1 s. " +
+      "`--time NAME` names the field of the time."
+    );
+  return `An update of a service comes every ${formatDelay(intervalMs)}; in brackets how long a batch takes, and an update waits at most.`;
 }
 
 function formatTable(rows: readonly EstimateRow[]): string {

@@ -1,14 +1,32 @@
 import type { Value } from "@stanzapack/wire";
 
-/** One update of a file. */
-export interface TimedValue {
+/** One value of a file, before its time is looked for. */
+export interface ReadValue {
   /** Where it begins, from 1. */
   readonly line: number;
   readonly value: Value;
-  /** In ms; undefined where the file has no times. */
-  readonly at: number | undefined;
 }
 
-/** Columns of a CSV file, and keys of an object, that are a value with its time. */
-export const TIME = "t";
-export const VALUE = "v";
+/** One update of a file. */
+export interface TimedValue extends ReadValue {
+  /** In ms since 1970, or since any beginning; undefined where the file has no times. */
+  readonly at: number | undefined;
+  /** The value of the `--group-by` field: the service that it is of. */
+  readonly group: string;
+}
+
+/** What a person should know about how the file was read; told once each. */
+export type Note = (text: string) => void;
+
+export type ValueObject = Readonly<Record<string, Value>>;
+
+export function isObject(value: Value): value is ValueObject {
+  return (
+    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+  );
+}
+
+/** Own fields only: a column may be named `constructor`. */
+export function fieldOf(value: Value, name: string): Value | undefined {
+  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+}

@@ -1,83 +1,195 @@
-import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
-import { readCsv } from "./csv.js";
-import { readNdjson } from "./ndjson.js";
 import type { TimedValue } from "./timed-value.js";
+import { readValues, type ValueFileOptions } from "./value-file.js";
 
-type Read = (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<TimedValue>;
-
-/** Short texts in chunks of three bytes: characters and lines are cut wherever it hurts. */
-async function read(reader: Read, text: string | Uint8Array): Promise<TimedValue[]> {
-  const bytes = Buffer.from(text);
-  const size = bytes.length < 1_000 ? 3 : 65_536;
-  const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
-    bytes.subarray(i * size, (i + 1) * size),
-  );
-  const values: TimedValue[] = [];
-  for await (const value of reader(Readable.from(chunks))) values.push(value);
-  return values;
+interface Read {
+  readonly values: TimedValue[];
+  readonly notes: string[];
 }
 
-describe("NDJSON", () => {
-  test("bare values, with empty lines, CRLF and a byte order mark", async () => {
-    expect(await read(readNdjson, '\ufeff1\r\n\r\n{"t":1,"x":"é"}\n[2]')).toEqual([
-      { line: 1, value: 1, at: undefined },
-      { line: 3, value: { t: 1, x: "é" }, at: undefined },
-      { line: 4, value: [2], at: undefined },
-    ]);
-  });
+/** Short texts in chunks of three bytes: characters and lines are cut wherever it hurts. */
+async function read(
+  extension: string,
+  text: string | Uint8Array,
+  options: ValueFileOptions = {},
+): Promise<Read> {
+  const bytes = Buffer.from(text);
+  const size = bytes.length < 1_000 ? 3 : 65_536;
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+  }
+  const values: TimedValue[] = [];
+  const notes: string[] = [];
+  for await (const value of readValues(chunks(), extension, options, (note) => notes.push(note)))
+    values.push(value);
+  return { values, notes };
+}
 
-  test("values with their times", async () => {
-    expect(await read(readNdjson, '{"t":5,"v":1}\n{"v":{"t":1},"t":6.5}\n')).toEqual([
-      { line: 1, value: 1, at: 5 },
-      { line: 2, value: { t: 1 }, at: 6.5 },
-    ]);
-  });
+const valuesOf = async (...args: Parameters<typeof read>): Promise<unknown[]> =>
+  (await read(...args)).values.map(({ value }) => value);
+const timesOf = async (...args: Parameters<typeof read>): Promise<unknown[]> =>
+  (await read(...args)).values.map(({ at }) => at);
 
-  test.each([
-    ["1\n{x}\n", 2, "no JSON"],
-    ['{"t":1,"v":1}\n\n2\n', 3, '{"t": ms, "v": value}'],
-    ["1\n" + "x".repeat(1_100_000), 2, "longer than 1048576 characters"],
-    [Uint8Array.of(49, 10, 255, 10), 1, "no UTF-8"],
-  ])("line of fault %#", async (text, line, what) => {
-    await expect(read(readNdjson, text)).rejects.toMatchObject({
-      name: "InputError",
-      line,
-      message: expect.stringContaining(what),
-    });
+test.each([
+  [".ndjson", "1\n{x}\n", 2, "no JSON"],
+  [".ndjson", '{"t":1,"v":1}\n\n2\n', 3, '{"t": time, "v": value}'],
+  [".ndjson", "1\n" + "x".repeat(1_100_000), 2, "longer than 1048576 bytes"],
+  [".ndjson", Uint8Array.of(49, 10, 255, 10), 2, "no UTF-8"],
+  [".ndjson", '{"time":"2026-01-01"}\n{"time":"soon"}', 2, "`time` is `soon`"],
+  [".ndjson", '{"time":"2026-01-01"}\n{}', 2, "`time` is missing"],
+  [".csv", "a,b\n1,2\n1,2,3\n", 3, "expect 2, got 3"],
+  [".csv", 'a\n1\n"2\n', 3, "Quote Not Closed"],
+  [".csv", "a,a\n1,2\n", 1, "`a` twice"],
+  [".csv", "1,2\n3,4\n", 1, "numbers alone"],
+  [".csv", "t,v\n1,2\nnoon,2\n", 3, "`t` is `noon`"],
+  [".csv", 'a\n"' + "x".repeat(1_100_000), 2, "Max Record Size"],
+  [".csv", Buffer.from("a,b\n1,caf\xe9\n", "latin1"), 2, "no UTF-8"],
+  [".csv", Buffer.from("\ufeffa,b\n1,2\n", "utf16le"), 1, "UTF-16"],
+  [".json", Buffer.from("\ufeff[1]", "utf16le"), 1, "UTF-16"],
+  [".json", "[1,\n2,\n{x}]", 3, "no JSON"],
+  [".json", "[1]\n[2]", 2, "something follows the array"],
+])("%s: line of fault %#", async (extension, text, line, what) => {
+  await expect(read(extension, text)).rejects.toMatchObject({
+    name: "InputError",
+    line,
+    message: expect.stringContaining(what),
   });
+});
+
+test("NDJSON: bare values, with empty lines, CRLF and a byte order mark", async () => {
+  expect((await read(".ndjson", '\ufeff1\r\n\r\n{"x":"é\u2028"}\n[2]')).values).toEqual([
+    { line: 1, value: 1, at: undefined, group: "" },
+    { line: 3, value: { x: "é\u2028" }, at: undefined, group: "" },
+    { line: 4, value: [2], at: undefined, group: "" },
+  ]);
+});
+
+test("numbers that a double cannot hold stay, as text, in every format", async () => {
+  const id = "9007199254740993";
+  for (const [extension, text] of [
+    [".csv", `id\n${id}\n1e400\n`],
+    [".ndjson", `{"id":${id}}\n{"id":1e400}\n`],
+    [".json", `[{"id":${id}},{"id":1e400}]`],
+  ] as const) {
+    const { values, notes } = await read(extension, text);
+    expect(values.map(({ value }) => value)).toEqual([{ id }, { id: "1e400" }]);
+    expect(notes.join()).toContain(id);
+  }
 });
 
 describe("CSV", () => {
   test("rows are objects, and only what comes back is a number", async () => {
-    expect(await read(readCsv, 'a,b,c\n1,-2.5e3,"x,\ny"\n007,,0x1\n\n.5,1e400, 1\n')).toEqual([
-      { line: 3, value: { a: 1, b: -2500, c: "x,\ny" }, at: undefined },
-      { line: 4, value: { a: "007", b: "", c: "0x1" }, at: undefined },
-      { line: 6, value: { a: 0.5, b: "1e400", c: " 1" }, at: undefined },
+    expect(await valuesOf(".csv", 'a,b,c\n1,-2.5e3,"x,\ny"\n007,,0x1\n\n.5,1e400, 1\n')).toEqual([
+      { a: 1, b: -2500, c: "x,\ny" },
+      { a: "007", b: "", c: "0x1" },
+      { a: 0.5, b: "1e400", c: " 1" },
     ]);
   });
 
-  test("t is the time, and v alone the value", async () => {
-    expect(await read(readCsv, "t,v\n1,2\n")).toEqual([{ line: 2, value: 2, at: 1 }]);
-    expect(await read(readCsv, "t,x\n1,2\n")).toEqual([{ line: 2, value: { t: 1, x: 2 }, at: 1 }]);
+  test("semicolons and tabs divide columns, and then a comma is a decimal one", async () => {
+    expect(await valuesOf(".csv", "a;b\n1;2\n3;4\n")).toEqual([
+      { a: 1, b: 2 },
+      { a: 3, b: 4 },
+    ]);
+    expect(await valuesOf(".csv", '"a;x","b,y"\n1,2\n')).toEqual([{ "a;x": 1, "b,y": 2 }]);
+    for (const [extension, text] of [
+      [".csv", "a;b\n1,5;-0,25\n"],
+      [".csv", "a\tb\n1,5\t-0,25\n"],
+      [".tsv", "a\tb\n1,5\t-0,25\n"],
+    ] as const) {
+      const { values, notes } = await read(extension, text);
+      expect(values[0]?.value).toEqual({ a: 1.5, b: -0.25 });
+      expect(notes.join()).toMatch(/(semicolons|tabs) between.*decimal commas/);
+    }
+  });
+
+  test("a decimal comma between commas is named", async () => {
+    expect((await read(".csv", 'a,b\n"1,5",2\n')).notes.join()).toContain("decimal commas");
+    await expect(read(".csv", "a,b\n1,5,2\n")).rejects.toThrow("with decimal commas, put semicolons");
   });
 
   test("a column named __proto__ is a column", async () => {
-    const [row] = await read(readCsv, "__proto__\n1\n");
-    expect(Object.keys(row?.value as object)).toEqual(["__proto__"]);
+    const [row] = await valuesOf(".csv", "__proto__\n1\n");
+    expect(Object.keys(row as object)).toEqual(["__proto__"]);
+  });
+});
+
+test("a JSON array is its elements, on one line or many", async () => {
+  for (const text of ["[1,[2],{}]", "[\n1,\n[2] ,{}\n]\n"])
+    expect(await valuesOf(".json", text)).toEqual([1, [2], {}]);
+});
+
+describe("a file without a telling name", () => {
+  test.each([
+    ['{"a":1}\n', [{ a: 1 }]],
+    ["1\n2\n", [1, 2]],
+    ["[1,2]\n[3]\n", [[1, 2], [3]]],
+    ['[{"a":1},{"a":2}]', [{ a: 1 }, { a: 2 }]],
+    ["[\n1,\n2]", [1, 2]],
+    ["a,b\n1,2\n", [{ a: 1, b: 2 }]],
+    ["\ufeffa;b\r\n1;2\r\n", [{ a: 1, b: 2 }]],
+  ])("%j", async (text, values) => {
+    expect(await valuesOf("", text)).toEqual(values);
+  });
+
+  test("--format says it", async () => {
+    expect(await valuesOf("", "id\n1\n", { format: "csv" })).toEqual([{ id: 1 }]);
+    expect(await valuesOf(".json", '{"a":1}\n{"a":2}\n')).toEqual([{ a: 1 }, { a: 2 }]);
+  });
+});
+
+describe("times", () => {
+  test("t is the time in ms, and v alone the value", async () => {
+    expect((await read(".ndjson", '{"t":5,"v":1}\n{"v":{"t":1},"t":6.5}\n')).values).toMatchObject([
+      { value: 1, at: 5 },
+      { value: { t: 1 }, at: 6.5 },
+    ]);
+    expect((await read(".csv", "t,v\n2026-01-01T00:00:01Z,2\n")).values).toMatchObject([
+      { value: 2, at: Date.UTC(2026, 0, 1, 0, 0, 1) },
+    ]);
+    expect((await read(".csv", "t,x\n1,2\n")).values).toMatchObject([{ value: { t: 1, x: 2 }, at: 1 }]);
   });
 
   test.each([
-    ["a,b\n1,2\n1,2,3\n", 3, "expect 2, got 3"],
-    ['a\n1\n"2\n', 3, "Quote Not Closed"],
-    ["a,a\n1,2\n", 1, "`a` twice"],
-    ["t,v\nnoon,2\n", 2, "`t` is no number"],
-    ['a\n"' + "x".repeat(1_100_000), 2, "Max Record Size"],
-  ])("line of fault %#", async (text, line, what) => {
-    await expect(read(readCsv, text)).rejects.toMatchObject({
-      name: "InputError",
-      line,
-      message: expect.stringContaining(what),
-    });
+    ["time,x\n2026-01-02T03:04:05.5+01:00,1\n", Date.UTC(2026, 0, 2, 2, 4, 5, 500)],
+    ["x,Timestamp\n1,2026-01-02 03:04\n", Date.UTC(2026, 0, 2, 3, 4)],
+    ["date,x\n2012/01/31,1\n", Date.UTC(2012, 0, 31)],
+    ["x,measured\n1,20260102T030405Z\n", undefined],
+    ["x,measured\n1,2026-01-02T03:04:05Z\n", Date.UTC(2026, 0, 2, 3, 4, 5)],
+    ["ts,x\n1767225600,1\n", 1_767_225_600_000],
+    ["ts,x\n1767225600123,1\n", 1_767_225_600_123],
+    ["__REALTIME_TIMESTAMP,x\n1767225600123456,1\n", 1_767_225_600_123.456],
+    ["time_ns,x\n1767225600123456789,1\n", 1_767_225_600_123.456_789],
+    ["time_s,x\n5,1\n", 5_000],
+    ["created_at,x\n2026-01-02T24:00:00Z,1\n", Date.UTC(2026, 0, 3)],
+    // Impossible ones, and what is no time.
+    ["time,x\n2026-02-30,1\n", undefined],
+    ["time,x\n2026-01-02T25:00:00Z,1\n", undefined],
+    ["time,x\nnoon,1\n", undefined],
+    ["runtime_label,x\nabc,1\n", undefined],
+  ])("%j", async (text, at) => {
+    const times = await timesOf(".csv", text);
+    if (at === undefined) expect(times).toEqual([undefined]);
+    else expect(times[0]).toBeCloseTo(at, 2);
   });
+
+  test("a time that cannot be read is told", async () => {
+    expect((await read(".csv", "time,x\n24.12.2026 10:00,1\n")).notes.join()).toContain("24.12.2026 10:00");
+  });
+
+  test("--time, --no-time and --time-unit decide", async () => {
+    const text = "time,x\n2026-01-01,5\n";
+    expect(await timesOf(".csv", text, { time: "x" })).toEqual([5]);
+    expect(await timesOf(".csv", text, { time: "x", timeUnit: "s" })).toEqual([5_000]);
+    expect(await timesOf(".csv", text, { time: false })).toEqual([undefined]);
+    await expect(read(".csv", text, { time: "y" })).rejects.toThrow("name one of `time`, `x`");
+    await expect(read(".csv", "a\nb\n", { time: "a" })).rejects.toThrow("`a` is `b`");
+    await expect(read(".ndjson", "1\n", { time: "a" })).rejects.toThrow("it has none");
+  });
+});
+
+test("--group-by names the service of each value", async () => {
+  const { values } = await read(".csv", "sensor,x\n1,5\nb,6\n", { groupBy: "sensor" });
+  expect(values.map(({ group }) => group)).toEqual(["1", "b"]);
+  await expect(read(".csv", "a\n1\n", { groupBy: "constructor" })).rejects.toThrow("`constructor`");
 });

@@ -1,14 +1,19 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
+import { addAbortSignal } from "node:stream";
+import { InputError } from "../input/input-error.js";
+import { readText } from "../input/text.js";
 import { readCsv } from "./csv.js";
-import { InputError } from "./input-error.js";
-import { readNdjson } from "./ndjson.js";
-import type { TimedValue } from "./timed-value.js";
+import { delimiterOf, guessFormat, type Format } from "./file-format.js";
+import { readJsonArray, readNdjson } from "./json-values.js";
+import { peek } from "./peek.js";
+import { TimeField, type TimeOptions } from "./time-field.js";
+import { fieldOf, type Note, type ReadValue, type TimedValue } from "./timed-value.js";
 
 /** A file of updates, read as it is used. */
 export interface ValueFile {
-  /** Its name without extension. */
+  /** Its name without extension; `stdin` for `-`. */
   readonly workload: string;
   /** 0 where it is a pipe. */
   readonly sizeBytes: number;
@@ -17,32 +22,92 @@ export interface ValueFile {
   readonly readBytes: number;
 }
 
-/** `.csv` is CSV, everything else NDJSON. Throws `InputError`, and so do its values. */
-export async function openValueFile(file: string, signal: AbortSignal): Promise<ValueFile> {
-  const sizeBytes = await sizeOf(file);
-  const stream = createReadStream(file, { signal });
-  const chunks = stream as AsyncIterable<Buffer>;
-  const extension = extname(file);
+export interface ValueFileOptions extends TimeOptions {
+  /** undefined: by the file's name, or by how it begins. */
+  readonly format?: Format | undefined;
+  /** The field that names the service of each update; undefined: there is one service. */
+  readonly groupBy?: string | undefined;
+}
+
+/** Opens a file, or stdin for `-`. Throws `InputError`, and so do its values. */
+export async function openValueFile(
+  file: string,
+  options: ValueFileOptions,
+  note: Note,
+  signal: AbortSignal,
+): Promise<ValueFile> {
+  const isStdin = file === "-";
+  const sizeBytes = isStdin ? 0 : await sizeOf(file);
+  const stream = addAbortSignal(signal, isStdin ? process.stdin : createReadStream(file));
+  const extension = isStdin ? "" : extname(file);
+  let readBytes = 0;
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        readBytes += chunk.length;
+        yield chunk;
+      }
+    } catch (error) {
+      throw signal.aborted ? error : unreadable(error);
+    }
+  }
   return {
-    workload: basename(file, extension),
+    workload: isStdin ? "stdin" : basename(file, extension),
     sizeBytes,
-    values: extension.toLowerCase() === ".csv" ? readCsv(chunks) : readNdjson(chunks),
+    values: readValues(chunks(), extension, options, note),
     get readBytes() {
-      return stream.bytesRead;
+      return readBytes;
     },
   };
+}
+
+/** Values of bytes in any of the formats, with their times and services. `extension` has its dot. Throws `InputError`. */
+export async function* readValues(
+  bytes: AsyncIterable<Uint8Array>,
+  extension: string,
+  options: ValueFileOptions,
+  note: Note,
+): AsyncGenerator<TimedValue> {
+  const { head, chunks } = await peek(bytes);
+  const format = options.format ?? guessFormat(extension, head);
+  const read = {
+    csv: (): AsyncIterable<ReadValue> => readCsv(readText(chunks), delimiterOf(extension, head), note),
+    json: (): AsyncIterable<ReadValue> => readJsonArray(readText(chunks), note),
+    ndjson: (): AsyncIterable<ReadValue> => readNdjson(chunks, note),
+  }[format];
+  const times = new TimeField(options, note);
+  for await (const value of read()) {
+    const group = groupOf(value, options.groupBy);
+    yield { line: value.line, ...times.read(value), group };
+  }
+}
+
+function groupOf({ line, value }: ReadValue, name: string | undefined): string {
+  if (name === undefined) return "";
+  const group = fieldOf(value, name);
+  if (group === undefined)
+    throw new InputError(
+      line,
+      `it has no field \`${name}\``,
+      "name a field that each value has in --group-by",
+    );
+  return typeof group === "string" ? group : JSON.stringify(group);
 }
 
 async function sizeOf(file: string): Promise<number> {
   try {
     const stats = await stat(file);
-    if (stats.isDirectory()) throw new InputError(undefined, "it is a folder", "name a file", file);
+    if (stats.isDirectory()) throw new InputError(undefined, "it is a folder", "name a file");
     return stats.size;
   } catch (error) {
-    if (error instanceof InputError) throw error;
-    const { code = "" } = error as NodeJS.ErrnoException;
-    throw new InputError(undefined, `it cannot be read (${code})`, "name a file that is there", file, {
-      cause: error,
-    });
+    throw error instanceof InputError ? error : unreadable(error);
   }
+}
+
+function unreadable(error: unknown): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) return error;
+  return new InputError(undefined, `it cannot be read (${code})`, "name a file that can be read", undefined, {
+    cause: error,
+  });
 }

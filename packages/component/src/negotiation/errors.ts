@@ -1,4 +1,10 @@
-import { ERRORS, StanzapackError, type ErrorCode, type ErrorRow } from "@stanzapack/wire";
+import {
+  ERRORS,
+  isReadFromCondition,
+  StanzapackError,
+  type ErrorCode,
+  type ErrorRow,
+} from "@stanzapack/wire";
 import { NS, StanzaError, type Element } from "@stanzapack/xmpp";
 
 const RETRY_AFTER = "retry-after";
@@ -21,12 +27,14 @@ export function assertAnswer(answer: Element | undefined): Element | undefined {
   return answer;
 }
 
-/** The stanza error that carries a fault to any XMPP client: RFC 6120 condition, XEP-0060 condition, and text with the mend. */
+/** The stanza error that carries a fault to any XMPP client: RFC 6120 condition, the application condition, and text with the mend. */
 export function toStanzaError(error: unknown): unknown {
   if (!(error instanceof StanzapackError)) return error;
   const row: ErrorRow = ERRORS[error.code];
-  const application = pubsubCondition(error.code, row) ?? retryAfter(error);
-  return new StanzaError(row.condition, row.type, clip(error), application);
+  // RFC 6120 §8.3.2: `wait` says that it may succeed later.
+  const type = error.retryable && !row.retryable ? "wait" : row.type;
+  const application = pubsubCondition(error.code, row) ?? ownCondition(error);
+  return new StanzaError(row.condition, type, clip(error), application);
 }
 
 /** What is to be done about it stands at the end, and stays. */
@@ -34,11 +42,14 @@ function clip({ text, message }: StanzapackError): string {
   return text.length <= MAX_TEXT_CHARS ? message : text.slice(0, MAX_TEXT_CHARS) + message.slice(text.length);
 }
 
-/** When to come again, in ms. */
-function retryAfter({ retryAfterMs }: StanzapackError): StanzaError["application"] {
-  return retryAfterMs === undefined
-    ? undefined
-    : { name: RETRY_AFTER, xmlns: NS.STANZAPACK, attrs: { ms: String(retryAfterMs) } };
+/** The code by its name, where the condition alone would be read as another; and when to come again, in ms. */
+function ownCondition({ code, retryAfterMs }: StanzapackError): StanzaError["application"] {
+  const name = isReadFromCondition(code) ? RETRY_AFTER : code;
+  if (name === RETRY_AFTER && retryAfterMs === undefined) return undefined;
+  return {
+    ...{ name, xmlns: NS.STANZAPACK },
+    ...(retryAfterMs === undefined ? {} : { attrs: { ms: String(retryAfterMs) } }),
+  };
 }
 
 /** XEP-0060 §17.2: `<unsupported/>` names a feature of §16.3; `text` says what it was for. */

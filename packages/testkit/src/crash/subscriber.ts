@@ -63,8 +63,10 @@ export class Subscriber {
 
   /** What its subscription says of itself, and how far it is granted, for findings. */
   get standing(): string {
-    const { status, isBound, subid } = this.subscription;
-    return [status, ...(isBound ? ["bound"] : []), ...(subid === "" ? [] : ["granted"])].join(", ");
+    const { status, shared } = this.subscription;
+    return [status, ...(shared.isBound ? ["bound"] : []), ...(shared.subid === "" ? [] : ["granted"])].join(
+      ", ",
+    );
   }
 
   private take(update: { readonly value: unknown; readonly epoch: number; readonly offset: number }): void {

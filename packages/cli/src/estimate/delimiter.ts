@@ -1,0 +1,16 @@
+const DELIMITERS = [",", ";", "\t"] as const;
+/** What divides the columns of CSV. */
+export type Delimiter = (typeof DELIMITERS)[number];
+
+export const DELIMITER_NAMES: Readonly<Record<Delimiter, string>> = {
+  ",": "commas",
+  ";": "semicolons",
+  "\t": "tabs",
+};
+
+/** What the header has most of, outside of quotes. A comma where it has none. */
+export function guessDelimiter(header: string): Delimiter {
+  const bare = header.replace(/"(?:[^"]|"")*"/g, "");
+  const counts = DELIMITERS.map((delimiter) => bare.split(delimiter).length - 1);
+  return DELIMITERS[counts.indexOf(Math.max(...counts))] ?? ",";
+}

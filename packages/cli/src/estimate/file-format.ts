@@ -1,0 +1,43 @@
+import { guessDelimiter, type Delimiter } from "./delimiter.js";
+
+export const FORMATS = ["ndjson", "json", "csv"] as const;
+/** How a file is read: a value a line, one array, rows under a header. */
+export type Format = (typeof FORMATS)[number];
+
+const BY_EXTENSION: Readonly<Record<string, Format>> = {
+  ".ndjson": "ndjson",
+  ".jsonl": "ndjson",
+  ".csv": "csv",
+  ".tsv": "csv",
+};
+
+/** From a file's extension with its dot, and, where that says nothing, from how it begins. */
+export function guessFormat(extension: string, head: string): Format {
+  const known = BY_EXTENSION[extension.toLowerCase()];
+  if (known !== undefined) return known;
+  const isJson = extension.toLowerCase() === ".json";
+  const text = head.trimStart();
+  if (text.startsWith("[")) {
+    // A line that is an array may be an update. An array of objects, or one over several lines, is all of them.
+    return isJson || /^\[\s*(?:\{|\[|\]|$)/.test(text) || /^\[[ \t\r]*\n/.test(text) ? "json" : "ndjson";
+  }
+  const [line = ""] = text.split(/\r?\n/);
+  if (isJson || /^[{"]/.test(line) || isJsonText(line)) return "ndjson";
+  return /[,;\t]/.test(line) ? "csv" : "ndjson";
+}
+
+function isJsonText(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** By the extension `.tsv`, or the header. */
+export function delimiterOf(extension: string, head: string): Delimiter {
+  if (extension.toLowerCase() === ".tsv") return "\t";
+  const [header = ""] = head.trimStart().split(/\r?\n/);
+  return guessDelimiter(header);
+}

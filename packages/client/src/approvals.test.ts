@@ -1,0 +1,77 @@
+import { formatForm, NS, parseForm, xml, type Connection, type Element } from "@stanzapack/xmpp";
+import { expect, it, vi } from "vitest";
+import { Approvals, type Authorize } from "./approvals.js";
+import type { OfferedService } from "./offered-service.js";
+
+const NODE = "alice@x/t";
+
+function setUp(authorize: Authorize) {
+  const sent: (string | undefined)[] = [];
+  let receive: (stanza: Element) => boolean = () => false;
+  const connection = {
+    onStanza: (handler: typeof receive) => {
+      receive = handler;
+      return () => undefined;
+    },
+    sendElement: (stanza: Element) => {
+      const fields = parseForm(stanza)?.fields;
+      sent.push(`${fields?.get("pubsub#subid")?.[0]} ${fields?.get("pubsub#allow")?.[0]}`);
+      return true;
+    },
+  } as unknown as Connection;
+  const link = { up: true };
+  const emit = vi.fn();
+  const service = { node: NODE, options: { authorize }, ended: false, emit } as unknown as OfferedService;
+  const approvals = new Approvals(
+    connection,
+    "streams.x",
+    new Map([[NODE, service]]),
+    () => link.up,
+    () => undefined,
+  );
+  approvals.register();
+  const ask = (subid: string): boolean =>
+    receive(
+      xml(
+        "message",
+        { from: "streams.x" },
+        formatForm("form", NS.PUBSUB_SUBSCRIBE_AUTHORIZATION, {
+          "pubsub#node": NODE,
+          "pubsub#subid": subid,
+          "pubsub#subscriber_jid": "bob@x",
+        }),
+      ),
+    );
+  return { approvals, ask, sent, link, emit };
+}
+
+it("asks the application once, and gives what it decided without a link when it is asked again", async () => {
+  let decide = (_: boolean): void => undefined;
+  const authorize = vi.fn(() => new Promise<boolean>((resolve) => (decide = resolve)));
+  const { ask, sent, link, emit } = setUp(authorize);
+  ask("1");
+  link.up = false;
+  decide(true);
+  await vi.waitFor(() => expect(emit).toHaveBeenCalledOnce());
+  expect(sent).toEqual([]);
+  link.up = true;
+  ask("2");
+  expect(sent).toEqual(["2 true"]);
+  expect(authorize).toHaveBeenCalledOnce();
+  // The next question is a new one.
+  ask("3");
+  expect(authorize).toHaveBeenCalledTimes(2);
+});
+
+it("forgets what it decided without a link when access is to be decided anew", async () => {
+  const authorize = vi.fn(() => true);
+  const { approvals, ask, sent, link, emit } = setUp(authorize);
+  link.up = false;
+  ask("1");
+  await vi.waitFor(() => expect(emit).toHaveBeenCalledOnce());
+  approvals.forget(NODE);
+  link.up = true;
+  ask("2");
+  await vi.waitFor(() => expect(sent).toEqual(["2 true"]));
+  expect(authorize).toHaveBeenCalledTimes(2);
+});
