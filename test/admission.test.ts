@@ -32,7 +32,8 @@ describe.each(SERVERS)("many links at once, behind %s", (server) => {
       const { links: open, refusals } = stack.component.stats();
       expect(open).toBe(CLIENTS);
       expect(refusals).toBeGreaterThan(0);
-      expect(refusals).toBeLessThanOrEqual(2 * CLIENTS);
+      // Each by what its account may, and once or twice by what all may.
+      expect(refusals).toBeLessThanOrEqual(3 * CLIENTS);
       // Between any two looks: a burst, and the rate for as long as passed.
       for (const [i, { atMs, links }] of samples.entries())
         for (const earlier of samples.slice(0, i)) {

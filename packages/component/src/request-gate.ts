@@ -27,8 +27,8 @@ type IqAnswer = ReturnType<IqHandler>;
 interface Waiting {
   readonly from: string;
   readonly since: number;
-  answer(): void;
-  refuse(error: Error): void;
+  readonly answer: () => void;
+  readonly refuse: (error: Error) => void;
 }
 
 /** Processor time that this process has used, in ms. */
@@ -116,7 +116,7 @@ export class RequestGate {
       this.waiting.push({
         from,
         since: this.clock(),
-        answer() {
+        answer: () => {
           try {
             resolve(answer());
           } catch (error) {
