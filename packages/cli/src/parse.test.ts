@@ -70,6 +70,8 @@ test("names, nodes and JIDs", () => {
   for (const text of ["", "a/b", "a b", "x".repeat(65)])
     expect(() => parseServiceName(text), text).toThrow(InvalidArgumentError);
   expect(collectNodes("bob@example.org/*", undefined)).toEqual(["bob@example.org/*"]);
+  expect(collectNodes("bob@example.org/t*", undefined)).toEqual(["bob@example.org/t*"]);
+  expect(() => collectNodes("bob@example.org/t*p", undefined)).toThrow(InvalidArgumentError);
   expect(() => collectNodes("/*", undefined)).toThrow(InvalidArgumentError);
   const first = collectNodes("alice@example.org/temp", undefined);
   expect(collectNodes("bob@example.org/temp", first)).toEqual([

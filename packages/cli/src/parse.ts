@@ -1,4 +1,12 @@
-import { isServiceName, MAX_WINDOW_MS, parseNode, parseSince, type Since } from "@stanzapack/wire";
+import {
+  isServiceName,
+  MAX_WINDOW_MS,
+  isPattern,
+  parseNode,
+  parsePattern,
+  parseSince,
+  type Since,
+} from "@stanzapack/wire";
 import { InvalidArgumentError } from "commander";
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
@@ -62,18 +70,14 @@ export function parseServiceName(text: string): string {
   return text;
 }
 
-/** `user@domain/*`. */
-export function isPattern(text: string): boolean {
-  return text.endsWith("/*");
-}
-
 /** For commander's variadic arguments: collects checked nodes. */
 export function collectNodes(text: string, before: readonly string[] | undefined): readonly string[] {
   try {
-    parseNode(isPattern(text) ? `${text.slice(0, -1)}x` : text);
+    if (isPattern(text)) parsePattern(text);
+    else parseNode(text);
   } catch {
     throw new InvalidArgumentError(
-      "A node is written user@domain/name, and all of a publisher's user@domain/*.",
+      "A node is written user@domain/name; a pattern user@domain/* or user@domain/prefix*.",
     );
   }
   if (before?.includes(text)) throw new InvalidArgumentError("It is named twice.");

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, Subscription } from "@stanzapack/client";
-import { StanzapackError, type Since } from "@stanzapack/wire";
+import { isPattern, StanzapackError, type Since } from "@stanzapack/wire";
+import { prepareNode } from "@stanzapack/xmpp";
 import type { ConnectionOptions } from "../connection-options.js";
 import { withClient } from "../with-client.js";
-import { isPattern } from "../parse.js";
 import { RowOutput } from "../row-output.js";
 import { interruptible, untilAborted } from "../signals.js";
 
@@ -22,7 +22,9 @@ export interface SubscribeOptions extends ConnectionOptions {
 /** With `--wait`: between two requests for a service that nobody offers, in ms. */
 const WAIT_POLL_MS = 2_000;
 
-export async function subscribe(nodes: readonly string[], options: SubscribeOptions): Promise<void> {
+export async function subscribe(typed: readonly string[], options: SubscribeOptions): Promise<void> {
+  // As the SDK names them afterwards.
+  const nodes = [...new Set(typed.map(nodeNamed))];
   await interruptible(async (interruption) => {
     const ending = new AbortController();
     const end = (): void => ending.abort();
@@ -52,6 +54,15 @@ export async function subscribe(nodes: readonly string[], options: SubscribeOpti
       }
     });
   });
+}
+
+/** What is no address is for the SDK to refuse. */
+function nodeNamed(text: string): string {
+  try {
+    return prepareNode(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Follows the service again and again, as often as it is offered, until `signal`. */

@@ -22,7 +22,7 @@ export function addSubscribe(program: Command): void {
     )
     .argument(
       "<node...>",
-      "alice@example.org/temp, or 'alice@example.org/*': all of a publisher, now and later",
+      "alice@example.org/temp; 'alice@example.org/*' or 'alice@example.org/t*': all services of a publisher that match, now and later",
       collectNodes,
     )
     .option(
