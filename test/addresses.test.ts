@@ -188,8 +188,10 @@ describe.each(SERVERS)("addresses on %s", (server) => {
         invalid("members"),
       );
       await expect(alice.listServices(bad), bad).rejects.toMatchObject(invalid("owner"));
-      await expect(alice.subscribe(`${bad}/y`), bad).rejects.toMatchObject({ code: "bad-name" });
-      await expect(alice.subscribeAll([`${bad}/*`]), bad).rejects.toMatchObject({ code: "bad-name" });
+      // What no text of XML may have is told before what no node may have.
+      const code = bad.includes("\u0002") ? "invalid-options" : "bad-name";
+      await expect(alice.subscribe(`${bad}/y`), bad).rejects.toMatchObject({ code });
+      await expect(alice.subscribeAll([`${bad}/*`]), bad).rejects.toMatchObject({ code });
       await expect(stack.connect("alice", { jid: bad }), bad).rejects.toMatchObject(invalid("jid"));
     }
     await expect(stack.connect("alice", { resource: "\u0002" })).rejects.toMatchObject(invalid("resource"));

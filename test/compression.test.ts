@@ -217,7 +217,7 @@ describe.each(SERVERS)("stream compression through %s", (server) => {
     expect([...bodies].sort()).toEqual([...wanted].sort());
     // A resumed stream is still told what is wrong with it.
     const offline = new Promise((resolve) => connection.on("offline", resolve));
-    connection.send("<message></wrong>");
+    connection.send("<message></wrong>", 1, true);
     expect(await offline).toMatchObject({ reason: { code: "protocol" } });
     await Promise.all([connection.stop(), other.stop()]);
   });

@@ -25,18 +25,32 @@ export class Admission {
 
   /** Undefined: admitted. Else in how many ms it is to come again. `chance`: from 0 up to 1. */
   ask(now: number, chance: number): number | undefined {
+    if (!this.hasRoom(now)) return this.book(now, chance);
+    this.take();
+    return undefined;
+  }
+
+  /** Whether one is admitted now. */
+  hasRoom(now: number): boolean {
+    this.fill(now);
+    return this.tokens >= 1;
+  }
+
+  /** Admits one, where there is room. */
+  take(): void {
+    this.tokens--;
+  }
+
+  /** In how many ms one is to come again that is not admitted now, here or elsewhere: the moment is its own. */
+  book(now: number, chance: number): number {
     this.fill(now);
     const { perSecond } = this.rates;
-    if (this.tokens >= 1) {
-      this.tokens--;
-      return undefined;
-    }
     const each = 1_000 / perSecond;
     const next = Math.max(this.toldUntil, now + each * (1 - this.tokens)) + each;
     // Too many for moments of their own: somewhen in the second half.
     if (next - now > MAX_WAIT_MS) return Math.ceil((MAX_WAIT_MS * (1 + chance)) / 2);
     this.toldUntil = next;
-    return Math.ceil(next - now);
+    return Math.max(0, Math.ceil(next - now));
   }
 
   /** What was admitted cost so much more than one. Owes a burst at most: nobody waits longer than that takes to fill up. */

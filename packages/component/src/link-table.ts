@@ -139,17 +139,8 @@ export class LinkTable {
       const { budgets } = this.broker;
       budgets.request(request.from);
       if (!this.links.has(request.from)) budgets.checkRoom(request.from, "links");
-      budgets.open(request.from);
       // Last: what is wrong takes no turn of somebody else's.
-      const retryAfterMs = this.admission.ask(monotonicNow(), Math.random());
-      if (retryAfterMs !== undefined)
-        throw new StanzapackError(
-          "busy",
-          `too many links are opened at once: come again in ${retryAfterMs} ms`,
-          {
-            retryAfterMs,
-          },
-        );
+      budgets.open(request.from, this.admission);
     } catch (error) {
       this.broker.refused(request.from, "a link", error);
       throw toStanzaError(error);

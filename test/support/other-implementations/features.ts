@@ -66,12 +66,16 @@ export function featuresSuite(cast: Cast): void {
       [NS.VERSION]: ["query", NS.VERSION],
     };
     // Forms, links and the protocol's own are asked for all over these tests.
-    const rest = [NS.DATA_FORMS, NS.IBB, NS.PUBSUB, NS.STANZAPACK];
+    const rest = [NS.DATA_FORMS, NS.IBB, NS.PUBSUB, NS.RSM, NS.STANZAPACK];
     expect([...Object.keys(others), ...rest].sort()).toEqual(
       features.filter((it) => !it.startsWith(prefix)).sort(),
     );
     for (const [name, ns] of Object.values(others))
       expect([ns, await cast.bob.outcome("get", xml(name, ns))]).toEqual([ns, "result"]);
+    // XEP-0059 §2.1.
+    const page = xml("query", NS.DISCO_ITEMS, xml("set", NS.RSM, xml("max", {}, "1")));
+    const paged = await cast.bob.ask("get", page);
+    expect(paged.getChild("query")?.getChild("set", NS.RSM)).toBeDefined();
 
     const item = xml("item", {}, xml("x", "urn:x"));
     const missing: readonly (readonly [feature: string, "get" | "set", Element])[] = [

@@ -88,11 +88,10 @@ export class Account {
     return this.requests.ask(now, chance);
   }
 
-  /** The same of a link that it opens: it has a share of those that all may. */
-  open(now: number, chance: number): number | undefined {
+  /** Its share of the opens of links; undefined: a bare JID's bounds its full JIDs. */
+  openShare(now: number): Admission | undefined {
     this.usedAt = now;
-    // A bare JID's bounds its full JIDs.
-    return this.kind === "full" ? undefined : this.opens.ask(now, chance);
+    return this.kind === "full" ? undefined : this.opens;
   }
 
   /** What was admitted cost as much as so many requests more. */

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { Admission } from "../admission.js";
 import { configSchema } from "../config.js";
 import { createStats } from "../stats.js";
 import { Budgets } from "./budgets.js";
@@ -124,10 +125,11 @@ describe("what requests cost", () => {
 });
 
 describe("opens of links", () => {
+  const all = (): Admission => new Admission({ perSecond: 1_000_000, burst: 1_000_000 });
   const opened = ({ budgets }: ReturnType<typeof setUp>, jids: readonly string[]): number =>
     jids.filter((jid) => {
       try {
-        budgets.open(jid);
+        budgets.open(jid, all());
         return true;
       } catch (error) {
         expect(error).toMatchObject({ code: "busy", retryAfterMs: expect.any(Number) as number });
@@ -171,6 +173,28 @@ describe("opens of links", () => {
         sessions(100, (i) => `u@us/${i}`),
       ),
     ).toBe(10);
+  });
+
+  it("that come when they were told to are admitted by all that share", () => {
+    const few = new Admission({ perSecond: 10, burst: 10 });
+    const played = setUp({ ...limits, opensPerSecond: 10, opensBurst: 10, opensSharePercent: 25 });
+    const moments: { jid: string; at: number }[] = [];
+    const ask = (jid: string): boolean => {
+      try {
+        played.budgets.open(jid, few);
+        return true;
+      } catch (error) {
+        moments.push({ jid, at: played.clock.now + (error as { retryAfterMs: number }).retryAfterMs });
+        return false;
+      }
+    };
+    for (let i = 0; i < 40; i++) ask(`u${i % 8}@us/${i}`);
+    const told = moments.splice(0).sort((a, b) => a.at - b.at);
+    expect(told.length).toBeGreaterThan(20);
+    for (const { jid, at } of told) {
+      played.clock.now = at;
+      expect(ask(jid), `${jid} at ${at}`).toBe(true);
+    }
   });
 
   it("always are one at least", () => {

@@ -2,6 +2,7 @@ import { monotonicNow } from "@stanzapack/xmpp";
 import { StanzapackError } from "@stanzapack/wire";
 import type { ComponentLimits } from "../config.js";
 import type { ComponentStats } from "../stats.js";
+import type { Admission } from "../admission.js";
 import { Account, type Counted } from "./account.js";
 
 /** When those come again who find a count full, in ms. */
@@ -74,19 +75,29 @@ export class Budgets {
     }
   }
 
-  /** One more link that this JID opens. Throws `busy`, with when to come again: no account, and no other domain, has all opens. */
-  open(jid: string): void {
+  /**
+   * One more link that this JID opens, of those that `all` admits. Throws `busy`, with when to come again: no account, and no other domain, has
+   * all opens. That moment is kept free in each share, so that one who comes then is admitted.
+   */
+  open(jid: string, all: Admission): void {
     const now = this.clock();
+    const shares: { readonly admission: Admission; readonly who: string }[] = [];
     for (const account of this.of(jid)) {
-      const retryAfterMs = account.open(now, this.chance());
-      if (retryAfterMs === undefined) continue;
-      this.stats.throttled++;
-      throw new StanzapackError(
-        "busy",
-        `${nameOf(account)} opens too many links at once: come again in ${retryAfterMs} ms`,
-        { retryAfterMs },
-      );
+      const admission = account.openShare(now);
+      if (admission !== undefined) shares.push({ admission, who: `${nameOf(account)} opens too many links` });
     }
+    shares.push({ admission: all, who: "too many links are opened" });
+    const full = shares.find(({ admission }) => !admission.hasRoom(now));
+    if (full === undefined) {
+      for (const { admission } of shares) admission.take();
+      return;
+    }
+    const waits = shares.map(({ admission }) => admission.book(now, this.chance()));
+    const retryAfterMs = Math.max(...waits);
+    this.stats.throttled++;
+    throw new StanzapackError("busy", `${full.who} at once: come again in ${retryAfterMs} ms`, {
+      retryAfterMs,
+    });
   }
 
   /** A request of this JID took so much processor time, in ms; what one may take is paid already. */
