@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { beat, deadline } from "./hold-ups.js";
 import { afterTimers, until } from "./testing/until.js";
@@ -58,16 +57,15 @@ describe("beat", () => {
     const beats = vi.fn();
     const heldUp = vi.fn<(ms: number) => void>();
     const end = beat(50, beats, heldUp, () => undefined);
-    await delay(130);
-    expect(beats).toHaveBeenCalledTimes(2);
+    await until(() => beats.mock.calls.length >= 2);
     holdUp(800);
-    await delay(20);
-    expect(beats).toHaveBeenCalledTimes(2);
-    expect(heldUp).toHaveBeenCalledTimes(1);
+    const before = beats.mock.calls.length;
+    await until(() => heldUp.mock.calls.length === 1);
+    expect(beats).toHaveBeenCalledTimes(before);
     expect(heldUp.mock.calls[0]?.[0]).toBeGreaterThan(600);
-    expect(heldUp.mock.calls[0]?.[0]).toBeLessThan(1_500);
-    await delay(130);
-    expect(beats.mock.calls.length).toBeGreaterThan(2);
+    // A busy machine holds it up longer still.
+    expect(heldUp.mock.calls[0]?.[0]).toBeLessThan(8_000);
+    await until(() => beats.mock.calls.length > before);
     end();
   });
 
