@@ -58,13 +58,14 @@ describe("beat", () => {
     const heldUp = vi.fn<(ms: number) => void>();
     const end = beat(50, beats, heldUp, () => undefined);
     await until(() => beats.mock.calls.length >= 2);
-    const before = beats.mock.calls.length;
     holdUp(800);
-    await until(() => heldUp.mock.calls.length > 0);
-    expect(beats.mock.calls.length).toBeLessThanOrEqual(before + 1);
-    expect(heldUp).toHaveBeenCalledTimes(1);
+    const before = beats.mock.calls.length;
+    await until(() => heldUp.mock.calls.length === 1);
+    expect(beats).toHaveBeenCalledTimes(before);
     expect(heldUp.mock.calls[0]?.[0]).toBeGreaterThan(600);
-    await until(() => beats.mock.calls.length > before + 1);
+    // A busy machine holds it up longer still.
+    expect(heldUp.mock.calls[0]?.[0]).toBeLessThan(8_000);
+    await until(() => beats.mock.calls.length > before);
     end();
   });
 
