@@ -180,10 +180,11 @@ describe.each(SERVERS)("an outbox that outlives its program, behind %s", (server
     await alice.close();
   });
 
-  it("that is an older copy goes on as another one, and nothing published is dropped", async () => {
+  it.each(["offline", "online"])("that is an older copy goes on as another one, begun %s", async (how) => {
     const publish = async (from: number, to: number, stale: object[] = []): Promise<void> => {
       const store = await openOutboxStore(location);
-      const alice = await stack.connect("alice", { startOffline: true });
+      const alice = await stack.connect("alice", { startOffline: how === "offline" });
+      // Online, the answer to this brings the event with it.
       const service = await alice.offer("kept", { kind: "log", store });
       service.on("stale", (range) => stale.push(range));
       for (let i = from; i <= to; i++) service.publish(i);

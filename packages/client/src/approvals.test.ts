@@ -20,8 +20,8 @@ function setUp(authorize: Authorize) {
     },
   } as unknown as Connection;
   const link = { up: true };
-  const emit = vi.fn();
-  const service = { node: NODE, options: { authorize }, ended: false, emit } as unknown as OfferedService;
+  const tell = vi.fn();
+  const service = { node: NODE, options: { authorize }, ended: false, tell } as unknown as OfferedService;
   const approvals = new Approvals(
     connection,
     "streams.x",
@@ -42,17 +42,17 @@ function setUp(authorize: Authorize) {
         }),
       ),
     );
-  return { approvals, ask, sent, link, emit };
+  return { approvals, ask, sent, link, tell };
 }
 
 it("asks the application once, and gives what it decided without a link when it is asked again", async () => {
   let decide = (_: boolean): void => undefined;
   const authorize = vi.fn(() => new Promise<boolean>((resolve) => (decide = resolve)));
-  const { ask, sent, link, emit } = setUp(authorize);
+  const { ask, sent, link, tell } = setUp(authorize);
   ask("1");
   link.up = false;
   decide(true);
-  await vi.waitFor(() => expect(emit).toHaveBeenCalledOnce());
+  await vi.waitFor(() => expect(tell).toHaveBeenCalledOnce());
   expect(sent).toEqual([]);
   link.up = true;
   ask("2");
@@ -65,10 +65,10 @@ it("asks the application once, and gives what it decided without a link when it 
 
 it("forgets what it decided without a link when access is to be decided anew", async () => {
   const authorize = vi.fn(() => true);
-  const { approvals, ask, sent, link, emit } = setUp(authorize);
+  const { approvals, ask, sent, link, tell } = setUp(authorize);
   link.up = false;
   ask("1");
-  await vi.waitFor(() => expect(emit).toHaveBeenCalledOnce());
+  await vi.waitFor(() => expect(tell).toHaveBeenCalledOnce());
   approvals.forget(NODE);
   link.up = true;
   ask("2");

@@ -120,7 +120,7 @@ export class Approvals {
     if (allowed === undefined || service.ended) return;
     if (question !== undefined && this.online()) this.answer(request, question, allowed);
     else if (this.unsent.size < MAX_DECIDING) this.unsent.set(key, { service, allowed });
-    service.emit("decided", { jid: request.jid, allowed, error });
+    service.tell("decided", { jid: request.jid, allowed, error });
   }
 
   /** Access to this node is to be decided anew. */

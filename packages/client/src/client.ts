@@ -265,6 +265,7 @@ export class Client extends Emitter<ClientEvents> {
     this.subscriptions.get(node)?.assertSame(own);
     const { shared, isNew } = this.share(node, own);
     const subscription = shared.join<T>(own);
+    subscription.hold();
     if (isNew) shared.made = this.make(shared);
     try {
       await shared.made;
@@ -274,6 +275,7 @@ export class Client extends Emitter<ClientEvents> {
       await subscription.stop().catch(() => undefined);
       throw toStanzapackError(error, `subscribing to \`${node}\``);
     }
+    subscription.handOut();
     return subscription;
   }
 
@@ -319,14 +321,14 @@ export class Client extends Emitter<ClientEvents> {
     try {
       await new Promise<void>((resolve, reject) => {
         onGranted.add((granted = resolve));
-        subscription.once("ended", (error) =>
-          reject(error ?? new StanzapackError("stopped", "the client is closed")),
-        );
+        subscription.onEnded = (error) =>
+          reject(error ?? new StanzapackError("stopped", "the client is closed"));
         const text = `no decision on \`${subscription.node}\` within ${approvalMs} ms`;
         timer = setTimeout(() => reject(new StanzapackError("pending", text)), approvalMs);
       });
     } finally {
       clearTimeout(timer);
+      subscription.onEnded = undefined;
       if (granted !== undefined) onGranted.delete(granted);
     }
   }
@@ -386,9 +388,13 @@ export class Client extends Emitter<ClientEvents> {
       ended: (s: OfferedService) => this.forget(s),
     };
     const service = new OfferedService(node, options, host, this.codec, part);
+    service.hold();
     this.services.set(node, service);
     this.state.onServices();
-    if (part !== undefined && !this.online) return service;
+    if (part !== undefined && !this.online) {
+      service.handOut();
+      return service;
+    }
     try {
       const { held } = this.keeper;
       await held.make([service], () => held.establishService(service));
@@ -400,6 +406,7 @@ export class Client extends Emitter<ClientEvents> {
     }
     // Whoever takes it over from this one holds it after a break.
     service.options = { ...service.options, takeOver: false };
+    service.handOut();
     return service;
   }
 

@@ -14,6 +14,7 @@ import { toStanzapackError } from "./errors.js";
 import type { FrameRouter, PatternHolder } from "./frame-router.js";
 import type { AskedOptions } from "./negotiation.js";
 import type { CurrentLink, Restoration } from "./restoration.js";
+import { soon } from "./soon.js";
 import { SubscriptionGroup } from "./subscription-group.js";
 import { initialCredit, select, type SharedSubscription } from "./shared-subscription.js";
 import type { ChangeOptions, SubscribeOptions, Subscription } from "./subscription.js";
@@ -92,7 +93,8 @@ export class Groups implements PatternHolder {
     const { windowMs = 0 } = options;
     const asked = { windowMs, selection: select(WHOLE, options) };
     this.groups.set(group, { options, asked, patterns });
-    group.once("ended", () => this.groups.delete(group));
+    group.hold();
+    group.onEnded = () => this.groups.delete(group);
     this.opening.add(group);
     const made: Subscription<unknown>[] = [];
     const joined: Subscription<unknown>[] = [];
@@ -108,6 +110,8 @@ export class Groups implements PatternHolder {
     } finally {
       this.opening.delete(group);
     }
+    for (const member of [...made, ...joined]) member.handOut();
+    group.handOut();
     return group;
   }
 
@@ -177,6 +181,7 @@ export class Groups implements PatternHolder {
   ): { readonly member: Subscription<unknown>; readonly isNew: boolean } {
     const { shared, isNew } = this.share(node, options);
     const member = shared.join(options);
+    member.hold();
     group.add(member);
     return { member, isNew };
   }
@@ -200,7 +205,10 @@ export class Groups implements PatternHolder {
     const own = group === undefined ? undefined : this.groups.get(group);
     if (group === undefined || own === undefined || group.left.has(node)) return undefined;
     const { windowMs, selection } = own.asked;
-    return this.addTo(group, node, { ...own.options, windowMs, ...selection }).member.shared;
+    const { member } = this.addTo(group, node, { ...own.options, windowMs, ...selection });
+    // What says that it is granted comes in the same read.
+    member.handOut();
+    return member.shared;
   }
 
   creditOf(node: string): number {
@@ -223,8 +231,11 @@ export class Groups implements PatternHolder {
   }
 
   refused(request: number, error: StanzapackError): void {
-    for (const group of this.groups.keys())
-      if (group.requests.includes(request)) group.emit("refused", group.patterns.join(", "), error);
+    // It may come in one read with the answer that says whose request it is.
+    soon(() => {
+      for (const group of this.groups.keys())
+        if (group.requests.includes(request)) group.tell("refused", group.patterns.join(", "), error);
+    });
   }
 
   /** Its patterns stand on the link under these numbers; not for one that was stopped meanwhile. */
@@ -249,11 +260,11 @@ export class Groups implements PatternHolder {
       try {
         const { requests, refused } = await subscribeMany(router, group.patterns, this.wanted(group));
         this.stands(router, group, requests);
-        for (const [pattern, error] of refused) group.emit("refused", pattern, error);
+        for (const [pattern, error] of refused) group.tell("refused", pattern, error);
       } catch (error) {
         const failure = toStanzapackError(error, "subscribing to patterns again");
         if (failure.retryable) throw failure;
-        for (const pattern of group.patterns) group.emit("refused", pattern, failure);
+        for (const pattern of group.patterns) group.tell("refused", pattern, failure);
       }
     }
   }

@@ -309,7 +309,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     this.ofIncarnation = drawIncarnation();
     saver.renew(this.ofIncarnation);
     this.sent = known;
-    this.emit("stale", { from: known + 1, to: theirs });
+    this.tell("stale", { from: known + 1, to: theirs });
   }
 
   /** @internal The link is gone: demand is unknown, what waits goes on waiting. */
@@ -337,7 +337,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     }
     if (this.pending) this.book(this.now());
     if (before.subscribers !== demand.subscribers || before.windowMs !== demand.windowMs)
-      this.emit("demand", demand);
+      this.tell("demand", demand);
   }
 
   /** Something waits for room; of a `log` also for a link. */
@@ -433,7 +433,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     this.batch.clear();
     this.released = this.saver?.close();
     this.host.ended(this);
-    this.emit("ended", error === undefined ? undefined : this.withLeft(error));
+    this.tell("ended", error === undefined ? undefined : this.withLeft(error));
   }
 
   private get whereLeft(): string {

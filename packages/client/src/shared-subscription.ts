@@ -374,7 +374,7 @@ export class SharedSubscription {
   private tell(...event: ["lost" | "conflated" | "reset", RangeEvent] | ["status", StatusEvent]): void {
     for (const reader of [...this.readers]) {
       if (event[0] === "status") reader.emit("status", event[1]);
-      else reader.emit(event[0], event[1]);
+      else reader.tell(event[0], event[1]);
     }
   }
 

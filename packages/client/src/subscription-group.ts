@@ -48,6 +48,8 @@ export class SubscriptionGroup<T = Value>
     reject: (error: unknown) => void;
   }[] = [];
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
+  /** @internal */
+  onEnded: (() => void) | undefined;
   /** @internal Stopped one by one: no pattern brings them back. */
   readonly left = new Set<string>();
   /** @internal The requests whose patterns stand on the link there is. */
@@ -114,6 +116,7 @@ export class SubscriptionGroup<T = Value>
 
   private take(): GroupUpdate<T> | undefined {
     for (const member of this.ready) {
+      if (member.hasEarly) continue;
       this.ready.delete(member);
       const update = member.take();
       if (update === undefined) continue;
@@ -131,7 +134,7 @@ export class SubscriptionGroup<T = Value>
   }
 
   private pass(): void {
-    while (this.listenerCount("update") > 0 || this.waiting.length > 0) {
+    while ((this.listenerCount("update") > 0 && !this.hasEarly) || this.waiting.length > 0) {
       const update = this.take();
       if (update === undefined) return;
       if (this.listenerCount("update") > 0) this.emit("update", update);
@@ -150,15 +153,15 @@ export class SubscriptionGroup<T = Value>
     for (const event of ["lost", "conflated", "reset"] as const)
       member.on(event, (range) => this.emit(event, { node, ...range }));
     member.on("status", (status) => this.emit("status", { node, ...status }));
-    member.on("ended", (error) => {
+    member.onEnded = (error) => {
       // One that was refused was never one of ours.
       if (this.members.get(node) !== member) return;
       this.members.delete(node);
       if (this.ended) return;
       if (error === undefined) this.left.add(node);
-      this.emit("unsubscribed", node, error);
+      this.tell("unsubscribed", node, error);
       if (this.members.size === 0 && this.patterns.length === 0) this.finish(error);
-    });
+    };
   }
 
   /** @internal Before anybody has it. */
@@ -171,10 +174,11 @@ export class SubscriptionGroup<T = Value>
   finish(error: StanzapackError | undefined): void {
     if (this.ended) return;
     this.endedWith = { error };
+    this.onEnded?.();
     for (const { resolve, reject } of this.waiting.splice(0)) {
       if (error === undefined) resolve({ value: undefined, done: true });
       else reject(error);
     }
-    this.emit("ended", error);
+    this.tell("ended", error);
   }
 }

@@ -149,6 +149,8 @@ export class Subscription<T = Value>
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** @internal Something waits for whoever takes the updates of many. */
   onQueued: (() => void) | undefined;
+  /** @internal It has ended; at once, also where nobody can listen yet. */
+  onEnded: ((error: StanzapackError | undefined) => void) | undefined;
   /** @internal What it lets the component send. */
   readonly credit: ReaderCredit;
 
@@ -166,7 +168,7 @@ export class Subscription<T = Value>
     this.queue = new UpdateQueue(maxQueued, ({ offset }) => {
       this.credit.dropped();
       const event = shared.isLog ? "lost" : "conflated";
-      this.emit(event, { from: offset, to: offset, reason: "consumer" });
+      this.tell(event, { from: offset, to: offset, reason: "consumer" });
     });
     this.credit = new ReaderCredit(
       maxQueued,
@@ -250,6 +252,12 @@ export class Subscription<T = Value>
     this.readOn();
   }
 
+  /** @internal */
+  protected override toldEarly(): void {
+    super.toldEarly();
+    if (this.waits) this.onQueued?.();
+  }
+
   /** @internal Updates wait. */
   get waits(): boolean {
     return !this.queue.empty;
@@ -279,7 +287,7 @@ export class Subscription<T = Value>
       return;
     }
     const update = { value, at, epoch, offset };
-    if (this.listenerCount("update") > 0) this.emit("update", update);
+    if (this.listenerCount("update") > 0 && !this.hasEarly && this.queue.empty) this.emit("update", update);
     else {
       // The component keeps what comes of a log for one slow consumer, but not at the cost of another.
       this.queue.push(update, !this.shared.isLog || this.shared.isShared);
@@ -299,6 +307,7 @@ export class Subscription<T = Value>
     if (this.ended) return;
     this.endedWith = { error };
     this.queue.close(error);
-    this.emit("ended", error);
+    this.onEnded?.(error);
+    this.tell("ended", error);
   }
 }

@@ -11,6 +11,8 @@ function catchUncaught(): unknown[] {
 }
 afterEach(() => vi.unstubAllGlobals());
 
+const soonOver = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
 function setUp() {
   const shared = new SharedSubscription(
     "alice@x/temp",
@@ -37,16 +39,17 @@ function setUp() {
     shared.deliver({ epoch: 1, from: offset + 1, to: offset + rows.length, at: 0, spanMs: 0, rows });
     offset += rows.length;
   };
-  return { subscription, group, deliver };
+  const skip = (count: number): void => void (offset += count);
+  return { subscription, group, deliver, skip };
 }
 
 describe.each(["subscription", "group"] as const)("a %s", (which) => {
   function create() {
-    const { subscription, group, deliver } = setUp();
+    const { subscription, group, deliver, skip } = setUp();
     if (which === "group") group.add(subscription);
     // Both have the same ways to be read.
     const it = (which === "group" ? group : subscription) as Subscription<number>;
-    return { it, deliver, seen: [] as number[] };
+    return { it, deliver, skip, subscription, group, seen: [] as number[] };
   }
 
   it.each(["on", "addListener"] as const)("gives to `%s` what waits, and then what comes", (way) => {
@@ -75,6 +78,44 @@ describe.each(["subscription", "group"] as const)("a %s", (which) => {
     deliver(3, 4);
     expect(seen).toEqual([1, 2, 3]);
     expect((await it[Symbol.asyncIterator]().next()).value).toMatchObject({ value: 4 });
+  });
+
+  it("tells what happened before anybody had it, and gives updates after that", async () => {
+    const { it, deliver, skip, subscription, group } = create();
+    for (const held of [subscription, group]) held.hold();
+    deliver(1);
+    skip(2);
+    deliver(4);
+    skip(1);
+    deliver(6);
+    for (const held of [subscription, group]) held.handOut();
+    const told: unknown[] = [];
+    it.on("update", ({ value }) => {
+      told.push(value);
+      // Behind what is waiting.
+      if (value === 1) deliver(7);
+    });
+    it.on("lost", ({ from, to }) => told.push(`lost ${from} to ${to}`));
+    expect(told).toEqual([]);
+    await soonOver();
+    expect(told).toEqual(["lost 2 to 3", "lost 5 to 5", 1, 4, 6, 7]);
+    skip(1);
+    deliver(9);
+    expect(told.slice(6)).toEqual(["lost 8 to 8", 9]);
+  });
+
+  it("joins ranges that follow each other while nobody has it, and tells its end", async () => {
+    const { it, deliver, subscription, group } = create();
+    for (const held of [subscription, group]) held.hold();
+    deliver(...Array.from({ length: 150 }, (_, i) => i));
+    subscription.finish(undefined);
+    for (const held of [subscription, group]) held.handOut();
+    const told: string[] = [];
+    it.on("conflated", ({ from, to, reason }) => told.push(`${from} to ${to}, ${reason}`));
+    it.on("ended", () => told.push("ended"));
+    await soonOver();
+    expect(told).toEqual(["1 to 50, consumer", "ended"]);
+    expect(it.ended).toBe(true);
   });
 
   it("keeps what comes after the last listener is gone", () => {

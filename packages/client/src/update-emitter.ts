@@ -4,11 +4,15 @@ import { Emitter } from "./emitter.js";
 
 /**
  * Emits `update` to its listeners; while there is none, updates wait for one, or for an iteration. However a listener is added, it gets
- * what waits first.
+ * what waits first, and before that what happened while nobody could listen.
  */
 export abstract class UpdateEmitter<Events extends object> extends Emitter<Events> {
   /** @internal A listener for `update` was added: it takes over from iterations, and gets what waits. */
   protected abstract handOver(): void;
+
+  protected override toldEarly(): void {
+    if (this.listenerCount("update" as EventEmitter.EventNames<Events>) > 0) this.handOver();
+  }
 
   override on<K extends EventEmitter.EventNames<Events>>(
     event: K,
@@ -30,7 +34,7 @@ export abstract class UpdateEmitter<Events extends object> extends Emitter<Event
   }
 
   private added(event: unknown): this {
-    if (event === "update") this.handOver();
+    if (event === "update" && !this.hasEarly) this.handOver();
     return this;
   }
 }

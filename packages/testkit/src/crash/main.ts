@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
-import { FAULT_KINDS } from "./faults.js";
+import { FAULT_KINDS, type FaultKind } from "./faults.js";
 import { formatRows } from "./report.js";
 import type { CrashRow } from "./round.js";
 import { runCrashes } from "./run.js";
@@ -10,7 +10,8 @@ import { TRANSPORTS } from "./stage.js";
 
 const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[];
 
-const USAGE = `Usage: npm -s run test:crash -- [--rounds N] [--seed S] [--server S] [--transport T] [--json]
+const USAGE = `Usage: npm -s run test:crash -- [--rounds N] [--seed S] [--server S] [--transport T]
+                                      [--fault F] [--swift] [--json]
 
 Starts private servers, a component and clients, and has something go wrong under load: a log of 200 updates a second, read by
 one subscriber from the first update, one live, and one that reads too slowly. Then every update must have come to everyone once and in
@@ -21,6 +22,8 @@ order, or its loss must have been told exactly.
                  \`--rounds 1 --seed S\` repeats the round of that seed; what it meets when is the machine's.
   --server S     prosody or ejabberd (default: both, at once)
   --transport T  tcp, websocket or bosh (default: all)
+  --fault F      this alone, in every round (default: one after another)
+  --swift        rounds as short as those of \`npm test\`
   --json         the rows as one JSON array
   --help         this text
 
@@ -41,6 +44,8 @@ interface Arguments {
   readonly seed: number;
   readonly servers: readonly ServerKind[];
   readonly transports: readonly TransportKind[];
+  readonly faults: readonly FaultKind[];
+  readonly swift: boolean;
   readonly json: boolean;
   readonly help: boolean;
 }
@@ -52,6 +57,8 @@ function readArguments(): Arguments {
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
       server: { type: "string" },
       transport: { type: "string" },
+      fault: { type: "string" },
+      swift: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -61,6 +68,8 @@ function readArguments(): Arguments {
     seed: readWhole("--seed", values.seed, 0),
     servers: readChoice("--server", values.server, SERVERS),
     transports: readChoice("--transport", values.transport, TRANSPORTS),
+    faults: readChoice("--fault", values.fault, FAULT_KINDS),
+    swift: values.swift,
     json: values.json,
     help: values.help,
   };

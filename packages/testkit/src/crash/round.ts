@@ -4,7 +4,6 @@ import type { TransportKind } from "@stanzapack/xmpp";
 import { createRandom } from "../random.js";
 import { Crew, type CrewReport } from "./crew.js";
 import {
-  FAULT_KINDS,
   isMachineryFault,
   isRoadFault,
   MACHINERY_FAULT_KINDS,
@@ -43,11 +42,6 @@ export interface RoundOptions extends DrawOptions {
 }
 
 const START_TRIES = 3;
-
-/** The fault of a seed: consecutive seeds have them all. */
-export function faultOf(seed: number): FaultKind {
-  return FAULT_KINDS[seed % FAULT_KINDS.length] as FaultKind;
-}
 
 /** One round on a stage: everybody logs in anew, and there is load before, while and after something happens. */
 export async function runRound(stage: Stage, options: RoundOptions): Promise<CrashRow[]> {

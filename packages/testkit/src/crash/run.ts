@@ -1,6 +1,7 @@
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
-import { faultOf, runRound, type CrashRow } from "./round.js";
+import type { FaultKind } from "./faults.js";
+import { runRound, type CrashRow } from "./round.js";
 import { startStage } from "./stage.js";
 
 export interface CrashOptions {
@@ -9,6 +10,10 @@ export interface CrashOptions {
   readonly seed: number;
   readonly servers: readonly ServerKind[];
   readonly transports: readonly TransportKind[];
+  /** Consecutive seeds have one after another. */
+  readonly faults: readonly FaultKind[];
+  /** Rounds a third as long. */
+  readonly swift: boolean;
   readonly signal: AbortSignal;
   /** Progress, a line each time. */
   readonly tell: (text: string) => void;
@@ -39,16 +44,16 @@ export async function runCrashes(options: CrashOptions): Promise<void> {
 }
 
 async function runServer(server: ServerKind, options: CrashOptions): Promise<void> {
-  const { rounds, seed: firstSeed, transports, signal, tell, onRow } = options;
+  const { rounds, seed: firstSeed, transports, swift, signal, tell, onRow } = options;
   tell(`${server}: starting …`);
   const stage = await startStage(server, signal);
   try {
     for (let round = 1; round <= rounds; round++) {
       const seed = firstSeed + round - 1;
-      const fault = faultOf(seed);
+      const fault = options.faults[seed % options.faults.length] as FaultKind;
       tell(`${server}: round ${round} of ${rounds}, seed ${seed}: ${fault}`);
       const faults = new Map(transports.map((transport) => [transport, fault]));
-      for (const row of await runRound(stage, { round, seed, faults, swift: false, signal, tell })) {
+      for (const row of await runRound(stage, { round, seed, faults, swift, signal, tell })) {
         tell(`${server} ${row.transport}: ${tellOutcome(row)}`);
         onRow(row);
       }
