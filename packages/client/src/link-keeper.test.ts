@@ -13,6 +13,7 @@ import { decodeBase64, type Bytestream, type Connection, type InBandBytestreams 
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LinkKeeper } from "./link-keeper.js";
 import type { Granted, Negotiation } from "./negotiation.js";
+import type { OfferedService } from "./offered-service.js";
 import { SharedSubscription } from "./shared-subscription.js";
 
 const NODE = "alice@x/t";
@@ -60,11 +61,12 @@ function setUp() {
   );
   subscription.join({});
   const subscribe = vi.fn<() => Promise<Granted>>(() => Promise.resolve(GRANTED));
+  const withdraw = vi.fn<() => Promise<void>>(() => Promise.resolve());
   const life = new AbortController();
   const keeper = new LinkKeeper(
     connection,
     { open } as unknown as InBandBytestreams,
-    { subscribe } as unknown as Negotiation,
+    { subscribe, withdraw } as unknown as Negotiation,
     {
       ...{ services: new Map(), subscriptions: new Map([[NODE, subscription]]) },
       patterns: {
@@ -83,7 +85,7 @@ function setUp() {
   );
   const kept = keeper.keep();
   return {
-    ...{ links, subscription, subscribe, keeper },
+    ...{ links, subscription, subscribe, withdraw, keeper },
     /** The link that is opened next. */
     async next(): Promise<Played> {
       const before = links.length;
@@ -211,4 +213,16 @@ it("opens links that do not last less and less often, and one after a link that 
   expect((await next()).openedAt - endedAt).toBeLessThanOrEqual(250);
   await stop();
   vi.restoreAllMocks();
+});
+
+it("has withdrawn a service that the component does not know any more", async () => {
+  const { keeper, withdraw, next, stop } = setUp();
+  (await next()).give(hello(1));
+  await settle();
+  const service = { node: "alice@x/gone" } as OfferedService;
+  withdraw.mockImplementationOnce(() => Promise.reject(new StanzapackError("no-such-service", "gone")));
+  await keeper.held.withdraw(service);
+  withdraw.mockImplementationOnce(() => Promise.reject(new StanzapackError("forbidden", "not yours")));
+  await expect(keeper.held.withdraw(service)).rejects.toMatchObject({ code: "forbidden" });
+  await stop();
 });

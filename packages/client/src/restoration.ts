@@ -270,8 +270,9 @@ export class Restoration {
     try {
       await onLink(current, this.negotiation.withdraw(service.node));
     } catch (error) {
-      if (current.link.live) throw error;
-      this.stopped.set(service.node, service);
+      if (!current.link.live) this.stopped.set(service.node, service);
+      // The component began anew, and the service was not offered again yet.
+      else if (toStanzapackError(error, "withdrawing").code !== "no-such-service") throw error;
     }
   }
 

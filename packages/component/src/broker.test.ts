@@ -291,4 +291,32 @@ describe("quotas and ownership", () => {
     broker.sweep(NOW + limits.serviceGraceSeconds * 1000 + 1);
     expect(broker.services.size).toBe(0);
   });
+
+  it("gives no publisher all of the lanes in the profile `compact`", () => {
+    const { broker, link } = setUp({ ...limits, maxCompactLanes: 3, maxCompactLanesPerOwner: 2 });
+    const config = { kind: "value", access: "open", members: new Set<string>(), title: "" } as const;
+    const linkOf = (bareJid: string): ClientLink =>
+      ({
+        ...{ ...link, bareJid, jid: `${bareJid}/1`, readsCoded: true, hop: "plain", sizeClass: 65_535 },
+        ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
+      }) as unknown as ClientLink;
+    const bob = linkOf("bob@x");
+    const owners = new Map(["alice@x", "carol@x"].map((owner) => [owner, linkOf(owner)]));
+    const profileOf = (owner: string, name: string): string => {
+      const node = `${owner}/${name}`;
+      broker.offer(owners.get(owner) as ClientLink, node, { ...config, profile: "compact" }, NOW);
+      return broker.subscribe(bob, node, { windowMs: 0, selection: WHOLE, since: undefined, credit: 1 }, NOW)
+        .lane.profile;
+    };
+    expect(["a", "b", "c"].map((name) => profileOf("alice@x", name))).toEqual([
+      "compact",
+      "compact",
+      "default",
+    ]);
+    expect(["a", "b"].map((name) => profileOf("carol@x", name))).toEqual(["compact", "default"]);
+    broker.withdraw(broker.services.get("alice@x/a") as Service);
+    // Alice has room again, and there is one for all.
+    expect(profileOf("alice@x", "d")).toBe("compact");
+    expect(profileOf("carol@x", "c")).toBe("default");
+  });
 });

@@ -49,6 +49,7 @@ import { Service, type Publisher, type ServiceConfig } from "./service.js";
 import { ServiceList } from "./service-list.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
+import { Tally } from "./tally.js";
 
 /** Of what publishers send: `compact` would let each of them take a megabyte for each of its services. */
 const PUBLISHER_PROFILES: readonly Profile[] = ["default"];
@@ -82,6 +83,8 @@ export class Broker {
   onRevoked: ((subscription: Subscription) => void) | undefined;
   private nextSubid = 1;
   private compactLanes = 0;
+  /** The same, of what each bare JID offers. */
+  private readonly compactByOwner = new Tally();
   private readonly laneContext: LaneContext;
   private readonly logs: Logs;
   /** Services whose subscriber count the publisher was not told yet. */
@@ -439,9 +442,8 @@ export class Broker {
     if (lane === undefined) {
       this.budgets.checkRoom(link.jid, "lanes");
       this.assertSelectionAllowed(service, key.selection, link, left);
-      const compact =
-        service.config.profile === "compact" && key.coded && this.compactLanes < this.limits.maxCompactLanes;
-      if (compact) this.compactLanes++;
+      const compact = service.config.profile === "compact" && key.coded && this.hasCompactRoom(service);
+      if (compact) this.countCompact(service, 1);
       lane = new Lane(service, key, this.laneContext, compact ? "compact" : "default");
       lane.payer = link;
       this.budgets.count(link.jid, "lanes", 1);
@@ -450,6 +452,16 @@ export class Broker {
       this.stats.lanes++;
     }
     return lane;
+  }
+
+  private hasCompactRoom({ id: { owner } }: Service): boolean {
+    const { maxCompactLanes, maxCompactLanesPerOwner } = this.limits;
+    return this.compactLanes < maxCompactLanes && this.compactByOwner.get(owner) < maxCompactLanesPerOwner;
+  }
+
+  private countCompact({ id: { owner } }: Service, by: 1 | -1): void {
+    this.compactLanes += by;
+    this.compactByOwner.add(owner, by);
   }
 
   /** Each costs every update of the service some work. Whole values, all of them, are always to be had. */
@@ -494,7 +506,7 @@ export class Broker {
       return;
     }
     this.fanOut.unwatch(lane);
-    if (lane.profile === "compact") this.compactLanes--;
+    if (lane.profile === "compact") this.countCompact(lane.service, -1);
     lane.strip();
     lane.service.lanes.delete(formatLaneKey(lane.key));
     this.stats.lanes--;
