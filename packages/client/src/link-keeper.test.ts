@@ -217,7 +217,10 @@ it("opens links that do not last less and less often, and one after a link that 
 
 it("has withdrawn a service that the component does not know any more", async () => {
   const { keeper, withdraw, next, stop } = setUp();
-  (await next()).give(hello(1));
+  const link = await next();
+  link.give(hello(1));
+  await settle();
+  link.give(bind);
   await settle();
   const service = { node: "alice@x/gone" } as OfferedService;
   withdraw.mockImplementationOnce(() => Promise.reject(new StanzapackError("no-such-service", "gone")));
