@@ -43,7 +43,9 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
   let stack: Stack;
   let alice: Client;
   beforeAll(async () => {
-    stack = await startStack(server, ["alice", "bob", "carol"], { limits: { logMaxRows: KEPT } });
+    stack = await startStack(server, ["alice", "bob", "carol"], {
+      limits: { logMaxRows: KEPT, answerSeconds: 2 },
+    });
     alice = await stack.connect("alice");
   });
   afterAll(() => stack.stop());
@@ -281,6 +283,39 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     expect(rows).toEqual(noise);
     await bob.close();
   });
+
+  it.each(["before", "after"])(
+    "is brought whole to a session that was lost %s it was withdrawn, and its end is told",
+    async (when) => {
+      const proxy = await startTcpProxy({ host: stack.sandbox.host, port: stack.sandbox.ports.c2s });
+      onTestFinished(() => proxy.close());
+      const resource = `lost-${when}`;
+      const bob = await stack.connect("bob", { url: `xmpp://127.0.0.1:${proxy.port}`, resource });
+      const service = await alice.offer(resource, { kind: "log" });
+      const subscription = await bob.subscribe<number>(service.node, { windowMs: 0 });
+      const seen = watch(subscription);
+      const ended = new Promise((resolve) => subscription.on("ended", resolve));
+      service.publish(1);
+      await until(() => seen.values.length === 1, 5_000, "the first");
+      proxy.refuse = true;
+      proxy.cut();
+      /** Another one has its name by then, so that it is lost for good. */
+      const lose = async (): Promise<void> => {
+        const other = await stack.raw("bob", { resource });
+        await other.stop();
+        await until(() => stack.component.stats().links === before - 1, 30_000, "the link's end");
+      };
+      const before = stack.component.stats().links;
+      if (when === "before") await lose();
+      for (let i = 2; i <= 50; i++) service.publish(i);
+      await service.stop();
+      if (when === "after") await lose();
+      proxy.refuse = false;
+      expect(await ended).toMatchObject({ code: "withdrawn" });
+      expect(seen).toEqual({ values: upTo(50), told: [] });
+      await bob.close();
+    },
+  );
 
   it("refuses a `since` of what is no log, and one that is nothing", async () => {
     const service = await alice.offer("plain");

@@ -128,6 +128,15 @@ export class Broker {
     return service;
   }
 
+  /**
+   * The service to subscribe to. For who has a position of a log that was withdrawn not long ago, that log: its rest. Throws
+   * `no-such-service`.
+   */
+  asked(node: string, bareJid: string, since: Since | undefined): Service {
+    const withdrawn = this.services.has(node) ? undefined : this.logs.withdrawnAt(node, since);
+    return withdrawn?.mayTake(bareJid) === true ? withdrawn : this.find(node);
+  }
+
   /** What a bare JID offers. */
   ownedBy(owner: string): ReadonlySet<Service> {
     return this.owned.get(owner) ?? NONE;
@@ -326,7 +335,7 @@ export class Broker {
     standing?: StandingPosition,
   ): Subscription {
     const { since, credit } = options;
-    const service = this.find(node);
+    const service = this.asked(node, link.bareJid, since);
     if (!service.mayTake(link.bareJid)) {
       if (service.config.access === "authorize") this.approvals.ask(service, link, options, now);
       throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
@@ -388,7 +397,8 @@ export class Broker {
     standing: StandingPosition | undefined,
     now: number,
   ): Subscription {
-    if (this.find(node).journal === undefined) return this.subscribe(link, node, options, now, standing);
+    if (this.asked(node, link.bareJid, standing).journal === undefined)
+      return this.subscribe(link, node, options, now, standing);
     return this.subscribe(link, node, { ...options, since: standing }, now);
   }
 
@@ -563,7 +573,6 @@ export class Broker {
     this.logs.forget(subscription);
     service.subscriptions.delete(subscription);
     service.awaiting.delete(subscription);
-    if (service.withdrawn && service.subscriptions.size === 0) this.logs.end(service);
     link.subscriptions.delete(subscription.alias);
     link.taken.delete(service);
     link.detached.delete(subscription);

@@ -122,7 +122,7 @@ export const configSchema = z.strictObject({
       maxLogBytes: count.default(1_073_741_824),
       /** And those that one bare JID offers. */
       maxLogBytesPerJid: count.default(134_217_728),
-      /** How long a log that was withdrawn is kept for those who have not got all of it, in seconds; then the rest is told as lost. */
+      /** How long a withdrawn log is kept, in seconds, for subscribers who have not got all of it, also those whose link is gone meanwhile; then the rest is told as lost. */
       withdrawnSeconds: count.default(60),
       /** Most lanes in the profile `compact`, a megabyte each; services beyond are coded in `default`. 0: none. */
       maxCompactLanes: z.number().int().min(0).default(100),

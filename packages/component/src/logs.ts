@@ -11,6 +11,10 @@ import type { Lane } from "./lane.js";
 import type { Service, ServiceConfig } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";
+import { Tally } from "./tally.js";
+
+/** Of one publisher so many withdrawn logs are kept at most. */
+const MAX_WITHDRAWN_PER_OWNER = 100;
 
 /** What services of kind `log` have beside others: a journal, and a way from it to their lanes. */
 export class Logs {
@@ -19,6 +23,9 @@ export class Logs {
   readonly catchUp: CatchUp;
   /** Since when, the oldest first. */
   private readonly withdrawn = new Map<Service, number>();
+  /** Of each node the last one. */
+  private readonly withdrawnOf = new Map<string, Service>();
+  private readonly withdrawnBy = new Tally();
 
   constructor(
     private readonly fanOut: FanOut,
@@ -93,15 +100,29 @@ export class Logs {
     this.catchUp.add(subscription);
   }
 
-  /** Its subscribers get the rest of it, for so long. */
+  /** Its subscribers get the rest of it, for so long, also those whose link is gone and who come back. */
   withdraw(service: Service, now: number): void {
-    if (service.subscriptions.size === 0) this.end(service);
-    else if (service.journal !== undefined) this.withdrawn.set(service, now);
+    const { journal, node, id } = service;
+    if (journal === undefined) return;
+    if (service.subscriptions.size === 0 && this.withdrawnBy.get(id.owner) >= MAX_WITHDRAWN_PER_OWNER)
+      return journal.clear();
+    this.withdrawn.set(service, now);
+    this.withdrawnOf.set(node, service);
+    this.withdrawnBy.add(id.owner, 1);
   }
 
-  /** Nobody takes it any more. */
-  end(service: Service): void {
+  /** The withdrawn log of that node that had this position. */
+  withdrawnAt(node: string, since: Since | undefined): Service | undefined {
+    const service = this.withdrawnOf.get(node);
+    const isSame = typeof since === "object" && "epoch" in since && since.epoch === service?.epoch;
+    return isSame ? service : undefined;
+  }
+
+  private end(service: Service): void {
+    const { node, id } = service;
     this.withdrawn.delete(service);
+    if (this.withdrawnOf.get(node) === service) this.withdrawnOf.delete(node);
+    this.withdrawnBy.add(id.owner, -1);
     service.journal?.clear();
   }
 
@@ -114,6 +135,7 @@ export class Logs {
         if (subscription.position < service.offset) this.fanOut.sendLast(subscription, undefined, new Map());
         this.onEnd(subscription);
       }
+      this.end(service);
     }
   }
 

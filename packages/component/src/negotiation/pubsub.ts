@@ -160,9 +160,9 @@ export class PubsubNegotiation {
         "jid-mismatch",
         `the subscription is for \`${who.slice(0, 200)}\`, the request came from ${from}`,
       );
-    // XEP-0060 §6.1.3.12.
-    this.broker.find(node);
     const asked = readSubscribeOptions(readForm(options, NS.PUBSUB_SUBSCRIBE_OPTIONS));
+    // XEP-0060 §6.1.3.12.
+    this.broker.asked(node, bareJid(from), asked.since);
     const link = this.links.require(from);
     const awaited = this.broker.approvals.awaitedBy(link).some((service) => service.node === node);
     let subscription: Subscription;
