@@ -86,7 +86,10 @@ export class Emitter<Events extends object> extends EventEmitter<Events> {
   }
 
   /** @internal As `emit`, but not before somebody can listen. */
-  tell<K extends EventEmitter.EventNames<Events>>(event: K, ...args: EventEmitter.EventArgs<Events, K>): void {
+  tell<K extends EventEmitter.EventNames<Events>>(
+    event: K,
+    ...args: EventEmitter.EventArgs<Events, K>
+  ): void {
     const { early } = this;
     if (early === undefined) return this.emitAny(event, args);
     const last = early.at(-1);
