@@ -23,4 +23,24 @@ describe("sleep", () => {
     await sleep(60_000, abort.signal);
     expect(timers()).toBe(before);
   });
+
+  it("sleeps many times with one signal, which wakes all, and Node sees no leak", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", onWarning);
+    const life = new AbortController();
+    let awake = 0;
+    const all = Array.from({ length: 100 }, (_, i) =>
+      sleep(i === 0 ? 0 : 1_000_000, life.signal).then(() => awake++),
+    );
+    await all[0];
+    expect(awake).toBe(1);
+    life.abort();
+    await Promise.all(all);
+    await sleep(1_000_000, life.signal);
+    // Warnings are told in a tick of their own.
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
+  });
 });

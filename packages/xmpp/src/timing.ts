@@ -4,14 +4,30 @@ import type { ReconnectPolicy } from "./connection.js";
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
+    const sleepers = sleepersOf(signal);
     const finish = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", finish);
+      sleepers.delete(finish);
       resolve();
     };
     const timer = setTimeout(finish, ms);
-    signal.addEventListener("abort", finish, { once: true });
+    sleepers.add(finish);
   });
+}
+
+/** One listener for all: Node takes more than ten for a leak, and says so to the user. */
+const sleeping = new WeakMap<AbortSignal, Set<() => void>>();
+
+function sleepersOf(signal: AbortSignal): Set<() => void> {
+  const known = sleeping.get(signal);
+  if (known !== undefined) return known;
+  const sleepers = new Set<() => void>();
+  sleeping.set(signal, sleepers);
+  const wake = (): void => {
+    for (const finish of sleepers) finish();
+  };
+  signal.addEventListener("abort", wake, { once: true });
+  return sleepers;
 }
 
 /**
