@@ -319,4 +319,20 @@ describe("quotas and ownership", () => {
     expect(profileOf("alice@x", "d")).toBe("compact");
     expect(profileOf("carol@x", "c")).toBe("default");
   });
+
+  it("asks no publisher about what cannot be granted", () => {
+    const { broker, link, service } = setUp();
+    broker.configure(service, { ...service.config, access: "authorize" }, NOW);
+    const ask = vi.fn();
+    broker.approvals.messages = { ask, tell: vi.fn() };
+    const bob = { ...link, bareJid: "bob@x", jid: "bob@x/1" } as ClientLink;
+    const asked = { windowMs: 0, selection: WHOLE, since: undefined, credit: 1 };
+    const subscribe = (changes: object): void =>
+      void broker.subscribe(bob, service.node, { ...asked, ...changes }, NOW);
+    for (const impossible of [{ since: "first" }, { selection: { ...WHOLE, maxRate: -1 } }])
+      expect(() => subscribe(impossible)).toThrow(expect.objectContaining({ code: "invalid-options" }));
+    expect(ask).not.toHaveBeenCalled();
+    expect(() => subscribe({})).toThrow(expect.objectContaining({ code: "pending" }));
+    expect(ask).toHaveBeenCalledOnce();
+  });
 });

@@ -40,6 +40,7 @@ import { Logs } from "./logs.js";
 import {
   ANY_LEASE,
   type AskedOptions,
+  type ChangedOptions,
   type LeaseRequest,
   type SubscribeOptions,
 } from "./negotiation/options.js";
@@ -336,21 +337,21 @@ export class Broker {
   ): Subscription {
     const { since, credit } = options;
     const service = this.asked(node, link.bareJid, since);
-    if (!service.mayTake(link.bareJid)) {
-      if (service.config.access === "authorize") this.approvals.ask(service, link, options, now);
+    const mayTake = service.mayTake(link.bareJid);
+    if (!mayTake && service.config.access !== "authorize")
       throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
-    }
     if (since !== undefined && service.journal === undefined)
       throw new StanzapackError(
         "invalid-options",
         `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
       );
     const { windowMs, selection } = grant(service, options);
+    // Of what cannot be granted anyway its publisher is not asked.
+    if (!mayTake) this.approvals.ask(service, link, options, now);
     const existing = link.taken.get(service);
     if (existing !== undefined) {
       // XEP-0060 §6.1.6: one subscription per node and JID here; asking again gives the current one.
       this.change(existing, options, now);
-      this.raiseCredit(existing, credit, now);
       return existing;
     }
     if (link.subscriptions.size >= this.limits.maxSubscriptionsPerLink) {
@@ -531,7 +532,12 @@ export class Broker {
   }
 
   /** To another window and selection: its positions go on, and what it had not got of them comes, or is conflated. */
-  change(subscription: Subscription, asked: AskedOptions, now: number): void {
+  change(subscription: Subscription, asked: ChangedOptions, now: number): void {
+    this.moveToLane(subscription, asked, now);
+    if (asked.credit !== undefined) this.raiseCredit(subscription, asked.credit, now);
+  }
+
+  private moveToLane(subscription: Subscription, asked: AskedOptions, now: number): void {
     const { lane, service, link } = subscription;
     const { windowMs, selection } = grant(service, asked);
     const key = laneKeyOf(link, windowMs, selection);

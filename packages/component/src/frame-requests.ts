@@ -21,7 +21,7 @@ import type { Broker } from "./broker.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import { nodeNamed } from "./negotiation/addresses.js";
-import { readOptions, readSubscribeOptions, type SubscribeOptions } from "./negotiation/options.js";
+import { readChangedOptions, readSubscribeOptions, type SubscribeOptions } from "./negotiation/options.js";
 import { Patterns, type Pattern } from "./patterns.js";
 import { RequestAnswers } from "./request-answers.js";
 import { processorMs } from "./request-gate.js";
@@ -171,11 +171,11 @@ export class FrameRequests {
   }
 
   private *changing(link: ClientLink, frame: ChangeFrame, answers: RequestAnswers): Generator<void, void> {
-    const options = frame.options === null ? undefined : readOptions(formOf(frame.options));
+    const options = frame.options === null ? undefined : readChangedOptions(formOf(frame.options));
     for (const request of new Set(frame.patterns)) {
       for (const pattern of this.patterns.on(link, request)) {
         if (options === undefined) this.patterns.remove(pattern);
-        else pattern.options = { ...pattern.options, ...options };
+        else pattern.options = { ...pattern.options, ...options, credit: pattern.options.credit };
       }
       yield;
     }

@@ -108,11 +108,17 @@ export class Service {
     return this.config.access === "authorize" || this.mayTake(bareJid);
   }
 
-  /** In which its publisher should send; null: not at all. A log is kept also while nobody takes it. */
-  wantedWindowMs(): number | null {
-    let smallest = this.journal === undefined ? null : LOG_WINDOW_MS;
+  /** The smallest in which anybody takes it; null: nobody does. */
+  get takenWindowMs(): number | null {
+    let smallest: number | null = null;
     for (const { windowMs } of this.lanes.values())
       if (smallest === null || windowMs < smallest) smallest = windowMs;
     return smallest;
+  }
+
+  /** In which its publisher should send; null: not at all. A log is kept also while nobody takes it. */
+  wantedWindowMs(): number | null {
+    const taken = this.takenWindowMs;
+    return this.journal === undefined ? taken : Math.min(taken ?? LOG_WINDOW_MS, LOG_WINDOW_MS);
   }
 }

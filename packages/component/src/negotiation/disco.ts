@@ -113,6 +113,7 @@ function componentInfo(): Element {
 }
 
 function serviceInfo(service: Service): Element {
+  const { takenWindowMs } = service;
   return xml(
     "query",
     { xmlns: NS.DISCO_INFO, node: service.node },
@@ -129,7 +130,7 @@ function serviceInfo(service: Service): Element {
       [FIELD.OWNER]: service.id.owner,
       [FIELD.ACCESS_MODEL]: service.config.access,
       [FIELD.ONLINE]: service.online ? "1" : "0",
-      ...(service.demand.windowMs === null ? {} : { [FIELD.WINDOW]: String(service.demand.windowMs) }),
+      ...(takenWindowMs === null ? {} : { [FIELD.WINDOW]: String(takenWindowMs) }),
     }),
   );
 }

@@ -129,6 +129,11 @@ export interface AskedOptions {
   readonly selection: Selection;
 }
 
+export interface ChangedOptions extends AskedOptions {
+  /** Rows that it takes in all, if that is more than before; undefined: as before. */
+  readonly credit: number | undefined;
+}
+
 export interface SubscribeOptions extends AskedOptions {
   /** Where in a log it begins; undefined: with what comes from now on. */
   readonly since: Since | undefined;
@@ -139,17 +144,23 @@ export interface SubscribeOptions extends AskedOptions {
 /** What subscription options ask for. Without a form: every update at once, whole, from now on. */
 export function readSubscribeOptions(form: DataForm | undefined): SubscribeOptions {
   if (form === undefined) return { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
-  const since = single(form, FIELD.SINCE);
-  return {
-    ...readOptions(form),
-    since: since === undefined ? undefined : parseSince(since),
-    credit: readCredit(form),
-  };
+  return { ...readOptions(form), since: readSince(form), credit: readCredit(form) ?? Infinity };
 }
 
-function readCredit(form: DataForm): number {
+/** What a change of options asks for. Where a log begins was decided before: `since` is read, and means nothing. */
+export function readChangedOptions(form: DataForm): ChangedOptions {
+  readSince(form);
+  return { ...readOptions(form), credit: readCredit(form) };
+}
+
+function readSince(form: DataForm): Since | undefined {
+  const since = single(form, FIELD.SINCE);
+  return since === undefined ? undefined : parseSince(since);
+}
+
+function readCredit(form: DataForm): number | undefined {
   const credit = single(form, FIELD.CREDIT);
-  if (credit === undefined) return Infinity;
+  if (credit === undefined) return undefined;
   if (!/^[1-9]\d{0,8}$/.test(credit))
     throw invalid(
       `${FIELD.CREDIT} \`${credit.slice(0, 40)}\` is no whole number of rows from 1 to 999999999`,
@@ -158,7 +169,7 @@ function readCredit(form: DataForm): number {
 }
 
 /** Window and selection asked for (XEP-0060 §16.4.2: digest, digest_frequency in ms). What the form leaves out has its default. */
-export function readOptions(form: DataForm): AskedOptions {
+function readOptions(form: DataForm): AskedOptions {
   checkOwnFields(form, [FIELD.DELIVERY, FIELD.SINCE, FIELD.CREDIT, ...SELECTION_FIELDS]);
   const delivery = single(form, FIELD.DELIVERY) ?? "link";
   if (delivery === "event" || delivery === "body")

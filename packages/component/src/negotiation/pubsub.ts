@@ -24,7 +24,7 @@ import {
   type GrantedOptions,
   LEASE_FIELDS,
   readLeaseRequest,
-  readOptions,
+  readChangedOptions,
   readServiceConfig,
   readSubscribeOptions,
 } from "./options.js";
@@ -204,7 +204,7 @@ export class PubsubNegotiation {
     const form = readSubmission(options, NS.PUBSUB_SUBSCRIBE_OPTIONS);
     if (form === undefined) throw badRequest("the options have no form", "invalid-options");
     if (form === "cancel") return undefined;
-    this.broker.change(subscription, readOptions(form), monotonicNow());
+    this.broker.change(subscription, readChangedOptions(form), monotonicNow());
     return xml("pubsub", NS.PUBSUB, formatOptionsElement(subscription, "result"));
   }
 

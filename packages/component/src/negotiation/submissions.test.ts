@@ -2,7 +2,7 @@ import { NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import { configSchema } from "../config.js";
 import { formatOurForm, FIELD } from "./form-fields.js";
-import { DEFAULT_CONFIG, formatServiceConfig, readOptions, readServiceConfig } from "./options.js";
+import { DEFAULT_CONFIG, formatServiceConfig, readChangedOptions, readServiceConfig } from "./options.js";
 import { readForm, readSubmission } from "./submissions.js";
 
 const { limits } = configSchema.parse({ component: { domain: "d", secret: "x" } });
@@ -56,9 +56,9 @@ describe("what is submitted (XEP-0004)", () => {
       title: "",
       fields: new Map([["pubsub#deliver", ["0"]]]),
     } as const;
-    expect(readOptions(form)).toMatchObject({ windowMs: 0 });
+    expect(readChangedOptions(form)).toMatchObject({ windowMs: 0 });
     const misspelt = { ...form, fields: new Map([["{urn:stanzapack:0}windoww", ["1"]]]) };
-    expect(() => readOptions(misspelt)).toThrow(/windoww/);
+    expect(() => readChangedOptions(misspelt)).toThrow(/windoww/);
     const spaced = {
       ...form,
       fields: new Map([
@@ -66,7 +66,7 @@ describe("what is submitted (XEP-0004)", () => {
         ["pubsub#digest_frequency", ["200"]],
       ]),
     };
-    expect(readOptions(spaced)).toMatchObject({ windowMs: 200 });
+    expect(readChangedOptions(spaced)).toMatchObject({ windowMs: 200 });
   });
 
   it("is nothing without a form, and cancelled by a cancel", () => {
