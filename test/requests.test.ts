@@ -5,7 +5,7 @@ import {
   type Subscription,
   type SubscriptionGroup,
 } from "@stanzapack/client";
-import { until } from "@stanzapack/testkit";
+import { startTcpProxy, until } from "@stanzapack/testkit";
 import { StanzaError, type Connection, type Element, type InBandBytestreams } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { SERVERS, startStack, type Stack } from "./support/stack.js";
@@ -139,6 +139,22 @@ describe.each(SERVERS)("requests that meet a bad moment, through %s", (server) =
     expect(his.asked.filter((what) => what === "subscribe alice@localhost/gone")).toHaveLength(2);
     expect(hers.asked.filter((what) => what === "create alice@localhost/new")).toHaveLength(2);
     await subscription.stop();
+  });
+
+  it("that were given up before the answer leave no service behind", async () => {
+    const { host, ports } = stack.sandbox;
+    const proxy = await startTcpProxy({ host, port: ports.c2s });
+    onTestFinished(() => proxy.close());
+    const late = await stack.connect("bob", {
+      ...{ url: `xmpp://127.0.0.1:${proxy.port}`, timeoutMs: 1_000 },
+    });
+    const before = stack.component.stats().services;
+    proxy.toClient.delayMs = 3_000;
+    await expect(late.offer("given-up")).rejects.toMatchObject({ code: "timeout" });
+    expect(stack.component.stats().services).toBe(before + 1);
+    proxy.heal();
+    await until(() => stack.component.stats().services === before, 5_000, "it is withdrawn");
+    await late.close();
   });
 
   it("of a restoration that fail for a while are made again on the same link; others are final", async () => {

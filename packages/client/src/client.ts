@@ -125,6 +125,7 @@ export class Client extends Emitter<ClientEvents> {
           refused: (request, error) => this.groups.refused(request, error),
           restore: (router) => this.groups.restore(router),
         },
+        unwanted: (node) => this.keeper.held.giveUp(node),
       },
       this.codec,
       { component, timeoutMs },

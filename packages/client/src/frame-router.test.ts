@@ -8,7 +8,7 @@ import {
 } from "@stanzapack/wire";
 import { describe, expect, it, vi } from "vitest";
 import { FrameRouter } from "./frame-router.js";
-import type { LinkPeer } from "./offered-service.js";
+import type { LinkPeer, OfferedService } from "./offered-service.js";
 import { SharedSubscription } from "./shared-subscription.js";
 
 const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
@@ -46,7 +46,8 @@ function setUp(heldNodes: readonly string[]) {
       restore: () => Promise.resolve(),
     },
   };
-  const holdings = { services: new Map<string, never>(), subscriptions, patterns };
+  const unwanted = vi.fn();
+  const holdings = { services: new Map<string, OfferedService>(), subscriptions, patterns, unwanted };
   const router = new FrameRouter(holdings, codec, () => peer as unknown as typeof peer & LinkPeer, 1_000);
   const bind = (alias: number, node: string, kind: ServiceKind = "value"): void =>
     router.dispatch({ type: "bind", role: "subscription", alias, node, subid: `s${alias}`, kind, baseAt: 0 });
@@ -59,7 +60,7 @@ function setUp(heldNodes: readonly string[]) {
         ["heartbeat", "5000"],
       ],
     });
-  return { router, subscriptions, patterns, peer, sent, bind, grant };
+  return { router, holdings, subscriptions, patterns, peer, sent, bind, grant };
 }
 
 describe("what the component grants by frame", () => {
@@ -92,4 +93,13 @@ describe("what the component grants by frame", () => {
     expect(patterns.adopted.mock.calls).toEqual([[subscriptions.get("alice@x/new")]]);
     await vi.waitFor(() => expect(sent.slice(1)).toMatchObject([{ ...given, aliases: [1] }]));
   });
+});
+
+it("tells of a service that is bound, and that nobody offers; not of an older one of the same name", () => {
+  const { router, holdings } = setUp([]);
+  const bind = { type: "bind", role: "service", alias: 0, sequence: 0 } as const;
+  router.dispatch({ ...bind, node: "alice@x/given-up", incarnation: 5 });
+  holdings.services.set("alice@x/again", { incarnation: 6 } as OfferedService);
+  router.dispatch({ ...bind, node: "alice@x/again", incarnation: 5 });
+  expect(holdings.unwanted.mock.calls).toEqual([["alice@x/given-up"]]);
 });

@@ -24,6 +24,8 @@ export interface Holdings {
   readonly services: Map<string, OfferedService>;
   readonly subscriptions: Map<string, SharedSubscription>;
   readonly patterns: PatternHolder;
+  /** The component has bound a service that nobody here offers: its offer was given up before the answer came. */
+  unwanted(node: string): void;
 }
 
 /** Who takes what the component binds for a pattern. */
@@ -216,8 +218,9 @@ export class FrameRouter {
       this.tellBound(subscription);
     } else {
       const service = this.holdings.services.get(frame.node);
+      if (service === undefined) return this.holdings.unwanted(frame.node);
       // Another one of the same name was offered here before.
-      if (service === undefined || service.incarnation !== frame.incarnation) return;
+      if (service.incarnation !== frame.incarnation) return;
       this.bindTo(frame.alias, service);
       service.bound(frame, this.peer());
       this.tellBound(service);

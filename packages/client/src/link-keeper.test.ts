@@ -74,6 +74,7 @@ function setUp() {
         ...{ adopt: () => undefined, creditOf: () => 1, adopted: () => undefined, refused: () => undefined },
         restore: () => Promise.resolve(),
       },
+      unwanted: () => undefined,
     },
     createRowCodec(DEFAULT_LIMITS, deflate),
     { component: "streams.x", timeoutMs: 20_000 },

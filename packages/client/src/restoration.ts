@@ -276,6 +276,12 @@ export class Restoration {
     }
   }
 
+  /** It was offered, and given up before the component had it: withdrawn, unless that is under way. */
+  giveUp(node: string): void {
+    // Where that fails the link is going, or another session has it meanwhile.
+    if (!this.withdrawing.has(node)) this.negotiation.withdraw(node).catch(() => undefined);
+  }
+
   private withdrawStopped(node: string, current: CurrentLink): Promise<void> {
     const service = this.stopped.get(node);
     if (service === undefined) return this.withdrawing.get(node) ?? NOTHING;

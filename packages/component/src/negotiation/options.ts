@@ -131,7 +131,7 @@ export interface AskedOptions {
 
 export interface ChangedOptions extends AskedOptions {
   /** Rows that it takes in all, if that is more than before; undefined: as before. */
-  readonly credit: number | undefined;
+  readonly credit?: number | undefined;
 }
 
 export interface SubscribeOptions extends AskedOptions {
