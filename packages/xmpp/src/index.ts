@@ -59,6 +59,7 @@ export { callSafely, rethrow } from "./rethrow.js";
 export { backoffMs, sleep } from "./timing.js";
 export { isLoopbackHost } from "./service-url.js";
 export { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
+export { fitForXml } from "./xml-characters.js";
 export { appendAll, childElements, Element, escapeAttribute, escapeText, xml } from "./xml.js";
 // Last of all: modules that load CommonJS have begun with `require-begin.node.js`.
 import "./require-end.node.js";

@@ -1,5 +1,6 @@
 import { StanzaError, type StanzaErrorType } from "./errors.js";
 import * as NS from "./namespaces.js";
+import { fitForXml } from "./xml-characters.js";
 import { childElements, xml, type Element } from "./xml.js";
 
 const TYPES = new Set<string>(["auth", "cancel", "continue", "modify", "wait"]);
@@ -32,21 +33,21 @@ function parseApplication(element: Element): NonNullable<StanzaError["applicatio
   };
 }
 
-/** The `<error/>` to put into a stanza of type `error`. */
+/** The `<error/>` to put into a stanza of type `error`. Its texts may quote anything. */
 export function formatStanzaError(error: StanzaError): Element {
   const { application } = error;
   return xml(
     "error",
     { type: error.type },
     xml(error.condition, { xmlns: NS.STANZA_ERRORS }),
-    ...(error.text === "" ? [] : [xml("text", { xmlns: NS.STANZA_ERRORS }, error.text)]),
+    ...(error.text === "" ? [] : [xml("text", { xmlns: NS.STANZA_ERRORS }, fitForXml(error.text))]),
     ...(application === undefined
       ? []
       : [
           xml(
             application.name,
             { ...application.attrs, xmlns: application.xmlns },
-            ...(application.text === undefined ? [] : [application.text]),
+            ...(application.text === undefined ? [] : [fitForXml(application.text)]),
           ),
         ]),
   );

@@ -3,6 +3,14 @@ import { XmppError } from "./errors.js";
 /** XML 1.0 §2.2, production 2, leaves these out. A surrogate matches only without its other half. */
 const NO_CHARACTER = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\p{Surrogate}]/u;
 
+/** The same, all of them. */
+const NO_CHARACTERS = new RegExp(NO_CHARACTER, "gu");
+
+/** For texts that quote what others wrote, cut short perhaps within a pair of surrogates: U+FFFD stands for what XML 1.0 cannot carry. */
+export function fitForXml(text: string): string {
+  return text.replace(NO_CHARACTERS, "\ufffd");
+}
+
 /** Gives the first character that XML 1.0 cannot carry, as `U+0002`. */
 export function findNoCharacter(text: string): string | undefined {
   const found = NO_CHARACTER.exec(text)?.[0].codePointAt(0);

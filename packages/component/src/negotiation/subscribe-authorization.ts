@@ -1,5 +1,6 @@
 import {
   bareJid,
+  fitForXml,
   formatForm,
   formatStanzaError,
   NS,
@@ -47,7 +48,12 @@ export function registerSubscribeAuthorization(connection: Connection, broker: B
       const event = xml("event", NS.PUBSUB_EVENT, subscription);
       // XEP-0060 has no place for the reason.
       if (granted) send(link.jid, event);
-      else send(link.jid, event, xml("reason", { xmlns: NS.STANZAPACK, code: outcome.code }, outcome.text));
+      else
+        send(
+          link.jid,
+          event,
+          xml("reason", { xmlns: NS.STANZAPACK, code: outcome.code }, fitForXml(outcome.text)),
+        );
     },
   };
   const undo = connection.onStanza((stanza) => {
