@@ -87,13 +87,14 @@ export class Budgets {
       if (admission !== undefined) shares.push({ admission, who: `${nameOf(account)} opens too many links` });
     }
     shares.push({ admission: all, who: "too many links are opened" });
-    const full = shares.find(({ admission }) => !admission.hasRoom(now));
+    const full = shares.find(({ admission }) => !admission.hasRoom(now, jid));
     if (full === undefined) {
-      for (const { admission } of shares) admission.take();
+      for (const { admission } of shares) admission.take(jid);
       return;
     }
     const waits = shares.map(({ admission }) => admission.book(now, this.chance()));
     const retryAfterMs = Math.max(...waits);
+    for (const { admission } of shares) admission.expect(jid, retryAfterMs, now);
     this.stats.throttled++;
     throw new StanzapackError("busy", `${full.who} at once: come again in ${retryAfterMs} ms`, {
       retryAfterMs,
