@@ -229,6 +229,72 @@ describe.each(SERVERS)("requests that meet a bad moment, through %s", (server) =
     await Promise.all([her.close(), him.close()]);
   });
 
+  it("made as something ends find it ended: a service, a subscription, the client", async () => {
+    const service = await alice.offer("ends");
+    const anew = new Promise<OfferedService>((resolve, reject) =>
+      service.once("ended", () => void alice.offer("ends").then(resolve, reject)),
+    );
+    await service.stop();
+    const again = await anew;
+    const own = await stack.connect("bob");
+    const group = await own.subscribeAll<number>([again.node]);
+    const next = new Promise<Subscription<number>>((resolve, reject) =>
+      group.subscriptions
+        .get(again.node)
+        ?.once("ended", () => void own.subscribe<number>(again.node).then(resolve, reject)),
+    );
+    await group.stop();
+    const subscription = await next;
+    await until(() => again.demand.subscribers === 1, 5_000, "demand");
+    again.publish(7);
+    expect(await subscription[Symbol.asyncIterator]().next()).toMatchObject({ value: { value: 7 } });
+    const closed = vi.fn();
+    own.on("closed", closed);
+    subscription.on("ended", () => void own.close());
+    await Promise.all([own.close(), own.close()]);
+    expect(closed).toHaveBeenCalledOnce();
+    await again.stop();
+  });
+
+  it("of a group that joins others and refuses what comes first end it, and its end is told", async () => {
+    const service = await alice.offer("refused");
+    const reader = await bob.subscribe<number>(service.node);
+    service.publish(1);
+    expect(await reader[Symbol.asyncIterator]().next()).toMatchObject({ value: { value: 1 } });
+    const parse = (): never => {
+      throw new Error("no");
+    };
+    const group = await bob.subscribeAll<number>([service.node], { parse });
+    const ended = new Promise((resolve) => group.on("ended", resolve));
+    expect(await ended).toMatchObject({ code: "unencodable" });
+    expect([group.ended, group.subscriptions.size]).toEqual([true, 0]);
+    const single = await bob.subscribe<number>(service.node, { parse });
+    expect(await new Promise((resolve) => single.on("ended", resolve))).toMatchObject({
+      code: "unencodable",
+    });
+    await Promise.all([reader.stop(), service.stop()]);
+  });
+
+  it("about access go one after another, and hold after a restart too", async () => {
+    const members = ["bob@localhost", "carol@localhost"];
+    const service = await alice.offer("members", { access: "whitelist", members });
+    await Promise.all([service.revoke("bob@localhost"), service.revoke("carol@localhost")]);
+    expect(service.options.members).toEqual([]);
+    const watched = watch(alice);
+    watched.answer = () => Promise.reject(new StanzaError("internal-server-error", "wait"));
+    const failing = service.configure({ access: "open" });
+    const next = service.configure({ title: "for nobody" });
+    await expect(failing).rejects.toMatchObject({ retryable: true });
+    watched.answer = undefined;
+    await next.catch(() => undefined);
+    await service.configure({ title: "for nobody" });
+    expect(service.options).toMatchObject({ access: "whitelist", members: [], title: "for nobody" });
+    await stack.restartComponent(0);
+    await until(() => stack.component.stats().services > 0 && service.isBound, 20_000, "it is offered again");
+    await expect(bob.subscribe(service.node)).rejects.toMatchObject({ code: "not-allowed" });
+    await service.stop();
+  });
+
   it("of one client for one node share a subscription, which the last of them ends", async () => {
     const service = await alice.offer("shared");
     const asker = await stack.connect("bob");

@@ -22,10 +22,11 @@ function setUp(authorize: Authorize) {
   const link = { up: true };
   const tell = vi.fn();
   const service = { node: NODE, options: { authorize }, ended: false, tell } as unknown as OfferedService;
+  const services = new Map([[NODE, service]]);
   const approvals = new Approvals(
     connection,
     "streams.x",
-    new Map([[NODE, service]]),
+    services,
     () => link.up,
     () => undefined,
   );
@@ -42,7 +43,7 @@ function setUp(authorize: Authorize) {
         }),
       ),
     );
-  return { approvals, ask, sent, link, tell };
+  return { approvals, services, ask, sent, link, tell };
 }
 
 it("asks the application once, and gives what it decided without a link when it is asked again", async () => {
@@ -74,4 +75,32 @@ it("forgets what it decided without a link when access is to be decided anew", a
   ask("2");
   await vi.waitFor(() => expect(sent).toEqual(["2 true"]));
   expect(authorize).toHaveBeenCalledTimes(2);
+});
+
+it("asks again where access is to be decided anew meanwhile, and of the others not", async () => {
+  const decide: ((allowed: boolean) => void)[] = [];
+  const authorize = vi.fn(() => new Promise<boolean>((resolve) => decide.push(resolve)));
+  const { approvals, ask, sent } = setUp(authorize);
+  ask("1");
+  approvals.forget(NODE, "carol@x");
+  approvals.forget("alice@x/other");
+  approvals.forget(NODE, "bob@x");
+  decide[0]?.(true);
+  await vi.waitFor(() => expect(authorize).toHaveBeenCalledTimes(2));
+  expect(sent).toEqual([]);
+  decide[1]?.(false);
+  await vi.waitFor(() => expect(sent).toEqual(["1 false"]));
+});
+
+it("asks the service that is offered now, whatever an earlier one of its name still decides", async () => {
+  let decide = (_: boolean): void => undefined;
+  const { services, ask, sent } = setUp(() => new Promise<boolean>((resolve) => (decide = resolve)));
+  ask("1");
+  const anew = { node: NODE, options: { authorize: () => true }, ended: false, tell: vi.fn() };
+  services.set(NODE, anew as unknown as OfferedService);
+  ask("2");
+  await vi.waitFor(() => expect(sent).toEqual(["2 true"]));
+  decide(false);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(sent).toEqual(["2 true"]);
 });

@@ -24,6 +24,16 @@ export function checkAuthorize({ access, authorize }: OfferOptions): void {
     throw new StanzapackError("invalid-options", '`access: "authorize"` needs a function `authorize`');
 }
 
+/** A call of `authorize` under way. */
+interface Deciding {
+  readonly service: OfferedService;
+  readonly request: AuthorizeRequest;
+  /** The newest of the component about it. */
+  question: Question;
+  /** Meanwhile somebody changed who may subscribe: what it says does not count. */
+  stale: boolean;
+}
+
 /** What names a question to the component. */
 interface Question {
   readonly subid: string;
@@ -33,12 +43,12 @@ interface Question {
 
 /** Both ends of access model `authorize` (XEP-0060 §8.6): asks the application about subscribers, and hears how others decided. */
 export class Approvals {
-  /** Newest subid and message id of each question under way, by node and JID. */
-  private readonly deciding = new Map<string, Question>();
+  /** By node and JID. */
+  private readonly deciding = new Map<string, Deciding>();
   /** What was decided without a link, until the component asks again. */
   private readonly unsent = new Map<
     string,
-    { readonly service: OfferedService; readonly allowed: boolean }
+    { readonly service: OfferedService; readonly jid: string; readonly allowed: boolean }
   >();
 
   constructor(
@@ -88,44 +98,42 @@ export class Approvals {
     const decided = this.unsent.get(key);
     this.unsent.delete(key);
     if (decided?.service === service) return this.answer({ node, jid }, question, decided.allowed);
-    const underWay = this.deciding.has(key);
-    if (!underWay && this.deciding.size >= MAX_DECIDING) return;
-    this.deciding.set(key, question);
-    if (!underWay) void this.decide(service, { node, jid }, service.options.authorize, key);
-  }
-
-  private async decide(
-    service: OfferedService,
-    request: AuthorizeRequest,
-    authorize: Authorize,
-    key: string,
-  ): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), DECIDE_MS);
-    });
-    let allowed: boolean | undefined;
-    let error: unknown;
-    try {
-      // Nothing but `true` lets anybody in.
-      const asked = (async () => (await authorize(request)) === true)();
-      allowed = await Promise.race([asked, late]);
-    } catch (thrown) {
-      allowed = false;
-      error = thrown;
+    const underWay = this.deciding.get(key);
+    if (underWay?.service === service) {
+      underWay.question = question;
+      return;
     }
-    clearTimeout(timer);
-    const question = this.deciding.get(key);
-    this.deciding.delete(key);
-    if (allowed === undefined || service.ended) return;
-    if (question !== undefined && this.online()) this.answer(request, question, allowed);
-    else if (this.unsent.size < MAX_DECIDING) this.unsent.set(key, { service, allowed });
-    service.tell("decided", { jid: request.jid, allowed, error });
+    if (underWay === undefined && this.deciding.size >= MAX_DECIDING) return;
+    const deciding = { service, request: { node, jid }, question, stale: false };
+    this.deciding.set(key, deciding);
+    void this.decide(deciding, key);
   }
 
-  /** Access to this node is to be decided anew. */
-  forget(node: string): void {
-    for (const [key, { service }] of this.unsent) if (service.node === node) this.unsent.delete(key);
+  private async decide(deciding: Deciding, key: string): Promise<void> {
+    const { service, request } = deciding;
+    for (;;) {
+      deciding.stale = false;
+      const { allowed, error } = await decisionOf(service.options.authorize, request);
+      // The same name is offered anew, and that one's `authorize` is asked.
+      if (this.deciding.get(key) !== deciding) return;
+      if (deciding.stale && !service.ended) continue;
+      this.deciding.delete(key);
+      if (allowed === undefined || service.ended) return;
+      const { jid } = request;
+      if (this.online()) this.answer(request, deciding.question, allowed);
+      else if (this.unsent.size < MAX_DECIDING) this.unsent.set(key, { service, jid, allowed });
+      return service.tell("decided", { jid, allowed, error });
+    }
+  }
+
+  /** Access to this node is to be decided anew; of one bare JID, or of all. */
+  forget(node: string, jid?: string): void {
+    const isMeant = (service: OfferedService, asker: string): boolean =>
+      service.node === node && (jid === undefined || asker === jid);
+    for (const [key, { service, jid: asker }] of this.unsent)
+      if (isMeant(service, asker)) this.unsent.delete(key);
+    for (const deciding of this.deciding.values())
+      if (isMeant(deciding.service, deciding.request.jid)) deciding.stale = true;
   }
 
   /** Where it gets lost the component asks again. */
@@ -143,5 +151,26 @@ export class Approvals {
         }),
       ),
     );
+  }
+}
+
+/** `allowed` undefined: it took too long, or there is no such function any more. `error`: what it threw, which is a no. */
+async function decisionOf(
+  authorize: Authorize | undefined,
+  request: AuthorizeRequest,
+): Promise<{ readonly allowed: boolean | undefined; readonly error: unknown }> {
+  if (authorize === undefined) return { allowed: undefined, error: undefined };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), DECIDE_MS);
+  });
+  try {
+    // Nothing but `true` lets anybody in.
+    const asked = (async () => (await authorize(request)) === true)();
+    return { allowed: await Promise.race([asked, late]), error: undefined };
+  } catch (error) {
+    return { allowed: false, error };
+  } finally {
+    clearTimeout(timer);
   }
 }

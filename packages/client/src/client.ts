@@ -29,7 +29,7 @@ import { LinkKeeper } from "./link-keeper.js";
 import { checked, checkFlag, checkNodes, checkText } from "./option-checks.js";
 import { Negotiation, type ConfigureOptions, type OfferOptions, type ServiceInfo } from "./negotiation.js";
 import { OfferedService, type OutboxPart } from "./offered-service.js";
-import { toStoreError, type OutboxStore } from "./outbox-store.js";
+import { checkStored, toStoreError, type OutboxStore } from "./outbox-store.js";
 import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options.js";
 import { Publishing } from "./publishing.js";
 import type { Sendable } from "./sendable.js";
@@ -220,14 +220,14 @@ export class Client extends Emitter<ClientEvents> {
       signal?.addEventListener("abort", () => void this.close(), { once: true, signal: this.closing.signal });
       if (signal?.aborted === true) void this.close();
     };
-    if (this.options.startOffline) {
-      this.keeping = this.keeper.keep();
-      heed();
-      // How it ends is told by `ended`.
-      this.connection.start().catch(() => undefined);
-      return;
-    }
     try {
+      if (this.options.startOffline) {
+        heed();
+        this.keeping = this.keeper.keep();
+        // How it ends is told by `ended`.
+        this.connection.start().catch(() => undefined);
+        return;
+      }
       await this.connection.start(signal === undefined ? {} : { signal });
       // From here on it is the whole client's, the link's opening included.
       heed();
@@ -267,10 +267,12 @@ export class Client extends Emitter<ClientEvents> {
     const { shared, isNew } = this.share(node, own);
     const subscription = shared.join<T>(own);
     subscription.hold();
+    shared.greet(subscription);
     if (isNew) shared.made = this.make(shared);
     try {
       await shared.made;
-      if (shared.pending) await this.untilApproved(subscription as Subscription<unknown>, own);
+      // Its first request may have been lost with its link, while it awaited approval.
+      if (!shared.granted) await this.untilApproved(subscription as Subscription<unknown>, own);
       await this.state.adopted(shared);
     } catch (error) {
       await subscription.stop().catch(() => undefined);
@@ -286,7 +288,7 @@ export class Client extends Emitter<ClientEvents> {
     options: SubscribeOptions<unknown>,
   ): { readonly shared: SharedSubscription; readonly isNew: boolean } {
     const known = this.subscriptions.get(node);
-    if (known !== undefined) return { shared: known, isNew: false };
+    if (known?.ended === false) return { shared: known, isNew: false };
     const shared = new SharedSubscription(node, options, {
       change: (s, windowMs, selection) => this.keeper.held.change(s, windowMs, selection),
       stop: (s) => this.stopSubscription(s),
@@ -315,8 +317,8 @@ export class Client extends Emitter<ClientEvents> {
     subscription: Subscription<unknown>,
     { approvalMs = 60_000, onPending }: Pick<SubscribeOptions<unknown>, "approvalMs" | "onPending">,
   ): Promise<void> {
-    callSafely(onPending);
-    const { onGranted } = subscription.shared;
+    const { onGranted, pending } = subscription.shared;
+    if (pending) callSafely(onPending);
     let timer: ReturnType<typeof setTimeout> | undefined;
     let granted: (() => void) | undefined;
     try {
@@ -378,11 +380,13 @@ export class Client extends Emitter<ClientEvents> {
       settle: () => this.settleData(),
       sendFrame: (frame: Frame) => this.keeper.link?.sendFrame(frame),
       configure: (s: OfferedService, changed: ConfigureOptions) => {
-        this.approvals.forget(s.node);
+        const { access, members, authorize } = changed;
+        if (access !== undefined || members !== undefined || authorize !== undefined)
+          this.approvals.forget(s.node);
         return this.keeper.held.configure(s, changed);
       },
       revoke: (s: OfferedService, jid: string) => {
-        this.approvals.forget(s.node);
+        this.approvals.forget(s.node, jid);
         return this.keeper.held.revoke(s, jid);
       },
       withdraw: (s: OfferedService) => this.keeper.held.withdraw(s),
@@ -418,7 +422,7 @@ export class Client extends Emitter<ClientEvents> {
     const doing = `opening the store of \`${node}\``;
     const open = async (): Promise<OutboxPart> => {
       const { OutboxSaver: Saver } = await import("./outbox-saver.js");
-      return { stored: await store.open(node), Saver };
+      return { stored: checkStored(await store.open(node)), Saver };
     };
     const part = await open().catch((error: unknown) => {
       throw toStoreError(error, doing);
@@ -472,24 +476,27 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   private shutDown(reason: StanzapackError | undefined): Promise<void> {
-    return (this.closed ??= (async () => {
-      const storing = reason === undefined ? [...this.services.values()].filter(({ stores }) => stores) : [];
-      if (storing.length > 0) await this.drain(storing);
-      this.publishing.finish(reason === undefined ? this.services.values() : []);
-      this.closing.abort();
-      this.groups.finish(reason);
-      for (const subscription of this.subscriptions.values()) subscription.finish(reason);
-      for (const service of this.services.values()) service.finish(reason);
-      const { link } = this.keeper;
-      if (reason === undefined) await link?.close();
-      else link?.abandon(reason);
-      for (const off of this.undo) off();
-      this.streams.dispose();
-      await this.connection.stop();
-      await this.keeping;
-      await Promise.all(this.releases);
-      this.emit("closed", reason);
-    })());
+    // Listeners that close it too, meanwhile, wait for the same.
+    return (this.closed ??= Promise.resolve().then(() => this.shutDownNow(reason)));
+  }
+
+  private async shutDownNow(reason: StanzapackError | undefined): Promise<void> {
+    const storing = reason === undefined ? [...this.services.values()].filter(({ stores }) => stores) : [];
+    if (storing.length > 0) await this.drain(storing);
+    this.publishing.finish(reason === undefined ? this.services.values() : []);
+    this.closing.abort();
+    this.groups.finish(reason);
+    for (const subscription of this.subscriptions.values()) subscription.finish(reason);
+    for (const service of this.services.values()) service.finish(reason);
+    const { link } = this.keeper;
+    if (reason === undefined) await link?.close();
+    else link?.abandon(reason);
+    for (const off of this.undo) off();
+    this.streams.dispose();
+    await this.connection.stop();
+    await this.keeping;
+    await Promise.all(this.releases);
+    this.emit("closed", reason);
   }
 
   private async stopSubscription(subscription: SharedSubscription): Promise<void> {

@@ -35,6 +35,8 @@ interface Early {
 }
 
 interface Range {
+  /** Of a group's. */
+  readonly node?: string;
   readonly from: number;
   readonly to: number;
   readonly reason: string;
@@ -47,9 +49,8 @@ function isRange(it: unknown): it is Range {
 /** A consumer that nobody has given its subscription may lose a thousand updates one by one. Undefined: they are no neighbours. */
 function joinRanges(before: unknown, next: unknown): Range | undefined {
   if (!isRange(before) || !isRange(next)) return undefined;
-  return before.to + 1 === next.from && before.reason === next.reason
-    ? { ...before, to: next.to }
-    : undefined;
+  const follows = before.to + 1 === next.from && before.reason === next.reason && before.node === next.node;
+  return follows ? { ...before, to: next.to } : undefined;
 }
 
 /**

@@ -39,6 +39,7 @@ function setUp() {
         return link.router;
       },
       held: {
+        leave: () => undefined,
         make: async (_, ask) => {
           await link.up;
           return ask({ router: link.router } as unknown as CurrentLink);

@@ -22,7 +22,7 @@ import type { ChangeOptions, SubscribeOptions, Subscription } from "./subscripti
 /** The link, and what is asked on it. */
 export interface GroupsLink {
   readonly router: FrameRouter | undefined;
-  readonly held: Pick<Restoration, "make">;
+  readonly held: Pick<Restoration, "make" | "leave">;
 }
 
 interface Own {
@@ -102,6 +102,8 @@ export class Groups implements PatternHolder {
       const { member, isNew } = this.addTo(group, node, options);
       (isNew ? made : joined).push(member);
     }
+    // One that ends by it does not end the group: all are in it.
+    for (const member of joined) member.shared.greet(member);
     try {
       await this.subscribe(group, { made, joined, patterns: texts }, options);
     } catch (error) {
@@ -110,7 +112,8 @@ export class Groups implements PatternHolder {
     } finally {
       this.opening.delete(group);
     }
-    for (const member of [...made, ...joined]) member.handOut();
+    // Also those that its patterns have brought by now.
+    for (const member of group.subscriptions.values()) member.handOut();
     group.handOut();
     return group;
   }
@@ -206,8 +209,9 @@ export class Groups implements PatternHolder {
     if (group === undefined || own === undefined || group.left.has(node)) return undefined;
     const { windowMs, selection } = own.asked;
     const { member } = this.addTo(group, node, { ...own.options, windowMs, ...selection });
+    member.shared.greet(member);
     // What says that it is granted comes in the same read.
-    member.handOut();
+    if (!this.opening.has(group)) member.handOut();
     return member.shared;
   }
 
@@ -318,18 +322,25 @@ export class Groups implements PatternHolder {
     group.finish(undefined);
     const given: Promise<void>[] = [];
     const last: SharedSubscription[] = [];
+    const pending: Subscription<unknown>[] = [];
     for (const member of members) {
       const { shared } = member;
       // What awaits approval has no alias to name it by.
-      if (shared.pending) given.push(member.stop());
-      else if (shared.release(member)) last.push(shared);
-      member.finish(undefined);
+      if (shared.pending) pending.push(member);
+      else if (shared.release(member)) {
+        last.push(shared);
+        if (this.subscriptions.get(shared.node) === shared) this.subscriptions.delete(shared.node);
+      }
     }
-    for (const shared of last) this.subscriptions.delete(shared.node);
     if (router !== undefined) {
-      given.push(changeMany(router, last, group.requests, null).then(() => undefined));
+      const leaving = changeMany(router, last, group.requests, null).then(() => undefined);
+      given.push(leaving);
+      this.link.held.leave(last, leaving);
       for (const shared of last) router.forget(shared);
     }
+    // Their listeners may subscribe anew, to what is given back by now.
+    for (const member of pending) given.push(member.stop());
+    for (const member of members) member.finish(undefined);
     try {
       await Promise.all(given);
     } catch (error) {

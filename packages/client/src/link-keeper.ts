@@ -9,6 +9,7 @@ import {
 } from "@stanzapack/xmpp";
 import { toStanzapackError } from "./errors.js";
 import { FrameRouter, type Holdings } from "./frame-router.js";
+import { LinkEnd } from "./link-end.js";
 import { Link } from "./link.js";
 import type { Negotiation } from "./negotiation.js";
 import { Restoration, RETRY, type CurrentLink } from "./restoration.js";
@@ -120,9 +121,7 @@ export class LinkKeeper {
         throw toStanzapackError(error, doing);
       });
     const router: FrameRouter = new FrameRouter(this.holdings, this.codec, () => link, timeoutMs);
-    let failed: ((error: StanzapackError) => void) | undefined;
-    const failure = new Promise<never>((_, reject) => (failed = reject));
-    failure.catch(() => undefined);
+    const over = new LinkEnd();
     const { subscriptions } = this.holdings;
     const link: Link = new Link(this.connection, stream, {
       /** Sooner where a subscription expects a heartbeat: when two are missing. */
@@ -137,7 +136,7 @@ export class LinkKeeper {
       onCredit: () => this.events.onCredit(),
       creditDue: () => [...this.holdings.subscriptions.values()].flatMap((one) => one.takeCredit() ?? []),
       onEnd: (error) => {
-        failed?.(error);
+        over.end(error);
         router.requests.fail(error);
         this.ended(link, router, error);
       },
@@ -152,9 +151,8 @@ export class LinkKeeper {
     this.connection.sendElement(xml("presence", { to: component }));
     try {
       this.opening = link;
-      await Promise.race([link.ready(timeoutMs), failure]);
       // Its end may have come right behind its HELLO.
-      if (!link.live) await failure;
+      await over.unless(link.ready(timeoutMs));
     } catch (error) {
       const reason = toStanzapackError(error, doing);
       link.end(reason);
@@ -162,7 +160,7 @@ export class LinkKeeper {
     } finally {
       this.opening = undefined;
     }
-    this.now = { link, router, over: failure };
+    this.now = { link, router, over };
     this.upSince = monotonicNow();
     // Before anybody who waits for the link asks on it.
     this.restored = this.held.restore(this.now);

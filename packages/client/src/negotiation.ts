@@ -97,6 +97,10 @@ export interface Granted {
   readonly begun?: { readonly epoch: number; readonly offset: number };
 }
 
+/** Prosody and ejabberd take 262,144 bytes in a stanza of a client where nobody changes that; what is around it is in it. */
+const MAX_REQUEST_BYTES = 260_000;
+const encoder = new TextEncoder();
+const utf8Bytes = (text: string): number => encoder.encode(text).length;
 /** How many service descriptions are asked for at once. */
 const CONCURRENT_QUERIES = 16;
 
@@ -109,8 +113,14 @@ export class Negotiation {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** Where it is told when to come again, it does, within the deadline. */
+  /** Where it is told when to come again, it does, within the deadline. Throws `too-large` for what no server takes. */
   private async request(type: "get" | "set", child: Element, doing: string): Promise<Element> {
+    const bytes = utf8Bytes(child.toString());
+    if (bytes > MAX_REQUEST_BYTES)
+      throw new StanzapackError(
+        "too-large",
+        `${doing} takes ${bytes} bytes, and servers end the stream at ${MAX_REQUEST_BYTES} or a little more`,
+      );
     const deadline = monotonicNow() + this.timeoutMs;
     for (;;) {
       try {

@@ -111,6 +111,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   private waitingSince: number | undefined;
   private readonly pace = new Pace();
   private finished = false;
+  private changing: Promise<void> = Promise.resolve();
   private wasBound = false;
   /** @internal Resolves when its store is free for another. */
   released: Promise<void> | undefined;
@@ -215,18 +216,20 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   /** Changes access, members or title, live. Without a link it resolves at once, and takes effect with the next one. */
   async configure(given: ConfigureOptions): Promise<void> {
     const options = checked("configure", given);
-    const before = this.options;
     const prepared = withPreparedMembers(options, "configure: `members`");
-    const changed = { ...before, ...prepared };
-    checkAuthorize(changed);
-    // Somebody may be asked about before the answer is here.
-    this.options = changed;
-    try {
-      await this.host.configure(this, prepared);
-    } catch (error) {
-      this.options = before;
-      throw error;
-    }
+    await this.inTurn(async () => {
+      const before = this.options;
+      const changed = { ...before, ...prepared };
+      checkAuthorize(changed);
+      // Somebody may be asked about before the answer is here.
+      this.options = changed;
+      try {
+        await this.host.configure(this, prepared);
+      } catch (error) {
+        this.options = before;
+        throw error;
+      }
+    });
   }
 
   /**
@@ -234,17 +237,23 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
    * `not-allowed`. Under `authorize` it may ask again. Waits for the link up to `timeoutMs`. Throws `usage` while everybody may subscribe.
    */
   async revoke(jid: string): Promise<void> {
-    const { access = "open", members } = this.options;
-    if (access === "open")
-      throw new StanzapackError("usage", `\`${this.node}\` is open: give it another access model first`);
     checkText("revoke", "jid", jid);
     const revoked = readBareJid(jid, "revoke: `jid`");
-    await this.host.revoke(this, revoked);
-    if (members !== undefined)
-      this.options = {
-        ...this.options,
-        members: members.filter((member) => member !== revoked),
-      };
+    await this.inTurn(async () => {
+      const { access = "open", members } = this.options;
+      if (access === "open")
+        throw new StanzapackError("usage", `\`${this.node}\` is open: give it another access model first`);
+      await this.host.revoke(this, revoked);
+      if (members !== undefined)
+        this.options = { ...this.options, members: members.filter((member) => member !== revoked) };
+    });
+  }
+
+  /** Each change of access goes on from the one before. */
+  private inTurn(change: () => Promise<void>): Promise<void> {
+    const done = this.changing.then(change);
+    this.changing = done.catch(() => undefined);
+    return done;
   }
 
   /**

@@ -35,6 +35,20 @@ export interface StoredOutbox {
   close(): Promise<void>;
 }
 
+/** What a store gave. Throws `store-failed` where that is no outbox. */
+export function checkStored(given: unknown): StoredOutbox {
+  const it = (typeof given === "object" && given !== null ? given : {}) as Partial<StoredOutbox>;
+  const isWhole = (value: unknown, min: number): boolean =>
+    Number.isSafeInteger(value) && (value as number) >= min;
+  const isOutbox =
+    isWhole(it.incarnation, 1) &&
+    isWhole(it.before, 0) &&
+    Array.isArray(it.entries) &&
+    [it.append, it.forget, it.renew, it.close].every((method) => typeof method === "function");
+  if (!isOutbox) throw new StanzapackError("store-failed", "`open` gave no outbox");
+  return it as StoredOutbox;
+}
+
 /** Whatever a store has rejected with. */
 export function toStoreError(error: unknown, doing: string): StanzapackError {
   // Another build's class may be another one.

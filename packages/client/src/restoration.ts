@@ -3,6 +3,7 @@ import { monotonicNow, backoffMs, sleep, type ReconnectPolicy } from "@stanzapac
 import { fitsFrame, groupAlike, resumeMany, subscribeMany, type Alike, type Resumable } from "./bulk.js";
 import { toStanzapackError } from "./errors.js";
 import type { FrameRouter, Holdings } from "./frame-router.js";
+import type { LinkEnd } from "./link-end.js";
 import type { Link } from "./link.js";
 import type { ConfigureOptions, Granted, Negotiation } from "./negotiation.js";
 import type { OfferedService } from "./offered-service.js";
@@ -17,11 +18,11 @@ const NOTHING = Promise.resolve(undefined);
 
 type Target = SharedSubscription | OfferedService;
 
-/** The link there is. `over` rejects with its end. */
+/** The link there is, and its end. */
 export interface CurrentLink {
   readonly link: Link;
   readonly router: FrameRouter;
-  readonly over: Promise<never>;
+  readonly over: LinkEnd;
 }
 
 /** Links, as they come and go. */
@@ -43,6 +44,8 @@ export class Restoration {
   /** Services that were stopped without a link, by node. */
   private readonly stopped = new Map<string, OfferedService>();
   private readonly withdrawing = new Map<string, Promise<void>>();
+  /** Nodes that a frame gives back, which an iq could overtake. */
+  private readonly leaving = new Map<string, Promise<void>>();
   /** What the last link had. */
   private resumable: Resumable | undefined;
   /** Those that this link restores by token, with what was refused; undefined where it was not to be. */
@@ -259,8 +262,20 @@ export class Restoration {
     });
   }
 
-  /** Of a service that has ended. Without a link it is done on the next. */
-  async withdraw(service: OfferedService): Promise<void> {
+  /** Of a service that has ended. Without a link it is done on the next. One of the same name is offered after it. */
+  withdraw(service: OfferedService): Promise<void> {
+    const { node } = service;
+    const done = this.withdrawNow(service);
+    const over = done
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.withdrawing.get(node) === over) this.withdrawing.delete(node);
+      });
+    this.withdrawing.set(node, over);
+    return done;
+  }
+
+  private async withdrawNow(service: OfferedService): Promise<void> {
     await this.answered(service);
     const { current } = this.links;
     if (current === undefined) {
@@ -306,6 +321,7 @@ export class Restoration {
   establishSubscription(subscription: SharedSubscription, on = this.links.current): Promise<void> {
     const establish = async (current: CurrentLink): Promise<void> => {
       const { router, link } = current;
+      await this.leaving.get(subscription.node);
       const { wanted } = subscription;
       subscription.begin(wanted.credit);
       try {
@@ -323,6 +339,18 @@ export class Restoration {
       else if (asksOtherwise(subscription, wanted)) await this.settleNow(subscription, current);
     };
     return this.once(subscription, establish, on);
+  }
+
+  /** A frame gives them back: who subscribes to one of them anew does so after it. */
+  leave(subscriptions: readonly SharedSubscription[], done: Promise<unknown>): void {
+    const over = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    for (const { node } of subscriptions) this.leaving.set(node, over);
+    void over.then(() => {
+      for (const { node } of subscriptions) if (this.leaving.get(node) === over) this.leaving.delete(node);
+    });
   }
 
   /** The client has it no longer. At once without a link, or where it was not granted yet: it is given back when it is. */
@@ -543,10 +571,8 @@ export class Restoration {
 }
 
 /** The answer, unless the link ends first: on a link that is gone it means nothing. */
-export async function onLink<R>(current: CurrentLink, request: Promise<R>): Promise<R> {
-  const answer = await Promise.race([request, current.over]);
-  if (!current.link.live) await current.over;
-  return answer;
+export function onLink<R>(current: CurrentLink, request: Promise<R>): Promise<R> {
+  return current.over.unless(request);
 }
 
 /** What is to be in force changed while this was asked for. */

@@ -25,6 +25,12 @@ function setUp(options: SubscribeOptions<unknown> = {}, kind: ServiceKind = "val
   return { shared, first, credits, stop, deliver };
 }
 
+function joinLate(shared: SharedSubscription, options: SubscribeOptions<number> = {}): Subscription<number> {
+  const reader = shared.join<number>(options);
+  shared.greet(reader);
+  return reader;
+}
+
 async function read(subscription: Subscription<number>, count: number): Promise<number[]> {
   const values: number[] = [];
   const iterator = subscription[Symbol.asyncIterator]();
@@ -40,7 +46,7 @@ describe("subscriptions that share one on the wire", () => {
   it("each get every update, and one that joins later the newest value first", async () => {
     const { shared, first, deliver } = setUp();
     deliver(2);
-    const second = shared.join<number>({});
+    const second = joinLate(shared);
     deliver(2);
     expect(await read(first, 4)).toEqual([1, 2, 3, 4]);
     expect(await read(second, 3)).toEqual([2, 3, 4]);
@@ -49,7 +55,7 @@ describe("subscriptions that share one on the wire", () => {
   it("of a log begin with what comes from now on", async () => {
     const { shared, deliver } = setUp({}, "log");
     deliver(2);
-    const second = shared.join<number>({});
+    const second = joinLate(shared);
     deliver(1);
     expect(await read(second, 1)).toEqual([3]);
   });
@@ -58,7 +64,7 @@ describe("subscriptions that share one on the wire", () => {
     "of a %s wait for no slow one, which is told what it lost",
     async (kind) => {
       const { shared, first, credits, deliver } = setUp({ maxQueued: 10 }, kind);
-      const quick = shared.join<number>({ maxQueued: 10 });
+      const quick = joinLate(shared, { maxQueued: 10 });
       const heard: number[] = [];
       const missed: number[] = [];
       quick.on("update", ({ value }) => heard.push(value));
@@ -85,7 +91,7 @@ describe("subscriptions that share one on the wire", () => {
     strict.on("ended", ended);
     deliver(1);
     expect(ended).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "unencodable" }));
-    const second = shared.join<number>({});
+    const second = joinLate(shared);
     await first.stop();
     await first.stop();
     expect([first.ended, second.ended, shared.ended]).toEqual([true, false, false]);
@@ -114,7 +120,7 @@ describe("subscriptions that share one on the wire", () => {
       since: { since: "first" as const },
     }))
       expect(() => shared.assertSame(options), name).toThrow(`with another \`${name}\``);
-    const second = shared.join<number>({});
+    const second = joinLate(shared);
     await second.change({ windowMs: 500 });
     expect([first.windowMs, second.windowMs]).toEqual([500, 500]);
   });
@@ -126,7 +132,7 @@ describe("subscriptions that share one on the wire", () => {
     first.on("update", () => {
       throw new Error("mine");
     });
-    const second = shared.join<number>({});
+    const second = joinLate(shared);
     const [heard, statuses] = [vi.fn(), vi.fn()];
     second.on("update", heard);
     second.on("status", statuses);

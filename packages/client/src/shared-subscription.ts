@@ -111,8 +111,12 @@ export class SharedSubscription {
   join<T>(options: SubscribeOptions<T>): Subscription<T> {
     const reader = new Subscription<T>(this, options);
     this.readers.add(reader as Subscription<unknown>);
-    if (this.newest !== undefined) reader.deliver(this.newest);
     return reader;
+  }
+
+  /** One that joined begins with the newest value. */
+  greet<T>(reader: Subscription<T>): void {
+    if (this.newest !== undefined) reader.deliver(this.newest);
   }
 
   /** Throws `invalid-options` for what cannot be shared. What is left out is as it is in force. */
@@ -182,6 +186,10 @@ export class SharedSubscription {
   }
   get ended(): boolean {
     return this.endedWith !== undefined;
+  }
+  /** The component has granted it once. */
+  get granted(): boolean {
+    return this.wasGranted;
   }
   /** The component has bound it on the link there is. */
   get isBound(): boolean {
@@ -374,7 +382,7 @@ export class SharedSubscription {
   private tell(...event: ["lost" | "conflated" | "reset", RangeEvent] | ["status", StatusEvent]): void {
     for (const reader of [...this.readers]) {
       if (event[0] === "status") reader.emit("status", event[1]);
-      else reader.tell(event[0], event[1]);
+      else reader.tellRange(event[0], event[1]);
     }
   }
 

@@ -47,6 +47,7 @@ export class SubscriptionGroup<T = Value>
     resolve: (result: IteratorResult<GroupUpdate<T>, undefined>) => void;
     reject: (error: unknown) => void;
   }[] = [];
+  private passing = false;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** @internal */
   onEnded: (() => void) | undefined;
@@ -134,12 +135,16 @@ export class SubscriptionGroup<T = Value>
   }
 
   private pass(): void {
+    // A listener that adds another one gets what waits in its turn.
+    if (this.passing) return;
+    this.passing = true;
     while ((this.listenerCount("update") > 0 && !this.hasEarly) || this.waiting.length > 0) {
       const update = this.take();
-      if (update === undefined) return;
+      if (update === undefined) break;
       if (this.listenerCount("update") > 0) this.emit("update", update);
       else this.waiting.shift()?.resolve({ value: update, done: false });
     }
+    this.passing = false;
   }
 
   /** @internal */
@@ -150,8 +155,8 @@ export class SubscriptionGroup<T = Value>
       this.ready.add(member);
       this.pass();
     };
-    for (const event of ["lost", "conflated", "reset"] as const)
-      member.on(event, (range) => this.emit(event, { node, ...range }));
+    // Not when the member's own listeners are told: its end, which comes behind, counts here at once.
+    member.onRange = (event, range) => this.tell(event, { node, ...range });
     member.on("status", (status) => this.emit("status", { node, ...status }));
     member.onEnded = (error) => {
       // One that was refused was never one of ours.

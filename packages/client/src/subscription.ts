@@ -146,9 +146,12 @@ export class Subscription<T = Value>
 {
   private readonly queue: UpdateQueue<Update<T>>;
   private readonly parse: ((value: Value) => T) | undefined;
+  private handing = false;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** @internal Something waits for whoever takes the updates of many. */
   onQueued: (() => void) | undefined;
+  /** @internal What `lost`, `conflated` and `reset` tell; at once, also where nobody can listen yet. */
+  onRange: ((event: "lost" | "conflated" | "reset", range: RangeEvent) => void) | undefined;
   /** @internal It has ended; at once, also where nobody can listen yet. */
   onEnded: ((error: StanzapackError | undefined) => void) | undefined;
   /** @internal What it lets the component send. */
@@ -168,13 +171,19 @@ export class Subscription<T = Value>
     this.queue = new UpdateQueue(maxQueued, ({ offset }) => {
       this.credit.dropped();
       const event = shared.isLog ? "lost" : "conflated";
-      this.tell(event, { from: offset, to: offset, reason: "consumer" });
+      this.tellRange(event, { from: offset, to: offset, reason: "consumer" });
     });
     this.credit = new ReaderCredit(
       maxQueued,
       () => this.queue.length,
       () => this.listenerCount("update") > 0,
     );
+  }
+
+  /** @internal */
+  tellRange(event: "lost" | "conflated" | "reset", range: RangeEvent): void {
+    this.onRange?.(event, range);
+    this.tell(event, range);
   }
 
   get node(): string {
@@ -242,6 +251,9 @@ export class Subscription<T = Value>
   /** @internal */
   protected override handOver(): void {
     this.queue.refuse(listenedTo(`\`${this.node}\``));
+    // A listener that adds another one gets what waits in its turn.
+    if (this.handing) return;
+    this.handing = true;
     const { ended } = this;
     // A listener may remove itself, as one of `once` does, or end the subscription.
     while (this.listenerCount("update") > 0 && this.ended === ended) {
@@ -249,6 +261,7 @@ export class Subscription<T = Value>
       if (update === undefined) break;
       this.emit("update", update);
     }
+    this.handing = false;
     this.readOn();
   }
 
