@@ -297,6 +297,10 @@ export class Broker {
   /** Its end comes after its last values. `by`: the link of who withdrew it, which need not be told. */
   withdraw(service: Service, by?: ClientLink): void {
     this.fanOut.flushAll([service]);
+    // The stream to the server is backed up: the end must not come in front of what waits for it.
+    for (const lane of service.lanes.values()) if (!lane.batch.empty) this.logs.setAside(lane);
+    // The publisher answers new demand no more.
+    this.settleAwaiting(service);
     service.withdrawn = true;
     this.onWithdrawn?.(service, [
       ...[...service.subscriptions].map(({ link }) => link),

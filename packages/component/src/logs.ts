@@ -84,12 +84,16 @@ export class Logs {
     for (const lane of lanes.values()) if (lane.overflows(rows.length, bytes)) this.setAside(lane);
   }
 
-  /** A lane that cannot be flushed: nothing is left out, its subscribers get it from the journal later. */
-  private setAside(lane: Lane): void {
+  /**
+   * Empties a lane that cannot be flushed and detaches its subscribers where they stand. Those of a log get what waited from the journal
+   * later; those of another kind are the caller's to serve.
+   */
+  setAside(lane: Lane): void {
     for (const subscription of [...lane.attached, ...lane.joining]) {
       lane.remove(subscription);
       subscription.position = lane.flushedTo;
-      this.catchUp.add(subscription);
+      subscription.detached = true;
+      if (lane.service.journal !== undefined) this.catchUp.add(subscription);
     }
     this.fanOut.forget(lane);
     lane.skip();
