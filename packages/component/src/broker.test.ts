@@ -410,6 +410,26 @@ describe("with a fan-out", () => {
     },
   );
 
+  it("a lane whose payer leaves is paid for by one that stays, also where all of them are detached", () => {
+    const { broker, open, offer, subscribe } = setUpWhole();
+    offer("log");
+    // One session walks from selection to selection, and leaves another of its account in each.
+    const front = open("mallory@x/0").link;
+    const walk = (step: number): void => {
+      const asked = { windowMs: 0, selection: { ...WHOLE, fields: [`f${step}`] } };
+      const [subscription] = front.subscriptions.values();
+      if (subscription === undefined) subscribe(front, asked);
+      else broker.change(subscription, asked, monotonicNow());
+      subscribe(open(`mallory@x/${step + 1}`).link, { ...asked, credit: 1 });
+    };
+    for (let i = 0; i < limits.maxSelectionsPerAccount; i++) walk(i);
+    expect(() => walk(limits.maxSelectionsPerAccount)).toThrow(
+      expect.objectContaining({ code: "limit-exceeded" }),
+    );
+    const mine = { ...WHOLE, fields: ["mine"] };
+    expect(subscribe(open("carol@x/1").link, { selection: mine }).lane.key.selection).toEqual(mine);
+  });
+
   it("a service that is withdrawn before its publisher has answered new demand ends behind its last value", async () => {
     const { broker, open, offer, publish, subscribe } = setUpWhole();
     const service = offer("value");

@@ -517,7 +517,7 @@ export class Broker {
       this.budgets.count(subscription.link.jid, "lanes", -1);
     }
     if (--lane.members > 0) {
-      if (paid) this.passOn(lane);
+      if (paid) this.passOn(lane, subscription);
       return;
     }
     this.fanOut.unwatch(lane);
@@ -528,9 +528,11 @@ export class Broker {
   }
 
   /** Its payer has left: one that stays pays, or who comes and goes by turns would have lanes, and selections, for nothing. */
-  private passOn(lane: Lane): void {
+  private passOn(lane: Lane, left: Subscription): void {
     const next: Subscription | undefined =
-      lane.attached.values().next().value ?? lane.joining.values().next().value;
+      lane.attached.values().next().value ??
+      lane.joining.values().next().value ??
+      findDetached(lane, left);
     lane.payer = next?.link;
     if (next !== undefined) this.budgets.count(next.link.jid, "lanes", 1);
   }
@@ -769,6 +771,13 @@ function tellPublisher({ link, alias }: Publisher, code: ErrorCode, text: string
     ...{ type: "error", alias, code, retryAfterMs: null },
     text: text.slice(0, DEFAULT_LIMITS.maxTextChars),
   });
+}
+
+/** One of the lane that waits for its link, its credit or a journal: looked for among all of the service. */
+function findDetached(lane: Lane, left: Subscription): Subscription | undefined {
+  for (const subscription of lane.service.subscriptions)
+    if (subscription.lane === lane && subscription !== left) return subscription;
+  return undefined;
 }
 
 function grant(
