@@ -430,6 +430,33 @@ describe("with a fan-out", () => {
     expect(subscribe(open("carol@x/1").link, { selection: mine }).lane.key.selection).toEqual(mine);
   });
 
+  it("a withdrawn log gives its rest to who comes back, also once its node is offered again, or withdrawn again", async () => {
+    const { broker, open, offer, publish, subscribe } = setUpWhole();
+    const first = offer("log");
+    for (let position = 1; position <= 3; position++) publish(first, position);
+    const { epoch } = first;
+    broker.withdraw(first);
+    const second = offer("log");
+    publish(second, 1);
+    const [bob, carol, dave] = [open("bob@x/1"), open("carol@x/1"), open("dave@x/1")];
+    subscribe(bob.link, { since: { epoch, offset: 1 } });
+    // The same link may take both: neither request is about the other's subscription.
+    expect(subscribe(bob.link, { windowMs: 1_000 })).toMatchObject({ service: second, alias: 1 });
+    expect(bob.link.subscriptions.get(0)).toMatchObject({ service: first, recovered: true });
+    await pass(100);
+    expect(bob.out).toEqual(["bind", "status", "bind", "data", "withdrawn"]);
+    // Who has all of it is told only once, and then takes what there is now.
+    const atEnd = { since: { epoch, offset: 3 } };
+    expect(subscribe(carol.link, atEnd)).toMatchObject({ service: second, recovered: false });
+    broker.withdraw(second);
+    for (const service of [first, second])
+      expect(subscribe(dave.link, { since: { epoch: service.epoch, offset: 0 } }).service).toBe(service);
+    expect(broker.asked("alice@x/t", "bob@x", atEnd.since)).toBe(first);
+    broker.sweep(monotonicNow() + limits.withdrawnSeconds * 1_000);
+    expect(dave.out.filter((it) => it === "withdrawn")).toHaveLength(2);
+    expect(() => broker.asked("alice@x/t", "bob@x", { epoch, offset: 1 })).toThrow("nobody offers");
+  });
+
   it("a service that is withdrawn before its publisher has answered new demand ends behind its last value", async () => {
     const { broker, open, offer, publish, subscribe } = setUpWhole();
     const service = offer("value");

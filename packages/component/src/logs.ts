@@ -23,7 +23,7 @@ export class Logs {
   readonly catchUp: CatchUp;
   /** Since when, the oldest first. */
   private readonly withdrawn = new Map<Service, number>();
-  /** Of each node the last one. */
+  /** By epoch and node: a node may be offered and withdrawn again meanwhile. */
   private readonly withdrawnOf = new Map<string, Service>();
   private readonly withdrawnBy = new Tally();
 
@@ -106,26 +106,26 @@ export class Logs {
 
   /** Its subscribers get the rest of it, for so long, also those whose link is gone and who come back. */
   withdraw(service: Service, now: number): void {
-    const { journal, node, id } = service;
+    const { journal, epoch, node, id } = service;
     if (journal === undefined) return;
     if (service.subscriptions.size === 0 && this.withdrawnBy.get(id.owner) >= MAX_WITHDRAWN_PER_OWNER)
       return journal.clear();
     this.withdrawn.set(service, now);
-    this.withdrawnOf.set(node, service);
+    this.withdrawnOf.set(keyOf(epoch, node), service);
     this.withdrawnBy.add(id.owner, 1);
   }
 
   /** The withdrawn log of that node that had this position. */
   withdrawnAt(node: string, since: Since | undefined): Service | undefined {
-    const service = this.withdrawnOf.get(node);
-    const isSame = typeof since === "object" && "epoch" in since && since.epoch === service?.epoch;
-    return isSame ? service : undefined;
+    if (typeof since !== "object" || !("epoch" in since)) return undefined;
+    return this.withdrawnOf.get(keyOf(since.epoch, node));
   }
 
   private end(service: Service): void {
-    const { node, id } = service;
+    const { epoch, node, id } = service;
     this.withdrawn.delete(service);
-    if (this.withdrawnOf.get(node) === service) this.withdrawnOf.delete(node);
+    const key = keyOf(epoch, node);
+    if (this.withdrawnOf.get(key) === service) this.withdrawnOf.delete(key);
     this.withdrawnBy.add(id.owner, -1);
     service.journal?.clear();
   }
@@ -150,6 +150,10 @@ export class Logs {
   stop(): void {
     this.catchUp.stop();
   }
+}
+
+function keyOf(epoch: number, node: string): string {
+  return `${epoch} ${node}`;
 }
 
 /** Where a subscription to a log begins: the last position that it does not get. */
