@@ -10,15 +10,20 @@ import {
   WHOLE,
   type CodedFrame,
   type DataFrame,
+  type Frame,
+  type ServiceKind,
 } from "@stanzapack/wire";
+import { monotonicNow, type Connection } from "@stanzapack/xmpp";
 import { pino } from "pino";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Broker } from "./broker.js";
 import type { ClientLink } from "./client-link.js";
 import { configSchema } from "./config.js";
-import type { FanOut } from "./fan-out.js";
+import { FanOut } from "./fan-out.js";
+import type { SubscribeOptions } from "./negotiation/options.js";
 import type { Service } from "./service.js";
 import { createStats } from "./stats.js";
+import type { Subscription } from "./subscription.js";
 
 const NOW = 1_700_000_000_000;
 const limits = configSchema.parse({ component: { domain: "a.b", secret: "x" } }).limits;
@@ -334,5 +339,132 @@ describe("quotas and ownership", () => {
     expect(ask).not.toHaveBeenCalled();
     expect(() => subscribe({})).toThrow(expect.objectContaining({ code: "pending" }));
     expect(ask).toHaveBeenCalledOnce();
+  });
+});
+
+/** With a real fan-out; `out` of a link has the types of the frames that it got, and the codes of errors. */
+function setUpWhole() {
+  const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+  const connection = { state: "online", writable: true, on: () => () => undefined, send: () => true };
+  const log = pino({ level: "silent" });
+  const fanOut = new FanOut(connection as unknown as Connection, createStats(), log);
+  let id = 6;
+  const broker = new Broker(fanOut, codec, limits, createStats(), () => ++id, log);
+  const open = (jid: string): { readonly link: ClientLink; readonly out: string[] } => {
+    let alias = -1;
+    const out: string[] = [];
+    const link = {
+      ...{ bareJid: jid.split("/")[0], jid, readerBytes: 0, phase: 0, maySendData: true },
+      ...{ sizeClass: 65_535, hop: "plain", readsCoded: false },
+      pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
+      session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes), unacked: 0 },
+      ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
+      sendFrame: (frame: Frame) => out.push(frame.type === "error" ? frame.code : frame.type),
+      append: () => out.push("data"),
+      ...{ takeAlias: () => ++alias, checkAlias: () => undefined },
+    } as unknown as ClientLink;
+    return { link, out };
+  };
+  const alice = open("alice@x/1").link;
+  const offer = (kind: ServiceKind): Service => {
+    const config = { access: "open", members: new Set<string>(), title: "", profile: "default" } as const;
+    const outcome = broker.offer(alice, "alice@x/t", { kind, ...config }, monotonicNow());
+    if (!("service" in outcome)) throw new Error("held");
+    return outcome.service;
+  };
+  const publish = (service: Service, position: number): void => {
+    const { form, payload } = codec.encode([encodeUpdate(position, DEFAULT_LIMITS)], "plain");
+    const head = { type: "data", alias: 0, form, epoch: 1, at: 0, spanMs: 0, payload } as const;
+    broker.publish(service, { ...head, from: position, to: position }, monotonicNow());
+  };
+  const subscribe = (link: ClientLink, options: Partial<SubscribeOptions> = {}): Subscription => {
+    const whole = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
+    return broker.subscribe(link, "alice@x/t", { ...whole, ...options }, monotonicNow());
+  };
+  return { broker, connection, open, offer, publish, subscribe };
+}
+
+describe("with a fan-out", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
+
+  it.each(["value", "log"] as const)(
+    "a %s that is withdrawn while the stream is backed up ends behind its last updates",
+    async (kind) => {
+      const { broker, connection, open, offer, publish, subscribe } = setUpWhole();
+      const service = offer(kind);
+      const [bob, carol] = [open("bob@x/1"), open("carol@x/1")];
+      subscribe(bob.link);
+      subscribe(carol.link, { windowMs: 1_000 });
+      publish(service, 1);
+      await pass(3_000);
+      connection.writable = false;
+      publish(service, 2);
+      await pass(50);
+      broker.withdraw(service);
+      connection.writable = true;
+      await pass(3_000);
+      for (const { out } of [bob, carol]) expect(out).toEqual(["bind", "data", "data", "withdrawn"]);
+      expect(service.subscriptions.size).toBe(0);
+    },
+  );
+
+  it("a lane whose payer leaves is paid for by one that stays, also where all of them are detached", () => {
+    const { broker, open, offer, subscribe } = setUpWhole();
+    offer("log");
+    // One session walks from selection to selection, and leaves another of its account in each.
+    const front = open("mallory@x/0").link;
+    const walk = (step: number): void => {
+      const asked = { windowMs: 0, selection: { ...WHOLE, fields: [`f${step}`] } };
+      const [subscription] = front.subscriptions.values();
+      if (subscription === undefined) subscribe(front, asked);
+      else broker.change(subscription, asked, monotonicNow());
+      subscribe(open(`mallory@x/${step + 1}`).link, { ...asked, credit: 1 });
+    };
+    for (let i = 0; i < limits.maxSelectionsPerAccount; i++) walk(i);
+    expect(() => walk(limits.maxSelectionsPerAccount)).toThrow(
+      expect.objectContaining({ code: "limit-exceeded" }),
+    );
+    const mine = { ...WHOLE, fields: ["mine"] };
+    expect(subscribe(open("carol@x/1").link, { selection: mine }).lane.key.selection).toEqual(mine);
+  });
+
+  it("a withdrawn log gives its rest to who comes back, also once its node is offered again, or withdrawn again", async () => {
+    const { broker, open, offer, publish, subscribe } = setUpWhole();
+    const first = offer("log");
+    for (let position = 1; position <= 3; position++) publish(first, position);
+    const { epoch } = first;
+    broker.withdraw(first);
+    const second = offer("log");
+    publish(second, 1);
+    const [bob, carol, dave] = [open("bob@x/1"), open("carol@x/1"), open("dave@x/1")];
+    subscribe(bob.link, { since: { epoch, offset: 1 } });
+    // The same link may take both: neither request is about the other's subscription.
+    expect(subscribe(bob.link, { windowMs: 1_000 })).toMatchObject({ service: second, alias: 1 });
+    expect(bob.link.subscriptions.get(0)).toMatchObject({ service: first, recovered: true });
+    await pass(100);
+    expect(bob.out).toEqual(["bind", "status", "bind", "data", "withdrawn"]);
+    // Who has all of it is told only once, and then takes what there is now.
+    const atEnd = { since: { epoch, offset: 3 } };
+    expect(subscribe(carol.link, atEnd)).toMatchObject({ service: second, recovered: false });
+    broker.withdraw(second);
+    for (const service of [first, second])
+      expect(subscribe(dave.link, { since: { epoch: service.epoch, offset: 0 } }).service).toBe(service);
+    expect(broker.asked("alice@x/t", "bob@x", atEnd.since)).toBe(first);
+    broker.sweep(monotonicNow() + limits.withdrawnSeconds * 1_000);
+    expect(dave.out.filter((it) => it === "withdrawn")).toHaveLength(2);
+    expect(() => broker.asked("alice@x/t", "bob@x", { epoch, offset: 1 })).toThrow("nobody offers");
+  });
+
+  it("a service that is withdrawn before its publisher has answered new demand ends behind its last value", async () => {
+    const { broker, open, offer, publish, subscribe } = setUpWhole();
+    const service = offer("value");
+    publish(service, 1);
+    const bob = open("bob@x/1");
+    subscribe(bob.link);
+    await pass(100);
+    broker.withdraw(service);
+    expect(bob.out).toEqual(["bind", "data", "withdrawn"]);
   });
 });

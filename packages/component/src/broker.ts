@@ -106,8 +106,8 @@ export class Broker {
       this.endWithdrawn(subscription),
     );
     this.logs.catchUp.onBegun = ({ link }, ms) => budgets.chargeWork(link.jid, ms);
-    this.approvals = new Approvals(limits, stats, budgets, (link, { node }, options, now) =>
-      this.subscribe(link, node, options, now),
+    this.approvals = new Approvals(limits, stats, budgets, (link, service, options, now) =>
+      this.subscribeTo(link, service, options, now),
     );
     this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits) };
   }
@@ -130,12 +130,15 @@ export class Broker {
   }
 
   /**
-   * The service to subscribe to. For who has a position of a log that was withdrawn not long ago, that log: its rest. Throws
-   * `no-such-service`.
+   * The service to subscribe to. A position in a log that was withdrawn not long ago means that log, for its rest; one at its end means
+   * the service that is offered by that name now, if there is one. Throws `no-such-service`.
    */
   asked(node: string, bareJid: string, since: Since | undefined): Service {
-    const withdrawn = this.services.has(node) ? undefined : this.logs.withdrawnAt(node, since);
-    return withdrawn?.mayTake(bareJid) === true ? withdrawn : this.find(node);
+    const withdrawn = this.logs.withdrawnAt(node, since);
+    if (withdrawn?.mayTake(bareJid) !== true) return this.find(node);
+    // Otherwise who was told of the end, and asks again from there, would be told again.
+    const hasRest = typeof since === "object" && "epoch" in since && since.offset < withdrawn.offset;
+    return hasRest ? withdrawn : (this.services.get(node) ?? withdrawn);
   }
 
   /** What a bare JID offers. */
@@ -297,6 +300,10 @@ export class Broker {
   /** Its end comes after its last values. `by`: the link of who withdrew it, which need not be told. */
   withdraw(service: Service, by?: ClientLink): void {
     this.fanOut.flushAll([service]);
+    // The stream to the server is backed up: the end must not come in front of what waits for it.
+    for (const lane of service.lanes.values()) if (!lane.batch.empty) this.logs.setAside(lane);
+    // The publisher answers new demand no more.
+    this.settleAwaiting(service);
     service.withdrawn = true;
     this.onWithdrawn?.(service, [
       ...[...service.subscriptions].map(({ link }) => link),
@@ -327,16 +334,21 @@ export class Broker {
     if (owned?.size === 0) this.owned.delete(service.id.owner);
   }
 
-  subscribe(
+  /** By name: see `asked`. */
+  subscribe(link: ClientLink, node: string, options: SubscribeOptions, now: number): Subscription {
+    return this.subscribeTo(link, this.asked(node, link.bareJid, options.since), options, now);
+  }
+
+  subscribeTo(
     link: ClientLink,
-    node: string,
+    service: Service,
     options: SubscribeOptions,
     now: number,
     /** Of no log, where it stands already. */
     standing?: StandingPosition,
   ): Subscription {
     const { since, credit } = options;
-    const service = this.asked(node, link.bareJid, since);
+    const { node } = service;
     const mayTake = service.mayTake(link.bareJid);
     if (!mayTake && service.config.access !== "authorize")
       throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
@@ -398,9 +410,9 @@ export class Broker {
     standing: StandingPosition | undefined,
     now: number,
   ): Subscription {
-    if (this.asked(node, link.bareJid, standing).journal === undefined)
-      return this.subscribe(link, node, options, now, standing);
-    return this.subscribe(link, node, { ...options, since: standing }, now);
+    const service = this.asked(node, link.bareJid, standing);
+    const since = service.journal === undefined ? undefined : standing;
+    return this.subscribeTo(link, service, { ...options, since }, now, standing);
   }
 
   /** What it gets first. */
@@ -513,7 +525,7 @@ export class Broker {
       this.budgets.count(subscription.link.jid, "lanes", -1);
     }
     if (--lane.members > 0) {
-      if (paid) this.passOn(lane);
+      if (paid) this.passOn(lane, subscription);
       return;
     }
     this.fanOut.unwatch(lane);
@@ -524,9 +536,9 @@ export class Broker {
   }
 
   /** Its payer has left: one that stays pays, or who comes and goes by turns would have lanes, and selections, for nothing. */
-  private passOn(lane: Lane): void {
+  private passOn(lane: Lane, left: Subscription): void {
     const next: Subscription | undefined =
-      lane.attached.values().next().value ?? lane.joining.values().next().value;
+      lane.attached.values().next().value ?? lane.joining.values().next().value ?? findDetached(lane, left);
     lane.payer = next?.link;
     if (next !== undefined) this.budgets.count(next.link.jid, "lanes", 1);
   }
@@ -765,6 +777,13 @@ function tellPublisher({ link, alias }: Publisher, code: ErrorCode, text: string
     ...{ type: "error", alias, code, retryAfterMs: null },
     text: text.slice(0, DEFAULT_LIMITS.maxTextChars),
   });
+}
+
+/** One of the lane that waits for its link, its credit or a journal: looked for among all of the service. */
+function findDetached(lane: Lane, left: Subscription): Subscription | undefined {
+  for (const subscription of lane.service.subscriptions)
+    if (subscription.lane === lane && subscription !== left) return subscription;
+  return undefined;
 }
 
 function grant(

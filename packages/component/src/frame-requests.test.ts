@@ -15,7 +15,7 @@ import { configSchema } from "./config.js";
 import type { FanOut } from "./fan-out.js";
 import { FrameRequests } from "./frame-requests.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
-import type { ServiceConfig } from "./service.js";
+import type { Service, ServiceConfig } from "./service.js";
 import { createStats } from "./stats.js";
 
 const NOW = 1_700_000_000_000;
@@ -32,7 +32,8 @@ function setUp(own: Partial<typeof parsed> = {}) {
   const stats = createStats();
   const log = pino({ level: "silent" });
   const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
-  const broker = new Broker(nothing, codec, limits, stats, () => 7, log);
+  let id = 6;
+  const broker = new Broker(nothing, codec, limits, stats, () => ++id, log);
   const host = { open: true };
   const work = { ms: 0 };
   const requests = new FrameRequests(broker, host, limits, stats, log, () => work.ms);
@@ -206,8 +207,8 @@ describe("requests by frame", () => {
   it("are charged the time that they take, and what others bring about later is not", () => {
     const { broker, requests, open, offer, work } = setUp({ requestsPerSecond: 10, burstSeconds: 2 });
     const bob = open("bob@x/1");
-    const { subscribe: real } = broker;
-    broker.subscribe = (...args) => {
+    const { subscribeTo: real } = broker;
+    broker.subscribeTo = (...args) => {
       // Of 20 requests, one a fifth of a ms, each subscription takes five.
       work.ms++;
       return real.apply(broker, args);
@@ -316,6 +317,34 @@ describe("requests by frame", () => {
       selection: { ...WHOLE, maxRate: 4 },
     });
     expect(ofType(after, "refused")).toMatchObject([{ targets: [1], code: "not-subscribed" }]);
+  });
+
+  it("restore what is left of a log that was withdrawn, and patterns take what is offered by its name now", () => {
+    const { requests, open, offer, broker } = setUp();
+    const log = (): Service => {
+      offer("a", undefined, { kind: "log" });
+      return broker.find("alice@x/a");
+    };
+    const old = log();
+    old.offset = 3;
+    const [before, after] = [open("bob@x/1"), open("bob@x/2")];
+    const token = requests.resumption.issue(before.link);
+    requests.accept(before.link, subscribe(1, ["alice@x/a"]));
+    vi.advanceTimersByTime(100);
+    requests.linkEnded(before.link);
+    broker.linkEnded(before.link, NOW);
+    broker.withdraw(old);
+    const now = log();
+    const positions = [{ alias: 0, epoch: old.epoch, offset: 1 }];
+    requests.accept(after.link, { type: "resume", request: 1, token, more: false, positions });
+    const since: OptionFields = [["since", `${old.epoch}:1`]];
+    requests.accept(after.link, subscribe(2, ["alice@x/*"], since));
+    vi.advanceTimersByTime(100);
+    expect([...after.link.subscriptions.values()].map(({ service }) => service)).toEqual([old, now]);
+    expect(ofType(after, "grant")).toMatchObject([
+      { request: 1, aliases: [0] },
+      { request: 2, aliases: [1] },
+    ]);
   });
 
   it("have options that leave room for an answer in the smallest block", () => {

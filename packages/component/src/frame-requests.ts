@@ -167,7 +167,7 @@ export class FrameRequests {
       service.journal === undefined
         ? { ...options, since: undefined }
         : { ...options, selection: withoutThinning(options.selection) };
-    return this.broker.subscribe(link, service.node, fitting, monotonicNow());
+    return this.broker.subscribeTo(link, service, fitting, monotonicNow());
   }
 
   private *changing(link: ClientLink, frame: ChangeFrame, answers: RequestAnswers): Generator<void, void> {

@@ -23,7 +23,7 @@ export class Logs {
   readonly catchUp: CatchUp;
   /** Since when, the oldest first. */
   private readonly withdrawn = new Map<Service, number>();
-  /** Of each node the last one. */
+  /** By epoch and node: a node may be offered and withdrawn again meanwhile. */
   private readonly withdrawnOf = new Map<string, Service>();
   private readonly withdrawnBy = new Tally();
 
@@ -84,12 +84,16 @@ export class Logs {
     for (const lane of lanes.values()) if (lane.overflows(rows.length, bytes)) this.setAside(lane);
   }
 
-  /** A lane that cannot be flushed: nothing is left out, its subscribers get it from the journal later. */
-  private setAside(lane: Lane): void {
+  /**
+   * Empties a lane that cannot be flushed and detaches its subscribers where they stand. Those of a log get what waited from the journal
+   * later; those of another kind are the caller's to serve.
+   */
+  setAside(lane: Lane): void {
     for (const subscription of [...lane.attached, ...lane.joining]) {
       lane.remove(subscription);
       subscription.position = lane.flushedTo;
-      this.catchUp.add(subscription);
+      subscription.detached = true;
+      if (lane.service.journal !== undefined) this.catchUp.add(subscription);
     }
     this.fanOut.forget(lane);
     lane.skip();
@@ -102,26 +106,26 @@ export class Logs {
 
   /** Its subscribers get the rest of it, for so long, also those whose link is gone and who come back. */
   withdraw(service: Service, now: number): void {
-    const { journal, node, id } = service;
+    const { journal, epoch, node, id } = service;
     if (journal === undefined) return;
     if (service.subscriptions.size === 0 && this.withdrawnBy.get(id.owner) >= MAX_WITHDRAWN_PER_OWNER)
       return journal.clear();
     this.withdrawn.set(service, now);
-    this.withdrawnOf.set(node, service);
+    this.withdrawnOf.set(keyOf(epoch, node), service);
     this.withdrawnBy.add(id.owner, 1);
   }
 
   /** The withdrawn log of that node that had this position. */
   withdrawnAt(node: string, since: Since | undefined): Service | undefined {
-    const service = this.withdrawnOf.get(node);
-    const isSame = typeof since === "object" && "epoch" in since && since.epoch === service?.epoch;
-    return isSame ? service : undefined;
+    if (typeof since !== "object" || !("epoch" in since)) return undefined;
+    return this.withdrawnOf.get(keyOf(since.epoch, node));
   }
 
   private end(service: Service): void {
-    const { node, id } = service;
+    const { epoch, node, id } = service;
     this.withdrawn.delete(service);
-    if (this.withdrawnOf.get(node) === service) this.withdrawnOf.delete(node);
+    const key = keyOf(epoch, node);
+    if (this.withdrawnOf.get(key) === service) this.withdrawnOf.delete(key);
     this.withdrawnBy.add(id.owner, -1);
     service.journal?.clear();
   }
@@ -146,6 +150,10 @@ export class Logs {
   stop(): void {
     this.catchUp.stop();
   }
+}
+
+function keyOf(epoch: number, node: string): string {
+  return `${epoch} ${node}`;
 }
 
 /** Where a subscription to a log begins: the last position that it does not get. */

@@ -136,6 +136,38 @@ describe("resume tokens", () => {
     expect(Array.from({ length: 10 }, late)).toEqual(Array(10).fill(2));
   });
 
+  it("that are claimed are good no longer than others, and what they take is free then", () => {
+    const { resumption, link, clock } = setUp({ resumeSeconds: 10, maxResumeBytes: 10_000 });
+    const restoring = Array.from({ length: 8 }, (_, i) => {
+      const [old, holder] = [link(`mallory${i}@x`), link(`mallory${i}@x`)];
+      const token = resumption.issue(old);
+      resumption.linkEnded(old);
+      return { holder, token, kept: resumption.claim(holder, token) };
+    });
+    clock.now += 10_000;
+    resumption.sweep();
+    for (const { holder, token, kept } of restoring) expect(resumption.claim(holder, token)).toBe(kept);
+    clock.now++;
+    resumption.sweep();
+    for (const { holder, token, kept } of restoring) {
+      // A request that is being worked on is worked on to its end.
+      expect(kept.size).toBe(2);
+      expect(() => resumption.claim(holder, token)).toThrow(
+        expect.objectContaining({ code: "not-resumable" }),
+      );
+      resumption.release(holder);
+    }
+    const tokens = restoring.map((_, i) => {
+      const old = link(`bob${i}@x`);
+      const token = resumption.issue(old);
+      resumption.linkEnded(old);
+      return token;
+    });
+    expect(tokens.map((token, i) => resumption.claim(link(`bob${i}@x`), token).size)).toEqual(
+      Array(8).fill(2),
+    );
+  });
+
   it("of one account give way to its own newer ones, and what it is still restoring counts", () => {
     const { resumption, link } = setUp({ maxResumeBytes: 20_000 });
     const other = link("alice@x");

@@ -80,7 +80,7 @@ export class Resumption {
     return token;
   }
 
-  /** What there is to restore, for as long as the link asks with the same token. Throws `not-resumable`. */
+  /** What there is to restore, while the link asks with the same token and it is not too old. Throws `not-resumable`. */
   claim(link: ClientLink, bytes: Uint8Array): Map<number, KeptSubscription> {
     const token = Buffer.from(bytes).toString("base64");
     const before = this.claimed.get(link);
@@ -172,12 +172,18 @@ export class Resumption {
     this.book(kept.bareJid, -kept.bytes);
   }
 
-  /** Forgets what is too old. */
+  /** Forgets what is too old. A link that still restores some of it is refused its next request, and subscribes anew. */
   sweep(): void {
-    for (const [token, { endedAt }] of this.kept) {
-      if (this.now() - endedAt <= this.limits.resumeSeconds * 1_000) return;
+    // A claim that its link never ends would keep its memory from everybody for as long as the link lives.
+    for (const [link, { kept }] of this.claimed) if (this.isTooOld(kept)) this.release(link);
+    for (const [token, kept] of this.kept) {
+      if (!this.isTooOld(kept)) return;
       this.drop(token);
     }
+  }
+
+  private isTooOld({ endedAt }: Kept): boolean {
+    return this.now() - endedAt > this.limits.resumeSeconds * 1_000;
   }
 }
 

@@ -8,11 +8,13 @@ import { resultSetOf, takePage } from "./result-sets.js";
 import { badRequest } from "./submissions.js";
 
 /** XEP-0060 §4.1: those that a node of ours does not have, by the name of their feature. */
-const MISSING: Readonly<Record<string, string | undefined>> = {
-  outcast: "outcast-affiliation",
-  publisher: "publisher-affiliation",
-  "publish-only": "publish-only-affiliation",
-};
+const MISSING: ReadonlyMap<string, string> = new Map([
+  ["outcast", "outcast-affiliation"],
+  ["publisher", "publisher-affiliation"],
+  ["publish-only", "publish-only-affiliation"],
+]);
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 /** What a request makes of a node's members. */
 export interface AffiliationChange {
@@ -40,8 +42,10 @@ export function readAffiliations(service: Service, element: Element, maxMembers:
   const impossible: string[] = [];
   for (const [jid, affiliation] of asked) {
     // §8.9.2.1: without an affiliation nothing changes.
-    if (affiliation === undefined || affiliation === affiliationOf(service, jid)) continue;
-    const feature = MISSING[affiliation];
+    if (affiliation === undefined) continue;
+    // One that is approved becomes a member all the same, for another access model; `none` ends an approval under any.
+    if (affiliation === "owner" && jid === service.id.owner) continue;
+    const feature = MISSING.get(affiliation);
     if (feature !== undefined)
       throw unchanged(
         service,
@@ -83,13 +87,19 @@ function unchanged(service: Service, jids: Iterable<string>, error: StanzaError)
   return new StanzaError(condition, type, text, application, fits ? entries : undefined);
 }
 
-function affiliationOf({ id, config, approved }: Service, jid: string): string {
-  return jid === id.owner ? "owner" : config.members.has(jid) || approved.has(jid) ? "member" : "none";
+function affiliationOf(service: Service, jid: string): string {
+  if (jid === service.id.owner) return "owner";
+  return service.config.members.has(jid) || approvedOf(service).has(jid) ? "member" : "none";
+}
+
+/** Other access models know no approvals; those that there are count again under `authorize`. */
+function approvedOf({ config, approved }: Service): ReadonlySet<string> {
+  return config.access === "authorize" ? approved : NOBODY;
 }
 
 /** XEP-0060 §8.9.1: everybody who has an affiliation, page by page (XEP-0059). */
 export function listAffiliations(service: Service, request: Element): Element {
-  const jids = [...new Set([service.id.owner, ...service.config.members, ...service.approved])].sort();
+  const jids = [...new Set([service.id.owner, ...service.config.members, ...approvedOf(service)])].sort();
   const { elements, set } = takePage(
     resultSetOf(jids, (jid) => jid),
     request,

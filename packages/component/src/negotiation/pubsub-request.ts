@@ -41,9 +41,10 @@ export function readAction(kind: Kind, pubsub: Element): Action {
   const [element, next, more] = childElements(pubsub).filter((child) => child.getNS() === ns);
   if (element === undefined) throw badRequest("the request asks for nothing");
   const name = element.getName();
-  const missing = MISSING[kind][name];
+  // An inherited property is none.
+  const missing = Object.hasOwn(MISSING[kind], name) ? MISSING[kind][name] : undefined;
   const follower = missing === undefined ? ACTIONS[kind][name] : missing[1];
-  if (missing === undefined && !(name in ACTIONS[kind]))
+  if (missing === undefined && !Object.hasOwn(ACTIONS[kind], name))
     throw badRequest(
       `an iq of type ${kind.replace("owner ", "")} cannot ask for \`${name.slice(0, 40)}\` here`,
     );

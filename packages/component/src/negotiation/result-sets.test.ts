@@ -37,6 +37,11 @@ describe("a page of a list (XEP-0059)", () => {
     ["§2.6: stands at an index", { max: 2, index: 4 }, "ef, first e at 4, last f, of 10"],
     ["§2.6: is empty beyond the last", { max: 2, index: 10 }, "of 10"],
     ["§2.7: of no items tells the count", { max: 0 }, "of 10"],
+    [
+      "has as much as is there of any `max`",
+      { max: 2_147_483_647, after: "g" },
+      "hij, first h at 7, last j, of 10",
+    ],
     ["has the rest without a `max`", { after: "g" }, "hij, first h at 7, last j, of 10"],
   ])("%s", (_, fields, expected) => {
     const text = pageOf(LETTERS, fields === undefined ? query() : query(set(fields)));

@@ -145,7 +145,8 @@ function readPageRequest(request: Element): PageRequest | undefined {
   const number = (name: string): number | undefined => {
     const value = text(name)?.trim();
     if (value === undefined) return undefined;
-    if (!/^\d{1,9}$/.test(value)) throw badRequest(`\`${name}\` is no number from 0 to 999999999`);
+    // XEP-0059 bounds neither. Of 15 digits each number is exact.
+    if (!/^\d{1,15}$/.test(value)) throw badRequest(`\`${name}\` is no number from 0 to 999999999999999`);
     return Number(value);
   };
   const [max, after, before, index] = [number("max"), text("after"), text("before"), number("index")];
