@@ -1,7 +1,7 @@
-import { openSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { ReadStream, WriteStream } from "node:tty";
 import type { AuthorizeRequest } from "@stanzapack/client";
+import { openTerminal } from "./terminal.js";
 
 /** A question that nobody answers for so long is answered with no, in ms. The subscriber may ask again. */
 const ANSWER_MS = 240_000;
@@ -31,12 +31,8 @@ export function createAuthorize(
 
 /** Undefined where there is no terminal. stdin is the values'. */
 async function ask(question: string): Promise<boolean | undefined> {
-  let descriptor: number;
-  try {
-    descriptor = openSync("/dev/tty", "r+");
-  } catch {
-    return undefined;
-  }
+  const descriptor = openTerminal();
+  if (descriptor === undefined) return undefined;
   const input = new ReadStream(descriptor);
   const lines = createInterface({ input, output: new WriteStream(descriptor) });
   try {
