@@ -47,6 +47,8 @@ describe("wrong usage exits 2 and says what is wrong", () => {
     [["offer", "a", "--kind", "map", ...WHO], "Allowed choices are value, log"],
     [["offer", "a", "--access", "friends", ...WHO], "Allowed choices are open, whitelist, authorize"],
     [["offer", "a", "--member", "x@y", ...WHO], "--access whitelist"],
+    [["offer", "a", "--access", "authorize", "--member", "a@b,c", ...WHO], "--member: `a@b,c` is no JID"],
+    [["offer", "a", "--access", "whitelist", "--member", "a@b,c", ...WHO], "--member: `a@b,c` is no JID"],
     [["offer", "a", "--every", "1", ...WHO, "--", "date"], "like 100ms, 1s"],
     [["offer", "a", "--every", "1s", ...WHO], "needs a command"],
     [["offer", "a", ...WHO, "--", "date"], "goes with --every"],
