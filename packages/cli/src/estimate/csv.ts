@@ -25,6 +25,8 @@ export async function* readCsv(
 ): AsyncGenerator<ReadValue> {
   const parser = parse({
     ...{ info: true, skip_empty_lines: true, delimiter },
+    // By itself it takes the first line's ending for all.
+    record_delimiter: ["\r\n", "\n"],
     max_record_size: MAX_RECORD_CHARS,
   });
   const fed = pipeline(texts, parser);
@@ -55,7 +57,16 @@ export async function* readCsv(
   }
 }
 
+/** A CR that is in no CRLF. */
+const LONE_CR = /\r(?!\n)/;
+
 function checkedHeader(names: readonly string[], line: number): readonly string[] {
+  if (names.some((name) => LONE_CR.test(name)))
+    throw new InputError(
+      1,
+      "the header has a CR, which ends no line",
+      "end lines with LF or CRLF (`tr '\\r' '\\n'`)",
+    );
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)
     throw new InputError(line, `the header names \`${twice}\` twice`, "name each column differently");
@@ -91,6 +102,8 @@ class FieldReader {
         `text: \`${field}\` in \`${name}\` is no number; decimal commas are read where semicolons or tabs are between the columns`,
       );
     }
+    if (LONE_CR.test(field))
+      this.tell("cr", `text: a field of \`${name}\` has a CR without LF, which ends no line`);
     if (!DECIMAL.test(field) || /^[-+]?0\d/.test(field)) return field;
     const fate = fateOf(field);
     if (fate === "rounded")

@@ -39,6 +39,8 @@ test.each([
   [".ndjson", '{"time":"2026-01-01"}\n{}', 2, "`time` is missing"],
   [".csv", "a,b\n1,2\n1,2,3\n", 3, "expect 2, got 3"],
   [".csv", 'a\n1\n"2\n', 3, "Quote Not Closed"],
+  [".csv", "id,v\r1,2\r3,4\r", 1, "CR, which ends no line"],
+  [".csv", "a,b\r\n1,2\n\n3,4\r\n1,2,3\r\n", 5, "expect 2, got 3"],
   [".csv", "a,a\n1,2\n", 1, "`a` twice"],
   [".csv", "1,2\n3,4\n", 1, "numbers alone"],
   [".csv", "t,v\n1,2\nnoon,2\n", 3, "`t` is `noon`"],
@@ -101,6 +103,25 @@ describe("CSV", () => {
       expect(values[0]?.value).toEqual({ a: 1.5, b: -0.25 });
       expect(notes.join()).toMatch(/(semicolons|tabs) between.*decimal commas/);
     }
+  });
+
+  test("each line ends with LF or CRLF, whatever the others do", async () => {
+    const rows = [
+      { id: 1, v: 21.5 },
+      { id: 2, v: "a\r\nb" },
+      { id: 3, v: 21.7 },
+    ];
+    for (const text of ['id,v\n1,21.5\r\n2,"a\r\nb"\r\n3,21.7\n', 'id,v\r\n1,21.5\n\r\n2,"a\r\nb"\n3,21.7']) {
+      const { values, notes } = await read(".csv", text);
+      expect(values.map(({ value }) => value)).toEqual(rows);
+      expect(notes).toEqual([]);
+    }
+  });
+
+  test("a CR alone ends no line, and is told", async () => {
+    const { values, notes } = await read(".csv", "id\n1\r2\n3\r\r\n");
+    expect(values.map(({ value }) => value)).toEqual([{ id: "1\r2" }, { id: "3\r" }]);
+    expect(notes).toEqual(["text: a field of `id` has a CR without LF, which ends no line"]);
   });
 
   test("a decimal comma between commas is named", async () => {
