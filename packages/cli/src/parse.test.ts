@@ -7,6 +7,7 @@ import {
   formatDuration,
   parseDuration,
   parseInterval,
+  parseNumber,
   parseServiceName,
   parseWindow,
 } from "./parse.js";
@@ -63,6 +64,12 @@ test("counts are whole and above 0", () => {
   expect(parseCount("1000000")).toBe(1_000_000);
   for (const text of ["0", "-1", "1.5", "", "x", "1e3", "99999999999999999999"])
     expect(() => parseCount(text), text).toThrow(InvalidArgumentError);
+});
+
+test("a number is one that a double holds", () => {
+  expect(["0", "0.5", "1e3"].map(parseNumber)).toEqual([0, 0.5, 1_000]);
+  for (const text of ["-1", "x", "1e999", "9".repeat(400)])
+    expect(() => parseNumber(text), text).toThrow(InvalidArgumentError);
 });
 
 test("names, nodes and JIDs", () => {

@@ -49,7 +49,7 @@ export function parseCount(text: string): number {
 
 /** A number of at least 0; the component knows its other bounds. */
 export function parseNumber(text: string): number {
-  if (!/^\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text))
+  if (!/^\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) || !Number.isFinite(Number(text)))
     throw new InvalidArgumentError("Write a number like 5 or 0.5.");
   return Number(text);
 }

@@ -2,7 +2,7 @@ import { pipeline } from "node:stream/promises";
 import { CsvError, parse } from "csv-parse";
 import type { Value } from "@stanzapack/wire";
 import { InputError } from "../input/input-error.js";
-import { fateOf } from "../input/json-numbers.js";
+import { fateOf, shorten } from "../input/json-numbers.js";
 import { DELIMITER_NAMES, type Delimiter } from "./delimiter.js";
 import type { Note, ReadValue } from "./timed-value.js";
 
@@ -92,24 +92,32 @@ class FieldReader {
 
   /** `007` stays text, and so does what a double cannot hold (ids beyond 2⁵³, `1e999`): as a number it would not come back. */
   read(field: string, name: string): Value {
-    if (DECIMAL_COMMA.test(field) && !/^[-+]?0\d/.test(field)) {
+    const hasZeros = /^[-+]?0\d/.test(field);
+    if (DECIMAL_COMMA.test(field) && !hasZeros) {
       if (this.delimiter !== ",") {
-        this.tell("comma", `numbers: decimal commas (\`${field}\` in \`${name}\`)`);
-        return Number(field.replace(",", "."));
+        this.tell("comma", `numbers: decimal commas (\`${shorten(field)}\` in \`${name}\`)`);
+        return this.toNumber(field, field.replace(",", "."), name);
       }
       this.tell(
         "quoted",
-        `text: \`${field}\` in \`${name}\` is no number; decimal commas are read where semicolons or tabs are between the columns`,
+        `text: \`${shorten(field)}\` in \`${name}\` is no number; decimal commas are read where semicolons or tabs are between the columns`,
       );
     }
     if (LONE_CR.test(field))
       this.tell("cr", `text: a field of \`${name}\` has a CR without LF, which ends no line`);
-    if (!DECIMAL.test(field) || /^[-+]?0\d/.test(field)) return field;
-    const fate = fateOf(field);
+    return DECIMAL.test(field) && !hasZeros ? this.toNumber(field, field, name) : field;
+  }
+
+  /** `decimal` is the field with a decimal point; what a double cannot hold stays as the field has it. */
+  private toNumber(field: string, decimal: string, name: string): Value {
+    const fate = fateOf(decimal);
     if (fate === "rounded")
-      this.tell("rounded", `numbers: \`${field}\` in \`${name}\` is rounded to ${Number(field)}`);
-    if (fate !== "changed") return Number(field);
-    this.tell("kept", `text: \`${field}\` in \`${name}\` is kept as text, since a double cannot hold it`);
+      this.tell("rounded", `numbers: \`${shorten(field)}\` in \`${name}\` is rounded to ${Number(decimal)}`);
+    if (fate !== "changed") return Number(decimal);
+    this.tell(
+      "kept",
+      `text: \`${shorten(field)}\` in \`${name}\` is kept as text, since a double cannot hold it`,
+    );
     return field;
   }
 

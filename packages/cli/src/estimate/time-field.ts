@@ -139,7 +139,7 @@ function readIso(written: Value | undefined): number | undefined {
 
 function readNumber(written: Value | undefined, unit: TimeUnit): number | undefined {
   const number = parseNumericTime(written);
-  return number === undefined ? undefined : number * TIME_UNITS[unit];
+  return number === undefined ? undefined : parseNumericTime(number * TIME_UNITS[unit]);
 }
 
 function describe(written: Value | undefined): string {

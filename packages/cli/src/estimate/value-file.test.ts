@@ -105,6 +105,14 @@ describe("CSV", () => {
     }
   });
 
+  test("a decimal comma does not let a number change unnoticed", async () => {
+    const long = "9".repeat(400);
+    const { values, notes } = await read(".csv", `a;b\n9007199254740993,5;${long},5\n`);
+    expect(values[0]?.value).toEqual({ a: 9007199254740994, b: `${long},5` });
+    expect(notes.join("\n")).toContain("`9007199254740993,5` in `a` is rounded to 9007199254740994");
+    expect(notes.join("\n")).toMatch(/`9{40}…` in `b` is kept as text/);
+  });
+
   test("each line ends with LF or CRLF, whatever the others do", async () => {
     const rows = [
       { id: 1, v: 21.5 },
@@ -196,6 +204,12 @@ describe("times", () => {
 
   test("a time that cannot be read is told", async () => {
     expect((await read(".csv", "time,x\n24.12.2026 10:00,1\n")).notes.join()).toContain("24.12.2026 10:00");
+  });
+
+  test("a time that a double cannot hold is none", async () => {
+    const long = "9".repeat(400);
+    expect(await timesOf(".csv", `time,x\n${long},1\n`)).toEqual([undefined]);
+    await expect(read(".csv", `time_s,x\n1,1\n1e308,1\n`)).rejects.toThrow("its time `time_s` is `1e+308`");
   });
 
   test("--time, --no-time and --time-unit decide", async () => {
