@@ -30,6 +30,9 @@ const valuesOf = async (...args: Parameters<typeof read>): Promise<unknown[]> =>
 const timesOf = async (...args: Parameters<typeof read>): Promise<unknown[]> =>
   (await read(...args)).values.map(({ at }) => at);
 
+/** Deeper than `JSON.stringify` can go. */
+const DEEP = "[".repeat(200_000) + "]".repeat(200_000);
+
 test.each([
   [".ndjson", "1\n{x}\n", 2, "no JSON"],
   [".ndjson", '{"t":1,"v":1}\n\n2\n', 3, '{"t": time, "v": value}'],
@@ -37,6 +40,8 @@ test.each([
   [".ndjson", Uint8Array.of(49, 10, 255, 10), 2, "no UTF-8"],
   [".ndjson", '{"time":"2026-01-01"}\n{"time":"soon"}', 2, "`time` is `soon`"],
   [".ndjson", '{"time":"2026-01-01"}\n{}', 2, "`time` is missing"],
+  [".ndjson", `{"time":1}\n{"time":${DEEP}}`, 2, "its time `time` is an array"],
+  [".ndjson", '{"time":1}\n{"time":{}}', 2, "its time `time` is an object"],
   [".csv", "a,b\n1,2\n1,2,3\n", 3, "expect 2, got 3"],
   [".csv", 'a\n1\n"2\n', 3, "Quote Not Closed"],
   [".csv", "id,v\r1,2\r3,4\r", 1, "CR, which ends no line"],
@@ -212,6 +217,12 @@ describe("times", () => {
     await expect(read(".csv", `time_s,x\n1,1\n1e308,1\n`)).rejects.toThrow("its time `time_s` is `1e+308`");
   });
 
+  test("a container is no time, however deep", async () => {
+    const { values, notes } = await read(".ndjson", `{"time":${DEEP}}\n`);
+    expect(values[0]?.at).toBeUndefined();
+    expect(notes.join()).toContain("no times: `time` is an array, neither");
+  });
+
   test("--time, --no-time and --time-unit decide", async () => {
     const text = "time,x\n2026-01-01,5\n";
     expect(await timesOf(".csv", text, { time: "x" })).toEqual([5]);
@@ -227,4 +238,12 @@ test("--group-by names the service of each value", async () => {
   const { values } = await read(".csv", "sensor,x\n1,5\nb,6\n", { groupBy: "sensor" });
   expect(values.map(({ group }) => group)).toEqual(["1", "b"]);
   await expect(read(".csv", "a\n1\n", { groupBy: "constructor" })).rejects.toThrow("`constructor`");
+  for (const [group, is] of [
+    [DEEP, "an array"],
+    ["{}", "an object"],
+  ])
+    await expect(read(".ndjson", `{"a":${group}}\n`, { groupBy: "a" })).rejects.toMatchObject({
+      ...{ code: "bad-input", line: 1 },
+      what: `its group \`a\` is ${is}`,
+    });
 });
