@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   collectNodes,
   parseBareJid,
@@ -9,6 +9,7 @@ import {
   parseInterval,
   parseNumber,
   parseServiceName,
+  parseSinceOption,
   parseWindow,
 } from "./parse.js";
 
@@ -57,6 +58,24 @@ describe("durations", () => {
     expect(parseWindow("24h")).toBe(86_400_000);
     expect(() => parseWindow("25h")).toThrow("a day");
   });
+});
+
+test("--since counts back from now, farther than a timer goes, and not to before 1970", () => {
+  const now = Date.UTC(2026, 10, 28);
+  vi.spyOn(Date, "now").mockReturnValue(now);
+  onTestFinished(() => void vi.restoreAllMocks());
+  expect(parseSinceOption("5m")).toEqual({ time: now - 300_000 });
+  expect(parseSinceOption("720h")).toEqual({ time: now - 720 * 3_600_000 });
+  for (const text of ["9000000h", `${"9".repeat(400)}h`]) expect(parseSinceOption(text)).toEqual({ time: 0 });
+  expect(parseSinceOption("first")).toBe("first");
+  for (const text of ["0s", "5d", "yesterday", "5 m", "720"])
+    expect(() => parseSinceOption(text), text).toThrow("a duration like 5m");
+});
+
+test("a duration that is too long is told so", () => {
+  expect(parseDuration("596h")).toBe(596 * 3_600_000);
+  expect(() => parseDuration("600h")).toThrow("at most 596h");
+  expect(() => parseInterval("9999999999h")).toThrow("at most 596h");
 });
 
 test("counts are whole and above 0", () => {
