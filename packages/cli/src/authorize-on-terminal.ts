@@ -1,13 +1,26 @@
-import { openSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { ReadStream, WriteStream } from "node:tty";
 import type { AuthorizeRequest } from "@stanzapack/client";
+import { prepareBareJid } from "@stanzapack/xmpp";
+import { UsageError } from "./failure.js";
+import { openTerminal } from "./terminal.js";
 
 /** A question that nobody answers for so long is answered with no, in ms. The subscriber may ask again. */
 const ANSWER_MS = 240_000;
 
+/** JIDs of `--member` as the component names subscribers. Throws `UsageError`. */
+export function prepareMembers(members: readonly string[]): string[] {
+  return members.map((member) => {
+    try {
+      return prepareBareJid(member);
+    } catch (error) {
+      throw new UsageError(`--member: ${(error as Error).message}`);
+    }
+  });
+}
+
 /**
- * `authorize` of an offer: those in `members` may subscribe; a person decides on others, on the controlling terminal, one question at a
+ * `authorize` of an offer: those in `members` (prepared) may subscribe; a person decides on others, on the controlling terminal, one question at a
  * time. Without a terminal the answer is no, and `tell` says whom it was given.
  */
 export function createAuthorize(
@@ -31,12 +44,8 @@ export function createAuthorize(
 
 /** Undefined where there is no terminal. stdin is the values'. */
 async function ask(question: string): Promise<boolean | undefined> {
-  let descriptor: number;
-  try {
-    descriptor = openSync("/dev/tty", "r+");
-  } catch {
-    return undefined;
-  }
+  const descriptor = openTerminal();
+  if (descriptor === undefined) return undefined;
   const input = new ReadStream(descriptor);
   const lines = createInterface({ input, output: new WriteStream(descriptor) });
   try {

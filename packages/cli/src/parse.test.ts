@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   collectNodes,
   parseBareJid,
@@ -7,7 +7,9 @@ import {
   formatDuration,
   parseDuration,
   parseInterval,
+  parseNumber,
   parseServiceName,
+  parseSinceOption,
   parseWindow,
 } from "./parse.js";
 
@@ -58,11 +60,35 @@ describe("durations", () => {
   });
 });
 
+test("--since counts back from now, farther than a timer goes, and not to before 1970", () => {
+  const now = Date.UTC(2026, 10, 28);
+  vi.spyOn(Date, "now").mockReturnValue(now);
+  onTestFinished(() => void vi.restoreAllMocks());
+  expect(parseSinceOption("5m")).toEqual({ time: now - 300_000 });
+  expect(parseSinceOption("720h")).toEqual({ time: now - 720 * 3_600_000 });
+  for (const text of ["9000000h", `${"9".repeat(400)}h`]) expect(parseSinceOption(text)).toEqual({ time: 0 });
+  expect(parseSinceOption("first")).toBe("first");
+  for (const text of ["0s", "5d", "yesterday", "5 m", "720"])
+    expect(() => parseSinceOption(text), text).toThrow("a duration like 5m");
+});
+
+test("a duration that is too long is told so", () => {
+  expect(parseDuration("596h")).toBe(596 * 3_600_000);
+  expect(() => parseDuration("600h")).toThrow("at most 596h");
+  expect(() => parseInterval("9999999999h")).toThrow("at most 596h");
+});
+
 test("counts are whole and above 0", () => {
   expect(parseCount("1")).toBe(1);
   expect(parseCount("1000000")).toBe(1_000_000);
   for (const text of ["0", "-1", "1.5", "", "x", "1e3", "99999999999999999999"])
     expect(() => parseCount(text), text).toThrow(InvalidArgumentError);
+});
+
+test("a number is one that a double holds", () => {
+  expect(["0", "0.5", "1e3"].map(parseNumber)).toEqual([0, 0.5, 1_000]);
+  for (const text of ["-1", "x", "1e999", "9".repeat(400)])
+    expect(() => parseNumber(text), text).toThrow(InvalidArgumentError);
 });
 
 test("names, nodes and JIDs", () => {

@@ -15,11 +15,17 @@ const MAX_DURATION_MS = 2_147_483_647;
 
 /** `100ms`, `1.5s`, `2m`, `1h` or `0`, in ms, rounded. A bare number has no unit, so it is refused. */
 export function parseDuration(text: string): number {
+  const durationMs = readDuration(text);
+  if (durationMs > MAX_DURATION_MS) throw new InvalidArgumentError("A duration is at most 596h.");
+  return durationMs;
+}
+
+/** As `parseDuration`, of any length. */
+function readDuration(text: string): number {
   if (/^0+$/.test(text)) return 0;
   const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
   const durationMs = Math.round(Number(digits) * (UNITS_MS[unit] ?? NaN));
-  if (!(durationMs <= MAX_DURATION_MS))
-    throw new InvalidArgumentError("Write a duration like 100ms, 1s, 2m.");
+  if (Number.isNaN(durationMs)) throw new InvalidArgumentError("Write a duration like 100ms, 1s, 2m.");
   return durationMs;
 }
 
@@ -49,20 +55,23 @@ export function parseCount(text: string): number {
 
 /** A number of at least 0; the component knows its other bounds. */
 export function parseNumber(text: string): number {
-  if (!/^\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text))
+  if (!/^\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) || !Number.isFinite(Number(text)))
     throw new InvalidArgumentError("Write a number like 5 or 0.5.");
   return Number(text);
 }
 
-/** Also a duration, which counts back from now by this machine's clock: `5m`. */
+/** Also a duration, which counts back from now by this machine's clock, to 1970 at most: `5m`, `720h`. */
 export function parseSinceOption(text: string): Since {
   try {
-    return /^\d+(\.\d+)?[a-z]+$/.test(text) ? { time: Date.now() - parseInterval(text) } : parseSince(text);
+    if (!/^\d+(\.\d+)?[a-z]+$/.test(text)) return parseSince(text);
+    const agoMs = readDuration(text);
+    if (agoMs > 0) return { time: Math.max(Date.now() - agoMs, 0) };
   } catch {
-    throw new InvalidArgumentError(
-      "Write `first`, EPOCH:OFFSET, a duration like 5m, or a time like 2026-11-24T12:00:00Z.",
-    );
+    // Told below, with all that may be written.
   }
+  throw new InvalidArgumentError(
+    "Write `first`, EPOCH:OFFSET, a duration like 5m, or a time like 2026-11-24T12:00:00Z.",
+  );
 }
 
 export function parseServiceName(text: string): string {

@@ -18,7 +18,7 @@ export interface EventRow {
 
 export type OutputRow = ValueRow | EventRow;
 
-/** Characters that may wait for a slow reader: bounds the memory, and is far more than a burst. */
+/** Characters of lines that may wait for a slow reader: bounds the memory, and is far more than a burst. */
 const MAX_WAITING_CHARS = 16_777_216;
 /** Rows written are removed from the queue's front so many at a time. */
 const COMPACT_ROWS = 4_096;
@@ -29,16 +29,24 @@ interface WaitingValue {
   readonly line: string;
 }
 
+interface WaitingEvent {
+  readonly event: EventRow;
+  /** Of its line. */
+  readonly chars: number;
+}
+
 /**
  * NDJSON for a reader that may be slow or go away: beyond the bound the oldest values give way, told in their place as
- * `conflated` with the reason `consumer`.
+ * `conflated` with the reason `consumer`. Events stay until they alone take half the bound; then each node keeps a summary of them.
  */
 export class RowOutput {
   /** Events that come before everything in `waiting`. */
   private front: EventRow[] = [];
-  /** Newest event of each node in `front`, if it tells of values dropped here: it can take in the next. */
-  private readonly dropped = new Map<string, { index: number; row: EventRow }>();
-  private waiting: (WaitingValue | EventRow)[] = [];
+  private frontChars = 0;
+  private maxFrontChars: number;
+  /** Where in `front` the newest `conflated` of each node is, if no `reset` follows it: it can take in the next. */
+  private readonly conflated = new Map<string, number>();
+  private waiting: (WaitingValue | WaitingEvent)[] = [];
   private head = 0;
   private waitingChars = 0;
   private readonly onDrain = (): void => this.flush();
@@ -47,20 +55,19 @@ export class RowOutput {
     private readonly stream: Writable,
     private readonly maxWaitingChars = MAX_WAITING_CHARS,
   ) {
+    this.maxFrontChars = maxWaitingChars / 2;
     stream.on("drain", this.onDrain);
   }
 
   write(row: OutputRow): void {
-    if (!this.stream.writableNeedDrain) {
-      this.stream.write(formatLine(row));
-      return;
-    }
-    if ("event" in row) {
-      this.waiting.push(row);
-      return;
-    }
     const line = formatLine(row);
-    this.waiting.push({ node: row.node, offset: row.offset, line });
+    if (!this.stream.writableNeedDrain) {
+      this.stream.write(line);
+      return;
+    }
+    this.waiting.push(
+      "event" in row ? { event: row, chars: line.length } : { node: row.node, offset: row.offset, line },
+    );
     this.waitingChars += line.length;
     while (this.waitingChars > this.maxWaitingChars) this.dropOldest();
   }
@@ -82,9 +89,9 @@ export class RowOutput {
   private flush(): void {
     const lines = this.front.map(formatLine);
     for (const item of this.waiting.slice(this.head))
-      lines.push("line" in item ? item.line : formatLine(item));
-    this.front = [];
-    this.dropped.clear();
+      lines.push("line" in item ? item.line : formatLine(item.event));
+    this.setFront([]);
+    this.maxFrontChars = this.maxWaitingChars / 2;
     this.waiting = [];
     this.head = 0;
     this.waitingChars = 0;
@@ -99,20 +106,77 @@ export class RowOutput {
       this.head = 0;
     }
     if ("event" in item) {
-      this.front.push(item);
-      this.dropped.delete(item.node);
+      this.waitingChars -= item.chars;
+      this.toFront(item.event);
+    } else {
+      this.waitingChars -= item.line.length;
+      const { node, offset } = item;
+      this.toFront({ node, event: "conflated", from: offset, to: offset, reason: "consumer" });
+    }
+    if (this.frontChars <= this.maxFrontChars) return;
+    this.setFront(summarize(this.front));
+    // Many nodes' summaries may be longer: so that each is made once in a while, not at every row.
+    this.maxFrontChars = Math.max(this.maxWaitingChars / 2, this.frontChars * 2);
+  }
+
+  private setFront(rows: readonly EventRow[]): void {
+    this.front = [];
+    this.frontChars = 0;
+    this.conflated.clear();
+    for (const row of rows) this.toFront(row);
+  }
+
+  private toFront(row: EventRow): void {
+    const { node, event, from, to } = row;
+    const index = this.conflated.get(node);
+    const before = index === undefined ? undefined : this.front[index];
+    const next = typeof before?.to === "number" ? before.to + 1 : undefined;
+    if (event === "conflated" && index !== undefined && before !== undefined && next === from) {
+      const joined: EventRow = { node, event, from: before.from, to, reason: "consumer" };
+      this.front[index] = joined;
+      this.frontChars += formatLine(joined).length - formatLine(before).length;
       return;
     }
-    this.waitingChars -= item.line.length;
-    const { node, offset } = item;
-    const before = this.dropped.get(node);
-    const joins = before !== undefined && before.row.to === offset - 1;
-    const from = joins ? before.row.from : offset;
-    const row: EventRow = { node, event: "conflated", from, to: offset, reason: "consumer" };
-    const index = joins ? before.index : this.front.length;
-    this.front[index] = row;
-    this.dropped.set(node, { index, row });
+    if (event === "conflated") this.conflated.set(node, this.front.length);
+    else if (event === "reset") this.conflated.delete(node);
+    this.front.push(row);
+    this.frontChars += formatLine(row).length;
   }
+}
+
+/**
+ * At most four rows a node: one `reset` from the first offsets to the last ones; before and behind it one row for all that was
+ * left out, `lost` if any of it was; and the newest status.
+ */
+function summarize(rows: readonly EventRow[]): EventRow[] {
+  const nodes = new Map<string, Summary>();
+  for (const row of rows) {
+    const { node, event } = row;
+    const summary = nodes.get(node) ?? {};
+    nodes.set(node, summary);
+    if (event === "status") summary.status = row;
+    else if (event === "reset") {
+      summary.reset = { ...row, from: (summary.reset ?? row).from };
+      delete summary.behind;
+    } else if (summary.reset === undefined) summary.before = spanOf(summary.before, row);
+    else summary.behind = spanOf(summary.behind, row);
+  }
+  return [...nodes.values()].flatMap(({ before, reset, behind, status }) =>
+    [before, reset, behind, status].filter((row) => row !== undefined),
+  );
+}
+
+interface Summary {
+  before?: EventRow;
+  reset?: EventRow;
+  behind?: EventRow;
+  status?: EventRow;
+}
+
+function spanOf(first: EventRow | undefined, last: EventRow): EventRow {
+  if (first === undefined) return last;
+  const event = first.event === "lost" ? "lost" : last.event;
+  return { node: last.node, event, from: first.from, to: last.to, reason: "consumer" };
 }
 
 /** Stands for -0 until the text is made: a private-use character that hardly any value has. */

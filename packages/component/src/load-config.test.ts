@@ -87,6 +87,9 @@ describe("config text", () => {
     ["an anchor", `component:\n  domain: &d a.b\n  secret: x\n`, "c.yml:2: `&d` is a YAML anchor"],
     ["a tag", `component:\n  domain: a.b\n  secret: !s3cret\n`, "c.yml:3: `!s3cret` is a YAML tag"],
     ["bad YAML", `component: [\n`, "c.yml:"],
+    ["two documents", `${GOOD}---\nlog: {}\n`, "c.yml:4: a second YAML document begins here"],
+    ["a key given twice", `${GOOD}component: {}\n`, "c.yml:4: Map keys must be unique."],
+    ["what is too deep", `${GOOD}log: ${"[".repeat(20_000)}\n`, "c.yml:4: it is nested too deeply"],
     ["an empty file", ``, "component"],
   ])("names line and key of %s", (_, text, expected) => {
     expect(failure(text)).toContain(expected);

@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { X509Certificate } from "node:crypto";
 import { StanzapackError } from "@stanzapack/wire";
 import type { ComponentTlsOptions } from "@stanzapack/xmpp";
-import { isAlias, isNode, LineCounter, parseDocument, visit, type Document } from "yaml";
+import { isAlias, isNode, LineCounter, parseDocument, visit, type Document, type YAMLParseError } from "yaml";
 import type { z } from "zod";
 import { configSchema, type ComponentConfig } from "./config.js";
 import { describeIssue, splitIssue } from "./option-checks.js";
@@ -36,7 +36,7 @@ export function parseConfig(text: string, file: string): ComponentConfig {
   const document = parseDocument(text, { lineCounter: lines });
   const syntax = document.errors[0];
   if (syntax !== undefined) {
-    throw fault([`${file}:${syntax.linePos?.[0].line ?? 1}: ${syntax.message.split("\n")[0] ?? "not YAML"}`]);
+    throw fault([`${file}:${syntax.linePos?.[0].line ?? 1}: ${describeSyntax(syntax)}`]);
   }
   const indirect = indirections(document, lines);
   if (indirect.length > 0) throw fault(indirect.map((text) => `${file}:${text}`));
@@ -47,6 +47,14 @@ export function parseConfig(text: string, file: string): ComponentConfig {
       .flatMap(splitIssue)
       .map((issue) => `${file}:${lineOf(document, lines, issue)}: ${describeIssue(configSchema, issue)}`),
   );
+}
+
+/** For an operator: some of the parser's messages are for a programmer. The line is told before it. */
+function describeSyntax({ code, message }: YAMLParseError): string {
+  if (code === "MULTIPLE_DOCS")
+    return "a second YAML document begins here, but a config is one: remove the `---` or `...` between them";
+  if (code === "RESOURCE_EXHAUSTION") return "it is nested too deeply";
+  return (message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
 }
 
 /**

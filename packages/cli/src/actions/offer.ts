@@ -1,7 +1,7 @@
 import type { OfferedService, OfferOptions } from "@stanzapack/client";
 import type { LevelOutboxStore } from "@stanzapack/client/store";
 import { StanzapackError } from "@stanzapack/wire";
-import { createAuthorize } from "../authorize-on-terminal.js";
+import { createAuthorize, prepareMembers } from "../authorize-on-terminal.js";
 import { runEvery } from "../command-source.js";
 import type { ConnectionOptions } from "../connection-options.js";
 import { withClient } from "../with-client.js";
@@ -31,6 +31,7 @@ export async function offer(
   options: OfferCommandOptions,
 ): Promise<void> {
   checkTogether(words, options);
+  const offerOptions = toOfferOptions(options);
   await interruptible(async ({ signal }) => {
     const store = await openStore(options.store);
     try {
@@ -42,7 +43,7 @@ export async function offer(
           client.on("offline", ({ text }) => tell(`link lost: ${text}; reconnecting`));
           client.on("online", ({ again }) => tell(again ? "the link is back" : "the link is there"));
           const service = await client.offer(name, {
-            ...toOfferOptions(options),
+            ...offerOptions,
             ...(store === undefined ? {} : { store }),
           });
           service.on("stale", ({ from, to }) =>
@@ -80,13 +81,15 @@ function checkTogether(
     throw new UsageError("`--member` goes with --access whitelist or --access authorize");
 }
 
+/** Throws `UsageError`. */
 function toOfferOptions({ kind, access, member, title, profile }: OfferCommandOptions): OfferOptions {
+  const members = prepareMembers(member ?? []);
   return {
     kind,
     access,
     profile,
-    ...(access === "whitelist" && { members: member ?? [] }),
-    ...(access === "authorize" && { authorize: createAuthorize(member ?? [], tell) }),
+    ...(access === "whitelist" && { members }),
+    ...(access === "authorize" && { authorize: createAuthorize(members, tell) }),
     ...(title === undefined ? {} : { title }),
   };
 }

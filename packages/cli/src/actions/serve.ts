@@ -8,33 +8,40 @@ import {
 import { StanzapackError } from "@stanzapack/wire";
 import type { Logger } from "pino";
 import { describeExposure } from "../exposed-file.js";
+import { UsageError } from "../failure.js";
 import { interruptible, untilAborted, type Interruption } from "../signals.js";
 
 export interface ServeOptions {
-  readonly config: string;
+  readonly config?: string;
   readonly check?: true;
   readonly exitOnFailure?: true;
   readonly child?: true;
 }
 
 export async function serve(options: ServeOptions): Promise<void> {
-  const config = await loadConfig(options.config);
+  const { config: file } = options;
+  if (file === undefined) throw new UsageError("required option '--config <file>' not specified");
+  const config = await loadConfig(file);
   const { secretFile } = config.component;
   const exposed = secretFile === undefined ? undefined : await describeExposure(secretFile);
   if (options.check) {
     if (exposed !== undefined) process.stderr.write(`warning: ${exposed}\n`);
-    process.stderr.write(`${options.config}: good\n`);
+    process.stderr.write(`${file}: good\n`);
     return;
   }
   const logger = createLogger(config.log.level);
   if (exposed !== undefined) logger.warn({ file: secretFile }, `the secret is exposed: ${exposed}`);
   // SIGHUP has the config read again.
-  await interruptible((interruption) => run(config, options, logger, interruption), ["SIGINT", "SIGTERM"]);
+  await interruptible(
+    (interruption) => run(config, file, options, logger, interruption),
+    ["SIGINT", "SIGTERM"],
+  );
 }
 
 async function run(
   config: ResolvedConfig,
-  { config: file, child, exitOnFailure }: ServeOptions,
+  file: string,
+  { child, exitOnFailure }: ServeOptions,
   logger: Logger,
   interruption: Interruption,
 ): Promise<void> {

@@ -12,7 +12,8 @@ export function addServe(program: Command): void {
         "A server that is not there yet, or away, is tried again for ever, and the log says why it does not answer. " +
         "Nothing goes to stdout; the log goes to stderr, one JSON object a line.",
     )
-    .requiredOption("--config <file>", "YAML, see below")
+    // Checked by the action: commander names a missing option before an unknown one, which may be this one misspelt.
+    .option("--config <file>", "YAML, see below")
     .option("--check", "only check the config file")
     .option(
       "--exit-on-failure",

@@ -2,7 +2,7 @@ import { pipeline } from "node:stream/promises";
 import { CsvError, parse } from "csv-parse";
 import type { Value } from "@stanzapack/wire";
 import { InputError } from "../input/input-error.js";
-import { fateOf } from "../input/json-numbers.js";
+import { fateOf, shorten } from "../input/json-numbers.js";
 import { DELIMITER_NAMES, type Delimiter } from "./delimiter.js";
 import type { Note, ReadValue } from "./timed-value.js";
 
@@ -25,6 +25,8 @@ export async function* readCsv(
 ): AsyncGenerator<ReadValue> {
   const parser = parse({
     ...{ info: true, skip_empty_lines: true, delimiter },
+    // By itself it takes the first line's ending for all.
+    record_delimiter: ["\r\n", "\n"],
     max_record_size: MAX_RECORD_CHARS,
   });
   const fed = pipeline(texts, parser);
@@ -55,7 +57,16 @@ export async function* readCsv(
   }
 }
 
+/** A CR that is in no CRLF. */
+const LONE_CR = /\r(?!\n)/;
+
 function checkedHeader(names: readonly string[], line: number): readonly string[] {
+  if (names.some((name) => LONE_CR.test(name)))
+    throw new InputError(
+      1,
+      "the header has a CR, which ends no line",
+      "end lines with LF or CRLF (`tr '\\r' '\\n'`)",
+    );
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)
     throw new InputError(line, `the header names \`${twice}\` twice`, "name each column differently");
@@ -81,22 +92,32 @@ class FieldReader {
 
   /** `007` stays text, and so does what a double cannot hold (ids beyond 2⁵³, `1e999`): as a number it would not come back. */
   read(field: string, name: string): Value {
-    if (DECIMAL_COMMA.test(field) && !/^[-+]?0\d/.test(field)) {
+    const hasZeros = /^[-+]?0\d/.test(field);
+    if (DECIMAL_COMMA.test(field) && !hasZeros) {
       if (this.delimiter !== ",") {
-        this.tell("comma", `numbers: decimal commas (\`${field}\` in \`${name}\`)`);
-        return Number(field.replace(",", "."));
+        this.tell("comma", `numbers: decimal commas (\`${shorten(field)}\` in \`${name}\`)`);
+        return this.toNumber(field, field.replace(",", "."), name);
       }
       this.tell(
         "quoted",
-        `text: \`${field}\` in \`${name}\` is no number; decimal commas are read where semicolons or tabs are between the columns`,
+        `text: \`${shorten(field)}\` in \`${name}\` is no number; decimal commas are read where semicolons or tabs are between the columns`,
       );
     }
-    if (!DECIMAL.test(field) || /^[-+]?0\d/.test(field)) return field;
-    const fate = fateOf(field);
+    if (LONE_CR.test(field))
+      this.tell("cr", `text: a field of \`${name}\` has a CR without LF, which ends no line`);
+    return DECIMAL.test(field) && !hasZeros ? this.toNumber(field, field, name) : field;
+  }
+
+  /** `decimal` is the field with a decimal point; what a double cannot hold stays as the field has it. */
+  private toNumber(field: string, decimal: string, name: string): Value {
+    const fate = fateOf(decimal);
     if (fate === "rounded")
-      this.tell("rounded", `numbers: \`${field}\` in \`${name}\` is rounded to ${Number(field)}`);
-    if (fate !== "changed") return Number(field);
-    this.tell("kept", `text: \`${field}\` in \`${name}\` is kept as text, since a double cannot hold it`);
+      this.tell("rounded", `numbers: \`${shorten(field)}\` in \`${name}\` is rounded to ${Number(decimal)}`);
+    if (fate !== "changed") return Number(decimal);
+    this.tell(
+      "kept",
+      `text: \`${shorten(field)}\` in \`${name}\` is kept as text, since a double cannot hold it`,
+    );
     return field;
   }
 

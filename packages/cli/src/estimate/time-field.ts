@@ -1,6 +1,13 @@
 import type { Value } from "@stanzapack/wire";
 import { InputError } from "../input/input-error.js";
-import { fieldOf, isObject, type Note, type ReadValue, type ValueObject } from "./timed-value.js";
+import {
+  describeValue,
+  fieldOf,
+  isObject,
+  type Note,
+  type ReadValue,
+  type ValueObject,
+} from "./timed-value.js";
 import { guessUnit, parseIsoTime, parseNumericTime, TIME_UNITS, type TimeUnit } from "./times.js";
 
 /** A field of this name beside one named `v` is the time of that value, in ms where it is a number. */
@@ -49,7 +56,7 @@ export class TimeField {
         line,
         unwraps && !isPair(value)
           ? 'it is no {"t": time, "v": value}, as the lines before are'
-          : `its time \`${name}\` is ${describe(written)}`,
+          : `its time \`${name}\` is ${describeValue(written)}`,
         unit === undefined
           ? "write times like 2026-11-28T12:00:00Z, or use --no-time"
           : `write times as numbers (${unit}) like those before, or use --no-time`,
@@ -72,7 +79,7 @@ export class TimeField {
       if (field !== undefined) return field;
       throw new InputError(
         line,
-        `its time \`${time}\` is ${describe(fieldOf(value, time))}`,
+        `its time \`${time}\` is ${describeValue(fieldOf(value, time))}`,
         "write times as numbers, or like 2026-11-28T12:00:00Z",
       );
     }
@@ -89,7 +96,7 @@ export class TimeField {
     const [unread] = candidates;
     if (unread !== undefined)
       this.note(
-        `no times: \`${unread}\` is ${describe(fieldOf(value, unread))}, neither a number nor ISO 8601 like 2026-11-28T12:00:00Z`,
+        `no times: \`${unread}\` is ${describeValue(fieldOf(value, unread))}, neither a number nor ISO 8601 like 2026-11-28T12:00:00Z`,
       );
     return undefined;
   }
@@ -139,11 +146,5 @@ function readIso(written: Value | undefined): number | undefined {
 
 function readNumber(written: Value | undefined, unit: TimeUnit): number | undefined {
   const number = parseNumericTime(written);
-  return number === undefined ? undefined : number * TIME_UNITS[unit];
-}
-
-function describe(written: Value | undefined): string {
-  if (written === undefined) return "missing";
-  const text = typeof written === "string" ? written : JSON.stringify(written);
-  return text === "" ? "empty" : `\`${text.length > 40 ? `${text.slice(0, 40)}…` : text}\``;
+  return number === undefined ? undefined : parseNumericTime(number * TIME_UNITS[unit]);
 }

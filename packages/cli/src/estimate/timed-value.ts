@@ -30,3 +30,15 @@ export function isObject(value: Value): value is ValueObject {
 export function fieldOf(value: Value, name: string): Value | undefined {
   return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 }
+
+/** For messages. A container is only named: it may be of any size, and too deep for `JSON.stringify`. */
+export function describeValue(value: Value | undefined): string {
+  if (value === undefined) return "missing";
+  if (isContainer(value)) return isObject(value) ? "an object" : "an array";
+  const text = String(value);
+  return text === "" ? "empty" : `\`${text.length > 40 ? `${text.slice(0, 40)}…` : text}\``;
+}
+
+export function isContainer(value: Value): value is Exclude<Value, null | boolean | number | string> {
+  return typeof value === "object" && value !== null;
+}

@@ -42,10 +42,10 @@ export function parseIsoTime(text: string): number | undefined {
   return atMs + (fraction === "" ? 0 : Number(`0.${fraction}`) * 1_000);
 }
 
-/** A number, or a string of digits, which ids and ns are kept as. */
+/** A number, or a string of digits, which ids and ns are kept as; undefined where a double cannot hold it. */
 export function parseNumericTime(value: Value | undefined): number | undefined {
-  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
-  return typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : undefined;
+  const time = typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
+  return typeof time === "number" && Number.isFinite(time) ? time : undefined;
 }
 
 /** By how large times since 1970 are from 2001 to 2286 in each unit. Smaller numbers are ms since some beginning. */

@@ -30,6 +30,9 @@ const valuesOf = async (...args: Parameters<typeof read>): Promise<unknown[]> =>
 const timesOf = async (...args: Parameters<typeof read>): Promise<unknown[]> =>
   (await read(...args)).values.map(({ at }) => at);
 
+/** Deeper than `JSON.stringify` can go. */
+const DEEP = "[".repeat(200_000) + "]".repeat(200_000);
+
 test.each([
   [".ndjson", "1\n{x}\n", 2, "no JSON"],
   [".ndjson", '{"t":1,"v":1}\n\n2\n', 3, '{"t": time, "v": value}'],
@@ -37,8 +40,12 @@ test.each([
   [".ndjson", Uint8Array.of(49, 10, 255, 10), 2, "no UTF-8"],
   [".ndjson", '{"time":"2026-01-01"}\n{"time":"soon"}', 2, "`time` is `soon`"],
   [".ndjson", '{"time":"2026-01-01"}\n{}', 2, "`time` is missing"],
+  [".ndjson", `{"time":1}\n{"time":${DEEP}}`, 2, "its time `time` is an array"],
+  [".ndjson", '{"time":1}\n{"time":{}}', 2, "its time `time` is an object"],
   [".csv", "a,b\n1,2\n1,2,3\n", 3, "expect 2, got 3"],
   [".csv", 'a\n1\n"2\n', 3, "Quote Not Closed"],
+  [".csv", "id,v\r1,2\r3,4\r", 1, "CR, which ends no line"],
+  [".csv", "a,b\r\n1,2\n\n3,4\r\n1,2,3\r\n", 5, "expect 2, got 3"],
   [".csv", "a,a\n1,2\n", 1, "`a` twice"],
   [".csv", "1,2\n3,4\n", 1, "numbers alone"],
   [".csv", "t,v\n1,2\nnoon,2\n", 3, "`t` is `noon`"],
@@ -101,6 +108,33 @@ describe("CSV", () => {
       expect(values[0]?.value).toEqual({ a: 1.5, b: -0.25 });
       expect(notes.join()).toMatch(/(semicolons|tabs) between.*decimal commas/);
     }
+  });
+
+  test("a decimal comma does not let a number change unnoticed", async () => {
+    const long = "9".repeat(400);
+    const { values, notes } = await read(".csv", `a;b\n9007199254740993,5;${long},5\n`);
+    expect(values[0]?.value).toEqual({ a: 9007199254740994, b: `${long},5` });
+    expect(notes.join("\n")).toContain("`9007199254740993,5` in `a` is rounded to 9007199254740994");
+    expect(notes.join("\n")).toMatch(/`9{40}…` in `b` is kept as text/);
+  });
+
+  test("each line ends with LF or CRLF, whatever the others do", async () => {
+    const rows = [
+      { id: 1, v: 21.5 },
+      { id: 2, v: "a\r\nb" },
+      { id: 3, v: 21.7 },
+    ];
+    for (const text of ['id,v\n1,21.5\r\n2,"a\r\nb"\r\n3,21.7\n', 'id,v\r\n1,21.5\n\r\n2,"a\r\nb"\n3,21.7']) {
+      const { values, notes } = await read(".csv", text);
+      expect(values.map(({ value }) => value)).toEqual(rows);
+      expect(notes).toEqual([]);
+    }
+  });
+
+  test("a CR alone ends no line, and is told", async () => {
+    const { values, notes } = await read(".csv", "id\n1\r2\n3\r\r\n");
+    expect(values.map(({ value }) => value)).toEqual([{ id: "1\r2" }, { id: "3\r" }]);
+    expect(notes).toEqual(["text: a field of `id` has a CR without LF, which ends no line"]);
   });
 
   test("a decimal comma between commas is named", async () => {
@@ -177,6 +211,18 @@ describe("times", () => {
     expect((await read(".csv", "time,x\n24.12.2026 10:00,1\n")).notes.join()).toContain("24.12.2026 10:00");
   });
 
+  test("a time that a double cannot hold is none", async () => {
+    const long = "9".repeat(400);
+    expect(await timesOf(".csv", `time,x\n${long},1\n`)).toEqual([undefined]);
+    await expect(read(".csv", `time_s,x\n1,1\n1e308,1\n`)).rejects.toThrow("its time `time_s` is `1e+308`");
+  });
+
+  test("a container is no time, however deep", async () => {
+    const { values, notes } = await read(".ndjson", `{"time":${DEEP}}\n`);
+    expect(values[0]?.at).toBeUndefined();
+    expect(notes.join()).toContain("no times: `time` is an array, neither");
+  });
+
   test("--time, --no-time and --time-unit decide", async () => {
     const text = "time,x\n2026-01-01,5\n";
     expect(await timesOf(".csv", text, { time: "x" })).toEqual([5]);
@@ -192,4 +238,12 @@ test("--group-by names the service of each value", async () => {
   const { values } = await read(".csv", "sensor,x\n1,5\nb,6\n", { groupBy: "sensor" });
   expect(values.map(({ group }) => group)).toEqual(["1", "b"]);
   await expect(read(".csv", "a\n1\n", { groupBy: "constructor" })).rejects.toThrow("`constructor`");
+  for (const [group, is] of [
+    [DEEP, "an array"],
+    ["{}", "an object"],
+  ])
+    await expect(read(".ndjson", `{"a":${group}}\n`, { groupBy: "a" })).rejects.toMatchObject({
+      ...{ code: "bad-input", line: 1 },
+      what: `its group \`a\` is ${is}`,
+    });
 });

@@ -8,7 +8,14 @@ import { delimiterOf, guessFormat, type Format } from "./file-format.js";
 import { readJsonArray, readNdjson } from "./json-values.js";
 import { peek } from "./peek.js";
 import { TimeField, type TimeOptions } from "./time-field.js";
-import { fieldOf, type Note, type ReadValue, type TimedValue } from "./timed-value.js";
+import {
+  describeValue,
+  fieldOf,
+  isContainer,
+  type Note,
+  type ReadValue,
+  type TimedValue,
+} from "./timed-value.js";
 
 /** A file of updates, read as it is used. */
 export interface ValueFile {
@@ -86,7 +93,13 @@ function groupOf({ line, value }: ReadValue, name: string | undefined): string {
       `it has no field \`${name}\``,
       "name a field that each value has in --group-by",
     );
-  return typeof group === "string" ? group : JSON.stringify(group);
+  if (isContainer(group))
+    throw new InputError(
+      line,
+      `its group \`${name}\` is ${describeValue(group)}`,
+      "name a field with texts or numbers in --group-by",
+    );
+  return String(group);
 }
 
 async function sizeOf(file: string): Promise<number> {
