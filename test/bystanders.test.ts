@@ -80,7 +80,7 @@ describe.concurrent.each(SERVERS)("a component that loses its stream, behind %s"
     // Ten at once, and what a busy machine lets come close together.
     expect(row["opensBeyondRate"]).toBeLessThanOrEqual(20);
     expect(row["refused"]).toBeGreaterThan(0);
-    // Each time a client is told a moment of its own, which is kept for it.
-    expect(row["refusedMaxPerClient"]).toBeLessThanOrEqual(2);
+    // Five accounts with eight sessions each: one that its account's share held back may find all opens of that moment taken.
+    expect(row["refusedMaxPerClient"]).toBeLessThanOrEqual(3);
   });
 });

@@ -59,6 +59,11 @@ export class Admission {
     return Math.max(0, Math.ceil(next - now));
   }
 
+  /** In how many ms it was told to come, in its last refusal; undefined where that has passed, or it had none. */
+  expectedIn(who: string, now: number): number | undefined {
+    return this.held.ahead(who, now);
+  }
+
   /** It was told to come in so many ms. */
   expect(who: string, inMs: number, now: number): void {
     if (inMs <= MAX_HELD_MS) this.held.hold(who, now + inMs);

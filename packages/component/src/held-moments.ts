@@ -33,6 +33,12 @@ export class HeldMoments {
     if (together?.size === 0) this.steps.delete(step);
   }
 
+  /** In how many ms its moment is; undefined where it has none, or that has come. */
+  ahead(who: string, now: number): number | undefined {
+    const step = this.of.get(who);
+    return step === undefined || step <= stepOf(now) ? undefined : Math.ceil(step * STEP_MS - now);
+  }
+
   /** Whether its moment is now. */
   isDue(who: string, now: number): boolean {
     this.clean(now);

@@ -99,9 +99,13 @@ describe.each(["client", "component"] as const)("a %s's stream", (kind) => {
     for (const name of [...names, "foreign"])
       server.peers[0]?.write(`<iq type='get' from='a@b/c' id='${name}'><${name} xmlns='t'/></iq>`);
     await until(() => [...names, "foreign"].every((name) => text().includes(`id="${name}"`)));
-    for (const name of names)
+    for (const name of ["now", "later"])
       expect(text()).toMatch(
         new RegExp(`id="${name}"[^>]*><error type="wait"><internal-server-error [^>]*/></error>`),
+      );
+    for (const name of ["error", "rejected"])
+      expect(text()).toMatch(
+        new RegExp(`id="${name}"[^>]*><error type="cancel"><not-allowed [^>]*/><text [^>]*>\ufffd</text>`),
       );
     expect(text()).toMatch(/id="foreign"[^>]*><good\/><\/iq>/);
     expect(server.peers).toHaveLength(1);

@@ -197,6 +197,26 @@ describe("opens of links", () => {
     }
   });
 
+  it("leave a moment as it was told, however often one asks before it, and others' as they are", () => {
+    const played = setUp({ ...limits, opensPerSecond: 10, opensBurst: 5, opensSharePercent: 40 });
+    const all = new Admission({ perSecond: 10, burst: 5 });
+    const ask = (jid: string): number | undefined => {
+      try {
+        played.budgets.open(jid, all);
+        return undefined;
+      } catch (error) {
+        return (error as { retryAfterMs: number }).retryAfterMs;
+      }
+    };
+    for (let i = 0; i < 2; i++) expect(ask("mallory@us/1")).toBeUndefined();
+    const told = Array.from({ length: 500 }, () => ask("mallory@us/1"));
+    expect(Math.max(...told.map(Number))).toBeLessThanOrEqual(500);
+    for (let i = 0; i < 2; i++) expect(ask(`alice@us/${i}`)).toBeUndefined();
+    expect(ask("alice@us/2")).toBeLessThanOrEqual(500);
+    played.clock.now += Number(told.at(-1));
+    expect(ask("mallory@us/1")).toBeUndefined();
+  });
+
   it("always are one at least", () => {
     const played = setUp({ ...limits, opensPerSecond: 1, opensBurst: 1, opensSharePercent: 1 });
     expect(opened(played, ["u@us/1", "u@us/2", "v@us/1"])).toBe(2);

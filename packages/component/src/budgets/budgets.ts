@@ -87,16 +87,19 @@ export class Budgets {
       if (admission !== undefined) shares.push({ admission, who: `${nameOf(account)} opens too many links` });
     }
     shares.push({ admission: all, who: "too many links are opened" });
-    const full = shares.find(({ admission }) => !admission.hasRoom(now, jid));
-    if (full === undefined) {
+    const full = shares.filter(({ admission }) => !admission.hasRoom(now, jid));
+    const [first] = full;
+    if (first === undefined) {
       for (const { admission } of shares) admission.take(jid);
       return;
     }
-    const waits = shares.map(({ admission }) => admission.book(now, this.chance()));
-    const retryAfterMs = Math.max(...waits);
+    // Who comes too early keeps its moment: whoever asks and asks must not move everybody else's.
+    const retryAfterMs =
+      all.expectedIn(jid, now) ??
+      Math.max(...full.map(({ admission }) => admission.book(now, this.chance())));
     for (const { admission } of shares) admission.expect(jid, retryAfterMs, now);
     this.stats.throttled++;
-    throw new StanzapackError("busy", `${full.who} at once: come again in ${retryAfterMs} ms`, {
+    throw new StanzapackError("busy", `${first.who} at once: come again in ${retryAfterMs} ms`, {
       retryAfterMs,
     });
   }
