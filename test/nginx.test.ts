@@ -99,8 +99,8 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
       for (const [what, bytes] of Object.entries(plain)) {
         const gzip = compressed[what];
         if (what !== "empty") expect(gzip, what).toBeLessThan(bytes);
-        // In HTTP/2 an empty answer of Prosody's, with its 148 bytes, comes out even.
-        else expect(gzip, what).toBeGreaterThan(version === "HTTP/1.1" ? bytes : bytes - 5);
+        // In HTTP/2 an empty answer of Prosody's, with its 148 bytes, comes out even; each date may be a byte shorter.
+        else expect(gzip, what).toBeGreaterThan(version === "HTTP/1.1" ? bytes : bytes - 12);
       }
       // As configured, each is what is smaller.
       const configured = await measureAnswers({}, bosh, ["empty", "shortest"]);
