@@ -19,14 +19,15 @@ export class HeldMoments {
   hold(who: string, at: number): void {
     this.release(who);
     const step = stepOf(at);
-    this.of.set(who, step);
+    this.of.set(who, at);
     this.steps.set(step, (this.steps.get(step) ?? new Set()).add(who));
   }
 
   /** It has come. */
   release(who: string): void {
-    const step = this.of.get(who);
-    if (step === undefined) return;
+    const at = this.of.get(who);
+    if (at === undefined) return;
+    const step = stepOf(at);
     this.of.delete(who);
     const together = this.steps.get(step);
     together?.delete(who);
@@ -35,14 +36,14 @@ export class HeldMoments {
 
   /** In how many ms its moment is; undefined where it has none, or that has come. */
   ahead(who: string, now: number): number | undefined {
-    const step = this.of.get(who);
-    return step === undefined || step <= stepOf(now) ? undefined : Math.ceil(step * STEP_MS - now);
+    const at = this.of.get(who);
+    return at === undefined || stepOf(at) <= stepOf(now) ? undefined : Math.ceil(at - now);
   }
 
   /** Whether its moment is now. */
   isDue(who: string, now: number): boolean {
     this.clean(now);
-    return (this.of.get(who) ?? Infinity) <= stepOf(now);
+    return stepOf(this.of.get(who) ?? Infinity) <= stepOf(now);
   }
 
   /** How many have their moment now. */

@@ -21,7 +21,6 @@ import {
   monotonicNow,
 } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
-import { Admission } from "./admission.js";
 import type { Broker } from "./broker.js";
 import { Throttle } from "./budgets/throttle.js";
 import { ClientLink } from "./client-link.js";
@@ -32,6 +31,7 @@ import { hasMore, Intake } from "./intake.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
 import { askClient } from "./liveness.js";
 import { toStanzaError } from "./negotiation/errors.js";
+import { OpenAdmission } from "./open-admission.js";
 import { ServerWatch } from "./server-watch.js";
 import type { ComponentStats } from "./stats.js";
 
@@ -57,7 +57,7 @@ export class LinkTable {
   private readonly links = new Map<string, ClientLink>();
   /** The same by bare JID. */
   private readonly accounts = new Map<string, Set<ClientLink>>();
-  private readonly admission: Admission;
+  private readonly admission: OpenAdmission;
   private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
   private readonly throttle: Throttle;
   private readonly watch: ServerWatch;
@@ -85,7 +85,7 @@ export class LinkTable {
       log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
       for (const link of this.links.values()) if (link.pace.accounts.includes(account)) this.bye(link, error);
     };
-    this.admission = new Admission({
+    this.admission = new OpenAdmission({
       get perSecond() {
         return limits.opensPerSecond;
       },

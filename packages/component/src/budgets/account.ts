@@ -1,4 +1,5 @@
 import { Admission } from "../admission.js";
+import { OpenAdmission } from "../open-admission.js";
 import type { ComponentLimits } from "../config.js";
 import { Meter } from "./meter.js";
 
@@ -29,7 +30,7 @@ export class Account {
   private readonly updates = new Meter();
   private readonly bytes = new Meter();
   private readonly requests: Admission;
-  private readonly opens: Admission;
+  private readonly opens: OpenAdmission;
   /** Requests that came though it was told to wait. */
   private readonly refused = new Meter();
 
@@ -51,7 +52,7 @@ export class Account {
     const factor = (): number => this.factor;
     this.requests = new Admission(rates);
     // One at least, however small a share is.
-    this.opens = new Admission({
+    this.opens = new OpenAdmission({
       get perSecond() {
         return (limits.opensPerSecond * limits.opensSharePercent) / 100;
       },
@@ -89,7 +90,7 @@ export class Account {
   }
 
   /** Its share of the opens of links; undefined: a bare JID's bounds its full JIDs. */
-  openShare(now: number): Admission | undefined {
+  openShare(now: number): OpenAdmission | undefined {
     this.usedAt = now;
     return this.kind === "full" ? undefined : this.opens;
   }

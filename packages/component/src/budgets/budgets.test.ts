@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { Admission } from "../admission.js";
+import { OpenAdmission } from "../open-admission.js";
 import { configSchema } from "../config.js";
 import { createStats } from "../stats.js";
 import { Budgets } from "./budgets.js";
@@ -125,7 +125,7 @@ describe("what requests cost", () => {
 });
 
 describe("opens of links", () => {
-  const all = (): Admission => new Admission({ perSecond: 1_000_000, burst: 1_000_000 });
+  const all = (): OpenAdmission => new OpenAdmission({ perSecond: 1_000_000, burst: 1_000_000 });
   const opened = ({ budgets }: ReturnType<typeof setUp>, jids: readonly string[]): number =>
     jids.filter((jid) => {
       try {
@@ -176,7 +176,7 @@ describe("opens of links", () => {
   });
 
   it("that come when they were told to are admitted by all that share", () => {
-    const few = new Admission({ perSecond: 10, burst: 10 });
+    const few = new OpenAdmission({ perSecond: 10, burst: 10 });
     const played = setUp({ ...limits, opensPerSecond: 10, opensBurst: 10, opensSharePercent: 25 });
     const moments: { jid: string; at: number }[] = [];
     const ask = (jid: string): boolean => {
@@ -199,7 +199,7 @@ describe("opens of links", () => {
 
   it("leave a moment as it was told, however often one asks before it, and others' as they are", () => {
     const played = setUp({ ...limits, opensPerSecond: 10, opensBurst: 5, opensSharePercent: 40 });
-    const all = new Admission({ perSecond: 10, burst: 5 });
+    const all = new OpenAdmission({ perSecond: 10, burst: 5 });
     const ask = (jid: string): number | undefined => {
       try {
         played.budgets.open(jid, all);

@@ -2,7 +2,8 @@ import { monotonicNow } from "@stanzapack/xmpp";
 import { StanzapackError } from "@stanzapack/wire";
 import type { ComponentLimits } from "../config.js";
 import type { ComponentStats } from "../stats.js";
-import type { Admission } from "../admission.js";
+import { MAX_WAIT_MS, someWaitMs } from "../admission.js";
+import type { OpenAdmission } from "../open-admission.js";
 import { Account, type Counted } from "./account.js";
 
 /** When those come again who find a count full, in ms. */
@@ -79,9 +80,9 @@ export class Budgets {
    * One more link that this JID opens, of those that `all` admits. Throws `busy`, with when to come again: no account, and no other domain, has
    * all opens. That moment is kept free in each share, so that one who comes then is admitted.
    */
-  open(jid: string, all: Admission): void {
+  open(jid: string, all: OpenAdmission): void {
     const now = this.clock();
-    const shares: { readonly admission: Admission; readonly who: string }[] = [];
+    const shares: { readonly admission: OpenAdmission; readonly who: string }[] = [];
     for (const account of this.of(jid)) {
       const admission = account.openShare(now);
       if (admission !== undefined) shares.push({ admission, who: `${nameOf(account)} opens too many links` });
@@ -94,10 +95,13 @@ export class Budgets {
       return;
     }
     // Who comes too early keeps its moment: whoever asks and asks must not move everybody else's.
-    const retryAfterMs =
-      all.expectedIn(jid, now) ??
-      Math.max(...full.map(({ admission }) => admission.book(now, this.chance())));
-    for (const { admission } of shares) admission.expect(jid, retryAfterMs, now);
+    let retryAfterMs = all.expectedIn(jid, now);
+    if (retryAfterMs === undefined) {
+      const at = momentOf(shares, now);
+      const waitMs = Math.ceil(at - now);
+      retryAfterMs = waitMs <= MAX_WAIT_MS ? waitMs : someWaitMs(this.chance());
+      for (const { admission } of shares) admission.expect(jid, at, now);
+    }
     this.stats.throttled++;
     throw new StanzapackError("busy", `${first.who} at once: come again in ${retryAfterMs} ms`, {
       retryAfterMs,
@@ -232,4 +236,13 @@ const NAMES: Record<Counted, string> = {
 
 function nameOf({ name, kind }: Account): string {
   return kind === "domain" ? name.slice(1) : name;
+}
+
+/** The first moment that is free in each share, in ms; beyond the longest wait any. */
+function momentOf(shares: readonly { readonly admission: OpenAdmission }[], now: number): number {
+  for (let at = now; ;) {
+    const before = at;
+    for (const { admission } of shares) at = admission.freeFrom(at, now);
+    if (at === before || at - now > MAX_WAIT_MS) return at;
+  }
 }
