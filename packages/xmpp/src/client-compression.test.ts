@@ -229,7 +229,11 @@ describe("a compressed client connection (XEP-0138)", () => {
     });
     await c.start();
     await until(() => peerAt(0).text.includes("<enable"));
+    // Behind `<enabled/>`, so that the session can be resumed.
     await afterTimers(0);
+    const enabled = new Promise<void>((resolve) => c.onStanza(() => (resolve(), true)));
+    peerAt(0).write("<message/>");
+    await enabled;
     c.send("<message>a</message>");
     const resumed = new Promise((resolve) => c.on("online", resolve));
     peerAt(0).socket.destroy();
