@@ -104,3 +104,18 @@ it("asks the service that is offered now, whatever an earlier one of its name st
   await new Promise((resolve) => setImmediate(resolve));
   expect(sent).toEqual(["2 true"]);
 });
+
+it("calls an `authorize` that changes access itself twice, and leaves the rest to the next question", async () => {
+  const authorize = vi.fn(() => {
+    approvals.forget(NODE);
+    return true;
+  });
+  const { approvals, ask, sent, tell } = setUp(authorize);
+  ask("1");
+  await vi.waitFor(() => expect(authorize).toHaveBeenCalledTimes(2));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(authorize).toHaveBeenCalledTimes(2);
+  expect([sent, tell.mock.calls]).toEqual([[], []]);
+  ask("2");
+  expect(authorize).toHaveBeenCalledTimes(3);
+});

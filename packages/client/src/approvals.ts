@@ -18,6 +18,9 @@ const DECIDE_MS = 300_000;
 /** Most calls of `authorize` under way. */
 const MAX_DECIDING = 1_000;
 
+/** `authorize` is called so often for one question, where access changes while it decides. */
+const MAX_CALLS = 2;
+
 /** Throws `invalid-options` where `access` and `authorize` do not fit. */
 export function checkAuthorize({ access, authorize }: OfferOptions): void {
   if (access === "authorize" && authorize === undefined)
@@ -111,14 +114,15 @@ export class Approvals {
 
   private async decide(deciding: Deciding, key: string): Promise<void> {
     const { service, request } = deciding;
-    for (;;) {
+    for (let calls = 1; ; calls++) {
       deciding.stale = false;
       const { allowed, error } = await decisionOf(service.options.authorize, request);
       // The same name is offered anew, and that one's `authorize` is asked.
       if (this.deciding.get(key) !== deciding) return;
-      if (deciding.stale && !service.ended) continue;
+      // An `authorize` that changes access itself is always stale: then the component asks again, later.
+      if (deciding.stale && !service.ended && calls < MAX_CALLS) continue;
       this.deciding.delete(key);
-      if (allowed === undefined || service.ended) return;
+      if (allowed === undefined || deciding.stale || service.ended) return;
       const { jid } = request;
       if (this.online()) this.answer(request, deciding.question, allowed);
       else if (this.unsent.size < MAX_DECIDING) this.unsent.set(key, { service, jid, allowed });

@@ -326,6 +326,8 @@ export class Client extends Emitter<ClientEvents> {
         onGranted.add((granted = resolve));
         subscription.onEnded = (error) =>
           reject(error ?? new StanzapackError("stopped", "the client is closed"));
+        // It may have ended before, with whatever asked for it first.
+        if (subscription.ended) subscription.onEnded(undefined);
         const text = `no decision on \`${subscription.node}\` within ${approvalMs} ms`;
         timer = setTimeout(() => reject(new StanzapackError("pending", text)), approvalMs);
       });
