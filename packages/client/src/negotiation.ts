@@ -97,8 +97,11 @@ export interface Granted {
   readonly begun?: { readonly epoch: number; readonly offset: number };
 }
 
-/** Prosody and ejabberd take 262,144 bytes in a stanza of a client where nobody changes that; what is around it is in it. */
-const MAX_REQUEST_BYTES = 260_000;
+/**
+ * Prosody and ejabberd take 262,144 bytes in a stanza of a client where nobody changes that. ejabberd counts in what comes in
+ * the same read behind it: a TLS record of 16 KiB and a packet.
+ */
+const MAX_REQUEST_BYTES = 240_000;
 const encoder = new TextEncoder();
 const utf8Bytes = (text: string): number => encoder.encode(text).length;
 /** How many service descriptions are asked for at once. */

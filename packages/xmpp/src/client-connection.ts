@@ -16,6 +16,7 @@ import { checkClientOptions } from "./option-checks.node.js";
 import { canBeSecure, hostInUrl, parseServiceUrl, toTarget, type Service } from "./service-url.js";
 import { createStream, type Stream } from "./stream.js";
 import {
+  COMPRESSED_OUT_CHARS,
   createStreamManagement,
   DEFAULT_STREAM_MANAGEMENT,
   WINDOW_CHARS,
@@ -68,6 +69,7 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
   const resource = options.resource ?? randomText(4);
   const tokens = createFastTokens(options.clientId);
   const policy = { ...DEFAULT_STREAM_MANAGEMENT, ...options.streamManagement };
+  const maxOutChars = options.compress === true ? COMPRESSED_OUT_CHARS : Infinity;
   const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
   let management: StreamManagement | undefined;
   /**
@@ -116,7 +118,7 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
     reconnect: options.reconnect,
     limits: options.limits,
     ...(policy.enabled && {
-      streamManagement: (hooks) => (management = createStreamManagement(policy, hooks)),
+      streamManagement: (hooks) => (management = createStreamManagement(policy, hooks, maxOutChars)),
     }),
     echoWindow: (hooks) => createEchoWindow(() => connection.jid, clientEcho(policy), hooks),
     ownAddresses: (full) => [full, bareJid(full), domain],

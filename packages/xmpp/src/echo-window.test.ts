@@ -26,10 +26,10 @@ afterEach(() => vi.useRealTimers());
 describe("the window of a component", () => {
   it("asks behind a quarter of its window, and has no bound before the first echo", () => {
     const window = create();
-    expect(window.onSent("<message/>")).toBe("");
-    const question = window.onSent(QUARTER);
+    expect(window.outgoing("<message/>")).toBe("<message/>");
+    const question = window.outgoing(QUARTER).slice(QUARTER.length);
     expect(question).toMatch(/^<message from="streams.example.test" to="streams.example.test" id="echo1"/);
-    for (let i = 0; i < 20; i++) expect(window.onSent(QUARTER)).toBe("");
+    for (let i = 0; i < 20; i++) expect(window.outgoing(QUARTER)).toBe(QUARTER);
     expect(window.room).toBe(Infinity);
     // So much is out beyond the first quarter that it asks again at once.
     expect(window.onStanza(echo(idOf(question)))).toBe(true);
@@ -42,8 +42,8 @@ describe("the window of a component", () => {
 
   it("has no room while an echo is overdue, and gives up one that never comes", () => {
     const window = create();
-    window.onStanza(echo(idOf(window.onSent(QUARTER))));
-    window.onSent(QUARTER);
+    window.onStanza(echo(idOf(window.outgoing(QUARTER))));
+    window.outgoing(QUARTER);
     expect(window.room).toBeGreaterThan(0);
     vi.advanceTimersByTime(600);
     expect(window.room).toBe(0);
@@ -53,7 +53,7 @@ describe("the window of a component", () => {
 
   it("takes only its own messages, and no echo twice or late", () => {
     const window = create();
-    const id = idOf(window.onSent(QUARTER));
+    const id = idOf(window.outgoing(QUARTER));
     expect(window.onStanza(echo(id, "eve@example.test"))).toBe(false);
     expect(window.onStanza(xml("iq", { from: DOMAIN, id }))).toBe(false);
     expect([window.onStanza(echo("echo9")), rooms]).toEqual([true, 0]);
@@ -65,7 +65,7 @@ describe("the window of a component", () => {
     const policy = { ...COMPONENT_ECHO, atOnce: true };
     const window = createEchoWindow(() => DOMAIN, policy, { write: () => undefined, onRoom: () => rooms++ });
     expect(window.room).toBe(1_048_576);
-    window.onSent(QUARTER.repeat(5));
+    window.outgoing(QUARTER.repeat(5));
     expect(window.room).toBe(0);
     expect(window.onStanza(echo("mine"))).toBe(false);
     vi.advanceTimersByTime(10_000);
@@ -76,7 +76,7 @@ describe("the window of a component", () => {
 
   it("begins anew with a stream", () => {
     const window = create();
-    const id = idOf(window.onSent(QUARTER));
+    const id = idOf(window.outgoing(QUARTER));
     window.reset();
     expect([window.onStanza(echo(id)), rooms, window.room]).toEqual([true, 0, Infinity]);
     vi.advanceTimersByTime(20_000);

@@ -36,8 +36,8 @@ export interface EchoWindow {
   /** Characters that may be sent now; 0 when the server is too far behind. */
   readonly room: number;
   readonly slow: boolean;
-  /** Counts an outbound text; gives what to append to it: a message to ourselves, or nothing. */
-  onSent(text: string): string;
+  /** Counts an outbound text; gives what to write: it, with a message to ourselves behind it where one is due. */
+  outgoing(text: string): string;
   /** Some message to ourselves came back on this stream. */
   readonly echoes: boolean;
   /** A message to ourselves to be written; `came`: whether it came back, false when the stream is lost first. */
@@ -95,10 +95,10 @@ export function createEchoWindow(
     get slow() {
       return window.slow;
     },
-    onSent(text) {
+    outgoing(text) {
       sent += text.length;
       const wantsAnswer = window.sent(text.length, monotonicNow());
-      return wantsAnswer && asked === undefined ? question() : "";
+      return wantsAnswer && asked === undefined ? text + question() : text;
     },
     get echoes() {
       return echoed;

@@ -24,6 +24,13 @@ export const WINDOW_CHARS = { initialChars: 32_768, maxChars: 262_144 };
 /** XEP-0198 §4: counters wrap at 2^32. */
 const WRAP = 2 ** 32;
 
+/**
+ * Most characters that a compressed stream may have out unread. ejabberd takes what one read of its inflates to for one
+ * stanza, and closes the stream over `max_stanza_size` (262,144 bytes as Debian ships it); a server with much to do reads
+ * all that lies there in one go. So many characters are 196,608 bytes at most.
+ */
+export const COMPRESSED_OUT_CHARS = 65_536;
+
 export const ENABLE = `<enable xmlns='${NS.SM}' resume='true'/>`;
 const REQUEST = `<r xmlns='${NS.SM}'/>`;
 
@@ -52,14 +59,19 @@ export interface StreamManagement {
   /** The server would take this session back, as far as we know. */
   readonly resumable: boolean;
   readonly unackedCount: number;
+  /** Something sent waits for acknowledgements before it is written. */
+  readonly holds: boolean;
   /** Begins counting for a fresh session; gives the `<enable/>` to write. */
   enable(): string;
   /** Gives the `<resume/>` to write. */
   resume(): string;
   /** `<resumed/>` came: gives what must be sent again, or `undefined` when its `h` is impossible. */
   onResumed(element: Element): string | undefined;
-  /** Counts an outbound text; gives what to append to it: a request for acknowledgement, or nothing. */
-  onSent(text: string, count: number): string;
+  /**
+   * Counts an outbound text; gives what to write now: it, with a request for acknowledgement behind it where one is due. What
+   * would be more than may be out is held, and written as the server acknowledges.
+   */
+  outgoing(text: string, count: number): string;
   /** Counts one inbound stanza as handled. */
   onReceived(): void;
   /** Takes `<r/>`, `<a/>`, `<enabled/>`, `<failed/>` of an established stream; false when it is none of them. */
@@ -72,9 +84,11 @@ export interface StreamManagement {
   reset(): void;
 }
 
+/** `maxOutChars`: most characters written and not acknowledged, but for a single stanza that is larger. Default: no bound. */
 export function createStreamManagement(
   policy: StreamManagementPolicy,
   hooks: StreamManagementHooks,
+  maxOutChars = Infinity,
 ): StreamManagement {
   let counting = false;
   let confirmed = false;
@@ -84,7 +98,11 @@ export function createStreamManagement(
   let acked = 0;
   let unackedCount = 0;
   /** Undefined once it overflowed: the session cannot be resumed without a hole. */
-  let queue: { text: string; count: number }[] | undefined = [];
+  let queue: Counted[] | undefined = [];
+  /** Characters written and not acknowledged. */
+  let outChars = 0;
+  /** Not written yet: more than `maxOutChars` would be out. */
+  let held: Counted[] = [];
   let sentSinceRequest = 0;
   let requestedAt = 0;
   let requestTimer: ReturnType<typeof setTimeout> | undefined;
@@ -102,8 +120,15 @@ export function createStreamManagement(
     counting = confirmed = false;
     id = "";
     received = acked = unackedCount = sentSinceRequest = 0;
+    outChars = 0;
     queue = [];
+    held = [];
     sendWindow.forget();
+  };
+
+  const read = (chars: number): void => {
+    outChars = Math.max(0, outChars - chars);
+    sendWindow.read(chars);
   };
 
   const request = (): string => {
@@ -143,7 +168,7 @@ export function createStreamManagement(
       // All that the hole held has arrived, so a new queue is whole again.
       if (unackedCount > 0) return;
       queue = [];
-      sendWindow.read(Infinity);
+      read(Infinity);
       return;
     }
     let left = news;
@@ -151,16 +176,51 @@ export function createStreamManagement(
     for (const entry of queue) {
       if (entry.count > left) break;
       left -= entry.count;
-      sendWindow.read(entry.text.length);
+      read(entry.text.length);
       whole++;
     }
     if (whole > 0) queue.splice(0, whole);
     const [head] = queue;
     if (left === 0 || head === undefined) return;
     const text = splitStanzas(head.text).slice(left).join("");
-    sendWindow.read(head.text.length - text.length);
+    read(head.text.length - text.length);
     head.text = text;
     head.count -= left;
+  };
+
+  const writeSome = (text: string): void => {
+    if (text !== "") hooks.write(text);
+  };
+
+  /** Counts what is written now; gives it with what goes behind it. */
+  const onWritten = (text: string, count: number): string => {
+    unackedCount += count;
+    if (unackedCount > 2 * policy.maxQueue) queue = undefined;
+    queue?.push({ text, count });
+    outChars += text.length;
+    const now = monotonicNow();
+    const wantsAnswer = sendWindow.sent(text.length, now);
+    if (!confirmed) return text;
+    sentSinceRequest += count;
+    const full = unackedCount >= policy.maxQueue && stopWaiting === undefined;
+    // Alone it would be a packet of its own; the timer is for what nothing follows.
+    const late = now - requestedAt >= policy.requestAfterMs;
+    if (full || wantsAnswer || late || sentSinceRequest >= policy.requestEvery) return text + request();
+    scheduleRequest();
+    return text;
+  };
+
+  /** What of the held may be written now. While some stays held, a request is on its way. */
+  const release = (): string => {
+    let text = "";
+    for (let next = held[0]; next !== undefined; next = held[0]) {
+      const fits = outChars + next.text.length <= maxOutChars && unackedCount < policy.maxQueue;
+      if (!fits && outChars > 0) break;
+      held.shift();
+      text += onWritten(next.text, next.count);
+    }
+    if (held.length > 0 && confirmed && stopWaiting === undefined) text += request();
+    return text;
   };
 
   return {
@@ -168,7 +228,8 @@ export function createStreamManagement(
       return counting;
     },
     get room() {
-      return unackedCount < policy.maxQueue ? sendWindow.room(monotonicNow()) : 0;
+      if (unackedCount >= policy.maxQueue || held.length > 0) return 0;
+      return Math.min(sendWindow.room(monotonicNow()), Math.max(0, maxOutChars - outChars));
     },
     get slow() {
       return sendWindow.slow;
@@ -178,6 +239,9 @@ export function createStreamManagement(
     },
     get unackedCount() {
       return unackedCount;
+    },
+    get holds() {
+      return held.length > 0;
     },
     enable() {
       reset();
@@ -190,23 +254,13 @@ export function createStreamManagement(
     onResumed(element) {
       if (!acknowledge(element.attrs["h"] as string | undefined) || queue === undefined) return undefined;
       const again = queue.map((entry) => entry.text).join("");
-      return again === "" ? "" : again + request();
+      return again === "" ? release() : again + request();
     },
-    onSent(text, count) {
-      if (!counting) return "";
-      unackedCount += count;
-      if (unackedCount > 2 * policy.maxQueue) queue = undefined;
-      queue?.push({ text, count });
-      const now = monotonicNow();
-      const wantsAnswer = sendWindow.sent(text.length, now);
-      if (!confirmed) return "";
-      sentSinceRequest += count;
-      const full = unackedCount >= policy.maxQueue && stopWaiting === undefined;
-      if (full || wantsAnswer || sentSinceRequest >= policy.requestEvery) return request();
-      // Alone it would be a packet of its own; the timer is for what nothing follows.
-      if (now - requestedAt >= policy.requestAfterMs) return request();
-      scheduleRequest();
-      return "";
+    outgoing(text, count) {
+      if (!counting) return text;
+      if (held.length === 0 && outChars + text.length <= maxOutChars) return onWritten(text, count);
+      for (const part of piecesOf(text, count, maxOutChars / 2)) held.push(part);
+      return release();
     },
     onReceived() {
       // XEP-0198 §4: inbound begins with `<enabled/>`, unlike outbound, which begins with our `<enable/>`.
@@ -226,8 +280,10 @@ export function createStreamManagement(
             // XEP-0198 §4: the server acknowledged more than we sent.
             hooks.onBroken("the server acknowledged more stanzas than were sent", "undefined-condition");
           }
-          if (sendWindow.answered(monotonicNow())) hooks.write(request());
-          else scheduleRequest();
+          const released = release();
+          const ask = sendWindow.answered(monotonicNow()) && stopWaiting === undefined;
+          writeSome(ask ? released + request() : released);
+          scheduleRequest();
           if (!hadRoom && this.room > 0) hooks.onRoom();
           return true;
         }
@@ -235,11 +291,15 @@ export function createStreamManagement(
           confirmed = true;
           requestedAt = monotonicNow();
           id = /^(?:true|1)$/.test(String(element.attrs["resume"])) ? String(element.attrs["id"] ?? "") : "";
+          writeSome(release());
           scheduleRequest();
           return true;
-        case "failed":
+        case "failed": {
+          const rest = held.map((entry) => entry.text).join("");
           reset();
+          writeSome(rest);
           return true;
+        }
       }
       return false;
     },
@@ -250,4 +310,24 @@ export function createStreamManagement(
     },
     reset,
   };
+}
+
+/** Stanzas in a text, counted as XEP-0198 counts. */
+interface Counted {
+  text: string;
+  count: number;
+}
+
+/** Whole stanzas, joined up to so many characters; a larger one is a piece of its own. */
+function piecesOf(text: string, count: number, maxChars: number): Counted[] {
+  if (text.length <= maxChars || count < 2) return [{ text, count }];
+  const pieces: Counted[] = [];
+  let last: Counted | undefined;
+  for (const stanza of splitStanzas(text)) {
+    if (last !== undefined && last.text.length + stanza.length <= maxChars) {
+      last.text += stanza;
+      last.count++;
+    } else pieces.push((last = { text: stanza, count: 1 }));
+  }
+  return pieces;
 }

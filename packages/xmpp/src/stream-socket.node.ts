@@ -18,8 +18,8 @@ export interface TlsOptions {
 }
 
 /**
- * Most characters in one flush. ejabberd takes what one read of its inflates to for one stanza, and closes the stream
- * over `max_stanza_size` (256 KiB as Debian ships it); so a backlog goes in pieces, each after the kernel took the last.
+ * Most characters in one flush, each after the kernel took the last. With Stream Management no more than so many are ever
+ * out unread (`COMPRESSED_OUT_CHARS` says why); without it this keeps most reads of the server small enough.
  */
 const FLUSH_CHARS = 65_536;
 

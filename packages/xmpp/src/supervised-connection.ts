@@ -143,8 +143,8 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
 
   const write = (stanzas: string, count: number): boolean => {
     if (stream === undefined) return false;
-    const question = count === 0 ? "" : (currentWindow()?.onSent(stanzas, count) ?? "");
-    stream.socket.write(question === "" ? stanzas : stanzas + question);
+    const text = count === 0 ? stanzas : (currentWindow()?.outgoing(stanzas, count) ?? stanzas);
+    if (text !== "") stream.socket.write(text);
     return hasRoom();
   };
 
@@ -346,8 +346,20 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     });
   };
 
+  /** Waits until nothing that was sent is held back, as long as a clean close may take. */
+  const heldWritten = async (): Promise<void> => {
+    if (hasRoom()) return;
+    const closing = new AbortController();
+    const undo = events.on("drain", () => {
+      closing.abort();
+    });
+    await sleep(timeouts.closeMs, AbortSignal.any([closing.signal, life.signal]));
+    undo();
+  };
+
   const stop = async (): Promise<void> => {
     const reason = new XmppError("stopped", "the connection was stopped");
+    if (management?.holds === true) await heldWritten();
     const last = stream;
     if (last !== undefined) {
       // XEP-0198 §4: tell what was handled before closing.
