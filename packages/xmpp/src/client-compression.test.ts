@@ -185,10 +185,9 @@ describe("a compressed client connection (XEP-0138)", () => {
     expect(c.meter.received.socket).toBeGreaterThan(c.meter.received.xmpp);
   });
 
-  it("sends a backlog in pieces, for servers that bound what one read inflates to", async () => {
-    const c = await connectTo(accept);
+  it("sends a backlog in pieces where no acknowledgement tells what the server has read", async () => {
+    const c = await connectTo(accept, { streamManagement: { enabled: false } });
     await c.start();
-    await until(() => peerAt(0).text.includes("<enable"));
     const [compression] = compressions as [FakeCompression];
     const before = compression.pieces.length;
     const texts = Array.from({ length: 300 }, (_, i) => `<message>${String(i)}${"😀".repeat(600)}</message>`);
