@@ -134,6 +134,30 @@ describe.each(SERVERS)("transports to %s", (server) => {
     expect(proxy.counts.overtaken).toBeGreaterThan(0);
   }, 600_000);
 
+  it("is back soon where a request that was overtaken leaves the server standing", async () => {
+    const { host, ports } = stack.sandbox;
+    const proxy = await startHttpFaultProxy({ host, port: ports.http });
+    onTestFinished(() => proxy.close());
+    const alice = await stack.connect("alice");
+    await Promise.all(["a", "b"].map((name) => alice.offer(name)));
+    const url = stack.sandbox.boshUrl.replace(`:${ports.http}`, `:${proxy.port}`);
+    const bob = await stack.connect("bob", { url });
+    const first = await bob.subscribe("alice@localhost/a");
+    // The next empty request, which the server is to hold, comes late: the one behind it first. ejabberd then answers neither.
+    let late = false;
+    proxy.decide = (_, body) => {
+      if (late || body.includes("</body>")) return {};
+      late = true;
+      return { requestDelayMs: 700 };
+    };
+    await first.stop();
+    await until(() => late, 10_000, "a request to be held");
+    const began = performance.now();
+    await bob.subscribe("alice@localhost/b");
+    expect(performance.now() - began).toBeLessThan(8_000);
+    await Promise.all([alice.close(), bob.close()]);
+  });
+
   it.each([
     { blocked: [], expected: "tcp" },
     { blocked: ["tcp"], expected: "websocket" },

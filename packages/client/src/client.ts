@@ -209,7 +209,9 @@ export class Client extends Emitter<ClientEvents> {
           this.keeper.abandon(
             new StanzapackError("disconnected", "the session could not be resumed", { origin: "transport" }),
           );
+        this.keeper.streamIsBack();
       }),
+      this.connection.on("offline", () => this.keeper.streamIsGone()),
       this.connection.on("drain", () => this.publishing.release()),
       this.connection.on("ended", (reason) => {
         if (this.keeping !== undefined)

@@ -164,6 +164,28 @@ it("asks once on each link for what is being made, until there is an answer", as
   await stop();
 });
 
+it("asks again for what was asked while the stream was gone, also on the link that lived on", async () => {
+  const { keeper, links, subscription, subscribe, next, stop } = setUp();
+  const { held } = keeper;
+  subscribe.mockImplementation(() => Promise.reject(new StanzapackError("disconnected", "not connected")));
+  const making = held.make([subscription], () => held.establishSubscription(subscription));
+  const link = await next();
+  keeper.streamIsGone();
+  link.give(hello(1));
+  await settle();
+  expect(subscribe).not.toHaveBeenCalled();
+  keeper.streamIsBack();
+  keeper.streamIsGone();
+  await settle();
+  subscribe.mockImplementation(() => Promise.resolve(GRANTED));
+  keeper.streamIsBack();
+  await settle();
+  link.give(bind);
+  await making;
+  expect(links).toHaveLength(1);
+  await stop();
+});
+
 it.each(["internal", "component-unavailable", "timeout", "busy"] as const)(
   "goes on asking for what fails by `%s` when it is restored, and keeps the link",
   async (code) => {

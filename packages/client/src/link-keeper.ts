@@ -44,6 +44,8 @@ export class LinkKeeper {
   private up: (() => void) | undefined;
   private upWait: Promise<void> = Promise.resolve();
   private down: (() => void) | undefined;
+  /** While the stream is gone: whether the link's session is resumed is not known yet. */
+  private gone: { readonly over: Promise<void>; readonly end: () => void } | undefined;
   private restored: Promise<void> = Promise.resolve();
   /** Tries since the last link that lasted. */
   private failures = 0;
@@ -67,6 +69,7 @@ export class LinkKeeper {
     signal.addEventListener("abort", () => {
       this.up?.();
       this.down?.();
+      this.streamIsBack();
       this.opening?.abandon(new StanzapackError("stopped", "the client is closed"));
     });
   }
@@ -86,11 +89,28 @@ export class LinkKeeper {
     (this.link ?? this.opening)?.abandon(error);
   }
 
+  /** Nothing can be asked for until `streamIsBack`, which comes when the link is abandoned if it must be. */
+  streamIsGone(): void {
+    if (this.gone !== undefined) return;
+    let end = (): void => undefined;
+    const over = new Promise<void>((resolve) => (end = resolve));
+    this.gone = { over, end };
+  }
+
+  streamIsBack(): void {
+    this.gone?.end();
+    this.gone = undefined;
+  }
+
+  get reachable(): boolean {
+    return this.gone === undefined;
+  }
+
   private expect(): void {
     this.upWait = new Promise((resolve) => (this.up = resolve));
   }
 
-  /** Resolves with the link, when there is one. Rejects with `timeout` after `waitMs`, or `stopped`. */
+  /** Resolves with the link, when there is one and a stream that carries it. Rejects with `timeout` after `waitMs`, or `stopped`. */
   async untilUp(waitMs = this.settings.timeoutMs): Promise<CurrentLink> {
     const { timeoutMs, component } = this.settings;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -103,8 +123,8 @@ export class LinkKeeper {
     try {
       for (;;) {
         if (this.signal.aborted) throw new StanzapackError("stopped", "the client is closed");
-        if (this.now !== undefined) return this.now;
-        await Promise.race([this.upWait, late]);
+        if (this.now !== undefined && this.reachable) return this.now;
+        await Promise.race([this.gone?.over ?? this.upWait, late]);
       }
     } finally {
       clearTimeout(timer);

@@ -28,7 +28,9 @@ export interface CurrentLink {
 /** Links, as they come and go. */
 export interface Links {
   readonly current: CurrentLink | undefined;
-  /** Resolves with the link, when there is one. Rejects with `timeout`, or `stopped`. */
+  /** Whether there is a stream; without, the link may still live, where the server keeps its session. */
+  readonly reachable: boolean;
+  /** Resolves with the link, when there is one and a stream that carries it. Rejects with `timeout`, or `stopped`. */
   untilUp(timeoutMs?: number): Promise<CurrentLink>;
 }
 
@@ -63,7 +65,7 @@ export class Restoration {
 
   /**
    * Carries out what the application asks for: once on the link there is, or on the next one, and where that ends before the answer
-   * on the one after. It waits for links `timeoutMs` in all. `targets` are not restored meanwhile.
+   * on the one after, or where the stream is gone, when it is back. It waits for links `timeoutMs` in all. `targets` are not restored meanwhile.
    */
   async make<R>(targets: readonly Target[], ask: (current: CurrentLink) => Promise<R>): Promise<R> {
     const until = monotonicNow() + this.timeoutMs;
@@ -75,7 +77,7 @@ export class Restoration {
           return await onLink(current, ask(current));
         } catch (error) {
           await this.examine(current, toStanzapackError(error, "asking the component"));
-          if (current.link.live || monotonicNow() > until) throw error;
+          if ((current.link.live && this.links.reachable) || monotonicNow() > until) throw error;
         }
       }
     } finally {

@@ -1,5 +1,13 @@
+import { AnswerTime } from "./answer-time.js";
 import { monotonicNow } from "./clock.js";
-import { parseBody, toConditionError, toNoService, toStatusError, type BoshBody } from "./bosh-body.js";
+import {
+  formatBody,
+  parseBody,
+  toConditionError,
+  toNoService,
+  toStatusError,
+  type BoshBody,
+} from "./bosh-body.js";
 import type { BoshRequest } from "./bosh-window.js";
 import { XmppError } from "./errors.js";
 import type { HttpAnswer, HttpPoster } from "./http-poster.node.js";
@@ -14,6 +22,10 @@ export interface BoshTiming {
   readonly waitMs: number;
   /** From when an answer is due to sending the request again, in ms. Default 10,000: a slow network is no lost answer. */
   readonly answerMs: number;
+  /**
+   * The least of that once answers came: it follows what they take (RFC 6298), down to this, in ms. Default 1,000, its §2.4.
+   */
+  readonly answerMinMs: number;
   /** The same when a later request has been answered already, in ms. Default 2,000: servers answer in order. */
   readonly overtakenMs: number;
   /** First delay before a request is sent again after a second fault, in ms; doubles, with full jitter. Default 200. */
@@ -27,6 +39,7 @@ export interface BoshTiming {
 export const DEFAULT_BOSH_TIMING: BoshTiming = {
   waitMs: 30_000,
   answerMs: 10_000,
+  answerMinMs: 1_000,
   overtakenMs: 2_000,
   retryMinMs: 200,
   retryMaxMs: 3_000,
@@ -43,6 +56,8 @@ export interface BoshCourierHooks {
 export interface BoshCourier {
   /** How long faults are fought, in ms. Undefined while there is no session, as at first: not at all, it could make two. */
   patienceMs: number | undefined;
+  /** How much the times differ that answers take, in ms. */
+  readonly unevenMs: number;
   send(request: BoshRequest): void;
   close(): void;
 }
@@ -55,12 +70,18 @@ interface Trip {
   /** When the timer fires. */
   dueAt: number;
   tries: number;
+  /** Since when its answer is due, not held any more, in ms. */
+  dueSince: number | undefined;
   /** What went wrong with it first. */
   fault: XmppError | undefined;
 }
 
 /** Why a request under way was broken off: another one like it goes, or nobody waits any more. */
+const ANSWERED = new XmppError("aborted", "the request was answered");
 const GIVEN_UP = new XmppError("aborted", "the request was given up");
+
+/** Of a session that no server has: answered at once, with an error. */
+const NOBODYS = formatBody({ rid: 1, sid: "none" }, "");
 
 export function createBoshCourier(
   poster: HttpPoster,
@@ -68,6 +89,7 @@ export function createBoshCourier(
   hooks: BoshCourierHooks,
 ): BoshCourier {
   const trips = new Map<number, Trip>();
+  const answerTime = new AnswerTime(Math.min(timing.answerMinMs, timing.answerMs), timing.answerMs);
   /** When the first fault happened since the last answer. */
   let troubleSince: number | undefined;
   let newest = 0;
@@ -97,12 +119,36 @@ export function createBoshCourier(
     }, withinMs);
   };
 
+  /**
+   * Has the server lost its way? ejabberd (23.01 to 26) lets a request that overtook the one before lie; it then holds that one, however
+   * often it is sent again, so that neither is answered until something else comes for us. A server that answers another request, and not
+   * this one, which was due long before, will not: the session is lost, and a new one is quicker than waiting.
+   */
+  const doubt = async (trip: Trip, { signal }: AbortController): Promise<void> => {
+    const { tries } = trip;
+    await poster.post(NOBODYS, signal);
+    if (signal.aborted || trip.tries !== tries) return;
+    hooks.onFail(new XmppError("disconnected", "the server holds a request that it should have answered"));
+  };
+
+  const doubtSoon = (trip: Trip, cancel: AbortController): void => {
+    const timer = setTimeout(() => {
+      // Then it cannot be reached either.
+      doubt(trip, cancel).catch(() => undefined);
+    }, answerTime.dueMs);
+    cancel.signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+    });
+  };
+
   const travel = (trip: Trip): void => {
     const cancel = (trip.cancel = new AbortController());
     trip.tries++;
     trip.dueAt = Number.POSITIVE_INFINITY;
     // XEP-0124 §8: holding one, the server answers the older of two at once.
-    expectWithin(trip, timing.answerMs + (trip.request.rid === newest ? timing.waitMs : 0));
+    const isNewest = trip.request.rid === newest;
+    expectWithin(trip, timing.answerMs + (isNewest ? timing.waitMs : 0));
+    if (!isNewest && trip.tries > 1 && hasSession()) doubtSoon(trip, cancel);
     poster.post(trip.request.body, cancel.signal).then(
       (answer) => {
         if (!cancel.signal.aborted) onAnswer(trip, answer);
@@ -164,7 +210,9 @@ export function createBoshCourier(
     }
     troubleSince = undefined;
     clearTimeout(trip.timer);
+    trip.cancel?.abort(ANSWERED);
     trips.delete(rid);
+    if (trip.tries === 1 && trip.dueSince !== undefined) answerTime.took(monotonicNow() - trip.dueSince);
     for (const other of trips.values()) {
       if (other.request.rid < rid) expectWithin(other, timing.overtakenMs);
     }
@@ -173,15 +221,24 @@ export function createBoshCourier(
 
   const courier: BoshCourier = {
     patienceMs: undefined,
+    get unevenMs() {
+      return answerTime.unevenMs;
+    },
     send(request) {
       newest = request.rid;
-      for (const older of trips.values()) expectWithin(older, timing.answerMs);
+      const now = monotonicNow();
+      for (const older of trips.values()) {
+        older.dueSince ??= now;
+        expectWithin(older, answerTime.dueMs);
+      }
       const trip: Trip = {
         request,
         cancel: undefined,
         timer: undefined,
         dueAt: 0,
         tries: 0,
+        // The one that makes the session is not held.
+        dueSince: hasSession() ? undefined : now,
         fault: undefined,
       };
       trips.set(request.rid, trip);

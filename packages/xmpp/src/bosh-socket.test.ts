@@ -173,7 +173,11 @@ describe("a BOSH session", () => {
   });
 
   it("keeps to the window and to the size of bodies, and tells when there is room", async () => {
-    const { socket, server, next, state } = await openSession({ answerMs: 60_000, overtakenMs: 60_000 });
+    const { socket, server, next, state } = await openSession({
+      answerMs: 60_000,
+      answerMinMs: 60_000,
+      overtakenMs: 60_000,
+    });
     const poll = await next();
     for (let i = 0; i < 10; i++) socket.write(message("x".repeat(20_000)));
     const one = await next();
@@ -192,6 +196,16 @@ describe("a BOSH session", () => {
     (await next()).answer();
     await until(() => socket.waitingBytes === 0);
     expect(state.drains).toBeGreaterThan(0);
+  });
+
+  it("sends an overtaken request again as soon as answers tell how quick they are", async () => {
+    const { socket, next } = await openSession({ answerMs: 60_000, answerMinMs: 100 });
+    const poll = await next();
+    socket.write(message("up"));
+    await next();
+    // The server holds what it should have answered at once.
+    const again = await next();
+    expect(again.body).toBe(poll.body);
   });
 
   it("delivers answers in the order of their requests", async () => {

@@ -25,6 +25,8 @@ export interface BoshOptions extends HttpPosterOptions {
  * came too early lying until the one before is answered, which it holds for `wait`: half a minute.
  */
 const SPACING_MS = 20;
+/** More where the times that answers take differ by more, up to this: a busy proxy, a bad network. */
+const MAX_SPACING_MS = 500;
 
 /** What waits is gathered into bodies of at most so many characters, or one stanza: far below what servers and proxies take. */
 const MAX_BODY_CHARS = 65_536;
@@ -204,7 +206,8 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
   #spacingMs(): number {
     if (this.#window.unansweredCount === 0) return 0;
     const { lastLeftAt } = this.#poster;
-    return lastLeftAt === Infinity ? SPACING_MS : lastLeftAt + SPACING_MS - monotonicNow();
+    const spacing = Math.min(MAX_SPACING_MS, Math.max(SPACING_MS, this.#courier.unevenMs));
+    return lastLeftAt === Infinity ? spacing : lastLeftAt + spacing - monotonicNow();
   }
 
   #sendNext(head: Outgoing): void {

@@ -70,7 +70,8 @@ const CLIENT = all<ClientConnectionOptions>({
       targetMs: ms,
     }),
     bosh: part<BoshTiming>({
-      ...{ waitMs: ms, answerMs: ms, overtakenMs: ms, retryMinMs: ms, retryMaxMs: ms, giveUpMs: ms },
+      ...{ waitMs: ms, answerMs: ms, answerMinMs: ms, overtakenMs: ms },
+      ...{ retryMinMs: ms, retryMaxMs: ms, giveUpMs: ms },
     }),
   }),
 });
