@@ -137,7 +137,9 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
       const size = Number(length);
       if (form === "empty") {
         // A request of the client's own ends the one that the server holds, with nothing in it.
+        const before = receiver.meter.received.xmpp;
         receiver.send(`<message to='${sender.jid}' type='headline'><body>1</body></message>`);
+        await until(() => receiver.meter.received.xmpp > before, 5_000, "the answer");
         await quiet(receiver, sender);
       } else if (form === "ibb") {
         const data = randomBytes((size * 3) / 4).toString("base64");
