@@ -75,7 +75,7 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
         ({ windowMs, selection, status }) =>
           windowMs === 100 && selection.heartbeatMs === 50_000 && status === "online",
       );
-    await until(asBefore, PATIENCE_MS, "all as before").catch(() => {
+    await until(asBefore, BACK_MS, "all as before").catch(() => {
       // What is not, of each kind one.
       const states = [...group.subscriptions.values()].map(({ windowMs, selection, status }) =>
         JSON.stringify({ windowMs, heartbeatMs: selection.heartbeatMs, status }),

@@ -383,6 +383,9 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     const alias = this.alias;
     const now = this.now();
     const told = this.tellPace(alias, now);
+    const { looksAt } = this.pace;
+    if (looksAt !== undefined) this.host.book(this, looksAt);
+    if (!this.pending) return told;
     this.lastFlushAt = now;
     const maxRows = DEFAULT_LIMITS.maxRowsPerFrame;
     const maxBytes = Math.min(maxBlockBytes - HEADER_ROOM_BYTES, Math.max(roomBytes, 1));

@@ -25,6 +25,16 @@ describe("Pace", () => {
     ]);
   });
 
+  it("is looked at again after ten seconds, and is as wanted when nothing was late since", () => {
+    const pace = new Pace();
+    expect(pace.looksAt).toBeUndefined();
+    pace.left(0, 300, true, 100);
+    expect(pace.looksAt).toBe(10_000);
+    expect(pace.left(9_999, 300, false, 100)).toBeUndefined();
+    expect(pace.left(10_000, 300, false, 100)).toBeNull();
+    expect(pace.looksAt).toBeUndefined();
+  });
+
   it("begins anew with a link", () => {
     const pace = new Pace();
     expect(pace.left(0, 300, true, 100)).toBe(500);

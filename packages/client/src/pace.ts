@@ -12,6 +12,11 @@ export class Pace {
   private worstMs = 0;
   private since = 0;
 
+  /** When a wider window that was told is to be looked at again, also if nothing leaves until then; undefined while it is as wanted. */
+  get looksAt(): number | undefined {
+    return this.told === null ? undefined : this.since + NARROW_AFTER_MS;
+  }
+
   /**
    * Updates left `intervalMs` after those before, `late`: they had to wait. Gives the window to tell, null for the wanted one again;
    * undefined: nothing new.

@@ -47,6 +47,18 @@ describe("Publishing", () => {
     expect(service.wasSent).toHaveBeenCalledExactlyOnceWith(7);
   });
 
+  it("lets a service that only has something to tell go when there is room, and not be late with it", async () => {
+    const { link, service, publishing } = setUp();
+    Object.assign(link, { maySendData: false });
+    Object.assign(service, { pending: false });
+    publishing.book(service, 0);
+    await turn();
+    expect(service.wait).not.toHaveBeenCalled();
+    Object.assign(link, { maySendData: true });
+    publishing.release();
+    expect(link.sendData).toHaveBeenCalledExactlyOnceWith(["AAAA"]);
+  });
+
   it("conflates what is more than a slow server has room for, and nothing else", () => {
     const { link, service, publishing } = setUp();
     for (const [slow, waitingBytes] of [

@@ -53,7 +53,7 @@ export class Publishing {
 
   private hold(service: OfferedService): void {
     this.held.add(service);
-    service.wait();
+    if (service.pending) service.wait();
   }
 
   private send(services: readonly OfferedService[]): void {
