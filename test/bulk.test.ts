@@ -7,10 +7,29 @@ import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
 import { SERVERS, startStack, type Stack } from "./support/stack.js";
 
 const MANY = 1_000;
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 function isAnswer(frame: Frame): frame is AnswerFrame {
   return frame.type === "grant" || frame.type === "refused" || frame.type === "done";
+}
+
+/** What several turns granted, or refused for the same reason, put together. */
+function merged(answers: readonly AnswerFrame[]): AnswerFrame[] {
+  const all: AnswerFrame[] = [];
+  for (const answer of answers) {
+    const same = all.findIndex(
+      (other) =>
+        other.type === answer.type &&
+        (other.type !== "refused" || other.text === (answer as typeof other).text),
+    );
+    const other = all[same];
+    if (answer.type === "grant" && other?.type === "grant" && answer.positions === null)
+      all[same] = { ...other, aliases: [...other.aliases, ...answer.aliases] };
+    else if (answer.type === "refused" && other?.type === "refused")
+      all[same] = { ...other, targets: [...other.targets, ...answer.targets] };
+    else all.push(answer);
+  }
+  return all;
 }
 
 /** Sends a request and gives its answers. */
@@ -22,7 +41,7 @@ async function answersTo(
   const ours = (): AnswerFrame[] =>
     link.frames.filter(isAnswer).filter(({ request }) => request === frame.request);
   await until(() => ours().some(({ type }) => type === "done"), PATIENCE_MS, "DONE");
-  return ours();
+  return merged(ours());
 }
 
 describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
@@ -31,7 +50,8 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
   let bob: Client;
 
   beforeAll(async () => {
-    stack = await startStack(server, ["alice", "bob", "carol"]);
+    // The budget of requests is not what is measured, and it counts processor time.
+    stack = await startStack(server, ["alice", "bob", "carol"], { limits: { requestsPerSecond: 100_000 } });
     [alice, bob] = await Promise.all([stack.connect("alice"), stack.connect("bob")]);
   });
   afterAll(() => stack.stop());

@@ -9,19 +9,10 @@ import {
   type ServiceKind,
   type Since,
 } from "@stanzapack/wire";
-import {
-  formatForm,
-  NS,
-  parseForm,
-  sleep,
-  xml,
-  type Connection,
-  type Element,
-  monotonicNow,
-} from "@stanzapack/xmpp";
+import { formatForm, NS, parseForm, xml, type Connection, type Element } from "@stanzapack/xmpp";
 import type { Authorize } from "./approvals.js";
-import { toStanzapackError } from "./errors.js";
 import type { OutboxStore } from "./outbox-store.js";
+import { RequestLine } from "./request-line.js";
 
 /** `authorize`: whoever is no member waits until `authorize` of the offer has decided. */
 export type AccessModel = "open" | "whitelist" | "authorize";
@@ -109,14 +100,18 @@ const CONCURRENT_QUERIES = 16;
 
 /** The client's half of the negotiation: XEP-0060 and XEP-0030 requests to one component. */
 export class Negotiation {
+  private readonly line: RequestLine;
+
   constructor(
     private readonly connection: Connection,
     private readonly component: string,
-    private readonly timeoutMs: number,
-    private readonly signal: AbortSignal,
-  ) {}
+    timeoutMs: number,
+    signal: AbortSignal,
+  ) {
+    this.line = new RequestLine(timeoutMs, signal);
+  }
 
-  /** Where it is told when to come again, it does, within the deadline. Throws `too-large` for what no server takes. */
+  /** Throws `too-large` for what no server takes. */
   private async request(type: "get" | "set", child: Element, doing: string): Promise<Element> {
     const bytes = utf8Bytes(child.toString());
     if (bytes > MAX_REQUEST_BYTES)
@@ -124,21 +119,10 @@ export class Negotiation {
         "too-large",
         `${doing} takes ${bytes} bytes, and servers end the stream at ${MAX_REQUEST_BYTES} or a little more`,
       );
-    const deadline = monotonicNow() + this.timeoutMs;
-    for (;;) {
-      try {
-        return await this.connection.request(xml("iq", { type, to: this.component }, child), {
-          timeoutMs: deadline - monotonicNow(),
-        });
-      } catch (error) {
-        const failure = toStanzapackError(error, doing);
-        const { code, retryAfterMs } = failure;
-        if (code !== "busy" || retryAfterMs === undefined || monotonicNow() + retryAfterMs > deadline)
-          throw failure;
-        await sleep(retryAfterMs, this.signal);
-        if (this.signal.aborted) throw failure;
-      }
-    }
+    return this.line.run(
+      (timeoutMs) => this.connection.request(xml("iq", { type, to: this.component }, child), { timeoutMs }),
+      doing,
+    );
   }
 
   /** `incarnation`: of the outbox, which tells a publisher that comes back from another one. */
