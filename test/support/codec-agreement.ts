@@ -1,6 +1,5 @@
 import {
   ChainEncoder,
-  createRawDeflate,
   createRowCodec,
   DataReader,
   decodeBlock,
@@ -21,15 +20,14 @@ export function agree({
   }[];
   readonly seeds: number;
 }): string[] {
-  const deflate = createRawDeflate();
   const lines = vectors.map(({ name, hex, contiguous }) => {
     const reader = new DataReader(
       DEFAULT_CODEC_LIMITS,
       DEFAULT_LIMITS,
-      createRowCodec(DEFAULT_LIMITS, deflate),
+      createRowCodec(DEFAULT_LIMITS),
     );
     const batches = hex.map((one, i) => {
-      const [frame] = decodeBlock(fromHex(one), DEFAULT_LIMITS, deflate);
+      const [frame] = decodeBlock(fromHex(one), DEFAULT_LIMITS);
       return frame?.type === "coded" ? reader.read(frame, contiguous?.[i] ?? true) : undefined;
     });
     return `${name} ${text(batches)}`;
@@ -41,7 +39,7 @@ export function agree({
       const reader = new DataReader(
         DEFAULT_CODEC_LIMITS,
         DEFAULT_LIMITS,
-        createRowCodec(DEFAULT_LIMITS, deflate),
+        createRowCodec(DEFAULT_LIMITS),
       );
       let to = 0;
       const payloads: string[] = [];

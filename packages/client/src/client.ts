@@ -1,5 +1,4 @@
 import {
-  createRawDeflate,
   createRowCodec,
   DEFAULT_LIMITS,
   formatNode,
@@ -79,7 +78,7 @@ export class Client extends Emitter<ClientEvents> {
   private readonly connection: Connection;
   private readonly streams: InBandBytestreams;
   private readonly negotiation: Negotiation;
-  private readonly codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+  private readonly codec = createRowCodec(DEFAULT_LIMITS);
   private readonly services = new Map<string, OfferedService>();
   private readonly subscriptions = new Map<string, SharedSubscription>();
   private readonly closing = new AbortController();

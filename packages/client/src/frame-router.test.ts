@@ -1,5 +1,4 @@
 import {
-  createRawDeflate,
   createRowCodec,
   DEFAULT_LIMITS,
   WHOLE,
@@ -11,7 +10,7 @@ import { FrameRouter } from "./frame-router.js";
 import type { LinkPeer, OfferedService } from "./offered-service.js";
 import { SharedSubscription } from "./shared-subscription.js";
 
-const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+const codec = createRowCodec(DEFAULT_LIMITS);
 
 function setUp(heldNodes: readonly string[]) {
   const subscription = (node: string): SharedSubscription =>

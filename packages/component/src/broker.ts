@@ -1,4 +1,5 @@
 import {
+  createRowCodec,
   DataReader,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
@@ -109,7 +110,8 @@ export class Broker {
     this.approvals = new Approvals(limits, stats, budgets, (link, service, options, now) =>
       this.subscribeTo(link, service, options, now),
     );
-    this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits) };
+    const rows = createRowCodec(DEFAULT_LIMITS);
+    this.laneContext = { rows, deflatedRows: codec, limits, randomId, memory: new LaneMemory(limits) };
   }
 
   /** A request of this JID was refused: counts it and logs it. `what` names the request, for the operator. */

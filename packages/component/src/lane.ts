@@ -48,7 +48,10 @@ export interface ReadyBatch {
 
 /** What lanes share of their component. */
 export interface LaneContext {
+  /** Rows as they are. */
   readonly rows: RowCodec;
+  /** Deflated too, where that is smaller. Default: `rows`. */
+  readonly deflatedRows?: RowCodec;
   readonly limits: ComponentLimits;
   /** 32 bits, never 0. */
   readonly randomId: () => number;
@@ -61,13 +64,16 @@ export interface LaneKey {
   readonly sizeClass: number;
   /** In the columnar codec; otherwise in rows that any client reads. */
   readonly coded: boolean;
+  /** Of rows: deflated too, where that is smaller. */
+  readonly deflates?: boolean;
   /** What is smallest depends on whether the stream itself is compressed. */
   readonly hop: HopClass;
   readonly selection: Selection;
 }
 
 export function laneKeyOf(link: ClientLink, windowMs: number, selection: Selection): LaneKey {
-  return { windowMs, sizeClass: link.sizeClass, coded: link.readsCoded, hop: link.hop, selection };
+  const { sizeClass, readsCoded: coded, readsDeflated, hop } = link;
+  return { windowMs, sizeClass, coded, deflates: !coded && readsDeflated, hop, selection };
 }
 
 export function formatLaneKey(key: LaneKey): string {
@@ -79,8 +85,8 @@ export function formatSelection({ samples, maxRate, fields, deadband, heartbeatM
   return JSON.stringify([samples, maxRate, fields, deadband, heartbeatMs]);
 }
 
-function formatEncoding({ coded, hop }: LaneKey): string {
-  return `${coded ? "coded" : "rows"}/${hop}`;
+function formatEncoding({ coded, deflates, hop }: LaneKey): string {
+  return `${coded ? "coded" : deflates === true ? "deflated" : "rows"}/${hop}`;
 }
 
 /**
@@ -297,8 +303,10 @@ export class Lane {
   }
 
   private plain(slice: BatchSlice): ReadyBody {
-    const { rows } = this.context;
-    return ready({ ...headOf(this.service, slice), ...rows.encode(slice.rows, this.key.hop) }, slice);
+    const { rows, deflatedRows = rows } = this.context;
+    const deflates = this.key.deflates === true;
+    const encoded = (deflates ? deflatedRows : rows).encode(slice.rows, this.key.hop);
+    return ready({ ...headOf(this.service, slice), ...encoded }, slice);
   }
 }
 
