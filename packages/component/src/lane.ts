@@ -4,6 +4,7 @@ import {
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeLaneBody,
+  isolatedParts,
   LaneEncoder,
   RowBatch,
   type BatchSlice,
@@ -235,6 +236,8 @@ export class Lane {
 
   private takeEncoder(): LaneEncoder | undefined {
     const { context, key, profile } = this;
+    // Of bytes that nobody but their reader understands nothing is tried.
+    if (this.service.config.opaque === true) return undefined;
     if (this.encoder !== undefined || !key.coded || !context.memory.mayCode(this)) return this.encoder;
     const { rows } = context;
     this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, profile, hop: key.hop });
@@ -251,10 +254,11 @@ export class Lane {
   encode(now: number): ReadyBatch[] {
     const encoder = this.takeEncoder();
     // With nobody on the chain it may as well begin anew.
-    if (this.attached.size === 0) encoder?.breakOff();
+    if (this.attached.size === 0 || this.isolates) encoder?.breakOff();
     let joining = this.joining.size > 0;
     const batches = this.slices().map((slice): ReadyBatch => {
-      if (encoder === undefined) return { body: this.plain(slice), independent: undefined };
+      if (encoder === undefined || this.isolates)
+        return { body: this.encodeAlone(slice), independent: undefined };
       const batch = toBatch(this.service, slice);
       const body = encoder.encode(batch, now, this.context.randomId());
       if (beginsAnew(body)) joining = false;
@@ -291,20 +295,29 @@ export class Lane {
   /** A body that needs no other, and that none depends on. */
   encodeAlone(slice: BatchSlice): ReadyBody {
     const encoder = this.takeEncoder();
-    if (encoder === undefined) return this.plain(slice);
+    // A body of several rows would code each by those before it.
+    if (encoder === undefined || (this.isolates && slice.rows.length > 1)) return this.plain(slice);
     return ready(encoder.encodeIndependent(toBatch(this.service, slice)), slice);
+  }
+
+  /** No update is coded by another. The publisher may change that at any time. */
+  private get isolates(): boolean {
+    const { compression, opaque } = this.service.config;
+    return compression === "isolated" && opaque !== true;
   }
 
   /** Rows too large for the size class are left out. */
   private slices(): BatchSlice[] {
-    return this.batch
+    const slices = this.batch
       .slices(DEFAULT_LIMITS.maxRowsPerFrame, this.maxBytes)
       .filter(({ rows }) => this.fits(rows[0] as Uint8Array));
+    return this.isolates && this.key.coded ? slices.flatMap(isolatedParts) : slices;
   }
 
   private plain(slice: BatchSlice): ReadyBody {
     const { rows, deflatedRows = rows } = this.context;
-    const deflates = this.key.deflates === true;
+    const deflates =
+      this.key.deflates === true && !this.isolates && this.service.config.opaque !== true;
     const encoded = (deflates ? deflatedRows : rows).encode(slice.rows, this.key.hop);
     return ready({ ...headOf(this.service, slice), ...encoded }, slice);
   }
