@@ -1,5 +1,6 @@
 import Table from "cli-table3";
 import { formatBytes } from "../demo/format.js";
+import { explainByCounter } from "../rivals/counter.js";
 import { formatHop, WIRE_FORMS, type WireForm } from "./axes.js";
 import type { WireRow } from "./rows.js";
 
@@ -129,6 +130,7 @@ function formatVerdict(cells: readonly Cell[], hops: readonly string[]): string[
     const own = losses.filter(({ cell }) => cell.hop === hop);
     if (own.length > 0) lines.push(`  ${hop}`, ...own.map(({ text }) => `    ${text}`));
   }
+  lines.push(...explainByCounter(losses.flatMap(({ cell }) => excessesOf(cell))));
   const others = compared.flatMap((cell) =>
     describeLosses(cell, ["msgpack-ibb"]).map((text) => ({ cell, text })),
   );
@@ -146,6 +148,14 @@ function formatVerdict(cells: readonly Cell[], hops: readonly string[]): string[
     if (means.length > 0) lines.push(`  ${hop}: ${means.join(", ")}`);
   }
   return lines;
+}
+
+function excessesOf({ hop, bytes }: Cell): { readonly excess: number; readonly compressed: boolean }[] {
+  const ours = bytes.get(OURS) ?? 0;
+  return JSON_FORMS.map((form) => ({
+    excess: ours - (bytes.get(form) ?? Infinity),
+    compressed: !hop.endsWith("no compression"),
+  })).filter(({ excess }) => excess > 0);
 }
 
 function describeLosses({ name, bytes }: Cell, forms: readonly WireForm[]): string[] {
