@@ -127,7 +127,12 @@ describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
     service.publish(value);
     await until(() => dataOf(carol).length > 0, 5_000, "a value");
     const forms: string[] = [];
-    const hellos: (typeof HELLO)[] = [READS_CODED, HELLO, { ...HELLO, hop: "compressed" }, { ...HELLO, codecs: ["rows"] }];
+    const hellos: (typeof HELLO)[] = [
+      READS_CODED,
+      HELLO,
+      { ...HELLO, hop: "compressed" },
+      { ...HELLO, codecs: ["rows"] },
+    ];
     for (const hello of hellos) {
       const link = await open("bob", hello);
       await link.subscribe(service.node);

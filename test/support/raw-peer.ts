@@ -42,9 +42,7 @@ export class RawPeer {
       const data = stanza.getChild("data", NS.IBB);
       if (type === "error") this.errors.push(outcomeOf(parseStanzaError(stanza)));
       else if (data !== undefined && data.attrs["sid"] === this.sid)
-        this.frames.push(
-          ...decodeBlock(decodeBase64(data.text()) as Uint8Array, DEFAULT_LIMITS),
-        );
+        this.frames.push(...decodeBlock(decodeBase64(data.text()) as Uint8Array, DEFAULT_LIMITS));
       return true;
     });
   }

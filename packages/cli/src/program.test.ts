@@ -163,7 +163,9 @@ describe("estimate", () => {
     ]);
     stdout = "";
     expect(await runCli(["estimate", file])).toBe(0);
-    expect(stdout).toMatch(/^JSON is smaller[^]*\nVerdict: stay with JSON\. .*\n\nreadings: 3 updates, profile default/);
+    expect(stdout).toMatch(
+      /^JSON is smaller[^]*\nVerdict: stay with JSON\. .*\n\nreadings: 3 updates, profile default/,
+    );
     expect(stdout).toContain("The updates have no times");
   });
 

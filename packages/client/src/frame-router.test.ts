@@ -1,10 +1,4 @@
-import {
-  createRowCodec,
-  DEFAULT_LIMITS,
-  WHOLE,
-  type Frame,
-  type ServiceKind,
-} from "@stanzapack/wire";
+import { createRowCodec, DEFAULT_LIMITS, WHOLE, type Frame, type ServiceKind } from "@stanzapack/wire";
 import { describe, expect, it, vi } from "vitest";
 import { FrameRouter } from "./frame-router.js";
 import type { LinkPeer, OfferedService } from "./offered-service.js";

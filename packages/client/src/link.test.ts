@@ -47,9 +47,7 @@ function setUp() {
   const goodbye = (): string[] => {
     const last = sent.at(-1);
     const frame =
-      last === undefined
-        ? undefined
-        : decodeBlock(decodeBase64(last) as Uint8Array, DEFAULT_LIMITS).at(-1);
+      last === undefined ? undefined : decodeBlock(decodeBase64(last) as Uint8Array, DEFAULT_LIMITS).at(-1);
     return [
       ...(frame?.type === "bye" ? [`BYE ${frame.code}`] : []),
       ...closed.mock.calls.map(() => "close"),

@@ -1,10 +1,4 @@
-import {
-  createHello,
-  decodeBlock,
-  DEFAULT_LIMITS,
-  encodeFrame,
-  type Frame,
-} from "@stanzapack/wire";
+import { createHello, decodeBlock, DEFAULT_LIMITS, encodeFrame, type Frame } from "@stanzapack/wire";
 import { decodeBase64, encodeBase64, type Bytestream } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import type { Pace } from "./budgets/throttle.js";

@@ -1,10 +1,4 @@
-import {
-  createRowCodec,
-  DEFAULT_LIMITS,
-  encodeUpdate,
-  parseNode,
-  WHOLE,
-} from "@stanzapack/wire";
+import { createRowCodec, DEFAULT_LIMITS, encodeUpdate, parseNode, WHOLE } from "@stanzapack/wire";
 import { describe, expect, it } from "vitest";
 import type { ClientLink } from "./client-link.js";
 import { configSchema } from "./config.js";

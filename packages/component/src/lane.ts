@@ -316,8 +316,7 @@ export class Lane {
 
   private plain(slice: BatchSlice): ReadyBody {
     const { rows, deflatedRows = rows } = this.context;
-    const deflates =
-      this.key.deflates === true && !this.isolates && this.service.config.opaque !== true;
+    const deflates = this.key.deflates === true && !this.isolates && this.service.config.opaque !== true;
     const encoded = (deflates ? deflatedRows : rows).encode(slice.rows, this.key.hop);
     return ready({ ...headOf(this.service, slice), ...encoded }, slice);
   }

@@ -57,7 +57,14 @@ function setUp() {
   const stats = createStats();
   const log = pino({ level: "silent" });
   const nothing = new Proxy({}, { get: () => vi.fn() }) as FanOut;
-  const broker = new Broker(nothing, createRowCodec(DEFAULT_LIMITS, createRawDeflate()), limits, stats, () => 7, log);
+  const broker = new Broker(
+    nothing,
+    createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
+    limits,
+    stats,
+    () => 7,
+    log,
+  );
   const requests = new FrameRequests(broker, { open: true }, limits, stats, log);
   const streams = createInBandBytestreams(connection);
   const settings = { limits, wireLimits: DEFAULT_LIMITS };

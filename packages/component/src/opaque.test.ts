@@ -71,7 +71,12 @@ describe("an opaque service", () => {
 
   it("refuses rows of anything else, and forms that the component would have to look into", () => {
     const malformed = expect.objectContaining({ code: "malformed", origin: "peer" }) as Error;
-    for (const values of [["text", bytes], [bytes, null], [bytes, [bytes]], [bytes, { b: bytes }]]) {
+    for (const values of [
+      ["text", bytes],
+      [bytes, null],
+      [bytes, [bytes]],
+      [bytes, { b: bytes }],
+    ]) {
       const { publish, service } = setUp();
       const payload = Buffer.concat(packed(...values));
       expect(() => publish({ ...head, form: "rows", payload })).toThrow(malformed);
@@ -81,7 +86,14 @@ describe("an opaque service", () => {
     const deflated = rows.encode(packed(bytes, bytes), "plain");
     expect(deflated.form).toBe("deflated");
     expect(() => publish({ ...head, ...deflated })).toThrow(malformed);
-    const coded = { type: "coded", form: "independent", alias: 0, epoch: 1, from: 1, payload: bytes } as const;
+    const coded = {
+      type: "coded",
+      form: "independent",
+      alias: 0,
+      epoch: 1,
+      from: 1,
+      payload: bytes,
+    } as const;
     expect(() => publish(coded)).toThrow(malformed);
   });
 

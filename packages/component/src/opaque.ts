@@ -5,7 +5,8 @@ const BIN_HEADS: ReadonlySet<number | undefined> = new Set([0xc4, 0xc5, 0xc6]);
 
 /** A publisher's DATA of an opaque service: rows as they are. Throws `malformed`, which ends its link. */
 export function assertOpaqueFrame(frame: DataFrame | CodedFrame): void {
-  if (frame.form !== "rows") throw malformed(`DATA of an opaque service comes as rows, not \`${frame.form}\``);
+  if (frame.form !== "rows")
+    throw malformed(`DATA of an opaque service comes as rows, not \`${frame.form}\``);
 }
 
 /** Each row is one byte string, whose content is nobody's business. Throws `malformed`, which ends its publisher's link. */

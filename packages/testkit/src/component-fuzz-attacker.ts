@@ -1,10 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  decodeBlock,
-  DEFAULT_LIMITS,
-  encodeFrame,
-  type RefusedFrame,
-} from "@stanzapack/wire";
+import { decodeBlock, DEFAULT_LIMITS, encodeFrame, type RefusedFrame } from "@stanzapack/wire";
 import {
   bareJid,
   createClientConnection,

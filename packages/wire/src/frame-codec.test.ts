@@ -72,9 +72,7 @@ describe("frames", () => {
         spanMs: 0,
       } as const;
       const payload = new Uint8Array(length).fill(7);
-      expect(decodeBlock(encodeFrame({ ...given, payload }), LIMITS)).toEqual([
-        { ...given, payload },
-      ]);
+      expect(decodeBlock(encodeFrame({ ...given, payload }), LIMITS)).toEqual([{ ...given, payload }]);
     }
   });
 });

@@ -41,7 +41,12 @@ test("brotli over all of int, column by column, takes what it did for the protot
 
 test("stanzapack estimate comes to the same figures, and the server's requests for acknowledgement", async () => {
   const rows = createRows("obj");
-  const estimator = new Estimator({ workload: "obj", cuts: [{ batch: 10 }], profile: "default", envelope: LINK });
+  const estimator = new Estimator({
+    workload: "obj",
+    cuts: [{ batch: 10 }],
+    profile: "default",
+    envelope: LINK,
+  });
   // The times of `createBatches`: ten rows evenly within 100 ms.
   for (const [index, row] of rows.entries()) await estimator.add(row, (index - 9) * 10);
   const estimated = await estimator.finish();

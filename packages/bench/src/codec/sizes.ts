@@ -1,10 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import {
-  formatJsonStanza,
-  LaneReader,
-  LaneRun,
-  SyncFlushMeter,
-} from "@stanzapack/estimate";
+import { formatJsonStanza, LaneReader, LaneRun, SyncFlushMeter } from "@stanzapack/estimate";
 import type { HopClass, Profile, Value } from "@stanzapack/wire";
 import type { TimedBatch } from "./batches.js";
 import { LINK, LinkStanzas, type StanzaEnvelope } from "./stanza.js";

@@ -51,7 +51,9 @@ function describeFew(rows: readonly WireRow[]): string[] {
   const counts = rows.filter(({ workload }) => workload === "now-and-then").map(({ updates }) => updates);
   const fewest = Math.min(...counts);
   return fewest < ENOUGH_UPDATES
-    ? [`now-and-then: ${fewest} updates in a cell are few, and show what subscribing costs; ${ENOUGH_UPDATES} take 80 s.`]
+    ? [
+        `now-and-then: ${fewest} updates in a cell are few, and show what subscribing costs; ${ENOUGH_UPDATES} take 80 s.`,
+      ]
     : [];
 }
 

@@ -83,7 +83,14 @@ function checkTogether(
 }
 
 /** Throws `UsageError`. */
-function toOfferOptions({ kind, access, compression, member, title, profile }: OfferCommandOptions): OfferOptions {
+function toOfferOptions({
+  kind,
+  access,
+  compression,
+  member,
+  title,
+  profile,
+}: OfferCommandOptions): OfferOptions {
   const members = prepareMembers(member ?? []);
   return {
     kind,

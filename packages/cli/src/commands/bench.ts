@@ -300,7 +300,7 @@ Lists are separated by commas; without one, all of them.
 Rows: {workload, batch, profile, payloadBytesPerUpdate, frameBytesPerUpdate, rivalBytesPerUpdate, frameZlibBytesPerUpdate,
 rivalZlibBytesPerUpdate, brotliBytesPerUpdate, xzBytesPerUpdate, envelope, keyframes, numericFields, encodeUsPerUpdate,
 decodeUsPerUpdate, jsonDeflateUsPerUpdate, jsonInflateUsPerUpdate, memoryBytes}; frame and rival are whole
-stanzas, ours mostly in `envelope` (lean, ibb) where nothing is compressed. The last
+stanzas, ours mostly in the envelope named (lean, ibb) where nothing is compressed. The last
 rows, workload geomean, are the geometric means over the others.
 
 Examples:

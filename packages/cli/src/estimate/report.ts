@@ -44,7 +44,9 @@ function formatLosses(rows: readonly EstimateRow[]): string[] {
   const losses = rows.flatMap((row) => {
     if (!JSON_FORMS.includes(row.form)) return [];
     const cell = `${formatHop(row)}, ${formatCut(row)}`;
-    const ours = rows.find((own) => own.form === "stanzapack" && `${formatHop(own)}, ${formatCut(own)}` === cell);
+    const ours = rows.find(
+      (own) => own.form === "stanzapack" && `${formatHop(own)}, ${formatCut(own)}` === cell,
+    );
     if (ours === undefined || row.bytes >= ours.bytes) return [];
     const more = ((ours.bytes / row.bytes - 1) * 100).toFixed(0);
     const figures = `${row.form} ${formatBytes(row.bytesPerUpdate)}; Stanzapack ${formatBytes(ours.bytesPerUpdate)}`;

@@ -13,7 +13,13 @@ import {
 } from "@stanzapack/wire";
 import { NS, StanzaError, type DataForm } from "@stanzapack/xmpp";
 import { accountOf } from "./addresses.js";
-import { ACCESS_MODELS, COMPRESSIONS, type AccessModel, type Compression, type ServiceConfig } from "../service.js";
+import {
+  ACCESS_MODELS,
+  COMPRESSIONS,
+  type AccessModel,
+  type Compression,
+  type ServiceConfig,
+} from "../service.js";
 import { unsupported } from "./errors.js";
 import { FIELD } from "./form-fields.js";
 import { boolean, checkOwnFields, invalid, several, single } from "./submissions.js";
