@@ -369,7 +369,7 @@ export class Client extends Emitter<ClientEvents> {
   ): Promise<OfferedService<Uint8Array>>;
   async offer<T = Value>(name: string, options?: OfferOptions): Promise<OfferedService<Sendable<T>>>;
   async offer(name: string, options: OfferOptions = {}): Promise<OfferedService<never>> {
-    return (await this.offerValues(name, options)) as OfferedService<never>;
+    return await this.offerValues(name, options);
   }
 
   private async offerValues(name: string, given: OfferOptions): Promise<OfferedService> {
