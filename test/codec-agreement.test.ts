@@ -20,7 +20,7 @@ beforeAll(async () => {
     cwd: ROOT,
     input: "test/support/codec-agreement.ts",
     platform: "browser",
-    resolve: { conditionNames: ["stanzapack-source"], alias: { "./raw-deflate.js": "./raw-deflate.web.js" } },
+    resolve: { conditionNames: ["stanzapack-source"] },
     logLevel: "silent",
   });
   const { output } = await build.generate({ format: "esm", codeSplitting: false });

@@ -1,6 +1,5 @@
 import {
   ChainEncoder,
-  createRawDeflate,
   createRowCodec,
   DataReader,
   decodeBlock,
@@ -21,15 +20,10 @@ export function agree({
   }[];
   readonly seeds: number;
 }): string[] {
-  const deflate = createRawDeflate();
   const lines = vectors.map(({ name, hex, contiguous }) => {
-    const reader = new DataReader(
-      DEFAULT_CODEC_LIMITS,
-      DEFAULT_LIMITS,
-      createRowCodec(DEFAULT_LIMITS, deflate),
-    );
+    const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, createRowCodec(DEFAULT_LIMITS));
     const batches = hex.map((one, i) => {
-      const [frame] = decodeBlock(fromHex(one), DEFAULT_LIMITS, deflate);
+      const [frame] = decodeBlock(fromHex(one), DEFAULT_LIMITS);
       return frame?.type === "coded" ? reader.read(frame, contiguous?.[i] ?? true) : undefined;
     });
     return `${name} ${text(batches)}`;
@@ -38,11 +32,7 @@ export function agree({
     for (const profile of ["default", "compact"] as const) {
       const next = random(seed);
       const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, profile);
-      const reader = new DataReader(
-        DEFAULT_CODEC_LIMITS,
-        DEFAULT_LIMITS,
-        createRowCodec(DEFAULT_LIMITS, deflate),
-      );
+      const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, createRowCodec(DEFAULT_LIMITS));
       let to = 0;
       const payloads: string[] = [];
       for (let batch = 0; batch < 6; batch++) {

@@ -1,5 +1,4 @@
 import {
-  createRawDeflate,
   createRowCodec,
   DEFAULT_LIMITS,
   formatNode,
@@ -79,7 +78,7 @@ export class Client extends Emitter<ClientEvents> {
   private readonly connection: Connection;
   private readonly streams: InBandBytestreams;
   private readonly negotiation: Negotiation;
-  private readonly codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+  private readonly codec = createRowCodec(DEFAULT_LIMITS);
   private readonly services = new Map<string, OfferedService>();
   private readonly subscriptions = new Map<string, SharedSubscription>();
   private readonly closing = new AbortController();
@@ -362,10 +361,15 @@ export class Client extends Emitter<ClientEvents> {
    * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
    * is wrong then comes by `ended`. Waits for the link, and the next where that is lost meanwhile, `timeoutMs` in all. Throws `conflict`
    * while another session of the account publishes it, and `store-failed`. `T`: what is published, also an interface:
-   * `offer<Reading>("reading")`.
+   * `offer<Reading>("reading")`. With `opaque` it is `Uint8Array`.
    */
-  async offer<T = Value>(name: string, options: OfferOptions = {}): Promise<OfferedService<Sendable<T>>> {
-    return (await this.offerValues(name, options)) as OfferedService<never>;
+  async offer(
+    name: string,
+    options: OfferOptions & { readonly opaque: true },
+  ): Promise<OfferedService<Uint8Array>>;
+  async offer<T = Value>(name: string, options?: OfferOptions): Promise<OfferedService<Sendable<T>>>;
+  async offer(name: string, options: OfferOptions = {}): Promise<OfferedService<never>> {
+    return await this.offerValues(name, options);
   }
 
   private async offerValues(name: string, given: OfferOptions): Promise<OfferedService> {

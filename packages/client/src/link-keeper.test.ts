@@ -1,6 +1,5 @@
 import {
   createHello,
-  createRawDeflate,
   createRowCodec,
   decodeBlock,
   DEFAULT_LIMITS,
@@ -34,12 +33,11 @@ interface Played {
 /** A keeper that always holds one subscription. */
 function setUp() {
   const links: Played[] = [];
-  const deflate = createRawDeflate();
   const connection = {
     ...{ state: "online", compressed: false, writable: true, room: Infinity, sendElement: () => true },
     request: () => Promise.resolve(),
     send: (base64: string) =>
-      links.at(-1)?.frames.push(...decodeBlock(decodeBase64(base64) as Uint8Array, DEFAULT_LIMITS, deflate)),
+      links.at(-1)?.frames.push(...decodeBlock(decodeBase64(base64) as Uint8Array, DEFAULT_LIMITS)),
   } as unknown as Connection;
   const open = (): Promise<Bytestream> => {
     const stream = {
@@ -76,7 +74,7 @@ function setUp() {
       },
       unwanted: () => undefined,
     },
-    createRowCodec(DEFAULT_LIMITS, deflate),
+    createRowCodec(DEFAULT_LIMITS),
     { component: "streams.x", timeoutMs: 20_000 },
     {
       ...{ onDown: () => undefined, onRestored: () => undefined, onAcknowledged: () => undefined },

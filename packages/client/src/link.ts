@@ -1,7 +1,6 @@
 import {
   createBlockWriter,
   createHello,
-  createRawDeflate,
   DEFAULT_LIMITS,
   type HopClass,
   encodeFrame,
@@ -47,7 +46,7 @@ export interface LinkEvents {
 
 /** The client's side of one bytestream to the component: frames both ways, acknowledgements, liveness. */
 export class Link {
-  readonly session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+  readonly session = new LinkSession(DEFAULT_LIMITS);
   readonly maxBlockBytes: number;
   private readonly writer: BlockWriter;
   private ackTimer: ReturnType<typeof setTimeout> | undefined;

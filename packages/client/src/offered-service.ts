@@ -8,6 +8,7 @@ import {
   encodeUpdate,
   type Frame,
   type HopClass,
+  isolatedParts,
   LaneEncoder,
   RowBatch,
   type ReadBudget,
@@ -193,6 +194,8 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
    */
   publish(value: T): void {
     if (this.finished) throw new StanzapackError("stopped", `\`${this.node}\` is no longer offered`);
+    if (this.options.opaque === true && !(value instanceof Uint8Array))
+      throw new StanzapackError("unencodable", `\`${this.node}\` is opaque: its values are Uint8Arrays`);
     const row = encodeUpdate(value, DEFAULT_LIMITS);
     const at = this.now();
     this.outbox?.push(row, at);
@@ -390,7 +393,8 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     const maxRows = DEFAULT_LIMITS.maxRowsPerFrame;
     const maxBytes = Math.min(maxBlockBytes - HEADER_ROOM_BYTES, Math.max(roomBytes, 1));
     const slices = this.outbox?.take(maxRows, maxBytes, roomBytes) ?? this.batch.take(maxRows, maxBytes);
-    const frames = slices.map((slice) => {
+    const parts = this.isolates ? slices.flatMap(isolatedParts) : slices;
+    const frames = parts.map((slice) => {
       const body = this.encode(slice, now);
       this.sent = slice.to;
       return encodeBase64(encodeLanePrefix(body.form, alias)) + encodeBase64(encodeLaneBody(body));
@@ -422,14 +426,27 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     this.saver?.kick();
   }
 
+  /** No update is coded by another. */
+  private get isolates(): boolean {
+    const { compression, opaque } = this.options;
+    return compression === "isolated" && opaque !== true;
+  }
+
+  /** Of opaque values nothing is tried, and of several rows a body would code each by those before it. */
+  private travelsAsRows(rows: readonly Uint8Array[]): boolean {
+    return this.options.opaque === true || (this.isolates && rows.length > 1);
+  }
+
   private encode({ from, to, rows, firstAt, lastAt }: BatchSlice, now: number): LaneBody {
     const head = {
       ...{ epoch: this.incarnation, from, to },
       at: Math.max(0, Math.round(now - lastAt)),
       spanMs: Math.max(0, Math.round(lastAt - firstAt)),
     };
-    if (this.encoder === undefined) return { ...head, ...this.codec.encode(rows, this.hop) };
+    if (this.encoder === undefined || this.travelsAsRows(rows))
+      return { ...head, ...this.codec.encode(rows, this.hop) };
     const batch: LaneBatch = { ...head, rows: rows.map(decodeRow), packed: rows };
+    if (this.isolates) return this.encoder.encodeIndependent(batch);
     return this.encoder.encode(batch, now, crypto.getRandomValues(new Uint32Array(1))[0] as number);
   }
 

@@ -65,6 +65,7 @@ const connection = {
 };
 const metadata = {
   access: oneOf("open", "whitelist", "authorize"),
+  compression: oneOf("shared", "isolated"),
   members: listOf(address, 0, MAX_MEMBERS, "bare JIDs"),
   authorize: callable(),
   title: plainText(0, MAX_TITLE_CHARS),
@@ -73,6 +74,7 @@ const metadata = {
 const offer = {
   ...metadata,
   kind: oneOf("value", "log"),
+  opaque: flag(),
   store: objectWith("a store, such as `openOutboxStore` gives", "open"),
   takeOver: flag(),
 };

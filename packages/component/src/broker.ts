@@ -1,4 +1,5 @@
 import {
+  createRowCodec,
   DataReader,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
@@ -44,6 +45,7 @@ import {
   type LeaseRequest,
   type SubscribeOptions,
 } from "./negotiation/options.js";
+import { assertOpaqueFrame, assertOpaqueRows } from "./opaque.js";
 import type { KeptSubscription } from "./resumption.js";
 import { Arrival } from "./selector.js";
 import { Service, type Publisher, type ServiceConfig } from "./service.js";
@@ -109,7 +111,8 @@ export class Broker {
     this.approvals = new Approvals(limits, stats, budgets, (link, service, options, now) =>
       this.subscribeTo(link, service, options, now),
     );
-    this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits) };
+    const rows = createRowCodec(DEFAULT_LIMITS);
+    this.laneContext = { rows, deflatedRows: codec, limits, randomId, memory: new LaneMemory(limits) };
   }
 
   /** A request of this JID was refused: counts it and logs it. `what` names the request, for the operator. */
@@ -200,6 +203,11 @@ export class Broker {
           `\`${node}\` is offered as ${service.config.kind}, not ${config.kind}: withdraw it first`,
         );
       }
+      if ((service.config.opaque ?? false) !== (config.opaque ?? false))
+        throw new StanzapackError(
+          "conflict",
+          `\`${node}\` is offered ${config.opaque === true ? "with values that are not opaque" : "as opaque"}: withdraw it first`,
+        );
       if (publisher !== undefined && (publisher.link !== link || (incarnation !== undefined && !isSame)))
         this.fence(service, publisher, link);
       this.configure(service, config, now);
@@ -602,6 +610,8 @@ export class Broker {
     const { publisher } = service;
     if (publisher === undefined) return;
     const { link, reader } = publisher;
+    const { opaque } = service.config;
+    if (opaque === true) assertOpaqueFrame(frame);
     // In order and without a hole: IBB ended the link otherwise.
     const before = reader.bytes;
     const batch = reader.readPacked(frame, true, link.session.budget);
@@ -614,6 +624,7 @@ export class Broker {
       );
     if (batch === undefined)
       throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
+    if (opaque === true) assertOpaqueRows(batch.rows);
     link.pace.updates += batch.rows.length;
     this.accept(service, batch, now, link.pace.owes);
   }
@@ -790,6 +801,12 @@ function grant(
   { config }: Service,
   asked: AskedOptions,
 ): { readonly windowMs: number; readonly selection: Selection } {
+  const { fields, deadband } = asked.selection;
+  if (config.opaque === true && (fields !== null || deadband !== null))
+    throw new StanzapackError(
+      "invalid-options",
+      "the values are opaque: neither `fields` nor `deadband` can be told of them",
+    );
   const windowMs = grantWindow(asked.windowMs);
   return { windowMs, selection: grantSelection(asked.selection, windowMs, config.kind) };
 }

@@ -9,7 +9,6 @@ import {
   type HelloFrame,
   type HopClass,
   type Limits,
-  type RawDeflate,
 } from "@stanzapack/wire";
 import { encodeBase64, escapeAttribute, SendWindow, type Bytestream, monotonicNow } from "@stanzapack/xmpp";
 import type { Pace } from "./budgets/throttle.js";
@@ -86,13 +85,12 @@ export class ClientLink {
     readonly bareJid: string,
     readonly openedAt: number,
     limits: Limits,
-    deflate: RawDeflate,
     /** Called when something waits to be written. */
     private readonly onPending: (link: ClientLink) => void,
     private readonly componentDomain: string,
     readonly pace: Pace,
   ) {
-    this.session = new LinkSession(limits, deflate);
+    this.session = new LinkSession(limits);
     this.heardAt = openedAt;
     this.phase = stream.sid.charCodeAt(0) || 0;
     this.writer = createBlockWriter(stream.blockSizeBytes);
@@ -107,6 +105,11 @@ export class ClientLink {
   /** Whether it reads the columnar codec; before its HELLO nobody knows. */
   get readsCoded(): boolean {
     return this.session.peerHello?.codecs.includes("coded") === true;
+  }
+
+  /** Whether it reads deflated rows; before its HELLO nobody knows. */
+  get readsDeflated(): boolean {
+    return this.session.peerHello?.codecs.includes("deflated") === true;
   }
 
   /**

@@ -96,8 +96,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     maxStreams: Number.MAX_SAFE_INTEGER,
     maxBlockSizeBytes: DEFAULT_LIMITS.maxBlockBytes,
   });
-  const deflate = createRawDeflate();
-  const codec = createRowCodec(DEFAULT_LIMITS, deflate);
+  const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   const fanOut = new FanOut(connection, stats, log);
   const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
   const requests = new FrameRequests(broker, fanOut, limits, stats, log);
@@ -107,7 +106,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     broker,
     fanOut,
     requests,
-    { limits, wireLimits: DEFAULT_LIMITS, deflate },
+    { limits, wireLimits: DEFAULT_LIMITS },
     stats,
     log,
   );

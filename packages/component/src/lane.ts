@@ -4,6 +4,7 @@ import {
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeLaneBody,
+  isolatedParts,
   LaneEncoder,
   RowBatch,
   type BatchSlice,
@@ -48,7 +49,10 @@ export interface ReadyBatch {
 
 /** What lanes share of their component. */
 export interface LaneContext {
+  /** Rows as they are. */
   readonly rows: RowCodec;
+  /** Deflated too, where that is smaller. Default: `rows`. */
+  readonly deflatedRows?: RowCodec;
   readonly limits: ComponentLimits;
   /** 32 bits, never 0. */
   readonly randomId: () => number;
@@ -61,13 +65,16 @@ export interface LaneKey {
   readonly sizeClass: number;
   /** In the columnar codec; otherwise in rows that any client reads. */
   readonly coded: boolean;
+  /** Of rows: deflated too, where that is smaller. */
+  readonly deflates?: boolean;
   /** What is smallest depends on whether the stream itself is compressed. */
   readonly hop: HopClass;
   readonly selection: Selection;
 }
 
 export function laneKeyOf(link: ClientLink, windowMs: number, selection: Selection): LaneKey {
-  return { windowMs, sizeClass: link.sizeClass, coded: link.readsCoded, hop: link.hop, selection };
+  const { sizeClass, readsCoded: coded, readsDeflated, hop } = link;
+  return { windowMs, sizeClass, coded, deflates: !coded && readsDeflated, hop, selection };
 }
 
 export function formatLaneKey(key: LaneKey): string {
@@ -79,8 +86,8 @@ export function formatSelection({ samples, maxRate, fields, deadband, heartbeatM
   return JSON.stringify([samples, maxRate, fields, deadband, heartbeatMs]);
 }
 
-function formatEncoding({ coded, hop }: LaneKey): string {
-  return `${coded ? "coded" : "rows"}/${hop}`;
+function formatEncoding({ coded, deflates, hop }: LaneKey): string {
+  return `${coded ? "coded" : deflates === true ? "deflated" : "rows"}/${hop}`;
 }
 
 /**
@@ -229,6 +236,8 @@ export class Lane {
 
   private takeEncoder(): LaneEncoder | undefined {
     const { context, key, profile } = this;
+    // Of bytes that nobody but their reader understands nothing is tried.
+    if (this.service.config.opaque === true) return undefined;
     if (this.encoder !== undefined || !key.coded || !context.memory.mayCode(this)) return this.encoder;
     const { rows } = context;
     this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, profile, hop: key.hop });
@@ -245,10 +254,11 @@ export class Lane {
   encode(now: number): ReadyBatch[] {
     const encoder = this.takeEncoder();
     // With nobody on the chain it may as well begin anew.
-    if (this.attached.size === 0) encoder?.breakOff();
+    if (this.attached.size === 0 || this.isolates) encoder?.breakOff();
     let joining = this.joining.size > 0;
     const batches = this.slices().map((slice): ReadyBatch => {
-      if (encoder === undefined) return { body: this.plain(slice), independent: undefined };
+      if (encoder === undefined || this.isolates)
+        return { body: this.encodeAlone(slice), independent: undefined };
       const batch = toBatch(this.service, slice);
       const body = encoder.encode(batch, now, this.context.randomId());
       if (beginsAnew(body)) joining = false;
@@ -285,20 +295,30 @@ export class Lane {
   /** A body that needs no other, and that none depends on. */
   encodeAlone(slice: BatchSlice): ReadyBody {
     const encoder = this.takeEncoder();
-    if (encoder === undefined) return this.plain(slice);
+    // A body of several rows would code each by those before it.
+    if (encoder === undefined || (this.isolates && slice.rows.length > 1)) return this.plain(slice);
     return ready(encoder.encodeIndependent(toBatch(this.service, slice)), slice);
+  }
+
+  /** No update is coded by another. The publisher may change that at any time. */
+  private get isolates(): boolean {
+    const { compression, opaque } = this.service.config;
+    return compression === "isolated" && opaque !== true;
   }
 
   /** Rows too large for the size class are left out. */
   private slices(): BatchSlice[] {
-    return this.batch
+    const slices = this.batch
       .slices(DEFAULT_LIMITS.maxRowsPerFrame, this.maxBytes)
       .filter(({ rows }) => this.fits(rows[0] as Uint8Array));
+    return this.isolates && this.key.coded ? slices.flatMap(isolatedParts) : slices;
   }
 
   private plain(slice: BatchSlice): ReadyBody {
-    const { rows } = this.context;
-    return ready({ ...headOf(this.service, slice), ...rows.encode(slice.rows, this.key.hop) }, slice);
+    const { rows, deflatedRows = rows } = this.context;
+    const deflates = this.key.deflates === true && !this.isolates && this.service.config.opaque !== true;
+    const encoded = (deflates ? deflatedRows : rows).encode(slice.rows, this.key.hop);
+    return ready({ ...headOf(this.service, slice), ...encoded }, slice);
   }
 }
 

@@ -56,12 +56,18 @@ function setUp() {
   const { limits } = configSchema.parse({ component: { domain: "streams.localhost", secret: "x" } });
   const stats = createStats();
   const log = pino({ level: "silent" });
-  const deflate = createRawDeflate();
   const nothing = new Proxy({}, { get: () => vi.fn() }) as FanOut;
-  const broker = new Broker(nothing, createRowCodec(DEFAULT_LIMITS, deflate), limits, stats, () => 7, log);
+  const broker = new Broker(
+    nothing,
+    createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
+    limits,
+    stats,
+    () => 7,
+    log,
+  );
   const requests = new FrameRequests(broker, { open: true }, limits, stats, log);
   const streams = createInBandBytestreams(connection);
-  const settings = { limits, wireLimits: DEFAULT_LIMITS, deflate };
+  const settings = { limits, wireLimits: DEFAULT_LIMITS };
   const links = new LinkTable(connection, streams, broker, nothing, requests, settings, stats, log);
   const receive = (stanza: Element): void => void handlers.some((handler) => handler(stanza, 0));
   const from = { from: BOB, to: "streams.localhost" };
@@ -82,7 +88,7 @@ function setUp() {
   const goodbye = (): string[] => {
     const blocks = sent.flatMap((text) => [...text.matchAll(/seq='\d+'>([^<]*)</g)].map((match) => match[1]));
     const frames = blocks.flatMap((base64) =>
-      decodeBlock(decodeBase64(base64 as string) as Uint8Array, DEFAULT_LIMITS, deflate),
+      decodeBlock(decodeBase64(base64 as string) as Uint8Array, DEFAULT_LIMITS),
     );
     const last = frames.at(-1);
     const isClosed = asked.some(({ iq }) => iq.getChild("close", NS.IBB) !== undefined);

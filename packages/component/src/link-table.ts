@@ -5,8 +5,8 @@ import {
   linkCodeOf,
   StanzapackError,
   type Frame,
+  type HelloFrame,
   type Limits,
-  type RawDeflate,
 } from "@stanzapack/wire";
 import {
   backoffMs,
@@ -35,6 +35,8 @@ import { OpenAdmission } from "./open-admission.js";
 import { ServerWatch } from "./server-watch.js";
 import type { ComponentStats } from "./stats.js";
 
+/** Deflated rows too: a publisher without the columnar codec may send them. */
+const READS: HelloFrame["codecs"] = ["rows", "deflated", "coded"];
 /** A link must say HELLO within this, in ms. */
 const HELLO_MS = 15_000;
 /** What a link still holds when it is closed is read for so long, in ms. */
@@ -71,7 +73,6 @@ export class LinkTable {
     private readonly settings: {
       readonly limits: ComponentLimits;
       readonly wireLimits: Limits;
-      readonly deflate: RawDeflate;
     },
     private readonly stats: ComponentStats,
     private readonly log: Logger,
@@ -157,7 +158,6 @@ export class LinkTable {
       bareJid(stream.peer),
       monotonicNow(),
       this.settings.wireLimits,
-      this.settings.deflate,
       (l) => this.fanOut.linkPending(l),
       this.connection.jid,
       this.throttle.createPace(stream.peer),
@@ -175,7 +175,7 @@ export class LinkTable {
     };
     stream.onEnd = (end) => this.streamEnded(link, end);
     const token = this.requests.resumption.issue(link);
-    link.sendFrame(createHello({ token }, this.settings.wireLimits));
+    link.sendFrame(createHello({ token, codecs: READS }, this.settings.wireLimits));
     this.log.info({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
 

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
 import {
-  createRawDeflate,
   createRowCodec,
   decodeRow,
   DEFAULT_LIMITS,
@@ -82,7 +81,7 @@ function createJsonWriter(form: "json-body" | "json-batch", { envelope }: LinkSt
 }
 
 function createMsgpackWriter({ envelope, seq }: LinkState): FormWriter {
-  const rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+  const rows = createRowCodec(DEFAULT_LIMITS);
   return {
     byHop: false,
     bounds: {

@@ -1,5 +1,4 @@
 import {
-  createRawDeflate,
   createRowCodec,
   DataReader,
   decodeBlock,
@@ -17,9 +16,7 @@ import {
   type Value,
 } from "@stanzapack/wire";
 
-/** Both ends share one: it keeps nothing between calls. */
-const deflate = createRawDeflate();
-const rowCodec = createRowCodec(DEFAULT_LIMITS, deflate);
+const rowCodec = createRowCodec(DEFAULT_LIMITS);
 
 /** Of a service alone on its link; up to 127 an alias takes one byte. */
 const FIRST_ALIAS = 1;
@@ -71,7 +68,7 @@ export class LaneReader {
 
   /** Undefined: refused, which never happens to a lane of which nothing is lost. */
   read(block: Uint8Array): ChainBatch | undefined {
-    const [frame] = decodeBlock(block, DEFAULT_LIMITS, deflate);
+    const [frame] = decodeBlock(block, DEFAULT_LIMITS);
     if (frame?.type !== "data" && frame?.type !== "coded") return undefined;
     return this.reader.read(frame, true);
   }

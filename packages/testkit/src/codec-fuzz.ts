@@ -82,7 +82,6 @@ class CodecFuzzer {
   readonly findings: string[] = [];
   readonly results: Record<string, number> = {};
   private readonly rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
-  private readonly deflate = createRawDeflate();
   private chains: Sent[] = [];
 
   constructor(private readonly random: Random) {}
@@ -213,7 +212,7 @@ class CodecFuzzer {
       const bytes = random.chance(30) ? frame : this.damaged(frame);
       const ended = this.guarded(`a block: ${hex(bytes)}`, () => {
         let result = "read";
-        for (const one of decodeBlock(bytes, DEFAULT_LIMITS, this.deflate)) {
+        for (const one of decodeBlock(bytes, DEFAULT_LIMITS)) {
           if (one.type !== "data" && one.type !== "coded") continue;
           const batch = reader.read(one, random.chance(95));
           if (batch === undefined) result = "refused";

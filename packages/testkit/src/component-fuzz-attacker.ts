@@ -1,11 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  createRawDeflate,
-  decodeBlock,
-  DEFAULT_LIMITS,
-  encodeFrame,
-  type RefusedFrame,
-} from "@stanzapack/wire";
+import { decodeBlock, DEFAULT_LIMITS, encodeFrame, type RefusedFrame } from "@stanzapack/wire";
 import {
   bareJid,
   createClientConnection,
@@ -229,8 +223,6 @@ export class Attacker {
     ])();
   }
 
-  private readonly deflate = createRawDeflate();
-
   private countRefusal({ code, text }: RefusedFrame): void {
     this.count(`REFUSED ${code}`);
     if (code === "internal") this.options.tally.findings.push(`REFUSED internal: ${text}`);
@@ -245,7 +237,7 @@ export class Attacker {
     const block = decodeBase64(stanza.getChild("data", NS.IBB)?.text() ?? "");
     if (block === undefined) return true;
     this.tokens.length = Math.min(this.tokens.length, TOKENS);
-    for (const frame of decodeBlock(block, DEFAULT_LIMITS, this.deflate)) {
+    for (const frame of decodeBlock(block, DEFAULT_LIMITS)) {
       if (frame.type === "hello" && frame.token !== null) this.tokens.unshift(frame.token);
       if (frame.type === "grant") this.count("GRANT");
       if (frame.type === "refused") this.countRefusal(frame);

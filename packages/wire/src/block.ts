@@ -2,24 +2,16 @@ import { StanzapackError } from "./errors.js";
 import { decodeFrame } from "./frame-codec.js";
 import type { Frame } from "./frames.js";
 import { assertWithin, type Limits } from "./limits.js";
-import { NEVER_USED, NIL, plainBytes } from "./msgpack.js";
+import { NIL, plainBytes } from "./msgpack.js";
 import { measureValue } from "./msgpack-measure.js";
-import type { RawDeflate } from "./raw-deflate.js";
 
 /**
- * The frames of one block: whole frames with `C0` padding between them, or, after a first byte `C1`, the raw deflate of
- * such. Nothing is deflated twice: neither a block in a block nor a payload, or a small block could inflate to gigabytes.
- * Throws `malformed` or `limit-exceeded`; frames before the fault are not returned, since the link ends anyway.
+ * The frames of one block: whole frames with `C0` padding between them. Throws `malformed` or `limit-exceeded`; frames before the
+ * fault are not returned, since the link ends anyway.
  */
-export function decodeBlock(block: Uint8Array, limits: Limits, deflate: RawDeflate): Frame[] {
+export function decodeBlock(block: Uint8Array, limits: Limits): Frame[] {
   assertWithin(block.length, limits.maxBlockBytes, "block");
-  let bytes = plainBytes(block);
-  const deflated = block[0] === NEVER_USED;
-  if (deflated) {
-    bytes = deflate.inflate(block.subarray(1), limits.maxInflatedBytes);
-    if (bytes[0] === NEVER_USED)
-      throw new StanzapackError("malformed", "a deflated block holds another", { origin: "peer" });
-  }
+  const bytes = plainBytes(block);
   const frames: Frame[] = [];
   let at = 0;
   while (at < bytes.length) {
@@ -29,10 +21,7 @@ export function decodeBlock(block: Uint8Array, limits: Limits, deflate: RawDefla
     }
     const end = measureValue(bytes, at, limits);
     assertWithin(frames.length + 1, limits.maxFramesPerBlock, "frames of a block");
-    const frame = decodeFrame(bytes.subarray(at, end), limits);
-    if (deflated && frame.type === "data" && frame.form === "deflated")
-      throw new StanzapackError("malformed", "a deflated block holds a deflated payload", { origin: "peer" });
-    frames.push(frame);
+    frames.push(decodeFrame(bytes.subarray(at, end), limits));
     at = end;
   }
   return frames;

@@ -1,9 +1,13 @@
 import { PROTOCOL_VERSION, type HelloFrame } from "./frames.js";
 import { DEFAULT_LIMITS, type Limits } from "./limits.js";
 
-/** HELLO of this implementation: it reads every form, within `limits`. */
+/** HELLO of this implementation, within `limits`. A side that reads deflated rows too names `codecs`: the columnar codec makes them needless. */
 export function createHello(
-  { hop = "plain", token = null }: Partial<Pick<HelloFrame, "hop" | "token">> = {},
+  {
+    hop = "plain",
+    token = null,
+    codecs = ["rows", "coded"],
+  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs">> = {},
   { maxBlockBytes, maxInflatedBytes }: Limits = DEFAULT_LIMITS,
 ): HelloFrame {
   return {
@@ -12,7 +16,7 @@ export function createHello(
     maxBlockBytes,
     maxInflatedBytes,
     maxStanzaBytes: 0,
-    codecs: ["rows", "deflated", "coded"],
+    codecs,
     hop,
     token,
   };

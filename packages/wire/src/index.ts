@@ -14,6 +14,7 @@ export {
   type RowsBatch,
 } from "./codec/column-codec.js";
 export { hopCost } from "./codec/hop-cost.js";
+export { isolatedParts } from "./codec/isolated-parts.js";
 export {
   beginsAnew,
   DEFAULT_LANE_POLICY,
@@ -90,6 +91,7 @@ export {
   isThinning,
   SELECTION_BOUNDS,
   WHOLE,
+  withoutLooking,
   withoutThinning,
   type Selection,
 } from "./selection.js";

@@ -4,7 +4,6 @@ import { encodeFrame } from "./frame-codec.js";
 import type { Frame, HelloFrame } from "./frames.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { LinkSession } from "./link-session.js";
-import { createRawDeflate } from "./raw-deflate.js";
 
 const hello: HelloFrame = {
   type: "hello",
@@ -33,7 +32,7 @@ const block = (...frames: Frame[]): Uint8Array => Buffer.concat(frames.map(encod
 const ack = (stanzas: number): Uint8Array => block({ type: "ack", stanzas });
 
 function open(): LinkSession {
-  const session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+  const session = new LinkSession(DEFAULT_LIMITS);
   session.receive(block(hello), 0);
   return session;
 }
@@ -48,7 +47,7 @@ function code(run: () => unknown): string {
 
 describe("a link", () => {
   it("begins with HELLO, once", () => {
-    const session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+    const session = new LinkSession(DEFAULT_LIMITS);
     expect(session.peerHello).toBeUndefined();
     expect(session.receive(new Uint8Array(3).fill(0xc0), 0)).toEqual([]);
     expect(session.receive(block(hello, status), 0)).toEqual([hello, status]);
@@ -57,12 +56,12 @@ describe("a link", () => {
   });
 
   it.each([data, status, bye, { type: "ack", stanzas: 0 } as const])("refuses %j before HELLO", (frame) => {
-    const session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+    const session = new LinkSession(DEFAULT_LIMITS);
     expect(code(() => session.receive(block(frame, hello), 0))).toBe("protocol");
   });
 
   it("refuses another version", () => {
-    const session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+    const session = new LinkSession(DEFAULT_LIMITS);
     expect(code(() => session.receive(block({ ...hello, version: 1 }), 0))).toBe("version-mismatch");
     expect(session.peerHello).toBeUndefined();
   });

@@ -5,7 +5,6 @@ import { encodeFrame } from "./frame-codec.js";
 import type { Frame, HelloFrame } from "./frames.js";
 import { PROTOCOL_VERSION } from "./frames.js";
 import type { Limits } from "./limits.js";
-import type { RawDeflate } from "./raw-deflate.js";
 
 export interface LinkPolicy {
   /** Most stanzas with data that may be unacknowledged; then the sender conflates. 100: until credit replaces it. */
@@ -47,7 +46,6 @@ export class LinkSession {
 
   constructor(
     private readonly limits: Limits,
-    private readonly deflate: RawDeflate,
     private readonly policy: LinkPolicy = DEFAULT_LINK_POLICY,
   ) {
     this.budget = new ReadBudget(limits.maxInflatedBytes);
@@ -83,7 +81,7 @@ export class LinkSession {
     this.unackedValues += this.budget.used;
     this.budget.renew();
     try {
-      const frames = decodeBlock(block, this.limits, this.deflate);
+      const frames = decodeBlock(block, this.limits);
       const others: Frame[] = [];
       let data = false;
       for (const frame of frames) {

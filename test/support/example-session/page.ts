@@ -55,8 +55,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   range: ["epoch", "from", "to"],
 };
 
-const deflate = createRawDeflate();
-const rowCodec = createRowCodec(DEFAULT_LIMITS, deflate);
+const rowCodec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
 
 /** The session as the page has it: the same each time it is played, and through each server. */
 export function formatSession(steps: readonly Step[]): string {
@@ -86,7 +85,7 @@ function formatEntry({ party, direction, stanza }: Entry): string {
 /** Without chance. Throws where a block has other bytes than ours for the same frames: the page would not have what was sent. */
 function readFrames(base64: string, direction: Entry["direction"]): Frame[] {
   const block = decodeBase64(base64) as Uint8Array;
-  const frames = decodeBlock(block, DEFAULT_LIMITS, deflate);
+  const frames = decodeBlock(block, DEFAULT_LIMITS);
   const again = frames.map((frame) => encodeBase64(encodeFrame(frame))).join("");
   if (again !== base64) throw new Error(`what one ${direction} is not canonical: ${base64}`);
   return direction === "sends" ? frames : frames.map(withoutChance);

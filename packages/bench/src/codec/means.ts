@@ -21,6 +21,7 @@ export function meanRows(rows: readonly CodecRow[]): CodecRow[] {
       ...means,
       workload: "geomean",
       xzBytesPerUpdate: xz.length < group.length ? null : mean(xz),
+      envelope: null,
       keyframes: null,
       numericFields: null,
       memoryBytes: null,

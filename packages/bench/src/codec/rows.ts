@@ -1,5 +1,6 @@
 import type { Profile } from "@stanzapack/wire";
 import type { RowSetId } from "../workloads/rows.js";
+import type { StanzaEnvelope } from "./stanza.js";
 
 export const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 /** Updates of a stanza. */
@@ -23,6 +24,8 @@ export interface CodecRow {
   readonly brotliBytesPerUpdate: number;
   /** Null where `xz` is not installed. */
   readonly xzBytesPerUpdate: number | null;
+  /** In which most stanzas of ours travel where the stream is not compressed; null: of means. */
+  readonly envelope: StanzaEnvelope | null;
   /** Bodies that need none before them. */
   readonly keyframes: number | null;
   /** Places in the rows that hold numbers. */

@@ -10,6 +10,7 @@ const COLUMNS = [
     "rivalZlibBytesPerUpdate",
     "brotliBytesPerUpdate",
     "xzBytesPerUpdate",
+    "envelope",
     "keyframes",
   ],
   ...[

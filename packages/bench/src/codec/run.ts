@@ -86,6 +86,7 @@ async function measureCell(cell: Cell, memoryBytes: number | null): Promise<Code
     rivalZlibBytesPerUpdate: each(rival.rivalZlibBytes),
     brotliBytesPerUpdate: each(bound.brotliBytes),
     xzBytesPerUpdate: bound.xzBytes === null ? null : each(bound.xzBytes),
+    envelope: ours.envelope,
     keyframes: ours.keyframes,
     numericFields: countNumericFields(rows),
     encodeUsPerUpdate: each(times.encode),

@@ -4,6 +4,7 @@ import { createRows, type RowSetId } from "../workloads/rows.js";
 import { createBatches } from "./batches.js";
 import { measureFileBound } from "./file-bound.js";
 import { measureOurs, measureRival } from "./sizes.js";
+import { LINK } from "./stanza.js";
 
 /** Of the prototype's table: the rival's bytes per update, plain and zlib. */
 test.each<[RowSetId, number, string, string]>([
@@ -40,8 +41,12 @@ test("brotli over all of int, column by column, takes what it did for the protot
 
 test("stanzapack estimate comes to the same figures, and the server's requests for acknowledgement", async () => {
   const rows = createRows("obj");
-  const envelope = { from: "streams.example.org", to: "bob@example.org/phone", sid: "a" };
-  const estimator = new Estimator({ workload: "obj", cuts: [{ batch: 10 }], profile: "default", envelope });
+  const estimator = new Estimator({
+    workload: "obj",
+    cuts: [{ batch: 10 }],
+    profile: "default",
+    envelope: LINK,
+  });
   // The times of `createBatches`: ten rows evenly within 100 ms.
   for (const [index, row] of rows.entries()) await estimator.add(row, (index - 9) * 10);
   const estimated = await estimator.finish();

@@ -1,21 +1,16 @@
 import { isDeepStrictEqual } from "node:util";
-import {
-  formatDataStanza,
-  formatJsonStanza,
-  LaneReader,
-  LaneRun,
-  readPayload,
-  SyncFlushMeter,
-} from "@stanzapack/estimate";
+import { formatJsonStanza, LaneReader, LaneRun, SyncFlushMeter } from "@stanzapack/estimate";
 import type { HopClass, Profile, Value } from "@stanzapack/wire";
-import { decodeBase64, encodeBase64 } from "@stanzapack/xmpp";
 import type { TimedBatch } from "./batches.js";
+import { LINK, LinkStanzas, type StanzaEnvelope } from "./stanza.js";
 
 export interface OurSizes {
   readonly payloadBytes: number;
   readonly frameBytes: number;
   readonly frameZlibBytes: number;
   readonly keyframes: number;
+  /** Of most stanzas, where the stream is not compressed. */
+  readonly envelope: StanzaEnvelope;
 }
 
 export interface RivalSizes {
@@ -35,14 +30,15 @@ export async function measureOurs(batches: readonly TimedBatch[], profile: Profi
     await meter.add(compressed.send(batch));
   }
   const { payloadBytes, keyframes } = plain;
-  return { payloadBytes, keyframes, frameBytes, frameZlibBytes: await meter.finish() };
+  const envelope = plain.leanCount * 2 > batches.length ? "lean" : "ibb";
+  return { payloadBytes, keyframes, envelope, frameBytes, frameZlibBytes: await meter.finish() };
 }
 
 export async function measureRival(batches: readonly TimedBatch[]): Promise<RivalSizes> {
   const meter = new SyncFlushMeter();
   let rivalBytes = 0;
   for (const { batch } of batches) {
-    const stanza = formatJsonStanza(JSON.stringify(batch.rows));
+    const stanza = formatJsonStanza(JSON.stringify(batch.rows), LINK);
     rivalBytes += Buffer.byteLength(stanza);
     await meter.add(stanza);
   }
@@ -52,24 +48,28 @@ export async function measureRival(batches: readonly TimedBatch[]): Promise<Riva
 interface Sender {
   payloadBytes: number;
   keyframes: number;
+  leanCount: number;
   send(batch: TimedBatch): string;
 }
 
 function createSender(profile: Profile, hop: HopClass): Sender {
   const lane = new LaneRun(profile, hop);
   const reader = new LaneReader();
-  let seq = 0;
+  const stanzas = new LinkStanzas();
   return {
     payloadBytes: 0,
     keyframes: 0,
+    leanCount: 0,
     send({ batch, nowMs }) {
-      const { body, frame } = lane.encode(batch, nowMs);
+      const sent = lane.encode(batch, nowMs);
+      const { body } = sent;
       this.payloadBytes += body.payload.length;
       if (body.form === "key") this.keyframes++;
-      const stanza = formatDataStanza(encodeBase64(frame), seq++);
-      const block = decodeBase64(readPayload(stanza));
+      const stanza = stanzas.next(sent);
+      if (stanza.envelope === "lean") this.leanCount++;
+      const block = stanzas.read(stanza);
       verify(batch.rows, block && reader.read(block)?.rows);
-      return stanza;
+      return stanza.text;
     },
   };
 }

@@ -14,6 +14,7 @@ import { ValuePublisher } from "../value-publisher.js";
 export interface OfferCommandOptions extends ConnectionOptions {
   readonly kind: "value" | "log";
   readonly access: "open" | "whitelist" | "authorize";
+  readonly compression: "shared" | "isolated";
   readonly member?: readonly string[];
   readonly title?: string;
   readonly profile: "default" | "compact";
@@ -82,10 +83,18 @@ function checkTogether(
 }
 
 /** Throws `UsageError`. */
-function toOfferOptions({ kind, access, member, title, profile }: OfferCommandOptions): OfferOptions {
+function toOfferOptions({
+  kind,
+  access,
+  compression,
+  member,
+  title,
+  profile,
+}: OfferCommandOptions): OfferOptions {
   const members = prepareMembers(member ?? []);
   return {
     kind,
+    compression,
     access,
     profile,
     ...(access === "whitelist" && { members }),

@@ -298,8 +298,9 @@ function addCodec(bench: Command): void {
 Lists are separated by commas; without one, all of them.
 
 Rows: {workload, batch, profile, payloadBytesPerUpdate, frameBytesPerUpdate, rivalBytesPerUpdate, frameZlibBytesPerUpdate,
-rivalZlibBytesPerUpdate, brotliBytesPerUpdate, xzBytesPerUpdate, keyframes, numericFields, encodeUsPerUpdate,
-decodeUsPerUpdate, jsonDeflateUsPerUpdate, jsonInflateUsPerUpdate, memoryBytes}; frame and rival are whole stanzas. The last
+rivalZlibBytesPerUpdate, brotliBytesPerUpdate, xzBytesPerUpdate, envelope, keyframes, numericFields, encodeUsPerUpdate,
+decodeUsPerUpdate, jsonDeflateUsPerUpdate, jsonInflateUsPerUpdate, memoryBytes}; frame and rival are whole
+stanzas, ours mostly in the envelope named (lean, ibb) where nothing is compressed. The last
 rows, workload geomean, are the geometric means over the others.
 
 Examples:

@@ -34,6 +34,14 @@ export function addOffer(program: Command): void {
       "who may, with --access whitelist or authorize: bob@example.org",
       collectMembers,
     )
+    .addOption(
+      new Option(
+        "--compression <how>",
+        "`isolated` codes no update by another, for text of several people: sizes tell nothing of others",
+      )
+        .choices(["shared", "isolated"])
+        .default("shared"),
+    )
     .option("--title <text>", "a line for people, shown in service discovery")
     .addOption(
       new Option("--profile <profile>", "`compact` makes text a fifth smaller and takes more memory and time")

@@ -61,6 +61,12 @@ export class OwnerRequests {
         "modify",
         `the kind of \`${service.node}\` cannot change: withdraw it first`,
       );
+    if ((config.opaque ?? false) !== (service.config.opaque ?? false))
+      throw new StanzaError(
+        "not-acceptable",
+        "modify",
+        `whether \`${service.node}\` is opaque cannot change: withdraw it first`,
+      );
     this.broker.configure(service, config, monotonicNow());
   }
 

@@ -49,6 +49,16 @@ describe("what is submitted (XEP-0004)", () => {
     expect(readServiceConfig(readForm(xml("configure", {}, x), TYPE), undefined, 1)).toEqual(config);
   });
 
+  it("says how updates are compressed, and whether they are opaque", () => {
+    const isolated = { [FIELD.COMPRESSION]: ["isolated"], [FIELD.OPAQUE]: ["true"] };
+    const config = { ...DEFAULT_CONFIG, compression: "isolated", opaque: true };
+    expect(read(isolated)).toEqual(config);
+    expect(read({}, read(isolated))).toEqual(config);
+    expect(read({ [FIELD.OPAQUE]: ["0"] }, read(isolated)).opaque).toBe(false);
+    for (const wrong of [{ [FIELD.COMPRESSION]: ["zlib"] }, { [FIELD.OPAQUE]: ["perhaps"] }])
+      expect(() => read(wrong)).toThrow(expect.objectContaining({ code: "invalid-options" }));
+  });
+
   it("is read from a frame by the same rules", () => {
     const form = {
       type: "submit",

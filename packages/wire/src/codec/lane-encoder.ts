@@ -50,6 +50,7 @@ const TRIAL_BODIES = 8;
 
 export interface LaneEncoderOptions {
   readonly limits: CodecLimits;
+  /** Without deflate: a lane of the codec sends no deflated rows. */
   readonly rows: RowCodec;
   readonly profile: Profile;
   readonly hop: HopClass;
