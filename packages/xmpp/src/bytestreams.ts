@@ -18,6 +18,7 @@ import type {
 import { prepareJid } from "./jid.js";
 import { callGuarded } from "./listeners.js";
 import * as NS from "./namespaces.js";
+import { ownText } from "./own-text.js";
 import { randomText } from "./random.js";
 import { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
 import { createUsedSids } from "./used-sids.js";
@@ -126,9 +127,9 @@ export function createStanzaBytestreams(
     const attrs = child.attrs as Record<string, string | undefined>;
     const blockSize = parseUnsignedShort(attrs["block-size"]);
     const request: OpenRequest = {
-      from: String(iq.attrs["from"]),
-      to: String(iq.attrs["to"] ?? connection.jid),
-      sid: attrs["sid"] ?? "",
+      from: ownText(String(iq.attrs["from"])),
+      to: iq.attrs["to"] === connection.jid ? connection.jid : ownText(String(iq.attrs["to"] ?? connection.jid)),
+      sid: ownText(attrs["sid"] ?? ""),
       blockSizeBytes: blockSize ?? 0,
       // XEP-0047 §2.1: the default value is "iq".
       stanza: attrs["stanza"] === "message" ? "message" : "iq",

@@ -54,6 +54,7 @@ export * as NS from "./namespaces.js";
 export { createStanzaBytestreams } from "./bytestreams.js";
 export { createInBandBytestreams } from "./in-band-bytestreams.js";
 export { SendWindow, type SendWindowPolicy } from "./send-window.js";
+export { ownText } from "./own-text.js";
 export { randomText } from "./random.js";
 export { callSafely, rethrow } from "./rethrow.js";
 export { backoffMs, sleep } from "./timing.js";
