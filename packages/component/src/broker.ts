@@ -33,7 +33,6 @@ import {
   laneKeyOf,
   type LaneContext,
   type LaneKey,
-  type ReadyBody,
 } from "./lane.js";
 import { LaneMemory } from "./lane-memory.js";
 import { Logs } from "./logs.js";
@@ -44,6 +43,7 @@ import {
   type LeaseRequest,
   type SubscribeOptions,
 } from "./negotiation/options.js";
+import type { ReadyBody } from "./ready-body.js";
 import type { KeptSubscription } from "./resumption.js";
 import { Arrival } from "./selector.js";
 import { Service, type Publisher, type ServiceConfig } from "./service.js";

@@ -20,6 +20,7 @@ import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { LaneMemory } from "./lane-memory.js";
 import { type Arrival, Projection, Selector, type SelectedUpdate } from "./selector.js";
+import { ReadyBody } from "./ready-body.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
 
@@ -31,13 +32,6 @@ export const MIN_BLOCK_BYTES = SIZE_CLASSES[SIZE_CLASSES.length - 1] as number;
 
 /** Room in a block for the largest prefix and body header of a DATA frame. */
 const HEADER_ROOM_BYTES = 63;
-
-/** A DATA body ready to be put behind any subscriber's prefix. */
-export interface ReadyBody {
-  readonly form: LaneBody["form"];
-  readonly base64: string;
-  readonly rows: number;
-}
 
 /** One batch of a lane, encoded once for everyone. */
 export interface ReadyBatch {
@@ -303,7 +297,7 @@ export class Lane {
 }
 
 function ready(body: LaneBody, { rows }: BatchSlice): ReadyBody {
-  return { form: body.form, base64: encodeBase64(encodeLaneBody(body)), rows: rows.length };
+  return new ReadyBody(body.form, encodeBase64(encodeLaneBody(body)), rows.length);
 }
 
 type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;
