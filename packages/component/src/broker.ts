@@ -48,6 +48,7 @@ import type { KeptSubscription } from "./resumption.js";
 import { Arrival } from "./selector.js";
 import { Service, type Publisher, type ServiceConfig } from "./service.js";
 import { ServiceList } from "./service-list.js";
+import { SharedFrame } from "./shared-frame.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
 import { Tally } from "./tally.js";
@@ -266,8 +267,8 @@ export class Broker {
   }
 
   private tellStatus(service: Service): void {
-    for (const { link, alias } of service.subscriptions)
-      link.sendFrame({ type: "status", alias, ...service.told });
+    const frame = new SharedFrame((alias) => ({ type: "status", alias, ...service.told }));
+    for (const subscription of service.subscriptions) frame.sendTo(subscription);
   }
 
   /** A publisher says how it is. Throws what ends its link. */
@@ -566,7 +567,7 @@ export class Broker {
       this.fanOut.sendWaiting(subscription, lane);
       // What the old one left out, the new one would not tell of.
       if (!service.awaiting.has(subscription))
-        this.fanOut.sendLast(subscription, lane.standsAt + 1, new Map());
+        this.fanOut.sendLast(subscription, lane.standsAt + 1, this.lastBodies(service));
       this.fanOut.book(next, now, false);
     }
     this.updateDemand(service);
@@ -705,7 +706,8 @@ export class Broker {
     subscription.link.detached.delete(subscription);
     if (subscription.service.journal !== undefined) return this.logs.resume(subscription);
     subscription.detached = false;
-    this.fanOut.sendLast(subscription, subscription.position + 1, new Map());
+    // Many come back at once: those who stand at one place get one body.
+    this.fanOut.sendLast(subscription, subscription.position + 1, this.lastBodies(subscription.service));
     subscription.lane.add(subscription);
     // What came while nobody took it.
     this.fanOut.book(subscription.lane, now, false);

@@ -17,6 +17,7 @@ import { createInbox } from "./intake.js";
 import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "./lane.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
+import { NOT_QUEUED } from "./write-queue.js";
 
 /** What surrounds a block in its stanza beside the addresses, in bytes: ours has 130, and servers add to it. */
 const STANZA_ROOM_BYTES = 512;
@@ -71,11 +72,15 @@ export class ClientLink {
   ended = false;
   /** When its client closed it, in ms; what came before is still being read. */
   closedAt: number | undefined;
+  /** Which queue of the fan-out it is in; its own to set. */
+  queue = NOT_QUEUED;
   private readonly writer: BlockWriter;
   private lastAlias = -1;
   private readonly window = new SendWindow(WINDOW);
-  /** Of each data stanza that is not acknowledged, its characters. */
-  private readonly unackedChars: number[] = [];
+  /** Of the data stanzas that are not acknowledged, all their characters. */
+  private unackedChars = 0;
+  /** Of the stanzas that were acknowledged, those that the window knows of. */
+  private notedStanzas = 0;
   /** How many data stanzas were sent when an acknowledgement was asked for. */
   private askedAfter: number | undefined;
   /** An acknowledgement is to be asked for with the next write. */
@@ -152,18 +157,33 @@ export class ClientLink {
 
   /** False: what is for it waits, or gives way to newer, until acknowledgements come. */
   get maySendData(): boolean {
-    return this.suspension === undefined && this.session.maySendData && this.window.room(monotonicNow()) > 0;
+    return this.maySendDataAt(monotonicNow());
+  }
+
+  /** The same, for who has read the clock. */
+  maySendDataAt(clock: number): boolean {
+    return this.suspension === undefined && this.session.maySendData && this.window.room(clock) > 0;
   }
 
   /** Acknowledgements may have come. */
   noteAcknowledged(): void {
-    while (this.unackedChars.length > this.session.unacked)
-      this.window.read(this.unackedChars.shift() as number);
+    this.noteRead();
     if (this.askedAfter === undefined || this.session.acknowledgedStanzas < this.askedAfter) return;
     this.askedAfter = undefined;
     if (this.window.answered(monotonicNow())) this.wantsAck = true;
     // Nothing else may leave that it could go along with.
     if (this.wantsAck && !this.ended) this.onPending(this);
+  }
+
+  /** Each of the stanzas that are out counts for as many characters: where all are acknowledged the sum is exact. */
+  private noteRead(): void {
+    const { acknowledgedStanzas, unacked } = this.session;
+    const read = acknowledgedStanzas - this.notedStanzas;
+    if (read === 0) return;
+    const chars = Math.round((this.unackedChars * read) / (read + unacked));
+    this.notedStanzas = acknowledgedStanzas;
+    this.unackedChars -= chars;
+    this.window.read(chars);
   }
 
   /** Throws `limit-exceeded` when its aliases are used up. */
@@ -202,8 +222,7 @@ export class ClientLink {
   }
 
   /** The stanzas that wait, as text. */
-  takeStanzas(now: number): string[] {
-    const clock = monotonicNow();
+  takeStanzas(now: number, clock = monotonicNow()): string[] {
     const asks = this.wantsAck || (this.window.due && !this.writer.empty && this.askedAfter === undefined);
     this.wantsAck = false;
     if (asks) this.writer.append(encodeBase64(this.session.askAck(this.writer.dataBlocks)), false);
@@ -212,7 +231,7 @@ export class ClientLink {
       const stanza = this.stream.stanza(base64);
       if (data) {
         this.session.sentData(now);
-        this.unackedChars.push(stanza.length);
+        this.unackedChars += stanza.length;
         this.window.sent(stanza.length, clock);
       }
       return stanza;
