@@ -76,6 +76,8 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   // One object, which everyone reads: `reload` writes it.
   const limits = { ...config.limits };
   let level = config.log.level;
+  const deflate = createRawDeflate();
+  const linkSettings = { limits, wireLimits: DEFAULT_LIMITS, deflate, envelope: config.envelope };
   const stats = createStats();
   const connection = createComponentConnection({
     ...{ domain, secret, host, port },
@@ -107,7 +109,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     broker,
     fanOut,
     requests,
-    { limits, wireLimits: DEFAULT_LIMITS, deflate },
+    linkSettings,
     stats,
     log,
   );
@@ -179,9 +181,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     }),
     reload(nextConfig) {
       const next = checkConfig("reload", nextConfig);
-      const before = { ...config, limits, log: { level } };
+      const before = { ...config, limits, log: { level }, envelope: linkSettings.envelope };
       const reloaded = compareConfigs(before, next);
       Object.assign(limits, next.limits);
+      linkSettings.envelope = next.envelope;
       if (next.log.level !== level) log.level = level = next.log.level;
       return reloaded;
     },

@@ -1,5 +1,6 @@
 import {
   beginsAnew,
+  bodyPadOf,
   decodeRow,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
@@ -15,7 +16,7 @@ import {
   isThinning,
   type Selection,
 } from "@stanzapack/wire";
-import { encodeBase64, wallAheadMs } from "@stanzapack/xmpp";
+import { encodeBase64, leanBody, wallAheadMs, type LeanBody } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { LaneMemory } from "./lane-memory.js";
@@ -36,6 +37,10 @@ const HEADER_ROOM_BYTES = 63;
 export interface ReadyBody {
   readonly form: LaneBody["form"];
   readonly base64: string;
+  /** So many of its last bytes are padding. */
+  readonly pad: number;
+  /** The payload of a chained body, ready for a lean stanza of its own; undefined: none holds it. */
+  readonly lean: LeanBody | undefined;
   readonly rows: number;
 }
 
@@ -303,7 +308,13 @@ export class Lane {
 }
 
 function ready(body: LaneBody, { rows }: BatchSlice): ReadyBody {
-  return { form: body.form, base64: encodeBase64(encodeLaneBody(body)), rows: rows.length };
+  return {
+    form: body.form,
+    base64: encodeBase64(encodeLaneBody(body)),
+    pad: bodyPadOf(body),
+    lean: body.form === "chained" ? leanBody(encodeBase64(body.payload)) : undefined,
+    rows: rows.length,
+  };
 }
 
 type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;
