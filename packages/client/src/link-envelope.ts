@@ -53,7 +53,7 @@ export class LinkEnvelope implements EnvelopePort {
     const now = monotonicNow();
     const tag = hello.lean?.tag ?? null;
     if (this.enabled && tag !== null) this.stream.setTag(tag);
-    this.state.start(hello, this.enabled, now);
+    this.state.start(hello, this.stream.tag !== undefined, now);
     this.began = true;
     // Before the component's own probe is confirmed, so that no lean stanza comes at all.
     if (this.wantsIbb) this.askIbb();
