@@ -98,7 +98,6 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     maxStreams: Number.MAX_SAFE_INTEGER,
     maxBlockSizeBytes: DEFAULT_LIMITS.maxBlockBytes,
   });
-  const deflate = createRawDeflate();
   const codec = createRowCodec(DEFAULT_LIMITS, deflate);
   const fanOut = new FanOut(connection, stats, log);
   const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
