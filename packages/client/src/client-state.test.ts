@@ -201,10 +201,10 @@ describe("client state with lean stanzas, of which a server keeps only the newes
     const { state, log, envelope, confirm } = waiting();
     const set = state.set(false);
     await vi.advanceTimersByTimeAsync(0);
-    void state.set(true);
+    const back = state.set(true);
     expect(envelope.welcomeLean).toHaveBeenCalledOnce();
     confirm(true);
-    await set;
+    await Promise.all([set, back]);
     expect(log).toEqual(["window 1000", "window 100"]);
     const { state: other, log: otherLog, confirm: refuse } = waiting();
     const otherSet = other.set(false);

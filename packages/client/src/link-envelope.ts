@@ -18,11 +18,8 @@ export class LinkEnvelope implements EnvelopePort {
   private readonly state = new Envelope(this);
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly told = new Set<EnvelopeKind>();
-  private began = false;
   private ended = false;
-  /** The component is to send In-Band Bytestreams alone. */
-  private wantsIbb = false;
-  /** Who waits until it does. */
+  /** Who waits until the component sends In-Band Bytestreams alone. */
   private waits: ((isQuiet: boolean) => void)[] = [];
   /** The last stanza that came was lean. */
   cameLean = false;
@@ -54,9 +51,6 @@ export class LinkEnvelope implements EnvelopePort {
     const tag = hello.lean?.tag ?? null;
     if (this.enabled && tag !== null) this.stream.setTag(tag);
     this.state.start(hello, this.stream.tag !== undefined, now);
-    this.began = true;
-    // Before the component's own probe is confirmed, so that no lean stanza comes at all.
-    if (this.wantsIbb) this.askIbb();
     const { expiresAt } = this.state;
     if (expiresAt !== undefined) this.timer = setTimeout(() => this.expire(), Math.max(0, expiresAt - now));
   }
@@ -69,7 +63,7 @@ export class LinkEnvelope implements EnvelopePort {
   sent(): void {
     if (!this.stream.wantsLonger) return;
     this.stream.wantsLonger = false;
-    this.state.wantLonger(monotonicNow());
+    this.state.wantLonger();
   }
 
   /** Of `EnvelopePort`. */
@@ -94,31 +88,21 @@ export class LinkEnvelope implements EnvelopePort {
    */
   quiet(): true | Promise<boolean> {
     if (this.ended) return Promise.resolve(false);
-    if (!this.wantsIbb) {
-      this.wantsIbb = true;
-      if (this.began) this.askIbb();
-    }
-    if (this.began && this.state.quiet) return true;
+    this.state.askIbb();
+    if (this.state.quiet) return true;
     return new Promise((resolve) => this.waits.push(resolve));
   }
 
   /** After `quiet`: lean stanzas are welcome again. */
   resume(): void {
-    if (!this.wantsIbb) return;
-    this.wantsIbb = false;
     this.settle(false);
-    if (this.began && !this.ended) this.state.resume();
+    if (!this.ended) this.state.resume();
   }
 
   end(): void {
     this.ended = true;
     clearTimeout(this.timer);
     this.settle(false);
-  }
-
-  private askIbb(): void {
-    this.state.askIbb();
-    if (this.state.quiet) this.settle(true);
   }
 
   private expire(): void {

@@ -1,9 +1,9 @@
 import {
-  bodyPadOf,
   encodeFrame,
   encodeLaneBody,
   encodeLanePrefix,
   padOf,
+  padOfBody,
   type Frame,
   type LaneBody,
 } from "@stanzapack/wire";
@@ -34,10 +34,11 @@ export function ofBytes(bytes: Uint8Array): ReadyFrame {
 
 /** DATA of one alias. */
 export function readyData(alias: number, body: LaneBody): ReadyFrame {
+  const bytes = encodeLaneBody(body);
   return {
-    base64: encodeBase64(encodeLanePrefix(body.form, alias)) + encodeBase64(encodeLaneBody(body)),
+    base64: encodeBase64(encodeLanePrefix(body.form, alias)) + encodeBase64(bytes),
     data: true,
-    pad: bodyPadOf(body),
+    pad: padOfBody(body.form, bytes),
     body: body.form === "chained" ? leanBody(encodeBase64(body.payload)) : undefined,
     label: alias,
   };

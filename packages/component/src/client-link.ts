@@ -267,7 +267,7 @@ export class ClientLink implements EnvelopePort {
     }
     if (stream.wantsLonger) {
       stream.wantsLonger = false;
-      this.envelope.wantLonger(now);
+      this.envelope.wantLonger();
     }
     if (this.probeChars > 0) {
       stanzas.push(stream.probeStanza(this.probeChars));

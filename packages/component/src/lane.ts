@@ -1,11 +1,11 @@
 import {
   beginsAnew,
-  bodyPadOf,
   decodeRow,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeLaneBody,
   LaneEncoder,
+  padOfBody,
   RowBatch,
   type BatchSlice,
   type LaneBatch,
@@ -308,10 +308,11 @@ export class Lane {
 }
 
 function ready(body: LaneBody, { rows }: BatchSlice): ReadyBody {
+  const bytes = encodeLaneBody(body);
   return {
     form: body.form,
-    base64: encodeBase64(encodeLaneBody(body)),
-    pad: bodyPadOf(body),
+    base64: encodeBase64(bytes),
+    pad: padOfBody(body.form, bytes),
     lean: body.form === "chained" ? leanBody(encodeBase64(body.payload)) : undefined,
     rows: rows.length,
   };
