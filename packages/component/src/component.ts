@@ -76,6 +76,8 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   // One object, which everyone reads: `reload` writes it.
   const limits = { ...config.limits };
   let level = config.log.level;
+  const deflate = createRawDeflate();
+  const linkSettings = { limits, wireLimits: DEFAULT_LIMITS, deflate, envelope: config.envelope };
   const stats = createStats();
   const connection = createComponentConnection({
     ...{ domain, secret, host, port },
@@ -96,7 +98,6 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     maxStreams: Number.MAX_SAFE_INTEGER,
     maxBlockSizeBytes: DEFAULT_LIMITS.maxBlockBytes,
   });
-  const deflate = createRawDeflate();
   const codec = createRowCodec(DEFAULT_LIMITS, deflate);
   const fanOut = new FanOut(connection, stats, log);
   const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
@@ -107,7 +108,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     broker,
     fanOut,
     requests,
-    { limits, wireLimits: DEFAULT_LIMITS, deflate },
+    linkSettings,
     stats,
     log,
   );
@@ -179,9 +180,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     }),
     reload(nextConfig) {
       const next = checkConfig("reload", nextConfig);
-      const before = { ...config, limits, log: { level } };
+      const before = { ...config, limits, log: { level }, envelope: linkSettings.envelope };
       const reloaded = compareConfigs(before, next);
       Object.assign(limits, next.limits);
+      linkSettings.envelope = next.envelope;
       if (next.log.level !== level) log.level = level = next.log.level;
       return reloaded;
     },
