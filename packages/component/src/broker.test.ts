@@ -24,6 +24,7 @@ import type { SubscribeOptions } from "./negotiation/options.js";
 import type { Service } from "./service.js";
 import { createStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";
+import { NOT_QUEUED } from "./write-queue.js";
 
 const NOW = 1_700_000_000_000;
 const limits = configSchema.parse({ component: { domain: "a.b", secret: "x" } }).limits;
@@ -360,7 +361,8 @@ function setUpWhole() {
       session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes), unacked: 0 },
       ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
       sendFrame: (frame: Frame) => out.push(frame.type === "error" ? frame.code : frame.type),
-      append: () => out.push("data"),
+      append: (_: string, isData: boolean) => out.push(isData ? "data" : "status"),
+      ...{ maySendDataAt: () => true, queue: NOT_QUEUED },
       ...{ takeAlias: () => ++alias, checkAlias: () => undefined },
     } as unknown as ClientLink;
     return { link, out };

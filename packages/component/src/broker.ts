@@ -27,15 +27,7 @@ import { Budgets } from "./budgets/budgets.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
-import {
-  formatLaneKey,
-  formatSelection,
-  Lane,
-  laneKeyOf,
-  type LaneContext,
-  type LaneKey,
-  type ReadyBody,
-} from "./lane.js";
+import { formatLaneKey, formatSelection, Lane, laneKeyOf, type LaneContext, type LaneKey } from "./lane.js";
 import { LaneMemory } from "./lane-memory.js";
 import { Logs } from "./logs.js";
 import {
@@ -46,10 +38,12 @@ import {
   type SubscribeOptions,
 } from "./negotiation/options.js";
 import { assertOpaqueFrame, assertOpaqueRows } from "./opaque.js";
+import type { ReadyBody } from "./ready-body.js";
 import type { KeptSubscription } from "./resumption.js";
 import { Arrival } from "./selector.js";
 import { Service, type Publisher, type ServiceConfig } from "./service.js";
 import { ServiceList } from "./service-list.js";
+import { SharedFrame } from "./shared-frame.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
 import { Tally } from "./tally.js";
@@ -274,8 +268,8 @@ export class Broker {
   }
 
   private tellStatus(service: Service): void {
-    for (const { link, alias } of service.subscriptions)
-      link.sendFrame({ type: "status", alias, ...service.told });
+    const frame = new SharedFrame((alias) => ({ type: "status", alias, ...service.told }));
+    for (const subscription of service.subscriptions) frame.sendTo(subscription);
   }
 
   /** A publisher says how it is. Throws what ends its link. */
@@ -574,7 +568,7 @@ export class Broker {
       this.fanOut.sendWaiting(subscription, lane);
       // What the old one left out, the new one would not tell of.
       if (!service.awaiting.has(subscription))
-        this.fanOut.sendLast(subscription, lane.standsAt + 1, new Map());
+        this.fanOut.sendLast(subscription, lane.standsAt + 1, this.lastBodies(service));
       this.fanOut.book(next, now, false);
     }
     this.updateDemand(service);
@@ -716,7 +710,8 @@ export class Broker {
     subscription.link.detached.delete(subscription);
     if (subscription.service.journal !== undefined) return this.logs.resume(subscription);
     subscription.detached = false;
-    this.fanOut.sendLast(subscription, subscription.position + 1, new Map());
+    // Many come back at once: those who stand at one place get one body.
+    this.fanOut.sendLast(subscription, subscription.position + 1, this.lastBodies(subscription.service));
     subscription.lane.add(subscription);
     // What came while nobody took it.
     this.fanOut.book(subscription.lane, now, false);

@@ -16,8 +16,9 @@ import { decodeBase64, encodeBase64 } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import { configSchema } from "./config.js";
 import { LaneMemory } from "./lane-memory.js";
-import { Lane, type LaneKey, type ReadyBatch, type ReadyBody } from "./lane.js";
+import { Lane, type LaneKey, type ReadyBatch } from "./lane.js";
 import { DEFAULT_CONFIG } from "./negotiation/options.js";
+import type { ReadyBody } from "./ready-body.js";
 import { Service, type ServiceConfig } from "./service.js";
 import type { Subscription } from "./subscription.js";
 

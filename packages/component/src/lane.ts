@@ -6,6 +6,7 @@ import {
   encodeLaneBody,
   isolatedParts,
   LaneEncoder,
+  padOfBody,
   RowBatch,
   type BatchSlice,
   type LaneBatch,
@@ -16,11 +17,12 @@ import {
   isThinning,
   type Selection,
 } from "@stanzapack/wire";
-import { encodeBase64, wallAheadMs } from "@stanzapack/xmpp";
+import { encodeBase64, leanBody, wallAheadMs } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { LaneMemory } from "./lane-memory.js";
 import { type Arrival, Projection, Selector, type SelectedUpdate } from "./selector.js";
+import { ReadyBody } from "./ready-body.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
 
@@ -32,13 +34,6 @@ export const MIN_BLOCK_BYTES = SIZE_CLASSES[SIZE_CLASSES.length - 1] as number;
 
 /** Room in a block for the largest prefix and body header of a DATA frame. */
 const HEADER_ROOM_BYTES = 63;
-
-/** A DATA body ready to be put behind any subscriber's prefix. */
-export interface ReadyBody {
-  readonly form: LaneBody["form"];
-  readonly base64: string;
-  readonly rows: number;
-}
 
 /** One batch of a lane, encoded once for everyone. */
 export interface ReadyBatch {
@@ -323,7 +318,11 @@ export class Lane {
 }
 
 function ready(body: LaneBody, { rows }: BatchSlice): ReadyBody {
-  return { form: body.form, base64: encodeBase64(encodeLaneBody(body)), rows: rows.length };
+  const bytes = encodeLaneBody(body);
+  return new ReadyBody(
+    ...([body.form, encodeBase64(bytes), padOfBody(body.form, bytes), rows.length] as const),
+    body.form === "chained" ? leanBody(encodeBase64(body.payload)) : undefined,
+  );
 }
 
 type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;

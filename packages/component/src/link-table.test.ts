@@ -1,4 +1,5 @@
 import {
+  createHello,
   createRawDeflate,
   createRowCodec,
   decodeBlock,
@@ -67,15 +68,15 @@ function setUp() {
   );
   const requests = new FrameRequests(broker, { open: true }, limits, stats, log);
   const streams = createInBandBytestreams(connection);
-  const settings = { limits, wireLimits: DEFAULT_LIMITS };
+  const settings = { limits, wireLimits: DEFAULT_LIMITS, envelope: "auto" } as const;
   const links = new LinkTable(connection, streams, broker, nothing, requests, settings, stats, log);
   const receive = (stanza: Element): void => void handlers.some((handler) => handler(stanza, 0));
   const from = { from: BOB, to: "streams.localhost" };
   const open = { xmlns: NS.IBB, sid: "s", "block-size": "4096", stanza: "message" };
   receive(xml("iq", { ...from, type: "set", id: "1" }, xml("open", open)));
   const hello = encodeFrame({
-    ...{ type: "hello", version: 0, maxBlockBytes: 4096, maxInflatedBytes: 1_048_576, maxStanzaBytes: 0 },
-    ...{ codecs: ["rows"], hop: "plain", token: null },
+    ...createHello({}, { ...DEFAULT_LIMITS, maxBlockBytes: 4096 }),
+    ...{ codecs: ["rows"] },
   });
   receive(xml("message", from, xml("data", { xmlns: NS.IBB, sid: "s", seq: "0" }, encodeBase64(hello))));
   const link = links.require(BOB);

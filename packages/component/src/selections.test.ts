@@ -80,7 +80,10 @@ class Taker {
     takeAlias: () => 0,
     checkAlias: () => undefined,
     sendFrame: () => undefined,
-    append: (base64: string) => this.receive(base64),
+    append: (base64: string, isData: boolean) => {
+      if (isData) this.receive(base64);
+    },
+    maySendDataAt: () => this.maySendData,
   } as unknown as ClientLink;
 
   /** A new link: nothing is known of the old one's chains. */

@@ -7,13 +7,14 @@ import { LinkSession } from "./link-session.js";
 
 const hello: HelloFrame = {
   type: "hello",
-  version: 0,
+  version: 1,
   maxBlockBytes: 65_535,
   maxInflatedBytes: 1_048_576,
   maxStanzaBytes: 0,
   codecs: ["rows", "deflated"],
   hop: "plain",
   token: null,
+  lean: null,
 };
 const data: Frame = {
   type: "data",
@@ -62,7 +63,7 @@ describe("a link", () => {
 
   it("refuses another version", () => {
     const session = new LinkSession(DEFAULT_LIMITS);
-    expect(code(() => session.receive(block({ ...hello, version: 1 }), 0))).toBe("version-mismatch");
+    expect(code(() => session.receive(block({ ...hello, version: 2 }), 0))).toBe("version-mismatch");
     expect(session.peerHello).toBeUndefined();
   });
 

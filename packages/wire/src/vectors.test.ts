@@ -131,6 +131,7 @@ describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
         grant: true,
         refused: true,
         done: true,
+        envelope: true,
         bye: true,
       };
       expect(new Set((seen as Frame[]).map(({ type }) => type))).toEqual(new Set(Object.keys(types)));

@@ -3,6 +3,7 @@ import Table from "cli-table3";
 import { loadBench, type BenchModule, type BenchRow, type Verdict } from "../bench-module.js";
 import { formatDuration, listOf, parseCount, parseInterval, parseWindow } from "../parse.js";
 import { interruptible } from "../signals.js";
+import { addBenchComponent } from "./bench-component.js";
 
 interface FanOutOptions {
   readonly server?: (typeof SERVERS)[number];
@@ -94,6 +95,7 @@ Examples:
   $ stanzapack bench fanout --server ejabberd --subscribers 500 --window 1s --json`,
     )
     .action(fanOut);
+  addBenchComponent(bench);
   addJoiners(bench);
   addSlowServer(bench);
   addBystanders(bench);

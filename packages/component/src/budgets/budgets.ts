@@ -1,10 +1,10 @@
-import { monotonicNow } from "@stanzapack/xmpp";
+import { monotonicNow, ownText } from "@stanzapack/xmpp";
 import { StanzapackError } from "@stanzapack/wire";
 import type { ComponentLimits } from "../config.js";
 import type { ComponentStats } from "../stats.js";
 import { MAX_WAIT_MS, someWaitMs } from "../admission.js";
 import type { OpenAdmission } from "../open-admission.js";
-import { Account, type Counted } from "./account.js";
+import { Account, createAccountRules, type AccountRules, type Counted } from "./account.js";
 
 /** When those come again who find a count full, in ms. */
 const RETRY_AFTER_MS = 60_000;
@@ -23,6 +23,7 @@ export class Budgets {
   onCut: ((account: Account, error: StanzapackError) => void) | undefined;
   private readonly accounts = new Map<string, Account>();
   private cursor = this.accounts.values();
+  private readonly rules: AccountRules;
 
   constructor(
     private readonly limits: ComponentLimits,
@@ -32,7 +33,9 @@ export class Budgets {
     /** In ms, never stepping back. */
     private readonly clock: () => number = monotonicNow,
     private readonly chance: () => number = Math.random,
-  ) {}
+  ) {
+    this.rules = createAccountRules(limits);
+  }
 
   /** Of a prepared JID: its own, its bare JID's and, unless it is ours, its domain's. Throws `busy` when there are too many. */
   of(jid: string): Account[] {
@@ -53,9 +56,9 @@ export class Budgets {
         throw new StanzapackError("busy", `${this.accounts.size} JIDs are at work, no more are allowed`, {
           retryAfterMs: RETRY_AFTER_MS,
         });
-      account = new Account(name, kind, remote, this.limits);
+      account = new Account(ownText(name), kind, remote, this.rules);
       account.usedAt = this.clock();
-      this.accounts.set(name, account);
+      this.accounts.set(account.name, account);
       this.stats.accounts = this.accounts.size;
     }
     return account;
@@ -163,10 +166,10 @@ export class Budgets {
 
   /** Throws `limit-exceeded`, of links and what is pending `busy`, when this JID may have no more. */
   checkRoom(jid: string, what: Counted): void {
-    const full = this.of(jid).find((account) => account.counts[what] >= account.most(what));
+    const full = this.of(jid).find((account) => account[what] >= account.most(what));
     if (full === undefined) return;
     const verb = what === "services" ? "offers" : "has";
-    const text = `${nameOf(full)} ${verb} ${full.counts[what]} ${NAMES[what]}, no more are allowed`;
+    const text = `${nameOf(full)} ${verb} ${full[what]} ${NAMES[what]}, no more are allowed`;
     this.stats.overQuota++;
     if (what === "links" || what === "pending")
       throw new StanzapackError("busy", text, { scope: "subscription", retryAfterMs: RETRY_AFTER_MS });
@@ -175,7 +178,7 @@ export class Budgets {
 
   /** `by`: 1, or −1 for one that is gone. */
   count(jid: string, what: Counted, by: 1 | -1): void {
-    for (const account of this.of(jid)) account.counts[what] += by;
+    for (const account of this.of(jid)) account[what] += by;
   }
 
   /** Once a second: forgets who is idle. */

@@ -1,0 +1,18 @@
+import { startWorker } from "./dist/peers/worker.js";
+import { configSchema, createComponent } from "@stanzapack/component";
+import inspector from "node:inspector/promises"; import fs from "node:fs"; import {setTimeout as delay} from "node:timers/promises";
+const server = startWorker(new URL("./dist/component/server-process.js", import.meta.url).pathname, "server");
+const s = new AbortController().signal; const D="streams.simulated.test"; const N=+(process.argv[2]??2000);
+const port = await server.call("listen", {domain: D}, s);
+const limits={ maxLinks: 1e6, opensPerSecond: 1e6, opensBurst: 1e6, opensSharePercent: 100, requestsPerSecond: 1e5 };
+const parsed = configSchema.parse({component:{domain:D,secret:"x"},limits,log:{level:"error"}});
+const c = createComponent({...parsed, component:{domain:D,secret:"x",host:"127.0.0.1",port}});
+await c.start(); await server.call("offer", null, s);
+await server.call("join",{count:N,resources:1,windowMs:100},s); await server.call("publish",{perSecond:10},s); await delay(8000);
+const se=new inspector.Session(); se.connect(); await se.post("Profiler.enable"); await se.post("Profiler.setSamplingInterval",{interval:200}); 
+const st0=c.stats().dataStanzasSent, cpu0=process.cpuUsage(); await se.post("Profiler.start"); await delay(10000); const {profile}=await se.post("Profiler.stop"); const st=c.stats().dataStanzasSent-st0, cpu=process.cpuUsage(cpu0);
+console.log("stanzas", st, "cpu us/stanza", ((cpu.user+cpu.system)/st).toFixed(2), "sys", (cpu.system/st).toFixed(2));
+const self=new Map(); const dt=profile.timeDeltas; const byId=new Map(profile.nodes.map(n=>[n.id,n])); let tot=0;
+profile.samples.forEach((id,i)=>{const n=byId.get(id); const cf=n.callFrame; const k=`${cf.functionName||"(anon)"} ${cf.url.split("/").slice(-1)[0]}:${cf.lineNumber+1}`; self.set(k,(self.get(k)??0)+dt[i]);});
+const rows=[...self].sort((a,b)=>b[1]-a[1]).slice(0,+(process.argv[3]??40)); for(const [k,v] of rows) console.log((v/st).toFixed(3).padStart(8), k);
+await c.stop(); await server.stop(); process.exit(0);
