@@ -54,7 +54,7 @@ describe.each(SERVERS)("services that are not coded as usual, through %s", (serv
     const sent: Value[] = [];
     const publish = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i++) {
-        const value = i % 3 === 2 ? i : { from: `user${i % 5}`, text: said(i) };
+        const value = i % 4 >= 2 ? i : { from: `user${i % 5}`, text: said(i) };
         sent.push(value);
         service.publish(value);
         if (i % 4 === 3) await new Promise((resolve) => setTimeout(resolve, 120));
@@ -64,7 +64,8 @@ describe.each(SERVERS)("services that are not coded as usual, through %s", (serv
     await publish(20);
     expect(got).toEqual(sent);
     await until(() => formsOf(carol).length > 5, 5_000, "bodies");
-    expect(new Set(formsOf(carol))).toEqual(new Set(["rows", "independent"]));
+    expect(formsOf(carol)).toContain("independent");
+    for (const form of formsOf(carol)) expect(["rows", "independent"]).toContain(form);
 
     await service.configure({ compression: "shared" });
     expect(await shown(carol, service.node, "compression")).toBe("shared");
