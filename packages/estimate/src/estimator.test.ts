@@ -57,7 +57,7 @@ test("gives a row for each cut, hop and form", async () => {
   );
   expect(rows[0]).toEqual({
     ...{ workload: "test", updates: COUNT, batch: 1, windowMs: null, delayMs: null },
-    ...{ transport: "tcp", compression: "none", form: "json-body", profile: "default" },
+    ...{ transport: "tcp", compression: "none", form: "json-body", profile: "default", envelope: null },
     ...{ bytes: COUNT * 131, bytesPerUpdate: 131 },
   });
 });

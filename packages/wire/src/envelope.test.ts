@@ -113,7 +113,11 @@ describe("asking for other stanzas", () => {
     expect([envelope.quiet, side.quiets]).toEqual([false, 0]);
     envelope.onFrame(frame("granted", 2));
     envelope.onFrame(frame("granted", 2));
-    expect([envelope.quiet, side.quiets, side.did.slice(1)]).toEqual([true, 1, ["ask 1", "resume 0", "ask 2"]]);
+    expect([envelope.quiet, side.quiets, side.did.slice(1)]).toEqual([
+      true,
+      1,
+      ["ask 1", "resume 0", "ask 2"],
+    ]);
     envelope.resume();
     envelope.resume();
     expect([envelope.quiet, side.did.slice(4)]).toEqual([false, ["resume 0"]]);

@@ -247,7 +247,10 @@ describe("decodeFrame", () => {
     ["a token over 64 bytes", [1, 1, [0, 0, 0], [], 0, new Uint8Array(65), []]],
     ["a subid over 64 characters", [2, 1, 0, "a@b/c", "s".repeat(65), 0, 0]],
     ["a node over 2,112 characters", [2, 1, 1, "n".repeat(2_113), 1, 1]],
-    ["more capabilities than 32", [1, 1, [0, 0, 0], [], 0, null, Array.from({ length: 33 }, (_, i) => [i + 2, 0])]],
+    [
+      "more capabilities than 32",
+      [1, 1, [0, 0, 0], [], 0, null, Array.from({ length: 33 }, (_, i) => [i + 2, 0])],
+    ],
     ["a text over 1,024 characters", [15, 1, "t".repeat(1_025)]],
   ])("refuses %s as limit-exceeded", (_, elements) => {
     expect(refusal(() => decodeElements(...elements))).toBe("limit-exceeded");

@@ -53,10 +53,12 @@ export {
   printable,
 } from "./jid.js";
 export {
+  formatLeanId,
   leanBody,
   leanChars,
   MAX_LEAN_CHARS,
   MAX_OUTSTANDING,
+  readLeanId,
   SHORT_PROBE_CHARS,
   type LeanBody,
 } from "./lean-stanzas.js";

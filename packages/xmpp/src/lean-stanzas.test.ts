@@ -105,10 +105,13 @@ describe("a lean stanza", () => {
     expect(readLeanHeader(id)).toBeUndefined();
   });
 
-  it.each(["AAAA=AAA", "AAAAA.AA", "AAAA AAA", "AAAA'A'A", "AAA\u00e9A", "AAAA-AAAA"])("has no block: %j", (id) => {
-    expect(readLeanHeader(id)).toBeDefined();
-    expect(readLeanBlock(id)).toBeUndefined();
-  });
+  it.each(["AAAA=AAA", "AAAAA.AA", "AAAA AAA", "AAAA'A'A", "AAA\u00e9A", "AAAA-AAAA"])(
+    "has no block: %j",
+    (id) => {
+      expect(readLeanHeader(id)).toBeDefined();
+      expect(readLeanBlock(id)).toBeUndefined();
+    },
+  );
 
   it("means one thing, and only one id means it, whatever came", () => {
     // mulberry32: a failure comes back.
@@ -123,14 +126,15 @@ describe("a lean stanza", () => {
     let read = 0;
     for (let round = 0; round < 20_000; round++) {
       let id = "";
-      for (let n = below(40); n > 0; n--)
-        id += below(60) === 0 ? odd[below(odd.length)] : tagChar(below(64));
+      for (let n = below(40); n > 0; n--) id += below(60) === 0 ? odd[below(odd.length)] : tagChar(below(64));
       const header = readLeanHeader(id);
       const block = header && readLeanBlock(id);
       if (header === undefined || block === undefined) continue;
       read++;
       const body = bodyOf(block);
-      expect(idOf(body, header.label ?? framesLabel(body), header.seq, tagOf(id) ?? 0).slice(1)).toBe(id.slice(1));
+      expect(idOf(body, header.label ?? framesLabel(body), header.seq, tagOf(id) ?? 0).slice(1)).toBe(
+        id.slice(1),
+      );
     }
     expect(read).toBeGreaterThan(5_000);
   });
@@ -146,7 +150,13 @@ describe("a probe", () => {
 
   it("is known to have changed", () => {
     const id = formatProbe(42, SHORT_PROBE_CHARS);
-    for (const changed of [id.toLowerCase(), id.slice(0, -1), `${id}A`, id.replace("+", "%2B"), id.replace("/", "_")])
+    for (const changed of [
+      id.toLowerCase(),
+      id.slice(0, -1),
+      `${id}A`,
+      id.replace("+", "%2B"),
+      id.replace("/", "_"),
+    ])
       expect([isProbe(changed), readProbe(changed)]).toEqual([true, undefined]);
     expect([isProbe("q."), isProbe("."), isProbe(""), isProbe("-.A")]).toEqual([true, false, false, false]);
   });

@@ -1,4 +1,5 @@
 import { decodeBase64 } from "./base64.node.js";
+import type { OutBlock } from "./in-band-bytestreams.js";
 
 /** Longest id of a lean stanza, in characters. 1,024: what every server passed on, and it bounds one attribute. */
 export const MAX_LEAN_CHARS = 1_024;
@@ -178,4 +179,24 @@ export function readProbe(id: string): number | undefined {
   const { length } = id;
   if (length !== SHORT_PROBE_CHARS && length !== MAX_LEAN_CHARS) return undefined;
   return id === formatProbe(tagOf(id) ?? 0, length) ? length : undefined;
+}
+
+/** The id of one block, as a stream with this tag and number sends it; undefined where no lean stanza holds it. */
+export function formatLeanId(
+  { base64, pad, body, label }: OutBlock,
+  tag: number,
+  seq: number,
+): string | undefined {
+  const isShort = body !== undefined && fitsLabel(body, label);
+  const lean = isShort ? body : leanFrames(base64, pad);
+  if (lean === undefined) return undefined;
+  const end = leanEnd(lean, isShort ? label : framesLabel(lean), seq);
+  return tagChar(tag) + end.slice(0, -END.length);
+}
+
+/** What an id holds; undefined: it is none of a lean stanza. */
+export function readLeanId(id: string): (LeanHeader & { readonly block: Uint8Array }) | undefined {
+  const header = readLeanHeader(id);
+  const block = header && readLeanBlock(id);
+  return block && { ...header, block };
 }
