@@ -54,34 +54,37 @@ describe.each(SERVERS)("lean stanzas through %s", (server) => {
   beforeAll(async () => void (stack = await startStack(server, ["alice", "bob", "carol"])));
   afterAll(() => stack.stop());
 
-  it.each(TRANSPORTS)("carry small values over %s, both ways, for fewer bytes than bytestreams", async (transport) => {
-    const url = urlOf(stack, transport);
-    const alice = await stack.connect("alice", { url });
-    const bob = await stack.connect("bob", { url });
-    const carol = await stack.connect("carol", { url, envelope: "ibb" });
-    const service = await alice.offer("small");
-    const subscriptions = await Promise.all(
-      [bob, carol].map((client) => client.subscribe<number>(service.node, { windowMs: 0 })),
-    );
-    const [told, toldToo] = subscriptions.map(record) as [Told, Told];
-    const counter = publishCounter((value) => service.publish(value), 50);
-    await until(() => isLeanUp(alice) && isLeanDown(bob), SOON_MS, "lean stanzas");
-    expect([bob.envelope?.up, carol.envelope]).toEqual(["lean", { up: "ibb", down: "ibb" }]);
-    await sleep(1_000);
-    const before = [bytesOf(bob), bytesOf(carol)] as const;
-    const from = told.values.length;
-    await until(() => told.values.length >= from + 60, 10_000, "sixty more");
-    const [lean, ibb] = [bytesOf(bob) - before[0], bytesOf(carol) - before[1]];
-    // An IBB block has 68 characters more; what BOSH adds to both is more than either.
-    expect(lean).toBeLessThan((transport === "bosh" ? 0.95 : 0.8) * ibb);
-    counter.stop();
-    for (const one of [told, toldToo]) {
-      await until(() => one.values.at(-1) === counter.count, 5_000, "the newest value");
-      expectWhole(one);
-      expect(one.ranges).toEqual([]);
-    }
-    await Promise.all([alice.close(), bob.close(), carol.close()]);
-  });
+  it.each(TRANSPORTS)(
+    "carry small values over %s, both ways, for fewer bytes than bytestreams",
+    async (transport) => {
+      const url = urlOf(stack, transport);
+      const alice = await stack.connect("alice", { url });
+      const bob = await stack.connect("bob", { url });
+      const carol = await stack.connect("carol", { url, envelope: "ibb" });
+      const service = await alice.offer("small");
+      const subscriptions = await Promise.all(
+        [bob, carol].map((client) => client.subscribe<number>(service.node, { windowMs: 0 })),
+      );
+      const [told, toldToo] = subscriptions.map(record) as [Told, Told];
+      const counter = publishCounter((value) => service.publish(value), 50);
+      await until(() => isLeanUp(alice) && isLeanDown(bob), SOON_MS, "lean stanzas");
+      expect([bob.envelope?.up, carol.envelope]).toEqual(["lean", { up: "ibb", down: "ibb" }]);
+      await sleep(1_000);
+      const before = [bytesOf(bob), bytesOf(carol)] as const;
+      const from = told.values.length;
+      await until(() => told.values.length >= from + 60, 10_000, "sixty more");
+      const [lean, ibb] = [bytesOf(bob) - before[0], bytesOf(carol) - before[1]];
+      // An IBB block has 68 characters more; what BOSH adds to both is more than either.
+      expect(lean).toBeLessThan((transport === "bosh" ? 0.95 : 0.8) * ibb);
+      counter.stop();
+      for (const one of [told, toldToo]) {
+        await until(() => one.values.at(-1) === counter.count, 5_000, "the newest value");
+        expectWhole(one);
+        expect(one.ranges).toEqual([]);
+      }
+      await Promise.all([alice.close(), bob.close(), carol.close()]);
+    },
+  );
 
   it("go on over a resumed stream, with nothing lost", async () => {
     const { host, ports } = stack.sandbox;
@@ -120,7 +123,8 @@ describe.each(SERVERS)("lean stanzas through %s", (server) => {
     const said: string[] = [];
     const send = connection.send.bind(connection);
     connection.send = (text, ...rest) => {
-      if (text.startsWith("<active") || text.startsWith("<inactive")) said.push(text.slice(1, text.indexOf(" ")));
+      if (text.startsWith("<active") || text.startsWith("<inactive"))
+        said.push(text.slice(1, text.indexOf(" ")));
       return send(text, ...rest);
     };
     let ends = 0;
@@ -137,7 +141,9 @@ describe.each(SERVERS)("lean stanzas through %s", (server) => {
       await bob.setActive(true);
       await sleep(Math.random() * 30);
     }
-    expect(said).toEqual(Array.from({ length: 2 * toggles }, (_, i) => (i % 2 === 0 ? "inactive" : "active")));
+    expect(said).toEqual(
+      Array.from({ length: 2 * toggles }, (_, i) => (i % 2 === 0 ? "inactive" : "active")),
+    );
     expect([leanWhileInactive, ends]).toEqual([0, 0]);
     await until(() => isLeanDown(bob), SOON_MS, "lean stanzas again");
     counter.stop();
@@ -185,7 +191,8 @@ describe.each(SERVERS)("lean stanzas that do not arrive as they were sent, throu
     bob = await stack.connect("bob");
     service = await alice.offer(name);
   };
-  const proxy = (): NonNullable<Stack["stanzaProxy"]> => stack.stanzaProxy as NonNullable<Stack["stanzaProxy"]>;
+  const proxy = (): NonNullable<Stack["stanzaProxy"]> =>
+    stack.stanzaProxy as NonNullable<Stack["stanzaProxy"]>;
 
   it("are found before they are decoded, and the link is mended", async () => {
     await open("faulty");

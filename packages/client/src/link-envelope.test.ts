@@ -24,7 +24,8 @@ function setUp({ enabled = true } = {}) {
     },
     enabled,
   );
-  const say = (word: EnvelopeFrame["word"], value = 0): void => envelope.onFrame({ type: "envelope", word, value });
+  const say = (word: EnvelopeFrame["word"], value = 0): void =>
+    envelope.onFrame({ type: "envelope", word, value });
   return { envelope, stream, log, say };
 }
 

@@ -51,7 +51,12 @@ function setUp() {
   const open = (): Promise<Bytestream> => {
     const stream = {
       ...{ peer: "streams.x", sid: "abcd", blockSizeBytes: 65_535, abandon: () => undefined },
-      ...{ blockStanza: ({ base64 }: OutBlock) => base64, sentCount: 0, outstanding: 0, confirm: () => undefined },
+      ...{
+        blockStanza: ({ base64 }: OutBlock) => base64,
+        sentCount: 0,
+        outstanding: 0,
+        confirm: () => undefined,
+      },
       close: () => Promise.resolve(),
     } as unknown as Bytestream;
     links.push({

@@ -38,7 +38,12 @@ function setUp() {
   const deflate = createRawDeflate();
   const stream = {
     ...{ peer: "streams.example", sid: "abcd", blockSizeBytes: 65_535 },
-    ...{ blockStanza: ({ base64 }: OutBlock) => base64, sentCount: 0, outstanding: 0, confirm: () => undefined },
+    ...{
+      blockStanza: ({ base64 }: OutBlock) => base64,
+      sentCount: 0,
+      outstanding: 0,
+      confirm: () => undefined,
+    },
     ...{ close: closed, abandon: () => undefined },
     expectClose: expectsClose,
   } as unknown as Bytestream;

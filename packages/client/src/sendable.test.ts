@@ -53,7 +53,8 @@ it("takes undefined for every option that may be left out", () => {
   }> = {
     ...{ url: undefined, urls: undefined, ca: undefined, compress: undefined, resource: undefined },
     ...{
-      pacing: undefined, envelope: undefined,
+      pacing: undefined,
+      envelope: undefined,
       timeoutMs: undefined,
       inactive: undefined,
       startOffline: undefined,

@@ -102,16 +102,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const fanOut = new FanOut(connection, stats, log);
   const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
   const requests = new FrameRequests(broker, fanOut, limits, stats, log);
-  const links = new LinkTable(
-    connection,
-    streams,
-    broker,
-    fanOut,
-    requests,
-    linkSettings,
-    stats,
-    log,
-  );
+  const links = new LinkTable(connection, streams, broker, fanOut, requests, linkSettings, stats, log);
   const negotiation = new PubsubNegotiation(broker, links, limits);
   const gate = new RequestGate(connection, budgets, stats);
 

@@ -26,9 +26,7 @@ export async function startStanzaProxy(target: {
     from.on("data", (text) => {
       let out = "";
       for (const piece of splitter.push(String(text)))
-        out += piece.isStanza
-          ? (proxy.filter?.(piece.text, direction)?.join("") ?? piece.text)
-          : piece.text;
+        out += piece.isStanza ? (proxy.filter?.(piece.text, direction)?.join("") ?? piece.text) : piece.text;
       if (out !== "") to.write(out);
     });
     from.on("end", () => to.end());
