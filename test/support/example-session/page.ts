@@ -134,7 +134,8 @@ function formatValue(name: string, value: Value): string {
   if (parts !== undefined) return formatFields(parts, value as readonly Value[]);
   if (value === null) return "nil";
   if (name === "number") return `${value as number} (${errorCodeOf(value as number)})`;
-  if (Array.isArray(value)) return `[${value.map((item) => formatValue("", item)).join(", ")}]`;
+  if (Array.isArray(value))
+    return `[${(value as readonly Value[]).map((item) => formatValue("", item)).join(", ")}]`;
   if (!(value instanceof Uint8Array)) return JSON.stringify(value);
   if (name !== "payload") return `h'${Buffer.from(value).toString("hex").toUpperCase()}'`;
   const rows = rowCodec.decode({ form: "rows", payload: value });
