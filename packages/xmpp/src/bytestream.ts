@@ -2,6 +2,7 @@ import { decodeBase64 } from "./base64.node.js";
 import { BlockOrder } from "./block-order.js";
 import { assertBlock, SEQ_COUNT, type BytestreamSender, type SenderHost } from "./bytestream-sender.js";
 import type { Connection } from "./connection.js";
+import { DataStanzas } from "./data-stanzas.js";
 import { StanzaError } from "./errors.js";
 import type {
   BlockInfo,
@@ -11,23 +12,12 @@ import type {
   OpenRequest,
   OutBlock,
 } from "./in-band-bytestreams.js";
-import {
-  fitsLabel,
-  formatProbe,
-  framesLabel,
-  leanChars,
-  leanEnd,
-  leanFrames,
-  MAX_OUTSTANDING,
-  readLeanBlock,
-  readLeanHeader,
-  tagChar,
-} from "./lean-stanzas.js";
+import { readLeanBlock, readLeanHeader } from "./lean-stanzas.js";
 import { callGuarded, isThenable } from "./listeners.js";
 import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { warn } from "./warn.node.js";
-import { escapeAttribute, xml } from "./xml.js";
+import { xml } from "./xml.js";
 
 const CLOSE_TIMEOUT_MS = 10_000;
 /** Most blocks, and characters of them, kept for a handler that is not there yet: what one read of the socket can hold after the answer to an open. */
@@ -91,17 +81,13 @@ export class StanzaBytestream implements ManagedBytestream {
   onState: ((state: BytestreamState) => void) | undefined = undefined;
   onFault: Bytestream["onFault"] = undefined;
   onProbe: ((chars: number) => void) | undefined = undefined;
-  leanChars = 0;
-  wantsLonger = false;
   readonly peer: string;
   readonly sid: string;
   readonly mode: "message" | "iq";
   private readonly own: string;
   private agreedBytes: number;
-  private ownTag: number | undefined = undefined;
-  private sent = 0;
-  private arrived = 0;
   private readonly order = new BlockOrder();
+  private readonly out: DataStanzas;
   private phase: "open" | "closing" | "closed" = "open";
   /** Whether `write` takes anything: a little longer than it is open, when the peer closes. */
   private accepting = true;
@@ -121,9 +107,6 @@ export class StanzaBytestream implements ManagedBytestream {
   private endHandler: Bytestream["onEnd"] = undefined;
   private early: Early | undefined = undefined;
   private unheardEnd: BytestreamEnd | undefined = undefined;
-  /** What all stanzas of the kind that was sent last begin with. */
-  private head: string | undefined = undefined;
-  private headIsLean = false;
 
   constructor(
     private readonly host: BytestreamHost,
@@ -134,6 +117,7 @@ export class StanzaBytestream implements ManagedBytestream {
     this.sid = sid;
     this.agreedBytes = blockSizeBytes;
     this.mode = stanza;
+    this.out = new DataStanzas(host.connection, to, from, sid);
   }
 
   get blockSizeBytes(): number {
@@ -143,13 +127,25 @@ export class StanzaBytestream implements ManagedBytestream {
     return this.phase === "open" && this.sender?.suspended === true ? "suspended" : this.phase;
   }
   get tag(): number | undefined {
-    return this.ownTag;
+    return this.out.tag;
+  }
+  get leanChars(): number {
+    return this.out.leanChars;
+  }
+  set leanChars(chars: number) {
+    this.out.leanChars = chars;
+  }
+  get wantsLonger(): boolean {
+    return this.out.wantsLonger;
+  }
+  set wantsLonger(wants: boolean) {
+    this.out.wantsLonger = wants;
   }
   get sentCount(): number {
-    return this.sent;
+    return this.out.sent;
   }
   get outstanding(): number {
-    return this.sent - this.arrived;
+    return this.out.outstanding;
   }
 
   get onBlock(): Bytestream["onBlock"] {
@@ -187,53 +183,32 @@ export class StanzaBytestream implements ManagedBytestream {
 
   stanza(base64: string): string {
     this.assertUnwritten();
-    const { connection } = this.host;
-    if (this.head === undefined || this.headIsLean) {
-      this.head = `${startOf(connection, this.own, this.peer)}><data xmlns='${NS.IBB}' sid='${escapeAttribute(this.sid)}' seq='`;
-      this.headIsLean = false;
-    }
-    return `${this.head}${String(this.takeSeq())}'>${base64}</data></message>`;
+    return this.out.data(base64);
   }
 
-  blockStanza({ base64, pad, body, label }: OutBlock): string {
+  blockStanza(block: OutBlock): string {
     this.assertUnwritten();
-    if (this.leanChars === 0 || this.ownTag === undefined || this.outstanding >= MAX_OUTSTANDING)
-      return this.stanza(base64);
-    const isShort = body !== undefined && fitsLabel(body, label);
-    const lean = isShort ? body : leanFrames(base64, pad);
-    if (lean === undefined) return this.stanza(base64);
-    if (leanChars(lean) > this.leanChars) {
-      this.wantsLonger = true;
-      return this.stanza(base64);
-    }
-    if (this.head === undefined || !this.headIsLean) {
-      this.head = this.leanHead(this.ownTag);
-      this.headIsLean = true;
-    }
-    return this.head + leanEnd(lean, isShort ? label : framesLabel(lean), this.takeSeq());
+    return this.out.block(block);
   }
 
   probeStanza(chars: number): string {
-    if (this.ownTag === undefined) throw new TypeError("a probe needs a tag");
-    return `${this.leanHead(this.ownTag)}${formatProbe(this.ownTag, chars).slice(1)}'/>`;
+    return this.out.probe(chars);
   }
 
   takeTag(): number | undefined {
-    if (this.ownTag === undefined) {
-      const tag = this.host.findTag(this.peer);
-      if (tag !== undefined) this.setTag(tag);
-    }
-    return this.ownTag;
+    const tag = this.tag ?? this.host.findTag(this.peer);
+    if (tag !== undefined) this.setTag(tag);
+    return this.tag;
   }
 
   setTag(tag: number): void {
-    if (this.ownTag !== undefined || this.phase === "closed") return;
-    this.ownTag = tag;
+    if (this.tag !== undefined || this.phase === "closed") return;
+    this.out.tag = tag;
     this.host.onTag(this);
   }
 
   confirm(sentCount: number): void {
-    this.arrived = Math.max(this.arrived, Math.min(sentCount, this.sent));
+    this.out.confirm(sentCount);
   }
 
   agree(bytes: number): void {
@@ -343,14 +318,6 @@ export class StanzaBytestream implements ManagedBytestream {
       throw new TypeError("`stanza` is for streams in message mode that are not written to by `write`");
   }
 
-  private takeSeq(): number {
-    return this.sent++ % SEQ_COUNT;
-  }
-
-  private leanHead(tag: number): string {
-    return `${startOf(this.host.connection, this.own, this.peer)} id='${tagChar(tag)}`;
-  }
-
   /** A number that is not the one due. Gives the error to answer with. */
   private outOfTurn(seq: number, kind: "message" | "iq"): StanzaError | undefined {
     if (this.order.turnOf(seq) === "repeated") {
@@ -447,7 +414,7 @@ export class StanzaBytestream implements ManagedBytestream {
           else this.end(end);
         },
       },
-      this.sent % SEQ_COUNT,
+      this.out.sent % SEQ_COUNT,
     );
   }
 
@@ -491,12 +458,6 @@ export class StanzaBytestream implements ManagedBytestream {
 
 function tell(what: string, call: () => unknown): void {
   callGuarded(`${what} handler`, call);
-}
-
-/** What every data stanza of a stream begins with. A client's server fills in the sender, and every character travels in every stanza. */
-function startOf(connection: Connection, own: string, peer: string): string {
-  const from = connection.kind === "component" ? ` from='${escapeAttribute(own)}'` : "";
-  return `<message${from} to='${escapeAttribute(peer)}' type='headline'`;
 }
 
 /** XEP-0047 §9, `xs:unsignedShort`. */
