@@ -53,10 +53,13 @@ export {
   printable,
 } from "./jid.js";
 export {
+  isProbe,
   leanBody,
   leanChars,
   MAX_LEAN_CHARS,
   MAX_OUTSTANDING,
+  readLeanBlock,
+  readLeanHeader,
   SHORT_PROBE_CHARS,
   type LeanBody,
 } from "./lean-stanzas.js";
