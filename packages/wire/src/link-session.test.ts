@@ -201,7 +201,7 @@ describe("a lean stanza with one body", () => {
   });
 
   it("is no more welcome before HELLO than a frame", () => {
-    const session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+    const session = new LinkSession(DEFAULT_LIMITS);
     expect(code(() => session.receive(Uint8Array.of(1), 0, 9))).toBe("protocol");
     expect(code(() => session.receive(block(hello), 0))).toBe("protocol");
   });
@@ -213,7 +213,7 @@ describe("a link whose sides both list lean stanzas", () => {
     [true, false, 20_000],
     [false, true, 20_000],
   ])("acknowledges lazily: ours %s, the peer's %s, after %d ms", (ours, theirs, afterMs) => {
-    const session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+    const session = new LinkSession(DEFAULT_LIMITS);
     session.lean = ours;
     session.receive(block({ ...hello, lean: theirs ? { tag: null } : null }), 0);
     session.receive(block(data), 1_000);

@@ -54,11 +54,14 @@ export {
 } from "./jid.js";
 export {
   formatLeanId,
+  isProbe,
   leanBody,
   leanChars,
   MAX_LEAN_CHARS,
   MAX_OUTSTANDING,
   readLeanId,
+  readLeanBlock,
+  readLeanHeader,
   SHORT_PROBE_CHARS,
   type LeanBody,
 } from "./lean-stanzas.js";
