@@ -76,6 +76,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   // One object, which everyone reads: `reload` writes it.
   const limits = { ...config.limits };
   let level = config.log.level;
+  const linkSettings = { limits, wireLimits: DEFAULT_LIMITS, envelope: config.envelope };
   const stats = createStats();
   const connection = createComponentConnection({
     ...{ domain, secret, host, port },
@@ -100,16 +101,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const fanOut = new FanOut(connection, stats, log);
   const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
   const requests = new FrameRequests(broker, fanOut, limits, stats, log);
-  const links = new LinkTable(
-    connection,
-    streams,
-    broker,
-    fanOut,
-    requests,
-    { limits, wireLimits: DEFAULT_LIMITS },
-    stats,
-    log,
-  );
+  const links = new LinkTable(connection, streams, broker, fanOut, requests, linkSettings, stats, log);
   const negotiation = new PubsubNegotiation(broker, links, limits);
   const gate = new RequestGate(connection, budgets, stats);
 
@@ -178,9 +170,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     }),
     reload(nextConfig) {
       const next = checkConfig("reload", nextConfig);
-      const before = { ...config, limits, log: { level } };
+      const before = { ...config, limits, log: { level }, envelope: linkSettings.envelope };
       const reloaded = compareConfigs(before, next);
       Object.assign(limits, next.limits);
+      linkSettings.envelope = next.envelope;
       if (next.log.level !== level) log.level = level = next.log.level;
       return reloaded;
     },

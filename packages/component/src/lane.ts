@@ -6,6 +6,7 @@ import {
   encodeLaneBody,
   isolatedParts,
   LaneEncoder,
+  padOfBody,
   RowBatch,
   type BatchSlice,
   type LaneBatch,
@@ -16,7 +17,7 @@ import {
   isThinning,
   type Selection,
 } from "@stanzapack/wire";
-import { encodeBase64, wallAheadMs } from "@stanzapack/xmpp";
+import { encodeBase64, leanBody, wallAheadMs, type LeanBody } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { LaneMemory } from "./lane-memory.js";
@@ -37,6 +38,10 @@ const HEADER_ROOM_BYTES = 63;
 export interface ReadyBody {
   readonly form: LaneBody["form"];
   readonly base64: string;
+  /** So many of its last bytes are padding. */
+  readonly pad: number;
+  /** The payload of a chained body, ready for a lean stanza of its own; undefined: none holds it. */
+  readonly lean: LeanBody | undefined;
   readonly rows: number;
 }
 
@@ -323,7 +328,14 @@ export class Lane {
 }
 
 function ready(body: LaneBody, { rows }: BatchSlice): ReadyBody {
-  return { form: body.form, base64: encodeBase64(encodeLaneBody(body)), rows: rows.length };
+  const bytes = encodeLaneBody(body);
+  return {
+    form: body.form,
+    base64: encodeBase64(bytes),
+    pad: padOfBody(body.form, bytes),
+    lean: body.form === "chained" ? leanBody(encodeBase64(body.payload)) : undefined,
+    rows: rows.length,
+  };
 }
 
 type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;

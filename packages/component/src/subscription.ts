@@ -61,8 +61,8 @@ export class Subscription {
     this.credit = Math.max(this.credit, total);
   }
 
-  send({ form, base64, rows }: ReadyBody): void {
+  send({ form, base64, pad, lean, rows }: ReadyBody): void {
     this.sentRows += rows;
-    this.link.append(this.ready[form] + base64, true);
+    this.link.append(this.ready[form] + base64, true, pad, lean, this.alias);
   }
 }

@@ -7,7 +7,8 @@ export function createHello(
     hop = "plain",
     token = null,
     codecs = ["rows", "coded"],
-  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs">> = {},
+    lean = null,
+  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs" | "lean">> = {},
   { maxBlockBytes, maxInflatedBytes }: Limits = DEFAULT_LIMITS,
 ): HelloFrame {
   return {
@@ -19,5 +20,6 @@ export function createHello(
     codecs,
     hop,
     token,
+    lean,
   };
 }
