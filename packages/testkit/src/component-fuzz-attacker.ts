@@ -292,6 +292,7 @@ export class Attacker {
     const isLean = data === undefined && id !== undefined && stanza.children.length === 0;
     const block = isLean ? framesOf(id) : decodeBase64(data ?? "");
     if (block === undefined) return true;
+    if (isLean) this.count("lean");
     this.tokens.length = Math.min(this.tokens.length, TOKENS);
     for (const frame of decodeBlock(block, DEFAULT_LIMITS)) {
       if (frame.type === "hello" && frame.token !== null) this.tokens.unshift(frame.token);
