@@ -1,10 +1,10 @@
-import { decodeBlock, createRawDeflate, DEFAULT_LIMITS, type LaneBody } from "@stanzapack/wire";
+import { decodeBlock, DEFAULT_LIMITS, type LaneBody } from "@stanzapack/wire";
 import { decodeBase64 } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import { readyData, readyFrame, type ReadyFrame } from "./ready-frame.js";
 
 const decode = ({ base64 }: ReadyFrame): unknown =>
-  decodeBlock(decodeBase64(base64) as Uint8Array, DEFAULT_LIMITS, createRawDeflate());
+  decodeBlock(decodeBase64(base64) as Uint8Array, DEFAULT_LIMITS);
 
 describe("a frame ready to be sent", () => {
   it("is data only where it is DATA: nothing else is acknowledged", () => {
