@@ -159,7 +159,7 @@ describe("estimate", () => {
     expect(rows[0]).toMatchObject({ workload: "readings", updates: 3, batch: 1, windowMs: null });
     expect(Object.keys(rows[0] as object)).toEqual([
       ...["workload", "updates", "batch", "windowMs", "delayMs", "transport", "compression", "form"],
-      ...["profile", "bytes", "bytesPerUpdate"],
+      ...["profile", "envelope", "bytes", "bytesPerUpdate"],
     ]);
     stdout = "";
     expect(await runCli(["estimate", file])).toBe(0);

@@ -4,7 +4,6 @@ import { createRows, type RowSetId } from "../workloads/rows.js";
 import { createBatches } from "./batches.js";
 import { measureFileBound } from "./file-bound.js";
 import { measureOurs, measureRival } from "./sizes.js";
-import { LINK } from "./stanza.js";
 
 /** Of the prototype's table: the rival's bytes per update, plain and zlib. */
 test.each<[RowSetId, number, string, string]>([
@@ -45,7 +44,6 @@ test("stanzapack estimate comes to the same figures, and the server's requests f
     workload: "obj",
     cuts: [{ batch: 10 }],
     profile: "default",
-    envelope: LINK,
   });
   // The times of `createBatches`: ten rows evenly within 100 ms.
   for (const [index, row] of rows.entries()) await estimator.add(row, (index - 9) * 10);

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import { formatJsonStanza, LaneReader, LaneRun, SyncFlushMeter } from "@stanzapack/estimate";
+import { formatJsonStanza, LaneReader, LaneRun, LINK_ENVELOPE, SyncFlushMeter } from "@stanzapack/estimate";
 import type { HopClass, Profile, Value } from "@stanzapack/wire";
 import type { TimedBatch } from "./batches.js";
-import { LINK, LinkStanzas, type StanzaEnvelope } from "./stanza.js";
+import { LinkStanzas, type StanzaEnvelope } from "./stanza.js";
 
 export interface OurSizes {
   readonly payloadBytes: number;
@@ -38,7 +38,7 @@ export async function measureRival(batches: readonly TimedBatch[]): Promise<Riva
   const meter = new SyncFlushMeter();
   let rivalBytes = 0;
   for (const { batch } of batches) {
-    const stanza = formatJsonStanza(JSON.stringify(batch.rows), LINK);
+    const stanza = formatJsonStanza(JSON.stringify(batch.rows), LINK_ENVELOPE);
     rivalBytes += Buffer.byteLength(stanza);
     await meter.add(stanza);
   }
@@ -67,8 +67,8 @@ function createSender(profile: Profile, hop: HopClass): Sender {
       if (body.form === "key") this.keyframes++;
       const stanza = stanzas.next(sent);
       if (stanza.envelope === "lean") this.leanCount++;
-      const block = stanzas.read(stanza);
-      verify(batch.rows, block && reader.read(block)?.rows);
+      const came = stanzas.read(stanza);
+      verify(batch.rows, came && reader.read(came.block, came.label)?.rows);
       return stanza.text;
     },
   };

@@ -57,7 +57,7 @@ it may be larger than the memory.
 Times are ISO 8601 (UTC without a zone) or numbers: s, ms, us or ns since 1970, smaller ones ms. A field named t, time, timestamp,
 ts, date or alike is taken. Windows need times. For batches they say how long one takes.
 
-Rows: {workload, updates, batch, windowMs, delayMs, transport, compression, form, profile, bytes, bytesPerUpdate}; delayMs is how
+Rows: {workload, updates, batch, windowMs, delayMs, transport, compression, form, profile, envelope, bytes, bytesPerUpdate}; delayMs is how
 long an update waits at most, null without times. Bytes are whole stanzas with their addresses, over TCP and WebSocket the server's
 request for acknowledgement after each (XEP-0198), and BOSH's answers with their heads (HTTP/2, nginx as docker/README.md has it),
 each with one stanza; without TLS and TCP/IP, without what the subscriber sends. Prosody adds xml:lang to each stanza besides: 14
