@@ -25,6 +25,7 @@ import { ClientState } from "./client-state.js";
 import { Emitter } from "./emitter.js";
 import { toStanzapackError } from "./errors.js";
 import { Groups } from "./groups.js";
+import type { EnvelopeKind } from "./link-envelope.js";
 import { LinkKeeper } from "./link-keeper.js";
 import { checked, checkFlag, checkNodes, checkText } from "./option-checks.js";
 import { Negotiation, type ConfigureOptions, type OfferOptions, type ServiceInfo } from "./negotiation.js";
@@ -48,6 +49,12 @@ export interface ClientEvents {
    * sleep of a machine whose monotonic clock stands still meanwhile.
    */
   heldUp: (info: { readonly ms: number }) => void;
+  /**
+   * `lean`: small blocks go up as lean stanzas from now on. `ibb`: the first one did not arrive as it was sent within 15 s, so the link uses
+   * In-Band Bytestreams alone, which work with any server and take more bytes. Each at most once a link; neither with `envelope: "ibb"`,
+   * nor with a component that has no lean stanzas.
+   */
+  envelope: (kind: EnvelopeKind) => void;
   /** For good: the server refused the credentials, or `close`. */
   closed: (reason: StanzapackError | undefined) => void;
 }
@@ -128,7 +135,7 @@ export class Client extends Emitter<ClientEvents> {
         unwanted: (node) => this.keeper.held.giveUp(node),
       },
       this.codec,
-      { component, timeoutMs },
+      { component, timeoutMs, envelope: options.envelope },
       {
         onDown: (reason) => this.emit("offline", reason),
         onRestored: () => {
@@ -140,6 +147,7 @@ export class Client extends Emitter<ClientEvents> {
           for (const service of this.services.values()) service.acknowledged(stanzas);
         },
         onCredit: () => this.publishing.release(),
+        onEnvelope: (kind) => this.emit("envelope", kind),
         onBlock: (chars, frames) => callSafely(this.onBlock, chars, frames),
       },
       this.closing.signal,
@@ -154,6 +162,7 @@ export class Client extends Emitter<ClientEvents> {
     this.state = new ClientState(
       this.connection,
       this.keeper.held,
+      this.keeper,
       this.subscriptions,
       this.services,
       options.inactive,
@@ -174,6 +183,11 @@ export class Client extends Emitter<ClientEvents> {
   /** False after `setActive(false)`. */
   get active(): boolean {
     return this.state.active;
+  }
+  /** In which stanzas blocks travel: `up`, what this client sends next; `down`, the last that came. Undefined without a link. */
+  get envelope(): { readonly up: EnvelopeKind; readonly down: EnvelopeKind } | undefined {
+    const { link } = this.keeper;
+    return link && { up: link.envelope.up, down: link.envelope.down };
   }
   /** Bytes of this client's XMPP connection. */
   get meter(): ByteMeter {

@@ -9,7 +9,13 @@ import {
   WHOLE,
   type Frame,
 } from "@stanzapack/wire";
-import { decodeBase64, type Bytestream, type Connection, type InBandBytestreams } from "@stanzapack/xmpp";
+import {
+  decodeBase64,
+  type Bytestream,
+  type Connection,
+  type InBandBytestreams,
+  type OutBlock,
+} from "@stanzapack/xmpp";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LinkKeeper } from "./link-keeper.js";
 import type { Granted, Negotiation } from "./negotiation.js";
@@ -17,6 +23,7 @@ import type { OfferedService } from "./offered-service.js";
 import { SharedSubscription } from "./shared-subscription.js";
 
 const NODE = "alice@x/t";
+const BLOCK = { stanzaChars: 0, label: undefined, lean: false };
 const GRANTED: Granted = { subid: "s", windowMs: 0, selection: WHOLE };
 const hello = (token: number): Frame => createHello({ token: Uint8Array.of(token) });
 const bind: Frame = {
@@ -44,12 +51,18 @@ function setUp() {
   const open = (): Promise<Bytestream> => {
     const stream = {
       ...{ peer: "streams.x", sid: "abcd", blockSizeBytes: 65_535, abandon: () => undefined },
-      ...{ stanza: (base64: string) => base64, close: () => Promise.resolve() },
+      ...{
+        blockStanza: ({ base64 }: OutBlock) => base64,
+        sentCount: 0,
+        outstanding: 0,
+        confirm: () => undefined,
+      },
+      close: () => Promise.resolve(),
     } as unknown as Bytestream;
     links.push({
       frames: [],
       openedAt: performance.now(),
-      give: (...frames) => stream.onBlock?.(Buffer.concat(frames.map(encodeFrame)), { stanzaChars: 0 }),
+      give: (...frames) => stream.onBlock?.(Buffer.concat(frames.map(encodeFrame)), BLOCK),
       end: () => stream.onEnd?.({ by: "peer" }),
     });
     return Promise.resolve(stream);
@@ -77,10 +90,10 @@ function setUp() {
       unwanted: () => undefined,
     },
     createRowCodec(DEFAULT_LIMITS, deflate),
-    { component: "streams.x", timeoutMs: 20_000 },
+    { component: "streams.x", timeoutMs: 20_000, envelope: "auto" },
     {
       ...{ onDown: () => undefined, onRestored: () => undefined, onAcknowledged: () => undefined },
-      ...{ onCredit: () => undefined, onBlock: () => undefined },
+      ...{ onCredit: () => undefined, onBlock: () => undefined, onEnvelope: () => undefined },
     },
     life.signal,
   );

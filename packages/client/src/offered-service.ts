@@ -2,9 +2,6 @@ import {
   decodeRow,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
-  encodeFrame,
-  encodeLaneBody,
-  encodeLanePrefix,
   encodeUpdate,
   type Frame,
   type HopClass,
@@ -19,7 +16,7 @@ import {
   type RowCodec,
   type Value,
 } from "@stanzapack/wire";
-import { encodeBase64, monotonicNow } from "@stanzapack/xmpp";
+import { monotonicNow } from "@stanzapack/xmpp";
 import { readBareJid, withPreparedMembers } from "./addresses.js";
 import { checkAuthorize } from "./approvals.js";
 import { Emitter } from "./emitter.js";
@@ -29,6 +26,7 @@ import type { OutboxSaver } from "./outbox-saver.js";
 import { toStoreError, type StoredOutbox } from "./outbox-store.js";
 import { Outbox, OUTBOX_BOUNDS } from "./outbox.js";
 import { Pace } from "./pace.js";
+import { readyData, readyFrame, type ReadyFrame } from "./ready-frame.js";
 
 export interface Demand {
   readonly subscribers: number;
@@ -375,10 +373,10 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
 
   /**
-   * @internal Encodes what waits, once, as base64 of whole frames; of a log as much as there is room for. `maxBlockBytes`: of the
+   * @internal Encodes what waits, once, as whole frames; of a log as much as there is room for. `maxBlockBytes`: of the
    * link.
    */
-  take(maxBlockBytes: number, roomBytes: number): string[] {
+  take(maxBlockBytes: number, roomBytes: number): ReadyFrame[] {
     if (this.alias === undefined) return [];
     const alias = this.alias;
     const now = this.now();
@@ -393,13 +391,13 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     const frames = slices.map((slice) => {
       const body = this.encode(slice, now);
       this.sent = slice.to;
-      return encodeBase64(encodeLanePrefix(body.form, alias)) + encodeBase64(encodeLaneBody(body));
+      return readyData(alias, body);
     });
     return [...told, ...frames];
   }
 
   /** The window in which it really leaves, when that has changed. */
-  private tellPace(alias: number, now: number): string[] {
+  private tellPace(alias: number, now: number): ReadyFrame[] {
     const { waitingSince } = this;
     this.waitingSince = undefined;
     const wantedMs = this.wanted.windowMs ?? 0;
@@ -407,7 +405,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     const intervalMs = Math.min(now - this.lastFlushAt, sinceDue);
     const windowMs = this.pace.left(now, intervalMs, waitingSince !== undefined, wantedMs);
     if (windowMs === undefined) return [];
-    return [encodeBase64(encodeFrame({ type: "status", alias, status: "online", windowMs }))];
+    return [readyFrame({ type: "status", alias, status: "online", windowMs })];
   }
 
   /** @internal What was taken is within so many data stanzas of the link. */

@@ -58,6 +58,7 @@ const connection = {
   compress: flag(),
   resource: plainText(1, MAX_JID_CHARS),
   pacing: flag(),
+  envelope: oneOf("auto", "ibb"),
   timeoutMs: wholeNumber(1, MAX_TIMER_MS, " of ms"),
   inactive: either('"pause" or { windowMs: 0 to 86,400,000 }', exactly("pause"), objectOf({ windowMs })),
   startOffline: flag(),

@@ -33,6 +33,11 @@ export interface ConnectOptions {
    * bytes per second values give way to newer ones, and their window widens. Default true; false sends all and lets it wait in between.
    */
   readonly pacing?: boolean | undefined;
+  /**
+   * `"auto"`, the default: small blocks travel in lean stanzas, the smallest there are, once it is known that the server passes them on
+   * unchanged. `"ibb"`: in In-Band Bytestreams alone.
+   */
+  readonly envelope?: "auto" | "ibb" | undefined;
   /** Deadline for the connection and the link, in ms. Default 20,000. */
   readonly timeoutMs?: number | undefined;
   /**
@@ -59,6 +64,7 @@ export interface ResolvedConnectOptions {
   readonly bareJid: string;
   readonly component: string;
   readonly timeoutMs: number;
+  readonly envelope: "auto" | "ibb";
   readonly startOffline: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -77,6 +83,7 @@ export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOpt
     bareJid: bare,
     component: readDomain(options.component, "connect: `component`"),
     timeoutMs,
+    envelope: options.envelope ?? "auto",
     startOffline: options.startOffline ?? false,
     signal: options.signal,
     connection: {

@@ -6,7 +6,7 @@ import {
   encodeFrame,
   type Frame,
 } from "@stanzapack/wire";
-import { decodeBase64, encodeBase64, type Bytestream } from "@stanzapack/xmpp";
+import { decodeBase64, encodeBase64, type Bytestream, type OutBlock } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import type { Pace } from "./budgets/throttle.js";
 import { ClientLink } from "./client-link.js";
@@ -20,8 +20,14 @@ const LARGE = encodeBase64(
   }),
 );
 
+/** Its stanzas are blocks. */
+const STREAM = {
+  blockStanza: ({ base64 }: OutBlock) => base64,
+  ...{ sentCount: 0, outstanding: 0, wantsLonger: false, confirm: () => undefined },
+};
+
 function openLink(): ClientLink {
-  const stream = { sid: "s", peer: "a@b/c", blockSizeBytes: 65_535, stanza: (base64: string) => base64 };
+  const stream = { sid: "s", peer: "a@b/c", blockSizeBytes: 65_535, ...STREAM };
   const link = new ClientLink(
     ...([stream as unknown as Bytestream, "a@b", 0, DEFAULT_LIMITS, deflate] as const),
     ...([() => undefined, "streams.b", {} as Pace] as const),

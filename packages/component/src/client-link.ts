@@ -1,17 +1,27 @@
 import {
   createBlockWriter,
   encodeFrame,
+  Envelope,
   LinkSession,
   MAX_ALIAS,
+  padOf,
   StanzapackError,
   type BlockWriter,
+  type EnvelopePort,
   type Frame,
   type HelloFrame,
   type HopClass,
   type Limits,
   type RawDeflate,
 } from "@stanzapack/wire";
-import { encodeBase64, escapeAttribute, SendWindow, type Bytestream, monotonicNow } from "@stanzapack/xmpp";
+import {
+  encodeBase64,
+  escapeAttribute,
+  SendWindow,
+  type Bytestream,
+  type LeanBody,
+  monotonicNow,
+} from "@stanzapack/xmpp";
 import type { Pace } from "./budgets/throttle.js";
 import { createInbox } from "./intake.js";
 import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "./lane.js";
@@ -39,8 +49,10 @@ export interface Suspension {
 }
 
 /** The component's side of one client's link. */
-export class ClientLink {
+export class ClientLink implements EnvelopePort {
   readonly session: LinkSession;
+  /** Whether this side may send lean stanzas, and the client does. */
+  readonly envelope = new Envelope(this);
   /** By which links that are due together leave one after another: whose is what, is chance. */
   readonly phase: number;
   readonly subscriptions = new Map<number, Subscription>();
@@ -74,7 +86,7 @@ export class ClientLink {
   closedAt: number | undefined;
   /** Which queue of the fan-out it is in; its own to set. */
   queue = NOT_QUEUED;
-  private readonly writer: BlockWriter;
+  private readonly writer: BlockWriter<LeanBody>;
   private lastAlias = -1;
   private readonly window = new SendWindow(WINDOW);
   /** Of the data stanzas that are not acknowledged, all their characters. */
@@ -85,6 +97,8 @@ export class ClientLink {
   private askedAfter: number | undefined;
   /** An acknowledgement is to be asked for with the next write. */
   private wantsAck = false;
+  /** A probe of so many characters leaves with the next write, behind everything else; 0: none. */
+  private probeChars = 0;
 
   constructor(
     readonly stream: Bytestream,
@@ -100,7 +114,7 @@ export class ClientLink {
     this.session = new LinkSession(limits, deflate);
     this.heardAt = openedAt;
     this.phase = stream.sid.charCodeAt(0) || 0;
-    this.writer = createBlockWriter(stream.blockSizeBytes);
+    this.writer = createBlockWriter<LeanBody>(stream.blockSizeBytes);
     this.sizeClass = classFor(stream.blockSizeBytes);
   }
 
@@ -167,6 +181,7 @@ export class ClientLink {
 
   /** Acknowledgements may have come. */
   noteAcknowledged(): void {
+    this.stream.confirm(this.session.arrivedCount);
     this.noteRead();
     if (this.askedAfter === undefined || this.session.acknowledgedStanzas < this.askedAfter) return;
     this.askedAfter = undefined;
@@ -202,35 +217,63 @@ export class ClientLink {
     return alias <= this.lastAlias && !this.services.has(alias) && !this.subscriptions.has(alias);
   }
 
-  append(base64: string, data: boolean): void {
-    if (this.ended || this.closedAt !== undefined) return;
+  private get mute(): boolean {
+    return this.ended || this.closedAt !== undefined;
+  }
+
+  /**
+   * Adds one frame, as ready base64; its last `pad` bytes are padding. `body`: it is one chained body, of the alias `label`, which is also
+   * ready for a lean stanza of its own.
+   */
+  append(base64: string, data: boolean, pad = 0, body?: LeanBody, label = 0): void {
+    if (this.mute) return;
     if (this.writer.empty) this.onPending(this);
-    this.writer.append(base64, data);
+    this.writer.append(base64, data, pad, body, label);
   }
 
   sendFrame(frame: Frame): void {
-    this.append(encodeBase64(encodeFrame(frame)), false);
+    this.appendFrame(encodeFrame(frame));
   }
 
   sendAck(): void {
-    this.append(encodeBase64(this.session.takeAck()), false);
+    this.appendFrame(this.session.takeAck());
   }
 
   /** A CREDIT behind what waits: the client acknowledges at once, as long as it lives. */
   askAck(): void {
-    this.append(encodeBase64(this.session.askAck(this.writer.dataBlocks)), false);
+    this.appendFrame(this.session.askAck(this.writer.dataBlocks));
+  }
+
+  private appendFrame(frame: Uint8Array): void {
+    this.append(encodeBase64(frame), false, padOf(frame));
+  }
+
+  /** Of `EnvelopePort`. */
+  probe(chars: number): void {
+    if (this.mute) return;
+    this.probeChars = chars;
+    this.onPending(this);
+  }
+
+  /** Of `EnvelopePort`. */
+  use(chars: number): void {
+    this.stream.leanChars = chars;
   }
 
   /** The stanzas that wait, as text. */
   takeStanzas(now: number, clock = monotonicNow()): string[] {
-    const asks = this.wantsAck || (this.window.due && !this.writer.empty && this.askedAfter === undefined);
+    const { session, stream, writer } = this;
+    const asks = this.wantsAck || (this.window.due && !writer.empty && this.askedAfter === undefined);
     this.wantsAck = false;
-    if (asks) this.writer.append(encodeBase64(this.session.askAck(this.writer.dataBlocks)), false);
-    const blocks = this.writer.take();
-    const stanzas = blocks.map(({ base64, data }) => {
-      const stanza = this.stream.stanza(base64);
-      if (data) {
-        this.session.sentData(now);
+    if (asks) {
+      const frame = session.askAck(writer.dataBlocks);
+      writer.append(encodeBase64(frame), false, padOf(frame));
+    }
+    const blocks = writer.take();
+    const stanzas = blocks.map((block) => {
+      const stanza = stream.blockStanza(block);
+      if (block.data) {
+        session.sentData(now, stream.sentCount);
         this.unackedChars += stanza.length;
         this.window.sent(stanza.length, clock);
       }
@@ -238,8 +281,16 @@ export class ClientLink {
     });
     if (asks) {
       // A client may well answer before it has counted the stanza that it is reading.
-      this.askedAfter = this.session.sentStanzas - (blocks.at(-1)?.data === true ? 1 : 0);
+      this.askedAfter = session.sentStanzas - (blocks.at(-1)?.data === true ? 1 : 0);
       this.window.question(clock);
+    }
+    if (stream.wantsLonger) {
+      stream.wantsLonger = false;
+      this.envelope.wantLonger();
+    }
+    if (this.probeChars > 0) {
+      stanzas.push(stream.probeStanza(this.probeChars));
+      this.probeChars = 0;
     }
     return stanzas;
   }

@@ -50,6 +50,11 @@ export const configSchema = z.strictObject({
     }),
   /** Where journals live. `memory`: nothing survives a restart. */
   store: z.literal("memory").default("memory"),
+  /**
+   * `auto`: small blocks travel as lean stanzas, where the client lists them and the server passes them on unchanged. `ibb`: In-Band
+   * Bytestreams alone.
+   */
+  envelope: z.enum(["auto", "ibb"]).default("auto"),
   limits: z
     .strictObject({
       /** Most links (In-Band Bytestreams) at once. */
@@ -140,6 +145,8 @@ export const configSchema = z.strictObject({
       maxResumeBytes: count.default(134_217_728),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
       unackedSeconds: count.default(30),
+      /** The same where the client acknowledges at leisure, since both sides list lean stanzas, and has not had enough to do so sooner. */
+      lazyUnackedSeconds: count.default(130),
       /** A client that is asked has so long to answer, in seconds, while the server answers too; then its link ends. */
       answerSeconds: count.default(10),
       /** A link of which nothing came for so long makes it ask too, in seconds. */

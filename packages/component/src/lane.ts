@@ -5,6 +5,7 @@ import {
   DEFAULT_LIMITS,
   encodeLaneBody,
   LaneEncoder,
+  padOfBody,
   RowBatch,
   type BatchSlice,
   type LaneBatch,
@@ -15,7 +16,7 @@ import {
   isThinning,
   type Selection,
 } from "@stanzapack/wire";
-import { encodeBase64, wallAheadMs } from "@stanzapack/xmpp";
+import { encodeBase64, leanBody, wallAheadMs } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { LaneMemory } from "./lane-memory.js";
@@ -297,7 +298,11 @@ export class Lane {
 }
 
 function ready(body: LaneBody, { rows }: BatchSlice): ReadyBody {
-  return new ReadyBody(body.form, encodeBase64(encodeLaneBody(body)), rows.length);
+  const bytes = encodeLaneBody(body);
+  return new ReadyBody(
+    ...([body.form, encodeBase64(bytes), padOfBody(body.form, bytes), rows.length] as const),
+    body.form === "chained" ? leanBody(encodeBase64(body.payload)) : undefined,
+  );
 }
 
 type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   assertNever,
   createHello,
+  DEFAULT_LINK_POLICY,
   linkCodeOf,
   StanzapackError,
   type Frame,
@@ -24,7 +25,7 @@ import type { Logger } from "pino";
 import type { Broker } from "./broker.js";
 import { Throttle } from "./budgets/throttle.js";
 import { ClientLink } from "./client-link.js";
-import type { ComponentLimits } from "./config.js";
+import type { ComponentConfig, ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
 import type { FrameRequests } from "./frame-requests.js";
 import { hasMore, Intake } from "./intake.js";
@@ -43,6 +44,8 @@ const CLOSED_MS = 60_000;
 const HELLO_GRACE_MS = 2_000;
 /** A client that said BYE closes its bytestream within this, in ms, or the component does. */
 const CLOSE_MS = 2_000;
+/** Stanzas that are not known to have arrived make the component ask, so that lean ones go on. 1,024: half of what may be out. */
+const ASK_OUTSTANDING = 1_024;
 /** A link whose client's server is away is kept for so long, in ms, and asked so often, with full jitter: many may have the same server. */
 const SUSPENDED_MS = 60_000;
 const ASK_AGAIN: ReconnectPolicy = { minMs: 2_000, maxMs: 10_000 };
@@ -72,6 +75,8 @@ export class LinkTable {
       readonly limits: ComponentLimits;
       readonly wireLimits: Limits;
       readonly deflate: RawDeflate;
+      /** For links that are opened from now on. */
+      readonly envelope: ComponentConfig["envelope"];
     },
     private readonly stats: ComponentStats,
     private readonly log: Logger,
@@ -166,7 +171,8 @@ export class LinkTable {
     this.links.set(stream.peer, link);
     this.accounts.set(link.bareJid, (this.accounts.get(link.bareJid) ?? new Set()).add(link));
     this.stats.links = this.links.size;
-    stream.onBlock = (block) => this.receive(link, block);
+    stream.onBlock = (block, { label }) => this.receive(link, block, label);
+    stream.onProbe = (chars) => link.envelope.onProbe(chars);
     stream.onFault = ({ error }) => {
       // XEP-0047 §2.2: its client does not know this bytestream, and nobody reads what is said.
       if (error.condition === "item-not-found") return;
@@ -175,17 +181,21 @@ export class LinkTable {
     };
     stream.onEnd = (end) => this.streamEnded(link, end);
     const token = this.requests.resumption.issue(link);
-    link.sendFrame(createHello({ token }, this.settings.wireLimits));
+    // Where every tag was used with this JID within the hour, the link stays on In-Band Bytestreams.
+    const tag = this.settings.envelope === "auto" ? stream.takeTag() : undefined;
+    link.session.lean = tag !== undefined;
+    const lean = tag === undefined ? null : { tag };
+    link.sendFrame(createHello({ token, lean }, this.settings.wireLimits));
     this.log.info({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
 
-  private receive(link: ClientLink, block: Uint8Array): void {
+  private receive(link: ClientLink, block: Uint8Array, label: number | undefined): void {
     // Also where it has to wait until it is read.
     link.heardAt = monotonicNow();
     link.hear();
     // Something of it comes through: asked with the next sweep it may answer.
     if (link.suspension !== undefined) link.suspension.askAt = 0;
-    if (link.ended || this.intake.put(link, block)) return;
+    if (link.ended || this.intake.put(link, block, label)) return;
     this.stats.refusals++;
     this.bye(
       link,
@@ -200,9 +210,9 @@ export class LinkTable {
     try {
       const block = inbox.frames.length === 0 ? inbox.blocks.shift() : undefined;
       if (block !== undefined) {
-        inbox.bytes -= block.length;
-        inbox.blockBytes = block.length;
-        for (const frame of session.receive(block, now)) inbox.frames.push(frame);
+        inbox.bytes -= block.bytes.length;
+        inbox.blockBytes = block.bytes.length;
+        for (const frame of session.receive(block.bytes, now, block.label)) inbox.frames.push(frame);
       }
       for (let frame = inbox.frames.shift(); frame !== undefined; frame = inbox.frames.shift()) {
         this.dispatch(link, frame, now);
@@ -233,7 +243,10 @@ export class LinkTable {
     this.stats.framesReceived[frame.type]++;
     switch (frame.type) {
       case "hello":
-        return link.applyHello(frame);
+        link.applyHello(frame);
+        return link.envelope.start(frame, link.session.lean, now);
+      case "envelope":
+        return link.envelope.onFrame(frame);
       case "ack":
         return;
       case "data":
@@ -419,18 +432,37 @@ export class LinkTable {
         if (now >= link.suspension.askAt) void this.verify(link);
         continue;
       }
+      this.watchProbe(link, now);
       // Not of a block that is being read: its updates may still be lost with the link.
       if (session.ackDue(now) && link.inbox.frames.length === 0 && !link.pace.owes) link.sendAck();
       if (session.peerHello === undefined && now - link.openedAt > HELLO_MS) {
         void this.giveUpHello(link);
       } else if (
-        now - (session.waitingSince ?? now) > this.settings.limits.unackedSeconds * 1000 ||
+        now - (session.waitingSince ?? now) > this.patienceMs(link) ||
         // One that gets no data owes no acknowledgement, and its presence may never have been sent here.
-        now - link.heardAt > this.settings.limits.silentSeconds * 1000
+        now - link.heardAt > this.settings.limits.silentSeconds * 1000 ||
+        // Of control frames: nothing else confirms them.
+        (link.envelope.lean && link.stream.outstanding >= ASK_OUTSTANDING)
       ) {
         void this.verify(link);
       }
     }
+  }
+
+  /** How long data may be unacknowledged, in ms: with half the credit out its client acknowledges at once. */
+  private patienceMs({ session }: ClientLink): number {
+    const { unackedSeconds, lazyUnackedSeconds } = this.settings.limits;
+    const isLazy = session.lazy && session.unacked < DEFAULT_LINK_POLICY.ackEveryStanzas;
+    return (isLazy ? lazyUnackedSeconds : unackedSeconds) * 1_000;
+  }
+
+  private watchProbe(link: ClientLink, now: number): void {
+    const { expiresAt } = link.envelope;
+    if (expiresAt === undefined || now < expiresAt || !link.envelope.expire(now)) return;
+    this.log.info(
+      { jid: link.jid },
+      "link stays on In-Band Bytestreams: a lean stanza did not arrive as it was sent",
+    );
   }
 
   /** Tells every client that the component stops, and closes every bytestream. */

@@ -1,5 +1,5 @@
 import { encodeLanePrefix, type LaneBody } from "@stanzapack/wire";
-import { encodeBase64 } from "@stanzapack/xmpp";
+import { encodeBase64, type LeanBody } from "@stanzapack/xmpp";
 
 type Form = LaneBody["form"];
 
@@ -17,7 +17,11 @@ export class ReadyBody {
   constructor(
     readonly form: Form,
     readonly base64: string,
+    /** So many of its last bytes are padding. */
+    readonly pad: number,
     readonly rows: number,
+    /** The payload of a chained body, ready for a lean stanza of its own; undefined: none holds it. */
+    readonly lean: LeanBody | undefined,
   ) {}
 
   /** The whole frame for one who knows the subscription by this alias, as base64. Those who are asked for one after another are mostly one text. */

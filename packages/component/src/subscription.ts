@@ -52,6 +52,6 @@ export class Subscription {
 
   send(body: ReadyBody): void {
     this.sentRows += body.rows;
-    this.link.append(body.frameFor(this.alias), true);
+    this.link.append(body.frameFor(this.alias), true, body.pad, body.lean, this.alias);
   }
 }

@@ -1,13 +1,16 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { Value } from "@stanzapack/wire";
+import { leanBody } from "@stanzapack/xmpp";
 import { describe, expect, test } from "vitest";
 import {
   ACK_REQUEST,
   formatBoshAnswer,
   formatDataStanza,
   formatJsonStanza,
+  formatLeanStanza,
   LINK_ENVELOPE,
   namespaced,
+  readId,
   readPayload,
   unescapeText,
 } from "./envelope.js";
@@ -57,7 +60,7 @@ test("gives a row for each cut, hop and form", async () => {
   );
   expect(rows[0]).toEqual({
     ...{ workload: "test", updates: COUNT, batch: 1, windowMs: null, delayMs: null },
-    ...{ transport: "tcp", compression: "none", form: "json-body", profile: "default" },
+    ...{ transport: "tcp", compression: "none", form: "json-body", profile: "default", envelope: null },
     ...{ bytes: COUNT * 131, bytesPerUpdate: 131 },
   });
 });
@@ -211,4 +214,37 @@ test("fields that are undefined are left out, as in JSON", async () => {
   const given = { a: 1, b: undefined, c: [undefined] } as unknown as Value;
   const rows = await estimate([given, given], [{ batch: 2 }]);
   expect(rows.map(({ form }) => form)).toContain("stanzapack");
+});
+
+describe("lean stanzas", () => {
+  test("carry a small value for less than a JSON body, and other forms have none", async () => {
+    // The workload `int` of the benchmarks.
+    let state = 1;
+    let x = 500;
+    const values = Array.from({ length: 600 }, () => {
+      state = (state * 1_664_525 + 1_013_904_223) >>> 0;
+      return { x: (x += Math.round((state / 2 ** 32 - 0.5) * 6)) };
+    });
+    const rows = await estimate(values, [{ batch: 1 }]);
+    const ours = find(rows, "tcp", "none", "stanzapack", 1);
+    const json = find(rows, "tcp", "none", "json-body", 1);
+    expect((ours?.bytes ?? 0) / (json?.bytes ?? 0)).toBeLessThanOrEqual(0.86);
+    for (const { form, envelope } of rows) expect(envelope).toBe(form === "stanzapack" ? "lean" : null);
+  });
+
+  test("do not carry a block that is too large for one", async () => {
+    const noise = Buffer.from(
+      Array.from({ length: 3_000 }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 24) & 0xff),
+    );
+    const rows = await estimate([noise.toString("base64")], [{ batch: 1 }]);
+    expect(find(rows, "tcp", "none", "stanzapack", 1)?.envelope).toBe("ibb");
+  });
+
+  test("hold one chained body, or whole frames", () => {
+    const block = { base64: "kxIBxAGl", pad: 0, body: leanBody("pQ=="), label: 1 };
+    expect(formatLeanStanza(block, 0x123, LINK_ENVELOPE)).toBe(
+      "<message from='streams.example.org' to='bob@example.org/phone' type='headline' id='kESpT'/>",
+    );
+    expect(readId(formatLeanStanza({ ...block, label: 15 }, 0, LINK_ENVELOPE) ?? "")).toBe("k/AAkxIBxAGl");
+  });
 });

@@ -27,6 +27,8 @@ export interface EstimateRow {
   readonly form: Form;
   /** What `stanzapack` was coded with. */
   readonly profile: Profile;
+  /** The stanzas that carry it: lean ones where those are smaller, else blocks of XEP-0047. null: no form of ours. */
+  readonly envelope: "lean" | "ibb" | null;
   readonly bytes: number;
   readonly bytesPerUpdate: number;
 }
@@ -100,12 +102,12 @@ export class Estimator {
     const rows: EstimateRow[] = [];
     if (updates === 0) return rows;
     for (const cut of this.cuts)
-      for (const { hop, form, bytes } of await cut.finish()) {
+      for (const { hop, form, envelope, bytes } of await cut.finish()) {
         const { transport, compression } = hop;
         const bytesPerUpdate = bytes / updates;
         rows.push({
           ...{ workload, updates, ...cut.columns, delayMs: this.delayOf(cut.columns) },
-          ...{ transport, compression, form, profile, bytes, bytesPerUpdate },
+          ...{ transport, compression, form, profile, envelope, bytes, bytesPerUpdate },
         });
       }
     return rows;

@@ -8,6 +8,7 @@ import {
   encodeFrame,
   encodeUpdate,
   LaneEncoder,
+  padOf,
   type ChainBatch,
   type Frame,
   type HopClass,
@@ -16,6 +17,7 @@ import {
   type Profile,
   type Value,
 } from "@stanzapack/wire";
+import { encodeBase64, leanBody, type OutBlock } from "@stanzapack/xmpp";
 
 /** Both ends share one: it keeps nothing between calls. */
 const deflate = createRawDeflate();
@@ -41,6 +43,7 @@ export interface SentBody {
   readonly body: LaneBody;
   /** The whole frame, padded: what a block carries. */
   readonly frame: Uint8Array;
+  readonly alias: number;
 }
 
 /** The sending end of one lane as a component has it, with its defaults: keys, wide bodies, trials. */
@@ -57,7 +60,7 @@ export class LaneRun {
 
   encode(batch: LaneBatch, nowMs: number): SentBody {
     const body = this.lane.encode(batch, nowMs, CHAIN);
-    return { body, frame: encodeFrame(frameOf(body, this.alias)) };
+    return { body, frame: encodeFrame(frameOf(body, this.alias)), alias: this.alias };
   }
 }
 
@@ -65,12 +68,27 @@ function frameOf(body: LaneBody, alias: number): Frame {
   return "to" in body ? { type: "data", alias, ...body } : { type: "coded", alias, ...body };
 }
 
+/** A block with that body alone, as a link sends it. */
+export function blockOf({ body, frame, alias }: SentBody): OutBlock {
+  return {
+    base64: encodeBase64(frame),
+    pad: padOf(frame),
+    body: body.form === "chained" ? leanBody(encodeBase64(body.payload)) : undefined,
+    label: alias,
+  };
+}
+
 /** The receiving end. */
 export class LaneReader {
   private readonly reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, rowCodec);
 
-  /** Undefined: refused, which never happens to a lane of which nothing is lost. */
-  read(block: Uint8Array): ChainBatch | undefined {
+  /**
+   * `label`: of a lean stanza with one body, whose payload is `block`. Undefined: refused, which never happens to a lane of which nothing is
+   * lost.
+   */
+  read(block: Uint8Array, label?: number): ChainBatch | undefined {
+    if (label !== undefined)
+      return this.reader.read({ type: "coded", form: "chained", alias: label, payload: block }, true);
     const [frame] = decodeBlock(block, DEFAULT_LIMITS, deflate);
     if (frame?.type !== "data" && frame?.type !== "coded") return undefined;
     return this.reader.read(frame, true);

@@ -55,6 +55,17 @@ export class FuzzBlocks {
     );
   }
 
+  /** Of a chained body, which no chain may go before. */
+  payload(): Uint8Array {
+    const { random } = this;
+    if (random.chance(40)) return Uint8Array.from({ length: random.below(40) }, () => random.below(256));
+    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, "default");
+    const rows = similarRows(random, 1 + random.below(5));
+    const batch = { epoch: 1, from: 1, to: rows.length, rows, at: random.below(1e6), spanMs: rows.length };
+    const { payload } = encoder.encode(batch, 0, 1);
+    return random.chance(50) ? payload : this.damaged(payload);
+  }
+
   any(alias: number): Uint8Array {
     const { random } = this;
     const block = random.chance(40) ? this.grammar() : this.damaged(this.right(alias));
@@ -173,6 +184,11 @@ export class FuzzBlocks {
       { type: "demand", alias, subscribers: 1, windowMs: 0 },
       { type: "status", alias, status: "paused", windowMs: null },
       { type: "done", request: 1 },
+      {
+        type: "envelope",
+        word: random.pick(["confirm", "ask", "granted", "resume"] as const),
+        value: random.pick([0, 66, 1_024, ...UINTS.slice(0, 9)]),
+      },
       { type: "bye", code: "internal", text: "of a fuzzer" },
       { type: "bind", role: "service", alias, node: "a@b/c", incarnation: 1, sequence: 1 },
     ]);

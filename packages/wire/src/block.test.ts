@@ -91,6 +91,9 @@ describe("decodeBlock", () => {
   });
 });
 
+/** No padding and no short form. */
+const LONG = { pad: 0, body: undefined, label: 0 };
+
 describe("createBlockWriter", () => {
   it("fills blocks up to the block size rounded down to a multiple of three", () => {
     const writer = createBlockWriter(10);
@@ -98,12 +101,25 @@ describe("createBlockWriter", () => {
     for (let i = 0; i < 7; i++) writer.append("AAAA", i === 4);
     expect(writer.empty).toBe(false);
     expect(writer.take()).toEqual([
-      { base64: "AAAA".repeat(3), data: false },
-      { base64: "AAAA".repeat(3), data: true },
-      { base64: "AAAA", data: false },
+      { base64: "AAAA".repeat(3), data: false, ...LONG },
+      { base64: "AAAA".repeat(3), data: true, ...LONG },
+      { base64: "AAAA", data: false, ...LONG },
     ]);
     expect(writer.empty).toBe(true);
     expect(writer.take()).toEqual([]);
+  });
+
+  it("keeps the short form of a frame that is alone, and the padding of the last", () => {
+    const writer = createBlockWriter<string>(6);
+    writer.append("AAAA", true, 2, "short", 9);
+    expect(writer.take()).toEqual([{ base64: "AAAA", data: true, pad: 2, body: "short", label: 9 }]);
+    writer.append("AAAA", true, 2, "short", 9);
+    writer.append("BBBB", false, 1);
+    writer.append("CCCC", true, 0, "other", 3);
+    expect(writer.take()).toEqual([
+      { base64: "AAAABBBB", data: true, pad: 1, body: undefined, label: 0 },
+      { base64: "CCCC", data: true, pad: 0, body: "other", label: 3 },
+    ]);
   });
 
   it("keeps the order, and refuses a frame that fits no block", () => {

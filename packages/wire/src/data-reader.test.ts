@@ -22,6 +22,7 @@ const HELLO: Frame = {
   codecs: ["rows", "deflated", "coded"],
   hop: "plain",
   token: null,
+  lean: null,
 };
 
 function independent(values: readonly Value[]): CodedFrame {

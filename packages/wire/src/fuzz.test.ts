@@ -62,13 +62,14 @@ describe("a link fed with damaged blocks", () => {
     );
     const hello = encodeFrame({
       type: "hello",
-      version: 0,
+      version: 1,
       maxBlockBytes: 0,
       maxInflatedBytes: 0,
       maxStanzaBytes: 0,
       codecs: ["rows"],
       hop: "plain",
       token: null,
+      lean: null,
     });
     const data = encodeFrame({ type: "data", alias: 1, epoch: 1, from: 1, to: 2, at: 0, spanMs: 1, ...rows });
     const seeds = [

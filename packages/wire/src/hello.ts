@@ -3,7 +3,7 @@ import { DEFAULT_LIMITS, type Limits } from "./limits.js";
 
 /** HELLO of this implementation: it reads every form, within `limits`. */
 export function createHello(
-  { hop = "plain", token = null }: Partial<Pick<HelloFrame, "hop" | "token">> = {},
+  { hop = "plain", token = null, lean = null }: Partial<Pick<HelloFrame, "hop" | "token" | "lean">> = {},
   { maxBlockBytes, maxInflatedBytes }: Limits = DEFAULT_LIMITS,
 ): HelloFrame {
   return {
@@ -15,5 +15,6 @@ export function createHello(
     codecs: ["rows", "deflated", "coded"],
     hop,
     token,
+    lean,
   };
 }

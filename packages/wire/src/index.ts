@@ -29,7 +29,7 @@ export {
 export { ReadBudget } from "./codec/read-budget.js";
 export { DataReader, type DataBatch } from "./data-reader.js";
 export { checkArgument, checkOptions, describeUnknownName, type OptionSchema } from "./check-options.js";
-export { createBlockWriter, decodeBlock, type BlockWriter } from "./block.js";
+export { createBlockWriter, decodeBlock, type BlockWriter, type ReadyBlock } from "./block.js";
 export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./conditions.js";
 export { assertNever, ERRORS, errorCodeOf, linkCodeOf, StanzapackError } from "./errors.js";
 export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./errors.js";
@@ -41,10 +41,13 @@ export {
   encodeDataBody,
   encodeDataPrefix,
   encodeFrame,
+  padOf,
+  padOfBody,
   type DataBodyFields,
 } from "./frame-codec.js";
 export { FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames.js";
 export type * from "./frames.js";
+export { Envelope, PROBE_MS, type EnvelopePort } from "./envelope.js";
 export { createHello } from "./hello.js";
 export { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
 export { DEFAULT_LINK_POLICY, LinkSession, type LinkPolicy } from "./link-session.js";

@@ -39,6 +39,8 @@ function run(vector: Vector): unknown {
       new Position().advance({ ...frame, rows }, 0);
       return { form: frame.form, from: frame.from, to: frame.to, rows: rows.map(decodeRow) };
     }
+    case "lean":
+      throw new Error("no id is read here");
     case "session": {
       const session = new LinkSession(DEFAULT_LIMITS, deflate);
       const bound = new Map<number, { readonly baseAt: number; readonly position: Position }>();
@@ -93,9 +95,11 @@ function rowsOf(value: unknown): string {
 }
 
 describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
-  const vectors = readVectors(kind);
+  const all = readVectors(kind);
+  // Those of ids are read by packages/xmpp.
+  const vectors = all.filter(({ vector }) => vector.layer !== "lean");
 
-  it.each(vectors)("$path is by the schema", ({ path, vector }) => {
+  it.each(all)("$path is by the schema", ({ path, vector }) => {
     expect(isVector(vector), JSON.stringify(isVector.errors)).toBe(true);
     expect(vector.name).toBe(path);
     expect(path.startsWith(`${vector.layer}/`)).toBe(true);
@@ -132,6 +136,7 @@ describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
         grant: true,
         refused: true,
         done: true,
+        envelope: true,
         bye: true,
       };
       expect(new Set((seen as Frame[]).map(({ type }) => type))).toEqual(new Set(Object.keys(types)));

@@ -28,6 +28,7 @@ export type { DataForm, FormField } from "./data-forms.js";
 export { StanzaError, XmppError } from "./errors.js";
 export type { StanzaErrorType, XmppErrorCode } from "./errors.js";
 export type {
+  BlockInfo,
   Bytestream,
   BytestreamEnd,
   BytestreamOptions,
@@ -35,6 +36,7 @@ export type {
   InBandBytestreams,
   OpenOptions,
   OpenRequest,
+  OutBlock,
   SendPolicy,
 } from "./in-band-bytestreams.js";
 export { toAsciiDomain } from "./domain-name.js";
@@ -50,6 +52,16 @@ export {
   prepareResource,
   printable,
 } from "./jid.js";
+export {
+  formatLeanId,
+  leanBody,
+  leanChars,
+  MAX_LEAN_CHARS,
+  MAX_OUTSTANDING,
+  readLeanId,
+  SHORT_PROBE_CHARS,
+  type LeanBody,
+} from "./lean-stanzas.js";
 export * as NS from "./namespaces.js";
 export { createStanzaBytestreams } from "./bytestreams.js";
 export { createInBandBytestreams } from "./in-band-bytestreams.js";
