@@ -18,6 +18,7 @@ import {
   type Selection,
   type Since,
   type StatusFrame,
+  type Value,
 } from "@stanzapack/wire";
 import { monotonicNow, StanzaError, wallAheadMs } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
@@ -45,6 +46,7 @@ import {
 } from "./negotiation/options.js";
 import type { ReadyBody } from "./ready-body.js";
 import type { KeptSubscription } from "./resumption.js";
+import { rememberValue } from "./row-values.js";
 import { Arrival } from "./selector.js";
 import { Service, type Publisher, type ServiceConfig } from "./service.js";
 import { ServiceList } from "./service-list.js";
@@ -58,6 +60,9 @@ const PUBLISHER_PROFILES: readonly Profile[] = ["default"];
 
 /** How long a publisher has to answer new demand with a fresh value before subscribers get the last known one, in ms. */
 const FRESH_VALUE_MS = 1_000;
+
+/** Rows that wait no longer than this keep the values that were read, in ms: these take several times the memory of a row. */
+const REMEMBERED_MS = 1_000;
 
 /** The last position that a subscriber has. */
 export interface StandingPosition {
@@ -615,7 +620,10 @@ export class Broker {
       );
     if (batch === undefined)
       throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
-    link.pace.updates += batch.rows.length;
+    const { rows, values } = batch;
+    if (values !== undefined && service.slowestWindowMs <= REMEMBERED_MS)
+      for (const [i, row] of rows.entries()) rememberValue(row, values[i] as Value);
+    link.pace.updates += rows.length;
     this.accept(service, batch, now, link.pace.owes);
   }
 

@@ -1,6 +1,5 @@
 import {
   beginsAnew,
-  decodeRow,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeLaneBody,
@@ -22,6 +21,7 @@ import type { ComponentLimits } from "./config.js";
 import type { LaneMemory } from "./lane-memory.js";
 import { type Arrival, Projection, Selector, type SelectedUpdate } from "./selector.js";
 import { ReadyBody } from "./ready-body.js";
+import { valueOf } from "./row-values.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
 
@@ -317,5 +317,5 @@ function headOf({ epoch, baseAt }: Service, { from, to, firstAt, lastAt }: Batch
 }
 
 function toBatch(service: Service, slice: BatchSlice): LaneBatch {
-  return { ...headOf(service, slice), rows: slice.rows.map(decodeRow), packed: slice.rows };
+  return { ...headOf(service, slice), rows: slice.rows.map(valueOf), packed: slice.rows };
 }

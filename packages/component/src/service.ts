@@ -116,6 +116,13 @@ export class Service {
     return smallest;
   }
 
+  /** The largest in which anybody takes it, in ms; 0: nobody does. */
+  get slowestWindowMs(): number {
+    let largest = 0;
+    for (const { windowMs } of this.lanes.values()) largest = Math.max(largest, windowMs);
+    return largest;
+  }
+
   /** In which its publisher should send; null: not at all. A log is kept also while nobody takes it. */
   wantedWindowMs(): number | null {
     const taken = this.takenWindowMs;

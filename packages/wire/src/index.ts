@@ -27,7 +27,7 @@ export {
   type PlainBody,
 } from "./codec/lane-encoder.js";
 export { ReadBudget } from "./codec/read-budget.js";
-export { DataReader, type DataBatch } from "./data-reader.js";
+export { DataReader, type DataBatch, type PackedBatch } from "./data-reader.js";
 export { checkArgument, checkOptions, describeUnknownName, type OptionSchema } from "./check-options.js";
 export { createBlockWriter, decodeBlock, type BlockWriter, type ReadyBlock } from "./block.js";
 export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./conditions.js";
