@@ -58,6 +58,7 @@ export interface BenchModule {
       readonly subscribers?: readonly number[];
       readonly rates?: readonly number[];
       readonly resources: number;
+      readonly envelope: "lean" | "ibb";
       readonly windowMs: number;
       readonly forMs: number;
       readonly signal: AbortSignal;

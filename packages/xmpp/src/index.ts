@@ -54,10 +54,13 @@ export {
 } from "./jid.js";
 export {
   formatLeanId,
+  isProbe,
   leanBody,
   leanChars,
   MAX_LEAN_CHARS,
   MAX_OUTSTANDING,
+  readLeanBlock,
+  readLeanHeader,
   readLeanId,
   SHORT_PROBE_CHARS,
   type LeanBody,

@@ -5,6 +5,7 @@ import {
   StanzapackError,
   type Frame,
 } from "@stanzapack/wire";
+import { readLeanBlock, readLeanHeader } from "@stanzapack/xmpp";
 
 /** A block of the component, as a client needs it here. */
 export interface ReadBlock {
@@ -15,6 +16,9 @@ export interface ReadBlock {
   readonly asksAck: boolean;
 }
 
+/** One chained body and nothing else. */
+const ONE_BODY: ReadBlock = { frames: [], hasData: true, asksAck: false };
+
 /**
  * Reads blocks. Subscribers of one lane get the same characters, one after another, so the last block is kept: a client costs little
  * beside the component that is measured.
@@ -23,18 +27,30 @@ export class BlockReader {
   private readonly deflate = createRawDeflate();
   private last: { readonly base64: string; readonly block: ReadBlock } | undefined;
 
-  /** Throws `malformed` for what is no block. */
+  /** Of a `<data/>`. Throws `malformed` for what is no block. */
   read(base64: string): ReadBlock {
     if (this.last?.base64 === base64) return this.last.block;
-    const bytes = Buffer.from(base64, "base64");
-    if (bytes.length === 0) throw new StanzapackError("malformed", "a block without bytes");
+    const block = this.decode(Buffer.from(base64, "base64"));
+    this.last = { base64, block };
+    return block;
+  }
+
+  /** Of the id of a lean stanza. Throws `malformed` for what is none. */
+  readLean(id: string): ReadBlock & { readonly seq: number } {
+    const header = readLeanHeader(id);
+    if (header === undefined) throw new StanzapackError("malformed", "not the id of a lean stanza");
+    const { seq, label } = header;
+    return { ...(label === undefined ? this.decode(readLeanBlock(id)) : ONE_BODY), seq };
+  }
+
+  private decode(bytes: Uint8Array | undefined): ReadBlock {
+    if (bytes === undefined || bytes.length === 0)
+      throw new StanzapackError("malformed", "a block without bytes");
     const frames = decodeBlock(bytes, DEFAULT_LIMITS, this.deflate);
-    const block = {
+    return {
       frames,
       hasData: frames.some(({ type }) => type === "data" || type === "coded"),
       asksAck: frames.some((frame) => frame.type === "credit" && frame.alias === null),
     };
-    this.last = { base64, block };
-    return block;
   }
 }

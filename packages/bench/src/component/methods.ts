@@ -37,6 +37,9 @@ export interface ClientCounts {
   readonly faults: number;
 }
 
+/** `lean`: stanzas to the subscribers are lean where that fits; `ibb`: blocks of In-Band Bytestreams alone. */
+export type Envelope = "lean" | "ibb";
+
 /** What the server's process does when asked. */
 export type ServerMethods = {
   /** Gives the port of its component listener, which takes any secret. */
@@ -48,6 +51,7 @@ export type ServerMethods = {
     readonly count: number;
     readonly resources: number;
     readonly windowMs: number;
+    readonly envelope: Envelope;
   }): Promise<void>;
   /** Publishes from now on; 0: nothing. */
   publish(options: { readonly perSecond: number }): void;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DemoError } from "../demo/failure.js";
 import { startWorker, type Worker } from "../peers/worker.js";
-import type { ComponentMethods, ServerMethods } from "./methods.js";
+import type { ComponentMethods, Envelope, ServerMethods } from "./methods.js";
 import { toRows, type Base, type ComponentRow, type Step } from "./slopes.js";
 
 export interface ComponentOptions {
@@ -14,6 +14,8 @@ export interface ComponentOptions {
   readonly resources?: number;
   /** Of every subscription. Default 100. */
   readonly windowMs?: number;
+  /** Of the stanzas to subscribers. Default `lean`, as the SDK's. */
+  readonly envelope?: Envelope;
   /** How long processor time is measured at each rate of a step, in ms. Default 10,000. */
   readonly forMs?: number;
   readonly signal?: AbortSignal;
@@ -73,9 +75,10 @@ async function measureStep(
   signal: AbortSignal,
 ): Promise<Step[]> {
   const { rates = [10], resources = 1, windowMs = 100, forMs = 10_000, onProgress } = options;
+  const { envelope = "lean" } = options;
   onProgress?.(`${subscribers} subscribers join …`);
   const { subscribers: there } = await server.call("counts", null, signal);
-  await server.call("join", { count: subscribers - there, resources, windowMs }, signal);
+  await server.call("join", { count: subscribers - there, resources, windowMs, envelope }, signal);
   const steps: Step[] = [];
   for (const perSecond of rates) {
     await server.call("publish", { perSecond }, signal);

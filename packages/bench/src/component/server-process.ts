@@ -31,7 +31,7 @@ const methods: ServerMethods = {
     return node();
   },
 
-  async join({ count, resources, windowMs }) {
+  async join({ count, resources, windowMs, envelope }) {
     const host = started();
     const end = subscribers.length + count;
     const worker = async (): Promise<void> => {
@@ -42,7 +42,7 @@ const methods: ServerMethods = {
         const client = new SimulatedClient(host, jid, sidOf(index), (index * 0.618) % 1);
         subscribers.push(client);
         host.add(client);
-        await client.subscribe(node(), windowMs);
+        await client.subscribe(node(), windowMs, envelope);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));

@@ -7,9 +7,10 @@ import {
   type Frame,
   type Value,
 } from "@stanzapack/wire";
-import { encodeBase64, NS } from "@stanzapack/xmpp";
+import { encodeBase64, isProbe, NS } from "@stanzapack/xmpp";
 import { DemoError } from "../demo/failure.js";
-import type { BlockReader } from "./block-reader.js";
+import type { BlockReader, ReadBlock } from "./block-reader.js";
+import type { Envelope } from "./methods.js";
 import type { ScannedStanza } from "./stanza-scanner.js";
 
 const { ackEveryStanzas, ackAfterMs } = DEFAULT_LINK_POLICY;
@@ -53,14 +54,15 @@ export class SimulatedClient {
   }
 
   /** Opens the link and subscribes. Rejects with what the component refused. */
-  async subscribe(node: string, windowMs: number): Promise<void> {
+  async subscribe(node: string, windowMs: number, envelope: Envelope): Promise<void> {
     await this.open();
     const options = [
       ["pubsub#digest", "1"],
       ["pubsub#digest_frequency", String(windowMs)],
     ] as const;
     const done = this.until((frame) => frame.type === "done");
-    this.sendFrames(createHello(), { type: "subscribe", request: 1, nodes: [node], options });
+    const hello = createHello(envelope === "lean" ? { lean: { tag: null } } : {});
+    this.sendFrames(hello, { type: "subscribe", request: 1, nodes: [node], options });
     await done;
   }
 
@@ -99,13 +101,22 @@ export class SimulatedClient {
   }
 
   /** A message of the component. `now` in ms. */
-  receive({ data }: ScannedStanza, now: number): void {
-    if (data?.sid !== this.sid || data.seq !== this.receivedSeq) {
+  receive({ data, id }: ScannedStanza, now: number): void {
+    if (data === undefined && isProbe(id))
+      return this.sendFrames({ type: "envelope", word: "confirm", value: id.length });
+    if (data === undefined) {
+      const block = this.host.blocks.readLean(id);
+      return this.take(block, block.seq === (this.receivedSeq & 0xfff), now);
+    }
+    this.take(this.host.blocks.read(data.base64), data.sid === this.sid && data.seq === this.receivedSeq, now);
+  }
+
+  private take({ hasData, asksAck, frames }: ReadBlock, isDue: boolean, now: number): void {
+    if (!isDue) {
       this.faults++;
       return;
     }
     this.receivedSeq = (this.receivedSeq + 1) % 65_536;
-    const { hasData, asksAck, frames } = this.host.blocks.read(data.base64);
     if (this.onFrame !== undefined) for (const frame of frames) this.onFrame?.(frame);
     if (hasData) {
       this.dataStanzas++;

@@ -7,6 +7,7 @@ interface ComponentOptions {
   readonly subscribers?: readonly number[];
   readonly rate?: readonly number[];
   readonly resources: number;
+  readonly envelope: "lean" | "ibb";
   readonly window: number;
   readonly for: number;
   readonly json?: true;
@@ -31,6 +32,7 @@ export function addBenchComponent(bench: Command): void {
     )
     .option("--rate <list>", "updates a second, each at each number (default: 10)", listOf(parseCount))
     .option("--resources <count>", "subscribers that share an account", parseCount, 1)
+    .addOption(new Option("--envelope <kind>", "of the stanzas to subscribers").choices(["lean", "ibb"]).default("lean"))
     .addOption(duration("--window <duration>", "window of every subscription", parseWindow, WINDOW_MS))
     .addOption(duration("--for <duration>", "how long each is measured", parseInterval, FOR_MS))
     .option("--json", "one JSON array on stdout")
@@ -54,11 +56,11 @@ Examples:
 async function component(options: ComponentOptions): Promise<void> {
   await interruptible(async ({ signal }) => {
     const { component: benchmark } = await loadBench("the benchmarks");
-    const { subscribers, rate, resources } = options;
+    const { subscribers, rate, resources, envelope } = options;
     const rows = await benchmark.runComponent({
       ...(subscribers && { subscribers }),
       ...(rate && { rates: rate }),
-      ...{ resources, windowMs: options.window, forMs: options.for, signal },
+      ...{ resources, envelope, windowMs: options.window, forMs: options.for, signal },
       onProgress: (text) => void process.stderr.write(`${text}\n`),
     });
     process.stdout.write(
