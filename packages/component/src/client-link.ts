@@ -23,6 +23,7 @@ import {
   monotonicNow,
 } from "@stanzapack/xmpp";
 import type { Pace } from "./budgets/throttle.js";
+import { FewMap, FewSet } from "./few.js";
 import { createInbox } from "./intake.js";
 import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "./lane.js";
 import type { Service } from "./service.js";
@@ -37,6 +38,8 @@ const STANZA_ROOM_BYTES = 512;
  * than its own come; one that takes a second longer than the quickest shows that stanzas queue on the way.
  */
 const WINDOW = { targetMs: 1_000, initialChars: 131_072, maxChars: 1_048_576 };
+/** Below so many characters that are out there is nothing to ask for yet: a quarter of the window at first. */
+const WINDOW_FROM_CHARS = WINDOW.initialChars / 4;
 
 /** Its client cannot be asked for now: its server is away, or busy. */
 export interface Suspension {
@@ -55,12 +58,12 @@ export class ClientLink implements EnvelopePort {
   readonly envelope = new Envelope(this);
   /** By which links that are due together leave one after another: whose is what, is chance. */
   readonly phase: number;
-  readonly subscriptions = new Map<number, Subscription>();
+  readonly subscriptions = new FewMap<number, Subscription>();
   /** The same by what they take. */
-  readonly taken = new Map<Service, Subscription>();
-  readonly services = new Map<number, Service>();
+  readonly taken = new FewMap<Service, Subscription>();
+  readonly services = new FewMap<number, Service>();
   /** Subscriptions that wait for acknowledgements. */
-  readonly detached = new Set<Subscription>();
+  readonly detached = new FewSet<Subscription>();
   /** What came and is not read yet. */
   readonly inbox = createInbox();
   /** Questions that wait until it is. */
@@ -88,7 +91,8 @@ export class ClientLink implements EnvelopePort {
   queue = NOT_QUEUED;
   private readonly writer: BlockWriter<LeanBody>;
   private lastAlias = -1;
-  private readonly window = new SendWindow(WINDOW);
+  /** Undefined: never was so much out that there might be too much. */
+  private window: SendWindow | undefined = undefined;
   /** Of the data stanzas that are not acknowledged, all their characters. */
   private unackedChars = 0;
   /** Of the stanzas that were acknowledged, those that the window knows of. */
@@ -176,7 +180,8 @@ export class ClientLink implements EnvelopePort {
 
   /** The same, for who has read the clock. */
   maySendDataAt(clock: number): boolean {
-    return this.suspension === undefined && this.session.maySendData && this.window.room(clock) > 0;
+    if (this.suspension !== undefined || !this.session.maySendData) return false;
+    return this.window === undefined || this.window.room(clock) > 0;
   }
 
   /** Acknowledgements may have come. */
@@ -185,9 +190,18 @@ export class ClientLink implements EnvelopePort {
     this.noteRead();
     if (this.askedAfter === undefined || this.session.acknowledgedStanzas < this.askedAfter) return;
     this.askedAfter = undefined;
-    if (this.window.answered(monotonicNow())) this.wantsAck = true;
+    if (this.window?.answered(monotonicNow()) === true) this.wantsAck = true;
     // Nothing else may leave that it could go along with.
     if (this.wantsAck && !this.ended) this.onPending(this);
+  }
+
+  private noteSent(chars: number, clock: number): void {
+    if (this.window === undefined && this.unackedChars + chars >= WINDOW_FROM_CHARS) {
+      this.window = new SendWindow(WINDOW);
+      this.window.sent(this.unackedChars, clock);
+    }
+    this.unackedChars += chars;
+    this.window?.sent(chars, clock);
   }
 
   /** Each of the stanzas that are out counts for as many characters: where all are acknowledged the sum is exact. */
@@ -198,7 +212,7 @@ export class ClientLink implements EnvelopePort {
     const chars = Math.round((this.unackedChars * read) / (read + unacked));
     this.notedStanzas = acknowledgedStanzas;
     this.unackedChars -= chars;
-    this.window.read(chars);
+    this.window?.read(chars);
   }
 
   /** Throws `limit-exceeded` when its aliases are used up. */
@@ -263,7 +277,7 @@ export class ClientLink implements EnvelopePort {
   /** The stanzas that wait, as text. */
   takeStanzas(now: number, clock = monotonicNow()): string[] {
     const { session, stream, writer } = this;
-    const asks = this.wantsAck || (this.window.due && !writer.empty && this.askedAfter === undefined);
+    const asks = this.wantsAck || (this.window?.due === true && !writer.empty && this.askedAfter === undefined);
     this.wantsAck = false;
     if (asks) {
       const frame = session.askAck(writer.dataBlocks);
@@ -274,15 +288,14 @@ export class ClientLink implements EnvelopePort {
       const stanza = stream.blockStanza(block);
       if (block.data) {
         session.sentData(now, stream.sentCount);
-        this.unackedChars += stanza.length;
-        this.window.sent(stanza.length, clock);
+        this.noteSent(stanza.length, clock);
       }
       return stanza;
     });
     if (asks) {
       // A client may well answer before it has counted the stanza that it is reading.
       this.askedAfter = session.sentStanzas - (blocks.at(-1)?.data === true ? 1 : 0);
-      this.window.question(clock);
+      this.window?.question(clock);
     }
     if (stream.wantsLonger) {
       stream.wantsLonger = false;

@@ -126,6 +126,7 @@ export class Intake<L extends Sender> {
   private step(link: L): void {
     const before = this.now();
     this.readNext(link);
+    if (!hasMore(link.inbox)) release(link.inbox);
     this.count(link);
     this.spend(this.account(link.bareJid), this.now() - before);
   }
@@ -168,6 +169,11 @@ export class Intake<L extends Sender> {
       if (this.now() >= end) return;
     }
   }
+}
+
+/** Gives back the memory of what was in it: an array that was shifted empty keeps its own. */
+function release({ frames, blocks }: Inbox): void {
+  frames.length = blocks.length = 0;
 }
 
 export function hasMore({ frames, blocks }: Inbox): boolean {

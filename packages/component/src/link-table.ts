@@ -28,6 +28,7 @@ import { ClientLink } from "./client-link.js";
 import type { ComponentConfig, ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
 import type { FrameRequests } from "./frame-requests.js";
+import { FewSet } from "./few.js";
 import { hasMore, Intake } from "./intake.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
 import { askClient } from "./liveness.js";
@@ -59,11 +60,13 @@ const MAX_READ_WAITS = 8;
 export class LinkTable {
   private readonly links = new Map<string, ClientLink>();
   /** The same by bare JID. */
-  private readonly accounts = new Map<string, Set<ClientLink>>();
+  private readonly accounts = new Map<string, FewSet<ClientLink>>();
   private readonly admission: OpenAdmission;
   private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
   private readonly throttle: Throttle;
   private readonly watch: ServerWatch;
+  /** One for all links. */
+  private readonly onPending = (link: ClientLink): void => this.fanOut.linkPending(link);
 
   constructor(
     private readonly connection: Connection,
@@ -163,13 +166,13 @@ export class LinkTable {
       monotonicNow(),
       this.settings.wireLimits,
       this.settings.deflate,
-      (l) => this.fanOut.linkPending(l),
+      this.onPending,
       this.connection.jid,
       this.throttle.createPace(stream.peer),
     );
     this.broker.budgets.count(stream.peer, "links", 1);
     this.links.set(stream.peer, link);
-    this.accounts.set(link.bareJid, (this.accounts.get(link.bareJid) ?? new Set()).add(link));
+    this.accounts.set(link.bareJid, (this.accounts.get(link.bareJid) ?? new FewSet<ClientLink>()).add(link));
     this.stats.links = this.links.size;
     stream.onBlock = (block, { label }) => this.receive(link, block, label);
     stream.onProbe = (chars) => link.envelope.onProbe(chars);

@@ -150,6 +150,12 @@ export class Account implements Record<Counted, number>, AdmissionRates {
     );
   }
 
+  /** Gives back what it will make again when it is needed: buckets that are full. */
+  shed(now: number): void {
+    if (this.requests?.isIdle(now) === true) this.requests = undefined;
+    if (this.opens?.isIdle(now) === true) this.opens = undefined;
+  }
+
   /** Forgetting it changes nothing. */
   idle(now: number): boolean {
     const { burstSeconds, cutOffDebtSeconds } = this.rules.limits;

@@ -42,11 +42,12 @@ export class Budgets {
     const bare = bareOf(jid);
     const domain = domainOf(bare);
     const remote = !this.isOurs(domain);
-    return [
-      ...(bare === jid ? [] : [this.account(jid, "full", remote)]),
-      this.account(bare, "bare", remote),
-      ...(remote ? [this.account(`@${domain}`, "domain", remote)] : []),
-    ];
+    // Literals, as long as they are: every link keeps its own.
+    const accounts =
+      bare === jid
+        ? [this.account(bare, "bare", remote)]
+        : [this.account(jid, "full", remote), this.account(bare, "bare", remote)];
+    return remote ? [...accounts, this.account(`@${domain}`, "domain", remote)] : accounts;
   }
 
   private account(name: string, kind: Account["kind"], remote: boolean): Account {
@@ -187,6 +188,7 @@ export class Budgets {
     for (let i = Math.min(SWEEP_COUNT, this.accounts.size); i > 0 && this.accounts.size > 0; i--) {
       const account = this.next();
       if (account.idle(now)) this.forget(account);
+      else account.shed(now);
     }
   }
 
