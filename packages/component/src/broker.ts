@@ -27,14 +27,7 @@ import { Budgets } from "./budgets/budgets.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
-import {
-  formatLaneKey,
-  formatSelection,
-  Lane,
-  laneKeyOf,
-  type LaneContext,
-  type LaneKey,
-} from "./lane.js";
+import { formatLaneKey, formatSelection, Lane, laneKeyOf, type LaneContext, type LaneKey } from "./lane.js";
 import { LaneMemory } from "./lane-memory.js";
 import { Logs } from "./logs.js";
 import {

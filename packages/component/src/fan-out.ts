@@ -281,7 +281,8 @@ export class FanOut {
 
   private encode(lane: Lane, now: number): ReadyBatch[] {
     const { publisher } = lane.service;
-    if (publisher === undefined || this.onCost === undefined || lane.batch.bytes <= CHEAP_BYTES) return lane.encode(now);
+    if (publisher === undefined || this.onCost === undefined || lane.batch.bytes <= CHEAP_BYTES)
+      return lane.encode(now);
     const before = monotonicNow();
     const batches = lane.encode(now);
     this.onCost(publisher.link.bareJid, monotonicNow() - before);

@@ -143,7 +143,10 @@ export function createStanzaBytestreams(
     const blockSize = parseUnsignedShort(attrs["block-size"]);
     const request: OpenRequest = {
       from: ownText(String(iq.attrs["from"])),
-      to: iq.attrs["to"] === connection.jid ? connection.jid : ownText(String(iq.attrs["to"] ?? connection.jid)),
+      to:
+        iq.attrs["to"] === connection.jid
+          ? connection.jid
+          : ownText(String(iq.attrs["to"] ?? connection.jid)),
       sid: ownText(attrs["sid"] ?? ""),
       blockSizeBytes: blockSize ?? 0,
       // XEP-0047 §2.1: the default value is "iq".

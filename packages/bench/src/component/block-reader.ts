@@ -1,10 +1,4 @@
-import {
-  createRawDeflate,
-  decodeBlock,
-  DEFAULT_LIMITS,
-  StanzapackError,
-  type Frame,
-} from "@stanzapack/wire";
+import { createRawDeflate, decodeBlock, DEFAULT_LIMITS, StanzapackError, type Frame } from "@stanzapack/wire";
 import { readLeanBlock, readLeanHeader } from "@stanzapack/xmpp";
 
 /** A block of the component, as a client needs it here. */

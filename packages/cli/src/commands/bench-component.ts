@@ -25,14 +25,14 @@ export function addBenchComponent(bench: Command): void {
         "time, heap after a garbage collection and resident memory in steady state, with several numbers of subscribers; and the " +
         "slopes over them, which leave out what the component costs without any.",
     )
-    .option(
-      "--subscribers <list>",
-      "measured one after another (default: 200,1000,5000)",
-      listOf(parseCount),
-    )
+    .option("--subscribers <list>", "measured one after another (default: 200,1000,5000)", listOf(parseCount))
     .option("--rate <list>", "updates a second, each at each number (default: 10)", listOf(parseCount))
     .option("--resources <count>", "subscribers that share an account", parseCount, 1)
-    .addOption(new Option("--envelope <kind>", "of the stanzas to subscribers").choices(["lean", "ibb"]).default("lean"))
+    .addOption(
+      new Option("--envelope <kind>", "of the stanzas to subscribers")
+        .choices(["lean", "ibb"])
+        .default("lean"),
+    )
     .addOption(duration("--window <duration>", "window of every subscription", parseWindow, WINDOW_MS))
     .addOption(duration("--for <duration>", "how long each is measured", parseInterval, FOR_MS))
     .option("--json", "one JSON array on stdout")

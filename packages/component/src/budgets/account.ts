@@ -143,11 +143,7 @@ export class Account implements Record<Counted, number>, AdmissionRates {
   }
 
   standing(now: number): number {
-    return standingOf(
-      Math.max(this.updatesFullAt, this.bytesFullAt),
-      this.rules.limits.burstSeconds,
-      now,
-    );
+    return standingOf(Math.max(this.updatesFullAt, this.bytesFullAt), this.rules.limits.burstSeconds, now);
   }
 
   /** Gives back what it will make again when it is needed: buckets that are full. */
