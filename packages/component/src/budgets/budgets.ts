@@ -24,6 +24,7 @@ export class Budgets {
   private readonly accounts = new Map<string, Account>();
   private cursor = this.accounts.values();
   private readonly rules: AccountRules;
+  private readonly clock: () => number;
 
   constructor(
     private readonly limits: ComponentLimits,
@@ -31,10 +32,13 @@ export class Budgets {
     /** Whether a domain is the operator's own: it has no budget, its accounts have. */
     readonly isOurs: (domain: string) => boolean = () => true,
     /** In ms, never stepping back. */
-    private readonly clock: () => number = monotonicNow,
+    clock: () => number = monotonicNow,
     private readonly chance: () => number = Math.random,
   ) {
     this.rules = createAccountRules(limits);
+    // From a beginning of its own: small numbers have more places behind the point.
+    const startedAt = clock();
+    this.clock = () => clock() - startedAt;
   }
 
   /** Of a prepared JID: its own, its bare JID's and, unless it is ours, its domain's. Throws `busy` when there are too many. */
