@@ -27,6 +27,10 @@ export class Admission extends TokenBucket {
     return Math.max(0, Math.ceil(next - now));
   }
 
+  override isIdle(now: number): boolean {
+    return now >= this.toldUntil && super.isIdle(now);
+  }
+
   /** What was admitted cost so much more than one. */
   charge(tokens: number, now: number): void {
     this.fill(now);

@@ -445,26 +445,16 @@ export class Broker {
     this.fanOut.book(lane, now, false);
   }
 
-  /** Bodies of the newest value, shared by those who join at the same offset. */
+  /** Bodies of the newest value, shared by those who join, or come back, at the same offset. */
   private lastBodies(service: Service): Map<string, ReadyBody> {
+    // They tell when it came by the wall clock.
     const aheadMs = wallAheadMs();
-    if (
-      this.cachedFor !== service ||
-      this.cachedOffset !== service.offset ||
-      this.cachedAheadMs !== aheadMs
-    ) {
-      this.cachedFor = service;
-      this.cachedOffset = service.offset;
-      this.cachedAheadMs = aheadMs;
-      this.cachedBodies = new Map();
-    }
-    return this.cachedBodies;
+    const { offset, newest } = service;
+    if (newest?.offset === offset && newest.aheadMs === aheadMs) return newest.bodies;
+    const bodies = new Map<string, ReadyBody>();
+    service.newest = { offset, aheadMs, bodies };
+    return bodies;
   }
-  private cachedFor: Service | undefined;
-  private cachedOffset = -1;
-  /** They tell when it came by the wall clock. */
-  private cachedAheadMs = 0;
-  private cachedBodies = new Map<string, ReadyBody>();
 
   /** `left`: the lane that its first subscriber comes from. */
   private laneFor(service: Service, key: LaneKey, link: ClientLink, now: number, left?: Lane): Lane {
@@ -662,6 +652,7 @@ export class Broker {
     const from = service.offset + lost + 1;
     const to = service.offset + lost + fresh;
     service.offset = to;
+    service.newest = undefined;
     this.stats.updatesIn += kept.length;
 
     // Older than the base of `at` cannot be told.

@@ -280,7 +280,8 @@ export class ClientLink implements EnvelopePort {
   /** The stanzas that wait, as text. */
   takeStanzas(now: number, clock = monotonicNow()): string[] {
     const { session, stream, writer } = this;
-    const asks = this.wantsAck || (this.window?.due === true && !writer.empty && this.askedAfter === undefined);
+    const asks =
+      this.wantsAck || (this.window?.due === true && !writer.empty && this.askedAfter === undefined);
     this.wantsAck = false;
     if (asks) {
       const frame = session.askAck(writer.dataBlocks);

@@ -17,6 +17,8 @@ const BURST_LINKS = 500;
 const PHASE_MS = TICK_MS / PHASES;
 /** Batches of so many rows and more are coded after the others of their tick. 256: a millisecond or more. */
 const LARGE_ROWS = 256;
+/** Most bodies of one service's newest value that are kept for the next who stands at the same place. */
+const KEPT_BODIES = 64;
 /** What rows of so many bytes take to code is nobody's fault, and not looked at: a few ms at most. */
 const CHEAP_BYTES = 512;
 
@@ -156,6 +158,8 @@ export class FanOut {
       if (body === undefined) {
         this.stats.singleEncodes++;
         body = lane.encodeAlone({ from: from ?? to, to, rows: [row], firstAt: at, lastAt: at });
+        // Who comes back may stand anywhere, also where nobody ever stood.
+        if (cache.size >= KEPT_BODIES) cache.clear();
         cache.set(key, body);
       }
       subscription.send(body);

@@ -6,9 +6,9 @@ describe("a map of few", () => {
     const few = new FewMap<number, string>();
     const map = new Map<number, string>();
     let random = 1;
-    for (let i = 0; i < 20_000; i++) {
+    for (let i = 0; i < 3_000; i++) {
       random = (random * 48_271) % 0x7fffffff;
-      const key = random % (i < 10_000 ? 2 : 5);
+      const key = random % (i < 1_500 ? 2 : 5);
       const dice = (random >> 8) % 8;
       if (dice < 3) {
         few.set(key, `${i}`);

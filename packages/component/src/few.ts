@@ -2,30 +2,28 @@
  * A map that mostly has one entry or none, and takes no memory for more until it has more: an empty `Map` has some 200 bytes, and a component
  * has several for each link. Its entries are in the order in which they came.
  */
-export class FewMap<K, V> {
+export class FewMap<K extends number | object, V> {
   private key: K | undefined = undefined;
   private value: V | undefined = undefined;
-  private isOne = false;
   private many: Map<K, V> | undefined = undefined;
 
   get size(): number {
-    return this.many?.size ?? (this.isOne ? 1 : 0);
+    return this.many?.size ?? (this.key === undefined ? 0 : 1);
   }
 
   get(key: K): V | undefined {
     if (this.many !== undefined) return this.many.get(key);
-    return this.isOne && this.key === key ? this.value : undefined;
+    return this.key === key ? this.value : undefined;
   }
 
   has(key: K): boolean {
-    return this.many?.has(key) ?? (this.isOne && this.key === key);
+    return this.many?.has(key) ?? this.key === key;
   }
 
   set(key: K, value: V): void {
-    if (this.many === undefined && (!this.isOne || this.key === key)) {
+    if (this.many === undefined && (this.key === undefined || this.key === key)) {
       this.key = key;
       this.value = value;
-      this.isOne = true;
       return;
     }
     this.many ??= new Map([[this.key as K, this.value as V]]);
@@ -42,43 +40,52 @@ export class FewMap<K, V> {
 
   clear(): void {
     this.many = this.key = this.value = undefined;
-    this.isOne = false;
   }
 
   /** As of a `Map`: an entry may be deleted meanwhile. */
   *[Symbol.iterator](): Generator<[K, V], void> {
     if (this.many !== undefined) yield* this.many;
-    else if (this.isOne) yield [this.key as K, this.value as V];
+    else if (this.key !== undefined) yield [this.key, this.value as V];
   }
 
   *values(): Generator<V, void> {
     if (this.many !== undefined) yield* this.many.values();
-    else if (this.isOne) yield this.value as V;
+    else if (this.key !== undefined) yield this.value as V;
   }
 }
 
 /** The same for a set. */
-export class FewSet<T> {
-  private readonly items = new FewMap<T, T>();
+export class FewSet<T extends string | object> {
+  private item: T | undefined = undefined;
+  private many: Set<T> | undefined = undefined;
 
   get size(): number {
-    return this.items.size;
+    return this.many?.size ?? (this.item === undefined ? 0 : 1);
   }
 
   has(item: T): boolean {
-    return this.items.has(item);
+    return this.many?.has(item) ?? this.item === item;
   }
 
   add(item: T): this {
-    if (!this.items.has(item)) this.items.set(item, item);
+    if (this.many === undefined && (this.item === undefined || this.item === item)) this.item = item;
+    else {
+      this.many ??= new Set([this.item as T]);
+      this.item = undefined;
+      this.many.add(item);
+    }
     return this;
   }
 
   delete(item: T): boolean {
-    return this.items.delete(item);
+    if (this.many !== undefined) return this.many.delete(item);
+    const isThere = this.item === item;
+    if (isThere) this.item = undefined;
+    return isThere;
   }
 
-  [Symbol.iterator](): Generator<T, void> {
-    return this.items.values();
+  *[Symbol.iterator](): Generator<T, void> {
+    if (this.many !== undefined) yield* this.many;
+    else if (this.item !== undefined) yield this.item;
   }
 }

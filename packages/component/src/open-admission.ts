@@ -67,6 +67,11 @@ export class OpenAdmission extends TokenBucket {
     told.held.hold(who, at);
   }
 
+  /** Nobody is expected either. */
+  override isIdle(now: number): boolean {
+    return this.told === undefined && super.isIdle(now);
+  }
+
   /** Without what is kept for those who are expected now. */
   private free(now: number): number {
     return this.fill(now) - (this.told?.held.due(now) ?? 0);

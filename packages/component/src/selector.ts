@@ -1,10 +1,4 @@
-import {
-  DEFAULT_LIMITS,
-  encodeUpdate,
-  type RowBatch,
-  type Selection,
-  type Value,
-} from "@stanzapack/wire";
+import { DEFAULT_LIMITS, encodeUpdate, type RowBatch, type Selection, type Value } from "@stanzapack/wire";
 import { valueOf } from "./row-values.js";
 
 /** One update of a service, as its selection lets it travel. */

@@ -5,6 +5,7 @@ import type { ClientLink } from "./client-link.js";
 import { Incarnations } from "./incarnations.js";
 import type { Journal } from "./journal/journal.js";
 import type { Lane } from "./lane.js";
+import type { ReadyBody } from "./ready-body.js";
 import type { Subscription } from "./subscription.js";
 
 export const ACCESS_MODELS = ["open", "whitelist", "authorize"] as const;
@@ -41,6 +42,14 @@ export interface LastValue {
   readonly at: number;
 }
 
+/** Bodies of the newest value, for those who join, or come back: by where they stand, and by how their lanes encode a row. */
+export interface NewestBodies {
+  readonly offset: number;
+  /** How far the wall clock was ahead, in ms. */
+  readonly aheadMs: number;
+  readonly bodies: Map<string, ReadyBody>;
+}
+
 export interface Publisher {
   readonly link: ClientLink;
   readonly alias: number;
@@ -59,6 +68,8 @@ export class Service {
   /** Highest offset given so far; the first update has 1. */
   offset = 0;
   last: LastValue | undefined;
+  /** Bodies of it, while it is the newest. */
+  newest: NewestBodies | undefined;
   /** The publishers' outboxes, and the last of each one's sequence that arrived. */
   readonly incarnations = new Incarnations();
   /** Who holds the writer's lease: nobody else's DATA is this service's. */

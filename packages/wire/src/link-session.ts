@@ -3,6 +3,7 @@ import { ReadBudget } from "./codec/read-budget.js";
 import { StanzapackError } from "./errors.js";
 import { encodeFrame } from "./frame-codec.js";
 import type { Frame, HelloFrame } from "./frames.js";
+import { sharedHello } from "./hello.js";
 import type { Limits } from "./limits.js";
 import { plainBytes } from "./msgpack.js";
 
@@ -135,7 +136,7 @@ export class LinkSession {
 
   private acceptHello(hello: HelloFrame): void {
     if (this.hello !== undefined) throw new StanzapackError("protocol", "a second HELLO", { origin: "peer" });
-    this.hello = hello;
+    this.hello = sharedHello(hello);
   }
 
   private acceptAck(total: number, now: number): void {

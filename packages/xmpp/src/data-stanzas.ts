@@ -12,6 +12,7 @@ import {
   tagChar,
 } from "./lean-stanzas.js";
 import * as NS from "./namespaces.js";
+import { ownText } from "./own-text.js";
 import { escapeAttribute } from "./xml.js";
 
 /** The text of one direction's data stanzas, and their numbers, which blocks of XEP-0047 and lean stanzas share. */
@@ -25,7 +26,7 @@ export class DataStanzas {
   /** How many were made. */
   sent = 0;
   private arrived = 0;
-  /** What all stanzas of the kind that was made last begin with. */
+  /** What all stanzas of the kind that was made last begin with, in one piece. */
   private head: string | undefined = undefined;
   private headIsLean = false;
 
@@ -47,7 +48,7 @@ export class DataStanzas {
 
   data(base64: string): string {
     if (this.head === undefined || this.headIsLean) {
-      this.head = `${this.start()}><data xmlns='${NS.IBB}' sid='${escapeAttribute(this.sid)}' seq='`;
+      this.head = ownText(`${this.start()}><data xmlns='${NS.IBB}' sid='${escapeAttribute(this.sid)}' seq='`);
       this.headIsLean = false;
     }
     return `${this.head}${String(this.takeSeq())}'>${base64}</data></message>`;
@@ -65,7 +66,7 @@ export class DataStanzas {
       return this.data(base64);
     }
     if (this.head === undefined || !this.headIsLean) {
-      this.head = `${this.start()} id='${tagChar(this.tag)}`;
+      this.head = ownText(`${this.start()} id='${tagChar(this.tag)}`);
       this.headIsLean = true;
     }
     return this.head + leanEnd(lean, isShort ? label : framesLabel(lean), this.takeSeq());

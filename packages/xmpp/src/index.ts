@@ -59,9 +59,9 @@ export {
   leanChars,
   MAX_LEAN_CHARS,
   MAX_OUTSTANDING,
-  readLeanId,
   readLeanBlock,
   readLeanHeader,
+  readLeanId,
   SHORT_PROBE_CHARS,
   type LeanBody,
 } from "./lean-stanzas.js";

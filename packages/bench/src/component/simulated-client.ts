@@ -108,7 +108,11 @@ export class SimulatedClient {
       const block = this.host.blocks.readLean(id);
       return this.take(block, block.seq === (this.receivedSeq & 0xfff), now);
     }
-    this.take(this.host.blocks.read(data.base64), data.sid === this.sid && data.seq === this.receivedSeq, now);
+    this.take(
+      this.host.blocks.read(data.base64),
+      data.sid === this.sid && data.seq === this.receivedSeq,
+      now,
+    );
   }
 
   private take({ hasData, asksAck, frames }: ReadBlock, isDue: boolean, now: number): void {

@@ -28,7 +28,11 @@ export function addBenchComponent(bench: Command): void {
     .option("--subscribers <list>", "measured one after another (default: 200,1000,5000)", listOf(parseCount))
     .option("--rate <list>", "updates a second, each at each number (default: 10)", listOf(parseCount))
     .option("--resources <count>", "subscribers that share an account", parseCount, 1)
-    .addOption(new Option("--envelope <kind>", "of the stanzas to subscribers").choices(["lean", "ibb"]).default("lean"))
+    .addOption(
+      new Option("--envelope <kind>", "of the stanzas to subscribers")
+        .choices(["lean", "ibb"])
+        .default("lean"),
+    )
     .addOption(duration("--window <duration>", "window of every subscription", parseWindow, WINDOW_MS))
     .addOption(duration("--for <duration>", "how long each is measured", parseInterval, FOR_MS))
     .option("--json", "one JSON array on stdout")

@@ -146,6 +146,12 @@ export class Account implements Record<Counted, number>, AdmissionRates {
     return standingOf(Math.max(this.updatesFullAt, this.bytesFullAt), this.rules.limits.burstSeconds, now);
   }
 
+  /** Gives back what it will make again when it is needed: buckets that are full. */
+  shed(now: number): void {
+    if (this.requests?.isIdle(now) === true) this.requests = undefined;
+    if (this.opens?.isIdle(now) === true) this.opens = undefined;
+  }
+
   /** Forgetting it changes nothing. */
   idle(now: number): boolean {
     const { burstSeconds, cutOffDebtSeconds } = this.rules.limits;

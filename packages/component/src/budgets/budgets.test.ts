@@ -49,6 +49,10 @@ describe("a meter", () => {
     const much = spend(some, 500, 10, 2, 9, 1_000);
     expect(standingOf(much, 2, 1_000)).toBe(-9);
     expect(standingOf(much, 2, 60_000)).toBe(2);
+    // By a clock that counts from 1970 too.
+    const late = 1_795_939_254_919.123;
+    for (let now = late; now < late + 50; now += 0.777)
+      expect(standingOf(spend(0, 500, 10, 2, 9, now), 2, now)).toBe(-9);
     // Another rate holds for what is spent from then on.
     expect(standingOf(spend(much, 50, 100, 2, 9, 60_000), 2, 60_000)).toBe(1.5);
   });

@@ -24,6 +24,7 @@ export class Budgets {
   private readonly accounts = new Map<string, Account>();
   private cursor = this.accounts.values();
   private readonly rules: AccountRules;
+  private readonly clock: () => number;
 
   constructor(
     private readonly limits: ComponentLimits,
@@ -31,10 +32,13 @@ export class Budgets {
     /** Whether a domain is the operator's own: it has no budget, its accounts have. */
     readonly isOurs: (domain: string) => boolean = () => true,
     /** In ms, never stepping back. */
-    private readonly clock: () => number = monotonicNow,
+    clock: () => number = monotonicNow,
     private readonly chance: () => number = Math.random,
   ) {
     this.rules = createAccountRules(limits);
+    // From a beginning of its own: small numbers have more places behind the point.
+    const startedAt = clock();
+    this.clock = () => clock() - startedAt;
   }
 
   /** Of a prepared JID: its own, its bare JID's and, unless it is ours, its domain's. Throws `busy` when there are too many. */
@@ -42,11 +46,12 @@ export class Budgets {
     const bare = bareOf(jid);
     const domain = domainOf(bare);
     const remote = !this.isOurs(domain);
-    return [
-      ...(bare === jid ? [] : [this.account(jid, "full", remote)]),
-      this.account(bare, "bare", remote),
-      ...(remote ? [this.account(`@${domain}`, "domain", remote)] : []),
-    ];
+    // Literals, as long as they are: every link keeps its own.
+    const accounts =
+      bare === jid
+        ? [this.account(bare, "bare", remote)]
+        : [this.account(jid, "full", remote), this.account(bare, "bare", remote)];
+    return remote ? [...accounts, this.account(`@${domain}`, "domain", remote)] : accounts;
   }
 
   private account(name: string, kind: Account["kind"], remote: boolean): Account {
@@ -187,6 +192,7 @@ export class Budgets {
     for (let i = Math.min(SWEEP_COUNT, this.accounts.size); i > 0 && this.accounts.size > 0; i--) {
       const account = this.next();
       if (account.idle(now)) this.forget(account);
+      else account.shed(now);
     }
   }
 

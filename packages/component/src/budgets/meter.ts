@@ -5,9 +5,13 @@
  */
 export type FullAt = number;
 
+/** Parts of a ms that count: what is less comes of rounding, and must not keep anybody a hair above a bound. */
+const PARTS = 100;
+
 /** In seconds of the rate: what is left, or, negative, what is owed; never over `burstSeconds`. */
 export function standingOf(fullAt: FullAt, burstSeconds: number, now: number): number {
-  return burstSeconds - Math.max(0, fullAt - now) / 1_000;
+  const leftMs = Math.round(Math.max(0, fullAt - now) * PARTS) / PARTS;
+  return burstSeconds - leftMs / 1_000;
 }
 
 /** After `count` more of `rate` a second. Owes at most `maxDebtSeconds`: whoever is nobody's to cut off is not slow for ever. */
