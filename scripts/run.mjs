@@ -33,6 +33,7 @@ const PROGRAMS = {
   },
   "fuzz:ibb": { file: at("packages/testkit/dist/ibb-fuzz-main.js"), args: [], servers: () => [] },
   "fuzz:codec": { file: at("packages/testkit/dist/codec-fuzz-main.js"), args: [], servers: () => [] },
+  chains: { file: at("packages/testkit/dist/codec-chains-main.js"), args: [], servers: () => [] },
   "fuzz:bosh": { file: at("packages/testkit/dist/bosh-fuzz-main.js"), args: [], servers: () => [] },
   "fuzz:component": {
     file: at("packages/testkit/dist/component-fuzz-main.js"),

@@ -86,7 +86,6 @@ export interface BenchModule {
     runCodec(options: {
       readonly workloads?: readonly string[];
       readonly batches?: readonly number[];
-      readonly profiles?: readonly string[];
       readonly quick: boolean;
       readonly signal: AbortSignal;
       readonly onProgress: (text: string) => void;

@@ -4,7 +4,6 @@ import {
   parseSelectionFields,
   parseSince,
   StanzapackError,
-  type Profile,
   type Selection,
   type ServiceKind,
   type Since,
@@ -54,11 +53,6 @@ export interface OfferOptions {
    * `fenced`. It counts for this call, not for offers after a break. Default false: `conflict` while that session lives.
    */
   readonly takeOver?: boolean | undefined;
-  /**
-   * How thoroughly values are coded for subscribers, as far as the component's operator allows. Default `default`; `compact`
-   * makes text a fifth smaller, for a microsecond a byte and a megabyte of memory at everyone who takes it.
-   */
-  readonly profile?: Profile | undefined;
 }
 
 /** What of an offer can change while it lasts. */
@@ -292,7 +286,6 @@ function configFields(
   options: ConfigureOptions & Pick<OfferOptions, "kind">,
 ): Record<string, string | readonly string[]> {
   return {
-    ...(options.profile === undefined ? {} : { "{urn:stanzapack:0}profile": options.profile }),
     ...(options.kind === undefined ? {} : { "{urn:stanzapack:0}kind": options.kind }),
     ...(options.access === undefined ? {} : { "pubsub#access_model": options.access }),
     ...(options.members === undefined ? {} : { "{urn:stanzapack:0}members": options.members }),

@@ -302,8 +302,6 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
       ? new LaneEncoder({
           limits: DEFAULT_CODEC_LIMITS,
           rows: this.codec,
-          // The component takes no other from a publisher: its memory is everybody's.
-          profile: "default",
           hop,
         })
       : undefined;

@@ -70,7 +70,6 @@ const metadata = {
   members: listOf(address, 0, MAX_MEMBERS, "bare JIDs"),
   authorize: callable(),
   title: plainText(0, MAX_TITLE_CHARS),
-  profile: oneOf("default", "compact"),
 };
 const offer = {
   ...metadata,

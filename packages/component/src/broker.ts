@@ -14,7 +14,6 @@ import {
   type DataBatch,
   type DataFrame,
   type ErrorCode,
-  type Profile,
   type RowCodec,
   type Selection,
   type Since,
@@ -48,10 +47,6 @@ import { ServiceList } from "./service-list.js";
 import { SharedFrame } from "./shared-frame.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
-import { Tally } from "./tally.js";
-
-/** Of what publishers send: `compact` would let each of them take a megabyte for each of its services. */
-const PUBLISHER_PROFILES: readonly Profile[] = ["default"];
 
 /** How long a publisher has to answer new demand with a fresh value before subscribers get the last known one, in ms. */
 const FRESH_VALUE_MS = 1_000;
@@ -84,9 +79,6 @@ export class Broker {
   /** Told of each subscription that its publisher takes away. */
   onRevoked: ((subscription: Subscription) => void) | undefined;
   private nextSubid = 1;
-  private compactLanes = 0;
-  /** The same, of what each bare JID offers. */
-  private readonly compactByOwner = new Tally();
   private readonly laneContext: LaneContext;
   private readonly logs: Logs;
   /** Services whose subscriber count the publisher was not told yet. */
@@ -252,7 +244,7 @@ export class Broker {
   ): void {
     const alias = link.takeAlias();
     link.services.set(alias, service);
-    const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec, PUBLISHER_PROFILES);
+    const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec);
     service.publisher = { link, alias, reader, incarnation };
     service.offlineSince = undefined;
     const asked = incarnation ?? service.incarnations.current;
@@ -462,9 +454,7 @@ export class Broker {
     if (lane === undefined) {
       this.budgets.checkRoom(link.jid, "lanes");
       this.assertSelectionAllowed(service, key.selection, link, left);
-      const compact = service.config.profile === "compact" && key.coded && this.hasCompactRoom(service);
-      if (compact) this.countCompact(service, 1);
-      lane = new Lane(service, key, this.laneContext, compact ? "compact" : "default");
+      lane = new Lane(service, key, this.laneContext);
       lane.payer = link;
       this.budgets.count(link.jid, "lanes", 1);
       service.lanes.set(formatLaneKey(key), lane);
@@ -472,16 +462,6 @@ export class Broker {
       this.stats.lanes++;
     }
     return lane;
-  }
-
-  private hasCompactRoom({ id: { owner } }: Service): boolean {
-    const { maxCompactLanes, maxCompactLanesPerOwner } = this.limits;
-    return this.compactLanes < maxCompactLanes && this.compactByOwner.get(owner) < maxCompactLanesPerOwner;
-  }
-
-  private countCompact({ id: { owner } }: Service, by: 1 | -1): void {
-    this.compactLanes += by;
-    this.compactByOwner.add(owner, by);
   }
 
   /** Each costs every update of the service some work. Whole values, all of them, are always to be had. */
@@ -526,7 +506,6 @@ export class Broker {
       return;
     }
     this.fanOut.unwatch(lane);
-    if (lane.profile === "compact") this.countCompact(lane.service, -1);
     lane.strip();
     lane.service.lanes.delete(formatLaneKey(lane.key));
     this.stats.lanes--;

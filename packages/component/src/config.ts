@@ -129,11 +129,7 @@ export const configSchema = z.strictObject({
       maxLogBytesPerJid: count.default(134_217_728),
       /** How long a withdrawn log is kept, in seconds, for subscribers who have not got all of it, also those whose link is gone meanwhile; then the rest is told as lost. */
       withdrawnSeconds: count.default(60),
-      /** Most lanes in the profile `compact`, a megabyte each; services beyond are coded in `default`. 0: none. */
-      maxCompactLanes: z.number().int().min(0).default(100),
-      /** … and of what one bare JID offers: it must not use them all up. */
-      maxCompactLanesPerOwner: z.number().int().min(0).default(20),
-      /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.3 MB each at most, some 100 KB usually. */
+      /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.5 MB each at most, some 100 KB usually. */
       maxReaderBytesPerLink: count.default(134_217_728),
       /** Most bytes of memory that the lanes' coding takes, all together; then those of the account that has most send plain rows, idle ones first. */
       maxLaneBytes: count.default(536_870_912),

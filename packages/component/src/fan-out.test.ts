@@ -24,7 +24,7 @@ import { Subscription } from "./subscription.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 const config: ServiceConfig = {
-  ...({ kind: "value", access: "open", profile: "default" } as const),
+  ...({ kind: "value", access: "open" } as const),
   ...{ members: new Set(), title: "" },
 };
 
@@ -47,7 +47,7 @@ function setUp(selection: Partial<Selection>, windowMs = 0) {
     rows: createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
   };
   const key = { windowMs, sizeClass: 65_535, coded: false, hop: "plain" } as const;
-  const lane = new Lane(service, { ...key, selection: { ...WHOLE, ...selection } }, context, "default");
+  const lane = new Lane(service, { ...key, selection: { ...WHOLE, ...selection } }, context);
   const link = {
     maySendDataAt: () => true,
     append: (base64: string, data: boolean) => note(data ? "data" : statusIn(base64)),

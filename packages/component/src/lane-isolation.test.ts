@@ -36,7 +36,7 @@ function setUp(config: Partial<ServiceConfig>, key: LaneKey = CODED) {
     deflatedRows: createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
   };
   const service = new Service(parseNode("alice@x/t"), { ...DEFAULT_CONFIG, ...config }, 1, undefined, 0);
-  const lane = new Lane(service, key, context, "default");
+  const lane = new Lane(service, key, context);
   lane.add({} as Subscription);
   const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, context.deflatedRows);
   const position = new Position();

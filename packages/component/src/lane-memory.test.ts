@@ -14,7 +14,6 @@ const config = {
   access: "open",
   members: new Set<string>(),
   title: "",
-  profile: "default",
 } as const;
 
 function setUp(maxBytes: number, count: number): { memory: LaneMemory; lanes: Lane[] } {
@@ -22,7 +21,7 @@ function setUp(maxBytes: number, count: number): { memory: LaneMemory; lanes: La
   const rows = createRowCodec(DEFAULT_LIMITS);
   const context: LaneContext = { rows, limits, randomId: () => 7, memory };
   const service = new Service(parseNode("alice@x/t"), config, 1, undefined, 0);
-  const lanes = Array.from({ length: count }, () => new Lane(service, KEY, context, "default"));
+  const lanes = Array.from({ length: count }, () => new Lane(service, KEY, context));
   for (const lane of lanes) lane.add({} as Subscription);
   return { memory, lanes };
 }

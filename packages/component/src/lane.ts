@@ -11,7 +11,6 @@ import {
   type LaneBatch,
   type HopClass,
   type LaneBody,
-  type Profile,
   type RowCodec,
   isThinning,
   type Selection,
@@ -124,7 +123,6 @@ export class Lane {
     readonly service: Service,
     readonly key: LaneKey,
     private readonly context: LaneContext,
-    readonly profile: Profile,
   ) {
     const { limits } = context;
     this.batch = new RowBatch({
@@ -230,12 +228,12 @@ export class Lane {
   }
 
   private takeEncoder(): LaneEncoder | undefined {
-    const { context, key, profile } = this;
+    const { context, key } = this;
     // Of bytes that nobody but their reader understands nothing is tried.
     if (this.service.config.opaque === true) return undefined;
     if (this.encoder !== undefined || !key.coded || !context.memory.mayCode(this)) return this.encoder;
     const { rows } = context;
-    this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, profile, hop: key.hop });
+    this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, hop: key.hop });
     if (this.joining.size > 0) this.encoder.wantKey();
     return this.encoder;
   }

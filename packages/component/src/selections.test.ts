@@ -31,7 +31,7 @@ const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
 const log = pino({ level: "silent" });
 const NODE = "alice@x/t";
 const config: ServiceConfig = {
-  ...({ kind: "value", access: "open", profile: "default" } as const),
+  ...({ kind: "value", access: "open" } as const),
   ...{ members: new Set(), title: "" },
 };
 

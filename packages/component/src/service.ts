@@ -1,4 +1,4 @@
-import type { DataReader, NodeId, Profile, ServiceKind, ServiceStatus } from "@stanzapack/wire";
+import type { DataReader, NodeId, ServiceKind, ServiceStatus } from "@stanzapack/wire";
 import { formatNode } from "@stanzapack/wire";
 import { wallAheadMs } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
@@ -26,8 +26,6 @@ export interface ServiceConfig {
   /** Bare JIDs that may subscribe, unless everybody may; the owner always may. */
   readonly members: ReadonlySet<string>;
   readonly title: string;
-  /** How thoroughly its lanes code, as far as the operator allows. */
-  readonly profile: Profile;
 }
 
 /** A value may be so much older than its service here (the component was restarted meanwhile), in ms. */

@@ -1,4 +1,4 @@
-import type { HopClass, Profile } from "@stanzapack/wire";
+import type { HopClass } from "@stanzapack/wire";
 import type { Envelope } from "./envelope.js";
 import { createFormWriter, type Form, type FormWriter, type LinkState, type Written } from "./forms.js";
 import { HOPS, type Hop, type HopMeter } from "./hops.js";
@@ -34,10 +34,9 @@ export class FormRun {
 
   constructor(
     private readonly form: Form,
-    profile: Profile,
     envelope: Envelope,
   ) {
-    this.link = { profile, envelope, seq: { plain: 0, compressed: 0 } };
+    this.link = { envelope, seq: { plain: 0, compressed: 0 } };
     this.meters = HOPS.map((hop) => ({
       hop,
       stanzas: hop.createMeter(),

@@ -5,7 +5,6 @@ import {
   DEFAULT_LIMITS,
   StanzapackError,
   type HopClass,
-  type Profile,
   type Value,
 } from "@stanzapack/wire";
 import { decodeBase64, encodeBase64, readLeanId } from "@stanzapack/xmpp";
@@ -57,7 +56,6 @@ const packedBytes = ({ packed }: Item): number => packed.length;
 
 /** What the services of one link share. */
 export interface LinkState {
-  readonly profile: Profile;
   readonly envelope: Envelope;
   /** Of the next block, by the class of the hop; a link begins with 0. */
   readonly seq: Record<HopClass, number>;
@@ -115,9 +113,9 @@ function createMsgpackWriter({ envelope, seq }: LinkState): FormWriter {
 }
 
 /** A lane for each class of hops, since it chooses by what the hop makes of its bytes. */
-function createLaneWriter({ profile, envelope, seq }: LinkState, alias: number): FormWriter {
+function createLaneWriter({ envelope, seq }: LinkState, alias: number): FormWriter {
   const open = (hop: HopClass): ((items: readonly Item[]) => Written) => {
-    const lane = new LaneRun(profile, hop, alias);
+    const lane = new LaneRun(hop, alias);
     const reader = new LaneReader();
     let baseAt: number | undefined;
     let from = 1;

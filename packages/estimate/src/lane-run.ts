@@ -13,7 +13,6 @@ import {
   type HopClass,
   type LaneBatch,
   type LaneBody,
-  type Profile,
   type Value,
 } from "@stanzapack/wire";
 import { encodeBase64, leanBody, type OutBlock } from "@stanzapack/xmpp";
@@ -48,11 +47,10 @@ export class LaneRun {
   private readonly lane: LaneEncoder;
 
   constructor(
-    profile: Profile,
     hop: HopClass,
     private readonly alias = FIRST_ALIAS,
   ) {
-    this.lane = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows: rowCodec, profile, hop });
+    this.lane = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows: rowCodec, hop });
   }
 
   encode(batch: LaneBatch, nowMs: number): SentBody {

@@ -14,7 +14,6 @@ import {
   type ChainBatch,
   type ChainBody,
   type CodecLimits,
-  type Profile,
 } from "@stanzapack/wire";
 import { anyValue, isSame, similarRows } from "./codec-fuzz-values.js";
 import { createRandom, type Random } from "./random.js";
@@ -35,7 +34,6 @@ const MAX_FINDINGS = 20;
 /** Reading any batch takes 0.1 s at most; on a busy machine it may wait ten times as long. */
 const DEADLINE_MS = 2_000;
 const MAX_HEAP_GROWTH_BYTES = 20_000_000;
-const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 /** Small, so that most damaged batches end soon; some are read with the true limits. */
 const SMALL: CodecLimits = { ...DEFAULT_CODEC_LIMITS, maxValues: 1_000, maxTextBytes: 1_000, maxRows: 200 };
 
@@ -101,9 +99,8 @@ class CodecFuzzer {
   /** Encodes a chain, which is then read undamaged: it must arrive. */
   private send(): Sent {
     const { random } = this;
-    const profile = random.chance(80) ? "default" : "compact";
     const policy = { wideEveryBodies: 2, wideEveryMs: 0 };
-    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, profile, policy);
+    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, policy);
     const decoder = new ChainDecoder(DEFAULT_CODEC_LIMITS);
     const batches: ChainBatch[] = [];
     const bodies: ChainBody[] = [];
@@ -137,10 +134,8 @@ class CodecFuzzer {
   private damageMessages(): void {
     const { random } = this;
     const { bodies } = random.pick(this.chains);
-    const first = bodies[0] as ChainBody & { form: "key" };
-    const profile = random.chance(95) ? first.profile : random.pick(PROFILES);
     const limits = random.below(1_000) === 0 ? DEFAULT_CODEC_LIMITS : SMALL;
-    const codec = new ColumnCodec(limits, profile);
+    const codec = new ColumnCodec(limits);
     const good = random.chance(90) ? random.below(2) : random.below(bodies.length + 1);
     try {
       for (let i = 0; i < good; i++) codec.decode((bodies[i] as ChainBody).payload);
@@ -151,7 +146,7 @@ class CodecFuzzer {
     for (let i = 0, ended = false; i < 32 && !ended; i++) {
       const body = bodies[good + i] ?? random.pick(bodies);
       const bytes = this.damaged(body.payload);
-      ended = this.guarded(`a message to ${profile}: ${hex(bytes)}`, () => {
+      ended = this.guarded(`a message: ${hex(bytes)}`, () => {
         const { rows } = codec.decode(bytes);
         if (rows.length > limits.maxRows) this.fault("more rows than are taken");
         return "read";

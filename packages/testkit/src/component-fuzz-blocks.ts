@@ -62,7 +62,7 @@ export class FuzzBlocks {
   payload(): Uint8Array {
     const { random } = this;
     if (random.chance(40)) return Uint8Array.from({ length: random.below(40) }, () => random.below(256));
-    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, "default");
+    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS);
     const rows = similarRows(random, 1 + random.below(5));
     const batch = { epoch: 1, from: 1, to: rows.length, rows, at: random.below(1e6), spanMs: rows.length };
     const { payload } = encoder.encode(batch, 0, 1);
@@ -101,7 +101,7 @@ export class FuzzBlocks {
 
   private readonly coded = (alias: number): Frame => {
     const { random } = this;
-    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, random.chance(90) ? "default" : "compact");
+    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS);
     const rows = similarRows(random, 1 + random.below(20));
     const from = 1 + random.below(1_000);
     const batch = {

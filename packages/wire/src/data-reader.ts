@@ -1,5 +1,5 @@
 import { ChainDecoder } from "./codec/chain.js";
-import { ColumnCodec, type CodecLimits, type Profile } from "./codec/column-codec.js";
+import { ColumnCodec, type CodecLimits } from "./codec/column-codec.js";
 import type { ReadBudget } from "./codec/read-budget.js";
 import { StanzapackError } from "./errors.js";
 import type { CodedFrame, DataFrame } from "./frames.js";
@@ -31,10 +31,8 @@ export class DataReader {
     private readonly codecLimits: CodecLimits,
     private readonly limits: Limits,
     private readonly rows: RowCodec,
-    /** Profiles of chains that are taken. Default: all. */
-    profiles?: readonly Profile[],
   ) {
-    this.chain = new ChainDecoder(codecLimits, profiles);
+    this.chain = new ChainDecoder(codecLimits);
   }
 
   /** Memory held between frames, in bytes, about. */

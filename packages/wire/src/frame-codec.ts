@@ -1,6 +1,5 @@
 import { StanzapackError, ERRORS, assertNever, errorCodeOf } from "./errors.js";
 import { assertVersion, capabilityElements, readCapabilities } from "./capabilities.js";
-import { PROFILES } from "./codec/column-codec.js";
 import {
   FRAME,
   MAX_ALIAS,
@@ -44,7 +43,7 @@ const TYPE_CODEC = new Map<number, Codec>(
 const CODED: Record<CodedForm, { readonly type: number; readonly elements: number }> = {
   chained: { type: FRAME.CODED_CHAINED, elements: 3 },
   wide: { type: FRAME.CODED_WIDE, elements: 7 },
-  key: { type: FRAME.CODED_KEY, elements: 7 },
+  key: { type: FRAME.CODED_KEY, elements: 6 },
   independent: { type: FRAME.CODED_INDEPENDENT, elements: 5 },
 };
 
@@ -103,12 +102,7 @@ function codedElements(body: CodedBody): readonly unknown[] {
         uint(body.check, "check", MAX_UINT32),
       ];
     case "key":
-      return [
-        uint(body.chain, "chain", MAX_UINT32),
-        uint(body.epoch, "epoch"),
-        uint(body.from, "from"),
-        PROFILES.indexOf(body.profile),
-      ];
+      return [uint(body.chain, "chain", MAX_UINT32), uint(body.epoch, "epoch"), uint(body.from, "from")];
     case "independent":
       return [uint(body.epoch, "epoch"), uint(body.from, "from")];
     default:
@@ -338,7 +332,6 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
         chain: f.uint(MAX_UINT32),
         epoch: f.uint(),
         from: f.position(),
-        profile: f.oneOf(PROFILES),
         payload: f.bytes(),
       });
     case FRAME.CODED_INDEPENDENT:

@@ -6,13 +6,7 @@ export {
   type ChainBody,
   type ChainPolicy,
 } from "./codec/chain.js";
-export {
-  ColumnCodec,
-  DEFAULT_CODEC_LIMITS,
-  type CodecLimits,
-  type Profile,
-  type RowsBatch,
-} from "./codec/column-codec.js";
+export { ColumnCodec, DEFAULT_CODEC_LIMITS, type CodecLimits, type RowsBatch } from "./codec/column-codec.js";
 export { hopCost } from "./codec/hop-cost.js";
 export { isolatedParts } from "./codec/isolated-parts.js";
 export {

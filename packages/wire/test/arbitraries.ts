@@ -48,7 +48,6 @@ const codedFrame: fc.Arbitrary<Frame> = fc.oneof(
     chain: uint32,
     epoch: uint,
     from: position,
-    profile: fc.constantFrom("default" as const, "compact" as const),
   }),
   fc.record({ ...coded, form: fc.constant("independent" as const), epoch: uint, from: position }),
 );

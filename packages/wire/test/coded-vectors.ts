@@ -5,7 +5,6 @@ import {
   encodeFrame,
   type CodecLimits,
   type CodedBody,
-  type Profile,
   type Value,
 } from "../src/index.js";
 import { toJson, type Vector } from "./vectors.js";
@@ -16,7 +15,6 @@ export interface MadeVector {
   readonly vector: Vector;
 }
 
-const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 const EPOCH = 3_735_928_559;
 const CHAIN = 305_419_896;
 /** What a hostile encoder would have. */
@@ -109,6 +107,102 @@ const CASES: Record<string, readonly [about: string, batches: Batches]> = {
         9e6 - (n as number),
       ]),
       10,
+    ),
+  ],
+  "predict-beyond-2-52": [
+    "A line, and a neighbour's step, that go beyond 2^52: the last value is predicted instead.",
+    [
+      [0, 2 ** 51, 2 ** 52 - 7, 2 ** 52 - 7, -(2 ** 52), 2 ** 52, 5],
+      rows(12, (i) => [2 ** 52 - i * 3e14, 2 ** 52 - i * 3e14]),
+      rows(12, (i) => [-(2 ** 52) + i * 3e14, 2 ** 52 - i * 3e14]),
+    ],
+  ],
+  "predict-neighbour-scale": [
+    "Neighbours in other scales: brought to this one, rounded, or too large for it.",
+    split(
+      rows(30, (i) => [i * 1_000, i + 0.5, (i * 1_000) / 1e6, 2 ** 51 - i, (7 * i + 3) / 100]),
+      10,
+    ),
+  ],
+  "predict-neighbour-lacks": [
+    "Rows that lack the neighbour that predicted best.",
+    split(
+      rows(60, (i) => {
+        const n = Math.floor(random() * 1e6);
+        return i % 7 < 4 ? { a: n, b: n + 1 } : i % 7 < 6 ? { b: n } : { a: n, x: -n, b: n + 1 };
+      }),
+      12,
+    ),
+  ],
+  "successors-grow": [
+    "More successors than 64: the table grows, and loses none by that.",
+    split(
+      rows(400, (i) => Math.imul((i % 100) + 1, 0x9e3779b1) >>> 8),
+      40,
+    ),
+  ],
+  "rescaled-tens": [
+    "Multiples of ten count towards a coarser scale from the number on that brings a scale.",
+    [
+      [0.5, ...rows(10, (i) => i), 0.25, ...rows(23, (i) => 10 + i), 0.5],
+      [...rows(30, (i) => i * 100), 0.125, ...rows(40, (i) => i * 50)],
+    ],
+  ],
+  "double-near-between": [
+    "Sums of 0.1 between doubles with all their bits: the latter go on from each other.",
+    split(
+      rows(30, (i) => (i % 3 === 0 ? Math.PI + i * 1e-9 : i % 3 === 1 ? 0.1 + 0.2 + i : (i + 0.1) * 3)),
+      10,
+    ),
+  ],
+  "booleans-by-word": [
+    "Truth values that follow from the text before them.",
+    split(
+      rows(60, () => {
+        const index = Math.floor(random() * 3);
+        return { name: ["on", "off", "idle"][index] as string, n: index, ok: index === 0 };
+      }),
+      12,
+    ),
+  ],
+  "text-by-word": [
+    "Texts that follow from the text before them, with numbers between.",
+    split(
+      rows(60, () => {
+        const index = Math.floor(random() * 4);
+        return [
+          ["Oslo", "Rome", "Kyiv", "Cork"][index] as string,
+          Math.floor(random() * 50),
+          ["NO", "IT", "UA", "IE"][index] as string,
+        ];
+      }),
+      12,
+    ),
+  ],
+  "text-match-long": [
+    "A text that comes again with one letter changed: matches of 32 bytes and more.",
+    [["a long line, ".repeat(40)], [`${"a long line, ".repeat(20)}X${"a long line, ".repeat(20)}`]],
+  ],
+  "text-history-wraps": [
+    "More text than 16,384 bytes: the oldest makes room, and contexts of text are replaced.",
+    split(
+      rows(
+        60,
+        () =>
+          Array.from({ length: 40 }, () => `w${Math.floor(random() * 5_000)}`).join(" ") + " tail".repeat(40),
+      ),
+      10,
+    ),
+  ],
+  "text-dictionary-full": [
+    "More texts than the dictionary keeps: what does not fit is not kept.",
+    split(
+      rows(
+        300,
+        (i) =>
+          `${i % 7 === 0 ? "" : "a rather long text, so that all of them do not fit, number "}${i % 200}${"x".repeat(100 * (i % 2))}`,
+      ),
+      50,
     ),
   ],
   "number-long": ["Misses of 15 bits and more.", [[1, 40_000, -3e9, 2 ** 40, 2 ** 52, -(2 ** 52), 0]]],
@@ -277,8 +371,8 @@ const CASES: Record<string, readonly [about: string, batches: Batches]> = {
 };
 
 /** One chain, a key and chained bodies. */
-function encodeChain(profile: Profile, batches: Batches, conflated: (i: number) => number): CodedBody[] {
-  const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, profile);
+function encodeChain(batches: Batches, conflated: (i: number) => number): CodedBody[] {
+  const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS);
   let to = 99;
   return batches.map((rows, i) => {
     const from = to + 1;
@@ -294,23 +388,22 @@ function encodeChain(profile: Profile, batches: Batches, conflated: (i: number) 
 const hexOf = (body: CodedBody): string =>
   Buffer.from(encodeFrame({ type: "coded", alias: 1, ...body })).toString("hex");
 
-function caseVector(name: string, profile: Profile): MadeVector {
+function caseVector(name: string): MadeVector {
   const [about, batches] = CASES[name] as (typeof CASES)[string];
   const conflated = (i: number): number => (name === "conflated" ? i * 300 : 0);
-  const hex = encodeChain(profile, batches, conflated).map(hexOf);
+  const hex = encodeChain(batches, conflated).map(hexOf);
   let to = 99;
   const value = batches.map((rows, i) => {
     const from = to + 1;
     to += rows.length + conflated(i);
     return { epoch: EPOCH, from, to, at: 1_000 + i * 100, spanMs: rows.length * 10 - 10, rows: toJson(rows) };
   });
-  const suffix = profile === "default" ? "" : `-${profile}`;
   return {
     kind: "valid",
     vector: {
-      name: `codec/coded-${name}${suffix}`,
+      name: `codec/coded-${name}`,
       layer: "codec",
-      about: `${about.slice(0, -1)}; profile ${profile}.`,
+      about,
       hex,
       value,
     },
@@ -319,7 +412,7 @@ function caseVector(name: string, profile: Profile): MadeVector {
 
 /** Six bodies of one chain: a key, chained ones, a wide one in the middle, and a second chain's key. */
 function chainBodies(): { bodies: CodedBody[]; values: object[] } {
-  const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, "default", { wideEveryBodies: 2, wideEveryMs: 0 });
+  const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, { wideEveryBodies: 2, wideEveryMs: 0 });
   const bodies: CodedBody[] = [];
   const values: object[] = [];
   for (let i = 0; i < 6; i++) {
@@ -441,7 +534,6 @@ const key = (payload: Uint8Array, from = 1): CodedBody => ({
   chain: 1,
   epoch: 1,
   from,
-  profile: "default",
   payload,
 });
 const coded = (rows: readonly Value[], conflated = 0): Uint8Array =>
@@ -591,20 +683,19 @@ function frameVectors(): MadeVector[] {
     ],
     [
       "coded-key",
-      "A key of profile default.",
+      "A key: nothing before it is needed.",
       5,
-      { form: "key", chain: 0, epoch: EPOCH, from: 1, profile: "default", payload },
+      { form: "key", chain: 0, epoch: EPOCH, from: 1, payload },
     ],
     [
-      "coded-key-compact",
-      "A key of profile compact.",
+      "coded-key-largest",
+      "A key of the greatest numbers.",
       5,
       {
         form: "key",
         chain: 4_294_967_295,
         epoch: EPOCH,
         from: Number.MAX_SAFE_INTEGER,
-        profile: "compact",
         payload,
       },
     ],
@@ -620,13 +711,8 @@ function frameVectors(): MadeVector[] {
     ["coded-chained-text", "Its payload is binary, not text.", "931205a3616263"],
     ["coded-wide-from-zero", "Positions begin at 1.", "9713050107000ac400c0"],
     ["coded-wide-check-beyond-32-bits", "The check has 32 bits.", "971305010701cf0000000100000000c400"],
-    [
-      "coded-key-chain-beyond-32-bits",
-      "The chain's number has 32 bits.",
-      "971405cf000000010000000007010000c400",
-    ],
-    ["coded-key-profile-unknown", "There are profiles 0 and 1.", "971405010701 02c400".replace(" ", "")],
-    ["coded-key-without-profile", "Elements do not lack.", "9614050107 01c400".replace(" ", "")],
+    ["coded-key-chain-beyond-32-bits", "The chain's number has 32 bits.", "961405cf00000001000000000701c400"],
+    ["coded-key-without-from", "Elements do not lack.", "9514050107c400"],
     ["coded-independent-from-zero", "Positions begin at 1.", "9515050700c400"],
     ["coded-independent-negative", "Positions are not negative.", "95150507ffc400"],
     ["coded-truncated", "A payload that is not all there.", "931205c4050102"],
@@ -652,7 +738,7 @@ function frameVectors(): MadeVector[] {
 /** All but those that are searched for, which takes a while: quick enough to hold the files against. */
 export function madeVectors(): MadeVector[] {
   return [
-    ...PROFILES.flatMap((profile) => Object.keys(CASES).map((name) => caseVector(name, profile))),
+    ...Object.keys(CASES).map((name) => caseVector(name)),
     ...chainVectors(),
     ...bombVectors(),
     ...frameVectors(),

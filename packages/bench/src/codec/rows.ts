@@ -1,8 +1,6 @@
-import type { Profile } from "@stanzapack/wire";
 import type { RowSetId } from "../workloads/rows.js";
 import type { StanzaEnvelope } from "./stanza.js";
 
-export const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 /** Updates of a stanza. */
 export const BATCHES = [1, 10, 50, 100] as const;
 
@@ -11,7 +9,6 @@ export interface CodecRow {
   /** `geomean`: over all workloads that were measured. */
   readonly workload: RowSetId | "geomean";
   readonly batch: number;
-  readonly profile: Profile;
   /** What the codec made, before base64 and frame. */
   readonly payloadBytesPerUpdate: number;
   /** Whole stanzas of ours, and of JSON in the same batches. */

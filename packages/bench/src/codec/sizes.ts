@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { formatJsonStanza, LaneReader, LaneRun, LINK_ENVELOPE, SyncFlushMeter } from "@stanzapack/estimate";
-import type { HopClass, Profile, Value } from "@stanzapack/wire";
+import type { HopClass, Value } from "@stanzapack/wire";
 import type { TimedBatch } from "./batches.js";
 import { LinkStanzas, type StanzaEnvelope } from "./stanza.js";
 
@@ -19,10 +19,10 @@ export interface RivalSizes {
 }
 
 /** Every batch as a whole stanza, read back and compared. Throws when anything arrives that was not sent. */
-export async function measureOurs(batches: readonly TimedBatch[], profile: Profile): Promise<OurSizes> {
+export async function measureOurs(batches: readonly TimedBatch[]): Promise<OurSizes> {
   // Two lanes: how a lane chooses its forms depends on whether the hop is compressed.
-  const plain = createSender(profile, "plain");
-  const compressed = createSender(profile, "compressed");
+  const plain = createSender("plain");
+  const compressed = createSender("compressed");
   const meter = new SyncFlushMeter();
   let frameBytes = 0;
   for (const batch of batches) {
@@ -52,8 +52,8 @@ interface Sender {
   send(batch: TimedBatch): string;
 }
 
-function createSender(profile: Profile, hop: HopClass): Sender {
-  const lane = new LaneRun(profile, hop);
+function createSender(hop: HopClass): Sender {
+  const lane = new LaneRun(hop);
   const reader = new LaneReader();
   const stanzas = new LinkStanzas();
   return {

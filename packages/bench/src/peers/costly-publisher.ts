@@ -83,7 +83,7 @@ export async function openCostlyPublisher(
 
 function costlyBody(): LaneBody {
   const rows = createRowCodec(DEFAULT_LIMITS);
-  const encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, profile: "default", hop: "plain" });
+  const encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, hop: "plain" });
   const value = Object.fromEntries(Array.from({ length: FIELDS }, (_, i) => [`f${i}`, i]));
   const packed = Array.from({ length: ROWS }, () => encodeUpdate(value, DEFAULT_LIMITS));
   const head = { epoch: 1, from: 1, to: ROWS, at: 0, spanMs: 0 };

@@ -17,7 +17,6 @@ export interface OfferCommandOptions extends ConnectionOptions {
   readonly compression: "shared" | "isolated";
   readonly member?: readonly string[];
   readonly title?: string;
-  readonly profile: "default" | "compact";
   readonly every?: number;
   readonly text?: true;
   readonly strictJson?: true;
@@ -83,20 +82,12 @@ function checkTogether(
 }
 
 /** Throws `UsageError`. */
-function toOfferOptions({
-  kind,
-  access,
-  compression,
-  member,
-  title,
-  profile,
-}: OfferCommandOptions): OfferOptions {
+function toOfferOptions({ kind, access, compression, member, title }: OfferCommandOptions): OfferOptions {
   const members = prepareMembers(member ?? []);
   return {
     kind,
     compression,
     access,
-    profile,
     ...(access === "whitelist" && { members }),
     ...(access === "authorize" && { authorize: createAuthorize(members, tell) }),
     ...(title === undefined ? {} : { title }),

@@ -36,7 +36,6 @@ const FORMS = ["stanzapack", "msgpack-ibb", "json-body", "json-batch"] as const;
 interface CodecOptions {
   readonly workload?: readonly string[];
   readonly batch?: readonly number[];
-  readonly profile?: readonly string[];
   readonly quick?: true;
   readonly json?: true;
 }
@@ -58,7 +57,6 @@ const ROW_SETS = [
   ],
   ...["wind", "stocks", "sp500", "birds", "weather", "usemp", "quakes", "flights", "gap", "movies"],
 ];
-const PROFILES = ["default", "compact"] as const;
 
 /** An option whose default is shown as it would be typed. */
 function duration(flags: string, about: string, defaultMs: number, parse = parseInterval): Option {
@@ -291,7 +289,6 @@ function addCodec(bench: Command): void {
     )
     .option("--workload <list>", ROW_SETS.join(", "), list(ROW_SETS))
     .option("--batch <list>", "updates a stanza (default: 1,10,50,100)", listOf(parseCount))
-    .option("--profile <list>", PROFILES.join(", "), list(PROFILES))
     .option("--quick", "a minute: batches of 10 and 100, where none are named, and the clock's first reading")
     .option("--json", "one JSON array on stdout")
     .addHelpText(
@@ -299,7 +296,7 @@ function addCodec(bench: Command): void {
       `
 Lists are separated by commas; without one, all of them.
 
-Rows: {workload, batch, profile, payloadBytesPerUpdate, frameBytesPerUpdate, rivalBytesPerUpdate, frameZlibBytesPerUpdate,
+Rows: {workload, batch, payloadBytesPerUpdate, frameBytesPerUpdate, rivalBytesPerUpdate, frameZlibBytesPerUpdate,
 rivalZlibBytesPerUpdate, brotliBytesPerUpdate, xzBytesPerUpdate, envelope, keyframes, numericFields, encodeUsPerUpdate,
 decodeUsPerUpdate, jsonDeflateUsPerUpdate, jsonInflateUsPerUpdate, memoryBytes}; frame and rival are whole
 stanzas, ours mostly in the envelope named (lean, ibb) where nothing is compressed. The last
@@ -307,7 +304,7 @@ rows, workload geomean, are the geometric means over the others.
 
 Examples:
   $ stanzapack bench codec
-  $ stanzapack bench codec --quick --profile default
+  $ stanzapack bench codec --quick
   $ stanzapack bench codec --workload int,chat --batch 1,10 --json`,
     )
     .action(codec);
@@ -316,11 +313,10 @@ Examples:
 async function codec(options: CodecOptions): Promise<void> {
   await interruptible(async ({ signal }) => {
     const { codec } = await loadBench("the benchmarks");
-    const { workload, batch, profile } = options;
+    const { workload, batch } = options;
     const rows = await codec.runCodec({
       ...(workload && { workloads: workload }),
       ...(batch && { batches: batch }),
-      ...(profile && { profiles: profile }),
       quick: options.quick ?? false,
       signal,
       onProgress: (text) => void process.stderr.write(`${text}\n`),

@@ -43,11 +43,6 @@ export function addOffer(program: Command): void {
         .default("shared"),
     )
     .option("--title <text>", "a line for people, shown in service discovery")
-    .addOption(
-      new Option("--profile <profile>", "`compact` makes text a fifth smaller and takes more memory and time")
-        .choices(["default", "compact"])
-        .default("default"),
-    )
     .option("--every <duration>", "run COMMAND so often and publish what it prints: 100ms, 1s", parseInterval)
     .option("--text", "every value is a string, also where it looks like JSON")
     .option(

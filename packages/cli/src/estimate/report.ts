@@ -27,8 +27,8 @@ export function formatEstimate(rows: readonly EstimateRow[], facts: FileFacts): 
   return [
     ...formatLosses(rows),
     ...(verdict === undefined ? [] : [verdict, ""]),
-    `${first.workload}: ${first.updates.toLocaleString("en-US")} updates${serviceCount > 1 ? ` of ${serviceCount} services` : ""}, ` +
-      `profile ${first.profile}; bytes per update, down to one subscriber`,
+    `${first.workload}: ${first.updates.toLocaleString("en-US")} updates${serviceCount > 1 ? ` of ${serviceCount} services` : ""}; ` +
+      `bytes per update, down to one subscriber`,
     describeDelay(intervalMs, first.batch !== null),
     ...hops.flatMap((hop) => ["", hop, formatTable(rows.filter((row) => formatHop(row) === hop))]),
     "*: smaller than Stanzapack. Whole stanzas with their addresses, and the server's requests for acknowledgement; without TLS and TCP/IP.",

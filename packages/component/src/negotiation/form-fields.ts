@@ -9,7 +9,6 @@ export const FIELD = {
   OPAQUE: "{urn:stanzapack:0}opaque",
   INCARNATION: "{urn:stanzapack:0}incarnation",
   TAKE_OVER: "{urn:stanzapack:0}take_over",
-  PROFILE: "{urn:stanzapack:0}profile",
   MEMBERS: "{urn:stanzapack:0}members",
   DELIVERY: "{urn:stanzapack:0}delivery",
   WINDOW: "{urn:stanzapack:0}window",
@@ -47,10 +46,6 @@ const DESCRIPTIONS: Readonly<Record<string, Description>> = {
   [FIELD.OPAQUE]: { type: "boolean", label: "Whether values are bytes that pass as they are" },
   [FIELD.ACCESS_MODEL]: list("Who may subscribe", ACCESS_LABELS),
   [FIELD.TITLE]: { type: "text-single", label: "A friendly name for the service" },
-  [FIELD.PROFILE]: list("How thoroughly values are coded", {
-    default: "Usual",
-    compact: "More, for text: it takes memory and time",
-  }),
   [FIELD.MEMBERS]: { type: "jid-multi", label: "Members: JIDs that may subscribe without being asked about" },
   [FIELD.OWNER]: { type: "jid-multi", label: "Owner" },
   [FIELD.ONLINE]: { type: "boolean", label: "Whether its publisher is there" },

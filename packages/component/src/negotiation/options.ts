@@ -35,7 +35,6 @@ export const DEFAULT_CONFIG: ServiceConfig = {
   opaque: false,
   members: new Set(),
   title: "",
-  profile: "default",
 };
 
 /** Node configuration (XEP-0060 §8.1.3, §8.2). What the form leaves out keeps `current`, or its default. */
@@ -48,11 +47,7 @@ export function readServiceConfig(
 ): ServiceConfig {
   const base = current ?? DEFAULT_CONFIG;
   if (form === undefined) return base;
-  checkOwnFields(form, [
-    ...[FIELD.KIND, FIELD.COMPRESSION, FIELD.OPAQUE],
-    ...[FIELD.MEMBERS, FIELD.PROFILE],
-    ...more,
-  ]);
+  checkOwnFields(form, [FIELD.KIND, FIELD.COMPRESSION, FIELD.OPAQUE, FIELD.MEMBERS, ...more]);
   const nodeType = single(form, FIELD.NODE_TYPE) ?? "leaf";
   // XEP-0248 §7.1.
   if (nodeType !== "leaf") throw unsupported("collections", `a node of type \`${nodeType.slice(0, 40)}\``);
@@ -79,12 +74,8 @@ export function readServiceConfig(
   const members = several(form, FIELD.MEMBERS);
   if (members !== undefined && members.length > maxMembers)
     throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
-  const profile = single(form, FIELD.PROFILE) ?? base.profile;
-  if (profile !== "default" && profile !== "compact")
-    throw invalid(`profile \`${profile}\` is neither default nor compact`);
   return {
     kind: kind,
-    profile,
     access,
     compression,
     opaque: boolean(form, FIELD.OPAQUE) ?? base.opaque ?? false,
@@ -140,7 +131,6 @@ export function formatServiceConfig(config: ServiceConfig): Record<string, strin
     [FIELD.COMPRESSION]: config.compression ?? "shared",
     [FIELD.OPAQUE]: config.opaque === true ? "1" : "0",
     [FIELD.TITLE]: config.title,
-    [FIELD.PROFILE]: config.profile,
     [FIELD.MEMBERS]: [...config.members],
   };
 }

@@ -28,9 +28,9 @@ describe("what is submitted (XEP-0004)", () => {
     readServiceConfig(readForm(submitted(fields), TYPE), current, limits.maxMembers);
 
   it("keeps what a form leaves out, and what an empty field cannot mean", () => {
-    const current = { ...DEFAULT_CONFIG, access: "whitelist", title: "t", profile: "compact" } as const;
+    const current = { ...DEFAULT_CONFIG, access: "whitelist", title: "t" } as const;
     expect(read({}, current)).toEqual(current);
-    const empty = { [FIELD.ACCESS_MODEL]: [""], [FIELD.KIND]: [], [FIELD.PROFILE]: [""] };
+    const empty = { [FIELD.ACCESS_MODEL]: [""], [FIELD.KIND]: [] };
     expect(read(empty, current)).toEqual(current);
     for (const none of [[""], []]) expect(read({ [FIELD.TITLE]: none }, current).title).toBe("");
   });

@@ -13,20 +13,12 @@ import { MAX_SCALED } from "./scaled.js";
 import { Successors } from "./successors.js";
 import { codeWhole } from "./whole-number.js";
 import { TextCodec } from "./text-codec.js";
-import { QuickTextModel, QUICK_TEXT_CONTEXTS } from "./text-model.js";
-import { MixingTextModel } from "./text-mixing.js";
-
-/** `default` is quick and takes up to 256 KB; `compact` models text thoroughly, at a microsecond a byte and 1 MB more. */
-export type Profile = "default" | "compact";
-
-/** By their numbers on the wire. */
-export const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 
 /** Bounds of one chain, and of each of its messages: a predictable row costs no bits, so bytes bound nothing. */
 export interface CodecLimits {
   /** Most rows of one message. 4,096: as many as a DATA frame of rows has. */
   readonly maxRows: number;
-  /** Most bytes of new text in one message, keys included. 131,072: two blocks; `compact` reads so many in 0.1 s, and repeated text costs it no input. */
+  /** Most bytes of new text in one message, keys included. 131,072: two blocks; reading so many takes 0.05 s, and repeated text costs no input. */
   readonly maxTextBytes: number;
   /** Most values, containers and missing keys in one message. 65,536: as many items as one value may have; reading them takes 0.1 s at most. */
   readonly maxValues: number;
@@ -60,8 +52,7 @@ export interface RowsBatch {
 
 const EMPTY_BATCH: RowsBatch = { rows: [], conflated: 0, at: 0, spanMs: 0 };
 
-const MAX_SLOTS = 1 << 11;
-const MAX_TEXT_SLOTS = 1 << 14;
+const MAX_SLOTS = 1 << 12;
 const MAX_DICTIONARY_CHARS = 32_768;
 /** Of all keys that have a place: what has further ones travels as msgpack. */
 const MAX_KEY_CHARS = 32_768;
@@ -71,8 +62,9 @@ const COUNT = 0;
 const CONFLATED = 1;
 const AT = 2;
 const SPAN = AT + NUMBER_CONTEXTS;
-const TEXTS = SPAN + NUMBER_CONTEXTS;
-const NODES = TEXTS + QUICK_TEXT_CONTEXTS;
+/** What those two share. */
+const TIMES = SPAN + NUMBER_CONTEXTS;
+const NODES = TIMES + NUMBER_CONTEXTS;
 
 /**
  * The columnar codec, one direction of a chain: it codes messages of rows, each by all that it learned from those before.
@@ -88,14 +80,9 @@ export class ColumnCodec {
   private readonly span: NumberModel;
   private lastCount = 1;
 
-  constructor(
-    private readonly limits: CodecLimits,
-    profile: Profile = "default",
-  ) {
+  constructor(private readonly limits: CodecLimits) {
     const { coder } = this;
-    const model =
-      profile === "compact" ? new MixingTextModel(coder, MAX_TEXT_SLOTS) : new QuickTextModel(coder, TEXTS);
-    this.text = new TextCodec(coder, model);
+    this.text = new TextCodec(coder);
     this.context = {
       coder,
       text: this.text,
@@ -117,8 +104,8 @@ export class ColumnCodec {
     };
     this.root = new Node(this.context, 0);
     const { successors } = this.context;
-    this.at = new NumberModel({ coder, successors, id: AT, sharedId: AT });
-    this.span = new NumberModel({ coder, successors, id: SPAN, sharedId: SPAN });
+    this.at = new NumberModel({ coder, successors, id: AT, sharedId: TIMES });
+    this.span = new NumberModel({ coder, successors, id: SPAN, sharedId: TIMES });
   }
 
   /** Memory that it holds, in bytes, about; what it codes in a message comes and goes. */

@@ -44,13 +44,12 @@ export type LeafClass = number;
 /** Contexts of one column, from its `id` on. */
 const CLASS = 0;
 const CLASS_ROW = 1;
-const CLASS_WORD = 2;
-const STEADY_CLASS = 3;
-const NEW_CLASS = 4;
-const BOOLEANS = 5;
-const BOOLEANS_WORD = 6;
-const TEMPLATE = 7;
-const TEXTS = 8;
+const STEADY_CLASS = 2;
+const NEW_CLASS = 3;
+const BOOLEANS = 4;
+const BOOLEANS_WORD = 5;
+const TEMPLATE = 6;
+const TEXTS = 7;
 const ENTRIES = TEXTS + TEXT_CONTEXTS;
 const NUMBERS = ENTRIES + DICTIONARY_CONTEXTS;
 const DATES = NUMBERS + NUMBER_CONTEXTS;
@@ -61,8 +60,7 @@ export const COLUMN_CONTEXTS = DOUBLES + DOUBLE_CONTEXTS;
 /** After so many of one class nothing else is asked what the next one is. */
 const STEADY = 12;
 
-/** Words of a row that are no text. */
-const NO_WORD = 0;
+/** Words of a row that are no text; 0: none came yet. */
 const FALSE_WORD = 1;
 const NULL_WORD = 3;
 const FIRST_TEXT_WORD = 4;
@@ -186,12 +184,10 @@ export class Column {
     if (this.steady >= STEADY) {
       same = coder.bitOr(given, 1, id + STEADY_CLASS, 0, sharedId + STEADY_CLASS, 0);
     } else {
-      slots[0] = contexts.slot(id + CLASS, 0);
+      slots[0] = contexts.slot(id + CLASS, classBefore);
       slots[1] = contexts.slot(sharedId + CLASS, 0);
-      slots[2] = contexts.slot(id + CLASS, 1 + classBefore);
-      slots[3] = contexts.slot(id + CLASS_ROW, row.leafClass);
-      slots[4] = contexts.slot(id + CLASS_WORD, row.word);
-      same = coder.bitIn(given, 1 + lastClass, 5, SET.leafClass);
+      slots[2] = contexts.slot(id + CLASS_ROW, row.leafClass);
+      same = coder.bitIn(given, 1 + lastClass, SET.leafClass);
     }
     this.steady = same === 1 ? this.steady + 1 : 0;
     let coded = lastClass;
@@ -199,12 +195,11 @@ export class Column {
       slots[0] = contexts.slot(id + NEW_CLASS, lastClass);
       slots[1] = contexts.slot(sharedId + NEW_CLASS, lastClass);
       slots[2] = contexts.slot(id + NEW_CLASS, CLASSES + row.leafClass);
-      coded = coder.treeIn(leafClass, 4, 3, SET.newClass);
+      coded = coder.treeIn(leafClass, 4, SET.newClass);
     }
     this.classBefore = lastClass;
     this.lastClass = coded === RESCALED ? NUMBER : coded;
     row.leafClass = coded;
-    row.word = NO_WORD;
     return coded;
   }
 
@@ -287,7 +282,7 @@ export class Column {
     slots[0] = contexts.slot(id + BOOLEANS, 0);
     slots[1] = contexts.slot(context.sharedId + BOOLEANS, 0);
     slots[2] = contexts.slot(id + BOOLEANS_WORD, row.word);
-    const bit = context.coder.bitIn(value ? 1 : 0, 1 + this.flags, 3, SET.boolean);
+    const bit = context.coder.bitIn(value ? 1 : 0, 1 + this.flags, SET.boolean);
     this.flags = ((this.flags << 1) | bit) & 7;
     row.word = FALSE_WORD + bit;
     return bit === 1;

@@ -52,7 +52,7 @@ export class Dictionary {
     slots[0] = contexts.slot(id + KNOWN, 0);
     slots[1] = contexts.slot(this.sharedId + KNOWN, 0);
     slots[2] = contexts.slot(id + KNOWN, 1 + this.last);
-    const known = coder.bitIn(index >= 0 ? 1 : 0, 1 + this.history, 3, SET.known);
+    const known = coder.bitIn(index >= 0 ? 1 : 0, 1 + this.history, SET.known);
     this.history = ((this.history << 1) | known) & 7;
     if (known === 0) return undefined;
     const coded = this.codeIndex(index, row);
@@ -100,9 +100,12 @@ export class Dictionary {
     const mixed = Math.imul(prefix, 0x9e3779b1);
     slots[0] = contexts.slot(id + INDEX, mixed + last);
     slots[1] = contexts.slot(id + INDEX_ALONE, prefix);
-    slots[2] = contexts.slot(id + INDEX_ROW, mixed ^ row.word);
-    slots[3] = contexts.slot(id + INDEX_TWO, mixed ^ (this.secondLast * MAX_ENTRIES + last));
-    return coder.treeIn(part, width, 4, SET.index);
+    // Where no word came before in the row, the text before the last one may tell more.
+    slots[2] =
+      row.word === 0
+        ? contexts.slot(id + INDEX_TWO, mixed ^ (this.secondLast * MAX_ENTRIES + last))
+        : contexts.slot(id + INDEX_ROW, mixed ^ row.word);
+    return coder.treeIn(part, width, SET.index);
   }
 }
 

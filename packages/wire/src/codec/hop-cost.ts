@@ -4,7 +4,7 @@ import type { CodedForm, DataForm, HopClass } from "../frames.js";
 const HEADER_BYTES: Record<DataForm | CodedForm, number> = {
   chained: 0,
   independent: 8,
-  key: 14,
+  key: 13,
   wide: 18,
   rows: 18,
   deflated: 18,

@@ -39,7 +39,6 @@ function run(joins: boolean): Outcome {
   const encoder = new LaneEncoder({
     limits: DEFAULT_CODEC_LIMITS,
     rows: createRowCodec(DEFAULT_LIMITS),
-    profile: "default",
     hop: "plain",
   });
   const stanza = (bytes: Uint8Array): number => STANZA_CHARS + ((3 + bytes.length) * 4) / 3;

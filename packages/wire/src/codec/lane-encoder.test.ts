@@ -21,7 +21,7 @@ const noise = Uint8Array.from(
 );
 
 function lane(hop: HopClass = "plain"): LaneEncoder {
-  return new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, profile: "default", hop });
+  return new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, hop });
 }
 
 /** One batch after another, of so many values each. */

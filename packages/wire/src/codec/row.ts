@@ -6,7 +6,7 @@ export class Row {
   readonly numbers: NumberModel[] = [];
   /** Class of its last leaf. */
   leafClass = 0;
-  /** Which text, truth value or null came last. */
+  /** Which text, truth value or null came last, whatever else came since; 0: none yet. */
   word = 0;
 
   begin(): void {

@@ -10,7 +10,7 @@ export class TextHistory {
   private bytes = new Uint8Array(MIN_BYTES);
   /** By the highest bits of a hash; 0: nowhere. */
   private places = new Int32Array(MIN_BYTES / BYTES_A_PLACE);
-  private shift = 32 - Math.log2(MIN_BYTES / BYTES_A_PLACE);
+  private shift = Math.clz32(MIN_BYTES / BYTES_A_PLACE) + 1;
   /** Where the next byte comes. */
   private at = 1;
 

@@ -1,77 +1,120 @@
 import type { BitCoder } from "./bit-coder.js";
+import { Contexts } from "./contexts.js";
+import { SET } from "./mixer-sets.js";
 import { TextHistory } from "./text-history.js";
-
-/** Codes the bytes of texts. Knows nothing of their meaning. */
-export interface TextModel {
-  /** Codes `length` bytes of a column: they are in `bytes`, or are put there. */
-  code(bytes: Uint8Array, length: number, column: number): void;
-  /** Memory held, in bytes. */
-  readonly bytes: number;
-}
 
 /** Text that came before is found within so many bytes; with its places it takes twice as much. */
 const HISTORY_BYTES = 1 << 14;
+/** Slots of contexts of text, 279 KB: a table of its own, so that text leaves what numbers learned alone. */
+const MAX_SLOTS = 1 << 12;
 
-/** Contexts, from the model's `id` on. */
+/** Matches from here on are all but sure: one context tells whether they go on. */
+const LONG_BITS = 5;
+const LONG_MATCH = 1 << LONG_BITS;
+
+/** Contexts in the table of text. */
 const HIT = 0;
-const HIT_ANY = 1;
-const HIGH = 2;
-const HIGH_TWO = 3;
-const LOW = 4;
-const LOW_TWO = 5;
-export const QUICK_TEXT_CONTEXTS = 6;
+const HIT_TWO = 1;
+const HIT_ANY = 2;
+const HIT_LONG = 3;
+/** Of halves of bytes, by two bytes before, by one and the column, by the column: their ids, and 3 more for each part of a byte. */
+const TWO = 4;
+const ONE = 5;
+const NONE = 6;
+const ORDERS = 3;
 
 /**
- * A quick model: a byte is what followed the same four the last time, or else is coded by the two before it, and by
- * the one while those are new.
+ * Codes the bytes of texts: a byte is what followed the same four the last time, or else is told by the two before it, and
+ * while those are new by a mixture of that, of the one before it, and of the column. Knows nothing of their meaning.
  */
-export class QuickTextModel implements TextModel {
+export class TextModel {
+  private readonly contexts = new Contexts(MAX_SLOTS);
   private readonly history = new TextHistory(HISTORY_BYTES);
   /** Where what is expected stands; 0: nothing is. */
   private match = 0;
   private matched = 0;
+  /** The four bytes before, in this text, and its column. */
+  private before = 0;
+  private column = 0;
 
-  constructor(
-    private readonly coder: BitCoder,
-    private readonly id: number,
-  ) {}
+  constructor(private readonly coder: BitCoder) {}
 
+  /** Memory held, in bytes. */
   get bytes(): number {
-    return this.history.byteLength;
+    return this.contexts.bytes + this.history.byteLength;
   }
 
+  /** Codes `length` bytes of a column: they are in `bytes`, or are put there. */
   code(bytes: Uint8Array, length: number, column: number): void {
-    const { history, coder } = this;
+    const { history, contexts } = this;
+    this.column = column;
     // Before the first one stands the column.
-    let before = column << 8;
+    this.before = column << 8;
     this.match = this.matched = 0;
     for (let i = 0; i < length; i++) {
-      const known = history.visit(Math.imul(before, 0x9e3779b1));
+      const known = history.visit(Math.imul(this.before, 0x9e3779b1));
       if (this.match === 0) this.match = known;
-      coder.contexts.growIfCrowded();
-      const byte = this.codeByte(bytes[i] as number, before);
+      contexts.growIfCrowded();
+      const byte = this.codeByte(bytes[i] as number);
       bytes[i] = byte;
       if (this.match > 0 && history.byteAt(this.match) === byte) {
         this.match++;
         this.matched++;
       } else this.match = this.matched = 0;
       history.append(byte);
-      before = (before << 8) | byte;
+      this.before = (this.before << 8) | byte;
     }
   }
 
-  private codeByte(byte: number, before: number): number {
-    const { coder, id } = this;
+  private codeByte(byte: number): number {
     if (this.match > 0) {
       const expected = this.history.byteAt(this.match);
-      const step = 1 + Math.min(this.matched, 14);
-      const hit = coder.bitOr(byte === expected ? 1 : 0, step, id + HIT, expected, id + HIT_ANY, 0);
-      if (hit === 1) return expected;
+      if (this.codeHit(byte === expected ? 1 : 0, expected) === 1) return expected;
     }
-    const one = before & 0xff;
-    const two = before & 0xffff;
-    const high = coder.treeOr(byte >> 4, 4, id + HIGH_TWO, two, id + HIGH, one);
-    const low = coder.treeOr(byte & 15, 4, id + LOW_TWO, (two << 4) | high, id + LOW, (one << 4) | high);
-    return (high << 4) | low;
+    const upper = this.codeHalf(byte >> 4, 0, SET.upper);
+    return (upper << 4) | this.codeHalf(byte & 15, 1 + upper, SET.lower);
+  }
+
+  /** Whether the match goes on. */
+  private codeHit(hit: number, expected: number): number {
+    const { coder, contexts, matched, before } = this;
+    if (matched >= LONG_MATCH) {
+      const age = Math.min(32 - Math.clz32(matched >>> LONG_BITS), 15);
+      return coder.bitOf(contexts, hit, contexts.slot(HIT_LONG, 0) + age);
+    }
+    const { slots } = coder;
+    const place = 1 + Math.min(matched, 14);
+    // By what stands before alone, however long the match is.
+    const byTwo = contexts.slot(HIT_TWO, ((before & 0xffff) << 8) | expected) + 1;
+    if (contexts.isSure(byTwo)) return coder.bitOf(contexts, hit, byTwo);
+    slots[0] = contexts.slot(HIT, expected);
+    slots[1] = byTwo - place;
+    slots[2] = contexts.slot(HIT_ANY, 0);
+    return coder.mixed(contexts, hit, place, SET.hit);
+  }
+
+  /** `part`: 0 for the upper half of a byte; 1 + that for the lower one. */
+  private codeHalf(half: number, part: number, set: number): number {
+    const { coder, contexts, before, column } = this;
+    const { slots } = coder;
+    const id = part * ORDERS;
+    const first = contexts.slot(id + TWO, before & 0xffff);
+    let others = false;
+    let node = 1;
+    for (let shift = 3; shift >= 0; shift--) {
+      const bit = (half >> shift) & 1;
+      if (contexts.isSure(first + node)) {
+        node = (node << 1) | coder.bitOf(contexts, bit, first + node);
+        continue;
+      }
+      if (!others) {
+        slots[0] = first;
+        slots[1] = contexts.slot(id + ONE, (column << 8) | (before & 0xff));
+        slots[2] = contexts.slot(id + NONE, column);
+        others = true;
+      }
+      node = (node << 1) | coder.mixed(contexts, bit, node, set);
+    }
+    return node - 16;
   }
 }
