@@ -14,8 +14,9 @@ import {
   type ChainBatch,
   type ChainBody,
   type CodecLimits,
+  type Value,
 } from "@stanzapack/wire";
-import { anyValue, isSame, similarRows } from "./codec-fuzz-values.js";
+import { anyValue, editedRows, isSame, similarRows } from "./codec-fuzz-values.js";
 import { createRandom, type Random } from "./random.js";
 
 export interface CodecFuzzReport {
@@ -106,9 +107,7 @@ class CodecFuzzer {
     const bodies: ChainBody[] = [];
     let next = 1 + random.below(1_000);
     for (let length = 1 + random.below(6); length > 0; length--) {
-      const rows = random.chance(70)
-        ? similarRows(random, 1 + random.below(12))
-        : Array.from({ length: 1 + random.below(4) }, () => anyValue(random));
+      const rows = this.someRows();
       const to = next + rows.length - 1 + (random.chance(10) ? random.below(50) : 0);
       const batch = { epoch: 7, from: next, to, rows, at: random.below(1e6), spanMs: random.below(100) };
       this.guarded("round trip", () => {
@@ -128,6 +127,14 @@ class CodecFuzzer {
       next = to + 1;
     }
     return bodies.length === 0 ? this.send() : { bodies, batches };
+  }
+
+  private someRows(): readonly Value[] {
+    const { random } = this;
+    const dice = random.below(10);
+    if (dice < 4) return similarRows(random, 1 + random.below(12));
+    if (dice < 7) return editedRows(random, 1 + random.below(12));
+    return Array.from({ length: 1 + random.below(4) }, () => anyValue(random));
   }
 
   /** Damaged messages, in a codec that knows some good ones; it goes on until it throws. */

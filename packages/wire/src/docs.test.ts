@@ -1,11 +1,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { CHANGED_SET_CONTEXTS } from "./codec/changed-set.js";
 import { COLUMN_CONTEXTS } from "./codec/column.js";
 import { DEFAULT_CODEC_LIMITS } from "./codec/column-codec.js";
 import { DICTIONARY_CONTEXTS } from "./codec/dictionary.js";
 import { DOUBLE_CONTEXTS } from "./codec/double-model.js";
 import { DEFAULT_LANE_POLICY } from "./codec/lane-encoder.js";
+import { KIN_CONTEXTS } from "./codec/kin.js";
 import { SET } from "./codec/mixer-sets.js";
+import { NODE_CONTEXTS } from "./codec/node.js";
 import { NUMBER_CONTEXTS } from "./codec/number-model.js";
 import { isReadFromCondition } from "./conditions.js";
 import { ERRORS, type ErrorCode, type ErrorRow } from "./errors.js";
@@ -123,7 +126,9 @@ describe("docs/CODEC.md", () => {
       "double model": DOUBLE_CONTEXTS,
       dictionary: DICTIONARY_CONTEXTS,
       column: COLUMN_CONTEXTS,
-      node: COLUMN_CONTEXTS + 6,
+      node: NODE_CONTEXTS,
+      "changed set": CHANGED_SET_CONTEXTS,
+      kin: KIN_CONTEXTS,
     });
   });
 

@@ -47,6 +47,7 @@ export function farthestFrom(value: number): number {
 
 const random = noise(4);
 const nested = (depth: number): Value => (depth === 0 ? [1] : [nested(depth - 1)]);
+const words = (text: string): Value => text.split(" ");
 const permuted = (i: number): Value => {
   const keys = ["a", "b", "c", "d", "e"];
   return Object.fromEntries([...keys.slice(i % 5), ...keys.slice(0, i % 5).reverse()].map((key) => [key, i]));
@@ -346,8 +347,8 @@ const CASES: Record<string, readonly [about: string, batches: Batches]> = {
       ],
     ],
   ],
-  "packed-orders": [
-    "The ninth order of keys at a place travels as msgpack.",
+  "map-orders": [
+    "An object for which none of eight orders of keys holds is a map.",
     [
       rows(10, (i) =>
         i < 5 ? permuted(i) : Object.fromEntries(Object.entries(permuted(i) as object).reverse()),
@@ -358,7 +359,118 @@ const CASES: Record<string, readonly [about: string, batches: Batches]> = {
   "packed-deep": ["What is nested deeper than 32 travels as msgpack.", [[nested(40)], [nested(40)]]],
   "packed-places": [
     "When the places are used up, containers travel as msgpack.",
-    [[rows(200, (i) => rows(25, (j) => i * j))]],
+    [
+      [
+        Object.fromEntries(
+          Array.from({ length: 100 }, (_, i) => [
+            `k${i}`,
+            Object.fromEntries(Array.from({ length: 10 }, (_, j) => [`f${j}`, i * j])),
+          ]),
+        ),
+      ],
+    ],
+  ],
+  "containers-stay": [
+    "Containers that are what they were, the whole row or a part of it.",
+    split(
+      rows(24, (i) => ({
+        at: { x: Math.floor(i / 4), y: 7 },
+        tags: ["a", "b"],
+        on: { a: i > 12, b: [1, 2] },
+      })),
+      6,
+    ),
+  ],
+  "object-few": [
+    "Of forty fields a few change, later all of them.",
+    split(
+      rows(16, (i) =>
+        Object.fromEntries(
+          Array.from({ length: 40 }, (_, j) => [`f${j}`, i < 12 ? (j % 12 === i ? i * 5 : j) : i * j]),
+        ),
+      ),
+      4,
+    ),
+  ],
+  "list-slides": [
+    "A window of twenty numbers that slides, first an array of places, then a list.",
+    split(
+      rows(12, (i) => rows(20, (j) => ((i + j) * (i + j) * 37) % 1_000)),
+      3,
+    ),
+  ],
+  "list-spliced": [
+    "Texts that come and leave at the front, in the middle and at the end.",
+    [
+      [words("a b c d e f g h"), words("b c d e f g h"), words("b c d x y e f g h")],
+      [words("b c d x y e f g h i"), words("d x e f i j"), words("z")],
+      [[], words("a b c d e f g h"), words("h g f e d c b a")],
+    ],
+  ],
+  "list-objects": [
+    "Objects that move, come and leave, each known by its first field; two fields change together.",
+    split(
+      rows(16, (i) =>
+        rows(12, (j) => j + (i > 8 ? 3 : 0))
+          .filter((id) => id !== i)
+          .map((id) => {
+            const steps = Math.floor((i + (id as number)) / 3);
+            return { id: id, x: steps * 2, y: 100 - steps, state: ["idle", "walk"][steps % 2] as Value };
+          }),
+      ),
+      4,
+    ),
+  ],
+  "list-board": [
+    "A board of eight rows of eight texts; a piece moves.",
+    split(
+      rows(10, (i) =>
+        rows(8, (y) => rows(8, (x) => (y === i % 8 && x === (i * 3) % 8 ? "K" : y < 2 ? "p" : ""))),
+      ),
+      2,
+    ),
+  ],
+  "list-values": [
+    "Items of every class, each of which changes.",
+    split(
+      rows(12, (i) => [
+        ["a", i % 5, null, "2026-01-0" + String(1 + (i % 9)), i % 4 === 1 ? "1.50" : "x"],
+        [[i % 3 === 0, i / 4, Math.sqrt(i % 7), Uint8Array.of(i % 5)], { a: i % 2 === 0 ? 1 : "b" }],
+        ...[{ a: 1, ...(i % 3 === 0 ? { b: i } : {}) }, "y", -0],
+      ]),
+      3,
+    ),
+  ],
+  "map-keys": [
+    "A map of 130 keys: one is set, one is removed, and comes again at the end.",
+    (() => {
+      const counts = new Map(Array.from({ length: 130 }, (_, i) => [`k${i}`, i * 3]));
+      const states = rows(6, (i) => {
+        counts.set(`k${i * 17}`, i * 1_000);
+        if (i % 2 === 1) counts.delete(`k${i * 9}`);
+        else counts.set(`k${(i - 1) * 9}`, i);
+        return Object.fromEntries(counts);
+      });
+      return split(states, 2);
+    })(),
+  ],
+  "text-patch": [
+    "A long text and long bytes of which a few letters change, or to which some are added.",
+    (() => {
+      const text = "the quick brown fox jumps over the lazy dog ".repeat(8);
+      const bytes = Uint8Array.from({ length: 300 }, (_, i) => (i * i) % 251);
+      return [
+        [text, text, text.replace("fox", "cat"), `${text}.`, text.replaceAll("lazy", "lively"), "short"],
+        [text, bytes, bytes.slice().fill(0, 100, 102), `${text}\ud83d\ude00`, `${text}\ud83d\ude01`],
+      ];
+    })(),
+  ],
+  "scale-exception": [
+    "One number with nine digits after the point among those with one; then such numbers come often, then no more.",
+    [
+      rows(20, (i) => (i === 10 ? 20.123456789 : 20 + i / 10)),
+      rows(30, (i) => (i < 6 ? 20.123456789 + i : 20 + i / 10)),
+    ],
   ],
   conflated: ["Fewer rows than positions; the number of rows changes.", [[1, 2], [3], [4, 5, 6]]],
   "contexts-replaced": [
@@ -553,7 +665,13 @@ function bombVectors(): MadeVector[] {
       "bomb-values-rows",
       "More than 65,536 values, a row each 17 of them.",
       over,
-      key(coded(rows(4_096, () => rows(16, () => 0)))),
+      key(coded(rows(4_096, (i) => rows(16, () => i)))),
+    ),
+    bomb(
+      "bomb-kept",
+      "Lists that stay as they were count an eighth of their items.",
+      over,
+      key(coded(rows(4_000, () => rows(150, () => "")))),
     ),
     bomb(
       "bomb-text",
@@ -563,12 +681,12 @@ function bombVectors(): MadeVector[] {
     ),
     bomb(
       "bomb-missing-keys",
-      "Objects that lack a thousand keys count those.",
+      "Objects that lack a hundred keys count those.",
       over,
       key(
         coded([
-          Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`k${i}`, 0])),
-          ...rows(400, () => ({})),
+          Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`k${i}`, 0])),
+          ...rows(700, () => ({})),
         ]),
       ),
     ),
@@ -604,9 +722,21 @@ function forgedKeys(): CodedBody {
   return key(codec.encode({ rows, conflated: 0, at: 0, spanMs: 0 }));
 }
 
+const LONG_TEXTS = [`${"x".repeat(300)}a`, `${"x".repeat(300)}b`, `${"x".repeat(300)}cd`];
+/** Of so many keys, those in another order are a map. */
+const REORDERED: readonly Value[] = [..."abcdefghi"].map((_, i, keys) =>
+  Object.fromEntries([...keys.slice(i), ...keys.slice(0, i)].map((name) => [name, 0])),
+);
+
 /** What damaged messages are refused for: a sentence of the error, and the batches before. */
 const REFUSED: Record<string, readonly [text: string, before: readonly Value[]]> = {
-  "class-unknown": ["there is no class", [1]],
+  "patch-without-text": ["a coded patch has nothing that it would change", [1]],
+  "patch-takes-more": ["a coded patch takes away more than there is", LONG_TEXTS],
+  "patch-behind-end": ["a coded patch begins behind the end", LONG_TEXTS],
+  "patch-changes-nothing": ["a coded patch changes nothing", LONG_TEXTS],
+  "list-loses-more": ["a coded list loses more than it has", [words("a b c d e"), words("a b c d")]],
+  "list-changes-behind-end": ["a coded list changes behind its end", [words("a b c d e"), words("b c d e")]],
+  "map-key-twice": ["a coded map has a key twice", REORDERED],
   "number-without-scale": ["a coded number has no scale", ["a"]],
   "scale-unknown": ["there is no such scale", ["a"]],
   "number-beyond-2-52": ["a coded number is beyond 2^52", [1, 2]],

@@ -1,6 +1,8 @@
 import Table from "cli-table3";
 import { formatBytes } from "../demo/format.js";
 import { explainByCounter } from "../rivals/counter.js";
+import { isLarge } from "../workloads/rows.js";
+import { formatLargeValues } from "./large-report.js";
 import { groups } from "./means.js";
 import type { CodecRow } from "./rows.js";
 import { judgeMeans, judgeRules, type MeanVerdict } from "./targets.js";
@@ -16,7 +18,8 @@ export function formatCodecReport(rows: readonly CodecRow[]): string {
     formatMeans(judgeMeans(rows)),
     ...judgeRules(rows).map(({ text, met }) => `${sign(met)} ${text}`),
     "✓ met, ✗ not met, – not everything for it was measured.",
-    ...groups(rows).flatMap((group) => {
+    ...formatLargeValues(workloads),
+    ...groups(rows.filter(({ workload }) => !isLarge(workload))).flatMap((group) => {
       const [{ batch }] = group as [CodecRow];
       return ["", `${batch} a stanza: bytes and µs per update`, formatTable(group)];
     }),

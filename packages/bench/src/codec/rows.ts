@@ -6,7 +6,7 @@ export const BATCHES = [1, 10, 50, 100] as const;
 
 /** One row of `stanzapack bench codec`. Bytes and µs of processor time are per update; null: not measured. */
 export interface CodecRow {
-  /** `geomean`: over all workloads that were measured. */
+  /** `geomean`: over those of the 22 that were measured. */
   readonly workload: RowSetId | "geomean";
   readonly batch: number;
   /** What the codec made, before base64 and frame. */

@@ -1,7 +1,7 @@
 import { LaneRun } from "@stanzapack/estimate";
 import { StanzapackError, type Value } from "@stanzapack/wire";
 import { formatTimeLeft } from "../wire/time-plan.js";
-import { createRows, ROW_SETS, type RowSetId } from "../workloads/rows.js";
+import { createRows, isLarge, LARGE_ROW_SETS, ROW_SETS, type RowSetId } from "../workloads/rows.js";
 import { createBatches } from "./batches.js";
 import { countNumericFields } from "./columns.js";
 import { measureFileBound, type FileBound } from "./file-bound.js";
@@ -22,12 +22,13 @@ export interface CodecOptions {
 
 const QUICK_BATCHES = [10, 100] as const;
 
-/** Every workload in every batch, then the means. An interruption gives the rows so far. */
+/** Every workload in every batch, then the means over the 22. An interruption gives the rows so far. */
 export async function runCodec(options: CodecOptions = {}): Promise<readonly CodecRow[]> {
   const quick = options.quick ?? false;
   const batches = [...new Set(options.batches ?? (quick ? QUICK_BATCHES : BATCHES))];
   const care = quick ? QUICK_CARE : FULL_CARE;
-  const ids = ROW_SETS.filter((id) => options.workloads?.includes(id) ?? true);
+  const known = [...ROW_SETS, ...LARGE_ROW_SETS];
+  const ids = known.filter((id) => options.workloads?.includes(id) ?? true);
   const sets = ids.map((id) => ({ id, rows: createRows(id) }));
   if (sets.length === 0 || batches.length === 0) throw new StanzapackError("usage", "nothing to measure");
   const progress = new Progress(
@@ -98,7 +99,7 @@ function measureMemory(rows: readonly Value[]): number {
 }
 
 function withMeans(rows: readonly CodecRow[]): readonly CodecRow[] {
-  return [...rows, ...meanRows(rows)];
+  return [...rows, ...meanRows(rows.filter(({ workload }) => !isLarge(workload)))];
 }
 
 function weigh(rows: readonly Value[], batches: readonly number[]): number {

@@ -1,4 +1,4 @@
-import { ROW_SETS } from "../workloads/rows.js";
+import { isLarge, ROW_SETS } from "../workloads/rows.js";
 import { groups } from "./means.js";
 import type { CodecRow } from "./rows.js";
 
@@ -129,7 +129,7 @@ type TimeColumn =
   "encodeUsPerUpdate" | "decodeUsPerUpdate" | "jsonDeflateUsPerUpdate" | "jsonInflateUsPerUpdate";
 
 function of(rows: readonly CodecRow[]): CodecRow[] {
-  return rows.filter((row) => row.workload !== "geomean");
+  return rows.filter((row) => row.workload !== "geomean" && !isLarge(row.workload));
 }
 
 function isComplete(rows: readonly CodecRow[], batch: number): boolean {

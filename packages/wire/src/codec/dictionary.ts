@@ -44,6 +44,18 @@ export class Dictionary {
     return this.id * MAX_ENTRIES + this.last;
   }
 
+  /** As if `text` had come last, and `before` before it: a text that is not kept changes nothing. */
+  recall(text: string, before: string): void {
+    const index = this.indexes.get(text);
+    if (index === undefined) return;
+    this.last = index;
+    this.secondLast = this.indexes.get(before) ?? index;
+  }
+
+  has(text: string): boolean {
+    return this.indexes.has(text);
+  }
+
   /** The text, when it is one that came before; `undefined`: it is new, and to be given to `add` when it is coded. */
   code(text: string, row: Row): string | undefined {
     const { coder, id } = this;

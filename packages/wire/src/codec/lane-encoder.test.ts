@@ -108,7 +108,7 @@ describe("a lane's encoder", () => {
     const next = batches();
     const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, rows);
     const late = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, rows);
-    const wide = Array.from({ length: 40 }, () => new Array<number>(2_000).fill(0));
+    const wide = Array.from({ length: 40 }, (_, i) => new Array<number>(2_000).fill(i));
     const sent = [[1], wide, [2], [3]].map((values) => {
       const batch = next(values);
       const body = encoder.encode(batch, 0, 1);

@@ -11,4 +11,7 @@ export const SET = {
   hit: 8,
   upper: 9,
   lower: 10,
+  same: 11,
+  flag: 12,
+  where: 13,
 } as const;

@@ -115,12 +115,23 @@ export class NumberModel {
     this.tens = 0;
   }
 
+  /** As if `value` had come last, and `before` before it; what is known of the series stays. Any numbers. */
+  recall(value: number, before: number): void {
+    // Not -0, which no prediction may be.
+    const last = toScaled(value, this.exponent) + 0;
+    if (!(Math.abs(last) <= MAX_SCALED)) return;
+    const secondLast = toScaled(before, this.exponent) + 0;
+    this.last = last;
+    this.secondLast = Math.abs(secondLast) <= MAX_SCALED ? secondLast : last;
+  }
+
   /** `value` fits the scale. Throws `malformed` for what no encoder writes. */
   code(value: number, row: Row): number {
     const { last, coder } = this;
     const prediction = this.predict(row);
     const miss = coder.decoding ? 0 : toScaled(value, this.exponent) - prediction;
-    let scaled = prediction;
+    // A prediction of -0 is one of 0.
+    let scaled = prediction + 0;
     if (this.calm < CALM || !this.staysCalm(miss)) {
       scaled += this.codeMiss(miss, row);
       if (!(Math.abs(scaled) <= MAX_SCALED)) throw malformed("a coded number is beyond 2^52");
