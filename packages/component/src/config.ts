@@ -129,7 +129,7 @@ export const configSchema = z.strictObject({
       maxLogBytesPerJid: count.default(134_217_728),
       /** How long a withdrawn log is kept, in seconds, for subscribers who have not got all of it, also those whose link is gone meanwhile; then the rest is told as lost. */
       withdrawnSeconds: count.default(60),
-      /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.5 MB each at most, some 100 KB usually. */
+      /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.7 MB each at most, some 100 KB usually. */
       maxReaderBytesPerLink: count.default(134_217_728),
       /** Most bytes of memory that the lanes' coding takes, all together; then those of the account that has most send plain rows, idle ones first. */
       maxLaneBytes: count.default(536_870_912),

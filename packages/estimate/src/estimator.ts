@@ -39,7 +39,7 @@ export interface EstimatorOptions {
   readonly envelope?: Envelope | undefined;
 }
 
-/** Each has an encoder of its own in every form and cut: 100 to 400 kB. */
+/** Each has an encoder of its own in every form and cut: 100 to 600 kB. */
 const MAX_SERVICES = 500;
 
 /** Batches of updates without times leave ten times a second, in ms. */

@@ -20,7 +20,7 @@ import { TextCodec } from "./text-codec.js";
 export interface CodecLimits {
   /** Most rows of one message. 4,096: as many as a DATA frame of rows has. */
   readonly maxRows: number;
-  /** Most bytes of new text in one message, keys included. 131,072: two blocks; reading so many takes 0.05 s, and repeated text costs no input. */
+  /** Most bytes of new text in one message, keys included. 131,072: two blocks; reading so many takes 0.1 s, and repeated text costs no input. */
   readonly maxTextBytes: number;
   /** Most values, containers and missing keys in one message; those that stay as they were count an eighth. 65,536: as many items as one value may have; reading them takes 0.1 s at most. */
   readonly maxValues: number;
