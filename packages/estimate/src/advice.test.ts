@@ -46,7 +46,8 @@ function rowsOf(
     ).flatMap(([compression, bytes]) =>
       (["json-batch", "stanzapack"] as const).map((form, index): EstimateRow => ({
         ...{ workload: "x", updates: 1, batch, windowMs: null, delayMs: batch === 1 ? 0 : batch * 100 },
-        ...{ transport: "tcp", compression, form, profile: "default", envelope: null },
+        ...{ transport: "tcp", compression, form, profile: "default" },
+        envelope: form === "stanzapack" ? "lean" : null,
         ...{ bytes: bytes[index] ?? 0, bytesPerUpdate: bytes[index] ?? 0 },
       })),
     ),
