@@ -24,6 +24,7 @@ const FIELDS = [
     "samples",
     "deadband",
   ].map((name) => `{urn:stanzapack:0}${name}`),
+  ...["compression", "opaque"].map((name) => `{urn:stanzapack:0}${name}`),
   ...["access_model", "title", "digest", "digest_frequency"].map((name) => `pubsub#${name}`),
   ...["FORM_TYPE", "__proto__", "toString", ""],
 ];
