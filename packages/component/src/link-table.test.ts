@@ -35,7 +35,10 @@ const AWAY = new StanzaError("remote-server-timeout", "wait");
 /**
  * A table with one link, of a client on another server. `answer` answers the question that is out. `isLean`: the client lists lean stanzas.
  */
-function setUp({ isLean = false, envelope = "auto" as "auto" | "ibb" } = {}) {
+function setUp({
+  isLean = false,
+  envelope = "auto",
+}: { readonly isLean?: boolean; readonly envelope?: "auto" | "ibb" } = {}) {
   const handlers: StanzaHandler[] = [];
   const asked: { iq: Element; settle: (error?: Error) => void }[] = [];
   const sent: string[] = [];
