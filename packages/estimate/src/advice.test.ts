@@ -47,6 +47,7 @@ function rowsOf(
       (["json-batch", "stanzapack"] as const).map((form, index): EstimateRow => ({
         ...{ workload: "x", updates: 1, batch, windowMs: null, delayMs: batch === 1 ? 0 : batch * 100 },
         ...{ transport: "tcp", compression, form, profile: "default" },
+        envelope: form === "stanzapack" ? "lean" : null,
         ...{ bytes: bytes[index] ?? 0, bytesPerUpdate: bytes[index] ?? 0 },
       })),
     ),
