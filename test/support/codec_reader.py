@@ -254,7 +254,9 @@ for j in range(4096):
 
 LENGTH_SET, MORE_LENGTH_SET, SIGN_SET, CLASS_SET, NEW_CLASS_SET = 0, 1, 2, 3, 4
 BOOLEAN_SET, KNOWN_SET, INDEX_SET, HIT_SET, UPPER_SET, LOWER_SET = 5, 6, 7, 8, 9, 10
+SAME_SET, FLAG_SET, WHERE_SET = 11, 12, 13
 COUNT, CONFLATED, AT, SPAN, TIMES, SHARED = 0, 1, 2, 11, 20, 29
+NODE = 139
 
 # ---- 5. A message
 
@@ -264,6 +266,7 @@ class Row:
         self.numbers = []
         self.last_class = 0
         self.word = 0
+        self.noes = 0
 
 
 class Codec:
@@ -273,10 +276,12 @@ class Codec:
         self.successors = Successors()
         self.dictionary_chars = 32768
         self.nodes = 0
-        self.root = Node(self)
+        self.root = Node(self, False)
         self.at = Number(self, AT, TIMES)
         self.span = Number(self, SPAN, TIMES)
         self.count = 1
+        self.newest = ABSENT
+        self.weight = 0
 
     def decode(self, data):
         coder = self.coder
@@ -289,29 +294,241 @@ class Codec:
         span = self.span.code(row)
         rows = []
         for _ in range(self.count):
-            rows.append(self.root.code(Row()))
+            self.weight = 0
+            rows.append(self.root.code(PLACED, self.newest, ABSENT, Row()))
             if rows[-1] is ABSENT:
                 raise Malformed("a row is absent")
+            self.newest = rows[-1] if self.weight <= 32768 else ABSENT
         return rows, at, span, conflated
 
 
 # ---- 6. Places
 
 ABSENT = object()
+NUMBER, RESCALED, DOUBLE, TEXT, DATE, NUMERIC, BOOLEAN, NULL, BYTES, PACKED, ARRAY, OBJECT = range(12)
+NO_VALUE, LIST, MAP, PATCH = range(12, 16)
+PLACED, FRESH, CHANGED = range(3)
+
+
+class Object(dict):
+    """An object as a codec keeps it, with what it `was` before it changed the last time, if that is known."""
+
+    was = ABSENT
 
 
 class Node:
-    def __init__(self, codec):
+    def __init__(self, codec, shared):
         codec.nodes += 1
         self.codec = codec
-        self.id = SHARED + 60 * codec.nodes
-        self.steady = 0
-        self.last_class = self.class_before = 0
-        self.flags = 0
+        self.id = SHARED + NODE * codec.nodes
+        self.shared = shared
+        self.column = Column(codec, self.id, SHARED)
+        self.others = None
         self.items = []
         self.size = 0
         self.orders = []
         self.order = 0
+        self.sames = 0
+        self.changes = ChangedSet(codec, self.id + 118, SHARED + 118)
+        self.kin = None
+
+    def code(self, relation, old, older, row):
+        column = self.column
+        if relation == CHANGED:
+            if self.others is None:
+                self.others = Column(self.codec, self.id + 54, SHARED + 54, column)
+            column = self.others
+        if old is not ABSENT and (self.shared or relation == CHANGED):
+            column.recall(old, older)
+        value = self.value(column.code_class(row), column, relation, old, older, row)
+        if relation == CHANGED and not self.shared and value is not ABSENT:
+            self.column.recall(value, old)
+        return value
+
+    def value(self, kind, column, relation, old, older, row):
+        codec = self.codec
+        if kind == NO_VALUE:
+            return ABSENT
+        if kind in (ARRAY, OBJECT, LIST, MAP):
+            codec.weight += 1
+            form = list if kind in (ARRAY, LIST) else Object
+            if not isinstance(old, form):
+                old = ABSENT
+            if not isinstance(older, form):
+                older = ABSENT
+            if kind in (ARRAY, OBJECT):
+                asked = old is not ABSENT and relation == PLACED and len(old) > 1
+            else:
+                asked = old is not ABSENT and relation != CHANGED
+            if asked and self.same(row):
+                codec.weight += weigh(old) - 1
+                return old
+            if kind == ARRAY:
+                return self.code_array(relation, old, older, row)
+            if kind == OBJECT:
+                return self.code_object(relation, old, older, row)
+            if self.kin is None:
+                self.kin = Kin(codec, self.id + 121, SHARED + 121, Node(codec, True))
+            return self.kin.code_list(old, row) if kind == LIST else self.kin.code_map(old, row)
+        value = patch(codec, self.id + 135, self.id, old) if kind == PATCH else column.leaf(kind, row)
+        codec.weight += weigh(value)
+        return value
+
+    # ---- 13. What stays as it was
+
+    def same(self, row):
+        coder = self.codec.coder
+        table = coder.contexts
+        slots = [
+            table.lookup(self.id + 114, 0),
+            table.lookup(SHARED + 114, 0),
+            table.lookup(self.id + 114, 1 + min(row.noes, 3)),
+        ]
+        same = coder.mixed(table, slots, 1 + self.sames, SAME_SET)
+        self.sames = (self.sames << 1 | same) & 3
+        row.noes += 1 - same
+        return same
+
+    def changed(self, nodes, old, older):
+        """Which parts changed; `old` and `older` are lists of parts, `older` may be ABSENT."""
+        n = len(old)
+        if n >= 16:
+            return self.changes.code(n)
+        coder = self.codec.coder
+        table = coder.contexts
+        found = set()
+        mask = flag = 0
+        for i in range(n):
+            if i == n - 1 and mask == 0:
+                flag = 1
+            else:
+                moved = 0 if older is ABSENT else 1 if same_scalar(older[i], old[i]) else 2
+                situation = 3 * min(len(found), 3) + moved
+                slots = [
+                    table.lookup(nodes[i].id + 116, situation),
+                    table.lookup(SHARED + 116, situation),
+                    table.lookup(self.id + 117, 1 << i | mask),
+                ]
+                flag = coder.mixed(table, slots, 1 + flag, FLAG_SET)
+            if flag:
+                found.add(i)
+            mask |= flag << i
+        return found
+
+    def code_array(self, relation, old, older, row):
+        codec = self.codec
+        coder = codec.coder
+        if coder.bit(self.id + 112, 0, 1) == 0:
+            self.size = coder.whole(self.id + 113, 0)
+        size = self.size
+        while len(self.items) < min(size, 256):
+            self.items.append(Node(codec, self.shared))
+        changed = None
+        if relation == CHANGED and size > 0 and old is not ABSENT and len(old) == size:
+            stood = older
+            if stood is not ABSENT:
+                stood = (stood + [ABSENT] * size)[:size]
+            changed = self.changed(self.items, old, stood)
+        read = []
+        for i in range(size):
+            before = old[i] if old is not ABSENT and i < len(old) else ABSENT
+            stood = older[i] if older is not ABSENT and i < len(older) else ABSENT
+            if changed is not None and i not in changed:
+                codec.weight += weigh(before)
+                read.append(before)
+                continue
+            part = CHANGED if changed is not None else PLACED if relation == PLACED else FRESH
+            item = self.items[min(i, 255)].code(part, before, stood, row)
+            if item is ABSENT:
+                raise Malformed("an array lacks an item")
+            read.append(item)
+        return read
+
+    def code_object(self, relation, old, older, row):
+        codec = self.codec
+        coder = codec.coder
+        if coder.bit(self.id + 111, 0, 1) == 0:
+            self.order = coder.tree(3, self.id + 111, 1 + self.order)
+        if self.order > len(self.orders):
+            raise Malformed("there is no such order")
+        if self.order == len(self.orders):
+            self.orders.append([])
+        order = self.orders[self.order]
+        i = 0
+        while coder.bit(self.id + 108, min(i, 1), 1):
+            behind = coder.whole(self.id + 109, 0)
+            key = read_text(codec.text.read(SHARED + 110, 0))
+            if behind > len(order) or len(order) >= 128 or any(key == known for known, _ in order):
+                raise Malformed("a new key that cannot be")
+            order.insert(len(order) - behind, (key, Node(codec, self.shared)))
+            i += 1
+        bases = parts_of(old, order)
+        stood = parts_of(older, order)
+        changed = None
+        if bases is not ABSENT and order:
+            if relation == CHANGED or (
+                relation == PLACED and len(order) >= 32 and coder.bit(self.id + 115, 0, 1)
+            ):
+                changed = self.changed([node for _, node in order], bases, stood)
+        read = Object()
+        for i, (key, node) in enumerate(order):
+            value = ABSENT if bases is ABSENT else bases[i]
+            if changed is None or i in changed:
+                part = CHANGED if changed is not None else PLACED if relation == PLACED else FRESH
+                value = node.code(part, value, ABSENT if stood is ABSENT else stood[i], row)
+            elif value is not ABSENT:
+                codec.weight += weigh(value)
+            if value is not ABSENT:
+                read[key] = value
+        if relation == CHANGED and self.shared:
+            read.was = ABSENT if old is ABSENT else Object(old)
+        return read
+
+
+def parts_of(held, order):
+    """Of each key what an object has; nothing if it has others, or in another order."""
+    if held is ABSENT:
+        return ABSENT
+    keys = list(held)
+    parts = []
+    n = 0
+    for key, _ in order:
+        known = n < len(keys) and keys[n] == key
+        parts.append(held[key] if known else ABSENT)
+        n += known
+    return parts if n == len(keys) else ABSENT
+
+
+def same_scalar(one, other):
+    if isinstance(one, (list, dict, bytes)) or type(one) is not type(other):
+        return False
+    if isinstance(one, float):
+        return struct.pack("<d", one) == struct.pack("<d", other)
+    return one == other
+
+
+def weigh(held):
+    if isinstance(held, str):
+        return 1 + units(held) // 32
+    if isinstance(held, bytes):
+        return 1 + len(held) // 32
+    if isinstance(held, list):
+        return 1 + sum(map(weigh, held))
+    if isinstance(held, dict):
+        return 1 + sum(map(weigh, held.values())) + sum(units(key) // 32 for key in held)
+    return 1
+
+
+class Column:
+    def __init__(self, codec, id, shared, twin=None):
+        self.codec = codec
+        self.id = id
+        self.shared = shared
+        # Whose texts it has.
+        self.owner = twin or self
+        self.steady = 0
+        self.last_class = self.class_before = NUMBER
+        self.flags = 0
         self.dictionary = None
         self.numbers = None
         self.doubles = None
@@ -321,119 +538,118 @@ class Node:
         self.digits = 0
 
     def code_class(self, row):
-        coder, id = self.codec.coder, self.id
+        coder, id, shared = self.codec.coder, self.id, self.shared
         table = coder.contexts
         table.grow()
         last = self.last_class
         if self.steady >= 12:
-            same = coder.bit_or(id + 2, SHARED + 2, 0, 1)
+            same = coder.bit_or(id + 2, shared + 2, 0, 1)
         else:
             slots = [
                 table.lookup(id, self.class_before),
-                table.lookup(SHARED, 0),
+                table.lookup(shared, 0),
                 table.lookup(id + 1, row.last_class),
             ]
-            same = coder.mixed(table, slots, 1 + last, CLASS_SET)
+            same = coder.mixed(table, slots, 2 if last == PATCH else 1 + last, CLASS_SET)
         self.steady = self.steady + 1 if same else 0
         coded = last
         if not same:
             slots = [
                 table.lookup(id + 3, last),
-                table.lookup(SHARED + 3, last),
-                table.lookup(id + 3, 13 + row.last_class),
+                table.lookup(shared + 3, last),
+                table.lookup(id + 3, 16 + row.last_class),
             ]
             coded = coder.mixed_tree(4, table, slots, NEW_CLASS_SET)
         self.class_before = last
-        self.last_class = 0 if coded == 1 else coded
+        self.last_class = NUMBER if coded == RESCALED else coded
         row.last_class = coded
         return coded
 
-    def code(self, row):
-        coder, codec, id = self.codec.coder, self.codec, self.id
-        kind = self.code_class(row)
-        if kind == 0:
+    def recall(self, old, older):
+        """§13: as if `old` had come last."""
+        last = self.last_class
+        if type(older) is not type(old):
+            older = old
+        if isinstance(old, float):
+            self.last_class = DOUBLE if last == DOUBLE else NUMBER
+            if self.numbers is not None:
+                self.numbers.recall(old, older)
+            if self.doubles is not None:
+                self.doubles.recall(old)
+        elif isinstance(old, str):
+            self.recall_text(old, older)
+        elif isinstance(old, bool):
+            self.last_class = BOOLEAN
+            self.flags = int(old)
+        elif old is None:
+            self.last_class = NULL
+        elif isinstance(old, bytes):
+            self.last_class = PATCH if last == PATCH else BYTES
+        elif last == PACKED:
+            pass
+        elif isinstance(old, dict):
+            self.last_class = MAP if last == MAP else OBJECT
+        else:
+            self.last_class = LIST if last == LIST else ARRAY
+
+    def recall_text(self, old, older):
+        if self.last_class == DATE:
+            date, before = parse_date(old), parse_date(older)
+            if date is not None:
+                self.template = date[0]
+                if self.dates is not None:
+                    self.dates.recall_counts(date[1], (before or date)[1])
+        elif self.last_class == NUMERIC:
+            numeric, before = parse_numeric(old), parse_numeric(older)
+            if numeric is not None and numeric[0] == self.digits and self.numerics is not None:
+                self.numerics.recall_counts(numeric[1], (before or numeric)[1])
+        else:
+            self.last_class = PATCH if self.last_class == PATCH else TEXT
+            if self.owner.dictionary is not None:
+                self.owner.dictionary.recall(old, older)
+
+    def leaf(self, kind, row):
+        coder, codec, id, shared = self.codec.coder, self.codec, self.id, self.shared
+        if kind == NUMBER:
             if self.numbers is None:
                 raise Malformed("a number has no scale")
             return self.numbers.code(row)
-        if kind == 1:
+        if kind == RESCALED:
             scale_kind = coder.raw(2)
             exponent = coder.raw(5) - 6
             if scale_kind > 2 or exponent > 12:
                 raise Malformed("there is no such scale")
             if self.numbers is None:
-                self.numbers = Number(codec, id + 13, SHARED + 13, True)
+                self.numbers = Number(codec, id + 13, shared + 13, True)
             self.numbers.set_scale(scale_kind, exponent)
             return self.numbers.code(row)
-        if kind == 2:
+        if kind == DOUBLE:
             if self.doubles is None:
-                self.doubles = Double(codec, id + 40, SHARED + 40)
+                self.doubles = Double(codec, id + 40, shared + 40)
             return self.doubles.code(row)
-        if kind == 3:
+        if kind == TEXT:
             return self.code_text(row)
-        if kind == 4:
+        if kind == DATE:
             return self.code_date(row)
-        if kind == 5:
+        if kind == NUMERIC:
             return self.code_numeric(row)
-        if kind == 6:
+        if kind == BOOLEAN:
             table = coder.contexts
             slots = [
                 table.lookup(id + 4, 0),
-                table.lookup(SHARED + 4, 0),
+                table.lookup(shared + 4, 0),
                 table.lookup(id + 5, row.word),
             ]
             bit = coder.mixed(table, slots, 1 + self.flags, BOOLEAN_SET)
             self.flags = (self.flags << 1 | bit) & 7
             row.word = 1 + bit
             return bit == 1
-        if kind == 7:
+        if kind == NULL:
             row.word = 3
             return None
-        if kind == 8:
+        if kind == BYTES:
             return codec.text.read(id + 7, id)
-        if kind == 9:
-            return Msgpack(codec.text.read(id + 7, id)).whole()
-        if kind == 10:
-            return self.code_array(row)
-        if kind == 11:
-            return self.code_object(row)
-        if kind == 12:
-            return ABSENT
-        raise Malformed("there is no such class")
-
-    def code_array(self, row):
-        coder = self.codec.coder
-        if coder.bit(self.id + 58, 0, 1) == 0:
-            self.size = coder.whole(self.id + 59, 0)
-        while len(self.items) < min(self.size, 256):
-            self.items.append(Node(self.codec))
-        read = [self.items[min(i, 255)].code(row) for i in range(self.size)]
-        if any(item is ABSENT for item in read):
-            raise Malformed("an array lacks an item")
-        return read
-
-    def code_object(self, row):
-        coder = self.codec.coder
-        if coder.bit(self.id + 57, 0, 1) == 0:
-            self.order = coder.tree(3, self.id + 57, 1 + self.order)
-        if self.order > len(self.orders):
-            raise Malformed("there is no such order")
-        if self.order == len(self.orders):
-            self.orders.append([])
-        order = self.orders[self.order]
-        i = 0
-        while coder.bit(self.id + 54, min(i, 1), 1):
-            behind = coder.whole(self.id + 55, 0)
-            key = read_text(self.codec.text.read(SHARED + 56, 0))
-            if behind > len(order) or any(key == known for known, _ in order):
-                raise Malformed("a new key that cannot be")
-            order.insert(len(order) - behind, (key, Node(self.codec)))
-            i += 1
-        read = {}
-        for key, node in order:
-            value = node.code(row)
-            if value is not ABSENT:
-                read[key] = value
-        return read
+        return Msgpack(codec.text.read(id + 7, id)).whole()
 
     # ---- 9. Dates
 
@@ -444,7 +660,7 @@ class Node:
         if self.template is None:
             raise Malformed("there is no template")
         if self.dates is None:
-            self.dates = Number(self.codec, self.id + 22, SHARED + 22)
+            self.dates = Number(self.codec, self.id + 22, self.shared + 22)
         count = int(self.dates.code(row))
         row.numbers.pop()
         return format_date(count, self.template)
@@ -457,7 +673,7 @@ class Node:
         if digits > 8:
             raise Malformed("a decimal has more than 8 digits")
         if self.numerics is None or digits != self.digits:
-            self.numerics = Number(self.codec, self.id + 31, SHARED + 31)
+            self.numerics = Number(self.codec, self.id + 31, self.shared + 31)
         self.digits = digits
         count = int(self.numerics.code(row))
         row.numbers.pop()
@@ -467,15 +683,29 @@ class Node:
         return ("-" if count < 0 else "") + text
 
     def code_text(self, row):
-        codec = self.codec
-        if self.dictionary is None:
-            self.dictionary = Dictionary(codec, self.id + 8, SHARED + 8)
-        text = self.dictionary.code(row)
+        codec, owner = self.codec, self.owner
+        if owner.dictionary is None:
+            owner.dictionary = Dictionary(codec, owner.id + 8, owner.shared + 8)
+        text = owner.dictionary.code(row)
         if text is None:
-            text = read_text(codec.text.read(self.id + 7, self.id))
-            self.dictionary.add(text)
-        row.word = 4 + self.dictionary.id * 4096 + self.dictionary.last
+            text = read_text(codec.text.read(owner.id + 7, owner.id))
+            owner.dictionary.add(text)
+        row.word = 4 + owner.dictionary.id * 4096 + owner.dictionary.last
         return text
+
+
+NUMERIC_TEXT = re.compile(r"(-?)(0|[1-9]\d{0,14})(?:\.(\d{1,8}))?", re.ASCII)
+
+
+def parse_numeric(text):
+    match = NUMERIC_TEXT.fullmatch(text)
+    if match is None or len(text) > 20:
+        return None
+    minus, whole, fraction = match.groups()
+    count = int(whole + (fraction or ""))
+    if count > LIMIT or (minus and count == 0):
+        return None
+    return len(fraction or ""), -count if minus else count
 
 
 # ---- 7. Numbers
@@ -502,6 +732,16 @@ def to_value(i, kind, exponent):
     return math.floor(single * 1000000.0 + 0.5) / 1000000.0
 
 
+def to_scaled(value, exponent):
+    """Nothing where that is beyond 2^52."""
+    moved = value * 10.0**exponent if exponent >= 0 else value / 10.0**-exponent
+    if not abs(moved) <= LIMIT + 1:
+        return None
+    floor = math.floor(moved)
+    i = floor + 1 if moved - floor >= 0.5 else floor
+    return i if abs(i) <= LIMIT else None
+
+
 class Number:
     def __init__(self, codec, id, shared, own_place=False):
         self.codec = codec
@@ -512,6 +752,16 @@ class Number:
         self.last = self.second_last = self.mean = self.calm = self.tens = self.best = 0
         self.costs = [0] * 9
         self.bits = self.second_bits = self.mean_bits = self.sign = self.second_sign = 0
+
+    def recall(self, old, older):
+        last = to_scaled(old, self.exponent)
+        if last is not None:
+            second_last = to_scaled(older, self.exponent)
+            self.recall_counts(last, last if second_last is None else second_last)
+
+    def recall_counts(self, last, second_last):
+        self.last = last
+        self.second_last = second_last
 
     def set_scale(self, kind, exponent):
         self.last = rescale(self.last, self.exponent, exponent)
@@ -668,6 +918,11 @@ class Double:
         self.decimals = Number(codec, id + 5, shared + 5)
         self.decimals.exponent = 1
 
+    def recall(self, old):
+        bits = struct.unpack("<Q", struct.pack("<d", old))[0]
+        self.u = bits ^ (2**64 - 1 if bits >> 63 else 1 << 63)
+        self.decimals.recall(old, old)
+
     def code(self, row):
         coder, id = self.codec.coder, self.id
         self.near = coder.bit(id, 0, 1 + self.near)
@@ -700,19 +955,42 @@ class Double:
         return struct.unpack("<d", struct.pack("<Q", bits))[0]
 
 
-DATE = re.compile(
+DATE_TEXT = re.compile(
     r"(\d{4})([-/])(\d\d)\2(\d\d)(?:([T ])(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
 
 
 def parse_template(text):
-    match = DATE.fullmatch(text)
+    match = DATE_TEXT.fullmatch(text)
     if match is None:
         raise Malformed("there is no such template")
     year, separator, month, day, between, hours, minutes, seconds, fraction, zone = match.groups()
     if not (0 <= int(hours or 0) < 24 and 0 <= int(minutes or 0) < 60 and 0 <= int(seconds or 0) < 60):
         raise Malformed("there is no such template")
     return separator, between, seconds is not None, len(fraction or ""), zone or ""
+
+
+def parse_date(text):
+    try:
+        template = parse_template(text)
+    except Malformed:
+        return None
+    year, _, month, day, _, hours, minutes, seconds, fraction, _ = DATE_TEXT.fullmatch(text).groups()
+    # A civil date to days, proleptic Gregorian.
+    month = int(month)
+    y = int(year) - (month <= 2)
+    of_year = (153 * ((month + 9) % 12) + 2) // 5 + int(day) - 1
+    count = 365 * y + y // 4 - y // 100 + y // 400 + of_year - 719468
+    if hours is not None:
+        count = (count * 24 + int(hours)) * 60 + int(minutes)
+        if seconds is not None:
+            count = count * 60 + int(seconds)
+            count = count * 10 ** len(fraction or "") + int(fraction or 0)
+    try:
+        same = abs(count) <= LIMIT and 1 <= month <= 12 and format_date(count, template) == text
+    except Malformed:
+        return None
+    return (template, count) if same else None
 
 
 def format_date(count, template):
@@ -751,6 +1029,7 @@ class Dictionary:
         self.id = id
         self.shared = shared
         self.texts = []
+        self.indexes = {}
         self.next = 0
         self.last = self.second_last = 0
         self.flags = 0
@@ -792,6 +1071,11 @@ class Dictionary:
         ]
         return coder.mixed_tree(width, table, slots, INDEX_SET)
 
+    def recall(self, old, older):
+        if old in self.indexes:
+            self.last = self.indexes[old]
+            self.second_last = self.indexes.get(older, self.last)
+
     def remember(self, index):
         self.second_last = self.last
         self.last = index
@@ -806,9 +1090,11 @@ class Dictionary:
             return
         self.codec.dictionary_chars += freed - cost
         if full:
+            self.indexes.pop(self.texts[self.next], None)
             self.texts[self.next] = text
         else:
             self.texts.append(text)
+        self.indexes[text] = self.next
         self.remember(self.next)
         self.next = (self.next + 1) % 4096
 
@@ -902,6 +1188,192 @@ def read_text(data):
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
+# ---- 14. Lists and maps
+
+
+class Kin:
+    def __init__(self, codec, id, shared, node):
+        self.codec = codec
+        self.id = id
+        self.node = node
+        self.changes = ChangedSet(codec, id + 2, shared + 2)
+        self.names = Dictionary(codec, id + 8, shared + 8)
+
+    def code_list(self, old, row):
+        return self.code(old, None, row)
+
+    def code_map(self, old, row):
+        codec = self.codec
+        names = [] if old is ABSENT else list(old)
+        values = self.code(ABSENT if old is ABSENT else list(old.values()), names, row)
+        codec.weight += sum(units(name) // 32 for name in names)
+        read = Object()
+        read.update(zip(names, values))
+        return read
+
+    def code(self, old, names, row):
+        """All items; `names`, of a map, becomes what they are then."""
+        codec, coder = self.codec, self.codec.coder
+        changed = set()
+        if old is ABSENT:
+            count = coder.whole(self.id, 0)
+            if count > 65536:
+                raise Malformed("a list is too long")
+            bases = [ABSENT] * count
+            if names is not None:
+                names[:] = bases
+        else:
+            splices = read_splices(coder, self.id + 5, len(old))
+            bases = spliced(old, splices)
+            if names is not None:
+                names[:] = spliced(names, splices)
+            stayed = sum(base is not ABSENT for base in bases)
+            if stayed > 0 and (not splices or coder.bit(self.id + 1, 0, 1)):
+                changed = self.changes.code(stayed)
+        known = set(names or [])
+        items = []
+        stayed = 0
+        for i, base in enumerate(bases):
+            item = base
+            if base is ABSENT:
+                if names is not None:
+                    names[i] = self.name(row)
+                    if names[i] in known:
+                        raise Malformed("a name twice")
+                    known.add(names[i])
+                old = items[i - 1] if i > 0 else ABSENT
+                older = items[i - 2] if i > 1 else ABSENT
+                item = self.node.code(FRESH, old, older, row)
+            elif stayed in changed:
+                item = self.node.code(CHANGED, base, base.was if isinstance(base, Object) else ABSENT, row)
+            else:
+                codec.weight += weigh(base)
+            stayed += base is not ABSENT
+            if item is ABSENT:
+                raise Malformed("an item is absent")
+            items.append(item)
+        return items
+
+    def name(self, row):
+        name = self.names.code(row)
+        if name is None:
+            name = read_text(self.codec.text.read(self.id + 13, self.id))
+            self.names.add(name)
+        return name
+
+
+def read_splices(coder, id, n):
+    """Each as where, how many, and whether they come."""
+    found = []
+    start = 0
+    while True:
+        j = min(len(found), 3)
+        if coder.bit(id, j, 1) == 0:
+            return found
+        inserts = coder.bit(id, j, 2)
+        count = 1 + coder.whole(id + 1, inserts)
+        removed = 0 if inserts else count
+        room = n - start - removed
+        if room < 0 or count > 65536:
+            raise Malformed("a list loses more than it has, or is too long")
+        e = coder.bit(id, j, 3 + inserts)
+        d = coder.whole(id + 2, 2 * inserts + e)
+        if d > room:
+            raise Malformed("a list changes behind its end")
+        at = start + (room - d if e else d)
+        found.append((at, count, inserts))
+        start = at + removed
+
+
+def spliced(items, splices):
+    result = []
+    start = 0
+    for at, count, inserts in splices:
+        result += items[start:at]
+        start = at if inserts else at + count
+        if inserts:
+            result += [ABSENT] * count
+    return result + items[start:]
+
+
+class ChangedSet:
+    def __init__(self, codec, id, shared):
+        self.codec = codec
+        self.id = id
+        self.shared = shared
+        self.last = 0
+
+    def code(self, n):
+        self.n = n
+        self.levels = bit_length(n - 1)
+        self.splits = 0
+        self.found = set()
+        self.walk(0, self.levels, 1)
+        return self.found
+
+    def walk(self, low, levels, t):
+        if levels == 0:
+            self.found.add(low)
+            self.last = low
+            return
+        coder = self.codec.coder
+        table = coder.contexts
+        middle = low + 2 ** (levels - 1)
+        if middle >= self.n:
+            return self.walk(low, levels - 1, 2 * t)
+        side = 0 if not low <= self.last < low + 2**levels else 1 if self.last < middle else 2
+        upper = (self.levels - levels) % 2 == 0
+        slots = [
+            table.lookup(self.id, t if upper else t >> 1),
+            table.lookup(self.id + 1, levels),
+            table.lookup(self.shared + 1, levels),
+        ]
+        left = coder.mixed(table, slots, 1 + 3 * side + (0 if upper else 1 + (t & 1)), WHERE_SET)
+        right = 1
+        if left:
+            right = coder.bit_or(self.id + 2, self.shared + 2, min(self.splits, 3), min(levels, 14))
+            self.splits += right
+            self.walk(low, levels - 1, 2 * t)
+        if right:
+            self.walk(middle, levels - 1, 2 * t + 1)
+
+
+# ---- 15. Patches
+
+
+def patch(codec, id, column, old):
+    if not isinstance(old, (str, bytes)):
+        raise Malformed("a patch of nothing")
+    coder = codec.coder
+    is_text = isinstance(old, str)
+    # Of UTF-16 each unit is two bytes.
+    wide = 2 if is_text else 1
+    data = old.encode("utf-16-le", "surrogatepass") if is_text else old
+    length = len(data) // wide
+    result = b""
+    start = i = 0
+    while coder.bit(id, min(i, 3), 1):
+        removed = coder.whole(id + 1, 0)
+        room = length - start - removed
+        if room < 0:
+            raise Malformed("a patch takes away more than there is")
+        e = coder.bit(id, min(i, 3), 2)
+        d = coder.whole(id + 2, e)
+        if d > room:
+            raise Malformed("a patch begins behind the end")
+        kept = room - d if e else d
+        inserted = codec.text.read(id + 3, column)
+        if removed == 0 and not inserted:
+            raise Malformed("a patch changes nothing")
+        if is_text:
+            inserted = read_text(inserted).encode("utf-16-le", "surrogatepass")
+        result += data[start * wide : (start + kept) * wide] + inserted
+        start += kept + removed
+        i += 1
+    result += data[start * wide :]
+    return result.decode("utf-16-le", "surrogatepass") if is_text else result
+
+
 # ---- msgpack, of packed containers (PROTOCOL.md)
 
 
@@ -955,7 +1427,7 @@ class Msgpack:
         return [self.value() for _ in range(count)]
 
     def map(self, count):
-        read = {}
+        read = Object()
         for _ in range(count):
             key = self.value()
             read[key] = self.value()

@@ -58,8 +58,9 @@ function createSource(random: Random): () => Value {
     };
   }
   if (dice < 45) return createField(random);
+  if (dice < 60) return createEdited(random);
   const fields = Array.from({ length: 1 + random.below(6) }, () => createField(random));
-  if (dice < 60) return () => fields.map((field) => field());
+  if (dice < 70) return () => fields.map((field) => field());
   const rare = random.below(30);
   return () =>
     Object.fromEntries(
@@ -98,6 +99,82 @@ function createField(random: Random): () => Value {
     () => anyValue(random, 2),
   ];
   return random.pick(sorts);
+}
+
+/** Large values of which little changes: lists, maps, objects of many fields, texts, bytes. */
+function createEdited(random: Random): () => Value {
+  const words = Array.from({ length: 30 }, () => anyWord(random));
+  const field = createField(random);
+  const item = random.pick<() => Value>([
+    field,
+    () => ({ id: random.below(1e6), name: random.pick(words), at: [random.below(9), random.below(9)] }),
+    () => ({ "2": random.chance(50), note: random.pick(words), more: { a: random.below(50), b: field() } }),
+    () => Array.from({ length: random.below(7) }, () => random.pick(words)),
+    () => `2026-01-${String(1 + random.below(28)).padStart(2, "0")}`,
+    () => (random.below(1e4) / 100).toFixed(2),
+  ]);
+  const most = random.pick([6, 20, 40, 150]);
+  const list = Array.from({ length: random.below(most) }, item);
+  const map = new Map<string, Value>(list.map((value, i) => [`${random.pick(words)} ${i}`, value]));
+  const fields = Object.fromEntries(Array.from({ length: most }, (_, i) => [`f${i}`, item()]));
+  const bytes = Array.from({ length: 300 }, () => random.below(256));
+  const letters = Array.from({ length: 100 }, () => `${random.pick(words)}\u{1f600} `).join("");
+  let text: string[] = letters.split("");
+  const sorts: readonly (() => Value)[] = [
+    () => {
+      if (random.chance(30)) list.splice(random.below(list.length + 1), random.below(3));
+      if (random.chance(40)) list.splice(random.below(list.length + 1), 0, item(), item());
+      if (list.length > 0 && random.chance(60)) editOne(list, random.below(list.length), item, random);
+      return list;
+    },
+    () => {
+      const keys = [...map.keys()];
+      if (keys.length > 0 && random.chance(30)) map.delete(random.pick(keys));
+      if (random.chance(40)) map.set(`${random.pick(words)} ${random.below(99)}`, item());
+      if (keys.length > 0 && random.chance(60)) map.set(random.pick(keys), item());
+      // In another order than before, once in a while.
+      const entries = [...map];
+      return Object.fromEntries(random.chance(10) ? entries.reverse() : entries);
+    },
+    () => {
+      for (let left = random.below(4); left > 0; left--)
+        editOne(fields, `f${random.below(most)}`, item, random);
+      if (random.chance(5)) Reflect.deleteProperty(fields, `f${random.below(most)}`);
+      return fields;
+    },
+    () => {
+      const come = random.pick(words).split("");
+      text = text.toSpliced(random.below(text.length), random.below(5), ...come);
+      return text.join("");
+    },
+    () => {
+      bytes.splice(random.below(bytes.length), random.below(3), random.below(256), random.below(256));
+      return Uint8Array.from(bytes);
+    },
+  ];
+  const next = random.pick(sorts);
+  const isField = random.chance(30);
+  // Those that were given stay as they are.
+  return () => structuredClone(isField ? { a: field(), b: next(), c: next() } : next());
+}
+
+/** One part becomes another value, or, of an object, one of its fields does. */
+function editOne<Key extends string | number>(
+  parts: Record<Key, Value>,
+  key: Key,
+  item: () => Value,
+  random: Random,
+): void {
+  const [old, next] = [parts[key], item()];
+  const mayMix = isFields(old) && isFields(next) && random.chance(60);
+  const name = mayMix ? random.pick(Object.keys(next)) : "";
+  parts[key] = mayMix ? { ...old, [name]: next[name] as Value } : next;
+}
+
+function isFields(value: Value | undefined): value is { [key: string]: Value } {
+  return (
+    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+  );
 }
 
 function anyWord(random: Random): string {
