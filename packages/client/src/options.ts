@@ -33,7 +33,10 @@ export interface ConnectOptions {
    * bytes per second values give way to newer ones, and their window widens. Default true; false sends all and lets it wait in between.
    */
   readonly pacing?: boolean | undefined;
-  /** Deadline for the connection and the link, in ms. Default 20,000. */
+  /**
+   * Deadline for the connection, the link and each request, in ms. The time of a request that waits behind others counts from the last
+   * request that the component took. Default 20,000.
+   */
   readonly timeoutMs?: number | undefined;
   /**
    * What an inactive client (`setActive(false)`) does with its subscriptions: widens every window to at least `windowMs`, or
