@@ -38,7 +38,10 @@ export interface ConnectOptions {
    * unchanged. `"ibb"`: in In-Band Bytestreams alone.
    */
   readonly envelope?: "auto" | "ibb" | undefined;
-  /** Deadline for the connection and the link, in ms. Default 20,000. */
+  /**
+   * Deadline for the connection, the link and each request, in ms. The time of a request that waits behind others counts from the last
+   * request that the component took. Default 20,000.
+   */
   readonly timeoutMs?: number | undefined;
   /**
    * What an inactive client (`setActive(false)`) does with its subscriptions: widens every window to at least `windowMs`, or

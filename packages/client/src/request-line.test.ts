@@ -120,6 +120,23 @@ describe("a line of requests", () => {
     expect(ended).toMatchObject([[0, { code: "busy", retryAfterMs: 900 }]]);
   });
 
+  it("gives up a request that is refused again and again, also while others are taken", async () => {
+    const { sent, ended, ask } = setUp();
+    ask(0);
+    await pass(0);
+    for (let name = 1; ended.every(([other]) => other !== 0); name++) {
+      sent.find((request) => request.name === 0)?.refuse(busy(300));
+      sent.length = 0;
+      ask(name);
+      await pass(300);
+      sent.find((request) => request.name === name)?.answer();
+      await pass(0);
+      expect(name).toBeLessThan(10);
+    }
+    expect(ended.find(([name]) => name === 0)).toMatchObject([0, { code: "busy" }]);
+    expect(ended.length).toBeGreaterThan(2);
+  });
+
   it("lets all go when the client ends", async () => {
     const { ending, sent, ended, ask } = setUp();
     for (let name = 0; name < 70; name++) ask(name);

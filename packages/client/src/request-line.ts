@@ -16,7 +16,7 @@ interface Waiting {
 
 /**
  * Sends requests to one component in the order of the calls, at most 64 at a time. After a refusal by `busy` one request is
- * open at a time, and one more whenever as many as may be open were answered. So few of a crowd of requests are refused again.
+ * open at a time. The number grows by one whenever that many were answered. So few of many requests are refused again.
  */
 export class RequestLine {
   private readonly waiting: Waiting[] = [];
@@ -38,13 +38,15 @@ export class RequestLine {
 
   /**
    * Resolves with what `send` resolves with. `send` takes the time that is left, in ms. A refusal by `busy` is sent again at the
-   * moment that the component names. Throws what `send` throws, as a `StanzapackError` whose text begins with `doing`, and
-   * `busy` or `timeout` when no request was taken for `timeoutMs`.
+   * moment that the component names. Throws what `send` throws, as a `StanzapackError` whose text begins with `doing`. Throws
+   * `timeout` when no request of the line was taken for `timeoutMs`, and `busy` when a refused one is not taken within that time.
    */
   async run<T>(send: (timeoutMs: number) => Promise<T>, doing: string): Promise<T> {
     const ticket = this.tickets++;
     const asked = monotonicNow();
-    const deadline = (): number => Math.max(asked, this.takenAt) + this.timeoutMs;
+    // A refusal may be about this request alone: that others are taken gives it no more time.
+    let end: number | undefined;
+    const deadline = (): number => end ?? Math.max(asked, this.takenAt) + this.timeoutMs;
     let refusal: StanzapackError | undefined;
     let turn = this.turn(ticket, 0);
     for (;;) {
@@ -64,6 +66,7 @@ export class RequestLine {
           throw failure;
         }
         const now = monotonicNow();
+        end ??= deadline();
         this.mostOpen = 1;
         if (retryAfterMs > MAX_PAUSE_MS) this.pausedUntil = now + MAX_PAUSE_MS;
         if (now + retryAfterMs > deadline() || this.signal.aborted) throw failure;
@@ -90,7 +93,9 @@ export class RequestLine {
 
   private turn(ticket: number, notBefore: number): Promise<void> {
     return new Promise((resolve) => {
-      const place = this.waiting.findIndex((other) => other.ticket > ticket);
+      // A new request stands last; only one that was refused looks for its place.
+      const isLast = ticket === this.tickets - 1;
+      const place = isLast ? -1 : this.waiting.findIndex((other) => other.ticket > ticket);
       this.waiting.splice(place < 0 ? this.waiting.length : place, 0, { ticket, notBefore, send: resolve });
       this.next();
     });
