@@ -1119,8 +1119,17 @@ class Text:
         read = bytearray()
         before = column << 8 & M32
         match = matched = 0
+        plain = length >= 64 and coder.at_context(self.contexts, self.contexts.lookup(55, column) + 1)
         for _ in range(length):
             known = self.visit(imul(before, 0x9E3779B1))
+            if plain:
+                self.contexts.grow()
+                upper = self.alone(0, column)
+                byte = upper << 4 | self.alone(1 + upper, column)
+                self.append(byte)
+                read.append(byte)
+                before = (before << 8 | byte) & M32
+                continue
             if match == 0:
                 match = known
             self.contexts.grow()
@@ -1164,6 +1173,13 @@ class Text:
                     slots.append(table.lookup(5 + 3 * part, column << 8 | before & 0xFF))
                     slots.append(table.lookup(6 + 3 * part, column))
                 node = node << 1 | self.coder.mixed(table, slots, node, s)
+        return node - 16
+
+    def alone(self, part, column):
+        slot = self.contexts.lookup(6 + 3 * part, column)
+        node = 1
+        for _ in range(4):
+            node = node << 1 | self.coder.at_context(self.contexts, slot + node)
         return node - 16
 
     def visit(self, h):

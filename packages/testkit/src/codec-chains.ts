@@ -13,6 +13,8 @@ export interface SampleChain {
   readonly rows: readonly (readonly unknown[])[];
 }
 
+const BASE64_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /** The same chain for the same seed. */
 export function createSampleChain(seed: number): SampleChain {
   // Seeds that follow each other begin alike in xorshift.
@@ -96,6 +98,8 @@ function createField(random: Random): () => Value {
     () => Array.from({ length: random.chance(90) ? 3 : random.below(7) }, (_, i) => i * random.below(9)),
     () => ({ x: (state += random.below(5)), y: random.pick(words) }),
     () => Uint8Array.from({ length: random.below(12) }, () => random.below(256)),
+    () => Uint8Array.from({ length: random.below(200) }, () => random.below(256)),
+    () => Array.from({ length: random.below(400) }, () => BASE64_LETTERS[random.below(64)]).join(""),
     () => anyValue(random, 2),
   ];
   return random.pick(sorts);

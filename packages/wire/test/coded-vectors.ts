@@ -184,6 +184,24 @@ const CASES: Record<string, readonly [about: string, batches: Batches]> = {
     "A text that comes again with one letter changed: matches of 32 bytes and more.",
     [["a long line, ".repeat(40)], [`${"a long line, ".repeat(20)}X${"a long line, ".repeat(20)}`]],
   ],
+  "text-noise": [
+    "Plain texts, whose bytes tell nothing of each other; one that comes again with one byte more; 64 bytes, and 63.",
+    split(
+      (() => {
+        const next = noise(7);
+        const bytes = Array.from({ length: 3 }, () =>
+          Uint8Array.from({ length: 200 }, () => Math.floor(next() * 256)),
+        );
+        const letters = bytes.map((noisy) => Buffer.from(noisy).toString("base64"));
+        const longer = bytes.map((noisy) => Uint8Array.of(...noisy, 7));
+        return [
+          ...[...bytes, ...letters, ...longer],
+          ...bytes.flatMap((noisy) => [noisy.slice(9, 73), noisy.slice(100, 163)]),
+        ];
+      })(),
+      4,
+    ),
+  ],
   "text-history-wraps": [
     "More text than 16,384 bytes: the oldest makes room, and contexts of text are replaced.",
     split(

@@ -2,6 +2,7 @@ import type { BitCoder } from "./bit-coder.js";
 import { Contexts } from "./contexts.js";
 import { SET } from "./mixer-sets.js";
 import { TextHistory } from "./text-history.js";
+import { isNoise } from "./text-noise.js";
 
 /** Text that came before is found within so many bytes; with its places it takes twice as much. */
 const HISTORY_BYTES = 1 << 14;
@@ -22,6 +23,13 @@ const TWO = 4;
 const ONE = 5;
 const NONE = 6;
 const ORDERS = 3;
+/** Whether the bytes of a long text tell nothing of each other: behind the parts of a byte. */
+const PLAIN = TWO + 17 * ORDERS;
+
+/** Of shorter texts nobody asks: 64 bytes. */
+const MIN_PLAIN_BYTES = 64;
+/** What came before is looked for at every so many bytes of noise. */
+const PROBE_BYTES = 16;
 
 /**
  * Codes the bytes of texts: a byte is what followed the same four the last time, or else is told by the two before it, and
@@ -51,8 +59,9 @@ export class TextModel {
     // Before the first one stands the column.
     this.before = column << 8;
     this.match = this.matched = 0;
+    if (length >= MIN_PLAIN_BYTES && this.codePlain(bytes, length)) return this.codeNoise(bytes, length);
     for (let i = 0; i < length; i++) {
-      const known = history.visit(Math.imul(this.before, 0x9e3779b1));
+      const known = history.visit(hashOf(this.before));
       if (this.match === 0) this.match = known;
       contexts.growIfCrowded();
       const byte = this.codeByte(bytes[i] as number);
@@ -64,6 +73,49 @@ export class TextModel {
       history.append(byte);
       this.before = (this.before << 8) | byte;
     }
+  }
+
+  private codePlain(bytes: Uint8Array, length: number): boolean {
+    const { coder, contexts, column } = this;
+    const isPlain = !coder.decoding && isNoise(bytes, length) && !this.cameBefore(bytes, length);
+    return coder.bitOf(contexts, isPlain ? 1 : 0, contexts.slot(PLAIN, column) + 1) === 1;
+  }
+
+  private cameBefore(bytes: Uint8Array, length: number): boolean {
+    const { history } = this;
+    for (let i = 4; i + 4 <= length; i += PROBE_BYTES) {
+      const place = history.find(hashOf(wordAt(bytes, i - 4)));
+      if (place === 0) continue;
+      let same = 0;
+      while (same < 4 && history.byteAt(place + same) === bytes[i + same]) same++;
+      if (same === 4) return true;
+    }
+    return false;
+  }
+
+  /** Each byte by its column alone: quick, and what is noise can be no shorter. */
+  private codeNoise(bytes: Uint8Array, length: number): void {
+    const { history, contexts } = this;
+    for (let i = 0; i < length; i++) {
+      history.visit(hashOf(this.before));
+      contexts.growIfCrowded();
+      const given = bytes[i] as number;
+      const upper = this.codeAlone(given >> 4, 0);
+      const byte = (upper << 4) | this.codeAlone(given & 15, 1 + upper);
+      bytes[i] = byte;
+      history.append(byte);
+      this.before = (this.before << 8) | byte;
+    }
+  }
+
+  /** Half of a byte, by its column alone. */
+  private codeAlone(half: number, part: number): number {
+    const { coder, contexts, column } = this;
+    const slot = contexts.slot(part * ORDERS + NONE, column);
+    let node = 1;
+    for (let shift = 3; shift >= 0; shift--)
+      node = (node << 1) | coder.bitOf(contexts, (half >> shift) & 1, slot + node);
+    return node - 16;
   }
 
   private codeByte(byte: number): number {
@@ -117,4 +169,14 @@ export class TextModel {
     }
     return node - 16;
   }
+}
+
+function hashOf(word: number): number {
+  return Math.imul(word, 0x9e3779b1);
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  let word = 0;
+  for (let i = at; i < at + 4; i++) word = (word << 8) | (bytes[i] as number);
+  return word;
 }
