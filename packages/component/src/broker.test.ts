@@ -182,7 +182,7 @@ describe("quotas and ownership", () => {
     // A chain begun anew takes the place of the one before.
     broker.publish(service, chain(2, 50), NOW);
     expect(link.readerBytes).toBe(held);
-    expect(() => broker.publish(service, chain(3, 200), NOW)).toThrow(
+    expect(() => broker.publish(service, chain(3, 120), NOW)).toThrow(
       expect.objectContaining({ code: "limit-exceeded", origin: "peer" }),
     );
     broker.withdraw(service);

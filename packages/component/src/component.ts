@@ -143,6 +143,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       log.info({ jid, server: `${host}:${port}` }, "online");
       // From now on it is known whether it gives them back.
       void connection.probe();
+      links.askAll();
     }),
     connection.on("offline", ({ reason }) => {
       if (reason?.code !== "stopped") log.warn({ reason: reason?.message }, "stream to the server lost");

@@ -182,6 +182,39 @@ describe("LinkTable, when a client's server is away", () => {
   });
 });
 
+describe("LinkTable, when the stream to the server was interrupted", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  const ACK: Frame = { type: "ack", stanzas: 0 };
+
+  it("asks each client for an acknowledgement until it comes: it shows what either side lacks", async () => {
+    const { links, link, send, sweep } = setUp();
+    const ask = vi.spyOn(link, "askAck");
+    links.askAll();
+    expect(ask).toHaveBeenCalledTimes(1);
+    // The first answer was lost as well.
+    await sweep(1);
+    expect(ask).toHaveBeenCalledTimes(2);
+    send(ACK);
+    await sweep(10);
+    expect(ask).toHaveBeenCalledTimes(2);
+  });
+
+  it("ends the link of one that never answers, and asks none that is gone", async () => {
+    const { links, link, asked, sweep, goodbye } = setUp();
+    const ask = vi.spyOn(link, "askAck");
+    links.askAll();
+    await sweep(15);
+    expect(asked[0]?.iq.getChild("ping", NS.PING)).toBeDefined();
+    expect(links.size).toBe(0);
+    expect(goodbye()).toEqual(["BYE timeout", "close"]);
+    const { length } = ask.mock.calls;
+    links.askAll();
+    await sweep(1);
+    expect(ask).toHaveBeenCalledTimes(length);
+  });
+});
+
 describe("LinkTable, when the server stands still", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());

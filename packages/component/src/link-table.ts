@@ -49,6 +49,9 @@ const HELLO_GRACE_MS = 2_000;
 const CLOSE_MS = 2_000;
 /** Stanzas that are not known to have arrived make the component ask, so that lean ones go on. 1,024: half of what may be out. */
 const ASK_OUTSTANDING = 1_024;
+/** Of links that an interrupted stream may have cost stanzas, so many are asked with each sweep, and each so often before it is verified. */
+const ASKED_A_SWEEP = 1_000;
+const MAX_ASKED = 3;
 /** A link whose client's server is away is kept for so long, in ms, and asked so often, with full jitter: many may have the same server. */
 const SUSPENDED_MS = 60_000;
 const ASK_AGAIN: ReconnectPolicy = { minMs: 2_000, maxMs: 10_000 };
@@ -57,6 +60,14 @@ const READ_MS = 8_000;
 const READ_POLL_MS = 20;
 /** Most questions of one link that wait for it; an SDK has three. */
 const MAX_READ_WAITS = 8;
+
+/** A link that was asked for an acknowledgement so often. */
+interface Asked {
+  tries: number;
+  /** How often it had been heard of when it was asked first, and how many data stanzas had been sent. */
+  heard: number;
+  sent: number;
+}
 
 /** Every link of the component: admits, dispatches frames, asks silent ones whether they live, ends them. */
 export class LinkTable {
@@ -67,6 +78,8 @@ export class LinkTable {
   private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
   private readonly throttle: Throttle;
   private readonly watch: ServerWatch;
+  /** Those that have not answered since the stream to the server was interrupted. */
+  private readonly unsure = new Map<ClientLink, Asked>();
   /** One for all links. */
   private readonly onPending = (link: ClientLink): void => this.fanOut.linkPending(link);
 
@@ -421,10 +434,42 @@ export class LinkTable {
     suspension.askAt = now + backoffMs(ASK_AGAIN, suspension.tries++, Math.random());
   }
 
+  /**
+   * The stream to the server was interrupted: stanzas may be lost, in both directions, and for a while after it too, since a server may take
+   * the old stream for alive. Each client is asked for an acknowledgement until it comes. Whichever side lacks a stanza finds that out by it,
+   * so that nothing stands still until one is due.
+   */
+  askAll(): void {
+    for (const link of this.links.values()) this.unsure.set(link, { tries: 0, heard: 0, sent: 0 });
+    this.askSome();
+  }
+
+  private askSome(): void {
+    let left = ASKED_A_SWEEP;
+    for (const [link, asked] of [...this.unsure]) {
+      if (left === 0) return;
+      const { session } = link;
+      const hasAnswered =
+        asked.tries > 0 && link.heard > asked.heard && session.acknowledgedStanzas >= asked.sent;
+      // To the end of the row.
+      this.unsure.delete(link);
+      if (link.ended || link.closedAt !== undefined || hasAnswered) continue;
+      left--;
+      if (asked.tries === MAX_ASKED) void this.verify(link);
+      else {
+        if (asked.tries === 0) [asked.heard, asked.sent] = [link.heard, session.sentStanzas];
+        asked.tries++;
+        this.unsure.set(link, asked);
+        link.askAck();
+      }
+    }
+  }
+
   /** Once a second: acknowledgements due by time, clients that owe one too long or are silent, links that never said HELLO. */
   sweep(now: number): void {
     this.throttle.sweep(now);
     this.intake.sweep();
+    this.askSome();
     for (const link of this.links.values()) {
       const { session } = link;
       if (link.closedAt !== undefined) {
