@@ -39,6 +39,7 @@ export function formatWireReport(rows: readonly WireRow[]): string {
       : []),
     "*: smaller than Stanzapack.",
     describeLost(rows),
+    ...describeEnvelopes(rows),
     ...describeFew(rows),
     ...describeEscapes(rows),
   ].join("\n");
@@ -55,6 +56,13 @@ function describeFew(rows: readonly WireRow[]): string[] {
         `now-and-then: ${fewest} updates in a cell are few, and show what subscribing costs; ${ENOUGH_UPDATES} take 80 s.`,
       ]
     : [];
+}
+
+/** Where lean stanzas were not in use: then the figures are those of In-Band Bytestreams. */
+function describeEnvelopes(rows: readonly WireRow[]): string[] {
+  const stayed = rows.filter(({ envelope }) => envelope === "ibb");
+  const names = [...new Set(stayed.map((row) => `${formatHop(row)}, ${row.workload}`))];
+  return names.length === 0 ? [] : [`Stanzapack came in In-Band Bytestreams: ${names.join("; ")}.`];
 }
 
 function describeLost(rows: readonly WireRow[]): string {

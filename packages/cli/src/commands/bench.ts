@@ -357,8 +357,9 @@ function addWire(bench: Command): void {
 Lists are separated by commas; without one, all of them.
 
 Rows: {server, transport, compression, workload, windowMs, form, updates, lost, bytesDown, bytesUp, tlsDown, tlsUp,
-wireDown, wireUp, handshakeBytes, ageP50Ms, ageP99Ms, quoteEscapeBytes}; bytes from the first subscribe on, null where
-not measured. wireDown and wireUp are IP packets, without Ethernet headers.
+wireDown, wireUp, handshakeBytes, envelope, ageP50Ms, ageP99Ms, quoteEscapeBytes}; bytes from the first subscribe on,
+null where not measured. wireDown and wireUp are IP packets, without Ethernet headers. envelope: what Stanzapack's small blocks
+came in at the end, lean stanzas or ibb.
 
 Examples:
   $ stanzapack bench wire --quick

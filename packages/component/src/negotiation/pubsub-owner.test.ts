@@ -5,7 +5,6 @@ import { configSchema } from "../config.js";
 import { createInbox } from "../intake.js";
 import type { LinkTable } from "../link-table.js";
 import { OwnerRequests } from "./pubsub-owner.js";
-import type { Request } from "./pubsub-request.js";
 
 const ALICE = "alice@example.org/sensor";
 const NODE = "alice@example.org/log";
