@@ -13,15 +13,15 @@ const XMPP_SERVERS = ["prosody", "ejabberd"];
 /** Another name is the program's to refuse. */
 const named = (name) => XMPP_SERVERS.filter((server) => server === name);
 
-/** Each: the file to run, the arguments put before the user's, the servers it needs, and whether it needs a browser. */
+/** Each: the file to run, the arguments put before the user's, the servers it needs, and whether it needs what the tests alone use. */
 const PROGRAMS = {
   start: {
     file: at("packages/bench/dist/demo/main.js"),
     args: [],
     servers: (args) => named(optionOf(args, "--server") ?? "prosody"),
   },
-  test: { file: at("node_modules/vitest/vitest.mjs"), args: ["run"], servers: () => SERVERS, browser: true },
-  "test:repeat": { file: at("scripts/repeat-tests.mjs"), args: [], servers: () => SERVERS, browser: true },
+  test: { file: at("node_modules/vitest/vitest.mjs"), args: ["run"], servers: () => SERVERS, forTests: true },
+  "test:repeat": { file: at("scripts/repeat-tests.mjs"), args: [], servers: () => SERVERS, forTests: true },
   "test:node-versions": { file: at("scripts/node-versions.mjs"), args: [], servers: () => XMPP_SERVERS },
   "test:crash": {
     file: at("packages/testkit/dist/crash/main.js"),
@@ -33,6 +33,7 @@ const PROGRAMS = {
   },
   "fuzz:ibb": { file: at("packages/testkit/dist/ibb-fuzz-main.js"), args: [], servers: () => [] },
   "fuzz:codec": { file: at("packages/testkit/dist/codec-fuzz-main.js"), args: [], servers: () => [] },
+  chains: { file: at("packages/testkit/dist/codec-chains-main.js"), args: [], servers: () => [] },
   "fuzz:bosh": { file: at("packages/testkit/dist/bosh-fuzz-main.js"), args: [], servers: () => [] },
   "fuzz:component": {
     file: at("packages/testkit/dist/component-fuzz-main.js"),
@@ -59,7 +60,7 @@ try {
   const asksForHelp = args.includes("--help");
   await setUp({
     servers: asksForHelp ? [] : program.servers(args),
-    browser: program.browser === true && !asksForHelp,
+    forTests: program.forTests === true && !asksForHelp,
   });
 } catch (error) {
   fail(error);

@@ -24,11 +24,11 @@ Does only what is missing.
 `;
 
 /**
- * @param {{ servers?: readonly string[], browser?: boolean }} [options] which servers are wanted, all by default; and
- *   whether the browser that the tests use is
+ * @param {{ servers?: readonly string[], forTests?: boolean }} [options] which servers are wanted, all by default; and
+ *   whether what the tests alone use is
  * @throws SetupError that says what to do
  */
-export async function setUp({ servers = SERVERS, browser = false } = {}) {
+export async function setUp({ servers = SERVERS, forTests = false } = {}) {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major < NEEDED_NODE[0] || (major === NEEDED_NODE[0] && minor < NEEDED_NODE[1])) {
     throw new SetupError(
@@ -36,7 +36,7 @@ export async function setUp({ servers = SERVERS, browser = false } = {}) {
     );
   }
   // Servers first: that is where a question (sudo's) may come.
-  await ensureSystemPackages({ servers, browser });
+  await ensureSystemPackages({ servers, forTests });
   await ensureNpmPackages(ROOT);
   await ensureBuild(ROOT);
 }
@@ -57,19 +57,19 @@ export function fail(error) {
 function parseArgs(args) {
   /** @type {readonly string[]} */
   let servers = SERVERS;
-  let browser = true;
+  let forTests = true;
   for (let index = 0; index < args.length; index += 1) {
     const [name, inline] = (args[index] ?? "").split(/=(.*)/s);
     if (name === "--help" || name === "-h") return undefined;
     if (name !== "--servers") throw new TypeError(`no such option: ${args[index]}`);
     const value = inline ?? args[(index += 1)] ?? "";
     servers = value === "none" ? [] : value.split(",");
-    browser = false;
+    forTests = false;
     const unknown = servers.find((server) => !SERVERS.includes(server));
     if (unknown !== undefined)
       throw new TypeError(`no such server: ${unknown || "(empty)"}; there are ${SERVERS.join(", ")}`);
   }
-  return { servers, browser };
+  return { servers, forTests };
 }
 
 async function main() {

@@ -11,7 +11,7 @@ const FORMS = ["stanzapack", "msgpack-ibb", "json-body", "json-batch"];
 const FIELDS = [
   ...["server", "transport", "compression", "workload", "windowMs", "form", "updates", "lost"],
   ...["bytesDown", "bytesUp", "tlsDown", "tlsUp", "wireDown", "wireUp", "handshakeBytes"],
-  ...["ageP50Ms", "ageP99Ms", "quoteEscapeBytes"],
+  ...["envelope", "ageP50Ms", "ageP99Ms", "quoteEscapeBytes"],
 ];
 const HOPS = ["tcp none", "tcp zlib", "websocket none", "bosh none", "bosh gzip"];
 
@@ -31,6 +31,7 @@ interface Row {
   wireDown: number | null;
   wireUp: number | null;
   handshakeBytes: number;
+  envelope: "lean" | "ibb" | null;
   ageP50Ms: number;
   ageP99Ms: number;
   quoteEscapeBytes: number | null;
@@ -95,6 +96,7 @@ function expectSound(row: Row, onWire: boolean): void {
   }
   expect(row.wireDown !== null && row.wireUp !== null).toBe(onWire);
   expect(row.handshakeBytes).toBeGreaterThan(500);
+  expect(row.envelope, name(row)).toBe(row.form === "stanzapack" ? "lean" : null);
   expect(row.ageP50Ms).toBeGreaterThan(0);
   expect(row.ageP99Ms).toBeGreaterThanOrEqual(row.ageP50Ms);
   expect(row.quoteEscapeBytes === null).toBe(row.compression !== "none");

@@ -9,8 +9,8 @@ import { launchChromium } from "./support/browser.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** One chain of each profile a seed; so many seeds. */
-const SEEDS = 60;
+/** One chain a seed; so many seeds. */
+const SEEDS = 120;
 
 let browser: Awaited<ReturnType<typeof launchChromium>>;
 let server: Server;
@@ -20,7 +20,7 @@ beforeAll(async () => {
     cwd: ROOT,
     input: "test/support/codec-agreement.ts",
     platform: "browser",
-    resolve: { conditionNames: ["stanzapack-source"], alias: { "./raw-deflate.js": "./raw-deflate.web.js" } },
+    resolve: { conditionNames: ["stanzapack-source"] },
     logLevel: "silent",
   });
   const { output } = await build.generate({ format: "esm", codeSplitting: false });
@@ -66,7 +66,7 @@ it("makes and reads the same bytes in Node and in Chromium", async () => {
     /* @vite-ignore */ `data:text/javascript;base64,${Buffer.from(code).toString("base64")}`
   )) as { agree: (input: unknown) => string[] };
   const here = agree(JSON.parse(given));
-  expect(here.length).toBeGreaterThan(SEEDS * 2 + 80);
+  expect(here.length).toBeGreaterThan(SEEDS + 40);
   const hash = (lines: readonly string[]): string =>
     createHash("sha256").update(lines.join("\n")).digest("hex");
   // First where they part, which says more than a hash.

@@ -160,7 +160,7 @@ describe.each(SERVERS)("stream compression through %s", (server) => {
       const estimate = async (updates: number, bob: Client, compression: string): Promise<number> => {
         const envelope = { from: stack.domain, to: bob.jid, sid: "k3Zq" };
         const estimator = new Estimator({
-          ...{ workload: "live", cuts: [{ batch }], profile: "default" },
+          ...{ workload: "live", cuts: [{ batch }] },
           envelope: server === "prosody" ? { ...envelope, lang: "en" } : envelope,
         });
         for (const [index, value] of values.slice(0, updates).entries())

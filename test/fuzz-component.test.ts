@@ -38,7 +38,11 @@ describe("fuzz:component", () => {
         "conflict",
       ];
       const ends = ["malformed", "protocol", "unknown-alias"].map((code) => `BYE ${code}`);
-      const byFrame = ["GRANT", ...["no-such-service", "not-resumable"].map((code) => `REFUSED ${code}`)];
+      const byFrame = [
+        "GRANT",
+        "lean",
+        ...["no-such-service", "not-resumable"].map((code) => `REFUSED ${code}`),
+      ];
       expect(Object.keys(answers)).toEqual(expect.arrayContaining([...seen, ...ends, ...byFrame]));
     },
     120_000,

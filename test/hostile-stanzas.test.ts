@@ -176,12 +176,14 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
     const asking = Array.from({ length: 200 }, async () => {
       outcomes.push(await answerTo(xml("iq", { type: "get" }, xml("query", NS.DISCO_ITEMS))));
     });
-    await until(() => component.stats().throttled > throttled, 5_000, "refusals");
+    await until(() => component.stats().throttled > throttled, 20_000, "refusals");
+    const answered = (): number => outcomes.filter((outcome) => outcome === "result").length;
+    const early = answered();
     componentProxy.toServer.bytesPerSecond = Infinity;
     await Promise.all(asking);
-    // Some went at once, those that waited came later.
     expect(new Set(outcomes)).toEqual(new Set(["result", "resource-constraint"]));
-    expect(outcomes.filter((outcome) => outcome === "result").length).toBeGreaterThan(50);
+    // Those that waited were answered later; how many may wait is counted in processor time.
+    expect(answered()).toBeGreaterThan(early);
     expect(componentProxy.accepted).toBe(streams);
   });
 });

@@ -50,12 +50,12 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     };
     await link.subscribe(node, { "pubsub#digest_frequency": "100" });
     await until(() => service.demand.subscribers === 1, 5_000, "demand");
-    // What no deflate makes smaller.
-    for (let i = 0; i < 40; i++) service.publish(crypto.getRandomValues(new Uint8Array(1_000)));
+    // What no deflate makes smaller, three in a block.
+    for (let i = 0; i < 40; i++) service.publish(crypto.getRandomValues(new Uint8Array(1_100)));
     const rows = (): number =>
       link.frames.reduce((sum, frame) => sum + (frame.type === "data" ? frame.to - frame.from + 1 : 0), 0);
     await until(() => rows() === 40, 5_000, "all updates");
-    expect(sizes.length).toBeGreaterThan(10);
+    expect(sizes.length).toBeGreaterThan(6);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(10_000);
     await service.stop();
   });

@@ -128,7 +128,7 @@ describe.each(
     await service.stop();
   });
 
-  it("sends HELLO and ACK alone from a publisher without subscribers", async () => {
+  it("sends HELLO, ACK and ENVELOPE alone from a publisher without subscribers", async () => {
     const before = stack.component.stats().framesReceived;
     const carol = await stack.connect("carol");
     const service = await carol.offer("alone");
@@ -141,7 +141,11 @@ describe.each(
       const more = count - before[type as keyof typeof before];
       return more > 0 && type !== "ack" ? [[type, more]] : [];
     });
-    expect(fresh).toEqual([["hello", 1]]);
+    // The last confirms the component's probe.
+    expect(fresh).toEqual([
+      ["hello", 1],
+      ["envelope", 1],
+    ]);
     await carol.close();
   });
 

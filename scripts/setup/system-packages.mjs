@@ -7,7 +7,7 @@ import { say, SetupError, step } from "./say.mjs";
  * What comes from the system's package manager. A row is installed when one of its `programs` or `files` is missing;
  * a `*` in a file's path stands for any one folder (Debian's differ by processor).
  *
- * `server` rows are limited by `--servers`; `browser` ones are for the tests alone. `units` would start at the next
+ * `server` rows are limited by `--servers`; `forTests` ones are for the tests alone. `units` would start at the next
  * boot: we only want the programs.
  */
 const SYSTEM_PACKAGES = [
@@ -34,11 +34,18 @@ const SYSTEM_PACKAGES = [
     why: "nginx, the web server in front of BOSH and WebSocket; run privately on 127.0.0.1",
   },
   {
-    browser: true,
+    forTests: true,
     programs: ["chromium"],
     packages: ["chromium"],
     units: [],
     why: "Chromium, in which the tests run the client's browser build; up to 200 MB more",
+  },
+  {
+    forTests: true,
+    programs: ["python3"],
+    packages: ["python3"],
+    units: [],
+    why: "Python, in which the tests read what the codec writes, by docs/CODEC.md alone",
   },
   {
     programs: ["setpriv"],
@@ -53,13 +60,13 @@ export const SERVERS = SYSTEM_PACKAGES.flatMap(({ server }) => server ?? []);
 /**
  * Installs the programs that are missing. No service is started, now or at the next boot.
  *
- * @param {{ servers: readonly string[], browser: boolean }} wanted
+ * @param {{ servers: readonly string[], forTests: boolean }} wanted
  */
 export async function ensureSystemPackages(wanted) {
   const missing = SYSTEM_PACKAGES.filter(
-    ({ server, browser = false, programs, files }) =>
+    ({ server, forTests = false, programs, files }) =>
       (server === undefined || wanted.servers.includes(server)) &&
-      (!browser || wanted.browser) &&
+      (!forTests || wanted.forTests) &&
       lacking({ programs, files }).length > 0,
   );
   if (missing.length === 0) return;

@@ -1,6 +1,5 @@
 import {
   createHello,
-  createRawDeflate,
   decodeBlock,
   DEFAULT_LIMITS,
   encodeFrame,
@@ -53,7 +52,6 @@ export async function openRawLink(
     dispose();
     throw error;
   });
-  const deflate = createRawDeflate();
   const ask = (type: "get" | "set", child: Element): Promise<Element> =>
     connection.request(xml("iq", { type, to: component }, child), { timeoutMs: 5_000 });
   const link: RawLink = {
@@ -96,7 +94,7 @@ export async function openRawLink(
       ),
   };
   stream.onBlock = (block) => {
-    const frames = decodeBlock(block, DEFAULT_LIMITS, deflate);
+    const frames = decodeBlock(block, DEFAULT_LIMITS);
     link.frames.push(...frames);
     if (frames.some(({ type }) => type === "data" || type === "coded")) link.dataStanzas++;
   };

@@ -1,4 +1,4 @@
-import { createRawDeflate, decodeBlock, DEFAULT_LIMITS, encodeFrame, type Frame } from "@stanzapack/wire";
+import { decodeBlock, DEFAULT_LIMITS, encodeFrame, type Frame } from "@stanzapack/wire";
 import {
   decodeBase64,
   encodeBase64,
@@ -29,7 +29,6 @@ export class RawPeer {
   /** Outcomes of message errors that came. */
   readonly errors: string[] = [];
   private nextSeq = 0;
-  private readonly deflate = createRawDeflate();
 
   constructor(
     private readonly connection: Connection,
@@ -43,9 +42,7 @@ export class RawPeer {
       const data = stanza.getChild("data", NS.IBB);
       if (type === "error") this.errors.push(outcomeOf(parseStanzaError(stanza)));
       else if (data !== undefined && data.attrs["sid"] === this.sid)
-        this.frames.push(
-          ...decodeBlock(decodeBase64(data.text()) as Uint8Array, DEFAULT_LIMITS, this.deflate),
-        );
+        this.frames.push(...decodeBlock(decodeBase64(data.text()) as Uint8Array, DEFAULT_LIMITS));
       return true;
     });
   }

@@ -7,7 +7,7 @@ import {
 } from "@stanzapack/component";
 import { startSandbox, type Sandbox, type SandboxOptions, type ServerKind } from "@stanzapack/sandbox";
 import { createClientConnection, type ClientConnectionOptions, type Connection } from "@stanzapack/xmpp";
-import { startTcpProxy, until, type TcpProxy } from "@stanzapack/testkit";
+import { startStanzaProxy, startTcpProxy, until, type StanzaProxy, type TcpProxy } from "@stanzapack/testkit";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
 
@@ -28,6 +28,8 @@ export interface Stack {
   crashComponent(downMs: number): Promise<void>;
   /** Between the component and its server: for cutting the one off the other. */
   readonly componentProxy: TcpProxy;
+  /** Behind that, where the stack was started with one: for what becomes of single stanzas. */
+  readonly stanzaProxy: StanzaProxy | undefined;
   stop(): Promise<void>;
 }
 
@@ -45,6 +47,10 @@ export async function startStack(
     componentTls?: boolean;
     federation?: SandboxOptions["federation"];
     limits?: Partial<ResolvedConfig["limits"]>;
+    /** Of the component. */
+    envelope?: ResolvedConfig["envelope"];
+    /** Between the component and its server, for single stanzas. */
+    stanzaProxy?: boolean;
   } = {},
 ): Promise<Stack> {
   const sandbox = await startSandbox({
@@ -58,8 +64,13 @@ export async function startStack(
     ...(options.federation === undefined ? {} : { federation: options.federation }),
   });
   const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };
-  const componentProxy = await startTcpProxy({ host: sandbox.host, port: sandbox.ports.component });
-  const parsed = configSchema.parse({ component: { domain, secret }, limits: options.limits });
+  const door = { host: sandbox.host, port: sandbox.ports.component };
+  const stanzaProxy = options.stanzaProxy === true ? await startStanzaProxy(door) : undefined;
+  const componentProxy = await startTcpProxy(
+    stanzaProxy === undefined ? door : { host: "127.0.0.1", port: stanzaProxy.port },
+  );
+  const { limits, envelope } = options;
+  const parsed = configSchema.parse({ component: { domain, secret }, limits, envelope });
   const config: ResolvedConfig = {
     ...parsed,
     component: {
@@ -85,6 +96,7 @@ export async function startStack(
     sandbox,
     domain,
     componentProxy,
+    stanzaProxy,
     component: await start(),
     async connect(user, extra = {}) {
       const client = await connect({ ...credentials(user), component: domain, ...extra });
@@ -116,6 +128,7 @@ export async function startStack(
       await Promise.all(open.map((it) => it.close()));
       await stack.component.stop();
       await componentProxy.close();
+      await stanzaProxy?.close();
       await sandbox.stop();
     },
   };

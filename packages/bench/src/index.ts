@@ -5,3 +5,4 @@ export { runSlowServer, type SlowServerOptions, type SlowServerRow } from "./pre
 export * as wire from "./wire/index.js";
 export * as codec from "./codec/index.js";
 export * as peers from "./peers/index.js";
+export * as component from "./component/index.js";

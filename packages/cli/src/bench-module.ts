@@ -53,6 +53,19 @@ export interface BenchModule {
     }): Promise<BenchRow>;
     judgeReturn(row: BenchRow): readonly Verdict[];
   };
+  readonly component: {
+    runComponent(options: {
+      readonly subscribers?: readonly number[];
+      readonly rates?: readonly number[];
+      readonly resources: number;
+      readonly envelope: "lean" | "ibb";
+      readonly windowMs: number;
+      readonly forMs: number;
+      readonly signal: AbortSignal;
+      readonly onProgress: (text: string) => void;
+    }): Promise<readonly BenchRow[]>;
+    formatComponentReport(rows: readonly BenchRow[]): string;
+  };
   readonly wire: {
     runWire(options: {
       readonly servers?: readonly string[];
@@ -73,7 +86,6 @@ export interface BenchModule {
     runCodec(options: {
       readonly workloads?: readonly string[];
       readonly batches?: readonly number[];
-      readonly profiles?: readonly string[];
       readonly quick: boolean;
       readonly signal: AbortSignal;
       readonly onProgress: (text: string) => void;
@@ -82,7 +94,7 @@ export interface BenchModule {
   };
 }
 
-export type BenchRow = Readonly<Record<string, string | number | null>>;
+export type BenchRow = Readonly<Record<string, string | number | boolean | null>>;
 
 /** One thing that is to be so; `met` is undefined where it was not measured. */
 export interface Verdict {

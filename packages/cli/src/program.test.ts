@@ -50,6 +50,7 @@ describe("wrong usage exits 2 and says what is wrong", () => {
     [["offer", "a/b", ...WHO], "1 to 64"],
     [["offer", "a", "--kind", "map", ...WHO], "Allowed choices are value, log"],
     [["offer", "a", "--access", "friends", ...WHO], "Allowed choices are open, whitelist, authorize"],
+    [["offer", "a", "--compression", "none", ...WHO], "Allowed choices are shared, isolated"],
     [["offer", "a", "--member", "x@y", ...WHO], "--access whitelist"],
     [["offer", "a", "--access", "authorize", "--member", "a@b,c", ...WHO], "--member: `a@b,c` is no JID"],
     [["offer", "a", "--access", "whitelist", "--member", "a@b,c", ...WHO], "--member: `a@b,c` is no JID"],
@@ -79,9 +80,7 @@ describe("wrong usage exits 2 and says what is wrong", () => {
     [["estimate", "x", "--batch", "1,0"], "whole number above 0"],
     [["estimate", "x", "--window", "1"], "like 100ms, 1s"],
     [["estimate", "x", "--window", "0", "--batch", "1"], "cannot be used with"],
-    [["estimate", "x", "--profile", "tiny"], "Allowed choices are default, compact"],
     [["bench", "codec", "--workload", "none"], "Allowed are int, float2"],
-    [["bench", "codec", "--profile", "tiny"], "Allowed are default, compact"],
   ])("%j", async (args, text) => {
     expect(await runCli(args)).toBe(2);
     expect(lastLine()).toMatch(/^stanzapack: usage: /);
@@ -158,11 +157,13 @@ describe("estimate", () => {
     expect(rows[0]).toMatchObject({ workload: "readings", updates: 3, batch: 1, windowMs: null });
     expect(Object.keys(rows[0] as object)).toEqual([
       ...["workload", "updates", "batch", "windowMs", "delayMs", "transport", "compression", "form"],
-      ...["profile", "bytes", "bytesPerUpdate"],
+      ...["envelope", "bytes", "bytesPerUpdate"],
     ]);
     stdout = "";
     expect(await runCli(["estimate", file])).toBe(0);
-    expect(stdout).toMatch(/^Verdict: stay with JSON\. .*\n\nreadings: 3 updates, profile default/);
+    expect(stdout).toMatch(
+      /^JSON is smaller[^]*\nVerdict: stay with JSON\. .*\n\nreadings: 3 updates; bytes per update/,
+    );
     expect(stdout).toContain("The updates have no times");
   });
 

@@ -1,6 +1,6 @@
 import { WHOLE } from "@stanzapack/wire";
 import type { Connection } from "@stanzapack/xmpp";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ClientState } from "./client-state.js";
 import { resolveConnectOptions, type InactivePolicy } from "./options.js";
 import { SharedSubscription } from "./shared-subscription.js";
@@ -41,15 +41,22 @@ function setUp(policy: InactivePolicy, { offered = true } = {}) {
       return true;
     },
   };
+  /** The component confirms as `answer` says. */
+  const envelope = {
+    answer: true as boolean | Promise<boolean>,
+    quiet: vi.fn(() => envelope.answer),
+    welcomeLean: vi.fn(),
+  };
   const services = { size: 0 };
   const state = new ClientState(
     connection,
     keeper,
+    envelope,
     new Map([[subscription.node, subscription]]),
     services,
     policy,
   );
-  return { state, services, subscription, statuses, log, link };
+  return { state, services, subscription, statuses, log, link, envelope };
 }
 
 describe("client state (XEP-0352)", () => {
@@ -152,6 +159,64 @@ describe("client state (XEP-0352)", () => {
     expect(subscription.paused).toBe(false);
     await state.adopted(subscription);
     expect(log).toEqual(["unsubscribe"]);
+  });
+});
+
+describe("client state with lean stanzas, of which a server keeps only the newest for an inactive client", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  function waiting() {
+    const played = setUp({ windowMs: 1_000 });
+    let confirm: (isQuiet: boolean) => void = () => undefined;
+    played.envelope.answer = new Promise((resolve) => (confirm = resolve));
+    return { ...played, confirm };
+  }
+
+  it("tells the server once the component has confirmed that it sends none", async () => {
+    const { state, log, envelope, confirm } = waiting();
+    const set = state.set(false);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect([log, envelope.quiet.mock.calls.length]).toEqual([["window 1000"], 1]);
+    confirm(true);
+    await set;
+    expect(log).toEqual(["window 1000", `${INACTIVE} 0`]);
+    expect(envelope.welcomeLean).not.toHaveBeenCalled();
+    await state.set(true);
+    expect(envelope.welcomeLean).toHaveBeenCalled();
+  });
+
+  it("does not wait for ever, and tells the server however late the confirmation comes", async () => {
+    const { state, log, confirm } = waiting();
+    const set = state.set(false);
+    await vi.advanceTimersByTimeAsync(10_000);
+    await set;
+    expect(log).toEqual(["window 1000"]);
+    confirm(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(log).toEqual(["window 1000", `${INACTIVE} 0`]);
+  });
+
+  it("tells it nothing where the client is active again before, or its link has ended", async () => {
+    const { state, log, envelope, confirm } = waiting();
+    const set = state.set(false);
+    await vi.advanceTimersByTimeAsync(0);
+    const back = state.set(true);
+    expect(envelope.welcomeLean).toHaveBeenCalledOnce();
+    confirm(true);
+    await Promise.all([set, back]);
+    expect(log).toEqual(["window 1000", "window 100"]);
+    const { state: other, log: otherLog, confirm: refuse } = waiting();
+    const otherSet = other.set(false);
+    refuse(false);
+    await otherSet;
+    expect(otherLog).toEqual(["window 1000"]);
+  });
+
+  it("asks nothing of a component whose server does not offer it", async () => {
+    const { state, envelope } = setUp({ windowMs: 1_000 }, { offered: false });
+    await state.set(false);
+    expect(envelope.quiet).not.toHaveBeenCalled();
   });
 });
 

@@ -1,5 +1,4 @@
 import {
-  createRawDeflate,
   createRowCodec,
   DEFAULT_LIMITS,
   formatNode,
@@ -25,6 +24,7 @@ import { ClientState } from "./client-state.js";
 import { Emitter } from "./emitter.js";
 import { toStanzapackError } from "./errors.js";
 import { Groups } from "./groups.js";
+import type { EnvelopeKind } from "./link-envelope.js";
 import { LinkKeeper } from "./link-keeper.js";
 import { checked, checkFlag, checkNodes, checkText } from "./option-checks.js";
 import { Negotiation, type ConfigureOptions, type OfferOptions, type ServiceInfo } from "./negotiation.js";
@@ -48,6 +48,12 @@ export interface ClientEvents {
    * sleep of a machine whose monotonic clock stands still meanwhile.
    */
   heldUp: (info: { readonly ms: number }) => void;
+  /**
+   * `lean`: small blocks go up as lean stanzas from now on. `ibb`: the first one did not arrive as it was sent within 15 s, so the link uses
+   * In-Band Bytestreams alone, which work with any server and take more bytes. Each at most once a link; neither with `envelope: "ibb"`,
+   * nor with a component that has no lean stanzas.
+   */
+  envelope: (kind: EnvelopeKind) => void;
   /** For good: the server refused the credentials, or `close`. */
   closed: (reason: StanzapackError | undefined) => void;
 }
@@ -79,7 +85,7 @@ export class Client extends Emitter<ClientEvents> {
   private readonly connection: Connection;
   private readonly streams: InBandBytestreams;
   private readonly negotiation: Negotiation;
-  private readonly codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+  private readonly codec = createRowCodec(DEFAULT_LIMITS);
   private readonly services = new Map<string, OfferedService>();
   private readonly subscriptions = new Map<string, SharedSubscription>();
   private readonly closing = new AbortController();
@@ -128,7 +134,7 @@ export class Client extends Emitter<ClientEvents> {
         unwanted: (node) => this.keeper.held.giveUp(node),
       },
       this.codec,
-      { component, timeoutMs },
+      { component, timeoutMs, envelope: options.envelope },
       {
         onDown: (reason) => this.emit("offline", reason),
         onRestored: () => {
@@ -140,6 +146,7 @@ export class Client extends Emitter<ClientEvents> {
           for (const service of this.services.values()) service.acknowledged(stanzas);
         },
         onCredit: () => this.publishing.release(),
+        onEnvelope: (kind) => this.emit("envelope", kind),
         onBlock: (chars, frames) => callSafely(this.onBlock, chars, frames),
       },
       this.closing.signal,
@@ -154,6 +161,7 @@ export class Client extends Emitter<ClientEvents> {
     this.state = new ClientState(
       this.connection,
       this.keeper.held,
+      this.keeper,
       this.subscriptions,
       this.services,
       options.inactive,
@@ -174,6 +182,11 @@ export class Client extends Emitter<ClientEvents> {
   /** False after `setActive(false)`. */
   get active(): boolean {
     return this.state.active;
+  }
+  /** In which stanzas blocks travel: `up`, what this client sends next; `down`, the last that came. Undefined without a link. */
+  get envelope(): { readonly up: EnvelopeKind; readonly down: EnvelopeKind } | undefined {
+    const { link } = this.keeper;
+    return link && { up: link.envelope.up, down: link.envelope.down };
   }
   /** Bytes of this client's XMPP connection. */
   get meter(): ByteMeter {
@@ -362,10 +375,15 @@ export class Client extends Emitter<ClientEvents> {
    * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
    * is wrong then comes by `ended`. Waits for the link, and the next where that is lost meanwhile, `timeoutMs` in all. Throws `conflict`
    * while another session of the account publishes it, and `store-failed`. `T`: what is published, also an interface:
-   * `offer<Reading>("reading")`.
+   * `offer<Reading>("reading")`. With `opaque` it is `Uint8Array`.
    */
-  async offer<T = Value>(name: string, options: OfferOptions = {}): Promise<OfferedService<Sendable<T>>> {
-    return (await this.offerValues(name, options)) as OfferedService<never>;
+  async offer(
+    name: string,
+    options: OfferOptions & { readonly opaque: true },
+  ): Promise<OfferedService<Uint8Array>>;
+  async offer<T = Value>(name: string, options?: OfferOptions): Promise<OfferedService<Sendable<T>>>;
+  async offer(name: string, options: OfferOptions = {}): Promise<OfferedService<never>> {
+    return await this.offerValues(name, options);
   }
 
   private async offerValues(name: string, given: OfferOptions): Promise<OfferedService> {

@@ -1,17 +1,10 @@
-import {
-  createRawDeflate,
-  createRowCodec,
-  DEFAULT_LIMITS,
-  WHOLE,
-  type Frame,
-  type ServiceKind,
-} from "@stanzapack/wire";
+import { createRowCodec, DEFAULT_LIMITS, WHOLE, type Frame, type ServiceKind } from "@stanzapack/wire";
 import { describe, expect, it, vi } from "vitest";
 import { FrameRouter } from "./frame-router.js";
 import type { LinkPeer, OfferedService } from "./offered-service.js";
 import { SharedSubscription } from "./shared-subscription.js";
 
-const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+const codec = createRowCodec(DEFAULT_LIMITS);
 
 function setUp(heldNodes: readonly string[]) {
   const subscription = (node: string): SharedSubscription =>

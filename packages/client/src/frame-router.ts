@@ -120,6 +120,7 @@ export class FrameRouter {
       case "done":
         return this.requests.onAnswer(frame);
       case "hello":
+      case "envelope":
       case "ack":
       case "credit":
       case "bye":

@@ -1,5 +1,6 @@
 export { Client, connect, type BlockObserver, type ClientEvents } from "./client.js";
 export type { ConnectOptions, InactivePolicy } from "./options.js";
+export type { EnvelopeKind } from "./link-envelope.js";
 export type { Authorize, AuthorizeRequest } from "./approvals.js";
 export type { AccessModel, ConfigureOptions, OfferOptions, ServiceInfo } from "./negotiation.js";
 export type { OutboxEntry, OutboxStore, StoredOutbox } from "./outbox-store.js";

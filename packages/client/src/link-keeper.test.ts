@@ -1,6 +1,5 @@
 import {
   createHello,
-  createRawDeflate,
   createRowCodec,
   decodeBlock,
   DEFAULT_LIMITS,
@@ -9,7 +8,13 @@ import {
   WHOLE,
   type Frame,
 } from "@stanzapack/wire";
-import { decodeBase64, type Bytestream, type Connection, type InBandBytestreams } from "@stanzapack/xmpp";
+import {
+  decodeBase64,
+  type Bytestream,
+  type Connection,
+  type InBandBytestreams,
+  type OutBlock,
+} from "@stanzapack/xmpp";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LinkKeeper } from "./link-keeper.js";
 import type { Granted, Negotiation } from "./negotiation.js";
@@ -17,6 +22,7 @@ import type { OfferedService } from "./offered-service.js";
 import { SharedSubscription } from "./shared-subscription.js";
 
 const NODE = "alice@x/t";
+const BLOCK = { stanzaChars: 0, label: undefined, lean: false };
 const GRANTED: Granted = { subid: "s", windowMs: 0, selection: WHOLE };
 const hello = (token: number): Frame => createHello({ token: Uint8Array.of(token) });
 const bind: Frame = {
@@ -34,22 +40,27 @@ interface Played {
 /** A keeper that always holds one subscription. */
 function setUp() {
   const links: Played[] = [];
-  const deflate = createRawDeflate();
   const connection = {
     ...{ state: "online", compressed: false, writable: true, room: Infinity, sendElement: () => true },
     request: () => Promise.resolve(),
     send: (base64: string) =>
-      links.at(-1)?.frames.push(...decodeBlock(decodeBase64(base64) as Uint8Array, DEFAULT_LIMITS, deflate)),
+      links.at(-1)?.frames.push(...decodeBlock(decodeBase64(base64) as Uint8Array, DEFAULT_LIMITS)),
   } as unknown as Connection;
   const open = (): Promise<Bytestream> => {
     const stream = {
       ...{ peer: "streams.x", sid: "abcd", blockSizeBytes: 65_535, abandon: () => undefined },
-      ...{ stanza: (base64: string) => base64, close: () => Promise.resolve() },
+      ...{
+        blockStanza: ({ base64 }: OutBlock) => base64,
+        sentCount: 0,
+        outstanding: 0,
+        confirm: () => undefined,
+      },
+      close: () => Promise.resolve(),
     } as unknown as Bytestream;
     links.push({
       frames: [],
       openedAt: performance.now(),
-      give: (...frames) => stream.onBlock?.(Buffer.concat(frames.map(encodeFrame)), { stanzaChars: 0 }),
+      give: (...frames) => stream.onBlock?.(Buffer.concat(frames.map(encodeFrame)), BLOCK),
       end: () => stream.onEnd?.({ by: "peer" }),
     });
     return Promise.resolve(stream);
@@ -76,11 +87,11 @@ function setUp() {
       },
       unwanted: () => undefined,
     },
-    createRowCodec(DEFAULT_LIMITS, deflate),
-    { component: "streams.x", timeoutMs: 20_000 },
+    createRowCodec(DEFAULT_LIMITS),
+    { component: "streams.x", timeoutMs: 20_000, envelope: "auto" },
     {
       ...{ onDown: () => undefined, onRestored: () => undefined, onAcknowledged: () => undefined },
-      ...{ onCredit: () => undefined, onBlock: () => undefined },
+      ...{ onCredit: () => undefined, onBlock: () => undefined, onEnvelope: () => undefined },
     },
     life.signal,
   );

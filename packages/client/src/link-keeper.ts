@@ -10,7 +10,8 @@ import {
 import { toStanzapackError } from "./errors.js";
 import { FrameRouter, type Holdings } from "./frame-router.js";
 import { LinkEnd } from "./link-end.js";
-import { Link } from "./link.js";
+import type { EnvelopeKind } from "./link-envelope.js";
+import { Link, type LinkEvents } from "./link.js";
 import type { Negotiation } from "./negotiation.js";
 import { Restoration, RETRY, type CurrentLink } from "./restoration.js";
 
@@ -28,6 +29,8 @@ export interface LinkKeeperEvents {
   onRestored(): void;
   /** The component has so many of the link's data stanzas. */
   onAcknowledged(stanzas: number): void;
+  /** Of a link: see `ClientEvents`. */
+  onEnvelope(kind: EnvelopeKind): void;
   /** More data may be sent. */
   onCredit(): void;
   onBlock(
@@ -46,6 +49,8 @@ export class LinkKeeper {
   private down: (() => void) | undefined;
   /** While the stream is gone: whether the link's session is resumed is not known yet. */
   private gone: { readonly over: Promise<void>; readonly end: () => void } | undefined;
+  /** An inactive client: no link is to carry lean stanzas towards it. */
+  private quietWanted = false;
   private restored: Promise<void> = Promise.resolve();
   /** Tries since the last link that lasted. */
   private failures = 0;
@@ -59,7 +64,11 @@ export class LinkKeeper {
     negotiation: Negotiation,
     private readonly holdings: Holdings,
     private readonly codec: RowCodec,
-    private readonly settings: { readonly component: string; readonly timeoutMs: number },
+    private readonly settings: {
+      readonly component: string;
+      readonly timeoutMs: number;
+      readonly envelope: "auto" | "ibb";
+    },
     private readonly events: LinkKeeperEvents,
     /** Ends the keeping. */
     private readonly signal: AbortSignal,
@@ -82,6 +91,21 @@ export class LinkKeeper {
   }
   get router(): FrameRouter | undefined {
     return this.now?.router;
+  }
+
+  /**
+   * Asks the component for In-Band Bytestreams alone, on this link and on later ones. True, or resolves true, once nothing else comes on
+   * it; false where there is no link, where it ends, or where `welcomeLean` is called before.
+   */
+  quiet(): boolean | Promise<boolean> {
+    this.quietWanted = true;
+    return (this.link ?? this.opening)?.envelope.quiet() ?? false;
+  }
+
+  /** Lean stanzas may come again. */
+  welcomeLean(): void {
+    this.quietWanted = false;
+    (this.link ?? this.opening)?.envelope.resume();
   }
 
   /** The session that the link was of is gone. */
@@ -143,7 +167,7 @@ export class LinkKeeper {
     const router: FrameRouter = new FrameRouter(this.holdings, this.codec, () => link, timeoutMs);
     const over = new LinkEnd();
     const { subscriptions } = this.holdings;
-    const link: Link = new Link(this.connection, stream, {
+    const events: LinkEvents = {
       /** Sooner where a subscription expects a heartbeat: when two are missing. */
       get silenceMs() {
         let ms = SILENCE_MS;
@@ -165,7 +189,10 @@ export class LinkKeeper {
           chars,
           frames.map((frame) => ({ frame, node: router.nodeOf(frame) })),
         ),
-    });
+      onEnvelope: (kind) => this.events.onEnvelope(kind),
+    };
+    const link: Link = new Link(this.connection, stream, events, this.settings.envelope === "auto");
+    if (this.quietWanted) void link.envelope.quiet();
     this.held.begin(router);
     // Only a hint to the component that we are here, and gone when the server says so.
     this.connection.sendElement(xml("presence", { to: component }));

@@ -1,10 +1,9 @@
 import {
   createBlockWriter,
   createHello,
-  createRawDeflate,
   DEFAULT_LIMITS,
   type HopClass,
-  encodeFrame,
+  DEFAULT_LINK_POLICY,
   linkCodeOf,
   LinkSession,
   StanzapackError,
@@ -12,18 +11,24 @@ import {
   type Frame,
 } from "@stanzapack/wire";
 import {
-  encodeBase64,
   NS,
   StanzaError,
   xml,
   type Bytestream,
   type Connection,
+  type LeanBody,
   monotonicNow,
 } from "@stanzapack/xmpp";
 import { toStanzapackError } from "./errors.js";
+import { LinkEnvelope, type EnvelopeKind } from "./link-envelope.js";
+import { ofBytes, readyFrame, type ReadyFrame } from "./ready-frame.js";
 
-/** Data is waited for no longer, unacknowledged, in ms: the component acknowledges after 20 s. */
+/** Data is waited for no longer, unacknowledged, in ms: the component acknowledges at half the credit, or after 20 s. */
 const UNACKED_MS = 30_000;
+/** And where both list lean stanzas, with less than half the credit out: the component acknowledges after 100 s. */
+const LAZY_UNACKED_MS = 130_000;
+/** Stanzas that are not known to have arrived make the client ask, so that lean ones go on. 1,024: half of what may be out. */
+const ASK_OUTSTANDING = 1_024;
 /** How long the component has to answer, in ms. */
 const PING_MS = 10_000;
 /** The component closes the bytestream within this of its BYE, in ms, or the client does. */
@@ -41,15 +46,18 @@ export interface LinkEvents {
   creditDue(): Frame[];
   /** Called once. */
   onEnd(error: StanzapackError): void;
+  /** Small blocks go up as lean stanzas from now on; or the probe for that was lost. */
+  onEnvelope(kind: EnvelopeKind): void;
   /** What the data of one stanza was made of, for meters: its length and each frame. */
   onBlock?: ((stanzaChars: number, frames: readonly Frame[]) => void) | undefined;
 }
 
 /** The client's side of one bytestream to the component: frames both ways, acknowledgements, liveness. */
 export class Link {
-  readonly session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+  readonly session = new LinkSession(DEFAULT_LIMITS);
   readonly maxBlockBytes: number;
-  private readonly writer: BlockWriter;
+  readonly envelope: LinkEnvelope;
+  private readonly writer: BlockWriter<LeanBody>;
   private ackTimer: ReturnType<typeof setTimeout> | undefined;
   private silenceTimer: ReturnType<typeof setTimeout> | undefined;
   private asking: Promise<void> | undefined;
@@ -62,11 +70,26 @@ export class Link {
     private readonly connection: Connection,
     private readonly stream: Bytestream,
     private readonly events: LinkEvents,
+    /** Whether lean stanzas are used at all. */
+    isLean = true,
   ) {
     this.maxBlockBytes = Math.floor(stream.blockSizeBytes / 3) * 3;
-    this.writer = createBlockWriter(stream.blockSizeBytes);
+    this.writer = createBlockWriter<LeanBody>(stream.blockSizeBytes);
+    this.session.lean = isLean;
+    this.envelope = new LinkEnvelope(
+      stream,
+      {
+        sendFrame: (frame) => this.sendFrame(frame),
+        write: (stanza) => void connection.send(stanza, 1, true),
+        onEnvelope: (kind) => events.onEnvelope(kind),
+      },
+      isLean,
+    );
     this.helloWait = new Promise((resolve) => (this.helloArrived = resolve));
-    stream.onBlock = (block, { stanzaChars }) => this.receive(block, stanzaChars);
+    stream.onBlock = (block, { stanzaChars, label, lean }) => {
+      this.envelope.cameLean = lean;
+      this.receive(block, stanzaChars, label);
+    };
     stream.onFault = ({ error }) => {
       // The component does not know the link: nobody reads what is said.
       if (error.condition !== "item-not-found") this.end(toLinkError(error, "the link ended"));
@@ -78,7 +101,7 @@ export class Link {
           : toLinkError(end.error, "the link ended"),
       );
     this.watchSilence();
-    this.sendFrame(createHello({ hop: this.hop }));
+    this.sendFrame(createHello({ hop: this.hop, lean: this.envelope.offer }));
   }
 
   get sid(): string {
@@ -139,24 +162,32 @@ export class Link {
   }
 
   sendFrame(frame: Frame): void {
-    this.writer.append(encodeBase64(encodeFrame(frame)), false);
+    this.append(readyFrame(frame));
     this.flush();
   }
 
-  /** Ready DATA frames of one tick, in as few stanzas as they fit, in one write. */
-  sendData(frames: readonly string[]): void {
-    for (const frame of frames) this.writer.append(frame, true);
+  /** What services send in one tick, in as few stanzas as it fits, in one write. */
+  sendData(frames: readonly ReadyFrame[]): void {
+    for (const frame of frames) this.append(frame);
     this.flush();
+  }
+
+  private append({ base64, data, pad, body, label }: ReadyFrame): void {
+    this.writer.append(base64, data, pad, body, label);
   }
 
   private flush(): void {
     if (this.ended) return;
     const now = monotonicNow();
-    const stanzas = this.writer.take().map(({ base64, data }) => {
-      if (data) this.session.sentData(now);
-      return this.stream.stanza(base64);
+    const { stream } = this;
+    const stanzas = this.writer.take().map((block) => {
+      const stanza = stream.blockStanza(block);
+      if (block.data) this.session.sentData(now, stream.sentCount);
+      return stanza;
     });
     if (stanzas.length > 0) this.connection.send(stanzas.join(""), stanzas.length, true);
+    this.envelope.sent();
+    if (this.envelope.up === "lean" && stream.outstanding >= ASK_OUTSTANDING) void this.ask();
   }
 
   /** Acknowledges what has come, if anything: the answer to a ping is a barrier. */
@@ -164,26 +195,30 @@ export class Link {
     clearTimeout(this.ackTimer);
     this.ackTimer = undefined;
     if (this.session.ackDueAt === undefined || this.ended) return;
-    this.writer.append(encodeBase64(this.session.takeAck()), false);
-    for (const frame of this.events.creditDue()) this.writer.append(encodeBase64(encodeFrame(frame)), false);
+    this.append(ofBytes(this.session.takeAck()));
+    for (const frame of this.events.creditDue()) this.append(readyFrame(frame));
     this.flush();
   }
 
-  private receive(block: Uint8Array, stanzaChars: number): void {
+  private receive(block: Uint8Array, stanzaChars: number, label: number | undefined): void {
     const now = monotonicNow();
     this.lastFrameAt = now;
     let frames: readonly Frame[];
     const mayBefore = this.session.maySendData;
     const hadBefore = this.session.acknowledgedStanzas;
     try {
-      frames = this.session.receive(block, now);
+      frames = this.session.receive(block, now, label);
+      this.stream.confirm(this.session.arrivedCount);
     } catch (error) {
       return this.end(toStanzapackError(error, "reading a block"));
     }
     this.events.onBlock?.(stanzaChars, frames);
     for (const frame of frames) {
       if (this.ended) return;
-      if (frame.type === "hello") this.helloArrived?.();
+      if (frame.type === "hello") {
+        this.envelope.begin(frame);
+        this.helloArrived?.();
+      } else if (frame.type === "envelope") this.envelope.onFrame(frame);
       else if (frame.type === "bye") {
         this.stream.expectClose(CLOSE_MS);
         const text = `the component ended the link: ${frame.text}`;
@@ -216,10 +251,15 @@ export class Link {
     );
   }
 
+  /** The component may acknowledge what is out at leisure. */
+  private get acksLazily(): boolean {
+    return this.session.lazy && this.session.unacked < DEFAULT_LINK_POLICY.ackEveryStanzas;
+  }
+
   private get askAt(): number {
     return Math.min(
       this.lastFrameAt + this.events.silenceMs,
-      (this.session.waitingSince ?? Infinity) + UNACKED_MS,
+      (this.session.waitingSince ?? Infinity) + (this.acksLazily ? LAZY_UNACKED_MS : UNACKED_MS),
     );
   }
 
@@ -255,7 +295,9 @@ export class Link {
    */
   async barrier(): Promise<void> {
     const iq = xml("iq", { type: "get", to: `${this.stream.peer}/${this.stream.sid}` }, xml("ping", NS.PING));
+    const { sentCount } = this.stream;
     await this.connection.request(iq, { timeoutMs: PING_MS });
+    this.stream.confirm(sentCount);
   }
 
   /** Ends it without a word: its stream is gone. */
@@ -285,6 +327,7 @@ export class Link {
   private finish(error: StanzapackError, abandons = true): void {
     if (this.ended) return;
     this.ended = true;
+    this.envelope.end();
     clearTimeout(this.ackTimer);
     clearTimeout(this.silenceTimer);
     if (abandons) this.stream.abandon({ by: "local" });

@@ -4,7 +4,6 @@ import {
   parseSelectionFields,
   parseSince,
   StanzapackError,
-  type Profile,
   type Selection,
   type ServiceKind,
   type Since,
@@ -25,6 +24,16 @@ export interface OfferOptions {
   readonly kind?: Exclude<ServiceKind, "map"> | undefined;
   /** Who may subscribe. Default `open`. */
   readonly access?: AccessModel | undefined;
+  /**
+   * `shared`, the default: updates are coded by what those before them have shown. `isolated`: each by itself, for a service that mixes
+   * several people's text, where the sizes of updates must not tell the author of one what others wrote. It takes more bytes.
+   */
+  readonly compression?: "shared" | "isolated" | undefined;
+  /**
+   * Values are `Uint8Array`s that only their readers understand, such as end-to-end encrypted ones: they pass as they are, and nobody on
+   * the way looks into them. Default false. It cannot change while the service lives.
+   */
+  readonly opaque?: boolean | undefined;
   /** Bare JIDs, in any spelling, that may, under `whitelist`; under `authorize` without being asked about. */
   readonly members?: readonly string[] | undefined;
   /**
@@ -44,15 +53,10 @@ export interface OfferOptions {
    * `fenced`. It counts for this call, not for offers after a break. Default false: `conflict` while that session lives.
    */
   readonly takeOver?: boolean | undefined;
-  /**
-   * How thoroughly values are coded for subscribers, as far as the component's operator allows. Default `default`; `compact`
-   * makes text a fifth smaller, for a microsecond a byte and a megabyte of memory at everyone who takes it.
-   */
-  readonly profile?: Profile | undefined;
 }
 
 /** What of an offer can change while it lasts. */
-export type ConfigureOptions = Omit<OfferOptions, "kind" | "takeOver" | "store">;
+export type ConfigureOptions = Omit<OfferOptions, "kind" | "takeOver" | "store" | "opaque">;
 
 /** One service as service discovery shows it. */
 export interface ServiceInfo {
@@ -130,6 +134,8 @@ export class Negotiation {
     const form = formatForm("submit", NS.PUBSUB_NODE_CONFIG, {
       ...configFields(options),
       "{urn:stanzapack:0}incarnation": String(incarnation),
+      // Also where it is not: an earlier offer of the node may have been.
+      "{urn:stanzapack:0}opaque": options.opaque === true ? "1" : "0",
       ...(options.takeOver === true ? { "{urn:stanzapack:0}take_over": "1" } : {}),
     });
     await this.request(
@@ -280,11 +286,11 @@ function configFields(
   options: ConfigureOptions & Pick<OfferOptions, "kind">,
 ): Record<string, string | readonly string[]> {
   return {
-    ...(options.profile === undefined ? {} : { "{urn:stanzapack:0}profile": options.profile }),
     ...(options.kind === undefined ? {} : { "{urn:stanzapack:0}kind": options.kind }),
     ...(options.access === undefined ? {} : { "pubsub#access_model": options.access }),
     ...(options.members === undefined ? {} : { "{urn:stanzapack:0}members": options.members }),
     ...(options.title === undefined ? {} : { "pubsub#title": options.title }),
+    ...(options.compression === undefined ? {} : { "{urn:stanzapack:0}compression": options.compression }),
   };
 }
 

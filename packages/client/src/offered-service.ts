@@ -2,12 +2,10 @@ import {
   decodeRow,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
-  encodeFrame,
-  encodeLaneBody,
-  encodeLanePrefix,
   encodeUpdate,
   type Frame,
   type HopClass,
+  isolatedParts,
   LaneEncoder,
   RowBatch,
   type ReadBudget,
@@ -19,7 +17,7 @@ import {
   type RowCodec,
   type Value,
 } from "@stanzapack/wire";
-import { encodeBase64, monotonicNow } from "@stanzapack/xmpp";
+import { monotonicNow } from "@stanzapack/xmpp";
 import { readBareJid, withPreparedMembers } from "./addresses.js";
 import { checkAuthorize } from "./approvals.js";
 import { Emitter } from "./emitter.js";
@@ -29,6 +27,7 @@ import type { OutboxSaver } from "./outbox-saver.js";
 import { toStoreError, type StoredOutbox } from "./outbox-store.js";
 import { Outbox, OUTBOX_BOUNDS } from "./outbox.js";
 import { Pace } from "./pace.js";
+import { readyData, readyFrame, type ReadyFrame } from "./ready-frame.js";
 
 export interface Demand {
   readonly subscribers: number;
@@ -193,6 +192,8 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
    */
   publish(value: T): void {
     if (this.finished) throw new StanzapackError("stopped", `\`${this.node}\` is no longer offered`);
+    if (this.options.opaque === true && !(value instanceof Uint8Array))
+      throw new StanzapackError("unencodable", `\`${this.node}\` is opaque: its values are Uint8Arrays`);
     const row = encodeUpdate(value, DEFAULT_LIMITS);
     const at = this.now();
     this.outbox?.push(row, at);
@@ -301,8 +302,6 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
       ? new LaneEncoder({
           limits: DEFAULT_CODEC_LIMITS,
           rows: this.codec,
-          // The component takes no other from a publisher: its memory is everybody's.
-          profile: "default",
           hop,
         })
       : undefined;
@@ -375,10 +374,10 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
 
   /**
-   * @internal Encodes what waits, once, as base64 of whole frames; of a log as much as there is room for. `maxBlockBytes`: of the
+   * @internal Encodes what waits, once, as whole frames; of a log as much as there is room for. `maxBlockBytes`: of the
    * link.
    */
-  take(maxBlockBytes: number, roomBytes: number): string[] {
+  take(maxBlockBytes: number, roomBytes: number): ReadyFrame[] {
     if (this.alias === undefined) return [];
     const alias = this.alias;
     const now = this.now();
@@ -390,16 +389,17 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     const maxRows = DEFAULT_LIMITS.maxRowsPerFrame;
     const maxBytes = Math.min(maxBlockBytes - HEADER_ROOM_BYTES, Math.max(roomBytes, 1));
     const slices = this.outbox?.take(maxRows, maxBytes, roomBytes) ?? this.batch.take(maxRows, maxBytes);
-    const frames = slices.map((slice) => {
+    const parts = this.isolates ? slices.flatMap(isolatedParts) : slices;
+    const frames = parts.map((slice) => {
       const body = this.encode(slice, now);
       this.sent = slice.to;
-      return encodeBase64(encodeLanePrefix(body.form, alias)) + encodeBase64(encodeLaneBody(body));
+      return readyData(alias, body);
     });
     return [...told, ...frames];
   }
 
   /** The window in which it really leaves, when that has changed. */
-  private tellPace(alias: number, now: number): string[] {
+  private tellPace(alias: number, now: number): ReadyFrame[] {
     const { waitingSince } = this;
     this.waitingSince = undefined;
     const wantedMs = this.wanted.windowMs ?? 0;
@@ -407,7 +407,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     const intervalMs = Math.min(now - this.lastFlushAt, sinceDue);
     const windowMs = this.pace.left(now, intervalMs, waitingSince !== undefined, wantedMs);
     if (windowMs === undefined) return [];
-    return [encodeBase64(encodeFrame({ type: "status", alias, status: "online", windowMs }))];
+    return [readyFrame({ type: "status", alias, status: "online", windowMs })];
   }
 
   /** @internal What was taken is within so many data stanzas of the link. */
@@ -422,14 +422,27 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     this.saver?.kick();
   }
 
+  /** No update is coded by another. */
+  private get isolates(): boolean {
+    const { compression, opaque } = this.options;
+    return compression === "isolated" && opaque !== true;
+  }
+
+  /** Of opaque values nothing is tried, and of several rows a body would code each by those before it. */
+  private travelsAsRows(rows: readonly Uint8Array[]): boolean {
+    return this.options.opaque === true || (this.isolates && rows.length > 1);
+  }
+
   private encode({ from, to, rows, firstAt, lastAt }: BatchSlice, now: number): LaneBody {
     const head = {
       ...{ epoch: this.incarnation, from, to },
       at: Math.max(0, Math.round(now - lastAt)),
       spanMs: Math.max(0, Math.round(lastAt - firstAt)),
     };
-    if (this.encoder === undefined) return { ...head, ...this.codec.encode(rows, this.hop) };
+    if (this.encoder === undefined || this.travelsAsRows(rows))
+      return { ...head, ...this.codec.encode(rows, this.hop) };
     const batch: LaneBatch = { ...head, rows: rows.map(decodeRow), packed: rows };
+    if (this.isolates) return this.encoder.encodeIndependent(batch);
     return this.encoder.encode(batch, now, crypto.getRandomValues(new Uint32Array(1))[0] as number);
   }
 

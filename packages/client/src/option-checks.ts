@@ -58,6 +58,7 @@ const connection = {
   compress: flag(),
   resource: plainText(1, MAX_JID_CHARS),
   pacing: flag(),
+  envelope: oneOf("auto", "ibb"),
   timeoutMs: wholeNumber(1, MAX_TIMER_MS, " of ms"),
   inactive: either('"pause" or { windowMs: 0 to 86,400,000 }', exactly("pause"), objectOf({ windowMs })),
   startOffline: flag(),
@@ -65,14 +66,15 @@ const connection = {
 };
 const metadata = {
   access: oneOf("open", "whitelist", "authorize"),
+  compression: oneOf("shared", "isolated"),
   members: listOf(address, 0, MAX_MEMBERS, "bare JIDs"),
   authorize: callable(),
   title: plainText(0, MAX_TITLE_CHARS),
-  profile: oneOf("default", "compact"),
 };
 const offer = {
   ...metadata,
   kind: oneOf("value", "log"),
+  opaque: flag(),
   store: objectWith("a store, such as `openOutboxStore` gives", "open"),
   takeOver: flag(),
 };

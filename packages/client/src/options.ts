@@ -34,6 +34,11 @@ export interface ConnectOptions {
    */
   readonly pacing?: boolean | undefined;
   /**
+   * `"auto"`, the default: small blocks travel in lean stanzas, the smallest there are, once it is known that the server passes them on
+   * unchanged. `"ibb"`: in In-Band Bytestreams alone.
+   */
+  readonly envelope?: "auto" | "ibb" | undefined;
+  /**
    * Deadline for the connection, the link and each request, in ms. The time of a request that waits behind others counts from the last
    * request that the component took. Default 20,000.
    */
@@ -62,6 +67,7 @@ export interface ResolvedConnectOptions {
   readonly bareJid: string;
   readonly component: string;
   readonly timeoutMs: number;
+  readonly envelope: "auto" | "ibb";
   readonly startOffline: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -80,6 +86,7 @@ export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOpt
     bareJid: bare,
     component: readDomain(options.component, "connect: `component`"),
     timeoutMs,
+    envelope: options.envelope ?? "auto",
     startOffline: options.startOffline ?? false,
     signal: options.signal,
     connection: {

@@ -3,6 +3,8 @@ import type { Link } from "./link.js";
 import type { OfferedService } from "./offered-service.js";
 import { Publishing } from "./publishing.js";
 
+const DATA = [{ base64: "AAAA", data: true, pad: 0, body: undefined, label: 0 }];
+
 function setUp(): {
   link: { maySendData: boolean; unacknowledged: boolean; sendData: ReturnType<typeof vi.fn> };
   service: OfferedService;
@@ -24,7 +26,7 @@ function setUp(): {
     conflate: vi.fn(),
     take: vi.fn(() => {
       Object.assign(service, { pending: false });
-      return ["AAAA"];
+      return DATA;
     }),
     wasSent: vi.fn(),
   } as unknown as OfferedService;
@@ -43,7 +45,7 @@ describe("Publishing", () => {
     expect(link.sendData).not.toHaveBeenCalled();
     Object.assign(link, { maySendData: true, unacknowledged: false });
     publishing.release();
-    expect(link.sendData).toHaveBeenCalledExactlyOnceWith(["AAAA"]);
+    expect(link.sendData).toHaveBeenCalledExactlyOnceWith(DATA);
     expect(service.wasSent).toHaveBeenCalledExactlyOnceWith(7);
   });
 
@@ -56,7 +58,7 @@ describe("Publishing", () => {
     expect(service.wait).not.toHaveBeenCalled();
     Object.assign(link, { maySendData: true });
     publishing.release();
-    expect(link.sendData).toHaveBeenCalledExactlyOnceWith(["AAAA"]);
+    expect(link.sendData).toHaveBeenCalledExactlyOnceWith(DATA);
   });
 
   it("conflates what is more than a slow server has room for, and nothing else", () => {
@@ -80,7 +82,7 @@ describe("Publishing", () => {
     vi.mocked(service.take).mockImplementation(() => {
       Object.assign(service, { pending: --parts > 0 });
       Object.assign(link, { maySendData: parts !== 3 });
-      return ["AAAA"];
+      return DATA;
     });
     publishing.flushNow(service);
     expect([parts, vi.mocked(service.wait).mock.calls.length]).toEqual([3, 1]);

@@ -54,6 +54,7 @@ it("takes undefined for every option that may be left out", () => {
     ...{ url: undefined, urls: undefined, ca: undefined, compress: undefined, resource: undefined },
     ...{
       pacing: undefined,
+      envelope: undefined,
       timeoutMs: undefined,
       inactive: undefined,
       startOffline: undefined,

@@ -1,4 +1,4 @@
-import { TokenBucket, type AdmissionRates } from "./token-bucket.js";
+import { TokenBucket } from "./token-bucket.js";
 
 /** Nobody is told to come later than that, in ms: some of those who were told before do not come at all. */
 export const MAX_WAIT_MS = 300_000;
@@ -12,29 +12,28 @@ export function someWaitMs(chance: number): number {
  * A token bucket for requests: each that is refused is told a moment of its own, so that many that come at once come back one after
  * another. Pure: clock, which never steps back, and chance are arguments.
  */
-export class Admission {
-  private readonly bucket: TokenBucket;
+export class Admission extends TokenBucket {
   /** The moment that was told last, in ms. */
   private toldUntil = 0;
 
-  constructor(rates: AdmissionRates) {
-    this.bucket = new TokenBucket(rates);
-  }
-
   /** Undefined: admitted. Else in how many ms it is to come again. `chance`: from 0 up to 1. */
   ask(now: number, chance: number): number | undefined {
-    const tokens = this.bucket.fill(now);
-    if (tokens >= 1) return void this.bucket.spend(1);
-    const { eachMs } = this.bucket;
+    const tokens = this.fill(now);
+    if (tokens >= 1) return void this.spend(1);
+    const { eachMs } = this;
     const next = Math.max(this.toldUntil, now + eachMs * (1 - tokens)) + eachMs;
     if (next - now > MAX_WAIT_MS) return someWaitMs(chance);
     this.toldUntil = next;
     return Math.max(0, Math.ceil(next - now));
   }
 
+  override isIdle(now: number): boolean {
+    return now >= this.toldUntil && super.isIdle(now);
+  }
+
   /** What was admitted cost so much more than one. */
-  spend(tokens: number, now: number): void {
-    this.bucket.fill(now);
-    this.bucket.spend(tokens);
+  charge(tokens: number, now: number): void {
+    this.fill(now);
+    this.spend(tokens);
   }
 }

@@ -15,7 +15,7 @@ const OPTIONS = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infin
 function setUp(own = limits) {
   const service = new Service(
     { owner: "alice@x", name: "t" },
-    { kind: "value", access: "authorize", members: new Set(), title: "", profile: "default" },
+    { kind: "value", access: "authorize", members: new Set(), title: "" },
     1,
     undefined,
     NOW,

@@ -24,6 +24,7 @@ import type { SubscribeOptions } from "./negotiation/options.js";
 import type { Service } from "./service.js";
 import { createStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";
+import { NOT_QUEUED } from "./write-queue.js";
 
 const NOW = 1_700_000_000_000;
 const limits = configSchema.parse({ component: { domain: "a.b", secret: "x" } }).limits;
@@ -62,7 +63,7 @@ function setUp(own = limits): {
   const outcome = broker.offer(
     link,
     "alice@x/t",
-    { kind: "value", access: "open", members: new Set(), title: "", profile: "default" },
+    { kind: "value", access: "open", members: new Set(), title: "" },
     NOW,
   );
   if (!("service" in outcome)) throw new Error("held");
@@ -156,7 +157,6 @@ describe("quotas and ownership", () => {
       access: "open",
       members: new Set<string>(),
       title: "",
-      profile: "default",
     } as const;
     for (let i = 1; i < limits.maxServicesPerOwner; i++) broker.offer(link, `alice@x/s${i}`, config, NOW);
     expect(() => broker.offer(link, "alice@x/more", config, NOW)).toThrow(
@@ -167,10 +167,10 @@ describe("quotas and ownership", () => {
   });
 
   it("bound the memory that reading one link's services takes, and count it back", () => {
-    const few = { ...limits, maxReaderBytesPerLink: 200_000 };
+    const few = { ...limits, maxReaderBytesPerLink: 400_000 };
     const { broker, service, link } = setUp(few);
     const chain = (from: number, fields: number): CodedFrame => ({
-      ...{ type: "coded", alias: 0, form: "key", chain: 1, epoch: 1, from, profile: "default" },
+      ...{ type: "coded", alias: 0, form: "key", chain: 1, epoch: 1, from },
       payload: new ColumnCodec(DEFAULT_CODEC_LIMITS).encode({
         ...{ rows: [Object.fromEntries(Array.from({ length: fields }, (_, i) => [`f${i}`, i]))] },
         ...{ conflated: 0, at: 0, spanMs: 0 },
@@ -182,7 +182,7 @@ describe("quotas and ownership", () => {
     // A chain begun anew takes the place of the one before.
     broker.publish(service, chain(2, 50), NOW);
     expect(link.readerBytes).toBe(held);
-    expect(() => broker.publish(service, chain(3, 200), NOW)).toThrow(
+    expect(() => broker.publish(service, chain(3, 120), NOW)).toThrow(
       expect.objectContaining({ code: "limit-exceeded", origin: "peer" }),
     );
     broker.withdraw(service);
@@ -297,34 +297,6 @@ describe("quotas and ownership", () => {
     expect(broker.services.size).toBe(0);
   });
 
-  it("gives no publisher all of the lanes in the profile `compact`", () => {
-    const { broker, link } = setUp({ ...limits, maxCompactLanes: 3, maxCompactLanesPerOwner: 2 });
-    const config = { kind: "value", access: "open", members: new Set<string>(), title: "" } as const;
-    const linkOf = (bareJid: string): ClientLink =>
-      ({
-        ...{ ...link, bareJid, jid: `${bareJid}/1`, readsCoded: true, hop: "plain", sizeClass: 65_535 },
-        ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
-      }) as unknown as ClientLink;
-    const bob = linkOf("bob@x");
-    const owners = new Map(["alice@x", "carol@x"].map((owner) => [owner, linkOf(owner)]));
-    const profileOf = (owner: string, name: string): string => {
-      const node = `${owner}/${name}`;
-      broker.offer(owners.get(owner) as ClientLink, node, { ...config, profile: "compact" }, NOW);
-      return broker.subscribe(bob, node, { windowMs: 0, selection: WHOLE, since: undefined, credit: 1 }, NOW)
-        .lane.profile;
-    };
-    expect(["a", "b", "c"].map((name) => profileOf("alice@x", name))).toEqual([
-      "compact",
-      "compact",
-      "default",
-    ]);
-    expect(["a", "b"].map((name) => profileOf("carol@x", name))).toEqual(["compact", "default"]);
-    broker.withdraw(broker.services.get("alice@x/a") as Service);
-    // Alice has room again, and there is one for all.
-    expect(profileOf("alice@x", "d")).toBe("compact");
-    expect(profileOf("carol@x", "c")).toBe("default");
-  });
-
   it("asks no publisher about what cannot be granted", () => {
     const { broker, link, service } = setUp();
     broker.configure(service, { ...service.config, access: "authorize" }, NOW);
@@ -360,14 +332,15 @@ function setUpWhole() {
       session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes), unacked: 0 },
       ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
       sendFrame: (frame: Frame) => out.push(frame.type === "error" ? frame.code : frame.type),
-      append: () => out.push("data"),
+      append: (_: string, isData: boolean) => out.push(isData ? "data" : "status"),
+      ...{ maySendDataAt: () => true, queue: NOT_QUEUED },
       ...{ takeAlias: () => ++alias, checkAlias: () => undefined },
     } as unknown as ClientLink;
     return { link, out };
   };
   const alice = open("alice@x/1").link;
   const offer = (kind: ServiceKind): Service => {
-    const config = { access: "open", members: new Set<string>(), title: "", profile: "default" } as const;
+    const config = { access: "open", members: new Set<string>(), title: "" } as const;
     const outcome = broker.offer(alice, "alice@x/t", { kind, ...config }, monotonicNow());
     if (!("service" in outcome)) throw new Error("held");
     return outcome.service;

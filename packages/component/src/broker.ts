@@ -1,4 +1,5 @@
 import {
+  createRowCodec,
   DataReader,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
@@ -13,11 +14,11 @@ import {
   type DataBatch,
   type DataFrame,
   type ErrorCode,
-  type Profile,
   type RowCodec,
   type Selection,
   type Since,
   type StatusFrame,
+  type Value,
 } from "@stanzapack/wire";
 import { monotonicNow, StanzaError, wallAheadMs } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
@@ -26,15 +27,7 @@ import { Budgets } from "./budgets/budgets.js";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
-import {
-  formatLaneKey,
-  formatSelection,
-  Lane,
-  laneKeyOf,
-  type LaneContext,
-  type LaneKey,
-  type ReadyBody,
-} from "./lane.js";
+import { formatLaneKey, formatSelection, Lane, laneKeyOf, type LaneContext, type LaneKey } from "./lane.js";
 import { LaneMemory } from "./lane-memory.js";
 import { Logs } from "./logs.js";
 import {
@@ -44,19 +37,22 @@ import {
   type LeaseRequest,
   type SubscribeOptions,
 } from "./negotiation/options.js";
+import { assertOpaqueFrame, assertOpaqueRows } from "./opaque.js";
+import type { ReadyBody } from "./ready-body.js";
 import type { KeptSubscription } from "./resumption.js";
+import { rememberValue } from "./row-values.js";
 import { Arrival } from "./selector.js";
 import { Service, type Publisher, type ServiceConfig } from "./service.js";
 import { ServiceList } from "./service-list.js";
+import { SharedFrame } from "./shared-frame.js";
 import type { ComponentStats } from "./stats.js";
 import { Subscription } from "./subscription.js";
-import { Tally } from "./tally.js";
-
-/** Of what publishers send: `compact` would let each of them take a megabyte for each of its services. */
-const PUBLISHER_PROFILES: readonly Profile[] = ["default"];
 
 /** How long a publisher has to answer new demand with a fresh value before subscribers get the last known one, in ms. */
 const FRESH_VALUE_MS = 1_000;
+
+/** Rows that wait no longer than this keep the values that were read, in ms: these take several times the memory of a row. */
+const REMEMBERED_MS = 1_000;
 
 /** The last position that a subscriber has. */
 export interface StandingPosition {
@@ -83,9 +79,6 @@ export class Broker {
   /** Told of each subscription that its publisher takes away. */
   onRevoked: ((subscription: Subscription) => void) | undefined;
   private nextSubid = 1;
-  private compactLanes = 0;
-  /** The same, of what each bare JID offers. */
-  private readonly compactByOwner = new Tally();
   private readonly laneContext: LaneContext;
   private readonly logs: Logs;
   /** Services whose subscriber count the publisher was not told yet. */
@@ -109,7 +102,8 @@ export class Broker {
     this.approvals = new Approvals(limits, stats, budgets, (link, service, options, now) =>
       this.subscribeTo(link, service, options, now),
     );
-    this.laneContext = { rows: codec, limits, randomId, memory: new LaneMemory(limits) };
+    const rows = createRowCodec(DEFAULT_LIMITS);
+    this.laneContext = { rows, deflatedRows: codec, limits, randomId, memory: new LaneMemory(limits) };
   }
 
   /** A request of this JID was refused: counts it and logs it. `what` names the request, for the operator. */
@@ -200,6 +194,11 @@ export class Broker {
           `\`${node}\` is offered as ${service.config.kind}, not ${config.kind}: withdraw it first`,
         );
       }
+      if ((service.config.opaque ?? false) !== (config.opaque ?? false))
+        throw new StanzapackError(
+          "conflict",
+          `\`${node}\` is offered ${config.opaque === true ? "with values that are not opaque" : "as opaque"}: withdraw it first`,
+        );
       if (publisher !== undefined && (publisher.link !== link || (incarnation !== undefined && !isSame)))
         this.fence(service, publisher, link);
       this.configure(service, config, now);
@@ -245,7 +244,7 @@ export class Broker {
   ): void {
     const alias = link.takeAlias();
     link.services.set(alias, service);
-    const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec, PUBLISHER_PROFILES);
+    const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec);
     service.publisher = { link, alias, reader, incarnation };
     service.offlineSince = undefined;
     const asked = incarnation ?? service.incarnations.current;
@@ -266,8 +265,8 @@ export class Broker {
   }
 
   private tellStatus(service: Service): void {
-    for (const { link, alias } of service.subscriptions)
-      link.sendFrame({ type: "status", alias, ...service.told });
+    const frame = new SharedFrame((alias) => ({ type: "status", alias, ...service.told }));
+    for (const subscription of service.subscriptions) frame.sendTo(subscription);
   }
 
   /** A publisher says how it is. Throws what ends its link. */
@@ -438,26 +437,16 @@ export class Broker {
     this.fanOut.book(lane, now, false);
   }
 
-  /** Bodies of the newest value, shared by those who join at the same offset. */
+  /** Bodies of the newest value, shared by those who join, or come back, at the same offset. */
   private lastBodies(service: Service): Map<string, ReadyBody> {
+    // They tell when it came by the wall clock.
     const aheadMs = wallAheadMs();
-    if (
-      this.cachedFor !== service ||
-      this.cachedOffset !== service.offset ||
-      this.cachedAheadMs !== aheadMs
-    ) {
-      this.cachedFor = service;
-      this.cachedOffset = service.offset;
-      this.cachedAheadMs = aheadMs;
-      this.cachedBodies = new Map();
-    }
-    return this.cachedBodies;
+    const { offset, newest } = service;
+    if (newest?.offset === offset && newest.aheadMs === aheadMs) return newest.bodies;
+    const bodies = new Map<string, ReadyBody>();
+    service.newest = { offset, aheadMs, bodies };
+    return bodies;
   }
-  private cachedFor: Service | undefined;
-  private cachedOffset = -1;
-  /** They tell when it came by the wall clock. */
-  private cachedAheadMs = 0;
-  private cachedBodies = new Map<string, ReadyBody>();
 
   /** `left`: the lane that its first subscriber comes from. */
   private laneFor(service: Service, key: LaneKey, link: ClientLink, now: number, left?: Lane): Lane {
@@ -465,9 +454,7 @@ export class Broker {
     if (lane === undefined) {
       this.budgets.checkRoom(link.jid, "lanes");
       this.assertSelectionAllowed(service, key.selection, link, left);
-      const compact = service.config.profile === "compact" && key.coded && this.hasCompactRoom(service);
-      if (compact) this.countCompact(service, 1);
-      lane = new Lane(service, key, this.laneContext, compact ? "compact" : "default");
+      lane = new Lane(service, key, this.laneContext);
       lane.payer = link;
       this.budgets.count(link.jid, "lanes", 1);
       service.lanes.set(formatLaneKey(key), lane);
@@ -475,16 +462,6 @@ export class Broker {
       this.stats.lanes++;
     }
     return lane;
-  }
-
-  private hasCompactRoom({ id: { owner } }: Service): boolean {
-    const { maxCompactLanes, maxCompactLanesPerOwner } = this.limits;
-    return this.compactLanes < maxCompactLanes && this.compactByOwner.get(owner) < maxCompactLanesPerOwner;
-  }
-
-  private countCompact({ id: { owner } }: Service, by: 1 | -1): void {
-    this.compactLanes += by;
-    this.compactByOwner.add(owner, by);
   }
 
   /** Each costs every update of the service some work. Whole values, all of them, are always to be had. */
@@ -529,7 +506,6 @@ export class Broker {
       return;
     }
     this.fanOut.unwatch(lane);
-    if (lane.profile === "compact") this.countCompact(lane.service, -1);
     lane.strip();
     lane.service.lanes.delete(formatLaneKey(lane.key));
     this.stats.lanes--;
@@ -566,7 +542,7 @@ export class Broker {
       this.fanOut.sendWaiting(subscription, lane);
       // What the old one left out, the new one would not tell of.
       if (!service.awaiting.has(subscription))
-        this.fanOut.sendLast(subscription, lane.standsAt + 1, new Map());
+        this.fanOut.sendLast(subscription, lane.standsAt + 1, this.lastBodies(service));
       this.fanOut.book(next, now, false);
     }
     this.updateDemand(service);
@@ -602,6 +578,8 @@ export class Broker {
     const { publisher } = service;
     if (publisher === undefined) return;
     const { link, reader } = publisher;
+    const { opaque } = service.config;
+    if (opaque === true) assertOpaqueFrame(frame);
     // In order and without a hole: IBB ended the link otherwise.
     const before = reader.bytes;
     const batch = reader.readPacked(frame, true, link.session.budget);
@@ -614,7 +592,11 @@ export class Broker {
       );
     if (batch === undefined)
       throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
-    link.pace.updates += batch.rows.length;
+    const { rows, values } = batch;
+    if (opaque === true) assertOpaqueRows(rows);
+    else if (values !== undefined && service.slowestWindowMs <= REMEMBERED_MS)
+      for (const [i, row] of rows.entries()) rememberValue(row, values[i] as Value);
+    link.pace.updates += rows.length;
     this.accept(service, batch, now, link.pace.owes);
   }
 
@@ -649,6 +631,7 @@ export class Broker {
     const from = service.offset + lost + 1;
     const to = service.offset + lost + fresh;
     service.offset = to;
+    service.newest = undefined;
     this.stats.updatesIn += kept.length;
 
     // Older than the base of `at` cannot be told.
@@ -705,7 +688,8 @@ export class Broker {
     subscription.link.detached.delete(subscription);
     if (subscription.service.journal !== undefined) return this.logs.resume(subscription);
     subscription.detached = false;
-    this.fanOut.sendLast(subscription, subscription.position + 1, new Map());
+    // Many come back at once: those who stand at one place get one body.
+    this.fanOut.sendLast(subscription, subscription.position + 1, this.lastBodies(subscription.service));
     subscription.lane.add(subscription);
     // What came while nobody took it.
     this.fanOut.book(subscription.lane, now, false);
@@ -790,6 +774,12 @@ function grant(
   { config }: Service,
   asked: AskedOptions,
 ): { readonly windowMs: number; readonly selection: Selection } {
+  const { fields, deadband } = asked.selection;
+  if (config.opaque === true && (fields !== null || deadband !== null))
+    throw new StanzapackError(
+      "invalid-options",
+      "the values are opaque: neither `fields` nor `deadband` can be told of them",
+    );
   const windowMs = grantWindow(asked.windowMs);
   return { windowMs, selection: grantSelection(asked.selection, windowMs, config.kind) };
 }

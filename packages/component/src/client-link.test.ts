@@ -1,17 +1,9 @@
-import {
-  createHello,
-  createRawDeflate,
-  decodeBlock,
-  DEFAULT_LIMITS,
-  encodeFrame,
-  type Frame,
-} from "@stanzapack/wire";
-import { decodeBase64, encodeBase64, type Bytestream } from "@stanzapack/xmpp";
+import { createHello, decodeBlock, DEFAULT_LIMITS, encodeFrame, type Frame } from "@stanzapack/wire";
+import { decodeBase64, encodeBase64, type Bytestream, type OutBlock } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import type { Pace } from "./budgets/throttle.js";
 import { ClientLink } from "./client-link.js";
 
-const deflate = createRawDeflate();
 /** Fills a quarter of the window, so that each asks for an acknowledgement. */
 const LARGE = encodeBase64(
   encodeFrame({
@@ -20,10 +12,16 @@ const LARGE = encodeBase64(
   }),
 );
 
+/** Its stanzas are blocks. */
+const STREAM = {
+  blockStanza: ({ base64 }: OutBlock) => base64,
+  ...{ sentCount: 0, outstanding: 0, wantsLonger: false, confirm: () => undefined },
+};
+
 function openLink(): ClientLink {
-  const stream = { sid: "s", peer: "a@b/c", blockSizeBytes: 65_535, stanza: (base64: string) => base64 };
+  const stream = { sid: "s", peer: "a@b/c", blockSizeBytes: 65_535, ...STREAM };
   const link = new ClientLink(
-    ...([stream as unknown as Bytestream, "a@b", 0, DEFAULT_LIMITS, deflate] as const),
+    ...([stream as unknown as Bytestream, "a@b", 0, DEFAULT_LIMITS] as const),
     ...([() => undefined, "streams.b", {} as Pace] as const),
   );
   link.session.receive(encodeFrame(createHello()), 0);
@@ -38,7 +36,7 @@ function sendTo(answer: (named: number, counted: number) => number | undefined, 
     link.append(LARGE, true);
     for (const stanza of link.takeStanzas(i)) {
       sent++;
-      const frames = decodeBlock(decodeBase64(stanza) as Uint8Array, DEFAULT_LIMITS, deflate);
+      const frames = decodeBlock(decodeBase64(stanza) as Uint8Array, DEFAULT_LIMITS);
       for (const frame of frames) {
         const stanzas = isQuestion(frame) ? answer(frame.total, sent) : undefined;
         if (stanzas !== undefined) link.session.receive(encodeFrame({ type: "ack", stanzas }), i);

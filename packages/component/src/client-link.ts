@@ -1,22 +1,33 @@
 import {
   createBlockWriter,
   encodeFrame,
+  Envelope,
   LinkSession,
   MAX_ALIAS,
+  padOf,
   StanzapackError,
   type BlockWriter,
+  type EnvelopePort,
   type Frame,
   type HelloFrame,
   type HopClass,
   type Limits,
-  type RawDeflate,
 } from "@stanzapack/wire";
-import { encodeBase64, escapeAttribute, SendWindow, type Bytestream, monotonicNow } from "@stanzapack/xmpp";
+import {
+  encodeBase64,
+  escapeAttribute,
+  SendWindow,
+  type Bytestream,
+  type LeanBody,
+  monotonicNow,
+} from "@stanzapack/xmpp";
 import type { Pace } from "./budgets/throttle.js";
+import { FewMap, FewSet } from "./few.js";
 import { createInbox } from "./intake.js";
 import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "./lane.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
+import { NOT_QUEUED } from "./write-queue.js";
 
 /** What surrounds a block in its stanza beside the addresses, in bytes: ours has 130, and servers add to it. */
 const STANZA_ROOM_BYTES = 512;
@@ -26,6 +37,8 @@ const STANZA_ROOM_BYTES = 512;
  * than its own come; one that takes a second longer than the quickest shows that stanzas queue on the way.
  */
 const WINDOW = { targetMs: 1_000, initialChars: 131_072, maxChars: 1_048_576 };
+/** Below so many characters that are out there is nothing to ask for yet: a quarter of the window at first. */
+const WINDOW_FROM_CHARS = WINDOW.initialChars / 4;
 
 /** Its client cannot be asked for now: its server is away, or busy. */
 export interface Suspension {
@@ -38,16 +51,18 @@ export interface Suspension {
 }
 
 /** The component's side of one client's link. */
-export class ClientLink {
+export class ClientLink implements EnvelopePort {
   readonly session: LinkSession;
+  /** Whether this side may send lean stanzas, and the client does. */
+  readonly envelope = new Envelope(this);
   /** By which links that are due together leave one after another: whose is what, is chance. */
   readonly phase: number;
-  readonly subscriptions = new Map<number, Subscription>();
+  readonly subscriptions = new FewMap<number, Subscription>();
   /** The same by what they take. */
-  readonly taken = new Map<Service, Subscription>();
-  readonly services = new Map<number, Service>();
+  readonly taken = new FewMap<Service, Subscription>();
+  readonly services = new FewMap<number, Service>();
   /** Subscriptions that wait for acknowledgements. */
-  readonly detached = new Set<Subscription>();
+  readonly detached = new FewSet<Subscription>();
   /** What came and is not read yet. */
   readonly inbox = createInbox();
   /** Questions that wait until it is. */
@@ -71,31 +86,37 @@ export class ClientLink {
   ended = false;
   /** When its client closed it, in ms; what came before is still being read. */
   closedAt: number | undefined;
-  private readonly writer: BlockWriter;
+  /** Which queue of the fan-out it is in; its own to set. */
+  queue = NOT_QUEUED;
+  private readonly writer: BlockWriter<LeanBody>;
   private lastAlias = -1;
-  private readonly window = new SendWindow(WINDOW);
-  /** Of each data stanza that is not acknowledged, its characters. */
-  private readonly unackedChars: number[] = [];
+  /** Undefined: never was so much out that there might be too much. */
+  private window: SendWindow | undefined = undefined;
+  /** Of the data stanzas that are not acknowledged, all their characters. */
+  private unackedChars = 0;
+  /** Of the stanzas that were acknowledged, those that the window knows of. */
+  private notedStanzas = 0;
   /** How many data stanzas were sent when an acknowledgement was asked for. */
   private askedAfter: number | undefined;
   /** An acknowledgement is to be asked for with the next write. */
   private wantsAck = false;
+  /** A probe of so many characters leaves with the next write, behind everything else; 0: none. */
+  private probeChars = 0;
 
   constructor(
     readonly stream: Bytestream,
     readonly bareJid: string,
     readonly openedAt: number,
     limits: Limits,
-    deflate: RawDeflate,
     /** Called when something waits to be written. */
     private readonly onPending: (link: ClientLink) => void,
     private readonly componentDomain: string,
     readonly pace: Pace,
   ) {
-    this.session = new LinkSession(limits, deflate);
+    this.session = new LinkSession(limits);
     this.heardAt = openedAt;
     this.phase = stream.sid.charCodeAt(0) || 0;
-    this.writer = createBlockWriter(stream.blockSizeBytes);
+    this.writer = createBlockWriter<LeanBody>(stream.blockSizeBytes);
     this.sizeClass = classFor(stream.blockSizeBytes);
   }
 
@@ -107,6 +128,11 @@ export class ClientLink {
   /** Whether it reads the columnar codec; before its HELLO nobody knows. */
   get readsCoded(): boolean {
     return this.session.peerHello?.codecs.includes("coded") === true;
+  }
+
+  /** Whether it reads deflated rows; before its HELLO nobody knows. */
+  get readsDeflated(): boolean {
+    return this.session.peerHello?.codecs.includes("deflated") === true;
   }
 
   /**
@@ -152,18 +178,44 @@ export class ClientLink {
 
   /** False: what is for it waits, or gives way to newer, until acknowledgements come. */
   get maySendData(): boolean {
-    return this.suspension === undefined && this.session.maySendData && this.window.room(monotonicNow()) > 0;
+    return this.maySendDataAt(monotonicNow());
+  }
+
+  /** The same, for who has read the clock. */
+  maySendDataAt(clock: number): boolean {
+    if (this.suspension !== undefined || !this.session.maySendData) return false;
+    return this.window === undefined || this.window.room(clock) > 0;
   }
 
   /** Acknowledgements may have come. */
   noteAcknowledged(): void {
-    while (this.unackedChars.length > this.session.unacked)
-      this.window.read(this.unackedChars.shift() as number);
+    this.stream.confirm(this.session.arrivedCount);
+    this.noteRead();
     if (this.askedAfter === undefined || this.session.acknowledgedStanzas < this.askedAfter) return;
     this.askedAfter = undefined;
-    if (this.window.answered(monotonicNow())) this.wantsAck = true;
+    if (this.window?.answered(monotonicNow()) === true) this.wantsAck = true;
     // Nothing else may leave that it could go along with.
     if (this.wantsAck && !this.ended) this.onPending(this);
+  }
+
+  private noteSent(chars: number, clock: number): void {
+    if (this.window === undefined && this.unackedChars + chars >= WINDOW_FROM_CHARS) {
+      this.window = new SendWindow(WINDOW);
+      this.window.sent(this.unackedChars, clock);
+    }
+    this.unackedChars += chars;
+    this.window?.sent(chars, clock);
+  }
+
+  /** Each of the stanzas that are out counts for as many characters: where all are acknowledged the sum is exact. */
+  private noteRead(): void {
+    const { acknowledgedStanzas, unacked } = this.session;
+    const read = acknowledgedStanzas - this.notedStanzas;
+    if (read === 0) return;
+    const chars = Math.round((this.unackedChars * read) / (read + unacked));
+    this.notedStanzas = acknowledgedStanzas;
+    this.unackedChars -= chars;
+    this.window?.read(chars);
   }
 
   /** Throws `limit-exceeded` when its aliases are used up. */
@@ -182,45 +234,80 @@ export class ClientLink {
     return alias <= this.lastAlias && !this.services.has(alias) && !this.subscriptions.has(alias);
   }
 
-  append(base64: string, data: boolean): void {
-    if (this.ended || this.closedAt !== undefined) return;
+  private get mute(): boolean {
+    return this.ended || this.closedAt !== undefined;
+  }
+
+  /**
+   * Adds one frame, as ready base64; its last `pad` bytes are padding. `body`: it is one chained body, of the alias `label`, which is also
+   * ready for a lean stanza of its own.
+   */
+  append(base64: string, data: boolean, pad = 0, body?: LeanBody, label = 0): void {
+    if (this.mute) return;
     if (this.writer.empty) this.onPending(this);
-    this.writer.append(base64, data);
+    this.writer.append(base64, data, pad, body, label);
   }
 
   sendFrame(frame: Frame): void {
-    this.append(encodeBase64(encodeFrame(frame)), false);
+    this.appendFrame(encodeFrame(frame));
   }
 
   sendAck(): void {
-    this.append(encodeBase64(this.session.takeAck()), false);
+    this.appendFrame(this.session.takeAck());
   }
 
   /** A CREDIT behind what waits: the client acknowledges at once, as long as it lives. */
   askAck(): void {
-    this.append(encodeBase64(this.session.askAck(this.writer.dataBlocks)), false);
+    this.appendFrame(this.session.askAck(this.writer.dataBlocks));
+  }
+
+  private appendFrame(frame: Uint8Array): void {
+    this.append(encodeBase64(frame), false, padOf(frame));
+  }
+
+  /** Of `EnvelopePort`. */
+  probe(chars: number): void {
+    if (this.mute) return;
+    this.probeChars = chars;
+    this.onPending(this);
+  }
+
+  /** Of `EnvelopePort`. */
+  use(chars: number): void {
+    this.stream.leanChars = chars;
   }
 
   /** The stanzas that wait, as text. */
-  takeStanzas(now: number): string[] {
-    const clock = monotonicNow();
-    const asks = this.wantsAck || (this.window.due && !this.writer.empty && this.askedAfter === undefined);
+  takeStanzas(now: number, clock = monotonicNow()): string[] {
+    const { session, stream, writer } = this;
+    const asks =
+      this.wantsAck || (this.window?.due === true && !writer.empty && this.askedAfter === undefined);
     this.wantsAck = false;
-    if (asks) this.writer.append(encodeBase64(this.session.askAck(this.writer.dataBlocks)), false);
-    const blocks = this.writer.take();
-    const stanzas = blocks.map(({ base64, data }) => {
-      const stanza = this.stream.stanza(base64);
-      if (data) {
-        this.session.sentData(now);
-        this.unackedChars.push(stanza.length);
-        this.window.sent(stanza.length, clock);
+    if (asks) {
+      const frame = session.askAck(writer.dataBlocks);
+      writer.append(encodeBase64(frame), false, padOf(frame));
+    }
+    const blocks = writer.take();
+    const stanzas = blocks.map((block) => {
+      const stanza = stream.blockStanza(block);
+      if (block.data) {
+        session.sentData(now, stream.sentCount);
+        this.noteSent(stanza.length, clock);
       }
       return stanza;
     });
     if (asks) {
       // A client may well answer before it has counted the stanza that it is reading.
-      this.askedAfter = this.session.sentStanzas - (blocks.at(-1)?.data === true ? 1 : 0);
-      this.window.question(clock);
+      this.askedAfter = session.sentStanzas - (blocks.at(-1)?.data === true ? 1 : 0);
+      this.window?.question(clock);
+    }
+    if (stream.wantsLonger) {
+      stream.wantsLonger = false;
+      this.envelope.wantLonger();
+    }
+    if (this.probeChars > 0) {
+      stanzas.push(stream.probeStanza(this.probeChars));
+      this.probeChars = 0;
     }
     return stanzas;
   }

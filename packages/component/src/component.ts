@@ -76,6 +76,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   // One object, which everyone reads: `reload` writes it.
   const limits = { ...config.limits };
   let level = config.log.level;
+  const linkSettings = { limits, wireLimits: DEFAULT_LIMITS, envelope: config.envelope };
   const stats = createStats();
   const connection = createComponentConnection({
     ...{ domain, secret, host, port },
@@ -96,21 +97,11 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     maxStreams: Number.MAX_SAFE_INTEGER,
     maxBlockSizeBytes: DEFAULT_LIMITS.maxBlockBytes,
   });
-  const deflate = createRawDeflate();
-  const codec = createRowCodec(DEFAULT_LIMITS, deflate);
+  const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   const fanOut = new FanOut(connection, stats, log);
   const broker = new Broker(fanOut, codec, limits, stats, () => randomInt(1, 2 ** 32), log, budgets);
   const requests = new FrameRequests(broker, fanOut, limits, stats, log);
-  const links = new LinkTable(
-    connection,
-    streams,
-    broker,
-    fanOut,
-    requests,
-    { limits, wireLimits: DEFAULT_LIMITS, deflate },
-    stats,
-    log,
-  );
+  const links = new LinkTable(connection, streams, broker, fanOut, requests, linkSettings, stats, log);
   const negotiation = new PubsubNegotiation(broker, links, limits);
   const gate = new RequestGate(connection, budgets, stats);
 
@@ -152,6 +143,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       log.info({ jid, server: `${host}:${port}` }, "online");
       // From now on it is known whether it gives them back.
       void connection.probe();
+      links.askAll();
     }),
     connection.on("offline", ({ reason }) => {
       if (reason?.code !== "stopped") log.warn({ reason: reason?.message }, "stream to the server lost");
@@ -179,9 +171,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     }),
     reload(nextConfig) {
       const next = checkConfig("reload", nextConfig);
-      const before = { ...config, limits, log: { level } };
+      const before = { ...config, limits, log: { level }, envelope: linkSettings.envelope };
       const reloaded = compareConfigs(before, next);
       Object.assign(limits, next.limits);
+      linkSettings.envelope = next.envelope;
       if (next.log.level !== level) log.level = level = next.log.level;
       return reloaded;
     },

@@ -50,6 +50,11 @@ export const configSchema = z.strictObject({
     }),
   /** Where journals live. `memory`: nothing survives a restart. */
   store: z.literal("memory").default("memory"),
+  /**
+   * `auto`: small blocks travel as lean stanzas, where the client lists them and the server passes them on unchanged. `ibb`: In-Band
+   * Bytestreams alone.
+   */
+  envelope: z.enum(["auto", "ibb"]).default("auto"),
   limits: z
     .strictObject({
       /** Most links (In-Band Bytestreams) at once. */
@@ -124,11 +129,7 @@ export const configSchema = z.strictObject({
       maxLogBytesPerJid: count.default(134_217_728),
       /** How long a withdrawn log is kept, in seconds, for subscribers who have not got all of it, also those whose link is gone meanwhile; then the rest is told as lost. */
       withdrawnSeconds: count.default(60),
-      /** Most lanes in the profile `compact`, a megabyte each; services beyond are coded in `default`. 0: none. */
-      maxCompactLanes: z.number().int().min(0).default(100),
-      /** … and of what one bare JID offers: it must not use them all up. */
-      maxCompactLanesPerOwner: z.number().int().min(0).default(20),
-      /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.3 MB each at most, some 100 KB usually. */
+      /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.7 MB each at most, some 100 KB usually. */
       maxReaderBytesPerLink: count.default(134_217_728),
       /** Most bytes of memory that the lanes' coding takes, all together; then those of the account that has most send plain rows, idle ones first. */
       maxLaneBytes: count.default(536_870_912),
@@ -140,6 +141,8 @@ export const configSchema = z.strictObject({
       maxResumeBytes: count.default(134_217_728),
       /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
       unackedSeconds: count.default(30),
+      /** The same where the client acknowledges at leisure, since both sides list lean stanzas, and has not had enough to do so sooner. */
+      lazyUnackedSeconds: count.default(130),
       /** A client that is asked has so long to answer, in seconds, while the server answers too; then its link ends. */
       answerSeconds: count.default(10),
       /** A link of which nothing came for so long makes it ask too, in seconds. */

@@ -5,6 +5,7 @@ import type { ClientLink } from "./client-link.js";
 import { FanOut } from "./fan-out.js";
 import type { Lane } from "./lane.js";
 import { createStats } from "./stats.js";
+import { NOT_QUEUED } from "./write-queue.js";
 
 it("codes large batches after the others of their tick, and those have left by then", async () => {
   const events: string[] = [];
@@ -19,7 +20,7 @@ it("codes large batches after the others of their tick, and those have left by t
   const lane = (name: string, rows: number): Lane => {
     let text = "";
     const link = {
-      maySendData: true,
+      ...{ maySendDataAt: () => true, queue: NOT_QUEUED },
       session: { unacked: 0 },
       append: (base64: string) => {
         text = base64;
@@ -34,7 +35,7 @@ it("codes large batches after the others of their tick, and those have left by t
     const lane = {
       ...{ windowMs: 100, active: true, lastFlushAt: -Infinity, settle: () => undefined },
       opensAt: 0 as number | undefined,
-      batch: { rows, empty: false },
+      batch: { rows, bytes: 1_000, empty: false },
       attached: new Set([subscription]),
       joining: new Set(),
       service: { publisher: { link: { bareJid: `${name}@x` } } },
@@ -83,7 +84,7 @@ describe("a tick", () => {
     const links = Array.from({ length: count }, (_, i) => {
       let text = "";
       const link = {
-        ...{ maySendData: true, session: { unacked: 0 }, phase: 48 + (i % 64) },
+        ...{ maySendDataAt: () => true, session: { unacked: 0 }, phase: 48 + (i % 64), queue: NOT_QUEUED },
         append: () => {
           if (text === "") fanOut.linkPending(link as unknown as ClientLink);
           text += `${i} `;
@@ -100,7 +101,7 @@ describe("a tick", () => {
       const lane = {
         ...{ windowMs, active: true, lastFlushAt: -Infinity, settle: () => undefined },
         opensAt: 0 as number | undefined,
-        batch: { rows: 1, empty: false },
+        batch: { rows: 1, bytes: 10, empty: false },
         attached: new Set(members.map((link) => ({ link, hasCredit: true, send: () => link.append() }))),
         ...{ joining: new Set(), service: {} },
         encode: () => {

@@ -2,10 +2,11 @@ import {
   createRawDeflate,
   createRowCodec,
   DEFAULT_LIMITS,
+  decodeFrame,
   encodeUpdate,
+  measureValue,
   parseNode,
   WHOLE,
-  type Frame,
   type Selection,
 } from "@stanzapack/wire";
 import { monotonicNow, type Connection } from "@stanzapack/xmpp";
@@ -23,7 +24,7 @@ import { Subscription } from "./subscription.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 const config: ServiceConfig = {
-  ...({ kind: "value", access: "open", profile: "default" } as const),
+  ...({ kind: "value", access: "open" } as const),
   ...{ members: new Set(), title: "" },
 };
 
@@ -46,11 +47,10 @@ function setUp(selection: Partial<Selection>, windowMs = 0) {
     rows: createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
   };
   const key = { windowMs, sizeClass: 65_535, coded: false, hop: "plain" } as const;
-  const lane = new Lane(service, { ...key, selection: { ...WHOLE, ...selection } }, context, "default");
+  const lane = new Lane(service, { ...key, selection: { ...WHOLE, ...selection } }, context);
   const link = {
-    maySendData: true,
-    append: () => note("data"),
-    sendFrame: (frame: Frame) => note(frame.type === "status" ? frame.status : frame.type),
+    maySendDataAt: () => true,
+    append: (base64: string, data: boolean) => note(data ? "data" : statusIn(base64)),
   } as unknown as ClientLink;
   lane.members++;
   lane.add(new Subscription(link, service, 0, "0", lane));
@@ -68,6 +68,13 @@ function setUp(selection: Partial<Selection>, windowMs = 0) {
       fanOut.book(lane, monotonicNow(), false);
     },
   };
+}
+
+/** Of the one frame in a block, a STATUS. */
+function statusIn(base64: string): string {
+  const bytes = Buffer.from(base64, "base64");
+  const frame = decodeFrame(bytes.subarray(0, measureValue(bytes, 0, DEFAULT_LIMITS)), DEFAULT_LIMITS);
+  return frame.type === "status" ? frame.status : frame.type;
 }
 
 beforeEach(() => {

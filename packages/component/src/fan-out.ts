@@ -2,19 +2,25 @@ import { monotonicNow, type Connection } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { ClientLink } from "./client-link.js";
 import { TICK_MS, TickClock } from "./clock.js";
-import type { Lane, ReadyBody } from "./lane.js";
+import type { Lane, ReadyBatch } from "./lane.js";
+import type { ReadyBody } from "./ready-body.js";
 import type { Service } from "./service.js";
+import { SharedFrame } from "./shared-frame.js";
 import type { ComponentStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";
+import { PHASES, WriteQueue } from "./write-queue.js";
 
 /** Characters gathered before a write: larger strings gain nothing, smaller ones cost a system call each. */
 const WRITE_CHARS = 65_536;
 /** A tick with data for more links than this spreads them over its length, so that no server gets a burst and nothing else waits behind it. */
 const BURST_LINKS = 500;
-const PHASES = 5;
 const PHASE_MS = TICK_MS / PHASES;
 /** Batches of so many rows and more are coded after the others of their tick. 256: a millisecond or more. */
 const LARGE_ROWS = 256;
+/** Most bodies of one service's newest value that are kept for the next who stands at the same place. */
+const KEPT_BODIES = 64;
+/** What rows of so many bytes take to code is nobody's fault, and not looked at: a few ms at most. */
+const CHEAP_BYTES = 512;
 
 /**
  * The hot path: lanes become due, each encodes once, links gather what is theirs, one write takes it all. While the
@@ -23,7 +29,7 @@ const LARGE_ROWS = 256;
 export class FanOut {
   private readonly clock = new TickClock<Lane>((lanes, now) => {
     // One write a phase: what is left of the last tick leaves before there is more.
-    for (const links of this.phased) this.write(now, links);
+    this.writePhases(now);
     this.flush(lanes, now, true);
   });
   private readonly beats = new TickClock<Lane>((lanes, now) => this.beat(lanes, now));
@@ -32,9 +38,7 @@ export class FanOut {
   /** Due lanes that wait for the stream. */
   private readonly parked = new Set<Lane>();
   /** Links with something to write. */
-  private readonly pending = new Set<ClientLink>();
-  /** Those of a large tick whose phase comes later, by phase. */
-  private readonly phased = Array.from({ length: PHASES }, () => new Set<ClientLink>());
+  private readonly queue = new WriteQueue();
   private phaseTimer: NodeJS.Timeout | undefined;
   /** Told whose batch was coded, and how long that took, in ms. */
   onCost: ((bareJid: string, ms: number) => void) | undefined;
@@ -48,10 +52,7 @@ export class FanOut {
     private readonly log: Logger,
   ) {
     const resume = (): void => {
-      for (const links of this.phased) {
-        for (const link of links) this.pending.add(link);
-        links.clear();
-      }
+      this.queue.gather();
       this.soon();
     };
     this.undo = [connection.on("drain", resume), connection.on("online", resume)];
@@ -116,8 +117,9 @@ export class FanOut {
   }
 
   private tellStatus({ attached, joining, service }: Lane): void {
-    for (const members of [attached, joining])
-      for (const { link, alias } of members) link.sendFrame({ type: "status", alias, ...service.told });
+    const frame = new SharedFrame((alias) => ({ type: "status", alias, ...service.told }));
+    for (const subscription of attached) frame.sendTo(subscription);
+    for (const subscription of joining) frame.sendTo(subscription);
   }
 
   forget(lane: Lane): void {
@@ -132,13 +134,12 @@ export class FanOut {
   }
 
   linkPending(link: ClientLink): void {
-    this.pending.add(link);
+    this.queue.add(link);
     this.soon();
   }
 
   forgetLink(link: ClientLink): void {
-    this.pending.delete(link);
-    this.phased[link.phase % PHASES]?.delete(link);
+    this.queue.remove(link);
   }
 
   /**
@@ -157,6 +158,8 @@ export class FanOut {
       if (body === undefined) {
         this.stats.singleEncodes++;
         body = lane.encodeAlone({ from: from ?? to, to, rows: [row], firstAt: at, lastAt: at });
+        // Who comes back may stand anywhere, also where nobody ever stood.
+        if (cache.size >= KEPT_BODIES) cache.clear();
         cache.set(key, body);
       }
       subscription.send(body);
@@ -184,7 +187,8 @@ export class FanOut {
         lanes.push(lane);
       }
     this.flush(lanes, monotonicNow());
-    for (const links of [this.pending, ...this.phased]) this.write(monotonicNow(), links);
+    this.write(monotonicNow());
+    this.writePhases(monotonicNow());
   }
 
   stop(): void {
@@ -196,7 +200,7 @@ export class FanOut {
     for (const undo of this.undo) undo();
     this.immediate.clear();
     this.parked.clear();
-    for (const links of [this.pending, ...this.phased]) links.clear();
+    this.queue.clear();
   }
 
   private soon(): void {
@@ -222,7 +226,7 @@ export class FanOut {
     this.parked.clear();
     const isLarge = (lane: Lane): boolean => lane.batch.rows >= LARGE_ROWS;
     for (const lane of lanes) if (!isLarge(lane)) this.tryFlush(lane, now);
-    if (spreads && this.pending.size > BURST_LINKS) this.spread();
+    if (spreads && this.queue.size > BURST_LINKS) this.spread();
     this.write(now);
     // Theirs take long to code: nobody else's batch of this tick waits for them.
     for (const lane of lanes)
@@ -234,12 +238,7 @@ export class FanOut {
 
   /** Each link at its phase from here on, those of the first one now. */
   private spread(): void {
-    for (const link of this.pending) {
-      const phase = link.phase % PHASES;
-      if (phase === 0) continue;
-      this.pending.delete(link);
-      this.phased[phase]?.add(link);
-    }
+    this.queue.spread();
     this.bookPhase(1);
   }
 
@@ -247,7 +246,7 @@ export class FanOut {
     clearTimeout(this.phaseTimer);
     if (phase === PHASES) return;
     this.phaseTimer = setTimeout(() => {
-      this.write(monotonicNow(), this.phased[phase]);
+      this.write(monotonicNow(), phase);
       this.bookPhase(phase + 1);
     }, PHASE_MS);
   }
@@ -265,12 +264,9 @@ export class FanOut {
   private flushLane(lane: Lane, now: number): void {
     lane.settle(now);
     if (lane.batch.empty) return this.book(lane, now, false);
-    this.detachWaiting(lane);
+    this.detachWaiting(lane, now);
     if (!lane.active) return lane.skip(lane.service.offset);
-    const before = monotonicNow();
-    const batches = lane.encode(now);
-    const { publisher } = lane.service;
-    if (publisher !== undefined) this.onCost?.(publisher.link.bareJid, monotonicNow() - before);
+    const batches = this.encode(lane, now);
     this.stats.laneEncodes += batches.length;
     if (lane.windowMs === 0) this.hurry(lane);
     for (const { body, independent } of batches) {
@@ -287,20 +283,29 @@ export class FanOut {
     this.book(lane, now, false);
   }
 
+  private encode(lane: Lane, now: number): ReadyBatch[] {
+    const { publisher } = lane.service;
+    if (publisher === undefined || this.onCost === undefined || lane.batch.bytes <= CHEAP_BYTES)
+      return lane.encode(now);
+    const before = monotonicNow();
+    const batches = lane.encode(now);
+    this.onCost(publisher.link.bareJid, monotonicNow() - before);
+    return batches;
+  }
+
   /** What goes at once takes along what its links wait with. */
   private hurry({ attached, joining }: Lane): void {
-    if (this.phased.every(({ size }) => size === 0)) return;
-    for (const members of [attached, joining])
-      for (const { link } of members)
-        if (this.phased[link.phase % PHASES]?.delete(link) === true) this.pending.add(link);
+    if (!this.queue.isSpread) return;
+    for (const { link } of attached) this.queue.hurry(link);
+    for (const { link } of joining) this.queue.hurry(link);
   }
 
   /** Whoever has too much unacknowledged, or unread, gets nothing until acknowledgements, or credit, come; nobody else waits. */
-  private detachWaiting(lane: Lane): void {
+  private detachWaiting(lane: Lane, now: number): void {
     for (const members of [lane.attached, lane.joining]) {
       for (const subscription of members) {
         const { link } = subscription;
-        if (link.maySendData && subscription.hasCredit) continue;
+        if (subscription.hasCredit && link.maySendDataAt(now)) continue;
         subscription.detached = true;
         subscription.position = lane.flushedTo;
         lane.remove(subscription);
@@ -310,8 +315,9 @@ export class FanOut {
     }
   }
 
-  private write(now: number, links = this.pending): void {
-    if (links.size === 0 || this.connection.state !== "online") return;
+  /** Those of the next write, or of a phase. */
+  private write(now: number, phase?: number): void {
+    if (this.connection.state !== "online") return;
     let text = "";
     let count = 0;
     const send = (): void => {
@@ -321,10 +327,10 @@ export class FanOut {
       text = "";
       count = 0;
     };
-    for (const link of links) {
-      links.delete(link);
+    const clock = monotonicNow();
+    for (const link of this.queue.take(phase)) {
       const unackedBefore = link.session.unacked;
-      for (const stanza of link.takeStanzas(now)) {
+      for (const stanza of link.takeStanzas(now, clock)) {
         text += stanza;
         count++;
         if (text.length >= WRITE_CHARS) send();
@@ -332,5 +338,10 @@ export class FanOut {
       this.stats.dataStanzasSent += link.session.unacked - unackedBefore;
     }
     if (count > 0) send();
+  }
+
+  /** What is left of a large tick. */
+  private writePhases(now: number): void {
+    if (this.queue.isSpread) for (let phase = 1; phase < PHASES; phase++) this.write(now, phase);
   }
 }

@@ -60,7 +60,6 @@ function setUp(own: Partial<typeof parsed> = {}) {
       access,
       members: new Set(members),
       title: "",
-      profile: "default",
     } as const;
     broker.offer(publisher.link, `alice@x/${name}`, { ...config, ...other }, NOW);
   };

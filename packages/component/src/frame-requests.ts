@@ -7,6 +7,7 @@ import {
   parseNode,
   parsePattern,
   StanzapackError,
+  withoutLooking,
   withoutThinning,
   type ChangeFrame,
   type NodePattern,
@@ -159,14 +160,15 @@ export class FrameRequests {
 
   /**
    * Undefined where the link may not take it, or has it: no publisher is asked for a pattern's sake. What only logs can do counts for them
-   * alone, and what they cannot for the others.
+   * alone, and what they cannot for the others; nothing that looks into opaque values counts for those.
    */
   private subscribeTo(service: Service, { link, options }: Pattern): Subscription | undefined {
     if (!service.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
+    const selection = service.config.opaque === true ? withoutLooking(options.selection) : options.selection;
     const fitting =
       service.journal === undefined
-        ? { ...options, since: undefined }
-        : { ...options, selection: withoutThinning(options.selection) };
+        ? { ...options, selection, since: undefined }
+        : { ...options, selection: withoutThinning(selection) };
     return this.broker.subscribeTo(link, service, fitting, monotonicNow());
   }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createInbox, Intake, type Inbox } from "./intake.js";
+import { createInbox, Intake, type Inbox, type InboxBlock } from "./intake.js";
 
 /** A link whose blocks hold steps that take so many ms each; one step is one frame. */
 class Link {
@@ -15,7 +15,7 @@ let done: { readonly link: string; readonly at: number }[] = [];
 const intake = (): Intake<Link> =>
   new Intake<Link>(
     (link) => {
-      const block = link.inbox.blocks.shift() as Uint8Array;
+      const { bytes: block } = link.inbox.blocks.shift() as InboxBlock;
       link.inbox.bytes -= block.length;
       clock += block[0] as number;
       done.push({ link: link.name, at: clock });

@@ -15,11 +15,17 @@ const MAX_BYTES = 8_388_608;
 /** And bytes of all links of one account, in memory that all accounts share. 64 MiB: eight links that are full. */
 const MAX_ACCOUNT_BYTES = 67_108_864;
 
+/** A block that came, and of a lean stanza with a chained body alone its label. */
+export interface InboxBlock {
+  readonly bytes: Uint8Array;
+  readonly label: number | undefined;
+}
+
 /** A link, as far as what it sends waits to be read. */
 export interface Inbox {
   /** Of the block that is being read. */
   readonly frames: Frame[];
-  readonly blocks: Uint8Array[];
+  readonly blocks: InboxBlock[];
   /** Of those that wait, and of the one that is being read. */
   bytes: number;
   blockBytes: number;
@@ -64,12 +70,12 @@ export class Intake<L extends Sender> {
     private readonly now: () => number = monotonicNow,
   ) {}
 
-  /** A link's block came. False when it, or its account, has too many that wait. */
-  put(link: L, block: Uint8Array): boolean {
+  /** A link's block came; `label`: as its bytestream gave it. False when it, or its account, has too many that wait. */
+  put(link: L, block: Uint8Array, label?: number): boolean {
     const { inbox } = link;
     if (inbox.blocks.length >= MAX_BLOCKS || inbox.bytes + block.length > MAX_BYTES) return false;
     if (this.account(link.bareJid).bytes + block.length > MAX_ACCOUNT_BYTES) return false;
-    inbox.blocks.push(block);
+    inbox.blocks.push({ bytes: block, label });
     inbox.bytes += block.length;
     this.count(link);
     if (!this.waiting.has(link)) this.read(link);
@@ -120,6 +126,7 @@ export class Intake<L extends Sender> {
   private step(link: L): void {
     const before = this.now();
     this.readNext(link);
+    if (!hasMore(link.inbox)) release(link.inbox);
     this.count(link);
     this.spend(this.account(link.bareJid), this.now() - before);
   }
@@ -162,6 +169,11 @@ export class Intake<L extends Sender> {
       if (this.now() >= end) return;
     }
   }
+}
+
+/** Gives back the memory of what was in it: an array that was shifted empty keeps its own. */
+function release({ frames, blocks }: Inbox): void {
+  frames.length = blocks.length = 0;
 }
 
 export function hasMore({ frames, blocks }: Inbox): boolean {

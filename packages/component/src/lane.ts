@@ -1,25 +1,27 @@
 import {
   beginsAnew,
-  decodeRow,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeLaneBody,
+  isolatedParts,
   LaneEncoder,
+  padOfBody,
   RowBatch,
   type BatchSlice,
   type LaneBatch,
   type HopClass,
   type LaneBody,
-  type Profile,
   type RowCodec,
   isThinning,
   type Selection,
 } from "@stanzapack/wire";
-import { encodeBase64, wallAheadMs } from "@stanzapack/xmpp";
+import { encodeBase64, leanBody, wallAheadMs } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { ComponentLimits } from "./config.js";
 import type { LaneMemory } from "./lane-memory.js";
 import { type Arrival, Projection, Selector, type SelectedUpdate } from "./selector.js";
+import { ReadyBody } from "./ready-body.js";
+import { valueOf } from "./row-values.js";
 import type { Service } from "./service.js";
 import type { Subscription } from "./subscription.js";
 
@@ -32,13 +34,6 @@ export const MIN_BLOCK_BYTES = SIZE_CLASSES[SIZE_CLASSES.length - 1] as number;
 /** Room in a block for the largest prefix and body header of a DATA frame. */
 const HEADER_ROOM_BYTES = 63;
 
-/** A DATA body ready to be put behind any subscriber's prefix. */
-export interface ReadyBody {
-  readonly form: LaneBody["form"];
-  readonly base64: string;
-  readonly rows: number;
-}
-
 /** One batch of a lane, encoded once for everyone. */
 export interface ReadyBatch {
   readonly body: ReadyBody;
@@ -48,7 +43,10 @@ export interface ReadyBatch {
 
 /** What lanes share of their component. */
 export interface LaneContext {
+  /** Rows as they are. */
   readonly rows: RowCodec;
+  /** Deflated too, where that is smaller. Default: `rows`. */
+  readonly deflatedRows?: RowCodec;
   readonly limits: ComponentLimits;
   /** 32 bits, never 0. */
   readonly randomId: () => number;
@@ -61,13 +59,16 @@ export interface LaneKey {
   readonly sizeClass: number;
   /** In the columnar codec; otherwise in rows that any client reads. */
   readonly coded: boolean;
+  /** Of rows: deflated too, where that is smaller. */
+  readonly deflates?: boolean;
   /** What is smallest depends on whether the stream itself is compressed. */
   readonly hop: HopClass;
   readonly selection: Selection;
 }
 
 export function laneKeyOf(link: ClientLink, windowMs: number, selection: Selection): LaneKey {
-  return { windowMs, sizeClass: link.sizeClass, coded: link.readsCoded, hop: link.hop, selection };
+  const { sizeClass, readsCoded: coded, readsDeflated, hop } = link;
+  return { windowMs, sizeClass, coded, deflates: !coded && readsDeflated, hop, selection };
 }
 
 export function formatLaneKey(key: LaneKey): string {
@@ -79,8 +80,8 @@ export function formatSelection({ samples, maxRate, fields, deadband, heartbeatM
   return JSON.stringify([samples, maxRate, fields, deadband, heartbeatMs]);
 }
 
-function formatEncoding({ coded, hop }: LaneKey): string {
-  return `${coded ? "coded" : "rows"}/${hop}`;
+function formatEncoding({ coded, deflates, hop }: LaneKey): string {
+  return `${coded ? "coded" : deflates === true ? "deflated" : "rows"}/${hop}`;
 }
 
 /**
@@ -122,7 +123,6 @@ export class Lane {
     readonly service: Service,
     readonly key: LaneKey,
     private readonly context: LaneContext,
-    readonly profile: Profile,
   ) {
     const { limits } = context;
     this.batch = new RowBatch({
@@ -228,10 +228,12 @@ export class Lane {
   }
 
   private takeEncoder(): LaneEncoder | undefined {
-    const { context, key, profile } = this;
+    const { context, key } = this;
+    // Of bytes that nobody but their reader understands nothing is tried.
+    if (this.service.config.opaque === true) return undefined;
     if (this.encoder !== undefined || !key.coded || !context.memory.mayCode(this)) return this.encoder;
     const { rows } = context;
-    this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, profile, hop: key.hop });
+    this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, hop: key.hop });
     if (this.joining.size > 0) this.encoder.wantKey();
     return this.encoder;
   }
@@ -245,10 +247,11 @@ export class Lane {
   encode(now: number): ReadyBatch[] {
     const encoder = this.takeEncoder();
     // With nobody on the chain it may as well begin anew.
-    if (this.attached.size === 0) encoder?.breakOff();
+    if (this.attached.size === 0 || this.isolates) encoder?.breakOff();
     let joining = this.joining.size > 0;
     const batches = this.slices().map((slice): ReadyBatch => {
-      if (encoder === undefined) return { body: this.plain(slice), independent: undefined };
+      if (encoder === undefined || this.isolates)
+        return { body: this.encodeAlone(slice), independent: undefined };
       const batch = toBatch(this.service, slice);
       const body = encoder.encode(batch, now, this.context.randomId());
       if (beginsAnew(body)) joining = false;
@@ -285,25 +288,39 @@ export class Lane {
   /** A body that needs no other, and that none depends on. */
   encodeAlone(slice: BatchSlice): ReadyBody {
     const encoder = this.takeEncoder();
-    if (encoder === undefined) return this.plain(slice);
+    // A body of several rows would code each by those before it.
+    if (encoder === undefined || (this.isolates && slice.rows.length > 1)) return this.plain(slice);
     return ready(encoder.encodeIndependent(toBatch(this.service, slice)), slice);
+  }
+
+  /** No update is coded by another. The publisher may change that at any time. */
+  private get isolates(): boolean {
+    const { compression, opaque } = this.service.config;
+    return compression === "isolated" && opaque !== true;
   }
 
   /** Rows too large for the size class are left out. */
   private slices(): BatchSlice[] {
-    return this.batch
+    const slices = this.batch
       .slices(DEFAULT_LIMITS.maxRowsPerFrame, this.maxBytes)
       .filter(({ rows }) => this.fits(rows[0] as Uint8Array));
+    return this.isolates && this.key.coded ? slices.flatMap(isolatedParts) : slices;
   }
 
   private plain(slice: BatchSlice): ReadyBody {
-    const { rows } = this.context;
-    return ready({ ...headOf(this.service, slice), ...rows.encode(slice.rows, this.key.hop) }, slice);
+    const { rows, deflatedRows = rows } = this.context;
+    const deflates = this.key.deflates === true && !this.isolates && this.service.config.opaque !== true;
+    const encoded = (deflates ? deflatedRows : rows).encode(slice.rows, this.key.hop);
+    return ready({ ...headOf(this.service, slice), ...encoded }, slice);
   }
 }
 
 function ready(body: LaneBody, { rows }: BatchSlice): ReadyBody {
-  return { form: body.form, base64: encodeBase64(encodeLaneBody(body)), rows: rows.length };
+  const bytes = encodeLaneBody(body);
+  return new ReadyBody(
+    ...([body.form, encodeBase64(bytes), padOfBody(body.form, bytes), rows.length] as const),
+    body.form === "chained" ? leanBody(encodeBase64(body.payload)) : undefined,
+  );
 }
 
 type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;
@@ -318,5 +335,5 @@ function headOf({ epoch, baseAt }: Service, { from, to, firstAt, lastAt }: Batch
 }
 
 function toBatch(service: Service, slice: BatchSlice): LaneBatch {
-  return { ...headOf(service, slice), rows: slice.rows.map(decodeRow), packed: slice.rows };
+  return { ...headOf(service, slice), rows: slice.rows.map(valueOf), packed: slice.rows };
 }

@@ -1,4 +1,5 @@
 import {
+  createHello,
   createRawDeflate,
   createRowCodec,
   decodeBlock,
@@ -31,8 +32,13 @@ const BOB = "bob@far.test/x";
 const SIXTY_SECONDS_MS = 60_000;
 const AWAY = new StanzaError("remote-server-timeout", "wait");
 
-/** A table with one link, of a client on another server. `answer` answers the question that is out. */
-function setUp() {
+/**
+ * A table with one link, of a client on another server. `answer` answers the question that is out. `isLean`: the client lists lean stanzas.
+ */
+function setUp({
+  isLean = false,
+  envelope = "auto",
+}: { readonly isLean?: boolean; readonly envelope?: "auto" | "ibb" } = {}) {
   const handlers: StanzaHandler[] = [];
   const asked: { iq: Element; settle: (error?: Error) => void }[] = [];
   const sent: string[] = [];
@@ -56,20 +62,26 @@ function setUp() {
   const { limits } = configSchema.parse({ component: { domain: "streams.localhost", secret: "x" } });
   const stats = createStats();
   const log = pino({ level: "silent" });
-  const deflate = createRawDeflate();
   const nothing = new Proxy({}, { get: () => vi.fn() }) as FanOut;
-  const broker = new Broker(nothing, createRowCodec(DEFAULT_LIMITS, deflate), limits, stats, () => 7, log);
+  const broker = new Broker(
+    nothing,
+    createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
+    limits,
+    stats,
+    () => 7,
+    log,
+  );
   const requests = new FrameRequests(broker, { open: true }, limits, stats, log);
   const streams = createInBandBytestreams(connection);
-  const settings = { limits, wireLimits: DEFAULT_LIMITS, deflate };
+  const settings = { limits, wireLimits: DEFAULT_LIMITS, envelope };
   const links = new LinkTable(connection, streams, broker, nothing, requests, settings, stats, log);
   const receive = (stanza: Element): void => void handlers.some((handler) => handler(stanza, 0));
   const from = { from: BOB, to: "streams.localhost" };
   const open = { xmlns: NS.IBB, sid: "s", "block-size": "4096", stanza: "message" };
   receive(xml("iq", { ...from, type: "set", id: "1" }, xml("open", open)));
   const hello = encodeFrame({
-    ...{ type: "hello", version: 0, maxBlockBytes: 4096, maxInflatedBytes: 1_048_576, maxStanzaBytes: 0 },
-    ...{ codecs: ["rows"], hop: "plain", token: null },
+    ...createHello({ lean: isLean ? { tag: null } : null }, { ...DEFAULT_LIMITS, maxBlockBytes: 4096 }),
+    ...{ codecs: ["rows"] },
   });
   receive(xml("message", from, xml("data", { xmlns: NS.IBB, sid: "s", seq: "0" }, encodeBase64(hello))));
   const link = links.require(BOB);
@@ -82,7 +94,7 @@ function setUp() {
   const goodbye = (): string[] => {
     const blocks = sent.flatMap((text) => [...text.matchAll(/seq='\d+'>([^<]*)</g)].map((match) => match[1]));
     const frames = blocks.flatMap((base64) =>
-      decodeBlock(decodeBase64(base64 as string) as Uint8Array, DEFAULT_LIMITS, deflate),
+      decodeBlock(decodeBase64(base64 as string) as Uint8Array, DEFAULT_LIMITS),
     );
     const last = frames.at(-1);
     const isClosed = asked.some(({ iq }) => iq.getChild("close", NS.IBB) !== undefined);
@@ -108,7 +120,7 @@ function setUp() {
       links.sweep(monotonicNow());
     }
   };
-  return { links, link, stats, asked, answer, bounce, sweep, send, goodbye, probed };
+  return { links, link, stats, asked, answer, bounce, sweep, send, goodbye, probed, log };
 }
 
 describe("LinkTable, when a client's server is away", () => {
@@ -167,6 +179,39 @@ describe("LinkTable, when a client's server is away", () => {
       await answer(error);
       expect(links.size).toBe(0);
     }
+  });
+});
+
+describe("LinkTable, when the stream to the server was interrupted", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  const ACK: Frame = { type: "ack", stanzas: 0 };
+
+  it("asks each client for an acknowledgement until it comes: it shows what either side lacks", async () => {
+    const { links, link, send, sweep } = setUp();
+    const ask = vi.spyOn(link, "askAck");
+    links.askAll();
+    expect(ask).toHaveBeenCalledTimes(1);
+    // The first answer was lost as well.
+    await sweep(1);
+    expect(ask).toHaveBeenCalledTimes(2);
+    send(ACK);
+    await sweep(10);
+    expect(ask).toHaveBeenCalledTimes(2);
+  });
+
+  it("ends the link of one that never answers, and asks none that is gone", async () => {
+    const { links, link, asked, sweep, goodbye } = setUp();
+    const ask = vi.spyOn(link, "askAck");
+    links.askAll();
+    await sweep(15);
+    expect(asked[0]?.iq.getChild("ping", NS.PING)).toBeDefined();
+    expect(links.size).toBe(0);
+    expect(goodbye()).toEqual(["BYE timeout", "close"]);
+    const { length } = ask.mock.calls;
+    links.askAll();
+    await sweep(1);
+    expect(ask).toHaveBeenCalledTimes(length);
   });
 });
 
@@ -292,5 +337,83 @@ describe("LinkTable, when a client is asked whether it lives", () => {
     link.append = (base64) => void pending.push(base64);
     links.farewell();
     expect([pending.length, goodbye()]).toEqual([1, ["close"]]);
+  });
+});
+
+describe("LinkTable, with lean stanzas", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  const ids = (stanzas: readonly string[]): (string | undefined)[] =>
+    stanzas.map((stanza) => / id='([^']*)'/.exec(stanza)?.[1]);
+  const confirm: Frame = { type: "envelope", word: "confirm", value: 66 };
+
+  it("probes behind its HELLO, and is lean once that is confirmed, with the tag that HELLO names", () => {
+    const { link, send } = setUp({ isLean: true });
+    const first = link.takeStanzas(0);
+    const [hello, probe] = ids(first);
+    expect([first.length, hello, probe?.length]).toEqual([2, undefined, 66]);
+    const block = /seq='0'>([^<]*)</.exec(first[0] as string)?.[1] as string;
+    const [frame] = decodeBlock(decodeBase64(block) as Uint8Array, DEFAULT_LIMITS);
+    expect(frame).toMatchObject({ type: "hello", lean: { tag: link.stream.tag } });
+    link.sendAck();
+    expect(ids(link.takeStanzas(0))).toEqual([undefined]);
+    send(confirm);
+    link.sendAck();
+    const [id] = ids(link.takeStanzas(0));
+    expect([id?.[0], link.envelope.lean]).toEqual([probe?.[0], true]);
+    send({ type: "envelope", word: "ask", value: 1 });
+    expect(ids(link.takeStanzas(0))).toEqual([undefined]);
+  });
+
+  it.each([{ isLean: true, envelope: "ibb" as const }, { isLean: false }])("has none with %o", (options) => {
+    const { link } = setUp(options);
+    expect(ids(link.takeStanzas(0))).toEqual([undefined]);
+    expect(link.session.lazy).toBe(false);
+  });
+
+  it("says once that a link stays on bytestreams, where the probe is not confirmed within 15 s", async () => {
+    const { link, log, send, sweep } = setUp({ isLean: true });
+    const info = vi.spyOn(log, "info");
+    link.takeStanzas(0);
+    await sweep(13);
+    expect(info).not.toHaveBeenCalled();
+    await sweep(10);
+    expect(info.mock.calls.map((call) => call[1])).toEqual([
+      "link stays on In-Band Bytestreams: a lean stanza did not arrive as it was sent",
+    ]);
+    send(confirm);
+    expect(link.envelope.lean).toBe(true);
+  });
+
+  it("waits 130 s for an acknowledgement of a few stanzas, and 30 s for one of fifty", async () => {
+    for (const [stanzas, seconds] of [
+      [49, 130],
+      [50, 30],
+    ] as const) {
+      const { link, asked, sweep } = setUp({ isLean: true });
+      for (let i = 0; i < stanzas; i++) link.session.sentData(monotonicNow());
+      // Something else of it comes.
+      const hear = setInterval(() => (link.heardAt = monotonicNow()), 1_000);
+      await sweep(seconds - 1);
+      expect(asked).toHaveLength(0);
+      await sweep(3);
+      clearInterval(hear);
+      expect(asked).toHaveLength(1);
+    }
+  });
+
+  it("asks once 1,024 stanzas are not known to have arrived, which the answer confirms", async () => {
+    const { link, asked, answer, send, sweep } = setUp({ isLean: true });
+    link.takeStanzas(0);
+    send(confirm);
+    for (let i = 0; i < 1_030; i++) {
+      link.sendFrame({ type: "status", alias: 0, status: "online", windowMs: null });
+      link.takeStanzas(0);
+    }
+    await sweep(1);
+    expect([asked.length, link.stream.outstanding > 1_024]).toEqual([1, true]);
+    await answer();
+    expect(link.stream.outstanding).toBeLessThan(2);
   });
 });

@@ -2,11 +2,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   assertNever,
   createHello,
+  DEFAULT_LINK_POLICY,
   linkCodeOf,
   StanzapackError,
   type Frame,
+  type HelloFrame,
   type Limits,
-  type RawDeflate,
 } from "@stanzapack/wire";
 import {
   backoffMs,
@@ -24,9 +25,10 @@ import type { Logger } from "pino";
 import type { Broker } from "./broker.js";
 import { Throttle } from "./budgets/throttle.js";
 import { ClientLink } from "./client-link.js";
-import type { ComponentLimits } from "./config.js";
+import type { ComponentConfig, ComponentLimits } from "./config.js";
 import type { FanOut } from "./fan-out.js";
 import type { FrameRequests } from "./frame-requests.js";
+import { FewSet } from "./few.js";
 import { hasMore, Intake } from "./intake.js";
 import { MIN_BLOCK_BYTES } from "./lane.js";
 import { askClient } from "./liveness.js";
@@ -35,6 +37,8 @@ import { OpenAdmission } from "./open-admission.js";
 import { ServerWatch } from "./server-watch.js";
 import type { ComponentStats } from "./stats.js";
 
+/** Deflated rows too: a publisher without the columnar codec may send them. */
+const READS: HelloFrame["codecs"] = ["rows", "deflated", "coded"];
 /** A link must say HELLO within this, in ms. */
 const HELLO_MS = 15_000;
 /** What a link still holds when it is closed is read for so long, in ms. */
@@ -43,6 +47,11 @@ const CLOSED_MS = 60_000;
 const HELLO_GRACE_MS = 2_000;
 /** A client that said BYE closes its bytestream within this, in ms, or the component does. */
 const CLOSE_MS = 2_000;
+/** Stanzas that are not known to have arrived make the component ask, so that lean ones go on. 1,024: half of what may be out. */
+const ASK_OUTSTANDING = 1_024;
+/** Of links that an interrupted stream may have cost stanzas, so many are asked with each sweep, and each so often before it is verified. */
+const ASKED_A_SWEEP = 1_000;
+const MAX_ASKED = 3;
 /** A link whose client's server is away is kept for so long, in ms, and asked so often, with full jitter: many may have the same server. */
 const SUSPENDED_MS = 60_000;
 const ASK_AGAIN: ReconnectPolicy = { minMs: 2_000, maxMs: 10_000 };
@@ -52,15 +61,27 @@ const READ_POLL_MS = 20;
 /** Most questions of one link that wait for it; an SDK has three. */
 const MAX_READ_WAITS = 8;
 
+/** A link that was asked for an acknowledgement so often. */
+interface Asked {
+  tries: number;
+  /** How often it had been heard of when it was asked first, and how many data stanzas had been sent. */
+  heard: number;
+  sent: number;
+}
+
 /** Every link of the component: admits, dispatches frames, asks silent ones whether they live, ends them. */
 export class LinkTable {
   private readonly links = new Map<string, ClientLink>();
   /** The same by bare JID. */
-  private readonly accounts = new Map<string, Set<ClientLink>>();
+  private readonly accounts = new Map<string, FewSet<ClientLink>>();
   private readonly admission: OpenAdmission;
   private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
   private readonly throttle: Throttle;
   private readonly watch: ServerWatch;
+  /** Those that have not answered since the stream to the server was interrupted. */
+  private readonly unsure = new Map<ClientLink, Asked>();
+  /** One for all links. */
+  private readonly onPending = (link: ClientLink): void => this.fanOut.linkPending(link);
 
   constructor(
     private readonly connection: Connection,
@@ -71,7 +92,8 @@ export class LinkTable {
     private readonly settings: {
       readonly limits: ComponentLimits;
       readonly wireLimits: Limits;
-      readonly deflate: RawDeflate;
+      /** For links that are opened from now on. */
+      readonly envelope: ComponentConfig["envelope"];
     },
     private readonly stats: ComponentStats,
     private readonly log: Logger,
@@ -157,16 +179,16 @@ export class LinkTable {
       bareJid(stream.peer),
       monotonicNow(),
       this.settings.wireLimits,
-      this.settings.deflate,
-      (l) => this.fanOut.linkPending(l),
+      this.onPending,
       this.connection.jid,
       this.throttle.createPace(stream.peer),
     );
     this.broker.budgets.count(stream.peer, "links", 1);
     this.links.set(stream.peer, link);
-    this.accounts.set(link.bareJid, (this.accounts.get(link.bareJid) ?? new Set()).add(link));
+    this.accounts.set(link.bareJid, (this.accounts.get(link.bareJid) ?? new FewSet<ClientLink>()).add(link));
     this.stats.links = this.links.size;
-    stream.onBlock = (block) => this.receive(link, block);
+    stream.onBlock = (block, { label }) => this.receive(link, block, label);
+    stream.onProbe = (chars) => link.envelope.onProbe(chars);
     stream.onFault = ({ error }) => {
       // XEP-0047 §2.2: its client does not know this bytestream, and nobody reads what is said.
       if (error.condition === "item-not-found") return;
@@ -175,17 +197,21 @@ export class LinkTable {
     };
     stream.onEnd = (end) => this.streamEnded(link, end);
     const token = this.requests.resumption.issue(link);
-    link.sendFrame(createHello({ token }, this.settings.wireLimits));
+    // Where every tag was used with this JID within the hour, the link stays on In-Band Bytestreams.
+    const tag = this.settings.envelope === "auto" ? stream.takeTag() : undefined;
+    link.session.lean = tag !== undefined;
+    const lean = tag === undefined ? null : { tag };
+    link.sendFrame(createHello({ token, codecs: READS, lean }, this.settings.wireLimits));
     this.log.info({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
 
-  private receive(link: ClientLink, block: Uint8Array): void {
+  private receive(link: ClientLink, block: Uint8Array, label: number | undefined): void {
     // Also where it has to wait until it is read.
     link.heardAt = monotonicNow();
     link.hear();
     // Something of it comes through: asked with the next sweep it may answer.
     if (link.suspension !== undefined) link.suspension.askAt = 0;
-    if (link.ended || this.intake.put(link, block)) return;
+    if (link.ended || this.intake.put(link, block, label)) return;
     this.stats.refusals++;
     this.bye(
       link,
@@ -200,9 +226,9 @@ export class LinkTable {
     try {
       const block = inbox.frames.length === 0 ? inbox.blocks.shift() : undefined;
       if (block !== undefined) {
-        inbox.bytes -= block.length;
-        inbox.blockBytes = block.length;
-        for (const frame of session.receive(block, now)) inbox.frames.push(frame);
+        inbox.bytes -= block.bytes.length;
+        inbox.blockBytes = block.bytes.length;
+        for (const frame of session.receive(block.bytes, now, block.label)) inbox.frames.push(frame);
       }
       for (let frame = inbox.frames.shift(); frame !== undefined; frame = inbox.frames.shift()) {
         this.dispatch(link, frame, now);
@@ -233,7 +259,10 @@ export class LinkTable {
     this.stats.framesReceived[frame.type]++;
     switch (frame.type) {
       case "hello":
-        return link.applyHello(frame);
+        link.applyHello(frame);
+        return link.envelope.start(frame, link.session.lean, now);
+      case "envelope":
+        return link.envelope.onFrame(frame);
       case "ack":
         return;
       case "data":
@@ -405,10 +434,42 @@ export class LinkTable {
     suspension.askAt = now + backoffMs(ASK_AGAIN, suspension.tries++, Math.random());
   }
 
+  /**
+   * The stream to the server was interrupted: stanzas may be lost, in both directions, and for a while after it too, since a server may take
+   * the old stream for alive. Each client is asked for an acknowledgement until it comes. Whichever side lacks a stanza finds that out by it,
+   * so that nothing stands still until one is due.
+   */
+  askAll(): void {
+    for (const link of this.links.values()) this.unsure.set(link, { tries: 0, heard: 0, sent: 0 });
+    this.askSome();
+  }
+
+  private askSome(): void {
+    let left = ASKED_A_SWEEP;
+    for (const [link, asked] of [...this.unsure]) {
+      if (left === 0) return;
+      const { session } = link;
+      const hasAnswered =
+        asked.tries > 0 && link.heard > asked.heard && session.acknowledgedStanzas >= asked.sent;
+      // To the end of the row.
+      this.unsure.delete(link);
+      if (link.ended || link.closedAt !== undefined || hasAnswered) continue;
+      left--;
+      if (asked.tries === MAX_ASKED) void this.verify(link);
+      else {
+        if (asked.tries === 0) [asked.heard, asked.sent] = [link.heard, session.sentStanzas];
+        asked.tries++;
+        this.unsure.set(link, asked);
+        link.askAck();
+      }
+    }
+  }
+
   /** Once a second: acknowledgements due by time, clients that owe one too long or are silent, links that never said HELLO. */
   sweep(now: number): void {
     this.throttle.sweep(now);
     this.intake.sweep();
+    this.askSome();
     for (const link of this.links.values()) {
       const { session } = link;
       if (link.closedAt !== undefined) {
@@ -419,18 +480,37 @@ export class LinkTable {
         if (now >= link.suspension.askAt) void this.verify(link);
         continue;
       }
+      this.watchProbe(link, now);
       // Not of a block that is being read: its updates may still be lost with the link.
       if (session.ackDue(now) && link.inbox.frames.length === 0 && !link.pace.owes) link.sendAck();
       if (session.peerHello === undefined && now - link.openedAt > HELLO_MS) {
         void this.giveUpHello(link);
       } else if (
-        now - (session.waitingSince ?? now) > this.settings.limits.unackedSeconds * 1000 ||
+        now - (session.waitingSince ?? now) > this.patienceMs(link) ||
         // One that gets no data owes no acknowledgement, and its presence may never have been sent here.
-        now - link.heardAt > this.settings.limits.silentSeconds * 1000
+        now - link.heardAt > this.settings.limits.silentSeconds * 1000 ||
+        // Of control frames: nothing else confirms them.
+        (link.envelope.lean && link.stream.outstanding >= ASK_OUTSTANDING)
       ) {
         void this.verify(link);
       }
     }
+  }
+
+  /** How long data may be unacknowledged, in ms: with half the credit out its client acknowledges at once. */
+  private patienceMs({ session }: ClientLink): number {
+    const { unackedSeconds, lazyUnackedSeconds } = this.settings.limits;
+    const isLazy = session.lazy && session.unacked < DEFAULT_LINK_POLICY.ackEveryStanzas;
+    return (isLazy ? lazyUnackedSeconds : unackedSeconds) * 1_000;
+  }
+
+  private watchProbe(link: ClientLink, now: number): void {
+    const { expiresAt } = link.envelope;
+    if (expiresAt === undefined || now < expiresAt || !link.envelope.expire(now)) return;
+    this.log.info(
+      { jid: link.jid },
+      "link stays on In-Band Bytestreams: a lean stanza did not arrive as it was sent",
+    );
   }
 
   /** Tells every client that the component stops, and closes every bytestream. */

@@ -38,6 +38,7 @@ export async function askClient(
   const { heard } = link;
   link.askAck();
   write(link);
+  const sent = link.stream.sentCount;
   const over = new AbortController();
   let isLate = false;
   void watch.answeredFor(ms, over.signal).then((answered) => {
@@ -47,6 +48,8 @@ export async function askClient(
   try {
     const ping = xml("iq", { type: "get", to: link.jid }, xml("ping", NS.PING));
     await connection.request(ping, { timeoutMs: FOR_GOOD_MS, signal: over.signal });
+    // The answer came behind everything before the question.
+    link.stream.confirm(sent);
     return "alive";
   } catch (error) {
     if (connection.state !== "online") return "unknown";

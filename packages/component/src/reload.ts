@@ -13,6 +13,8 @@ export function compareConfigs(before: ResolvedConfig, next: ResolvedConfig): Re
     changed: [
       ...differences("limits", before.limits, next.limits),
       ...differences("log", before.log, next.log),
+      // For links that are opened later.
+      ...(before.envelope === next.envelope ? [] : ["envelope"]),
     ],
     needsRestart: [
       ...differences("component", before.component, next.component),

@@ -27,12 +27,11 @@ import { createStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
-const deflate = createRawDeflate();
-const codec = createRowCodec(DEFAULT_LIMITS, deflate);
+const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
 const log = pino({ level: "silent" });
 const NODE = "alice@x/t";
 const config: ServiceConfig = {
-  ...({ kind: "value", access: "open", profile: "default" } as const),
+  ...({ kind: "value", access: "open" } as const),
   ...{ members: new Set(), title: "" },
 };
 
@@ -81,7 +80,10 @@ class Taker {
     takeAlias: () => 0,
     checkAlias: () => undefined,
     sendFrame: () => undefined,
-    append: (base64: string) => this.receive(base64),
+    append: (base64: string, isData: boolean) => {
+      if (isData) this.receive(base64);
+    },
+    maySendDataAt: () => this.maySendData,
   } as unknown as ClientLink;
 
   /** A new link: nothing is known of the old one's chains. */
@@ -93,7 +95,7 @@ class Taker {
 
   private receive(base64: string): void {
     expect(this.maySendData).toBe(true);
-    for (const frame of decodeBlock(Buffer.from(base64, "base64"), DEFAULT_LIMITS, deflate)) {
+    for (const frame of decodeBlock(Buffer.from(base64, "base64"), DEFAULT_LIMITS)) {
       if (frame.type !== "data" && frame.type !== "coded") throw new Error(frame.type);
       const batch = this.reader.read(frame, true, this.session.budget);
       if (batch === undefined) throw new Error("a body of a chain that it is not on");

@@ -1,11 +1,5 @@
-import {
-  decodeRow,
-  DEFAULT_LIMITS,
-  encodeUpdate,
-  type RowBatch,
-  type Selection,
-  type Value,
-} from "@stanzapack/wire";
+import { DEFAULT_LIMITS, encodeUpdate, type RowBatch, type Selection, type Value } from "@stanzapack/wire";
+import { valueOf } from "./row-values.js";
 
 /** One update of a service, as its selection lets it travel. */
 export interface SelectedUpdate {
@@ -27,7 +21,7 @@ export class Arrival {
   ) {}
 
   get values(): readonly Value[] {
-    return (this.decoded ??= this.rows.map(decodeRow));
+    return (this.decoded ??= this.rows.map(valueOf));
   }
 }
 
@@ -40,7 +34,7 @@ export class Projection {
   }
 
   /** A row of its named fields alone. */
-  project(row: Uint8Array, value: Value = decodeRow(row)): Uint8Array {
+  project(row: Uint8Array, value: Value = valueOf(row)): Uint8Array {
     return isObject(value) ? encodeUpdate(this.pick(value), DEFAULT_LIMITS) : row;
   }
 
@@ -162,7 +156,7 @@ export class Selector {
   private remember(update: SelectedUpdate, at: number): void {
     const { offset, row } = update;
     this.last = { offset, row: update === this.waiting ? row : row.slice(), at: update.at };
-    if (this.selection.deadband !== null) this.lastValue = decodeRow(this.last.row);
+    if (this.selection.deadband !== null) this.lastValue = valueOf(this.last.row);
     this.wentAt = at;
     this.next = offset + 1;
     this.waiting = undefined;
@@ -182,7 +176,7 @@ export class Selector {
   private differs({ row }: SelectedUpdate): boolean {
     const { deadband } = this.selection;
     if (deadband === null || this.lastValue === undefined || this.insists) return true;
-    return !isWithin(this.lastValue, decodeRow(row), deadband);
+    return !isWithin(this.lastValue, valueOf(row), deadband);
   }
 }
 

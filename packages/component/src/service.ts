@@ -1,24 +1,31 @@
-import type { DataReader, NodeId, Profile, ServiceKind, ServiceStatus } from "@stanzapack/wire";
+import type { DataReader, NodeId, ServiceKind, ServiceStatus } from "@stanzapack/wire";
 import { formatNode } from "@stanzapack/wire";
 import { wallAheadMs } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import { Incarnations } from "./incarnations.js";
 import type { Journal } from "./journal/journal.js";
 import type { Lane } from "./lane.js";
+import type { ReadyBody } from "./ready-body.js";
 import type { Subscription } from "./subscription.js";
 
 export const ACCESS_MODELS = ["open", "whitelist", "authorize"] as const;
 /** XEP-0060 §4.5. `authorize`: the publisher is asked. */
 export type AccessModel = (typeof ACCESS_MODELS)[number];
 
+export const COMPRESSIONS = ["shared", "isolated"] as const;
+/** `isolated`: no update is coded by another, so that sizes tell the author of one nothing of another. */
+export type Compression = (typeof COMPRESSIONS)[number];
+
 export interface ServiceConfig {
   readonly kind: ServiceKind;
   readonly access: AccessModel;
+  /** Whether updates are coded by those before them. Default: `shared`. */
+  readonly compression?: Compression;
+  /** Its values are bytes that only their reader understands: they pass as they are. For good. */
+  readonly opaque?: boolean;
   /** Bare JIDs that may subscribe, unless everybody may; the owner always may. */
   readonly members: ReadonlySet<string>;
   readonly title: string;
-  /** How thoroughly its lanes code, as far as the operator allows. */
-  readonly profile: Profile;
 }
 
 /** A value may be so much older than its service here (the component was restarted meanwhile), in ms. */
@@ -31,6 +38,14 @@ export interface LastValue {
   readonly row: Uint8Array;
   /** By the monotonic clock, in ms. */
   readonly at: number;
+}
+
+/** Bodies of the newest value, for those who join, or come back: by where they stand, and by how their lanes encode a row. */
+export interface NewestBodies {
+  readonly offset: number;
+  /** How far the wall clock was ahead, in ms. */
+  readonly aheadMs: number;
+  readonly bodies: Map<string, ReadyBody>;
 }
 
 export interface Publisher {
@@ -51,6 +66,8 @@ export class Service {
   /** Highest offset given so far; the first update has 1. */
   offset = 0;
   last: LastValue | undefined;
+  /** Bodies of it, while it is the newest. */
+  newest: NewestBodies | undefined;
   /** The publishers' outboxes, and the last of each one's sequence that arrived. */
   readonly incarnations = new Incarnations();
   /** Who holds the writer's lease: nobody else's DATA is this service's. */
@@ -114,6 +131,13 @@ export class Service {
     for (const { windowMs } of this.lanes.values())
       if (smallest === null || windowMs < smallest) smallest = windowMs;
     return smallest;
+  }
+
+  /** The largest in which anybody takes it, in ms; 0: nobody does. */
+  get slowestWindowMs(): number {
+    let largest = 0;
+    for (const { windowMs } of this.lanes.values()) largest = Math.max(largest, windowMs);
+    return largest;
   }
 
   /** In which its publisher should send; null: not at all. A log is kept also while nobody takes it. */

@@ -1,8 +1,7 @@
-import { encodeLanePrefix, type LaneBody } from "@stanzapack/wire";
-import { encodeBase64 } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
-import type { Lane, ReadyBody } from "./lane.js";
+import type { Lane } from "./lane.js";
 import type { SubscribeOptions } from "./negotiation/options.js";
+import type { ReadyBody } from "./ready-body.js";
 import type { Service } from "./service.js";
 
 /** One link's taking of one service. */
@@ -23,8 +22,6 @@ export class Subscription {
   private credit: number;
   /** Since when it awaits a first value, in ms. */
   awaitingSince = 0;
-  /** Its prefix for a body of each form, as base64. */
-  private readonly ready: Record<LaneBody["form"], string>;
 
   constructor(
     readonly link: ClientLink,
@@ -35,14 +32,6 @@ export class Subscription {
     private readonly askedCredit = Infinity,
   ) {
     this.credit = askedCredit;
-    this.ready = {
-      rows: encodeBase64(encodeLanePrefix("rows", alias)),
-      deflated: encodeBase64(encodeLanePrefix("deflated", alias)),
-      chained: encodeBase64(encodeLanePrefix("chained", alias)),
-      wide: encodeBase64(encodeLanePrefix("wide", alias)),
-      key: encodeBase64(encodeLanePrefix("key", alias)),
-      independent: encodeBase64(encodeLanePrefix("independent", alias)),
-    };
   }
 
   /** For asking for it again: what is in force, and the credit that it began with. */
@@ -61,8 +50,8 @@ export class Subscription {
     this.credit = Math.max(this.credit, total);
   }
 
-  send({ form, base64, rows }: ReadyBody): void {
-    this.sentRows += rows;
-    this.link.append(this.ready[form] + base64, true);
+  send(body: ReadyBody): void {
+    this.sentRows += body.rows;
+    this.link.append(body.frameFor(this.alias), true, body.pad, body.lean, this.alias);
   }
 }

@@ -27,6 +27,11 @@ export class TokenBucket {
     return this.tokens;
   }
 
+  /** It is full, as a new one. */
+  isIdle(now: number): boolean {
+    return this.fill(now) >= this.rates.burst;
+  }
+
   /** Owes a burst at most: nobody waits longer than that takes to fill up. */
   spend(tokens: number): void {
     this.tokens = Math.max(-this.rates.burst, this.tokens - tokens);

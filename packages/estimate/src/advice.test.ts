@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { adviseOn, formatCut, formatDelay, judge } from "./advice.js";
 import { Estimator, type EstimateRow } from "./estimator.js";
 
-async function advise(profile: "default" | "compact"): Promise<string> {
-  const estimator = new Estimator({ workload: "int", cuts: [{ batch: 1 }, { batch: 100 }], profile });
+async function advise(): Promise<string> {
+  const estimator = new Estimator({ workload: "int", cuts: [{ batch: 1 }, { batch: 100 }] });
   let [x, state] = [500, 1];
   for (let i = 0; i < 300; i++) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -13,7 +13,7 @@ async function advise(profile: "default" | "compact"): Promise<string> {
 }
 
 test("says where JSON is smaller, and what the packet underneath costs", async () => {
-  const advice = await advise("default");
+  const advice = await advise();
   expect(advice).toMatch(
     /^tcp, zlib: 1 a stanza: stay with JSON \(json-body \d+\.?\d* bytes, Stanzapack 2\d\.\d\)/m,
   );
@@ -22,11 +22,6 @@ test("says where JSON is smaller, and what the packet underneath costs", async (
   expect(advice).toMatch(
     /^Smallest of all: stanzapack, 100 a stanza, tcp, zlib: \d\.\d\d bytes an update\.$/m,
   );
-  expect(advice).toContain("--profile compact");
-});
-
-test("does not send those to compact who are there", async () => {
-  expect(await advise("compact")).not.toContain("--profile");
 });
 
 test("has nothing to say about nothing", () => {
@@ -46,7 +41,8 @@ function rowsOf(
     ).flatMap(([compression, bytes]) =>
       (["json-batch", "stanzapack"] as const).map((form, index): EstimateRow => ({
         ...{ workload: "x", updates: 1, batch, windowMs: null, delayMs: batch === 1 ? 0 : batch * 100 },
-        ...{ transport: "tcp", compression, form, profile: "default" },
+        ...{ transport: "tcp", compression, form },
+        envelope: form === "stanzapack" ? "lean" : null,
         ...{ bytes: bytes[index] ?? 0, bytesPerUpdate: bytes[index] ?? 0 },
       })),
     ),

@@ -48,11 +48,6 @@ export function adviseOn(rows: readonly EstimateRow[]): string[] {
     ...cells.map(([hop, own]) => adviseOnHop(hop, own)),
     ...advisePacket(cells.flatMap(([, own]) => own)),
     adviseSmallest(rows),
-    ...(first.profile === "default"
-      ? [
-          "Where there is text, `--profile compact` may save more, for several times the processor time: measure it too.",
-        ]
-      : []),
   ];
 }
 

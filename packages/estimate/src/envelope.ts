@@ -1,3 +1,5 @@
+import { formatLeanId, type OutBlock } from "@stanzapack/xmpp";
+
 const MESSAGE = "<message";
 
 /** What every stanza of a link has, and what each of its characters costs. */
@@ -19,12 +21,30 @@ export const SHORTEST_ENVELOPE: Envelope = {
 /** The same with a `sid` as the SDK makes it. */
 export const LINK_ENVELOPE: Envelope = { ...SHORTEST_ENVELOPE, sid: "k3Zq" };
 
+/** The tag of lean stanzas: one character, whatever it is. */
+const LINK_TAG = 36;
+
 /** XEP-0198 §4: the server asks for an acknowledgement after each stanza, in a write of its own. */
 export const ACK_REQUEST = "<r xmlns='urn:xmpp:sm:3'/>";
 
 /** A block of In-Band Bytestreams (XEP-0047 §2.2); `seq` wraps after 65535. */
 export function formatDataStanza(base64: string, seq: number, envelope = SHORTEST_ENVELOPE): string {
   return `${formatStart(envelope)}<data xmlns='http://jabber.org/protocol/ibb' sid='${envelope.sid}' seq='${seq & 0xffff}'>${base64}</data></message>`;
+}
+
+/** A block as a lean stanza; undefined where it is too large for one. */
+export function formatLeanStanza(
+  block: OutBlock,
+  seq: number,
+  envelope = SHORTEST_ENVELOPE,
+): string | undefined {
+  const id = formatLeanId(block, LINK_TAG, seq);
+  return id === undefined ? undefined : `${formatStart(envelope).slice(0, -1)} id='${id}'/>`;
+}
+
+/** The id of such a stanza. */
+export function readId(stanza: string): string {
+  return stanza.slice(stanza.lastIndexOf(" id='") + " id='".length, -"'/>".length);
 }
 
 /** JSON as people send it, at its best: no id, no whitespace, nothing escaped that XML leaves alone. */

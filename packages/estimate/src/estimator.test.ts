@@ -1,13 +1,16 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { Value } from "@stanzapack/wire";
+import { leanBody } from "@stanzapack/xmpp";
 import { describe, expect, test } from "vitest";
 import {
   ACK_REQUEST,
   formatBoshAnswer,
   formatDataStanza,
   formatJsonStanza,
+  formatLeanStanza,
   LINK_ENVELOPE,
   namespaced,
+  readId,
   readPayload,
   unescapeText,
 } from "./envelope.js";
@@ -20,7 +23,7 @@ async function estimate(
   cuts: readonly Cut[],
   at?: (index: number) => number,
 ): Promise<EstimateRow[]> {
-  const estimator = new Estimator({ workload: "test", cuts, profile: "default" });
+  const estimator = new Estimator({ workload: "test", cuts });
   for (const [index, value] of values.entries()) await estimator.add(value, at?.(index));
   return estimator.finish();
 }
@@ -57,7 +60,7 @@ test("gives a row for each cut, hop and form", async () => {
   );
   expect(rows[0]).toEqual({
     ...{ workload: "test", updates: COUNT, batch: 1, windowMs: null, delayMs: null },
-    ...{ transport: "tcp", compression: "none", form: "json-body", profile: "default" },
+    ...{ transport: "tcp", compression: "none", form: "json-body", envelope: null },
     ...{ bytes: COUNT * 131, bytesPerUpdate: 131 },
   });
 });
@@ -88,7 +91,7 @@ test("counts with the addresses and the language that it is given", async () => 
   );
   const bytes = async (of: typeof envelope | undefined): Promise<number> => {
     const estimator = new Estimator({
-      ...{ workload: "test", cuts: [{ batch: 1 }], profile: "default" },
+      ...{ workload: "test", cuts: [{ batch: 1 }] },
       ...(of && { envelope: of }),
     });
     await estimator.add(1);
@@ -141,7 +144,7 @@ test("values that JSON changes or that need escapes do not disturb it", async ()
 
 describe("services", () => {
   const feed = async (cut: Cut, serviceOf: (index: number) => string): Promise<Estimator> => {
-    const estimator = new Estimator({ workload: "test", cuts: [cut], profile: "default" });
+    const estimator = new Estimator({ workload: "test", cuts: [cut] });
     for (let i = 0; i < COUNT; i++)
       await estimator.add(ints[i >> 1] ?? 0, 5_000_000 + (i >> 1) * 250, serviceOf(i));
     return estimator;
@@ -166,20 +169,20 @@ describe("services", () => {
   });
 
   test("are bounded", async () => {
-    const estimator = new Estimator({ workload: "test", cuts: [{ batch: 1 }], profile: "default" });
+    const estimator = new Estimator({ workload: "test", cuts: [{ batch: 1 }] });
     for (let i = 0; i < 500; i++) await estimator.add(1, undefined, `${i}`);
     expect(() => estimator.add(1, undefined, "one more")).toThrow("more than 500 services");
   });
 });
 
 test("values without bound in depth are refused", () => {
-  const estimator = new Estimator({ workload: "test", cuts: [{ batch: 1 }], profile: "default" });
+  const estimator = new Estimator({ workload: "test", cuts: [{ batch: 1 }] });
   const deep = JSON.parse(`${"[".repeat(100_000)}${"]".repeat(100_000)}`) as Value;
   expect(() => estimator.add(deep)).toThrow(expect.objectContaining({ name: "StanzapackError" }));
 });
 
 test("what cannot be published is refused", () => {
-  const estimator = new Estimator({ workload: "test", cuts: [{ batch: 1 }], profile: "default" });
+  const estimator = new Estimator({ workload: "test", cuts: [{ batch: 1 }] });
   expect(() => estimator.add("x".repeat(50_000))).toThrow(expect.objectContaining({ code: "too-large" }));
 });
 
@@ -198,10 +201,8 @@ test.each<[object, string]>([
   [{ cuts: [{ batch: 0 }] }, "`cuts.0.batch` must be a whole number of updates from 1"],
   [{ cuts: [{ windowMs: 1.5 }] }, "`cuts.0.windowMs` must be a whole number of ms"],
   [{ cuts: [{ window: 1 }] }, "`cuts.0` must be { batch"],
-  [{ profile: "tiny" }, '`profile` must be "default" or "compact", not "tiny"'],
 ])("options that make no sense are refused: %o", (options, text) => {
-  const make = (): unknown =>
-    new Estimator({ workload: "test", cuts: [{ batch: 1 }], profile: "default", ...options } as never);
+  const make = (): unknown => new Estimator({ workload: "test", cuts: [{ batch: 1 }], ...options });
   expect(make).toThrow(
     expect.objectContaining({ code: "invalid-options", message: expect.stringContaining(text) }) as Error,
   );
@@ -211,4 +212,37 @@ test("fields that are undefined are left out, as in JSON", async () => {
   const given = { a: 1, b: undefined, c: [undefined] } as unknown as Value;
   const rows = await estimate([given, given], [{ batch: 2 }]);
   expect(rows.map(({ form }) => form)).toContain("stanzapack");
+});
+
+describe("lean stanzas", () => {
+  test("carry a small value for less than a JSON body, and other forms have none", async () => {
+    // The workload `int` of the benchmarks.
+    let state = 1;
+    let x = 500;
+    const values = Array.from({ length: 600 }, () => {
+      state = (state * 1_664_525 + 1_013_904_223) >>> 0;
+      return { x: (x += Math.round((state / 2 ** 32 - 0.5) * 6)) };
+    });
+    const rows = await estimate(values, [{ batch: 1 }]);
+    const ours = find(rows, "tcp", "none", "stanzapack", 1);
+    const json = find(rows, "tcp", "none", "json-body", 1);
+    expect((ours?.bytes ?? 0) / (json?.bytes ?? 0)).toBeLessThanOrEqual(0.86);
+    for (const { form, envelope } of rows) expect(envelope).toBe(form === "stanzapack" ? "lean" : null);
+  });
+
+  test("do not carry a block that is too large for one", async () => {
+    const noise = Buffer.from(
+      Array.from({ length: 3_000 }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 24) & 0xff),
+    );
+    const rows = await estimate([noise.toString("base64")], [{ batch: 1 }]);
+    expect(find(rows, "tcp", "none", "stanzapack", 1)?.envelope).toBe("ibb");
+  });
+
+  test("hold one chained body, or whole frames", () => {
+    const block = { base64: "kxIBxAGl", pad: 0, body: leanBody("pQ=="), label: 1 };
+    expect(formatLeanStanza(block, 0x123, LINK_ENVELOPE)).toBe(
+      "<message from='streams.example.org' to='bob@example.org/phone' type='headline' id='kESpT'/>",
+    );
+    expect(readId(formatLeanStanza({ ...block, label: 15 }, 0, LINK_ENVELOPE) ?? "")).toBe("k/AAkxIBxAGl");
+  });
 });

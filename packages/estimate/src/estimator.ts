@@ -1,4 +1,4 @@
-import { StanzapackError, type Profile, type Value } from "@stanzapack/wire";
+import { StanzapackError, type Value } from "@stanzapack/wire";
 import { LINK_ENVELOPE, type Envelope } from "./envelope.js";
 import { FormRun } from "./form-run.js";
 import { FORMS, type Form } from "./forms.js";
@@ -25,8 +25,8 @@ export interface EstimateRow {
   readonly transport: Transport;
   readonly compression: Compression;
   readonly form: Form;
-  /** What `stanzapack` was coded with. */
-  readonly profile: Profile;
+  /** The stanzas that carry it: lean ones where those are smaller, else blocks of XEP-0047. null: no form of ours. */
+  readonly envelope: "lean" | "ibb" | null;
   readonly bytes: number;
   readonly bytesPerUpdate: number;
 }
@@ -35,12 +35,11 @@ export interface EstimatorOptions {
   /** Names the rows. */
   readonly workload: string;
   readonly cuts: readonly Cut[];
-  readonly profile: Profile;
   /** Default: short addresses, and a `sid` as the SDK makes it. */
   readonly envelope?: Envelope | undefined;
 }
 
-/** Each has an encoder of its own in every form and cut: 100 kB, and more with `compact`. */
+/** Each has an encoder of its own in every form and cut: 100 to 600 kB. */
 const MAX_SERVICES = 500;
 
 /** Batches of updates without times leave ten times a second, in ms. */
@@ -59,8 +58,8 @@ export class Estimator {
   /** Throws `invalid-options`. */
   constructor(private readonly options: EstimatorOptions) {
     checkEstimatorOptions(options);
-    const { cuts, profile, envelope = LINK_ENVELOPE } = options;
-    const createRun = (form: Form): FormRun => new FormRun(form, profile, envelope);
+    const { cuts, envelope = LINK_ENVELOPE } = options;
+    const createRun = (form: Form): FormRun => new FormRun(form, envelope);
     const bodies = createRun("json-body");
     this.cuts = cuts.map((cut, index) => new CutRun(cut, createRun, bodies, index === 0));
   }
@@ -96,16 +95,16 @@ export class Estimator {
   /** It takes no more then. */
   async finish(): Promise<EstimateRow[]> {
     const { updates } = this;
-    const { workload, profile } = this.options;
+    const { workload } = this.options;
     const rows: EstimateRow[] = [];
     if (updates === 0) return rows;
     for (const cut of this.cuts)
-      for (const { hop, form, bytes } of await cut.finish()) {
+      for (const { hop, form, envelope, bytes } of await cut.finish()) {
         const { transport, compression } = hop;
         const bytesPerUpdate = bytes / updates;
         rows.push({
           ...{ workload, updates, ...cut.columns, delayMs: this.delayOf(cut.columns) },
-          ...{ transport, compression, form, profile, bytes, bytesPerUpdate },
+          ...{ transport, compression, form, envelope, bytes, bytesPerUpdate },
         });
       }
     return rows;

@@ -1,6 +1,6 @@
-import type { HopClass, Profile } from "@stanzapack/wire";
+import type { HopClass } from "@stanzapack/wire";
 import type { Envelope } from "./envelope.js";
-import { createFormWriter, type Form, type FormWriter, type LinkState } from "./forms.js";
+import { createFormWriter, type Form, type FormWriter, type LinkState, type Written } from "./forms.js";
 import { HOPS, type Hop, type HopMeter } from "./hops.js";
 import type { Item } from "./item.js";
 
@@ -8,6 +8,8 @@ import type { Item } from "./item.js";
 export interface HopBytes {
   readonly hop: Hop;
   readonly bytes: number;
+  /** Which stanzas took so much: of the two kinds that a link has, those that took less. null: no form of ours. */
+  readonly envelope: "lean" | "ibb" | null;
 }
 
 /** What waits of one service. */
@@ -17,19 +19,29 @@ interface Service {
   bytes: number;
 }
 
+interface Meters {
+  readonly hop: Hop;
+  readonly stanzas: HopMeter;
+  /** Of the same as lean stanzas. */
+  readonly lean: HopMeter | undefined;
+}
+
 /** One form on every hop: one link, on which each service has its stanzas. */
 export class FormRun {
   private readonly link: LinkState;
   private readonly services = new Map<string, Service>();
-  private readonly meters: readonly { readonly hop: Hop; readonly meter: HopMeter }[];
+  private readonly meters: readonly Meters[];
 
   constructor(
     private readonly form: Form,
-    profile: Profile,
     envelope: Envelope,
   ) {
-    this.link = { profile, envelope, seq: { plain: 0, compressed: 0 } };
-    this.meters = HOPS.map((hop) => ({ hop, meter: hop.createMeter() }));
+    this.link = { envelope, seq: { plain: 0, compressed: 0 } };
+    this.meters = HOPS.map((hop) => ({
+      hop,
+      stanzas: hop.createMeter(),
+      lean: form === "stanzapack" ? hop.createMeter() : undefined,
+    }));
   }
 
   /** What is larger than a stanza may be goes in several. `waits` takes what the next must wait for. */
@@ -49,7 +61,16 @@ export class FormRun {
   }
 
   finish(): Promise<HopBytes[]> {
-    return Promise.all(this.meters.map(async ({ hop, meter }) => ({ hop, bytes: await meter.finish() })));
+    return Promise.all(
+      this.meters.map(async ({ hop, stanzas, lean }): Promise<HopBytes> => {
+        const bytes = await stanzas.finish();
+        if (lean === undefined) return { hop, bytes, envelope: null };
+        const leanBytes = await lean.finish();
+        return leanBytes < bytes
+          ? { hop, bytes: leanBytes, envelope: "lean" }
+          : { hop, bytes, envelope: "ibb" };
+      }),
+    );
   }
 
   private serviceOf(name: string): Service {
@@ -64,12 +85,12 @@ export class FormRun {
   private send(service: Service, waits: Promise<unknown>[]): void {
     const { writer, waiting } = service;
     if (waiting.length === 0) return;
-    const stanzas: Partial<Record<HopClass, string>> = {};
-    for (const { hop, meter } of this.meters) {
+    const written: Partial<Record<HopClass, Written>> = {};
+    for (const { hop, stanzas, lean } of this.meters) {
       const hopClass = writer.byHop ? hop.hopClass : "plain";
-      const stanza = (stanzas[hopClass] ??= writer.write(waiting, hopClass));
-      const wait = meter.add(stanza);
-      if (wait !== undefined) waits.push(wait);
+      const one = (written[hopClass] ??= writer.write(waiting, hopClass));
+      for (const wait of [stanzas.add(one.stanza), lean?.add(one.lean ?? one.stanza)])
+        if (wait !== undefined) waits.push(wait);
     }
     service.waiting = [];
     service.bytes = 0;

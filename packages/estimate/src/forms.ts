@@ -1,22 +1,35 @@
 import { isDeepStrictEqual } from "node:util";
 import {
-  createRawDeflate,
   createRowCodec,
   decodeRow,
   DEFAULT_LIMITS,
   StanzapackError,
   type HopClass,
-  type Profile,
   type Value,
 } from "@stanzapack/wire";
-import { decodeBase64, encodeBase64 } from "@stanzapack/xmpp";
-import { formatDataStanza, formatJsonStanza, readPayload, unescapeText, type Envelope } from "./envelope.js";
+import { decodeBase64, encodeBase64, readLeanId } from "@stanzapack/xmpp";
+import {
+  formatDataStanza,
+  formatJsonStanza,
+  formatLeanStanza,
+  readId,
+  readPayload,
+  unescapeText,
+  type Envelope,
+} from "./envelope.js";
 import type { Item } from "./item.js";
-import { createLaneBatch, LaneReader, LaneRun } from "./lane-run.js";
+import { blockOf, createLaneBatch, LaneReader, LaneRun } from "./lane-run.js";
 
 /** How updates travel; ours last. */
 export const FORMS = ["json-body", "json-batch", "msgpack-ibb", "stanzapack"] as const;
 export type Form = (typeof FORMS)[number];
+
+/** One batch, ready to be sent. */
+export interface Written {
+  readonly stanza: string;
+  /** As a link with lean stanzas sends it; undefined: no form of ours. */
+  readonly lean: string | undefined;
+}
 
 /** Makes stanzas of batches, and reads each back. */
 export interface FormWriter {
@@ -24,7 +37,7 @@ export interface FormWriter {
   /** Whether the stanza depends on the class of the hop. */
   readonly byHop: boolean;
   /** Throws `internal` when anything arrives that was not sent. */
-  write(items: readonly Item[], hop: HopClass): string;
+  write(items: readonly Item[], hop: HopClass): Written;
 }
 
 /** What one stanza may hold; a batch beyond goes in several. */
@@ -43,7 +56,6 @@ const packedBytes = ({ packed }: Item): number => packed.length;
 
 /** What the services of one link share. */
 export interface LinkState {
-  readonly profile: Profile;
   readonly envelope: Envelope;
   /** Of the next block, by the class of the hop; a link begins with 0. */
   readonly seq: Record<HopClass, number>;
@@ -76,13 +88,13 @@ function createJsonWriter(form: "json-body" | "json-batch", { envelope }: LinkSt
       const json = alone ? texts : `[${texts}]`;
       const stanza = formatJsonStanza(json, envelope);
       check(form, JSON.stringify(JSON.parse(unescapeText(readPayload(stanza)))) === json);
-      return stanza;
+      return { stanza, lean: undefined };
     },
   };
 }
 
 function createMsgpackWriter({ envelope, seq }: LinkState): FormWriter {
-  const rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+  const rows = createRowCodec(DEFAULT_LIMITS);
   return {
     byHop: false,
     bounds: {
@@ -95,15 +107,15 @@ function createMsgpackWriter({ envelope, seq }: LinkState): FormWriter {
       const stanza = formatDataStanza(base64, seq.plain++, envelope);
       const payload = decodeBase64(readPayload(stanza));
       check("msgpack-ibb", payload && equal(rows.decode({ form: "rows", payload }).map(decodeRow), items));
-      return stanza;
+      return { stanza, lean: undefined };
     },
   };
 }
 
 /** A lane for each class of hops, since it chooses by what the hop makes of its bytes. */
-function createLaneWriter({ profile, envelope, seq }: LinkState, alias: number): FormWriter {
-  const open = (hop: HopClass): ((items: readonly Item[]) => string) => {
-    const lane = new LaneRun(profile, hop, alias);
+function createLaneWriter({ envelope, seq }: LinkState, alias: number): FormWriter {
+  const open = (hop: HopClass): ((items: readonly Item[]) => Written) => {
+    const lane = new LaneRun(hop, alias);
     const reader = new LaneReader();
     let baseAt: number | undefined;
     let from = 1;
@@ -115,14 +127,19 @@ function createLaneWriter({ profile, envelope, seq }: LinkState, alias: number):
       const at = Math.max(0, Math.round(last - baseAt));
       const batch = createLaneBatch(values, from, at, Math.max(0, Math.round(last - first)));
       from += items.length;
-      const { frame } = lane.encode(batch, at);
-      const stanza = formatDataStanza(encodeBase64(frame), seq[hop]++, envelope);
+      const sent = lane.encode(batch, at);
+      const out = blockOf(sent);
+      const number = seq[hop]++;
+      const stanza = formatDataStanza(out.base64, number, envelope);
+      const lean = formatLeanStanza(out, number, envelope);
       const block = decodeBase64(readPayload(stanza));
-      check("stanzapack", block && equal(reader.read(block)?.rows, items));
-      return stanza;
+      check("stanzapack", block && Buffer.compare(block, sent.frame) === 0);
+      const came = lean === undefined ? block && { block, label: undefined } : readLeanId(readId(lean));
+      check("stanzapack", came && equal(reader.read(came.block, came.label)?.rows, items));
+      return { stanza, lean: lean ?? stanza };
     };
   };
-  const lanes: Record<HopClass, (items: readonly Item[]) => string> = {
+  const lanes: Record<HopClass, (items: readonly Item[]) => Written> = {
     plain: open("plain"),
     compressed: open("compressed"),
   };

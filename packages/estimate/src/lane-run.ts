@@ -1,5 +1,4 @@
 import {
-  createRawDeflate,
   createRowCodec,
   DataReader,
   decodeBlock,
@@ -8,18 +7,17 @@ import {
   encodeFrame,
   encodeUpdate,
   LaneEncoder,
+  padOf,
   type ChainBatch,
   type Frame,
   type HopClass,
   type LaneBatch,
   type LaneBody,
-  type Profile,
   type Value,
 } from "@stanzapack/wire";
+import { encodeBase64, leanBody, type OutBlock } from "@stanzapack/xmpp";
 
-/** Both ends share one: it keeps nothing between calls. */
-const deflate = createRawDeflate();
-const rowCodec = createRowCodec(DEFAULT_LIMITS, deflate);
+const rowCodec = createRowCodec(DEFAULT_LIMITS);
 
 /** Of a service alone on its link; up to 127 an alias takes one byte. */
 const FIRST_ALIAS = 1;
@@ -41,6 +39,7 @@ export interface SentBody {
   readonly body: LaneBody;
   /** The whole frame, padded: what a block carries. */
   readonly frame: Uint8Array;
+  readonly alias: number;
 }
 
 /** The sending end of one lane as a component has it, with its defaults: keys, wide bodies, trials. */
@@ -48,16 +47,15 @@ export class LaneRun {
   private readonly lane: LaneEncoder;
 
   constructor(
-    profile: Profile,
     hop: HopClass,
     private readonly alias = FIRST_ALIAS,
   ) {
-    this.lane = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows: rowCodec, profile, hop });
+    this.lane = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows: rowCodec, hop });
   }
 
   encode(batch: LaneBatch, nowMs: number): SentBody {
     const body = this.lane.encode(batch, nowMs, CHAIN);
-    return { body, frame: encodeFrame(frameOf(body, this.alias)) };
+    return { body, frame: encodeFrame(frameOf(body, this.alias)), alias: this.alias };
   }
 }
 
@@ -65,13 +63,28 @@ function frameOf(body: LaneBody, alias: number): Frame {
   return "to" in body ? { type: "data", alias, ...body } : { type: "coded", alias, ...body };
 }
 
+/** A block with that body alone, as a link sends it. */
+export function blockOf({ body, frame, alias }: SentBody): OutBlock {
+  return {
+    base64: encodeBase64(frame),
+    pad: padOf(frame),
+    body: body.form === "chained" ? leanBody(encodeBase64(body.payload)) : undefined,
+    label: alias,
+  };
+}
+
 /** The receiving end. */
 export class LaneReader {
   private readonly reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, rowCodec);
 
-  /** Undefined: refused, which never happens to a lane of which nothing is lost. */
-  read(block: Uint8Array): ChainBatch | undefined {
-    const [frame] = decodeBlock(block, DEFAULT_LIMITS, deflate);
+  /**
+   * `label`: of a lean stanza with one body, whose payload is `block`. Undefined: refused, which never happens to a lane of which nothing is
+   * lost.
+   */
+  read(block: Uint8Array, label?: number): ChainBatch | undefined {
+    if (label !== undefined)
+      return this.reader.read({ type: "coded", form: "chained", alias: label, payload: block }, true);
+    const [frame] = decodeBlock(block, DEFAULT_LIMITS);
     if (frame?.type !== "data" && frame?.type !== "coded") return undefined;
     return this.reader.read(frame, true);
   }

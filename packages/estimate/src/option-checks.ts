@@ -5,7 +5,6 @@ import {
   listOf,
   MAX_WINDOW_MS,
   objectOf,
-  oneOf,
   plainText,
   textThat,
   wholeNumber,
@@ -36,7 +35,6 @@ const envelope = objectOf(
 const SCHEMA = objectOf({
   workload: textThat("a text", () => true),
   cuts: listOf(cut, 1, MAX_CUTS, "cuts"),
-  profile: oneOf("default", "compact"),
   ...allOptional({ envelope }),
 } satisfies Record<keyof EstimatorOptions, OptionSchema>);
 

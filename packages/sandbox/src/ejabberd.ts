@@ -44,6 +44,8 @@ export const ejabberd: Recipe = {
     return {
       program,
       args: [
+        // Its threads sleep where there is nothing to do: by default each looks for work for a while, on processors that others need.
+        ...["+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"],
         ...["+K", "true", "+P", "250000", "-mnesia", "dir", `"${site.path("data")}"`],
         ...["-ejabberd", "log_rotate_count", "0", "-s", "ejabberd", "-noinput"],
       ],

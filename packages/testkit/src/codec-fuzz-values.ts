@@ -57,6 +57,107 @@ export function similarRows(random: Random, count: number): Value[] {
   return Array.from({ length: count }, () => (random.chance(95) ? moved(random, shape) : anyValue(random)));
 }
 
+/** Rows of one large value each, of which parts change, come, leave, move and return; often nothing does. */
+export function editedRows(random: Random, count: number): Value[] {
+  let value = largeValue(random);
+  return Array.from({ length: count }, () => {
+    if (random.chance(80)) value = edited(random, value, 3);
+    else if (random.chance(5)) value = anyValue(random);
+    return value;
+  });
+}
+
+function largeValue(random: Random): Value {
+  const size = random.pick([1, 3, 5, 9, 17, 40, 140]);
+  const items = (make: (i: number) => Value): Value[] => Array.from({ length: size }, (_, i) => make(i));
+  switch (random.below(8)) {
+    case 0:
+      return items((id) => ({
+        id,
+        x: random.below(100),
+        y: random.below(100),
+        state: random.pick(TEXTS),
+        on: true,
+      }));
+    case 1:
+      return items((i) => i * 10 + random.below(10));
+    case 2:
+      return items(() => Array.from({ length: 8 }, () => random.pick(["", "p", "K"])));
+    case 3:
+      return ownFields(items((i) => i).map((i) => [`key${i as number}`, random.below(1_000)]));
+    case 4:
+      return ownFields(items((i) => i).map((i) => [`${i as number}a`, { n: i, at: [i, 0.5] }]));
+    case 5:
+      return { text: longText(random), list: items(() => random.pick(TEXTS)), deep: { n: items(() => 0.5) } };
+    case 6:
+      return {
+        bytes: Uint8Array.from({ length: 400 }, () => random.below(4)),
+        more: items((i) => [i, `${i}`]),
+      };
+    default:
+      return items(() => anyValue(random, 2));
+  }
+}
+
+function longText(random: Random): string {
+  return Array.from({ length: 60 }, () =>
+    random.pick(["lorem ", "ipsum", "\ud83d\ude00", "\ud800", "dolor\n"]),
+  ).join("");
+}
+
+/** A copy with so many edits somewhere in it at most. */
+function edited(random: Random, value: Value, edits: number): Value {
+  let now = value;
+  for (let n = 1 + random.below(edits); n > 0; n--) now = editOnce(random, now);
+  return now;
+}
+
+function editOnce(random: Random, value: Value): Value {
+  if (typeof value === "string" || value instanceof Uint8Array) return splicedText(random, value);
+  if (typeof value !== "object" || value === null) return moved(random, value);
+  if (Array.isArray(value)) return editedList(random, value as readonly Value[]);
+  const entries = Object.entries(value as Readonly<Record<string, Value>>);
+  const at = random.below(entries.length + 1);
+  const [key, field] = entries[at] ?? [`new${random.below(20)}`, anyValue(random, 3)];
+  const dice = random.below(10);
+  // Removed; or set, where it is or at the end.
+  if (dice === 0) entries.splice(at, 1);
+  else if (dice === 1) entries.splice(at, 1, ...entries.splice(random.below(entries.length), 1));
+  else entries[at] = [key, editOnce(random, field)];
+  return ownFields(entries);
+}
+
+function editedList(random: Random, list: readonly Value[]): Value {
+  const items = [...list];
+  const at = random.pick([0, random.below(items.length + 1), items.length]);
+  const item = items[at];
+  switch (random.below(6)) {
+    case 0:
+      items.splice(at, 1 + random.below(2));
+      break;
+    case 1:
+      items.splice(at, 0, random.chance(70) ? edited(random, items[0] ?? 0, 1) : anyValue(random, 3));
+      break;
+    case 2:
+      // It slides.
+      items.push(edited(random, items.shift() ?? 0, 1));
+      break;
+    case 3:
+      return items.map((one) => (random.chance(90) ? editOnce(random, one) : one));
+    default:
+      if (item !== undefined) items[at] = editOnce(random, item);
+  }
+  return items;
+}
+
+function splicedText<T extends string | Uint8Array>(random: Random, text: T): Value {
+  const at = random.below(text.length + 1);
+  const removed = random.below(4);
+  if (typeof text === "string")
+    return text.slice(0, at) + random.pick(["", "x", "\udc00", "word"]) + text.slice(at + removed);
+  return Uint8Array.from([...text.slice(0, at), random.below(256), ...text.slice(at + removed)]);
+}
+
 function moved(random: Random, value: Value): Value {
   if (random.chance(30)) return value;
   if (typeof value === "number")

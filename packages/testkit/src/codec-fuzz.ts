@@ -14,9 +14,9 @@ import {
   type ChainBatch,
   type ChainBody,
   type CodecLimits,
-  type Profile,
+  type Value,
 } from "@stanzapack/wire";
-import { anyValue, isSame, similarRows } from "./codec-fuzz-values.js";
+import { anyValue, editedRows, isSame, similarRows } from "./codec-fuzz-values.js";
 import { createRandom, type Random } from "./random.js";
 
 export interface CodecFuzzReport {
@@ -35,7 +35,6 @@ const MAX_FINDINGS = 20;
 /** Reading any batch takes 0.1 s at most; on a busy machine it may wait ten times as long. */
 const DEADLINE_MS = 2_000;
 const MAX_HEAP_GROWTH_BYTES = 20_000_000;
-const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 /** Small, so that most damaged batches end soon; some are read with the true limits. */
 const SMALL: CodecLimits = { ...DEFAULT_CODEC_LIMITS, maxValues: 1_000, maxTextBytes: 1_000, maxRows: 200 };
 
@@ -82,7 +81,6 @@ class CodecFuzzer {
   readonly findings: string[] = [];
   readonly results: Record<string, number> = {};
   private readonly rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
-  private readonly deflate = createRawDeflate();
   private chains: Sent[] = [];
 
   constructor(private readonly random: Random) {}
@@ -102,17 +100,14 @@ class CodecFuzzer {
   /** Encodes a chain, which is then read undamaged: it must arrive. */
   private send(): Sent {
     const { random } = this;
-    const profile = random.chance(80) ? "default" : "compact";
     const policy = { wideEveryBodies: 2, wideEveryMs: 0 };
-    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, profile, policy);
+    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, policy);
     const decoder = new ChainDecoder(DEFAULT_CODEC_LIMITS);
     const batches: ChainBatch[] = [];
     const bodies: ChainBody[] = [];
     let next = 1 + random.below(1_000);
     for (let length = 1 + random.below(6); length > 0; length--) {
-      const rows = random.chance(70)
-        ? similarRows(random, 1 + random.below(12))
-        : Array.from({ length: 1 + random.below(4) }, () => anyValue(random));
+      const rows = this.someRows();
       const to = next + rows.length - 1 + (random.chance(10) ? random.below(50) : 0);
       const batch = { epoch: 7, from: next, to, rows, at: random.below(1e6), spanMs: random.below(100) };
       this.guarded("round trip", () => {
@@ -134,14 +129,20 @@ class CodecFuzzer {
     return bodies.length === 0 ? this.send() : { bodies, batches };
   }
 
+  private someRows(): readonly Value[] {
+    const { random } = this;
+    const dice = random.below(10);
+    if (dice < 4) return similarRows(random, 1 + random.below(12));
+    if (dice < 7) return editedRows(random, 1 + random.below(12));
+    return Array.from({ length: 1 + random.below(4) }, () => anyValue(random));
+  }
+
   /** Damaged messages, in a codec that knows some good ones; it goes on until it throws. */
   private damageMessages(): void {
     const { random } = this;
     const { bodies } = random.pick(this.chains);
-    const first = bodies[0] as ChainBody & { form: "key" };
-    const profile = random.chance(95) ? first.profile : random.pick(PROFILES);
     const limits = random.below(1_000) === 0 ? DEFAULT_CODEC_LIMITS : SMALL;
-    const codec = new ColumnCodec(limits, profile);
+    const codec = new ColumnCodec(limits);
     const good = random.chance(90) ? random.below(2) : random.below(bodies.length + 1);
     try {
       for (let i = 0; i < good; i++) codec.decode((bodies[i] as ChainBody).payload);
@@ -152,7 +153,7 @@ class CodecFuzzer {
     for (let i = 0, ended = false; i < 32 && !ended; i++) {
       const body = bodies[good + i] ?? random.pick(bodies);
       const bytes = this.damaged(body.payload);
-      ended = this.guarded(`a message to ${profile}: ${hex(bytes)}`, () => {
+      ended = this.guarded(`a message: ${hex(bytes)}`, () => {
         const { rows } = codec.decode(bytes);
         if (rows.length > limits.maxRows) this.fault("more rows than are taken");
         return "read";
@@ -213,7 +214,7 @@ class CodecFuzzer {
       const bytes = random.chance(30) ? frame : this.damaged(frame);
       const ended = this.guarded(`a block: ${hex(bytes)}`, () => {
         let result = "read";
-        for (const one of decodeBlock(bytes, DEFAULT_LIMITS, this.deflate)) {
+        for (const one of decodeBlock(bytes, DEFAULT_LIMITS)) {
           if (one.type !== "data" && one.type !== "coded") continue;
           const batch = reader.read(one, random.chance(95));
           if (batch === undefined) result = "refused";

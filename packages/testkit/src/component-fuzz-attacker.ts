@@ -1,11 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  createRawDeflate,
-  decodeBlock,
-  DEFAULT_LIMITS,
-  encodeFrame,
-  type RefusedFrame,
-} from "@stanzapack/wire";
+import { decodeBlock, DEFAULT_LIMITS, encodeFrame, type RefusedFrame } from "@stanzapack/wire";
 import {
   bareJid,
   createClientConnection,
@@ -21,6 +15,7 @@ import {
   type Element,
 } from "@stanzapack/xmpp";
 import { FuzzBlocks, HELLO } from "./component-fuzz-blocks.js";
+import { framesOf, leanId, oddLeanId, PROBE_CHARS, probeId } from "./component-fuzz-lean.js";
 import { FuzzNames, type FuzzPlace } from "./component-fuzz-names.js";
 import { FuzzRequests } from "./component-fuzz-requests.js";
 import { createRandom, type Random } from "./random.js";
@@ -41,6 +36,8 @@ export interface Tally {
 const ANSWER_MS = 60_000;
 /** As many resume tokens are tried again. */
 const TOKENS = 4;
+/** A component names its tag within this of an open, in ms. */
+const TAG_MS = 5_000;
 const WORD = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 export interface AttackerOptions {
@@ -60,6 +57,8 @@ export class Attacker {
   /** Of its last links. */
   private readonly tokens: Uint8Array[] = [];
   private connection: Connection | undefined;
+  /** Of the link of this life: what lean stanzas begin with, once the component has named it. */
+  private tag: number | undefined;
 
   constructor(private readonly options: AttackerOptions) {}
 
@@ -97,19 +96,38 @@ export class Attacker {
     const names = new FuzzNames(random, place);
     const blocks = new FuzzBlocks(names, this.tokens);
     const requests = new FuzzRequests(names);
+    this.tag = undefined;
     await this.open(sid, signal);
     const answers: Promise<void>[] = [];
     let seq = 0;
-    if (random.chance(97)) this.sendBlock(sid, seq++, encodeFrame(HELLO));
+    const tag = random.chance(60) ? await this.untilTagged(signal) : undefined;
+    if (random.chance(97))
+      this.sendBlock(sid, seq++, encodeFrame(tag === undefined ? HELLO : { ...HELLO, lean: { tag: null } }));
+    if (tag !== undefined && random.chance(90)) {
+      this.sendLean(probeId(tag));
+      // The component's own leaves as soon as it has read HELLO.
+      this.sendBlock(sid, seq++, encodeFrame({ type: "envelope", word: "confirm", value: PROBE_CHARS }));
+    }
+    /** By either kind of stanza. */
+    const send = (block: Uint8Array, label?: number): void => {
+      const id = tag === undefined || random.chance(40) ? undefined : leanId(tag, label, seq, block);
+      if (id !== undefined) this.sendLean(id);
+      else if (label === undefined) this.sendBlock(sid, seq, block);
+      else return;
+      seq++;
+    };
     for (let n = random.below(4); n > 0; n--) answers.push(this.ask(requests.right()));
     const items = Math.min(most, 4 + random.below(14));
     for (let i = 0; i < items; i++) {
       const dice = random.below(100);
       if (dice < 50) answers.push(this.ask(requests.any()));
-      else if (dice < 65) this.sendBlock(sid, seq++, blocks.requests());
-      else if (dice < 82) this.sendBlock(sid, seq++, blocks.right(random.below(4)));
-      else if (dice < 94) this.sendBlock(sid, seq++, blocks.any(random.below(4)));
-      else this.sendOdd(random, sid, seq, blocks);
+      else if (dice < 65) send(blocks.requests());
+      else if (dice < 79) send(blocks.right(random.below(4)));
+      else if (dice < 82) send(blocks.payload(), random.below(random.pick([4, 300])));
+      else if (dice < 92) send(blocks.any(random.below(4)));
+      else if (dice < 95 && tag !== undefined)
+        this.sendLean(oddLeanId(random, tag, seq, blocks.right(random.below(4))));
+      else this.sendOdd(random, sid, seq, blocks, tag);
       tally.stanzas++;
     }
     // What was asked by frame has its answers by then.
@@ -117,7 +135,7 @@ export class Attacker {
     const end = random.below(100);
     if (end < 70)
       answers.push(this.ask(xml("iq", { type: "set", to: component }, xml("close", { xmlns: NS.IBB, sid }))));
-    else if (end < 85) this.sendBlock(sid, seq, encodeFrame({ type: "bye", code: "stopped", text: "" }));
+    else if (end < 85) send(encodeFrame({ type: "bye", code: "stopped", text: "" }));
     // Else it is left open: the next one takes its place.
     await Promise.all(answers);
     return items;
@@ -140,6 +158,19 @@ export class Attacker {
         await delay(Number(told), undefined, { signal }).catch(() => undefined);
       }
     }
+  }
+
+  /** Undefined where no HELLO comes: the link was given up already. */
+  private async untilTagged(signal: AbortSignal): Promise<number | undefined> {
+    const end = performance.now() + TAG_MS;
+    while (this.tag === undefined && performance.now() < end && !signal.aborted)
+      await delay(5, undefined, { signal }).catch(() => undefined);
+    return this.tag;
+  }
+
+  private sendLean(id: string): void {
+    const { component } = this.options;
+    (this.connection as Connection).sendElement(xml("message", { to: component, type: "headline", id }));
   }
 
   private request(iq: Element): Promise<Element> {
@@ -189,7 +220,13 @@ export class Attacker {
   }
 
   /** What is wrong below the frames, and errors and presence that are not. */
-  private sendOdd(random: Random, sid: string, seq: number, blocks: FuzzBlocks): void {
+  private sendOdd(
+    random: Random,
+    sid: string,
+    seq: number,
+    blocks: FuzzBlocks,
+    tag: number | undefined,
+  ): void {
     const { component } = this.options;
     const block = encodeBase64(blocks.right(0).subarray(0, 3_000));
     const error = formatStanzaError(
@@ -211,6 +248,16 @@ export class Attacker {
       () => this.sendData({ sid: random.pick(["x", "", "'".repeat(5_000)]), seq: "0" }, block, "chat"),
       () => this.sendData({ sid, seq: "0" }, block, "error", error),
       () => this.sendData({ sid: "gone", seq: "0" }, block, "error", error),
+      // A lean stanza of the component that would come back, of this link or of none.
+      () =>
+        void (this.connection as Connection).sendElement(
+          xml(
+            "message",
+            { to: component, type: "error", id: oddLeanId(random, tag ?? 0, seq, blocks.right(0)) },
+            error,
+          ),
+        ),
+      () => this.sendLean(oddLeanId(random, random.below(64), seq, blocks.right(0))),
       () =>
         void (this.connection as Connection).sendElement(
           xml("message", { to: component, type: "error" }, error),
@@ -229,8 +276,6 @@ export class Attacker {
     ])();
   }
 
-  private readonly deflate = createRawDeflate();
-
   private countRefusal({ code, text }: RefusedFrame): void {
     this.count(`REFUSED ${code}`);
     if (code === "internal") this.options.tally.findings.push(`REFUSED internal: ${text}`);
@@ -242,11 +287,16 @@ export class Attacker {
       this.count(`message: ${stanza.getChild("error")?.getChildElements()[0]?.name ?? "error"}`);
       return true;
     }
-    const block = decodeBase64(stanza.getChild("data", NS.IBB)?.text() ?? "");
+    const data = stanza.getChild("data", NS.IBB)?.text();
+    const id = stanza.attrs["id"] as string | undefined;
+    const isLean = data === undefined && id !== undefined && stanza.children.length === 0;
+    const block = isLean ? framesOf(id) : decodeBase64(data ?? "");
     if (block === undefined) return true;
+    if (isLean) this.count("lean");
     this.tokens.length = Math.min(this.tokens.length, TOKENS);
-    for (const frame of decodeBlock(block, DEFAULT_LIMITS, this.deflate)) {
+    for (const frame of decodeBlock(block, DEFAULT_LIMITS)) {
       if (frame.type === "hello" && frame.token !== null) this.tokens.unshift(frame.token);
+      if (frame.type === "hello") this.tag = frame.lean?.tag ?? undefined;
       if (frame.type === "grant") this.count("GRANT");
       if (frame.type === "refused") this.countRefusal(frame);
       if (frame.type !== "bye") continue;

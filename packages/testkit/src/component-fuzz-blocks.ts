@@ -9,6 +9,7 @@ import {
   encodeFrame,
   encodeUpdate,
   MAX_ALIAS,
+  type DataFrame,
   type Frame,
   type OptionFields,
   type RequestFrame,
@@ -25,6 +26,8 @@ const HEADS = [
 /** Heads of bin 32, str 32, array 32, map 32, ext 32, with the largest lengths. */
 const LIARS = [0xc6, 0xdb, 0xdd, 0xdf, 0xc9].map((head) => [head, 0xff, 0xff, 0xff, 0xff]);
 const UINTS = [0, 1, 2, 127, 128, 65_535, 65_536, 2 ** 31, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
+/** Deflated rows that inflate to far more than a payload may. */
+const BOMB = new Uint8Array(deflateRawSync(new Uint8Array(4_000_000).fill(0xc0)));
 
 /** Makes the blocks of a link: right ones, damaged ones, and ones of a grammar that knows what frames look like. */
 export class FuzzBlocks {
@@ -55,20 +58,22 @@ export class FuzzBlocks {
     );
   }
 
+  /** Of a chained body, which no chain may go before. */
+  payload(): Uint8Array {
+    const { random } = this;
+    if (random.chance(40)) return Uint8Array.from({ length: random.below(40) }, () => random.below(256));
+    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS);
+    const rows = similarRows(random, 1 + random.below(5));
+    const batch = { epoch: 1, from: 1, to: rows.length, rows, at: random.below(1e6), spanMs: rows.length };
+    const { payload } = encoder.encode(batch, 0, 1);
+    return random.chance(50) ? payload : this.damaged(payload);
+  }
+
   any(alias: number): Uint8Array {
     const { random } = this;
-    const block = random.chance(40) ? this.grammar() : this.damaged(this.right(alias));
-    if (random.chance(10)) return Buffer.concat([Uint8Array.of(0xc1), deflateRawSync(block)]);
-    // A bomb, a block in a block, and what is no deflate.
     if (random.chance(2))
-      return Buffer.concat([
-        Uint8Array.of(0xc1),
-        deflateRawSync(new Uint8Array(4_000_000).fill(random.pick([0xc0, 0x90]))),
-      ]);
-    if (random.chance(2))
-      return Buffer.concat([Uint8Array.of(0xc1), deflateRawSync(Uint8Array.of(0xc1, 3, 0))]);
-    if (random.chance(3)) return Buffer.concat([Uint8Array.of(0xc1), block]);
-    return block;
+      return encodeFrame({ ...(this.data(alias) as DataFrame), form: "deflated", payload: BOMB });
+    return random.chance(40) ? this.grammar() : this.damaged(this.right(alias));
   }
 
   private readonly data = (alias: number): Frame => {
@@ -96,7 +101,7 @@ export class FuzzBlocks {
 
   private readonly coded = (alias: number): Frame => {
     const { random } = this;
-    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, random.chance(90) ? "default" : "compact");
+    const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS);
     const rows = similarRows(random, 1 + random.below(20));
     const from = 1 + random.below(1_000);
     const batch = {
@@ -173,6 +178,11 @@ export class FuzzBlocks {
       { type: "demand", alias, subscribers: 1, windowMs: 0 },
       { type: "status", alias, status: "paused", windowMs: null },
       { type: "done", request: 1 },
+      {
+        type: "envelope",
+        word: random.pick(["confirm", "ask", "granted", "resume"] as const),
+        value: random.pick([0, 66, 1_024, ...UINTS.slice(0, 9)]),
+      },
       { type: "bye", code: "internal", text: "of a fuzzer" },
       { type: "bind", role: "service", alias, node: "a@b/c", incarnation: 1, sequence: 1 },
     ]);

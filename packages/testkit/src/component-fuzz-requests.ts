@@ -77,6 +77,8 @@ export class FuzzRequests {
     const config = formatForm("submit", NS.PUBSUB_NODE_CONFIG, {
       "{urn:stanzapack:0}kind": random.pick(["value", "log"]),
       "pubsub#access_model": random.pick(["open", "whitelist"]),
+      "{urn:stanzapack:0}compression": random.pick(["shared", "shared", "isolated"]),
+      ...(random.chance(5) ? { "{urn:stanzapack:0}opaque": "1" } : {}),
       ...(random.chance(40) ? this.names.fields() : {}),
     });
     return this.iq(

@@ -1,4 +1,5 @@
-import { encodeBase64, NS, xml, type Element } from "@stanzapack/xmpp";
+import { encodeBase64, NS, xml, type Bytestream, type Element } from "@stanzapack/xmpp";
+import { ALPHABET } from "./ibb-fuzz-lean.js";
 import type { Model } from "./ibb-fuzz-oracle.js";
 import type { Random } from "./random.js";
 
@@ -147,6 +148,10 @@ export class IbbStanzas {
     );
   }
 
+  private tagOf(stream: Bytestream | undefined): string {
+    return ALPHABET.charAt(stream?.tag ?? this.random.below(64));
+  }
+
   /** Errors are about what we sent, or about nothing; nobody is to be answered, and only their own stream may end. */
   error(): Element {
     const known = [...this.models.values()];
@@ -165,7 +170,10 @@ export class IbbStanzas {
         type: "error",
         from,
         to: OWN,
-        id: this.random.pick([undefined, `${sid}.0.${seq}`, `${sid}.1.${seq}`, "own3", "..", `${sid}.`]),
+        id: this.random.pick([
+          ...[undefined, `${sid}.0.${seq}`, `${sid}.1.${seq}`, "own3", "..", `${sid}.`],
+          ...[`${this.tagOf(target)}AAA`, `${this.tagOf(target)}.ABC`, "AAAAA"],
+        ]),
       },
       ...(this.random.chance(50)
         ? [xml("data", { xmlns: NS.IBB, sid, seq: this.random.pick([undefined, String(seq)]) })]

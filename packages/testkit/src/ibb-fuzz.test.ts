@@ -8,6 +8,7 @@ describe("In-Band Bytestreams under mutated stanzas", () => {
     expect(report.opened).toBeGreaterThan(100);
     expect(report.blocks).toBeGreaterThan(300);
     expect(report.sent).toBeGreaterThan(100);
+    expect(report.lean).toBeGreaterThan(200);
     expect(Object.keys(report.answers).sort()).toEqual([
       "bad-request",
       "item-not-found",

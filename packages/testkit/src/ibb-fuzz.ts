@@ -11,6 +11,7 @@ import {
 } from "@stanzapack/xmpp";
 import { createFakeConnection, type FakeConnection } from "./fake-connection.js";
 import { IbbOracle, MAX_BLOCK_BYTES, MAX_STREAMS, type Model } from "./ibb-fuzz-oracle.js";
+import { isLean, makeLean } from "./ibb-fuzz-lean.js";
 import { CONDITIONS, IbbStanzas, OWN, PEERS } from "./ibb-fuzz-stanzas.js";
 import { createRandom, type Random } from "./random.js";
 
@@ -21,6 +22,8 @@ export interface IbbFuzzReport {
   readonly opened: number;
   readonly blocks: number;
   readonly sent: number;
+  /** Lean stanzas that it was given. */
+  readonly lean: number;
   /** How often each answer was given: `result`, or a condition. */
   readonly answers: Readonly<Record<string, number>>;
   /** Growth of the heap from the first tenth to the end, in bytes; undefined where the garbage collector cannot be called. */
@@ -46,7 +49,7 @@ export async function fuzzIbb(options: {
   const { count, seed, collectGarbage } = options;
   const findings: string[] = [];
   const answers: Record<string, number> = {};
-  const total = { opened: 0, blocks: 0, sent: 0 };
+  const total = { opened: 0, blocks: 0, sent: 0, lean: 0 };
   const random = createRandom(seed);
   const heapBytes = (): number => {
     collectGarbage?.();
@@ -81,7 +84,7 @@ class Epoch {
     private readonly random: Random,
     private readonly findings: string[],
     private readonly answers: Record<string, number>,
-    private readonly total: { opened: number; blocks: number; sent: number },
+    private readonly total: { opened: number; blocks: number; sent: number; lean: number },
   ) {
     this.stanzas = new IbbStanzas(random, this.models);
     this.streams = createInBandBytestreams(this.connection, {
@@ -129,10 +132,16 @@ class Epoch {
     } else if (dice < 45) {
       const stanza = this.stanzas.next();
       if (stanza !== undefined) this.give(stanza);
-    } else if (dice < 62) {
+    } else if (dice < 54) {
+      const stanza = makeLean(this.random, this.models.values(), OWN);
+      if (stanza !== undefined) {
+        this.total.lean++;
+        this.give(stanza);
+      }
+    } else if (dice < 66) {
       this.oracle.refuse = this.random.chance(10);
       this.give(this.stanzas.any());
-    } else if (dice < 72) this.receiveError();
+    } else if (dice < 75) this.receiveError();
     else if (dice < 86) this.answerOwn();
     else this.actLocally();
     this.checkSent();
@@ -150,6 +159,7 @@ class Epoch {
     };
     this.models.set(key, model);
     this.total.opened++;
+    if (this.random.chance(70)) stream.takeTag();
     stream.onBlock = (bytes) => {
       this.total.blocks++;
       if (encodeBase64(bytes) !== model.expected) this.fault("a block came out that was not the next one");
@@ -174,7 +184,9 @@ class Epoch {
     if (said.length > 1) this.fault(`answered ${said.length} times`);
     const [answer] = said;
     if (answer !== undefined) {
-      if (answer.attrs["to"] !== from || answer.attrs["id"] !== id || answer.name !== stanza.name)
+      // An id that is none of the alphabet is not repeated.
+      const named = isLean(stanza) && !/^[A-Za-z0-9+/]{1,1024}$/.test(id ?? "") ? undefined : id;
+      if (answer.attrs["to"] !== from || answer.attrs["id"] !== named || answer.name !== stanza.name)
         this.fault(`answered the wrong party or question: ${String(answer)}`);
     }
     const what =

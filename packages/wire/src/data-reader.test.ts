@@ -7,11 +7,9 @@ import { PROTOCOL_VERSION, type CodedFrame, type Frame } from "./frames.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { LinkSession } from "./link-session.js";
 import type { Value } from "./msgpack.js";
-import { createRawDeflate } from "./raw-deflate.js";
 import { createRowCodec } from "./row-codec.js";
 
-const deflate = createRawDeflate();
-const rows = createRowCodec(DEFAULT_LIMITS, deflate);
+const rows = createRowCodec(DEFAULT_LIMITS);
 
 const HELLO: Frame = {
   type: "hello",
@@ -22,6 +20,7 @@ const HELLO: Frame = {
   codecs: ["rows", "deflated", "coded"],
   hop: "plain",
   token: null,
+  lean: null,
 };
 
 function independent(values: readonly Value[]): CodedFrame {
@@ -45,7 +44,7 @@ function readAll(block: Uint8Array): {
   readonly frames: number;
   readonly code: string;
 } {
-  const session = new LinkSession(DEFAULT_LIMITS, deflate);
+  const session = new LinkSession(DEFAULT_LIMITS);
   session.receive(encodeFrame(HELLO), 0);
   const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, rows);
   const frames = session.receive(block, 0) as CodedFrame[];
@@ -76,7 +75,7 @@ describe("what one block may cost its reader", () => {
   });
 
   it("is enough for a block of many small frames, and anew for each block", () => {
-    const session = new LinkSession(DEFAULT_LIMITS, deflate);
+    const session = new LinkSession(DEFAULT_LIMITS);
     session.receive(encodeFrame(HELLO), 0);
     const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, rows);
     const block = blockOf(independent([{ temperature: 21.5, unit: "C" }]));

@@ -1,5 +1,5 @@
 import { ChainDecoder } from "./codec/chain.js";
-import { ColumnCodec, type CodecLimits, type Profile } from "./codec/column-codec.js";
+import { ColumnCodec, type CodecLimits } from "./codec/column-codec.js";
 import type { ReadBudget } from "./codec/read-budget.js";
 import { StanzapackError } from "./errors.js";
 import type { CodedFrame, DataFrame } from "./frames.js";
@@ -18,6 +18,11 @@ export interface DataBatch<Row> {
   readonly spanMs: number;
 }
 
+/** The msgpack of each row; and their values, where these were read first. */
+export interface PackedBatch extends DataBatch<Uint8Array> {
+  readonly values: readonly Value[] | undefined;
+}
+
 /** Reads the DATA of one alias, in whatever forms its sender chose. */
 export class DataReader {
   private readonly chain: ChainDecoder;
@@ -26,10 +31,8 @@ export class DataReader {
     private readonly codecLimits: CodecLimits,
     private readonly limits: Limits,
     private readonly rows: RowCodec,
-    /** Profiles of chains that are taken. Default: all. */
-    profiles?: readonly Profile[],
   ) {
-    this.chain = new ChainDecoder(codecLimits, profiles);
+    this.chain = new ChainDecoder(codecLimits);
   }
 
   /** Memory held between frames, in bytes, about. */
@@ -56,10 +59,11 @@ export class DataReader {
     frame: DataFrame | CodedFrame,
     contiguous: boolean,
     budget?: ReadBudget,
-  ): DataBatch<Uint8Array> | undefined {
-    if (frame.type !== "coded") return { ...this.readRows(frame), rows: this.rows.decode(frame) };
+  ): PackedBatch | undefined {
+    if (frame.type !== "coded")
+      return { ...this.readRows(frame), rows: this.rows.decode(frame), values: undefined };
     const batch = this.readCoded(frame, contiguous, budget);
-    return batch && { ...batch, rows: batch.rows.map((row) => this.pack(row)) };
+    return batch && { ...batch, rows: batch.rows.map((row) => this.pack(row)), values: batch.rows };
   }
 
   private pack(row: Value): Uint8Array {

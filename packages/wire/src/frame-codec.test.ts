@@ -3,15 +3,21 @@ import { describe, expect, it } from "vitest";
 import { dataFrame, frame } from "../test/arbitraries.js";
 import { decodeBlock } from "./block.js";
 import { type StanzapackError } from "./errors.js";
-import { decodeFrame, encodeDataBody, encodeDataPrefix, encodeFrame } from "./frame-codec.js";
+import {
+  decodeFrame,
+  encodeCodedBody,
+  encodeDataBody,
+  encodeDataPrefix,
+  encodeFrame,
+  padOf,
+  padOfBody,
+} from "./frame-codec.js";
 import type { Frame } from "./frames.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { measureValue } from "./msgpack-measure.js";
-import { createRawDeflate } from "./raw-deflate.js";
 import { encodeElements } from "./update.js";
 
 const LIMITS = DEFAULT_LIMITS;
-const deflate = createRawDeflate();
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 const decodeElements = (...elements: unknown[]): Frame => decodeFrame(encodeElements(elements), LIMITS);
 const refusal = (run: () => unknown): unknown => {
@@ -29,7 +35,7 @@ describe("frames", () => {
       fc.property(frame, (given) => {
         const bytes = encodeFrame(given);
         expect(bytes.length % 3).toBe(0);
-        expect(decodeBlock(bytes, LIMITS, deflate)).toEqual([given]);
+        expect(decodeBlock(bytes, LIMITS)).toEqual([given]);
         // What measureValue finds is the frame; the rest is padding.
         const end = measureValue(bytes, 0, LIMITS);
         expect(decodeFrame(bytes.subarray(0, end), LIMITS)).toEqual(given);
@@ -44,7 +50,7 @@ describe("frames", () => {
         const parts = given.map(encodeFrame);
         const block = Buffer.concat(parts);
         expect(parts.map(base64).join("")).toBe(base64(block));
-        expect(decodeBlock(block, LIMITS, deflate)).toEqual(given);
+        expect(decodeBlock(block, LIMITS)).toEqual(given);
       }),
     );
   });
@@ -61,6 +67,23 @@ describe("frames", () => {
     );
   });
 
+  it("tell how much of them is padding, also where the last element is nil, or ends like padding", () => {
+    fc.assert(
+      fc.property(frame, (given) => {
+        const bytes = encodeFrame(given);
+        const pad = padOf(bytes);
+        expect(pad).toBeLessThan(3);
+        expect(decodeFrame(bytes.subarray(0, bytes.length - pad), LIMITS)).toEqual(given);
+        if (given.type !== "data" && given.type !== "coded") return;
+        const body = given.type === "data" ? encodeDataBody(given) : encodeCodedBody(given);
+        expect(padOfBody(given.form, body)).toBe(pad);
+      }),
+    );
+    expect(padOf(encodeFrame({ type: "status", alias: 1, status: "online", windowMs: null }))).toBe(1);
+    const payload = new Uint8Array(3).fill(0xc0);
+    expect(padOf(encodeFrame({ type: "coded", form: "chained", alias: 1, payload }))).toBe(1);
+  });
+
   it("take a payload of any length that a block can hold", () => {
     for (const length of [0, 1, 255, 256, 65_000]) {
       const given = {
@@ -74,9 +97,7 @@ describe("frames", () => {
         spanMs: 0,
       } as const;
       const payload = new Uint8Array(length).fill(7);
-      expect(decodeBlock(encodeFrame({ ...given, payload }), LIMITS, deflate)).toEqual([
-        { ...given, payload },
-      ]);
+      expect(decodeBlock(encodeFrame({ ...given, payload }), LIMITS)).toEqual([{ ...given, payload }]);
     }
   });
 });
@@ -109,18 +130,18 @@ describe("encodeFrame", () => {
 
   it("never lets a clock that stepped back or counts fractions break the link", () => {
     const bytes = encodeFrame({ ...data, type: "data", alias: 1, at: -5, spanMs: 1.4 });
-    expect(decodeBlock(bytes, LIMITS, deflate)).toMatchObject([{ at: 0, spanMs: 1 }]);
+    expect(decodeBlock(bytes, LIMITS)).toMatchObject([{ at: 0, spanMs: 1 }]);
   });
 
   it("cuts text to what every peer takes, and leaves no half of a surrogate pair", () => {
     const bytes = encodeFrame({ type: "bye", code: "busy", text: `${"x".repeat(1_023)}😀` });
-    expect(decodeBlock(bytes, LIMITS, deflate)).toEqual([
+    expect(decodeBlock(bytes, LIMITS)).toEqual([
       { type: "bye", code: "busy", text: `${"x".repeat(1_023)}\ufffd` },
     ]);
   });
 
   it("writes ACK totals modulo 2^32", () => {
-    expect(decodeBlock(encodeFrame({ type: "ack", stanzas: 2 ** 32 + 5 }), LIMITS, deflate)).toEqual([
+    expect(decodeBlock(encodeFrame({ type: "ack", stanzas: 2 ** 32 + 5 }), LIMITS)).toEqual([
       { type: "ack", stanzas: 5 },
     ]);
   });
@@ -135,10 +156,29 @@ describe("decodeFrame", () => {
   });
 
   it("skips codecs it does not know, and reads an unknown error number as internal", () => {
-    expect(decodeElements(1, 0, [0, 0, 0], [16, 18, 22, 99], 0, null)).toMatchObject({
+    expect(decodeElements(1, 1, [0, 0, 0], [16, 18, 22, 99], 0, null, [])).toMatchObject({
       codecs: ["rows", "coded"],
     });
     expect(decodeElements(15, 9_999, "")).toEqual({ type: "bye", code: "internal", text: "" });
+  });
+
+  it("skips capabilities it does not know, whatever their values", () => {
+    const unknown = [
+      [2, null],
+      [300, "x"],
+      [2 ** 40, 1.5],
+      [4, new Uint8Array(40)],
+    ];
+    const hello = (...more: unknown[]): Frame =>
+      decodeElements(1, 1, [0, 0, 0], [], 0, null, [...unknown, ...more]);
+    expect(hello()).toMatchObject({ lean: null });
+    expect(hello([1, null])).toMatchObject({ lean: { tag: null } });
+    expect(hello([1, 63], [5, 1])).toMatchObject({ lean: { tag: 63 } });
+  });
+
+  it.each([0, 2, 255])("refuses HELLO of version %d, whatever else it has", (version) => {
+    expect(refusal(() => decodeElements(1, version, [0, 0, 0], [], 0, null))).toBe("version-mismatch");
+    expect(refusal(() => decodeElements(1, version, "other", 1, 2, 3, 4, 5))).toBe("version-mismatch");
   });
 
   it.each<[string, unknown[]]>([
@@ -164,10 +204,23 @@ describe("decodeFrame", () => {
     ["a range of four", [16, 1, [1, 1, 1, 1], 0, 0, new Uint8Array(1)]],
     ["a payload of text", [16, 1, [1, 1, 1], 0, 0, "text"]],
     ["a payload of nil", [16, 1, [1, 1, 1], 0, 0, null]],
-    ["more codecs than 32", [1, 0, [0, 0, 0], Array(33).fill(16), 0, null]],
-    ["a codec that is text", [1, 0, [0, 0, 0], ["16"], 0, null]],
-    ["a hop out of its set", [1, 0, [0, 0, 0], [], 2, null]],
-    ["a token of text", [1, 0, [0, 0, 0], [], 0, "token"]],
+    ["more codecs than 32", [1, 1, [0, 0, 0], Array(33).fill(16), 0, null, []]],
+    ["a codec that is text", [1, 1, [0, 0, 0], ["16"], 0, null, []]],
+    ["a hop out of its set", [1, 1, [0, 0, 0], [], 2, null, []]],
+    ["a token of text", [1, 1, [0, 0, 0], [], 0, "token", []]],
+    ["a HELLO without capabilities", [1, 1, [0, 0, 0], [], 0, null]],
+    ["capabilities that are no list", [1, 1, [0, 0, 0], [], 0, null, null]],
+    ["a capability that is no pair", [1, 1, [0, 0, 0], [], 0, null, [[1]]]],
+    ["a capability of three", [1, 1, [0, 0, 0], [], 0, null, [[1, 2, 3]]]],
+    ["a capability without a number", [1, 1, [0, 0, 0], [], 0, null, [["1", 2]]]],
+    ["a capability that comes twice", [1, 1, [0, 0, 0], [], 0, null, [[1, 2], [1, 2]]]], // prettier-ignore
+    ["an unknown capability that comes twice", [1, 1, [0, 0, 0], [], 0, null, [[9, 2], [9, 2]]]], // prettier-ignore
+    ["a tag over 63", [1, 1, [0, 0, 0], [], 0, null, [[1, 64]]]],
+    ["a tag of text", [1, 1, [0, 0, 0], [], 0, null, [[1, "A"]]]],
+    ["elements behind the capabilities", [1, 1, [0, 0, 0], [], 0, null, [], 0]],
+    ["an ENVELOPE with a word out of its set", [29, 4, 0]],
+    ["an ENVELOPE without a value", [29, 1]],
+    ["an ENVELOPE with a value over 2^32", [29, 1, 2 ** 32]],
     ["a role out of its set", [2, 1, 2, "a@b/c", 1, 1]],
     ["a node that is binary", [2, 1, 1, new Uint8Array(3), 1, 1]],
     ["an incarnation over 2^53", [2, 1, 1, "a@b/c", 2 ** 53, 1]],
@@ -187,9 +240,13 @@ describe("decodeFrame", () => {
   });
 
   it.each<[string, unknown[]]>([
-    ["a token over 64 bytes", [1, 0, [0, 0, 0], [], 0, new Uint8Array(65)]],
+    ["a token over 64 bytes", [1, 1, [0, 0, 0], [], 0, new Uint8Array(65), []]],
     ["a subid over 64 characters", [2, 1, 0, "a@b/c", "s".repeat(65), 0, 0]],
     ["a node over 2,112 characters", [2, 1, 1, "n".repeat(2_113), 1, 1]],
+    [
+      "more capabilities than 32",
+      [1, 1, [0, 0, 0], [], 0, null, Array.from({ length: 33 }, (_, i) => [i + 2, 0])],
+    ],
     ["a text over 1,024 characters", [15, 1, "t".repeat(1_025)]],
   ])("refuses %s as limit-exceeded", (_, elements) => {
     expect(refusal(() => decodeElements(...elements))).toBe("limit-exceeded");

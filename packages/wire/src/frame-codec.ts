@@ -1,5 +1,5 @@
 import { StanzapackError, ERRORS, assertNever, errorCodeOf } from "./errors.js";
-import { PROFILES } from "./codec/column-codec.js";
+import { assertVersion, capabilityElements, readCapabilities } from "./capabilities.js";
 import {
   FRAME,
   MAX_ALIAS,
@@ -9,14 +9,16 @@ import {
   type CodedFrame,
   type DataForm,
   type DataFrame,
+  type EnvelopeFrame,
   type Frame,
   type HopClass,
   type ServiceStatus,
 } from "./frames.js";
 import { clip, MAX_NODE_CHARS, MAX_TOKEN_BYTES, MAX_UINT32, millis, uint, utf8 } from "./frame-elements.js";
 import { FrameFields } from "./frame-fields.js";
-import { assertWithin, type Limits } from "./limits.js";
+import { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
 import { NIL } from "./msgpack.js";
+import { measureValue } from "./msgpack-measure.js";
 import { MsgpackReader } from "./msgpack-reader.js";
 import { decodeRequestFrame, requestElements } from "./request-codec.js";
 import { SERVICE_KINDS } from "./service.js";
@@ -29,6 +31,7 @@ const TYPE_FORM = new Map<number, DataForm>([
 ]);
 const HOPS = ["plain", "compressed"] as const satisfies readonly HopClass[];
 const STATUSES = ["online", "offline", "paused"] as const satisfies readonly ServiceStatus[];
+const WORDS = ["confirm", "ask", "granted", "resume"] as const satisfies readonly EnvelopeFrame["word"][];
 const DATA_FORMS = ["rows", "deflated"] as const satisfies readonly DataForm[];
 
 const CODEC_TYPE: Record<Codec, number> = { ...FORM_TYPE, coded: FRAME.CODED_CHAINED };
@@ -40,7 +43,7 @@ const TYPE_CODEC = new Map<number, Codec>(
 const CODED: Record<CodedForm, { readonly type: number; readonly elements: number }> = {
   chained: { type: FRAME.CODED_CHAINED, elements: 3 },
   wide: { type: FRAME.CODED_WIDE, elements: 7 },
-  key: { type: FRAME.CODED_KEY, elements: 7 },
+  key: { type: FRAME.CODED_KEY, elements: 6 },
   independent: { type: FRAME.CODED_INDEPENDENT, elements: 5 },
 };
 
@@ -99,12 +102,7 @@ function codedElements(body: CodedBody): readonly unknown[] {
         uint(body.check, "check", MAX_UINT32),
       ];
     case "key":
-      return [
-        uint(body.chain, "chain", MAX_UINT32),
-        uint(body.epoch, "epoch"),
-        uint(body.from, "from"),
-        PROFILES.indexOf(body.profile),
-      ];
+      return [uint(body.chain, "chain", MAX_UINT32), uint(body.epoch, "epoch"), uint(body.from, "from")];
     case "independent":
       return [uint(body.epoch, "epoch"), uint(body.from, "from")];
     default:
@@ -137,6 +135,20 @@ function encodeBody(elements: readonly unknown[], payload: Uint8Array): Uint8Arr
   return body;
 }
 
+/** Bytes of padding at the end of a frame as `encodeFrame` gives it: 0, 1 or 2. */
+export function padOf(frame: Uint8Array): number {
+  return frame.length - measureValue(frame, 0, DEFAULT_LIMITS);
+}
+
+/** The same of a body as `encodeDataBody` and `encodeCodedBody` give it. */
+export function padOfBody(form: DataForm | CodedForm, body: Uint8Array): number {
+  // Type and alias are in the prefix.
+  let left = (form === "rows" || form === "deflated" ? DATA_ELEMENTS : CODED[form].elements) - 2;
+  let at = 0;
+  while (left-- > 0) at = measureValue(body, at, DEFAULT_LIMITS);
+  return body.length - at;
+}
+
 /** A whole frame, padded to a multiple of three bytes. Throws `internal` for what no peer would accept. */
 export function encodeFrame(frame: Frame): Uint8Array {
   if (frame.type === "data") return join(encodeDataPrefix(frame.form, frame.alias), encodeDataBody(frame));
@@ -165,6 +177,7 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
         frame.codecs.map((codec) => CODEC_TYPE[codec]),
         HOPS.indexOf(frame.hop),
         frame.token,
+        capabilityElements(frame),
       ];
     case "bind":
       return frame.role === "subscription"
@@ -215,6 +228,8 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
         clip(frame.text),
         frame.retryAfterMs === null ? null : millis(frame.retryAfterMs),
       ];
+    case "envelope":
+      return [FRAME.ENVELOPE, WORDS.indexOf(frame.word), uint(frame.value, "value", MAX_UINT32)];
     case "bye":
       return [FRAME.BYE, ERRORS[frame.code].wire, clip(frame.text)];
     default:
@@ -235,6 +250,7 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
     case FRAME.HELLO: {
       f.name = "HELLO";
       const version = f.uint(MAX_VERSION);
+      assertVersion(version);
       const [maxBlockBytes, maxInflatedBytes, maxStanzaBytes] = f.uints(3) as [number, number, number];
       return f.end({
         type: "hello",
@@ -246,6 +262,7 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
         codecs: f.uints(MAX_CODECS, false).flatMap((number) => TYPE_CODEC.get(number) ?? []),
         hop: f.oneOf(HOPS),
         token: f.bytesOrNil(MAX_TOKEN_BYTES),
+        ...readCapabilities(f),
       });
     }
     case FRAME.BIND: {
@@ -315,7 +332,6 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
         chain: f.uint(MAX_UINT32),
         epoch: f.uint(),
         from: f.position(),
-        profile: f.oneOf(PROFILES),
         payload: f.bytes(),
       });
     case FRAME.CODED_INDEPENDENT:
@@ -351,6 +367,9 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
         text: f.text(limits.maxTextChars),
         retryAfterMs: f.uintOrNil(),
       });
+    case FRAME.ENVELOPE:
+      f.name = "ENVELOPE";
+      return f.end({ type: "envelope", word: f.oneOf(WORDS), value: f.uint(MAX_UINT32) });
     case FRAME.BYE:
       f.name = "BYE";
       return f.end({ type: "bye", code: errorCodeOf(f.uint()), text: f.text(limits.maxTextChars) });

@@ -109,6 +109,22 @@ export class FrameFields {
   textPairs(maxPairs: number, ...[first, second]: readonly [number, number]): [string, string][] {
     return this.grouped(maxPairs, 2, () => [this.nestedText(first), this.nestedText(second)]);
   }
+  /** A nested array of pairs of a number and a value, which `read` reads, or leaves by giving false: it is skipped then. */
+  pairs(maxPairs: number, read: (number: number) => boolean): void {
+    const found = this.length(maxPairs);
+    const numbers = new Set<number>();
+    for (let i = 0; i < found; i++) {
+      if (this.reader.array() !== 2) throw this.wrong("an item of a list of pairs is no pair");
+      const number = this.integer(Number.MAX_SAFE_INTEGER);
+      if (numbers.has(number)) throw this.wrong(`${number} comes twice in a list of pairs`);
+      numbers.add(number);
+      if (!read(number)) this.reader.value();
+    }
+  }
+  /** The value of a pair. */
+  pairUintOrNil(max: number): number | null {
+    return this.nil() ? null : this.integer(max);
+  }
   orNil<T>(read: () => T): T | null {
     return this.nil() ? this.next(null, "there") : read();
   }

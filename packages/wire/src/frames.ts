@@ -3,7 +3,7 @@ import type { ErrorCode } from "./errors.js";
 import type { ServiceKind } from "./service.js";
 
 /** Protocol version of HELLO. */
-export const PROTOCOL_VERSION = 0;
+export const PROTOCOL_VERSION = 1;
 
 /** First element of every frame. Numbers without a codec here are reserved for the later frames of docs/PROTOCOL.md. */
 export const FRAME = {
@@ -37,6 +37,8 @@ export const FRAME = {
   GRANT: 26,
   REFUSED: 27,
   DONE: 28,
+  /** Which kind of stanza carries blocks. */
+  ENVELOPE: 29,
 } as const;
 
 /** Largest alias; a link that has used it up must be opened again. */
@@ -57,6 +59,8 @@ export interface HelloFrame {
   readonly hop: HopClass;
   /** Single-use resume token, from the component. */
   readonly token: Uint8Array | null;
+  /** Capability 1, lean stanzas; null: not listed. The tag of this link is the component's to give; a client has null there. */
+  readonly lean: { readonly tag: number | null } | null;
 }
 
 /** Component → client: from now on `alias` means this subscription. */
@@ -253,6 +257,16 @@ export type RequestFrame = SubscribeFrame | ChangeFrame | ResumeFrame;
 /** What answers it. */
 export type AnswerFrame = GrantFrame | RefusedFrame | DoneFrame;
 
+/**
+ * About lean stanzas: `confirm`, a probe came, so many characters long; `ask`, send none from now on, a request of this number; `granted`, none
+ * comes any more; `resume`, they are welcome again, and the value is 0.
+ */
+export interface EnvelopeFrame {
+  readonly type: "envelope";
+  readonly word: "confirm" | "ask" | "granted" | "resume";
+  readonly value: number;
+}
+
 /** The last frame of a link. */
 export interface ByeFrame {
   readonly type: "bye";
@@ -273,4 +287,5 @@ export type Frame =
   | ErrorFrame
   | RequestFrame
   | AnswerFrame
+  | EnvelopeFrame
   | ByeFrame;

@@ -1,4 +1,3 @@
-import { deflateRawSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { frame } from "../test/arbitraries.js";
@@ -54,21 +53,21 @@ function mutate(bytes: Uint8Array, below: (n: number) => number): Uint8Array {
 
 describe("a link fed with damaged blocks", () => {
   it(`throws what ends a link and nothing else, ${BLOCKS} times`, () => {
-    const deflate = createRawDeflate();
-    const codec = createRowCodec(DEFAULT_LIMITS, deflate);
+    const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
     const rows = codec.encode(
       [[1, "x", null], { a: 1.5, b: [true] }].map((v) => encodeUpdate(v, DEFAULT_LIMITS)),
       "plain",
     );
     const hello = encodeFrame({
       type: "hello",
-      version: 0,
+      version: 1,
       maxBlockBytes: 0,
       maxInflatedBytes: 0,
       maxStanzaBytes: 0,
       codecs: ["rows"],
       hop: "plain",
       token: null,
+      lean: null,
     });
     const data = encodeFrame({ type: "data", alias: 1, epoch: 1, from: 1, to: 2, at: 0, spanMs: 1, ...rows });
     const seeds = [
@@ -82,10 +81,8 @@ describe("a link fed with damaged blocks", () => {
     const below = randomFrom(1);
     const seen = new Set<string>();
     for (let round = 0; round < BLOCKS; round++) {
-      const session = new LinkSession(DEFAULT_LIMITS, deflate);
-      let block = mutate(below(4) === 0 ? data : (seeds[below(seeds.length)] as Uint8Array), below);
-      if (below(8) === 0) block = Buffer.concat([Uint8Array.of(0xc1), deflateRawSync(block)]);
-      else if (below(16) === 0) block = Buffer.concat([Uint8Array.of(0xc1), block]);
+      const session = new LinkSession(DEFAULT_LIMITS);
+      const block = mutate(below(4) === 0 ? data : (seeds[below(seeds.length)] as Uint8Array), below);
       try {
         if (below(10) > 0) session.receive(hello, 0);
         for (const one of session.receive(block, 0)) {

@@ -6,14 +6,9 @@ export {
   type ChainBody,
   type ChainPolicy,
 } from "./codec/chain.js";
-export {
-  ColumnCodec,
-  DEFAULT_CODEC_LIMITS,
-  type CodecLimits,
-  type Profile,
-  type RowsBatch,
-} from "./codec/column-codec.js";
+export { ColumnCodec, DEFAULT_CODEC_LIMITS, type CodecLimits, type RowsBatch } from "./codec/column-codec.js";
 export { hopCost } from "./codec/hop-cost.js";
+export { isolatedParts } from "./codec/isolated-parts.js";
 export {
   beginsAnew,
   DEFAULT_LANE_POLICY,
@@ -27,9 +22,9 @@ export {
   type PlainBody,
 } from "./codec/lane-encoder.js";
 export { ReadBudget } from "./codec/read-budget.js";
-export { DataReader, type DataBatch } from "./data-reader.js";
+export { DataReader, type DataBatch, type PackedBatch } from "./data-reader.js";
 export { checkArgument, checkOptions, describeUnknownName, type OptionSchema } from "./check-options.js";
-export { createBlockWriter, decodeBlock, type BlockWriter } from "./block.js";
+export { createBlockWriter, decodeBlock, type BlockWriter, type ReadyBlock } from "./block.js";
 export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./conditions.js";
 export { assertNever, ERRORS, errorCodeOf, linkCodeOf, StanzapackError } from "./errors.js";
 export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./errors.js";
@@ -41,10 +36,13 @@ export {
   encodeDataBody,
   encodeDataPrefix,
   encodeFrame,
+  padOf,
+  padOfBody,
   type DataBodyFields,
 } from "./frame-codec.js";
 export { FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames.js";
 export type * from "./frames.js";
+export { Envelope, PROBE_MS, type EnvelopePort } from "./envelope.js";
 export { createHello } from "./hello.js";
 export { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
 export { DEFAULT_LINK_POLICY, LinkSession, type LinkPolicy } from "./link-session.js";
@@ -90,6 +88,7 @@ export {
   isThinning,
   SELECTION_BOUNDS,
   WHOLE,
+  withoutLooking,
   withoutThinning,
   type Selection,
 } from "./selection.js";

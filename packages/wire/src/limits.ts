@@ -4,11 +4,11 @@ import { StanzapackError } from "./errors.js";
 export interface Limits {
   /** Largest accepted block, in bytes before base64. 65,535: XEP-0047 §2.1, and it bounds one allocation. */
   readonly maxBlockBytes: number;
-  /** Most frames in one block. 21,845: as many as fit a block that is not deflated, so that deflate adds no more work. */
+  /** Most frames in one block. 21,845: as many as fit the largest block, three bytes each. */
   readonly maxFramesPerBlock: number;
   /** Largest whole frame, in bytes. One block: a frame never spans blocks. */
   readonly maxFrameBytes: number;
-  /** Most bytes that one deflated block or payload may inflate to. 1 MiB: sixteen full blocks, and a bomb costs no more than that. */
+  /** Most bytes that one deflated payload may inflate to. 1 MiB: sixteen full blocks, and a bomb costs no more than that. */
   readonly maxInflatedBytes: number;
   /** Deepest nesting of arrays and maps in one value. 32: real data stays below 10; deeper needs a stack nobody budgeted. */
   readonly maxDepth: number;

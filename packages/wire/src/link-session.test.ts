@@ -4,17 +4,17 @@ import { encodeFrame } from "./frame-codec.js";
 import type { Frame, HelloFrame } from "./frames.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { LinkSession } from "./link-session.js";
-import { createRawDeflate } from "./raw-deflate.js";
 
 const hello: HelloFrame = {
   type: "hello",
-  version: 0,
+  version: 1,
   maxBlockBytes: 65_535,
   maxInflatedBytes: 1_048_576,
   maxStanzaBytes: 0,
   codecs: ["rows", "deflated"],
   hop: "plain",
   token: null,
+  lean: null,
 };
 const data: Frame = {
   type: "data",
@@ -33,7 +33,7 @@ const block = (...frames: Frame[]): Uint8Array => Buffer.concat(frames.map(encod
 const ack = (stanzas: number): Uint8Array => block({ type: "ack", stanzas });
 
 function open(): LinkSession {
-  const session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+  const session = new LinkSession(DEFAULT_LIMITS);
   session.receive(block(hello), 0);
   return session;
 }
@@ -48,7 +48,7 @@ function code(run: () => unknown): string {
 
 describe("a link", () => {
   it("begins with HELLO, once", () => {
-    const session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+    const session = new LinkSession(DEFAULT_LIMITS);
     expect(session.peerHello).toBeUndefined();
     expect(session.receive(new Uint8Array(3).fill(0xc0), 0)).toEqual([]);
     expect(session.receive(block(hello, status), 0)).toEqual([hello, status]);
@@ -57,13 +57,13 @@ describe("a link", () => {
   });
 
   it.each([data, status, bye, { type: "ack", stanzas: 0 } as const])("refuses %j before HELLO", (frame) => {
-    const session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
+    const session = new LinkSession(DEFAULT_LIMITS);
     expect(code(() => session.receive(block(frame, hello), 0))).toBe("protocol");
   });
 
   it("refuses another version", () => {
-    const session = new LinkSession(DEFAULT_LIMITS, createRawDeflate());
-    expect(code(() => session.receive(block({ ...hello, version: 1 }), 0))).toBe("version-mismatch");
+    const session = new LinkSession(DEFAULT_LIMITS);
+    expect(code(() => session.receive(block({ ...hello, version: 2 }), 0))).toBe("version-mismatch");
     expect(session.peerHello).toBeUndefined();
   });
 
@@ -187,5 +187,59 @@ describe("being acknowledged", () => {
     for (let i = 0; i < 4; i++) session.receive(block(data), 4);
     expect(session.takeAck()).toEqual(encodeFrame({ type: "ack", stanzas: 2 }));
     expect(code(() => session.receive(ack(4), 5))).toBe("protocol");
+  });
+});
+
+describe("a lean stanza with one body", () => {
+  it("is one stanza with data, as a frame would be", () => {
+    const session = open();
+    const payload = Uint8Array.of(1, 2);
+    expect(session.receive(Buffer.from(payload), 5, 9)).toEqual([
+      { type: "coded", form: "chained", alias: 9, payload },
+    ]);
+    expect(session.takeAck()).toEqual(encodeFrame({ type: "ack", stanzas: 1 }));
+  });
+
+  it("is no more welcome before HELLO than a frame", () => {
+    const session = new LinkSession(DEFAULT_LIMITS);
+    expect(code(() => session.receive(Uint8Array.of(1), 0, 9))).toBe("protocol");
+    expect(code(() => session.receive(block(hello), 0))).toBe("protocol");
+  });
+});
+
+describe("a link whose sides both list lean stanzas", () => {
+  it.each([
+    [true, true, 100_000],
+    [true, false, 20_000],
+    [false, true, 20_000],
+  ])("acknowledges lazily: ours %s, the peer's %s, after %d ms", (ours, theirs, afterMs) => {
+    const session = new LinkSession(DEFAULT_LIMITS);
+    session.lean = ours;
+    session.receive(block({ ...hello, lean: theirs ? { tag: null } : null }), 0);
+    session.receive(block(data), 1_000);
+    expect([session.lazy, session.ackDueAt]).toEqual([afterMs === 100_000, 1_000 + afterMs]);
+    expect([session.ackDue(999 + afterMs), session.ackDue(1_000 + afterMs)]).toEqual([false, true]);
+    for (let i = 0; i < 49; i++) session.receive(block(data), 1_000);
+    expect(session.ackDue(1_000)).toBe(true);
+  });
+});
+
+describe("what is known to have arrived", () => {
+  it("is all up to a data stanza that was acknowledged", () => {
+    const session = open();
+    expect(session.arrivedCount).toBe(0);
+    // Stanzas of other frames lie between.
+    for (let i = 1; i <= 10; i++) session.sentData(0, i * 3);
+    session.receive(ack(1), 1);
+    expect(session.arrivedCount).toBe(3);
+    session.receive(ack(10), 2);
+    // The next one is marked when it is sent.
+    expect(session.arrivedCount).toBe(3);
+    session.sentData(3, 40);
+    session.sentData(3, 50);
+    session.receive(ack(11), 4);
+    expect(session.arrivedCount).toBe(40);
+    session.receive(ack(11), 5);
+    expect(session.arrivedCount).toBe(40);
   });
 });

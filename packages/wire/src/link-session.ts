@@ -3,9 +3,9 @@ import { ReadBudget } from "./codec/read-budget.js";
 import { StanzapackError } from "./errors.js";
 import { encodeFrame } from "./frame-codec.js";
 import type { Frame, HelloFrame } from "./frames.js";
-import { PROTOCOL_VERSION } from "./frames.js";
+import { sharedHello } from "./hello.js";
 import type { Limits } from "./limits.js";
-import type { RawDeflate } from "./raw-deflate.js";
+import { plainBytes } from "./msgpack.js";
 
 export interface LinkPolicy {
   /** Most stanzas with data that may be unacknowledged; then the sender conflates. 100: until credit replaces it. */
@@ -14,6 +14,8 @@ export interface LinkPolicy {
   readonly ackEveryStanzas: number;
   /** Acknowledge at the latest so many ms after the first unacknowledged one. 20 s: an acknowledgement is a routed stanza too, and data is asked for after 30. */
   readonly ackAfterMs: number;
+  /** The same where both sides list lean stanzas. 100 s: where a value is rare, acknowledgements are most of what is sent. */
+  readonly lazyAckAfterMs: number;
   /** Acknowledge after so many values of coded frames. 16,384: few stanzas may hold many updates, which their sender keeps until then. */
   readonly ackEveryValues: number;
 }
@@ -22,6 +24,7 @@ export const DEFAULT_LINK_POLICY: LinkPolicy = {
   maxUnackedStanzas: 100,
   ackEveryStanzas: 50,
   ackAfterMs: 20_000,
+  lazyAckAfterMs: 100_000,
   ackEveryValues: 16_384,
 };
 
@@ -32,6 +35,8 @@ export const DEFAULT_LINK_POLICY: LinkPolicy = {
 export class LinkSession {
   /** What the coded frames of the newest block may take; for `DataReader`. */
   readonly budget: ReadBudget;
+  /** Our own HELLO lists lean stanzas. */
+  lean = false;
   private dead: StanzapackError | undefined;
   private hello: HelloFrame | undefined;
   private dataReceived = 0;
@@ -42,12 +47,15 @@ export class LinkSession {
   private dataSent = 0;
   private dataSentAcked = 0;
   private oldestSentUnackedAt: number | undefined;
+  /** When the data stanza numbered `markedData` was sent, so many stanzas of any kind had been; one such pair at a time. */
+  private markedData = 0;
+  private markedCount = 0;
+  private arrived = 0;
   /** The peer wants an acknowledgement at once. */
   private asked = false;
 
   constructor(
     private readonly limits: Limits,
-    private readonly deflate: RawDeflate,
     private readonly policy: LinkPolicy = DEFAULT_LINK_POLICY,
   ) {
     this.budget = new ReadBudget(limits.maxInflatedBytes);
@@ -72,18 +80,35 @@ export class LinkSession {
   get maySendData(): boolean {
     return this.unacked < this.policy.maxUnackedStanzas;
   }
+  /** So many of the stanzas that were sent, of any kind, are known to have arrived: a data stanza was acknowledged after them. */
+  get arrivedCount(): number {
+    return this.arrived;
+  }
+  /** Both sides list lean stanzas: acknowledgements may take 100 s. */
+  get lazy(): boolean {
+    return this.lean && this.hello !== undefined && this.hello.lean !== null;
+  }
+  private get ackAfterMs(): number {
+    return this.lazy ? this.policy.lazyAckAfterMs : this.policy.ackAfterMs;
+  }
   /** When the oldest unacknowledged data stanza left; undefined when there is none. After an ACK that leaves some: that ACK's time. */
   get waitingSince(): number | undefined {
     return this.oldestSentUnackedAt;
   }
 
-  /** The frames of one block. What is about acknowledgements is applied and not returned. Throws what ends the link. */
-  receive(block: Uint8Array, now: number): Frame[] {
+  /**
+   * The frames of one block, or, with the label of a lean stanza, of one chained body. What is about acknowledgements is applied and not
+   * returned. Throws what ends the link.
+   */
+  receive(block: Uint8Array, now: number, label?: number): Frame[] {
     if (this.dead !== undefined) throw this.dead;
     this.unackedValues += this.budget.used;
     this.budget.renew();
     try {
-      const frames = decodeBlock(block, this.limits, this.deflate);
+      const frames: readonly Frame[] =
+        label === undefined
+          ? decodeBlock(block, this.limits)
+          : [{ type: "coded", form: "chained", alias: label, payload: plainBytes(block) }];
       const others: Frame[] = [];
       let data = false;
       for (const frame of frames) {
@@ -111,14 +136,7 @@ export class LinkSession {
 
   private acceptHello(hello: HelloFrame): void {
     if (this.hello !== undefined) throw new StanzapackError("protocol", "a second HELLO", { origin: "peer" });
-    if (hello.version !== PROTOCOL_VERSION) {
-      throw new StanzapackError(
-        "version-mismatch",
-        `the peer speaks version ${hello.version}, this program ${PROTOCOL_VERSION}`,
-        { origin: "peer" },
-      );
-    }
-    this.hello = hello;
+    this.hello = sharedHello(hello);
   }
 
   private acceptAck(total: number, now: number): void {
@@ -130,19 +148,23 @@ export class LinkSession {
         origin: "peer",
       });
     this.dataSentAcked += ahead;
+    if (this.dataSentAcked >= this.markedData) this.arrived = this.markedCount;
     this.oldestSentUnackedAt = this.unacked === 0 ? undefined : ahead > 0 ? now : this.oldestSentUnackedAt;
   }
 
-  /** Call for each stanza with data that was written. */
-  sentData(now: number): void {
+  /** Call for each stanza with data that was written. `sentCount`: how many stanzas of any kind were, this one included. */
+  sentData(now: number, sentCount = 0): void {
     this.dataSent++;
     this.oldestSentUnackedAt ??= now;
+    if (this.markedData > this.dataSentAcked) return;
+    this.markedData = this.dataSent;
+    this.markedCount = sentCount;
   }
 
   /** When an ACK is due by time, in the clock of `receive`; undefined when nothing is unacknowledged. */
   get ackDueAt(): number | undefined {
     if (this.asked) return 0;
-    return this.firstUnackedAt === undefined ? undefined : this.firstUnackedAt + this.policy.ackAfterMs;
+    return this.firstUnackedAt === undefined ? undefined : this.firstUnackedAt + this.ackAfterMs;
   }
 
   ackDue(now: number): boolean {
@@ -151,7 +173,7 @@ export class LinkSession {
       this.firstUnackedAt !== undefined &&
       (this.dataReceived - this.dataReceivedAcked >= this.policy.ackEveryStanzas ||
         this.unackedValues + this.budget.used >= this.policy.ackEveryValues ||
-        now - this.firstUnackedAt >= this.policy.ackAfterMs)
+        now - this.firstUnackedAt >= this.ackAfterMs)
     );
   }
 

@@ -9,8 +9,6 @@ export type Value =
 
 /** msgpack `nil`; between frames it is padding. */
 export const NIL = 0xc0;
-/** Never used by msgpack: as the first byte of a block it announces raw deflate. */
-export const NEVER_USED = 0xc1;
 
 const TWO_32 = 0x1_0000_0000;
 

@@ -49,6 +49,15 @@ describe("the row codec", () => {
     expect(codec.encode(two, "compressed").form).toBe("rows");
   });
 
+  it("neither writes nor reads deflated rows without deflate", () => {
+    const alone = createRowCodec(DEFAULT_LIMITS);
+    const same = Array.from({ length: 50 }, () => encodeUpdate({ temperature: 21.5 }, DEFAULT_LIMITS));
+    const encoded = alone.encode(same, "plain");
+    expect(encoded.form).toBe("rows");
+    expect(alone.decode(encoded)).toHaveLength(50);
+    expect(() => alone.decode(codec.encode(same, "plain"))).toThrow("HELLO did not list");
+  });
+
   it("refuses no rows, half rows and too large ones", () => {
     expect(code("rows", new Uint8Array())).toBe("malformed");
     expect(code("deflated", Uint8Array.of(3, 0))).toBe("malformed");

@@ -31,12 +31,16 @@ export interface RowCodec {
 /** Below this, deflate without context cannot win: its block header and code tables cost more than they save. */
 const MIN_DEFLATE_BYTES = 40;
 
-/** msgpack rows, or those rows raw-deflated. */
-export function createRowCodec(limits: Limits, deflate: RawDeflate): RowCodec {
+/**
+ * msgpack rows. With `deflate` also those rows raw-deflated: for lanes of rows whose peers list that form, and for reading what such a
+ * peer sends. Without it `encode` gives rows alone, and `decode` of the other form throws `protocol`: HELLO did not list it.
+ */
+export function createRowCodec(limits: Limits, deflate?: RawDeflate): RowCodec {
   function weigh(rows: readonly Uint8Array[], hop: HopClass): WeighedRows {
     const plain = concat(rows);
     const encoded = { form: "rows", payload: plain } as const;
-    if (plain.length < MIN_DEFLATE_BYTES) return { encoded, cost: hopCost("rows", plain.length, hop) };
+    if (deflate === undefined || plain.length < MIN_DEFLATE_BYTES)
+      return { encoded, cost: hopCost("rows", plain.length, hop) };
     const packed = deflate.deflate(plain);
     const cost = hopCost("rows", plain.length, hop, packed?.length ?? plain.length);
     if (packed === undefined) return { encoded, cost };
@@ -46,11 +50,16 @@ export function createRowCodec(limits: Limits, deflate: RawDeflate): RowCodec {
       : { encoded, cost };
   }
 
+  function inflate(payload: Uint8Array): Uint8Array {
+    if (deflate !== undefined) return deflate.inflate(payload, limits.maxInflatedBytes);
+    throw new StanzapackError("protocol", "DATA is deflated, which HELLO did not list", { origin: "peer" });
+  }
+
   return {
     weigh,
     encode: (rows, hop) => weigh(rows, hop).encoded,
     decode({ form, payload }) {
-      const bytes = form === "rows" ? plainBytes(payload) : deflate.inflate(payload, limits.maxInflatedBytes);
+      const bytes = form === "rows" ? plainBytes(payload) : inflate(payload);
       const rows: Uint8Array[] = [];
       let at = 0;
       while (at < bytes.length) {

@@ -48,6 +48,11 @@ export function withoutThinning(selection: Selection): Selection {
   return { ...selection, samples: "all", maxRate: null, deadband: null };
 }
 
+/** What of it a service with opaque values can do. */
+export function withoutLooking(selection: Selection): Selection {
+  return { ...selection, fields: null, deadband: null };
+}
+
 /**
  * The selection granted for the one asked, in a granted window: names once and in order, so that subscribers share lanes; the heartbeat
  * rounded down to a rung of 1, 2, 5, 10, … s, but no shorter than the window, nor than the rate allows. What was granted is granted again. Throws

@@ -48,7 +48,6 @@ const codedFrame: fc.Arbitrary<Frame> = fc.oneof(
     chain: uint32,
     epoch: uint,
     from: position,
-    profile: fc.constantFrom("default" as const, "compact" as const),
   }),
   fc.record({ ...coded, form: fc.constant("independent" as const), epoch: uint, from: position }),
 );
@@ -108,13 +107,14 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
   requestFrame,
   fc.record({
     type: fc.constant("hello" as const),
-    version: fc.nat(255),
+    version: fc.constant(1),
     maxBlockBytes: uint,
     maxInflatedBytes: uint,
     maxStanzaBytes: uint,
     codecs: fc.subarray([...DATA_FORMS]),
     hop: fc.constantFrom("plain" as const, "compressed" as const),
     token: fc.option(bytes(64), { nil: null }),
+    lean: fc.option(fc.record({ tag: fc.option(fc.nat(63), { nil: null }) }), { nil: null }),
   }),
   fc.record({
     type: fc.constant("bind" as const),
@@ -150,6 +150,11 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
     code,
     text,
     retryAfterMs: uintOrNull,
+  }),
+  fc.record({
+    type: fc.constant("envelope" as const),
+    word: fc.constantFrom("confirm" as const, "ask" as const, "granted" as const, "resume" as const),
+    value: uint32,
   }),
   fc.record({ type: fc.constant("bye" as const), code, text }),
 );

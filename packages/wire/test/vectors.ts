@@ -5,7 +5,7 @@ export const VECTORS = fileURLToPath(new URL("../../../vectors/", import.meta.ur
 
 export interface Vector {
   readonly name: string;
-  readonly layer: "frame" | "codec" | "session";
+  readonly layer: "frame" | "codec" | "session" | "lean";
   readonly about: string;
   readonly hex: string | readonly string[];
   /** Of a chain: no block was lost before this one. All, where it is not said. */

@@ -1,13 +1,23 @@
 import { decodeBase64 } from "./base64.node.js";
+import { BlockOrder } from "./block-order.js";
 import { assertBlock, SEQ_COUNT, type BytestreamSender, type SenderHost } from "./bytestream-sender.js";
 import type { Connection } from "./connection.js";
+import { DataStanzas } from "./data-stanzas.js";
 import { StanzaError } from "./errors.js";
-import type { Bytestream, BytestreamEnd, OpenRequest } from "./in-band-bytestreams.js";
+import type {
+  BlockInfo,
+  Bytestream,
+  BytestreamEnd,
+  BytestreamState,
+  OpenRequest,
+  OutBlock,
+} from "./in-band-bytestreams.js";
+import { readLeanBlock, readLeanHeader } from "./lean-stanzas.js";
 import { callGuarded, isThenable } from "./listeners.js";
 import * as NS from "./namespaces.js";
 import { randomText } from "./random.js";
 import { warn } from "./warn.node.js";
-import { escapeAttribute, xml } from "./xml.js";
+import { xml } from "./xml.js";
 
 const CLOSE_TIMEOUT_MS = 10_000;
 /** Most blocks, and characters of them, kept for a handler that is not there yet: what one read of the socket can hold after the answer to an open. */
@@ -25,6 +35,8 @@ export interface ManagedBytestream extends Bytestream {
     stanzaChars: number,
     kind: "message" | "iq",
   ): StanzaError | undefined;
+  /** Takes the id of a lean stanza; gives the error to answer with when it cannot be processed. */
+  onLean(id: string, stanzaChars: number): StanzaError | undefined;
   /** Data could not be delivered; false when that cannot be mended here. `attempt`: undefined when unknown. */
   onBounce(error: StanzaError, seq: number | undefined, attempt: number | undefined): boolean;
   /** The peer closes: answers and ends when what waited here has gone. */
@@ -40,322 +52,412 @@ export interface ManagedBytestream extends Bytestream {
 /** Makes what `write` needs, beginning with a `seq`. */
 export type SenderFactory = (host: SenderHost, firstSeq: number) => BytestreamSender;
 
+/** What all streams of a manager share. */
 export interface BytestreamHost {
   readonly connection: Connection;
   /** Without, `write` is not to be used. */
   readonly createSender: SenderFactory | undefined;
   /** Whether one more close may wait for its answer. */
-  readonly mayAwaitClose: () => boolean;
+  mayAwaitClose(): boolean;
+  /** A tag that no stream with this peer had within the hour; undefined: there is none left. */
+  findTag(peer: string): number | undefined;
+  /** The stream has a tag from now on. */
+  onTag(stream: StanzaBytestream): void;
   /** The first `write`: from now on it wants `pump`. */
-  readonly onWrites: () => void;
+  onWrites(stream: StanzaBytestream): void;
   /** It is closed now, and takes no more data; `closing` while a close of ours is unanswered. */
-  readonly onGone: (closing: Promise<void> | undefined) => void;
+  onGone(stream: StanzaBytestream, closing: Promise<void> | undefined): void;
 }
 
-export function createBytestream(
-  { connection, createSender, mayAwaitClose, onWrites, onGone }: BytestreamHost,
-  { from: peer, to: own, sid, blockSizeBytes: agreed, stanza: mode }: OpenRequest,
-): ManagedBytestream {
-  // A client's server fills in the sender, and every character travels in every stanza.
-  const from = connection.kind === "component" ? ` from='${escapeAttribute(own)}'` : "";
-  const head = `<message${from} to='${escapeAttribute(peer)}' type='headline'><data xmlns='${NS.IBB}' sid='${escapeAttribute(sid)}' seq='`;
-  let blockSizeBytes = agreed;
-  let nextOut = 0;
-  let nextIn = 0;
-  let receivedCount = 0;
-  let phase: "open" | "closing" | "closed" = "open";
+/** What came before there was a handler. */
+interface Early {
+  readonly blocks: (readonly [Uint8Array, BlockInfo])[];
+  bytes: number;
+}
+
+/** One bytestream. A component has thousands: what few of them need is made when it is needed. */
+export class StanzaBytestream implements ManagedBytestream {
+  onDrain: (() => void) | undefined = undefined;
+  onState: ((state: BytestreamState) => void) | undefined = undefined;
+  onFault: Bytestream["onFault"] = undefined;
+  onProbe: ((chars: number) => void) | undefined = undefined;
+  readonly peer: string;
+  readonly sid: string;
+  readonly mode: "message" | "iq";
+  private readonly own: string;
+  private agreedBytes: number;
+  private readonly order = new BlockOrder();
+  private readonly out: DataStanzas;
+  private phase: "open" | "closing" | "closed" = "open";
   /** Whether `write` takes anything: a little longer than it is open, when the peer closes. */
-  let accepting = true;
-  let sender: BytestreamSender | undefined;
+  private accepting = true;
+  private sender: BytestreamSender | undefined = undefined;
   /** Our own close, from the beginning of its flush. */
-  let closing: Promise<void> | undefined;
+  private closing: Promise<void> | undefined = undefined;
   /** Our own `<close/>`, until its answer. */
-  let closeSent: Promise<void> | undefined;
-  let awaited = false;
-  let peerCloses = false;
+  private closeSent: Promise<void> | undefined = undefined;
+  private awaited = false;
+  private peerCloses = false;
   /** What a flush could not deliver in its time. */
-  let undelivered: StanzaError | undefined;
+  private undelivered: StanzaError | undefined = undefined;
   /** Runs while the peer's `<close/>` is expected. */
-  let closeTimer: ReturnType<typeof setTimeout> | undefined;
-  let ended: BytestreamEnd | undefined;
-  let onBlock: Bytestream["onBlock"];
-  let onEnd: Bytestream["onEnd"];
-  /** Came before there was a handler. */
-  let early: [Uint8Array, number][] = [];
-  let earlyBytes = 0;
-  let unheardEnd: BytestreamEnd | undefined;
+  private closeTimer: ReturnType<typeof setTimeout> | undefined = undefined;
+  private ended: BytestreamEnd | undefined = undefined;
+  private blockHandler: Bytestream["onBlock"] = undefined;
+  private endHandler: Bytestream["onEnd"] = undefined;
+  private early: Early | undefined = undefined;
+  private unheardEnd: BytestreamEnd | undefined = undefined;
+
+  constructor(
+    private readonly host: BytestreamHost,
+    { from, to, sid, blockSizeBytes, stanza }: OpenRequest,
+  ) {
+    this.peer = from;
+    this.own = to;
+    this.sid = sid;
+    this.agreedBytes = blockSizeBytes;
+    this.mode = stanza;
+    this.out = new DataStanzas(host.connection, to, from, sid);
+  }
+
+  get blockSizeBytes(): number {
+    return this.agreedBytes;
+  }
+  get state(): BytestreamState {
+    return this.phase === "open" && this.sender?.suspended === true ? "suspended" : this.phase;
+  }
+  get tag(): number | undefined {
+    return this.out.tag;
+  }
+  get leanChars(): number {
+    return this.out.leanChars;
+  }
+  set leanChars(chars: number) {
+    this.out.leanChars = chars;
+  }
+  get wantsLonger(): boolean {
+    return this.out.wantsLonger;
+  }
+  set wantsLonger(wants: boolean) {
+    this.out.wantsLonger = wants;
+  }
+  get sentCount(): number {
+    return this.out.sent;
+  }
+  get outstanding(): number {
+    return this.out.outstanding;
+  }
+
+  get onBlock(): Bytestream["onBlock"] {
+    return this.blockHandler;
+  }
+  set onBlock(handler: Bytestream["onBlock"]) {
+    this.blockHandler = handler;
+    if (handler === undefined || this.early === undefined) return;
+    const { blocks } = this.early;
+    this.early = undefined;
+    // Also when the peer has closed meanwhile: it was sent before.
+    for (const [block, info] of blocks) if (this.deliver(block, info) !== undefined) return;
+  }
+
+  get onEnd(): Bytestream["onEnd"] {
+    return this.endHandler;
+  }
+  set onEnd(handler: Bytestream["onEnd"]) {
+    this.endHandler = handler;
+    if (handler === undefined || this.unheardEnd === undefined) return;
+    const end = this.unheardEnd;
+    this.unheardEnd = undefined;
+    this.tellEnd(end);
+  }
+
+  write(base64: string): boolean {
+    assertBlock(base64, this.agreedBytes);
+    if (!this.accepting) return false;
+    if (this.sender === undefined) {
+      this.sender = this.beginToWrite();
+      this.host.onWrites(this);
+    }
+    return this.sender.write(base64);
+  }
+
+  stanza(base64: string): string {
+    this.assertUnwritten();
+    return this.out.data(base64);
+  }
+
+  blockStanza(block: OutBlock): string {
+    this.assertUnwritten();
+    return this.out.block(block);
+  }
+
+  probeStanza(chars: number): string {
+    return this.out.probe(chars);
+  }
+
+  takeTag(): number | undefined {
+    const tag = this.tag ?? this.host.findTag(this.peer);
+    if (tag !== undefined) this.setTag(tag);
+    return this.tag;
+  }
+
+  setTag(tag: number): void {
+    if (this.tag !== undefined || this.phase === "closed") return;
+    this.out.tag = tag;
+    this.host.onTag(this);
+  }
+
+  confirm(sentCount: number): void {
+    this.out.confirm(sentCount);
+  }
+
+  agree(bytes: number): void {
+    this.agreedBytes = bytes;
+  }
+
+  onData(
+    seqText: string | undefined,
+    base64: string,
+    stanzaChars: number,
+    kind: "message" | "iq",
+  ): StanzaError | undefined {
+    const seq = parseUnsignedShort(seqText);
+    if (seq === undefined) return this.refuse("bad-request", "seq is not a 16-bit number");
+    if (seq !== this.order.due) return this.outOfTurn(seq, kind);
+    // Longer than its block size in any reading: not worth decoding.
+    if (base64.length > Math.ceil(this.agreedBytes / 3) * 4) return this.tooLarge();
+    const block = decodeBase64(base64);
+    if (block === undefined) return this.refuse("bad-request", "not base64");
+    if (block.length > this.agreedBytes) return this.tooLarge();
+    this.order.advance();
+    const error = this.deliver(block, { stanzaChars, label: undefined, lean: false });
+    return kind === "iq" ? error : undefined;
+  }
+
+  onLean(id: string, stanzaChars: number): StanzaError | undefined {
+    const header = readLeanHeader(id);
+    if (header === undefined) return this.refuse("bad-request", "not the id of a lean stanza");
+    const seq = this.order.nearest(header.seq);
+    if (seq !== this.order.due) return this.outOfTurn(seq, "message");
+    const block = readLeanBlock(id);
+    if (block === undefined) return this.refuse("bad-request", "not base64");
+    if (block.length > this.agreedBytes) return this.tooLarge();
+    this.order.advance();
+    this.deliver(block, { stanzaChars, label: header.label, lean: true });
+    return undefined;
+  }
+
+  onBounce(error: StanzaError, seq: number | undefined, attempt: number | undefined): boolean {
+    if (this.sender === undefined || this.mode === "iq" || seq === undefined) return false;
+    this.sender.onBounce(seq, attempt, error);
+    return true;
+  }
+
+  onPeerClose(answer: () => void): void {
+    if (this.peerCloses) return answer();
+    this.peerCloses = true;
+    if (this.phase === "open") this.stopTaking();
+    const finish = (): void => {
+      answer();
+      this.endAfterFlush(this.closing === undefined ? "peer" : "local");
+    };
+    // XEP-0047 §2.3: the answer may wait until what remains has been sent the other way.
+    if (this.sender === undefined || this.sender.empty || this.closeSent !== undefined) finish();
+    else void this.flush().then(finish);
+  }
+
+  pump(): void {
+    this.sender?.pump();
+  }
+
+  async close(): Promise<BytestreamEnd> {
+    await (this.phase === "closed"
+      ? (this.closing ?? this.closeSent)
+      : (this.closing ??= this.flushAndClose()));
+    return this.ended ?? { by: "local" };
+  }
+
+  expectClose(withinMs: number): void {
+    if (this.phase !== "open") return;
+    this.stopTaking();
+    this.closeTimer = setTimeout(() => void this.close(), withinMs);
+  }
+
+  abandon(end: BytestreamEnd): void {
+    this.early = undefined;
+    this.end(end);
+  }
+
+  end(end: BytestreamEnd): void {
+    if (this.phase === "closed") return;
+    this.phase = "closed";
+    this.ended = end;
+    this.accepting = false;
+    clearTimeout(this.closeTimer);
+    this.sender?.stop();
+    this.host.onGone(this, this.awaited ? this.closeSent : undefined);
+    this.tellEnd(end);
+  }
+
+  endAndClose(end: BytestreamEnd): void {
+    if (this.phase === "closed") return;
+    const { error } = end;
+    if (error !== undefined && this.closeSent === undefined) {
+      const { onFault } = this;
+      this.onFault = undefined;
+      tell("a fault", () => onFault?.({ ...end, error }));
+    }
+    // The handler may have ended it.
+    if ((this.phase as string) === "closed") return;
+    if (this.closeSent === undefined) void this.sendClose();
+    this.end(end);
+  }
+
+  private assertUnwritten(): void {
+    if (this.mode === "iq" || this.sender !== undefined)
+      throw new TypeError("`stanza` is for streams in message mode that are not written to by `write`");
+  }
+
+  /** A number that is not the one due. Gives the error to answer with. */
+  private outOfTurn(seq: number, kind: "message" | "iq"): StanzaError | undefined {
+    if (this.order.turnOf(seq) === "repeated") {
+      // XEP-0047 §2.2: the sender closes on this; the stream itself has no hole.
+      return new StanzaError("unexpected-request", "cancel", `seq ${String(seq)} was used already`);
+    }
+    // XEP-0047 §2.2: a packet was lost; process neither this one nor any after it, and close.
+    const text = `seq ${String(seq)} came instead of ${String(this.order.due)}`;
+    const error = new StanzaError("unexpected-request", "cancel", text);
+    this.endAndClose({ by: "transport", error });
+    // XEP-0047 §2.2 has a result for what was processed, so an iq needs another answer; a message needs none.
+    return kind === "iq" ? error : undefined;
+  }
 
   /** Gives what went wrong; the stream is closed then. */
-  const deliver = (block: Uint8Array, stanzaChars: number): StanzaError | undefined => {
-    if (onBlock === undefined) {
-      early.push([block, stanzaChars]);
-      earlyBytes += block.length;
-      if (early.length <= MAX_EARLY_BLOCKS && earlyBytes <= MAX_EARLY_BYTES) return undefined;
-      early = [];
-      return endWith(new StanzaError("resource-constraint", "wait"));
-    }
+  private deliver(block: Uint8Array, info: BlockInfo): StanzaError | undefined {
+    if (this.blockHandler === undefined) return this.keepEarly(block, info);
     const refuse = (error: unknown): StanzaError => {
       warn("a block handler failed", error);
-      return endWith(new StanzaError("internal-server-error", "cancel"));
+      return this.endWith(new StanzaError("internal-server-error", "cancel"));
     };
     try {
-      const result: unknown = onBlock(block, { stanzaChars });
+      const result: unknown = this.blockHandler(block, info);
       if (isThenable(result)) Promise.resolve(result).catch(refuse);
       return undefined;
     } catch (error) {
       return refuse(error);
     }
-  };
+  }
 
-  const endWith = (error: StanzaError): StanzaError => {
-    stream.endAndClose({ by: "local", error });
+  private keepEarly(block: Uint8Array, info: BlockInfo): StanzaError | undefined {
+    const early = (this.early ??= { blocks: [], bytes: 0 });
+    early.blocks.push([block, info]);
+    early.bytes += block.length;
+    if (early.blocks.length <= MAX_EARLY_BLOCKS && early.bytes <= MAX_EARLY_BYTES) return undefined;
+    this.early = undefined;
+    return this.endWith(new StanzaError("resource-constraint", "wait"));
+  }
+
+  private endWith(error: StanzaError): StanzaError {
+    this.endAndClose({ by: "local", error });
     return error;
-  };
+  }
 
-  const tell = (what: string, call: () => unknown): void => {
-    callGuarded(`${what} handler`, call);
-  };
+  private tellEnd(end: BytestreamEnd): void {
+    if (this.endHandler === undefined) this.unheardEnd = end;
+    else tell("an end", () => this.endHandler?.(end));
+  }
 
-  const tellEnd = (end: BytestreamEnd): void => {
-    if (onEnd === undefined) unheardEnd = end;
-    else tell("an end", () => onEnd?.(end));
-  };
+  private tellState(): void {
+    tell("a state", () => this.onState?.(this.state));
+  }
 
-  const tellState = (): void => {
-    tell("a state", () => stream.onState?.(stream.state));
-  };
+  private stopTaking(): void {
+    this.phase = "closing";
+    this.tellState();
+    this.accepting = false;
+  }
 
-  const stopTaking = (): void => {
-    phase = "closing";
-    tellState();
-    accepting = false;
-  };
-
-  const sendClose = (): Promise<void> => {
-    const iq = xml("iq", { type: "set", to: peer }, xml("close", { xmlns: NS.IBB, sid }));
-    if (connection.kind === "component") iq.attrs["from"] = own;
-    awaited = mayAwaitClose();
-    if (awaited) {
+  private sendClose(): Promise<void> {
+    const { connection } = this.host;
+    const iq = xml("iq", { type: "set", to: this.peer }, xml("close", { xmlns: NS.IBB, sid: this.sid }));
+    if (connection.kind === "component") iq.attrs["from"] = this.own;
+    this.awaited = this.host.mayAwaitClose();
+    if (this.awaited) {
       // XEP-0047 §2.3: closed whatever the answer, and without one.
-      closeSent = connection.request(iq, { timeoutMs: CLOSE_TIMEOUT_MS }).then(
+      this.closeSent = connection.request(iq, { timeoutMs: CLOSE_TIMEOUT_MS }).then(
         () => undefined,
         () => undefined,
       );
     } else {
       iq.attrs["id"] = randomText(8);
       connection.sendElement(iq);
-      closeSent = Promise.resolve();
+      this.closeSent = Promise.resolve();
     }
-    return closeSent;
-  };
+    return this.closeSent;
+  }
 
-  const beginToWrite = (): BytestreamSender => {
+  private beginToWrite(): BytestreamSender {
+    const { connection, createSender } = this.host;
     if (createSender === undefined) throw new TypeError("these bytestreams are sent by `stanza` alone");
+    const { peer, own, sid, mode } = this;
     return createSender(
       {
-        connection,
-        peer,
-        own,
-        sid,
-        mode,
+        ...{ connection, peer, own, sid, mode },
         onSuspended: () => {
-          if (phase === "open") tellState();
+          if (this.phase === "open") this.tellState();
         },
         onDrain: () => {
-          if (accepting) tell("a drain", () => stream.onDrain?.());
+          if (this.accepting) tell("a drain", () => this.onDrain?.());
         },
         onFailed: (end, tellPeer) => {
-          if (tellPeer) stream.endAndClose(end);
-          else stream.end(end);
+          if (tellPeer) this.endAndClose(end);
+          else this.end(end);
         },
       },
-      nextOut,
+      this.out.sent % SEQ_COUNT,
     );
-  };
+  }
 
-  const stream: ManagedBytestream = {
-    peer,
-    sid,
-    mode,
-    get blockSizeBytes() {
-      return blockSizeBytes;
-    },
-    get state() {
-      return phase === "open" && sender?.suspended === true ? "suspended" : phase;
-    },
-    onDrain: undefined,
-    onState: undefined,
-    onFault: undefined,
-    get onBlock() {
-      return onBlock;
-    },
-    set onBlock(handler) {
-      onBlock = handler;
-      if (handler === undefined) return;
-      const blocks = early;
-      early = [];
-      earlyBytes = 0;
-      // Also when the peer has closed meanwhile: it was sent before.
-      for (const [block, stanzaChars] of blocks) if (deliver(block, stanzaChars) !== undefined) return;
-    },
-    get onEnd() {
-      return onEnd;
-    },
-    set onEnd(handler) {
-      onEnd = handler;
-      if (handler === undefined || unheardEnd === undefined) return;
-      const end = unheardEnd;
-      unheardEnd = undefined;
-      tellEnd(end);
-    },
-
-    write(base64) {
-      assertBlock(base64, blockSizeBytes);
-      if (!accepting) return false;
-      if (sender === undefined) {
-        sender = beginToWrite();
-        onWrites();
-      }
-      return sender.write(base64);
-    },
-
-    stanza(base64) {
-      if (mode === "iq" || sender !== undefined)
-        throw new TypeError("`stanza` is for streams in message mode that are not written to by `write`");
-      const seq = nextOut;
-      nextOut = (nextOut + 1) % SEQ_COUNT;
-      return `${head}${String(seq)}'>${base64}</data></message>`;
-    },
-
-    agree(bytes) {
-      blockSizeBytes = bytes;
-    },
-
-    onData(seqText, base64, stanzaChars, kind) {
-      const seq = parseUnsignedShort(seqText);
-      if (seq === undefined) return refuse("bad-request", "seq is not a 16-bit number");
-      if (seq !== nextIn) {
-        const behind = (nextIn - seq + SEQ_COUNT) % SEQ_COUNT;
-        if (behind <= Math.min(receivedCount, SEQ_COUNT / 2)) {
-          // XEP-0047 §2.2: the sender closes on this; the stream itself has no hole.
-          return new StanzaError("unexpected-request", "cancel", `seq ${String(seq)} was used already`);
-        }
-        // XEP-0047 §2.2: a packet was lost; process neither this one nor any after it, and close.
-        const text = `seq ${String(seq)} came instead of ${String(nextIn)}`;
-        const error = new StanzaError("unexpected-request", "cancel", text);
-        stream.endAndClose({ by: "transport", error });
-        // XEP-0047 §2.2 has a result for what was processed, so an iq needs another answer; a message needs none.
-        return kind === "iq" ? error : undefined;
-      }
-      // Longer than its block size in any reading: not worth decoding.
-      if (base64.length > Math.ceil(blockSizeBytes / 3) * 4) return tooLarge();
-      const block = decodeBase64(base64);
-      if (block === undefined) return refuse("bad-request", "not base64");
-      if (block.length > blockSizeBytes) return tooLarge();
-      nextIn = (nextIn + 1) % SEQ_COUNT;
-      receivedCount++;
-      const error = deliver(block, stanzaChars);
-      return kind === "iq" ? error : undefined;
-    },
-
-    onBounce(error, seq, attempt) {
-      if (sender === undefined || mode === "iq" || seq === undefined) return false;
-      sender.onBounce(seq, attempt, error);
-      return true;
-    },
-
-    onPeerClose(answer) {
-      const finish = (): void => {
-        answer();
-        endAfterFlush(closing === undefined ? "peer" : "local");
-      };
-      if (peerCloses) return answer();
-      peerCloses = true;
-      if (phase === "open") stopTaking();
-      // XEP-0047 §2.3: the answer may wait until what remains has been sent the other way.
-      if (sender === undefined || sender.empty || closeSent !== undefined) finish();
-      else void flush().then(finish);
-    },
-
-    pump() {
-      sender?.pump();
-    },
-
-    async close() {
-      await (phase === "closed" ? (closing ?? closeSent) : (closing ??= flushAndClose()));
-      return ended ?? { by: "local" };
-    },
-
-    expectClose(withinMs) {
-      if (phase !== "open") return;
-      stopTaking();
-      closeTimer = setTimeout(() => void stream.close(), withinMs);
-    },
-
-    abandon(end) {
-      early = [];
-      stream.end(end);
-    },
-
-    end(end) {
-      if (phase === "closed") return;
-      phase = "closed";
-      ended = end;
-      accepting = false;
-      clearTimeout(closeTimer);
-      sender?.stop();
-      onGone(awaited ? closeSent : undefined);
-      tellEnd(end);
-    },
-
-    endAndClose(end) {
-      if (phase === "closed") return;
-      const { error } = end;
-      if (error !== undefined && closeSent === undefined) {
-        const { onFault } = stream;
-        stream.onFault = undefined;
-        tell("a fault", () => onFault?.({ ...end, error }));
-      }
-      if ((phase as string) === "closed") return;
-      if (closeSent === undefined) void sendClose();
-      stream.end(end);
-    },
-  };
-
-  const flush = async (): Promise<void> => {
+  private async flush(): Promise<void> {
+    const { sender } = this;
     if (sender === undefined || (await sender.flush())) return;
     // What was promised and not delivered must not end as if it had been, nor follow a `<close/>`.
     sender.stop();
     const text = "not all was delivered before the close";
-    undelivered = new StanzaError("remote-server-timeout", "wait", text);
-  };
+    this.undelivered = new StanzaError("remote-server-timeout", "wait", text);
+  }
 
-  const endAfterFlush = (by: "local" | "peer"): void => {
-    stream.end({ by, ...(undelivered !== undefined && { error: undelivered }) });
-  };
+  private endAfterFlush(by: "local" | "peer"): void {
+    this.end({ by, ...(this.undelivered !== undefined && { error: this.undelivered }) });
+  }
 
-  const flushAndClose = async (): Promise<void> => {
-    if (phase === "open") stopTaking();
-    if (sender !== undefined && !sender.empty) await flush();
+  private async flushAndClose(): Promise<void> {
+    if (this.phase === "open") this.stopTaking();
+    if (this.sender !== undefined && !this.sender.empty) await this.flush();
     // The peer may have closed meanwhile.
-    if ((phase as string) !== "closed" && !peerCloses) {
+    if ((this.phase as string) !== "closed" && !this.peerCloses) {
       // XEP-0047 §2.3: until the answer the peer may send what remains of its own.
-      await sendClose();
-      endAfterFlush("local");
+      await this.sendClose();
+      this.endAfterFlush("local");
     }
-    await closeSent;
-  };
+    await this.closeSent;
+  }
 
-  const refuse = (condition: string, text: string, type: "cancel" | "modify" = "cancel"): StanzaError => {
+  private refuse(condition: string, text: string, type: "cancel" | "modify" = "cancel"): StanzaError {
     const error = new StanzaError(condition, type, text);
-    stream.endAndClose({ by: "transport", error });
+    this.endAndClose({ by: "transport", error });
     return error;
-  };
-  // XEP-0047 §2.2 names no condition for this one; §2.1 uses the same for a block size.
-  const tooLarge = (): StanzaError =>
-    refuse("resource-constraint", `a block is larger than ${String(blockSizeBytes)} bytes`, "modify");
+  }
 
-  return stream;
+  private tooLarge(): StanzaError {
+    // XEP-0047 §2.2 names no condition for this one; §2.1 uses the same for a block size.
+    const text = `a block is larger than ${String(this.agreedBytes)} bytes`;
+    return this.refuse("resource-constraint", text, "modify");
+  }
+}
+
+function tell(what: string, call: () => unknown): void {
+  callGuarded(`${what} handler`, call);
 }
 
 /** XEP-0047 §9, `xs:unsignedShort`. */

@@ -1,7 +1,8 @@
 import { monotonicNow } from "./clock.js";
 import {
-  createBytestream,
   parseUnsignedShort,
+  StanzaBytestream,
+  type BytestreamHost,
   type ManagedBytestream,
   type SenderFactory,
 } from "./bytestream.js";
@@ -16,10 +17,13 @@ import type {
   OpenRequest,
 } from "./in-band-bytestreams.js";
 import { prepareJid } from "./jid.js";
+import { isLeanText, isProbe, readProbe, TAG_COUNT } from "./lean-stanzas.js";
 import { callGuarded } from "./listeners.js";
 import * as NS from "./namespaces.js";
-import { randomText } from "./random.js";
+import { ownText } from "./own-text.js";
+import { randomText, randomUint32 } from "./random.js";
 import { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
+import { TaggedStreams } from "./tagged-streams.js";
 import { createUsedSids } from "./used-sids.js";
 import { warn } from "./warn.node.js";
 import { xml, type Element } from "./xml.js";
@@ -31,7 +35,7 @@ const SMALLEST_BLOCK_SIZE_BYTES = 256;
 const DEFAULTS = { maxBlockSizeBytes: MAX_BLOCK_SIZE_BYTES, maxStreams: 100_000, sidReuseMs: 3_600_000 };
 /** For an open, however many sizes it takes, in ms. */
 const OPEN_TIMEOUT_MS = 30_000;
-/** Most sids remembered after use: 250,000 opens an hour on one connection, about 40 MB. */
+/** Most sids and tags remembered after use: 125,000 opens an hour on one connection, about 40 MB. */
 const MAX_USED_SIDS = 250_000;
 /** Most closes that await their answers at once; a peer that makes us close more of them is told without waiting. */
 const MAX_CLOSING = 1_000;
@@ -52,6 +56,7 @@ export function createStanzaBytestreams(
   const maxBlockSizeBytes = Math.min(limits.maxBlockSizeBytes, MAX_BLOCK_SIZE_BYTES);
   const streams = new Map<string, ManagedBytestream>();
   const used = createUsedSids(limits.sidReuseMs, MAX_USED_SIDS);
+  const tagged = new TaggedStreams(used);
   /** Closed by us and not answered yet: the peer's data may still be on its way, and is no fault (XEP-0047 §2.3). */
   const closingKeys = new Set<string>();
   /** Those that may have something waiting for the connection. */
@@ -64,11 +69,17 @@ export function createStanzaBytestreams(
   // nor a sid, whatever a peer writes for one, reaches over the end of its part.
   const keyOf = (peer: string, sid: string): string => `${peer}\0${sid}`;
 
-  const add = (request: OpenRequest): ManagedBytestream => {
-    const key = keyOf(request.from, request.sid);
-    used.add(key, monotonicNow());
-    const mayAwaitClose = (): boolean => closingKeys.size < MAX_CLOSING;
-    const onGone = (closing: Promise<void> | undefined): void => {
+  const host: BytestreamHost = {
+    connection,
+    createSender,
+    mayAwaitClose: () => closingKeys.size < MAX_CLOSING,
+    findTag: (peer) => tagged.find(peer, randomUint32() % TAG_COUNT, monotonicNow()),
+    onTag: (stream) => {
+      tagged.add(stream, monotonicNow());
+    },
+    onWrites: (stream) => void written.add(stream),
+    onGone(stream, closing) {
+      const key = keyOf(stream.peer, stream.sid);
       streams.delete(key);
       written.delete(stream);
       if (closing !== undefined) {
@@ -76,12 +87,17 @@ export function createStanzaBytestreams(
         void closing.then(() => closingKeys.delete(key));
       }
       used.add(key, monotonicNow());
-      const left = (countByPeer.get(request.from) ?? 1) - 1;
-      if (left === 0) countByPeer.delete(request.from);
-      else countByPeer.set(request.from, left);
-    };
-    const onWrites = (): void => void written.add(stream);
-    const stream = createBytestream({ connection, createSender, mayAwaitClose, onWrites, onGone }, request);
+      tagged.remove(stream, monotonicNow(), closing);
+      const left = (countByPeer.get(stream.peer) ?? 1) - 1;
+      if (left === 0) countByPeer.delete(stream.peer);
+      else countByPeer.set(stream.peer, left);
+    },
+  };
+
+  const add = (request: OpenRequest): ManagedBytestream => {
+    const key = keyOf(request.from, request.sid);
+    used.add(key, monotonicNow());
+    const stream = new StanzaBytestream(host, request);
     streams.set(key, stream);
     countByPeer.set(request.from, (countByPeer.get(request.from) ?? 0) + 1);
     return stream;
@@ -126,9 +142,12 @@ export function createStanzaBytestreams(
     const attrs = child.attrs as Record<string, string | undefined>;
     const blockSize = parseUnsignedShort(attrs["block-size"]);
     const request: OpenRequest = {
-      from: String(iq.attrs["from"]),
-      to: String(iq.attrs["to"] ?? connection.jid),
-      sid: attrs["sid"] ?? "",
+      from: ownText(String(iq.attrs["from"])),
+      to:
+        iq.attrs["to"] === connection.jid
+          ? connection.jid
+          : ownText(String(iq.attrs["to"] ?? connection.jid)),
+      sid: ownText(attrs["sid"] ?? ""),
       blockSizeBytes: blockSize ?? 0,
       // XEP-0047 §2.1: the default value is "iq".
       stanza: attrs["stanza"] === "message" ? "message" : "iq",
@@ -198,12 +217,50 @@ export function createStanzaBytestreams(
     connection.sendElement(reply);
   };
 
+  /** A headline without data of XEP-0047: a lean stanza, or none of ours. */
+  const onHeadline = (stanza: Element, chars: number): boolean => {
+    const { from, id } = stanza.attrs as Record<string, string | undefined>;
+    if (from === undefined || !isChildless(stanza)) return false;
+    const stream = id === undefined ? undefined : tagged.get(from, id);
+    if (id !== undefined && stream !== undefined) {
+      const error = isProbe(id) ? onProbe(stream, id) : stream.onLean(id, chars);
+      if (error !== undefined) answerLean(stanza, id, error);
+      // What ended its stream was wrong in itself.
+      if (error !== undefined && stream.state !== "closed") tellStray(from);
+      return true;
+    }
+    // A client may get such messages from anybody.
+    if (connection.kind === "client" && !countByPeer.has(from)) return false;
+    // Of an earlier stream, or of nobody who has one: no answer.
+    if (id === undefined || !tagged.isClosing(from, id)) tellStray(from);
+    return true;
+  };
+
+  const onProbe = (stream: StanzaBytestream, id: string): undefined => {
+    const chars = readProbe(id);
+    if (chars === undefined) tellStray(stream.peer);
+    else callGuarded("a probe handler", () => stream.onProbe?.(chars));
+  };
+
+  const answerLean = (stanza: Element, id: string, error: StanzaError): void => {
+    const { from, to } = stanza.attrs as Record<string, string | undefined>;
+    // What is no id of ours may be long, and longer when it is written again.
+    const attrs = { type: "error", to: from, from: to, id: isLeanText(id) ? id : undefined };
+    connection.sendElement(xml("message", attrs, formatStanzaError(error)));
+  };
+
   const onMessageError = (stanza: Element): boolean => {
     const from = String(stanza.attrs["from"]);
+    const id = String(stanza.attrs["id"] ?? "");
     const data = stanza.getChild("data", NS.IBB);
     // A server may send an error back without what it is about.
-    const block = parseBlockId(String(stanza.attrs["id"] ?? ""));
+    const block = parseBlockId(id);
     const sid = (data?.attrs["sid"] as string | undefined) ?? block?.sid;
+    if (sid === undefined && isChildless(stanza)) {
+      // Nothing depends on a probe that did not arrive.
+      if (isProbe(id)) return true;
+      if (isLeanText(id) && onLeanError(stanza, from, id)) return true;
+    }
     const stream = sid === undefined ? undefined : streams.get(keyOf(from, sid));
     // What was said last, before our close, came back: nobody waits for it.
     if (stream === undefined && sid !== undefined && closingKeys.has(keyOf(from, sid))) return true;
@@ -220,6 +277,16 @@ export function createStanzaBytestreams(
     return true;
   };
 
+  /** A lean stanza came back, whose id says of which stream. False: it is of none that there is. */
+  const onLeanError = (stanza: Element, from: string, id: string): boolean => {
+    const stream = tagged.get(from, id);
+    if (stream === undefined) return tagged.isClosing(from, id);
+    const error = parseStanzaError(stanza);
+    if (isDeliveryError(error)) tellError(from, error);
+    else stream.endAndClose({ by: "peer", error });
+    return true;
+  };
+
   const endAll = (end: BytestreamEnd): void => {
     for (const stream of [...streams.values()]) stream.end(end);
   };
@@ -230,7 +297,7 @@ export function createStanzaBytestreams(
     const { type } = stanza.attrs as Record<string, string | undefined>;
     if (name === "message" && type === "error") return onMessageError(stanza);
     const child = ibbChild(stanza);
-    if (child === undefined) return false;
+    if (child === undefined) return name === "message" && type === "headline" && onHeadline(stanza, chars);
     if (name === "message") {
       if (child.name !== "data") return false;
       // Without a sender there is nobody to answer.
@@ -314,6 +381,19 @@ function ibbChild(stanza: Element): Element | undefined {
   for (const child of stanza.children)
     if (typeof child === "object" && child.getNS() === NS.IBB) return child;
   return undefined;
+}
+
+/** What servers add to a message that has nothing else (XEP-0203, XEP-0359). */
+const ADDED: ReadonlySet<string | undefined> = new Set([NS.DELAY, NS.LEGACY_DELAY, NS.STANZA_IDS]);
+
+/** A message that has nothing of its sender but attributes; an error beside them, where it comes back. */
+function isChildless(stanza: Element): boolean {
+  for (const child of stanza.children) {
+    if (typeof child === "string") {
+      if (child.trim() !== "") return false;
+    } else if (child.name !== "error" && !ADDED.has(child.getNS())) return false;
+  }
+  return true;
 }
 
 /** Opens with ever smaller blocks until the peer takes them (XEP-0047 §2.1); gives the size agreed. */

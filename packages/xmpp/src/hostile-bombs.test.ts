@@ -259,7 +259,7 @@ describe("a bomb", () => {
           await reach(peer, at);
           given = await act(peer);
         },
-        options,
+        { ...options, isWatched: true },
       );
       expect(ordeal.reason).toMatchObject({ name: "XmppError", code });
       expectBounded(ordeal, kind);
@@ -297,7 +297,7 @@ describe("a bomb", () => {
         }),
         close: () => server.close(),
       };
-    });
+    }, true);
     expect(ordeal.reason).toMatchObject({ code: "protocol" });
     expectBounded(ordeal);
   });
@@ -322,7 +322,7 @@ describe("a bomb", () => {
           }),
           close: () => server.close(),
         };
-      });
+      }, true);
       expect(ordeal.reason).toMatchObject({ code });
       expectBounded(ordeal);
     },
@@ -337,11 +337,12 @@ describe("much of what is allowed", () => {
     ["messages", "<message xmlns='jabber:client'><body>x</body></message>"],
   ])("over tcp, while the session is made: %s", async (_what, unit) => {
     let given = 0;
-    const ordeal = await endureServer("tcp", certificate, async (peer) => {
+    const act = async (peer: HostilePeer): Promise<void> => {
       await reach(peer, "opened");
       given = await pour(peer.socket, MUCH_BYTES, chunkOf(unit));
       peer.drop();
-    });
+    };
+    const ordeal = await endureServer("tcp", certificate, act, { isWatched: true });
     expect(ordeal.reason).toMatchObject({ code: "disconnected" });
     expect(given).toBeGreaterThanOrEqual(MUCH_BYTES);
     expectBounded(ordeal);
@@ -355,7 +356,7 @@ describe("much of what is allowed", () => {
         await reach(peer, "opened");
         while (!peer.socket.destroyed) await pour(peer.socket, MUCH_BYTES, " ");
       },
-      { timeouts: { onlineMs: 1_000, closeMs: 50 } },
+      { timeouts: { onlineMs: 1_000, closeMs: 50 }, isWatched: true },
     );
     expect(ordeal.reason).toMatchObject({ code: "timeout" });
     expectBounded(ordeal);

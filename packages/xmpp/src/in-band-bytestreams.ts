@@ -2,6 +2,7 @@ import { createBytestreamSender, DEFAULT_SEND_POLICY } from "./bytestream-sender
 import { createStanzaBytestreams } from "./bytestreams.js";
 import type { Connection } from "./connection.js";
 import type { StanzaError } from "./errors.js";
+import type { LeanBody } from "./lean-stanzas.js";
 
 /** Why a bytestream ended; `error` when it was not a clean close by either side. */
 export interface BytestreamEnd {
@@ -23,9 +24,31 @@ export interface OpenRequest {
  */
 export type BytestreamState = "open" | "suspended" | "closing" | "closed";
 
+/** What came besides the bytes of a block. */
+export interface BlockInfo {
+  /** Length of its stanza, in characters. */
+  readonly stanzaChars: number;
+  /** The label of a lean stanza with one body; undefined: a block as the agreed format has it. */
+  readonly label: number | undefined;
+  /** It came as a lean stanza. */
+  readonly lean: boolean;
+}
+
+/** One block to send. */
+export interface OutBlock {
+  /** Base64 in groups of four, without `=`. */
+  readonly base64: string;
+  /** How many of its last bytes are padding, which a lean stanza leaves out: 0, 1 or 2. */
+  readonly pad: number;
+  /** The same block as a body with a label, where it is one. */
+  readonly body: LeanBody | undefined;
+  /** Label of that body; else not looked at. */
+  readonly label: number;
+}
+
 /**
  * One bytestream. Data is sent in one of two ways, not both on one stream: `write` keeps order, waits, sends again and
- * flushes in either mode; `stanza` only makes the text, for who has flow control of his own.
+ * flushes in either mode; `stanza` and `blockStanza` only make the text, for who has flow control of his own.
  */
 export interface Bytestream {
   readonly peer: string;
@@ -45,8 +68,33 @@ export interface Bytestream {
    * closes the stream. Its size is the caller's care, and what comes back from a peer that is gone is not sent again.
    */
   stanza(base64: string): string;
+  /**
+   * The same, as a lean stanza (docs/PROTOCOL.md) where `leanChars` and the tag allow it and no more than 2,047 stanzas are `outstanding`;
+   * otherwise as a block of XEP-0047.
+   */
+  blockStanza(block: OutBlock): string;
+  /** Longest id of a lean stanza that may be sent now, in characters. Default 0: none may. */
+  leanChars: number;
+  /** A block was sent by XEP-0047 since `leanChars` is too small for it. Whoever can make it larger sets this back. */
+  wantsLonger: boolean;
+  /** What stands for the `sid` in lean stanzas, both ways: 0 to 63. Undefined: none is sent, and none is taken. */
+  readonly tag: number | undefined;
+  /** Gives the stream a tag that no stream with this full JID had within the hour. Undefined: all are used. A second call gives the same. */
+  takeTag(): number | undefined;
+  /** The tag that the peer gave. */
+  setTag(tag: number): void;
+  /** The text of a probe of so many characters of id: it takes no `seq`, so that it may get lost. Throws `TypeError` without a tag. */
+  probeStanza(chars: number): string;
+  /** A probe of so many characters came as it was sent. */
+  onProbe: ((chars: number) => void) | undefined;
+  /** Data stanzas made by `stanza` and `blockStanza` so far. */
+  readonly sentCount: number;
+  /** How many of them are not known to have arrived. */
+  readonly outstanding: number;
+  /** The first so many are known to have arrived. */
+  confirm(sentCount: number): void;
   /** Called once per block, in order. A handler that throws closes the stream. */
-  onBlock: ((block: Uint8Array, info: { readonly stanzaChars: number }) => void) | undefined;
+  onBlock: ((block: Uint8Array, info: BlockInfo) => void) | undefined;
   /** `write` takes blocks again after it refused one. */
   onDrain: (() => void) | undefined;
   /** The state changed, except to `closed`, which `onEnd` tells. When the peer closes, what is written in it still goes. */

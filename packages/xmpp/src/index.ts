@@ -28,6 +28,7 @@ export type { DataForm, FormField } from "./data-forms.js";
 export { StanzaError, XmppError } from "./errors.js";
 export type { StanzaErrorType, XmppErrorCode } from "./errors.js";
 export type {
+  BlockInfo,
   Bytestream,
   BytestreamEnd,
   BytestreamOptions,
@@ -35,6 +36,7 @@ export type {
   InBandBytestreams,
   OpenOptions,
   OpenRequest,
+  OutBlock,
   SendPolicy,
 } from "./in-band-bytestreams.js";
 export { toAsciiDomain } from "./domain-name.js";
@@ -50,10 +52,24 @@ export {
   prepareResource,
   printable,
 } from "./jid.js";
+export {
+  formatLeanId,
+  isProbe,
+  leanBody,
+  leanChars,
+  MAX_LEAN_CHARS,
+  MAX_OUTSTANDING,
+  readLeanBlock,
+  readLeanHeader,
+  readLeanId,
+  SHORT_PROBE_CHARS,
+  type LeanBody,
+} from "./lean-stanzas.js";
 export * as NS from "./namespaces.js";
 export { createStanzaBytestreams } from "./bytestreams.js";
 export { createInBandBytestreams } from "./in-band-bytestreams.js";
 export { SendWindow, type SendWindowPolicy } from "./send-window.js";
+export { ownText } from "./own-text.js";
 export { randomText } from "./random.js";
 export { callSafely, rethrow } from "./rethrow.js";
 export { backoffMs, sleep } from "./timing.js";

@@ -89,5 +89,7 @@ export const HINTS = "urn:xmpp:hints";
 export const JSON = "urn:xmpp:json:0";
 /** XEP-0352 */
 export const CSI = "urn:xmpp:csi:0";
+/** XEP-0359 */
+export const STANZA_IDS = "urn:xmpp:sid:0";
 /** XEP-0478 */
 export const STREAM_LIMITS = "urn:xmpp:stream-limits:0";

@@ -27,6 +27,7 @@ import type { Step } from "./script.js";
 const EPOCH = 0xdeadbeef;
 const BASE_AT = Date.UTC(2026, 0, 1);
 const PING_ID = "ping-1";
+const LEAN_TAG = 5;
 /** `at` of position 0, in ms: the base is a day before the offer. */
 const OFFERED_AT = 86_400_000;
 
@@ -37,7 +38,7 @@ const ATTRIBUTES = ["xmlns", "from", "to", "type", "id", "node", "jid", "subid",
 
 /** Elements after the type, by docs/PROTOCOL.md. */
 const ELEMENTS: Readonly<Record<string, readonly string[]>> = {
-  HELLO: ["version", "limits", "codecs", "hop", "token"],
+  HELLO: ["version", "limits", "codecs", "hop", "token", "capabilities"],
   ACK: ["stanzas"],
   CREDIT: ["alias", "total"],
   DEMAND: ["alias", "subscribers", "window"],
@@ -55,8 +56,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   range: ["epoch", "from", "to"],
 };
 
-const deflate = createRawDeflate();
-const rowCodec = createRowCodec(DEFAULT_LIMITS, deflate);
+const rowCodec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
 
 /** The session as the page has it: the same each time it is played, and through each server. */
 export function formatSession(steps: readonly Step[]): string {
@@ -86,7 +86,7 @@ function formatEntry({ party, direction, stanza }: Entry): string {
 /** Without chance. Throws where a block has other bytes than ours for the same frames: the page would not have what was sent. */
 function readFrames(base64: string, direction: Entry["direction"]): Frame[] {
   const block = decodeBase64(base64) as Uint8Array;
-  const frames = decodeBlock(block, DEFAULT_LIMITS, deflate);
+  const frames = decodeBlock(block, DEFAULT_LIMITS);
   const again = frames.map((frame) => encodeBase64(encodeFrame(frame))).join("");
   if (again !== base64) throw new Error(`what one ${direction} is not canonical: ${base64}`);
   return direction === "sends" ? frames : frames.map(withoutChance);
@@ -95,7 +95,11 @@ function readFrames(base64: string, direction: Entry["direction"]): Frame[] {
 function withoutChance(frame: Frame): Frame {
   switch (frame.type) {
     case "hello":
-      return frame.token === null ? frame : { ...frame, token: frame.token.map((_, index) => index) };
+      return {
+        ...frame,
+        token: frame.token?.map((_, index) => index) ?? null,
+        lean: frame.lean === null ? null : { tag: LEAN_TAG },
+      };
     case "bind":
       return frame.role === "subscription" ? { ...frame, baseAt: BASE_AT } : frame;
     case "data":
@@ -129,7 +133,8 @@ function formatValue(name: string, value: Value): string {
   if (parts !== undefined) return formatFields(parts, value as readonly Value[]);
   if (value === null) return "nil";
   if (name === "number") return `${value as number} (${errorCodeOf(value as number)})`;
-  if (Array.isArray(value)) return `[${value.join(", ")}]`;
+  if (Array.isArray(value))
+    return `[${(value as readonly Value[]).map((item) => formatValue("", item)).join(", ")}]`;
   if (!(value instanceof Uint8Array)) return JSON.stringify(value);
   if (name !== "payload") return `h'${Buffer.from(value).toString("hex").toUpperCase()}'`;
   const rows = rowCodec.decode({ form: "rows", payload: value });

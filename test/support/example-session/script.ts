@@ -90,7 +90,8 @@ async function play(stack: Stack, alice: Party, bob: Party): Promise<Step[]> {
   await step(
     "Alice opens her link",
     "The component answers the open and sends HELLO. Alice sends HELLO too, and need not wait for the component's. Her " +
-      "HELLO lists the two forms of DATA that every program reads.",
+      "HELLO lists the two forms of DATA that every program reads, and no capability. So this link has no lean stanzas, " +
+      "though the component's HELLO lists them with a tag.",
     alice,
     () => open(alice),
   );

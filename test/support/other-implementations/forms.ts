@@ -83,7 +83,6 @@ export function formsSuite(cast: Cast): void {
       { "pubsub#title": ["a", "b"] },
       { "pubsub#access_model": ["open", "open"] },
       { [`${OWN}kind`]: "log" },
-      { [`${OWN}profile`]: "tiny" },
       { [`${OWN}members`]: "@" },
     ])("are not acceptable as a configuration (XEP-0060 §8.2.5.2): %j", async (fields) => {
       expect(await cast.alice.outcome("set", configure(form("submit", NODE_CONFIG, fields)))).toMatch(

@@ -8,7 +8,7 @@ const MEANT = [
 ];
 
 /**
- * A row for each batch and profile with the geometric means over the workloads: the quotient of two of its columns is the
+ * A row for each batch with the geometric means over the workloads: the quotient of two of its columns is the
  * mean of the workloads' quotients.
  */
 export function meanRows(rows: readonly CodecRow[]): CodecRow[] {
@@ -21,6 +21,7 @@ export function meanRows(rows: readonly CodecRow[]): CodecRow[] {
       ...means,
       workload: "geomean",
       xzBytesPerUpdate: xz.length < group.length ? null : mean(xz),
+      envelope: null,
       keyframes: null,
       numericFields: null,
       memoryBytes: null,
@@ -28,13 +29,12 @@ export function meanRows(rows: readonly CodecRow[]): CodecRow[] {
   });
 }
 
-/** Rows of one batch and profile, in the order of first appearance. */
+/** Rows of one batch, in the order of first appearance. */
 export function groups(rows: readonly CodecRow[]): CodecRow[][] {
-  const found = new Map<string, CodecRow[]>();
+  const found = new Map<number, CodecRow[]>();
   for (const row of rows) {
-    const key = `${row.profile} ${row.batch}`;
-    const group = found.get(key);
-    if (group === undefined) found.set(key, [row]);
+    const group = found.get(row.batch);
+    if (group === undefined) found.set(row.batch, [row]);
     else group.push(row);
   }
   return [...found.values()];

@@ -1,7 +1,10 @@
 import Table from "cli-table3";
 import { formatBytes } from "../demo/format.js";
+import { explainByCounter } from "../rivals/counter.js";
+import { isLarge } from "../workloads/rows.js";
+import { formatLargeValues } from "./large-report.js";
 import { groups } from "./means.js";
-import { PROFILES, type CodecRow } from "./rows.js";
+import type { CodecRow } from "./rows.js";
 import { judgeMeans, judgeRules, type MeanVerdict } from "./targets.js";
 
 /** The rows for people: where JSON is smaller, what was to be shown and what of it is, then all of them. */
@@ -15,13 +18,14 @@ export function formatCodecReport(rows: readonly CodecRow[]): string {
     formatMeans(judgeMeans(rows)),
     ...judgeRules(rows).map(({ text, met }) => `${sign(met)} ${text}`),
     "✓ met, ✗ not met, – not everything for it was measured.",
-    ...groups(rows).flatMap((group) => {
-      const [{ profile, batch }] = group as [CodecRow];
-      return ["", `${profile}, ${batch} a stanza: bytes and µs per update`, formatTable(group)];
+    ...formatLargeValues(workloads),
+    ...groups(rows.filter(({ workload }) => !isLarge(workload))).flatMap((group) => {
+      const [{ batch }] = group as [CodecRow];
+      return ["", `${batch} a stanza: bytes and µs per update`, formatTable(group)];
     }),
     "payload: what the codec made. ours, JSON: whole stanzas. *: JSON is smaller. zlib: the same within one compressed stream.",
     "brotli 11, xz: all values at once, column by column. µs of processor: values to frames and back; of JSON with raw deflate and back.",
-    "KB: what the sending end of a lane holds.",
+    "KB: what the sending end of a lane holds. envelope: in which most of our stanzas travel, where nothing is compressed.",
   ].join("\n");
 }
 
@@ -31,35 +35,37 @@ function formatLosses(rows: readonly CodecRow[]): string[] {
     ...describeLoss(row, "zlib", row.frameZlibBytesPerUpdate, row.rivalZlibBytesPerUpdate),
   ]);
   if (losses.length === 0) return ["JSON is smaller nowhere in this run."];
-  return ["JSON is smaller, in bytes per update:", ...losses.map((text) => `  ${text}`)];
+  return [
+    "JSON is smaller, in bytes per update:",
+    ...losses.map((text) => `  ${text}`),
+    ...explainLosses(rows),
+  ];
 }
 
-function describeLoss(
-  { workload, batch, profile }: CodecRow,
-  hop: string,
-  ours: number,
-  json: number,
-): string[] {
+function explainLosses(rows: readonly CodecRow[]): string[] {
+  const excesses = rows.flatMap((row) => [
+    { excess: row.frameBytesPerUpdate - row.rivalBytesPerUpdate, compressed: false },
+    // In a batch the counter is no excuse.
+    { excess: row.frameZlibBytesPerUpdate - row.rivalZlibBytesPerUpdate, compressed: row.batch === 1 },
+  ]);
+  return explainByCounter(excesses.filter(({ excess }) => excess > 0));
+}
+
+function describeLoss({ workload, batch }: CodecRow, hop: string, ours: number, json: number): string[] {
   if (json >= ours) return [];
   const more = ((ours / json - 1) * 100).toFixed(0);
-  const where = `${workload}, ${batch} a stanza, ${hop}, ${profile}`;
+  const where = `${workload}, ${batch} a stanza, ${hop}`;
   return [`${where}: JSON ${formatBytes(json)}; Stanzapack ${formatBytes(ours)}, ${more} % more`];
 }
 
 function formatMeans(verdicts: readonly MeanVerdict[]): string {
   const batches = [...new Set(verdicts.map(({ batch }) => batch))];
-  const table = createTable(["profile", "compression", ...batches.map((batch) => `${batch} a stanza`)], 2);
-  for (const profile of PROFILES)
-    for (const compression of ["none", "zlib"] as const) {
-      const own = verdicts.filter((v) => v.profile === profile && v.compression === compression);
-      if (own.length === 0) continue;
-      const cells = batches.map((batch) => own.find((verdict) => verdict.batch === batch));
-      table.push([
-        profile,
-        compression,
-        ...cells.map((cell) => (cell === undefined ? "" : formatMean(cell))),
-      ]);
-    }
+  const table = createTable(["compression", ...batches.map((batch) => `${batch} a stanza`)], 1);
+  for (const compression of ["none", "zlib"] as const) {
+    const own = verdicts.filter((verdict) => verdict.compression === compression);
+    const cells = batches.map((batch) => own.find((verdict) => verdict.batch === batch));
+    table.push([compression, ...cells.map((cell) => (cell === undefined ? "" : formatMean(cell)))]);
+  }
   return table.toString();
 }
 
@@ -75,7 +81,7 @@ function formatTable(rows: readonly CodecRow[]): string {
   const table = createTable(
     [
       ...["workload", "payload", "ours", "JSON", "ours zlib", "JSON zlib", "brotli", "xz"],
-      ...["enc µs", "dec µs", "JSON enc", "JSON dec", "keys", "numbers", "KB"],
+      ...["enc µs", "dec µs", "JSON enc", "JSON dec", "keys", "numbers", "KB", "envelope"],
     ],
     1,
   );
@@ -98,6 +104,7 @@ function formatTable(rows: readonly CodecRow[]): string {
       row.keyframes ?? "",
       row.numericFields ?? "",
       row.memoryBytes === null ? "" : (row.memoryBytes / 1_024).toFixed(0),
+      row.envelope ?? "",
     ]);
   }
   return table.toString();

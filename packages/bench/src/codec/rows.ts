@@ -1,16 +1,14 @@
-import type { Profile } from "@stanzapack/wire";
 import type { RowSetId } from "../workloads/rows.js";
+import type { StanzaEnvelope } from "./stanza.js";
 
-export const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 /** Updates of a stanza. */
 export const BATCHES = [1, 10, 50, 100] as const;
 
 /** One row of `stanzapack bench codec`. Bytes and µs of processor time are per update; null: not measured. */
 export interface CodecRow {
-  /** `geomean`: over all workloads that were measured. */
+  /** `geomean`: over those of the 22 that were measured. */
   readonly workload: RowSetId | "geomean";
   readonly batch: number;
-  readonly profile: Profile;
   /** What the codec made, before base64 and frame. */
   readonly payloadBytesPerUpdate: number;
   /** Whole stanzas of ours, and of JSON in the same batches. */
@@ -23,6 +21,8 @@ export interface CodecRow {
   readonly brotliBytesPerUpdate: number;
   /** Null where `xz` is not installed. */
   readonly xzBytesPerUpdate: number | null;
+  /** In which most stanzas of ours travel where the stream is not compressed; null: of means. */
+  readonly envelope: StanzaEnvelope | null;
   /** Bodies that need none before them. */
   readonly keyframes: number | null;
   /** Places in the rows that hold numbers. */

@@ -1,12 +1,12 @@
 import { LaneRun } from "@stanzapack/estimate";
-import { StanzapackError, type Profile, type Value } from "@stanzapack/wire";
+import { StanzapackError, type Value } from "@stanzapack/wire";
 import { formatTimeLeft } from "../wire/time-plan.js";
-import { createRows, ROW_SETS, type RowSetId } from "../workloads/rows.js";
+import { createRows, isLarge, LARGE_ROW_SETS, ROW_SETS, type RowSetId } from "../workloads/rows.js";
 import { createBatches } from "./batches.js";
 import { countNumericFields } from "./columns.js";
 import { measureFileBound, type FileBound } from "./file-bound.js";
 import { measureHeld } from "./held-memory.js";
-import { BATCHES, PROFILES, type CodecRow } from "./rows.js";
+import { BATCHES, type CodecRow } from "./rows.js";
 import { meanRows } from "./means.js";
 import { measureOurs, measureRival } from "./sizes.js";
 import { FULL_CARE, measureTimes, QUICK_CARE, warmUp, type Care } from "./timing.js";
@@ -14,7 +14,6 @@ import { FULL_CARE, measureTimes, QUICK_CARE, warmUp, type Care } from "./timing
 export interface CodecOptions {
   readonly workloads?: readonly RowSetId[];
   readonly batches?: readonly number[];
-  readonly profiles?: readonly Profile[];
   /** Batches of 10 and 100 where none are named, and the clock is read fewer times. */
   readonly quick?: boolean;
   readonly signal?: AbortSignal;
@@ -22,39 +21,33 @@ export interface CodecOptions {
 }
 
 const QUICK_BATCHES = [10, 100] as const;
-/** What `compact` takes of the time that `default` does, about: for the time left. */
-const COMPACT_WEIGHT = 6;
 
-/** Every workload in every batch and profile, then the means. An interruption gives the rows so far. */
+/** Every workload in every batch, then the means over the 22. An interruption gives the rows so far. */
 export async function runCodec(options: CodecOptions = {}): Promise<readonly CodecRow[]> {
   const quick = options.quick ?? false;
   const batches = [...new Set(options.batches ?? (quick ? QUICK_BATCHES : BATCHES))];
   const care = quick ? QUICK_CARE : FULL_CARE;
-  const profiles = PROFILES.filter((profile) => options.profiles?.includes(profile) ?? true);
-  const ids = ROW_SETS.filter((id) => options.workloads?.includes(id) ?? true);
+  const known = [...ROW_SETS, ...LARGE_ROW_SETS];
+  const ids = known.filter((id) => options.workloads?.includes(id) ?? true);
   const sets = ids.map((id) => ({ id, rows: createRows(id) }));
-  if (sets.length === 0 || batches.length === 0 || profiles.length === 0)
-    throw new StanzapackError("usage", "nothing to measure");
+  if (sets.length === 0 || batches.length === 0) throw new StanzapackError("usage", "nothing to measure");
   const progress = new Progress(
-    sets.reduce((sum, { rows }) => sum + weigh(rows, batches, profiles), 0),
+    sets.reduce((sum, { rows }) => sum + weigh(rows, batches), 0),
     options.onProgress,
   );
   const measured: CodecRow[] = [];
   options.onProgress?.("warming up");
-  for (const profile of profiles)
-    for (const { rows } of sets) if (!options.signal?.aborted) warmUp(createBatches(rows, 10), profile);
+  for (const { rows } of sets) if (!options.signal?.aborted) warmUp(createBatches(rows, 10));
   for (const { id, rows } of sets) {
     if (options.signal?.aborted) break;
     progress.tell(id);
     const bound = await measureFileBound(rows);
-    const memory = new Map(profiles.map((profile) => [profile, measureMemory(rows, profile)]));
-    for (const batch of batches)
-      for (const profile of profiles) {
-        if (options.signal?.aborted) return withMeans(measured);
-        const cell = { workload: id, rows, batch, profile, bound, care };
-        measured.push(await measureCell(cell, memory.get(profile) ?? null));
-        progress.add(weigh(rows, [batch], [profile]));
-      }
+    const memoryBytes = measureMemory(rows);
+    for (const batch of batches) {
+      if (options.signal?.aborted) return withMeans(measured);
+      measured.push(await measureCell({ workload: id, rows, batch, bound, care }, memoryBytes));
+      progress.add(weigh(rows, [batch]));
+    }
   }
   return withMeans(measured);
 }
@@ -63,22 +56,20 @@ interface Cell {
   readonly workload: RowSetId;
   readonly rows: readonly Value[];
   readonly batch: number;
-  readonly profile: Profile;
   readonly bound: FileBound;
   readonly care: Care;
 }
 
-async function measureCell(cell: Cell, memoryBytes: number | null): Promise<CodecRow> {
-  const { workload, rows, batch, profile, bound } = cell;
+async function measureCell(cell: Cell, memoryBytes: number): Promise<CodecRow> {
+  const { workload, rows, batch, bound } = cell;
   const batches = createBatches(rows, batch);
-  const ours = await measureOurs(batches, profile);
+  const ours = await measureOurs(batches);
   const rival = await measureRival(batches);
-  const times = measureTimes(batches, profile, cell.care);
+  const times = measureTimes(batches, cell.care);
   const each = (total: number): number => total / rows.length;
   return {
     workload,
     batch,
-    profile,
     payloadBytesPerUpdate: each(ours.payloadBytes),
     frameBytesPerUpdate: each(ours.frameBytes),
     rivalBytesPerUpdate: each(rival.rivalBytes),
@@ -86,6 +77,7 @@ async function measureCell(cell: Cell, memoryBytes: number | null): Promise<Code
     rivalZlibBytesPerUpdate: each(rival.rivalZlibBytes),
     brotliBytesPerUpdate: each(bound.brotliBytes),
     xzBytesPerUpdate: bound.xzBytes === null ? null : each(bound.xzBytes),
+    envelope: ours.envelope,
     keyframes: ours.keyframes,
     numericFields: countNumericFields(rows),
     encodeUsPerUpdate: each(times.encode),
@@ -97,22 +89,21 @@ async function measureCell(cell: Cell, memoryBytes: number | null): Promise<Code
 }
 
 /** Of a lane that has had all rows; how they were batched makes no difference. */
-function measureMemory(rows: readonly Value[], profile: Profile): number {
+function measureMemory(rows: readonly Value[]): number {
   const batches = createBatches(rows, 100);
   return measureHeld(() => {
-    const lane = new LaneRun(profile, "plain");
+    const lane = new LaneRun("plain");
     for (const { batch, nowMs } of batches) lane.encode(batch, nowMs);
     return lane;
   });
 }
 
 function withMeans(rows: readonly CodecRow[]): readonly CodecRow[] {
-  return [...rows, ...meanRows(rows)];
+  return [...rows, ...meanRows(rows.filter(({ workload }) => !isLarge(workload)))];
 }
 
-function weigh(rows: readonly Value[], batches: readonly number[], profiles: readonly Profile[]): number {
-  const perBatch = profiles.reduce((sum, profile) => sum + (profile === "compact" ? COMPACT_WEIGHT : 1), 0);
-  return JSON.stringify(rows).length * batches.length * perBatch;
+function weigh(rows: readonly Value[], batches: readonly number[]): number {
+  return JSON.stringify(rows).length * batches.length;
 }
 
 class Progress {

@@ -1,21 +1,16 @@
 import { isDeepStrictEqual } from "node:util";
-import {
-  formatDataStanza,
-  formatJsonStanza,
-  LaneReader,
-  LaneRun,
-  readPayload,
-  SyncFlushMeter,
-} from "@stanzapack/estimate";
-import type { HopClass, Profile, Value } from "@stanzapack/wire";
-import { decodeBase64, encodeBase64 } from "@stanzapack/xmpp";
+import { formatJsonStanza, LaneReader, LaneRun, LINK_ENVELOPE, SyncFlushMeter } from "@stanzapack/estimate";
+import type { HopClass, Value } from "@stanzapack/wire";
 import type { TimedBatch } from "./batches.js";
+import { LinkStanzas, type StanzaEnvelope } from "./stanza.js";
 
 export interface OurSizes {
   readonly payloadBytes: number;
   readonly frameBytes: number;
   readonly frameZlibBytes: number;
   readonly keyframes: number;
+  /** Of most stanzas, where the stream is not compressed. */
+  readonly envelope: StanzaEnvelope;
 }
 
 export interface RivalSizes {
@@ -24,10 +19,10 @@ export interface RivalSizes {
 }
 
 /** Every batch as a whole stanza, read back and compared. Throws when anything arrives that was not sent. */
-export async function measureOurs(batches: readonly TimedBatch[], profile: Profile): Promise<OurSizes> {
+export async function measureOurs(batches: readonly TimedBatch[]): Promise<OurSizes> {
   // Two lanes: how a lane chooses its forms depends on whether the hop is compressed.
-  const plain = createSender(profile, "plain");
-  const compressed = createSender(profile, "compressed");
+  const plain = createSender("plain");
+  const compressed = createSender("compressed");
   const meter = new SyncFlushMeter();
   let frameBytes = 0;
   for (const batch of batches) {
@@ -35,14 +30,15 @@ export async function measureOurs(batches: readonly TimedBatch[], profile: Profi
     await meter.add(compressed.send(batch));
   }
   const { payloadBytes, keyframes } = plain;
-  return { payloadBytes, keyframes, frameBytes, frameZlibBytes: await meter.finish() };
+  const envelope = plain.leanCount * 2 > batches.length ? "lean" : "ibb";
+  return { payloadBytes, keyframes, envelope, frameBytes, frameZlibBytes: await meter.finish() };
 }
 
 export async function measureRival(batches: readonly TimedBatch[]): Promise<RivalSizes> {
   const meter = new SyncFlushMeter();
   let rivalBytes = 0;
   for (const { batch } of batches) {
-    const stanza = formatJsonStanza(JSON.stringify(batch.rows));
+    const stanza = formatJsonStanza(JSON.stringify(batch.rows), LINK_ENVELOPE);
     rivalBytes += Buffer.byteLength(stanza);
     await meter.add(stanza);
   }
@@ -52,24 +48,28 @@ export async function measureRival(batches: readonly TimedBatch[]): Promise<Riva
 interface Sender {
   payloadBytes: number;
   keyframes: number;
+  leanCount: number;
   send(batch: TimedBatch): string;
 }
 
-function createSender(profile: Profile, hop: HopClass): Sender {
-  const lane = new LaneRun(profile, hop);
+function createSender(hop: HopClass): Sender {
+  const lane = new LaneRun(hop);
   const reader = new LaneReader();
-  let seq = 0;
+  const stanzas = new LinkStanzas();
   return {
     payloadBytes: 0,
     keyframes: 0,
+    leanCount: 0,
     send({ batch, nowMs }) {
-      const { body, frame } = lane.encode(batch, nowMs);
+      const sent = lane.encode(batch, nowMs);
+      const { body } = sent;
       this.payloadBytes += body.payload.length;
       if (body.form === "key") this.keyframes++;
-      const stanza = formatDataStanza(encodeBase64(frame), seq++);
-      const block = decodeBase64(readPayload(stanza));
-      verify(batch.rows, block && reader.read(block)?.rows);
-      return stanza;
+      const stanza = stanzas.next(sent);
+      if (stanza.envelope === "lean") this.leanCount++;
+      const came = stanzas.read(stanza);
+      verify(batch.rows, came && reader.read(came.block, came.label)?.rows);
+      return stanza.text;
     },
   };
 }

@@ -1,19 +1,18 @@
-import type { Profile } from "@stanzapack/wire";
-import { ROW_SETS } from "../workloads/rows.js";
+import { isLarge, ROW_SETS } from "../workloads/rows.js";
 import { groups } from "./means.js";
-import { PROFILES, type CodecRow } from "./rows.js";
+import type { CodecRow } from "./rows.js";
 
 /** How many times smaller than JSON, as the geometric mean: plain, zlib. */
-const MEAN_TARGETS: Record<Profile, Readonly<Record<number, readonly [plain: number, zlib: number]>>> = {
-  default: { 1: [1.35, 1.0], 10: [4.4, 1.8], 50: [9.0, 2.1], 100: [11.0, 2.2] },
-  compact: { 1: [1.38, 1.05], 10: [4.6, 1.92], 50: [9.4, 2.28], 100: [11.5, 2.4] },
+const MEAN_TARGETS: Readonly<Record<number, readonly [plain: number, zlib: number]>> = {
+  1: [2.4, 1.35],
+  10: [6.6, 2.12],
+  50: [11.3, 2.35],
+  100: [13.0, 2.44],
 };
 
 /** How many times the time of JSON with deflate, encoding and decoding. */
-const TIME_TARGETS: Record<Profile, readonly [encode: number, decode: number]> = {
-  default: [3, 6],
-  compact: [15, 15],
-};
+const ENCODING_TARGET = 2;
+const DECODING_TARGET = 4;
 
 /** No workload takes more than its rival by more than this, in batches of ten and more. */
 const MOST_OVER_RIVAL = 1.05;
@@ -29,7 +28,6 @@ export interface Verdict {
 }
 
 export interface MeanVerdict {
-  readonly profile: Profile;
   readonly batch: number;
   readonly compression: "none" | "zlib";
   readonly ratio: number;
@@ -41,12 +39,12 @@ export interface MeanVerdict {
 export function judgeMeans(rows: readonly CodecRow[]): MeanVerdict[] {
   return groups(rows.filter(({ workload }) => workload === "geomean")).flatMap(([row]) => {
     if (row === undefined) return [];
-    const { profile, batch } = row;
-    const targets = MEAN_TARGETS[profile][batch];
-    const all = isComplete(rows, profile, batch);
+    const { batch } = row;
+    const targets = MEAN_TARGETS[batch];
+    const all = isComplete(rows, batch);
     const judge = (compression: "none" | "zlib", ratio: number, target?: number): MeanVerdict => {
       const met = target === undefined || !all ? undefined : ratio >= target;
-      return { profile, batch, compression, ratio, target, met };
+      return { batch, compression, ratio, target, met };
     };
     return [
       judge("none", row.rivalBytesPerUpdate / row.frameBytesPerUpdate, targets?.[0]),
@@ -56,19 +54,19 @@ export function judgeMeans(rows: readonly CodecRow[]): MeanVerdict[] {
 }
 
 export function judgeRules(rows: readonly CodecRow[]): Verdict[] {
-  return [judgeOver(rows), judgeInt(rows), judgeBound(rows), ...PROFILES.map((own) => judgeTime(rows, own))];
+  return [judgeOver(rows), judgeInt(rows), judgeBound(rows), judgeTime(rows)];
 }
 
 function judgeOver(rows: readonly CodecRow[]): Verdict {
-  const own = of(rows, "compact").filter(({ batch }) => batch >= 10);
+  const own = of(rows).filter(({ batch }) => batch >= 10);
   const over = own.flatMap((row) => [
     ...excess(row, "plain", row.frameBytesPerUpdate / row.rivalBytesPerUpdate),
     ...excess(row, "zlib", row.frameZlibBytesPerUpdate / row.rivalZlibBytesPerUpdate),
   ]);
-  const all = [10, 50, 100].every((batch) => isComplete(rows, "compact", batch));
+  const all = [10, 50, 100].every((batch) => isComplete(rows, batch));
   return {
     text:
-      "compact, 10 and more a stanza: no workload over 5 % larger than JSON" +
+      "10 and more a stanza: no workload over 5 % larger than JSON" +
       (over.length === 0 ? "" : `; ${over.join(", ")}`),
     met: over.length > 0 ? false : all ? true : undefined,
   };
@@ -81,9 +79,7 @@ function excess(row: CodecRow, hop: string, ratio: number): string[] {
 
 function judgeInt(rows: readonly CodecRow[]): Verdict {
   const own = rows.filter(({ workload, batch }) => workload === "int" && batch === 1);
-  const bytes = own.map(({ profile, frameZlibBytesPerUpdate }) => {
-    return `${profile} ${frameZlibBytesPerUpdate.toFixed(1)}`;
-  });
+  const bytes = own.map(({ frameZlibBytesPerUpdate }) => frameZlibBytesPerUpdate.toFixed(1));
   return {
     text: `one int a stanza under zlib: at most ${MOST_INT_BYTES} bytes${list(bytes)}`,
     met: own.length === 0 ? undefined : own.every((row) => row.frameZlibBytesPerUpdate <= MOST_INT_BYTES),
@@ -91,7 +87,7 @@ function judgeInt(rows: readonly CodecRow[]): Verdict {
 }
 
 function judgeBound(rows: readonly CodecRow[]): Verdict {
-  const own = of(rows, "compact").filter(({ batch }) => batch === 100);
+  const own = of(rows).filter(({ batch }) => batch === 100);
   const larger = own.filter(
     (row) =>
       row.payloadBytesPerUpdate >= row.brotliBytesPerUpdate ||
@@ -103,15 +99,14 @@ function judgeBound(rows: readonly CodecRow[]): Verdict {
       ? ""
       : `; it is on ${count} of ${own.length}${larger.length === 0 ? "" : `, not on ${larger.map(({ workload }) => workload).join(", ")}`}`;
   return {
-    text: `compact, 100 a stanza: payload smaller than brotli 11 and xz over the whole file, on ${LEAST_BELOW_BOUND} of 22${counted}`,
-    met: isComplete(rows, "compact", 100) ? count >= LEAST_BELOW_BOUND : undefined,
+    text: `100 a stanza: payload smaller than brotli 11 and xz over the whole file, on ${LEAST_BELOW_BOUND} of 22${counted}`,
+    met: isComplete(rows, 100) ? count >= LEAST_BELOW_BOUND : undefined,
   };
 }
 
-function judgeTime(rows: readonly CodecRow[], profile: Profile): Verdict {
-  const own = of(rows, profile).filter(({ batch }) => batch === 10);
-  const [encode, decode] = TIME_TARGETS[profile];
-  const target = `${profile}, 10 a stanza: at most ${encode} times JSON's encoding time and ${decode} times its decoding`;
+function judgeTime(rows: readonly CodecRow[]): Verdict {
+  const own = of(rows).filter(({ batch }) => batch === 10);
+  const target = `10 a stanza: at most ${ENCODING_TARGET} times JSON's encoding time and ${DECODING_TARGET} times its decoding`;
   if (own.length === 0) return { text: target, met: undefined };
   const sum = (column: "encodeUsPerUpdate" | "decodeUsPerUpdate"): number => total(own, column);
   const encoding = sum("encodeUsPerUpdate") / total(own, "jsonDeflateUsPerUpdate");
@@ -122,7 +117,7 @@ function judgeTime(rows: readonly CodecRow[], profile: Profile): Verdict {
   const worst = `${slowest.workload} is slowest, ${slowest.encodeUsPerUpdate.toFixed(0)} µs an update`;
   return {
     text: `${target}; ${times}, sums ${sums}; ${worst}`,
-    met: isComplete(rows, profile, 10) ? encoding <= encode && decoding <= decode : undefined,
+    met: isComplete(rows, 10) ? encoding <= ENCODING_TARGET && decoding <= DECODING_TARGET : undefined,
   };
 }
 
@@ -133,12 +128,12 @@ function total(rows: readonly CodecRow[], column: TimeColumn): number {
 type TimeColumn =
   "encodeUsPerUpdate" | "decodeUsPerUpdate" | "jsonDeflateUsPerUpdate" | "jsonInflateUsPerUpdate";
 
-function of(rows: readonly CodecRow[], profile: Profile): CodecRow[] {
-  return rows.filter((row) => row.profile === profile && row.workload !== "geomean");
+function of(rows: readonly CodecRow[]): CodecRow[] {
+  return rows.filter((row) => row.workload !== "geomean" && !isLarge(row.workload));
 }
 
-function isComplete(rows: readonly CodecRow[], profile: Profile, batch: number): boolean {
-  return of(rows, profile).filter((row) => row.batch === batch).length === ROW_SETS.length;
+function isComplete(rows: readonly CodecRow[], batch: number): boolean {
+  return of(rows).filter((row) => row.batch === batch).length === ROW_SETS.length;
 }
 
 function list(items: readonly string[]): string {

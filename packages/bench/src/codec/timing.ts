@@ -1,5 +1,4 @@
 import { LaneReader, LaneRun } from "@stanzapack/estimate";
-import type { Profile } from "@stanzapack/wire";
 import type { TimedBatch } from "./batches.js";
 import { JsonDeflater, JsonInflater } from "./json-stream.js";
 
@@ -24,17 +23,17 @@ export const QUICK_CARE: Care = { passes: 3, forMs: 60 };
 const MAX_PASSES = 99;
 
 /** Compiles what is to be timed. */
-export function warmUp(batches: readonly TimedBatch[], profile: Profile): void {
-  pass(batches, profile);
+export function warmUp(batches: readonly TimedBatch[]): void {
+  pass(batches);
 }
 
 /** Medians of several passes, ours and JSON's by turns in one process; the first is not counted. */
-export function measureTimes(batches: readonly TimedBatch[], profile: Profile, care: Care): Times {
-  warmUp(batches, profile);
+export function measureTimes(batches: readonly TimedBatch[], care: Care): Times {
+  warmUp(batches);
   const all: Times[] = [];
   const startedAt = performance.now();
   while (all.length < care.passes || (all.length < MAX_PASSES && performance.now() - startedAt < care.forMs))
-    all.push(pass(batches, profile));
+    all.push(pass(batches));
   const median = (of: (times: Times) => number): number => {
     const sorted = all.map(of).sort((a, b) => a - b);
     return sorted[sorted.length >> 1] as number;
@@ -47,8 +46,8 @@ export function measureTimes(batches: readonly TimedBatch[], profile: Profile, c
   };
 }
 
-function pass(batches: readonly TimedBatch[], profile: Profile): Times {
-  const lane = new LaneRun(profile, "plain");
+function pass(batches: readonly TimedBatch[]): Times {
+  const lane = new LaneRun("plain");
   const reader = new LaneReader();
   const deflater = new JsonDeflater();
   const inflater = new JsonInflater();

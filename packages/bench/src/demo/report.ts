@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import { explainByCounter } from "../rivals/counter.js";
 import { RIVAL_FORMS, type RivalForm } from "../rivals/forms.js";
 import { formatBytes, formatCount } from "./format.js";
 import type { Row } from "./measurement.js";
@@ -12,7 +13,7 @@ export function formatReport(result: DemoResult, options: DemoOptions): string {
   return [
     `${options.server}, ${options.transport}${options.compress ? " compressed" : ""}, ${seconds} s; bytes of each form's own XMPP stream since the first subscribe`,
     formatTable(rows),
-    ...formatVerdict(rows),
+    ...formatVerdict(rows, options.compress),
     `After the last subscription was stopped, ${framesAfterStop} DATA frames came within ${silenceMs / 1_000} s.`,
   ].join("\n");
 }
@@ -45,10 +46,10 @@ interface Comparison {
 }
 
 /** Sentences about every service and the whole. Exported for its test. */
-export function formatVerdict(rows: readonly Row[]): string[] {
+export function formatVerdict(rows: readonly Row[], compressed = false): string[] {
   const services = [...new Set(rows.map(({ service }) => service))].filter((service) => service !== "*");
   const comparisons = services.flatMap((service) => compare(rows, service) ?? []);
-  const lines = sayWhereJsonIsSmaller(comparisons);
+  const lines = sayWhereJsonIsSmaller(comparisons, compressed);
   const wins = comparisons.filter(({ ours, rivals }) => rivals.some(({ bytes }) => bytes > ours));
   if (wins.length > 0) {
     lines.push("Stanzapack is smaller, in bytes per update:");
@@ -73,7 +74,7 @@ export function formatVerdict(rows: readonly Row[]): string[] {
   return lines;
 }
 
-function sayWhereJsonIsSmaller(comparisons: readonly Comparison[]): string[] {
+function sayWhereJsonIsSmaller(comparisons: readonly Comparison[], compressed: boolean): string[] {
   const losses = comparisons.flatMap(({ service, ours, rivals }) =>
     rivals
       .filter(({ bytes }) => bytes < ours)
@@ -82,9 +83,11 @@ function sayWhereJsonIsSmaller(comparisons: readonly Comparison[]): string[] {
         return `  ${service}: ${form} ${formatBytes(bytes)}; Stanzapack ${formatBytes(ours)}, ${more} % more`;
       }),
   );
-  return losses.length === 0
-    ? ["JSON is smaller nowhere in this run."]
-    : ["JSON is smaller, in bytes per update:", ...losses];
+  if (losses.length === 0) return ["JSON is smaller nowhere in this run."];
+  const excesses = comparisons.flatMap(({ ours, rivals }) =>
+    rivals.filter(({ bytes }) => bytes < ours).map(({ bytes }) => ({ excess: ours - bytes, compressed })),
+  );
+  return ["JSON is smaller, in bytes per update:", ...losses, ...explainByCounter(excesses)];
 }
 
 function times(ours: number): (rival: { form: RivalForm; bytes: number }) => string {

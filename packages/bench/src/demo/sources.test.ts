@@ -35,7 +35,7 @@ describe("timers", () => {
     expect(said).toEqual([
       [1_100, { processes: 1 }],
       [3_100, { processes: 2 }],
-      [6_100, { processes: 2 }],
+      [5_300, { processes: 2 }],
     ]);
   });
 

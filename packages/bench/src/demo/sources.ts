@@ -12,10 +12,13 @@ export interface DemoSource {
 
 const SAMPLE_MS = 100;
 const TEXT_MS = 200;
-/** How long `now-and-then` keeps silent at least and, as it draws, at most; in ms. */
-const PAUSE_MS = { min: 1_000, max: 5_000 };
+/**
+ * How long `now-and-then` keeps silent at least and, as it draws, at most; in ms. Longer than its window, so that each update travels alone;
+ * and short enough that a minute has a hundred: with few, what subscribing costs would decide.
+ */
+const PAUSE_MS = { min: 200, max: 600 };
 /** Then it speaks at the next change, or after so many ms without one. */
-const PATIENCE_MS = 1_000;
+const PATIENCE_MS = 200;
 
 export function createSources(): Record<DemoServiceName, DemoSource> {
   return {

@@ -1,6 +1,5 @@
 import {
   createHello,
-  createRawDeflate,
   createRowCodec,
   decodeBlock,
   decodeRow,
@@ -44,7 +43,6 @@ export async function openCostlyPublisher(
 ): Promise<CostlyPublisher> {
   const streams = createInBandBytestreams(connection);
   const stream = await streams.open(component);
-  const deflate = createRawDeflate();
   let bound: ((frame: BindServiceFrame) => void) | undefined;
   const bind = new Promise<BindServiceFrame>((resolve, reject) => {
     bound = resolve;
@@ -53,7 +51,7 @@ export async function openCostlyPublisher(
   let ended = false;
   stream.onEnd = () => (ended = true);
   stream.onBlock = (block) => {
-    for (const frame of decodeBlock(block, DEFAULT_LIMITS, deflate))
+    for (const frame of decodeBlock(block, DEFAULT_LIMITS))
       if (frame.type === "bind" && frame.role === "service") bound?.(frame);
   };
   const write = (base64: string): void => void connection.send(stream.stanza(base64), 1, true);
@@ -84,8 +82,8 @@ export async function openCostlyPublisher(
 }
 
 function costlyBody(): LaneBody {
-  const rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
-  const encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, profile: "default", hop: "plain" });
+  const rows = createRowCodec(DEFAULT_LIMITS);
+  const encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, hop: "plain" });
   const value = Object.fromEntries(Array.from({ length: FIELDS }, (_, i) => [`f${i}`, i]));
   const packed = Array.from({ length: ROWS }, () => encodeUpdate(value, DEFAULT_LIMITS));
   const head = { epoch: 1, from: 1, to: ROWS, at: 0, spanMs: 0 };

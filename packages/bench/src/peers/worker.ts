@@ -12,13 +12,13 @@ export interface Worker<M extends Methods> extends Pick<Caller<M>, "call"> {
   stop(): Promise<void>;
 }
 
-/** `nice`: stands for another machine, so it comes so much behind the others for processor time (nice(1)). */
+/** `nice`: stands for another machine, so it comes so much behind the others for processor time (nice(1)). `execArgv`: options of Node. */
 export function startWorker<M extends Methods>(
   program: string,
   what: string,
-  { nice = 0 }: { readonly nice?: number } = {},
+  { nice = 0, execArgv = [] }: { readonly nice?: number; readonly execArgv?: readonly string[] } = {},
 ): Worker<M> {
-  const forked = fork(program, { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] });
+  const forked = fork(program, { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [...execArgv] });
   const caller = createCaller<M>(new Child(forked, what));
   const { pid } = forked;
   if (pid !== undefined && nice > 0) setPriority(pid, Math.min(19, getPriority() + nice));

@@ -1,4 +1,4 @@
-import { connect } from "@stanzapack/client";
+import { connect, type EnvelopeKind } from "@stanzapack/client";
 import {
   bareJid,
   createClientConnection,
@@ -23,6 +23,8 @@ export interface Consumer {
   readonly jid: string;
   readonly meter: ByteMeter;
   subscribe(nodes: readonly string[], windowMs: number): Promise<void>;
+  /** In what its small blocks come now; null for rivals. */
+  readonly envelope: EnvelopeKind | null;
   /** What `&quot;` took so far, in bytes of an uncompressed stream; null where that cannot be told. */
   quoteEscapeBytes(): number | null;
   /** Sends what it owes for what has come. */
@@ -44,6 +46,9 @@ async function openOurs(
   return {
     jid: client.jid,
     meter: client.meter,
+    get envelope() {
+      return client.envelope?.down ?? null;
+    },
     async subscribe(nodes, windowMs) {
       await Promise.all(
         nodes.map(async (node, feed) => {
@@ -99,6 +104,7 @@ async function openRival(
   return {
     jid: connection.jid,
     meter: connection.meter,
+    envelope: null,
     subscribe: async () => undefined,
     quoteEscapeBytes: () => (quotes > 0 && escapes.found === undefined ? null : escapes.bytesFor(quotes)),
     // Rivals acknowledge nothing.

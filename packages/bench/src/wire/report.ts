@@ -1,5 +1,6 @@
 import Table from "cli-table3";
 import { formatBytes } from "../demo/format.js";
+import { explainByCounter } from "../rivals/counter.js";
 import { formatHop, WIRE_FORMS, type WireForm } from "./axes.js";
 import type { WireRow } from "./rows.js";
 
@@ -38,8 +39,30 @@ export function formatWireReport(rows: readonly WireRow[]): string {
       : []),
     "*: smaller than Stanzapack.",
     describeLost(rows),
+    ...describeEnvelopes(rows),
+    ...describeFew(rows),
     ...describeEscapes(rows),
   ].join("\n");
+}
+
+/** So many updates of the value that comes seldom, and what subscribing costs decides nothing. */
+const ENOUGH_UPDATES = 300;
+
+function describeFew(rows: readonly WireRow[]): string[] {
+  const counts = rows.filter(({ workload }) => workload === "now-and-then").map(({ updates }) => updates);
+  const fewest = Math.min(...counts);
+  return fewest < ENOUGH_UPDATES
+    ? [
+        `now-and-then: ${fewest} updates in a cell are few, and show what subscribing costs; ${ENOUGH_UPDATES} take 80 s.`,
+      ]
+    : [];
+}
+
+/** Where lean stanzas were not in use: then the figures are those of In-Band Bytestreams. */
+function describeEnvelopes(rows: readonly WireRow[]): string[] {
+  const stayed = rows.filter(({ envelope }) => envelope === "ibb");
+  const names = [...new Set(stayed.map((row) => `${formatHop(row)}, ${row.workload}`))];
+  return names.length === 0 ? [] : [`Stanzapack came in In-Band Bytestreams: ${names.join("; ")}.`];
 }
 
 function describeLost(rows: readonly WireRow[]): string {
@@ -117,6 +140,7 @@ function formatVerdict(cells: readonly Cell[], hops: readonly string[]): string[
     const own = losses.filter(({ cell }) => cell.hop === hop);
     if (own.length > 0) lines.push(`  ${hop}`, ...own.map(({ text }) => `    ${text}`));
   }
+  lines.push(...explainByCounter(losses.flatMap(({ cell }) => excessesOf(cell))));
   const others = compared.flatMap((cell) =>
     describeLosses(cell, ["msgpack-ibb"]).map((text) => ({ cell, text })),
   );
@@ -134,6 +158,14 @@ function formatVerdict(cells: readonly Cell[], hops: readonly string[]): string[
     if (means.length > 0) lines.push(`  ${hop}: ${means.join(", ")}`);
   }
   return lines;
+}
+
+function excessesOf({ hop, bytes }: Cell): { readonly excess: number; readonly compressed: boolean }[] {
+  const ours = bytes.get(OURS) ?? 0;
+  return JSON_FORMS.map((form) => ({
+    excess: ours - (bytes.get(form) ?? Infinity),
+    compressed: !hop.endsWith("no compression"),
+  })).filter(({ excess }) => excess > 0);
 }
 
 function describeLosses({ name, bytes }: Cell, forms: readonly WireForm[]): string[] {

@@ -14,6 +14,7 @@ const MEASURED: Measured = {
   result: {
     ...BYTES,
     handshakeBytes: 5_000,
+    envelope: null,
     quoteEscapeBytes: 50,
     feeds: [
       { hashes: [2, 4], at: [25, 41], offsets: null, conflated: 0 },
@@ -27,7 +28,7 @@ test("counts over all services of the workload, between the first and the last t
     ...{ server: "ejabberd", transport: "tcp", compression: "none" },
     ...{ workload: "mixed3", windowMs: 100, form: "json-batch", updates: 5, lost: 1 },
     ...BYTES,
-    ...{ handshakeBytes: 5_000, ageP50Ms: 3, ageP99Ms: 5, quoteEscapeBytes: 50 },
+    ...{ handshakeBytes: 5_000, envelope: null, ageP50Ms: 3, ageP99Ms: 5, quoteEscapeBytes: 50 },
   });
 });
 

@@ -1,3 +1,4 @@
+import type { EnvelopeKind } from "@stanzapack/client";
 import { Delivery, PublishedLog } from "../demo/delivery.js";
 import { percentile } from "../percentile.js";
 import {
@@ -37,6 +38,8 @@ export interface WireRow {
   readonly wireUp: number | null;
   /** XMPP layer, both ways, before the first subscribe. */
   readonly handshakeBytes: number;
+  /** In what the component's small blocks came at the end: `lean` stanzas, or `ibb`. null: of a rival. */
+  readonly envelope: EnvelopeKind | null;
   /** From publishing to the consumer's callback, in ms. */
   readonly ageP50Ms: number | null;
   readonly ageP99Ms: number | null;
@@ -71,6 +74,7 @@ export function createRow({ hop, workload, windowMs, form, published, result }: 
     ...{ workload, windowMs, form, updates, lost },
     ...{ bytesDown, bytesUp, tlsDown, tlsUp, wireDown, wireUp },
     handshakeBytes: result.handshakeBytes,
+    envelope: result.envelope,
     ageP50Ms: percentile(ages, 0.5),
     ageP99Ms: percentile(ages, 0.99),
     quoteEscapeBytes: result.quoteEscapeBytes,

@@ -1,3 +1,4 @@
+import type { EnvelopeKind } from "@stanzapack/client";
 import type { Account } from "../demo/publishers.js";
 import type { WireCompression, WireForm } from "./axes.js";
 
@@ -38,6 +39,8 @@ export interface ConnectionBytes {
 
 export interface SubscriberResult extends ConnectionBytes {
   readonly handshakeBytes: number;
+  /** In what the small blocks came at the end; null for rivals. */
+  readonly envelope: EnvelopeKind | null;
   /** Of `bytesDown`: what the server adds by writing `"` as `&quot;`; null where that cannot be told. */
   readonly quoteEscapeBytes: number | null;
   readonly feeds: readonly ReceivedValues[];

@@ -70,6 +70,7 @@ const methods: SubscriberMethods = {
     return {
       ...difference(now, start),
       handshakeBytes: start.bytesDown + start.bytesUp,
+      envelope: consumer.envelope,
       quoteEscapeBytes: options.compression !== "none" ? null : consumer.quoteEscapeBytes(),
       feeds: feeds.map((feed) => ({ ...feed, offsets: options.form === "stanzapack" ? feed.offsets : null })),
     };

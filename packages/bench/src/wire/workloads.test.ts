@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { FULL } from "./time-plan.js";
 import { createFeeds, WORKLOADS } from "./workloads.js";
 
 describe.each(WORKLOADS)("%s", (workload) => {
@@ -22,12 +23,14 @@ test("text1000 has exactly 1000 characters, mixed3 three services", () => {
   expect(createFeeds("mixed3").map(({ name }) => name)).toEqual(["mixed3-int", "mixed3-obj", "mixed3-text"]);
 });
 
-test("now-and-then speaks about every two seconds, the others ten times in one", () => {
-  const mean = (workload: (typeof WORKLOADS)[number]): number => {
+test("now-and-then speaks at irregular moments, never twice in 100 ms, and 300 times in a batch; the others ten times in a second", () => {
+  const pauses = (workload: (typeof WORKLOADS)[number], count: number): number[] => {
     const [feed] = createFeeds(workload);
-    return Array.from({ length: 1_000 }, () => feed?.nextMs() ?? 0).reduce((a, b) => a + b) / 1_000;
+    return Array.from({ length: count }, () => feed?.nextMs() ?? 0);
   };
-  expect(mean("now-and-then")).toBeGreaterThan(1_900);
-  expect(mean("now-and-then")).toBeLessThan(2_100);
-  expect(mean("obj")).toBe(100);
+  const rare = pauses("now-and-then", 300);
+  expect(Math.min(...rare)).toBeGreaterThan(100);
+  expect(new Set(rare).size).toBeGreaterThan(100);
+  expect(rare.reduce((a, b) => a + b)).toBeLessThan(0.95 * FULL.longestMs);
+  expect(new Set(pauses("obj", 100))).toEqual(new Set([100]));
 });

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { createRows, ROW_SETS, type RowSetId } from "./rows.js";
+import { HAND_DELTAS } from "./large-states.js";
+import { createRows, LARGE_ROW_SETS, ROW_SETS, type LargeRowSetId, type RowSetId } from "./rows.js";
 
 /** Of the prototype's rows: how many, and the beginning of their JSON's SHA-256. */
-const RECORDED: Record<RowSetId, readonly [count: number, hash: string]> = {
+const RECORDED: Record<Exclude<RowSetId, LargeRowSetId>, readonly [count: number, hash: string]> = {
   int: [600, "ac331be7d2abcb19"],
   float2: [600, "0e5c22d2b35d66be"],
   obj: [600, "db6be4d540060951"],
@@ -31,5 +32,27 @@ const RECORDED: Record<RowSetId, readonly [count: number, hash: string]> = {
 test.each(ROW_SETS)("%s has the prototype's rows, number by number", (id) => {
   const rows = createRows(id);
   const hash = createHash("sha256").update(JSON.stringify(rows)).digest("hex");
-  expect([rows.length, hash.slice(0, 16)]).toEqual(RECORDED[id]);
+  expect([rows.length, hash.slice(0, 16)]).toEqual(RECORDED[id as keyof typeof RECORDED]);
+});
+
+/** Parts of a value that are not those of the one before. */
+function countChanges(before: unknown, now: unknown): number {
+  if (typeof now !== "object" || typeof before !== "object" || now === null || before === null)
+    return Object.is(before, now) ? 0 : 1;
+  const keys = new Set([...Object.keys(before), ...Object.keys(now)]);
+  let changes = 0;
+  for (const key of keys)
+    changes += countChanges((before as Record<string, unknown>)[key], (now as Record<string, unknown>)[key]);
+  return changes;
+}
+
+test.each(LARGE_ROW_SETS)("%s changes a little, and a delta by hand is small", (id) => {
+  const rows = createRows(id);
+  expect(rows.length).toBeGreaterThanOrEqual(500);
+  expect(createRows(id)).toEqual(rows);
+  if (id === "state200" || id === "dict500")
+    for (const [i, row] of rows.slice(1).entries()) expect(countChanges(rows[i], row)).toBeLessThan(5);
+  const { bits, bytes } = HAND_DELTAS[id];
+  expect(bytes).toBe(Math.ceil(bits / 8));
+  expect(bytes).toBeLessThan(JSON.stringify(rows[0]).length / 50);
 });

@@ -1,5 +1,13 @@
 import type { Value } from "@stanzapack/wire";
 import { readCsv, readJson } from "../demo/data-files.js";
+import {
+  changingBytes,
+  changingKeys,
+  changingText,
+  type HAND_DELTAS,
+  movingObjects,
+  slidingNumbers,
+} from "./large-states.js";
 import { doubles, floats, floats32, ints, objects, positions, sensors, sums } from "./series.js";
 import { chat, logLines } from "./texts.js";
 
@@ -34,13 +42,29 @@ const ROWS = {
   movies: () => (readJson("movies.json") as Value[]).slice(0, 1_000),
 } as const satisfies Record<string, () => Value[]>;
 
-export type RowSetId = keyof typeof ROWS;
+/** Large values that change a little: reported apart, since means over both would tell nothing of either. */
+const LARGE_ROWS = {
+  state200: () => take(500, movingObjects()),
+  dict500: () => take(1_000, changingKeys()),
+  doc8k: () => take(1_000, changingText()),
+  blob3k: () => take(1_000, changingBytes()),
+  queue: () => take(500, slidingNumbers()),
+} as const satisfies Record<keyof typeof HAND_DELTAS, () => Value[]>;
 
+export type LargeRowSetId = keyof typeof LARGE_ROWS;
+export type RowSetId = keyof typeof ROWS | LargeRowSetId;
+
+/** The 22 that the means are over. */
 export const ROW_SETS = Object.keys(ROWS) as readonly RowSetId[];
+export const LARGE_ROW_SETS = Object.keys(LARGE_ROWS) as readonly LargeRowSetId[];
+
+export function isLarge(id: string): id is LargeRowSetId {
+  return Object.hasOwn(LARGE_ROWS, id);
+}
 
 /** The same rows each time. */
 export function createRows(id: RowSetId): readonly Value[] {
-  return ROWS[id]();
+  return isLarge(id) ? LARGE_ROWS[id]() : ROWS[id]();
 }
 
 function take(count: number, values: Iterator<Value, never>): Value[] {

@@ -1,5 +1,5 @@
 import { Estimator, type Cut } from "@stanzapack/estimate";
-import { StanzapackError, type Profile } from "@stanzapack/wire";
+import { StanzapackError } from "@stanzapack/wire";
 import { startFileProgress } from "../estimate/file-progress.js";
 import { formatEstimate } from "../estimate/report.js";
 import { openValueFile, type ValueFile, type ValueFileOptions } from "../estimate/value-file.js";
@@ -9,7 +9,6 @@ import { interruptible } from "../signals.js";
 export interface EstimateOptions extends ValueFileOptions {
   readonly batch?: readonly number[];
   readonly window?: readonly number[];
-  readonly profile: Profile;
   readonly json?: true;
 }
 
@@ -20,8 +19,7 @@ export async function estimate(path: string, options: EstimateOptions): Promise<
   await interruptible(async ({ signal }) => {
     try {
       const file = await openValueFile(path, options, (note) => tell(`${name}: ${note}`), signal);
-      const { profile } = options;
-      const estimator = new Estimator({ workload: file.workload, cuts: cutsOf(options), profile });
+      const estimator = new Estimator({ workload: file.workload, cuts: cutsOf(options) });
       await feed(estimator, name, file, options.window !== undefined);
       const rows = await estimator.finish();
       if (rows.length === 0)

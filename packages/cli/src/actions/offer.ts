@@ -14,9 +14,9 @@ import { ValuePublisher } from "../value-publisher.js";
 export interface OfferCommandOptions extends ConnectionOptions {
   readonly kind: "value" | "log";
   readonly access: "open" | "whitelist" | "authorize";
+  readonly compression: "shared" | "isolated";
   readonly member?: readonly string[];
   readonly title?: string;
-  readonly profile: "default" | "compact";
   readonly every?: number;
   readonly text?: true;
   readonly strictJson?: true;
@@ -82,12 +82,12 @@ function checkTogether(
 }
 
 /** Throws `UsageError`. */
-function toOfferOptions({ kind, access, member, title, profile }: OfferCommandOptions): OfferOptions {
+function toOfferOptions({ kind, access, compression, member, title }: OfferCommandOptions): OfferOptions {
   const members = prepareMembers(member ?? []);
   return {
     kind,
+    compression,
     access,
-    profile,
     ...(access === "whitelist" && { members }),
     ...(access === "authorize" && { authorize: createAuthorize(members, tell) }),
     ...(title === undefined ? {} : { title }),

@@ -3,6 +3,7 @@ import Table from "cli-table3";
 import { loadBench, type BenchModule, type BenchRow, type Verdict } from "../bench-module.js";
 import { formatDuration, listOf, parseCount, parseInterval, parseWindow } from "../parse.js";
 import { interruptible } from "../signals.js";
+import { addBenchComponent } from "./bench-component.js";
 
 interface FanOutOptions {
   readonly server?: (typeof SERVERS)[number];
@@ -35,7 +36,6 @@ const FORMS = ["stanzapack", "msgpack-ibb", "json-body", "json-batch"] as const;
 interface CodecOptions {
   readonly workload?: readonly string[];
   readonly batch?: readonly number[];
-  readonly profile?: readonly string[];
   readonly quick?: true;
   readonly json?: true;
 }
@@ -56,8 +56,8 @@ const ROW_SETS = [
     "normals",
   ],
   ...["wind", "stocks", "sp500", "birds", "weather", "usemp", "quakes", "flights", "gap", "movies"],
+  ...["state200", "dict500", "doc8k", "blob3k", "queue"],
 ];
-const PROFILES = ["default", "compact"] as const;
 
 /** An option whose default is shown as it would be typed. */
 function duration(flags: string, about: string, defaultMs: number, parse = parseInterval): Option {
@@ -94,6 +94,7 @@ Examples:
   $ stanzapack bench fanout --server ejabberd --subscribers 500 --window 1s --json`,
     )
     .action(fanOut);
+  addBenchComponent(bench);
   addJoiners(bench);
   addSlowServer(bench);
   addBystanders(bench);
@@ -282,14 +283,13 @@ function addCodec(bench: Command): void {
   const list = (allowed: readonly string[]) => listOf((text) => oneOf(allowed, text));
   bench
     .command("codec")
-    .summary("how small the codec makes 22 data sets, and how fast")
+    .summary("how small the codec makes 22 data sets and five large values, and how fast")
     .description(
-      "Encodes 22 data sets in batches, as whole stanzas at 10 batches a second, reads every one back and compares, and holds " +
+      "Encodes 22 data sets, and five large values that change a little, in batches, as whole stanzas at 10 batches a second, reads every one back and compares, and holds " +
         "size and time against JSON in the same batches. No server takes part.",
     )
     .option("--workload <list>", ROW_SETS.join(", "), list(ROW_SETS))
     .option("--batch <list>", "updates a stanza (default: 1,10,50,100)", listOf(parseCount))
-    .option("--profile <list>", PROFILES.join(", "), list(PROFILES))
     .option("--quick", "a minute: batches of 10 and 100, where none are named, and the clock's first reading")
     .option("--json", "one JSON array on stdout")
     .addHelpText(
@@ -297,14 +297,15 @@ function addCodec(bench: Command): void {
       `
 Lists are separated by commas; without one, all of them.
 
-Rows: {workload, batch, profile, payloadBytesPerUpdate, frameBytesPerUpdate, rivalBytesPerUpdate, frameZlibBytesPerUpdate,
-rivalZlibBytesPerUpdate, brotliBytesPerUpdate, xzBytesPerUpdate, keyframes, numericFields, encodeUsPerUpdate,
-decodeUsPerUpdate, jsonDeflateUsPerUpdate, jsonInflateUsPerUpdate, memoryBytes}; frame and rival are whole stanzas. The last
-rows, workload geomean, are the geometric means over the others.
+Rows: {workload, batch, payloadBytesPerUpdate, frameBytesPerUpdate, rivalBytesPerUpdate, frameZlibBytesPerUpdate,
+rivalZlibBytesPerUpdate, brotliBytesPerUpdate, xzBytesPerUpdate, envelope, keyframes, numericFields, encodeUsPerUpdate,
+decodeUsPerUpdate, jsonDeflateUsPerUpdate, jsonInflateUsPerUpdate, memoryBytes}; frame and rival are whole
+stanzas, ours mostly in the envelope named (lean, ibb) where nothing is compressed. The last
+rows, workload geomean, are the geometric means over the 22; the five large values are not among them.
 
 Examples:
   $ stanzapack bench codec
-  $ stanzapack bench codec --quick --profile default
+  $ stanzapack bench codec --quick
   $ stanzapack bench codec --workload int,chat --batch 1,10 --json`,
     )
     .action(codec);
@@ -313,11 +314,10 @@ Examples:
 async function codec(options: CodecOptions): Promise<void> {
   await interruptible(async ({ signal }) => {
     const { codec } = await loadBench("the benchmarks");
-    const { workload, batch, profile } = options;
+    const { workload, batch } = options;
     const rows = await codec.runCodec({
       ...(workload && { workloads: workload }),
       ...(batch && { batches: batch }),
-      ...(profile && { profiles: profile }),
       quick: options.quick ?? false,
       signal,
       onProgress: (text) => void process.stderr.write(`${text}\n`),
@@ -357,8 +357,9 @@ function addWire(bench: Command): void {
 Lists are separated by commas; without one, all of them.
 
 Rows: {server, transport, compression, workload, windowMs, form, updates, lost, bytesDown, bytesUp, tlsDown, tlsUp,
-wireDown, wireUp, handshakeBytes, ageP50Ms, ageP99Ms, quoteEscapeBytes}; bytes from the first subscribe on, null where
-not measured. wireDown and wireUp are IP packets, without Ethernet headers.
+wireDown, wireUp, handshakeBytes, envelope, ageP50Ms, ageP99Ms, quoteEscapeBytes}; bytes from the first subscribe on,
+null where not measured. wireDown and wireUp are IP packets, without Ethernet headers. envelope: what Stanzapack's small blocks
+came in at the end, lean stanzas or ibb.
 
 Examples:
   $ stanzapack bench wire --quick

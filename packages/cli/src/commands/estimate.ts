@@ -40,11 +40,6 @@ export function addEstimate(program: Command): void {
         FORMATS,
       ),
     )
-    .addOption(
-      new Option("--profile <name>", "how ours is coded: compact is slower, and smaller where there is text")
-        .choices(["default", "compact"])
-        .default("default"),
-    )
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
@@ -57,7 +52,7 @@ it may be larger than the memory.
 Times are ISO 8601 (UTC without a zone) or numbers: s, ms, us or ns since 1970, smaller ones ms. A field named t, time, timestamp,
 ts, date or alike is taken. Windows need times. For batches they say how long one takes.
 
-Rows: {workload, updates, batch, windowMs, delayMs, transport, compression, form, profile, bytes, bytesPerUpdate}; delayMs is how
+Rows: {workload, updates, batch, windowMs, delayMs, transport, compression, form, envelope, bytes, bytesPerUpdate}; delayMs is how
 long an update waits at most, null without times. Bytes are whole stanzas with their addresses, over TCP and WebSocket the server's
 request for acknowledgement after each (XEP-0198), and BOSH's answers with their heads (HTTP/2, nginx as docker/README.md has it),
 each with one stanza; without TLS and TCP/IP, without what the subscriber sends. Prosody adds xml:lang to each stanza besides: 14
@@ -67,7 +62,7 @@ Examples:
   $ seq 1 1000 > count.ndjson; stanzapack estimate count.ndjson
   $ journalctl -o json -n 1000 | stanzapack estimate - --time __REALTIME_TIMESTAMP
   $ stanzapack estimate sensors.csv --time measured --group-by sensor --window 1s,10s
-  $ stanzapack estimate readings.csv --batch 1,10,100 --profile compact
+  $ stanzapack estimate readings.csv --batch 1,10,100
   $ stanzapack estimate trace.ndjson --window 0,100ms,1s --json | jq '.[] | select(.form == "stanzapack")'`,
     )
     .action(lazily(async () => (await import("../actions/estimate.js")).estimate));

@@ -34,12 +34,15 @@ export function addOffer(program: Command): void {
       "who may, with --access whitelist or authorize: bob@example.org",
       collectMembers,
     )
-    .option("--title <text>", "a line for people, shown in service discovery")
     .addOption(
-      new Option("--profile <profile>", "`compact` makes text a fifth smaller and takes more memory and time")
-        .choices(["default", "compact"])
-        .default("default"),
+      new Option(
+        "--compression <how>",
+        "`isolated` codes no update by another, for text of several people: sizes tell nothing of others",
+      )
+        .choices(["shared", "isolated"])
+        .default("shared"),
     )
+    .option("--title <text>", "a line for people, shown in service discovery")
     .option("--every <duration>", "run COMMAND so often and publish what it prints: 100ms, 1s", parseInterval)
     .option("--text", "every value is a string, also where it looks like JSON")
     .option(

@@ -17,7 +17,7 @@ export interface FileFacts {
   readonly serviceCount: number;
 }
 
-/** The rows for people: a verdict, a table for each hop, then what to choose. */
+/** The rows for people: where JSON is smaller, a verdict, a table for each hop, then what to choose. */
 export function formatEstimate(rows: readonly EstimateRow[], facts: FileFacts): string {
   const [first] = rows;
   if (first === undefined) return "Nothing was measured.";
@@ -25,15 +25,36 @@ export function formatEstimate(rows: readonly EstimateRow[], facts: FileFacts): 
   const verdict = judge(rows);
   const { intervalMs, serviceCount } = facts;
   return [
+    ...formatLosses(rows),
     ...(verdict === undefined ? [] : [verdict, ""]),
-    `${first.workload}: ${first.updates.toLocaleString("en-US")} updates${serviceCount > 1 ? ` of ${serviceCount} services` : ""}, ` +
-      `profile ${first.profile}; bytes per update, down to one subscriber`,
+    `${first.workload}: ${first.updates.toLocaleString("en-US")} updates${serviceCount > 1 ? ` of ${serviceCount} services` : ""}; ` +
+      `bytes per update, down to one subscriber`,
     describeDelay(intervalMs, first.batch !== null),
     ...hops.flatMap((hop) => ["", hop, formatTable(rows.filter((row) => formatHop(row) === hop))]),
     "*: smaller than Stanzapack. Whole stanzas with their addresses, and the server's requests for acknowledgement; without TLS and TCP/IP.",
     "",
     ...adviseOn(rows),
   ].join("\n");
+}
+
+const JSON_FORMS = ["json-body", "json-batch"];
+
+/** Each cell in which JSON is smaller; what it takes to mend that is in the advice below. */
+function formatLosses(rows: readonly EstimateRow[]): string[] {
+  const losses = rows.flatMap((row) => {
+    if (!JSON_FORMS.includes(row.form)) return [];
+    const cell = `${formatHop(row)}, ${formatCut(row)}`;
+    const ours = rows.find(
+      (own) => own.form === "stanzapack" && `${formatHop(own)}, ${formatCut(own)}` === cell,
+    );
+    if (ours === undefined || row.bytes >= ours.bytes) return [];
+    const more = ((ours.bytes / row.bytes - 1) * 100).toFixed(0);
+    const figures = `${row.form} ${formatBytes(row.bytesPerUpdate)}; Stanzapack ${formatBytes(ours.bytesPerUpdate)}`;
+    return [`  ${cell}: ${figures}, ${more} % more`];
+  });
+  return losses.length === 0
+    ? ["JSON is smaller nowhere here."]
+    : ["JSON is smaller, in bytes per update:", ...losses];
 }
 
 function describeDelay(intervalMs: number | undefined, inBatches: boolean): string {

@@ -3,7 +3,7 @@ import { OpenAdmission } from "../open-admission.js";
 import { configSchema } from "../config.js";
 import { createStats } from "../stats.js";
 import { Budgets } from "./budgets.js";
-import { Meter } from "./meter.js";
+import { spend, standingOf } from "./meter.js";
 
 const limits = {
   ...configSchema.parse({ component: { domain: "a.b", secret: "x" } }).limits,
@@ -42,14 +42,19 @@ function setUp(own = limits) {
 
 describe("a meter", () => {
   it("fills up at its rate to its burst, and owes no more than it may", () => {
-    const meter = new Meter();
-    expect(meter.standing(10, 2, 0)).toBe(2);
-    expect(meter.spend(50, 10, 2, 9, 0)).toBe(-3);
-    expect(meter.standing(10, 2, 1_000)).toBe(-2);
-    expect(meter.spend(500, 10, 2, 9, 1_000)).toBe(-9);
-    expect(meter.standing(10, 2, 60_000)).toBe(2);
-    // Another rate holds at once.
-    expect(meter.standing(100, 2, 60_000)).toBe(0.2);
+    expect(standingOf(0, 2, 0)).toBe(2);
+    const some = spend(0, 50, 10, 2, 9, 0);
+    expect(standingOf(some, 2, 0)).toBe(-3);
+    expect(standingOf(some, 2, 1_000)).toBe(-2);
+    const much = spend(some, 500, 10, 2, 9, 1_000);
+    expect(standingOf(much, 2, 1_000)).toBe(-9);
+    expect(standingOf(much, 2, 60_000)).toBe(2);
+    // By a clock that counts from 1970 too.
+    const late = 1_795_939_254_919.123;
+    for (let now = late; now < late + 50; now += 0.777)
+      expect(standingOf(spend(0, 500, 10, 2, 9, now), 2, now)).toBe(-9);
+    // Another rate holds for what is spent from then on.
+    expect(standingOf(spend(much, 50, 100, 2, 9, 60_000), 2, 60_000)).toBe(1.5);
   });
 });
 

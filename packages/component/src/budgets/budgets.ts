@@ -1,10 +1,10 @@
-import { monotonicNow } from "@stanzapack/xmpp";
+import { monotonicNow, ownText } from "@stanzapack/xmpp";
 import { StanzapackError } from "@stanzapack/wire";
 import type { ComponentLimits } from "../config.js";
 import type { ComponentStats } from "../stats.js";
 import { MAX_WAIT_MS, someWaitMs } from "../admission.js";
 import type { OpenAdmission } from "../open-admission.js";
-import { Account, type Counted } from "./account.js";
+import { Account, createAccountRules, type AccountRules, type Counted } from "./account.js";
 
 /** When those come again who find a count full, in ms. */
 const RETRY_AFTER_MS = 60_000;
@@ -23,6 +23,8 @@ export class Budgets {
   onCut: ((account: Account, error: StanzapackError) => void) | undefined;
   private readonly accounts = new Map<string, Account>();
   private cursor = this.accounts.values();
+  private readonly rules: AccountRules;
+  private readonly clock: () => number;
 
   constructor(
     private readonly limits: ComponentLimits,
@@ -30,20 +32,26 @@ export class Budgets {
     /** Whether a domain is the operator's own: it has no budget, its accounts have. */
     readonly isOurs: (domain: string) => boolean = () => true,
     /** In ms, never stepping back. */
-    private readonly clock: () => number = monotonicNow,
+    clock: () => number = monotonicNow,
     private readonly chance: () => number = Math.random,
-  ) {}
+  ) {
+    this.rules = createAccountRules(limits);
+    // From a beginning of its own: small numbers have more places behind the point.
+    const startedAt = clock();
+    this.clock = () => clock() - startedAt;
+  }
 
   /** Of a prepared JID: its own, its bare JID's and, unless it is ours, its domain's. Throws `busy` when there are too many. */
   of(jid: string): Account[] {
     const bare = bareOf(jid);
     const domain = domainOf(bare);
     const remote = !this.isOurs(domain);
-    return [
-      ...(bare === jid ? [] : [this.account(jid, "full", remote)]),
-      this.account(bare, "bare", remote),
-      ...(remote ? [this.account(`@${domain}`, "domain", remote)] : []),
-    ];
+    // Literals, as long as they are: every link keeps its own.
+    const accounts =
+      bare === jid
+        ? [this.account(bare, "bare", remote)]
+        : [this.account(jid, "full", remote), this.account(bare, "bare", remote)];
+    return remote ? [...accounts, this.account(`@${domain}`, "domain", remote)] : accounts;
   }
 
   private account(name: string, kind: Account["kind"], remote: boolean): Account {
@@ -53,9 +61,9 @@ export class Budgets {
         throw new StanzapackError("busy", `${this.accounts.size} JIDs are at work, no more are allowed`, {
           retryAfterMs: RETRY_AFTER_MS,
         });
-      account = new Account(name, kind, remote, this.limits);
+      account = new Account(ownText(name), kind, remote, this.rules);
       account.usedAt = this.clock();
-      this.accounts.set(name, account);
+      this.accounts.set(account.name, account);
       this.stats.accounts = this.accounts.size;
     }
     return account;
@@ -163,10 +171,10 @@ export class Budgets {
 
   /** Throws `limit-exceeded`, of links and what is pending `busy`, when this JID may have no more. */
   checkRoom(jid: string, what: Counted): void {
-    const full = this.of(jid).find((account) => account.counts[what] >= account.most(what));
+    const full = this.of(jid).find((account) => account[what] >= account.most(what));
     if (full === undefined) return;
     const verb = what === "services" ? "offers" : "has";
-    const text = `${nameOf(full)} ${verb} ${full.counts[what]} ${NAMES[what]}, no more are allowed`;
+    const text = `${nameOf(full)} ${verb} ${full[what]} ${NAMES[what]}, no more are allowed`;
     this.stats.overQuota++;
     if (what === "links" || what === "pending")
       throw new StanzapackError("busy", text, { scope: "subscription", retryAfterMs: RETRY_AFTER_MS });
@@ -175,7 +183,7 @@ export class Budgets {
 
   /** `by`: 1, or −1 for one that is gone. */
   count(jid: string, what: Counted, by: 1 | -1): void {
-    for (const account of this.of(jid)) account.counts[what] += by;
+    for (const account of this.of(jid)) account[what] += by;
   }
 
   /** Once a second: forgets who is idle. */
@@ -184,6 +192,7 @@ export class Budgets {
     for (let i = Math.min(SWEEP_COUNT, this.accounts.size); i > 0 && this.accounts.size > 0; i--) {
       const account = this.next();
       if (account.idle(now)) this.forget(account);
+      else account.shed(now);
     }
   }
 

@@ -1,23 +1,28 @@
-/** What was used of a rate: it fills up at the rate, to a bound, and may go into debt. Pure: the clock is an argument. */
-export class Meter {
-  /** Full: a rate that nobody used. */
-  private level = Infinity;
-  private at = 0;
+/**
+ * What was used of a rate, as one number: the moment, in ms, at which nothing of it will be used any more; 0 before its first use. It
+ * fills up at the rate, to a bound, and may go into debt. There is one for each thing that is metered of each JID, so it is no object. Pure:
+ * the clock, in ms, is an argument that never steps back.
+ */
+export type FullAt = number;
 
-  /**
-   * In seconds of the rate: what is left, or, negative, what is owed; never over `burstSeconds`. `now` in ms, of a clock that never steps
-   * back.
-   */
-  standing(rate: number, burstSeconds: number, now: number): number {
-    this.level = Math.min(burstSeconds * rate, this.level + ((now - this.at) / 1_000) * rate);
-    this.at = now;
-    return this.level / rate;
-  }
+/** Parts of a ms that count: what is less comes of rounding, and must not keep anybody a hair above a bound. */
+const PARTS = 100;
 
-  /** Owes at most `maxDebtSeconds`: whoever is nobody's to cut off is not slow for ever. */
-  spend(count: number, rate: number, burstSeconds: number, maxDebtSeconds: number, now: number): number {
-    this.standing(rate, burstSeconds, now);
-    this.level = Math.max(-maxDebtSeconds * rate, this.level - count);
-    return this.level / rate;
-  }
+/** In seconds of the rate: what is left, or, negative, what is owed; never over `burstSeconds`. */
+export function standingOf(fullAt: FullAt, burstSeconds: number, now: number): number {
+  const leftMs = Math.round(Math.max(0, fullAt - now) * PARTS) / PARTS;
+  return burstSeconds - leftMs / 1_000;
+}
+
+/** After `count` more of `rate` a second. Owes at most `maxDebtSeconds`: whoever is nobody's to cut off is not slow for ever. */
+export function spend(
+  fullAt: FullAt,
+  count: number,
+  rate: number,
+  burstSeconds: number,
+  maxDebtSeconds: number,
+  now: number,
+): FullAt {
+  const next = Math.max(fullAt, now) + (count * 1_000) / rate;
+  return Math.min(next, now + (burstSeconds + maxDebtSeconds) * 1_000);
 }

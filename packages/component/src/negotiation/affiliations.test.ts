@@ -10,7 +10,6 @@ function setUp(access: AccessModel) {
     access,
     members: new Set<string>(),
     title: "",
-    profile: "default",
   } as const;
   const service = new Service(parseNode("alice@x/t"), config, 1, undefined, 0);
   service.approved.add("bob@x");

@@ -129,6 +129,8 @@ function serviceInfo(service: Service): Element {
       [FIELD.TITLE]: service.config.title,
       [FIELD.OWNER]: service.id.owner,
       [FIELD.ACCESS_MODEL]: service.config.access,
+      [FIELD.COMPRESSION]: service.config.compression ?? "shared",
+      [FIELD.OPAQUE]: service.config.opaque === true ? "1" : "0",
       [FIELD.ONLINE]: service.online ? "1" : "0",
       ...(takenWindowMs === null ? {} : { [FIELD.WINDOW]: String(takenWindowMs) }),
     }),

@@ -1,13 +1,14 @@
 import { SELECTION_FIELDS } from "@stanzapack/wire";
 import { formatForm, NS, type DataForm, type Element, type FormField } from "@stanzapack/xmpp";
-import type { AccessModel } from "../service.js";
+import type { AccessModel, Compression } from "../service.js";
 
 /** Our own form fields, in Clark notation (XEP-0068 §2.4: those of a form that others define carry their namespace). */
 export const FIELD = {
   KIND: "{urn:stanzapack:0}kind",
+  COMPRESSION: "{urn:stanzapack:0}compression",
+  OPAQUE: "{urn:stanzapack:0}opaque",
   INCARNATION: "{urn:stanzapack:0}incarnation",
   TAKE_OVER: "{urn:stanzapack:0}take_over",
-  PROFILE: "{urn:stanzapack:0}profile",
   MEMBERS: "{urn:stanzapack:0}members",
   DELIVERY: "{urn:stanzapack:0}delivery",
   WINDOW: "{urn:stanzapack:0}window",
@@ -38,12 +39,13 @@ const DESCRIPTIONS: Readonly<Record<string, Description>> = {
     value: "The newest value: older ones may give way to it",
     log: "Every update: they are kept",
   }),
+  [FIELD.COMPRESSION]: list("How updates are compressed", {
+    shared: "By what those before them have shown",
+    isolated: "Each by itself, so that its size tells nothing of others",
+  } satisfies Record<Compression, string>),
+  [FIELD.OPAQUE]: { type: "boolean", label: "Whether values are bytes that pass as they are" },
   [FIELD.ACCESS_MODEL]: list("Who may subscribe", ACCESS_LABELS),
   [FIELD.TITLE]: { type: "text-single", label: "A friendly name for the service" },
-  [FIELD.PROFILE]: list("How thoroughly values are coded", {
-    default: "Usual",
-    compact: "More, for text: it takes memory and time",
-  }),
   [FIELD.MEMBERS]: { type: "jid-multi", label: "Members: JIDs that may subscribe without being asked about" },
   [FIELD.OWNER]: { type: "jid-multi", label: "Owner" },
   [FIELD.ONLINE]: { type: "boolean", label: "Whether its publisher is there" },

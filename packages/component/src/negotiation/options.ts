@@ -13,7 +13,13 @@ import {
 } from "@stanzapack/wire";
 import { NS, StanzaError, type DataForm } from "@stanzapack/xmpp";
 import { accountOf } from "./addresses.js";
-import { ACCESS_MODELS, type AccessModel, type ServiceConfig } from "../service.js";
+import {
+  ACCESS_MODELS,
+  COMPRESSIONS,
+  type AccessModel,
+  type Compression,
+  type ServiceConfig,
+} from "../service.js";
 import { unsupported } from "./errors.js";
 import { FIELD } from "./form-fields.js";
 import { boolean, checkOwnFields, invalid, several, single } from "./submissions.js";
@@ -25,9 +31,10 @@ const MAX_TITLE_CHARS = 256;
 export const DEFAULT_CONFIG: ServiceConfig = {
   kind: "value",
   access: "open",
+  compression: "shared",
+  opaque: false,
   members: new Set(),
   title: "",
-  profile: "default",
 };
 
 /** Node configuration (XEP-0060 §8.1.3, §8.2). What the form leaves out keeps `current`, or its default. */
@@ -40,7 +47,7 @@ export function readServiceConfig(
 ): ServiceConfig {
   const base = current ?? DEFAULT_CONFIG;
   if (form === undefined) return base;
-  checkOwnFields(form, [FIELD.KIND, FIELD.MEMBERS, FIELD.PROFILE, ...more]);
+  checkOwnFields(form, [FIELD.KIND, FIELD.COMPRESSION, FIELD.OPAQUE, FIELD.MEMBERS, ...more]);
   const nodeType = single(form, FIELD.NODE_TYPE) ?? "leaf";
   // XEP-0248 §7.1.
   if (nodeType !== "leaf") throw unsupported("collections", `a node of type \`${nodeType.slice(0, 40)}\``);
@@ -61,16 +68,17 @@ export function readServiceConfig(
       `access model \`${access.slice(0, 40)}\` is none of ${ACCESS_MODELS.join(", ")}`,
       { name: "unsupported-access-model", xmlns: NS.PUBSUB_ERRORS },
     );
+  const compression = single(form, FIELD.COMPRESSION) ?? base.compression ?? "shared";
+  if (!isCompression(compression))
+    throw invalid(`compression \`${compression.slice(0, 40)}\` is none of ${COMPRESSIONS.join(", ")}`);
   const members = several(form, FIELD.MEMBERS);
   if (members !== undefined && members.length > maxMembers)
     throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
-  const profile = single(form, FIELD.PROFILE) ?? base.profile;
-  if (profile !== "default" && profile !== "compact")
-    throw invalid(`profile \`${profile}\` is neither default nor compact`);
   return {
     kind: kind,
-    profile,
     access,
+    compression,
+    opaque: boolean(form, FIELD.OPAQUE) ?? base.opaque ?? false,
     // XEP-0004 §3.3: of a JID that stands there twice, the second is ignored.
     members: members === undefined ? base.members : new Set(members.map(accountOf)),
     // An empty title is none; of what has no such value, an empty field changes nothing.
@@ -108,6 +116,10 @@ export function readLeaseRequest(form: DataForm | undefined): LeaseRequest {
   return { incarnation, takeOver: boolean(form, FIELD.TAKE_OVER) ?? false };
 }
 
+function isCompression(text: string): text is Compression {
+  return (COMPRESSIONS as readonly string[]).includes(text);
+}
+
 function isAccessModel(text: string): text is AccessModel {
   return (ACCESS_MODELS as readonly string[]).includes(text);
 }
@@ -116,8 +128,9 @@ export function formatServiceConfig(config: ServiceConfig): Record<string, strin
   return {
     [FIELD.KIND]: config.kind,
     [FIELD.ACCESS_MODEL]: config.access,
+    [FIELD.COMPRESSION]: config.compression ?? "shared",
+    [FIELD.OPAQUE]: config.opaque === true ? "1" : "0",
     [FIELD.TITLE]: config.title,
-    [FIELD.PROFILE]: config.profile,
     [FIELD.MEMBERS]: [...config.members],
   };
 }

@@ -1,6 +1,8 @@
+import { StanzapackError } from "@stanzapack/wire";
 import { monotonicNow, bareJid, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
 import type { Broker } from "../broker.js";
 import type { ComponentLimits } from "../config.js";
+import { hasMore } from "../intake.js";
 import type { LinkTable } from "../link-table.js";
 import type { Service } from "../service.js";
 import { listAffiliations, readAffiliations } from "./affiliations.js";
@@ -11,6 +13,9 @@ import { attr, readAction, type Request, requireNode } from "./pubsub-request.js
 import { acceptable, badRequest, readSubmission } from "./submissions.js";
 
 type Answer = Element | undefined;
+
+/** A publisher whose updates still wait to be read withdraws again after so long, in ms. */
+const READ_AGAIN_MS = 1_000;
 
 /** What only the owner of a node may ask (XEP-0060 §8): its configuration, its members, its end. */
 export class OwnerRequests {
@@ -61,14 +66,28 @@ export class OwnerRequests {
         "modify",
         `the kind of \`${service.node}\` cannot change: withdraw it first`,
       );
+    if ((config.opaque ?? false) !== (service.config.opaque ?? false))
+      throw new StanzaError(
+        "not-acceptable",
+        "modify",
+        `whether \`${service.node}\` is opaque cannot change: withdraw it first`,
+      );
     this.broker.configure(service, config, monotonicNow());
   }
 
-  /** XEP-0060 §8.4. What its publisher has sent before comes first, though it may wait to be read. */
+  /**
+   * XEP-0060 §8.4. What its publisher has sent before comes first, though it may wait to be read. Its publisher is `busy` until that is
+   * done, so that nothing of it is lost; another session of the owner need not wait for one that floods.
+   */
   private async withdraw(request: Request, remove: Element): Promise<undefined> {
     const { publisher } = this.own(request, remove);
+    const asking = this.links.get(request.from);
     if (publisher !== undefined) await this.links.read(publisher.link);
-    this.broker.withdraw(this.own(request, remove), this.links.get(request.from));
+    if (publisher !== undefined && publisher.link === asking && hasMore(asking.inbox))
+      throw new StanzapackError("busy", "what this client published before still waits to be read", {
+        retryAfterMs: READ_AGAIN_MS,
+      });
+    this.broker.withdraw(this.own(request, remove), asking);
   }
 
   /** XEP-0060 §8.9.2: the members, a JID at a time, and the end of approvals. */

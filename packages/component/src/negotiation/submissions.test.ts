@@ -28,9 +28,9 @@ describe("what is submitted (XEP-0004)", () => {
     readServiceConfig(readForm(submitted(fields), TYPE), current, limits.maxMembers);
 
   it("keeps what a form leaves out, and what an empty field cannot mean", () => {
-    const current = { ...DEFAULT_CONFIG, access: "whitelist", title: "t", profile: "compact" } as const;
+    const current = { ...DEFAULT_CONFIG, access: "whitelist", title: "t" } as const;
     expect(read({}, current)).toEqual(current);
-    const empty = { [FIELD.ACCESS_MODEL]: [""], [FIELD.KIND]: [], [FIELD.PROFILE]: [""] };
+    const empty = { [FIELD.ACCESS_MODEL]: [""], [FIELD.KIND]: [] };
     expect(read(empty, current)).toEqual(current);
     for (const none of [[""], []]) expect(read({ [FIELD.TITLE]: none }, current).title).toBe("");
   });
@@ -47,6 +47,16 @@ describe("what is submitted (XEP-0004)", () => {
     const x = formatOurForm("form", TYPE, formatServiceConfig(config));
     x.attrs["type"] = "submit";
     expect(readServiceConfig(readForm(xml("configure", {}, x), TYPE), undefined, 1)).toEqual(config);
+  });
+
+  it("says how updates are compressed, and whether they are opaque", () => {
+    const isolated = { [FIELD.COMPRESSION]: ["isolated"], [FIELD.OPAQUE]: ["true"] };
+    const config = { ...DEFAULT_CONFIG, compression: "isolated", opaque: true };
+    expect(read(isolated)).toEqual(config);
+    expect(read({}, read(isolated))).toEqual(config);
+    expect(read({ [FIELD.OPAQUE]: ["0"] }, read(isolated)).opaque).toBe(false);
+    for (const wrong of [{ [FIELD.COMPRESSION]: ["zlib"] }, { [FIELD.OPAQUE]: ["perhaps"] }])
+      expect(() => read(wrong)).toThrow(expect.objectContaining({ code: "invalid-options" }));
   });
 
   it("is read from a frame by the same rules", () => {

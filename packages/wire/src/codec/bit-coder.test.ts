@@ -21,7 +21,7 @@ function code(coder: BitCoder, symbol: Symbol): number {
       return coder.tree(given, 4, contexts.slot(symbol.id, 1));
     case "mixed":
       for (let i = 0; i < 3; i++) slots[i] = contexts.slot(symbol.id, i + 2);
-      return coder.treeIn(given, 4, 3, symbol.id % 10);
+      return coder.treeIn(given, 4, symbol.id % 10);
     case "raw":
       return coder.raw(given, symbol.width);
     case "whole":

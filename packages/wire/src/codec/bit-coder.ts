@@ -1,5 +1,15 @@
-import { Contexts } from "./contexts.js";
-import { MAX_INPUTS, Mixer } from "./mixer.js";
+import { ageOf, Contexts, COUNT_BITS, learned } from "./contexts.js";
+import {
+  COARSE,
+  createWeights,
+  INPUTS,
+  MAX_WEIGHT,
+  SET_SIZE,
+  SIDE,
+  SQUASHED,
+  STRETCHED,
+  WEIGHT_RATE,
+} from "./mixer.js";
 
 /** Registers are 31 bits wide: such integers stay machine integers in every JavaScript engine. */
 const TOP = 0x7fffffff;
@@ -10,17 +20,20 @@ const INITIAL_BYTES = 1_024;
 /** A run of bits that nothing is known of is coded in steps of so many. */
 const RAW_STEP = 8;
 
+/** From 2^0 on: exact, and quicker than `**`. */
+export const POWERS_OF_TWO = Float64Array.from({ length: 64 }, (_, i) => 2 ** i);
+
 /**
  * A binary arithmetic coder whose routines both write and read: given a bit when encoding, giving it when decoding. A
- * model that is written once, on top of them, cannot differ between the two sides. Carryless, and in integers alone where
- * bytes are made: the same bytes in every engine.
+ * model that is written once, on top of them, cannot differ between the two sides. Carryless, and in integers alone:
+ * the same bytes in every language.
  */
 export class BitCoder {
   decoding = false;
   readonly contexts: Contexts;
-  readonly mixer = new Mixer();
   /** Slots of the situations that the next symbol is in, for `bitIn` and `treeIn`; the most telling one first. */
-  readonly slots = new Int32Array(MAX_INPUTS);
+  readonly slots = new Int32Array(INPUTS);
+  private readonly weights = createWeights();
   private low = 0;
   private high = TOP;
   private readonly output = new Output();
@@ -36,7 +49,7 @@ export class BitCoder {
 
   /** Memory held. */
   get bytes(): number {
-    return this.contexts.bytes + this.mixer.bytes + this.output.bytes;
+    return this.contexts.bytes + this.weights.byteLength + this.output.bytes;
   }
 
   /** Begins to write a message. */
@@ -65,7 +78,7 @@ export class BitCoder {
     let kept = 0;
     let value = 0;
     for (; kept < 4; kept++) {
-      const unit = 2 ** (31 - 8 * kept);
+      const unit = POWERS_OF_TWO[31 - 8 * kept] as number;
       value = Math.ceil(low / unit) * unit;
       if (value <= high) break;
     }
@@ -77,8 +90,13 @@ export class BitCoder {
 
   /** Codes `bit` by what the context has seen, and lets it learn. */
   bit(bit: number, context: number): number {
-    const coded = this.split(bit, this.contexts.chance(context));
-    this.contexts.learn(context, coded);
+    return this.bitOf(this.contexts, bit, context);
+  }
+
+  /** The same, by a context of another table. */
+  bitOf(contexts: Contexts, bit: number, context: number): number {
+    const coded = this.split(bit, contexts.chance(context));
+    contexts.learn(context, coded);
     return coded;
   }
 
@@ -138,33 +156,51 @@ export class BitCoder {
     return node - (1 << width);
   }
 
-  /** Codes `bit` in the first `count` of `slots`, at the same place of each, mixed by the weights of `set`. */
-  bitIn(bit: number, place: number, count: number, set: number): number {
-    const { contexts, slots, mixer } = this;
-    const aged = set * 4 + contexts.age((slots[0] as number) + place);
-    return this.mixed(bit, contexts, slots, place, count, mixer, aged);
+  /** Codes `bit` in `slots`, at the same place of each, mixed by the weights of `set`. */
+  bitIn(bit: number, place: number, set: number): number {
+    return this.mixed(this.contexts, bit, place, set);
   }
 
-  treeIn(value: number, width: number, count: number, set: number): number {
+  /** A tree of such bits, whose places in the slots lie `before` places further on. */
+  treeIn(value: number, width: number, set: number, before = 0): number {
+    const { contexts } = this;
     let node = 1;
     for (let shift = width - 1; shift >= 0; shift--)
-      node = (node << 1) | this.bitIn((value >>> shift) & 1, node, count, set);
+      node = (node << 1) | this.mixed(contexts, (value >>> shift) & 1, before + node, set);
     return node - (1 << width);
   }
 
-  /** Codes `bit` by a mixture of the contexts at `place` of the first `count` of `slots`, all of which learn. */
-  mixed(
-    bit: number,
-    contexts: Contexts,
-    slots: Int32Array,
-    place: number,
-    count: number,
-    mixer: Mixer,
-    set: number,
-  ): number {
-    const coded = this.split(bit, mixer.mix(contexts.chances, slots, place, count, set));
-    mixer.learn(coded, count);
-    contexts.learnAll(slots, place, count, coded);
+  /**
+   * Codes `bit` by a mixture of the contexts at `place` of `slots`, all of which learn. The weights are those of `set` and of
+   * how much the first context has seen. `contexts`: the table that the slots are of. In one piece, since most time goes here.
+   */
+  mixed(contexts: Contexts, bit: number, place: number, set: number): number {
+    const { slots, weights } = this;
+    const { cells } = contexts;
+    const a = (slots[0] as number) + place;
+    const b = (slots[1] as number) + place;
+    const c = (slots[2] as number) + place;
+    const cellA = cells[a] as number;
+    const cellB = cells[b] as number;
+    const cellC = cells[c] as number;
+    const saidA = STRETCHED[cellA >> (COUNT_BITS + COARSE)] as number;
+    const saidB = STRETCHED[cellB >> (COUNT_BITS + COARSE)] as number;
+    const saidC = STRETCHED[cellC >> (COUNT_BITS + COARSE)] as number;
+    const from = (set * 4 + ageOf(cellA)) * SET_SIZE;
+    const weightA = weights[from] as number;
+    const weightB = weights[from + 1] as number;
+    const weightC = weights[from + 2] as number;
+    const sum = Math.imul(saidA, weightA) + Math.imul(saidB, weightB) + Math.imul(saidC, weightC);
+    const step = (sum >> 16) + SIDE;
+    const chance = SQUASHED[step < 0 ? 0 : step < 2 * SIDE ? step : 2 * SIDE - 1] as number;
+    const coded = this.split(bit, chance);
+    const error = Math.imul((coded << 16) - chance, WEIGHT_RATE);
+    weights[from] = weighed(weightA, Math.imul(error, saidA));
+    weights[from + 1] = weighed(weightB, Math.imul(error, saidB));
+    weights[from + 2] = weighed(weightC, Math.imul(error, saidC));
+    cells[a] = learned(cellA, coded);
+    cells[b] = learned(cellB, coded);
+    cells[c] = learned(cellC, coded);
     return coded;
   }
 
@@ -172,9 +208,11 @@ export class BitCoder {
   raw(value: number, width: number): number {
     let coded = 0;
     for (let left = width; left > 0;) {
-      const step = Math.min(left, RAW_STEP);
+      const step = left < RAW_STEP ? left : RAW_STEP;
       left -= step;
-      coded = coded * (1 << step) + this.chunk(Math.floor(value / 2 ** left) & ((1 << step) - 1), step);
+      const count = 1 << step;
+      coded =
+        coded * count + this.chunk(Math.floor(value / (POWERS_OF_TWO[left] as number)) & (count - 1), step);
     }
     return coded;
   }
@@ -224,6 +262,12 @@ export class BitCoder {
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** A weight after an error, rounded. */
+function weighed(weight: number, error: number): number {
+  const to = weight + ((error + 0x8000) >> 16);
+  return to > MAX_WEIGHT ? MAX_WEIGHT : to < -MAX_WEIGHT ? -MAX_WEIGHT : to;
+}
 
 class Output {
   length = 0;

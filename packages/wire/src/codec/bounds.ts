@@ -21,6 +21,32 @@ export function claim(memory: PlaceMemory, coder: BitCoder, bytes: number): void
     throw over(coder, `models of places in the rows take more than ${memory.maxPlaceBytes} bytes`);
 }
 
+/** So many kept values count for one that is coded: copying takes so much less time, and they come from what was sent before. */
+const KEPT_A_VALUE = 8;
+
+/** What the message that is being coded may still have, and what its row has. */
+export interface ValueBudget {
+  valuesLeft: number;
+  /** Kept values that are not yet a whole one. */
+  keptRest: number;
+  /** Of the row that is being coded, in values; texts count by their length too. */
+  weight: number;
+}
+
+/** Before so many values are coded. */
+export function takeValues(budget: ValueBudget, coder: BitCoder, count: number): void {
+  budget.valuesLeft -= count;
+  if (budget.valuesLeft < 0) throw over(coder, "more values in one message than are taken");
+}
+
+/** For a part that stays as it was. */
+export function takeKept(budget: ValueBudget, coder: BitCoder, weight: number): void {
+  budget.weight += weight;
+  const kept = budget.keptRest + weight;
+  budget.keptRest = kept % KEPT_A_VALUE;
+  takeValues(budget, coder, Math.floor(kept / KEPT_A_VALUE));
+}
+
 export function unencodable(text: string): StanzapackError {
   return new StanzapackError("unencodable", text);
 }

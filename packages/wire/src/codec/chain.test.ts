@@ -15,7 +15,7 @@ const batch = (from: number, rows: readonly Value[], conflated = 0): ChainBatch 
 
 /** Ten bodies, every third of them wide, and what they carry. */
 function sent(): { bodies: ChainBody[]; batches: ChainBatch[] } {
-  const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, "compact", { wideEveryBodies: 2, wideEveryMs: 0 });
+  const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS, { wideEveryBodies: 2, wideEveryMs: 0 });
   const batches = Array.from({ length: 10 }, (_, i) => batch(1 + i * 3, [i, `text ${i % 3}`], 1));
   return { batches, bodies: batches.map((one) => encoder.encode(one, 0, 1)) };
 }
@@ -71,7 +71,7 @@ describe("a chain", () => {
   });
 
   it("begins anew when a batch could not be encoded", () => {
-    const encoder = new ChainEncoder({ ...DEFAULT_CODEC_LIMITS, maxValues: 10 }, "default");
+    const encoder = new ChainEncoder({ ...DEFAULT_CODEC_LIMITS, maxValues: 10 });
     expect(encoder.encode(batch(1, [1]), 0, 1).form).toBe("key");
     expect(() => encoder.encode(batch(2, [Array<number>(11).fill(0)]), 0, 1)).toThrow(
       expect.objectContaining({ code: "too-large", origin: "local" }),
@@ -80,7 +80,7 @@ describe("a chain", () => {
   });
 });
 
-describe.each(["default", "compact"] as const)("the largest message there may be, profile %s", (profile) => {
+describe("the largest message there may be", () => {
   /** Few bytes that ask for as much as they may. */
   it.each<[string, readonly Value[]]>([
     ["numbers", Array.from({ length: 4_096 }, () => Array<number>(15).fill(0))],
@@ -88,14 +88,14 @@ describe.each(["default", "compact"] as const)("the largest message there may be
     ["text", ["x".repeat(131_072)]],
     ["texts", [Array<string>(65_000).fill("abc")]],
   ])("of %s is read soon", (_, rows) => {
-    const bytes = new ColumnCodec(DEFAULT_CODEC_LIMITS, profile).encode({
+    const bytes = new ColumnCodec(DEFAULT_CODEC_LIMITS).encode({
       rows,
       conflated: 0,
       at: 0,
       spanMs: 0,
     });
     const start = performance.now();
-    expect(new ColumnCodec(DEFAULT_CODEC_LIMITS, profile).decode(bytes).rows).toHaveLength(rows.length);
+    expect(new ColumnCodec(DEFAULT_CODEC_LIMITS).decode(bytes).rows).toHaveLength(rows.length);
     // 0.1 s alone; a busy machine takes its time.
     expect(performance.now() - start).toBeLessThan(10_000);
   });

@@ -2,7 +2,7 @@ import type { DataBatch } from "../data-reader.js";
 import { StanzapackError } from "../errors.js";
 import type { Value } from "../msgpack.js";
 import type { ReadBudget } from "./read-budget.js";
-import { ColumnCodec, PROFILES, type CodecLimits, type Profile } from "./column-codec.js";
+import { ColumnCodec, type CodecLimits } from "./column-codec.js";
 
 /** Updates of one service that leave together. */
 export type ChainBatch = DataBatch<Value>;
@@ -29,7 +29,6 @@ export type ChainBody =
       readonly chain: number;
       readonly epoch: number;
       readonly from: number;
-      readonly profile: Profile;
       readonly payload: Uint8Array;
     };
 
@@ -63,7 +62,6 @@ export class ChainEncoder {
 
   constructor(
     private readonly limits: CodecLimits,
-    private readonly profile: Profile,
     private readonly policy: ChainPolicy = DEFAULT_CHAIN_POLICY,
   ) {}
 
@@ -91,7 +89,7 @@ export class ChainEncoder {
         ? "wide"
         : "chained";
     if (form === "key") {
-      this.codec = new ColumnCodec(this.limits, this.profile);
+      this.codec = new ColumnCodec(this.limits);
       this.chain = newChain;
       this.check = CHECK_START;
     }
@@ -118,9 +116,9 @@ export class ChainEncoder {
     }
     this.bodiesSinceWide = 0;
     this.wideAt = now;
-    const { chain, check, profile } = this;
+    const { chain, check } = this;
     return form === "key"
-      ? { form, chain, epoch, from, profile, payload }
+      ? { form, chain, epoch, from, payload }
       : { form, chain, epoch, from, check, payload };
   }
 }
@@ -133,11 +131,7 @@ export class ChainDecoder {
   private epoch = 0;
   private next = 0;
 
-  constructor(
-    private readonly limits: CodecLimits,
-    /** Profiles that it takes; another is `malformed`. */
-    private readonly profiles: readonly Profile[] = PROFILES,
-  ) {}
+  constructor(private readonly limits: CodecLimits) {}
 
   /** Memory held, in bytes, about. */
   get bytes(): number {
@@ -156,11 +150,7 @@ export class ChainDecoder {
   decode(body: ChainBody, contiguous: boolean, budget?: ReadBudget): ChainBatch | undefined {
     if (!contiguous) this.codec = undefined;
     if (body.form === "key") {
-      if (!this.profiles.includes(body.profile))
-        throw new StanzapackError("malformed", `the profile ${body.profile} is not taken here`, {
-          origin: "peer",
-        });
-      this.codec = new ColumnCodec(this.limits, body.profile);
+      this.codec = new ColumnCodec(this.limits);
       this.chain = body.chain;
       this.check = CHECK_START;
       this.epoch = body.epoch;

@@ -5,7 +5,7 @@ import { isSame } from "../../test/is-same.js";
 import { StanzapackError } from "../errors.js";
 import { DEFAULT_LIMITS } from "../limits.js";
 import type { Value } from "../msgpack.js";
-import { ColumnCodec, type CodecLimits, type Profile } from "./column-codec.js";
+import { ColumnCodec, type CodecLimits } from "./column-codec.js";
 
 const LIMITS: CodecLimits = {
   maxRows: 4_095,
@@ -15,11 +15,10 @@ const LIMITS: CodecLimits = {
   maxPlaceBytes: 4_194_304,
   packed: DEFAULT_LIMITS,
 };
-const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 
-function roundTrip(batches: readonly (readonly Value[])[], profile: Profile): void {
-  const encoder = new ColumnCodec(LIMITS, profile);
-  const decoder = new ColumnCodec(LIMITS, profile);
+function roundTrip(batches: readonly (readonly Value[])[]): void {
+  const encoder = new ColumnCodec(LIMITS);
+  const decoder = new ColumnCodec(LIMITS);
   batches.forEach((rows, i) => {
     const batch = { rows, conflated: i % 3, at: i * 97, spanMs: i % 5 };
     const read = decoder.decode(encoder.encode(batch));
@@ -37,11 +36,11 @@ function farthestFrom(value: number): number {
   return double[0] as number;
 }
 
-describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
+describe("the columnar codec", () => {
   it("gives back any values, batch after batch", () => {
     fc.assert(
       fc.property(fc.array(fc.array(value, { maxLength: 6 }), { maxLength: 6 }), (batches) => {
-        roundTrip(batches, profile);
+        roundTrip(batches);
       }),
       { numRuns: 300 },
     );
@@ -53,7 +52,7 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
     });
     fc.assert(
       fc.property(fc.array(rows, { maxLength: 5 }), (batches) => {
-        roundTrip(batches, profile);
+        roundTrip(batches);
       }),
       { numRuns: 200 },
     );
@@ -120,17 +119,14 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
     ["long text", ["x".repeat(70_000), "y".repeat(70_000), "xy".repeat(40_000)]],
     ["types that take turns", [1, "1", true, null, 1.25, "2026-01-01", [1], { a: 1 }, 1]],
   ])("keeps %s", (_, rows) => {
-    roundTrip([rows, rows, ...rows.map((row) => [row])], profile);
-    roundTrip(
-      rows.map((row) => [{ a: row, b: row }]),
-      profile,
-    );
+    roundTrip([rows, rows, ...rows.map((row) => [row])]);
+    roundTrip(rows.map((row) => [{ a: row, b: row }]));
   });
 
   it("takes inherited properties for none", () => {
     const row = Object.assign(Object.create({ b: 2 }) as { a?: number }, { a: 1 });
-    const encoder = new ColumnCodec(LIMITS, profile);
-    const decoder = new ColumnCodec(LIMITS, profile);
+    const encoder = new ColumnCodec(LIMITS);
+    const decoder = new ColumnCodec(LIMITS);
     for (const rows of [[{ a: 1, b: 2 }], [row as Value]]) {
       const [decoded] = decoder.decode(encoder.encode({ rows, conflated: 0, at: 0, spanMs: 0 })).rows;
       expect(Object.keys(decoded as object)).toEqual(Object.keys(rows[0] as object));
@@ -139,13 +135,13 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
 
   it("takes bytes of any view, and a copy of what it is given", () => {
     const bytes = Buffer.from("0102030405", "hex").subarray(1, 4);
-    const encoded = new ColumnCodec(LIMITS, profile).encode({
+    const encoded = new ColumnCodec(LIMITS).encode({
       rows: [bytes],
       conflated: 0,
       at: 0,
       spanMs: 0,
     });
-    const { rows } = new ColumnCodec(LIMITS, profile).decode(encoded);
+    const { rows } = new ColumnCodec(LIMITS).decode(encoded);
     expect(rows).toStrictEqual([Uint8Array.of(2, 3, 4)]);
   });
 
@@ -159,7 +155,7 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
     ["too much text", "x".repeat(LIMITS.maxTextBytes + 1), "too-large"],
     ["too many values", new Array(LIMITS.maxValues + 1).fill(0), "too-large"],
   ])("refuses %s where it is encoded", (_, row, code) => {
-    const encoder = new ColumnCodec(LIMITS, profile);
+    const encoder = new ColumnCodec(LIMITS);
     const batch = { rows: [row as Value], conflated: 0, at: 0, spanMs: 0 };
     expect(() => encoder.encode(batch)).toThrow(expect.objectContaining({ code, origin: "local" }));
   });
@@ -170,8 +166,8 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
     [NaN, 0],
     [2 ** 60, 2 ** 52],
   ])("makes a time of %d one that DATA can have", (at, coded) => {
-    const bytes = new ColumnCodec(LIMITS, profile).encode({ rows: [1], conflated: 0, at, spanMs: at });
-    expect(new ColumnCodec(LIMITS, profile).decode(bytes)).toMatchObject({ at: coded, spanMs: coded });
+    const bytes = new ColumnCodec(LIMITS).encode({ rows: [1], conflated: 0, at, spanMs: at });
+    expect(new ColumnCodec(LIMITS).decode(bytes)).toMatchObject({ at: coded, spanMs: coded });
   });
 
   it("throws nothing but its own errors at damaged input", () => {
@@ -180,8 +176,8 @@ describe.each(PROFILES)("the columnar codec, profile %s", (profile) => {
         fc.array(fc.uint8Array({ maxLength: 60 }), { minLength: 1, maxLength: 5 }),
         fc.array(value, { maxLength: 5 }),
         (messages, rows) => {
-          const encoder = new ColumnCodec(LIMITS, profile);
-          const decoder = new ColumnCodec({ ...LIMITS, maxValues: 10_000, maxTextBytes: 10_000 }, profile);
+          const encoder = new ColumnCodec(LIMITS);
+          const decoder = new ColumnCodec({ ...LIMITS, maxValues: 10_000, maxTextBytes: 10_000 });
           try {
             decoder.decode(encoder.encode({ rows, conflated: 0, at: 0, spanMs: 0 }));
             for (const message of messages) decoder.decode(message);

@@ -5,30 +5,24 @@ import { decodeMsgpack } from "../msgpack-reader.js";
 import { encodeUpdate } from "../update.js";
 import { BitCoder } from "./bit-coder.js";
 import { over, unencodable } from "./bounds.js";
+import { release, type Held } from "./held.js";
 import { Node, type NodeContext } from "./node.js";
 import { NumberModel, NUMBER_CONTEXTS } from "./number-model.js";
+import { PLACED } from "./place.js";
 import type { ReadBudget } from "./read-budget.js";
 import { Row } from "./row.js";
 import { MAX_SCALED } from "./scaled.js";
 import { Successors } from "./successors.js";
 import { codeWhole } from "./whole-number.js";
 import { TextCodec } from "./text-codec.js";
-import { QuickTextModel, QUICK_TEXT_CONTEXTS } from "./text-model.js";
-import { MixingTextModel } from "./text-mixing.js";
-
-/** `default` is quick and takes up to 256 KB; `compact` models text thoroughly, at a microsecond a byte and 1 MB more. */
-export type Profile = "default" | "compact";
-
-/** By their numbers on the wire. */
-export const PROFILES = ["default", "compact"] as const satisfies readonly Profile[];
 
 /** Bounds of one chain, and of each of its messages: a predictable row costs no bits, so bytes bound nothing. */
 export interface CodecLimits {
   /** Most rows of one message. 4,096: as many as a DATA frame of rows has. */
   readonly maxRows: number;
-  /** Most bytes of new text in one message, keys included. 131,072: two blocks; `compact` reads so many in 0.1 s, and repeated text costs it no input. */
+  /** Most bytes of new text in one message, keys included. 131,072: two blocks; reading so many takes 0.1 s, and repeated text costs no input. */
   readonly maxTextBytes: number;
-  /** Most values, containers and missing keys in one message. 65,536: as many items as one value may have; reading them takes 0.1 s at most. */
+  /** Most values, containers and missing keys in one message; those that stay as they were count an eighth. 65,536: as many items as one value may have; reading them takes 0.1 s at most. */
   readonly maxValues: number;
   /** Deepest nesting of places; deeper containers travel as msgpack. 32: as deep as that may be. */
   readonly maxDepth: number;
@@ -60,19 +54,23 @@ export interface RowsBatch {
 
 const EMPTY_BATCH: RowsBatch = { rows: [], conflated: 0, at: 0, spanMs: 0 };
 
-const MAX_SLOTS = 1 << 11;
-const MAX_TEXT_SLOTS = 1 << 14;
+const MAX_SLOTS = 1 << 12;
 const MAX_DICTIONARY_CHARS = 32_768;
-/** Of all keys that have a place: what has further ones travels as msgpack. */
+/** Of all keys that have a place: objects with further ones are maps. */
 const MAX_KEY_CHARS = 32_768;
+/** A heavier row, in values, is not kept: the next one is told as a whole. An update has no more than 49,152 bytes. */
+const MAX_HELD_WEIGHT = 32_768;
+/** What a kept value takes, about, in bytes. */
+const HELD_BYTES = 32;
 
 /** Contexts of a codec itself; then those of its parts. */
 const COUNT = 0;
 const CONFLATED = 1;
 const AT = 2;
 const SPAN = AT + NUMBER_CONTEXTS;
-const TEXTS = SPAN + NUMBER_CONTEXTS;
-const NODES = TEXTS + QUICK_TEXT_CONTEXTS;
+/** What those two share. */
+const TIMES = SPAN + NUMBER_CONTEXTS;
+const NODES = TIMES + NUMBER_CONTEXTS;
 
 /**
  * The columnar codec, one direction of a chain: it codes messages of rows, each by all that it learned from those before.
@@ -87,15 +85,13 @@ export class ColumnCodec {
   private readonly at: NumberModel;
   private readonly span: NumberModel;
   private lastCount = 1;
+  /** The newest row. */
+  private last: Held | undefined;
+  private lastWeight = 0;
 
-  constructor(
-    private readonly limits: CodecLimits,
-    profile: Profile = "default",
-  ) {
+  constructor(private readonly limits: CodecLimits) {
     const { coder } = this;
-    const model =
-      profile === "compact" ? new MixingTextModel(coder, MAX_TEXT_SLOTS) : new QuickTextModel(coder, TEXTS);
-    this.text = new TextCodec(coder, model);
+    this.text = new TextCodec(coder);
     this.context = {
       coder,
       text: this.text,
@@ -114,18 +110,28 @@ export class ColumnCodec {
       placeBytes: 0,
       keyChars: MAX_KEY_CHARS,
       valuesLeft: 0,
+      keptRest: 0,
+      weight: 0,
     };
-    this.root = new Node(this.context, 0);
+    this.root = new Node(this.context, 0, false);
     const { successors } = this.context;
-    this.at = new NumberModel({ coder, successors, id: AT, sharedId: AT });
-    this.span = new NumberModel({ coder, successors, id: SPAN, sharedId: SPAN });
+    this.at = new NumberModel({ coder, successors, id: AT, sharedId: TIMES });
+    this.span = new NumberModel({ coder, successors, id: SPAN, sharedId: TIMES });
   }
 
   /** Memory that it holds, in bytes, about; what it codes in a message comes and goes. */
   get bytes(): number {
     const { coder, text, context } = this;
     const dictionaryChars = MAX_DICTIONARY_CHARS - context.dictionaries.chars;
-    return coder.bytes + text.bytes + context.successors.bytes + context.placeBytes + 2 * dictionaryChars;
+    const heldBytes = HELD_BYTES * this.lastWeight;
+    return (
+      coder.bytes +
+      text.bytes +
+      context.successors.bytes +
+      context.placeBytes +
+      2 * dictionaryChars +
+      heldBytes
+    );
   }
 
   /**
@@ -160,6 +166,7 @@ export class ColumnCodec {
     const { row } = this;
     this.text.left = textBytes;
     this.context.valuesLeft = values;
+    this.context.keptRest = 0;
     row.begin();
     const count = this.codeCount(batch.rows.length);
     const conflated = this.codeConflated(batch.conflated);
@@ -186,10 +193,16 @@ export class ColumnCodec {
   }
 
   private codeRow(value: Value | undefined): Value {
-    this.row.begin();
-    const coded = this.root.code(value, this.row);
-    if (coded !== undefined) return coded;
-    throw this.coder.decoding ? malformed("a coded row is not there") : unencodable("a row is undefined");
+    const { context, coder, row } = this;
+    row.begin();
+    context.weight = 0;
+    const held = this.root.code(PLACED, value, this.last, undefined, row);
+    if (held === undefined)
+      throw coder.decoding ? malformed("a coded row is not there") : unencodable("a row is undefined");
+    const isKept = context.weight <= MAX_HELD_WEIGHT;
+    this.last = isKept ? held : undefined;
+    this.lastWeight = isKept ? context.weight : 0;
+    return coder.decoding ? release(held) : (value as Value);
   }
 }
 

@@ -1,6 +1,7 @@
 import { malformed, type Value } from "../msgpack.js";
 import type { BitCoder } from "./bit-coder.js";
-import { claim, unencodable, type PlaceMemory } from "./bounds.js";
+import { claim, unencodable, type PlaceMemory, type ValueBudget } from "./bounds.js";
+import { HeldObject, isList, type Held } from "./held.js";
 import { Dictionary, DICTIONARY_CONTEXTS, type DictionaryBudget } from "./dictionary.js";
 import { DoubleModel, DOUBLE_CONTEXTS } from "./double-model.js";
 import {
@@ -15,7 +16,8 @@ import { SET } from "./mixer-sets.js";
 import { NumberModel, NUMBER_CONTEXTS, type NumberModelOptions } from "./number-model.js";
 import { formatNumeric, MAX_DIGITS, parseNumeric, type NumericText } from "./numeric-text.js";
 import type { Row } from "./row.js";
-import { findScale, fits, MAX_EXPONENT, MIN_EXPONENT, PRINTED } from "./scaled.js";
+import { findScale, fits, MAX_EXPONENT, MIN_EXPONENT, PRINTED, type Scale } from "./scaled.js";
+import { ScalePolicy } from "./scale-policy.js";
 import type { Successors } from "./successors.js";
 import { TEXT_CONTEXTS, type TextCodec } from "./text-codec.js";
 
@@ -36,7 +38,12 @@ export const ARRAY = 10;
 export const OBJECT = 11;
 /** An object lacks this key. */
 export const ABSENT = 12;
-const CLASSES = 13;
+/** A list or a map, whose items have no places of their own: what they share is learned, and what changed is told. */
+export const LIST = 13;
+export const MAP = 14;
+/** A text, or bytes, by what changed of the one before. */
+export const PATCH = 15;
+const CLASSES = 16;
 
 /** What is at a place in a row. */
 export type LeafClass = number;
@@ -44,13 +51,12 @@ export type LeafClass = number;
 /** Contexts of one column, from its `id` on. */
 const CLASS = 0;
 const CLASS_ROW = 1;
-const CLASS_WORD = 2;
-const STEADY_CLASS = 3;
-const NEW_CLASS = 4;
-const BOOLEANS = 5;
-const BOOLEANS_WORD = 6;
-const TEMPLATE = 7;
-const TEXTS = 8;
+const STEADY_CLASS = 2;
+const NEW_CLASS = 3;
+const BOOLEANS = 4;
+const BOOLEANS_WORD = 5;
+const TEMPLATE = 6;
+const TEXTS = 7;
 const ENTRIES = TEXTS + TEXT_CONTEXTS;
 const NUMBERS = ENTRIES + DICTIONARY_CONTEXTS;
 const DATES = NUMBERS + NUMBER_CONTEXTS;
@@ -61,8 +67,7 @@ export const COLUMN_CONTEXTS = DOUBLES + DOUBLE_CONTEXTS;
 /** After so many of one class nothing else is asked what the next one is. */
 const STEADY = 12;
 
-/** Words of a row that are no text. */
-const NO_WORD = 0;
+/** Words of a row that are no text; 0: none came yet. */
 const FALSE_WORD = 1;
 const NULL_WORD = 3;
 const FIRST_TEXT_WORD = 4;
@@ -74,12 +79,12 @@ const DOUBLES_BYTES = 1_280;
 const DICTIONARY_BYTES = 512;
 
 /** What the columns of a codec share. */
-export interface ColumnContext extends PlaceMemory {
+export interface ColumnContext extends PlaceMemory, ValueBudget {
   readonly coder: BitCoder;
   readonly text: TextCodec;
   readonly successors: Successors;
   readonly dictionaries: DictionaryBudget;
-  /** First of the contexts that all columns share. */
+  /** First of the contexts that all places share. */
   readonly sharedId: number;
   /** msgpack of a container, and back. */
   readonly pack: (value: Value) => Uint8Array;
@@ -103,12 +108,74 @@ export class Column {
   private digits = 0;
   /** Of the text that is being encoded. */
   private parsed: ParsedDate | NumericText | undefined;
+  /** Of the number that is being encoded. */
+  private scale: Scale | undefined;
+  /** Only an encoder's. */
+  private policy: ScalePolicy | undefined;
 
   constructor(
     private readonly context: ColumnContext,
     /** First of its contexts. */
     private readonly id: number,
+    /** First of those that all places share. */
+    private readonly sharedId: number,
+    /** Whose texts it has too. */
+    private readonly twin?: Column,
   ) {}
+
+  /** As if `old` had been coded last here, and `older` before it: what comes is another one of many. */
+  recall(old: Held, older: Held | undefined): void {
+    switch (typeof old) {
+      case "number": {
+        const before = typeof older === "number" ? older : old;
+        this.recallClass(this.lastClass === DOUBLE ? DOUBLE : NUMBER);
+        this.numbers?.recall(old, before);
+        this.doubles?.recall(old);
+        return;
+      }
+      case "string":
+        return this.recallText(old, typeof older === "string" ? older : old);
+      case "boolean":
+        this.flags = old ? 1 : 0;
+        return this.recallClass(BOOLEAN);
+      default:
+        if (old === null) return this.recallClass(NULL);
+        if (old instanceof Uint8Array) return this.recallClass(this.lastClass === PATCH ? PATCH : BYTES);
+        if (this.lastClass === PACKED) return;
+        if (old instanceof HeldObject) return this.recallClass(this.lastClass === MAP ? MAP : OBJECT);
+        return this.recallClass(isList(old) && this.lastClass === LIST ? LIST : ARRAY);
+    }
+  }
+
+  private recallClass(leafClass: LeafClass): void {
+    this.lastClass = leafClass;
+  }
+
+  private recallText(old: string, older: string): void {
+    const { lastClass } = this;
+    if (lastClass === DATE) {
+      const date = parseDate(old);
+      if (date === undefined) return;
+      this.template = date.template;
+      this.dates?.recall(date.count, parseDate(older)?.count ?? date.count);
+    } else if (lastClass === NUMERIC) {
+      const numeric = parseNumeric(old);
+      if (numeric?.digits !== this.digits) return;
+      this.numerics?.recall(numeric.count, parseNumeric(older)?.count ?? numeric.count);
+    } else {
+      this.recallClass(lastClass === PATCH ? PATCH : TEXT);
+      this.texts?.recall(old, older);
+    }
+  }
+
+  private get texts(): Dictionary | undefined {
+    return (this.twin ?? this).dictionary;
+  }
+
+  /** It would cost an index only. */
+  knows(text: string): boolean {
+    return this.texts?.has(text) ?? false;
+  }
 
   /** Of anything but arrays and objects. */
   classOf(value: Value): LeafClass {
@@ -130,12 +197,17 @@ export class Column {
 
   private classOfNumber(value: number): LeafClass {
     const { numbers } = this;
-    if (numbers !== undefined && fits(value, numbers.exponent, numbers.kind)) return NUMBER;
-    const scale = findScale(value);
+    const policy = (this.policy ??= new ScalePolicy());
+    if (numbers !== undefined && fits(value, numbers.exponent, numbers.kind)) {
+      this.scale = policy.fitted(value, numbers);
+      return this.scale === undefined ? NUMBER : RESCALED;
+    }
+    const scale = (this.scale = findScale(value));
     if (scale === undefined) return DOUBLE;
+    if (numbers === undefined) return RESCALED;
     // What comes next would not fit a coarser scale.
-    const coarser = scale.kind === numbers?.kind && scale.exponent < numbers.exponent;
-    return coarser ? DOUBLE : RESCALED;
+    if (scale.kind === numbers.kind && scale.exponent < numbers.exponent) return DOUBLE;
+    return policy.isException(scale, numbers) ? DOUBLE : RESCALED;
   }
 
   /** A leaf of the class that was coded before. Throws `malformed` for what no encoder writes. */
@@ -145,7 +217,7 @@ export class Column {
         if (this.numbers === undefined) throw malformed("a coded number has no scale");
         return this.numbers.code(value as number, row);
       case RESCALED:
-        return this.codeScale(value as number).code(value as number, row);
+        return this.codeScale().code(value as number, row);
       case DOUBLE:
         this.doubles ??= new DoubleModel(this.modelOptions(DOUBLES, DOUBLES_BYTES));
         return this.doubles.code(value as number, row);
@@ -172,13 +244,14 @@ export class Column {
   private codePacked(value: Value): Value {
     const { coder, text, pack, unpack } = this.context;
     const bytes = text.codeBytes(coder.decoding ? NOTHING : pack(value), this.id + TEXTS, this.id);
-    return coder.decoding ? unpack(bytes) : value;
+    // As it arrives: msgpack leaves out what is undefined.
+    return unpack(bytes);
   }
 
   /** Which class is here; `leafClass` when encoding. */
   codeClass(leafClass: LeafClass, row: Row): LeafClass {
-    const { id, lastClass, classBefore } = this;
-    const { coder, sharedId } = this.context;
+    const { id, sharedId, lastClass, classBefore } = this;
+    const { coder } = this.context;
     const { contexts, slots } = coder;
     contexts.growIfCrowded();
     const given = leafClass === lastClass ? 1 : 0;
@@ -186,12 +259,10 @@ export class Column {
     if (this.steady >= STEADY) {
       same = coder.bitOr(given, 1, id + STEADY_CLASS, 0, sharedId + STEADY_CLASS, 0);
     } else {
-      slots[0] = contexts.slot(id + CLASS, 0);
+      slots[0] = contexts.slot(id + CLASS, classBefore);
       slots[1] = contexts.slot(sharedId + CLASS, 0);
-      slots[2] = contexts.slot(id + CLASS, 1 + classBefore);
-      slots[3] = contexts.slot(id + CLASS_ROW, row.leafClass);
-      slots[4] = contexts.slot(id + CLASS_WORD, row.word);
-      same = coder.bitIn(given, 1 + lastClass, 5, SET.leafClass);
+      slots[2] = contexts.slot(id + CLASS_ROW, row.leafClass);
+      same = coder.bitIn(given, placeOf(lastClass), SET.leafClass);
     }
     this.steady = same === 1 ? this.steady + 1 : 0;
     let coded = lastClass;
@@ -199,25 +270,24 @@ export class Column {
       slots[0] = contexts.slot(id + NEW_CLASS, lastClass);
       slots[1] = contexts.slot(sharedId + NEW_CLASS, lastClass);
       slots[2] = contexts.slot(id + NEW_CLASS, CLASSES + row.leafClass);
-      coded = coder.treeIn(leafClass, 4, 3, SET.newClass);
+      coded = coder.treeIn(leafClass, 4, SET.newClass);
     }
     this.classBefore = lastClass;
     this.lastClass = coded === RESCALED ? NUMBER : coded;
     row.leafClass = coded;
-    row.word = NO_WORD;
     return coded;
   }
 
   /** Of a model that is about to be made. */
   private modelOptions(part: number, bytes = NUMBERS_BYTES): NumberModelOptions {
-    const { coder, successors, sharedId } = this.context;
+    const { coder, successors } = this.context;
     claim(this.context, coder, bytes);
-    return { coder, successors, id: this.id + part, sharedId: sharedId + part };
+    return { coder, successors, id: this.id + part, sharedId: this.sharedId + part };
   }
 
-  private codeScale(value: number): NumberModel {
+  private codeScale(): NumberModel {
     const { coder } = this.context;
-    const scale = coder.decoding ? undefined : findScale(value);
+    const scale = coder.decoding ? undefined : this.scale;
     const kind = coder.raw(scale?.kind ?? 0, 2);
     const exponent = coder.raw((scale?.exponent ?? 0) - MIN_EXPONENT, 5) + MIN_EXPONENT;
     if (kind > PRINTED || exponent > MAX_EXPONENT) throw malformed("there is no such scale");
@@ -227,20 +297,24 @@ export class Column {
   }
 
   private codeText(text: string, row: Row): string {
-    const { context, id } = this;
-    const { coder, sharedId, dictionaries } = context;
-    if (this.dictionary === undefined) {
-      claim(context, coder, DICTIONARY_BYTES);
-      this.dictionary = new Dictionary(coder, id + ENTRIES, sharedId + ENTRIES, dictionaries);
-    }
-    const { dictionary } = this;
+    const { context } = this;
+    const owner = this.twin ?? this;
+    const dictionary = owner.takeDictionary();
     let coded = dictionary.code(text, row);
     if (coded === undefined) {
-      coded = context.text.codeText(text, id + TEXTS, id);
+      coded = context.text.codeText(text, owner.id + TEXTS, owner.id);
       dictionary.add(coded);
     }
     row.word = FIRST_TEXT_WORD + dictionary.word;
     return coded;
+  }
+
+  private takeDictionary(): Dictionary {
+    if (this.dictionary !== undefined) return this.dictionary;
+    const { context, id, sharedId } = this;
+    claim(context, context.coder, DICTIONARY_BYTES);
+    this.dictionary = new Dictionary(context.coder, id + ENTRIES, sharedId + ENTRIES, context.dictionaries);
+    return this.dictionary;
   }
 
   private codeDate(date: ParsedDate | undefined, row: Row): string {
@@ -285,13 +359,18 @@ export class Column {
     const { id, context } = this;
     const { contexts, slots } = context.coder;
     slots[0] = contexts.slot(id + BOOLEANS, 0);
-    slots[1] = contexts.slot(context.sharedId + BOOLEANS, 0);
+    slots[1] = contexts.slot(this.sharedId + BOOLEANS, 0);
     slots[2] = contexts.slot(id + BOOLEANS_WORD, row.word);
-    const bit = context.coder.bitIn(value ? 1 : 0, 1 + this.flags, 3, SET.boolean);
+    const bit = context.coder.bitIn(value ? 1 : 0, 1 + this.flags, SET.boolean);
     this.flags = ((this.flags << 1) | bit) & 7;
     row.word = FALSE_WORD + bit;
     return bit === 1;
   }
+}
+
+/** Of the contexts of classes: PATCH has that of RESCALED, which is never the last. */
+function placeOf(lastClass: LeafClass): number {
+  return 1 + (lastClass === PATCH ? RESCALED : lastClass);
 }
 
 function parseText(text: string): ParsedDate | NumericText | undefined {

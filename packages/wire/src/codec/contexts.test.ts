@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Contexts } from "./contexts.js";
+import { ageOf, Contexts } from "./contexts.js";
 
 function teach(contexts: Contexts, context: number, bit: number, times: number): void {
   for (let i = 0; i < times; i++) contexts.learn(context, bit);
@@ -22,7 +22,7 @@ describe("contexts", () => {
     const contexts = new Contexts(256);
     const context = contexts.slot(7, 3) + 1;
     const ages = Array.from({ length: 30 }, () => {
-      const age = contexts.age(context);
+      const age = ageOf(contexts.cells[context] as number);
       contexts.learn(context, 0);
       return age;
     });
@@ -36,7 +36,6 @@ describe("contexts", () => {
       return contexts.chance(contexts.slot(1, i) + 1);
     });
     const small = contexts.bytes;
-    for (let i = 0; i < 30; i++) contexts.slot(2, i);
     contexts.growIfCrowded();
     expect(contexts.bytes).toBe(2 * small);
     // Some may have lost their place to another, and then know nothing.
@@ -56,6 +55,6 @@ describe("contexts", () => {
     // So many that both places of each are taken over and over.
     for (let i = 1; i < 2_000; i++) contexts.slot(1, i);
     expect(contexts.slot(1, 0)).toBe(start);
-    expect(contexts.age(start + 1)).toBe(3);
+    expect(ageOf(contexts.cells[start + 1] as number)).toBe(3);
   });
 });

@@ -1,31 +1,51 @@
 /** Contexts that belong together, as the nodes of a small tree do, lie together: 1 to 15 of a slot; 0 is not used. */
 const SLOT = 16;
-/** Slots at first: 7 KB. */
+/** Slots at first: 9 KB. */
 const MIN_SLOTS = 1 << 7;
-/** Bytes of a slot: chances, counts and its owner. */
-const SLOT_BYTES = SLOT * 3 + 4;
+/** Bytes of a slot: cells and its owner. */
+const SLOT_BYTES = SLOT * 4 + 4;
 /** A context counts no further: so it follows what changes. */
 const MAX_COUNT = 60;
 /** Bits until a context speaks for itself. */
 const YOUNG = 3;
+/** And until one of text needs no others beside it. */
+const SURE = 8;
 /** Chances stay so far from certainty, in 65,536ths. */
 const MARGIN = 20;
 const ONE = 65_536;
-const EVEN = 32_768;
+
+/** A cell is a chance, and below it, in so many bits, how often it has learned. */
+export const COUNT_BITS = 8;
+const COUNT_MASK = (1 << COUNT_BITS) - 1;
+const NEW_CELL = (ONE / 2) << COUNT_BITS;
 
 /** By how much a context moves towards a bit, in 16,384ths: 1 / (count + 1.6). */
-const RATES = Uint16Array.from({ length: MAX_COUNT + 1 }, (_, count) =>
-  Math.floor(163_840 / (10 * count + 16)),
+const RATES = Uint16Array.from({ length: COUNT_MASK + 1 }, (_, count) =>
+  Math.floor(163_840 / (10 * Math.min(count, MAX_COUNT) + 16)),
 );
+
+/** A cell after one more bit. */
+export function learned(cell: number, bit: number): number {
+  const chance = cell >> COUNT_BITS;
+  const count = cell & COUNT_MASK;
+  const moved = chance + (Math.imul((bit << 16) - chance, RATES[count] as number) >> 14);
+  const kept = moved < MARGIN ? MARGIN : moved > ONE - MARGIN ? ONE - MARGIN : moved;
+  return (kept << COUNT_BITS) | (count < MAX_COUNT ? count + 1 : count);
+}
+
+/** How much a context has seen, from 0 to 3. */
+export function ageOf(cell: number): number {
+  const count = cell & COUNT_MASK;
+  return count < 6 ? (count < 2 ? 0 : 1) : count < 24 ? 2 : 3;
+}
 
 /**
  * Adaptive chances of bits, in slots that are found by hash and belong to one situation each. It grows as more are used;
  * at its bound, what was used least of two makes room.
  */
 export class Contexts {
-  /** Of a 1, in 65,536ths. */
-  chances: Uint16Array = new Uint16Array(MIN_SLOTS * SLOT).fill(EVEN);
-  private counts = new Uint8Array(MIN_SLOTS * SLOT);
+  /** By slot and place. */
+  cells: Int32Array = new Int32Array(MIN_SLOTS * SLOT).fill(NEW_CELL);
   /** The hash that each slot belongs to; 0: nobody's. */
   private owners = new Int32Array(MIN_SLOTS);
   private mask = MIN_SLOTS - 1;
@@ -57,11 +77,9 @@ export class Contexts {
       owners[home] !== 0 && (owners[other] === 0 || this.usesOf(other) < this.usesOf(home)) ? other : home;
     const start = place * SLOT;
     if (owners[place] !== 0) {
-      const { chances, counts } = this;
-      for (let i = start; i < start + SLOT; i++) {
-        chances[i] = EVEN;
-        counts[i] = 0;
-      }
+      const { cells } = this;
+      // Quicker than `fill`, for so few.
+      for (let i = start; i < start + SLOT; i++) cells[i] = NEW_CELL;
     }
     owners[place] = hash;
     this.taken++;
@@ -69,54 +87,34 @@ export class Contexts {
   }
 
   private usesOf(place: number): number {
-    return this.counts[place * SLOT + 1] as number;
+    return (this.cells[place * SLOT + 1] as number) & COUNT_MASK;
   }
 
   /** Of a 1, in 65,536ths. */
   chance(context: number): number {
-    return this.chances[context] as number;
+    return (this.cells[context] as number) >> COUNT_BITS;
   }
 
   /** It has seen too little to speak for itself. */
   isYoung(context: number): boolean {
-    return (this.counts[context] as number) < YOUNG;
+    return ((this.cells[context] as number) & COUNT_MASK) < YOUNG;
   }
 
-  /** How much a context has seen, from 0 to 3. */
-  age(context: number): number {
-    const count = this.counts[context] as number;
-    return count < 2 ? 0 : count < 6 ? 1 : count < 24 ? 2 : 3;
+  /** It has seen enough to need no others beside it. */
+  isSure(context: number): boolean {
+    return ((this.cells[context] as number) & COUNT_MASK) >= SURE;
   }
 
   learn(context: number, bit: number): void {
-    const chance = this.chances[context] as number;
-    const count = this.counts[context] as number;
-    const moved = chance + (((bit * ONE - chance) * (RATES[count] as number)) >> 14);
-    this.chances[context] = moved < MARGIN ? MARGIN : moved > ONE - MARGIN ? ONE - MARGIN : moved;
-    if (count < MAX_COUNT) this.counts[context] = count + 1;
-  }
-
-  /** Those at `place` of the first `count` slots. */
-  learnAll(slots: Int32Array, place: number, count: number, bit: number): void {
-    const { chances, counts } = this;
-    const target = bit === 1 ? ONE : 0;
-    for (let i = 0; i < count; i++) {
-      const context = (slots[i] as number) + place;
-      const seen = counts[context] as number;
-      const chance = chances[context] as number;
-      const moved = chance + (((target - chance) * (RATES[seen] as number)) >> 14);
-      chances[context] = moved < MARGIN ? MARGIN : moved > ONE - MARGIN ? ONE - MARGIN : moved;
-      if (seen < MAX_COUNT) counts[context] = seen + 1;
-    }
+    this.cells[context] = learned(this.cells[context] as number, bit);
   }
 
   /** Where contexts lie changes: to be called between symbols. */
   growIfCrowded(): void {
     const slots = this.owners.length;
-    if (slots >= this.maxSlots || this.taken * 2 < slots) return;
-    const { chances, counts, owners } = this;
-    this.chances = new Uint16Array(slots * 2 * SLOT).fill(EVEN);
-    this.counts = new Uint8Array(slots * 2 * SLOT);
+    if (this.taken * 4 < slots || slots >= this.maxSlots) return;
+    const { cells, owners } = this;
+    this.cells = new Int32Array(slots * 2 * SLOT).fill(NEW_CELL);
     this.owners = new Int32Array(slots * 2);
     this.mask = slots * 2 - 1;
     for (let place = 0; place < slots; place++) {
@@ -124,8 +122,7 @@ export class Contexts {
       if (hash === 0) continue;
       const home = hash & this.mask;
       const start = this.take(hash, home, home ^ 1);
-      this.chances.set(chances.subarray(place * SLOT, place * SLOT + SLOT), start);
-      this.counts.set(counts.subarray(place * SLOT, place * SLOT + SLOT), start);
+      this.cells.set(cells.subarray(place * SLOT, place * SLOT + SLOT), start);
     }
     this.taken = 0;
   }

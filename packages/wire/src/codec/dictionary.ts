@@ -44,6 +44,18 @@ export class Dictionary {
     return this.id * MAX_ENTRIES + this.last;
   }
 
+  /** As if `text` had come last, and `before` before it: a text that is not kept changes nothing. */
+  recall(text: string, before: string): void {
+    const index = this.indexes.get(text);
+    if (index === undefined) return;
+    this.last = index;
+    this.secondLast = this.indexes.get(before) ?? index;
+  }
+
+  has(text: string): boolean {
+    return this.indexes.has(text);
+  }
+
   /** The text, when it is one that came before; `undefined`: it is new, and to be given to `add` when it is coded. */
   code(text: string, row: Row): string | undefined {
     const { coder, id } = this;
@@ -52,7 +64,7 @@ export class Dictionary {
     slots[0] = contexts.slot(id + KNOWN, 0);
     slots[1] = contexts.slot(this.sharedId + KNOWN, 0);
     slots[2] = contexts.slot(id + KNOWN, 1 + this.last);
-    const known = coder.bitIn(index >= 0 ? 1 : 0, 1 + this.history, 3, SET.known);
+    const known = coder.bitIn(index >= 0 ? 1 : 0, 1 + this.history, SET.known);
     this.history = ((this.history << 1) | known) & 7;
     if (known === 0) return undefined;
     const coded = this.codeIndex(index, row);
@@ -100,9 +112,12 @@ export class Dictionary {
     const mixed = Math.imul(prefix, 0x9e3779b1);
     slots[0] = contexts.slot(id + INDEX, mixed + last);
     slots[1] = contexts.slot(id + INDEX_ALONE, prefix);
-    slots[2] = contexts.slot(id + INDEX_ROW, mixed ^ row.word);
-    slots[3] = contexts.slot(id + INDEX_TWO, mixed ^ (this.secondLast * MAX_ENTRIES + last));
-    return coder.treeIn(part, width, 4, SET.index);
+    // Where no word came before in the row, the text before the last one may tell more.
+    slots[2] =
+      row.word === 0
+        ? contexts.slot(id + INDEX_TWO, mixed ^ (this.secondLast * MAX_ENTRIES + last))
+        : contexts.slot(id + INDEX_ROW, mixed ^ row.word);
+    return coder.treeIn(part, width, SET.index);
   }
 }
 

@@ -52,6 +52,15 @@ export class DoubleModel {
     this.decimals.setScale(DECIMAL, 1);
   }
 
+  /** As if `value` had come last. */
+  recall(value: number): void {
+    readBits(value);
+    const turn = (halves[HIGH] as number) < 0 ? 0xffffffff : 0;
+    this.high = ((halves[HIGH] as number) ^ (turn | 0x80000000)) >>> 0;
+    this.low = ((halves[LOW] as number) ^ turn) >>> 0;
+    this.decimals.recall(value, value);
+  }
+
   code(value: number, row: Row): number {
     const { coder, id } = this;
     const exponent = coder.decoding ? 0 : this.findNear(value);
@@ -91,11 +100,7 @@ export class DoubleModel {
   private codeBits(value: number): number {
     const { coder, id } = this;
     const { contexts } = coder;
-    double[0] = value;
-    if (value !== value) {
-      halves[HIGH] = NAN_HIGH;
-      halves[LOW] = 0;
-    }
+    readBits(value);
     // All bits turned below zero, and the sign alone above: so the integers are in the order of the numbers.
     const turn = (halves[HIGH] as number) < 0 ? 0xffffffff : 0;
     let high = ((halves[HIGH] as number) ^ (turn | 0x80000000)) >>> 0;
@@ -125,7 +130,7 @@ export class DoubleModel {
     const turned = high >= 0x80000000 ? 0 : 0xffffffff;
     halves[HIGH] = high ^ (turned | 0x80000000);
     halves[LOW] = low ^ turned;
-    return double[0];
+    return double[0] as number;
   }
 
   private codeLength(bits: number): number {
@@ -135,6 +140,14 @@ export class DoubleModel {
     const rest = coder.tree(bits & 15, 4, contexts.slot(id + LENGTH, 8 + head));
     return (this.bits = (head << 4) | rest);
   }
+}
+
+/** Into `halves`. */
+function readBits(value: number): void {
+  double[0] = value;
+  if (value === value) return;
+  halves[HIGH] = NAN_HIGH;
+  halves[LOW] = 0;
 }
 
 /** High and low half of the difference, modulo 2^64. */

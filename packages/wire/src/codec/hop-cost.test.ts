@@ -102,7 +102,6 @@ describe("the cost of a body on a plain hop", () => {
         ...range,
         form: "key",
         chain: 9e8,
-        profile: "default",
         payload: new Uint8Array(30),
       }),
       wide: encodeCodedBody({ ...range, form: "wide", chain: 9e8, check: 3e9, payload: new Uint8Array(30) }),

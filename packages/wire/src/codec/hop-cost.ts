@@ -4,7 +4,7 @@ import type { CodedForm, DataForm, HopClass } from "../frames.js";
 const HEADER_BYTES: Record<DataForm | CodedForm, number> = {
   chained: 0,
   independent: 8,
-  key: 14,
+  key: 13,
   wide: 18,
   rows: 18,
   deflated: 18,
@@ -13,7 +13,8 @@ const HEADER_BYTES: Record<DataForm | CodedForm, number> = {
 /**
  * What a body adds to its stanza on a hop, in bytes, about. A plain hop carries base64. Stream compression (zlib, a flush
  * a stanza) finds nothing in coded and deflated bytes: base64's six bits a character take eight at first, and six when the
- * stanza is long enough for code tables of its own. In msgpack rows it finds what raw deflate without context finds (`deflatedBytes`), through base64
+ * stanza is long enough for code tables of its own. In msgpack rows it finds what raw deflate without context finds (`deflatedBytes`, which
+ * nobody has for a lane of the codec: then nothing is found), through base64
  * less of long runs; of single small rows more; and some of a header that hardly changes. `hop-cost.test.ts` holds this against zlib.
  */
 export function hopCost(

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_LIMITS } from "../limits.js";
-import { createRawDeflate } from "../raw-deflate.js";
 import { createRowCodec } from "../row-codec.js";
 import { encodeUpdate } from "../update.js";
 import { DEFAULT_CODEC_LIMITS } from "./column-codec.js";
@@ -39,8 +38,7 @@ interface Outcome {
 function run(joins: boolean): Outcome {
   const encoder = new LaneEncoder({
     limits: DEFAULT_CODEC_LIMITS,
-    rows: createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
-    profile: "default",
+    rows: createRowCodec(DEFAULT_LIMITS),
     hop: "plain",
   });
   const stanza = (bytes: Uint8Array): number => STANZA_CHARS + ((3 + bytes.length) * 4) / 3;

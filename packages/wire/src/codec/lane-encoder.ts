@@ -9,7 +9,7 @@ import {
 import type { CodedBody, HopClass } from "../frames.js";
 import type { RowCodec } from "../row-codec.js";
 import { ChainEncoder, type ChainBatch, type ChainPolicy, DEFAULT_CHAIN_POLICY } from "./chain.js";
-import { ColumnCodec, type CodecLimits, type Profile } from "./column-codec.js";
+import { ColumnCodec, type CodecLimits } from "./column-codec.js";
 import { hopCost } from "./hop-cost.js";
 
 /** A body without the columnar codec: every peer reads it. */
@@ -50,8 +50,8 @@ const TRIAL_BODIES = 8;
 
 export interface LaneEncoderOptions {
   readonly limits: CodecLimits;
+  /** Without deflate: a lane of the codec sends no deflated rows. */
   readonly rows: RowCodec;
-  readonly profile: Profile;
   readonly hop: HopClass;
   readonly policy?: LanePolicy;
 }
@@ -81,7 +81,7 @@ export class LaneEncoder {
 
   constructor(private readonly options: LaneEncoderOptions) {
     this.policy = options.policy ?? DEFAULT_LANE_POLICY;
-    this.chain = new ChainEncoder(options.limits, options.profile, this.policy);
+    this.chain = new ChainEncoder(options.limits, this.policy);
     this.trialEvery = this.untilTrial = this.policy.trialEveryBodies;
   }
 
@@ -136,8 +136,8 @@ export class LaneEncoder {
   private encodePlainly(batch: LaneBatch): LaneBody {
     const { body, cost } = this.plain(batch);
     if (this.trial === undefined && --this.untilTrial > 0) return body;
-    const { limits, profile } = this.options;
-    const trial = (this.trial ??= startTrial(new ColumnCodec(limits, profile)));
+    const { limits } = this.options;
+    const trial = (this.trial ??= startTrial(new ColumnCodec(limits)));
     const shadow = trial.shadow as ColumnCodec;
     const coded = unlessTooMuch(() => shadow.encode({ ...batch, conflated: conflatedOf(batch) }));
     if (coded === undefined) {

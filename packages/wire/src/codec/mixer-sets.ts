@@ -1,10 +1,17 @@
 /** Which weights a symbol is mixed by: what is alike shares them. */
 export const SET = {
   length: 0,
-  sign: 1,
-  leafClass: 2,
-  newClass: 3,
-  boolean: 4,
-  known: 5,
-  index: 6,
+  moreLength: 1,
+  sign: 2,
+  leafClass: 3,
+  newClass: 4,
+  boolean: 5,
+  known: 6,
+  index: 7,
+  hit: 8,
+  upper: 9,
+  lower: 10,
+  same: 11,
+  flag: 12,
+  where: 13,
 } as const;

@@ -1,42 +1,61 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { Mixer } from "./mixer.js";
+import { BitCoder } from "./bit-coder.js";
+import { SQUASHED, STRETCHED } from "./mixer.js";
 
-/** What a mixer says of one context whose weight is 1. */
-function said(chance: number): number {
-  const mixer = new Mixer({ firstWeight: 1, rate: 0 });
-  return mixer.mix(Uint16Array.of(chance), Int32Array.of(0), 0, 1, 0);
+/** Bytes that so many bits take in a mixture of three contexts, of which `teach` says what they have seen. */
+function mixedBytes(
+  bits: number,
+  bitOf: (i: number) => number,
+  idOf: (i: number, input: number) => number,
+): number {
+  const coder = new BitCoder(1 << 12);
+  const { contexts, slots } = coder;
+  coder.beginEncoding();
+  for (let i = 0; i < bits; i++) {
+    contexts.growIfCrowded();
+    for (let input = 0; input < 3; input++) slots[input] = contexts.slot(input, idOf(i, input));
+    coder.bitIn(bitOf(i), 1, 0);
+  }
+  return coder.finish().length;
 }
 
 describe("the mixer", () => {
-  it("says of one context alone what that says, within its steps", () => {
-    for (let chance = 100; chance < 65_436; chance += 97)
-      expect(Math.abs(said(chance) - chance)).toBeLessThanOrEqual(
-        8 + 0.007 * Math.min(chance, 65_536 - chance),
+  it("has tables of integers, the same everywhere", () => {
+    const hash = createHash("sha256");
+    for (const table of [SQUASHED, STRETCHED]) hash.update(Buffer.from(Array.from(table).join(" ")));
+    expect(hash.digest("hex").slice(0, 16)).toBe("a6196ca878f5ebba");
+    expect([SQUASHED[0], SQUASHED[1], SQUASHED[2_048], SQUASHED[4_095]]).toEqual([20, 22, 32_768, 65_514]);
+    expect(STRETCHED[1]).toBeGreaterThanOrEqual(-2_047);
+    expect(STRETCHED[4_095]).toBe(2_047);
+  });
+
+  it("has scales that are each other's inverse", () => {
+    for (let coarse = 8; coarse < 4_088; coarse++) {
+      const chance = SQUASHED[(STRETCHED[coarse] as number) + 2_048] as number;
+      expect(Math.abs(chance - (coarse * 16 + 8))).toBeLessThanOrEqual(
+        9 + 0.004 * Math.min(chance, 65_536 - chance),
       );
-    expect([said(0), said(65_535)]).toEqual([
-      expect.toSatisfy((c: number) => c <= 28),
-      expect.toSatisfy((c: number) => c >= 65_508),
-    ]);
-  });
-
-  it("has tables that are the same in every engine", () => {
-    const all = Uint16Array.from({ length: 4_096 }, (_, i) => said(i * 16));
-    expect(createHash("sha256").update(Buffer.from(all.buffer)).digest("hex").slice(0, 16)).toBe(
-      "db44e92acc670e98",
-    );
-  });
-
-  it("listens to who was right", () => {
-    const mixer = new Mixer();
-    const chances = Uint16Array.of(60_000, 5_000);
-    const slots = Int32Array.of(0, 1);
-    const before = mixer.mix(chances, slots, 0, 2, 3);
-    for (let i = 0; i < 200; i++) {
-      mixer.mix(chances, slots, 0, 2, 3);
-      mixer.learn(1, 2);
     }
-    expect(mixer.mix(chances, slots, 0, 2, 3)).toBeGreaterThan(Math.max(before, 63_000));
-    expect(mixer.mix(chances, slots, 0, 2, 4)).toBe(before);
+  });
+
+  it("listens to who is right", () => {
+    const random = (i: number): number => (Math.imul(i, 0x9e3779b1) >>> 7) & 1;
+    // One of the three knows; the others see nothing but noise.
+    const known = (i: number, input: number): number =>
+      input === 1 ? random(i) : random(i * 31 + input) + 2;
+    expect(mixedBytes(8_000, random, known)).toBeLessThan(20);
+    expect(mixedBytes(8_000, random, () => 0)).toBeGreaterThan(990);
+  });
+
+  it("stays within 32 bits, whatever it is taught", () => {
+    // All three know: weights grow to their bound.
+    expect(
+      mixedBytes(
+        100_000,
+        (i) => i & 1,
+        (i) => i & 1,
+      ),
+    ).toBeLessThan(20);
   });
 });

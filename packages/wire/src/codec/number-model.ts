@@ -1,5 +1,5 @@
 import { malformed } from "../msgpack.js";
-import type { BitCoder } from "./bit-coder.js";
+import { POWERS_OF_TWO, type BitCoder } from "./bit-coder.js";
 import { SET } from "./mixer-sets.js";
 import type { Row } from "./row.js";
 import { bitLength, DECIMAL, fromScaled, MAX_SCALED, MIN_EXPONENT, rescale, toScaled } from "./scaled.js";
@@ -13,26 +13,36 @@ const ZERO = 3;
 const SUCCESSOR = 4;
 const OWN_PREDICTIONS = 5;
 /** So many numbers before this one in its row predict it too: each by its value and by its step. */
-const NEIGHBOURS = 4;
+const NEIGHBOURS = 2;
 const PREDICTIONS = OWN_PREDICTIONS + 2 * NEIGHBOURS;
 
-/** What a prediction missed weighs less and less. */
-const DECAY = 0.98;
-/** A prediction other than the last value must have been better by both: otherwise they would take turns. */
-const MUST_BEAT = 0.97;
-const MUST_BEAT_BITS = 2;
-const MEAN_RATE = 0.06;
+/** What a bit of a miss adds to a cost. */
+const COST_OF_BIT = 64;
+/** What a prediction missed weighs less and less: 5/256 less each time. */
+const DECAY = 5;
+/** A prediction other than the last value must have been better by a 32nd and by two bits: otherwise they would take turns. */
+const MUST_BEAT = 5;
+const MUST_BEAT_COST = 2 * COST_OF_BIT;
+/** A number moves the mean by a 16th. */
+const MEAN_PARTS = 16;
+/** For the mean a number is no larger than that: 16 times as much is exact. */
+const MAX_MEAN = 2 ** 48;
 /** After so many multiples of ten in a row the scale was too fine. */
 const TENS = 24;
 
-/** Of the number that is being coded. */
+/** Of the number that is being judged. */
 const GUESSES = new Float64Array(PREDICTIONS);
 
 /** So often predicted rightly in a row, a series is calm. */
 const CALM = 8;
 
-/** Lengths from here on are rare: they take a second symbol. */
-const LONG = 15;
+/** Lengths from here on take a second symbol, in the same slots; from twice as much on a third. */
+const SHORT = 7;
+const SHORT_BITS = 3;
+/** Where the places of the second one begin. */
+const MORE = 8;
+/** Of the difference of two scaled integers. */
+const MAX_LENGTH = 54;
 /** Bits below the highest that are adaptive; the rest is noise. */
 const LEAD_BITS = 3;
 
@@ -40,14 +50,13 @@ const LEAD_BITS = 3;
 const LENGTH = 0;
 const LENGTH_TREND = 1;
 const LENGTH_ROW = 2;
-const LENGTH_GUESS = 3;
-const LENGTH_LONG = 4;
-const SIGN = 5;
-const SIGN_TREND = 6;
-const SIGN_ROW = 7;
-const LEAD = 8;
-const STILL = 9;
-export const NUMBER_CONTEXTS = 10;
+const LENGTH_LONG = 3;
+const SIGN = 4;
+const SIGN_TREND = 5;
+const SIGN_ROW = 6;
+const LEAD = 7;
+const STILL = 8;
+export const NUMBER_CONTEXTS = 9;
 
 export interface NumberModelOptions {
   readonly coder: BitCoder;
@@ -60,15 +69,14 @@ export interface NumberModelOptions {
   readonly coarsens?: boolean;
 }
 
-/** A series of scaled integers: each is predicted, and by how much that missed is coded. */
+/** A series of scaled integers: each is predicted, and by how much that missed is coded. All in integers. */
 export class NumberModel {
   exponent = 0;
   kind = DECIMAL;
-  /** What came last. */
-  value = 0;
-  private valueBefore = 0;
-  private last = 0;
-  private secondLast = 0;
+  /** What came last, and before that, in this scale. */
+  last = 0;
+  secondLast = 0;
+  /** 16 times the running mean. */
   private mean = 0;
   private tens = 0;
   /** The prediction that has done best. */
@@ -76,15 +84,26 @@ export class NumberModel {
   /** How often in a row it was right. */
   private calm = 0;
   /** Bits that each prediction would have missed by, the newest weighing most. */
-  private readonly costs = new Float64Array(PREDICTIONS);
+  private readonly costs = new Int32Array(PREDICTIONS);
   // Of the last misses: bits, their running mean, and signs (0: none, 1: up, 2: down).
   private bits = 0;
   private secondBits = 0;
   private meanBits = 0;
   private sign = 0;
   private secondSign = 0;
+  private readonly coder: BitCoder;
+  private readonly successors: Successors;
+  private readonly id: number;
+  private readonly sharedId: number;
+  private readonly coarsens: boolean;
 
-  constructor(private readonly options: NumberModelOptions) {}
+  constructor({ coder, successors, id, sharedId, coarsens = false }: NumberModelOptions) {
+    this.coder = coder;
+    this.successors = successors;
+    this.id = id;
+    this.sharedId = sharedId;
+    this.coarsens = coarsens;
+  }
 
   setScale(kind: number, exponent: number): void {
     const from = this.exponent;
@@ -96,79 +115,117 @@ export class NumberModel {
     this.tens = 0;
   }
 
+  /** As if `value` had come last, and `before` before it; what is known of the series stays. Any numbers. */
+  recall(value: number, before: number): void {
+    // Not -0, which no prediction may be.
+    const last = toScaled(value, this.exponent) + 0;
+    if (!(Math.abs(last) <= MAX_SCALED)) return;
+    const secondLast = toScaled(before, this.exponent) + 0;
+    this.last = last;
+    this.secondLast = Math.abs(secondLast) <= MAX_SCALED ? secondLast : last;
+  }
+
   /** `value` fits the scale. Throws `malformed` for what no encoder writes. */
   code(value: number, row: Row): number {
-    const { last } = this;
-    const { coder, successors, id } = this.options;
-    this.guess(row);
-    const guess = GUESSES[this.best] as number;
-    const prediction = Math.abs(guess) <= MAX_SCALED ? guess : last;
+    const { last, coder } = this;
+    const prediction = this.predict(row);
     const miss = coder.decoding ? 0 : toScaled(value, this.exponent) - prediction;
-    let scaled = prediction;
+    // A prediction of -0 is one of 0.
+    let scaled = prediction + 0;
     if (this.calm < CALM || !this.staysCalm(miss)) {
-      scaled += this.codeMiss(miss, Math.min(this.best, OWN_PREDICTIONS), row);
+      scaled += this.codeMiss(miss, row);
       if (!(Math.abs(scaled) <= MAX_SCALED)) throw malformed("a coded number is beyond 2^52");
       this.calm = scaled === prediction ? this.calm + 1 : 0;
       this.judge(scaled, row);
-      if (scaled !== last) successors.set(id, last, scaled);
+      if (scaled !== last) this.successors.set(this.id, last, scaled);
     }
     this.secondLast = last;
     this.last = scaled;
-    this.mean += (scaled - this.mean) * MEAN_RATE;
-    this.valueBefore = this.value;
-    this.value = fromScaled(scaled, this.exponent, this.kind);
+    this.mean += Math.max(-MAX_MEAN, Math.min(MAX_MEAN, scaled)) - Math.floor(this.mean / MEAN_PARTS);
     row.numbers.push(this);
-    const coded = this.value;
-    if (this.options.coarsens === true && scaled !== 0) this.coarsen(scaled);
+    const coded = fromScaled(scaled, this.exponent, this.kind);
+    if (this.coarsens && scaled !== 0) this.coarsen(scaled);
     return coded;
   }
 
   /** Of a series that has come as predicted for a while: whether it does again, by a single bit. */
   private staysCalm(miss: number): boolean {
-    const { coder, id, sharedId } = this.options;
+    const { coder, id, sharedId } = this;
     const age = 1 + Math.min(this.calm - CALM, 13);
     const stays = coder.bitOr(miss === 0 ? 1 : 0, age, id + STILL, 0, sharedId + STILL, 0) === 1;
     if (stays) this.calm++;
     return stays;
   }
 
-  /** By every prediction, into `GUESSES`. */
-  private guess(row: Row): void {
-    const { last, exponent } = this;
-    const { numbers } = row;
-    GUESSES[LAST] = last;
-    GUESSES[LINEAR] = 2 * last - this.secondLast;
-    GUESSES[MEAN] = Math.round(this.mean);
-    GUESSES[ZERO] = 0;
-    GUESSES[SUCCESSOR] = this.options.successors.get(this.options.id, last);
-    let at = OWN_PREDICTIONS;
-    for (let i = numbers.length - 1; i >= 0 && at < PREDICTIONS; i--) {
-      const other = numbers[i] as NumberModel;
-      const now = toScaled(other.value, exponent);
-      GUESSES[at++] = now;
-      GUESSES[at++] = last + now - toScaled(other.valueBefore, exponent);
+  /** By the prediction that has done best. */
+  private predict(row: Row): number {
+    const { best, last } = this;
+    switch (best) {
+      case LAST:
+        return last;
+      case LINEAR:
+        return within(2 * last - this.secondLast, last);
+      case MEAN:
+        return this.roundedMean();
+      case ZERO:
+        return 0;
+      case SUCCESSOR:
+        return this.successors.get(this.id, last);
+      default: {
+        const number = best - OWN_PREDICTIONS;
+        const other = row.numbers[row.numbers.length - 1 - (number >> 1)];
+        // A neighbour that this row lacks.
+        if (other === undefined) return last;
+        return (number & 1) === 0 ? this.valueOf(other) : this.stepOf(other);
+      }
     }
-    // Neighbours that this row lacks.
-    while (at < PREDICTIONS) GUESSES[at++] = last;
+  }
+
+  private roundedMean(): number {
+    return Math.floor((this.mean + MEAN_PARTS / 2) / MEAN_PARTS);
+  }
+
+  /** What a neighbour has, in this scale. */
+  private valueOf(other: NumberModel): number {
+    return rescale(other.last, other.exponent, this.exponent);
+  }
+
+  /** The last one, moved as a neighbour moved. */
+  private stepOf(other: NumberModel): number {
+    const { last, exponent } = this;
+    return within(
+      last +
+        rescale(other.last, other.exponent, exponent) -
+        rescale(other.secondLast, other.exponent, exponent),
+      last,
+    );
   }
 
   /** What each prediction would have cost; the best is the next to be trusted. */
   private judge(scaled: number, row: Row): void {
-    const { costs } = this;
-    const count = OWN_PREDICTIONS + 2 * Math.min(NEIGHBOURS, row.numbers.length);
-    for (let i = 0; i < count; i++) {
-      const miss = Math.abs(scaled - (GUESSES[i] as number));
-      const bits = miss === 0 ? 0 : 1 + bitLength(Math.min(miss, MAX_SCALED));
-      costs[i] = (costs[i] as number) * DECAY + bits;
+    const { costs, last } = this;
+    const { numbers } = row;
+    GUESSES[LINEAR] = within(2 * last - this.secondLast, last);
+    GUESSES[MEAN] = this.roundedMean();
+    GUESSES[ZERO] = 0;
+    GUESSES[SUCCESSOR] = this.successors.get(this.id, last);
+    let count = OWN_PREDICTIONS;
+    // Costs of neighbours that this row lacks stay as they are.
+    for (let i = numbers.length - 1; i >= 0 && count < PREDICTIONS; i--) {
+      const other = numbers[i] as NumberModel;
+      GUESSES[count++] = this.valueOf(other);
+      GUESSES[count++] = this.stepOf(other);
     }
-    let least = (costs[LAST] as number) * MUST_BEAT - MUST_BEAT_BITS;
-    this.best = LAST;
-    for (let i = 1; i < count; i++) {
-      const cost = costs[i] as number;
-      if (cost >= least) continue;
-      this.best = i;
-      least = cost;
+    const cost = charge(costs, LAST, scaled - last);
+    let least = cost - (cost >> MUST_BEAT) - MUST_BEAT_COST;
+    let best = LAST;
+    for (let i = LINEAR; i < count; i++) {
+      const other = charge(costs, i, scaled - (GUESSES[i] as number));
+      if (other >= least) continue;
+      best = i;
+      least = other;
     }
+    this.best = best;
   }
 
   private coarsen(scaled: number): void {
@@ -177,27 +234,23 @@ export class NumberModel {
       this.setScale(DECIMAL, this.exponent - 1);
   }
 
-  private codeMiss(miss: number, guess: number, row: Row): number {
-    const { coder, id, sharedId } = this.options;
+  private codeMiss(miss: number, row: Row): number {
+    const { coder, id, sharedId, meanBits, best } = this;
     const { contexts, slots } = coder;
+    const { bits: lastBits, sign: lastSign } = this;
     const before = row.numbers[row.numbers.length - 1];
-    const { bits: lastBits, meanBits, sign: lastSign } = this;
-    const bits = coder.decoding ? 0 : bitLength(Math.abs(miss));
-    slots[0] = contexts.slot(id + LENGTH, lastBits);
-    slots[1] = contexts.slot(sharedId + LENGTH, lastBits);
-    slots[2] = contexts.slot(id + LENGTH_TREND, (this.secondBits * 64 + lastBits) * 64 + meanBits);
-    slots[3] = contexts.slot(id + LENGTH_ROW, before === undefined ? 0 : 1 + before.bits);
-    slots[4] = contexts.slot(id + LENGTH_GUESS, guess * 64 + meanBits);
-    let length = coder.treeIn(Math.min(bits, LONG), 4, 5, SET.length);
-    if (length === LONG) length = this.codeLong(bits);
+    const guess = best < OWN_PREDICTIONS ? best : OWN_PREDICTIONS;
+    slots[0] = contexts.slot(sharedId + LENGTH, lastBits);
+    slots[1] = contexts.slot(id + LENGTH_TREND, (this.secondBits * 64 + lastBits) * 64 + meanBits);
+    slots[2] = contexts.slot(id + LENGTH_ROW, before === undefined ? 0 : 1 + before.bits);
+    const length = this.codeLength(coder.decoding ? 0 : bitLength(Math.abs(miss)));
     let sign = 0;
     let size = 0;
     if (length > 0) {
       slots[0] = contexts.slot(id + SIGN, 0);
-      slots[1] = contexts.slot(sharedId + SIGN, 0);
-      slots[2] = contexts.slot(id + SIGN_TREND, this.secondSign * 64 + length);
-      slots[3] = contexts.slot(id + SIGN_ROW, guess * 4 + (before?.sign ?? 3));
-      sign = 1 + coder.bitIn(miss < 0 ? 1 : 0, 1 + lastSign, 4, SET.sign);
+      slots[1] = contexts.slot(id + SIGN_TREND, this.secondSign * 64 + length);
+      slots[2] = contexts.slot(id + SIGN_ROW, guess * 4 + (before === undefined ? 3 : before.sign));
+      sign = 1 + coder.bitIn(miss < 0 ? 1 : 0, 1 + lastSign, SET.sign);
       size = this.codeSize(Math.abs(miss), length, sign);
     }
     this.secondSign = lastSign;
@@ -208,23 +261,46 @@ export class NumberModel {
     return sign === 2 ? -size : size;
   }
 
-  private codeLong(bits: number): number {
-    const { coder, id } = this.options;
+  /** In the slots that are told. */
+  private codeLength(bits: number): number {
+    const { coder, id } = this;
+    let length = coder.treeIn(bits < SHORT ? bits : SHORT, SHORT_BITS, SET.length);
+    if (length < SHORT) return length;
+    length += coder.treeIn(Math.min(bits - SHORT, SHORT), SHORT_BITS, SET.moreLength, MORE);
+    if (length < 2 * SHORT) return length;
+    const over = coder.decoding ? 0 : bits - 2 * SHORT;
     const { contexts } = coder;
-    const over = Math.max(0, bits - LONG);
     const high = coder.tree(over >> 4, 2, contexts.slot(id + LENGTH_LONG, 0));
-    return LONG + high * 16 + coder.tree(over & 15, 4, contexts.slot(id + LENGTH_LONG, 1 + high));
+    length += high * 16 + coder.tree(over & 15, 4, contexts.slot(id + LENGTH_LONG, 1 + high));
+    if (length > MAX_LENGTH) throw malformed("a coded number is beyond 2^52");
+    return length;
   }
 
   /** The bits below the highest of a number of `length` bits. */
   private codeSize(size: number, length: number, sign: number): number {
     if (length === 1) return 1;
-    const { coder, id, sharedId } = this.options;
-    const width = Math.min(length - 1, LEAD_BITS);
+    const { coder, id, sharedId } = this;
+    const width = length <= LEAD_BITS ? length - 1 : LEAD_BITS;
     const left = length - 1 - width;
     const one = 1 << width;
-    const lead = Math.floor(size / 2 ** left) & (one - 1);
-    const coded = coder.treeOr(lead, width, id + LEAD, length, sharedId + LEAD, length, 8 * (sign - 1));
-    return (one | coded) * 2 ** left + coder.raw(coder.decoding ? 0 : size % 2 ** left, left);
+    const unit = POWERS_OF_TWO[left] as number;
+    const head = left === 0 ? size : Math.floor(size / unit);
+    const lead =
+      one | coder.treeOr(head & (one - 1), width, id + LEAD, length, sharedId + LEAD, length, 8 * (sign - 1));
+    return left === 0 ? lead : lead * unit + coder.raw(coder.decoding ? 0 : size - head * unit, left);
   }
+}
+
+/** A prediction, or the last value where it is beyond 2^52. */
+function within(prediction: number, last: number): number {
+  return prediction <= MAX_SCALED && prediction >= -MAX_SCALED ? prediction : last;
+}
+
+/** Adds to the cost of a prediction what it missed by, and gives the sum. */
+function charge(costs: Int32Array, prediction: number, miss: number): number {
+  const cost = costs[prediction] as number;
+  const bits = miss === 0 ? 0 : 1 + bitLength(Math.abs(miss));
+  const charged = cost - ((cost * DECAY) >> 8) + bits * COST_OF_BIT;
+  costs[prediction] = charged;
+  return charged;
 }

@@ -1,4 +1,5 @@
 import type { Value } from "../msgpack.js";
+import type { Held, HeldObject } from "./held.js";
 import type { Node } from "./node.js";
 
 export interface Fields {
@@ -12,6 +13,7 @@ export class ObjectKeys {
   private readonly places = new Map<string, number>();
   /** Places up to this one are told rightly; those behind have moved since. */
   private settled = 0;
+  private snapshot: readonly string[] | undefined;
 
   get size(): number {
     return this.keys.length;
@@ -26,12 +28,29 @@ export class ObjectKeys {
     this.nodes.splice(at, 0, node);
     this.places.set(key, at);
     this.settled = Math.min(this.settled, at);
+    this.snapshot = undefined;
   }
 
   /** Once for all keys that were inserted meanwhile. */
   private settle(): void {
     const { keys, places } = this;
     for (; this.settled < keys.length; this.settled++) places.set(keys[this.settled] as string, this.settled);
+  }
+
+  /** Its keys as a list that stays as it is. */
+  get whole(): readonly string[] {
+    return (this.snapshot ??= this.keys.slice());
+  }
+
+  /** What `before` has of each key; undefined when it has others, or in another order. */
+  match(before: HeldObject): readonly (Held | undefined)[] | undefined {
+    if (before.keys === this.snapshot) return before.values;
+    const { keys } = this;
+    const found: (Held | undefined)[] = [];
+    let next = 0;
+    for (let i = 0; i < keys.length; i++)
+      found.push(before.keys[next] === keys[i] ? before.values[next++] : undefined);
+    return next === before.keys.length ? found : undefined;
   }
 
   /** All of them are there, in this order, and no others. */

@@ -59,13 +59,15 @@ export function findScale(value: number): Scale | undefined {
   );
 }
 
-/** `scaled` at another exponent, rounded; 0 when that is too large. For predictions only. */
+/** `scaled` at another exponent, rounded (halves up); 0 when that is too large. For predictions only. */
 export function rescale(scaled: number, from: number, to: number): number {
-  const moved = to >= from ? scaled * power(to - from) : Math.round(scaled / power(from - to));
+  if (from === to) return scaled;
+  // The quotient of such integers is rounded as the exact one would be; "+ 0" makes zero of negative zero.
+  const moved = to > from ? scaled * power(to - from) : Math.round(scaled / power(from - to)) + 0;
   return Math.abs(moved) <= MAX_SCALED ? moved : 0;
 }
 
-/** Bits of a whole number up to 2^53; 0 has none. */
+/** Bits of a whole number up to 2^53, which has 54; 0 has none. */
 export function bitLength(whole: number): number {
   return whole < 0x1_0000_0000 ? 32 - Math.clz32(whole) : 64 - Math.clz32(Math.floor(whole / 0x1_0000_0000));
 }

@@ -31,6 +31,7 @@ export class Successors {
     if (this.taken >= this.owners.length && this.owners.length < MAX_ENTRIES) this.grow();
   }
 
+  /** Each entry has two places of its own to go to: none is lost. */
   private grow(): void {
     const { owners, values } = this;
     const size = owners.length * 2;
@@ -39,6 +40,7 @@ export class Successors {
     this.taken = 0;
     for (let i = 0; i < owners.length; i++) {
       const hash = owners[i] as number;
+      if (hash === 0) continue;
       this.owners[hash & (size - 1)] = hash;
       this.values[hash & (size - 1)] = values[i] as number;
     }

@@ -1,7 +1,7 @@
 import type { BitCoder } from "./bit-coder.js";
 import { readWtf8, writeWtf8, wtf8Length } from "../wtf8.js";
 import { over } from "./bounds.js";
-import type { TextModel } from "./text-model.js";
+import { TextModel } from "./text-model.js";
 import { codeWhole } from "./whole-number.js";
 
 /** Lengths below are coded as they are, others by this and two bytes more. */
@@ -16,13 +16,13 @@ export class TextCodec {
   /** Bytes of text that the message that is being coded may still have. */
   left = 0;
 
-  constructor(
-    private readonly coder: BitCoder,
-    private readonly model: TextModel,
-  ) {}
+  /** Made when the first text comes: a lane of numbers has no need of it. */
+  private model: TextModel | undefined;
+
+  constructor(private readonly coder: BitCoder) {}
 
   get bytes(): number {
-    return this.scratch.length + this.model.bytes;
+    return this.scratch.length + (this.model?.bytes ?? 0);
   }
 
   /** `id`: of the context of its length. `column`: which texts it is likely to resemble. */
@@ -30,7 +30,7 @@ export class TextCodec {
     const { coder } = this;
     const length = this.codeLength(coder.decoding ? 0 : wtf8Length(text), id);
     if (!coder.decoding) writeWtf8(text, this.scratch, 0);
-    this.model.code(this.scratch, length, column);
+    this.codeBytesOf(length, column);
     return coder.decoding ? readWtf8(this.scratch, 0, length) : text;
   }
 
@@ -39,8 +39,13 @@ export class TextCodec {
     const { decoding } = this.coder;
     const length = this.codeLength(decoding ? 0 : bytes.length, id);
     if (!decoding) this.scratch.set(bytes);
-    this.model.code(this.scratch, length, column);
+    this.codeBytesOf(length, column);
     return decoding ? this.scratch.slice(0, length) : bytes;
+  }
+
+  private codeBytesOf(length: number, column: number): void {
+    this.model ??= new TextModel(this.coder);
+    this.model.code(this.scratch, length, column);
   }
 
   private codeLength(given: number, id: number): number {

@@ -10,7 +10,7 @@ export class TextHistory {
   private bytes = new Uint8Array(MIN_BYTES);
   /** By the highest bits of a hash; 0: nowhere. */
   private places = new Int32Array(MIN_BYTES / BYTES_A_PLACE);
-  private shift = 32 - Math.log2(MIN_BYTES / BYTES_A_PLACE);
+  private shift = Math.clz32(MIN_BYTES / BYTES_A_PLACE) + 1;
   /** Where the next byte comes. */
   private at = 1;
 
@@ -26,9 +26,14 @@ export class TextHistory {
 
   /** Where the bytes of this hash came last, or 0; from now on, that is here. */
   visit(hash: number): number {
-    const index = hash >>> this.shift;
-    const place = this.places[index] as number;
-    this.places[index] = this.at;
+    const place = this.find(hash);
+    this.places[hash >>> this.shift] = this.at;
+    return place;
+  }
+
+  /** Where the bytes of this hash came last, or 0. */
+  find(hash: number): number {
+    const place = this.places[hash >>> this.shift] as number;
     return place > 0 && this.at - place < this.bytes.length ? place : 0;
   }
 

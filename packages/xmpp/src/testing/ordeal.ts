@@ -12,9 +12,9 @@ export interface Ordeal {
   /** Why the first stream ended, or none could be made. */
   readonly reason: XmppError;
   readonly elapsedMs: number;
-  /** Most that was held in the heap and by what hangs on it, beyond what was held before, in bytes: garbage is collected first. */
+  /** Most that was held in the heap and by what hangs on it, beyond what was held before, in bytes: garbage is collected first. NaN where nobody looks. */
   readonly peakBytes: number;
-  /** Most that the process grew, in bytes, while garbage was collected all the time. */
+  /** Most that the process grew, in bytes, while garbage was collected all the time. NaN where nobody looks. */
   readonly peakRssBytes: number;
   /** Sockets and timers that were left. */
   readonly leftovers: readonly string[];
@@ -31,40 +31,50 @@ export async function memoryInUse(): Promise<number> {
   return memoryHeld();
 }
 
-/** How long one look at the memory lets pass to the next, in ms: a look takes some 5 ms. */
+/** How long one look at the memory lets pass to the next, in ms, or twice as long as it took: on a slow machine looks would be all there is. */
 const SAMPLE_MS = 20;
+
+/** Looks at the memory until it is stopped; gives the most that was there, in bytes. */
+function watchMemory(): () => { readonly peakBytes: number; readonly peakRssBytes: number } {
+  const before = { memory: memoryHeld(), rss: process.memoryUsage.rss() };
+  let [memory, rss] = [before.memory, before.rss];
+  let timer: NodeJS.Timeout;
+  const look = (): void => {
+    const start = performance.now();
+    memory = Math.max(memory, memoryHeld());
+    rss = Math.max(rss, process.memoryUsage.rss());
+    timer = setTimeout(look, Math.max(SAMPLE_MS, 2 * (performance.now() - start)));
+  };
+  look();
+  return () => {
+    clearTimeout(timer);
+    return { peakBytes: memory - before.memory, peakRssBytes: rss - before.rss };
+  };
+}
+
+const watchNothing = (): ReturnType<typeof watchMemory> => () => ({ peakBytes: NaN, peakRssBytes: NaN });
 
 const resources = (): string[] =>
   process.getActiveResourcesInfo().filter((name) => /TCP|TLS|Timeout|Immediate|HTTP/.test(name));
 
-/** Starts what `begin` makes, and ends it with the first thing that goes wrong. */
-export async function endure(begin: Begin): Promise<Ordeal> {
+/** Starts what `begin` makes, and ends it with the first thing that goes wrong. `isWatched`: its memory is looked at. */
+export async function endure(begin: Begin, isWatched = false): Promise<Ordeal> {
   const uncaught: unknown[] = [];
   const onUncaught = (error: unknown): void => void uncaught.push(error);
   process.on("uncaughtException", onUncaught).on("unhandledRejection", onUncaught);
-  const before = { resources: resources().length, memory: memoryHeld(), rss: process.memoryUsage.rss() };
-  const peak = { memory: before.memory, rss: before.rss };
-  const sampler = setInterval(() => {
-    peak.memory = Math.max(peak.memory, memoryHeld());
-    peak.rss = Math.max(peak.rss, process.memoryUsage.rss());
-  }, SAMPLE_MS);
+  const before = resources().length;
+  const stopWatching = isWatched ? watchMemory() : watchNothing();
   try {
     // What it made is out of reach when it has returned.
     const { reason, elapsedMs } = await run(begin);
-    clearInterval(sampler);
-    await until(() => resources().length <= before.resources).catch(() => undefined);
+    const peaks = stopWatching();
+    await until(() => resources().length <= before).catch(() => undefined);
     // A rejection is called unhandled a turn later.
     await new Promise((resolve) => setImmediate(resolve));
-    return {
-      reason,
-      elapsedMs,
-      peakBytes: peak.memory - before.memory,
-      peakRssBytes: peak.rss - before.rss,
-      leftovers: resources().length <= before.resources ? [] : resources(),
-      uncaught,
-    };
+    const leftovers = resources().length <= before ? [] : resources();
+    return { reason, elapsedMs, ...peaks, leftovers, uncaught };
   } finally {
-    clearInterval(sampler);
+    stopWatching();
     process.off("uncaughtException", onUncaught).off("unhandledRejection", onUncaught);
   }
 }
@@ -96,10 +106,10 @@ export function endureServer(
   kind: TransportKind,
   certificate: Certificate,
   onPeer: (peer: HostilePeer) => unknown,
-  options: Partial<ClientConnectionOptions> & { readonly tls?: boolean } = {},
+  options: Partial<ClientConnectionOptions> & { readonly tls?: boolean; readonly isWatched?: boolean } = {},
 ): Promise<Ordeal> {
+  const { tls = false, isWatched = false, ...own } = options;
   return endure(async () => {
-    const { tls = false, ...own } = options;
     const server = await startHostileServer(kind, certificate, onPeer, { tls });
     const connection = createClientConnection({
       jid: "bob@example.test",
@@ -114,5 +124,5 @@ export function endureServer(
       ...own,
     });
     return { connection, close: () => server.close() };
-  });
+  }, isWatched);
 }

@@ -1,0 +1,46 @@
+import { NS, xml } from "@stanzapack/xmpp";
+import { describe, expect, it, vi } from "vitest";
+import type { Broker } from "../broker.js";
+import { configSchema } from "../config.js";
+import { createInbox } from "../intake.js";
+import type { LinkTable } from "../link-table.js";
+import { OwnerRequests } from "./pubsub-owner.js";
+
+const ALICE = "alice@example.org/sensor";
+const NODE = "alice@example.org/log";
+
+/** A service whose publisher has sent `waiting` blocks that are not read. `read` is what waiting for them does. */
+function setUp(waiting: number, read: (blocks: unknown[]) => void = () => undefined) {
+  const link = { inbox: createInbox() };
+  for (let i = 0; i < waiting; i++) link.inbox.blocks.push({ bytes: new Uint8Array(1), label: undefined });
+  const withdraw = vi.fn();
+  const broker = { own: () => ({ publisher: { link } }), withdraw } as unknown as Broker;
+  const links = {
+    read: () => Promise.resolve(read(link.inbox.blocks)),
+    get: (jid: string) => (jid === ALICE ? link : { inbox: createInbox() }),
+  } as unknown as LinkTable;
+  const { limits } = configSchema.parse({ component: { domain: "streams.localhost", secret: "x" } });
+  const requests = new OwnerRequests(broker, links, limits);
+  const child = xml("pubsub", NS.PUBSUB_OWNER, xml("delete", { node: NODE }));
+  return {
+    withdraw,
+    ask: async (from: string) => requests.set({ from, child }),
+  };
+}
+
+describe("the withdrawal of a service", () => {
+  it("waits for what its publisher sent before, which is told to ask again where that takes long", async () => {
+    const { withdraw, ask } = setUp(2);
+    await expect(ask(ALICE)).rejects.toMatchObject({ code: "busy", retryAfterMs: 1_000 });
+    expect(withdraw).not.toHaveBeenCalled();
+    const other = setUp(2, (blocks) => (blocks.length = 0));
+    await other.ask(ALICE);
+    expect(other.withdraw).toHaveBeenCalledOnce();
+  });
+
+  it("is not held up by a publisher that floods, where another session of the owner asks", async () => {
+    const { withdraw, ask } = setUp(2);
+    await ask("alice@example.org/phone");
+    expect(withdraw).toHaveBeenCalledOnce();
+  });
+});

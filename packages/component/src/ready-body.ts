@@ -1,0 +1,46 @@
+import { encodeLanePrefix, type LaneBody } from "@stanzapack/wire";
+import { encodeBase64, type LeanBody } from "@stanzapack/xmpp";
+
+type Form = LaneBody["form"];
+
+/** Prefixes of aliases below this are kept, some 60 bytes each. 16,384: a link has at most 10,000 subscriptions at once, and mostly few. */
+const KEPT_ALIASES = 16_384;
+
+/** By form and alias, as base64: all links have the same. */
+const prefixes = new Map<Form, Map<number, string>>();
+
+/** A DATA body ready to be put behind any subscriber's prefix. */
+export class ReadyBody {
+  private frameAlias = -1;
+  private frame = "";
+
+  constructor(
+    readonly form: Form,
+    readonly base64: string,
+    /** So many of its last bytes are padding. */
+    readonly pad: number,
+    readonly rows: number,
+    /** The payload of a chained body, ready for a lean stanza of its own; undefined: none holds it. */
+    readonly lean: LeanBody | undefined,
+  ) {}
+
+  /** The whole frame for one who knows the subscription by this alias, as base64. Those who are asked for one after another are mostly one text. */
+  frameFor(alias: number): string {
+    if (alias !== this.frameAlias) {
+      this.frame = prefixOf(this.form, alias) + this.base64;
+      this.frameAlias = alias;
+    }
+    return this.frame;
+  }
+}
+
+function prefixOf(form: Form, alias: number): string {
+  let ofForm = prefixes.get(form);
+  if (ofForm === undefined) prefixes.set(form, (ofForm = new Map<number, string>()));
+  let prefix = ofForm.get(alias);
+  if (prefix === undefined) {
+    prefix = encodeBase64(encodeLanePrefix(form, alias));
+    if (alias < KEPT_ALIASES) ofForm.set(alias, prefix);
+  }
+  return prefix;
+}

@@ -1,0 +1,44 @@
+import type { StanzaDirection, StanzaFilter, StanzaProxy } from "@stanzapack/testkit";
+
+/** A lean stanza, not a probe, as either server and the component write it. */
+const LEAN = /^\s*<message\b[^>]*\bid=['"][\w+/]{2,}['"][^>]*(?:\/>|><\/message>)$/;
+/** A message without children, probes too. */
+const CHILDLESS = /^\s*<message\b[^>]*(?:\/>|><\/message>)$/;
+
+export const FAULTS = ["lost", "repeated", "reordered"] as const;
+export type LeanFault = (typeof FAULTS)[number];
+
+export function isLean(stanza: string): boolean {
+  return LEAN.test(stanza) && /type=['"]headline['"]/.test(stanza);
+}
+
+/** Passes everything on but messages without children. */
+export const dropsChildless: StanzaFilter = (stanza) => (CHILDLESS.test(stanza) ? [] : undefined);
+
+/**
+ * Has one fault befall the next lean stanza of the client `jid` in that direction. Resolves when it has: a stanza that others overtake
+ * comes behind the next one of the same client.
+ */
+export function injectFault(
+  proxy: StanzaProxy,
+  fault: LeanFault,
+  direction: StanzaDirection,
+  jid: string,
+): Promise<void> {
+  return new Promise((resolve) => {
+    let held: string | undefined;
+    const done = (stanzas: string[]): string[] => {
+      proxy.filter = undefined;
+      resolve();
+      return stanzas;
+    };
+    proxy.filter = (stanza, way) => {
+      if (way !== direction || !stanza.includes(jid) || !isLean(stanza)) return undefined;
+      if (fault === "lost") return done([]);
+      if (fault === "repeated") return done([stanza, stanza]);
+      if (held !== undefined) return done([stanza, held]);
+      held = stanza;
+      return [];
+    };
+  });
+}
