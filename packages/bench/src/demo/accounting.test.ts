@@ -40,6 +40,40 @@ describe("TrafficAccount", () => {
     expect(services.get("b")).toEqual({ down: 625, up: 62 });
   });
 
+  test("gives a stanza what the stream grew by when it came, however long it was before it was compressed", () => {
+    const meter = createMeter();
+    const account = new TrafficAccount(meter, ["a", "b"]);
+    account.begin();
+    for (const [service, grown] of [
+      ["a", 30],
+      ["b", 10],
+      ["a", 30],
+    ] as const) {
+      meter.received.xmpp += grown;
+      account.countStanza(500, [{ service, chars: 1 }]);
+    }
+    // An answer to a request came meanwhile: in proportion.
+    meter.received.xmpp += 70;
+    expect(account.take().services).toEqual(
+      new Map([
+        ["a", { down: 120, up: 0 }],
+        ["b", { down: 20, up: 0 }],
+      ]),
+    );
+  });
+
+  test("gives a stanza no more than its length: what came before it, as answers to requests do, is part of the rest", () => {
+    const meter = createMeter();
+    const account = new TrafficAccount(meter, ["a", "b"]);
+    account.begin();
+    meter.received.xmpp += 1_000;
+    account.countStanza(100, [{ service: "a", chars: 1 }]);
+    meter.received.xmpp += 100;
+    account.countStanza(100, [{ service: "b", chars: 1 }]);
+    const { services } = account.take();
+    expect([services.get("a")?.down, services.get("b")?.down]).toEqual([550, 550]);
+  });
+
   test("what belongs to no service is part of the rest", () => {
     const meter = createMeter();
     const account = new TrafficAccount(meter, ["a", "b"]);
