@@ -62,16 +62,28 @@ describe("TrafficAccount", () => {
     );
   });
 
-  test("gives a stanza no more than its length: what came before it, as answers to requests do, is part of the rest", () => {
+  test("divides what is passed over, as subscribing is, and gives a stanza what it made travel the other way", () => {
     const meter = createMeter();
     const account = new TrafficAccount(meter, ["a", "b"]);
     account.begin();
     meter.received.xmpp += 1_000;
-    account.countStanza(100, [{ service: "a", chars: 1 }]);
-    meter.received.xmpp += 100;
-    account.countStanza(100, [{ service: "b", chars: 1 }]);
-    const { services } = account.take();
-    expect([services.get("a")?.down, services.get("b")?.down]).toEqual([550, 550]);
+    meter.sent.xmpp += 300;
+    account.countStanza(900, [{ service: "a", chars: 1 }]);
+    account.passOver();
+    for (const [service, up] of [
+      ["a", 20],
+      ["b", 10],
+    ] as const) {
+      meter.received.xmpp += 100;
+      meter.sent.xmpp += up;
+      account.countStanza(100, [{ service, chars: 1 }]);
+    }
+    expect(account.take().services).toEqual(
+      new Map([
+        ["a", { down: 600, up: 220 }],
+        ["b", { down: 600, up: 110 }],
+      ]),
+    );
   });
 
   test("what belongs to no service is part of the rest", () => {

@@ -12,40 +12,45 @@ export interface Part {
 }
 
 /**
- * The bytes of one form's connection, divided among its services. The total is the meter's. What the stream grew by when stanzas came is
- * theirs, by the characters of each, and a stanza is split by the characters of its parts: so a service pays for what the connection's
- * compression, or HTTP, makes of its stanzas, and not for their length before. Whatever else travelled (subscribing, acknowledgements, presence,
- * the other direction) is divided in proportion to that.
+ * The bytes of one form's connection, divided among its services. The total is the meter's. What travelled since the stanzas before is
+ * that of the stanzas that came now, by the characters of each, and a stanza is split by the characters of its parts: so a service pays for what
+ * the connection's compression, or HTTP, makes of its stanzas, and not for their length before. Whatever else travelled (subscribing above
+ * all) is divided in proportion to that.
  */
 export class TrafficAccount {
   private base: Traffic | undefined;
-  /** Bytes down, so far. */
-  private readonly bytes: Map<string, number>;
+  private readonly shares: Map<string, { down: number; up: number }>;
   /** Characters of the stanzas that came with what was read last, and of nobody's own. */
   private readonly chars = new Map<string, number>();
   private nobodys = 0;
-  /** Down, before what was read last, and behind it. */
-  private before = 0;
-  private behind = 0;
+  /** Where it stood when the stanzas before had come, and when those did. */
+  private before: Traffic = { down: 0, up: 0 };
+  private behind: Traffic = this.before;
 
   constructor(
     private readonly meter: ByteMeter,
     services: readonly string[],
   ) {
-    this.bytes = new Map(services.map((service) => [service, 0]));
+    this.shares = new Map(services.map((service) => [service, { down: 0, up: 0 }]));
   }
 
   /** Counting begins now. */
   begin(): void {
-    this.base = this.read();
-    this.before = this.behind = this.base.down;
+    this.base = this.before = this.behind = this.read();
+  }
+
+  /** What travelled so far was for all of them, stanzas too. */
+  passOver(): void {
+    this.divide();
+    for (const share of this.shares.values()) share.down = share.up = 0;
+    this.before = this.behind = this.read();
   }
 
   /** One stanza came, made of these parts. */
   countStanza(stanzaChars: number, parts: readonly Part[]): void {
-    const { down } = this.read();
-    if (down !== this.behind) this.divide();
-    this.behind = down;
+    const now = this.read();
+    if (now.down !== this.behind.down) this.divide();
+    this.behind = now;
     const whole = parts.reduce((sum, part) => sum + part.chars, 0);
     for (const { service, chars } of parts) {
       const own = whole === 0 ? 0 : (stanzaChars * chars) / whole;
@@ -56,14 +61,17 @@ export class TrafficAccount {
 
   /** Among the stanzas that came with what was read last. */
   private divide(): void {
+    const { before, behind } = this;
     const whole = [...this.chars.values()].reduce((sum, chars) => sum + chars, this.nobodys);
-    // Answers to requests may have come in front of them.
-    const grown = Math.min(this.behind - this.before, whole);
-    for (const [service, chars] of this.chars)
-      this.bytes.set(service, (this.bytes.get(service) ?? 0) + (grown * chars) / whole);
+    for (const [service, chars] of this.chars) {
+      const share = this.shares.get(service);
+      if (share === undefined) continue;
+      share.down += ((behind.down - before.down) * chars) / whole;
+      share.up += ((behind.up - before.up) * chars) / whole;
+    }
     this.chars.clear();
     this.nobodys = 0;
-    this.before = this.behind;
+    this.before = behind;
   }
 
   /** Where it stands. The services' whole bytes add up to the total exactly. */
@@ -72,11 +80,18 @@ export class TrafficAccount {
     const now = this.read();
     const base = this.base ?? now;
     const total = { down: now.down - base.down, up: now.up - base.up };
-    const weights = [...this.bytes.values()];
-    const down = apportion(total.down, weights);
-    const up = apportion(total.up, weights);
+    const shares = [...this.shares.values()];
+    const hasUp = shares.some(({ up }) => up > 0);
+    const down = apportion(
+      total.down,
+      shares.map((share) => share.down),
+    );
+    const up = apportion(
+      total.up,
+      shares.map((share) => (hasUp ? share.up : share.down)),
+    );
     const services = new Map(
-      [...this.bytes.keys()].map((service, i) => [service, { down: down[i] ?? 0, up: up[i] ?? 0 }]),
+      [...this.shares.keys()].map((service, i) => [service, { down: down[i] ?? 0, up: up[i] ?? 0 }]),
     );
     return { total, services };
   }
