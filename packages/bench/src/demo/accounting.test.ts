@@ -23,7 +23,7 @@ describe("TrafficAccount", () => {
     });
   });
 
-  test("splits a stanza by its parts, and the rest in proportion", () => {
+  test("splits a stanza by its parts", () => {
     const meter = createMeter();
     const account = new TrafficAccount(meter, ["a", "b"]);
     account.begin();
@@ -52,17 +52,17 @@ describe("TrafficAccount", () => {
       meter.received.xmpp += grown;
       account.countStanza(500, [{ service, chars: 1 }]);
     }
-    // An answer to a request came meanwhile: in proportion.
+    // An answer to a request came meanwhile: evenly.
     meter.received.xmpp += 70;
     expect(account.take().services).toEqual(
       new Map([
-        ["a", { down: 120, up: 0 }],
-        ["b", { down: 20, up: 0 }],
+        ["a", { down: 95, up: 0 }],
+        ["b", { down: 45, up: 0 }],
       ]),
     );
   });
 
-  test("divides what is passed over, as subscribing is, and gives a stanza what it made travel the other way", () => {
+  test("divides what is passed over evenly, as subscribing is, and gives a stanza what it made travel the other way", () => {
     const meter = createMeter();
     const account = new TrafficAccount(meter, ["a", "b"]);
     account.begin();
@@ -80,8 +80,8 @@ describe("TrafficAccount", () => {
     }
     expect(account.take().services).toEqual(
       new Map([
-        ["a", { down: 600, up: 220 }],
-        ["b", { down: 600, up: 110 }],
+        ["a", { down: 600, up: 170 }],
+        ["b", { down: 600, up: 160 }],
       ]),
     );
   });
@@ -98,8 +98,9 @@ describe("TrafficAccount", () => {
     account.countStanza(100, [{ service: "b", chars: 8 }]);
     account.countStanza(100, [{ service: undefined, chars: 8 }]);
     const { services } = account.take();
-    expect(services.get("a")?.down).toBe(100);
-    expect(services.get("b")?.down).toBe(200);
+    // A half of what came.
+    expect(services.get("a")?.down).toBe(125);
+    expect(services.get("b")?.down).toBe(175);
   });
 
   test("adds up to the meter exactly, whatever came", () => {

@@ -14,8 +14,8 @@ export interface Part {
 /**
  * The bytes of one form's connection, divided among its services. The total is the meter's. What travelled since the stanzas before is
  * that of the stanzas that came now, by the characters of each, and a stanza is split by the characters of its parts: so a service pays for what
- * the connection's compression, or HTTP, makes of its stanzas, and not for their length before. Whatever else travelled (subscribing above
- * all) is divided in proportion to that.
+ * the connection's compression, or HTTP, makes of its stanzas, and not for their length before. Whatever else travelled, subscribing above
+ * all, is divided evenly.
  */
 export class TrafficAccount {
   private base: Traffic | undefined;
@@ -81,14 +81,13 @@ export class TrafficAccount {
     const base = this.base ?? now;
     const total = { down: now.down - base.down, up: now.up - base.up };
     const shares = [...this.shares.values()];
-    const hasUp = shares.some(({ up }) => up > 0);
-    const down = apportion(
+    const down = withRest(
       total.down,
       shares.map((share) => share.down),
     );
-    const up = apportion(
+    const up = withRest(
       total.up,
-      shares.map((share) => (hasUp ? share.up : share.down)),
+      shares.map((share) => share.up),
     );
     const services = new Map(
       [...this.shares.keys()].map((service, i) => [service, { down: down[i] ?? 0, up: up[i] ?? 0 }]),
@@ -99,6 +98,15 @@ export class TrafficAccount {
   private read(): Traffic {
     return { down: this.meter.received.xmpp, up: this.meter.sent.xmpp };
   }
+}
+
+/** Own shares, and of the rest as much for each. */
+function withRest(total: number, own: readonly number[]): number[] {
+  const rest = total - own.reduce((a, b) => a + b, 0);
+  return apportion(
+    total,
+    own.map((share) => share + Math.max(0, rest) / own.length),
+  );
 }
 
 /** Whole shares of a whole total that add up to it, by largest remainder; even ones where nothing weighs. */
