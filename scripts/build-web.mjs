@@ -2,16 +2,18 @@
 // Bundles the client for browsers, into packages/client/dist/web/, from what `tsc -b` wrote, and says how large it is:
 // stanzapack.js with the parts that it fetches when they are needed, stanzapack.all.js, which is one file, and stanzapack.store.js. Fails when
 // they are larger than they may be, or need what only Node has.
+import { createHash } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
@@ -31,6 +33,8 @@ const MAX_GZIPPED_BYTES = {
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FOLDER = join(ROOT, "packages/client/dist/web");
+/** What it was made from, and what was said of it. */
+const STAMP = join(ROOT, "node_modules/.cache/stanzapack/web.json");
 const ENTRY = "stanzapack.js";
 const ALL = "stanzapack.all.js";
 const STORE = "stanzapack.store.js";
@@ -56,16 +60,47 @@ const SMALLER = {
 /** What only Node has and no `import` tells of. */
 const NODE_ONLY = /(?<![.\w$])(?:Buffer|process|require|__dirname)(?=[.(])/g;
 
-/** @returns {Promise<{ files: { file: string, bytes: number, gzippedBytes: number }[], problem: string }>} */
+/**
+ * Builds it anew where anything that it is made from has changed. It takes the place of the one before at once: somebody may be
+ * serving that, or building too.
+ *
+ * @returns {Promise<{ files: { file: string, bytes: number, gzippedBytes: number }[], problem: string }>}
+ */
 export async function buildWeb() {
+  const inputs = hashInputs();
+  const known = existsSync(STAMP) ? JSON.parse(readFileSync(STAMP, "utf8")) : undefined;
+  if (known?.inputs === inputs && known.files.every(({ file }) => existsSync(file)))
+    return { files: known.files, problem: known.problem };
+  const made = await bundleAll();
+  mkdirSync(dirname(STAMP), { recursive: true });
+  writeFileSync(`${STAMP}.${process.pid}`, JSON.stringify({ inputs, ...made }));
+  renameSync(`${STAMP}.${process.pid}`, STAMP);
+  return made;
+}
+
+function hashInputs() {
+  const hash = createHash("sha256");
+  for (const file of ["package-lock.json", "scripts/build-web.mjs"])
+    hash.update(readFileSync(join(ROOT, file)));
+  for (const name of ["client", "wire", "xmpp"]) {
+    const folder = join(ROOT, "packages", name, "dist");
+    for (const file of readdirSync(folder, { recursive: true }).sort())
+      if (file.endsWith(".js") && !file.startsWith("web"))
+        hash.update(file).update(readFileSync(join(folder, file)));
+  }
+  return hash.digest("hex");
+}
+
+async function bundleAll() {
   const chunks = [
     ...(await bundle(ENTRY, "index.js", { codeSplitting: true, alias: ALIASES, plugins: [SMALLER] })),
     ...(await bundle(ALL, "index.js", { codeSplitting: false, alias: ALIASES, plugins: [SMALLER] })),
     // Its database brings emitter and Buffer of its own.
     ...(await bundle(STORE, "store/index.js", { codeSplitting: false, alias: {}, plugins: [] })),
   ];
-  rmSync(FOLDER, { recursive: true, force: true });
-  mkdirSync(FOLDER, { recursive: true });
+  const folder = `${FOLDER}.${process.pid}`;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
   const names = new Set(chunks.map(({ fileName }) => fileName));
   const problems = [];
   const files = [];
@@ -77,11 +112,15 @@ export async function buildWeb() {
     if (strangers.size > 0)
       problems.push(`${fileName} uses what browsers lack: ${[...strangers].join(", ")}`);
     const bytes = Buffer.from(small);
-    const file = join(FOLDER, fileName);
-    writeFileSync(file, bytes);
-    files.push({ file, bytes: bytes.length, gzippedBytes: gzipSync(bytes, { level: 9 }).length });
+    writeFileSync(join(folder, fileName), bytes);
+    files.push({
+      file: join(FOLDER, fileName),
+      bytes: bytes.length,
+      gzippedBytes: gzipSync(bytes, { level: 9 }).length,
+    });
   }
-  writeFileSync(join(FOLDER, "LICENSES.txt"), licensesOf(chunks.flatMap(({ moduleIds }) => moduleIds)));
+  writeFileSync(join(folder, "LICENSES.txt"), licensesOf(chunks.flatMap(({ moduleIds }) => moduleIds)));
+  putInPlace(folder);
 
   const sizeOf = (wanted) =>
     files.reduce(
@@ -100,6 +139,23 @@ export async function buildWeb() {
     }
   }
   return { files, problem: problems.join("\n") };
+}
+
+/** Another one may do the same at this moment: then either stays. */
+function putInPlace(folder) {
+  const old = `${folder}.old`;
+  for (;;) {
+    try {
+      if (existsSync(FOLDER)) renameSync(FOLDER, old);
+      renameSync(folder, FOLDER);
+      break;
+    } catch (error) {
+      // Moved away, or put there, by the other one meanwhile.
+      if (error.code !== "ENOENT" && error.code !== "ENOTEMPTY") throw error;
+    }
+    rmSync(old, { recursive: true, force: true });
+  }
+  rmSync(old, { recursive: true, force: true });
 }
 
 /** The entry comes first. What parts share with it stays in it, so that a page begins with one file. */

@@ -120,15 +120,19 @@ describe.each(SERVERS)("budgets, behind %s", (server) => {
       payload: new Uint8Array(ROWS).fill(7),
     });
     let sent = 0;
+    const { updatesIn } = stack.component.stats();
+    const startedAt = performance.now();
     while (link.end === undefined && sent < 200) {
       link.send(data(1 + sent++ * ROWS));
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     await until(() => link.end !== undefined, 5_000, "the end");
-    // A burst, what may be owed, and what was on its way.
-    const may = (LIMITS.updatesPerSecond * (LIMITS.burstSeconds + LIMITS.cutOffDebtSeconds)) / ROWS;
-    expect(sent).toBeGreaterThanOrEqual(may);
-    expect(sent).toBeLessThan(may * 1.5 + 20);
+    // A burst, what may be owed, what is allowed meanwhile, and a block.
+    const { updatesPerSecond, burstSeconds, cutOffDebtSeconds } = LIMITS;
+    const may = updatesPerSecond * (burstSeconds + cutOffDebtSeconds);
+    const meanwhile = (updatesPerSecond * (performance.now() - startedAt)) / 1_000;
+    expect(sent * ROWS).toBeGreaterThanOrEqual(may);
+    expect(stack.component.stats().updatesIn - updatesIn).toBeLessThanOrEqual(may + meanwhile + ROWS);
     expect(link.frames.at(-1)).toMatchObject({ type: "bye", code: "busy" });
     const refused = await openRawLink(mallory, stack.domain).catch((error: unknown) => error as StanzaError);
     expect(refused).toMatchObject({

@@ -16,7 +16,7 @@ async function bench(...args: string[]): Promise<Record<string, number>> {
   const child = spawn(process.execPath, [PROGRAM, "bench", ...args, "--json"], {
     stdio: ["ignore", "pipe", "pipe"],
     // Before the test's own end, so that nothing outlives it.
-    ...{ timeout: 110_000, killSignal: "SIGKILL" },
+    ...{ timeout: 230_000, killSignal: "SIGKILL" },
   });
   const output = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));

@@ -52,6 +52,8 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
   let services: Record<"log" | "value" | "fast" | "far", OfferedService>;
   let dave: Record<"log" | "value" | "far", Taken>;
   let erin: Record<"log" | "value" | "fast", Taken>;
+  /** Clients of the other server. */
+  let remote: readonly Client[];
   let published = 0;
   let timer: NodeJS.Timeout | undefined;
 
@@ -63,6 +65,7 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
     const daves = await servers.near.connect("dave");
     // What is on its way when the network comes back may be lost without a word, and she asks again after so long.
     const erins = await servers.connect(`erin@${FAR}`, { timeoutMs: 5_000 });
+    remote = [bob, erins];
     services = {
       log: await alice.offer("log", { kind: "log" }),
       value: await alice.offer("value"),
@@ -120,8 +123,11 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
   }
 
   describe.sequential("", () => {
-    it("carries values and logs both ways", async () => {
+    it("carries values and logs both ways, in lean stanzas", async () => {
       await expectWhole();
+      expect(remote.map(({ envelope }) => envelope)).toEqual(
+        remote.map(() => ({ up: "lean", down: "lean" })),
+      );
     });
 
     it("lost and back: links end or are suspended, and what was published meanwhile comes once", async () => {
@@ -143,6 +149,8 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
       quiet.publish(2);
       servers.heal();
       await expectWhole();
+      const isLean = ({ envelope }: Client): boolean => envelope?.up === "lean" && envelope.down === "lean";
+      await until(() => remote.every(isLean), BACK_MS, "lean stanzas again");
       await until(() => davesQuiet.values.length === 2, BACK_MS, "the quiet publisher's outbox");
       expectAll(davesQuiet);
       expect(stats().links).toBe(before.links);

@@ -129,7 +129,7 @@ describe.each(SERVERS)("transports to %s", (server) => {
     expect(atBob).toEqual(expected);
     expect(atCarol).toEqual(expected);
     expect(offline).toEqual([]);
-    expect(proxy.counts.lost).toBeGreaterThan(5);
+    expect(proxy.counts.lost).toBeGreaterThan(0);
     // On a slow machine requests may have kept so far apart that no answer overtook another.
     let isLate = false;
     proxy.decide = () => ((isLate = !isLate) ? { answerDelayMs: 1_000 } : {});

@@ -217,8 +217,10 @@ export class Client extends Emitter<ClientEvents> {
       }),
       this.connection.on("online", ({ resumed }) => {
         this.state.onStream(resumed);
-        if (resumed) this.publishing.release();
-        else
+        if (resumed) {
+          this.publishing.release();
+          this.keeper.link?.askWhole();
+        } else
           this.keeper.abandon(
             new StanzapackError("disconnected", "the session could not be resumed", { origin: "transport" }),
           );

@@ -71,7 +71,10 @@ function setUp() {
       ...expectsClose.mock.calls.map(() => "expects close"),
     ];
   };
-  return { link, stream, give, asked, answer, refuse, onEnd, closed, goodbye };
+  /** The frames of the stanza that left last. */
+  const lastFrames = (): Frame[] =>
+    decodeBlock(decodeBase64(sent.at(-1) ?? "") as Uint8Array, DEFAULT_LIMITS);
+  return { lastFrames, link, stream, give, asked, answer, refuse, onEnd, closed, goodbye };
 }
 
 describe("Link", () => {
@@ -114,6 +117,13 @@ describe("Link", () => {
     await vi.advanceTimersByTimeAsync(1_100);
     expect(asked).toHaveLength(1);
     expect(onEnd).not.toHaveBeenCalled();
+  });
+
+  it("asks for an acknowledgement when its stream is back: its number tells the component what it lacks", () => {
+    const { link, lastFrames } = setUp();
+    link.sendData(DATA);
+    link.askWhole();
+    expect(lastFrames()).toEqual([{ type: "credit", alias: null, total: 1 }]);
   });
 
   it("asks at once, and once, when something came back, and ends where that was data", async () => {

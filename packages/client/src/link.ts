@@ -263,6 +263,16 @@ export class Link {
     );
   }
 
+  /**
+   * The stream was interrupted: asks for an acknowledgement. Its number shows the component what it lacks, and that of the answer shows us, though
+   * nobody has data to send: an acknowledgement by time would come after 100 s.
+   */
+  askWhole(): void {
+    if (this.ended || this.session.peerHello === undefined) return;
+    this.append(ofBytes(this.session.askAck(0)));
+    this.flush();
+  }
+
   /** Asks now, as after a long silence, whether the link is whole. Resolves when that is known: it has ended if it is not. */
   async ask(): Promise<void> {
     if (this.ended) return;

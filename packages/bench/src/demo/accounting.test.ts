@@ -23,7 +23,7 @@ describe("TrafficAccount", () => {
     });
   });
 
-  test("splits a stanza by its parts, and the rest in proportion", () => {
+  test("splits a stanza by its parts", () => {
     const meter = createMeter();
     const account = new TrafficAccount(meter, ["a", "b"]);
     account.begin();
@@ -40,6 +40,52 @@ describe("TrafficAccount", () => {
     expect(services.get("b")).toEqual({ down: 625, up: 62 });
   });
 
+  test("gives a stanza what the stream grew by when it came, however long it was before it was compressed", () => {
+    const meter = createMeter();
+    const account = new TrafficAccount(meter, ["a", "b"]);
+    account.begin();
+    for (const [service, grown] of [
+      ["a", 30],
+      ["b", 10],
+      ["a", 30],
+    ] as const) {
+      meter.received.xmpp += grown;
+      account.countStanza(500, [{ service, chars: 1 }]);
+    }
+    // An answer to a request came meanwhile: evenly.
+    meter.received.xmpp += 70;
+    expect(account.take().services).toEqual(
+      new Map([
+        ["a", { down: 95, up: 0 }],
+        ["b", { down: 45, up: 0 }],
+      ]),
+    );
+  });
+
+  test("divides what is passed over evenly, as subscribing is, and gives a stanza what it made travel the other way", () => {
+    const meter = createMeter();
+    const account = new TrafficAccount(meter, ["a", "b"]);
+    account.begin();
+    meter.received.xmpp += 1_000;
+    meter.sent.xmpp += 300;
+    account.countStanza(900, [{ service: "a", chars: 1 }]);
+    account.passOver();
+    for (const [service, up] of [
+      ["a", 20],
+      ["b", 10],
+    ] as const) {
+      meter.received.xmpp += 100;
+      meter.sent.xmpp += up;
+      account.countStanza(100, [{ service, chars: 1 }]);
+    }
+    expect(account.take().services).toEqual(
+      new Map([
+        ["a", { down: 600, up: 170 }],
+        ["b", { down: 600, up: 160 }],
+      ]),
+    );
+  });
+
   test("what belongs to no service is part of the rest", () => {
     const meter = createMeter();
     const account = new TrafficAccount(meter, ["a", "b"]);
@@ -52,8 +98,9 @@ describe("TrafficAccount", () => {
     account.countStanza(100, [{ service: "b", chars: 8 }]);
     account.countStanza(100, [{ service: undefined, chars: 8 }]);
     const { services } = account.take();
-    expect(services.get("a")?.down).toBe(100);
-    expect(services.get("b")?.down).toBe(200);
+    // A half of what came.
+    expect(services.get("a")?.down).toBe(125);
+    expect(services.get("b")?.down).toBe(175);
   });
 
   test("adds up to the meter exactly, whatever came", () => {

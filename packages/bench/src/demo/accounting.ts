@@ -12,46 +12,85 @@ export interface Part {
 }
 
 /**
- * The bytes of one form's connection, divided among its services. The total is the meter's. Each stanza with data is
- * split by the characters of its parts; whatever else travelled (subscribing, acknowledgements, presence, the other
- * direction) is divided in proportion to that.
+ * The bytes of one form's connection, divided among its services. The total is the meter's. What travelled since the stanzas before is
+ * that of the stanzas that came now, by the characters of each, and a stanza is split by the characters of its parts: so a service pays for what
+ * the connection's compression, or HTTP, makes of its stanzas, and not for their length before. Whatever else travelled, subscribing above
+ * all, is divided evenly.
  */
 export class TrafficAccount {
   private base: Traffic | undefined;
-  private readonly chars: Map<string, number>;
+  private readonly shares: Map<string, { down: number; up: number }>;
+  /** Characters of the stanzas that came with what was read last, and of nobody's own. */
+  private readonly chars = new Map<string, number>();
+  private nobodys = 0;
+  /** Where it stood when the stanzas before had come, and when those did. */
+  private before: Traffic = { down: 0, up: 0 };
+  private behind: Traffic = this.before;
 
   constructor(
     private readonly meter: ByteMeter,
     services: readonly string[],
   ) {
-    this.chars = new Map(services.map((service) => [service, 0]));
+    this.shares = new Map(services.map((service) => [service, { down: 0, up: 0 }]));
   }
 
   /** Counting begins now. */
   begin(): void {
-    this.base = this.read();
+    this.base = this.before = this.behind = this.read();
+  }
+
+  /** What travelled so far was for all of them, stanzas too. */
+  passOver(): void {
+    this.divide();
+    for (const share of this.shares.values()) share.down = share.up = 0;
+    this.before = this.behind = this.read();
   }
 
   /** One stanza came, made of these parts. */
   countStanza(stanzaChars: number, parts: readonly Part[]): void {
+    const now = this.read();
+    if (now.down !== this.behind.down) this.divide();
+    this.behind = now;
     const whole = parts.reduce((sum, part) => sum + part.chars, 0);
-    if (whole === 0) return;
     for (const { service, chars } of parts) {
-      if (service === undefined) continue;
-      this.chars.set(service, (this.chars.get(service) ?? 0) + (stanzaChars * chars) / whole);
+      const own = whole === 0 ? 0 : (stanzaChars * chars) / whole;
+      if (service === undefined) this.nobodys += own;
+      else this.chars.set(service, (this.chars.get(service) ?? 0) + own);
     }
+  }
+
+  /** Among the stanzas that came with what was read last. */
+  private divide(): void {
+    const { before, behind } = this;
+    const whole = [...this.chars.values()].reduce((sum, chars) => sum + chars, this.nobodys);
+    for (const [service, chars] of this.chars) {
+      const share = this.shares.get(service);
+      if (share === undefined) continue;
+      share.down += ((behind.down - before.down) * chars) / whole;
+      share.up += ((behind.up - before.up) * chars) / whole;
+    }
+    this.chars.clear();
+    this.nobodys = 0;
+    this.before = behind;
   }
 
   /** Where it stands. The services' whole bytes add up to the total exactly. */
   take(): { readonly total: Traffic; readonly services: ReadonlyMap<string, Traffic> } {
+    this.divide();
     const now = this.read();
     const base = this.base ?? now;
     const total = { down: now.down - base.down, up: now.up - base.up };
-    const weights = [...this.chars.values()];
-    const down = apportion(total.down, weights);
-    const up = apportion(total.up, weights);
+    const shares = [...this.shares.values()];
+    const down = withRest(
+      total.down,
+      shares.map((share) => share.down),
+    );
+    const up = withRest(
+      total.up,
+      shares.map((share) => share.up),
+    );
     const services = new Map(
-      [...this.chars.keys()].map((service, i) => [service, { down: down[i] ?? 0, up: up[i] ?? 0 }]),
+      [...this.shares.keys()].map((service, i) => [service, { down: down[i] ?? 0, up: up[i] ?? 0 }]),
     );
     return { total, services };
   }
@@ -59,6 +98,15 @@ export class TrafficAccount {
   private read(): Traffic {
     return { down: this.meter.received.xmpp, up: this.meter.sent.xmpp };
   }
+}
+
+/** Own shares, and of the rest as much for each. */
+function withRest(total: number, own: readonly number[]): number[] {
+  const rest = total - own.reduce((a, b) => a + b, 0);
+  return apportion(
+    total,
+    own.map((share) => share + Math.max(0, rest) / own.length),
+  );
 }
 
 /** Whole shares of a whole total that add up to it, by largest remainder; even ones where nothing weighs. */

@@ -46,6 +46,11 @@ export class FormMeasurement {
     this.traffic.begin();
   }
 
+  /** What travelled so far was for all services. */
+  passOver(): void {
+    this.traffic.passOver();
+  }
+
   /** What comes from now on is not counted. */
   freeze(): void {
     this.taken ??= this.traffic.take();

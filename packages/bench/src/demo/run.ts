@@ -61,6 +61,7 @@ async function measure(
   const startedAt = performance.now();
   const elapsedMs = (): number => performance.now() - startedAt;
   await orAborted(stage.subscribe(), AbortSignal.any([interrupted, failed]));
+  stage.passOver();
   screen.start(() => ({ elapsedMs: elapsedMs(), rows: stage.rows(false), readings: stage.readings }));
   try {
     const leftMs = options.for === undefined ? undefined : Math.max(0, options.for - elapsedMs());

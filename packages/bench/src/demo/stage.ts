@@ -16,6 +16,8 @@ export interface Stage {
   rows(settled: boolean): Row[];
   /** Counting begins with this. */
   subscribe(): Promise<void>;
+  /** What travelled so far was for all services. */
+  passOver(): void;
   /** What comes from now on is not counted. */
   freeze(): void;
   /** Waits until the publisher's process has told all it published so far. */
@@ -96,6 +98,9 @@ function createStage(
     subscribe() {
       for (const measurement of measurements) measurement.begin();
       return subscriber.subscribe();
+    },
+    passOver() {
+      for (const measurement of measurements) measurement.passOver();
     },
     freeze() {
       for (const measurement of measurements) measurement.freeze();

@@ -94,9 +94,10 @@ export class BitCoder {
   }
 
   /** The same, by a context of another table. */
-  bitOf(contexts: Contexts, bit: number, context: number): number {
-    const coded = this.split(bit, contexts.chance(context));
-    contexts.learn(context, coded);
+  bitOf({ cells }: Contexts, bit: number, context: number): number {
+    const cell = cells[context] as number;
+    const coded = this.split(bit, cell >> COUNT_BITS);
+    cells[context] = learned(cell, coded);
     return coded;
   }
 
@@ -190,7 +191,7 @@ export class BitCoder {
     const weightA = weights[from] as number;
     const weightB = weights[from + 1] as number;
     const weightC = weights[from + 2] as number;
-    const sum = Math.imul(saidA, weightA) + Math.imul(saidB, weightB) + Math.imul(saidC, weightC);
+    const sum = (Math.imul(saidA, weightA) + Math.imul(saidB, weightB) + Math.imul(saidC, weightC)) | 0;
     const step = (sum >> 16) + SIDE;
     const chance = SQUASHED[step < 0 ? 0 : step < 2 * SIDE ? step : 2 * SIDE - 1] as number;
     const coded = this.split(bit, chance);
@@ -236,13 +237,14 @@ export class BitCoder {
 
   /** `chance`: of a 1, in 65,536ths. */
   private split(bit: number, chance: number): number {
-    const range = this.high - this.low;
+    let { low, high } = this;
+    const range = (high - low) | 0;
     // = low + floor(range · chance / 65,536), without leaving 32 bits.
-    const middle = this.low + (range >>> 16) * chance + (Math.imul(range & 0xffff, chance) >>> 16);
+    const middle = (low + Math.imul(range >>> 16, chance) + (Math.imul(range & 0xffff, chance) >>> 16)) | 0;
     if (this.decoding) bit = this.window >>> 1 <= middle ? 1 : 0;
-    if (bit === 1) this.high = middle;
-    else this.low = middle + 1;
-    if (((this.low ^ this.high) & HEAD) === 0) this.shift();
+    if (bit === 1) this.high = high = middle;
+    else this.low = low = (middle + 1) | 0;
+    if (((low ^ high) & HEAD) === 0) this.shift();
     return bit;
   }
 

@@ -45,9 +45,11 @@ const CHECK_START = 0x811c9dc5;
 
 /** FNV-1a over the bodies of a chain: two sides that agree have had the same ones, in the same order. */
 function extendCheck(check: number, payload: Uint8Array): number {
-  for (let i = 0; i < payload.length; i++) check = Math.imul(check ^ (payload[i] as number), 0x01000193);
+  // Signed, as integers of 32 bits are kept by engines.
+  let hash = check | 0;
+  for (let i = 0; i < payload.length; i++) hash = Math.imul(hash ^ (payload[i] as number), 0x01000193);
   // The end of a body counts too.
-  return Math.imul(check ^ 0x100, 0x01000193) >>> 0;
+  return Math.imul(hash ^ 0x100, 0x01000193) >>> 0;
 }
 
 /** The sending end of chains. Pure: clock and chance are arguments. */

@@ -325,9 +325,8 @@ export class Column {
     const used = coder.bit(same ? 1 : 0, slot + 1) === 1 ? template : this.codeTemplate(date?.template);
     if (used === undefined) throw malformed("a coded date has no template");
     this.template = used;
-    this.dates ??= new NumberModel(this.modelOptions(DATES));
+    this.dates ??= new NumberModel({ ...this.modelOptions(DATES), isApart: true });
     const count = this.dates.code(date?.count ?? 0, row);
-    row.numbers.pop();
     const text = formatDate(count, used);
     if (text === undefined) throw malformed("a coded date is in no year of four digits");
     return text;
@@ -346,12 +345,12 @@ export class Column {
     const digits = coder.tree(numeric?.digits ?? 0, 4, slot);
     if (digits > MAX_DIGITS) throw malformed(`a coded decimal has more than ${MAX_DIGITS} digits`);
     if (this.numerics === undefined || digits !== this.digits)
-      this.numerics = new NumberModel(
-        this.modelOptions(NUMERICS, this.numerics === undefined ? NUMBERS_BYTES : 0),
-      );
+      this.numerics = new NumberModel({
+        ...this.modelOptions(NUMERICS, this.numerics === undefined ? NUMBERS_BYTES : 0),
+        isApart: true,
+      });
     this.digits = digits;
     const count = this.numerics.code(numeric?.count ?? 0, row);
-    row.numbers.pop();
     return formatNumeric({ count, digits });
   }
 

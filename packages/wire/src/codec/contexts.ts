@@ -33,10 +33,13 @@ export function learned(cell: number, bit: number): number {
   return (kept << COUNT_BITS) | (count < MAX_COUNT ? count + 1 : count);
 }
 
+const AGES = Uint8Array.from({ length: COUNT_MASK + 1 }, (_, count) =>
+  count < 6 ? (count < 2 ? 0 : 1) : count < 24 ? 2 : 3,
+);
+
 /** How much a context has seen, from 0 to 3. */
 export function ageOf(cell: number): number {
-  const count = cell & COUNT_MASK;
-  return count < 6 ? (count < 2 ? 0 : 1) : count < 24 ? 2 : 3;
+  return AGES[cell & COUNT_MASK] as number;
 }
 
 /**
@@ -112,7 +115,10 @@ export class Contexts {
   /** Where contexts lie changes: to be called between symbols. */
   growIfCrowded(): void {
     const slots = this.owners.length;
-    if (this.taken * 4 < slots || slots >= this.maxSlots) return;
+    if (this.taken * 4 >= slots && slots < this.maxSlots) this.grow(slots);
+  }
+
+  private grow(slots: number): void {
     const { cells, owners } = this;
     this.cells = new Int32Array(slots * 2 * SLOT).fill(NEW_CELL);
     this.owners = new Int32Array(slots * 2);

@@ -53,14 +53,19 @@ export class Dictionary {
   }
 
   has(text: string): boolean {
-    return this.indexes.has(text);
+    return this.indexOf(text) >= 0;
+  }
+
+  /** −1: it is not kept. Of long texts, which never are, not even a hash is made. */
+  private indexOf(text: string): number {
+    return text.length > MAX_ENTRY_CHARS ? -1 : (this.indexes.get(text) ?? -1);
   }
 
   /** The text, when it is one that came before; `undefined`: it is new, and to be given to `add` when it is coded. */
   code(text: string, row: Row): string | undefined {
     const { coder, id } = this;
     const { contexts, slots } = coder;
-    const index = coder.decoding ? 0 : (this.indexes.get(text) ?? -1);
+    const index = coder.decoding ? 0 : this.indexOf(text);
     slots[0] = contexts.slot(id + KNOWN, 0);
     slots[1] = contexts.slot(this.sharedId + KNOWN, 0);
     slots[2] = contexts.slot(id + KNOWN, 1 + this.last);

@@ -48,6 +48,8 @@ export class DoubleModel {
       ...options,
       id: options.id + DECIMALS,
       sharedId: options.sharedId + DECIMALS,
+      // Its neighbours in the row are predicted by what they are, not by what they are near to.
+      isApart: true,
     });
     this.decimals.setScale(DECIMAL, 1);
   }
@@ -82,8 +84,6 @@ export class DoubleModel {
     const coded = coder.tree(exponent, 3, slot);
     if (coded !== decimals.exponent) decimals.setScale(DECIMAL, coded);
     const decimal = decimals.code(coder.decoding ? 0 : nearest(value, coded), row);
-    // Its neighbours in the row are predicted by what they are, not by what they are near to.
-    row.numbers.pop();
     const ulp = ulpOf(decimal);
     const step = coder.decoding ? 0 : (value - decimal) / ulp - this.ulps;
     const zigzag = codeWhole(

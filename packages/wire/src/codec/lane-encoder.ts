@@ -149,7 +149,8 @@ export class LaneEncoder {
 
   /** A block that takes the rows must take what stands for them. */
   private isNoise(payload: Uint8Array, batch: LaneBatch): boolean {
-    return payload.length > Math.max(MIN_NOISE_BYTES, packedBytes(batch));
+    // In this order: rows may be packed only when somebody asks.
+    return payload.length > MIN_NOISE_BYTES && payload.length > packedBytes(batch);
   }
 
   private plain(batch: LaneBatch): { readonly body: PlainBody; readonly cost: number } {

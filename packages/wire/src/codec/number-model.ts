@@ -12,7 +12,7 @@ const MEAN = 2;
 const ZERO = 3;
 const SUCCESSOR = 4;
 const OWN_PREDICTIONS = 5;
-/** So many numbers before this one in its row predict it too: each by its value and by its step. */
+/** The two numbers before this one in its row predict it too: each by its value and by its step. */
 const NEIGHBOURS = 2;
 const PREDICTIONS = OWN_PREDICTIONS + 2 * NEIGHBOURS;
 
@@ -67,6 +67,8 @@ export interface NumberModelOptions {
   readonly sharedId: number;
   /** Its scale may become coarser by itself; whoever codes with it checks that numbers fit. */
   readonly coarsens?: boolean;
+  /** It codes what only stands for a value: to its neighbours in the row that tells nothing. */
+  readonly isApart?: boolean;
 }
 
 /** A series of scaled integers: each is predicted, and by how much that missed is coded. All in integers. */
@@ -96,13 +98,15 @@ export class NumberModel {
   private readonly id: number;
   private readonly sharedId: number;
   private readonly coarsens: boolean;
+  private readonly isApart: boolean;
 
-  constructor({ coder, successors, id, sharedId, coarsens = false }: NumberModelOptions) {
+  constructor({ coder, successors, id, sharedId, coarsens = false, isApart = false }: NumberModelOptions) {
     this.coder = coder;
     this.successors = successors;
     this.id = id;
     this.sharedId = sharedId;
     this.coarsens = coarsens;
+    this.isApart = isApart;
   }
 
   setScale(kind: number, exponent: number): void {
@@ -137,12 +141,14 @@ export class NumberModel {
       if (!(Math.abs(scaled) <= MAX_SCALED)) throw malformed("a coded number is beyond 2^52");
       this.calm = scaled === prediction ? this.calm + 1 : 0;
       this.judge(scaled, row);
-      if (scaled !== last) this.successors.set(this.id, last, scaled);
     }
     this.secondLast = last;
     this.last = scaled;
     this.mean += Math.max(-MAX_MEAN, Math.min(MAX_MEAN, scaled)) - Math.floor(this.mean / MEAN_PARTS);
-    row.numbers.push(this);
+    if (!this.isApart) {
+      row.secondNewest = row.newest;
+      row.newest = this;
+    }
     const coded = fromScaled(scaled, this.exponent, this.kind);
     if (this.coarsens && scaled !== 0) this.coarsen(scaled);
     return coded;
@@ -173,10 +179,11 @@ export class NumberModel {
         return this.successors.get(this.id, last);
       default: {
         const number = best - OWN_PREDICTIONS;
-        const other = row.numbers[row.numbers.length - 1 - (number >> 1)];
+        const other = number >> 1 === 0 ? row.newest : row.secondNewest;
         // A neighbour that this row lacks.
         if (other === undefined) return last;
-        return (number & 1) === 0 ? this.valueOf(other) : this.stepOf(other);
+        const value = this.valueOf(other);
+        return (number & 1) === 0 ? value : this.stepOf(other, value);
       }
     }
   }
@@ -190,31 +197,27 @@ export class NumberModel {
     return rescale(other.last, other.exponent, this.exponent);
   }
 
-  /** The last one, moved as a neighbour moved. */
-  private stepOf(other: NumberModel): number {
-    const { last, exponent } = this;
-    return within(
-      last +
-        rescale(other.last, other.exponent, exponent) -
-        rescale(other.secondLast, other.exponent, exponent),
-      last,
-    );
+  /** The last one, moved as a neighbour moved, which came to `value` in this scale. */
+  private stepOf(other: NumberModel, value: number): number {
+    const { last } = this;
+    return within(last + value - rescale(other.secondLast, other.exponent, this.exponent), last);
   }
 
   /** What each prediction would have cost; the best is the next to be trusted. */
   private judge(scaled: number, row: Row): void {
     const { costs, last } = this;
-    const { numbers } = row;
     GUESSES[LINEAR] = within(2 * last - this.secondLast, last);
     GUESSES[MEAN] = this.roundedMean();
     GUESSES[ZERO] = 0;
-    GUESSES[SUCCESSOR] = this.successors.get(this.id, last);
+    GUESSES[SUCCESSOR] = this.successors.replace(this.id, last, scaled);
     let count = OWN_PREDICTIONS;
     // Costs of neighbours that this row lacks stay as they are.
-    for (let i = numbers.length - 1; i >= 0 && count < PREDICTIONS; i--) {
-      const other = numbers[i] as NumberModel;
-      GUESSES[count++] = this.valueOf(other);
-      GUESSES[count++] = this.stepOf(other);
+    for (let i = 0; i < NEIGHBOURS; i++) {
+      const other = i === 0 ? row.newest : row.secondNewest;
+      if (other === undefined) break;
+      const value = this.valueOf(other);
+      GUESSES[count++] = value;
+      GUESSES[count++] = this.stepOf(other, value);
     }
     const cost = charge(costs, LAST, scaled - last);
     let least = cost - (cost >> MUST_BEAT) - MUST_BEAT_COST;
@@ -229,7 +232,8 @@ export class NumberModel {
   }
 
   private coarsen(scaled: number): void {
-    if (scaled % 10 !== 0) this.tens = 0;
+    // Quicker than the remainder of what may be beyond 32 bits; no product is beyond 2^53.
+    if (Math.round(scaled / 10) * 10 !== scaled) this.tens = 0;
     else if (++this.tens >= TENS && this.exponent > MIN_EXPONENT && this.kind === DECIMAL)
       this.setScale(DECIMAL, this.exponent - 1);
   }
@@ -238,7 +242,7 @@ export class NumberModel {
     const { coder, id, sharedId, meanBits, best } = this;
     const { contexts, slots } = coder;
     const { bits: lastBits, sign: lastSign } = this;
-    const before = row.numbers[row.numbers.length - 1];
+    const before = row.newest;
     const guess = best < OWN_PREDICTIONS ? best : OWN_PREDICTIONS;
     slots[0] = contexts.slot(sharedId + LENGTH, lastBits);
     slots[1] = contexts.slot(id + LENGTH_TREND, (this.secondBits * 64 + lastBits) * 64 + meanBits);

@@ -2,8 +2,9 @@ import type { NumberModel } from "./number-model.js";
 
 /** What was coded so far, of the row that is being coded: it tells something of the rest. */
 export class Row {
-  /** Its numbers, in their order. */
-  readonly numbers: NumberModel[] = [];
+  /** What coded its last number, and the one before. */
+  newest: NumberModel | undefined;
+  secondNewest: NumberModel | undefined;
   /** Class of its last leaf. */
   leafClass = 0;
   /** Which text, truth value or null came last, whatever else came since; 0: none yet. */
@@ -12,7 +13,7 @@ export class Row {
   others = 0;
 
   begin(): void {
-    this.numbers.length = 0;
+    this.newest = this.secondNewest = undefined;
     this.leafClass = 0;
     this.word = 0;
     this.others = 0;

@@ -20,15 +20,20 @@ export class Successors {
     return this.owners[place] === hash ? (this.values[place] as number) : value;
   }
 
-  set(id: number, value: number, next: number): void {
+  /** The same; from now on that is `next`, unless it is `value` itself. */
+  replace(id: number, value: number, next: number): number {
     const hash = hashOf(id, value);
     const place = hash & (this.owners.length - 1);
-    if (this.owners[place] !== hash) {
+    const isOwn = this.owners[place] === hash;
+    const known = isOwn ? (this.values[place] as number) : value;
+    if (next === value) return known;
+    this.values[place] = next;
+    if (!isOwn) {
       this.owners[place] = hash;
       this.taken++;
     }
-    this.values[place] = next;
     if (this.taken >= this.owners.length && this.owners.length < MAX_ENTRIES) this.grow();
+    return known;
   }
 
   /** Each entry has two places of its own to go to: none is lost. */

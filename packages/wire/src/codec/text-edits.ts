@@ -11,6 +11,10 @@ const SMALL_UNITS = 48;
 /** Parts of the old text that are looked for in the new one. */
 const BLOCK_UNITS = 16;
 
+/** Which hashes blocks have: most of what is no block is told apart without making a text of it. */
+const HASHES = 1 << 10;
+const hasHash = new Uint8Array(HASHES);
+
 /** Texts, or bytes, by their units. */
 export type Units = string | Uint8Array;
 
@@ -84,15 +88,19 @@ function findBlocks(
   const beforeEnd = before.length - end;
   const afterEnd = after.length - end;
   const blocks = new Map<string, number>();
+  hasHash.fill(0);
   for (let at = start; at + BLOCK_UNITS <= beforeEnd; at += BLOCK_UNITS) {
     const block = before.slice(at, at + BLOCK_UNITS);
-    if (!blocks.has(block)) blocks.set(block, at);
+    if (blocks.has(block)) continue;
+    blocks.set(block, at);
+    hasHash[hashOfBlock(before, at)] = 1;
   }
   const hunks: Hunk[] = [];
   let cost = 0;
   let [from, to] = [start, start];
   for (let i = start; i + BLOCK_UNITS <= afterEnd;) {
-    const found = blocks.get(after.slice(i, i + BLOCK_UNITS)) ?? -1;
+    const mayBeOne = hasHash[hashOfBlock(after, i)] === 1;
+    const found = mayBeOne ? (blocks.get(after.slice(i, i + BLOCK_UNITS)) ?? -1) : -1;
     if (found < from) {
       i++;
       if (cost + i - to > most) return undefined;
@@ -113,6 +121,13 @@ function findBlocks(
   }
   cost += add(hunks, { at: from, removed: beforeEnd - from, inserted: afterEnd - to });
   return cost <= most ? hunks : undefined;
+}
+
+/** By four of its units. */
+function hashOfBlock(text: string, at: number): number {
+  let hash = 0;
+  for (let i = 0; i < BLOCK_UNITS; i += 5) hash = Math.imul(hash, 31) + text.charCodeAt(at + i);
+  return hash & (HASHES - 1);
 }
 
 /** And what it costs. */
