@@ -51,8 +51,7 @@ export class LinkEnvelope implements EnvelopePort {
     const tag = hello.lean?.tag ?? null;
     if (this.enabled && tag !== null) this.stream.setTag(tag);
     this.state.start(hello, this.stream.tag !== undefined, now);
-    const { expiresAt } = this.state;
-    if (expiresAt !== undefined) this.timer = setTimeout(() => this.expire(), Math.max(0, expiresAt - now));
+    this.watchProbe();
   }
 
   onFrame(frame: EnvelopeFrame): void {
@@ -105,8 +104,13 @@ export class LinkEnvelope implements EnvelopePort {
     this.settle(false);
   }
 
-  private expire(): void {
-    if (this.state.expire(monotonicNow())) this.tell("ibb");
+  private watchProbe(): void {
+    const now = monotonicNow();
+    if (this.state.expire(now)) return this.tell("ibb");
+    const { expiresAt } = this.state;
+    // Timers may fire a part of a millisecond early.
+    if (expiresAt !== undefined)
+      this.timer = setTimeout(() => this.watchProbe(), Math.max(1, expiresAt - now));
   }
 
   private tell(kind: EnvelopeKind): void {
