@@ -79,7 +79,8 @@ export async function buildWeb() {
 }
 
 function hashInputs() {
-  const hash = createHash("sha256");
+  // A copy of this folder has a build of its own to make.
+  const hash = createHash("sha256").update(ROOT);
   for (const file of ["package-lock.json", "scripts/build-web.mjs"])
     hash.update(readFileSync(join(ROOT, file)));
   for (const name of ["client", "wire", "xmpp"]) {
@@ -98,7 +99,8 @@ async function bundleAll() {
     // Its database brings emitter and Buffer of its own.
     ...(await bundle(STORE, "store/index.js", { codeSplitting: false, alias: {}, plugins: [] })),
   ];
-  const folder = `${FOLDER}.${process.pid}`;
+  // Not beside it: what a killed build leaves would be packed.
+  const folder = join(dirname(STAMP), `web-${process.pid}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const names = new Set(chunks.map(({ fileName }) => fileName));
@@ -141,17 +143,20 @@ async function bundleAll() {
   return { files, problem: problems.join("\n") };
 }
 
+/** Others that build at this moment put theirs in place once each. */
+const MAX_TRIES = 10;
+
 /** Another one may do the same at this moment: then either stays. */
 function putInPlace(folder) {
   const old = `${folder}.old`;
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     try {
       if (existsSync(FOLDER)) renameSync(FOLDER, old);
       renameSync(folder, FOLDER);
       break;
     } catch (error) {
       // Moved away, or put there, by the other one meanwhile.
-      if (error.code !== "ENOENT" && error.code !== "ENOTEMPTY") throw error;
+      if (tries === MAX_TRIES || (error.code !== "ENOENT" && error.code !== "ENOTEMPTY")) throw error;
     }
     rmSync(old, { recursive: true, force: true });
   }

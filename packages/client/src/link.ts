@@ -264,8 +264,8 @@ export class Link {
   }
 
   /**
-   * The stream was interrupted: asks for an acknowledgement. Its number shows the component what it lacks, and that of the answer shows us, though
-   * nobody has data to send: an acknowledgement by time would come after 100 s.
+   * The stream was interrupted, and stanzas may be lost. Asks for an acknowledgement: the question's `seq` shows the component what it lacks, and
+   * the answer's `seq` shows us. Without it an acknowledgement by time would, after 100 s.
    */
   askWhole(): void {
     if (this.ended || this.session.peerHello === undefined) return;
