@@ -353,7 +353,8 @@ describe("requests by frame", () => {
     const nodes = Array.from({ length: 100 }, (_, i) => `alice@x/${i}`);
     requests.accept(bob.link, subscribe(1, nodes, fields(1_088)));
     requests.accept(bob.link, subscribe(2, nodes, fields(1_024)));
-    for (let i = 0; i < 20; i++) vi.advanceTimersToNextTimer();
+    // How many grants a turn makes depends on the machine.
+    while (ofType(bob, "done").length < 2) vi.advanceTimersToNextTimer();
     expect(ofType(bob, "refused")).toMatchObject([{ request: 1, targets: [], code: "invalid-options" }]);
     const grants = ofType(bob, "grant");
     expect(grants.flatMap(({ aliases }) => aliases).length).toBe(100);
