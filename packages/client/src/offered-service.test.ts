@@ -17,7 +17,10 @@ function setUp(updates: number) {
     },
   } as unknown as ServiceHost;
   const log = new OfferedService<Value>("alice@x/l", { kind: "log" }, host, createRowCodec(DEFAULT_LIMITS));
-  log.bound({ type: "bind", role: "service", alias: 0, incarnation: 0, sequence: 0 } as BindServiceFrame, PEER);
+  log.bound(
+    { type: "bind", role: "service", alias: 0, incarnation: 0, sequence: 0 } as BindServiceFrame,
+    PEER,
+  );
   for (let i = 0; i < updates; i++) log.publish(i);
   return { log, room, withdraw };
 }
