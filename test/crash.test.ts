@@ -57,7 +57,7 @@ describe("a log under load", () => {
         if (!FORGETS.includes(fault)) expect([lost, repeated]).toEqual([0, 0]);
       }
     },
-    300_000,
+    600_000,
   );
 
   it("has every fault in its short form too", () => {

@@ -111,7 +111,7 @@ test("four at once have ports and folders of their own", async () => {
   }
 });
 
-test.each(SERVERS)("%s: 1,000 accounts in less than 20 s", async (server) => {
+test.each(SERVERS)("%s: 1,000 accounts in less than a minute, on a busy machine too", async (server) => {
   const startedAt = performance.now();
   const sandbox = await startSandbox({ server, users: 1000 });
   const tookMs = performance.now() - startedAt;
@@ -120,7 +120,7 @@ test.each(SERVERS)("%s: 1,000 accounts in less than 20 s", async (server) => {
     for (const index of [0, 500, 999]) {
       expect(await logIn(sandbox, sandbox.accounts[index] as SandboxAccount)).toBe("success");
     }
-    expect(tookMs).toBeLessThan(20_000);
+    expect(tookMs).toBeLessThan(60_000);
   } finally {
     await sandbox.stop();
   }

@@ -162,7 +162,8 @@ describe.each(SERVERS)("transports to %s", (server) => {
     await until(() => late, 10_000, "a request to be held");
     const began = performance.now();
     await bob.subscribe("alice@localhost/b");
-    expect(performance.now() - began).toBeLessThan(8_000);
+    // Without it, what ejabberd holds is answered after 30 s.
+    expect(performance.now() - began).toBeLessThan(20_000);
     await Promise.all([alice.close(), bob.close()]);
   });
 

@@ -1189,7 +1189,7 @@ class Text:
         return place if place > 0 and self.at - place < self.size else 0
 
     def append(self, byte):
-        if self.at == self.size and self.size < 16384:
+        if self.at == self.size and self.size < 32768:
             self.history += bytearray(self.size)
             self.size *= 2
             self.width += 1

@@ -228,6 +228,19 @@ it("ends what fails for good when it is restored, and tells why", async () => {
   await stop();
 });
 
+it("asks soon again when nobody answers the opening of a link, and waits twice as long each time", async () => {
+  vi.spyOn(Math, "random").mockReturnValue(0);
+  const { next, stop } = setUp();
+  const openedAt: number[] = [];
+  for (let i = 0; i < 5; i++) openedAt.push((await next()).openedAt);
+  const gaps = openedAt.slice(1).map((at, i) => at - (openedAt[i] as number));
+  for (const [i, patience] of [3_000, 6_000, 12_000, 20_000].entries()) {
+    expect(gaps[i]).toBeGreaterThanOrEqual(patience);
+    expect(gaps[i]).toBeLessThan(patience + 5_000);
+  }
+  await stop();
+});
+
 it("opens links that do not last less and less often, and one after a link that lasted at once", async () => {
   vi.spyOn(Math, "random").mockReturnValue(0.999);
   const { links, next, stop } = setUp();

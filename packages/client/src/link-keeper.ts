@@ -22,6 +22,11 @@ const SILENCE_MS = 15_000;
  * sooner is opened as seldom as one that never opens.
  */
 const LASTED_MS = 5_000;
+/**
+ * How long the first try to open a link again may take, in ms; the next may take twice as long, up to `timeoutMs`. What goes down with the
+ * component's stream, a question or its answer, nobody tells: only asking again helps.
+ */
+const REOPEN_MS = 3_000;
 
 export interface LinkKeeperEvents {
   onDown(reason: StanzapackError): void;
@@ -155,12 +160,12 @@ export class LinkKeeper {
     }
   }
 
-  /** Opens the link. Rejects with what is wrong; does not try again. */
-  async open(): Promise<void> {
+  /** Opens the link; each of its two questions is to be answered within `openMs`. Rejects with what is wrong; does not try again. */
+  async open(openMs = this.settings.timeoutMs): Promise<void> {
     const { component, timeoutMs } = this.settings;
     const doing = `opening the link to ${component}`;
     const stream = await this.streams
-      .open(component, { timeoutMs, signal: this.signal })
+      .open(component, { timeoutMs: openMs, signal: this.signal })
       .catch((error: unknown) => {
         throw toStanzapackError(error, doing);
       });
@@ -199,7 +204,7 @@ export class LinkKeeper {
     try {
       this.opening = link;
       // Its end may have come right behind its HELLO.
-      await over.unless(link.ready(timeoutMs));
+      await over.unless(link.ready(openMs));
     } catch (error) {
       const reason = toStanzapackError(error, doing);
       link.end(reason);
@@ -247,8 +252,10 @@ export class LinkKeeper {
   /** Brings the link back until the signal aborts. */
   async keep(): Promise<void> {
     let turn: number | undefined;
+    let openMs = REOPEN_MS;
     while (!this.signal.aborted) {
       if (this.now !== undefined) {
+        openMs = REOPEN_MS;
         await new Promise<void>((resolve) => (this.down = resolve));
         continue;
       }
@@ -258,12 +265,13 @@ export class LinkKeeper {
       if (this.connection.state !== "online") continue;
       this.failures++;
       try {
-        await this.open();
+        await this.open(Math.min(openMs, this.settings.timeoutMs));
         await this.restored;
         if (this.now !== undefined) this.events.onRestored();
       } catch (error) {
         // `onDown` was told; the next try follows.
         turn = turnOf(error);
+        if (error instanceof StanzapackError && error.code === "timeout") openMs *= 2;
       }
     }
   }

@@ -66,8 +66,9 @@ export interface ServiceHost {
 }
 
 const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
-/** So long a log that is stopped waits for what is not sent yet, and looks so often, in ms. */
+/** A log that is stopped waits so long after the last update that left, and so long in all, for those that are not sent yet; in ms. */
 const STOP_MS = 5_000;
+const STOP_MAX_MS = 60_000;
 const STOP_POLL_MS = 20;
 /** Room in a block for prefix and body header. */
 const HEADER_ROOM_BYTES = 63;
@@ -258,20 +259,15 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
 
   /**
-   * Sends what waits and withdraws it: its subscriptions end. Idempotent. It waits up to 5 s until all of it is sent; throws
-   * `timeout` when that of a log could not be. What is not acknowledged by then stays in the store, where it has one, and is sent when it is
+   * Sends what waits and withdraws it: its subscriptions end. Idempotent. It waits until all of it is sent, but at most 60 s, and
+   * at most 5 s while nothing can be; throws `timeout` when that of a log could not be. What is not acknowledged by then stays in the store, where it has one, and is sent when it is
    * offered again. Without a link it is withdrawn on the next one, unless another session of the account has it then; where there is none,
    * the component drops it ten minutes later.
    */
   async stop(): Promise<void> {
     if (this.finished) return;
     await this.saved();
-    this.host.flush(this);
-    const deadline = monotonicNow() + STOP_MS;
-    while (this.unsentOnLink && !this.finished && monotonicNow() < deadline) {
-      await pause(STOP_POLL_MS);
-      this.host.flush(this);
-    }
+    await this.sendAll();
     if (this.ended) return;
     if (this.saver !== undefined && this.unacknowledged > 0) await this.host.settle();
     const unsent = (this.saver === undefined ? this.outbox?.unsent : this.outbox?.size) ?? 0;
@@ -283,6 +279,24 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
         "timeout",
         `${unsent} updates of \`${this.node}\` could not be sent${this.whereLeft}`,
       );
+  }
+
+  /** Resolves when nothing waits for room, or no more of it leaves. */
+  private async sendAll(): Promise<void> {
+    this.host.flush(this);
+    const end = monotonicNow() + STOP_MAX_MS;
+    let giveUpAt = 0;
+    let before = Infinity;
+    while (this.unsentOnLink && !this.finished) {
+      const now = monotonicNow();
+      const waiting = this.outbox?.unsent ?? 1;
+      // A link that is slow, or has broken and comes back, brings it all the same.
+      if (waiting < before) giveUpAt = Math.min(now + STOP_MS, end);
+      else if (now >= giveUpAt) return;
+      before = waiting;
+      await pause(STOP_POLL_MS);
+      this.host.flush(this);
+    }
   }
 
   private book(now: number): void {

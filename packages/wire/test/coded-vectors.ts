@@ -203,10 +203,10 @@ const CASES: Record<string, readonly [about: string, batches: Batches]> = {
     ),
   ],
   "text-history-wraps": [
-    "More text than 16,384 bytes: the oldest makes room, and contexts of text are replaced.",
+    "More text than 32,768 bytes: the oldest makes room, and contexts of text are replaced.",
     split(
       rows(
-        60,
+        100,
         () =>
           Array.from({ length: 40 }, () => `w${Math.floor(random() * 5_000)}`).join(" ") + " tail".repeat(40),
       ),

@@ -390,6 +390,34 @@ describe("a client's connection", () => {
     ]);
   });
 
+  it.each([
+    { back: true, expected: "<message>on its way</message><message>offline</message><message>too</message>" },
+    { back: false, expected: "" },
+  ])("sends what it was given offline with the session that it resumes, and no other: $back", async (row) => {
+    const c = await connectTo(async (peer, script, index) => {
+      await acceptLogin(peer, script);
+      if (index === 0) return acceptBind(peer, script);
+      await peer.take(/<resume[^>]*>/);
+      if (row.back) return peer.write("<resumed xmlns='urn:xmpp:sm:3' h='0' previd='sm1'/>");
+      peer.write("<failed xmlns='urn:xmpp:sm:3'/>");
+      await acceptBind(peer, script);
+    });
+    await c.start();
+    c.send("<message>on its way</message>");
+    await until(() => peerAt(0).text.includes("on its way"));
+    c.on("offline", () => {
+      expect(c.send("<message>offline</message>")).toBe(false);
+      expect(c.send("<message>too</message>")).toBe(false);
+    });
+    const online = new Promise((resolve) => c.on("online", resolve));
+    peerAt(0).socket.destroy();
+    expect(await online).toMatchObject({ resumed: row.back });
+    c.send("<message>later</message>");
+    await until(() => peerAt(1).text.includes("later"));
+    const sent = peerAt(1).text.replaceAll(/<r [^>]*\/>/g, "");
+    expect(sent.slice(sent.indexOf("<message"))).toBe(`${row.expected}<message>later</message>`);
+  });
+
   it("begins a new session when the old one is gone, and then rejects what was pending", async () => {
     const c = await connectTo(async (peer, script, index) => {
       await acceptLogin(peer, script);

@@ -69,7 +69,8 @@ export interface Connection {
   /**
    * Writes stanza text: whole, well-formed stanzas, in one write. `count`: how many stanzas it holds; 0 for elements that
    * are no stanzas, which a resumed session does not send again.
-   * Returns `writable`. Offline it drops the text and returns false: callers keep what they promised themselves.
+   * Returns `writable`. Offline that is false: stanzas are sent when the session is resumed (XEP-0198 §5), and dropped when it is
+   * not, so callers keep what they promised themselves.
    * Throws `XmppError` (`invalid-xml`), and writes nothing, when the text is not well-formed or holds another number of stanzas:
    * the server would end the stream. `ready`: true leaves that check out, for text of which every foreign part is base64 or
    * went through `escapeAttribute` or `escapeText`. The check takes about 3 µs a stanza.

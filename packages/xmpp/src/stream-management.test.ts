@@ -123,6 +123,27 @@ describe("Stream Management", () => {
     expect(management.onResumed(resumed(5))).toBe("");
   });
 
+  it("keeps what comes offline for the session that is resumed, within its bound", () => {
+    const management = create({ maxQueue: 4 });
+    management.outgoing("<message>0</message><message>1</message>", 2);
+    management.suspend();
+    management.keep("<message>2</message>", 1);
+    management.keep("<message>3</message>", 1);
+    expect(management).toMatchObject({ unackedCount: 2, holds: true, room: 0 });
+    expect(management.onResumed(resumed(1))).toBe(
+      `<message>1</message><message>2</message><message>3</message>${REQUEST}`,
+    );
+    expect(management).toMatchObject({ unackedCount: 3, holds: false, resumable: true });
+    management.suspend();
+    for (let i = 0; i < 5; i++) management.keep("<message/>", 1);
+    expect(management.resumable).toBe(true);
+    management.keep("<message/>", 1);
+    expect(management.resumable).toBe(false);
+    management.reset();
+    management.keep("<message/>", 1);
+    expect(management.holds).toBe(false);
+  });
+
   it("bounds its queue: no room at the bound, no resumption past twice it", () => {
     const management = create({ maxQueue: 4 });
     for (let i = 0; i < 4; i++) management.outgoing("<message/>", 1);

@@ -72,6 +72,11 @@ export interface StreamManagement {
    * would be more than may be out is held, and written as the server acknowledges.
    */
   outgoing(text: string, count: number): string;
+  /**
+   * Offline: holds a text until the session is resumed, behind what must be sent again. Where there is none to be resumed it is dropped;
+   * where too much waits already the session is not resumable any more, since it would have a hole.
+   */
+  keep(text: string, count: number): void;
   /** Counts one inbound stanza as handled. */
   onReceived(): void;
   /** Takes `<r/>`, `<a/>`, `<enabled/>`, `<failed/>` of an established stream; false when it is none of them. */
@@ -253,14 +258,20 @@ export function createStreamManagement(
     },
     onResumed(element) {
       if (!acknowledge(element.attrs["h"] as string | undefined) || queue === undefined) return undefined;
-      const again = queue.map((entry) => entry.text).join("");
-      return again === "" ? release() : again + request();
+      const again = queue.map((entry) => entry.text).join("") + release();
+      return unackedCount === 0 || stopWaiting !== undefined ? again : again + request();
     },
     outgoing(text, count) {
       if (!counting) return text;
       if (held.length === 0 && outChars + text.length <= maxOutChars) return onWritten(text, count);
       for (const part of piecesOf(text, count, maxOutChars / 2)) held.push(part);
       return release();
+    },
+    keep(text, count) {
+      if (!this.resumable) return;
+      const waiting = held.reduce((sum, entry) => sum + entry.count, unackedCount + count);
+      if (waiting > 2 * policy.maxQueue) queue = undefined;
+      else for (const part of piecesOf(text, count, maxOutChars / 2)) held.push(part);
     },
     onReceived() {
       // XEP-0198 §4: inbound begins with `<enabled/>`, unlike outbound, which begins with our `<enable/>`.

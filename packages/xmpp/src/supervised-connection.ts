@@ -142,7 +142,10 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   };
 
   const write = (stanzas: string, count: number): boolean => {
-    if (stream === undefined) return false;
+    if (stream === undefined) {
+      if (count > 0) management?.keep(stanzas, count);
+      return false;
+    }
     const text = count === 0 ? stanzas : (currentWindow()?.outgoing(stanzas, count) ?? stanzas);
     if (text !== "") stream.socket.write(text);
     return hasRoom();

@@ -40,6 +40,27 @@ describe("TrafficAccount", () => {
     expect(services.get("b")).toEqual({ down: 625, up: 62 });
   });
 
+  test("divides an answer's head evenly among its stanzas, and what is compressed by length", () => {
+    // Of 1,000 bytes 500 are the head: 100 + 250, and 400 + 250.
+    for (const [down, a, b] of [
+      [1_000, 350, 650],
+      [200, 40, 160],
+    ] as const) {
+      const meter = createMeter();
+      const account = new TrafficAccount(meter, ["a", "b"]);
+      account.begin();
+      meter.received.xmpp += down;
+      meter.sent.xmpp += 100;
+      account.countStanza(100, [{ service: "a", chars: 7 }]);
+      account.countStanza(400, [{ service: "b", chars: 7 }]);
+      const { services } = account.take();
+      expect([services.get("a"), services.get("b")]).toEqual([
+        { down: a, up: 50 },
+        { down: b, up: 50 },
+      ]);
+    }
+  });
+
   test("gives a stanza what the stream grew by when it came, however long it was before it was compressed", () => {
     const meter = createMeter();
     const account = new TrafficAccount(meter, ["a", "b"]);

@@ -13,16 +13,15 @@ export interface Part {
 
 /**
  * The bytes of one form's connection, divided among its services. The total is the meter's. What travelled since the stanzas before is
- * that of the stanzas that came now, by the characters of each, and a stanza is split by the characters of its parts: so a service pays for what
- * the connection's compression, or HTTP, makes of its stanzas, and not for their length before. Whatever else travelled, subscribing above
- * all, is divided evenly.
+ * that of the stanzas that came now: what they take compressed, by the characters of each, and evenly what travelled beside them, such as the
+ * head of HTTP's answer, which is as long whatever the answer has, and the other way. A stanza is split by the characters of its parts.
+ * Whatever else travelled, subscribing above all, is divided evenly among the services.
  */
 export class TrafficAccount {
   private base: Traffic | undefined;
   private readonly shares: Map<string, { down: number; up: number }>;
-  /** Characters of the stanzas that came with what was read last, and of nobody's own. */
-  private readonly chars = new Map<string, number>();
-  private nobodys = 0;
+  /** Of the stanzas that came with what was read last, each service's and nobody's own. */
+  private readonly came = new Map<string | undefined, { chars: number; stanzas: number }>();
   /** Where it stood when the stanzas before had come, and when those did. */
   private before: Traffic = { down: 0, up: 0 };
   private behind: Traffic = this.before;
@@ -53,24 +52,30 @@ export class TrafficAccount {
     this.behind = now;
     const whole = parts.reduce((sum, part) => sum + part.chars, 0);
     for (const { service, chars } of parts) {
-      const own = whole === 0 ? 0 : (stanzaChars * chars) / whole;
-      if (service === undefined) this.nobodys += own;
-      else this.chars.set(service, (this.chars.get(service) ?? 0) + own);
+      const own = whole === 0 ? 0 : chars / whole;
+      const before = this.came.get(service) ?? { chars: 0, stanzas: 0 };
+      this.came.set(service, {
+        chars: before.chars + stanzaChars * own,
+        stanzas: before.stanzas + own,
+      });
     }
   }
 
   /** Among the stanzas that came with what was read last. */
   private divide(): void {
     const { before, behind } = this;
-    const whole = [...this.chars.values()].reduce((sum, chars) => sum + chars, this.nobodys);
-    for (const [service, chars] of this.chars) {
-      const share = this.shares.get(service);
-      if (share === undefined) continue;
-      share.down += ((behind.down - before.down) * chars) / whole;
-      share.up += ((behind.up - before.up) * chars) / whole;
+    const came = [...this.came.values()];
+    const allChars = came.reduce((sum, { chars }) => sum + chars, 0);
+    const allStanzas = came.reduce((sum, { stanzas }) => sum + stanzas, 0);
+    const down = behind.down - before.down;
+    const beside = Math.max(0, down - allChars);
+    for (const [service, { chars, stanzas }] of this.came) {
+      const share = service === undefined ? undefined : this.shares.get(service);
+      if (share === undefined || allStanzas === 0) continue;
+      share.down += ((down - beside) * chars) / allChars + (beside * stanzas) / allStanzas;
+      share.up += ((behind.up - before.up) * stanzas) / allStanzas;
     }
-    this.chars.clear();
-    this.nobodys = 0;
+    this.came.clear();
     this.before = behind;
   }
 

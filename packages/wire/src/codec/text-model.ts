@@ -5,7 +5,7 @@ import { TextHistory } from "./text-history.js";
 import { isNoise } from "./text-noise.js";
 
 /** Text that came before is found within so many bytes; with its places it takes twice as much. */
-const HISTORY_BYTES = 1 << 14;
+const HISTORY_BYTES = 1 << 15;
 /** Slots of contexts of text, 279 KB: a table of its own, so that text leaves what numbers learned alone. */
 const MAX_SLOTS = 1 << 12;
 
