@@ -1130,7 +1130,7 @@ class Text:
                 read.append(byte)
                 before = (before << 8 | byte) & M32
                 continue
-            if match == 0:
+            if match == 0 and known > 0 and (len(read) < 4 or self.word_before(known) == before):
                 match = known
             self.contexts.grow()
             expected = self.history[match & self.size - 1]
@@ -1187,6 +1187,12 @@ class Text:
         place = self.places[index]
         self.places[index] = self.at
         return place if place > 0 and self.at - place < self.size else 0
+
+    def word_before(self, place):
+        word = 0
+        for i in range(place - 4, place):
+            word = word << 8 | self.history[i & self.size - 1]
+        return word
 
     def append(self, byte):
         if self.at == self.size and self.size < 32768:

@@ -112,7 +112,10 @@ function setUp() {
 }
 
 beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
 
 it("asks again for what a link had been granted that ended before it was open", async () => {
@@ -259,7 +262,6 @@ it("opens links that do not last less and less often, and one after a link that 
   const endedAt = performance.now();
   expect((await next()).openedAt - endedAt).toBeLessThanOrEqual(250);
   await stop();
-  vi.restoreAllMocks();
 });
 
 it("has withdrawn a service that the component does not know any more", async () => {

@@ -120,8 +120,20 @@ function setUp({
       links.sweep(monotonicNow());
     }
   };
-  return { links, link, stats, asked, answer, bounce, sweep, send, goodbye, probed, log };
+  return { links, link, connection, sent, stats, asked, answer, bounce, sweep, send, goodbye, probed, log };
 }
+
+it("keeps an acknowledgement that comes due without a stream, and its place in the order", async () => {
+  const { links, link, connection, sent } = setUp();
+  link.takeStanzas(monotonicNow());
+  const before = sent.length;
+  vi.spyOn(link.session, "ackDueAt", "get").mockReturnValue(0);
+  Object.assign(connection, { state: "offline" });
+  await links.acknowledge(link);
+  expect(sent).toHaveLength(before);
+  Object.assign(connection, { state: "online" });
+  expect(link.takeStanzas(monotonicNow())).toHaveLength(1);
+});
 
 describe("LinkTable, when a client's server is away", () => {
   beforeEach(() => void vi.useFakeTimers());

@@ -348,7 +348,9 @@ export class LinkTable {
     link.readWaits--;
   }
 
+  /** Without a stream it waits, as the link's other frames do: what is taken has its place in the order. */
   private write(link: ClientLink): void {
+    if (this.connection.state !== "online") return;
     const stanzas = link.takeStanzas(monotonicNow());
     this.connection.send(stanzas.join(""), stanzas.length, true);
   }

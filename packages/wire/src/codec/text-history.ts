@@ -24,6 +24,16 @@ export class TextHistory {
     return this.bytes[place & (this.bytes.length - 1)] as number;
   }
 
+  /** The four bytes that stand before a place. */
+  wordBefore(place: number): number {
+    return (
+      (this.byteAt(place - 4) << 24) |
+      (this.byteAt(place - 3) << 16) |
+      (this.byteAt(place - 2) << 8) |
+      this.byteAt(place - 1)
+    );
+  }
+
   /** Where the bytes of this hash came last, or 0; from now on, that is here. */
   visit(hash: number): number {
     const place = this.find(hash);

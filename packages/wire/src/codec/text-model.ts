@@ -9,6 +9,8 @@ const HISTORY_BYTES = 1 << 15;
 /** Slots of contexts of text, 279 KB: a table of its own, so that text leaves what numbers learned alone. */
 const MAX_SLOTS = 1 << 12;
 
+/** A byte is expected where so many bytes before it came before. */
+const CONTEXT_BYTES = 4;
 /** Matches from here on are all but sure: one context tells whether they go on. */
 const LONG_BITS = 5;
 const LONG_MATCH = 1 << LONG_BITS;
@@ -62,7 +64,9 @@ export class TextModel {
     if (length >= MIN_PLAIN_BYTES && this.codePlain(bytes, length)) return this.codeNoise(bytes, length);
     for (let i = 0; i < length; i++) {
       const known = history.visit(hashOf(this.before));
-      if (this.match === 0) this.match = known;
+      // Others may have the same hash. At the begin of a text stands the column, which no history has.
+      if (this.match === 0 && known > 0 && (i < CONTEXT_BYTES || history.wordBefore(known) === this.before))
+        this.match = known;
       contexts.growIfCrowded();
       const byte = this.codeByte(bytes[i] as number);
       bytes[i] = byte;
