@@ -73,6 +73,10 @@ const subscribe = (
   nodes: readonly string[],
   options: OptionFields = [],
 ): Extract<Frame, { type: "subscribe" }> => ({ type: "subscribe", request, nodes, options });
+/** Turns until so many requests are done, or nothing more happens. */
+const runUntilDone = (link: TestLink, count = 1): void => {
+  while (ofType(link, "done").length < count && vi.getTimerCount() > 0) vi.advanceTimersToNextTimer();
+};
 /** So many bytes of them. */
 const fields = (bytes: number): [string, string][] =>
   Array.from({ length: 64 }, (_, i) => ["fields", `${i}`.padStart(bytes / 64 - 9, "f")]);
@@ -89,11 +93,11 @@ describe("requests by frame", () => {
     requests.accept(long.link, subscribe(1, nowhere));
     requests.accept(short.link, subscribe(1, ["alice@x/a"]));
     // How many turns that takes depends on how busy the machine is.
-    while (ofType(short, "done").length === 0) vi.advanceTimersToNextTimer();
+    runUntilDone(short);
     expect(ofType(short, "grant")).toMatchObject([{ request: 1, aliases: [0] }]);
     expect(ofType(short, "done").length).toBe(1);
     expect(ofType(long, "done").length).toBe(0);
-    while (ofType(long, "done").length === 0) vi.advanceTimersToNextTimer();
+    runUntilDone(long);
     const refused = ofType(long, "refused").flatMap(({ targets }) => targets);
     expect(refused).toEqual(nowhere.map((_, i) => i));
     // What all share is told once a share, not once a node.
@@ -354,7 +358,7 @@ describe("requests by frame", () => {
     requests.accept(bob.link, subscribe(1, nodes, fields(1_088)));
     requests.accept(bob.link, subscribe(2, nodes, fields(1_024)));
     // How many grants a turn makes depends on the machine.
-    while (ofType(bob, "done").length < 2) vi.advanceTimersToNextTimer();
+    runUntilDone(bob, 2);
     expect(ofType(bob, "refused")).toMatchObject([{ request: 1, targets: [], code: "invalid-options" }]);
     const grants = ofType(bob, "grant");
     expect(grants.flatMap(({ aliases }) => aliases).length).toBe(100);

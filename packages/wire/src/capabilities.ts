@@ -29,6 +29,6 @@ export function readCapabilities(f: FrameFields): Pick<HelloFrame, "lean"> {
 /** Another version may have other elements: nothing more is read of it. Throws `version-mismatch`. */
 export function assertVersion(version: number): void {
   if (version === PROTOCOL_VERSION) return;
-  const text = `the peer speaks version ${version} of the protocol, this program version ${PROTOCOL_VERSION}: update the older of the two`;
+  const text = `the peer speaks version ${version} of the protocol, this program version ${PROTOCOL_VERSION}`;
   throw new StanzapackError("version-mismatch", text, { origin: "peer" });
 }

@@ -144,6 +144,16 @@ describe("Stream Management", () => {
     expect(management.holds).toBe(false);
   });
 
+  it("keeps no more characters offline than a stream may have out", () => {
+    const management = create();
+    management.suspend();
+    const large = `<message>${"x".repeat(100_000)}</message>`;
+    for (const resumable of [true, true, false]) {
+      management.keep(large, 1);
+      expect(management.resumable).toBe(resumable);
+    }
+  });
+
   it("bounds its queue: no room at the bound, no resumption past twice it", () => {
     const management = create({ maxQueue: 4 });
     for (let i = 0; i < 4; i++) management.outgoing("<message/>", 1);

@@ -73,8 +73,9 @@ export interface StreamManagement {
    */
   outgoing(text: string, count: number): string;
   /**
-   * Offline: holds a text until the session is resumed, behind what must be sent again. Where there is none to be resumed it is dropped;
-   * where too much waits already the session is not resumable any more, since it would have a hole.
+   * Offline: holds a text until the session is resumed. It is sent behind what must be sent again. Without a session to resume it is
+   * dropped. Held are at most `WINDOW_CHARS.maxChars`, and twice `maxQueue` stanzas with the unacknowledged ones: beyond, the session
+   * is not resumed, since it would have a hole.
    */
   keep(text: string, count: number): void;
   /** Counts one inbound stanza as handled. */
@@ -270,7 +271,8 @@ export function createStreamManagement(
     keep(text, count) {
       if (!this.resumable) return;
       const waiting = held.reduce((sum, entry) => sum + entry.count, unackedCount + count);
-      if (waiting > 2 * policy.maxQueue) queue = undefined;
+      const chars = held.reduce((sum, entry) => sum + entry.text.length, text.length);
+      if (waiting > 2 * policy.maxQueue || chars > WINDOW_CHARS.maxChars) queue = undefined;
       else for (const part of piecesOf(text, count, maxOutChars / 2)) held.push(part);
     },
     onReceived() {

@@ -12,9 +12,11 @@ export interface Part {
 }
 
 /**
- * The bytes of one form's connection, divided among its services. The total is the meter's. What travelled since the stanzas before is
- * that of the stanzas that came now: what they take compressed, by the characters of each, and evenly what travelled beside them, such as the
- * head of HTTP's answer, which is as long whatever the answer has, and the other way. A stanza is split by the characters of its parts.
+ * The bytes of one form's connection, divided among its services. The total is the meter's.
+ *
+ * What travelled since the stanzas before belongs to the stanzas that came now. The bytes of the stanzas themselves, compressed or not,
+ * are divided by their characters. What travelled beside them is divided evenly among the stanzas: an answer of HTTP has a head of the same
+ * length whatever it holds. So is what travelled upwards. A stanza of several services is split by the characters of its parts.
  * Whatever else travelled, subscribing above all, is divided evenly among the services.
  */
 export class TrafficAccount {
