@@ -36,6 +36,8 @@ export interface Tally {
 const ANSWER_MS = 60_000;
 /** As many resume tokens are tried again. */
 const TOKENS = 4;
+/** By frames of its first link: a service of the bystanders, one that nobody offers, and a session that nobody had. */
+const QUESTIONS = 3;
 /** A component names its tag within this of an open, in ms. */
 const TAG_MS = 5_000;
 const WORD = "abcdefghijklmnopqrstuvwxyz0123456789";
@@ -59,6 +61,8 @@ export class Attacker {
   private connection: Connection | undefined;
   /** Of the link of this life: what lean stanzas begin with, once the component has named it. */
   private tag: number | undefined;
+  /** Requests by frame that were answered. */
+  private readonly answered = new Set<number>();
 
   constructor(private readonly options: AttackerOptions) {}
 
@@ -101,12 +105,17 @@ export class Attacker {
     const answers: Promise<void>[] = [];
     let seq = 0;
     const tag = random.chance(60) ? await this.untilTagged(signal) : undefined;
-    if (random.chance(97))
+    const isFirst = this.life === 1;
+    if (isFirst || random.chance(97))
       this.sendBlock(sid, seq++, encodeFrame(tag === undefined ? HELLO : { ...HELLO, lean: { tag: null } }));
     if (tag !== undefined && random.chance(90)) {
       this.sendLean(probeId(tag));
       // The component's own leaves as soon as it has read HELLO.
       this.sendBlock(sid, seq++, encodeFrame({ type: "envelope", word: "confirm", value: PROBE_CHARS }));
+    }
+    if (isFirst) {
+      this.sendBlock(sid, seq++, this.questions());
+      await this.untilAnswered(signal);
     }
     /** By either kind of stanza. */
     const send = (block: Uint8Array, label?: number): void => {
@@ -158,6 +167,32 @@ export class Attacker {
         await delay(Number(told), undefined, { signal }).catch(() => undefined);
       }
     }
+  }
+
+  /** What is answered whatever the machine's pace is: later frames may meet a link that has ended. */
+  private questions(): Uint8Array {
+    const { bystander } = this.options;
+    return Buffer.concat([
+      encodeFrame({ type: "subscribe", request: 1, nodes: [bystander], options: [] }),
+      encodeFrame({ type: "subscribe", request: 2, nodes: [`${bystander}-unknown`], options: [] }),
+      encodeFrame({
+        type: "resume",
+        request: QUESTIONS,
+        token: new Uint8Array(18),
+        more: false,
+        positions: [],
+      }),
+    ]);
+  }
+
+  private async untilAnswered(signal: AbortSignal): Promise<void> {
+    const end = performance.now() + ANSWER_MS;
+    while (this.answered.size < QUESTIONS && performance.now() < end && !signal.aborted)
+      await delay(5, undefined, { signal }).catch(() => undefined);
+    if (this.answered.size < QUESTIONS && !signal.aborted)
+      this.options.tally.findings.push(
+        `${this.answered.size} of ${QUESTIONS} requests by frame were answered`,
+      );
   }
 
   /** Undefined where no HELLO comes: the link was given up already. */
@@ -297,6 +332,7 @@ export class Attacker {
     for (const frame of decodeBlock(block, DEFAULT_LIMITS)) {
       if (frame.type === "hello" && frame.token !== null) this.tokens.unshift(frame.token);
       if (frame.type === "hello") this.tag = frame.lean?.tag ?? undefined;
+      if (frame.type === "grant" || frame.type === "refused") this.answered.add(frame.request);
       if (frame.type === "grant") this.count("GRANT");
       if (frame.type === "refused") this.countRefusal(frame);
       if (frame.type !== "bye") continue;
