@@ -1175,7 +1175,7 @@ class Text:
     def half(self, part, s, before, column):
         coder, table = self.coder, self.contexts
         by_two = table.lookup(4 + 3 * part, before & 0xFFFF)
-        if table.counts[by_two + 1] >= 20:
+        if table.counts[by_two + 1] >= 8:
             return coder.tree_at(table, 4, by_two)
         slots = [
             by_two,

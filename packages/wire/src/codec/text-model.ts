@@ -15,9 +15,8 @@ const CONTEXT_BYTES = 4;
 const LONG_BITS = 5;
 const LONG_MATCH = 1 << LONG_BITS;
 
-/** A context that has seen so many bits needs no others beside it: whether a match goes on, and of half a byte. */
-const SURE_HIT = 8;
-const SURE_HALF = 20;
+/** What stands before a byte needs no others beside it once it came so often. */
+const OFTEN = 8;
 
 /** Contexts in the table of text. */
 const HIT = 0;
@@ -142,7 +141,7 @@ export class TextModel {
     const place = 1 + Math.min(matched, 14);
     // By what stands before alone, however long the match is.
     const byTwo = contexts.slot(HIT_TWO, ((before & 0xffff) << 8) | expected) + 1;
-    if (contexts.seen(byTwo) >= SURE_HIT) return coder.bitOf(contexts, hit, byTwo);
+    if (contexts.seen(byTwo) >= OFTEN) return coder.bitOf(contexts, hit, byTwo);
     slots[0] = contexts.slot(HIT, expected);
     slots[1] = byTwo - place;
     slots[2] = contexts.slot(HIT_ANY, 0);
@@ -154,7 +153,7 @@ export class TextModel {
     const { coder, contexts, before, column } = this;
     const id = part * ORDERS;
     const byTwo = contexts.slot(id + TWO, before & 0xffff);
-    if (contexts.seen(byTwo + 1) >= SURE_HALF) return coder.treeOf(contexts, half, 4, byTwo);
+    if (contexts.seen(byTwo + 1) >= OFTEN) return coder.treeOf(contexts, half, 4, byTwo);
     const { slots } = coder;
     slots[0] = byTwo;
     slots[1] = contexts.slot(id + ONE, (column << 8) | (before & 0xff));
