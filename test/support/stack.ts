@@ -9,7 +9,7 @@ import { startSandbox, type Sandbox, type SandboxOptions, type ServerKind } from
 import { createClientConnection, type ClientConnectionOptions, type Connection } from "@stanzapack/xmpp";
 import { startStanzaProxy, startTcpProxy, until, type StanzaProxy, type TcpProxy } from "@stanzapack/testkit";
 import { pino, type Logger } from "pino";
-import { expect, onTestFailed, onTestFinished } from "vitest";
+import { onTestFailed, onTestFinished } from "vitest";
 
 export const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[];
 
@@ -33,7 +33,7 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
-/** Also to stderr from this level on; what a component logged last is told of every test that fails. */
+/** Also to stderr from this level on; what a component logged last is told where a test fails that started it. */
 const LOG_LEVEL = process.env["STANZAPACK_TEST_LOG"];
 const LAST_LINES = 1_000;
 
@@ -146,9 +146,11 @@ function createTestLogger(): Logger {
       if (lines.length > LAST_LINES) lines.shift();
     },
   };
-  // Not of a hook, where no test can fail yet.
-  if (expect.getState().currentTestName !== undefined)
+  try {
     onTestFailed(() => void process.stderr.write(`the component logged last:\n${lines.join("")}`));
+  } catch {
+    // It is started by a hook, for many tests.
+  }
   const streams = [{ level: "debug" as const, stream: last }];
   if (LOG_LEVEL !== undefined) streams.push({ level: LOG_LEVEL as "debug", stream: pino.destination(2) });
   return pino({ level: "debug" }, pino.multistream(streams));
