@@ -658,14 +658,16 @@ test("--help and --version load no SDK: at most four times the time of `node -e 
     return performance.now() - begun;
   };
   const shortest = { node: Infinity, help: Infinity, version: Infinity };
-  for (let i = 0; i < 7; i++) {
+  // Where much else runs it takes many tries until each has had a processor for itself.
+  const isClear = (): boolean => Math.max(shortest.help, shortest.version) < 4 * shortest.node;
+  for (let i = 0; i < 7 || (i < 50 && !isClear()); i++) {
     shortest.node = Math.min(shortest.node, await timed(process.execPath, "-e", "0"));
     shortest.help = Math.min(shortest.help, await timed(process.execPath, COMMAND, "--help"));
     shortest.version = Math.min(shortest.version, await timed(process.execPath, COMMAND, "--version"));
   }
   expect(shortest.help / shortest.node).toBeLessThan(4);
   expect(shortest.version / shortest.node).toBeLessThan(4);
-});
+}, 120_000);
 
 test.each(["--help", "--version", "estimate numbers.ndjson --json", "estimate numbers.ndjson"])(
   "%s exits 1 when its output cannot be written, also where a full disk takes a part",

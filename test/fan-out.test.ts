@@ -38,6 +38,8 @@ describe.each(SERVERS)("fan-out behind %s", (server) => {
       const after = stack.component.stats();
       const bodies = after.laneEncodes - before.laneEncodes;
       const stanzas = after.dataStanzasSent - before.dataStanzasSent;
+      // Who asked for the same shares everything.
+      expect(after.lanes).toBe(1);
       // Once per batch, not once per subscriber; and a batch is what one tick of 100 ms brought.
       expect(stanzas).toBe(bodies * SUBSCRIBERS);
       expect(bodies).toBeLessThanOrEqual(published);

@@ -126,15 +126,27 @@ class Decoder:
         return node - (1 << width)
 
     def tree(self, width, id, situation):
-        slot = self.contexts.lookup(id, situation)
+        return self.tree_at(self.contexts, width, self.contexts.lookup(id, situation))
+
+    def tree_at(self, table, width, slot):
         node = 1
         for _ in range(width):
-            node = node << 1 | self.at_context(self.contexts, slot + node)
+            node = node << 1 | self.at_context(table, slot + node)
         return node - (1 << width)
 
     # ---- 3. The mixer
 
+    def mixed_bit(self, situations, place, s):
+        """Where the first is sure, the others are not looked up."""
+        table = self.contexts
+        slots = [table.lookup(*situations[0])]
+        if not table.is_sure(slots[0] + place):
+            slots += [table.lookup(*situation) for situation in situations[1:]]
+        return self.mixed(table, slots, place, s)
+
     def mixed(self, table, slots, place, s):
+        if table.is_sure(slots[0] + place):
+            return self.at_context(table, slots[0] + place)
         places = [slot + place for slot in slots]
         count = table.counts[places[0]]
         age = 0 if count < 2 else 1 if count < 6 else 2 if count < 24 else 3
@@ -221,6 +233,9 @@ class Contexts:
         p += (bit * 65536 - p) * RATE[n] >> 14
         self.chances[context] = min(65516, max(20, p))
         self.counts[context] = min(n + 1, 60)
+
+    def is_sure(self, context):
+        return self.counts[context] >= 16 and not 4096 <= self.chances[context] <= 61440
 
     def grow(self):
         if self.slots >= self.most or 4 * self.taken < self.slots:
@@ -378,13 +393,12 @@ class Node:
 
     def same(self, row):
         coder = self.codec.coder
-        table = coder.contexts
-        slots = [
-            table.lookup(self.id + 114, 0),
-            table.lookup(SHARED + 114, 0),
-            table.lookup(self.id + 114, 1 + min(row.noes, 3)),
+        situations = [
+            (self.id + 114, 0),
+            (SHARED + 114, 0),
+            (self.id + 114, 1 + min(row.noes, 3)),
         ]
-        same = coder.mixed(table, slots, 1 + self.sames, SAME_SET)
+        same = coder.mixed_bit(situations, 1 + self.sames, SAME_SET)
         self.sames = (self.sames << 1 | same) & 3
         row.noes += 1 - same
         return same
@@ -395,7 +409,6 @@ class Node:
         if n >= 16:
             return self.changes.code(n)
         coder = self.codec.coder
-        table = coder.contexts
         found = set()
         mask = flag = 0
         for i in range(n):
@@ -404,12 +417,12 @@ class Node:
             else:
                 moved = 0 if older is ABSENT else 1 if same_scalar(older[i], old[i]) else 2
                 situation = 3 * min(len(found), 3) + moved
-                slots = [
-                    table.lookup(nodes[i].id + 116, situation),
-                    table.lookup(SHARED + 116, situation),
-                    table.lookup(self.id + 117, 1 << i | mask),
+                situations = [
+                    (nodes[i].id + 116, situation),
+                    (SHARED + 116, situation),
+                    (self.id + 117, 1 << i | mask),
                 ]
-                flag = coder.mixed(table, slots, 1 + flag, FLAG_SET)
+                flag = coder.mixed_bit(situations, 1 + flag, FLAG_SET)
             if flag:
                 found.add(i)
             mask |= flag << i
@@ -545,12 +558,12 @@ class Column:
         if self.steady >= 12:
             same = coder.bit_or(id + 2, shared + 2, 0, 1)
         else:
-            slots = [
-                table.lookup(id, self.class_before),
-                table.lookup(shared, 0),
-                table.lookup(id + 1, row.last_class),
+            situations = [
+                (id, self.class_before),
+                (shared, 0),
+                (id + 1, row.last_class),
             ]
-            same = coder.mixed(table, slots, 2 if last == PATCH else 1 + last, CLASS_SET)
+            same = coder.mixed_bit(situations, 2 if last == PATCH else 1 + last, CLASS_SET)
         self.steady = self.steady + 1 if same else 0
         coded = last
         if not same:
@@ -634,13 +647,12 @@ class Column:
         if kind == NUMERIC:
             return self.code_numeric(row)
         if kind == BOOLEAN:
-            table = coder.contexts
-            slots = [
-                table.lookup(id + 4, 0),
-                table.lookup(shared + 4, 0),
-                table.lookup(id + 5, row.word),
+            situations = [
+                (id + 4, 0),
+                (shared + 4, 0),
+                (id + 5, row.word),
             ]
-            bit = coder.mixed(table, slots, 1 + self.flags, BOOLEAN_SET)
+            bit = coder.mixed_bit(situations, 1 + self.flags, BOOLEAN_SET)
             self.flags = (self.flags << 1 | bit) & 7
             row.word = 1 + bit
             return bit == 1
@@ -847,12 +859,12 @@ class Number:
                 raise Malformed("a number is beyond 2^52")
         sign = size = 0
         if length > 0:
-            slots = [
-                table.lookup(id + 4, 0),
-                table.lookup(id + 5, self.second_sign * 64 + length),
-                table.lookup(id + 6, g * 4 + (3 if before is None else before.sign)),
+            situations = [
+                (id + 4, 0),
+                (id + 5, self.second_sign * 64 + length),
+                (id + 6, g * 4 + (3 if before is None else before.sign)),
             ]
-            sign = 1 + coder.mixed(table, slots, 1 + self.sign, SIGN_SET)
+            sign = 1 + coder.mixed_bit(situations, 1 + self.sign, SIGN_SET)
             size = 1
             if length > 1:
                 width = min(3, length - 1)
@@ -1036,13 +1048,12 @@ class Dictionary:
 
     def code(self, row):
         coder = self.codec.coder
-        table = coder.contexts
-        slots = [
-            table.lookup(self.id, 0),
-            table.lookup(self.shared, 0),
-            table.lookup(self.id, 1 + self.last),
+        situations = [
+            (self.id, 0),
+            (self.shared, 0),
+            (self.id, 1 + self.last),
         ]
-        known = coder.mixed(table, slots, 1 + self.flags, KNOWN_SET)
+        known = coder.mixed_bit(situations, 1 + self.flags, KNOWN_SET)
         self.flags = (self.flags << 1 | known) & 7
         if not known:
             return None
@@ -1162,25 +1173,19 @@ class Text:
         return coder.mixed(table, slots, place, HIT_SET)
 
     def half(self, part, s, before, column):
-        table = self.contexts
-        slots = [table.lookup(4 + 3 * part, before & 0xFFFF)]
-        node = 1
-        for _ in range(4):
-            if table.counts[slots[0] + node] >= 8:
-                node = node << 1 | self.coder.at_context(table, slots[0] + node)
-            else:
-                if len(slots) == 1:
-                    slots.append(table.lookup(5 + 3 * part, column << 8 | before & 0xFF))
-                    slots.append(table.lookup(6 + 3 * part, column))
-                node = node << 1 | self.coder.mixed(table, slots, node, s)
-        return node - 16
+        coder, table = self.coder, self.contexts
+        by_two = table.lookup(4 + 3 * part, before & 0xFFFF)
+        if table.counts[by_two + 1] >= 8:
+            return coder.tree_at(table, 4, by_two)
+        slots = [
+            by_two,
+            table.lookup(5 + 3 * part, column << 8 | before & 0xFF),
+            table.lookup(6 + 3 * part, column),
+        ]
+        return coder.mixed_tree(4, table, slots, s)
 
     def alone(self, part, column):
-        slot = self.contexts.lookup(6 + 3 * part, column)
-        node = 1
-        for _ in range(4):
-            node = node << 1 | self.coder.at_context(self.contexts, slot + node)
-        return node - 16
+        return self.coder.tree_at(self.contexts, 4, self.contexts.lookup(6 + 3 * part, column))
 
     def visit(self, h):
         index = h >> 32 - self.width
@@ -1339,18 +1344,17 @@ class ChangedSet:
             self.last = low
             return
         coder = self.codec.coder
-        table = coder.contexts
         middle = low + 2 ** (levels - 1)
         if middle >= self.n:
             return self.walk(low, levels - 1, 2 * t)
         side = 0 if not low <= self.last < low + 2**levels else 1 if self.last < middle else 2
         upper = (self.levels - levels) % 2 == 0
-        slots = [
-            table.lookup(self.id, t if upper else t >> 1),
-            table.lookup(self.id + 1, levels),
-            table.lookup(self.shared + 1, levels),
+        situations = [
+            (self.id, t if upper else t >> 1),
+            (self.id + 1, levels),
+            (self.shared + 1, levels),
         ]
-        left = coder.mixed(table, slots, 1 + 3 * side + (0 if upper else 1 + (t & 1)), WHERE_SET)
+        left = coder.mixed_bit(situations, 1 + 3 * side + (0 if upper else 1 + (t & 1)), WHERE_SET)
         right = 1
         if left:
             right = coder.bit_or(self.id + 2, self.shared + 2, min(self.splits, 3), min(levels, 14))

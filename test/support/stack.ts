@@ -8,8 +8,8 @@ import {
 import { startSandbox, type Sandbox, type SandboxOptions, type ServerKind } from "@stanzapack/sandbox";
 import { createClientConnection, type ClientConnectionOptions, type Connection } from "@stanzapack/xmpp";
 import { startStanzaProxy, startTcpProxy, until, type StanzaProxy, type TcpProxy } from "@stanzapack/testkit";
-import { pino } from "pino";
-import { onTestFinished } from "vitest";
+import { pino, type Logger } from "pino";
+import { onTestFailed, onTestFinished } from "vitest";
 
 export const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[];
 
@@ -33,7 +33,9 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
-const LOG_LEVEL = process.env["STANZAPACK_TEST_LOG"] ?? "silent";
+/** Also to stderr from this level on; what a component logged last is told where a test fails that started it. */
+const LOG_LEVEL = process.env["STANZAPACK_TEST_LOG"];
+const LAST_LINES = 1_000;
 
 export async function startStack(
   server: ServerKind,
@@ -81,8 +83,9 @@ export async function startStack(
       ...(options.componentTls === true && { tls: { ca: sandbox.ca } }),
     },
   };
+  const logger = createTestLogger();
   const start = async (): Promise<StreamsComponent> => {
-    const component = createComponent(config, { logger: pino({ level: LOG_LEVEL }, pino.destination(2)) });
+    const component = createComponent(config, { logger });
     await component.start();
     return component;
   };
@@ -133,6 +136,24 @@ export async function startStack(
     },
   };
   return stack;
+}
+
+function createTestLogger(): Logger {
+  const lines: string[] = [];
+  const last = {
+    write(line: string): void {
+      lines.push(line);
+      if (lines.length > LAST_LINES) lines.shift();
+    },
+  };
+  try {
+    onTestFailed(() => void process.stderr.write(`the component logged last:\n${lines.join("")}`));
+  } catch {
+    // It is started by a hook, for many tests.
+  }
+  const streams = [{ level: "debug" as const, stream: last }];
+  if (LOG_LEVEL !== undefined) streams.push({ level: LOG_LEVEL as "debug", stream: pino.destination(2) });
+  return pino({ level: "debug" }, pino.multistream(streams));
 }
 
 /** Publishes 1, 2, 3, … every `everyMs`; the newest is `count`. */

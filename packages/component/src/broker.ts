@@ -460,6 +460,7 @@ export class Broker {
       service.lanes.set(formatLaneKey(key), lane);
       this.fanOut.watch(lane, now);
       this.stats.lanes++;
+      this.log.debug({ node: service.node, jid: link.jid, lane: formatLaneKey(key) }, "lane begun");
     }
     return lane;
   }

@@ -1,15 +1,11 @@
-import { ageOf, Contexts, COUNT_BITS, learned } from "./contexts.js";
-import {
-  COARSE,
-  createWeights,
-  INPUTS,
-  MAX_WEIGHT,
-  SET_SIZE,
-  SIDE,
-  SQUASHED,
-  STRETCHED,
-  WEIGHT_RATE,
-} from "./mixer.js";
+import * as cell from "./contexts.js";
+import { Contexts } from "./contexts.js";
+import * as mixer from "./mixer.js";
+
+/** Of this module: engines then know what they are, where they would look up what is imported at every bit. */
+const { COUNT_BITS, learned, ageOf, isSure } = cell;
+const { SIDE, SET_SIZE, MAX_WEIGHT, WEIGHT_RATE, SQUASHED, STRETCHED } = mixer;
+const STEP_BITS = COUNT_BITS + mixer.COARSE;
 
 /** Registers are 31 bits wide: such integers stay machine integers in every JavaScript engine. */
 const TOP = 0x7fffffff;
@@ -20,6 +16,10 @@ const INITIAL_BYTES = 1_024;
 /** A run of bits that nothing is known of is coded in steps of so many. */
 const RAW_STEP = 8;
 
+/** Numbers, which are compared sooner than `true` and `false`. */
+const WRITING = 0;
+const READING = 1;
+
 /** From 2^0 on: exact, and quicker than `**`. */
 export const POWERS_OF_TWO = Float64Array.from({ length: 64 }, (_, i) => 2 ** i);
 
@@ -29,11 +29,11 @@ export const POWERS_OF_TWO = Float64Array.from({ length: 64 }, (_, i) => 2 ** i)
  * the same bytes in every language.
  */
 export class BitCoder {
-  decoding = false;
   readonly contexts: Contexts;
-  /** Slots of the situations that the next symbol is in, for `bitIn` and `treeIn`; the most telling one first. */
-  readonly slots = new Int32Array(INPUTS);
-  private readonly weights = createWeights();
+  /** Slots of the situations that the next symbol is in, for `treeIn` and `mixed`; the most telling one first. */
+  readonly slots = new Int32Array(mixer.INPUTS);
+  private mode = WRITING;
+  private readonly weights = mixer.createWeights();
   private low = 0;
   private high = TOP;
   private readonly output = new Output();
@@ -47,6 +47,10 @@ export class BitCoder {
     this.contexts = new Contexts(maxSlots);
   }
 
+  get decoding(): boolean {
+    return this.mode === READING;
+  }
+
   /** Memory held. */
   get bytes(): number {
     return this.contexts.bytes + this.weights.byteLength + this.output.bytes;
@@ -54,7 +58,7 @@ export class BitCoder {
 
   /** Begins to write a message. */
   beginEncoding(): void {
-    this.decoding = false;
+    this.mode = WRITING;
     this.low = 0;
     this.high = TOP;
     this.output.length = 0;
@@ -62,7 +66,7 @@ export class BitCoder {
 
   /** Begins to read the message from `start` to `end`; behind its end there are zeros. */
   beginDecoding(bytes: Uint8Array, start: number, end: number): void {
-    this.decoding = true;
+    this.mode = READING;
     this.low = 0;
     this.high = TOP;
     this.input = bytes;
@@ -151,58 +155,88 @@ export class BitCoder {
 
   /** `value` of `width` bits (at most 4), from the highest, each in the context of those before. */
   tree(value: number, width: number, slot: number): number {
-    let node = 1;
-    for (let shift = width - 1; shift >= 0; shift--)
-      node = (node << 1) | this.bit((value >>> shift) & 1, slot + node);
-    return node - (1 << width);
+    return this.treeOf(this.contexts, value, width, slot);
   }
 
-  /** Codes `bit` in `slots`, at the same place of each, mixed by the weights of `set`. */
-  bitIn(bit: number, place: number, set: number): number {
-    return this.mixed(this.contexts, bit, place, set);
-  }
-
-  /** A tree of such bits, whose places in the slots lie `before` places further on. */
-  treeIn(value: number, width: number, set: number, before = 0): number {
-    const { contexts } = this;
+  /** The same, by contexts of another table. */
+  treeOf(contexts: Contexts, value: number, width: number, slot: number): number {
     let node = 1;
     for (let shift = width - 1; shift >= 0; shift--)
-      node = (node << 1) | this.mixed(contexts, (value >>> shift) & 1, before + node, set);
+      node = (node << 1) | this.bitOf(contexts, (value >>> shift) & 1, slot + node);
     return node - (1 << width);
   }
 
   /**
-   * Codes `bit` by a mixture of the contexts at `place` of `slots`, all of which learn. The weights are those of `set` and of
-   * how much the first context has seen. `contexts`: the table that the slots are of. In one piece, since most time goes here.
+   * Codes `bit` at `place` of the slots of three situations, the most telling one first, mixed by the weights of `set`. Where the first one
+   * is sure, the others are not even looked up.
    */
-  mixed(contexts: Contexts, bit: number, place: number, set: number): number {
+  bitIn(
+    bit: number,
+    place: number,
+    set: number,
+    id: number,
+    situation: number,
+    id2: number,
+    situation2: number,
+    id3: number,
+    situation3: number,
+  ): number {
+    const { contexts, slots } = this;
+    const first = contexts.slot(id, situation);
+    if (contexts.isSure(first + place)) return this.bit(bit, first + place);
+    slots[0] = first;
+    slots[1] = contexts.slot(id2, situation2);
+    slots[2] = contexts.slot(id3, situation3);
+    return this.mixed(contexts, bit, 1, place - 1, set);
+  }
+
+  /** A tree of bits in `slots`, whose places in them lie `before` places further on, mixed by the weights of `set`. */
+  treeIn(value: number, width: number, set: number, before = 0): number {
+    return this.mixed(this.contexts, value, width, before, set);
+  }
+
+  /**
+   * Codes a tree by mixtures of the contexts at the same places of `slots`, all of which learn; where that of the first slot is sure, by
+   * it alone. The weights are those of `set` and of how much the first context has seen. `contexts`: the table that the slots are of. In
+   * one piece, since most time goes here.
+   */
+  mixed(contexts: Contexts, value: number, width: number, before: number, set: number): number {
     const { slots, weights } = this;
     const { cells } = contexts;
-    const a = (slots[0] as number) + place;
-    const b = (slots[1] as number) + place;
-    const c = (slots[2] as number) + place;
-    const cellA = cells[a] as number;
-    const cellB = cells[b] as number;
-    const cellC = cells[c] as number;
-    const saidA = STRETCHED[cellA >> (COUNT_BITS + COARSE)] as number;
-    const saidB = STRETCHED[cellB >> (COUNT_BITS + COARSE)] as number;
-    const saidC = STRETCHED[cellC >> (COUNT_BITS + COARSE)] as number;
-    const from = (set * 4 + ageOf(cellA)) * SET_SIZE;
-    const weightA = weights[from] as number;
-    const weightB = weights[from + 1] as number;
-    const weightC = weights[from + 2] as number;
-    const sum = (Math.imul(saidA, weightA) + Math.imul(saidB, weightB) + Math.imul(saidC, weightC)) | 0;
-    const step = (sum >> 16) + SIDE;
-    const chance = SQUASHED[step < 0 ? 0 : step < 2 * SIDE ? step : 2 * SIDE - 1] as number;
-    const coded = this.split(bit, chance);
-    const error = Math.imul((coded << 16) - chance, WEIGHT_RATE);
-    weights[from] = weighed(weightA, Math.imul(error, saidA));
-    weights[from + 1] = weighed(weightB, Math.imul(error, saidB));
-    weights[from + 2] = weighed(weightC, Math.imul(error, saidC));
-    cells[a] = learned(cellA, coded);
-    cells[b] = learned(cellB, coded);
-    cells[c] = learned(cellC, coded);
-    return coded;
+    const slotA = (slots[0] as number) + before;
+    const slotB = (slots[1] as number) + before;
+    const slotC = (slots[2] as number) + before;
+    let node = 1;
+    for (let shift = width - 1; shift >= 0; shift--) {
+      const bit = (value >>> shift) & 1;
+      const cellA = cells[slotA + node] as number;
+      if (isSure(cellA)) {
+        node = (node << 1) | this.bitOf(contexts, bit, slotA + node);
+        continue;
+      }
+      const cellB = cells[slotB + node] as number;
+      const cellC = cells[slotC + node] as number;
+      const saidA = STRETCHED[cellA >> STEP_BITS] as number;
+      const saidB = STRETCHED[cellB >> STEP_BITS] as number;
+      const saidC = STRETCHED[cellC >> STEP_BITS] as number;
+      const from = (set * 4 + ageOf(cellA)) * SET_SIZE;
+      const weightA = weights[from] as number;
+      const weightB = weights[from + 1] as number;
+      const weightC = weights[from + 2] as number;
+      const sum = (Math.imul(saidA, weightA) + Math.imul(saidB, weightB) + Math.imul(saidC, weightC)) | 0;
+      const step = (sum >> 16) + SIDE;
+      const chance = SQUASHED[step < 0 ? 0 : step < 2 * SIDE ? step : 2 * SIDE - 1] as number;
+      const coded = this.split(bit, chance);
+      const error = Math.imul((coded << 16) - chance, WEIGHT_RATE);
+      weights[from] = weighed(weightA, Math.imul(error, saidA));
+      weights[from + 1] = weighed(weightB, Math.imul(error, saidB));
+      weights[from + 2] = weighed(weightC, Math.imul(error, saidC));
+      cells[slotA + node] = learned(cellA, coded);
+      cells[slotB + node] = learned(cellB, coded);
+      cells[slotC + node] = learned(cellC, coded);
+      node = (node << 1) | coded;
+    }
+    return node - (1 << width);
   }
 
   /** An integer of `width` bits, at most 53, that nothing is known of. */

@@ -29,7 +29,6 @@ export function codeFlags(
   stood: readonly (Held | undefined)[] | undefined,
   given: readonly number[],
 ): readonly number[] {
-  const { contexts, slots } = coder;
   const size = bases.length;
   const changed: number[] = [];
   let [mask, last, next] = [0, 0, 0];
@@ -40,10 +39,10 @@ export function codeFlags(
       // Did it change the time before?
       const moved = stood === undefined ? 0 : isSameScalar(stood[i], bases[i]) ? 1 : 2;
       const situation = Math.min(changed.length, MOST_COUNTED) * 3 + moved;
-      slots[0] = contexts.slot(ids.own(i), situation);
-      slots[1] = contexts.slot(ids.shared, situation);
-      slots[2] = contexts.slot(ids.together, (1 << i) | mask);
-      flag = coder.bitIn(given[next] === i ? 1 : 0, 1 + last, SET.flag);
+      const own = ids.own(i);
+      const bit = given[next] === i ? 1 : 0;
+      const flags = (1 << i) | mask;
+      flag = coder.bitIn(bit, 1 + last, SET.flag, own, situation, ids.shared, situation, ids.together, flags);
     }
     if (flag === 1) changed.push(i);
     if (given[next] === i) next++;

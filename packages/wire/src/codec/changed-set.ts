@@ -62,16 +62,15 @@ export class ChangedSet {
 
   private codeLeft(given: number, low: number, middle: number, levels: number, node: number): number {
     const { coder, id, last } = this;
-    const { contexts, slots } = coder;
     const high = 2 * middle - low;
     const side = last < low || last >= high ? 0 : last < middle ? 1 : 2;
     // Two levels of the tree share a slot.
     const isUpper = (this.levels - levels) % 2 === 0;
     const place = 1 + side * 3 + (isUpper ? 0 : 1 + (node & 1));
-    slots[0] = contexts.slot(id + WHERE, isUpper ? node : node >>> 1);
-    slots[1] = contexts.slot(id + WHERE_LEVEL, levels);
-    slots[2] = contexts.slot(this.sharedId + WHERE_LEVEL, levels);
-    return coder.bitIn(given, place, SET.where);
+    const where = isUpper ? node : node >>> 1;
+    const own = id + WHERE_LEVEL;
+    const shared = this.sharedId + WHERE_LEVEL;
+    return coder.bitIn(given, place, SET.where, id + WHERE, where, own, levels, shared, levels);
   }
 
   private codeBoth(given: number, levels: number): number {

@@ -259,10 +259,11 @@ export class Column {
     if (this.steady >= STEADY) {
       same = coder.bitOr(given, 1, id + STEADY_CLASS, 0, sharedId + STEADY_CLASS, 0);
     } else {
-      slots[0] = contexts.slot(id + CLASS, classBefore);
-      slots[1] = contexts.slot(sharedId + CLASS, 0);
-      slots[2] = contexts.slot(id + CLASS_ROW, row.leafClass);
-      same = coder.bitIn(given, placeOf(lastClass), SET.leafClass);
+      const place = placeOf(lastClass);
+      const own = id + CLASS;
+      const shared = sharedId + CLASS;
+      const ofRow = id + CLASS_ROW;
+      same = coder.bitIn(given, place, SET.leafClass, own, classBefore, shared, 0, ofRow, row.leafClass);
     }
     this.steady = same === 1 ? this.steady + 1 : 0;
     let coded = lastClass;
@@ -356,11 +357,11 @@ export class Column {
 
   private codeBoolean(value: boolean, row: Row): boolean {
     const { id, context } = this;
-    const { contexts, slots } = context.coder;
-    slots[0] = contexts.slot(id + BOOLEANS, 0);
-    slots[1] = contexts.slot(this.sharedId + BOOLEANS, 0);
-    slots[2] = contexts.slot(id + BOOLEANS_WORD, row.word);
-    const bit = context.coder.bitIn(value ? 1 : 0, 1 + this.flags, SET.boolean);
+    const own = id + BOOLEANS;
+    const shared = this.sharedId + BOOLEANS;
+    const byWord = id + BOOLEANS_WORD;
+    const place = 1 + this.flags;
+    const bit = context.coder.bitIn(value ? 1 : 0, place, SET.boolean, own, 0, shared, 0, byWord, row.word);
     this.flags = ((this.flags << 1) | bit) & 7;
     row.word = FALSE_WORD + bit;
     return bit === 1;

@@ -8,8 +8,9 @@ const SLOT_BYTES = SLOT * 4 + 4;
 const MAX_COUNT = 60;
 /** Bits until a context speaks for itself. */
 const YOUNG = 3;
-/** And until one of text needs no others beside it. */
-const SURE = 8;
+/** And until it may need no others beside it, if what is less likely has a chance below, in 65,536ths. */
+const SURE = 16;
+const DOUBT = 4_096;
 /** Chances stay so far from certainty, in 65,536ths. */
 const MARGIN = 20;
 const ONE = 65_536;
@@ -31,6 +32,12 @@ export function learned(cell: number, bit: number): number {
   const moved = chance + (Math.imul((bit << 16) - chance, RATES[count] as number) >> 14);
   const kept = moved < MARGIN ? MARGIN : moved > ONE - MARGIN ? ONE - MARGIN : moved;
   return (kept << COUNT_BITS) | (count < MAX_COUNT ? count + 1 : count);
+}
+
+/** It has seen enough, and is certain enough, to need no others beside it. */
+export function isSure(cell: number): boolean {
+  const chance = cell >> COUNT_BITS;
+  return (cell & COUNT_MASK) >= SURE && (chance < DOUBT || chance > ONE - DOUBT);
 }
 
 const AGES = Uint8Array.from({ length: COUNT_MASK + 1 }, (_, count) =>
@@ -90,7 +97,7 @@ export class Contexts {
   }
 
   private usesOf(place: number): number {
-    return (this.cells[place * SLOT + 1] as number) & COUNT_MASK;
+    return this.seen(place * SLOT + 1);
   }
 
   /** Of a 1, in 65,536ths. */
@@ -100,12 +107,16 @@ export class Contexts {
 
   /** It has seen too little to speak for itself. */
   isYoung(context: number): boolean {
-    return ((this.cells[context] as number) & COUNT_MASK) < YOUNG;
+    return this.seen(context) < YOUNG;
   }
 
-  /** It has seen enough to need no others beside it. */
   isSure(context: number): boolean {
-    return ((this.cells[context] as number) & COUNT_MASK) >= SURE;
+    return isSure(this.cells[context] as number);
+  }
+
+  /** How many bits it has seen, up to 60. */
+  seen(context: number): number {
+    return (this.cells[context] as number) & COUNT_MASK;
   }
 
   learn(context: number, bit: number): void {

@@ -64,12 +64,11 @@ export class Dictionary {
   /** The text, when it is one that came before; `undefined`: it is new, and to be given to `add` when it is coded. */
   code(text: string, row: Row): string | undefined {
     const { coder, id } = this;
-    const { contexts, slots } = coder;
     const index = coder.decoding ? 0 : this.indexOf(text);
-    slots[0] = contexts.slot(id + KNOWN, 0);
-    slots[1] = contexts.slot(this.sharedId + KNOWN, 0);
-    slots[2] = contexts.slot(id + KNOWN, 1 + this.last);
-    const known = coder.bitIn(index >= 0 ? 1 : 0, 1 + this.history, SET.known);
+    const own = id + KNOWN;
+    const shared = this.sharedId + KNOWN;
+    const given = index >= 0 ? 1 : 0;
+    const known = coder.bitIn(given, 1 + this.history, SET.known, own, 0, shared, 0, own, 1 + this.last);
     this.history = ((this.history << 1) | known) & 7;
     if (known === 0) return undefined;
     const coded = this.codeIndex(index, row);

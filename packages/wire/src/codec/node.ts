@@ -278,11 +278,10 @@ export class Node implements Place {
   private codeSame(old: Held, isUnchanged: boolean, row: Row): boolean {
     const { context, id, sameness } = this;
     const { coder, sharedId } = context;
-    const { contexts, slots } = coder;
-    slots[0] = contexts.slot(id + SAME, 0);
-    slots[1] = contexts.slot(sharedId + SAME, 0);
-    slots[2] = contexts.slot(id + SAME, 1 + Math.min(row.others, 3));
-    const same = coder.bitIn(isUnchanged ? 1 : 0, 1 + sameness, SET.same);
+    const own = id + SAME;
+    const shared = sharedId + SAME;
+    const others = 1 + Math.min(row.others, 3);
+    const same = coder.bitIn(isUnchanged ? 1 : 0, 1 + sameness, SET.same, own, 0, shared, 0, own, others);
     this.sameness = ((sameness << 1) | same) & 3;
     if (same === 0) row.others++;
     // It has been counted for itself.

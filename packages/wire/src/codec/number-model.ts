@@ -251,10 +251,13 @@ export class NumberModel {
     let sign = 0;
     let size = 0;
     if (length > 0) {
-      slots[0] = contexts.slot(id + SIGN, 0);
-      slots[1] = contexts.slot(id + SIGN_TREND, this.secondSign * 64 + length);
-      slots[2] = contexts.slot(id + SIGN_ROW, guess * 4 + (before === undefined ? 3 : before.sign));
-      sign = 1 + coder.bitIn(miss < 0 ? 1 : 0, 1 + lastSign, SET.sign);
+      const down = miss < 0 ? 1 : 0;
+      const trend = this.secondSign * 64 + length;
+      const ofRow = guess * 4 + (before === undefined ? 3 : before.sign);
+      const own = id + SIGN;
+      const byTrend = id + SIGN_TREND;
+      const byRow = id + SIGN_ROW;
+      sign = 1 + coder.bitIn(down, 1 + lastSign, SET.sign, own, 0, byTrend, trend, byRow, ofRow);
       size = this.codeSize(Math.abs(miss), length, sign);
     }
     this.secondSign = lastSign;

@@ -15,6 +15,9 @@ const CONTEXT_BYTES = 4;
 const LONG_BITS = 5;
 const LONG_MATCH = 1 << LONG_BITS;
 
+/** What stands before a byte needs no others beside it once it came so often. */
+const OFTEN = 8;
+
 /** Contexts in the table of text. */
 const HIT = 0;
 const HIT_TWO = 1;
@@ -115,11 +118,7 @@ export class TextModel {
   /** Half of a byte, by its column alone. */
   private codeAlone(half: number, part: number): number {
     const { coder, contexts, column } = this;
-    const slot = contexts.slot(part * ORDERS + NONE, column);
-    let node = 1;
-    for (let shift = 3; shift >= 0; shift--)
-      node = (node << 1) | coder.bitOf(contexts, (half >> shift) & 1, slot + node);
-    return node - 16;
+    return coder.treeOf(contexts, half, 4, contexts.slot(part * ORDERS + NONE, column));
   }
 
   private codeByte(byte: number): number {
@@ -142,36 +141,24 @@ export class TextModel {
     const place = 1 + Math.min(matched, 14);
     // By what stands before alone, however long the match is.
     const byTwo = contexts.slot(HIT_TWO, ((before & 0xffff) << 8) | expected) + 1;
-    if (contexts.isSure(byTwo)) return coder.bitOf(contexts, hit, byTwo);
+    if (contexts.seen(byTwo) >= OFTEN) return coder.bitOf(contexts, hit, byTwo);
     slots[0] = contexts.slot(HIT, expected);
     slots[1] = byTwo - place;
     slots[2] = contexts.slot(HIT_ANY, 0);
-    return coder.mixed(contexts, hit, place, SET.hit);
+    return coder.mixed(contexts, hit, 1, place - 1, SET.hit);
   }
 
   /** `part`: 0 for the upper half of a byte; 1 + that for the lower one. */
   private codeHalf(half: number, part: number, set: number): number {
     const { coder, contexts, before, column } = this;
-    const { slots } = coder;
     const id = part * ORDERS;
-    const first = contexts.slot(id + TWO, before & 0xffff);
-    let others = false;
-    let node = 1;
-    for (let shift = 3; shift >= 0; shift--) {
-      const bit = (half >> shift) & 1;
-      if (contexts.isSure(first + node)) {
-        node = (node << 1) | coder.bitOf(contexts, bit, first + node);
-        continue;
-      }
-      if (!others) {
-        slots[0] = first;
-        slots[1] = contexts.slot(id + ONE, (column << 8) | (before & 0xff));
-        slots[2] = contexts.slot(id + NONE, column);
-        others = true;
-      }
-      node = (node << 1) | coder.mixed(contexts, bit, node, set);
-    }
-    return node - 16;
+    const byTwo = contexts.slot(id + TWO, before & 0xffff);
+    if (contexts.seen(byTwo + 1) >= OFTEN) return coder.treeOf(contexts, half, 4, byTwo);
+    const { slots } = coder;
+    slots[0] = byTwo;
+    slots[1] = contexts.slot(id + ONE, (column << 8) | (before & 0xff));
+    slots[2] = contexts.slot(id + NONE, column);
+    return coder.mixed(contexts, half, 4, 0, set);
   }
 }
 
