@@ -33,8 +33,9 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
-/** Also to stderr from this level on; what a component logged last is told where a test fails that started it. */
+/** From this level on, components log to stderr too. */
 const LOG_LEVEL = process.env["STANZAPACK_TEST_LOG"];
+/** A test that fails prints so many lines of the component that it started. */
 const LAST_LINES = 1_000;
 
 export async function startStack(

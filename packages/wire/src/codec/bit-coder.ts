@@ -2,7 +2,7 @@ import * as cell from "./contexts.js";
 import { Contexts } from "./contexts.js";
 import * as mixer from "./mixer.js";
 
-/** Of this module: engines then know what they are, where they would look up what is imported at every bit. */
+/** Copies in this module. V8 compiles these into the code; an imported constant it loads and checks at every use. */
 const { COUNT_BITS, learned, ageOf, isSure } = cell;
 const { SIDE, SET_SIZE, MAX_WEIGHT, WEIGHT_RATE, SQUASHED, STRETCHED } = mixer;
 const STEP_BITS = COUNT_BITS + mixer.COARSE;
@@ -16,7 +16,7 @@ const INITIAL_BYTES = 1_024;
 /** A run of bits that nothing is known of is coded in steps of so many. */
 const RAW_STEP = 8;
 
-/** Numbers, which are compared sooner than `true` and `false`. */
+/** Numbers: V8 tests a field of them in fewer instructions than a boolean one. */
 const WRITING = 0;
 const READING = 1;
 

@@ -8,8 +8,9 @@ const SLOT_BYTES = SLOT * 4 + 4;
 const MAX_COUNT = 60;
 /** Bits until a context speaks for itself. */
 const YOUNG = 3;
-/** And until it may need no others beside it, if what is less likely has a chance below, in 65,536ths. */
+/** Bits until a context may be sure. */
 const SURE = 16;
+/** It is sure while the less likely bit has a smaller chance, in 65,536ths. */
 const DOUBT = 4_096;
 /** Chances stay so far from certainty, in 65,536ths. */
 const MARGIN = 20;

@@ -15,7 +15,7 @@ const CONTEXT_BYTES = 4;
 const LONG_BITS = 5;
 const LONG_MATCH = 1 << LONG_BITS;
 
-/** What stands before a byte needs no others beside it once it came so often. */
+/** Once the context of the two bytes before has seen so many bits, it is used alone. */
 const OFTEN = 8;
 
 /** Contexts in the table of text. */
