@@ -1,22 +1,22 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { CHANGED_SET_CONTEXTS } from "./codec/changed-set.js";
-import { COLUMN_CONTEXTS } from "./codec/column.js";
+import { CHANGED_SET_CONTEXTS } from "./codec/tree/changed-set.js";
+import { COLUMN_CONTEXTS } from "./codec/values/column.js";
 import { DEFAULT_CODEC_LIMITS } from "./codec/column-codec.js";
-import { DICTIONARY_CONTEXTS } from "./codec/dictionary.js";
-import { DOUBLE_CONTEXTS } from "./codec/double-model.js";
-import { DEFAULT_LANE_POLICY } from "./codec/lane-encoder.js";
-import { KIN_CONTEXTS } from "./codec/kin.js";
-import { SET } from "./codec/mixer-sets.js";
-import { NODE_CONTEXTS } from "./codec/node.js";
-import { NUMBER_CONTEXTS } from "./codec/number-model.js";
-import { isReadFromCondition } from "./conditions.js";
-import { ERRORS, type ErrorCode, type ErrorRow } from "./errors.js";
-import { encodeFrame } from "./frame-codec.js";
-import { FRAME } from "./frames.js";
+import { DICTIONARY_CONTEXTS } from "./codec/values/dictionary.js";
+import { DOUBLE_CONTEXTS } from "./codec/numbers/double-model.js";
+import { DEFAULT_LANE_POLICY } from "./bodies/lane-encoder.js";
+import { KIN_CONTEXTS } from "./codec/tree/kin.js";
+import { SET } from "./codec/coder/mixer-sets.js";
+import { NODE_CONTEXTS } from "./codec/tree/node.js";
+import { NUMBER_CONTEXTS } from "./codec/numbers/number-model.js";
+import { isReadFromCondition } from "./base/conditions.js";
+import { ERRORS, type ErrorCode, type ErrorRow } from "./base/errors.js";
+import { encodeFrame } from "./frames/frame-codec.js";
+import { FRAME } from "./frames/frames.js";
 import * as wire from "./index.js";
-import { DEFAULT_LIMITS } from "./limits.js";
-import { DEFAULT_LINK_POLICY } from "./link-session.js";
+import { DEFAULT_LIMITS } from "./base/limits.js";
+import { DEFAULT_LINK_POLICY } from "./session/link-session.js";
 
 const root = new URL("../../../", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
@@ -85,21 +85,21 @@ describe("docs/ERRORS.md", () => {
 
 describe("docs/LIMITS.md", () => {
   it("has the limits of the code", () => {
-    expectSection("docs/LIMITS.md", "limits", fieldRows("packages/wire/src/limits.ts", DEFAULT_LIMITS));
+    expectSection("docs/LIMITS.md", "limits", fieldRows("packages/wire/src/base/limits.ts", DEFAULT_LIMITS));
   });
   it("has the columnar codec's limits of the code", () => {
     const source = "packages/wire/src/codec/column-codec.ts";
     expectSection("docs/LIMITS.md", "codec", fieldRows(source, DEFAULT_CODEC_LIMITS));
   });
   it("has the lane's policy of the code", () => {
-    const sources = "packages/wire/src/codec/chain.ts, packages/wire/src/codec/lane-encoder.ts";
+    const sources = "packages/wire/src/bodies/chain.ts, packages/wire/src/bodies/lane-encoder.ts";
     expectSection("docs/LIMITS.md", "lane", fieldRows(sources, DEFAULT_LANE_POLICY));
   });
   it("has the link policy of the code", () => {
     expectSection(
       "docs/LIMITS.md",
       "policy",
-      fieldRows("packages/wire/src/link-session.ts", DEFAULT_LINK_POLICY),
+      fieldRows("packages/wire/src/session/link-session.ts", DEFAULT_LINK_POLICY),
     );
   });
 });
@@ -134,14 +134,14 @@ describe("docs/CODEC.md", () => {
 
   it("has the names of the code where the code has the numbers", () => {
     const source = [
-      "number-model",
-      "double-model",
-      "dictionary",
-      "column",
-      "node",
-      "text-model",
-      "mixer",
-      "contexts",
+      "numbers/number-model",
+      "numbers/double-model",
+      "values/dictionary",
+      "values/column",
+      "tree/node",
+      "texts/text-model",
+      "coder/mixer",
+      "coder/contexts",
     ]
       .map((name) => read(`packages/wire/src/codec/${name}.ts`))
       .join("");

@@ -1,20 +1,20 @@
-import { DEFAULT_LIMITS, type Limits } from "../limits.js";
-import { malformed, type Value } from "../msgpack.js";
-import { measureValue } from "../msgpack-measure.js";
-import { decodeMsgpack } from "../msgpack-reader.js";
-import { encodeUpdate } from "../update.js";
-import { BitCoder } from "./bit-coder.js";
-import { over, unencodable } from "./bounds.js";
-import { release, type Held } from "./held.js";
-import { Node, type NodeContext } from "./node.js";
-import { NumberModel, NUMBER_CONTEXTS } from "./number-model.js";
-import { PLACED } from "./place.js";
-import type { ReadBudget } from "./read-budget.js";
-import { Row } from "./row.js";
-import { MAX_SCALED } from "./scaled.js";
-import { Successors } from "./successors.js";
-import { codeWhole } from "./whole-number.js";
-import { TextCodec } from "./text-codec.js";
+import { DEFAULT_LIMITS, type Limits } from "../base/limits.js";
+import { malformed, type Value } from "../msgpack/msgpack.js";
+import { measureValue } from "../msgpack/msgpack-measure.js";
+import { decodeMsgpack } from "../msgpack/msgpack-reader.js";
+import { encodeUpdate } from "../msgpack/update.js";
+import { BitCoder } from "./coder/bit-coder.js";
+import { over, unencodable } from "./coder/bounds.js";
+import { release, type Held } from "./values/held.js";
+import { Node, type NodeContext } from "./tree/node.js";
+import { NumberModel, NUMBER_CONTEXTS } from "./numbers/number-model.js";
+import { PLACED } from "./tree/place.js";
+import type { ReadBudget } from "./coder/read-budget.js";
+import { Row } from "./numbers/row.js";
+import { MAX_SCALED } from "./numbers/scaled.js";
+import { Successors } from "./numbers/successors.js";
+import { codeWhole } from "./coder/whole-number.js";
+import { TextCodec } from "./texts/text-codec.js";
 
 /** Bounds of one chain, and of each of its messages: a predictable row costs no bits, so bytes bound nothing. */
 export interface CodecLimits {
