@@ -18,24 +18,26 @@ import {
   type Connection,
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
-import { readBareJid, readNode, withPreparedMembers } from "./addresses.js";
-import { Approvals, checkAuthorize } from "./approvals.js";
-import { ClientState } from "./client-state.js";
-import { Emitter } from "./emitter.js";
-import { toStanzapackError } from "./errors.js";
-import { Groups } from "./groups.js";
-import type { EnvelopeKind } from "./link-envelope.js";
-import { LinkKeeper } from "./link-keeper.js";
-import { checked, checkFlag, checkNodes, checkText } from "./option-checks.js";
-import { Negotiation, type ConfigureOptions, type OfferOptions, type ServiceInfo } from "./negotiation.js";
-import { OfferedService, type OutboxPart } from "./offered-service.js";
-import { checkStored, toStoreError, type OutboxStore } from "./outbox-store.js";
-import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options.js";
-import { Publishing } from "./publishing.js";
-import type { Sendable } from "./sendable.js";
-import { SharedSubscription } from "./shared-subscription.js";
-import type { Subscription, SubscribeOptions } from "./subscription.js";
-import type { SubscriptionGroup } from "./subscription-group.js";
+import { readBareJid, readNode, withPreparedMembers } from "./base/addresses.js";
+import { Approvals, checkAuthorize } from "./publish/approvals.js";
+import { ClientState } from "./session/client-state.js";
+import { Emitter } from "./base/emitter.js";
+import { toStanzapackError } from "./base/errors.js";
+import { Groups } from "./session/groups.js";
+import type { EnvelopeKind } from "./link/link-envelope.js";
+import { LinkKeeper } from "./session/link-keeper.js";
+import { checked, checkFlag, checkNodes, checkText } from "./options/option-checks.js";
+import { Negotiation, type ServiceInfo } from "./negotiation/negotiation.js";
+import type { ConfigureOptions, OfferOptions } from "./options/offer-options.js";
+import { OfferedService, type OutboxPart } from "./publish/offered-service.js";
+import { checkStored, toStoreError, type OutboxStore } from "./store/outbox-store.js";
+import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options/connect-options.js";
+import { Publishing } from "./publish/publishing.js";
+import type { Sendable } from "./base/sendable.js";
+import { SharedSubscription } from "./subscribe/shared-subscription.js";
+import type { Subscription } from "./subscribe/subscription.js";
+import type { SubscribeOptions } from "./options/subscribe-options.js";
+import type { SubscriptionGroup } from "./subscribe/subscription-group.js";
 
 export interface ClientEvents {
   /** The link works; `again`: after a break, with everything restored. */
@@ -445,7 +447,7 @@ export class Client extends Emitter<ClientEvents> {
     await Promise.all(this.releases);
     const doing = `opening the store of \`${node}\``;
     const open = async (): Promise<OutboxPart> => {
-      const { OutboxSaver: Saver } = await import("./outbox-saver.js");
+      const { OutboxSaver: Saver } = await import("./publish/outbox-saver.js");
       return { stored: checkStored(await store.open(node)), Saver };
     };
     const part = await open().catch((error: unknown) => {

@@ -3,7 +3,6 @@ export {
   ChainEncoder,
   DEFAULT_CHAIN_POLICY,
   type ChainBatch,
-  type ChainBody,
   type ChainPolicy,
 } from "./bodies/chain.js";
 export { ColumnCodec, DEFAULT_CODEC_LIMITS, type CodecLimits, type RowsBatch } from "./codec/column-codec.js";
@@ -40,7 +39,8 @@ export {
   padOfBody,
   type DataBodyFields,
 } from "./frames/frame-codec.js";
-export { FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames/frames.js";
+export {
+  type ChainBody, FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames/frames.js";
 export type * from "./frames/frames.js";
 export { Envelope, PROBE_MS, type EnvelopePort } from "./session/envelope.js";
 export { createHello } from "./frames/hello.js";
