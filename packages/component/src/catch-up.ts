@@ -5,7 +5,7 @@ import type { ClientLink } from "./client-link.js";
 import { TICK_MS } from "./clock.js";
 import { formatLaneKey } from "./lane.js";
 import type { ReadyBody } from "./ready-body.js";
-import { processorMs } from "./request-gate.js";
+import { processorMs } from "./processor-time.js";
 import type { Service } from "./service.js";
 import type { ComponentStats } from "./stats.js";
 import type { Subscription } from "./subscription.js";

@@ -25,7 +25,7 @@ import { nodeNamed } from "./negotiation/addresses.js";
 import { readChangedOptions, readSubscribeOptions, type SubscribeOptions } from "./negotiation/options.js";
 import { Patterns, type Pattern } from "./patterns.js";
 import { RequestAnswers } from "./request-answers.js";
-import { processorMs } from "./request-gate.js";
+import { processorMs } from "./processor-time.js";
 import { Resumption } from "./resumption.js";
 import type { Service } from "./service.js";
 import type { ComponentStats } from "./stats.js";

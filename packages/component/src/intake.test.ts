@@ -11,6 +11,9 @@ class Link {
 }
 
 let clock = 0;
+/** Processor time of the process, and how much of it each reading adds, in ms. */
+let work = 0;
+let worksMs = 1_000;
 let done: { readonly link: string; readonly at: number }[] = [];
 const intake = (): Intake<Link> =>
   new Intake<Link>(
@@ -21,6 +24,7 @@ const intake = (): Intake<Link> =>
       done.push({ link: link.name, at: clock });
     },
     () => clock,
+    () => (work += worksMs),
   );
 const step = (ms: number): Uint8Array => Uint8Array.of(ms);
 
@@ -34,6 +38,7 @@ async function pass(ms: number): Promise<void> {
 
 beforeEach(() => {
   clock = 0;
+  worksMs = 1_000;
   done = [];
   vi.useFakeTimers();
 });
@@ -92,6 +97,29 @@ describe("the intake of links", () => {
     it.put(link, step(1));
     expect(done).toHaveLength(1);
     it.charge("a@x", 80);
+    it.put(link, step(1));
+    expect(done).toHaveLength(1);
+    await pass(500);
+    expect(done).toHaveLength(2);
+    it.stop();
+  });
+
+  it("charges nobody for the time in which other processes had the processor", () => {
+    const it = intake();
+    const link = new Link("a", "a@x");
+    worksMs = 1;
+    for (let i = 0; i < 10; i++) it.put(link, step(200));
+    it.charge("a@x", 200);
+    it.put(link, step(1));
+    expect(done).toHaveLength(11);
+  });
+
+  it("reads the first block of a link at once, though its account has used up its share", async () => {
+    const it = intake();
+    it.charge("a@x", 80);
+    const link = new Link("a", "a@x");
+    it.put(link, step(1), undefined, true);
+    expect(done).toHaveLength(1);
     it.put(link, step(1));
     expect(done).toHaveLength(1);
     await pass(500);

@@ -1,5 +1,6 @@
 import { monotonicNow } from "@stanzapack/xmpp";
 import type { Frame } from "@stanzapack/wire";
+import { processorMs } from "./processor-time.js";
 
 /** Time that what one account publishes may take at once after a pause, in ms. 50: half of a usual window. */
 const BURST_MS = 50;
@@ -63,21 +64,33 @@ export class Intake<L extends Sender> {
   private timer: NodeJS.Timeout | undefined;
   /** What those who wait took in long steps since the last turn was booked, in ms. */
   private coarseMs = 0;
+  /** The processor time of this process, as it was read last, in ms. */
+  private workedMs: number;
 
   constructor(
     /** Reads the next frame of a link's inbox, or takes the next block's into it. */
     private readonly readNext: (link: L) => void,
     private readonly now: () => number = monotonicNow,
-  ) {}
+    /** Processor time that this process has used, in ms. */
+    private readonly workMs: () => number = processorMs,
+  ) {
+    this.workedMs = workMs();
+  }
 
-  /** A link's block came; `label`: as its bytestream gave it. False when it, or its account, has too many that wait. */
-  put(link: L, block: Uint8Array, label?: number): boolean {
+  /**
+   * Takes a block that arrived on a link. `label`: as the link's bytestream gave it. `isFirst`: the block holds the
+   * link's HELLO, which is read at once, whatever the account has used. Returns false when too much of the link, or of
+   * its account, waits to be read.
+   */
+  put(link: L, block: Uint8Array, label?: number, isFirst = false): boolean {
     const { inbox } = link;
     if (inbox.blocks.length >= MAX_BLOCKS || inbox.bytes + block.length > MAX_BYTES) return false;
     if (this.account(link.bareJid).bytes + block.length > MAX_ACCOUNT_BYTES) return false;
     inbox.blocks.push({ bytes: block, label });
     inbox.bytes += block.length;
     this.count(link);
+    // A request that follows by iq is not read here. It must not be answered as if the link had said no HELLO.
+    if (isFirst) this.step(link);
     if (!this.waiting.has(link)) this.read(link);
     return true;
   }
@@ -87,9 +100,25 @@ export class Intake<L extends Sender> {
     if (ms > QUANTUM_MS) this.spend(this.account(bareJid), ms);
   }
 
-  private spend(account: Account, ms: number): void {
+  private spend(account: Account, elapsedMs: number): void {
+    const ms = this.worked(elapsedMs);
     account.leftMs -= ms;
     if (account.leftMs < 0 && ms > QUANTUM_MS) this.coarseMs += ms;
+  }
+
+  /**
+   * Returns how much of a step's time this process can have worked. Another process may have had the processor
+   * meanwhile, and no account pays for that. The processor time is read for long steps alone, and once a second.
+   */
+  private worked(elapsedMs: number): number {
+    return elapsedMs <= QUANTUM_MS ? elapsedMs : Math.min(elapsedMs, this.readWork());
+  }
+
+  /** Returns the processor time since the last call, in ms. */
+  private readWork(): number {
+    const before = this.workedMs;
+    this.workedMs = this.workMs();
+    return this.workedMs - before;
   }
 
   /** What still waits of it is never read. */
@@ -101,6 +130,7 @@ export class Intake<L extends Sender> {
 
   /** Once a second: accounts that have all of their share need no memory. */
   sweep(): void {
+    this.readWork();
     for (const bareJid of this.accounts.keys())
       if (this.account(bareJid).leftMs >= BURST_MS && this.account(bareJid).bytes === 0)
         this.accounts.delete(bareJid);

@@ -211,7 +211,8 @@ export class LinkTable {
     link.hear();
     // Something of it comes through: asked with the next sweep it may answer.
     if (link.suspension !== undefined) link.suspension.askAt = 0;
-    if (link.ended || this.intake.put(link, block, label)) return;
+    const isFirst = link.session.peerHello === undefined && link.inbox.blocks.length === 0;
+    if (link.ended || this.intake.put(link, block, label, isFirst)) return;
     this.stats.refusals++;
     this.bye(
       link,

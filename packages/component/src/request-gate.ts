@@ -9,6 +9,7 @@ import {
 } from "@stanzapack/xmpp";
 import type { Budgets } from "./budgets/budgets.js";
 import { toStanzaError } from "./negotiation/errors.js";
+import { processorMs } from "./processor-time.js";
 import type { ComponentStats } from "./stats.js";
 
 /** Most requests that wait for the stream to the server to take their answers, and most of one bare JID among them. */
@@ -29,12 +30,6 @@ interface Waiting {
   readonly since: number;
   readonly answer: () => void;
   readonly refuse: (error: Error) => void;
-}
-
-/** Processor time that this process has used, in ms. */
-export function processorMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
 }
 
 /**
