@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { createSampleChain } from "../packages/testkit/src/codec-chains.js";
+import { createSampleChain } from "../packages/testkit/src/codec-fuzz/codec-chains.js";
 
 const READER = fileURLToPath(new URL("./support/codec_reader.py", import.meta.url));
 /** 80 chains use every rule; `STANZAPACK_CHAINS=1000` reads more. */

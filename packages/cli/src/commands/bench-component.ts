@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
-import { loadBench } from "../bench-module.js";
-import { formatDuration, listOf, parseCount, parseInterval, parseWindow } from "../parse.js";
-import { interruptible } from "../signals.js";
+import { loadBench } from "../base/bench-module.js";
+import { formatDuration, listOf, parseCount, parseInterval, parseWindow } from "../base/parse.js";
+import { interruptible } from "../base/signals.js";
 
 interface ComponentOptions {
   readonly subscribers?: readonly number[];

@@ -1,8 +1,8 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import Table from "cli-table3";
-import { loadBench, type BenchModule, type BenchRow, type Verdict } from "../bench-module.js";
-import { formatDuration, listOf, parseCount, parseInterval, parseWindow } from "../parse.js";
-import { interruptible } from "../signals.js";
+import { loadBench, type BenchModule, type BenchRow, type Verdict } from "../base/bench-module.js";
+import { formatDuration, listOf, parseCount, parseInterval, parseWindow } from "../base/parse.js";
+import { interruptible } from "../base/signals.js";
 import { addBenchComponent } from "./bench-component.js";
 
 interface FanOutOptions {

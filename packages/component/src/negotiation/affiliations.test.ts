@@ -1,7 +1,7 @@
 import { parseNode } from "@stanzapack/wire";
 import { NS, xml, type Element } from "@stanzapack/xmpp";
 import { expect, it } from "vitest";
-import { Service, type AccessModel } from "../service.js";
+import { Service, type AccessModel } from "../catalog/service.js";
 import { listAffiliations, readAffiliations } from "./affiliations.js";
 
 function setUp(access: AccessModel) {

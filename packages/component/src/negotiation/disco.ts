@@ -1,10 +1,10 @@
 import { appendAll, bareJid, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
-import type { Broker } from "../broker.js";
-import type { Service } from "../service.js";
-import { targetNamed } from "./addresses.js";
-import { toStanzaError } from "./errors.js";
+import type { Broker } from "../broker/broker.js";
+import type { Service } from "../catalog/service.js";
+import { targetNamed } from "../forms/addresses.js";
+import { toStanzaError } from "../forms/errors.js";
 import { FIELD, formatOurForm } from "./form-fields.js";
-import { takePage } from "./result-sets.js";
+import { takePage } from "../forms/result-sets.js";
 
 /**
  * What works, and nothing else; test/ordinary-clients.test.ts asks for each of them. XEP-0060 §16.3: `access-open` says what the default

@@ -12,17 +12,17 @@ import {
   type Since,
 } from "@stanzapack/wire";
 import { NS, StanzaError, type DataForm } from "@stanzapack/xmpp";
-import { accountOf } from "./addresses.js";
+import { accountOf } from "../forms/addresses.js";
 import {
   ACCESS_MODELS,
   COMPRESSIONS,
   type AccessModel,
   type Compression,
   type ServiceConfig,
-} from "../service.js";
-import { unsupported } from "./errors.js";
+} from "../catalog/service.js";
+import { unsupported } from "../forms/errors.js";
 import { FIELD } from "./form-fields.js";
-import { boolean, checkOwnFields, invalid, several, single } from "./submissions.js";
+import { boolean, checkOwnFields, invalid, several, single } from "../forms/submissions.js";
 
 /** Longest title, in UTF-16 code units. */
 const MAX_TITLE_CHARS = 256;

@@ -2,11 +2,11 @@ import { createRowCodec, createRawDeflate, DEFAULT_LIMITS } from "@stanzapack/wi
 import { NS, xml, type Connection, type Element, type StanzaHandler } from "@stanzapack/xmpp";
 import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
-import { Broker } from "../broker.js";
+import { Broker } from "../broker/broker.js";
 import { Budgets } from "../budgets/budgets.js";
-import { configSchema } from "../config.js";
-import type { FanOut } from "../fan-out.js";
-import { createStats } from "../stats.js";
+import { configSchema } from "../config/config.js";
+import type { FanOut } from "../fanout/fan-out.js";
+import { createStats } from "../base/stats.js";
 import { registerUnknownAddresses } from "./unknown-addresses.js";
 import { registerOrdinaryClients } from "./ordinary-clients.js";
 import { registerSubscriptionEvents } from "./subscription-events.js";

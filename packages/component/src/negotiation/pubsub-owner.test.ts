@@ -1,9 +1,9 @@
 import { NS, xml } from "@stanzapack/xmpp";
 import { describe, expect, it, vi } from "vitest";
-import type { Broker } from "../broker.js";
-import { configSchema } from "../config.js";
-import { createInbox } from "../intake.js";
-import type { LinkTable } from "../link-table.js";
+import type { Broker } from "../broker/broker.js";
+import { configSchema } from "../config/config.js";
+import { createInbox } from "../links/intake.js";
+import type { LinkTable } from "../links/link-table.js";
 import { OwnerRequests } from "./pubsub-owner.js";
 
 const ALICE = "alice@example.org/sensor";

@@ -1,16 +1,16 @@
 import { StanzapackError } from "@stanzapack/wire";
 import { monotonicNow, bareJid, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
-import type { Broker } from "../broker.js";
-import type { ComponentLimits } from "../config.js";
-import { hasMore } from "../intake.js";
-import type { LinkTable } from "../link-table.js";
-import type { Service } from "../service.js";
+import type { Broker } from "../broker/broker.js";
+import type { ComponentLimits } from "../config/config.js";
+import { hasMore } from "../links/intake.js";
+import type { LinkTable } from "../links/link-table.js";
+import type { Service } from "../catalog/service.js";
 import { listAffiliations, readAffiliations } from "./affiliations.js";
-import { unsupported } from "./errors.js";
+import { unsupported } from "../forms/errors.js";
 import { formatOurForm } from "./form-fields.js";
 import { DEFAULT_CONFIG, formatServiceConfig, readServiceConfig } from "./options.js";
 import { attr, readAction, type Request, requireNode } from "./pubsub-request.js";
-import { acceptable, badRequest, readSubmission } from "./submissions.js";
+import { acceptable, badRequest, readSubmission } from "../forms/submissions.js";
 
 type Answer = Element | undefined;
 

@@ -10,14 +10,14 @@ import {
   type Connection,
   type Element,
 } from "@stanzapack/xmpp";
-import type { Broker } from "../broker.js";
-import type { ClientLink } from "../client-link.js";
-import type { ComponentLimits } from "../config.js";
-import type { LinkTable } from "../link-table.js";
-import type { Service } from "../service.js";
-import type { Subscription } from "../subscription.js";
-import { isSameJid, nodeNamed, targetNamed } from "./addresses.js";
-import { assertAnswer, toStanzaError } from "./errors.js";
+import type { Broker } from "../broker/broker.js";
+import type { ClientLink } from "../links/client-link.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { LinkTable } from "../links/link-table.js";
+import type { Service } from "../catalog/service.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+import { isSameJid, nodeNamed, targetNamed } from "../forms/addresses.js";
+import { assertAnswer, toStanzaError } from "../forms/errors.js";
 import { formatOptionsForm } from "./form-fields.js";
 import {
   formatOptions,
@@ -38,8 +38,8 @@ import {
   requireNode,
   requireOwnJid,
 } from "./pubsub-request.js";
-import { resultSetOf, takePage } from "./result-sets.js";
-import { acceptable, badRequest, readForm, readSubmission } from "./submissions.js";
+import { resultSetOf, takePage } from "../forms/result-sets.js";
+import { acceptable, badRequest, readForm, readSubmission } from "../forms/submissions.js";
 
 type Answer = Element | undefined;
 

@@ -1,5 +1,5 @@
 import { NS, xml, type Connection, type Element } from "@stanzapack/xmpp";
-import type { Broker } from "../broker.js";
+import type { Broker } from "../broker/broker.js";
 
 /** Events in one write. */
 const BATCH_COUNT = 100;

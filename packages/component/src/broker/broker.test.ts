@@ -1,0 +1,443 @@
+import {
+  ColumnCodec,
+  createRawDeflate,
+  createRowCodec,
+  DEFAULT_CODEC_LIMITS,
+  DEFAULT_LIMITS,
+  encodeUpdate,
+  ReadBudget,
+  StanzapackError,
+  WHOLE,
+  type CodedFrame,
+  type DataFrame,
+  type Frame,
+  type ServiceKind,
+} from "@stanzapack/wire";
+import { monotonicNow, type Connection } from "@stanzapack/xmpp";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Broker } from "./broker.js";
+import type { ClientLink } from "../links/client-link.js";
+import { configSchema } from "../config/config.js";
+import { FanOut } from "../fanout/fan-out.js";
+import type { SubscribeOptions } from "../negotiation/options.js";
+import type { Service } from "../catalog/service.js";
+import { createStats } from "../base/stats.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+import { NOT_QUEUED } from "../fanout/write-queue.js";
+
+const NOW = 1_700_000_000_000;
+const limits = configSchema.parse({ component: { domain: "a.b", secret: "x" } }).limits;
+
+function setUp(own = limits): {
+  broker: Broker;
+  service: Service;
+  link: ClientLink;
+  publish: (from: number, to: number, values: unknown[], fields?: Partial<DataFrame>) => void;
+} {
+  const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+  const fanOut = {
+    flushAll: vi.fn(),
+    book: vi.fn(),
+    forget: vi.fn(),
+    watch: vi.fn(),
+    unwatch: vi.fn(),
+    sendLast: vi.fn(),
+    forgetLink: vi.fn(),
+  } as unknown as FanOut;
+  const broker = new Broker(fanOut, codec, own, createStats(), () => 7, pino({ level: "silent" }));
+  let alias = -1;
+  const link = {
+    bareJid: "alice@x",
+    jid: "alice@x/1",
+    readerBytes: 0,
+    pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
+    session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) },
+    services: new Map(),
+    subscriptions: new Map(),
+    taken: new Map(),
+    sendFrame: vi.fn(),
+    takeAlias: () => ++alias,
+    checkAlias: () => undefined,
+  } as unknown as ClientLink;
+  const outcome = broker.offer(
+    link,
+    "alice@x/t",
+    { kind: "value", access: "open", members: new Set(), title: "" },
+    NOW,
+  );
+  if (!("service" in outcome)) throw new Error("held");
+  const { service } = outcome;
+  return {
+    broker,
+    service,
+    link,
+    publish: (from, to, values, fields = {}) => {
+      const { form, payload } = codec.encode(
+        values.map((value) => encodeUpdate(value, DEFAULT_LIMITS)),
+        "plain",
+      );
+      broker.publish(
+        service,
+        { type: "data", alias: 0, form, epoch: 1, from, to, at: 0, spanMs: 0, payload, ...fields },
+        NOW,
+      );
+    },
+  };
+}
+
+describe("offsets of a service", () => {
+  it("follow the publisher's sequence: repeated rows are dropped, jumps and conflation keep their room", () => {
+    const { service, publish } = setUp();
+    publish(1, 3, [1, 2, 3]);
+    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 3 } });
+    publish(2, 3, [2, 3]);
+    expect(service.offset).toBe(3);
+    publish(3, 5, [3, 4, 5]);
+    expect(service).toMatchObject({ offset: 5, incarnations: { sequence: 5 } });
+    publish(6, 10, [10]);
+    expect(service).toMatchObject({ offset: 10, incarnations: { sequence: 10 } });
+    publish(14, 14, [14]);
+    expect(service).toMatchObject({ offset: 14, incarnations: { sequence: 14 } });
+  });
+
+  it("go on when the publisher begins anew", () => {
+    const { service, publish } = setUp();
+    publish(1, 2, [1, 2]);
+    publish(1, 1, [1], { epoch: 2 });
+    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 1, current: 2 } });
+  });
+
+  it("take nothing twice of a publisher that comes back after another, as far as it is remembered", () => {
+    const { service, publish } = setUp();
+    publish(1, 3, [1, 2, 3], { epoch: 1 });
+    publish(1, 2, [11, 12], { epoch: 2 });
+    publish(2, 4, [2, 3, 4], { epoch: 1 });
+    expect(service).toMatchObject({ offset: 6, incarnations: { sequence: 4, current: 1 } });
+    publish(1, 3, [11, 12, 13], { epoch: 2 });
+    expect(service).toMatchObject({ offset: 7, incarnations: { sequence: 3, current: 2 } });
+    // A jump is a declared loss of its own sequence, whoever came between.
+    publish(6, 6, [6], { epoch: 1 });
+    expect(service).toMatchObject({ offset: 9, incarnations: { sequence: 6 } });
+    for (let epoch = 3; epoch <= 9; epoch++) publish(1, 1, [0], { epoch });
+    publish(6, 6, [6], { epoch: 1 });
+    expect(service).toMatchObject({ offset: 16, incarnations: { sequence: 6, current: 1 } });
+    // The ninth is forgotten.
+    publish(3, 3, [13], { epoch: 2 });
+    expect(service).toMatchObject({ offset: 17, incarnations: { sequence: 3, current: 2 } });
+  });
+
+  it("never leave the safe integers, whatever a publisher claims", () => {
+    const { service, publish } = setUp();
+    publish(1, Number.MAX_SAFE_INTEGER, [1]);
+    expect(() => publish(1, 1, [1], { epoch: 2 })).toThrow(expect.objectContaining({ code: "malformed" }));
+    expect(service.offset).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
+  it("refuse incarnation 0 and more rows than positions", () => {
+    const { publish } = setUp();
+    expect(() => publish(1, 1, [1], { epoch: 0 })).toThrow(expect.objectContaining({ code: "malformed" }));
+    expect(() => publish(1, 1, [1, 2])).toThrow(expect.objectContaining({ code: "malformed" }));
+  });
+
+  it("date the newest value by its age, and never before the base of `at`", () => {
+    const { service, publish } = setUp();
+    publish(1, 1, [1], { at: 5_000 });
+    expect(service.last?.at).toBe(NOW - 5_000);
+    publish(2, 2, [2], { at: Number.MAX_SAFE_INTEGER });
+    expect(service.last?.at).toBe(service.oldestAt);
+  });
+});
+
+describe("quotas and ownership", () => {
+  it("bound the services of one owner", () => {
+    const { broker, link } = setUp();
+    const config = {
+      kind: "value",
+      access: "open",
+      members: new Set<string>(),
+      title: "",
+    } as const;
+    for (let i = 1; i < limits.maxServicesPerOwner; i++) broker.offer(link, `alice@x/s${i}`, config, NOW);
+    expect(() => broker.offer(link, "alice@x/more", config, NOW)).toThrow(
+      expect.objectContaining({ code: "limit-exceeded", scope: "subscription" }),
+    );
+    broker.withdraw(broker.find("alice@x/s1"));
+    expect(broker.offer(link, "alice@x/more", config, NOW)).toMatchObject({ created: true });
+  });
+
+  it("bound the memory that reading one link's services takes, and count it back", () => {
+    const few = { ...limits, maxReaderBytesPerLink: 400_000 };
+    const { broker, service, link } = setUp(few);
+    const chain = (from: number, fields: number): CodedFrame => ({
+      ...{ type: "coded", alias: 0, form: "key", chain: 1, epoch: 1, from },
+      payload: new ColumnCodec(DEFAULT_CODEC_LIMITS).encode({
+        ...{ rows: [Object.fromEntries(Array.from({ length: fields }, (_, i) => [`f${i}`, i]))] },
+        ...{ conflated: 0, at: 0, spanMs: 0 },
+      }),
+    });
+    broker.publish(service, chain(1, 50), NOW);
+    const held = link.readerBytes;
+    expect(held).toBeGreaterThan(50_000);
+    // A chain begun anew takes the place of the one before.
+    broker.publish(service, chain(2, 50), NOW);
+    expect(link.readerBytes).toBe(held);
+    expect(() => broker.publish(service, chain(3, 120), NOW)).toThrow(
+      expect.objectContaining({ code: "limit-exceeded", origin: "peer" }),
+    );
+    broker.withdraw(service);
+    expect(link.readerBytes).toBe(0);
+  });
+
+  it("give a service only to its owner, and tell who holds it", () => {
+    const { broker, link, service } = setUp();
+    expect(() => broker.own("alice@x/t", "bob@x")).toThrow(expect.objectContaining({ code: "forbidden" }));
+    expect(broker.own("alice@x/t", "alice@x")).toBe(service);
+    const other = { ...link, jid: "alice@x/2" } as unknown as ClientLink;
+    expect(broker.offer(other, "alice@x/t", service.config, NOW)).toEqual({ holder: link });
+  });
+
+  it("leave nothing behind of what a link without aliases asks for", () => {
+    const { broker, link, service } = setUp();
+    const usedUp = {
+      ...link,
+      ...{ jid: "alice@x/2", services: new Map(), subscriptions: new Map(), taken: new Map() },
+      checkAlias: () => {
+        throw new StanzapackError("limit-exceeded", "used up");
+      },
+    } as unknown as ClientLink;
+    const asked = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
+    expect(() => broker.subscribe(usedUp, "alice@x/t", asked, NOW)).toThrow("used up");
+    expect(service.lanes.size).toBe(0);
+    for (const node of ["alice@x/t", "alice@x/new"])
+      expect(() =>
+        broker.offer(usedUp, node, service.config, NOW, { incarnation: undefined, takeOver: true }),
+      ).toThrow("used up");
+    expect([...broker.services.keys()]).toEqual(["alice@x/t"]);
+    expect(service.publisher?.link).toBe(link);
+  });
+
+  it("let one that stays pay for a lane whose payer leaves", () => {
+    const { broker, link, service } = setUp();
+    const [first, second] = [1, 2].map(
+      (n) =>
+        ({
+          ...link,
+          ...{ bareJid: "bob@x", jid: `bob@x/${n}`, services: new Map(), subscriptions: new Map() },
+          ...{ taken: new Map(), detached: new Set(), maySendData: true },
+        }) as unknown as ClientLink,
+    ) as [ClientLink, ClientLink];
+    const asked = { windowMs: 0, selection: { ...WHOLE, deadband: 1 }, since: undefined, credit: Infinity };
+    const subscription = broker.subscribe(first, "alice@x/t", asked, NOW);
+    broker.subscribe(second, "alice@x/t", asked, NOW);
+    const [lane] = service.lanes.values();
+    expect(lane?.payer).toBe(first);
+    broker.unsubscribe(subscription);
+    expect(lane?.payer).toBe(second);
+  });
+
+  it("hand the writer's lease over to who takes it, and to the same outbox, and tell who had it", () => {
+    const { broker, link, service } = setUp();
+    const offer = (from: ClientLink, incarnation?: number, takeOver = false): unknown =>
+      broker.offer(from, "alice@x/t", service.config, NOW, { incarnation, takeOver });
+    const other = {
+      ...link,
+      jid: "alice@x/2",
+      services: new Map(),
+      sendFrame: vi.fn(),
+    } as unknown as ClientLink;
+    expect(offer(other, 5)).toEqual({ holder: link });
+    expect(offer(other, 5, true)).toMatchObject({ created: false });
+    expect(service.publisher).toMatchObject({ link: other, incarnation: 5 });
+    expect([link.services.size, other.services.size]).toEqual([0, 1]);
+    expect(link.sendFrame).toHaveBeenLastCalledWith(
+      expect.objectContaining({ type: "error", alias: 0, code: "fenced" }),
+    );
+    // The end of the one that was fenced is not the service's.
+    broker.linkEnded(link, NOW);
+    expect(service.online).toBe(true);
+    // Of the same outbox: its process came back sooner than anyone noticed that it had gone.
+    expect(offer(link, 5)).toMatchObject({ created: false });
+    expect(service.publisher?.link).toBe(link);
+    expect(offer(other, 6)).toEqual({ holder: link });
+    expect(offer(other)).toEqual({ holder: link });
+  });
+
+  it("tell an outbox how far it had come, whoever wrote since", () => {
+    const { broker, link, service, publish } = setUp();
+    publish(1, 4, [1, 2, 3, 4], { epoch: 5 });
+    publish(1, 9, [1], { epoch: 6 });
+    const bound = (incarnation?: number): unknown => {
+      broker.linkEnded(link, NOW);
+      broker.offer(link, "alice@x/t", service.config, NOW, { incarnation, takeOver: false });
+      return vi
+        .mocked(link.sendFrame)
+        .mock.calls.map(([frame]) => frame)
+        .findLast(({ type }) => type === "bind");
+    };
+    expect(bound()).toMatchObject({ incarnation: 6, sequence: 9 });
+    expect(bound(5)).toMatchObject({ incarnation: 5, sequence: 4 });
+    expect(bound(7)).toMatchObject({ incarnation: 7, sequence: 0 });
+  });
+
+  it("tell a publisher that another session withdrew its service", () => {
+    const { broker, link, service } = setUp();
+    broker.withdraw(service, {} as ClientLink);
+    expect(link.sendFrame).toHaveBeenLastCalledWith(
+      expect.objectContaining({ type: "error", alias: 0, code: "withdrawn" }),
+    );
+  });
+
+  it("withdraw a service whose publisher has been gone too long", () => {
+    const { broker, link } = setUp();
+    broker.linkEnded(link, NOW);
+    broker.sweep(NOW + limits.serviceGraceSeconds * 1000);
+    expect(broker.services.size).toBe(1);
+    broker.sweep(NOW + limits.serviceGraceSeconds * 1000 + 1);
+    expect(broker.services.size).toBe(0);
+  });
+
+  it("asks no publisher about what cannot be granted", () => {
+    const { broker, link, service } = setUp();
+    broker.configure(service, { ...service.config, access: "authorize" }, NOW);
+    const ask = vi.fn();
+    broker.approvals.messages = { ask, tell: vi.fn() };
+    const bob = { ...link, bareJid: "bob@x", jid: "bob@x/1" } as ClientLink;
+    const asked = { windowMs: 0, selection: WHOLE, since: undefined, credit: 1 };
+    const subscribe = (changes: object): void =>
+      void broker.subscribe(bob, service.node, { ...asked, ...changes }, NOW);
+    for (const impossible of [{ since: "first" }, { selection: { ...WHOLE, maxRate: -1 } }])
+      expect(() => subscribe(impossible)).toThrow(expect.objectContaining({ code: "invalid-options" }));
+    expect(ask).not.toHaveBeenCalled();
+    expect(() => subscribe({})).toThrow(expect.objectContaining({ code: "pending" }));
+    expect(ask).toHaveBeenCalledOnce();
+  });
+});
+
+/** With a real fan-out; `out` of a link has the types of the frames that it got, and the codes of errors. */
+function setUpWhole() {
+  const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+  const connection = { state: "online", writable: true, on: () => () => undefined, send: () => true };
+  const log = pino({ level: "silent" });
+  const fanOut = new FanOut(connection as unknown as Connection, createStats(), log);
+  let id = 6;
+  const broker = new Broker(fanOut, codec, limits, createStats(), () => ++id, log);
+  const open = (jid: string): { readonly link: ClientLink; readonly out: string[] } => {
+    let alias = -1;
+    const out: string[] = [];
+    const link = {
+      ...{ bareJid: jid.split("/")[0], jid, readerBytes: 0, phase: 0, maySendData: true },
+      ...{ sizeClass: 65_535, hop: "plain", readsCoded: false },
+      pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
+      session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes), unacked: 0 },
+      ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
+      sendFrame: (frame: Frame) => out.push(frame.type === "error" ? frame.code : frame.type),
+      append: (_: string, isData: boolean) => out.push(isData ? "data" : "status"),
+      ...{ maySendDataAt: () => true, queue: NOT_QUEUED },
+      ...{ takeAlias: () => ++alias, checkAlias: () => undefined },
+    } as unknown as ClientLink;
+    return { link, out };
+  };
+  const alice = open("alice@x/1").link;
+  const offer = (kind: ServiceKind): Service => {
+    const config = { access: "open", members: new Set<string>(), title: "" } as const;
+    const outcome = broker.offer(alice, "alice@x/t", { kind, ...config }, monotonicNow());
+    if (!("service" in outcome)) throw new Error("held");
+    return outcome.service;
+  };
+  const publish = (service: Service, position: number): void => {
+    const { form, payload } = codec.encode([encodeUpdate(position, DEFAULT_LIMITS)], "plain");
+    const head = { type: "data", alias: 0, form, epoch: 1, at: 0, spanMs: 0, payload } as const;
+    broker.publish(service, { ...head, from: position, to: position }, monotonicNow());
+  };
+  const subscribe = (link: ClientLink, options: Partial<SubscribeOptions> = {}): Subscription => {
+    const whole = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
+    return broker.subscribe(link, "alice@x/t", { ...whole, ...options }, monotonicNow());
+  };
+  return { broker, connection, open, offer, publish, subscribe };
+}
+
+describe("with a fan-out", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
+
+  it.each(["value", "log"] as const)(
+    "a %s that is withdrawn while the stream is backed up ends behind its last updates",
+    async (kind) => {
+      const { broker, connection, open, offer, publish, subscribe } = setUpWhole();
+      const service = offer(kind);
+      const [bob, carol] = [open("bob@x/1"), open("carol@x/1")];
+      subscribe(bob.link);
+      subscribe(carol.link, { windowMs: 1_000 });
+      publish(service, 1);
+      await pass(3_000);
+      connection.writable = false;
+      publish(service, 2);
+      await pass(50);
+      broker.withdraw(service);
+      connection.writable = true;
+      await pass(3_000);
+      for (const { out } of [bob, carol]) expect(out).toEqual(["bind", "data", "data", "withdrawn"]);
+      expect(service.subscriptions.size).toBe(0);
+    },
+  );
+
+  it("a lane whose payer leaves is paid for by one that stays, also where all of them are detached", () => {
+    const { broker, open, offer, subscribe } = setUpWhole();
+    offer("log");
+    // One session walks from selection to selection, and leaves another of its account in each.
+    const front = open("mallory@x/0").link;
+    const walk = (step: number): void => {
+      const asked = { windowMs: 0, selection: { ...WHOLE, fields: [`f${step}`] } };
+      const [subscription] = front.subscriptions.values();
+      if (subscription === undefined) subscribe(front, asked);
+      else broker.change(subscription, asked, monotonicNow());
+      subscribe(open(`mallory@x/${step + 1}`).link, { ...asked, credit: 1 });
+    };
+    for (let i = 0; i < limits.maxSelectionsPerAccount; i++) walk(i);
+    expect(() => walk(limits.maxSelectionsPerAccount)).toThrow(
+      expect.objectContaining({ code: "limit-exceeded" }),
+    );
+    const mine = { ...WHOLE, fields: ["mine"] };
+    expect(subscribe(open("carol@x/1").link, { selection: mine }).lane.key.selection).toEqual(mine);
+  });
+
+  it("a withdrawn log gives its rest to who comes back, also once its node is offered again, or withdrawn again", async () => {
+    const { broker, open, offer, publish, subscribe } = setUpWhole();
+    const first = offer("log");
+    for (let position = 1; position <= 3; position++) publish(first, position);
+    const { epoch } = first;
+    broker.withdraw(first);
+    const second = offer("log");
+    publish(second, 1);
+    const [bob, carol, dave] = [open("bob@x/1"), open("carol@x/1"), open("dave@x/1")];
+    subscribe(bob.link, { since: { epoch, offset: 1 } });
+    // The same link may take both: neither request is about the other's subscription.
+    expect(subscribe(bob.link, { windowMs: 1_000 })).toMatchObject({ service: second, alias: 1 });
+    expect(bob.link.subscriptions.get(0)).toMatchObject({ service: first, recovered: true });
+    await pass(100);
+    expect(bob.out).toEqual(["bind", "status", "bind", "data", "withdrawn"]);
+    // Who has all of it is told only once, and then takes what there is now.
+    const atEnd = { since: { epoch, offset: 3 } };
+    expect(subscribe(carol.link, atEnd)).toMatchObject({ service: second, recovered: false });
+    broker.withdraw(second);
+    for (const service of [first, second])
+      expect(subscribe(dave.link, { since: { epoch: service.epoch, offset: 0 } }).service).toBe(service);
+    expect(broker.asked("alice@x/t", "bob@x", atEnd.since)).toBe(first);
+    broker.sweep(monotonicNow() + limits.withdrawnSeconds * 1_000);
+    expect(dave.out.filter((it) => it === "withdrawn")).toHaveLength(2);
+    expect(() => broker.asked("alice@x/t", "bob@x", { epoch, offset: 1 })).toThrow("nobody offers");
+  });
+
+  it("a service that is withdrawn before its publisher has answered new demand ends behind its last value", async () => {
+    const { broker, open, offer, publish, subscribe } = setUpWhole();
+    const service = offer("value");
+    publish(service, 1);
+    const bob = open("bob@x/1");
+    subscribe(bob.link);
+    await pass(100);
+    broker.withdraw(service);
+    expect(bob.out).toEqual(["bind", "data", "withdrawn"]);
+  });
+});
