@@ -112,7 +112,7 @@ export const AUTHORITY = {
 
 export type What = keyof typeof AUTHORITY;
 
-/** The table as docs/AUTHORITY.md has it. */
+/** The table as docs/reference/authority.md has it. */
 export function formatAuthority(): string {
   return [
     ...EVERYBODY.map((who) => `- **${who}**: ${WHO[who]}`),

@@ -18,7 +18,7 @@ export interface ErrorRow {
   readonly mend: string;
 }
 
-/** The closed set of errors: code → wire number → XMPP condition → what to do. `docs/ERRORS.md` is checked against it. */
+/** The closed set of errors: code → wire number → XMPP condition → what to do. `docs/reference/errors.md` is checked against it. */
 export const ERRORS = {
   "auth-failed": {
     wire: 1,
