@@ -389,7 +389,7 @@ class Node:
         codec.weight += weigh(value)
         return value
 
-    # ---- 13. What stays as it was
+    # ---- 13. Parts that stay as they were
 
     def same(self, row):
         coder = self.codec.coder
