@@ -40,6 +40,7 @@ const PROGRAMS = {
     args: [],
     servers: (args) => named(optionOf(args, "--server") ?? "prosody"),
   },
+  "docs:charts": { file: at("scripts/docs-charts.mjs"), args: [], servers: () => [] },
 };
 
 function optionOf(args, name) {

@@ -31,8 +31,8 @@ describe("config text", () => {
     });
   });
 
-  it("has every limit and its default in docs/LIMITS.md", () => {
-    const page = readFileSync(new URL("../../../../docs/LIMITS.md", import.meta.url), "utf8");
+  it("has every limit and its default in docs/reference/limits.md", () => {
+    const page = readFileSync(new URL("../../../../docs/reference/limits.md", import.meta.url), "utf8");
     const told = [...page.matchAll(/^\| `(\w+)` \| ([\d,]+) \|/gm)].map(([, name, value = ""]) => [
       name,
       Number(value.replaceAll(",", "")),

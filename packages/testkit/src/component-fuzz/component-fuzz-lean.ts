@@ -1,6 +1,6 @@
 import type { Random } from "../base/random.js";
 
-// Lean stanzas as docs/PROTOCOL.md describes them, made and read without the code that is tested.
+// Lean stanzas as docs/reference/protocol.md describes them, made and read without the code that is tested.
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 /** By the length of the block modulo 3: bits of the number in the last character, bits of the label, characters of the header. */

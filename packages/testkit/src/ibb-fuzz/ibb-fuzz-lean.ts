@@ -56,7 +56,7 @@ function damage(random: Random, id: string): string {
   }
 }
 
-/** What an id means by docs/PROTOCOL.md, read bit by bit. Undefined: no lean stanza has it. */
+/** What an id means by docs/reference/protocol.md, read bit by bit. Undefined: no lean stanza has it. */
 export function readId(
   id: string,
 ): { readonly low: number; readonly base64: string | undefined } | undefined {

@@ -18,7 +18,7 @@ export interface ErrorRow {
   readonly mend: string;
 }
 
-/** The closed set of errors: code → wire number → XMPP condition → what to do. `docs/ERRORS.md` is checked against it. */
+/** The closed set of errors: code → wire number → XMPP condition → what to do. `docs/reference/errors.md` is checked against it. */
 export const ERRORS = {
   "auth-failed": {
     wire: 1,
@@ -26,7 +26,7 @@ export const ERRORS = {
     type: "auth",
     scope: "link",
     retryable: false,
-    mend: "Check the JID and the password; the server refused them and will again.",
+    mend: "Check the JID and the password. The server refused them, and will refuse them again.",
   },
   unreachable: {
     wire: 2,
@@ -34,7 +34,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: true,
-    mend: "Check host, port and network; the client goes on trying once it was online.",
+    mend: "Check host, port and network. A client that was online before keeps retrying by itself.",
   },
   timeout: {
     wire: 3,
@@ -42,7 +42,7 @@ export const ERRORS = {
     type: "wait",
     scope: "link",
     retryable: true,
-    mend: "Try again; if it stays, look at the server's and the component's log.",
+    mend: "Retry. If it happens again, read the logs of the server and of the component.",
   },
   disconnected: {
     wire: 4,
@@ -50,7 +50,7 @@ export const ERRORS = {
     type: "wait",
     scope: "link",
     retryable: true,
-    mend: "Nothing to do: the client reconnects and subscribes again by itself.",
+    mend: "Do nothing: the client reconnects and subscribes again by itself.",
   },
   "tls-failed": {
     wire: 5,
@@ -58,7 +58,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: false,
-    mend: "Give the authority that signed the server's certificate (--ca FILE, component.tls.caFile), or mend the certificate.",
+    mend: "Name the authority that signed the server's certificate (--ca FILE, component.tls.caFile), or correct the certificate.",
   },
   "component-unavailable": {
     wire: 6,
@@ -66,7 +66,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: true,
-    mend: "Check the component's domain and that `stanzapack serve` runs and is connected to the server.",
+    mend: "Check the component's domain. Check that `stanzapack serve` runs and is connected to the server.",
   },
   stopped: {
     wire: 7,
@@ -74,7 +74,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: false,
-    mend: "Nothing to do: it was closed by its owner.",
+    mend: "Do nothing: its owner closed it.",
   },
   aborted: {
     wire: 8,
@@ -82,7 +82,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: false,
-    mend: "Nothing to do: the caller's signal ended it.",
+    mend: "Do nothing: the caller's signal ended it.",
   },
   protocol: {
     wire: 9,
@@ -106,7 +106,7 @@ export const ERRORS = {
     type: "modify",
     scope: "link",
     retryable: false,
-    mend: "Send less at once, or ask the operator to raise the limit named in the text.",
+    mend: "Send less at once, or ask the operator to raise the limit that the text names.",
   },
   "version-mismatch": {
     wire: 12,
@@ -122,7 +122,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: true,
-    mend: "Nothing to do: blocks were lost, the link is opened again and the missed range is told.",
+    mend: "Do nothing: blocks were lost. The client opens a new link and reports the missing range.",
   },
   "unknown-alias": {
     wire: 14,
@@ -130,7 +130,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: false,
-    mend: "A frame named an alias that this link never bound: report it.",
+    mend: "A frame has an alias that this link never bound. Report this fault.",
   },
   "insecure-context": {
     wire: 18,
@@ -146,7 +146,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "subscription",
     retryable: false,
-    mend: "Check the node's spelling (`stanzapack services` lists what there is), or wait until it is offered.",
+    mend: "Check the node's spelling (`stanzapack services` lists all services), or wait until the service is offered.",
   },
   "not-allowed": {
     wire: 21,
@@ -163,7 +163,7 @@ export const ERRORS = {
     type: "auth",
     scope: "subscription",
     retryable: false,
-    mend: "Only the JID in front of the node's `/` may do this: log in as it, or use a node of your own.",
+    mend: "Only the JID in front of the node's `/` may do this: log in as that JID, or use a node of your own.",
   },
   conflict: {
     wire: 23,
@@ -171,7 +171,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "subscription",
     retryable: false,
-    mend: "Another session of this account offers a service of this name: stop it, take it over (`takeOver`), or choose another name.",
+    mend: "Another session of this account offers this service: stop that session, take the service over (`takeOver`), or choose another name.",
   },
   "bad-name": {
     wire: 24,
@@ -198,7 +198,7 @@ export const ERRORS = {
     pubsub: "unsupported",
     scope: "subscription",
     retryable: false,
-    mend: "Leave the option or request out; this version does not have it.",
+    mend: "Leave out the option or request: this version does not have it.",
   },
   "jid-mismatch": {
     wire: 27,
@@ -241,7 +241,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "subscription",
     retryable: false,
-    mend: "The publisher deleted the service; subscribe again when it is offered again.",
+    mend: "The publisher deleted the service. Subscribe again when it is offered again.",
   },
   "not-resumable": {
     wire: 32,
@@ -249,7 +249,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: false,
-    mend: "Nothing to do: the client subscribes again by itself.",
+    mend: "Do nothing: the client subscribes again by itself.",
   },
   fenced: {
     wire: 33,
@@ -257,7 +257,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "subscription",
     retryable: false,
-    mend: "Another session of this account publishes it now: offer it again when that has stopped, or with `takeOver`.",
+    mend: "Another session of this account publishes this service now. Offer it again when that session has stopped, or with `takeOver`.",
   },
   pending: {
     wire: 35,
@@ -266,7 +266,7 @@ export const ERRORS = {
     pubsub: "pending-subscription",
     scope: "subscription",
     retryable: true,
-    mend: "Wait: the publisher is asked, and has not decided yet.",
+    mend: "Wait: the component has asked the publisher, who has not decided yet.",
   },
   "too-large": {
     wire: 40,
@@ -292,7 +292,7 @@ export const ERRORS = {
     type: "wait",
     scope: "link",
     retryable: true,
-    mend: "Wait as long as the answer says, then try again.",
+    mend: "Wait as long as the answer says, then retry.",
   },
   usage: {
     wire: 60,
@@ -308,7 +308,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "subscription",
     retryable: false,
-    mend: "Mend what the text says of the store of the publisher's outbox; nothing that is in it was changed.",
+    mend: "Repair the store of the publisher's outbox as the text says. Nothing in the store was changed.",
   },
   internal: {
     wire: 61,
@@ -316,7 +316,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "link",
     retryable: true,
-    mend: "Look at the component's log; if it happens again, report it.",
+    mend: "Read the component's log. If it happens again, report it.",
   },
 } as const satisfies Record<string, ErrorRow>;
 

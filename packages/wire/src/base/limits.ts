@@ -4,23 +4,23 @@ import { StanzapackError } from "./errors.js";
 export interface Limits {
   /** Largest accepted block, in bytes before base64. 65,535: XEP-0047 §2.1, and it bounds one allocation. */
   readonly maxBlockBytes: number;
-  /** Most frames in one block. 21,845: as many as fit the largest block, three bytes each. */
+  /** Most frames in one block. 21,845: the largest block holds that many frames of three bytes. */
   readonly maxFramesPerBlock: number;
-  /** Largest whole frame, in bytes. One block: a frame never spans blocks. */
+  /** Largest whole frame, in bytes. 65,535: one block, because a frame never spans blocks. */
   readonly maxFrameBytes: number;
-  /** Most bytes that one deflated payload may inflate to. 1 MiB: sixteen full blocks, and a bomb costs no more than that. */
+  /** Most bytes that one deflated payload may inflate to. 1 MiB: sixteen full blocks. A deflate bomb costs no more than that. */
   readonly maxInflatedBytes: number;
-  /** Deepest nesting of arrays and maps in one value. 32: real data stays below 10; deeper needs a stack nobody budgeted. */
+  /** Deepest nesting of arrays and maps in one value. 32: real data stays below 10, and a deeper value needs a larger stack. */
   readonly maxDepth: number;
-  /** Most msgpack items (leaves, keys and containers) in one value. 65,536: one a byte of the largest frame. */
+  /** Most msgpack items (leaves, keys and containers) in one value. 65,536: one item for each byte of the largest frame. */
   readonly maxItems: number;
   /** Most rows in one DATA frame. 4,096: 40 s of a 100 Hz service. */
   readonly maxRowsPerFrame: number;
-  /** Largest single update, in bytes of msgpack. 48 KiB: fits one block with room for its headers. */
+  /** Largest single update, in bytes of msgpack. 48 KiB: it fits one block, with room for its headers. */
   readonly maxUpdateBytes: number;
-  /** Largest text of an ERROR or BYE, in UTF-16 code units. 1,024: a few sentences; what is longer was not written for a person. */
+  /** Longest text of an ERROR or BYE, in UTF-16 code units. 1,024: a few sentences for a person. */
   readonly maxTextChars: number;
-  /** Most nodes or aliases in one request by frame, or in one answer to it. 10,000: as many as a link may subscribe to. */
+  /** Most nodes or aliases in one request by frame, or in one answer to it. 10,000: as many subscriptions as a link may have. */
   readonly maxTargetsPerFrame: number;
 }
 

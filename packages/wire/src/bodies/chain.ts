@@ -9,9 +9,9 @@ import type { ChainBody } from "../frames/frames.js";
 export type ChainBatch = DataBatch<Value>;
 
 export interface ChainPolicy {
-  /** A wide body comes after so many others at the earliest. 16: its header is up to 18 bytes, about one a body. */
+  /** A wide body comes after this many other bodies at the earliest. 16: its header has up to 18 bytes, about one byte for each body. */
   readonly wideEveryBodies: number;
-  /** And so many ms after the last at the earliest. 10,000: a fast lane needs no more proof than a slow one. */
+  /** A wide body comes this many ms after the last one at the earliest. 10,000: a fast lane needs no more proof than a slow lane. */
   readonly wideEveryMs: number;
 }
 

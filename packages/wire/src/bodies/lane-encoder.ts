@@ -24,13 +24,13 @@ export interface LaneBatch extends ChainBatch {
 }
 
 export interface LanePolicy extends ChainPolicy {
-  /** Most often that a key comes for who waits: once in each so many ms of the clock. 10,000: nobody waits longer, and joiners cost the others less than 1 %. */
+  /** Waiting subscribers cause at most one key in each interval of this many ms. 10,000: nobody waits longer, and joiners cost the others less than 1 %. */
   readonly keyEveryMs: number;
-  /** So often a body is held against the other forms, and half as often after each time that changed nothing. 16: soon after the beginning. */
+  /** Bodies before the first trial of the other form; each trial that changes nothing doubles that number. 16: soon after the beginning. */
   readonly trialEveryBodies: number;
-  /** Down to once in so many. 512: trials cost a few parts of 100 then. */
+  /** Most bodies between two trials. 512: trials then cost a few percent. */
   readonly maxTrialEveryBodies: number;
-  /** Another form must be smaller by so much, in parts of 100. 5: so that forms do not take turns. */
+  /** The other form must be smaller by this many percent. 5: so that forms do not alternate. */
   readonly trialMarginPercent: number;
 }
 

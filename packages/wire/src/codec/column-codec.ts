@@ -20,13 +20,13 @@ import { TextCodec } from "./texts/text-codec.js";
 export interface CodecLimits {
   /** Most rows of one message. 4,096: as many as a DATA frame of rows has. */
   readonly maxRows: number;
-  /** Most bytes of new text in one message, keys included. 131,072: two blocks; reading so many takes 0.1 s, and repeated text costs no input. */
+  /** Most bytes of new text in one message, keys included. 131,072: two blocks. Reading them takes 0.1 s, and repeated text costs no input. */
   readonly maxTextBytes: number;
-  /** Most values, containers and missing keys in one message; those that stay as they were count an eighth. 65,536: as many items as one value may have; reading them takes 0.1 s at most. */
+  /** Most values, containers and missing keys in one message; parts that stay as they were count an eighth. 65,536: as many items as one value may have. Reading them takes 0.1 s at most. */
   readonly maxValues: number;
-  /** Deepest nesting of places; deeper containers travel as msgpack. 32: as deep as that may be. */
+  /** Deepest nesting of places; deeper containers travel as msgpack. 32: the deepest nesting that a value may have. */
   readonly maxDepth: number;
-  /** Most bytes that the models of all places in the rows take, 0.3 to 4 KB each; containers beyond travel as msgpack. 1,048,576: 850 places of numbers. */
+  /** Most bytes of the models of all places in the rows, 0.3 to 4 KB each; containers beyond travel as msgpack. 1,048,576: 850 places of numbers. */
   readonly maxPlaceBytes: number;
   /** Of such msgpack. */
   readonly packed: Limits;

@@ -29,7 +29,7 @@ export type ChainBody =
 /** Protocol version of HELLO. */
 export const PROTOCOL_VERSION = 1;
 
-/** First element of every frame. Numbers without a codec here are reserved for the later frames of docs/PROTOCOL.md. */
+/** First element of every frame. Numbers without a codec here are reserved for the later frames of docs/reference/protocol.md. */
 export const FRAME = {
   HELLO: 1,
   BIND: 2,
@@ -145,7 +145,7 @@ export interface IndependentBody {
 export type CodedBody = ChainBody | IndependentBody;
 export type CodedForm = CodedBody["form"];
 
-/** DATA whose rows, times and number of conflated positions are in a payload of the columnar codec (docs/CODEC.md). */
+/** DATA whose rows, times and number of conflated positions are in a payload of the columnar codec (docs/reference/codec.md). */
 export type CodedFrame = { readonly type: "coded"; readonly alias: number } & CodedBody;
 
 /** Stanzas with DATA or SNAPSHOT received since HELLO, modulo 2^32: absolute, so a late or repeated one is harmless. */

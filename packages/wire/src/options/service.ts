@@ -1,6 +1,6 @@
 import { StanzapackError } from "../base/errors.js";
 
-/** Fixes what may be dropped under pressure: see docs/ARCHITECTURE.md. */
+/** Fixes what may be dropped under pressure: see docs/background/architecture.md. */
 export type ServiceKind = "value" | "log" | "map";
 
 export const SERVICE_KINDS = ["value", "log", "map"] as const satisfies readonly ServiceKind[];

@@ -18,7 +18,7 @@ export interface EnvelopePort {
 }
 
 /**
- * Which stanzas carry the blocks of each direction of one link (docs/PROTOCOL.md, Lean stanzas). Ours may be lean once a probe of ours has
+ * Which stanzas carry the blocks of each direction of one link (docs/reference/protocol.md, Lean stanzas). Ours may be lean once a probe of ours has
  * arrived, and while the peer does not ask for others; the peer's may until we ask. Pure: the clock is an argument.
  */
 export class Envelope {

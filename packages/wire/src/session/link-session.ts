@@ -8,15 +8,15 @@ import type { Limits } from "../base/limits.js";
 import { plainBytes } from "../msgpack/msgpack.js";
 
 export interface LinkPolicy {
-  /** Most stanzas with data that may be unacknowledged; then the sender conflates. 100: until credit replaces it. */
+  /** Most stanzas with data that may be unacknowledged; beyond, the sender conflates. 100: servers give up resuming a session with more than 500 queued stanzas. */
   readonly maxUnackedStanzas: number;
-  /** Acknowledge after so many stanzas with data. Half the above: the sender never waits while acknowledgements flow. */
+  /** Acknowledge after this many stanzas with data. 50: half of maxUnackedStanzas, so the sender never waits while acknowledgements flow. */
   readonly ackEveryStanzas: number;
-  /** Acknowledge at the latest so many ms after the first unacknowledged one. 20 s: an acknowledgement is a routed stanza too, and data is asked for after 30. */
+  /** Acknowledge at the latest this many ms after the first unacknowledged stanza. 20,000: an acknowledgement is a routed stanza too, and the sender asks after 30 s. */
   readonly ackAfterMs: number;
-  /** The same where both sides list lean stanzas. 100 s: where a value is rare, acknowledgements are most of what is sent. */
+  /** The same where both sides list lean stanzas. 100,000: where values are rare, acknowledgements are most of the traffic. */
   readonly lazyAckAfterMs: number;
-  /** Acknowledge after so many values of coded frames. 16,384: few stanzas may hold many updates, which their sender keeps until then. */
+  /** Acknowledge after this many values of coded frames. 16,384: few stanzas may hold many updates, and their sender keeps them until then. */
   readonly ackEveryValues: number;
 }
 

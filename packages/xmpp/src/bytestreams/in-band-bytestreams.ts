@@ -69,7 +69,7 @@ export interface Bytestream {
    */
   stanza(base64: string): string;
   /**
-   * The same, as a lean stanza (docs/PROTOCOL.md) where `leanChars` and the tag allow it and no more than 2,047 stanzas are `outstanding`;
+   * The same, as a lean stanza (docs/reference/protocol.md) where `leanChars` and the tag allow it and no more than 2,047 stanzas are `outstanding`;
    * otherwise as a block of XEP-0047.
    */
   blockStanza(block: OutBlock): string;
