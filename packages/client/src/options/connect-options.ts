@@ -34,9 +34,9 @@ export interface ConnectOptions {
   /** Resource of the full JID. Default: four random characters, because each stanza carries every character of it. */
   readonly resource?: string | undefined;
   /**
-   * True sends no more than the server reads within 250 ms, if the server acknowledges stanzas (XEP-0198). At a server
-   * that limits bytes per second, newer values then replace older ones, and the window widens. False sends everything,
-   * and the updates wait on the way. Default true.
+   * True sends no more than the server reads within 250 ms. Acknowledgements (XEP-0198) show what it has read, or over
+   * BOSH a message to this client itself. At a server that limits bytes per second, newer values then replace older
+   * ones, and the window widens. False sends everything, and the updates wait on the way. Default true.
    */
   readonly pacing?: boolean | undefined;
   /**
