@@ -40,27 +40,32 @@ import type { SubscribeOptions } from "./options/subscribe-options.js";
 import type { SubscriptionGroup } from "./subscribe/subscription-group.js";
 
 export interface ClientEvents {
-  /** The link works; `again`: after a break, with everything restored. */
+  /** The link works. `again`: the link follows a break, and everything is restored. */
   online: (info: { readonly again: boolean }) => void;
-  /** The link is gone; the client brings it back by itself. */
+  /** The link is gone. The client opens another one by itself. */
   offline: (reason: StanzapackError) => void;
   /**
-   * This process was held up for so many ms: by a long computation, or a stop. What should have left is late; what came meanwhile comes
-   * now. The client looks whether its link is still there. Measured by the monotonic clock: setting the wall clock does not count, nor does the
-   * sleep of a machine whose monotonic clock stands still meanwhile.
+   * This process could do nothing for `ms` ms, because of a long computation or a stop. Updates that were due leave
+   * late, and what arrived meanwhile is read now. The client checks whether its link still exists. The monotonic clock
+   * measures `ms`: a change of the wall clock does not count. The sleep of a machine does not count if its monotonic
+   * clock stands still meanwhile.
    */
   heldUp: (info: { readonly ms: number }) => void;
   /**
-   * `lean`: small blocks go up as lean stanzas from now on. `ibb`: the first one did not arrive as it was sent within 15 s, so the link uses
-   * In-Band Bytestreams alone, which work with any server and take more bytes. Each at most once a link; neither with `envelope: "ibb"`,
-   * nor with a component that has no lean stanzas.
+   * `lean`: the client sends small blocks as lean stanzas from now on. `ibb`: the first lean stanza did not arrive
+   * unchanged within 15 s. Then the link uses only In-Band Bytestreams, which work with any server and take more bytes.
+   * Each kind is emitted at most once a link. Neither is emitted with `envelope: "ibb"`, or if the component has no
+   * lean stanzas.
    */
   envelope: (kind: EnvelopeKind) => void;
-  /** For good: the server refused the credentials, or `close`. */
+  /** The client has ended for good: the server refused the credentials, or `close` was called. */
   closed: (reason: StanzapackError | undefined) => void;
 }
 
-/** Sees every stanza of the link, its length and its frames, for meters: not part of the stable API. */
+/**
+ * Takes the length in characters and the frames of every stanza of the link. It is for meters, and not part of the
+ * stable API.
+ */
 export interface BlockObserver {
   (
     stanzaChars: number,
@@ -68,10 +73,13 @@ export interface BlockObserver {
   ): void;
 }
 
-/** A hold-up of this process is noticed within so many ms of its end. */
+/** Longest time from the end of a hold-up until the client notices it, in ms. */
 const BEAT_MS = 1_000;
 
-/** Logs in, opens the link and gives the client; at once with `startOffline`. Throws `StanzapackError`: `auth-failed`, `unreachable`, `component-unavailable`, … */
+/**
+ * Logs in, opens the link and resolves to the client. With `startOffline` it resolves at once. Throws
+ * `StanzapackError`: `auth-failed`, `unreachable`, `component-unavailable`, …
+ */
 export async function connect(options: ConnectOptions): Promise<Client> {
   const resolved = resolveConnectOptions(options);
   const client = new Client(resolved);
@@ -80,8 +88,9 @@ export async function connect(options: ConnectOptions): Promise<Client> {
 }
 
 /**
- * One account at one component: offers services and subscribes to others'. An exception of a listener, of the client or of what it makes,
- * reaches no link and no other listener: it is thrown again in a task of its own, as an uncaught exception.
+ * One account at one component. A client offers services and subscribes to services of others. An exception of a
+ * listener reaches no link and no other listener. The client throws the exception again in its own task, as an uncaught
+ * exception. The same holds for the objects that the client makes.
  */
 export class Client extends Emitter<ClientEvents> {
   private readonly connection: Connection;
@@ -100,9 +109,9 @@ export class Client extends Emitter<ClientEvents> {
   private closed: Promise<void> | undefined;
   private undo: (() => void)[] = [];
   private wasOnline = false;
-  /** Stores of services that have ended, until others may have them. */
+  /** Stores of services that have ended, until another service may open them. */
   private readonly releases = new Set<Promise<void>>();
-  /** Observes what arrives, frame by frame. Not part of the stable API. */
+  /** Observes each stanza that arrives, frame by frame. Not part of the stable API. */
   onBlock: BlockObserver | undefined;
 
   /** Use `connect`. */
@@ -114,7 +123,7 @@ export class Client extends Emitter<ClientEvents> {
     const { component, timeoutMs } = options;
     this.connection = createClientConnection(options.connection);
     this.streams = createStanzaBytestreams(this.connection);
-    // Something sent to the component came back, nobody knows what of.
+    // A stanza to the component was returned, and its block is unknown.
     this.streams.onError = () => void this.keeper.link?.ask();
     this.negotiation = new Negotiation(this.connection, component, timeoutMs, this.closing.signal);
     this.publishing = new Publishing(() => this.keeper.link);
@@ -173,11 +182,11 @@ export class Client extends Emitter<ClientEvents> {
     );
   }
 
-  /** Own full JID. */
+  /** Full JID of this client. */
   get jid(): string {
     return this.connection.jid;
   }
-  /** Whether there is a link now. */
+  /** Whether the client has a link now. */
   get online(): boolean {
     return this.keeper.link !== undefined;
   }
@@ -185,12 +194,15 @@ export class Client extends Emitter<ClientEvents> {
   get active(): boolean {
     return this.state.active;
   }
-  /** In which stanzas blocks travel: `up`, what this client sends next; `down`, the last that came. Undefined without a link. */
+  /**
+   * Form of the stanzas that carry blocks. `up`: of the next block that this client sends. `down`: of the last block
+   * that arrived. Undefined without a link.
+   */
   get envelope(): { readonly up: EnvelopeKind; readonly down: EnvelopeKind } | undefined {
     const { link } = this.keeper;
     return link && { up: link.envelope.up, down: link.envelope.down };
   }
-  /** Bytes of this client's XMPP connection. */
+  /** Byte counts of this client's XMPP connection. */
   get meter(): ByteMeter {
     return this.connection.meter;
   }
@@ -206,13 +218,13 @@ export class Client extends Emitter<ClientEvents> {
           void this.keeper.link?.ask();
           this.emit("heldUp", { ms });
         },
-        // A machine that slept may have been given up meanwhile.
+        // The component may have given up a machine that slept.
         (ms) => {
           if (ms > 0) void this.keeper.link?.ask();
         },
       ),
       this.approvals.register(),
-      // The answer is a barrier: everything received is acknowledged before it.
+      // The answer is a barrier: the client acknowledges everything received before it answers.
       this.connection.onIq("get", NS.PING, "ping", () => {
         this.keeper.link?.sendAck();
         return undefined;
@@ -243,12 +255,12 @@ export class Client extends Emitter<ClientEvents> {
       if (this.options.startOffline) {
         heed();
         this.keeping = this.keeper.keep();
-        // How it ends is told by `ended`.
+        // `ended` has the reason of the end.
         this.connection.start().catch(() => undefined);
         return;
       }
       await this.connection.start(signal === undefined ? {} : { signal });
-      // From here on it is the whole client's, the link's opening included.
+      // From here on the signal closes the whole client, also while the link opens.
       heed();
       await this.keeper.openInTurn();
     } catch (error) {
@@ -261,20 +273,23 @@ export class Client extends Emitter<ClientEvents> {
     this.emit("online", { again: false });
   }
 
-  /** Acknowledges now what would be acknowledged later: whoever counts bytes must not leave that out. Not part of the stable API. */
+  /** Sends the acknowledgement now that is due later, so that a byte count includes it. Not part of the stable API. */
   settle(): void {
     this.keeper.link?.sendAck();
   }
 
   /**
-   * Subscribes to `alice@example.org/temp`; the publisher's JID may be spelled in any way that servers take for it. Throws
-   * `bad-name` for what is no node. Resolves when the component granted it; values that come before you iterate or
-   * listen wait for you. Where the publisher has to approve it waits for that: throws `not-allowed` when it is denied, `pending` after
-   * `approvalMs` without a decision.
+   * Subscribes to a node, such as `alice@example.org/temp`. The publisher's JID may have any spelling that servers
+   * accept. Resolves when the component has granted the subscription. Updates that arrive before you iterate or listen
+   * wait for you.
    *
-   * Subscriptions of this client to one node share what the component sends: `stop` of the last one unsubscribes, `change` of one holds
-   * for all, and each has its own queue. One that joins begins with the newest value, of a log with what comes from now on. Throws
-   * `invalid-options` when it asks for another window, selection or `since` than is in force; what it leaves out is as it is.
+   * Throws `bad-name` if the text is no node. If the publisher must approve, `subscribe` waits: it throws `not-allowed`
+   * when the publisher denies, and `pending` after `approvalMs` without a decision.
+   *
+   * All subscriptions of this client to one node share the stanzas of the component. `change` of one holds for all, the
+   * last `stop` unsubscribes, and each subscription has its own queue. A later subscription begins with the newest
+   * value, and in a log with the updates from now on. Options that it leaves out stay as they are. Throws
+   * `invalid-options` if it asks for another window, selection or `since` than the one in force.
    */
   async subscribe<T = Value>(named: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
@@ -290,7 +305,7 @@ export class Client extends Emitter<ClientEvents> {
     if (isNew) shared.made = this.make(shared);
     try {
       await shared.made;
-      // Its first request may have been lost with its link, while it awaited approval.
+      // Its first request may have been lost with its link, while it waited for approval.
       if (!shared.granted) await this.untilApproved(subscription as Subscription<unknown>, own);
       await this.state.adopted(shared);
     } catch (error) {
@@ -301,7 +316,7 @@ export class Client extends Emitter<ClientEvents> {
     return subscription;
   }
 
-  /** What is shared by all that take a node. */
+  /** The part that all subscriptions of one node share. */
   private share(
     node: string,
     options: SubscribeOptions<unknown>,
@@ -318,7 +333,7 @@ export class Client extends Emitter<ClientEvents> {
     return { shared, isNew: true };
   }
 
-  /** Resolves also when its publisher has to approve: it is pending then. */
+  /** Resolves also if the publisher must approve: the subscription is pending then. */
   private async make(shared: SharedSubscription): Promise<void> {
     const { held } = this.keeper;
     try {
@@ -345,7 +360,7 @@ export class Client extends Emitter<ClientEvents> {
         onGranted.add((granted = resolve));
         subscription.onEnded = (error) =>
           reject(error ?? new StanzapackError("stopped", "the client is closed"));
-        // It may have ended before, with whatever asked for it first.
+        // It may have ended before, together with the request that was first.
         if (subscription.ended) subscription.onEnded(undefined);
         const text = `no decision on \`${subscription.node}\` within ${approvalMs} ms`;
         timer = setTimeout(() => reject(new StanzapackError("pending", text)), approvalMs);
@@ -358,12 +373,14 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Subscribes to many services at once: to nodes, and by a pattern to all services of a publisher, `alice@example.org/*`, or to those
-   * whose name begins so, `alice@example.org/t*`, now and as they are offered. The group names each by its prepared node. Throws `usage`
-   * where patterns of two groups overlap. All have the same options. Resolves when the component has granted what it grants; what it
-   * refuses is in `refused`,
-   * and what a publisher has to approve is `pending` until that is decided. A pattern asks no publisher. Rejects when nothing was granted
-   * and no pattern stands.
+   * Subscribes to many services at once, and resolves to their group. `nodes` has nodes and patterns. The pattern
+   * `alice@example.org/*` means all services of a publisher, and `alice@example.org/t*` those whose name begins with
+   * `t`: now, and when they are offered later. All subscriptions have the same options. The group names each
+   * subscription by its prepared node.
+   *
+   * Resolves when the component has granted what it grants. `refused` of the group has the rest. A subscription that a
+   * publisher must approve is `pending` until the decision. A pattern asks no publisher. Rejects if nothing was granted
+   * and no pattern stands. Throws `usage` if patterns of two groups overlap.
    */
   async subscribeAll<T = Value>(
     nodes: string | readonly string[],
@@ -376,10 +393,12 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Offers a service under this account's JID. Resolves when the component has it; with a store and without a link at once, and what
-   * is wrong then comes by `ended`. Waits for the link, and the next where that is lost meanwhile, `timeoutMs` in all. Throws `conflict`
-   * while another session of the account publishes it, and `store-failed`. `T`: what is published, also an interface:
-   * `offer<Reading>("reading")`. With `opaque` it is `Uint8Array`.
+   * Offers a service under this account's JID. Resolves when the component has the service. With a store and without a
+   * link it resolves at once, and the service emits a later fault by `ended`. Waits for the link, and for the next link
+   * if that is lost, `timeoutMs` in all.
+   *
+   * Throws `conflict` while another session of the account publishes the service, and `store-failed`. `T` is the type
+   * of the published values, also an interface: `offer<Reading>("reading")`. With `opaque` it is `Uint8Array`.
    */
   async offer(
     name: string,
@@ -435,7 +454,7 @@ export class Client extends Emitter<ClientEvents> {
       await service.released;
       throw failure;
     }
-    // Whoever takes it over from this one holds it after a break.
+    // After a break this client must not take the service back from a session that took it over.
     service.options = { ...service.options, takeOver: false };
     service.handOut();
     return service;
@@ -464,13 +483,16 @@ export class Client extends Emitter<ClientEvents> {
     return part;
   }
 
-  /** What the component has of our data is acknowledged, as far as there is a link. */
+  /** Waits until the component has acknowledged our data, as far as a link exists. */
   private async settleData(): Promise<void> {
-    // Where that fails it is sent again on the next link, or by the next program.
+    // If that fails, the next link or the next program sends the data again.
     await this.keeper.link?.barrier().catch(() => undefined);
   }
 
-  /** Every service this account may take, or only those of one publisher (a bare JID). Throws `invalid-options` for what is none. */
+  /**
+   * Resolves to every service that this account may subscribe to. `owner`, a bare JID, limits the list to one
+   * publisher. Throws `invalid-options` if `owner` is no bare JID.
+   */
   async listServices(owner?: string): Promise<ServiceInfo[]> {
     this.assertOpen();
     if (owner !== undefined) checkText("listServices", "owner", owner);
@@ -480,10 +502,12 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Tells whether somebody looks (XEP-0352). Inactive, every subscription is slowed or paused as `inactive` of `connect`
-   * says, and then the server is told, unless services are offered; active, the server is told, the windows are as asked for again, and the newest
-   * values come. Each subscription tells it by `status`. Resolves when it is so, or at once without a link: it will be so
-   * with the next one.
+   * Says whether a person looks at this client (XEP-0352). Resolves when the change holds. Without a link it resolves
+   * at once, and the change holds from the next link on. Each subscription emits the change by `status`.
+   *
+   * Inactive: the client first slows or pauses every subscription, as `inactive` of `connect` says. Then it tells the
+   * server, unless it offers services. Active: the client tells the server, restores the windows that were asked for,
+   * and receives the newest values.
    */
   async setActive(active: boolean): Promise<void> {
     this.assertOpen();
@@ -491,7 +515,7 @@ export class Client extends Emitter<ClientEvents> {
     await this.state.set(active);
   }
 
-  /** Ends everything: subscriptions, services, link, connection. What was published is still sent. Idempotent. */
+  /** Ends all subscriptions, services, the link and the connection. Published updates are still sent. Idempotent. */
   async close(): Promise<void> {
     await this.shutDown(undefined);
   }
@@ -502,7 +526,7 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   private shutDown(reason: StanzapackError | undefined): Promise<void> {
-    // Listeners that close it too, meanwhile, wait for the same.
+    // Listeners that also close the client wait for the same promise.
     return (this.closed ??= Promise.resolve().then(() => this.shutDownNow(reason)));
   }
 
@@ -531,7 +555,7 @@ export class Client extends Emitter<ClientEvents> {
     await this.keeper.held.unsubscribe(subscription);
   }
 
-  /** Of logs with a store, so that the next program has no more to send again than it must. */
+  /** Sends what logs with a store still have, so that the next program sends as little as possible again. */
   private async drain(services: readonly OfferedService[]): Promise<void> {
     await Promise.all(services.map((service) => service.saved().catch(() => undefined)));
     this.publishing.finish(services);

@@ -5,60 +5,69 @@ import { checked } from "./option-checks.js";
 
 export interface ConnectOptions {
   /**
-   * Bare JID to log in as: `bob@example.org`, in any spelling that the server takes for it. The domain has its own letters:
-   * `münchen.example`, not `xn--mnchen-3ya.example`, unless the server is configured with that. Throws `invalid-options`.
+   * Bare JID to log in as: `bob@example.org`, in any spelling that the server accepts. Write the domain in its own
+   * letters, `münchen.example`, and not as `xn--mnchen-3ya.example`, unless the server is configured with that form.
+   * Throws `invalid-options` if the text is no bare JID.
    */
   readonly jid: string;
   readonly password: string;
   /** Domain of the Stanzapack component: `streams.example.org`. */
   readonly component: string;
   /**
-   * `xmpp://host:port` (STARTTLS), `xmpps://host:port`, `wss://host/path` (WebSocket) or `https://host/path` (BOSH);
-   * `ws:` and `http:` to this machine only. Default: what the JID's domain says in its SRV records and its host-meta.
+   * Address to connect to: `xmpp://host:port` (STARTTLS), `xmpps://host:port` (TLS), `wss://host/path` (WebSocket) or
+   * `https://host/path` (BOSH). `ws:` and `http:` work to this machine only. Default: the SRV records and the host-meta
+   * of the JID's domain.
    */
   readonly url?: string | undefined;
-  /** Several such addresses in the place of `url`, tried in this order; the one that worked last comes first. */
+  /**
+   * Several addresses instead of `url`, tried in this order. The address that worked last comes first the next time.
+   */
   readonly urls?: readonly string[] | undefined;
-  /** PEM of an authority to trust besides the system's. */
+  /** PEM text of a certificate authority to trust besides the system's authorities. */
   readonly ca?: string | undefined;
   /**
-   * Compresses the whole stream (XEP-0138). Default false: whoever sees its length and can put text of theirs into it may
-   * guess the rest; payloads are compressed anyway. `unsupported` where the server does not offer it.
+   * Compresses the whole stream (XEP-0138). Default false: an attacker who sees the stream's length and can put text
+   * into it may guess the rest. Payloads are compressed in any case. Throws `unsupported` if the server does not offer
+   * stream compression.
    */
   readonly compress?: boolean | undefined;
-  /** Every character of it travels in every stanza. Default: four random ones. */
+  /** Resource of the full JID. Default: four random characters, because each stanza carries every character of it. */
   readonly resource?: string | undefined;
   /**
-   * Sends no more than the server reads within a quarter of a second, where it acknowledges (XEP-0198): at a server that limits
-   * bytes per second values give way to newer ones, and their window widens. Default true; false sends all and lets it wait in between.
+   * True sends no more than the server reads within 250 ms. Acknowledgements (XEP-0198) show what it has read, or over
+   * BOSH a message to this client itself. At a server that limits bytes per second, newer values then replace older
+   * ones, and the window widens. False sends everything, and the updates wait on the way. Default true.
    */
   readonly pacing?: boolean | undefined;
   /**
-   * `"auto"`, the default: small blocks travel in lean stanzas, the smallest there are, once it is known that the server passes them on
-   * unchanged. `"ibb"`: in In-Band Bytestreams alone.
+   * `"auto"`: small blocks travel in lean stanzas, the smallest form, once a probe has shown that the server passes
+   * them on unchanged. `"ibb"`: all blocks travel in In-Band Bytestreams. Default `"auto"`.
    */
   readonly envelope?: "auto" | "ibb" | undefined;
   /**
-   * Deadline for the connection, the link and each request, in ms. The time of a request that waits behind others counts from the last
-   * request that the component took. Default 20,000.
+   * Deadline for the connection, the link and each request, in ms. For a request that waits behind others, the time
+   * counts from the last request that the component took. Default 20,000.
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * What an inactive client (`setActive(false)`) does with its subscriptions: widens every window to at least `windowMs`, or
-   * `"pause"`s them. Default `{ windowMs: 60000 }`.
+   * What an inactive client (`setActive(false)`) does with its subscriptions: it widens every window to at least
+   * `windowMs`, or it pauses the subscriptions (`"pause"`). Default `{ windowMs: 60000 }`.
    */
   readonly inactive?: InactivePolicy | undefined;
   /**
-   * `connect` gives the client at once, also where nothing can be reached; it comes `online` by itself and goes on trying, unless the
-   * server refuses the credentials (`closed`). For publishers with a store, whose updates are saved meanwhile. Default false: the first
-   * failure is thrown.
+   * True makes `connect` return the client at once, even if no server can be reached. The client connects by itself,
+   * and retries until the server refuses the credentials (`closed`). This is for publishers with a store, which saves
+   * updates meanwhile. False throws the first failure. Default false.
    */
   readonly startOffline?: boolean | undefined;
-  /** Gives up connecting, and later closes the client. */
+  /** Aborts `connect`. Afterwards it closes the client. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** `windowMs`: the smallest window while inactive, in ms, rounded up to a rung. `"pause"`: nothing comes while inactive. */
+/**
+ * `windowMs`: the smallest window while inactive, in ms, rounded up to a rung. `"pause"`: no update arrives while
+ * inactive.
+ */
 export type InactivePolicy = { readonly windowMs: number } | "pause";
 
 export interface ResolvedConnectOptions {
@@ -72,7 +81,7 @@ export interface ResolvedConnectOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Checks everything once, here. Throws `invalid-options`. */
+/** Checks all options once, at the edge. Throws `invalid-options`. */
 export function resolveConnectOptions(given: ConnectOptions): ResolvedConnectOptions {
   const options = checked("connect", given);
   const bare = readAccount(options.jid, "connect: `jid`");

@@ -1,57 +1,67 @@
 import type { ServiceKind } from "@stanzapack/wire";
 import type { OutboxStore } from "../store/outbox-store.js";
 
-/** Who wants to take which service. */
+/** One account that asks to subscribe to one service. */
 export interface AuthorizeRequest {
-  /** Bare JID. */
+  /** Bare JID of the account. */
   readonly jid: string;
   readonly node: string;
 }
 
-/** `true`: may subscribe. A throw is a no. */
+/** Returns true if the account may subscribe. An exception means no. */
 export type Authorize = (request: AuthorizeRequest) => boolean | Promise<boolean>;
 
-/** `authorize`: whoever is no member waits until `authorize` of the offer has decided. */
+/**
+ * Rule of who may subscribe. Under `authorize`, an account that is no member waits until the offer's `authorize`
+ * decides.
+ */
 export type AccessModel = "open" | "whitelist" | "authorize";
 
 export interface OfferOptions {
   /**
-   * `value`, the default: the newest matters most, and older ones may give way to it. `log`: every update matters. It is kept here
-   * until the component has it, and there for those who come later.
+   * `value`: newer updates may replace older ones. `log`: every update matters. The client keeps an update of a log
+   * until the component has it, and the component keeps it for later subscribers. Default `value`.
    */
   readonly kind?: Exclude<ServiceKind, "map"> | undefined;
   /** Who may subscribe. Default `open`. */
   readonly access?: AccessModel | undefined;
   /**
-   * `shared`, the default: updates are coded by what those before them have shown. `isolated`: each by itself, for a service that mixes
-   * several people's text, where the sizes of updates must not tell the author of one what others wrote. It takes more bytes.
+   * `shared`: earlier updates help to code an update. `isolated`: each update is coded by itself, which takes more
+   * bytes. Use `isolated` for a service that mixes text of several people: update sizes must not tell one author what
+   * others wrote. Default `shared`.
    */
   readonly compression?: "shared" | "isolated" | undefined;
   /**
-   * Values are `Uint8Array`s that only their readers understand, such as end-to-end encrypted ones: they pass as they are, and nobody on
-   * the way looks into them. Default false. It cannot change while the service lives.
+   * True: values are `Uint8Array`s that only their readers understand, such as end-to-end encrypted values. The values
+   * pass unchanged, and nobody on the way reads inside them. Cannot change while the service lives. Default false.
    */
   readonly opaque?: boolean | undefined;
-  /** Bare JIDs, in any spelling, that may, under `whitelist`; under `authorize` without being asked about. */
+  /**
+   * Bare JIDs, in any spelling. These accounts may subscribe under `whitelist`, and under `authorize` without a
+   * decision.
+   */
   readonly members?: readonly string[] | undefined;
   /**
-   * Under `authorize`, decides on who asks, also on those who asked while this program was away. The component remembers a yes until
-   * `revoke`, or until the service ends or the component restarts; a no for a minute. A throw is a no.
+   * Decides under `authorize` on each account that asks, also on accounts that asked while this program was away. The
+   * component remembers a yes until `revoke`, the end of the service, or its own restart. It remembers a no for a
+   * minute. An exception means no.
    */
   readonly authorize?: Authorize | undefined;
-  /** A line for people, shown in service discovery. */
+  /** A line of text for people, shown in service discovery. */
   readonly title?: string | undefined;
   /**
-   * Of a log: where its updates are kept until the component has them, so that they outlive this program; what an earlier one left there
-   * is sent first. `offer` resolves without a link then, and offers it when there is one. Default: in memory.
+   * Store of a log's updates until the component has them, so that they outlive this program. The client first sends
+   * the updates that an earlier program left there. With a store `offer` resolves without a link, and the client offers
+   * the service on the next link. Default: in memory.
    */
   readonly store?: OutboxStore | undefined;
   /**
-   * Takes the service over from the session of this account that publishes it now, at once, though it lives: its service ends with
-   * `fenced`. It counts for this call, not for offers after a break. Default false: `conflict` while that session lives.
+   * True takes the service at once from the session of this account that publishes it, even if that session lives. The
+   * service of that session ends with `fenced`. Applies to this call, not to offers after a break. Default false:
+   * `conflict` while that session lives.
    */
   readonly takeOver?: boolean | undefined;
 }
 
-/** What of an offer can change while it lasts. */
+/** The options of an offer that can change while the service lasts. */
 export type ConfigureOptions = Omit<OfferOptions, "kind" | "takeOver" | "store" | "opaque">;

@@ -32,64 +32,68 @@ import { readyData, readyFrame, type ReadyFrame } from "../link/ready-frame.js";
 
 export interface Demand {
   readonly subscribers: number;
-  /** Smallest window anyone wants, in ms; null without subscribers. */
+  /** Smallest window of the subscribers, in ms. Null without subscribers. */
   readonly windowMs: number | null;
 }
 
 export interface OfferedServiceEvents {
-  /** The first subscriber came, the last one went, or the smallest window changed. */
+  /** The first subscriber joined, the last one left, or the smallest window changed. */
   demand: (demand: Demand) => void;
-  /** `authorize` decided on a bare JID; `error`: what it threw, which is a no. */
+  /** `authorize` decided on a bare JID. `error`: its exception, which means no. */
   decided: (decision: { readonly jid: string; readonly allowed: boolean; readonly error: unknown }) => void;
   /**
-   * The component has updates `from` to `to` of this outbox that its store has not: it is an older copy, or its end was lost. They are
-   * with the component, and what is published goes on under a new incarnation; whether the store lost more than those nobody knows.
+   * The component has updates `from` to `to` of this outbox, and the store lacks them: the store is an older copy, or
+   * its end was lost. The component keeps these updates, and the service continues under a new incarnation. The store
+   * may have lost more updates than these.
    */
   stale: (range: { readonly from: number; readonly to: number }) => void;
-  /** It is offered no longer. `fenced`: another session of the account publishes it now. */
+  /** The service has ended. `fenced`: another session of the account publishes it now. */
   ended: (error: StanzapackError | undefined) => void;
 }
 
-/** What a service asks of its client. */
+/** The calls that a service makes to its client. */
 export interface ServiceHost {
-  /** The service has something to send at `dueAt`, in ms since 1970. */
+  /** The service must send at `dueAt`, in ms since 1970. */
   book(service: OfferedService<never>, dueAt: number): void;
-  /** Sends what waits, if the link can take it. */
+  /** Sends the updates that wait, if the link can take them. */
   flush(service: OfferedService<never>): void;
-  /** Resolves when the component has acknowledged what it has got. */
+  /** Resolves when the component has acknowledged the updates that it has. */
   settle(): Promise<void>;
   sendFrame(frame: Frame): void;
   configure(service: OfferedService<never>, options: ConfigureOptions): Promise<void>;
   revoke(service: OfferedService<never>, jid: string): Promise<void>;
   withdraw(service: OfferedService<never>): Promise<void>;
-  /** It has ended, whatever for. */
+  /** The service has ended, for any reason. */
   ended(service: OfferedService<never>): void;
 }
 
 const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
-/** A log that is stopped waits so long after the last update that left, and so long in all, for those that are not sent yet; in ms. */
+/**
+ * `stop` of a log waits this long after the last update that left, in ms, and `STOP_MAX_MS` in all, for updates that
+ * are not sent yet.
+ */
 const STOP_MS = 5_000;
 const STOP_MAX_MS = 60_000;
 const STOP_POLL_MS = 20;
-/** Room in a block for prefix and body header. */
+/** Room in a block for the prefix and the body's header, in bytes. */
 const HEADER_ROOM_BYTES = 63;
 
-/** What a link says of its way and of its component. */
+/** Properties of a link and of its component. */
 export interface LinkPeer {
-  /** It reads the columnar codec. */
+  /** Whether the component reads the columnar codec. */
   readonly readsCoded: boolean;
-  /** Whether our stream to the server is compressed. */
+  /** Class of our hop to the server: whether its stream is compressed. */
   readonly hop: HopClass;
   readonly session: { readonly budget: ReadBudget };
 }
 
-/** What a service with a store has beside others; pages load it when it is wanted. */
+/** The additional parts of a service with a store. Pages load them on demand. */
 export interface OutboxPart {
   readonly stored: StoredOutbox;
   readonly Saver: typeof OutboxSaver;
 }
 
-/** A service this client offers, with values of type `T`. */
+/** A service that this client offers, with values of type `T`. */
 export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   /** Of a `value`. */
   private readonly batch = new RowBatch(WAITING);
@@ -100,21 +104,21 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   private wanted: Demand = { subscribers: 0, windowMs: null };
   private alias: number | undefined;
   private hop: HopClass = "plain";
-  /** Of this link; undefined while there is none, and when the component reads rows alone. */
+  /** Encoder of this link. Undefined without a link, or if the component reads rows only. */
   private encoder: LaneEncoder | undefined;
   /** Sequence of the last update published. */
   private sequence: number;
   private newest: { row: Uint8Array; at: number } | undefined;
-  /** Last sequence handed to the link or known to the component. */
+  /** Last sequence that was sent on the link, or that the component has. */
   private sent = 0;
   private lastFlushAt = -Infinity;
-  /** Since when what is due waits for room, in ms. */
+  /** Time since when a due update waits for room, in ms. */
   private waitingSince: number | undefined;
   private readonly pace = new Pace();
   private finished = false;
   private changing: Promise<void> = Promise.resolve();
   private wasBound = false;
-  /** @internal Resolves when its store is free for another. */
+  /** @internal Resolves when another service may open its store. */
   released: Promise<void> | undefined;
   private ofIncarnation: number;
 
@@ -131,11 +135,11 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   );
   constructor(
     readonly node: string,
-    /** @internal What to offer again after a break. */
+    /** @internal Options of the offer, for the next link. */
     public options: OfferOptions,
     private readonly host: ServiceHost,
     private readonly codec: RowCodec,
-    /** Its store, and what writes into that. */
+    /** Its store, and the class that writes into the store. */
     { stored, Saver }: Partial<OutboxPart> = {},
     private readonly now: () => number = monotonicNow,
   ) {
@@ -153,7 +157,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
       );
   }
 
-  /** @internal Tells this outbox from every other: one program's life, or as long as its store lives. */
+  /** @internal Identifies this outbox: for one program's life, or for the life of its store. */
   get incarnation(): number {
     return this.ofIncarnation;
   }
@@ -172,25 +176,28 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   get established(): boolean {
     return this.wasBound;
   }
-  /** @internal The component has bound it on the link there is. */
+  /** @internal Whether the component has bound it on the current link. */
   get isBound(): boolean {
     return this.alias !== undefined;
   }
-  /** Updates published so far, with a store also by earlier programs. */
+  /** Number of updates published so far. With a store it includes earlier programs. */
   get published(): number {
     return this.sequence;
   }
 
-  /** Of a `log`, how many updates wait for the component's acknowledgement; 0 for other kinds. */
+  /** Number of updates of a `log` that the component has not acknowledged. 0 for other kinds. */
   get unacknowledged(): number {
     return this.outbox?.size ?? 0;
   }
 
   /**
-   * Publishes one value: cheap and synchronous. Nobody listening costs an encoding and no byte. While the network cannot
-   * keep up, older values give way to newer ones; those of a `log` wait instead, in order, until the component has them. With a store it is
-   * not saved yet when this returns, but before it is sent: `saved` waits for that. Throws `unencodable` or `too-large`, `stopped` after
-   * `stop`, and of a log `busy` while 65,536 updates, or 16 MB, wait.
+   * Publishes one value. Takes a value of type `T`, is synchronous, and costs one encoding and no byte without
+   * subscribers. Throws `unencodable`, `too-large`, `stopped` after `stop`, and for a log `busy` while 65,536 updates,
+   * or 16 MB, wait.
+   *
+   * While the network is too slow, newer values replace older ones. Updates of a `log` wait instead, in order, until
+   * the component has them. With a store the update is saved after this returns, and before it is sent: `saved` waits
+   * for that.
    */
   publish(value: T): void {
     if (this.finished) throw new StanzapackError("stopped", `\`${this.node}\` is no longer offered`);
@@ -209,14 +216,17 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
 
   /**
-   * Resolves when everything published until now is in the store, so that it outlives this program; at once without a store.
-   * Rejects with `store-failed` where it could not be saved.
+   * Resolves when all updates published until now are in the store, so that they outlive this program. Resolves at once
+   * without a store. Rejects with `store-failed` if an update could not be saved.
    */
   async saved(): Promise<void> {
     await this.saver?.saved();
   }
 
-  /** Changes access, members or title, live. Without a link it resolves at once, and takes effect with the next one. */
+  /**
+   * Changes access, compression, members, `authorize` or title, while the service runs. Without a link it resolves at
+   * once, and takes effect on the next link. Throws `invalid-options`.
+   */
   async configure(given: ConfigureOptions): Promise<void> {
     const options = checked("configure", given);
     const prepared = withPreparedMembers(options, "configure: `members`");
@@ -224,7 +234,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
       const before = this.options;
       const changed = { ...before, ...prepared };
       checkAuthorize(changed);
-      // Somebody may be asked about before the answer is here.
+      // `authorize` may be called before the answer arrives.
       this.options = changed;
       try {
         await this.host.configure(this, prepared);
@@ -236,8 +246,9 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
 
   /**
-   * Takes back what lets this bare JID subscribe: what `authorize` said, and its place among the members. Its subscriptions end at once, with
-   * `not-allowed`. Under `authorize` it may ask again. Waits for the link up to `timeoutMs`. Throws `usage` while everybody may subscribe.
+   * Takes a bare JID, and withdraws its permission to subscribe: the decision of `authorize`, and its place among the
+   * members. Its subscriptions end at once with `not-allowed`. Under `authorize` the account may ask again. Waits for
+   * the link up to `timeoutMs`. Throws `usage` while the service is open.
    */
   async revoke(jid: string): Promise<void> {
     checkText("revoke", "jid", jid);
@@ -252,7 +263,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     });
   }
 
-  /** Each change of access goes on from the one before. */
+  /** Each change of access begins with the result of the change before. */
   private inTurn(change: () => Promise<void>): Promise<void> {
     const done = this.changing.then(change);
     this.changing = done.catch(() => undefined);
@@ -260,10 +271,12 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
 
   /**
-   * Sends what waits and withdraws it: its subscriptions end. Idempotent. It waits until all of it is sent, but at most 60 s, and
-   * at most 5 s while nothing can be; throws `timeout` when that of a log could not be. What is not acknowledged by then stays in the store, where it has one, and is sent when it is
-   * offered again. Without a link it is withdrawn on the next one, unless another session of the account has it then; where there is none,
-   * the component drops it ten minutes later.
+   * Sends the updates that wait, and withdraws the service: its subscriptions end. It waits until all are sent, at most
+   * 60 s, and at most 5 s while none leaves. Throws `timeout` if updates of a log could not be sent. Idempotent.
+   *
+   * Updates that are not acknowledged by then stay in the store, if the service has one. The client sends them when the
+   * service is offered again. Without a link the service is withdrawn on the next link, unless another session of the
+   * account has it then. Without a next link the component drops the service ten minutes later.
    */
   async stop(): Promise<void> {
     if (this.finished) return;
@@ -282,7 +295,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
       );
   }
 
-  /** Resolves when nothing waits for room, or no more of it leaves. */
+  /** Resolves when no update waits for room, or when none leaves any more. */
   private async sendAll(): Promise<void> {
     this.host.flush(this);
     const end = monotonicNow() + STOP_MAX_MS;
@@ -291,7 +304,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     while (this.unsentOnLink && !this.finished) {
       const now = monotonicNow();
       const waiting = this.outbox?.unsent ?? 1;
-      // A link that is slow, or has broken and comes back, brings it all the same.
+      // A slow link, or a link that breaks and returns, sends all updates in the end.
       if (waiting < before) giveUpAt = Math.min(now + STOP_MS, end);
       else if (now >= giveUpAt) return;
       before = waiting;
@@ -303,12 +316,13 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   private book(now: number): void {
     const windowMs = this.wanted.windowMs;
     if (windowMs === null) return;
-    // Boundaries are multiples of the window, so that services of one link leave in one stanza; after idle, at once.
+    // Boundaries are multiples of the window, so that services of one link leave in one stanza. After an idle time an
+    // update leaves at once.
     const idle = now - this.lastFlushAt >= windowMs;
     this.host.book(this, windowMs === 0 || idle ? now : Math.floor(now / windowMs + 1) * windowMs);
   }
 
-  /** @internal The component knows us under this alias, and has our updates up to `frame.sequence`. */
+  /** @internal The component has bound the service under this alias, and has its updates up to `frame.sequence`. */
   bound(frame: BindServiceFrame, { readsCoded, hop }: LinkPeer): void {
     this.hop = hop;
     this.alias = frame.alias;
@@ -327,7 +341,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     this.outbox?.resume(this.sent);
   }
 
-  /** Numbers beyond `known` are others' already: the component would drop what is published under them as repeated. */
+  /** Numbers after `known` are taken: the component would drop new updates under these numbers as repeated. */
   private renew(saver: OutboxSaver, known: number, theirs: number): void {
     this.ofIncarnation = drawIncarnation();
     saver.renew(this.ofIncarnation);
@@ -335,7 +349,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     this.tell("stale", { from: known + 1, to: theirs });
   }
 
-  /** @internal The link is gone: demand is unknown, what waits goes on waiting. */
+  /** @internal The link is gone. Demand is unknown, and waiting updates stay. */
   interrupt(): void {
     this.alias = undefined;
     this.waitingSince = undefined;
@@ -345,16 +359,16 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   setDemand(demand: Demand): void {
     const before = this.wanted;
     this.wanted = demand;
-    // A log sends what it has, whoever listens.
+    // A log sends its updates also without subscribers.
     if (this.outbox !== undefined) {
-      // Nothing of it is left out.
+      // A log leaves nothing out.
     } else if (demand.windowMs === null) this.batch.clear();
     else if (
       this.batch.empty &&
       this.newest !== undefined &&
       (before.windowMs === null || this.sent < this.sequence)
     ) {
-      // New demand is answered with the newest value, even one that was sent before.
+      // New demand receives the newest value, even one that was sent before.
       const from = Math.min(this.sent + 1, this.sequence);
       this.batch.push(from, this.sequence, [this.newest.row], [this.newest.at]);
     }
@@ -363,17 +377,17 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
       this.tell("demand", demand);
   }
 
-  /** Something waits for room; of a `log` also for a link. */
+  /** Whether an update waits for room, or, in a `log`, for a link. */
   private get unsentOnLink(): boolean {
     return this.outbox?.pending ?? (this.alias !== undefined && !this.batch.empty);
   }
 
-  /** Whether something published waits to be sent. */
+  /** Whether a published update waits to be sent. */
   get pending(): boolean {
     return this.outbox?.pending ?? !this.batch.empty;
   }
 
-  /** @internal What is due has to wait for room. */
+  /** @internal The due updates must wait for room. */
   wait(): void {
     this.waitingSince ??= this.now();
   }
@@ -383,14 +397,14 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     return this.batch.bytes;
   }
 
-  /** @internal Of what waits, the newest alone; the rest is told as conflated. */
+  /** @internal Keeps only the newest of the waiting updates. The rest is reported as conflated. */
   conflate(): void {
     this.batch.conflate();
   }
 
   /**
-   * @internal Encodes what waits, once, as whole frames; of a log as much as there is room for. `maxBlockBytes`: of the
-   * link.
+   * @internal Encodes the waiting updates once, as whole frames. A log encodes as many as the room allows.
+   * `maxBlockBytes` is of the link.
    */
   take(maxBlockBytes: number, roomBytes: number): ReadyFrame[] {
     if (this.alias === undefined) return [];
@@ -413,7 +427,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     return [...told, ...frames];
   }
 
-  /** The window in which it really leaves, when that has changed. */
+  /** Returns a frame with the window in which updates really leave, if that window has changed. */
   private tellPace(alias: number, now: number): ReadyFrame[] {
     const { waitingSince } = this;
     this.waitingSince = undefined;
@@ -425,25 +439,27 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     return [readyFrame({ type: "status", alias, status: "online", windowMs })];
   }
 
-  /** @internal What was taken is within so many data stanzas of the link. */
+  /** @internal The frames that were taken are within this many data stanzas of the link. */
   wasSent(stanzas: number): void {
     if (this.alias !== undefined) this.outbox?.mark(stanzas);
   }
 
-  /** @internal The component has so many data stanzas of the link. */
+  /** @internal The component has this many data stanzas of the link. */
   acknowledged(stanzas: number): void {
-    // Marks are of the link on which it has an alias.
+    // Marks belong to the link on which the service has an alias.
     if (this.alias !== undefined) this.outbox?.acknowledged(stanzas);
     this.saver?.kick();
   }
 
-  /** No update is coded by another. */
+  /** Whether each update is coded by itself. */
   private get isolates(): boolean {
     const { compression, opaque } = this.options;
     return compression === "isolated" && opaque !== true;
   }
 
-  /** Of opaque values nothing is tried, and of several rows a body would code each by those before it. */
+  /**
+   * Opaque values are not coded at all. A body with several isolated rows would code each row by the rows before it.
+   */
   private travelsAsRows(rows: readonly Uint8Array[]): boolean {
     return this.options.opaque === true || (this.isolates && rows.length > 1);
   }
@@ -465,10 +481,10 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   finish(error: StanzapackError | undefined): void {
     if (this.finished) return;
     this.finished = true;
-    // Its subscribers are not to take the silence for a constant value.
+    // Its subscribers must not take the silence for a constant value.
     if (error?.code === "store-failed" && this.alias !== undefined)
       this.host.sendFrame({ type: "status", alias: this.alias, status: "paused", windowMs: null });
-    // What is acknowledged from now on may have been dropped.
+    // Updates acknowledged from now on may have been dropped.
     this.alias = undefined;
     this.batch.clear();
     this.released = this.saver?.close();
@@ -480,7 +496,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     return this.saver === undefined ? "" : ", and stay in the store";
   }
 
-  /** Nothing of a log is lost without a word. */
+  /** Adds the number of updates that are not acknowledged: a log loses nothing silently. */
   private withLeft(error: StanzapackError): StanzapackError {
     const left = this.unacknowledged;
     if (left === 0) return error;
@@ -492,7 +508,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
 }
 
-/** Never 0, which stands for none. */
+/** Draws an incarnation. Never 0, which stands for none. */
 function drawIncarnation(): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] as number) || 1;
 }

@@ -3,39 +3,40 @@ import { textOf } from "../base/text-of.js";
 
 /** One update of a log. */
 export interface OutboxEntry {
-  /** Its value, packed. */
+  /** Value, as msgpack. */
   readonly row: Uint8Array;
-  /** When it was published, in ms since 1970. */
+  /** Time of publishing, in ms since 1970. */
   readonly at: number;
 }
 
 /**
- * Where logs keep their updates until the component has them, so that they outlive the program: `openOutboxStore` of
- * `@stanzapack/client/store` makes one, and so may you. What it rejects with ends the service that it was for, as `store-failed`.
+ * Store of a log's updates until the component has them, so that the updates outlive the program. `openOutboxStore` of
+ * `@stanzapack/client/store` makes one, and your program may make another. A rejection of a store ends its service with
+ * `store-failed`.
  */
 export interface OutboxStore {
-  /** The outbox of one service, by node id. Rejects when somebody has it, and when what it holds cannot be read. */
+  /** Resolves to the outbox of one service, by node. Rejects if the outbox is open elsewhere, or cannot be read. */
   open(node: string): Promise<StoredOutbox>;
 }
 
-/** One service's. Calls come one after another, each when the one before has resolved. */
+/** Outbox of one service. Each call begins when the call before has resolved. */
 export interface StoredOutbox {
-  /** Random, from 1 to 2^53 − 1; as old as the outbox. */
+  /** Random number from 1 to 2^53 − 1, drawn with the outbox. */
   readonly incarnation: number;
-  /** Sequence of the last update that is no more here, 0 at first. */
+  /** Sequence of the last update that was removed, 0 at first. */
   readonly before: number;
-  /** What is here: sequences `before` + 1, `before` + 2, … */
+  /** Updates in the outbox: sequences `before` + 1, `before` + 2, … */
   readonly entries: readonly OutboxEntry[];
-  /** Behind those that are here. Resolves when they are kept; all of them or, when the program ends before, none. */
+  /** Adds updates at the end. Resolves when all are kept. If the program ends before, it keeps all of them or none. */
   append(entries: readonly OutboxEntry[]): Promise<void>;
-  /** The component has everything up to this sequence. */
+  /** Removes the updates up to this sequence, because the component has them. */
   forget(upTo: number): Promise<void>;
-  /** Goes on under this incarnation. */
+  /** Continues under this incarnation. */
   renew(incarnation: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What a store gave. Throws `store-failed` where that is no outbox. */
+/** Takes the result of a store's `open`, and returns it checked. Throws `store-failed` if it is no outbox. */
 export function checkStored(given: unknown): StoredOutbox {
   const it = (typeof given === "object" && given !== null ? given : {}) as Partial<StoredOutbox>;
   const isWhole = (value: unknown, min: number): boolean =>
@@ -49,9 +50,9 @@ export function checkStored(given: unknown): StoredOutbox {
   return it as StoredOutbox;
 }
 
-/** Whatever a store has rejected with. */
+/** Takes a rejection of a store, and returns a `StanzapackError`. */
 export function toStoreError(error: unknown, doing: string): StanzapackError {
-  // Another build's class may be another one.
+  // The class of another build may be another class.
   if (error instanceof StanzapackError) return error;
   const { text, message } = (error ?? {}) as { readonly text?: string; readonly message?: string };
   return new StanzapackError("store-failed", `${doing}: ${text ?? message ?? textOf(error)}`, {
@@ -64,5 +65,8 @@ export interface OutboxBounds {
   readonly maxBytes: number;
 }
 
-/** Of updates that the component has not acknowledged; beyond, `publish` throws `busy`. 16 MiB: a minute of 250 kB a second. */
+/**
+ * Bounds of the updates that the component has not acknowledged. Beyond them `publish` throws `busy`. 16 MiB: a minute
+ * of 250 kB a second.
+ */
 export const OUTBOX_BOUNDS: OutboxBounds = { maxRows: 65_536, maxBytes: 16_777_216 };

@@ -4,37 +4,39 @@ import type { RangeEvent, StatusEvent, Subscription, Update } from "./subscripti
 import type { ChangeOptions } from "../options/subscribe-options.js";
 import { listenedTo, UpdateEmitter } from "./update-emitter.js";
 
-/** An update, and whose. */
+/** An update, with the node of its service. */
 export interface GroupUpdate<T> extends Update<T> {
   readonly node: string;
 }
 
 export interface SubscriptionGroupEvents<T> {
   update: (update: GroupUpdate<T>) => void;
-  /** A service that a pattern means was offered, and is subscribed. */
+  /** A service of a pattern was offered, and the group has subscribed to it. */
   subscribed: (subscription: Subscription<T>) => void;
-  /** One that a pattern means could not be subscribed: the pattern, and why. */
+  /** A service of a pattern could not be subscribed. `node` is the pattern. */
   refused: (node: string, error: StanzapackError) => void;
-  /** One subscription has ended; the others go on. */
+  /** One subscription has ended. The others continue. */
   unsubscribed: (node: string, error: StanzapackError | undefined) => void;
-  /** As those of one subscription, with its node. */
+  /** The events of one subscription, with its node. */
   lost: (range: RangeEvent & { readonly node: string }) => void;
   conflated: (range: RangeEvent & { readonly node: string }) => void;
   reset: (range: RangeEvent & { readonly node: string }) => void;
   status: (event: StatusEvent & { readonly node: string }) => void;
-  /** Once, at the end of all. */
+  /** The group has ended. Emitted once. */
   ended: (error: StanzapackError | undefined) => void;
 }
 
-/** What a group asks of its client. */
+/** The calls that a group makes to its client. */
 export interface GroupHost {
   change(group: SubscriptionGroup<unknown>, options: ChangeOptions): Promise<void>;
   stop(group: SubscriptionGroup<unknown>): Promise<void>;
 }
 
 /**
- * Many subscriptions at once: iterate it for the updates of all, or listen to `update`, or use each by itself. What waits is bounded
- * for each; the iteration takes from one after another. While there is a listener an iteration throws `usage`. It ends when the group is stopped, or throws what ended its last one.
+ * Many subscriptions at once. Iterate it for the updates of all, listen to `update`, or use each subscription by
+ * itself. The queue of each subscription is bounded, and the iteration takes from one after another. While `update` has
+ * a listener, an iteration throws `usage`. The iteration ends when the group is stopped, and throws the error that
+ * ended its last subscription otherwise.
  */
 export class SubscriptionGroup<T = Value>
   extends UpdateEmitter<SubscriptionGroupEvents<T>>
@@ -42,7 +44,7 @@ export class SubscriptionGroup<T = Value>
 {
   private readonly members = new Map<string, Subscription<T>>();
   private readonly refusals = new Map<string, StanzapackError>();
-  /** Those with updates that wait, in turn. */
+  /** Subscriptions with updates that wait, in turn. */
   private readonly ready = new Set<Subscription<T>>();
   private readonly waiting: {
     resolve: (result: IteratorResult<GroupUpdate<T>, undefined>) => void;
@@ -52,9 +54,9 @@ export class SubscriptionGroup<T = Value>
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** @internal */
   onEnded: (() => void) | undefined;
-  /** @internal Stopped one by one: no pattern brings them back. */
+  /** @internal Nodes that were stopped one by one. No pattern subscribes to them again. */
   readonly left = new Set<string>();
-  /** @internal The requests whose patterns stand on the link there is. */
+  /** @internal Requests whose patterns stand on the current link. */
   requests: readonly number[] = [];
 
   /** Use `client.subscribeAll`. */
@@ -62,18 +64,18 @@ export class SubscriptionGroup<T = Value>
   /** @internal */
   constructor(patterns: readonly string[], host: GroupHost);
   constructor(
-    /** @internal Those that it takes whatever they mean, now and later. */
+    /** @internal Patterns, which stand for services now and later. */
     readonly patterns: readonly string[],
     private readonly host: GroupHost,
   ) {
     super();
   }
 
-  /** The subscriptions there are, by node. */
+  /** Current subscriptions, by node. */
   get subscriptions(): ReadonlyMap<string, Subscription<T>> {
     return this.members;
   }
-  /** What was asked for and refused, by node or pattern, and why. */
+  /** Refused requests, by node or pattern, with the reason. */
   get refused(): ReadonlyMap<string, StanzapackError> {
     return this.refusals;
   }
@@ -82,8 +84,9 @@ export class SubscriptionGroup<T = Value>
   }
 
   /**
-   * Another window, or selection, for all of them, and for what patterns bring later: in one frame, or in one for each selection that they
-   * have by then. What is left out stays as it is. With a pattern, what a log cannot do counts for the others.
+   * Changes the window or the selection of all subscriptions, and of those that patterns add later. Options that you
+   * leave out stay as they are. The change is one frame, or one frame for each selection in force. With a pattern,
+   * options that a log refuses apply to the other services. Throws `stopped` after the end.
    */
   async change(options: ChangeOptions): Promise<void> {
     const own = checked("change", options);
@@ -91,7 +94,7 @@ export class SubscriptionGroup<T = Value>
     await this.host.change(this as SubscriptionGroup<unknown>, own);
   }
 
-  /** Ends all of them, in one frame. Idempotent. */
+  /** Ends all subscriptions in one frame. Idempotent. */
   async stop(): Promise<void> {
     if (this.ended) return;
     await this.host.stop(this as SubscriptionGroup<unknown>);
@@ -122,7 +125,7 @@ export class SubscriptionGroup<T = Value>
       this.ready.delete(member);
       const update = member.take();
       if (update === undefined) continue;
-      // To the end of the row.
+      // To the end of the queue.
       if (member.waits) this.ready.add(member);
       return { node: member.node, ...update };
     }
@@ -136,7 +139,7 @@ export class SubscriptionGroup<T = Value>
   }
 
   private pass(): void {
-    // A listener that adds another one gets what waits in its turn.
+    // A listener that adds another listener receives the waiting updates in its turn.
     if (this.passing) return;
     this.passing = true;
     while ((this.listenerCount("update") > 0 && !this.hasEarly) || this.waiting.length > 0) {
@@ -156,11 +159,11 @@ export class SubscriptionGroup<T = Value>
       this.ready.add(member);
       this.pass();
     };
-    // Not when the member's own listeners are told: its end, which comes behind, counts here at once.
+    // Not by the member's own listeners: its end, which follows, must count here at once.
     member.onRange = (event, range) => this.tell(event, { node, ...range });
     member.on("status", (status) => this.emit("status", { node, ...status }));
     member.onEnded = (error) => {
-      // One that was refused was never one of ours.
+      // A refused subscription was never a member.
       if (this.members.get(node) !== member) return;
       this.members.delete(node);
       if (this.ended) return;
@@ -170,7 +173,7 @@ export class SubscriptionGroup<T = Value>
     };
   }
 
-  /** @internal Before anybody has it. */
+  /** @internal Called before the program has the group. */
   refuse(node: string, error: StanzapackError): void {
     this.members.delete(node);
     this.refusals.set(node, error);

@@ -16,60 +16,65 @@ import { UpdateQueue } from "./update-queue.js";
 export interface Update<T> {
   readonly value: T;
   /**
-   * When it was published, in ms since 1970 of the component's wall clock, which somebody may set back: the time of arrival less the age that its
-   * publisher named. Positions tell the order.
+   * Time of publishing, in ms since 1970 of the component's wall clock: the time of arrival less the age that the
+   * publisher named. The wall clock may be set back, so the order of updates is the order of positions.
    */
   readonly at: number;
   readonly epoch: number;
   readonly offset: number;
 }
 
-/** A range of offsets, both ends included. */
+/** A range of offsets, with both ends included. */
 export interface RangeEvent {
   readonly from: number;
   readonly to: number;
   /**
-   * `disconnected`, `gap`, `window` (left out on purpose under pressure), `selection` (by `samples`, `maxRate` or `deadband`, or under
-   * pressure), `paused` (while this client was inactive), `consumer` (this program was too slow), `epoch`.
+   * Reason of the range: `disconnected`, `gap`, `window` (left out under pressure), `selection` (left out by `samples`,
+   * `maxRate` or `deadband`, or under pressure), `paused` (this client was inactive), `consumer` (this program was too
+   * slow), `epoch`.
    */
   readonly reason: string;
 }
 
 /**
- * `online`, `offline`, `paused`: the publisher; or `paused` and `slowed` by our own client while it is inactive;
- * `disconnected`, and `waiting` for the service to be offered again, or for a fault that may pass: ourselves; `pending`: the publisher has to allow it again.
+ * Status of a subscription. `online`, `offline` and `paused` are of the publisher. `paused` and `slowed` are also of
+ * this client while it is inactive. `disconnected`, `waiting` and `pending` are of this client. `waiting`: the service
+ * must be offered again, or a fault may pass. `pending`: the publisher must approve again.
  */
 export type SubscriptionStatus = ServiceStatus | Away | "slowed";
 
-/** Why nothing can come, whatever is published. */
+/** Reason why no update can arrive, whatever the publisher sends. */
 export type Away = "disconnected" | "waiting" | "pending";
 
 export interface StatusEvent {
   readonly status: SubscriptionStatus;
-  /** Whose doing it is: `client` for `disconnected`, `waiting`, `pending`, `slowed`, and `paused` by `setActive(false)`. */
+  /**
+   * Origin of the status: `client` for `disconnected`, `waiting`, `pending`, `slowed`, and for `paused` after
+   * `setActive(false)`.
+   */
   readonly by: "publisher" | "client";
-  /** The window granted now, in ms. */
+  /** Window granted now, in ms. */
   readonly windowMs: number;
 }
 
 export interface SubscriptionEvents<T> {
   update: (update: Update<T>) => void;
-  /** Values that should have come and never will. */
+  /** Updates that should have arrived and never will. */
   lost: (range: RangeEvent) => void;
-  /** Values left out in favour of newer ones. */
+  /** Updates left out, because newer ones replaced them. */
   conflated: (range: RangeEvent) => void;
-  /** Offsets began anew (the component lost its memory): from the old position to the new one. */
+  /** Offsets began again, because the component lost its memory. The range is from the old position to the new one. */
   reset: (range: RangeEvent) => void;
-  /** It changed; with `heartbeatMs` also as a sign of life while nothing comes. */
+  /** The status changed. With `heartbeatMs` it is also emitted while no update arrives. */
   status: (event: StatusEvent) => void;
-  /** Once, at the end; with the error if it was not stopped by us. */
+  /** The subscription has ended. Emitted once, with the error unless `stop` ended it. */
   ended: (error: StanzapackError | undefined) => void;
 }
 
-/** Updates that wait for a slow consumer where nobody says how many. */
+/** Default of `maxQueued`, in updates. */
 export const MAX_QUEUED = 1_000;
 
-/** An update as it came, before anybody has checked or typed it. */
+/** An update as received, before `parse`. */
 export interface Row {
   readonly epoch: number;
   readonly offset: number;
@@ -78,13 +83,15 @@ export interface Row {
 }
 
 /**
- * A live subscription: iterate it, or listen to `update`, one of the two at a time. What comes while you do neither waits for you, and
- * a listener gets it first, however it is added (`once`: one update). While there is a listener an iteration throws `usage`. Iteration ends
- * when the subscription is stopped and throws what ended it otherwise. Reconnections are its client's business; what was missed is told by `lost` and `reset`.
+ * A live subscription. Iterate it, or listen to `update`, but not both at a time: while `update` has a listener, an
+ * iteration throws `usage`. Updates that arrive before wait, and the first listener receives them (`once`: one update).
+ * The iteration ends when the subscription is stopped, and throws the error that ended it otherwise. The client
+ * reconnects by itself. `lost` and `reset` name the updates that were missed.
  *
- * All subscriptions of one client to one node share what the component sends. Each has its own queue, `parse` and end, and gets every
- * update that comes while it lasts. `change` holds for all of them. One that reads too slowly keeps no other waiting: it loses what does
- * not fit its queue, which is told as `conflated`, or of a log that is shared as `lost`, both by reason `consumer`.
+ * All subscriptions of one client to one node share the stanzas of the component. Each has its own queue, `parse` and
+ * end, and receives every update while it lasts. `change` holds for all of them. A subscription that reads too slowly
+ * delays no other. It loses the updates that do not fit its queue: it emits `conflated`, or `lost` for a shared log,
+ * both with reason `consumer`.
  */
 export class Subscription<T = Value>
   extends UpdateEmitter<SubscriptionEvents<T>>
@@ -94,13 +101,13 @@ export class Subscription<T = Value>
   private readonly parse: ((value: Value) => T) | undefined;
   private handing = false;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
-  /** @internal Something waits for whoever takes the updates of many. */
+  /** @internal Called when an update waits for an iteration of a group. */
   onQueued: (() => void) | undefined;
-  /** @internal What `lost`, `conflated` and `reset` tell; at once, also where nobody can listen yet. */
+  /** @internal Takes the ranges of `lost`, `conflated` and `reset` at once, even if nobody can listen yet. */
   onRange: ((event: "lost" | "conflated" | "reset", range: RangeEvent) => void) | undefined;
-  /** @internal It has ended; at once, also where nobody can listen yet. */
+  /** @internal Called at once when it ends, even if nobody can listen yet. */
   onEnded: ((error: StanzapackError | undefined) => void) | undefined;
-  /** @internal What it lets the component send. */
+  /** @internal Credit for the component. */
   readonly credit: ReaderCredit;
 
   /** Use `client.subscribe`. */
@@ -135,17 +142,17 @@ export class Subscription<T = Value>
   get node(): string {
     return this.shared.node;
   }
-  /** The window granted, in ms; wider than asked for while the publisher cannot send more often. */
+  /** Window granted, in ms. It is wider than asked for while the publisher cannot send more often. */
   get windowMs(): number {
     return this.shared.windowMs;
   }
-  /** The selection granted. */
+  /** Selection granted. */
   get selection(): Selection {
     return this.shared.selection;
   }
   /**
-   * Of a log, whether everything from where it was to begin, or to go on, was still kept. What was not is told as `lost`, or as a
-   * `reset` when the log began anew. Undefined where no beginning was asked for.
+   * Whether a log still had everything from the position where it was to begin, or to continue. `lost` names the
+   * updates that it no longer had, or `reset` if the log began again. Undefined if no beginning was asked for.
    */
   get recovered(): boolean | undefined {
     return this.shared.recovered;
@@ -158,10 +165,13 @@ export class Subscription<T = Value>
   }
 
   /**
-   * Changes window and selection, live; what is left out stays as it is. Gives the window granted; `selection` is what was granted of
-   * that. While the client is inactive the wider of this window and its own holds. Positions go on, and nothing is lost: the newest value
-   * comes, unless it came already; a field that was not taken before comes with the next update. Without a link it resolves at once, and
-   * takes effect with the next one. It holds for every subscription of this client to the node.
+   * Changes the window and the selection of every subscription of this client to the node, while it runs. Options that
+   * you leave out stay as they are. Resolves to the window granted, in ms. `selection` has the selection granted.
+   *
+   * Positions continue, and nothing is lost. The newest value is sent, unless it was sent already. A field that was not
+   * selected before is sent with the next update. While the client is inactive, the wider of this window and its own
+   * window holds. Without a link it resolves at once, and takes effect on the next link. Throws `stopped` after the
+   * end.
    */
   async change(options: ChangeOptions): Promise<{ readonly windowMs: number }> {
     const own = checked("change", options);
@@ -170,8 +180,8 @@ export class Subscription<T = Value>
   }
 
   /**
-   * Ends it. Idempotent; resolves when the component knows, or at once while there is no link, or while others of this client take the
-   * node.
+   * Ends the subscription. Resolves when the component knows. Resolves at once without a link, or while other
+   * subscriptions of this client take the node. Idempotent.
    */
   async stop(): Promise<void> {
     if (this.ended) return;
@@ -197,11 +207,11 @@ export class Subscription<T = Value>
   /** @internal */
   protected override handOver(): void {
     this.queue.refuse(listenedTo(`\`${this.node}\``));
-    // A listener that adds another one gets what waits in its turn.
+    // A listener that adds another listener receives the waiting updates in its turn.
     if (this.handing) return;
     this.handing = true;
     const { ended } = this;
-    // A listener may remove itself, as one of `once` does, or end the subscription.
+    // A listener may remove itself, as a listener of `once` does, or end the subscription.
     while (this.listenerCount("update") > 0 && this.ended === ended) {
       const update = this.queue.take();
       if (update === undefined) break;
@@ -217,18 +227,18 @@ export class Subscription<T = Value>
     if (this.waits) this.onQueued?.();
   }
 
-  /** @internal Updates wait. */
+  /** @internal Whether updates wait. */
   get waits(): boolean {
     return !this.queue.empty;
   }
-  /** @internal The next update, if one waits. */
+  /** @internal Returns the next update, if one waits. */
   take(): Update<T> | undefined {
     const update = this.queue.take();
     this.readOn();
     return update;
   }
 
-  /** The consumer has read. */
+  /** The consumer has read: the component may send more. */
   private readOn(): void {
     this.credit.read();
     this.shared.giveCredit();
@@ -248,7 +258,7 @@ export class Subscription<T = Value>
     const update = { value, at, epoch, offset };
     if (this.listenerCount("update") > 0 && !this.hasEarly && this.queue.empty) this.emit("update", update);
     else {
-      // The component keeps what comes of a log for one slow consumer, but not at the cost of another.
+      // The component keeps new updates of a log for one slow consumer, but not if another consumer would wait.
       this.queue.push(update, !this.shared.isLog || this.shared.isShared);
       this.onQueued?.();
     }
