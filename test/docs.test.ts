@@ -55,6 +55,16 @@ describe("links of Markdown pages", () => {
   });
 });
 
+describe("Markdown pages", () => {
+  const LONGEST = 120;
+  it.each(pagesIn("."))(`%s: lines end at ${LONGEST} columns, but for tables and code`, (page) => {
+    const long = withoutCode(page)
+      .split("\n")
+      .filter((line) => !/^ *\|/.test(line) && [...line].length > LONGEST);
+    expect(long).toEqual([]);
+  });
+});
+
 describe("the chart of README.md", () => {
   interface ChartRows {
     readRows(text: string): readonly unknown[];

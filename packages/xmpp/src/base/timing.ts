@@ -5,7 +5,6 @@ export interface ReconnectPolicy {
   readonly maxMs: number;
 }
 
-
 /** Resolves after so many ms, or at once when the signal aborts; leaves no timer behind. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -42,4 +41,13 @@ function sleepersOf(signal: AbortSignal): Set<() => void> {
  */
 export function backoffMs(policy: ReconnectPolicy, failures: number, random: number): number {
   return random * Math.min(policy.maxMs, policy.minMs * 2 ** Math.min(failures, 30));
+}
+
+/** Rejects with the signal's reason when the signal aborts. For races only: it never resolves. */
+export function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => {
+      reject(signal.reason as Error);
+    });
+  });
 }

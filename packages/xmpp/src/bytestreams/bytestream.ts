@@ -1,9 +1,9 @@
 import { decodeBase64 } from "../base/base64.node.js";
 import { BlockOrder } from "./block-order.js";
 import { assertBlock, SEQ_COUNT, type BytestreamSender, type SenderHost } from "./bytestream-sender.js";
-import type { Connection } from "../connection/connection.js";
 import { DataStanzas } from "./data-stanzas.js";
 import { StanzaError } from "../base/errors.js";
+import { EarlyBlocks } from "./early-blocks.js";
 import type {
   BlockInfo,
   Bytestream,
@@ -12,68 +12,16 @@ import type {
   OpenRequest,
   OutBlock,
 } from "./in-band-bytestreams.js";
+import { parseUnsignedShort, unexpected } from "./ibb-stanzas.js";
 import { readLeanBlock, readLeanHeader } from "./lean-stanzas.js";
 import { callGuarded, isThenable } from "../base/listeners.js";
 import * as NS from "../base/namespaces.js";
 import { randomText } from "../base/random.js";
 import { warn } from "../base/warn.node.js";
 import { xml } from "../xml/xml.js";
+import type { ManagedBytestream, BytestreamHost } from "./managed-bytestream.js";
 
 const CLOSE_TIMEOUT_MS = 10_000;
-/** Most blocks, and characters of them, kept for a handler that is not there yet: what one read of the socket can hold after the answer to an open. */
-const MAX_EARLY_BLOCKS = 1_024;
-const MAX_EARLY_BYTES = 1_048_576;
-
-/** A bytestream with the side of it that its manager drives. */
-export interface ManagedBytestream extends Bytestream {
-  /** The peer agreed to smaller blocks than were offered first. */
-  agree(blockSizeBytes: number): void;
-  /** Takes one `<data/>`; gives the error to answer with when it cannot be processed. */
-  onData(
-    seq: string | undefined,
-    base64: string,
-    stanzaChars: number,
-    kind: "message" | "iq",
-  ): StanzaError | undefined;
-  /** Takes the id of a lean stanza; gives the error to answer with when it cannot be processed. */
-  onLean(id: string, stanzaChars: number): StanzaError | undefined;
-  /** Data could not be delivered; false when that cannot be mended here. `attempt`: undefined when unknown. */
-  onBounce(error: StanzaError, seq: number | undefined, attempt: number | undefined): boolean;
-  /** The peer closes: answers and ends when what waited here has gone. */
-  onPeerClose(answer: () => void): void;
-  /** The connection can be written to again. */
-  pump(): void;
-  /** Ends it here, without a word to the peer. */
-  end(end: BytestreamEnd): void;
-  /** Ends it here and tells the peer. */
-  endAndClose(end: BytestreamEnd): void;
-}
-
-/** Makes what `write` needs, beginning with a `seq`. */
-export type SenderFactory = (host: SenderHost, firstSeq: number) => BytestreamSender;
-
-/** What all streams of a manager share. */
-export interface BytestreamHost {
-  readonly connection: Connection;
-  /** Without, `write` is not to be used. */
-  readonly createSender: SenderFactory | undefined;
-  /** Whether one more close may wait for its answer. */
-  mayAwaitClose(): boolean;
-  /** A tag that no stream with this peer had within the hour; undefined: there is none left. */
-  findTag(peer: string): number | undefined;
-  /** The stream has a tag from now on. */
-  onTag(stream: StanzaBytestream): void;
-  /** The first `write`: from now on it wants `pump`. */
-  onWrites(stream: StanzaBytestream): void;
-  /** It is closed now, and takes no more data; `closing` while a close of ours is unanswered. */
-  onGone(stream: StanzaBytestream, closing: Promise<void> | undefined): void;
-}
-
-/** What came before there was a handler. */
-interface Early {
-  readonly blocks: (readonly [Uint8Array, BlockInfo])[];
-  bytes: number;
-}
 
 /** One bytestream. A component has thousands: what few of them need is made when it is needed. */
 export class StanzaBytestream implements ManagedBytestream {
@@ -105,7 +53,7 @@ export class StanzaBytestream implements ManagedBytestream {
   private ended: BytestreamEnd | undefined = undefined;
   private blockHandler: Bytestream["onBlock"] = undefined;
   private endHandler: Bytestream["onEnd"] = undefined;
-  private early: Early | undefined = undefined;
+  private early: EarlyBlocks | undefined = undefined;
   private unheardEnd: BytestreamEnd | undefined = undefined;
 
   constructor(
@@ -305,7 +253,7 @@ export class StanzaBytestream implements ManagedBytestream {
     if (error !== undefined && this.closeSent === undefined) {
       const { onFault } = this;
       this.onFault = undefined;
-      tell("a fault", () => onFault?.({ ...end, error }));
+      callGuarded("a fault handler", () => onFault?.({ ...end, error }));
     }
     // The handler may have ended it.
     if ((this.phase as string) === "closed") return;
@@ -320,13 +268,10 @@ export class StanzaBytestream implements ManagedBytestream {
 
   /** A number that is not the one due. Gives the error to answer with. */
   private outOfTurn(seq: number, kind: "message" | "iq"): StanzaError | undefined {
-    if (this.order.turnOf(seq) === "repeated") {
-      // XEP-0047 §2.2: the sender closes on this; the stream itself has no hole.
-      return new StanzaError("unexpected-request", "cancel", `seq ${String(seq)} was used already`);
-    }
+    // XEP-0047 §2.2: the sender closes on this; the stream itself has no hole.
+    if (this.order.turnOf(seq) === "repeated") return unexpected(`seq ${String(seq)} was used already`);
     // XEP-0047 §2.2: a packet was lost; process neither this one nor any after it, and close.
-    const text = `seq ${String(seq)} came instead of ${String(this.order.due)}`;
-    const error = new StanzaError("unexpected-request", "cancel", text);
+    const error = unexpected(`seq ${String(seq)} came instead of ${String(this.order.due)}`);
     this.endAndClose({ by: "transport", error });
     // XEP-0047 §2.2 has a result for what was processed, so an iq needs another answer; a message needs none.
     return kind === "iq" ? error : undefined;
@@ -349,26 +294,24 @@ export class StanzaBytestream implements ManagedBytestream {
   }
 
   private keepEarly(block: Uint8Array, info: BlockInfo): StanzaError | undefined {
-    const early = (this.early ??= { blocks: [], bytes: 0 });
-    early.blocks.push([block, info]);
-    early.bytes += block.length;
-    if (early.blocks.length <= MAX_EARLY_BLOCKS && early.bytes <= MAX_EARLY_BYTES) return undefined;
+    this.early ??= new EarlyBlocks();
+    if (this.early.add(block, info)) return undefined;
     this.early = undefined;
     return this.endWith(new StanzaError("resource-constraint", "wait"));
   }
 
-  private endWith(error: StanzaError): StanzaError {
-    this.endAndClose({ by: "local", error });
+  private endWith(error: StanzaError, by: "local" | "transport" = "local"): StanzaError {
+    this.endAndClose({ by, error });
     return error;
   }
 
   private tellEnd(end: BytestreamEnd): void {
     if (this.endHandler === undefined) this.unheardEnd = end;
-    else tell("an end", () => this.endHandler?.(end));
+    else callGuarded("an end handler", () => this.endHandler?.(end));
   }
 
   private tellState(): void {
-    tell("a state", () => this.onState?.(this.state));
+    callGuarded("a state handler", () => this.onState?.(this.state));
   }
 
   private stopTaking(): void {
@@ -407,7 +350,7 @@ export class StanzaBytestream implements ManagedBytestream {
           if (this.phase === "open") this.tellState();
         },
         onDrain: () => {
-          if (this.accepting) tell("a drain", () => this.onDrain?.());
+          if (this.accepting) callGuarded("a drain handler", () => this.onDrain?.());
         },
         onFailed: (end, tellPeer) => {
           if (tellPeer) this.endAndClose(end);
@@ -444,9 +387,7 @@ export class StanzaBytestream implements ManagedBytestream {
   }
 
   private refuse(condition: string, text: string, type: "cancel" | "modify" = "cancel"): StanzaError {
-    const error = new StanzaError(condition, type, text);
-    this.endAndClose({ by: "transport", error });
-    return error;
+    return this.endWith(new StanzaError(condition, type, text), "transport");
   }
 
   private tooLarge(): StanzaError {
@@ -454,15 +395,4 @@ export class StanzaBytestream implements ManagedBytestream {
     const text = `a block is larger than ${String(this.agreedBytes)} bytes`;
     return this.refuse("resource-constraint", text, "modify");
   }
-}
-
-function tell(what: string, call: () => unknown): void {
-  callGuarded(`${what} handler`, call);
-}
-
-/** XEP-0047 §9, `xs:unsignedShort`. */
-export function parseUnsignedShort(text: string | undefined): number | undefined {
-  if (text === undefined || !/^\d{1,5}$/.test(text)) return undefined;
-  const number = Number(text);
-  return number < SEQ_COUNT ? number : undefined;
 }

@@ -1,11 +1,6 @@
 import { monotonicNow } from "../base/clock.js";
-import {
-  parseUnsignedShort,
-  StanzaBytestream,
-  type BytestreamHost,
-  type ManagedBytestream,
-  type SenderFactory,
-} from "./bytestream.js";
+import { StanzaBytestream } from "./bytestream.js";
+import type { BytestreamHost, ManagedBytestream, SenderFactory } from "./managed-bytestream.js";
 import { isDeliveryError, parseBlockId } from "./bytestream-sender.js";
 import type { Connection, StanzaHandler } from "../connection/connection.js";
 import { StanzaError } from "../base/errors.js";
@@ -16,22 +11,29 @@ import type {
   OpenOptions,
   OpenRequest,
 } from "./in-band-bytestreams.js";
+import {
+  formatAnswer,
+  formatLeanAnswer,
+  ibbChild,
+  isChildless,
+  parseUnsignedShort,
+  SID,
+} from "./ibb-stanzas.js";
+import { offer } from "./opening.js";
 import { prepareJid } from "../addresses/jid.js";
 import { isLeanText, isProbe, readProbe, TAG_COUNT } from "./lean-stanzas.js";
 import { callGuarded } from "../base/listeners.js";
 import * as NS from "../base/namespaces.js";
 import { ownText } from "../base/own-text.js";
 import { randomText, randomUint32 } from "../base/random.js";
-import { formatStanzaError, parseStanzaError } from "../stanzas/stanza-errors.js";
+import { parseStanzaError } from "../stanzas/stanza-errors.js";
 import { TaggedStreams } from "./tagged-streams.js";
 import { createUsedSids } from "./used-sids.js";
 import { warn } from "../base/warn.node.js";
-import { xml, type Element } from "../xml/xml.js";
+import type { Element } from "../xml/xml.js";
 
 /** XEP-0047 §2.1: the largest a block may be. */
 const MAX_BLOCK_SIZE_BYTES = 65_535;
-/** When a peer wants smaller blocks it gives no figure to go by (XEP-0047 §2.1): quarters, down to this. */
-const SMALLEST_BLOCK_SIZE_BYTES = 256;
 const DEFAULTS = { maxBlockSizeBytes: MAX_BLOCK_SIZE_BYTES, maxStreams: 100_000, sidReuseMs: 3_600_000 };
 /** For an open, however many sizes it takes, in ms. */
 const OPEN_TIMEOUT_MS = 30_000;
@@ -39,9 +41,6 @@ const OPEN_TIMEOUT_MS = 30_000;
 const MAX_USED_SIDS = 250_000;
 /** Most closes that await their answers at once; a peer that makes us close more of them is told without waiting. */
 const MAX_CLOSING = 1_000;
-/** `xs:NMTOKEN` of XEP-0047 §9 (XML 1.0 §2.3, NameChar), and bounded, since it is kept. */
-const SID =
-  /^[-.:\w\xB7\xC0-\xD6\xD8-\xF6\xF8-\u037D\u037F-\u1FFF\u200C\u200D\u203F\u2040\u2070-\u218F\u2C00-\u2FEF\u3001-\uD7FF\uF900-\uFDCF\uFDF0-\uFFFD\u{10000}-\u{EFFFF}]{1,256}$/u;
 
 /**
  * The In-Band Bytestreams (XEP-0047) of one connection. Takes data stanzas before any other handler that comes later.
@@ -138,6 +137,10 @@ export function createStanzaBytestreams(
     callGuarded("onError of In-Band Bytestreams", () => api.onError?.(from, error));
   };
 
+  const answer = (stanza: Element, error?: StanzaError): void => {
+    connection.sendElement(formatAnswer(stanza, error));
+  };
+
   const onOpenIq = (iq: Element, child: Element): void => {
     const attrs = child.attrs as Record<string, string | undefined>;
     const blockSize = parseUnsignedShort(attrs["block-size"]);
@@ -195,28 +198,6 @@ export function createStanzaBytestreams(
     if (error !== undefined || kind === "iq") answer(stanza, error);
   };
 
-  const answer = (stanza: Element, error?: StanzaError): void => {
-    const { from, to, id } = stanza.attrs as Record<string, string | undefined>;
-    const reply = xml(stanza.name, {
-      type: error === undefined ? "result" : "error",
-      to: from,
-      from: to,
-      id,
-    });
-    if (error !== undefined) {
-      // The sid lets the sender know which of its streams is meant: message mode has no ids.
-      const data = stanza.getChild("data", NS.IBB);
-      const { sid, seq } = (data?.attrs ?? {}) as Record<string, string | undefined>;
-      // What is no sid may be long, and longer when it is written again.
-      if (sid !== undefined && SID.test(sid))
-        reply.append(
-          xml("data", { xmlns: NS.IBB, sid, seq: parseUnsignedShort(seq) === undefined ? undefined : seq }),
-        );
-      reply.append(formatStanzaError(error));
-    }
-    connection.sendElement(reply);
-  };
-
   /** A headline without data of XEP-0047: a lean stanza, or none of ours. */
   const onHeadline = (stanza: Element, chars: number): boolean => {
     const { from, id } = stanza.attrs as Record<string, string | undefined>;
@@ -224,7 +205,7 @@ export function createStanzaBytestreams(
     const stream = id === undefined ? undefined : tagged.get(from, id);
     if (id !== undefined && stream !== undefined) {
       const error = isProbe(id) ? onProbe(stream, id) : stream.onLean(id, chars);
-      if (error !== undefined) answerLean(stanza, id, error);
+      if (error !== undefined) connection.sendElement(formatLeanAnswer(stanza, id, error));
       // What ended its stream was wrong in itself.
       if (error !== undefined && stream.state !== "closed") tellStray(from);
       return true;
@@ -236,17 +217,10 @@ export function createStanzaBytestreams(
     return true;
   };
 
-  const onProbe = (stream: StanzaBytestream, id: string): undefined => {
+  const onProbe = (stream: ManagedBytestream, id: string): undefined => {
     const chars = readProbe(id);
     if (chars === undefined) tellStray(stream.peer);
     else callGuarded("a probe handler", () => stream.onProbe?.(chars));
-  };
-
-  const answerLean = (stanza: Element, id: string, error: StanzaError): void => {
-    const { from, to } = stanza.attrs as Record<string, string | undefined>;
-    // What is no id of ours may be long, and longer when it is written again.
-    const attrs = { type: "error", to: from, from: to, id: isLeanText(id) ? id : undefined };
-    connection.sendElement(xml("message", attrs, formatStanzaError(error)));
   };
 
   const onMessageError = (stanza: Element): boolean => {
@@ -374,49 +348,4 @@ export function createStanzaBytestreams(
     },
   };
   return api;
-}
-
-/** Without an array for each stanza: this is the hot path. Servers add elements of their own, such as `<delay/>`. */
-function ibbChild(stanza: Element): Element | undefined {
-  for (const child of stanza.children)
-    if (typeof child === "object" && child.getNS() === NS.IBB) return child;
-  return undefined;
-}
-
-/** What servers add to a message that has nothing else (XEP-0203, XEP-0359). */
-const ADDED: ReadonlySet<string | undefined> = new Set([NS.DELAY, NS.LEGACY_DELAY, NS.STANZA_IDS]);
-
-/** A message that has nothing of its sender but attributes; an error beside them, where it comes back. */
-function isChildless(stanza: Element): boolean {
-  for (const child of stanza.children) {
-    if (typeof child === "string") {
-      if (child.trim() !== "") return false;
-    } else if (child.name !== "error" && !ADDED.has(child.getNS())) return false;
-  }
-  return true;
-}
-
-/** Opens with ever smaller blocks until the peer takes them (XEP-0047 §2.1); gives the size agreed. */
-async function offer(
-  connection: Connection,
-  request: OpenRequest,
-  blockSizeBytes: number,
-  endAt: number,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  const { from: peer, to: own, sid, stanza } = request;
-  const open = xml("open", { xmlns: NS.IBB, "block-size": String(blockSizeBytes), sid, stanza });
-  const iq = xml("iq", { type: "set", to: peer }, open);
-  if (connection.kind === "component") iq.attrs["from"] = own;
-  try {
-    const timeoutMs = Math.max(0, endAt - monotonicNow());
-    await connection.request(iq, { timeoutMs, ...(signal !== undefined && { signal }) });
-    return blockSizeBytes;
-  } catch (error) {
-    const smaller =
-      error instanceof StanzaError && error.condition === "resource-constraint" && error.type === "modify";
-    const next = blockSizeBytes >> 2;
-    if (!smaller || next < SMALLEST_BLOCK_SIZE_BYTES) throw error;
-    return offer(connection, request, next, endAt, signal);
-  }
 }

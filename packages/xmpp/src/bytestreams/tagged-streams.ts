@@ -1,11 +1,11 @@
-import type { StanzaBytestream } from "./bytestream.js";
+import type { ManagedBytestream } from "./managed-bytestream.js";
 import { TAG_COUNT, tagOf } from "./lean-stanzas.js";
 import type { UsedSids } from "./used-sids.js";
 
 /** The streams of one connection that lean stanzas may belong to: by peer, and by the tag that their ids begin with. */
 export class TaggedStreams {
   /** At most 64 of one peer, as many as there are tags. */
-  private readonly byPeer = new Map<string, StanzaBytestream[]>();
+  private readonly byPeer = new Map<string, ManagedBytestream[]>();
   /** Closed by us and not answered yet: what is still on its way is no fault (XEP-0047 §2.3). */
   private readonly closing = new Set<string>();
 
@@ -21,7 +21,7 @@ export class TaggedStreams {
     return undefined;
   }
 
-  add(stream: StanzaBytestream, nowMs: number): void {
+  add(stream: ManagedBytestream, nowMs: number): void {
     const { peer, tag } = stream;
     if (tag === undefined) return;
     this.used.add(keyOf(peer, tag), nowMs);
@@ -30,7 +30,7 @@ export class TaggedStreams {
     else streams.push(stream);
   }
 
-  remove(stream: StanzaBytestream, nowMs: number, closing: Promise<void> | undefined): void {
+  remove(stream: ManagedBytestream, nowMs: number, closing: Promise<void> | undefined): void {
     const { peer, tag } = stream;
     if (tag === undefined) return;
     const key = keyOf(peer, tag);
@@ -44,7 +44,7 @@ export class TaggedStreams {
   }
 
   /** The stream that this id of this peer's belongs to. */
-  get(peer: string, id: string): StanzaBytestream | undefined {
+  get(peer: string, id: string): ManagedBytestream | undefined {
     const streams = this.byPeer.get(peer);
     if (streams === undefined) return undefined;
     const tag = tagOf(id);

@@ -14,7 +14,13 @@ import { assertWebCrypto } from "../login/scram.js";
 import { resolveDomain } from "../discovery/resolve.node.js";
 import { createServiceSearch, type Try } from "../discovery/service-search.js";
 import { checkClientOptions } from "./option-checks.node.js";
-import { canBeSecure, hostInUrl, parseServiceUrl, toTarget, type Service } from "../transports/service-url.js";
+import {
+  canBeSecure,
+  hostInUrl,
+  parseServiceUrl,
+  toTarget,
+  type Service,
+} from "../transports/service-url.js";
 import { createStream, type Stream } from "../stream/stream.js";
 import {
   COMPRESSED_OUT_CHARS,

@@ -179,4 +179,3 @@ export interface ConnectionTimeouts {
   /** For a clean close of the stream, in ms; then the socket is destroyed. Default 2,000. */
   readonly closeMs: number;
 }
-

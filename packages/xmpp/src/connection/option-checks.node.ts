@@ -13,7 +13,13 @@ import {
   type OptionSchema,
 } from "@stanzapack/wire";
 import type { BoshTiming } from "../bosh/bosh-courier.js";
-import type { ClientConnectionOptions, ComponentConnectionOptions, ComponentTlsOptions, ConnectionLimits, ConnectionTimeouts } from "./connection.js";
+import type {
+  ClientConnectionOptions,
+  ComponentConnectionOptions,
+  ComponentTlsOptions,
+  ConnectionLimits,
+  ConnectionTimeouts,
+} from "./connection.js";
 import type { ReconnectPolicy } from "../base/timing.js";
 import type { StreamManagementPolicy } from "../stream/stream-management.js";
 import { jid, prepareDomainName, prepareResource } from "../addresses/jid.js";

@@ -1,24 +1,25 @@
 import { monotonicNow } from "../base/clock.js";
 import { createByteMeter, type SourcedByteMeter } from "../transports/byte-meter.js";
-import type { Connection, ConnectionEvents, ConnectionLimits, ConnectionState, ConnectionTimeouts, StanzaHandler } from "./connection.js";
-import type { ReconnectPolicy } from "../base/timing.js";
+import type {
+  Connection,
+  ConnectionEvents,
+  ConnectionLimits,
+  ConnectionState,
+  ConnectionTimeouts,
+} from "./connection.js";
+import { createInbound } from "./inbound.js";
+import { aborted, backoffMs, sleep, type ReconnectPolicy } from "../base/timing.js";
 import type { EchoHooks, EchoWindow } from "../stream/echo-window.js";
 import { XmppError, type XmppErrorCode } from "../base/errors.js";
 import { createIqHandlers } from "../stanzas/iq-handlers.js";
 import { createIqRequests } from "../stanzas/iq-requests.js";
-import { preparedOrSame } from "../addresses/jid.js";
-import { callGuarded, createListeners } from "../base/listeners.js";
-import * as NS from "../base/namespaces.js";
-import { countElements } from "../xml/outbound-check.js";
+import { createListeners } from "../base/listeners.js";
+import { assertStanzas, countElements } from "../xml/outbound-check.js";
 import type { Established, Stream } from "../stream/stream.js";
-import { parseStreamError } from "../stanzas/stream-errors.js";
 import type { StreamManagement, StreamManagementHooks } from "../stream/stream-management.js";
-import { backoffMs, sleep } from "../base/timing.js";
 import { childElements, type Element } from "../xml/xml.js";
 
 export const DEFAULT_TIMEOUTS: ConnectionTimeouts = { onlineMs: 15_000, closeMs: 2_000 };
-/** Longest id of a stanza that handlers see, in characters: an answer repeats it, and handlers keep it. */
-const MAX_ID_CHARS = 1_024;
 const DEFAULT_RECONNECT: ReconnectPolicy = { minMs: 500, maxMs: 10_000 };
 export const DEFAULT_LIMITS: ConnectionLimits = { maxStanzaChars: 1_048_576, maxWaitingBytes: 1_048_576 };
 
@@ -61,7 +62,6 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const meter = createByteMeter();
   const events = createListeners<ConnectionEvents>();
-  const stanzaHandlers = new Set<{ readonly handler: StanzaHandler }>();
   const life = new AbortController();
 
   let jid = options.jid;
@@ -156,48 +156,12 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     return write(text, stanzas);
   };
 
-  const onElement = (element: Element, chars: number): void => {
-    const { name } = element;
-    // RFC 6120 §4.8.3: of another namespace it is no stanza, whatever its name.
-    const { xmlns } = element.attrs as { xmlns?: string };
-    const isContent = xmlns === undefined || xmlns === NS.CLIENT || xmlns === NS.COMPONENT;
-    if (isContent && (name === "message" || name === "iq" || name === "presence")) {
-      management?.onReceived();
-      // ejabberd gives a sender's address as the sender wrote it when it logged in.
-      const { from } = element.attrs as { from?: string };
-      if (from !== undefined) element.attrs["from"] = preparedOrSame(from);
-      onStanza(element, chars);
-      return;
-    }
-    if (management?.onNonza(element) === true) return;
-    if (element.is("error", NS.STREAM)) {
-      owned?.fail(parseStreamError(element, "protocol"));
-    }
-  };
-
-  const answererOf =
-    (ofSession: number) =>
-    (answer: Element): void => {
-      // A later session's server never saw the question.
-      if (ofSession === session) sendElement(answer);
-    };
-
-  const onStanza = (stanza: Element, chars: number): void => {
-    const type = stanza.attrs["type"] as string | undefined;
-    if (stanza.name === "iq" && (type === "result" || type === "error")) {
-      requests.onAnswer(stanza);
-      return;
-    }
-    if (String(stanza.attrs["id"] ?? "").length > MAX_ID_CHARS) {
-      if (stanza.name === "iq") iqHandlers.onLongId(stanza, (answer) => void send(answer));
-      return;
-    }
-    if (echo?.onStanza(stanza) === true) return;
-    for (const { handler } of stanzaHandlers) {
-      if (callGuarded("a stanza handler", () => handler(stanza, chars)) === true) return;
-    }
-    if (stanza.name === "iq") iqHandlers.onRequest(stanza, answererOf(session));
-  };
+  const inbound = createInbound({
+    ...{ requests, iqHandlers, management, echo, sendElement },
+    send: (stanza) => void send(stanza),
+    session: () => session,
+    fail: (reason) => owned?.fail(reason),
+  });
 
   const attempt = async (): Promise<XmppError> => {
     state = "connecting";
@@ -252,7 +216,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     }
     stream = established.stream;
     stream.stage = "stream";
-    stream.route = onElement;
+    stream.route = inbound.onElement;
     stream.socket.on("drain", signalDrain);
     jid = established.jid;
     state = "online";
@@ -430,30 +394,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     },
     onIq: (type, ns, name, handler) => iqHandlers.add(type, ns, name, handler),
     onOtherIq: (handler) => iqHandlers.addFallback(handler),
-    onStanza(handler) {
-      const entry = { handler };
-      stanzaHandlers.add(entry);
-      return () => void stanzaHandlers.delete(entry);
-    },
+    onStanza: inbound.addHandler,
     on: (event, listener) => events.on(event, listener),
   };
-}
-
-/** A wrong count would have the server acknowledge more or less than was sent (XEP-0198 §4). */
-function assertStanzas(text: string, count: number): void {
-  const { stanzas } = countElements(text);
-  if (stanzas === count) return;
-  throw new XmppError(
-    "invalid-xml",
-    `what is to be sent holds ${String(stanzas)} stanzas, and ${String(count)} were announced`,
-  );
-}
-
-/** Rejects when the signal aborts; for races only. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => {
-      reject(signal.reason as XmppError);
-    });
-  });
 }

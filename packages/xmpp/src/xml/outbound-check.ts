@@ -52,3 +52,16 @@ export function countElements(text: string): { readonly elements: number; readon
     throw new XmppError("invalid-xml", `what is to be sent is not well-formed XML: ${why}`, { cause });
   }
 }
+
+/**
+ * Throws `XmppError` (`invalid-xml`) unless `text` holds `count` stanzas. With a wrong count the server would acknowledge
+ * more or less than was sent (XEP-0198 §4).
+ */
+export function assertStanzas(text: string, count: number): void {
+  const { stanzas } = countElements(text);
+  if (stanzas === count) return;
+  throw new XmppError(
+    "invalid-xml",
+    `what is to be sent holds ${String(stanzas)} stanzas, and ${String(count)} were announced`,
+  );
+}

@@ -1,7 +1,8 @@
 import { Option, type Command } from "commander";
-import { loadBench } from "../base/bench-module.js";
-import { formatDuration, listOf, parseCount, parseInterval, parseWindow } from "../base/parse.js";
-import { interruptible } from "../base/signals.js";
+import { loadBench } from "../../base/bench-module.js";
+import { listOf, parseCount, parseWindow } from "../../base/parse.js";
+import { interruptible } from "../../base/signals.js";
+import { duration } from "./on-each-server.js";
 
 interface ComponentOptions {
   readonly subscribers?: readonly number[];
@@ -33,8 +34,8 @@ export function addBenchComponent(bench: Command): void {
         .choices(["lean", "ibb"])
         .default("lean"),
     )
-    .addOption(duration("--window <duration>", "window of every subscription", parseWindow, WINDOW_MS))
-    .addOption(duration("--for <duration>", "how long each is measured", parseInterval, FOR_MS))
+    .addOption(duration("--window <duration>", "window of every subscription", WINDOW_MS, parseWindow))
+    .addOption(duration("--for <duration>", "how long each is measured", FOR_MS))
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
@@ -67,9 +68,4 @@ async function component(options: ComponentOptions): Promise<void> {
       options.json ? `${JSON.stringify(rows)}\n` : `${benchmark.formatComponentReport(rows)}\n`,
     );
   });
-}
-
-/** An option whose default is shown as it would be typed. */
-function duration(flags: string, about: string, parse: (text: string) => number, defaultMs: number): Option {
-  return new Option(flags, about).argParser(parse).default(defaultMs, formatDuration(defaultMs));
 }
