@@ -102,7 +102,7 @@ export class LinkTable {
     this.watch = new ServerWatch(connection);
     requests.resumption.onTakeOver = (link) =>
       this.bye(link, new StanzapackError("conflict", "the link was resumed as another one"));
-    this.throttle = new Throttle(broker.budgets, limits, stats, log, (link) => broker.tellDemands(link));
+    this.throttle = new Throttle(broker.budgets, limits, stats, log, (link) => broker.demand.tellAll(link));
     broker.budgets.onCut = (account, error) => {
       log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
       for (const link of this.links.values()) if (link.pace.accounts.includes(account)) this.bye(link, error);
@@ -240,7 +240,7 @@ export class LinkTable {
       if (link.closedAt !== undefined && !hasMore(inbox)) return this.end(link, "closed");
       if (session.ackDue(now) && !link.pace.owes) link.sendAck();
       link.noteAcknowledged();
-      if (link.detached.size > 0 && link.maySendData) this.broker.reattach(link, now);
+      if (link.detached.size > 0 && link.maySendData) this.broker.detached.reattach(link, now);
     } catch (error) {
       const fault =
         error instanceof StanzapackError
@@ -272,8 +272,8 @@ export class LinkTable {
         const service = link.services.get(frame.alias);
         if (service !== undefined)
           return frame.type === "status"
-            ? this.broker.setStatus(service, frame)
-            : this.broker.publish(service, frame, now);
+            ? this.broker.status.set(service, frame)
+            : this.broker.publishing.publish(service, frame, now);
         // Data for a withdrawn service may still have been on its way; an alias never bound is a fault.
         if (!link.isRetired(frame.alias)) {
           throw new StanzapackError(
@@ -300,7 +300,7 @@ export class LinkTable {
         this.log.debug({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);
         return;
       case "credit":
-        return this.broker.credit(link, frame, now);
+        return this.broker.detached.credit(link, frame, now);
       case "bind":
       case "demand":
       case "grant":
@@ -317,7 +317,7 @@ export class LinkTable {
       // What it published before it went is still read; nothing more is sent.
       link.closedAt = monotonicNow();
       this.requests.linkEnded(link);
-      for (const subscription of link.subscriptions.values()) this.broker.unsubscribe(subscription);
+      this.broker.subscriptions.linkEnded(link);
       return;
     }
     this.end(link, end.error === undefined ? "closed" : end.error.message);
@@ -406,7 +406,8 @@ export class LinkTable {
       const silent = waitingSince !== undefined && link.session.waitingSince === waitingSince;
       if (silent && !hasMore(link.inbox))
         this.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
-      else if (link.detached.size > 0 && link.maySendData) this.broker.reattach(link, monotonicNow());
+      else if (link.detached.size > 0 && link.maySendData)
+        this.broker.detached.reattach(link, monotonicNow());
     }
     return !link.ended;
   }
