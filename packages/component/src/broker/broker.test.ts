@@ -1,14 +1,11 @@
 import {
-  ColumnCodec,
   createRawDeflate,
   createRowCodec,
-  DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeUpdate,
   ReadBudget,
   StanzapackError,
   WHOLE,
-  type CodedFrame,
   type DataFrame,
   type Frame,
   type ServiceKind,
@@ -86,69 +83,6 @@ function setUp(own = limits): {
   };
 }
 
-describe("offsets of a service", () => {
-  it("follow the publisher's sequence: repeated rows are dropped, jumps and conflation keep their room", () => {
-    const { service, publish } = setUp();
-    publish(1, 3, [1, 2, 3]);
-    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 3 } });
-    publish(2, 3, [2, 3]);
-    expect(service.offset).toBe(3);
-    publish(3, 5, [3, 4, 5]);
-    expect(service).toMatchObject({ offset: 5, incarnations: { sequence: 5 } });
-    publish(6, 10, [10]);
-    expect(service).toMatchObject({ offset: 10, incarnations: { sequence: 10 } });
-    publish(14, 14, [14]);
-    expect(service).toMatchObject({ offset: 14, incarnations: { sequence: 14 } });
-  });
-
-  it("go on when the publisher begins anew", () => {
-    const { service, publish } = setUp();
-    publish(1, 2, [1, 2]);
-    publish(1, 1, [1], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 1, current: 2 } });
-  });
-
-  it("take nothing twice of a publisher that comes back after another, as far as it is remembered", () => {
-    const { service, publish } = setUp();
-    publish(1, 3, [1, 2, 3], { epoch: 1 });
-    publish(1, 2, [11, 12], { epoch: 2 });
-    publish(2, 4, [2, 3, 4], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 6, incarnations: { sequence: 4, current: 1 } });
-    publish(1, 3, [11, 12, 13], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 7, incarnations: { sequence: 3, current: 2 } });
-    // A jump is a declared loss of its own sequence, whoever came between.
-    publish(6, 6, [6], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 9, incarnations: { sequence: 6 } });
-    for (let epoch = 3; epoch <= 9; epoch++) publish(1, 1, [0], { epoch });
-    publish(6, 6, [6], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 16, incarnations: { sequence: 6, current: 1 } });
-    // The ninth is forgotten.
-    publish(3, 3, [13], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 17, incarnations: { sequence: 3, current: 2 } });
-  });
-
-  it("never leave the safe integers, whatever a publisher claims", () => {
-    const { service, publish } = setUp();
-    publish(1, Number.MAX_SAFE_INTEGER, [1]);
-    expect(() => publish(1, 1, [1], { epoch: 2 })).toThrow(expect.objectContaining({ code: "malformed" }));
-    expect(service.offset).toBe(Number.MAX_SAFE_INTEGER);
-  });
-
-  it("refuse incarnation 0 and more rows than positions", () => {
-    const { publish } = setUp();
-    expect(() => publish(1, 1, [1], { epoch: 0 })).toThrow(expect.objectContaining({ code: "malformed" }));
-    expect(() => publish(1, 1, [1, 2])).toThrow(expect.objectContaining({ code: "malformed" }));
-  });
-
-  it("date the newest value by its age, and never before the base of `at`", () => {
-    const { service, publish } = setUp();
-    publish(1, 1, [1], { at: 5_000 });
-    expect(service.last?.at).toBe(NOW - 5_000);
-    publish(2, 2, [2], { at: Number.MAX_SAFE_INTEGER });
-    expect(service.last?.at).toBe(service.oldestAt);
-  });
-});
-
 describe("quotas and ownership", () => {
   it("bound the services of one owner", () => {
     const { broker, link } = setUp();
@@ -165,29 +99,6 @@ describe("quotas and ownership", () => {
     );
     broker.offers.withdraw(broker.catalog.find("alice@x/s1"));
     expect(broker.offers.offer(link, "alice@x/more", config, NOW)).toMatchObject({ created: true });
-  });
-
-  it("bound the memory that reading one link's services takes, and count it back", () => {
-    const few = { ...limits, maxReaderBytesPerLink: 400_000 };
-    const { broker, service, link } = setUp(few);
-    const chain = (from: number, fields: number): CodedFrame => ({
-      ...{ type: "coded", alias: 0, form: "key", chain: 1, epoch: 1, from },
-      payload: new ColumnCodec(DEFAULT_CODEC_LIMITS).encode({
-        ...{ rows: [Object.fromEntries(Array.from({ length: fields }, (_, i) => [`f${i}`, i]))] },
-        ...{ conflated: 0, at: 0, spanMs: 0 },
-      }),
-    });
-    broker.publishing.publish(service, chain(1, 50), NOW);
-    const held = link.readerBytes;
-    expect(held).toBeGreaterThan(50_000);
-    // A chain begun anew takes the place of the one before.
-    broker.publishing.publish(service, chain(2, 50), NOW);
-    expect(link.readerBytes).toBe(held);
-    expect(() => broker.publishing.publish(service, chain(3, 120), NOW)).toThrow(
-      expect.objectContaining({ code: "limit-exceeded", origin: "peer" }),
-    );
-    broker.offers.withdraw(service);
-    expect(link.readerBytes).toBe(0);
   });
 
   it("give a service only to its owner, and tell who holds it", () => {

@@ -15,7 +15,7 @@ import { rememberValue } from "../fanout/row-values.js";
 import { Arrival } from "../fanout/selector.js";
 import type { Logs } from "../kinds/logs.js";
 
-/** Rows that wait no longer than this keep the values that were read, in ms: a value takes several times the memory of a row. */
+/** Rows that wait no longer than this keep their values, in ms: a value takes several times the memory of a row. */
 const REMEMBERED_MS = 1_000;
 
 /**

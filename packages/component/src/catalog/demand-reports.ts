@@ -40,7 +40,7 @@ export class DemandReports {
   }
 }
 
-/** Returns the window in which the publisher is to send, in ms; null: not at all. A link over its budget has a wider one. */
+/** Returns the window in which the publisher is to send, in ms; null: not at all. Beyond its budget it is wider. */
 function demandedWindowMs(service: Service): number | null {
   const wanted = service.wantedWindowMs();
   return wanted === null ? null : Math.max(wanted, service.publisher?.link.pace.windowMs ?? 0);

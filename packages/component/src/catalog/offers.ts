@@ -114,11 +114,10 @@ export class Offers {
         `\`${node}\` is offered as ${service.config.kind}, not ${config.kind}: withdraw it first`,
       );
     }
-    if ((service.config.opaque ?? false) !== (config.opaque ?? false))
-      throw new StanzapackError(
-        "conflict",
-        `\`${node}\` is offered ${config.opaque === true ? "with values that are not opaque" : "as opaque"}: withdraw it first`,
-      );
+    if ((service.config.opaque ?? false) !== (config.opaque ?? false)) {
+      const offered = config.opaque === true ? "with values that are not opaque" : "as opaque";
+      throw new StanzapackError("conflict", `\`${node}\` is offered ${offered}: withdraw it first`);
+    }
     if (publisher !== undefined && (publisher.link !== link || (incarnation !== undefined && !isSame)))
       this.parts.publishers.release(
         ...([service, link, "fenced", `\`${node}\` was taken over by your session ${link.jid}`] as const),

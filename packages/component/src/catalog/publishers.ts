@@ -30,7 +30,10 @@ export class Publishers {
     private readonly approvals: Approvals,
   ) {}
 
-  /** Gives the lease of a service without a publisher to a link that has a free alias. Sends BIND, DEMAND and STATUS. */
+  /**
+   * Gives the lease of a service without a publisher to a link that has a free alias. Sends the link BIND and DEMAND,
+   * and every subscriber STATUS.
+   */
   attach(service: Service, link: ClientLink, incarnation: number | undefined, now: number): void {
     const alias = link.takeAlias();
     link.services.set(alias, service);

@@ -4,7 +4,7 @@ import type { Subscription } from "../subscriptions/subscription.js";
 import type { FanOut } from "./fan-out.js";
 import type { ReadyBody } from "./ready-body.js";
 
-/** How long a publisher has to answer new demand with a fresh value, in ms. Then subscribers receive the last known one. */
+/** How long a publisher has to answer new demand, in ms. Then subscribers receive the last known value. */
 const FRESH_VALUE_MS = 1_000;
 
 /** Sends single subscribers the newest value of their service, and keeps those that wait for their first value. */
