@@ -14,9 +14,10 @@ import type { FanOut } from "../fanout/fan-out.js";
 import { LaneMemory } from "../fanout/lane-memory.js";
 import { LaneTable } from "../fanout/lane-table.js";
 import { NewestValues } from "../fanout/newest-values.js";
+import type { CreateKind } from "../kinds/kind.js";
 import { Logs } from "../kinds/logs.js";
+import { ValueKind } from "../kinds/value.js";
 import type { ClientLink } from "../links/client-link.js";
-import { DetachedSubscriptions } from "../subscriptions/detached.js";
 import { Subscriptions } from "../subscriptions/subscriptions.js";
 import { Publishing } from "./publishing.js";
 
@@ -28,7 +29,6 @@ export class Broker {
   readonly approvals: Approvals;
   readonly offers: Offers;
   readonly subscriptions: Subscriptions;
-  readonly detached: DetachedSubscriptions;
   readonly publishing: Publishing;
   private readonly publishers: Publishers;
   private readonly newest: NewestValues;
@@ -61,11 +61,13 @@ export class Broker {
       memory: new LaneMemory(limits),
     };
     const lanes = new LaneTable(fanOut, laneContext, budgets, limits, stats, log);
-    const detached = (this.detached = new DetachedSubscriptions(fanOut, newest, logs));
-    const shared = { catalog, approvals, demand, newest, logs, fanOut, budgets };
-    const subscriptions = (this.subscriptions = new Subscriptions({ ...shared, lanes, detached }, limits));
-    this.offers = new Offers({ ...shared, publishers, status, subscriptions }, limits, randomId, log);
-    this.publishing = new Publishing(fanOut, newest, logs, limits, stats);
+    const shared = { catalog, approvals, demand, newest, fanOut, budgets };
+    const subscriptions = (this.subscriptions = new Subscriptions({ ...shared, lanes, logs }, limits));
+    const value = new ValueKind(fanOut, newest);
+    const createKind: CreateKind = ({ kind }, owner) => (kind === "log" ? logs.create(owner) : value);
+    const offerParts = { ...shared, publishers, status, subscriptions, createKind };
+    this.offers = new Offers(offerParts, limits, randomId, log);
+    this.publishing = new Publishing(fanOut, newest, limits, stats);
   }
 
   /** Counts and logs a refused request of this JID. `what` names the request, for the operator. */

@@ -23,9 +23,8 @@ import type { FanOut } from "../fanout/fan-out.js";
 import type { Lane } from "../fanout/lane.js";
 import type { NewestValues } from "../fanout/newest-values.js";
 import type { Arrival } from "../fanout/selector.js";
-import type { Logs } from "../kinds/logs.js";
+import type { Kind } from "../kinds/kind.js";
 import type { ClientLink } from "../links/client-link.js";
-import type { Journal } from "../store/journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { Publishing } from "./publishing.js";
 
@@ -39,17 +38,16 @@ function setUp(kind: ServiceKind = "value", own = limits) {
   const arrivals: Arrival[] = [];
   const book = vi.fn((..._: unknown[]) => order.push("book"));
   const settle = vi.fn((..._: unknown[]) => order.push("settle"));
-  const append = vi.fn((..._: unknown[]) => order.push("append"));
+  const keep = vi.fn((..._: unknown[]) => void order.push("keep"));
   const stats = createStats();
   const publishing = new Publishing(
     { book } as unknown as FanOut,
     { settle } as unknown as NewestValues,
-    { append } as unknown as Logs,
     ...([own, stats] as const),
   );
-  const journal = kind === "log" ? ({} as Journal) : undefined;
+  const rules = { hasHistory: kind === "log", keep } as unknown as Kind;
   const config = { kind, access: "open", members: new Set<string>(), title: "" } as const;
-  const service = new Service({ owner: "alice@x", name: "t" }, config, 7, journal, NOW);
+  const service = new Service({ owner: "alice@x", name: "t" }, config, 7, rules, NOW);
   const push = (arrival: Arrival): void => void (arrivals.push(arrival), order.push("push"));
   const lane = { windowMs: 100, push } as unknown as Lane;
   service.lanes.set("100", lane);
@@ -76,18 +74,18 @@ function setUp(kind: ServiceKind = "value", own = limits) {
   /** What the lanes got. */
   const pushed = () =>
     arrivals.map(({ from, to, rows, ats }) => ({ from, to, values: rows.map((row) => decodeRow(row)), ats }));
-  return { publishing, publishers, service, lane, link, stats, order, book, append, publish, pushed };
+  return { publishing, publishers, service, lane, link, stats, order, book, keep, publish, pushed };
 }
 
 describe("the way of a value", () => {
-  it("leads from the journal of a log to the lanes, and to their next ticks", () => {
-    const { service, lane, stats, order, book, append, publish, pushed } = setUp("log");
+  it("leads from what the kind keeps to the lanes, and to their next ticks", () => {
+    const { service, lane, stats, order, book, keep, publish, pushed } = setUp("log");
     service.demand = { subscribers: 1, windowMs: 100 };
     publish(1, 3, [1, 2, 3], { at: 10, spanMs: 20 });
-    expect(order).toEqual(["append", "push", "book"]);
+    expect(order).toEqual(["keep", "push", "book"]);
     const ats = [NOW - 30, NOW - 20, NOW - 10];
     expect(pushed()).toEqual([{ from: 1, to: 3, values: [1, 2, 3], ats }]);
-    expect(append.mock.calls[0]?.slice(2)).toMatchObject([1, 3, expect.anything(), ats]);
+    expect(keep.mock.calls).toEqual([[service, expect.objectContaining({ from: 1, to: 3, ats })]]);
     expect(book.mock.calls).toEqual([[lane, NOW, true]]);
     expect(stats.updatesIn).toBe(3);
   });
@@ -96,9 +94,9 @@ describe("the way of a value", () => {
     const { service, order, publish } = setUp();
     service.awaiting.add({} as Subscription);
     publish(1, 1, [1]);
-    expect([order, service.awaiting.size]).toEqual([["push", "book"], 0]);
+    expect([order, service.awaiting.size]).toEqual([["keep", "push", "book"], 0]);
     publish(1, 1, [1]);
-    expect(order).toEqual(["push", "book", "settle"]);
+    expect(order).toEqual(["keep", "push", "book", "settle"]);
   });
 
   it.each([

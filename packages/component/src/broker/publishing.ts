@@ -13,7 +13,6 @@ import type { FanOut } from "../fanout/fan-out.js";
 import type { NewestValues } from "../fanout/newest-values.js";
 import { rememberValue } from "../fanout/row-values.js";
 import { Arrival } from "../fanout/selector.js";
-import type { Logs } from "../kinds/logs.js";
 
 /** Rows that wait no longer than this keep their values, in ms: a value takes several times the memory of a row. */
 const REMEMBERED_MS = 1_000;
@@ -26,7 +25,6 @@ export class Publishing {
   constructor(
     private readonly fanOut: FanOut,
     private readonly newest: NewestValues,
-    private readonly logs: Logs,
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
   ) {}
@@ -74,8 +72,8 @@ export class Publishing {
 
   /**
    * Drops the rows that came before, and gives the others the next offsets of the service, and a time. Returns what is
-   * left; undefined: every row came before. `conflates`: the publisher is over its budget, and of a value only the
-   * newest row goes on.
+   * left; undefined: every row came before. `conflates`: the publisher is over its budget, and only the newest row of a
+   * service without history goes on.
    */
   private accept(
     service: Service,
@@ -97,7 +95,7 @@ export class Publishing {
     // A jump is a loss that the publisher declares: those positions are never used, so subscribers see the hole.
     const lost = sequence === 0 ? 0 : Math.max(0, first - sequence - 1);
     const fresh = last - Math.max(sequence + 1, first) + 1;
-    const most = conflates && service.journal === undefined ? 1 : fresh;
+    const most = conflates && !service.kind.hasHistory ? 1 : fresh;
     const kept = rows.length > most ? rows.slice(rows.length - most) : rows;
     if (!Number.isSafeInteger(service.offset + lost + fresh)) {
       throw new StanzapackError("malformed", `DATA up to ${last} leaves no offsets for \`${service.node}\``, {
@@ -116,14 +114,15 @@ export class Publishing {
     return new Arrival(from, to, kept, ats);
   }
 
-  /** Remembers the newest row, and a log's rows in its journal. Nobody awaits a first value any more. */
-  private keep(service: Service, { from, to, rows, ats }: Arrival): void {
+  /** Remembers the newest row, and what the kind keeps beside it. Nobody awaits a first value any more. */
+  private keep(service: Service, arrival: Arrival): void {
+    const { rows, ats } = arrival;
     const newest = rows.length - 1;
     // A copy: the row is a view that would keep its whole block alive.
     service.last = { row: (rows[newest] as Uint8Array).slice(), at: ats[newest] as number };
     service.newest = undefined;
     service.awaiting.clear();
-    if (service.journal !== undefined) this.logs.append(service, service.journal, from, to, rows, ats);
+    service.kind.keep(service, arrival);
   }
 
   /** Gives the rows to each lane, and books the lane's next flush. */

@@ -1,13 +1,14 @@
 import { expect, it } from "vitest";
 import { Catalog } from "./catalog.js";
 import { Service, type ServiceConfig } from "./service.js";
+import type { Kind } from "../kinds/kind.js";
 
 const CONFIG: ServiceConfig = { kind: "value", access: "open", members: new Set(), title: "" };
 
 function setUp() {
   const catalog = new Catalog();
   const add = (owner: string, name: string): Service => {
-    const service = new Service({ owner, name }, CONFIG, 1, undefined, 0);
+    const service = new Service({ owner, name }, CONFIG, 1, {} as Kind, 0);
     catalog.add(service);
     return service;
   };

@@ -5,7 +5,7 @@ import type { Budgets } from "../budgets/budgets.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { NewestValues } from "../fanout/newest-values.js";
-import type { Logs } from "../kinds/logs.js";
+import type { CreateKind } from "../kinds/kind.js";
 import type { ClientLink } from "../links/client-link.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { Subscriptions } from "../subscriptions/subscriptions.js";
@@ -27,7 +27,7 @@ export interface OfferParts {
   readonly demand: DemandReports;
   readonly status: StatusReports;
   readonly subscriptions: Subscriptions;
-  readonly logs: Logs;
+  readonly createKind: CreateKind;
   readonly newest: NewestValues;
   readonly fanOut: FanOut;
   readonly budgets: Budgets;
@@ -83,7 +83,7 @@ export class Offers {
   }
 
   private create(id: NodeId, config: ServiceConfig, now: number): Service {
-    const { catalog, budgets, logs } = this.parts;
+    const { catalog, budgets, createKind } = this.parts;
     budgets.checkRoom(id.owner, "services");
     if (catalog.services.size >= this.limits.maxServices)
       throw new StanzapackError(
@@ -91,7 +91,7 @@ export class Offers {
         `${catalog.services.size} services are offered, no more are allowed`,
         { scope: "subscription" },
       );
-    const service = new Service(id, config, this.randomId(), logs.createJournal(config, id.owner), now);
+    const service = new Service(id, config, this.randomId(), createKind(config, id.owner), now);
     catalog.add(service);
     budgets.count(id.owner, "services", 1);
     return service;
@@ -145,11 +145,11 @@ export class Offers {
 
   /** Ends a service behind its last values. `by`: the link that withdrew the service, which needs no ERROR. */
   withdraw(service: Service, by?: ClientLink): void {
-    const { catalog, publishers, approvals, demand, status, logs, newest, fanOut, budgets } = this.parts;
-    const { node, id } = service;
+    const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets } = this.parts;
+    const { node, id, kind } = service;
     fanOut.flushAll([service]);
     // The stream to the server is backed up: the end must not come in front of what waits for it.
-    for (const lane of service.lanes.values()) if (!lane.batch.empty) logs.setAside(lane);
+    for (const lane of service.lanes.values()) if (!lane.batch.empty) kind.setAside(lane);
     // The publisher answers new demand no more.
     newest.settle(service);
     service.withdrawn = true;
@@ -159,7 +159,7 @@ export class Offers {
     ]);
     this.endSubscriptions(service);
     publishers.release(service, by, "withdrawn", `\`${node}\` was withdrawn by another session of yours`);
-    logs.withdraw(service, monotonicNow());
+    kind.withdraw(service, monotonicNow());
     catalog.remove(service);
     this.log.info({ node, by: by?.jid, services: catalog.services.size }, "service withdrawn");
     approvals.serviceEnded(service);
@@ -171,8 +171,7 @@ export class Offers {
   private endSubscriptions(service: Service): void {
     const { subscriptions, newest } = this.parts;
     for (const subscription of service.subscriptions) {
-      if (service.journal !== undefined && subscription.detached && subscription.position < service.offset)
-        continue;
+      if (service.kind.hasRest(subscription)) continue;
       // One that had to wait for acknowledgements or credit gets the last value all the same.
       if (subscription.detached) newest.send(subscription, subscription.position + 1);
       subscriptions.endWithdrawn(subscription);

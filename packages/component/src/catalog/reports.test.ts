@@ -6,12 +6,13 @@ import type { Subscription } from "../subscriptions/subscription.js";
 import { DemandReports } from "./demand-reports.js";
 import { Service, type ServiceConfig } from "./service.js";
 import { StatusReports } from "./status-reports.js";
+import type { Kind } from "../kinds/kind.js";
 
 const CONFIG: ServiceConfig = { kind: "value", access: "open", members: new Set(), title: "" };
 
 /** A service whose publisher has alias 4, with subscribers that take its lanes. */
-function setUp() {
-  const service = new Service({ owner: "alice@x", name: "t" }, CONFIG, 1, undefined, 0);
+function setUp(ownWindowMs: number | null = null) {
+  const service = new Service({ owner: "alice@x", name: "t" }, CONFIG, 1, { ownWindowMs } as Kind, 0);
   const sendFrame = vi.fn<(frame: Frame) => void>();
   const link = {
     ...{ sendFrame, pace: { windowMs: 0 }, services: new Map([[4, service]]) },
@@ -80,6 +81,17 @@ describe("reports of demand", () => {
     reports.tellAll(link);
     expect(told()).toEqual([demand(0, null), demand(1, 2_000), demand(1, 100)]);
     expect(service.demand).toEqual({ subscribers: 1, windowMs: 100 });
+  });
+
+  it("have the kind's own window, unless somebody takes a smaller one", () => {
+    const { service, subscribe, told } = setUp(1_000);
+    const reports = new DemandReports();
+    reports.tell(service);
+    subscribe(5_000);
+    reports.tell(service);
+    subscribe(100);
+    reports.tell(service);
+    expect(told()).toEqual([demand(0, 1_000), demand(1, 1_000), demand(2, 100)]);
   });
 });
 

@@ -122,6 +122,19 @@ export class FanOut {
     for (const subscription of joining) frame.sendTo(subscription);
   }
 
+  /** Empties a lane that cannot be flushed, and detaches its subscribers where they stand. Returns these. */
+  setAside(lane: Lane): Subscription[] {
+    const members = [...lane.attached, ...lane.joining];
+    for (const subscription of members) {
+      lane.remove(subscription);
+      subscription.position = lane.flushedTo;
+      subscription.detached = true;
+    }
+    this.forget(lane);
+    lane.skip();
+    return members;
+  }
+
   forget(lane: Lane): void {
     this.unbook(lane);
     this.parked.delete(lane);

@@ -11,6 +11,7 @@ import type { FanOut } from "./fan-out.js";
 import type { Lane } from "./lane.js";
 import { LaneMemory } from "./lane-memory.js";
 import { LaneTable } from "./lane-table.js";
+import type { Kind } from "../kinds/kind.js";
 
 const CONFIG: ServiceConfig = { kind: "value", access: "open", members: new Set(), title: "" };
 const FIELDS = (...fields: string[]): Partial<Selection> => ({ fields });
@@ -28,7 +29,7 @@ function setUp(changed: { maxSelectionsPerService?: number; maxSelectionsPerAcco
   };
   const log = pino({ level: "silent" });
   const lanes = new LaneTable(fanOut as unknown as FanOut, context, budgets, limits, stats, log);
-  const service = new Service({ owner: "alice@x", name: "t" }, CONFIG, 1, undefined, 0);
+  const service = new Service({ owner: "alice@x", name: "t" }, CONFIG, 1, {} as Kind, 0);
   const open = (jid: string): ClientLink => ({ jid, bareJid: jid.split("/")[0] }) as ClientLink;
   const find = (link: ClientLink, selection: Partial<Selection> = {}, left?: Lane): Lane => {
     const key = { windowMs: 0, sizeClass: 65_535, coded: false, hop: "plain" } as const;

@@ -4,6 +4,7 @@ import type { Subscription } from "../subscriptions/subscription.js";
 import type { FanOut } from "./fan-out.js";
 import { NewestValues } from "./newest-values.js";
 import type { ReadyBody } from "./ready-body.js";
+import type { Kind } from "../kinds/kind.js";
 
 const CONFIG: ServiceConfig = { kind: "value", access: "open", members: new Set(), title: "" };
 
@@ -11,7 +12,7 @@ function setUp() {
   const sendLast =
     vi.fn<(to: Subscription, from: number | undefined, cache: Map<string, ReadyBody>) => void>();
   const newest = new NewestValues({ sendLast } as unknown as FanOut);
-  const service = new Service({ owner: "alice@x", name: "t" }, CONFIG, 1, undefined, 0);
+  const service = new Service({ owner: "alice@x", name: "t" }, CONFIG, 1, {} as Kind, 0);
   const [first, second] = [0, 1].map(() => ({ service, awaitingSince: 0 }) as Subscription) as [
     Subscription,
     Subscription,

@@ -25,6 +25,7 @@ import { isWithin, Projection } from "./selector.js";
 import type { ServiceConfig } from "../catalog/service.js";
 import { createStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
+import { reattach } from "../subscriptions/credit.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
@@ -178,7 +179,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     };
     const credit = (taker: Taker, has: boolean): void => {
       taker.maySendData = has;
-      if (has) broker.detached.reattach(taker.link, monotonicNow());
+      if (has) reattach(taker.link, monotonicNow());
     };
     const cut = (taker: Taker): void => {
       const { subscription } = taker;

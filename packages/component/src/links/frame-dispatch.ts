@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { ComponentStats } from "../base/stats.js";
 import type { Broker } from "../broker/broker.js";
 import type { FrameRequests } from "../negotiation/frame-requests.js";
+import { takeCredit } from "../subscriptions/credit.js";
 import type { ClientLink } from "./client-link.js";
 
 /** A client that said BYE closes its bytestream within this, in ms, or the component does. */
@@ -53,7 +54,7 @@ export class FrameDispatch {
         this.log.debug({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);
         return;
       case "credit":
-        return this.broker.detached.credit(link, frame, now);
+        return takeCredit(link, frame, now);
       case "bind":
       case "demand":
       case "grant":

@@ -4,7 +4,7 @@ import { monotonicNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { ComponentStats } from "../base/stats.js";
 import type { Throttle } from "../budgets/throttle.js";
-import type { DetachedSubscriptions } from "../subscriptions/detached.js";
+import { reattach } from "../subscriptions/credit.js";
 import type { ClientLink } from "./client-link.js";
 import type { FrameDispatch } from "./frame-dispatch.js";
 import { hasMore, Intake } from "./intake.js";
@@ -22,7 +22,6 @@ export interface ReaderParts {
   readonly ends: LinkEnds;
   readonly dispatch: FrameDispatch;
   readonly throttle: Throttle;
-  readonly detached: DetachedSubscriptions;
 }
 
 /** Reads what clients send: blocks wait in their link's inbox for their turn, and are read frame by frame. */
@@ -54,7 +53,7 @@ export class LinkReader {
   /** The next frame of its inbox; of a new block, all up to the first with data. */
   private readNext(link: ClientLink): void {
     const { inbox, session } = link;
-    const { ends, dispatch, throttle, detached } = this.parts;
+    const { ends, dispatch, throttle } = this.parts;
     const now = monotonicNow();
     try {
       const block = inbox.frames.length === 0 ? inbox.blocks.shift() : undefined;
@@ -72,7 +71,7 @@ export class LinkReader {
       if (link.closedAt !== undefined && !hasMore(inbox)) return ends.end(link, "closed");
       if (session.ackDue(now) && !link.pace.owes) link.sendAck();
       link.noteAcknowledged();
-      if (link.detached.size > 0 && link.maySendData) detached.reattach(link, now);
+      if (link.detached.size > 0 && link.maySendData) reattach(link, now);
     } catch (error) {
       this.refuse(link, error);
     }

@@ -65,12 +65,11 @@ export class LinkTable implements LinkEnds {
     requests.resumption.onTakeOver = (link) =>
       this.bye(link, new StanzapackError("conflict", "the link was resumed as another one"));
     this.throttle = new Throttle(broker.budgets, limits, stats, log, (link) => broker.demand.tellAll(link));
-    const { detached } = broker;
     const dispatch = new FrameDispatch(broker, requests, stats, log, (link, why) =>
       this.end(link, why, false),
     );
-    this.reader = new LinkReader({ ends: this, dispatch, throttle: this.throttle, detached }, stats, log);
-    this.verifier = new LinkVerifier(connection, this, detached, limits, stats, log);
+    this.reader = new LinkReader({ ends: this, dispatch, throttle: this.throttle }, stats, log);
+    this.verifier = new LinkVerifier(connection, this, limits, stats, log);
     broker.budgets.onCut = (account, error) => {
       log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
       for (const link of this.links.values()) if (link.pace.accounts.includes(account)) this.bye(link, error);

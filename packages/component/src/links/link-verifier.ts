@@ -9,7 +9,7 @@ import {
 import type { Logger } from "pino";
 import type { ComponentStats } from "../base/stats.js";
 import type { ComponentLimits } from "../config/config.js";
-import type { DetachedSubscriptions } from "../subscriptions/detached.js";
+import { reattach } from "../subscriptions/credit.js";
 import type { ClientLink } from "./client-link.js";
 import { hasMore } from "./intake.js";
 import type { LinkEnds } from "./link-ends.js";
@@ -37,7 +37,6 @@ export class LinkVerifier {
   constructor(
     private readonly connection: Connection,
     private readonly ends: LinkEnds,
-    private readonly detached: DetachedSubscriptions,
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
     private readonly log: Logger,
@@ -96,7 +95,7 @@ export class LinkVerifier {
       const silent = waitingSince !== undefined && link.session.waitingSince === waitingSince;
       if (silent && !hasMore(link.inbox))
         this.ends.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
-      else if (link.detached.size > 0 && link.maySendData) this.detached.reattach(link, monotonicNow());
+      else if (link.detached.size > 0 && link.maySendData) reattach(link, monotonicNow());
     }
     return !link.ended;
   }

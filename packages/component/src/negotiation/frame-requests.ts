@@ -165,10 +165,9 @@ export class FrameRequests {
   private subscribeTo(service: Service, { link, options }: Pattern): Subscription | undefined {
     if (!service.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
     const selection = service.config.opaque === true ? withoutLooking(options.selection) : options.selection;
-    const fitting =
-      service.journal === undefined
-        ? { ...options, selection, since: undefined }
-        : { ...options, selection: withoutThinning(selection) };
+    const fitting = service.kind.hasHistory
+      ? { ...options, selection: withoutThinning(selection) }
+      : { ...options, selection, since: undefined };
     return this.broker.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
   }
 

@@ -9,19 +9,14 @@ import type { FanOut } from "../fanout/fan-out.js";
 import { formatLaneKey, laneKeyOf } from "../fanout/lane.js";
 import type { LaneTable } from "../fanout/lane-table.js";
 import type { NewestValues } from "../fanout/newest-values.js";
+import type { StandingPosition } from "../kinds/kind.js";
 import type { Logs } from "../kinds/logs.js";
 import type { ClientLink } from "../links/client-link.js";
 import type { AskedOptions, ChangedOptions, SubscribeOptions } from "../negotiation/options.js";
-import type { DetachedSubscriptions } from "./detached.js";
+import { raiseCredit } from "./credit.js";
 import { grantOptions } from "./grant.js";
 import type { KeptSubscription } from "./resumption.js";
 import { Subscription } from "./subscription.js";
-
-/** The last position that a subscriber has. */
-export interface StandingPosition {
-  readonly epoch: number;
-  readonly offset: number;
-}
 
 /** The parts of the component that a subscription concerns. */
 export interface SubscriptionParts {
@@ -30,7 +25,6 @@ export interface SubscriptionParts {
   readonly demand: DemandReports;
   readonly lanes: LaneTable;
   readonly newest: NewestValues;
-  readonly detached: DetachedSubscriptions;
   readonly logs: Logs;
   readonly fanOut: FanOut;
   readonly budgets: Budgets;
@@ -72,7 +66,7 @@ export class Subscriptions {
     now: number,
   ): Subscription {
     const service = this.asked(node, link.bareJid, standing);
-    const since = service.journal === undefined ? undefined : standing;
+    const since = service.kind.hasHistory ? standing : undefined;
     return this.subscribeTo(link, service, { ...options, since }, now, standing);
   }
 
@@ -94,7 +88,7 @@ export class Subscriptions {
     const mayTake = service.mayTake(link.bareJid);
     if (!mayTake && service.config.access !== "authorize")
       throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
-    if (since !== undefined && service.journal === undefined)
+    if (since !== undefined && !service.kind.hasHistory)
       throw new StanzapackError(
         "invalid-options",
         `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
@@ -124,7 +118,7 @@ export class Subscriptions {
     const subscription = new Subscription(link, service, link.takeAlias(), subid, lane, options.credit);
     this.enter(subscription);
     bind(subscription);
-    this.begin(subscription, since, isLive, now, standing);
+    service.kind.begin(subscription, { since, standing, isLive, now });
     demand.update(service);
     return subscription;
   }
@@ -139,35 +133,13 @@ export class Subscriptions {
     service.subscriptions.add(subscription);
   }
 
-  /** Sends what a new subscription gets first, and puts it on its lane, or on the way there. */
-  private begin(
-    subscription: Subscription,
-    since: Since | undefined,
-    isLive: boolean,
-    now: number,
-    standing: StandingPosition | undefined,
-  ): void {
-    const { lane, service } = subscription;
-    const { logs, newest, fanOut } = this.parts;
-    if (service.journal !== undefined) return logs.begin(subscription, service.journal, since);
-    lane.add(subscription);
-    const known = standing?.epoch === service.epoch;
-    // What came meanwhile is told as left out: the newest value stands for it.
-    if (known) newest.send(subscription, standing.offset + 1);
-    // The last value is from before anyone listened: the publisher answers new demand with its newest.
-    if (service.online && !isLive) newest.awaitFresh(subscription, now);
-    else if (!known) newest.send(subscription, undefined);
-    // What came while nobody took it.
-    fanOut.book(lane, now, false);
-  }
-
   /**
    * Gives a subscription another window, selection and credit. Its positions go on: the subscriber receives what it had
    * not got yet, or a conflation of it. Throws `invalid-options` or `limit-exceeded`.
    */
   change(subscription: Subscription, asked: ChangedOptions, now: number): void {
     this.moveToLane(subscription, asked, now);
-    if (asked.credit !== undefined) this.parts.detached.raiseCredit(subscription, asked.credit, now);
+    if (asked.credit !== undefined) raiseCredit(subscription, asked.credit, now);
   }
 
   private moveToLane(subscription: Subscription, asked: AskedOptions, now: number): void {
