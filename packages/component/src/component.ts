@@ -17,7 +17,6 @@ import {
   type Connection,
   monotonicNow,
 } from "@stanzapack/xmpp";
-import type { Logger } from "pino";
 import { Broker } from "./broker/broker.js";
 import { Budgets } from "./budgets/budgets.js";
 import { createLogger } from "./base/component-logger.js";

@@ -94,7 +94,7 @@ it("bounds selections by account and by service, but never whole values, nor wha
     ClientLink,
     ClientLink,
   ];
-  const of = (bound: string) =>
+  const of = (bound: string): unknown =>
     expect.objectContaining({ code: "limit-exceeded", text: expect.stringContaining(bound) as string });
   const first = join(bob, FIELDS("a"));
   expect(() => find(bob, FIELDS("b"))).toThrow(of("maxSelectionsPerAccount"));

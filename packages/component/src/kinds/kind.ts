@@ -26,7 +26,7 @@ export interface Start {
 export interface Kind {
   /** Every update goes on, and is kept for those who come later. False: newer values take the place of older ones. */
   readonly hasHistory: boolean;
-  /** The widest window of its publisher, in ms, also while nobody subscribes; null: then the publisher sends nothing. */
+  /** The widest window of its publisher, in ms, also while nobody subscribes; null: then the publisher sends none. */
   readonly ownWindowMs: number | null;
   /** Sends a new subscription what comes first, and puts the subscription on its lane, or on the way there. */
   begin(subscription: Subscription, start: Start): void;
