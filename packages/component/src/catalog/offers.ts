@@ -70,7 +70,7 @@ export class Offers {
     const existing = catalog.services.get(node);
     link.checkAlias();
     if (existing !== undefined) {
-      const holder = this.comeBack(existing, link, config, now, lease);
+      const holder = this.offerAgain(existing, link, config, now, lease);
       if (holder !== undefined) return { holder };
     }
     const service = existing ?? this.create(id, config, now);
@@ -98,7 +98,7 @@ export class Offers {
   }
 
   /** Returns the link that keeps the lease; undefined: the offer holds, and a publisher before it is fenced. */
-  private comeBack(
+  private offerAgain(
     service: Service,
     link: ClientLink,
     config: ServiceConfig,
