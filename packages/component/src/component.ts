@@ -17,7 +17,6 @@ import {
   type Connection,
   monotonicNow,
 } from "@stanzapack/xmpp";
-import type { Logger } from "pino";
 import { Broker } from "./broker/broker.js";
 import { Budgets } from "./budgets/budgets.js";
 import { createLogger } from "./base/component-logger.js";
@@ -159,7 +158,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     onEnded: undefined,
     stats: () => ({
       ...stats,
-      services: broker.services.size,
+      services: broker.catalog.services.size,
       subscriptions: countSubscriptions(broker),
       framesReceived: { ...stats.framesReceived },
     }),
@@ -205,10 +204,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   }
 
   async function stop(): Promise<void> {
-    log.info({ links: links.size, services: broker.services.size }, "stopping");
+    log.info({ links: links.size, services: broker.catalog.services.size }, "stopping");
     stopSweeping?.();
     if (connection.state === "online") {
-      fanOut.flushAll(broker.services.values());
+      fanOut.flushAll(broker.catalog.services.values());
       links.farewell();
       await drained(connection);
     }
@@ -231,7 +230,7 @@ function ours(own: string, named: readonly string[] = []): (domain: string) => b
 
 function countSubscriptions(broker: Broker): number {
   let count = 0;
-  for (const service of broker.services.values()) count += service.subscriptions.size;
+  for (const service of broker.catalog.services.values()) count += service.subscriptions.size;
   return count;
 }
 

@@ -1,14 +1,11 @@
 import {
-  ColumnCodec,
   createRawDeflate,
   createRowCodec,
-  DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeUpdate,
   ReadBudget,
   StanzapackError,
   WHOLE,
-  type CodedFrame,
   type DataFrame,
   type Frame,
   type ServiceKind,
@@ -60,7 +57,7 @@ function setUp(own = limits): {
     takeAlias: () => ++alias,
     checkAlias: () => undefined,
   } as unknown as ClientLink;
-  const outcome = broker.offer(
+  const outcome = broker.offers.offer(
     link,
     "alice@x/t",
     { kind: "value", access: "open", members: new Set(), title: "" },
@@ -77,7 +74,7 @@ function setUp(own = limits): {
         values.map((value) => encodeUpdate(value, DEFAULT_LIMITS)),
         "plain",
       );
-      broker.publish(
+      broker.publishing.publish(
         service,
         { type: "data", alias: 0, form, epoch: 1, from, to, at: 0, spanMs: 0, payload, ...fields },
         NOW,
@@ -85,69 +82,6 @@ function setUp(own = limits): {
     },
   };
 }
-
-describe("offsets of a service", () => {
-  it("follow the publisher's sequence: repeated rows are dropped, jumps and conflation keep their room", () => {
-    const { service, publish } = setUp();
-    publish(1, 3, [1, 2, 3]);
-    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 3 } });
-    publish(2, 3, [2, 3]);
-    expect(service.offset).toBe(3);
-    publish(3, 5, [3, 4, 5]);
-    expect(service).toMatchObject({ offset: 5, incarnations: { sequence: 5 } });
-    publish(6, 10, [10]);
-    expect(service).toMatchObject({ offset: 10, incarnations: { sequence: 10 } });
-    publish(14, 14, [14]);
-    expect(service).toMatchObject({ offset: 14, incarnations: { sequence: 14 } });
-  });
-
-  it("go on when the publisher begins anew", () => {
-    const { service, publish } = setUp();
-    publish(1, 2, [1, 2]);
-    publish(1, 1, [1], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 1, current: 2 } });
-  });
-
-  it("take nothing twice of a publisher that comes back after another, as far as it is remembered", () => {
-    const { service, publish } = setUp();
-    publish(1, 3, [1, 2, 3], { epoch: 1 });
-    publish(1, 2, [11, 12], { epoch: 2 });
-    publish(2, 4, [2, 3, 4], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 6, incarnations: { sequence: 4, current: 1 } });
-    publish(1, 3, [11, 12, 13], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 7, incarnations: { sequence: 3, current: 2 } });
-    // A jump is a declared loss of its own sequence, whoever came between.
-    publish(6, 6, [6], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 9, incarnations: { sequence: 6 } });
-    for (let epoch = 3; epoch <= 9; epoch++) publish(1, 1, [0], { epoch });
-    publish(6, 6, [6], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 16, incarnations: { sequence: 6, current: 1 } });
-    // The ninth is forgotten.
-    publish(3, 3, [13], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 17, incarnations: { sequence: 3, current: 2 } });
-  });
-
-  it("never leave the safe integers, whatever a publisher claims", () => {
-    const { service, publish } = setUp();
-    publish(1, Number.MAX_SAFE_INTEGER, [1]);
-    expect(() => publish(1, 1, [1], { epoch: 2 })).toThrow(expect.objectContaining({ code: "malformed" }));
-    expect(service.offset).toBe(Number.MAX_SAFE_INTEGER);
-  });
-
-  it("refuse incarnation 0 and more rows than positions", () => {
-    const { publish } = setUp();
-    expect(() => publish(1, 1, [1], { epoch: 0 })).toThrow(expect.objectContaining({ code: "malformed" }));
-    expect(() => publish(1, 1, [1, 2])).toThrow(expect.objectContaining({ code: "malformed" }));
-  });
-
-  it("date the newest value by its age, and never before the base of `at`", () => {
-    const { service, publish } = setUp();
-    publish(1, 1, [1], { at: 5_000 });
-    expect(service.last?.at).toBe(NOW - 5_000);
-    publish(2, 2, [2], { at: Number.MAX_SAFE_INTEGER });
-    expect(service.last?.at).toBe(service.oldestAt);
-  });
-});
 
 describe("quotas and ownership", () => {
   it("bound the services of one owner", () => {
@@ -158,43 +92,23 @@ describe("quotas and ownership", () => {
       members: new Set<string>(),
       title: "",
     } as const;
-    for (let i = 1; i < limits.maxServicesPerOwner; i++) broker.offer(link, `alice@x/s${i}`, config, NOW);
-    expect(() => broker.offer(link, "alice@x/more", config, NOW)).toThrow(
+    for (let i = 1; i < limits.maxServicesPerOwner; i++)
+      broker.offers.offer(link, `alice@x/s${i}`, config, NOW);
+    expect(() => broker.offers.offer(link, "alice@x/more", config, NOW)).toThrow(
       expect.objectContaining({ code: "limit-exceeded", scope: "subscription" }),
     );
-    broker.withdraw(broker.find("alice@x/s1"));
-    expect(broker.offer(link, "alice@x/more", config, NOW)).toMatchObject({ created: true });
-  });
-
-  it("bound the memory that reading one link's services takes, and count it back", () => {
-    const few = { ...limits, maxReaderBytesPerLink: 400_000 };
-    const { broker, service, link } = setUp(few);
-    const chain = (from: number, fields: number): CodedFrame => ({
-      ...{ type: "coded", alias: 0, form: "key", chain: 1, epoch: 1, from },
-      payload: new ColumnCodec(DEFAULT_CODEC_LIMITS).encode({
-        ...{ rows: [Object.fromEntries(Array.from({ length: fields }, (_, i) => [`f${i}`, i]))] },
-        ...{ conflated: 0, at: 0, spanMs: 0 },
-      }),
-    });
-    broker.publish(service, chain(1, 50), NOW);
-    const held = link.readerBytes;
-    expect(held).toBeGreaterThan(50_000);
-    // A chain begun anew takes the place of the one before.
-    broker.publish(service, chain(2, 50), NOW);
-    expect(link.readerBytes).toBe(held);
-    expect(() => broker.publish(service, chain(3, 120), NOW)).toThrow(
-      expect.objectContaining({ code: "limit-exceeded", origin: "peer" }),
-    );
-    broker.withdraw(service);
-    expect(link.readerBytes).toBe(0);
+    broker.offers.withdraw(broker.catalog.find("alice@x/s1"));
+    expect(broker.offers.offer(link, "alice@x/more", config, NOW)).toMatchObject({ created: true });
   });
 
   it("give a service only to its owner, and tell who holds it", () => {
     const { broker, link, service } = setUp();
-    expect(() => broker.own("alice@x/t", "bob@x")).toThrow(expect.objectContaining({ code: "forbidden" }));
-    expect(broker.own("alice@x/t", "alice@x")).toBe(service);
+    expect(() => broker.catalog.own("alice@x/t", "bob@x")).toThrow(
+      expect.objectContaining({ code: "forbidden" }),
+    );
+    expect(broker.catalog.own("alice@x/t", "alice@x")).toBe(service);
     const other = { ...link, jid: "alice@x/2" } as unknown as ClientLink;
-    expect(broker.offer(other, "alice@x/t", service.config, NOW)).toEqual({ holder: link });
+    expect(broker.offers.offer(other, "alice@x/t", service.config, NOW)).toEqual({ holder: link });
   });
 
   it("leave nothing behind of what a link without aliases asks for", () => {
@@ -207,13 +121,13 @@ describe("quotas and ownership", () => {
       },
     } as unknown as ClientLink;
     const asked = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
-    expect(() => broker.subscribe(usedUp, "alice@x/t", asked, NOW)).toThrow("used up");
+    expect(() => broker.subscriptions.subscribe(usedUp, "alice@x/t", asked, NOW)).toThrow("used up");
     expect(service.lanes.size).toBe(0);
     for (const node of ["alice@x/t", "alice@x/new"])
       expect(() =>
-        broker.offer(usedUp, node, service.config, NOW, { incarnation: undefined, takeOver: true }),
+        broker.offers.offer(usedUp, node, service.config, NOW, { incarnation: undefined, takeOver: true }),
       ).toThrow("used up");
-    expect([...broker.services.keys()]).toEqual(["alice@x/t"]);
+    expect([...broker.catalog.services.keys()]).toEqual(["alice@x/t"]);
     expect(service.publisher?.link).toBe(link);
   });
 
@@ -228,18 +142,18 @@ describe("quotas and ownership", () => {
         }) as unknown as ClientLink,
     ) as [ClientLink, ClientLink];
     const asked = { windowMs: 0, selection: { ...WHOLE, deadband: 1 }, since: undefined, credit: Infinity };
-    const subscription = broker.subscribe(first, "alice@x/t", asked, NOW);
-    broker.subscribe(second, "alice@x/t", asked, NOW);
+    const subscription = broker.subscriptions.subscribe(first, "alice@x/t", asked, NOW);
+    broker.subscriptions.subscribe(second, "alice@x/t", asked, NOW);
     const [lane] = service.lanes.values();
     expect(lane?.payer).toBe(first);
-    broker.unsubscribe(subscription);
+    broker.subscriptions.unsubscribe(subscription);
     expect(lane?.payer).toBe(second);
   });
 
   it("hand the writer's lease over to who takes it, and to the same outbox, and tell who had it", () => {
     const { broker, link, service } = setUp();
     const offer = (from: ClientLink, incarnation?: number, takeOver = false): unknown =>
-      broker.offer(from, "alice@x/t", service.config, NOW, { incarnation, takeOver });
+      broker.offers.offer(from, "alice@x/t", service.config, NOW, { incarnation, takeOver });
     const other = {
       ...link,
       jid: "alice@x/2",
@@ -269,7 +183,7 @@ describe("quotas and ownership", () => {
     publish(1, 9, [1], { epoch: 6 });
     const bound = (incarnation?: number): unknown => {
       broker.linkEnded(link, NOW);
-      broker.offer(link, "alice@x/t", service.config, NOW, { incarnation, takeOver: false });
+      broker.offers.offer(link, "alice@x/t", service.config, NOW, { incarnation, takeOver: false });
       return vi
         .mocked(link.sendFrame)
         .mock.calls.map(([frame]) => frame)
@@ -282,7 +196,7 @@ describe("quotas and ownership", () => {
 
   it("tell a publisher that another session withdrew its service", () => {
     const { broker, link, service } = setUp();
-    broker.withdraw(service, {} as ClientLink);
+    broker.offers.withdraw(service, {} as ClientLink);
     expect(link.sendFrame).toHaveBeenLastCalledWith(
       expect.objectContaining({ type: "error", alias: 0, code: "withdrawn" }),
     );
@@ -292,20 +206,20 @@ describe("quotas and ownership", () => {
     const { broker, link } = setUp();
     broker.linkEnded(link, NOW);
     broker.sweep(NOW + limits.serviceGraceSeconds * 1000);
-    expect(broker.services.size).toBe(1);
+    expect(broker.catalog.services.size).toBe(1);
     broker.sweep(NOW + limits.serviceGraceSeconds * 1000 + 1);
-    expect(broker.services.size).toBe(0);
+    expect(broker.catalog.services.size).toBe(0);
   });
 
   it("asks no publisher about what cannot be granted", () => {
     const { broker, link, service } = setUp();
-    broker.configure(service, { ...service.config, access: "authorize" }, NOW);
+    broker.offers.configure(service, { ...service.config, access: "authorize" }, NOW);
     const ask = vi.fn();
     broker.approvals.messages = { ask, tell: vi.fn() };
     const bob = { ...link, bareJid: "bob@x", jid: "bob@x/1" } as ClientLink;
     const asked = { windowMs: 0, selection: WHOLE, since: undefined, credit: 1 };
     const subscribe = (changes: object): void =>
-      void broker.subscribe(bob, service.node, { ...asked, ...changes }, NOW);
+      void broker.subscriptions.subscribe(bob, service.node, { ...asked, ...changes }, NOW);
     for (const impossible of [{ since: "first" }, { selection: { ...WHOLE, maxRate: -1 } }])
       expect(() => subscribe(impossible)).toThrow(expect.objectContaining({ code: "invalid-options" }));
     expect(ask).not.toHaveBeenCalled();
@@ -341,18 +255,18 @@ function setUpWhole() {
   const alice = open("alice@x/1").link;
   const offer = (kind: ServiceKind): Service => {
     const config = { access: "open", members: new Set<string>(), title: "" } as const;
-    const outcome = broker.offer(alice, "alice@x/t", { kind, ...config }, monotonicNow());
+    const outcome = broker.offers.offer(alice, "alice@x/t", { kind, ...config }, monotonicNow());
     if (!("service" in outcome)) throw new Error("held");
     return outcome.service;
   };
   const publish = (service: Service, position: number): void => {
     const { form, payload } = codec.encode([encodeUpdate(position, DEFAULT_LIMITS)], "plain");
     const head = { type: "data", alias: 0, form, epoch: 1, at: 0, spanMs: 0, payload } as const;
-    broker.publish(service, { ...head, from: position, to: position }, monotonicNow());
+    broker.publishing.publish(service, { ...head, from: position, to: position }, monotonicNow());
   };
   const subscribe = (link: ClientLink, options: Partial<SubscribeOptions> = {}): Subscription => {
     const whole = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
-    return broker.subscribe(link, "alice@x/t", { ...whole, ...options }, monotonicNow());
+    return broker.subscriptions.subscribe(link, "alice@x/t", { ...whole, ...options }, monotonicNow());
   };
   return { broker, connection, open, offer, publish, subscribe };
 }
@@ -375,7 +289,7 @@ describe("with a fan-out", () => {
       connection.writable = false;
       publish(service, 2);
       await pass(50);
-      broker.withdraw(service);
+      broker.offers.withdraw(service);
       connection.writable = true;
       await pass(3_000);
       for (const { out } of [bob, carol]) expect(out).toEqual(["bind", "data", "data", "withdrawn"]);
@@ -392,7 +306,7 @@ describe("with a fan-out", () => {
       const asked = { windowMs: 0, selection: { ...WHOLE, fields: [`f${step}`] } };
       const [subscription] = front.subscriptions.values();
       if (subscription === undefined) subscribe(front, asked);
-      else broker.change(subscription, asked, monotonicNow());
+      else broker.subscriptions.change(subscription, asked, monotonicNow());
       subscribe(open(`mallory@x/${step + 1}`).link, { ...asked, credit: 1 });
     };
     for (let i = 0; i < limits.maxSelectionsPerAccount; i++) walk(i);
@@ -408,7 +322,7 @@ describe("with a fan-out", () => {
     const first = offer("log");
     for (let position = 1; position <= 3; position++) publish(first, position);
     const { epoch } = first;
-    broker.withdraw(first);
+    broker.offers.withdraw(first);
     const second = offer("log");
     publish(second, 1);
     const [bob, carol, dave] = [open("bob@x/1"), open("carol@x/1"), open("dave@x/1")];
@@ -421,13 +335,15 @@ describe("with a fan-out", () => {
     // Who has all of it is told only once, and then takes what there is now.
     const atEnd = { since: { epoch, offset: 3 } };
     expect(subscribe(carol.link, atEnd)).toMatchObject({ service: second, recovered: false });
-    broker.withdraw(second);
+    broker.offers.withdraw(second);
     for (const service of [first, second])
       expect(subscribe(dave.link, { since: { epoch: service.epoch, offset: 0 } }).service).toBe(service);
-    expect(broker.asked("alice@x/t", "bob@x", atEnd.since)).toBe(first);
+    expect(broker.subscriptions.asked("alice@x/t", "bob@x", atEnd.since)).toBe(first);
     broker.sweep(monotonicNow() + limits.withdrawnSeconds * 1_000);
     expect(dave.out.filter((it) => it === "withdrawn")).toHaveLength(2);
-    expect(() => broker.asked("alice@x/t", "bob@x", { epoch, offset: 1 })).toThrow("nobody offers");
+    expect(() => broker.subscriptions.asked("alice@x/t", "bob@x", { epoch, offset: 1 })).toThrow(
+      "nobody offers",
+    );
   });
 
   it("a service that is withdrawn before its publisher has answered new demand ends behind its last value", async () => {
@@ -437,7 +353,7 @@ describe("with a fan-out", () => {
     const bob = open("bob@x/1");
     subscribe(bob.link);
     await pass(100);
-    broker.withdraw(service);
+    broker.offers.withdraw(service);
     expect(bob.out).toEqual(["bind", "data", "withdrawn"]);
   });
 });

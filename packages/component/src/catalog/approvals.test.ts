@@ -7,6 +7,7 @@ import { configSchema } from "../config/config.js";
 import { Service } from "./service.js";
 import { createStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
+import type { Kind } from "../kinds/kind.js";
 
 const NOW = 1_700_000_000_000;
 const limits = configSchema.parse({ component: { domain: "a.b", secret: "x" } }).limits;
@@ -17,7 +18,7 @@ function setUp(own = limits) {
     { owner: "alice@x", name: "t" },
     { kind: "value", access: "authorize", members: new Set(), title: "" },
     1,
-    undefined,
+    {} as Kind,
     NOW,
   );
   const online = (): void => {

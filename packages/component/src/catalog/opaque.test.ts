@@ -39,14 +39,14 @@ function setUp() {
   };
   const alice = open("alice@x/1");
   const offer = (config: Partial<ServiceConfig>) => {
-    const outcome = broker.offer(alice, NODE, { ...DEFAULT_CONFIG, ...config }, 0);
+    const outcome = broker.offers.offer(alice, NODE, { ...DEFAULT_CONFIG, ...config }, 0);
     if (!("service" in outcome)) throw new Error("held");
     return outcome.service;
   };
   const service = offer({ opaque: true });
-  const publish = (frame: DataFrame | CodedFrame): void => broker.publish(service, frame, 0);
+  const publish = (frame: DataFrame | CodedFrame): void => broker.publishing.publish(service, frame, 0);
   const subscribe = (selection: Partial<Selection>): unknown =>
-    broker.subscribe(
+    broker.subscriptions.subscribe(
       open("bob@x/1"),
       NODE,
       { windowMs: 0, selection: { ...WHOLE, ...selection }, since: undefined, credit: Infinity },

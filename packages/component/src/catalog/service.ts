@@ -3,7 +3,7 @@ import { formatNode } from "@stanzapack/wire";
 import { wallAheadMs } from "@stanzapack/xmpp";
 import type { ClientLink } from "../links/client-link.js";
 import { Incarnations } from "./incarnations.js";
-import type { Journal } from "../store/journal.js";
+import type { Kind } from "../kinds/kind.js";
 import type { Lane } from "../fanout/lane.js";
 import type { ReadyBody } from "../fanout/ready-body.js";
 import type { Subscription } from "../subscriptions/subscription.js";
@@ -30,9 +30,6 @@ export interface ServiceConfig {
 
 /** A value may be so much older than its service here (the component was restarted meanwhile), in ms. */
 const OLDEST_VALUE_MS = 86_400_000;
-
-/** In which the updates of a log come while nobody wants them sooner, in ms. */
-const LOG_WINDOW_MS = 1_000;
 
 export interface LastValue {
   readonly row: Uint8Array;
@@ -94,8 +91,8 @@ export class Service {
     public config: ServiceConfig,
     /** Random: with memory alone, a restarted component's offsets begin anew, and must not look like the old ones. */
     readonly epoch: number,
-    /** Of a `log`; undefined for other kinds. */
-    readonly journal: Journal | undefined,
+    /** What services of its kind do, with what this one keeps. */
+    readonly kind: Kind,
     /** By the monotonic clock, in ms. */
     createdAt: number,
   ) {
@@ -140,9 +137,10 @@ export class Service {
     return largest;
   }
 
-  /** In which its publisher should send; null: not at all. A log is kept also while nobody takes it. */
+  /** The window in which its publisher should send, in ms; null: not at all. */
   wantedWindowMs(): number | null {
     const taken = this.takenWindowMs;
-    return this.journal === undefined ? taken : Math.min(taken ?? LOG_WINDOW_MS, LOG_WINDOW_MS);
+    const { ownWindowMs } = this.kind;
+    return ownWindowMs === null ? taken : Math.min(taken ?? ownWindowMs, ownWindowMs);
   }
 }

@@ -21,6 +21,7 @@ import { Arrival } from "./selector.js";
 import { Service, type ServiceConfig } from "../catalog/service.js";
 import { createStats } from "../base/stats.js";
 import { Subscription } from "../subscriptions/subscription.js";
+import type { Kind } from "../kinds/kind.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 const config: ServiceConfig = {
@@ -41,7 +42,7 @@ function setUp(selection: Partial<Selection>, windowMs = 0) {
   const note = (text: string): void => void log.push(`${monotonicNow() - start} ${text}`);
   const connection = { state: "online", writable: true, on: () => () => undefined, send: () => true };
   const fanOut = new FanOut(connection as unknown as Connection, createStats(), pino({ level: "silent" }));
-  const service = new Service(parseNode("alice@x/t"), config, 1, undefined, start);
+  const service = new Service(parseNode("alice@x/t"), config, 1, {} as Kind, start);
   const context = {
     ...{ limits, randomId: () => 7, memory: new LaneMemory({ maxLaneBytes: 1e9 }) },
     rows: createRowCodec(DEFAULT_LIMITS, createRawDeflate()),

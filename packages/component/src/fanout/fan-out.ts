@@ -5,7 +5,7 @@ import { TICK_MS, TickClock } from "./clock.js";
 import type { Lane, ReadyBatch } from "./lane.js";
 import type { ReadyBody } from "./ready-body.js";
 import type { Service } from "../catalog/service.js";
-import { SharedFrame } from "./shared-frame.js";
+import { statusFrame } from "./shared-frame.js";
 import type { ComponentStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { PHASES, WriteQueue } from "./write-queue.js";
@@ -117,9 +117,22 @@ export class FanOut {
   }
 
   private tellStatus({ attached, joining, service }: Lane): void {
-    const frame = new SharedFrame((alias) => ({ type: "status", alias, ...service.told }));
+    const frame = statusFrame(service);
     for (const subscription of attached) frame.sendTo(subscription);
     for (const subscription of joining) frame.sendTo(subscription);
+  }
+
+  /** Empties a lane that cannot be flushed, and detaches its subscribers where they stand. Returns these. */
+  setAside(lane: Lane): Subscription[] {
+    const members = [...lane.attached, ...lane.joining];
+    for (const subscription of members) {
+      lane.remove(subscription);
+      subscription.position = lane.flushedTo;
+      subscription.detached = true;
+    }
+    this.forget(lane);
+    lane.skip();
+    return members;
   }
 
   forget(lane: Lane): void {

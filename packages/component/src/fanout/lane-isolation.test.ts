@@ -21,6 +21,7 @@ import { DEFAULT_CONFIG } from "../negotiation/options.js";
 import type { ReadyBody } from "./ready-body.js";
 import { Service, type ServiceConfig } from "../catalog/service.js";
 import type { Subscription } from "../subscriptions/subscription.js";
+import type { Kind } from "../kinds/kind.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 const CODED = {
@@ -35,7 +36,7 @@ function setUp(config: Partial<ServiceConfig>, key: LaneKey = CODED) {
     ...{ limits, randomId: () => 7, memory, rows: createRowCodec(DEFAULT_LIMITS) },
     deflatedRows: createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
   };
-  const service = new Service(parseNode("alice@x/t"), { ...DEFAULT_CONFIG, ...config }, 1, undefined, 0);
+  const service = new Service(parseNode("alice@x/t"), { ...DEFAULT_CONFIG, ...config }, 1, {} as Kind, 0);
   const lane = new Lane(service, key, context);
   lane.add({} as Subscription);
   const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, context.deflatedRows);

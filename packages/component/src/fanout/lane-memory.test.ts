@@ -6,6 +6,7 @@ import { LaneMemory } from "./lane-memory.js";
 import { Lane, type LaneContext, type LaneKey } from "./lane.js";
 import { Service } from "../catalog/service.js";
 import type { Subscription } from "../subscriptions/subscription.js";
+import type { Kind } from "../kinds/kind.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 const KEY: LaneKey = { windowMs: 100, sizeClass: 65_535, coded: true, hop: "plain", selection: WHOLE };
@@ -20,7 +21,7 @@ function setUp(maxBytes: number, count: number): { memory: LaneMemory; lanes: La
   const memory = new LaneMemory({ maxLaneBytes: maxBytes });
   const rows = createRowCodec(DEFAULT_LIMITS);
   const context: LaneContext = { rows, limits, randomId: () => 7, memory };
-  const service = new Service(parseNode("alice@x/t"), config, 1, undefined, 0);
+  const service = new Service(parseNode("alice@x/t"), config, 1, {} as Kind, 0);
   const lanes = Array.from({ length: count }, () => new Lane(service, KEY, context));
   for (const lane of lanes) lane.add({} as Subscription);
   return { memory, lanes };

@@ -25,6 +25,7 @@ import { isWithin, Projection } from "./selector.js";
 import type { ServiceConfig } from "../catalog/service.js";
 import { createStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
+import { reattach } from "../subscriptions/credit.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
@@ -145,7 +146,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     const broker = new Broker(fanOut, codec, limits, stats, () => 7, log);
     const published = new Map<number, Value>();
     const publisher = { ...new Taker(published).link, bareJid: "alice@x" } as unknown as ClientLink;
-    const outcome = broker.offer(publisher, NODE, config, monotonicNow());
+    const outcome = broker.offers.offer(publisher, NODE, config, monotonicNow());
     if (!("service" in outcome)) throw new Error("held");
     const { service } = outcome;
     let sequence = 0;
@@ -161,7 +162,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
       );
       const times = { at: random(50), spanMs: values.length === 1 ? 0 : random(50) };
       const frame = { type: "data", alias: 0, epoch: 1, from, to: sequence, ...times, ...encoded } as const;
-      broker.publish(service, frame, monotonicNow());
+      broker.publishing.publish(service, frame, monotonicNow());
       for (let i = 0; i < left + values.length; i++) {
         const offset = service.offset - i;
         published.set(offset, values[values.length - 1 - i] ?? null);
@@ -169,7 +170,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     };
     const takers = Array.from({ length: 4 }, () => new Taker(published));
     const subscribe = (taker: Taker): void => {
-      taker.subscription = broker.subscribe(
+      taker.subscription = broker.subscriptions.subscribe(
         taker.link,
         NODE,
         { ...pick(ASKED), since: undefined, credit: Infinity },
@@ -178,18 +179,18 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     };
     const credit = (taker: Taker, has: boolean): void => {
       taker.maySendData = has;
-      if (has) broker.reattach(taker.link, monotonicNow());
+      if (has) reattach(taker.link, monotonicNow());
     };
     const cut = (taker: Taker): void => {
       const { subscription } = taker;
       if (subscription === undefined) return;
       taker.kept = { node: NODE, options: subscription.options };
       taker.subscription = undefined;
-      broker.unsubscribe(subscription);
+      broker.subscriptions.unsubscribe(subscription);
     };
     const resume = (taker: Taker): void => {
       if (taker.kept === undefined) return;
-      taker.subscription = broker.resume(taker.link, taker.kept, taker.begin(), monotonicNow());
+      taker.subscription = broker.subscriptions.resume(taker.link, taker.kept, taker.begin(), monotonicNow());
       expect(taker.subscription.options).toEqual(taker.kept.options);
       taker.kept = undefined;
     };
@@ -201,7 +202,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
       const dice = random(20);
       if (dice < 10) publish();
       else if (dice < 12 && subscription !== undefined && taker.maySendData)
-        broker.change(subscription, pick(ASKED), monotonicNow());
+        broker.subscriptions.change(subscription, pick(ASKED), monotonicNow());
       else if (dice === 12) credit(taker, !taker.maySendData);
       else if (dice === 14) (taker.kept === undefined ? cut : resume)(taker);
       else if (dice === 13 && step % 7 === 0) setWritable(!connection.writable);
@@ -222,7 +223,8 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
       if (newest !== service.offset)
         expect(isWithin(theirs as Value, last as Value, 2 * (deadband ?? 0))).toBe(true);
     }
-    for (const { subscription } of takers) if (subscription !== undefined) broker.unsubscribe(subscription);
+    for (const { subscription } of takers)
+      if (subscription !== undefined) broker.subscriptions.unsubscribe(subscription);
     expect(stats.lanes).toBe(0);
     fanOut.stop();
     expect(vi.getTimerCount()).toBe(0);

@@ -1,5 +1,6 @@
 import { encodeFrame, type Frame } from "@stanzapack/wire";
 import { encodeBase64 } from "@stanzapack/xmpp";
+import type { Service } from "../catalog/service.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 
 /** A frame that goes to many links, each of which knows its subject by an alias of its own: most have the same, so few are encoded. */
@@ -16,4 +17,9 @@ export class SharedFrame {
     }
     link.append(text, false);
   }
+}
+
+/** Returns a STATUS frame with what the service's publisher says of itself now. */
+export function statusFrame({ told }: Service): SharedFrame {
+  return new SharedFrame((alias) => ({ type: "status", alias, ...told }));
 }

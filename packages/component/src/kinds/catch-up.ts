@@ -8,6 +8,7 @@ import type { ReadyBody } from "../fanout/ready-body.js";
 import { processorMs } from "../base/processor-time.js";
 import type { Service } from "../catalog/service.js";
 import type { ComponentStats } from "../base/stats.js";
+import type { Journal } from "../store/journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 
 export interface CatchUpHost {
@@ -26,7 +27,7 @@ type Encoded = Map<Service, Map<string, { readonly slice: BatchSlice; readonly b
  * turn, round robin among its subscriptions. A link without credit waits for it.
  */
 export class CatchUp {
-  private readonly links = new Map<ClientLink, Set<Subscription>>();
+  private readonly links = new Map<ClientLink, Map<Subscription, Journal>>();
   /** Those that a request began: it is charged what the first body takes. */
   private readonly beginning = new WeakSet<Subscription>();
   private timer: NodeJS.Timeout | undefined;
@@ -44,17 +45,17 @@ export class CatchUp {
   ) {}
 
   /** As `add`, at its subscriber's request. */
-  begin(subscription: Subscription): void {
+  begin(subscription: Subscription, journal: Journal): void {
     this.beginning.add(subscription);
-    this.add(subscription);
+    this.add(subscription, journal);
   }
 
   /** From `subscription.position` on; it is detached until it is on its lane. */
-  add(subscription: Subscription): void {
+  add(subscription: Subscription, journal: Journal): void {
     const { link } = subscription;
     subscription.detached = true;
-    const waiting = this.links.get(link) ?? new Set();
-    this.links.set(link, waiting.add(subscription));
+    const waiting = this.links.get(link) ?? new Map<Subscription, Journal>();
+    this.links.set(link, waiting.set(subscription, journal));
     this.book();
   }
 
@@ -91,14 +92,14 @@ export class CatchUp {
     }
   }
 
-  private turnOf(link: ClientLink, waiting: Set<Subscription>, encoded: Encoded): void {
-    for (const subscription of [...waiting]) {
+  private turnOf(link: ClientLink, waiting: Map<Subscription, Journal>, encoded: Encoded): void {
+    for (const [subscription, journal] of [...waiting]) {
       if (!link.maySendData) return;
       if (!subscription.hasCredit) continue;
       try {
-        if (this.sendNext(subscription, encoded)) {
+        if (this.sendNext(subscription, journal, encoded)) {
           waiting.delete(subscription);
-          waiting.add(subscription);
+          waiting.set(subscription, journal);
           return;
         }
       } catch (error) {
@@ -111,8 +112,8 @@ export class CatchUp {
   }
 
   /** False when there is nothing left, and the lane goes on from here. */
-  private sendNext(subscription: Subscription, encoded: Encoded): boolean {
-    const next = this.encodeNext(subscription, encoded);
+  private sendNext(subscription: Subscription, journal: Journal, encoded: Encoded): boolean {
+    const next = this.encodeNext(subscription, journal, encoded);
     if (next === undefined) return false;
     subscription.send(next.body);
     subscription.position = next.slice.to;
@@ -121,6 +122,7 @@ export class CatchUp {
 
   private encodeNext(
     subscription: Subscription,
+    journal: Journal,
     encoded: Encoded,
   ): { readonly slice: BatchSlice; readonly body: ReadyBody } | undefined {
     const { lane, service } = subscription;
@@ -131,11 +133,7 @@ export class CatchUp {
       const key = `${subscription.position}/${formatLaneKey({ ...lane.key, windowMs: 0 })}`;
       const known = shared.get(key);
       if (known !== undefined) return known;
-      const slice = service.journal?.read(
-        subscription.position + 1,
-        DEFAULT_LIMITS.maxRowsPerFrame,
-        lane.maxBytes,
-      );
+      const slice = journal.read(subscription.position + 1, DEFAULT_LIMITS.maxRowsPerFrame, lane.maxBytes);
       if (slice === undefined) return undefined;
       const projected = { ...slice, rows: slice.rows.map((row) => lane.project(row)) };
       if (lane.fits(projected.rows[0] as Uint8Array)) {

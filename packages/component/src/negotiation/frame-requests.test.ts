@@ -61,7 +61,7 @@ function setUp(own: Partial<typeof parsed> = {}) {
       members: new Set(members),
       title: "",
     } as const;
-    broker.offer(publisher.link, `alice@x/${name}`, { ...config, ...other }, NOW);
+    broker.offers.offer(publisher.link, `alice@x/${name}`, { ...config, ...other }, NOW);
   };
   return { broker, requests, host, stats, open, offer, work };
 }
@@ -161,7 +161,7 @@ describe("requests by frame", () => {
     expect(ofType(bob, "grant").map(({ request }) => request)).toEqual([1, 1]);
     // More than the link may have is told, without a place.
     expect(ofType(bob, "refused")).toMatchObject([{ request: 1, targets: [], code: "limit-exceeded" }]);
-    broker.unsubscribe([...bob.link.subscriptions.values()][0] as never);
+    broker.subscriptions.unsubscribe([...bob.link.subscriptions.values()][0] as never);
     offer("d");
     vi.advanceTimersByTime(100);
     expect(ofType(bob, "grant").at(-1)).toMatchObject({
@@ -170,7 +170,7 @@ describe("requests by frame", () => {
     });
     requests.accept(bob.link, { type: "change", request: 3, aliases: [], patterns: [1], options: null });
     vi.advanceTimersByTime(100);
-    broker.unsubscribe([...bob.link.subscriptions.values()][0] as never);
+    broker.subscriptions.unsubscribe([...bob.link.subscriptions.values()][0] as never);
     const before = bob.sent.length;
     offer("e");
     vi.advanceTimersByTime(100);
@@ -185,7 +185,7 @@ describe("requests by frame", () => {
     host.open = false;
     for (let i = 0; i < 50; i++) {
       offer(`t${i}`);
-      broker.withdraw(broker.find(`alice@x/t${i}`));
+      broker.offers.withdraw(broker.catalog.find(`alice@x/t${i}`));
     }
     offer("kept");
     host.open = true;
@@ -210,11 +210,11 @@ describe("requests by frame", () => {
   it("are charged the time that they take, and what others bring about later is not", () => {
     const { broker, requests, open, offer, work } = setUp({ requestsPerSecond: 10, burstSeconds: 2 });
     const bob = open("bob@x/1");
-    const { subscribeTo: real } = broker;
-    broker.subscribeTo = (...args) => {
+    const { subscribeTo: real } = broker.subscriptions;
+    broker.subscriptions.subscribeTo = (...args) => {
       // Of 20 requests, one a fifth of a ms, each subscription takes five.
       work.ms++;
-      return real.apply(broker, args);
+      return real.apply(broker.subscriptions, args);
     };
     requests.accept(bob.link, subscribe(1, ["alice@x/*"]));
     vi.advanceTimersByTime(100);
@@ -239,7 +239,7 @@ describe("requests by frame", () => {
     vi.advanceTimersByTime(100);
     expect(ofType(bob, "refused")).toMatchObject([{ request: 2, targets: [0], code: "pending" }]);
     expect(stats).toMatchObject({ pendingApprovals: 1, refusals: 0 });
-    broker.approvals.decide(broker.find("alice@x/a"), "bob@x", undefined, true, NOW);
+    broker.approvals.decide(broker.catalog.find("alice@x/a"), "bob@x", undefined, true, NOW);
     expect(ofType(bob, "bind").map(({ node }) => node)).toEqual(["alice@x/a"]);
     expect(bob.link.subscriptions.get(0)?.options).toMatchObject({ credit: 9 });
   });
@@ -301,7 +301,7 @@ describe("requests by frame", () => {
     vi.advanceTimersByTime(100);
     before.link.subscriptions.get(0)?.raiseCredit(700);
     const selection = { ...WHOLE, fields: fields(4_096).map(([, name]) => name) };
-    broker.subscribe(
+    broker.subscriptions.subscribe(
       before.link,
       "alice@x/b",
       { windowMs: 0, selection, since: undefined, credit: Infinity },
@@ -326,7 +326,7 @@ describe("requests by frame", () => {
     const { requests, open, offer, broker } = setUp();
     const log = (): Service => {
       offer("a", undefined, { kind: "log" });
-      return broker.find("alice@x/a");
+      return broker.catalog.find("alice@x/a");
     };
     const old = log();
     old.offset = 3;
@@ -336,7 +336,7 @@ describe("requests by frame", () => {
     vi.advanceTimersByTime(100);
     requests.linkEnded(before.link);
     broker.linkEnded(before.link, NOW);
-    broker.withdraw(old);
+    broker.offers.withdraw(old);
     const now = log();
     const positions = [{ alias: 0, epoch: old.epoch, offset: 1 }];
     requests.accept(after.link, { type: "resume", request: 1, token, more: false, positions });

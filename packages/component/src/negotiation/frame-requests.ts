@@ -73,7 +73,7 @@ export class FrameRequests {
   ) {
     this.patterns = new Patterns(limits);
     this.resumption = new Resumption(limits);
-    broker.onOffered = (service) => this.offered(service);
+    broker.offers.onOffered = (service) => this.offered(service);
   }
 
   /** Throws what ends the link. */
@@ -124,7 +124,7 @@ export class FrameRequests {
           yield* this.matching(link, frame.request, parsePattern(node), options, answers);
         } else {
           parseNode(node);
-          answers.grant(this.broker.subscribe(link, node, options, monotonicNow()));
+          answers.grant(this.broker.subscriptions.subscribe(link, node, options, monotonicNow()));
         }
       } catch (error) {
         this.refuse(answers, error, place);
@@ -144,7 +144,7 @@ export class FrameRequests {
     const pattern: Pattern = { link, request, ...wanted, options, pending: new Set() };
     this.patterns.add(pattern);
     let failure: Error | undefined;
-    for (const service of this.broker.ownedBy(wanted.owner)) {
+    for (const service of this.broker.catalog.ownedBy(wanted.owner)) {
       try {
         const isMeant = matchesPattern(wanted, service.id);
         const subscription = isMeant ? this.subscribeTo(service, pattern) : undefined;
@@ -165,11 +165,10 @@ export class FrameRequests {
   private subscribeTo(service: Service, { link, options }: Pattern): Subscription | undefined {
     if (!service.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
     const selection = service.config.opaque === true ? withoutLooking(options.selection) : options.selection;
-    const fitting =
-      service.journal === undefined
-        ? { ...options, selection, since: undefined }
-        : { ...options, selection: withoutThinning(selection) };
-    return this.broker.subscribeTo(link, service, fitting, monotonicNow());
+    const fitting = service.kind.hasHistory
+      ? { ...options, selection: withoutThinning(selection) }
+      : { ...options, selection, since: undefined };
+    return this.broker.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
   }
 
   private *changing(link: ClientLink, frame: ChangeFrame, answers: RequestAnswers): Generator<void, void> {
@@ -189,9 +188,9 @@ export class FrameRequests {
             link.isRetired(alias) ? "not-subscribed" : "unknown-alias",
             `alias ${alias} is no subscription of this link`,
           );
-        if (options === undefined) this.broker.unsubscribe(subscription);
+        if (options === undefined) this.broker.subscriptions.unsubscribe(subscription);
         else {
-          this.broker.change(subscription, options, monotonicNow());
+          this.broker.subscriptions.change(subscription, options, monotonicNow());
           answers.grant(subscription);
         }
       } catch (error) {
@@ -210,7 +209,7 @@ export class FrameRequests {
         if (subscription === undefined)
           throw new StanzapackError("not-subscribed", `alias ${alias} was no subscription of that link`);
         const standing = epoch === 0 ? undefined : { epoch, offset };
-        answers.grant(this.broker.resume(link, subscription, standing, monotonicNow()));
+        answers.grant(this.broker.subscriptions.resume(link, subscription, standing, monotonicNow()));
         this.stats.resumed++;
       } catch (error) {
         this.refuse(answers, error, place);
@@ -227,7 +226,7 @@ export class FrameRequests {
       pending.add(service.node);
       // Who offers and withdraws under ever new names: what is gone needs no turn.
       if (pending.size > this.limits.maxServicesPerOwner)
-        for (const node of pending) if (!this.broker.services.has(node)) pending.delete(node);
+        for (const node of pending) if (!this.broker.catalog.services.has(node)) pending.delete(node);
       if (pending.size > 1) continue;
       const answers = new RequestAnswers(request);
       this.enqueue(link, { request, answers, steps: this.later(pattern, answers), endsWithDone: false });
@@ -238,7 +237,7 @@ export class FrameRequests {
     const { pending } = pattern;
     for (const node of pending) {
       pending.delete(node);
-      const service = this.broker.services.get(node);
+      const service = this.broker.catalog.services.get(node);
       if (service === undefined || !this.patterns.has(pattern)) continue;
       try {
         const subscription = this.subscribeTo(service, pattern);

@@ -20,6 +20,7 @@ import {
   type Compression,
   type ServiceConfig,
 } from "../catalog/service.js";
+import { ANY_LEASE, type LeaseRequest } from "../catalog/publishers.js";
 import { unsupported } from "../forms/errors.js";
 import { FIELD } from "./form-fields.js";
 import { boolean, checkOwnFields, invalid, several, single } from "../forms/submissions.js";
@@ -94,15 +95,6 @@ function readTitle(form: DataForm): string {
   return title;
 }
 
-/** What an offer says of the writer's lease, beside the node's configuration. */
-export interface LeaseRequest {
-  /** Of the publisher's outbox; undefined: it says nothing of it. */
-  readonly incarnation: number | undefined;
-  /** Also from a session that lives. */
-  readonly takeOver: boolean;
-}
-
-export const ANY_LEASE: LeaseRequest = { incarnation: undefined, takeOver: false };
 export const LEASE_FIELDS: readonly string[] = [FIELD.INCARNATION, FIELD.TAKE_OVER];
 
 export function readLeaseRequest(form: DataForm | undefined): LeaseRequest {

@@ -103,7 +103,7 @@ describe("what ordinary clients are answered", () => {
 it("events of a deleted node leave as the server reads, and die with its stream", () => {
   const { sent, broker, state, emit } = setUp();
   const links = Array.from({ length: 250 }, (_, i) => ({ jid: `u${i}@x.test/r` }));
-  const withdraw = (): void => broker.onWithdrawn?.({ node: "a@x.test/n" } as never, links as never);
+  const withdraw = (): void => broker.offers.onWithdrawn?.({ node: "a@x.test/n" } as never, links as never);
   withdraw();
   expect(sent.map((text) => text.split("<message").length - 1)).toEqual([100, 100, 50]);
   expect(sent[0]).toContain('<delete node="a@x.test/n"/>');

@@ -114,7 +114,7 @@ function answered(broker: Broker, from: string, form: DataForm): void {
   const field = (name: string): string | undefined => single(form, name);
   const allow = boolean(form, FIELD.ALLOW);
   if (allow === undefined) throw invalid(`the form has no ${FIELD.ALLOW}`);
-  const service = broker.own(targetNamed(field(FIELD.NODE) ?? ""), bareJid(from));
+  const service = broker.catalog.own(targetNamed(field(FIELD.NODE) ?? ""), bareJid(from));
   broker.approvals.decide(
     service,
     accountOf(field(FIELD.SUBSCRIBER) ?? ""),
