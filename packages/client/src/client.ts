@@ -31,7 +31,11 @@ import { Negotiation, type ServiceInfo } from "./negotiation/negotiation.js";
 import type { ConfigureOptions, OfferOptions } from "./options/offer-options.js";
 import { OfferedService, type OutboxPart } from "./publish/offered-service.js";
 import { checkStored, toStoreError, type OutboxStore } from "./store/outbox-store.js";
-import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options/connect-options.js";
+import {
+  resolveConnectOptions,
+  type ConnectOptions,
+  type ResolvedConnectOptions,
+} from "./options/connect-options.js";
 import { Publishing } from "./publish/publishing.js";
 import type { Sendable } from "./base/sendable.js";
 import { SharedSubscription } from "./subscribe/shared-subscription.js";
@@ -142,7 +146,7 @@ export class Client extends Emitter<ClientEvents> {
           refused: (request, error) => this.groups.refused(request, error),
           restore: (router) => this.groups.restore(router),
         },
-        unwanted: (node) => this.keeper.held.giveUp(node),
+        unwanted: (node) => this.keeper.held.services.giveUp(node),
       },
       this.codec,
       { component, timeoutMs, envelope: options.envelope },
@@ -324,7 +328,7 @@ export class Client extends Emitter<ClientEvents> {
     const known = this.subscriptions.get(node);
     if (known?.ended === false) return { shared: known, isNew: false };
     const shared = new SharedSubscription(node, options, {
-      change: (s, windowMs, selection) => this.keeper.held.change(s, windowMs, selection),
+      change: (s, windowMs, selection) => this.keeper.held.subscriptions.change(s, windowMs, selection),
       stop: (s) => this.stopSubscription(s),
       credit: (frame) => this.keeper.link?.sendFrame(frame),
     });
@@ -337,7 +341,7 @@ export class Client extends Emitter<ClientEvents> {
   private async make(shared: SharedSubscription): Promise<void> {
     const { held } = this.keeper;
     try {
-      await held.make([shared], () => held.establishSubscription(shared));
+      await held.attempts.make([shared], () => held.subscriptions.establish(shared));
     } catch (error) {
       const failure = toStanzapackError(error, `subscribing to \`${shared.node}\``);
       if (failure.code === "pending") return shared.interrupt("pending");
@@ -428,13 +432,13 @@ export class Client extends Emitter<ClientEvents> {
         const { access, members, authorize } = changed;
         if (access !== undefined || members !== undefined || authorize !== undefined)
           this.approvals.forget(s.node);
-        return this.keeper.held.configure(s, changed);
+        return this.keeper.held.services.configure(s, changed);
       },
       revoke: (s: OfferedService, jid: string) => {
         this.approvals.forget(s.node, jid);
-        return this.keeper.held.revoke(s, jid);
+        return this.keeper.held.services.revoke(s, jid);
       },
-      withdraw: (s: OfferedService) => this.keeper.held.withdraw(s),
+      withdraw: (s: OfferedService) => this.keeper.held.services.withdraw(s),
       ended: (s: OfferedService) => this.forget(s),
     };
     const service = new OfferedService(node, options, host, this.codec, part);
@@ -447,7 +451,7 @@ export class Client extends Emitter<ClientEvents> {
     }
     try {
       const { held } = this.keeper;
-      await held.make([service], () => held.establishService(service));
+      await held.attempts.make([service], () => held.services.establish(service));
     } catch (error) {
       const failure = toStanzapackError(error, `offering \`${node}\``);
       service.finish(failure);
@@ -552,7 +556,7 @@ export class Client extends Emitter<ClientEvents> {
   private async stopSubscription(subscription: SharedSubscription): Promise<void> {
     const { node } = subscription;
     if (this.subscriptions.get(node) === subscription) this.subscriptions.delete(node);
-    await this.keeper.held.unsubscribe(subscription);
+    await this.keeper.held.subscriptions.unsubscribe(subscription);
   }
 
   /** Sends what logs with a store still have, so that the next program sends as little as possible again. */

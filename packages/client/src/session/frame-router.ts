@@ -17,7 +17,8 @@ import { grantedOptions } from "../negotiation/negotiation.js";
 import { OfferedService, type LinkPeer } from "../publish/offered-service.js";
 import { SharedSubscription } from "../subscribe/shared-subscription.js";
 
-type Target = SharedSubscription | OfferedService;
+/** A subscription or a service, which an alias of a link may name. */
+export type Target = SharedSubscription | OfferedService;
 
 /** What the client has, by node id. */
 export interface Holdings {
