@@ -18,7 +18,9 @@ import type { AskedOptions } from "../negotiation/negotiation.js";
 import { soon } from "../base/soon.js";
 import type { SubscriptionRequests } from "./subscription-requests.js";
 import { SubscriptionGroup } from "../subscribe/subscription-group.js";
-import { initialCredit, select, type SharedSubscription } from "../subscribe/shared-subscription.js";
+import { select } from "../subscribe/asked-selection.js";
+import { initialCredit } from "../subscribe/credit.js";
+import type { SharedSubscription } from "../subscribe/shared-subscription.js";
 import type { Subscription } from "../subscribe/subscription.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
 
