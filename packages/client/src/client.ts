@@ -29,7 +29,8 @@ import { LinkKeeper } from "./session/link-keeper.js";
 import { checked, checkFlag, checkNodes, checkText } from "./options/option-checks.js";
 import { Negotiation, type ServiceInfo } from "./negotiation/negotiation.js";
 import type { ConfigureOptions, OfferOptions } from "./options/offer-options.js";
-import { OfferedService, type OutboxPart } from "./publish/offered-service.js";
+import { OfferedService } from "./publish/offered-service.js";
+import type { OutboxPart } from "./publish/service-host.js";
 import { checkStored, toStoreError, type OutboxStore } from "./store/outbox-store.js";
 import {
   resolveConnectOptions,

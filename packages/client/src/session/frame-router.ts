@@ -14,7 +14,8 @@ import {
 import { deadline } from "@stanzapack/xmpp";
 import { LinkRequests, type RequestLink } from "../link/link-requests.js";
 import { grantedOptions } from "../negotiation/negotiation.js";
-import { OfferedService, type LinkPeer } from "../publish/offered-service.js";
+import { OfferedService } from "../publish/offered-service.js";
+import type { LinkPeer } from "../publish/service-host.js";
 import { SharedSubscription } from "../subscribe/shared-subscription.js";
 
 /** A subscription or a service, which an alias of a link may name. */
