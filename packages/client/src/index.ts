@@ -1,4 +1,5 @@
-export { Client, connect, type BlockObserver, type ClientEvents } from "./client.js";
+export { Client, connect } from "./client.js";
+export type { BlockObserver, ClientEvents } from "./client-events.js";
 export type { ConnectOptions, InactivePolicy } from "./options/connect-options.js";
 export type { EnvelopeKind } from "./link/link-envelope.js";
 export type { Authorize, AuthorizeRequest } from "./options/offer-options.js";

@@ -16,6 +16,7 @@ import { toStanzapackError } from "../base/errors.js";
 import type { FrameRouter, PatternHolder } from "./frame-router.js";
 import type { AskedOptions } from "../negotiation/negotiation.js";
 import { soon } from "../base/soon.js";
+import type { Shared } from "./subscribing.js";
 import type { SubscriptionRequests } from "./subscription-requests.js";
 import { SubscriptionGroup } from "../subscribe/subscription-group.js";
 import { select } from "../subscribe/asked-selection.js";
@@ -71,11 +72,8 @@ export class Groups implements PatternHolder {
     private readonly subscriptions: Map<string, SharedSubscription>,
     private readonly state: ClientState,
     private readonly link: GroupsLink,
-    /** What is shared by all in the client that take a node; `isNew`: nobody has asked the component for it. */
-    private readonly share: (
-      node: string,
-      options: SubscribeOptions<unknown>,
-    ) => { readonly shared: SharedSubscription; readonly isNew: boolean },
+    /** Returns what all subscriptions of the client to a node share. */
+    private readonly share: (node: string, options: SubscribeOptions<unknown>) => Shared,
   ) {}
 
   /** Throws `usage` for what is subscribed already. Rejects when nothing was granted and no pattern stands. */
@@ -153,7 +151,7 @@ export class Groups implements PatternHolder {
     await Promise.all(granted.map(({ shared }) => this.state.adopted(shared)));
   }
 
-  /** Asks for what nobody has asked for, and waits for what others ask for. Gives what was refused, by node or pattern. */
+  /** Asks for the new nodes and patterns, and waits for those that others ask for. Returns the refusals, by either. */
   private async ask(
     group: SubscriptionGroup<unknown>,
     { made, joined, patterns }: Wanted,
