@@ -1,80 +1,26 @@
-import {
-  createRowCodec,
-  DEFAULT_LIMITS,
-  formatNode,
-  isServiceName,
-  parseNode,
-  StanzapackError,
-  type Frame,
-  type Value,
-} from "@stanzapack/wire";
-import {
-  beat,
-  callSafely,
-  createClientConnection,
-  createStanzaBytestreams,
-  NS,
-  type ByteMeter,
-  type Connection,
-  type InBandBytestreams,
-} from "@stanzapack/xmpp";
-import { readBareJid, readNode, withPreparedMembers } from "./base/addresses.js";
-import { Approvals, checkAuthorize } from "./publish/approvals.js";
-import { ClientState } from "./session/client-state.js";
+import { parseNode, StanzapackError, type Value } from "@stanzapack/wire";
+import { callSafely, type ByteMeter, type Connection, type InBandBytestreams } from "@stanzapack/xmpp";
+import { readBareJid, readNode } from "./base/addresses.js";
 import { Emitter } from "./base/emitter.js";
 import { toStanzapackError } from "./base/errors.js";
-import { Groups } from "./session/groups.js";
-import type { EnvelopeKind } from "./link/link-envelope.js";
-import { LinkKeeper } from "./session/link-keeper.js";
-import { checked, checkFlag, checkNodes, checkText } from "./options/option-checks.js";
-import { Negotiation, type ServiceInfo } from "./negotiation/negotiation.js";
-import type { ConfigureOptions, OfferOptions } from "./options/offer-options.js";
-import { OfferedService, type OutboxPart } from "./publish/offered-service.js";
-import { checkStored, toStoreError, type OutboxStore } from "./store/outbox-store.js";
-import { resolveConnectOptions, type ConnectOptions, type ResolvedConnectOptions } from "./options/connect-options.js";
-import { Publishing } from "./publish/publishing.js";
 import type { Sendable } from "./base/sendable.js";
-import { SharedSubscription } from "./subscribe/shared-subscription.js";
-import type { Subscription } from "./subscribe/subscription.js";
+import type { BlockObserver, ClientEvents } from "./client-events.js";
+import { createClientParts, type ClientParts } from "./client-parts.js";
+import type { EnvelopeKind } from "./link/link-envelope.js";
+import type { ServiceInfo } from "./negotiation/negotiation.js";
+import {
+  resolveConnectOptions,
+  type ConnectOptions,
+  type ResolvedConnectOptions,
+} from "./options/connect-options.js";
+import type { OfferOptions } from "./options/offer-options.js";
+import { checked, checkFlag, checkNodes, checkText } from "./options/option-checks.js";
 import type { SubscribeOptions } from "./options/subscribe-options.js";
+import type { OfferedService } from "./publish/offered-service.js";
+import { watchConnection } from "./session/connection-watch.js";
+import type { LinkKeeper } from "./session/link-keeper.js";
 import type { SubscriptionGroup } from "./subscribe/subscription-group.js";
-
-export interface ClientEvents {
-  /** The link works. `again`: the link follows a break, and everything is restored. */
-  online: (info: { readonly again: boolean }) => void;
-  /** The link is gone. The client opens another one by itself. */
-  offline: (reason: StanzapackError) => void;
-  /**
-   * This process could do nothing for `ms` ms, because of a long computation or a stop. Updates that were due leave
-   * late, and what arrived meanwhile is read now. The client checks whether its link still exists. The monotonic clock
-   * measures `ms`: a change of the wall clock does not count. The sleep of a machine does not count if its monotonic
-   * clock stands still meanwhile.
-   */
-  heldUp: (info: { readonly ms: number }) => void;
-  /**
-   * `lean`: the client sends small blocks as lean stanzas from now on. `ibb`: the first lean stanza did not arrive
-   * unchanged within 15 s. Then the link uses only In-Band Bytestreams, which work with any server and take more bytes.
-   * Each kind is emitted at most once a link. Neither is emitted with `envelope: "ibb"`, or if the component has no
-   * lean stanzas.
-   */
-  envelope: (kind: EnvelopeKind) => void;
-  /** The client has ended for good: the server refused the credentials, or `close` was called. */
-  closed: (reason: StanzapackError | undefined) => void;
-}
-
-/**
- * Takes the length in characters and the frames of every stanza of the link. It is for meters, and not part of the
- * stable API.
- */
-export interface BlockObserver {
-  (
-    stanzaChars: number,
-    frames: readonly { readonly frame: Frame; readonly node: string | undefined }[],
-  ): void;
-}
-
-/** Longest time from the end of a hold-up until the client notices it, in ms. */
-const BEAT_MS = 1_000;
+import type { Subscription } from "./subscribe/subscription.js";
 
 /**
  * Logs in, opens the link and resolves to the client. With `startOffline` it resolves at once. Throws
@@ -95,22 +41,13 @@ export async function connect(options: ConnectOptions): Promise<Client> {
 export class Client extends Emitter<ClientEvents> {
   private readonly connection: Connection;
   private readonly streams: InBandBytestreams;
-  private readonly negotiation: Negotiation;
-  private readonly codec = createRowCodec(DEFAULT_LIMITS);
-  private readonly services = new Map<string, OfferedService>();
-  private readonly subscriptions = new Map<string, SharedSubscription>();
-  private readonly closing = new AbortController();
   private readonly keeper: LinkKeeper;
-  private readonly publishing: Publishing;
-  private readonly state: ClientState;
-  private readonly groups: Groups;
-  private readonly approvals: Approvals;
+  private readonly parts: ClientParts;
+  private readonly closing = new AbortController();
   private keeping: Promise<void> | undefined;
   private closed: Promise<void> | undefined;
   private undo: (() => void)[] = [];
   private wasOnline = false;
-  /** Stores of services that have ended, until another service may open them. */
-  private readonly releases = new Set<Promise<void>>();
   /** Observes each stanza that arrives, frame by frame. Not part of the stable API. */
   onBlock: BlockObserver | undefined;
 
@@ -120,66 +57,24 @@ export class Client extends Emitter<ClientEvents> {
   constructor(options: ResolvedConnectOptions);
   constructor(private readonly options: ResolvedConnectOptions) {
     super();
-    const { component, timeoutMs } = options;
-    this.connection = createClientConnection(options.connection);
-    this.streams = createStanzaBytestreams(this.connection);
-    // A stanza to the component was returned, and its block is unknown.
-    this.streams.onError = () => void this.keeper.link?.ask();
-    this.negotiation = new Negotiation(this.connection, component, timeoutMs, this.closing.signal);
-    this.publishing = new Publishing(() => this.keeper.link);
-    this.keeper = new LinkKeeper(
-      this.connection,
-      this.streams,
-      this.negotiation,
-      {
-        services: this.services,
-        subscriptions: this.subscriptions,
-        patterns: {
-          linkEnded: () => this.groups.linkEnded(),
-          adopt: (node) => this.groups.adopt(node),
-          creditOf: (node) => this.groups.creditOf(node),
-          adopted: (subscription) => this.groups.adopted(subscription),
-          refused: (request, error) => this.groups.refused(request, error),
-          restore: (router) => this.groups.restore(router),
-        },
-        unwanted: (node) => this.keeper.held.giveUp(node),
-      },
-      this.codec,
-      { component, timeoutMs, envelope: options.envelope },
+    const parts = createClientParts(
+      options,
       {
         onDown: (reason) => this.emit("offline", reason),
         onRestored: () => {
-          this.state.onRestored();
           this.emit("online", { again: this.wasOnline });
           this.wasOnline = true;
         },
-        onAcknowledged: (stanzas) => {
-          for (const service of this.services.values()) service.acknowledged(stanzas);
-        },
-        onCredit: () => this.publishing.release(),
         onEnvelope: (kind) => this.emit("envelope", kind),
         onBlock: (chars, frames) => callSafely(this.onBlock, chars, frames),
+        assertOpen: () => this.assertOpen(),
       },
       this.closing.signal,
     );
-    this.approvals = new Approvals(
-      this.connection,
-      component,
-      this.services,
-      () => this.online,
-      (node, error) => void this.keeper.held.decided(node, error),
-    );
-    this.state = new ClientState(
-      this.connection,
-      this.keeper.held,
-      this.keeper,
-      this.subscriptions,
-      this.services,
-      options.inactive,
-    );
-    this.groups = new Groups(this.subscriptions, this.state, this.keeper, (node, asked) =>
-      this.share(node, asked),
-    );
+    this.parts = parts;
+    this.connection = parts.connection;
+    this.streams = parts.streams;
+    this.keeper = parts.keeper;
   }
 
   /** Full JID of this client. */
@@ -192,7 +87,7 @@ export class Client extends Emitter<ClientEvents> {
   }
   /** False after `setActive(false)`. */
   get active(): boolean {
-    return this.state.active;
+    return this.parts.state.active;
   }
   /**
    * Form of the stanzas that carry blocks. `up`: of the next block that this client sends. `down`: of the last block
@@ -210,43 +105,14 @@ export class Client extends Emitter<ClientEvents> {
   /** @internal */
   async open(signal: AbortSignal | undefined): Promise<void> {
     const doing = `connecting ${this.options.bareJid}`;
-    this.undo = [
-      beat(
-        BEAT_MS,
-        () => undefined,
-        (ms) => {
-          void this.keeper.link?.ask();
-          this.emit("heldUp", { ms });
-        },
-        // The component may have given up a machine that slept.
-        (ms) => {
-          if (ms > 0) void this.keeper.link?.ask();
-        },
-      ),
-      this.approvals.register(),
-      // The answer is a barrier: the client acknowledges everything received before it answers.
-      this.connection.onIq("get", NS.PING, "ping", () => {
-        this.keeper.link?.sendAck();
-        return undefined;
-      }),
-      this.connection.on("online", ({ resumed }) => {
-        this.state.onStream(resumed);
-        if (resumed) {
-          this.publishing.release();
-          this.keeper.link?.askWhole();
-        } else
-          this.keeper.abandon(
-            new StanzapackError("disconnected", "the session could not be resumed", { origin: "transport" }),
-          );
-        this.keeper.streamIsBack();
-      }),
-      this.connection.on("offline", () => this.keeper.streamIsGone()),
-      this.connection.on("drain", () => this.publishing.release()),
-      this.connection.on("ended", (reason) => {
+    this.undo = watchConnection(this.connection, {
+      ...this.parts,
+      onHeldUp: (ms) => this.emit("heldUp", { ms }),
+      onEnded: (reason) => {
         if (this.keeping !== undefined)
           void this.shutDown(reason === undefined ? undefined : toStanzapackError(reason, doing));
-      }),
-    ];
+      },
+    });
     const heed = (): void => {
       signal?.addEventListener("abort", () => void this.close(), { once: true, signal: this.closing.signal });
       if (signal?.aborted === true) void this.close();
@@ -297,79 +163,7 @@ export class Client extends Emitter<ClientEvents> {
     const own = checked("subscribe", options);
     const node = readNode(named);
     parseNode(node);
-    this.subscriptions.get(node)?.assertSame(own);
-    const { shared, isNew } = this.share(node, own);
-    const subscription = shared.join<T>(own);
-    subscription.hold();
-    shared.greet(subscription);
-    if (isNew) shared.made = this.make(shared);
-    try {
-      await shared.made;
-      // Its first request may have been lost with its link, while it waited for approval.
-      if (!shared.granted) await this.untilApproved(subscription as Subscription<unknown>, own);
-      await this.state.adopted(shared);
-    } catch (error) {
-      await subscription.stop().catch(() => undefined);
-      throw toStanzapackError(error, `subscribing to \`${node}\``);
-    }
-    subscription.handOut();
-    return subscription;
-  }
-
-  /** The part that all subscriptions of one node share. */
-  private share(
-    node: string,
-    options: SubscribeOptions<unknown>,
-  ): { readonly shared: SharedSubscription; readonly isNew: boolean } {
-    const known = this.subscriptions.get(node);
-    if (known?.ended === false) return { shared: known, isNew: false };
-    const shared = new SharedSubscription(node, options, {
-      change: (s, windowMs, selection) => this.keeper.held.change(s, windowMs, selection),
-      stop: (s) => this.stopSubscription(s),
-      credit: (frame) => this.keeper.link?.sendFrame(frame),
-    });
-    this.state.adopt(shared);
-    this.subscriptions.set(node, shared);
-    return { shared, isNew: true };
-  }
-
-  /** Resolves also if the publisher must approve: the subscription is pending then. */
-  private async make(shared: SharedSubscription): Promise<void> {
-    const { held } = this.keeper;
-    try {
-      await held.make([shared], () => held.establishSubscription(shared));
-    } catch (error) {
-      const failure = toStanzapackError(error, `subscribing to \`${shared.node}\``);
-      if (failure.code === "pending") return shared.interrupt("pending");
-      shared.finish(failure);
-      await this.stopSubscription(shared).catch(() => undefined);
-      throw failure;
-    }
-  }
-
-  private async untilApproved(
-    subscription: Subscription<unknown>,
-    { approvalMs = 60_000, onPending }: Pick<SubscribeOptions<unknown>, "approvalMs" | "onPending">,
-  ): Promise<void> {
-    const { onGranted, pending } = subscription.shared;
-    if (pending) callSafely(onPending);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let granted: (() => void) | undefined;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        onGranted.add((granted = resolve));
-        subscription.onEnded = (error) =>
-          reject(error ?? new StanzapackError("stopped", "the client is closed"));
-        // It may have ended before, together with the request that was first.
-        if (subscription.ended) subscription.onEnded(undefined);
-        const text = `no decision on \`${subscription.node}\` within ${approvalMs} ms`;
-        timer = setTimeout(() => reject(new StanzapackError("pending", text)), approvalMs);
-      });
-    } finally {
-      clearTimeout(timer);
-      subscription.onEnded = undefined;
-      if (granted !== undefined) onGranted.delete(granted);
-    }
+    return await this.parts.subscribing.subscribe(node, own);
   }
 
   /**
@@ -388,7 +182,7 @@ export class Client extends Emitter<ClientEvents> {
   ): Promise<SubscriptionGroup<T>> {
     this.assertOpen();
     const own = checked("subscribe", options, "subscribeAll");
-    const group = await this.groups.open(checkNodes("subscribeAll", nodes).map(readNode), own);
+    const group = await this.parts.groups.open(checkNodes("subscribeAll", nodes).map(readNode), own);
     return group as SubscriptionGroup<T>;
   }
 
@@ -406,87 +200,8 @@ export class Client extends Emitter<ClientEvents> {
   ): Promise<OfferedService<Uint8Array>>;
   async offer<T = Value>(name: string, options?: OfferOptions): Promise<OfferedService<Sendable<T>>>;
   async offer(name: string, options: OfferOptions = {}): Promise<OfferedService<never>> {
-    return await this.offerValues(name, options);
-  }
-
-  private async offerValues(name: string, given: OfferOptions): Promise<OfferedService> {
     this.assertOpen();
-    checkText("offer", "name", name);
-    const options = withPreparedMembers(checked("offer", given), "offer: `members`");
-    if (!isServiceName(name)) throw new StanzapackError("bad-name", `\`${name}\` is no name for a service`);
-    const node = formatNode({ owner: this.options.bareJid, name });
-    if (this.services.has(node))
-      throw new StanzapackError("conflict", `this client offers \`${node}\` already`);
-    checkAuthorize(options);
-    const part = options.store === undefined ? undefined : await this.openStore(node, options, options.store);
-    const host = {
-      book: (s: OfferedService, dueAt: number) => this.publishing.book(s, dueAt),
-      flush: (s: OfferedService) => this.publishing.flushNow(s),
-      settle: () => this.settleData(),
-      sendFrame: (frame: Frame) => this.keeper.link?.sendFrame(frame),
-      configure: (s: OfferedService, changed: ConfigureOptions) => {
-        const { access, members, authorize } = changed;
-        if (access !== undefined || members !== undefined || authorize !== undefined)
-          this.approvals.forget(s.node);
-        return this.keeper.held.configure(s, changed);
-      },
-      revoke: (s: OfferedService, jid: string) => {
-        this.approvals.forget(s.node, jid);
-        return this.keeper.held.revoke(s, jid);
-      },
-      withdraw: (s: OfferedService) => this.keeper.held.withdraw(s),
-      ended: (s: OfferedService) => this.forget(s),
-    };
-    const service = new OfferedService(node, options, host, this.codec, part);
-    service.hold();
-    this.services.set(node, service);
-    this.state.onServices();
-    if (part !== undefined && !this.online) {
-      service.handOut();
-      return service;
-    }
-    try {
-      const { held } = this.keeper;
-      await held.make([service], () => held.establishService(service));
-    } catch (error) {
-      const failure = toStanzapackError(error, `offering \`${node}\``);
-      service.finish(failure);
-      await service.released;
-      throw failure;
-    }
-    // After a break this client must not take the service back from a session that took it over.
-    service.options = { ...service.options, takeOver: false };
-    service.handOut();
-    return service;
-  }
-
-  private async openStore(node: string, { kind }: OfferOptions, store: OutboxStore): Promise<OutboxPart> {
-    if (kind !== "log")
-      throw new StanzapackError("invalid-options", "offer: `store` is for services of kind `log` only");
-    await Promise.all(this.releases);
-    const doing = `opening the store of \`${node}\``;
-    const open = async (): Promise<OutboxPart> => {
-      const { OutboxSaver: Saver } = await import("./publish/outbox-saver.js");
-      return { stored: checkStored(await store.open(node)), Saver };
-    };
-    const part = await open().catch((error: unknown) => {
-      throw toStoreError(error, doing);
-    });
-    try {
-      this.assertOpen();
-      if (this.services.has(node))
-        throw new StanzapackError("conflict", `this client offers \`${node}\` already`);
-    } catch (error) {
-      await (async () => part.stored.close())().catch(() => undefined);
-      throw error;
-    }
-    return part;
-  }
-
-  /** Waits until the component has acknowledged our data, as far as a link exists. */
-  private async settleData(): Promise<void> {
-    // If that fails, the next link or the next program sends the data again.
-    await this.keeper.link?.barrier().catch(() => undefined);
+    return await this.parts.offering.offer(name, options);
   }
 
   /**
@@ -496,7 +211,7 @@ export class Client extends Emitter<ClientEvents> {
   async listServices(owner?: string): Promise<ServiceInfo[]> {
     this.assertOpen();
     if (owner !== undefined) checkText("listServices", "owner", owner);
-    return this.negotiation.services(
+    return this.parts.negotiation.services(
       owner === undefined ? undefined : readBareJid(owner, "listServices: `owner`"),
     );
   }
@@ -512,7 +227,7 @@ export class Client extends Emitter<ClientEvents> {
   async setActive(active: boolean): Promise<void> {
     this.assertOpen();
     checkFlag("setActive", "active", active);
-    await this.state.set(active);
+    await this.parts.state.set(active);
   }
 
   /** Ends all subscriptions, services, the link and the connection. Published updates are still sent. Idempotent. */
@@ -531,13 +246,14 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   private async shutDownNow(reason: StanzapackError | undefined): Promise<void> {
-    const storing = reason === undefined ? [...this.services.values()].filter(({ stores }) => stores) : [];
-    if (storing.length > 0) await this.drain(storing);
-    this.publishing.finish(reason === undefined ? this.services.values() : []);
+    const { publishing, groups, subscriptions, services, offering } = this.parts;
+    const draining = reason === undefined ? offering.drainStored() : undefined;
+    if (draining !== undefined) await draining;
+    publishing.finish(reason === undefined ? services.values() : []);
     this.closing.abort();
-    this.groups.finish(reason);
-    for (const subscription of this.subscriptions.values()) subscription.finish(reason);
-    for (const service of this.services.values()) service.finish(reason);
+    groups.finish(reason);
+    for (const subscription of subscriptions.values()) subscription.finish(reason);
+    for (const service of services.values()) service.finish(reason);
     const { link } = this.keeper;
     if (reason === undefined) await link?.close();
     else link?.abandon(reason);
@@ -545,31 +261,7 @@ export class Client extends Emitter<ClientEvents> {
     this.streams.dispose();
     await this.connection.stop();
     await this.keeping;
-    await Promise.all(this.releases);
+    await offering.released();
     this.emit("closed", reason);
-  }
-
-  private async stopSubscription(subscription: SharedSubscription): Promise<void> {
-    const { node } = subscription;
-    if (this.subscriptions.get(node) === subscription) this.subscriptions.delete(node);
-    await this.keeper.held.unsubscribe(subscription);
-  }
-
-  /** Sends what logs with a store still have, so that the next program sends as little as possible again. */
-  private async drain(services: readonly OfferedService[]): Promise<void> {
-    await Promise.all(services.map((service) => service.saved().catch(() => undefined)));
-    this.publishing.finish(services);
-    if (services.some(({ unacknowledged }) => unacknowledged > 0)) await this.settleData();
-  }
-
-  private forget(service: OfferedService): void {
-    const { released } = service;
-    if (released !== undefined) {
-      this.releases.add(released);
-      void released.then(() => this.releases.delete(released));
-    }
-    if (this.services.get(service.node) === service) this.services.delete(service.node);
-    this.publishing.forget(service);
-    this.state.onServices();
   }
 }

@@ -1,13 +1,26 @@
-export { Client, connect, type BlockObserver, type ClientEvents } from "./client.js";
+export { Client, connect } from "./client.js";
+export type { BlockObserver, ClientEvents } from "./client-events.js";
 export type { ConnectOptions, InactivePolicy } from "./options/connect-options.js";
 export type { EnvelopeKind } from "./link/link-envelope.js";
 export type { Authorize, AuthorizeRequest } from "./options/offer-options.js";
 export type { ServiceInfo } from "./negotiation/negotiation.js";
 export type { AccessModel, ConfigureOptions, OfferOptions } from "./options/offer-options.js";
 export type { OutboxEntry, OutboxStore, StoredOutbox } from "./store/outbox-store.js";
-export { OfferedService, type Demand, type OfferedServiceEvents } from "./publish/offered-service.js";
+export { OfferedService } from "./publish/offered-service.js";
+export type { Demand, OfferedServiceEvents } from "./publish/service-events.js";
 export type { Sendable } from "./base/sendable.js";
-export { Subscription, type RangeEvent, type StatusEvent, type SubscriptionEvents, type SubscriptionStatus, type Update } from "./subscribe/subscription.js";
+export {
+  Subscription,
+  type RangeEvent,
+  type StatusEvent,
+  type SubscriptionEvents,
+  type SubscriptionStatus,
+  type Update,
+} from "./subscribe/subscription.js";
 export type { ChangeOptions, SelectionOptions, SubscribeOptions } from "./options/subscribe-options.js";
-export { SubscriptionGroup, type GroupUpdate, type SubscriptionGroupEvents } from "./subscribe/subscription-group.js";
+export {
+  SubscriptionGroup,
+  type GroupUpdate,
+  type SubscriptionGroupEvents,
+} from "./subscribe/subscription-group.js";
 export { StanzapackError, type ErrorCode, type Selection, type Value } from "@stanzapack/wire";

@@ -1,6 +1,7 @@
 import { createRowCodec, DEFAULT_LIMITS, type BindServiceFrame, type Value } from "@stanzapack/wire";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { OfferedService, type LinkPeer, type ServiceHost } from "./offered-service.js";
+import { OfferedService } from "./offered-service.js";
+import type { LinkPeer, ServiceHost } from "./service-host.js";
 
 const PEER = { readsCoded: false, hop: "plain" } as LinkPeer;
 
@@ -69,5 +70,67 @@ describe("stopping a log", () => {
     await vi.advanceTimersByTimeAsync(5_000);
     await stopped;
     expect(withdraw).toHaveBeenCalledOnce();
+  });
+});
+
+const DEMAND = { subscribers: 1, windowMs: 0 };
+const NO_DEMAND = { subscribers: 0, windowMs: null };
+const BIND = {
+  ...{ type: "bind", role: "service", node: "alice@x/s", alias: 0, incarnation: 0, sequence: 0 },
+} as const satisfies BindServiceFrame;
+
+/** What happens to a service, and what it sends when it is asked right after that. */
+const EVENTS = {
+  bound: (service: OfferedService) => service.bound({ ...BIND, incarnation: service.incarnation }, PEER),
+  demand: (service: OfferedService) => service.setDemand(DEMAND),
+  "no demand": (service: OfferedService) => service.setDemand(NO_DEMAND),
+  publish: (service: OfferedService) => service.publish(1),
+  interrupt: (service: OfferedService) => service.interrupt(),
+  take: (service: OfferedService) => service.take(1_000, 1_000),
+  finish: (service: OfferedService) => service.finish(undefined),
+};
+
+type EventName = keyof typeof EVENTS;
+
+describe("a service", () => {
+  function after(kind: "value" | "log", events: readonly EventName[]) {
+    const host = {
+      ...{ book: () => undefined, sendFrame: () => undefined, ended: () => undefined },
+    } as unknown as ServiceHost;
+    const service = new OfferedService("alice@x/s", { kind }, host, createRowCodec(DEFAULT_LIMITS));
+    for (const event of events) EVENTS[event](service);
+    const { pending, isBound, established, ended } = service;
+    return { pending, isBound, established, ended, frames: service.take(1_000, 1_000).length };
+  }
+  const BEFORE = { pending: false, isBound: false, established: false, ended: false, frames: 0 };
+  const BOUND = { ...BEFORE, isBound: true, established: true };
+  const SENDS = { ...BOUND, pending: true, frames: 1 };
+  const INTERRUPTED = { ...BEFORE, established: true };
+
+  it.each<[EventName[], object, object]>([
+    [[], BEFORE, BEFORE],
+    [["publish"], BEFORE, { ...BEFORE, pending: true }],
+    [["bound", "publish"], BOUND, SENDS],
+    [["bound", "publish", "demand"], SENDS, SENDS],
+    [["bound", "demand"], BOUND, BOUND],
+    [["bound", "demand", "publish"], SENDS, SENDS],
+    [["bound", "demand", "publish", "take"], BOUND, BOUND],
+    // New demand receives the newest value once more.
+    [["bound", "demand", "publish", "take", "no demand", "demand"], SENDS, BOUND],
+    [["bound", "demand", "publish", "no demand"], BOUND, SENDS],
+    [
+      ["bound", "demand", "publish", "interrupt"],
+      { ...INTERRUPTED, pending: true },
+      { ...INTERRUPTED, pending: true },
+    ],
+    [["bound", "demand", "publish", "take", "interrupt", "bound", "demand"], SENDS, SENDS],
+    [
+      ["bound", "demand", "publish", "finish"],
+      { ...INTERRUPTED, ended: true },
+      { ...INTERRUPTED, ended: true, pending: true },
+    ],
+  ])("after %j sends what its kind lets it", (events, value, log) => {
+    expect(after("value", events), "value").toEqual(value);
+    expect(after("log", events), "log").toEqual(log);
   });
 });

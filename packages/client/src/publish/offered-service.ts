@@ -1,119 +1,48 @@
 import {
-  decodeRow,
-  DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeUpdate,
-  type Frame,
-  type HopClass,
-  isolatedParts,
-  LaneEncoder,
-  RowBatch,
-  type ReadBudget,
   StanzapackError,
-  type BatchSlice,
   type BindServiceFrame,
-  type LaneBatch,
-  type LaneBody,
   type RowCodec,
   type Value,
 } from "@stanzapack/wire";
 import { monotonicNow } from "@stanzapack/xmpp";
 import { readBareJid, withPreparedMembers } from "../base/addresses.js";
-import { checkAuthorize } from "./approvals.js";
 import { Emitter } from "../base/emitter.js";
+import { readyFrame, type ReadyFrame } from "../link/ready-frame.js";
 import type { ConfigureOptions, OfferOptions } from "../options/offer-options.js";
 import { checked, checkText } from "../options/option-checks.js";
+import { OUTBOX_BOUNDS, toStoreError } from "../store/outbox-store.js";
+import { checkAuthorize } from "./approvals.js";
+import { unsentError, withUnacknowledged } from "./left-updates.js";
 import type { OutboxSaver } from "./outbox-saver.js";
-import { toStoreError, type StoredOutbox } from "../store/outbox-store.js";
 import { Outbox } from "./outbox.js";
-import { OUTBOX_BOUNDS } from "../store/outbox-store.js";
 import { Pace } from "./pace.js";
-import { readyData, readyFrame, type ReadyFrame } from "../link/ready-frame.js";
+import { ServiceBinding, toCodedSlices } from "./service-binding.js";
+import type { Demand, OfferedServiceEvents } from "./service-events.js";
+import type { LinkPeer, OutboxPart, ServiceHost } from "./service-host.js";
+import { untilSent } from "./until-sent.js";
+import { WaitingValues } from "./waiting-values.js";
 
-export interface Demand {
-  readonly subscribers: number;
-  /** Smallest window of the subscribers, in ms. Null without subscribers. */
-  readonly windowMs: number | null;
-}
-
-export interface OfferedServiceEvents {
-  /** The first subscriber joined, the last one left, or the smallest window changed. */
-  demand: (demand: Demand) => void;
-  /** `authorize` decided on a bare JID. `error`: its exception, which means no. */
-  decided: (decision: { readonly jid: string; readonly allowed: boolean; readonly error: unknown }) => void;
-  /**
-   * The component has updates `from` to `to` of this outbox, and the store lacks them: the store is an older copy, or
-   * its end was lost. The component keeps these updates, and the service continues under a new incarnation. The store
-   * may have lost more updates than these.
-   */
-  stale: (range: { readonly from: number; readonly to: number }) => void;
-  /** The service has ended. `fenced`: another session of the account publishes it now. */
-  ended: (error: StanzapackError | undefined) => void;
-}
-
-/** The calls that a service makes to its client. */
-export interface ServiceHost {
-  /** The service must send at `dueAt`, in ms since 1970. */
-  book(service: OfferedService<never>, dueAt: number): void;
-  /** Sends the updates that wait, if the link can take them. */
-  flush(service: OfferedService<never>): void;
-  /** Resolves when the component has acknowledged the updates that it has. */
-  settle(): Promise<void>;
-  sendFrame(frame: Frame): void;
-  configure(service: OfferedService<never>, options: ConfigureOptions): Promise<void>;
-  revoke(service: OfferedService<never>, jid: string): Promise<void>;
-  withdraw(service: OfferedService<never>): Promise<void>;
-  /** The service has ended, for any reason. */
-  ended(service: OfferedService<never>): void;
-}
-
-const WAITING = { maxRows: DEFAULT_LIMITS.maxRowsPerFrame, maxBytes: 262_144 };
-/**
- * `stop` of a log waits this long after the last update that left, in ms, and `STOP_MAX_MS` in all, for updates that
- * are not sent yet.
- */
-const STOP_MS = 5_000;
-const STOP_MAX_MS = 60_000;
-const STOP_POLL_MS = 20;
 /** Room in a block for the prefix and the body's header, in bytes. */
 const HEADER_ROOM_BYTES = 63;
-
-/** Properties of a link and of its component. */
-export interface LinkPeer {
-  /** Whether the component reads the columnar codec. */
-  readonly readsCoded: boolean;
-  /** Class of our hop to the server: whether its stream is compressed. */
-  readonly hop: HopClass;
-  readonly session: { readonly budget: ReadBudget };
-}
-
-/** The additional parts of a service with a store. Pages load them on demand. */
-export interface OutboxPart {
-  readonly stored: StoredOutbox;
-  readonly Saver: typeof OutboxSaver;
-}
 
 /** A service that this client offers, with values of type `T`. */
 export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   /** Of a `value`. */
-  private readonly batch = new RowBatch(WAITING);
+  private readonly values = new WaitingValues();
   /** Of a `log`. */
   private readonly outbox: Outbox | undefined;
   /** Of one with a store. */
   private readonly saver: OutboxSaver | undefined;
   private wanted: Demand = { subscribers: 0, windowMs: null };
-  private alias: number | undefined;
-  private hop: HopClass = "plain";
-  /** Encoder of this link. Undefined without a link, or if the component reads rows only. */
-  private encoder: LaneEncoder | undefined;
+  /** Undefined until the component has bound the service on the current link. */
+  private binding: ServiceBinding | undefined;
   /** Sequence of the last update published. */
   private sequence: number;
-  private newest: { row: Uint8Array; at: number } | undefined;
   /** Last sequence that was sent on the link, or that the component has. */
   private sent = 0;
   private lastFlushAt = -Infinity;
-  /** Time since when a due update waits for room, in ms. */
-  private waitingSince: number | undefined;
   private readonly pace = new Pace();
   private finished = false;
   private changing: Promise<void> = Promise.resolve();
@@ -178,7 +107,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
   /** @internal Whether the component has bound it on the current link. */
   get isBound(): boolean {
-    return this.alias !== undefined;
+    return this.binding !== undefined;
   }
   /** Number of updates published so far. With a store it includes earlier programs. */
   get published(): number {
@@ -209,9 +138,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     this.sequence++;
     if (this.saver !== undefined) return this.saver.kick();
     if (this.outbox !== undefined) return this.book(at);
-    this.newest = { row, at };
-    if (this.wanted.windowMs === null) return;
-    this.batch.push(this.sequence, this.sequence, [row], [at]);
+    this.values.push(this.sequence, row, at, this.wanted.windowMs !== null);
     this.book(at);
   }
 
@@ -281,36 +208,17 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   async stop(): Promise<void> {
     if (this.finished) return;
     await this.saved();
-    await this.sendAll();
+    await untilSent(
+      () => this.host.flush(this),
+      () => (this.unsentOnLink && !this.finished ? (this.outbox?.unsent ?? 1) : 0),
+    );
     if (this.ended) return;
     if (this.saver !== undefined && this.unacknowledged > 0) await this.host.settle();
     const unsent = (this.saver === undefined ? this.outbox?.unsent : this.outbox?.size) ?? 0;
     this.finish(undefined);
     await this.host.withdraw(this);
     await this.released;
-    if (unsent > 0)
-      throw new StanzapackError(
-        "timeout",
-        `${unsent} updates of \`${this.node}\` could not be sent${this.whereLeft}`,
-      );
-  }
-
-  /** Resolves when no update waits for room, or when none leaves any more. */
-  private async sendAll(): Promise<void> {
-    this.host.flush(this);
-    const end = monotonicNow() + STOP_MAX_MS;
-    let giveUpAt = 0;
-    let before = Infinity;
-    while (this.unsentOnLink && !this.finished) {
-      const now = monotonicNow();
-      const waiting = this.outbox?.unsent ?? 1;
-      // A slow link, or a link that breaks and returns, sends all updates in the end.
-      if (waiting < before) giveUpAt = Math.min(now + STOP_MS, end);
-      else if (now >= giveUpAt) return;
-      before = waiting;
-      await pause(STOP_POLL_MS);
-      this.host.flush(this);
-    }
+    if (unsent > 0) throw unsentError(this.node, { count: unsent, stored: this.stores });
   }
 
   private book(now: number): void {
@@ -323,17 +231,9 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   }
 
   /** @internal The component has bound the service under this alias, and has its updates up to `frame.sequence`. */
-  bound(frame: BindServiceFrame, { readsCoded, hop }: LinkPeer): void {
-    this.hop = hop;
-    this.alias = frame.alias;
+  bound(frame: BindServiceFrame, peer: LinkPeer): void {
+    this.binding = new ServiceBinding(frame.alias, this.codec, peer);
     this.wasBound = true;
-    this.encoder = readsCoded
-      ? new LaneEncoder({
-          limits: DEFAULT_CODEC_LIMITS,
-          rows: this.codec,
-          hop,
-        })
-      : undefined;
     this.pace.forget();
     this.sent = frame.incarnation === this.incarnation ? frame.sequence : 0;
     const known = this.outbox?.known ?? Infinity;
@@ -351,8 +251,8 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
 
   /** @internal The link is gone. Demand is unknown, and waiting updates stay. */
   interrupt(): void {
-    this.alias = undefined;
-    this.waitingSince = undefined;
+    this.binding = undefined;
+    this.pace.interrupt();
   }
 
   /** @internal */
@@ -360,46 +260,42 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     const before = this.wanted;
     this.wanted = demand;
     // A log sends its updates also without subscribers.
-    if (this.outbox !== undefined) {
-      // A log leaves nothing out.
-    } else if (demand.windowMs === null) this.batch.clear();
-    else if (
-      this.batch.empty &&
-      this.newest !== undefined &&
-      (before.windowMs === null || this.sent < this.sequence)
-    ) {
-      // New demand receives the newest value, even one that was sent before.
-      const from = Math.min(this.sent + 1, this.sequence);
-      this.batch.push(from, this.sequence, [this.newest.row], [this.newest.at]);
-    }
+    if (this.outbox === undefined) this.setValueDemand(before, demand);
     if (this.pending) this.book(this.now());
     if (before.subscribers !== demand.subscribers || before.windowMs !== demand.windowMs)
       this.tell("demand", demand);
   }
 
+  private setValueDemand(before: Demand, { windowMs }: Demand): void {
+    if (windowMs === null) this.values.clear();
+    // New demand receives the newest value, even one that was sent before.
+    else if (before.windowMs === null || this.sent < this.sequence)
+      this.values.pushNewest(Math.min(this.sent + 1, this.sequence), this.sequence);
+  }
+
   /** Whether an update waits for room, or, in a `log`, for a link. */
   private get unsentOnLink(): boolean {
-    return this.outbox?.pending ?? (this.alias !== undefined && !this.batch.empty);
+    return this.outbox?.pending ?? (this.isBound && !this.values.empty);
   }
 
   /** Whether a published update waits to be sent. */
   get pending(): boolean {
-    return this.outbox?.pending ?? !this.batch.empty;
+    return this.outbox?.pending ?? !this.values.empty;
   }
 
   /** @internal The due updates must wait for room. */
   wait(): void {
-    this.waitingSince ??= this.now();
+    this.pace.wait(this.now());
   }
 
   /** @internal Bytes that wait and may be conflated. */
   get waitingBytes(): number {
-    return this.batch.bytes;
+    return this.values.bytes;
   }
 
   /** @internal Keeps only the newest of the waiting updates. The rest is reported as conflated. */
   conflate(): void {
-    this.batch.conflate();
+    this.values.conflate();
   }
 
   /**
@@ -407,74 +303,42 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
    * `maxBlockBytes` is of the link.
    */
   take(maxBlockBytes: number, roomBytes: number): ReadyFrame[] {
-    if (this.alias === undefined) return [];
-    const alias = this.alias;
+    const { binding, options } = this;
+    if (binding === undefined) return [];
     const now = this.now();
-    const told = this.tellPace(alias, now);
+    const told = this.tellPace(binding.alias, now);
     const { looksAt } = this.pace;
     if (looksAt !== undefined) this.host.book(this, looksAt);
     if (!this.pending) return told;
     this.lastFlushAt = now;
     const maxRows = DEFAULT_LIMITS.maxRowsPerFrame;
     const maxBytes = Math.min(maxBlockBytes - HEADER_ROOM_BYTES, Math.max(roomBytes, 1));
-    const slices = this.outbox?.take(maxRows, maxBytes, roomBytes) ?? this.batch.take(maxRows, maxBytes);
-    const parts = this.isolates ? slices.flatMap(isolatedParts) : slices;
-    const frames = parts.map((slice) => {
-      const body = this.encode(slice, now);
+    const slices = this.outbox?.take(maxRows, maxBytes, roomBytes) ?? this.values.take(maxRows, maxBytes);
+    const frames = toCodedSlices(slices, options).map((slice) => {
+      const frame = binding.encode(slice, options, this.incarnation, now);
       this.sent = slice.to;
-      return readyData(alias, body);
+      return frame;
     });
     return [...told, ...frames];
   }
 
   /** Returns a frame with the window in which updates really leave, if that window has changed. */
   private tellPace(alias: number, now: number): ReadyFrame[] {
-    const { waitingSince } = this;
-    this.waitingSince = undefined;
-    const wantedMs = this.wanted.windowMs ?? 0;
-    const sinceDue = waitingSince === undefined ? 0 : now - waitingSince + wantedMs;
-    const intervalMs = Math.min(now - this.lastFlushAt, sinceDue);
-    const windowMs = this.pace.left(now, intervalMs, waitingSince !== undefined, wantedMs);
+    const windowMs = this.pace.flush(now, this.lastFlushAt, this.wanted.windowMs ?? 0);
     if (windowMs === undefined) return [];
     return [readyFrame({ type: "status", alias, status: "online", windowMs })];
   }
 
   /** @internal The frames that were taken are within this many data stanzas of the link. */
   wasSent(stanzas: number): void {
-    if (this.alias !== undefined) this.outbox?.mark(stanzas);
+    if (this.isBound) this.outbox?.mark(stanzas);
   }
 
   /** @internal The component has this many data stanzas of the link. */
   acknowledged(stanzas: number): void {
     // Marks belong to the link on which the service has an alias.
-    if (this.alias !== undefined) this.outbox?.acknowledged(stanzas);
+    if (this.isBound) this.outbox?.acknowledged(stanzas);
     this.saver?.kick();
-  }
-
-  /** Whether each update is coded by itself. */
-  private get isolates(): boolean {
-    const { compression, opaque } = this.options;
-    return compression === "isolated" && opaque !== true;
-  }
-
-  /**
-   * Opaque values are not coded at all. A body with several isolated rows would code each row by the rows before it.
-   */
-  private travelsAsRows(rows: readonly Uint8Array[]): boolean {
-    return this.options.opaque === true || (this.isolates && rows.length > 1);
-  }
-
-  private encode({ from, to, rows, firstAt, lastAt }: BatchSlice, now: number): LaneBody {
-    const head = {
-      ...{ epoch: this.incarnation, from, to },
-      at: Math.max(0, Math.round(now - lastAt)),
-      spanMs: Math.max(0, Math.round(lastAt - firstAt)),
-    };
-    if (this.encoder === undefined || this.travelsAsRows(rows))
-      return { ...head, ...this.codec.encode(rows, this.hop) };
-    const batch: LaneBatch = { ...head, rows: rows.map(decodeRow), packed: rows };
-    if (this.isolates) return this.encoder.encodeIndependent(batch);
-    return this.encoder.encode(batch, now, crypto.getRandomValues(new Uint32Array(1))[0] as number);
   }
 
   /** @internal */
@@ -482,37 +346,19 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     if (this.finished) return;
     this.finished = true;
     // Its subscribers must not take the silence for a constant value.
-    if (error?.code === "store-failed" && this.alias !== undefined)
-      this.host.sendFrame({ type: "status", alias: this.alias, status: "paused", windowMs: null });
+    if (error?.code === "store-failed" && this.binding !== undefined)
+      this.host.sendFrame({ type: "status", alias: this.binding.alias, status: "paused", windowMs: null });
     // Updates acknowledged from now on may have been dropped.
-    this.alias = undefined;
-    this.batch.clear();
+    this.binding = undefined;
+    this.values.clear();
     this.released = this.saver?.close();
     this.host.ended(this);
-    this.tell("ended", error === undefined ? undefined : this.withLeft(error));
-  }
-
-  private get whereLeft(): string {
-    return this.saver === undefined ? "" : ", and stay in the store";
-  }
-
-  /** Adds the number of updates that are not acknowledged: a log loses nothing silently. */
-  private withLeft(error: StanzapackError): StanzapackError {
-    const left = this.unacknowledged;
-    if (left === 0) return error;
-    const { code, text, origin, scope, retryable, cause } = error;
-    const more = left === 1 ? "1 update is" : `${left} updates are`;
-    return new StanzapackError(code, `${text}; ${more} not acknowledged${this.whereLeft}`, {
-      ...{ origin, scope, retryable, cause },
-    });
+    const left = { count: this.unacknowledged, stored: this.stores };
+    this.tell("ended", error && withUnacknowledged(error, left));
   }
 }
 
 /** Draws an incarnation. Never 0, which stands for none. */
 function drawIncarnation(): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] as number) || 1;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

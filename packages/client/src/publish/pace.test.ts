@@ -42,4 +42,18 @@ describe("Pace", () => {
     expect(pace.left(600, 100, false, 100)).toBeUndefined();
     expect(pace.left(900, 300, true, 100)).toBe(500);
   });
+
+  it("counts as late what waited for room, from the first wait to the flush or the end of the link", () => {
+    const pace = new Pace();
+    expect(pace.flush(1_000, 0, 100)).toBeUndefined();
+    pace.wait(1_050);
+    pace.wait(1_500);
+    // 100 ms until it was due, and 550 ms for room.
+    expect(pace.flush(1_600, 900, 100)).toBe(1_000);
+    expect(pace.flush(1_700, 1_600, 100)).toBeUndefined();
+    pace.forget();
+    pace.wait(2_000);
+    pace.interrupt();
+    expect(pace.flush(9_000, 1_700, 100)).toBeUndefined();
+  });
 });

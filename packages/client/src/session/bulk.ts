@@ -135,7 +135,7 @@ export async function resumeMany(
     for (const subscription of list) subscription.credit.again();
     const positions = list.map((subscription) => ({
       alias: aliases.get(subscription) as number,
-      ...(subscription.standing ?? { epoch: 0, offset: 0 }),
+      ...(subscription.position ?? { epoch: 0, offset: 0 }),
     }));
     const outcome = await requests.ask({ type: "resume", token, more: i < lists.length - 1, positions });
     for (const [place, error] of outcome.refused) refused.set(list[place] as SharedSubscription, error);

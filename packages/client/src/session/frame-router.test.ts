@@ -1,7 +1,8 @@
 import { createRowCodec, DEFAULT_LIMITS, WHOLE, type Frame, type ServiceKind } from "@stanzapack/wire";
 import { describe, expect, it, vi } from "vitest";
 import { FrameRouter } from "./frame-router.js";
-import type { LinkPeer, OfferedService } from "../publish/offered-service.js";
+import type { OfferedService } from "../publish/offered-service.js";
+import type { LinkPeer } from "../publish/service-host.js";
 import { SharedSubscription } from "../subscribe/shared-subscription.js";
 
 const codec = createRowCodec(DEFAULT_LIMITS);

@@ -14,10 +14,12 @@ import {
 import { deadline } from "@stanzapack/xmpp";
 import { LinkRequests, type RequestLink } from "../link/link-requests.js";
 import { grantedOptions } from "../negotiation/negotiation.js";
-import { OfferedService, type LinkPeer } from "../publish/offered-service.js";
+import { OfferedService } from "../publish/offered-service.js";
+import type { LinkPeer } from "../publish/service-host.js";
 import { SharedSubscription } from "../subscribe/shared-subscription.js";
 
-type Target = SharedSubscription | OfferedService;
+/** A subscription or a service, which an alias of a link may name. */
+export type Target = SharedSubscription | OfferedService;
 
 /** What the client has, by node id. */
 export interface Holdings {

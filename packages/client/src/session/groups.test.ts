@@ -3,7 +3,7 @@ import type { ClientState } from "./client-state.js";
 import type { FrameRouter } from "./frame-router.js";
 import { Groups } from "./groups.js";
 import type { Asked } from "../link/link-requests.js";
-import type { CurrentLink } from "./restoration.js";
+import type { CurrentLink } from "./current-link.js";
 import type { SharedSubscription } from "../subscribe/shared-subscription.js";
 
 /** Groups on links whose component the test plays: it answers when it is told to. */
@@ -39,10 +39,12 @@ function setUp() {
         return link.router;
       },
       held: {
-        leave: () => undefined,
-        make: async (_, ask) => {
-          await link.up;
-          return ask({ router: link.router } as unknown as CurrentLink);
+        subscriptions: { leave: () => undefined },
+        attempts: {
+          make: async (_, ask) => {
+            await link.up;
+            return ask({ router: link.router } as unknown as CurrentLink);
+          },
         },
       },
     },

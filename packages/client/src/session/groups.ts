@@ -8,22 +8,30 @@ import {
   type NodePattern,
 } from "@stanzapack/wire";
 import { callSafely } from "@stanzapack/xmpp";
+import type { Attempts } from "./attempts.js";
 import { changeMany, subscribeMany } from "./bulk.js";
 import type { ClientState } from "./client-state.js";
+import type { CurrentLink } from "./current-link.js";
 import { toStanzapackError } from "../base/errors.js";
 import type { FrameRouter, PatternHolder } from "./frame-router.js";
 import type { AskedOptions } from "../negotiation/negotiation.js";
-import type { CurrentLink, Restoration } from "./restoration.js";
 import { soon } from "../base/soon.js";
+import type { Shared } from "./subscribing.js";
+import type { SubscriptionRequests } from "./subscription-requests.js";
 import { SubscriptionGroup } from "../subscribe/subscription-group.js";
-import { initialCredit, select, type SharedSubscription } from "../subscribe/shared-subscription.js";
+import { select } from "../subscribe/asked-selection.js";
+import { initialCredit } from "../subscribe/credit.js";
+import type { SharedSubscription } from "../subscribe/shared-subscription.js";
 import type { Subscription } from "../subscribe/subscription.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
 
-/** The link, and what is asked on it. */
+/** The current link, and the requests on it. */
 export interface GroupsLink {
   readonly router: FrameRouter | undefined;
-  readonly held: Pick<Restoration, "make" | "leave">;
+  readonly held: {
+    readonly attempts: Pick<Attempts, "make">;
+    readonly subscriptions: Pick<SubscriptionRequests, "leave">;
+  };
 }
 
 interface Own {
@@ -64,11 +72,8 @@ export class Groups implements PatternHolder {
     private readonly subscriptions: Map<string, SharedSubscription>,
     private readonly state: ClientState,
     private readonly link: GroupsLink,
-    /** What is shared by all in the client that take a node; `isNew`: nobody has asked the component for it. */
-    private readonly share: (
-      node: string,
-      options: SubscribeOptions<unknown>,
-    ) => { readonly shared: SharedSubscription; readonly isNew: boolean },
+    /** Returns what all subscriptions of the client to a node share. */
+    private readonly share: (node: string, options: SubscribeOptions<unknown>) => Shared,
   ) {}
 
   /** Throws `usage` for what is subscribed already. Rejects when nothing was granted and no pattern stands. */
@@ -146,7 +151,7 @@ export class Groups implements PatternHolder {
     await Promise.all(granted.map(({ shared }) => this.state.adopted(shared)));
   }
 
-  /** Asks for what nobody has asked for, and waits for what others ask for. Gives what was refused, by node or pattern. */
+  /** Asks for the new nodes and patterns, and waits for those that others ask for. Returns the refusals, by either. */
   private async ask(
     group: SubscriptionGroup<unknown>,
     { made, joined, patterns }: Wanted,
@@ -161,7 +166,7 @@ export class Groups implements PatternHolder {
       return outcome.refused;
     };
     const nothing: ReadonlyMap<string, StanzapackError> = new Map();
-    const asking = nodes.length === 0 ? Promise.resolve(nothing) : this.link.held.make(targets, ask);
+    const asking = nodes.length === 0 ? Promise.resolve(nothing) : this.link.held.attempts.make(targets, ask);
     for (const target of targets) {
       target.made = asking.then((refused) => {
         const error = refused.get(target.node);
@@ -336,7 +341,7 @@ export class Groups implements PatternHolder {
     if (router !== undefined) {
       const leaving = changeMany(router, last, group.requests, null).then(() => undefined);
       given.push(leaving);
-      this.link.held.leave(last, leaving);
+      this.link.held.subscriptions.leave(last, leaving);
       for (const shared of last) router.forget(shared);
     }
     // Their listeners may subscribe anew, to what is given back by now.

@@ -157,8 +157,8 @@ it("asks once on each link for what is being made, until there is an answer", as
   // Asked for before there is a link, and lost with the first one.
   let made = false;
   subscribe.mockImplementationOnce(() => new Promise(() => undefined));
-  const making = held
-    .make([subscription], () => held.establishSubscription(subscription))
+  const making = held.attempts
+    .make([subscription], () => held.subscriptions.establish(subscription))
     .then(() => (made = true));
   const first = await next();
   first.give(hello(1));
@@ -182,7 +182,7 @@ it("asks again for what was asked while the stream was gone, also on the link th
   const { keeper, links, subscription, subscribe, next, stop } = setUp();
   const { held } = keeper;
   subscribe.mockImplementation(() => Promise.reject(new StanzapackError("disconnected", "not connected")));
-  const making = held.make([subscription], () => held.establishSubscription(subscription));
+  const making = held.attempts.make([subscription], () => held.subscriptions.establish(subscription));
   const link = await next();
   keeper.streamIsGone();
   link.give(hello(1));
@@ -273,8 +273,8 @@ it("has withdrawn a service that the component does not know any more", async ()
   await settle();
   const service = { node: "alice@x/gone" } as OfferedService;
   withdraw.mockImplementationOnce(() => Promise.reject(new StanzapackError("no-such-service", "gone")));
-  await keeper.held.withdraw(service);
+  await keeper.held.services.withdraw(service);
   withdraw.mockImplementationOnce(() => Promise.reject(new StanzapackError("forbidden", "not yours")));
-  await expect(keeper.held.withdraw(service)).rejects.toMatchObject({ code: "forbidden" });
+  await expect(keeper.held.services.withdraw(service)).rejects.toMatchObject({ code: "forbidden" });
   await stop();
 });

@@ -13,7 +13,9 @@ import { LinkEnd } from "../link/link-end.js";
 import type { EnvelopeKind } from "../link/link-envelope.js";
 import { Link, type LinkEvents } from "../link/link.js";
 import type { Negotiation } from "../negotiation/negotiation.js";
-import { Restoration, RETRY, type CurrentLink } from "./restoration.js";
+import type { CurrentLink } from "./current-link.js";
+import { Restoration } from "./restoration.js";
+import { RETRY } from "./retry-pause.js";
 
 /** A link without any frame from the component for so long is asked for, in ms. */
 const SILENCE_MS = 15_000;

@@ -1,3 +1,15 @@
+import type { SubscribeOptions } from "../options/subscribe-options.js";
+
+/** Default of `maxQueued`, in updates. */
+export const MAX_QUEUED = 1_000;
+
+/** Takes the options of a subscription. Returns its first credit, in rows, while nothing waits in its queue. */
+export function initialCredit({
+  maxQueued = MAX_QUEUED,
+}: Pick<SubscribeOptions<unknown>, "maxQueued">): number {
+  return Math.max(1, maxQueued);
+}
+
 /** What `update` listeners may be sent before they are asked: they read at once. */
 const LISTENING_ROWS = 32_768;
 
@@ -29,7 +41,10 @@ export class ReaderCredit {
     this.stuck = 0;
   }
 
-  /** A row gave way to a newer one. While the consumer reads at all it gives credit; a queue's worth of them without does not. */
+  /**
+   * A row gave way to a newer row, which gives credit while the consumer reads. After a whole queue of dropped rows
+   * without a read, dropped rows give none.
+   */
   dropped(): void {
     if (this.droppedInARow < this.maxQueued) this.droppedInARow++;
     else this.stuck++;
@@ -42,8 +57,8 @@ export class ReaderCredit {
 }
 
 /**
- * How many rows the component may send of one subscription: absolute totals since its BIND. The quickest of those that take it decides,
- * so that a slow one keeps no other waiting.
+ * The number of rows that the component may send of one subscription, as a total since its BIND. The quickest reader
+ * decides, so that a slow reader delays no other.
  */
 export class Credit {
   private received = 0;
@@ -90,7 +105,10 @@ export class Credit {
     this.received += rows;
   }
 
-  /** The total to tell: when half of a queue is left of the credit, or three quarters while something else is sent anyway. */
+  /**
+   * Returns the total to send, if one is due: half of a queue is left of the credit, or three quarters if something
+   * else is sent anyway (`along`).
+   */
   due(along: boolean): number | undefined {
     let maxQueued = 0;
     let due = -Infinity;

@@ -1,219 +1,204 @@
 import {
-  formatSelectionFields,
-  grantSelection,
   grantWindow,
-  isThinning,
-  Position,
   StanzapackError,
-  WHOLE,
-  withoutThinning,
   type BindSubscriptionFrame,
   type CreditFrame,
-  type Selection,
-  type Since,
-  type ServiceKind,
   type DataBatch,
+  type Selection,
   type ServiceStatus,
+  type Since,
   type Value,
 } from "@stanzapack/wire";
-import { Credit, type ReaderCredit } from "./credit.js";
 import type { AskedOptions, Granted } from "../negotiation/negotiation.js";
 import type { InactivePolicy } from "../options/connect-options.js";
-import { withOwnNames } from "../base/own-names.js";
-import { MAX_QUEUED, Subscription, type Away, type RangeEvent, type Row, type StatusEvent, type SubscriptionStatus } from "./subscription.js";
-import type { ChangeOptions, SelectionOptions, SubscribeOptions } from "../options/subscribe-options.js";
+import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
+import { Credit, type ReaderCredit } from "./credit.js";
+import { Reception, type RangeReport } from "./reception.js";
+import { ASKED, follow, type StandingEvent } from "./standing.js";
+import { StatusReport, statusOf } from "./status-report.js";
+import {
+  Subscription,
+  type Away,
+  type Row,
+  type StatusEvent,
+  type SubscriptionStatus,
+} from "./subscription.js";
+import { Terms } from "./terms.js";
 
-/** Rows that the component may send, to begin with, of a subscription with these options of which nothing waits. */
-export function initialCredit({
-  maxQueued = MAX_QUEUED,
-}: Pick<SubscribeOptions<unknown>, "maxQueued">): number {
-  return Math.max(1, maxQueued);
-}
-
-/** What a subscription asks of its client. */
+/** The calls that a subscription makes to its client. */
 export interface SubscriptionHost {
   change(subscription: SharedSubscription, windowMs: number, selection: Selection): Promise<Granted>;
   stop(subscription: SharedSubscription): Promise<void>;
-  /** Tells the component that the consumer has read. */
+  /** Sends CREDIT: the consumer has read. */
   credit(frame: CreditFrame): void;
 }
 
 /**
- * What the component knows of a subscription: one of a node, for all in this client that take it. It has the options, the position and the
- * credit; each that takes it has a queue of its own.
+ * The part that all subscriptions of one client to one node share: options, position, status and credit. The component
+ * knows only this part. Each `Subscription` is a reader of it, with a queue of its own.
  */
 export class SharedSubscription {
   private readonly readers = new Set<Subscription<unknown>>();
-  private readonly position: Position;
-  private told: Omit<StatusEvent, "windowMs"> = { status: "online", by: "publisher" };
-  /** What the component says of the publisher. */
-  private publisher: ServiceStatus = "online";
-  /** Why nothing can come, whatever the publisher does. */
-  private away: Away | undefined;
-  private unapproved = false;
-  private interrupted = false;
-  private inactive: InactivePolicy | undefined;
-  /** It was paused since the last value came. */
-  private skipped = false;
-  private baseAt = 0;
-  /** On this link. */
-  private alias: number | undefined;
+  private readonly terms: Terms;
+  private readonly reception: Reception;
+  private readonly statusReport = new StatusReport();
+  private standing = ASKED;
   readonly credit = new Credit(() => this.credits());
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
-  /** Called when the component granted it. */
+  /** Called when the component grants it. */
   readonly onGranted = new Set<() => void>();
-  /** Its first request, where one is under way or was. */
+  /** The first request. Undefined if a pattern brought it. */
   made: Promise<void> | undefined;
   private wasGranted = false;
-  /** Of no log, the last update that came: one that joins begins with it. */
+  /** The newest update, with which later readers begin. A log has none. */
   private newest: Row | undefined;
-  /** As the component granted it. */
-  subid = "";
-  /** Given back to the component for a pause. */
-  rests = false;
-  /** What was asked for, for subscribing again. */
-  askedWindowMs: number;
-  /** The same, of which updates. */
-  askedSelection: Selection;
-  private grantedWindowMs = 0;
-  /** In which the publisher really sends, when it cannot keep to what is wanted. */
-  private paceMs: number | null = null;
-  private toldPaceMs: number | null = null;
-  private grantedSelection = WHOLE;
   private changing: Promise<unknown> = Promise.resolve();
-  private kind: ServiceKind = "value";
-  private readonly asked: Since | undefined;
   private wasRecovered: boolean | undefined;
 
+  /** Throws `invalid-options`. */
   constructor(
     readonly node: string,
     options: SubscribeOptions<unknown>,
     private readonly host: SubscriptionHost,
   ) {
-    this.askedWindowMs = options.windowMs ?? 0;
-    this.askedSelection = select(WHOLE, options);
-    this.asked = options.since;
-    const { since } = options;
-    this.position = new Position(typeof since === "object" && "epoch" in since ? since : undefined);
+    this.terms = new Terms(node, options);
+    this.reception = new Reception(options.since);
   }
 
-  /** One more that takes it. Throws `invalid-options` where it asks for other options than are in force. */
+  /** Adds a reader. `assertSame` has checked its options. */
   join<T>(options: SubscribeOptions<T>): Subscription<T> {
     const reader = new Subscription<T>(this, options);
     this.readers.add(reader as Subscription<unknown>);
     return reader;
   }
 
-  /** One that joined begins with the newest value. */
+  /** Gives a new reader the newest value. */
   greet<T>(reader: Subscription<T>): void {
     if (this.newest !== undefined) reader.deliver(this.newest);
   }
 
-  /** Throws `invalid-options` for what cannot be shared. What is left out is as it is in force. */
+  /** Throws `invalid-options` for options that cannot be shared. Options that are left out stay as they are. */
   assertSame(options: SubscribeOptions<unknown>): void {
-    const { windowMs = this.askedWindowMs, since } = options;
-    const isOther = (name: string): StanzapackError =>
-      new StanzapackError(
-        "invalid-options",
-        `this client takes \`${this.node}\` already, with another \`${name}\`: leave it out, or \`change\` it for all`,
-      );
-    if (grantWindow(windowMs) !== grantWindow(this.askedWindowMs)) throw isOther("windowMs");
-    const selection = select(this.askedSelection, options);
-    for (const name of ["samples", "maxRate", "fields", "deadband", "heartbeatMs"] as const)
-      if (JSON.stringify(selection[name]) !== JSON.stringify(this.askedSelection[name])) throw isOther(name);
-    // What came before this one joined does not come again.
-    if (since !== undefined && (this.wasGranted || JSON.stringify(since) !== JSON.stringify(this.asked)))
-      throw isOther("since");
+    this.terms.assertSame(options, this.wasGranted);
   }
 
-  /** One takes it no longer. True: it was the last, and this has ended. */
+  /** Removes a reader. Returns true if it was the last one, which ends this subscription. */
   release(reader: Subscription<unknown>): boolean {
     if (!this.readers.delete(reader) || this.readers.size > 0 || this.ended) return false;
     this.finish(undefined);
     return true;
   }
 
+  /** Removes a reader. Unsubscribes after the last one. */
   async leave(reader: Subscription<unknown>): Promise<void> {
     if (this.release(reader)) await this.host.stop(this);
-    // Others may have waited for no more than what this one let come.
+    // The others may have waited for the credit of this reader.
     else this.giveCredit();
   }
 
   get isLog(): boolean {
-    return this.kind === "log";
+    return this.terms.kind === "log";
   }
-  /** Whether more than one take it. */
+  /** Whether it has several readers. */
   get isShared(): boolean {
     return this.readers.size > 1;
   }
-
-  /** The window granted, in ms; wider than asked for while the publisher cannot send more often. */
+  /** Window granted, in ms. It is wider than asked for while the publisher cannot send more often. */
   get windowMs(): number {
-    return Math.max(this.grantedWindowMs, this.paceMs ?? 0);
+    return Math.max(this.terms.grantedWindowMs, this.statusReport.paceMs ?? 0);
   }
-  /** The selection granted. */
+  /** Selection granted. */
   get selection(): Selection {
-    return this.grantedSelection;
+    return this.terms.grantedSelection;
+  }
+  /** Window that the program asks for, in ms. */
+  get askedWindowMs(): number {
+    return this.terms.askedWindowMs;
+  }
+  /** Selection that the program asks for. */
+  get askedSelection(): Selection {
+    return this.terms.askedSelection;
+  }
+  /** Window that must be in force now, in ms. */
+  get wantedWindowMs(): number {
+    return this.terms.wantedWindowMs;
+  }
+  /** Whether the inactive client wants no data now. */
+  get paused(): boolean {
+    return this.terms.paused;
   }
   /**
-   * Of a log, whether everything from where it was to begin, or to go on, was still kept. What was not is told as `lost`, or as a
-   * `reset` when the log began anew. Undefined where no beginning was asked for.
+   * Whether a log still had everything from the position where it was to begin, or to continue. Undefined if no
+   * beginning was asked for.
    */
   get recovered(): boolean | undefined {
     return this.wasRecovered;
   }
-  /** Where the component is to begin: behind what came, of a log. */
+  /** Where a log begins or continues: behind its position, once it has one. */
   get since(): Since | undefined {
-    const { current } = this.position;
-    return this.kind === "log" && current !== undefined ? current : this.asked;
+    const { current } = this.reception;
+    return this.isLog && current !== undefined ? current : this.terms.since;
   }
-  /** The last position that it has; undefined while nothing has come. */
-  get standing(): { readonly epoch: number; readonly offset: number } | undefined {
-    return this.position.current;
+  /** The last position received. Undefined before the first update. */
+  get position(): { readonly epoch: number; readonly offset: number } | undefined {
+    return this.reception.current;
   }
   get status(): SubscriptionStatus {
-    return this.told.status;
+    return this.statusReport.last.status;
   }
   get ended(): boolean {
     return this.endedWith !== undefined;
   }
-  /** The component has granted it once. */
+  /** Whether the component has granted it once. */
   get granted(): boolean {
     return this.wasGranted;
   }
-  /** The component has bound it on the link there is. */
+  /** Identifies the subscription to the component. Empty without a grant on the current link. */
+  get subid(): string {
+    return this.standing.subid;
+  }
+  /** Whether the component has bound it on the current link. */
   get isBound(): boolean {
-    return this.alias !== undefined;
+    return this.standing.alias !== undefined;
   }
-  /**
-   * Whether a token may bring it back, with the credit that it began with: there is room for as much, or older ones give way.
-   */
+  /** Whether it was given back to the component for a pause. */
+  get rests(): boolean {
+    return this.standing.absence === "resting";
+  }
+  /** Whether it waits for the approval of the publisher. */
+  get pending(): boolean {
+    return this.standing.unapproved;
+  }
+  /** Whether a token may restore it. The credit that it began with must fit the queues, or old updates give way. */
   get resumable(): boolean {
-    return !this.paused && (this.kind !== "log" || this.credit.fits);
+    return !this.paused && (!this.isLog || this.credit.fits);
   }
-  /** What to ask the component for. */
+  /** Whether the component does what is wanted now. */
+  get settled(): boolean {
+    const { paused, subid } = this;
+    if (paused || subid === "") return paused === (subid === "");
+    return this.terms.inForce;
+  }
+
+  /** Options to ask the component for. */
   get wanted(): AskedOptions & { readonly credit: number } {
     const { wantedWindowMs: windowMs, askedSelection: selection, since, credit } = this;
     return { windowMs, selection, since, credit: this.isBound ? credit.total : credit.room };
   }
-  /** It is asked for with so much credit. */
+
+  /** A request asks for it, with credit for this many rows. */
   begin(credit: number): void {
-    // Totals count from BIND on.
+    // Totals count from BIND.
     if (!this.isBound) this.credit.begin(credit);
-  }
-  /** It awaits the publisher's approval. */
-  get pending(): boolean {
-    return this.unapproved;
   }
 
   /**
-   * Changes window and selection, live; what is left out stays as it is. Gives the window granted; `selection` is what was granted of
-   * that. While the client is inactive the wider of this window and its own holds. Positions go on, and nothing is lost: the newest value
-   * comes, unless it came already; a field that was not taken before comes with the next update. Without a link it resolves at once, and
-   * takes effect with the next one.
+   * Changes window and selection, while it runs. Options that are left out stay as they are. Resolves to the window
+   * granted, in ms. `selection` has the selection granted. Without a link it resolves at once, and takes effect on the
+   * next link.
    */
   change(options: ChangeOptions): Promise<{ readonly windowMs: number }> {
-    // One after another: each goes on from the last.
+    // Each change begins with the result of the change before.
     const change = this.changing.then(() => this.changeNow(options));
     this.changing = change.catch(() => undefined);
     return change;
@@ -224,78 +209,51 @@ export class SharedSubscription {
     ...options
   }: ChangeOptions): Promise<{ readonly windowMs: number }> {
     for (;;) {
-      this.assertLive();
+      if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
       const { selection } = this.changed({ windowMs: asked, ...options });
       const { subid } = this;
-      // The component is asked for this when it is asked for the subscription again.
+      // The next request for the subscription has these options.
       if (this.paused || subid === "") {
         const windowMs = grantWindow(asked);
         this.ask({ windowMs, selection });
         return { windowMs };
       }
       try {
-        const granted = await this.host.change(this, this.widened(asked), selection);
+        const granted = await this.host.change(this, this.terms.widened(asked), selection);
         if (this.subid !== subid) continue;
         this.ask({ windowMs: asked, selection });
         this.applyGrant(granted);
         return { windowMs: granted.windowMs };
       } catch (error) {
-        // Its link has ended meanwhile.
+        // Otherwise its link has ended meanwhile.
         if (this.subid === subid) throw error;
       }
     }
   }
 
   /**
-   * What it is to ask for with these. `byPattern`: what a log cannot do counts for others. Throws `invalid-options`.
+   * Returns what to ask for after a change. `byPattern`: options that a log refuses are left out for a log. Throws
+   * `invalid-options`.
    */
-  changed({ windowMs = this.askedWindowMs, ...options }: ChangeOptions, byPattern = false): AskedOptions {
-    const { kind } = this;
-    if (kind === "log" && byPattern)
-      return { windowMs, selection: withoutThinning(select(this.askedSelection, options)) };
-    return { windowMs, selection: select(this.askedSelection, options, kind) };
+  changed(options: ChangeOptions, byPattern = false): AskedOptions {
+    return this.terms.changed(options, byPattern);
   }
 
-  /** From now on it is to ask for this. */
-  ask({ windowMs, selection }: AskedOptions): void {
-    this.askedWindowMs = windowMs;
-    this.askedSelection = selection;
+  /** The program asks for these options from now on. */
+  ask(asked: AskedOptions): void {
+    this.terms.ask(asked);
   }
 
-  private widened(windowMs: number): number {
-    return typeof this.inactive === "object" ? Math.max(windowMs, this.inactive.windowMs) : windowMs;
-  }
-  /** The window that is to be in force now. */
-  get wantedWindowMs(): number {
-    return this.widened(this.askedWindowMs);
-  }
-  /** Whether it is to take no data now. */
-  get paused(): boolean {
-    return this.inactive === "pause";
-  }
-
-  /** Its client became inactive, or active again: what is to be in force, before the component agrees to it. */
+  /** The client is inactive under this policy, or active again. The component does not know yet. */
   setInactive(policy: InactivePolicy | undefined): void {
-    this.inactive = policy;
-    if (policy === "pause") this.skipped = true;
+    this.terms.setInactive(policy);
+    if (policy === "pause") this.reception.pause();
   }
 
-  /** Whether the component does with it what is to be in force now. */
-  get settled(): boolean {
-    if (this.paused || this.subid === "") return this.paused === (this.subid === "");
-    if (grantWindow(this.wantedWindowMs) !== this.grantedWindowMs) return false;
-    // A token brings back what was granted, and a change may have been under way.
-    const wanted = grantSelection(this.askedSelection, this.grantedWindowMs, this.kind);
-    return keyOf(wanted) === keyOf(this.grantedSelection);
-  }
-
-  /** Paused: the component does not have it, here it goes on. */
+  /** It was given back to the component for a pause. */
   resting(): void {
-    this.rests = true;
     this.credit.end();
-    this.alias = undefined;
-    this.subid = "";
-    this.away = undefined;
+    this.follow({ type: "rested" });
     this.tellStatus();
   }
 
@@ -303,127 +261,94 @@ export class SharedSubscription {
     for (const { credit } of this.readers) yield credit;
   }
 
+  /** Sends CREDIT, if a reader has read enough. */
   giveCredit(): void {
     const frame = this.takeCredit(false);
     if (frame !== undefined) this.host.credit(frame);
   }
 
-  /** What to tell the component of what was read; `along`: something else is sent anyway. */
+  /** Returns CREDIT, if one is due. `along`: something else is sent anyway, so less makes it due. */
   takeCredit(along = true): CreditFrame | undefined {
-    if (this.alias === undefined || this.ended) return undefined;
+    const { alias } = this.standing;
+    if (alias === undefined || this.ended) return undefined;
     const total = this.credit.due(along);
-    return total === undefined ? undefined : { type: "credit", alias: this.alias, total };
+    return total === undefined ? undefined : { type: "credit", alias, total };
   }
 
-  private assertLive(): void {
-    if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
-  }
-
+  /** The component has granted it. */
   applyGrant(granted: Granted): void {
-    this.subid = granted.subid;
+    this.follow({ type: "granted", subid: granted.subid });
     this.wasGranted = true;
-    this.unapproved = false;
     this.wasRecovered = granted.recovered ?? this.wasRecovered;
-    if (granted.begun !== undefined) this.position.begin(granted.begun);
-    this.rests = false;
-    this.grantedWindowMs = granted.windowMs;
-    this.grantedSelection = granted.selection;
+    if (granted.begun !== undefined) this.reception.begin(granted.begun);
+    this.terms.grant(granted);
     this.tellStatus();
-    for (const granted of this.onGranted) granted();
+    for (const tell of this.onGranted) tell();
   }
 
-  bound(frame: BindSubscriptionFrame): void {
-    this.alias = frame.alias;
-    this.baseAt = frame.baseAt;
-    this.kind = frame.kind;
-    // A pattern brought a log in spite of it.
-    if (frame.kind === "log") this.askedSelection = withoutThinning(this.askedSelection);
-    this.away = undefined;
-    this.publisher = "online";
-    this.paceMs = null;
+  /** The component has bound it on the current link. */
+  bound({ alias, baseAt, kind }: BindSubscriptionFrame): void {
+    this.follow({ type: "bound", alias });
+    this.reception.bound(baseAt);
+    this.terms.bound(kind);
+    this.statusReport.heard("online", null);
     this.tellStatus();
   }
 
-  /** The link is gone; what comes next may leave a hole. */
-  interrupt(status: Away): void {
-    // A yes may be here already, whose BIND it was.
-    if (status === "pending" && this.isBound) return;
-    if (status !== "pending") this.credit.end();
-    this.interrupted = true;
-    this.alias = undefined;
-    this.rests = false;
-    this.away = status;
-    this.unapproved = status === "pending";
-    this.subid = "";
+  /** The component does not have it, for this reason. A hole may come before the next update. */
+  interrupt(away: Away): void {
+    if (!this.follow({ type: "interrupted", away })) return;
+    if (away !== "pending") this.credit.end();
+    this.reception.interrupt();
     this.tellStatus();
   }
 
-  /** What the component says of the publisher: news, or a sign of life. */
+  /** Returns whether the event counts. */
+  private follow(event: StandingEvent): boolean {
+    const before = this.standing;
+    this.standing = follow(before, event);
+    return this.standing !== before;
+  }
+
+  /** The component sent STATUS: news of the publisher, or a sign of life. */
   publisherIs(status: ServiceStatus, paceMs: number | null): void {
-    const isSame = status === this.publisher && paceMs === this.paceMs;
-    this.publisher = status;
-    this.paceMs = paceMs;
-    if (isSame && !this.ended) this.tell("status", { ...this.told, windowMs: this.windowMs });
-    else this.tellStatus();
-  }
-
-  private tell(event: "lost" | "conflated" | "reset", range: RangeEvent): void;
-  private tell(event: "status", status: StatusEvent): void;
-  private tell(...event: ["lost" | "conflated" | "reset", RangeEvent] | ["status", StatusEvent]): void {
-    for (const reader of [...this.readers]) {
-      if (event[0] === "status") reader.emit("status", event[1]);
-      else reader.tellRange(event[0], event[1]);
-    }
+    if (this.statusReport.heard(status, paceMs) || this.ended) this.tellStatus();
+    else this.emitStatus({ ...this.statusReport.last, windowMs: this.windowMs });
   }
 
   private tellStatus(): void {
-    const now = { ...this.statusNow(), windowMs: this.windowMs };
-    const { told, toldPaceMs, paceMs } = this;
-    if (this.ended || (told.status === now.status && told.by === now.by && toldPaceMs === paceMs)) return;
-    this.told = now;
-    this.toldPaceMs = paceMs;
-    this.tell("status", now);
+    const { standing, paused, statusReport: report } = this;
+    if (this.ended) return;
+    const now = statusOf({ standing, paused, slowed: this.terms.slowed, publisher: report.publisher });
+    if (report.isNews(now)) this.emitStatus({ ...now, windowMs: this.windowMs });
   }
 
-  private statusNow(): Omit<StatusEvent, "windowMs"> {
-    if (this.away !== undefined) return { status: this.away, by: "client" };
-    if (this.paused && this.subid === "") return { status: "paused", by: "client" };
-    const slowed = this.wantedWindowMs > this.askedWindowMs && this.grantedWindowMs >= this.wantedWindowMs;
-    if (slowed && this.publisher === "online") return { status: "slowed", by: "client" };
-    return { status: this.publisher, by: "publisher" };
+  private emitStatus(status: StatusEvent): void {
+    for (const reader of [...this.readers]) reader.emit("status", status);
   }
 
-  /** What one DATA frame carried. */
+  private tellRange([event, range]: RangeReport): void {
+    for (const reader of [...this.readers]) reader.tellRange(event, range);
+  }
+
+  /** Gives all readers what one DATA frame carries. */
   deliver(batch: DataBatch<Value>): void {
     if (this.ended) return;
     this.credit.came(batch.rows.length);
-    const reason = this.interrupted ? "disconnected" : "gap";
-    const conflatedBy = isThinning(this.grantedSelection) ? "selection" : "window";
-    const { skipped } = this;
-    this.interrupted = this.skipped = false;
-    for (const event of this.position.advance(batch, this.baseAt)) {
-      switch (event.event) {
-        case "row":
-          if (!this.isLog) this.newest = event;
-          for (const reader of [...this.readers]) reader.deliver(event);
-          if (this.ended) return;
-          break;
-        case "lost":
-          // What was published during a pause was not to come.
-          if (skipped) this.tell("conflated", { from: event.from, to: event.to, reason: "paused" });
-          else this.tell("lost", { from: event.from, to: event.to, reason });
-          break;
-        case "conflated":
-          this.tell("conflated", { from: event.from, to: event.to, reason: conflatedBy });
-          break;
-        case "reset":
-          this.tell("reset", { from: event.from, to: event.to, reason: "epoch" });
-          break;
+    const { events, report } = this.reception.receive(batch, this.terms.thins);
+    for (const event of events) {
+      if (event.event !== "row") {
+        this.tellRange(report(event));
+        continue;
       }
+      if (!this.isLog) this.newest = event;
+      for (const reader of [...this.readers]) reader.deliver(event);
+      if (this.ended) return;
     }
     this.giveCredit();
   }
 
+  /** Ends it and all its readers. Idempotent. */
   finish(error: StanzapackError | undefined): void {
     if (this.ended) return;
     this.endedWith = { error };
@@ -431,31 +356,4 @@ export class SharedSubscription {
     this.readers.clear();
     for (const reader of readers) reader.finish(error);
   }
-}
-
-function keyOf(selection: Selection): string {
-  return JSON.stringify(formatSelectionFields(selection));
-}
-
-/** `base` with what is asked otherwise. Throws `invalid-options`. */
-export function select(
-  base: Selection,
-  {
-    samples = base.samples,
-    maxRate = base.maxRate,
-    fields = base.fields,
-    deadband = base.deadband,
-    heartbeatMs = base.heartbeatMs,
-  }: SelectionOptions,
-  kind?: ServiceKind,
-): Selection {
-  const selection = { samples, maxRate, fields, deadband, heartbeatMs };
-  try {
-    grantSelection(selection, 0, kind);
-  } catch (error) {
-    // What the schema cannot know: of which kind the service is.
-    if (!(error instanceof StanzapackError)) throw error;
-    throw new StanzapackError(error.code, withOwnNames(error.text), { cause: error });
-  }
-  return selection;
 }

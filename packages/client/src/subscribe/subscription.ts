@@ -1,10 +1,5 @@
-import {
-  StanzapackError,
-  type Selection,
-  type ServiceStatus,
-  type Value,
-} from "@stanzapack/wire";
-import { ReaderCredit } from "./credit.js";
+import { StanzapackError, type Selection, type ServiceStatus, type Value } from "@stanzapack/wire";
+import { MAX_QUEUED, ReaderCredit } from "./credit.js";
 import { toStanzapackError } from "../base/errors.js";
 import { checked } from "../options/option-checks.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
@@ -70,9 +65,6 @@ export interface SubscriptionEvents<T> {
   /** The subscription has ended. Emitted once, with the error unless `stop` ended it. */
   ended: (error: StanzapackError | undefined) => void;
 }
-
-/** Default of `maxQueued`, in updates. */
-export const MAX_QUEUED = 1_000;
 
 /** An update as received, before `parse`. */
 export interface Row {
