@@ -48,7 +48,8 @@ const PURE_RULES = {
 };
 
 /** Somebody may set the wall clock at any moment: nothing that is scheduled or measured may ask for it. */
-const WALL_CLOCK = "Use monotonicNow, or wallNow where people are told a time (packages/xmpp/src/base/clock.ts).";
+const WALL_CLOCK =
+  "Use monotonicNow, or wallNow where people are told a time (packages/xmpp/src/base/clock.ts).";
 const RUNTIME_RULES = {
   "no-restricted-properties": [
     "error",

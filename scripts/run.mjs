@@ -32,7 +32,11 @@ const PROGRAMS = {
     },
   },
   "fuzz:ibb": { file: at("packages/testkit/dist/ibb-fuzz/ibb-fuzz-main.js"), args: [], servers: () => [] },
-  "fuzz:codec": { file: at("packages/testkit/dist/codec-fuzz/codec-fuzz-main.js"), args: [], servers: () => [] },
+  "fuzz:codec": {
+    file: at("packages/testkit/dist/codec-fuzz/codec-fuzz-main.js"),
+    args: [],
+    servers: () => [],
+  },
   chains: { file: at("packages/testkit/dist/codec-fuzz/codec-chains-main.js"), args: [], servers: () => [] },
   "fuzz:bosh": { file: at("packages/testkit/dist/bosh-fuzz/bosh-fuzz-main.js"), args: [], servers: () => [] },
   "fuzz:component": {

@@ -22,7 +22,12 @@ export {
 } from "./bodies/lane-encoder.js";
 export { ReadBudget } from "./codec/coder/read-budget.js";
 export { DataReader, type DataBatch, type PackedBatch } from "./bodies/data-reader.js";
-export { checkArgument, checkOptions, describeUnknownName, type OptionSchema } from "./options/check-options.js";
+export {
+  checkArgument,
+  checkOptions,
+  describeUnknownName,
+  type OptionSchema,
+} from "./options/check-options.js";
 export { createBlockWriter, decodeBlock, type BlockWriter, type ReadyBlock } from "./session/block.js";
 export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./base/conditions.js";
 export { assertNever, ERRORS, errorCodeOf, linkCodeOf, StanzapackError } from "./base/errors.js";
@@ -39,8 +44,7 @@ export {
   padOfBody,
   type DataBodyFields,
 } from "./frames/frame-codec.js";
-export {
-  type ChainBody, FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames/frames.js";
+export { type ChainBody, FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames/frames.js";
 export type * from "./frames/frames.js";
 export { Envelope, PROBE_MS, type EnvelopePort } from "./session/envelope.js";
 export { createHello } from "./frames/hello.js";

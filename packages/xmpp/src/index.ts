@@ -7,7 +7,17 @@ export { createClientConnection } from "./connection/client-connection.js";
 export { createComponentConnection } from "./connection/component-connection.node.js";
 export type { BoshTiming } from "./bosh/bosh-courier.js";
 export type { TransportKind } from "./transports/transport.js";
-export type { ClientConnectionOptions, ComponentConnectionOptions, ComponentTlsOptions, Connection, ConnectionEvents, ConnectionLimits, ConnectionState, ConnectionTimeouts, StanzaHandler } from "./connection/connection.js";
+export type {
+  ClientConnectionOptions,
+  ComponentConnectionOptions,
+  ComponentTlsOptions,
+  Connection,
+  ConnectionEvents,
+  ConnectionLimits,
+  ConnectionState,
+  ConnectionTimeouts,
+  StanzaHandler,
+} from "./connection/connection.js";
 export type { IqHandler } from "./stanzas/iq-handlers.js";
 export type { ReconnectPolicy } from "./base/timing.js";
 export type { RequestOptions } from "./stanzas/iq-requests.js";
