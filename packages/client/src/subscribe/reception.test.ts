@@ -5,10 +5,10 @@ import { Reception, type RangeReport } from "./reception.js";
 function receive(
   reception: Reception,
   [from, to]: readonly [number, number],
-  { rows = to - from + 1, epoch = 1, thins = false } = {},
+  { rows = to - from + 1, epoch = 1, thins = false, isLog = false } = {},
 ): (number | RangeReport)[] {
   const batch = { epoch, from, to, at: 0, spanMs: 0, rows: Array.from({ length: rows }, () => 0) };
-  const { events, report } = reception.receive(batch, thins);
+  const { events, report } = reception.receive(batch, { thins, isLog });
   return events.map((event) => (event.event === "row" ? event.offset : report(event)));
 }
 
@@ -30,6 +30,14 @@ describe("what a subscription receives", () => {
     if (order === "after") reception.pause();
     expect(receive(reception, [3, 3])).toEqual([["conflated", { from: 2, to: 2, reason: "paused" }], 3]);
     expect(receive(reception, [5, 5])).toEqual([["lost", { from: 4, to: 4, reason: "gap" }], 5]);
+  });
+
+  it("counts what a log no longer keeps after a pause as lost", () => {
+    const reception = new Reception(undefined);
+    receive(reception, [1, 1], { isLog: true });
+    reception.pause();
+    const received = receive(reception, [100, 100], { isLog: true });
+    expect(received).toEqual([["lost", { from: 2, to: 99, reason: "paused" }], 100]);
   });
 
   it("names why the sender left updates out, and a new epoch", () => {

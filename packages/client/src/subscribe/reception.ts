@@ -41,18 +41,18 @@ export class Reception {
     if (this.hole !== "paused") this.hole = "disconnected";
   }
 
-  /** The client pauses: the next update may follow a hole that the program wants. */
+  /** The client pauses: the next update may follow a hole that the program wants, unless the service is a log. */
   pause(): void {
     this.hole = "paused";
   }
 
   /**
    * Takes a DATA frame. Returns the events of its position, and the report of each range among them. `thins`: the
-   * selection leaves updates out. Throws `malformed`.
+   * selection leaves updates out. `isLog`: no update may be left out, so each hole is a loss. Throws `malformed`.
    */
   receive(
     batch: DataBatch<Value>,
-    thins: boolean,
+    { thins, isLog }: { readonly thins: boolean; readonly isLog: boolean },
   ): {
     readonly events: readonly PositionEvent<Value>[];
     readonly report: (range: Exclude<PositionEvent<Value>, { event: "row" }>) => RangeReport;
@@ -65,7 +65,7 @@ export class Reception {
       report: ({ event, from, to }) => {
         if (event === "reset") return [event, { from, to, reason: "epoch" }];
         if (event === "conflated") return [event, { from, to, reason: conflatedBy }];
-        return [hole === "paused" ? "conflated" : event, { from, to, reason: hole }];
+        return [hole === "paused" && !isLog ? "conflated" : event, { from, to, reason: hole }];
       },
     };
   }

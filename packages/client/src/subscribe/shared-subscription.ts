@@ -335,7 +335,7 @@ export class SharedSubscription {
   deliver(batch: DataBatch<Value>): void {
     if (this.ended) return;
     this.credit.came(batch.rows.length);
-    const { events, report } = this.reception.receive(batch, this.terms.thins);
+    const { events, report } = this.reception.receive(batch, { thins: this.terms.thins, isLog: this.isLog });
     for (const event of events) {
       if (event.event !== "row") {
         this.tellRange(report(event));
