@@ -13,7 +13,7 @@ import {
   tagOf,
 } from "./lean-stanzas.js";
 
-const VECTORS = fileURLToPath(new URL("../../../vectors/", import.meta.url));
+const VECTORS = fileURLToPath(new URL("../../../../vectors/", import.meta.url));
 
 interface Vector {
   readonly name: string;
