@@ -15,9 +15,9 @@ export interface ConnectionListeners {
   readonly approvals: Approvals;
   readonly state: ClientState;
   /** This process could do nothing for `ms` ms. */
-  onHeldUp(ms: number): void;
+  readonly onHeldUp: (ms: number) => void;
   /** The connection has ended for good. */
-  onEnded(reason: unknown): void;
+  readonly onEnded: (reason: unknown) => void;
 }
 
 /** Connects the events of the connection, and hold-ups of this process, to the client. Returns what undoes it. */
