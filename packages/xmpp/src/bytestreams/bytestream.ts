@@ -1,6 +1,6 @@
 import { decodeBase64 } from "../base/base64.node.js";
 import { BlockOrder } from "./block-order.js";
-import { assertBlock, SEQ_COUNT, type BytestreamSender, type SenderHost } from "./bytestream-sender.js";
+import { assertBlock, SEQ_COUNT, type BytestreamSender } from "./bytestream-sender.js";
 import { DataStanzas } from "./data-stanzas.js";
 import { StanzaError } from "../base/errors.js";
 import { EarlyBlocks } from "./early-blocks.js";

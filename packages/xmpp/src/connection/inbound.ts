@@ -1,4 +1,4 @@
-import { XmppError } from "../base/errors.js";
+import type { XmppError } from "../base/errors.js";
 import { callGuarded } from "../base/listeners.js";
 import * as NS from "../base/namespaces.js";
 import { preparedOrSame } from "../addresses/jid.js";
