@@ -48,7 +48,8 @@ const PURE_RULES = {
 };
 
 /** Somebody may set the wall clock at any moment: nothing that is scheduled or measured may ask for it. */
-const WALL_CLOCK = "Use monotonicNow, or wallNow where people are told a time (packages/xmpp/src/clock.ts).";
+const WALL_CLOCK =
+  "Use monotonicNow, or wallNow where people are told a time (packages/xmpp/src/base/clock.ts).";
 const RUNTIME_RULES = {
   "no-restricted-properties": [
     "error",
@@ -161,7 +162,7 @@ export default defineConfig(
   ...boundaries,
   {
     files: ["packages/{xmpp,client,component}/src/**/*.ts"],
-    ignores: ["**/*.test.ts", "**/testing/**", "packages/xmpp/src/clock.ts"],
+    ignores: ["**/*.test.ts", "**/testing/**", "packages/xmpp/src/base/clock.ts"],
     rules: RUNTIME_RULES,
   },
   {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The house checks: types, lint and package boundaries, format, unused code, publishability. Runs all of them, then
-// exits 1 if any failed. `npm run check -- eslint knip` runs only those.
+// The house checks: types, lint and package boundaries, format, import cycles, sizes of files, unused code,
+// publishability. Runs all of them, then exits 1 if any failed. `npm run check -- eslint knip` runs only those.
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,8 @@ const CHECKS = {
   "types of tests": () => tool("typescript/bin/tsc", "-p", "tsconfig.test.json"),
   eslint: () => tool("eslint/bin/eslint.js", "--max-warnings=0", "."),
   prettier: () => tool("prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."),
+  cycles: checkCycles,
+  sizes: checkSizes,
   knip: () => tool("knip/bin/knip.js", "--no-progress"),
   publint: checkPackages,
 };
@@ -47,6 +49,31 @@ async function checkWeb() {
     problem: missing.length === 0 ? "" : `not in the package: ${missing.join(", ")}`,
     note: `gzipped: ${sizes.map(([, name, bytes]) => `${name} ${bytes}`).join(", ")}`,
   };
+}
+
+/** Between files and between folders, at run time: `.dependency-cruiser.mjs` says what counts. */
+function checkCycles() {
+  const sources = readdirSync(join(ROOT, "packages")).map((name) => `packages/${name}/src`);
+  const config = ["--config", ".dependency-cruiser.mjs"];
+  return tool("dependency-cruiser/bin/dependency-cruise.mjs", ...config, ...sources.filter(existsSync));
+}
+
+/** A file over this has a second idea in it, or says at its top why not. */
+const MAX_LINES = 400;
+const REASON = /^\/\/ Over 400 lines: /;
+
+async function checkSizes() {
+  const files = readdirSync(join(ROOT, "packages"), { recursive: true }).filter(
+    (file) => /^[^/]+\/src\/.*\.ts$/.test(file) && !file.endsWith(".test.ts"),
+  );
+  return files
+    .map((file) => ({ file, text: readFileSync(join(ROOT, "packages", file), "utf8") }))
+    .filter(({ text }) => text.trimEnd().split("\n").length > MAX_LINES && !REASON.test(text))
+    .map(
+      ({ file }) =>
+        `packages/${file} is over ${MAX_LINES} lines: split it, or begin it with "// Over 400 lines: WHY"`,
+    )
+    .join("\n");
 }
 
 async function checkPackages() {

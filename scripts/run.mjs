@@ -31,15 +31,20 @@ const PROGRAMS = {
       return name === undefined ? XMPP_SERVERS : named(name);
     },
   },
-  "fuzz:ibb": { file: at("packages/testkit/dist/ibb-fuzz-main.js"), args: [], servers: () => [] },
-  "fuzz:codec": { file: at("packages/testkit/dist/codec-fuzz-main.js"), args: [], servers: () => [] },
-  chains: { file: at("packages/testkit/dist/codec-chains-main.js"), args: [], servers: () => [] },
-  "fuzz:bosh": { file: at("packages/testkit/dist/bosh-fuzz-main.js"), args: [], servers: () => [] },
+  "fuzz:ibb": { file: at("packages/testkit/dist/ibb-fuzz/ibb-fuzz-main.js"), args: [], servers: () => [] },
+  "fuzz:codec": {
+    file: at("packages/testkit/dist/codec-fuzz/codec-fuzz-main.js"),
+    args: [],
+    servers: () => [],
+  },
+  chains: { file: at("packages/testkit/dist/codec-fuzz/codec-chains-main.js"), args: [], servers: () => [] },
+  "fuzz:bosh": { file: at("packages/testkit/dist/bosh-fuzz/bosh-fuzz-main.js"), args: [], servers: () => [] },
   "fuzz:component": {
-    file: at("packages/testkit/dist/component-fuzz-main.js"),
+    file: at("packages/testkit/dist/component-fuzz/component-fuzz-main.js"),
     args: [],
     servers: (args) => named(optionOf(args, "--server") ?? "prosody"),
   },
+  "docs:charts": { file: at("scripts/docs-charts.mjs"), args: [], servers: () => [] },
 };
 
 function optionOf(args, name) {

@@ -40,9 +40,9 @@ const update = (alias: number, epoch: number): DataFrame => ({
   payload: Uint8Array.of(1),
 });
 
-describe("docs/AUTHORITY.md", () => {
+describe("docs/reference/authority.md", () => {
   it("has the table that the tests go through", () => {
-    const file = new URL("../docs/AUTHORITY.md", import.meta.url);
+    const file = new URL("../docs/reference/authority.md", import.meta.url);
     const page = readFileSync(file, "utf8");
     const section = /(<!-- authority: [^>]*-->\n)[^]*?(\n<!-- \/authority -->)/;
     const made = page.replace(

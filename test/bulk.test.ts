@@ -1,7 +1,7 @@
 import type { Client, OfferedService, SubscriptionGroup } from "@stanzapack/client";
 import { until } from "@stanzapack/testkit";
 import type { AnswerFrame, Frame } from "@stanzapack/wire";
-import { encodeElements } from "../packages/wire/src/update.js";
+import { encodeElements } from "../packages/wire/src/msgpack/update.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
 import { SERVERS, startStack, type Stack } from "./support/stack.js";

@@ -4,10 +4,10 @@ import { formatSession } from "./support/example-session/page.js";
 import { playSession } from "./support/example-session/script.js";
 import { SERVERS } from "./support/stack.js";
 
-const PAGE = new URL("../docs/EXAMPLE_SESSION.md", import.meta.url);
+const PAGE = new URL("../docs/reference/example-session.md", import.meta.url);
 const SECTION = /(<!-- session: [^\n]*-->\n\n)([^]*?)(\n\n<!-- \/session -->)/;
 
-describe("docs/EXAMPLE_SESSION.md", () => {
+describe("docs/reference/example-session.md", () => {
   it.each(SERVERS)("has the session as it passes through %s", async (server) => {
     const played = formatSession(await playSession(server));
     const page = readFileSync(PAGE, "utf8");

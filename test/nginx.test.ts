@@ -171,14 +171,19 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
     return sizes;
   }
 
-  const connectBy = async (urls: readonly string[], extra: readonly Nginx[] = []): Promise<Connection> => {
+  const connectBy = async (
+    urls: readonly string[],
+    extra: readonly Nginx[] = [],
+    /** How long a BOSH session is worth trying, in ms. */
+    giveUpMs = 500,
+  ): Promise<Connection> => {
     const connection = createClientConnection({
       ...login("alice"),
       ca: [ca(), ...extra.map((it) => it.ca)].join("\n"),
       urls,
       reconnect: { minMs: 1, maxMs: 200 },
       timeouts: { onlineMs: 9_000 },
-      bosh: { giveUpMs: 500, waitMs: 2_000, answerMs: 1_000 },
+      bosh: { giveUpMs, waitMs: 2_000, answerMs: 1_000 },
     });
     onTestFinished(() => connection.stop());
     await connection.start();
@@ -205,7 +210,9 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
   it("goes over to BOSH when the network begins to block WebSocket, and survives a reload there", async () => {
     const changing = await startNginx({ upstreamPort: stack.sandbox.ports.http });
     onTestFinished(() => changing.stop());
-    const connection = await connectBy([REFUSED, changing.websocketUrl, changing.boshUrl], [changing]);
+    const urls = [REFUSED, changing.websocketUrl, changing.boshUrl];
+    // A reload takes longer than the usual bound on a busy machine.
+    const connection = await connectBy(urls, [changing], 30_000);
     expect(connection.transport).toBe("websocket");
     await connection.request(PING);
     await changing.reload({ webSocket: 403 });

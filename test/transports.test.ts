@@ -181,7 +181,8 @@ describe.each(SERVERS)("transports to %s", (server) => {
         urls: proxies.urls,
         reconnect: { minMs: 1, maxMs: 200 },
         timeouts: { onlineMs: 9_000 },
-        bosh: { giveUpMs: 500, waitMs: 1_000, answerMs: 500 },
+        // Ten times what a session needs after a cut on a machine that is not busy.
+        bosh: { giveUpMs: 5_000, waitMs: 1_000, answerMs: 500 },
       });
       onTestFinished(() => connection.stop());
       await connection.start();

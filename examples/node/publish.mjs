@@ -15,6 +15,6 @@ const her = await connect({
 
 const service = await her.offer("load", { access: "open", title: "Load average, one minute" });
 service.on("demand", ({ subscribers, windowMs }) =>
-  console.log(`${subscribers} listen, in windows of ${windowMs} ms`),
+  console.log(subscribers === 0 ? "nobody listens" : `${subscribers} listen, in windows of ${windowMs} ms`),
 );
 setInterval(() => service.publish(loadavg()[0]), 100);

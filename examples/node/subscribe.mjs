@@ -1,4 +1,4 @@
-// Takes another account's load, ten values in one second windows, then ten more five times a second.
+// Subscribes to another account's load: ten values in windows of 1 s, then ten in windows of 200 ms.
 import { readFileSync } from "node:fs";
 import { connect } from "@stanzapack/client";
 

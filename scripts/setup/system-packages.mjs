@@ -45,7 +45,7 @@ const SYSTEM_PACKAGES = [
     programs: ["python3"],
     packages: ["python3"],
     units: [],
-    why: "Python, in which the tests read what the codec writes, by docs/CODEC.md alone",
+    why: "Python, in which the tests read what the codec writes, by docs/reference/codec.md alone",
   },
   {
     programs: ["setpriv"],

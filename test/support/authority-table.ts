@@ -1,13 +1,13 @@
 /** Who asks. The service belongs to `alice@localhost`; `bob@localhost` is on the whitelist of those that have one. */
 export const WHO = {
   publisher: "the session that offers the service",
-  "owner elsewhere": "another session of its account",
+  "owner elsewhere": "another session of the publisher's account",
   member: "an account on the whitelist",
-  "without link": "another session of that account, which has opened no link",
+  "without link": "another session of the member's account, without an open link",
   stranger: "an account of the same domain that is on no list",
   lookalike: "an account whose resource is the owner's JID: `mallory@localhost/alice@localhost`",
   namesake: "the owner's local part at another domain: `alice@basic.localhost/r`",
-  domain: "a whole other domain, as another component speaks: `basic.localhost`",
+  domain: "another domain itself, as another component sends: `basic.localhost`",
 } as const;
 
 export type Who = keyof typeof WHO;
@@ -112,7 +112,7 @@ export const AUTHORITY = {
 
 export type What = keyof typeof AUTHORITY;
 
-/** The table as docs/AUTHORITY.md has it. */
+/** The table as docs/reference/authority.md has it. */
 export function formatAuthority(): string {
   return [
     ...EVERYBODY.map((who) => `- **${who}**: ${WHO[who]}`),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A decoder of the columnar codec, written from docs/CODEC.md: section numbers are of that page.
+"""A decoder of the columnar codec, written from docs/reference/codec.md: section numbers are of that page.
 
 Reads lines of `npm -s run chains` from stdin. Prints what it read of the first chain that differs, and how many were read.
 Needs nothing but Python 3.8. It is a check of the page, not fast and without the page's limits.
@@ -389,7 +389,7 @@ class Node:
         codec.weight += weigh(value)
         return value
 
-    # ---- 13. What stays as it was
+    # ---- 13. Parts that stay as they were
 
     def same(self, row):
         coder = self.codec.coder
@@ -1400,7 +1400,7 @@ def patch(codec, id, column, old):
     return result.decode("utf-16-le", "surrogatepass") if is_text else result
 
 
-# ---- msgpack, of packed containers (PROTOCOL.md)
+# ---- msgpack, of packed containers (protocol.md)
 
 
 class Msgpack:

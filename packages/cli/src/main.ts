@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { reportFailure, UsageError } from "./failure.js";
+import { reportFailure, UsageError } from "./base/failure.js";
 import { createProgram } from "./program.js";
 
 /** 0 done, 1 failed, 2 wrong usage. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { addBench } from "./commands/bench.js";
+import { addBench } from "./commands/bench/bench.js";
 import { addEstimate } from "./commands/estimate.js";
 import { addOffer } from "./commands/offer.js";
 import { addSandbox } from "./commands/sandbox.js";

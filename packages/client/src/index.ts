@@ -1,21 +1,26 @@
-export { Client, connect, type BlockObserver, type ClientEvents } from "./client.js";
-export type { ConnectOptions, InactivePolicy } from "./options.js";
-export type { EnvelopeKind } from "./link-envelope.js";
-export type { Authorize, AuthorizeRequest } from "./approvals.js";
-export type { AccessModel, ConfigureOptions, OfferOptions, ServiceInfo } from "./negotiation.js";
-export type { OutboxEntry, OutboxStore, StoredOutbox } from "./outbox-store.js";
-export { OfferedService, type Demand, type OfferedServiceEvents } from "./offered-service.js";
-export type { Sendable } from "./sendable.js";
+export { Client, connect } from "./client.js";
+export type { BlockObserver, ClientEvents } from "./client-events.js";
+export type { ConnectOptions, InactivePolicy } from "./options/connect-options.js";
+export type { EnvelopeKind } from "./link/link-envelope.js";
+export type { Authorize, AuthorizeRequest } from "./options/offer-options.js";
+export type { ServiceInfo } from "./negotiation/negotiation.js";
+export type { AccessModel, ConfigureOptions, OfferOptions } from "./options/offer-options.js";
+export type { OutboxEntry, OutboxStore, StoredOutbox } from "./store/outbox-store.js";
+export { OfferedService } from "./publish/offered-service.js";
+export type { Demand, OfferedServiceEvents } from "./publish/service-events.js";
+export type { Sendable } from "./base/sendable.js";
 export {
   Subscription,
-  type ChangeOptions,
   type RangeEvent,
-  type SelectionOptions,
   type StatusEvent,
-  type SubscribeOptions,
   type SubscriptionEvents,
   type SubscriptionStatus,
   type Update,
-} from "./subscription.js";
-export { SubscriptionGroup, type GroupUpdate, type SubscriptionGroupEvents } from "./subscription-group.js";
+} from "./subscribe/subscription.js";
+export type { ChangeOptions, SelectionOptions, SubscribeOptions } from "./options/subscribe-options.js";
+export {
+  SubscriptionGroup,
+  type GroupUpdate,
+  type SubscriptionGroupEvents,
+} from "./subscribe/subscription-group.js";
 export { StanzapackError, type ErrorCode, type Selection, type Value } from "@stanzapack/wire";

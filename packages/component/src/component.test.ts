@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
 import { createComponent } from "./component.js";
-import { configSchema } from "./config.js";
-import type { ResolvedConfig } from "./load-config.js";
-import { VERSION } from "./version.js";
+import { configSchema } from "./config/config.js";
+import type { ResolvedConfig } from "./config/load-config.js";
+import { VERSION } from "./base/version.js";
 
 /** What a component with this way to its server logs before it connects. */
 async function warningsOf(component: Partial<ResolvedConfig["component"]>): Promise<string[]> {

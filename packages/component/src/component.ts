@@ -17,26 +17,26 @@ import {
   type Connection,
   monotonicNow,
 } from "@stanzapack/xmpp";
-import type { Logger } from "pino";
-import { Broker } from "./broker.js";
+import { Broker } from "./broker/broker.js";
 import { Budgets } from "./budgets/budgets.js";
-import { createLogger } from "./component-logger.js";
-import { FanOut } from "./fan-out.js";
-import { FrameRequests } from "./frame-requests.js";
-import { LinkTable } from "./link-table.js";
-import { RequestGate } from "./request-gate.js";
-import type { ResolvedConfig } from "./load-config.js";
-import { adviseOperator, type ServerAddress } from "./server-advice.js";
-import { compareConfigs, type Reloaded } from "./reload.js";
+import { createLogger } from "./base/component-logger.js";
+import { FanOut } from "./fanout/fan-out.js";
+import { FrameRequests } from "./negotiation/frame-requests.js";
+import { LinkTable } from "./links/link-table.js";
+import { RequestGate } from "./negotiation/request-gate.js";
+import type { ResolvedConfig } from "./config/load-config.js";
+import { adviseOperator, type ServerAddress } from "./links/server-advice.js";
+import { compareConfigs, type Reloaded } from "./config/reload.js";
 import { registerUnknownAddresses } from "./negotiation/unknown-addresses.js";
 import { registerDisco } from "./negotiation/disco.js";
 import { registerOrdinaryClients } from "./negotiation/ordinary-clients.js";
-import { checkComponentOptions, checkConfig } from "./option-checks.js";
+import { checkComponentOptions, checkConfig } from "./config/option-checks.js";
 import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
-import { safeLogger } from "./safe-logger.js";
+import { safeLogger } from "./base/safe-logger.js";
 import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
-import { createStats, type ComponentStats } from "./stats.js";
+import { createStats, type ComponentStats } from "./base/stats.js";
+import type { ComponentOptions } from "./config/component-options.js";
 
 /** Between sweeps, in ms: the precision of every deadline that is not a tick. */
 const SWEEP_MS = 1_000;
@@ -57,13 +57,6 @@ export interface StreamsComponent {
   reload(config: ResolvedConfig): Reloaded;
   /** Called once when it cannot go on: the server refuses its secret or its place. */
   onEnded: ((error: StanzapackError) => void) | undefined;
-}
-
-export interface ComponentOptions {
-  /** Default: JSON lines on stderr, at the config's level. */
-  readonly logger?: Logger | undefined;
-  /** `false`: the first failed attempt to connect rejects `start`, and a lost stream ends the component (`onEnded`). Default true. */
-  readonly reconnect?: boolean | undefined;
 }
 
 /** The Stanzapack component (XEP-0114) of one domain. Throws `invalid-options`. */
@@ -165,7 +158,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     onEnded: undefined,
     stats: () => ({
       ...stats,
-      services: broker.services.size,
+      services: broker.catalog.services.size,
       subscriptions: countSubscriptions(broker),
       framesReceived: { ...stats.framesReceived },
     }),
@@ -211,10 +204,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   }
 
   async function stop(): Promise<void> {
-    log.info({ links: links.size, services: broker.services.size }, "stopping");
+    log.info({ links: links.size, services: broker.catalog.services.size }, "stopping");
     stopSweeping?.();
     if (connection.state === "online") {
-      fanOut.flushAll(broker.services.values());
+      fanOut.flushAll(broker.catalog.services.values());
       links.farewell();
       await drained(connection);
     }
@@ -237,7 +230,7 @@ function ours(own: string, named: readonly string[] = []): (domain: string) => b
 
 function countSubscriptions(broker: Broker): number {
   let count = 0;
-  for (const service of broker.services.values()) count += service.subscriptions.size;
+  for (const service of broker.catalog.services.values()) count += service.subscriptions.size;
   return count;
 }
 

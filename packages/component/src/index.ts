@@ -1,6 +1,12 @@
-export { createComponent, type ComponentOptions, type StreamsComponent } from "./component.js";
-export { createLogger } from "./component-logger.js";
-export { configSchema, type ComponentConfig, type ComponentLimits, type ConfigFile } from "./config.js";
-export { loadConfig, parseConfig, type ResolvedConfig } from "./load-config.js";
-export type { Reloaded } from "./reload.js";
-export type { ComponentStats } from "./stats.js";
+export { createComponent, type StreamsComponent } from "./component.js";
+export type { ComponentOptions } from "./config/component-options.js";
+export { createLogger } from "./base/component-logger.js";
+export {
+  configSchema,
+  type ComponentConfig,
+  type ComponentLimits,
+  type ConfigFile,
+} from "./config/config.js";
+export { loadConfig, parseConfig, type ResolvedConfig } from "./config/load-config.js";
+export type { Reloaded } from "./config/reload.js";
+export type { ComponentStats } from "./base/stats.js";

@@ -1,9 +1,9 @@
-export { startHttpFaultProxy, type HttpFault, type HttpFaultProxy } from "./http-fault-proxy.js";
+export { startHttpFaultProxy, type HttpFault, type HttpFaultProxy } from "./proxies/http-fault-proxy.js";
 export {
   startStanzaProxy,
   type StanzaDirection,
   type StanzaFilter,
   type StanzaProxy,
-} from "./stanza-proxy.js";
-export { startTcpProxy, type TcpProxy } from "./tcp-proxy.js";
-export { until } from "./until.js";
+} from "./proxies/stanza-proxy.js";
+export { startTcpProxy, type TcpProxy } from "./proxies/tcp-proxy.js";
+export { until } from "./base/until.js";

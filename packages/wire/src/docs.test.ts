@@ -1,22 +1,22 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { CHANGED_SET_CONTEXTS } from "./codec/changed-set.js";
-import { COLUMN_CONTEXTS } from "./codec/column.js";
+import { CHANGED_SET_CONTEXTS } from "./codec/tree/changed-set.js";
+import { COLUMN_CONTEXTS } from "./codec/values/column.js";
 import { DEFAULT_CODEC_LIMITS } from "./codec/column-codec.js";
-import { DICTIONARY_CONTEXTS } from "./codec/dictionary.js";
-import { DOUBLE_CONTEXTS } from "./codec/double-model.js";
-import { DEFAULT_LANE_POLICY } from "./codec/lane-encoder.js";
-import { KIN_CONTEXTS } from "./codec/kin.js";
-import { SET } from "./codec/mixer-sets.js";
-import { NODE_CONTEXTS } from "./codec/node.js";
-import { NUMBER_CONTEXTS } from "./codec/number-model.js";
-import { isReadFromCondition } from "./conditions.js";
-import { ERRORS, type ErrorCode, type ErrorRow } from "./errors.js";
-import { encodeFrame } from "./frame-codec.js";
-import { FRAME } from "./frames.js";
+import { DICTIONARY_CONTEXTS } from "./codec/values/dictionary.js";
+import { DOUBLE_CONTEXTS } from "./codec/numbers/double-model.js";
+import { DEFAULT_LANE_POLICY } from "./bodies/lane-encoder.js";
+import { KIN_CONTEXTS } from "./codec/tree/kin.js";
+import { SET } from "./codec/coder/mixer-sets.js";
+import { NODE_CONTEXTS } from "./codec/tree/node.js";
+import { NUMBER_CONTEXTS } from "./codec/numbers/number-model.js";
+import { isReadFromCondition } from "./base/conditions.js";
+import { ERRORS, type ErrorCode, type ErrorRow } from "./base/errors.js";
+import { encodeFrame } from "./frames/frame-codec.js";
+import { FRAME } from "./frames/frames.js";
 import * as wire from "./index.js";
-import { DEFAULT_LIMITS } from "./limits.js";
-import { DEFAULT_LINK_POLICY } from "./link-session.js";
+import { DEFAULT_LIMITS } from "./base/limits.js";
+import { DEFAULT_LINK_POLICY } from "./session/link-session.js";
 
 const root = new URL("../../../", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
@@ -68,14 +68,14 @@ function unitOf(field: string): string {
   return unit as string;
 }
 
-describe("docs/ERRORS.md", () => {
+describe("docs/reference/errors.md", () => {
   it("has the table of the code", () => {
     const rows = Object.entries<ErrorRow>(ERRORS).map(([code, row]) => {
       const own = isReadFromCondition(code as ErrorCode) ? "" : `\`${code}\`, ours`;
       const application = row.pubsub === undefined ? own : `\`${row.pubsub}\``;
       return `| \`${code}\` | ${row.wire} | \`${row.condition}\`, ${row.type} | ${application} | ${row.scope} | ${row.retryable ? "yes" : "no"} | ${row.mend} |`;
     });
-    expectSection("docs/ERRORS.md", "errors", [
+    expectSection("docs/reference/errors.md", "errors", [
       "| code | number | XMPP condition, type | application condition | scope | retry | what to do |",
       "| --- | ---: | --- | --- | --- | --- | --- |",
       ...rows,
@@ -83,32 +83,36 @@ describe("docs/ERRORS.md", () => {
   });
 });
 
-describe("docs/LIMITS.md", () => {
+describe("docs/reference/limits.md", () => {
   it("has the limits of the code", () => {
-    expectSection("docs/LIMITS.md", "limits", fieldRows("packages/wire/src/limits.ts", DEFAULT_LIMITS));
+    expectSection(
+      "docs/reference/limits.md",
+      "limits",
+      fieldRows("packages/wire/src/base/limits.ts", DEFAULT_LIMITS),
+    );
   });
   it("has the columnar codec's limits of the code", () => {
     const source = "packages/wire/src/codec/column-codec.ts";
-    expectSection("docs/LIMITS.md", "codec", fieldRows(source, DEFAULT_CODEC_LIMITS));
+    expectSection("docs/reference/limits.md", "codec", fieldRows(source, DEFAULT_CODEC_LIMITS));
   });
   it("has the lane's policy of the code", () => {
-    const sources = "packages/wire/src/codec/chain.ts, packages/wire/src/codec/lane-encoder.ts";
-    expectSection("docs/LIMITS.md", "lane", fieldRows(sources, DEFAULT_LANE_POLICY));
+    const sources = "packages/wire/src/bodies/chain.ts, packages/wire/src/bodies/lane-encoder.ts";
+    expectSection("docs/reference/limits.md", "lane", fieldRows(sources, DEFAULT_LANE_POLICY));
   });
   it("has the link policy of the code", () => {
     expectSection(
-      "docs/LIMITS.md",
+      "docs/reference/limits.md",
       "policy",
-      fieldRows("packages/wire/src/link-session.ts", DEFAULT_LINK_POLICY),
+      fieldRows("packages/wire/src/session/link-session.ts", DEFAULT_LINK_POLICY),
     );
   });
 });
 
-describe("docs/CODEC.md", () => {
-  const page = read("docs/CODEC.md");
+describe("docs/reference/codec.md", () => {
+  const page = read("docs/reference/codec.md");
 
   it("has the mixer's sets of the code", () => {
-    expectSection("docs/CODEC.md", "sets", [
+    expectSection("docs/reference/codec.md", "sets", [
       `| S | ${Object.keys(SET).join(" | ")} |`,
       `| --- |${" ---: |".repeat(Object.keys(SET).length)}`,
       `| | ${Object.values(SET).join(" | ")} |`,
@@ -134,14 +138,14 @@ describe("docs/CODEC.md", () => {
 
   it("has the names of the code where the code has the numbers", () => {
     const source = [
-      "number-model",
-      "double-model",
-      "dictionary",
-      "column",
-      "node",
-      "text-model",
-      "mixer",
-      "contexts",
+      "numbers/number-model",
+      "numbers/double-model",
+      "values/dictionary",
+      "values/column",
+      "tree/node",
+      "texts/text-model",
+      "coder/mixer",
+      "coder/contexts",
     ]
       .map((name) => read(`packages/wire/src/codec/${name}.ts`))
       .join("");
@@ -159,8 +163,8 @@ describe("docs/CODEC.md", () => {
   });
 });
 
-describe("docs/PROTOCOL.md", () => {
-  const page = read("docs/PROTOCOL.md");
+describe("docs/reference/protocol.md", () => {
+  const page = read("docs/reference/protocol.md");
 
   it("has every type of frame, under its number", () => {
     const told = [...page.matchAll(/^\| (\d+) \| ([A-Z_]+) /gm)].map(([, number, name]) => [
@@ -172,7 +176,7 @@ describe("docs/PROTOCOL.md", () => {
   });
 
   it("calls reserved exactly what is refused", () => {
-    const [used = "", reserved = ""] = page.split("Kept for later frames");
+    const [used = "", reserved = ""] = page.split("reserved for later frames");
     for (const [name, type] of Object.entries(FRAME)) {
       const header = Uint8Array.of(0x91, type);
       const run = (): unknown => wire.decodeFrame(header, DEFAULT_LIMITS);
@@ -206,7 +210,8 @@ describe("docs/PROTOCOL.md", () => {
   it("states the policy of the code", () => {
     const { ackEveryStanzas, ackAfterMs, maxUnackedStanzas } = DEFAULT_LINK_POLICY;
     const text = page.replace(/\s+/g, " ");
-    expect(text).toContain(`after ${ackEveryStanzas} unacknowledged ones, or ${ackAfterMs / 1000} s after`);
+    expect(text).toContain(`after ${ackEveryStanzas} unacknowledged stanzas`);
+    expect(text).toContain(`${ackAfterMs / 1000} s after the first unacknowledged stanza`);
     expect(text).toContain(`A sender with ${maxUnackedStanzas} unacknowledged stanzas`);
   });
 });

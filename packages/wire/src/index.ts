@@ -3,12 +3,11 @@ export {
   ChainEncoder,
   DEFAULT_CHAIN_POLICY,
   type ChainBatch,
-  type ChainBody,
   type ChainPolicy,
-} from "./codec/chain.js";
+} from "./bodies/chain.js";
 export { ColumnCodec, DEFAULT_CODEC_LIMITS, type CodecLimits, type RowsBatch } from "./codec/column-codec.js";
-export { hopCost } from "./codec/hop-cost.js";
-export { isolatedParts } from "./codec/isolated-parts.js";
+export { hopCost } from "./bodies/hop-cost.js";
+export { isolatedParts } from "./bodies/isolated-parts.js";
 export {
   beginsAnew,
   DEFAULT_LANE_POLICY,
@@ -20,14 +19,19 @@ export {
   type LaneEncoderOptions,
   type LanePolicy,
   type PlainBody,
-} from "./codec/lane-encoder.js";
-export { ReadBudget } from "./codec/read-budget.js";
-export { DataReader, type DataBatch, type PackedBatch } from "./data-reader.js";
-export { checkArgument, checkOptions, describeUnknownName, type OptionSchema } from "./check-options.js";
-export { createBlockWriter, decodeBlock, type BlockWriter, type ReadyBlock } from "./block.js";
-export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./conditions.js";
-export { assertNever, ERRORS, errorCodeOf, linkCodeOf, StanzapackError } from "./errors.js";
-export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./errors.js";
+} from "./bodies/lane-encoder.js";
+export { ReadBudget } from "./codec/coder/read-budget.js";
+export { DataReader, type DataBatch, type PackedBatch } from "./bodies/data-reader.js";
+export {
+  checkArgument,
+  checkOptions,
+  describeUnknownName,
+  type OptionSchema,
+} from "./options/check-options.js";
+export { createBlockWriter, decodeBlock, type BlockWriter, type ReadyBlock } from "./session/block.js";
+export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./base/conditions.js";
+export { assertNever, ERRORS, errorCodeOf, linkCodeOf, StanzapackError } from "./base/errors.js";
+export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./base/errors.js";
 export {
   DATA_FORMS,
   decodeFrame,
@@ -39,16 +43,16 @@ export {
   padOf,
   padOfBody,
   type DataBodyFields,
-} from "./frame-codec.js";
-export { FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames.js";
-export type * from "./frames.js";
-export { Envelope, PROBE_MS, type EnvelopePort } from "./envelope.js";
-export { createHello } from "./hello.js";
-export { assertWithin, DEFAULT_LIMITS, type Limits } from "./limits.js";
-export { DEFAULT_LINK_POLICY, LinkSession, type LinkPolicy } from "./link-session.js";
-export type { Value } from "./msgpack.js";
-export { measureValue } from "./msgpack-measure.js";
-export { fromOptionFields, MAX_OPTION_BYTES, optionBytes, toOptionFields } from "./option-fields.js";
+} from "./frames/frame-codec.js";
+export { type ChainBody, FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames/frames.js";
+export type * from "./frames/frames.js";
+export { Envelope, PROBE_MS, type EnvelopePort } from "./session/envelope.js";
+export { createHello } from "./frames/hello.js";
+export { assertWithin, DEFAULT_LIMITS, type Limits } from "./base/limits.js";
+export { DEFAULT_LINK_POLICY, LinkSession, type LinkPolicy } from "./session/link-session.js";
+export type { Value } from "./msgpack/msgpack.js";
+export { measureValue } from "./msgpack/msgpack-measure.js";
+export { fromOptionFields, MAX_OPTION_BYTES, optionBytes, toOptionFields } from "./frames/option-fields.js";
 export {
   abortSignal,
   allOptional,
@@ -65,11 +69,11 @@ export {
   plainText,
   textThat,
   wholeNumber,
-} from "./option-schemas.js";
-export { Position, type PositionEvent } from "./position.js";
-export { createRawDeflate, type RawDeflate } from "./raw-deflate.js";
-export { RowBatch, type BatchBounds, type BatchSlice } from "./row-batch.js";
-export { createRowCodec, decodeRow, type EncodedRows, type RowCodec } from "./row-codec.js";
+} from "./options/option-schemas.js";
+export { Position, type PositionEvent } from "./session/position.js";
+export { createRawDeflate, type RawDeflate } from "./bodies/raw-deflate.js";
+export { RowBatch, type BatchBounds, type BatchSlice } from "./bodies/row-batch.js";
+export { createRowCodec, decodeRow, type EncodedRows, type RowCodec } from "./bodies/row-codec.js";
 export {
   formatNode,
   grantWindow,
@@ -80,9 +84,9 @@ export {
   parseNode,
   parsePattern,
   SERVICE_KINDS,
-} from "./service.js";
-export type { NodeId, NodePattern, ServiceKind } from "./service.js";
-export { formatSelectionFields, parseSelectionFields, SELECTION_FIELDS } from "./selection-fields.js";
+} from "./options/service.js";
+export type { NodeId, NodePattern, ServiceKind } from "./options/service.js";
+export { formatSelectionFields, parseSelectionFields, SELECTION_FIELDS } from "./frames/selection-fields.js";
 export {
   grantSelection,
   isThinning,
@@ -91,7 +95,7 @@ export {
   withoutLooking,
   withoutThinning,
   type Selection,
-} from "./selection.js";
-export { encodeUpdate } from "./update.js";
-export { formatSince, parseSince, type Since } from "./since.js";
-export { unfitCharacter } from "./xml-text.js";
+} from "./options/selection.js";
+export { encodeUpdate } from "./msgpack/update.js";
+export { formatSince, parseSince, type Since } from "./options/since.js";
+export { unfitCharacter } from "./base/xml-text.js";

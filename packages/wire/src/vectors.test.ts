@@ -2,17 +2,17 @@ import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { blocksOf, fromJson, readVectors, toJson, VECTORS, type Vector } from "../test/vectors.js";
-import { decodeBlock } from "./block.js";
+import { decodeBlock } from "./session/block.js";
 import { DEFAULT_CODEC_LIMITS } from "./codec/column-codec.js";
-import { DataReader } from "./data-reader.js";
-import { StanzapackError } from "./errors.js";
-import { encodeFrame } from "./frame-codec.js";
-import type { Frame } from "./frames.js";
-import { DEFAULT_LIMITS } from "./limits.js";
-import { LinkSession } from "./link-session.js";
-import { Position } from "./position.js";
-import { createRawDeflate } from "./raw-deflate.js";
-import { createRowCodec, decodeRow } from "./row-codec.js";
+import { DataReader } from "./bodies/data-reader.js";
+import { StanzapackError } from "./base/errors.js";
+import { encodeFrame } from "./frames/frame-codec.js";
+import type { Frame } from "./frames/frames.js";
+import { DEFAULT_LIMITS } from "./base/limits.js";
+import { LinkSession } from "./session/link-session.js";
+import { Position } from "./session/position.js";
+import { createRawDeflate } from "./bodies/raw-deflate.js";
+import { createRowCodec, decodeRow } from "./bodies/row-codec.js";
 
 const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
 const isVector = new Ajv({ strict: true, strictRequired: false, strictTypes: false }).compile(

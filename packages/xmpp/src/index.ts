@@ -1,12 +1,12 @@
-export { decodedLength } from "./base64-length.js";
-export { decodeBase64, encodeBase64 } from "./base64.node.js";
-export { createByteMeter } from "./byte-meter.js";
-export type { ByteCount, ByteMeter, ByteSource, SourcedByteMeter } from "./byte-meter.js";
-export { monotonicNow, wallAheadMs, wallNow } from "./clock.js";
-export { createClientConnection } from "./client-connection.js";
-export { createComponentConnection } from "./component-connection.node.js";
-export type { BoshTiming } from "./bosh-courier.js";
-export type { TransportKind } from "./transport.js";
+export { decodedLength } from "./base/base64-length.js";
+export { decodeBase64, encodeBase64 } from "./base/base64.node.js";
+export { createByteMeter } from "./transports/byte-meter.js";
+export type { ByteCount, ByteMeter, ByteSource, SourcedByteMeter } from "./transports/byte-meter.js";
+export { monotonicNow, wallAheadMs, wallNow } from "./base/clock.js";
+export { createClientConnection } from "./connection/client-connection.js";
+export { createComponentConnection } from "./connection/component-connection.node.js";
+export type { BoshTiming } from "./bosh/bosh-courier.js";
+export type { TransportKind } from "./transports/transport.js";
 export type {
   ClientConnectionOptions,
   ComponentConnectionOptions,
@@ -16,17 +16,17 @@ export type {
   ConnectionLimits,
   ConnectionState,
   ConnectionTimeouts,
-  IqHandler,
-  ReconnectPolicy,
-  RequestOptions,
   StanzaHandler,
-  StreamManagementPolicy,
-} from "./connection.js";
-export { beat, deadline } from "./hold-ups.js";
-export { formatForm, parseForm, parseFormBoolean } from "./data-forms.js";
-export type { DataForm, FormField } from "./data-forms.js";
-export { StanzaError, XmppError } from "./errors.js";
-export type { StanzaErrorType, XmppErrorCode } from "./errors.js";
+} from "./connection/connection.js";
+export type { IqHandler } from "./stanzas/iq-handlers.js";
+export type { ReconnectPolicy } from "./base/timing.js";
+export type { RequestOptions } from "./stanzas/iq-requests.js";
+export type { StreamManagementPolicy } from "./stream/stream-management.js";
+export { beat, deadline } from "./base/hold-ups.js";
+export { formatForm, parseForm, parseFormBoolean } from "./stanzas/data-forms.js";
+export type { DataForm, FormField } from "./stanzas/data-forms.js";
+export { StanzaError, XmppError } from "./base/errors.js";
+export type { StanzaErrorType, XmppErrorCode } from "./base/errors.js";
 export type {
   BlockInfo,
   Bytestream,
@@ -38,8 +38,8 @@ export type {
   OpenRequest,
   OutBlock,
   SendPolicy,
-} from "./in-band-bytestreams.js";
-export { toAsciiDomain } from "./domain-name.js";
+} from "./bytestreams/in-band-bytestreams.js";
+export { toAsciiDomain } from "./addresses/domain-name.js";
 export {
   bareJid,
   jid,
@@ -51,7 +51,7 @@ export {
   prepareNode,
   prepareResource,
   printable,
-} from "./jid.js";
+} from "./addresses/jid.js";
 export {
   formatLeanId,
   isProbe,
@@ -64,18 +64,18 @@ export {
   readLeanId,
   SHORT_PROBE_CHARS,
   type LeanBody,
-} from "./lean-stanzas.js";
-export * as NS from "./namespaces.js";
-export { createStanzaBytestreams } from "./bytestreams.js";
-export { createInBandBytestreams } from "./in-band-bytestreams.js";
-export { SendWindow, type SendWindowPolicy } from "./send-window.js";
-export { ownText } from "./own-text.js";
-export { randomText } from "./random.js";
-export { callSafely, rethrow } from "./rethrow.js";
-export { backoffMs, sleep } from "./timing.js";
-export { isLoopbackHost } from "./service-url.js";
-export { formatStanzaError, parseStanzaError } from "./stanza-errors.js";
-export { fitForXml } from "./xml-characters.js";
-export { appendAll, childElements, Element, escapeAttribute, escapeText, xml } from "./xml.js";
+} from "./bytestreams/lean-stanzas.js";
+export * as NS from "./base/namespaces.js";
+export { createStanzaBytestreams } from "./bytestreams/bytestreams.js";
+export { createInBandBytestreams } from "./bytestreams/in-band-bytestreams.js";
+export { SendWindow, type SendWindowPolicy } from "./stream/send-window.js";
+export { ownText } from "./base/own-text.js";
+export { randomText } from "./base/random.js";
+export { callSafely, rethrow } from "./base/rethrow.js";
+export { backoffMs, sleep } from "./base/timing.js";
+export { isLoopbackHost } from "./transports/service-url.js";
+export { formatStanzaError, parseStanzaError } from "./stanzas/stanza-errors.js";
+export { fitForXml } from "./xml/xml-characters.js";
+export { appendAll, childElements, Element, escapeAttribute, escapeText, xml } from "./xml/xml.js";
 // Last of all: modules that load CommonJS have begun with `require-begin.node.js`.
-import "./require-end.node.js";
+import "./base/require-end.node.js";

@@ -36,7 +36,7 @@ const HEX_BYTES_PER_LINE = 32;
 /** These stand first in a tag, in this order; servers pass attributes on in orders of their own. */
 const ATTRIBUTES = ["xmlns", "from", "to", "type", "id", "node", "jid", "subid", "sid", "seq", "var"];
 
-/** Elements after the type, by docs/PROTOCOL.md. */
+/** Elements after the type, by docs/reference/protocol.md. */
 const ELEMENTS: Readonly<Record<string, readonly string[]>> = {
   HELLO: ["version", "limits", "codecs", "hop", "token", "capabilities"],
   ACK: ["stanzas"],

@@ -1,7 +1,7 @@
 import { until } from "@stanzapack/testkit";
 import { encodeFrame, type Frame } from "@stanzapack/wire";
 import { encodeBase64, NS, xml, type Element } from "@stanzapack/xmpp";
-import { StreamParser } from "../../../packages/xmpp/src/stream-parser.js";
+import { StreamParser } from "../../../packages/xmpp/src/xml/stream-parser.js";
 import type { RawStream } from "../raw-stream.js";
 
 /** One stanza of a party's stream, as the party wrote or received it. */

@@ -110,10 +110,10 @@ async function play(stack: Stack, alice: Party, bob: Party): Promise<Step[]> {
       await alice.receives(2);
     },
   );
-  await step("Bob opens his link", "It is the same exchange.", bob, () => open(bob));
+  await step("Bob opens his link", "Bob's exchange is the same as Alice's.", bob, () => open(bob));
   await step(
     "Bob looks for services",
-    "He lists what Alice offers, and reads what one of her services is.",
+    "Bob lists Alice's services, and reads the description of one of them.",
     bob,
     async () => {
       bob.ask("get", xml("query", { xmlns: NS.DISCO_ITEMS, node: "alice@localhost" }));
@@ -150,8 +150,8 @@ async function play(stack: Stack, alice: Party, bob: Party): Promise<Step[]> {
   );
   await step(
     "Alice asks for an acknowledgement",
-    "She pings her link: the JID is the component's with her `sid` as the resource. The component sends its ACK before it " +
-      "answers, so the answer shows that DATA arrived.",
+    "Alice pings her link: the JID is the component's, with her `sid` as the resource. The component sends its ACK before " +
+      "it answers, so the answer proves that DATA arrived.",
     alice,
     async () => {
       alice.ask("get", xml("ping", NS.PING), `${stack.domain}/${alice.sid}`);
@@ -187,7 +187,7 @@ async function play(stack: Stack, alice: Party, bob: Party): Promise<Step[]> {
   );
   await step(
     "Bob changes his options",
-    "The form says everything: what it leaves out has its default. Alice learns the new window.",
+    "A form is complete: a field that the form leaves out has its default. Alice learns the new window.",
     bob,
     async () => {
       const form = options({ "pubsub#digest": "1", "pubsub#digest_frequency": "1000" });
@@ -202,8 +202,8 @@ async function play(stack: Stack, alice: Party, bob: Party): Promise<Step[]> {
     await alice.receives(1);
   });
   await step(
-    "Alice wants to be asked",
-    "The configuration keeps what the form leaves out.",
+    "Alice requires approval",
+    "The configuration keeps the fields that the form leaves out.",
     alice,
     async () => {
       const form = configuration({ "pubsub#access_model": "authorize" });
@@ -214,7 +214,7 @@ async function play(stack: Stack, alice: Party, bob: Party): Promise<Step[]> {
   let question: Element | undefined;
   await step(
     "Bob subscribes again, and Alice is asked",
-    "There are no options, so Bob asks for the defaults. The subscription is pending.",
+    "Bob sends no options, so he requests the defaults. The subscription is pending.",
     bob,
     async () => {
       bob.ask("set", pubsub(xml("subscribe", { node: NODE, jid: bobJid })));
@@ -224,8 +224,8 @@ async function play(stack: Stack, alice: Party, bob: Party): Promise<Step[]> {
   );
   await step(
     "Alice allows it",
-    "She submits the form with the id of the question. Bob receives an event and BIND. Alice sends no value within a " +
-      "second of the new DEMAND, so Bob receives the last known one. It is the third stanza with DATA on his link.",
+    "Alice submits the form with the id of the question. Bob receives an event and BIND. Alice sends no value within a " +
+      "second of the new DEMAND, so Bob receives the last known value. That stanza is the third with DATA on his link.",
     alice,
     async () => {
       const asked = parseForm(question as Element);
@@ -239,7 +239,7 @@ async function play(stack: Stack, alice: Party, bob: Party): Promise<Step[]> {
   );
   await step(
     "Alice withdraws the service",
-    "Bob receives the event of XEP-0060 and the ERROR frame. Alias 1 has ended; his link goes on.",
+    "Bob receives the event of XEP-0060 and the ERROR frame. Alias 1 has ended. His link continues.",
     alice,
     async () => {
       alice.ask("set", owned(xml("delete", { node: NODE })));

@@ -1,6 +1,6 @@
 import { LaneRun } from "@stanzapack/estimate";
 import { StanzapackError, type Value } from "@stanzapack/wire";
-import { formatTimeLeft } from "../wire/time-plan.js";
+import { formatTimeLeft } from "../measure/time-plan.js";
 import { createRows, isLarge, LARGE_ROW_SETS, ROW_SETS, type RowSetId } from "../workloads/rows.js";
 import { createBatches } from "./batches.js";
 import { countNumericFields } from "./columns.js";

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { configSchema, createComponent, type StreamsComponent } from "@stanzapack/component";
 import { DemoError } from "../demo/failure.js";
-import { answerCalls } from "../wire/rpc.js";
+import { answerCalls } from "../measure/rpc.js";
 import type { ComponentMethods } from "./methods.js";
 
 /** What one collection frees may hold more: weak references and finalizers take a turn of the event loop. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DemoError } from "../demo/failure.js";
-import { startWorker, type Worker } from "../peers/worker.js";
+import { startWorker, type Worker } from "../measure/worker.js";
 import type { ComponentMethods, Envelope, ServerMethods } from "./methods.js";
 import { toRows, type Base, type ComponentRow, type Step } from "./slopes.js";
 

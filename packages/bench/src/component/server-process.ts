@@ -1,6 +1,6 @@
 // A simulated server with all its clients, in a process of its own, so that nothing but the component is in the component's.
 import { DemoError } from "../demo/failure.js";
-import { answerCalls } from "../wire/rpc.js";
+import { answerCalls } from "../measure/rpc.js";
 import { ints } from "../workloads/series.js";
 import type { ServerMethods } from "./methods.js";
 import { SimulatedClient, SimulatedPublisher } from "./simulated-client.js";

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Client, Subscription } from "@stanzapack/client";
 import type { ServerKind } from "@stanzapack/sandbox";
 import { beginsAnew, type Value } from "@stanzapack/wire";
-import { percentile } from "../percentile.js";
+import { percentile } from "../measure/percentile.js";
 import { objects } from "../workloads/series.js";
 import { Crowd } from "./crowd.js";
 

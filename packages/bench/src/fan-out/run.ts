@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { SandboxProcess } from "../demo/sandbox-process.js";
 import { Crowd } from "./crowd.js";
-import { percentile } from "../percentile.js";
-import { readProcessUsage, type ProcessUsage } from "./process-usage.js";
+import { percentile } from "../measure/percentile.js";
+import { readProcessUsage, type ProcessUsage } from "../measure/process-usage.js";
 
 export interface FanOutOptions {
   readonly server: ServerKind;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ServerKind } from "@stanzapack/sandbox";
-import { readProcessUsage, type ProcessUsage } from "../fan-out/process-usage.js";
+import { readProcessUsage, type ProcessUsage } from "../measure/process-usage.js";
 import { watchMemory } from "./memory-watch.js";
 import {
   OFFENDERS,
@@ -12,7 +12,7 @@ import {
   type Trouble,
 } from "./methods.js";
 import { startStage } from "./stage.js";
-import { startWorker, type Worker } from "./worker.js";
+import { startWorker, type Worker } from "../measure/worker.js";
 
 export interface BystandersOptions {
   readonly server: ServerKind;

@@ -1,7 +1,7 @@
 // A component with limits of its own, in a process of its own.
 import { configSchema, createComponent, type StreamsComponent } from "@stanzapack/component";
 import { DemoError } from "../demo/failure.js";
-import { answerCalls } from "../wire/rpc.js";
+import { answerCalls } from "../measure/rpc.js";
 import type { ComponentMethods } from "./methods.js";
 
 let component: StreamsComponent | undefined;

@@ -1,4 +1,4 @@
-import { readProcessUsage } from "../fan-out/process-usage.js";
+import { readProcessUsage } from "../measure/process-usage.js";
 
 const EVERY_MS = 250;
 

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connect, type Client } from "@stanzapack/client";
 import { createClientConnection, createInBandBytestreams, sleep, xml } from "@stanzapack/xmpp";
 import { objects } from "../workloads/series.js";
-import { answerCalls } from "../wire/rpc.js";
+import { answerCalls } from "../measure/rpc.js";
 import { openCostlyPublisher } from "./costly-publisher.js";
 import type { Account, Offender, OffenderMethods, Road, Trouble } from "./methods.js";
 import { startStoppableProxy } from "./stoppable-proxy.js";

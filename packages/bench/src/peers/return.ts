@@ -2,11 +2,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ServerKind } from "@stanzapack/sandbox";
 import { startTcpProxy, type TcpProxy } from "@stanzapack/testkit";
-import { percentile } from "../percentile.js";
+import { percentile } from "../measure/percentile.js";
 import type { CrowdMethods, Returned } from "./methods.js";
 import { startOpensTap, type OpensTap } from "./opens-tap.js";
 import { startStage } from "./stage.js";
-import { startWorker } from "./worker.js";
+import { startWorker } from "../measure/worker.js";
 
 export interface ReturnOptions {
   readonly server: ServerKind;

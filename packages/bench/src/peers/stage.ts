@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { ComponentLimits, ConfigFile } from "@stanzapack/component";
 import { startSandbox, type Sandbox, type ServerKind } from "@stanzapack/sandbox";
 import type { Account, ComponentMethods, Road } from "./methods.js";
-import { startWorker, type Worker } from "./worker.js";
+import { startWorker, type Worker } from "../measure/worker.js";
 
 const COMPONENT = fileURLToPath(new URL("./component-process.js", import.meta.url));
 

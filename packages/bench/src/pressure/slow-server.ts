@@ -3,7 +3,7 @@ import { connect, type Client } from "@stanzapack/client";
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
 import { startSandboxProcess, type SandboxProcess } from "../demo/sandbox-process.js";
-import { percentile } from "../percentile.js";
+import { percentile } from "../measure/percentile.js";
 
 export interface SlowServerOptions {
   readonly server: ServerKind;

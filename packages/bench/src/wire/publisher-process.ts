@@ -12,7 +12,7 @@ import { DemoError } from "../demo/failure.js";
 import { steadyMs } from "./clock.js";
 import type { PublishedValues, PublisherCell, PublisherMethods } from "./publisher-methods.js";
 import { startRivalSender, type RivalSender } from "./rival-sender.js";
-import { answerCalls } from "./rpc.js";
+import { answerCalls } from "../measure/rpc.js";
 import { createFeeds, type WorkloadId } from "./workloads.js";
 
 /** How long our component may take to tell of a subscriber, in ms. */

@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Child } from "../demo/child.js";
 import type { PublisherMethods } from "./publisher-methods.js";
-import { createCaller, type Caller } from "./rpc.js";
+import { createCaller, type Caller } from "../measure/rpc.js";
 
 const PROGRAM = fileURLToPath(new URL("./publisher-process.js", import.meta.url));
 

@@ -1,6 +1,6 @@
 import type { EnvelopeKind } from "@stanzapack/client";
 import { Delivery, PublishedLog } from "../demo/delivery.js";
-import { percentile } from "../percentile.js";
+import { percentile } from "../measure/percentile.js";
 import {
   WIRE_COMPRESSIONS,
   WIRE_FORMS,

@@ -6,7 +6,7 @@ import { measureBatch } from "./measure-batch.js";
 import { whyNoNamespaces } from "./namespaces.js";
 import { sortWireRows, type WireRow } from "./rows.js";
 import { openServerStage, type ServerStage } from "./server-stage.js";
-import { formatTimeLeft, FULL, Pace, QUICK } from "./time-plan.js";
+import { formatTimeLeft, FULL, Pace, QUICK } from "../measure/time-plan.js";
 
 export interface WireOptions extends WireSelection {
   /** How long each batch of cells is measured, in ms. Default: 90 s, less where everything would take over an hour. */

@@ -4,7 +4,7 @@ import { DemoError } from "../demo/failure.js";
 import { steadyMs } from "./clock.js";
 import { openConsumer, type Consumer } from "./consumers.js";
 import { readInterfaceCount } from "./interface-counters.js";
-import { answerCalls } from "./rpc.js";
+import { answerCalls } from "../measure/rpc.js";
 import type { ConnectionBytes, SubscriberMethods, SubscriberOpen } from "./subscriber-methods.js";
 
 interface Received {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Child } from "../demo/child.js";
 import { CLIENT_INTERFACE, type Namespace } from "./namespaces.js";
-import { createCaller, type Caller } from "./rpc.js";
+import { createCaller, type Caller } from "../measure/rpc.js";
 import type { SubscriberMethods } from "./subscriber-methods.js";
 
 const PROGRAM = fileURLToPath(new URL("./subscriber-process.js", import.meta.url));

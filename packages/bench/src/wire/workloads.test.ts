@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FULL } from "./time-plan.js";
+import { FULL } from "../measure/time-plan.js";
 import { createFeeds, WORKLOADS } from "./workloads.js";
 
 describe.each(WORKLOADS)("%s", (workload) => {

@@ -4,7 +4,7 @@ import { startFileProgress } from "../estimate/file-progress.js";
 import { formatEstimate } from "../estimate/report.js";
 import { openValueFile, type ValueFile, type ValueFileOptions } from "../estimate/value-file.js";
 import { InputError } from "../input/input-error.js";
-import { interruptible } from "../signals.js";
+import { interruptible } from "../base/signals.js";
 
 export interface EstimateOptions extends ValueFileOptions {
   readonly batch?: readonly number[];

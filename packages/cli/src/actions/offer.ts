@@ -1,15 +1,15 @@
 import type { OfferedService, OfferOptions } from "@stanzapack/client";
 import type { LevelOutboxStore } from "@stanzapack/client/store";
 import { StanzapackError } from "@stanzapack/wire";
-import { createAuthorize, prepareMembers } from "../authorize-on-terminal.js";
-import { runEvery } from "../command-source.js";
-import type { ConnectionOptions } from "../connection-options.js";
-import { withClient } from "../with-client.js";
-import { UsageError } from "../failure.js";
-import { PacedPublisher } from "../paced-publisher.js";
-import { interruptible, untilAborted } from "../signals.js";
-import { publishLines } from "../stdin-source.js";
-import { ValuePublisher } from "../value-publisher.js";
+import { createAuthorize, prepareMembers } from "../offer/authorize-on-terminal.js";
+import { runEvery } from "../offer/command-source.js";
+import type { ConnectionOptions } from "../base/connection-options.js";
+import { withClient } from "../base/with-client.js";
+import { UsageError } from "../base/failure.js";
+import { PacedPublisher } from "../offer/paced-publisher.js";
+import { interruptible, untilAborted } from "../base/signals.js";
+import { publishLines } from "../offer/stdin-source.js";
+import { ValuePublisher } from "../offer/value-publisher.js";
 
 export interface OfferCommandOptions extends ConnectionOptions {
   readonly kind: "value" | "log";

@@ -1,12 +1,12 @@
 import { createInterface, type Interface } from "node:readline";
 import { startSandbox, type Sandbox, type ServerKind, type SettingsKind } from "@stanzapack/sandbox";
-import { startComponentProcess, type ComponentProcess } from "../component-process.js";
-import type { Demo } from "../bench-module.js";
-import { startDemo } from "../demo.js";
-import { reportFailure } from "../failure.js";
-import { writeEnvFiles } from "../sandbox-files.js";
-import { interruptible, untilAborted } from "../signals.js";
-import { untilComponentAnswers } from "../until-component-answers.js";
+import { startComponentProcess, type ComponentProcess } from "../sandbox/component-process.js";
+import type { Demo } from "../base/bench-module.js";
+import { startDemo } from "../sandbox/demo.js";
+import { reportFailure } from "../base/failure.js";
+import { writeEnvFiles } from "../sandbox/sandbox-files.js";
+import { interruptible, untilAborted } from "../base/signals.js";
+import { untilComponentAnswers } from "../sandbox/until-component-answers.js";
 
 export interface SandboxCommandOptions {
   readonly server: ServerKind;

@@ -7,9 +7,9 @@ import {
 } from "@stanzapack/component";
 import { StanzapackError } from "@stanzapack/wire";
 import type { Logger } from "pino";
-import { describeExposure } from "../exposed-file.js";
-import { UsageError } from "../failure.js";
-import { interruptible, untilAborted, type Interruption } from "../signals.js";
+import { describeExposure } from "../base/exposed-file.js";
+import { UsageError } from "../base/failure.js";
+import { interruptible, untilAborted, type Interruption } from "../base/signals.js";
 
 export interface ServeOptions {
   readonly config?: string;

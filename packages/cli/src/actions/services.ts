@@ -1,8 +1,8 @@
 import type { ServiceInfo } from "@stanzapack/client";
 import Table from "cli-table3";
-import type { ConnectionOptions } from "../connection-options.js";
-import { withClient } from "../with-client.js";
-import { interruptible } from "../signals.js";
+import type { ConnectionOptions } from "../base/connection-options.js";
+import { withClient } from "../base/with-client.js";
+import { interruptible } from "../base/signals.js";
 
 export interface ServicesOptions extends ConnectionOptions {
   readonly json?: true;

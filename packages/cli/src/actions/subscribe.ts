@@ -2,10 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, Subscription } from "@stanzapack/client";
 import { isPattern, StanzapackError, type Since } from "@stanzapack/wire";
 import { prepareNode } from "@stanzapack/xmpp";
-import type { ConnectionOptions } from "../connection-options.js";
-import { withClient } from "../with-client.js";
-import { RowOutput } from "../row-output.js";
-import { interruptible, untilAborted } from "../signals.js";
+import type { ConnectionOptions } from "../base/connection-options.js";
+import { withClient } from "../base/with-client.js";
+import { RowOutput } from "../subscribe/row-output.js";
+import { interruptible, untilAborted } from "../base/signals.js";
 
 export interface SubscribeOptions extends ConnectionOptions {
   readonly window: number;

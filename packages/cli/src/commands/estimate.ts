@@ -1,8 +1,8 @@
 import { Option, type Command } from "commander";
 import { FORMATS } from "../estimate/file-format.js";
 import { TIME_UNITS } from "../estimate/times.js";
-import { listOf, parseCount, parseWindow } from "../parse.js";
-import { lazily } from "../lazily.js";
+import { listOf, parseCount, parseWindow } from "../base/parse.js";
+import { lazily } from "../base/lazily.js";
 
 export function addEstimate(program: Command): void {
   program

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
-import { addConnectionOptions } from "../connection-options.js";
-import { collectMembers, parseInterval, parseServiceName } from "../parse.js";
-import { lazily } from "../lazily.js";
+import { addConnectionOptions } from "../base/connection-options.js";
+import { collectMembers, parseInterval, parseServiceName } from "../base/parse.js";
+import { lazily } from "../base/lazily.js";
 
 export function addOffer(program: Command): void {
   const command = program

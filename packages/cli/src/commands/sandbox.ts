@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import { parseCount } from "../parse.js";
-import { lazily } from "../lazily.js";
+import { parseCount } from "../base/parse.js";
+import { lazily } from "../base/lazily.js";
 
 export function addSandbox(program: Command): void {
   program

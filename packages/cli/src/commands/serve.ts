@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { lazily } from "../lazily.js";
+import { lazily } from "../base/lazily.js";
 
 export function addServe(program: Command): void {
   program

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { addConnectionOptions } from "../connection-options.js";
-import { parseBareJid } from "../parse.js";
-import { lazily } from "../lazily.js";
+import { addConnectionOptions } from "../base/connection-options.js";
+import { parseBareJid } from "../base/parse.js";
+import { lazily } from "../base/lazily.js";
 
 export function addServices(program: Command): void {
   const command = program

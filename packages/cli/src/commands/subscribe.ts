@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { addConnectionOptions } from "../connection-options.js";
+import { addConnectionOptions } from "../base/connection-options.js";
 import {
   collectNodes,
   listOf,
@@ -8,8 +8,8 @@ import {
   parseNumber,
   parseSinceOption,
   parseWindow,
-} from "../parse.js";
-import { lazily } from "../lazily.js";
+} from "../base/parse.js";
+import { lazily } from "../base/lazily.js";
 
 export function addSubscribe(program: Command): void {
   const command = program

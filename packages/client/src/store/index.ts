@@ -1,2 +1,2 @@
 export { openOutboxStore, type LevelOutboxStore, type OutboxStoreOptions } from "./level-store.js";
-export type { OutboxEntry, OutboxStore, StoredOutbox } from "../outbox-store.js";
+export type { OutboxEntry, OutboxStore, StoredOutbox } from "./outbox-store.js";

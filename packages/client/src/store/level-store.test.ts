@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { Level } from "level";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import type { OutboxEntry } from "../outbox-store.js";
+import type { OutboxEntry } from "./outbox-store.js";
 import { openOutboxStore, type LevelOutboxStore } from "./level-store.js";
 
 const NODE = "alice@example.org/readings";

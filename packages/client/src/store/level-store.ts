@@ -8,8 +8,8 @@ import {
   textThat,
 } from "@stanzapack/wire";
 import { Level } from "level";
-import type { OutboxEntry, OutboxStore, StoredOutbox } from "../outbox-store.js";
-import { OUTBOX_BOUNDS } from "../outbox.js";
+import type { OutboxEntry, OutboxStore, StoredOutbox } from "./outbox-store.js";
+import { OUTBOX_BOUNDS } from "./outbox-store.js";
 import { holdLocation } from "./location.node.js";
 import { decodeEntry, decodeHead, encodeEntry, encodeHead, type Head } from "./records.js";
 

@@ -1,4 +1,4 @@
-import type { OutboxEntry } from "../outbox-store.js";
+import type { OutboxEntry } from "./outbox-store.js";
 
 /** Check and time in front of an update. */
 const ENTRY_HEAD_BYTES = 12;

@@ -1,7 +1,7 @@
-import { Admission } from "../admission.js";
-import { OpenAdmission } from "../open-admission.js";
-import type { ComponentLimits } from "../config.js";
-import type { AdmissionRates } from "../token-bucket.js";
+import { Admission } from "./admission.js";
+import { OpenAdmission } from "./open-admission.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { AdmissionRates } from "../base/token-bucket.js";
 import { spend, standingOf, type FullAt } from "./meter.js";
 
 /** What is counted, not metered. */

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
-import { OpenAdmission } from "../open-admission.js";
-import { configSchema } from "../config.js";
-import { createStats } from "../stats.js";
+import { OpenAdmission } from "./open-admission.js";
+import { configSchema } from "../config/config.js";
+import { createStats } from "../base/stats.js";
 import { Budgets } from "./budgets.js";
 import { spend, standingOf } from "./meter.js";
 

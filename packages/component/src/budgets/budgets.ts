@@ -1,9 +1,9 @@
 import { monotonicNow, ownText } from "@stanzapack/xmpp";
 import { StanzapackError } from "@stanzapack/wire";
-import type { ComponentLimits } from "../config.js";
-import type { ComponentStats } from "../stats.js";
-import { MAX_WAIT_MS, someWaitMs } from "../admission.js";
-import type { OpenAdmission } from "../open-admission.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { ComponentStats } from "../base/stats.js";
+import { MAX_WAIT_MS, someWaitMs } from "./admission.js";
+import type { OpenAdmission } from "./open-admission.js";
 import { Account, createAccountRules, type AccountRules, type Counted } from "./account.js";
 
 /** When those come again who find a count full, in ms. */

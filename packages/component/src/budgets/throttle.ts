@@ -1,8 +1,8 @@
 import { grantWindow } from "@stanzapack/wire";
 import type { Logger } from "pino";
-import type { ClientLink } from "../client-link.js";
-import type { ComponentLimits } from "../config.js";
-import type { ComponentStats } from "../stats.js";
+import type { ClientLink } from "../links/client-link.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { ComponentStats } from "../base/stats.js";
 import type { Account } from "./account.js";
 import type { Budgets } from "./budgets.js";
 

@@ -1,8 +1,9 @@
 import { parseNode } from "@stanzapack/wire";
 import { NS, xml, type Element } from "@stanzapack/xmpp";
 import { expect, it } from "vitest";
-import { Service, type AccessModel } from "../service.js";
+import { Service, type AccessModel } from "../catalog/service.js";
 import { listAffiliations, readAffiliations } from "./affiliations.js";
+import type { Kind } from "../kinds/kind.js";
 
 function setUp(access: AccessModel) {
   const config = {
@@ -11,7 +12,7 @@ function setUp(access: AccessModel) {
     members: new Set<string>(),
     title: "",
   } as const;
-  const service = new Service(parseNode("alice@x/t"), config, 1, undefined, 0);
+  const service = new Service(parseNode("alice@x/t"), config, 1, {} as Kind, 0);
   service.approved.add("bob@x");
   const change = (jid: string, affiliation: string) => {
     const entry = xml("affiliation", { jid, affiliation });

@@ -1,11 +1,11 @@
 import { StanzapackError } from "@stanzapack/wire";
 import { appendAll, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
-import type { Service } from "../service.js";
-import { accountOf } from "./addresses.js";
-import { MAX_ANSWER_BYTES, unsupported } from "./errors.js";
+import type { Service } from "../catalog/service.js";
+import { accountOf } from "../forms/addresses.js";
+import { MAX_ANSWER_BYTES, unsupported } from "../forms/errors.js";
 import { attr } from "./pubsub-request.js";
-import { resultSetOf, takePage } from "./result-sets.js";
-import { badRequest } from "./submissions.js";
+import { resultSetOf, takePage } from "../forms/result-sets.js";
+import { badRequest } from "../forms/submissions.js";
 
 /** XEP-0060 §4.1: those that a node of ours does not have, by the name of their feature. */
 const MISSING: ReadonlyMap<string, string> = new Map([

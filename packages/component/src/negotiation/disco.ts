@@ -1,10 +1,10 @@
 import { appendAll, bareJid, NS, StanzaError, xml, type Connection, type Element } from "@stanzapack/xmpp";
-import type { Broker } from "../broker.js";
-import type { Service } from "../service.js";
-import { targetNamed } from "./addresses.js";
-import { toStanzaError } from "./errors.js";
+import type { Broker } from "../broker/broker.js";
+import type { Service } from "../catalog/service.js";
+import { targetNamed } from "../forms/addresses.js";
+import { toStanzaError } from "../forms/errors.js";
 import { FIELD, formatOurForm } from "./form-fields.js";
-import { takePage } from "./result-sets.js";
+import { takePage } from "../forms/result-sets.js";
 
 /**
  * What works, and nothing else; test/ordinary-clients.test.ts asks for each of them. XEP-0060 §16.3: `access-open` says what the default
@@ -81,7 +81,7 @@ export function registerDisco(connection: Connection, broker: Broker): () => voi
 function info(broker: Broker, from: string, node: string | undefined): Element {
   if (node === undefined) return componentInfo();
   if (node === NS.COMMANDS) return formatInfo(node, { category: "automation", type: "command-list" });
-  const service = broker.services.get(node);
+  const service = broker.catalog.services.get(node);
   if (service?.mayFind(bareJid(from)) === true) return serviceInfo(service);
   requireOwner(broker, node, bareJid(from));
   return formatInfo(node, { category: "hierarchy", type: "branch", name: node });
@@ -89,7 +89,7 @@ function info(broker: Broker, from: string, node: string | undefined): Element {
 
 /** Throws `item-not-found` for who offers nothing that the asker may find: that is no node (XEP-0030 §3.2). */
 function requireOwner(broker: Broker, owner: string, asker: string): void {
-  for (const service of broker.ownedBy(owner)) if (service.mayFind(asker)) return;
+  for (const service of broker.catalog.ownedBy(owner)) if (service.mayFind(asker)) return;
   // A service on a whitelist is not shown to others. Who knows its name and asks to subscribe is told (XEP-0060 §6.1.3.4).
   throw new StanzaError("item-not-found", "cancel", `nobody offers \`${owner.slice(0, 200)}\``);
 }
@@ -148,11 +148,15 @@ function items(
   node: string | undefined,
   query: Element,
 ): Element {
-  const isLeaf = node === NS.COMMANDS || (node !== undefined && broker.services.get(node)?.mayFind(asker));
+  const isLeaf =
+    node === NS.COMMANDS || (node !== undefined && broker.catalog.services.get(node)?.mayFind(asker));
   // XEP-0060 §5.5: items are not kept here.
   if (isLeaf === true) return xml("query", { xmlns: NS.DISCO_ITEMS, node });
   if (node !== undefined) requireOwner(broker, node, asker);
-  const listed = broker.list.visibleTo(asker, node === undefined ? undefined : broker.ownedBy(node));
+  const listed = broker.catalog.list.visibleTo(
+    asker,
+    node === undefined ? undefined : broker.catalog.ownedBy(node),
+  );
   const { elements, set } = takePage(listed, query, (service) =>
     xml("item", {
       jid: domain,

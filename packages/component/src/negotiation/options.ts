@@ -12,17 +12,18 @@ import {
   type Since,
 } from "@stanzapack/wire";
 import { NS, StanzaError, type DataForm } from "@stanzapack/xmpp";
-import { accountOf } from "./addresses.js";
+import { accountOf } from "../forms/addresses.js";
 import {
   ACCESS_MODELS,
   COMPRESSIONS,
   type AccessModel,
   type Compression,
   type ServiceConfig,
-} from "../service.js";
-import { unsupported } from "./errors.js";
+} from "../catalog/service.js";
+import { ANY_LEASE, type LeaseRequest } from "../catalog/publishers.js";
+import { unsupported } from "../forms/errors.js";
 import { FIELD } from "./form-fields.js";
-import { boolean, checkOwnFields, invalid, several, single } from "./submissions.js";
+import { boolean, checkOwnFields, invalid, several, single } from "../forms/submissions.js";
 
 /** Longest title, in UTF-16 code units. */
 const MAX_TITLE_CHARS = 256;
@@ -94,15 +95,6 @@ function readTitle(form: DataForm): string {
   return title;
 }
 
-/** What an offer says of the writer's lease, beside the node's configuration. */
-export interface LeaseRequest {
-  /** Of the publisher's outbox; undefined: it says nothing of it. */
-  readonly incarnation: number | undefined;
-  /** Also from a session that lives. */
-  readonly takeOver: boolean;
-}
-
-export const ANY_LEASE: LeaseRequest = { incarnation: undefined, takeOver: false };
 export const LEASE_FIELDS: readonly string[] = [FIELD.INCARNATION, FIELD.TAKE_OVER];
 
 export function readLeaseRequest(form: DataForm | undefined): LeaseRequest {

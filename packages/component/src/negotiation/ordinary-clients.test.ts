@@ -2,11 +2,11 @@ import { createRowCodec, createRawDeflate, DEFAULT_LIMITS } from "@stanzapack/wi
 import { NS, xml, type Connection, type Element, type StanzaHandler } from "@stanzapack/xmpp";
 import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
-import { Broker } from "../broker.js";
+import { Broker } from "../broker/broker.js";
 import { Budgets } from "../budgets/budgets.js";
-import { configSchema } from "../config.js";
-import type { FanOut } from "../fan-out.js";
-import { createStats } from "../stats.js";
+import { configSchema } from "../config/config.js";
+import type { FanOut } from "../fanout/fan-out.js";
+import { createStats } from "../base/stats.js";
 import { registerUnknownAddresses } from "./unknown-addresses.js";
 import { registerOrdinaryClients } from "./ordinary-clients.js";
 import { registerSubscriptionEvents } from "./subscription-events.js";
@@ -103,7 +103,7 @@ describe("what ordinary clients are answered", () => {
 it("events of a deleted node leave as the server reads, and die with its stream", () => {
   const { sent, broker, state, emit } = setUp();
   const links = Array.from({ length: 250 }, (_, i) => ({ jid: `u${i}@x.test/r` }));
-  const withdraw = (): void => broker.onWithdrawn?.({ node: "a@x.test/n" } as never, links as never);
+  const withdraw = (): void => broker.offers.onWithdrawn?.({ node: "a@x.test/n" } as never, links as never);
   withdraw();
   expect(sent.map((text) => text.split("<message").length - 1)).toEqual([100, 100, 50]);
   expect(sent[0]).toContain('<delete node="a@x.test/n"/>');

@@ -9,11 +9,11 @@ import {
   type Element,
   type IqHandler,
 } from "@stanzapack/xmpp";
-import type { Broker } from "../broker.js";
-import type { ComponentStats } from "../stats.js";
-import { VERSION } from "../version.js";
+import type { Broker } from "../broker/broker.js";
+import type { ComponentStats } from "../base/stats.js";
+import { VERSION } from "../base/version.js";
 import { answerPresence, errorAnswer } from "./unknown-addresses.js";
-import { toStanzaError, unsupported } from "./errors.js";
+import { toStanzaError, unsupported } from "../forms/errors.js";
 import { HelpAnswers } from "./help-answers.js";
 
 /** Longest thread that an answer repeats, in UTF-16 code units: what is longer names no conversation. */

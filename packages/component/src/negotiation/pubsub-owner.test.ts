@@ -1,9 +1,9 @@
 import { NS, xml } from "@stanzapack/xmpp";
 import { describe, expect, it, vi } from "vitest";
-import type { Broker } from "../broker.js";
-import { configSchema } from "../config.js";
-import { createInbox } from "../intake.js";
-import type { LinkTable } from "../link-table.js";
+import type { Broker } from "../broker/broker.js";
+import { configSchema } from "../config/config.js";
+import { createInbox } from "../links/intake.js";
+import type { LinkTable } from "../links/link-table.js";
 import { OwnerRequests } from "./pubsub-owner.js";
 
 const ALICE = "alice@example.org/sensor";
@@ -14,7 +14,8 @@ function setUp(waiting: number, read: (blocks: unknown[]) => void = () => undefi
   const link = { inbox: createInbox() };
   for (let i = 0; i < waiting; i++) link.inbox.blocks.push({ bytes: new Uint8Array(1), label: undefined });
   const withdraw = vi.fn();
-  const broker = { own: () => ({ publisher: { link } }), withdraw } as unknown as Broker;
+  const catalog = { own: () => ({ publisher: { link } }) };
+  const broker = { catalog, offers: { withdraw } } as unknown as Broker;
   const links = {
     read: () => Promise.resolve(read(link.inbox.blocks)),
     get: (jid: string) => (jid === ALICE ? link : { inbox: createInbox() }),

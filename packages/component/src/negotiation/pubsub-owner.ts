@@ -1,16 +1,16 @@
 import { StanzapackError } from "@stanzapack/wire";
 import { monotonicNow, bareJid, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
-import type { Broker } from "../broker.js";
-import type { ComponentLimits } from "../config.js";
-import { hasMore } from "../intake.js";
-import type { LinkTable } from "../link-table.js";
-import type { Service } from "../service.js";
+import type { Broker } from "../broker/broker.js";
+import type { ComponentLimits } from "../config/config.js";
+import { hasMore } from "../links/intake.js";
+import type { LinkTable } from "../links/link-table.js";
+import type { Service } from "../catalog/service.js";
 import { listAffiliations, readAffiliations } from "./affiliations.js";
-import { unsupported } from "./errors.js";
+import { unsupported } from "../forms/errors.js";
 import { formatOurForm } from "./form-fields.js";
 import { DEFAULT_CONFIG, formatServiceConfig, readServiceConfig } from "./options.js";
 import { attr, readAction, type Request, requireNode } from "./pubsub-request.js";
-import { acceptable, badRequest, readSubmission } from "./submissions.js";
+import { acceptable, badRequest, readSubmission } from "../forms/submissions.js";
 
 type Answer = Element | undefined;
 
@@ -72,7 +72,7 @@ export class OwnerRequests {
         "modify",
         `whether \`${service.node}\` is opaque cannot change: withdraw it first`,
       );
-    this.broker.configure(service, config, monotonicNow());
+    this.broker.offers.configure(service, config, monotonicNow());
   }
 
   /**
@@ -87,19 +87,19 @@ export class OwnerRequests {
       throw new StanzapackError("busy", "what this client published before still waits to be read", {
         retryAfterMs: READ_AGAIN_MS,
       });
-    this.broker.withdraw(this.own(request, remove), asking);
+    this.broker.offers.withdraw(this.own(request, remove), asking);
   }
 
   /** XEP-0060 §8.9.2: the members, a JID at a time, and the end of approvals. */
   private changeAffiliations(service: Service, affiliations: Element): undefined {
     const { members, revoked, fault } = readAffiliations(service, affiliations, this.limits.maxMembers);
     for (const member of revoked) service.approved.delete(member);
-    this.broker.configure(service, { ...service.config, members }, monotonicNow());
+    this.broker.offers.configure(service, { ...service.config, members }, monotonicNow());
     if (fault !== undefined) throw fault;
   }
 
   private own({ from }: Request, element: Element): Service {
-    return this.broker.own(requireNode(element), bareJid(from));
+    return this.broker.catalog.own(requireNode(element), bareJid(from));
   }
 }
 

@@ -1,8 +1,8 @@
 import { StanzapackError } from "@stanzapack/wire";
 import { bareJid, childElements, NS, preparedOrSame, StanzaError, type Element } from "@stanzapack/xmpp";
-import { targetNamed } from "./addresses.js";
-import { unsupported } from "./errors.js";
-import { badRequest } from "./submissions.js";
+import { targetNamed } from "../forms/addresses.js";
+import { unsupported } from "../forms/errors.js";
+import { badRequest } from "../forms/submissions.js";
 
 export interface Request {
   readonly from: string;

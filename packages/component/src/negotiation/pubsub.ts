@@ -10,14 +10,14 @@ import {
   type Connection,
   type Element,
 } from "@stanzapack/xmpp";
-import type { Broker } from "../broker.js";
-import type { ClientLink } from "../client-link.js";
-import type { ComponentLimits } from "../config.js";
-import type { LinkTable } from "../link-table.js";
-import type { Service } from "../service.js";
-import type { Subscription } from "../subscription.js";
-import { isSameJid, nodeNamed, targetNamed } from "./addresses.js";
-import { assertAnswer, toStanzaError } from "./errors.js";
+import type { Broker } from "../broker/broker.js";
+import type { ClientLink } from "../links/client-link.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { LinkTable } from "../links/link-table.js";
+import type { Service } from "../catalog/service.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+import { isSameJid, nodeNamed, targetNamed } from "../forms/addresses.js";
+import { assertAnswer, toStanzaError } from "../forms/errors.js";
 import { formatOptionsForm } from "./form-fields.js";
 import {
   formatOptions,
@@ -38,8 +38,8 @@ import {
   requireNode,
   requireOwnJid,
 } from "./pubsub-request.js";
-import { resultSetOf, takePage } from "./result-sets.js";
-import { acceptable, badRequest, readForm, readSubmission } from "./submissions.js";
+import { resultSetOf, takePage } from "../forms/result-sets.js";
+import { acceptable, badRequest, readForm, readSubmission } from "../forms/submissions.js";
 
 type Answer = Element | undefined;
 
@@ -112,20 +112,32 @@ export class PubsubNegotiation {
   /** XEP-0060 §8.1: create a node; here: offer a service. Asking again for one's own is the way back after a break. */
   private async create(request: Request, create: Element, configure: Element | undefined): Promise<Element> {
     const node = this.creatable(attr(create, "node") ?? "", request.from);
-    const existing = this.broker.services.get(node);
+    const existing = this.broker.catalog.services.get(node);
     const form = readForm(configure, NS.PUBSUB_NODE_CONFIG);
     const config = acceptable(() =>
       readServiceConfig(form, existing?.config, this.limits.maxMembers, LEASE_FIELDS),
     );
     const lease = acceptable(() => readLeaseRequest(form));
-    let outcome = this.broker.offer(this.links.require(request.from), node, config, monotonicNow(), lease);
+    let outcome = this.broker.offers.offer(
+      this.links.require(request.from),
+      node,
+      config,
+      monotonicNow(),
+      lease,
+    );
     if ("holder" in outcome) {
       // The other session may be dead without anyone having been told: ask it before refusing.
       if (await this.links.verify(outcome.holder)) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
       // Meanwhile the asker's own link may have ended, or been replaced.
-      outcome = this.broker.offer(this.links.require(request.from), node, config, monotonicNow(), lease);
+      outcome = this.broker.offers.offer(
+        this.links.require(request.from),
+        node,
+        config,
+        monotonicNow(),
+        lease,
+      );
       if ("holder" in outcome)
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
     }
@@ -162,12 +174,12 @@ export class PubsubNegotiation {
       );
     const asked = readSubscribeOptions(readForm(options, NS.PUBSUB_SUBSCRIBE_OPTIONS));
     // XEP-0060 §6.1.3.12.
-    this.broker.asked(node, bareJid(from), asked.since);
+    this.broker.subscriptions.asked(node, bareJid(from), asked.since);
     const link = this.links.require(from);
     const awaited = this.broker.approvals.awaitedBy(link).some((service) => service.node === node);
     let subscription: Subscription;
     try {
-      subscription = this.broker.subscribe(link, node, asked, monotonicNow());
+      subscription = this.broker.subscriptions.subscribe(link, node, asked, monotonicNow());
     } catch (error) {
       // XEP-0060 §6.1.4: the answer says that it is pending; §6.1.3.7: asking again meanwhile is an error.
       if (awaited || !(error instanceof StanzapackError) || error.code !== "pending") throw error;
@@ -189,7 +201,7 @@ export class PubsubNegotiation {
   private unsubscribe(request: Request, unsubscribe: Element): undefined {
     const { service, link, jid } = this.meant(request, unsubscribe);
     if (link !== undefined && this.broker.approvals.giveUp(link, service)) return undefined;
-    this.broker.unsubscribe(subscriptionOf(service, link, jid, attr(unsubscribe, "subid")));
+    this.broker.subscriptions.unsubscribe(subscriptionOf(service, link, jid, attr(unsubscribe, "subid")));
     return undefined;
   }
 
@@ -204,7 +216,7 @@ export class PubsubNegotiation {
     const form = readSubmission(options, NS.PUBSUB_SUBSCRIBE_OPTIONS);
     if (form === undefined) throw badRequest("the options have no form", "invalid-options");
     if (form === "cancel") return undefined;
-    this.broker.change(subscription, readChangedOptions(form), monotonicNow());
+    this.broker.subscriptions.change(subscription, readChangedOptions(form), monotonicNow());
     return xml("pubsub", NS.PUBSUB, formatOptionsElement(subscription, "result"));
   }
 
@@ -241,7 +253,7 @@ export class PubsubNegotiation {
   }
 
   private findVisible(node: string, from: string): Service {
-    const service = this.broker.find(targetNamed(node));
+    const service = this.broker.catalog.find(targetNamed(node));
     if (!service.mayFind(bareJid(from)))
       throw new StanzaError("item-not-found", "cancel", `nobody offers \`${node.slice(0, 200)}\``);
     return service;
@@ -254,7 +266,7 @@ export class PubsubNegotiation {
   ): { readonly service: Service; readonly link: ClientLink | undefined; readonly jid: string } {
     const node = requireNode(element);
     const jid = requireOwnJid(element, from);
-    return { service: this.broker.find(node), link: this.links.get(jid), jid };
+    return { service: this.broker.catalog.find(node), link: this.links.get(jid), jid };
   }
 
   /** By node, the subscriber's full JID and, where given, the subid (XEP-0060 §6.2.3, §6.3.4). */

@@ -12,12 +12,12 @@ import {
   type Element,
   monotonicNow,
 } from "@stanzapack/xmpp";
-import type { Question } from "../approvals.js";
-import type { Broker } from "../broker.js";
-import { Subscription } from "../subscription.js";
-import { toStanzaError } from "./errors.js";
-import { accountOf, targetNamed } from "./addresses.js";
-import { boolean, invalid, readSubmission, single } from "./submissions.js";
+import type { Question } from "../catalog/approvals.js";
+import type { Broker } from "../broker/broker.js";
+import { Subscription } from "../subscriptions/subscription.js";
+import { toStanzaError } from "../forms/errors.js";
+import { accountOf, targetNamed } from "../forms/addresses.js";
+import { boolean, invalid, readSubmission, single } from "../forms/submissions.js";
 
 const FORM = NS.PUBSUB_SUBSCRIBE_AUTHORIZATION;
 const FIELD = {
@@ -114,7 +114,7 @@ function answered(broker: Broker, from: string, form: DataForm): void {
   const field = (name: string): string | undefined => single(form, name);
   const allow = boolean(form, FIELD.ALLOW);
   if (allow === undefined) throw invalid(`the form has no ${FIELD.ALLOW}`);
-  const service = broker.own(targetNamed(field(FIELD.NODE) ?? ""), bareJid(from));
+  const service = broker.catalog.own(targetNamed(field(FIELD.NODE) ?? ""), bareJid(from));
   broker.approvals.decide(
     service,
     accountOf(field(FIELD.SUBSCRIBER) ?? ""),

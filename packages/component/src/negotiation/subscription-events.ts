@@ -1,5 +1,5 @@
 import { NS, xml, type Connection, type Element } from "@stanzapack/xmpp";
-import type { Broker } from "../broker.js";
+import type { Broker } from "../broker/broker.js";
 
 /** Events in one write. */
 const BATCH_COUNT = 100;
@@ -23,11 +23,11 @@ export function registerSubscriptionEvents(connection: Connection, broker: Broke
     const event = xml("event", NS.PUBSUB_EVENT, change);
     waiting.push(xml("message", { from: connection.jid, to, type: "headline" }, event).toString());
   };
-  broker.onWithdrawn = ({ node }, links) => {
+  broker.offers.onWithdrawn = ({ node }, links) => {
     for (const { jid } of links) send(jid, xml("delete", { node }));
     flush();
   };
-  broker.onRevoked = ({ service: { node }, link: { jid }, subid }) => {
+  broker.offers.onRevoked = ({ service: { node }, link: { jid }, subid }) => {
     send(jid, xml("subscription", { node, jid, subid, subscription: "none" }));
     flush();
   };
@@ -38,6 +38,6 @@ export function registerSubscriptionEvents(connection: Connection, broker: Broke
   ];
   return () => {
     for (const off of undo) off();
-    broker.onWithdrawn = broker.onRevoked = undefined;
+    broker.offers.onWithdrawn = broker.offers.onRevoked = undefined;
   };
 }

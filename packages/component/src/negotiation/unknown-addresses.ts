@@ -8,8 +8,8 @@ import {
   type Element,
 } from "@stanzapack/xmpp";
 import type { Budgets } from "../budgets/budgets.js";
-import type { ComponentStats } from "../stats.js";
-import { toStanzaError } from "./errors.js";
+import type { ComponentStats } from "../base/stats.js";
+import { toStanzaError } from "../forms/errors.js";
 
 const NOBODY = "nobody has this address: Stanzapack is reached at its domain alone";
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type Client, type OfferedService } from "@stanzapack/client";
 import type { TransportKind } from "@stanzapack/xmpp";
-import { createRandom } from "../random.js";
-import type { TcpProxy } from "../tcp-proxy.js";
+import { createRandom } from "../base/random.js";
+import type { TcpProxy } from "../proxies/tcp-proxy.js";
 import type { Roads } from "./faults.js";
 import { Load, publishNext } from "./load.js";
 import type { Role, Stage } from "./stage.js";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Sandbox } from "@stanzapack/sandbox";
-import type { Random } from "../random.js";
-import type { TcpProxy } from "../tcp-proxy.js";
+import type { Random } from "../base/random.js";
+import type { TcpProxy } from "../proxies/tcp-proxy.js";
 import type { ComponentProcess } from "./component-process.js";
 
 /** What one transport's clients are connected through. */

@@ -1,5 +1,5 @@
 import { StanzapackError, type OfferedService } from "@stanzapack/client";
-import type { Random } from "../random.js";
+import type { Random } from "../base/random.js";
 import { makeValue } from "./values.js";
 
 /** Updates a second, on average. */

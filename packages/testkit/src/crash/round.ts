@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
-import { createRandom } from "../random.js";
+import { createRandom } from "../base/random.js";
 import { Crew, type CrewReport } from "./crew.js";
 import {
   isMachineryFault,

@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { startSandbox, type Sandbox, type SandboxAccount, type ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
-import { startTcpProxy, type TcpProxy } from "../tcp-proxy.js";
+import { startTcpProxy, type TcpProxy } from "../proxies/tcp-proxy.js";
 import { createComponentProcess, type ComponentProcess } from "./component-process.js";
 import type { Machinery } from "./faults.js";
 

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { value } from "../../test/arbitraries.js";
 import { isSame } from "../../test/is-same.js";
-import { StanzapackError } from "../errors.js";
-import { DEFAULT_LIMITS } from "../limits.js";
-import type { Value } from "../msgpack.js";
+import { StanzapackError } from "../base/errors.js";
+import { DEFAULT_LIMITS } from "../base/limits.js";
+import type { Value } from "../msgpack/msgpack.js";
 import { ColumnCodec, type CodecLimits } from "./column-codec.js";
 
 const LIMITS: CodecLimits = {

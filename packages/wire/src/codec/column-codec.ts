@@ -1,32 +1,32 @@
-import { DEFAULT_LIMITS, type Limits } from "../limits.js";
-import { malformed, type Value } from "../msgpack.js";
-import { measureValue } from "../msgpack-measure.js";
-import { decodeMsgpack } from "../msgpack-reader.js";
-import { encodeUpdate } from "../update.js";
-import { BitCoder } from "./bit-coder.js";
-import { over, unencodable } from "./bounds.js";
-import { release, type Held } from "./held.js";
-import { Node, type NodeContext } from "./node.js";
-import { NumberModel, NUMBER_CONTEXTS } from "./number-model.js";
-import { PLACED } from "./place.js";
-import type { ReadBudget } from "./read-budget.js";
-import { Row } from "./row.js";
-import { MAX_SCALED } from "./scaled.js";
-import { Successors } from "./successors.js";
-import { codeWhole } from "./whole-number.js";
-import { TextCodec } from "./text-codec.js";
+import { DEFAULT_LIMITS, type Limits } from "../base/limits.js";
+import { malformed, type Value } from "../msgpack/msgpack.js";
+import { measureValue } from "../msgpack/msgpack-measure.js";
+import { decodeMsgpack } from "../msgpack/msgpack-reader.js";
+import { encodeUpdate } from "../msgpack/update.js";
+import { BitCoder } from "./coder/bit-coder.js";
+import { over, unencodable } from "./coder/bounds.js";
+import { release, type Held } from "./values/held.js";
+import { Node, type NodeContext } from "./tree/node.js";
+import { NumberModel, NUMBER_CONTEXTS } from "./numbers/number-model.js";
+import { PLACED } from "./tree/place.js";
+import type { ReadBudget } from "./coder/read-budget.js";
+import { Row } from "./numbers/row.js";
+import { MAX_SCALED } from "./numbers/scaled.js";
+import { Successors } from "./numbers/successors.js";
+import { codeWhole } from "./coder/whole-number.js";
+import { TextCodec } from "./texts/text-codec.js";
 
 /** Bounds of one chain, and of each of its messages: a predictable row costs no bits, so bytes bound nothing. */
 export interface CodecLimits {
   /** Most rows of one message. 4,096: as many as a DATA frame of rows has. */
   readonly maxRows: number;
-  /** Most bytes of new text in one message, keys included. 131,072: two blocks; reading so many takes 0.1 s, and repeated text costs no input. */
+  /** Most bytes of new text in one message, keys included. 131,072: two blocks. Reading them takes 0.1 s, and repeated text costs no input. */
   readonly maxTextBytes: number;
-  /** Most values, containers and missing keys in one message; those that stay as they were count an eighth. 65,536: as many items as one value may have; reading them takes 0.1 s at most. */
+  /** Most values, containers and missing keys in one message; parts that stay as they were count an eighth. 65,536: as many items as one value may have. Reading them takes 0.1 s at most. */
   readonly maxValues: number;
-  /** Deepest nesting of places; deeper containers travel as msgpack. 32: as deep as that may be. */
+  /** Deepest nesting of places; deeper containers travel as msgpack. 32: the deepest nesting that a value may have. */
   readonly maxDepth: number;
-  /** Most bytes that the models of all places in the rows take, 0.3 to 4 KB each; containers beyond travel as msgpack. 1,048,576: 850 places of numbers. */
+  /** Most bytes of the models of all places in the rows, 0.3 to 4 KB each; containers beyond travel as msgpack. 1,048,576: 850 places of numbers. */
   readonly maxPlaceBytes: number;
   /** Of such msgpack. */
   readonly packed: Limits;

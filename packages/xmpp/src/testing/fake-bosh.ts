@@ -2,7 +2,7 @@ import { once } from "node:events";
 import http from "node:http";
 import https from "node:https";
 import type net from "node:net";
-import { parseBody } from "../bosh-body.js";
+import { parseBody } from "../bosh/bosh-body.js";
 import type { Certificate } from "./fake-server.js";
 import { until } from "./until.js";
 

@@ -3,9 +3,9 @@ import http from "node:http";
 import https from "node:https";
 import type net from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
-import { formatBody } from "../bosh-body.js";
-import * as NS from "../namespaces.js";
-import type { TransportKind } from "../transport.js";
+import { formatBody } from "../bosh/bosh-body.js";
+import * as NS from "../base/namespaces.js";
+import type { TransportKind } from "../transports/transport.js";
 import { SESSION, startFakeBosh, type FakeBoshRequest } from "./fake-bosh.js";
 import { startFakeServer, upgrade, type Certificate } from "./fake-server.js";
 

@@ -1,9 +1,9 @@
-import type { Connection, ConnectionEvents, StanzaHandler } from "../connection.js";
-import { createIqHandlers } from "../iq-handlers.js";
-import { createIqRequests } from "../iq-requests.js";
-import { createListeners } from "../listeners.js";
-import { StreamParser } from "../stream-parser.js";
-import type { Element } from "../xml.js";
+import type { Connection, ConnectionEvents, StanzaHandler } from "../connection/connection.js";
+import { createIqHandlers } from "../stanzas/iq-handlers.js";
+import { createIqRequests } from "../stanzas/iq-requests.js";
+import { createListeners } from "../base/listeners.js";
+import { StreamParser } from "../xml/stream-parser.js";
+import type { Element } from "../xml/xml.js";
 
 export interface LoopbackConnection extends Connection {
   /** What was sent, stanza by stanza text as written. */

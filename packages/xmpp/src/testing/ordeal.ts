@@ -1,7 +1,7 @@
-import { createClientConnection } from "../client-connection.js";
-import type { ClientConnectionOptions, Connection } from "../connection.js";
-import type { XmppError } from "../errors.js";
-import type { TransportKind } from "../transport.js";
+import { createClientConnection } from "../connection/client-connection.js";
+import type { ClientConnectionOptions, Connection } from "../connection/connection.js";
+import type { XmppError } from "../base/errors.js";
+import type { TransportKind } from "../transports/transport.js";
 import type { Certificate } from "./fake-server.js";
 import { startHostileServer, type HostilePeer } from "./hostile-server.js";
 import { memoryHeld } from "./memory.js";

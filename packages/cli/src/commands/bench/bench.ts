@@ -1,0 +1,25 @@
+import type { Command } from "commander";
+import { addBystanders } from "./bystanders.js";
+import { addCodec } from "./codec.js";
+import { addBenchComponent } from "./component.js";
+import { addFanOut } from "./fan-out.js";
+import { addJoiners } from "./joiners.js";
+import { addReturn } from "./return.js";
+import { addSlowServer } from "./slow-server.js";
+import { addWire } from "./wire.js";
+
+export function addBench(program: Command): void {
+  const bench = program
+    .command("bench")
+    .summary("measure, on this machine")
+    .description("Measures Stanzapack on private servers of its own. Only in a clone of the repository.");
+  bench.action(() => bench.help({ error: true }));
+  addFanOut(bench);
+  addBenchComponent(bench);
+  addJoiners(bench);
+  addSlowServer(bench);
+  addBystanders(bench);
+  addReturn(bench);
+  addWire(bench);
+  addCodec(bench);
+}

@@ -1,0 +1,71 @@
+import { Option, type Command } from "commander";
+import { loadBench } from "../../base/bench-module.js";
+import { listOf, parseCount, parseWindow } from "../../base/parse.js";
+import { interruptible } from "../../base/signals.js";
+import { duration } from "./on-each-server.js";
+
+interface ComponentOptions {
+  readonly subscribers?: readonly number[];
+  readonly rate?: readonly number[];
+  readonly resources: number;
+  readonly envelope: "lean" | "ibb";
+  readonly window: number;
+  readonly for: number;
+  readonly json?: true;
+}
+
+const WINDOW_MS = 100;
+const FOR_MS = 10_000;
+
+export function addBenchComponent(bench: Command): void {
+  bench
+    .command("component")
+    .summary("what one stanza more, and one subscriber more, costs the component")
+    .description(
+      "A component alone in its process, behind a simulated server that opens links, subscribes, reads and acknowledges. Processor " +
+        "time, heap after a garbage collection and resident memory in steady state, with several numbers of subscribers; and the " +
+        "slopes over them, which leave out what the component costs without any.",
+    )
+    .option("--subscribers <list>", "measured one after another (default: 200,1000,5000)", listOf(parseCount))
+    .option("--rate <list>", "updates a second, each at each number (default: 10)", listOf(parseCount))
+    .option("--resources <count>", "subscribers that share an account", parseCount, 1)
+    .addOption(
+      new Option("--envelope <kind>", "of the stanzas to subscribers")
+        .choices(["lean", "ibb"])
+        .default("lean"),
+    )
+    .addOption(duration("--window <duration>", "window of every subscription", WINDOW_MS, parseWindow))
+    .addOption(duration("--for <duration>", "how long each is measured", FOR_MS))
+    .option("--json", "one JSON array on stdout")
+    .addHelpText(
+      "after",
+      `
+Lists are separated by commas. With a window as long as the time between two updates every update is a stanza of its own.
+
+Rows: {subscribers, accounts, stanzasPerSecond, cpuUsPerStanza, heapBytesPerSubscriber, rssBytesPerSubscriber, slope}; the last one,
+with slope true, has the slopes: µs of processor time for one stanza more, bytes for one subscriber more. In the rows before it
+the component's own costs are shared out, so that few subscribers look dear. An account is a bare JID.
+
+Examples:
+  $ stanzapack bench component                                   # a minute and a half
+  $ stanzapack bench component --subscribers 200,2000 --for 5s   # a first look
+  $ stanzapack bench component --rate 2,10 --resources 10 --json # two rates, ten sessions of each account`,
+    )
+    .action(component);
+}
+
+async function component(options: ComponentOptions): Promise<void> {
+  await interruptible(async ({ signal }) => {
+    const { component: benchmark } = await loadBench("the benchmarks");
+    const { subscribers, rate, resources, envelope } = options;
+    const rows = await benchmark.runComponent({
+      ...(subscribers && { subscribers }),
+      ...(rate && { rates: rate }),
+      ...{ resources, envelope, windowMs: options.window, forMs: options.for, signal },
+      onProgress: (text) => void process.stderr.write(`${text}\n`),
+    });
+    process.stdout.write(
+      options.json ? `${JSON.stringify(rows)}\n` : `${benchmark.formatComponentReport(rows)}\n`,
+    );
+  });
+}

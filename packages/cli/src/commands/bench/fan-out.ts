@@ -1,0 +1,50 @@
+import { Option, type Command } from "commander";
+import { parseCount, parseWindow } from "../../base/parse.js";
+import { duration, onEachServer, SERVERS, type ServerOptions } from "./on-each-server.js";
+
+interface FanOutOptions extends ServerOptions {
+  readonly subscribers: number;
+  readonly rate: number;
+  readonly window: number;
+  readonly for: number;
+}
+
+export function addFanOut(bench: Command): void {
+  bench
+    .command("fanout")
+    .summary("what one small update to many subscribers costs")
+    .description(
+      "One publisher, many subscribers of one service: processor time of component and server for each stanza, delays, memory.",
+    )
+    .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
+    .option("--subscribers <count>", "resources of a few accounts", parseCount, 200)
+    .option("--rate <count>", "updates a second", parseCount, 10)
+    .addOption(duration("--window <duration>", "window of every subscription", 100, parseWindow))
+    .addOption(duration("--for <duration>", "how long is measured", 20_000))
+    .option("--json", "one JSON array on stdout")
+    .addHelpText(
+      "after",
+      `
+Rows: {system, server, subscribers, updatesPerSecond, windowMs, stanzas, updates, componentCpuUsPerStanza,
+serverCpuUsPerStanza, totalCpuUsPerUpdate, p50Ms, p99Ms, componentRssBytesPerSubscriber}. The subscribers run on the
+same machine and share its processors; compare rows of one run, not of two machines.
+
+Examples:
+  $ stanzapack bench fanout
+  $ stanzapack bench fanout --server ejabberd --subscribers 500 --window 1s --json`,
+    )
+    .action(fanOut);
+}
+
+async function fanOut(options: FanOutOptions): Promise<void> {
+  await onEachServer(options, (benchmarks, server, run) =>
+    benchmarks.runFanOut({
+      server,
+      subscribers: options.subscribers,
+      updatesPerSecond: options.rate,
+      windowMs: options.window,
+      forMs: options.for,
+      ...run,
+    }),
+  );
+}

@@ -1,0 +1,64 @@
+import type { Since, Value } from "@stanzapack/wire";
+
+/**
+ * Which updates a subscription receives, and which parts of them. Null, the default, selects nothing. Subscribers with
+ * the same selection share every byte. Values out of bounds throw `invalid-options`.
+ */
+export interface SelectionOptions {
+  /** `latest`: only the newest update of each window. Default `all`. Not for a log. */
+  readonly samples?: "all" | "latest" | undefined;
+  /** Largest number of updates a second, 0.001 to 1,000. Newer updates replace older ones. Not for a log. */
+  readonly maxRate?: number | null | undefined;
+  /**
+   * Names of top-level fields, at most 64 names of 256 characters. A value that is an object arrives with these fields
+   * only. A missing field stays missing, and other values arrive whole.
+   */
+  readonly fields?: readonly string[] | null | undefined;
+  /**
+   * Leaves an update out if it differs from the last one sent by no more than this, and in nothing else. The difference
+   * is of the number, or of each of the value's top-level numbers. At least 0; 0 sends changes only. Not for a log.
+   */
+  readonly deadband?: number | null | undefined;
+  /**
+   * Longest time without an update or a status, in ms, 1,000 to a day. Then the component sends the newest value if the
+   * deadband holds one back, otherwise `status` again. The component grants the rung of 1, 2, 5, 10, … s at or below
+   * it, but nothing below the window or the interval of `maxRate`.
+   */
+  readonly heartbeatMs?: number | null | undefined;
+}
+
+export interface ChangeOptions extends SelectionOptions {
+  readonly windowMs?: number | undefined;
+}
+
+export interface SubscribeOptions<T> extends SelectionOptions {
+  /**
+   * Time during which updates may be gathered, in ms. The component grants the next rung of 0, 100, 200, 500, 1000, …
+   * ms. Default 0: each update at once.
+   */
+  readonly windowMs?: number | undefined;
+  /**
+   * Where a subscription to a log begins: with the oldest update kept (`first`), behind a position, or at a time in ms
+   * since 1970. After a break the subscription continues at its position. Default: with updates from now on.
+   */
+  readonly since?: Since | undefined;
+  /**
+   * Time to wait for the publisher's approval under the access model `authorize`, in ms. Then `subscribe` throws
+   * `pending`, and gives the request up. `subscribeAll` does not wait: these subscriptions are `pending` meanwhile.
+   * Default 60,000.
+   */
+  readonly approvalMs?: number | undefined;
+  /** Called when the publisher must approve, and `subscribe` waits. `subscribeAll` calls it once for all nodes. */
+  readonly onPending?: (() => void) | undefined;
+  /**
+   * Takes a value, checks it, and returns the typed value: for example a schema's `parse`. An exception ends the
+   * subscription.
+   */
+  readonly parse?: ((value: Value) => T) | undefined;
+  /**
+   * Largest number of updates that wait for a slow consumer. Beyond it the oldest are dropped and reported as
+   * `conflated`. If the consumer reads nothing at all, the component sends nothing more. A log drops none: the
+   * component keeps new updates until half of the waiting ones are read. Default 1,000.
+   */
+  readonly maxQueued?: number | undefined;
+}

@@ -1,0 +1,22 @@
+import type { StanzapackError } from "@stanzapack/wire";
+
+export interface Demand {
+  readonly subscribers: number;
+  /** Smallest window of the subscribers, in ms. Null without subscribers. */
+  readonly windowMs: number | null;
+}
+
+export interface OfferedServiceEvents {
+  /** The first subscriber joined, the last one left, or the smallest window changed. */
+  demand: (demand: Demand) => void;
+  /** `authorize` decided on a bare JID. `error`: its exception, which means no. */
+  decided: (decision: { readonly jid: string; readonly allowed: boolean; readonly error: unknown }) => void;
+  /**
+   * The component has updates `from` to `to` of this outbox, and the store lacks them: the store is an older copy, or
+   * its end was lost. The component keeps these updates, and the service continues under a new incarnation. The store
+   * may have lost more updates than these.
+   */
+  stale: (range: { readonly from: number; readonly to: number }) => void;
+  /** The service has ended. `fenced`: another session of the account publishes it now. */
+  ended: (error: StanzapackError | undefined) => void;
+}

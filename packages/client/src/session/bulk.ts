@@ -1,0 +1,161 @@
+import {
+  isPattern,
+  MAX_OPTION_BYTES,
+  optionBytes,
+  StanzapackError,
+  toOptionFields,
+  type OptionFields,
+} from "@stanzapack/wire";
+import type { FrameRouter } from "./frame-router.js";
+import { inFrames, type LinkRequests, type Outcome } from "../link/link-requests.js";
+import { subscribeFields, type AskedOptions } from "../negotiation/negotiation.js";
+import type { SharedSubscription } from "../subscribe/shared-subscription.js";
+
+/** An alias in a list, and one with a position, in bytes at most. */
+const ALIAS_BYTES = 3;
+const POSITION_BYTES = 3 + 9 + 9;
+
+/** What a link had when it ended. */
+export interface Resumable {
+  readonly token: Uint8Array;
+  readonly aliases: ReadonlyMap<SharedSubscription, number>;
+}
+
+export interface ManySubscribed {
+  /** By node or pattern. */
+  readonly refused: ReadonlyMap<string, StanzapackError>;
+  /** The requests it took. */
+  readonly requests: readonly number[];
+}
+
+/** Subscriptions that one request can ask for. */
+export interface Alike {
+  readonly options: AskedOptions;
+  readonly subscriptions: SharedSubscription[];
+  /** What each may be given; the least holds for all. */
+  credit: number;
+}
+
+/** By options, and by credit: the most of one request is less than twice the least. */
+export function groupAlike(subscriptions: Iterable<SharedSubscription>): Alike[] {
+  const groups = new Map<string, Alike>();
+  for (const subscription of subscriptions) {
+    const { credit, ...options } = subscription.wanted;
+    const key = JSON.stringify([Math.floor(Math.log2(credit)), subscribeFields(options)]);
+    const alike = groups.get(key);
+    if (alike === undefined) groups.set(key, { options, subscriptions: [subscription], credit });
+    else {
+      alike.subscriptions.push(subscription);
+      alike.credit = Math.min(alike.credit, credit);
+    }
+  }
+  return [...groups.values()];
+}
+
+/** Whether a frame may carry these options. */
+export function fitsFrame(asked: AskedOptions): boolean {
+  return optionBytes(toOptionFields(subscribeFields(asked))) <= MAX_OPTION_BYTES;
+}
+
+/** Throws `invalid-options` for what a frame may not carry. */
+function optionsOf(asked: AskedOptions): OptionFields {
+  if (!fitsFrame(asked))
+    throw new StanzapackError(
+      "invalid-options",
+      `the options take over ${MAX_OPTION_BYTES} bytes: subscribe one by one, or to fewer fields`,
+    );
+  return toOptionFields(subscribeFields(asked));
+}
+
+/** Subscribes to nodes and patterns that the client holds already, in as few frames as they fit. Rejects when all of it was refused. */
+export async function subscribeMany(
+  { requests }: FrameRouter,
+  nodes: readonly string[],
+  asked: AskedOptions,
+): Promise<ManySubscribed> {
+  const options = optionsOf(asked);
+  const refused = new Map<string, StanzapackError>();
+  const numbers: number[] = [];
+  const lists = inFrames(withoutOwners(nodes), requests.room(optionBytes(options)), ({ node, text }, first) =>
+    textBytes(first ? node : text),
+  );
+  for (const list of lists) {
+    // The first of a frame has its owner.
+    const texts = list.map(({ node, text }, i) => (i === 0 ? node : text));
+    const outcome = await requests
+      .ask({ type: "subscribe", nodes: texts, options })
+      .catch((error: unknown) => {
+        // Nobody will end the patterns that stand already.
+        if (numbers.length > 0 && nodes.some(isPattern)) giveUp(requests, numbers);
+        throw error;
+      });
+    numbers.push(outcome.request);
+    for (const [place, error] of outcome.refused) refused.set((list[place] as { node: string }).node, error);
+  }
+  return { refused, requests: numbers };
+}
+
+function giveUp(requests: LinkRequests, patterns: readonly number[]): void {
+  // Where that fails the link is going.
+  requests.ask({ type: "change", aliases: [], patterns, options: null }).catch(() => undefined);
+}
+
+/** Changes the options of many, or with null ends them; and what patterns bring later. Gives the first refusal there was. */
+export async function changeMany(
+  router: FrameRouter,
+  subscriptions: Iterable<SharedSubscription>,
+  patterns: readonly number[],
+  asked: AskedOptions | null,
+): Promise<StanzapackError | undefined> {
+  const { requests } = router;
+  const options = asked === null ? null : optionsOf(asked);
+  const aliases = [...subscriptions].flatMap((subscription) => router.aliasOf(subscription) ?? []);
+  const room = requests.room(optionBytes(options ?? []) + patterns.length * 5);
+  const lists = inFrames(aliases, room, () => ALIAS_BYTES);
+  // Patterns alone are a frame too.
+  if (lists.length === 0 && patterns.length > 0) lists.push([]);
+  let refusal: StanzapackError | undefined;
+  const note = ({ refused }: Outcome): void => {
+    for (const error of refused.values()) if (error.code !== "not-subscribed") refusal ??= error;
+  };
+  for (const [i, list] of lists.entries())
+    note(await requests.ask({ type: "change", aliases: list, patterns: i === 0 ? patterns : [], options }));
+  return refusal;
+}
+
+/** Restores subscriptions of the link before on this one. Gives those that were refused, and rejects when all were. */
+export async function resumeMany(
+  { requests }: FrameRouter,
+  { token, aliases }: Resumable,
+  subscriptions: readonly SharedSubscription[],
+): Promise<Map<SharedSubscription, StanzapackError>> {
+  const refused = new Map<SharedSubscription, StanzapackError>();
+  const lists = inFrames(subscriptions, requests.room(token.length), () => POSITION_BYTES);
+  for (const [i, list] of lists.entries()) {
+    for (const subscription of list) subscription.credit.again();
+    const positions = list.map((subscription) => ({
+      alias: aliases.get(subscription) as number,
+      ...(subscription.position ?? { epoch: 0, offset: 0 }),
+    }));
+    const outcome = await requests.ask({ type: "resume", token, more: i < lists.length - 1, positions });
+    for (const [place, error] of outcome.refused) refused.set(list[place] as SharedSubscription, error);
+  }
+  return refused;
+}
+
+/** Nodes as a list of them is written: the owner is left out where it is that of the one before. */
+function withoutOwners(nodes: readonly string[]): { readonly node: string; readonly text: string }[] {
+  let owner = "";
+  return nodes.map((node) => {
+    const before = owner;
+    owner = node.slice(0, node.lastIndexOf("/"));
+    return { node, text: owner === before ? node.slice(owner.length) : node };
+  });
+}
+
+const encoder = new TextEncoder();
+
+/** In a frame, with the longest head that it may have. */
+function textBytes(text: string): number {
+  return encoder.encode(text).length + 3;
+}

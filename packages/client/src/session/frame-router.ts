@@ -1,0 +1,275 @@
+import {
+  DataReader,
+  DEFAULT_CODEC_LIMITS,
+  DEFAULT_LIMITS,
+  fromOptionFields,
+  StanzapackError,
+  type BindServiceFrame,
+  type BindSubscriptionFrame,
+  type Frame,
+  type GrantFrame,
+  type OptionFields,
+  type RowCodec,
+} from "@stanzapack/wire";
+import { deadline } from "@stanzapack/xmpp";
+import { LinkRequests, type RequestLink } from "../link/link-requests.js";
+import { grantedOptions } from "../negotiation/negotiation.js";
+import { OfferedService } from "../publish/offered-service.js";
+import type { LinkPeer } from "../publish/service-host.js";
+import { SharedSubscription } from "../subscribe/shared-subscription.js";
+
+/** A subscription or a service, which an alias of a link may name. */
+export type Target = SharedSubscription | OfferedService;
+
+/** What the client has, by node id. */
+export interface Holdings {
+  readonly services: Map<string, OfferedService>;
+  readonly subscriptions: Map<string, SharedSubscription>;
+  readonly patterns: PatternHolder;
+  /** The component has bound a service that nobody here offers: its offer was given up before the answer came. */
+  unwanted(node: string): void;
+}
+
+/** Who takes what the component binds for a pattern. */
+export interface PatternHolder {
+  /** The link is gone, with the patterns that stood on it. */
+  linkEnded(): void;
+  /** A service that nobody named was bound; undefined: nobody wants it. */
+  adopt(node: string): SharedSubscription | undefined;
+  /** Rows that the component may send of it, to begin with: the patterns' subscriptions say so. */
+  creditOf(node: string): number;
+  /** It was granted. */
+  adopted(subscription: SharedSubscription): void;
+  /** A later service of a request's patterns could not be had. */
+  refused(request: number, error: StanzapackError): void;
+  /** Patterns stand again on a new link, on which everything else is restored. */
+  restore(router: FrameRouter): Promise<void>;
+}
+
+/** Aliases of one link, and what to do with the frames that name them. Made anew with every link. */
+export class FrameRouter {
+  readonly requests: LinkRequests;
+  private readonly targets = new Map<number, Target>();
+  private readonly aliases = new Map<Target, number>();
+  /** Of subscriptions, as BIND gave them. */
+  private readonly subids = new Map<number, string>();
+  /** Bound for a pattern, and not granted yet. */
+  private readonly adopted = new Set<number>();
+  /** Bound, and nobody wants them. */
+  private unwanted: number[] = [];
+  private readonly readers = new Map<number, DataReader>();
+  /** Who waits for the BIND of what. */
+  private readonly waiters = new Map<Target, Set<() => void>>();
+
+  constructor(
+    private readonly holdings: Holdings,
+    private readonly codec: RowCodec,
+    /** What the component's HELLO said; it came before any BIND. */
+    private readonly peer: () => LinkPeer & RequestLink & { watchSilence(): void },
+    timeoutMs: number,
+  ) {
+    this.requests = new LinkRequests(peer, timeoutMs, (request, error) =>
+      holdings.patterns.refused(request, error),
+    );
+  }
+
+  aliasOf(target: Target): number | undefined {
+    return this.aliases.get(target);
+  }
+
+  nodeOf(frame: Frame): string | undefined {
+    return "alias" in frame && frame.alias !== null ? this.targets.get(frame.alias)?.node : undefined;
+  }
+
+  dispatch(frame: Frame): void {
+    switch (frame.type) {
+      case "bind":
+        return this.bind(frame);
+      case "data":
+      case "coded": {
+        const target = this.targets.get(frame.alias);
+        // Data of a subscription just stopped may still be on its way.
+        if (!(target instanceof SharedSubscription)) return;
+        // In order and without a hole: IBB ended the link otherwise.
+        const batch = this.readers.get(frame.alias)?.read(frame, true, this.peer().session.budget);
+        if (batch !== undefined) target.deliver(batch);
+        return;
+      }
+      case "demand": {
+        const target = this.targets.get(frame.alias);
+        if (target instanceof OfferedService)
+          target.setDemand({ subscribers: frame.subscribers, windowMs: frame.windowMs });
+        return;
+      }
+      case "status": {
+        const target = this.targets.get(frame.alias);
+        if (target instanceof SharedSubscription) target.publisherIs(frame.status, frame.windowMs);
+        return;
+      }
+      case "error": {
+        const target = frame.alias === null ? undefined : this.targets.get(frame.alias);
+        if (target === undefined) return;
+        this.release(frame.alias as number);
+        if (target instanceof SharedSubscription) this.holdings.subscriptions.delete(target.node);
+        const retryAfter = frame.retryAfterMs === null ? {} : { retryAfterMs: frame.retryAfterMs };
+        target.finish(new StanzapackError(frame.code, frame.text, { origin: "peer", ...retryAfter }));
+        return;
+      }
+      case "grant":
+        this.grant(frame);
+        return this.requests.onAnswer(frame);
+      case "refused":
+      case "done":
+        return this.requests.onAnswer(frame);
+      case "hello":
+      case "envelope":
+      case "ack":
+      case "credit":
+      case "bye":
+      case "subscribe":
+      case "change":
+      case "resume":
+        return;
+    }
+  }
+
+  /** Every subscription bound, with its alias. */
+  get subscriptions(): Map<SharedSubscription, number> {
+    const bound = new Map<SharedSubscription, number>();
+    for (const [target, alias] of this.aliases)
+      if (target instanceof SharedSubscription) bound.set(target, alias);
+    return bound;
+  }
+
+  private grant({ aliases, options, positions }: GrantFrame): void {
+    const inForce = readGranted(options);
+    if (inForce === undefined) return;
+    if (inForce.selection.heartbeatMs !== null) this.peer().watchSilence();
+    for (const [i, alias] of aliases.entries()) {
+      const target = this.targets.get(alias);
+      const subid = this.subids.get(alias);
+      if (!(target instanceof SharedSubscription) || subid === undefined) continue;
+      if (target.ended) {
+        // It was stopped while it was being made.
+        this.release(alias);
+        this.giveBack(alias);
+        continue;
+      }
+      const begun = positions?.[i];
+      const recovered = begun?.recovered ?? null;
+      target.applyGrant({
+        ...{ subid, ...inForce },
+        ...(begun === undefined ? {} : { begun }),
+        ...(recovered === null ? {} : { recovered }),
+      });
+      if (this.adopted.delete(alias)) this.holdings.patterns.adopted(target);
+    }
+  }
+
+  /** Whatever still comes for it was on its way when it was given up. */
+  forget(target: Target): void {
+    const alias = this.aliases.get(target);
+    if (alias !== undefined) this.release(alias);
+  }
+
+  /** Nobody wants what the component has bound, or may have granted. */
+  giveUp(target: SharedSubscription): void {
+    const alias = this.aliases.get(target);
+    if (alias === undefined) return;
+    this.release(alias);
+    this.giveBack(alias);
+  }
+
+  private release(alias: number): void {
+    const target = this.targets.get(alias);
+    if (target !== undefined && this.aliases.get(target) === alias) this.aliases.delete(target);
+    this.targets.delete(alias);
+    this.readers.delete(alias);
+    this.subids.delete(alias);
+    this.adopted.delete(alias);
+  }
+
+  private bindTo(alias: number, target: Target): void {
+    this.forget(target);
+    this.targets.set(alias, target);
+    this.aliases.set(target, alias);
+  }
+
+  /** Given back, all that one block brought in one frame. */
+  private giveBack(alias: number): void {
+    if (this.unwanted.push(alias) > 1) return;
+    queueMicrotask(() => {
+      const aliases = this.unwanted;
+      this.unwanted = [];
+      // Where that fails the link is going.
+      this.requests.ask({ type: "change", aliases, patterns: [], options: null }).catch(() => undefined);
+    });
+  }
+
+  private bind(frame: BindSubscriptionFrame | BindServiceFrame): void {
+    if (frame.role === "subscription") {
+      const known = this.holdings.subscriptions.get(frame.node);
+      const subscription = known ?? this.holdings.patterns.adopt(frame.node);
+      if (subscription === undefined || (known !== undefined && comesByItself(known, frame)))
+        return this.giveBack(frame.alias);
+      if (!subscription.credit.asked) subscription.begin(this.holdings.patterns.creditOf(frame.node));
+      this.bindTo(frame.alias, subscription);
+      this.subids.set(frame.alias, frame.subid);
+      if (known === undefined) this.adopted.add(frame.alias);
+      this.readers.set(frame.alias, new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec));
+      subscription.bound(frame);
+      this.tellBound(subscription);
+    } else {
+      const service = this.holdings.services.get(frame.node);
+      if (service === undefined) return this.holdings.unwanted(frame.node);
+      // Another one of the same name was offered here before.
+      if (service.incarnation !== frame.incarnation) return;
+      this.bindTo(frame.alias, service);
+      service.bound(frame, this.peer());
+      this.tellBound(service);
+    }
+  }
+
+  private tellBound(target: Target): void {
+    for (const tell of this.waiters.get(target) ?? []) tell();
+  }
+
+  /** Waits for the answer to a request and for the BIND that goes with it, whichever order they come in. */
+  async boundAfter<R>(target: Target, request: Promise<R>, timeoutMs: number): Promise<R> {
+    let cancel: (() => void) | undefined;
+    let tell: (() => void) | undefined;
+    const waiters = this.waiters.get(target) ?? new Set();
+    this.waiters.set(target, waiters);
+    const bound = new Promise<void>((resolve, reject) => {
+      waiters.add((tell = resolve));
+      cancel = deadline(timeoutMs, () =>
+        reject(new StanzapackError("timeout", `no BIND for \`${target.node}\` within ${timeoutMs} ms`)),
+      );
+    });
+    bound.catch(() => undefined);
+    try {
+      const result = await request;
+      // The component binds only once a link.
+      if (!this.aliases.has(target)) await bound;
+      return result;
+    } finally {
+      cancel?.();
+      if (tell !== undefined) waiters.delete(tell);
+      if (waiters.size === 0) this.waiters.delete(target);
+    }
+  }
+}
+
+/** A pattern brings also what rests here, and logs that are waited for: those come later, each from where it stands. */
+function comesByItself(known: SharedSubscription, { kind }: BindSubscriptionFrame): boolean {
+  return (known.rests && known.paused) || (kind === "log" && !known.credit.asked);
+}
+
+/** Undefined: they cannot be read, and grant nothing. */
+function readGranted(options: OptionFields): ReturnType<typeof grantedOptions> {
+  try {
+    return grantedOptions(fromOptionFields(options));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,280 @@
+import {
+  createHello,
+  createRowCodec,
+  decodeBlock,
+  DEFAULT_LIMITS,
+  encodeFrame,
+  StanzapackError,
+  WHOLE,
+  type Frame,
+} from "@stanzapack/wire";
+import {
+  decodeBase64,
+  type Bytestream,
+  type Connection,
+  type InBandBytestreams,
+  type OutBlock,
+} from "@stanzapack/xmpp";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { LinkKeeper } from "./link-keeper.js";
+import type { Granted, Negotiation } from "../negotiation/negotiation.js";
+import type { OfferedService } from "../publish/offered-service.js";
+import { SharedSubscription } from "../subscribe/shared-subscription.js";
+
+const NODE = "alice@x/t";
+const BLOCK = { stanzaChars: 0, label: undefined, lean: false };
+const GRANTED: Granted = { subid: "s", windowMs: 0, selection: WHOLE };
+const hello = (token: number): Frame => createHello({ token: Uint8Array.of(token) });
+const bind: Frame = {
+  ...{ type: "bind", role: "subscription", alias: 0, node: NODE, subid: "s", kind: "value", baseAt: 0 },
+};
+
+/** One link, whose component the test plays: `frames` has what the client sent on it. */
+interface Played {
+  readonly frames: Frame[];
+  readonly openedAt: number;
+  give(...frames: Frame[]): void;
+  end(): void;
+}
+
+/** A keeper that always holds one subscription. */
+function setUp() {
+  const links: Played[] = [];
+  const connection = {
+    ...{ state: "online", compressed: false, writable: true, room: Infinity, sendElement: () => true },
+    request: () => Promise.resolve(),
+    send: (base64: string) =>
+      links.at(-1)?.frames.push(...decodeBlock(decodeBase64(base64) as Uint8Array, DEFAULT_LIMITS)),
+  } as unknown as Connection;
+  const open = (): Promise<Bytestream> => {
+    const stream = {
+      ...{ peer: "streams.x", sid: "abcd", blockSizeBytes: 65_535, abandon: () => undefined },
+      ...{
+        blockStanza: ({ base64 }: OutBlock) => base64,
+        sentCount: 0,
+        outstanding: 0,
+        confirm: () => undefined,
+      },
+      close: () => Promise.resolve(),
+    } as unknown as Bytestream;
+    links.push({
+      frames: [],
+      openedAt: performance.now(),
+      give: (...frames) => stream.onBlock?.(Buffer.concat(frames.map(encodeFrame)), BLOCK),
+      end: () => stream.onEnd?.({ by: "peer" }),
+    });
+    return Promise.resolve(stream);
+  };
+  const subscription = new SharedSubscription(
+    NODE,
+    {},
+    { change: () => Promise.reject(new Error()), stop: () => Promise.resolve(), credit: () => undefined },
+  );
+  subscription.join({});
+  const subscribe = vi.fn<() => Promise<Granted>>(() => Promise.resolve(GRANTED));
+  const withdraw = vi.fn<() => Promise<void>>(() => Promise.resolve());
+  const life = new AbortController();
+  const keeper = new LinkKeeper(
+    connection,
+    { open } as unknown as InBandBytestreams,
+    { subscribe, withdraw } as unknown as Negotiation,
+    {
+      ...{ services: new Map(), subscriptions: new Map([[NODE, subscription]]) },
+      patterns: {
+        linkEnded: () => undefined,
+        ...{ adopt: () => undefined, creditOf: () => 1, adopted: () => undefined, refused: () => undefined },
+        restore: () => Promise.resolve(),
+      },
+      unwanted: () => undefined,
+    },
+    createRowCodec(DEFAULT_LIMITS),
+    { component: "streams.x", timeoutMs: 20_000, envelope: "auto" },
+    {
+      ...{ onDown: () => undefined, onRestored: () => undefined, onAcknowledged: () => undefined },
+      ...{ onCredit: () => undefined, onBlock: () => undefined, onEnvelope: () => undefined },
+    },
+    life.signal,
+  );
+  const kept = keeper.keep();
+  return {
+    ...{ links, subscription, subscribe, withdraw, keeper },
+    /** The link that is opened next. */
+    async next(): Promise<Played> {
+      const before = links.length;
+      while (links.length === before) await vi.advanceTimersByTimeAsync(50);
+      return links.at(-1) as Played;
+    },
+    async stop(): Promise<void> {
+      life.abort();
+      await kept;
+    },
+  };
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
+
+it("asks again for what a link had been granted that ended before it was open", async () => {
+  const { subscription, next, stop } = setUp();
+  const first = await next();
+  first.give(hello(1));
+  await settle();
+  first.give(bind);
+  await settle();
+  expect(subscription.subid).toBe("s");
+
+  first.end();
+  const resumes = (link: Played): Frame[] => link.frames.filter(({ type }) => type === "resume");
+  const second = await next();
+  await settle();
+  expect(resumes(second)).toMatchObject([{ token: Uint8Array.of(1) }]);
+  // Everything is granted, the publisher is away, and the link's end is in the same read.
+  const grant: Frame = {
+    ...{ type: "grant", request: 1, aliases: [0], options: [["pubsub#digest_frequency", "0"]] },
+    positions: null,
+  };
+  second.give(hello(2), bind, { type: "status", alias: 0, status: "offline", windowMs: null }, grant, {
+    ...{ type: "done", request: 1 },
+  });
+  second.end();
+  expect(subscription.status).toBe("disconnected");
+  const third = await next();
+  await settle();
+  expect(resumes(third)).toMatchObject([{ token: Uint8Array.of(2) }]);
+  third.give(hello(3), bind, grant, { type: "done", request: 1 });
+  await settle();
+  expect(subscription.status).toBe("online");
+  await stop();
+});
+
+it("asks once on each link for what is being made, until there is an answer", async () => {
+  const { keeper, subscription, subscribe, next, stop } = setUp();
+  const { held } = keeper;
+  // Asked for before there is a link, and lost with the first one.
+  let made = false;
+  subscribe.mockImplementationOnce(() => new Promise(() => undefined));
+  const making = held.attempts
+    .make([subscription], () => held.subscriptions.establish(subscription))
+    .then(() => (made = true));
+  const first = await next();
+  first.give(hello(1));
+  await settle();
+  expect(subscribe).toHaveBeenCalledTimes(1);
+  first.give(bind);
+  first.end();
+  const second = await next();
+  second.give(hello(2));
+  await settle();
+  expect(second.frames.filter(({ type }) => type === "resume")).toEqual([]);
+  expect(subscribe).toHaveBeenCalledTimes(2);
+  expect(made).toBe(false);
+  second.give(bind);
+  await making;
+  expect(subscription.status).toBe("online");
+  await stop();
+});
+
+it("asks again for what was asked while the stream was gone, also on the link that lived on", async () => {
+  const { keeper, links, subscription, subscribe, next, stop } = setUp();
+  const { held } = keeper;
+  subscribe.mockImplementation(() => Promise.reject(new StanzapackError("disconnected", "not connected")));
+  const making = held.attempts.make([subscription], () => held.subscriptions.establish(subscription));
+  const link = await next();
+  keeper.streamIsGone();
+  link.give(hello(1));
+  await settle();
+  expect(subscribe).not.toHaveBeenCalled();
+  keeper.streamIsBack();
+  keeper.streamIsGone();
+  await settle();
+  subscribe.mockImplementation(() => Promise.resolve(GRANTED));
+  keeper.streamIsBack();
+  await settle();
+  link.give(bind);
+  await making;
+  expect(links).toHaveLength(1);
+  await stop();
+});
+
+it.each(["internal", "component-unavailable", "timeout", "busy"] as const)(
+  "goes on asking for what fails by `%s` when it is restored, and keeps the link",
+  async (code) => {
+    const { links, subscription, subscribe, next, stop } = setUp();
+    const fault = (): Promise<never> => Promise.reject(new StanzapackError(code, "for a while"));
+    subscribe.mockImplementationOnce(fault).mockImplementationOnce(fault);
+    const link = await next();
+    link.give(hello(1));
+    await settle();
+    expect(subscription).toMatchObject({ status: "waiting", ended: false });
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(subscribe).toHaveBeenCalledTimes(3);
+    link.give(bind);
+    await settle();
+    expect(subscription.status).toBe("online");
+    expect(links).toHaveLength(1);
+    await stop();
+  },
+);
+
+it("ends what fails for good when it is restored, and tells why", async () => {
+  const { subscription, subscribe, next, stop } = setUp();
+  const ended = vi.fn();
+  subscription.join({}).on("ended", ended);
+  subscribe.mockImplementationOnce(() => Promise.reject(new StanzapackError("not-allowed", "gone")));
+  (await next()).give(hello(1));
+  await settle();
+  expect(ended).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "not-allowed" }));
+  await stop();
+});
+
+it("asks soon again when nobody answers the opening of a link, and waits twice as long each time", async () => {
+  vi.spyOn(Math, "random").mockReturnValue(0);
+  const { next, stop } = setUp();
+  const openedAt: number[] = [];
+  for (let i = 0; i < 5; i++) openedAt.push((await next()).openedAt);
+  const gaps = openedAt.slice(1).map((at, i) => at - (openedAt[i] as number));
+  for (const [i, patience] of [3_000, 6_000, 12_000, 20_000].entries()) {
+    expect(gaps[i]).toBeGreaterThanOrEqual(patience);
+    expect(gaps[i]).toBeLessThan(patience + 5_000);
+  }
+  await stop();
+});
+
+it("opens links that do not last less and less often, and one after a link that lasted at once", async () => {
+  vi.spyOn(Math, "random").mockReturnValue(0.999);
+  const { links, next, stop } = setUp();
+  for (let i = 0; i < 8; i++) {
+    const link = await next();
+    link.give(hello(i));
+    await vi.advanceTimersByTimeAsync(1_000);
+    link.end();
+  }
+  const gaps = links.slice(1).map(({ openedAt }, i) => openedAt - (links[i]?.openedAt ?? 0) - 1_000);
+  for (const [i, gap] of gaps.entries()) expect(gap).toBeCloseTo(Math.min(5_000, 500 * 2 ** i), -2);
+  const lasting = await next();
+  lasting.give(hello(9));
+  await vi.advanceTimersByTimeAsync(5_000);
+  lasting.end();
+  const endedAt = performance.now();
+  expect((await next()).openedAt - endedAt).toBeLessThanOrEqual(250);
+  await stop();
+});
+
+it("has withdrawn a service that the component does not know any more", async () => {
+  const { keeper, withdraw, next, stop } = setUp();
+  const link = await next();
+  link.give(hello(1));
+  await settle();
+  link.give(bind);
+  await settle();
+  const service = { node: "alice@x/gone" } as OfferedService;
+  withdraw.mockImplementationOnce(() => Promise.reject(new StanzapackError("no-such-service", "gone")));
+  await keeper.held.services.withdraw(service);
+  withdraw.mockImplementationOnce(() => Promise.reject(new StanzapackError("forbidden", "not yours")));
+  await expect(keeper.held.services.withdraw(service)).rejects.toMatchObject({ code: "forbidden" });
+  await stop();
+});

@@ -1,0 +1,184 @@
+import { StanzapackError } from "@stanzapack/wire";
+import { sleep } from "@stanzapack/xmpp";
+import { toStanzapackError } from "../base/errors.js";
+import type { Negotiation } from "../negotiation/negotiation.js";
+import type { SharedSubscription } from "../subscribe/shared-subscription.js";
+import type { Attempts } from "./attempts.js";
+import { fitsFrame, groupAlike, subscribeMany, type Alike } from "./bulk.js";
+import { onLink, type CurrentLink, type Links } from "./current-link.js";
+import { inParallel } from "./in-parallel.js";
+import type { Refusals } from "./resumption.js";
+import { pauseMs } from "./retry-pause.js";
+import { asksOtherwise, type SubscriptionRequests } from "./subscription-requests.js";
+
+/** Takes a subscription that the component refused, and the reason. */
+type OnRefused = (subscription: SharedSubscription, error: unknown) => void;
+
+/** Subscriptions that wait for another request on the link. */
+interface Later {
+  readonly later: SharedSubscription[];
+  /** Shortest time until that request, as the component named it, in ms. */
+  readonly afterMs: number | undefined;
+}
+
+/** Subscribes again on a new link to what the client had, and waits for services that are not there. */
+export class SubscriptionRestoration {
+  constructor(
+    private readonly links: Links,
+    private readonly attempts: Attempts,
+    private readonly requests: SubscriptionRequests,
+    private readonly negotiation: Negotiation,
+    private readonly subscriptions: Map<string, SharedSubscription>,
+    /** Ends the waiting. */
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /**
+   * Subscribes again, except to what is paused. Waits in the background for services that are not there. `refused`:
+   * what the token did not restore.
+   */
+  async restore(
+    subscriptions: Iterable<SharedSubscription>,
+    current: CurrentLink,
+    refused: Refusals = undefined,
+  ): Promise<void> {
+    const later: SharedSubscription[] = [];
+    const asked: SharedSubscription[] = [];
+    for (const subscription of subscriptions) {
+      const refusal = refused?.get(subscription);
+      // A subscription that ended with the last link is asked for again. That answer has the reason.
+      if (refusal === undefined || refusal.code === "not-subscribed") asked.push(subscription);
+      else if (this.comesLater(subscription, refusal, current)) later.push(subscription);
+    }
+    const { afterMs, ...more } = await this.establishMany(asked, current);
+    for (const subscription of more.later) later.push(subscription);
+    if (later.length > 0) void this.waitFor(later, current, afterMs);
+  }
+
+  /** Subscribes to those with equal options by one frame, and to each of the others by a request of its own. */
+  private async establishMany(
+    subscriptions: readonly SharedSubscription[],
+    current: CurrentLink,
+  ): Promise<Later> {
+    const later: SharedSubscription[] = [];
+    let afterMs: number | undefined;
+    const fail: OnRefused = (subscription, error) => {
+      if (!this.comesLater(subscription, error, current)) return;
+      later.push(subscription);
+      if (error instanceof StanzapackError && error.retryAfterMs !== undefined)
+        afterMs = Math.max(afterMs ?? 0, error.retryAfterMs);
+    };
+    const single: SharedSubscription[] = [];
+    const alone: SharedSubscription[] = [];
+    for (const subscription of subscriptions)
+      if (subscription.paused) subscription.resting();
+      else if (this.attempts.isAsked(subscription, current.link)) single.push(subscription);
+      else alone.push(subscription);
+    for (const alike of groupAlike(alone)) {
+      if (alike.subscriptions.length === 1 || !fitsFrame(alike.options))
+        for (const subscription of alike.subscriptions) single.push(subscription);
+      else await this.establishAlike(alike, current, fail);
+    }
+    await inParallel(single, (subscription) =>
+      this.requests.establish(subscription, current).catch((error: unknown) => fail(subscription, error)),
+    );
+    return { later, afterMs };
+  }
+
+  private async establishAlike(
+    { subscriptions, options, credit }: Alike,
+    current: CurrentLink,
+    fail: OnRefused,
+  ): Promise<void> {
+    const nodes = subscriptions.map(({ node }) => node);
+    for (const subscription of subscriptions) subscription.begin(credit);
+    const request = onLink(current, subscribeMany(current.router, nodes, { ...options, credit }));
+    const answers = subscriptions.map((subscription) => {
+      const settle = async (): Promise<void> => {
+        const error = (await request).refused.get(subscription.node);
+        if (error !== undefined) throw error;
+        // A subscription that was granted, and paused since, has no `subid` either.
+        if (subscription.subid === "" && !subscription.ended && !subscription.paused)
+          throw new StanzapackError("timeout", `no GRANT for \`${subscription.node}\``);
+        if (!subscription.ended && asksOtherwise(subscription, options))
+          await this.requests.settle(subscription, current);
+      };
+      return this.attempts
+        .once(subscription, settle, current)
+        .catch((error: unknown) => fail(subscription, error));
+    });
+    await Promise.all(answers);
+  }
+
+  /**
+   * Takes the reason why a subscription was not granted. Returns true if it is asked for again on this link: its
+   * service is not there, or the fault may pass. Otherwise it waits for approval or for the next link, or it has ended.
+   */
+  private comesLater(subscription: SharedSubscription, error: unknown, current: CurrentLink): boolean {
+    const failure = toStanzapackError(error, `subscribing to \`${subscription.node}\` again`);
+    const { code } = failure;
+    if (subscription.ended || !current.link.live) return false;
+    if (code === "no-such-service" || code === "pending") {
+      // A pattern, or the approval of the publisher, may have bound it meanwhile.
+      if (subscription.isBound) return false;
+      subscription.interrupt(code === "pending" ? "pending" : "waiting");
+      return code !== "pending";
+    }
+    subscription.credit.end();
+    const passes = this.attempts.mayPass(current, failure);
+    if (!passes) this.end(subscription, failure);
+    else if (!subscription.isBound) subscription.interrupt("waiting");
+    return passes && current.link.live;
+  }
+
+  /** Asks again and again, until all are granted or the link ends. */
+  private async waitFor(
+    subscriptions: readonly SharedSubscription[],
+    current: CurrentLink,
+    firstMs: number | undefined,
+  ): Promise<void> {
+    let missing = subscriptions;
+    let afterMs = firstMs;
+    for (let tries = 0; missing.length > 0; tries++) {
+      await sleep(pauseMs(afterMs, tries), this.signal);
+      if (this.signal.aborted || !current.link.live) return;
+      // A pattern, or a decision of a publisher, may have brought some.
+      missing = missing.filter(({ ended, subid, pending }) => !ended && !pending && subid === "");
+      ({ later: missing, afterMs } = await this.establishMany(missing, current));
+    }
+  }
+
+  /** Takes the decision of a publisher on a subscription that waited for it. `error`: the publisher denies. */
+  async decided(node: string, error: StanzapackError | undefined): Promise<void> {
+    // The answer `pending` comes first, though one read may bring both.
+    await sleep(0, this.signal);
+    const { current } = this.links;
+    const subscription = this.subscriptions.get(node);
+    if (current === undefined || (subscription?.subid ?? "") !== "") return;
+    if (subscription !== undefined && error !== undefined) return this.end(subscription, error);
+    if (error !== undefined) return;
+    if (subscription !== undefined && !subscription.paused) return this.restore([subscription], current);
+    // The component has a subscription that was given up, or is paused.
+    await this.negotiation.unsubscribe(node, undefined).catch(() => undefined);
+    subscription?.resting();
+  }
+
+  /** Makes the component do what is wanted now of a subscription. Tries again after a failure for a while. */
+  settle(subscription: SharedSubscription, current: CurrentLink): Promise<void> {
+    return this.attempts.persist(
+      current,
+      `changing \`${subscription.node}\``,
+      async () => {
+        await this.attempts.answered(subscription);
+        await this.requests.settle(subscription, current);
+      },
+      (failure) => this.end(subscription, failure),
+    );
+  }
+
+  private end(subscription: SharedSubscription, failure: StanzapackError): void {
+    if (this.subscriptions.get(subscription.node) === subscription)
+      this.subscriptions.delete(subscription.node);
+    subscription.finish(failure);
+  }
+}

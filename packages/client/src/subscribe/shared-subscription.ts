@@ -1,0 +1,359 @@
+import {
+  grantWindow,
+  StanzapackError,
+  type BindSubscriptionFrame,
+  type CreditFrame,
+  type DataBatch,
+  type Selection,
+  type ServiceStatus,
+  type Since,
+  type Value,
+} from "@stanzapack/wire";
+import type { AskedOptions, Granted } from "../negotiation/negotiation.js";
+import type { InactivePolicy } from "../options/connect-options.js";
+import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
+import { Credit, type ReaderCredit } from "./credit.js";
+import { Reception, type RangeReport } from "./reception.js";
+import { ASKED, follow, type StandingEvent } from "./standing.js";
+import { StatusReport, statusOf } from "./status-report.js";
+import {
+  Subscription,
+  type Away,
+  type Row,
+  type StatusEvent,
+  type SubscriptionStatus,
+} from "./subscription.js";
+import { Terms } from "./terms.js";
+
+/** The calls that a subscription makes to its client. */
+export interface SubscriptionHost {
+  change(subscription: SharedSubscription, windowMs: number, selection: Selection): Promise<Granted>;
+  stop(subscription: SharedSubscription): Promise<void>;
+  /** Sends CREDIT: the consumer has read. */
+  credit(frame: CreditFrame): void;
+}
+
+/**
+ * The part that all subscriptions of one client to one node share: options, position, status and credit. The component
+ * knows only this part. Each `Subscription` is a reader of it, with a queue of its own.
+ */
+export class SharedSubscription {
+  private readonly readers = new Set<Subscription<unknown>>();
+  private readonly terms: Terms;
+  private readonly reception: Reception;
+  private readonly statusReport = new StatusReport();
+  private standing = ASKED;
+  readonly credit = new Credit(() => this.credits());
+  private endedWith: { readonly error: StanzapackError | undefined } | undefined;
+  /** Called when the component grants it. */
+  readonly onGranted = new Set<() => void>();
+  /** The first request. Undefined if a pattern brought it. */
+  made: Promise<void> | undefined;
+  private wasGranted = false;
+  /** The newest update, with which later readers begin. A log has none. */
+  private newest: Row | undefined;
+  private changing: Promise<unknown> = Promise.resolve();
+  private wasRecovered: boolean | undefined;
+
+  /** Throws `invalid-options`. */
+  constructor(
+    readonly node: string,
+    options: SubscribeOptions<unknown>,
+    private readonly host: SubscriptionHost,
+  ) {
+    this.terms = new Terms(node, options);
+    this.reception = new Reception(options.since);
+  }
+
+  /** Adds a reader. `assertSame` has checked its options. */
+  join<T>(options: SubscribeOptions<T>): Subscription<T> {
+    const reader = new Subscription<T>(this, options);
+    this.readers.add(reader as Subscription<unknown>);
+    return reader;
+  }
+
+  /** Gives a new reader the newest value. */
+  greet<T>(reader: Subscription<T>): void {
+    if (this.newest !== undefined) reader.deliver(this.newest);
+  }
+
+  /** Throws `invalid-options` for options that cannot be shared. Options that are left out stay as they are. */
+  assertSame(options: SubscribeOptions<unknown>): void {
+    this.terms.assertSame(options, this.wasGranted);
+  }
+
+  /** Removes a reader. Returns true if it was the last one, which ends this subscription. */
+  release(reader: Subscription<unknown>): boolean {
+    if (!this.readers.delete(reader) || this.readers.size > 0 || this.ended) return false;
+    this.finish(undefined);
+    return true;
+  }
+
+  /** Removes a reader. Unsubscribes after the last one. */
+  async leave(reader: Subscription<unknown>): Promise<void> {
+    if (this.release(reader)) await this.host.stop(this);
+    // The others may have waited for the credit of this reader.
+    else this.giveCredit();
+  }
+
+  get isLog(): boolean {
+    return this.terms.kind === "log";
+  }
+  /** Whether it has several readers. */
+  get isShared(): boolean {
+    return this.readers.size > 1;
+  }
+  /** Window granted, in ms. It is wider than asked for while the publisher cannot send more often. */
+  get windowMs(): number {
+    return Math.max(this.terms.grantedWindowMs, this.statusReport.paceMs ?? 0);
+  }
+  /** Selection granted. */
+  get selection(): Selection {
+    return this.terms.grantedSelection;
+  }
+  /** Window that the program asks for, in ms. */
+  get askedWindowMs(): number {
+    return this.terms.askedWindowMs;
+  }
+  /** Selection that the program asks for. */
+  get askedSelection(): Selection {
+    return this.terms.askedSelection;
+  }
+  /** Window that must be in force now, in ms. */
+  get wantedWindowMs(): number {
+    return this.terms.wantedWindowMs;
+  }
+  /** Whether the inactive client wants no data now. */
+  get paused(): boolean {
+    return this.terms.paused;
+  }
+  /**
+   * Whether a log still had everything from the position where it was to begin, or to continue. Undefined if no
+   * beginning was asked for.
+   */
+  get recovered(): boolean | undefined {
+    return this.wasRecovered;
+  }
+  /** Where a log begins or continues: behind its position, once it has one. */
+  get since(): Since | undefined {
+    const { current } = this.reception;
+    return this.isLog && current !== undefined ? current : this.terms.since;
+  }
+  /** The last position received. Undefined before the first update. */
+  get position(): { readonly epoch: number; readonly offset: number } | undefined {
+    return this.reception.current;
+  }
+  get status(): SubscriptionStatus {
+    return this.statusReport.last.status;
+  }
+  get ended(): boolean {
+    return this.endedWith !== undefined;
+  }
+  /** Whether the component has granted it once. */
+  get granted(): boolean {
+    return this.wasGranted;
+  }
+  /** Identifies the subscription to the component. Empty without a grant on the current link. */
+  get subid(): string {
+    return this.standing.subid;
+  }
+  /** Whether the component has bound it on the current link. */
+  get isBound(): boolean {
+    return this.standing.alias !== undefined;
+  }
+  /** Whether it was given back to the component for a pause. */
+  get rests(): boolean {
+    return this.standing.absence === "resting";
+  }
+  /** Whether it waits for the approval of the publisher. */
+  get pending(): boolean {
+    return this.standing.unapproved;
+  }
+  /** Whether a token may restore it. The credit that it began with must fit the queues, or old updates give way. */
+  get resumable(): boolean {
+    return !this.paused && (!this.isLog || this.credit.fits);
+  }
+  /** Whether the component does what is wanted now. */
+  get settled(): boolean {
+    const { paused, subid } = this;
+    if (paused || subid === "") return paused === (subid === "");
+    return this.terms.inForce;
+  }
+
+  /** Options to ask the component for. */
+  get wanted(): AskedOptions & { readonly credit: number } {
+    const { wantedWindowMs: windowMs, askedSelection: selection, since, credit } = this;
+    return { windowMs, selection, since, credit: this.isBound ? credit.total : credit.room };
+  }
+
+  /** A request asks for it, with credit for this many rows. */
+  begin(credit: number): void {
+    // Totals count from BIND.
+    if (!this.isBound) this.credit.begin(credit);
+  }
+
+  /**
+   * Changes window and selection, while it runs. Options that are left out stay as they are. Resolves to the window
+   * granted, in ms. `selection` has the selection granted. Without a link it resolves at once, and takes effect on the
+   * next link.
+   */
+  change(options: ChangeOptions): Promise<{ readonly windowMs: number }> {
+    // Each change begins with the result of the change before.
+    const change = this.changing.then(() => this.changeNow(options));
+    this.changing = change.catch(() => undefined);
+    return change;
+  }
+
+  private async changeNow({
+    windowMs: asked = this.askedWindowMs,
+    ...options
+  }: ChangeOptions): Promise<{ readonly windowMs: number }> {
+    for (;;) {
+      if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
+      const { selection } = this.changed({ windowMs: asked, ...options });
+      const { subid } = this;
+      // The next request for the subscription has these options.
+      if (this.paused || subid === "") {
+        const windowMs = grantWindow(asked);
+        this.ask({ windowMs, selection });
+        return { windowMs };
+      }
+      try {
+        const granted = await this.host.change(this, this.terms.widened(asked), selection);
+        if (this.subid !== subid) continue;
+        this.ask({ windowMs: asked, selection });
+        this.applyGrant(granted);
+        return { windowMs: granted.windowMs };
+      } catch (error) {
+        // Otherwise its link has ended meanwhile.
+        if (this.subid === subid) throw error;
+      }
+    }
+  }
+
+  /**
+   * Returns what to ask for after a change. `byPattern`: options that a log refuses are left out for a log. Throws
+   * `invalid-options`.
+   */
+  changed(options: ChangeOptions, byPattern = false): AskedOptions {
+    return this.terms.changed(options, byPattern);
+  }
+
+  /** The program asks for these options from now on. */
+  ask(asked: AskedOptions): void {
+    this.terms.ask(asked);
+  }
+
+  /** The client is inactive under this policy, or active again. The component does not know yet. */
+  setInactive(policy: InactivePolicy | undefined): void {
+    this.terms.setInactive(policy);
+    if (policy === "pause") this.reception.pause();
+  }
+
+  /** It was given back to the component for a pause. */
+  resting(): void {
+    this.credit.end();
+    this.follow({ type: "rested" });
+    this.tellStatus();
+  }
+
+  private *credits(): Iterable<ReaderCredit> {
+    for (const { credit } of this.readers) yield credit;
+  }
+
+  /** Sends CREDIT, if a reader has read enough. */
+  giveCredit(): void {
+    const frame = this.takeCredit(false);
+    if (frame !== undefined) this.host.credit(frame);
+  }
+
+  /** Returns CREDIT, if one is due. `along`: something else is sent anyway, so less makes it due. */
+  takeCredit(along = true): CreditFrame | undefined {
+    const { alias } = this.standing;
+    if (alias === undefined || this.ended) return undefined;
+    const total = this.credit.due(along);
+    return total === undefined ? undefined : { type: "credit", alias, total };
+  }
+
+  /** The component has granted it. */
+  applyGrant(granted: Granted): void {
+    this.follow({ type: "granted", subid: granted.subid });
+    this.wasGranted = true;
+    this.wasRecovered = granted.recovered ?? this.wasRecovered;
+    if (granted.begun !== undefined) this.reception.begin(granted.begun);
+    this.terms.grant(granted);
+    this.tellStatus();
+    for (const tell of this.onGranted) tell();
+  }
+
+  /** The component has bound it on the current link. */
+  bound({ alias, baseAt, kind }: BindSubscriptionFrame): void {
+    this.follow({ type: "bound", alias });
+    this.reception.bound(baseAt);
+    this.terms.bound(kind);
+    this.statusReport.heard("online", null);
+    this.tellStatus();
+  }
+
+  /** The component does not have it, for this reason. A hole may come before the next update. */
+  interrupt(away: Away): void {
+    if (!this.follow({ type: "interrupted", away })) return;
+    if (away !== "pending") this.credit.end();
+    this.reception.interrupt();
+    this.tellStatus();
+  }
+
+  /** Returns whether the event counts. */
+  private follow(event: StandingEvent): boolean {
+    const before = this.standing;
+    this.standing = follow(before, event);
+    return this.standing !== before;
+  }
+
+  /** The component sent STATUS: news of the publisher, or a sign of life. */
+  publisherIs(status: ServiceStatus, paceMs: number | null): void {
+    if (this.statusReport.heard(status, paceMs) || this.ended) this.tellStatus();
+    else this.emitStatus({ ...this.statusReport.last, windowMs: this.windowMs });
+  }
+
+  private tellStatus(): void {
+    const { standing, paused, statusReport: report } = this;
+    if (this.ended) return;
+    const now = statusOf({ standing, paused, slowed: this.terms.slowed, publisher: report.publisher });
+    if (report.isNews(now)) this.emitStatus({ ...now, windowMs: this.windowMs });
+  }
+
+  private emitStatus(status: StatusEvent): void {
+    for (const reader of [...this.readers]) reader.emit("status", status);
+  }
+
+  private tellRange([event, range]: RangeReport): void {
+    for (const reader of [...this.readers]) reader.tellRange(event, range);
+  }
+
+  /** Gives all readers what one DATA frame carries. */
+  deliver(batch: DataBatch<Value>): void {
+    if (this.ended) return;
+    this.credit.came(batch.rows.length);
+    const { events, report } = this.reception.receive(batch, { thins: this.terms.thins, isLog: this.isLog });
+    for (const event of events) {
+      if (event.event !== "row") {
+        this.tellRange(report(event));
+        continue;
+      }
+      if (!this.isLog) this.newest = event;
+      for (const reader of [...this.readers]) reader.deliver(event);
+      if (this.ended) return;
+    }
+    this.giveCredit();
+  }
+
+  /** Ends it and all its readers. Idempotent. */
+  finish(error: StanzapackError | undefined): void {
+    if (this.ended) return;
+    this.endedWith = { error };
+    const readers = [...this.readers];
+    this.readers.clear();
+    for (const reader of readers) reader.finish(error);
+  }
+}

@@ -1,0 +1,274 @@
+import { StanzapackError, type Selection, type ServiceStatus, type Value } from "@stanzapack/wire";
+import { MAX_QUEUED, ReaderCredit } from "./credit.js";
+import { toStanzapackError } from "../base/errors.js";
+import { checked } from "../options/option-checks.js";
+import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
+import type { SharedSubscription } from "./shared-subscription.js";
+import { textOf } from "../base/text-of.js";
+import { listenedTo, UpdateEmitter } from "./update-emitter.js";
+import { UpdateQueue } from "./update-queue.js";
+
+export interface Update<T> {
+  readonly value: T;
+  /**
+   * Time of publishing, in ms since 1970 of the component's wall clock: the time of arrival less the age that the
+   * publisher named. The wall clock may be set back, so the order of updates is the order of positions.
+   */
+  readonly at: number;
+  readonly epoch: number;
+  readonly offset: number;
+}
+
+/** A range of offsets, with both ends included. */
+export interface RangeEvent {
+  readonly from: number;
+  readonly to: number;
+  /**
+   * Reason of the range: `disconnected`, `gap`, `window` (left out under pressure), `selection` (left out by `samples`,
+   * `maxRate` or `deadband`, or under pressure), `paused` (this client was inactive), `consumer` (this program was too
+   * slow), `epoch`.
+   */
+  readonly reason: string;
+}
+
+/**
+ * Status of a subscription. `online`, `offline` and `paused` are of the publisher. `paused` and `slowed` are also of
+ * this client while it is inactive. `disconnected`, `waiting` and `pending` are of this client. `waiting`: the service
+ * must be offered again, or a fault may pass. `pending`: the publisher must approve again.
+ */
+export type SubscriptionStatus = ServiceStatus | Away | "slowed";
+
+/** Reason why no update can arrive, whatever the publisher sends. */
+export type Away = "disconnected" | "waiting" | "pending";
+
+export interface StatusEvent {
+  readonly status: SubscriptionStatus;
+  /**
+   * Origin of the status: `client` for `disconnected`, `waiting`, `pending`, `slowed`, and for `paused` after
+   * `setActive(false)`.
+   */
+  readonly by: "publisher" | "client";
+  /** Window granted now, in ms. */
+  readonly windowMs: number;
+}
+
+export interface SubscriptionEvents<T> {
+  update: (update: Update<T>) => void;
+  /** Updates that should have arrived and never will. */
+  lost: (range: RangeEvent) => void;
+  /** Updates left out, because newer ones replaced them. */
+  conflated: (range: RangeEvent) => void;
+  /** Offsets began again, because the component lost its memory. The range is from the old position to the new one. */
+  reset: (range: RangeEvent) => void;
+  /** The status changed. With `heartbeatMs` it is also emitted while no update arrives. */
+  status: (event: StatusEvent) => void;
+  /** The subscription has ended. Emitted once, with the error unless `stop` ended it. */
+  ended: (error: StanzapackError | undefined) => void;
+}
+
+/** An update as received, before `parse`. */
+export interface Row {
+  readonly epoch: number;
+  readonly offset: number;
+  readonly at: number;
+  readonly row: Value;
+}
+
+/**
+ * A live subscription. Iterate it, or listen to `update`, but not both at a time: while `update` has a listener, an
+ * iteration throws `usage`. Updates that arrive before wait, and the first listener receives them (`once`: one update).
+ * The iteration ends when the subscription is stopped, and throws the error that ended it otherwise. The client
+ * reconnects by itself. `lost` and `reset` name the updates that were missed.
+ *
+ * All subscriptions of one client to one node share the stanzas of the component. Each has its own queue, `parse` and
+ * end, and receives every update while it lasts. `change` holds for all of them. A subscription that reads too slowly
+ * delays no other. It loses the updates that do not fit its queue: it emits `conflated`, or `lost` for a shared log,
+ * both with reason `consumer`.
+ */
+export class Subscription<T = Value>
+  extends UpdateEmitter<SubscriptionEvents<T>>
+  implements AsyncIterable<Update<T>>
+{
+  private readonly queue: UpdateQueue<Update<T>>;
+  private readonly parse: ((value: Value) => T) | undefined;
+  private handing = false;
+  private endedWith: { readonly error: StanzapackError | undefined } | undefined;
+  /** @internal Called when an update waits for an iteration of a group. */
+  onQueued: (() => void) | undefined;
+  /** @internal Takes the ranges of `lost`, `conflated` and `reset` at once, even if nobody can listen yet. */
+  onRange: ((event: "lost" | "conflated" | "reset", range: RangeEvent) => void) | undefined;
+  /** @internal Called at once when it ends, even if nobody can listen yet. */
+  onEnded: ((error: StanzapackError | undefined) => void) | undefined;
+  /** @internal Credit for the component. */
+  readonly credit: ReaderCredit;
+
+  /** Use `client.subscribe`. */
+  constructor(...none: [never, ...never[]]);
+  /** @internal */
+  constructor(shared: SharedSubscription, options: Pick<SubscribeOptions<T>, "parse" | "maxQueued">);
+  constructor(
+    /** @internal */
+    readonly shared: SharedSubscription,
+    { parse, maxQueued = MAX_QUEUED }: Pick<SubscribeOptions<T>, "parse" | "maxQueued">,
+  ) {
+    super();
+    this.parse = parse;
+    this.queue = new UpdateQueue(maxQueued, ({ offset }) => {
+      this.credit.dropped();
+      const event = shared.isLog ? "lost" : "conflated";
+      this.tellRange(event, { from: offset, to: offset, reason: "consumer" });
+    });
+    this.credit = new ReaderCredit(
+      maxQueued,
+      () => this.queue.length,
+      () => this.listenerCount("update") > 0,
+    );
+  }
+
+  /** @internal */
+  tellRange(event: "lost" | "conflated" | "reset", range: RangeEvent): void {
+    this.onRange?.(event, range);
+    this.tell(event, range);
+  }
+
+  get node(): string {
+    return this.shared.node;
+  }
+  /** Window granted, in ms. It is wider than asked for while the publisher cannot send more often. */
+  get windowMs(): number {
+    return this.shared.windowMs;
+  }
+  /** Selection granted. */
+  get selection(): Selection {
+    return this.shared.selection;
+  }
+  /**
+   * Whether a log still had everything from the position where it was to begin, or to continue. `lost` names the
+   * updates that it no longer had, or `reset` if the log began again. Undefined if no beginning was asked for.
+   */
+  get recovered(): boolean | undefined {
+    return this.shared.recovered;
+  }
+  get status(): SubscriptionStatus {
+    return this.shared.status;
+  }
+  get ended(): boolean {
+    return this.endedWith !== undefined;
+  }
+
+  /**
+   * Changes the window and the selection of every subscription of this client to the node, while it runs. Options that
+   * you leave out stay as they are. Resolves to the window granted, in ms. `selection` has the selection granted.
+   *
+   * Positions continue, and nothing is lost. The newest value is sent, unless it was sent already. A field that was not
+   * selected before is sent with the next update. While the client is inactive, the wider of this window and its own
+   * window holds. Without a link it resolves at once, and takes effect on the next link. Throws `stopped` after the
+   * end.
+   */
+  async change(options: ChangeOptions): Promise<{ readonly windowMs: number }> {
+    const own = checked("change", options);
+    if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
+    return this.shared.change(own);
+  }
+
+  /**
+   * Ends the subscription. Resolves when the component knows. Resolves at once without a link, or while other
+   * subscriptions of this client take the node. Idempotent.
+   */
+  async stop(): Promise<void> {
+    if (this.ended) return;
+    this.finish(undefined);
+    await this.shared.leave(this as Subscription<unknown>);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Update<T>, undefined> {
+    return {
+      next: () => {
+        if (this.listenerCount("update") > 0) return Promise.reject(listenedTo(`\`${this.node}\``));
+        const next = this.queue.next();
+        this.readOn();
+        return next;
+      },
+      return: async () => {
+        await this.stop();
+        return { value: undefined, done: true };
+      },
+    };
+  }
+
+  /** @internal */
+  protected override handOver(): void {
+    this.queue.refuse(listenedTo(`\`${this.node}\``));
+    // A listener that adds another listener receives the waiting updates in its turn.
+    if (this.handing) return;
+    this.handing = true;
+    const { ended } = this;
+    // A listener may remove itself, as a listener of `once` does, or end the subscription.
+    while (this.listenerCount("update") > 0 && this.ended === ended) {
+      const update = this.queue.take();
+      if (update === undefined) break;
+      this.emit("update", update);
+    }
+    this.handing = false;
+    this.readOn();
+  }
+
+  /** @internal */
+  protected override toldEarly(): void {
+    super.toldEarly();
+    if (this.waits) this.onQueued?.();
+  }
+
+  /** @internal Whether updates wait. */
+  get waits(): boolean {
+    return !this.queue.empty;
+  }
+  /** @internal Returns the next update, if one waits. */
+  take(): Update<T> | undefined {
+    const update = this.queue.take();
+    this.readOn();
+    return update;
+  }
+
+  /** The consumer has read: the component may send more. */
+  private readOn(): void {
+    this.credit.read();
+    this.shared.giveCredit();
+  }
+
+  /** @internal */
+  deliver({ row, at, epoch, offset }: Row): void {
+    if (this.ended) return;
+    let value: T;
+    try {
+      value = this.parse === undefined ? (row as T) : this.parse(row);
+    } catch (error) {
+      this.finish(this.toRefusal(error));
+      void this.shared.leave(this as Subscription<unknown>);
+      return;
+    }
+    const update = { value, at, epoch, offset };
+    if (this.listenerCount("update") > 0 && !this.hasEarly && this.queue.empty) this.emit("update", update);
+    else {
+      // The component keeps new updates of a log for one slow consumer, but not if another consumer would wait.
+      this.queue.push(update, !this.shared.isLog || this.shared.isShared);
+      this.onQueued?.();
+    }
+  }
+
+  private toRefusal(error: unknown): StanzapackError {
+    const cause = toStanzapackError(error, `reading a value of \`${this.node}\``);
+    if (cause.code !== "internal") return cause;
+    const text = `\`parse\` refused a value of \`${this.node}\`: ${textOf(error)}`;
+    return new StanzapackError("unencodable", text, { cause: error });
+  }
+
+  /** @internal */
+  finish(error: StanzapackError | undefined): void {
+    if (this.ended) return;
+    this.endedWith = { error };
+    this.queue.close(error);
+    this.onEnded?.(error);
+    this.tell("ended", error);
+  }
+}

@@ -1,0 +1,106 @@
+import { createRowCodec, DEFAULT_LIMITS, StanzapackError, type RowCodec } from "@stanzapack/wire";
+import { StanzaError } from "@stanzapack/xmpp";
+import type { Logger } from "pino";
+import type { ComponentStats } from "../base/stats.js";
+import { Budgets } from "../budgets/budgets.js";
+import { Approvals } from "../catalog/approvals.js";
+import { Catalog } from "../catalog/catalog.js";
+import { DemandReports } from "../catalog/demand-reports.js";
+import { Offers, type RandomId } from "../catalog/offers.js";
+import { Publishers } from "../catalog/publishers.js";
+import { StatusReports } from "../catalog/status-reports.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { FanOut } from "../fanout/fan-out.js";
+import { LaneMemory } from "../fanout/lane-memory.js";
+import { LaneTable } from "../fanout/lane-table.js";
+import { NewestValues } from "../fanout/newest-values.js";
+import type { CreateKind } from "../kinds/kind.js";
+import { Logs } from "../kinds/logs.js";
+import { ValueKind } from "../kinds/value.js";
+import type { ClientLink } from "../links/client-link.js";
+import { Subscriptions } from "../subscriptions/subscriptions.js";
+import { Publishing } from "./publishing.js";
+
+/** Joins the parts that know services, subscriptions and the publishers' data, and runs their sweep. */
+export class Broker {
+  readonly catalog = new Catalog();
+  readonly demand = new DemandReports();
+  readonly status = new StatusReports();
+  readonly approvals: Approvals;
+  readonly offers: Offers;
+  readonly subscriptions: Subscriptions;
+  readonly publishing: Publishing;
+  private readonly publishers: Publishers;
+  private readonly newest: NewestValues;
+  private readonly logs: Logs;
+
+  constructor(
+    private readonly fanOut: FanOut,
+    codec: RowCodec,
+    limits: ComponentLimits,
+    private readonly stats: ComponentStats,
+    randomId: RandomId,
+    private readonly log: Logger,
+    readonly budgets = new Budgets(limits, stats),
+  ) {
+    const { catalog, demand, status } = this;
+    const newest = (this.newest = new NewestValues(fanOut));
+    const logs = (this.logs = new Logs(fanOut, limits, stats, log, budgets.isOurs, (subscription) =>
+      this.subscriptions.endWithdrawn(subscription),
+    ));
+    logs.catchUp.onBegun = ({ link }, ms) => budgets.chargeWork(link.jid, ms);
+    const approvals = (this.approvals = new Approvals(limits, stats, budgets, (link, service, options, now) =>
+      this.subscriptions.subscribeTo(link, service, options, now),
+    ));
+    const publishers = (this.publishers = new Publishers(codec, demand, status, approvals));
+    const laneContext = {
+      rows: createRowCodec(DEFAULT_LIMITS),
+      deflatedRows: codec,
+      limits,
+      randomId,
+      memory: new LaneMemory(limits),
+    };
+    const lanes = new LaneTable(fanOut, laneContext, budgets, limits, stats, log);
+    const shared = { catalog, approvals, demand, newest, fanOut, budgets };
+    const subscriptions = (this.subscriptions = new Subscriptions({ ...shared, lanes, logs }, limits));
+    const value = new ValueKind(fanOut, newest);
+    const createKind: CreateKind = ({ kind }, owner) => (kind === "log" ? logs.create(owner) : value);
+    const offerParts = { ...shared, publishers, status, subscriptions, createKind };
+    this.offers = new Offers(offerParts, limits, randomId, log);
+    this.publishing = new Publishing(fanOut, newest, limits, stats);
+  }
+
+  /** Counts and logs a refused request of this JID. `what` names the request, for the operator. */
+  refused(jid: string, what: string, error: unknown): void {
+    this.stats.refusals++;
+    const known = error instanceof StanzapackError || error instanceof StanzaError;
+    const reason = error instanceof StanzapackError ? error.text : String(error);
+    if (known) this.log.info({ jid, reason }, `refused ${what}`);
+    else this.log.error({ jid, err: error }, `${what} could not be handled`);
+  }
+
+  /** Ends what the link took, and takes what it published offline. */
+  linkEnded(link: ClientLink, now: number): void {
+    this.subscriptions.linkEnded(link);
+    this.publishers.linkEnded(link, now);
+    this.approvals.linkEnded(link);
+    this.fanOut.forgetLink(link);
+  }
+
+  /** Once a second: reports that are due, values that publishers owe, services whose time is over. */
+  sweep(now: number): void {
+    this.approvals.sweep(now);
+    this.logs.sweep(now);
+    this.budgets.sweep();
+    this.demand.sweep();
+    this.status.sweep();
+    for (const service of this.catalog.services.values()) {
+      this.newest.settleLate(service, now);
+      this.offers.withdrawAbandoned(service, now);
+    }
+  }
+
+  stop(): void {
+    this.logs.stop();
+  }
+}

@@ -1,0 +1,135 @@
+import {
+  StanzapackError,
+  type CodedFrame,
+  type DataBatch,
+  type DataFrame,
+  type Value,
+} from "@stanzapack/wire";
+import type { ComponentStats } from "../base/stats.js";
+import { assertOpaqueFrame, assertOpaqueRows } from "../catalog/opaque.js";
+import type { Publisher, Service } from "../catalog/service.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { FanOut } from "../fanout/fan-out.js";
+import type { NewestValues } from "../fanout/newest-values.js";
+import { rememberValue } from "../fanout/row-values.js";
+import { Arrival } from "../fanout/selector.js";
+
+/** Rows that wait no longer than this keep their values, in ms: a value takes several times the memory of a row. */
+const REMEMBERED_MS = 1_000;
+
+/**
+ * The first part of a value's way through the component: read, accept, keep, push. `Lane.push` and `FanOut.book` go on
+ * from here: schedule, flush, write.
+ */
+export class Publishing {
+  constructor(
+    private readonly fanOut: FanOut,
+    private readonly newest: NewestValues,
+    private readonly limits: ComponentLimits,
+    private readonly stats: ComponentStats,
+  ) {}
+
+  /** Takes DATA of a service from its publisher's own link, at the monotonic time `now`. Throws what ends that link. */
+  publish(service: Service, frame: DataFrame | CodedFrame, now: number): void {
+    const { publisher } = service;
+    if (publisher === undefined) return;
+    const batch = this.read(service, publisher, frame);
+    const { pace } = publisher.link;
+    pace.updates += batch.rows.length;
+    const arrival = this.accept(service, batch, now, pace.owes);
+    // Repeated: for those who have had nothing yet it is the answer to new demand.
+    if (arrival === undefined) return this.newest.settle(service);
+    this.keep(service, arrival);
+    this.push(service, arrival, now);
+  }
+
+  /** Decodes the rows. */
+  private read(
+    service: Service,
+    { link, reader }: Publisher,
+    frame: DataFrame | CodedFrame,
+  ): DataBatch<Uint8Array> {
+    const { opaque } = service.config;
+    if (opaque === true) assertOpaqueFrame(frame);
+    // In order and without a hole: IBB ended the link otherwise.
+    const before = reader.bytes;
+    const batch = reader.readPacked(frame, true, link.session.budget);
+    link.readerBytes += reader.bytes - before;
+    if (link.readerBytes > this.limits.maxReaderBytesPerLink)
+      throw new StanzapackError(
+        "limit-exceeded",
+        `reading the services of this link takes over ${this.limits.maxReaderBytesPerLink} bytes of memory`,
+        { origin: "peer" },
+      );
+    if (batch === undefined)
+      throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
+    const { rows, values } = batch;
+    if (opaque === true) assertOpaqueRows(rows);
+    else if (values !== undefined && service.slowestWindowMs <= REMEMBERED_MS)
+      for (const [i, row] of rows.entries()) rememberValue(row, values[i] as Value);
+    return batch;
+  }
+
+  /**
+   * Drops the rows that came before, and gives the others the next offsets of the service, and a time. Returns what is
+   * left; undefined: every row came before. `conflates`: the publisher is over its budget, and only the newest row of a
+   * service without history goes on.
+   */
+  private accept(
+    service: Service,
+    batch: DataBatch<Uint8Array>,
+    now: number,
+    conflates: boolean,
+  ): Arrival | undefined {
+    const { epoch, from: first, to: last, rows } = batch;
+    const range = last - first + 1;
+    if (rows.length > range)
+      throw new StanzapackError("malformed", `DATA of ${range} positions has ${rows.length} rows`, {
+        origin: "peer",
+      });
+    if (epoch === 0) throw new StanzapackError("malformed", "DATA with incarnation 0", { origin: "peer" });
+    const { incarnations } = service;
+    incarnations.enter(epoch);
+    const { sequence } = incarnations;
+    if (last <= sequence) return undefined;
+    // A jump is a loss that the publisher declares: those positions are never used, so subscribers see the hole.
+    const lost = sequence === 0 ? 0 : Math.max(0, first - sequence - 1);
+    const fresh = last - Math.max(sequence + 1, first) + 1;
+    const most = conflates && !service.kind.hasHistory ? 1 : fresh;
+    const kept = rows.length > most ? rows.slice(rows.length - most) : rows;
+    if (!Number.isSafeInteger(service.offset + lost + fresh)) {
+      throw new StanzapackError("malformed", `DATA up to ${last} leaves no offsets for \`${service.node}\``, {
+        origin: "peer",
+      });
+    }
+    incarnations.advance(last);
+    const from = service.offset + lost + 1;
+    const to = service.offset + lost + fresh;
+    service.offset = to;
+    this.stats.updatesIn += kept.length;
+    // Older than the base of `at` cannot be told.
+    const newestAt = Math.max(service.oldestAt, now - batch.at);
+    const step = rows.length > 1 ? batch.spanMs / (rows.length - 1) : 0;
+    const ats = kept.map((_, i) => newestAt - step * (kept.length - 1 - i));
+    return new Arrival(from, to, kept, ats);
+  }
+
+  /** Remembers the newest row, and what the kind keeps beside it. Nobody awaits a first value any more. */
+  private keep(service: Service, arrival: Arrival): void {
+    const { rows, ats } = arrival;
+    const newest = rows.length - 1;
+    // A copy: the row is a view that would keep its whole block alive.
+    service.last = { row: (rows[newest] as Uint8Array).slice(), at: ats[newest] as number };
+    service.newest = undefined;
+    service.awaiting.clear();
+    service.kind.keep(service, arrival);
+  }
+
+  /** Gives the rows to each lane, and books the lane's next flush. */
+  private push(service: Service, arrival: Arrival, now: number): void {
+    for (const lane of service.lanes.values()) {
+      lane.push(arrival, now);
+      this.fanOut.book(lane, now, lane.windowMs === service.demand.windowMs);
+    }
+  }
+}

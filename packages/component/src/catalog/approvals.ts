@@ -1,0 +1,244 @@
+import { StanzapackError } from "@stanzapack/wire";
+import type { Budgets } from "../budgets/budgets.js";
+import type { ClientLink } from "../links/client-link.js";
+import type { ComponentLimits } from "../config/config.js";
+import { Denials } from "../budgets/denials.js";
+import type { SubscribeOptions } from "../negotiation/options.js";
+import type { Service } from "./service.js";
+import type { ComponentStats } from "../base/stats.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+import { Tally } from "../base/tally.js";
+
+/** Unanswered, a question is asked again after this, and then after twice as long each time, in ms: a message may get lost. */
+const ASK_AGAIN_MS = 15_000;
+/** When those come again who find too many questions open, in ms. */
+const RETRY_AFTER_MS = 60_000;
+
+/** Whether somebody may take a service, on its way to the publisher (XEP-0060 §8.6). */
+export interface Question {
+  readonly service: Service;
+  /** Bare JID: what is decided holds for all its sessions. */
+  readonly asker: string;
+  /** Tells it from others about the same two. */
+  readonly id: string;
+  /** Who gets a subscription when it is allowed, and as they asked for it. */
+  readonly waiting: Map<ClientLink, SubscribeOptions>;
+  readonly expiresAt: number;
+  askAgainAt: number;
+  patienceMs: number;
+}
+
+/** How questions and outcomes reach people. */
+export interface ApprovalMessages {
+  /** To the publisher's link. */
+  ask(question: Question, publisher: ClientLink): void;
+  tell(link: ClientLink, service: Service, outcome: Subscription | StanzapackError): void;
+}
+
+/**
+ * Access model `authorize`: who is not approved waits until the publisher has decided. An approval is kept with the service until it is
+ * revoked or the service ends; a denial for `denialSeconds`. Open questions survive the publisher's and the asker's links, for
+ * `pendingSeconds`, within bounds per publisher, per asker and in all.
+ */
+export class Approvals {
+  messages: ApprovalMessages | undefined;
+  private readonly questions = new Map<Service, Map<string, Question>>();
+  private readonly ofLink = new Map<ClientLink, Set<Question>>();
+  private readonly denials = new Denials();
+  private readonly byOwner = new Tally();
+  private count = 0;
+  private nextId = 1;
+
+  constructor(
+    private readonly limits: ComponentLimits,
+    private readonly stats: ComponentStats,
+    private readonly budgets: Budgets,
+    private readonly subscribe: (
+      link: ClientLink,
+      service: Service,
+      options: SubscribeOptions,
+      now: number,
+    ) => Subscription,
+  ) {}
+
+  /** Open questions. */
+  get size(): number {
+    return this.count;
+  }
+
+  /** What this link waits for. */
+  awaitedBy(link: ClientLink | undefined): Service[] {
+    const questions = link === undefined ? undefined : this.ofLink.get(link);
+    return [...(questions ?? [])].map(({ service }) => service);
+  }
+
+  /** Who waits for this service. */
+  waitingFor(service: Service): ClientLink[] {
+    return [...(this.questions.get(service)?.values() ?? [])].flatMap(({ waiting }) => [...waiting.keys()]);
+  }
+
+  /** The link waits no more. Whether it did. */
+  giveUp(link: ClientLink, service: Service): boolean {
+    const question = this.questions.get(service)?.get(link.bareJid);
+    if (question?.waiting.delete(link) !== true) return false;
+    this.unlink(link, question);
+    // Nobody is left who wants to know.
+    if (question.waiting.size === 0) this.close(question);
+    return true;
+  }
+
+  /**
+   * The link wants what its JID is not approved for: the publisher is asked. Always throws: `pending`; `not-allowed` while a denial is
+   * remembered; `busy` or `limit-exceeded` beyond a bound.
+   */
+  ask(service: Service, link: ClientLink, options: SubscribeOptions, now: number): never {
+    const { node, id } = service;
+    const asker = link.bareJid;
+    if (this.denials.isDenied(id.owner, keyOf(service, asker), now))
+      throw new StanzapackError("not-allowed", `${id.owner} did not allow ${asker} to take \`${node}\``);
+    const question = this.questions.get(service)?.get(asker) ?? this.open(service, asker, now);
+    question.waiting.set(link, options);
+    const theirs = this.ofLink.get(link) ?? new Set();
+    this.ofLink.set(link, theirs.add(question));
+    throw new StanzapackError("pending", `${id.owner} has to allow ${asker} to take \`${node}\``);
+  }
+
+  private open(service: Service, asker: string, now: number): Question {
+    const { owner } = service.id;
+    const { maxMembers, maxPending, maxPendingPerOwner, pendingSeconds } = this.limits;
+    this.budgets.checkRoom(asker, "pending");
+    if (service.approved.size >= maxMembers)
+      throw new StanzapackError(
+        "limit-exceeded",
+        `${service.approved.size} JIDs may take \`${service.node}\`, no more are allowed`,
+        { scope: "subscription" },
+      );
+    const full =
+      this.count >= maxPending
+        ? "the component"
+        : this.byOwner.get(owner) >= maxPendingPerOwner
+          ? owner
+          : undefined;
+    if (full !== undefined)
+      throw new StanzapackError("busy", `too many requests of ${full} await approval`, {
+        scope: "subscription",
+        retryAfterMs: RETRY_AFTER_MS,
+      });
+    const question: Question = {
+      ...{ service, asker, id: (this.nextId++).toString(36), waiting: new Map() },
+      ...{ expiresAt: now + pendingSeconds * 1000, askAgainAt: 0, patienceMs: ASK_AGAIN_MS },
+    };
+    const ofService = this.questions.get(service) ?? new Map<string, Question>();
+    this.questions.set(service, ofService.set(asker, question));
+    this.byOwner.add(owner, 1);
+    this.budgets.count(asker, "pending", 1);
+    this.stats.pendingApprovals = ++this.count;
+    this.put(question, now);
+    return question;
+  }
+
+  /** Asks now, where the publisher is there; else once it is. */
+  private put(question: Question, now: number): void {
+    const publisher = question.service.publisher?.link;
+    if (publisher === undefined) return;
+    question.askAgainAt = now + question.patienceMs;
+    question.patienceMs *= 2;
+    this.stats.approvalsAsked++;
+    this.messages?.ask(question, publisher);
+  }
+
+  /** The publisher's answer. Throws `not-subscribed` when there is no such question, or not any more. */
+  decide(service: Service, asker: string, id: string | undefined, allowed: boolean, now: number): void {
+    const question = this.questions.get(service)?.get(asker);
+    if (question === undefined || (id !== undefined && id !== question.id))
+      throw new StanzapackError("not-subscribed", `${asker} does not ask for \`${service.node}\``);
+    this.stats[allowed ? "approvalsGranted" : "approvalsDenied"]++;
+    if (allowed) service.approved.add(asker);
+    else this.denials.add(service.id.owner, keyOf(service, asker), now + this.limits.denialSeconds * 1000);
+    this.settle(question, now);
+  }
+
+  /** The service's access changed: some questions have their answer by that. */
+  reconsider(service: Service, now: number): void {
+    for (const question of this.questions.get(service)?.values() ?? [])
+      if (service.mayTake(question.asker) || service.config.access !== "authorize")
+        this.settle(question, now);
+  }
+
+  /** Its publisher is back. */
+  serviceOnline(service: Service, now: number): void {
+    for (const question of this.questions.get(service)?.values() ?? []) this.put(question, now);
+  }
+
+  serviceEnded(service: Service): void {
+    const error = new StanzapackError("withdrawn", `\`${service.node}\` was withdrawn by its publisher`);
+    for (const question of this.questions.get(service)?.values() ?? []) this.refuse(question, error);
+  }
+
+  linkEnded(link: ClientLink): void {
+    for (const question of this.ofLink.get(link) ?? []) question.waiting.delete(link);
+    this.ofLink.delete(link);
+  }
+
+  /** Once a second. */
+  sweep(now: number): void {
+    for (const ofService of this.questions.values())
+      for (const question of ofService.values()) {
+        const { service } = question;
+        if (now >= question.expiresAt)
+          this.refuse(
+            question,
+            new StanzapackError("timeout", `${service.id.owner} did not decide on \`${service.node}\``, {
+              scope: "subscription",
+            }),
+          );
+        else if (now >= question.askAgainAt) this.put(question, now);
+      }
+    this.denials.sweep(now);
+  }
+
+  private settle(question: Question, now: number): void {
+    const { service, asker } = question;
+    if (!service.mayTake(asker)) {
+      const text = `${service.id.owner} did not allow ${asker} to take \`${service.node}\``;
+      return this.refuse(question, new StanzapackError("not-allowed", text));
+    }
+    this.close(question);
+    for (const [link, options] of question.waiting) {
+      let outcome: Subscription | StanzapackError;
+      try {
+        outcome = this.subscribe(link, service, options, now);
+      } catch (error) {
+        if (!(error instanceof StanzapackError)) throw error;
+        outcome = error;
+      }
+      this.messages?.tell(link, service, outcome);
+    }
+  }
+
+  private refuse(question: Question, error: StanzapackError): void {
+    this.close(question);
+    for (const link of question.waiting.keys()) this.messages?.tell(link, question.service, error);
+  }
+
+  private close(question: Question): void {
+    const { service, asker, waiting } = question;
+    const ofService = this.questions.get(service);
+    if (ofService?.delete(asker) !== true) return;
+    if (ofService.size === 0) this.questions.delete(service);
+    for (const link of waiting.keys()) this.unlink(link, question);
+    this.byOwner.add(service.id.owner, -1);
+    this.budgets.count(asker, "pending", -1);
+    this.stats.pendingApprovals = --this.count;
+  }
+
+  private unlink(link: ClientLink, question: Question): void {
+    const theirs = this.ofLink.get(link);
+    theirs?.delete(question);
+    if (theirs?.size === 0) this.ofLink.delete(link);
+  }
+}
+
+function keyOf(service: Service, asker: string): string {
+  return `${service.node} ${asker}`;
+}

@@ -1,0 +1,47 @@
+import type { ClientLink } from "../links/client-link.js";
+import type { Service } from "./service.js";
+
+/** Tells publishers how many subscribers a service has, and in which window they take it (DEMAND). */
+export class DemandReports {
+  /** Services of whose subscriber count the publisher has no report yet. */
+  private readonly stale = new Set<Service>();
+
+  /** The subscribers or their windows changed. Reports another window at once, another count with the next sweep. */
+  update(service: Service): void {
+    const subscribers = service.subscriptions.size;
+    const windowMs = demandedWindowMs(service);
+    const told = service.demand;
+    if (service.publisher === undefined || (told.subscribers === subscribers && told.windowMs === windowMs))
+      return;
+    if (told.windowMs === windowMs) this.stale.add(service);
+    else this.tell(service);
+  }
+
+  /** Reports now, also where nothing changed. */
+  tell(service: Service): void {
+    this.stale.delete(service);
+    service.demand = { subscribers: service.subscriptions.size, windowMs: demandedWindowMs(service) };
+    service.publisher?.link.sendFrame({ type: "demand", alias: service.publisher.alias, ...service.demand });
+  }
+
+  /** Reports for all that a link publishes. Another window may hold for all of it. */
+  tellAll(link: ClientLink): void {
+    for (const service of link.services.values()) this.tell(service);
+  }
+
+  /** The service has ended. */
+  forget(service: Service): void {
+    this.stale.delete(service);
+  }
+
+  /** Once a second. */
+  sweep(): void {
+    for (const service of this.stale) this.tell(service);
+  }
+}
+
+/** Returns the window in which the publisher is to send, in ms; null: not at all. Beyond its budget it is wider. */
+function demandedWindowMs(service: Service): number | null {
+  const wanted = service.wantedWindowMs();
+  return wanted === null ? null : Math.max(wanted, service.publisher?.link.pace.windowMs ?? 0);
+}

@@ -1,0 +1,187 @@
+import { parseNode, StanzapackError, type NodeId } from "@stanzapack/wire";
+import { monotonicNow } from "@stanzapack/xmpp";
+import type { Logger } from "pino";
+import type { Budgets } from "../budgets/budgets.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { FanOut } from "../fanout/fan-out.js";
+import type { NewestValues } from "../fanout/newest-values.js";
+import type { CreateKind } from "../kinds/kind.js";
+import type { ClientLink } from "../links/client-link.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+import type { Subscriptions } from "../subscriptions/subscriptions.js";
+import type { Approvals } from "./approvals.js";
+import type { Catalog } from "./catalog.js";
+import type { DemandReports } from "./demand-reports.js";
+import { ANY_LEASE, type LeaseRequest, type Publishers } from "./publishers.js";
+import { Service, type ServiceConfig } from "./service.js";
+import type { StatusReports } from "./status-reports.js";
+
+/** Random numbers that tell lives apart, 32 bits, never 0. */
+export type RandomId = () => number;
+
+/** The parts of the component that an offer concerns. */
+export interface OfferParts {
+  readonly catalog: Catalog;
+  readonly publishers: Publishers;
+  readonly approvals: Approvals;
+  readonly demand: DemandReports;
+  readonly status: StatusReports;
+  readonly subscriptions: Subscriptions;
+  readonly createKind: CreateKind;
+  readonly newest: NewestValues;
+  readonly fanOut: FanOut;
+  readonly budgets: Budgets;
+}
+
+/** Begins, configures and withdraws services. */
+export class Offers {
+  /** Told of each service that is offered anew. */
+  onOffered: ((service: Service) => void) | undefined;
+  /** Told of each service that ends, with the links that had subscribed or waited for approval. */
+  onWithdrawn: ((service: Service, links: readonly ClientLink[]) => void) | undefined;
+  /** Told of each subscription that its publisher takes away. */
+  onRevoked: ((subscription: Subscription) => void) | undefined;
+
+  constructor(
+    private readonly parts: OfferParts,
+    private readonly limits: ComponentLimits,
+    private readonly randomId: RandomId,
+    private readonly log: Logger,
+  ) {}
+
+  /**
+   * A publisher offers a service, or comes back to it. Returns the service, and whether it is new. Returns `holder`
+   * where another link of the account has the writer's lease, and this offer neither takes the lease over nor is of the
+   * same outbox. The caller finds out whether that link lives, and calls again. Throws `bad-name`, `forbidden`,
+   * `conflict` or `limit-exceeded`.
+   */
+  offer(
+    link: ClientLink,
+    node: string,
+    config: ServiceConfig,
+    now: number,
+    lease: LeaseRequest = ANY_LEASE,
+  ): { service: Service; created: boolean } | { holder: ClientLink } {
+    const id = parseNode(node);
+    if (id.owner !== link.bareJid) {
+      throw new StanzapackError("forbidden", `${link.bareJid} cannot offer \`${node.slice(0, 200)}\``);
+    }
+    const { catalog, publishers } = this.parts;
+    const existing = catalog.services.get(node);
+    link.checkAlias();
+    if (existing !== undefined) {
+      const holder = this.offerAgain(existing, link, config, now, lease);
+      if (holder !== undefined) return { holder };
+    }
+    const service = existing ?? this.create(id, config, now);
+    if (service.publisher === undefined) publishers.attach(service, link, lease.incarnation, now);
+    if (existing !== undefined) return { service, created: false };
+    const { kind, access } = config;
+    this.log.info({ node, jid: link.jid, kind, access, services: catalog.services.size }, "service offered");
+    this.onOffered?.(service);
+    return { service, created: true };
+  }
+
+  private create(id: NodeId, config: ServiceConfig, now: number): Service {
+    const { catalog, budgets, createKind } = this.parts;
+    budgets.checkRoom(id.owner, "services");
+    if (catalog.services.size >= this.limits.maxServices)
+      throw new StanzapackError(
+        "limit-exceeded",
+        `${catalog.services.size} services are offered, no more are allowed`,
+        { scope: "subscription" },
+      );
+    const service = new Service(id, config, this.randomId(), createKind(config, id.owner), now);
+    catalog.add(service);
+    budgets.count(id.owner, "services", 1);
+    return service;
+  }
+
+  /** Returns the link that keeps the lease; undefined: the offer holds, and a publisher before it is fenced. */
+  private offerAgain(
+    service: Service,
+    link: ClientLink,
+    config: ServiceConfig,
+    now: number,
+    { incarnation, takeOver }: LeaseRequest,
+  ): ClientLink | undefined {
+    const { node, publisher } = service;
+    const isSame = incarnation !== undefined && publisher?.incarnation === incarnation;
+    if (publisher !== undefined && publisher.link !== link && !takeOver && !isSame) return publisher.link;
+    if (service.config.kind !== config.kind) {
+      throw new StanzapackError(
+        "conflict",
+        `\`${node}\` is offered as ${service.config.kind}, not ${config.kind}: withdraw it first`,
+      );
+    }
+    if ((service.config.opaque ?? false) !== (config.opaque ?? false)) {
+      const offered = config.opaque === true ? "with values that are not opaque" : "as opaque";
+      throw new StanzapackError("conflict", `\`${node}\` is offered ${offered}: withdraw it first`);
+    }
+    if (publisher !== undefined && (publisher.link !== link || (incarnation !== undefined && !isSame)))
+      this.parts.publishers.release(
+        ...([service, link, "fenced", `\`${node}\` was taken over by your session ${link.jid}`] as const),
+      );
+    this.configure(service, config, now);
+    return undefined;
+  }
+
+  /** Takes a new configuration. It may end subscriptions at once, and may answer those who await approval. */
+  configure(service: Service, config: ServiceConfig, now: number): void {
+    service.config = config;
+    for (const subscription of service.subscriptions) {
+      if (service.mayTake(subscription.link.bareJid)) continue;
+      this.onRevoked?.(subscription);
+      this.parts.subscriptions.end(
+        subscription,
+        new StanzapackError(
+          "not-allowed",
+          `the publisher does not allow ${subscription.link.bareJid} to take \`${service.node}\` any more`,
+        ),
+      );
+    }
+    this.parts.approvals.reconsider(service, now);
+  }
+
+  /** Ends a service behind its last values. `by`: the link that withdrew the service, which needs no ERROR. */
+  withdraw(service: Service, by?: ClientLink): void {
+    const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets } = this.parts;
+    const { node, id, kind } = service;
+    fanOut.flushAll([service]);
+    // The stream to the server is backed up: the end must not come in front of what waits for it.
+    for (const lane of service.lanes.values()) if (!lane.batch.empty) kind.setAside(lane);
+    // The publisher answers new demand no more.
+    newest.settle(service);
+    service.withdrawn = true;
+    this.onWithdrawn?.(service, [
+      ...[...service.subscriptions].map(({ link }) => link),
+      ...approvals.waitingFor(service),
+    ]);
+    this.endSubscriptions(service);
+    publishers.release(service, by, "withdrawn", `\`${node}\` was withdrawn by another session of yours`);
+    kind.withdraw(service, monotonicNow());
+    catalog.remove(service);
+    this.log.info({ node, by: by?.jid, services: catalog.services.size }, "service withdrawn");
+    approvals.serviceEnded(service);
+    demand.forget(service);
+    status.forget(service);
+    budgets.count(id.owner, "services", -1);
+  }
+
+  private endSubscriptions(service: Service): void {
+    const { subscriptions, newest } = this.parts;
+    for (const subscription of service.subscriptions) {
+      if (service.kind.hasRest(subscription)) continue;
+      // One that had to wait for acknowledgements or credit gets the last value all the same.
+      if (subscription.detached) newest.send(subscription, subscription.position + 1);
+      subscriptions.endWithdrawn(subscription);
+    }
+  }
+
+  /** Once a second for each service: withdraws one whose publisher has been gone for `serviceGraceSeconds`. */
+  withdrawAbandoned(service: Service, now: number): void {
+    const { offlineSince } = service;
+    if (offlineSince !== undefined && now - offlineSince > this.limits.serviceGraceSeconds * 1000)
+      this.withdraw(service);
+  }
+}

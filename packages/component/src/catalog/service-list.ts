@@ -1,0 +1,85 @@
+import { monotonicNow } from "@stanzapack/xmpp";
+import { searchFirst, type ResultSet } from "../forms/result-sets.js";
+import type { Service } from "./service.js";
+
+/** So many services are counted one by one for each asker; of more, those that everybody may see are counted once in so many ms. */
+const MAX_COUNTED = 5_000;
+const RECOUNT_MS = 1_000;
+
+/** Every service in the order of its first offer, for listing page by page. Its UIDs are serial numbers, in base 36. */
+export class ServiceList {
+  /** With some that are withdrawn. */
+  private listed: { readonly service: Service; readonly serial: number }[] = [];
+  private withdrawn = 0;
+  private nextSerial = 1;
+  private readonly serials = new WeakMap<Service, number>();
+  private publicCount = 0;
+  private countedAt = -Infinity;
+
+  constructor(private readonly clock: () => number = monotonicNow) {}
+
+  add(service: Service): void {
+    const serial = this.nextSerial++;
+    this.serials.set(service, serial);
+    this.listed.push({ service, serial });
+  }
+
+  /** One is withdrawn. */
+  remove(): void {
+    if (++this.withdrawn * 2 <= this.listed.length) return;
+    this.listed = this.listed.filter(({ service }) => !service.withdrawn);
+    this.withdrawn = 0;
+  }
+
+  /** Those of `among`, or of all, that `asker` may find. */
+  visibleTo(asker: string, among?: ReadonlySet<Service>): ResultSet<Service> {
+    const isShown = (service: Service): boolean => !service.withdrawn && service.mayFind(asker);
+    const uidOf = (service: Service): string => this.serialOf(service).toString(36);
+    if (among !== undefined || this.listed.length - this.withdrawn <= MAX_COUNTED) {
+      const all = among ?? this.listed.map(({ service }) => service);
+      const shown = [...all].filter(isShown);
+      return {
+        ...{ length: shown.length, count: shown.length, isExact: true, uidOf },
+        at: (position) => shown[position],
+        seek: (uid, isAfter) => seek(shown.length, (i) => this.serialOf(shown[i] as Service), uid, isAfter),
+      };
+    }
+    const { listed } = this;
+    return {
+      ...{ length: listed.length, count: this.countPublic(), isExact: false, uidOf },
+      at(position) {
+        const service = listed[position]?.service;
+        return service !== undefined && isShown(service) ? service : undefined;
+      },
+      seek: (uid, isAfter) => seek(listed.length, (i) => listed[i]?.serial ?? 0, uid, isAfter),
+    };
+  }
+
+  private serialOf(service: Service): number {
+    return this.serials.get(service) ?? 0;
+  }
+
+  /** How many everybody may find: nobody learns how many there are besides. */
+  private countPublic(): number {
+    const now = this.clock();
+    if (now - this.countedAt < RECOUNT_MS) return this.publicCount;
+    this.countedAt = now;
+    this.publicCount = 0;
+    for (const { service } of this.listed)
+      if (!service.withdrawn && service.config.access !== "whitelist") this.publicCount++;
+    return this.publicCount;
+  }
+}
+
+function seek(
+  length: number,
+  serialAt: (position: number) => number,
+  uid: string,
+  isAfter: boolean,
+): number | undefined {
+  if (!/^[0-9a-z]{1,10}$/.test(uid)) return undefined;
+  const wanted = parseInt(uid, 36);
+  return searchFirst(length, (position) =>
+    isAfter ? serialAt(position) > wanted : serialAt(position) >= wanted,
+  );
+}

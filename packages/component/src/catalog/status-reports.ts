@@ -1,0 +1,36 @@
+import { MAX_WINDOW_MS, StanzapackError, type StatusFrame } from "@stanzapack/wire";
+import { statusFrame } from "../fanout/shared-frame.js";
+import type { Service } from "./service.js";
+
+/** Tells subscribers what a publisher says of itself (STATUS). */
+export class StatusReports {
+  /** Services whose subscribers have no report yet. */
+  private readonly stale = new Set<Service>();
+
+  /** A publisher says how it is. Subscribers are told with the next sweep. Throws what ends the publisher's link. */
+  set(service: Service, { status, windowMs }: StatusFrame): void {
+    if (status === "offline")
+      throw new StanzapackError("protocol", "a publisher that says to be offline", { origin: "peer" });
+    service.status = status;
+    service.paceMs = windowMs === null ? null : Math.min(windowMs, MAX_WINDOW_MS);
+    // At most once in a sweep: one frame makes as many as there are subscribers.
+    this.stale.add(service);
+  }
+
+  /** Tells all subscribers now. */
+  tell(service: Service): void {
+    const frame = statusFrame(service);
+    for (const subscription of service.subscriptions) frame.sendTo(subscription);
+  }
+
+  /** The service has ended. */
+  forget(service: Service): void {
+    this.stale.delete(service);
+  }
+
+  /** Once a second. */
+  sweep(): void {
+    for (const service of this.stale) this.tell(service);
+    this.stale.clear();
+  }
+}

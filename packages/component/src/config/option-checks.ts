@@ -1,0 +1,80 @@
+import {
+  checkOptions,
+  describeUnknownName,
+  allOptional,
+  flag,
+  objectOf,
+  objectWith,
+  StanzapackError,
+} from "@stanzapack/wire";
+import { z } from "zod";
+import type { ComponentOptions } from "./component-options.js";
+import { configSchema } from "./config.js";
+import type { ResolvedConfig } from "./load-config.js";
+
+const { component } = configSchema.shape;
+
+const tlsOptions = z.strictObject({ ca: z.string().optional(), serverName: z.string().min(1).optional() });
+
+/** As `configSchema`, with the secret itself, and the text of the authority's certificate. */
+const resolvedSchema = z.strictObject({
+  ...configSchema.shape,
+  component: z.strictObject({
+    ...component.shape,
+    secret: z.string().min(1),
+    tls: z.union([z.boolean(), tlsOptions]).optional(),
+  }),
+});
+
+const optionsSchema = objectOf(
+  allOptional({
+    logger: objectWith("a logger as pino makes it", "debug", "info", "warn", "error"),
+    reconnect: flag(),
+  } satisfies Record<keyof ComponentOptions, unknown>),
+);
+
+/** A copy. Throws `invalid-options`, with one line for each fault. */
+export function checkConfig(call: string, config: ResolvedConfig): ResolvedConfig {
+  const result = resolvedSchema.safeParse(config);
+  if (result.success) return result.data;
+  const faults = result.error.issues.flatMap(splitIssue).map((issue) => describeIssue(resolvedSchema, issue));
+  throw new StanzapackError("invalid-options", faults.map((fault) => `${call}: ${fault}`).join("\n"));
+}
+
+export function checkComponentOptions(options: ComponentOptions): ComponentOptions {
+  return checkOptions("createComponent", optionsSchema, options);
+}
+
+/** One for each key that is none: zod puts all of an object into one. */
+export function splitIssue(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  return issue.code === "unrecognized_keys" ? issue.keys.map((key) => ({ ...issue, keys: [key] })) : [issue];
+}
+
+/** The key and what is allowed; of a key that is none, the one that was meant. */
+export function describeIssue(schema: z.ZodType, issue: z.core.$ZodIssue): string {
+  const key = issue.path.join(".");
+  if (issue.code !== "unrecognized_keys") return key === "" ? issue.message : `${key}: ${issue.message}`;
+  const [name = ""] = issue.keys;
+  return `${[...issue.path, name].join(".")} ${describeUnknownName(name, namesAt(schema, issue.path))}`;
+}
+
+/** What zod's classes have, as far as is needed to find the names of an object's keys. */
+interface Inside {
+  readonly shape?: Readonly<Record<PropertyKey, unknown>>;
+  readonly options?: readonly unknown[];
+  readonly unwrap?: () => unknown;
+}
+
+function namesAt(schema: unknown, path: readonly PropertyKey[]): string[] {
+  let at = shapesIn(schema);
+  for (const step of path) at = at.flatMap((shape) => shapesIn(shape[step]));
+  return at.flatMap((shape) => Object.keys(shape));
+}
+
+/** Of the object that it is, behind defaults, and of those that it may be. */
+function shapesIn(schema: unknown): Readonly<Record<PropertyKey, unknown>>[] {
+  const inside = (schema ?? {}) as Inside;
+  if (inside.shape !== undefined) return [inside.shape];
+  if (Array.isArray(inside.options)) return inside.options.flatMap(shapesIn);
+  return typeof inside.unwrap === "function" ? shapesIn(inside.unwrap()) : [];
+}

@@ -1,0 +1,169 @@
+import { monotonicNow, type Connection } from "@stanzapack/xmpp";
+import { pino } from "pino";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import type { ClientLink } from "../links/client-link.js";
+import { FanOut } from "./fan-out.js";
+import type { Lane } from "./lane.js";
+import { createStats } from "../base/stats.js";
+import { NOT_QUEUED } from "./write-queue.js";
+
+it("codes large batches after the others of their tick, and those have left by then", async () => {
+  const events: string[] = [];
+  const connection = {
+    state: "online",
+    writable: true,
+    on: () => () => undefined,
+    send: (text: string) => events.push(`wrote ${text}`),
+  } as unknown as Connection;
+  const fanOut = new FanOut(connection, createStats(), pino({ level: "silent" }));
+  fanOut.onCost = (bareJid) => events.push(`charged ${bareJid}`);
+  const lane = (name: string, rows: number): Lane => {
+    let text = "";
+    const link = {
+      ...{ maySendDataAt: () => true, queue: NOT_QUEUED },
+      session: { unacked: 0 },
+      append: (base64: string) => {
+        text = base64;
+        fanOut.linkPending(link);
+      },
+      takeStanzas: () => [text],
+    } as unknown as ClientLink;
+    const subscription = {
+      ...{ link, hasCredit: true },
+      send: ({ base64 }: { base64: string }) => link.append(`${name} ${base64}`, true),
+    };
+    const lane = {
+      ...{ windowMs: 100, active: true, lastFlushAt: -Infinity, settle: () => undefined },
+      opensAt: 0 as number | undefined,
+      batch: { rows, bytes: 1_000, empty: false },
+      attached: new Set([subscription]),
+      joining: new Set(),
+      service: { publisher: { link: { bareJid: `${name}@x` } } },
+      encode: () => {
+        lane.opensAt = undefined;
+        return [{ body: { form: "chained", base64: `${rows}` }, independent: undefined }];
+      },
+    };
+    return lane as unknown as Lane;
+  };
+  const now = monotonicNow();
+  for (const it of [lane("flood", 1_000), lane("some", 10), lane("few", 1)]) fanOut.book(it, now, true);
+  await vi.waitFor(() => expect(events).toHaveLength(5), 5_000);
+  expect(events).toEqual([
+    "charged some@x",
+    "charged few@x",
+    "wrote some 10few 1",
+    "charged flood@x",
+    "wrote flood 1000",
+  ]);
+  fanOut.stop();
+});
+
+describe("a tick", () => {
+  /** So many links with one windowed lane, and one of them with a lane of window 0 too; `writes` has what was written when. */
+  function setUp(count: number) {
+    vi.useFakeTimers();
+    vi.advanceTimersByTime(100_000 - (monotonicNow() % 100_000));
+    const start = monotonicNow();
+    let online: () => void = () => undefined;
+    const writes: { readonly atMs: number; readonly names: readonly string[] }[] = [];
+    const connection = {
+      ...{ state: "online", writable: true },
+      on: (event: string, listener: () => void) => {
+        if (event === "online") online = listener;
+        return () => undefined;
+      },
+      send: (text: string) => writes.push({ atMs: monotonicNow() - start, names: text.trim().split(" ") }),
+    } as unknown as Connection;
+    const fanOut = new FanOut(connection, createStats(), pino({ level: "silent" }));
+    onTestFinished(() => {
+      fanOut.stop();
+      expect(vi.getTimerCount()).toBe(0);
+      vi.useRealTimers();
+    });
+    const links = Array.from({ length: count }, (_, i) => {
+      let text = "";
+      const link = {
+        ...{ maySendDataAt: () => true, session: { unacked: 0 }, phase: 48 + (i % 64), queue: NOT_QUEUED },
+        append: () => {
+          if (text === "") fanOut.linkPending(link as unknown as ClientLink);
+          text += `${i} `;
+        },
+        takeStanzas: () => {
+          const stanza = text;
+          text = "";
+          return stanza === "" ? [] : [stanza];
+        },
+      };
+      return link;
+    });
+    const lane = (windowMs: number, members: typeof links): Lane => {
+      const lane = {
+        ...{ windowMs, active: true, lastFlushAt: -Infinity, settle: () => undefined },
+        opensAt: 0 as number | undefined,
+        batch: { rows: 1, bytes: 10, empty: false },
+        attached: new Set(members.map((link) => ({ link, hasCredit: true, send: () => link.append() }))),
+        ...{ joining: new Set(), service: {} },
+        encode: () => {
+          lane.opensAt = undefined;
+          return [{ body: {}, independent: undefined }];
+        },
+      };
+      return lane as unknown as Lane;
+    };
+    return { fanOut, links, lane, writes, connection, online: () => online(), now: start };
+  }
+
+  it("with data for many links spreads them over its length, one write each", async () => {
+    const { fanOut, links, lane, writes, now } = setUp(640);
+    fanOut.book(lane(100, links), now, true);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(writes.map(({ atMs }) => atMs)).toEqual([0, 5, 10, 15, 20]);
+    const sizes = writes.map(({ names }) => names.length);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(130);
+    expect(new Set(writes.flatMap(({ names }) => names)).size).toBe(640);
+    expect(sizes.reduce((sum, size) => sum + size)).toBe(640);
+  });
+
+  it("with data for a few is one write", async () => {
+    const { fanOut, links, lane, writes, now } = setUp(500);
+    fanOut.book(lane(100, links), now, true);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(writes.map(({ atMs, names }) => [atMs, names.length])).toEqual([[0, 500]]);
+  });
+
+  it("is written to the end when the stream was away meanwhile", async () => {
+    const { fanOut, links, lane, writes, connection, online, now } = setUp(640);
+    fanOut.book(lane(100, links), now, true);
+    await vi.advanceTimersByTimeAsync(7);
+    Object.assign(connection, { state: "offline" });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(writes).toHaveLength(2);
+    Object.assign(connection, { state: "online" });
+    online();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(new Set(writes.flatMap(({ names }) => names)).size).toBe(640);
+  });
+
+  it("holds up no window 0, and what is left of it leaves before the next", async () => {
+    const { fanOut, links, lane, writes, now } = setUp(640);
+    fanOut.book(lane(100, links), now, true);
+    await vi.advanceTimersByTimeAsync(7);
+    const late = links.findIndex(({ phase }) => phase % 5 === 4);
+    const gone = links.findIndex(({ phase }) => phase % 5 === 3);
+    fanOut.forgetLink(links[gone] as unknown as ClientLink);
+    fanOut.book(lane(0, [links[late] as (typeof links)[number]]), monotonicNow(), false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(writes.at(-1)).toEqual({ atMs: 7, names: [`${late}`, `${late}`] });
+    await vi.advanceTimersByTimeAsync(5);
+    // Nothing was looked at for a while: two phases of the last tick are left.
+    const clock = performance.now.bind(performance);
+    vi.spyOn(performance, "now").mockImplementation(() => clock() + 87);
+    onTestFinished(() => void vi.restoreAllMocks());
+    fanOut.book(lane(100, links), monotonicNow(), true);
+    await vi.advanceTimersByTimeAsync(100);
+    const names = writes.flatMap((write) => write.names);
+    expect(names).not.toContain(`${gone}`);
+    expect(names).toHaveLength(639 + 1 + 639);
+  });
+});

@@ -1,0 +1,360 @@
+import { monotonicNow, type Connection } from "@stanzapack/xmpp";
+import type { Logger } from "pino";
+import type { ClientLink } from "../links/client-link.js";
+import { TICK_MS, TickClock } from "./clock.js";
+import type { Lane, ReadyBatch } from "./lane.js";
+import type { ReadyBody } from "./ready-body.js";
+import type { Service } from "../catalog/service.js";
+import { statusFrame } from "./shared-frame.js";
+import type { ComponentStats } from "../base/stats.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+import { PHASES, WriteQueue } from "./write-queue.js";
+
+/** Characters gathered before a write: larger strings gain nothing, smaller ones cost a system call each. */
+const WRITE_CHARS = 65_536;
+/** A tick with data for more links than this spreads them over its length, so that no server gets a burst and nothing else waits behind it. */
+const BURST_LINKS = 500;
+const PHASE_MS = TICK_MS / PHASES;
+/** Batches of so many rows and more are coded after the others of their tick. 256: a millisecond or more. */
+const LARGE_ROWS = 256;
+/** Most bodies of one service's newest value that are kept for the next who stands at the same place. */
+const KEPT_BODIES = 64;
+/** What rows of so many bytes take to code is nobody's fault, and not looked at: a few ms at most. */
+const CHEAP_BYTES = 512;
+
+/**
+ * The hot path: lanes become due, each encodes once, links gather what is theirs, one write takes it all. While the
+ * stream to the server is down or backed up nothing is encoded; lanes conflate within their bounds.
+ */
+export class FanOut {
+  private readonly clock = new TickClock<Lane>((lanes, now) => {
+    // One write a phase: what is left of the last tick leaves before there is more.
+    this.writePhases(now);
+    this.flush(lanes, now, true);
+  });
+  private readonly beats = new TickClock<Lane>((lanes, now) => this.beat(lanes, now));
+  /** Lanes of window 0 with something new. */
+  private readonly immediate = new Set<Lane>();
+  /** Due lanes that wait for the stream. */
+  private readonly parked = new Set<Lane>();
+  /** Links with something to write. */
+  private readonly queue = new WriteQueue();
+  private phaseTimer: NodeJS.Timeout | undefined;
+  /** Told whose batch was coded, and how long that took, in ms. */
+  onCost: ((bareJid: string, ms: number) => void) | undefined;
+  private immediateHandle: NodeJS.Immediate | undefined;
+  private stopped = false;
+  private readonly undo: (() => void)[];
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly stats: ComponentStats,
+    private readonly log: Logger,
+  ) {
+    const resume = (): void => {
+      this.queue.gather();
+      this.soon();
+    };
+    this.undo = [connection.on("drain", resume), connection.on("online", resume)];
+  }
+
+  /** A lane got something new. `arrivedWithWindow`: the publisher batches in this lane's own window, so no tick is added. */
+  book(lane: Lane, now: number, arrivedWithWindow: boolean): void {
+    const { windowMs, opensAt } = lane;
+    if (!lane.active || opensAt === undefined) return;
+    if (windowMs === 0 && opensAt <= now) {
+      this.immediate.add(lane);
+      this.soon();
+      return;
+    }
+    if (lane.dueAt !== undefined || this.parked.has(lane)) return;
+    // A tick after the boundary: publishers batch to the same boundaries, and theirs must have arrived.
+    const boundaryAfter = (at: number): number => Math.floor(at / windowMs + 1) * windowMs + TICK_MS;
+    const idle = now - lane.lastFlushAt >= windowMs;
+    const dueAt = arrivedWithWindow || idle ? now : boundaryAfter(now);
+    const later = windowMs === 0 ? opensAt : boundaryAfter(opensAt - TICK_MS);
+    lane.dueAt = this.clock.add(lane, opensAt <= dueAt ? dueAt : later);
+  }
+
+  /** A new lane: from now on its heartbeat is looked after. */
+  watch(lane: Lane, now: number): void {
+    lane.lastBeatAt = now;
+    this.bookBeat(lane, now);
+  }
+
+  /** Its last subscriber left. */
+  unwatch(lane: Lane): void {
+    this.forget(lane);
+    if (lane.beatAt !== undefined) this.beats.remove(lane, lane.beatAt);
+    lane.beatAt = undefined;
+  }
+
+  /** Data books nothing here: a beat that finds some looks again later. A tick early, so that none is late. */
+  private bookBeat(lane: Lane, from: number): void {
+    const { heartbeatMs } = lane.key.selection;
+    if (heartbeatMs !== null) lane.beatAt = this.beats.add(lane, from + heartbeatMs - TICK_MS);
+  }
+
+  /** Where nothing was sent for so long: the newest value, when the selection held it back, or a word. */
+  private beat(lanes: readonly Lane[], now: number): void {
+    const forced: Lane[] = [];
+    for (const lane of lanes) {
+      const quietSince = Math.max(lane.lastFlushAt, lane.lastBeatAt);
+      const silentAt = quietSince + (lane.key.selection.heartbeatMs ?? 0);
+      if (now < silentAt - TICK_MS) this.bookBeat(lane, quietSince);
+      else if (lane.dueAt !== undefined && lane.dueAt <= silentAt + TICK_MS) {
+        // Something is about to go. Its own window must not be disturbed.
+        lane.beatAt = this.beats.add(lane, lane.dueAt + TICK_MS);
+      } else {
+        lane.lastBeatAt = now;
+        this.bookBeat(lane, now);
+        if (lane.active) lane.force();
+        if (!lane.batch.empty) forced.push(lane);
+        else if (this.open) this.tellStatus(lane);
+      }
+    }
+    if (forced.length > 0) this.flush(forced, now);
+  }
+
+  private tellStatus({ attached, joining, service }: Lane): void {
+    const frame = statusFrame(service);
+    for (const subscription of attached) frame.sendTo(subscription);
+    for (const subscription of joining) frame.sendTo(subscription);
+  }
+
+  /** Empties a lane that cannot be flushed, and detaches its subscribers where they stand. Returns these. */
+  setAside(lane: Lane): Subscription[] {
+    const members = [...lane.attached, ...lane.joining];
+    for (const subscription of members) {
+      lane.remove(subscription);
+      subscription.position = lane.flushedTo;
+      subscription.detached = true;
+    }
+    this.forget(lane);
+    lane.skip();
+    return members;
+  }
+
+  forget(lane: Lane): void {
+    this.unbook(lane);
+    this.parked.delete(lane);
+  }
+
+  private unbook(lane: Lane): void {
+    if (lane.dueAt !== undefined) this.clock.remove(lane, lane.dueAt);
+    lane.dueAt = undefined;
+    this.immediate.delete(lane);
+  }
+
+  linkPending(link: ClientLink): void {
+    this.queue.add(link);
+    this.soon();
+  }
+
+  forgetLink(link: ClientLink): void {
+    this.queue.remove(link);
+  }
+
+  /**
+   * A body for one subscriber that is not its lane's: one row, for the positions from `from`, or from its own, on; none where it has
+   * that row. `cache`: of such bodies of that service.
+   */
+  sendLast(subscription: Subscription, from: number | undefined, cache: Map<string, ReadyBody>): void {
+    const { lane } = subscription;
+    const last = lane.newest(from);
+    if (last === undefined || !lane.fits(last.row)) return;
+    const { offset: to, row, at } = last;
+    const isNew = from === undefined || to >= from;
+    if (isNew) {
+      const key = `${from ?? to}/${to}/${lane.rowKey}`;
+      let body = cache.get(key);
+      if (body === undefined) {
+        this.stats.singleEncodes++;
+        body = lane.encodeAlone({ from: from ?? to, to, rows: [row], firstAt: at, lastAt: at });
+        // Who comes back may stand anywhere, also where nobody ever stood.
+        if (cache.size >= KEPT_BODIES) cache.clear();
+        cache.set(key, body);
+      }
+      subscription.send(body);
+    }
+    lane.meet(last, isNew, monotonicNow());
+  }
+
+  /** What waits in a lane that the subscriber leaves. */
+  sendWaiting(subscription: Subscription, lane: Lane): void {
+    for (const body of lane.peek()) {
+      this.stats.singleEncodes++;
+      subscription.send(body);
+    }
+  }
+
+  /** Writes what waits now: before a stop, or a service's end. */
+  flushAll(services: Iterable<Service>): void {
+    const lanes: Lane[] = [];
+    for (const service of services)
+      for (const lane of service.lanes.values()) {
+        // No rate holds back the last one.
+        lane.settle(Infinity);
+        if (lane.batch.empty) continue;
+        this.forget(lane);
+        lanes.push(lane);
+      }
+    this.flush(lanes, monotonicNow());
+    this.write(monotonicNow());
+    this.writePhases(monotonicNow());
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.clock.stop();
+    this.beats.stop();
+    clearImmediate(this.immediateHandle);
+    clearTimeout(this.phaseTimer);
+    for (const undo of this.undo) undo();
+    this.immediate.clear();
+    this.parked.clear();
+    this.queue.clear();
+  }
+
+  private soon(): void {
+    if (this.stopped) return;
+    this.immediateHandle ??= setImmediate(() => {
+      this.immediateHandle = undefined;
+      this.flush([...this.immediate], monotonicNow());
+    });
+  }
+
+  /** The stream to the server takes more. */
+  get open(): boolean {
+    return this.connection.state === "online" && this.connection.writable;
+  }
+
+  private flush(due: readonly Lane[], now: number, spreads = false): void {
+    for (const lane of due) this.unbook(lane);
+    if (!this.open) {
+      for (const lane of due) this.parked.add(lane);
+      return;
+    }
+    const lanes = [...due, ...this.parked];
+    this.parked.clear();
+    const isLarge = (lane: Lane): boolean => lane.batch.rows >= LARGE_ROWS;
+    for (const lane of lanes) if (!isLarge(lane)) this.tryFlush(lane, now);
+    if (spreads && this.queue.size > BURST_LINKS) this.spread();
+    this.write(now);
+    // Theirs take long to code: nobody else's batch of this tick waits for them.
+    for (const lane of lanes)
+      if (isLarge(lane)) {
+        this.tryFlush(lane, now);
+        this.write(now);
+      }
+  }
+
+  /** Each link at its phase from here on, those of the first one now. */
+  private spread(): void {
+    this.queue.spread();
+    this.bookPhase(1);
+  }
+
+  private bookPhase(phase: number): void {
+    clearTimeout(this.phaseTimer);
+    if (phase === PHASES) return;
+    this.phaseTimer = setTimeout(() => {
+      this.write(monotonicNow(), phase);
+      this.bookPhase(phase + 1);
+    }, PHASE_MS);
+  }
+
+  private tryFlush(lane: Lane, now: number): void {
+    try {
+      this.flushLane(lane, now);
+    } catch (error) {
+      // One lane's fault must not hold up the others of its tick.
+      this.log.error({ err: error, node: lane.service.node }, "a lane could not be flushed");
+      lane.skip();
+    }
+  }
+
+  private flushLane(lane: Lane, now: number): void {
+    lane.settle(now);
+    if (lane.batch.empty) return this.book(lane, now, false);
+    this.detachWaiting(lane, now);
+    if (!lane.active) return lane.skip(lane.service.offset);
+    const batches = this.encode(lane, now);
+    this.stats.laneEncodes += batches.length;
+    if (lane.windowMs === 0) this.hurry(lane);
+    for (const { body, independent } of batches) {
+      for (const subscription of lane.attached) subscription.send(body);
+      for (const subscription of lane.joining) {
+        subscription.send(independent ?? body);
+        if (independent !== undefined) continue;
+        lane.joining.delete(subscription);
+        lane.attached.add(subscription);
+      }
+      if (independent !== undefined) this.stats.singleEncodes++;
+    }
+    // What its selection holds back may have a time of its own.
+    this.book(lane, now, false);
+  }
+
+  private encode(lane: Lane, now: number): ReadyBatch[] {
+    const { publisher } = lane.service;
+    if (publisher === undefined || this.onCost === undefined || lane.batch.bytes <= CHEAP_BYTES)
+      return lane.encode(now);
+    const before = monotonicNow();
+    const batches = lane.encode(now);
+    this.onCost(publisher.link.bareJid, monotonicNow() - before);
+    return batches;
+  }
+
+  /** What goes at once takes along what its links wait with. */
+  private hurry({ attached, joining }: Lane): void {
+    if (!this.queue.isSpread) return;
+    for (const { link } of attached) this.queue.hurry(link);
+    for (const { link } of joining) this.queue.hurry(link);
+  }
+
+  /** Whoever has too much unacknowledged, or unread, gets nothing until acknowledgements, or credit, come; nobody else waits. */
+  private detachWaiting(lane: Lane, now: number): void {
+    for (const members of [lane.attached, lane.joining]) {
+      for (const subscription of members) {
+        const { link } = subscription;
+        if (subscription.hasCredit && link.maySendDataAt(now)) continue;
+        subscription.detached = true;
+        subscription.position = lane.flushedTo;
+        lane.remove(subscription);
+        link.detached.add(subscription);
+        this.stats.detachments++;
+      }
+    }
+  }
+
+  /** Those of the next write, or of a phase. */
+  private write(now: number, phase?: number): void {
+    if (this.connection.state !== "online") return;
+    let text = "";
+    let count = 0;
+    const send = (): void => {
+      this.connection.send(text, count, true);
+      this.stats.writes++;
+      this.stats.stanzasSent += count;
+      text = "";
+      count = 0;
+    };
+    const clock = monotonicNow();
+    for (const link of this.queue.take(phase)) {
+      const unackedBefore = link.session.unacked;
+      for (const stanza of link.takeStanzas(now, clock)) {
+        text += stanza;
+        count++;
+        if (text.length >= WRITE_CHARS) send();
+      }
+      this.stats.dataStanzasSent += link.session.unacked - unackedBefore;
+    }
+    if (count > 0) send();
+  }
+
+  /** What is left of a large tick. */
+  private writePhases(now: number): void {
+    if (this.queue.isSpread) for (let phase = 1; phase < PHASES; phase++) this.write(now, phase);
+  }
+}

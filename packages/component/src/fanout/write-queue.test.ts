@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import type { ClientLink } from "../links/client-link.js";
+import { NOT_QUEUED, PHASES, WriteQueue } from "./write-queue.js";
+
+const links = (count: number): ClientLink[] =>
+  Array.from({ length: count }, (_, phase) => ({ phase, queue: NOT_QUEUED }) as ClientLink);
+const phasesOf = (taken: readonly ClientLink[]): number[] => taken.map(({ phase }) => phase);
+
+describe("links that wait to be written", () => {
+  it("are each taken once, in the order in which they came", () => {
+    const queue = new WriteQueue();
+    const [a, b, c] = links(3) as [ClientLink, ClientLink, ClientLink];
+    for (const link of [b, a, b, c]) queue.add(link);
+    queue.remove(a);
+    expect(queue.take()).toEqual([b, c]);
+    expect(queue.take()).toEqual([]);
+    // One that was removed and came again is there once.
+    queue.add(a);
+    queue.remove(a);
+    queue.add(a);
+    expect(queue.take()).toEqual([a]);
+    expect(a.queue).toBe(NOT_QUEUED);
+  });
+
+  it("leave at their phases when they are spread; what hurries leaves with the next write, and once", () => {
+    const queue = new WriteQueue();
+    const all = links(10);
+    for (const link of all) queue.add(link);
+    expect([queue.size, queue.isSpread]).toEqual([10, false]);
+    queue.spread();
+    expect(queue.isSpread).toBe(true);
+    expect(phasesOf(queue.take())).toEqual([0, 5]);
+    queue.hurry(all[3] as ClientLink);
+    queue.hurry(all[0] as ClientLink);
+    queue.add(all[7] as ClientLink);
+    expect(phasesOf(queue.take())).toEqual([3, 7]);
+    expect(phasesOf(queue.take(1))).toEqual([1, 6]);
+    expect(phasesOf(queue.take(3))).toEqual([8]);
+    // Spread anew into a phase in which there is an old entry of it.
+    queue.add(all[7] as ClientLink);
+    queue.spread();
+    expect(phasesOf(queue.take(2))).toEqual([2, 7]);
+    queue.gather();
+    expect(queue.isSpread).toBe(false);
+    expect(phasesOf(queue.take())).toEqual([4, 9]);
+  });
+
+  it("are forgotten at the end", () => {
+    const queue = new WriteQueue();
+    const all = links(PHASES * 2);
+    for (const link of all) queue.add(link);
+    queue.spread();
+    queue.clear();
+    expect([queue.size, queue.isSpread, all.every(({ queue }) => queue === NOT_QUEUED)]).toEqual([
+      ...[0, false, true],
+    ]);
+  });
+});

@@ -1,0 +1,93 @@
+import { NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
+import { describe, expect, it } from "vitest";
+import { configSchema } from "../config/config.js";
+import { formatOurForm, FIELD } from "../negotiation/form-fields.js";
+import {
+  DEFAULT_CONFIG,
+  formatServiceConfig,
+  readChangedOptions,
+  readServiceConfig,
+} from "../negotiation/options.js";
+import { readForm, readSubmission } from "./submissions.js";
+
+const { limits } = configSchema.parse({ component: { domain: "d", secret: "x" } });
+const TYPE = NS.PUBSUB_NODE_CONFIG;
+
+function submitted(fields: Readonly<Record<string, readonly string[]>>, formType: string = TYPE): Element {
+  const all = Object.entries({ FORM_TYPE: [formType], ...fields });
+  return xml(
+    "configure",
+    {},
+    xml(
+      "x",
+      { xmlns: NS.DATA_FORMS, type: "submit" },
+      ...all.map(([name, values]) =>
+        xml("field", { var: name }, ...values.map((value) => xml("value", {}, value))),
+      ),
+    ),
+  );
+}
+
+describe("what is submitted (XEP-0004)", () => {
+  const read = (fields: Readonly<Record<string, readonly string[]>>, current = DEFAULT_CONFIG) =>
+    readServiceConfig(readForm(submitted(fields), TYPE), current, limits.maxMembers);
+
+  it("keeps what a form leaves out, and what an empty field cannot mean", () => {
+    const current = { ...DEFAULT_CONFIG, access: "whitelist", title: "t" } as const;
+    expect(read({}, current)).toEqual(current);
+    const empty = { [FIELD.ACCESS_MODEL]: [""], [FIELD.KIND]: [] };
+    expect(read(empty, current)).toEqual(current);
+    for (const none of [[""], []]) expect(read({ [FIELD.TITLE]: none }, current).title).toBe("");
+  });
+
+  it("ignores fields of others, and text for people", () => {
+    const form = submitted({ "pubsub#deliver_payloads": ["1", "2"], "{urn:other}a": ["b"] });
+    form.getChild("x")?.append(xml("field", { type: "fixed" }, xml("value", {}, "Section 1")));
+    form.getChild("x")?.append(xml("field", { type: "fixed" }, xml("value", {}, "Section 2")));
+    expect(readServiceConfig(readForm(form, TYPE), undefined, 1)).toEqual(DEFAULT_CONFIG);
+  });
+
+  it("reads a form of ours as what it shows", () => {
+    const config = { ...DEFAULT_CONFIG, kind: "log", members: new Set(["a@b"]), title: "t" } as const;
+    const x = formatOurForm("form", TYPE, formatServiceConfig(config));
+    x.attrs["type"] = "submit";
+    expect(readServiceConfig(readForm(xml("configure", {}, x), TYPE), undefined, 1)).toEqual(config);
+  });
+
+  it("says how updates are compressed, and whether they are opaque", () => {
+    const isolated = { [FIELD.COMPRESSION]: ["isolated"], [FIELD.OPAQUE]: ["true"] };
+    const config = { ...DEFAULT_CONFIG, compression: "isolated", opaque: true };
+    expect(read(isolated)).toEqual(config);
+    expect(read({}, read(isolated))).toEqual(config);
+    expect(read({ [FIELD.OPAQUE]: ["0"] }, read(isolated)).opaque).toBe(false);
+    for (const wrong of [{ [FIELD.COMPRESSION]: ["zlib"] }, { [FIELD.OPAQUE]: ["perhaps"] }])
+      expect(() => read(wrong)).toThrow(expect.objectContaining({ code: "invalid-options" }));
+  });
+
+  it("is read from a frame by the same rules", () => {
+    const form = {
+      type: "submit",
+      formType: "",
+      title: "",
+      fields: new Map([["pubsub#deliver", ["0"]]]),
+    } as const;
+    expect(readChangedOptions(form)).toMatchObject({ windowMs: 0 });
+    const misspelt = { ...form, fields: new Map([["{urn:stanzapack:0}windoww", ["1"]]]) };
+    expect(() => readChangedOptions(misspelt)).toThrow(/windoww/);
+    const spaced = {
+      ...form,
+      fields: new Map([
+        ["pubsub#digest", [" true "]],
+        ["pubsub#digest_frequency", ["200"]],
+      ]),
+    };
+    expect(readChangedOptions(spaced)).toMatchObject({ windowMs: 200 });
+  });
+
+  it("is nothing without a form, and cancelled by a cancel", () => {
+    expect(readSubmission(xml("configure", {}), TYPE)).toBeUndefined();
+    const cancel = xml("configure", {}, xml("x", { xmlns: NS.DATA_FORMS, type: "cancel" }));
+    expect(readSubmission(cancel, TYPE)).toBe("cancel");
+    expect(() => readForm(cancel, TYPE)).toThrow(StanzaError);
+  });
+});

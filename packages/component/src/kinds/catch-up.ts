@@ -1,0 +1,157 @@
+import { monotonicNow } from "@stanzapack/xmpp";
+import { DEFAULT_LIMITS, type BatchSlice } from "@stanzapack/wire";
+import type { Logger } from "pino";
+import type { ClientLink } from "../links/client-link.js";
+import { TICK_MS } from "../fanout/clock.js";
+import { formatLaneKey } from "../fanout/lane.js";
+import type { ReadyBody } from "../fanout/ready-body.js";
+import { processorMs } from "../base/processor-time.js";
+import type { Service } from "../catalog/service.js";
+import type { ComponentStats } from "../base/stats.js";
+import type { Journal } from "../store/journal.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+
+export interface CatchUpHost {
+  /** The stream to the server takes more. */
+  readonly open: boolean;
+}
+
+/** Encoding takes no longer in one turn, in ms: what is live goes first. */
+const TURN_MS = 10;
+
+/** What one turn has encoded, for others who stand at the same place. */
+type Encoded = Map<Service, Map<string, { readonly slice: BatchSlice; readonly body: ReadyBody }>>;
+
+/**
+ * Brings subscribers of logs from where they stand to their lanes: what the journal has, in order, a body for each link and
+ * turn, round robin among its subscriptions. A link without credit waits for it.
+ */
+export class CatchUp {
+  private readonly links = new Map<ClientLink, Map<Subscription, Journal>>();
+  /** Those that a request began: it is charged what the first body takes. */
+  private readonly beginning = new WeakSet<Subscription>();
+  private timer: NodeJS.Timeout | undefined;
+  /** Told of each catch-up that a request began, with the processor time that its first body took, in ms. */
+  onBegun: ((subscription: Subscription, ms: number) => void) | undefined;
+
+  constructor(
+    private readonly host: CatchUpHost,
+    private readonly stats: ComponentStats,
+    private readonly log: Logger,
+    /** It has everything; its service has ended meanwhile. */
+    private readonly onEnd: (subscription: Subscription) => void,
+    /** Processor time used so far, in ms. */
+    private readonly workMs: () => number = processorMs,
+  ) {}
+
+  /** As `add`, at its subscriber's request. */
+  begin(subscription: Subscription, journal: Journal): void {
+    this.beginning.add(subscription);
+    this.add(subscription, journal);
+  }
+
+  /** From `subscription.position` on; it is detached until it is on its lane. */
+  add(subscription: Subscription, journal: Journal): void {
+    const { link } = subscription;
+    subscription.detached = true;
+    const waiting = this.links.get(link) ?? new Map<Subscription, Journal>();
+    this.links.set(link, waiting.set(subscription, journal));
+    this.book();
+  }
+
+  remove(subscription: Subscription): void {
+    const { link } = subscription;
+    const waiting = this.links.get(link);
+    waiting?.delete(subscription);
+    if (waiting?.size === 0) this.links.delete(link);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.links.clear();
+  }
+
+  private book(): void {
+    if (this.timer !== undefined || this.links.size === 0) return;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      if (this.host.open) this.turn();
+      this.book();
+    }, TICK_MS);
+  }
+
+  private turn(): void {
+    const until = monotonicNow() + TURN_MS;
+    const encoded: Encoded = new Map();
+    for (const [link, waiting] of [...this.links]) {
+      if (monotonicNow() > until) return;
+      this.turnOf(link, waiting, encoded);
+      // To the end of the row.
+      if (!this.links.delete(link)) continue;
+      this.links.set(link, waiting);
+    }
+  }
+
+  private turnOf(link: ClientLink, waiting: Map<Subscription, Journal>, encoded: Encoded): void {
+    for (const [subscription, journal] of [...waiting]) {
+      if (!link.maySendData) return;
+      if (!subscription.hasCredit) continue;
+      try {
+        if (this.sendNext(subscription, journal, encoded)) {
+          waiting.delete(subscription);
+          waiting.set(subscription, journal);
+          return;
+        }
+      } catch (error) {
+        // One subscription's fault must not hold up the others; what it did not get shows as lost on its lane.
+        this.log.error({ err: error, node: subscription.service.node }, "a log could not be caught up with");
+      }
+      this.remove(subscription);
+      this.arrive(subscription);
+    }
+  }
+
+  /** False when there is nothing left, and the lane goes on from here. */
+  private sendNext(subscription: Subscription, journal: Journal, encoded: Encoded): boolean {
+    const next = this.encodeNext(subscription, journal, encoded);
+    if (next === undefined) return false;
+    subscription.send(next.body);
+    subscription.position = next.slice.to;
+    return true;
+  }
+
+  private encodeNext(
+    subscription: Subscription,
+    journal: Journal,
+    encoded: Encoded,
+  ): { readonly slice: BatchSlice; readonly body: ReadyBody } | undefined {
+    const { lane, service } = subscription;
+    const shared = encoded.get(service) ?? new Map<string, { slice: BatchSlice; body: ReadyBody }>();
+    encoded.set(service, shared);
+    for (;;) {
+      if (subscription.position >= lane.flushedTo) return undefined;
+      const key = `${subscription.position}/${formatLaneKey({ ...lane.key, windowMs: 0 })}`;
+      const known = shared.get(key);
+      if (known !== undefined) return known;
+      const slice = journal.read(subscription.position + 1, DEFAULT_LIMITS.maxRowsPerFrame, lane.maxBytes);
+      if (slice === undefined) return undefined;
+      const projected = { ...slice, rows: slice.rows.map((row) => lane.project(row)) };
+      if (lane.fits(projected.rows[0] as Uint8Array)) {
+        this.stats.singleEncodes++;
+        const before = this.workMs();
+        const made = { slice, body: lane.encodeAlone(projected) };
+        if (this.beginning.delete(subscription)) this.onBegun?.(subscription, this.workMs() - before);
+        shared.set(key, made);
+        return made;
+      }
+      // Left out where the link cannot take it: it shows as lost in front of the next one.
+      subscription.position = slice.to;
+    }
+  }
+
+  private arrive(subscription: Subscription): void {
+    if (subscription.service.withdrawn) return this.onEnd(subscription);
+    subscription.detached = false;
+    subscription.lane.add(subscription);
+  }
+}

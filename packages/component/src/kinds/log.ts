@@ -1,0 +1,92 @@
+import type { Since } from "@stanzapack/wire";
+import { wallNow } from "@stanzapack/xmpp";
+import type { Service } from "../catalog/service.js";
+import type { FanOut } from "../fanout/fan-out.js";
+import type { Lane } from "../fanout/lane.js";
+import type { Arrival } from "../fanout/selector.js";
+import type { Journal } from "../store/journal.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+import type { CatchUp } from "./catch-up.js";
+import type { Kind, Start } from "./kind.js";
+
+/** A log's updates come in this window while nobody wants them sooner, in ms. */
+const LOG_WINDOW_MS = 1_000;
+
+/** The parts of the component that all logs share. */
+export interface LogParts {
+  readonly fanOut: FanOut;
+  readonly catchUp: CatchUp;
+  /** Keeps a log that was withdrawn, for its rest. */
+  readonly onWithdrawn: (service: Service, journal: Journal, now: number) => void;
+}
+
+/** A service of kind `log`: its journal keeps every update, and subscribers catch up from there. */
+export class LogKind implements Kind {
+  readonly hasHistory = true;
+  readonly ownWindowMs = LOG_WINDOW_MS;
+
+  constructor(
+    readonly journal: Journal,
+    private readonly parts: LogParts,
+  ) {}
+
+  begin(subscription: Subscription, { since }: Start): void {
+    const { service } = subscription;
+    const { position, recovered } = locate(service, this.journal, since);
+    subscription.position = position;
+    subscription.begun = { epoch: service.epoch, offset: position };
+    subscription.recovered = recovered;
+    this.parts.catchUp.begin(subscription, this.journal);
+  }
+
+  keep({ lanes }: Service, { from, to, rows, ats }: Arrival): void {
+    // Copies: rows are views that would keep their whole block alive.
+    this.journal.append(
+      from,
+      to,
+      rows.map((row) => row.slice()),
+      ats,
+      wallNow(),
+    );
+    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    for (const lane of lanes.values()) if (lane.overflows(rows.length, bytes)) this.setAside(lane);
+  }
+
+  comeBack(subscription: Subscription): void {
+    this.parts.catchUp.add(subscription, this.journal);
+  }
+
+  /** What waited in the lane comes from the journal later. */
+  setAside(lane: Lane): void {
+    for (const subscription of this.parts.fanOut.setAside(lane))
+      this.parts.catchUp.add(subscription, this.journal);
+  }
+
+  hasRest({ detached, position, service }: Subscription): boolean {
+    return detached && position < service.offset;
+  }
+
+  withdraw(service: Service, now: number): void {
+    this.parts.onWithdrawn(service, this.journal, now);
+  }
+}
+
+/** Returns where a subscription to a log begins: the last position that it does not get. */
+function locate(
+  { epoch, offset }: Service,
+  journal: Journal,
+  since: Since | undefined,
+): { readonly position: number; readonly recovered: boolean | undefined } {
+  if (since === undefined) return { position: offset, recovered: undefined };
+  if (since === "first") return { position: journal.first - 1, recovered: true };
+  if ("time" in since) {
+    const start = journal.since(since.time);
+    return { position: start.offset - 1, recovered: start.whole };
+  }
+  // Of another life: everything that this one has.
+  if (since.epoch !== epoch) return { position: journal.first - 1, recovered: false };
+  return {
+    position: Math.min(since.offset, offset),
+    recovered: since.offset + 1 >= journal.first && since.offset <= offset,
+  };
+}

@@ -1,0 +1,116 @@
+import type { Since } from "@stanzapack/wire";
+import type { Logger } from "pino";
+import type { ComponentStats } from "../base/stats.js";
+import { Tally } from "../base/tally.js";
+import type { Service } from "../catalog/service.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { FanOut } from "../fanout/fan-out.js";
+import type { Journal } from "../store/journal.js";
+import { JournalMemory } from "../store/journal-memory.js";
+import { MemoryJournal, type JournalBounds } from "../store/memory-journal.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+import { CatchUp } from "./catch-up.js";
+import { LogKind } from "./log.js";
+
+/** Of one publisher so many withdrawn logs are kept at most. */
+const MAX_WITHDRAWN_PER_OWNER = 100;
+
+/** A log that was withdrawn. */
+interface Withdrawn {
+  readonly journal: Journal;
+  /** By the monotonic clock, in ms. */
+  readonly at: number;
+}
+
+/** Creates logs, and keeps those that were withdrawn, until their subscribers have the rest or their time is over. */
+export class Logs {
+  private readonly memory: JournalMemory;
+  private readonly bounds: JournalBounds;
+  readonly catchUp: CatchUp;
+  /** The oldest first. */
+  private readonly withdrawn = new Map<Service, Withdrawn>();
+  /** By epoch and node: a node may be offered and withdrawn again meanwhile. */
+  private readonly withdrawnOf = new Map<string, Service>();
+  private readonly withdrawnBy = new Tally();
+
+  constructor(
+    private readonly fanOut: FanOut,
+    private readonly limits: ComponentLimits,
+    stats: ComponentStats,
+    log: Logger,
+    isOurs: (domain: string) => boolean,
+    /** Ends a subscription that has everything of a withdrawn log, or gets no more of it. */
+    private readonly onEnd: (subscription: Subscription) => void,
+  ) {
+    this.memory = new JournalMemory(limits, isOurs);
+    this.bounds = {
+      get maxRows() {
+        return limits.logMaxRows;
+      },
+      get maxBytes() {
+        return limits.logMaxBytes;
+      },
+    };
+    this.catchUp = new CatchUp(fanOut, stats, log, onEnd);
+  }
+
+  /** Returns the kind of a new log, with an empty journal in the owner's memory. */
+  create(owner: string): LogKind {
+    return new LogKind(new MemoryJournal(this.bounds, this.memory, owner), {
+      fanOut: this.fanOut,
+      catchUp: this.catchUp,
+      onWithdrawn: (service, journal, now) => this.keepWithdrawn(service, journal, now),
+    });
+  }
+
+  /** Subscribers receive the rest for `withdrawnSeconds`, also those whose link is gone and who come back. */
+  private keepWithdrawn(service: Service, journal: Journal, now: number): void {
+    const { epoch, node, id } = service;
+    if (service.subscriptions.size === 0 && this.withdrawnBy.get(id.owner) >= MAX_WITHDRAWN_PER_OWNER)
+      return journal.clear();
+    this.withdrawn.set(service, { journal, at: now });
+    this.withdrawnOf.set(keyOf(epoch, node), service);
+    this.withdrawnBy.add(id.owner, 1);
+  }
+
+  /** Returns the withdrawn log of that node that had this position. */
+  withdrawnAt(node: string, since: Since | undefined): Service | undefined {
+    if (typeof since !== "object" || !("epoch" in since)) return undefined;
+    return this.withdrawnOf.get(keyOf(since.epoch, node));
+  }
+
+  private end(service: Service, journal: Journal): void {
+    const { epoch, node, id } = service;
+    this.withdrawn.delete(service);
+    const key = keyOf(epoch, node);
+    if (this.withdrawnOf.get(key) === service) this.withdrawnOf.delete(key);
+    this.withdrawnBy.add(id.owner, -1);
+    journal.clear();
+  }
+
+  /** Once a second: a subscriber that gives no credit, or does not acknowledge, keeps no withdrawn log for ever. */
+  sweep(now: number): void {
+    for (const [service, { journal, at }] of this.withdrawn) {
+      if (now - at < this.limits.withdrawnSeconds * 1_000) return;
+      for (const subscription of service.subscriptions) {
+        // The newest alone, so that all before it shows as lost.
+        if (subscription.position < service.offset) this.fanOut.sendLast(subscription, undefined, new Map());
+        this.onEnd(subscription);
+      }
+      this.end(service, journal);
+    }
+  }
+
+  /** The subscription has ended, also one to another kind. */
+  forget(subscription: Subscription): void {
+    this.catchUp.remove(subscription);
+  }
+
+  stop(): void {
+    this.catchUp.stop();
+  }
+}
+
+function keyOf(epoch: number, node: string): string {
+  return `${epoch} ${node}`;
+}

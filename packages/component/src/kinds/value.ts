@@ -1,0 +1,51 @@
+import type { FanOut } from "../fanout/fan-out.js";
+import type { Lane } from "../fanout/lane.js";
+import type { NewestValues } from "../fanout/newest-values.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+import type { Kind, Start } from "./kind.js";
+
+/** Services of kind `value`: the newest value stands for all before it. One object serves all of them. */
+export class ValueKind implements Kind {
+  readonly hasHistory = false;
+  readonly ownWindowMs = null;
+
+  constructor(
+    private readonly fanOut: FanOut,
+    private readonly newest: NewestValues,
+  ) {}
+
+  begin(subscription: Subscription, { standing, isLive, now }: Start): void {
+    const { lane, service } = subscription;
+    lane.add(subscription);
+    const known = standing?.epoch === service.epoch;
+    // What came meanwhile is told as left out: the newest value stands for it.
+    if (known) this.newest.send(subscription, standing.offset + 1);
+    // The last value is from before anyone listened: the publisher answers new demand with its newest.
+    if (service.online && !isLive) this.newest.awaitFresh(subscription, now);
+    else if (!known) this.newest.send(subscription, undefined);
+    // What came while nobody took it.
+    this.fanOut.book(lane, now, false);
+  }
+
+  /** `Service.last` is all that a value keeps. */
+  keep(): void {}
+
+  comeBack(subscription: Subscription, now: number): void {
+    subscription.detached = false;
+    // Many come back at once: those who stand at one place get one body.
+    this.newest.send(subscription, subscription.position + 1);
+    subscription.lane.add(subscription);
+    // What came while nobody took it.
+    this.fanOut.book(subscription.lane, now, false);
+  }
+
+  setAside(lane: Lane): void {
+    this.fanOut.setAside(lane);
+  }
+
+  hasRest(): boolean {
+    return false;
+  }
+
+  withdraw(): void {}
+}

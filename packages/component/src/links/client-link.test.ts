@@ -1,0 +1,65 @@
+import { createHello, decodeBlock, DEFAULT_LIMITS, encodeFrame, type Frame } from "@stanzapack/wire";
+import { decodeBase64, encodeBase64, type Bytestream, type OutBlock } from "@stanzapack/xmpp";
+import { describe, expect, it } from "vitest";
+import type { Pace } from "../budgets/throttle.js";
+import { ClientLink } from "./client-link.js";
+
+/** Fills a quarter of the window, so that each asks for an acknowledgement. */
+const LARGE = encodeBase64(
+  encodeFrame({
+    ...{ type: "data", alias: 0, form: "rows", epoch: 1, from: 1, to: 1, at: 0, spanMs: 0 },
+    payload: new Uint8Array(40_000),
+  }),
+);
+
+/** Its stanzas are blocks. */
+const STREAM = {
+  blockStanza: ({ base64 }: OutBlock) => base64,
+  ...{ sentCount: 0, outstanding: 0, wantsLonger: false, confirm: () => undefined },
+};
+
+function openLink(): ClientLink {
+  const stream = { sid: "s", peer: "a@b/c", blockSizeBytes: 65_535, ...STREAM };
+  const link = new ClientLink(
+    ...([stream as unknown as Bytestream, "a@b", 0, DEFAULT_LIMITS] as const),
+    ...([() => undefined, "streams.b", {} as Pace] as const),
+  );
+  link.session.receive(encodeFrame(createHello()), 0);
+  return link;
+}
+
+/** How many of `count` large stanzas leave when `answer` says what the client acknowledges. */
+function sendTo(answer: (named: number, counted: number) => number | undefined, count: number): number {
+  const link = openLink();
+  let sent = 0;
+  for (let i = 0; i < count && link.maySendData; i++) {
+    link.append(LARGE, true);
+    for (const stanza of link.takeStanzas(i)) {
+      sent++;
+      const frames = decodeBlock(decodeBase64(stanza) as Uint8Array, DEFAULT_LIMITS);
+      for (const frame of frames) {
+        const stanzas = isQuestion(frame) ? answer(frame.total, sent) : undefined;
+        if (stanzas !== undefined) link.session.receive(encodeFrame({ type: "ack", stanzas }), i);
+      }
+    }
+    link.noteAcknowledged();
+  }
+  return sent;
+}
+
+const isQuestion = (frame: Frame): frame is Frame & { type: "credit" } =>
+  frame.type === "credit" && frame.alias === null;
+
+describe("a link's question for an acknowledgement", () => {
+  it.each<[string, (named: number, counted: number) => number]>([
+    ["acknowledges exactly the number that CREDIT names", (named) => named],
+    ["acknowledges the stanzas that it counted", (_, counted) => counted],
+    ["reads a block's frames before it counts the stanza", (_, counted) => counted - 1],
+  ])("is answered by a client that %s", (_, answer) => {
+    expect(sendTo(answer, 50)).toBe(50);
+  });
+
+  it("holds data back while nobody answers it", () => {
+    expect(sendTo(() => undefined, 50)).toBeLessThan(5);
+  });
+});

@@ -1,0 +1,211 @@
+import { monotonicNow } from "@stanzapack/xmpp";
+import type { Frame } from "@stanzapack/wire";
+import { processorMs } from "../base/processor-time.js";
+
+/** Time that what one account publishes may take at once after a pause, in ms. 50: half of a usual window. */
+const BURST_MS = 50;
+/** And in the long run, in parts of the time, without ever waiting. 0.05: a usual publisher takes a thousandth. */
+const SHARE = 0.05;
+/** What waits is read for so long before what is new has its turn, in ms. */
+const QUANTUM_MS = 5;
+/** One step may take longer: then what waits gets this part of the time. 0.2: long steps come seldom enough that few of the others' fall into one. */
+const COARSE_SHARE = 0.2;
+/** Blocks and bytes that may wait of one link; then it ends. An honest publisher has at most 100 blocks unacknowledged. */
+const MAX_BLOCKS = 256;
+const MAX_BYTES = 8_388_608;
+/** And bytes of all links of one account, in memory that all accounts share. 64 MiB: eight links that are full. */
+const MAX_ACCOUNT_BYTES = 67_108_864;
+
+/** A block that came, and of a lean stanza with a chained body alone its label. */
+export interface InboxBlock {
+  readonly bytes: Uint8Array;
+  readonly label: number | undefined;
+}
+
+/** A link, as far as what it sends waits to be read. */
+export interface Inbox {
+  /** Of the block that is being read. */
+  readonly frames: Frame[];
+  readonly blocks: InboxBlock[];
+  /** Of those that wait, and of the one that is being read. */
+  bytes: number;
+  blockBytes: number;
+  /** Of `bytes`, those that its account was told of. */
+  counted: number;
+}
+
+export function createInbox(): Inbox {
+  return { frames: [], blocks: [], bytes: 0, blockBytes: 0, counted: 0 };
+}
+
+interface Sender {
+  readonly bareJid: string;
+  readonly inbox: Inbox;
+}
+
+interface Account {
+  /** What it may still take, in ms; below zero: it has taken more. */
+  leftMs: number;
+  at: number;
+  /** What waits of all its links. */
+  bytes: number;
+}
+
+/**
+ * Whose frames are read when. A few bytes may hold many updates, so bytes bound no time: each account has a share of the component's
+ * time, for reading what it publishes and for coding it again for those who take it. What goes beyond waits, unacknowledged, and is
+ * read in turn when there is nothing new, a few ms at a time; everybody else's is read as it comes. Steps that take long are followed
+ * by pauses.
+ */
+export class Intake<L extends Sender> {
+  private readonly accounts = new Map<string, Account>();
+  /** Links with something to read, in turn. */
+  private readonly waiting = new Set<L>();
+  private timer: NodeJS.Timeout | undefined;
+  /** What those who wait took in long steps since the last turn was booked, in ms. */
+  private coarseMs = 0;
+  /** The processor time of this process, as it was read last, in ms. */
+  private workedMs: number;
+
+  constructor(
+    /** Reads the next frame of a link's inbox, or takes the next block's into it. */
+    private readonly readNext: (link: L) => void,
+    private readonly now: () => number = monotonicNow,
+    /** Processor time that this process has used, in ms. */
+    private readonly workMs: () => number = processorMs,
+  ) {
+    this.workedMs = workMs();
+  }
+
+  /**
+   * Takes a block that arrived on a link. `label`: as the link's bytestream gave it. `isFirst`: the block holds the
+   * link's HELLO, which is read at once, whatever the account has used. Returns false when too much of the link, or of
+   * its account, waits to be read.
+   */
+  put(link: L, block: Uint8Array, label?: number, isFirst = false): boolean {
+    const { inbox } = link;
+    if (inbox.blocks.length >= MAX_BLOCKS || inbox.bytes + block.length > MAX_BYTES) return false;
+    if (this.account(link.bareJid).bytes + block.length > MAX_ACCOUNT_BYTES) return false;
+    inbox.blocks.push({ bytes: block, label });
+    inbox.bytes += block.length;
+    this.count(link);
+    // A request that follows by iq is not read here. It must not be answered as if the link had said no HELLO.
+    if (isFirst) this.step(link);
+    if (!this.waiting.has(link)) this.read(link);
+    return true;
+  }
+
+  /** Coding a batch for those who take it took so long, in ms; short ones are nobody's fault, however many lanes there are. */
+  charge(bareJid: string, ms: number): void {
+    if (ms > QUANTUM_MS) this.spend(this.account(bareJid), ms);
+  }
+
+  private spend(account: Account, elapsedMs: number): void {
+    const ms = this.worked(elapsedMs);
+    account.leftMs -= ms;
+    if (account.leftMs < 0 && ms > QUANTUM_MS) this.coarseMs += ms;
+  }
+
+  /**
+   * Returns how much of a step's time this process can have worked. Another process may have had the processor
+   * meanwhile, and no account pays for that. The processor time is read for long steps alone, and once a second.
+   */
+  private worked(elapsedMs: number): number {
+    return elapsedMs <= QUANTUM_MS ? elapsedMs : Math.min(elapsedMs, this.readWork());
+  }
+
+  /** Returns the processor time since the last call, in ms. */
+  private readWork(): number {
+    const before = this.workedMs;
+    this.workedMs = this.workMs();
+    return this.workedMs - before;
+  }
+
+  /** What still waits of it is never read. */
+  forget(link: L): void {
+    this.waiting.delete(link);
+    link.inbox.frames.length = link.inbox.blocks.length = link.inbox.bytes = 0;
+    this.count(link);
+  }
+
+  /** Once a second: accounts that have all of their share need no memory. */
+  sweep(): void {
+    this.readWork();
+    for (const bareJid of this.accounts.keys())
+      if (this.account(bareJid).leftMs >= BURST_MS && this.account(bareJid).bytes === 0)
+        this.accounts.delete(bareJid);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.waiting.clear();
+  }
+
+  /** As much as its share allows; the rest waits. */
+  private read(link: L): void {
+    while (hasMore(link.inbox)) {
+      if (this.account(link.bareJid).leftMs <= 0) {
+        this.waiting.add(link);
+        this.book();
+        return;
+      }
+      this.step(link);
+    }
+  }
+
+  private step(link: L): void {
+    const before = this.now();
+    this.readNext(link);
+    if (!hasMore(link.inbox)) release(link.inbox);
+    this.count(link);
+    this.spend(this.account(link.bareJid), this.now() - before);
+  }
+
+  private count({ bareJid, inbox }: L): void {
+    if (inbox.bytes === inbox.counted) return;
+    this.account(bareJid).bytes += inbox.bytes - inbox.counted;
+    inbox.counted = inbox.bytes;
+  }
+
+  private account(bareJid: string): Account {
+    const now = this.now();
+    let account = this.accounts.get(bareJid);
+    if (account === undefined)
+      this.accounts.set(bareJid, (account = { leftMs: BURST_MS, at: now, bytes: 0 }));
+    account.leftMs = Math.min(BURST_MS, account.leftMs + (now - account.at) * SHARE);
+    account.at = now;
+    return account;
+  }
+
+  private book(): void {
+    if (this.timer !== undefined || this.waiting.size === 0) return;
+    const pauseMs = this.coarseMs * (1 / COARSE_SHARE - 1);
+    this.coarseMs = 0;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      // Coding what was read last has come to light meanwhile.
+      if (this.coarseMs === 0) this.turn();
+      this.book();
+    }, Math.ceil(pauseMs));
+  }
+
+  private turn(): void {
+    const end = this.now() + QUANTUM_MS;
+    for (const link of this.waiting) {
+      // To the end of the row.
+      this.waiting.delete(link);
+      if (hasMore(link.inbox)) this.step(link);
+      if (hasMore(link.inbox)) this.waiting.add(link);
+      if (this.now() >= end) return;
+    }
+  }
+}
+
+/** Gives back the memory of what was in it: an array that was shifted empty keeps its own. */
+function release({ frames, blocks }: Inbox): void {
+  frames.length = blocks.length = 0;
+}
+
+export function hasMore({ frames, blocks }: Inbox): boolean {
+  return frames.length > 0 || blocks.length > 0;
+}

@@ -1,0 +1,134 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { StanzapackError } from "@stanzapack/wire";
+import { monotonicNow } from "@stanzapack/xmpp";
+import type { Logger } from "pino";
+import type { ComponentStats } from "../base/stats.js";
+import type { Throttle } from "../budgets/throttle.js";
+import { reattach } from "../subscriptions/credit.js";
+import type { ClientLink } from "./client-link.js";
+import type { FrameDispatch } from "./frame-dispatch.js";
+import { hasMore, Intake } from "./intake.js";
+import type { LinkEnds } from "./link-ends.js";
+
+/** How long a client's own question waits until what came before it is read, in ms: clients give up after 10 s. */
+const READ_MS = 8_000;
+/** How often that is looked at, in ms. */
+const READ_POLL_MS = 20;
+/** Most questions of one link that wait for it; an SDK has three. */
+const MAX_READ_WAITS = 8;
+
+/** The parts of the component that a reader needs. */
+export interface ReaderParts {
+  readonly ends: LinkEnds;
+  readonly dispatch: FrameDispatch;
+  readonly throttle: Throttle;
+}
+
+/** Reads what clients send: blocks wait in their link's inbox for their turn, and are read frame by frame. */
+export class LinkReader {
+  private readonly intake = new Intake<ClientLink>((link) => this.readNext(link));
+
+  constructor(
+    private readonly parts: ReaderParts,
+    private readonly stats: ComponentStats,
+    private readonly log: Logger,
+  ) {}
+
+  /** Takes a block that arrived. `label`: as the link's bytestream gave it. */
+  receive(link: ClientLink, block: Uint8Array, label: number | undefined): void {
+    // Also where it has to wait until it is read.
+    link.heardAt = monotonicNow();
+    link.hear();
+    // Something of it comes through: asked with the next sweep it may answer.
+    if (link.suspension !== undefined) link.suspension.askAt = 0;
+    const isFirst = link.session.peerHello === undefined && link.inbox.blocks.length === 0;
+    if (link.ended || this.intake.put(link, block, label, isFirst)) return;
+    this.stats.refusals++;
+    this.parts.ends.bye(
+      link,
+      new StanzapackError("limit-exceeded", "too much of this link waits to be read", { origin: "peer" }),
+    );
+  }
+
+  /** The next frame of its inbox; of a new block, all up to the first with data. */
+  private readNext(link: ClientLink): void {
+    const { inbox, session } = link;
+    const { ends, dispatch, throttle } = this.parts;
+    const now = monotonicNow();
+    try {
+      const block = inbox.frames.length === 0 ? inbox.blocks.shift() : undefined;
+      if (block !== undefined) {
+        inbox.bytes -= block.bytes.length;
+        inbox.blockBytes = block.bytes.length;
+        for (const frame of session.receive(block.bytes, now, block.label)) inbox.frames.push(frame);
+      }
+      for (let frame = inbox.frames.shift(); frame !== undefined; frame = inbox.frames.shift()) {
+        dispatch.dispatch(link, frame, now);
+        if (link.ended) return;
+        if ((frame.type === "data" || frame.type === "coded") && inbox.frames.length > 0) return;
+      }
+      throttle.received(link, inbox.blockBytes, now);
+      if (link.closedAt !== undefined && !hasMore(inbox)) return ends.end(link, "closed");
+      if (session.ackDue(now) && !link.pace.owes) link.sendAck();
+      link.noteAcknowledged();
+      if (link.detached.size > 0 && link.maySendData) reattach(link, now);
+    } catch (error) {
+      this.refuse(link, error);
+    }
+  }
+
+  private refuse(link: ClientLink, error: unknown): void {
+    const fault =
+      error instanceof StanzapackError
+        ? error
+        : new StanzapackError("internal", "a frame could not be handled", { cause: error });
+    this.stats.refusals++;
+    this.log.warn(
+      { jid: link.jid, code: fault.code, err: fault.code === "internal" ? error : undefined },
+      `link refused a frame: ${fault.text}`,
+    );
+    this.parts.ends.bye(link, fault);
+  }
+
+  /** Resolves once what has come is read, after `READ_MS` at the latest, or at once where too many wait for that. */
+  async read(link: ClientLink): Promise<void> {
+    if (link.readWaits >= MAX_READ_WAITS) return;
+    const until = monotonicNow() + READ_MS;
+    link.readWaits++;
+    while (hasMore(link.inbox) && !link.ended && monotonicNow() < until) await delay(READ_POLL_MS);
+    link.readWaits--;
+  }
+
+  /** As `read`; then acknowledges what was read, in front of whatever is written next. */
+  async acknowledge(link: ClientLink): Promise<void> {
+    await this.read(link);
+    if (link.ended || link.inbox.frames.length > 0 || link.session.ackDueAt === undefined) return;
+    link.sendAck();
+    this.parts.ends.write(link);
+  }
+
+  /** Once a second for each link: acknowledges what is due by time. */
+  acknowledgeDue(link: ClientLink, now: number): void {
+    // Not of a block that is being read: its updates may still be lost with the link.
+    if (link.session.ackDue(now) && link.inbox.frames.length === 0 && !link.pace.owes) link.sendAck();
+  }
+
+  /** Coding what an account published took so long, in ms. */
+  charge(bareJid: string, ms: number): void {
+    this.intake.charge(bareJid, ms);
+  }
+
+  /** The link has ended: what still waits is never read. */
+  forget(link: ClientLink): void {
+    this.intake.forget(link);
+  }
+
+  /** Once a second. */
+  sweep(): void {
+    this.intake.sweep();
+  }
+
+  stop(): void {
+    this.intake.stop();
+  }
+}

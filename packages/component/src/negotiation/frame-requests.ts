@@ -1,0 +1,332 @@
+import {
+  fromOptionFields,
+  isPattern,
+  matchesPattern,
+  MAX_OPTION_BYTES,
+  optionBytes,
+  parseNode,
+  parsePattern,
+  StanzapackError,
+  withoutLooking,
+  withoutThinning,
+  type ChangeFrame,
+  type NodePattern,
+  type OptionFields,
+  type RequestFrame,
+  type ResumeFrame,
+  type SubscribeFrame,
+} from "@stanzapack/wire";
+import { NS, type DataForm, monotonicNow } from "@stanzapack/xmpp";
+import type { Logger } from "pino";
+import type { Broker } from "../broker/broker.js";
+import type { ClientLink } from "../links/client-link.js";
+import type { ComponentLimits } from "../config/config.js";
+import { nodeNamed } from "../forms/addresses.js";
+import { readChangedOptions, readSubscribeOptions, type SubscribeOptions } from "./options.js";
+import { Patterns, type Pattern } from "../subscriptions/patterns.js";
+import { RequestAnswers } from "./request-answers.js";
+import { processorMs } from "../base/processor-time.js";
+import { Resumption } from "../subscriptions/resumption.js";
+import type { Service } from "../catalog/service.js";
+import type { ComponentStats } from "../base/stats.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+
+/** Requests take no longer in one turn, in ms, and nothing until so much later: half of the time at most. */
+const TURN_MS = 5;
+const REST_MS = 5;
+/** While the stream to the server takes no more it is looked at so often, in ms. */
+const CLOSED_MS = 25;
+/** A link's share of a turn before the next one's. What it gives to tell fits the smallest block. */
+const STEPS = 100;
+
+/** A request in work, a subscription a step; or what a pattern has to do later, which ends without DONE. */
+interface Job {
+  readonly request: number;
+  readonly steps: Iterator<void, void>;
+  readonly answers: RequestAnswers;
+  readonly endsWithDone: boolean;
+}
+
+/** Whether the stream to the server takes more. */
+export interface RequestsHost {
+  readonly open: boolean;
+}
+
+/**
+ * Requests by frame: many subscriptions at once, by the same rules as one by iq. They are worked on in turns, round robin among
+ * links, so that the longest holds up nobody.
+ */
+export class FrameRequests {
+  private readonly jobs = new Map<ClientLink, Job[]>();
+  private readonly patterns: Patterns;
+  readonly resumption: Resumption;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly host: RequestsHost,
+    private readonly limits: ComponentLimits,
+    private readonly stats: ComponentStats,
+    private readonly log: Logger,
+    /** Processor time used so far, in ms. */
+    private readonly workMs: () => number = processorMs,
+  ) {
+    this.patterns = new Patterns(limits);
+    this.resumption = new Resumption(limits);
+    broker.offers.onOffered = (service) => this.offered(service);
+  }
+
+  /** Throws what ends the link. */
+  accept(link: ClientLink, frame: RequestFrame): void {
+    const { request } = frame;
+    const waiting = this.jobs.get(link)?.filter(({ endsWithDone }) => endsWithDone) ?? [];
+    if (waiting.length >= this.limits.maxRequestsPerLink)
+      throw new StanzapackError("limit-exceeded", `${waiting.length} requests of the link are not done yet`, {
+        origin: "peer",
+      });
+    if (waiting.some((job) => job.request === request) || this.patterns.on(link, request).length > 0)
+      throw new StanzapackError("protocol", `request ${request} is still in use`, { origin: "peer" });
+    const answers = new RequestAnswers(request);
+    this.enqueue(link, {
+      request,
+      answers,
+      steps: this.stepsOf(link, frame, answers),
+      endsWithDone: true,
+    });
+  }
+
+  /** One request of its budget, however many it names. */
+  private *stepsOf(link: ClientLink, frame: RequestFrame, answers: RequestAnswers): Generator<void, void> {
+    this.broker.budgets.request(link.jid);
+    switch (frame.type) {
+      case "subscribe":
+        return yield* this.subscribing(link, frame, answers);
+      case "change":
+        return yield* this.changing(link, frame, answers);
+      case "resume":
+        return yield* this.resuming(link, frame, answers);
+    }
+  }
+
+  private *subscribing(
+    link: ClientLink,
+    frame: SubscribeFrame,
+    answers: RequestAnswers,
+  ): Generator<void, void> {
+    const options = readSubscribeOptions(formOf(frame.options));
+    let owner = "";
+    for (const [place, text] of frame.nodes.entries()) {
+      const named = text.startsWith("/") ? owner + text : text;
+      owner = named.slice(0, Math.max(0, named.lastIndexOf("/")));
+      try {
+        const node = nodeNamed(named);
+        if (isPattern(node)) {
+          yield* this.matching(link, frame.request, parsePattern(node), options, answers);
+        } else {
+          parseNode(node);
+          answers.grant(this.broker.subscriptions.subscribe(link, node, options, monotonicNow()));
+        }
+      } catch (error) {
+        this.refuse(answers, error, place);
+      }
+      yield;
+    }
+  }
+
+  /** A pattern stands from here on; what there is now comes first. */
+  private *matching(
+    link: ClientLink,
+    request: number,
+    wanted: NodePattern,
+    options: SubscribeOptions,
+    answers: RequestAnswers,
+  ): Generator<void, void> {
+    const pattern: Pattern = { link, request, ...wanted, options, pending: new Set() };
+    this.patterns.add(pattern);
+    let failure: Error | undefined;
+    for (const service of this.broker.catalog.ownedBy(wanted.owner)) {
+      try {
+        const isMeant = matchesPattern(wanted, service.id);
+        const subscription = isMeant ? this.subscribeTo(service, pattern) : undefined;
+        if (subscription !== undefined) answers.grant(subscription);
+      } catch (error) {
+        // One that is taken in too many selections, say, keeps nobody from the others.
+        failure ??= error as Error;
+      }
+      yield;
+    }
+    if (failure !== undefined) throw failure;
+  }
+
+  /**
+   * Undefined where the link may not take it, or has it: no publisher is asked for a pattern's sake. What only logs can do counts for them
+   * alone, and what they cannot for the others; nothing that looks into opaque values counts for those.
+   */
+  private subscribeTo(service: Service, { link, options }: Pattern): Subscription | undefined {
+    if (!service.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
+    const selection = service.config.opaque === true ? withoutLooking(options.selection) : options.selection;
+    const fitting = service.kind.hasHistory
+      ? { ...options, selection: withoutThinning(selection) }
+      : { ...options, selection, since: undefined };
+    return this.broker.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
+  }
+
+  private *changing(link: ClientLink, frame: ChangeFrame, answers: RequestAnswers): Generator<void, void> {
+    const options = frame.options === null ? undefined : readChangedOptions(formOf(frame.options));
+    for (const request of new Set(frame.patterns)) {
+      for (const pattern of this.patterns.on(link, request)) {
+        if (options === undefined) this.patterns.remove(pattern);
+        else pattern.options = { ...pattern.options, ...options, credit: pattern.options.credit };
+      }
+      yield;
+    }
+    for (const [place, alias] of frame.aliases.entries()) {
+      const subscription = link.subscriptions.get(alias);
+      try {
+        if (subscription === undefined)
+          throw new StanzapackError(
+            link.isRetired(alias) ? "not-subscribed" : "unknown-alias",
+            `alias ${alias} is no subscription of this link`,
+          );
+        if (options === undefined) this.broker.subscriptions.unsubscribe(subscription);
+        else {
+          this.broker.subscriptions.change(subscription, options, monotonicNow());
+          answers.grant(subscription);
+        }
+      } catch (error) {
+        this.refuse(answers, error, place);
+      }
+      yield;
+    }
+  }
+
+  private *resuming(link: ClientLink, frame: ResumeFrame, answers: RequestAnswers): Generator<void, void> {
+    const kept = this.resumption.claim(link, frame.token);
+    for (const [place, { alias, epoch, offset }] of frame.positions.entries()) {
+      const subscription = kept.get(alias);
+      kept.delete(alias);
+      try {
+        if (subscription === undefined)
+          throw new StanzapackError("not-subscribed", `alias ${alias} was no subscription of that link`);
+        const standing = epoch === 0 ? undefined : { epoch, offset };
+        answers.grant(this.broker.subscriptions.resume(link, subscription, standing, monotonicNow()));
+        this.stats.resumed++;
+      } catch (error) {
+        this.refuse(answers, error, place);
+      }
+      yield;
+    }
+    if (!frame.more) this.resumption.release(link);
+  }
+
+  private offered(service: Service): void {
+    for (const pattern of this.patterns.of(service.id.owner)) {
+      if (!matchesPattern(pattern, service.id)) continue;
+      const { pending, link, request } = pattern;
+      pending.add(service.node);
+      // Who offers and withdraws under ever new names: what is gone needs no turn.
+      if (pending.size > this.limits.maxServicesPerOwner)
+        for (const node of pending) if (!this.broker.catalog.services.has(node)) pending.delete(node);
+      if (pending.size > 1) continue;
+      const answers = new RequestAnswers(request);
+      this.enqueue(link, { request, answers, steps: this.later(pattern, answers), endsWithDone: false });
+    }
+  }
+
+  private *later(pattern: Pattern, answers: RequestAnswers): Generator<void, void> {
+    const { pending } = pattern;
+    for (const node of pending) {
+      pending.delete(node);
+      const service = this.broker.catalog.services.get(node);
+      if (service === undefined || !this.patterns.has(pattern)) continue;
+      try {
+        const subscription = this.subscribeTo(service, pattern);
+        if (subscription !== undefined) answers.grant(subscription);
+      } catch (error) {
+        this.refuse(answers, error);
+      }
+      yield;
+    }
+  }
+
+  private refuse(answers: RequestAnswers, error: unknown, ...places: number[]): void {
+    const known = error instanceof StanzapackError;
+    // Its publisher is asked.
+    if (!known || error.code !== "pending") this.stats.refusals++;
+    if (known) return answers.refuse(error, ...places);
+    this.log.error({ err: error }, "a request could not be handled");
+    answers.refuse(
+      new StanzapackError("internal", "a request could not be handled", { cause: error }),
+      ...places,
+    );
+  }
+
+  private enqueue(link: ClientLink, job: Job): void {
+    const jobs = this.jobs.get(link);
+    if (jobs === undefined) this.jobs.set(link, [job]);
+    else jobs.push(job);
+    this.book(0);
+  }
+
+  private book(ms: number): void {
+    if (this.jobs.size > 0) this.timer ??= setTimeout(() => this.turn(), ms);
+  }
+
+  private turn(): void {
+    this.timer = undefined;
+    if (!this.host.open) return this.book(CLOSED_MS);
+    const until = monotonicNow() + TURN_MS;
+    while (this.jobs.size > 0 && monotonicNow() < until) {
+      const [link, jobs] = this.jobs.entries().next().value as [ClientLink, Job[]];
+      const ended = this.work(link, jobs[0] as Job, until);
+      // To the end of the row.
+      if (!this.jobs.delete(link)) continue;
+      if (ended) jobs.shift();
+      if (jobs.length > 0) this.jobs.set(link, jobs);
+    }
+    this.book(REST_MS);
+  }
+
+  /** A link's share; whether the job is done. */
+  private work(link: ClientLink, { request, steps, answers, endsWithDone }: Job, until: number): boolean {
+    let ended = false;
+    const before = this.workMs();
+    try {
+      for (let step = 0; step < STEPS && !ended && !link.ended; step++) {
+        ended = steps.next().done === true;
+        if (monotonicNow() > until) break;
+      }
+    } catch (error) {
+      this.refuse(answers, error);
+      ended = true;
+    }
+    for (const frame of answers.take()) link.sendFrame(frame);
+    // What somebody else's offers make of a pattern is not its own doing.
+    if (endsWithDone) this.broker.budgets.chargeWork(link.jid, this.workMs() - before);
+    if (ended && endsWithDone) link.sendFrame({ type: "done", request });
+    return ended;
+  }
+
+  /** Before its subscriptions end. */
+  linkEnded(link: ClientLink): void {
+    this.resumption.linkEnded(link);
+    this.jobs.delete(link);
+    for (const pattern of this.patterns.on(link)) this.patterns.remove(pattern);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.jobs.clear();
+  }
+}
+
+function formOf(options: OptionFields): DataForm {
+  const bytes = optionBytes(options);
+  if (bytes > MAX_OPTION_BYTES)
+    throw new StanzapackError(
+      "invalid-options",
+      `options of ${bytes} bytes, in a frame they have at most ${MAX_OPTION_BYTES}: ask by iq`,
+    );
+  const fields = fromOptionFields(options);
+  return { type: "submit", formType: NS.PUBSUB_SUBSCRIBE_OPTIONS, title: "", fields };
+}

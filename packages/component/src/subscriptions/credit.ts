@@ -1,0 +1,36 @@
+import { StanzapackError, type CreditFrame } from "@stanzapack/wire";
+import type { ClientLink } from "../links/client-link.js";
+import type { Subscription } from "./subscription.js";
+
+/** A consumer has read (CREDIT). Throws what ends its link. */
+export function takeCredit(link: ClientLink, { alias, total }: CreditFrame, now: number): void {
+  const subscription = alias === null ? undefined : link.subscriptions.get(alias);
+  if (subscription === undefined) {
+    // It may have ended meanwhile.
+    if (alias !== null && link.isRetired(alias)) return;
+    const text = `CREDIT for alias ${alias}, which is no subscription of this link`;
+    throw new StanzapackError("unknown-alias", text, { origin: "peer" });
+  }
+  raiseCredit(subscription, total, now);
+}
+
+/** The consumer takes `total` rows since the subscription began. A subscription that waited for that goes on. */
+export function raiseCredit(subscription: Subscription, total: number, now: number): void {
+  subscription.raiseCredit(total);
+  const { link } = subscription;
+  if (link.detached.has(subscription) && link.maySendData && subscription.hasCredit)
+    comeBack(subscription, now);
+}
+
+/** Acknowledgements came: subscriptions that waited for them go on, as long as the link takes data. */
+export function reattach(link: ClientLink, now: number): void {
+  for (const subscription of link.detached) {
+    if (!link.maySendData) return;
+    if (subscription.hasCredit) comeBack(subscription, now);
+  }
+}
+
+function comeBack(subscription: Subscription, now: number): void {
+  subscription.link.detached.delete(subscription);
+  subscription.service.kind.comeBack(subscription, now);
+}

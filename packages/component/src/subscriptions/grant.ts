@@ -1,0 +1,18 @@
+import { grantSelection, grantWindow, StanzapackError, type Selection } from "@stanzapack/wire";
+import type { Service } from "../catalog/service.js";
+import type { AskedOptions } from "../negotiation/options.js";
+
+/** Returns the window, in ms, and the selection that the service gives. Throws `invalid-options`. */
+export function grantOptions(
+  { config }: Service,
+  asked: AskedOptions,
+): { readonly windowMs: number; readonly selection: Selection } {
+  const { fields, deadband } = asked.selection;
+  if (config.opaque === true && (fields !== null || deadband !== null))
+    throw new StanzapackError(
+      "invalid-options",
+      "the values are opaque: neither `fields` nor `deadband` can be told of them",
+    );
+  const windowMs = grantWindow(asked.windowMs);
+  return { windowMs, selection: grantSelection(asked.selection, windowMs, config.kind) };
+}

@@ -1,0 +1,63 @@
+import { StanzapackError, type NodePattern } from "@stanzapack/wire";
+import type { ClientLink } from "../links/client-link.js";
+import type { SubscribeOptions } from "../negotiation/options.js";
+
+/** `alice@example.org/t*`, while it stands: what its owner offers later under such names is subscribed too. */
+export interface Pattern extends NodePattern {
+  readonly link: ClientLink;
+  /** Of the client, for what answers it. */
+  readonly request: number;
+  options: SubscribeOptions;
+  /** Nodes offered since, whose turn has not come. */
+  readonly pending: Set<string>;
+}
+
+/** The patterns of all links. */
+export class Patterns {
+  private readonly byOwner = new Map<string, Set<Pattern>>();
+  private readonly byLink = new Map<ClientLink, Set<Pattern>>();
+
+  constructor(
+    /** Read anew each time: it may change. */
+    private readonly limits: { readonly maxPatternsPerLink: number },
+  ) {}
+
+  /** Throws `limit-exceeded`. */
+  add(pattern: Pattern): void {
+    const ofLink = this.byLink.get(pattern.link) ?? new Set();
+    if (ofLink.size >= this.limits.maxPatternsPerLink)
+      throw new StanzapackError(
+        "limit-exceeded",
+        `${ofLink.size} patterns stand on one link, no more are allowed`,
+        { scope: "subscription" },
+      );
+    this.byLink.set(pattern.link, ofLink.add(pattern));
+    this.byOwner.set(pattern.owner, (this.byOwner.get(pattern.owner) ?? new Set()).add(pattern));
+  }
+
+  remove(pattern: Pattern): void {
+    drop(this.byLink, pattern.link, pattern);
+    drop(this.byOwner, pattern.owner, pattern);
+  }
+
+  /** Whether it stands. */
+  has(pattern: Pattern): boolean {
+    return this.byLink.get(pattern.link)?.has(pattern) === true;
+  }
+
+  of(owner: string): Iterable<Pattern> {
+    return this.byOwner.get(owner) ?? [];
+  }
+
+  /** Those of a link, or of one of its requests. */
+  on(link: ClientLink, request?: number): Pattern[] {
+    const all = [...(this.byLink.get(link) ?? [])];
+    return request === undefined ? all : all.filter((pattern) => pattern.request === request);
+  }
+}
+
+function drop<K>(index: Map<K, Set<Pattern>>, key: K, pattern: Pattern): void {
+  const patterns = index.get(key);
+  patterns?.delete(pattern);
+  if (patterns?.size === 0) index.delete(key);
+}

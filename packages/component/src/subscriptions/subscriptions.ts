@@ -1,0 +1,220 @@
+import { StanzapackError, type Since } from "@stanzapack/wire";
+import type { Budgets } from "../budgets/budgets.js";
+import type { Approvals } from "../catalog/approvals.js";
+import type { Catalog } from "../catalog/catalog.js";
+import type { DemandReports } from "../catalog/demand-reports.js";
+import type { Service } from "../catalog/service.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { FanOut } from "../fanout/fan-out.js";
+import { formatLaneKey, laneKeyOf } from "../fanout/lane.js";
+import type { LaneTable } from "../fanout/lane-table.js";
+import type { NewestValues } from "../fanout/newest-values.js";
+import type { StandingPosition } from "../kinds/kind.js";
+import type { Logs } from "../kinds/logs.js";
+import type { ClientLink } from "../links/client-link.js";
+import type { AskedOptions, ChangedOptions, SubscribeOptions } from "../negotiation/options.js";
+import { raiseCredit } from "./credit.js";
+import { grantOptions } from "./grant.js";
+import type { KeptSubscription } from "./resumption.js";
+import { Subscription } from "./subscription.js";
+
+/** The parts of the component that a subscription concerns. */
+export interface SubscriptionParts {
+  readonly catalog: Catalog;
+  readonly approvals: Approvals;
+  readonly demand: DemandReports;
+  readonly lanes: LaneTable;
+  readonly newest: NewestValues;
+  readonly logs: Logs;
+  readonly fanOut: FanOut;
+  readonly budgets: Budgets;
+}
+
+/** Begins, changes and ends subscriptions. */
+export class Subscriptions {
+  private nextSubid = 1;
+
+  constructor(
+    private readonly parts: SubscriptionParts,
+    private readonly limits: ComponentLimits,
+  ) {}
+
+  /**
+   * Returns the service to subscribe to. A position in a log that was withdrawn not long ago means that log, for its
+   * rest. A position at the log's end means the service that is offered by that name now, if there is one. Throws
+   * `no-such-service`.
+   */
+  asked(node: string, bareJid: string, since: Since | undefined): Service {
+    const { catalog, logs } = this.parts;
+    const withdrawn = logs.withdrawnAt(node, since);
+    if (withdrawn?.mayTake(bareJid) !== true) return catalog.find(node);
+    // Otherwise a subscriber that was told of the end, and asks again from there, would be told again.
+    const hasRest = typeof since === "object" && "epoch" in since && since.offset < withdrawn.offset;
+    return hasRest ? withdrawn : (catalog.services.get(node) ?? withdrawn);
+  }
+
+  /** Subscribes by name: see `asked` and `subscribeTo`. */
+  subscribe(link: ClientLink, node: string, options: SubscribeOptions, now: number): Subscription {
+    return this.subscribeTo(link, this.asked(node, link.bareJid, options.since), options, now);
+  }
+
+  /** Subscribes as the subscription was on another link, from `standing`, the last position that its client has. */
+  resume(
+    link: ClientLink,
+    { node, options }: KeptSubscription,
+    standing: StandingPosition | undefined,
+    now: number,
+  ): Subscription {
+    const service = this.asked(node, link.bareJid, standing);
+    const since = service.kind.hasHistory ? standing : undefined;
+    return this.subscribeTo(link, service, { ...options, since }, now, standing);
+  }
+
+  /**
+   * Returns the link's subscription to the service, in a new window and selection if the link had it before.
+   * `standing`: the last position that the subscriber has; of a log `since` says the same. Throws `not-allowed`,
+   * `pending`, `invalid-options`, `busy` or `limit-exceeded`.
+   */
+  subscribeTo(
+    link: ClientLink,
+    service: Service,
+    options: SubscribeOptions,
+    now: number,
+    standing?: StandingPosition,
+  ): Subscription {
+    const { since } = options;
+    const { node } = service;
+    const { approvals, budgets, lanes, demand } = this.parts;
+    const mayTake = service.mayTake(link.bareJid);
+    if (!mayTake && service.config.access !== "authorize")
+      throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
+    if (since !== undefined && !service.kind.hasHistory)
+      throw new StanzapackError(
+        "invalid-options",
+        `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
+      );
+    const { windowMs, selection } = grantOptions(service, options);
+    // Behind the checks: no publisher is asked about what cannot be granted.
+    if (!mayTake) approvals.ask(service, link, options, now);
+    const existing = link.taken.get(service);
+    if (existing !== undefined) {
+      // XEP-0060 §6.1.6: one subscription per node and JID here; asking again gives the current one.
+      this.change(existing, options, now);
+      return existing;
+    }
+    if (link.subscriptions.size >= this.limits.maxSubscriptionsPerLink) {
+      throw new StanzapackError(
+        "limit-exceeded",
+        `${link.subscriptions.size} subscriptions on one link, no more are allowed`,
+        { scope: "subscription" },
+      );
+    }
+    budgets.checkRoom(link.jid, "subscriptions");
+    link.checkAlias();
+    // Before this one counts as demand.
+    const isLive = service.demand.subscribers > 0 && service.awaiting.size === 0;
+    const lane = lanes.laneFor(service, laneKeyOf(link, windowMs, selection), link, now);
+    const subid = (this.nextSubid++).toString(36);
+    const subscription = new Subscription(link, service, link.takeAlias(), subid, lane, options.credit);
+    this.enter(subscription);
+    bind(subscription);
+    service.kind.begin(subscription, { since, standing, isLive, now });
+    demand.update(service);
+    return subscription;
+  }
+
+  /** Puts a subscription where links, services, lanes and budgets look for it. */
+  private enter(subscription: Subscription): void {
+    const { link, service, alias, lane } = subscription;
+    lane.members++;
+    this.parts.budgets.count(link.jid, "subscriptions", 1);
+    link.subscriptions.set(alias, subscription);
+    link.taken.set(service, subscription);
+    service.subscriptions.add(subscription);
+  }
+
+  /**
+   * Gives a subscription another window, selection and credit. Its positions go on: the subscriber receives what it had
+   * not got yet, or a conflation of it. Throws `invalid-options` or `limit-exceeded`.
+   */
+  change(subscription: Subscription, asked: ChangedOptions, now: number): void {
+    this.moveToLane(subscription, asked, now);
+    if (asked.credit !== undefined) raiseCredit(subscription, asked.credit, now);
+  }
+
+  private moveToLane(subscription: Subscription, asked: AskedOptions, now: number): void {
+    const { lane, service, link } = subscription;
+    const { lanes, newest, fanOut, demand } = this.parts;
+    const { windowMs, selection } = grantOptions(service, asked);
+    const key = laneKeyOf(link, windowMs, selection);
+    if (formatLaneKey(lane.key) === formatLaneKey(key)) return;
+    const next = lanes.laneFor(service, key, link, now, lane);
+    // A lane made for this subscriber is as busy as the one it comes from, or its next update would go at once.
+    if (next.members === 0) next.lastFlushAt = lane.lastFlushAt;
+    next.members++;
+    subscription.lane = next;
+    lanes.leave(lane, subscription);
+    if (!subscription.detached) {
+      next.add(subscription);
+      // What the old lane still held goes out now; what of it the new lane sends again is dropped by position.
+      fanOut.sendWaiting(subscription, lane);
+      // What the old one left out, the new one would not tell of.
+      if (!service.awaiting.has(subscription)) newest.send(subscription, lane.standsAt + 1);
+      fanOut.book(next, now, false);
+    }
+    demand.update(service);
+  }
+
+  /** Ends a subscription, and sends its subscriber the error. */
+  end(subscription: Subscription, error: StanzapackError): void {
+    subscription.link.sendFrame({
+      type: "error",
+      alias: subscription.alias,
+      code: error.code,
+      text: error.text,
+      retryAfterMs: error.retryAfterMs ?? null,
+    });
+    this.unsubscribe(subscription);
+  }
+
+  /** Ends a subscription whose service was withdrawn. */
+  endWithdrawn(subscription: Subscription): void {
+    const { node } = subscription.service;
+    this.end(subscription, new StanzapackError("withdrawn", `\`${node}\` was withdrawn by its publisher`));
+  }
+
+  /** Ends a subscription without a word. */
+  unsubscribe(subscription: Subscription): void {
+    const { service, link } = subscription;
+    const { lanes, budgets, logs, demand } = this.parts;
+    lanes.leave(subscription.lane, subscription);
+    budgets.count(link.jid, "subscriptions", -1);
+    logs.forget(subscription);
+    service.subscriptions.delete(subscription);
+    service.awaiting.delete(subscription);
+    link.subscriptions.delete(subscription.alias);
+    link.taken.delete(service);
+    link.detached.delete(subscription);
+    demand.update(service);
+  }
+
+  /** Ends every subscription of the link, without a word. */
+  linkEnded(link: ClientLink): void {
+    for (const subscription of link.subscriptions.values()) this.unsubscribe(subscription);
+  }
+}
+
+/** Tells the client the alias of a new subscription, and of its publisher what is not usual. */
+function bind({ link, service, alias, subid }: Subscription): void {
+  link.sendFrame({
+    type: "bind",
+    role: "subscription",
+    alias,
+    node: service.node,
+    subid,
+    kind: service.config.kind,
+    baseAt: service.baseAt,
+  });
+  const { told } = service;
+  if (told.status !== "online" || told.windowMs !== null) link.sendFrame({ type: "status", alias, ...told });
+}

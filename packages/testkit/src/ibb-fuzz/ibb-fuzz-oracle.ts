@@ -1,0 +1,126 @@
+import { NS, type Bytestream, type Element } from "@stanzapack/xmpp";
+import type { FakeConnection } from "../base/fake-connection.js";
+import { ALPHABET, isLean, readId } from "./ibb-fuzz-lean.js";
+
+export const MAX_BLOCK_BYTES = 4_096;
+export const MAX_STREAMS = 24;
+
+/** What the receiver of the specification would know of one stream. */
+export interface Model {
+  readonly stream: Bytestream;
+  readonly blockSizeBytes: number;
+  next: number;
+  receivedCount: number;
+  /** What must come out next. */
+  expected: string | undefined;
+}
+
+/** Knows what XEP-0047 asks for, from the streams that are open and from what has been used. */
+export class IbbOracle {
+  /** By peer and sid. */
+  readonly models = new Map<string, Model>();
+  /** The owner refuses the next stream. */
+  refuse = false;
+  private readonly used = new Set<string>();
+
+  constructor(private readonly connection: FakeConnection) {}
+
+  /** What XEP-0047 allows as the answer: where a stanza is wrong in several ways, any of them. */
+  allowedAnswers(stanza: Element): string[] {
+    const { from, id, type } = stanza.attrs as Record<string, string | undefined>;
+    const child = stanza.children.find(
+      (it): it is Element => typeof it === "object" && it.getNS() === NS.IBB,
+    );
+    if (child === undefined && from !== undefined && id !== undefined && isLean(stanza))
+      return this.allowedForLean(from, id);
+    if (stanza.name === "presence" || type === "error" || child === undefined || from === undefined)
+      return ["nothing"];
+    const key = `${from} ${child.attrs["sid"]}`;
+    const model = this.models.get(key);
+    if (stanza.name === "message") {
+      if (child.name !== "data") return ["nothing"];
+      if (model === undefined)
+        return this.isClosing(from, String(child.attrs["sid"])) ? ["nothing"] : ["item-not-found"];
+      return this.allowedForData(model, child).flatMap((it) =>
+        it === "result" || it === "gap" ? ["nothing"] : [it],
+      );
+    }
+    if (type !== "set" || id === undefined) return ["nothing"];
+    switch (child.name) {
+      case "open":
+        return this.allowedForOpen(key, child);
+      case "close":
+        // Where something waits, the answer comes after it.
+        return model === undefined ? ["item-not-found"] : ["result", "nothing"];
+      case "data":
+        if (model === undefined) return ["item-not-found"];
+        return this.allowedForData(model, child).map((it) => (it === "gap" ? "unexpected-request" : it));
+    }
+    return ["nothing"];
+  }
+
+  private allowedForOpen(key: string, open: Element): string[] {
+    const attrs = open.attrs as Record<string, string | undefined>;
+    const size = /^\d{1,5}$/.test(attrs["block-size"] ?? "") ? Number(attrs["block-size"]) : 0;
+    const wrong: string[] = [];
+    if (size < 1 || size > 65_535) wrong.push("bad-request");
+    // `xs:NMTOKEN` of XEP-0047 §9; of letters beyond ASCII the fuzzer makes these.
+    if (!/^[\w.:\-é]{1,256}$/.test(attrs["sid"] ?? "")) wrong.push("bad-request");
+    if (!["iq", "message", undefined].includes(attrs["stanza"])) wrong.push("bad-request");
+    if (size > MAX_BLOCK_BYTES || this.models.size >= MAX_STREAMS) wrong.push("resource-constraint");
+    if (this.used.has(key) || this.refuse) wrong.push("not-acceptable");
+    if (wrong.length > 0) return wrong;
+    this.used.add(key);
+    return ["result"];
+  }
+
+  private allowedForData(model: Model, data: Element): string[] {
+    const seqText = data.attrs["seq"] as string | undefined;
+    const seq = /^\d{1,5}$/.test(seqText ?? "") && Number(seqText) < 65_536 ? Number(seqText) : undefined;
+    if (seq === undefined) return ["bad-request"];
+    if (seq !== model.next) {
+      const behind = (model.next - seq + 65_536) % 65_536;
+      return behind <= Math.min(model.receivedCount, 32_768) ? ["unexpected-request"] : ["gap"];
+    }
+    const text = data.text();
+    const bytes = Buffer.from(text, "base64");
+    const wrong: string[] = [];
+    // What comes back as it was is exactly RFC 4648 §4.
+    if (bytes.toString("base64") !== text) wrong.push("bad-request");
+    if (bytes.length > model.blockSizeBytes || (text.length / 4) * 3 - 2 > model.blockSizeBytes)
+      wrong.push("resource-constraint");
+    if (wrong.length > 0) return wrong;
+    model.expected = text;
+    model.next = (model.next + 1) % 65_536;
+    model.receivedCount++;
+    return ["result"];
+  }
+
+  private allowedForLean(from: string, id: string): string[] {
+    const model = [...this.models.values()].find(
+      ({ stream }) =>
+        stream.peer === from && stream.tag !== undefined && ALPHABET[stream.tag] === id.charAt(0),
+    );
+    // Of no stream, or a probe: nobody is told.
+    if (model === undefined || id.charAt(1) === ".") return ["nothing"];
+    const read = readId(id);
+    if (read === undefined) return ["bad-request"];
+    const ahead = (read.low - (model.next % 4_096) + 4_096) % 4_096;
+    if (ahead !== 0) {
+      const behind = 4_096 - ahead;
+      return behind <= Math.min(2_048, model.receivedCount) ? ["unexpected-request"] : ["nothing"];
+    }
+    if (read.base64 === undefined) return ["bad-request"];
+    if (Buffer.from(read.base64, "base64").length > model.blockSizeBytes) return ["resource-constraint"];
+    model.expected = read.base64;
+    model.next = (model.next + 1) % 65_536;
+    model.receivedCount++;
+    return ["nothing"];
+  }
+
+  private isClosing(peer: string, sid: string): boolean {
+    for (const { iq } of this.connection.pending)
+      if (iq.attrs["to"] === peer && iq.getChild("close")?.attrs["sid"] === sid) return true;
+    return false;
+  }
+}

@@ -1,0 +1,228 @@
+import { StanzapackError } from "../base/errors.js";
+import {
+  encodeCodedBody,
+  encodeCodedPrefix,
+  encodeDataBody,
+  encodeDataPrefix,
+  type DataBodyFields,
+} from "../frames/frame-codec.js";
+import type { CodedBody, HopClass } from "../frames/frames.js";
+import type { RowCodec } from "./row-codec.js";
+import { ChainEncoder, type ChainBatch, type ChainPolicy, DEFAULT_CHAIN_POLICY } from "./chain.js";
+import { ColumnCodec, type CodecLimits } from "../codec/column-codec.js";
+import { hopCost } from "./hop-cost.js";
+
+/** A body without the columnar codec: every peer reads it. */
+export type PlainBody = DataBodyFields;
+
+/** Goes behind a prefix of its form, by `encodeDataBody` or `encodeCodedBody`. */
+export type LaneBody = PlainBody | CodedBody;
+
+/** A batch, and the msgpack of its rows. */
+export interface LaneBatch extends ChainBatch {
+  readonly packed: readonly Uint8Array[];
+}
+
+export interface LanePolicy extends ChainPolicy {
+  /** Waiting subscribers cause at most one key in each interval of this many ms. 10,000: nobody waits longer, and joiners cost the others less than 1 %. */
+  readonly keyEveryMs: number;
+  /** Bodies before the first trial of the other form; each trial that changes nothing doubles that number. 16: soon after the beginning. */
+  readonly trialEveryBodies: number;
+  /** Most bodies between two trials. 512: trials then cost a few percent. */
+  readonly maxTrialEveryBodies: number;
+  /** The other form must be smaller by this many percent. 5: so that forms do not alternate. */
+  readonly trialMarginPercent: number;
+}
+
+export const DEFAULT_LANE_POLICY: LanePolicy = {
+  ...DEFAULT_CHAIN_POLICY,
+  keyEveryMs: 10_000,
+  trialEveryBodies: 16,
+  maxTrialEveryBodies: 512,
+  trialMarginPercent: 5,
+};
+
+/** Coded bodies are smaller than the msgpack of their rows, but for small ones, and but for noise. */
+const MIN_NOISE_BYTES = 1_024;
+
+/** A trial lasts so many bodies: the first ones of a new chain tell little of it. */
+const TRIAL_BODIES = 8;
+
+export interface LaneEncoderOptions {
+  readonly limits: CodecLimits;
+  /** Without deflate: a lane of the codec sends no deflated rows. */
+  readonly rows: RowCodec;
+  readonly hop: HopClass;
+  readonly policy?: LanePolicy;
+}
+
+/** Of the last trial: what coded and other bodies cost on the hop. */
+interface Trial {
+  /** Learns beside the other form; undefined while the chain itself is what is sent. */
+  readonly shadow: ColumnCodec | undefined;
+  bodies: number;
+  coded: number;
+  plain: number;
+}
+
+/**
+ * What one lane sends: a chain of coded batches; plain rows while those are smaller, which is seldom; and bodies that need
+ * no other, for those who are not on the chain. Pure: clock and chance are arguments.
+ */
+export class LaneEncoder {
+  private readonly chain: ChainEncoder;
+  private readonly policy: LanePolicy;
+  private mode: "coded" | "plain" = "coded";
+  private trial: Trial | undefined;
+  private trialEvery: number;
+  private untilTrial: number;
+  private keySlot = -1;
+  private wanted = false;
+
+  constructor(private readonly options: LaneEncoderOptions) {
+    this.policy = options.policy ?? DEFAULT_LANE_POLICY;
+    this.chain = new ChainEncoder(options.limits, this.policy);
+    this.trialEvery = this.untilTrial = this.policy.trialEveryBodies;
+  }
+
+  /** Memory held, in bytes, about. */
+  get bytes(): number {
+    return this.chain.bytes + (this.trial?.shadow?.bytes ?? 0);
+  }
+
+  /** Somebody waits to join: a key comes with the next body, unless this slot of the schedule had one; then with the next slot. */
+  wantKey(): void {
+    this.wanted = true;
+  }
+
+  /** The next body does not go on from the last: nothing was sent to anybody meanwhile. */
+  breakOff(): void {
+    this.chain.end();
+  }
+
+  /** For those on the lane. Whoever is not may join with a body that `beginsAnew`. Every body must be sent to all on it. */
+  encode(batch: LaneBatch, now: number, newChain: number): LaneBody {
+    const slot = Math.floor(now / this.policy.keyEveryMs);
+    if (this.wanted && slot !== this.keySlot) this.chain.end();
+    const body = this.mode === "coded" ? this.encodeCoded(batch, now, newChain) : this.encodePlainly(batch);
+    if (body.form === "key") {
+      this.keySlot = slot;
+      this.wanted = false;
+    }
+    return body;
+  }
+
+  /** For those who are not on the lane, or not yet. */
+  encodeIndependent(batch: LaneBatch): LaneBody {
+    const { limits, hop } = this.options;
+    const plainly = this.plain(batch);
+    const coded = unlessTooMuch(() => independent(batch, limits));
+    if (coded === undefined || this.isNoise(coded.payload, batch)) return plainly.body;
+    return hopCost(coded.form, coded.payload.length, hop) <= plainly.cost ? coded : plainly.body;
+  }
+
+  private encodeCoded(batch: LaneBatch, now: number, newChain: number): LaneBody {
+    const body = unlessTooMuch(() => this.chain.encode(batch, now, newChain));
+    if (body === undefined || this.isNoise(body.payload, batch)) {
+      this.chain.end();
+      return this.plain(batch).body;
+    }
+    if (this.trial === undefined && --this.untilTrial > 0) return body;
+    const trial = (this.trial ??= startTrial(undefined));
+    this.weigh(trial, body.payload.length, this.plain(batch).cost);
+    return body;
+  }
+
+  private encodePlainly(batch: LaneBatch): LaneBody {
+    const { body, cost } = this.plain(batch);
+    if (this.trial === undefined && --this.untilTrial > 0) return body;
+    const { limits } = this.options;
+    const trial = (this.trial ??= startTrial(new ColumnCodec(limits)));
+    const shadow = trial.shadow as ColumnCodec;
+    const coded = unlessTooMuch(() => shadow.encode({ ...batch, conflated: conflatedOf(batch) }));
+    if (coded === undefined) {
+      this.trial = undefined;
+      this.untilTrial = this.trialEvery;
+    } else this.weigh(trial, coded.length, cost);
+    return body;
+  }
+
+  /** A block that takes the rows must take what stands for them. */
+  private isNoise(payload: Uint8Array, batch: LaneBatch): boolean {
+    // In this order: rows may be packed only when somebody asks.
+    return payload.length > MIN_NOISE_BYTES && payload.length > packedBytes(batch);
+  }
+
+  private plain(batch: LaneBatch): { readonly body: PlainBody; readonly cost: number } {
+    const { rows, hop } = this.options;
+    const { epoch, from, to, at, spanMs } = batch;
+    const { encoded, cost } = rows.weigh(batch.packed, hop);
+    return { body: { epoch, from, to, at, spanMs, ...encoded }, cost };
+  }
+
+  private weigh(trial: Trial, codedBytes: number, plainCost: number): void {
+    const { hop } = this.options;
+    trial.bodies++;
+    // A shadow must learn first.
+    if (trial.shadow === undefined || trial.bodies > TRIAL_BODIES / 2) {
+      trial.coded += hopCost("chained", codedBytes, hop);
+      trial.plain += plainCost;
+    }
+    if (trial.bodies < TRIAL_BODIES) return;
+    const margin = 1 - this.policy.trialMarginPercent / 100;
+    const changes =
+      this.mode === "coded" ? trial.plain < trial.coded * margin : trial.coded < trial.plain * margin;
+    if (changes) {
+      this.mode = this.mode === "coded" ? "plain" : "coded";
+      this.chain.end();
+    }
+    const { trialEveryBodies, maxTrialEveryBodies } = this.policy;
+    this.trialEvery = changes ? trialEveryBodies : Math.min(this.trialEvery * 2, maxTrialEveryBodies);
+    this.untilTrial = this.trialEvery;
+    this.trial = undefined;
+  }
+}
+
+/** What goes before a body of this form, for one alias; what it is made of is a multiple of three bytes. */
+export function encodeLanePrefix(form: LaneBody["form"], alias: number): Uint8Array {
+  return form === "rows" || form === "deflated"
+    ? encodeDataPrefix(form, alias)
+    : encodeCodedPrefix(form, alias);
+}
+
+/** The bytes that all who get a body share. Throws `limit-exceeded` for a payload that fits no block. */
+export function encodeLaneBody(body: LaneBody): Uint8Array {
+  return "to" in body ? encodeDataBody(body) : encodeCodedBody(body);
+}
+
+/** A body that needs none before it, and from which a chain may go on. */
+export function beginsAnew(body: LaneBody): boolean {
+  return body.form === "key" || body.form === "rows" || body.form === "deflated";
+}
+
+function startTrial(shadow: ColumnCodec | undefined): Trial {
+  return { shadow, bodies: 0, coded: 0, plain: 0 };
+}
+
+/** Undefined for a batch that goes over the limits of the codec: any peer reads it as rows. */
+function unlessTooMuch<T>(encode: () => T): T | undefined {
+  try {
+    return encode();
+  } catch (error) {
+    if (error instanceof StanzapackError && error.scope === "update") return undefined;
+    throw error;
+  }
+}
+
+function packedBytes({ packed }: LaneBatch): number {
+  return packed.reduce((sum, row) => sum + row.length, 0);
+}
+
+function conflatedOf({ from, to, rows }: ChainBatch): number {
+  return to - from + 1 - rows.length;
+}
+
+function independent(batch: LaneBatch, limits: CodecLimits): LaneBody {
+  const payload = new ColumnCodec(limits).encode({ ...batch, conflated: conflatedOf(batch) });
+  return { form: "independent", epoch: batch.epoch, from: batch.from, payload };
+}

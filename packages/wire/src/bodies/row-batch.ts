@@ -1,0 +1,161 @@
+import { StanzapackError } from "../base/errors.js";
+
+/** Positions `from`..`to`; `rows` are the newest of them, the rest was conflated. */
+export interface BatchSlice {
+  readonly from: number;
+  readonly to: number;
+  readonly rows: readonly Uint8Array[];
+  /** Clock of the first and of the last row, in ms. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+export interface BatchBounds {
+  /** Most rows kept; older ones are conflated away. */
+  readonly maxRows: number;
+  /** Most bytes of rows kept. */
+  readonly maxBytes: number;
+}
+
+interface Run {
+  from: number;
+  to: number;
+  rows: Uint8Array[];
+  ats: number[];
+  bytes: number;
+}
+
+/**
+ * What waits for the next tick of one window: rows with their positions, bounded. Beyond the bounds the oldest rows are
+ * conflated: their positions stay in the range of what follows. A jump in positions begins a new slice, so that a loss
+ * stays a loss; rows given up before a jump join that loss, since no row is left that could carry them as conflated.
+ * It knows no epoch: take or clear what waits before positions begin anew.
+ */
+export class RowBatch {
+  private runs: Run[] = [];
+  private rowCount = 0;
+  private byteCount = 0;
+
+  constructor(private readonly bounds: BatchBounds) {}
+
+  get empty(): boolean {
+    return this.runs.length === 0;
+  }
+  get rows(): number {
+    return this.rowCount;
+  }
+  get bytes(): number {
+    return this.byteCount;
+  }
+
+  /** Adds a range whose newest positions are `rows` (at least one), with the clock of each. */
+  push(from: number, to: number, rows: readonly Uint8Array[], ats: readonly number[]): void {
+    if (rows.length === 0 || rows.length > to - from + 1 || ats.length !== rows.length)
+      throw new StanzapackError("internal", `${rows.length} rows cannot stand for ${from}..${to}`);
+    let run = this.runs[this.runs.length - 1];
+    // A conflated range can only join rows as the slice's older part, so it begins a slice when rows already wait.
+    if (run === undefined || run.to + 1 !== from || to - from + 1 > rows.length) {
+      run = { from, to, rows: [], ats: [], bytes: 0 };
+      this.runs.push(run);
+    }
+    run.to = to;
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as Uint8Array;
+      run.rows.push(row);
+      run.ats.push(ats[i] as number);
+      run.bytes += row.length;
+      this.byteCount += row.length;
+    }
+    this.rowCount += rows.length;
+    while (
+      this.rowCount > 1 &&
+      (this.rowCount > this.bounds.maxRows || this.byteCount > this.bounds.maxBytes)
+    )
+      this.dropOldest();
+  }
+
+  /** Keeps the newest row alone, of each part when jumps part them; everything before it counts as conflated. */
+  conflate(): void {
+    const kept: Run[] = [];
+    for (const run of this.runs) {
+      const before = kept[kept.length - 1];
+      const joins = before !== undefined && before.to + 1 === run.from;
+      if (joins) kept.pop();
+      // A copy: one row kept must not keep the whole batch it came in.
+      const row = new Uint8Array(run.rows[run.rows.length - 1] as Uint8Array);
+      const at = run.ats[run.ats.length - 1] as number;
+      kept.push({
+        from: joins ? before.from : run.from,
+        to: run.to,
+        rows: [row],
+        ats: [at],
+        bytes: row.length,
+      });
+    }
+    this.runs = kept;
+    this.rowCount = kept.length;
+    this.byteCount = kept.reduce((sum, run) => sum + run.bytes, 0);
+  }
+
+  private dropOldest(): void {
+    const run = this.runs[0] as Run;
+    const row = run.rows.shift() as Uint8Array;
+    run.ats.shift();
+    run.bytes -= row.length;
+    this.byteCount -= row.length;
+    this.rowCount--;
+    if (run.rows.length > 0) return;
+    this.runs.shift();
+    const next = this.runs[0];
+    // Its positions are conflated into what follows, unless a loss lies between: that must not be called conflated.
+    if (next !== undefined && next.from === run.to + 1) next.from = run.from;
+  }
+
+  /** Takes everything that waits: `slices`, then `clear`. */
+  take(maxRowsPerSlice: number, maxBytesPerSlice: number): BatchSlice[] {
+    const taken = this.slices(maxRowsPerSlice, maxBytesPerSlice);
+    this.clear();
+    return taken;
+  }
+
+  /** Newest position that waits; 0 when empty. */
+  get to(): number {
+    return this.runs[this.runs.length - 1]?.to ?? 0;
+  }
+
+  /** Everything that waits, in slices of at most the given size (a single larger row makes a slice of its own). */
+  slices(maxRowsPerSlice: number, maxBytesPerSlice: number): BatchSlice[] {
+    const slices: BatchSlice[] = [];
+    for (const run of this.runs) {
+      let from = run.from;
+      let start = 0;
+      while (start < run.rows.length) {
+        let end = start;
+        let bytes = 0;
+        while (end < run.rows.length && end - start < Math.max(1, maxRowsPerSlice)) {
+          const length = (run.rows[end] as Uint8Array).length;
+          if (end > start && bytes + length > maxBytesPerSlice) break;
+          bytes += length;
+          end++;
+        }
+        const to = run.to - (run.rows.length - end);
+        slices.push({
+          from,
+          to,
+          rows: run.rows.slice(start, end),
+          firstAt: run.ats[start] as number,
+          lastAt: run.ats[end - 1] as number,
+        });
+        from = to + 1;
+        start = end;
+      }
+    }
+    return slices;
+  }
+
+  clear(): void {
+    this.runs = [];
+    this.rowCount = 0;
+    this.byteCount = 0;
+  }
+}

@@ -1,0 +1,24 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { madeVectors, searchedVectors, type MadeVector } from "../../test/coded-vectors.js";
+import { readVectors, VECTORS } from "../../test/vectors.js";
+
+const pathOf = ({ kind, vector }: MadeVector): string => `${VECTORS}${kind}/${vector.name}.json`;
+const textOf = ({ vector }: MadeVector): string => `${JSON.stringify(vector, null, 2)}\n`;
+/** What this file makes. */
+const IS_MADE = /^(codec\/(coded|chain)|frame\/coded)-/;
+
+const made = madeVectors();
+
+if (process.env["UPDATE_VECTORS"] === "1") {
+  for (const kind of ["valid", "invalid"] as const)
+    for (const { path } of readVectors(kind))
+      if (IS_MADE.test(path)) rmSync(`${VECTORS}${kind}/${path}.json`);
+  for (const one of [...made, ...searchedVectors()]) writeFileSync(pathOf(one), textOf(one));
+}
+
+describe("the vectors of the columnar codec", () => {
+  it.each(made.map((one) => [one.vector.name, one] as const))("%s is what the encoder makes", (_, one) => {
+    expect(readFileSync(pathOf(one), "utf8"), "UPDATE_VECTORS=1 makes them anew").toBe(textOf(one));
+  });
+});

@@ -1,0 +1,313 @@
+import { malformed } from "../../msgpack/msgpack.js";
+import { POWERS_OF_TWO, type BitCoder } from "../coder/bit-coder.js";
+import { SET } from "../coder/mixer-sets.js";
+import type { Row } from "./row.js";
+import { bitLength, DECIMAL, fromScaled, MAX_SCALED, MIN_EXPONENT, rescale, toScaled } from "./scaled.js";
+import type { Successors } from "./successors.js";
+
+/** What may come next: each is right for other series. */
+const LAST = 0;
+const LINEAR = 1;
+const MEAN = 2;
+const ZERO = 3;
+const SUCCESSOR = 4;
+const OWN_PREDICTIONS = 5;
+/** The two numbers before this one in its row predict it too: each by its value and by its step. */
+const NEIGHBOURS = 2;
+const PREDICTIONS = OWN_PREDICTIONS + 2 * NEIGHBOURS;
+
+/** What a bit of a miss adds to a cost. */
+const COST_OF_BIT = 64;
+/** What a prediction missed weighs less and less: 5/256 less each time. */
+const DECAY = 5;
+/** A prediction other than the last value must have been better by a 32nd and by two bits: otherwise they would take turns. */
+const MUST_BEAT = 5;
+const MUST_BEAT_COST = 2 * COST_OF_BIT;
+/** A number moves the mean by a 16th. */
+const MEAN_PARTS = 16;
+/** For the mean a number is no larger than that: 16 times as much is exact. */
+const MAX_MEAN = 2 ** 48;
+/** After so many multiples of ten in a row the scale was too fine. */
+const TENS = 24;
+
+/** Of the number that is being judged. */
+const GUESSES = new Float64Array(PREDICTIONS);
+
+/** So often predicted rightly in a row, a series is calm. */
+const CALM = 8;
+
+/** Lengths from here on take a second symbol, in the same slots; from twice as much on a third. */
+const SHORT = 7;
+const SHORT_BITS = 3;
+/** Where the places of the second one begin. */
+const MORE = 8;
+/** Of the difference of two scaled integers. */
+const MAX_LENGTH = 54;
+/** Bits below the highest that are adaptive; the rest is noise. */
+const LEAD_BITS = 3;
+
+/** Contexts of one model, from its `id` on. */
+const LENGTH = 0;
+const LENGTH_TREND = 1;
+const LENGTH_ROW = 2;
+const LENGTH_LONG = 3;
+const SIGN = 4;
+const SIGN_TREND = 5;
+const SIGN_ROW = 6;
+const LEAD = 7;
+const STILL = 8;
+export const NUMBER_CONTEXTS = 9;
+
+export interface NumberModelOptions {
+  readonly coder: BitCoder;
+  readonly successors: Successors;
+  /** First of its contexts. */
+  readonly id: number;
+  /** First of the contexts that all models of its sort share: they speak while its own are new. */
+  readonly sharedId: number;
+  /** Its scale may become coarser by itself; whoever codes with it checks that numbers fit. */
+  readonly coarsens?: boolean;
+  /** It codes what only stands for a value: to its neighbours in the row that tells nothing. */
+  readonly isApart?: boolean;
+}
+
+/** A series of scaled integers: each is predicted, and by how much that missed is coded. All in integers. */
+export class NumberModel {
+  exponent = 0;
+  kind = DECIMAL;
+  /** What came last, and before that, in this scale. */
+  last = 0;
+  secondLast = 0;
+  /** 16 times the running mean. */
+  private mean = 0;
+  private tens = 0;
+  /** The prediction that has done best. */
+  private best = LAST;
+  /** How often in a row it was right. */
+  private calm = 0;
+  /** Bits that each prediction would have missed by, the newest weighing most. */
+  private readonly costs = new Int32Array(PREDICTIONS);
+  // Of the last misses: bits, their running mean, and signs (0: none, 1: up, 2: down).
+  private bits = 0;
+  private secondBits = 0;
+  private meanBits = 0;
+  private sign = 0;
+  private secondSign = 0;
+  private readonly coder: BitCoder;
+  private readonly successors: Successors;
+  private readonly id: number;
+  private readonly sharedId: number;
+  private readonly coarsens: boolean;
+  private readonly isApart: boolean;
+
+  constructor({ coder, successors, id, sharedId, coarsens = false, isApart = false }: NumberModelOptions) {
+    this.coder = coder;
+    this.successors = successors;
+    this.id = id;
+    this.sharedId = sharedId;
+    this.coarsens = coarsens;
+    this.isApart = isApart;
+  }
+
+  setScale(kind: number, exponent: number): void {
+    const from = this.exponent;
+    this.kind = kind;
+    this.exponent = exponent;
+    this.last = rescale(this.last, from, exponent);
+    this.secondLast = rescale(this.secondLast, from, exponent);
+    this.mean = rescale(this.mean, from, exponent);
+    this.tens = 0;
+  }
+
+  /** As if `value` had come last, and `before` before it; what is known of the series stays. Any numbers. */
+  recall(value: number, before: number): void {
+    // Not -0, which no prediction may be.
+    const last = toScaled(value, this.exponent) + 0;
+    if (!(Math.abs(last) <= MAX_SCALED)) return;
+    const secondLast = toScaled(before, this.exponent) + 0;
+    this.last = last;
+    this.secondLast = Math.abs(secondLast) <= MAX_SCALED ? secondLast : last;
+  }
+
+  /** `value` fits the scale. Throws `malformed` for what no encoder writes. */
+  code(value: number, row: Row): number {
+    const { last, coder } = this;
+    const prediction = this.predict(row);
+    const miss = coder.decoding ? 0 : toScaled(value, this.exponent) - prediction;
+    // A prediction of -0 is one of 0.
+    let scaled = prediction + 0;
+    if (this.calm < CALM || !this.staysCalm(miss)) {
+      scaled += this.codeMiss(miss, row);
+      if (!(Math.abs(scaled) <= MAX_SCALED)) throw malformed("a coded number is beyond 2^52");
+      this.calm = scaled === prediction ? this.calm + 1 : 0;
+      this.judge(scaled, row);
+    }
+    this.secondLast = last;
+    this.last = scaled;
+    this.mean += Math.max(-MAX_MEAN, Math.min(MAX_MEAN, scaled)) - Math.floor(this.mean / MEAN_PARTS);
+    if (!this.isApart) {
+      row.secondNewest = row.newest;
+      row.newest = this;
+    }
+    const coded = fromScaled(scaled, this.exponent, this.kind);
+    if (this.coarsens && scaled !== 0) this.coarsen(scaled);
+    return coded;
+  }
+
+  /** Of a series that has come as predicted for a while: whether it does again, by a single bit. */
+  private staysCalm(miss: number): boolean {
+    const { coder, id, sharedId } = this;
+    const age = 1 + Math.min(this.calm - CALM, 13);
+    const stays = coder.bitOr(miss === 0 ? 1 : 0, age, id + STILL, 0, sharedId + STILL, 0) === 1;
+    if (stays) this.calm++;
+    return stays;
+  }
+
+  /** By the prediction that has done best. */
+  private predict(row: Row): number {
+    const { best, last } = this;
+    switch (best) {
+      case LAST:
+        return last;
+      case LINEAR:
+        return within(2 * last - this.secondLast, last);
+      case MEAN:
+        return this.roundedMean();
+      case ZERO:
+        return 0;
+      case SUCCESSOR:
+        return this.successors.get(this.id, last);
+      default: {
+        const number = best - OWN_PREDICTIONS;
+        const other = number >> 1 === 0 ? row.newest : row.secondNewest;
+        // A neighbour that this row lacks.
+        if (other === undefined) return last;
+        const value = this.valueOf(other);
+        return (number & 1) === 0 ? value : this.stepOf(other, value);
+      }
+    }
+  }
+
+  private roundedMean(): number {
+    return Math.floor((this.mean + MEAN_PARTS / 2) / MEAN_PARTS);
+  }
+
+  /** What a neighbour has, in this scale. */
+  private valueOf(other: NumberModel): number {
+    return rescale(other.last, other.exponent, this.exponent);
+  }
+
+  /** The last one, moved as a neighbour moved, which came to `value` in this scale. */
+  private stepOf(other: NumberModel, value: number): number {
+    const { last } = this;
+    return within(last + value - rescale(other.secondLast, other.exponent, this.exponent), last);
+  }
+
+  /** What each prediction would have cost; the best is the next to be trusted. */
+  private judge(scaled: number, row: Row): void {
+    const { costs, last } = this;
+    GUESSES[LINEAR] = within(2 * last - this.secondLast, last);
+    GUESSES[MEAN] = this.roundedMean();
+    GUESSES[ZERO] = 0;
+    GUESSES[SUCCESSOR] = this.successors.replace(this.id, last, scaled);
+    let count = OWN_PREDICTIONS;
+    // Costs of neighbours that this row lacks stay as they are.
+    for (let i = 0; i < NEIGHBOURS; i++) {
+      const other = i === 0 ? row.newest : row.secondNewest;
+      if (other === undefined) break;
+      const value = this.valueOf(other);
+      GUESSES[count++] = value;
+      GUESSES[count++] = this.stepOf(other, value);
+    }
+    const cost = charge(costs, LAST, scaled - last);
+    let least = cost - (cost >> MUST_BEAT) - MUST_BEAT_COST;
+    let best = LAST;
+    for (let i = LINEAR; i < count; i++) {
+      const other = charge(costs, i, scaled - (GUESSES[i] as number));
+      if (other >= least) continue;
+      best = i;
+      least = other;
+    }
+    this.best = best;
+  }
+
+  private coarsen(scaled: number): void {
+    // Quicker than the remainder of what may be beyond 32 bits; no product is beyond 2^53.
+    if (Math.round(scaled / 10) * 10 !== scaled) this.tens = 0;
+    else if (++this.tens >= TENS && this.exponent > MIN_EXPONENT && this.kind === DECIMAL)
+      this.setScale(DECIMAL, this.exponent - 1);
+  }
+
+  private codeMiss(miss: number, row: Row): number {
+    const { coder, id, sharedId, meanBits, best } = this;
+    const { contexts, slots } = coder;
+    const { bits: lastBits, sign: lastSign } = this;
+    const before = row.newest;
+    const guess = best < OWN_PREDICTIONS ? best : OWN_PREDICTIONS;
+    slots[0] = contexts.slot(sharedId + LENGTH, lastBits);
+    slots[1] = contexts.slot(id + LENGTH_TREND, (this.secondBits * 64 + lastBits) * 64 + meanBits);
+    slots[2] = contexts.slot(id + LENGTH_ROW, before === undefined ? 0 : 1 + before.bits);
+    const length = this.codeLength(coder.decoding ? 0 : bitLength(Math.abs(miss)));
+    let sign = 0;
+    let size = 0;
+    if (length > 0) {
+      const down = miss < 0 ? 1 : 0;
+      const trend = this.secondSign * 64 + length;
+      const ofRow = guess * 4 + (before === undefined ? 3 : before.sign);
+      const own = id + SIGN;
+      const byTrend = id + SIGN_TREND;
+      const byRow = id + SIGN_ROW;
+      sign = 1 + coder.bitIn(down, 1 + lastSign, SET.sign, own, 0, byTrend, trend, byRow, ofRow);
+      size = this.codeSize(Math.abs(miss), length, sign);
+    }
+    this.secondSign = lastSign;
+    this.sign = sign;
+    this.secondBits = lastBits;
+    this.meanBits = (meanBits * 3 + length) >> 2;
+    this.bits = length;
+    return sign === 2 ? -size : size;
+  }
+
+  /** In the slots that are told. */
+  private codeLength(bits: number): number {
+    const { coder, id } = this;
+    let length = coder.treeIn(bits < SHORT ? bits : SHORT, SHORT_BITS, SET.length);
+    if (length < SHORT) return length;
+    length += coder.treeIn(Math.min(bits - SHORT, SHORT), SHORT_BITS, SET.moreLength, MORE);
+    if (length < 2 * SHORT) return length;
+    const over = coder.decoding ? 0 : bits - 2 * SHORT;
+    const { contexts } = coder;
+    const high = coder.tree(over >> 4, 2, contexts.slot(id + LENGTH_LONG, 0));
+    length += high * 16 + coder.tree(over & 15, 4, contexts.slot(id + LENGTH_LONG, 1 + high));
+    if (length > MAX_LENGTH) throw malformed("a coded number is beyond 2^52");
+    return length;
+  }
+
+  /** The bits below the highest of a number of `length` bits. */
+  private codeSize(size: number, length: number, sign: number): number {
+    if (length === 1) return 1;
+    const { coder, id, sharedId } = this;
+    const width = length <= LEAD_BITS ? length - 1 : LEAD_BITS;
+    const left = length - 1 - width;
+    const one = 1 << width;
+    const unit = POWERS_OF_TWO[left] as number;
+    const head = left === 0 ? size : Math.floor(size / unit);
+    const lead =
+      one | coder.treeOr(head & (one - 1), width, id + LEAD, length, sharedId + LEAD, length, 8 * (sign - 1));
+    return left === 0 ? lead : lead * unit + coder.raw(coder.decoding ? 0 : size - head * unit, left);
+  }
+}
+
+/** A prediction, or the last value where it is beyond 2^52. */
+function within(prediction: number, last: number): number {
+  return prediction <= MAX_SCALED && prediction >= -MAX_SCALED ? prediction : last;
+}
+
+/** Adds to the cost of a prediction what it missed by, and gives the sum. */
+function charge(costs: Int32Array, prediction: number, miss: number): number {
+  const cost = costs[prediction] as number;
+  const bits = miss === 0 ? 0 : 1 + bitLength(Math.abs(miss));
+  const charged = cost - ((cost * DECAY) >> 8) + bits * COST_OF_BIT;
+  costs[prediction] = charged;
+  return charged;
+}

@@ -1,0 +1,384 @@
+import { StanzapackError, ERRORS, assertNever, errorCodeOf } from "../base/errors.js";
+import { assertVersion, capabilityElements, readCapabilities } from "./capabilities.js";
+import {
+  FRAME,
+  MAX_ALIAS,
+  type Codec,
+  type CodedBody,
+  type CodedForm,
+  type CodedFrame,
+  type DataForm,
+  type DataFrame,
+  type EnvelopeFrame,
+  type Frame,
+  type HopClass,
+  type ServiceStatus,
+} from "./frames.js";
+import { clip, MAX_NODE_CHARS, MAX_TOKEN_BYTES, MAX_UINT32, millis, uint, utf8 } from "./frame-elements.js";
+import { FrameFields } from "./frame-fields.js";
+import { assertWithin, DEFAULT_LIMITS, type Limits } from "../base/limits.js";
+import { NIL } from "../msgpack/msgpack.js";
+import { measureValue } from "../msgpack/msgpack-measure.js";
+import { MsgpackReader } from "../msgpack/msgpack-reader.js";
+import { decodeRequestFrame, requestElements } from "./request-codec.js";
+import { SERVICE_KINDS } from "../options/service.js";
+import { encodeElements } from "../msgpack/update.js";
+
+const FORM_TYPE: Record<DataForm, number> = { rows: FRAME.DATA_ROWS, deflated: FRAME.DATA_DEFLATED };
+const TYPE_FORM = new Map<number, DataForm>([
+  [FRAME.DATA_ROWS, "rows"],
+  [FRAME.DATA_DEFLATED, "deflated"],
+]);
+const HOPS = ["plain", "compressed"] as const satisfies readonly HopClass[];
+const STATUSES = ["online", "offline", "paused"] as const satisfies readonly ServiceStatus[];
+const WORDS = ["confirm", "ask", "granted", "resume"] as const satisfies readonly EnvelopeFrame["word"][];
+const DATA_FORMS = ["rows", "deflated"] as const satisfies readonly DataForm[];
+
+const CODEC_TYPE: Record<Codec, number> = { ...FORM_TYPE, coded: FRAME.CODED_CHAINED };
+const TYPE_CODEC = new Map<number, Codec>(
+  Object.entries(CODEC_TYPE).map(([codec, type]) => [type, codec as Codec]),
+);
+
+/** Frame type of each coded form, and the elements of its array. */
+const CODED: Record<CodedForm, { readonly type: number; readonly elements: number }> = {
+  chained: { type: FRAME.CODED_CHAINED, elements: 3 },
+  wide: { type: FRAME.CODED_WIDE, elements: 7 },
+  key: { type: FRAME.CODED_KEY, elements: 6 },
+  independent: { type: FRAME.CODED_INDEPENDENT, elements: 5 },
+};
+
+/** The rest of the bounds of single elements: small, and of no use to an operator, so not in `Limits`. */
+const MAX_VERSION = 255;
+const MAX_CODECS = 32;
+const MAX_SUBID_CHARS = 64;
+
+/** Elements of a DATA array: type, alias, [epoch, from, to], at, span, payload. */
+const DATA_ELEMENTS = 6;
+
+/** Ends a frame on a multiple of three bytes, so that blocks are made by concatenating ready base64. */
+export function pad(bytes: Uint8Array): Uint8Array {
+  const over = bytes.length % 3;
+  if (over === 0) return bytes;
+  const padded = new Uint8Array(bytes.length + 3 - over).fill(NIL, bytes.length);
+  padded.set(bytes);
+  return padded;
+}
+
+/**
+ * The part of a DATA frame that differs between links: array header, type, alias. Three bytes up to alias 127, six
+ * above (the type as uint 8, the alias as uint 16), so that it too can be concatenated as base64.
+ */
+export function encodeDataPrefix(form: DataForm, alias: number): Uint8Array {
+  return encodePrefix(DATA_ELEMENTS, FORM_TYPE[form], alias);
+}
+
+/** The same of a coded frame. */
+export function encodeCodedPrefix(form: CodedForm, alias: number): Uint8Array {
+  return encodePrefix(CODED[form].elements, CODED[form].type, alias);
+}
+
+function encodePrefix(elements: number, type: number, alias: number): Uint8Array {
+  uint(alias, "alias", MAX_ALIAS);
+  const header = 0x90 | elements;
+  return alias < 0x80
+    ? Uint8Array.of(header, type, alias)
+    : Uint8Array.of(header, 0xcc, type, 0xcd, alias >> 8, alias & 0xff);
+}
+
+/** The part of a coded frame that all links of a lane share, padded. Throws `limit-exceeded` for a payload that fits no block. */
+export function encodeCodedBody(body: CodedBody): Uint8Array {
+  return encodeBody(codedElements(body), body.payload);
+}
+
+function codedElements(body: CodedBody): readonly unknown[] {
+  switch (body.form) {
+    case "chained":
+      return [];
+    case "wide":
+      return [
+        uint(body.chain, "chain", MAX_UINT32),
+        uint(body.epoch, "epoch"),
+        uint(body.from, "from"),
+        uint(body.check, "check", MAX_UINT32),
+      ];
+    case "key":
+      return [uint(body.chain, "chain", MAX_UINT32), uint(body.epoch, "epoch"), uint(body.from, "from")];
+    case "independent":
+      return [uint(body.epoch, "epoch"), uint(body.from, "from")];
+    default:
+      return assertNever(body);
+  }
+}
+
+export type DataBodyFields = Omit<DataFrame, "type" | "alias">;
+
+/** The part of a DATA frame that all links of a lane share, padded. Throws `limit-exceeded` for a payload that fits no block. */
+export function encodeDataBody(data: DataBodyFields): Uint8Array {
+  if (data.from < 1 || data.from > data.to)
+    throw new StanzapackError("internal", `the range ${data.from}..${data.to} is empty or begins at 0`);
+  const range = [uint(data.epoch, "epoch"), uint(data.from, "from"), uint(data.to, "to")];
+  return encodeBody([range, millis(data.at), millis(data.spanMs)], data.payload);
+}
+
+function encodeBody(elements: readonly unknown[], payload: Uint8Array): Uint8Array {
+  const { length } = payload;
+  if (length > 0xffff)
+    throw new StanzapackError("limit-exceeded", `a payload of ${length} bytes fits no block`);
+  const head = encodeElements(elements);
+  const binHead = length < 0x100 ? [0xc4, length] : [0xc5, length >> 8, length & 0xff];
+  // Without the array header of `head`: its elements continue the array that the prefix began.
+  const size = head.length - 1 + binHead.length + length;
+  const body = new Uint8Array(Math.ceil(size / 3) * 3).fill(NIL, size);
+  body.set(head.subarray(1));
+  body.set(binHead, head.length - 1);
+  body.set(payload, head.length - 1 + binHead.length);
+  return body;
+}
+
+/** Bytes of padding at the end of a frame as `encodeFrame` gives it: 0, 1 or 2. */
+export function padOf(frame: Uint8Array): number {
+  return frame.length - measureValue(frame, 0, DEFAULT_LIMITS);
+}
+
+/** The same of a body as `encodeDataBody` and `encodeCodedBody` give it. */
+export function padOfBody(form: DataForm | CodedForm, body: Uint8Array): number {
+  // Type and alias are in the prefix.
+  let left = (form === "rows" || form === "deflated" ? DATA_ELEMENTS : CODED[form].elements) - 2;
+  let at = 0;
+  while (left-- > 0) at = measureValue(body, at, DEFAULT_LIMITS);
+  return body.length - at;
+}
+
+/** A whole frame, padded to a multiple of three bytes. Throws `internal` for what no peer would accept. */
+export function encodeFrame(frame: Frame): Uint8Array {
+  if (frame.type === "data") return join(encodeDataPrefix(frame.form, frame.alias), encodeDataBody(frame));
+  if (frame.type === "coded") return join(encodeCodedPrefix(frame.form, frame.alias), encodeCodedBody(frame));
+  return pad(encodeElements(elementsOf(frame)));
+}
+
+function join(prefix: Uint8Array, body: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(prefix.length + body.length);
+  whole.set(prefix);
+  whole.set(body, prefix.length);
+  return whole;
+}
+
+function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unknown[] {
+  switch (frame.type) {
+    case "hello":
+      return [
+        FRAME.HELLO,
+        uint(frame.version, "version", MAX_VERSION),
+        [
+          uint(frame.maxBlockBytes, "maxBlockBytes"),
+          uint(frame.maxInflatedBytes, "maxInflatedBytes"),
+          uint(frame.maxStanzaBytes, "maxStanzaBytes"),
+        ],
+        frame.codecs.map((codec) => CODEC_TYPE[codec]),
+        HOPS.indexOf(frame.hop),
+        frame.token,
+        capabilityElements(frame),
+      ];
+    case "bind":
+      return frame.role === "subscription"
+        ? [
+            FRAME.BIND,
+            uint(frame.alias, "alias", MAX_ALIAS),
+            0,
+            utf8(frame.node, "node"),
+            frame.subid,
+            SERVICE_KINDS.indexOf(frame.kind),
+            uint(frame.baseAt, "baseAt"),
+          ]
+        : [
+            FRAME.BIND,
+            uint(frame.alias, "alias", MAX_ALIAS),
+            1,
+            utf8(frame.node, "node"),
+            uint(frame.incarnation, "incarnation"),
+            uint(frame.sequence, "sequence"),
+          ];
+    case "ack":
+      return [FRAME.ACK, frame.stanzas >>> 0];
+    case "credit":
+      return [
+        FRAME.CREDIT,
+        frame.alias === null ? null : uint(frame.alias, "alias", MAX_ALIAS),
+        frame.alias === null ? frame.total >>> 0 : uint(frame.total, "rows"),
+      ];
+    case "demand":
+      return [
+        FRAME.DEMAND,
+        uint(frame.alias, "alias", MAX_ALIAS),
+        uint(frame.subscribers, "subscribers"),
+        frame.windowMs === null ? null : uint(frame.windowMs, "windowMs"),
+      ];
+    case "status":
+      return [
+        FRAME.STATUS,
+        uint(frame.alias, "alias", MAX_ALIAS),
+        STATUSES.indexOf(frame.status),
+        frame.windowMs === null ? null : uint(frame.windowMs, "windowMs"),
+      ];
+    case "error":
+      return [
+        FRAME.ERROR,
+        frame.alias === null ? null : uint(frame.alias, "alias", MAX_ALIAS),
+        ERRORS[frame.code].wire,
+        clip(frame.text),
+        frame.retryAfterMs === null ? null : millis(frame.retryAfterMs),
+      ];
+    case "envelope":
+      return [FRAME.ENVELOPE, WORDS.indexOf(frame.word), uint(frame.value, "value", MAX_UINT32)];
+    case "bye":
+      return [FRAME.BYE, ERRORS[frame.code].wire, clip(frame.text)];
+    default:
+      return requestElements(frame);
+  }
+}
+
+/** Decodes one frame whose extent was measured. Throws `malformed` or `limit-exceeded`. */
+export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
+  assertWithin(bytes.length, limits.maxFrameBytes, "frame");
+  const reader = new MsgpackReader(bytes);
+  const count = reader.array();
+  if (count === undefined || count === 0)
+    throw new StanzapackError("malformed", "a frame is not a msgpack array with a type", { origin: "peer" });
+  const f = new FrameFields(reader, count);
+  const type = f.uint();
+  switch (type) {
+    case FRAME.HELLO: {
+      f.name = "HELLO";
+      const version = f.uint(MAX_VERSION);
+      assertVersion(version);
+      const [maxBlockBytes, maxInflatedBytes, maxStanzaBytes] = f.uints(3) as [number, number, number];
+      return f.end({
+        type: "hello",
+        version,
+        maxBlockBytes,
+        maxInflatedBytes,
+        maxStanzaBytes,
+        // Forms of a newer peer are none of ours: skipped, not refused.
+        codecs: f.uints(MAX_CODECS, false).flatMap((number) => TYPE_CODEC.get(number) ?? []),
+        hop: f.oneOf(HOPS),
+        token: f.bytesOrNil(MAX_TOKEN_BYTES),
+        ...readCapabilities(f),
+      });
+    }
+    case FRAME.BIND: {
+      f.name = "BIND";
+      const alias = f.alias();
+      return f.uint(1) === 0
+        ? f.end({
+            type: "bind",
+            role: "subscription",
+            alias,
+            node: f.text(MAX_NODE_CHARS),
+            subid: f.text(MAX_SUBID_CHARS),
+            kind: f.oneOf(SERVICE_KINDS),
+            baseAt: f.uint(),
+          })
+        : f.end({
+            type: "bind",
+            role: "service",
+            alias,
+            node: f.text(MAX_NODE_CHARS),
+            incarnation: f.uint(),
+            sequence: f.uint(),
+          });
+    }
+    case FRAME.DATA_ROWS:
+    case FRAME.DATA_DEFLATED: {
+      f.name = "DATA";
+      const alias = f.alias();
+      const [epoch, from, to] = f.uints(3) as [number, number, number];
+      if (from > to || from === 0)
+        throw new StanzapackError("malformed", `DATA: the range ${from}..${to} is empty or begins at 0`, {
+          origin: "peer",
+        });
+      return f.end({
+        type: "data",
+        alias,
+        form: TYPE_FORM.get(type) as DataForm,
+        epoch,
+        from,
+        to,
+        at: f.uint(),
+        spanMs: f.uint(),
+        payload: f.bytes(),
+      });
+    }
+    case FRAME.CODED_CHAINED:
+      f.name = "DATA";
+      return f.end({ type: "coded", form: "chained", alias: f.alias(), payload: f.bytes() });
+    case FRAME.CODED_WIDE:
+      f.name = "DATA";
+      return f.end({
+        type: "coded",
+        form: "wide",
+        alias: f.alias(),
+        chain: f.uint(MAX_UINT32),
+        epoch: f.uint(),
+        from: f.position(),
+        check: f.uint(MAX_UINT32),
+        payload: f.bytes(),
+      });
+    case FRAME.CODED_KEY:
+      f.name = "DATA";
+      return f.end({
+        type: "coded",
+        form: "key",
+        alias: f.alias(),
+        chain: f.uint(MAX_UINT32),
+        epoch: f.uint(),
+        from: f.position(),
+        payload: f.bytes(),
+      });
+    case FRAME.CODED_INDEPENDENT:
+      f.name = "DATA";
+      return f.end({
+        type: "coded",
+        form: "independent",
+        alias: f.alias(),
+        epoch: f.uint(),
+        from: f.position(),
+        payload: f.bytes(),
+      });
+    case FRAME.ACK:
+      f.name = "ACK";
+      return f.end({ type: "ack", stanzas: f.uint(MAX_UINT32) });
+    case FRAME.CREDIT: {
+      f.name = "CREDIT";
+      const alias = f.uintOrNil(MAX_ALIAS);
+      return f.end({ type: "credit", alias, total: f.uint(alias === null ? MAX_UINT32 : undefined) });
+    }
+    case FRAME.DEMAND:
+      f.name = "DEMAND";
+      return f.end({ type: "demand", alias: f.alias(), subscribers: f.uint(), windowMs: f.uintOrNil() });
+    case FRAME.STATUS:
+      f.name = "STATUS";
+      return f.end({ type: "status", alias: f.alias(), status: f.oneOf(STATUSES), windowMs: f.uintOrNil() });
+    case FRAME.ERROR:
+      f.name = "ERROR";
+      return f.end({
+        type: "error",
+        alias: f.uintOrNil(MAX_ALIAS),
+        code: errorCodeOf(f.uint()),
+        text: f.text(limits.maxTextChars),
+        retryAfterMs: f.uintOrNil(),
+      });
+    case FRAME.ENVELOPE:
+      f.name = "ENVELOPE";
+      return f.end({ type: "envelope", word: f.oneOf(WORDS), value: f.uint(MAX_UINT32) });
+    case FRAME.BYE:
+      f.name = "BYE";
+      return f.end({ type: "bye", code: errorCodeOf(f.uint()), text: f.text(limits.maxTextChars) });
+    default: {
+      const request = decodeRequestFrame(type, f, limits);
+      if (request !== undefined) return f.end(request);
+      throw new StanzapackError("malformed", `frame type ${type} is not in the set`, { origin: "peer" });
+    }
+  }
+}
+
+export { DATA_FORMS };

@@ -1,0 +1,48 @@
+import { PROTOCOL_VERSION, type HelloFrame } from "./frames.js";
+import { DEFAULT_LIMITS, type Limits } from "../base/limits.js";
+
+/** HELLO of this implementation, within `limits`. A side that reads deflated rows too names `codecs`: the columnar codec makes them needless. */
+export function createHello(
+  {
+    hop = "plain",
+    token = null,
+    codecs = ["rows", "coded"],
+    lean = null,
+  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs" | "lean">> = {},
+  { maxBlockBytes, maxInflatedBytes }: Limits = DEFAULT_LIMITS,
+): HelloFrame {
+  return {
+    type: "hello",
+    version: PROTOCOL_VERSION,
+    maxBlockBytes,
+    maxInflatedBytes,
+    maxStanzaBytes: 0,
+    codecs,
+    hop,
+    token,
+    lean,
+  };
+}
+
+/** The one that came last. */
+let last: HelloFrame | undefined;
+
+/** The same HELLO as a value. Most clients say the same, and a component keeps the HELLO of each: equal ones that come one after another are one. */
+export function sharedHello(hello: HelloFrame): HelloFrame {
+  return last !== undefined && isSame(last, hello) ? last : (last = hello);
+}
+
+function isSame(a: HelloFrame, b: HelloFrame): boolean {
+  return (
+    a.version === b.version &&
+    a.maxBlockBytes === b.maxBlockBytes &&
+    a.maxInflatedBytes === b.maxInflatedBytes &&
+    a.maxStanzaBytes === b.maxStanzaBytes &&
+    a.hop === b.hop &&
+    a.token === null &&
+    b.token === null &&
+    a.lean?.tag === b.lean?.tag &&
+    a.codecs.length === b.codecs.length &&
+    a.codecs.every((codec, i) => codec === b.codecs[i])
+  );
+}

@@ -1,0 +1,196 @@
+import { StanzapackError } from "../base/errors.js";
+import { NIL } from "./msgpack.js";
+import { writeWtf8, wtf8Length } from "./wtf8.js";
+
+const INITIAL_BYTES = 4_096;
+const TWO_32 = 0x1_0000_0000;
+
+export interface WriteBounds {
+  readonly maxBytes: number;
+  readonly maxItems: number;
+  readonly maxDepth: number;
+}
+
+/**
+ * Writes msgpack in its shortest form, its text as WTF-8. Its own, because common libraries change values silently: -0
+ * becomes 0, a lone surrogate U+FFFD. Bounded while it writes, so that no value costs more than its bound.
+ */
+export class MsgpackWriter {
+  private bytes = new Uint8Array(INITIAL_BYTES);
+  private view = new DataView(this.bytes.buffer);
+  private at = 0;
+  private items = 0;
+  /** Steps to the value being written, for the error that names it. */
+  private readonly path: (string | number)[] = [];
+  private bounds: WriteBounds = { maxBytes: 0, maxItems: 0, maxDepth: 0 };
+
+  /** A copy of `value`'s msgpack. Throws `unencodable` or `too-large`. */
+  encode(value: unknown, bounds: WriteBounds): Uint8Array {
+    this.at = 0;
+    this.items = 0;
+    this.bounds = bounds;
+    this.write(value, 0);
+    this.claim(0);
+    return this.bytes.slice(0, this.at);
+  }
+
+  /** Checks that `count` more bytes are within the bound, and makes room for them. */
+  private claim(count: number): void {
+    if (this.at + count > this.bounds.maxBytes)
+      throw new StanzapackError("too-large", `its msgpack is over ${this.bounds.maxBytes} bytes`);
+    this.reserve(count);
+  }
+
+  private reserve(count: number): void {
+    const end = this.at + count;
+    if (end <= this.bytes.length) return;
+    const larger = new Uint8Array(Math.max(end, this.bytes.length * 2));
+    larger.set(this.bytes);
+    this.bytes = larger;
+    this.view = new DataView(larger.buffer);
+  }
+
+  private fail(depth: number, what: string): never {
+    const path = this.path
+      .slice(0, depth)
+      .map((step) => (typeof step === "number" ? `[${step}]` : `.${step}`));
+    const text = `value${path.join("")}`;
+    throw new StanzapackError("unencodable", `${text.slice(0, 200)} is ${what}`);
+  }
+
+  private write(value: unknown, depth: number): void {
+    // Here and not only at the end: a value that holds itself twice would otherwise take 2^32 steps.
+    this.claim(1);
+    if (++this.items > this.bounds.maxItems)
+      throw new StanzapackError("too-large", `it has more than ${this.bounds.maxItems} items`);
+    switch (typeof value) {
+      case "boolean":
+        return this.byte(value ? 0xc3 : 0xc2);
+      case "number":
+        return this.number(value);
+      case "string":
+        return this.text(value);
+      case "object":
+        break;
+      default:
+        this.fail(depth, `of type ${typeof value}`);
+    }
+    if (value === null) return this.byte(NIL);
+    if (value instanceof Uint8Array) return this.binary(value);
+    if (depth === this.bounds.maxDepth) this.fail(depth, "nested deeper than maxDepth, or contains itself");
+    if (Array.isArray(value)) {
+      this.head(value.length, 0x90, 16, 0xdc);
+      for (let i = 0; i < value.length; i++) {
+        this.path[depth] = i;
+        // As JSON has it: a hole or undefined keeps its place.
+        this.write(value[i] ?? null, depth + 1);
+      }
+      return;
+    }
+    if (isPlain(value)) return this.fields(value as Record<string, unknown>, depth);
+    // One of another realm is no instance of ours.
+    if (Object.prototype.toString.call(value) === "[object Uint8Array]")
+      return this.binary(value as Uint8Array);
+    this.fail(depth, describeInstance(value));
+  }
+
+  /** As JSON has it: what is undefined is left out. */
+  private fields(entries: Record<string, unknown>, depth: number): void {
+    const keys = Object.keys(entries);
+    let count = 0;
+    for (const key of keys) if (entries[key] !== undefined) count++;
+    this.head(count, 0x80, 16, 0xde);
+    for (const key of keys) {
+      const value = entries[key];
+      if (value === undefined) continue;
+      count--;
+      this.items++;
+      this.text(key);
+      this.path[depth] = key;
+      this.write(value, depth + 1);
+    }
+    // A getter gave something at one time only.
+    if (count !== 0) this.fail(depth, "an object that changes while it is read");
+  }
+
+  private byte(value: number): void {
+    this.reserve(1);
+    this.bytes[this.at++] = value;
+  }
+
+  private number(value: number): void {
+    this.reserve(9);
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+      this.bytes[this.at] = 0xcb;
+      this.view.setFloat64(this.at + 1, value);
+      this.at += 9;
+    } else if (value >= -32 && value < 0x80) this.bytes[this.at++] = value;
+    else if (value >= 0)
+      if (value < 0x100) this.sized(0xcc, value, 1);
+      else if (value < 0x10000) this.sized(0xcd, value, 2);
+      else if (value < TWO_32) this.sized(0xce, value, 4);
+      else this.sized(0xcf, value, 8);
+    else if (value >= -0x80) this.sized(0xd0, value, 1);
+    else if (value >= -0x8000) this.sized(0xd1, value, 2);
+    else if (value >= -0x80000000) this.sized(0xd2, value, 4);
+    else this.sized(0xd3, value, 8);
+  }
+
+  /** A type byte and a big-endian integer, two's complement when negative. There is room. */
+  private sized(head: number, value: number, width: 1 | 2 | 4 | 8): void {
+    this.bytes[this.at++] = head;
+    if (width === 1) this.bytes[this.at] = value;
+    else if (width === 2) this.view.setUint16(this.at, value);
+    else if (width === 4) this.view.setUint32(this.at, value);
+    else {
+      this.view.setInt32(this.at, Math.floor(value / TWO_32));
+      this.view.setUint32(this.at + 4, value);
+    }
+    this.at += width;
+  }
+
+  /** The header of something counted: `short | count` below `shortLimit`, else `wide16`, or the one after it for 32 bits. */
+  private head(count: number, short: number, shortLimit: number, wide16: number): void {
+    this.reserve(5);
+    if (count < shortLimit) this.bytes[this.at++] = short | count;
+    else if (count < 0x10000) this.sized(wide16, count, 2);
+    else this.sized(wide16 + 1, count, 4);
+  }
+
+  private text(text: string): void {
+    // Before walking it: it has at least as many bytes as it has units.
+    this.claim(text.length);
+    const length = wtf8Length(text);
+    this.claim(length);
+    this.reserve(5 + length);
+    if (length >= 32 && length < 0x100) this.sized(0xd9, length, 1);
+    else this.head(length, 0xa0, 32, 0xda);
+    this.at = writeWtf8(text, this.bytes, this.at);
+  }
+
+  private binary(value: Uint8Array): void {
+    const length = value.length;
+    this.claim(length);
+    this.reserve(5 + length);
+    // Throws where the buffer was transferred, which leaves a view of no bytes.
+    if (length === 0) new Uint8Array(value.buffer);
+    if (length < 0x100) this.sized(0xc4, length, 1);
+    else if (length < 0x10000) this.sized(0xc5, length, 2);
+    else this.sized(0xc6, length, 4);
+    this.bytes.set(value, this.at);
+    this.at += length;
+  }
+}
+
+/** Made by `{}`, `Object.create(null)` or `JSON.parse`, of whatever realm. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || prototype === Object.prototype || Object.hasOwn(prototype, "isPrototypeOf");
+}
+
+function describeInstance(value: object): string {
+  const { constructor, toJSON } = value as { readonly constructor?: unknown; readonly toJSON?: unknown };
+  const name =
+    typeof constructor === "function" && constructor.name !== "" ? `a ${constructor.name}` : "an instance";
+  return `${name}, not a plain object${typeof toJSON === "function" ? ": publish what its `toJSON` returns" : ""}`;
+}

@@ -1,0 +1,104 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { frame } from "../../test/arbitraries.js";
+import { StanzapackError } from "../base/errors.js";
+import { encodeFrame } from "../frames/frame-codec.js";
+import { DEFAULT_LIMITS } from "../base/limits.js";
+import { LinkSession } from "./link-session.js";
+import { Position } from "./position.js";
+import { createRawDeflate } from "../bodies/raw-deflate.js";
+import { createRowCodec, decodeRow } from "../bodies/row-codec.js";
+import { encodeUpdate } from "../msgpack/update.js";
+
+const BLOCKS = 20_000;
+const ALLOWED = new Set(["malformed", "limit-exceeded", "protocol", "version-mismatch"]);
+
+/** A small, seeded generator (mulberry32): a failure names its round, and the round comes back. */
+function randomFrom(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+const HEADS = [0x80, 0x90, 0xa0, 0xc0, 0xc1, 0xc4, 0xc6, 0xcb, 0xcf, 0xd4, 0xdb, 0xdd, 0xdf, 0xff, 0x00];
+
+function mutate(bytes: Uint8Array, below: (n: number) => number): Uint8Array {
+  const out = [...bytes];
+  for (let n = 1 + below(4); n > 0; n--) {
+    const at = below(out.length + 1);
+    switch (below(5)) {
+      case 0:
+        out[Math.min(at, out.length - 1)] = below(256);
+        break;
+      case 1:
+        out[Math.min(at, out.length - 1)] = HEADS[below(HEADS.length)] as number;
+        break;
+      case 2:
+        out.splice(at, 1 + below(4));
+        break;
+      case 3:
+        out.splice(at, 0, ...out.slice(below(out.length + 1)).slice(0, 20));
+        break;
+      default:
+        out.length = Math.max(1, at);
+    }
+    if (out.length === 0) out.push(below(256));
+  }
+  return Uint8Array.from(out);
+}
+
+describe("a link fed with damaged blocks", () => {
+  it(`throws what ends a link and nothing else, ${BLOCKS} times`, () => {
+    const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
+    const rows = codec.encode(
+      [[1, "x", null], { a: 1.5, b: [true] }].map((v) => encodeUpdate(v, DEFAULT_LIMITS)),
+      "plain",
+    );
+    const hello = encodeFrame({
+      type: "hello",
+      version: 1,
+      maxBlockBytes: 0,
+      maxInflatedBytes: 0,
+      maxStanzaBytes: 0,
+      codecs: ["rows"],
+      hop: "plain",
+      token: null,
+      lean: null,
+    });
+    const data = encodeFrame({ type: "data", alias: 1, epoch: 1, from: 1, to: 2, at: 0, spanMs: 1, ...rows });
+    const seeds = [
+      hello,
+      data,
+      ...fc.sample(frame, { numRuns: 300, seed: 7 }).map(encodeFrame),
+      ...fc
+        .sample(fc.array(frame, { maxLength: 4 }), { numRuns: 100, seed: 8 })
+        .map((many) => Buffer.concat(many.map(encodeFrame))),
+    ].map((bytes) => (bytes.length > 600 ? bytes.subarray(0, 600) : bytes));
+    const below = randomFrom(1);
+    const seen = new Set<string>();
+    for (let round = 0; round < BLOCKS; round++) {
+      const session = new LinkSession(DEFAULT_LIMITS);
+      const block = mutate(below(4) === 0 ? data : (seeds[below(seeds.length)] as Uint8Array), below);
+      try {
+        if (below(10) > 0) session.receive(hello, 0);
+        for (const one of session.receive(block, 0)) {
+          if (one.type !== "data") continue;
+          const decoded = codec.decode(one);
+          decoded.forEach(decodeRow);
+          new Position().advance({ ...one, rows: decoded }, 0);
+        }
+        seen.add("none");
+      } catch (error) {
+        const code = error instanceof StanzapackError ? error.code : String(error);
+        if (!ALLOWED.has(code)) throw new Error(`round ${round}: ${code}`, { cause: error });
+        seen.add(code);
+      }
+    }
+    // It has gone both ways, or the mutations are no test.
+    expect([...seen]).toEqual(expect.arrayContaining(["none", "malformed", "protocol"]));
+  });
+});

@@ -1,0 +1,106 @@
+import { XmppError, type XmppErrorCode } from "../base/errors.js";
+import * as NS from "../base/namespaces.js";
+import { StreamParser } from "../xml/stream-parser.js";
+import { escapeAttribute, type Element } from "../xml/xml.js";
+
+/** An answer's `<body/>` (XEP-0124 §4), taken apart. */
+export interface BoshBody {
+  readonly attrs: Readonly<Record<string, string | undefined>>;
+  /** Its elements, as text. */
+  readonly content: string;
+}
+
+/** `attrs` without value are left out. */
+export function formatBody(
+  attrs: Readonly<Record<string, string | number | undefined>>,
+  content: string,
+): string {
+  let head = `<body xmlns='${NS.HTTP_BIND}'`;
+  for (const [name, value] of Object.entries(attrs)) {
+    if (value !== undefined) head += ` ${name}='${escapeAttribute(String(value))}'`;
+  }
+  return content === "" ? `${head}/>` : `${head}>${content}</body>`;
+}
+
+/** Longest start tag of a body, in characters: a dozen short attributes, and whatever a manager adds. */
+const MAX_TAG_CHARS = 8_192;
+
+const CLOSING_TAG = "</body>";
+
+/** Reads the wrapper only: its content goes to the stream's own parser. Throws `XmppError`. */
+export function parseBody(text: string): BoshBody {
+  const refuse = (why: string): XmppError => new XmppError("protocol", `the answer is no BOSH body: ${why}`);
+  const end = findTagEnd(text);
+  if (end < 0) throw refuse("it has no start tag");
+  let root: Element | undefined;
+  let selfClosed = false;
+  const parser = new StreamParser({ maxStanzaChars: MAX_TAG_CHARS, maxDepth: 1, maxElements: 1 });
+  parser.on("start", (element: Element) => (root = element));
+  parser.on("end", () => (selfClosed = true));
+  try {
+    parser.write(text.slice(0, end));
+  } catch (cause) {
+    throw new XmppError("protocol", "the answer is no BOSH body: its tag is broken", { cause });
+  }
+  if (root?.name !== "body" || root.attrs["xmlns"] !== NS.HTTP_BIND) throw refuse("another element");
+  const attrs = root.attrs as Record<string, string>;
+  const rest = text.slice(end).trimEnd();
+  if (selfClosed) {
+    if (rest !== "") throw refuse("something follows it");
+    return { attrs, content: "" };
+  }
+  if (!rest.endsWith(CLOSING_TAG)) throw refuse("it does not end");
+  return { attrs, content: rest.slice(0, -CLOSING_TAG.length) };
+}
+
+/** Behind the first tag that is no XML declaration. */
+function findTagEnd(text: string): number {
+  const head = text.slice(0, MAX_TAG_CHARS);
+  const tag = /^\s*(?:<\?xml[^>]*\?>\s*)?<(?:[^<>"']|"[^"]*"|'[^']*')*>/.exec(head);
+  return tag === null ? -1 : tag[0].length;
+}
+
+/** XEP-0124 §17.2: what a terminal condition says of us, of the server, or of the way between. */
+const CONDITIONS = new Map<string, readonly [XmppErrorCode, string]>(
+  Object.entries({
+    "bad-request": ["protocol", "the server calls our request malformed"],
+    "host-gone": ["unreachable", "the server does not serve the domain any more"],
+    "host-unknown": ["unreachable", "the server does not serve the domain"],
+    "improper-addressing": ["unreachable", "the server does not serve the domain"],
+    "internal-server-error": ["disconnected", "the server failed"],
+    "item-not-found": ["disconnected", "the server does not know the session any more"],
+    "other-request": ["disconnected", "another request ended the session"],
+    "policy-violation": ["protocol", "the server found us to break the session's rules"],
+    "remote-connection-failed": ["disconnected", "the connection manager cannot reach the server"],
+    "remote-stream-error": ["disconnected", "the server ended the stream"],
+    "see-other-uri": ["disconnected", "the server wants the session elsewhere"],
+    "system-shutdown": ["disconnected", "the server shuts down"],
+    "undefined-condition": ["disconnected", "the server ended the session"],
+  }),
+);
+
+export function toConditionError(condition: string): XmppError {
+  const [code, message] =
+    CONDITIONS.get(condition) ?? (["disconnected", "the server ended the session"] as const);
+  return new XmppError(code, `${message} (${condition.slice(0, 40)})`);
+}
+
+/** XEP-0124 §17.1: what managers of old say by status, and some of today too. */
+const STATUS_CONDITIONS: Readonly<Record<number, string>> = {
+  400: "bad-request",
+  403: "policy-violation",
+  404: "item-not-found",
+};
+
+/** Final statuses as errors; `undefined` for those of a moment, after which the request is sent again. */
+export function toStatusError(status: number): XmppError | undefined {
+  if (status >= 500 || status === 408 || status === 425 || status === 429) return undefined;
+  const condition = STATUS_CONDITIONS[status];
+  if (condition !== undefined) return toConditionError(condition);
+  // Redirects too: they could lead away from TLS, and from whom the certificate is for.
+  return toNoService(status);
+}
+
+export function toNoService(status: number): XmppError {
+  return new XmppError("unreachable", `no BOSH service there: HTTP status ${String(status)}`);
+}

@@ -1,0 +1,34 @@
+import { monotonicNow } from "../base/clock.js";
+import { StanzaError } from "../base/errors.js";
+import * as NS from "../base/namespaces.js";
+import type { Connection } from "../connection/connection.js";
+import { xml } from "../xml/xml.js";
+import type { OpenRequest } from "./in-band-bytestreams.js";
+
+/** When a peer wants smaller blocks it gives no figure to go by (XEP-0047 §2.1): quarters, down to this. */
+const SMALLEST_BLOCK_SIZE_BYTES = 256;
+
+/** Opens with ever smaller blocks until the peer takes them (XEP-0047 §2.1); gives the size agreed. */
+export async function offer(
+  connection: Connection,
+  request: OpenRequest,
+  blockSizeBytes: number,
+  endAt: number,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const { from: peer, to: own, sid, stanza } = request;
+  const open = xml("open", { xmlns: NS.IBB, "block-size": String(blockSizeBytes), sid, stanza });
+  const iq = xml("iq", { type: "set", to: peer }, open);
+  if (connection.kind === "component") iq.attrs["from"] = own;
+  try {
+    const timeoutMs = Math.max(0, endAt - monotonicNow());
+    await connection.request(iq, { timeoutMs, ...(signal !== undefined && { signal }) });
+    return blockSizeBytes;
+  } catch (error) {
+    const smaller =
+      error instanceof StanzaError && error.condition === "resource-constraint" && error.type === "modify";
+    const next = blockSizeBytes >> 2;
+    if (!smaller || next < SMALLEST_BLOCK_SIZE_BYTES) throw error;
+    return offer(connection, request, next, endAt, signal);
+  }
+}

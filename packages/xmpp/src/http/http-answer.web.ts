@@ -1,0 +1,33 @@
+import { XmppError } from "../base/errors.js";
+
+/** The answer's text; rejects with `XmppError` beyond so many bytes, and reads no further. `onBytes` hears of each part. */
+export async function readAnswer(
+  response: Response,
+  maxBytes: number,
+  onBytes: (count: number) => void = () => undefined,
+): Promise<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const reader = response.body?.getReader();
+  let [text, length] = ["", 0];
+  for (;;) {
+    const part = await reader?.read();
+    if (part?.value === undefined) break;
+    const bytes = part.value as Uint8Array;
+    length += bytes.length;
+    onBytes(bytes.length);
+    if (length > maxBytes) {
+      await reader?.cancel().catch(() => undefined);
+      throw new XmppError("protocol", `the answer is longer than ${String(maxBytes)} bytes`);
+    }
+    text += decode(bytes, true);
+  }
+  return text + decode(new Uint8Array(), false);
+
+  function decode(bytes: Uint8Array, more: boolean): string {
+    try {
+      return decoder.decode(bytes, { stream: more });
+    } catch (cause) {
+      throw new XmppError("protocol", "the answer is not UTF-8", { cause });
+    }
+  }
+}

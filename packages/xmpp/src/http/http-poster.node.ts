@@ -1,0 +1,130 @@
+import { monotonicNow } from "../base/clock.js";
+import type net from "node:net";
+import type { ByteSource } from "../transports/byte-meter.js";
+import { createDialedConnections } from "./dialed-connections.node.js";
+import { XmppError } from "../base/errors.js";
+import type { HttpCarrier } from "./http-carrier.node.js";
+import { createHttp1Carrier } from "./http1-carrier.node.js";
+import { createHttp2Carrier } from "./http2-carrier.node.js";
+import type { TlsOptions } from "../transports/stream-socket.node.js";
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Posts XML to one address, with few headers over few connections. Counts HTTP's bytes, headers included. */
+export interface HttpPoster extends ByteSource {
+  /**
+   * Rejects with `XmppError`: `disconnected` and `unreachable` are faults of the network, after which the same may be
+   * sent again; others are final. Never follows a redirect.
+   */
+  post(body: string, signal: AbortSignal): Promise<HttpAnswer>;
+  /** When the last request had left for the network (`monotonicNow()`); Infinity while one has not. */
+  readonly lastLeftAt: number;
+  /** Ends what is under way, and every connection. */
+  close(): void;
+}
+
+export interface HttpPosterOptions {
+  readonly tls: TlsOptions;
+  /** Largest answer's body taken, in bytes, inflated or not. */
+  readonly maxAnswerBytes: number;
+}
+
+/** HTTP/2 where TLS comes to it (RFC 7301), else HTTP/1.1. */
+export function createHttpPoster(url: URL, { tls, maxAnswerBytes }: HttpPosterOptions): HttpPoster {
+  const connections = createDialedConnections(url, tls);
+  let current: HttpCarrier | undefined;
+  let connecting: { readonly carrier: Promise<HttpCarrier>; readonly cancel: AbortController } | undefined;
+
+  /** `first`: a connection that is there already. */
+  const useHttp1 = (first?: net.Socket): HttpCarrier => {
+    let spare = first;
+    const connect = (): Promise<net.Socket> => {
+      const socket = spare;
+      spare = undefined;
+      return socket === undefined || socket.destroyed
+        ? connections.dial(["http/1.1"])
+        : Promise.resolve(socket);
+    };
+    return createHttp1Carrier(url, connect, maxAnswerBytes);
+  };
+
+  const choose = async (signal: AbortSignal): Promise<HttpCarrier> => {
+    const socket = await connections.dial(["h2", "http/1.1"], signal);
+    const isHttp2 = "alpnProtocol" in socket && socket.alpnProtocol === "h2";
+    return isHttp2 ? createHttp2Carrier(url, socket, maxAnswerBytes) : useHttp1(socket);
+  };
+
+  const use = (carrier: HttpCarrier): HttpCarrier => (current = carrier);
+
+  const carrierFor = async (signal: AbortSignal): Promise<HttpCarrier> => {
+    if (current?.isUsable === true) return current;
+    if (url.protocol === "http:") return use(useHttp1());
+    // Requests made at once share one connection, before it is there too.
+    if (connecting === undefined) {
+      const cancel = new AbortController();
+      const attempt = { carrier: choose(cancel.signal).then(use), cancel };
+      connecting = attempt;
+      const end = (): void => {
+        if (connecting === attempt) connecting = undefined;
+      };
+      attempt.carrier.then(end, end);
+    }
+    const { carrier, cancel } = connecting;
+    // Whoever gives up had waited for long: the next try makes a connection of its own.
+    const onAbort = (): void => {
+      connecting = undefined;
+      cancel.abort(new XmppError("disconnected", "the connection was given up"));
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await carrier;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  };
+
+  let leaving = 0;
+  let lastLeftAt = -Infinity;
+  /** Counts a request as leaving; gives the function to call, once or more often, when it has left. */
+  const depart = (): (() => void) => {
+    leaving++;
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      leaving--;
+      lastLeftAt = monotonicNow();
+    };
+  };
+
+  return {
+    async post(body, signal) {
+      signal.throwIfAborted();
+      const onLeft = depart();
+      try {
+        const carrier = await carrierFor(signal);
+        return await carrier.post({ bytes: Buffer.from(body), signal, onLeft });
+      } catch (error) {
+        throw signal.aborted ? signal.reason : error;
+      } finally {
+        onLeft();
+      }
+    },
+    get received() {
+      return connections.received;
+    },
+    get sent() {
+      return connections.sent;
+    },
+    get lastLeftAt() {
+      return leaving > 0 ? Infinity : lastLeftAt;
+    },
+    close() {
+      current?.close();
+      connections.close(new XmppError("stopped", "the connection was stopped"));
+    },
+  };
+}

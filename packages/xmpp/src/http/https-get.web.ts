@@ -1,0 +1,14 @@
+import { XmppError } from "../base/errors.js";
+import { readAnswer } from "./http-answer.web.js";
+
+/** As in `https-get.node.ts`, with the browser's `fetch`. Redirects are followed by the browser, whose end is looked at. */
+export async function httpsGet(
+  url: URL,
+  { maxBytes }: { readonly maxBytes: number },
+  signal: AbortSignal,
+): Promise<string> {
+  const response = await fetch(url, { signal, credentials: "omit" });
+  if (!response.url.startsWith("https:")) throw new XmppError("tls", `not over HTTPS: ${response.url}`);
+  if (response.status !== 200) throw new XmppError("unreachable", `HTTP status ${String(response.status)}`);
+  return readAnswer(response, maxBytes);
+}

@@ -1,0 +1,54 @@
+import { StanzaError, type StanzaErrorType } from "../base/errors.js";
+import * as NS from "../base/namespaces.js";
+import { fitForXml } from "../xml/xml-characters.js";
+import { childElements, xml, type Element } from "../xml/xml.js";
+
+const TYPES = new Set<string>(["auth", "cancel", "continue", "modify", "wait"]);
+
+/** The `<error/>` of a stanza of type `error` (RFC 6120 §8.3); a broken one becomes `undefined-condition`. */
+export function parseStanzaError(stanza: Element): StanzaError {
+  const error = stanza.getChild("error");
+  const type = String(error?.attrs["type"]);
+  const children = error === undefined ? [] : childElements(error);
+  const ours = children.filter((child) => child.getNS() === NS.STANZA_ERRORS);
+  const condition = ours.find((child) => child.name !== "text")?.name ?? "undefined-condition";
+  const text = ours.find((child) => child.name === "text")?.text() ?? "";
+  const application = children.find((child) => child.getNS() !== NS.STANZA_ERRORS);
+  return new StanzaError(
+    condition,
+    TYPES.has(type) ? (type as StanzaErrorType) : "cancel",
+    text,
+    application && parseApplication(application),
+  );
+}
+
+function parseApplication(element: Element): NonNullable<StanzaError["application"]> {
+  const { xmlns: _, ...attrs } = element.attrs as Record<string, string>;
+  const text = element.text();
+  return {
+    name: element.getName(),
+    xmlns: element.getNS() ?? "",
+    ...(Object.keys(attrs).length > 0 && { attrs }),
+    ...(text !== "" && { text }),
+  };
+}
+
+/** The `<error/>` to put into a stanza of type `error`. Its texts may quote anything. */
+export function formatStanzaError(error: StanzaError): Element {
+  const { application } = error;
+  return xml(
+    "error",
+    { type: error.type },
+    xml(error.condition, { xmlns: NS.STANZA_ERRORS }),
+    ...(error.text === "" ? [] : [xml("text", { xmlns: NS.STANZA_ERRORS }, fitForXml(error.text))]),
+    ...(application === undefined
+      ? []
+      : [
+          xml(
+            application.name,
+            { ...application.attrs, xmlns: application.xmlns },
+            ...(application.text === undefined ? [] : [fitForXml(application.text)]),
+          ),
+        ]),
+  );
+}

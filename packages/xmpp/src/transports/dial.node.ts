@@ -1,0 +1,95 @@
+import net from "node:net";
+import tls from "node:tls";
+import { hostOf } from "./service-url.js";
+import { toXmppError } from "../stanzas/stream-errors.js";
+import type { TlsOptions } from "./stream-socket.node.js";
+
+/** One connection below HTTP: what is written to `socket` goes, encrypted or not, through `tcp`. */
+export interface Dialed {
+  readonly socket: net.Socket;
+  readonly tcp: net.Socket;
+}
+
+/** RFC 7301: what the client offers to speak inside TLS. */
+export type AlpnProtocol = "h2" | "http/1.1";
+
+/** TCP probes after so many ms of silence. */
+const KEEP_ALIVE_MS = 30_000;
+
+/**
+ * TCP, and TLS for `https:` and `wss:`. The certificate must be for the address's host or for the XMPP domain
+ * (XEP-0156 §3). Rejects with `XmppError`; destroys what it began when the signal aborts, also later.
+ */
+export async function dial(
+  url: URL,
+  options: TlsOptions,
+  signal: AbortSignal,
+  protocols: readonly AlpnProtocol[] = ["http/1.1"],
+): Promise<Dialed> {
+  signal.throwIfAborted();
+  const secure = url.protocol === "https:" || url.protocol === "wss:";
+  const host = hostOf(url);
+  const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
+  const tcp = new net.Socket();
+  const onAbort = (): void => void tcp.destroy();
+  signal.addEventListener("abort", onAbort, { once: true });
+  tcp.once("close", () => {
+    signal.removeEventListener("abort", onAbort);
+  });
+  let stage: "connect" | "tls" = "connect";
+  try {
+    await until(tcp, "connect", () =>
+      tcp.connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }),
+    );
+    if (!secure) return { socket: tcp, tcp };
+    stage = "tls";
+    const key = `${url.protocol}//${url.host}`;
+    const session = options.sessions?.get(key);
+    const socket = tls.connect({
+      socket: tcp,
+      host,
+      ...(net.isIP(host) === 0 && { servername: host }),
+      ...(options.secureContext && { secureContext: options.secureContext }),
+      ...(session && { session }),
+      ALPNProtocols: [...protocols],
+      checkServerIdentity: (name, certificate) => {
+        const failure = tls.checkServerIdentity(name, certificate);
+        return failure && tls.checkServerIdentity(options.domain, certificate) && failure;
+      },
+    });
+    socket.on("session", (fresh) => options.sessions?.set(key, fresh));
+    // The TLS socket reports the errors of the one below; without a listener Node would throw them.
+    tcp.on("error", () => undefined);
+    await until(socket, "secureConnect", () => undefined);
+    return { socket, tcp };
+  } catch (error) {
+    tcp.destroy();
+    throw signal.aborted ? signal.reason : toXmppError(error, stage);
+  }
+}
+
+function until(socket: net.Socket, event: string, begin: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = (settle: () => void): void => {
+      socket.off(event, onEvent).off("error", onError).off("close", onClose);
+      settle();
+    };
+    const onEvent = (): void => {
+      finish(resolve);
+    };
+    const onError = (error: Error): void => {
+      // What comes later is the user's of the socket; a socket that nobody has yet must not throw.
+      socket.on("error", () => undefined);
+      finish(() => {
+        reject(error);
+      });
+    };
+    const onClose = (): void => {
+      finish(() => {
+        reject(new Error("the connection was closed"));
+      });
+    };
+    socket.on(event, onEvent).on("error", onError).on("close", onClose);
+    begin();
+  });
+}

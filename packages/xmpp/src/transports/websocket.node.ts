@@ -1,0 +1,109 @@
+import "../base/require-begin.node.js";
+import type { createConnection, Socket } from "node:net";
+import { WebSocket } from "ws";
+import { dial, type Dialed } from "./dial.node.js";
+import { XmppError } from "../base/errors.js";
+import { toXmppError } from "../stanzas/stream-errors.js";
+import type { TlsOptions } from "./stream-socket.node.js";
+
+/** One WebSocket, as little of it as a stream needs. */
+export interface RawWebSocket {
+  /** Bytes that wait for the network. */
+  readonly bufferedAmount: number;
+  /** Bytes of the connection below, both ways, where the runtime tells. */
+  readonly socketBytes: { readonly received: number; readonly sent: number } | undefined;
+  send(text: string): void;
+  close(): void;
+  /** Closes without a word; in browsers the same as `close`. */
+  terminate(): void;
+}
+
+export interface WebSocketEvents {
+  readonly onText: (text: string, byteCount: number) => void;
+  readonly onClose: (error: XmppError | undefined) => void;
+}
+
+export interface WebSocketOptions {
+  readonly tls: TlsOptions;
+  /** Largest message taken, in bytes; a larger one closes the connection. */
+  readonly maxMessageBytes: number;
+}
+
+/** Opens a WebSocket with the subprotocol `xmpp` (RFC 7395 §3.1); rejects with `XmppError`. */
+export async function openWebSocket(
+  url: URL,
+  { tls, maxMessageBytes }: WebSocketOptions,
+  events: WebSocketEvents,
+  signal: AbortSignal,
+): Promise<RawWebSocket> {
+  const dialed: Dialed = await dial(url, tls, signal);
+  const websocket = new WebSocket(url, ["xmpp"], {
+    // No server has it, and its windows would cost more memory than the stream.
+    perMessageDeflate: false,
+    followRedirects: false,
+    maxPayload: maxMessageBytes,
+    createConnection: (() => dialed.socket) as unknown as typeof createConnection,
+  });
+  let failure: XmppError | undefined;
+  await new Promise<void>((resolve, reject) => {
+    websocket.once("open", resolve);
+    websocket.on("error", (error) => {
+      const fault = toFault(error);
+      failure ??= fault;
+      reject(fault);
+    });
+    // Before `open` it comes with an error only, after it too late to matter here.
+    websocket.once("close", () => {
+      reject(new XmppError("unreachable", "the WebSocket was closed while it was opened"));
+    });
+  }).catch((error: unknown) => {
+    websocket.terminate();
+    dialed.tcp.destroy();
+    throw signal.aborted ? signal.reason : error;
+  });
+  websocket.on("message", (data: Buffer, isBinary) => {
+    if (isBinary) {
+      // RFC 7395 §3.2
+      failure ??= new XmppError("protocol", "the server sent a binary WebSocket message");
+      websocket.terminate();
+      return;
+    }
+    events.onText(data.toString("utf8"), data.length);
+  });
+  websocket.on("close", () => {
+    dialed.tcp.destroy();
+    events.onClose(failure);
+  });
+  return {
+    get bufferedAmount() {
+      return websocket.bufferedAmount;
+    },
+    get socketBytes() {
+      return countBytes(dialed.tcp);
+    },
+    send(text) {
+      if (websocket.readyState === WebSocket.OPEN) websocket.send(text);
+    },
+    close: () => {
+      websocket.close(1000);
+    },
+    terminate: () => {
+      websocket.terminate();
+      dialed.tcp.destroy();
+    },
+  };
+}
+
+function countBytes(tcp: Socket): { received: number; sent: number } {
+  return { received: tcp.bytesRead, sent: tcp.bytesWritten };
+}
+
+function toFault(error: Error): XmppError {
+  const { code } = error as { code?: unknown };
+  if (typeof code === "string" && code.startsWith("WS_ERR_")) {
+    return new XmppError("protocol", `the server's WebSocket message was refused: ${error.message}`, {
+      cause: error,
+    });
+  }
+  return toXmppError(error, "connect");
+}

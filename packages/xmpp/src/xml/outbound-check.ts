@@ -1,0 +1,67 @@
+import { XmppError } from "../base/errors.js";
+import * as NS from "../base/namespaces.js";
+import { ParseError } from "./parse-error.js";
+import { StreamParser } from "./stream-parser.js";
+import { assertXmlCharacters } from "./xml-characters.js";
+import type { Element } from "./xml.js";
+
+/** RFC 6120 §4.8.5: the one prefix that the header of a stream declares. */
+const ROOT = `<stream xmlns='${NS.CLIENT}' xmlns:stream='${NS.STREAM}'>`;
+const STANZAS = new Set(["message", "presence", "iq"]);
+/** The caller's own text is bounded by the server alone. */
+const NO_LIMITS = {
+  maxStanzaChars: Infinity,
+  maxDepth: Infinity,
+  maxElements: Infinity,
+  undeclared: "fail",
+} as const;
+
+/** Takes whole elements, one text after the other, and counts them. */
+class OutboundParser extends StreamParser {
+  elements = 0;
+  stanzas = 0;
+
+  constructor() {
+    super(NO_LIMITS);
+    super.write(ROOT);
+    this.on("element", ({ name }: Element) => {
+      this.elements++;
+      if (STANZAS.has(name)) this.stanzas++;
+    });
+  }
+}
+
+let parser = new OutboundParser();
+
+/**
+ * Gives how many elements a text holds, and how many of them are stanzas. Throws `XmppError` (`invalid-xml`) unless the text is
+ * whole elements of well-formed XML that RFC 6120 §11 allows in a stream: a server answers anything else by ending the stream.
+ */
+export function countElements(text: string): { readonly elements: number; readonly stanzas: number } {
+  assertXmlCharacters(text, "what is to be sent");
+  const counting = parser;
+  counting.elements = counting.stanzas = 0;
+  try {
+    counting.write(text);
+    if (counting.stopped || !counting.betweenStanzas)
+      throw new ParseError("not-well-formed", "it does not hold whole elements");
+    return counting;
+  } catch (cause) {
+    parser = new OutboundParser();
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new XmppError("invalid-xml", `what is to be sent is not well-formed XML: ${why}`, { cause });
+  }
+}
+
+/**
+ * Throws `XmppError` (`invalid-xml`) unless `text` holds `count` stanzas. With a wrong count the server would acknowledge
+ * more or less than was sent (XEP-0198 §4).
+ */
+export function assertStanzas(text: string, count: number): void {
+  const { stanzas } = countElements(text);
+  if (stanzas === count) return;
+  throw new XmppError(
+    "invalid-xml",
+    `what is to be sent holds ${String(stanzas)} stanzas, and ${String(count)} were announced`,
+  );
+}
