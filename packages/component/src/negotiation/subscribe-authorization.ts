@@ -109,7 +109,7 @@ function formatQuestion({ service, asker, id }: Question, to: string, from: stri
   return xml("message", { from, to, id: `approve-${id}`, type: "headline" }, xml("body", {}, text), form);
 }
 
-/** Authority is the bare JID's: any session of the owner may answer, and nobody else. */
+/** Decides by a filled form. Any session of the service's owner may send it: the bare JID has the authority. */
 function answered(broker: Broker, from: string, form: DataForm): void {
   const field = (name: string): string | undefined => single(form, name);
   const allow = boolean(form, FIELD.ALLOW);

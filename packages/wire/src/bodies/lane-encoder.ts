@@ -204,7 +204,7 @@ function startTrial(shadow: ColumnCodec | undefined): Trial {
   return { shadow, bodies: 0, coded: 0, plain: 0 };
 }
 
-/** Undefined for a batch that goes over the limits of the codec: any peer reads it as rows. */
+/** Returns undefined for a batch over the codec's limits, which then travels as rows. Throws every other error. */
 function unlessTooMuch<T>(encode: () => T): T | undefined {
   try {
     return encode();
