@@ -48,7 +48,7 @@ export class Broker {
     const logs = (this.logs = new Logs(fanOut, limits, stats, log, budgets.isOurs, (subscription) =>
       this.subscriptions.endWithdrawn(subscription),
     ));
-    logs.catchUp.onBegun = ({ link }, ms) => budgets.chargeWork(link.jid, ms);
+    logs.catchUp.onBegun = ({ outlet }, ms) => budgets.chargeWork(outlet.jid, ms);
     const approvals = (this.approvals = new Approvals(limits, stats, budgets, (link, service, options, now) =>
       this.subscriptions.subscribeTo(link, service, options, now),
     ));
@@ -84,7 +84,7 @@ export class Broker {
     this.subscriptions.linkEnded(link);
     this.publishers.linkEnded(link, now);
     this.approvals.linkEnded(link);
-    this.fanOut.forgetLink(link);
+    this.fanOut.forgetWriter(link);
   }
 
   /** Once a second: reports that are due, values that publishers owe, services whose time is over. */

@@ -6,14 +6,17 @@ import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { NewestValues } from "../fanout/newest-values.js";
 import type { CreateKind } from "../kinds/kind.js";
-import type { ClientLink } from "../links/client-link.js";
+import type { Subscriber } from "../fanout/outlet.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { Subscriptions } from "../subscriptions/subscriptions.js";
 import type { Approvals } from "./approvals.js";
 import type { Catalog } from "./catalog.js";
 import type { DemandReports } from "./demand-reports.js";
-import { ANY_LEASE, type LeaseRequest, type Publishers } from "./publishers.js";
-import { Service, type ServiceConfig } from "./service.js";
+import { ANY_LEASE, type LeaseRequest } from "../options/service-config.js";
+import type { Publishers } from "./publishers.js";
+import { Service, type PublisherLink } from "./service.js";
+import { ServiceRecord } from "./service-record.js";
+import type { ServiceConfig } from "../options/service-config.js";
 import type { StatusReports } from "./status-reports.js";
 
 /** Random numbers that tell lives apart, 32 bits, never 0. */
@@ -37,8 +40,8 @@ export interface OfferParts {
 export class Offers {
   /** Told of each service that is offered anew. */
   onOffered: ((service: Service) => void) | undefined;
-  /** Told of each service that ends, with the links that had subscribed or waited for approval. */
-  onWithdrawn: ((service: Service, links: readonly ClientLink[]) => void) | undefined;
+  /** Told of each service that ends, with those who had subscribed or waited for approval. */
+  onWithdrawn: ((service: Service, subscribers: readonly Subscriber[]) => void) | undefined;
   /** Told of each subscription that its publisher takes away. */
   onRevoked: ((subscription: Subscription) => void) | undefined;
 
@@ -56,12 +59,12 @@ export class Offers {
    * `conflict` or `limit-exceeded`.
    */
   offer(
-    link: ClientLink,
+    link: PublisherLink,
     node: string,
     config: ServiceConfig,
     now: number,
     lease: LeaseRequest = ANY_LEASE,
-  ): { service: Service; created: boolean } | { holder: ClientLink } {
+  ): { service: Service; created: boolean } | { holder: PublisherLink } {
     const id = parseNode(node);
     if (id.owner !== link.bareJid) {
       throw new StanzapackError("forbidden", `${link.bareJid} cannot offer \`${node.slice(0, 200)}\``);
@@ -91,7 +94,8 @@ export class Offers {
         `${catalog.services.size} services are offered, no more are allowed`,
         { scope: "subscription" },
       );
-    const service = new Service(id, config, this.randomId(), createKind(config, id.owner), now);
+    const record = new ServiceRecord(id, config, this.randomId(), now);
+    const service = new Service(record, createKind(config, id.owner));
     catalog.add(service);
     budgets.count(id.owner, "services", 1);
     return service;
@@ -100,11 +104,11 @@ export class Offers {
   /** Returns the link that keeps the lease; undefined: the offer holds, and a publisher before it is fenced. */
   private offerAgain(
     service: Service,
-    link: ClientLink,
+    link: PublisherLink,
     config: ServiceConfig,
     now: number,
     { incarnation, takeOver }: LeaseRequest,
-  ): ClientLink | undefined {
+  ): PublisherLink | undefined {
     const { node, publisher } = service;
     const isSame = incarnation !== undefined && publisher?.incarnation === incarnation;
     if (publisher !== undefined && publisher.link !== link && !takeOver && !isSame) return publisher.link;
@@ -128,15 +132,16 @@ export class Offers {
 
   /** Takes a new configuration. It may end subscriptions at once, and may answer those who await approval. */
   configure(service: Service, config: ServiceConfig, now: number): void {
-    service.config = config;
+    service.record.config = config;
     for (const subscription of service.subscriptions) {
-      if (service.mayTake(subscription.link.bareJid)) continue;
+      const { bareJid } = subscription.outlet;
+      if (service.record.mayTake(bareJid)) continue;
       this.onRevoked?.(subscription);
       this.parts.subscriptions.end(
         subscription,
         new StanzapackError(
           "not-allowed",
-          `the publisher does not allow ${subscription.link.bareJid} to take \`${service.node}\` any more`,
+          `the publisher does not allow ${bareJid} to take \`${service.node}\` any more`,
         ),
       );
     }
@@ -144,7 +149,7 @@ export class Offers {
   }
 
   /** Ends a service behind its last values. `by`: the link that withdrew the service, which needs no ERROR. */
-  withdraw(service: Service, by?: ClientLink): void {
+  withdraw(service: Service, by?: PublisherLink): void {
     const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets } = this.parts;
     const { node, id, kind } = service;
     fanOut.flushAll([service]);
@@ -154,7 +159,7 @@ export class Offers {
     newest.settle(service);
     service.withdrawn = true;
     this.onWithdrawn?.(service, [
-      ...[...service.subscriptions].map(({ link }) => link),
+      ...[...service.subscriptions].map(({ outlet }) => outlet),
       ...approvals.waitingFor(service),
     ]);
     this.endSubscriptions(service);

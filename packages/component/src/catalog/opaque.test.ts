@@ -15,8 +15,8 @@ import { Broker } from "../broker/broker.js";
 import type { ClientLink } from "../links/client-link.js";
 import { configSchema } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
-import { DEFAULT_CONFIG } from "../negotiation/options.js";
-import type { ServiceConfig } from "./service.js";
+import { DEFAULT_CONFIG } from "../options/service-config.js";
+import type { ServiceConfig } from "../options/service-config.js";
 import { createStats } from "../base/stats.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
@@ -65,8 +65,8 @@ describe("an opaque service", () => {
     const { service, publish } = setUp();
     const payload = Buffer.concat(packed(bytes, new Uint8Array(0)));
     publish({ ...head, form: "rows", payload });
-    expect(service.offset).toBe(2);
-    expect(service.last?.row).toEqual(Uint8Array.of(0xc4, 0));
+    expect(service.record.offset).toBe(2);
+    expect(service.record.last?.row).toEqual(Uint8Array.of(0xc4, 0));
   });
 
   it("refuses rows of anything else, and forms that the component would have to look into", () => {
@@ -80,7 +80,7 @@ describe("an opaque service", () => {
       const { publish, service } = setUp();
       const payload = Buffer.concat(packed(...values));
       expect(() => publish({ ...head, form: "rows", payload })).toThrow(malformed);
-      expect(service.offset).toBe(0);
+      expect(service.record.offset).toBe(0);
     }
     const { publish } = setUp();
     const deflated = rows.encode(packed(bytes, bytes), "plain");

@@ -19,10 +19,10 @@ import { Broker } from "../broker/broker.js";
 import type { ClientLink } from "../links/client-link.js";
 import { configSchema } from "../config/config.js";
 import { FanOut } from "./fan-out.js";
-import type { AskedOptions } from "../negotiation/options.js";
+import type { AskedOptions } from "../options/subscribe-options.js";
 import type { KeptSubscription } from "../subscriptions/resumption.js";
 import { isWithin, Projection } from "./selector.js";
-import type { ServiceConfig } from "../catalog/service.js";
+import type { ServiceConfig } from "../options/service-config.js";
 import { createStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { reattach } from "../subscriptions/credit.js";
@@ -164,7 +164,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
       const frame = { type: "data", alias: 0, epoch: 1, from, to: sequence, ...times, ...encoded } as const;
       broker.publishing.publish(service, frame, monotonicNow());
       for (let i = 0; i < left + values.length; i++) {
-        const offset = service.offset - i;
+        const offset = service.record.offset - i;
         published.set(offset, values[values.length - 1 - i] ?? null);
       }
     };
@@ -216,11 +216,11 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     await vi.advanceTimersByTimeAsync(2_000);
     for (const { newest, subscription } of takers) {
       const { deadband, fields } = subscription?.lane.key.selection as Selection;
-      if (deadband === null) expect(newest).toBe(service.offset);
+      if (deadband === null) expect(newest).toBe(service.record.offset);
       const project = (value: Value): Value => (fields === null ? value : new Projection(fields).pick(value));
-      const [theirs, last] = [newest, service.offset].map((offset) => project(published.get(offset) ?? null));
+      const [theirs, last] = [newest, service.record.offset].map((offset) => project(published.get(offset) ?? null));
       // Compared with the last that their lane sent, which may be another than the last they got before they changed.
-      if (newest !== service.offset)
+      if (newest !== service.record.offset)
         expect(isWithin(theirs as Value, last as Value, 2 * (deadband ?? 0))).toBe(true);
     }
     for (const { subscription } of takers)

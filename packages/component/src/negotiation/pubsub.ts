@@ -18,16 +18,10 @@ import type { Service } from "../catalog/service.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { isSameJid, nodeNamed, targetNamed } from "../forms/addresses.js";
 import { assertAnswer, toStanzaError } from "../forms/errors.js";
-import { formatOptionsForm } from "./form-fields.js";
-import {
-  formatOptions,
-  type GrantedOptions,
-  LEASE_FIELDS,
-  readLeaseRequest,
-  readChangedOptions,
-  readServiceConfig,
-  readSubscribeOptions,
-} from "./options.js";
+import { formatOptionsForm } from "../forms/our-fields.js";
+import { formatOptions, readChangedOptions, readSubscribeOptions } from "../forms/subscribe-options.js";
+import type { GrantedOptions } from "../options/subscribe-options.js";
+import { LEASE_FIELDS, readLeaseRequest, readServiceConfig } from "../forms/service-config.js";
 import { OwnerRequests } from "./pubsub-owner.js";
 import {
   attr,
@@ -127,7 +121,7 @@ export class PubsubNegotiation {
     );
     if ("holder" in outcome) {
       // The other session may be dead without anyone having been told: ask it before refusing.
-      if (await this.links.verify(outcome.holder)) {
+      if (await this.links.verify(outcome.holder.jid)) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
       // Meanwhile the asker's own link may have ended, or been replaced.
@@ -192,7 +186,7 @@ export class PubsubNegotiation {
       xml(
         "options",
         { node, jid: from, subid: subscription.subid },
-        formatForm("result", NS.PUBSUB_SUBSCRIBE_OPTIONS, formatOptions(grantedOf(subscription))),
+        formatForm("result", NS.PUBSUB_SUBSCRIBE_OPTIONS, formatOptions(subscription.granted)),
       ),
     );
   }
@@ -248,13 +242,13 @@ export class PubsubNegotiation {
   private defaultOptions({ from }: Request, element: Element): Element {
     const node = attr(element, "node");
     if (node !== undefined) this.findVisible(node, from);
-    const form = formatOptionsForm("form", formatOptions({ windowMs: 0, selection: WHOLE }));
+    const form = formatOptionsForm("form", formatOptions({ windowMs: 0, selection: WHOLE, delivery: "link" }));
     return xml("pubsub", NS.PUBSUB, xml("default", { node }, form));
   }
 
   private findVisible(node: string, from: string): Service {
     const service = this.broker.catalog.find(targetNamed(node));
-    if (!service.mayFind(bareJid(from)))
+    if (!service.record.mayFind(bareJid(from)))
       throw new StanzaError("item-not-found", "cancel", `nobody offers \`${node.slice(0, 200)}\``);
     return service;
   }
@@ -299,7 +293,7 @@ function subscriptionOf(
 function formatSubscription(subscription: Subscription): Element {
   return xml("subscription", {
     node: subscription.service.node,
-    jid: subscription.link.jid,
+    jid: subscription.outlet.jid,
     subid: subscription.subid,
     subscription: "subscribed",
   });
@@ -310,16 +304,12 @@ function formatPending(node: string, jid: string): Element {
 }
 
 function formatOptionsElement(
-  { service, link, subid, lane }: Subscription,
+  { service, outlet, subid, granted }: Subscription,
   type: "form" | "result",
 ): Element {
-  const values = formatOptions(lane.key);
+  const { windowMs, selection, delivery } = granted;
+  const values = formatOptions({ windowMs, selection, delivery });
   const form =
     type === "form" ? formatOptionsForm(type, values) : formatForm(type, NS.PUBSUB_SUBSCRIBE_OPTIONS, values);
-  return xml("options", { node: service.node, jid: link.jid, subid }, form);
-}
-
-/** What is in force. */
-export function grantedOf({ lane, begun, recovered }: Subscription): GrantedOptions {
-  return { ...lane.key, begun, recovered };
+  return xml("options", { node: service.node, jid: outlet.jid, subid }, form);
 }

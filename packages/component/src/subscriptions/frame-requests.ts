@@ -18,18 +18,21 @@ import {
 } from "@stanzapack/wire";
 import { NS, type DataForm, monotonicNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
-import type { Broker } from "../broker/broker.js";
-import type { ClientLink } from "../links/client-link.js";
+import type { Budgets } from "../budgets/budgets.js";
+import type { Catalog } from "../catalog/catalog.js";
+import type { Offers } from "../catalog/offers.js";
+import type { ClientLink, LinkSubscription } from "../links/client-link.js";
 import type { ComponentLimits } from "../config/config.js";
 import { nodeNamed } from "../forms/addresses.js";
-import { readChangedOptions, readSubscribeOptions, type SubscribeOptions } from "./options.js";
-import { Patterns, type Pattern } from "../subscriptions/patterns.js";
+import { readChangedOptions, readSubscribeOptions } from "../forms/subscribe-options.js";
+import type { SubscribeOptions } from "../options/subscribe-options.js";
+import { Patterns, type Pattern } from "./patterns.js";
 import { RequestAnswers } from "./request-answers.js";
 import { processorMs } from "../base/processor-time.js";
-import { Resumption } from "../subscriptions/resumption.js";
+import { Resumption } from "./resumption.js";
 import type { Service } from "../catalog/service.js";
 import type { ComponentStats } from "../base/stats.js";
-import type { Subscription } from "../subscriptions/subscription.js";
+import type { Subscriptions } from "./subscriptions.js";
 
 /** Requests take no longer in one turn, in ms, and nothing until so much later: half of the time at most. */
 const TURN_MS = 5;
@@ -45,6 +48,14 @@ interface Job {
   readonly steps: Iterator<void, void>;
   readonly answers: RequestAnswers;
   readonly endsWithDone: boolean;
+}
+
+/** The parts of the component that a request concerns. */
+export interface RequestParts {
+  readonly subscriptions: Subscriptions;
+  readonly catalog: Catalog;
+  readonly offers: Offers;
+  readonly budgets: Budgets;
 }
 
 /** Whether the stream to the server takes more. */
@@ -63,7 +74,7 @@ export class FrameRequests {
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly broker: Broker,
+    private readonly parts: RequestParts,
     private readonly host: RequestsHost,
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
@@ -73,7 +84,7 @@ export class FrameRequests {
   ) {
     this.patterns = new Patterns(limits);
     this.resumption = new Resumption(limits);
-    broker.offers.onOffered = (service) => this.offered(service);
+    parts.offers.onOffered = (service) => this.offered(service);
   }
 
   /** Throws what ends the link. */
@@ -97,7 +108,7 @@ export class FrameRequests {
 
   /** One request of its budget, however many it names. */
   private *stepsOf(link: ClientLink, frame: RequestFrame, answers: RequestAnswers): Generator<void, void> {
-    this.broker.budgets.request(link.jid);
+    this.parts.budgets.request(link.jid);
     switch (frame.type) {
       case "subscribe":
         return yield* this.subscribing(link, frame, answers);
@@ -124,7 +135,7 @@ export class FrameRequests {
           yield* this.matching(link, frame.request, parsePattern(node), options, answers);
         } else {
           parseNode(node);
-          answers.grant(this.broker.subscriptions.subscribe(link, node, options, monotonicNow()));
+          answers.grant(this.parts.subscriptions.subscribe(link, node, options, monotonicNow()));
         }
       } catch (error) {
         this.refuse(answers, error, place);
@@ -144,7 +155,7 @@ export class FrameRequests {
     const pattern: Pattern = { link, request, ...wanted, options, pending: new Set() };
     this.patterns.add(pattern);
     let failure: Error | undefined;
-    for (const service of this.broker.catalog.ownedBy(wanted.owner)) {
+    for (const service of this.parts.catalog.ownedBy(wanted.owner)) {
       try {
         const isMeant = matchesPattern(wanted, service.id);
         const subscription = isMeant ? this.subscribeTo(service, pattern) : undefined;
@@ -162,13 +173,13 @@ export class FrameRequests {
    * Undefined where the link may not take it, or has it: no publisher is asked for a pattern's sake. What only logs can do counts for them
    * alone, and what they cannot for the others; nothing that looks into opaque values counts for those.
    */
-  private subscribeTo(service: Service, { link, options }: Pattern): Subscription | undefined {
-    if (!service.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
+  private subscribeTo(service: Service, { link, options }: Pattern): LinkSubscription | undefined {
+    if (!service.record.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
     const selection = service.config.opaque === true ? withoutLooking(options.selection) : options.selection;
     const fitting = service.kind.hasHistory
       ? { ...options, selection: withoutThinning(selection) }
       : { ...options, selection, since: undefined };
-    return this.broker.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
+    return this.parts.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
   }
 
   private *changing(link: ClientLink, frame: ChangeFrame, answers: RequestAnswers): Generator<void, void> {
@@ -188,9 +199,9 @@ export class FrameRequests {
             link.isRetired(alias) ? "not-subscribed" : "unknown-alias",
             `alias ${alias} is no subscription of this link`,
           );
-        if (options === undefined) this.broker.subscriptions.unsubscribe(subscription);
+        if (options === undefined) this.parts.subscriptions.unsubscribe(subscription);
         else {
-          this.broker.subscriptions.change(subscription, options, monotonicNow());
+          this.parts.subscriptions.change(subscription, options, monotonicNow());
           answers.grant(subscription);
         }
       } catch (error) {
@@ -209,7 +220,7 @@ export class FrameRequests {
         if (subscription === undefined)
           throw new StanzapackError("not-subscribed", `alias ${alias} was no subscription of that link`);
         const standing = epoch === 0 ? undefined : { epoch, offset };
-        answers.grant(this.broker.subscriptions.resume(link, subscription, standing, monotonicNow()));
+        answers.grant(this.parts.subscriptions.resume(link, subscription, standing, monotonicNow()));
         this.stats.resumed++;
       } catch (error) {
         this.refuse(answers, error, place);
@@ -226,7 +237,7 @@ export class FrameRequests {
       pending.add(service.node);
       // Who offers and withdraws under ever new names: what is gone needs no turn.
       if (pending.size > this.limits.maxServicesPerOwner)
-        for (const node of pending) if (!this.broker.catalog.services.has(node)) pending.delete(node);
+        for (const node of pending) if (!this.parts.catalog.services.has(node)) pending.delete(node);
       if (pending.size > 1) continue;
       const answers = new RequestAnswers(request);
       this.enqueue(link, { request, answers, steps: this.later(pattern, answers), endsWithDone: false });
@@ -237,7 +248,7 @@ export class FrameRequests {
     const { pending } = pattern;
     for (const node of pending) {
       pending.delete(node);
-      const service = this.broker.catalog.services.get(node);
+      const service = this.parts.catalog.services.get(node);
       if (service === undefined || !this.patterns.has(pattern)) continue;
       try {
         const subscription = this.subscribeTo(service, pattern);
@@ -302,7 +313,7 @@ export class FrameRequests {
     }
     for (const frame of answers.take()) link.sendFrame(frame);
     // What somebody else's offers make of a pattern is not its own doing.
-    if (endsWithDone) this.broker.budgets.chargeWork(link.jid, this.workMs() - before);
+    if (endsWithDone) this.parts.budgets.chargeWork(link.jid, this.workMs() - before);
     if (ended && endsWithDone) link.sendFrame({ type: "done", request });
     return ended;
   }

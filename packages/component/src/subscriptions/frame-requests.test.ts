@@ -11,11 +11,13 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Broker } from "../broker/broker.js";
 import type { ClientLink } from "../links/client-link.js";
+import { LinkOutlet } from "../links/link-outlet.js";
 import { configSchema } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import { FrameRequests } from "./frame-requests.js";
-import { MIN_BLOCK_BYTES } from "../fanout/lane.js";
-import type { Service, ServiceConfig } from "../catalog/service.js";
+import { MIN_BLOCK_BYTES } from "../fanout/size-classes.js";
+import type { Service } from "../catalog/service.js";
+import type { ServiceConfig } from "../options/service-config.js";
 import { createStats } from "../base/stats.js";
 
 const NOW = 1_700_000_000_000;
@@ -42,13 +44,16 @@ function setUp(own: Partial<typeof parsed> = {}) {
     const sent: Frame[] = [];
     const link = {
       ...{ bareJid: jid.split("/")[0], jid, ended: false, readerBytes: 0 },
-      pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
-      ...{ sizeClass: 65_535, hop: "plain", readsCoded: true },
+      throttle: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
+      format: { delivery: "link", sizeClass: 65_535, coded: true, deflates: false, hop: "plain" },
       ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
       sendFrame: (frame: Frame) => sent.push(frame),
       takeAlias: () => ++alias,
       checkAlias: () => undefined,
       isRetired: (it: number) => it <= alias,
+      createOutlet(this: ClientLink) {
+        return new LinkOutlet(this, this.takeAlias());
+      },
     } as unknown as ClientLink;
     return { link, sent };
   };
@@ -329,7 +334,7 @@ describe("requests by frame", () => {
       return broker.catalog.find("alice@x/a");
     };
     const old = log();
-    old.offset = 3;
+    old.record.offset = 3;
     const [before, after] = [open("bob@x/1"), open("bob@x/2")];
     const token = requests.resumption.issue(before.link);
     requests.accept(before.link, subscribe(1, ["alice@x/a"]));
@@ -338,9 +343,9 @@ describe("requests by frame", () => {
     broker.linkEnded(before.link, NOW);
     broker.offers.withdraw(old);
     const now = log();
-    const positions = [{ alias: 0, epoch: old.epoch, offset: 1 }];
+    const positions = [{ alias: 0, epoch: old.record.epoch, offset: 1 }];
     requests.accept(after.link, { type: "resume", request: 1, token, more: false, positions });
-    const since: OptionFields = [["since", `${old.epoch}:1`]];
+    const since: OptionFields = [["since", `${old.record.epoch}:1`]];
     requests.accept(after.link, subscribe(2, ["alice@x/*"], since));
     vi.advanceTimersByTime(100);
     expect([...after.link.subscriptions.values()].map(({ service }) => service)).toEqual([old, now]);
