@@ -120,22 +120,22 @@ describe("offsets of a service", () => {
   it("follow the publisher's sequence: repeated rows are dropped, jumps and conflation keep their room", () => {
     const { service, publish } = setUp();
     publish(1, 3, [1, 2, 3]);
-    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 3 } });
+    expect(service.record).toMatchObject({ offset: 3, incarnations: { sequence: 3 } });
     publish(2, 3, [2, 3]);
     expect(service.record.offset).toBe(3);
     publish(3, 5, [3, 4, 5]);
-    expect(service).toMatchObject({ offset: 5, incarnations: { sequence: 5 } });
+    expect(service.record).toMatchObject({ offset: 5, incarnations: { sequence: 5 } });
     publish(6, 10, [10]);
-    expect(service).toMatchObject({ offset: 10, incarnations: { sequence: 10 } });
+    expect(service.record).toMatchObject({ offset: 10, incarnations: { sequence: 10 } });
     publish(14, 14, [14]);
-    expect(service).toMatchObject({ offset: 14, incarnations: { sequence: 14 } });
+    expect(service.record).toMatchObject({ offset: 14, incarnations: { sequence: 14 } });
   });
 
   it("go on when the publisher begins anew", () => {
     const { service, publish } = setUp();
     publish(1, 2, [1, 2]);
     publish(1, 1, [1], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 1, current: 2 } });
+    expect(service.record).toMatchObject({ offset: 3, incarnations: { sequence: 1, current: 2 } });
   });
 
   it("take nothing twice of a publisher that comes back after another, as far as it is remembered", () => {
@@ -143,18 +143,18 @@ describe("offsets of a service", () => {
     publish(1, 3, [1, 2, 3], { epoch: 1 });
     publish(1, 2, [11, 12], { epoch: 2 });
     publish(2, 4, [2, 3, 4], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 6, incarnations: { sequence: 4, current: 1 } });
+    expect(service.record).toMatchObject({ offset: 6, incarnations: { sequence: 4, current: 1 } });
     publish(1, 3, [11, 12, 13], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 7, incarnations: { sequence: 3, current: 2 } });
+    expect(service.record).toMatchObject({ offset: 7, incarnations: { sequence: 3, current: 2 } });
     // A jump is a declared loss of its own sequence, whoever came between.
     publish(6, 6, [6], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 9, incarnations: { sequence: 6 } });
+    expect(service.record).toMatchObject({ offset: 9, incarnations: { sequence: 6 } });
     for (let epoch = 3; epoch <= 9; epoch++) publish(1, 1, [0], { epoch });
     publish(6, 6, [6], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 16, incarnations: { sequence: 6, current: 1 } });
+    expect(service.record).toMatchObject({ offset: 16, incarnations: { sequence: 6, current: 1 } });
     // The ninth is forgotten.
     publish(3, 3, [13], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 17, incarnations: { sequence: 3, current: 2 } });
+    expect(service.record).toMatchObject({ offset: 17, incarnations: { sequence: 3, current: 2 } });
   });
 
   it("never leave the safe integers, whatever a publisher claims", () => {

@@ -29,6 +29,8 @@ export interface PublisherLink {
   readonly throttle: ThrottleState;
   /** Memory that reading what the link publishes takes, in bytes. */
   readerBytes: number;
+  /** Throws `link-required` when the link has ended. */
+  assertOpen(): void;
   /** Throws `limit-exceeded` when the link has used up its aliases. */
   checkAlias(): void;
   takeAlias(): number;

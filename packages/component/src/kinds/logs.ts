@@ -94,7 +94,8 @@ export class Logs {
       if (now - at < this.limits.withdrawnSeconds * 1_000) return;
       for (const subscription of service.subscriptions) {
         // The newest alone, so that all before it shows as lost.
-        if (subscription.position < service.record.offset) this.fanOut.sendLast(subscription, undefined, new Map());
+        if (subscription.position < service.record.offset)
+          this.fanOut.sendLast(subscription, undefined, new Map());
         this.onEnd(subscription);
       }
       this.end(service, journal);

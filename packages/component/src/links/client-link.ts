@@ -234,6 +234,12 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     this.window?.read(chars);
   }
 
+  /** For commands that had to wait. Throws `link-required` when the link has ended, or its client has closed it. */
+  assertOpen(): void {
+    if (this.isMute)
+      throw new StanzapackError("link-required", `the link of ${this.jid} has ended meanwhile`);
+  }
+
   /** Throws `limit-exceeded` when its aliases are used up. */
   checkAlias(): void {
     if (this.lastAlias === MAX_ALIAS)
@@ -255,7 +261,7 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     return alias <= this.lastAlias && !this.services.has(alias) && !this.subscriptions.has(alias);
   }
 
-  private get mute(): boolean {
+  private get isMute(): boolean {
     return this.ended || this.closedAt !== undefined;
   }
 
@@ -264,7 +270,7 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
    * ready for a lean stanza of its own.
    */
   append(base64: string, data: boolean, pad = 0, body?: LeanBody, label = 0): void {
-    if (this.mute) return;
+    if (this.isMute) return;
     if (this.writer.empty) this.onPending(this);
     this.writer.append(base64, data, pad, body, label);
   }
@@ -288,7 +294,7 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
 
   /** Of `EnvelopePort`. */
   probe(chars: number): void {
-    if (this.mute) return;
+    if (this.isMute) return;
     this.probeChars = chars;
     this.onPending(this);
   }

@@ -72,7 +72,8 @@ export class LinkTable implements LinkEnds {
     this.verifier = new LinkVerifier(connection, this, limits, stats, log);
     broker.budgets.onCut = (account, error) => {
       log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
-      for (const link of this.links.values()) if (link.throttle.accounts.includes(account)) this.bye(link, error);
+      for (const link of this.links.values())
+        if (link.throttle.accounts.includes(account)) this.bye(link, error);
     };
     this.admission = new OpenAdmission({
       get perSecond() {

@@ -11,7 +11,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Broker } from "../broker/broker.js";
 import type { ClientLink } from "../links/client-link.js";
-import { LinkOutlet } from "../links/link-outlet.js";
+import { fakeLink } from "../testing/fake-link.js";
 import { configSchema } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import { FrameRequests } from "./frame-requests.js";
@@ -40,21 +40,13 @@ function setUp(own: Partial<typeof parsed> = {}) {
   const work = { ms: 0 };
   const requests = new FrameRequests(broker, host, limits, stats, log, () => work.ms);
   const open = (jid: string): TestLink => {
-    let alias = -1;
     const sent: Frame[] = [];
-    const link = {
-      ...{ bareJid: jid.split("/")[0], jid, ended: false, readerBytes: 0 },
-      throttle: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
-      format: { delivery: "link", sizeClass: 65_535, coded: true, deflates: false, hop: "plain" },
-      ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
+    const format = { delivery: "link", sizeClass: 65_535, coded: true, deflates: false, hop: "plain" };
+    // No data goes to it, so that logs wait.
+    const link = fakeLink(jid, {
+      ...{ format, maySendData: false },
       sendFrame: (frame: Frame) => sent.push(frame),
-      takeAlias: () => ++alias,
-      checkAlias: () => undefined,
-      isRetired: (it: number) => it <= alias,
-      createOutlet(this: ClientLink) {
-        return new LinkOutlet(this, this.takeAlias());
-      },
-    } as unknown as ClientLink;
+    });
     return { link, sent };
   };
   const publisher = open("alice@x/1");
@@ -66,7 +58,7 @@ function setUp(own: Partial<typeof parsed> = {}) {
       members: new Set(members),
       title: "",
     } as const;
-    broker.offers.offer(publisher.link, `alice@x/${name}`, { ...config, ...other }, NOW);
+    void broker.offers.offer(publisher.link, `alice@x/${name}`, { ...config, ...other }, NOW);
   };
   return { broker, requests, host, stats, open, offer, work };
 }
@@ -306,7 +298,7 @@ describe("requests by frame", () => {
     vi.advanceTimersByTime(100);
     before.link.subscriptions.get(0)?.raiseCredit(700);
     const selection = { ...WHOLE, fields: fields(4_096).map(([, name]) => name) };
-    broker.subscriptions.subscribe(
+    void broker.subscriptions.subscribe(
       before.link,
       "alice@x/b",
       { windowMs: 0, selection, since: undefined, credit: Infinity },

@@ -1,7 +1,8 @@
 import { StanzapackError, type Since } from "@stanzapack/wire";
+import { monotonicNow } from "@stanzapack/xmpp";
+import { type Later, whenKnown } from "../base/later.js";
 import type { Budgets } from "../budgets/budgets.js";
 import type { Approvals } from "../catalog/approvals.js";
-import type { Catalog } from "../catalog/catalog.js";
 import type { DemandReports } from "../catalog/demand-reports.js";
 import type { Service } from "../catalog/service.js";
 import type { ComponentLimits } from "../config/config.js";
@@ -18,9 +19,16 @@ import { grantOptions } from "./grant.js";
 import type { KeptSubscription } from "./resumption.js";
 import { Subscription } from "./subscription.js";
 
+/** Finds services by node. A catalog answers at once. A store, or another node of the component, may answer later. */
+export interface ServiceFinder {
+  readonly services: ReadonlyMap<string, Service>;
+  /** Throws, or rejects with, `no-such-service`. */
+  find(node: string): Later<Service>;
+}
+
 /** The parts of the component that a subscription concerns. */
 export interface SubscriptionParts {
-  readonly catalog: Catalog;
+  readonly catalog: ServiceFinder;
   readonly approvals: Approvals;
   readonly demand: DemandReports;
   readonly lanes: LaneTable;
@@ -41,10 +49,10 @@ export class Subscriptions {
 
   /**
    * Returns the service to subscribe to. A position in a log that was withdrawn not long ago means that log, for its
-   * rest. A position at the log's end means the service that is offered by that name now, if there is one. Throws
-   * `no-such-service`.
+   * rest. A position at the log's end means the service that is offered by that name now, if there is one. Throws, or
+   * rejects with, `no-such-service`.
    */
-  asked(node: string, bareJid: string, since: Since | undefined): Service {
+  asked(node: string, bareJid: string, since: Since | undefined): Later<Service> {
     const { catalog, logs } = this.parts;
     const withdrawn = logs.withdrawnAt(node, since);
     if (withdrawn?.record.mayTake(bareJid) !== true) return catalog.find(node);
@@ -54,8 +62,10 @@ export class Subscriptions {
   }
 
   /** Subscribes by name: see `asked` and `subscribeTo`. */
-  subscribe(link: ClientLink, node: string, options: SubscribeOptions, now: number): LinkSubscription {
-    return this.subscribeTo(link, this.asked(node, link.bareJid, options.since), options, now);
+  subscribe(link: ClientLink, node: string, options: SubscribeOptions, now: number): Later<LinkSubscription> {
+    return this.withService(link, node, options.since, now, (service, at) =>
+      this.subscribeTo(link, service, options, at),
+    );
   }
 
   /** Subscribes as the subscription was on another link, from `standing`, the last position that its client has. */
@@ -64,10 +74,27 @@ export class Subscriptions {
     { node, options }: KeptSubscription,
     standing: StandingPosition | undefined,
     now: number,
-  ): LinkSubscription {
-    const service = this.asked(node, link.bareJid, standing);
-    const since = service.kind.hasHistory ? standing : undefined;
-    return this.subscribeTo(link, service, { ...options, since }, now, standing);
+  ): Later<LinkSubscription> {
+    return this.withService(link, node, standing, now, (service, at) => {
+      const since = service.kind.hasHistory ? standing : undefined;
+      return this.subscribeTo(link, service, { ...options, since }, at, standing);
+    });
+  }
+
+  /** Calls `act` with the service and the monotonic time. Rejects with `link-required` when the link has ended meanwhile. */
+  private withService<T>(
+    link: ClientLink,
+    node: string,
+    since: Since | undefined,
+    now: number,
+    act: (service: Service, now: number) => T,
+  ): Later<T> {
+    const service = this.asked(node, link.bareJid, since);
+    if (!(service instanceof Promise)) return act(service, now);
+    return whenKnown(service, (found) => {
+      link.assertOpen();
+      return act(found, monotonicNow());
+    });
   }
 
   /**
