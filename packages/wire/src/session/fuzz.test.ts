@@ -98,7 +98,7 @@ describe("a link fed with damaged blocks", () => {
         seen.add(code);
       }
     }
-    // It has gone both ways, or the mutations are no test.
+    // Some rounds succeeded and some failed: otherwise the mutations test nothing.
     expect([...seen]).toEqual(expect.arrayContaining(["none", "malformed", "protocol"]));
   });
 });
