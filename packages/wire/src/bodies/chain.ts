@@ -46,7 +46,7 @@ export class ChainEncoder {
     private readonly policy: ChainPolicy = DEFAULT_CHAIN_POLICY,
   ) {}
 
-  /** Memory held, in bytes, about. */
+  /** Approximate memory held, in bytes. */
   get bytes(): number {
     return this.codec?.bytes ?? 0;
   }
@@ -119,7 +119,7 @@ export class ChainDecoder {
 
   constructor(private readonly limits: CodecLimits) {}
 
-  /** Memory held, in bytes, about. */
+  /** Approximate memory held, in bytes. */
   get bytes(): number {
     return this.codec?.bytes ?? 0;
   }

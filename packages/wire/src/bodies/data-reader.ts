@@ -40,7 +40,7 @@ export class DataReader {
     this.chain = new ChainDecoder(codecLimits);
   }
 
-  /** Memory held between frames, in bytes, about. */
+  /** Approximate memory held between frames, in bytes. */
   get bytes(): number {
     return this.chain.bytes;
   }

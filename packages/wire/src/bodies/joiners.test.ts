@@ -9,7 +9,7 @@ const SECONDS = 120;
 const TICK_MS = 100;
 const STAYING = 90;
 const COMING_AND_GOING = 10;
-/** What surrounds a block in its stanza, in characters. */
+/** Characters of a stanza around its block. */
 const STANZA_CHARS = 159;
 
 /** Objects of a game's state with five fields: two are constant, two change by small steps, one changes at random. */

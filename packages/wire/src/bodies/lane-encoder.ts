@@ -88,7 +88,7 @@ export class LaneEncoder {
     this.trialEvery = this.untilTrial = this.policy.trialEveryBodies;
   }
 
-  /** Memory held, in bytes, about. */
+  /** Approximate memory held, in bytes. */
   get bytes(): number {
     return this.chain.bytes + (this.trial?.shadow?.bytes ?? 0);
   }

@@ -64,7 +64,7 @@ export function matchesPattern({ owner, prefix }: NodePattern, node: NodeId): bo
   return node.owner === owner && node.name.startsWith(prefix);
 }
 
-/** Largest window, asked or granted, in ms: one day. */
+/** Largest window, requested or granted, in ms: one day. */
 export const MAX_WINDOW_MS = 86_400_000;
 
 /**

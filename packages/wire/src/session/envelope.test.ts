@@ -8,7 +8,7 @@ const UNLISTED = createHello();
 
 interface Side {
   readonly envelope: Envelope;
-  /** What the envelope did, one word for each action. */
+  /** Actions of the envelope, one word each. */
   readonly did: string[];
   chars: number;
   quiets: number;

@@ -1,7 +1,7 @@
 import { StanzapackError } from "../base/errors.js";
 import type { DataBatch } from "../bodies/data-reader.js";
 
-/** What a DATA frame means for its receiver, as events in their order. */
+/** Event of a DATA frame for its receiver. Events are in the order in which they count. */
 export type PositionEvent<Row> =
   /** `from`: the receiver's position in the old epoch. `to`: the first position of the frame, in the new epoch. */
   | { readonly event: "reset"; readonly epoch: number; readonly from: number; readonly to: number }

@@ -5,7 +5,7 @@ const FRAME_VALUES = 64;
 
 /**
  * Bound of the work to read all coded frames of one block. The block's size bounds nothing, because predictable values
- * take no bytes. Values, and bytes of text, are each at most as many as the bytes that a block may inflate to.
+ * take no bytes. Values, and bytes of text, are each at most `most`: the bytes that a payload may inflate to.
  */
 export class ReadBudget {
   values: number;

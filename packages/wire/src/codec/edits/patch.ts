@@ -22,7 +22,7 @@ const FROM_END = 2;
 /** Hunks of one patch that have contexts of their own; later ones share the last. */
 const MOST_STEPS = 3;
 
-/** What a patch needs besides contexts. */
+/** The parts of a codec that a patch needs. */
 export interface PatchContext extends ValueBudget {
   readonly coder: BitCoder;
   readonly text: TextCodec;

@@ -11,7 +11,7 @@ export const MAX_EXPONENT = 12;
 export const DECIMAL = 0;
 /** The same number as a float32. */
 export const SINGLE = 1;
-/** Such a float32 as programs print it, with six digits after the point. */
+/** That float32 as programs print it, with six digits after the point. */
 export const PRINTED = 2;
 
 /** How scaled integers become numbers. */

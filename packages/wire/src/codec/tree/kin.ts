@@ -173,7 +173,7 @@ export class Kin {
   }
 }
 
-/** What each item of a list was; `undefined` for items that came. `stayed`: number of the other items. */
+/** The items of a list as they were; `undefined` for items that came. `stayed`: number of the other items. */
 interface Bases {
   readonly items: readonly (Held | undefined)[];
   readonly stayed: number;

@@ -83,7 +83,7 @@ const KIN = CHANGES + CHANGED_SET_CONTEXTS;
 const PATCHES = KIN + KIN_CONTEXTS;
 export const NODE_CONTEXTS = PATCHES + PATCH_CONTEXTS;
 
-/** What the nodes of a codec share. */
+/** State that the nodes of a codec share. */
 export interface NodeContext extends ColumnContext {
   readonly maxDepth: number;
   /** Nodes so far. */

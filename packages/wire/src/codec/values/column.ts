@@ -78,7 +78,7 @@ export const NUMBERS_BYTES = 896;
 const DOUBLES_BYTES = 1_280;
 const DICTIONARY_BYTES = 512;
 
-/** What the columns of a codec share. */
+/** State that the columns of a codec share. */
 export interface ColumnContext extends PlaceMemory, ValueBudget {
   readonly coder: BitCoder;
   readonly text: TextCodec;
