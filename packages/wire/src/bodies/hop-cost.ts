@@ -18,8 +18,8 @@ const HEADER_BYTES: Record<DataForm | CodedForm, number> = {
  * - Stream compression (zlib, one flush for each stanza) finds nothing in coded and deflated bytes. A character of
  *   base64 has six bits. It takes eight at first, and six when the stanza is long enough for code tables of its own.
  * - In msgpack rows, stream compression finds what raw deflate without context finds: `deflatedBytes` is that size. A
- *   lane of the codec does not know it, and counts as if nothing were found. Base64 hides part of long runs. Of single
- *   small rows more is found, and so is part of a header that hardly changes.
+ *   lane of the codec does not know it, and counts as if nothing were found. Base64 hides part of long runs. Stream
+ *   compression finds more of single small rows, and part of a header that hardly changes.
  */
 export function hopCost(
   form: DataForm | CodedForm,

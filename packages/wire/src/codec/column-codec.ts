@@ -152,8 +152,8 @@ export class ColumnCodec {
   }
 
   /**
-   * Returns the content of one message, and subtracts it from `budget`. Throws `malformed` or `limit-exceeded`. After
-   * an error the codec is of no use.
+   * Returns the content of one message, and subtracts its values and text from `budget`. Throws `malformed` or
+   * `limit-exceeded`. After an error the codec is of no use.
    */
   decode(bytes: Uint8Array, budget?: ReadBudget): RowsBatch {
     const { context, text, limits } = this;

@@ -2,8 +2,8 @@ import { StanzapackError } from "../../base/errors.js";
 import type { BitCoder } from "./bit-coder.js";
 
 /**
- * Returns the error of a message over a limit. A decoder blames the sender of the message, and an encoder blames the
- * value.
+ * Returns the error of a message over a limit: `limit-exceeded` of the sender when decoding, `too-large` of the value
+ * when encoding.
  */
 export function over({ decoding }: BitCoder, text: string): StanzapackError {
   return decoding

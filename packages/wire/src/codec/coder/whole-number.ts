@@ -1,6 +1,6 @@
 import type { BitCoder } from "./bit-coder.js";
 
-/** Longest number whose bits are adaptive. Longer numbers are rare, and take 53 raw bits. */
+/** Longest number whose bits are adaptive, in bits. Longer numbers are rare, and take 53 raw bits. */
 const MAX_BITS = 14;
 const LONG = 15;
 

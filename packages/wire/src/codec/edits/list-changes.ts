@@ -3,7 +3,7 @@ import { align, type Hunk } from "./alignment.js";
 import { HeldObject, isList, isSame, type Held } from "../values/held.js";
 import { splicesOf, type Splice } from "./splices.js";
 
-/** Most insertions and removals that are searched in one list. The search takes their square in time. */
+/** Most insertions and removals that are searched in one list. The time of the search grows with their square. */
 const MOST_EDITS = 32;
 /** At most this many items that changed in place cost less than a splice. */
 const FEW_CHANGES = 2;
@@ -49,8 +49,8 @@ export function findKeySplices(old: readonly string[], keys: readonly string[]):
 }
 
 /**
- * Whether `item` is probably the same thing as `old`, although it may have changed. An object is, if its first field is
- * the same, such as an id. An array is, if its first item is the same.
+ * Whether `item` is probably the same thing as `old`, although it may have changed. For objects the first field
+ * decides, such as an id. For arrays the first item decides.
  */
 function isLike(old: Held | undefined, item: Value | undefined): boolean {
   if (typeof item !== "object" || item === null || item instanceof Uint8Array) return isSame(old, item);

@@ -86,7 +86,7 @@ export class NumberModel {
   /** 16 times the running mean. */
   private mean = 0;
   private tens = 0;
-  /** The prediction with the least cost. */
+  /** The prediction in use: the cheapest one, with a preference for LAST. */
   private best = LAST;
   /** Right predictions in a row. */
   private calm = 0;

@@ -3,8 +3,8 @@ const MIN_ENTRIES = 1 << 6;
 const MAX_ENTRIES = 1 << 11;
 
 /**
- * The number that came after a number the last time, for all series of a codec. Of entries that share a place, the
- * newest is kept.
+ * The number that came after a number the last time, for all series of a codec. The newest of the entries that share a
+ * place is kept.
  */
 export class Successors {
   private owners = new Int32Array(MIN_ENTRIES);

@@ -63,7 +63,7 @@ const SPARSE_ROWS = 2;
 const MIN_SPARSE_ITEMS = 16;
 /** Approximate memory of all lists and maps at one place, in bytes. */
 const KIN_BYTES = 640;
-/** Least number of places that they take. */
+/** Least number of places that the lists and maps at one place take. */
 const KIN_PLACES = 2;
 
 /** Contexts of one node, from its `id` on: those of its columns, then its own. */
@@ -404,7 +404,7 @@ export class Node implements Place {
     const changed = isSelective ? this.codeChanged(order.nodes, bases, stood, valueAt) : undefined;
     const held = this.codeFields(order, relation, bases, stood, changed, valueAt, row);
     if (relation !== CHANGED || !this.isShared || before === undefined) return held;
-    // The object before keeps no earlier one.
+    // The earlier version keeps no version before it.
     return new HeldObject(held.keys, held.values, new HeldObject(before.keys, before.values));
   }
 
