@@ -3,11 +3,11 @@ import type { Element } from "@xmpp/xml";
 /** What can go wrong below the stanzas. */
 export type XmppErrorCode =
   | "auth" // credentials refused: final
-  | "conflict" // the server replaced our session by another one: final
+  | "conflict" // the server replaced our session by another one: final for a client
   | "timeout" // no answer before the deadline
   | "unreachable" // no connection could be made
   | "tls" // certificate refused, or TLS required and not offered
-  | "unsupported" // the server does not offer compression, which the caller requires
+  | "unsupported" // the caller requires compression, and the server or the transport does not offer it
   | "protocol" // the peer broke XML or the stream's rules
   | "invalid-xml" // what the caller wants to send is not well-formed XML: final
   | "resource" // the server refused or replaced the requested resource: final before the first session
