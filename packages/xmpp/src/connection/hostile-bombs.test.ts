@@ -21,8 +21,9 @@ import type { TransportKind } from "../transports/transport.js";
 /** What a server tries to give, in bytes. */
 const BOMB_BYTES = 48_000_000;
 /**
- * Most that client and server together may hold of it at any moment, in bytes: twice to four times what they do. An answer of BOSH's is taken as a whole: 8 MiB of chunks, the same joined, the same as text, a tree of what it may
- * have of elements, and the server's own.
+ * Most that client and server together may hold of it at any moment, in bytes: twice to four times what they do. An
+ * answer of BOSH's is taken as a whole: 8 MiB of chunks, the same joined, the same as text, a tree of what it may have
+ * of elements, and the server's own.
  */
 const MAX_PEAK_BYTES: Readonly<Record<TransportKind, number>> = {
   tcp: 20_000_000,
