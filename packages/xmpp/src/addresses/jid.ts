@@ -7,7 +7,7 @@ const MAX_PART_BYTES = 1_023;
 
 /** XEP-0106 §3.2: a local part with one of these characters is escaped. */
 const UNSAFE = /[ "&':<>]/;
-/** What the escaping replaces: those characters, and a backslash that would be read as the beginning of an escape. */
+/** The same characters, and a backslash that would read as the beginning of an escape. The escaping replaces them. */
 const ESCAPED = /[ "&':<>]|\\(?=20|22|26|27|2f|3a|3c|3e|40|5c)/g;
 
 /** An ASCII address that is prepared already, as most addresses are. */

@@ -6,7 +6,7 @@ import { unassignedRuns } from "./unicode-3-2.js";
  */
 export type StringprepProfile = "nodeprep" | "nameprep" | "resourceprep";
 
-/** What is wrong with a text, for people: "has the character U+0002". */
+/** A fault of a text, for people: "has the character U+0002". */
 export type StringprepFault = string;
 
 /** Table B.1: characters that are mapped to nothing. */
@@ -67,7 +67,7 @@ function map(text: string, folds: boolean): string {
     .replace(TO_NOTHING, "")
     .split(unassignedRuns())
     .map((run, i) => {
-      // Odd runs are unassigned code points. Unicode 3.2 knows nothing of them, so no composition goes across them.
+      // Odd runs are unassigned code points. Unicode 3.2 knows nothing of them, so nothing composes across them.
       if (i % 2 > 0) return run;
       const kept = run.replace(/[\u{2F868}-\u{2F9BF}]/gu, (char) => UNCORRECTED[char] ?? char);
       const normal = (folds ? fold(kept) : kept).normalize("NFKC");

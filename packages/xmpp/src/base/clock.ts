@@ -1,6 +1,6 @@
 /**
- * `wallAheadMs` ignores changes of the wall clock up to this, in ms: they are jitter.
- * 5: the process may be held up between the readings of the two clocks.
+ * `wallAheadMs` ignores changes of the wall clock up to this, in ms: they are jitter. The value is 5, because the
+ * process may be held up between the readings of the two clocks.
  */
 const JITTER_MS = 5;
 

@@ -147,7 +147,7 @@ export function createBoshCourier(
 
   const doubtSoon = (trip: Trip, cancel: AbortController): void => {
     const timer = setTimeout(() => {
-      // Then it cannot be reached either.
+      // The server cannot be reached, so this shows nothing.
       doubt(trip, cancel).catch(() => undefined);
     }, answerTime.dueMs);
     cancel.signal.addEventListener("abort", () => {

@@ -316,8 +316,8 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
   }
 
   /**
-   * XEP-0124 §10: pauses the session for `forMs`. No request is sent and no data arrive meanwhile. Any `write` ends
-   * the pause.
+   * XEP-0124 §10: pauses the session for `forMs`. In the pause no request is sent and no data arrive. Any `write` ends
+   * the pause. Returns false when the server does not allow the pause, or the session is closed.
    */
   pause(forMs: number): boolean {
     const { maxPauseMs = 0 } = this.#terms ?? {};

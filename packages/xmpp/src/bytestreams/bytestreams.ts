@@ -194,7 +194,7 @@ export function createStanzaBytestreams(
       stream === undefined
         ? new StanzaError("item-not-found", "cancel")
         : stream.onData(data.attrs["seq"] as string | undefined, data.text(), chars, kind);
-    // What ended its stream was wrong in itself.
+    // A stanza that ended its stream is a fault, not a stray.
     if (error !== undefined && stream?.state !== "closed") tellStray(String(stanza.attrs["from"]));
     if (error !== undefined || kind === "iq") answer(stanza, error);
   };
@@ -207,7 +207,7 @@ export function createStanzaBytestreams(
     if (id !== undefined && stream !== undefined) {
       const error = isProbe(id) ? onProbe(stream, id) : stream.onLean(id, chars);
       if (error !== undefined) connection.sendElement(formatLeanAnswer(stanza, id, error));
-      // What ended its stream was wrong in itself.
+      // A stanza that ended its stream is a fault, not a stray.
       if (error !== undefined && stream.state !== "closed") tellStray(from);
       return true;
     }

@@ -10,9 +10,9 @@ export const SHORT_PROBE_CHARS = 66;
 /** Number of tags. A tag is one character. */
 export const TAG_COUNT = 64;
 /**
- * Most stanzas of one direction that are sent and not known to have arrived while lean stanzas are sent. 2,047: a lean
- * stanza has the low 12 bits of its number. So a receiver can distinguish a number up to 2,047 ahead from one up to
- * 2,048 behind.
+ * Most stanzas of one direction that are sent and not known to have arrived while lean stanzas are sent. The bound is
+ * 2,047, because a lean stanza has the low 12 bits of its number. So a receiver can distinguish a number up to 2,047
+ * ahead from one up to 2,048 behind.
  */
 export const MAX_OUTSTANDING = 2_047;
 

@@ -83,9 +83,9 @@ export interface Connection {
   /** Sends one stanza. Throws `XmppError` (`invalid-xml`) as `send` does. */
   sendElement(stanza: Element): boolean;
   /**
-   * BOSH only: pauses the session for `forMs`, so that the process may sleep. No data arrive meanwhile. The next `send`
-   * ends the pause. Returns false, and does nothing, on other transports or when the server allows no pause this long
-   * (XEP-0124 §10).
+   * BOSH only: pauses the session for `forMs`, so that the process may sleep. In the pause no data arrive. The next
+   * `send` ends the pause. Returns false, and does nothing, on other transports or when the server allows no pause this
+   * long (XEP-0124 §10).
    */
   pause(forMs: number): boolean;
   /**
@@ -161,10 +161,10 @@ export interface ClientConnectionOptions {
   readonly requireTls?: boolean | undefined;
   /**
    * Compresses the whole stream (XEP-0138, zlib). When the server does not offer it, the connection fails with
-   * `unsupported`. Default false, because XEP-0138 is obsolete. An attacker who sees the lengths of the encrypted
-   * stream, and can insert text into it, can guess its other content piece by piece (the class of CRIME and BREACH).
-   * Compression is safe when nobody can do both. It is also safe when the stream has no secrets, or when all senders to
-   * this account may read everything that it receives.
+   * `unsupported`. Default false, because XEP-0138 is obsolete. An attacker may see the lengths of the encrypted stream
+   * and insert text into it. Then the attacker can guess its other content piece by piece (the class of CRIME and
+   * BREACH). Compression is safe when no attacker can do both. It is also safe when the stream has no secrets, or when
+   * all senders to this account may read everything that it receives.
    */
   readonly compress?: boolean | undefined;
   readonly timeouts?: Partial<ConnectionTimeouts> | undefined;

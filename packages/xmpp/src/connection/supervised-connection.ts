@@ -154,7 +154,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   };
 
   const sendElement = (stanza: Element): boolean => {
-    // XEP-0114 §3: a component's stanzas name their sender.
+    // XEP-0114 §3: each stanza of a component has its sender.
     if (options.kind === "component") stanza.attrs["from"] ??= jid;
     const text = stanza.toString();
     const { elements, stanzas } = countElements(text);

@@ -25,7 +25,7 @@ export interface FastTokens {
   readonly wanted: boolean;
   /** Call after a successful login. */
   onLogin(): void;
-  /** The mechanism to ask a token for. */
+  /** The mechanism for which to request a token; undefined when the server does not offer it. */
   supported(offered: readonly string[]): string | undefined;
   /**
    * Removes the token, and returns it when the server offers its mechanism and it has not expired. `now` is in ms since

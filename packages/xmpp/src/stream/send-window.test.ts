@@ -11,8 +11,8 @@ interface Run {
 }
 
 /**
- * A sender that has `chars` to send every `everyMs`, if there is room, at a server that reads `rate(at)` characters per
- * ms, after a burst read at once, `wayMs` away. In steps of 1 ms.
+ * Simulates a sender and a server in steps of 1 ms. If there is room, the sender sends `chars` every `everyMs`. The
+ * server reads a burst at once, and then `rate(at)` characters per ms. Each direction takes `wayMs`.
  */
 function simulate(options: {
   chars: number;

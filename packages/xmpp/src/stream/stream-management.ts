@@ -50,9 +50,9 @@ export const WINDOW_CHARS = { initialChars: 32_768, maxChars: 262_144 };
 const WRAP = 2 ** 32;
 
 /**
- * Most characters that a compressed stream may have sent and unread. ejabberd counts the inflated bytes of one read as
- * one stanza, and closes the stream beyond `max_stanza_size` (262,144 bytes in Debian's package). A busy server reads
- * everything that waits at once. 65,536 characters are at most 196,608 bytes.
+ * Most characters that a compressed stream may have sent and unread. The reason: ejabberd counts the inflated bytes of
+ * one read as one stanza, and closes the stream beyond `max_stanza_size` (262,144 bytes in Debian's package). A busy
+ * server reads everything that waits at once. 65,536 characters are at most 196,608 bytes.
  */
 export const COMPRESSED_OUT_CHARS = 65_536;
 

@@ -59,7 +59,7 @@ export async function dial(
       },
     });
     socket.on("session", (fresh) => options.sessions?.set(key, fresh));
-    // The TLS socket reports the errors of the TCP socket. Without a listener Node would throw the TCP socket's own.
+    // The TLS socket reports the errors of the TCP socket. This listener keeps Node from throwing them as well.
     tcp.on("error", () => undefined);
     await until(socket, "secureConnect", () => undefined);
     return { socket, tcp };

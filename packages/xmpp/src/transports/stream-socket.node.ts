@@ -98,7 +98,7 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
     secured.on("session", (fresh) => sessions?.set(sessionKey, fresh));
     this.#current = secured;
     this.#listen(secured);
-    // The TLS socket reports the errors of the TCP socket. Without a listener Node would throw the TCP socket's own.
+    // The TLS socket reports the errors of the TCP socket. This listener keeps Node from throwing them as well.
     this.#tcp.on("error", ignore);
     await this.#until("secureConnect", () => undefined);
     this.secure = true;

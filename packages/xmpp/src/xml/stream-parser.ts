@@ -327,7 +327,7 @@ export class StreamParser extends EventEmitter {
       this.#cursor = element;
       this.emit("start", element);
     } else {
-      // Stanzas are not appended to the stream's root: it would keep them all.
+      // Stanzas are not appended to the stream's root, which would keep all of them.
       if (this.#depth > 2) this.#cursor?.cnode(element);
       this.#cursor = element;
     }
