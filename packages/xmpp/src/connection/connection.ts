@@ -155,7 +155,7 @@ export interface ClientConnectionOptions {
    * leaves no token behind.
    */
   readonly clientId?: string | undefined;
-  /** PEM of an authority to trust besides those of Node. Browsers use their own, and throw `TypeError`. */
+  /** PEM of an authority to trust besides those of Node. In browsers this option throws `TypeError`. */
   readonly ca?: string | undefined;
   /** Refuses to log in without TLS. Default true. */
   readonly requireTls?: boolean | undefined;
