@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Bundles the client for browsers into packages/client/dist/web/, from the output of `tsc -b`, and reports the sizes:
-// stanzapack.js with the parts that it loads when they are needed; stanzapack.all.js, which is one file; and
-// stanzapack.store.js. Fails if a file is larger than its limit, or needs what only Node has.
+// Bundles the client for browsers into packages/client/dist/web/, from the output of `tsc -b`, and reports the sizes.
+// stanzapack.js loads its parts when they are needed. stanzapack.all.js is everything in one file. stanzapack.store.js
+// is the store of outboxes. Fails if a file is larger than its limit, or needs what only Node has.
 import { createHash } from "node:crypto";
 import {
   existsSync,

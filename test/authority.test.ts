@@ -145,8 +145,8 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
   };
 
   /**
-   * Outcome of a request by frame. It uses a new link, on which no alias has been used; except for changes by the
-   * member.
+   * Outcome of a request by frame. Each request uses a new link, on which no alias has been used. Only the member keeps
+   * its link, unless the request is a resume.
    */
   async function requesting(
     who: Who,

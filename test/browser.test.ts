@@ -44,7 +44,7 @@ it.each(["sha1", "sha256"] as const)("logs in by SCRAM with %s", async (hash) =>
   const page = await openPage(browser.context, example.url);
   for (const password of ["pässword", "wrong"]) {
     const options = { jid: "bob@localhost", password, component: "streams.localhost", url: server.url };
-    // The page lets nobody go on.
+    // This server offers nothing after the login, so `connect` always rejects.
     await page.evaluate(`import("./stanzapack.js").then(({ connect }) =>
       connect(${JSON.stringify({ ...options, timeoutMs: 5_000 })}).catch(() => undefined))`);
   }

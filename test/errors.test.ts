@@ -52,7 +52,7 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
       retryable: false,
       message: expect.stringContaining("Check the JID and the password"),
     });
-    // It does not retry until 20 s are over.
+    // It does not spend 20 s on retries.
     expect(Date.now() - started).toBeLessThan(20_000);
   });
 

@@ -73,7 +73,7 @@ describe.each(SERVERS)("the writer's lease, behind %s", (server) => {
         expect(old.unacknowledged).toBeGreaterThanOrEqual(old.published - from);
         expect(error?.text).toContain(`${old.unacknowledged} updates are not acknowledged`);
       }
-      // And the first takes the service back.
+      // The first takes the service back.
       const again = await first.offer("taken", { kind, takeOver: true });
       again.publish(1_000_000);
       await until(() => values.at(-1) === 1_000_000, 10_000, "the first's again");

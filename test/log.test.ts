@@ -300,7 +300,7 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
       await until(() => seen.values.length === 1, 5_000, "the first");
       proxy.refuse = true;
       proxy.cut();
-      /** Loses the link for good: another session has its name by then. */
+      /** Ends the link for good: another session takes its resource, so the old session cannot be resumed. */
       const lose = async (): Promise<void> => {
         const other = await stack.raw("bob", { resource });
         await other.stop();

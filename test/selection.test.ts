@@ -149,7 +149,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     expect(whole.values.length).toBeGreaterThan(3 * byRate.values.length);
     // One more value is sent when the publisher stops.
     expect(byRate.values.length).toBeLessThanOrEqual(5 * seconds + 2);
-    // And one before the first boundary, which may be at once.
+    // One more value is sent before the first boundary, which may be at once.
     expect(byWindow.values.length).toBeLessThanOrEqual(5 * seconds + 3);
     expect(alike.values.slice(-5)).toEqual(byRate.values.slice(-5));
     expect(new Set(byRate.conflated.map(({ reason }) => reason))).toEqual(new Set(["selection"]));
@@ -286,7 +286,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     const subscriptions = await Promise.all(
       clients.slice(0, 2).map((client, i) => client.subscribe(service.node, { deadband: i })),
     );
-    // One account cannot use up all lanes.
+    // One account cannot use up all selections.
     const greedy = await stack.connect("dave");
     await expect(greedy.subscribe(service.node, { deadband: 9 })).rejects.toMatchObject({
       code: "limit-exceeded",

@@ -11,7 +11,7 @@ export function firstTriesSuite(cast: Cast): void {
       cast.carol.sendStanza(stanza);
       return cast.carol.settled();
     };
-    /** Answers to carol. The server may send stanzas of its own. */
+    /** The component's answers to carol, without stanzas that the server itself sends. */
     const answers = (): Element[] =>
       cast.came.carol.filter(({ attrs }) => String(attrs["from"]).includes(cast.stack.domain));
     const faults = (): unknown[] =>

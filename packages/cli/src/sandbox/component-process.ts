@@ -13,7 +13,7 @@ const READY_MS = 30_000;
 
 /** The sandbox's component: `stanzapack serve` in its own process, which does not outlive this process. */
 export interface ComponentProcess {
-  /** Of the process that runs, or ran last. */
+  /** Number of the process that runs, or ran last. */
   readonly pid: number;
   /** Ends the component with this signal and starts it again. Resolves when the component is connected. */
   restart(signal: "SIGTERM" | "SIGKILL"): Promise<void>;

@@ -146,8 +146,8 @@ export class RowOutput {
 }
 
 /**
- * At most four rows for each node: one `reset`, from the oldest offset to the newest; before it and after it one row
- * for everything left out, which is `lost` if any part was lost; and the newest status.
+ * At most four rows for each node. One is a `reset`, from the oldest offset to the newest. One row before it and one
+ * after it stand for everything left out; such a row is `lost` if any part was lost. The last row is the newest status.
  */
 function summarize(rows: readonly EventRow[]): EventRow[] {
   const nodes = new Map<string, Summary>();

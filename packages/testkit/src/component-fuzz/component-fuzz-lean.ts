@@ -64,7 +64,7 @@ export function oddLeanId(random: Random, tag: number, seq: number, block: Uint8
   const right = leanId(tag, undefined, seq, block.subarray(0, MAX_BYTES)) as string;
   const at = random.below(right.length);
   return random.pick<() => string>([
-    // Of another link, out of turn, or with an unknown label.
+    // An id of another link, an id out of turn, or an id with an unknown label.
     () => leanId((tag + 1 + random.below(63)) % 64, undefined, seq, block.subarray(0, 300)) as string,
     () => leanId(tag, undefined, seq + 1 + random.below(9), block.subarray(0, 300)) as string,
     () => leanId(tag, undefined, seq + 2_000 + random.below(200), block.subarray(0, 300)) as string,

@@ -101,7 +101,7 @@ export class IbbOracle {
       ({ stream }) =>
         stream.peer === from && stream.tag !== undefined && ALPHABET[stream.tag] === id.charAt(0),
     );
-    // Of no stream, or a probe: no answer, and no event.
+    // The stanza belongs to no stream, or is a probe. It has no answer, and causes no event.
     if (model === undefined || id.charAt(1) === ".") return ["nothing"];
     const read = readId(id);
     if (read === undefined) return ["bad-request"];
