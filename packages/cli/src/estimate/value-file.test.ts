@@ -34,7 +34,7 @@ const timesOf = async (...args: Parameters<typeof read>): Promise<unknown[]> =>
 const DEEP = "[".repeat(200_000) + "]".repeat(200_000);
 
 test.each([
-  [".ndjson", "1\n{x}\n", 2, "no JSON"],
+  [".ndjson", "1\n{x}\n", 2, "not JSON"],
   [".ndjson", '{"t":1,"v":1}\n\n2\n', 3, '{"t": time, "v": value}'],
   [".ndjson", "1\n" + "x".repeat(1_100_000), 2, "longer than 1048576 bytes"],
   [".ndjson", Uint8Array.of(49, 10, 255, 10), 2, "not UTF-8"],
@@ -53,7 +53,7 @@ test.each([
   [".csv", Buffer.from("a,b\n1,caf\xe9\n", "latin1"), 2, "not UTF-8"],
   [".csv", Buffer.from("\ufeffa,b\n1,2\n", "utf16le"), 1, "UTF-16"],
   [".json", Buffer.from("\ufeff[1]", "utf16le"), 1, "UTF-16"],
-  [".json", "[1,\n2,\n{x}]", 3, "no JSON"],
+  [".json", "[1,\n2,\n{x}]", 3, "not JSON"],
   [".json", "[1]\n[2]", 2, "something follows the array"],
 ])("%s: line of fault %#", async (extension, text, line, what) => {
   await expect(read(extension, text)).rejects.toMatchObject({

@@ -40,7 +40,8 @@ export class LinkOutlet implements Outlet {
       ...{ alias, node, subid, kind: service.config.kind, baseAt },
     });
     const { told } = service;
-    if (told.status !== "online" || told.windowMs !== null) link.sendFrame({ type: "status", alias, ...told });
+    if (told.status !== "online" || told.windowMs !== null)
+      link.sendFrame({ type: "status", alias, ...told });
   }
 
   /** Of `Outlet`. */
