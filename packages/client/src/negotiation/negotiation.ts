@@ -192,7 +192,7 @@ export class Negotiation {
         const query = xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }, ...page);
         result = await this.request("get", query, doing);
       } catch (error) {
-        // An owner who offers no service, or no longer, is no node.
+        // An owner without services is no node.
         const isNobody = error instanceof StanzapackError && error.code === "no-such-service";
         if (owner !== undefined && isNobody) return nodes;
         throw error;
