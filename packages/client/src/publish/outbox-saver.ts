@@ -5,7 +5,7 @@ import type { StoredOutbox } from "../store/outbox-store.js";
 /** Largest write to a store, in updates and in bytes. 1 MiB takes a few ms. */
 const WRITE = { maxRows: 4_096, maxBytes: 1_048_576 };
 
-/** Writes the updates of a log into their store, in order. The next write takes updates that come during a write. */
+/** Writes the updates of a log into their store, in order. Updates published during a write go into the next one. */
 export class OutboxSaver {
   private running: Promise<void> | undefined;
   private failure: StanzapackError | undefined;

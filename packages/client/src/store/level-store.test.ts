@@ -136,7 +136,7 @@ describe("a damaged store says so", () => {
   });
 
   it("where bytes of a table are others", async () => {
-    // Opened once more it has its log in a table.
+    // When the store opens again, it moves its log into a table.
     await (await openOutboxStore(location)).close();
     const [table] = await filesOf(".ldb");
     await change(table as string, (bytes) => bytes.fill(0xff, bytes.length / 2, bytes.length / 2 + 20));
