@@ -136,7 +136,7 @@ describe("a damaged store says so", () => {
   });
 
   it("where bytes of a table are others", async () => {
-    // Opened once more it has its log in a table.
+    // When the store opens again, it moves its log into a table.
     await (await openOutboxStore(location)).close();
     const [table] = await filesOf(".ldb");
     // The table's size depends on the outbox's random incarnation, and may be odd.
