@@ -23,7 +23,6 @@ import { isSameJid, nodeNamed, targetNamed } from "../forms/addresses.js";
 import { assertAnswer, toStanzaError } from "../forms/errors.js";
 import { formatOptionsForm } from "../forms/our-fields.js";
 import { formatOptions, readChangedOptions, readSubscribeOptions } from "../forms/subscribe-options.js";
-import type { GrantedOptions } from "../options/subscribe-options.js";
 import { LEASE_FIELDS, readLeaseRequest, readServiceConfig } from "../forms/service-config.js";
 import { OwnerRequests } from "./pubsub-owner.js";
 import {

@@ -48,10 +48,7 @@ export interface SupervisedOptions {
   /** `false`: the end of the first stream or attempt ends the connection. */
   readonly reconnect: Partial<ReconnectPolicy> | false | undefined;
   readonly limits: Partial<ConnectionLimits> | undefined;
-  /**
-   * Makes one attempt, up to the end of its stream. Resolves with the reason for that end. Rejects when there was no
-   * stream.
-   */
+  /** Makes one attempt. Resolves with the reason for the end of its stream. Rejects when there was no stream. */
   readonly attempt: (context: AttemptContext) => Promise<XmppError>;
   readonly ownAddresses: (jid: string) => readonly string[];
   readonly streamManagement?: (hooks: StreamManagementHooks) => StreamManagement;
@@ -138,10 +135,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     return hasRoom();
   };
 
-  /**
-   * Keeps the features of the session. The features of a login say nothing about it. A session that is resumed with the
-   * login sends none.
-   */
+  /** Keeps the session's features. A login's say nothing about it; a session resumed with its login sends none. */
   const noteFeatures = (): void => {
     const last = stream?.features;
     if (
