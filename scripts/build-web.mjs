@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Bundles the client for browsers, into packages/client/dist/web/, from what `tsc -b` wrote, and says how large it is:
-// stanzapack.js with the parts that it fetches when they are needed, stanzapack.all.js, which is one file, and stanzapack.store.js. Fails when
-// they are larger than they may be, or need what only Node has.
+// Bundles the client for browsers into packages/client/dist/web/, from the output of `tsc -b`, and reports the sizes.
+// stanzapack.js loads its parts when they are needed. stanzapack.all.js is everything in one file. stanzapack.store.js
+// is the store of outboxes. Fails if a file is larger than its limit, or needs what only Node has.
 import { createHash } from "node:crypto";
 import {
   existsSync,
@@ -19,27 +19,27 @@ import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 import { minify } from "terser";
 
-/** In bytes after gzip, each what was reached when it was last set, and 5 %. */
+/** Limits in bytes after gzip. Each is the size when the limit was last set, plus 5 %. */
 const MAX_GZIPPED_BYTES = {
-  /** What every page loads, for WebSocket, SCRAM, offers and subscriptions. */
+  /** The entry, which every page loads, for WebSocket, SCRAM, offers and subscriptions. */
   entry: 97_700,
-  /** With everything that it may fetch later. */
+  /** The entry with all parts that it may load later. */
   parts: 103_000,
   /** The one file. */
   all: 102_500,
-  /** The store of outboxes, with its database: for those who want it. */
+  /** The store of outboxes, with its database. Only pages that use a store load it. */
   store: 29_300,
 };
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FOLDER = join(ROOT, "packages/client/dist/web");
-/** What it was made from, and what was said of it. */
+/** Hash of the inputs of the last build, and its result. */
 const STAMP = join(ROOT, "node_modules/.cache/stanzapack/web.json");
 const ENTRY = "stanzapack.js";
 const ALL = "stanzapack.all.js";
 const STORE = "stanzapack.store.js";
 
-/** A copy of Node's emitter, which xmpp.js brings, is left out for the one that the client has anyway; ltx has ES modules too. */
+/** xmpp.js brings a copy of Node's emitter; the client's own emitter replaces it. ltx has ES modules too. */
 const ALIASES = { events: "eventemitter3", "ltx/lib": "ltx/src" };
 
 const COMMONJS_END = /if \('undefined' !== typeof module\) \{[^}]*\}\s*$/;
@@ -47,9 +47,9 @@ const COMMONJS_END = /if \('undefined' !== typeof module\) \{[^}]*\}\s*$/;
 const SMALLER = {
   name: "smaller",
   load(id) {
-    // xmpp.js's own parser, for which ours stands in, hangs on the object that makes elements.
+    // xmpp.js's own parser belongs to the object that makes elements. Our parser replaces it.
     if (/[\\/]@xmpp[\\/]xml[\\/]lib[\\/]Parser\.js$/.test(id)) return "export default undefined;";
-    // The only CommonJS module left: as a module of the other kind it needs no go-between.
+    // The only CommonJS module that is left. As an ES module it needs no wrapper.
     if (!/[\\/]eventemitter3[\\/]index\.js$/.test(id)) return null;
     const code = readFileSync(id, "utf8");
     if (!COMMONJS_END.test(code)) throw new Error(`${id} does not end as it used to`);
@@ -57,12 +57,12 @@ const SMALLER = {
   },
 };
 
-/** What only Node has and no `import` tells of. */
+/** Names that only Node has, and that no `import` shows. */
 const NODE_ONLY = /(?<![.\w$])(?:Buffer|process|require|__dirname)(?=[.(])/g;
 
 /**
- * Builds it anew where anything that it is made from has changed. It takes the place of the one before at once: somebody may be
- * serving that, or building too.
+ * Builds the bundles if one of their inputs has changed. The new build replaces the old one at once, since another
+ * process may be serving the old one, or building too.
  *
  * @returns {Promise<{ files: { file: string, bytes: number, gzippedBytes: number }[], problem: string }>}
  */
@@ -79,7 +79,7 @@ export async function buildWeb() {
 }
 
 function hashInputs() {
-  // A copy of this folder has a build of its own to make.
+  // The path is hashed too, so that a copy of this folder makes its own build.
   const hash = createHash("sha256").update(ROOT);
   for (const file of ["package-lock.json", "scripts/build-web.mjs"])
     hash.update(readFileSync(join(ROOT, file)));
@@ -96,10 +96,10 @@ async function bundleAll() {
   const chunks = [
     ...(await bundle(ENTRY, "index.js", { codeSplitting: true, alias: ALIASES, plugins: [SMALLER] })),
     ...(await bundle(ALL, "index.js", { codeSplitting: false, alias: ALIASES, plugins: [SMALLER] })),
-    // Its database brings emitter and Buffer of its own.
+    // The database of the store brings its own emitter and Buffer.
     ...(await bundle(STORE, "store/index.js", { codeSplitting: false, alias: {}, plugins: [] })),
   ];
-  // Not beside it: what a killed build leaves would be packed.
+  // Not in the package's folder: a killed build may leave files, which would be packed.
   const folder = join(dirname(STAMP), `web-${process.pid}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -143,10 +143,10 @@ async function bundleAll() {
   return { files, problem: problems.join("\n") };
 }
 
-/** Others that build at this moment put theirs in place once each. */
+/** Most tries. Other processes that build at the same time each put their build in place once. */
 const MAX_TRIES = 10;
 
-/** Another one may do the same at this moment: then either stays. */
+/** Another process may do the same at this moment. Either build may stay. */
 function putInPlace(folder) {
   const old = `${folder}.old`;
   for (let tries = 1; ; tries++) {
@@ -155,7 +155,7 @@ function putInPlace(folder) {
       renameSync(folder, FOLDER);
       break;
     } catch (error) {
-      // Moved away, or put there, by the other one meanwhile.
+      // The other process has moved the folder away, or put its own there.
       if (tries === MAX_TRIES || (error.code !== "ENOENT" && error.code !== "ENOTEMPTY")) throw error;
     }
     rmSync(old, { recursive: true, force: true });
@@ -163,13 +163,15 @@ function putInPlace(folder) {
   rmSync(old, { recursive: true, force: true });
 }
 
-/** The entry comes first. What parts share with it stays in it, so that a page begins with one file. */
+/**
+ * The entry comes first. Code that parts share with the entry stays in the entry, so that a page begins with one file.
+ */
 async function bundle(name, file, { codeSplitting, alias, plugins }) {
   const build = await rolldown({
     cwd: ROOT,
     input: { [name.slice(0, -".js".length)]: `packages/client/dist/${file}` },
     platform: "browser",
-    // Of 2023, as `AbortSignal.any` in the sources is.
+    // The year of `AbortSignal.any`, which the sources use.
     transform: { target: "es2023" },
     resolve: { alias },
     preserveEntrySignatures: "allow-extension",
@@ -181,26 +183,26 @@ async function bundle(name, file, { codeSplitting, alias, plugins }) {
     codeSplitting,
     minify: true,
     entryFileNames: "[name].js",
-    // Parts fit the entry they were made with, and caches must not bring others.
+    // A part fits only the entry of its build. With the hash in its name, a cache cannot return another part.
     chunkFileNames: "stanzapack-[name]-[hash].js",
   });
   await build.close();
   return output;
 }
 
-/** 4 % smaller than what the bundler's own minifier makes. */
+/** Minifies the code. The result is 4 % smaller than that of the bundler's own minifier. */
 async function shrink(code) {
   const result = await minify(code, {
     module: true,
     ecma: 2020,
-    // Nothing here is called with `new` that is not a class or named in capitals.
+    // Safe, since the code uses `new` only with classes and with names in capitals.
     compress: { passes: 2, unsafe_arrows: true, unsafe_methods: true },
     format: { preamble: "/*! Stanzapack, MIT. It contains others' work: see LICENSES.txt */" },
   });
   return result.code ?? "";
 }
 
-/** The licenses of the packages that these modules are of. */
+/** The licenses of the packages to which these modules belong. */
 function licensesOf(modules) {
   const folders = new Set(
     modules.flatMap((path) => /^.*node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+(?=[\\/])/.exec(path)?.[0] ?? []),

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The house checks: types, lint and package boundaries, format, import cycles, sizes of files, unused code,
-// publishability. Runs all of them, then exits 1 if any failed. `npm run check -- eslint knip` runs only those.
+// publishability. Runs all of them, then exits with 1 if one failed. `npm run check -- eslint knip` runs only those
+// two.
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -11,7 +12,10 @@ import { runCommand } from "./setup/run-command.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** Each answers with what is wrong, or with nothing, and may add a note. The `FIRST` write what others read. */
+/**
+ * Each check returns its problem, or an empty text, and may add a note. The checks of `FIRST` write files that others
+ * read.
+ */
 const CHECKS = {
   types: () => tool("typescript/bin/tsc", "-b"),
   "browser build": checkWeb,
@@ -33,7 +37,10 @@ async function tool(file, ...args) {
   return ok ? "" : output.trim() || "failed without a word";
 }
 
-/** Its size, that it needs nothing that browsers lack, and that packing the client makes it and takes it along. */
+/**
+ * Checks the size of the browser build, that it needs nothing that browsers lack, and that packing the client builds
+ * and includes it.
+ */
 async function checkWeb() {
   const folder = "dist/web/";
   rmSync(join(ROOT, "packages/client", folder), { recursive: true, force: true });
@@ -51,14 +58,14 @@ async function checkWeb() {
   };
 }
 
-/** Between files and between folders, at run time: `.dependency-cruiser.mjs` says what counts. */
+/** Checks for cycles between files and between folders, at run time. `.dependency-cruiser.mjs` says what counts. */
 function checkCycles() {
   const sources = readdirSync(join(ROOT, "packages")).map((name) => `packages/${name}/src`);
   const config = ["--config", ".dependency-cruiser.mjs"];
   return tool("dependency-cruiser/bin/dependency-cruise.mjs", ...config, ...sources.filter(existsSync));
 }
 
-/** A file over this has a second idea in it, or says at its top why not. */
+/** A longer file has a second idea in it, or says at its top why not. */
 const MAX_LINES = 400;
 const REASON = /^\/\/ Over 400 lines: /;
 
@@ -90,7 +97,7 @@ async function checkPackages() {
   return problems.join("\n");
 }
 
-/** @returns {Promise<boolean>} whether it passed */
+/** @returns {Promise<boolean>} Whether the check passed. */
 async function run(name) {
   const startedAt = performance.now();
   let [problem, note] = ["", ""];
@@ -125,6 +132,6 @@ const work = async () => {
     if (!(await run(name))) allPassed = false;
   }
 };
-// Each of them fills a processor.
+// At most three at once, since each check fills a processor.
 await Promise.all(Array.from({ length: Math.min(availableParallelism(), 3) }, work));
 process.exitCode = allPassed ? 0 : 1;

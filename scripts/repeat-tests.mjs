@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Whole runs of the tests in a row, some of them beside busy loops: what fails by chance fails here.
+// Runs all tests several times in a row, some runs beside busy loops. A test that fails by chance fails here.
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -51,7 +51,10 @@ function parseOptions(args) {
   };
 }
 
-/** Which runs have busy loops beside them: every second one first, so that both kinds meet a machine in the same state. */
+/**
+ * Numbers of the runs beside busy loops. Every second run comes first, so that both sorts of runs find the machine in
+ * the same state.
+ */
 function busyRuns(runs, busy) {
   const numbers = Array.from({ length: runs }, (_, i) => i + 1);
   return new Set(
@@ -59,7 +62,7 @@ function busyRuns(runs, busy) {
   );
 }
 
-/** They end with this process, however it ends. */
+/** Starts busy loops. They end with this process, however it ends. */
 function startLoops(count) {
   return Array.from({ length: count }, () => new Worker("for (;;);", { eval: true }));
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// `npm start`, `npm test`, `npm run fuzz:ibb` and the like: set-up where something is missing, then the program, in this very process, so that its
-// arguments, streams, signals and exit status need no passing on.
+// Runs `npm start`, `npm test`, `npm run fuzz:ibb` and the like. Sets up what is missing, then runs the program in this
+// same process. So arguments, streams, signals and the exit status need not be passed on.
 import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { guardOutput } from "../packages/cli/bin/whole-output.js";
@@ -10,10 +10,13 @@ import { SERVERS } from "./setup/system-packages.mjs";
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 const XMPP_SERVERS = ["prosody", "ejabberd"];
-/** Another name is the program's to refuse. */
+/** The named server. Other names are left out: the program refuses them itself. */
 const named = (name) => XMPP_SERVERS.filter((server) => server === name);
 
-/** Each: the file to run, the arguments put before the user's, the servers it needs, and whether it needs what the tests alone use. */
+/**
+ * For each program: its file, arguments before the user's, the servers that it needs, and whether it needs what only
+ * tests use.
+ */
 const PROGRAMS = {
   start: {
     file: at("packages/bench/dist/demo/main.js"),
@@ -61,7 +64,7 @@ if (program === undefined) {
   process.exit(2);
 }
 try {
-  // Who only asks for help gets it before anything is installed but npm packages.
+  // If the user only asks for help, nothing but npm packages is installed first.
   const asksForHelp = args.includes("--help");
   await setUp({
     servers: asksForHelp ? [] : program.servers(args),
@@ -75,7 +78,7 @@ if (process.exitCode === undefined) {
     process.stderr.write(`stanzapack: missing-file: ${program.file} is not there\n`);
     process.exit(1);
   }
-  // vitest calls process.exit without waiting for a stream.
+  // vitest calls process.exit without waiting for its streams.
   if (name !== "test") guardOutput();
   process.argv = [process.execPath, program.file, ...program.args, ...args];
   await import(pathToFileURL(program.file).href);

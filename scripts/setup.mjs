@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Makes a fresh Debian-like machine ready. Node's built-ins only: there may be no node_modules yet.
+// Prepares a fresh machine like Debian. Uses Node's built-in modules only, since node_modules may not exist yet.
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ensureBuild } from "./setup/build.mjs";
@@ -9,7 +9,7 @@ import { ensureSystemPackages, SERVERS } from "./setup/system-packages.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 
-/** As `engines` in package.json; older ones lack what our dependencies use. */
+/** As `engines` in package.json. Older versions lack features that our dependencies use. */
 const NEEDED_NODE = [20, 19];
 
 const HELP = `Usage: npm run setup -- [--servers LIST]
@@ -24,8 +24,8 @@ Does only what is missing.
 `;
 
 /**
- * @param {{ servers?: readonly string[], forTests?: boolean }} [options] which servers are wanted, all by default; and
- *   whether what the tests alone use is
+ * @param {{ servers?: readonly string[], forTests?: boolean }} [options] The servers to set up, by default all; and
+ * whether to set up what only tests use.
  * @throws SetupError that says what to do
  */
 export async function setUp({ servers = SERVERS, forTests = false } = {}) {
@@ -35,14 +35,14 @@ export async function setUp({ servers = SERVERS, forTests = false } = {}) {
       `Node ${NEEDED_NODE.join(".")} or later is needed, this is ${process.versions.node}: see https://nodejs.org/en/download`,
     );
   }
-  // Servers first: that is where a question (sudo's) may come.
+  // The servers come first, since sudo may ask for a password there.
   await ensureSystemPackages({ servers, forTests });
   await ensureNpmPackages(ROOT);
   await ensureBuild(ROOT);
 }
 
 /**
- * Says what went wrong, as every command here does, and sets the exit status.
+ * Writes the failure as every command here does, and sets the exit status.
  *
  * @param {unknown} error
  */

@@ -8,7 +8,10 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { plainLogin } from "./support/plain-login.js";
 import { SERVERS, startStack, type Stack } from "./support/stack.js";
 
-/** What each server's own library makes of lines of hex, by Nodeprep and by Resourceprep, as hex; `-`: it refuses. */
+/**
+ * Programs that prepare lines of hex with each server's own library, by Nodeprep and by Resourceprep, and print hex.
+ * `-` means that the library refuses the text.
+ */
 const LIBRARIES = {
   prosody: [
     "lua5.4",
@@ -46,7 +49,7 @@ function preparedBy(server: keyof typeof LIBRARIES, texts: readonly string[]): s
   return lines.map((line) => line.toLowerCase().split("\t"));
 }
 
-/** Every code point of these ranges, between two letters, and some of them in a row. */
+/** Every code point of these ranges between two letters, and some code points in a row. */
 function* samples(): Generator<string> {
   const ranges = [
     [0x80, 0xd7ff],
@@ -64,7 +67,7 @@ function* samples(): Generator<string> {
 
 const PROFILES = [(text: string) => jid(`${text}@x`).local, prepareResource];
 
-/** Ours against a server's: where both take a text they make the same of it. */
+/** Compares our preparation with a server's. If both accept a text, both must prepare it alike. */
 function compare(server: keyof typeof LIBRARIES) {
   const texts = [...samples()];
   const count = { same: 0, refusedByBoth: 0, refusedByServer: 0, refusedByUs: 0 };
@@ -102,7 +105,7 @@ describe.each(SERVERS)("addresses on %s", (server) => {
 
   it("are prepared as by its own library", () => {
     const { count, others } = compare(server);
-    // U+33C6, of which the two servers make two things.
+    // U+33C6: the two servers prepare it differently.
     expect(others.filter((line) => !line.startsWith("61e38f8662"))).toEqual([]);
     expect(count).toMatchObject({ refusedByUs: 0 });
     expect(count.same).toBeGreaterThan(80_000);
@@ -164,7 +167,7 @@ describe.each(SERVERS)("addresses on %s", (server) => {
       "get",
       "<query xmlns='http://jabber.org/protocol/disco#info' node='ALICE@MÜNCHEN.test/mine'/>",
     );
-    // XEP-0030 §3.1: named as it was asked for.
+    // XEP-0030 §3.1: the answer names the node as the request did.
     expect(disco).toMatch(/type=.result/);
     expect(disco).toContain("ALICE@MÜNCHEN.test/mine");
     const withdrawn = await ask(
@@ -188,7 +191,7 @@ describe.each(SERVERS)("addresses on %s", (server) => {
         invalid("members"),
       );
       await expect(alice.listServices(bad), bad).rejects.toMatchObject(invalid("owner"));
-      // What no text of XML may have is told before what no node may have.
+      // Characters that XML forbids are reported before characters that a node may not have.
       const code = bad.includes("\u0002") ? "invalid-options" : "bad-name";
       await expect(alice.subscribe(`${bad}/y`), bad).rejects.toMatchObject({ code });
       await expect(alice.subscribeAll([`${bad}/*`]), bad).rejects.toMatchObject({ code });

@@ -5,7 +5,7 @@ import { SERVERS, startStack } from "./support/stack.js";
 
 const RATE = 10;
 const BURST = 5;
-/** Of one account, in parts of 100. */
+/** Share of one account, in per cent. */
 const SHARE = 40;
 const CLIENTS = 40;
 /** Resources of one account; Debian's ejabberd allows ten. */
@@ -32,16 +32,16 @@ describe.each(SERVERS)("many links at once, behind %s", (server) => {
       const { links: open, refusals } = stack.component.stats();
       expect(open).toBe(CLIENTS);
       expect(refusals).toBeGreaterThan(0);
-      // Each by what its account may, and once or twice by what all may.
+      // A client is refused by its account's limit, and once or twice by the limit of all.
       expect(refusals).toBeLessThanOrEqual(3 * CLIENTS);
-      // Between any two looks: a burst, and the rate for as long as passed.
+      // Between any two samples: at most a burst, and the rate for the time between them.
       for (const [i, { atMs, links }] of samples.entries())
         for (const earlier of samples.slice(0, i)) {
           const seconds = (atMs - earlier.atMs) / 1_000;
           expect(links - earlier.links).toBeLessThanOrEqual(RATE * seconds + BURST + 1);
         }
 
-      // They are there. One more that does not wait is told to, and gets no more than its share.
+      // All are linked. One more client does not wait as it is told, and gets no more than its share.
       const raw = await stack.raw("mallory");
       const startedAt = performance.now();
       let admitted = 0;

@@ -103,7 +103,7 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       xml("options", {}, formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, options)),
     );
 
-  /** The member's subscription to the open node, made where it is not there. */
+  /** `subid` of the member's subscription to the open node. Subscribes if there is no subscription. */
   async function subidOfMember(): Promise<string> {
     const answer = await peers.member.ask("set", subscribe(OPEN, peers.member.jid));
     return subidIn(answer);
@@ -111,7 +111,7 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
   const subidIn = (answer: Element): string =>
     String(answer.getChild("pubsub", NS.PUBSUB)?.getChild("subscription")?.attrs["subid"]);
 
-  /** What is granted goes again, but for what the member has. */
+  /** Subscribes, and reports the outcome. A granted subscription is ended again, unless it is the member's. */
   async function subscribing(who: Who, child: Element): Promise<string> {
     const outcome = await peers[who].outcome("set", child);
     const node = child.getChild("subscribe")?.attrs["node"] as string;
@@ -127,7 +127,7 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
     return pubsub(options);
   };
 
-  /** What became of frames that were sent just now. */
+  /** Reports what the component did with frames that `send` sends. */
   async function sending(peer: RawPeer, send: () => void): Promise<string> {
     const { updatesIn } = stack.component.stats();
     peer.errors.length = 0;
@@ -144,7 +144,10 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
     return (bind as { readonly alias: number }).alias;
   };
 
-  /** What a request by frame is answered; but for the member's on a new link: no alias has been used there. */
+  /**
+   * Outcome of a request by frame. Each request uses a new link, on which no alias has been used. Only the member keeps
+   * its link, unless the request is a resume.
+   */
   async function requesting(
     who: Who,
     request: Omit<SubscribeFrame, "request"> | Omit<ChangeFrame, "request"> | Omit<ResumeFrame, "request">,
@@ -161,7 +164,7 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
     const named = answers.flatMap((it) => ("subid" in it ? it.node.slice(it.node.indexOf("/") + 1) : []));
     const granted = answers.some(({ type }) => type === "grant");
     const refused = answers.find((it) => it.type === "refused");
-    // Its subscriptions and patterns end with it.
+    // A new link ends the subscriptions and patterns of the old link.
     await peer.link();
     if (who === "publisher") await offer();
     if (refused !== undefined) return refused.code;
@@ -183,7 +186,7 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
     "open a link": async (_, peer) => {
       const before = peer.sid;
       const outcome = await peer.open(`x${peer.sid}`);
-      // A link of the same session takes the old one's place.
+      // A new link of the same session replaces the old link.
       await peer.outcome("set", xml("close", { xmlns: NS.IBB, sid: `x${before}` }));
       if (peer === peers.publisher) {
         await peer.link();
@@ -288,7 +291,7 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       return list?.some(({ attrs }) => attrs["subid"] === subid) === true ? "yes" : "no";
     },
     "publish by the publisher's alias, on one's own link": async (who, peer) => {
-      // A new link has bound no alias yet.
+      // A new link has no alias yet.
       if (hasLink(who) && who !== "publisher") await peer.link();
       const outcome = await sending(peer, () => peer.send(update(publisherAlias(), ++epoch)));
       if (outcome.startsWith("BYE")) await peer.link();
@@ -298,7 +301,7 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       let alias = 0;
       if (hasLink(who)) {
         const subid = subidIn(await peer.ask("set", subscribe(OPEN, peer.jid)));
-        // The answer may come before the frame.
+        // The answer to the iq may arrive before the frame.
         const bind = (): Frame | undefined =>
           peer.frames.find((frame) => "subid" in frame && frame.subid === subid);
         await until(() => bind() !== undefined, 5_000, "BIND of the subscription");

@@ -30,7 +30,7 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
   });
   afterAll(() => stack.stop());
 
-  /** An application that decides when the test says so. */
+  /** An application whose decisions the test makes. */
   function decider(): {
     authorize: (request: AuthorizeRequest) => Promise<boolean>;
     asked: AuthorizeRequest[];
@@ -146,7 +146,7 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
     await expect(bob.subscribe(service.node)).rejects.toMatchObject({ code: "not-allowed" });
     await expect(carol.subscribe(service.node)).rejects.toMatchObject({ code: "not-allowed" });
     expect(asked).toBe(3);
-    // It knows nobody as a member any more, also after the next offer.
+    // The service knows no members any more, even after the next offer.
     expect(service.options.members).toEqual([]);
     await service.configure({ access: "open" });
     await expect(service.revoke("bob@localhost")).rejects.toMatchObject({ code: "usage" });
@@ -195,7 +195,7 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
     await until(() => stack.component.stats().pendingApprovals === 1, 5_000, "the third request");
     await service.stop();
     expect(await withdrawn).toMatchObject({ code: "withdrawn" });
-    // What comes too late is nobody's answer.
+    // A decision that comes too late counts for nobody.
     decide(true);
     expect(asked.length).toBeGreaterThan(0);
     await expect(alice.offer("slow", { access: "authorize" })).rejects.toMatchObject({
@@ -227,7 +227,7 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
       ...full,
       text: expect.stringContaining("alice@localhost"),
     });
-    // Who gives up makes room.
+    // A request that is given up makes room for another.
     await carol.ask(
       "set",
       xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node: node(2), jid: carolConnection.jid })),
@@ -310,7 +310,7 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
     await until(() => forms.length === 1, 5_000, "the form");
     const [form] = forms as [DataForm];
     expect([form.type, form.formType]).toEqual(["form", NS.PUBSUB_SUBSCRIBE_AUTHORIZATION]);
-    // §8.6, example: an id, a text for people, and what each field is.
+    // §8.6, example: an id, a text for people, and the meaning of each field.
     const [question] = questions as [Element];
     expect(question.attrs["id"]).toMatch(/^approve-./);
     expect(question.getChildText("body")).toContain(`carol@localhost asks to subscribe to ${node}`);
@@ -326,7 +326,7 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
       "pubsub#allow": ["false"],
     });
 
-    // Nobody answers in the owner's place, and nothing but what was asked.
+    // Nobody answers in the owner's place, and nobody answers a question that was not asked.
     const allowed = { ...fields, "pubsub#allow": ["true"] };
     const answer = (by: Connection, values: Record<string, string[]>): void =>
       void by.sendElement(
@@ -342,7 +342,7 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
     answer(session, { ...allowed, "pubsub#subid": ["another"] });
     answer(session, { ...allowed, "pubsub#subscriber_jid": ["mallory@localhost"] });
     answer(session, { ...allowed, "pubsub#allow": ["perhaps"] });
-    // Not submitted, it is no decision; cancelled, it stays pending.
+    // A form that is not submitted is no decision. A cancelled form leaves the request pending.
     for (const type of ["form", "result", "cancel"] as const)
       session.sendElement(
         xml("message", { to: stack.domain, id: type }, formatForm(type, form.formType, allowed)),
@@ -352,7 +352,7 @@ describe.each(SERVERS)("access model authorize, behind %s", (server) => {
     expect(stack.component.stats()).toMatchObject({ pendingApprovals: 1, subscriptions: 0 });
     expect(events).toEqual([]);
 
-    // Any session of the owner may.
+    // Any session of the owner may answer.
     answer(session, allowed);
     await until(() => events.length === 1, 5_000, "the word to the subscriber");
     const told = events[0]?.getChild("event")?.getChild("subscription")?.attrs;

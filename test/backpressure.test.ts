@@ -2,7 +2,7 @@ import { until } from "@stanzapack/testkit";
 import { describe, expect, it } from "vitest";
 import { SERVERS, startStack } from "./support/stack.js";
 
-/** The server takes nothing from the component for a while, and the component goes on hearing it. */
+/** The server accepts nothing from the component for a while, and the component still receives from the server. */
 describe.each(SERVERS)("a component whose server falls behind, %s", (server) => {
   it("encodes nothing meanwhile, and goes on with what is newest", async () => {
     const stack = await startStack(server, ["alice", "bob"]);
@@ -25,7 +25,7 @@ describe.each(SERVERS)("a component whose server falls behind, %s", (server) => 
         return count;
       });
       await until(() => service.demand.subscribers === 4, 5_000, "the publisher knows");
-      // Incompressible, 4 kB a value: 160 kB/s to the four, so that the component has asked how far its server is.
+      // 4 kB a value, incompressible: 160 kB/s to the four. So the component has asked how far its server is.
       const value = (): string =>
         Buffer.from(Array.from({ length: 3_000 }, () => Math.random() * 256)).toString("base64");
       const timer = setInterval(() => service.publish(value()), 100);

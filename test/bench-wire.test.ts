@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 
-/** The command as it was built. */
+/** The built command. */
 const PROGRAM = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
 const FORMS = ["stanzapack", "msgpack-ibb", "json-body", "json-batch"];
 const FIELDS = [
@@ -85,7 +85,7 @@ function expectSound(row: Row, onWire: boolean): void {
   expect(Object.keys(row)).toEqual(FIELDS);
   expect(row, name(row)).toMatchObject({ lost: 0 });
   expect(row.updates).toBeGreaterThan(0);
-  // Each layer holds the one above, both ways.
+  // Each layer contains the layer above, in both directions.
   const layers = [
     [row.bytesDown, row.tlsDown, row.wireDown],
     [row.bytesUp, row.tlsUp, row.wireUp],
@@ -175,7 +175,7 @@ describe("stanzapack bench wire", () => {
   });
 });
 
-/** The forms of a cell carry the same updates: none saw more than one update fewer at either end. */
+/** The forms of a cell carry the same updates. None has more than one update fewer at either end. */
 function expectRivalsSawTheSame(rows: readonly Row[]): void {
   for (let first = 0; first < rows.length; first += FORMS.length) {
     const counts = rows.slice(first, first + FORMS.length).map(({ updates }) => updates);

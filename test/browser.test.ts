@@ -18,10 +18,10 @@ afterAll(async () => {
   await example.close();
 });
 
-/** ejabberd now and then says goodbye to a WebSocket twice. */
+/** ejabberd sometimes closes a WebSocket twice. */
 const HARMLESS = /^WebSocket connection to '\S+' failed: Close received after close$/;
 
-/** A tab in which nothing may go wrong unseen. */
+/** A tab in which every error makes the test fail. */
 async function openPage(context: BrowserContext, url: string): Promise<Page> {
   const page = await context.newPage();
   const faults: string[] = [];
@@ -44,7 +44,7 @@ it.each(["sha1", "sha256"] as const)("logs in by SCRAM with %s", async (hash) =>
   const page = await openPage(browser.context, example.url);
   for (const password of ["pässword", "wrong"]) {
     const options = { jid: "bob@localhost", password, component: "streams.localhost", url: server.url };
-    // It lets nobody any further.
+    // This server offers nothing after the login, so `connect` always rejects.
     await page.evaluate(`import("./stanzapack.js").then(({ connect }) =>
       connect(${JSON.stringify({ ...options, timeoutMs: 5_000 })}).catch(() => undefined))`);
   }
@@ -77,7 +77,7 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
   });
   afterAll(() => stack.stop());
 
-  /** What the form, and `connect`, takes. */
+  /** Values for the form, which are also `connect`'s options. */
   const login = (transport: "websocket" | "bosh"): Record<string, string> => ({
     ...(stack.sandbox.accounts.find(({ jid }) => jid.startsWith("bob@")) as {
       jid: string;
@@ -121,7 +121,7 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
       await page.screenshot({ path: file });
       const png = await readFile(file);
       expect(png.subarray(1, 4).toString()).toBe("PNG");
-      // Text, lines and buttons, each with their smoothed edges.
+      // Text, lines and buttons, each with smoothed edges.
       expect(await countColours(browser.context, png)).toBeGreaterThan(50);
 
       await card.locator("select").selectOption("1000");
@@ -224,7 +224,7 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
         Object.assign(window, { me, kept, store });
         return [kept.published, me.online];
       })()`);
-    // Nobody is there.
+    // There is no server at this address.
     expect(await publish(1, 500, { ...login("websocket"), url: "ws://localhost:1" })).toEqual([500, false]);
     const other = await browser.context.newPage();
     await other.goto(example.url);
@@ -246,7 +246,7 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
     const subscription = await alice.subscribe<number>("bob@localhost/kept", { since: "first" });
     subscription.on("update", ({ value }) => values.push(value));
     await until(() => values.length >= 510, 10_000, "what both pages published");
-    // Nothing of it is acknowledged yet: the component has it twice, and drops it once.
+    // Nothing is acknowledged yet, so the component receives everything twice, and drops one copy.
     await page.reload();
     await publish(511, 520, login("websocket"));
     await until(() => values.at(-1) === 520, 20_000, "what the third published");

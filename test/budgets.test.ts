@@ -21,12 +21,12 @@ describe.each(SERVERS)("budgets, behind %s", (server) => {
   afterAll(() => stack.stop());
   beforeEach(() => void (before = stack.component.stats()));
 
-  /** What was counted during this test. */
+  /** The counters before this test. */
   let before: ComponentStats;
   const counted = (name: "slowdowns" | "cutOffs" | "throttled" | "overQuota"): number =>
     stack.component.stats()[name] - before[name];
 
-  /** Two who mind their own business, ten updates a second. */
+  /** A publisher and a subscriber within their budgets, with ten updates a second. */
   async function bystanders(): Promise<{ stop(): Promise<void> }> {
     const [carol, dave] = [await stack.connect("carol"), await stack.connect("dave")];
     const service = await carol.offer("quiet");
@@ -56,7 +56,7 @@ describe.each(SERVERS)("budgets, behind %s", (server) => {
     const got = watch(await bob.subscribe<number>(flood.node, { windowMs: 100 }));
     await until(() => flood.demand.windowMs === 100, 5_000, "demand");
 
-    // A log of another session, which has a budget of its own.
+    // A log of another session, which has its own budget.
     const logger = await stack.connect("erin");
     const log = await logger.offer("log", { kind: "log" });
     const logged = watch(await bob.subscribe<number>(log.node, { windowMs: 100 }));
@@ -82,13 +82,13 @@ describe.each(SERVERS)("budgets, behind %s", (server) => {
     expect(new Set(got.events)).toEqual(new Set(["conflated"]));
     flood.publish(++published);
     await until(() => got.values.at(-1) === published, 5_000, "a value afterwards");
-    // The flood and the log; the flood again where it went on after its window was as before.
+    // The flood and the log. The flood a second time, if it went on after its window had returned to normal.
     expect(counted("slowdowns")).toBeGreaterThanOrEqual(2);
     expect(counted("cutOffs")).toBe(0);
     await Promise.all([alice.close(), bob.close(), logger.close(), others.stop()]);
   });
 
-  /** As often as it is told to come again, it waits that long. */
+  /** Opens a link. Whenever the component says to wait, waits that long and tries again. */
   async function openWhenAllowed(connection: Connection): Promise<RawLink> {
     for (;;) {
       const answer = await openRawLink(connection, stack.domain).catch(
@@ -127,7 +127,7 @@ describe.each(SERVERS)("budgets, behind %s", (server) => {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     await until(() => link.end !== undefined, 5_000, "the end");
-    // A burst, what may be owed, what is allowed meanwhile, and a block.
+    // A burst, the debt that is allowed, the rate for the time meanwhile, and a block.
     const { updatesPerSecond, burstSeconds, cutOffDebtSeconds } = LIMITS;
     const may = updatesPerSecond * (burstSeconds + cutOffDebtSeconds);
     const meanwhile = (updatesPerSecond * (performance.now() - startedAt)) / 1_000;
@@ -142,7 +142,7 @@ describe.each(SERVERS)("budgets, behind %s", (server) => {
     const waitMs = Number((refused as StanzaError).application?.attrs?.["ms"]);
     expect(waitMs).toBeLessThanOrEqual(LIMITS.cutOffSeconds * 1_000);
     await expect(link.ask("get", xml("query", NS.DISCO_INFO))).rejects.toMatchObject({ type: "wait" });
-    // Its bare JID is not: another session is welcome.
+    // The bare JID is not cut off: another session may open a link.
     const session = await openRawLink(await stack.raw("mallory"), stack.domain);
     session.send(HELLO);
     await until(() => taken.subscription.status === "offline", 5_000, "the subscriber hears of it");
@@ -160,10 +160,10 @@ describe.each(SERVERS)("budgets, behind %s", (server) => {
   it("tell who asks too often when to come again, and cut off who does not listen", async () => {
     const others = await bystanders();
     const [alice, bob] = [await stack.connect("alice"), await stack.connect("bob")];
-    // More than at once: the SDK waits as it is told.
+    // More than are allowed at once. The SDK waits as it is told.
     const services = await Promise.all(Array.from({ length: 60 }, (_, i) => alice.offer(`s${i}`)));
     expect(counted("throttled")).toBeGreaterThan(0);
-    // About once each: after a refusal the SDK sends one at a time.
+    // About one refusal for each service: after a refusal the SDK sends one request at a time.
     expect(counted("throttled")).toBeLessThan(200);
 
     const oscar = await stack.raw("oscar");
@@ -178,7 +178,7 @@ describe.each(SERVERS)("budgets, behind %s", (server) => {
         granted++;
         await link.ask("set", xml("pubsub", NS.PUBSUB, xml("unsubscribe", { node, jid: oscar.jid })));
       } catch (error) {
-        // Of two that ask at once one may end the subscription of both.
+        // If two requests run at once, one may end the subscription of both.
         if ((error as StanzaError).condition !== "unexpected-request") told.push(error as StanzaError);
       }
     };
@@ -192,7 +192,7 @@ describe.each(SERVERS)("budgets, behind %s", (server) => {
       });
     expect(link.end).toBeUndefined();
 
-    // Others negotiate meanwhile.
+    // Meanwhile other accounts subscribe as usual.
     const flooding = (async () => {
       while (link.end === undefined) await Promise.all(Array.from({ length: 50 }, ask));
     })();

@@ -13,7 +13,7 @@ function isAnswer(frame: Frame): frame is AnswerFrame {
   return frame.type === "grant" || frame.type === "refused" || frame.type === "done";
 }
 
-/** What several turns granted, or refused for the same reason, put together. */
+/** Joins the answers of several turns: grants, and refusals for the same reason. */
 function merged(answers: readonly AnswerFrame[]): AnswerFrame[] {
   const all: AnswerFrame[] = [];
   for (const answer of answers) {
@@ -32,7 +32,7 @@ function merged(answers: readonly AnswerFrame[]): AnswerFrame[] {
   return all;
 }
 
-/** Sends a request and gives its answers. */
+/** Sends a request and returns its answers. */
 async function answersTo(
   link: RawLink,
   frame: Extract<Frame, { readonly request: number }>,
@@ -50,7 +50,7 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
   let bob: Client;
 
   beforeAll(async () => {
-    // The budget of requests is not what is measured, and it counts processor time.
+    // The budget of requests counts processor time, and this test does not measure it.
     stack = await startStack(server, ["alice", "bob", "carol"], { limits: { requestsPerSecond: 100_000 } });
     [alice, bob] = await Promise.all([stack.connect("alice"), stack.connect("bob")]);
   });
@@ -94,7 +94,8 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
     const figures = `${byFrame.bytes} bytes by a frame, ${byIq.bytes} by iqs, both ways`;
     console.log(`${server}: ${MANY} subscriptions take ${figures}; ${byFrame.stanzasDown} stanzas down`);
     expect(byFrame.bytes).toBeLessThan(byIq.bytes / 10);
-    // BINDs fill blocks, and what a turn grants leaves together; the publisher's demand is among them.
+    // BINDs fill blocks, and everything that one turn grants is sent together. The publisher's demand is among the
+    // stanzas.
     expect(byFrame.stanzasDown).toBeLessThan(MANY / 5);
 
     const seen = collect(group);
@@ -112,7 +113,7 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
       subscriptions: 0,
       framesReceived: { subscribe: 1, change: 2 },
     });
-    // Whoever goes takes its services along, in one go.
+    // A client that leaves withdraws all its services at once.
     await alice.close();
     alice = await stack.connect("alice");
   });
@@ -142,7 +143,7 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
         [a.node, 3, 1],
       ]),
     );
-    // Leaving the loop stopped all of it, the pattern too.
+    // Leaving the loop has ended all subscriptions, and the pattern.
     expect(stack.component.stats().subscriptions).toBe(0);
     const last = await carol.offer("last");
     const again = await bob.subscribeAll<number>(["carol@localhost/*"], { windowMs: 100 });
@@ -150,7 +151,7 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
     await again.subscriptions.get(b.node)?.stop();
     await last.stop();
     await until(() => again.subscriptions.size === 2, PATIENCE_MS, "the withdrawn one's end");
-    // The component forgets everything; the pattern brings back what its owner offers again.
+    // The component forgets everything. The pattern finds the services that their owner offers again.
     await stack.restartComponent(100);
     await until(() => stack.component.stats().subscriptions === 2, 40_000, "everything again");
     const seen = collect(again);
@@ -193,7 +194,7 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
     await until(() => seen.get(open.node) === 1, PATIENCE_MS, "a value");
     await closed.stop();
     await all.stop();
-    // Of a log from its beginning, of values as they are.
+    // The log from its beginning, and the newest values.
     log.publish(10);
     await until(() => log.unacknowledged === 0 || !log.pending, PATIENCE_MS, "the log is sent");
     const kept = await bob.subscribeAll<number>("alice@localhost/*", { since: "first" });
@@ -216,7 +217,7 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
     const statuses = (): unknown[] => [...all.subscriptions.values()].map(({ status }) => status);
     expect([all.refused.size, pending, ...statuses()]).toEqual([0, 1, "online", "pending"]);
     await until(() => decide.length === 1, PATIENCE_MS, "the question");
-    // Given up again: the answer is about nothing.
+    // The subscriptions end while the question is open, so the decision below has no effect.
     await all.stop();
     await until(() => stack.component.stats().pendingApprovals === 0, PATIENCE_MS, "no question");
     decide[0]?.(false);
@@ -228,7 +229,7 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
     await until(() => member?.status === "online", PATIENCE_MS, "the approval");
     await until(() => asked.demand.subscribers === 1, PATIENCE_MS, "demand");
     const seen = collect(again);
-    // More than it takes before it gives credit.
+    // More than the subscriber accepts before it grants credit.
     for (let value = 1; value <= 20; value++) {
       asked.publish(value);
       await until(() => seen.get(asked.node) === value, PATIENCE_MS, "a value");
@@ -260,7 +261,7 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
       { type: "refused", targets: [3, 4, 5], code: "bad-name" },
       { type: "done" },
     ]);
-    // Again, in another window: no BIND, the same aliases.
+    // A second subscribe, in another window: no BIND, and the same aliases.
     expect(
       await answersTo(link, { type: "subscribe", request: 2, nodes: [other.node], options: [] }),
     ).toMatchObject([{ type: "grant", aliases: [1] }, { type: "done" }]);
@@ -281,7 +282,7 @@ describe.each(SERVERS)("many subscriptions at once, through %s", (server) => {
       { type: "grant", aliases: [1] },
       { type: "done" },
     ]);
-    // Aliases that are nothing here, whatever they are on other links.
+    // Aliases that are not bound on this link, whatever they mean on other links.
     expect(
       await answersTo(link, {
         type: "change",

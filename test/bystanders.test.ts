@@ -7,15 +7,15 @@ import { NS, xml } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import { SERVERS, startStack } from "./support/stack.js";
 
-// The short forms of `stanzapack bench bystanders` and `bench return`; the README of packages/bench has the long ones.
+// The short forms of `stanzapack bench bystanders` and `bench return`. The README of packages/bench has the long forms.
 
-/** The command as it was built. */
+/** The built command. */
 const PROGRAM = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
 
 async function bench(...args: string[]): Promise<Record<string, number>> {
   const child = spawn(process.execPath, [PROGRAM, "bench", ...args, "--json"], {
     stdio: ["ignore", "pipe", "pipe"],
-    // Before the test's own end, so that nothing outlives it.
+    // Before the deadline of the test, so that no process outlives the test.
     ...{ timeout: 540_000, killSignal: "SIGKILL" },
   });
   const output = { stdout: "", stderr: "" };
@@ -32,12 +32,13 @@ describe.each(SERVERS)("those who misbehave, behind %s", (server) => {
     const size = ["--server", server, "--subscribers", "10", "--for", "2s", "--phases", "2"];
     const row = await bench("bystanders", ...size);
     expect(row).toMatchObject({ server, subscribers: 10, missing: 0, conflated: 0, faults: 0 });
-    // Ten subscribers, two services at 10 Hz, 4 s; on a busy machine a little less is published.
+    // Ten subscribers, two services at 10 Hz, 4 s. A busy machine publishes a little less.
     expect(row["updates"]).toBeGreaterThan(100);
     for (const what of ["floodPerSecond", "subscriptionsPerSecond", "linksPerSecond"])
       expect(row[what], what).toBeGreaterThan(0);
     expect(row["troubledRssBytes"]).toBeLessThan((row["baseRssBytes"] ?? 0) + (row["boundBytes"] ?? 0));
-    // How much older their updates are is for the bench to tell, over minutes: two seconds on a busy machine tell no ratio.
+    // The ages are not checked here: two seconds on a busy machine show no ratio. The benchmark measures them over
+    // minutes.
   }, 600_000);
 
   it("are read in turn, where a few bytes take long to read", async () => {
@@ -50,13 +51,13 @@ describe.each(SERVERS)("those who misbehave, behind %s", (server) => {
       const before = stack.component.stats().updatesIn;
       const sent = costly.send(4) + costly.send(4);
       await until(() => stack.component.stats().updatesIn > before, 10_000, "it is being read");
-      // Others have their answers meanwhile: before it is all read.
+      // Other clients receive their answers meanwhile, before the component has read everything.
       await alice.request(xml("iq", { type: "get", to: stack.domain }, xml("ping", NS.PING)), {
         timeoutMs: 10_000,
       });
       expect(stack.component.stats().updatesIn - before).toBeLessThan(sent);
 
-      // It goes, its server says so, and what it sent is read to the end.
+      // The publisher leaves, its server reports that, and the component reads to the end what it sent.
       mallory.sendElement(xml("presence", { to: stack.domain }));
       await costly.leave();
       await mallory.stop();
@@ -77,10 +78,10 @@ describe.concurrent.each(SERVERS)("a component that loses its stream, behind %s"
     expect(row).toMatchObject({ faults: 0, logLost: 0, refusedUntold: 0 });
     expect(row["backMaxMs"]).toBeLessThan(60_000);
     expect(row["opens"]).toBeGreaterThanOrEqual(40);
-    // Ten at once, and what a busy machine lets come close together.
+    // Ten at once, and those that a busy machine lets come close together.
     expect(row["opensBeyondRate"]).toBeLessThanOrEqual(20);
     expect(row["refused"]).toBeGreaterThan(0);
-    // Once each, and again where it came over a second late: its moment is kept no longer.
+    // Once for each client, and once more if it came over a second late: the component keeps its turn no longer.
     expect(row["refusedMaxPerClient"]).toBeLessThanOrEqual(3);
   }, 600_000);
 });

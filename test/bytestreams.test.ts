@@ -20,7 +20,7 @@ import { SERVERS } from "./support/stack.js";
 const block = (content: string | Buffer): string =>
   encodeBase64(typeof content === "string" ? Buffer.from(content) : content);
 
-/** One side of a stream, and what it got. */
+/** One side of a stream, and what it has received. */
 interface Side {
   readonly stream: Bytestream;
   readonly blocks: string[];
@@ -35,7 +35,7 @@ function watch(stream: Bytestream): Side {
   return side;
 }
 
-/** Writes every block, waiting where it must. */
+/** Writes every block, and waits when the stream must wait. */
 async function writeAll(stream: Bytestream, texts: readonly (string | Buffer)[]): Promise<void> {
   for (const text of texts) {
     while (!stream.write(block(text))) {
@@ -212,7 +212,7 @@ describe.each(SERVERS)("In-Band Bytestreams (XEP-0047) through %s", (server) => 
       opened.stream.write("YQ==");
       await until(() => opened.end !== undefined, 5_000, "the end");
       expect(opened.end).toMatchObject({ by: "peer", error: { condition: "item-not-found" } });
-      // The first manager of a connection would take what is meant for the second.
+      // The first manager of a connection would take the stanzas of the second.
       for (const manager of managers.splice(0)) manager.dispose();
     }
   });
@@ -265,7 +265,7 @@ describe.each(SERVERS)("In-Band Bytestreams (XEP-0047) through %s", (server) => 
     side.stream.write("YQ==");
     await second.stop();
     side.stream.write("YQ==");
-    // A block that reached it and was never answered is given up after 30 s.
+    // A block that arrived but was never answered is given up after 30 s.
     await until(() => side.end !== undefined || side.stream.state === "suspended", 45_000, "it is noticed");
     side.stream.abandon({ by: "local" });
   });

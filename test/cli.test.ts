@@ -17,7 +17,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test 
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const COMMAND = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
-/** Where shells find `stanzapack`, and their files. */
+/** Folder of the shells' files. Its `bin` has `stanzapack`. */
 const folder = mkdtempSync(join(tmpdir(), "stanzapack-cli-test-"));
 const running = new Set<ChildProcess>();
 
@@ -26,7 +26,7 @@ beforeAll(() => {
   symlinkSync(COMMAND, join(folder, "bin", "stanzapack"));
 });
 afterEach(async () => {
-  // With all that a shell started.
+  // The signal goes to the process group, which has every process that a shell started.
   for (const { pid } of running) {
     try {
       process.kill(-(pid as number), "SIGTERM");
@@ -110,15 +110,15 @@ interface Description {
 
 interface Sandbox extends Description {
   readonly run: Run;
-  /** A shell that is this account; `set -o pipefail`. */
+  /** Runs a script in a shell whose environment names this account, with `set -o pipefail`. */
   shell(user: string, script: string): Run;
-  /** Writes a line to its stdin and waits for the pids it prints. */
+  /** Writes a line to the sandbox's stdin, and waits for the pids that the sandbox prints. */
   ask(line: string): Promise<Description["pids"]>;
 }
 
 async function startSandbox(...args: string[]): Promise<Sandbox> {
   const run = stanzapack("sandbox", ...args);
-  running.delete(run.child); // ended by whoever started it
+  running.delete(run.child); // the caller ends it
   await until(
     () => run.rows.length > 0 || run.child.exitCode !== null,
     () => `a sandbox: ${run.stderr}`,
@@ -166,7 +166,7 @@ async function expectNothingLeft({ pids, caFile }: Description): Promise<void> {
   );
 }
 
-/** Every offset between the first and the last of an epoch is a value or told of. */
+/** Expects that each offset between the first and the last of an epoch has a value, or is in an event. */
 function expectNothingSilentlyMissing(run: Run): void {
   let epoch: number | undefined;
   let next = 0;
@@ -199,7 +199,7 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     await expectNothingLeft({ ...sandbox, pids });
   });
 
-  /** Offers by this script, and waits until it is there. */
+  /** Runs a script that offers a service, and waits until the service is offered. */
   async function offer(script: string, user = "user0"): Promise<Run> {
     const run = sandbox.shell(user, script);
     const isThere = (): boolean => run.stderr.includes("offering ");
@@ -207,7 +207,7 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
       () => isThere() || run.child.exitCode !== null,
       () => `${script}: ${run.stderr}`,
     );
-    // Where the input is short it may have ended since.
+    // With a short input the script may have ended since.
     if (!isThere()) throw new Error(run.stderr);
     return run;
   }
@@ -232,7 +232,7 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
       configFile: expect.stringMatching(/^\//),
     });
     expect(isRunning(sandbox.pids.server) && isRunning(sandbox.pids.component)).toBe(true);
-    // The end of its input is not the end of it: most have none to give.
+    // The end of stdin does not end a sandbox: most callers have no input for it.
     const other = start("sh", ["-c", `exec ${COMMAND} sandbox --users 1 < /dev/null`]);
     await until(() => other.rows.length > 0, "a second sandbox", 60_000);
     other.child.kill("SIGINT");
@@ -273,7 +273,7 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     );
     const stopping = await offer(`${lines} | stanzapack offer faulty --strict-json --on-error stop`);
     expect(await stopping.ended, stopping.stderr).toBe(1);
-    expect(lastLine(stopping)).toMatch(/^stanzapack: bad-input: stdin:2: it is no JSON/);
+    expect(lastLine(stopping)).toMatch(/^stanzapack: bad-input: stdin:2: it is not JSON/);
     const folderAsInput = await offer("stanzapack offer faulty < /tmp");
     expect(await folderAsInput.ended, folderAsInput.stderr).toBe(1);
     expect(lastLine(folderAsInput)).toMatch(/^stanzapack: bad-input: stdin: it is a folder/);
@@ -365,7 +365,8 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
 
   test("offer --store: what a process could not send, another one sends, and a signal withdraws nothing", async () => {
     const stored = `stanzapack offer stored --kind log --keep --store outbox-${server}`;
-    // Enough that a process which waits to be online would stand still; when the empty lines fit into the pipe, the others are read.
+    // So many lines that a process which waited to be online would stop reading. Once the empty lines fit into the
+    // pipe, the process has read the numbers.
     const fed = join(folder, `fed-${server}`);
     const lines = `seq 10000; head -c 400000 /dev/zero | tr '\\0' '\\n'; touch ${fed}`;
     const offline = await offer(`exec ${stored} --url xmpp://127.0.0.1:1 < <(${lines})`);
@@ -570,7 +571,7 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     const cases = [
       [{ port: 1 }, /^stanzapack: unreachable: .*ECONNREFUSED.* Nothing listens there/],
       [{ host: "nowhere.invalid" }, /^stanzapack: unreachable: .* check component\.host/],
-      // ejabberd takes the domain for known until the secret is wrong.
+      // ejabberd answers as if it knew the domain, until the secret is wrong.
       [
         { domain: "nowhere.example" },
         server === "prosody" ? unknown.prosody : /^stanzapack: auth-failed: .* does not know the domain/,
@@ -658,7 +659,7 @@ test("--help and --version load no SDK: at most four times the time of `node -e 
     return performance.now() - begun;
   };
   const shortest = { node: Infinity, help: Infinity, version: Infinity };
-  // Where much else runs it takes many tries until each has had a processor for itself.
+  // On a busy machine it takes many tries until each command has had a processor for itself.
   const isClear = (): boolean => Math.max(shortest.help, shortest.version) < 4 * shortest.node;
   for (let i = 0; i < 7 || (i < 50 && !isClear()); i++) {
     shortest.node = Math.min(shortest.node, await timed(process.execPath, "-e", "0"));
@@ -675,20 +676,20 @@ test.each(["--help", "--version", "estimate numbers.ndjson --json", "estimate nu
     const values = Array.from({ length: 50 }, (_, i) => `${i}\n`).join("");
     writeFileSync(join(folder, "numbers.ndjson"), values);
     for (const script of [`${args} > /dev/full`, `${args} > numbers.out`]) {
-      // In blocks of 1,024 bytes.
+      // `ulimit -f` counts blocks of 1,024 bytes.
       const limit = args.includes("estimate") ? 1 : 0;
       const run = start("bash", ["-c", `cd ${folder}; ulimit -f ${limit}; ${COMMAND} ${script}`]);
       expect(await run.ended, run.stderr).toBe(1);
       expect(lastLine(run)).toMatch(/^stanzapack: output-failed: .*(ENOSPC|EFBIG)/);
     }
-    // A reader that has seen enough is no failure.
+    // A reader that closes the pipe early is not a failure.
     const head = start("bash", ["-c", `set -o pipefail; cd ${folder}; ${COMMAND} ${args} | true`]);
     expect(await head.ended, head.stderr).toBe(0);
   },
 );
 
 test("a sandbox that cannot start says why", async () => {
-  // Neither server, nor anything else, is on this path.
+  // The path has no server, and no other program.
   const run = start(process.execPath, [COMMAND, "sandbox"], { PATH: folder });
   expect(await run.ended).toBe(1);
   expect(lastLine(run)).toMatch(/^stanzapack: [a-z-]+: /);

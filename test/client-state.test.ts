@@ -6,7 +6,7 @@ import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Everything that a subscription told: values by offset, ranges, statuses. */
+/** Records what a subscription emits: values by offset, ranges, statuses. */
 function record(subscription: Subscription<number>) {
   const told = {
     values: [] as number[],
@@ -24,7 +24,7 @@ function record(subscription: Subscription<number>) {
   return told;
 }
 
-/** Every offset from the first value to the last was a value, or in a range that was told. */
+/** Expects that every offset from the first value to the last was a value, or in a reported range. */
 function expectNothingUntold(told: ReturnType<typeof record>): void {
   const all = new Set(told.offsets);
   expect(all.size).toBe(told.offsets.length);
@@ -46,7 +46,7 @@ describe.each(SERVERS)("inactive clients (XEP-0352) on %s", (server) => {
 
   it("would have their values held by a server that takes headlines for unimportant", async () => {
     const service = await alice.offer("naive");
-    // Of lean stanzas ejabberd would keep the newest alone.
+    // Not lean: ejabberd would keep only the newest lean stanza.
     const carol = await stack.connect("carol", { envelope: "ibb" });
     const subscription = await carol.subscribe<number>("alice@localhost/naive", { windowMs: 100 });
     let [arrived, lastArrivedAt] = [0, 0];
@@ -56,11 +56,13 @@ describe.each(SERVERS)("inactive clients (XEP-0352) on %s", (server) => {
     });
     const counter = publishCounter((value) => service.publish(value), 50);
     await until(() => arrived > 20, 5_000, "flow");
-    // As a program would that knows nothing of this: the server is told, and nothing else is done.
+    // The server is told that the client is inactive, and nothing else is done, as by a program that does not know
+    // Stanzapack's way.
     const { connection } = carol as unknown as { connection: Connection };
     expect(connection.offers(NS.CSI)).toBe(true);
     connection.send(`<inactive xmlns='${NS.CSI}'/>`, 0);
-    // Prosody goes on for five seconds, then holds them until the client itself sends something; ejabberd lets headlines through.
+    // Prosody sends for five more seconds, then holds the values until the client sends something. ejabberd lets
+    // headlines pass.
     if (server === "prosody")
       await until(() => counter.count > lastArrivedAt + 25, 20_000, "much is published, and nothing comes");
     else {
@@ -89,14 +91,14 @@ describe.each(SERVERS)("inactive clients (XEP-0352) on %s", (server) => {
       (blocks += frames.some(({ frame }) => frame.type === "data" || frame.type === "coded") ? 1 : 0);
     const from = counter.count;
     await until(() => counter.count > from + 200, 10_000, "much is published");
-    // A window's boundary may fall into it.
+    // A boundary of the window may lie in this time.
     expect(blocks).toBeLessThan(3);
     expect(told.values.at(-1)).toBeLessThan(counter.count);
 
     const newest = counter.count;
     await bob.setActive(true);
     await until(() => (told.values.at(-1) as number) >= newest, 5_000, "the newest value");
-    // At once: long before the window of a hundred seconds would have brought it.
+    // At once, and not when the window of a hundred seconds ends.
     expect(counter.count - newest).toBeLessThan(1_000);
     expect(subscription).toMatchObject({ status: "online", windowMs: 100 });
     const before = told.values.length;
@@ -124,7 +126,7 @@ describe.each(SERVERS)("inactive clients (XEP-0352) on %s", (server) => {
     await bob.setActive(false);
     expect(subscription).toMatchObject({ status: "paused", ended: false });
     await until(() => service.demand.windowMs === null, 5_000, "no demand");
-    // One made meanwhile is paused too, when it is found to be allowed.
+    // A subscription that is made meanwhile is paused too, once it is granted.
     const other = await alice.offer("other");
     const late = await bob.subscribe<number>("alice@localhost/other");
     expect(late.status).toBe("paused");
@@ -134,7 +136,7 @@ describe.each(SERVERS)("inactive clients (XEP-0352) on %s", (server) => {
       (blocks += frames.some(({ frame }) => frame.type === "data" || frame.type === "coded") ? 1 : 0);
     const from = counter.count;
     await until(() => counter.count > from + 50, 5_000, "much is published");
-    // What was sent would come before the answer.
+    // The answer arrives after everything that was sent before it.
     await bob.listServices();
     expect(blocks).toBe(0);
 
@@ -156,7 +158,7 @@ describe.each(SERVERS)("inactive clients (XEP-0352) on %s", (server) => {
     const service = await publisher.offer("offered");
     await publisher.setActive(false);
     const later = await publisher.offer("later");
-    // Prosody goes on delivering for five seconds after the last word of the client: at least so long it is silent.
+    // Prosody keeps sending for five seconds after the client's last stanza, so this client is silent for longer.
     if (server === "prosody") await sleep(6_500);
     const bob = await stack.connect("bob");
     for (const one of [service, later]) {

@@ -9,7 +9,7 @@ import { launchChromium } from "./support/browser.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** One chain a seed; so many seeds. */
+/** Number of seeds, with one chain for each. */
 const SEEDS = 120;
 
 let browser: Awaited<ReturnType<typeof launchChromium>>;
@@ -44,7 +44,7 @@ interface Vector {
   readonly contiguous?: boolean[];
 }
 
-/** The coded bodies of all valid vectors: what each engine makes of them is compared. */
+/** The coded bodies of all valid vectors. The test compares what each engine decodes. */
 function vectors(): object[] {
   const folder = `${ROOT}vectors/valid/codec/`;
   return readdirSync(folder)
@@ -69,9 +69,9 @@ it("makes and reads the same bytes in Node and in Chromium", async () => {
   expect(here.length).toBeGreaterThan(SEEDS + 40);
   const hash = (lines: readonly string[]): string =>
     createHash("sha256").update(lines.join("\n")).digest("hex");
-  // First where they part, which says more than a hash.
+  // The first difference tells more than a hash.
   expect(there.find((line, i) => line !== here[i])?.slice(0, 500)).toBeUndefined();
   expect(hash(there)).toBe(hash(here));
-  // Enough bytes that a difference in one of their bits would show.
+  // Enough bytes for a difference of one bit to show.
   expect(here.join("").length).toBeGreaterThan(200_000);
 });

@@ -15,7 +15,7 @@ const HEADER =
   "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' " +
   "to='localhost' version='1.0'>";
 
-/** Writes, and gives what comes until it has the pattern. */
+/** Writes a text, and returns everything received until the pattern matches. */
 async function ask(socket: Socket, text: string, until: RegExp): Promise<string> {
   let got = "";
   const onData = (data: Buffer): void => void (got += data.toString());
@@ -28,7 +28,7 @@ async function ask(socket: Socket, text: string, until: RegExp): Promise<string>
 
 const FEATURES = /<\/stream:features>/;
 
-/** A stream over TLS, and what the server offered before and on it. */
+/** Opens a stream over TLS. Returns what the server offered before TLS and on it. */
 async function openStream({ sandbox }: Stack): Promise<{ socket: Socket; offered: string }> {
   const tcp = connectTcp(sandbox.ports.c2s, sandbox.host);
   const plain = await ask(tcp, HEADER, FEATURES);
@@ -40,7 +40,7 @@ async function openStream({ sandbox }: Stack): Promise<{ socket: Socket; offered
 
 const COMPRESS = "<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>";
 
-/** A compressed stream by hand: what is written to it is the server's to inflate. */
+/** Opens a compressed stream by hand. The server inflates everything that is written to it. */
 async function openCompressed(stack: Stack, user: string): Promise<Socket> {
   const { socket } = await openStream(stack);
   const password = stack.sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`))?.password ?? "";
@@ -66,7 +66,7 @@ describe.each(SERVERS)("stream compression through %s", (server) => {
     await proxy.close();
   });
 
-  /** A client that notes the bodies it gets. */
+  /** A client that records the bodies that it receives. */
   async function listen(
     user: string,
     compress: boolean,
@@ -126,7 +126,7 @@ describe.each(SERVERS)("stream compression through %s", (server) => {
   it.each([1, 10])(
     "takes the bytes that `estimate` tells, at %i a stanza, plain and compressed",
     async (batch) => {
-      // The streams are warm before it is measured: a zlib stream's first stanzas are the large ones.
+      // The first stanzas of a zlib stream are large, so the measurement begins after a warm-up.
       const [warmUp, count] = [20, 60];
       const values = Array.from({ length: count * batch }, (_, i) => ({
         ...{ x: 500 + ((i * 7919) % 13), temp: 20 + ((i * 31) % 17) / 10 },
@@ -136,7 +136,7 @@ describe.each(SERVERS)("stream compression through %s", (server) => {
       const service = await alice.offer(name);
       const bobs = await Promise.all([false, true].map((compress) => stack.connect("bob", { compress })));
       let arrived = 0;
-      /** Of each update, by the component's clock: how irregular they are is a part of what they cost. */
+      /** Times of the updates by the component's clock. Their irregularity is a part of their cost. */
       const times: number[] = [];
       for (const bob of bobs) {
         const subscription = await bob.subscribe(`alice@localhost/${name}`, {
@@ -207,7 +207,7 @@ describe.each(SERVERS)("stream compression through %s", (server) => {
     await exchange();
     for (let round = 1; round <= 3; round++) {
       proxy.cut();
-      // Sent while it is away: kept by the server, inside the resumed session.
+      // Sent while the client is away. The server keeps the message in the session, which is then resumed.
       wanted.push(`away ${round}`);
       other.send(message(connection.jid, `away ${round}`));
       await until(() => resumed.length === round, 15_000, "online again");
@@ -216,7 +216,7 @@ describe.each(SERVERS)("stream compression through %s", (server) => {
     }
     expect(resumed).toEqual([true, true, true]);
     expect([...bodies].sort()).toEqual([...wanted].sort());
-    // A resumed stream is still told what is wrong with it.
+    // A fault still ends a resumed stream with its reason.
     const offline = new Promise((resolve) => connection.on("offline", resolve));
     connection.send("<message></wrong>", 1, true);
     expect(await offline).toMatchObject({ reason: { code: "protocol" } });
@@ -241,7 +241,7 @@ describe.each(SERVERS)("stream compression through %s", (server) => {
     connection.on("offline", ({ reason }) => breaks.push(reason?.message));
     const sent = connection.meter.sent.xmpp;
     const texts = Array.from({ length: 40 }, (_, i) => `${i} ${"and so on, ".repeat(1_000)}`);
-    // What came in while it stood still lies there together when it goes on: a server that has much to do, at its worst.
+    // The server is stopped, so that everything lies ready when it continues: the worst case of a busy server.
     process.kill(stack.sandbox.pid, "SIGSTOP");
     connection.send(texts.map((text) => message(connection.jid, text)).join(""), texts.length);
     await until(() => connection.meter.sent.xmpp > sent, 5_000, "what may be on its way at once");
@@ -252,7 +252,7 @@ describe.each(SERVERS)("stream compression through %s", (server) => {
     expect(bodies).toEqual(texts);
     expect(connection.meter.sent.xmpp - sent).toBeLessThan(10_000);
 
-    // What it still holds when it is stopped is written first.
+    // A stop first writes everything that still waits.
     const other = await listen("bob", true);
     connection.send(texts.map((text) => message(other.connection.jid, text)).join(""), texts.length);
     await connection.stop();
@@ -302,7 +302,7 @@ describe("the stream compression of Prosody's module", () => {
       deflate.write(text);
       return new Promise((resolve) => deflate.flush(constants.Z_SYNC_FLUSH, () => setTimeout(resolve, 10)));
     };
-    // Whitespace between stanzas is allowed, and 60,000 of it take less than a hundred bytes.
+    // Whitespace between stanzas is allowed, and 60,000 spaces compress to less than a hundred bytes.
     await flush(HEADER);
     for (let i = 0; i < 20 && !socket.destroyed; i++) await flush(" ".repeat(60_000));
     await closed;

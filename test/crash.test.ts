@@ -9,7 +9,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { SERVERS } from "./support/stack.js";
 
-/** For each round what befalls TCP, WebSocket and BOSH, or all of them. */
+/** For each round, the faults of TCP, WebSocket and BOSH, or the fault of all three. */
 const ROUNDS = {
   prosody: [
     ["kill-clients", "half-clients", "delay"],
@@ -27,10 +27,10 @@ const ROUNDS = {
   ],
 } as const satisfies Record<string, readonly (FaultKind | readonly FaultKind[])[]>;
 
-/** They end a component's process; in `storm` it depends on the seed, and this one's does not. */
+/** Faults that end a component's process. A `storm` ends it with some seeds; with this seed it does not. */
 const FORGETS: readonly FaultKind[] = ["crash-component", "restart-component"];
 
-// The short form of `npm run test:crash`. Both servers at once: most of it is waiting.
+// The short form of `npm run test:crash`. Both servers run at once, since most of the time is waiting.
 describe("a log under load", () => {
   it.concurrent.each(SERVERS)(
     "comes once and in order, or its loss is told, whatever goes wrong behind %s",

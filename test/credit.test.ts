@@ -24,14 +24,14 @@ describe.each(SERVERS)("credit, behind %s", (server) => {
     link.send(HELLO);
     return link;
   };
-  /** The answer to the iq may overtake BIND. */
+  /** Waits for BIND: the answer to the iq may arrive first. */
   const aliasOf = async (link: RawLink, node: string): Promise<number> => {
     const bind = (): Frame | undefined =>
       link.frames.find((frame) => frame.type === "bind" && frame.node === node);
     await until(() => bind() !== undefined, 5_000, "BIND");
     return (bind() as { alias: number }).alias;
   };
-  /** Small integers: a byte each. */
+  /** Number of rows. The values are small integers of a byte each. */
   const rowsOf = (frames: readonly DataFrame[]): number =>
     frames.reduce((sum, { payload }) => sum + payload.length, 0);
   const dataOf = (link: RawLink, alias: number): DataFrame[] =>
@@ -50,16 +50,16 @@ describe.each(SERVERS)("credit, behind %s", (server) => {
     try {
       await until(() => rowsOf(dataOf(link, second)) > 100, 15_000, "the other one goes on");
       const before = dataOf(link, first);
-      // The last stanza may have gone over it.
+      // The last stanza may exceed the credit.
       expect(rowsOf(before)).toBeGreaterThanOrEqual(20);
       expect(rowsOf(before.slice(0, -1))).toBeLessThan(20);
       const published = stalled.published;
       const more = rowsOf(before) + 5;
       link.send({ type: "credit", alias: first, total: more });
-      // A late one takes nothing back.
+      // A later, smaller total takes no credit back.
       link.send({ type: "credit", alias: first, total: 3 });
       await until(() => rowsOf(dataOf(link, first)) >= more, 5_000, "five more");
-      // The other one's next values come behind what would be too much.
+      // The next values of the other subscription arrive after any stanza beyond the credit.
       const later = rowsOf(dataOf(link, second)) + 20;
       await until(() => rowsOf(dataOf(link, second)) >= later, 5_000, "the other one's next");
       const after = dataOf(link, first).slice(before.length);
@@ -75,7 +75,7 @@ describe.each(SERVERS)("credit, behind %s", (server) => {
 
   it("keeps no withdrawn log for whoever gives none: what is missing is told as lost", async () => {
     const service = await alice.offer("pinned", { kind: "log" });
-    // More than a body takes: the last body may go over the credit.
+    // More than one body holds: the last body may exceed the credit.
     for (let i = 1; i <= 100; i++) service.publish(new Uint8Array(2_000).fill(i));
     await until(() => !service.pending, 5_000, "everything is sent");
     const link = await open("mallory");
@@ -107,14 +107,14 @@ describe.each(SERVERS)("credit, behind %s", (server) => {
     const counter = publishCounter((value) => service.publish(value), 10);
     await until(() => counter.count > lastArrivedAt + 100, 10_000, "much is published, and nothing comes");
     counter.stop();
-    // The component has all of it.
+    // The component now has all updates.
     await alice.listServices();
     const values: number[] = [];
     for await (const { value } of subscription) {
       values.push(value);
       if (value === counter.count) break;
     }
-    // What waited, and the newest; all others are told.
+    // The values that waited, and the newest one. All others are reported.
     expect(values.length).toBeLessThan(50);
     const told = conflated.reduce((sum, [from, to]) => sum + to - from + 1, 0);
     expect(values.length + told).toBe(counter.count);
@@ -136,7 +136,7 @@ describe.each(SERVERS)("credit, behind %s", (server) => {
     const reading = (async () => {
       for await (const { value } of subscription) {
         values.push(value);
-        // A reader that does something else in between.
+        // A reader that does something else now and then.
         if (value % 100 === 0) await bob.listServices();
       }
     })();
@@ -155,7 +155,7 @@ describe.each(SERVERS)("credit, behind %s", (server) => {
     const text = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(1_500))).toString("base64");
     const counter = publishCounter(() => service.publish(text()), 50);
     await until(() => asked().length === 1, 10_000, "the component asks");
-    // 32 kB of some 3 kB each, long before a hundred stanzas.
+    // 32 kB of stanzas of about 3 kB each, long before a hundred stanzas.
     const before = link.frames.slice(0, link.frames.indexOf(asked()[0] as Frame));
     expect(before.filter(({ type }) => type === "data").length).toBeLessThan(30);
     await until(() => service.published > 120, 15_000, "more than may be out");

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 
-/** What `npm start` runs, as it was built. */
+/** The built program of `npm start`. */
 const PROGRAM = fileURLToPath(new URL("../packages/bench/dist/demo/main.js", import.meta.url));
 const SERVICES = ["cpu", "memory", "network", "weather", "text", "now-and-then"];
 const FORMS = ["stanzapack", "json-body", "json-batch"];
@@ -60,7 +60,7 @@ async function until(what: string, check: () => boolean): Promise<void> {
 interface Running {
   readonly pid: number;
   readonly parent: number;
-  /** Tells it from a later process of the same number. */
+  /** Tells this process from a later one with the same number. */
   readonly startedAt: string;
   readonly command: string;
 }
@@ -96,7 +96,7 @@ async function expectAllGone(family: readonly Running[]): Promise<void> {
     const now = new Set(processes().map(({ pid, startedAt }) => `${pid} ${startedAt}`));
     return family.filter(({ pid, startedAt }) => now.has(`${pid} ${startedAt}`));
   };
-  // The sandbox's guard may be removing files still.
+  // The sandbox's guard may still be removing files.
   for (const deadline = Date.now() + 60_000; left().length > 0 && Date.now() < deadline;) await sleep(50);
   expect(left()).toEqual([]);
 }
@@ -136,7 +136,7 @@ function expectSound(row: Row): void {
   expect(row.windowMs).toBe(row.service in windows ? windows[row.service] : 1_000);
   expect(row.quoteEscapeBytes % ESCAPED_QUOTE_SURPLUS).toBe(0);
   const hasQuotes = row.form !== "stanzapack" && row.service !== "cpu";
-  // Both servers write quotes so, as they are shipped.
+  // As shipped, both servers write quotes as `&quot;`.
   expect(row.quoteEscapeBytes > 0).toBe(hasQuotes);
 }
 
@@ -147,7 +147,7 @@ function expectAddedUp(rows: readonly Row[]): void {
     expect(services.reduce((sum, row) => sum + row[field], 0)).toBe(whole?.[field]);
 }
 
-/** Bytes per update, without what the server adds to quotes. */
+/** Bytes per update, without the bytes that the server adds for quotes. */
 function costOf(rows: readonly Row[], service: string, form: string): number {
   const row = rows.find((candidate) => candidate.service === service && candidate.form === form) as Row;
   return (row.bytesDown + row.bytesUp - row.quoteEscapeBytes) / row.updates;

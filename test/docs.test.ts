@@ -6,10 +6,10 @@ import { describe, expect, it } from "vitest";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 
-/** What is not of this repository, and what is made. */
+/** Folders that do not belong to the repository, or are generated. */
 const LEFT_OUT = /^(\.|node_modules$|dist$|tmp$|coverage$)/;
 
-/** The Markdown pages of a folder and those below it, by their paths from the root. */
+/** The Markdown pages of a folder and of the folders below it, by their paths from the root. */
 function pagesIn(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
     if (LEFT_OUT.test(entry.name)) return [];
@@ -19,7 +19,7 @@ function pagesIn(folder: string): string[] {
   });
 }
 
-/** As GitHub makes them of headings. */
+/** Anchors of the headings, as GitHub makes them. */
 function anchorsOf(page: string): Set<string> {
   const headings = [...withoutCode(page).matchAll(/^#+ (.*)$/gm)].map(([, text = ""]) => text);
   return new Set(

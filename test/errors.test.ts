@@ -52,7 +52,7 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
       retryable: false,
       message: expect.stringContaining("Check the JID and the password"),
     });
-    // Without trying again until 20 s are over.
+    // It does not spend 20 s on retries.
     expect(Date.now() - started).toBeLessThan(20_000);
   });
 
@@ -96,7 +96,7 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
     const port = ports.component;
     await start({ port, tls: { ca } });
     await start({ port, tls: { ca, serverName: domain } });
-    // Final, though a component otherwise waits for its server.
+    // This error is final, although a component otherwise waits for its server.
     await expect(start({ port, tls: {} })).rejects.toMatchObject({
       code: "tls",
       message: expect.stringContaining("certificate"),
@@ -170,7 +170,7 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
   });
 
   it("somebody else's node", async () => {
-    // Also without the SDK, which would not even ask.
+    // By hand, since the SDK would not even send this request.
     await expect(
       ask("set", xml("pubsub", NS.PUBSUB, xml("create", { node: "alice@localhost/mine" }))),
     ).rejects.toMatchObject({ condition: "forbidden" });
@@ -263,7 +263,7 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
     ];
     for (const attempt of attempts)
       await expect(attempt()).rejects.toMatchObject({ code: "invalid-options" });
-    // A value carries any text, and no field that is undefined.
+    // A value may have any text. Fields that are undefined are left out.
     service.publish({ n: 1, note: "\u0002 \ud800" });
     service.publish({ n: 2, note: undefined as never });
     const values: unknown[] = [];

@@ -12,7 +12,7 @@ describe("docs/reference/example-session.md", () => {
     const played = formatSession(await playSession(server));
     const page = readFileSync(PAGE, "utf8");
     expect(page).toMatch(SECTION);
-    // Prosody's is written; then ejabberd's is the same.
+    // Only Prosody's session is written. ejabberd's must then be the same.
     if (process.env["UPDATE_DOCS"] === "1" && server === "prosody") {
       const made = (_: string, open: string, __: string, end: string): string => open + played + end;
       writeFileSync(PAGE, page.replace(SECTION, made));

@@ -5,7 +5,7 @@ import { SERVERS, startStack } from "./support/stack.js";
 const SUBSCRIBERS = 200;
 /** Resources of one account; Debian's ejabberd allows ten. */
 const RESOURCES = 10;
-/** Updates of each. */
+/** Number of updates in each measurement. */
 const MEASURED = 100;
 
 describe.each(SERVERS)("fan-out behind %s", (server) => {
@@ -38,14 +38,14 @@ describe.each(SERVERS)("fan-out behind %s", (server) => {
       const after = stack.component.stats();
       const bodies = after.laneEncodes - before.laneEncodes;
       const stanzas = after.dataStanzasSent - before.dataStanzasSent;
-      // Who asked for the same shares everything.
+      // Subscribers with the same options share one lane.
       expect(after.lanes).toBe(1);
-      // Once per batch, not once per subscriber; and a batch is what one tick of 100 ms brought.
+      // Encoded once per batch, not once per subscriber. A batch has the updates of one tick of 100 ms.
       expect(stanzas).toBe(bodies * SUBSCRIBERS);
       expect(bodies).toBeLessThanOrEqual(published);
       expect(after.singleEncodes).toBe(before.singleEncodes);
       expect(after.detachments).toBe(0);
-      // A write holds what one tick has for everybody, in pieces of 64 KiB.
+      // One write has the stanzas of one tick for all subscribers, in pieces of 64 KiB.
       expect(after.writes - before.writes).toBeLessThanOrEqual(bodies * 3 + 250);
     } finally {
       await stack.stop();

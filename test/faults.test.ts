@@ -5,7 +5,7 @@ import { xml } from "@stanzapack/xmpp";
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
-/** Everyone is back within this of a fault's end, in ms. */
+/** Longest time from a fault's end until everyone is back, in ms. */
 const BACK_MS = 30_000;
 
 interface Watch {
@@ -26,7 +26,10 @@ function watch(subscription: Subscription<number>): Watch {
   return it;
 }
 
-/** Every offset between the first and the last was delivered once, in order, or told as missing; a reset begins anew. */
+/**
+ * Expects that every offset between the first and the last was delivered once, in order, or reported. A reset begins
+ * anew.
+ */
 function expectNothingUntold({ offsets, told }: Watch): void {
   const missing = told.filter(({ event }) => event !== "reset");
   let last = offsets[0] as number;
@@ -107,7 +110,7 @@ describe.each(SERVERS)("faults, behind %s", (server) => {
   it("server restarted", async () => {
     const { counter, seen } = await flowing("server");
     await stack.sandbox.restart();
-    // What was on its way may be lost, and is told then; a clean stop may also have delivered all of it.
+    // Updates under way may be lost, and are then reported. A clean stop may also have delivered all of them.
     await backAtNewest(counter, seen);
   });
 

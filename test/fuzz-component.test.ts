@@ -22,7 +22,7 @@ describe("fuzz:component", () => {
   it.each(SERVERS)(
     "finds nothing in a component behind %s, and has looked",
     async (server) => {
-      // With findings it exits with 1, and this rejects with what it printed.
+      // With findings the program exits with 1, and `run` rejects with its output.
       const { stdout } = await run("--count", String(COUNT), "--seed", "5", "--server", server, "--json");
       const { stanzas, opened, answers, bystander, findings } = JSON.parse(stdout) as Report;
       expect(findings).toEqual([]);
@@ -31,11 +31,11 @@ describe("fuzz:component", () => {
       expect(bystander.received).toBe(bystander.published);
       const seen = ["result", "bad-request", "forbidden", "item-not-found", "feature-not-implemented"];
       const ends = ["malformed", "protocol", "unknown-alias"].map((code) => `BYE ${code}`);
-      // The first three are asked for on every first link; of all others there are dozens.
+      // Every first link asks for the first three. All others occur dozens of times.
       const byFrame = ["GRANT", "REFUSED no-such-service", "REFUSED not-resumable", "lean"];
       expect(Object.keys(answers)).toEqual(expect.arrayContaining([...seen, ...ends, ...byFrame]));
     },
-    // Ten times what it takes beside the other files; 2,000 stanzas take half a minute alone.
+    // Ten times the usual time beside other files. 2,000 stanzas take half a minute alone.
     600_000,
   );
 

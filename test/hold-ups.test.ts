@@ -6,12 +6,12 @@ import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack
 
 const HELD_UP_MS = 3_000;
 const HOUR_MS = 3_600_000;
-/** A client that owes an acknowledgement is asked after so long, and has so long to answer. */
+/** Seconds after which a client that owes an acknowledgement is asked for it, and seconds for its answer. */
 const LIMITS = { unackedSeconds: 2, answerSeconds: 2 };
-/** Twice as long as both. */
+/** Twice as long as both together. */
 const STALLED_MS = 8_000;
 
-/** Holds up this process: the component and all clients are in it. */
+/** Holds up this process, which has the component and all clients. */
 function holdUp(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
@@ -53,7 +53,7 @@ describe.each(SERVERS)("a process that was held up, behind %s", (server) => {
     const before = stack.component.stats();
     holdUp(HELD_UP_MS);
     await until(() => heldUp.length === 2, 3_000, "both clients know");
-    // A busy machine holds it up longer still.
+    // A busy machine makes each hold-up longer still.
     for (const ms of heldUp) {
       expect(ms).toBeGreaterThan(HELD_UP_MS / 2);
       expect(ms).toBeLessThan(HELD_UP_MS * 10);
@@ -71,7 +71,7 @@ describe.each(SERVERS)("a process that was held up, behind %s", (server) => {
     await Promise.all([alice.close(), bob.close()]);
   });
 
-  /** Whatever happens between a publisher and its subscriber that should not. */
+  /** Records every event between a publisher and its subscriber that should not happen. */
   async function watchLog(name: string) {
     const [alice, bob] = [await stack.connect("alice"), await stack.connect("bob")];
     const told: string[] = [];
@@ -100,7 +100,7 @@ describe.each(SERVERS)("a process that was held up, behind %s", (server) => {
     for (const stepMs of [-HOUR_MS, HOUR_MS, 24 * HOUR_MS, -48 * HOUR_MS, 24 * HOUR_MS]) {
       aheadMs += stepMs;
       const seen = updates.length;
-      // What was on its way has the time of before.
+      // Updates that were under way have times from before the step.
       await until(() => updates.length > seen + 20, 20_000, `updates after a step of ${stepMs} ms`);
       if (aheadMs >= -24 * HOUR_MS)
         expect(Math.abs((updates.at(-1)?.at ?? 0) - Date.now())).toBeLessThan(60_000);

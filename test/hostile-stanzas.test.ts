@@ -5,9 +5,12 @@ import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
 import { openRawStream } from "./support/raw-stream.js";
 import { SERVERS, startStack, type Stack } from "./support/stack.js";
 
-/** Servers write each as six characters: so many fit what the component reads of one stanza, and what it would answer no server takes. */
+/**
+ * Servers write each quote as six characters. The component still reads a stanza with this many; no server accepts them
+ * in an answer.
+ */
 const QUOTES = "'".repeat(90_000);
-/** So many do not fit; servers take up to 262,144 bytes of a client. */
+/** More quotes than the component reads in one stanza. Servers accept up to 262,144 bytes from a client. */
 const MANY_QUOTES = "'".repeat(180_000);
 
 describe.each(SERVERS)("one client's stanzas cannot end the component's stream, through %s", (server) => {
@@ -16,7 +19,7 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
   let link: RawLink;
 
   beforeAll(async () => {
-    // Answers are bounded here by what the server reads, not by budgets.
+    // Here the server's pace bounds the answers, not the budgets.
     stack = await startStack(server, ["mallory"], {
       limits: { silentSeconds: 2, requestsPerSecond: 1_000_000 },
     });
@@ -26,7 +29,10 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
   });
   afterAll(() => stack.stop());
 
-  /** An iq written by hand: ours would write quotes as servers do, and be too long for the server. */
+  /**
+   * An iq written by hand. Our own writer would escape quotes as servers do, and the stanza would be too long for the
+   * server.
+   */
   function iq(type: "get" | "set", content: string): Element {
     const element = xml("iq", { type });
     element.toString = () =>
@@ -34,7 +40,7 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
     return element;
   }
 
-  /** The condition; `result`; `none` within 20 s. */
+  /** Outcome of a request: the error's condition, `result`, or `none` after 20 s. */
   async function answerTo(request: Element): Promise<string> {
     request.attrs["to"] = stack.domain;
     try {
@@ -100,7 +106,7 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
     for (const id of [...ids, MANY_QUOTES])
       raw.write(`<iq type="get" to="${stack.domain}" id="${id}"><ping xmlns="${NS.PING}"/></iq>`);
     const refusals = (): number => raw.text.split("<policy-violation").length - 1;
-    // The longest is answered only where the component reads it in one piece.
+    // The component answers the longest only if it reads it in one piece.
     await until(() => refusals() >= ids.length, 20_000, "an answer to each");
     const quotes = raw.text.replace(/&apos;|&#39;/g, "'");
     expect(ids.map((id) => quotes.includes(id))).toEqual([true, true, true]);
@@ -109,7 +115,7 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
     raw.close();
   });
 
-  // ejabberd 23.01 passes these on as they are, without the declaration of their prefix.
+  // ejabberd 23.01 passes these stanzas on unchanged, without the declaration of their prefix.
   it("one whose prefix is declared in its sender's stream alone", async () => {
     const streams = stack.componentProxy.accepted;
     const raw = await openRawStream(stack, "mallory", "xmlns:foo='urn:foo'");
@@ -143,7 +149,7 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
     expect(new Set(await Promise.all(titles.map(answerTo)))).toEqual(new Set(["result"]));
     const items = await link.ask("get", xml("query", NS.DISCO_ITEMS));
     const listed = items.getChild("query", NS.DISCO_ITEMS)?.getChildren("item") ?? [];
-    // As many as fit; the SDK asks for the others.
+    // As many as fit into an answer. The SDK asks for the others.
     expect(listed.length).toBeGreaterThan(100);
     expect(listed.length).toBeLessThan(400);
     const client = await stack.connect("mallory", { timeoutMs: 60_000 });
@@ -182,7 +188,7 @@ describe.each(SERVERS)("one client's stanzas cannot end the component's stream, 
     componentProxy.toServer.bytesPerSecond = Infinity;
     await Promise.all(asking);
     expect(new Set(outcomes)).toEqual(new Set(["result", "resource-constraint"]));
-    // Those that waited were answered later; how many may wait is counted in processor time.
+    // Requests that waited were answered later. The number that may wait depends on processor time.
     expect(answered()).toBeGreaterThan(early);
     expect(componentProxy.accepted).toBe(streams);
   });

@@ -14,7 +14,7 @@ function formsOf(link: RawLink): string[] {
     .map(({ form }) => form);
 }
 
-/** Words of somebody's, of two lines or so. */
+/** Text of one person, about two lines long. */
 const said = (i: number): string =>
   Array.from({ length: 25 }, (_, j) => `word${((i + 1) * (j + 3)) % 53}`).join(" ");
 
@@ -29,7 +29,7 @@ describe.each(SERVERS)("services that are not coded as usual, through %s", (serv
   });
   afterAll(() => stack.stop());
 
-  /** One that reads every form. */
+  /** A link that reads every form. */
   async function open(node: string): Promise<RawLink> {
     const link = await openRawLink(await stack.raw("carol"), stack.domain);
     link.send({ ...HELLO, codecs: ["rows", "deflated", "coded"] });
@@ -37,7 +37,7 @@ describe.each(SERVERS)("services that are not coded as usual, through %s", (serv
     return link;
   }
 
-  /** What service discovery shows of a service. */
+  /** Value of a field of a service in service discovery. */
   async function shown(link: RawLink, node: string, field: string): Promise<string | undefined> {
     const result = await link.ask("get", xml("query", { xmlns: NS.DISCO_INFO, node }));
     const query = result.getChild("query", NS.DISCO_INFO);

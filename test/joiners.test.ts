@@ -2,7 +2,7 @@ import { runJoiners } from "@stanzapack/bench";
 import { describe, expect, it } from "vitest";
 import { SERVERS } from "./support/stack.js";
 
-// The short form of `stanzapack bench joiners`, whose two minutes and 100 subscribers its README has.
+// The short form of `stanzapack bench joiners`. The long form has two minutes and 100 subscribers.
 describe.each(SERVERS)("a lane whose subscribers come and go, behind %s", (server) => {
   it("costs those who stay next to nothing, and lets nobody wait for long", async () => {
     const row = await runJoiners({ server, subscribers: 20, forMs: 15_000 });
@@ -10,7 +10,7 @@ describe.each(SERVERS)("a lane whose subscribers come and go, behind %s", (serve
     expect(row.updates).toBeGreaterThan(75);
     expect(row.ratio).toBeLessThan(1.1);
     expect(row.waitMaxMs).toBeLessThan(30_000);
-    // Bodies that need no other are larger than the others' chained ones, but far from twice as large.
+    // Independent bodies are larger than the others' chained bodies, but far from twice as large.
     expect(row.joinerBytesPerUpdate).toBeLessThan(1.5 * row.quietBytesPerUpdate);
   });
 });

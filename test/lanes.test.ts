@@ -59,7 +59,7 @@ describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
     await bob.subscribe(service.node, window);
     await until(() => dataOf(bob).length > 10, 10_000, "a chain");
     const forms = dataOf(bob).map(({ form }) => form);
-    // First what it must have at once, then the chain.
+    // First the values that it must receive at once, then the chain.
     expect(forms.indexOf("key")).toBeLessThan(3);
     expect(new Set(forms.slice(forms.indexOf("key") + 1))).toEqual(new Set(["chained"]));
     const before = dataOf(bob).length;
@@ -74,7 +74,7 @@ describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
         .slice(0, early)
         .map(({ form }) => form),
     ).not.toContain("chained");
-    // They share every byte from there on.
+    // From there on they share every byte.
     const [payload] = dataOf(carol).slice(-1);
     await until(
       () => dataOf(bob).some((frame) => Buffer.compare(frame.payload, (payload as Data).payload) === 0),
@@ -92,7 +92,8 @@ describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
       const reader = createReader();
       const values = dataOf(link).flatMap((frame) => reader.read(frame, true)?.rows ?? []);
       const numbers = values.map((value) => (value as { n: number }).n);
-      // The first one comes as the last value, and again with its window: receivers drop what lies at or below their position.
+      // The first value may arrive as the last value, and again with its window. Receivers drop rows at or below their
+      // position.
       const [first = 0] = numbers;
       const rest = numbers.filter((n, i) => i === 0 || n > first);
       expect(numbers.length - rest.length).toBeLessThanOrEqual(6);
@@ -139,7 +140,8 @@ describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
       expect(dataOf(link).flatMap((frame) => createReader().read(frame, true)?.rows ?? [])).toEqual([value]);
       forms.push(dataOf(link)[0]?.form ?? "");
     }
-    // What is smallest also depends on whether the stream compresses by itself. Deflated rows are for those who list them.
+    // Which form is smallest also depends on whether the stream is compressed. Deflated rows are for clients that list
+    // them.
     expect(forms).toEqual(["independent", "deflated", "rows", "rows"]);
     await service.stop();
   });
@@ -165,7 +167,7 @@ describe.each(SERVERS)("lanes and their chains, through %s", (server) => {
     const reader = createReader();
     const values = dataOf(link).flatMap((frame) => reader.read(frame, true)?.rows ?? []);
     expect(isDeepStrictEqual(values, sent)).toBe(true);
-    // Keys in order too.
+    // The order of keys must be the same too.
     expect(JSON.stringify(values)).toBe(JSON.stringify(sent));
     await service.stop();
   });

@@ -6,12 +6,12 @@ import { dropsChildless, FAULTS, injectFault } from "./support/lean-faults.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 import { TRANSPORTS, urlOf } from "./support/transport-proxies.js";
 
-/** Times that a client becomes inactive and active again, and rounds of faults: 10,000 and 100 take hours. */
+/** Number of changes between inactive and active, and of rounds of faults. 10,000 and 100 of them take hours. */
 const TOGGLES = Number(process.env["STANZAPACK_LEAN_COUNT"] ?? 200);
 const ROUNDS = Number(process.env["STANZAPACK_LEAN_ROUNDS"] ?? 1);
-/** Lean stanzas flow within this of a link's beginning, in ms. */
+/** Longest time from a link's beginning until lean stanzas flow, in ms. */
 const SOON_MS = 5_000;
-/** A link that ended is back, and lean, within this, in ms. */
+/** Longest time until a link that ended is open again, and lean, in ms. */
 const BACK_MS = 30_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -33,7 +33,7 @@ function record(subscription: Subscription<number>): Told {
   return told;
 }
 
-/** Every value came once and in order, or is in a range that was told: nothing was decoded out of turn. */
+/** Expects that every value arrived once and in order, or is in a reported range: nothing was decoded out of turn. */
 function expectWhole({ values, offsets, ranges }: Told): void {
   const shift = (values[0] as number) - (offsets[0] as number);
   expect(values).toEqual(offsets.map((offset) => offset + shift));
@@ -74,7 +74,7 @@ describe.each(SERVERS)("lean stanzas through %s", (server) => {
       const from = told.values.length;
       await until(() => told.values.length >= from + 60, 10_000, "sixty more");
       const [lean, ibb] = [bytesOf(bob) - before[0], bytesOf(carol) - before[1]];
-      // An IBB block has 68 characters more; what BOSH adds to both is more than either.
+      // An IBB block has 68 characters more. BOSH adds more than that to either form.
       expect(lean).toBeLessThan((transport === "bosh" ? 0.95 : 0.8) * ibb);
       counter.stop();
       for (const one of [told, toldToo]) {

@@ -63,17 +63,17 @@ describe.each(SERVERS)("the writer's lease, behind %s", (server) => {
       const before = counter.count;
       await until(() => (others.at(-1) ?? 0) > before + 20, 5_000, "values of the first's other service");
       counter.stop();
-      // Never one of the first behind one of the second.
+      // No value of the first publisher may arrive after a value of the second.
       const from = values.findIndex((value) => value < 0);
       expect(values.slice(from).every((value) => value < 0)).toBe(true);
       if (kind === "log") {
         expect(values.slice(0, from)).toEqual(upTo(from));
         expect(values.slice(from)).toEqual(upTo(20).map((i) => -i));
-        // All that did not come is told as not acknowledged.
+        // Updates that did not arrive are reported as not acknowledged.
         expect(old.unacknowledged).toBeGreaterThanOrEqual(old.published - from);
         expect(error?.text).toContain(`${old.unacknowledged} updates are not acknowledged`);
       }
-      // And back.
+      // The first takes the service back.
       const again = await first.offer("taken", { kind, takeOver: true });
       again.publish(1_000_000);
       await until(() => values.at(-1) === 1_000_000, 10_000, "the first's again");
@@ -136,7 +136,7 @@ describe.each(SERVERS)("the writer's lease, behind %s", (server) => {
     for (let from = 2; from <= 60; from++) send(from);
     service.publish(-1);
     await until(() => values.at(-1) === -1, 5_000, "the second's value");
-    // It is asked, and acknowledges all that has come.
+    // The component answers a question about the link, and acknowledges first everything that has arrived.
     await link.askAboutLink();
     expect(values).toEqual([1, -1]);
     const types = link.frames.map((frame) => (frame.type === "ack" ? frame.stanzas : frame.type));

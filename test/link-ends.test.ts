@@ -15,7 +15,7 @@ describe.each(SERVERS)("the end of a link, through %s", (server) => {
   let service: OfferedService;
 
   beforeAll(async () => {
-    // Soon asked for, soon over its budget.
+    // Small limits: clients are soon asked for acknowledgements, and soon over their budget.
     const limits = { unackedSeconds: 1, updatesPerSecond: 1_000, burstSeconds: 1, cutOffDebtSeconds: 1 };
     stack = await startStack(server, ["alice", "bob", "carol"], { limits });
     alice = await stack.connect("alice");
@@ -33,13 +33,13 @@ describe.each(SERVERS)("the end of a link, through %s", (server) => {
     const last = link.frames.at(-1);
     return last?.type === "bye" ? last.code : undefined;
   };
-  /** The reason came, and then `<close/>`. */
+  /** Waits for the reason of the end, and for `<close/>`. */
   async function goodbye(link: RawLink): Promise<string | undefined> {
     await until(() => link.end !== undefined, PATIENCE_MS, "the link's end");
     expect(link.end).toEqual({ by: "peer" });
     return sayBye(link);
   }
-  /** Whether its client acknowledges, it was sent something. */
+  /** Subscribes, and waits until data was sent, which the client need not acknowledge. */
   async function subscribed(link: RawLink): Promise<void> {
     await link.subscribe(NODE);
     await until(() => service.demand.subscribers > 0, PATIENCE_MS, "demand");

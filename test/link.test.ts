@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
-/** Most stanzas with data out unacknowledged, until credit replaces it. */
+/** Most stanzas with data that may be unacknowledged, unless credit replaces this limit. */
 const MAX_UNACKED = 100;
 
 describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) => {
@@ -40,7 +40,7 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     const service = await alice.offer("large");
     const node = "alice@localhost/large";
     const link = await open();
-    // XEP-0478: a stanza of so many bytes has room for a block of 4,095 and not for one of 16,383.
+    // XEP-0478: a stanza of this length has room for a block of 4,095 bytes, but not for one of 16,383.
     link.send({ ...HELLO, maxStanzaBytes: 10_000 });
     const sizes: number[] = [];
     const { onBlock } = link.stream;
@@ -50,7 +50,7 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     };
     await link.subscribe(node, { "pubsub#digest_frequency": "100" });
     await until(() => service.demand.subscribers === 1, 5_000, "demand");
-    // What no deflate makes smaller, three in a block.
+    // Random values, which deflate makes no smaller. Three of them fit into a block.
     for (let i = 0; i < 40; i++) service.publish(crypto.getRandomValues(new Uint8Array(1_100)));
     const rows = (): number =>
       link.frames.reduce((sum, frame) => sum + (frame.type === "data" ? frame.to - frame.from + 1 : 0), 0);
@@ -78,7 +78,8 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     const positions: number[] = [];
     await link.subscribe("alice@localhost/questions");
     await until(() => service.demand.subscribers === 1, 5_000, "demand");
-    // A stanza for each, which no deflate makes smaller; a quarter of what may be out for each two.
+    // Random values, which deflate makes no smaller: a stanza for each. Two of them are a quarter of the data that may
+    // be unacknowledged.
     for (let i = 0; i < 24; i++) {
       service.publish(crypto.getRandomValues(new Uint8Array(20_000)));
       const arrived = positions.length;
@@ -110,7 +111,7 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
       cancel.abort();
       return true;
     });
-    // Nothing but the signal ends it.
+    // Only the signal can end it.
     const connecting = stack.connect("bob", {
       ...{ component: silent.jid, signal: cancel.signal, timeoutMs: 1_000_000 },
     });
@@ -160,7 +161,7 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     const answer = await link.subscribe(node, { "pubsub#digest": "1", "pubsub#digest_frequency": "130" });
     const subscription = answer.getChild("pubsub", NS.PUBSUB)?.getChild("subscription");
     expect(subscription?.attrs).toMatchObject({ node, subscription: "subscribed" });
-    // XEP-0060 §6.1.6: subscribing twice gives the current state.
+    // XEP-0060 §6.1.6: a second subscribe returns the current state.
     const again = await link.subscribe(node, { "pubsub#digest": "1", "pubsub#digest_frequency": "130" });
     expect(again.getChild("pubsub", NS.PUBSUB)?.getChild("subscription")?.attrs["subid"]).toBe(
       subscription?.attrs["subid"],
@@ -182,7 +183,7 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     const before = link.frames.length;
     await link.askAboutLink();
     expect(link.frames.slice(before)).toEqual([{ type: "ack", stanzas: 2 }]);
-    // With nothing new there is nothing to say.
+    // Without new stanzas there is no acknowledgement.
     await link.askAboutLink();
     expect(link.frames).toHaveLength(before + 1);
     await expect(link.askAboutLink("other")).rejects.toMatchObject({ condition: "item-not-found" });
@@ -218,7 +219,7 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     await until(() => link.dataStanzas === MAX_UNACKED, 10_000, "data until the bound");
     const atBound = counter.count;
     await until(() => counter.count > atBound + 100, 2_000, "much is published");
-    // What was sent would come before the answer.
+    // The answer arrives after everything that was sent before it.
     await link.askAboutLink();
     expect(link.dataStanzas).toBe(MAX_UNACKED);
     const frames = (): DataFrame[] => link.frames.filter((frame) => frame.type === "data");
@@ -227,7 +228,7 @@ describe.each(SERVERS)("links of peers that are no SDK, through %s", (server) =>
     link.send({ type: "ack", stanzas: MAX_UNACKED });
     await until(() => link.dataStanzas > MAX_UNACKED, 5_000, "the newest value after the acknowledgement");
     const first = frames().find(({ from }) => from === before.to + 1) as DataFrame;
-    // Of the hundred and more that were published meanwhile some may still have been on their way to the component.
+    // More than a hundred values were published meanwhile. Some may still have been under way to the component.
     expect(first.to).toBeGreaterThan(before.to + 10);
     expect(first.to).toBeLessThanOrEqual(service.published);
     expect(first).toMatchObject({ form: "rows", spanMs: 0 });

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
-/** Of the small log: so many updates are kept. */
+/** Number of updates that the small log keeps. */
 const KEPT = 1_000;
 
 interface Seen {
@@ -85,7 +85,7 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     await service.stop();
   });
 
-  /** Where the newest update of a log stands. */
+  /** Position of the newest update of a log. */
   async function position(node: string, user: string): Promise<{ epoch: number; offset: number }> {
     const client = await stack.connect(user);
     const subscription = await client.subscribe(node, { since: "first" });
@@ -118,7 +118,7 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     expect(other.recovered).toBe(false);
     expect(anew.told).toEqual([{ event: "reset", from: 7, to: 501, reason: "epoch" }]);
     await other.stop();
-    // Of those that came since then, some are gone.
+    // Some of the updates since that time are no longer kept.
     const timed = await bob.subscribe<number>(service.node, { since: { time: began } });
     const since = watch(timed);
     await until(() => since.values.length === KEPT, 5_000, "what is kept");
@@ -170,7 +170,8 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     counter.stop();
     await until(() => seen.values.at(-1) === counter.count, 10_000, "the last update");
     expect(seen.told.map(({ event }) => event)).toEqual(["reset"]);
-    // Nothing was acknowledged in so short a time: the new component has it all, and what came before comes once more.
+    // Nothing was acknowledged in so short a time. So the new component has all updates, and the earlier ones arrive a
+    // second time.
     const again = seen.values.lastIndexOf(1);
     expect(seen.values.slice(0, again)).toEqual(upTo(again));
     expect(seen.values.slice(again)).toEqual(upTo(counter.count));
@@ -186,14 +187,14 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
     link.send(HELLO);
     await link.subscribe(service.node);
     let published = 0;
-    // What comes while it may get no more.
+    // Updates that are published while the client may receive no more.
     for (let beyond = 0; beyond < 50; published++) {
       service.publish(published + 1);
       await new Promise((resolve) => setTimeout(resolve, 5));
       if (link.dataStanzas >= 100) beyond++;
     }
     await until(() => quick.values.length === published, 5_000, "everything at the quick one");
-    // What the component has sent comes before its answer.
+    // The answer arrives after everything that the component has sent.
     await link.askAboutLink();
     const reader = createReader();
     const where = new Position();
@@ -238,7 +239,7 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
       for await (const { value } of slow) {
         values.push(value);
         if (value === 600) return;
-        // It goes on when the other one has everything.
+        // It continues when the other subscriber has everything.
         if (value === 100) await othersHaveAll;
       }
     })();
@@ -299,7 +300,7 @@ describe.each(SERVERS)("a log, behind %s", (server) => {
       await until(() => seen.values.length === 1, 5_000, "the first");
       proxy.refuse = true;
       proxy.cut();
-      /** Another one has its name by then, so that it is lost for good. */
+      /** Ends the link for good: another session takes its resource, so the old session cannot be resumed. */
       const lose = async (): Promise<void> => {
         const other = await stack.raw("bob", { resource });
         await other.stop();

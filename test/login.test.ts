@@ -6,7 +6,10 @@ import type { Connection } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { startStack, type Stack } from "./support/stack.js";
 
-/** Counts, of each connection, how often the client speaks after the server has: round trips it waits for, TLS included. */
+/**
+ * Counts, for each connection, how often the client writes after the server has written: the round trips for which it
+ * waits, TLS included.
+ */
 interface TurnCounter {
   readonly url: string;
   readonly turns: number[];
@@ -51,7 +54,7 @@ async function countTurns(port: number): Promise<TurnCounter> {
   };
 }
 
-/** Names a client that comes back: it asks for a token at once. */
+/** Id of a client that returns. It makes the client ask for a token at once. */
 const clientId = "e6ac1a3c-6f35-4b43-8d0c-21a4a4f9e3b1";
 
 describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
@@ -66,7 +69,7 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
     await stack.stop();
   });
 
-  /** Turns of the newest connection until it was online, and then that connection cut and made again. */
+  /** Turns of the newest connection until it was online. Then the same for a new connection after a cut. */
   async function cutAndCount(
     connection: Connection,
   ): Promise<{ turns: number; resumed: boolean; jid: string }> {
@@ -107,7 +110,7 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
   });
 
   it("draws another resource while another client has the one it had", async () => {
-    // So that it comes back late.
+    // Makes the retry late.
     const random = vi.spyOn(Math, "random").mockReturnValue(0.9);
     onTestFinished(() => random.mockRestore());
     const connection = await stack.raw("alice", {
@@ -157,7 +160,7 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
     const streamManagement = { enabled: false };
     const connection = await stack.raw("alice", { url, streamManagement });
     expect(connection.transport).toBe(transport);
-    // Bound along with the login.
+    // The resource is bound together with the login.
     expect(connection.jid).toMatch(/^alice@localhost\/[\w-]{4}$/);
     const other = await stack.raw("bob");
     const delays: number[] = [];
@@ -168,7 +171,7 @@ describe("logins on Prosody with SASL2, Bind 2 and FAST", () => {
       other.send(`<message to='${connection.jid}'><body>${i}</body></message>`);
       await until(() => delays.length === i, 5_000, "a message");
     }
-    // The quickest: a request that waits to be sent adds a quarter of a second to each.
+    // The shortest delay. A request that waits before it is sent would add a quarter of a second to each delay.
     expect(Math.min(...delays)).toBeLessThan(125);
     await Promise.all([connection.stop(), other.stop()]);
   });

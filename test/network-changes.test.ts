@@ -16,11 +16,14 @@ import {
   type TransportProxies,
 } from "./support/transport-proxies.js";
 
-/** To get online by any way, in ms. */
+/** Longest time to get online on any transport, in ms. */
 const ONLINE_MS = 6_000;
-/** From the last sign of life to the verdict, in ms: asks after 0.2 s, waits for 1. BOSH asks again by itself. */
+/**
+ * Longest time from the last sign of life to the verdict, in ms: it asks after 0.2 s, and waits 1 s. BOSH asks by
+ * itself.
+ */
 const NOTICE_MS = 2_500;
-/** What a loaded machine takes besides, in ms. */
+/** Additional time that a busy machine needs, in ms. */
 const SLACK_MS = 4_000;
 
 const BOSH = { waitMs: 1_000, answerMs: 500, overtakenMs: 200, giveUpMs: 800 };
@@ -40,7 +43,10 @@ describe.each(SERVERS)("when the network changes, behind %s", (server) => {
   });
   afterAll(() => stack.stop());
 
-  /** A client that only this transport was open for, and now all others too. `giveUpMs`: of a BOSH session. */
+  /**
+   * A client that is online by this transport, the only one that was open. Now all others are open too. `giveUpMs` is
+   * for BOSH sessions.
+   */
   async function onlineBy(
     transport: TransportKind,
     giveUpMs = BOSH.giveUpMs,
@@ -63,13 +69,13 @@ describe.each(SERVERS)("when the network changes, behind %s", (server) => {
     await connection.start();
     const elapsedMs = performance.now() - start;
     expect(connection.transport).toBe(transport);
-    // With its answer the server has also said how to resume.
+    // Together with this answer, the server has also said how to resume.
     await connection.request(ping());
     proxies.block([], "refuse");
     return { connection, proxies, resumed, elapsedMs };
   }
 
-  /** Resolves when the client is online by another way; gives it. */
+  /** Resolves with the new transport when the client is online by another one. */
   async function another(
     connection: Connection,
     than: TransportKind,
@@ -81,7 +87,7 @@ describe.each(SERVERS)("when the network changes, behind %s", (server) => {
     return connection.transport as TransportKind;
   }
 
-  /** How a way dies without anybody being told; it stays dead. */
+  /** Ways in which a connection dies without a sign to anybody. It stays dead. */
   const DEATHS = [
     {
       how: "half open",
@@ -111,7 +117,7 @@ describe.each(SERVERS)("when the network changes, behind %s", (server) => {
       kill(proxies, transport);
       connection.send("<message to='localhost' type='headline'><body>anybody there?</body></message>");
       const next = await another(connection, transport, NOTICE_MS + ONLINE_MS + SLACK_MS);
-      // What worked is blocked, and all but what is dead: the third one opens.
+      // The transport that works now is blocked, and the first one is still dead: only the third can open.
       const last = TRANSPORTS.find((it) => it !== transport && it !== next) as TransportKind;
       proxies.block([next], "refuse");
       proxies.of(next).cut();
@@ -119,7 +125,8 @@ describe.each(SERVERS)("when the network changes, behind %s", (server) => {
     });
 
     it("is half open, and used again: what vanished is sent again, once", async () => {
-      // ejabberd (23.01) answers neither of two requests whose connections vanished together: a new session, and it is told.
+      // ejabberd (23.01) answers neither of two requests whose connections were lost together. So there is a new
+      // session, and an event about it.
       const isNew = server === "ejabberd" && transport === "bosh";
       const { connection, proxies, resumed } = await onlineBy(transport, isNew ? BOSH.giveUpMs : 10_000);
       const texts: string[] = [];
@@ -142,7 +149,7 @@ describe.each(SERVERS)("when the network changes, behind %s", (server) => {
       await connection.request(ping());
       expect(texts).toEqual(numbers);
       expect(connection.transport).toBe(transport);
-      // A session of BOSH's outlives its connections.
+      // A BOSH session outlives its connections.
       expect(resumed).toEqual(transport === "bosh" ? [false] : [false, true]);
     });
 
@@ -161,7 +168,7 @@ describe.each(SERVERS)("when the network changes, behind %s", (server) => {
       await connection.start();
       const start = performance.now();
       await connection.request(ping());
-      // There and back.
+      // The delay both ways.
       expect(performance.now() - start).toBeGreaterThan(110);
     });
   });

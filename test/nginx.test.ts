@@ -7,18 +7,18 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { launchChromium, serveExample } from "./support/browser.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
-/** Prints the table of `docker/README.md`. */
+/** Whether to print the table of `docker/README.md`. */
 const SHOW_SIZES = process.env["STANZAPACK_SHOW_SIZES"] === "1";
 
 const PING = xml("iq", { type: "get", to: "localhost" }, xml("ping", NS.PING));
 
-/** Nobody listens there. */
+/** Address at which nothing listens. */
 const REFUSED = "xmpp://127.0.0.1:9";
 
-/** What an answer holds: characters of base64, of JSON. */
+/** Contents of an answer: characters of base64 or of JSON. */
 const KINDS = ["empty", "shortest", "ibb 60", "ibb 300", "ibb 1000", "json 60", "json 300", "json 1000"];
 
-/** Without TLS `http` speaks HTTP/1.1, and `https` HTTP/2. */
+/** `http` has HTTP/1.1 without TLS, and `https` has HTTP/2. */
 const VERSIONS = [
   { version: "HTTP/1.1", bosh: "plainBoshUrl", websocket: "plainWebsocketUrl" },
   { version: "HTTP/2", bosh: "boshUrl", websocket: "websocketUrl" },
@@ -75,7 +75,8 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
       const names = ["a", "b", "c", "d", "e", "f"];
       await Promise.all(names.map((name) => alice.offer(name)));
       const round = async (): Promise<void> => {
-        // ejabberd lets a request that overtakes another wait until that one is answered: nginx has several connections to it.
+        // ejabberd holds a request that overtakes another until it has answered the other. nginx has several
+        // connections to ejabberd.
         const bob = await stack.connect("bob", { url: nginx[bosh], ca: ca(), timeoutMs: 10_000 });
         await Promise.all(names.map((name) => bob.subscribe(`alice@localhost/${name}`)));
         await bob.close();
@@ -99,10 +100,10 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
       for (const [what, bytes] of Object.entries(plain)) {
         const gzip = compressed[what];
         if (what !== "empty") expect(gzip, what).toBeLessThan(bytes);
-        // In HTTP/2 an empty answer of Prosody's, with its 148 bytes, comes out even; each date may be a byte shorter.
+        // In HTTP/2 Prosody's empty answer of 148 bytes becomes no smaller and no larger. A date may be a byte shorter.
         else expect(gzip, what).toBeGreaterThan(version === "HTTP/1.1" ? bytes : bytes - 12);
       }
-      // As configured, each is what is smaller.
+      // With the configured length, each answer has its smaller form.
       const configured = await measureAnswers({}, bosh, ["empty", "shortest"]);
       // HTTP/2 writes some dates a byte shorter.
       expect(Math.abs((configured["empty"] as number) - (plain["empty"] as number))).toBeLessThan(4);
@@ -110,7 +111,7 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
     });
   });
 
-  /** Bytes of one answer of each kind, HTTP headers included, as the client's own meter has them. */
+  /** Bytes of one answer of each kind, with HTTP headers, as the client's own meter counts them. */
   async function measureAnswers(
     behaviour: NginxBehaviour,
     url: "plainBoshUrl" | "boshUrl",
@@ -136,7 +137,7 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
       const [form, length = ""] = kind.split(" ");
       const size = Number(length);
       if (form === "empty") {
-        // A request of the client's own ends the one that the server holds, with nothing in it.
+        // A new request of the client makes the server answer the request that it holds, without content.
         const before = receiver.meter.received.xmpp;
         receiver.send(`<message to='${sender.jid}' type='headline'><body>1</body></message>`);
         await until(() => receiver.meter.received.xmpp > before, 5_000, "the answer");
@@ -148,7 +149,7 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
         const json = JSON.stringify(Array.from({ length: size / 10 }, () => ({ t: Math.random() * 50 })));
         await take(`<body>${json.slice(0, size)}</body>`);
       } else {
-        // ejabberd's answer has 230 bytes then; Prosody's shortest with a message 277.
+        // ejabberd's answer then has 230 bytes; Prosody's shortest with a message has 277.
         await take(`<body>${server === "prosody" ? "1" : "a reading: 21.4 22.5 23.1 22.9 21.6 20.8"}</body>`);
       }
     };
@@ -157,13 +158,13 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
     for (const kind of wanted) {
       const each: number[] = [];
       for (let i = 0; i < 3; i++) {
-        // Over HTTP/1.1 a client that only gets short answers stops asking for compression.
+        // Over HTTP/1.1 a client that receives only short answers stops asking for compression.
         await take(`<body>${"long enough for that ".repeat(100)}</body>`);
         const before = receiver.meter.received.xmpp;
         await act(kind);
         each.push(receiver.meter.received.xmpp - before);
       }
-      // Something else may come in between.
+      // The median, since another answer may arrive meanwhile.
       sizes[kind] = each.sort((a, b) => a - b)[1] ?? NaN;
     }
     await receiver.stop();
@@ -174,7 +175,7 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
   const connectBy = async (
     urls: readonly string[],
     extra: readonly Nginx[] = [],
-    /** How long a BOSH session is worth trying, in ms. */
+    /** Time for which a BOSH session is retried, in ms. */
     giveUpMs = 500,
   ): Promise<Connection> => {
     const connection = createClientConnection({
@@ -211,14 +212,14 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
     const changing = await startNginx({ upstreamPort: stack.sandbox.ports.http });
     onTestFinished(() => changing.stop());
     const urls = [REFUSED, changing.websocketUrl, changing.boshUrl];
-    // A reload takes longer than the usual bound on a busy machine.
+    // On a busy machine a reload takes longer than the usual bound.
     const connection = await connectBy(urls, [changing], 30_000);
     expect(connection.transport).toBe("websocket");
     await connection.request(PING);
     await changing.reload({ webSocket: 403 });
     await until(() => connection.transport === "bosh", 20_000, "BOSH");
     await connection.request(PING);
-    // A BOSH session lives on through a reload: its requests are made again.
+    // A BOSH session survives a reload: the client makes its requests again.
     const offline: unknown[] = [];
     connection.on("offline", ({ reason }) => offline.push(reason));
     await changing.reload({ gzip: false });
@@ -264,7 +265,7 @@ describe.each(SERVERS)("nginx in front of %s", (server) => {
     counter.stop();
     expect(values).toEqual(values.map((_, i) => (values[0] as number) + i));
     expect([...protocols]).toEqual(["h2 200"]);
-    // Any other page gets nothing to read.
+    // Pages of any other origin may not read the answers.
     await open.reload({ origins: [] });
     const refused = await page.evaluate<string>(
       `fetch(${JSON.stringify(open.boshUrl)}, { method: "POST", body: "<body/>" }).catch(String)`,
@@ -293,7 +294,10 @@ describe("a private nginx", () => {
   });
 });
 
-/** Until nothing has come while the server answered another client three times: it has nothing more to do then. */
+/**
+ * Waits until nothing arrives while the server answers another client three times. Then the server has nothing more to
+ * do.
+ */
 async function quiet(connection: Connection, other: Connection): Promise<void> {
   for (let last = -1; last !== connection.meter.received.xmpp;) {
     last = connection.meter.received.xmpp;

@@ -6,7 +6,7 @@ import { formsSuite } from "./support/other-implementations/forms.js";
 import { requestsSuite } from "./support/other-implementations/requests.js";
 import { SERVERS } from "./support/stack.js";
 
-/** What an ordinary client sends, stanza by stanza, as XEP-0004 and XEP-0060 have it; the servers are started once for all of it. */
+/** Stanzas of an ordinary client, one by one, by XEP-0004 and XEP-0060. All parts share one start of the servers. */
 describe.each(SERVERS)("other XMPP implementations, through %s", (server) => {
   const cast = useCast(server);
   formsSuite(cast);

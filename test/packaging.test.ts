@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const TSC = join(ROOT, "node_modules/typescript/bin/tsc");
 
-/** In the clone, so that packages are found by name, as they are built. */
+/** In the clone, so that Node finds the built packages by name. */
 let folder: string;
 beforeAll(async () => {
   await mkdir(join(ROOT, "tmp"), { recursive: true });
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** What the program says of a port where nobody listens. */
+/** Output of the program about a port at which nothing listens. */
 async function runProgram(file: string): Promise<string[]> {
   const urls = ["xmpp://127.0.0.1:1", "ws://127.0.0.1:1/x", "http://127.0.0.1:1/x"];
   return Promise.all(urls.map(async (url) => (await run(process.execPath, [file, url])).stdout));
@@ -74,7 +74,7 @@ describe("a bundle by esbuild for Node", () => {
       ...{ entryPoints: [join(folder, "consumer.mts")], outdir: join(folder, name) },
       ...{ bundle: true, platform: "node", format, splitting, minify: splitting, logLevel: "silent" },
       outExtension: { ".js": format === "esm" ? ".mjs" : ".cjs" },
-      // Its database is a native module.
+      // The database is a native module.
       external: ["level"],
     });
     const file = join(folder, name, `consumer.${format === "esm" ? "mjs" : "cjs"}`);

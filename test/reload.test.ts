@@ -56,7 +56,7 @@ it.each(SERVERS)("SIGHUP has `stanzapack serve` read its config file again, behi
   const full = { code: "limit-exceeded", message: expect.stringContaining("offers 1 services") };
   await expect(alice.offer("two")).rejects.toMatchObject(full);
 
-  // Faults change nothing.
+  // A file with faults changes nothing.
   await write(domain, "limits: {maxServicesPerOwner: 0}\nlog: {level: debug}\n");
   child.kill("SIGHUP");
   await until(() => said("has faults") !== undefined, 10_000, "the complaint");
@@ -73,7 +73,7 @@ it.each(SERVERS)("SIGHUP has `stanzapack serve` read its config file again, behi
   expect(said("only a restart")).toBeUndefined();
   await alice.offer("two");
 
-  // At level warn nothing is said of it, but the limit holds.
+  // At level warn the reload is not logged, but the limit applies.
   await write(domain, "limits: {maxServicesPerOwner: 3}\nlog: {level: warn}\n");
   child.kill("SIGHUP");
   const isOffered = (name: string): Promise<boolean> =>
@@ -85,12 +85,12 @@ it.each(SERVERS)("SIGHUP has `stanzapack serve` read its config file again, behi
   const opened = (): number => log().filter(({ msg }) => msg.includes("link opened")).length;
   await (await connect(login)).close();
 
-  // What cannot change says so, and the rest does.
+  // A key that cannot change is logged as such. The other keys change.
   await write("elsewhere.localhost");
   child.kill("SIGHUP");
   await until(() => said("only a restart") !== undefined, 10_000, "the warning");
   expect(said("only a restart")).toMatchObject({ level: 40, needsRestart: ["component.domain"] });
-  // Links are told at level info: the one that was made at level warn is not.
+  // Links are logged at level info: the link that opened at level warn is not in the log.
   expect(opened()).toBe(1);
   await (await connect(login)).close();
   await until(() => opened() === 2, 5_000, "what level info logs");

@@ -11,13 +11,13 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "v
 import { SERVERS, startStack, type Stack } from "./support/stack.js";
 
 interface Watched {
-  /** What was asked of the component by iq, as `subscribe alice@localhost/a`. */
+  /** Requests by iq to the component, as `subscribe alice@localhost/a`. */
   readonly asked: string[];
-  /** Comes in the place of the component's answers while it is there; the component gets the requests. */
+  /** While set, it answers in place of the component. The component still receives the requests. */
   answer: ((what: string) => Promise<never> | undefined) | undefined;
 }
 
-/** Sees the requests of a client, and can change what becomes of them. */
+/** Records the requests of a client, and can replace their answers. */
 function watch(client: Client): Watched {
   const { connection } = client as unknown as { connection: Connection };
   const watched: Watched = { asked: [], answer: undefined };
@@ -46,7 +46,7 @@ describe.each(SERVERS)("requests that meet a bad moment, through %s", (server) =
   });
   afterAll(() => stack.stop());
 
-  /** Their links end, and `during` meets none; then there are new ones, with everything restored. */
+  /** Ends the clients' links, and runs `during` without a link. Then waits for new links, with everything restored. */
   async function withoutLink<T>(clients: readonly Client[], during: () => T | Promise<T>): Promise<T> {
     const gates = clients.map((client) => {
       const { streams, keeper } = client as unknown as {
@@ -87,7 +87,7 @@ describe.each(SERVERS)("requests that meet a bad moment, through %s", (server) =
     });
     expect(await made[0]).toMatchObject({ ended: false });
     await Promise.all(made);
-    // Barriers: what else was asked has an answer.
+    // Barriers: every earlier request has its answer then.
     await Promise.all([alice.listServices(), bob.listServices()]);
     await until(() => kept.windowMs === 500, 10_000, "the change");
     const count = ({ asked }: Watched, what: string): number => asked.filter((one) => one === what).length;
@@ -167,7 +167,7 @@ describe.each(SERVERS)("requests that meet a bad moment, through %s", (server) =
     const services: OfferedService[] = [];
     for (const name of ["e", "f", "g"]) services.push(await alice.offer(name));
     const taken: Subscription[] = [];
-    // Different options: each is restored by a request of its own.
+    // Different options, so that each is restored by its own request.
     for (const [i, name] of ["e", "f", "g"].entries())
       taken.push(await bob.subscribe(`alice@localhost/${name}`, { windowMs: 100 * (i + 1) }));
     const tries = new Map<string, number>();
@@ -308,7 +308,7 @@ describe.each(SERVERS)("requests that meet a bad moment, through %s", (server) =
       text: expect.stringContaining("windowMs"),
     });
     const heard: unknown[] = [];
-    // The first one is never read.
+    // The first subscription is never read.
     second.on("update", ({ value }) => heard.push(value));
     await until(() => service.demand.subscribers === 1, 10_000, "the demand");
     for (let i = 1; i <= 3_000; i++) {

@@ -9,7 +9,7 @@ import { SERVERS, startStack, type Stack } from "./support/stack.js";
 const VALUES = 450;
 const LOGS = 50;
 const PATIENCE_MS = 10_000;
-/** Everyone is back within this of a fault's end, in ms. */
+/** Longest time from a fault's end until everyone is back, in ms. */
 const BACK_MS = 30_000;
 
 describe.each(SERVERS)("links resumed by token, through %s", (server) => {
@@ -45,7 +45,7 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
     const aliases = stack.component.stats().framesReceived;
     const before = bob.meter.sent.xmpp;
 
-    // The server forgets its sessions, and so no stream can be resumed; the component lives.
+    // The server forgets its sessions, so no stream can be resumed. The component keeps running.
     await stack.sandbox.restart();
     for (const value of [2, 3, 4]) for (const service of services) service.publish(value);
     await until(newest(4), BACK_MS, "the newest value of each");
@@ -58,12 +58,12 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
       subscribe: aliases.subscribe,
       change: aliases.change,
     });
-    // The login too; by an iq each it was a quarter of a megabyte.
+    // With the login. With an iq for each subscription it was a quarter of a megabyte.
     const sent = bob.meter.sent.xmpp - before;
     console.log(`${server}: resuming ${VALUES + LOGS} subscriptions takes ${sent} bytes up, with the login`);
     expect(sent).toBeLessThan(25_000);
     for (const { node } of logs) expect(seen.get(node), node).toEqual([1, 2, 3, 4]);
-    // Of values what came meanwhile gave way to the newest: left out, not lost.
+    // The newest value replaced the values that were published meanwhile: they were left out, not lost.
     expect(told.filter(([event, node]) => event !== "conflated" || node.includes("/l"))).toEqual([]);
     for (const { node } of values) {
       const missing = told.filter(([, of]) => of === node).map(([, , { from, to }]) => to - from + 1);
@@ -71,7 +71,7 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
     }
     expect(group.subscriptions.get(logs[0]?.node ?? "")?.recovered).toBe(true);
     const wanted = JSON.stringify({ windowMs: 100, heartbeatMs: 50_000, status: "online" });
-    /** Each kind of subscription once. */
+    /** Each kind of subscription, once. */
     const kinds = (): string[] => [
       ...new Set(
         [...group.subscriptions.values()].map(({ windowMs, selection, status }) =>
@@ -86,7 +86,7 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
     };
     await untilAsBefore();
 
-    // A component that has forgotten knows no token: everything is asked for again.
+    // A component that has lost its memory knows no token, so the client makes every request again.
     await stack.restartComponent(100);
     await until(() => stack.component.stats().subscriptions === VALUES + LOGS, BACK_MS, "everything again");
     await until(() => values.every(({ demand }) => demand.windowMs === 100), PATIENCE_MS, "demand again");
@@ -138,7 +138,7 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
     await until(() => dataOf(first, 0).length + dataOf(first, 1).length === 2, PATIENCE_MS, "both values");
     const epochs = [0, 1].map((alias) => dataOf(first, alias)[0]?.epoch as number) as [number, number];
 
-    // Another one's eyes keep the publisher at it.
+    // Another subscriber makes the publisher continue.
     const bob = await stack.connect("bob");
     const other = await bob.subscribe<number>(value.node);
     let newest = 0;
@@ -178,7 +178,7 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
       { targets: [2], code: "not-allowed" },
       { targets: [3], code: "not-subscribed" },
     ]);
-    // The value's newest stands for what came meanwhile; of the log all of it comes.
+    // The newest value replaces the values in between. All updates of the log arrive.
     const positions = (alias: number): number[] =>
       dataOf(second, alias).flatMap(({ from, to }) =>
         Array.from({ length: to - from + 1 }, (_, i) => from + i),
@@ -188,7 +188,8 @@ describe.each(SERVERS)("links resumed by token, through %s", (server) => {
     expect(dataOf(second, 0)).toMatchObject([{ epoch: epochs[0], from: 2, to: 5 }]);
     expect(await resume(second, token, [at(0)])).toMatchObject(NOT_RESUMABLE);
 
-    // From another session, before anybody noticed that the link is gone: it is, now. Where nothing came, nothing comes.
+    // A resume from another session ends the old link, which nobody has noticed to be dead. No updates since then means
+    // no data.
     const elsewhere = await open(await stack.raw("carol"));
     const again = await resume(elsewhere, tokenOf(second), [at(0, epochs[0], 5)]);
     expect(again.map(({ type }) => type)).toEqual(["bind", "grant", "done"]);

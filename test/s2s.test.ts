@@ -13,12 +13,12 @@ const PAIRS = [
   { near: "ejabberd", far: "prosody" },
 ] as const;
 
-/** Remote accounts may do a quarter of it. */
+/** Remote accounts may use a quarter of these limits. */
 const LIMITS = { updatesPerSecond: 800, burstSeconds: 1, cutOffDebtSeconds: 10, cutOffSeconds: 3 };
 
-/** How long a fault lasts, in ms: longer than anybody takes for a hiccup, shorter than a client's patience with silence. */
+/** Length of a fault, in ms: longer than a short disturbance, and shorter than a client waits in silence. */
 const AWAY_MS = 3_000;
-/** Everyone is back within this of a fault's end, in ms. */
+/** Longest time from a fault's end until everyone is back, in ms. */
 const BACK_MS = 20_000;
 
 interface Taken {
@@ -40,7 +40,7 @@ async function take(
   return it;
 }
 
-/** Each of 1, 2, 3, … once and in order. */
+/** Expects each of 1, 2, 3, … once and in order. */
 function expectAll({ values, told }: Taken): void {
   expect(values).toEqual(Array.from({ length: values.length }, (_, i) => i + 1));
   expect(told).toEqual([]);
@@ -48,11 +48,11 @@ function expectAll({ values, told }: Taken): void {
 
 describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its clients", (kinds) => {
   let servers: Federation;
-  /** alice and dave are the component's server's; bob publishes on the other, erin only takes. */
+  /** alice and dave are on the component's server. bob publishes from the other server; erin only subscribes there. */
   let services: Record<"log" | "value" | "fast" | "far", OfferedService>;
   let dave: Record<"log" | "value" | "far", Taken>;
   let erin: Record<"log" | "value" | "fast", Taken>;
-  /** Clients of the other server. */
+  /** Clients on the other server. */
   let remote: readonly Client[];
   let published = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -63,7 +63,7 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
     const alice = await servers.near.connect("alice");
     const bob = await servers.connect(`bob@${FAR}`);
     const daves = await servers.near.connect("dave");
-    // What is on its way when the network comes back may be lost without a word, and she asks again after so long.
+    // A request may be lost when the network returns. erin asks again after this time.
     const erins = await servers.connect(`erin@${FAR}`, { timeoutMs: 5_000 });
     remote = [bob, erins];
     services = {
@@ -92,7 +92,7 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
     await servers.stop();
   });
 
-  // One that failed must not take the others along.
+  // The faults of a failed test must not make the next test fail.
   afterEach(() => servers.heal());
 
   const stats = () => servers.near.component.stats();
@@ -107,7 +107,10 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
     );
   }
 
-  /** Since the beginning: what nobody may miss, nobody has missed; erin's values are the newest, and what is between is told. */
+  /**
+   * Since the beginning: no update of a log is missing, and dave's values are complete. erin's values increase, and
+   * gaps are reported.
+   */
   async function expectWhole(): Promise<void> {
     await flowing();
     for (const taken of [dave.log, dave.value, dave.far, erin.log]) expectAll(taken);
@@ -115,7 +118,7 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
     expect(new Set(told.map(({ event }) => event)).has("reset")).toBe(false);
     const untold = values.slice(1).filter((value, i) => {
       const [from, to] = [(values[i] as number) + 1, value - 1];
-      // Offsets count from the same update on as the values.
+      // Offsets and values count from the same update.
       return from <= to && !told.some((range) => range.from <= from && to <= range.to);
     });
     expect(untold).toEqual([]);
@@ -142,7 +145,7 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
         AWAY_MS,
         "erin's link has ended, or is suspended",
       );
-      // "Not found" is final, "timeout" may pass: which one it is is the server's word.
+      // "Not found" is final, "timeout" may pass. The server decides which of them it answers.
       expect(stats().suspensions > before.suspensions).toBe(kinds.near === "ejabberd");
       const cutAt = published;
       await until(() => published > cutAt + 30, AWAY_MS, "much is published meanwhile");
@@ -172,7 +175,7 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
       await publishUntil(() => stats().detachments > before.detachments);
       const more = newest + 200;
       await publishUntil(() => newest === more);
-      // To erin a hundred; to dave, whom nothing concerns, what he takes; to publishers nothing.
+      // A hundred to erin; to dave, who is not affected, everything that he subscribes to; none to publishers.
       const daves = ((Date.now() - startedAt) / 100 + 1) * Object.keys(dave).length;
       expect(stats().dataStanzasSent - before.dataStanzasSent).toBeLessThanOrEqual(100 + daves);
       expect(stats().links).toBe(before.links);
@@ -187,7 +190,7 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
     });
 
     it("slows a remote account's flood sooner than a local one's, and nobody else's", async () => {
-      // What it had to send again after the restart may have slowed that one for a while.
+      // The updates that it had to send again after the restart may have slowed it for a while.
       await until(() => services.far.demand.windowMs === 100, BACK_MS, "the usual window");
       const before = stats();
       const [mia, nora] = [await servers.connect(`mia@${FARTHER}`), await servers.near.connect("nora")];
@@ -196,7 +199,8 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
       const daves = await servers.near.connect("dave");
       const taken = [await take(daves, theirs), await take(daves, ours)];
       await until(() => [theirs, ours].every(({ demand }) => demand.windowMs === 100), 5_000, "demand");
-      // As many as a local account may, for ever, four times a remote one's: every 12 ms eight, also where the timer comes late.
+      // As many as a local account may send for ever, four times a remote account's rate: eight every 12 ms, even if
+      // the timer is late.
       let count = 0;
       const began = performance.now();
       const flood = setInterval(() => {
@@ -224,14 +228,14 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
       const before = stats();
       const theirs = await sentUntilCutOff(servers, await servers.raw(`mallory@${FARTHER}`));
       const ours = await sentUntilCutOff(servers, await servers.near.raw("mallory"));
-      // A burst, and what may be owed; and what was on its way.
+      // A burst, and the debt that is allowed; and updates under way.
       const may = LIMITS.updatesPerSecond * (LIMITS.burstSeconds + LIMITS.cutOffDebtSeconds);
       expect(theirs.sent).toBeGreaterThanOrEqual(may / 4);
-      // What the component took: more was on its way when it cut off. Others' updates are in it.
+      // Updates that the component accepted, with those of others. More were under way when it cut the account off.
       expect(theirs.taken).toBeLessThan(may / 2);
       expect(ours.sent).toBeGreaterThanOrEqual(may);
       expect(stats().cutOffs - before.cutOffs).toBe(2);
-      // Of the same name, and of another domain on the same server: neither is cut off.
+      // The same name at another domain of the same server is not cut off.
       const other = await openRawLink(await servers.raw(`mallory@${FAR}`), servers.near.domain);
       other.send(HELLO);
       await expectWhole();
@@ -240,9 +244,9 @@ describe.concurrent.each(PAIRS)("s2s, $near with the component and $far with its
   });
 });
 
-/** Rounds of a flood that are made up for at once: more would be a burst that a local account may not. */
+/** Most rounds of a flood that are made up for at once. More would be a burst beyond a local account's limit. */
 const MOST_LATE = 20;
-/** Updates, in blocks of so many. */
+/** Updates in a block. */
 const ROWS = 100;
 
 async function sentUntilCutOff(

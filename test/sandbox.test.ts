@@ -150,7 +150,7 @@ describe.each(SERVERS)("%s, when it does not get ready", (server) => {
   });
   afterEach(() => {
     expect(processesIn(folder)).toEqual([]);
-    // Throws unless it is empty.
+    // Throws if the folder is not empty.
     rmdirSync(folder);
     if (before === undefined) delete process.env["TMPDIR"];
     else process.env["TMPDIR"] = before;
@@ -196,7 +196,7 @@ describe.each(SERVERS)("%s, when its parent ends without a word", (server) => {
   );
 });
 
-/** Node 20 reads no TypeScript: this runs what `npm run build` made. */
+/** Node 20 reads no TypeScript, so this runs the output of `npm run build`. */
 const PARENT = `
   import { startSandbox } from "@stanzapack/sandbox";
   const [server, how] = process.argv.slice(1);
@@ -206,7 +206,7 @@ const PARENT = `
   setInterval(() => undefined, 1000);
 `;
 
-/** Processes that work in `folder` or name it in their command line. */
+/** Processes whose working folder is `folder`, or that have it in their command line. */
 function processesIn(folder: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -227,7 +227,7 @@ async function tcp(port: number): Promise<Socket> {
   return socket;
 }
 
-/** What has arrived, once it contains one of `ends`. */
+/** Returns everything received, once it contains one of `ends`. */
 function readUntil(socket: Socket, ...ends: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = "";
@@ -248,7 +248,7 @@ const header = (namespace: string, to: string): string =>
   `<?xml version='1.0'?><stream:stream xmlns='${namespace}' to='${to}' version='1.0' ` +
   `xmlns:stream='http://etherx.jabber.org/streams'>`;
 
-/** The name of the element that answers a SASL PLAIN login after STARTTLS with a verified certificate. */
+/** Name of the element that answers a SASL PLAIN login, after STARTTLS with a verified certificate. */
 async function logIn(sandbox: Sandbox, { jid, password }: SandboxAccount): Promise<string> {
   const plain = await tcp(sandbox.ports.c2s);
   try {

@@ -25,7 +25,9 @@ function record<T>(subscription: Subscription<T>): Told<T> {
   return told;
 }
 
-/** From the first value to the last every offset was a value or conflated, none both, none lost. */
+/**
+ * Expects that every offset from the first value to the last was either a value or conflated, and that none was lost.
+ */
 function expectExact({ offsets, conflated, lost }: Told<unknown>): void {
   expect(lost).toEqual([]);
   const all = [...offsets, ...conflated.flatMap(({ from, to }) => range(from, to))].sort((a, b) => a - b);
@@ -104,7 +106,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
       };
     let n = 0;
     const noise = (i: number): number => Math.round(1_000 * Math.sin(n * (i + 1))) / 1_000;
-    // As many in each stanza, however busy the machine is.
+    // The same number in each stanza, however busy the machine is.
     const timer = setInterval(() => {
       for (const end = n + 20; n < end; n++)
         service.publish(Object.fromEntries(range(1, 20).map((i) => [`f${i}`, noise(i)])));
@@ -113,7 +115,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     clearInterval(timer);
     for (const client of clients) client.onBlock = undefined;
     const perValue = told.map(({ values }, i) => (chars[i] ?? 0) / values.length);
-    // 10 characters a value instead of 43, most of them its share of the envelope.
+    // 10 characters a value instead of 43. Most of them are its share of the envelope.
     expect((perValue[0] ?? 0) * 2).toBeLessThan(perValue[1] ?? 0);
     await Promise.all([...subscriptions.map((subscription) => subscription.stop()), service.stop()]);
   });
@@ -127,7 +129,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     const rated = await dave.subscribe<number>(service.node, { maxRate: 5 });
     const erin = await stack.connect("dave");
     const same = await erin.subscribe<number>(service.node, { maxRate: 5 });
-    // Two of the four share a lane, and with it every byte.
+    // Two of the four share a lane, and so every byte.
     expect(stack.component.stats().lanes).toBe(lanes + 2);
     const [byWindow, byRate, alike] = [latest, rated, same].map(record) as [
       Told<number>,
@@ -142,11 +144,12 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     for (const told of [whole, byWindow, byRate, alike])
       await until(() => told.values.at(-1) === counter.count, 5_000, "the newest value");
     for (const told of [whole, byWindow, byRate, alike]) expectExact(told);
-    // What is left out for others is left out for them alone. A machine that stands still may take some from all.
+    // A selection leaves values out for its own subscription only. If the machine stands still, all subscriptions may
+    // lose some.
     expect(whole.values.length).toBeGreaterThan(3 * byRate.values.length);
-    // One more goes when it stops.
+    // One more value is sent when the publisher stops.
     expect(byRate.values.length).toBeLessThanOrEqual(5 * seconds + 2);
-    // And one before its first boundary, which may come at once.
+    // One more value is sent before the first boundary, which may be at once.
     expect(byWindow.values.length).toBeLessThanOrEqual(5 * seconds + 3);
     expect(alike.values.slice(-5)).toEqual(byRate.values.slice(-5));
     expect(new Set(byRate.conflated.map(({ reason }) => reason))).toEqual(new Set(["selection"]));
@@ -169,7 +172,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     expect(temperatures()).toEqual([20, 20.6, 20.15]);
     expect(told.offsets.map((offset) => offset - (told.offsets[0] ?? 0))).toEqual([0, 3, 6]);
     expectExact(told);
-    // Who comes later gets what the others had, and then what they get.
+    // A later subscriber receives what the others have received, and then what they receive.
     const later = await carol.subscribe<Reading>(service.node, {
       ...{ deadband: 0.5, fields: ["temperature"], heartbeatMs: 1_000 },
     });
@@ -283,7 +286,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     const subscriptions = await Promise.all(
       clients.slice(0, 2).map((client, i) => client.subscribe(service.node, { deadband: i })),
     );
-    // One account does not use them all up.
+    // One account cannot use up all selections.
     const greedy = await stack.connect("dave");
     await expect(greedy.subscribe(service.node, { deadband: 9 })).rejects.toMatchObject({
       code: "limit-exceeded",
@@ -295,10 +298,10 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
       scope: "subscription",
       message: expect.stringContaining("maxSelectionsPerService"),
     });
-    // One that exists, in another window, and whole values.
+    // Allowed: an existing selection, in another window, and whole values.
     await (await bob.subscribe(service.node, { deadband: 2, windowMs: 500 })).stop();
     await (await bob.subscribe(service.node)).stop();
-    // Who leaves one makes room for another.
+    // A change away from a selection makes room for another.
     await subscriptions[0]?.change({ deadband: 3 });
     await Promise.all([...clients, greedy].map((client) => client.close()));
     await service.stop();
@@ -315,7 +318,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     const first = told.values.length;
     await stack.restartComponent(0);
     await until(() => told.values.length >= first + 3, 20_000, "values again");
-    // On a busy machine its publisher may take the server for slow, for a moment, and say so.
+    // On a busy machine the publisher may take the server for slow for a moment, and send in a wider window.
     await until(() => subscription.windowMs === 100, 20_000, "the window that was granted");
     counter.stop();
     expect(subscription.selection).toEqual({ ...options, heartbeatMs: null });
@@ -324,7 +327,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
       expect(rest).toEqual({});
       if (i > 0 && n - (told.values[i - 1]?.n ?? 0) <= 9) near++;
     }
-    // The new component knows of none before.
+    // The new component knows no earlier value.
     expect(near).toBeLessThanOrEqual(1);
     expect(told.lost).toEqual([]);
     await subscription.stop();

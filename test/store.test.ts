@@ -45,7 +45,7 @@ describe.each(SERVERS)("an outbox that outlives its program, behind %s", (server
 
   interface Publisher {
     readonly child: ChildProcess;
-    /** Sequence of the last update that it said to be saved. */
+    /** Sequence of the last update that the publisher reported as saved. */
     saved: number;
     online: boolean;
     ended: string | undefined;
@@ -71,7 +71,7 @@ describe.each(SERVERS)("an outbox that outlives its program, behind %s", (server
     return publisher;
   }
 
-  /** A subscriber from the first update on; the service is gone afterwards. */
+  /** Subscribes from the first update on. Afterwards the service is gone. */
   async function subscribe(): Promise<Seen> {
     const subscription = await bob.subscribe<number>(NODE, { since: "first", windowMs: 100 });
     onTestFinished(async () => {
@@ -161,7 +161,7 @@ describe.each(SERVERS)("an outbox that outlives its program, behind %s", (server
     for (let i = 1; i <= 20; i++) service.publish(i);
     await service.saved();
     await until(() => seen.values.length === 20, 10_000, "its updates");
-    // These are not sent any more.
+    // These updates are no longer sent.
     for (let i = 21; i <= 30; i++) service.publish(i);
     const ended = once(service as unknown as NodeJS.EventEmitter, "ended");
     const other = await stack.connect("alice");
@@ -184,7 +184,7 @@ describe.each(SERVERS)("an outbox that outlives its program, behind %s", (server
     const publish = async (from: number, to: number, stale: object[] = []): Promise<void> => {
       const store = await openOutboxStore(location);
       const alice = await stack.connect("alice", { startOffline: how === "offline" });
-      // Online, the answer to this brings the event with it.
+      // The client is online, so the answer to this also causes the event.
       const service = await alice.offer("kept", { kind: "log", store });
       service.on("stale", (range) => stale.push(range));
       for (let i = from; i <= to; i++) service.publish(i);

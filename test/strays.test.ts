@@ -81,7 +81,7 @@ describe.each(SERVERS)("what is forged, late or sent again, through %s", (server
       }
       return forger;
     });
-    // Of clients Prosody corrects it: the requests come as what they are, and are `forbidden`.
+    // Prosody corrects clients' addresses: the requests arrive with their real sender, and are `forbidden`.
     const corrected = (): number => stack.component.stats().refusals - before.refusals;
     await until(
       () => forgers.every(({ offline }, i) => offline > 0 || (i === 0 && corrected() === 3)),
@@ -107,7 +107,7 @@ describe.each(SERVERS)("what is forged, late or sent again, through %s", (server
 
     const [second] = await peer("alice", "two");
     expect(second.jid).toBe(first.jid);
-    // The component may not know yet that the session is another: it has had this block.
+    // The component may not know yet that this is another session, and has received this block already.
     second.sendBlock(earlier, 1, [update(1)]);
     await second.settled();
     await second.link();
@@ -129,15 +129,15 @@ describe.each(SERVERS)("what is forged, late or sent again, through %s", (server
     const create = pubsub(xml("create", { node: "alice@localhost/held" }));
     const [holder, connection] = await peer("alice", "holder");
     await (await holder.link()).ask("set", create);
-    // Without a word to the component, which will ask.
+    // The component does not hear of the end, and will ask.
     await connection.stop();
     const [next] = await peer("alice", "next");
     const outcome = (await next.link()).outcome("set", create);
     const close = next.outcome("set", xml("close", { xmlns: NS.IBB, sid: next.sid }));
-    // On a busy machine the holder's end may be known before the close comes.
+    // On a busy machine the component may know of the holder's end before the close arrives.
     expect(["unexpected-request", "result"]).toContain(await outcome);
     expect(await close).toBe("result");
-    // The dead link holds nothing.
+    // The dead link holds no service.
     await next.link();
     expect(await next.outcome("set", create)).toBe("result");
   });
@@ -173,7 +173,7 @@ describe.each(SERVERS)("what is forged, late or sent again, through %s", (server
     }
     alice.send(update(1));
     await until(() => data(carol.frames).length > 0, 20_000, "the first value, which goes at once");
-    // This one waits for the window's end.
+    // This value waits for the end of the window.
     alice.send(update(2));
     await alice.settled();
     const access = { "pubsub#access_model": "whitelist", [MEMBERS]: ["bob@localhost"] };
@@ -189,7 +189,7 @@ describe.each(SERVERS)("what is forged, late or sent again, through %s", (server
     );
     expect(carol.frames.find(({ type }) => type === "error")).toMatchObject({ code: "not-allowed" });
     await carol.settled();
-    // The second may have gone in time on a busy machine; the third was published after.
+    // On a busy machine the second value may have been sent in time. The third was published later.
     expect(newest(carol.frames)).toBeLessThan(3);
 
     const none = xml("affiliation", { jid: "bob@localhost", affiliation: "none" });

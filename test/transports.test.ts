@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 import { loginOf, startTransportProxies, TRANSPORTS, urlOf } from "./support/transport-proxies.js";
 
-/** Stanzas through the faulty proxy each way: 10,000 take a minute. */
+/** Stanzas through the faulty proxy in each direction. 10,000 take a minute. */
 const STANZAS = Number(process.env["STANZAPACK_BOSH_STANZAS"] ?? 1_000);
 
 describe.each(SERVERS)("transports to %s", (server) => {
@@ -40,7 +40,7 @@ describe.each(SERVERS)("transports to %s", (server) => {
       const names = ["a", "b", "c", "d", "e", "f"];
       await Promise.all(names.map((name) => alice.offer(name)));
       for (let i = 0; i < 5; i++) {
-        // ejabberd lets a request that overtakes another wait until that one is answered.
+        // ejabberd holds a request that overtakes another until it has answered the other.
         const bob = await stack.connect("bob", { url: urlOf(stack, transport), timeoutMs: 10_000 });
         await Promise.all(names.map((name) => bob.subscribe(`alice@localhost/${name}`)));
         await bob.close();
@@ -130,7 +130,7 @@ describe.each(SERVERS)("transports to %s", (server) => {
     expect(atCarol).toEqual(expected);
     expect(offline).toEqual([]);
     expect(proxy.counts.lost).toBeGreaterThan(0);
-    // On a slow machine requests may have kept so far apart that no answer overtook another.
+    // On a slow machine the requests may have been so far apart that no answer overtook another.
     let isLate = false;
     proxy.decide = () => ((isLate = !isLate) ? { answerDelayMs: 1_000 } : {});
     const overtakes = (): boolean => {
@@ -151,7 +151,8 @@ describe.each(SERVERS)("transports to %s", (server) => {
     const url = stack.sandbox.boshUrl.replace(`:${ports.http}`, `:${proxy.port}`);
     const bob = await stack.connect("bob", { url });
     const first = await bob.subscribe("alice@localhost/a");
-    // The next empty request, which the server is to hold, comes late: the one behind it first. ejabberd then answers neither.
+    // The next empty request, which the server should hold, is late, and the one after it arrives first. ejabberd then
+    // answers neither.
     let late = false;
     proxy.decide = (_, body) => {
       if (late || body.includes("</body>")) return {};
@@ -162,7 +163,7 @@ describe.each(SERVERS)("transports to %s", (server) => {
     await until(() => late, 10_000, "a request to be held");
     const began = performance.now();
     await bob.subscribe("alice@localhost/b");
-    // Without it, what ejabberd holds is answered after 30 s.
+    // Otherwise ejabberd answers the request that it holds after 30 s.
     expect(performance.now() - began).toBeLessThan(20_000);
     await Promise.all([alice.close(), bob.close()]);
   });
@@ -181,7 +182,7 @@ describe.each(SERVERS)("transports to %s", (server) => {
         urls: proxies.urls,
         reconnect: { minMs: 1, maxMs: 200 },
         timeouts: { onlineMs: 9_000 },
-        // Ten times what a session needs after a cut on a machine that is not busy.
+        // Ten times as long as a session on an idle machine needs after a cut.
         bosh: { giveUpMs: 5_000, waitMs: 1_000, answerMs: 500 },
       });
       onTestFinished(() => connection.stop());
@@ -189,7 +190,7 @@ describe.each(SERVERS)("transports to %s", (server) => {
       expect(connection.transport).toBe(expected);
       proxies.block([], how);
 
-      // What worked last comes first, and when it does not any more, another does.
+      // The transport that worked last is tried first. If it does not work any more, another one is used.
       const chosen = proxies.of(expected);
       let onlineCount = 0;
       const resumed: boolean[] = [];
@@ -197,18 +198,18 @@ describe.each(SERVERS)("transports to %s", (server) => {
         onlineCount++;
         resumed.push(info.resumed);
       });
-      // With its answer the server has also said how to resume.
+      // Together with this answer, the server has also said how to resume.
       const ping = xml("iq", { type: "get", to: "localhost" }, xml("ping", NS.PING));
       await connection.request(ping);
       chosen.cut();
-      // A BOSH session does not even notice.
+      // A BOSH session does not notice the cut.
       if (expected !== "bosh") await until(() => onlineCount === 1, 20_000, "online again");
       expect(connection.transport).toBe(expected);
       await connection.request(ping);
       proxies.block([expected], "refuse");
       chosen.cut();
       await until(() => ![undefined, expected].includes(connection.transport), 30_000, "another one");
-      // Sessions are resumed on the transport on which they were begun only.
+      // A session is resumed only on the transport on which it began.
       if (expected !== "bosh") expect(resumed).toEqual([true, false]);
       proxies.block([], "refuse");
       await connection.stop();
@@ -216,7 +217,7 @@ describe.each(SERVERS)("transports to %s", (server) => {
   });
 });
 
-/** Mulberry32: the same faults in each run. */
+/** Mulberry32, so that each run has the same faults. */
 function createRandom(seed: number): () => number {
   let state = seed;
   return () => {

@@ -17,7 +17,10 @@ describe.each(
   });
   afterAll(() => stack.stop());
 
-  /** What a client has sent has been read by the component, and what the component sent before it answers has come: a barrier for counting. */
+  /**
+   * Barrier for counting. The component has read everything that a client sent, and everything that the component sent
+   * before has arrived.
+   */
   async function everythingIsRead(client: Client): Promise<void> {
     await client.listServices();
   }
@@ -75,7 +78,7 @@ describe.each(
     const outOfTime: unknown[] = [];
     subscription.on("update", ({ value, at }) => {
       values.push(value);
-      // When it was published: after the first one was, and not in the future.
+      // The time of publishing: not before the first update, and not in the future.
       if (at < startedAt || at > Date.now() + 1) outOfTime.push({ value, at });
     });
     await until(() => values.length > 20, 10_000, "values");
@@ -112,7 +115,7 @@ describe.each(
     await until(() => frames() > before + 3, 5_000, "data while there is demand");
     await subscription.stop();
     await until(() => service.demand.windowMs === null, 5_000, "no demand");
-    // What was on its way when the demand ended has come.
+    // Updates that were under way when the demand ended have arrived.
     await everythingIsRead(alice);
     await everythingIsRead(bob);
     const after = frames();
@@ -141,7 +144,7 @@ describe.each(
       const more = count - before[type as keyof typeof before];
       return more > 0 && type !== "ack" ? [[type, more]] : [];
     });
-    // The last confirms the component's probe.
+    // The last stanza confirms the component's probe.
     expect(fresh).toEqual([
       ["hello", 1],
       ["envelope", 1],

@@ -1,11 +1,11 @@
-// Connects, lists the component's services, and takes those that are asked for.
+// Connects, lists the services of the component, and subscribes to those that the user chooses.
 import { connect } from "./stanzapack.js";
 import { createSparkline } from "./sparkline.js";
 
 const at = (id) => document.getElementById(id);
 const form = at("login");
 
-// What the address has behind `?` or, unseen by servers, behind `#` fills the form.
+// Parameters of the page's address fill the form. Behind `?` servers see them, behind `#` they do not.
 for (const part of [location.search, location.hash]) {
   for (const [name, value] of new URLSearchParams(part.slice(1))) {
     const field = form.elements.namedItem(name);
@@ -45,7 +45,7 @@ async function show(client) {
     if (error !== undefined) tell(error);
   });
   setOnline();
-  /** Of all services: their values, and the bytes before the first was asked for. */
+  /** Number of values of all services, and bytes that arrived before the first subscription. */
   const counts = { values: 0, bytesBefore: undefined };
   at("meter").hidden = false;
   timers.push(setInterval(createMeter(client, counts), 1_000));
@@ -61,7 +61,7 @@ async function show(client) {
   timers.push(setInterval(() => void (client.online && list().catch(tell)), 5_000));
 }
 
-/** One service: asks for it, shows its values, changes its window, stops it. */
+/** Makes the card of one service. It subscribes, shows values, changes the window and ends the subscription. */
 function createCard(client, { node, title, online }, counts) {
   const card = at("service").content.cloneNode(true).querySelector("article");
   const part = (selector) => card.querySelector(selector);
@@ -99,7 +99,7 @@ function createCard(client, { node, title, online }, counts) {
     });
   };
 
-  /** One thing at a time; what goes wrong stands beside it. */
+  /** Does one thing at a time, and shows its error in the card. */
   const act = async (action) => {
     const fields = card.querySelectorAll("button, select");
     for (const field of fields) field.disabled = true;
@@ -123,7 +123,7 @@ function createCard(client, { node, title, online }, counts) {
   return card;
 }
 
-/** Shows the bytes of the XMPP stream; over BOSH of its bodies only: a browser does not tell its headers. */
+/** Shows the bytes of the XMPP stream. Over BOSH it shows those of bodies only, because a browser hides the headers. */
 function createMeter(client, counts) {
   let before = client.meter.received.xmpp;
   return () => {

@@ -1,5 +1,5 @@
-// Serves this folder and the client's browser build on 127.0.0.1. What `stanzapack sandbox` prints may come in by a
-// pipe: then the address that fills the form is printed.
+// Serves this folder and the client's browser build on 127.0.0.1. With the output of `stanzapack sandbox` on standard
+// input, it prints addresses that fill the form.
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const here = (path) => new URL(path, import.meta.url);
 
-/** Nothing else is served. */
+/** Files that are served, besides the browser build. */
 const FILES = {
   "/": ["index.html", "text/html; charset=utf-8"],
   "/page.css": ["page.css", "text/css; charset=utf-8"],
@@ -15,7 +15,7 @@ const FILES = {
   "/sparkline.js": ["sparkline.js", "text/javascript; charset=utf-8"],
 };
 
-/** The browser build: the file that the page takes, and its parts. */
+/** The browser build: the file that the page imports, and its parts. */
 const WEB = "../../packages/client/dist/web";
 const WEB_FILE = /^\/stanzapack[\w.-]*\.js$/;
 

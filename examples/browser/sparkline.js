@@ -1,7 +1,7 @@
-/** Values shown at once. */
+/** Number of values in a line. */
 const LENGTH = 120;
 
-/** The numbers that a value holds, by their path: `{ cpu: { user: 3 } }` gives `cpu.user`. */
+/** Yields the numbers in a value, each with its path: `cpu.user` and 3 for `{ cpu: { user: 3 } }`. */
 export function* numbersIn(value, path = "") {
   if (typeof value === "number") yield [path, value];
   else if (value !== null && typeof value === "object" && !(value instanceof Uint8Array)) {
@@ -10,7 +10,7 @@ export function* numbersIn(value, path = "") {
   }
 }
 
-/** Draws the last numbers given to it as a line, each number of a value on its own scale. */
+/** Draws the last values as lines: one line for each number of a value, on its own scale. */
 export function createSparkline(canvas) {
   const lines = new Map();
   let waiting = false;
@@ -39,7 +39,7 @@ export function createSparkline(canvas) {
         );
       });
       context.stroke();
-      // The first is the one to look at.
+      // The first line is the clearest.
       strength = Math.max(0.15, strength * 0.55);
     }
   }

@@ -1,9 +1,9 @@
-// The chart as SVG, by Vega-Lite and Vega, which need neither a browser nor a canvas for it.
+// Draws the chart as SVG with Vega-Lite and Vega, which need neither a browser nor a canvas.
 import { parse, View } from "vega";
 import { compile } from "vega-lite";
 import { COMPRESSIONS, FORMS, WINDOWS_MS, WORKLOADS } from "./rows.mjs";
 
-/** GitHub's backgrounds. Text has at least 7 : 1 of contrast, and the forms differ also without colour, by their order. */
+/** GitHub's backgrounds. Text has a contrast of at least 7 : 1. The order tells the forms apart without colour too. */
 export const THEMES = {
   light: {
     background: "#ffffff",

@@ -1,4 +1,4 @@
-// The rows of the chart: bytes per update of each form, in one cell of `stanzapack bench wire` each.
+// The rows of the chart: bytes per update of each form, each in one cell of `stanzapack bench wire`.
 
 /**
  * @typedef {{ server: string, transport: string, compression: string, workload: string, windowMs: number, form: string,
@@ -10,7 +10,7 @@ export const FORMS = ["json-body", "json-batch", "stanzapack"];
 export const COMPRESSIONS = ["none", "zlib"];
 export const WINDOWS_MS = [100, 1_000];
 
-/** Prosody over TCP: of the two servers the one where JSON is smaller in more cells. */
+/** Prosody over TCP. Of the two servers, JSON is smaller in more cells on Prosody. */
 const isShown = ({ server, transport, compression, workload, windowMs, form }) =>
   server === "prosody" &&
   transport === "tcp" &&
@@ -20,8 +20,8 @@ const isShown = ({ server, transport, compression, workload, windowMs, form }) =
   FORMS.includes(form);
 
 /**
- * Takes rows of `bench wire --json`, rows that `formatRows` wrote, or the report of a run whose rows were not kept. The rows
- * that are committed come from such a report, packages/bench/WIRE.md.
+ * Reads rows of `bench wire --json`, rows that `formatRows` wrote, or the report of a run whose rows were not kept. The
+ * committed rows are from such a report, packages/bench/WIRE.md.
  *
  * @param {string} text
  * @returns {Row[]}
@@ -30,7 +30,7 @@ export function readRows(text) {
   return text.trimStart().startsWith("[") ? JSON.parse(text).map(createRow) : readReport(text);
 }
 
-/** As packages/bench/src/wire/report.ts counts. */
+/** Counts as packages/bench/src/wire/report.ts does. */
 function createRow(row) {
   const { server, transport, compression, workload, windowMs, form } = row;
   const bytesPerUpdate =
@@ -40,7 +40,7 @@ function createRow(row) {
 
 const HOP = /^(\w+), (\w+), (no compression|\w+): bytes per update, both ways, TLS records$/;
 
-/** The tables of a report: a line that names the hop, a head with the forms, a line for each cell. */
+/** Reads the tables of a report: a line that names the hop, a head with the forms, a line for each cell. */
 function readReport(text) {
   const rows = [];
   let hop;
@@ -57,7 +57,7 @@ function readReport(text) {
     if (workload === "workload") forms = cells;
     else
       for (const [index, cell] of cells.entries()) {
-        // `* 74.3 (230)`: smaller than ours, bytes in TLS records, bytes in IP packets.
+        // `* 74.3 (230)`: the star means smaller than ours, then bytes in TLS records, then bytes in IP packets.
         const [, bytes] = /^(?:\* )?([\d.]+)(?: \([\d.]+\))?$/.exec(cell) ?? [];
         if (bytes === undefined) continue;
         const windowMs = parseFloat(window) * (window.endsWith(" s") ? 1_000 : 1);
@@ -68,11 +68,11 @@ function readReport(text) {
 }
 
 /**
- * The rows that the chart shows, in its order.
+ * Selects the rows that the chart shows, in its order.
  *
  * @param {readonly Row[]} rows
  * @returns {Row[]}
- * @throws when one is missing or is there twice
+ * @throws if a row is missing, or exists twice
  */
 export function selectRows(rows) {
   const shown = rows.filter(isShown);

@@ -4,9 +4,9 @@ import { runCommand } from "./run-command.mjs";
 import { SetupError, step } from "./say.mjs";
 
 /**
- * Compiles what is older than its sources.
+ * Compiles the packages that are older than their sources.
  *
- * @param {string} root the clone
+ * @param {string} root The clone.
  */
 export async function ensureBuild(root) {
   const packages = readdirSync(join(root, "packages"))
@@ -21,13 +21,13 @@ export async function ensureBuild(root) {
       const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
       const { ok, tail } = await runCommand(process.execPath, [compiler, "-b"], { cwd: root });
       if (!ok) throw new SetupError("the build failed: see above", tail);
-      // The compiler leaves its notes alone where nothing but a comment or a deleted file differs.
+      // If only a comment changed, or a file was deleted, the compiler does not touch its notes.
       for (const folder of stale) utimesSync(join(folder, "dist", ".tsbuildinfo"), startedAt, startedAt);
     },
   );
 }
 
-/** Whether anything that the compiler reads is newer than what it wrote last. */
+/** Whether a file that the compiler reads is newer than its last output. */
 function isStale(folder) {
   const built = join(folder, "dist", ".tsbuildinfo");
   if (!existsSync(built)) return true;
@@ -36,7 +36,7 @@ function isStale(folder) {
 }
 
 function isNewer(folder, thanMs) {
-  // The folder's own time tells of files that were removed.
+  // The time of the folder changes when a file is removed.
   if (statSync(folder).mtimeMs > thanMs) return true;
   return readdirSync(folder, { withFileTypes: true }).some((entry) => {
     const path = join(folder, entry.name);

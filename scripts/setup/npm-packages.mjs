@@ -4,15 +4,15 @@ import { runCommand } from "./run-command.mjs";
 import { SetupError, step } from "./say.mjs";
 
 /**
- * Installs what package-lock.json names, unless it is there.
+ * Installs the packages of package-lock.json, unless they are installed.
  *
- * @param {string} root the clone
+ * @param {string} root The clone.
  */
 export async function ensureNpmPackages(root) {
   const reason = whyInstall(root);
   if (reason !== undefined) {
     await step(`npm ci, since ${reason}`, async () => {
-      // `include=dev`: NODE_ENV=production would leave out the compiler and the tests' tools.
+      // `include=dev`: with NODE_ENV=production npm would leave out the compiler and the tests' tools.
       const { ok, tail } = await runCommand("npm", ["ci", "--include=dev"], { cwd: root });
       if (!ok)
         throw new SetupError("npm ci failed: see above; it needs npm's registry or a cache of it", tail);
@@ -29,7 +29,10 @@ export async function ensureNpmPackages(root) {
   }
 }
 
-/** By content rather than by time: `git checkout` touches the lock file, a copy of the clone both. */
+/**
+ * Says why to install, or nothing. Compares contents, not times: `git checkout` changes the time of the lock file, a
+ * copy of the clone changes both times.
+ */
 function whyInstall(root) {
   const installedFile = join(root, "node_modules", ".package-lock.json");
   if (!existsSync(installedFile)) return "node_modules is missing";
@@ -38,7 +41,7 @@ function whyInstall(root) {
   for (const [path, entry] of Object.entries(wanted)) {
     if (!path.startsWith("node_modules/") && !path.includes("/node_modules/")) continue;
     const there = installed[path];
-    // Those of other processors and systems are optional, and absent here for good.
+    // Packages for other processors and systems are optional, and never installed here.
     if (there === undefined && !entry.optional && !entry.peer) return `${path} is missing`;
     const same =
       there === undefined || (there.version === entry.version && there.integrity === entry.integrity);

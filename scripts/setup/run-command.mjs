@@ -1,16 +1,16 @@
 import { spawn } from "node:child_process";
 
-/** Lines of a failed command's output that are shown. */
+/** Number of output lines that are shown if a command fails. */
 const TAIL_LINES = 30;
 
 /**
- * Runs a command to its end, also when we are told to end meanwhile: half an installation helps nobody. The command
- * gets the signal too, and we end by it afterwards.
+ * Runs a command to its end, even if this process receives a signal meanwhile: half an installation is of no use. The
+ * command receives the signal too, and afterwards the signal ends this process.
  *
  * @param {string} program
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: Record<string, string>, stdin?: "ignore" | "inherit" }} [options]
- * @returns {Promise<{ ok: boolean, output: string, tail: string }>} its stdout and stderr, and their last lines
+ * @returns {Promise<{ ok: boolean, output: string, tail: string }>} Its stdout and stderr, and their last lines.
  */
 export async function runCommand(program, args, { cwd, env = {}, stdin = "ignore" } = {}) {
   const child = spawn(program, args, {
@@ -40,7 +40,7 @@ export async function runCommand(program, args, { cwd, env = {}, stdin = "ignore
   for (const signal of signals) process.off(signal, pass);
   if (received !== undefined) {
     process.kill(process.pid, received);
-    await new Promise((resolve) => setTimeout(resolve, 1000)); // it is on its way
+    await new Promise((resolve) => setTimeout(resolve, 1000)); // the signal is on its way
   }
   return { ok, output, tail: output.trimEnd().split("\n").slice(-TAIL_LINES).join("\n") };
 }

@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /**
- * Runs vitest once to its end. Failures are written to stderr as they come.
+ * Runs vitest once to its end. If a test fails, writes vitest's output to stderr at the end.
  *
- * @param {string} program the Node to run it on
- * @param {readonly string[]} args besides `run`
+ * @param {string} program The Node that runs it.
+ * @param {readonly string[]} args Arguments after `run`.
  * @param {{ cwd: string, env?: Record<string, string> }} options
- * @returns {Promise<{ passed: boolean, seconds: number, summary: string, failures: readonly string[] }>} `failures`: names of the tests
+ * @returns {Promise<{ passed: boolean, seconds: number, summary: string, failures: readonly string[] }>} `failures`:
+ * names of the tests that failed.
  */
 export async function runVitest(program, args, { cwd, env = {} }) {
   const folder = mkdtempSync(join(tmpdir(), "stanzapack-vitest-"));
@@ -55,7 +56,7 @@ export async function runVitest(program, args, { cwd, env = {} }) {
   return { passed, seconds, summary, failures };
 }
 
-/** What a run that was killed leaves may be no whole report. */
+/** The report of a killed run may be incomplete. */
 function readReport(file) {
   try {
     return JSON.parse(readFileSync(file, "utf8"));

@@ -1,10 +1,10 @@
-// Everything that set-up says goes to stderr: stdout belongs to the program that it makes ready.
+// Set-up writes everything to stderr, since stdout belongs to the program that it prepares.
 
-/** What stops set-up, said in one line that tells what to do; `details` go before it. */
+/** Stops the set-up. The message says in one line what to do; `details` stand before it. */
 export class SetupError extends Error {
   /**
    * @param {string} message
-   * @param {string} [details] output of what failed
+   * @param {string} [details] Output of the command that failed.
    */
   constructor(message, details = "") {
     super(message);
@@ -18,7 +18,7 @@ export function say(text) {
 }
 
 /**
- * Runs one step and says what and why before it, and how long it took after it.
+ * Runs one step. Says before it what it does and why, and after it how long it took.
  *
  * @param {string} what
  * @param {() => Promise<void>} act

@@ -4,11 +4,11 @@ import { runCommand } from "./run-command.mjs";
 import { say, SetupError, step } from "./say.mjs";
 
 /**
- * What comes from the system's package manager. A row is installed when one of its `programs` or `files` is missing;
- * a `*` in a file's path stands for any one folder (Debian's differ by processor).
+ * Packages of the system's package manager. A row is installed if one of its `programs` or `files` is missing. A `*` in
+ * a file's path stands for any one folder (Debian's differ by processor).
  *
- * `server` rows are limited by `--servers`; `forTests` ones are for the tests alone. `units` would start at the next
- * boot: we only want the programs.
+ * `--servers` limits the rows with `server`. Rows with `forTests` are only for tests. The services in `units` would
+ * start at the next boot, but only the programs are wanted.
  */
 const SYSTEM_PACKAGES = [
   {
@@ -58,7 +58,7 @@ const SYSTEM_PACKAGES = [
 export const SERVERS = SYSTEM_PACKAGES.flatMap(({ server }) => server ?? []);
 
 /**
- * Installs the programs that are missing. No service is started, now or at the next boot.
+ * Installs the programs that are missing. Starts no service, neither now nor at the next boot.
  *
  * @param {{ servers: readonly string[], forTests: boolean }} wanted
  */
@@ -94,7 +94,7 @@ export async function ensureSystemPackages(wanted) {
     if (still.length > 0) {
       throw new SetupError(`apt-get did not bring ${still.join(", ")}: see above`, tail);
     }
-    // A package's own script may stumble where there is no service manager; its programs are what we use.
+    // A package's own script may fail if there is no service manager. Only its programs matter.
     if (!ok) say(`apt-get reported a failure, but all programs are there now. Its last words:\n${tail}`);
   });
 }
@@ -111,7 +111,7 @@ function rootPrefix(packages) {
   );
 }
 
-/** Which of a row's programs and files are missing. */
+/** Programs and files of a row that are missing. */
 function lacking({ programs, files = [] }) {
   return [...programs.filter((name) => !isThere(name)), ...files.filter((path) => !isFileThere(path))];
 }
@@ -135,10 +135,10 @@ function isThere(program) {
 }
 
 /**
- * Runs as root, in one shell so that sudo asks once. Arguments: packages, units.
+ * Runs as root, in one shell, so that sudo asks once. Arguments: packages, units.
  *
- * Debian starts the services of what it installs unless /usr/sbin/policy-rc.d says 101. Ours goes again whatever
- * happens; one that a killed run left behind is known by its text.
+ * Debian starts the services of packages that it installs, unless /usr/sbin/policy-rc.d exits with 101. The script
+ * removes its own policy-rc.d whatever happens. If a killed run left one behind, the script recognises it by its text.
  */
 const INSTALL = `
 set -u

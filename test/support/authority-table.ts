@@ -1,4 +1,6 @@
-/** Who asks. The service belongs to `alice@localhost`; `bob@localhost` is on the whitelist of those that have one. */
+/**
+ * The sender. The service belongs to `alice@localhost`. `bob@localhost` is on the whitelist of services that have one.
+ */
 export const WHO = {
   publisher: "the session that offers the service",
   "owner elsewhere": "another session of the publisher's account",
@@ -21,19 +23,20 @@ function row(others: string, some: Partial<Row> = {}): Row {
   return { ...(Object.fromEntries(EVERYBODY.map((who) => [who, others])) as Row), ...some };
 }
 
-/** What needs a link of the asker's own. */
+/** A request that needs a link of the sender's own. */
 const linked = (others: string, some: Partial<Row> = {}): Row => row(others, { ...NO_LINK, ...some });
-/** XEP-0060 §6.2.3.3, §6.3.4.1: every session of the account that is subscribed. */
+/** XEP-0060 §6.2.3.3, §6.3.4.1: every session of the subscribed account may do this. */
 const MEMBER = { member: "result", "without link": "result" };
 const OWNER = { publisher: "result", "owner elsewhere": "result" };
-/** What goes by frame: who has no link has sent it into none. */
+/** A request by frame. A sender without a link has sent it into no link. */
 const framed = (others: string, some: Partial<Row> = {}): Row =>
   row(others, { "without link": "item-not-found", domain: "item-not-found", ...some });
 const ownerAlone = row("forbidden", OWNER);
 
 /**
- * What is asked, and what each is answered: `result`, or the stanza error's condition and XEP-0060's. Of frames: `taken`, how the link
- * ends, or of requests `granted`, `done`, or why not. A new access model or way of delivery is a row more; the test asks for each of them by its name.
+ * Each request, and its answer for each sender: `result`, or the stanza error's condition and XEP-0060's condition. For
+ * frames: `taken`, or how the link ends. For requests by frame: `granted`, `done`, or the reason of the refusal. A new
+ * access model or way of delivery is a new row; the test has a request of the same name for each row.
  */
 export const AUTHORITY = {
   "open a link": row("result", { domain: "bad-request, invalid-jid" }),
@@ -112,7 +115,7 @@ export const AUTHORITY = {
 
 export type What = keyof typeof AUTHORITY;
 
-/** The table as docs/reference/authority.md has it. */
+/** The table as in docs/reference/authority.md. */
 export function formatAuthority(): string {
   return [
     ...EVERYBODY.map((who) => `- **${who}**: ${WHO[who]}`),

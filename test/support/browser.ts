@@ -10,10 +10,13 @@ import { chromium, type BrowserContext } from "playwright-core";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Debian's; `npm run setup` brings it. */
+/** Debian's Chromium, which `npm run setup` installs. */
 const CHROMIUM = process.env["STANZAPACK_CHROMIUM"] ?? "/usr/bin/chromium";
 
-/** A real browser with a profile of its own, gone with it. `trustAll`: also certificates of an authority it does not know. */
+/**
+ * Starts a real browser with its own profile, which is removed at the end. `trustAll`: also accept certificates of
+ * unknown authorities.
+ */
 export async function launchChromium({ trustAll = false } = {}): Promise<{
   context: BrowserContext;
   close(): Promise<void>;
@@ -21,14 +24,14 @@ export async function launchChromium({ trustAll = false } = {}): Promise<{
   const profile = await mkdtemp(join(tmpdir(), "stanzapack-chromium-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
-    // Root may not use its sandbox.
+    // Root may not use Chromium's sandbox.
     chromiumSandbox: process.getuid?.() !== 0,
     ignoreHTTPSErrors: trustAll,
     viewport: { width: 1100, height: 900 },
     args: [
       ...["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
       ...["--disable-component-update", "--disable-sync"],
-      // A name of this machine that is no secure context, unlike `localhost`.
+      // A name of this machine that is not a secure context, unlike `localhost`.
       "--host-resolver-rules=MAP insecure.test 127.0.0.1",
     ],
   });
@@ -58,7 +61,7 @@ export async function serveExample(): Promise<{ url: string; close(): Promise<vo
   };
 }
 
-/** How many colours a PNG has, as the browser decodes it. */
+/** Number of colours in a PNG, as the browser decodes it. */
 export async function countColours(context: BrowserContext, png: Buffer): Promise<number> {
   const page = await context.newPage();
   const count = await page.evaluate<number>(`(async () => {

@@ -8,7 +8,10 @@ import {
   type Value,
 } from "@stanzapack/wire";
 
-/** Runs in Node and in a browser: a line for each vector and each generated chain. Throws when one does not come back. */
+/**
+ * Runs in Node and in a browser. Returns a line for each vector and each generated chain. Throws if a chain does not
+ * decode to its values.
+ */
 export function agree({
   vectors,
   seeds,
@@ -49,7 +52,7 @@ export function agree({
   return lines;
 }
 
-/** All that a float may do, in a shape that holds for one seed. */
+/** A row with every sort of float. The shape is the same for one seed. */
 function row(seed: number, i: number, next: () => number): Value {
   const wave = Math.round(next() * 1e6) / 1e4;
   switch (seed % 6) {
@@ -85,7 +88,7 @@ function random(seed: number): () => number {
   return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
 }
 
-/** JSON, and what JSON lacks. */
+/** A value as text: JSON, and also values that JSON lacks. */
 function text(value: unknown): string {
   return JSON.stringify(value, (_, item: unknown) => {
     if (item instanceof Uint8Array) return `bytes ${toHex(item)}`;

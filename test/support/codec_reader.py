@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A decoder of the columnar codec, written from docs/reference/codec.md: section numbers are of that page.
+"""A decoder of the columnar codec, written from docs/reference/codec.md. Section numbers are those of that page.
 
-Reads lines of `npm -s run chains` from stdin. Prints what it read of the first chain that differs, and how many were read.
-Needs nothing but Python 3.8. It is a check of the page, not fast and without the page's limits.
+Reads lines of `npm -s run chains` from stdin. Prints the values read from the first chain that differs, and the number
+of chains read. Needs only Python 3.8. It checks the page; it is not fast, and lacks the page's limits.
 """
 
 import json
@@ -137,7 +137,7 @@ class Decoder:
     # ---- 3. The mixer
 
     def mixed_bit(self, situations, place, s):
-        """Where the first is sure, the others are not looked up."""
+        """If the first context is sure, the others are not looked up."""
         table = self.contexts
         slots = [table.lookup(*situations[0])]
         if not table.is_sure(slots[0] + place):
@@ -158,7 +158,7 @@ class Decoder:
         error = (bit * 65536 - chance) * 5
         for i, x in enumerate(inputs):
             weights[i] = min(262143, max(-262143, weights[i] + (error * x + 32768 >> 16)))
-        # A context that two inputs name learns once.
+        # A context that two inputs name learns only once.
         for p in set(places):
             table.learn(p, bit)
         return bit
@@ -326,7 +326,7 @@ PLACED, FRESH, CHANGED = range(3)
 
 
 class Object(dict):
-    """An object as a codec keeps it, with what it `was` before it changed the last time, if that is known."""
+    """An object as a codec keeps it. `was` is its value before the last change, if that is known."""
 
     was = ABSENT
 
@@ -404,7 +404,7 @@ class Node:
         return same
 
     def changed(self, nodes, old, older):
-        """Which parts changed; `old` and `older` are lists of parts, `older` may be ABSENT."""
+        """The parts that changed. `old` and `older` are lists of parts; `older` may be ABSENT."""
         n = len(old)
         if n >= 16:
             return self.changes.code(n)
@@ -499,7 +499,7 @@ class Node:
 
 
 def parts_of(held, order):
-    """Of each key what an object has; nothing if it has others, or in another order."""
+    """The object's part for each key. ABSENT if the object has other keys, or another order."""
     if held is ABSENT:
         return ABSENT
     keys = list(held)
@@ -537,7 +537,7 @@ class Column:
         self.codec = codec
         self.id = id
         self.shared = shared
-        # Whose texts it has.
+        # The place whose texts this place uses.
         self.owner = twin or self
         self.steady = 0
         self.last_class = self.class_before = NUMBER
@@ -579,7 +579,7 @@ class Column:
         return coded
 
     def recall(self, old, older):
-        """§13: as if `old` had come last."""
+        """§13: sets the state as if `old` were the last value."""
         last = self.last_class
         if type(older) is not type(old):
             older = old
@@ -745,7 +745,7 @@ def to_value(i, kind, exponent):
 
 
 def to_scaled(value, exponent):
-    """Nothing where that is beyond 2^52."""
+    """The scaled whole number. None if it is beyond 2^52."""
     moved = value * 10.0**exponent if exponent >= 0 else value / 10.0**-exponent
     if not abs(moved) <= LIMIT + 1:
         return None
@@ -1211,7 +1211,7 @@ class Text:
 
 def read_text(data):
     text = data.decode("utf-8", "surrogatepass")
-    # Pairs of surrogates are one character in UTF-16, where the page counts and compares.
+    # A pair of surrogates is one character in UTF-16. The page counts and compares in UTF-16.
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
@@ -1239,7 +1239,7 @@ class Kin:
         return read
 
     def code(self, old, names, row):
-        """All items; `names`, of a map, becomes what they are then."""
+        """All items. `names`, for a map, is changed to the new names."""
         codec, coder = self.codec, self.codec.coder
         changed = set()
         if old is ABSENT:
@@ -1290,7 +1290,7 @@ class Kin:
 
 
 def read_splices(coder, id, n):
-    """Each as where, how many, and whether they come."""
+    """Each splice as its place, its number of items, and whether they are inserted."""
     found = []
     start = 0
     while True:
@@ -1372,7 +1372,7 @@ def patch(codec, id, column, old):
         raise Malformed("a patch of nothing")
     coder = codec.coder
     is_text = isinstance(old, str)
-    # Of UTF-16 each unit is two bytes.
+    # A unit of UTF-16 has two bytes.
     wide = 2 if is_text else 1
     data = old.encode("utf-16-le", "surrogatepass") if is_text else old
     length = len(data) // wide
@@ -1400,7 +1400,7 @@ def patch(codec, id, column, old):
     return result.decode("utf-16-le", "surrogatepass") if is_text else result
 
 
-# ---- msgpack, of packed containers (protocol.md)
+# ---- msgpack, for packed containers (protocol.md)
 
 
 class Msgpack:
@@ -1460,11 +1460,11 @@ class Msgpack:
         return read
 
 
-# ---- Against what was sent
+# ---- Comparison with the values sent
 
 
 def same(read, sent):
-    """`sent` is JSON as in vectors/; keys in order."""
+    """Compares a value with `sent`, which is JSON as in vectors/. The order of keys counts."""
     if isinstance(sent, dict):
         if list(sent) == ["$number"]:
             number = float(sent["$number"].replace("Infinity", "inf"))

@@ -1,4 +1,4 @@
-// A program of somebody else, in CommonJS; test/packaging.test.ts compiles and runs it, also as an ES module.
+// A user's program, in CommonJS. test/packaging.test.ts compiles and runs it, and also runs it as an ES module.
 import {
   Client,
   connect,

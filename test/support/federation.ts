@@ -5,23 +5,23 @@ import { startTcpProxy, type TcpProxy } from "@stanzapack/testkit";
 import { createClientConnection, type Connection } from "@stanzapack/xmpp";
 import { startStack, type Stack } from "./stack.js";
 
-/** Domains of the server that has no component. */
+/** Domain of the server that has no component. */
 export const FAR = "far.test";
 export const FARTHER = "farther.test";
 
-/** Two servers that know each other, the component on the near one; between them a faulty network. */
+/** Two servers that know each other, with a faulty network between them. The component is on the near server. */
 export interface Federation {
   readonly near: Stack;
   readonly far: Sandbox;
-  /** The near server's connections to the far one, and the other way. */
+  /** The near server's connections to the far server, and the far server's to the near one. */
   readonly toFar: TcpProxy;
   readonly toNear: TcpProxy;
-  /** Logs in at the far server; closed with the federation. */
+  /** Logs in at the far server. The client is closed with the federation. */
   connect(bareJid: string, options?: Partial<ConnectOptions>): Promise<Client>;
   raw(bareJid: string): Promise<Connection>;
-  /** No server reaches the other until `heal`; connections there are end. */
+  /** Ends all connections between the servers, and refuses new ones until `heal`. */
   cut(): void;
-  /** What they send each other vanishes until `heal`, and nobody is told. */
+  /** Loses everything that the servers send each other, without a sign, until `heal`. */
   stall(): void;
   heal(): void;
   stop(): Promise<void>;
@@ -32,7 +32,7 @@ export async function startFederation(
   users: { readonly near: readonly string[]; readonly far: readonly string[] },
   limits: Partial<ResolvedConfig["limits"]> = {},
 ): Promise<Federation> {
-  // Each server is told the other's address before either has one.
+  // Each server needs the other's address before either server has one.
   const farAt = { host: "127.0.0.1", port: 0 };
   const nearAt = { host: "127.0.0.1", port: 0 };
   const toFar = await startTcpProxy(farAt);

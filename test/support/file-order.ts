@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** The longest end-to-end files, the longest first: a long file that begins last keeps everybody waiting. */
+/** The longest end-to-end files, the longest first. If a long file began last, everything would wait for it. */
 const LONGEST = [
   ...["faults", "bench-wire", "cli", "network-changes", "bystanders", "nginx", "demo", "store", "transports"],
   ...[
@@ -22,7 +22,7 @@ function rankOf({ moduleId }: TestSpecification): number {
   return rank < 0 ? LONGEST.length : rank;
 }
 
-/** Puts `few` among `many`, evenly and in their order; one of `few` is first. */
+/** Mixes `few` evenly into `many`, and keeps both orders. One of `few` is first. */
 function spread<T>(few: readonly T[], many: readonly T[]): T[] {
   const step = Math.ceil(many.length / Math.max(1, few.length));
   const all = few.flatMap((one, i) => [one, ...many.slice(i * step, (i + 1) * step)]);
@@ -30,7 +30,7 @@ function spread<T>(few: readonly T[], many: readonly T[]): T[] {
 }
 
 /**
- * Files that wait (end to end) among files that compute (unit tests), so that both processors have something to do from the first
+ * Mixes files that wait (end to end) with files that compute (unit tests). So both processors are busy from the first
  * minute to the last.
  */
 export class FileOrder extends BaseSequencer {

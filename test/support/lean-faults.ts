@@ -1,8 +1,8 @@
 import type { StanzaDirection, StanzaFilter, StanzaProxy } from "@stanzapack/testkit";
 
-/** A lean stanza, not a probe, as either server and the component write it. */
+/** A lean stanza that is not a probe, as the servers and the component write it. */
 const LEAN = /^\s*<message\b[^>]*\bid=['"][\w+/]{2,}['"][^>]*(?:\/>|><\/message>)$/;
-/** A message without children, probes too. */
+/** A message without children, which may be a probe. */
 const CHILDLESS = /^\s*<message\b[^>]*(?:\/>|><\/message>)$/;
 
 export const FAULTS = ["lost", "repeated", "reordered"] as const;
@@ -12,12 +12,12 @@ export function isLean(stanza: string): boolean {
   return LEAN.test(stanza) && /type=['"]headline['"]/.test(stanza);
 }
 
-/** Passes everything on but messages without children. */
+/** Passes everything on except messages without children. */
 export const dropsChildless: StanzaFilter = (stanza) => (CHILDLESS.test(stanza) ? [] : undefined);
 
 /**
- * Has one fault befall the next lean stanza of the client `jid` in that direction. Resolves when it has: a stanza that others overtake
- * comes behind the next one of the same client.
+ * Makes one fault in the next lean stanza of the client `jid` in that direction, and resolves when it is done. An
+ * overtaken stanza is passed on after the next lean stanza of the same client.
  */
 export function injectFault(
   proxy: StanzaProxy,

@@ -4,7 +4,7 @@ import type { Sandbox } from "@stanzapack/sandbox";
 
 const FRAMING = "urn:ietf:params:xml:ns:xmpp-framing";
 
-/** A session over WebSocket that prepares nothing: it logs in under the names as they are given. */
+/** A session over WebSocket that prepares no addresses. It logs in with the names as given. */
 export async function plainLogin(
   { websocketUrl }: Sandbox,
   as: {

@@ -18,27 +18,30 @@ import {
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
 
-/** A link made by hand: sends any frame, answers nothing by itself. For peers that an SDK would never be. */
+/** A link by hand. It sends any frame and answers nothing by itself, as no SDK would. */
 export interface RawLink {
   readonly stream: Bytestream;
-  /** Full JID of its client. */
+  /** Full JID of the link's client. */
   readonly jid: string;
-  /** Every frame that came. */
+  /** Every frame received. */
   readonly frames: Frame[];
-  /** Stanzas with DATA that came. */
+  /** Number of stanzas with DATA received. */
   dataStanzas: number;
   end: BytestreamEnd | undefined;
   send(...frames: Frame[]): void;
   sendBytes(block: Uint8Array): void;
   ask(type: "get" | "set", child: Element): Promise<Element>;
-  /** Whether the component knows a link of ours with this sid (XEP-0199). Default: this one's. */
+  /** Asks whether the component knows a link of ours with this sid (XEP-0199). Default: this link's sid. */
   askAboutLink(sid?: string): Promise<Element>;
   subscribe(node: string, options?: Record<string, string | string[]>): Promise<Element>;
 }
 
 export const HELLO: HelloFrame = { ...createHello(), codecs: ["rows", "deflated"] };
 
-/** `shared`: the bytestreams of a connection with several links; by default it has this one. */
+/**
+ * Opens a link. `shared`: the bytestreams of a connection with several links. By default the connection has only this
+ * link.
+ */
 export async function openRawLink(
   connection: Connection,
   component: string,

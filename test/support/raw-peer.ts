@@ -12,28 +12,29 @@ import {
 } from "@stanzapack/xmpp";
 import { HELLO } from "./raw-link.js";
 
-/** `result`, or the error's condition and, where there is one, the application's: `bad-request, invalid-jid`. */
+/** `result`, or the error's condition and, if there is one, the application's condition: `bad-request, invalid-jid`. */
 export function outcomeOf(error: unknown): string {
   if (!(error instanceof StanzaError)) throw error;
   return [error.condition, ...(error.application === undefined ? [] : [error.application.name])].join(", ");
 }
 
 /**
- * Who speaks to the component under any JID that the server lets `connection` use, stanza by stanza: any sid, any seq, any order.
+ * Sends stanzas to the component under any JID that the server allows to `connection`, with any sid, any seq and in any
+ * order.
  */
 export class RawPeer {
-  /** Of the link opened last; empty: none. */
+  /** Sid of the link opened last. Empty: there is no link. */
   sid = "";
-  /** Every frame that came under that sid. */
+  /** Every frame received with that sid. */
   frames: Frame[] = [];
-  /** Outcomes of message errors that came. */
+  /** Outcomes of the message errors received. */
   readonly errors: string[] = [];
   private nextSeq = 0;
 
   constructor(
     private readonly connection: Connection,
     private readonly component: string,
-    /** A component's connection may speak for anybody of its domain. */
+    /** A component's connection may use any JID of its domain. */
     readonly jid: string = connection.jid,
   ) {
     connection.onStanza((stanza) => {
@@ -47,7 +48,7 @@ export class RawPeer {
     });
   }
 
-  /** The answer; rejects with `StanzaError`. `to` empty: its own server's. */
+  /** Sends an iq and returns the answer. Rejects with `StanzaError`. With `to` empty, the own server answers. */
   ask(type: "get" | "set", child: Element, to = this.component): Promise<Element> {
     const iq = xml("iq", { type, to: to === "" ? undefined : to }, child);
     if (this.connection.kind === "component") iq.attrs["from"] = this.jid;
@@ -58,7 +59,7 @@ export class RawPeer {
     return await this.ask(type, child, to).then(() => "result", outcomeOf);
   }
 
-  /** Everything sent before has been handled, and what it brought has come. */
+  /** Resolves when the component has handled everything sent before, and the resulting stanzas have arrived. */
   async settled(): Promise<void> {
     await this.ask("get", xml("query", NS.DISCO_INFO));
   }
@@ -67,9 +68,9 @@ export class RawPeer {
     return this.outcome("set", xml("open", { xmlns: NS.IBB, sid, "block-size": "65535", stanza: "message" }));
   }
 
-  /** A link of its own, in place of the one before. */
+  /** Opens a link, which replaces the link before. */
   async link(): Promise<this> {
-    // HELLO may come along with the answer.
+    // Set before the request, since HELLO may arrive together with the answer.
     this.sid = randomText(6);
     this.frames = [];
     const outcome = await this.open(this.sid);
@@ -84,7 +85,7 @@ export class RawPeer {
     this.sendBlock(this.sid, this.nextSeq++, frames);
   }
 
-  /** A data stanza as any session could have written it. */
+  /** Sends a data stanza that any session could have written. */
   sendBlock(sid: string, seq: number, frames: readonly Frame[]): void {
     const base64 = frames.map((frame) => encodeBase64(encodeFrame(frame))).join("");
     this.write(xml("data", { xmlns: NS.IBB, sid, seq: String(seq) }, base64), { type: "headline" });
@@ -96,12 +97,12 @@ export class RawPeer {
     this.connection.sendElement(message);
   }
 
-  /** Any stanza, as it is. */
+  /** Sends any stanza unchanged. */
   sendStanza(stanza: Element): void {
     this.connection.sendElement(stanza);
   }
 
-  /** What the component said for goodbye, if it did. */
+  /** The component's BYE, if it sent one. */
   get bye(): string | undefined {
     const bye = this.frames.find((frame) => frame.type === "bye");
     return bye && `BYE ${bye.code}`;

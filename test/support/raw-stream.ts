@@ -4,15 +4,15 @@ import { StringDecoder } from "node:string_decoder";
 import { connect as secure } from "node:tls";
 import type { Stack } from "./stack.js";
 
-/** A client that writes its stream by hand, headers too: for what no library would say. */
+/** A client that writes its stream by hand, with the headers, for stanzas that no library would send. */
 export interface RawStream {
-  /** All that came since the login. */
+  /** Everything received since the login. */
   readonly text: string;
   write(text: string): void;
   close(): void;
 }
 
-/** Logs in with PLAIN over STARTTLS and binds `r`; each of its streams begins with these further attributes. */
+/** Logs in with PLAIN over STARTTLS and binds `r`. Each of its streams begins with these additional attributes. */
 export async function openRawStream(
   { sandbox }: Stack,
   user: string,
@@ -31,7 +31,7 @@ export async function openRawStream(
     });
   };
   const write = (words: string): void => void socket.write(words);
-  /** Forgets what came up to the end of this. */
+  /** Removes everything received up to and including this text. */
   const take = async (end: string): Promise<void> => {
     while (!text.includes(end)) await new Promise<void>((resolve) => (heard = resolve));
     text = text.slice(text.indexOf(end) + end.length);

@@ -7,8 +7,8 @@ const ITERATIONS = 4096;
 const NS_SASL = "urn:ietf:params:xml:ns:xmpp-sasl";
 
 /**
- * Offers one SCRAM mechanism over a WebSocket (RFC 7395), and nothing to those it has let in: Debian's servers offer
- * no SHA-256 as they ship.
+ * Offers one SCRAM mechanism over a WebSocket (RFC 7395), and nothing after the login. Debian's servers as shipped
+ * offer no SHA-256.
  */
 export async function startScramServer(
   hash: "sha1" | "sha256",
@@ -40,7 +40,7 @@ export async function startScramServer(
             `<mechanism>${mechanism}</mechanism></mechanisms></stream:features>`,
         );
       } else if (element.startsWith("<auth")) {
-        // RFC 5802 §5
+        // RFC 5802 §5.
         firstBare = said.slice("n,,".length);
         const nonce = (/r=([^,]*)/.exec(said)?.[1] ?? "") + randomBytes(9).toString("base64");
         serverFirst = `r=${nonce},s=${salt.toString("base64")},i=${ITERATIONS}`;

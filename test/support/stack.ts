@@ -13,29 +13,29 @@ import { onTestFailed, onTestFinished } from "vitest";
 
 export const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[];
 
-/** A private server with a Stanzapack component in this process, and the means to log in. */
+/** A private server with a Stanzapack component in this process, and functions to log in. */
 export interface Stack {
   readonly sandbox: Sandbox;
   readonly domain: string;
   component: StreamsComponent;
-  /** An SDK client; closed with the stack. */
+  /** An SDK client, which is closed with the stack. */
   connect(user: string, options?: Partial<ConnectOptions>): Promise<Client>;
-  /** A bare XMPP client; stopped with the stack. */
+  /** A bare XMPP client, which is stopped with the stack. */
   raw(user: string, options?: Partial<ClientConnectionOptions>): Promise<Connection>;
-  /** Stops the component, with its goodbyes, and starts another one. */
+  /** Stops the component cleanly, with a BYE to each link, and starts another one. */
   restartComponent(downMs: number): Promise<void>;
-  /** Ends the component without a word to anyone, and starts another one. */
+  /** Ends the component without a sign to anyone, and starts another one. */
   crashComponent(downMs: number): Promise<void>;
-  /** Between the component and its server: for cutting the one off the other. */
+  /** Between the component and its server, to separate the two. */
   readonly componentProxy: TcpProxy;
-  /** Behind that, where the stack was started with one: for what becomes of single stanzas. */
+  /** Between `componentProxy` and the server, if the stack was started with it. For faults of single stanzas. */
   readonly stanzaProxy: StanzaProxy | undefined;
   stop(): Promise<void>;
 }
 
-/** From this level on, components log to stderr too. */
+/** From this level on, components also log to stderr. */
 const LOG_LEVEL = process.env["STANZAPACK_TEST_LOG"];
-/** A test that fails prints so many lines of the component that it started. */
+/** Number of log lines of its component that a failed test prints. */
 const LAST_LINES = 1_000;
 
 export async function startStack(
@@ -46,13 +46,13 @@ export async function startStack(
     domains?: SandboxOptions["domains"];
     compress?: boolean;
     sasl2?: boolean;
-    /** Of the component's stream, on ejabberd. */
+    /** TLS for the component's stream, on ejabberd. */
     componentTls?: boolean;
     federation?: SandboxOptions["federation"];
     limits?: Partial<ResolvedConfig["limits"]>;
-    /** Of the component. */
+    /** Envelope of the component's stanzas. */
     envelope?: ResolvedConfig["envelope"];
-    /** Between the component and its server, for single stanzas. */
+    /** Puts a proxy for single stanzas between the component and its server. */
     stanzaProxy?: boolean;
   } = {},
 ): Promise<Stack> {
@@ -117,7 +117,7 @@ export async function startStack(
       componentProxy.refuse = true;
       componentProxy.cut();
       await until(() => componentProxy.connections === 0, 2_000, "the component's stream is cut");
-      // Cut off, it cannot say goodbye: to everyone else its process has crashed.
+      // Without a connection it cannot send BYE. For everyone else its process has crashed.
       await stack.component.stop();
       await new Promise((resolve) => setTimeout(resolve, downMs));
       componentProxy.refuse = false;
@@ -157,14 +157,14 @@ function createTestLogger(): Logger {
   return pino({ level: "debug" }, pino.multistream(streams));
 }
 
-/** Publishes 1, 2, 3, … every `everyMs`; the newest is `count`. */
+/** Publishes 1, 2, 3, … every `everyMs`. `count` is the newest value. */
 export function publishCounter(
   publish: (value: number) => void,
   everyMs: number,
 ): { count: number; stop(): void } {
   const state = { count: 0, stop: () => clearInterval(timer) };
   const timer = setInterval(() => publish(++state.count), everyMs);
-  // A failed test must not go on publishing into the next one.
+  // A failed test must not keep publishing during the next test.
   onTestFinished(state.stop);
   return state;
 }

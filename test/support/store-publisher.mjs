@@ -1,4 +1,5 @@
-// A publisher of a log with a store, to be killed: publishes its own sequence, so that the n-th update is n.
+// A publisher of a log with a store, which the test kills. It publishes its own sequence numbers, so the n-th update is
+// n.
 import { connect } from "@stanzapack/client";
 import { openOutboxStore } from "@stanzapack/client/store";
 
@@ -17,5 +18,5 @@ const publish = async () => {
 };
 if (everyMs === undefined) for (let i = 0; i < count; i++) await publish();
 else setInterval(publish, everyMs);
-// Without the test there is nobody to end it.
+// Without the test, nobody would end this process.
 process.on("disconnect", () => process.exit());

@@ -5,12 +5,12 @@ import type { Stack } from "./stack.js";
 
 export const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly TransportKind[];
 
-/** Where a transport's server listens. */
+/** URL of a transport's server. */
 export function urlOf({ sandbox }: Stack, transport: TransportKind): string {
   return { tcp: sandbox.url, websocket: sandbox.websocketUrl, bosh: sandbox.boshUrl }[transport];
 }
 
-/** A client's options to log in. */
+/** A client's options for the login. */
 export function loginOf(
   { sandbox }: Stack,
   user: string,
@@ -20,12 +20,12 @@ export function loginOf(
   return { ...account, ca: sandbox.ca };
 }
 
-/** A faulty network between a client and each of its server's transports; closed with the test. */
+/** A faulty network between a client and each transport of its server. It is closed with the test. */
 export interface TransportProxies {
   readonly urls: readonly string[];
   readonly all: readonly TcpProxy[];
   of(transport: TransportKind): TcpProxy;
-  /** These and no others are blocked. */
+  /** Blocks these transports, and opens all others. */
   block(which: readonly TransportKind[], how: "refuse" | "stall"): void;
 }
 

@@ -2,10 +2,10 @@ import { CommanderError } from "commander";
 import { reportFailure, UsageError } from "./base/failure.js";
 import { createProgram } from "./program.js";
 
-/** 0 done, 1 failed, 2 wrong usage. */
+/** 0: done. 1: failed. 2: wrong usage. */
 export type ExitCode = 0 | 1 | 2;
 
-/** Runs one command line to its end; the failure, if any, is told on stderr. */
+/** Runs one command line to its end. Writes a failure to stderr. */
 export async function runCli(args: readonly string[]): Promise<ExitCode> {
   try {
     await createProgram().parseAsync(args, { from: "user" });
@@ -25,9 +25,9 @@ function withoutPrefix(message: string): string {
     : message.replace(/^error: /, "");
 }
 
-/** The process's whole life: runs, lets the output leave, exits. An output that cannot be written is the bin's to tell. */
+/** Runs the command line, waits until the output is written, and exits. `bin/` reports a failure to write output. */
 export async function main(args: readonly string[]): Promise<never> {
-  // Whoever read our log is gone; that is no reason to end.
+  // A closed reader of stderr does not end the command.
   process.stderr.on("error", () => undefined);
   const code = await runCli(args);
   await Promise.all([written(process.stdout), written(process.stderr)]);

@@ -56,9 +56,9 @@ describe("wrong usage exits 2 and says what is wrong", () => {
     [["offer", "a", "--access", "whitelist", "--member", "a@b,c", ...WHO], "--member: `a@b,c` is no JID"],
     [["offer", "a", "--every", "1", ...WHO, "--", "date"], "like 100ms, 1s"],
     [["offer", "a", "--every", "1s", ...WHO], "needs a command"],
-    [["offer", "a", ...WHO, "--", "date"], "goes with --every"],
-    [["offer", "a", "--every", "1s", "--keep", ...WHO, "--", "date"], "goes with stdin"],
-    [["offer", "a", "--text", "--strict-json", ...WHO], "exclude each other"],
+    [["offer", "a", ...WHO, "--", "date"], "needs --every"],
+    [["offer", "a", "--every", "1s", "--keep", ...WHO, "--", "date"], "is for values of stdin"],
+    [["offer", "a", "--text", "--strict-json", ...WHO], "cannot be used together"],
     [["offer", "a", "--on-error", "warn", ...WHO], "Allowed choices are skip, stop"],
     [["subscribe", ...WHO], "missing required argument 'node'"],
     [["subscribe", "temp", ...WHO], "user@domain/name"],
@@ -176,12 +176,12 @@ describe("estimate", () => {
     expect(await runCli(["estimate", file, "--group-by", "sensor", "--batch", "1,10"])).toBe(0);
     expect(stderr).toContain("times: field `time`, ISO 8601");
     expect(stdout).toContain("readings: 40 updates of 2 services");
-    expect(stdout).toContain("comes every 500 ms");
+    expect(stdout).toContain("has an update every 500 ms");
     expect(stdout).toContain("10 a stanza (5 s)");
   });
 
   test.each([
-    ["1\n{\n", "readings.ndjson:2: it is no JSON"],
+    ["1\n{\n", "readings.ndjson:2: it is not JSON"],
     ["", "readings.ndjson: it has no values; write one"],
   ])("%j ends with the line and what to do", async (text, said) => {
     writeFileSync(file, text);
@@ -193,7 +193,7 @@ describe("estimate", () => {
   test("a window needs times, a file must be there", async () => {
     writeFileSync(file, "1\n");
     expect(await runCli(["estimate", file, "--window", "0"])).toBe(1);
-    expect(lastLine()).toContain("readings.ndjson:1: it has no time, which a window needs");
+    expect(lastLine()).toContain("readings.ndjson:1: it has no time, but a window needs times");
     expect(await runCli(["estimate", join(folder, "none")])).toBe(1);
     expect(lastLine()).toMatch(/^stanzapack: bad-input: .*none: it cannot be read \(ENOENT\)/);
   });

@@ -8,17 +8,17 @@ import { addServe } from "./commands/serve.js";
 import { addServices } from "./commands/services.js";
 import { addSubscribe } from "./commands/subscribe.js";
 
-/** The whole command line. Throws `CommanderError` where it is wrong, instead of ending the process. */
+/** The whole command line. Wrong usage throws `CommanderError` instead of ending the process. */
 export function createProgram(): Command {
   const program = new Command("stanzapack");
   program
     .description("Compact real-time data streams inside XMPP.")
     .version(readVersion(), "--version", "print the version")
-    .helpOption("-h, --help", "explain the command")
+    .helpOption("-h, --help", "show the help of the command")
     .helpCommand(false)
     .usage("COMMAND …")
     .exitOverride()
-    // The one line that tells the failure is written where every other failure is.
+    // `reportFailure` writes this failure too, so that all failures look alike.
     .configureOutput({ outputError: () => undefined })
     .addHelpText("after", FIVE_MINUTES);
   for (const add of [addSandbox, addServe, addOffer, addSubscribe, addServices, addEstimate, addBench])

@@ -29,9 +29,9 @@ export interface ClientParts {
   readonly groups: Groups;
   readonly subscribing: Subscribing;
   readonly offering: Offering;
-  /** What the client offers, by node. */
+  /** Services that the client offers, by node. */
   readonly services: ReadonlyMap<string, OfferedService>;
-  /** What the client subscribes to, by node. */
+  /** Subscriptions of the client, by node. */
   readonly subscriptions: ReadonlyMap<string, SharedSubscription>;
 }
 

@@ -21,7 +21,7 @@ import { Broker } from "./broker/broker.js";
 import { Budgets } from "./budgets/budgets.js";
 import { createLogger } from "./base/component-logger.js";
 import { FanOut } from "./fanout/fan-out.js";
-import { FrameRequests } from "./negotiation/frame-requests.js";
+import { FrameRequests } from "./subscriptions/frame-requests.js";
 import { LinkTable } from "./links/link-table.js";
 import { RequestGate } from "./negotiation/request-gate.js";
 import type { ResolvedConfig } from "./config/load-config.js";

@@ -1,14 +1,14 @@
 import type { EstimateRow } from "./estimator.js";
 import type { Form } from "./forms.js";
 
-/** TCP/IP and TLS around whatever one stanza holds, in bytes. */
+/** Bytes of TCP/IP and TLS around one stanza, whatever it holds. */
 const PACKET_BYTES = 74;
-/** Less than this saved is not worth a change. */
+/** Least ratio of JSON's bytes to ours that is worth a change. */
 const WORTH = 1.1;
 
 const JSON_FORMS: readonly Form[] = ["json-body", "json-batch"];
 
-/** One cut on one hop. */
+/** Rows of one cut on one hop. */
 interface Cell {
   readonly cut: string;
   readonly alone: boolean;
@@ -16,7 +16,10 @@ interface Cell {
   readonly json: EstimateRow;
 }
 
-/** Whether a change is worth it and from which batch on, in one line; undefined without rows of TCP. */
+/**
+ * Returns a line that says whether a change is worth it, and from which cut on. Returns undefined without rows of TCP,
+ * plain and compressed.
+ */
 export function judge(rows: readonly EstimateRow[]): string | undefined {
   const onTcp = (compression: string): Cell[] =>
     createCells(rows.filter((row) => row.transport === "tcp" && row.compression === compression));
@@ -39,7 +42,7 @@ export function judge(rows: readonly EstimateRow[]): string | undefined {
   return `Verdict: worth it${best === pairs[0] ? ", also at" : " from"} ${plain.cut}${best === pairs[0] ? "" : " on"}: ${figures}.`;
 }
 
-/** What to choose, and when to stay with JSON, a line each. */
+/** Returns advice, one line each: what to choose, and when to stay with JSON. */
 export function adviseOn(rows: readonly EstimateRow[]): string[] {
   const first = rows[0];
   if (first === undefined) return [];
@@ -58,7 +61,7 @@ export function formatHop({
   return `${transport}, ${compression === "none" ? "no compression" : compression}`;
 }
 
-/** With how long an update waits, where that is known: `10 a stanza (1 s)`. */
+/** Returns a cut with the time that an update waits, if that is known: `10 a stanza (1 s)`. */
 export function formatCut({
   batch,
   windowMs,
@@ -76,7 +79,7 @@ const DELAY_UNITS = [
   ["ms", 1],
 ] as const;
 
-/** In the largest unit of which it is at least one, to three digits. */
+/** Returns a time to three digits, in the largest unit of which it is at least one. */
 export function formatDelay(delayMs: number): string {
   if (delayMs === 0) return "0";
   const [unit, unitMs] = DELAY_UNITS.find(([, ms]) => delayMs >= ms) ?? ["ms", 1];
@@ -135,7 +138,7 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): [key: stri
   return [...groups];
 }
 
-/** Per update: as many digits as say something. */
+/** Returns bytes of one update: two decimals below 10, one below 100, else none. */
 export function formatBytes(bytes: number): string {
   return bytes < 10 ? bytes.toFixed(2) : bytes < 100 ? bytes.toFixed(1) : bytes.toFixed(0);
 }

@@ -7,25 +7,30 @@ import { Intervals } from "./intervals.js";
 import { createUpdate, type Item, type Update } from "./item.js";
 import { checkEstimatorOptions } from "./option-checks.js";
 
-/** When a stanza leaves: after so many updates, or once a window, by the times of the updates; window 0: each at once. */
+/**
+ * When a stanza leaves: after `batch` updates, or once a window, by the times of the updates. Window 0: each update at
+ * once.
+ */
 export type Cut = { readonly batch: number } | { readonly windowMs: number };
 
-/** One row of `stanzapack estimate`: what the updates took from the server to one subscriber. */
+/** One row of `stanzapack estimate`: the bytes of the updates from the server to one subscriber. */
 export interface EstimateRow {
   readonly workload: string;
   readonly updates: number;
-  /** One of the two is null. */
+  /** Either `batch` or `windowMs` is null. */
   readonly batch: number | null;
   readonly windowMs: number | null;
   /**
-   * How long an update waits at most, in ms: the window, or as long as a batch takes at the usual interval of the updates' times.
+   * Longest time that an update waits, in ms: the window, or the time of a batch at the usual interval of the updates.
    * null: the updates have no times.
    */
   readonly delayMs: number | null;
   readonly transport: Transport;
   readonly compression: Compression;
   readonly form: Form;
-  /** The stanzas that carry it: lean ones where those are smaller, else blocks of XEP-0047. null: no form of ours. */
+  /**
+   * Stanzas that carry the form: lean stanzas if those are smaller, else blocks of XEP-0047. null: not a form of ours.
+   */
   readonly envelope: "lean" | "ibb" | null;
   readonly bytes: number;
   readonly bytesPerUpdate: number;
@@ -39,15 +44,15 @@ export interface EstimatorOptions {
   readonly envelope?: Envelope | undefined;
 }
 
-/** Each has an encoder of its own in every form and cut: 100 to 600 kB. */
+/** Most services. Each has an encoder of its own in every form and cut, of 100 to 600 kB. */
 const MAX_SERVICES = 500;
 
-/** Batches of updates without times leave ten times a second, in ms. */
+/** Time between batches of updates without times, in ms: ten batches a second. */
 const BATCH_MS = 100;
 
 /**
- * What updates cost in each form, on each hop, in whole stanzas, each read back and compared. Streaming: it holds no more
- * than a stanza of each form.
+ * Counts the bytes of updates in each form, on each hop, in whole stanzas. It reads each stanza back and compares the
+ * values. It streams: it holds no more than a stanza of each form.
  */
 export class Estimator {
   private readonly cuts: readonly CutRun[];
@@ -64,7 +69,7 @@ export class Estimator {
     this.cuts = cuts.map((cut, index) => new CutRun(cut, createRun, bodies, index === 0));
   }
 
-  /** How many services were named so far. */
+  /** Number of services that were named so far. */
   get serviceCount(): number {
     return this.services.size;
   }
@@ -74,9 +79,11 @@ export class Estimator {
   }
 
   /**
-   * `at`: when it was published, in ms; needed where a cut is a window. `service`: whose update it is; all services are on one link,
-   * each with batches of its own. The promise, if any, is to be awaited before the next. Throws `unencodable` and `too-large` for
-   * what cannot be published, `usage` where the time is missing, `limit-exceeded` beyond 500 services.
+   * Adds an update. `at`: time of publication in ms; required if a cut is a window. `service`: service of the update.
+   * All services are on one link, and each has batches of its own. Await the promise, if any, before the next call.
+   *
+   * Throws `unencodable` or `too-large` for a value that cannot be published, and `limit-exceeded` beyond 500 services.
+   * Throws `usage` if the time is missing, and `invalid-options` if it is not finite.
    */
   add(value: Value, at?: number, service = ""): Promise<unknown> | undefined {
     if (at !== undefined && !Number.isFinite(at))
@@ -92,7 +99,7 @@ export class Estimator {
     return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
-  /** It takes no more then. */
+  /** Returns the rows. No update can be added afterwards. */
   async finish(): Promise<EstimateRow[]> {
     const { updates } = this;
     const { workload } = this.options;
@@ -122,14 +129,14 @@ type Finished = { readonly form: Form } & Awaited<ReturnType<FormRun["finish"]>>
 /** One way to cut the updates into stanzas, in every form. */
 class CutRun {
   private readonly runs: readonly (readonly [Form, FormRun])[];
-  /** Those that it feeds. */
+  /** The runs that receive the updates of this cut. */
   private readonly fed: readonly FormRun[];
-  /** Of each service, updates so far. */
+  /** Number of updates so far, by service. */
   private readonly counts = new Map<string, number>();
   private total = 0;
   private slot = NaN;
 
-  /** A body of its own for each value is the same whatever the cut: only one of them counts it. */
+  /** `json-body` has a body for each value, whatever the cut. So all cuts share `bodies`, and only one cut feeds it. */
   constructor(
     private readonly cut: Cut,
     createRun: (form: Form) => FormRun,
@@ -166,7 +173,10 @@ class CutRun {
     return leaves;
   }
 
-  /** The newest of each batch at a multiple of 100 ms, late by 0 to 3 ms as timers are; the others evenly before. */
+  /**
+   * Returns the time of an update without one. The newest update of each batch is at a multiple of 100 ms, late by 0 to
+   * 3 ms, as timers are. The others are evenly spaced before it.
+   */
   private madeUpAt(count: number): number {
     if (!("batch" in this.cut)) return 0;
     const { batch } = this.cut;

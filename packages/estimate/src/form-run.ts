@@ -4,15 +4,15 @@ import { createFormWriter, type Form, type FormWriter, type LinkState, type Writ
 import { HOPS, type Hop, type HopMeter } from "./hops.js";
 import type { Item } from "./item.js";
 
-/** Of one hop, in bytes. */
+/** Bytes of a form on one hop. */
 export interface HopBytes {
   readonly hop: Hop;
   readonly bytes: number;
-  /** Which stanzas took so much: of the two kinds that a link has, those that took less. null: no form of ours. */
+  /** Kind of stanzas that were counted: of the two kinds of a link, the smaller one. null: not a form of ours. */
   readonly envelope: "lean" | "ibb" | null;
 }
 
-/** What waits of one service. */
+/** Updates of one service that wait. */
 interface Service {
   readonly writer: FormWriter;
   waiting: Item[];
@@ -22,7 +22,7 @@ interface Service {
 interface Meters {
   readonly hop: Hop;
   readonly stanzas: HopMeter;
-  /** Of the same as lean stanzas. */
+  /** Meter of the same updates as lean stanzas. */
   readonly lean: HopMeter | undefined;
 }
 
@@ -44,7 +44,10 @@ export class FormRun {
     }));
   }
 
-  /** What is larger than a stanza may be goes in several. `waits` takes what the next must wait for. */
+  /**
+   * Adds an update. Sends the waiting updates first if the stanza would become too large. `waits` receives promises to
+   * await before the next call.
+   */
   push(name: string, item: Item, waits: Promise<unknown>[]): void {
     const service = this.serviceOf(name);
     const { maxItems, maxBytes, bytesOf } = service.writer.bounds;
@@ -54,7 +57,7 @@ export class FormRun {
     service.bytes += bytes;
   }
 
-  /** Sends what waits of one service, or of all. */
+  /** Sends the waiting updates of one service, or of all. */
   flush(name: string | undefined, waits: Promise<unknown>[]): void {
     if (name !== undefined) return this.send(this.serviceOf(name), waits);
     for (const service of this.services.values()) this.send(service, waits);

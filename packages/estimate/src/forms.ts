@@ -20,14 +20,14 @@ import {
 import type { Item } from "./item.js";
 import { blockOf, createLaneBatch, LaneReader, LaneRun } from "./lane-run.js";
 
-/** How updates travel; ours last. */
+/** Forms in which updates travel. Ours is the last. */
 export const FORMS = ["json-body", "json-batch", "msgpack-ibb", "stanzapack"] as const;
 export type Form = (typeof FORMS)[number];
 
 /** One batch, ready to be sent. */
 export interface Written {
   readonly stanza: string;
-  /** As a link with lean stanzas sends it; undefined: no form of ours. */
+  /** The batch as a link with lean stanzas sends it; undefined: not a form of ours. */
   readonly lean: string | undefined;
 }
 
@@ -36,11 +36,11 @@ export interface FormWriter {
   readonly bounds: Bounds;
   /** Whether the stanza depends on the class of the hop. */
   readonly byHop: boolean;
-  /** Throws `internal` when anything arrives that was not sent. */
+  /** Throws `internal` if the stanza, read back, differs from what was sent. */
   write(items: readonly Item[], hop: HopClass): Written;
 }
 
-/** What one stanza may hold; a batch beyond goes in several. */
+/** Bounds of one stanza. A larger batch takes several stanzas. */
 export interface Bounds {
   readonly maxItems: number;
   readonly maxBytes: number;
@@ -54,14 +54,14 @@ const HEADER_ROOM_BYTES = 63;
 
 const packedBytes = ({ packed }: Item): number => packed.length;
 
-/** What the services of one link share. */
+/** State that the services of one link share. */
 export interface LinkState {
   readonly envelope: Envelope;
-  /** Of the next block, by the class of the hop; a link begins with 0. */
+  /** `seq` of the next block, by the class of the hop. A link begins with 0. */
   readonly seq: Record<HopClass, number>;
 }
 
-/** Of one service, the `alias`th of its link. */
+/** Returns the writer of one service, the `alias`th of its link. */
 export function createFormWriter(form: Form, link: LinkState, alias: number): FormWriter {
   switch (form) {
     case "json-body":
@@ -112,7 +112,7 @@ function createMsgpackWriter({ envelope, seq }: LinkState): FormWriter {
   };
 }
 
-/** A lane for each class of hops, since it chooses by what the hop makes of its bytes. */
+/** Makes a lane for each class of hops: a lane chooses its form by what its bytes cost on the hop. */
 function createLaneWriter({ envelope, seq }: LinkState, alias: number): FormWriter {
   const open = (hop: HopClass): ((items: readonly Item[]) => Written) => {
     const lane = new LaneRun(hop, alias);

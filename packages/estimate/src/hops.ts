@@ -8,30 +8,31 @@ export type Compression = "none" | "zlib" | "gzip";
 
 /** Bytes of stanzas on one hop. */
 export interface HopMeter {
-  /** A promise where the next must wait. */
+  /** Counts a stanza. Await the promise, if any, before the next call. */
   add(stanza: string): Promise<unknown> | undefined;
-  /** It takes no more then. */
+  /** Returns the bytes of all stanzas. No stanza can be added afterwards. */
   finish(): Promise<number>;
 }
 
 export interface Hop {
   readonly transport: Transport;
   readonly compression: Compression;
-  /** As a client says it of its stream: only stream compression counts. */
+  /** Class of the hop as a client reports it: only stream compression counts. */
   readonly hopClass: HopClass;
   readonly createMeter: () => HopMeter;
 }
 
-/** Of an answer over HTTP/2 through nginx as docker/README.md has it, in bytes: its head with its frames. */
+/** Bytes of the head and the frames of an answer, over HTTP/2 through nginx as docker/README.md sets it up. */
 const ANSWER_HEAD_BYTES = 86;
-/** What the head of a compressed one has besides. */
+/** Further bytes in the head of a compressed answer. */
 const GZIP_HEAD_BYTES = 13;
 /** nginx's `gzip_min_length` and `gzip_comp_level` in docker/nginx/stanzapack.conf. */
 const GZIP_MIN_BYTES = 220;
 const GZIP_LEVEL = 6;
 
 /**
- * From the server to the subscriber, with the acknowledgement requests of Stream Management, which BOSH does without; without TLS and TCP/IP: as the meters of a connection count.
+ * Hops from the server to the subscriber. They count the acknowledgement requests of Stream Management, which BOSH does
+ * not have. Like the meters of a connection, they do not count TLS and TCP/IP.
  */
 export const HOPS: readonly Hop[] = [
   {
@@ -63,7 +64,7 @@ function gzippedAnswerBytes(stanza: string): number {
   return ANSWER_HEAD_BYTES + GZIP_HEAD_BYTES + gzipSync(answer, { level: GZIP_LEVEL }).length;
 }
 
-/** Both servers flush the request by itself. */
+/** Counts an acknowledgement request after each stanza. Both servers flush the request by itself. */
 class AskingMeter implements HopMeter {
   constructor(private readonly meter: HopMeter) {}
 

@@ -1,7 +1,10 @@
-/** Intervals that are kept: beyond, every second one goes, and only every second new one comes. */
+/**
+ * Most intervals that are kept. At that number, every second one is dropped, and later only every second new one is
+ * kept.
+ */
 const MAX_KEPT = 65_536;
 
-/** The usual time between two updates of a service, whatever the number of updates. */
+/** Computes the usual time between two updates of a service. Its memory does not depend on the number of updates. */
 export class Intervals {
   private readonly last = new Map<string, number>();
   private kept: number[] = [];
@@ -9,7 +12,7 @@ export class Intervals {
   private count = 0;
   private total = 0;
 
-  /** `at` in ms. The order of times may go up or down. */
+  /** Adds an update. `at`: in ms. Times may increase or decrease. */
   add(service: string, at: number): void {
     const before = this.last.get(service);
     this.last.set(service, at);
@@ -23,7 +26,10 @@ export class Intervals {
     this.stride *= 2;
   }
 
-  /** The median in ms; where that is 0, since most share their time with another, the mean. undefined without intervals. */
+  /**
+   * The median in ms. If that is 0, because most updates share their time with another, the mean. undefined without
+   * intervals.
+   */
   get usual(): number | undefined {
     if (this.kept.length === 0) return undefined;
     const sorted = [...this.kept].sort((a, b) => a - b);

@@ -5,16 +5,16 @@ export interface Item {
   readonly value: Value;
   readonly json: string;
   readonly packed: Uint8Array;
-  /** When it was published, in ms from whatever beginning. */
+  /** Time of publication, in ms from any beginning. */
   readonly at: number;
 }
 
 export type Update = Omit<Item, "at">;
 
-/** Throws `unencodable` and `too-large` for what cannot be published. */
+/** Throws `unencodable` or `too-large` for a value that cannot be published. */
 export function createUpdate(value: Value): Update {
-  // First: it bounds the depth, which `JSON.stringify` does not.
+  // Encoded first, because `encodeUpdate` bounds the depth and `JSON.stringify` does not.
   const packed = encodeUpdate(value, DEFAULT_LIMITS);
-  // As it arrives: without fields that are undefined.
+  // The value as it arrives: without fields that are undefined.
   return { value: decodeRow(packed), json: JSON.stringify(value), packed };
 }

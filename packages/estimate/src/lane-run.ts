@@ -19,13 +19,13 @@ import { encodeBase64, leanBody, type OutBlock } from "@stanzapack/xmpp";
 
 const rowCodec = createRowCodec(DEFAULT_LIMITS);
 
-/** Of a service alone on its link; up to 127 an alias takes one byte. */
+/** Alias of a service that is alone on its link. An alias up to 127 takes one byte. */
 const FIRST_ALIAS = 1;
 /** Epochs and chains are random 32-bit numbers, so nearly all of them take five bytes, as these do. */
 const EPOCH = 0x9e3779b9;
 const CHAIN = 0xb5297a4d;
 
-/** `rows` from position `from` on; their msgpack is made only where a trial asks for it. */
+/** Returns a batch of `rows` from position `from` on. Their msgpack is made only if a trial reads it. */
 export function createLaneBatch(rows: readonly Value[], from: number, at: number, spanMs: number): LaneBatch {
   return {
     ...{ epoch: EPOCH, from, to: from + rows.length - 1, rows, at, spanMs },
@@ -42,7 +42,7 @@ export interface SentBody {
   readonly alias: number;
 }
 
-/** The sending end of one lane as a component has it, with its defaults: keys, wide bodies, trials. */
+/** The sending end of one lane, as a component has it, with the defaults of keys, wide bodies and trials. */
 export class LaneRun {
   private readonly lane: LaneEncoder;
 
@@ -63,7 +63,7 @@ function frameOf(body: LaneBody, alias: number): Frame {
   return "to" in body ? { type: "data", alias, ...body } : { type: "coded", alias, ...body };
 }
 
-/** A block with that body alone, as a link sends it. */
+/** Returns a block with that body alone, as a link sends it. */
 export function blockOf({ body, frame, alias }: SentBody): OutBlock {
   return {
     base64: encodeBase64(frame),
@@ -73,13 +73,13 @@ export function blockOf({ body, frame, alias }: SentBody): OutBlock {
   };
 }
 
-/** The receiving end. */
+/** The receiving end of one lane. */
 export class LaneReader {
   private readonly reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, rowCodec);
 
   /**
-   * `label`: of a lean stanza with one body, whose payload is `block`. Undefined: refused, which never happens to a lane of which nothing is
-   * lost.
+   * Reads a block. With `label`, the label of a lean stanza, `block` is the payload of one body. Returns undefined for
+   * a refused body. If nothing is lost, no body is refused.
    */
   read(block: Uint8Array, label?: number): ChainBatch | undefined {
     if (label !== undefined)

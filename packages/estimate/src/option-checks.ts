@@ -14,7 +14,7 @@ import type { Envelope } from "./envelope.js";
 import type { EstimatorOptions } from "./estimator.js";
 
 const MAX_CUTS = 1_000;
-/** One stanza may hold several frames; beyond a million updates nobody waits for one. */
+/** Most updates of a batch. A stanza may hold several frames, but nobody waits for more than a million updates. */
 const MAX_BATCH = 1_000_000;
 
 const cut = either(

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { constants, createDeflate } from "node:zlib";
 
 /**
- * What stanzas take in a stream compressed by zlib (XEP-0138), each flushed so that the peer can read it. Level 9: the
- * levels differ by hundredths of a byte a stanza, and it is the one that the rivals' figures are given with.
+ * Counts the bytes of stanzas in a stream compressed by zlib (XEP-0138). Each stanza is flushed, so that the peer can
+ * read it. Level 9: the rivals' figures use it, and the levels differ by hundredths of a byte a stanza.
  */
 export class SyncFlushMeter {
   private readonly deflate = createDeflate({ level: 9, flush: constants.Z_SYNC_FLUSH });
@@ -15,7 +15,7 @@ export class SyncFlushMeter {
     this.deflate.on("data", (chunk: Buffer) => (this.total += chunk.length));
   }
 
-  /** A promise where the next must wait: what waits is bounded. */
+  /** Counts a stanza. Await the promise, if any, before the next call, so that the bytes that wait are bounded. */
   add(stanza: string): Promise<unknown> | undefined {
     this.pending++;
     const room = this.deflate.write(stanza, () => {
@@ -24,7 +24,7 @@ export class SyncFlushMeter {
     return room ? undefined : once(this.deflate, "drain");
   }
 
-  /** Bytes of all stanzas; it takes no more then. */
+  /** Returns the bytes of all stanzas. No stanza can be added afterwards. */
   async finish(): Promise<number> {
     if (this.pending > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
     while (this.deflate.readableLength > 0) await new Promise((resolve) => setImmediate(resolve));

@@ -8,21 +8,21 @@ export interface Certificates {
   /** PEM of the authority that signed the server's certificate. */
   readonly caFile: string;
   readonly ca: string;
-  /** PEM of the server's certificate, and of its key. */
+  /** PEM files of the server's certificate and of its key. */
   readonly certificateFile: string;
   readonly keyFile: string;
 }
 
-/** Longer than any sandbox lives, shorter than what browsers accept at most (398 days). */
+/** Days. Longer than any sandbox lives, shorter than the longest time that browsers accept (398 days). */
 const VALID_DAYS = "90";
 
 const NEW_KEY = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256"];
 
 /**
- * An authority of this sandbox's own and a certificate of it for these domains, one at least. The authority's key is deleted: nobody
- * can sign with it later, should somebody trust it for longer than intended.
+ * Makes an authority for this sandbox, and a certificate that it signs for at least one domain. The authority's key is
+ * deleted. So nobody can sign with it later, even if somebody still trusts the authority.
  *
- * By openssl's command, which both servers' packages depend on; version 3 can sign in one step.
+ * Uses the command openssl, on which both servers' packages depend. Version 3 can sign in one step.
  */
 export async function createCertificates(folder: string, names: readonly string[]): Promise<Certificates> {
   // RFC 5280 §7.2
@@ -57,7 +57,7 @@ export async function createCertificates(folder: string, names: readonly string[
 }
 
 async function openssl(args: readonly string[]): Promise<void> {
-  // `-config /dev/null`: a machine's own openssl.cnf may add extensions twice.
+  // `-config /dev/null`: the machine's openssl.cnf may add extensions a second time.
   const result = await execa("openssl", [...args, "-config", "/dev/null"], {
     reject: false,
     stdin: "ignore",

@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { SandboxError } from "./errors.js";
 
-/** Longest wait for an answer, in ms; loading 100,000 accounts takes half of it. */
+/** Longest wait for an answer, in ms. Loading 100,000 accounts takes half of that time. */
 const TIMEOUT_MS = 60_000;
 
 /** Calls one command of ejabberd's HTTP API over its Unix socket. */

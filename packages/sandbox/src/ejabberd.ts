@@ -8,20 +8,20 @@ import { SandboxError } from "./errors.js";
 import { readTemplate, type Site, type SiteSettings } from "./site.js";
 import type { SandboxAccount } from "./types.js";
 
-/** A Unix socket in the sandbox's folder, for making accounts: only its server's user (and root) may use it. */
+/** Unix socket in the sandbox's folder, for making accounts. Only the server's user and root may use it. */
 const API_SOCKET = "api.sock";
 const COMPONENT_PEM = "component.pem";
 
 /**
- * Up to here accounts are registered one by one, which takes 16 ms each since Erlang computes their SCRAM; more are
- * computed here and loaded into the table in one call, for 1,000 in two seconds.
+ * Up to this number, ejabberd registers accounts one by one. That takes 16 ms each, since Erlang computes the SCRAM
+ * credentials. A larger number is computed here, and loaded into the table in one call: 1,000 accounts in two seconds.
  */
 const MAX_REGISTERED = 20;
 
 /**
  * ejabberd 23.01 as Debian ships it, started as its `ejabberdctl` does, but without Erlang's distribution: no epmd, no
- * cookie and no further port, so that many run side by side, any user may run it, and SIGTERM stops it cleanly.
- * `ejabberdctl` therefore does not reach it.
+ * cookie and no further port. So many servers can run side by side, any user may run them, and SIGTERM stops them
+ * cleanly. `ejabberdctl` cannot reach such a server.
  */
 export const ejabberd: Recipe = {
   kind: "ejabberd",
@@ -31,7 +31,7 @@ export const ejabberd: Recipe = {
   needsNameServer: true,
 
   async prepare(site) {
-    // sockaddr_un holds 108 bytes, the last of them 0.
+    // sockaddr_un holds 108 bytes, and the last byte is 0.
     if (Buffer.byteLength(site.path(API_SOCKET)) > 107) {
       throw new SandboxError(
         "bad-option",
@@ -44,7 +44,7 @@ export const ejabberd: Recipe = {
     return {
       program,
       args: [
-        // Its threads sleep where there is nothing to do: by default each looks for work for a while, on processors that others need.
+        // Erlang's schedulers sleep when idle. By default each first spins for a while, on processors that others need.
         ...["+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"],
         ...["+K", "true", "+P", "250000", "-mnesia", "dir", `"${site.path("data")}"`],
         ...["-ejabberd", "log_rotate_count", "0", "-s", "ejabberd", "-noinput"],
@@ -101,8 +101,9 @@ export const ejabberd: Recipe = {
 };
 
 /**
- * As Debian's /etc/ejabberd/inetrc, which an ordinary user cannot read: localhost must not need a name server. Other servers it looks for
- * by SRV alone (a target's address comes from the system, whatever stands here), so with a name server of ours it finds those alone.
+ * Like Debian's /etc/ejabberd/inetrc, which an ordinary user cannot read: `localhost` must not need a name server.
+ * ejabberd finds other servers by SRV alone, since the system resolves the target's address, whatever this file says.
+ * So with our name server ejabberd finds only the servers of the federation.
  */
 function renderNames(nameServerPort: number | undefined): string {
   const own = `{lookup,["file","native"]}.\n{host,{127,0,0,1},["localhost"]}.\n`;
@@ -110,7 +111,10 @@ function renderNames(nameServerPort: number | undefined): string {
   return `${own}{resolv_conf,""}.\n{nameserver,{127,0,0,1},${nameServerPort}}.\n`;
 }
 
-/** The listener of components takes no certificate from `certfiles`, and its own `certfile` must hold the key too. */
+/**
+ * Writes the certificate of the listener for components. That listener ignores `certfiles`, and its `certfile` must
+ * have the key too.
+ */
 async function writeComponentPem(site: Site, { certificates }: SiteSettings): Promise<void> {
   const files = [certificates.certificateFile, certificates.keyFile];
   const parts = await Promise.all(files.map((file) => readFile(file, "utf8")));
@@ -119,7 +123,10 @@ async function writeComponentPem(site: Site, { certificates }: SiteSettings): Pr
 
 type YamlMap = Record<string, unknown>;
 
-/** Keys of `over` replace those of `base`; where both are maps, their keys in turn. Exported for its test. */
+/**
+ * Merges two maps. Keys of `over` replace keys of `base`. If both values are maps, they are merged too. Exported for
+ * its test.
+ */
 export function mergeMaps(base: YamlMap, over: YamlMap): YamlMap {
   const merged = { ...base };
   for (const [key, value] of Object.entries(over)) {
@@ -144,11 +151,11 @@ function withSite(base: YamlMap, site: Site, settings: SiteSettings): YamlMap {
     listen: [
       { ...c2s, port: ports.c2s, ip, ...(settings.compress && { zlib: true }) },
       { ...http, port: ports.http, ip },
-      // Debian's listener for servers, at a port of ours.
+      // Debian's listener for servers, at a port of the sandbox.
       ...(federation === undefined
         ? []
         : [{ module: "ejabberd_s2s_in", port: ports.s2s, ip, max_stanza_size: 524_288 }]),
-      // By default a component that connects gets every domain of its listener, not only the one it logged in for.
+      // By default a component that connects receives every domain of its listener, not only the domain of its login.
       {
         module: "ejabberd_service",
         port: ports.component,
@@ -167,12 +174,12 @@ function withSite(base: YamlMap, site: Site, settings: SiteSettings): YamlMap {
       "sandbox accounts": { from: ["mod_http_api"], who: "all", what: ["register", "load"] },
     },
   };
-  // By default it lets up to five minutes pass before it tries again to reach a server that was away.
+  // By default ejabberd waits up to five minutes before it retries a server that was away.
   const reach = { s2s_max_retry_delay: 1, negotiation_timeout: DIALBACK_SECONDS };
   return mergeMaps(base, { ...own, ...(federation !== undefined && reach) });
 }
 
-/** A row of table `passwd`, as ejabberd's own `dump` writes it. */
+/** A row of the table `passwd`, as ejabberd's own `dump` writes it. */
 async function renderAccount(account: SandboxAccount): Promise<string> {
   const { salt, iterations, storedKey, serverKey } = await deriveScram(account.password);
   const keys = `<<"${storedKey.toString("base64")}">>,<<"${serverKey.toString("base64")}">>`;
@@ -181,12 +188,12 @@ async function renderAccount(account: SandboxAccount): Promise<string> {
   return `{passwd,{${binaryOf(localPart)},${binaryOf(domain)}},${scram}}.\n`;
 }
 
-/** As an Erlang term of ASCII. */
+/** A text as an Erlang term of ASCII. */
 function binaryOf(text: string): string {
   return `<<${[...Buffer.from(text)].join(",")}>>`;
 }
 
-/** What the package's own script sets: the folder differs by processor. */
+/** The libraries' folder, as the package's own script finds it: the folder differs by processor. */
 async function findLibraries(): Promise<string> {
   const script = await readFile(await findProgram("ejabberdctl", "ejabberd"), "utf8");
   const found = /^ERL_LIBS='([^']+)'/m.exec(script)?.[1];

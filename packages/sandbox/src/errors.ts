@@ -1,15 +1,15 @@
 /**
  * - `bad-option`: an option is out of range.
- * - `not-installed`: the server, or a tool that it brings, is missing; the text says what to install.
- * - `not-ready`: the server ended or did not come up in time; the text ends with its log's last lines.
- * - `port-taken`: other processes kept taking the ports that were tried.
+ * - `not-installed`: the server, or a tool of its package, is missing. The text says what to install.
+ * - `not-ready`: the server ended, or did not start in time. The text ends with the last lines of its log.
+ * - `port-taken`: other processes took the ports at every try.
  * - `refused`: the running server refused an account.
- * - `stopped`: the sandbox was stopped, so there is nothing to act on.
+ * - `stopped`: the sandbox is stopped, so the call has nothing to act on.
  */
 export type SandboxErrorCode =
   "bad-option" | "not-installed" | "not-ready" | "port-taken" | "refused" | "stopped";
 
-/** Everything that this package throws itself; an abort throws its signal's reason instead. */
+/** Every error that this package throws itself. An abort throws the reason of its signal instead. */
 export class SandboxError extends Error {
   override readonly name = "SandboxError";
   readonly code: SandboxErrorCode;

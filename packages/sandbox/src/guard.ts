@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import type { Socket } from "node:net";
 
 /**
- * Reads the server's process group from its input, a line each time that it changes, and waits for the input's end:
- * that is us gone, by whatever signal, or done.
+ * Reads process groups from its input, one a line: the last line is in force. At the end of the input our process has
+ * ended, by whatever signal, or has closed the input. Then the script kills the group and removes the folder.
  */
 const SCRIPT = `
 trap '' HUP INT TERM
@@ -14,18 +14,18 @@ tries=0
 until rm -rf -- "$1" 2>/dev/null || [ $tries -ge 20 ]; do tries=$((tries + 1)); sleep 0.1; done
 `;
 
-/** A small process that tidies up after ours, however ours ends: also after SIGKILL, when no handler runs. */
+/** A small process that cleans up after our process, however ours ends: even after SIGKILL, when no handler runs. */
 export interface Guard {
-  /** Names the process group to end, or none. */
+  /** Sets the process group that the guard kills. Undefined: none. */
   watch(group: number | undefined): void;
-  /** Lets it remove the folder now, and waits for its end. Idempotent. */
+  /** Lets the guard remove the folder now, and waits until the guard has ended. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Watches over `folder`, which it removes in the end. */
+/** Starts a guard for `folder`. The guard removes `folder` at the end. */
 export function startGuard(folder: string): Guard {
   const child = spawn("/bin/sh", ["-c", SCRIPT, "stanzapack-sandbox-guard", folder], {
-    // A session of its own: what ends our terminal or our process group does not end it.
+    // The guard has its own session. So a signal to our terminal or our process group does not end it.
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
     cwd: "/",
@@ -36,8 +36,8 @@ export function startGuard(folder: string): Guard {
     });
     child.once("error", reject);
   });
-  ended.catch(() => undefined); // told by `close`
-  child.stdin.on("error", () => undefined); // the guard was killed: its `exit` is what counts
+  ended.catch(() => undefined); // `close` reports this error
+  child.stdin.on("error", () => undefined); // the guard was killed: its `exit` reports that
   child.unref();
   (child.stdin as Socket).unref();
   return {

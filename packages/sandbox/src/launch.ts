@@ -7,32 +7,32 @@ import { startProcess, type Command, type ServerProcess } from "./server-process
 import type { ServerUser } from "./server-user.js";
 import type { ProgramKind } from "./types.js";
 
-/** Between two looks into the log, in ms: a fifth of Prosody's whole start. */
+/** Time between two reads of the log, in ms: a fifth of Prosody's whole start. */
 export const POLL_MS = 40;
 
-/** Of each log in an error's text: enough for a stack trace and what led to it. */
+/** Lines of each log in an error's text: enough for a stack trace and its cause. */
 const TAIL_LINES = 15;
 
 export interface Launch {
   readonly kind: ProgramKind;
   readonly command: Command;
   readonly user: ServerUser;
-  /** Where it listens, for the error's text. */
+  /** The server's ports, for the error's text. */
   readonly ports: readonly number[];
   readonly logFile: string;
-  /** Judges what the log has gained since the start. */
+  /** Judges the part of the log that is new since the start. */
   readonly readLog: (log: string) => StartState;
-  /** Deadline for being ready, in ms. */
+  /** Longest time until the server is ready, in ms. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  /** Told before the server does anything. */
+  /** Called as soon as the process exists. */
   readonly onSpawn: (server: ServerProcess) => void;
 }
 
 /**
- * Starts the server and returns when it says that its ports are open.
+ * Starts the server, and returns when its log says that its ports are open.
  *
- * By its log rather than by connecting: behind a port that was taken, another sandbox would answer.
+ * A connection would be no proof: if another process took a port, another sandbox might answer there.
  */
 export async function launch(options: Launch): Promise<ServerProcess> {
   const { kind, command, user, ports, logFile, signal } = options;
@@ -67,7 +67,7 @@ export async function sizeOf(file: string): Promise<number> {
   try {
     return (await stat(file)).size;
   } catch {
-    return 0; // not written yet
+    return 0; // the file does not exist yet
   }
 }
 

@@ -9,11 +9,11 @@ test("where the other servers are, and nobody else", async () => {
   try {
     const resolver = new Resolver();
     resolver.setServers([`127.0.0.1:${server.port}`]);
-    // Node 24 also gives the type.
+    // Node 24 returns the type too.
     const found = [{ name: "localhost", port: 20_005, priority: 0, weight: 0 }];
     for (const domain of ["b.test", "streams.b.test", "B.test"])
       expect(await resolver.resolveSrv(`_xmpp-server._tcp.${domain}`)).toMatchObject(found);
-    // RFC 2782: decidedly not available, so that nobody asks for its address elsewhere.
+    // RFC 2782: the service is not available, so the client asks no other server.
     expect(await resolver.resolveSrv("_xmpp-server._tcp.example.org")).toMatchObject([{ name: "", port: 0 }]);
     for (const name of ["_xmpps-server._tcp.b.test", "_xmpp-client._tcp.b.test"])
       await expect(resolver.resolveSrv(name)).rejects.toMatchObject({ code: "ENOTFOUND" });

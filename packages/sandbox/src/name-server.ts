@@ -2,25 +2,27 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import type { FederationOptions } from "./types.js";
 
-/** RFC 1035 §4.1.1 and §4.1.2: the header, and what follows a question's name. */
+/** RFC 1035 §4.1.1 and §4.1.2: bytes of the header, and of the fields after a question's name. */
 const HEADER_BYTES = 12;
 const QUESTION_TAIL_BYTES = 4;
 /** RFC 2782. */
 const TYPE_SRV = 33;
 const CLASS_IN = 1;
 const NXDOMAIN = 3;
-/** No server for that here (RFC 2782: a target of the root alone). */
+/** Target of a domain that has no server here: the root (RFC 2782). */
 const NOWHERE = "";
 const SERVICE = "_xmpp-server._tcp.";
 
-/** A DNS server on 127.0.0.1 that knows where the other servers of a federation are, and nothing else. */
+/** A DNS server on 127.0.0.1. It knows only the addresses of the federation's other servers. */
 export interface NameServer {
-  /** UDP. */
+  /** UDP port. */
   readonly port: number;
   close(): Promise<void>;
 }
 
-/** For servers that look for others by DNS alone and can be told which. */
+/**
+ * Starts a name server, for XMPP servers that find other servers only by DNS and can be told which name server to use.
+ */
 export async function startNameServer(federation: FederationOptions): Promise<NameServer> {
   const socket = createSocket("udp4");
   socket.on("message", (query, { port, address }) => {
@@ -29,7 +31,7 @@ export async function startNameServer(federation: FederationOptions): Promise<Na
   });
   socket.bind(0, "127.0.0.1");
   await once(socket, "listening");
-  // The server's process keeps ours alive where that is wanted.
+  // The socket alone does not keep our process alive. The server's process does, if that is wanted.
   socket.unref();
   return {
     port: socket.address().port,
@@ -40,7 +42,7 @@ export async function startNameServer(federation: FederationOptions): Promise<Na
   };
 }
 
-/** Undefined: not a question that a server would ask. Exported for its test. */
+/** The answer to a query. Undefined if the query is not a question that a server would ask. Exported for its test. */
 export function answerQuery(query: Buffer, { domains, port }: FederationOptions): Buffer | undefined {
   const question = readQuestion(query);
   if (question === undefined) return undefined;
@@ -48,7 +50,7 @@ export function answerQuery(query: Buffer, { domains, port }: FederationOptions)
   const found = isSrv && name.startsWith(SERVICE);
   const known = found && domains.includes(name.slice(SERVICE.length));
   const header = Buffer.from(query.subarray(0, HEADER_BYTES));
-  // RFC 1035 §4.1.1: a response, authoritative; recursion as desired, and not to be had.
+  // RFC 1035 §4.1.1: an authoritative response. It copies the bit "recursion desired", and offers no recursion.
   header[2] = 0x84 | ((query[2] as number) & 1);
   header[3] = found ? 0 : NXDOMAIN;
   for (const [index, count] of [1, found ? 1 : 0, 0, 0].entries()) header.writeUInt16BE(count, 4 + index * 2);
@@ -62,7 +64,7 @@ function readQuestion(query: Buffer): { name: string; isSrv: boolean; end: numbe
   let at = HEADER_BYTES;
   for (;;) {
     const length = query[at];
-    // Questions have no pointers (§4.1.4): longer than 63 bytes is no label.
+    // A question has no pointers (§4.1.4), so a length above 63 bytes is not a label.
     if (length === undefined || length > 63) return undefined;
     at++;
     if (length === 0) break;
@@ -76,7 +78,10 @@ function readQuestion(query: Buffer): { name: string; isSrv: boolean; end: numbe
   return { name: labels.join("."), isSrv, end };
 }
 
-/** Of one label, or none; its own name is the question's (§4.1.4). TTL 0: not to be kept. */
+/**
+ * SRV record with a target of one label, or of none. Its name is a pointer to the question's name (§4.1.4). TTL 0: not
+ * cached.
+ */
 function srvRecord(target: string, port: number): Buffer {
   const label = Buffer.from(
     target === "" ? "\0" : `${String.fromCharCode(target.length)}${target}\0`,

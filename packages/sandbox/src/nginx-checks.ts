@@ -33,7 +33,7 @@ const OPTIONS = objectOf({
   ...allOptional({ ...behaviour, timeoutMs: wholeNumber(1, 2_147_483_647, " of ms"), signal: abortSignal() }),
 } satisfies Record<keyof NginxOptions, OptionSchema>);
 
-/** A copy. Throws `bad-option`. */
+/** Checks the options, and returns a copy. Throws `bad-option`. */
 export function checkNginxOptions(options: NginxOptions): NginxOptions {
   return checkOptions("startNginx", OPTIONS, options, badOption);
 }

@@ -1,11 +1,11 @@
 import { DOMAIN } from "./options.js";
 
-/** What becomes of a WebSocket: it passes, the upgrade's headers are left out, or it is answered with a status. */
+/** How nginx handles a WebSocket: passes it, strips the headers of the upgrade, or answers with this status. */
 export type WebSocketPolicy = "pass" | "strip" | number;
 
 export interface NginxSettings {
   readonly ports: { readonly https: number; readonly http: number };
-  /** The XMPP server's plain HTTP, `host:port`. */
+  /** Plain HTTP of the XMPP server, as `host:port`. */
   readonly upstream: string;
   readonly certificateFile: string;
   readonly keyFile: string;
@@ -13,11 +13,14 @@ export interface NginxSettings {
   readonly gzipMinLengthBytes?: number | undefined;
   readonly http2: boolean;
   readonly webSocket: WebSocketPolicy;
-  /** Origins whose pages may use BOSH besides the same one. */
+  /** Origins, beside nginx's own, whose pages may use BOSH. */
   readonly origins: readonly string[];
 }
 
-/** The operators' file with what they edit filled in. Throws where it has changed and this has not. */
+/**
+ * Fills in the values that operators edit in `docker/nginx/`. Throws if that file has changed and this function has
+ * not.
+ */
 export function fillIn(template: string, settings: NginxSettings): string {
   const { ports, webSocket } = settings;
   let text = template;
@@ -42,7 +45,7 @@ export function fillIn(template: string, settings: NginxSettings): string {
     text = text.replace(/gzip_min_length \d+;/, `gzip_min_length ${settings.gzipMinLengthBytes};`);
   if (webSocket === "strip") {
     set("Upgrade $http_upgrade;", `Upgrade "";`);
-    // Prosody takes the key alone for a WebSocket.
+    // Prosody recognises a WebSocket by the header with the key alone.
     set(
       "Connection $stanzapack_connection;",
       `Connection "";`,
@@ -54,7 +57,10 @@ export function fillIn(template: string, settings: NginxSettings): string {
   return text;
 }
 
-/** What Debian's nginx.conf is around it: everything of this run lies in `folder`. */
+/**
+ * The main file that includes the settings, like Debian's nginx.conf. All files of this run are in the folder of
+ * `path`.
+ */
 export function renderMain(path: (name: string) => string): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   return [

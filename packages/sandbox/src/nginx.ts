@@ -12,7 +12,7 @@ import type { Command, ServerProcess } from "./server-process.js";
 import { findProgram, findServerUser, type ServerUser } from "./server-user.js";
 import { createSite, readTemplate, type Site } from "./site.js";
 
-/** What may change while it runs. */
+/** Settings that `reload` can change. */
 export interface NginxBehaviour {
   /** Compresses answers of BOSH. Default true. */
   readonly gzip?: boolean | undefined;
@@ -20,51 +20,57 @@ export interface NginxBehaviour {
   readonly gzipMinLengthBytes?: number | undefined;
   /** Offers HTTP/2 over TLS. Default true. */
   readonly http2?: boolean | undefined;
-  /** What becomes of a WebSocket: a number is a status that it is answered with. Default `pass`. */
+  /** How nginx handles a WebSocket. A number is the status of its answer. Default `pass`. */
   readonly webSocket?: WebSocketPolicy | undefined;
-  /** Origins whose pages may use BOSH, besides the same one. Default none. */
+  /** Origins, beside nginx's own, whose pages may use BOSH. Default none. */
   readonly origins?: readonly string[] | undefined;
 }
 
 export interface NginxOptions extends NginxBehaviour {
   /** Plain HTTP of the XMPP server behind it: `ports.http` of a sandbox, on 127.0.0.1. */
   readonly upstreamPort: number;
-  /** Deadline for being ready, in ms. Default 20,000: it takes 0.1 s on a machine that is not busy. */
+  /** Longest time until nginx is ready, in ms. Default 20,000. An idle machine needs 0.1 s. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A private nginx on 127.0.0.1 with the settings of `docker/nginx/`; it ends with the process that started it. */
+/**
+ * A private nginx on 127.0.0.1 with the settings of `docker/nginx/`. It ends together with the process that started it.
+ */
 export interface Nginx {
-  /** `https` speaks HTTP/2 where a client asks for it, `http` HTTP/1.1 without TLS. */
+  /** `https` offers HTTP/2. `http` has HTTP/1.1 without TLS. */
   readonly ports: { readonly https: number; readonly http: number };
   readonly boshUrl: string;
   readonly websocketUrl: string;
-  /** The same without TLS. */
+  /** URL of BOSH without TLS. */
   readonly plainBoshUrl: string;
   readonly plainWebsocketUrl: string;
-  /** PEM file, and its text, of its own authority. */
+  /** The sandbox's own authority: its PEM file, and the text of that file. */
   readonly caFile: string;
   readonly ca: string;
   readonly pid: number;
   readonly logFile: string;
   readonly configFile: string;
-  /** Goes on with these settings, the others as at the start, and cuts the connections of before. */
+  /** Changes these settings; other settings return to those of the start. Closes all earlier connections. */
   reload(behaviour: NginxBehaviour): Promise<void>;
-  /** Idempotent; leaves neither process nor folder. */
+  /** Ends the process and removes the folder. Idempotent. */
   stop(): Promise<void>;
 }
 
 const CONFIG_FILE = "nginx.conf";
 const LOG_FILE = "nginx.log";
 
-/** A polite stop takes its worker along at once; it may take so long, in ms. */
+/** Longest time of a clean stop, in ms. It ends the worker process too. */
 const STOP_GRACE_MS = 2_000;
 
-/** How often another process may take a port between our look and nginx's, before we give up. */
+/** Tries of a start. Another process may take a free port before nginx does. */
 const PORT_TRIES = 5;
 
-/** @throws SandboxError, or the signal's reason; nothing is left behind then. */
+/**
+ * Starts nginx, and waits until it is ready.
+ *
+ * @throws SandboxError, or the reason of the signal. Then neither process nor folder is left.
+ */
 export async function startNginx(given: NginxOptions): Promise<Nginx> {
   const options = checkNginxOptions(given);
   options.signal?.throwIfAborted();
@@ -116,7 +122,7 @@ async function open(options: NginxOptions, { user, program, site, guard }: Groun
         ...{ logFile: site.path(LOG_FILE), readLog: readNginxLog },
         onSpawn({ pid, exited }) {
           guard.watch(pid);
-          // Its number may soon be another's.
+          // The system may soon give this number to another process.
           void exited.then(() => {
             guard.watch(undefined);
           });
@@ -153,7 +159,7 @@ function createNginx(options: NginxOptions, opened: Opened): Nginx {
     const deadline = performance.now() + (options.timeoutMs ?? 20_000);
     for (;;) {
       const log = await readFrom(logFile, logStart);
-      // The worker of before has gone, and its connections with it.
+      // The old worker process has ended, and its connections with it.
       if (/worker process \d+ exited/.test(log)) return;
       if (server.ending !== undefined || log.includes("[emerg]") || performance.now() > deadline)
         throw new SandboxError("not-ready", `nginx did not reload${await tailOf(logFile)}`);
@@ -206,9 +212,9 @@ async function configure(
   await site.write("stanzapack.conf", text);
 }
 
-/** Exported for its test. */
+/** Judges the log. Exported for its test. */
 export function readNginxLog(log: string): StartState {
-  // It tries for some seconds; the port is another's all the same.
+  // nginx retries for some seconds, but another process has the port.
   if (/bind\(\) to \S+ failed \(98: /.test(log)) return "port-taken";
   return /start worker process \d+/.test(log) ? "ready" : "starting";
 }

@@ -22,15 +22,15 @@ import type {
   SettingsKind,
 } from "./types.js";
 
-/** The XMPP domain unless others are asked for. A name that resolves to loopback everywhere and that a certificate can carry. */
+/** Default XMPP domain. Every system resolves this name to loopback, and a certificate can have it. */
 export const DOMAIN = "localhost";
 
-/** Free port ranges end somewhere, and so does patience: 100,000 accounts take minutes. */
+/** Bounds the time of a start: 100,000 accounts take minutes. */
 const MAX_USERS = 100_000;
 
 export interface ResolvedOptions {
   readonly server: ServerKind;
-  /** One at least. */
+  /** At least one domain. */
   readonly domains: readonly string[];
   readonly federation: FederationOptions | undefined;
   readonly accounts: readonly SandboxAccount[];
@@ -68,7 +68,7 @@ const SCHEMA = objectOf({
   }),
 } satisfies Record<keyof SandboxOptions, OptionSchema>);
 
-/** Checks and fills in what the caller gave; passwords and secrets are drawn here. */
+/** Checks the caller's options, fills in defaults, and draws passwords and secrets. */
 export function resolveOptions(given: SandboxOptions): ResolvedOptions {
   const options = checkOptions("startSandbox", SCHEMA, given, badOption);
   const {
@@ -107,9 +107,9 @@ export function resolveOptions(given: SandboxOptions): ResolvedOptions {
   };
 }
 
-/** A fresh account for `localPart`, with a password of 128 random bits. */
+/** A new account for `localPart`, with a password of 128 random bits. */
 export function createAccount(localPart: string, domain: string): SandboxAccount {
-  // A subset of what RFC 7622 allows that is its own prepared form and safe in file names and configurations.
+  // A subset of RFC 7622. These characters are their own prepared form, and are safe in file names and configurations.
   if (!/^[\p{Ll}\p{Lo}\d][\p{Ll}\p{Lo}\d\\._-]{0,63}$/u.test(localPart)) {
     throw new SandboxError(
       "bad-option",
@@ -123,7 +123,7 @@ function countedUsers(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `user${index}`);
 }
 
-/** RFC 6761: names that are nobody's, wherever a query for them might get to. */
+/** RFC 6761: nobody owns these names, so it does no harm if a query for one leaves the machine. */
 function assertPrivate(domain: string): void {
   const label = String.raw`[\p{Ll}\p{Lo}\d]([\p{Ll}\p{Lo}\d-]{0,61}[\p{Ll}\p{Lo}\d])?`;
   if (!new RegExp(`^(${label}\\.)*(localhost|test)$`, "u").test(domain)) {

@@ -3,20 +3,20 @@ import { createServer } from "node:net";
 import { SandboxError } from "./errors.js";
 
 /**
- * Below the kernel's range for outgoing connections (from 32768 on), so that no client's own port sits on ours
- * while the server is down for a restart.
+ * Lowest port. The ports are below the kernel's range for outgoing connections (from 32768 on). So no client's own port
+ * takes a port of ours while the server is down for a restart.
  */
 const FIRST_PORT = 20_000;
 const LAST_PORT = 31_999;
 
-/** A machine on which 200 random ports of 12,000 are all taken has another problem. */
+/** Random tries. If 200 random ports of 12,000 are all taken, the machine has another problem. */
 const MAX_TRIES = 200;
 
 const reserved = new Set<number>();
 
 /**
- * So many ports on 127.0.0.1 that were free a moment ago, and that this process gives to nobody else until
- * `releasePorts`. Another process may still take one first: the caller tries again then.
+ * Reserves ports on 127.0.0.1 that were free a moment ago. This process gives them to nobody else until `releasePorts`.
+ * Another process may still take one first; then the caller tries again.
  */
 export async function reservePorts(count: number): Promise<number[]> {
   const ports: number[] = [];

@@ -6,7 +6,7 @@ import { findProgram, notInstalled } from "./server-user.js";
 import { readTemplate, type Site, type SiteSettings } from "./site.js";
 import type { FederationOptions, SandboxAccount } from "./types.js";
 
-/** The folder of the site for modules of ours. */
+/** Folder, within the site, of our own Prosody modules. */
 const MODULES = "modules";
 
 /** Prosody 0.12 as Debian ships it. */
@@ -45,7 +45,7 @@ export const prosody: Recipe = {
   },
 
   readLog(log, ports) {
-    // It goes on without a port that it could not open, so its own word is what counts.
+    // Prosody keeps running without a port that it could not open. So this line decides.
     if (log.includes("Failed to open server port")) return "port-taken";
     const open = Object.entries(ports).every(([service, port]) =>
       log.includes(`Activated service '${service}' on [127.0.0.1]:${String(port)}`),
@@ -54,7 +54,8 @@ export const prosody: Recipe = {
   },
 
   async addAccounts(site, accounts) {
-    // `prosodyctl register` takes 0.1 s each; its data store is a file each, read anew at every login.
+    // `prosodyctl register` takes 0.1 s for each account. Prosody's store has one file for each account, and reads it
+    // at every login.
     const texts = await Promise.all(accounts.map(renderAccount));
     for (const [index, account] of accounts.entries()) {
       const { localPart, domain } = partsOf(account);
@@ -119,7 +120,7 @@ function renderFederation({ domains, port }: FederationOptions): string[] {
   ];
 }
 
-/** Our own modules that the settings ask for, by their names without `mod_`. */
+/** Our own modules that the settings need, by their names without `mod_`. */
 function modulesOf(settings: SiteSettings): string[] {
   return [
     ...(settings.compress ? ["stanzapack_compression"] : []),
@@ -128,7 +129,7 @@ function modulesOf(settings: SiteSettings): string[] {
   ];
 }
 
-/** What a module of ours needs: without it Prosody starts all the same, and only its log says what is missing. */
+/** Files that our own modules need. Without a file Prosody starts too, and only its log reports what is missing. */
 const NEEDED: Readonly<Record<string, { readonly path: string; readonly debianPackage: string }>> = {
   stanzapack_compression: { path: "lua/5.4/zlib.so", debianPackage: "lua-zlib" },
   stanzapack_sasl2: { path: "modules/mod_sasl2/mod_sasl2.lua", debianPackage: "prosody-modules" },
@@ -152,7 +153,7 @@ async function assertNeeded(module: string): Promise<void> {
 }
 
 async function renderAccount(account: SandboxAccount): Promise<string> {
-  // It hashes with the salt's text as it stands in the file.
+  // Prosody hashes with the salt's text as it stands in the file.
   const text = randomBytes(12).toString("base64");
   const { iterations, storedKey, serverKey } = await deriveScram(account.password, Buffer.from(text));
   return [
@@ -173,7 +174,7 @@ function accountsOf(domain: string): string {
   return `${dataOf(domain)}/accounts`;
 }
 
-/** As Prosody's util.datamanager does, byte by byte. */
+/** Encodes a file name as Prosody's util.datamanager does, byte by byte. */
 function encodeFileName(name: string): string {
   return Buffer.from(name)
     .toString("latin1")

@@ -18,10 +18,10 @@ const RECIPES = { prosody, ejabberd } as const satisfies Record<ServerKind, Reci
 
 const HOST = "127.0.0.1";
 
-/** How often another process may take a port between our look and the server's, before we give up. */
+/** Tries of a start. Another process may take a free port before the server does. */
 const PORT_TRIES = 5;
 
-/** What a sandbox is made of before its server runs for the first time. */
+/** The parts of a sandbox that exist before its server first runs. */
 interface Ground {
   readonly config: ResolvedOptions;
   readonly recipe: Recipe;
@@ -32,9 +32,9 @@ interface Ground {
 }
 
 /**
- * Starts a private server and waits until its ports are open and its accounts are there.
+ * Starts a private server, and waits until its ports are open and its accounts exist.
  *
- * @throws SandboxError, or the signal's reason; nothing is left behind then.
+ * @throws SandboxError, or the reason of the signal. Then nothing is left behind.
  */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const config = resolveOptions(options);
@@ -70,7 +70,7 @@ async function openSandbox(ground: Ground): Promise<Sandbox> {
       ...{ logFile: site.path(recipe.logFile), timeoutMs: config.timeoutMs },
       onSpawn(server) {
         ground.guard.watch(server.pid);
-        // Its number may soon be another's.
+        // The system may soon give this number to another process.
         void server.exited.then(() => {
           ground.guard.watch(undefined);
         });
@@ -120,7 +120,7 @@ function createSandbox(ground: Ground, opened: Opened): Sandbox {
   let stopping: Promise<void> | undefined;
   let queue: Promise<unknown> = Promise.resolve();
 
-  /** Starts, stops and additions follow each other, whoever asks. */
+  /** Starts, stops and additions run one after another, whoever calls them. */
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
     const turn = queue.then(act);
     queue = turn.catch(() => undefined);
@@ -178,7 +178,7 @@ function createSandbox(ground: Ground, opened: Opened): Sandbox {
       }),
     stop() {
       stopping ??= inTurn(async () => {
-        // Nothing of it is kept, so nothing is lost by not waiting for a clean stop.
+        // The folder is removed anyway, so a clean stop would save nothing.
         await halt(0);
         releasePorts(Object.values(ports));
         await ground.nameServer?.close();
@@ -189,7 +189,10 @@ function createSandbox(ground: Ground, opened: Opened): Sandbox {
   };
 }
 
-/** On the same ports: who took one meanwhile may let go of it again. */
+/**
+ * Starts the server again on the same ports. If another process took one meanwhile, retries until the port is free
+ * again.
+ */
 async function runAgain({ ports, run }: Opened): Promise<ServerProcess> {
   for (let tries = 1; ; tries += 1) {
     try {

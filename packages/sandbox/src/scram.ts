@@ -3,10 +3,10 @@ import { promisify } from "node:util";
 
 const deriveKey = promisify(pbkdf2);
 
-/** RFC 5802 §5.1's floor. More would only slow logins: the passwords here are 128 random bits. */
+/** Minimum of RFC 5802 §5.1. More would only slow down logins: the passwords have 128 random bits. */
 const ITERATIONS = 4096;
 
-/** What a server stores instead of a password, for SCRAM-SHA-1. */
+/** Credentials for SCRAM-SHA-1, which a server stores instead of a password. */
 export interface ScramCredentials {
   readonly salt: Buffer;
   readonly iterations: number;
@@ -14,7 +14,7 @@ export interface ScramCredentials {
   readonly serverKey: Buffer;
 }
 
-/** RFC 5802 §3, computed here since Node's native PBKDF2 is far quicker than what the servers run. */
+/** RFC 5802 §3. Computed here, since Node's native PBKDF2 is much faster than the servers' own. */
 export async function deriveScram(
   password: string,
   salt: Buffer = randomBytes(12),

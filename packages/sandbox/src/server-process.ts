@@ -10,28 +10,31 @@ export interface Command {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
-  /** Receives stdout and stderr, appended. */
+  /** File to which stdout and stderr are appended. */
   readonly outputFile: string;
 }
 
-/** One run of a server: from its start to its end. */
+/** One run of a server, from its start to its end. */
 export interface ServerProcess {
   readonly pid: number;
-  /** How it ended, in words, or undefined while it runs. */
+  /** How the server ended, in words. Undefined while it runs. */
   readonly ending: string | undefined;
-  /** Resolves when it has ended, for whatever reason. */
+  /** Resolves when the server has ended, for whatever reason. */
   readonly exited: Promise<void>;
-  /** SIGTERM, and SIGKILL after `graceMs` (at once when 0); resolves when it and all its helpers are gone. */
+  /**
+   * Sends SIGTERM, then SIGKILL after `graceMs` (at once if 0). Resolves when the server and all its helpers have
+   * ended.
+   */
   end(graceMs: number): Promise<void>;
 }
 
-/** How long helpers (Erlang's port programs) may take to notice that their server is gone, in ms. */
+/** Longest time until helpers (Erlang's port programs) notice that their server has ended, in ms. */
 const HELPER_GRACE_MS = 1000;
 
 /**
- * Starts a server in a session of its own (a terminal's Ctrl-C must not reach it before we do), as the given user, and
- * bound to this process's life by the kernel: `setpriv --pdeathsig` holds where the guard has not heard of it yet.
- * (In a worker thread it is that thread's life.)
+ * Starts a server as the given user, in its own session: a terminal's Ctrl-C must not reach the server before it
+ * reaches us. The kernel kills the server when this process dies (`setpriv --pdeathsig`), even before the guard knows
+ * the server. In a worker thread, the kernel does so when that thread ends.
  */
 export async function startProcess(command: Command, user: ServerUser): Promise<ServerProcess> {
   const { switchTo } = user;
@@ -97,7 +100,7 @@ async function waitForHelpers(pids: readonly number[]): Promise<void> {
   }
 }
 
-/** Not merely whether there is such an entry: in a container nobody may collect what has ended. */
+/** Whether the process runs. An entry in /proc is no proof: in a container nobody may collect an ended process. */
 async function isAlive(pid: number): Promise<boolean> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8");
@@ -108,7 +111,7 @@ async function isAlive(pid: number): Promise<boolean> {
   }
 }
 
-/** Children, their children and so on, by Linux's /proc. */
+/** Children of a process, their children and so on, by Linux's /proc. */
 async function descendantsOf(pid: number): Promise<number[]> {
   const found: number[] = [];
   try {
@@ -117,7 +120,7 @@ async function descendantsOf(pid: number): Promise<number[]> {
       found.push(...list.split(" ").filter(Boolean).map(Number));
     }
   } catch {
-    return found; // ended meanwhile
+    return found; // the process has ended meanwhile
   }
   const deeper = await Promise.all(found.map(descendantsOf));
   return [...found, ...deeper.flat()];

@@ -4,13 +4,13 @@ import { execa } from "execa";
 import { SandboxError } from "./errors.js";
 import type { ProgramKind } from "./types.js";
 
-/** Who the server runs as. */
+/** The user as which the server runs. */
 export interface ServerUser {
-  /** Set when we are root: the package's own user, since Prosody refuses to run as root. */
+  /** Set if this process runs as root. It is the package's own user, since Prosody refuses to run as root. */
   readonly switchTo?: { readonly name: string; readonly uid: number; readonly gid: number };
 }
 
-/** Debian's, by the package. */
+/** Users that Debian's packages create. */
 const USER_NAMES = {
   prosody: "prosody",
   ejabberd: "ejabberd",
@@ -24,7 +24,7 @@ export async function findServerUser(kind: ProgramKind): Promise<ServerUser> {
   return { switchTo: { name, uid, gid } };
 }
 
-/** Where `program` is, also in the `sbin` folders that an ordinary user's PATH leaves out. */
+/** Path of `program`. Also searches the `sbin` folders, which an ordinary user's PATH lacks. */
 export async function findProgram(program: string, kind: ProgramKind): Promise<string> {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
   for (const folder of folders) {

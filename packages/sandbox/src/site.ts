@@ -11,26 +11,26 @@ import type {
 } from "./types.js";
 import type { Certificates } from "./certificates.js";
 
-/** A sandbox's folder: everything in it belongs to the user that the server runs as. */
+/** A sandbox's folder. The user as which the server runs owns everything in it. */
 export interface Site {
   readonly folder: string;
   path(name: string): string;
   write(name: string, text: string): Promise<void>;
   makeFolder(name: string): Promise<void>;
-  /** Hands over what another program wrote here, readable by `mode`. */
+  /** Gives the server's user a file that another program wrote here, with this `mode`. */
   adopt(name: string, mode: number): Promise<void>;
 }
 
-/** What a server's configuration is made from. */
+/** Values from which a server's configuration is made. */
 export interface SiteSettings {
   readonly settings: SettingsKind;
   readonly compress: boolean;
   readonly sasl2: boolean;
   readonly componentTls: boolean;
-  /** One at least. */
+  /** At least one domain. */
   readonly domains: readonly string[];
   readonly federation: FederationOptions | undefined;
-  /** UDP, where it finds the others; only where its recipe needs one. */
+  /** UDP port of the name server that finds the other servers. Set only if the recipe needs a name server. */
   readonly nameServerPort: number | undefined;
   readonly ports: SandboxPorts;
   readonly certificates: Certificates;
@@ -38,13 +38,13 @@ export interface SiteSettings {
 }
 
 export async function createSite(kind: ProgramKind, user: ServerUser): Promise<Site> {
-  // Below /tmp rather than beside the caller: the server's user cannot read a clone in somebody's home.
+  // In the system's temporary folder, not beside the caller: the server's user cannot read a clone in somebody's home.
   const folder = await mkdtemp(join(tmpdir(), `stanzapack-${kind}-`));
   const own = async (path: string, mode: number): Promise<void> => {
     await chmod(path, mode);
     if (user.switchTo !== undefined) await chown(path, user.switchTo.uid, user.switchTo.gid);
   };
-  // Others may pass (to the authority's certificate), not list.
+  // Other users may pass through the folder (to the authority's certificate), but not list it.
   await own(folder, 0o711);
   const path = (name: string): string => join(folder, name);
   return {
@@ -62,7 +62,7 @@ export async function createSite(kind: ProgramKind, user: ServerUser): Promise<S
   };
 }
 
-/** A file of `templates/`, which lies beside `src` and `dist` and is published with them. */
+/** Reads a file of `templates/`. That folder is beside `src` and `dist`, and is published with them. */
 export function readTemplate(name: string): Promise<string> {
   return readFile(new URL(`../templates/${name}`, import.meta.url), "utf8");
 }

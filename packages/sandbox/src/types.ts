@@ -1,42 +1,59 @@
 export type ServerKind = "prosody" | "ejabberd";
 
-/** Everything that this package runs. */
+/** Every program that this package runs. */
 export type ProgramKind = ServerKind | "nginx";
 
 export type SettingsKind = "stock" | "recommended";
 
 export interface SandboxOptions {
   readonly server: ServerKind;
-  /** The XMPP domains that it serves. Default `["localhost"]`; others end in `.localhost` or `.test`. */
+  /** XMPP domains of the server. Default `["localhost"]`. Other domains end in `.localhost` or `.test`. */
   readonly domains?: readonly string[] | undefined;
-  /** A count (accounts `user0`, `user1`, …) or the local parts wanted (small letters, `0-9 . _ - \\`); in each domain. Default 2. */
+  /**
+   * Accounts of each domain: their number (`user0`, `user1`, …), or their local parts (small letters, `0-9 . _ - \\`).
+   * Default 2.
+   */
   readonly users?: number | readonly string[] | undefined;
-  /** Domains of components to allow, below the first domain. Default `streams` and `basic` there. */
+  /** Domains of components that the server accepts, below the first domain. Default `streams` and `basic` there. */
   readonly components?: readonly string[] | undefined;
-  /** `stock`: as the server ships; `recommended`: with the settings of `docker/`. Default `recommended`. */
+  /** `stock`: as the server ships. `recommended`: with the settings of `docker/`. Default `recommended`. */
   readonly settings?: SettingsKind | undefined;
-  /** Offers stream compression (XEP-0138): ejabberd's own, on Prosody the module of `docker/prosody/`. Default false. */
+  /**
+   * Offers stream compression (XEP-0138): ejabberd's own, or on Prosody the module of `docker/prosody/`. Default false.
+   */
   readonly compress?: boolean | undefined;
-  /** Offers SASL2, Bind 2 and FAST, by Debian's prosody-modules: on Prosody only, ejabberd 23.01 has none. Default false. */
+  /**
+   * Offers SASL2, Bind 2 and FAST with Debian's prosody-modules. Only on Prosody: ejabberd 23.01 has none. Default
+   * false.
+   */
   readonly sasl2?: boolean | undefined;
-  /** TLS from the first byte on the component port, with the server's certificate: ejabberd only, Prosody 0.12 has none. Default false. */
+  /**
+   * TLS from the first byte on the component port, with the server's certificate. Only on ejabberd: Prosody 0.12 has
+   * none. Default false.
+   */
   readonly componentTls?: boolean | undefined;
-  /** Server-to-server. Default none: no port for it is open. */
+  /** Server-to-server connections. Default none: the server opens no port for them. */
   readonly federation?: FederationOptions | undefined;
-  /** Deadline for being ready, in ms, for each start. Default 60,000: a busy machine with several at once. */
+  /**
+   * Longest time until the server is ready, in ms, for each start. Default 60,000, for a busy machine with several
+   * servers.
+   */
   readonly timeoutMs?: number | undefined;
-  /** Gives up starting. Once `startSandbox` has resolved it does nothing: use `stop`. */
+  /** Aborts the start. After `startSandbox` has resolved, the signal does nothing: use `stop`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * How a server reaches others, without DNS: STARTTLS, and each asks the other back (XEP-0220), since neither knows the other's authority.
- * What is not named here it does not find.
+ * How a server reaches other servers without DNS. They use STARTTLS and dialback (XEP-0220), since neither server
+ * trusts the other's authority. The server finds no domain that is not named here.
  */
 export interface FederationOptions {
-  /** The other server's domains, those of its components too. */
+  /** Domains of the other server, and of its components. */
   readonly domains: readonly string[];
-  /** Where it takes servers: a TCP port on 127.0.0.1, its own `ports.s2s` or that of a relay in front of it. */
+  /**
+   * Port at which the other server accepts servers: TCP on 127.0.0.1. Its own `ports.s2s`, or the port of a relay to
+   * it.
+   */
   readonly port: number;
 }
 
@@ -50,54 +67,54 @@ export interface SandboxComponent {
   readonly secret: string;
 }
 
-/** TCP ports on 127.0.0.1; the same for the sandbox's whole life. */
+/** TCP ports on 127.0.0.1. They stay the same until the sandbox ends. */
 export interface SandboxPorts {
   readonly c2s: number;
   readonly component: number;
-  /** Plain HTTP: BOSH and WebSocket. */
+  /** Plain HTTP, for BOSH and WebSocket. */
   readonly http: number;
-  /** With `federation` only. */
+  /** Only with `federation`. */
   readonly s2s?: number;
 }
 
 /**
- * One private server on 127.0.0.1 with ports, certificates and folders of its own.
+ * One private server on 127.0.0.1 with its own ports, certificates and folders.
  *
- * It ends, and its folder goes, with the process that started it, however that process ends.
+ * The server ends, and its folder is removed, when the process that started it ends, however that process ends.
  */
 export interface Sandbox {
   readonly server: ServerKind;
-  /** `127.0.0.1` */
+  /** `127.0.0.1`. */
   readonly host: string;
-  /** `localhost`: the first XMPP domain. The server's certificate names them all. */
+  /** The first XMPP domain: `localhost` by default. The server's certificate names all domains. */
   readonly domain: string;
   readonly ports: SandboxPorts;
-  /** `xmpp://127.0.0.1:PORT` */
+  /** `xmpp://127.0.0.1:PORT`. */
   readonly url: string;
   readonly websocketUrl: string;
   readonly boshUrl: string;
-  /** PEM file, and its text, of the sandbox's own authority. */
+  /** The sandbox's own authority: its PEM file, and the text of that file. */
   readonly caFile: string;
   readonly ca: string;
   readonly components: readonly SandboxComponent[];
-  /** In the order asked for, then those of `addUser`. */
+  /** Accounts in the order of `users`, then the accounts of `addUser`. */
   readonly accounts: readonly SandboxAccount[];
-  /** Of the server process now running, or that ran last; changes with `restart`. */
+  /** Process number of the server that runs, or ran last. It changes with each start. */
   readonly pid: number;
-  /** Whether the server process is there: false after `halt`, `crash`, `stop` or a death of its own. */
+  /** Whether the server process runs. False after `halt`, `crash`, `stop`, or if the server ended by itself. */
   readonly running: boolean;
   readonly logFile: string;
   readonly configFile: string;
   /** Stops the server cleanly and starts it again on the same ports with the same accounts. */
   restart(): Promise<void>;
-  /** Only the stop of a restart: for tests of outages. `start` brings it back. Idempotent. */
+  /** Stops the server cleanly, for tests of outages. `start` starts it again. Idempotent. */
   halt(): Promise<void>;
-  /** Idempotent: does nothing while the server runs. */
+  /** Starts the server again. Idempotent: does nothing while the server runs. */
   start(): Promise<void>;
-  /** SIGKILL: what a power cut does, short of the disk's cache. `start` brings it back. */
+  /** Sends SIGKILL, like a power cut that loses nothing of the disk's cache. `start` starts the server again. */
   crash(): Promise<void>;
   /** Adds an account of the first domain to the running server. */
   addUser(localPart: string): Promise<SandboxAccount>;
-  /** Ends the server and removes everything. Idempotent. */
+  /** Ends the server and removes its folder. Idempotent. */
   stop(): Promise<void>;
 }

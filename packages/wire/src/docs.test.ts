@@ -21,7 +21,7 @@ import { DEFAULT_LINK_POLICY } from "./session/link-session.js";
 const root = new URL("../../../", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
 
-/** The section between a page's markers is `table`; UPDATE_DOCS=1 makes it so. */
+/** Expects that the section between the page's markers is `table`. With UPDATE_DOCS=1 it writes the section instead. */
 function expectSection(path: string, marker: string, table: readonly string[]): void {
   const page = read(path);
   const section = new RegExp(`(<!-- ${marker}:[^\n]*-->\n)([^]*?)(<!-- /${marker} -->)`);
@@ -33,7 +33,7 @@ function expectSection(path: string, marker: string, table: readonly string[]): 
   } else expect(found, `${path} is behind the code: UPDATE_DOCS=1 mends it`).toBe(wanted);
 }
 
-/** A row per field: name, unit, default, and the reason in its comment, which begins with what it bounds. */
+/** Returns a row for each field: name, unit, default, and the comment of the field. */
 function fieldRows(source: string, defaults: object): string[] {
   const text = source.split(", ").map(read).join("");
   const numbers = Object.entries(defaults).filter(([, value]) => typeof value === "number");

@@ -19,7 +19,7 @@ const isVector = new Ajv({ strict: true, strictRequired: false, strictTypes: fal
   JSON.parse(readFileSync(`${VECTORS}schema.json`, "utf8")) as object,
 );
 
-/** What a vector means here, in the shape of its `value`. */
+/** Returns what this implementation makes of a vector, in the shape of the vector's `value`. */
 function run(vector: Vector): unknown {
   const blocks = blocksOf(vector);
   switch (vector.layer) {
@@ -55,7 +55,7 @@ function run(vector: Vector): unknown {
   }
 }
 
-/** What a reader makes of the bodies of one alias; null: refused. */
+/** Returns what a reader makes of the bodies of one alias; null: refused. */
 function readChain(blocks: readonly Uint8Array[], contiguous: readonly boolean[]): unknown[] {
   const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, codec);
   expect(contiguous.length).toBe(blocks.length);
@@ -95,7 +95,7 @@ function rowsOf(value: unknown): string {
 
 describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
   const all = readVectors(kind);
-  // Those of ids are read by packages/xmpp.
+  // packages/xmpp tests the vectors of ids.
   const vectors = all.filter(({ vector }) => vector.layer !== "lean");
 
   it.each(all)("$path is by the schema", ({ path, vector }) => {
@@ -110,7 +110,7 @@ describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
       const expected = fromJson(vector.value);
       const result = run(vector);
       expect(result).toEqual(expected);
-      // Keys in order too, as equality does not tell; not those of the vector's own shape.
+      // The order of keys counts too, but `toEqual` ignores it. Keys outside the rows may have any order.
       if (vector.layer === "codec") expect(rowsOf(result)).toBe(rowsOf(expected));
       if (vector.layer !== "frame") return;
       const frames = (Array.isArray(expected) ? expected : [expected]) as Frame[];

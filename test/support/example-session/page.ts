@@ -23,20 +23,20 @@ import {
 import type { Entry } from "./party.js";
 import type { Step } from "./script.js";
 
-/** They replace random values and times. */
+/** Fixed values that replace random values and times. */
 const EPOCH = 0xdeadbeef;
 const BASE_AT = Date.UTC(2026, 0, 1);
 const PING_ID = "ping-1";
 const LEAN_TAG = 5;
-/** `at` of position 0, in ms: the base is a day before the offer. */
+/** Time of position 0, in ms. The base is a day before the offer. */
 const OFFERED_AT = 86_400_000;
 
 const MAX_COLUMNS = 120;
 const HEX_BYTES_PER_LINE = 32;
-/** These stand first in a tag, in this order; servers pass attributes on in orders of their own. */
+/** Attributes that stand first in a tag, in this order. Servers change the order of attributes. */
 const ATTRIBUTES = ["xmlns", "from", "to", "type", "id", "node", "jid", "subid", "sid", "seq", "var"];
 
-/** Elements after the type, by docs/reference/protocol.md. */
+/** Names of a frame's elements after its type, by docs/reference/protocol.md. */
 const ELEMENTS: Readonly<Record<string, readonly string[]>> = {
   HELLO: ["version", "limits", "codecs", "hop", "token", "capabilities"],
   ACK: ["stanzas"],
@@ -50,7 +50,7 @@ const BIND_ELEMENTS: readonly (readonly string[])[] = [
   ["alias", "role", "node", "subid", "kind", "base"],
   ["alias", "role", "node", "incarnation", "sequence"],
 ];
-/** An array whose elements have names of their own. */
+/** Arrays whose elements have their own names. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   limits: ["max block", "max inflated", "max stanza"],
   range: ["epoch", "from", "to"],
@@ -58,7 +58,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
 
 const rowCodec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
 
-/** The session as the page has it: the same each time it is played, and through each server. */
+/** The session as the page shows it. It is the same each time it is played, and through each server. */
 export function formatSession(steps: readonly Step[]): string {
   return steps
     .flatMap(({ title, text, entries }, index) => [
@@ -83,7 +83,10 @@ function formatEntry({ party, direction, stanza }: Entry): string {
   return lines.join("\n");
 }
 
-/** Without chance. Throws where a block has other bytes than ours for the same frames: the page would not have what was sent. */
+/**
+ * Reads frames, and replaces random values. Throws if a block has other bytes than ours for the same frames: the page
+ * would show bytes that were not sent.
+ */
 function readFrames(base64: string, direction: Entry["direction"]): Frame[] {
   const block = decodeBase64(base64) as Uint8Array;
   const frames = decodeBlock(block, DEFAULT_LIMITS);
@@ -109,7 +112,7 @@ function withoutChance(frame: Frame): Frame {
   }
 }
 
-/** Its bytes, and what they say. */
+/** A frame's bytes and their meaning. */
 function formatFrame(bytes: Uint8Array): string[] {
   const hex = Buffer.from(bytes).toString("hex").toUpperCase();
   const lines = hex.match(new RegExp(`.{1,${HEX_BYTES_PER_LINE * 2}}`, "g")) ?? [];
@@ -141,14 +144,14 @@ function formatValue(name: string, value: Value): string {
   return `rows ${rows.map((row) => JSON.stringify(decodeRow(row))).join(", ")}`;
 }
 
-/** One tag a line; a tag that is too long goes on in the next. */
+/** One tag a line. A tag that is too long continues on the next line. */
 function formatElement(
   element: Element,
   outerNs: string,
   indent: string,
   textOf: (element: Element) => string,
 ): string[] {
-  // What was sent names no namespace: it has the stream's.
+  // A sent element names no namespace: it has the namespace of its stream.
   const ns = (element.getNS() ?? "") || outerNs;
   const start = `${indent}<${element.getName()}${formatAttributes(element, ns === outerNs ? undefined : ns)}`;
   // ejabberd moves `<body/>` to the end.
@@ -171,7 +174,7 @@ function formatAttributes(element: Element, xmlns: string | undefined): string {
   const attributes: Record<string, string | undefined> = { ...element.attrs, xmlns };
   // Servers add the language of the sender's stream.
   delete attributes["xml:lang"];
-  // Those of the parties have two characters.
+  // Ids of the parties have two characters.
   if (element.is("iq") && !/^[ab]\d$/.test(attributes["id"] ?? "")) attributes["id"] = PING_ID;
   return Object.entries(attributes)
     .filter((pair): pair is [string, string] => pair[1] !== undefined)

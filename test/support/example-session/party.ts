@@ -4,20 +4,20 @@ import { encodeBase64, NS, xml, type Element } from "@stanzapack/xmpp";
 import { StreamParser } from "../../../packages/xmpp/src/xml/stream-parser.js";
 import type { RawStream } from "../raw-stream.js";
 
-/** One stanza of a party's stream, as the party wrote or received it. */
+/** One stanza of a party's stream, as the party sent or received it. */
 export interface Entry {
   readonly party: string;
   readonly direction: "sends" | "receives";
   readonly stanza: Element;
 }
 
-/** What a stanza takes to arrive on an idle machine, in ms. */
+/** Longest time for a stanza to arrive on an idle machine, in ms. */
 const NORMAL_MS = 5_000;
 
-/** A client that writes each stanza by hand, with ids and a sid that are the same each time, and records its stream. */
+/** A client that writes each stanza by hand and records its stream. Its ids and sid are the same each time. */
 export class Party {
   private readonly parser = new StreamParser();
-  /** Not yet taken. */
+  /** Stanzas that `take` has not returned yet. */
   private entries: Entry[] = [];
   private received: Element[] = [];
   private parsedChars = 0;
@@ -38,7 +38,7 @@ export class Party {
     this.parser.write(`<stream xmlns='${NS.CLIENT}'>`);
   }
 
-  /** `to`: of the component, unless the stanza says it itself. */
+  /** Sends a stanza to the component, unless the stanza has its own `to`. */
   send(stanza: Element): void {
     stanza.attrs["to"] ??= this.component;
     this.pump();
@@ -50,14 +50,14 @@ export class Party {
     this.send(xml("iq", { to, type, id: `${this.name.slice(0, 1).toLowerCase()}${this.nextId++}` }, child));
   }
 
-  /** In one block. */
+  /** Sends frames in one block. */
   sendFrames(...frames: Frame[]): void {
     const base64 = frames.map((frame) => encodeBase64(encodeFrame(frame))).join("");
     const data = xml("data", { xmlns: NS.IBB, sid: this.sid, seq: String(this.nextSeq++) }, base64);
     this.send(xml("message", { type: "headline" }, data));
   }
 
-  /** So many stanzas more have come; gives the last of them. */
+  /** Waits for `count` more stanzas. Returns the last of them. */
   async receives(count: number): Promise<Element> {
     this.awaited += count;
     const hasCome = (): boolean => {
@@ -70,7 +70,7 @@ export class Party {
     return this.received[this.awaited - 1] as Element;
   }
 
-  /** What was sent and received since the last call, in order. */
+  /** Returns the stanzas since the last call, in order. */
   take(): Entry[] {
     this.pump();
     const { entries } = this;

@@ -7,7 +7,7 @@ import { openRawStream } from "../raw-stream.js";
 import { startStack, type Stack, type SERVERS } from "../stack.js";
 import { Party, type Entry } from "./party.js";
 
-/** One exchange: what the page says of it, and its stanzas. */
+/** One exchange: its stanzas, and the page's text about it. */
 export interface Step {
   readonly title: string;
   readonly text: string;
@@ -15,9 +15,9 @@ export interface Step {
 }
 
 const NODE = "alice@localhost/temp";
-/** Of Alice's outbox: a random number in a real program. */
+/** Incarnation of Alice's outbox. A real program draws it at random. */
 const INCARNATION = 48_879;
-/** Nobody is asked for an acknowledgement, unless a step lowers the limit, in seconds. */
+/** In seconds. No client is asked for an acknowledgement, unless a step lowers the limit. */
 const NEVER_SECONDS = 100_000;
 const LIMITS = { unackedSeconds: NEVER_SECONDS, silentSeconds: NEVER_SECONDS };
 
@@ -37,7 +37,7 @@ function update(from: number, values: readonly number[], spanMs: number): DataFr
   };
 }
 
-/** Plays the session through a server of its own. */
+/** Plays the session through its own server. */
 export async function playSession(server: (typeof SERVERS)[number]): Promise<Step[]> {
   const stack = await startStack(server, ["alice", "bob"], { limits: LIMITS });
   const streams = [await openRawStream(stack, "alice", ""), await openRawStream(stack, "bob", "")] as const;
@@ -57,7 +57,7 @@ export async function playSession(server: (typeof SERVERS)[number]): Promise<Ste
 async function play(stack: Stack, alice: Party, bob: Party): Promise<Step[]> {
   const bobJid = "bob@localhost/r";
   const steps: Step[] = [];
-  /** The stanzas of `first` stand first: between two sessions there is no order. */
+  /** Makes a step. The stanzas of `first` stand first, since stanzas of two sessions have no order. */
   const step = async (title: string, text: string, first: Party, act: () => Promise<void>): Promise<void> => {
     await act();
     const second = first === alice ? bob : alice;
@@ -74,7 +74,7 @@ async function play(stack: Stack, alice: Party, bob: Party): Promise<Step[]> {
     party.ask("set", xml("close", { xmlns: NS.IBB, sid: party.sid }));
     await party.receives(1);
   };
-  /** Bob's link is asked whether he lives once data is unacknowledged for so long. */
+  /** Makes the component ask Bob's link whether it lives, once data is unacknowledged for this time. */
   const askAfter = (unackedSeconds: number): void => {
     const component = { domain: stack.domain, secret: "unchanged" };
     const { limits, ...config } = configSchema.parse({ component, limits: { ...LIMITS, unackedSeconds } });

@@ -22,7 +22,7 @@ export const affiliations = (...list: (readonly [jid: string, affiliation?: stri
     ),
   );
 
-/** Sessions that speak to the component as any client may: alice publishes, bob subscribes, carol is on no list. */
+/** Sessions that write to the component as any client may: alice publishes, bob subscribes, carol is on no list. */
 export interface Cast {
   stack: Stack;
   alice: RawPeer;
@@ -30,11 +30,11 @@ export interface Cast {
   /** Another session of bob's, without a link. */
   bobToo: RawPeer;
   carol: RawPeer;
-  /** What came to bob and carol beside iqs and data. */
+  /** Stanzas to bob and carol that are neither iqs nor data. */
   readonly came: Record<"bob" | "carol", Element[]>;
 }
 
-/** There from `beforeAll` to `afterAll`. */
+/** The sessions exist from `beforeAll` to `afterAll`. */
 export function useCast(server: (typeof SERVERS)[number]): Cast {
   const cast = { came: { bob: [], carol: [] } } as unknown as Cast;
   const session = async (user: "alice" | "bob" | "carol", resource: string): Promise<RawPeer> => {
@@ -55,7 +55,7 @@ export function useCast(server: (typeof SERVERS)[number]): Cast {
       session("carol", "one"),
     ]);
     for (const peer of [cast.alice, cast.bob, cast.carol]) await peer.link();
-    // RFC 6121 §3.2.2: an interested resource hears of its subscriptions.
+    // RFC 6121 §3.2.2: an interested resource receives its subscriptions.
     await cast.carol.ask("get", xml("query", NS.ROSTER), "");
     cast.carol.sendStanza(xml("presence"));
     await cast.alice.ask("set", pubsub(xml("create", { node: OPEN })));
@@ -66,7 +66,7 @@ export function useCast(server: (typeof SERVERS)[number]): Cast {
   return cast;
 }
 
-/** The error that a request is answered with. */
+/** The error that answers a request. */
 export function refusal(
   peer: RawPeer,
   type: "get" | "set",
@@ -85,7 +85,7 @@ export const optionsOf = ({ bob }: Cast, ...children: Element[]): Element =>
 export const subscribe = ({ bob }: Cast, ...behind: Element[]): Promise<Element> =>
   bob.ask("set", pubsub(xml("subscribe", { node: OPEN, jid: bob.jid }), ...behind));
 
-/** What stands first in the answer's `<pubsub/>`. */
+/** The first element in the answer's `<pubsub/>`. */
 export function firstIn(answer: Element): Element {
   return childElements(childElements(answer)[0] as Element)[0] as Element;
 }

@@ -15,7 +15,7 @@ import {
 } from "./cast.js";
 import { form } from "./xep-0060-examples.js";
 
-/** Service discovery tells what works. */
+/** Service discovery names every feature that works. */
 export function featuresSuite(cast: Cast): void {
   it("finds every feature that is advertised, and none that is not (§16.3)", async () => {
     const info = await cast.bob.ask("get", xml("query", NS.DISCO_INFO));
@@ -65,7 +65,7 @@ export function featuresSuite(cast: Cast): void {
       [NS.VCARD]: ["vCard", NS.VCARD],
       [NS.VERSION]: ["query", NS.VERSION],
     };
-    // Forms, links and the protocol's own are asked for all over these tests.
+    // Tests everywhere use forms, links and the protocol's own feature.
     const rest = [NS.DATA_FORMS, NS.IBB, NS.PUBSUB, NS.RSM, NS.STANZAPACK];
     expect([...Object.keys(others), ...rest].sort()).toEqual(
       features.filter((it) => !it.startsWith(prefix)).sort(),

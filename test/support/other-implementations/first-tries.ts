@@ -3,7 +3,7 @@ import { NS, parseStanzaError, xml, type Element } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import { pubsub, refusal, type Cast } from "./cast.js";
 
-/** What a person tries who has found the address. */
+/** What a person tries who has only found the address. */
 export function firstTriesSuite(cast: Cast): void {
   describe("a person's first tries", () => {
     const send = (stanza: Element): Promise<void> => {
@@ -11,7 +11,7 @@ export function firstTriesSuite(cast: Cast): void {
       cast.carol.sendStanza(stanza);
       return cast.carol.settled();
     };
-    /** What cast.came back; the server may send something of its own. */
+    /** The component's answers to carol, without stanzas that the server itself sends. */
     const answers = (): Element[] =>
       cast.came.carol.filter(({ attrs }) => String(attrs["from"]).includes(cast.stack.domain));
     const faults = (): unknown[] =>
@@ -49,7 +49,7 @@ export function firstTriesSuite(cast: Cast): void {
         cast.carol.sendStanza(xml("presence", { to, type: "subscribe" }));
         const refused = (): unknown =>
           cast.came.carol.find(({ attrs }) => attrs["type"] === "unsubscribed")?.attrs["from"];
-        // A server may tell it by the roster alone, where it has the subscription as asked for.
+        // If a server has the subscription as pending, it may report the refusal only in the roster.
         await until(() => refused() === to, 20_000, "unsubscribed");
       }
     });

@@ -18,7 +18,7 @@ import { EXAMPLE_CONFIG, EXAMPLE_OPTIONS, form } from "./xep-0060-examples.js";
 
 const OWN = "{urn:stanzapack:0}";
 
-/** Data forms, as other clients fill them in. */
+/** Data forms as other clients fill them in. */
 export function formsSuite(cast: Cast): void {
   const options = (...children: Element[]): Element => optionsOf(cast, ...children);
   const configuration = async (): Promise<Map<string, string[]>> =>

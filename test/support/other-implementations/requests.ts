@@ -16,7 +16,7 @@ import {
 } from "./cast.js";
 import { form } from "./xep-0060-examples.js";
 
-/** Requests that break a rule of XEP-0060, one each, and what they are answered. */
+/** Requests that each break one rule of XEP-0060, and their answers. */
 export function requestsSuite(cast: Cast): void {
   describe("requests (XEP-0060)", () => {
     const unknown = [
@@ -44,7 +44,7 @@ export function requestsSuite(cast: Cast): void {
           ["get", xml("query", { xmlns: NS.DISCO_ITEMS, node })],
         ] as const) {
           expect(await cast.bob.outcome(type, child), child.toString().slice(0, 300)).toBe("item-not-found");
-          // Also for who has no link.
+          // For a session without a link too.
           expect(await cast.bobToo.outcome(type, jidOf(child, cast.bobToo.jid))).toBe("item-not-found");
         }
     });
@@ -209,7 +209,7 @@ export function requestsSuite(cast: Cast): void {
         expect(await listed(peer, "bob@localhost/own")).toEqual([]);
       }
       expect(await listed(cast.carol)).toEqual([]);
-      // §6.2.3.3, §6.3.4.1: a session may do for another of its account.
+      // §6.2.3.3, §6.3.4.1: a session may act for another session of its account.
       const meant = { node: OPEN, jid: cast.bob.jid };
       await cast.bobToo.ask("get", pubsub(xml("options", meant)));
       await cast.bobToo.ask("set", pubsub(xml("unsubscribe", meant)));
@@ -240,7 +240,7 @@ export function requestsSuite(cast: Cast): void {
       const twice = affiliations(["carol@localhost", "member"], ["Carol@localhost/r", "none"]);
       expect(await cast.alice.outcome("set", twice)).toBe("bad-request");
       expect(await cast.alice.outcome("set", affiliations(["carol@localhost", "king"]))).toBe("bad-request");
-      // §8.9.2.1: without an affiliation nothing changes.
+      // §8.9.2.1: without the attribute `affiliation`, nothing changes.
       await cast.alice.ask("set", affiliations(["bob@localhost"], ["alice@localhost", "owner"]));
       expect(await now()).toEqual([owner, ["bob@localhost", "member"]]);
       for (const [jid, affiliation] of [
@@ -248,7 +248,7 @@ export function requestsSuite(cast: Cast): void {
         ["alice@localhost", "member"],
         ["bob@localhost", "owner"],
       ] as const) {
-        // §8.9.2.4: what is not in the answer is done.
+        // §8.9.2.4: changes that the answer does not name are done.
         const error = await refusal(
           cast.alice,
           "set",
@@ -290,7 +290,7 @@ function entriesOf(answer: Element): unknown[] {
   return (list ?? []).map(({ attrs }) => [attrs["jid"], attrs["affiliation"]] as unknown[]);
 }
 
-/** The same request for another session. */
+/** The same request with another session's JID. */
 function jidOf(child: Element, jid: string): Element {
   for (const element of childElements(child))
     if (element.attrs["jid"] !== undefined && bareJid(String(element.attrs["jid"])) === bareJid(jid))

@@ -2,7 +2,7 @@ import { NS, xml, type Element } from "@stanzapack/xmpp";
 
 type Fields = Readonly<Record<string, string | readonly string[]>>;
 
-/** A form as other implementations write it: no types, and any fields, twice too. */
+/** A form as other implementations write it: without types, with any fields, some of them twice. */
 export function form(type: string | undefined, formType: string, ...fields: readonly Fields[]): Element {
   const list = [
     ...(formType === "" ? [] : [["FORM_TYPE", formType] as const]),
@@ -17,7 +17,7 @@ export function form(type: string | undefined, formType: string, ...fields: read
   );
 }
 
-/** Of the form in the examples of XEP-0060 §6.3.5 and §6.3.7. */
+/** Fields of the form in the examples of XEP-0060 §6.3.5 and §6.3.7. */
 export const EXAMPLE_OPTIONS: Fields = {
   "pubsub#deliver": "1",
   "pubsub#digest": "0",
@@ -25,7 +25,7 @@ export const EXAMPLE_OPTIONS: Fields = {
   "pubsub#show-values": ["chat", "online", "away"],
 };
 
-/** Of the form in the example of XEP-0060 §8.1.3. */
+/** Fields of the form in the example of XEP-0060 §8.1.3. */
 export const EXAMPLE_CONFIG: Fields = {
   "pubsub#title": "Princely Musings (Atom)",
   "pubsub#deliver_notifications": "1",

@@ -1,16 +1,16 @@
 import { createLaneBatch } from "@stanzapack/estimate";
 import type { LaneBatch, Value } from "@stanzapack/wire";
 
-/** Ten batches a second: 100 ms each. */
+/** Window of a batch, in ms: ten batches a second. */
 const BATCH_MS = 100;
 
 export interface TimedBatch {
   readonly batch: LaneBatch;
-  /** When it leaves, in ms. */
+  /** Time at which the batch is sent, in ms. */
   readonly nowMs: number;
 }
 
-/** `size` updates each, evenly spread over their 100 ms. */
+/** Batches of `size` updates each, evenly spread over 100 ms. */
 export function createBatches(rows: readonly Value[], size: number): TimedBatch[] {
   const batches: TimedBatch[] = [];
   for (let start = 0; start < rows.length; start += size) {

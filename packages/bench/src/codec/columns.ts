@@ -2,7 +2,7 @@ import type { Value } from "@stanzapack/wire";
 
 export type Leaf = Exclude<Value, readonly Value[] | { readonly [key: string]: Value }>;
 
-/** The leaves of each place in the rows, in the order of first appearance; undefined where a row has none there. */
+/** The leaves of each place in the rows, in the order of first appearance. Undefined if a row has no leaf there. */
 export function columnsOf(rows: readonly Value[]): ReadonlyMap<string, readonly (Leaf | undefined)[]> {
   const columns = new Map<string, (Leaf | undefined)[]>();
   for (const [index, row] of rows.entries())

@@ -5,10 +5,10 @@ import { brotliCompressSync, constants } from "node:zlib";
 import type { Value } from "@stanzapack/wire";
 import { columnsOf } from "./columns.js";
 
-/** What the best general compressors make of all values at once, in bytes. */
+/** Size of all values at once in the best general compressors, in bytes. */
 export interface FileBound {
   readonly brotliBytes: number;
-  /** Null where `xz` is not installed. */
+  /** Null if `xz` is not installed. */
   readonly xzBytes: number | null;
 }
 
@@ -24,7 +24,7 @@ export async function measureFileBound(rows: readonly Value[]): Promise<FileBoun
   return { brotliBytes: brotli.length, xzBytes: await xz(file) };
 }
 
-/** Column after column, a value a line: text as it is, an empty line for what is not there. */
+/** Column after column, one value a line: text unchanged, an empty line for a missing value. */
 function formatColumns(rows: readonly Value[]): string {
   const lines: string[] = [];
   for (const column of columnsOf(rows).values())

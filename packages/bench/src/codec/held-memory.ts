@@ -4,19 +4,19 @@ import { runInNewContext } from "node:vm";
 let collect: (() => void) | undefined;
 
 const ROUNDS = 3;
-/** What the engine makes and frees meanwhile, some 100 KB, is shared by so many. */
+/** Number of copies. They share the 100 KB or so that the engine allocates meanwhile. */
 const COPIES = 4;
 
-/** What is still held after `work`, which gives what is to be kept, in bytes: heap and buffers. The median of a few rounds. */
+/** Memory that the result of `work` holds, in bytes: heap and buffers. The median of several rounds. */
 export function measureHeld(work: () => unknown): number {
-  // The first time makes what later ones share: compiled code, the shapes of objects.
+  // The first call creates what later calls share: compiled code, the shapes of objects.
   work();
   const rounds = Array.from({ length: ROUNDS }, () => {
     const kept: unknown[] = [];
     const before = used();
     for (let i = 0; i < COPIES; i++) kept.push(work());
     const held = (used() - before) / COPIES;
-    // Not collected before it was measured.
+    // `kept` is used here, so that the results are not collected before they are measured.
     kept.length = 0;
     return Math.max(0, Math.round(held));
   });

@@ -2,7 +2,10 @@ import { Deflate, Inflate, Z_SYNC_FLUSH } from "pako";
 
 const LEVEL = 6;
 
-/** What a JSON user does for the same, in the same language as ours: raw deflate with kept context, a flush a batch. */
+/**
+ * The equivalent for a JSON user, in the same language as our codec: raw deflate with kept context, flushed after each
+ * batch.
+ */
 export class JsonDeflater {
   private readonly deflate = new Deflate({ raw: true, level: LEVEL });
   private readonly encoder = new TextEncoder();

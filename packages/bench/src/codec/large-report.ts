@@ -3,10 +3,10 @@ import { HAND_DELTAS, type HandDelta } from "../workloads/large-states.js";
 import { isLarge } from "../workloads/rows.js";
 import type { CodecRow } from "./rows.js";
 
-/** A payload may be so many times what a delta made by hand takes, one update a stanza. */
+/** Largest payload, as a multiple of a delta made by hand, with one update in a stanza. */
 const MOST_OVER_HAND = 2;
 
-/** Large values that change a little, beside what a delta made by hand takes; empty where none was measured. */
+/** Compares large values that change a little with deltas made by hand. Empty if none was measured. */
 export function formatLargeValues(rows: readonly CodecRow[]): string[] {
   const own = rows.filter(({ workload }) => isLarge(workload));
   if (own.length === 0) return [];

@@ -8,8 +8,8 @@ const MEANT = [
 ];
 
 /**
- * A row for each batch with the geometric means over the workloads: the quotient of two of its columns is the
- * mean of the workloads' quotients.
+ * One row for each batch, with the geometric means over the workloads. The quotient of two of its columns is the mean
+ * of the workloads' quotients.
  */
 export function meanRows(rows: readonly CodecRow[]): CodecRow[] {
   return groups(rows).map((group) => {
@@ -29,7 +29,7 @@ export function meanRows(rows: readonly CodecRow[]): CodecRow[] {
   });
 }
 
-/** Rows of one batch, in the order of first appearance. */
+/** Rows grouped by batch, in the order of first appearance. */
 export function groups(rows: readonly CodecRow[]): CodecRow[][] {
   const found = new Map<number, CodecRow[]>();
   for (const row of rows) {

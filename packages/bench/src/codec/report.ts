@@ -7,7 +7,7 @@ import { groups } from "./means.js";
 import type { CodecRow } from "./rows.js";
 import { judgeMeans, judgeRules, type MeanVerdict } from "./targets.js";
 
-/** The rows for people: where JSON is smaller, what was to be shown and what of it is, then all of them. */
+/** The report: where JSON is smaller, the targets and whether they are met, then all rows. */
 export function formatCodecReport(rows: readonly CodecRow[]): string {
   const workloads = rows.filter(({ workload }) => workload !== "geomean");
   if (workloads.length === 0) return "Nothing was measured.";
@@ -45,7 +45,7 @@ function formatLosses(rows: readonly CodecRow[]): string[] {
 function explainLosses(rows: readonly CodecRow[]): string[] {
   const excesses = rows.flatMap((row) => [
     { excess: row.frameBytesPerUpdate - row.rivalBytesPerUpdate, compressed: false },
-    // In a batch the counter is no excuse.
+    // Only a batch of one update may be larger because of the counter.
     { excess: row.frameZlibBytesPerUpdate - row.rivalZlibBytesPerUpdate, compressed: row.batch === 1 },
   ]);
   return explainByCounter(excesses.filter(({ excess }) => excess > 0));

@@ -1,38 +1,38 @@
 import type { RowSetId } from "../workloads/rows.js";
 import type { StanzaEnvelope } from "./stanza.js";
 
-/** Updates of a stanza. */
+/** Numbers of updates in a stanza. */
 export const BATCHES = [1, 10, 50, 100] as const;
 
-/** One row of `stanzapack bench codec`. Bytes and µs of processor time are per update; null: not measured. */
+/** One row of `stanzapack bench codec`. Bytes and µs of processor time are per update. Null: not measured. */
 export interface CodecRow {
-  /** `geomean`: over those of the 22 that were measured. */
+  /** `geomean`: the mean over those of the 22 workloads that were measured. */
   readonly workload: RowSetId | "geomean";
   readonly batch: number;
-  /** What the codec made, before base64 and frame. */
+  /** The codec's output, before base64 and frame. */
   readonly payloadBytesPerUpdate: number;
-  /** Whole stanzas of ours, and of JSON in the same batches. */
+  /** Whole stanzas: ours, and JSON in the same batches. */
   readonly frameBytesPerUpdate: number;
   readonly rivalBytesPerUpdate: number;
-  /** The same inside one zlib stream each. */
+  /** The same stanzas, each sort inside one zlib stream. */
   readonly frameZlibBytesPerUpdate: number;
   readonly rivalZlibBytesPerUpdate: number;
-  /** All values at once, column by column: what hindsight could reach. */
+  /** All values at once, column by column: the size that a compressor reaches if it knows all values in advance. */
   readonly brotliBytesPerUpdate: number;
-  /** Null where `xz` is not installed. */
+  /** Null if `xz` is not installed. */
   readonly xzBytesPerUpdate: number | null;
-  /** In which most stanzas of ours travel where the stream is not compressed; null: of means. */
+  /** Envelope of most of our stanzas if the stream is not compressed. Null in rows of means. */
   readonly envelope: StanzaEnvelope | null;
-  /** Bodies that need none before them. */
+  /** Number of bodies that need no body before them. */
   readonly keyframes: number | null;
-  /** Places in the rows that hold numbers. */
+  /** Number of places in the rows that hold numbers. */
   readonly numericFields: number | null;
   /** From values to frames, and back. */
   readonly encodeUsPerUpdate: number;
   readonly decodeUsPerUpdate: number;
-  /** `JSON.stringify` and pako's raw deflate with a flush a batch, and back. */
+  /** `JSON.stringify` and pako's raw deflate, flushed after each batch, and back. */
   readonly jsonDeflateUsPerUpdate: number;
   readonly jsonInflateUsPerUpdate: number;
-  /** What the sending end of a lane holds after all rows. */
+  /** Memory of the sending end of a lane after all rows. */
   readonly memoryBytes: number | null;
 }

@@ -40,7 +40,7 @@ test("gives a row for each workload and batch, and the means last", async () => 
   );
   expect(told.at(-1)).toMatch(/^usemp: \d+ % done; .+ left$/);
 
-  // Two of 22 meet nothing, but may miss something.
+  // Two of the 22 workloads cannot meet a target, but can miss one.
   expect(judgeMeans(rows).every(({ met }) => met === undefined)).toBe(true);
   expect(judgeRules(rows).map(({ met }) => met)).toEqual([undefined, true, undefined, undefined]);
   const report = formatCodecReport(rows);

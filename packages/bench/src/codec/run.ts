@@ -14,7 +14,7 @@ import { FULL_CARE, measureTimes, QUICK_CARE, warmUp, type Care } from "./timing
 export interface CodecOptions {
   readonly workloads?: readonly RowSetId[];
   readonly batches?: readonly number[];
-  /** Batches of 10 and 100 where none are named, and the clock is read fewer times. */
+  /** Measures batches of 10 and 100 unless `batches` is given, and makes fewer passes for the times. */
   readonly quick?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (text: string) => void;
@@ -22,7 +22,9 @@ export interface CodecOptions {
 
 const QUICK_BATCHES = [10, 100] as const;
 
-/** Every workload in every batch, then the means over the 22. An interruption gives the rows so far. */
+/**
+ * Measures every workload in every batch, then computes the means over the 22. An interruption returns the rows so far.
+ */
 export async function runCodec(options: CodecOptions = {}): Promise<readonly CodecRow[]> {
   const quick = options.quick ?? false;
   const batches = [...new Set(options.batches ?? (quick ? QUICK_BATCHES : BATCHES))];
@@ -88,7 +90,7 @@ async function measureCell(cell: Cell, memoryBytes: number): Promise<CodecRow> {
   };
 }
 
-/** Of a lane that has had all rows; how they were batched makes no difference. */
+/** Memory of a lane after all rows. The batches make no difference. */
 function measureMemory(rows: readonly Value[]): number {
   const batches = createBatches(rows, 100);
   return measureHeld(() => {

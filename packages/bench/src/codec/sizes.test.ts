@@ -5,7 +5,7 @@ import { createBatches } from "./batches.js";
 import { measureFileBound } from "./file-bound.js";
 import { measureOurs, measureRival } from "./sizes.js";
 
-/** Of the prototype's table: the rival's bytes per update, plain and zlib. */
+/** From the prototype's table: the rival's bytes per update, plain and zlib. */
 test.each<[RowSetId, number, string, string]>([
   ["int", 1, "113.00", "9.70"],
   ["int", 10, "20.30", "2.77"],
@@ -38,7 +38,7 @@ test("brotli over all of int, column by column, takes what it did for the protot
 test("stanzapack estimate comes to the same figures, and the server's requests for acknowledgement", async () => {
   const rows = createRows("obj");
   const estimator = new Estimator({ workload: "obj", cuts: [{ batch: 10 }] });
-  // The times of `createBatches`: ten rows evenly within 100 ms.
+  // The times of `createBatches`: ten rows spread evenly over 100 ms.
   for (const [index, row] of rows.entries()) await estimator.add(row, (index - 9) * 10);
   const estimated = await estimator.finish();
   const bytes = (form: string, compression: string): number =>
@@ -50,7 +50,7 @@ test("stanzapack estimate comes to the same figures, and the server's requests f
   const rival = await measureRival(batches);
   expect(bytes("stanzapack", "none")).toBe(ours.frameBytes + batches.length * requestBytes);
   expect(bytes("json-batch", "none")).toBe(rival.rivalBytes + batches.length * requestBytes);
-  // In a compressed stream a request is a flush of its own.
+  // In a compressed stream, a request for acknowledgement is a flush of its own.
   for (const more of [
     bytes("stanzapack", "zlib") - ours.frameZlibBytes,
     bytes("json-batch", "zlib") - rival.rivalZlibBytes,

@@ -9,7 +9,7 @@ export interface OurSizes {
   readonly frameBytes: number;
   readonly frameZlibBytes: number;
   readonly keyframes: number;
-  /** Of most stanzas, where the stream is not compressed. */
+  /** Envelope of most stanzas, if the stream is not compressed. */
   readonly envelope: StanzaEnvelope;
 }
 
@@ -18,9 +18,9 @@ export interface RivalSizes {
   readonly rivalZlibBytes: number;
 }
 
-/** Every batch as a whole stanza, read back and compared. Throws when anything arrives that was not sent. */
+/** Encodes every batch as a whole stanza, reads it back and compares. Throws if the values differ. */
 export async function measureOurs(batches: readonly TimedBatch[]): Promise<OurSizes> {
-  // Two lanes: how a lane chooses its forms depends on whether the hop is compressed.
+  // Two lanes, since a lane chooses its forms by whether the hop is compressed.
   const plain = createSender("plain");
   const compressed = createSender("compressed");
   const meter = new SyncFlushMeter();
@@ -74,7 +74,7 @@ function createSender(hop: HopClass): Sender {
   };
 }
 
-/** The order of keys counts too. */
+/** Compares the order of keys too. */
 function verify(sent: readonly Value[], came: readonly Value[] | undefined): void {
   if (!isDeepStrictEqual(came, sent) || JSON.stringify(came) !== JSON.stringify(sent))
     throw new Error("the codec gave other values than it was given");

@@ -9,7 +9,7 @@ import {
 } from "@stanzapack/estimate";
 import { decodeBase64, readLeanId } from "@stanzapack/xmpp";
 
-/** What holds the blocks of a link: an `id`, or In-Band Bytestreams. */
+/** What holds the blocks of a link: the `id` of a lean stanza, or In-Band Bytestreams. */
 export type StanzaEnvelope = "lean" | "ibb";
 
 export interface LinkStanza {
@@ -17,17 +17,17 @@ export interface LinkStanza {
   readonly envelope: StanzaEnvelope;
 }
 
-/** A block as it comes; `label`: it is the payload of one chained body, of that alias. */
+/** A block as it is received. With `label`, the block is the payload of one chained body of that alias. */
 export interface LinkBlock {
   readonly block: Uint8Array;
   readonly label: number | undefined;
 }
 
-/** The stanzas of one link, one after another: nothing else of `bench codec` knows how a block travels. */
+/** The stanzas of one link, in order. No other part of `bench codec` knows how a block travels. */
 export class LinkStanzas {
   private seq = 0;
 
-  /** Lean where the block is small enough for that. */
+  /** The next stanza. It is lean if the block is small enough. */
   next(sent: SentBody): LinkStanza {
     const out = blockOf(sent);
     const seq = this.seq++;
@@ -37,7 +37,7 @@ export class LinkStanzas {
       : { text: lean, envelope: "lean" };
   }
 
-  /** Undefined: it cannot be read. */
+  /** The block of a stanza. Undefined if it cannot be read. */
   read({ text, envelope }: LinkStanza): LinkBlock | undefined {
     if (envelope === "lean") return readLeanId(readId(text));
     const block = decodeBase64(readPayload(text));

@@ -2,7 +2,7 @@ import { isLarge, ROW_SETS } from "../workloads/rows.js";
 import { groups } from "./means.js";
 import type { CodecRow } from "./rows.js";
 
-/** How many times smaller than JSON, as the geometric mean: plain, zlib. */
+/** Factor by which our stanzas must be smaller than JSON, as the geometric mean: plain, zlib. By batch. */
 const MEAN_TARGETS: Readonly<Record<number, readonly [plain: number, zlib: number]>> = {
   1: [2.4, 1.35],
   10: [6.6, 2.12],
@@ -10,18 +10,18 @@ const MEAN_TARGETS: Readonly<Record<number, readonly [plain: number, zlib: numbe
   100: [13.0, 2.44],
 };
 
-/** How many times the time of JSON with deflate, encoding and decoding. */
+/** Longest time as a multiple of JSON with deflate, for encoding and for decoding. */
 const ENCODING_TARGET = 2;
 const DECODING_TARGET = 4;
 
-/** No workload takes more than its rival by more than this, in batches of ten and more. */
+/** In batches of ten and more, no workload may be larger than its rival by more than this factor. */
 const MOST_OVER_RIVAL = 1.05;
-/** One int in a stanza, under zlib. */
+/** Most bytes of one int in a stanza, under zlib. */
 const MOST_INT_BYTES = 19;
-/** How many of the workloads must beat what hindsight reaches. */
+/** Number of workloads that must be smaller than the size that a compressor of all values at once reaches. */
 const LEAST_BELOW_BOUND = 18;
 
-/** One thing that the codec is to show; `met` is undefined where not everything for it was measured. */
+/** One target of the codec. `met` is undefined if not everything for it was measured. */
 export interface Verdict {
   readonly text: string;
   readonly met: boolean | undefined;
@@ -35,7 +35,7 @@ export interface MeanVerdict {
   readonly met: boolean | undefined;
 }
 
-/** Rows of workloads, without means. */
+/** Compares the rows of means with their targets. */
 export function judgeMeans(rows: readonly CodecRow[]): MeanVerdict[] {
   return groups(rows.filter(({ workload }) => workload === "geomean")).flatMap(([row]) => {
     if (row === undefined) return [];

@@ -10,7 +10,7 @@ export interface Times {
   readonly jsonInflate: number;
 }
 
-/** How often the clock is read: so many passes at least, and until they have taken so long, in ms. */
+/** How carefully to time: at least `passes` passes, and until they have taken `forMs` ms. */
 export interface Care {
   readonly passes: number;
   readonly forMs: number;
@@ -19,15 +19,15 @@ export interface Care {
 export const FULL_CARE: Care = { passes: 5, forMs: 300 };
 export const QUICK_CARE: Care = { passes: 3, forMs: 60 };
 
-/** Most passes: a median of more tells nothing new. */
+/** Most passes: the median of more passes is the same. */
 const MAX_PASSES = 99;
 
-/** Compiles what is to be timed. */
+/** Runs the code once, so that the engine compiles it. */
 export function warmUp(batches: readonly TimedBatch[]): void {
   pass(batches);
 }
 
-/** Medians of several passes, ours and JSON's by turns in one process; the first is not counted. */
+/** Medians of several passes, ours and JSON's in turn in one process. The first pass is not counted. */
 export function measureTimes(batches: readonly TimedBatch[], care: Care): Times {
   warmUp(batches);
   const all: Times[] = [];
@@ -58,7 +58,10 @@ function pass(batches: readonly TimedBatch[]): Times {
   return { encode, decode, jsonDeflate, jsonInflate };
 }
 
-/** Processor time of the whole process, the collector's and the compiler's threads too: others may be using the machine. */
+/**
+ * Processor time of the whole process, with the threads of the collector and the compiler. It ignores other processes
+ * on the machine.
+ */
 function timed<T>(work: () => T): [result: T, us: number] {
   const startedAt = process.cpuUsage();
   const result = work();

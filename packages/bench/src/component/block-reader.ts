@@ -1,26 +1,26 @@
 import { decodeBlock, DEFAULT_LIMITS, StanzapackError, type Frame } from "@stanzapack/wire";
 import { readLeanBlock, readLeanHeader } from "@stanzapack/xmpp";
 
-/** A block of the component, as a client needs it here. */
+/** A block of the component, as a simulated client needs it. */
 export interface ReadBlock {
   readonly frames: readonly Frame[];
-  /** It counts for acknowledgements. */
+  /** Whether the block counts for acknowledgements. */
   readonly hasData: boolean;
-  /** It asks for an acknowledgement at once. */
+  /** Whether the block asks for an acknowledgement at once. */
   readonly asksAck: boolean;
 }
 
-/** One chained body and nothing else. */
+/** A block of one chained body. */
 const ONE_BODY: ReadBlock = { frames: [], hasData: true, asksAck: false };
 
 /**
- * Reads blocks. Subscribers of one lane get the same characters, one after another, so the last block is kept: a client costs little
- * beside the component that is measured.
+ * Reads blocks. Subscribers of one lane receive the same characters, one after another, so the reader keeps the last
+ * block. A client then costs little compared with the measured component.
  */
 export class BlockReader {
   private last: { readonly base64: string; readonly block: ReadBlock } | undefined;
 
-  /** Of a `<data/>`. Throws `malformed` for what is no block. */
+  /** Reads the block of a `<data/>`. Throws `malformed`. */
   read(base64: string): ReadBlock {
     if (this.last?.base64 === base64) return this.last.block;
     const block = this.decode(Buffer.from(base64, "base64"));
@@ -28,7 +28,7 @@ export class BlockReader {
     return block;
   }
 
-  /** Of the id of a lean stanza. Throws `malformed` for what is none. */
+  /** Reads the block in the id of a lean stanza. Throws `malformed`. */
   readLean(id: string): ReadBlock & { readonly seq: number } {
     const header = readLeanHeader(id);
     if (header === undefined) throw new StanzapackError("malformed", "not the id of a lean stanza");

@@ -1,11 +1,14 @@
-// The component that is measured, alone in its process: its processor time and its heap are nobody else's.
+// The measured component, alone in its process, so that processor time and heap are the component's only.
 import { setTimeout as delay } from "node:timers/promises";
 import { configSchema, createComponent, type StreamsComponent } from "@stanzapack/component";
 import { DemoError } from "../demo/failure.js";
 import { answerCalls } from "../measure/rpc.js";
 import type { ComponentMethods } from "./methods.js";
 
-/** What one collection frees may hold more: weak references and finalizers take a turn of the event loop. */
+/**
+ * Collections in a row. What one collection frees may hold more: weak references and finalizers need a turn of the
+ * event loop.
+ */
 const COLLECTIONS = 3;
 
 let component: StreamsComponent | undefined;

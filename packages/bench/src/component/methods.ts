@@ -1,6 +1,6 @@
 import type { ComponentLimits, ComponentStats, ConfigFile } from "@stanzapack/component";
 
-/** Where the simulated server listens, and what the component is to keep to. */
+/** Port of the simulated server, and the component's limits. */
 export interface ComponentStart {
   readonly domain: string;
   readonly secret: string;
@@ -8,52 +8,52 @@ export interface ComponentStart {
   readonly limits: ConfigFile["limits"];
 }
 
-/** What the component's process uses. */
+/** Resources that the component's process uses. */
 export interface ComponentUse {
-  /** Time on a processor of all its threads since its start, in µs. */
+  /** Processor time of all its threads since the start, in µs. */
   readonly cpuUs: number;
-  /** V8's heap in use, in bytes; after a garbage collection where one was asked for. */
+  /** V8's heap in use, in bytes. If a garbage collection was asked for, after it. */
   readonly heapBytes: number;
   /** Resident memory, in bytes. */
   readonly rssBytes: number;
   readonly stats: ComponentStats;
 }
 
-/** What the component's process does when asked. */
+/** Requests that the component's process answers. */
 export type ComponentMethods = {
-  /** Resolves when the server took it; gives every limit, defaults too. */
+  /** Resolves when the server has accepted the component. Returns every limit, with defaults. */
   start(options: ComponentStart): Promise<ComponentLimits>;
-  /** `collects`: collects garbage first. */
+  /** `collects`: runs a garbage collection first. */
   use(options: { readonly collects: boolean }): Promise<ComponentUse>;
 };
 
-/** What the simulated clients have had since the start. */
+/** What the simulated clients have received since the start. */
 export interface ClientCounts {
   readonly subscribers: number;
-  /** Stanzas with data. */
+  /** Number of stanzas with data. */
   readonly dataStanzas: number;
   readonly acknowledgements: number;
-  /** Stanzas that came out of order, for nobody, or that could not be read. */
+  /** Number of stanzas that arrived out of order, had no client, or could not be read. */
   readonly faults: number;
 }
 
-/** `lean`: stanzas to the subscribers are lean where that fits; `ibb`: blocks of In-Band Bytestreams alone. */
+/** `lean`: stanzas to the subscribers are lean if the block fits. `ibb`: only In-Band Bytestreams. */
 export type Envelope = "lean" | "ibb";
 
-/** What the server's process does when asked. */
+/** Requests that the server's process answers. */
 export type ServerMethods = {
-  /** Gives the port of its component listener, which takes any secret. */
+  /** Returns the port of its listener for components, which accepts any secret. */
   listen(options: { readonly domain: string }): Promise<number>;
-  /** A publisher opens its link and offers one service; gives the node. */
+  /** A publisher opens its link and offers one service. Returns the node. */
   offer(request: null): Promise<string>;
-  /** So many more subscribers open their links and subscribe, `resources` of each account. */
+  /** `count` more subscribers open their links and subscribe, `resources` of each account. */
   join(options: {
     readonly count: number;
     readonly resources: number;
     readonly windowMs: number;
     readonly envelope: Envelope;
   }): Promise<void>;
-  /** Publishes from now on; 0: nothing. */
+  /** Publishes at this rate from now on. 0: publishes nothing. */
   publish(options: { readonly perSecond: number }): void;
   counts(request: null): ClientCounts;
 };

@@ -2,11 +2,11 @@ import Table from "cli-table3";
 import { formatCount } from "../demo/format.js";
 import type { ComponentRow } from "./slopes.js";
 
-/** What one stanza more, and one subscriber more, is to cost at most: in µs of processor time, and in bytes of heap. */
+/** Largest cost of each further stanza, in µs of processor time, and of each further subscriber, in bytes of heap. */
 export const MOST_CPU_US = 3;
 export const MOST_HEAP_BYTES = 4_096;
 
-/** The rows for people, and whether the slopes are what they are to be. */
+/** The report: the rows, and whether the slopes are within their limits. */
 export function formatComponentReport(rows: readonly ComponentRow[]): string {
   const table = new Table({
     head: [

@@ -6,15 +6,15 @@ import type { ComponentMethods, Envelope, ServerMethods } from "./methods.js";
 import { toRows, type Base, type ComponentRow, type Step } from "./slopes.js";
 
 export interface ComponentOptions {
-  /** Numbers of subscribers, smallest first, each measured as one step. Default 200, 1,000, 5,000. */
+  /** Numbers of subscribers, smallest first. Each is measured as one step. Default 200, 1,000, 5,000. */
   readonly subscribers?: readonly number[];
-  /** Updates a second, each measured at each step. Default 10. */
+  /** Updates a second. Each rate is measured at each step. Default 10. */
   readonly rates?: readonly number[];
-  /** Subscribers that share a bare JID. Default 1: an account for each of them costs the component most. */
+  /** Subscribers that share a bare JID. Default 1, since an account for each subscriber costs the component most. */
   readonly resources?: number;
-  /** Of every subscription. Default 100. */
+  /** Window of every subscription, in ms. Default 100. */
   readonly windowMs?: number;
-  /** Of the stanzas to subscribers. Default `lean`, as the SDK's. */
+  /** Envelope of the stanzas to subscribers. Default `lean`, as with the SDK. */
   readonly envelope?: Envelope;
   /** How long processor time is measured at each rate of a step, in ms. Default 10,000. */
   readonly forMs?: number;
@@ -23,24 +23,27 @@ export interface ComponentOptions {
 }
 
 const DOMAIN = "streams.simulated.test";
-/** Code is compiled, and every subscriber has acknowledged and been sent what it then has in steady state, in ms. */
+/** Time until code is compiled, and every subscriber has acknowledged and received the first updates, in ms. */
 const FIRST_WARM_UP_MS = 8_000;
 const WARM_UP_MS = 6_000;
-/** What was on its way has arrived, and timers of the last tick have run, in ms. */
+/** Time until stanzas under way have arrived, and timers of the last tick have run, in ms. */
 const SETTLE_MS = 500;
 
 const COMPONENT = fileURLToPath(new URL("./component-process.js", import.meta.url));
 const SERVER = fileURLToPath(new URL("./server-process.js", import.meta.url));
 
-/** Many of one account join at once, which no real server lets them: what is measured is what they cost when they are there. */
+/**
+ * Limits that let many clients of one account join at once, as no real server does. Only their cost after joining is
+ * measured.
+ */
 const UNHURRIED = {
   ...{ maxLinks: 1_000_000, opensPerSecond: 1_000_000, opensBurst: 1_000_000, opensSharePercent: 100 },
   ...{ requestsPerSecond: 100_000, maxLinksPerJid: 1_000_000, maxSubscriptionsPerJid: 1_000_000 },
 };
 
 /**
- * What one more stanza, and one more subscriber, costs a component that runs alone in its process, behind a simulated server: slopes
- * over several numbers of subscribers, in steady state.
+ * Measures the cost of each further stanza and subscriber for a component that runs alone in its process, behind a
+ * simulated server. The results are slopes over several numbers of subscribers, in steady state.
  */
 export async function runComponent(options: ComponentOptions = {}): Promise<ComponentRow[]> {
   const { subscribers = [200, 1_000, 5_000], onProgress } = options;

@@ -1,4 +1,4 @@
-// A simulated server with all its clients, in a process of its own, so that nothing but the component is in the component's.
+// A simulated server with all its clients, in its own process, so that the component's process has the component only.
 import { DemoError } from "../demo/failure.js";
 import { answerCalls } from "../measure/rpc.js";
 import { ints } from "../workloads/series.js";
@@ -6,7 +6,7 @@ import type { ServerMethods } from "./methods.js";
 import { SimulatedClient, SimulatedPublisher } from "./simulated-client.js";
 import { SimulatedServer } from "./simulated-server.js";
 
-/** Links opened at once: a component answers each within milliseconds. */
+/** Number of links opened at once. A component answers each within milliseconds. */
 const AT_ONCE = 50;
 const PUBLISHER = "publisher";
 
@@ -38,7 +38,7 @@ const methods: ServerMethods = {
       while (subscribers.length < end) {
         const index = subscribers.length;
         const jid = `subscriber${Math.floor(index / resources)}@${users}/${index % resources}`;
-        // Golden section: neighbours acknowledge at different times.
+        // Golden section, so that neighbours acknowledge at different times.
         const client = new SimulatedClient(host, jid, sidOf(index), (index * 0.618) % 1);
         subscribers.push(client);
         host.add(client);
@@ -76,7 +76,7 @@ function node(): string {
   return `${PUBLISHER}@${users}/tick`;
 }
 
-/** Four characters, as the SDK's. */
+/** A sid of four characters, as the SDK's. */
 function sidOf(index: number): string {
   return index.toString(36).padStart(4, "0");
 }

@@ -14,23 +14,25 @@ import type { Envelope } from "./methods.js";
 import type { ScannedStanza } from "./stanza-scanner.js";
 
 const { ackEveryStanzas, ackAfterMs } = DEFAULT_LINK_POLICY;
-/** A link that is not there by then will not be, in ms. */
+/** Longest time for a link to open, in ms. */
 const JOIN_MS = 60_000;
-/** The publisher's outbox. */
+/** Incarnation of the publisher's outbox. */
 const INCARNATION = 7;
 
-/** What a client has of its server. */
+/** What a client uses of its server. */
 export interface ClientHost {
-  /** The component's. */
+  /** The component's domain. */
   readonly domain: string;
   readonly blocks: BlockReader;
   /** Writes a stanza of this client to the component. */
   send(stanza: string): void;
-  /** Sends an iq with this payload; resolves with its result, rejects with its error. */
+  /** Sends an iq with this payload. Resolves with its result, rejects with its error. */
   request(from: string, payload: string): Promise<void>;
 }
 
-/** One client's link: opens it by XEP-0047, says HELLO, counts what comes and acknowledges as the SDK does. */
+/**
+ * One client's link. It opens the link by XEP-0047, sends HELLO, counts stanzas, and acknowledges them as the SDK does.
+ */
 export class SimulatedClient {
   dataStanzas = 0;
   acknowledgements = 0;
@@ -40,20 +42,23 @@ export class SimulatedClient {
   private waitingSince: number | undefined;
   private sentSeq = 0;
   private receivedSeq = 0;
-  /** Told of each control frame, while somebody waits for one. */
+  /** Called with each control frame, while `until` waits. */
   private onFrame: ((frame: Frame) => void) | undefined;
 
   constructor(
     protected readonly host: ClientHost,
     readonly jid: string,
     private readonly sid: string,
-    /** From 0 up to 1: where in its round of acknowledgements it begins, so that not all of them fall together. */
+    /**
+     * From 0 up to 1: the point in its round of acknowledgements at which the client begins, so that clients
+     * acknowledge at different times.
+     */
     phase: number,
   ) {
     this.unacknowledged = Math.floor(phase * ackEveryStanzas);
   }
 
-  /** Opens the link and subscribes. Rejects with what the component refused. */
+  /** Opens the link and subscribes. Rejects with the component's refusal. */
   async subscribe(node: string, windowMs: number, envelope: Envelope): Promise<void> {
     await this.open();
     const options = [
@@ -71,7 +76,7 @@ export class SimulatedClient {
     await this.host.request(this.jid, open);
   }
 
-  /** Resolves with the first frame that is meant. */
+  /** Resolves with the first frame that `isMeant` accepts. */
   protected until(isMeant: (frame: Frame) => boolean): Promise<Frame> {
     return new Promise((resolve, reject) => {
       const end = (act: () => void): void => {
@@ -100,7 +105,7 @@ export class SimulatedClient {
     );
   }
 
-  /** A message of the component. `now` in ms. */
+  /** Handles a message of the component. `now` is in ms. */
   receive({ data, id }: ScannedStanza, now: number): void {
     if (data === undefined && isProbe(id))
       return this.sendFrames({ type: "envelope", word: "confirm", value: id.length });
@@ -130,7 +135,7 @@ export class SimulatedClient {
     if (asksAck || this.unacknowledged >= ackEveryStanzas) this.acknowledge();
   }
 
-  /** Now and then: what few stanzas leave unacknowledged is acknowledged by time. */
+  /** Called now and then. Acknowledges by time if too few stanzas arrive for an acknowledgement by number. */
   sweep(now: number): void {
     if (this.waitingSince !== undefined && now - this.waitingSince >= ackAfterMs) this.acknowledge();
   }
@@ -148,7 +153,7 @@ export class SimulatedPublisher extends SimulatedClient {
   private alias = -1;
   private published = 0;
 
-  /** Of a service of kind `value` that everybody may take. */
+  /** Offers a service of kind `value` to which everybody may subscribe. */
   async offer(node: string): Promise<void> {
     await this.open();
     const bound = this.until((frame) => frame.type === "bind");

@@ -15,12 +15,12 @@ interface Pending {
 }
 
 /**
- * A server as one component sees it (XEP-0114), with its clients inside: it takes any secret, routes by full JIDs, answers
- * pings and gives the component's messages to itself back. One write for all that one read of the socket brings about.
+ * A server as one component sees it (XEP-0114), with its clients inside. It accepts any secret, routes by full JIDs,
+ * answers pings, and returns the component's messages to itself. All answers to one read of the socket are one write.
  */
 export class SimulatedServer implements ClientHost {
   readonly blocks = new BlockReader();
-  /** Stanzas for nobody, and such that could not be read. */
+  /** Number of stanzas that had no client, or could not be read. */
   faults = 0;
   private readonly clients = new Map<string, SimulatedClient>();
   private readonly pending = new Map<string, Pending>();
@@ -32,7 +32,7 @@ export class SimulatedServer implements ClientHost {
 
   constructor(readonly domain: string) {}
 
-  /** Gives the port, on loopback. */
+  /** Returns the port, on loopback. */
   async listen(): Promise<number> {
     this.listener.listen(0, "127.0.0.1");
     await once(this.listener, "listening");
@@ -71,7 +71,7 @@ export class SimulatedServer implements ClientHost {
     this.socket = socket;
     socket.setNoDelay(true);
     socket.setEncoding("utf8");
-    // A component that goes is told by its own process.
+    // The component's process reports its end itself.
     socket.on("error", () => undefined);
     let now = 0;
     const scanner = new StanzaScanner(
@@ -101,7 +101,7 @@ export class SimulatedServer implements ClientHost {
       if (name !== "presence") this.faults++;
     } else if (name === "message") client.receive(stanza, now);
     else if (type === "get" || type === "set") {
-      // Behind the acknowledgement of what came before: the answer is a barrier.
+      // The acknowledgement of earlier stanzas is sent before the answer, which is a barrier.
       client.acknowledge();
       this.send(`<iq type='result' from='${to}' to='${this.domain}' id='${id}'/>`);
     } else this.settle(stanza);

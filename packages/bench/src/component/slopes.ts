@@ -1,20 +1,23 @@
-/** One row of `stanzapack bench component`; null: not measured, or, in the row of slopes, not one number. */
+/** One row of `stanzapack bench component`. Null: not measured, or, in the row of slopes, not a single number. */
 export interface ComponentRow {
   readonly subscribers: number | null;
-  /** Bare JIDs that the subscribers belong to. */
+  /** Number of bare JIDs of the subscribers. */
   readonly accounts: number | null;
-  /** With data, that the component sent. */
+  /** Stanzas with data that the component sent. */
   readonly stanzasPerSecond: number | null;
-  /** Processor time of the component's process by stanza; as a slope, what one stanza more costs. */
+  /** Processor time of the component's process for each stanza. As a slope: the cost of each further stanza. */
   readonly cpuUsPerStanza: number | null;
-  /** After a garbage collection, beyond what the component had without subscribers; as a slope, what one subscriber more takes. */
+  /**
+   * After a garbage collection, without the component's memory before there were subscribers. As a slope: the memory of
+   * each further subscriber.
+   */
   readonly heapBytesPerSubscriber: number | null;
   readonly rssBytesPerSubscriber: number | null;
-  /** This row has slopes over the rows before it. */
+  /** Whether this row has slopes over the rows before it. */
   readonly slope: boolean;
 }
 
-/** What was measured with so many subscribers. */
+/** Results with one number of subscribers. */
 export interface Step {
   readonly subscribers: number;
   readonly accounts: number;
@@ -27,7 +30,7 @@ export interface Step {
 /** The component without subscribers. */
 export type Base = Pick<Step, "heapBytes" | "rssBytes">;
 
-/** A row for each step, and the row of slopes. */
+/** A row for each step, then the row of slopes. */
 export function toRows(base: Base, steps: readonly Step[]): ComponentRow[] {
   const rows = steps.map((step): ComponentRow => {
     const { subscribers, accounts, stanzasPerSecond } = step;
@@ -56,7 +59,7 @@ export function toRows(base: Base, steps: readonly Step[]): ComponentRow[] {
   ];
 }
 
-/** Of the line with the least squares; undefined where all x are one. */
+/** Slope of the line with the least squares. Undefined if all x are equal. */
 export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number | undefined {
   const mean = (pick: 0 | 1): number => points.reduce((sum, point) => sum + point[pick], 0) / points.length;
   const [meanX, meanY] = [mean(0), mean(1)];

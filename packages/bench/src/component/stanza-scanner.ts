@@ -1,16 +1,16 @@
-/** What the simulated server makes of one stanza of the component. */
+/** One stanza of the component, as the simulated server needs it. */
 export interface ScannedStanza {
   readonly name: "message" | "iq" | "presence";
   readonly type: string;
   readonly to: string;
   readonly id: string;
-  /** From its start tag to its end, as it was written. */
+  /** The stanza's text, from its start tag to its end. */
   readonly text: string;
-  /** Of its `<data/>`; undefined where it has none. */
+  /** Its `<data/>`. Undefined if it has none. */
   readonly data: { readonly sid: string; readonly seq: number; readonly base64: string } | undefined;
 }
 
-/** Everything else that the component writes to its server. */
+/** Everything except stanzas that the component writes to its server. */
 export type ScannedControl = "open" | "handshake" | "close";
 
 const NAME = /[\w:?]+/y;
@@ -18,8 +18,8 @@ const ATTRIBUTE = /\s(to|type|id)=(?:'([^']*)'|"([^"]*)")/g;
 const DATA = /<data [^>]*?sid=['"]([^'"]*)['"][^>]*?seq=['"](\d+)['"][^>]*>([^<]*)</;
 
 /**
- * Cuts a component's stream (XEP-0114) into stanzas, as far as this component writes them: no comments, no CDATA, no stanza within a
- * stanza of the same name. A parser would cost more than what is measured.
+ * Cuts a component's stream (XEP-0114) into stanzas. It reads only what this component writes: no comments, no CDATA,
+ * no stanza within a stanza of the same name. A parser would cost more than the measured component.
  */
 export class StanzaScanner {
   private held = "";
@@ -43,7 +43,7 @@ export class StanzaScanner {
     }
   }
 
-  /** Where what begins here ends; −1: not all of it has come. */
+  /** Index after the part that begins here. −1: the part is not complete. */
   private take(text: string, begin: number): number {
     const close = text.indexOf(">", begin);
     if (close < 0) return -1;
@@ -54,7 +54,7 @@ export class StanzaScanner {
     NAME.lastIndex = begin + 1;
     const name = NAME.exec(text)?.[0] ?? "";
     if (name === "stream:stream") this.onControl("open");
-    // A declaration, or the stream's own header: it has no end here.
+    // A declaration, or the stream's own header, whose end tag is far behind.
     if (name.startsWith("?") || name === "stream:stream") return close + 1;
     const isEmpty = text.charCodeAt(close - 1) === 47; /* / */
     const endTag = `</${name}>`;

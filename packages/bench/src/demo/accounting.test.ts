@@ -41,7 +41,7 @@ describe("TrafficAccount", () => {
   });
 
   test("divides an answer's head evenly among its stanzas, and what is compressed by length", () => {
-    // Of 1,000 bytes 500 are the head: 100 + 250, and 400 + 250.
+    // Of 1,000 bytes, 500 are the head: 100 + 250, and 400 + 250.
     for (const [down, a, b] of [
       [1_000, 350, 650],
       [200, 40, 160],
@@ -73,7 +73,7 @@ describe("TrafficAccount", () => {
       meter.received.xmpp += grown;
       account.countStanza(500, [{ service, chars: 1 }]);
     }
-    // An answer to a request came meanwhile: evenly.
+    // The answer to a request arrived meanwhile: divided evenly.
     meter.received.xmpp += 70;
     expect(account.take().services).toEqual(
       new Map([
@@ -119,7 +119,7 @@ describe("TrafficAccount", () => {
     account.countStanza(100, [{ service: "b", chars: 8 }]);
     account.countStanza(100, [{ service: undefined, chars: 8 }]);
     const { services } = account.take();
-    // A half of what came.
+    // Half of the bytes.
     expect(services.get("a")?.down).toBe(125);
     expect(services.get("b")?.down).toBe(175);
   });

@@ -5,26 +5,29 @@ export interface Traffic {
   readonly up: number;
 }
 
-/** What one part of a stanza takes: a frame or an item, in characters; `service` undefined: nobody's own. */
+/**
+ * Characters of one part of a stanza, which is a frame or an item. Without `service` the part belongs to no service.
+ */
 export interface Part {
   readonly service: string | undefined;
   readonly chars: number;
 }
 
 /**
- * The bytes of one form's connection, divided among its services. The total is the meter's.
+ * The bytes of one form's connection, divided among its services. The meter gives the total.
  *
- * What travelled since the stanzas before belongs to the stanzas that came now. The bytes of the stanzas themselves, compressed or not,
- * are divided by their characters. What travelled beside them is divided evenly among the stanzas: an answer of HTTP has a head of the same
- * length whatever it holds. So is what travelled upwards. A stanza of several services is split by the characters of its parts.
- * Whatever else travelled, subscribing above all, is divided evenly among the services.
+ * The bytes since the stanzas before belong to the stanzas that have arrived now. The bytes of the stanzas themselves,
+ * compressed or not, are divided by their characters. The bytes beside them are divided evenly among the stanzas: the
+ * head of an HTTP answer is equally long whatever the answer holds. Bytes upwards are divided evenly too. A stanza of
+ * several services is divided by the characters of its parts. All other bytes, mostly those of subscribing, are divided
+ * evenly among the services.
  */
 export class TrafficAccount {
   private base: Traffic | undefined;
   private readonly shares: Map<string, { down: number; up: number }>;
-  /** Of the stanzas that came with what was read last, each service's and nobody's own. */
+  /** Stanzas of the last read, by service. */
   private readonly came = new Map<string | undefined, { chars: number; stanzas: number }>();
-  /** Where it stood when the stanzas before had come, and when those did. */
+  /** The meter after the stanzas before the last read, and after the last read. */
   private before: Traffic = { down: 0, up: 0 };
   private behind: Traffic = this.before;
 
@@ -35,19 +38,19 @@ export class TrafficAccount {
     this.shares = new Map(services.map((service) => [service, { down: 0, up: 0 }]));
   }
 
-  /** Counting begins now. */
+  /** Begins to count. */
   begin(): void {
     this.base = this.before = this.behind = this.read();
   }
 
-  /** What travelled so far was for all of them, stanzas too. */
+  /** Divides everything so far evenly among the services, stanzas too. */
   passOver(): void {
     this.divide();
     for (const share of this.shares.values()) share.down = share.up = 0;
     this.before = this.behind = this.read();
   }
 
-  /** One stanza came, made of these parts. */
+  /** Counts one stanza that consists of these parts. */
   countStanza(stanzaChars: number, parts: readonly Part[]): void {
     const now = this.read();
     if (now.down !== this.behind.down) this.divide();
@@ -63,7 +66,7 @@ export class TrafficAccount {
     }
   }
 
-  /** Among the stanzas that came with what was read last. */
+  /** Divides the bytes among the stanzas of the last read. */
   private divide(): void {
     const { before, behind } = this;
     const came = [...this.came.values()];
@@ -81,7 +84,7 @@ export class TrafficAccount {
     this.before = behind;
   }
 
-  /** Where it stands. The services' whole bytes add up to the total exactly. */
+  /** The bytes so far. The services' whole bytes add up exactly to the total. */
   take(): { readonly total: Traffic; readonly services: ReadonlyMap<string, Traffic> } {
     this.divide();
     const now = this.read();
@@ -107,7 +110,7 @@ export class TrafficAccount {
   }
 }
 
-/** Own shares, and of the rest as much for each. */
+/** Adds to each own share an equal part of the rest. */
 function withRest(total: number, own: readonly number[]): number[] {
   const rest = total - own.reduce((a, b) => a + b, 0);
   return apportion(
@@ -116,7 +119,7 @@ function withRest(total: number, own: readonly number[]): number[] {
   );
 }
 
-/** Whole shares of a whole total that add up to it, by largest remainder; even ones where nothing weighs. */
+/** Divides a whole total into whole shares by largest remainder. If all weights are 0, the shares are equal. */
 export function apportion(total: number, weights: readonly number[]): number[] {
   const sum = weights.reduce((a, b) => a + b, 0);
   const exact = weights.map((weight) => (sum > 0 ? (total * weight) / sum : total / weights.length));

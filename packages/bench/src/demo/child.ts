@@ -2,14 +2,14 @@ import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { DemoError } from "./failure.js";
 
-/** How many of its last lines on stderr a failed child is reported with. */
+/** Lines of stderr that the report of a failed child has. */
 const TAIL_LINES = 10;
 
-/** A child process that should run until it is told to stop. Its stderr must be a pipe. */
+/** A child process that runs until it is stopped. Its stderr must be a pipe. */
 export class Child {
-  /** Resolves when it is gone. */
+  /** Resolves when the process has ended. */
   readonly exited: Promise<void>;
-  /** Called once if it ends before `stop`. */
+  /** Called once if the process ends before `stop`. */
   onFailure: ((error: DemoError) => void) | undefined;
   private readonly tail: string[] = [];
   private stopping = false;
@@ -26,7 +26,7 @@ export class Child {
         if (this.tail.length > TAIL_LINES) this.tail.shift();
       });
     this.exited = new Promise((resolve) => {
-      // `close`: after its last words.
+      // `close` fires after the last output.
       process.once("close", (code, signal) => {
         this.fail(this.describe(signal ?? `status ${String(code)}`));
         resolve();
@@ -38,7 +38,7 @@ export class Child {
     });
   }
 
-  /** Resolves with what `wait` gives; rejects when the child ends first or `signal` fires. */
+  /** Resolves with the result of `wait`. Rejects if the child ends first, or `signal` fires. */
   async until<T>(signal: AbortSignal, wait: (resolve: (value: T) => void) => void): Promise<T> {
     const onAbort = new AbortController();
     try {
@@ -55,7 +55,7 @@ export class Child {
     }
   }
 
-  /** Ends it by what `ask` does, and by SIGKILL where that does not help in time. Idempotent. */
+  /** Ends the child by `ask`, and after `graceMs` by SIGKILL. Idempotent. */
   async stop(ask: () => void, graceMs: number): Promise<void> {
     this.stopping = true;
     ask();

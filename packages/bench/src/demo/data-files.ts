@@ -8,7 +8,7 @@ export const MAX_TEXT_CHARS = 1_000;
 
 const DEBIAN_LICENCE = "/usr/share/common-licenses/GPL-3";
 
-/** Rows of the npm package vega-datasets; it exports no paths, so they are read where npm put them. */
+/** Rows of the npm package vega-datasets. It exports no paths, so the files are read where npm installed them. */
 export function readWeather(): Record<string, Value>[] {
   return readCsv("seattle-weather.csv");
 }
@@ -23,7 +23,7 @@ export function readJson(file: string): unknown {
   return JSON.parse(readFileSync(findPackageFile("vega-datasets", `data/${file}`), "utf8"));
 }
 
-/** Header line, then rows without quoted fields, comments left out; what is a number becomes one. */
+/** Parses a header line and rows without quoted fields. Comments are left out, and numbers become numbers. */
 export function parseCsv(text: string): Record<string, Value>[] {
   const [header = "", ...lines] = text
     .trim()
@@ -40,13 +40,16 @@ function typed(field: string): Value {
   return field !== "" && Number.isFinite(Number(field)) ? Number(field) : field;
 }
 
-/** Paragraphs of the longest licence that Debian keeps on every machine; elsewhere those of a package that we need anyway. */
+/**
+ * Paragraphs of the longest licence that every Debian machine has. On other machines, of a package that is needed
+ * anyway.
+ */
 export function readParagraphs(): string[] {
   const file = existsSync(DEBIAN_LICENCE) ? DEBIAN_LICENCE : findPackageFile("vega-datasets", "LICENSE");
   return parseParagraphs(readFileSync(file, "utf8"));
 }
 
-/** Paragraphs on one line each, cut at `MAX_TEXT_CHARS`. */
+/** Paragraphs, each as one line, cut at `MAX_TEXT_CHARS`. */
 export function parseParagraphs(text: string): string[] {
   return text
     .split(/\n\s*\n/)

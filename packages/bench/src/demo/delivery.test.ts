@@ -100,7 +100,7 @@ test("every drop between first and last is counted, with offsets exactly", () =>
   const published = fc.array(fc.tuple(fc.nat(3), fc.boolean()), { minLength: 1, maxLength: 60 });
   fc.assert(
     fc.property(published, (values) => {
-      // The first came, so that the same value repeated cannot move the beginning.
+      // The first value always arrives, so that a later equal value cannot become the beginning.
       const came = values.map(([, arrives], i) => i === 0 || arrives);
       const last = came.lastIndexOf(true);
       const log = publish(...values.map(([hash]) => hash));

@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 
 /**
- * A value's identity: 48 bits of its JSON's SHA-1, so that the values need not carry a mark of their own, which would be
- * bytes that no user sends.
+ * A value's identity: 48 bits of the SHA-1 of its JSON. So the values need no mark of their own, which would be bytes
+ * that no user sends.
  */
 export function hashJson(json: string): number {
   return createHash("sha1").update(json).digest().readUIntBE(0, 6);
 }
 
-/** What the publisher's process published, in order. Eight bytes a value: a day of ten a second is 7 MB. */
+/** The values that the publisher's process published, in order. Eight bytes a value: a day at ten a second is 7 MB. */
 export class PublishedLog {
   readonly hashes: number[] = [];
 
@@ -18,9 +18,9 @@ export class PublishedLog {
 }
 
 export interface DeliveryCount {
-  /** Published between the first and the last that came, both included. */
+  /** Number published from the first value that arrived to the last, both included. */
   readonly updates: number;
-  /** Those among them that neither came nor were reported as conflated. */
+  /** Number among them that neither arrived nor were reported as conflated. */
   readonly lost: number;
 }
 
@@ -31,36 +31,39 @@ interface Arrival {
 }
 
 /**
- * Compares what one consumer of one service got with what was published. Both come in the order of publishing, so each
- * value that came is sought in the log behind the one before; what is passed over was lost. Where a value repeats, the
- * nearest counts. A value that came with an offset is not sought: offsets count as publishing does, so two of them tell
- * how far apart their values must lie, and a value that is not there counts as lost.
+ * Compares the values that one consumer of one service received with the published values. Both are in the order of
+ * publishing. So each received value is sought in the log after the value before it, and the values between are lost.
+ * If a value repeats, the nearest counts. A value with an offset is not sought, since offsets count as publishing does:
+ * two offsets say how far apart their values are in the log. If the value is not at its place, it counts as lost.
  */
 export class Delivery {
   private readonly waiting: Arrival[] = [];
   private first: number | undefined;
   private last = -1;
-  /** Where the search for the head of `waiting` goes on. */
+  /** Index at which the search for the head of `waiting` continues. */
   private sought = 0;
-  /** Log index − offset. */
+  /** Index in the log − offset. */
   private shift: number | undefined;
   private matched = 0;
   private conflatedCount = 0;
 
   constructor(private readonly log: PublishedLog) {}
 
-  /** The log may learn of the value later than we do; `onMatch` is told its place there when it is found. */
+  /**
+   * Adds a received value. The log may learn of it later. `onMatch` is called with its index in the log, once it is
+   * found.
+   */
   receive(hash: number, offset?: number, onMatch?: (logIndex: number) => void): void {
     this.waiting.push({ hash, offset, onMatch });
     this.match(false);
   }
 
-  /** So many values were left out on purpose before the next that comes. */
+  /** Counts values that were left out on purpose before the next value. */
   conflate(count: number): void {
     this.conflatedCount += count;
   }
 
-  /** `complete`: the log holds everything that was published before the last value came. */
+  /** `complete`: the log has everything that was published before the last value arrived. */
   count(complete: boolean): DeliveryCount {
     this.match(complete);
     const updates = this.first === undefined ? 0 : this.last - this.first + 1;
@@ -93,7 +96,7 @@ export class Delivery {
     return undefined;
   }
 
-  /** The log shows another value at this place: waiting for more of it is no use. */
+  /** Whether the log has another value at this place, so that waiting is useless. */
   private isRefuted(offset: number | undefined): boolean {
     return offset !== undefined && this.shift !== undefined && offset + this.shift < this.log.hashes.length;
   }

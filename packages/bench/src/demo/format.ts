@@ -1,9 +1,9 @@
-/** Bytes per update: as many digits as say something. */
+/** Bytes per update: with one decimal below 100, and without decimals from 100 on. */
 export function formatBytes(bytes: number): string {
   return bytes < 100 ? bytes.toFixed(1) : bytes.toFixed(0);
 }
 
-/** 12,345 */
+/** A count, as 12,345. */
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString("en-US");
 }

@@ -1,9 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { cpus, freemem, loadavg, totalmem } from "node:os";
 
-/** Reads this machine; cheap enough for ten times a second. */
+/** Reads values of this machine. Cheap enough for ten times a second. */
 
-/** Gives per cent busy since the call before, one decimal; the first call counts from the machine's start. */
+/**
+ * Returns the busy time since the call before, in per cent with one decimal. The first call counts from the machine's
+ * start.
+ */
 export function createCpuGauge(read: typeof cpus = cpus): () => number {
   let before = { busy: 0, total: 0 };
   let percent = 0;
@@ -14,7 +17,7 @@ export function createCpuGauge(read: typeof cpus = cpus): () => number {
       now.busy += busy;
       now.total += busy + times.idle;
     }
-    // The kernel counts in ticks: none may have passed.
+    // The kernel counts in ticks, and none may have passed.
     if (now.total > before.total)
       percent = Math.round((1_000 * (now.busy - before.busy)) / (now.total - before.total)) / 10;
     before = now;
@@ -22,7 +25,7 @@ export function createCpuGauge(read: typeof cpus = cpus): () => number {
   };
 }
 
-/** In MB, one decimal. */
+/** Memory in MB, with one decimal. */
 export function readMemory(): Record<string, number> {
   const info = readText("/proc/meminfo");
   if (info === undefined) {
@@ -48,7 +51,7 @@ export interface NetworkCounters {
   txPackets: number;
 }
 
-/** Counters since the machine's start, over all interfaces, the loopback too. */
+/** Counters since the machine's start, over all interfaces including loopback. */
 export function readNetwork(text: string = readText("/proc/net/dev") ?? ""): NetworkCounters {
   const sum = { rxBytes: 0, rxPackets: 0, txBytes: 0, txPackets: 0 };
   for (const line of text.split("\n")) {
@@ -63,7 +66,7 @@ export function readNetwork(text: string = readText("/proc/net/dev") ?? ""): Net
   return sum;
 }
 
-/** Load average of the last minute, and how many processes there are. */
+/** Load average of the last minute, and the number of processes. */
 export function readActivity(): { load: number; processes: number } {
   return { load: Math.round((loadavg()[0] ?? 0) * 100) / 100, processes: countProcesses() };
 }

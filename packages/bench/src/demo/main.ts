@@ -1,4 +1,4 @@
-// `npm start`: the demo, run with process.argv's arguments.
+// `npm start`: runs the demo with the arguments in process.argv.
 import { DemoError, reportFailure } from "./failure.js";
 import { NothingToRun, parseOptions, type DemoOptions } from "./options.js";
 import { formatReport } from "./report.js";
@@ -36,12 +36,14 @@ function createScreen({ json }: DemoOptions): Screen {
   return createLineScreen((line) => stream.write(`${line}\n`));
 }
 
-/** Fires at the first signal, or when nobody reads our output any more; a second signal ends the process at once. */
+/**
+ * Fires at the first signal, or when the reader of our output has closed it. A second signal ends the process at once.
+ */
 function onInterruption(): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(name, () => {
-      // Our children follow when we are gone.
+      // The children end when this process has ended.
       if (controller.signal.aborted) process.exit(1);
       controller.abort();
     });

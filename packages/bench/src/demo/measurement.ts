@@ -13,23 +13,23 @@ export interface Row {
   readonly lost: number;
   readonly bytesDown: number;
   readonly bytesUp: number;
-  /** Both directions; null without updates. */
+  /** Bytes in both directions. Null without updates. */
   readonly bytesPerUpdate: number | null;
-  /** Of `bytesDown`: what the server adds by writing `"` as `&quot;`. */
+  /** The part of `bytesDown` that the server adds by writing `"` as `&quot;`. */
   readonly quoteEscapeBytes: number;
 }
 
-/** Bytes that quotes cost, of one rival's connection. */
+/** Bytes that escaped quotes cost on one rival's connection. */
 export interface EscapeCount {
   bytesFor(quotes: number): number;
 }
 
-/** What one form's consumer gets and what its connection carries. */
+/** What one form's consumer receives, and the bytes of its connection. */
 export class FormMeasurement {
   private readonly traffic: TrafficAccount;
   private readonly deliveries: ReadonlyMap<string, Delivery>;
   private readonly quotes = new Map<string, number>();
-  /** What the connection carried until `freeze`. */
+  /** Bytes of the connection until `freeze`. */
   private taken: ReturnType<TrafficAccount["take"]> | undefined;
 
   constructor(
@@ -46,12 +46,12 @@ export class FormMeasurement {
     this.traffic.begin();
   }
 
-  /** What travelled so far was for all services. */
+  /** Divides everything so far evenly among the services. */
   passOver(): void {
     this.traffic.passOver();
   }
 
-  /** What comes from now on is not counted. */
+  /** Stops counting. */
   freeze(): void {
     this.taken ??= this.traffic.take();
   }
@@ -72,7 +72,7 @@ export class FormMeasurement {
     if (this.taken === undefined) this.quotes.set(service, (this.quotes.get(service) ?? 0) + count);
   }
 
-  /** A row per service, then the whole. `settled`: the logs hold everything that matters. */
+  /** A row for each service, then the whole. `settled`: the logs have everything that matters. */
   rows(settled: boolean): Row[] {
     const { total, services } = this.taken ?? this.traffic.take();
     const rows = DEMO_SERVICES.map(({ name, windowMs }): Row => {
@@ -118,7 +118,7 @@ function createRow(
   };
 }
 
-/** A log per service, as the publisher's process fills them. */
+/** One log for each service, filled by messages of the publisher's process. */
 export function createLogs(): ReadonlyMap<DemoServiceName, PublishedLog> {
   return new Map(DEMO_SERVICES.map(({ name }) => [name, new PublishedLog()]));
 }

@@ -1,7 +1,7 @@
 import type { Account, Road } from "./publishers.js";
 import type { TwinSendersOptions } from "./twin-senders.js";
 
-/** What the publisher's process is told. */
+/** Messages to the publisher's process. */
 export type ToPublisher =
   | {
       readonly type: "start";
@@ -10,24 +10,24 @@ export type ToPublisher =
       readonly road: Road;
       readonly twins: TwinSendersOptions;
     }
-  /** Answered by `barrier`, behind everything published before. */
+  /** The process answers with `barrier`, after everything published before. */
   | { readonly type: "barrier" }
   | { readonly type: "stop" };
 
-/** What it tells. */
+/** Messages from the publisher's process. */
 export type FromPublisher =
   | { readonly type: "ready"; readonly nodes: readonly string[] }
   | PublishedMessage
   | { readonly type: "barrier" };
 
-/** One value was published: the log that `updates` and `lost` are counted by. */
+/** Says that one value was published. `updates` and `lost` are counted by these messages. */
 export interface PublishedMessage {
   readonly type: "published";
   readonly service: string;
-  /** From 1 within the service. */
+  /** Number of the value within its service, from 1. */
   readonly sequence: number;
   /** `hashJson` of the value. */
   readonly hash: number;
-  /** In ms since 1970. */
+  /** Time of publishing, in ms since 1970. */
   readonly at: number;
 }

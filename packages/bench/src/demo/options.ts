@@ -5,14 +5,14 @@ import type { TransportKind } from "@stanzapack/xmpp";
 export interface DemoOptions {
   readonly server: ServerKind;
   readonly transport: TransportKind;
-  /** Stream compression (XEP-0138), over TCP. */
+  /** Whether to use stream compression (XEP-0138), over TCP. */
   readonly compress: boolean;
-  /** How long it measures, in ms; undefined: until it is interrupted. */
+  /** Length of the measurement, in ms. Undefined: until it is interrupted. */
   readonly for: number | undefined;
   readonly json: boolean;
 }
 
-/** The command line was wrong, and that was said; or only help was asked for, and given. */
+/** Thrown if the command line was wrong, or only asked for help. The text for the user is already written. */
 export class NothingToRun extends Error {
   override readonly name = "NothingToRun";
   constructor(readonly exitCode: 0 | 2) {
@@ -20,7 +20,7 @@ export class NothingToRun extends Error {
   }
 }
 
-/** Reads the command line. Throws `NothingToRun` after having said why. */
+/** Reads the command line. Throws `NothingToRun` after it has written why. */
 export function parseOptions(args: readonly string[]): DemoOptions {
   const command = createCommand();
   try {
@@ -68,7 +68,7 @@ function createCommand(): Command {
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-/** Timers end here: 2³¹ − 1 ms, about 24 days. */
+/** Longest time of Node's timers: 2³¹ − 1 ms, about 24 days. */
 const MAX_FOR_MS = 2_147_483_647;
 
 function parseFor(text: string): number {

@@ -6,14 +6,14 @@ import type { FromPublisher, ToPublisher } from "./messages.js";
 
 const PROGRAM = fileURLToPath(new URL("./publisher-process.js", import.meta.url));
 
-/** It logs two connections out; in ms. */
+/** Time to stop, in ms. The process logs out on two connections. */
 const STOP_GRACE_MS = 8_000;
 
-/** The publisher's process, from its parent's side. */
+/** The publisher's process, as its parent uses it. */
 export interface PublisherChild {
   readonly child: Child;
   readonly nodes: readonly string[];
-  /** Resolves when the logs hold everything published until now. */
+  /** Resolves when the logs have everything published until now. */
   barrier(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
 }
@@ -28,7 +28,7 @@ export async function startPublisherChild(
   let onNodes: (nodes: readonly string[]) => void = () => undefined;
   let onBarrier: () => void = () => undefined;
   const tell = (message: ToPublisher): void => {
-    // One that is gone is told by its exit.
+    // If the child has ended, its `exit` event reports that.
     if (forked.connected) forked.send(message, () => undefined);
   };
   forked.on("message", (message: FromPublisher) => {

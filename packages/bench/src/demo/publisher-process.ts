@@ -1,4 +1,5 @@
-// The publisher's process: offers the services, sends the rivals' messages, logs what it published to its parent.
+// The publisher's process: offers the services, sends the rivals' messages, and reports every published value to its
+// parent.
 import { hashJson } from "./delivery.js";
 import { reportFailure } from "./failure.js";
 import type { FromPublisher, ToPublisher } from "./messages.js";
@@ -10,7 +11,7 @@ let twins: TwinSenders | undefined;
 let stopping = false;
 
 function tell(message: FromPublisher): void {
-  // A parent that is gone is told by `disconnect`.
+  // If the parent has ended, the event `disconnect` reports that.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
@@ -53,6 +54,6 @@ process.on("message", (message: ToPublisher) => {
   }
 });
 process.on("disconnect", () => void stop());
-// A terminal sends them to both of us; the parent decides when to stop.
+// A terminal sends these signals to the parent too. The parent decides when to stop.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
 process.stderr.on("error", () => undefined);

@@ -7,7 +7,7 @@ export interface Account {
   readonly password: string;
 }
 
-/** How to connect. */
+/** How to connect to the server. */
 export interface Road {
   readonly url: string;
   /** PEM of the authority to trust. */
@@ -20,9 +20,9 @@ export interface PublishersOptions {
   /** Domain of the Stanzapack component. */
   readonly component: string;
   readonly road: Road;
-  /** Told of each value right after it was published; `sequence` counts from 1 within the service. */
+  /** Called right after each value was published. `sequence` counts from 1 within the service. */
   readonly onPublished?: (service: DemoService, sequence: number, value: Value) => void;
-  /** Told when nobody listens to a service any more. */
+  /** Called when a service has no subscribers any more. */
   readonly onSilent?: (service: DemoService) => void;
 }
 
@@ -32,7 +32,7 @@ export interface Publishers {
   stop(): Promise<void>;
 }
 
-/** Offers the demo's services under one account. A source runs only while somebody listens to it. */
+/** Offers the demo's services under one account. A source runs only while its service has subscribers. */
 export async function publishDemo(options: PublishersOptions): Promise<Publishers> {
   const { account, component, road } = options;
   const sources = createSources();
@@ -88,7 +88,7 @@ function speakOnDemand(
   };
 }
 
-/** What `stanzapack sandbox --demo` runs: the demo's services, offered by the last of the accounts. */
+/** For `stanzapack sandbox --demo`: offers the demo's services from the last of the accounts. */
 export async function startDemoPublishers(options: {
   readonly accounts: readonly Account[];
   readonly component: string;

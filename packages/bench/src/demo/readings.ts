@@ -1,15 +1,15 @@
-/** Of how much past a rate is told, in ms: three of the longest windows. */
+/** Time over which a rate is computed, in ms: three of the longest windows. */
 const RATE_MS = 3_000;
 
 export interface Reading {
   /** JSON of the newest value. */
   readonly newest: string;
   readonly perSecond: number;
-  /** Of the newest value, by the component's clock. */
+  /** Age of the newest value by the component's clock. */
   readonly ageMs: number;
 }
 
-/** What a person wants to see of each service while it runs. */
+/** The figures of each service that the screen shows during the run. */
 export class Readings {
   private readonly services = new Map<string, { newest: string; at: number; arrivals: number[] }>();
 

@@ -6,7 +6,7 @@ import type { Row } from "./measurement.js";
 import type { DemoOptions } from "./options.js";
 import type { DemoResult } from "./run.js";
 
-/** The result for people: a table, then in words who is smaller where, JSON's wins first. */
+/** The report: a table, then sentences about which form is smaller. Cells in which JSON is smaller stand first. */
 export function formatReport(result: DemoResult, options: DemoOptions): string {
   const { rows, elapsedMs, framesAfterStop, silenceMs } = result;
   const seconds = (elapsedMs / 1_000).toFixed(1);
@@ -94,7 +94,7 @@ function times(ours: number): (rival: { form: RivalForm; bytes: number }) => str
   return ({ form, bytes }) => `${form} ${formatBytes(bytes)} (${(bytes / ours).toFixed(1)} times)`;
 }
 
-/** Without the quotes' escapes, which are the server's and not JSON's; undefined where something was not measured. */
+/** Compares without the quotes' escapes, which the server adds, not JSON. Undefined if something was not measured. */
 function compare(rows: readonly Row[], service: string): Comparison | undefined {
   const bytesOf = (form: Row["form"]): number | undefined => {
     const row = rows.find((candidate) => candidate.service === service && candidate.form === form);

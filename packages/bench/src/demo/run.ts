@@ -4,23 +4,23 @@ import type { DemoOptions } from "./options.js";
 import { openStage, type Stage } from "./stage.js";
 import type { Screen } from "./screen.js";
 
-/** How long nothing may come after the last subscription was stopped, in ms. */
+/** Time after the end of the last subscription in which no data may arrive, in ms. */
 const SILENCE_MS = 1_000;
-/** What takes longer at the end has failed, in ms. */
+/** Longest time of each step at the end, in ms. */
 const END_MS = 10_000;
 
 export interface DemoResult {
   readonly rows: readonly Row[];
   readonly elapsedMs: number;
-  /** DATA frames that came within `silenceMs` after the last subscription was stopped, while the sources went on. */
+  /** DATA frames that arrived within `silenceMs` after the last subscription ended, while the sources kept running. */
   readonly framesAfterStop: number;
   readonly silenceMs: number;
 }
 
 /**
- * One run: sets everything up, measures for as long as asked, stops the subscriptions, sees that nothing comes any more,
- * reports, takes everything down. Undefined when it was interrupted before it had begun. Rejects with what failed;
- * nothing is left running either way.
+ * Runs the demo once: starts everything, measures for the given time, ends the subscriptions, checks that no more data
+ * arrives, reports, and stops everything. Undefined if it was interrupted before the measurement began. Rejects with
+ * the failure. In either case nothing keeps running.
  */
 export async function runDemo(
   options: DemoOptions,
@@ -45,7 +45,7 @@ export async function runDemo(
   } finally {
     screen.done();
   }
-  // A part that falls while it is taken down is no news, but the others must follow.
+  // If stopping one part fails, the others must be stopped all the same.
   for (const takeDown of takeDowns.reverse())
     await takeDown().catch((error: unknown) => (failure ??= { error }));
   if (failure !== undefined) throw failed.signal.aborted ? failed.signal.reason : failure.error;
@@ -81,7 +81,7 @@ async function measure(
   return { rows: stage.rows(true), elapsedMs: measuredMs, framesAfterStop, silenceMs: SILENCE_MS };
 }
 
-/** So long, or until it is interrupted; rejects when something fails. */
+/** Waits for this time, or until an interruption. Rejects if something fails. */
 async function lasting(ms: number | undefined, interrupted: AbortSignal, failed: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
@@ -108,6 +108,6 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     return await Promise.race([work, aborted]);
   } finally {
     done.abort();
-    work.catch(() => undefined); // told, or of no interest any more
+    work.catch(() => undefined); // reported already, or no longer of interest
   }
 }

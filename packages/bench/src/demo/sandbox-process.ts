@@ -7,23 +7,23 @@ import type { TransportKind } from "@stanzapack/xmpp";
 import { Child } from "./child.js";
 import type { Account, Road } from "./publishers.js";
 
-/** The same command that users run. */
+/** The command that users run. */
 const COMMAND = fileURLToPath(new URL("../../../cli/bin/stanzapack.js", import.meta.url));
 
-/** It stops a component and a server, each within a few seconds; in ms. */
+/** Time to stop, in ms. The sandbox stops a component and a server, each within a few seconds. */
 const STOP_GRACE_MS = 15_000;
 
-/** A server and a Stanzapack component, in processes of their own. */
+/** A server and a Stanzapack component, each in its own process. */
 export interface SandboxProcess {
   readonly child: Child;
   readonly road: Road;
   readonly host: string;
   readonly componentPort: number;
-  /** Plain HTTP: WebSocket and BOSH. */
+  /** Plain HTTP, for WebSocket and BOSH. */
   readonly httpPort: number;
   /** Domain of the running Stanzapack component. */
   readonly streams: string;
-  /** A second component that the server waits for: the rivals'. */
+  /** A second component that the server accepts, for the rivals. */
   readonly rival: { readonly domain: string; readonly secret: string };
   readonly accounts: readonly Account[];
   readonly pids: { readonly server: number; readonly component: number };
@@ -57,8 +57,8 @@ export async function startSandboxProcess(
     readonly settings?: SettingsKind;
   } = {},
 ): Promise<SandboxProcess> {
-  // A terminal's Ctrl-C must reach it only through us, hence a process group of its own; should we be killed outright,
-  // the kernel ends it in our stead.
+  // Its own process group, so that a terminal's Ctrl-C reaches the sandbox only through this process. If this process
+  // is killed, the kernel ends the sandbox.
   const command = [process.execPath, COMMAND, "sandbox", "--server", server, "--users", String(users)];
   command.push("--settings", settings);
   if (compress) command.push("--compress");

@@ -6,13 +6,13 @@ import type { Row } from "./measurement.js";
 import type { Readings } from "./readings.js";
 import { DEMO_SERVICES } from "./services.js";
 
-/** How often a terminal is drawn anew, in ms. */
+/** Time between two drawings of a terminal's table, in ms. */
 const REDRAW_MS = 500;
-/** How often plain lines come, in ms. */
+/** Time between two groups of plain lines, in ms. */
 const LINES_MS = 5_000;
-/** What the table takes beside the newest value, in columns. */
+/** Width of the table without the newest value, in columns. */
 const OTHER_COLUMNS = 68;
-/** More of a value tells no more. */
+/** Most columns of the newest value. More of a value tells a reader nothing more. */
 const MAX_NEWEST_COLUMNS = 60;
 
 const NO_RULERS = {
@@ -27,17 +27,17 @@ export interface Snapshot {
   readonly readings: Readings;
 }
 
-/** What a person sees while it runs. */
+/** The output for a person during the run. */
 export interface Screen {
-  /** What is being done before and after. */
+  /** Shows what the demo does before and after the measurement. */
   progress(text: string): void;
   /** Shows snapshots from now on. */
   start(read: () => Snapshot): void;
-  /** Shows no more. Idempotent. */
+  /** Shows nothing more. Idempotent. */
   done(): void;
 }
 
-/** A table that stays in its place on a terminal. */
+/** A table that is redrawn in place on a terminal. */
 export function createTableScreen(stream: NodeJS.WriteStream): Screen {
   const update = createLogUpdate(stream);
   let timer: NodeJS.Timeout | undefined;
@@ -68,7 +68,7 @@ export function createLineScreen(write: (line: string) => void): Screen {
   };
 }
 
-/** Without rulers, so that it fits 80 columns. */
+/** The table without lines between cells, so that it fits into 80 columns. */
 function renderTable({ elapsedMs, rows, readings }: Snapshot, columns: number): string {
   const table = new Table({
     head: ["service", "newest value", "window", "per s", "age ms", ...FORMS],

@@ -1,17 +1,17 @@
 /** One of the demo's services, as both processes know it. */
 export interface DemoService {
   readonly name: DemoServiceName;
-  /** The window its subscriber asks for, in ms. */
+  /** Window of the subscription, in ms. */
   readonly windowMs: number;
-  /** How a rival tells which service it is: the sender's resource. */
+  /** The sender's resource, by which a rival tells the services apart. */
   readonly letter: string;
-  /** For service discovery. */
+  /** Title in service discovery. */
   readonly title: string;
 }
 
 export type DemoServiceName = "cpu" | "memory" | "network" | "weather" | "text" | "now-and-then";
 
-/** Different windows, so that it shows what a window does to the bytes and to the age. */
+/** Different windows, to show how a window changes bytes and age. */
 export const DEMO_SERVICES: readonly DemoService[] = [
   { name: "cpu", windowMs: 1_000, letter: "c", title: "Per cent of this machine's processors in use" },
   { name: "memory", windowMs: 500, letter: "m", title: "This machine's memory, in MB" },

@@ -4,20 +4,21 @@ import { readParagraphs, readWeather } from "./data-files.js";
 import { createCpuGauge, readActivity, readMemory, readNetwork } from "./machine.js";
 import type { DemoServiceName } from "./services.js";
 
-/** Real input for one service. */
+/** Real values for one service. */
 export interface DemoSource {
-  /** Speaks until the function it gives is called. */
+  /** Publishes values until the returned function is called. */
   start(publish: (value: Value) => void): () => void;
 }
 
 const SAMPLE_MS = 100;
 const TEXT_MS = 200;
 /**
- * How long `now-and-then` keeps silent at least and, as it draws, at most; in ms. Longer than its window, so that each update travels alone;
- * and short enough that a minute has a hundred: with few, what subscribing costs would decide.
+ * Shortest and longest pause of `now-and-then`, in ms; each pause is drawn between them. A pause is longer than the
+ * window, so that each update travels alone. It is short enough for a hundred updates in a minute: with few updates,
+ * the bytes of subscribing would decide the result.
  */
 const PAUSE_MS = { min: 200, max: 600 };
-/** Then it speaks at the next change, or after so many ms without one. */
+/** After its pause the source publishes the next change, or after this time the unchanged value, in ms. */
 const PATIENCE_MS = 200;
 
 export function createSources(): Record<DemoServiceName, DemoSource> {
@@ -40,13 +41,13 @@ function sampled(everyMs: number, sample: () => Value): DemoSource {
   };
 }
 
-/** Goes on where it stopped. */
+/** Publishes the values in a loop. After a stop it continues where it stopped. */
 export function looped(everyMs: number, values: readonly Value[]): DemoSource {
   let index = 0;
   return sampled(everyMs, () => values[index++ % values.length] ?? null);
 }
 
-/** Tells a change as soon as a pause of its own choice is over. */
+/** Publishes a change as soon as a random pause is over. */
 export function irregular(
   sample: () => Record<string, number>,
   drawPauseMs = () => randomInt(PAUSE_MS.min, PAUSE_MS.max),

@@ -8,19 +8,19 @@ import { startSandboxProcess } from "./sandbox-process.js";
 import { startSubscriber, type Subscriber } from "./subscriber.js";
 import { startTwin, type Twin } from "./twins.js";
 
-/** Everything that takes part in one run, up and connected. */
+/** Everything that takes part in one run, started and connected. */
 export interface Stage {
   readonly readings: Readings;
   readonly subscriber: Subscriber;
-  /** What was measured so far; `settled`: after `settle`. */
+  /** The rows measured so far. `settled`: after `settle`. */
   rows(settled: boolean): Row[];
-  /** Counting begins with this. */
+  /** Subscribes, and begins to count. */
   subscribe(): Promise<void>;
-  /** What travelled so far was for all services. */
+  /** Divides everything so far evenly among the services. */
   passOver(): void;
-  /** What comes from now on is not counted. */
+  /** Stops counting. */
   freeze(): void;
-  /** Waits until the publisher's process has told all it published so far. */
+  /** Waits until the publisher's process has reported everything that it has published so far. */
   settle(signal: AbortSignal): Promise<void>;
 }
 
@@ -28,11 +28,11 @@ export interface StageHooks {
   readonly signal: AbortSignal;
   readonly onFailure: (error: Error) => void;
   readonly onProgress: (text: string) => void;
-  /** Told how to take each part down again, as it comes up; last up, first down. */
+  /** Called with the function that stops a part, when the part has started. The last part is stopped first. */
   readonly onUp: (takeDown: () => Promise<void>) => void;
 }
 
-/** Accounts: the publisher, the subscriber, one for each rival. */
+/** Accounts: the publisher, the subscriber, and one for each rival. */
 const USERS = 2 + RIVAL_FORMS.length;
 
 export async function openStage(options: DemoOptions, hooks: StageHooks): Promise<Stage> {

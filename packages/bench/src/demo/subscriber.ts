@@ -7,16 +7,16 @@ import type { Account, Road } from "./publishers.js";
 import type { Readings } from "./readings.js";
 import { DEMO_SERVICES } from "./services.js";
 
-/** Our own consumer: one client that takes every service, each with its window. */
+/** Our own consumer: one client that subscribes to every service, each with its window. */
 export interface Subscriber {
   readonly measurement: FormMeasurement;
   /** Subscribes to all services. */
   subscribe(): Promise<void>;
-  /** Ends every subscription; resolves when the component confirmed it. */
+  /** Ends every subscription. Resolves when the component has confirmed that. */
   unsubscribe(): Promise<void>;
-  /** DATA frames that have come since the connection began. */
+  /** DATA frames since the connection began. */
   readonly dataFrames: number;
-  /** Called once if it ends by itself. */
+  /** Called once if the client ends by itself. */
   onFailure: ((error: Error) => void) | undefined;
   close(): Promise<void>;
 }
@@ -70,12 +70,12 @@ export async function startSubscriber(options: SubscriberOptions): Promise<Subsc
   return subscriber;
 }
 
-/** Each stanza is split by the characters its frames take. */
+/** Divides each stanza by the characters of its frames. */
 function observeFrames(client: Client, measurement: FormMeasurement, onData: () => void): void {
   client.onBlock = (stanzaChars, frames) => {
     const parts = frames.map(({ frame, node }) => ({
       service: node === undefined ? undefined : parseNode(node).name,
-      // Base64 of whole threes of bytes.
+      // A frame's characters in base64, as if its bytes were a multiple of three.
       chars: (encodeFrame(frame).length / 3) * 4,
     }));
     measurement.stanza(stanzaChars, parts);

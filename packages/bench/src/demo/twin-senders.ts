@@ -13,10 +13,10 @@ export interface TwinSendersOptions {
   readonly to: Readonly<Record<RivalForm, string>>;
 }
 
-/** Sends what is published as JSON too: each value for itself, and in batches of the same windows. */
+/** Sends the published values as JSON too: each value alone, and in batches of the same windows. */
 export interface TwinSenders {
   send(service: DemoService, json: string): void;
-  /** Nobody listens any more: what waits in a window is not sent. */
+  /** The service has no subscribers any more: drops the values that wait in a window. */
   silence(service: DemoService): void;
   stop(): Promise<void>;
 }

@@ -7,13 +7,13 @@ import { FormMeasurement } from "./measurement.js";
 import type { Account, Road } from "./publishers.js";
 import { DEMO_SERVICES } from "./services.js";
 
-/** A rival's consumer: an ordinary client that gets the same values at the same time as JSON. */
+/** A rival's consumer: an ordinary client that receives the same values at the same time as JSON. */
 export interface Twin {
   readonly form: RivalForm;
-  /** Its full JID, where to send to. */
+  /** Its full JID, to which the rival sends. */
   readonly jid: string;
   readonly measurement: FormMeasurement;
-  /** Called once if it ends by itself. */
+  /** Called once if the client ends by itself. */
   onFailure: ((error: Error) => void) | undefined;
   close(): Promise<void>;
 }
@@ -28,7 +28,7 @@ export interface TwinOptions {
   readonly signal: AbortSignal;
 }
 
-/** Its connection is made like the SDK's own: a resource as short, the same Stream Management. */
+/** Starts a consumer. Its connection is like the SDK's own: as short a resource, the same Stream Management. */
 export async function startTwin(options: TwinOptions): Promise<Twin> {
   const { form, account, road } = options;
   const connection = createClientConnection({ ...account, ...road });
@@ -69,7 +69,7 @@ function takeMessages(
     const service = DEMO_SERVICES.find((candidate) => candidate.letter === letter)?.name;
     if (service === undefined) return false;
     const body = stanza.getChildText("body") ?? "";
-    // A message holds one service's items only, so all of it is theirs.
+    // A message has items of one service only, so the service gets all its bytes.
     measurement.stanza(chars, [{ service, chars: body.length }]);
     measurement.addQuotes(service, escapes.observe(stanza, chars));
     for (const value of parseRivalBody(form, body))

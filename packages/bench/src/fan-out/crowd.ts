@@ -3,18 +3,18 @@ import { connect, type Client } from "@stanzapack/client";
 import type { ServerKind } from "@stanzapack/sandbox";
 import { startSandboxProcess, type SandboxProcess } from "../demo/sandbox-process.js";
 
-/** Resources of one account: few accounts, and below what servers allow. */
+/** Resources of one account. It makes few accounts, and is below what servers allow. */
 const RESOURCES = 10;
 
 export interface CrowdOptions {
   readonly server: ServerKind;
-  /** Clients beside the publisher. */
+  /** Number of clients beside the publisher. */
   readonly size: number;
   readonly signal: AbortSignal;
   readonly onProgress: ((text: string) => void) | undefined;
 }
 
-/** A private server, its component, a publisher and many clients of few accounts. */
+/** A private server, its component, a publisher, and many clients of few accounts. */
 export class Crowd {
   private readonly clients: Client[] = [];
 
@@ -25,7 +25,7 @@ export class Crowd {
 
   static async start(options: CrowdOptions): Promise<Crowd> {
     const { server, size, signal, onProgress } = options;
-    // Every client listens to it.
+    // Every client listens to this signal.
     setMaxListeners(0, signal);
     onProgress?.(`starting ${server} and the component …`);
     return new Crowd(await startSandboxProcess(server, accountsFor(size) + 1, signal), options);
@@ -35,7 +35,7 @@ export class Crowd {
     return await this.login(accountsFor(this.options.size));
   }
 
-  /** Logs all of them in, one of each account at a time, and greets each. */
+  /** Logs all clients in, one of each account at a time, and calls `greet` with each. */
   async gather(greet: (client: Client, index: number) => Promise<void>): Promise<void> {
     const { size, onProgress } = this.options;
     const accounts = accountsFor(size);

@@ -8,52 +8,58 @@ import { Crowd } from "./crowd.js";
 
 export interface JoinersOptions {
   readonly server: ServerKind;
-  /** Of whom a tenth come and go. Default 100. */
+  /** Number of subscribers, of which a tenth join and leave. Default 100. */
   readonly subscribers?: number;
-  /** How long each of the two runs is measured, in ms. Default 120,000. */
+  /** Length of each of the two runs, in ms. Default 120,000. */
   readonly forMs?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (text: string) => void;
 }
 
-/** One row of `stanzapack bench joiners`. Bytes are XMPP's, both ways, and per update; times in ms. */
+/** One row of `stanzapack bench joiners`. Bytes are those of XMPP, both ways, and per update. Times are in ms. */
 export interface JoinersRow {
   readonly server: ServerKind;
   readonly subscribers: number;
-  /** Those among them who stay, and whose bytes are counted. */
+  /** Number of subscribers that stay. Only their bytes are counted. */
   readonly staying: number;
   readonly updatesPerSecond: number;
   readonly windowMs: number;
   readonly joins: number;
-  /** That each of those who stay got in the second run, and that any of them did not get in either. */
+  /** Updates published in the second run; and updates that a staying subscriber did not receive, in both runs. */
   readonly updates: number;
   readonly lost: number;
-  /** To each of those who stay: while nobody joins; while one joins and one leaves every second; the second over the first. */
+  /**
+   * Bytes to a staying subscriber: while nobody joins; while one joins and one leaves every second; the ratio of the
+   * two.
+   */
   readonly quietBytesPerUpdate: number;
   readonly busyBytesPerUpdate: number;
   readonly ratio: number;
-  /** To one who joined, until it was on the lane. */
+  /** Bytes to a joiner until it was on the lane. */
   readonly joinerBytesPerUpdate: number | null;
-  /** From the subscription's being asked for to the body from which it is on the lane. */
+  /** Time from the request to subscribe until the body with which the joiner is on the lane. */
   readonly waitP50Ms: number | null;
   readonly waitMaxMs: number | null;
-  /** Left before that. */
+  /** Number of joiners that left before they were on the lane. */
   readonly leftWaiting: number;
 }
 
 const UPDATES_PER_SECOND = 10;
 const WINDOW_MS = 100;
 const JOIN_EVERY_MS = 1_000;
-/** What was published last is on its way for so long, at most. */
+/** Longest time until the last update has arrived, in ms. */
 const ARRIVAL_MS = 2_000;
 
-/** A lane of which some always come and go: what that costs the others. The same values twice, without and with it. */
+/**
+ * Measures what members that join and leave a lane cost the others. Sends the same values twice, without and with
+ * joining.
+ */
 export async function runJoiners(options: JoinersOptions): Promise<JoinersRow> {
   const { server, subscribers = 100, forMs = 120_000, onProgress } = options;
   const signal = options.signal ?? new AbortController().signal;
   const guests = Math.max(1, Math.round(subscribers / 10));
   const staying = subscribers - guests;
-  // One more: who comes does so before another leaves.
+  // One client more: a guest joins before another leaves.
   const crowd = await Crowd.start({ server, size: subscribers + 1, signal, onProgress });
   try {
     const publisher = await crowd.publisher();
@@ -66,7 +72,7 @@ export async function runJoiners(options: JoinersOptions): Promise<JoinersRow> {
       );
       const come = clients.slice(staying).map((client) => new Guest(client, service.node));
       await Promise.all(come.slice(1).map((guest) => guest.join()));
-      // Those who are there from the beginning are not counted as joining.
+      // Guests that are there from the beginning do not count as joining.
       for (const guest of come) guest.forget();
       onProgress?.(
         `${joins ? "one joins and one leaves every second" : "nobody joins"}: ${forMs / 1_000} s …`,
@@ -117,7 +123,7 @@ export async function runJoiners(options: JoinersOptions): Promise<JoinersRow> {
 
 interface Outcome {
   readonly published: number;
-  /** To all who stay. */
+  /** Bytes to all that stay. */
   bytes: number;
   lost: number;
   readonly guests: readonly Guest[];
@@ -127,7 +133,7 @@ async function comeAndGo(guests: readonly Guest[], forMs: number, signal: AbortS
   const startedAt = performance.now();
   for (let turn = 0; (turn + 1) * JOIN_EVERY_MS < forMs; turn++) {
     await delay(startedAt + (turn + 1) * JOIN_EVERY_MS - performance.now(), undefined, { signal });
-    // The one that left last comes; then the one that has been there longest leaves.
+    // The guest that left last joins. Then the guest that has stayed longest leaves.
     await (guests[turn % guests.length] as Guest).join();
     await (guests[(turn + 1) % guests.length] as Guest).leave();
   }
@@ -149,7 +155,7 @@ class Staying {
     return one;
   }
 
-  /** Since it joined. */
+  /** Bytes since it joined. */
   bytes(): number {
     return bytesOf(this.client) - this.before;
   }
@@ -166,7 +172,7 @@ class Guest {
   waitingUpdates = 0;
   readonly waits: number[] = [];
   private subscription: Subscription<Value> | undefined;
-  /** Undefined: not there, or on the lane. */
+  /** Undefined if the guest is not subscribed, or is on the lane. */
   private waitingSince: number | undefined;
 
   constructor(

@@ -13,13 +13,13 @@ export interface FanOutOptions {
   readonly updatesPerSecond?: number;
   /** Default 100. */
   readonly windowMs?: number;
-  /** How long is measured, in ms. Default 20,000. */
+  /** Length of the measurement, in ms. Default 20,000. */
   readonly forMs?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (text: string) => void;
 }
 
-/** One row of `stanzapack bench fanout`. Times in µs and ms, memory in bytes; null: not measured. */
+/** One row of `stanzapack bench fanout`. Times in µs and ms, memory in bytes. Null: not measured. */
 export interface FanOutRow {
   readonly system: "stanzapack";
   readonly server: ServerKind;
@@ -33,16 +33,16 @@ export interface FanOutRow {
   readonly componentCpuUsPerStanza: number | null;
   readonly serverCpuUsPerStanza: number | null;
   readonly totalCpuUsPerUpdate: number | null;
-  /** From `publish` to the subscriber's callback, in ms. */
+  /** Ages from `publish` to the subscriber's callback, in ms. */
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   readonly componentRssBytesPerSubscriber: number | null;
 }
 
-/** The stream settles for so long before it is measured, in ms. */
+/** Time before the measurement, in ms, in which the stream settles. */
 const WARM_UP_MS = 2_000;
 
-/** One small update to many subscribers: what component and server spend on each stanza. */
+/** Measures what component and server spend on each stanza if one small update goes to many subscribers. */
 export async function runFanOut(options: FanOutOptions): Promise<FanOutRow> {
   const {
     server,

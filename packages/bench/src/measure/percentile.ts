@@ -1,4 +1,6 @@
-/** In ms, to the microsecond: what a `share` of `times` lies below; null without any. Sorts them. */
+/**
+ * The time below which a `share` of `times` lies, in ms, exact to the microsecond. Null without times. Sorts `times`.
+ */
 export function percentile(times: number[], share: number): number | null {
   times.sort((a, b) => a - b);
   const time = times[Math.min(times.length - 1, Math.floor(times.length * share))];

@@ -1,18 +1,19 @@
 import { readdir, readFile } from "node:fs/promises";
 
-/** CPU and memory of one process, as Linux counts them. */
+/** Processor time and memory of one process, as Linux counts them. */
 export interface ProcessUsage {
-  /** Time on a processor of all threads that live now, in µs. */
+  /** Processor time of all threads that live now, in µs. */
   readonly cpuUs: number;
   /** Resident memory, in bytes. */
   readonly rssBytes: number;
 }
 
-/** Undefined where there is no /proc, or no such process. */
+/** Undefined if there is no /proc, or no such process. */
 export async function readProcessUsage(pid: number): Promise<ProcessUsage | undefined> {
   try {
     const threads = await readdir(`/proc/${pid}/task`);
-    // Exact, while the usual `stat` counts whole ticks of 10 ms: too coarse for what wakes with the same timer.
+    // Exact. The usual `stat` counts whole ticks of 10 ms, which is too coarse for threads that wake with the same
+    // timer.
     const times = await Promise.all(
       threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/schedstat`, "utf8")),
     );

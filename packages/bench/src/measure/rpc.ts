@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import type { Child } from "../demo/child.js";
 import { DemoError, describeFailure } from "../demo/failure.js";
 
-/** What a child process can be asked, by name. Requests and answers are JSON. */
+/** Requests that a child process answers, by name. Requests and answers are JSON. */
 export type Methods = Record<string, (request: never) => unknown>;
 
 interface Call {
@@ -17,17 +17,17 @@ type Answer =
 
 /** The parent's side: calls one child. */
 export interface Caller<M extends Methods> {
-  /** Rejects with what the child told, when the child ends, or when the signal fires. */
+  /** Rejects with the child's error, when the child ends, or when the signal fires. */
   readonly call: <K extends keyof M & string>(
     method: K,
     request: Parameters<M[K]>[0],
     signal: AbortSignal,
   ) => Promise<Awaited<ReturnType<M[K]>>>;
-  /** Tells it to end; by SIGKILL where that does not help in so many ms. Idempotent. */
+  /** Ends the child, after `graceMs` by SIGKILL. Idempotent. */
   readonly stop: (graceMs: number) => Promise<void>;
 }
 
-/** A parent that hangs up its channel never hears of the child's end (Node 20), so the end has a message of its own. */
+/** A message that ends the child. A parent that closes its channel never hears of the child's end (Node 20). */
 const STOP = "stop";
 
 export function createCaller<M extends Methods>(child: Child): Caller<M> {
@@ -43,7 +43,7 @@ export function createCaller<M extends Methods>(child: Child): Caller<M> {
       try {
         const answer = await child.until<Answer>(signal, (resolve) => {
           waiting.set(id, resolve);
-          // One that is gone is told by its exit.
+          // If the child has ended, its `exit` event reports that.
           if (process.connected) process.send({ id, method, request } satisfies Call, () => undefined);
         });
         if ("failure" in answer) throw new DemoError(answer.failure.code, answer.failure.text);
@@ -60,10 +60,10 @@ export function createCaller<M extends Methods>(child: Child): Caller<M> {
   };
 }
 
-/** The child's side: answers calls until the parent says so or is gone; then `stop`, and the process ends. */
+/** The child's side: answers calls until the parent says stop or has ended. Then calls `stop`, and ends the process. */
 export function answerCalls(methods: Methods, stop: () => Promise<void>): void {
   const tell = (answer: Answer): void => {
-    // A parent that is gone is told by `disconnect`.
+    // If the parent has ended, the event `disconnect` reports that.
     if (process.connected) process.send?.(answer, undefined, undefined, () => undefined);
   };
   const end = (): void => void stop().finally(() => process.exit(0));
@@ -79,7 +79,7 @@ export function answerCalls(methods: Methods, stop: () => Promise<void>): void {
     );
   });
   process.once("disconnect", end);
-  // A terminal sends them to both of us; the parent decides when to stop.
+  // A terminal sends these signals to the parent too. The parent decides when to stop.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
   process.stderr.on("error", () => undefined);
 }

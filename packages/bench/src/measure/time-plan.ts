@@ -2,31 +2,31 @@ import type { Batch } from "../wire/axes.js";
 
 /** Bounds of one run, in ms. */
 interface Bounds {
-  /** For everything, however much was asked for. */
+  /** Time for everything, however much is measured. */
   readonly totalMs: number;
-  /** Longest that one batch is measured, and shortest. */
+  /** Longest and shortest time for which one batch is measured. */
   readonly longestMs: number;
   readonly shortestMs: number;
 }
 
-/** The whole: at most an hour. A minute and a half is 90 windows of a second. */
+/** Bounds of the full run: at most an hour. 90 s are 90 windows of a second. */
 export const FULL: Bounds = { totalMs: 55 * 60_000, longestMs: 90_000, shortestMs: 5_000 };
-/** Two minutes, and the beginning of each stream weighs more. */
+/** Bounds of the quick run: two minutes. The beginning of each stream weighs more. */
 export const QUICK: Bounds = { totalMs: 110_000, longestMs: 10_000, shortestMs: 2_000 };
 
-/** First guesses on a machine with two processors, in ms; what is measured replaces them. */
+/** First guesses for a machine with two processors, in ms. Measured times replace them. */
 const SERVER_START_MS = 8_000;
 const CONNECT_MS = 150;
 const BATCH_MS = 2_000;
 
-/** What a batch takes beside the time that it measures, in ms. */
+/** Time that a batch takes beside its measurement, in ms. */
 function guessOverheadMs(batch: Batch): number {
   return BATCH_MS + batch.windowMs + batch.workloads.length * batch.forms.length * CONNECT_MS;
 }
 
 /**
- * The pace of one line of batches, those of one server: how long each is measured so that all end in time, and how long
- * that will be, from what the ones before took.
+ * The pace of one server's batches. It decides how long each is measured so that all end in time, and estimates the
+ * time left, from the time of the batches before.
  */
 export class Pace {
   private overheadMs = 0;
@@ -37,13 +37,13 @@ export class Pace {
   constructor(
     private readonly batches: readonly Batch[],
     private readonly bounds: Bounds,
-    /** What was asked for: then the bounds do not count. */
+    /** Time of each batch that the user chose. Then the bounds do not count. */
     private readonly forMs?: number,
   ) {
     this.guessMs = batches.reduce((sum, batch) => sum + guessOverheadMs(batch), SERVER_START_MS);
   }
 
-  /** How long to measure the next batch, in ms. `leftMs`: until all must be done. */
+  /** Time for which to measure the next batch, in ms. `leftMs`: time until all must be done. */
   nextForMs(leftMs: number): number {
     if (this.forMs !== undefined) return this.forMs;
     const { longestMs, shortestMs } = this.bounds;
@@ -52,14 +52,14 @@ export class Pace {
     return Math.max(shortestMs, Math.min(longestMs, forMs));
   }
 
-  /** One more is done: it was measured for `forMs` and took so long in all. */
+  /** Records a batch that was measured for `forMs` and took `tookMs` in all. */
   add(tookMs: number, forMs: number): void {
     this.overheadMs += tookMs - forMs;
     this.measuredMs += forMs;
     this.done++;
   }
 
-  /** What the rest will take, in ms. */
+  /** Estimated time of the batches that are left, in ms. */
   get leftMs(): number {
     const count = this.batches.length - this.done;
     const forMs = this.done > 0 ? this.measuredMs / this.done : (this.forMs ?? this.bounds.longestMs);
@@ -72,7 +72,7 @@ export class Pace {
   }
 }
 
-/** `3 min`, `45 s` */
+/** A time as `3 min` or `45 s`. */
 export function formatTimeLeft(ms: number): string {
   const seconds = Math.ceil(ms / 1_000);
   return seconds < 100 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;

@@ -3,16 +3,19 @@ import { getPriority, setPriority } from "node:os";
 import { Child } from "../demo/child.js";
 import { createCaller, type Caller, type Methods } from "./rpc.js";
 
-/** It hangs up its connections; in ms. */
+/** Time to stop, in ms. The process closes its connections. */
 const STOP_GRACE_MS = 15_000;
 
-/** A process of the bench's own, from its parent's side. */
+/** A process of the benchmark, as its parent uses it. */
 export interface Worker<M extends Methods> extends Pick<Caller<M>, "call"> {
   readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** `nice`: stands for another machine, so it comes so much behind the others for processor time (nice(1)). `execArgv`: options of Node. */
+/**
+ * Starts a process. `nice` stands for another machine: the process waits behind others for processor time (nice(1)).
+ * `execArgv` has options of Node.
+ */
 export function startWorker<M extends Methods>(
   program: string,
   what: string,

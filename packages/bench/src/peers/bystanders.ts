@@ -16,64 +16,69 @@ import { startWorker, type Worker } from "../measure/worker.js";
 
 export interface BystandersOptions {
   readonly server: ServerKind;
-  /** Bystanders. Default 50. */
+  /** Number of bystanders. Default 50. */
   readonly subscribers?: number;
-  /** How long a phase is, in ms. Default 30,000. */
+  /** Length of a phase, in ms. Default 30,000. */
   readonly forMs?: number;
-  /** Odd: it begins and ends with trouble. Default 5. */
+  /** Number of phases. An odd number begins and ends with trouble. Default 5. */
   readonly phases?: number;
-  /** Who makes trouble. Default: all but `costly`. */
+  /** The offenders. Default: all but `costly`. */
   readonly offenders?: readonly Offender[];
   readonly signal?: AbortSignal;
   readonly onProgress?: (text: string) => void;
 }
 
-/** One row of `stanzapack bench bystanders`. Ages in ms from `publish` to callback; memory in bytes; null: not measured. */
+/**
+ * One row of `stanzapack bench bystanders`. Ages in ms from `publish` to callback, memory in bytes. Null: not measured.
+ */
 export interface BystandersRow {
   readonly server: ServerKind;
   readonly subscribers: number;
   readonly windowMs: number;
-  /** Medians over the phases without trouble and with it. */
+  /** Medians over the phases without trouble and with trouble. */
   readonly quietP50Ms: number | null;
   readonly quietP99Ms: number | null;
   readonly troubledP50Ms: number | null;
   readonly troubledP99Ms: number | null;
-  /** Of the last column over its like. */
+  /** `troubledP99Ms` divided by `quietP99Ms`. */
   readonly ratio: number | null;
-  /** That the bystanders got, and were to get and did not; left out on purpose; positions that do not add up. */
+  /**
+   * Updates that the bystanders received; that they should have received and did not; that were left out on purpose;
+   * and positions that do not add up.
+   */
   readonly updates: number;
   readonly missing: number;
   readonly conflated: number;
   readonly faults: number;
-  /** What the offenders did a second, and how much of it was refused. */
+  /** Operations of the offenders a second, and how many of them were refused. */
   readonly floodPerSecond: number | null;
   readonly subscriptionsPerSecond: number | null;
   readonly subscriptionsRefused: number | null;
   readonly linksPerSecond: number | null;
   readonly linksRefused: number | null;
-  /** Of the component: idle; with its bystanders; the most in phases without and with trouble. */
+  /** The component's memory: idle; with its bystanders; the largest in phases without and with trouble. */
   readonly idleRssBytes: number | null;
   readonly baseRssBytes: number | null;
   readonly quietRssBytes: number | null;
   readonly troubledRssBytes: number | null;
-  /** What its limits allow beside the base. */
+  /** Memory that the component's limits allow in addition to the base. */
   readonly boundBytes: number;
-  /** Of one processor, in phases with trouble. */
+  /** Per cent of one processor, in phases with trouble. */
   readonly serverCpuPercent: number | null;
   readonly componentCpuPercent: number | null;
 }
 
 const WINDOW_MS = 100;
-/** Of each of the two services. */
+/** Rate of each of the two services. */
 const UPDATES_PER_SECOND = 10;
 const WARM_UP_MS = 5_000;
-/** Between phases, for what was published in one to arrive, and for the offenders to log in and out. */
+/** Time between phases, in ms, in which the last updates arrive, and the offenders log in and out. */
 const REST_MS = 1_000;
 const SETTLE_MS = 10_000;
-/** They stand for other machines. */
+/** Offenders stand for other machines. */
 const NICE = 10;
 
-/** Small, so that the bound says something: by default they are 1.6 GB. */
+/** Small limits, so that the bound means something: the default limits come to 1.6 GB. */
 const LIMITS = {
   maxLaneBytes: 33_554_432,
   maxLogBytes: 33_554_432,
@@ -91,12 +96,12 @@ interface Phase {
   readonly rssBytes: number | null;
   readonly troubles: ReadonlyMap<Offender, Trouble>;
   readonly seconds: number;
-  /** Of one processor. */
+  /** Per cent of one processor. */
   readonly serverCpuPercent: number | null;
   readonly componentCpuPercent: number | null;
 }
 
-/** What some who misbehave cost everybody else: the same service with and without them, in turn. */
+/** Measures what offenders cost all others: the same services with and without offenders, in turn. */
 export async function runBystanders(options: BystandersOptions): Promise<BystandersRow> {
   const { server, subscribers = 50, forMs = 30_000, phases: count = 5, onProgress } = options;
   const { offenders = OFFENDERS.filter((offender) => offender !== "costly") } = options;

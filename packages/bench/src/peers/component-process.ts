@@ -1,4 +1,4 @@
-// A component with limits of its own, in a process of its own.
+// A component with its own limits, in its own process.
 import { configSchema, createComponent, type StreamsComponent } from "@stanzapack/component";
 import { DemoError } from "../demo/failure.js";
 import { answerCalls } from "../measure/rpc.js";

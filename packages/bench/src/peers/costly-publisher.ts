@@ -16,23 +16,24 @@ import {
 import { createInBandBytestreams, encodeBase64, NS, xml, type Connection } from "@stanzapack/xmpp";
 
 const ROWS = 4_096;
-/** With the row itself and its key's end, as many values as one message may have. */
+/** With the row itself and its key's end, these are as many values as one message may have. */
 const FIELDS = 14;
 const FRAMES_PER_BLOCK = 16;
 const BIND_MS = 10_000;
 
 /**
- * A publisher by hand, whose values are always as predicted: a hundred bytes have 4,096 rows of 14 fields. Each frame begins a new
- * life of its outbox, so the same body is news every time, and costs its sender nothing.
+ * A publisher with hand-made frames, whose values are always as predicted: a hundred bytes have 4,096 rows of 14
+ * fields. Each frame begins a new incarnation of its outbox. So the same body is new every time, and costs its sender
+ * nothing.
  */
 export interface CostlyPublisher {
   readonly node: string;
-  /** Sends one stanza of so many frames, 16 unless told; gives the updates in it. */
+  /** Sends one stanza of `frames` frames, by default 16. Returns the number of updates in it. */
   send(frames?: number): number;
   readonly ended: boolean;
   /** Closes the link cleanly. */
   leave(): Promise<void>;
-  /** Takes its handlers off the connection. */
+  /** Removes its handlers from the connection. */
   close(): void;
 }
 

@@ -1,4 +1,4 @@
-// A crowd: one publisher of a value and a log, and many who take both. Ages are of this process's own clock.
+// A crowd: one publisher of a value and a log, and many subscribers of both. Ages are by this process's own clock.
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type Client, type OfferedService } from "@stanzapack/client";
 import type { Value } from "@stanzapack/wire";
@@ -9,11 +9,11 @@ import { objects } from "../workloads/series.js";
 import { Ledger } from "./ledger.js";
 import type { Account, CrowdMethods, Road } from "./methods.js";
 
-/** How many log in at once. */
+/** Number of clients that log in at once. */
 const AT_ONCE = 10;
 const CONNECT_MS = 60_000;
 
-/** What travels: its number, its phase, when it was published, and five fields. */
+/** A published value: its number, its phase, the time of publishing, and five fields. */
 interface Reading {
   readonly n: number;
   readonly phase: number;
@@ -30,7 +30,7 @@ interface Phase {
 interface Taker {
   readonly client: Client;
   readonly ledgers: readonly Ledger[];
-  /** Of each service, when something came that was published since the mark, in ms. */
+  /** For each service, the time at which the first value arrived that was published after the mark, in ms. */
   backAt: (number | undefined)[];
   interrupted: boolean;
 }
@@ -69,7 +69,7 @@ const methods: CrowdMethods = {
         service.publish({ n: service.published + 1, phase, at, ...(value as Record<string, Value>) });
       }
     };
-    // At uneven times: even ones would meet every window at the same place.
+    // At uneven times: even times would always fall at the same point of a window.
     const wait = (): void => {
       timer = setTimeout(
         () => {

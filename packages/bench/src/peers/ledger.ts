@@ -1,12 +1,15 @@
-/** One subscriber's account of one service: every position is got once, or told as lost or left out, in order. */
+/**
+ * One subscriber's account of one service. Every position must be received once, or be reported as lost or left out, in
+ * order.
+ */
 export class Ledger {
-  /** Updates got. */
+  /** Number of updates received. */
   got = 0;
   lost = 0;
   conflated = 0;
-  /** Positions out of order, told twice, not told of, or with a value that is not theirs. */
+  /** Positions out of order, reported twice, not reported, or with another position's value. */
   faults = 0;
-  /** The last that is accounted for. */
+  /** The last position that is accounted for. */
   private last: number | undefined;
 
   get position(): number {
@@ -29,7 +32,7 @@ export class Ledger {
     this.advance(from, to);
   }
 
-  /** It began anew: no position of before means anything. */
+  /** Positions began anew, so earlier positions mean nothing. */
   reset(): void {
     this.faults++;
   }

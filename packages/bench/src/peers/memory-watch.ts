@@ -2,11 +2,11 @@ import { readProcessUsage } from "../measure/process-usage.js";
 
 const EVERY_MS = 250;
 
-/** Watches the resident memory of a process: a peak between two looks, 250 ms apart, is missed. */
+/** Watches the resident memory of a process every 250 ms. It misses a peak between two readings. */
 export interface MemoryWatch {
-  /** Now, in bytes; null where there is no /proc. */
+  /** Memory now, in bytes. Null if there is no /proc. */
   now(): Promise<number | null>;
-  /** The most since the last call, or the start; null where there is no /proc. */
+  /** Largest memory since the last call, or since the start. Null if there is no /proc. */
   takePeak(): Promise<number | null>;
   stop(): void;
 }

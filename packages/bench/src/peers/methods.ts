@@ -1,7 +1,7 @@
 import type { ComponentLimits, ComponentStats, ConfigFile } from "@stanzapack/component";
 import type { Account } from "../demo/publishers.js";
 
-/** Where the server's component port is, and what the component is to keep to. */
+/** Port of the server for components, and the component's limits. */
 export interface ComponentStart {
   readonly domain: string;
   readonly secret: string;
@@ -10,9 +10,9 @@ export interface ComponentStart {
   readonly limits: ConfigFile["limits"];
 }
 
-/** What the component's process does when asked. */
+/** Requests that the component's process answers. */
 export type ComponentMethods = {
-  /** Resolves when the server took it; gives every limit, defaults too. */
+  /** Resolves when the server has accepted the component. Returns every limit, with defaults. */
   start(options: ComponentStart): Promise<ComponentLimits>;
   stats(request: null): ComponentStats;
 };
@@ -26,80 +26,86 @@ export interface Road {
   readonly component: string;
 }
 
-/** What came of what was published in one phase. */
+/** Results of one phase's updates. */
 export interface PhaseResult {
-  /** Of each service. */
+  /** Number of updates published, for each service. */
   readonly published: readonly number[];
-  /** That all subscribers together got, and of those they should have got, did not; of these, left out on purpose. */
+  /**
+   * Number of updates that all subscribers together received; that they should have received and did not; and, of
+   * these, that were left out on purpose.
+   */
   readonly updates: number;
   readonly missing: number;
   readonly conflated: number;
-  /** From `publish` to the subscriber's callback, in ms. */
+  /** Ages from `publish` to the subscriber's callback, in ms. */
   readonly ageP50Ms: number | null;
   readonly ageP99Ms: number | null;
 }
 
-/** Since a moment that was told by `mark`. */
+/** Results since the moment of `mark`. */
 export interface Returned {
   readonly subscribers: number;
-  /** Those who have had something of every service that was published since. */
+  /** Subscribers that have received a later update of every service. */
   readonly back: number;
-  /** When each of them had, in ms since the moment, in order. */
+  /** Times at which each of them had, in ms since the moment, in order. */
   readonly backMs: readonly number[];
-  /** Whose links ended. */
+  /** Subscribers whose links ended. */
   readonly interrupted: number;
 }
 
-/** What a crowd's process does when asked: a publisher of a value and a log, and those who take both. */
+/** Requests that a crowd's process answers. A crowd is a publisher of a value and a log, and subscribers of both. */
 export type CrowdMethods = {
-  /** Logs the publisher in and offers; gives the nodes. */
+  /** Logs the publisher in and offers the services. Returns the nodes. */
   offer(options: { readonly account: Account; readonly road: Road }): Promise<string[]>;
-  /** Logs them in, ten at once; each subscribes to all. */
+  /** Logs the subscribers in, ten at once. Each subscribes to all services. */
   gather(options: {
     readonly accounts: readonly Account[];
     readonly road: Road;
     readonly windowMs: number;
   }): Promise<void>;
-  /** So many updates a second of each service. */
+  /** Publishes this number of updates a second in each service. */
   publish(options: { readonly perSecond: number }): void;
-  /** What is published from now on is of another phase; gives its number, from 0. */
+  /** Begins a new phase for all later updates. Returns its number, from 0. */
   begin(request: null): number;
-  /** Stops publishing, and waits until all have what they are to get, or so long. */
+  /** Stops publishing, and waits until all subscribers have received everything, or for `timeoutMs`. */
   settle(options: { readonly timeoutMs: number }): Promise<void>;
   result(options: { readonly phase: number }): PhaseResult;
-  /** From here `returned` counts. */
+  /** Sets the moment from which `returned` counts. */
   mark(request: null): void;
   returned(request: null): Returned;
   /**
-   * Positions that were neither got nor told of, were told twice, came out of order, or with another's value; and, of logs, were
-   * told as lost.
+   * Positions that were neither received nor reported, were reported twice, arrived out of order, or had another
+   * position's value. Also positions of logs, and of values, that were reported as lost.
    */
   faults(request: null): { readonly positions: number; readonly logLost: number; readonly valueLost: number };
 };
 
-/** Who makes trouble; each in a process of its own. */
+/** The offenders. Each has its own process. */
 export const OFFENDERS = ["stuck", "stopped", "flood", "churn", "links", "costly"] as const;
 export type Offender = (typeof OFFENDERS)[number];
 
-/** What it did so far: updates published or got, subscriptions made, links opened; and what was refused. */
+/**
+ * Operations of an offender so far: updates published or received, subscriptions made, links opened; and how many were
+ * refused.
+ */
 export interface Trouble {
   readonly done: number;
   readonly refused: number;
 }
 
-/** What an offender's process does when asked. */
+/** Requests that an offender's process answers. */
 export type OffenderMethods = {
-  /** Begins. Resolves when it makes trouble. */
+  /** Begins. Resolves when the offender makes trouble. */
   begin(options: {
     readonly offender: Offender;
     readonly accounts: readonly Account[];
     readonly road: Road;
-    /** Of the bystanders. */
+    /** The bystanders' nodes. */
     readonly nodes: readonly string[];
     readonly windowMs: number;
   }): Promise<void>;
   count(request: null): Trouble;
-  /** Ends it, and logs out. */
+  /** Ends the trouble, and logs out. */
   end(request: null): Promise<void>;
 };
 

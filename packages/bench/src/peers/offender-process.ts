@@ -1,4 +1,4 @@
-// One who makes trouble for the others, whether by bad luck or on purpose.
+// An offender: a client that makes trouble for others, by accident or on purpose.
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type Client } from "@stanzapack/client";
 import { createClientConnection, createInBandBytestreams, sleep, xml } from "@stanzapack/xmpp";
@@ -11,7 +11,10 @@ import { startStoppableProxy } from "./stoppable-proxy.js";
 const FLOOD_PER_SECOND = 10_000;
 const FLOOD_EVERY_MS = 10;
 const COSTLY_EVERY_MS = 500;
-/** A client that opens links as fast as it can goes on after so long where none is to be had, in ms: it does not keep to its turn. */
+/**
+ * Time after which the client that opens links tries again if it is refused, in ms. It does not wait as long as it is
+ * told.
+ */
 const IMPATIENT_MS = 5;
 
 interface Scene {
@@ -27,7 +30,7 @@ interface Act {
 }
 
 const ACTS: Readonly<Record<Offender, (scene: Scene) => Promise<Act>>> = {
-  /** A program that awaits something that never comes, in its loop over each subscription. */
+  /** A program that waits forever in its loop over each subscription. */
   async stuck({ accounts, road, nodes, windowMs }) {
     const client = await login(accounts[0], road);
     const trouble = none();
@@ -43,7 +46,7 @@ const ACTS: Readonly<Record<Offender, (scene: Scene) => Promise<Act>>> = {
     return { trouble, end: () => client.close() };
   },
 
-  /** Its socket is there, and nobody reads from it any more. */
+  /** A client whose socket is open, but from which nothing is read any more. */
   async stopped({ accounts, road, nodes, windowMs }) {
     const proxy = await startStoppableProxy(road.url);
     const client = await login(accounts[0], { ...road, url: proxy.url });
@@ -54,13 +57,13 @@ const ACTS: Readonly<Record<Offender, (scene: Scene) => Promise<Act>>> = {
       trouble,
       async end() {
         await proxy.close();
-        // Its server does not answer any more: nobody waits for that.
+        // The client's server does not answer any more, so this does not wait for the close.
         void client.close();
       },
     };
   },
 
-  /** Publishes without a measure; somebody takes it. */
+  /** Publishes without a limit. It has a subscriber. */
   async flood({ accounts, road, windowMs }) {
     const [publisher, taker] = await Promise.all([login(accounts[0], road), login(accounts[1], road)]);
     const service = await publisher.offer("flood");
@@ -81,7 +84,10 @@ const ACTS: Readonly<Record<Offender, (scene: Scene) => Promise<Act>>> = {
     };
   },
 
-  /** Subscribes and stops, each service for itself, in turn at the window of the others, at none and at a long one. */
+  /**
+   * Subscribes and ends the subscription, for each service alone, in turn with the others' window, with none and with a
+   * long one.
+   */
   async churn({ accounts, road, nodes, windowMs }) {
     const ending = new AbortController();
     const trouble = none();
@@ -110,12 +116,12 @@ const ACTS: Readonly<Record<Offender, (scene: Scene) => Promise<Act>>> = {
     };
   },
 
-  /** Publishes few bytes that take long to read, and to write again for those who take them. */
+  /** Publishes few bytes that take the component long to read, and to encode again for subscribers. */
   async costly({ accounts, road, windowMs }) {
     const [account, other] = accounts as [Account, Account];
     const connection = createClientConnection({ ...account, url: road.url, ca: road.ca });
     await connection.start();
-    // So that the component hears when it has gone, with all that is not read yet.
+    // So that the component hears when this client has left, although it has not read everything yet.
     connection.sendElement(xml("presence", { to: road.component }));
     const taker = await login(other, road);
     const trouble = none();
@@ -150,7 +156,7 @@ const ACTS: Readonly<Record<Offender, (scene: Scene) => Promise<Act>>> = {
     };
   },
 
-  /** Opens a link and closes it, and does not keep to the time that it is told. */
+  /** Opens and closes links, and does not wait as long as it is told. */
   async links({ accounts, road }) {
     const connection = createClientConnection({ ...(accounts[0] as Account), url: road.url, ca: road.ca });
     await connection.start();

@@ -27,7 +27,7 @@ it("reads along who is admitted and who is refused, however the text is cut", as
   await once(client, "connect");
   for (let i = 0; i < text.length; i += 37) {
     client.write(text.slice(i, i + 37));
-    // The tap reads what is there before the next part comes: both are in this process.
+    // The tap reads one part before the next arrives: both are in this process.
     await new Promise((resolve) => setImmediate(resolve));
   }
   await until(() => got.join("") === text, 5_000, "everything is passed on");

@@ -1,22 +1,25 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo } from "node:net";
 
-/** An open that was refused: the client's full JID, and in how many ms it was told to come again; null: it was not told. */
+/**
+ * A refused open: the client's full JID, and the time after which it may retry, in ms. Null: the component named no
+ * time.
+ */
 export interface RefusedOpen {
   readonly jid: string;
   readonly retryAfterMs: number | null;
 }
 
-/** Passes a component's connections on, and reads along what it answers to those who open links. */
+/** Passes a component's connections on, and reads its answers to clients that open links. */
 export interface OpensTap {
   readonly port: number;
-  /** When each link said its first word, in ms of `performance.now`. */
+  /** Times at which the links' first blocks were sent, in ms of `performance.now`. */
   readonly admittedAt: number[];
   readonly refused: RefusedOpen[];
   close(): Promise<void>;
 }
 
-/** In XEP-0047 a link's first stanza; the component greets every link that it admits at once. */
+/** A link's first stanza (XEP-0047). The component greets every link at once when it admits it. */
 const FIRST = /<data [^>]*\bseq='0'/g;
 
 export async function startOpensTap(target: {
@@ -39,7 +42,7 @@ export async function startOpensTap(target: {
     let rest = "";
     near.setEncoding("latin1").on("data", (chunk: string) => {
       const text = rest + chunk;
-      // Whole tags of data, and whole iqs.
+      // Only whole stanzas with data, and whole iqs.
       const end = Math.max(text.lastIndexOf("</message>"), text.lastIndexOf("</iq>"));
       if (end === -1) return void (rest = text);
       const whole = text.slice(0, end);
@@ -61,7 +64,10 @@ export async function startOpensTap(target: {
   };
 }
 
-/** Of text that ends with an iq, without its end tag: whether that refuses an open for now. */
+/**
+ * The refusal at the end of a text, which ends with an iq without its end tag. Undefined if the iq refuses no open for
+ * now.
+ */
 function readRefusal(text: string): RefusedOpen | undefined {
   const iq = text.slice(text.lastIndexOf("<iq "));
   if (!iq.startsWith("<iq ") || !iq.includes("resource-constraint")) return undefined;

@@ -10,53 +10,62 @@ import { startWorker } from "../measure/worker.js";
 
 export interface ReturnOptions {
   readonly server: ServerKind;
-  /** Default 1,000. */
+  /** Number of subscribers. Default 1,000. */
   readonly subscribers?: number;
-  /** The component's limits. Default: its own. */
+  /** Limits of the component. Default: the component's own. */
   readonly opensPerSecond?: number;
   readonly opensBurst?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (text: string) => void;
 }
 
-/** One row of `stanzapack bench return`. Times in ms since the stream was cut; null: not measured. */
+/** One row of `stanzapack bench return`. Times are in ms since the stream was cut. Null: not measured. */
 export interface ReturnRow {
   readonly server: ServerKind;
   readonly subscribers: number;
-  /** Whose links ended by it. */
+  /** Number of subscribers whose links ended because of the cut. */
   readonly interrupted: number;
-  /** Who had values of both services again that were published after the cut. */
+  /** Number of subscribers that received values of both services again, published after the cut. */
   readonly back: number;
   readonly backP50Ms: number | null;
   readonly backMaxMs: number | null;
-  /** Positions that do not add up, of all subscribers; updates of the log that were lost; of the value, and told of. */
+  /**
+   * Over all subscribers: positions that do not add up; updates of the log that were lost; updates of the value that
+   * were reported as lost.
+   */
   readonly faults: number;
   readonly logLost: number;
   readonly valueLost: number;
   readonly opensPerSecond: number;
   readonly opensBurst: number;
-  /** Opens admitted since the cut; in the second with the most; and beyond the bucket's rate in any stretch of time. */
+  /**
+   * Opens admitted since the cut; in the second with the most; and the most beyond the bucket's rate in any stretch of
+   * time.
+   */
   readonly opens: number;
   readonly opensMaxPerSecond: number;
   readonly opensBeyondRate: number;
   readonly refused: number;
   readonly refusedMaxPerClient: number;
-  /** Without a word when to come again. */
+  /** Refusals that named no time for a retry. */
   readonly refusedUntold: number;
 }
 
 const WINDOW_MS = 1_000;
 const UPDATES_PER_SECOND = 1;
 const WARM_UP_MS = 5_000;
-/** For so long what the component writes vanishes before the cut: every subscriber loses something. */
+/**
+ * Time before the cut, in ms, in which everything that the component writes is lost. So every subscriber loses
+ * something.
+ */
 const STALL_MS = 2_500;
-/** After that they are not waited for, in ms. */
+/** Longest wait for the subscribers, in ms. */
 const BACK_MS = 90_000;
 const SETTLE_MS = 20_000;
 
 const CROWD = fileURLToPath(new URL("./crowd-process.js", import.meta.url));
 
-/** All subscribers lose the component at once, which lives on; how they come back. */
+/** Ends all subscribers' links at once while the component keeps running, and measures how they return. */
 export async function runReturn(options: ReturnOptions): Promise<ReturnRow> {
   const { server, subscribers = 1_000, opensPerSecond, opensBurst, onProgress } = options;
   const signal = options.signal ?? new AbortController().signal;
@@ -134,7 +143,7 @@ async function untilBack(
   }
 }
 
-/** Of the moments at which links were admitted, in ms. */
+/** Rates from the times at which links were admitted, in ms. */
 export function ratesOf(
   at: readonly number[],
   perSecond: number,

@@ -7,26 +7,26 @@ import { startWorker, type Worker } from "../measure/worker.js";
 
 const COMPONENT = fileURLToPath(new URL("./component-process.js", import.meta.url));
 
-/** Resources of one account: few accounts, and below what servers allow. */
+/** Resources of one account. It makes few accounts, and is below what servers allow. */
 const RESOURCES = 10;
 
 export interface StageOptions {
   readonly server: ServerKind;
-  /** Sessions that log in. */
+  /** Number of sessions that log in. */
   readonly clients: number;
   readonly limits: ConfigFile["limits"];
   readonly signal: AbortSignal;
-  /** Between the component and its server; gives the port to take instead of the server's. */
+  /** Opens a proxy between the component and its server. Returns the port that the component uses instead. */
   readonly between?: (server: { readonly host: string; readonly port: number }) => Promise<number>;
 }
 
-/** A private server, and a component with limits of its own, each in a process of its own. */
+/** A private server, and a component with its own limits, each in its own process. */
 export interface Stage {
   readonly sandbox: Sandbox;
   readonly component: Worker<ComponentMethods>;
   readonly limits: ComponentLimits;
   readonly road: Road;
-  /** An account for each session, ten sessions each. */
+  /** The account of a session. Ten sessions share an account. */
   account(session: number): Account;
   stop(): Promise<void>;
 }

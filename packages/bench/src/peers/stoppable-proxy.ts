@@ -3,9 +3,12 @@ import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
 /** Passes one client's connection on, until it stops reading what the server writes. */
 export interface StoppableProxy {
-  /** `xmpp://127.0.0.1:PORT` */
+  /** `xmpp://127.0.0.1:PORT`. */
   readonly url: string;
-  /** From now on nothing is read from the server: its socket to us fills. What the client writes still goes. */
+  /**
+   * Reads nothing more from the server, so the server's socket to the proxy becomes full. What the client writes still
+   * passes.
+   */
   stopReading(): void;
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { ratesOf } from "./return.js";
 
 describe("the rates of opens", () => {
   it("counts the fullest second, and the most beyond a rate", () => {
-    // Five at once, then one every 100 ms.
+    // Five opens at once, then one every 100 ms.
     const at = [0, 0, 0, 0, 0, ...Array.from({ length: 20 }, (_, i) => 100 * (i + 1))];
     expect(ratesOf(at, 10)).toEqual({ opens: 25, opensMaxPerSecond: 14, opensBeyondRate: 5 });
   });

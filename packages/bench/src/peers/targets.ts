@@ -1,16 +1,19 @@
 import type { BystandersRow } from "./bystanders.js";
 import type { ReturnRow } from "./return.js";
 
-/** Median p99 age of the others, with trouble over without. */
+/** Largest ratio of the others' median p99 age, with trouble to without. */
 const MOST_RATIO = 1.5;
-/** All are back within so long, in ms. */
+/** Longest time until all subscribers are back, in ms. */
 const MOST_BACK_MS = 60_000;
-/** Refused opens a client. */
+/** Most refused opens of a client. */
 const MOST_REFUSED = 2;
-/** Opens are seen on their way, not when they were admitted: a moment's worth more may come close together, in s. */
+/**
+ * Time by which opens may be bunched, in s. The tap sees opens under way, not when they are admitted, so more may be
+ * close together.
+ */
 const BUNCHED_S = 0.25;
 
-/** One thing that is to be so; `met` is undefined where it was not measured. */
+/** One condition of a benchmark. `met` is undefined if it was not measured. */
 export interface Verdict {
   readonly text: string;
   readonly met: boolean | undefined;

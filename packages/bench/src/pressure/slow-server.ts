@@ -8,29 +8,29 @@ import { percentile } from "../measure/percentile.js";
 export interface SlowServerOptions {
   readonly server: ServerKind;
   readonly transport?: TransportKind;
-  /** How long is published, in ms. Default 60,000. */
+  /** Time of publishing, in ms. Default 60,000. */
   readonly forMs?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (text: string) => void;
 }
 
-/** One row of `stanzapack bench slow-server`. Times in ms; what is counted begins when the burst is over. */
+/** One row of `stanzapack bench slow-server`. Times in ms. Counting begins when the burst is over. */
 export interface SlowServerRow {
   readonly server: ServerKind;
   readonly transport: TransportKind;
-  /** What the publisher has to send, as doubles in base64, in bytes per second. */
+  /** Bytes per second that the publisher wants to send, as doubles in base64. */
   readonly offeredBytesPerSecond: number;
   readonly forMs: number;
   readonly published: number;
   readonly delivered: number;
   readonly conflated: number;
   readonly lost: number;
-  /** The widest that was granted. */
+  /** The widest granted window. */
   readonly windowMs: number;
-  /** How old the newest value at the subscriber was. */
+  /** Age of the newest value at the subscriber. */
   readonly ageP50Ms: number | null;
   readonly ageMaxMs: number | null;
-  /** The greatest share of what it may be: three granted windows and 200 ms. */
+  /** Largest age as a share of the allowed age, which is three granted windows plus 200 ms. */
   readonly ageOfAllowed: number;
   /** The same with `pacing: false`, at the same time. */
   readonly unpacedDelivered: number;
@@ -42,7 +42,7 @@ const EVERY_MS = 100;
 const WINDOW_MS = 100;
 const DOUBLES = 150;
 const SAMPLE_MS = 50;
-/** What chat servers let through at once has passed by then, and the pace is found. */
+/** Time until the burst that servers let through has passed, and the pace is found, in ms. */
 const SETTLED_MS = 12_000;
 const SLACK_MS = 200;
 const DEMAND_MS = 5_000;
@@ -58,8 +58,8 @@ interface Outcome {
 }
 
 /**
- * A publisher of 150 random doubles every 100 ms at a server with the limit of bytes per second that it ships with, which is
- * below that; and another one that does not care.
+ * A publisher of 150 random doubles every 100 ms, at a server with the bytes per second that it ships with, which are
+ * fewer. At the same time, another publisher without pacing.
  */
 export async function runSlowServer(options: SlowServerOptions): Promise<SlowServerRow> {
   const { server, transport = "tcp", forMs = 60_000, onProgress } = options;

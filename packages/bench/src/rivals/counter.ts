@@ -1,12 +1,12 @@
 /**
- * So many bytes more than JSON's a single small value may take in a compressed stream. A stanza of ours has a counter, which changes each
- * time: it shows before anything is decoded that nothing was lost. JSON has none.
+ * Bytes by which a single small value may be larger than JSON's in a compressed stream. Our stanza has a counter that
+ * changes each time. It shows before decoding that nothing was lost. JSON has no such counter.
  */
 const COUNTER_BYTES = 3.5;
 
 /**
- * What to say below cells in which JSON is smaller; nothing where more than the counter makes the difference. `excess`: of each cell,
- * bytes that ours takes more per update; `compressed`: it is in a compressed stream.
+ * A sentence below cells in which JSON is smaller. Nothing if more than the counter makes the difference. `excess`:
+ * bytes by which our form is larger per update, for each cell. `compressed`: the cell's stream is compressed.
  */
 export function explainByCounter(
   losses: readonly { readonly excess: number; readonly compressed: boolean }[],

@@ -9,7 +9,7 @@ const message = (body: string): ReturnType<typeof xml> =>
     xml("body", {}, body),
   );
 
-/** As servers write it: everything that may be escaped is. */
+/** Text as servers may write it: every character that may be escaped is escaped. */
 const verbose = (text: string): string =>
   text.replace(/[&<>"']/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c] ?? "&apos;");
 

@@ -1,6 +1,6 @@
 /**
- * Gathers what one service says within a window, on the same boundaries and by the same rule as Stanzapack's SDK: windows
- * end at multiples of their length since 1970; the first value after a silence of a window or more leaves at once.
+ * Gathers the values of one service within a window, by the same rule as Stanzapack's SDK. Windows end at multiples of
+ * their length since 1970. The first value after a silence of a window or more leaves at once.
  */
 export class WindowBatcher<T> {
   private items: T[] = [];
@@ -23,7 +23,7 @@ export class WindowBatcher<T> {
     this.timer = setTimeout(() => this.flush(), dueAt - now);
   }
 
-  /** What waits leaves now. */
+  /** Sends the waiting values now. */
   flush(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
@@ -32,7 +32,7 @@ export class WindowBatcher<T> {
     this.onBatch(this.items.splice(0));
   }
 
-  /** What waits is dropped. */
+  /** Drops the waiting values. */
   stop(): void {
     clearTimeout(this.timer);
     this.timer = undefined;

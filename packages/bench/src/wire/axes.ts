@@ -4,9 +4,9 @@ import { WORKLOADS, type WorkloadId } from "./workloads.js";
 export const WIRE_SERVERS = ["prosody", "ejabberd"] as const;
 export const WIRE_TRANSPORTS = ["tcp", "websocket", "bosh"] as const;
 export const WIRE_COMPRESSIONS = ["none", "zlib", "gzip"] as const;
-/** In the order of a cell's rows; ours first. */
+/** Forms in the order of a cell's rows; ours is first. */
 export const WIRE_FORMS = ["stanzapack", "msgpack-ibb", "json-body", "json-batch"] as const;
-/** In ms. */
+/** Windows in ms. */
 export const WIRE_WINDOWS_MS = [0, 100, 1_000] as const;
 
 export type WireServer = (typeof WIRE_SERVERS)[number];
@@ -14,7 +14,7 @@ export type WireTransport = (typeof WIRE_TRANSPORTS)[number];
 export type WireCompression = (typeof WIRE_COMPRESSIONS)[number];
 export type WireForm = (typeof WIRE_FORMS)[number];
 
-/** What is measured: everything, or only what is named. */
+/** What to measure: everything, or only the named values. */
 export interface WireSelection {
   readonly servers?: readonly WireServer[];
   readonly transports?: readonly WireTransport[];
@@ -31,7 +31,7 @@ export interface Hop {
   readonly compression: WireCompression;
 }
 
-/** Cells that are measured at the same time, each form of each workload on a connection of its own. */
+/** Cells that are measured at the same time. Each form of each workload has its own connection. */
 export interface Batch {
   readonly hop: Hop;
   readonly windowMs: number;
@@ -40,12 +40,12 @@ export interface Batch {
 }
 
 /**
- * Most connections at once, each with a process of its own: on two processors more would wait for each other, and the ages
- * would tell of this machine only.
+ * Most connections at once, each with its own process. On two processors, more processes would wait for each other, and
+ * the ages would describe this machine only.
  */
 const MAX_CONNECTIONS = 32;
 
-/** `zlib` is XEP-0138, of TCP streams only; `gzip` is HTTP's, by the proxy that is in front of BOSH. WebSocket has neither. */
+/** `zlib` is XEP-0138, for TCP streams only. `gzip` is HTTP's, by the proxy in front of BOSH. WebSocket has neither. */
 function isOffered({ transport, compression }: Hop): boolean {
   switch (compression) {
     case "none":
@@ -57,7 +57,7 @@ function isOffered({ transport, compression }: Hop): boolean {
   }
 }
 
-/** All that is to be measured, in the order of the rows. Throws `usage` when the selection holds nothing. */
+/** Everything to measure, in the order of the rows. Throws `usage` if the selection is empty. */
 export function planBatches(selection: WireSelection): Batch[] {
   const { windowsMs = WIRE_WINDOWS_MS } = selection;
   for (const windowMs of windowsMs)

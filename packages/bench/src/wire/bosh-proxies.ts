@@ -1,11 +1,11 @@
 import { startNginx, type Nginx } from "@stanzapack/sandbox";
 
 /**
- * What users have in front of BOSH: nginx with the settings of `docker/nginx/`, TLS and HTTP/2. One does not compress, and
- * that is all that tells it from the other.
+ * The proxies that users have in front of BOSH: nginx with the settings of `docker/nginx/`, TLS and HTTP/2. One of the
+ * two does not compress; otherwise they are alike.
  */
 export interface BoshProxies {
-  /** On 127.0.0.1. */
+  /** Ports on 127.0.0.1. */
   readonly ports: { readonly none: number; readonly gzip: number };
   /** PEM of the authorities to trust. */
   readonly ca: string;
@@ -13,7 +13,7 @@ export interface BoshProxies {
   close(): Promise<void>;
 }
 
-/** `upstreamPort`: the server's plain HTTP, on 127.0.0.1. */
+/** Opens the proxies. `upstreamPort`: the server's plain HTTP, on 127.0.0.1. */
 export async function openBoshProxies(upstreamPort: number, signal: AbortSignal): Promise<BoshProxies> {
   const none = await startNginx({ upstreamPort, gzip: false, signal });
   let gzip: Nginx;

@@ -6,12 +6,12 @@ export interface Certificate {
   readonly cert: string;
 }
 
-/** A fresh certificate for one address, by openssl's command, which the servers' packages need as well. */
+/** A new certificate for one address. Uses the command openssl, which the servers' packages need too. */
 export async function createCertificate(address: string): Promise<Certificate> {
   const pem = await openssl([
     ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256"],
     ...["-days", "2", "-subj", "/CN=bench", "-addext", `subjectAltName=IP:${address}`],
-    // A machine's own openssl.cnf may add extensions twice.
+    // The machine's openssl.cnf may add extensions a second time.
     ...["-config", "/dev/null", "-keyout", "-", "-out", "-"],
   ]);
   const part = (what: string): string =>

@@ -1,4 +1,4 @@
-/** The machine's steady clock, in ms: the same in all its processes, so that two of them can tell an age. */
+/** The machine's steady clock, in ms. All processes share it, so two of them can compute an age. */
 export function steadyMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -10,24 +10,24 @@ import { QuoteEscapes } from "../rivals/quote-escapes.js";
 import { parseJson, parseMsgpack, type ReceivedValue, type WireRivalForm } from "./forms.js";
 import type { SubscriberOpen } from "./subscriber-methods.js";
 
-/** What a consumer tells of what comes. */
+/** Events of a consumer. */
 export interface ConsumerEvents {
   readonly onValue: (received: ReceivedValue, offset?: number) => void;
   readonly onConflated: (feed: number, count: number) => void;
-  /** Once, when the connection is gone for good though nobody closed it. */
+  /** Called once, if the connection has ended for good and nobody closed it. */
   readonly onLost: (reason: Error) => void;
 }
 
-/** One connection that takes one workload in one form. */
+/** One connection that receives one workload in one form. */
 export interface Consumer {
   readonly jid: string;
   readonly meter: ByteMeter;
   subscribe(nodes: readonly string[], windowMs: number): Promise<void>;
-  /** In what its small blocks come now; null for rivals. */
+  /** The present envelope of its small blocks. Null for rivals. */
   readonly envelope: EnvelopeKind | null;
-  /** What `&quot;` took so far, in bytes of an uncompressed stream; null where that cannot be told. */
+  /** Bytes of an uncompressed stream that `&quot;` has added so far. Null if that is not known. */
   quoteEscapeBytes(): number | null;
-  /** Sends what it owes for what has come. */
+  /** Sends the acknowledgements that are due. */
   settle(): void;
   close(): Promise<void>;
 }
@@ -65,7 +65,7 @@ async function openOurs(
   };
 }
 
-/** Its connection is made like the SDK's own: a resource as short, the same Stream Management. */
+/** Opens a rival's connection. It is like the SDK's own: as short a resource, the same Stream Management. */
 async function openRival(
   form: WireRivalForm,
   { account, url, ca, compression, sender }: SubscriberOpen,
@@ -77,7 +77,7 @@ async function openRival(
   let closing = false;
   if (form === "msgpack-ibb") {
     const streams = createInBandBytestreams(connection);
-    streams.onOpen = () => undefined; // whoever may send to us
+    streams.onOpen = () => undefined; // anybody may open a stream to this client
     streams.onStream = (stream) => {
       stream.onBlock = (block) => parseMsgpack(stream.sid, block).forEach((value) => events.onValue(value));
     };

@@ -4,7 +4,7 @@ import type { BoshProxies } from "./bosh-proxies.js";
 import { createCertificate } from "./certificate.js";
 import { openForwarder, type Forwarder } from "./forwarder.js";
 
-/** How one subscriber, or all of those without namespaces, reach the server. */
+/** How one subscriber, or all subscribers without namespaces, reach the server. */
 export interface Entrance {
   urlOf(hop: Hop): string;
   /** PEM of the authorities to trust. */
@@ -13,7 +13,10 @@ export interface Entrance {
   close(): Promise<void>;
 }
 
-/** `proxies`: in front of BOSH, where anybody comes by it. `hostAddress`: our end of a namespace's pair; undefined for 127.0.0.1. */
+/**
+ * Opens an entrance. `proxies`: in front of BOSH, if BOSH is measured. `hostAddress`: our end of a namespace's pair;
+ * undefined for 127.0.0.1.
+ */
 export async function openEntrance(
   sandbox: SandboxProcess,
   proxies: BoshProxies | undefined,
@@ -33,7 +36,7 @@ export async function openEntrance(
     const wss = await forward(host, sandbox.httpPort, certificate);
     const reach = (port: number): Promise<number> =>
       hostAddress === undefined ? Promise.resolve(port) : forward(host, port);
-    // STARTTLS is the server's own, and the proxies have TLS of their own.
+    // The server does STARTTLS itself, and the proxies do TLS themselves.
     const tcp = await reach(Number(new URL(sandbox.road.url).port));
     const bosh = proxies && { none: await reach(proxies.ports.none), gzip: await reach(proxies.ports.gzip) };
     return {

@@ -4,7 +4,7 @@ import type { WireForm } from "./axes.js";
 
 export type WireRivalForm = Exclude<WireForm, "stanzapack">;
 
-/** A value that waits for its window. `feed`: which of the workload's services it belongs to, from 0. */
+/** A value that waits for its window. `feed`: its service's index in the workload, from 0. */
 export interface Item {
   readonly feed: number;
   readonly json: string;
@@ -12,8 +12,8 @@ export interface Item {
 }
 
 /**
- * Tells whose values a stanza holds: one letter, as resource of its sender or `sid`. `b` is the workload's second service;
- * `m`: all of them, each in its place.
+ * Names the services whose values a stanza has: one letter, as resource of the sender or as `sid`. `b` is the
+ * workload's second service. `m` means all services, each in its place.
  */
 export type Lane = string;
 
@@ -23,17 +23,17 @@ export function laneOf(feed: number): Lane {
   return String.fromCharCode("a".charCodeAt(0) + feed);
 }
 
-/** The lanes that a rival uses for a workload of so many services. */
+/** The lanes that a rival uses for a workload of `feeds` services. */
 export function lanesOf(feeds: number, grouped: boolean): Lane[] {
   return grouped ? [ALL] : Array.from({ length: feeds }, (_, feed) => laneOf(feed));
 }
 
-/** Whether the services of one connection share their windows, and so their stanzas, as they do on our link. */
+/** Whether the services of one connection share their windows, and so their stanzas, as on our link. */
 export function isGrouped(form: WireRivalForm, feeds: number, windowMs: number): boolean {
   return form !== "json-body" && feeds > 1 && windowMs > 0;
 }
 
-/** JSON for one message: the bare value, an array of values, or, of several services, an array of their arrays. */
+/** JSON for one message: the bare value, an array of values, or an array of the services' arrays. */
 export function formatJson(form: "json-body" | "json-batch", feeds: number, items: readonly Item[]): string {
   if (form === "json-body") return items[0]?.json ?? "";
   if (feeds === 1) return `[${items.map(({ json }) => json).join(",")}]`;
@@ -42,7 +42,7 @@ export function formatJson(form: "json-body" | "json-batch", feeds: number, item
     .join(",")}]`;
 }
 
-/** msgpack for one block: the values one after the other, or an array of them for each of several services. */
+/** msgpack for one block: the values one after another, or an array of values for each of several services. */
 export function formatMsgpack(feeds: number, items: readonly Item[]): Uint8Array {
   const parts =
     feeds === 1

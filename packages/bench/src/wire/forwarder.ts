@@ -4,8 +4,8 @@ import { createServer as createTlsServer } from "node:tls";
 import type { Certificate } from "./certificate.js";
 
 /**
- * Passes connections on to ports of 127.0.0.1, where the servers listen: a namespace reaches our end of its pair only.
- * Bytes go on as they come and without delay. With a certificate it takes TLS off first, as the web server does that users
+ * Passes connections on to ports of 127.0.0.1, where the servers listen: a namespace reaches only our end of its pair.
+ * Bytes are passed on at once. With a certificate the forwarder first removes TLS, as the web server does that users
  * have in front of WebSocket and BOSH.
  */
 export interface Forwarder {
@@ -14,7 +14,7 @@ export interface Forwarder {
   close(): Promise<void>;
 }
 
-/** Listens at a free port of `host`. */
+/** Listens on a free port of `host`. */
 export async function openForwarder(
   host: string,
   port: number,
@@ -32,7 +32,7 @@ export async function openForwarder(
       from.on("error", () => to.destroy());
       from.once("close", () => {
         sockets.delete(from);
-        // A half that is still writing ends with its pipe.
+        // A direction that is still writing ends with its pipe.
         if (!from.readableEnded) to.destroy();
       });
     }
@@ -41,9 +41,9 @@ export async function openForwarder(
   const server: Server =
     certificate === undefined
       ? createServer(options, pass)
-      : // Both servers' HTTP, and no HTTP/2: the one protocol that is behind it.
+      : // HTTP/1.1 only, as both servers behind the forwarder have no HTTP/2.
         createTlsServer({ ...options, ...certificate, ALPNProtocols: ["http/1.1"] }, pass);
-  server.on("tlsClientError", () => undefined); // the client tells
+  server.on("tlsClientError", () => undefined); // the client reports the error
   server.listen({ host, port: 0 });
   await once(server, "listening");
   let closed: Promise<void> | undefined;

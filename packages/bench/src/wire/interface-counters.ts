@@ -1,15 +1,15 @@
 import { readFileSync } from "node:fs";
 
-/** What came and went over one network interface since it was made: IP packets, without their Ethernet headers. */
+/** Bytes received and sent on one network interface since it was made: IP packets, without their Ethernet headers. */
 export interface InterfaceCount {
   readonly down: number;
   readonly up: number;
 }
 
-/** Destination, source, type. The kernel counts it, though no cable carries it here. */
+/** Destination, source, type. The kernel counts this header, although no cable carries it here. */
 const ETHERNET_HEADER_BYTES = 14;
 
-/** Of `/proc/net/dev`, which shows a process the interfaces of its own network namespace. Exported for its test. */
+/** Parses `/proc/net/dev`, which shows a process the interfaces of its own network namespace. Exported for its test. */
 export function parseInterfaceCount(text: string, name: string): InterfaceCount | undefined {
   const line = text.split("\n").find((candidate) => candidate.trimStart().startsWith(`${name}:`));
   if (line === undefined) return undefined;

@@ -6,10 +6,10 @@ import { createRow, type WireRow } from "./rows.js";
 import type { Seat, ServerStage } from "./server-stage.js";
 import { createFeeds, type WorkloadId } from "./workloads.js";
 
-/** After the last value was sent it has come, and after the acknowledgements were, they have arrived; in ms. */
+/** Time until the last value has arrived, and again until its acknowledgements have arrived, in ms. */
 const SETTLE_MS = 500;
 
-/** Hanging up takes no longer, in ms. */
+/** Longest time to close the connections, in ms. */
 const CLOSE_MS = 15_000;
 
 interface Connection {
@@ -18,7 +18,10 @@ interface Connection {
   readonly form: WireForm;
 }
 
-/** Opens a connection for every form of every workload, publishes for so long, hangs up; gives a row for each. */
+/**
+ * Opens a connection for every form of every workload, publishes for `forMs`, and closes them. Returns a row for each
+ * connection.
+ */
 export async function measureBatch(
   stage: ServerStage,
   batch: Batch,
@@ -68,7 +71,7 @@ export async function measureBatch(
       return row;
     });
   } finally {
-    // What is gone already has nothing to hang up.
+    // A connection that has ended already needs no close.
     await Promise.allSettled(
       connections.map(({ seat }) => seat.worker.call("close", null, AbortSignal.timeout(CLOSE_MS))),
     );
@@ -96,7 +99,7 @@ function open(
   );
 }
 
-/** As `Promise.all`, but nothing is under way any more when it rejects. */
+/** Like `Promise.all`, but rejects only when all work has ended. */
 async function allOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(work);
   return Promise.all(work);

@@ -2,31 +2,37 @@ import { spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 
-/** The name of every client's own interface. */
+/** Name of the client's own interface in each namespace. */
 export const CLIENT_INTERFACE = "wire0";
 
-/** A network namespace joined to ours by one veth pair: whatever passes the pair is one client's. */
+/** A network namespace that one veth pair joins to ours. All packets of the pair are one client's. */
 export interface Namespace {
   readonly name: string;
-  /** Our end of the pair, as the namespace reaches it. */
+  /** Address of our end of the pair, as seen from the namespace. */
   readonly hostAddress: string;
 }
 
 export interface Namespaces {
   readonly all: readonly Namespace[];
-  /** Removes them and their pairs. Idempotent. */
+  /** Removes the namespaces and their pairs. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Names begin so, then come the owner's process id and its start time: a later run finds what a killed one left. */
+/**
+ * Prefix of the names. The owner's process id and start time follow, so that a later run finds the namespaces of a
+ * killed run.
+ */
 const PREFIX = "spwire";
 const NAMES_FOLDER = "/run/netns";
-/** An Ethernet's. */
+/** Ethernet's MTU. */
 const MTU_BYTES = 1_500;
-/** Fixed and known to both ends, so that no ARP packet is counted. */
+/** Fixed and known to both ends, so that there are no ARP packets to count. */
 const HOST_MAC = "02:00:00:00:00:01";
 const CLIENT_MAC = "02:00:00:00:00:02";
-/** Of 198.18.0.0/15 (RFC 2544: for benchmarks): third bytes with three digits, and fourths; every address is as long. */
+/**
+ * Third bytes of addresses in 198.18.0.0/15 (RFC 2544: for benchmarks). They have three digits, so that every address
+ * is equally long.
+ */
 const BLOCKS = { first: 100, count: 156 };
 const PAIRS = { first: 100, count: 38 };
 
@@ -34,7 +40,7 @@ const open = new Set<string>();
 let created = 0;
 let hooked = false;
 
-/** Why there can be no namespaces here; undefined where there can. */
+/** Why namespaces cannot be used here. Undefined if they can. */
 export async function whyNoNamespaces(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "network namespaces need root";
   try {
@@ -47,14 +53,14 @@ export async function whyNoNamespaces(): Promise<string | undefined> {
   }
 }
 
-/** Makes so many. Rejects where the kernel or the command `ip` is not up to it; nothing is left then. */
+/** Makes `count` namespaces. Rejects if the kernel or the command `ip` cannot; then nothing is left. */
 export async function openNamespaces(count: number): Promise<Namespaces> {
   closeAtExit();
   const blocks = freeBlocks();
   const all: Namespace[] = [];
   const close = async (): Promise<void> => {
     const lines = all.splice(0).map(({ name }) => `netns del ${name}`);
-    await ip(["-force"], lines).catch(() => undefined); // some were never made, or are gone
+    await ip(["-force"], lines).catch(() => undefined); // some were never made, or have been removed
     for (const line of lines) open.delete(line.slice("netns del ".length));
   };
   try {
@@ -75,7 +81,7 @@ async function openNamespace(block: string, network: number): Promise<Namespace>
   open.add(name);
   const host = `spw${process.pid}-${created}`;
   const [hostAddress, clientAddress] = [`${block}${network + 1}`, `${block}${network + 2}`];
-  // One segment a packet: otherwise the kernel passes up to 64 kB at once and counts one header for all of it.
+  // One segment in each packet. Otherwise the kernel passes up to 64 kB at once, and counts one header for all of it.
   const link = `mtu ${MTU_BYTES} gso_max_segs 1`;
   await ip(
     [],
@@ -101,7 +107,7 @@ async function openNamespace(block: string, network: number): Promise<Namespace>
   return { name, hostAddress };
 }
 
-/** Namespaces of runs that were killed: of a process that is not there any more. */
+/** Removes namespaces of killed runs, whose process no longer exists. */
 function sweepLeftNamespaces(): void {
   for (const name of namesInUse()) {
     const [, pid, startTime] = new RegExp(`^${PREFIX}-(\\d+)-(\\d+)-\\d+$`).exec(name) ?? [];
@@ -113,11 +119,11 @@ function namesInUse(): string[] {
   try {
     return readdirSync(NAMES_FOLDER);
   } catch {
-    return []; // nobody ever made one
+    return []; // nobody has ever made a namespace
   }
 }
 
-/** Tells a process from a later one of the same number; undefined: there is none. */
+/** Start time, which tells a process from a later one with the same number. Undefined if there is no process. */
 function startTimeOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -127,7 +133,10 @@ function startTimeOf(pid: number): string | undefined {
   }
 }
 
-/** Third bytes of addresses that no interface of ours has yet, from a random one on: another run may look as well. */
+/**
+ * Third bytes that none of our interfaces uses yet, from a random one on: another run may look for some at the same
+ * time.
+ */
 function freeBlocks(): number[] {
   const taken = new Set(
     Object.values(networkInterfaces()).flatMap((addresses) =>
@@ -140,7 +149,7 @@ function freeBlocks(): number[] {
   );
 }
 
-/** However this process ends, short of SIGKILL. */
+/** Removes the namespaces however this process ends, except by SIGKILL. */
 function closeAtExit(): void {
   if (hooked) return;
   hooked = true;
@@ -154,7 +163,7 @@ function ip(options: readonly string[], lines: readonly string[]): Promise<void>
   const child = spawn("ip", [...options, "-batch", "-"], { stdio: ["pipe", "ignore", "pipe"] });
   let said = "";
   child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  child.stdin.on("error", () => undefined); // its exit tells
+  child.stdin.on("error", () => undefined); // the exit status reports the error
   child.stdin.end(`${lines.join("\n")}\n`);
   return new Promise((resolve, reject) => {
     child.once("error", (error: NodeJS.ErrnoException) =>

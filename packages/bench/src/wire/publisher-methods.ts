@@ -8,7 +8,7 @@ export interface PublisherStart {
   readonly component: string;
   readonly url: string;
   readonly ca: string;
-  /** The component that the rivals send from. */
+  /** The component from which the rivals send. */
   readonly rival: {
     readonly domain: string;
     readonly secret: string;
@@ -21,30 +21,33 @@ export interface PublisherStart {
 export interface PublisherCell {
   readonly workload: WorkloadId;
   readonly windowMs: number;
-  /** Whether one of them takes it from our component. */
+  /** Whether one of the consumers subscribes at our component. */
   readonly subscribed: boolean;
   readonly rivals: readonly { readonly form: WireRivalForm; readonly to: string }[];
 }
 
-/** What one service published, in order. */
+/** Values that one service published, in order. */
 export interface PublishedValues {
-  /** `hashJson` of each. */
+  /** `hashJson` of each value. */
   readonly hashes: readonly number[];
-  /** By the steady clock, in ms. */
+  /** Times of publishing by the steady clock, in ms. */
   readonly at: readonly number[];
 }
 
-/** What the publisher's process does when asked. */
+/** Requests that the publisher's process answers. */
 export type PublisherMethods = {
   /** Logs in. */
   start(options: PublisherStart): Promise<void>;
   /**
-   * Resolves when every rival's consumer can be sent to, and ours can subscribe: to the nodes of each workload, in the
+   * Resolves when every rival can send to its consumer, and ours can subscribe. Returns each workload's nodes, in the
    * order of its feeds.
    */
   aim(cells: readonly PublisherCell[]): Promise<Partial<Record<WorkloadId, string[]>>>;
-  /** Publishes for so long; resolves when the last window has been sent: per workload and service what was published. */
+  /**
+   * Publishes for this time. Resolves when the last window has been sent. Returns the published values, by workload and
+   * service.
+   */
   publish(options: { readonly forMs: number }): Promise<Partial<Record<WorkloadId, PublishedValues[]>>>;
-  /** Forgets the consumers and withdraws the services: the next cells begin without a last value. */
+  /** Forgets the consumers and withdraws the services, so that the next cells begin without a last value. */
   release(request: null): Promise<void>;
 };

@@ -1,4 +1,4 @@
-// The publisher's process: publishes every workload, to our component and in the rivals' forms.
+// The publisher's process: publishes every workload to our component, and in the rivals' forms.
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, type Client, type OfferedService } from "@stanzapack/client";
 import {
@@ -15,16 +15,16 @@ import { startRivalSender, type RivalSender } from "./rival-sender.js";
 import { answerCalls } from "../measure/rpc.js";
 import { createFeeds, type WorkloadId } from "./workloads.js";
 
-/** How long our component may take to tell of a subscriber, in ms. */
+/** Longest time until our component reports a subscriber, in ms. */
 const DEMAND_MS = 10_000;
-/** Every service speaks once within so long, also one that seldom does; in ms. */
+/** Every service publishes its first value within this time, even if it publishes seldom, in ms. */
 const FIRST_MS = 100;
-/** After the last value: what its window holds back is on its way then, in ms. */
+/** Time after the last window in which its batch is sent, in ms. */
 const LAST_WINDOW_SLACK_MS = 50;
 
 interface Aimed {
   readonly cell: PublisherCell;
-  /** Ours, in the order of the feeds; none where nobody subscribes. */
+  /** Our services, in the order of the feeds. Empty if nobody subscribes. */
   readonly services: readonly OfferedService[];
   readonly rivals: readonly RivalSender[];
 }
@@ -91,7 +91,7 @@ async function aim(cell: PublisherCell): Promise<Aimed> {
   return { cell, services, rivals: senders };
 }
 
-/** The services of a workload, at moments of their own: three sensors do not speak in one breath. */
+/** Publishes the services of a workload, each at its own times, as three separate sensors would. */
 function publishFeeds(
   { cell, services, rivals: senders }: Aimed,
   logs: readonly { hashes: number[]; at: number[] }[],
@@ -118,7 +118,7 @@ function publishFeeds(
   });
 }
 
-/** A subscription is granted a moment before its publisher hears of it. */
+/** Waits for demand: a subscription is granted shortly before its publisher hears of it. */
 async function untilDemanded(): Promise<void> {
   for (const deadline = steadyMs() + DEMAND_MS; ;) {
     const late = aimed.find(({ cell, services }) =>

@@ -6,10 +6,10 @@ import { createCaller, type Caller } from "../measure/rpc.js";
 
 const PROGRAM = fileURLToPath(new URL("./publisher-process.js", import.meta.url));
 
-/** It logs two connections out; in ms. */
+/** Time to stop, in ms. The process logs out on two connections. */
 const STOP_GRACE_MS = 8_000;
 
-/** The publisher's process, from its parent's side. */
+/** The publisher's process, as its parent uses it. */
 export interface PublisherWorker extends Pick<Caller<PublisherMethods>, "call"> {
   stop(): Promise<void>;
 }

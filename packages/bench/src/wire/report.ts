@@ -10,16 +10,16 @@ interface Cell {
   readonly name: string;
   readonly workload: string;
   readonly windowMs: number;
-  /** TLS records: what the connection itself carries. */
+  /** TLS records, which the connection itself carries. */
   readonly bytes: ReadonlyMap<WireForm, number>;
-  /** The same in IP packets, where those were counted. */
+  /** The same in IP packets, if packets were counted. */
   readonly packetBytes: ReadonlyMap<WireForm, number>;
 }
 
 const OURS: WireForm = "stanzapack";
 const JSON_FORMS = ["json-body", "json-batch"] as const satisfies readonly WireForm[];
 
-/** The rows for people: where JSON is smaller, then a table for each hop. */
+/** The report: where JSON is smaller, then a table for each hop. */
 export function formatWireReport(rows: readonly WireRow[]): string {
   if (rows.length === 0) return "Nothing was measured.";
   const cells = createCells(rows);
@@ -45,7 +45,7 @@ export function formatWireReport(rows: readonly WireRow[]): string {
   ].join("\n");
 }
 
-/** So many updates of the value that comes seldom, and what subscribing costs decides nothing. */
+/** With this number of updates of a seldom value, the bytes of subscribing do not decide the result. */
 const ENOUGH_UPDATES = 300;
 
 function describeFew(rows: readonly WireRow[]): string[] {
@@ -58,7 +58,7 @@ function describeFew(rows: readonly WireRow[]): string[] {
     : [];
 }
 
-/** Where lean stanzas were not in use: then the figures are those of In-Band Bytestreams. */
+/** Says where lean stanzas were not used. The figures there are those of In-Band Bytestreams. */
 function describeEnvelopes(rows: readonly WireRow[]): string[] {
   const stayed = rows.filter(({ envelope }) => envelope === "ibb");
   const names = [...new Set(stayed.map((row) => `${formatHop(row)}, ${row.workload}`))];
@@ -95,7 +95,7 @@ function createCells(rows: readonly WireRow[]): Cell[] {
       packetBytes: new Map(),
     };
     cells.set(key, cell);
-    // Without the quotes' escapes, which are the server's and not JSON's, where they are known.
+    // Without the quotes' escapes, if they are known: the server adds them, not JSON.
     const perUpdate = (down: number, up: number): number =>
       (down + up - (row.quoteEscapeBytes ?? 0)) / row.updates;
     cell.bytes.set(form, perUpdate(row.tlsDown, row.tlsUp));
@@ -128,7 +128,7 @@ function formatTable(cells: readonly Cell[]): string {
   return table.toString();
 }
 
-/** In words, a paragraph for each hop; JSON's wins first. */
+/** Sentences, a paragraph for each hop. Cells in which JSON is smaller stand first. */
 function formatVerdict(cells: readonly Cell[], hops: readonly string[]): string[] {
   const compared = cells.filter(({ bytes }) => bytes.has(OURS) && JSON_FORMS.some((form) => bytes.has(form)));
   if (compared.length === 0) return [];

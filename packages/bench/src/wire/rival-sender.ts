@@ -13,21 +13,21 @@ import {
 
 export interface RivalSenderOptions {
   readonly form: WireRivalForm;
-  /** Of the workload. */
+  /** Number of the workload's services. */
   readonly feeds: number;
   readonly windowMs: number;
-  /** The consumer's full JID. */
+  /** Full JID of the consumer. */
   readonly to: string;
 }
 
-/** One rival at its best: what one workload's services publish, to one consumer, in one form. */
+/** One rival at its best: sends what one workload's services publish, to one consumer, in one form. */
 export interface RivalSender {
   send(item: Item): void;
-  /** What waits is dropped; its bytestreams are given up without a word, since the consumer is gone. */
+  /** Drops the waiting values. Its bytestreams are not closed, since the consumer has ended. */
   stop(): void;
 }
 
-/** Resolves when the consumer is ready for it: `msgpack-ibb` has opened its bytestreams then. */
+/** Resolves when the consumer is ready. For `msgpack-ibb`, its bytestreams are open then. */
 export async function startRivalSender(
   connection: Connection,
   streams: InBandBytestreams,
@@ -37,7 +37,7 @@ export async function startRivalSender(
   const grouped = isGrouped(form, feeds, windowMs);
   const { write, close } = await openWriter(connection, streams, options, grouped);
   const send = (items: readonly Item[]): void => write(items, grouped ? feeds : 1);
-  // The bare value waits for nothing, whatever the window.
+  // A bare value does not wait, whatever the window is.
   if (form === "json-body" || windowMs === 0) return { send: (item) => send([item]), stop: close };
   const batcher = new WindowBatcher<Item>(windowMs, send);
   return {
@@ -50,7 +50,7 @@ export async function startRivalSender(
 }
 
 interface Writer {
-  /** `feeds`: of how many services the stanza holds values. */
+  /** `feeds`: number of services whose values the stanza has. */
   readonly write: (items: readonly Item[], feeds: number) => void;
   readonly close: () => void;
 }

@@ -16,7 +16,7 @@ import type { PublishedValues } from "./publisher-methods.js";
 import type { ReceivedValues, SubscriberResult } from "./subscriber-methods.js";
 import { WORKLOADS, type WorkloadId } from "./workloads.js";
 
-/** One row of `stanzapack bench wire`: one connection. Bytes from the first subscribe on; null: not measured. */
+/** One row of `stanzapack bench wire`: one connection. Bytes are from the first subscribe on. Null: not measured. */
 export interface WireRow {
   readonly server: WireServer;
   readonly transport: WireTransport;
@@ -24,7 +24,7 @@ export interface WireRow {
   readonly workload: WorkloadId;
   readonly windowMs: number;
   readonly form: WireForm;
-  /** Published between the first and the last that came, over all services of the workload. */
+  /** Number published from the first value that arrived to the last, over all services of the workload. */
   readonly updates: number;
   readonly lost: number;
   /** XMPP layer, after stream compression and before TLS. */
@@ -38,12 +38,15 @@ export interface WireRow {
   readonly wireUp: number | null;
   /** XMPP layer, both ways, before the first subscribe. */
   readonly handshakeBytes: number;
-  /** In what the component's small blocks came at the end: `lean` stanzas, or `ibb`. null: of a rival. */
+  /** Envelope of the component's small blocks at the end: `lean` stanzas, or `ibb`. Null for a rival. */
   readonly envelope: EnvelopeKind | null;
-  /** From publishing to the consumer's callback, in ms. */
+  /** Ages from publishing to the consumer's callback, in ms. */
   readonly ageP50Ms: number | null;
   readonly ageP99Ms: number | null;
-  /** Of `bytesDown`: what the server adds by writing `"` as `&quot;`; null under compression, where nobody can tell. */
+  /**
+   * The part of `bytesDown` that the server adds by writing `"` as `&quot;`. Null under compression, where it is not
+   * known.
+   */
   readonly quoteEscapeBytes: number | null;
 }
 
@@ -52,7 +55,7 @@ export interface Measured {
   readonly workload: WorkloadId;
   readonly windowMs: number;
   readonly form: WireForm;
-  /** Of each of the workload's services, like `result.feeds`. */
+  /** Published values of each of the workload's services, like `result.feeds`. */
   readonly published: readonly PublishedValues[];
   readonly result: SubscriberResult;
 }
@@ -81,7 +84,7 @@ export function createRow({ hop, workload, windowMs, form, published, result }: 
   };
 }
 
-/** Everything was published, and everything that would come came. */
+/** Compares after everything has been published, and all values that arrive have arrived. */
 function compare(
   published: PublishedValues,
   received: ReceivedValues,

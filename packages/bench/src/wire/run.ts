@@ -9,37 +9,40 @@ import { openServerStage, type ServerStage } from "./server-stage.js";
 import { formatTimeLeft, FULL, Pace, QUICK } from "../measure/time-plan.js";
 
 export interface WireOptions extends WireSelection {
-  /** How long each batch of cells is measured, in ms. Default: 90 s, less where everything would take over an hour. */
+  /**
+   * Time for which each batch of cells is measured, in ms. Default: 90 s, or less if everything would take over an
+   * hour.
+   */
   readonly forMs?: number;
-  /** Two minutes: fewer workloads and windows, where none are named, and less of each. */
+  /** Two minutes: fewer workloads and windows unless they are named, and a shorter time for each. */
   readonly quick?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (text: string) => void;
-  /** What a reader of the rows must know. */
+  /** Called with facts that a reader of the rows must know. */
   readonly onNotice?: (text: string) => void;
 }
 
 export interface WireResult {
   readonly rows: readonly WireRow[];
-  /** Why rows are missing; undefined when they are all there, or when it was interrupted. */
+  /** Why rows are missing. Undefined if none is missing, or the run was interrupted. */
   readonly failure: StanzapackError | undefined;
 }
 
-/** Of a quick run, where nothing else is asked for. */
+/** Selection of a quick run, unless other values are named. */
 const QUICK_SELECTION: WireSelection = {
   workloads: ["int", "obj", "text1000", "mixed3"],
   windowsMs: [0, 1_000],
 };
 
-/** A batch that fails is tried once more: one broken connection must not cost an hour's work. */
+/** Tries of a batch. One broken connection must not lose an hour's work. */
 const TRIES = 2;
 
-/** Bytes per update of every form, on every hop. An interruption gives the rows so far. Throws `usage`. */
+/** Measures bytes per update of every form, on every hop. An interruption returns the rows so far. Throws `usage`. */
 export async function runWire(options: WireOptions): Promise<WireResult> {
   const quick = options.quick ?? false;
   const batches = planBatches(quick ? { ...QUICK_SELECTION, ...options } : options);
   const signal = options.signal ?? new AbortController().signal;
-  // Every wait listens to it.
+  // Every wait listens to this signal.
   setMaxListeners(0, signal);
   const noNamespaces = await whyNoNamespaces();
   if (noNamespaces !== undefined)
@@ -58,13 +61,13 @@ export async function runWire(options: WireOptions): Promise<WireResult> {
   const startedAt = performance.now();
   const remainingMs = (): number => bounds.totalMs - (performance.now() - startedAt);
   if (quick) {
-    // Side by side.
+    // The lines run side by side.
     const left = (): number => Math.max(...lines.map(({ pace }) => pace.leftMs));
     await Promise.all(lines.map((line) => runLine(run, line, remainingMs, left)));
   } else {
     const left = (): number => lines.reduce((sum, { pace }) => sum + pace.leftMs, 0);
     for (const [index, line] of lines.entries()) {
-      // Those that wait have as much time each.
+      // Each line that still waits needs an equal part of the time.
       const waitingMs = (bounds.totalMs / lines.length) * (lines.length - 1 - index);
       await runLine(run, line, () => remainingMs() - waitingMs, left);
     }
@@ -82,7 +85,7 @@ interface Run {
 }
 
 interface Line {
-  /** Of one server. */
+  /** Batches of one server. */
   readonly batches: readonly Batch[];
   readonly pace: Pace;
 }
@@ -90,9 +93,9 @@ interface Line {
 async function runLine(
   run: Run,
   { batches, pace }: Line,
-  /** Until the line must be done, in ms. */
+  /** Time until the line must be done, in ms. */
   remainingMs: () => number,
-  /** What is told of the whole, in ms. */
+  /** Time left of the whole run, for the progress, in ms. */
   leftMs: () => number,
 ): Promise<void> {
   const { signal } = run;
@@ -126,7 +129,7 @@ async function runLine(
           if (signal.aborted) return;
           const failure = toStanzapackError(error);
           run.onNotice(`${describeBatch(batch)}: ${failure.text}`);
-          // Something may be broken for good: the next try begins from nothing.
+          // Something may be broken permanently, so the next try starts everything anew.
           await stage?.close().catch(() => undefined);
           stage = undefined;
           if (tries < TRIES) continue;
@@ -146,7 +149,7 @@ function describeBatch({ hop, windowMs, workloads, forms }: Batch): string {
   return `${formatHop(hop)}, window ${windowMs} ms, ${connections} connections`;
 }
 
-/** With a code that every command knows. */
+/** Gives an error a code that every command knows. */
 function toStanzapackError(error: unknown): StanzapackError {
   return error instanceof StanzapackError
     ? error

@@ -11,11 +11,11 @@ export interface StageOptions {
   readonly server: WireServer;
   /** Most connections that are measured at once. */
   readonly connections: number;
-  /** Whether the server offers stream compression to those who ask. */
+  /** Whether the server offers stream compression. */
   readonly compress: boolean;
-  /** Whether anybody comes by BOSH: then there are proxies in front of the server. */
+  /** Whether BOSH is measured. Then the server has proxies in front of it. */
   readonly bosh: boolean;
-  /** Whether each connection gets a network namespace. */
+  /** Whether each connection has its own network namespace. */
   readonly namespaces: boolean;
   readonly signal: AbortSignal;
 }
@@ -26,26 +26,29 @@ export interface Seat {
   readonly entrance: Entrance;
 }
 
-/** One server with everything that its batches need, up and connected. */
+/** One server with everything that its batches need, started and connected. */
 export interface ServerStage {
   readonly sandbox: SandboxProcess;
   readonly publisher: PublisherWorker;
-  /** Where connections are made from, one each. */
+  /** Places from which connections are made, one each. */
   readonly seats: readonly Seat[];
   /** Idempotent. */
   close(): Promise<void>;
 }
 
-/** From the eleventh account on all names are as long, up to the hundredth: a longer one would cost its form a byte a stanza. */
+/**
+ * From the eleventh account to the hundredth, all names are equally long. A longer name would cost its form a byte in
+ * each stanza.
+ */
 const FIRST_SUBSCRIBER = 10;
 
-/** Rejects with what failed; nothing is left then. */
+/** Rejects with the failure; then nothing is left. */
 export async function openServerStage(options: StageOptions): Promise<ServerStage> {
   const { server, connections, compress, signal } = options;
   const takeDowns: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     let failure: { readonly error: unknown } | undefined;
-    // A part that falls while it is taken down must not keep the others up.
+    // If stopping one part fails, the others must be stopped all the same.
     for (const takeDown of takeDowns.splice(0).reverse())
       await takeDown().catch((error: unknown) => (failure ??= { error }));
     if (failure !== undefined) throw failure.error;
@@ -69,7 +72,7 @@ export async function openServerStage(options: StageOptions): Promise<ServerStag
     takeDowns.push(async () => void (await Promise.all(seats.map(({ worker }) => worker.stop()))));
     for (let index = 0; index < connections; index++) {
       const account = accountOf(sandbox, FIRST_SUBSCRIBER + index);
-      // Without namespaces they share one.
+      // Without namespaces all seats share one entrance.
       const entrance = (entrances[index] ?? entrances[0]) as Entrance;
       seats.push({ worker: startSubscriberWorker(namespaces?.all[index]), account, entrance });
     }

@@ -8,26 +8,26 @@ export interface SubscriberOpen {
   readonly url: string;
   readonly ca: string;
   readonly compression: WireCompression;
-  /** Whose stanzas count: our component's domain, or the rivals'. */
+  /** Domain whose stanzas count: our component's, or the rivals'. */
   readonly sender: string;
-  /** Services of the workload. */
+  /** Number of the workload's services. */
   readonly feeds: number;
-  /** The interface whose packets are this connection's, if there is one. */
+  /** The interface that only this connection uses. Null if there is none. */
   readonly interface: string | null;
 }
 
-/** What one service's consumer got, in order. */
+/** Values that one service's consumer received, in order. */
 export interface ReceivedValues {
   readonly hashes: readonly number[];
-  /** By the steady clock, in ms. */
+  /** Times of arrival by the steady clock, in ms. */
   readonly at: readonly number[];
-  /** Only ours have them. */
+  /** Offsets of our values. Null for rivals. */
   readonly offsets: readonly number[] | null;
-  /** Values left out on purpose. */
+  /** Number of values left out on purpose. */
   readonly conflated: number;
 }
 
-/** Bytes since `begin`; null where not measured. */
+/** Bytes since `begin`. Null: not measured. */
 export interface ConnectionBytes {
   readonly bytesDown: number;
   readonly bytesUp: number;
@@ -39,23 +39,23 @@ export interface ConnectionBytes {
 
 export interface SubscriberResult extends ConnectionBytes {
   readonly handshakeBytes: number;
-  /** In what the small blocks came at the end; null for rivals. */
+  /** Envelope of the small blocks at the end. Null for rivals. */
   readonly envelope: EnvelopeKind | null;
-  /** Of `bytesDown`: what the server adds by writing `"` as `&quot;`; null where that cannot be told. */
+  /** The part of `bytesDown` that the server adds by writing `"` as `&quot;`. Null if that is not known. */
   readonly quoteEscapeBytes: number | null;
   readonly feeds: readonly ReceivedValues[];
 }
 
-/** What a subscriber's process does when asked; one connection at a time. */
+/** Requests that a subscriber's process answers. It has one connection at a time. */
 export type SubscriberMethods = {
-  /** Gives the full JID. */
+  /** Opens the connection. Returns the full JID. */
   open(options: SubscriberOpen): Promise<string>;
-  /** Counting begins; then ours subscribes to the nodes. */
+  /** Begins to count. Then our form subscribes to the nodes. */
   begin(options: { readonly nodes: readonly string[]; readonly windowMs: number }): Promise<void>;
-  /** Sends the acknowledgements that are still due. */
+  /** Sends the acknowledgements that are due. */
   settle(request: null): void;
-  /** What came, and what it took. */
+  /** Returns what arrived, and its bytes. */
   end(request: null): SubscriberResult;
-  /** Hangs up. */
+  /** Closes the connection. */
   close(request: null): Promise<void>;
 };

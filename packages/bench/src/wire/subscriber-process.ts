@@ -1,4 +1,4 @@
-// A subscriber's process: one measured connection after the other, in a network namespace of its own where there is one.
+// A subscriber's process: one measured connection after another, in its own network namespace if there is one.
 import { hashJson } from "../demo/delivery.js";
 import { DemoError } from "../demo/failure.js";
 import { steadyMs } from "./clock.js";

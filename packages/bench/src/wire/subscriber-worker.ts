@@ -7,12 +7,12 @@ import type { SubscriberMethods } from "./subscriber-methods.js";
 
 const PROGRAM = fileURLToPath(new URL("./subscriber-process.js", import.meta.url));
 
-/** It hangs up one connection; in ms. */
+/** Time to stop, in ms. The process closes one connection. */
 const STOP_GRACE_MS = 5_000;
 
-/** A subscriber's process, from its parent's side. */
+/** A subscriber's process, as its parent uses it. */
 export interface SubscriberWorker extends Pick<Caller<SubscriberMethods>, "call"> {
-  /** The interface that only its packets pass; null without a namespace. */
+  /** The interface that only this process uses. Null without a namespace. */
   readonly interface: string | null;
   stop(): Promise<void>;
 }

@@ -8,27 +8,27 @@ export const WORKLOADS = ["int", "float2", "obj", "text1000", "mixed3", "now-and
 
 export type WorkloadId = (typeof WORKLOADS)[number];
 
-/** One service of a workload: its values, and when they come. */
+/** One service of a workload: its values and their times. */
 export interface Feed {
-  /** Within its workload; the last part of the service's name. */
+  /** Name within the workload: the last part of the service's name. */
   readonly name: string;
   readonly values: Iterator<Value, never>;
   /** Time to the next update, in ms. */
   nextMs(): number;
 }
 
-/** Of services that do not say otherwise: ten a second. */
+/** Time between two updates, in ms, unless a service has its own: ten a second. */
 const EVERY_MS = 100;
 /**
- * `now-and-then`: four a second on average, in ms. In windows of 0 and 100 ms each travels alone, and a batch of 90 s has over 300 of them:
- * with fewer, what subscribing costs would decide.
+ * Pauses of `now-and-then`, in ms: four updates a second on average. In windows of 0 and 100 ms each update travels
+ * alone, and a batch of 90 s has over 300 of them. With fewer, the bytes of subscribing would decide the result.
  */
 const PAUSE_MS = { min: 120, max: 400 };
 const LINE_CHARS = 1_000;
-/** The short lines of `mixed3`. */
+/** Length of the short lines of `mixed3`, in characters. */
 const SHORT_LINE_CHARS = 100;
 
-/** The services of a workload. The values are the same in every run and never end. */
+/** The services of a workload. The values are the same in every run, and never end. */
 export function createFeeds(workload: WorkloadId): Feed[] {
   switch (workload) {
     case "int":

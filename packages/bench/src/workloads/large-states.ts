@@ -1,13 +1,13 @@
 import type { Value } from "@stanzapack/wire";
 import { below, lcg, pick, type Random } from "./random.js";
 
-// Large values of which each update changes a little, and what a delta made by hand would take for that.
+// Large values that change a little with each update, and the size of each change in a delta made by hand.
 
 const OBJECTS = 200;
 const MOVED = 2;
 const MOST_STEP = 5;
 
-/** Objects of five fields; two of them move. */
+/** Objects of five fields; two of the objects move. */
 export function* movingObjects(): Generator<Value, never> {
   const random = lcg(23);
   const objects = Array.from({ length: OBJECTS }, (_, id) => ({
@@ -32,7 +32,7 @@ const KEYS = 500;
 const COUNTS = 10_000;
 const REMOVAL_CHANCE = 0.05;
 
-/** An object of 500 keys: one is set, one in twenty times another is removed. */
+/** An object of 500 keys. Each update sets one; one update in twenty also removes another. */
 export function* changingKeys(): Generator<Value, never> {
   const random = lcg(29);
   const counts = new Map(Array.from({ length: KEYS }, (_, i) => [`item-${i}`, below(random, COUNTS)]));
@@ -94,18 +94,18 @@ export function* slidingNumbers(): Generator<Value, never> {
   }
 }
 
-/** So many different numbers below `end`. */
+/** This number of different numbers below `end`. */
 function drawSome(random: Random, count: number, end: number): Set<number> {
   const drawn = new Set<number>();
   while (drawn.size < count) drawn.add(below(random, end));
   return drawn;
 }
 
-/** What one update's change takes when a program that knows what changes writes it. */
+/** Size of one update's change, if a program that knows what changes writes it. */
 export interface HandDelta {
   /** Information in the change: which part of how many, and its new value. */
   readonly bits: number;
-  /** The same in whole bytes, since a message has no fewer. */
+  /** The same in whole bytes, since no message is shorter. */
   readonly bytes: number;
   readonly countedAs: string;
 }
@@ -115,14 +115,14 @@ function delta(countedAs: string, ...bits: readonly number[]): HandDelta {
   return { bits: sum, bytes: Math.ceil(sum / 8), countedAs };
 }
 
-/** Which `count` of `size` things, their order being free. */
+/** Bits that choose `count` of `size` things, in any order. */
 function bitsOfChoice(count: number, size: number): number {
   let bits = 0;
   for (let i = 0; i < count; i++) bits += Math.log2((size - i) / (i + 1));
   return bits;
 }
 
-/** Entropy of a thing that happens with this chance. */
+/** Entropy of an event with this chance, in bits. */
 function bitsOfChance(chance: number): number {
   return -chance * Math.log2(chance) - (1 - chance) * Math.log2(1 - chance);
 }

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { HAND_DELTAS } from "./large-states.js";
 import { createRows, LARGE_ROW_SETS, ROW_SETS, type LargeRowSetId, type RowSetId } from "./rows.js";
 
-/** Of the prototype's rows: how many, and the beginning of their JSON's SHA-256. */
+/** The prototype's rows: their number, and the beginning of the SHA-256 of their JSON. */
 const RECORDED: Record<Exclude<RowSetId, LargeRowSetId>, readonly [count: number, hash: string]> = {
   int: [600, "ac331be7d2abcb19"],
   float2: [600, "0e5c22d2b35d66be"],
@@ -35,7 +35,7 @@ test.each(ROW_SETS)("%s has the prototype's rows, number by number", (id) => {
   expect([rows.length, hash.slice(0, 16)]).toEqual(RECORDED[id as keyof typeof RECORDED]);
 });
 
-/** Parts of a value that are not those of the one before. */
+/** Number of parts of a value that differ from the value before. */
 function countChanges(before: unknown, now: unknown): number {
   if (typeof now !== "object" || typeof before !== "object" || now === null || before === null)
     return Object.is(before, now) ? 0 : 1;

@@ -13,7 +13,7 @@ import { chat, logLines } from "./texts.js";
 
 const LINE_CHARS = 1_000;
 
-/** What the codec is measured with: ten made up, twelve of vega-datasets. */
+/** Data sets of the codec's benchmark: ten are made up, twelve are from vega-datasets. */
 const ROWS = {
   int: () => take(600, ints()),
   float2: () => take(600, floats()),
@@ -42,7 +42,7 @@ const ROWS = {
   movies: () => (readJson("movies.json") as Value[]).slice(0, 1_000),
 } as const satisfies Record<string, () => Value[]>;
 
-/** Large values that change a little: reported apart, since means over both would tell nothing of either. */
+/** Large values that change a little. They are reported apart, since means over both sorts would describe neither. */
 const LARGE_ROWS = {
   state200: () => take(500, movingObjects()),
   dict500: () => take(1_000, changingKeys()),
@@ -54,7 +54,7 @@ const LARGE_ROWS = {
 export type LargeRowSetId = keyof typeof LARGE_ROWS;
 export type RowSetId = keyof typeof ROWS | LargeRowSetId;
 
-/** The 22 that the means are over. */
+/** The 22 data sets over which the means are computed. */
 export const ROW_SETS = Object.keys(ROWS) as readonly RowSetId[];
 export const LARGE_ROW_SETS = Object.keys(LARGE_ROWS) as readonly LargeRowSetId[];
 
@@ -62,7 +62,7 @@ export function isLarge(id: string): id is LargeRowSetId {
   return Object.hasOwn(LARGE_ROWS, id);
 }
 
-/** The same rows each time. */
+/** The same rows at each call. */
 export function createRows(id: RowSetId): readonly Value[] {
   return isLarge(id) ? LARGE_ROWS[id]() : ROWS[id]();
 }

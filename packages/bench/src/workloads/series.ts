@@ -1,7 +1,7 @@
 import type { Value } from "@stanzapack/wire";
 import { lcg, roundedLcg } from "./random.js";
 
-// The numbers of the codec's prototype, one by one, but without their ends.
+// The same numbers as in the codec's prototype, but without an end.
 
 export function* ints(): Generator<Value, never> {
   const random = roundedLcg(1);
@@ -26,7 +26,7 @@ export function* objects(): Generator<Value, never> {
 
 const SENSORS = 50;
 
-/** An ISO time and 50 sensors: 20 that seldom change, 20 that wander, 10 that rise. */
+/** An ISO time and 50 sensors: 20 that seldom change, 20 that drift, 10 that rise. */
 export function* sensors(): Generator<Value, never> {
   const random = lcg(7);
   const bell = (): number => random() + random() + random() + random() - 2;
@@ -46,7 +46,7 @@ export function* sensors(): Generator<Value, never> {
   }
 }
 
-/** 30 things on a plane of 1000 × 600 that stand, go straight and turn. */
+/** 30 things on a plane of 1000 × 600 that stand, move straight, or turn. */
 export function* positions(): Generator<Value, never> {
   const random = lcg(9);
   const things = Array.from({ length: 30 }, () => {
@@ -74,7 +74,7 @@ export function* positions(): Generator<Value, never> {
   }
 }
 
-/** Doubles with all of their digits. */
+/** Doubles with all their digits. */
 export function* doubles(): Generator<Value, never> {
   const random = lcg(17);
   let a = 20;
@@ -91,7 +91,7 @@ export function* floats32(): Generator<Value, never> {
   }
 }
 
-/** Sums of hundredths and of 0.1: decimals with the rounding errors that adding them up makes. */
+/** Sums of hundredths and of 0.1: decimals with the rounding errors of addition. */
 export function* sums(): Generator<Value, never> {
   const random = roundedLcg(8);
   for (let a = 0, b = 5; ;) yield { a: (a += Math.round(random() * 20) / 100), b: (b += 0.1) };

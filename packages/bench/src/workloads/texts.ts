@@ -2,14 +2,14 @@ import type { Value } from "@stanzapack/wire";
 import { readCsv, readJson } from "../demo/data-files.js";
 import { below, lcg, pick } from "./random.js";
 
-// The texts of the codec's prototype, letter by letter, but without their ends.
+// The same texts as in the codec's prototype, but without an end.
 
 const LOG_EVENTS = [
   ...["accepted connection", "closed idle session", "retrying upstream call", "cache miss for key"],
   ...["authenticated user", "query finished", "slow response", "rate limit near threshold"],
 ];
 
-/** Lines of a log, each of exactly so many characters. */
+/** Lines of a log, each of exactly `chars` characters. */
 export function* logLines(chars: number): Generator<string, never> {
   const random = lcg(11);
   const number = (end: number): number => below(random, end);
@@ -38,7 +38,7 @@ interface Movie {
   readonly "Major Genre": string | null;
 }
 
-/** People who talk: phrases of their own around the open vocabulary of films and airports. */
+/** A chat: each person has own phrases, around the large vocabulary of films and airports. */
 export function* chat(): Generator<Value, never> {
   const random = lcg(13);
   const movies = readJson("movies.json") as Movie[];

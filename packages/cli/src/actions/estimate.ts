@@ -47,8 +47,8 @@ async function feed(estimator: Estimator, name: string, file: ValueFile, timed: 
       if (timed && at === undefined)
         throw new InputError(
           line,
-          "it has no time, which a window needs",
-          'write {"t": ms, "v": value}, name the time\'s field by --time, or use --batch',
+          "it has no time, but a window needs times",
+          'write {"t": ms, "v": value}, name the field of the time with --time, or use --batch',
         );
       try {
         await estimator.add(value, at, group);

@@ -41,7 +41,7 @@ export async function offer(
         { signal },
         async (client) => {
           client.on("offline", ({ text }) => tell(`link lost: ${text}; reconnecting`));
-          client.on("online", ({ again }) => tell(again ? "the link is back" : "the link is there"));
+          client.on("online", ({ again }) => tell(again ? "the link is open again" : "the link is open"));
           const service = await client.offer(name, {
             ...offerOptions,
             ...(store === undefined ? {} : { store }),
@@ -59,7 +59,7 @@ export async function offer(
   });
 }
 
-/** Its database is loaded for those who want it. */
+/** Opens the store. Imports its database only here, so that other commands do not load it. */
 async function openStore(location: string | undefined): Promise<LevelOutboxStore | undefined> {
   if (location === undefined) return undefined;
   const { openOutboxStore } = await import("@stanzapack/client/store");
@@ -70,18 +70,18 @@ function checkTogether(
   words: readonly string[],
   { every, access, member, keep, kind, store, text, strictJson }: OfferCommandOptions,
 ): void {
-  if (text && strictJson) throw new UsageError("`--text` and `--strict-json` exclude each other");
+  if (text && strictJson) throw new UsageError("`--text` and `--strict-json` cannot be used together");
   if (every === undefined && words.length > 0)
-    throw new UsageError(`\`${words.join(" ")}\` is too much: a command goes with --every`);
+    throw new UsageError(`unexpected \`${words.join(" ")}\`: a command needs --every`);
   if (every !== undefined && words.length === 0)
     throw new UsageError("`--every` needs a command: --every 1s -- COMMAND ARGS");
-  if (every !== undefined && keep) throw new UsageError("`--keep` goes with stdin, not with --every");
-  if (store !== undefined && kind !== "log") throw new UsageError("`--store` goes with --kind log");
+  if (every !== undefined && keep) throw new UsageError("`--keep` is for values of stdin, not for --every");
+  if (store !== undefined && kind !== "log") throw new UsageError("`--store` needs --kind log");
   if (member !== undefined && access === "open")
-    throw new UsageError("`--member` goes with --access whitelist or --access authorize");
+    throw new UsageError("`--member` needs --access whitelist or --access authorize");
 }
 
-/** Throws `UsageError`. */
+/** Throws `UsageError` if a member is not a JID. */
 function toOfferOptions({ kind, access, compression, member, title }: OfferCommandOptions): OfferOptions {
   const members = prepareMembers(member ?? []);
   return {
@@ -119,7 +119,7 @@ async function publish(
         if (options.keep) await untilAborted(ending.signal);
       } else await runEvery(options.every, words, values, ending.signal);
     } finally {
-      // Also what came before a line that ends it.
+      // Values from before a line that ends the command are sent too.
       await publisher.sent();
       values.summarize();
     }
@@ -128,7 +128,7 @@ async function publish(
     await Promise.race([source(), ended]);
   } finally {
     end();
-    // The next process goes on with it.
+    // The next process with this store continues the service, so it is not withdrawn.
     if (options.store !== undefined && signal.aborted) await service.saved();
     else await withdraw(service, signal);
   }
@@ -140,7 +140,7 @@ async function withdraw(service: OfferedService, signal: AbortSignal): Promise<v
     await service.stop();
   } catch (error) {
     if (!signal.aborted || !(error instanceof StanzapackError && error.retryable)) throw error;
-    tell(`not withdrawn, it stays as offline for a while: ${error.text}`);
+    tell(`the service is not withdrawn, and stays offline for a while: ${error.text}`);
   }
 }
 

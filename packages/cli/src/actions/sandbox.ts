@@ -56,12 +56,12 @@ function firstSteps({ accounts }: Sandbox, envFolder: string): string {
 Ctrl-C ends everything.`;
 }
 
-/** Progress, for people. */
+/** Shows progress, if stderr is a terminal. */
 function tell(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`${line}\n`);
 }
 
-/** One at a time, in order; a request that fails is told on stderr and leaves the sandbox running. */
+/** Handles one request at a time, in order. A failed request is reported on stderr; the sandbox keeps running. */
 function listenForRequests(input: Interface, sandbox: Sandbox, component: ComponentProcess): void {
   const requests: Readonly<Record<string, () => Promise<void>>> = {
     "restart server": async () => {
@@ -83,7 +83,7 @@ function listenForRequests(input: Interface, sandbox: Sandbox, component: Compon
     queue = queue.then(async () => {
       const request = requests[text];
       if (request === undefined) {
-        process.stderr.write(`\`${text}\` is none of: ${Object.keys(requests).join(", ")}\n`);
+        process.stderr.write(`\`${text}\` is not one of: ${Object.keys(requests).join(", ")}\n`);
         return;
       }
       try {

@@ -31,7 +31,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
   const logger = createLogger(config.log.level);
   if (exposed !== undefined) logger.warn({ file: secretFile }, `the secret is exposed: ${exposed}`);
-  // SIGHUP has the config read again.
+  // SIGHUP does not end the process: it reads the config file again.
   await interruptible(
     (interruption) => run(config, file, options, logger, interruption),
     ["SIGINT", "SIGTERM"],
@@ -59,7 +59,7 @@ async function run(
     end();
   };
   let reloading = Promise.resolve();
-  // One after another: the file read last is in force.
+  // Reloads run one after another, so that the file that was read last is in force.
   const hangUp = (): void => void (reloading = reloading.then(() => reload(component, file, logger)));
   process.on("SIGHUP", hangUp);
   try {
@@ -80,7 +80,7 @@ async function reload(component: StreamsComponent, file: string, logger: Logger)
     config = await loadConfig(file);
   } catch (error) {
     const text = error instanceof StanzapackError ? error.text : String(error);
-    logger.error({ file }, `the config file has faults, everything stays as it was: ${text}`);
+    logger.error({ file }, `the config file has faults, so nothing changes: ${text}`);
     return;
   }
   const { changed, needsRestart } = component.reload(config);

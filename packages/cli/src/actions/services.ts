@@ -29,7 +29,7 @@ function formatTable(found: readonly ServiceInfo[]): string {
       access,
       windowMs === null ? "nobody listens" : `${windowMs} ms`,
       online ? "online" : "offline",
-      // A publisher wrote it: control characters stay out of the terminal.
+      // A publisher wrote the title, so its control characters must not reach the terminal.
       title.replace(/\p{C}/gu, "?"),
     ]);
   return `${table.toString()}\n`;

@@ -19,17 +19,17 @@ export interface SubscribeOptions extends ConnectionOptions {
   readonly count?: number;
 }
 
-/** With `--wait`: between two requests for a service that nobody offers, in ms. */
+/** With `--wait`: time between two requests for a service that nobody offers, in ms. */
 const WAIT_POLL_MS = 2_000;
 
 export async function subscribe(typed: readonly string[], options: SubscribeOptions): Promise<void> {
-  // As the SDK names them afterwards.
+  // Prepared nodes, which are the names that the SDK's subscriptions have.
   const nodes = [...new Set(typed.map(nodeNamed))];
   await interruptible(async (interruption) => {
     const ending = new AbortController();
     const end = (): void => ending.abort();
     interruption.signal.addEventListener("abort", end);
-    // The reader has seen enough (`| head`).
+    // The reader of stdout has closed it, as `| head` does.
     process.stdout.once("error", end).once("close", end);
     await withClient(options, { signal: ending.signal }, async (client) => {
       const output = new RowOutput(process.stdout);
@@ -56,7 +56,7 @@ export async function subscribe(typed: readonly string[], options: SubscribeOpti
   });
 }
 
-/** What is no address is for the SDK to refuse. */
+/** The prepared node, or the text itself if it is not an address: the SDK then refuses it. */
 function nodeNamed(text: string): string {
   try {
     return prepareNode(text);
@@ -65,7 +65,7 @@ function nodeNamed(text: string): string {
   }
 }
 
-/** Follows the service again and again, as often as it is offered, until `signal`. */
+/** Subscribes whenever the node's service is offered, again and again, until `signal`. */
 async function waitAndSubscribe(
   client: Client,
   node: string,
@@ -91,8 +91,9 @@ async function waitAndSubscribe(
 }
 
 /**
- * One by itself, several in one frame. Rejects when one of them is refused or ends; those that a pattern brings may end. Goes on
- * for as long as nothing does.
+ * Subscribes to one node by its own request, or to several nodes in one frame. Rejects when a node is refused, or its
+ * subscription ends with an error. Resolves when one ends without an error. Subscriptions that a pattern matched may
+ * end. A pattern that is refused later is only reported on stderr.
  */
 async function subscribeAll(
   client: Client,
@@ -128,14 +129,14 @@ async function subscribeAll(
   return ended;
 }
 
-/** For people, who otherwise look at an empty screen. */
+/** Says on a terminal what the command waits for, so that its screen is not empty. */
 function tell(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`${line}\n`);
 }
 
-/** Writes everything that a subscription tells, in its order. */
+/** Writes the values and events of subscriptions as rows, in the order in which they are emitted. */
 class Printer {
-  /** `take` says whether one more value is wanted. */
+  /** `take` counts a value, and returns whether the value is to be printed. */
   constructor(
     private readonly output: RowOutput,
     private readonly take: () => boolean,
@@ -146,7 +147,7 @@ class Printer {
     const { output } = this;
     const status = (reason: string): void =>
       output.write({ node, event: "status", from: null, to: null, reason });
-    // What came before we could listen.
+    // The status may have changed before the listeners below exist.
     if (subscription.status !== "online") status(subscription.status);
     for (const event of ["lost", "conflated", "reset"] as const)
       subscription.on(event, ({ from, to, reason }) => output.write({ node, event, from, to, reason }));

@@ -1,6 +1,9 @@
 import { StanzapackError } from "@stanzapack/wire";
 
-/** What `@stanzapack/bench` gives; it is private to the repository, so nothing of it is imported for the types either. */
+/**
+ * The exports of `@stanzapack/bench` that the command uses. The published package lacks that private package, so even
+ * its types are not imported.
+ */
 export interface BenchModule {
   startDemoPublishers(options: {
     readonly accounts: readonly { readonly jid: string; readonly password: string }[];
@@ -96,7 +99,7 @@ export interface BenchModule {
 
 export type BenchRow = Readonly<Record<string, string | number | boolean | null>>;
 
-/** One thing that is to be so; `met` is undefined where it was not measured. */
+/** One condition that a benchmark checks. `met` is undefined if the condition was not measured. */
 export interface Verdict {
   readonly text: string;
   readonly met: boolean | undefined;
@@ -109,14 +112,17 @@ export interface Demo {
 
 const BENCH_MODULE: string = "@stanzapack/bench";
 
-/** Found at run time, and only in a clone. `what` is missing elsewhere: "the demo publishers". Throws `unsupported`. */
+/**
+ * Imports the benchmarks at run time. Throws `unsupported` outside a clone. `what` names in that error what is missing:
+ * "the demo publishers".
+ */
 export async function loadBench(what: string): Promise<BenchModule> {
   try {
     return (await import(BENCH_MODULE)) as BenchModule;
   } catch (cause) {
     throw new StanzapackError(
       "unsupported",
-      `${what} are not in the npm package: clone the repository and \`npm run setup\``,
+      `${what} are not in the npm package: clone the repository and run \`npm run setup\``,
       { cause },
     );
   }

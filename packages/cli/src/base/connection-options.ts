@@ -16,9 +16,9 @@ export const FLAGS = [
     "url",
     "--url <url>",
     "STANZAPACK_URL",
-    "xmpp(s)://host:port, wss://… or https://… (BOSH) instead of a look-up",
+    "address of the server, instead of a look-up: xmpp(s)://host:port, wss://… or https://… (BOSH)",
   ],
-  ["ca", "--ca <file>", "STANZAPACK_CA", "PEM of an authority to trust besides the system's"],
+  ["ca", "--ca <file>", "STANZAPACK_CA", "PEM file of an authority to trust, besides the system's"],
 ] as const satisfies readonly (readonly [keyof ConnectionOptions, string, string, string])[];
 
 /** Adds `--jid --password-file --component --url --ca`, each with its environment variable. */

@@ -3,9 +3,9 @@ import { stat } from "node:fs/promises";
 /** Permissions of everybody but the file's owner (POSIX). */
 const OTHERS = 0o077;
 
-/** What is wrong with the permissions of a file that holds a secret, and the mend; undefined where nothing is. */
+/** Says that others may read a file with a secret, and what to do. Undefined if only the owner may read it. */
 export async function describeExposure(file: string): Promise<string | undefined> {
-  // Windows has no such permissions.
+  // Windows has no POSIX permissions.
   if (process.platform === "win32") return undefined;
   const { mode } = await stat(file);
   if ((mode & OTHERS) === 0) return undefined;

@@ -6,7 +6,7 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** Tells a failure on stderr, last of all in the line `stanzapack: CODE: text`, and gives the exit code. */
+/** Writes a failure to stderr, with `stanzapack: CODE: text` as the last line. Returns the exit code. */
 export function reportFailure(error: unknown): 1 | 2 {
   const { details, code, text } = describeFailure(error);
   for (const line of details) process.stderr.write(`${line}\n`);
@@ -21,16 +21,16 @@ export interface Failure {
   readonly text: string;
 }
 
-/** In the place of the SDK's advice, which is for a program that goes on: a command has ended. */
+/** Advice for a command, which has ended. It replaces the SDK's advice, which is for a program that keeps running. */
 const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
-  "auth-failed": "Check --jid and --password-file: the server refuses this account.",
-  unreachable: "Check --url or the domain of --jid, and the network; then run the command again.",
+  "auth-failed": "Check --jid and --password-file: the server refused this account.",
+  unreachable: "Check --url or the domain of --jid, and the network. Then run the command again.",
   disconnected: "The connection was lost: run the command again.",
   "component-unavailable":
-    "Check --component, and that `stanzapack serve` runs and is connected to the server; then run the command again.",
+    "Check --component. Check that `stanzapack serve` runs and is connected to the server. Then run the command again.",
   "no-such-service":
-    "Check the spelling (`stanzapack services` lists what there is); `subscribe --wait` waits for it.",
-  withdrawn: "Its publisher withdrew it; `subscribe --wait` waits until it is offered again.",
+    "Check the spelling (`stanzapack services` lists all services), or wait for the service with `subscribe --wait`.",
+  withdrawn: "Wait with `subscribe --wait` until the service is offered again.",
   stopped: "Run the command again.",
   aborted: "Run the command again.",
 };
@@ -48,7 +48,7 @@ export function describeFailure(error: unknown): Failure {
   if (error instanceof InputError) return { details: [], code: error.code, text: oneLine(error.message) };
   if (!(error instanceof Error)) return { details: [], code: "internal", text: oneLine(String(error)) };
   const [text = "", ...details] = error.message.split("\n");
-  // A code of our own packages' errors, never one of Node's (`ENOENT`).
+  // Only a `SandboxError` has a code of ours. Node's errors have codes too (`ENOENT`), which are not shown.
   const code: unknown = "code" in error ? error.code : undefined;
   if (error.name === "SandboxError" && typeof code === "string")
     return { details, code: code === "bad-option" ? "usage" : code, text };

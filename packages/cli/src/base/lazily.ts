@@ -1,4 +1,4 @@
-/** A command's action, whose module is loaded when it runs: `--help` and `--version` load no SDK. */
+/** A command's action, whose module is imported when the action runs. So `--help` and `--version` load no SDK. */
 export function lazily<Args extends unknown[]>(
   load: () => Promise<(...args: Args) => Promise<void>>,
 ): (...args: Args) => Promise<void> {

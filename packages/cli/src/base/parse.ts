@@ -10,7 +10,7 @@ import {
 import { InvalidArgumentError } from "commander";
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-/** Timers end here: 2³¹ − 1 ms, about 24 days. */
+/** Longest time of Node's timers: 2³¹ − 1 ms, about 24 days. */
 const MAX_DURATION_MS = 2_147_483_647;
 
 /** `100ms`, `1.5s`, `2m`, `1h` or `0`, in ms, rounded. A bare number has no unit, so it is refused. */
@@ -20,7 +20,7 @@ export function parseDuration(text: string): number {
   return durationMs;
 }
 
-/** As `parseDuration`, of any length. */
+/** Like `parseDuration`, but without an upper bound. */
 function readDuration(text: string): number {
   if (/^0+$/.test(text)) return 0;
   const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
@@ -38,7 +38,7 @@ export function formatDuration(durationMs: number): string {
   return durationMs === 0 ? "0" : `${durationMs / ms}${unit}`;
 }
 
-/** As `parseDuration`, above 0. */
+/** Like `parseDuration`, but refuses 0. */
 export function parseInterval(text: string): number {
   const durationMs = parseDuration(text);
   if (durationMs === 0) throw new InvalidArgumentError("Write a duration above 0, like 100ms, 1s, 2m.");
@@ -53,21 +53,21 @@ export function parseCount(text: string): number {
   return count;
 }
 
-/** A number of at least 0; the component knows its other bounds. */
+/** A number of at least 0. The component checks the other bounds. */
 export function parseNumber(text: string): number {
   if (!/^\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) || !Number.isFinite(Number(text)))
     throw new InvalidArgumentError("Write a number like 5 or 0.5.");
   return Number(text);
 }
 
-/** Also a duration, which counts back from now by this machine's clock, to 1970 at most: `5m`, `720h`. */
+/** Like `parseSince`. Also takes a duration back from now by this machine's clock, to 1970 at most: `5m`, `720h`. */
 export function parseSinceOption(text: string): Since {
   try {
     if (!/^\d+(\.\d+)?[a-z]+$/.test(text)) return parseSince(text);
     const agoMs = readDuration(text);
     if (agoMs > 0) return { time: Math.max(Date.now() - agoMs, 0) };
   } catch {
-    // Told below, with all that may be written.
+    // The error below names every form that is accepted.
   }
   throw new InvalidArgumentError(
     "Write `first`, EPOCH:OFFSET, a duration like 5m, or a time like 2026-11-24T12:00:00Z.",
@@ -86,14 +86,14 @@ export function collectNodes(text: string, before: readonly string[] | undefined
     else parseNode(text);
   } catch {
     throw new InvalidArgumentError(
-      "A node is written user@domain/name; a pattern user@domain/* or user@domain/prefix*.",
+      "Write a node as user@domain/name, a pattern as user@domain/* or user@domain/prefix*.",
     );
   }
-  if (before?.includes(text)) throw new InvalidArgumentError("It is named twice.");
+  if (before?.includes(text)) throw new InvalidArgumentError("The node is named twice.");
   return [...(before ?? []), text];
 }
 
-/** As `parseDuration`, up to the largest window. */
+/** Like `parseDuration`, but at most the largest window, a day. */
 export function parseWindow(text: string): number {
   const windowMs = parseDuration(text);
   if (windowMs > MAX_WINDOW_MS) throw new InvalidArgumentError("A window is at most a day (24h).");
@@ -102,7 +102,7 @@ export function parseWindow(text: string): number {
 
 /** `alice@example.org`, without a resource. The server prepares and checks the rest. */
 export function parseBareJid(text: string): string {
-  if (!/^[^@/]+@[^@/\s]+$/.test(text)) throw new InvalidArgumentError("A JID is written user@domain.");
+  if (!/^[^@/]+@[^@/\s]+$/.test(text)) throw new InvalidArgumentError("Write a JID as user@domain.");
   return text;
 }
 
@@ -111,7 +111,7 @@ export function collectMembers(jid: string, before: readonly string[] | undefine
   return [...(before ?? []), parseBareJid(jid)];
 }
 
-/** For an option that takes several, separated by commas; given twice it takes both. */
+/** For an option with several values, separated by commas. An option that is given twice has the values of both. */
 export function listOf<T>(
   parse: (text: string) => T,
 ): (text: string, before: readonly T[] | undefined) => T[] {

@@ -1,16 +1,16 @@
 import { StanzapackError } from "@stanzapack/wire";
 
-/** SIGINT, SIGTERM and SIGHUP as an abort signal; a second one ends the process at once, with exit code 1. */
+/** SIGINT, SIGTERM and SIGHUP as an abort signal. A second one ends the process at once, with exit code 1. */
 export interface Interruption {
   readonly signal: AbortSignal;
 }
 
-/** SIGHUP: the terminal was closed. */
+/** SIGHUP means that the terminal was closed. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-/** How often a process that npm started looks for its parent, in ms. */
+/** Interval at which a process that npm started checks its parent, in ms. */
 const ORPHAN_POLL_MS = 250;
 
-/** Runs `work` until it ends; that it gave up because of the interruption is no failure. */
+/** Runs `work` until it ends. An error with which `work` gives up because of the interruption is not a failure. */
 export async function interruptible(
   work: (interruption: Interruption) => Promise<void>,
   signals: readonly NodeJS.Signals[] = SIGNALS,
@@ -33,7 +33,10 @@ export async function interruptible(
   }
 }
 
-/** `npx` passes SIGTERM on to the shell between it and us, which dies of it and tells nobody. Returns the undo. */
+/**
+ * Calls `act` when the parent of a process that npm started has ended. `npx` sends SIGTERM to the shell between itself
+ * and this process; the shell ends without a signal to this process. Returns a function that ends the watch.
+ */
 function whenOrphaned(act: () => void): () => void {
   if (process.env["npm_lifecycle_event"] === undefined) return () => undefined;
   const parent = process.ppid;

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 
-/** The controlling terminal, opened; undefined where there is none. */
+/** Opens the controlling terminal. Undefined if there is none. */
 export function openTerminal(): number | undefined {
   try {
     return openSync("/dev/tty", "r+");

@@ -7,7 +7,7 @@ import { describeExposure } from "./exposed-file.js";
 import { UsageError } from "./failure.js";
 import type { Interruption } from "./signals.js";
 
-/** Logs in, works, and closes the client however the work ends. An interruption while logging in gives up. */
+/** Logs in, runs `work`, and closes the client however `work` ends. An interruption during the login ends the login. */
 export async function withClient<R>(
   options: ConnectionOptions,
   interruption: Interruption,
@@ -36,7 +36,7 @@ export async function withClient<R>(
     signal: opening.signal,
     ...more,
   });
-  // From here on the work decides what comes before the end.
+  // From here on, `work` decides what an interruption still lets it do.
   interruption.signal.removeEventListener("abort", giveUp);
   try {
     return await work(client);

@@ -6,20 +6,22 @@ import { lazily } from "../base/lazily.js";
 export function addOffer(program: Command): void {
   const command = program
     .command("offer")
-    .summary("offer a service: publish lines of stdin, or what a command prints")
+    .summary("offer a service: publish lines of stdin, or the output of a command")
     .description(
-      "Offers the service JID/NAME and publishes one value per line of stdin; a line that is valid JSON is that " +
-        "value, any other a string, and one that begins like JSON and is none gets a warning. At the end of stdin everything is sent, then the service is withdrawn. While " +
-        "nobody listens nothing is sent; who comes later gets the newest value. Of a log everything is sent and kept by " +
-        "the component, in memory, for those who come later. With --store it need not be online for that, and what the component " +
-        "does not have yet outlives this process: the next one with the same directory sends it.",
+      "Offers the service JID/NAME and publishes one value for each line of stdin. A line that is valid " +
+        "JSON is that value; any other line is a string. A line that begins like JSON but is not JSON " +
+        "causes a warning. At the end of stdin the command sends all values, then withdraws the service. " +
+        "While nobody subscribes, values of kind `value` are not sent; a later subscriber receives the " +
+        "newest value. All values of a log are sent, and the component keeps them in memory for later " +
+        "subscribers. With --store the command need not be online, and values that the component does " +
+        "not have yet outlive this process: the next process with the same directory sends them.",
     )
     .argument("<name>", "1 to 64 of a-z A-Z 0-9 . _ -", parseServiceName)
-    .argument("[command...]", "with --every, after `--`: the command that prints the value")
+    .argument("[command...]", "with --every, after `--`: command that prints the value")
     .addOption(
       new Option(
         "--kind <kind>",
-        "`value`: newer values may replace older ones; `log`: every one is kept, in order",
+        "`value`: newer values may replace older values; `log`: every value is kept, in order",
       )
         .choices(["value", "log"])
         .default("value"),
@@ -31,44 +33,45 @@ export function addOffer(program: Command): void {
     )
     .option(
       "--member <jid...>",
-      "who may, with --access whitelist or authorize: bob@example.org",
+      "accounts that may subscribe, with --access whitelist or authorize: bob@example.org",
       collectMembers,
     )
     .addOption(
       new Option(
         "--compression <how>",
-        "`isolated` codes no update by another, for text of several people: sizes tell nothing of others",
+        "`isolated`: each update is coded alone, so that its size tells nothing about other people's updates",
       )
         .choices(["shared", "isolated"])
         .default("shared"),
     )
-    .option("--title <text>", "a line for people, shown in service discovery")
-    .option("--every <duration>", "run COMMAND so often and publish what it prints: 100ms, 1s", parseInterval)
-    .option("--text", "every value is a string, also where it looks like JSON")
+    .option("--title <text>", "description of the service, shown in service discovery")
+    .option("--every <duration>", "run COMMAND this often and publish its output: 100ms, 1s", parseInterval)
+    .option("--text", "publish every value as a string, even if it looks like JSON")
     .option(
       "--strict-json",
-      "a line that is no JSON, or has a number that a double cannot hold, cannot be published",
+      "do not publish a line that is not JSON, or that has a number that a double cannot hold",
     )
     .addOption(
       new Option(
         "--on-error <what>",
-        "at a line that cannot be published: skip it, and exit with 1 in the end; or stop there",
+        "at a line that cannot be published: `skip` the line, and exit with 1 at the end; or `stop` there",
       )
         .choices(["skip", "stop"])
         .default("skip"),
     )
     .option(
       "--store <dir>",
-      "of a log: keep in DIR what the component has not acknowledged; a signal withdraws nothing",
+      "for a log: keep values in DIR until the component acknowledges them; a signal withdraws nothing",
     )
-    .option("--keep", "go on offering the last value after the end of stdin, until SIGINT or SIGTERM");
+    .option("--keep", "keep offering the last value after the end of stdin, until SIGINT or SIGTERM");
   addConnectionOptions(command)
     .addHelpText(
       "after",
       `
-Lines are UTF-8 and end with LF or CRLF; a byte order mark before the first one is left out. A number that a double cannot hold
-(9007199254740993, 1e400) is published as a string of its digits, with a warning. A line that is longer than 1 MiB, has bytes that
-are no UTF-8, a NUL, or a value that is too large or too deep, cannot be published: its number is told.
+Lines are UTF-8 and end with LF or CRLF. A byte order mark before the first line is left out. A number that a double
+cannot hold (9007199254740993, 1e400) is published as a string of its digits, with a warning. The command cannot publish
+a line that is longer than 1 MiB, has bytes that are not UTF-8, has a NUL, or whose value is too large or nested too
+deeply. It reports the number of such a line.
 
 Examples:
   $ printf '%s\\n' 21.4 21.5 '{"c": 21.6}' | stanzapack offer temp --keep

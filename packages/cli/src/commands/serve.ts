@@ -6,35 +6,37 @@ export function addServe(program: Command): void {
     .command("serve")
     .summary("run the component beside an XMPP server")
     .description(
-      "Runs the Stanzapack component until SIGTERM or SIGINT, which first sends what waits; a second signal ends " +
-        "it at once. SIGHUP has the config file read again: limits and log level hold from then on, the rest needs a restart; " +
-        "a file with faults changes nothing. The server must know the component: its domain, port and secret (XEP-0114). " +
-        "A server that is not there yet, or away, is tried again for ever, and the log says why it does not answer. " +
-        "Nothing goes to stdout; the log goes to stderr, one JSON object a line.",
+      "Runs the Stanzapack component until SIGTERM or SIGINT. The first signal lets it send all waiting " +
+        "updates; a second signal ends it at once. SIGHUP makes it read the config file again: new " +
+        "limits and a new log level apply at once, other keys need a restart. A config file with faults " +
+        "changes nothing. The server must know the component's domain, port and secret (XEP-0114). While " +
+        "the server cannot be reached, the component retries, and logs the reason. Nothing is written to " +
+        "stdout. The log is written to stderr, one JSON object a line.",
     )
-    // Checked by the action: commander names a missing option before an unknown one, which may be this one misspelt.
-    .option("--config <file>", "YAML, see below")
-    .option("--check", "only check the config file")
+    // The action checks that this option is given. Commander reports a missing option before an unknown option, and the
+    // unknown option may be this option misspelt.
+    .option("--config <file>", "config file in YAML, see below")
+    .option("--check", "only check the config file, then exit")
     .option(
       "--exit-on-failure",
-      "exit with 1 when the server cannot be reached or is lost, instead of trying again",
+      "exit with 1 if the server cannot be reached, or the connection is lost, instead of retrying",
     )
-    // For `stanzapack sandbox`: says over Node's IPC channel when it is ready, and ends with its parent.
+    // For `stanzapack sandbox`: the process says over Node's IPC channel when it is ready, and ends with its parent.
     .addOption(new Option("--child").hideHelp())
     .addHelpText(
       "after",
       `
-Config file, only \`component\` is needed:
+Config file; only \`component\` is required:
   component:
-    domain: streams.example.org   # as the server's configuration names it
+    domain: streams.example.org   # the domain in the server's configuration
     host: 127.0.0.1
     port: 5347
-    secretFile: secret            # beside the config file; mode 0600
-    tls: false                    # true, or { caFile, serverName }: TLS to the port, where the server has it (ejabberd)
+    secretFile: secret            # relative to the config file; mode 0600
+    tls: false                    # true, or { caFile, serverName }: TLS to the port, if the server has it (ejabberd)
   store: memory
   log: { level: info }            # trace debug info warn error silent
 
-With \`info\` the log tells links, services, refusals and cut-offs, at most 20 lines of a kind in 10 s.
+The level \`info\` logs links, services, refusals and cut-offs, at most 20 lines of each kind in 10 s.
 
 Examples:
   $ stanzapack serve --config stanzapack.yaml

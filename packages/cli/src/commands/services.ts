@@ -6,16 +6,16 @@ import { lazily } from "../base/lazily.js";
 export function addServices(program: Command): void {
   const command = program
     .command("services")
-    .summary("list the services that this account may take")
-    .description("Lists the services that this account may take, or only those of one publisher.")
+    .summary("list the services that this account may subscribe to")
+    .description("Lists the services that this account may subscribe to, or only those of one publisher.")
     .argument("[jid]", "publisher: alice@example.org", parseBareJid)
     .option("--json", "one JSON array on stdout: rows {node, kind, access, windowMs, online}");
   addConnectionOptions(command)
     .addHelpText(
       "after",
       `
-\`windowMs\` is the smallest window that anyone takes the service in, null while nobody does; \`online\` tells
-whether its publisher is there.
+\`windowMs\` is the smallest window of all subscribers, or null while there are none. \`online\` says whether the
+publisher is connected.
 
 Examples:
   $ stanzapack services

@@ -14,61 +14,64 @@ import { lazily } from "../base/lazily.js";
 export function addSubscribe(program: Command): void {
   const command = program
     .command("subscribe")
-    .summary("print the values of services as they come")
+    .summary("print the values of services as they arrive")
     .description(
-      "Subscribes to services and prints every value as one line of JSON, until --count values have come, or " +
-        "SIGINT or SIGTERM. Reconnects by itself. A service that its publisher withdraws ends it with exit code 1, unless " +
-        "a pattern brought it.",
+      "Subscribes to services and prints every value as one line of JSON, until --count values have " +
+        "arrived, or SIGINT or SIGTERM. Reconnects by itself. If a publisher withdraws a service, the " +
+        "command ends with exit code 1, unless only a pattern matched the service.",
     )
     .argument(
       "<node...>",
-      "alice@example.org/temp; 'alice@example.org/*' or 'alice@example.org/t*': all services of a publisher that match, now and later",
+      "a service, as alice@example.org/temp; or a pattern, as 'alice@example.org/t*' or 'alice@example.org/*', " +
+        "for all services of a publisher that match it, now and later",
       collectNodes,
     )
     .option(
       "--window <duration>",
-      "how long values may be gathered, which saves bytes: 100ms, 1s, 0",
+      "longest time that values may wait for a common batch, which saves bytes: 100ms, 1s, 0",
       parseWindow,
       0,
     )
     .option(
       "--since <where>",
-      "of logs, begin with what is kept: `first`, behind EPOCH:OFFSET, 5m ago, or from a time: 2026-11-24T12:00:00Z",
+      "for logs, where to begin: `first` (the oldest value kept), EPOCH:OFFSET (after this position), 5m (ago), " +
+        "or a time, as 2026-11-24T12:00:00Z",
       parseSinceOption,
     )
     .addOption(
-      new Option("--samples <which>", "`latest`: of each window the newest value alone")
+      new Option("--samples <which>", "`latest`: only the newest value of each window")
         .choices(["all", "latest"])
         .default("all"),
     )
-    .option("--max-rate <number>", "most values a second; older ones give way to newer ones", parseNumber)
-    .option("--fields <name,...>", "of objects, these top-level fields alone travel", listOf(String))
+    .option("--max-rate <number>", "most values a second; newer values replace older values", parseNumber)
+    .option("--fields <name,...>", "of objects, receive only these top-level fields", listOf(String))
     .option(
       "--deadband <number>",
-      "leave a value out while it, or each of its numbers, differs by no more from the last one that came; 0: print changes",
+      "leave out a value if no number in it differs by more than this from the last value; 0: receive only changes",
       parseNumber,
     )
     .option(
       "--heartbeat <duration>",
-      "so often something comes: the value that --deadband holds back, or a line of `status`",
+      "longest time without a line; then the value that --deadband held back arrives, or a line of `status`",
       parseInterval,
     )
-    .option("--wait", "wait for a service that nobody offers yet, and again when it was withdrawn")
-    .option("--count <n>", "end after so many values, of all nodes together", parseCount);
+    .option("--wait", "wait for a service that nobody offers yet, and again after it was withdrawn")
+    .option("--count <n>", "end after this number of values, of all nodes together", parseCount);
   addConnectionOptions(command)
     .addHelpText(
       "after",
       `
 Lines on stdout:
-  {"node", "epoch", "offset", "at", "value"}      \`at\`: ms since 1970 of the component's clock; bytes are base64
+  {"node", "epoch", "offset", "at", "value"}      \`at\`: ms since 1970 by the component's clock; bytes are base64
   {"node", "event", "from", "to", "reason"}       event:
-    lost        the values at these offsets should have come and never will
-    conflated   they were left out in favour of newer ones
-    reset       offsets began anew: from the old one to the new one
-    status      of the publisher (online, offline, paused) or our own link (disconnected, waiting), in \`reason\`;
-                with --heartbeat again while nothing comes
+    lost        the values at these offsets should have arrived, and never will
+    conflated   the values at these offsets were left out in favour of newer values
+    reset       offsets began anew: \`from\` is the last old offset, \`to\` the first new offset
+    status      \`reason\` is the status of the publisher (online, offline, paused), or of the link of this command
+                (disconnected, waiting); with --heartbeat the line is repeated while no value arrives
 
---samples latest, --max-rate and --deadband leave values out, which are told as conflated, and are not for logs.
+--samples latest, --max-rate and --deadband leave values out. Events \`conflated\` report these values. The three
+options cannot be used with logs.
 
 Examples:
   $ stanzapack subscribe alice@example.org/temp

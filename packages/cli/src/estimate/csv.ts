@@ -15,8 +15,8 @@ interface CsvRecord {
 }
 
 /**
- * Rows under a header, as objects; what reads as a number is one. Where semicolons or tabs are between the columns, `1,5` is a
- * number, too. Throws `InputError`.
+ * Rows of CSV with a header, as objects. A field that reads as a number becomes a number. If semicolons or tabs
+ * separate the columns, `1,5` is a number too. Throws `InputError`.
  */
 export async function* readCsv(
   texts: AsyncIterable<string>,
@@ -25,12 +25,12 @@ export async function* readCsv(
 ): AsyncGenerator<ReadValue> {
   const parser = parse({
     ...{ info: true, skip_empty_lines: true, delimiter },
-    // By itself it takes the first line's ending for all.
+    // By default the parser expects the first line's ending at all lines.
     record_delimiter: ["\r\n", "\n"],
     max_record_size: MAX_RECORD_CHARS,
   });
   const fed = pipeline(texts, parser);
-  // What went wrong comes out of the parser, too.
+  // The parser throws the error of the pipeline too, so this rejection is not needed.
   fed.catch(() => undefined);
   const reader = new FieldReader(delimiter, note);
   if (delimiter !== ",") note(`columns: ${DELIMITER_NAMES[delimiter]} between them`);
@@ -51,13 +51,13 @@ export async function* readCsv(
       line,
       error.message.replace(/( (on|at) line \d+)?\.?$/, ""),
       delimiter === ","
-        ? "mend the line (with decimal commas, put semicolons or tabs between the columns), or write the rows as NDJSON"
-        : "mend the line, or write the rows as NDJSON",
+        ? "correct the line (with decimal commas, put semicolons or tabs between columns), or write the rows as NDJSON"
+        : "correct the line, or write the rows as NDJSON",
     );
   }
 }
 
-/** A CR that is in no CRLF. */
+/** A CR that is not part of a CRLF. */
 const LONE_CR = /\r(?!\n)/;
 
 function checkedHeader(names: readonly string[], line: number): readonly string[] {
@@ -73,8 +73,8 @@ function checkedHeader(names: readonly string[], line: number): readonly string[
   if (names.every((name) => DECIMAL.test(name)))
     throw new InputError(
       line,
-      `the header \`${names.join(" ").slice(0, 40)}\` has numbers alone`,
-      "write a line with the columns' names above",
+      `the header \`${names.join(" ").slice(0, 40)}\` has only numbers`,
+      "begin the file with a line that has the names of the columns",
     );
   return names;
 }
@@ -90,7 +90,10 @@ class FieldReader {
     private readonly note: Note,
   ) {}
 
-  /** `007` stays text, and so does what a double cannot hold (ids beyond 2⁵³, `1e999`): as a number it would not come back. */
+  /**
+   * A field as a number or a text. `007` stays text, and so does a number that a double cannot hold (ids beyond 2⁵³,
+   * `1e999`): as numbers they would lose digits.
+   */
   read(field: string, name: string): Value {
     const hasZeros = /^[-+]?0\d/.test(field);
     if (DECIMAL_COMMA.test(field) && !hasZeros) {
@@ -100,7 +103,7 @@ class FieldReader {
       }
       this.tell(
         "quoted",
-        `text: \`${shorten(field)}\` in \`${name}\` is no number; decimal commas are read where semicolons or tabs are between the columns`,
+        `text: \`${shorten(field)}\` in \`${name}\` is not a number; decimal commas need semicolons or tabs between the columns`,
       );
     }
     if (LONE_CR.test(field))
@@ -108,7 +111,7 @@ class FieldReader {
     return DECIMAL.test(field) && !hasZeros ? this.toNumber(field, field, name) : field;
   }
 
-  /** `decimal` is the field with a decimal point; what a double cannot hold stays as the field has it. */
+  /** `decimal` is the field with a decimal point. A number that a double cannot hold stays text, as in the field. */
   private toNumber(field: string, decimal: string, name: string): Value {
     const fate = fateOf(decimal);
     if (fate === "rounded")

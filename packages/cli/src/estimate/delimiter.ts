@@ -1,5 +1,5 @@
 const DELIMITERS = [",", ";", "\t"] as const;
-/** What divides the columns of CSV. */
+/** Separator of the columns of CSV. */
 export type Delimiter = (typeof DELIMITERS)[number];
 
 export const DELIMITER_NAMES: Readonly<Record<Delimiter, string>> = {
@@ -8,7 +8,7 @@ export const DELIMITER_NAMES: Readonly<Record<Delimiter, string>> = {
   "\t": "tabs",
 };
 
-/** What the header has most of, outside of quotes. A comma where it has none. */
+/** The separator that the header has most often, outside of quotes. A comma if the header has none. */
 export function guessDelimiter(header: string): Delimiter {
   const bare = header.replace(/"(?:[^"]|"")*"/g, "");
   const counts = DELIMITERS.map((delimiter) => bare.split(delimiter).length - 1);

@@ -1,7 +1,7 @@
 import { guessDelimiter, type Delimiter } from "./delimiter.js";
 
 export const FORMATS = ["ndjson", "json", "csv"] as const;
-/** How a file is read: a value a line, one array, rows under a header. */
+/** Format of a file: one value a line, one array, or rows under a header. */
 export type Format = (typeof FORMATS)[number];
 
 const BY_EXTENSION: Readonly<Record<string, Format>> = {
@@ -11,14 +11,14 @@ const BY_EXTENSION: Readonly<Record<string, Format>> = {
   ".tsv": "csv",
 };
 
-/** From a file's extension with its dot, and, where that says nothing, from how it begins. */
+/** The format by a file's extension (with its dot). If the extension says nothing, by the beginning of the file. */
 export function guessFormat(extension: string, head: string): Format {
   const known = BY_EXTENSION[extension.toLowerCase()];
   if (known !== undefined) return known;
   const isJson = extension.toLowerCase() === ".json";
   const text = head.trimStart();
   if (text.startsWith("[")) {
-    // A line that is an array may be an update. An array of objects, or one over several lines, is all of them.
+    // A line that is an array may be one update. An array of objects, or over several lines, has all updates.
     return isJson || /^\[\s*(?:\{|\[|\]|$)/.test(text) || /^\[[ \t\r]*\n/.test(text) ? "json" : "ndjson";
   }
   const [line = ""] = text.split(/\r?\n/);
@@ -35,7 +35,7 @@ function isJsonText(line: string): boolean {
   }
 }
 
-/** By the extension `.tsv`, or the header. */
+/** The separator by the extension `.tsv`, or by the header. */
 export function delimiterOf(extension: string, head: string): Delimiter {
   if (extension.toLowerCase() === ".tsv") return "\t";
   const [header = ""] = head.trimStart().split(/\r?\n/);

@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from "cli-progress";
 
-/** A short file needs none, in ms. */
+/** Time before the bar appears, in ms. A short file needs no bar. */
 const SHOWN_AFTER_MS = 1_000;
 
 export interface FileProgress {
@@ -8,7 +8,7 @@ export interface FileProgress {
   stop(): void;
 }
 
-/** How far the file is, on a terminal's stderr; elsewhere nothing. */
+/** Shows on stderr how much of the file is read, if stderr is a terminal. */
 export function startFileProgress(sizeBytes: number): FileProgress {
   const startedAt = performance.now();
   let bar: SingleBar | undefined;

@@ -4,11 +4,11 @@ import { parseJson, shorten } from "../input/json-numbers.js";
 import { isBlank, readLines } from "../input/lines.js";
 import type { Note, ReadValue } from "./timed-value.js";
 
-/** A value a line. Throws `InputError`. */
+/** Reads one JSON value from each line. Throws `InputError`. */
 export async function* readNdjson(chunks: AsyncIterable<Uint8Array>, note: Note): AsyncGenerator<ReadValue> {
   const parse = createParser(
     note,
-    "write one JSON value a line; a JSON array is `--format json`, a header with columns is `--format csv`",
+    "write one JSON value a line, or use `--format json` for a JSON array, `--format csv` for columns with a header",
   );
   for await (const { number, text, fault } of readLines(chunks)) {
     if (fault !== undefined) throw new InputError(number, fault.what, fault.mend);
@@ -16,9 +16,9 @@ export async function* readNdjson(chunks: AsyncIterable<Uint8Array>, note: Note)
   }
 }
 
-/** The elements of one JSON array. Throws `InputError`. */
+/** Reads the elements of one JSON array. Throws `InputError`. */
 export async function* readJsonArray(texts: AsyncIterable<string>, note: Note): AsyncGenerator<ReadValue> {
-  const parse = createParser(note, "mend the array's element");
+  const parse = createParser(note, "correct the array's element");
   for await (const { line, text } of splitJsonArray(texts)) yield { line, value: parse(text, line) };
 }
 
@@ -36,7 +36,7 @@ function createParser(note: Note, mend: string): (text: string, line: number) =>
       return value;
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
-      throw new InputError(line, `it is no JSON (${error.message})`, mend, undefined, { cause: error });
+      throw new InputError(line, `it is not JSON (${error.message})`, mend, undefined, { cause: error });
     }
   };
 }

@@ -1,14 +1,14 @@
-/** A header or a first value is shorter, in bytes. */
+/** Bytes to read at most. A header or a first value is shorter. */
 const HEAD_BYTES = 65_536;
 
 export interface Peeked {
-  /** How it begins: the first line, or as much as decides; without a byte order mark. */
+  /** Beginning of the input without a byte order mark: to the first line that is not blank, or `HEAD_BYTES`. */
   readonly head: string;
-  /** All of it, the beginning included. */
+  /** The whole input, with the beginning. */
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-/** Reads until a line that is not blank has ended. */
+/** Reads until the end of the first line that is not blank. */
 export async function peek(bytes: AsyncIterable<Uint8Array>): Promise<Peeked> {
   const source = bytes[Symbol.asyncIterator]();
   const seen: Uint8Array[] = [];

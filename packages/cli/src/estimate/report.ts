@@ -10,14 +10,14 @@ import {
 } from "@stanzapack/estimate";
 import Table from "cli-table3";
 
-/** What was found in the file besides. */
+/** Facts about the file beside its rows. */
 export interface FileFacts {
   /** The usual time between two updates of a service; undefined without times. */
   readonly intervalMs: number | undefined;
   readonly serviceCount: number;
 }
 
-/** The rows for people: where JSON is smaller, a verdict, a table for each hop, then what to choose. */
+/** The report: cells in which JSON is smaller, a verdict, a table for each hop, then advice. */
 export function formatEstimate(rows: readonly EstimateRow[], facts: FileFacts): string {
   const [first] = rows;
   if (first === undefined) return "Nothing was measured.";
@@ -39,7 +39,7 @@ export function formatEstimate(rows: readonly EstimateRow[], facts: FileFacts): 
 
 const JSON_FORMS = ["json-body", "json-batch"];
 
-/** Each cell in which JSON is smaller; what it takes to mend that is in the advice below. */
+/** A line for each cell in which JSON is smaller. The advice at the end says what to do about these cells. */
 function formatLosses(rows: readonly EstimateRow[]): string[] {
   const losses = rows.flatMap((row) => {
     if (!JSON_FORMS.includes(row.form)) return [];
@@ -58,13 +58,13 @@ function formatLosses(rows: readonly EstimateRow[]): string[] {
 }
 
 function describeDelay(intervalMs: number | undefined, inBatches: boolean): string {
-  if (!inBatches) return "A window is how long an update waits at most.";
+  if (!inBatches) return "A window is the longest time that an update waits.";
   if (intervalMs === undefined)
     return (
-      "The updates have no times, so how long a batch takes is not known: at 10 updates a second 10 a stanza take 1 s. " +
+      "The updates have no times, so the time of a batch is not known: at 10 updates a second, 10 a stanza take 1 s. " +
       "`--time NAME` names the field of the time."
     );
-  return `An update of a service comes every ${formatDelay(intervalMs)}; in brackets how long a batch takes, and an update waits at most.`;
+  return `A service has an update every ${formatDelay(intervalMs)}. The time in brackets is how long a batch takes, and the longest time that an update waits.`;
 }
 
 function formatTable(rows: readonly EstimateRow[]): string {

@@ -10,30 +10,30 @@ import {
 } from "./timed-value.js";
 import { guessUnit, parseIsoTime, parseNumericTime, TIME_UNITS, type TimeUnit } from "./times.js";
 
-/** A field of this name beside one named `v` is the time of that value, in ms where it is a number. */
+/** In an object of the fields `t` and `v`, `t` is the time of the value `v`. A number is in ms. */
 const TIME = "t";
 const VALUE = "v";
 
-/** Names of times, without their case and their `_`, `-` and spaces; the likelier ones first. */
+/** Names of time fields, in lower case and without `_`, `-` and spaces. The likeliest name is first. */
 const NAMES = ["t", "time", "timestamp", "ts", "datetime", "date", "at", "when", "utc", "epoch", "day"];
 const NAME_ENDS = /(time|timestamp|datetime|date|_ts|_at)$/i;
 const NAME_UNIT = /[_ (]?(ms|us|ns|s)\)?$/i;
 
 export interface TimeOptions {
-  /** The field's name; false: there is none; undefined: look for it. */
+  /** The field's name. false: the updates have no times. undefined: look for the field. */
   readonly time?: string | false | undefined;
   readonly timeUnit?: TimeUnit | undefined;
 }
 
 interface Field {
   readonly name: string;
-  /** undefined: ISO 8601. */
+  /** Undefined: the times are ISO 8601. */
   readonly unit: TimeUnit | undefined;
-  /** The value is the other field, `v`, alone. */
+  /** The update is the other field, `v`, alone. */
   readonly unwraps: boolean;
 }
 
-/** Finds in the first value which field is the time, and reads it in all. */
+/** Finds the time's field in the first value, and reads that field in all values. */
 export class TimeField {
   private field: Field | undefined;
   private looked = false;
@@ -43,7 +43,7 @@ export class TimeField {
     private readonly note: Note,
   ) {}
 
-  /** Throws `InputError` where a value lacks the time that the first one has. */
+  /** Throws `InputError` if a value lacks the time that the first value has. */
   read({ line, value }: ReadValue): { readonly value: Value; readonly at: number | undefined } {
     if (!this.looked) this.field = this.look(line, value);
     this.looked = true;
@@ -55,11 +55,11 @@ export class TimeField {
       throw new InputError(
         line,
         unwraps && !isPair(value)
-          ? 'it is no {"t": time, "v": value}, as the lines before are'
+          ? 'it is not {"t": time, "v": value}, as the lines before are'
           : `its time \`${name}\` is ${describeValue(written)}`,
         unit === undefined
           ? "write times like 2026-11-28T12:00:00Z, or use --no-time"
-          : `write times as numbers (${unit}) like those before, or use --no-time`,
+          : `write times as numbers (${unit}) as in the lines before, or use --no-time`,
       );
     return { value: unwraps ? ((value as ValueObject)[VALUE] as Value) : value, at };
   }
@@ -102,7 +102,7 @@ export class TimeField {
   }
 }
 
-/** By name, then by a content that is an ISO date with a time of day. */
+/** Fields that may be the time: first by their names, then by values that are an ISO date with a time of day. */
 function candidatesOf(names: readonly string[], value: Value): string[] {
   const plain = (name: string): string => name.toLowerCase().replace(/[_\- ]/g, "");
   const bare = (name: string): string => plain(name.replace(NAME_UNIT, ""));

@@ -1,21 +1,21 @@
 import type { Value } from "@stanzapack/wire";
 
-/** One value of a file, before its time is looked for. */
+/** One value of a file, before its time is read. */
 export interface ReadValue {
-  /** Where it begins, from 1. */
+  /** Line in which the value begins, from 1. */
   readonly line: number;
   readonly value: Value;
 }
 
 /** One update of a file. */
 export interface TimedValue extends ReadValue {
-  /** In ms since 1970, or since any beginning; undefined where the file has no times. */
+  /** In ms since 1970, or since any other beginning. Undefined if the file has no times. */
   readonly at: number | undefined;
-  /** The value of the `--group-by` field: the service that it is of. */
+  /** Value of the `--group-by` field, which names the update's service. Empty without `--group-by`. */
   readonly group: string;
 }
 
-/** What a person should know about how the file was read; told once each. */
+/** Reports to the user how the file is read. Each note is reported once. */
 export type Note = (text: string) => void;
 
 export type ValueObject = Readonly<Record<string, Value>>;
@@ -26,12 +26,12 @@ export function isObject(value: Value): value is ValueObject {
   );
 }
 
-/** Own fields only: a column may be named `constructor`. */
+/** An own field of a value: a column may be named `constructor`. */
 export function fieldOf(value: Value, name: string): Value | undefined {
   return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 }
 
-/** For messages. A container is only named: it may be of any size, and too deep for `JSON.stringify`. */
+/** A value in an error text. A container is only named: it may be very large, or too deep for `JSON.stringify`. */
 export function describeValue(value: Value | undefined): string {
   if (value === undefined) return "missing";
   if (isContainer(value)) return isObject(value) ? "an object" : "an array";

@@ -7,7 +7,7 @@ interface Read {
   readonly notes: string[];
 }
 
-/** Short texts in chunks of three bytes: characters and lines are cut wherever it hurts. */
+/** Cuts short texts into chunks of three bytes, so that characters and lines are split at every place. */
 async function read(
   extension: string,
   text: string | Uint8Array,
@@ -30,14 +30,14 @@ const valuesOf = async (...args: Parameters<typeof read>): Promise<unknown[]> =>
 const timesOf = async (...args: Parameters<typeof read>): Promise<unknown[]> =>
   (await read(...args)).values.map(({ at }) => at);
 
-/** Deeper than `JSON.stringify` can go. */
+/** A value that is nested too deeply for `JSON.stringify`. */
 const DEEP = "[".repeat(200_000) + "]".repeat(200_000);
 
 test.each([
-  [".ndjson", "1\n{x}\n", 2, "no JSON"],
+  [".ndjson", "1\n{x}\n", 2, "not JSON"],
   [".ndjson", '{"t":1,"v":1}\n\n2\n', 3, '{"t": time, "v": value}'],
   [".ndjson", "1\n" + "x".repeat(1_100_000), 2, "longer than 1048576 bytes"],
-  [".ndjson", Uint8Array.of(49, 10, 255, 10), 2, "no UTF-8"],
+  [".ndjson", Uint8Array.of(49, 10, 255, 10), 2, "not UTF-8"],
   [".ndjson", '{"time":"2026-01-01"}\n{"time":"soon"}', 2, "`time` is `soon`"],
   [".ndjson", '{"time":"2026-01-01"}\n{}', 2, "`time` is missing"],
   [".ndjson", `{"time":1}\n{"time":${DEEP}}`, 2, "its time `time` is an array"],
@@ -47,13 +47,13 @@ test.each([
   [".csv", "id,v\r1,2\r3,4\r", 1, "CR, which ends no line"],
   [".csv", "a,b\r\n1,2\n\n3,4\r\n1,2,3\r\n", 5, "expect 2, got 3"],
   [".csv", "a,a\n1,2\n", 1, "`a` twice"],
-  [".csv", "1,2\n3,4\n", 1, "numbers alone"],
+  [".csv", "1,2\n3,4\n", 1, "only numbers"],
   [".csv", "t,v\n1,2\nnoon,2\n", 3, "`t` is `noon`"],
   [".csv", 'a\n"' + "x".repeat(1_100_000), 2, "Max Record Size"],
-  [".csv", Buffer.from("a,b\n1,caf\xe9\n", "latin1"), 2, "no UTF-8"],
+  [".csv", Buffer.from("a,b\n1,caf\xe9\n", "latin1"), 2, "not UTF-8"],
   [".csv", Buffer.from("\ufeffa,b\n1,2\n", "utf16le"), 1, "UTF-16"],
   [".json", Buffer.from("\ufeff[1]", "utf16le"), 1, "UTF-16"],
-  [".json", "[1,\n2,\n{x}]", 3, "no JSON"],
+  [".json", "[1,\n2,\n{x}]", 3, "not JSON"],
   [".json", "[1]\n[2]", 2, "something follows the array"],
 ])("%s: line of fault %#", async (extension, text, line, what) => {
   await expect(read(extension, text)).rejects.toMatchObject({
@@ -196,7 +196,7 @@ describe("times", () => {
     ["time_ns,x\n1767225600123456789,1\n", 1_767_225_600_123.456_789],
     ["time_s,x\n5,1\n", 5_000],
     ["created_at,x\n2026-01-02T24:00:00Z,1\n", Date.UTC(2026, 0, 3)],
-    // Impossible ones, and what is no time.
+    // Impossible times, and texts that are not times.
     ["time,x\n2026-02-30,1\n", undefined],
     ["time,x\n2026-01-02T25:00:00Z,1\n", undefined],
     ["time,x\nnoon,1\n", undefined],

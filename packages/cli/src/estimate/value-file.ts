@@ -17,25 +17,25 @@ import {
   type TimedValue,
 } from "./timed-value.js";
 
-/** A file of updates, read as it is used. */
+/** A file of updates, which is read while `values` is iterated. */
 export interface ValueFile {
-  /** Its name without extension; `stdin` for `-`. */
+  /** Name of the file without its extension. `stdin` for `-`. */
   readonly workload: string;
-  /** 0 where it is a pipe. */
+  /** 0 for stdin. */
   readonly sizeBytes: number;
   readonly values: AsyncIterable<TimedValue>;
-  /** So far. */
+  /** Bytes read so far. */
   readonly readBytes: number;
 }
 
 export interface ValueFileOptions extends TimeOptions {
-  /** undefined: by the file's name, or by how it begins. */
+  /** Undefined: chosen by the file's name, or by its beginning. */
   readonly format?: Format | undefined;
-  /** The field that names the service of each update; undefined: there is one service. */
+  /** The field that names the service of each update. Undefined: there is one service. */
   readonly groupBy?: string | undefined;
 }
 
-/** Opens a file, or stdin for `-`. Throws `InputError`, and so do its values. */
+/** Opens a file, or stdin for `-`. The function and the iteration of `values` throw `InputError`. */
 export async function openValueFile(
   file: string,
   options: ValueFileOptions,
@@ -63,7 +63,7 @@ export async function openValueFile(
   };
 }
 
-/** Values of bytes in any of the formats, with their times and services. `extension` has its dot. Throws `InputError`. */
+/** Reads values of any format, with their times and services. `extension` has its dot. Throws `InputError`. */
 export async function* readValues(
   bytes: AsyncIterable<Uint8Array>,
   extension: string,
@@ -91,13 +91,13 @@ function groupOf({ line, value }: ReadValue, name: string | undefined): string {
     throw new InputError(
       line,
       `it has no field \`${name}\``,
-      "name a field that each value has in --group-by",
+      "name a field in --group-by that each value has",
     );
   if (isContainer(group))
     throw new InputError(
       line,
       `its group \`${name}\` is ${describeValue(group)}`,
-      "name a field with texts or numbers in --group-by",
+      "name a field in --group-by that has texts or numbers",
     );
   return String(group);
 }

@@ -1,14 +1,14 @@
-/** A file, or a line of one, that cannot be used, and what to do about it. */
+/** Says that a file or one of its lines cannot be used, and what to do about it. */
 export class InputError extends Error {
   override readonly name = "InputError";
   readonly code = "bad-input";
 
   constructor(
-    /** From 1; undefined where it is the whole file. */
+    /** From 1. Undefined: the whole file. */
     readonly line: number | undefined,
     readonly what: string,
     readonly mend: string,
-    /** Its name, once it is known. */
+    /** The file's name, once it is known. */
     file?: string,
     options?: ErrorOptions,
   ) {

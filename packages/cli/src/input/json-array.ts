@@ -1,9 +1,9 @@
 import { InputError } from "./input-error.js";
 import { MAX_LINE_BYTES } from "./lines.js";
 
-/** One element of an array, still as text. */
+/** One element of an array, as text. */
 export interface ElementText {
-  /** Where it begins, from 1. */
+  /** Line in which the element begins, from 1. */
   readonly line: number;
   readonly text: string;
 }
@@ -12,8 +12,9 @@ const [NEWLINE, QUOTE, COMMA, BACKSLASH] = [0x0a, 0x22, 0x2c, 0x5c];
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
- * The elements of the one JSON array that the texts are together. It finds where each ends, and whoever parses them finds what is
- * wrong within. Throws `InputError` where the array does not end, ends too early, or has an element of more than 1 MiB.
+ * Splits one JSON array, which the chunks of text form together, into its elements. The splitter only finds the ends of
+ * elements. The parser of an element finds the faults within it. Throws `InputError` if no array begins, the array does
+ * not end, something follows the array, or an element has more than 1 MiB.
  */
 export async function* splitJsonArray(texts: AsyncIterable<string>): AsyncGenerator<ElementText> {
   const splitter = new ArraySplitter();
@@ -23,7 +24,7 @@ export async function* splitJsonArray(texts: AsyncIterable<string>): AsyncGenera
 
 class ArraySplitter {
   private line = 1;
-  /** 0: before or behind the array; 1: among its elements. */
+  /** 0: before or after the array. 1: between its elements. More: within an element. */
   private depth = 0;
   private begun = false;
   private inString = false;
@@ -33,7 +34,7 @@ class ArraySplitter {
   private count = 0;
 
   *push(text: string): Generator<ElementText> {
-    /** Where what belongs to the current element begins. */
+    /** Index at which the current element's part of this text begins. */
     let start = 0;
     for (let at = 0; at < text.length; at++) {
       const char = text.charCodeAt(at);
@@ -64,7 +65,7 @@ class ArraySplitter {
       throw new InputError(
         this.elementLine,
         `the array's element is longer than ${MAX_LINE_BYTES} characters`,
-        "a value may have 48 KiB",
+        "a value has at most 48 KiB",
       );
   }
 
@@ -74,7 +75,7 @@ class ArraySplitter {
       throw new InputError(
         this.line,
         this.begun ? "something follows the array" : "no array begins here",
-        "a JSON file is one array; one value a line is `--format ndjson`",
+        "a JSON file has one array; use `--format ndjson` for one value a line",
       );
     this.begun = true;
     this.depth = 1;

@@ -15,7 +15,7 @@ async function* cut(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array>
 
 const latin1 = (text: string): Buffer => Buffer.from(text, "latin1");
 
-/** In chunks of one, three and very many bytes: what is cut must not matter. */
+/** Chunks of one byte, three bytes and very many bytes: the cuts must make no difference. */
 async function lines(input: string | Uint8Array): Promise<Line[]> {
   const bytes = Buffer.from(input);
   const runs = await Promise.all([1, 3, 1 << 20].map((size) => all(readLines(cut(bytes, size)))));
@@ -47,7 +47,7 @@ test("bytes that are no UTF-8, and NUL, are the fault of their line alone", asyn
   for (const bad of ["\xff", "\xc3", "\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80", "caf\xe9"])
     expect(await texts(Buffer.concat([latin1(`ok\n${bad}\n`), Buffer.from("é😀\n")]))).toEqual([
       "ok",
-      expect.objectContaining({ what: "it has bytes that are no UTF-8" }),
+      expect.objectContaining({ what: "it has bytes that are not UTF-8" }),
       "é😀",
     ]);
   expect(await texts("one\na\0b\ntwo")).toEqual([
@@ -112,9 +112,9 @@ describe("text for formats that span lines", () => {
   });
 
   test.each([
-    ["a\nb\nc\xff\n", 3, "no UTF-8"],
+    ["a\nb\nc\xff\n", 3, "not UTF-8"],
     ["a\nb\0\n", 2, "NUL"],
-    [`${"a\n".repeat(9)}\xe2\x82`, 10, "no UTF-8"],
+    [`${"a\n".repeat(9)}\xe2\x82`, 10, "not UTF-8"],
   ])("a fault has its line %#", async (text, line, what) => {
     for (const size of [1, 2, 3, 100])
       await expect(all(readText(cut(latin1(text), size)))).rejects.toMatchObject({

@@ -1,23 +1,23 @@
 import { isUtf8 } from "node:buffer";
 import { checkBeginning, HAS_NUL, NOT_UTF8, type Fault } from "./encoding.js";
 
-/** Longest line, in bytes: a value has at most 48 KiB of msgpack, and JSON may escape and indent it. */
+/** Longest line, in bytes. A value has at most 48 KiB of msgpack, and escapes and spaces of JSON may make it longer. */
 export const MAX_LINE_BYTES = 1_048_576;
 
 const TOO_LONG: Fault = {
   what: `it is longer than ${MAX_LINE_BYTES} bytes`,
-  mend: "write one value a line; an array becomes lines by `jq -c '.[]'`",
+  mend: "write one value a line; `jq -c '.[]'` makes lines of an array",
 };
 
-/** A line that can be used, or what is wrong with it. Numbers begin at 1. */
+/** The text of a line, or its fault. Numbers begin at 1. */
 export type Line =
   | { readonly number: number; readonly text: string; readonly fault?: undefined }
   | { readonly number: number; readonly text?: undefined; readonly fault: Fault };
 
 /**
- * Lines of UTF-8 bytes, without their LF or CRLF, which alone end a line. A byte order mark before the first one is left out.
- * A line with a fault is told once and skipped; at most `MAX_LINE_BYTES` are kept. Throws `InputError` where the whole input is
- * in another encoding or packed, and what `chunks` throws.
+ * Lines of UTF-8 bytes, without their LF or CRLF. Only LF and CRLF end a line. A byte order mark before the first line
+ * is left out. A line with a fault is yielded once, without its text. The reader keeps at most `MAX_LINE_BYTES`. Throws
+ * `InputError` if the whole input has another encoding or is packed, and throws the errors of `chunks`.
  */
 export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
   let pieces: Uint8Array[] = [];
@@ -60,7 +60,7 @@ function readLine(bytes: Buffer, number: number): Line {
   return { number, text: number === 1 && text.startsWith("\ufeff") ? text.slice(1) : text };
 }
 
-/** What keeps bytes from being text. */
+/** The fault of bytes that are not text, or undefined. */
 export function faultOf(bytes: Uint8Array): Fault | undefined {
   if (bytes.includes(0)) return HAS_NUL;
   return isUtf8(bytes) ? undefined : NOT_UTF8;
@@ -70,7 +70,7 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Only what JSON calls whitespace (RFC 8259 §2): a line of other spaces is a text. */
+/** Whether a line has only JSON's whitespace (RFC 8259 §2). A line of other spaces is a text. */
 export function isBlank(text: string): boolean {
   return /^[ \t\r]*$/.test(text);
 }

@@ -4,17 +4,17 @@ import { InputError } from "./input-error.js";
 
 /**
  * UTF-8 bytes as text, for formats whose values may span lines. A byte order mark at the beginning is left out. Throws
- * `InputError` with the line of bytes that are no UTF-8, of a NUL, or of an input in another encoding.
+ * `InputError` with the line if bytes are not UTF-8, if there is a NUL, or if the input has another encoding.
  */
 export async function* readText(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let number = 1;
-  /** Of a character that the next chunk goes on with. */
+  /** Bytes of a character that ends in the next chunk. */
   let rest = Buffer.alloc(0);
   let begun = false;
   for await (const chunk of chunks) {
     const bytes = Buffer.concat([rest, chunk]);
-    // A signature has at most five bytes, and the smallest input may be shorter.
+    // A signature has at most five bytes. A first chunk may be shorter, so wait for more bytes.
     if (!begun && bytes.length < 8) {
       rest = bytes;
       continue;
@@ -44,7 +44,7 @@ function check(bytes: Buffer, firstNumber: number): void {
   }
 }
 
-/** Bytes at the end that begin a character and do not finish it (RFC 3629 §3). */
+/** Number of bytes at the end that begin a character and do not finish it (RFC 3629 §3). */
 function unfinished(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back] ?? 0;

@@ -5,10 +5,10 @@ import { prepareBareJid } from "@stanzapack/xmpp";
 import { UsageError } from "../base/failure.js";
 import { openTerminal } from "../base/terminal.js";
 
-/** A question that nobody answers for so long is answered with no, in ms. The subscriber may ask again. */
+/** Time for an answer, in ms. Without an answer the command refuses. The subscriber may ask again. */
 const ANSWER_MS = 240_000;
 
-/** JIDs of `--member` as the component names subscribers. Throws `UsageError`. */
+/** Prepared JIDs of `--member`, as the component names subscribers. Throws `UsageError`. */
 export function prepareMembers(members: readonly string[]): string[] {
   return members.map((member) => {
     try {
@@ -20,8 +20,8 @@ export function prepareMembers(members: readonly string[]): string[] {
 }
 
 /**
- * `authorize` of an offer: those in `members` (prepared) may subscribe; a person decides on others, on the controlling terminal, one question at a
- * time. Without a terminal the answer is no, and `tell` says whom it was given.
+ * Makes `authorize` of an offer. `members` (prepared JIDs) may subscribe. A person decides about other accounts, on the
+ * controlling terminal, one question at a time. Without a terminal the answer is no, and `tell` reports it.
  */
 export function createAuthorize(
   members: readonly string[],
@@ -35,14 +35,14 @@ export function createAuthorize(
     const allowed = await answer;
     if (allowed === undefined)
       tell(
-        `${jid} may not subscribe to ${node}: there is no terminal to ask on; --member ${jid} would allow it`,
+        `${jid} may not subscribe to ${node}: there is no terminal for the question; --member ${jid} would allow it`,
       );
     else tell(`${jid} may ${allowed ? "" : "not "}subscribe to ${node}`);
     return allowed === true;
   };
 }
 
-/** Undefined where there is no terminal. stdin is the values'. */
+/** Asks on the terminal, since stdin has the values. Undefined if there is no terminal. */
 async function ask(question: string): Promise<boolean | undefined> {
   const descriptor = openTerminal();
   if (descriptor === undefined) return undefined;

@@ -6,7 +6,7 @@ import { runEvery } from "./command-source.js";
 import { hasTerminal } from "../base/terminal.js";
 import type { ValuePublisher } from "./value-publisher.js";
 
-/** A busy machine takes ten times as long as usual. */
+/** A busy machine needs ten times as long as usual. */
 async function until(condition: () => boolean, what: string): Promise<void> {
   await vi.waitFor(() => expect(condition(), what).toBe(true), { timeout: 30_000, interval: 20 });
 }
@@ -60,9 +60,9 @@ test("a signal ends it though the command's children hold its output", async () 
   running.stop();
   await running.ended;
   expect(performance.now() - begun).toBeLessThan(1_500);
-  // Half of what it would have printed is no value.
+  // A part of the output is not a value.
   expect(running.published).toEqual([]);
-  // On a terminal the children are in our own process group, which Ctrl-C reaches.
+  // On a terminal the children are in our own process group, to which Ctrl-C sends its signal.
   if (hasTerminal()) process.kill(sleeper);
   await until(() => !isRunning(sleeper), "the end of its child");
 });

@@ -6,14 +6,14 @@ import { faultOf } from "../input/lines.js";
 import { hasTerminal } from "../base/terminal.js";
 import type { ValuePublisher } from "./value-publisher.js";
 
-/** More than any value may have; what prints more is stopped. */
+/** Most bytes that a run may print; a run that prints more is stopped. Every permitted value is smaller. */
 const MAX_OUTPUT_BYTES = 1_048_576;
-/** A command that has not ended so long after SIGTERM is killed, in ms. */
+/** Time from SIGTERM until a command that has not ended is killed, in ms. */
 const STOP_GRACE_MS = 2_000;
 
 /**
- * Runs a command every `intervalMs` and publishes what it prints, until `signal`. A run that takes longer delays the
- * next one to the next multiple of the interval; one that fails is told on stderr and publishes nothing.
+ * Runs a command every `intervalMs` and publishes its output, until `signal`. A run that takes longer delays the next
+ * run to the next multiple of the interval. A run that fails publishes nothing, and is reported on stderr.
  */
 export async function runEvery(
   intervalMs: number,
@@ -32,13 +32,13 @@ export async function runEvery(
   }
 }
 
-/** What one run printed, trimmed, or why it is no text; undefined when it failed or was stopped. */
+/** Trimmed output of one run, or the fault of unusable output. Undefined if the run failed or was stopped. */
 async function run(
   [program = "", ...args]: readonly string[],
   signal: AbortSignal,
 ): Promise<string | Fault | undefined> {
-  // A process group of its own ends as a whole. It has no terminal, which `sudo` and `ssh` may need: where there is one, the
-  // command stays in our group.
+  // A command in its own process group ends together with its children. But such a group has no terminal, which `sudo`
+  // and `ssh` may need. So if there is a terminal, the command stays in our group.
   const hasGroup = process.platform !== "win32" && !hasTerminal();
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], detached: hasGroup });
   const kill = (by: NodeJS.Signals): void => {
@@ -47,7 +47,7 @@ async function run(
     try {
       process.kill(hasGroup ? -pid : pid, by);
     } catch {
-      // It has ended, or is another user's.
+      // The process has ended, or belongs to another user.
     }
   };
   let overdue: NodeJS.Timeout | undefined;
@@ -55,11 +55,11 @@ async function run(
   const stop = (): void => {
     if (overdue !== undefined) return;
     kill("SIGTERM");
-    // `close` waits for all who have the pipe; who still writes to it ends by SIGPIPE.
+    // `close` waits for all processes that have the pipe. Closing our end makes their next write end them with SIGPIPE.
     child.stdout.destroy();
     overdue = setTimeout(giveUp, STOP_GRACE_MS);
   };
-  // Also at a second signal, which ends us at once.
+  // A second signal ends this process at once, and then the command too.
   const killNow = (): void => kill("SIGKILL");
   signal.addEventListener("abort", stop);
   process.once("exit", killNow);
@@ -84,7 +84,7 @@ async function run(
     const failure = await ended;
     if (size > MAX_OUTPUT_BYTES)
       return { what: `it printed more than ${MAX_OUTPUT_BYTES} bytes`, mend: "a value has at most 48 KiB" };
-    // Its output may lack the end.
+    // The output of a stopped run may be incomplete.
     if (overdue !== undefined) return undefined;
     const output = Buffer.concat(chunks);
     if (failure === undefined) return faultOf(output) ?? output.toString("utf8").trim();

@@ -2,17 +2,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { OfferedService } from "@stanzapack/client";
 import type { Value } from "@stanzapack/wire";
 
-/** A service keeps 4,096 rows and 262,144 bytes that wait for its window; beyond, older ones give way. */
+/** Most waiting rows. A service keeps 4,096 rows and 262,144 bytes for its window; newer rows then replace older. */
 const MAX_ROWS = 4_000;
-/** In bytes of JSON, of which the packed form is at most 2¼ times as long (`0.1,`: 4 and 9). */
+/** Most waiting bytes of JSON. The packed form is at most 2¼ times as long (`0.1,`: 4 bytes, packed 9). */
 const MAX_JSON_BYTES = 110_000;
-/** Of a log, so many updates may wait for their acknowledgement: half of what is kept. */
+/** Most updates of a log that may wait for their acknowledgement: half of the updates that a log keeps. */
 const MAX_UNACKNOWLEDGED = 32_768;
 const POLL_MS = 5;
-/** What waits when we are told to end has so long to leave, in ms. */
+/** Time for sending waiting updates after a signal to end, in ms. */
 const GRACE_MS = 2_000;
 
-/** Publishes no faster than the service can send, so that a pipe is slowed down instead of thinned out. */
+/** Publishes no faster than the service can send. So a pipe becomes slower instead of losing values. */
 export class PacedPublisher {
   private rows = 0;
   private bytes = 0;
@@ -22,11 +22,11 @@ export class PacedPublisher {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** `bytes`: of its JSON. Throws `too-large`, `unencodable`. */
+  /** `bytes`: length of the value's JSON. Throws `too-large`, `unencodable`. */
   async publish(value: Value, bytes: number): Promise<void> {
     if (!this.service.pending) this.rows = this.bytes = 0;
     const isFull = this.rows >= MAX_ROWS || (this.rows > 0 && this.bytes + bytes > MAX_JSON_BYTES);
-    // A store takes it also while nothing can be sent.
+    // A store takes updates even while nothing can be sent.
     if (isFull && !this.service.stores) await this.sent();
     while (this.service.unacknowledged >= MAX_UNACKNOWLEDGED && !this.service.ended && !this.signal.aborted)
       await sleep(POLL_MS);
@@ -36,7 +36,7 @@ export class PacedPublisher {
     this.bytes += bytes;
   }
 
-  /** Resolves when nothing waits any more: it left, nobody wants it, the service has ended; or the grace is over. */
+  /** Resolves when no update waits to be sent, the service has ended, or `GRACE_MS` after the signal. */
   async sent(): Promise<void> {
     await this.service.saved();
     let deadline = Infinity;

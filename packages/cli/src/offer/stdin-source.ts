@@ -6,8 +6,8 @@ import type { ValuePublisher } from "./value-publisher.js";
 const SOURCE = "stdin";
 
 /**
- * Publishes each line of stdin until its end or `signal`. Empty lines are left out: NDJSON allows them. Throws `InputError` where
- * stdin cannot be read.
+ * Publishes each line of stdin, until its end or `signal`. Empty lines are left out: NDJSON allows them. Throws
+ * `InputError` if stdin cannot be read.
  */
 export async function publishLines(
   publisher: ValuePublisher,

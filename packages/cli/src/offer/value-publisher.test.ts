@@ -17,7 +17,7 @@ interface Outcome {
 
 const ending = new AbortController();
 
-/** What a service gets that refuses what a real one refuses. */
+/** Records what a service publishes. The fake service refuses the values that a real service refuses. */
 async function offer(
   source: (values: ValuePublisher) => Promise<void>,
   rules: Partial<TextRules>,
@@ -146,6 +146,6 @@ test("what a command prints is judged like a line", async () => {
   }, {});
   expect(published).toEqual([]);
   expect(told[0]).toBe(
-    "run 1 of `printf` is skipped: it has bytes that are no UTF-8; convert the input (`iconv -f ENCODING -t UTF-8`)",
+    "run 1 of `printf` is skipped: it has bytes that are not UTF-8; convert the input (`iconv -f ENCODING -t UTF-8`)",
   );
 });

@@ -5,23 +5,23 @@ import { parseJson, shorten } from "../input/json-numbers.js";
 import type { PacedPublisher } from "./paced-publisher.js";
 
 export interface TextRules {
-  /** Every text is a string. */
+  /** Publish every text as a string. */
   readonly asText: boolean;
-  /** What is no JSON is a fault. */
+  /** Treat a text that is not JSON as a fault. */
   readonly strictJson: boolean;
   readonly onError: "skip" | "stop";
 }
 
-/** Where a text is from: `stdin` and its line, or a run of a command. */
+/** Source of a text: `stdin` and the line, or a run of a command. */
 export interface Place {
   readonly source: string;
   readonly line?: number;
 }
 
-/** Warnings of one kind that are told; the others are counted. */
+/** Most warnings of one kind that are written. Further warnings are only counted. */
 const MAX_TOLD = 10;
 
-/** Makes values of texts and publishes them; tells which it could not use, and which others might not expect. */
+/** Makes values of texts and publishes them. Reports texts that it cannot use, and values that may surprise. */
 export class ValuePublisher {
   private count = 0;
   private skipped = 0;
@@ -34,7 +34,7 @@ export class ValuePublisher {
     private readonly tell: (line: string) => void,
   ) {}
 
-  /** Throws what ends the service, and with `stop` what is wrong with the text. */
+  /** Throws the error that ends the service. With `stop`, also throws the fault of the text. */
   async publish(text: string, place: Place): Promise<void> {
     const value = this.read(text, place);
     if (value === undefined) return;
@@ -48,7 +48,7 @@ export class ValuePublisher {
     }
   }
 
-  /** A text that cannot be used: skips it, or throws. */
+  /** Handles a text that cannot be used: skips it, or throws with `stop`. */
   fail({ what, mend }: Fault, place: Place, cause?: StanzapackError): void {
     if (this.rules.onError === "stop") {
       if (cause !== undefined)
@@ -60,14 +60,14 @@ export class ValuePublisher {
     this.tell(`${formatPlace(place)} is skipped: ${mend === "" ? what : `${what}; ${mend}`}`);
   }
 
-  /** Tells the warnings that were only counted. */
+  /** Writes how many warnings were only counted. */
   summarize(): void {
     for (const [kind, count] of this.warned)
       if (count > MAX_TOLD) this.tell(`${count - MAX_TOLD} more: ${kind}`);
     this.warned.clear();
   }
 
-  /** The end of a command that skipped something; undefined where it did not. */
+  /** The error with which a command ends if it skipped texts. Undefined if it skipped none. */
   get failure(): InputError | undefined {
     if (this.firstSkipped === undefined) return undefined;
     const total = this.count + this.skipped;
@@ -100,13 +100,13 @@ export class ValuePublisher {
       if (!(error instanceof SyntaxError)) throw error;
       if (strictJson) {
         this.fail(
-          { what: `it is no JSON (${error.message})`, mend: "--strict-json wants JSON alone" },
+          { what: `it is not JSON (${error.message})`, mend: "--strict-json accepts only JSON" },
           place,
         );
         return undefined;
       }
       if (/^[\ufeff\s]*[{["]/.test(text))
-        this.warn("begins like JSON and is none, so it is published as text", error.message, place);
+        this.warn("begins like JSON but is not JSON, so it is published as text", error.message, place);
       return text;
     }
   }

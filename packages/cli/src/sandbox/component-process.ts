@@ -6,16 +6,16 @@ import type { Sandbox } from "@stanzapack/sandbox";
 import { writeComponentConfig } from "./sandbox-files.js";
 
 const COMMAND = fileURLToPath(new URL("../../bin/stanzapack.js", import.meta.url));
-/** A component that has not stopped so long after SIGTERM is killed, in ms. Its own drain takes 2 s at most. */
+/** Time from SIGTERM until a component that has not stopped is killed, in ms. Its own drain takes at most 2 s. */
 const STOP_GRACE_MS = 5_000;
-/** A component that is not connected so long after its start has failed, in ms. */
+/** Time for a component to start and connect, in ms. */
 const READY_MS = 30_000;
 
-/** The sandbox's component: `stanzapack serve` as a process of its own, which does not outlive ours. */
+/** The sandbox's component: `stanzapack serve` in its own process, which does not outlive this process. */
 export interface ComponentProcess {
-  /** Of the one that runs, or ran last. */
+  /** Number of the process that runs, or ran last. */
   readonly pid: number;
-  /** Ends it by this signal and starts it again; resolves when it is connected. */
+  /** Ends the component with this signal and starts it again. Resolves when the component is connected. */
   restart(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
   /** Idempotent. */
   stop(): Promise<void>;
@@ -65,8 +65,9 @@ export async function startComponentProcess(
 }
 
 /**
- * In a session of its own, so that a terminal's Ctrl-C reaches it only through us. The kernel kills it when we die
- * (`setpriv --pdeathsig`, which the server in the sandbox needs too), and `--child` ends it when our channel closes.
+ * Starts the component in its own session, so that only this process receives a terminal's Ctrl-C. The kernel kills
+ * the component when this process dies (`setpriv --pdeathsig`, which the sandbox's server needs too). `--child` ends
+ * the component when the IPC channel closes.
  */
 function launch(configFile: string): ChildProcess {
   const command = [process.execPath, COMMAND, "serve", "--child", "--config", configFile];
@@ -89,7 +90,7 @@ async function untilReady(child: ChildProcess, signal: AbortSignal): Promise<voi
     ]);
   } catch (error) {
     signal.throwIfAborted();
-    if (limit.aborted) throw new StanzapackError("timeout", `no component within ${READY_MS} ms`);
+    if (limit.aborted) throw new StanzapackError("timeout", `no component connected within ${READY_MS} ms`);
     throw error;
   } finally {
     done.abort();

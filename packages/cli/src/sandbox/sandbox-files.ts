@@ -2,19 +2,19 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Sandbox, SandboxComponent } from "@stanzapack/sandbox";
 
-/** Files of ours live in the sandbox's folder, which goes with the sandbox however it ends. */
+/** Folder of the sandbox, which is removed however the sandbox ends. The command's own files are in it too. */
 function folderOf(sandbox: Sandbox): string {
   return dirname(sandbox.caFile);
 }
 
-/** The component that runs; the others are free. */
+/** The component that the command runs. The sandbox's other components are free. */
 export function streamsOf(sandbox: Sandbox): SandboxComponent {
   const [streams] = sandbox.components;
   if (streams === undefined) throw new Error("the sandbox has no component");
   return streams;
 }
 
-/** Config of the running component; gives the file's name. */
+/** Writes the config of the running component. Returns the file's name. */
 export async function writeComponentConfig(sandbox: Sandbox): Promise<string> {
   const folder = join(folderOf(sandbox), "component");
   await mkdir(folder, { mode: 0o700, recursive: true });
@@ -31,7 +31,7 @@ export async function writeComponentConfig(sandbox: Sandbox): Promise<string> {
   return file;
 }
 
-/** One file per account that a shell reads (`. FILE`) to be that account; gives their folder. */
+/** Writes one file for each account. A shell that reads the file (`. FILE`) uses the account. Returns the folder. */
 export async function writeEnvFiles(sandbox: Sandbox): Promise<string> {
   const folder = join(folderOf(sandbox), "env");
   await mkdir(folder, { mode: 0o700, recursive: true });

@@ -3,11 +3,11 @@ import { connect } from "@stanzapack/client";
 import type { Sandbox } from "@stanzapack/sandbox";
 import { streamsOf } from "./sandbox-files.js";
 
-/** The component reconnects by itself, with a backoff that doubles. */
+/** Longest wait, in ms. The component reconnects by itself, with a backoff that doubles. */
 const ANSWER_MS = 30_000;
 const RETRY_MS = 100;
 
-/** Waits until an account gets a link to the component: what is printed afterwards can be relied on. */
+/** Waits until an account gets a link to the component. So the line that is printed afterwards is true. */
 export async function untilComponentAnswers(sandbox: Sandbox): Promise<void> {
   const [account] = sandbox.accounts;
   if (account === undefined) return;

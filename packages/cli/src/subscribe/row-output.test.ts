@@ -18,7 +18,7 @@ const rowsOf = (text: string): unknown[] =>
     .split("\n")
     .map((line) => JSON.parse(line) as unknown);
 
-/** A stream that takes one row and then waits to be read. */
+/** A stream that takes one row, then nothing until it is read. */
 function narrow(): PassThrough {
   return new PassThrough({ highWaterMark: 1, encoding: "utf8" });
 }

@@ -18,9 +18,9 @@ export interface EventRow {
 
 export type OutputRow = ValueRow | EventRow;
 
-/** Characters of lines that may wait for a slow reader: bounds the memory, and is far more than a burst. */
+/** Most characters of lines that may wait for a slow reader. It bounds the memory, and is far more than a burst. */
 const MAX_WAITING_CHARS = 16_777_216;
-/** Rows written are removed from the queue's front so many at a time. */
+/** Number of dropped rows that are removed from the queue's front at once. */
 const COMPACT_ROWS = 4_096;
 
 interface WaitingValue {
@@ -31,20 +31,21 @@ interface WaitingValue {
 
 interface WaitingEvent {
   readonly event: EventRow;
-  /** Of its line. */
+  /** Length of its line. */
   readonly chars: number;
 }
 
 /**
- * NDJSON for a reader that may be slow or go away: beyond the bound the oldest values give way, told in their place as
- * `conflated` with the reason `consumer`. Events stay until they alone take half the bound; then each node keeps a summary of them.
+ * Writes NDJSON to a reader that may be slow, or close the stream. Beyond the bound the oldest values are dropped. In
+ * their place stands an event `conflated` with the reason `consumer`. Events stay until they alone take half the bound;
+ * then each node keeps a summary of its events.
  */
 export class RowOutput {
-  /** Events that come before everything in `waiting`. */
+  /** Events that are written before everything in `waiting`. */
   private front: EventRow[] = [];
   private frontChars = 0;
   private maxFrontChars: number;
-  /** Where in `front` the newest `conflated` of each node is, if no `reset` follows it: it can take in the next. */
+  /** Index in `front` of each node's newest `conflated`, if no `reset` follows it. The next one can extend it. */
   private readonly conflated = new Map<string, number>();
   private waiting: (WaitingValue | WaitingEvent)[] = [];
   private head = 0;
@@ -72,7 +73,7 @@ export class RowOutput {
     while (this.waitingChars > this.maxWaitingChars) this.dropOldest();
   }
 
-  /** Resolves when the reader has taken everything, or is gone. */
+  /** Resolves when the reader has taken everything, or the stream is closed. */
   async end(): Promise<void> {
     while (this.stream.writableNeedDrain && !this.stream.destroyed) {
       await new Promise<void>((resolve) => {
@@ -115,7 +116,7 @@ export class RowOutput {
     }
     if (this.frontChars <= this.maxFrontChars) return;
     this.setFront(summarize(this.front));
-    // Many nodes' summaries may be longer: so that each is made once in a while, not at every row.
+    // Summaries of many nodes may be longer than the bound. A higher bound avoids a new summary at every row.
     this.maxFrontChars = Math.max(this.maxWaitingChars / 2, this.frontChars * 2);
   }
 
@@ -145,8 +146,8 @@ export class RowOutput {
 }
 
 /**
- * At most four rows a node: one `reset` from the first offsets to the last ones; before and behind it one row for all that was
- * left out, `lost` if any of it was; and the newest status.
+ * At most four rows for each node. One is a `reset`, from the oldest offset to the newest. One row before it and one
+ * after it stand for everything left out; such a row is `lost` if any part was lost. The last row is the newest status.
  */
 function summarize(rows: readonly EventRow[]): EventRow[] {
   const nodes = new Map<string, Summary>();
@@ -179,10 +180,10 @@ function spanOf(first: EventRow | undefined, last: EventRow): EventRow {
   return { node: last.node, event, from: first.from, to: last.to, reason: "consumer" };
 }
 
-/** Stands for -0 until the text is made: a private-use character that hardly any value has. */
+/** Stands for -0 in `JSON.stringify`. It has a private-use character, which hardly any value has. */
 const NEGATIVE_ZERO = "\uf8ff-0\uf8ff";
 
-/** JSON has no bytes: they are written as a base64 string. -0 stays, which `JSON.stringify` writes as 0. */
+/** One line of JSON. Bytes become a base64 string. -0 stays -0, although `JSON.stringify` writes 0. */
 export function formatLine(row: OutputRow): string {
   let hasNegativeZero = false;
   const text = JSON.stringify(row, (_, value: unknown) => {

@@ -8,9 +8,9 @@ import {
   toAsciiDomain,
 } from "@stanzapack/xmpp";
 
-/** Where addresses enter the public API: prepared, so that another spelling of one means the same. */
+/** These functions prepare addresses of the public API, so that all spellings of an address mean the same. */
 
-/** `what` is named in the error: `connect: \`jid\``. Throws `invalid-options`. */
+/** `what` names the address in the error, such as `connect: \`jid\``. Throws `invalid-options`. */
 function read<T>(text: unknown, what: string, prepare: (text: string) => T): T {
   try {
     if (typeof text !== "string") throw new TypeError("it is no string");
@@ -20,7 +20,7 @@ function read<T>(text: unknown, what: string, prepare: (text: string) => T): T {
   }
 }
 
-/** The bare JID of who logs in. */
+/** Returns the bare JID to log in as. Throws `invalid-options`, also without a `user@` part. */
 export function readAccount(text: unknown, what: string): string {
   return read(text, what, (given) => {
     const account = jid(given).bare();
@@ -30,7 +30,7 @@ export function readAccount(text: unknown, what: string): string {
   });
 }
 
-/** A bare JID, also of a full one. */
+/** Takes a bare or a full JID, and returns the bare JID. Throws `invalid-options`. */
 export function readBareJid(text: unknown, what: string): string {
   return read(text, what, prepareBareJid);
 }
@@ -43,7 +43,7 @@ export function readResource(text: unknown, what: string): string {
   return read(text, what, prepareResource);
 }
 
-/** A node or a pattern, its owner prepared; its name is not looked at. Throws `bad-name`. */
+/** Takes a node or a pattern, and returns it with a prepared owner. Does not check the name. Throws `bad-name`. */
 export function readNode(text: unknown): string {
   try {
     return read(text, "that is not a node id", prepareNode);
@@ -53,7 +53,7 @@ export function readNode(text: unknown): string {
   }
 }
 
-/** Options whose members are prepared bare JIDs. */
+/** Returns the options with `members` as prepared bare JIDs. Throws `invalid-options`. */
 export function withPreparedMembers<T extends { readonly members?: readonly string[] | undefined }>(
   options: T,
   what: string,

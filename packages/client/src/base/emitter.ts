@@ -4,15 +4,16 @@ import { soon } from "./soon.js";
 
 type Listener = (...args: unknown[]) => unknown;
 
-/** The same function gives the same guard, so that it can be removed again. */
+/** Guard of each listener. A listener always has the same guard, so that it can be removed. */
 const guards = new WeakMap<Listener, Listener>();
+/** Listener of each guard. */
 const guarded = new WeakMap<Listener, Listener>();
 
 function guardOf<L>(listener: L): L {
-  // What is no function EventEmitter refuses itself.
+  // `EventEmitter` itself refuses a listener that is no function.
   if (typeof listener !== "function") return listener;
   const own = listener as unknown as Listener;
-  // `EventEmitter` itself removes what is called once.
+  // `EventEmitter` removes a listener of `once` by its guard.
   if (guarded.has(own)) return listener;
   let guard = guards.get(own);
   if (guard === undefined) {
@@ -35,7 +36,7 @@ interface Early {
 }
 
 interface Range {
-  /** Of a group's. */
+  /** Node of the service, if a group emits the range. */
   readonly node?: string;
   readonly from: number;
   readonly to: number;
@@ -46,7 +47,10 @@ function isRange(it: unknown): it is Range {
   return typeof it === "object" && it !== null && "from" in it && "to" in it && "reason" in it;
 }
 
-/** A consumer that nobody has given its subscription may lose a thousand updates one by one. Undefined: they are no neighbours. */
+/**
+ * Joins two ranges if the second follows the first, with the same reason and node. Otherwise returns undefined. Before
+ * the program has its subscription, the queue may drop a thousand updates one by one.
+ */
 function joinRanges(before: unknown, next: unknown): Range | undefined {
   if (!isRange(before) || !isRange(next)) return undefined;
   const follows = before.to + 1 === next.from && before.reason === next.reason && before.node === next.node;
@@ -54,19 +58,23 @@ function joinRanges(before: unknown, next: unknown): Range | undefined {
 }
 
 /**
- * An `EventEmitter` whose `emit` never throws: an exception of a listener reaches neither the other listeners nor whoever emits. It is
- * thrown again in a task of its own, as an uncaught exception. What happens before anybody can listen is told when somebody can.
+ * An `EventEmitter` whose `emit` never throws. An exception of a listener reaches neither the other listeners nor the
+ * caller of `emit`. The exception is thrown again in its own task, as an uncaught exception. Events from before anybody
+ * can listen are emitted once somebody can.
  */
 export class Emitter<Events extends object> extends EventEmitter<Events> {
-  /** What happened before anybody could listen. Undefined: somebody can. */
+  /** Events from before anybody could listen. Undefined once somebody can. */
   private early: Early[] | undefined;
 
-  /** @internal Nobody has it yet: what is told waits for `handOut`. */
+  /** @internal The program does not have this emitter yet. Events of `tell` wait for `handOut`. */
   hold(): void {
     this.early = [];
   }
 
-  /** @internal Whoever asked for it has it within this task, and can add listeners: after it they are told what happened before. */
+  /**
+   * @internal The program receives this emitter within this task, and can add listeners. After the task the events that
+   * wait are emitted.
+   */
   handOut(): void {
     soon(() => {
       for (let next = this.early?.shift(); next !== undefined; next = this.early?.shift())
@@ -76,17 +84,17 @@ export class Emitter<Events extends object> extends EventEmitter<Events> {
     });
   }
 
-  /** All of that was told. */
+  /** Called when all events that waited have been emitted. */
   protected toldEarly(): void {
     // Nothing has waited for it here.
   }
 
-  /** @internal Updates wait until this was told, which came first. */
+  /** @internal Whether events wait. They came before the updates, which wait until these events are emitted. */
   get hasEarly(): boolean {
     return this.early !== undefined && this.early.length > 0;
   }
 
-  /** @internal As `emit`, but not before somebody can listen. */
+  /** @internal Emits as `emit` does, but not before somebody can listen. */
   tell<K extends EventEmitter.EventNames<Events>>(
     event: K,
     ...args: EventEmitter.EventArgs<Events, K>

@@ -13,7 +13,10 @@ export class FlushTimer<T> {
     private readonly now: () => number = monotonicNow,
   ) {}
 
-  /** The earlier of two bookings holds. What is due now goes after the current turn, so that one turn's updates go together. */
+  /**
+   * Calls `onDue` with the item at `dueAt`, in ms. Of two bookings the earlier one holds. An item that is due now waits
+   * for the end of the current turn, so that the updates of one turn leave together.
+   */
   book(item: T, dueAt: number): void {
     const booked = this.due.get(item);
     if (booked !== undefined && booked <= dueAt) return;

@@ -1,4 +1,4 @@
-/** Options of ours by the name of their form field; those that are not here have the same name. */
+/** Options of the SDK, by the name of their form field. All other options have the name of their field. */
 const OPTIONS: Readonly<Record<string, string>> = {
   digest: "windowMs",
   digest_frequency: "windowMs",
@@ -9,10 +9,10 @@ const OPTIONS: Readonly<Record<string, string>> = {
   credit: "maxQueued",
 };
 
-/** In Clark notation, of XEP-0060, and as the component's texts name bounds of a selection. */
+/** Form fields in texts of the component: ours in Clark notation, those of XEP-0060, and bounds of a selection. */
 const FIELDS = /\{urn:stanzapack:0\}(\w+)|pubsub#(\w+)|\b(max_rate)\b|\b(heartbeat)(?= \S+ is no number)/g;
 
-/** A text of the component's, with the SDK's options in the place of the form's fields. */
+/** Takes a text of the component. Returns it with the names of the SDK's options instead of form fields. */
 export function withOwnNames(text: string): string {
   return text.replace(FIELDS, (_, ...groups: (string | undefined)[]) => {
     const name = groups.slice(0, 4).find((group) => group !== undefined) ?? "";

@@ -20,7 +20,7 @@ interface Reading {
   readonly more: Readonly<Record<string, Wind>>;
 }
 
-/** Never called: what compiles is the test. */
+/** Never called. The test is that it compiles. */
 export async function compiles(client: Client): Promise<void> {
   const readings = await client.offer<Reading>("reading", { title: process.env["TITLE"] });
   readings.publish({ at: "now", wind: { speed: 1, gust: undefined as never }, tags: [], more: {} });

@@ -1,9 +1,9 @@
 import type { Value } from "@stanzapack/wire";
 
 /**
- * `T` where a value of it can be published, `never` in the places where it cannot: functions, bigint, symbols, instances of classes with
- * methods (Date, Map). Interfaces are taken too, which `Value` itself does not, since they have no index signature. A field that may be
- * undefined is left out where it is, as in JSON.
+ * `T`, with `never` in place of each part that cannot be published: functions, bigint, symbols, instances of classes
+ * with methods (Date, Map). Interfaces are allowed too: `Value` itself refuses them, because they have no index
+ * signature. A field that is undefined is left out, as in JSON.
  */
 export type Sendable<T> = T extends Value | undefined
   ? T

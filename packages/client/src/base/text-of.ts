@@ -1,4 +1,4 @@
-/** What the application threw, as text: that may be anything. */
+/** Takes anything that the application threw, and returns it as text. */
 export function textOf(error: unknown): string {
   if (error instanceof Error) return error.message;
   try {

@@ -1,8 +1,8 @@
 import type { StanzapackError } from "@stanzapack/wire";
 
 /**
- * The end of a link, for whoever waits for an answer on it. No promise that is raced with: it would hold every answer for as long as
- * the link lives.
+ * The end of a link, for all callers that wait for an answer on it. It is no promise for `Promise.race`: such a promise
+ * would hold every answer as long as the link lives.
  */
 export class LinkEnd {
   private readonly waiting = new Set<(error: StanzapackError) => void>();
@@ -15,7 +15,7 @@ export class LinkEnd {
     this.waiting.clear();
   }
 
-  /** What the promise gives. Rejects with the end where that comes first, also at once before the promise has told. */
+  /** Settles as `answer` does. Rejects with the reason of the end if the link ends before the caller has the answer. */
   async unless<R>(answer: Promise<R>): Promise<R> {
     let tell: ((error: StanzapackError) => void) | undefined;
     try {

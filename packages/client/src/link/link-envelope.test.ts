@@ -6,7 +6,7 @@ import { LinkEnvelope } from "./link-envelope.js";
 const TAG = 7;
 const HELLO = createHello({ lean: { tag: TAG } });
 
-/** The component is the test's: `envelope` gets what it says. */
+/** The test plays the component: `say` gives a frame of the component to `envelope`. */
 function setUp({ enabled = true } = {}) {
   const log: string[] = [];
   const stream = {

@@ -1,27 +1,30 @@
 import { Envelope, type EnvelopeFrame, type EnvelopePort, type HelloFrame } from "@stanzapack/wire";
 import { monotonicNow, type Bytestream } from "@stanzapack/xmpp";
 
-/** In which stanzas the blocks of one direction travel: lean stanzas where they fit, or In-Band Bytestreams alone. */
+/** Form of the stanzas of one direction. `lean`: blocks that fit are lean stanzas. `ibb`: only In-Band Bytestreams. */
 export type EnvelopeKind = "lean" | "ibb";
 
-/** What it asks of its link. */
+/** The calls that a `LinkEnvelope` makes to its link. */
 export interface EnvelopeHost {
   sendFrame(frame: EnvelopeFrame): void;
-  /** Writes one stanza that is no block. */
+  /** Writes one stanza that carries no block. */
   write(stanza: string): void;
-  /** What goes up is lean from now on; or the probe was lost. Each at most once. */
+  /** `lean`: the client sends lean stanzas from now on. `ibb`: the probe was lost. Each is called at most once. */
   onEnvelope(kind: EnvelopeKind): void;
 }
 
-/** Lean stanzas on one link of the client: probes, and what an inactive client has to settle before its server hears of it. */
+/**
+ * Lean stanzas on one link of the client. It sends the probes. For an inactive client it makes the component stop lean
+ * stanzas, before the server learns that the client is inactive.
+ */
 export class LinkEnvelope implements EnvelopePort {
   private readonly state = new Envelope(this);
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly told = new Set<EnvelopeKind>();
   private ended = false;
-  /** Who waits until the component sends In-Band Bytestreams alone. */
+  /** Calls of `quiet` that wait until the component sends only In-Band Bytestreams. */
   private waits: ((isQuiet: boolean) => void)[] = [];
-  /** The last stanza that came was lean. */
+  /** Whether the last stanza that arrived was lean. */
   cameLean = false;
 
   constructor(
@@ -34,7 +37,7 @@ export class LinkEnvelope implements EnvelopePort {
     this.state.onQuiet = () => this.settle(true);
   }
 
-  /** What our HELLO says of it. */
+  /** Lean stanzas as our HELLO lists them. */
   get offer(): HelloFrame["lean"] {
     return this.enabled ? { tag: null } : null;
   }
@@ -45,7 +48,7 @@ export class LinkEnvelope implements EnvelopePort {
     return this.cameLean ? "lean" : "ibb";
   }
 
-  /** The component's HELLO came. */
+  /** The HELLO of the component arrived. */
   begin(hello: HelloFrame): void {
     const now = monotonicNow();
     const tag = hello.lean?.tag ?? null;
@@ -58,32 +61,32 @@ export class LinkEnvelope implements EnvelopePort {
     this.state.onFrame(frame);
   }
 
-  /** Stanzas were made. */
+  /** Call after making stanzas. Sends a longer probe, once, if a block was too long for the probe that arrived. */
   sent(): void {
     if (!this.stream.wantsLonger) return;
     this.stream.wantsLonger = false;
     this.state.wantLonger();
   }
 
-  /** Of `EnvelopePort`. */
+  /** Part of `EnvelopePort`. */
   sendFrame(frame: EnvelopeFrame): void {
     this.host.sendFrame(frame);
   }
 
-  /** Of `EnvelopePort`. */
+  /** Part of `EnvelopePort`. */
   probe(chars: number): void {
     if (!this.ended) this.host.write(this.stream.probeStanza(chars));
   }
 
-  /** Of `EnvelopePort`. */
+  /** Part of `EnvelopePort`. */
   use(chars: number): void {
     this.stream.leanChars = chars;
     if (chars > 0) this.tell("lean");
   }
 
   /**
-   * Asks the component for In-Band Bytestreams alone. True, or resolves true, once it sends nothing else; false where lean stanzas are
-   * welcome again before, or the link ends.
+   * Asks the component to send only In-Band Bytestreams. Returns true if it sends nothing else already. Otherwise
+   * resolves to true once it sends nothing else, or to false if `resume` is called before, or the link ends.
    */
   quiet(): true | Promise<boolean> {
     if (this.ended) return Promise.resolve(false);
@@ -92,7 +95,7 @@ export class LinkEnvelope implements EnvelopePort {
     return new Promise((resolve) => this.waits.push(resolve));
   }
 
-  /** After `quiet`: lean stanzas are welcome again. */
+  /** Ends `quiet`: the component may send lean stanzas again. */
   resume(): void {
     this.settle(false);
     if (!this.ended) this.state.resume();

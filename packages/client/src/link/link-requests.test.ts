@@ -85,7 +85,7 @@ describe("requests by frame", () => {
     }
     await vi.advanceTimersByTimeAsync(TIMEOUT_MS + 1);
     await expect(asked).rejects.toMatchObject({ code: "timeout" });
-    // What comes then is about what a pattern brings.
+    // A later refusal is about a service that a pattern found.
     requests.onAnswer({ ...refused, request: 1, targets: [] });
     requests.onAnswer({ type: "done", request: 1 });
     expect(later).toMatchObject([[1, { code: "no-such-service" }]]);
@@ -107,7 +107,7 @@ it("puts items in as few frames as they fit, and no more than a frame may have",
   const lists = inFrames(items, 1_000_000, () => 3);
   expect(lists.map(({ length }) => length)).toEqual([10_000, 10_000, 5_000]);
   expect(lists.flat()).toEqual(items);
-  // The first of a frame is longer.
+  // The first item of a frame is longer.
   const narrow = inFrames([1, 2, 3, 4, 5], 30, (_, first) => (first ? 20 : 5));
   expect(narrow).toEqual([
     [1, 2, 3],

@@ -11,36 +11,36 @@ import {
 import { deadline, monotonicNow, sleep } from "@stanzapack/xmpp";
 import { withOwnNames } from "../base/own-names.js";
 
-/** What a request needs of its link. */
+/** The parts of a link that its requests use. */
 export interface RequestLink {
   readonly maxBlockBytes: number;
   sendFrame(frame: RequestFrame): void;
 }
 
-/** A request but for its number. */
+/** A request without its number. */
 export type Asked =
   Omit<SubscribeFrame, "request"> | Omit<ChangeFrame, "request"> | Omit<ResumeFrame, "request">;
 
-/** What became of a request; those it does not name were granted. */
+/** Result of a request. Items that are not in `refused` were granted. */
 export interface Outcome {
   readonly request: number;
-  /** By their place in the request's list. */
+  /** Refused items, by their index in the list of the request. */
   readonly refused: ReadonlyMap<number, StanzapackError>;
 }
 
 interface Waiting {
   readonly refused: Map<number, StanzapackError>;
-  /** It was refused as a whole. */
+  /** Error of a request that was refused as a whole. */
   refusal: StanzapackError | undefined;
-  /** An answer came: it goes on. */
+  /** An answer arrived: the timeout begins again. */
   heard: () => void;
   settle: (error?: StanzapackError) => void;
 }
 
-/** Room in a block for what is not a list's item, in bytes. */
+/** Room in a block for the parts of a request that are no items of its list, in bytes. */
 const HEAD_BYTES = 64;
 
-/** Requests by frame of one link: one at a time, each waited for until it is done. */
+/** Requests by frame on one link. It sends one at a time, and waits until the component is done with it. */
 export class LinkRequests {
   private readonly waiting = new Map<number, Waiting>();
   private lastRequest = 0;
@@ -50,20 +50,21 @@ export class LinkRequests {
 
   constructor(
     private readonly link: () => RequestLink,
-    /** How long the component may be silent about one, in ms. */
+    /** Longest time without an answer to a request, in ms. */
     private readonly timeoutMs: number,
-    /** A later service of a pattern could not be had. */
+    /** The component refused a service that a pattern found after its request was done. */
     private readonly onRefused: (request: number, error: StanzapackError) => void,
   ) {}
 
-  /** Room for the items of one frame's list beside `options`, in bytes. */
+  /** Takes the size of the options, in bytes. Returns the room for the items of one frame, in bytes. */
   room(options: number): number {
     return this.link().maxBlockBytes - HEAD_BYTES - options;
   }
 
   /**
-   * Resolves when it is done. Rejects when it is refused as a whole, with `timeout`, or with the link's end. Where it is told when to come
-   * again, it does, within the timeout.
+   * Resolves when the component is done with the request. Rejects if it is refused as a whole, with `timeout`, or when
+   * the link ends. After a refusal by `busy` with a pause, the request is sent again after the pause, within the
+   * timeout.
    */
   ask(asked: Asked): Promise<Outcome> {
     const outcome = this.last.then(() => this.sendInTurn(asked));
@@ -93,7 +94,7 @@ export class LinkRequests {
       let cancel: (() => void) | undefined;
       const late = (): void => {
         settle(new StanzapackError("timeout", `no answer from the component within ${this.timeoutMs} ms`));
-        // Its patterns may stand there all the same.
+        // The component may have its patterns nevertheless: end them.
         if (asked.type === "subscribe" && asked.nodes.some(isPattern))
           this.ask({ type: "change", aliases: [], patterns: [request], options: null }).catch(
             () => undefined,
@@ -129,7 +130,7 @@ export class LinkRequests {
       });
     if (waiting === undefined) return this.onRefused(frame.request, error(frame.text));
     if (frame.targets.length === 0) waiting.refusal = error(frame.text);
-    // The text is about the first; of the others the code says what there is to say.
+    // The text is about the first item. For the others only the code is right.
     for (const [i, place] of frame.targets.entries())
       waiting.refused.set(place, error(i === 0 ? frame.text : "refused for the same reason as others"));
   }
@@ -142,7 +143,7 @@ export class LinkRequests {
   }
 }
 
-/** Items in as many lists as frames need. `first`: it begins a list. */
+/** Divides items into lists, one for each frame. `first`: the item is the first of its list. All in bytes. */
 export function inFrames<T>(
   items: readonly T[],
   room: number,

@@ -18,10 +18,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Link } from "./link.js";
 
 const BLOCK = { stanzaChars: 0, label: undefined, lean: false };
-/** One stanza with DATA, whatever is in it. */
+/** One stanza with DATA. Its content does not matter. */
 const DATA = [{ base64: "AAAA", data: true, pad: 0, body: undefined, label: 0 }];
 
-/** A link to a component that the test plays: `give` says what comes, `answer` answers the question that is out. */
+/** A link to a component that the test plays. `give` delivers frames, and `answer` answers the open question. */
 function setUp() {
   const sent: string[] = [];
   const asked: { resolve: () => void; reject: (error: Error) => void }[] = [];
@@ -60,7 +60,7 @@ function setUp() {
     asked.shift()?.reject(error);
     await vi.advanceTimersByTimeAsync(0);
   };
-  /** How it takes leave of the component. */
+  /** Lists how the link ended towards the component. */
   const goodbye = (): string[] => {
     const last = sent.at(-1);
     const frame =
@@ -86,7 +86,7 @@ describe("Link", () => {
     link.sendData(DATA);
     await vi.advanceTimersByTimeAsync(15_000);
     expect(asked).toHaveLength(1);
-    // This one may be on its way.
+    // This stanza may still be on its way.
     link.sendData(DATA);
     await answer();
     expect(onEnd).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "gap" }));
@@ -101,7 +101,7 @@ describe("Link", () => {
     give({ type: "ack", stanzas: 1 });
     await answer();
     expect(onEnd).not.toHaveBeenCalled();
-    // And asks again.
+    // It asks again.
     await vi.advanceTimersByTimeAsync(15_000);
     expect(asked).toHaveLength(1);
   });

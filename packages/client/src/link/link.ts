@@ -23,32 +23,41 @@ import { toStanzapackError } from "../base/errors.js";
 import { LinkEnvelope, type EnvelopeKind } from "./link-envelope.js";
 import { ofBytes, readyFrame, type ReadyFrame } from "./ready-frame.js";
 
-/** Data is waited for no longer, unacknowledged, in ms: the component acknowledges at half the credit, or after 20 s. */
+/**
+ * Longest time without an acknowledgement of data until the client asks, in ms. 30,000: the component acknowledges
+ * after half of the stanzas that may be unacknowledged, or after 20 s.
+ */
 const UNACKED_MS = 30_000;
-/** And where both list lean stanzas, with less than half the credit out: the component acknowledges after 100 s. */
+/**
+ * The same if both sides list lean stanzas, and fewer than half of those stanzas are unacknowledged, in ms. 130,000:
+ * the component then acknowledges after 100 s.
+ */
 const LAZY_UNACKED_MS = 130_000;
-/** Stanzas that are not known to have arrived make the client ask, so that lean ones go on. 1,024: half of what may be out. */
+/**
+ * Number of sent stanzas, not known to have arrived, at which the client asks. 1,024: at 2,047 it could send no more
+ * lean stanzas.
+ */
 const ASK_OUTSTANDING = 1_024;
-/** How long the component has to answer, in ms. */
+/** Time in which the component must answer a ping, in ms. */
 const PING_MS = 10_000;
-/** The component closes the bytestream within this of its BYE, in ms, or the client does. */
+/** Time in which the component must close the bytestream after its BYE, in ms. Then the client closes it. */
 const CLOSE_MS = 2_000;
 
 export interface LinkEvents {
-  /** The component is asked when no frame came from it for so long, in ms. */
+  /** Time without a frame from the component after which the client asks whether the link is whole, in ms. */
   readonly silenceMs: number;
   onFrame(frame: Frame): void;
-  /** The component has so many of our data stanzas. */
+  /** The component has acknowledged this many of our data stanzas. */
   onAcknowledged(stanzas: number): void;
-  /** More data may be sent: acknowledgements came. */
+  /** Acknowledgements arrived, so more data may be sent. */
   onCredit(): void;
-  /** What consumers have read, worth telling along with an acknowledgement. */
+  /** Returns the CREDIT frames that are due when an acknowledgement is sent anyway. */
   creditDue(): Frame[];
   /** Called once. */
   onEnd(error: StanzapackError): void;
-  /** Small blocks go up as lean stanzas from now on; or the probe for that was lost. */
+  /** `lean`: the client sends small blocks as lean stanzas from now on. `ibb`: the probe was lost. */
   onEnvelope(kind: EnvelopeKind): void;
-  /** What the data of one stanza was made of, for meters: its length and each frame. */
+  /** Takes the length in characters and the frames of each stanza that arrives, for meters. */
   onBlock?: ((stanzaChars: number, frames: readonly Frame[]) => void) | undefined;
 }
 
@@ -91,7 +100,7 @@ export class Link {
       this.receive(block, stanzaChars, label);
     };
     stream.onFault = ({ error }) => {
-      // The component does not know the link: nobody reads what is said.
+      // After `item-not-found` the component does not know the link, and would not read a BYE.
       if (error.condition !== "item-not-found") this.end(toLinkError(error, "the link ended"));
     };
     stream.onEnd = (end) =>
@@ -118,16 +127,16 @@ export class Link {
   get live(): boolean {
     return !this.ended;
   }
-  /** As much data is out without an acknowledgement as a link may have. */
+  /** Whether as many data stanzas are unacknowledged as the link allows. */
   get unacknowledged(): boolean {
     return !this.ended && !this.session.maySendData;
   }
-  /** Bytes of rows that may be sent now, as far as the server tells; 0 when none. */
+  /** Bytes of rows that may be sent now, as far as the server acknowledges. 0 if none may. */
   get roomBytes(): number {
-    // Base64.
+    // Four characters of base64 carry three bytes.
     return this.maySendData ? (this.connection.room * 3) / 4 : 0;
   }
-  /** The server reads slower than is sent. */
+  /** Whether the server reads more slowly than the client sends. */
   get slow(): boolean {
     return this.connection.slow;
   }
@@ -140,7 +149,7 @@ export class Link {
     );
   }
 
-  /** Resolves when the component's HELLO came. Rejects with `timeout`. */
+  /** Resolves when the HELLO of the component arrives. Rejects with `timeout`. */
   async ready(timeoutMs: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -166,7 +175,7 @@ export class Link {
     this.flush();
   }
 
-  /** What services send in one tick, in as few stanzas as it fits, in one write. */
+  /** Sends the frames of several services in as few stanzas as possible, in one write. */
   sendData(frames: readonly ReadyFrame[]): void {
     for (const frame of frames) this.append(frame);
     this.flush();
@@ -190,7 +199,7 @@ export class Link {
     if (this.envelope.up === "lean" && stream.outstanding >= ASK_OUTSTANDING) void this.ask();
   }
 
-  /** Acknowledges what has come, if anything: the answer to a ping is a barrier. */
+  /** Acknowledges the data that has arrived, if any. It is called before the answer to a ping, which is a barrier. */
   sendAck(): void {
     clearTimeout(this.ackTimer);
     this.ackTimer = undefined;
@@ -236,8 +245,9 @@ export class Link {
   }
 
   /**
-   * IBB's seq cannot show that the component lost its memory, or that the last of our data did not come, while nothing more is
-   * sent: so ask, when it is silent, or has not acknowledged something for too long.
+   * Starts the timer that asks when the component is silent, or owes an acknowledgement for too long. While nothing
+   * more is sent, the `seq` of IBB cannot show that the component lost its memory, or that our last data did not
+   * arrive.
    */
   watchSilence(): void {
     clearTimeout(this.silenceTimer);
@@ -251,7 +261,7 @@ export class Link {
     );
   }
 
-  /** The component may acknowledge what is out at leisure. */
+  /** Whether the component may take 100 s to acknowledge the data that was sent. */
   private get acksLazily(): boolean {
     return this.session.lazy && this.session.unacked < DEFAULT_LINK_POLICY.ackEveryStanzas;
   }
@@ -264,8 +274,9 @@ export class Link {
   }
 
   /**
-   * The stream was interrupted, and stanzas may be lost. Asks for an acknowledgement: the question's `seq` shows the component what it lacks, and
-   * the answer's `seq` shows us. Without it an acknowledgement by time would, after 100 s.
+   * Asks for an acknowledgement after an interruption of the stream, because stanzas may be lost. The `seq` of the
+   * question shows the component what it lacks, and the `seq` of the answer shows it to us. Otherwise only an
+   * acknowledgement by time would show that, after 100 s.
    */
   askWhole(): void {
     if (this.ended || this.session.peerHello === undefined) return;
@@ -273,7 +284,10 @@ export class Link {
     this.flush();
   }
 
-  /** Asks now, as after a long silence, whether the link is whole. Resolves when that is known: it has ended if it is not. */
+  /**
+   * Asks now whether the link is whole, as after a long silence, and ends the link if it is not. Resolves after the
+   * answer, or without one if the stream is gone.
+   */
   async ask(): Promise<void> {
     if (this.ended) return;
     clearTimeout(this.silenceTimer);
@@ -293,15 +307,16 @@ export class Link {
     } catch (error) {
       if (this.connection.state !== "online") return this.watchSilence();
       const failure = toLinkError(error, "asking for the link");
-      // Any answer but none at all says that nobody is there, or knows the link.
+      // An error as the answer means that no component is there, or that it does not know the link.
       if (error instanceof StanzaError) this.finish(failure);
       else this.end(failure);
     }
   }
 
   /**
-   * Resolves when whatever the component wrote before now has come, or gone by; it acknowledges before it answers. It answers for its
-   * own links by their sid, given as its resource: after a restart it knows none.
+   * Resolves when everything that the component wrote before now has arrived, or was lost. The component acknowledges
+   * before it answers. The resource of the ping is the `sid` of the link: the component answers only for links that it
+   * knows, and after a restart it knows none.
    */
   async barrier(): Promise<void> {
     const iq = xml("iq", { type: "get", to: `${this.stream.peer}/${this.stream.sid}` }, xml("ping", NS.PING));
@@ -310,12 +325,12 @@ export class Link {
     this.stream.confirm(sentCount);
   }
 
-  /** Ends it without a word: its stream is gone. */
+  /** Ends the link without BYE, because its stream is gone. */
   abandon(error: StanzapackError): void {
     this.finish(error);
   }
 
-  /** Says why, and closes the bytestream. */
+  /** Sends BYE with the reason, and closes the bytestream. */
   end(error: StanzapackError): void {
     if (this.ended) return;
     this.sendFrame({ type: "bye", code: error.code, text: error.text.slice(0, 200) });
@@ -323,7 +338,7 @@ export class Link {
     this.finish(error);
   }
 
-  /** Says goodbye and closes the bytestream. */
+  /** Acknowledges, sends BYE, and closes the bytestream. */
   async close(): Promise<void> {
     if (this.ended) return;
     this.sendAck();
@@ -345,7 +360,9 @@ export class Link {
   }
 }
 
-/** What ends a link. Conditions that would name a service or a request, of anything else, are about the link itself here. */
+/**
+ * Returns the error that ends a link. Conditions that name a service or a request elsewhere are about the link here.
+ */
 function toLinkError(error: unknown, doing: string): StanzapackError {
   if (error instanceof StanzaError) {
     const { condition, text } = error;

@@ -9,30 +9,33 @@ import {
 } from "@stanzapack/wire";
 import { encodeBase64, leanBody, type LeanBody } from "@stanzapack/xmpp";
 
-/** One frame ready to be sent, by either kind of stanza. */
+/** One frame that is ready to be sent, in a lean stanza or by IBB. */
 export interface ReadyFrame {
   readonly base64: string;
-  /** It is DATA: the stanza that holds it is acknowledged. */
+  /** Whether it is DATA. The component acknowledges a stanza with DATA. */
   readonly data: boolean;
-  /** So many of its last bytes are padding. */
+  /** Number of padding bytes at its end. */
   readonly pad: number;
-  /** Of a chained body: its payload, ready for a lean stanza of its own; undefined: none holds it. */
+  /**
+   * Payload of a chained body, ready for a lean stanza of its own. Undefined if the frame is no chained body, or is too
+   * long for a lean stanza.
+   */
   readonly body: LeanBody | undefined;
-  /** The alias of that; else 0. */
+  /** Alias of DATA. 0 for other frames. */
   readonly label: number;
 }
 
-/** Of a frame that is no DATA. */
+/** Takes a frame that is no DATA. */
 export function readyFrame(frame: Frame): ReadyFrame {
   return ofBytes(encodeFrame(frame));
 }
 
-/** Of a frame that is encoded, and no DATA. */
+/** Takes an encoded frame that is no DATA. */
 export function ofBytes(bytes: Uint8Array): ReadyFrame {
   return { base64: encodeBase64(bytes), data: false, pad: padOf(bytes), body: undefined, label: 0 };
 }
 
-/** DATA of one alias. */
+/** Returns DATA with this alias and body. */
 export function readyData(alias: number, body: LaneBody): ReadyFrame {
   const bytes = encodeLaneBody(body);
   return {

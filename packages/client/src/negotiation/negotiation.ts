@@ -16,20 +16,20 @@ export interface ServiceInfo {
   readonly node: string;
   readonly kind: string;
   readonly access: string;
-  /** Smallest window anyone takes it in, in ms; null when nobody does. */
+  /** Smallest window of its subscribers, in ms. Null without subscribers. */
   readonly windowMs: number | null;
-  /** Whether its publisher is there. */
+  /** Whether its publisher is online. */
   readonly online: boolean;
   readonly title: string;
 }
 
-/** What the options of a subscription ask for. */
+/** Options of a request to subscribe. */
 export interface AskedOptions {
   readonly windowMs: number;
   readonly selection: Selection;
-  /** Of a log, where it begins. */
+  /** Where a log begins. */
   readonly since?: Since | undefined;
-  /** Rows that its consumer takes before it gives more. */
+  /** Rows that the component may send before it receives more credit. */
   readonly credit?: number | undefined;
 }
 
@@ -39,20 +39,23 @@ export interface Granted {
   readonly subid: string;
   readonly windowMs: number;
   readonly selection: Selection;
-  /** Of a log, whether everything from where it was to begin is there; undefined where that was not asked. */
+  /**
+   * Whether a log still has every update from the position where it was to begin. Undefined if no beginning was asked
+   * for.
+   */
   readonly recovered?: boolean;
-  /** Of a log, behind which position it begins. */
+  /** Position behind which a log begins. */
   readonly begun?: { readonly epoch: number; readonly offset: number };
 }
 
 /**
- * Prosody and ejabberd take 262,144 bytes in a stanza of a client where nobody changes that. ejabberd counts in what comes in
- * the same read behind it: a TLS record of 16 KiB and a packet.
+ * Largest request, in bytes. By default Prosody and ejabberd accept 262,144 bytes in a stanza of a client. ejabberd
+ * also counts the bytes that it reads together with the stanza, behind it: a TLS record of 16 KiB and a packet.
  */
 const MAX_REQUEST_BYTES = 240_000;
 const encoder = new TextEncoder();
 const utf8Bytes = (text: string): number => encoder.encode(text).length;
-/** How many service descriptions are asked for at once. */
+/** Number of service descriptions that are requested at the same time. */
 const CONCURRENT_QUERIES = 16;
 
 /** The client's half of the negotiation: XEP-0060 and XEP-0030 requests to one component. */
@@ -68,7 +71,7 @@ export class Negotiation {
     this.line = new RequestLine(timeoutMs, signal);
   }
 
-  /** Throws `too-large` for what no server takes. */
+  /** Sends a request, and resolves to its answer. Throws `too-large` if servers would not accept the request. */
   private async request(type: "get" | "set", child: Element, doing: string): Promise<Element> {
     const bytes = utf8Bytes(child.toString());
     if (bytes > MAX_REQUEST_BYTES)
@@ -82,12 +85,12 @@ export class Negotiation {
     );
   }
 
-  /** `incarnation`: of the outbox, which tells a publisher that comes back from another one. */
+  /** `incarnation` is of the outbox: by it the component knows whether a publisher has returned, or is another one. */
   async offer(node: string, options: OfferOptions, incarnation: number): Promise<void> {
     const form = formatForm("submit", NS.PUBSUB_NODE_CONFIG, {
       ...configFields(options),
       "{urn:stanzapack:0}incarnation": String(incarnation),
-      // Also where it is not: an earlier offer of the node may have been.
+      // Sent also if it is 0, because an earlier offer of the node may have been opaque.
       "{urn:stanzapack:0}opaque": options.opaque === true ? "1" : "0",
       ...(options.takeOver === true ? { "{urn:stanzapack:0}take_over": "1" } : {}),
     });
@@ -142,7 +145,7 @@ export class Negotiation {
     return granted(pubsub?.getChild("subscription"), pubsub?.getChild("options"), doing);
   }
 
-  /** The form says everything: what it leaves out has its default. */
+  /** The form is complete: an option that it leaves out gets its default. */
   async change(node: string, subid: string, windowMs: number, selection: Selection): Promise<Granted> {
     const doing = `changing the subscription to \`${node}\``;
     const jid = this.connection.jid;
@@ -155,7 +158,7 @@ export class Negotiation {
     return granted(options, options, doing);
   }
 
-  /** `subid` undefined: also what awaits approval. */
+  /** `subid` undefined: also ends a subscription that is pending. */
   async unsubscribe(node: string, subid: string | undefined): Promise<void> {
     const jid = this.connection.jid;
     await this.request(
@@ -165,7 +168,7 @@ export class Negotiation {
     );
   }
 
-  /** Every service this account may take, or only those of one publisher. */
+  /** Resolves to every service that this account may subscribe to, or only to those of one publisher. */
   async services(owner: string | undefined): Promise<ServiceInfo[]> {
     const nodes = await this.nodes(owner);
     const infos: (ServiceInfo | undefined)[] = [];
@@ -177,7 +180,7 @@ export class Negotiation {
     return infos.filter((info) => info !== undefined);
   }
 
-  /** Page by page, where the component has more than one answer holds (XEP-0059). */
+  /** Asks page by page if one answer does not hold all nodes (XEP-0059). */
   private async nodes(owner: string | undefined): Promise<ReadonlySet<string>> {
     const doing = `listing the services of ${this.component}`;
     const nodes = new Set<string>();
@@ -189,7 +192,7 @@ export class Negotiation {
         const query = xml("query", { xmlns: NS.DISCO_ITEMS, node: owner }, ...page);
         result = await this.request("get", query, doing);
       } catch (error) {
-        // Who offers nothing, or nothing any more, is no node.
+        // An owner without services is no node.
         const isNobody = error instanceof StanzapackError && error.code === "no-such-service";
         if (owner !== undefined && isNobody) return nodes;
         throw error;
@@ -201,13 +204,13 @@ export class Negotiation {
         if (node !== undefined) nodes.add(node);
       }
       const last = query?.getChild("set", NS.RSM)?.getChildText("last") ?? "";
-      // A page that brings nothing new, whatever its sender means by it, ends the list.
+      // A page without a new node ends the list.
       if (last === "" || nodes.size === size) return nodes;
       after = last;
     }
   }
 
-  /** Undefined when it went away meanwhile. */
+  /** Resolves to undefined if the service has gone meanwhile. */
   private async describe(node: string): Promise<ServiceInfo | undefined> {
     let result: Element;
     try {
@@ -247,7 +250,7 @@ function configFields(
   };
 }
 
-/** The fields of the form of a subscription's options; what they leave out has its default. */
+/** Returns the form fields of a subscription's options. An option without a field gets its default. */
 export function subscribeFields({ windowMs, selection, since, credit }: AskedOptions): SubscribeFields {
   return {
     "pubsub#digest": windowMs === 0 ? "0" : "1",
@@ -277,7 +280,7 @@ function granted(about: Element | undefined, options: Element | undefined, doing
   };
 }
 
-/** The options that are in force; undefined when the window is missing. */
+/** Reads the options in force. Returns undefined if the window is missing. */
 export function grantedOptions(
   fields: ReadonlyMap<string, readonly string[]>,
 ): Pick<Granted, "windowMs" | "selection"> | undefined {

@@ -4,19 +4,20 @@ import { toStanzapackError } from "../base/errors.js";
 
 /** Most requests that wait for answers at once. 64 keep a server busy, and none of them waits behind many others. */
 const MOST_OPEN = 64;
-/** Longest time, in ms, that one refusal holds up the others: it may be about that request alone. */
+/** Longest time for which one refusal delays other requests, in ms. The refusal may be about its own request alone. */
 const MAX_PAUSE_MS = 1_000;
 
 interface Waiting {
   readonly ticket: number;
-  /** Not sent again sooner than that, in ms of the monotonic clock. */
+  /** Earliest time to send it, in ms of the monotonic clock. */
   readonly notBefore: number;
   readonly send: () => void;
 }
 
 /**
- * Sends requests to one component in the order of the calls, at most 64 at a time. After a refusal by `busy` one request is
- * open at a time. The number grows by one whenever that many were answered. So few of many requests are refused again.
+ * Sends requests to one component in the order of the calls, at most 64 at a time. After a refusal by `busy` one
+ * request is open at a time. The number grows by one whenever that many were answered. So even among many requests, few
+ * are refused again.
  */
 export class RequestLine {
   private readonly waiting: Waiting[] = [];
@@ -37,14 +38,16 @@ export class RequestLine {
   }
 
   /**
-   * Resolves with what `send` resolves with. `send` takes the time that is left, in ms. A refusal by `busy` is sent again at the
-   * moment that the component names. Throws what `send` throws, as a `StanzapackError` whose text begins with `doing`. Throws
-   * `timeout` when no request of the line was taken for `timeoutMs`, and `busy` when a refused one is not taken within that time.
+   * Resolves with the result of `send`, which takes the time that is left, in ms. A request that is refused by `busy`
+   * is sent again at the moment that the component names. Throws what `send` throws, as a `StanzapackError` whose text
+   * begins with `doing`. Throws `timeout` if the component took no request of the line for `timeoutMs`, and `busy` if
+   * it does not take a refused request within that time.
    */
   async run<T>(send: (timeoutMs: number) => Promise<T>, doing: string): Promise<T> {
     const ticket = this.tickets++;
     const asked = monotonicNow();
-    // A refusal may be about this request alone: that others are taken gives it no more time.
+    // A refusal may be about this request alone. So after a refusal, other requests that are taken give it no more
+    // time.
     let end: number | undefined;
     const deadline = (): number => end ?? Math.max(asked, this.takenAt) + this.timeoutMs;
     let refusal: StanzapackError | undefined;
@@ -93,7 +96,7 @@ export class RequestLine {
 
   private turn(ticket: number, notBefore: number): Promise<void> {
     return new Promise((resolve) => {
-      // A new request stands last; only one that was refused looks for its place.
+      // A new request is the last. A refused request returns to its place.
       const isLast = ticket === this.tickets - 1;
       const place = isLast ? -1 : this.waiting.findIndex((other) => other.ticket > ticket);
       this.waiting.splice(place < 0 ? this.waiting.length : place, 0, { ticket, notBefore, send: resolve });
@@ -101,13 +104,13 @@ export class RequestLine {
     });
   }
 
-  /** Lets those go whose turn it is. */
+  /** Sends the requests whose turn it is. */
   private next(): void {
     while (this.waiting.length > 0 && this.open < Math.floor(this.mostOpen)) {
-      // An ended client answers each request at once.
+      // A client that has ended fails each request at once.
       const now = this.signal.aborted ? Infinity : monotonicNow();
       if (now < this.pausedUntil) return this.wakeAt(this.pausedUntil);
-      // A request that was refused keeps its place: the component keeps the moment that it named free.
+      // A refused request keeps its place, because the component keeps the moment free that it named.
       const place = this.waiting.findIndex(({ notBefore }) => notBefore <= now + MAX_PAUSE_MS);
       const notBefore = this.waiting[place]?.notBefore ?? now + MAX_PAUSE_MS;
       if (notBefore > now) return this.wakeAt(notBefore);

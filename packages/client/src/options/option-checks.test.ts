@@ -9,7 +9,7 @@ const LOGIN = {
 };
 const NODE = "alice@localhost/temp";
 
-/** A client that is never online: what it refuses, it refuses by itself. */
+/** A client that is never online, so each refusal is its own. */
 let client: Client;
 beforeAll(async () => {
   client = await connect(LOGIN);
@@ -21,7 +21,7 @@ const connecting: Call = (options) => connect(Object.assign({}, LOGIN, options))
 const subscribing: Call = (options) => client.subscribe(NODE, options);
 const offering: Call = (options) => client.offer("temp", options);
 
-/** The text of the error with which it is refused, whether it throws or rejects. */
+/** Returns the text of the error that a call throws, or with which it rejects. */
 async function refusal(call: () => unknown): Promise<string> {
   const error: unknown = await (async () => call())().then(
     () => undefined,

@@ -26,16 +26,17 @@ import type { ChangeOptions, SubscribeOptions } from "./subscribe-options.js";
 
 /** Characters of a full JID: RFC 7622 §3.1 allows three parts of 1,023 octets. */
 const MAX_JID_CHARS = 3_071;
-/** Characters of an address to connect to, and of a password: some are tokens of several kB. */
+/** Characters of an address to connect to, and of a password. Some passwords are tokens of several kB. */
 const MAX_URL_CHARS = 2_048;
 const MAX_PASSWORD_CHARS = 65_535;
-/** Timers of JavaScript take no more ms. */
+/** Longest delay that a timer of JavaScript takes, in ms. */
 const MAX_TIMER_MS = 2_147_483_647;
 /** The end of the year 9999 in ms since 1970: XEP-0082 writes four digits. */
 const MAX_TIME_MS = 253_402_300_799_999;
-/** XEP-0060 has no bound; these are what the component takes at most, by default. */
+/** The component accepts no longer title and no larger credit. XEP-0060 has no bounds. */
 const MAX_TITLE_CHARS = 256;
 const MAX_CREDIT_ROWS = 999_999_999;
+/** Items of a list. The component accepts 10,000 members by default, and its operator may allow more. */
 const MAX_MEMBERS = 1_000_000;
 const MAX_URLS = 100;
 const MAX_NODES = 1_000_000;
@@ -45,7 +46,7 @@ const MAX_TEXT_CHARS = 4_096;
 const bounds = SELECTION_BOUNDS;
 const address = plainText(1, MAX_JID_CHARS, "an address");
 const windowMs = wholeNumber(0, MAX_WINDOW_MS, " of ms");
-/** A node, a pattern, a name or a JID: of which form it must be is checked elsewhere. */
+/** A node, a pattern, a name or a JID. Other code checks its form. */
 const text = plainText(0, MAX_TEXT_CHARS, "a string");
 const position = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 const url = plainText(1, MAX_URL_CHARS, "an address");
@@ -100,7 +101,7 @@ const subscribe = {
   maxQueued: wholeNumber(1, MAX_CREDIT_ROWS, " of updates"),
 };
 
-/** Each names all options of its type: a new one does not compile before it is here. */
+/** Schema of the options of each call. A new option of a type does not compile before its schema is here. */
 const SCHEMAS = {
   connect: options<ConnectOptions>({ ...login, ...allOptional(connection) }),
   offer: options<OfferOptions>(allOptional(offer)),
@@ -113,12 +114,12 @@ function options<T>(schemas: Record<keyof T, OptionSchema>): OptionSchema {
   return objectOf(schemas);
 }
 
-/** The options of a call of this name: a copy without what is undefined. Throws `invalid-options`. */
+/** Checks the options of the call `call`. Returns a copy without undefined options. Throws `invalid-options`. */
 export function checked<T extends object>(call: keyof typeof SCHEMAS, given: T, what: string = call): T {
   return checkOptions(what, SCHEMAS[call], given);
 }
 
-/** Throws `invalid-options` for what is no string, or contains what XML cannot carry. */
+/** Throws `invalid-options` if `given` is no string, or has a character that XML cannot carry. */
 export function checkText(what: string, name: string, given: unknown): void {
   checkArgument(what, name, text, given);
 }
@@ -127,7 +128,7 @@ export function checkFlag(what: string, name: string, given: unknown): void {
   checkArgument(what, name, flag(), given);
 }
 
-/** One node or pattern, or a list of them, not empty. */
+/** Takes a node or a pattern, or a list of them that is not empty. Returns a list. Throws `invalid-options`. */
 export function checkNodes(what: string, given: string | readonly string[]): string[] {
   if (typeof given === "string") return [given];
   return [...checkArgument(what, "nodes", listOf(text, 1, MAX_NODES, "nodes"), given)];

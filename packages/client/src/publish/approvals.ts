@@ -3,15 +3,15 @@ import { formatForm, NS, parseForm, xml, type Connection, type Element } from "@
 import type { Authorize, AuthorizeRequest, OfferOptions } from "../options/offer-options.js";
 import type { OfferedService } from "./offered-service.js";
 
-/** An `authorize` that takes longer has decided nothing, and is called again when the component asks again, in ms. */
+/** Longest time of a call of `authorize`, in ms. Then it has decided nothing: the component asks again later. */
 const DECIDE_MS = 300_000;
-/** Most calls of `authorize` under way. */
+/** Largest number of calls of `authorize` at the same time, and of decisions that wait for a link. */
 const MAX_DECIDING = 1_000;
 
-/** `authorize` is called so often for one question, where access changes while it decides. */
+/** Most calls of `authorize` for one question: one more if access changes during the first call. */
 const MAX_CALLS = 2;
 
-/** Throws `invalid-options` where `access` and `authorize` do not fit. */
+/** Throws `invalid-options` if `access` is `authorize`, and the function `authorize` is missing. */
 export function checkAuthorize({ access, authorize }: OfferOptions): void {
   if (access === "authorize" && authorize === undefined)
     throw new StanzapackError("invalid-options", '`access: "authorize"` needs a function `authorize`');
@@ -21,24 +21,27 @@ export function checkAuthorize({ access, authorize }: OfferOptions): void {
 interface Deciding {
   readonly service: OfferedService;
   readonly request: AuthorizeRequest;
-  /** The newest of the component about it. */
+  /** The newest question of the component about the request. */
   question: Question;
-  /** Meanwhile somebody changed who may subscribe: what it says does not count. */
+  /** Whether access changed during the call. Then its result does not count. */
   stale: boolean;
 }
 
-/** What names a question to the component. */
+/** Names of a question, which the answer repeats. */
 interface Question {
   readonly subid: string;
-  /** Of its message. */
+  /** Id of its message. */
   readonly id: string | undefined;
 }
 
-/** Both ends of access model `authorize` (XEP-0060 §8.6): asks the application about subscribers, and hears how others decided. */
+/**
+ * Both sides of the access model `authorize` (XEP-0060 §8.6). For the services of this client it asks the application
+ * about subscribers. For subscriptions of this client it receives the decisions of other publishers.
+ */
 export class Approvals {
-  /** By node and JID. */
+  /** Calls of `authorize`, by node and JID. */
   private readonly deciding = new Map<string, Deciding>();
-  /** What was decided without a link, until the component asks again. */
+  /** Decisions made without a link, by node and JID. They answer the next question of the component. */
   private readonly unsent = new Map<
     string,
     { readonly service: OfferedService; readonly jid: string; readonly allowed: boolean }
@@ -48,16 +51,16 @@ export class Approvals {
     private readonly connection: Connection,
     private readonly component: string,
     private readonly services: ReadonlyMap<string, OfferedService>,
-    /** Whether there is a link, over which the component asks. */
+    /** Whether there is a link. The component asks a publisher that has one. */
     private readonly online: () => boolean,
-    /** What became of a subscription that awaited approval; `error`: it is none. */
+    /** Takes the decision on a pending subscription. `error`: the publisher denies, or the request has ended. */
     private readonly onDecided: (node: string, error: StanzapackError | undefined) => void,
   ) {}
 
-  /** Returns the undo. */
+  /** Listens to messages of the component. Returns a function that ends the listening. */
   register(): () => void {
     return this.connection.onStanza((stanza) => {
-      // The server says who sent it.
+      // The server guarantees `from`.
       if (!stanza.is("message") || stanza.attrs["from"] !== this.component) return false;
       const subscription = stanza.getChild("event", NS.PUBSUB_EVENT)?.getChild("subscription");
       if (subscription !== undefined) this.decided(subscription, stanza.getChild("reason", NS.STANZAPACK));
@@ -69,7 +72,7 @@ export class Approvals {
   private decided({ attrs }: Element, reason: Element | undefined): void {
     const { node, subid, subscription } = attrs as Record<string, string | undefined>;
     if (node === undefined) return;
-    // Of a subscription that there was: its link has the ERROR that ended it.
+    // With a `subid` the subscription existed. The ERROR that ended it is on its link.
     if (subscription === "none" && subid !== undefined) return;
     if (subscription === "subscribed") this.onDecided(node, undefined);
     if (subscription !== "none") return;
@@ -107,7 +110,7 @@ export class Approvals {
     for (let calls = 1; ; calls++) {
       deciding.stale = false;
       const { allowed, error } = await decisionOf(service.options.authorize, request);
-      // The same name is offered anew, and that one's `authorize` is asked.
+      // A service of the same name was offered meanwhile, and its own `authorize` decides.
       if (this.deciding.get(key) !== deciding) return;
       // An `authorize` that changes access itself is always stale: then the component asks again, later.
       if (deciding.stale && !service.ended && calls < MAX_CALLS) continue;
@@ -120,7 +123,7 @@ export class Approvals {
     }
   }
 
-  /** Access to this node is to be decided anew; of one bare JID, or of all. */
+  /** Forgets decisions about a node that were not sent, for one bare JID or for all. Running calls do not count. */
   forget(node: string, jid?: string): void {
     const isMeant = (service: OfferedService, asker: string): boolean =>
       service.node === node && (jid === undefined || asker === jid);
@@ -130,7 +133,7 @@ export class Approvals {
       if (isMeant(deciding.service, deciding.request.jid)) deciding.stale = true;
   }
 
-  /** Where it gets lost the component asks again. */
+  /** Sends a decision. If the message is lost, the component asks again. */
   private answer({ node, jid }: AuthorizeRequest, { subid, id }: Question, allowed: boolean): void {
     this.connection.sendElement(
       xml(
@@ -148,7 +151,10 @@ export class Approvals {
   }
 }
 
-/** `allowed` undefined: it took too long, or there is no such function any more. `error`: what it threw, which is a no. */
+/**
+ * Calls `authorize`. `allowed` is undefined if the call took too long, or if there is no function any more. `error` is
+ * the exception of the function, which means no.
+ */
 async function decisionOf(
   authorize: Authorize | undefined,
   request: AuthorizeRequest,
@@ -159,7 +165,7 @@ async function decisionOf(
     timer = setTimeout(() => resolve(undefined), DECIDE_MS);
   });
   try {
-    // Nothing but `true` lets anybody in.
+    // Only `true` means yes.
     const asked = (async () => (await authorize(request)) === true)();
     return { allowed: await Promise.race([asked, late]), error: undefined };
   } catch (error) {

@@ -29,11 +29,11 @@ const HEADER_ROOM_BYTES = 63;
 
 /** A service that this client offers, with values of type `T`. */
 export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
-  /** Of a `value`. */
+  /** Waiting updates of a `value`. */
   private readonly values = new WaitingValues();
-  /** Of a `log`. */
+  /** Updates of a `log`. Undefined for other kinds. */
   private readonly outbox: Outbox | undefined;
-  /** Of one with a store. */
+  /** Writes updates into the store. Undefined without a store. */
   private readonly saver: OutboxSaver | undefined;
   private wanted: Demand = { subscribers: 0, windowMs: null };
   /** Undefined until the component has bound the service on the current link. */
@@ -101,7 +101,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   get stores(): boolean {
     return this.saver !== undefined;
   }
-  /** @internal Whether it has held the service once. */
+  /** @internal Whether the component has bound it before, on this link or an earlier one. */
   get established(): boolean {
     return this.wasBound;
   }

@@ -27,7 +27,7 @@ function setUp() {
     for (const byte of bytes) outbox.push(Uint8Array.of(byte), byte);
     saver.kick();
   };
-  /** Lets the write under way end. */
+  /** Ends the running write. */
   const next = async (): Promise<void> => {
     await vi.waitFor(() => expect(gates.length).toBeGreaterThan(0));
     gates.shift()?.();

@@ -2,35 +2,35 @@ import type { StanzapackError } from "@stanzapack/wire";
 import type { Outbox } from "./outbox.js";
 import type { StoredOutbox } from "../store/outbox-store.js";
 
-/** Most of one write to a store. 1 MiB: a few ms. */
+/** Largest write to a store, in updates and in bytes. 1 MiB takes a few ms. */
 const WRITE = { maxRows: 4_096, maxBytes: 1_048_576 };
 
-/** Brings a log's updates into their store, in order; what comes during one write goes with the next. */
+/** Writes the updates of a log into their store, in order. Updates published during a write go into the next one. */
 export class OutboxSaver {
   private running: Promise<void> | undefined;
   private failure: StanzapackError | undefined;
   private renewal: number | undefined;
-  /** What the store has forgotten. */
+  /** Sequence of the last update that the store has removed. */
   private forgotten: number;
 
   constructor(
     private readonly outbox: Outbox,
     private readonly store: StoredOutbox,
-    /** What may be sent has become more. */
+    /** Called when more updates may be sent. */
     private readonly onSaved: () => void,
     private readonly onFailed: (error: StanzapackError) => void,
-    /** Not imported: the part of a page that this is has nothing of the rest. */
+    /** An argument, because this file is loaded on demand in pages, as a part that imports nothing of the rest. */
     private readonly toError: (error: unknown, doing: string) => StanzapackError,
   ) {
     this.forgotten = store.before;
   }
 
-  /** There is something to save or to forget. */
+  /** Starts a write, unless one is running or has failed. */
   kick(): void {
     if (this.failure === undefined) this.running ??= this.run();
   }
 
-  /** Nothing is sent before the store has it. */
+  /** Continues under another incarnation. No update is sent before the store has the incarnation. */
   renew(incarnation: number): void {
     this.renewal = incarnation;
     this.outbox.held = true;
@@ -47,16 +47,16 @@ export class OutboxSaver {
     }
   }
 
-  /** What can be saved still is. */
+  /** Saves the updates that can still be saved, and closes the store. */
   async close(): Promise<void> {
     this.kick();
     await this.running;
-    // What was to be saved is: there is nothing to tell.
+    // The writes are over, so a failure of `close` changes nothing.
     await (async () => this.store.close())().catch(() => undefined);
   }
 
   private async run(): Promise<void> {
-    // What one turn publishes goes together.
+    // One write takes all updates that one turn publishes.
     await Promise.resolve();
     try {
       while (await this.step());
@@ -69,7 +69,7 @@ export class OutboxSaver {
     if (this.failure !== undefined) this.onFailed(this.failure);
   }
 
-  /** False: there was nothing to do. */
+  /** Resolves to false if there was nothing to do. */
   private async step(): Promise<boolean> {
     const { outbox, store, renewal } = this;
     if (renewal !== undefined) {

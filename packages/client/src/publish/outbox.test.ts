@@ -86,7 +86,7 @@ describe("an outbox", () => {
     expect(bytesOf(outbox)).toEqual([]);
     outbox.held = false;
     expect(outbox.take(9, 1_000)).toMatchObject([{ from: 7, to: 7 }]);
-    // Whatever a component says, what is not saved is not forgotten.
+    // The outbox keeps an update that is not saved, whatever the component acknowledges.
     outbox.resume(100);
     expect([outbox.before, outbox.last, outbox.unsaved]).toEqual([7, 8, 1]);
   });

@@ -3,32 +3,34 @@ import { wallAheadMs } from "@stanzapack/xmpp";
 import type { OutboxBounds, OutboxEntry } from "../store/outbox-store.js";
 
 /**
- * A log's updates from publishing until the component has acknowledged them: in order, numbered from 1, none left out. What
- * was sent on a link that broke is sent again on the next. With a store none is sent before it is saved: else the component might have one
- * whose number is given to another after a restart, and drop that as repeated.
+ * A log's updates from publishing until the component has acknowledged them: in order, numbered from 1, none left out.
+ * Updates that were sent on a link without an acknowledgement are sent again on the next link.
+ *
+ * With a store no update is sent before it is saved. Otherwise another update could have the same number after a
+ * restart, and the component would drop that update as repeated.
  */
 export class Outbox {
   private readonly entries: OutboxEntry[];
-  /** Sequence of the last update that is no more here: acknowledged. */
+  /** Sequence of the last update that was acknowledged, and is no longer here. */
   before = 0;
-  /** Sequence of the last one that was sent. */
+  /** Sequence of the last update that was sent. */
   private sent: number;
-  /** Sequence of the last one that a store has. */
+  /** Sequence of the last update that the store has. Infinity without a store. */
   savedTo: number;
-  /** Sequence of the last one that was ever sent, as far as this knows. */
+  /** Sequence of the last update that any link can have carried, as far as this outbox knows. */
   known: number;
-  /** Nothing is sent meanwhile. */
+  /** While true, no update is sent. */
   held = false;
   private heldBytes = 0;
-  /** Where each flush ended: by data stanzas of the link, the last sequence that they held. */
+  /** End of each flush: the number of data stanzas of the link so far, and the last sequence in them. */
   private marks: { readonly stanzas: number; readonly sequence: number }[] = [];
 
   constructor(
     private readonly bounds: OutboxBounds,
-    /** What a store has; undefined: nothing is saved. */
+    /** Content of the store. Undefined without a store. */
     stored?: { readonly before: number; readonly entries: readonly OutboxEntry[] },
   ) {
-    // A store outlives this program, whose monotonic clock means nothing to the next one: it has the time of day.
+    // A store has times of the wall clock, because a monotonic clock means nothing to the next program.
     const aheadMs = wallAheadMs();
     this.entries = (stored?.entries ?? []).map(({ row, at }) => ({ row, at: at - aheadMs }));
     this.before = this.sent = stored?.before ?? 0;
@@ -37,22 +39,23 @@ export class Outbox {
     for (const { row } of this.entries) this.heldBytes += row.length;
   }
 
-  /** Sequence of the newest. */
+  /** Sequence of the newest update. */
   get last(): number {
     return this.before + this.entries.length;
   }
+  /** Number of updates that the store does not have yet. */
   get unsaved(): number {
     return Math.max(0, this.last - this.savedTo);
   }
-  /** Updates that wait for their acknowledgement, sent or not. */
+  /** Number of updates that wait for their acknowledgement, sent or not. */
   get size(): number {
     return this.entries.length;
   }
-  /** Those among them that were not sent on this link. */
+  /** Number of updates that were not sent on this link. */
   get unsent(): number {
     return this.last - this.sent;
   }
-  /** Something may be sent. */
+  /** Whether an update may be sent. */
   get pending(): boolean {
     return this.sendable > 0;
   }
@@ -60,7 +63,7 @@ export class Outbox {
     return this.held ? 0 : Math.min(this.last, this.savedTo) - this.sent;
   }
 
-  /** The next that a store is to have. */
+  /** Returns the next updates for the store, at most this many but at least one, if one is not saved yet. */
   toSave({ maxRows, maxBytes }: OutboxBounds): OutboxEntry[] {
     const next = this.entries.slice(this.savedTo - this.before, this.savedTo - this.before + maxRows);
     let bytes = 0;
@@ -70,12 +73,12 @@ export class Outbox {
     return taken.map(({ row, at }) => ({ row, at: Math.round(at + aheadMs) }));
   }
 
-  /** The store has so many more. */
+  /** The store has saved this many more updates. */
   saved(count: number): void {
     this.savedTo += count;
   }
 
-  /** Throws `busy` when it is full: nothing is dropped. */
+  /** Adds an update. Throws `busy` if the outbox is full: it drops none. */
   push(row: Uint8Array, at: number): void {
     const { maxRows, maxBytes } = this.bounds;
     if (this.entries.length >= maxRows || (this.heldBytes + row.length > maxBytes && this.entries.length > 0))
@@ -88,8 +91,8 @@ export class Outbox {
   }
 
   /**
-   * What was not sent yet, at most `maxBytes` of it but one update in any case, in slices of at most the given size; it counts as sent
-   * from now on.
+   * Returns updates that were not sent yet, in slices of at most the given size. The last update is the one that
+   * reaches `maxBytes`. The updates count as sent from now on.
    */
   take(maxRowsPerSlice: number, maxBytesPerSlice: number, maxBytes = Infinity): BatchSlice[] {
     const waiting: OutboxEntry[] = [];
@@ -114,22 +117,22 @@ export class Outbox {
     return batch.take(maxRowsPerSlice, maxBytesPerSlice);
   }
 
-  /** All that was taken is within so many data stanzas of the link. */
+  /** All updates that were taken are within this many data stanzas of the link. */
   mark(stanzas: number): void {
     this.marks.push({ stanzas, sequence: this.sent });
   }
 
-  /** The component has so many data stanzas of the link. */
+  /** The component has acknowledged this many data stanzas of the link. */
   acknowledged(stanzas: number): void {
     while (this.marks[0] !== undefined && this.marks[0].stanzas <= stanzas)
       this.forget((this.marks.shift() as { sequence: number }).sequence);
   }
 
-  /** A new link, on which the component has everything up to `sequence`. */
+  /** A new link begins. The component has all updates up to `sequence`. */
   resume(sequence: number): void {
     this.marks = [];
     this.forget(sequence);
-    // What is gone here was acknowledged: a component that does not have it any more does not get it.
+    // Removed updates were acknowledged. A component that has lost them does not receive them again.
     this.sent = this.before;
   }
 

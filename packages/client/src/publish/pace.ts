@@ -1,6 +1,6 @@
 import { grantWindow, MAX_WINDOW_MS } from "@stanzapack/wire";
 
-/** Time for which updates must leave faster before a narrower window is told, in ms. */
+/** Time for which updates must leave faster before the service sends a narrower window, in ms. */
 const NARROW_AFTER_MS = 10_000;
 
 /**
@@ -16,7 +16,7 @@ export class Pace {
   private since = 0;
 
   /**
-   * Time to look again at a wider window that was told, in ms, also if no update leaves until then. Undefined while the
+   * Time to look again at a wider window that was sent, in ms, also if no update leaves until then. Undefined while the
    * window is as wanted.
    */
   get looksAt(): number | undefined {
@@ -34,7 +34,7 @@ export class Pace {
   }
 
   /**
-   * The link takes the waiting updates `now`. The updates before left at `lastFlushAt`. Returns the window to tell,
+   * The link takes the waiting updates `now`. The updates before left at `lastFlushAt`. Returns the window to send,
    * null for the wanted window again, or undefined if nothing is new. All in ms.
    */
   flush(now: number, lastFlushAt: number, wantedMs: number): number | null | undefined {
@@ -63,7 +63,7 @@ export class Pace {
     return windowMs;
   }
 
-  /** A new link, on which no window was told. */
+  /** A new link begins, on which no window was sent. */
   forget(): void {
     this.told = null;
     this.worstMs = 0;

@@ -3,7 +3,8 @@ import type { Link } from "../link/link.js";
 import type { OfferedService } from "./offered-service.js";
 
 /**
- * When services' updates leave: all that are due at once, in one write; those that the link or the server cannot take wait, conflating.
+ * Decides when the updates of services leave. All updates that are due leave together, in one write. Updates that the
+ * link or the server cannot take wait, and those of a `value` may be conflated.
  */
 export class Publishing {
   private readonly timer = new FlushTimer<OfferedService>((due) => this.flush(due));
@@ -24,7 +25,7 @@ export class Publishing {
     if (service.pending && this.link()?.maySendData === true) this.send([service]);
   }
 
-  /** Acknowledgements came, or the socket drained. */
+  /** Sends waiting updates. Call it after acknowledgements, or when the socket has drained. */
   release(): void {
     if (this.held.size === 0 || this.link()?.maySendData !== true) return;
     const services = [...this.held];
@@ -32,7 +33,7 @@ export class Publishing {
     this.send(services);
   }
 
-  /** Sends what waits and books no more. */
+  /** Sends the waiting updates of these services now, and stops the timer. */
   finish(services: Iterable<OfferedService>): void {
     this.timer.stop();
     this.sendWithin(
@@ -46,7 +47,7 @@ export class Publishing {
     if (link?.maySendData === true) return this.send(due);
     for (const service of due) {
       this.hold(service);
-      // Until credit exists: behind so much unacknowledged, only the newest is worth waiting with.
+      // Behind as much unacknowledged data as a link may have, only the newest update is worth sending.
       if (link?.unacknowledged === true) service.conflate();
     }
   }
@@ -58,7 +59,7 @@ export class Publishing {
 
   private send(services: readonly OfferedService[]): void {
     let waiting = services;
-    // Of a log as much leaves as there is room for.
+    // A log sends as many updates as there is room for.
     while (this.sendWithin(waiting, this.link()?.roomBytes ?? 0)) {
       waiting = waiting.filter(({ pending }) => pending);
       if (this.link()?.maySendData === true) continue;
@@ -67,12 +68,12 @@ export class Publishing {
     }
   }
 
-  /** False when nothing left. */
+  /** Returns false if nothing was sent. */
   private sendWithin(services: readonly OfferedService[], roomBytes: number): boolean {
     const link = this.link();
     if (link === undefined) return false;
     const frames = services.flatMap((service) => {
-      // Behind a server that reads slower than is published, the newest alone is worth the way.
+      // If the server reads more slowly than the services publish, only the newest update is worth sending.
       if (link.slow && service.waitingBytes > roomBytes) service.conflate();
       return service.take(link.maxBlockBytes, roomBytes);
     });

@@ -6,7 +6,7 @@ import type { OutboxSaver } from "./outbox-saver.js";
 
 /** The calls that a service makes to its client. */
 export interface ServiceHost {
-  /** The service must send at `dueAt`, in ms since 1970. */
+  /** The service must send at `dueAt`, in ms of the monotonic clock. */
   book(service: OfferedService<never>, dueAt: number): void;
   /** Sends the updates that wait, if the link can take them. */
   flush(service: OfferedService<never>): void;

@@ -8,7 +8,7 @@ import { pauseMs } from "./retry-pause.js";
 
 /** Decides how often a request is made: on which links, and again after which failures. */
 export class Attempts {
-  /** Their makers ask for them on every link, until there is an answer. */
+  /** Targets of `make`, which asks for them on every link until there is an answer. */
   private readonly making = new Set<Target>();
   /** Requests that wait for an answer, each with its link. */
   private readonly asking = new Map<Target, { readonly link: Link; readonly answer: Promise<void> }>();

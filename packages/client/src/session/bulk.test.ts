@@ -14,7 +14,7 @@ const subscription = (name: string, options: SubscribeOptions<unknown> = {}): Sh
   return shared;
 };
 
-/** Rows that wait. */
+/** Delivers this many rows, which wait in the queue. */
 function fill(it: SharedSubscription, count: number): void {
   const rows = Array.from({ length: count }, (_, i) => i);
   it.deliver({ epoch: 1, from: 1, to: count, at: 0, spanMs: 0, rows });

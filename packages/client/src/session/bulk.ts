@@ -11,20 +11,20 @@ import { inFrames, type LinkRequests, type Outcome } from "../link/link-requests
 import { subscribeFields, type AskedOptions } from "../negotiation/negotiation.js";
 import type { SharedSubscription } from "../subscribe/shared-subscription.js";
 
-/** An alias in a list, and one with a position, in bytes at most. */
+/** Largest size of an alias in a list, and of an alias with a position, in bytes. */
 const ALIAS_BYTES = 3;
 const POSITION_BYTES = 3 + 9 + 9;
 
-/** What a link had when it ended. */
+/** Token of a link that has ended, and the subscriptions of the link with their aliases. */
 export interface Resumable {
   readonly token: Uint8Array;
   readonly aliases: ReadonlyMap<SharedSubscription, number>;
 }
 
 export interface ManySubscribed {
-  /** By node or pattern. */
+  /** Reasons of refusals, by node or pattern. */
   readonly refused: ReadonlyMap<string, StanzapackError>;
-  /** The requests it took. */
+  /** Numbers of the requests, one for each frame. */
   readonly requests: readonly number[];
 }
 
@@ -32,11 +32,11 @@ export interface ManySubscribed {
 export interface Alike {
   readonly options: AskedOptions;
   readonly subscriptions: SharedSubscription[];
-  /** What each may be given; the least holds for all. */
+  /** Credit of each subscription, in rows: the smallest credit among them. */
   credit: number;
 }
 
-/** By options, and by credit: the most of one request is less than twice the least. */
+/** Groups subscriptions by options and by credit. In one group the largest credit is below twice the smallest. */
 export function groupAlike(subscriptions: Iterable<SharedSubscription>): Alike[] {
   const groups = new Map<string, Alike>();
   for (const subscription of subscriptions) {
@@ -57,7 +57,7 @@ export function fitsFrame(asked: AskedOptions): boolean {
   return optionBytes(toOptionFields(subscribeFields(asked))) <= MAX_OPTION_BYTES;
 }
 
-/** Throws `invalid-options` for what a frame may not carry. */
+/** Returns options as fields of a frame. Throws `invalid-options` if a frame may not carry them. */
 function optionsOf(asked: AskedOptions): OptionFields {
   if (!fitsFrame(asked))
     throw new StanzapackError(
@@ -67,7 +67,10 @@ function optionsOf(asked: AskedOptions): OptionFields {
   return toOptionFields(subscribeFields(asked));
 }
 
-/** Subscribes to nodes and patterns that the client holds already, in as few frames as they fit. Rejects when all of it was refused. */
+/**
+ * Subscribes to nodes and patterns, in as few frames as possible. The client has their subscriptions already, but no
+ * grant. Rejects if the component refuses a frame as a whole.
+ */
 export async function subscribeMany(
   { requests }: FrameRouter,
   nodes: readonly string[],
@@ -80,12 +83,12 @@ export async function subscribeMany(
     textBytes(first ? node : text),
   );
   for (const list of lists) {
-    // The first of a frame has its owner.
+    // The first node of a frame has its owner.
     const texts = list.map(({ node, text }, i) => (i === 0 ? node : text));
     const outcome = await requests
       .ask({ type: "subscribe", nodes: texts, options })
       .catch((error: unknown) => {
-        // Nobody will end the patterns that stand already.
+        // The caller does not learn which patterns stand already, so they end here.
         if (numbers.length > 0 && nodes.some(isPattern)) giveUp(requests, numbers);
         throw error;
       });
@@ -96,11 +99,14 @@ export async function subscribeMany(
 }
 
 function giveUp(requests: LinkRequests, patterns: readonly number[]): void {
-  // Where that fails the link is going.
+  // If the request fails, the link is ending.
   requests.ask({ type: "change", aliases: [], patterns, options: null }).catch(() => undefined);
 }
 
-/** Changes the options of many, or with null ends them; and what patterns bring later. Gives the first refusal there was. */
+/**
+ * Changes the options of many subscriptions, and of those that patterns add later. Null ends the subscriptions and the
+ * patterns. Resolves to the first refusal, if there is one other than `not-subscribed`.
+ */
 export async function changeMany(
   router: FrameRouter,
   subscriptions: Iterable<SharedSubscription>,
@@ -112,7 +118,7 @@ export async function changeMany(
   const aliases = [...subscriptions].flatMap((subscription) => router.aliasOf(subscription) ?? []);
   const room = requests.room(optionBytes(options ?? []) + patterns.length * 5);
   const lists = inFrames(aliases, room, () => ALIAS_BYTES);
-  // Patterns alone are a frame too.
+  // Patterns without aliases need a frame too.
   if (lists.length === 0 && patterns.length > 0) lists.push([]);
   let refusal: StanzapackError | undefined;
   const note = ({ refused }: Outcome): void => {
@@ -123,7 +129,7 @@ export async function changeMany(
   return refusal;
 }
 
-/** Restores subscriptions of the link before on this one. Gives those that were refused, and rejects when all were. */
+/** Restores subscriptions of the last link on this one. Resolves to the refused ones. Rejects if a frame is refused. */
 export async function resumeMany(
   { requests }: FrameRouter,
   { token, aliases }: Resumable,
@@ -143,7 +149,7 @@ export async function resumeMany(
   return refused;
 }
 
-/** Nodes as a list of them is written: the owner is left out where it is that of the one before. */
+/** Returns nodes with their texts in a frame. The text leaves the owner out if the node before has the same owner. */
 function withoutOwners(nodes: readonly string[]): { readonly node: string; readonly text: string }[] {
   let owner = "";
   return nodes.map((node) => {
@@ -155,7 +161,7 @@ function withoutOwners(nodes: readonly string[]): { readonly node: string; reado
 
 const encoder = new TextEncoder();
 
-/** In a frame, with the longest head that it may have. */
+/** Returns the largest size of a text in a frame, with its head, in bytes. */
 function textBytes(text: string): number {
   return encoder.encode(text).length + 3;
 }

@@ -41,7 +41,7 @@ function setUp(policy: InactivePolicy, { offered = true } = {}) {
       return true;
     },
   };
-  /** The component confirms as `answer` says. */
+  /** `answer` is the result of `quiet`. */
   const envelope = {
     answer: true as boolean | Promise<boolean>,
     quiet: vi.fn(() => envelope.answer),

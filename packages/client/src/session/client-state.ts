@@ -2,40 +2,50 @@ import { deadline, NS, type Connection } from "@stanzapack/xmpp";
 import type { InactivePolicy } from "../options/connect-options.js";
 import type { SharedSubscription } from "../subscribe/shared-subscription.js";
 
-/** `setActive` waits so long for the component to send In-Band Bytestreams alone, in ms; the server is told later then, once it does. */
+/**
+ * Longest time for which `setActive` waits until the component sends only In-Band Bytestreams, in ms. If that takes
+ * longer, the client tells the server later.
+ */
 const QUIET_MS = 10_000;
 
-/** What client state asks of the link. */
+/** The calls that client state makes to the link. */
 export interface QuietsLink {
   /**
-   * Asks for In-Band Bytestreams alone. True, or resolves true, once nothing else comes; false where that cannot be: there is no link, or
-   * no longer, or `welcomeLean` came before.
+   * Asks the component to send only In-Band Bytestreams. Returns true, or resolves to true, once nothing else arrives.
+   * Returns false, or resolves to false, if there is no link, the link ends, or `welcomeLean` is called before.
    */
   quiet(): boolean | Promise<boolean>;
-  /** Lean stanzas may come again. */
+  /** The component may send lean stanzas again. */
   welcomeLean(): void;
 }
 
-/** What client state asks of the link's keeper. */
+/** The call that client state makes to the subscriptions. */
 export interface SettlesSubscriptions {
-  /** False when there is no link, or no longer: restoring it will do the same. */
+  /**
+   * Makes the component do what is wanted now. Resolves to false if there is no link, or the link ends: the next link
+   * has the same result when it is restored.
+   */
   settleAll(): Promise<boolean>;
 }
 
 /**
- * Client State Indication (XEP-0352). A server may hold what it takes for unimportant while a client is inactive, and
- * Prosody's csi_simple takes every headline for that: values would pile up there, and come late, in a burst, as if they
- * were news. Sent as chat they would be copied, archived and stored instead. So less is asked for first, and only then
- * the server is told: at most one stanza a window can be held, until this client next writes anything.
- * A server may also keep only the newest of the messages without children that one sender has for an inactive client: ejabberd takes
- * them for chat states (`mod_client_state`). Lean stanzas are such messages, so the component is asked for In-Band Bytestreams alone
- * first, and `<inactive/>` waits for its confirmation.
- * A publisher's demand is a headline too, and who subscribes must not wait for it: while a service is offered the server
- * is not told.
+ * Client State Indication (XEP-0352).
+ *
+ * While a client is inactive, its server may hold stanzas that it takes for unimportant. Prosody's csi_simple takes
+ * every headline for unimportant. Values would gather there, and arrive late, in a burst, as if they were new. As chat
+ * messages they would be copied, archived and stored instead. So the client first asks the component for less, and only
+ * then tells the server. The server can then hold at most one stanza a window, until this client next writes anything.
+ *
+ * For an inactive client a server may also keep only the newest message without children of each sender. ejabberd takes
+ * such messages for chat states (`mod_client_state`). Lean stanzas are such messages. So the client first asks the
+ * component to send only In-Band Bytestreams, and sends `<inactive/>` after the confirmation.
+ *
+ * DEMAND for a publisher is a headline too, and subscribers must not wait for it. So a client that offers a service
+ * does not tell the server.
  */
 export class ClientState {
   private wanted = true;
-  /** What the server believes: a stream begins active, a resumed one too (XEP-0352 §5.2). */
+  /** State that the server knows. A stream begins active, and a resumed stream too (XEP-0352 §5.2). */
   private told = true;
   private last: Promise<void> = Promise.resolve();
 
@@ -58,45 +68,51 @@ export class ClientState {
       this.wanted = active;
       for (const subscription of this.subscriptions.values())
         subscription.setInactive(active ? undefined : this.policy);
-      // What the server holds comes first, the wider window's rows after it.
+      // The stanzas that the server holds must arrive before the rows that follow the change of the window.
       if (active) void this.tell();
       this.last = this.last.then(() => this.settle());
     }
     return this.last;
   }
 
-  /** The window to ask for where this one is wanted. */
+  /** Takes the window that the program wants, and returns the window to ask for now. Both in ms. */
   widened(windowMs: number): number {
     return this.wanted || this.policy === "pause" ? windowMs : Math.max(windowMs, this.policy.windowMs);
   }
 
-  /** A subscription made while inactive; a paused one is made first, so that its maker hears what is wrong with it. */
+  /**
+   * Applies the state to a subscription before its first request. A client that pauses makes the subscription first, so
+   * that a refusal reaches the caller of `subscribe`.
+   */
   adopt(subscription: SharedSubscription): void {
     if (!this.wanted && this.policy !== "pause") subscription.setInactive(this.policy);
   }
 
-  /** It was made: a client that pauses gives it back, and one that changed meanwhile changes it. */
+  /**
+   * Applies the state to a subscription that was granted. A client that pauses gives the subscription back. If the
+   * state has changed meanwhile, the window changes too.
+   */
   async adopted(subscription: SharedSubscription): Promise<void> {
     subscription.setInactive(this.wanted ? undefined : this.policy);
     if (subscription.settled) return;
     await (this.last = this.last.then(() => this.settle()));
   }
 
-  /** A service is to be offered, or is not any more. */
+  /** The client begins to offer a service, or no longer offers it. */
   onServices(): void {
     if (this.wanted) return;
     if (this.services.size > 0) void this.tell();
     else this.last = this.last.then(() => this.settle());
   }
 
-  /** A new stream, or a resumed one: the server takes it for active. */
+  /** A stream began, or was resumed. The server takes the client for active. */
   onStream(resumed: boolean): void {
     this.told = true;
-    // The link and its windows are as they were; a new one has to be restored first.
+    // After a resumption the link and its windows are unchanged. A new link must be restored first.
     if (resumed && !this.wanted) this.last = this.last.then(() => this.settle());
   }
 
-  /** The link is back, with the windows that are to be. */
+  /** The link is restored, with the wanted windows. */
   onRestored(): void {
     void this.tell();
   }
@@ -111,7 +127,7 @@ export class ClientState {
     return this.wanted || this.services.size > 0;
   }
 
-  /** Resolves once the server knows, or cannot know. */
+  /** Tells the server the state. Resolves once the server knows it, or cannot know it. */
   private async tell(): Promise<void> {
     if (this.isActive) {
       this.say(true);
@@ -131,12 +147,12 @@ export class ClientState {
   private say(active: boolean): void {
     if (!this.mayTell(active)) return;
     this.told = active;
-    // XEP-0352 §4.2: no stanza, and never answered.
+    // XEP-0352 §4.2: this is no stanza, and the server does not answer it.
     this.connection.send(`<${active ? "active" : "inactive"} xmlns='${NS.CSI}'/>`, 0);
   }
 }
 
-/** Rejects never: who waits goes on. */
+/** Settles as the promise does, but resolves after `ms` ms at the latest. */
 async function withinMs(ms: number, promise: Promise<void>): Promise<void> {
   let cancel: (() => void) | undefined;
   const late = new Promise<void>((resolve) => (cancel = deadline(ms, resolve)));

@@ -21,7 +21,7 @@ import { SharedSubscription } from "../subscribe/shared-subscription.js";
 /** A subscription or a service, which an alias of a link may name. */
 export type Target = SharedSubscription | OfferedService;
 
-/** What the client has, by node id. */
+/** Services and subscriptions of the client, by node. */
 export interface Holdings {
   readonly services: Map<string, OfferedService>;
   readonly subscriptions: Map<string, SharedSubscription>;
@@ -30,41 +30,41 @@ export interface Holdings {
   unwanted(node: string): void;
 }
 
-/** Who takes what the component binds for a pattern. */
+/** The part that takes subscriptions which the component adds for a pattern. */
 export interface PatternHolder {
-  /** The link is gone, with the patterns that stood on it. */
+  /** The link has ended, and its patterns with it. */
   linkEnded(): void;
-  /** A service that nobody named was bound; undefined: nobody wants it. */
+  /** The component bound a node that no request named. Returns its subscription. Undefined: no group wants it. */
   adopt(node: string): SharedSubscription | undefined;
-  /** Rows that the component may send of it, to begin with: the patterns' subscriptions say so. */
+  /** Takes such a node. Returns the first credit of its subscription, in rows, from the options of its group. */
   creditOf(node: string): number;
-  /** It was granted. */
+  /** The component granted such a subscription. */
   adopted(subscription: SharedSubscription): void;
-  /** A later service of a request's patterns could not be had. */
+  /** The component refused a service that a pattern of this request found later. */
   refused(request: number, error: StanzapackError): void;
-  /** Patterns stand again on a new link, on which everything else is restored. */
+  /** Subscribes to the patterns again, on a new link on which everything else is restored. */
   restore(router: FrameRouter): Promise<void>;
 }
 
-/** Aliases of one link, and what to do with the frames that name them. Made anew with every link. */
+/** The aliases of one link. It passes each frame to the target of its alias. Every link has a new router. */
 export class FrameRouter {
   readonly requests: LinkRequests;
   private readonly targets = new Map<number, Target>();
   private readonly aliases = new Map<Target, number>();
-  /** Of subscriptions, as BIND gave them. */
+  /** `subid` of each subscription, from its BIND, by alias. */
   private readonly subids = new Map<number, string>();
-  /** Bound for a pattern, and not granted yet. */
+  /** Aliases that were bound for a pattern, and are not granted yet. */
   private readonly adopted = new Set<number>();
-  /** Bound, and nobody wants them. */
+  /** Aliases that were bound, but that nobody wants. */
   private unwanted: number[] = [];
   private readonly readers = new Map<number, DataReader>();
-  /** Who waits for the BIND of what. */
+  /** Calls that wait for the BIND of a target. */
   private readonly waiters = new Map<Target, Set<() => void>>();
 
   constructor(
     private readonly holdings: Holdings,
     private readonly codec: RowCodec,
-    /** What the component's HELLO said; it came before any BIND. */
+    /** Returns the link. The HELLO of the component arrives before any BIND. */
     private readonly peer: () => LinkPeer & RequestLink & { watchSilence(): void },
     timeoutMs: number,
   ) {
@@ -88,9 +88,9 @@ export class FrameRouter {
       case "data":
       case "coded": {
         const target = this.targets.get(frame.alias);
-        // Data of a subscription just stopped may still be on its way.
+        // Data of a subscription that was just stopped may still arrive.
         if (!(target instanceof SharedSubscription)) return;
-        // In order and without a hole: IBB ended the link otherwise.
+        // Frames arrive in order and without a hole: otherwise IBB would have ended the link.
         const batch = this.readers.get(frame.alias)?.read(frame, true, this.peer().session.budget);
         if (batch !== undefined) target.deliver(batch);
         return;
@@ -166,13 +166,13 @@ export class FrameRouter {
     }
   }
 
-  /** Whatever still comes for it was on its way when it was given up. */
+  /** Releases the alias of a target. Frames that still arrive for it have no effect. */
   forget(target: Target): void {
     const alias = this.aliases.get(target);
     if (alias !== undefined) this.release(alias);
   }
 
-  /** Nobody wants what the component has bound, or may have granted. */
+  /** Gives back a subscription that the component has bound, and that nobody wants. */
   giveUp(target: SharedSubscription): void {
     const alias = this.aliases.get(target);
     if (alias === undefined) return;
@@ -195,13 +195,13 @@ export class FrameRouter {
     this.aliases.set(target, alias);
   }
 
-  /** Given back, all that one block brought in one frame. */
+  /** Gives an alias back. One frame gives back all unwanted aliases of one block. */
   private giveBack(alias: number): void {
     if (this.unwanted.push(alias) > 1) return;
     queueMicrotask(() => {
       const aliases = this.unwanted;
       this.unwanted = [];
-      // Where that fails the link is going.
+      // If the request fails, the link is ending.
       this.requests.ask({ type: "change", aliases, patterns: [], options: null }).catch(() => undefined);
     });
   }
@@ -222,7 +222,7 @@ export class FrameRouter {
     } else {
       const service = this.holdings.services.get(frame.node);
       if (service === undefined) return this.holdings.unwanted(frame.node);
-      // Another one of the same name was offered here before.
+      // The BIND is for an earlier service of the same name.
       if (service.incarnation !== frame.incarnation) return;
       this.bindTo(frame.alias, service);
       service.bound(frame, this.peer());
@@ -234,7 +234,7 @@ export class FrameRouter {
     for (const tell of this.waiters.get(target) ?? []) tell();
   }
 
-  /** Waits for the answer to a request and for the BIND that goes with it, whichever order they come in. */
+  /** Waits for the answer to a request, and for its BIND, in either order. Rejects with `timeout` without a BIND. */
   async boundAfter<R>(target: Target, request: Promise<R>, timeoutMs: number): Promise<R> {
     let cancel: (() => void) | undefined;
     let tell: (() => void) | undefined;
@@ -249,7 +249,7 @@ export class FrameRouter {
     bound.catch(() => undefined);
     try {
       const result = await request;
-      // The component binds only once a link.
+      // The component binds a target only once on a link.
       if (!this.aliases.has(target)) await bound;
       return result;
     } finally {
@@ -260,12 +260,15 @@ export class FrameRouter {
   }
 }
 
-/** A pattern brings also what rests here, and logs that are waited for: those come later, each from where it stands. */
+/**
+ * Whether the client gives back a known subscription that a pattern has bound. A paused one must rest. A log for which
+ * the client has not asked yet is asked for later, from its own position.
+ */
 function comesByItself(known: SharedSubscription, { kind }: BindSubscriptionFrame): boolean {
   return (known.rests && known.paused) || (kind === "log" && !known.credit.asked);
 }
 
-/** Undefined: they cannot be read, and grant nothing. */
+/** Returns undefined if the options cannot be read. Then they grant nothing. */
 function readGranted(options: OptionFields): ReturnType<typeof grantedOptions> {
   try {
     return grantedOptions(fromOptionFields(options));

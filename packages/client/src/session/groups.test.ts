@@ -6,12 +6,12 @@ import type { Asked } from "../link/link-requests.js";
 import type { CurrentLink } from "./current-link.js";
 import type { SharedSubscription } from "../subscribe/shared-subscription.js";
 
-/** Groups on links whose component the test plays: it answers when it is told to. */
+/** Groups on links whose component the test plays. `answer` sends an answer. */
 function setUp() {
   const open = (): { router: FrameRouter; asked: Asked[]; answer: () => Promise<void> } => {
     const asked: Asked[] = [];
     const answers: (() => void)[] = [];
-    // Numbers begin anew with each link.
+    // The numbers of requests begin at 1 on each link.
     let last = 0;
     const requests = {
       room: () => 4_000,
@@ -69,7 +69,7 @@ it("a group's patterns are named by their numbers on the link there is, and by n
   link.router = second.router;
   const restoring = groups.restore(second.router);
   await vi.waitFor(() => expect(second.asked).toMatchObject([{ type: "subscribe", nodes: ["a@x/*"] }]));
-  // The first one's number is what the second one had before.
+  // On this link the first group has the number that the second group had before.
   await second.answer();
   await vi.waitFor(() => expect(second.asked).toHaveLength(2));
   const stopped = b?.stop();
@@ -77,7 +77,7 @@ it("a group's patterns are named by their numbers on the link there is, and by n
   await second.answer();
   await restoring;
   await stopped;
-  // It was stopped while it was restored: what stands now is taken back, by its own number.
+  // The second group was stopped while it was restored: its patterns are given back, by its new number.
   await vi.waitFor(() =>
     expect(second.asked.at(-1)).toMatchObject({ type: "change", aliases: [], patterns: [2], options: null }),
   );

@@ -40,21 +40,21 @@ interface Own {
   readonly patterns: readonly (NodePattern & { readonly text: string })[];
 }
 
-/** What a group begins with. */
+/** First members and patterns of a group. */
 interface Wanted {
-  /** Of nodes that nobody in this client takes yet. */
+  /** Subscriptions to nodes for which this client has no subscription yet. */
   readonly made: readonly Subscription<unknown>[];
-  /** Of nodes that others take. */
+  /** Subscriptions to nodes for which this client has a subscription already. */
   readonly joined: readonly Subscription<unknown>[];
   readonly patterns: readonly string[];
 }
 
-/** Whether there are names that both mean. */
+/** Whether both patterns match some node. */
 function overlap(a: NodePattern, b: NodePattern): boolean {
   return a.owner === b.owner && (a.prefix.startsWith(b.prefix) || b.prefix.startsWith(a.prefix));
 }
 
-/** Without those that another one covers. Throws `bad-name`. */
+/** Returns the patterns among the texts, without those that another pattern covers. Throws `bad-name`. */
 function readPatterns(wanted: readonly string[]): Own["patterns"] {
   const patterns = wanted.filter(isPattern).map((text) => ({ text, ...parsePattern(text) }));
   const covers = (a: NodePattern, b: NodePattern): boolean =>
@@ -62,9 +62,9 @@ function readPatterns(wanted: readonly string[]): Own["patterns"] {
   return patterns.filter((pattern) => !patterns.some((other) => covers(other, pattern)));
 }
 
-/** Groups of subscriptions: made, changed and ended by frames that name many. */
+/** Makes, changes and ends groups of subscriptions, by frames that name many subscriptions. */
 export class Groups implements PatternHolder {
-  /** Those whose first request is under way. */
+  /** Groups whose first request waits for its answer. */
   private readonly opening = new Set<SubscriptionGroup<unknown>>();
   private readonly groups = new Map<SubscriptionGroup<unknown>, Own>();
 
@@ -76,7 +76,10 @@ export class Groups implements PatternHolder {
     private readonly share: (node: string, options: SubscribeOptions<unknown>) => Shared,
   ) {}
 
-  /** Throws `usage` for what is subscribed already. Rejects when nothing was granted and no pattern stands. */
+  /**
+   * Opens a group. Throws `usage` if a pattern overlaps one of another group, and `invalid-options` if a node has other
+   * options in force. Rejects if nothing was granted and no pattern stands.
+   */
   async open(
     nodes: readonly string[],
     options: SubscribeOptions<unknown>,
@@ -108,7 +111,7 @@ export class Groups implements PatternHolder {
       const { member, isNew } = this.addTo(group, node, options);
       (isNew ? made : joined).push(member);
     }
-    // One that ends by it does not end the group: all are in it.
+    // A member that ends here does not end the group, because all members are in it already.
     for (const member of joined) member.shared.greet(member);
     try {
       await this.subscribe(group, { made, joined, patterns: texts }, options);
@@ -118,7 +121,7 @@ export class Groups implements PatternHolder {
     } finally {
       this.opening.delete(group);
     }
-    // Also those that its patterns have brought by now.
+    // Among them are members that patterns have added by now.
     for (const member of group.subscriptions.values()) member.handOut();
     group.handOut();
     return group;
@@ -151,7 +154,7 @@ export class Groups implements PatternHolder {
     await Promise.all(granted.map(({ shared }) => this.state.adopted(shared)));
   }
 
-  /** Asks for the new nodes and patterns, and waits for those that others ask for. Returns the refusals, by either. */
+  /** Asks for the new nodes and patterns, and waits for nodes that others have asked for. Resolves to all refusals. */
   private async ask(
     group: SubscriptionGroup<unknown>,
     { made, joined, patterns }: Wanted,
@@ -172,7 +175,7 @@ export class Groups implements PatternHolder {
         const error = refused.get(target.node);
         if (error !== undefined && error.code !== "pending") throw error;
       });
-      // Whoever joins hears of it.
+      // Subscriptions that join later receive the rejection.
       target.made.catch(() => undefined);
     }
     const refused = new Map(await asking);
@@ -201,7 +204,7 @@ export class Groups implements PatternHolder {
     return false;
   }
 
-  /** Whose patterns mean a node. */
+  /** Returns the group that has a pattern for the node. */
   private holderOf(node: string): SubscriptionGroup<unknown> | undefined {
     const id = parseNode(node);
     for (const [group, { patterns }] of this.groups)
@@ -216,7 +219,7 @@ export class Groups implements PatternHolder {
     const { windowMs, selection } = own.asked;
     const { member } = this.addTo(group, node, { ...own.options, windowMs, ...selection });
     member.shared.greet(member);
-    // What says that it is granted comes in the same read.
+    // The frame that grants it arrives in the same read.
     if (!this.opening.has(group)) member.handOut();
     return member.shared;
   }
@@ -226,7 +229,7 @@ export class Groups implements PatternHolder {
     return initialCredit((group && this.groups.get(group)?.options) ?? { maxQueued: 1 });
   }
 
-  /** What to ask the component for, of what it brings. */
+  /** Returns the options to ask the component for, for the subscriptions of a group. */
   private wanted(group: SubscriptionGroup<unknown>): AskedOptions {
     const { options = {}, asked = { windowMs: 0, selection: WHOLE } } = this.groups.get(group) ?? {};
     const windowMs = this.state.widened(asked.windowMs);
@@ -235,37 +238,37 @@ export class Groups implements PatternHolder {
 
   adopted(subscription: SharedSubscription): void {
     const member = this.holderOf(subscription.node)?.subscriptions.get(subscription.node);
-    // Where that fails the link is going, and restores what is to be.
+    // If the request fails, the link is ending, and the next link restores the wanted options.
     this.state.adopted(subscription).catch(() => undefined);
     if (member !== undefined) this.holderOf(subscription.node)?.emit("subscribed", member);
   }
 
   refused(request: number, error: StanzapackError): void {
-    // It may come in one read with the answer that says whose request it is.
+    // The answer that shows whose request it is may arrive in the same read.
     soon(() => {
       for (const group of this.groups.keys())
         if (group.requests.includes(request)) group.tell("refused", group.patterns.join(", "), error);
     });
   }
 
-  /** Its patterns stand on the link under these numbers; not for one that was stopped meanwhile. */
+  /** The patterns of the group stand on the link under these numbers. Ends them if the group was stopped meanwhile. */
   private stands(router: FrameRouter, group: SubscriptionGroup<unknown>, requests: readonly number[]): void {
     // Numbers of a link that is gone mean nothing.
     if (group.patterns.length === 0 || this.link.router !== router) return;
     if (this.groups.has(group)) group.requests = requests;
-    // Where that fails the link is going.
+    // If the request fails, the link is ending.
     else changeMany(router, [], requests, null).catch(() => undefined);
   }
 
-  /** Numbers of requests are the link's. */
+  /** The link has ended: the numbers of its requests mean nothing on another link. */
   linkEnded(): void {
     for (const group of this.groups.keys()) group.requests = [];
   }
 
-  /** What patterns brought is there again: they bring what was offered meanwhile. */
+  /** Subscribes to patterns again. What they added before is restored already. They add services offered meanwhile. */
   async restore(router: FrameRouter): Promise<void> {
     for (const group of this.groups.keys()) {
-      // One that is being opened asks by itself, and one may stand already.
+      // A group that is being opened asks by itself. The patterns of another group may stand already.
       if (group.patterns.length === 0 || this.opening.has(group) || group.requests.length > 0) continue;
       try {
         const { requests, refused } = await subscribeMany(router, group.patterns, this.wanted(group));
@@ -296,10 +299,10 @@ export class Groups implements PatternHolder {
     const before = own.asked;
     own.asked = next;
     for (const { member, after } of changes) member.ask(after);
-    // The next link is asked for them.
+    // The requests on the next link have the new options.
     if (router === undefined) return;
     try {
-      // Those whose own options differ need a frame of theirs.
+      // Members whose options differ need a frame of their own.
       const kinds = new Map([[JSON.stringify(next), { asked: next, members: [] as SharedSubscription[] }]]);
       for (const { member, after } of changes) {
         const key = JSON.stringify(after);
@@ -331,7 +334,7 @@ export class Groups implements PatternHolder {
     const pending: Subscription<unknown>[] = [];
     for (const member of members) {
       const { shared } = member;
-      // What awaits approval has no alias to name it by.
+      // A pending subscription has no alias by which a frame could name it.
       if (shared.pending) pending.push(member);
       else if (shared.release(member)) {
         last.push(shared);
@@ -344,13 +347,13 @@ export class Groups implements PatternHolder {
       this.link.held.subscriptions.leave(last, leaving);
       for (const shared of last) router.forget(shared);
     }
-    // Their listeners may subscribe anew, to what is given back by now.
+    // Listeners may subscribe to the same nodes again, which have been given back by now.
     for (const member of pending) given.push(member.stop());
     for (const member of members) member.finish(undefined);
     try {
       await Promise.all(given);
     } catch (error) {
-      // Ended either way: with its link, or by the other side first.
+      // The subscriptions have ended in any case: with the link, or by the component before.
       const { code } = toStanzapackError(error, "stopping");
       if (code === "internal" || code === "protocol") throw error;
     }

@@ -154,7 +154,7 @@ it("asks again for what a link had been granted that ended before it was open", 
 it("asks once on each link for what is being made, until there is an answer", async () => {
   const { keeper, subscription, subscribe, next, stop } = setUp();
   const { held } = keeper;
-  // Asked for before there is a link, and lost with the first one.
+  // The request begins before there is a link, and its answer is lost with the first link.
   let made = false;
   subscribe.mockImplementationOnce(() => new Promise(() => undefined));
   const making = held.attempts

@@ -17,26 +17,27 @@ import type { CurrentLink } from "./current-link.js";
 import { Restoration } from "./restoration.js";
 import { RETRY } from "./retry-pause.js";
 
-/** A link without any frame from the component for so long is asked for, in ms. */
+/** Time without a frame from the component after which the client asks whether the link is whole, in ms. */
 const SILENCE_MS = 15_000;
 /**
- * A link that lasted so long was a good one, and the next is tried for at once, in ms. As long as the longest pause: one that always ends
- * sooner is opened as seldom as one that never opens.
+ * After a link that lasted this long, the client tries again with the shortest pause, in ms. 5,000: the longest pause.
+ * So a link that always ends sooner is opened as seldom as a link that never opens.
  */
 const LASTED_MS = 5_000;
 /**
- * How long the first try to open a link again may take, in ms; the next may take twice as long, up to `timeoutMs`. What goes down with the
- * component's stream, a question or its answer, nobody tells: only asking again helps.
+ * Longest time of the first try to open a link again, in ms. A timeout doubles the time of the next try, up to
+ * `timeoutMs`. No error reports a question or an answer that is lost with the component's stream, so only another try
+ * helps.
  */
 const REOPEN_MS = 3_000;
 
 export interface LinkKeeperEvents {
   onDown(reason: StanzapackError): void;
-  /** The link is back and everything on it restored. */
+  /** The link is back, and everything on it is restored. */
   onRestored(): void;
-  /** The component has so many of the link's data stanzas. */
+  /** The component has acknowledged this many data stanzas of the link. */
   onAcknowledged(stanzas: number): void;
-  /** Of a link: see `ClientEvents`. */
+  /** See `ClientEvents`. */
   onEnvelope(kind: EnvelopeKind): void;
   /** More data may be sent. */
   onCredit(): void;
@@ -46,23 +47,23 @@ export interface LinkKeeperEvents {
   ): void;
 }
 
-/** Keeps one link to the component open for as long as the client lives, and what was on it restored. */
+/** Keeps one link to the component open while the client lives, and restores everything on each new link. */
 export class LinkKeeper {
   private now: CurrentLink | undefined;
-  /** One whose HELLO has not come. */
+  /** Link whose HELLO has not arrived yet. */
   private opening: Link | undefined;
   private up: (() => void) | undefined;
   private upWait: Promise<void> = Promise.resolve();
   private down: (() => void) | undefined;
-  /** While the stream is gone: whether the link's session is resumed is not known yet. */
+  /** Set while the stream is gone. It is not known yet whether the XMPP session will be resumed. */
   private gone: { readonly over: Promise<void>; readonly end: () => void } | undefined;
-  /** An inactive client: no link is to carry lean stanzas towards it. */
+  /** Whether the client is inactive, so that the component must not send lean stanzas on any link. */
   private quietWanted = false;
   private restored: Promise<void> = Promise.resolve();
   /** Tries since the last link that lasted. */
   private failures = 0;
   private upSince = 0;
-  /** What is on the link. */
+  /** Services and subscriptions, which each link restores. */
   readonly held: Restoration;
 
   constructor(
@@ -101,26 +102,27 @@ export class LinkKeeper {
   }
 
   /**
-   * Asks the component for In-Band Bytestreams alone, on this link and on later ones. True, or resolves true, once nothing else comes on
-   * it; false where there is no link, where it ends, or where `welcomeLean` is called before.
+   * Asks the component to send only In-Band Bytestreams, on this link and on later ones. Returns true, or resolves to
+   * true, once nothing else arrives on this link. Returns false, or resolves to false, if there is no link, the link
+   * ends, or `welcomeLean` is called before.
    */
   quiet(): boolean | Promise<boolean> {
     this.quietWanted = true;
     return (this.link ?? this.opening)?.envelope.quiet() ?? false;
   }
 
-  /** Lean stanzas may come again. */
+  /** The component may send lean stanzas again. */
   welcomeLean(): void {
     this.quietWanted = false;
     (this.link ?? this.opening)?.envelope.resume();
   }
 
-  /** The session that the link was of is gone. */
+  /** Ends the link without BYE, because its XMPP session is gone. */
   abandon(error: StanzapackError): void {
     (this.link ?? this.opening)?.abandon(error);
   }
 
-  /** Nothing can be asked for until `streamIsBack`, which comes when the link is abandoned if it must be. */
+  /** The stream is gone. Requests wait for `streamIsBack`, which is called after `abandon`, if the link must end. */
   streamIsGone(): void {
     if (this.gone !== undefined) return;
     let end = (): void => undefined;
@@ -141,7 +143,10 @@ export class LinkKeeper {
     this.upWait = new Promise((resolve) => (this.up = resolve));
   }
 
-  /** Resolves with the link, when there is one and a stream that carries it. Rejects with `timeout` after `waitMs`, or `stopped`. */
+  /**
+   * Resolves to the link, once a link and its stream exist. Rejects with `timeout` after `waitMs` ms, or with
+   * `stopped`.
+   */
   async untilUp(waitMs = this.settings.timeoutMs): Promise<CurrentLink> {
     const { timeoutMs, component } = this.settings;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -162,7 +167,10 @@ export class LinkKeeper {
     }
   }
 
-  /** Opens the link; each of its two questions is to be answered within `openMs`. Rejects with what is wrong; does not try again. */
+  /**
+   * Opens the link, once. The component must accept the bytestream within `openMs` ms, and then send HELLO within the
+   * same time. Rejects with the reason of a failure.
+   */
   async open(openMs = this.settings.timeoutMs): Promise<void> {
     const { component, timeoutMs } = this.settings;
     const doing = `opening the link to ${component}`;
@@ -175,7 +183,7 @@ export class LinkKeeper {
     const over = new LinkEnd();
     const { subscriptions } = this.holdings;
     const events: LinkEvents = {
-      /** Sooner where a subscription expects a heartbeat: when two are missing. */
+      /** Shorter if a subscription has a heartbeat: the time in which two heartbeats are due. */
       get silenceMs() {
         let ms = SILENCE_MS;
         for (const { selection } of subscriptions.values())
@@ -201,11 +209,11 @@ export class LinkKeeper {
     const link: Link = new Link(this.connection, stream, events, this.settings.envelope === "auto");
     if (this.quietWanted) void link.envelope.quiet();
     this.held.begin(router);
-    // Only a hint to the component that we are here, and gone when the server says so.
+    // Presence is only a hint for the component. The server tells the component when this client is gone.
     this.connection.sendElement(xml("presence", { to: component }));
     try {
       this.opening = link;
-      // Its end may have come right behind its HELLO.
+      // The end of the link may have arrived right behind HELLO.
       await over.unless(link.ready(openMs));
     } catch (error) {
       const reason = toStanzapackError(error, doing);
@@ -216,12 +224,12 @@ export class LinkKeeper {
     }
     this.now = { link, router, over };
     this.upSince = monotonicNow();
-    // Before anybody who waits for the link asks on it.
+    // The restoring begins before calls that wait for the link make requests on it.
     this.restored = this.held.restore(this.now);
     this.up?.();
   }
 
-  /** As `open`; where it is told when to come again, it does, within `timeoutMs`. */
+  /** Opens the link. If the component is busy and names a pause, it tries again after the pause, within `timeoutMs`. */
   async openInTurn(): Promise<void> {
     const deadline = monotonicNow() + this.settings.timeoutMs;
     for (;;) {
@@ -271,7 +279,7 @@ export class LinkKeeper {
         await this.restored;
         if (this.now !== undefined) this.events.onRestored();
       } catch (error) {
-        // `onDown` was told; the next try follows.
+        // `onDown` was called before. The next try follows.
         turn = turnOf(error);
         if (error instanceof StanzapackError && error.code === "timeout") openMs *= 2;
       }
@@ -279,7 +287,10 @@ export class LinkKeeper {
   }
 }
 
-/** When one that was refused is to come again, in ms: not before it was told, and by chance a little later. */
+/**
+ * Takes the error of a try to open a link. Returns the pause before the next try, in ms: the pause that the component
+ * named, and a little longer by chance. Undefined without such a pause.
+ */
 function turnOf(error: unknown): number | undefined {
   if (!(error instanceof StanzapackError) || error.code !== "busy" || error.retryAfterMs === undefined)
     return undefined;

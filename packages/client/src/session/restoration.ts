@@ -13,8 +13,8 @@ import { SubscriptionRequests } from "./subscription-requests.js";
 import { SubscriptionRestoration } from "./subscription-restoration.js";
 
 /**
- * What the client has on its links. The first request makes a service or a subscription, and each new link restores it.
- * A request that fails for a while is made again, with backoff. A failure for good ends the service or the
+ * Services and subscriptions of the client, on its links. The first request makes them, and each new link restores
+ * them. A request that fails for a while is made again, with backoff. A failure for good ends the service or the
  * subscription, and its end has the reason.
  */
 export class Restoration {

@@ -6,7 +6,7 @@ import { untilApproved } from "../subscribe/until-approved.js";
 import type { ClientState } from "./client-state.js";
 import type { LinkKeeper } from "./link-keeper.js";
 
-/** What all subscriptions of the client to one node share. `isNew`: nobody has asked the component for it. */
+/** The part that all subscriptions of the client to one node share. `isNew`: it was not requested yet. */
 export interface Shared {
   readonly shared: SharedSubscription;
   readonly isNew: boolean;

@@ -34,8 +34,8 @@ export class SubscriptionRestoration {
   ) {}
 
   /**
-   * Subscribes again, except to what is paused. Waits in the background for services that are not there. `refused`:
-   * what the token did not restore.
+   * Subscribes again, except to paused subscriptions. Waits in the background for services that are not there.
+   * `refused` has the subscriptions that the token did not restore.
    */
   async restore(
     subscriptions: Iterable<SharedSubscription>,

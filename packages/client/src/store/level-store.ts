@@ -15,32 +15,33 @@ import { decodeEntry, decodeHead, encodeEntry, encodeHead, type Head } from "./r
 
 export interface OutboxStoreOptions {
   /**
-   * Whether an update counts as saved only when it has reached the disk, so that it outlives a power cut too; on Node. Default true. False
-   * is quicker, and all that was saved outlives the program, not the machine. Browsers decide by themselves.
+   * True: an update counts as saved once it is on the disk, so that it also survives a power cut. False is faster:
+   * saved updates survive the end of the program, but perhaps not a power cut. For Node only: browsers decide by
+   * themselves. Default true.
    */
   readonly sync?: boolean | undefined;
 }
 
-/** A store in a directory, or in a browser's IndexedDB of this name: for any number of services. */
+/** A store in a directory, or in an IndexedDB of a browser. It holds the outboxes of any number of services. */
 export interface LevelOutboxStore extends OutboxStore {
   /** Idempotent. Close the client first. */
   close(): Promise<void>;
 }
 
-/** A path, or a name. */
 const LOCATION = textThat("a path, or a name in browsers", (text) => text !== "" && !text.includes("\0"));
 const OPTIONS = objectOf(allOptional({ sync: flag() }));
-/** Of what is written; another version's is not read. */
+/** Version of the stored format. A store of another version is refused. */
 const VERSION = 1;
 const VERSION_KEY = "version";
-/** Digits of a sequence in a key, so that keys are in order. 16: of 2^53 − 1. */
+/** Digits of a sequence in a key, so that keys sort by sequence. 16: the digits of 2^53 − 1. */
 const SEQUENCE_DIGITS = 16;
 
 type Database = Level<string, Uint8Array>;
 
 /**
- * Opens the store of publishers' outboxes at `location`, a directory; in browsers the name of a database. Makes it where there is none.
- * One program has it at a time. Throws `store-failed`, `retryable` while another has it.
+ * Opens the store of publishers' outboxes at `location`: the path of a directory, or in browsers the name of a
+ * database. Creates the store if there is none. One program at a time can open it. Throws `invalid-options` and
+ * `store-failed`, which is `retryable` while another program has the store.
  */
 export async function openOutboxStore(
   location: string,
@@ -111,7 +112,7 @@ async function openOutbox(
   const found = await readHead(db, headKey, location);
   const entries: OutboxEntry[] = [];
   let bytes = 0;
-  // Digits come before `:`, and before `head`.
+  // In the order of keys, digits come before `:` and before `head`.
   for await (const [key, value] of db.iterator({ gte: `${node}/0`, lt: `${node}/:` })) {
     const sequence = (found?.before ?? 0) + entries.length + 1;
     const entry = decodeEntry(value);
@@ -119,7 +120,7 @@ async function openOutbox(
       throw damaged(location, `update ${sequence} of \`${node}\` is missing or broken`);
     entries.push(entry);
     bytes += entry.row.length;
-    // What was acknowledged may be forgotten after as much more was appended.
+    // Acknowledged updates may still be here: the store removes them after it has appended as many new ones.
     if (entries.length > 2 * OUTBOX_BOUNDS.maxRows || bytes > 2 * OUTBOX_BOUNDS.maxBytes)
       throw damaged(location, `\`${node}\` has more updates than an outbox may hold`);
   }
@@ -143,7 +144,7 @@ async function openOutbox(
         ...{ type: "del" as const, key: keyOf(before + i + 1) },
       }));
       const next = { ...head, before: upTo };
-      // Not waited for: should it come back after a power cut, it is sent again, and dropped as repeated.
+      // Without `sync`: if a power cut brings updates back, they are sent again, and the component drops them.
       await db.batch([...dels, putOf(next)]);
       head = next;
     },
@@ -166,7 +167,7 @@ async function readHead(db: Database, key: string, location: string): Promise<He
   return head;
 }
 
-/** Never 0, which stands for none. */
+/** Draws an incarnation. Never 0, which stands for none. */
 function drawIncarnation(): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] as number) || 1;
 }
@@ -180,7 +181,7 @@ function damaged(location: string, what: string): StanzapackError {
 
 function failed(error: unknown, doing: string): StanzapackError {
   if (error instanceof StanzapackError) return error;
-  // The database tells that it is not open, and its cause why.
+  // The error says that the database is not open, and its cause says why.
   const { cause = error } = error as { readonly cause?: unknown };
   const { code, message } = cause as { readonly code?: string; readonly message?: string };
   if (code === "LEVEL_LOCKED")

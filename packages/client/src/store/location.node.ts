@@ -1,12 +1,13 @@
 import { readdir } from "node:fs/promises";
 import { StanzapackError } from "@stanzapack/wire";
 
-/** What the database writes updates into. */
+/** Files into which the database writes updates. */
 const DATA_FILE = /\.(?:log|ldb|sst)$/;
 
 /**
- * Gives what lets go of it. Here the database has a lock of its own; but in a directory that has lost the file `CURRENT` it would begin
- * anew and delete what else is there: that is `store-failed`.
+ * Resolves to a function that does nothing, because the database locks the directory itself. In a directory that has
+ * lost its file `CURRENT`, the database would start anew and delete the other files. So this rejects with
+ * `store-failed`.
  */
 export async function holdLocation(location: string): Promise<() => void> {
   const files: string[] = await readdir(location).catch((error: NodeJS.ErrnoException) => {

@@ -9,7 +9,10 @@ interface LockManager {
   ): Promise<void>;
 }
 
-/** Gives what lets go of it. IndexedDB lets every tab write: `store-failed` while another one has it. */
+/**
+ * Locks the store, because IndexedDB lets every tab write. Resolves to a function that releases the lock. Rejects with
+ * `store-failed` while another tab has the lock.
+ */
 export function holdLocation(location: string): Promise<() => void> {
   const { locks } = (globalThis as unknown as { navigator: { readonly locks: LockManager } }).navigator;
   return new Promise((resolve, reject) => {

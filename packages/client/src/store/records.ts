@@ -1,17 +1,17 @@
 import type { OutboxEntry } from "./outbox-store.js";
 
-/** Check and time in front of an update. */
+/** Checksum and time before the row of an update, in bytes. */
 const ENTRY_HEAD_BYTES = 12;
 const HEAD_BYTES = 20;
 
-/** How an outbox stands. */
+/** State of an outbox, apart from its updates. */
 export interface Head {
   readonly incarnation: number;
-  /** Sequence of the last update that is no more there. */
+  /** Sequence of the last update that was removed, 0 at first. */
   readonly before: number;
 }
 
-/** CRC-32 of what follows it, the time as a double, the row; numbers big-endian. */
+/** Layout: CRC-32 of the bytes behind it, the time as a double, the row. Numbers are big-endian. */
 export function encodeEntry({ row, at }: OutboxEntry): Uint8Array {
   const bytes = new Uint8Array(ENTRY_HEAD_BYTES + row.length);
   new DataView(bytes.buffer).setFloat64(4, at);
@@ -19,13 +19,13 @@ export function encodeEntry({ row, at }: OutboxEntry): Uint8Array {
   return seal(bytes);
 }
 
-/** Undefined: it is damaged. */
+/** Returns undefined if the bytes are damaged. */
 export function decodeEntry(bytes: Uint8Array): OutboxEntry | undefined {
   if (bytes.length <= ENTRY_HEAD_BYTES || !isWhole(bytes)) return undefined;
   return { at: viewOf(bytes).getFloat64(4), row: new Uint8Array(bytes.subarray(ENTRY_HEAD_BYTES)) };
 }
 
-/** CRC-32 of what follows it, incarnation and `before` as doubles. */
+/** Layout: CRC-32 of the bytes behind it, incarnation and `before` as doubles. Numbers are big-endian. */
 export function encodeHead({ incarnation, before }: Head): Uint8Array {
   const bytes = new Uint8Array(HEAD_BYTES);
   const view = viewOf(bytes);
@@ -34,7 +34,7 @@ export function encodeHead({ incarnation, before }: Head): Uint8Array {
   return seal(bytes);
 }
 
-/** Undefined: it is damaged. */
+/** Returns undefined if the bytes are damaged. */
 export function decodeHead(bytes: Uint8Array): Head | undefined {
   if (bytes.length !== HEAD_BYTES || !isWhole(bytes)) return undefined;
   const view = viewOf(bytes);
@@ -55,7 +55,7 @@ function isWhole(bytes: Uint8Array): boolean {
   return viewOf(bytes).getUint32(0) === crc32(bytes.subarray(4));
 }
 
-/** ISO 3309; the database checks what it logs, not what it reads from its tables. */
+/** Table of CRC-32 (ISO 3309). The database checks its log, but not the tables that it reads. */
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);

@@ -17,7 +17,7 @@ function setUp(maxQueued: number): {
   return {
     ...{ credit, reader },
     queue,
-    /** So many rows come, so many are read. */
+    /** `rows` rows arrive, and the consumer reads `read` rows. */
     tick(rows, read) {
       credit.came(rows);
       queue.length += rows - read;
@@ -103,7 +103,7 @@ describe("Credit", () => {
     );
     const credit = new Credit(() => readers);
     credit.begin();
-    // The first reads nothing, and keeps its newest hundred.
+    // The first reader reads nothing, and keeps its newest 100 rows.
     const [slow, quick] = queues as [{ length: number }, { length: number }];
     const told: number[] = [];
     for (let rows = 1; rows <= 300; rows++) {
@@ -115,7 +115,7 @@ describe("Credit", () => {
       if (total !== undefined) told.push(total);
     }
     expect(told).toEqual([150, 200, 250, 300, 350, 400]);
-    // And when the quick one stops as well, no more comes.
+    // When the quick reader stops reading too, no credit is due.
     quick.length = 100;
     credit.came(100);
     expect(credit.due(false)).toBeUndefined();
@@ -132,7 +132,7 @@ describe("Credit", () => {
     expect(credit.fits).toBe(true);
     credit.again();
     expect(credit.total).toBe(100);
-    // Who listens by now is told of more as soon as it is due.
+    // A reader that has a listener by now gives the larger credit as soon as credit is due.
     queue.listening = true;
     expect([tick(49, 49), tick(1, 1)]).toEqual([undefined, 32_818]);
   });

@@ -10,20 +10,20 @@ export function initialCredit({
   return Math.max(1, maxQueued);
 }
 
-/** What `update` listeners may be sent before they are asked: they read at once. */
+/** Credit while `update` has a listener, in rows. A listener reads each update at once. */
 const LISTENING_ROWS = 32_768;
 
-/** What one that takes a subscription lets come: so many rows beyond those that it has read. */
+/** Credit of one reader: the number of rows that the component may send beyond those that the reader has read. */
 export class ReaderCredit {
-  /** Rows that came and were dropped while nobody read, and that give no credit: the consumer is stuck. */
+  /** Rows that were dropped while the consumer read nothing. They give no credit, because the consumer is stuck. */
   private stuck = 0;
   private droppedInARow = 0;
 
   constructor(
-    /** Rows that may wait. */
+    /** Largest number of rows that may wait. */
     readonly maxQueued: number,
     private readonly queued: () => number,
-    /** Whether it listens, and reads what comes at once. */
+    /** Whether `update` has a listener, which reads each update at once. */
     private readonly listening: () => boolean,
   ) {}
 
@@ -31,12 +31,12 @@ export class ReaderCredit {
   get room(): number {
     return (this.listening() ? LISTENING_ROWS : this.maxQueued) - this.queued();
   }
-  /** Rows that may come now. */
+  /** Rows that the component may send now. */
   get due(): number {
     return this.room - this.stuck;
   }
 
-  /** A new BIND counts from nothing. */
+  /** A new BIND is asked for. Its credit counts from 0. */
   begin(): void {
     this.stuck = 0;
   }
@@ -63,14 +63,14 @@ export class ReaderCredit {
 export class Credit {
   private received = 0;
   private told = 0;
-  /** What the last BIND began with, or is to begin with. */
+  /** First credit of the last BIND, or of the BIND that is asked for, in rows. */
   private initial = 0;
-  /** Its consumer's client has asked for it, on the link there is: it knows what the BIND begins with. */
+  /** Whether the client has asked for the BIND on the current link, so that its first credit is known. */
   asked = false;
 
   constructor(private readonly readers: () => Iterable<ReaderCredit>) {}
 
-  /** What is told already. */
+  /** Total that the component knows, in rows. */
   get total(): number {
     return this.told;
   }
@@ -78,12 +78,12 @@ export class Credit {
   get room(): number {
     return Math.max(1, ...[...this.readers()].map(({ room }) => room));
   }
-  /** The next BIND may begin with as many as the last one. */
+  /** Whether the next BIND may begin with as many rows as the last one. */
   get fits(): boolean {
     return this.initial <= this.room;
   }
 
-  /** A new BIND is asked for: the rows that it may begin with. */
+  /** A new BIND is asked for. Returns the rows that it begins with. */
   begin(total = this.room): number {
     this.asked = true;
     this.received = 0;
@@ -91,16 +91,17 @@ export class Credit {
     return (this.told = this.initial = total);
   }
 
-  /** A new BIND that begins with as many as the last one. */
+  /** A new BIND is asked for, which begins with as many rows as the last one. */
   again(): void {
     this.begin(this.initial);
   }
 
-  /** The component does not have it. */
+  /** The component does not have the subscription any more. */
   end(): void {
     this.asked = false;
   }
 
+  /** This many rows arrived. */
   came(rows: number): void {
     this.received += rows;
   }

@@ -2,7 +2,7 @@ import { assertNever } from "@stanzapack/wire";
 import type { Away } from "./subscription.js";
 
 /**
- * What the component has of a subscription. BIND gives the alias, and the grant gives the `subid`. They come in either
+ * State of a subscription at the component. BIND has the alias, and the grant has the `subid`. They arrive in either
  * order, because a grant may be an iq and BIND is a frame.
  */
 export interface Standing {

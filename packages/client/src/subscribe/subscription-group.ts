@@ -159,7 +159,7 @@ export class SubscriptionGroup<T = Value>
       this.ready.add(member);
       this.pass();
     };
-    // Not by the member's own listeners: its end, which follows, must count here at once.
+    // Events of the member may wait until somebody can listen. The group needs its ranges and its end at once.
     member.onRange = (event, range) => this.tell(event, { node, ...range });
     member.on("status", (status) => this.emit("status", { node, ...status }));
     member.onEnded = (error) => {

@@ -47,7 +47,7 @@ describe.each(["subscription", "group"] as const)("a %s", (which) => {
   function create() {
     const { subscription, group, deliver, skip } = setUp();
     if (which === "group") group.add(subscription);
-    // Both have the same ways to be read.
+    // A program reads both in the same ways.
     const it = (which === "group" ? group : subscription) as Subscription<number>;
     return { it, deliver, skip, subscription, group, seen: [] as number[] };
   }
@@ -92,7 +92,7 @@ describe.each(["subscription", "group"] as const)("a %s", (which) => {
     const told: unknown[] = [];
     it.on("update", ({ value }) => {
       told.push(value);
-      // Behind what is waiting.
+      // The new update arrives behind the waiting ones.
       if (value === 1) deliver(7);
     });
     it.on("lost", ({ from, to }) => told.push(`lost ${from} to ${to}`));

@@ -3,11 +3,11 @@ import type { EventEmitter } from "eventemitter3";
 import { Emitter } from "../base/emitter.js";
 
 /**
- * Emits `update` to its listeners; while there is none, updates wait for one, or for an iteration. However a listener is added, it gets
- * what waits first, and before that what happened while nobody could listen.
+ * Emits `update` to its listeners. Without a listener, updates wait for a listener, or for an iteration. Events from
+ * before anybody could listen are emitted first. Then a new listener receives the updates that wait, and then new ones.
  */
 export abstract class UpdateEmitter<Events extends object> extends Emitter<Events> {
-  /** @internal A listener for `update` was added: it takes over from iterations, and gets what waits. */
+  /** @internal A listener for `update` was added. It takes over from iterations, and receives the waiting updates. */
   protected abstract handOver(): void;
 
   protected override toldEarly(): void {
@@ -23,7 +23,7 @@ export abstract class UpdateEmitter<Events extends object> extends Emitter<Event
     return this.added(event);
   }
 
-  /** One for `update` gets one update; what waits behind that goes on waiting. */
+  /** A listener for `update` receives one update. The updates behind it continue to wait. */
   override once<K extends EventEmitter.EventNames<Events>>(
     event: K,
     listener: EventEmitter.EventListener<Events, K>,
@@ -39,7 +39,7 @@ export abstract class UpdateEmitter<Events extends object> extends Emitter<Event
   }
 }
 
-/** Why an iteration gets nothing. */
+/** Returns the error of an iteration while `update` has a listener. */
 export function listenedTo(what: string): StanzapackError {
   return new StanzapackError(
     "usage",

@@ -1,6 +1,6 @@
 import type { StanzapackError } from "@stanzapack/wire";
 
-/** What waits for a slow consumer: bounded, oldest dropped first, unless its maker holds back what comes; ends once. */
+/** Items that wait for a consumer. The queue drops its oldest items beyond a bound, unless `push` forbids it. */
 export class UpdateQueue<T> {
   private items: T[] = [];
   private waiting: {
@@ -21,7 +21,7 @@ export class UpdateQueue<T> {
   get empty(): boolean {
     return this.items.length === 0;
   }
-  /** The oldest that waits. */
+  /** Removes and returns the oldest item, if one waits. */
   take(): T | undefined {
     return this.items.shift();
   }
@@ -34,7 +34,7 @@ export class UpdateQueue<T> {
     if (mayDrop && this.items.length > this.maxItems) this.onDrop(this.items.shift() as T);
   }
 
-  /** What waits is still delivered; then the iteration ends, or throws. */
+  /** Ends the queue. Waiting items are still delivered. Then the iteration ends, or throws `error`. Idempotent. */
   close(error?: StanzapackError): void {
     if (this.end !== undefined) return;
     this.end = { error };
@@ -44,7 +44,7 @@ export class UpdateQueue<T> {
     }
   }
 
-  /** Whoever waits for the next one gets none. */
+  /** Rejects the calls of `next` that wait. */
   refuse(error: StanzapackError): void {
     for (const waiter of this.waiting.splice(0)) waiter.reject(error);
   }

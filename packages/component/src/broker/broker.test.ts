@@ -3,7 +3,6 @@ import {
   createRowCodec,
   DEFAULT_LIMITS,
   encodeUpdate,
-  ReadBudget,
   StanzapackError,
   WHOLE,
   type DataFrame,
@@ -15,13 +14,15 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Broker } from "./broker.js";
 import type { ClientLink } from "../links/client-link.js";
+import { fakeLink } from "../testing/fake-link.js";
 import { configSchema } from "../config/config.js";
 import { FanOut } from "../fanout/fan-out.js";
-import type { SubscribeOptions } from "../negotiation/options.js";
+import type { SubscribeOptions } from "../options/subscribe-options.js";
 import type { Service } from "../catalog/service.js";
+import { DEFAULT_CONFIG } from "../options/service-config.js";
+import { known } from "../testing/known.js";
 import { createStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
-import { NOT_QUEUED } from "../fanout/write-queue.js";
 
 const NOW = 1_700_000_000_000;
 const limits = configSchema.parse({ component: { domain: "a.b", secret: "x" } }).limits;
@@ -40,29 +41,11 @@ function setUp(own = limits): {
     watch: vi.fn(),
     unwatch: vi.fn(),
     sendLast: vi.fn(),
-    forgetLink: vi.fn(),
+    forgetWriter: vi.fn(),
   } as unknown as FanOut;
   const broker = new Broker(fanOut, codec, own, createStats(), () => 7, pino({ level: "silent" }));
-  let alias = -1;
-  const link = {
-    bareJid: "alice@x",
-    jid: "alice@x/1",
-    readerBytes: 0,
-    pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
-    session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) },
-    services: new Map(),
-    subscriptions: new Map(),
-    taken: new Map(),
-    sendFrame: vi.fn(),
-    takeAlias: () => ++alias,
-    checkAlias: () => undefined,
-  } as unknown as ClientLink;
-  const outcome = broker.offers.offer(
-    link,
-    "alice@x/t",
-    { kind: "value", access: "open", members: new Set(), title: "" },
-    NOW,
-  );
+  const link = fakeLink("alice@x/1", { sendFrame: vi.fn() });
+  const outcome = known(broker.offers.offer(link, "alice@x/t", DEFAULT_CONFIG, NOW));
   if (!("service" in outcome)) throw new Error("held");
   const { service } = outcome;
   return {
@@ -93,7 +76,7 @@ describe("quotas and ownership", () => {
       title: "",
     } as const;
     for (let i = 1; i < limits.maxServicesPerOwner; i++)
-      broker.offers.offer(link, `alice@x/s${i}`, config, NOW);
+      void broker.offers.offer(link, `alice@x/s${i}`, config, NOW);
     expect(() => broker.offers.offer(link, "alice@x/more", config, NOW)).toThrow(
       expect.objectContaining({ code: "limit-exceeded", scope: "subscription" }),
     );
@@ -107,19 +90,17 @@ describe("quotas and ownership", () => {
       expect.objectContaining({ code: "forbidden" }),
     );
     expect(broker.catalog.own("alice@x/t", "alice@x")).toBe(service);
-    const other = { ...link, jid: "alice@x/2" } as unknown as ClientLink;
+    const other = fakeLink("alice@x/2");
     expect(broker.offers.offer(other, "alice@x/t", service.config, NOW)).toEqual({ holder: link });
   });
 
   it("leave nothing behind of what a link without aliases asks for", () => {
     const { broker, link, service } = setUp();
-    const usedUp = {
-      ...link,
-      ...{ jid: "alice@x/2", services: new Map(), subscriptions: new Map(), taken: new Map() },
+    const usedUp = fakeLink("alice@x/2", {
       checkAlias: () => {
         throw new StanzapackError("limit-exceeded", "used up");
       },
-    } as unknown as ClientLink;
+    });
     const asked = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
     expect(() => broker.subscriptions.subscribe(usedUp, "alice@x/t", asked, NOW)).toThrow("used up");
     expect(service.lanes.size).toBe(0);
@@ -132,34 +113,22 @@ describe("quotas and ownership", () => {
   });
 
   it("let one that stays pay for a lane whose payer leaves", () => {
-    const { broker, link, service } = setUp();
-    const [first, second] = [1, 2].map(
-      (n) =>
-        ({
-          ...link,
-          ...{ bareJid: "bob@x", jid: `bob@x/${n}`, services: new Map(), subscriptions: new Map() },
-          ...{ taken: new Map(), detached: new Set(), maySendData: true },
-        }) as unknown as ClientLink,
-    ) as [ClientLink, ClientLink];
+    const { broker, service } = setUp();
+    const [first, second] = [fakeLink("bob@x/1"), fakeLink("bob@x/2")];
     const asked = { windowMs: 0, selection: { ...WHOLE, deadband: 1 }, since: undefined, credit: Infinity };
-    const subscription = broker.subscriptions.subscribe(first, "alice@x/t", asked, NOW);
-    broker.subscriptions.subscribe(second, "alice@x/t", asked, NOW);
+    const subscription = known(broker.subscriptions.subscribe(first, "alice@x/t", asked, NOW));
+    void broker.subscriptions.subscribe(second, "alice@x/t", asked, NOW);
     const [lane] = service.lanes.values();
-    expect(lane?.payer).toBe(first);
+    expect(lane?.payer?.jid).toBe(first.jid);
     broker.subscriptions.unsubscribe(subscription);
-    expect(lane?.payer).toBe(second);
+    expect(lane?.payer?.jid).toBe(second.jid);
   });
 
   it("hand the writer's lease over to who takes it, and to the same outbox, and tell who had it", () => {
     const { broker, link, service } = setUp();
     const offer = (from: ClientLink, incarnation?: number, takeOver = false): unknown =>
       broker.offers.offer(from, "alice@x/t", service.config, NOW, { incarnation, takeOver });
-    const other = {
-      ...link,
-      jid: "alice@x/2",
-      services: new Map(),
-      sendFrame: vi.fn(),
-    } as unknown as ClientLink;
+    const other = fakeLink("alice@x/2", { sendFrame: vi.fn() });
     expect(offer(other, 5)).toEqual({ holder: link });
     expect(offer(other, 5, true)).toMatchObject({ created: false });
     expect(service.publisher).toMatchObject({ link: other, incarnation: 5 });
@@ -183,7 +152,7 @@ describe("quotas and ownership", () => {
     publish(1, 9, [1], { epoch: 6 });
     const bound = (incarnation?: number): unknown => {
       broker.linkEnded(link, NOW);
-      broker.offers.offer(link, "alice@x/t", service.config, NOW, { incarnation, takeOver: false });
+      void broker.offers.offer(link, "alice@x/t", service.config, NOW, { incarnation, takeOver: false });
       return vi
         .mocked(link.sendFrame)
         .mock.calls.map(([frame]) => frame)
@@ -212,11 +181,11 @@ describe("quotas and ownership", () => {
   });
 
   it("asks no publisher about what cannot be granted", () => {
-    const { broker, link, service } = setUp();
+    const { broker, service } = setUp();
     broker.offers.configure(service, { ...service.config, access: "authorize" }, NOW);
     const ask = vi.fn();
     broker.approvals.messages = { ask, tell: vi.fn() };
-    const bob = { ...link, bareJid: "bob@x", jid: "bob@x/1" } as ClientLink;
+    const bob = fakeLink("bob@x/1");
     const asked = { windowMs: 0, selection: WHOLE, since: undefined, credit: 1 };
     const subscribe = (changes: object): void =>
       void broker.subscriptions.subscribe(bob, service.node, { ...asked, ...changes }, NOW);
@@ -237,25 +206,17 @@ function setUpWhole() {
   let id = 6;
   const broker = new Broker(fanOut, codec, limits, createStats(), () => ++id, log);
   const open = (jid: string): { readonly link: ClientLink; readonly out: string[] } => {
-    let alias = -1;
     const out: string[] = [];
-    const link = {
-      ...{ bareJid: jid.split("/")[0], jid, readerBytes: 0, phase: 0, maySendData: true },
-      ...{ sizeClass: 65_535, hop: "plain", readsCoded: false },
-      pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
-      session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes), unacked: 0 },
-      ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
+    const link = fakeLink(jid, {
       sendFrame: (frame: Frame) => out.push(frame.type === "error" ? frame.code : frame.type),
       append: (_: string, isData: boolean) => out.push(isData ? "data" : "status"),
-      ...{ maySendDataAt: () => true, queue: NOT_QUEUED },
-      ...{ takeAlias: () => ++alias, checkAlias: () => undefined },
-    } as unknown as ClientLink;
+    });
     return { link, out };
   };
   const alice = open("alice@x/1").link;
   const offer = (kind: ServiceKind): Service => {
     const config = { access: "open", members: new Set<string>(), title: "" } as const;
-    const outcome = broker.offers.offer(alice, "alice@x/t", { kind, ...config }, monotonicNow());
+    const outcome = known(broker.offers.offer(alice, "alice@x/t", { kind, ...config }, monotonicNow()));
     if (!("service" in outcome)) throw new Error("held");
     return outcome.service;
   };
@@ -266,7 +227,8 @@ function setUpWhole() {
   };
   const subscribe = (link: ClientLink, options: Partial<SubscribeOptions> = {}): Subscription => {
     const whole = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
-    return broker.subscriptions.subscribe(link, "alice@x/t", { ...whole, ...options }, monotonicNow());
+    const asked = { ...whole, ...options };
+    return known(broker.subscriptions.subscribe(link, "alice@x/t", asked, monotonicNow()));
   };
   return { broker, connection, open, offer, publish, subscribe };
 }
@@ -321,14 +283,14 @@ describe("with a fan-out", () => {
     const { broker, open, offer, publish, subscribe } = setUpWhole();
     const first = offer("log");
     for (let position = 1; position <= 3; position++) publish(first, position);
-    const { epoch } = first;
+    const { epoch } = first.record;
     broker.offers.withdraw(first);
     const second = offer("log");
     publish(second, 1);
     const [bob, carol, dave] = [open("bob@x/1"), open("carol@x/1"), open("dave@x/1")];
     subscribe(bob.link, { since: { epoch, offset: 1 } });
     // The same link may take both: neither request is about the other's subscription.
-    expect(subscribe(bob.link, { windowMs: 1_000 })).toMatchObject({ service: second, alias: 1 });
+    expect(subscribe(bob.link, { windowMs: 1_000 })).toMatchObject({ service: second, outlet: { alias: 1 } });
     expect(bob.link.subscriptions.get(0)).toMatchObject({ service: first, recovered: true });
     await pass(100);
     expect(bob.out).toEqual(["bind", "status", "bind", "data", "withdrawn"]);
@@ -337,7 +299,9 @@ describe("with a fan-out", () => {
     expect(subscribe(carol.link, atEnd)).toMatchObject({ service: second, recovered: false });
     broker.offers.withdraw(second);
     for (const service of [first, second])
-      expect(subscribe(dave.link, { since: { epoch: service.epoch, offset: 0 } }).service).toBe(service);
+      expect(subscribe(dave.link, { since: { epoch: service.record.epoch, offset: 0 } }).service).toBe(
+        service,
+      );
     expect(broker.subscriptions.asked("alice@x/t", "bob@x", atEnd.since)).toBe(first);
     broker.sweep(monotonicNow() + limits.withdrawnSeconds * 1_000);
     expect(dave.out.filter((it) => it === "withdrawn")).toHaveLength(2);

@@ -6,8 +6,9 @@ import { Budgets } from "../budgets/budgets.js";
 import { Approvals } from "../catalog/approvals.js";
 import { Catalog } from "../catalog/catalog.js";
 import { DemandReports } from "../catalog/demand-reports.js";
-import { Offers, type RandomId } from "../catalog/offers.js";
+import { Offers, type OpenRecord, type RandomId } from "../catalog/offers.js";
 import { Publishers } from "../catalog/publishers.js";
+import { ServiceRecord } from "../catalog/service-record.js";
 import { StatusReports } from "../catalog/status-reports.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
@@ -48,7 +49,7 @@ export class Broker {
     const logs = (this.logs = new Logs(fanOut, limits, stats, log, budgets.isOurs, (subscription) =>
       this.subscriptions.endWithdrawn(subscription),
     ));
-    logs.catchUp.onBegun = ({ link }, ms) => budgets.chargeWork(link.jid, ms);
+    logs.catchUp.onBegun = ({ outlet }, ms) => budgets.chargeWork(outlet.jid, ms);
     const approvals = (this.approvals = new Approvals(limits, stats, budgets, (link, service, options, now) =>
       this.subscriptions.subscribeTo(link, service, options, now),
     ));
@@ -65,8 +66,9 @@ export class Broker {
     const subscriptions = (this.subscriptions = new Subscriptions({ ...shared, lanes, logs }, limits));
     const value = new ValueKind(fanOut, newest);
     const createKind: CreateKind = ({ kind }, owner) => (kind === "log" ? logs.create(owner) : value);
-    const offerParts = { ...shared, publishers, status, subscriptions, createKind };
-    this.offers = new Offers(offerParts, limits, randomId, log);
+    const openRecord: OpenRecord = (id, config, now) => new ServiceRecord(id, config, randomId(), now);
+    const offerParts = { ...shared, publishers, status, subscriptions, createKind, openRecord };
+    this.offers = new Offers(offerParts, limits, log);
     this.publishing = new Publishing(fanOut, newest, limits, stats);
   }
 
@@ -84,7 +86,7 @@ export class Broker {
     this.subscriptions.linkEnded(link);
     this.publishers.linkEnded(link, now);
     this.approvals.linkEnded(link);
-    this.fanOut.forgetLink(link);
+    this.fanOut.forgetWriter(link);
   }
 
   /** Once a second: reports that are due, values that publishers owe, services whose time is over. */

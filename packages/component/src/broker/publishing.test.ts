@@ -16,14 +16,13 @@ import { createStats } from "../base/stats.js";
 import type { Approvals } from "../catalog/approvals.js";
 import type { DemandReports } from "../catalog/demand-reports.js";
 import { Publishers } from "../catalog/publishers.js";
-import { Service } from "../catalog/service.js";
+import { createService } from "../testing/create-service.js";
 import type { StatusReports } from "../catalog/status-reports.js";
 import { configSchema } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { Lane } from "../fanout/lane.js";
 import type { NewestValues } from "../fanout/newest-values.js";
 import type { Arrival } from "../fanout/selector.js";
-import type { Kind } from "../kinds/kind.js";
 import type { ClientLink } from "../links/client-link.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { Publishing } from "./publishing.js";
@@ -45,15 +44,14 @@ function setUp(kind: ServiceKind = "value", own = limits) {
     { settle } as unknown as NewestValues,
     ...([own, stats] as const),
   );
-  const rules = { hasHistory: kind === "log", keep } as unknown as Kind;
-  const config = { kind, access: "open", members: new Set<string>(), title: "" } as const;
-  const service = new Service({ owner: "alice@x", name: "t" }, config, 7, rules, NOW);
+  const rules = { hasHistory: kind === "log", keep };
+  const service = createService({ config: { kind }, epoch: 7, kind: rules, createdAt: NOW });
   const push = (arrival: Arrival): void => void (arrivals.push(arrival), order.push("push"));
-  const lane = { windowMs: 100, push } as unknown as Lane;
+  const lane = { windowMs: 100, push } as unknown as Lane<Subscription>;
   service.lanes.set("100", lane);
   const link = {
     ...{ jid: "alice@x/1", readerBytes: 0, services: new Map(), takeAlias: () => 0, sendFrame: vi.fn() },
-    pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
+    throttle: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
     session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) },
   } as unknown as ClientLink;
   const publishers = new Publishers(
@@ -104,17 +102,17 @@ describe("the way of a value", () => {
     ["log", [1, 2, 3]],
   ] as const)("of a %s has the rows %s where the publisher is over its budget", (kind, values) => {
     const { link, stats, publish, pushed } = setUp(kind);
-    link.pace.owes = true;
+    link.throttle.owes = true;
     publish(1, 3, [1, 2, 3]);
     expect(pushed()).toMatchObject([{ from: 1, to: 3, values }]);
-    expect([link.pace.updates, stats.updatesIn]).toEqual([3, values.length]);
+    expect([link.throttle.updates, stats.updatesIn]).toEqual([3, values.length]);
   });
 
   it("ends at once without a publisher", () => {
     const { publishers, service, link, order, publish } = setUp();
     publishers.release(service, link, "fenced", "");
     publish(1, 1, [1]);
-    expect([order, service.offset]).toEqual([[], 0]);
+    expect([order, service.record.offset]).toEqual([[], 0]);
   });
 });
 
@@ -122,22 +120,22 @@ describe("offsets of a service", () => {
   it("follow the publisher's sequence: repeated rows are dropped, jumps and conflation keep their room", () => {
     const { service, publish } = setUp();
     publish(1, 3, [1, 2, 3]);
-    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 3 } });
+    expect(service.record).toMatchObject({ offset: 3, incarnations: { sequence: 3 } });
     publish(2, 3, [2, 3]);
-    expect(service.offset).toBe(3);
+    expect(service.record.offset).toBe(3);
     publish(3, 5, [3, 4, 5]);
-    expect(service).toMatchObject({ offset: 5, incarnations: { sequence: 5 } });
+    expect(service.record).toMatchObject({ offset: 5, incarnations: { sequence: 5 } });
     publish(6, 10, [10]);
-    expect(service).toMatchObject({ offset: 10, incarnations: { sequence: 10 } });
+    expect(service.record).toMatchObject({ offset: 10, incarnations: { sequence: 10 } });
     publish(14, 14, [14]);
-    expect(service).toMatchObject({ offset: 14, incarnations: { sequence: 14 } });
+    expect(service.record).toMatchObject({ offset: 14, incarnations: { sequence: 14 } });
   });
 
   it("go on when the publisher begins anew", () => {
     const { service, publish } = setUp();
     publish(1, 2, [1, 2]);
     publish(1, 1, [1], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 3, incarnations: { sequence: 1, current: 2 } });
+    expect(service.record).toMatchObject({ offset: 3, incarnations: { sequence: 1, current: 2 } });
   });
 
   it("take nothing twice of a publisher that comes back after another, as far as it is remembered", () => {
@@ -145,25 +143,25 @@ describe("offsets of a service", () => {
     publish(1, 3, [1, 2, 3], { epoch: 1 });
     publish(1, 2, [11, 12], { epoch: 2 });
     publish(2, 4, [2, 3, 4], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 6, incarnations: { sequence: 4, current: 1 } });
+    expect(service.record).toMatchObject({ offset: 6, incarnations: { sequence: 4, current: 1 } });
     publish(1, 3, [11, 12, 13], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 7, incarnations: { sequence: 3, current: 2 } });
+    expect(service.record).toMatchObject({ offset: 7, incarnations: { sequence: 3, current: 2 } });
     // A jump is a declared loss of its own sequence, whoever came between.
     publish(6, 6, [6], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 9, incarnations: { sequence: 6 } });
+    expect(service.record).toMatchObject({ offset: 9, incarnations: { sequence: 6 } });
     for (let epoch = 3; epoch <= 9; epoch++) publish(1, 1, [0], { epoch });
     publish(6, 6, [6], { epoch: 1 });
-    expect(service).toMatchObject({ offset: 16, incarnations: { sequence: 6, current: 1 } });
+    expect(service.record).toMatchObject({ offset: 16, incarnations: { sequence: 6, current: 1 } });
     // The ninth is forgotten.
     publish(3, 3, [13], { epoch: 2 });
-    expect(service).toMatchObject({ offset: 17, incarnations: { sequence: 3, current: 2 } });
+    expect(service.record).toMatchObject({ offset: 17, incarnations: { sequence: 3, current: 2 } });
   });
 
   it("never leave the safe integers, whatever a publisher claims", () => {
     const { service, publish } = setUp();
     publish(1, Number.MAX_SAFE_INTEGER, [1]);
     expect(() => publish(1, 1, [1], { epoch: 2 })).toThrow(expect.objectContaining({ code: "malformed" }));
-    expect(service.offset).toBe(Number.MAX_SAFE_INTEGER);
+    expect(service.record.offset).toBe(Number.MAX_SAFE_INTEGER);
   });
 
   it("refuse incarnation 0 and more rows than positions", () => {
@@ -175,9 +173,9 @@ describe("offsets of a service", () => {
   it("date the newest value by its age, and never before the base of `at`", () => {
     const { service, publish } = setUp();
     publish(1, 1, [1], { at: 5_000 });
-    expect(service.last?.at).toBe(NOW - 5_000);
+    expect(service.record.last?.at).toBe(NOW - 5_000);
     publish(2, 2, [2], { at: Number.MAX_SAFE_INTEGER });
-    expect(service.last?.at).toBe(service.oldestAt);
+    expect(service.record.last?.at).toBe(service.record.oldestAt);
   });
 });
 

@@ -34,9 +34,9 @@ export class Publishing {
     const { publisher } = service;
     if (publisher === undefined) return;
     const batch = this.read(service, publisher, frame);
-    const { pace } = publisher.link;
-    pace.updates += batch.rows.length;
-    const arrival = this.accept(service, batch, now, pace.owes);
+    const { throttle } = publisher.link;
+    throttle.updates += batch.rows.length;
+    const arrival = this.accept(service, batch, now, throttle.owes);
     // Repeated: for those who have had nothing yet it is the answer to new demand.
     if (arrival === undefined) return this.newest.settle(service);
     this.keep(service, arrival);
@@ -88,7 +88,8 @@ export class Publishing {
         origin: "peer",
       });
     if (epoch === 0) throw new StanzapackError("malformed", "DATA with incarnation 0", { origin: "peer" });
-    const { incarnations } = service;
+    const { record } = service;
+    const { incarnations } = record;
     incarnations.enter(epoch);
     const { sequence } = incarnations;
     if (last <= sequence) return undefined;
@@ -97,18 +98,18 @@ export class Publishing {
     const fresh = last - Math.max(sequence + 1, first) + 1;
     const most = conflates && !service.kind.hasHistory ? 1 : fresh;
     const kept = rows.length > most ? rows.slice(rows.length - most) : rows;
-    if (!Number.isSafeInteger(service.offset + lost + fresh)) {
+    if (!Number.isSafeInteger(record.offset + lost + fresh)) {
       throw new StanzapackError("malformed", `DATA up to ${last} leaves no offsets for \`${service.node}\``, {
         origin: "peer",
       });
     }
     incarnations.advance(last);
-    const from = service.offset + lost + 1;
-    const to = service.offset + lost + fresh;
-    service.offset = to;
+    const from = record.offset + lost + 1;
+    const to = record.offset + lost + fresh;
+    record.offset = to;
     this.stats.updatesIn += kept.length;
     // Older than the base of `at` cannot be told.
-    const newestAt = Math.max(service.oldestAt, now - batch.at);
+    const newestAt = Math.max(record.oldestAt, now - batch.at);
     const step = rows.length > 1 ? batch.spanMs / (rows.length - 1) : 0;
     const ats = kept.map((_, i) => newestAt - step * (kept.length - 1 - i));
     return new Arrival(from, to, kept, ats);
@@ -119,7 +120,7 @@ export class Publishing {
     const { rows, ats } = arrival;
     const newest = rows.length - 1;
     // A copy: the row is a view that would keep its whole block alive.
-    service.last = { row: (rows[newest] as Uint8Array).slice(), at: ats[newest] as number };
+    service.record.last = { row: (rows[newest] as Uint8Array).slice(), at: ats[newest] as number };
     service.newest = undefined;
     service.awaiting.clear();
     service.kind.keep(service, arrival);

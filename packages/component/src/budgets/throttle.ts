@@ -1,12 +1,11 @@
 import { grantWindow } from "@stanzapack/wire";
 import type { Logger } from "pino";
-import type { ClientLink } from "../links/client-link.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { ComponentStats } from "../base/stats.js";
 import type { Account } from "./account.js";
 import type { Budgets } from "./budgets.js";
 
-/** What a stanza costs beside its block, in bytes: routing one that is nearly empty is not free. */
+/** What a stanza costs beside its block, in bytes: routing a stanza that is nearly empty is not free. */
 const STANZA_BYTES = 256;
 /** Windows that a publisher over its budget is asked for: the first, the last, and how long each is tried, in ms. */
 const FIRST_WINDOW_MS = 1_000;
@@ -14,73 +13,81 @@ const LAST_WINDOW_MS = 50_000;
 const TRY_MS = 5_000;
 
 /** What the throttle knows of one link. */
-export interface Pace {
+export interface ThrottleState {
   readonly accounts: readonly Account[];
-  /** Updates that came since it was looked at. */
+  /** Updates that came since the throttle last looked. */
   updates: number;
-  /** Over its budget: acknowledgements wait, and of values only the newest goes on. */
+  /** The publisher is over its budget: acknowledgements wait, and only the newest value of a service goes on. */
   owes: boolean;
-  /** Smallest window its services are asked for, in ms; 0: it is not slowed. */
+  /** The smallest window that the link's services are asked for, in ms. 0: the throttle does not slow the link. */
   windowMs: number;
   widenAt: number;
 }
 
+/** A link, as far as the throttle needs to know it. */
+export interface ThrottledLink {
+  readonly jid: string;
+  readonly ended: boolean;
+  readonly throttle: ThrottleState;
+}
+
 /**
- * Publishers over their budget: asked for wider windows, acknowledged late, their values conflated before they are encoded, until they
- * are within it again. Whoever keeps to that loses nothing of a log; who does not owes more and more, and is cut off by `Budgets`.
+ * Slows publishers that are over their budget. Until such a publisher is within its budget again, the throttle asks for
+ * wider windows, delays acknowledgements, and conflates values before they are encoded. A publisher that keeps to the
+ * wider windows loses nothing of a log. A publisher that does not owes more and more, and `Budgets` cuts it off.
  */
-export class Throttle {
-  private readonly slowed = new Set<ClientLink>();
+export class Throttle<L extends ThrottledLink = ThrottledLink> {
+  private readonly slowed = new Set<L>();
 
   constructor(
     private readonly budgets: Budgets,
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
     private readonly log: Logger,
-    /** Its services' publishers are to hear of another window. */
-    private readonly tellDemand: (link: ClientLink) => void,
+    /** Tells the publisher of all services of a link their windows. */
+    private readonly tellDemand: (link: L) => void,
   ) {}
 
-  createPace(jid: string): Pace {
+  createState(jid: string): ThrottleState {
     return { accounts: this.budgets.of(jid), updates: 0, owes: false, windowMs: 0, widenAt: 0 };
   }
 
-  /** A block came, and what was in it is counted. */
-  received(link: ClientLink, blockBytes: number, now: number): void {
-    const { pace } = link;
-    const { updates } = pace;
-    pace.updates = 0;
-    const standing = this.budgets.spend(pace.accounts, updates, blockBytes + STANZA_BYTES);
-    pace.owes = standing < 0;
-    if (!pace.owes || pace.windowMs > 0 || link.ended) return;
+  /** A block came, and `ThrottleState.updates` counts what was in the block. */
+  received(link: L, blockBytes: number, now: number): void {
+    const { throttle } = link;
+    const { updates } = throttle;
+    throttle.updates = 0;
+    const standing = this.budgets.spend(throttle.accounts, updates, blockBytes + STANZA_BYTES);
+    throttle.owes = standing < 0;
+    if (!throttle.owes || throttle.windowMs > 0 || link.ended) return;
     this.stats.slowdowns++;
     this.log.info({ jid: link.jid }, "publishes over its budget: slowed");
     this.slowed.add(link);
     this.widen(link, FIRST_WINDOW_MS, now);
   }
 
-  private widen(link: ClientLink, windowMs: number, now: number): void {
-    link.pace.windowMs = windowMs;
-    link.pace.widenAt = now + TRY_MS;
+  private widen(link: L, windowMs: number, now: number): void {
+    link.throttle.windowMs = windowMs;
+    link.throttle.widenAt = now + TRY_MS;
     this.tellDemand(link);
   }
 
-  /** Once a second: who is within its budget again goes on as before, who is not has wider windows. */
+  /** Once a second: a link that is within its budget again goes on as before; a link that is not has wider windows. */
   sweep(now: number): void {
     for (const link of this.slowed) {
-      const { pace } = link;
+      const { throttle } = link;
       if (link.ended) {
         this.slowed.delete(link);
         continue;
       }
-      const standing = this.budgets.standing(pace.accounts);
-      pace.owes = standing < 0;
+      const standing = this.budgets.standing(throttle.accounts);
+      throttle.owes = standing < 0;
       if (standing >= this.limits.burstSeconds / 2) {
         this.slowed.delete(link);
         this.log.info({ jid: link.jid }, "publishes within its budget again");
         this.widen(link, 0, now);
-      } else if (pace.owes && now >= pace.widenAt && pace.windowMs < LAST_WINDOW_MS)
-        this.widen(link, Math.min(LAST_WINDOW_MS, grantWindow(pace.windowMs * 2)), now);
+      } else if (throttle.owes && now >= throttle.widenAt && throttle.windowMs < LAST_WINDOW_MS)
+        this.widen(link, Math.min(LAST_WINDOW_MS, grantWindow(throttle.windowMs * 2)), now);
     }
   }
 }

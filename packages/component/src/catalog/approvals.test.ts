@@ -4,23 +4,17 @@ import { Approvals } from "./approvals.js";
 import { Budgets } from "../budgets/budgets.js";
 import type { ClientLink } from "../links/client-link.js";
 import { configSchema } from "../config/config.js";
-import { Service } from "./service.js";
+import type { Service } from "./service.js";
+import { createService } from "../testing/create-service.js";
 import { createStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
-import type { Kind } from "../kinds/kind.js";
 
 const NOW = 1_700_000_000_000;
 const limits = configSchema.parse({ component: { domain: "a.b", secret: "x" } }).limits;
 const OPTIONS = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
 
 function setUp(own = limits) {
-  const service = new Service(
-    { owner: "alice@x", name: "t" },
-    { kind: "value", access: "authorize", members: new Set(), title: "" },
-    1,
-    {} as Kind,
-    NOW,
-  );
+  const service = createService({ config: { access: "authorize" }, createdAt: NOW });
   const online = (): void => {
     service.publisher = { link: { jid: "alice@x/1" }, alias: 0 } as unknown as Service["publisher"];
   };
@@ -97,6 +91,6 @@ describe("questions to publishers", () => {
     expect(() => approvals.decide(service, "bob@x", undefined, true, NOW)).toThrow(
       expect.objectContaining({ code: "not-subscribed" }),
     );
-    expect(service.mayTake("bob@x")).toBe(false);
+    expect(service.record.mayTake("bob@x")).toBe(false);
   });
 });

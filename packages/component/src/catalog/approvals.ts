@@ -3,8 +3,8 @@ import type { Budgets } from "../budgets/budgets.js";
 import type { ClientLink } from "../links/client-link.js";
 import type { ComponentLimits } from "../config/config.js";
 import { Denials } from "../budgets/denials.js";
-import type { SubscribeOptions } from "../negotiation/options.js";
-import type { Service } from "./service.js";
+import type { SubscribeOptions } from "../options/subscribe-options.js";
+import type { PublisherLink, Service } from "./service.js";
 import type { ComponentStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { Tally } from "../base/tally.js";
@@ -31,7 +31,7 @@ export interface Question {
 /** How questions and outcomes reach people. */
 export interface ApprovalMessages {
   /** To the publisher's link. */
-  ask(question: Question, publisher: ClientLink): void;
+  ask(question: Question, publisher: PublisherLink): void;
   tell(link: ClientLink, service: Service, outcome: Subscription | StanzapackError): void;
 }
 
@@ -107,10 +107,10 @@ export class Approvals {
     const { owner } = service.id;
     const { maxMembers, maxPending, maxPendingPerOwner, pendingSeconds } = this.limits;
     this.budgets.checkRoom(asker, "pending");
-    if (service.approved.size >= maxMembers)
+    if (service.record.approved.size >= maxMembers)
       throw new StanzapackError(
         "limit-exceeded",
-        `${service.approved.size} JIDs may take \`${service.node}\`, no more are allowed`,
+        `${service.record.approved.size} JIDs may take \`${service.node}\`, no more are allowed`,
         { scope: "subscription" },
       );
     const full =
@@ -153,7 +153,7 @@ export class Approvals {
     if (question === undefined || (id !== undefined && id !== question.id))
       throw new StanzapackError("not-subscribed", `${asker} does not ask for \`${service.node}\``);
     this.stats[allowed ? "approvalsGranted" : "approvalsDenied"]++;
-    if (allowed) service.approved.add(asker);
+    if (allowed) service.record.approved.add(asker);
     else this.denials.add(service.id.owner, keyOf(service, asker), now + this.limits.denialSeconds * 1000);
     this.settle(question, now);
   }
@@ -161,7 +161,7 @@ export class Approvals {
   /** The service's access changed: some questions have their answer by that. */
   reconsider(service: Service, now: number): void {
     for (const question of this.questions.get(service)?.values() ?? [])
-      if (service.mayTake(question.asker) || service.config.access !== "authorize")
+      if (service.record.mayTake(question.asker) || service.config.access !== "authorize")
         this.settle(question, now);
   }
 
@@ -199,7 +199,7 @@ export class Approvals {
 
   private settle(question: Question, now: number): void {
     const { service, asker } = question;
-    if (!service.mayTake(asker)) {
+    if (!service.record.mayTake(asker)) {
       const text = `${service.id.owner} did not allow ${asker} to take \`${service.node}\``;
       return this.refuse(question, new StanzapackError("not-allowed", text));
     }

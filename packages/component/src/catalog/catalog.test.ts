@@ -1,14 +1,12 @@
 import { expect, it } from "vitest";
 import { Catalog } from "./catalog.js";
-import { Service, type ServiceConfig } from "./service.js";
-import type { Kind } from "../kinds/kind.js";
-
-const CONFIG: ServiceConfig = { kind: "value", access: "open", members: new Set(), title: "" };
+import type { Service } from "./service.js";
+import { createService } from "../testing/create-service.js";
 
 function setUp() {
   const catalog = new Catalog();
   const add = (owner: string, name: string): Service => {
-    const service = new Service({ owner, name }, CONFIG, 1, {} as Kind, 0);
+    const service = createService({ id: { owner, name } });
     catalog.add(service);
     return service;
   };

@@ -1,5 +1,4 @@
-import type { ClientLink } from "../links/client-link.js";
-import type { Service } from "./service.js";
+import type { PublisherLink, Service } from "./service.js";
 
 /** Tells publishers how many subscribers a service has, and in which window they take it (DEMAND). */
 export class DemandReports {
@@ -25,7 +24,7 @@ export class DemandReports {
   }
 
   /** Reports for all that a link publishes. Another window may hold for all of it. */
-  tellAll(link: ClientLink): void {
+  tellAll(link: PublisherLink): void {
     for (const service of link.services.values()) this.tell(service);
   }
 
@@ -43,5 +42,5 @@ export class DemandReports {
 /** Returns the window in which the publisher is to send, in ms; null: not at all. Beyond its budget it is wider. */
 function demandedWindowMs(service: Service): number | null {
   const wanted = service.wantedWindowMs();
-  return wanted === null ? null : Math.max(wanted, service.publisher?.link.pace.windowMs ?? 0);
+  return wanted === null ? null : Math.max(wanted, service.publisher?.link.throttle.windowMs ?? 0);
 }

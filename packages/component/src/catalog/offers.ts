@@ -1,23 +1,37 @@
 import { parseNode, StanzapackError, type NodeId } from "@stanzapack/wire";
 import { monotonicNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
+import { type Later, whenKnown } from "../base/later.js";
 import type { Budgets } from "../budgets/budgets.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { NewestValues } from "../fanout/newest-values.js";
 import type { CreateKind } from "../kinds/kind.js";
-import type { ClientLink } from "../links/client-link.js";
+import type { Subscriber } from "../fanout/outlet.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { Subscriptions } from "../subscriptions/subscriptions.js";
 import type { Approvals } from "./approvals.js";
 import type { Catalog } from "./catalog.js";
 import type { DemandReports } from "./demand-reports.js";
-import { ANY_LEASE, type LeaseRequest, type Publishers } from "./publishers.js";
-import { Service, type ServiceConfig } from "./service.js";
+import { ANY_LEASE, type LeaseRequest } from "../options/service-config.js";
+import type { Publishers } from "./publishers.js";
+import { Service, type PublisherLink } from "./service.js";
+import type { ServiceRecord } from "./service-record.js";
+import type { ServiceConfig } from "../options/service-config.js";
 import type { StatusReports } from "./status-reports.js";
 
 /** Random numbers that tell lives apart, 32 bits, never 0. */
 export type RandomId = () => number;
+
+/** Returns the record of a service that is to be, as a store has it, or a new one. `now`: monotonic, in ms. */
+export type OpenRecord = (id: NodeId, config: ServiceConfig, now: number) => Later<ServiceRecord>;
+
+/**
+ * What came of an offer. `holder`: another link of the account has the writer's lease, and this offer neither takes the
+ * lease over nor is of the same outbox.
+ */
+export type OfferOutcome =
+  { readonly service: Service; readonly created: boolean } | { readonly holder: PublisherLink };
 
 /** The parts of the component that an offer concerns. */
 export interface OfferParts {
@@ -27,6 +41,7 @@ export interface OfferParts {
   readonly demand: DemandReports;
   readonly status: StatusReports;
   readonly subscriptions: Subscriptions;
+  readonly openRecord: OpenRecord;
   readonly createKind: CreateKind;
   readonly newest: NewestValues;
   readonly fanOut: FanOut;
@@ -37,74 +52,97 @@ export interface OfferParts {
 export class Offers {
   /** Told of each service that is offered anew. */
   onOffered: ((service: Service) => void) | undefined;
-  /** Told of each service that ends, with the links that had subscribed or waited for approval. */
-  onWithdrawn: ((service: Service, links: readonly ClientLink[]) => void) | undefined;
+  /** Told of each service that ends, with those who had subscribed or waited for approval. */
+  onWithdrawn: ((service: Service, subscribers: readonly Subscriber[]) => void) | undefined;
   /** Told of each subscription that its publisher takes away. */
   onRevoked: ((subscription: Subscription) => void) | undefined;
 
   constructor(
     private readonly parts: OfferParts,
     private readonly limits: ComponentLimits,
-    private readonly randomId: RandomId,
     private readonly log: Logger,
   ) {}
 
   /**
-   * A publisher offers a service, or comes back to it. Returns the service, and whether it is new. Returns `holder`
-   * where another link of the account has the writer's lease, and this offer neither takes the lease over nor is of the
-   * same outbox. The caller finds out whether that link lives, and calls again. Throws `bad-name`, `forbidden`,
-   * `conflict` or `limit-exceeded`.
+   * A publisher offers a service, or comes back to it. Where another link is the `holder` of the lease, the caller finds
+   * out whether that link lives, and calls again. Throws, or rejects with, `bad-name`, `forbidden`, `conflict`,
+   * `limit-exceeded`, or `link-required` when the link has ended meanwhile.
    */
   offer(
-    link: ClientLink,
+    link: PublisherLink,
     node: string,
     config: ServiceConfig,
     now: number,
     lease: LeaseRequest = ANY_LEASE,
-  ): { service: Service; created: boolean } | { holder: ClientLink } {
+  ): Later<OfferOutcome> {
     const id = parseNode(node);
     if (id.owner !== link.bareJid) {
       throw new StanzapackError("forbidden", `${link.bareJid} cannot offer \`${node.slice(0, 200)}\``);
     }
-    const { catalog, publishers } = this.parts;
-    const existing = catalog.services.get(node);
+    const { services } = this.parts.catalog;
+    const existing = services.get(node);
     link.checkAlias();
-    if (existing !== undefined) {
-      const holder = this.offerAgain(existing, link, config, now, lease);
-      if (holder !== undefined) return { holder };
-    }
-    const service = existing ?? this.create(id, config, now);
-    if (service.publisher === undefined) publishers.attach(service, link, lease.incarnation, now);
-    if (existing !== undefined) return { service, created: false };
-    const { kind, access } = config;
-    this.log.info({ node, jid: link.jid, kind, access, services: catalog.services.size }, "service offered");
-    this.onOffered?.(service);
-    return { service, created: true };
+    if (existing !== undefined) return this.offerAgain(existing, link, config, now, lease);
+    this.assertRoom(id.owner);
+    const record = this.parts.openRecord(id, config, now);
+    if (!(record instanceof Promise)) return this.begin(record, link, now, lease);
+    return whenKnown(record, (opened) => {
+      link.assertOpen();
+      const at = monotonicNow();
+      // Another session of the account may have offered the service meanwhile.
+      const begun = services.get(node);
+      if (begun !== undefined) return this.offerAgain(begun, link, config, at, lease);
+      link.checkAlias();
+      this.assertRoom(id.owner);
+      return this.begin(opened, link, at, lease);
+    });
   }
 
-  private create(id: NodeId, config: ServiceConfig, now: number): Service {
-    const { catalog, budgets, createKind } = this.parts;
-    budgets.checkRoom(id.owner, "services");
+  private assertRoom(owner: string): void {
+    const { catalog, budgets } = this.parts;
+    budgets.checkRoom(owner, "services");
     if (catalog.services.size >= this.limits.maxServices)
       throw new StanzapackError(
         "limit-exceeded",
         `${catalog.services.size} services are offered, no more are allowed`,
         { scope: "subscription" },
       );
-    const service = new Service(id, config, this.randomId(), createKind(config, id.owner), now);
+  }
+
+  private begin(record: ServiceRecord, link: PublisherLink, now: number, lease: LeaseRequest): OfferOutcome {
+    const { catalog, publishers, budgets, createKind } = this.parts;
+    const { node, config, id } = record;
+    const service = new Service(record, createKind(config, id.owner));
     catalog.add(service);
     budgets.count(id.owner, "services", 1);
-    return service;
+    publishers.attach(service, link, lease.incarnation, now);
+    const { kind, access } = config;
+    this.log.info({ node, jid: link.jid, kind, access, services: catalog.services.size }, "service offered");
+    this.onOffered?.(service);
+    return { service, created: true };
+  }
+
+  private offerAgain(
+    service: Service,
+    link: PublisherLink,
+    config: ServiceConfig,
+    now: number,
+    lease: LeaseRequest,
+  ): OfferOutcome {
+    const holder = this.takeLease(service, link, config, now, lease);
+    if (holder !== undefined) return { holder };
+    if (service.publisher === undefined) this.parts.publishers.attach(service, link, lease.incarnation, now);
+    return { service, created: false };
   }
 
   /** Returns the link that keeps the lease; undefined: the offer holds, and a publisher before it is fenced. */
-  private offerAgain(
+  private takeLease(
     service: Service,
-    link: ClientLink,
+    link: PublisherLink,
     config: ServiceConfig,
     now: number,
     { incarnation, takeOver }: LeaseRequest,
-  ): ClientLink | undefined {
+  ): PublisherLink | undefined {
     const { node, publisher } = service;
     const isSame = incarnation !== undefined && publisher?.incarnation === incarnation;
     if (publisher !== undefined && publisher.link !== link && !takeOver && !isSame) return publisher.link;
@@ -128,15 +166,16 @@ export class Offers {
 
   /** Takes a new configuration. It may end subscriptions at once, and may answer those who await approval. */
   configure(service: Service, config: ServiceConfig, now: number): void {
-    service.config = config;
+    service.record.config = config;
     for (const subscription of service.subscriptions) {
-      if (service.mayTake(subscription.link.bareJid)) continue;
+      const { bareJid } = subscription.outlet;
+      if (service.record.mayTake(bareJid)) continue;
       this.onRevoked?.(subscription);
       this.parts.subscriptions.end(
         subscription,
         new StanzapackError(
           "not-allowed",
-          `the publisher does not allow ${subscription.link.bareJid} to take \`${service.node}\` any more`,
+          `the publisher does not allow ${bareJid} to take \`${service.node}\` any more`,
         ),
       );
     }
@@ -144,7 +183,7 @@ export class Offers {
   }
 
   /** Ends a service behind its last values. `by`: the link that withdrew the service, which needs no ERROR. */
-  withdraw(service: Service, by?: ClientLink): void {
+  withdraw(service: Service, by?: PublisherLink): void {
     const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets } = this.parts;
     const { node, id, kind } = service;
     fanOut.flushAll([service]);
@@ -154,7 +193,7 @@ export class Offers {
     newest.settle(service);
     service.withdrawn = true;
     this.onWithdrawn?.(service, [
-      ...[...service.subscriptions].map(({ link }) => link),
+      ...[...service.subscriptions].map(({ outlet }) => outlet),
       ...approvals.waitingFor(service),
     ]);
     this.endSubscriptions(service);

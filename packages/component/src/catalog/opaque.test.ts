@@ -3,7 +3,6 @@ import {
   createRowCodec,
   DEFAULT_LIMITS,
   encodeUpdate,
-  ReadBudget,
   WHOLE,
   type CodedFrame,
   type DataFrame,
@@ -12,11 +11,12 @@ import {
 import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
 import { Broker } from "../broker/broker.js";
-import type { ClientLink } from "../links/client-link.js";
+import { fakeLink } from "../testing/fake-link.js";
 import { configSchema } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
-import { DEFAULT_CONFIG } from "../negotiation/options.js";
-import type { ServiceConfig } from "./service.js";
+import { known } from "../testing/known.js";
+import { DEFAULT_CONFIG } from "../options/service-config.js";
+import type { ServiceConfig } from "../options/service-config.js";
 import { createStats } from "../base/stats.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
@@ -26,28 +26,17 @@ const rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
 function setUp() {
   const nothing = new Proxy({}, { get: () => vi.fn() }) as FanOut;
   const broker = new Broker(nothing, rows, limits, createStats(), () => 7, pino({ level: "silent" }));
-  const open = (jid: string): ClientLink => {
-    let alias = -1;
-    return {
-      ...{ bareJid: jid.split("/")[0], jid, readerBytes: 0, maySendData: true },
-      ...{ sizeClass: 65_535, hop: "plain", readsCoded: true },
-      pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
-      session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) },
-      ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
-      ...{ sendFrame: vi.fn(), append: vi.fn(), takeAlias: () => ++alias, checkAlias: () => undefined },
-    } as unknown as ClientLink;
-  };
-  const alice = open("alice@x/1");
+  const alice = fakeLink("alice@x/1");
   const offer = (config: Partial<ServiceConfig>) => {
-    const outcome = broker.offers.offer(alice, NODE, { ...DEFAULT_CONFIG, ...config }, 0);
+    const outcome = known(broker.offers.offer(alice, NODE, { ...DEFAULT_CONFIG, ...config }, 0));
     if (!("service" in outcome)) throw new Error("held");
     return outcome.service;
   };
   const service = offer({ opaque: true });
   const publish = (frame: DataFrame | CodedFrame): void => broker.publishing.publish(service, frame, 0);
   const subscribe = (selection: Partial<Selection>): unknown =>
-    broker.subscriptions.subscribe(
-      open("bob@x/1"),
+    void broker.subscriptions.subscribe(
+      fakeLink("bob@x/1"),
       NODE,
       { windowMs: 0, selection: { ...WHOLE, ...selection }, since: undefined, credit: Infinity },
       0,
@@ -65,8 +54,8 @@ describe("an opaque service", () => {
     const { service, publish } = setUp();
     const payload = Buffer.concat(packed(bytes, new Uint8Array(0)));
     publish({ ...head, form: "rows", payload });
-    expect(service.offset).toBe(2);
-    expect(service.last?.row).toEqual(Uint8Array.of(0xc4, 0));
+    expect(service.record.offset).toBe(2);
+    expect(service.record.last?.row).toEqual(Uint8Array.of(0xc4, 0));
   });
 
   it("refuses rows of anything else, and forms that the component would have to look into", () => {
@@ -80,7 +69,7 @@ describe("an opaque service", () => {
       const { publish, service } = setUp();
       const payload = Buffer.concat(packed(...values));
       expect(() => publish({ ...head, form: "rows", payload })).toThrow(malformed);
-      expect(service.offset).toBe(0);
+      expect(service.record.offset).toBe(0);
     }
     const { publish } = setUp();
     const deflated = rows.encode(packed(bytes, bytes), "plain");

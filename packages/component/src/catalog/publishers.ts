@@ -5,21 +5,10 @@ import {
   type ErrorCode,
   type RowCodec,
 } from "@stanzapack/wire";
-import type { ClientLink } from "../links/client-link.js";
 import type { Approvals } from "./approvals.js";
 import type { DemandReports } from "./demand-reports.js";
-import type { Service } from "./service.js";
+import type { PublisherLink, Service } from "./service.js";
 import type { StatusReports } from "./status-reports.js";
-
-/** What an offer says of the writer's lease, beside the node's configuration. */
-export interface LeaseRequest {
-  /** Of the publisher's outbox; undefined: the offer names none. */
-  readonly incarnation: number | undefined;
-  /** Takes the lease also from a session that lives. */
-  readonly takeOver: boolean;
-}
-
-export const ANY_LEASE: LeaseRequest = { incarnation: undefined, takeOver: false };
 
 /** Gives the writer's lease of a service to one link at a time, and takes the lease back. */
 export class Publishers {
@@ -34,20 +23,20 @@ export class Publishers {
    * Gives the lease of a service without a publisher to a link that has a free alias. Sends the link BIND and DEMAND,
    * and every subscriber STATUS.
    */
-  attach(service: Service, link: ClientLink, incarnation: number | undefined, now: number): void {
+  attach(service: Service, link: PublisherLink, incarnation: number | undefined, now: number): void {
     const alias = link.takeAlias();
     link.services.set(alias, service);
     const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec);
     service.publisher = { link, alias, reader, incarnation };
     service.offlineSince = undefined;
-    const asked = incarnation ?? service.incarnations.current;
+    const asked = incarnation ?? service.record.incarnations.current;
     link.sendFrame({
       type: "bind",
       role: "service",
       alias,
       node: service.node,
       incarnation: asked,
-      sequence: service.incarnations.sequenceOf(asked),
+      sequence: service.record.incarnations.sequenceOf(asked),
     });
     // Always: a publisher that comes back goes on sending as long as it believes in its old demand.
     this.demand.tell(service);
@@ -61,7 +50,7 @@ export class Publishers {
    * Takes the lease back, if a link has it: the component drops what that link still sends, and the end of that link
    * does not concern the service. Sends the link ERROR, unless `by` is the link itself.
    */
-  release(service: Service, by: ClientLink | undefined, code: ErrorCode, text: string): void {
+  release(service: Service, by: PublisherLink | undefined, code: ErrorCode, text: string): void {
     const { publisher } = service;
     if (publisher === undefined) return;
     const { link, alias, reader } = publisher;
@@ -77,7 +66,7 @@ export class Publishers {
   }
 
   /** All services of the link are offline from now on. */
-  linkEnded(link: ClientLink, now: number): void {
+  linkEnded(link: PublisherLink, now: number): void {
     for (const service of link.services.values()) {
       service.publisher = undefined;
       service.offlineSince = now;

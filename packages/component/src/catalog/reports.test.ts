@@ -4,25 +4,23 @@ import type { Lane } from "../fanout/lane.js";
 import type { ClientLink } from "../links/client-link.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { DemandReports } from "./demand-reports.js";
-import { Service, type ServiceConfig } from "./service.js";
+import type { Service } from "./service.js";
 import { StatusReports } from "./status-reports.js";
-import type { Kind } from "../kinds/kind.js";
-
-const CONFIG: ServiceConfig = { kind: "value", access: "open", members: new Set(), title: "" };
+import { createService } from "../testing/create-service.js";
 
 /** A service whose publisher has alias 4, with subscribers that take its lanes. */
 function setUp(ownWindowMs: number | null = null) {
-  const service = new Service({ owner: "alice@x", name: "t" }, CONFIG, 1, { ownWindowMs } as Kind, 0);
+  const service = createService({ kind: { ownWindowMs } });
   const sendFrame = vi.fn<(frame: Frame) => void>();
   const link = {
-    ...{ sendFrame, pace: { windowMs: 0 }, services: new Map([[4, service]]) },
+    ...{ sendFrame, throttle: { windowMs: 0 }, services: new Map([[4, service]]) },
   } as unknown as ClientLink;
   service.publisher = { link, alias: 4 } as unknown as Service["publisher"];
-  const subscribe = (windowMs: number): { readonly append: ReturnType<typeof vi.fn> } => {
-    const append = vi.fn();
-    service.lanes.set(String(windowMs), { windowMs } as Lane);
-    service.subscriptions.add({ link: { append }, alias: 0 } as unknown as Subscription);
-    return { append };
+  const subscribe = (windowMs: number): { readonly sendShared: ReturnType<typeof vi.fn> } => {
+    const sendShared = vi.fn();
+    service.lanes.set(String(windowMs), { windowMs } as Lane<Subscription>);
+    service.subscriptions.add({ outlet: { sendShared } } as unknown as Subscription);
+    return { sendShared };
   };
   const told = (): Frame[] => sendFrame.mock.calls.splice(0).map(([frame]) => frame);
   return { service, link, subscribe, told };
@@ -73,11 +71,11 @@ describe("reports of demand", () => {
   it("have no smaller window than the link's pace allows, and none where nobody takes the service", () => {
     const { service, link, subscribe, told } = setUp();
     const reports = new DemandReports();
-    link.pace.windowMs = 2_000;
+    link.throttle.windowMs = 2_000;
     reports.tellAll(link);
     subscribe(100);
     reports.tellAll(link);
-    link.pace.windowMs = 0;
+    link.throttle.windowMs = 0;
     reports.tellAll(link);
     expect(told()).toEqual([demand(0, null), demand(1, 2_000), demand(1, 100)]);
     expect(service.demand).toEqual({ subscribers: 1, windowMs: 100 });
@@ -103,14 +101,14 @@ describe("reports of status", () => {
     for (const windowMs of [null, 1_000, 1e9])
       reports.set(service, { type: "status", alias: 4, status: "paused", windowMs });
     expect(service).toMatchObject({ status: "paused", paceMs: MAX_WINDOW_MS });
-    expect(one.append).not.toHaveBeenCalled();
+    expect(one.sendShared).not.toHaveBeenCalled();
     reports.sweep();
     reports.sweep();
-    expect([one.append.mock.calls.length, two.append.mock.calls.length]).toEqual([1, 1]);
+    expect([one.sendShared.mock.calls.length, two.sendShared.mock.calls.length]).toEqual([1, 1]);
     reports.set(service, { type: "status", alias: 4, status: "online", windowMs: null });
     reports.forget(service);
     reports.sweep();
-    expect(one.append).toHaveBeenCalledOnce();
+    expect(one.sendShared).toHaveBeenCalledOnce();
   });
 
   it("refuse a publisher that says to be offline", () => {

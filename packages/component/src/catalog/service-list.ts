@@ -33,7 +33,7 @@ export class ServiceList {
 
   /** Those of `among`, or of all, that `asker` may find. */
   visibleTo(asker: string, among?: ReadonlySet<Service>): ResultSet<Service> {
-    const isShown = (service: Service): boolean => !service.withdrawn && service.mayFind(asker);
+    const isShown = (service: Service): boolean => !service.withdrawn && service.record.mayFind(asker);
     const uidOf = (service: Service): string => this.serialOf(service).toString(36);
     if (among !== undefined || this.listed.length - this.withdrawn <= MAX_COUNTED) {
       const all = among ?? this.listed.map(({ service }) => service);

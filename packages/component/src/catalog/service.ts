@@ -1,128 +1,98 @@
-import type { DataReader, NodeId, ServiceKind, ServiceStatus } from "@stanzapack/wire";
-import { formatNode } from "@stanzapack/wire";
-import { wallAheadMs } from "@stanzapack/xmpp";
-import type { ClientLink } from "../links/client-link.js";
-import { Incarnations } from "./incarnations.js";
-import type { Kind } from "../kinds/kind.js";
+import type { DataReader, Frame, LinkSession, NodeId, ServiceStatus } from "@stanzapack/wire";
+import type { FewMap } from "../base/few.js";
+import type { ThrottleState } from "../budgets/throttle.js";
 import type { Lane } from "../fanout/lane.js";
 import type { ReadyBody } from "../fanout/ready-body.js";
+import type { Kind } from "../kinds/kind.js";
+import type { ServiceConfig } from "../options/service-config.js";
 import type { Subscription } from "../subscriptions/subscription.js";
+import type { ServiceRecord } from "./service-record.js";
 
-export const ACCESS_MODELS = ["open", "whitelist", "authorize"] as const;
-/** XEP-0060 §4.5. `authorize`: the publisher is asked. */
-export type AccessModel = (typeof ACCESS_MODELS)[number];
-
-export const COMPRESSIONS = ["shared", "isolated"] as const;
-/** `isolated`: no update is coded by another, so that sizes tell the author of one nothing of another. */
-export type Compression = (typeof COMPRESSIONS)[number];
-
-export interface ServiceConfig {
-  readonly kind: ServiceKind;
-  readonly access: AccessModel;
-  /** Whether updates are coded by those before them. Default: `shared`. */
-  readonly compression?: Compression;
-  /** Its values are bytes that only their reader understands: they pass as they are. For good. */
-  readonly opaque?: boolean;
-  /** Bare JIDs that may subscribe, unless everybody may; the owner always may. */
-  readonly members: ReadonlySet<string>;
-  readonly title: string;
-}
-
-/** A value may be so much older than its service here (the component was restarted meanwhile), in ms. */
-const OLDEST_VALUE_MS = 86_400_000;
-
-export interface LastValue {
-  readonly row: Uint8Array;
-  /** By the monotonic clock, in ms. */
-  readonly at: number;
-}
-
-/** Bodies of the newest value, for those who join, or come back: by where they stand, and by how their lanes encode a row. */
+/**
+ * Bodies of the newest value, for subscribers that join or come back. The key says where the subscriber stands, and how
+ * its lane encodes a row.
+ */
 export interface NewestBodies {
   readonly offset: number;
-  /** How far the wall clock was ahead, in ms. */
+  /** How far the wall clock was ahead of the monotonic clock, in ms. */
   readonly aheadMs: number;
   readonly bodies: Map<string, ReadyBody>;
 }
 
+/** What a service needs of its publisher's link. */
+export interface PublisherLink {
+  readonly jid: string;
+  readonly bareJid: string;
+  readonly session: LinkSession;
+  /** The services that the link publishes, by alias. */
+  readonly services: FewMap<number, Service>;
+  readonly throttle: ThrottleState;
+  /** Memory that reading what the link publishes takes, in bytes. */
+  readerBytes: number;
+  /** Throws `link-required` when the link has ended. */
+  assertOpen(): void;
+  /** Throws `limit-exceeded` when the link has used up its aliases. */
+  checkAlias(): void;
+  takeAlias(): number;
+  sendFrame(frame: Frame): void;
+}
+
+/** The holder of a service's writer lease. */
 export interface Publisher {
-  readonly link: ClientLink;
+  readonly link: PublisherLink;
   readonly alias: number;
   readonly reader: DataReader;
-  /** As its offer named it; undefined where it named none. */
+  /** The incarnation that the offer named. Undefined: the offer named none. */
   readonly incarnation: number | undefined;
 }
 
-/** One named stream of one publisher, with everyone who takes it. */
+/** One named stream of one publisher: its record, its publisher now, and everyone who subscribes. */
 export class Service {
-  readonly node: string;
-  /** Zero of the `at` in DATA frames, in ms since 1970, by the wall clock. */
-  readonly baseAt: number;
-  /** No value is taken for older, by the monotonic clock, in ms. */
-  readonly oldestAt: number;
-  /** Highest offset given so far; the first update has 1. */
-  offset = 0;
-  last: LastValue | undefined;
-  /** Bodies of it, while it is the newest. */
+  /** Bodies of the newest value, while it is the newest. */
   newest: NewestBodies | undefined;
-  /** The publishers' outboxes, and the last of each one's sequence that arrived. */
-  readonly incarnations = new Incarnations();
-  /** Who holds the writer's lease: nobody else's DATA is this service's. */
+  /** The holder of the writer's lease. The service takes DATA from nobody else. */
   publisher: Publisher | undefined;
-  /** Nobody finds it any more; a log is still brought to those who had not got all of it. */
+  /** The catalog does not have the service any more. A withdrawn log still goes to subscribers that have not all of it. */
   withdrawn = false;
   /** What the publisher says of itself. */
   status: Exclude<ServiceStatus, "offline"> = "online";
-  /** The window in which it really sends, in ms, when it cannot keep to its demand. */
+  /** The window in which the publisher really sends, in ms, when it cannot keep to the demand. */
   paceMs: number | null = null;
-  /** When the publisher's link went, in ms. */
+  /** When the publisher's link ended, in ms. */
   offlineSince: number | undefined;
-  /** Bare JIDs that the publisher has allowed, under `authorize`. */
-  readonly approved = new Set<string>();
-  readonly lanes = new Map<string, Lane>();
+  readonly lanes = new Map<string, Lane<Subscription>>();
   readonly subscriptions = new Set<Subscription>();
-  /** Subscriptions without a value so far. */
+  /** Subscriptions that have received no value yet. */
   readonly awaiting = new Set<Subscription>();
-  /** What the publisher was told last. */
+  /** The demand that the publisher was sent last. */
   demand: { subscribers: number; windowMs: number | null } = { subscribers: 0, windowMs: null };
 
   constructor(
-    readonly id: NodeId,
-    public config: ServiceConfig,
-    /** Random: with memory alone, a restarted component's offsets begin anew, and must not look like the old ones. */
-    readonly epoch: number,
-    /** What services of its kind do, with what this one keeps. */
+    readonly record: ServiceRecord,
+    /** What services of its kind do, with what this service keeps. */
     readonly kind: Kind,
-    /** By the monotonic clock, in ms. */
-    createdAt: number,
-  ) {
-    this.node = formatNode(id);
-    this.oldestAt = createdAt - OLDEST_VALUE_MS;
-    this.baseAt = Math.round(this.oldestAt + wallAheadMs());
-  }
+  ) {}
 
+  get id(): NodeId {
+    return this.record.id;
+  }
+  get node(): string {
+    return this.record.node;
+  }
+  get config(): ServiceConfig {
+    return this.record.config;
+  }
   get online(): boolean {
     return this.publisher !== undefined;
   }
-  /** What its subscribers are told. */
+  /** What a STATUS frame tells the subscribers. */
   get told(): { readonly status: ServiceStatus; readonly windowMs: number | null } {
     return this.online
       ? { status: this.status, windowMs: this.paceMs }
       : { status: "offline", windowMs: null };
   }
 
-  mayTake(bareJid: string): boolean {
-    const { access, members } = this.config;
-    if (access === "open" || bareJid === this.id.owner || members.has(bareJid)) return true;
-    return access === "authorize" && this.approved.has(bareJid);
-  }
-
-  /** Whether it is shown: who may ask must find it. */
-  mayFind(bareJid: string): boolean {
-    return this.config.access === "authorize" || this.mayTake(bareJid);
-  }
-
-  /** The smallest in which anybody takes it; null: nobody does. */
+  /** The smallest window of a subscriber, in ms. Null: the service has no subscriber. */
   get takenWindowMs(): number | null {
     let smallest: number | null = null;
     for (const { windowMs } of this.lanes.values())
@@ -130,14 +100,14 @@ export class Service {
     return smallest;
   }
 
-  /** The largest in which anybody takes it, in ms; 0: nobody does. */
+  /** The largest window of a subscriber, in ms. 0: the service has no subscriber. */
   get slowestWindowMs(): number {
     let largest = 0;
     for (const { windowMs } of this.lanes.values()) largest = Math.max(largest, windowMs);
     return largest;
   }
 
-  /** The window in which its publisher should send, in ms; null: not at all. */
+  /** Returns the window in which the publisher should send, in ms. Null: it should not send. */
   wantedWindowMs(): number | null {
     const taken = this.takenWindowMs;
     const { ownWindowMs } = this.kind;

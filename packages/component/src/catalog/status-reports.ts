@@ -19,8 +19,8 @@ export class StatusReports {
 
   /** Tells all subscribers now. */
   tell(service: Service): void {
-    const frame = statusFrame(service);
-    for (const subscription of service.subscriptions) frame.sendTo(subscription);
+    const frame = statusFrame(service.told);
+    for (const { outlet } of service.subscriptions) outlet.sendShared(frame);
   }
 
   /** The service has ended. */

@@ -1,7 +1,7 @@
 import { monotonicNow, type Connection } from "@stanzapack/xmpp";
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import type { ClientLink } from "../links/client-link.js";
+import type { QueuedWriter } from "./write-queue.js";
 import { FanOut } from "./fan-out.js";
 import type { Lane } from "./lane.js";
 import { createStats } from "../base/stats.js";
@@ -19,18 +19,13 @@ it("codes large batches after the others of their tick, and those have left by t
   fanOut.onCost = (bareJid) => events.push(`charged ${bareJid}`);
   const lane = (name: string, rows: number): Lane => {
     let text = "";
-    const link = {
-      ...{ maySendDataAt: () => true, queue: NOT_QUEUED },
-      session: { unacked: 0 },
-      append: (base64: string) => {
-        text = base64;
-        fanOut.linkPending(link);
-      },
-      takeStanzas: () => [text],
-    } as unknown as ClientLink;
+    const writer: QueuedWriter = { queue: NOT_QUEUED, phase: 0, unacked: 0, takeStanzas: () => [text] };
     const subscription = {
-      ...{ link, hasCredit: true },
-      send: ({ base64 }: { base64: string }) => link.append(`${name} ${base64}`, true),
+      ...{ outlet: { maySendAt: () => true, writer }, hasCredit: true },
+      send: ({ base64 }: { base64: string }) => {
+        text = `${name} ${base64}`;
+        fanOut.writerPending(writer);
+      },
     };
     const lane = {
       ...{ windowMs: 100, active: true, lastFlushAt: -Infinity, settle: () => undefined },
@@ -38,7 +33,7 @@ it("codes large batches after the others of their tick, and those have left by t
       batch: { rows, bytes: 1_000, empty: false },
       attached: new Set([subscription]),
       joining: new Set(),
-      service: { publisher: { link: { bareJid: `${name}@x` } } },
+      service: { record: { id: { owner: `${name}@x` } } },
       encode: () => {
         lane.opensAt = undefined;
         return [{ body: { form: "chained", base64: `${rows}` }, independent: undefined }];
@@ -60,7 +55,7 @@ it("codes large batches after the others of their tick, and those have left by t
 });
 
 describe("a tick", () => {
-  /** So many links with one windowed lane, and one of them with a lane of window 0 too; `writes` has what was written when. */
+  /** So many writers with one windowed lane, and one of them with a lane of window 0 too; `writes` has what was written when. */
   function setUp(count: number) {
     vi.useFakeTimers();
     vi.advanceTimersByTime(100_000 - (monotonicNow() % 100_000));
@@ -81,12 +76,12 @@ describe("a tick", () => {
       expect(vi.getTimerCount()).toBe(0);
       vi.useRealTimers();
     });
-    const links = Array.from({ length: count }, (_, i) => {
+    const writers = Array.from({ length: count }, (_, i) => {
       let text = "";
-      const link = {
-        ...{ maySendDataAt: () => true, session: { unacked: 0 }, phase: 48 + (i % 64), queue: NOT_QUEUED },
+      const writer = {
+        ...{ unacked: 0, phase: 48 + (i % 64), queue: NOT_QUEUED },
         append: () => {
-          if (text === "") fanOut.linkPending(link as unknown as ClientLink);
+          if (text === "") fanOut.writerPending(writer);
           text += `${i} `;
         },
         takeStanzas: () => {
@@ -95,14 +90,19 @@ describe("a tick", () => {
           return stanza === "" ? [] : [stanza];
         },
       };
-      return link;
+      return writer;
     });
-    const lane = (windowMs: number, members: typeof links): Lane => {
+    const lane = (windowMs: number, members: typeof writers): Lane => {
       const lane = {
         ...{ windowMs, active: true, lastFlushAt: -Infinity, settle: () => undefined },
         opensAt: 0 as number | undefined,
         batch: { rows: 1, bytes: 10, empty: false },
-        attached: new Set(members.map((link) => ({ link, hasCredit: true, send: () => link.append() }))),
+        attached: new Set(
+          members.map((writer) => ({
+            ...{ outlet: { maySendAt: () => true, writer }, hasCredit: true },
+            send: () => writer.append(),
+          })),
+        ),
         ...{ joining: new Set(), service: {} },
         encode: () => {
           lane.opensAt = undefined;
@@ -111,12 +111,12 @@ describe("a tick", () => {
       };
       return lane as unknown as Lane;
     };
-    return { fanOut, links, lane, writes, connection, online: () => online(), now: start };
+    return { fanOut, writers, lane, writes, connection, online: () => online(), now: start };
   }
 
   it("with data for many links spreads them over its length, one write each", async () => {
-    const { fanOut, links, lane, writes, now } = setUp(640);
-    fanOut.book(lane(100, links), now, true);
+    const { fanOut, writers, lane, writes, now } = setUp(640);
+    fanOut.book(lane(100, writers), now, true);
     await vi.advanceTimersByTimeAsync(50);
     expect(writes.map(({ atMs }) => atMs)).toEqual([0, 5, 10, 15, 20]);
     const sizes = writes.map(({ names }) => names.length);
@@ -126,15 +126,15 @@ describe("a tick", () => {
   });
 
   it("with data for a few is one write", async () => {
-    const { fanOut, links, lane, writes, now } = setUp(500);
-    fanOut.book(lane(100, links), now, true);
+    const { fanOut, writers, lane, writes, now } = setUp(500);
+    fanOut.book(lane(100, writers), now, true);
     await vi.advanceTimersByTimeAsync(50);
     expect(writes.map(({ atMs, names }) => [atMs, names.length])).toEqual([[0, 500]]);
   });
 
   it("is written to the end when the stream was away meanwhile", async () => {
-    const { fanOut, links, lane, writes, connection, online, now } = setUp(640);
-    fanOut.book(lane(100, links), now, true);
+    const { fanOut, writers, lane, writes, connection, online, now } = setUp(640);
+    fanOut.book(lane(100, writers), now, true);
     await vi.advanceTimersByTimeAsync(7);
     Object.assign(connection, { state: "offline" });
     await vi.advanceTimersByTimeAsync(1_000);
@@ -146,13 +146,13 @@ describe("a tick", () => {
   });
 
   it("holds up no window 0, and what is left of it leaves before the next", async () => {
-    const { fanOut, links, lane, writes, now } = setUp(640);
-    fanOut.book(lane(100, links), now, true);
+    const { fanOut, writers, lane, writes, now } = setUp(640);
+    fanOut.book(lane(100, writers), now, true);
     await vi.advanceTimersByTimeAsync(7);
-    const late = links.findIndex(({ phase }) => phase % 5 === 4);
-    const gone = links.findIndex(({ phase }) => phase % 5 === 3);
-    fanOut.forgetLink(links[gone] as unknown as ClientLink);
-    fanOut.book(lane(0, [links[late] as (typeof links)[number]]), monotonicNow(), false);
+    const late = writers.findIndex(({ phase }) => phase % 5 === 4);
+    const gone = writers.findIndex(({ phase }) => phase % 5 === 3);
+    fanOut.forgetWriter(writers[gone] as (typeof writers)[number]);
+    fanOut.book(lane(0, [writers[late] as (typeof writers)[number]]), monotonicNow(), false);
     await vi.advanceTimersByTimeAsync(1);
     expect(writes.at(-1)).toEqual({ atMs: 7, names: [`${late}`, `${late}`] });
     await vi.advanceTimersByTimeAsync(5);
@@ -160,7 +160,7 @@ describe("a tick", () => {
     const clock = performance.now.bind(performance);
     vi.spyOn(performance, "now").mockImplementation(() => clock() + 87);
     onTestFinished(() => void vi.restoreAllMocks());
-    fanOut.book(lane(100, links), monotonicNow(), true);
+    fanOut.book(lane(100, writers), monotonicNow(), true);
     await vi.advanceTimersByTimeAsync(100);
     const names = writes.flatMap((write) => write.names);
     expect(names).not.toContain(`${gone}`);

@@ -5,29 +5,24 @@ import {
   decodeFrame,
   encodeUpdate,
   measureValue,
-  parseNode,
   WHOLE,
   type Selection,
 } from "@stanzapack/wire";
 import { monotonicNow, type Connection } from "@stanzapack/xmpp";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { ClientLink } from "../links/client-link.js";
 import { configSchema } from "../config/config.js";
 import { FanOut } from "./fan-out.js";
 import { LaneMemory } from "./lane-memory.js";
 import { Lane } from "./lane.js";
+import type { Outlet } from "./outlet.js";
+import type { SharedFrame } from "./shared-frame.js";
 import { Arrival } from "./selector.js";
-import { Service, type ServiceConfig } from "../catalog/service.js";
+import { createService } from "../testing/create-service.js";
 import { createStats } from "../base/stats.js";
 import { Subscription } from "../subscriptions/subscription.js";
-import type { Kind } from "../kinds/kind.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
-const config: ServiceConfig = {
-  ...({ kind: "value", access: "open" } as const),
-  ...{ members: new Set(), title: "" },
-};
 
 /** On a boundary of every window up to 100 s. */
 let start = 0;
@@ -42,19 +37,20 @@ function setUp(selection: Partial<Selection>, windowMs = 0) {
   const note = (text: string): void => void log.push(`${monotonicNow() - start} ${text}`);
   const connection = { state: "online", writable: true, on: () => () => undefined, send: () => true };
   const fanOut = new FanOut(connection as unknown as Connection, createStats(), pino({ level: "silent" }));
-  const service = new Service(parseNode("alice@x/t"), config, 1, {} as Kind, start);
+  const service = createService({ createdAt: start });
   const context = {
     ...{ limits, randomId: () => 7, memory: new LaneMemory({ maxLaneBytes: 1e9 }) },
     rows: createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
   };
-  const key = { windowMs, sizeClass: 65_535, coded: false, hop: "plain" } as const;
-  const lane = new Lane(service, { ...key, selection: { ...WHOLE, ...selection } }, context);
-  const link = {
-    maySendDataAt: () => true,
-    append: (base64: string, data: boolean) => note(data ? "data" : statusIn(base64)),
-  } as unknown as ClientLink;
+  const key = { delivery: "link", windowMs, sizeClass: 65_535, coded: false, hop: "plain" } as const;
+  const lane = new Lane<Subscription>(service, { ...key, selection: { ...WHOLE, ...selection } }, context);
+  const outlet = {
+    maySendAt: () => true,
+    send: () => note("data"),
+    sendShared: (frame: SharedFrame) => note(statusIn(frame.textFor(0))),
+  } as unknown as Outlet;
   lane.members++;
-  lane.add(new Subscription(link, service, 0, "0", lane));
+  lane.add(new Subscription(outlet, service, "0", lane));
   fanOut.watch(lane, monotonicNow());
   let offset = 0;
   return {

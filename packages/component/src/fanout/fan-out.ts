@@ -1,14 +1,13 @@
 import { monotonicNow, type Connection } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
-import type { ClientLink } from "../links/client-link.js";
 import { TICK_MS, TickClock } from "./clock.js";
-import type { Lane, ReadyBatch } from "./lane.js";
+import type { Lane, LaneMember, ReadyBatch } from "./lane.js";
 import type { ReadyBody } from "./ready-body.js";
 import type { Service } from "../catalog/service.js";
 import { statusFrame } from "./shared-frame.js";
 import type { ComponentStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
-import { PHASES, WriteQueue } from "./write-queue.js";
+import { PHASES, type QueuedWriter, WriteQueue } from "./write-queue.js";
 
 /** Characters gathered before a write: larger strings gain nothing, smaller ones cost a system call each. */
 const WRITE_CHARS = 65_536;
@@ -117,13 +116,13 @@ export class FanOut {
   }
 
   private tellStatus({ attached, joining, service }: Lane): void {
-    const frame = statusFrame(service);
-    for (const subscription of attached) frame.sendTo(subscription);
-    for (const subscription of joining) frame.sendTo(subscription);
+    const frame = statusFrame(service.told);
+    for (const { outlet } of attached) outlet.sendShared(frame);
+    for (const { outlet } of joining) outlet.sendShared(frame);
   }
 
   /** Empties a lane that cannot be flushed, and detaches its subscribers where they stand. Returns these. */
-  setAside(lane: Lane): Subscription[] {
+  setAside<M extends LaneMember>(lane: Lane<M>): M[] {
     const members = [...lane.attached, ...lane.joining];
     for (const subscription of members) {
       lane.remove(subscription);
@@ -146,13 +145,15 @@ export class FanOut {
     this.immediate.delete(lane);
   }
 
-  linkPending(link: ClientLink): void {
-    this.queue.add(link);
+  /** Something waits to be written. */
+  writerPending(writer: QueuedWriter): void {
+    this.queue.add(writer);
     this.soon();
   }
 
-  forgetLink(link: ClientLink): void {
-    this.queue.remove(link);
+  /** The writer has ended. */
+  forgetWriter(writer: QueuedWriter): void {
+    this.queue.remove(writer);
   }
 
   /**
@@ -269,7 +270,7 @@ export class FanOut {
       this.flushLane(lane, now);
     } catch (error) {
       // One lane's fault must not hold up the others of its tick.
-      this.log.error({ err: error, node: lane.service.node }, "a lane could not be flushed");
+      this.log.error({ err: error, node: lane.service.record.node }, "a lane could not be flushed");
       lane.skip();
     }
   }
@@ -278,7 +279,7 @@ export class FanOut {
     lane.settle(now);
     if (lane.batch.empty) return this.book(lane, now, false);
     this.detachWaiting(lane, now);
-    if (!lane.active) return lane.skip(lane.service.offset);
+    if (!lane.active) return lane.skip(lane.service.record.offset);
     const batches = this.encode(lane, now);
     this.stats.laneEncodes += batches.length;
     if (lane.windowMs === 0) this.hurry(lane);
@@ -297,32 +298,30 @@ export class FanOut {
   }
 
   private encode(lane: Lane, now: number): ReadyBatch[] {
-    const { publisher } = lane.service;
-    if (publisher === undefined || this.onCost === undefined || lane.batch.bytes <= CHEAP_BYTES)
-      return lane.encode(now);
+    if (this.onCost === undefined || lane.batch.bytes <= CHEAP_BYTES) return lane.encode(now);
     const before = monotonicNow();
     const batches = lane.encode(now);
-    this.onCost(publisher.link.bareJid, monotonicNow() - before);
+    this.onCost(lane.service.record.id.owner, monotonicNow() - before);
     return batches;
   }
 
   /** What goes at once takes along what its links wait with. */
   private hurry({ attached, joining }: Lane): void {
     if (!this.queue.isSpread) return;
-    for (const { link } of attached) this.queue.hurry(link);
-    for (const { link } of joining) this.queue.hurry(link);
+    for (const { outlet } of attached) this.queue.hurry(outlet.writer);
+    for (const { outlet } of joining) this.queue.hurry(outlet.writer);
   }
 
   /** Whoever has too much unacknowledged, or unread, gets nothing until acknowledgements, or credit, come; nobody else waits. */
   private detachWaiting(lane: Lane, now: number): void {
     for (const members of [lane.attached, lane.joining]) {
       for (const subscription of members) {
-        const { link } = subscription;
-        if (subscription.hasCredit && link.maySendDataAt(now)) continue;
+        const { outlet } = subscription;
+        if (subscription.hasCredit && outlet.maySendAt(now)) continue;
         subscription.detached = true;
         subscription.position = lane.flushedTo;
         lane.remove(subscription);
-        link.detached.add(subscription);
+        outlet.awaitRoom();
         this.stats.detachments++;
       }
     }
@@ -341,14 +340,14 @@ export class FanOut {
       count = 0;
     };
     const clock = monotonicNow();
-    for (const link of this.queue.take(phase)) {
-      const unackedBefore = link.session.unacked;
-      for (const stanza of link.takeStanzas(now, clock)) {
+    for (const writer of this.queue.take(phase)) {
+      const unackedBefore = writer.unacked;
+      for (const stanza of writer.takeStanzas(now, clock)) {
         text += stanza;
         count++;
         if (text.length >= WRITE_CHARS) send();
       }
-      this.stats.dataStanzasSent += link.session.unacked - unackedBefore;
+      this.stats.dataStanzasSent += writer.unacked - unackedBefore;
     }
     if (count > 0) send();
   }

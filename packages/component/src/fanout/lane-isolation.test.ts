@@ -7,7 +7,6 @@ import {
   DEFAULT_LIMITS,
   encodeLanePrefix,
   encodeUpdate,
-  parseNode,
   Position,
   WHOLE,
   type Value,
@@ -16,16 +15,14 @@ import { decodeBase64, encodeBase64 } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import { configSchema } from "../config/config.js";
 import { LaneMemory } from "./lane-memory.js";
-import { Lane, type LaneKey, type ReadyBatch } from "./lane.js";
-import { DEFAULT_CONFIG } from "../negotiation/options.js";
+import { Lane, type LaneKey, type LaneMember, type ReadyBatch } from "./lane.js";
 import type { ReadyBody } from "./ready-body.js";
-import { Service, type ServiceConfig } from "../catalog/service.js";
-import type { Subscription } from "../subscriptions/subscription.js";
-import type { Kind } from "../kinds/kind.js";
+import { createService } from "../testing/create-service.js";
+import type { ServiceConfig } from "../options/service-config.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 const CODED = {
-  ...{ windowMs: 100, sizeClass: 65_535, coded: true, hop: "plain", selection: WHOLE },
+  ...{ delivery: "link", windowMs: 100, sizeClass: 65_535, coded: true, hop: "plain", selection: WHOLE },
 } as const satisfies LaneKey;
 const ROWS = { ...CODED, coded: false, deflates: true } as const;
 
@@ -36,9 +33,9 @@ function setUp(config: Partial<ServiceConfig>, key: LaneKey = CODED) {
     ...{ limits, randomId: () => 7, memory, rows: createRowCodec(DEFAULT_LIMITS) },
     deflatedRows: createRowCodec(DEFAULT_LIMITS, createRawDeflate()),
   };
-  const service = new Service(parseNode("alice@x/t"), { ...DEFAULT_CONFIG, ...config }, 1, {} as Kind, 0);
+  const service = createService({ config });
   const lane = new Lane(service, key, context);
-  lane.add({} as Subscription);
+  lane.add({} as LaneMember);
   const reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, context.deflatedRows);
   const position = new Position();
   let offset = 0;
@@ -110,10 +107,10 @@ describe("a lane of an isolated service", () => {
       return bodies.map(({ form }) => form);
     };
     expect(forms()).toEqual(["key", "chained"]);
-    service.config = { ...service.config, compression: "isolated" };
+    service.record.config = { ...service.config, compression: "isolated" };
     expect(forms().some((form) => form === "key" || form === "chained")).toBe(false);
     expect(memory.bytes).toBe(0);
-    service.config = { ...service.config, compression: "shared" };
+    service.record.config = { ...service.config, compression: "shared" };
     expect(forms()).toEqual(["key", "chained"]);
   });
 

@@ -1,29 +1,22 @@
-import { createRowCodec, DEFAULT_LIMITS, encodeUpdate, parseNode, WHOLE } from "@stanzapack/wire";
+import { createRowCodec, DEFAULT_LIMITS, encodeUpdate, WHOLE } from "@stanzapack/wire";
 import { describe, expect, it } from "vitest";
-import type { ClientLink } from "../links/client-link.js";
 import { configSchema } from "../config/config.js";
 import { LaneMemory } from "./lane-memory.js";
-import { Lane, type LaneContext, type LaneKey } from "./lane.js";
-import { Service } from "../catalog/service.js";
-import type { Subscription } from "../subscriptions/subscription.js";
-import type { Kind } from "../kinds/kind.js";
+import { Lane, type LaneContext, type LaneKey, type LaneMember } from "./lane.js";
+import { createService } from "../testing/create-service.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
-const KEY: LaneKey = { windowMs: 100, sizeClass: 65_535, coded: true, hop: "plain", selection: WHOLE };
-const config = {
-  kind: "value",
-  access: "open",
-  members: new Set<string>(),
-  title: "",
-} as const;
+const KEY = {
+  ...{ delivery: "link", windowMs: 100, sizeClass: 65_535, coded: true, hop: "plain", selection: WHOLE },
+} as const satisfies LaneKey;
 
 function setUp(maxBytes: number, count: number): { memory: LaneMemory; lanes: Lane[] } {
   const memory = new LaneMemory({ maxLaneBytes: maxBytes });
   const rows = createRowCodec(DEFAULT_LIMITS);
   const context: LaneContext = { rows, limits, randomId: () => 7, memory };
-  const service = new Service(parseNode("alice@x/t"), config, 1, {} as Kind, 0);
+  const service = createService();
   const lanes = Array.from({ length: count }, () => new Lane(service, KEY, context));
-  for (const lane of lanes) lane.add({} as Subscription);
+  for (const lane of lanes) lane.add({} as LaneMember);
   return { memory, lanes };
 }
 
@@ -80,8 +73,8 @@ describe("the memory of all lanes", () => {
     send(probe.lanes[0] as Lane, 1_000, 50);
     const { memory, lanes } = setUp(4.5 * probe.memory.bytes, 7);
     const [quiet, late, ...greedy] = lanes as [Lane, Lane, ...Lane[]];
-    quiet.payer = { bareJid: "bob@x" } as ClientLink;
-    late.payer = { bareJid: "carol@x" } as ClientLink;
+    quiet.payer = { jid: "bob@x/1", bareJid: "bob@x" };
+    late.payer = { jid: "carol@x/1", bareJid: "carol@x" };
     expect(send(quiet, 1_000, 50)).toBe("key");
     // Never idle, and of one account.
     for (let turn = 1; turn <= 5; turn++) for (const lane of greedy) send(lane, 1_000 + turn, 50);

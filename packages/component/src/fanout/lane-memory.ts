@@ -1,16 +1,25 @@
 import type { ComponentLimits } from "../config/config.js";
 import { Heaviest } from "../base/heaviest.js";
-import type { Lane } from "./lane.js";
 
 /** After lanes were stripped so much of the bound is in use, and there may be new ones below it. */
 const ROOMY = 0.75;
 
+/** A lane, as far as the memory of its encoder is concerned. */
+export interface EncodingLane {
+  /** The bare JID whose memory the encoder counts as: the lane's payer, or the publisher of a lane without one. */
+  readonly account: string;
+  /** When a body left last, in ms. */
+  readonly lastFlushAt: number;
+  /** Drops the encoder, and calls `tell(lane, 0)`. */
+  strip(): void;
+}
+
 /**
- * What all lanes' encoders hold together, within one bound. Those of the account that holds most make room, idle ones first, and send
- * plain rows. A lane is its payer's, or its publisher's while it has none.
+ * Bounds the memory that the encoders of all lanes hold together. Beyond the bound, the lanes of the account that holds
+ * most make room, the idle ones first: they drop their encoders and send plain rows.
  */
 export class LaneMemory {
-  private readonly lanes = new Map<Lane, { readonly bytes: number; readonly account: string }>();
+  private readonly lanes = new Map<EncodingLane, { readonly bytes: number; readonly account: string }>();
   private readonly accounts = new Heaviest<string>();
   private used = 0;
 
@@ -25,17 +34,17 @@ export class LaneMemory {
   }
 
   /** A lane that sends plain rows may code: there is room, or others hold more than twice as much as its account. */
-  mayCode(lane: Lane): boolean {
+  mayCode(lane: EncodingLane): boolean {
     if (this.roomy) return true;
     const { top } = this.accounts;
-    return top !== undefined && this.accounts.get(accountOf(lane)) * 2 < this.accounts.get(top);
+    return top !== undefined && this.accounts.get(lane.account) * 2 < this.accounts.get(top);
   }
 
   /** What a lane's encoder holds now. */
-  tell(lane: Lane, bytes: number): void {
+  tell(lane: EncodingLane, bytes: number): void {
     const before = this.lanes.get(lane);
     if (before !== undefined) this.count(before.account, -before.bytes);
-    const account = accountOf(lane);
+    const { account } = lane;
     this.count(account, bytes);
     if (bytes === 0) {
       this.lanes.delete(lane);
@@ -52,7 +61,7 @@ export class LaneMemory {
 
   private makeRoom(): void {
     /** The one that was idle longest comes last. */
-    const byAccount = new Map<string, Lane[]>();
+    const byAccount = new Map<string, EncodingLane[]>();
     const byAge = [...this.lanes].sort(([a], [b]) => b.lastFlushAt - a.lastFlushAt);
     for (const [lane, { account }] of byAge) {
       const theirs = byAccount.get(account);
@@ -66,8 +75,4 @@ export class LaneMemory {
       lane.strip();
     }
   }
-}
-
-function accountOf({ payer, service }: Lane): string {
-  return payer?.bareJid ?? service.id.owner;
 }

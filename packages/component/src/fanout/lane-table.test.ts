@@ -3,17 +3,15 @@ import { pino } from "pino";
 import { expect, it, vi } from "vitest";
 import { createStats } from "../base/stats.js";
 import { Budgets } from "../budgets/budgets.js";
-import { Service, type ServiceConfig } from "../catalog/service.js";
+import { createService } from "../testing/create-service.js";
 import { configSchema } from "../config/config.js";
-import type { ClientLink } from "../links/client-link.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { FanOut } from "./fan-out.js";
 import type { Lane } from "./lane.js";
+import type { Outlet } from "./outlet.js";
 import { LaneMemory } from "./lane-memory.js";
 import { LaneTable } from "./lane-table.js";
-import type { Kind } from "../kinds/kind.js";
 
-const CONFIG: ServiceConfig = { kind: "value", access: "open", members: new Set(), title: "" };
 const FIELDS = (...fields: string[]): Partial<Selection> => ({ fields });
 
 function setUp(changed: { maxSelectionsPerService?: number; maxSelectionsPerAccount?: number } = {}) {
@@ -29,16 +27,20 @@ function setUp(changed: { maxSelectionsPerService?: number; maxSelectionsPerAcco
   };
   const log = pino({ level: "silent" });
   const lanes = new LaneTable(fanOut as unknown as FanOut, context, budgets, limits, stats, log);
-  const service = new Service({ owner: "alice@x", name: "t" }, CONFIG, 1, {} as Kind, 0);
-  const open = (jid: string): ClientLink => ({ jid, bareJid: jid.split("/")[0] }) as ClientLink;
-  const find = (link: ClientLink, selection: Partial<Selection> = {}, left?: Lane): Lane => {
-    const key = { windowMs: 0, sizeClass: 65_535, coded: false, hop: "plain" } as const;
-    return lanes.laneFor(service, { ...key, selection: { ...WHOLE, ...selection } }, link, 0, left);
+  const service = createService();
+  const open = (jid: string): Outlet => ({ jid, bareJid: jid.split("/")[0] }) as Outlet;
+  const find = (
+    outlet: Outlet,
+    selection: Partial<Selection> = {},
+    left?: Lane<Subscription>,
+  ): Lane<Subscription> => {
+    const key = { delivery: "link", windowMs: 0, sizeClass: 65_535, coded: false, hop: "plain" } as const;
+    return lanes.laneFor(service, { ...key, selection: { ...WHOLE, ...selection } }, outlet, 0, left);
   };
   /** As subscriptions do. */
-  const join = (link: ClientLink, selection: Partial<Selection> = {}): Subscription => {
-    const lane = find(link, selection);
-    const subscription = { link, service, lane } as Subscription;
+  const join = (outlet: Outlet, selection: Partial<Selection> = {}): Subscription => {
+    const lane = find(outlet, selection);
+    const subscription = { outlet, service, lane } as Subscription;
     lane.members++;
     lane.add(subscription);
     service.subscriptions.add(subscription);
@@ -46,7 +48,7 @@ function setUp(changed: { maxSelectionsPerService?: number; maxSelectionsPerAcco
   };
   const leave = (subscription: Subscription): void => {
     service.subscriptions.delete(subscription);
-    lanes.leave(subscription.lane, subscription);
+    lanes.leave(subscription);
   };
   const paid = (): [string, number][] => count.mock.calls.splice(0).map(([jid, , by]) => [jid, by]);
   return { service, stats, fanOut, open, find, join, leave, paid };
@@ -67,11 +69,7 @@ it("begins a lane for the first of its members, in the budget of that one, and e
 
 it("makes a member that stays the payer, also where all that stay are detached", () => {
   const { open, join, leave, paid } = setUp();
-  const [bob, carol, dave] = ["bob@x/1", "carol@x/1", "dave@x/1"].map(open) as [
-    ClientLink,
-    ClientLink,
-    ClientLink,
-  ];
+  const [bob, carol, dave] = ["bob@x/1", "carol@x/1", "dave@x/1"].map(open) as [Outlet, Outlet, Outlet];
   const [first, second, third] = [join(bob), join(carol), join(dave)];
   paid();
   leave(first);
@@ -89,11 +87,7 @@ it("makes a member that stays the payer, also where all that stay are detached",
 
 it("bounds selections by account and by service, but never whole values, nor what others have begun", () => {
   const { open, find, join } = setUp({ maxSelectionsPerAccount: 1, maxSelectionsPerService: 2 });
-  const [bob, carol, dave] = ["bob@x/1", "carol@x/1", "dave@x/1"].map(open) as [
-    ClientLink,
-    ClientLink,
-    ClientLink,
-  ];
+  const [bob, carol, dave] = ["bob@x/1", "carol@x/1", "dave@x/1"].map(open) as [Outlet, Outlet, Outlet];
   const of = (bound: string): unknown =>
     expect.objectContaining({ code: "limit-exceeded", text: expect.stringContaining(bound) as string });
   const first = join(bob, FIELDS("a"));

@@ -3,11 +3,11 @@ import type { Logger } from "pino";
 import type { ComponentStats } from "../base/stats.js";
 import type { Budgets } from "../budgets/budgets.js";
 import type { ComponentLimits } from "../config/config.js";
-import type { ClientLink } from "../links/client-link.js";
 import type { Service } from "../catalog/service.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { FanOut } from "./fan-out.js";
 import { formatLaneKey, formatSelection, Lane, type LaneContext, type LaneKey } from "./lane.js";
+import type { Subscriber } from "./outlet.js";
 
 /** Begins the lanes of all services, ends the empty ones, and keeps each lane in the budget of one of its links. */
 export class LaneTable {
@@ -21,22 +21,28 @@ export class LaneTable {
   ) {}
 
   /**
-   * Returns the lane of this key. Begins one in the budget of `link`, where the service has none. The caller counts the
+   * Returns the lane of this key. Begins one in the budget of `payer`, where the service has none. The caller counts the
    * new member. `left`: the lane that the subscriber leaves for this one. Throws `limit-exceeded`.
    */
-  laneFor(service: Service, key: LaneKey, link: ClientLink, now: number, left?: Lane): Lane {
+  laneFor(
+    service: Service,
+    key: LaneKey,
+    payer: Subscriber,
+    now: number,
+    left?: Lane<Subscription>,
+  ): Lane<Subscription> {
     const name = formatLaneKey(key);
     const known = service.lanes.get(name);
     if (known !== undefined) return known;
-    this.budgets.checkRoom(link.jid, "lanes");
-    this.assertSelectionAllowed(service, key.selection, link, left);
-    const lane = new Lane(service, key, this.context);
-    lane.payer = link;
-    this.budgets.count(link.jid, "lanes", 1);
+    this.budgets.checkRoom(payer.jid, "lanes");
+    this.assertSelectionAllowed(service, key.selection, payer, left);
+    const lane = new Lane<Subscription>(service, key, this.context);
+    lane.payer = payer;
+    this.budgets.count(payer.jid, "lanes", 1);
     service.lanes.set(name, lane);
     this.fanOut.watch(lane, now);
     this.stats.lanes++;
-    this.log.debug({ node: service.node, jid: link.jid, lane: name }, "lane begun");
+    this.log.debug({ node: service.node, jid: payer.jid, lane: name }, "lane begun");
     return lane;
   }
 
@@ -44,8 +50,8 @@ export class LaneTable {
   private assertSelectionAllowed(
     service: Service,
     asked: Selection,
-    { bareJid }: ClientLink,
-    left: Lane | undefined,
+    { bareJid }: Subscriber,
+    left: Lane<Subscription> | undefined,
   ): void {
     const whole = formatSelection(WHOLE);
     const known = new Set<string>();
@@ -70,36 +76,37 @@ export class LaneTable {
     check("maxSelectionsPerService", known.size);
   }
 
-  /** Takes a member out of its lane. The lane ends with its last member. */
-  leave(lane: Lane, subscription: Subscription): void {
+  /** Takes a subscription out of its lane, or out of the lane that it had. The lane ends with its last member. */
+  leave(subscription: Subscription, lane = subscription.lane): void {
+    const { outlet, service } = subscription;
     lane.remove(subscription);
-    const paid = lane.payer === subscription.link;
-    if (paid) {
+    const hasPaid = lane.payer?.jid === outlet.jid;
+    if (hasPaid) {
       lane.payer = undefined;
-      this.budgets.count(subscription.link.jid, "lanes", -1);
+      this.budgets.count(outlet.jid, "lanes", -1);
     }
     if (--lane.members > 0) {
-      if (paid) this.passOn(lane, subscription);
+      if (hasPaid) this.passOn(lane, subscription);
       return;
     }
     this.fanOut.unwatch(lane);
     lane.strip();
-    lane.service.lanes.delete(formatLaneKey(lane.key));
+    service.lanes.delete(formatLaneKey(lane.key));
     this.stats.lanes--;
   }
 
   /** A member that stays pays from now on. Otherwise members that come and go by turns would have lanes for nothing. */
-  private passOn(lane: Lane, left: Subscription): void {
+  private passOn(lane: Lane<Subscription>, left: Subscription): void {
     const next: Subscription | undefined =
       lane.attached.values().next().value ?? lane.joining.values().next().value ?? findDetached(lane, left);
-    lane.payer = next?.link;
-    if (next !== undefined) this.budgets.count(next.link.jid, "lanes", 1);
+    lane.payer = next?.outlet;
+    if (next !== undefined) this.budgets.count(next.outlet.jid, "lanes", 1);
   }
 }
 
 /** Returns a member that waits for its link, its credit or a journal. The lane has no set of these. */
-function findDetached(lane: Lane, left: Subscription): Subscription | undefined {
-  for (const subscription of lane.service.subscriptions)
+function findDetached(lane: Lane<Subscription>, left: Subscription): Subscription | undefined {
+  for (const subscription of left.service.subscriptions)
     if (subscription.lane === lane && subscription !== left) return subscription;
   return undefined;
 }

@@ -9,27 +9,20 @@ import {
   RowBatch,
   type BatchSlice,
   type LaneBatch,
-  type HopClass,
   type LaneBody,
   type RowCodec,
   isThinning,
   type Selection,
+  type ServiceStatus,
 } from "@stanzapack/wire";
 import { encodeBase64, leanBody, wallAheadMs } from "@stanzapack/xmpp";
-import type { ClientLink } from "../links/client-link.js";
+import type { ServiceRecord } from "../catalog/service-record.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { LaneMemory } from "./lane-memory.js";
+import type { Outlet, OutletFormat, Subscriber } from "./outlet.js";
 import { type Arrival, Projection, Selector, type SelectedUpdate } from "./selector.js";
 import { ReadyBody } from "./ready-body.js";
 import { valueOf } from "./row-values.js";
-import type { Service } from "../catalog/service.js";
-import type { Subscription } from "../subscriptions/subscription.js";
-
-/** Largest blocks a lane can be made for; a link takes the largest that fits its own block size. */
-export const SIZE_CLASSES = [65_535, 16_383, 4_095] as const;
-
-/** Smallest block size a link may have. */
-export const MIN_BLOCK_BYTES = SIZE_CLASSES[SIZE_CLASSES.length - 1] as number;
 
 /** Room in a block for the largest prefix and body header of a DATA frame. */
 const HEADER_ROOM_BYTES = 63;
@@ -53,26 +46,32 @@ export interface LaneContext {
   readonly memory: LaneMemory;
 }
 
-/** Which lane a link takes of a service: those of one lane can share every byte. */
-export interface LaneKey {
+/** What the subscribers of one lane have in common, so that they can share every byte. */
+export interface LaneKey extends OutletFormat {
   readonly windowMs: number;
-  readonly sizeClass: number;
-  /** In the columnar codec; otherwise in rows that any client reads. */
-  readonly coded: boolean;
-  /** Of rows: deflated too, where that is smaller. */
-  readonly deflates?: boolean;
-  /** What is smallest depends on whether the stream itself is compressed. */
-  readonly hop: HopClass;
   readonly selection: Selection;
 }
 
-export function laneKeyOf(link: ClientLink, windowMs: number, selection: Selection): LaneKey {
-  const { sizeClass, readsCoded: coded, readsDeflated, hop } = link;
-  return { windowMs, sizeClass, coded, deflates: !coded && readsDeflated, hop, selection };
+/** What a lane reads of its service. */
+export interface LaneSource {
+  readonly record: ServiceRecord;
+  readonly told: { readonly status: ServiceStatus; readonly windowMs: number | null };
+}
+
+/** What a lane knows of one of its subscriptions. */
+export interface LaneMember {
+  readonly outlet: Outlet;
+  /** The subscription takes no bodies of its lane at present. */
+  detached: boolean;
+  /** The last offset that a detached subscription was sent. */
+  position: number;
+  readonly hasCredit: boolean;
+  send(body: ReadyBody): void;
 }
 
 export function formatLaneKey(key: LaneKey): string {
-  return `${key.windowMs}/${key.sizeClass}/${formatEncoding(key)}/${formatSelection(key.selection)}`;
+  const { delivery, windowMs, sizeClass, selection } = key;
+  return `${delivery}/${windowMs}/${sizeClass}/${formatEncoding(key)}/${formatSelection(selection)}`;
 }
 
 /** The heartbeat too: what it sends goes to all of the lane. */
@@ -80,7 +79,7 @@ export function formatSelection({ samples, maxRate, fields, deadband, heartbeatM
   return JSON.stringify([samples, maxRate, fields, deadband, heartbeatMs]);
 }
 
-function formatEncoding({ coded, deflates, hop }: LaneKey): string {
+function formatEncoding({ coded, deflates, hop }: OutletFormat): string {
   return `${coded ? "coded" : deflates === true ? "deflated" : "rows"}/${hop}`;
 }
 
@@ -88,14 +87,14 @@ function formatEncoding({ coded, deflates, hop }: LaneKey): string {
  * The subscribers of one service who share a window, a size class, a codec, a hop class and a selection, and what waits for their
  * next tick.
  */
-export class Lane {
-  /** Those whose next bytes are this lane's next body. Others of the lane are detached and wait for their link. */
-  readonly attached = new Set<Subscription>();
-  /** Those who wait for a body that needs none before it; until then they get bodies of their own. */
-  readonly joining = new Set<Subscription>();
-  /** Whose budget it counts in; undefined once they left it to others. */
-  payer: ClientLink | undefined;
-  /** Everyone of the lane, detached ones too. */
+export class Lane<M extends LaneMember = LaneMember> {
+  /** Members whose next bytes are this lane's next body. The other members are detached and wait for their outlet. */
+  readonly attached = new Set<M>();
+  /** Members that wait for a body that needs none before it. Until then they receive bodies of their own. */
+  readonly joining = new Set<M>();
+  /** The subscriber in whose budget the lane counts. Undefined: in nobody's. */
+  payer: Subscriber | undefined;
+  /** Count of all members, detached ones too. */
   members = 0;
   readonly batch: RowBatch;
   /** Last offset that left. */
@@ -120,7 +119,7 @@ export class Lane {
   private encoder: LaneEncoder | undefined;
 
   constructor(
-    readonly service: Service,
+    readonly service: LaneSource,
     readonly key: LaneKey,
     private readonly context: LaneContext,
   ) {
@@ -133,15 +132,19 @@ export class Lane {
         return limits.laneMaxBytes;
       },
     });
-    this.flushedTo = service.offset;
+    this.flushedTo = service.record.offset;
     const { selection } = key;
-    if (isThinning(selection)) this.selector = new Selector(selection, this.batch, service.offset);
+    if (isThinning(selection)) this.selector = new Selector(selection, this.batch, this.flushedTo);
     if (selection.fields !== null) this.projection = new Projection(selection.fields);
     this.rowKey = `${formatEncoding(key)}/${JSON.stringify(selection.fields)}`;
   }
 
   get windowMs(): number {
     return this.key.windowMs;
+  }
+  /** Of `EncodingLane`. */
+  get account(): string {
+    return this.payer?.bareJid ?? this.service.record.id.owner;
   }
   /** Somebody takes what it sends next. */
   get active(): boolean {
@@ -158,7 +161,7 @@ export class Lane {
   }
   /** Where a subscriber stands who took all that left and what waits in the batch. */
   get standsAt(): number {
-    return this.selector?.settledTo ?? this.service.offset;
+    return this.selector?.settledTo ?? this.service.record.offset;
   }
   /**
    * What a subscriber gets who stands before `from`, or nowhere: with a rate or a deadband what the others of the lane had last, unless it
@@ -167,7 +170,7 @@ export class Lane {
   newest(from: number | undefined): SelectedUpdate | undefined {
     const shared = this.selector?.shared === true ? this.selector.last : undefined;
     if (shared !== undefined && shared.offset + 1 >= (from ?? 0)) return shared;
-    const { last, offset } = this.service;
+    const { last, offset } = this.service.record;
     if (last !== undefined && this.known?.offset !== offset)
       this.known = { offset, row: this.project(last.row), at: last.at };
     return last && this.known;
@@ -216,8 +219,8 @@ export class Lane {
   }
 
   /** Its next bodies begin with one that needs none before it. */
-  add(subscription: Subscription): void {
-    this.joining.add(subscription);
+  add(member: M): void {
+    this.joining.add(member);
     this.encoder?.wantKey();
   }
 
@@ -230,7 +233,7 @@ export class Lane {
   private takeEncoder(): LaneEncoder | undefined {
     const { context, key } = this;
     // Of bytes that nobody but their reader understands nothing is tried.
-    if (this.service.config.opaque === true) return undefined;
+    if (this.service.record.config.opaque === true) return undefined;
     if (this.encoder !== undefined || !key.coded || !context.memory.mayCode(this)) return this.encoder;
     const { rows } = context;
     this.encoder = new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, hop: key.hop });
@@ -238,9 +241,9 @@ export class Lane {
     return this.encoder;
   }
 
-  remove(subscription: Subscription): void {
-    this.attached.delete(subscription);
-    this.joining.delete(subscription);
+  remove(member: M): void {
+    this.attached.delete(member);
+    this.joining.delete(member);
   }
 
   /** Encodes what waits, once for everyone. Every body must go to all who are on the lane. */
@@ -252,7 +255,7 @@ export class Lane {
     const batches = this.slices().map((slice): ReadyBatch => {
       if (encoder === undefined || this.isolates)
         return { body: this.encodeAlone(slice), independent: undefined };
-      const batch = toBatch(this.service, slice);
+      const batch = toBatch(this.service.record, slice);
       const body = encoder.encode(batch, now, this.context.randomId());
       if (beginsAnew(body)) joining = false;
       return {
@@ -290,12 +293,12 @@ export class Lane {
     const encoder = this.takeEncoder();
     // A body of several rows would code each by those before it.
     if (encoder === undefined || (this.isolates && slice.rows.length > 1)) return this.plain(slice);
-    return ready(encoder.encodeIndependent(toBatch(this.service, slice)), slice);
+    return ready(encoder.encodeIndependent(toBatch(this.service.record, slice)), slice);
   }
 
   /** No update is coded by another. The publisher may change that at any time. */
   private get isolates(): boolean {
-    const { compression, opaque } = this.service.config;
+    const { compression, opaque } = this.service.record.config;
     return compression === "isolated" && opaque !== true;
   }
 
@@ -309,9 +312,10 @@ export class Lane {
 
   private plain(slice: BatchSlice): ReadyBody {
     const { rows, deflatedRows = rows } = this.context;
-    const deflates = this.key.deflates === true && !this.isolates && this.service.config.opaque !== true;
+    const { record } = this.service;
+    const deflates = this.key.deflates === true && !this.isolates && record.config.opaque !== true;
     const encoded = (deflates ? deflatedRows : rows).encode(slice.rows, this.key.hop);
-    return ready({ ...headOf(this.service, slice), ...encoded }, slice);
+    return ready({ ...headOf(record, slice), ...encoded }, slice);
   }
 }
 
@@ -325,7 +329,7 @@ function ready(body: LaneBody, { rows }: BatchSlice): ReadyBody {
 
 type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;
 
-function headOf({ epoch, baseAt }: Service, { from, to, firstAt, lastAt }: BatchSlice): BodyHead {
+function headOf({ epoch, baseAt }: ServiceRecord, { from, to, firstAt, lastAt }: BatchSlice): BodyHead {
   return {
     ...{ epoch, from, to },
     // By the wall clock as it is now: whoever has set it right meanwhile has set this right.
@@ -334,6 +338,6 @@ function headOf({ epoch, baseAt }: Service, { from, to, firstAt, lastAt }: Batch
   };
 }
 
-function toBatch(service: Service, slice: BatchSlice): LaneBatch {
-  return { ...headOf(service, slice), rows: slice.rows.map(valueOf), packed: slice.rows };
+function toBatch(record: ServiceRecord, slice: BatchSlice): LaneBatch {
+  return { ...headOf(record, slice), rows: slice.rows.map(valueOf), packed: slice.rows };
 }

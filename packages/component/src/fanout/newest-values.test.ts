@@ -1,18 +1,15 @@
 import { expect, it, vi } from "vitest";
-import { Service, type ServiceConfig } from "../catalog/service.js";
+import { createService } from "../testing/create-service.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { FanOut } from "./fan-out.js";
 import { NewestValues } from "./newest-values.js";
 import type { ReadyBody } from "./ready-body.js";
-import type { Kind } from "../kinds/kind.js";
-
-const CONFIG: ServiceConfig = { kind: "value", access: "open", members: new Set(), title: "" };
 
 function setUp() {
   const sendLast =
     vi.fn<(to: Subscription, from: number | undefined, cache: Map<string, ReadyBody>) => void>();
   const newest = new NewestValues({ sendLast } as unknown as FanOut);
-  const service = new Service({ owner: "alice@x", name: "t" }, CONFIG, 1, {} as Kind, 0);
+  const service = createService();
   const [first, second] = [0, 1].map(() => ({ service, awaitingSince: 0 }) as Subscription) as [
     Subscription,
     Subscription,
@@ -27,7 +24,7 @@ it("shares the bodies of one offset, and begins anew with the next", () => {
   const { newest, service, first, second, sent, caches } = setUp();
   newest.send(first, 3);
   newest.send(second, undefined);
-  service.offset++;
+  service.record.offset++;
   newest.send(first, 5);
   expect(sent()).toEqual([
     [first, 3],

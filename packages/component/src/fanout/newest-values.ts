@@ -42,7 +42,8 @@ export class NewestValues {
 function bodiesOf(service: Service): Map<string, ReadyBody> {
   // The bodies say when the value came by the wall clock.
   const aheadMs = wallAheadMs();
-  const { offset, newest } = service;
+  const { newest } = service;
+  const { offset } = service.record;
   if (newest?.offset === offset && newest.aheadMs === aheadMs) return newest.bodies;
   const bodies = new Map<string, ReadyBody>();
   service.newest = { offset, aheadMs, bodies };

@@ -16,13 +16,14 @@ import { monotonicNow, type Connection } from "@stanzapack/xmpp";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Broker } from "../broker/broker.js";
-import type { ClientLink } from "../links/client-link.js";
+import { fakeLink } from "../testing/fake-link.js";
+import { known } from "../testing/known.js";
 import { configSchema } from "../config/config.js";
 import { FanOut } from "./fan-out.js";
-import type { AskedOptions } from "../negotiation/options.js";
+import type { AskedOptions } from "../options/subscribe-options.js";
 import type { KeptSubscription } from "../subscriptions/resumption.js";
 import { isWithin, Projection } from "./selector.js";
-import type { ServiceConfig } from "../catalog/service.js";
+import type { ServiceConfig } from "../options/service-config.js";
 import { createStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { reattach } from "../subscriptions/credit.js";
@@ -66,26 +67,15 @@ class Taker {
     Object.defineProperty(this.link, "maySendData", { get: () => this.maySendData });
   }
 
-  readonly link = {
-    ...{
-      bareJid: "bob@x",
-      jid: "bob@x/1",
-      sizeClass: 65_535,
-      readsCoded: true,
-      hop: "plain",
-      readerBytes: 0,
-    },
-    ...{ session: this.session, services: new Map(), detached: new Set() },
-    ...{ subscriptions: new Map(), taken: new Map() },
-    pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
+  readonly link = fakeLink("bob@x/1", {
+    session: this.session,
+    format: { delivery: "link", sizeClass: 65_535, coded: true, deflates: false, hop: "plain" },
     takeAlias: () => 0,
-    checkAlias: () => undefined,
-    sendFrame: () => undefined,
     append: (base64: string, isData: boolean) => {
       if (isData) this.receive(base64);
     },
     maySendDataAt: () => this.maySendData,
-  } as unknown as ClientLink;
+  });
 
   /** A new link: nothing is known of the old one's chains. */
   begin(): Position["current"] {
@@ -145,8 +135,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     const fanOut = new FanOut(connection as unknown as Connection, stats, log);
     const broker = new Broker(fanOut, codec, limits, stats, () => 7, log);
     const published = new Map<number, Value>();
-    const publisher = { ...new Taker(published).link, bareJid: "alice@x" } as unknown as ClientLink;
-    const outcome = broker.offers.offer(publisher, NODE, config, monotonicNow());
+    const outcome = known(broker.offers.offer(fakeLink("alice@x/1"), NODE, config, monotonicNow()));
     if (!("service" in outcome)) throw new Error("held");
     const { service } = outcome;
     let sequence = 0;
@@ -164,18 +153,14 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
       const frame = { type: "data", alias: 0, epoch: 1, from, to: sequence, ...times, ...encoded } as const;
       broker.publishing.publish(service, frame, monotonicNow());
       for (let i = 0; i < left + values.length; i++) {
-        const offset = service.offset - i;
+        const offset = service.record.offset - i;
         published.set(offset, values[values.length - 1 - i] ?? null);
       }
     };
     const takers = Array.from({ length: 4 }, () => new Taker(published));
     const subscribe = (taker: Taker): void => {
-      taker.subscription = broker.subscriptions.subscribe(
-        taker.link,
-        NODE,
-        { ...pick(ASKED), since: undefined, credit: Infinity },
-        monotonicNow(),
-      );
+      const asked = { ...pick(ASKED), since: undefined, credit: Infinity };
+      taker.subscription = known(broker.subscriptions.subscribe(taker.link, NODE, asked, monotonicNow()));
     };
     const credit = (taker: Taker, has: boolean): void => {
       taker.maySendData = has;
@@ -190,7 +175,8 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     };
     const resume = (taker: Taker): void => {
       if (taker.kept === undefined) return;
-      taker.subscription = broker.subscriptions.resume(taker.link, taker.kept, taker.begin(), monotonicNow());
+      const { link, kept } = taker;
+      taker.subscription = known(broker.subscriptions.resume(link, kept, taker.begin(), monotonicNow()));
       expect(taker.subscription.options).toEqual(taker.kept.options);
       taker.kept = undefined;
     };
@@ -216,11 +202,13 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     await vi.advanceTimersByTimeAsync(2_000);
     for (const { newest, subscription } of takers) {
       const { deadband, fields } = subscription?.lane.key.selection as Selection;
-      if (deadband === null) expect(newest).toBe(service.offset);
+      if (deadband === null) expect(newest).toBe(service.record.offset);
       const project = (value: Value): Value => (fields === null ? value : new Projection(fields).pick(value));
-      const [theirs, last] = [newest, service.offset].map((offset) => project(published.get(offset) ?? null));
+      const [theirs, last] = [newest, service.record.offset].map((offset) =>
+        project(published.get(offset) ?? null),
+      );
       // Compared with the last that their lane sent, which may be another than the last they got before they changed.
-      if (newest !== service.offset)
+      if (newest !== service.record.offset)
         expect(isWithin(theirs as Value, last as Value, 2 * (deadband ?? 0))).toBe(true);
     }
     for (const { subscription } of takers)

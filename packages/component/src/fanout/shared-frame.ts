@@ -1,25 +1,30 @@
-import { encodeFrame, type Frame } from "@stanzapack/wire";
+import { encodeFrame, type Frame, type ServiceStatus } from "@stanzapack/wire";
 import { encodeBase64 } from "@stanzapack/xmpp";
-import type { Service } from "../catalog/service.js";
-import type { Subscription } from "../subscriptions/subscription.js";
 
-/** A frame that goes to many links, each of which knows its subject by an alias of its own: most have the same, so few are encoded. */
+/**
+ * A frame that goes to many links. Each link knows the frame's subject by an alias of its own. Most links have the same
+ * alias, so few frames are encoded.
+ */
 export class SharedFrame {
   private readonly texts = new Map<number, string>();
 
   constructor(private readonly frame: (alias: number) => Frame) {}
 
-  sendTo({ link, alias }: Pick<Subscription, "link" | "alias">): void {
+  /** Returns the frame for this alias, as base64. */
+  textFor(alias: number): string {
     let text = this.texts.get(alias);
     if (text === undefined) {
       text = encodeBase64(encodeFrame(this.frame(alias)));
       this.texts.set(alias, text);
     }
-    link.append(text, false);
+    return text;
   }
 }
 
-/** Returns a STATUS frame with what the service's publisher says of itself now. */
-export function statusFrame({ told }: Service): SharedFrame {
+/** Returns a STATUS frame with what a service's publisher says of itself now. */
+export function statusFrame(told: {
+  readonly status: ServiceStatus;
+  readonly windowMs: number | null;
+}): SharedFrame {
   return new SharedFrame((alias) => ({ type: "status", alias, ...told }));
 }

@@ -1,16 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { ClientLink } from "../links/client-link.js";
-import { NOT_QUEUED, PHASES, WriteQueue } from "./write-queue.js";
+import { NOT_QUEUED, PHASES, WriteQueue, type QueuedWriter } from "./write-queue.js";
 
-const links = (count: number): ClientLink[] =>
-  Array.from({ length: count }, (_, phase) => ({ phase, queue: NOT_QUEUED }) as ClientLink);
-const phasesOf = (taken: readonly ClientLink[]): number[] => taken.map(({ phase }) => phase);
+const writers = (count: number): QueuedWriter[] =>
+  Array.from({ length: count }, (_, phase) => ({ phase, queue: NOT_QUEUED }) as QueuedWriter);
+const phasesOf = (taken: readonly QueuedWriter[]): number[] => taken.map(({ phase }) => phase);
 
-describe("links that wait to be written", () => {
+describe("writers that wait to be written", () => {
   it("are each taken once, in the order in which they came", () => {
     const queue = new WriteQueue();
-    const [a, b, c] = links(3) as [ClientLink, ClientLink, ClientLink];
-    for (const link of [b, a, b, c]) queue.add(link);
+    const [a, b, c] = writers(3) as [QueuedWriter, QueuedWriter, QueuedWriter];
+    for (const writer of [b, a, b, c]) queue.add(writer);
     queue.remove(a);
     expect(queue.take()).toEqual([b, c]);
     expect(queue.take()).toEqual([]);
@@ -24,20 +23,20 @@ describe("links that wait to be written", () => {
 
   it("leave at their phases when they are spread; what hurries leaves with the next write, and once", () => {
     const queue = new WriteQueue();
-    const all = links(10);
-    for (const link of all) queue.add(link);
+    const all = writers(10);
+    for (const writer of all) queue.add(writer);
     expect([queue.size, queue.isSpread]).toEqual([10, false]);
     queue.spread();
     expect(queue.isSpread).toBe(true);
     expect(phasesOf(queue.take())).toEqual([0, 5]);
-    queue.hurry(all[3] as ClientLink);
-    queue.hurry(all[0] as ClientLink);
-    queue.add(all[7] as ClientLink);
+    queue.hurry(all[3] as QueuedWriter);
+    queue.hurry(all[0] as QueuedWriter);
+    queue.add(all[7] as QueuedWriter);
     expect(phasesOf(queue.take())).toEqual([3, 7]);
     expect(phasesOf(queue.take(1))).toEqual([1, 6]);
     expect(phasesOf(queue.take(3))).toEqual([8]);
     // Spread anew into a phase in which there is an old entry of it.
-    queue.add(all[7] as ClientLink);
+    queue.add(all[7] as QueuedWriter);
     queue.spread();
     expect(phasesOf(queue.take(2))).toEqual([2, 7]);
     queue.gather();
@@ -47,8 +46,8 @@ describe("links that wait to be written", () => {
 
   it("are forgotten at the end", () => {
     const queue = new WriteQueue();
-    const all = links(PHASES * 2);
-    for (const link of all) queue.add(link);
+    const all = writers(PHASES * 2);
+    for (const writer of all) queue.add(writer);
     queue.spread();
     queue.clear();
     expect([queue.size, queue.isSpread, all.every(({ queue }) => queue === NOT_QUEUED)]).toEqual([

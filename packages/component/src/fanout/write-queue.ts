@@ -1,19 +1,30 @@
-import type { ClientLink } from "../links/client-link.js";
-
 /** Parts of a tick; links that are spread over it leave in the one that their own phase tells. */
 export const PHASES = 5;
 
-/** Of `ClientLink.queue`: in no queue; with the next write; every other number is a phase of a tick. */
+/** Values of `QueuedWriter.queue`: in no queue; with the next write. Every other number is a phase of a tick. */
 export const NOT_QUEUED = -1;
 const NEXT = 0;
 
+/** Gathers the stanzas of one client until the next write. A link is such a writer. */
+export interface QueuedWriter {
+  /** Which queue the writer is in. Only the queue sets this. */
+  queue: number;
+  /** Writers that are due together leave one after another, by their phases. */
+  readonly phase: number;
+  /** Data stanzas that the client has not acknowledged. */
+  readonly unacked: number;
+  /** Returns the stanzas that wait, as text, and forgets them. `now`, `clock`: monotonic, in ms. */
+  takeStanzas(now: number, clock: number): string[];
+}
+
 /**
- * Links with something to write: those of the next write, and those of a large tick whose phase comes later. A link is in one of them at
- * most, which it knows itself; an entry that disagrees with its link is an old one. Sets would cost each stanza more than making it.
+ * Writers with something to write: those of the next write, and those of a large tick whose phase comes later. A writer
+ * is in one queue at most, and knows which. An entry that disagrees with its writer is an old one. Sets would cost each
+ * stanza more than making the stanza.
  */
 export class WriteQueue {
-  private next: ClientLink[] = [];
-  private readonly phased = Array.from({ length: PHASES }, (): ClientLink[] => []);
+  private next: QueuedWriter[] = [];
+  private readonly phased = Array.from({ length: PHASES }, (): QueuedWriter[] => []);
 
   /** Entries of the next write, old ones too. */
   get size(): number {
@@ -24,37 +35,37 @@ export class WriteQueue {
   }
 
   /** With the next write, also where it was to leave later. */
-  add(link: ClientLink): void {
-    if (link.queue === NEXT) return;
-    link.queue = NEXT;
-    this.next.push(link);
+  add(writer: QueuedWriter): void {
+    if (writer.queue === NEXT) return;
+    writer.queue = NEXT;
+    this.next.push(writer);
   }
 
   /** It has nothing to write any more. */
-  remove(link: ClientLink): void {
-    link.queue = NOT_QUEUED;
+  remove(writer: QueuedWriter): void {
+    writer.queue = NOT_QUEUED;
   }
 
   /** Where it was to leave later, it leaves with the next write. */
-  hurry(link: ClientLink): void {
-    if (link.queue > NEXT) this.add(link);
+  hurry(writer: QueuedWriter): void {
+    if (writer.queue > NEXT) this.add(writer);
   }
 
   /** Those of the next write leave at their phases; those of the first one stay. */
   spread(): void {
-    for (const link of this.take(NEXT)) {
-      const phase = link.phase % PHASES;
-      if (phase === NEXT) this.add(link);
+    for (const writer of this.take(NEXT)) {
+      const phase = writer.phase % PHASES;
+      if (phase === NEXT) this.add(writer);
       else {
-        link.queue = phase;
-        this.phased[phase]?.push(link);
+        writer.queue = phase;
+        this.phased[phase]?.push(writer);
       }
     }
   }
 
   /** Those that were to leave later leave with the next write. */
   gather(): void {
-    for (let phase = 1; phase < PHASES; phase++) for (const link of this.take(phase)) this.add(link);
+    for (let phase = 1; phase < PHASES; phase++) for (const writer of this.take(phase)) this.add(writer);
   }
 
   clear(): void {
@@ -62,15 +73,15 @@ export class WriteQueue {
   }
 
   /** Takes those of the next write, or of a phase. */
-  take(phase: number = NEXT): ClientLink[] {
-    const entries = phase === NEXT ? this.next : (this.phased[phase] as ClientLink[]);
+  take(phase: number = NEXT): QueuedWriter[] {
+    const entries = phase === NEXT ? this.next : (this.phased[phase] as QueuedWriter[]);
     if (phase === NEXT) this.next = [];
     else this.phased[phase] = [];
     let count = 0;
-    for (const link of entries) {
-      if (link.queue !== phase) continue;
-      link.queue = NOT_QUEUED;
-      entries[count++] = link;
+    for (const writer of entries) {
+      if (writer.queue !== phase) continue;
+      writer.queue = NOT_QUEUED;
+      entries[count++] = writer;
     }
     entries.length = count;
     return entries;

@@ -87,7 +87,7 @@ describe("the list of services", () => {
       node,
       withdrawn: false,
       config: { access: owner === undefined ? "open" : "whitelist" },
-      mayFind: (asker: string) => owner === undefined || asker === owner,
+      record: { mayFind: (asker: string) => owner === undefined || asker === owner },
     }) as unknown as Service;
   /** All of it, page by page; `between` may change it. */
   const walk = (list: ServiceList, asker: string, max: number, between: () => void = () => undefined) => {

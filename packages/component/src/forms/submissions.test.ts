@@ -1,13 +1,10 @@
 import { NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
 import { configSchema } from "../config/config.js";
-import { formatOurForm, FIELD } from "../negotiation/form-fields.js";
-import {
-  DEFAULT_CONFIG,
-  formatServiceConfig,
-  readChangedOptions,
-  readServiceConfig,
-} from "../negotiation/options.js";
+import { formatOurForm, FIELD } from "./our-fields.js";
+import { DEFAULT_CONFIG } from "../options/service-config.js";
+import { formatServiceConfig, readServiceConfig } from "./service-config.js";
+import { readChangedOptions } from "./subscribe-options.js";
 import { readForm, readSubmission } from "./submissions.js";
 
 const { limits } = configSchema.parse({ component: { domain: "d", secret: "x" } });

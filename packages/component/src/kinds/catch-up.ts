@@ -1,9 +1,9 @@
 import { monotonicNow } from "@stanzapack/xmpp";
 import { DEFAULT_LIMITS, type BatchSlice } from "@stanzapack/wire";
 import type { Logger } from "pino";
-import type { ClientLink } from "../links/client-link.js";
 import { TICK_MS } from "../fanout/clock.js";
 import { formatLaneKey } from "../fanout/lane.js";
+import type { QueuedWriter } from "../fanout/write-queue.js";
 import type { ReadyBody } from "../fanout/ready-body.js";
 import { processorMs } from "../base/processor-time.js";
 import type { Service } from "../catalog/service.js";
@@ -23,11 +23,11 @@ const TURN_MS = 10;
 type Encoded = Map<Service, Map<string, { readonly slice: BatchSlice; readonly body: ReadyBody }>>;
 
 /**
- * Brings subscribers of logs from where they stand to their lanes: what the journal has, in order, a body for each link and
- * turn, round robin among its subscriptions. A link without credit waits for it.
+ * Brings subscribers of logs from where they stand to their lanes: what the journal has, in order. In each turn, each
+ * client's writer receives one body, round robin among its subscriptions. A subscription without credit waits.
  */
 export class CatchUp {
-  private readonly links = new Map<ClientLink, Map<Subscription, Journal>>();
+  private readonly writers = new Map<QueuedWriter, Map<Subscription, Journal>>();
   /** Those that a request began: it is charged what the first body takes. */
   private readonly beginning = new WeakSet<Subscription>();
   private timer: NodeJS.Timeout | undefined;
@@ -52,27 +52,27 @@ export class CatchUp {
 
   /** From `subscription.position` on; it is detached until it is on its lane. */
   add(subscription: Subscription, journal: Journal): void {
-    const { link } = subscription;
+    const { writer } = subscription.outlet;
     subscription.detached = true;
-    const waiting = this.links.get(link) ?? new Map<Subscription, Journal>();
-    this.links.set(link, waiting.set(subscription, journal));
+    const waiting = this.writers.get(writer) ?? new Map<Subscription, Journal>();
+    this.writers.set(writer, waiting.set(subscription, journal));
     this.book();
   }
 
   remove(subscription: Subscription): void {
-    const { link } = subscription;
-    const waiting = this.links.get(link);
+    const { writer } = subscription.outlet;
+    const waiting = this.writers.get(writer);
     waiting?.delete(subscription);
-    if (waiting?.size === 0) this.links.delete(link);
+    if (waiting?.size === 0) this.writers.delete(writer);
   }
 
   stop(): void {
     clearTimeout(this.timer);
-    this.links.clear();
+    this.writers.clear();
   }
 
   private book(): void {
-    if (this.timer !== undefined || this.links.size === 0) return;
+    if (this.timer !== undefined || this.writers.size === 0) return;
     this.timer = setTimeout(() => {
       this.timer = undefined;
       if (this.host.open) this.turn();
@@ -83,18 +83,18 @@ export class CatchUp {
   private turn(): void {
     const until = monotonicNow() + TURN_MS;
     const encoded: Encoded = new Map();
-    for (const [link, waiting] of [...this.links]) {
+    for (const [writer, waiting] of [...this.writers]) {
       if (monotonicNow() > until) return;
-      this.turnOf(link, waiting, encoded);
+      this.turnOf(waiting, encoded);
       // To the end of the row.
-      if (!this.links.delete(link)) continue;
-      this.links.set(link, waiting);
+      if (!this.writers.delete(writer)) continue;
+      this.writers.set(writer, waiting);
     }
   }
 
-  private turnOf(link: ClientLink, waiting: Map<Subscription, Journal>, encoded: Encoded): void {
+  private turnOf(waiting: Map<Subscription, Journal>, encoded: Encoded): void {
     for (const [subscription, journal] of [...waiting]) {
-      if (!link.maySendData) return;
+      if (!subscription.outlet.maySendAt(monotonicNow())) return;
       if (!subscription.hasCredit) continue;
       try {
         if (this.sendNext(subscription, journal, encoded)) {

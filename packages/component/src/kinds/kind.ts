@@ -1,5 +1,6 @@
 import type { Since } from "@stanzapack/wire";
-import type { Service, ServiceConfig } from "../catalog/service.js";
+import type { Service } from "../catalog/service.js";
+import type { ServiceConfig } from "../options/service-config.js";
 import type { Lane } from "../fanout/lane.js";
 import type { Arrival } from "../fanout/selector.js";
 import type { Subscription } from "../subscriptions/subscription.js";
@@ -35,7 +36,7 @@ export interface Kind {
   /** A detached subscription may receive data again: brings the subscription back to its lane. */
   comeBack(subscription: Subscription, now: number): void;
   /** Empties a lane that cannot be flushed, and detaches its subscribers where they stand. */
-  setAside(lane: Lane): void;
+  setAside(lane: Lane<Subscription>): void;
   /** Whether a subscription to a service that is withdrawn goes on, until it has the rest. */
   hasRest(subscription: Subscription): boolean;
   /** The service was withdrawn. */

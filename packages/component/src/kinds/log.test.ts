@@ -20,7 +20,7 @@ function setUp() {
   const kind = new LogKind(journal as unknown as Journal, {
     ...{ fanOut: fanOut as unknown as FanOut, catchUp: catchUp as unknown as CatchUp, onWithdrawn },
   });
-  const service = { epoch: EPOCH, offset: 9, lanes: new Map(), kind } as unknown as Service;
+  const service = { record: { epoch: EPOCH, offset: 9 }, lanes: new Map(), kind } as unknown as Service;
   const subscribe = (fields: object = {}) => ({ service, ...fields }) as unknown as Subscription;
   return { kind, service, journal, catchUp, fanOut, onWithdrawn, subscribe };
 }
@@ -49,7 +49,7 @@ describe("a subscription to a log", () => {
     const [one, two] = [subscribe(), subscribe()];
     kind.comeBack(one);
     fanOut.setAside.mockReturnValue([one, two]);
-    kind.setAside({} as Lane);
+    kind.setAside({} as Lane<Subscription>);
     expect(catchUp.add.mock.calls).toEqual([one, one, two].map((it) => [it, journal]));
   });
 
@@ -64,7 +64,10 @@ describe("a subscription to a log", () => {
 it("keeps copies in its journal, and sets aside each lane that they do not fit in", () => {
   const { kind, service, journal, fanOut } = setUp();
   const overflows = vi.fn(() => true);
-  const [full, free] = [{ overflows }, { overflows: () => false }] as unknown as [Lane, Lane];
+  const [full, free] = [{ overflows }, { overflows: () => false }] as unknown as [
+    Lane<Subscription>,
+    Lane<Subscription>,
+  ];
   service.lanes.set("full", full);
   service.lanes.set("free", free);
   const block = Uint8Array.of(1, 2, 3, 4, 5);

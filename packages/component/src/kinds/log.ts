@@ -1,6 +1,7 @@
 import type { Since } from "@stanzapack/wire";
 import { wallNow } from "@stanzapack/xmpp";
 import type { Service } from "../catalog/service.js";
+import type { ServiceRecord } from "../catalog/service-record.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { Lane } from "../fanout/lane.js";
 import type { Arrival } from "../fanout/selector.js";
@@ -32,9 +33,9 @@ export class LogKind implements Kind {
 
   begin(subscription: Subscription, { since }: Start): void {
     const { service } = subscription;
-    const { position, recovered } = locate(service, this.journal, since);
+    const { position, recovered } = locate(service.record, this.journal, since);
     subscription.position = position;
-    subscription.begun = { epoch: service.epoch, offset: position };
+    subscription.begun = { epoch: service.record.epoch, offset: position };
     subscription.recovered = recovered;
     this.parts.catchUp.begin(subscription, this.journal);
   }
@@ -57,13 +58,13 @@ export class LogKind implements Kind {
   }
 
   /** What waited in the lane comes from the journal later. */
-  setAside(lane: Lane): void {
+  setAside(lane: Lane<Subscription>): void {
     for (const subscription of this.parts.fanOut.setAside(lane))
       this.parts.catchUp.add(subscription, this.journal);
   }
 
   hasRest({ detached, position, service }: Subscription): boolean {
-    return detached && position < service.offset;
+    return detached && position < service.record.offset;
   }
 
   withdraw(service: Service, now: number): void {
@@ -73,7 +74,7 @@ export class LogKind implements Kind {
 
 /** Returns where a subscription to a log begins: the last position that it does not get. */
 function locate(
-  { epoch, offset }: Service,
+  { epoch, offset }: ServiceRecord,
   journal: Journal,
   since: Since | undefined,
 ): { readonly position: number; readonly recovered: boolean | undefined } {

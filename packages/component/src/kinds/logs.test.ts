@@ -4,6 +4,7 @@ import { configSchema } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import { Arrival } from "../fanout/selector.js";
 import type { Service } from "../catalog/service.js";
+import { createService } from "../testing/create-service.js";
 import { LogKind } from "./log.js";
 import { Logs } from "./logs.js";
 import { createStats } from "../base/stats.js";
@@ -19,10 +20,12 @@ function setUp() {
     ...([() => true, (subscription: Subscription) => void ended.push(subscription)] as const),
   );
   const create = (name: string, ...subscriptions: Subscription[]): Service => {
-    const service = {
-      ...{ node: `alice@x/${name}`, id: { owner: "alice@x", name }, epoch: 7, offset: 9 },
-      ...{ kind: logs.create("alice@x"), lanes: new Map(), subscriptions: new Set(subscriptions) },
-    } as unknown as Service;
+    const service = createService({
+      ...{ id: { owner: "alice@x", name }, config: { kind: "log" }, epoch: 7 },
+      kind: logs.create("alice@x"),
+    });
+    service.record.offset = 9;
+    for (const subscription of subscriptions) service.subscriptions.add(subscription);
     service.kind.keep(service, new Arrival(1, 1, [new Uint8Array(100)], [0]));
     return service;
   };

@@ -65,7 +65,7 @@ export class Logs {
 
   /** Subscribers receive the rest for `withdrawnSeconds`, also those whose link is gone and who come back. */
   private keepWithdrawn(service: Service, journal: Journal, now: number): void {
-    const { epoch, node, id } = service;
+    const { epoch, node, id } = service.record;
     if (service.subscriptions.size === 0 && this.withdrawnBy.get(id.owner) >= MAX_WITHDRAWN_PER_OWNER)
       return journal.clear();
     this.withdrawn.set(service, { journal, at: now });
@@ -80,7 +80,7 @@ export class Logs {
   }
 
   private end(service: Service, journal: Journal): void {
-    const { epoch, node, id } = service;
+    const { epoch, node, id } = service.record;
     this.withdrawn.delete(service);
     const key = keyOf(epoch, node);
     if (this.withdrawnOf.get(key) === service) this.withdrawnOf.delete(key);
@@ -94,7 +94,8 @@ export class Logs {
       if (now - at < this.limits.withdrawnSeconds * 1_000) return;
       for (const subscription of service.subscriptions) {
         // The newest alone, so that all before it shows as lost.
-        if (subscription.position < service.offset) this.fanOut.sendLast(subscription, undefined, new Map());
+        if (subscription.position < service.record.offset)
+          this.fanOut.sendLast(subscription, undefined, new Map());
         this.onEnd(subscription);
       }
       this.end(service, journal);

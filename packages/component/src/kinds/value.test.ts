@@ -12,7 +12,7 @@ const EPOCH = 7;
 /** A subscription that stands at position 4; `calls` tells what the kind did with it, in order. */
 function setUp(online = true) {
   const calls: unknown[] = [];
-  const service = { epoch: EPOCH, online } as Service;
+  const service = { record: { epoch: EPOCH }, online } as Service;
   const lane = { add: () => calls.push("lane") };
   const subscription = { service, lane, position: 4, detached: true } as unknown as Subscription;
   const fanOut = { book: () => calls.push("book") } as unknown as FanOut;

@@ -17,7 +17,7 @@ export class ValueKind implements Kind {
   begin(subscription: Subscription, { standing, isLive, now }: Start): void {
     const { lane, service } = subscription;
     lane.add(subscription);
-    const known = standing?.epoch === service.epoch;
+    const known = standing?.epoch === service.record.epoch;
     // What came meanwhile is told as left out: the newest value stands for it.
     if (known) this.newest.send(subscription, standing.offset + 1);
     // The last value is from before anyone listened: the publisher answers new demand with its newest.
@@ -39,7 +39,7 @@ export class ValueKind implements Kind {
     this.fanOut.book(subscription.lane, now, false);
   }
 
-  setAside(lane: Lane): void {
+  setAside(lane: Lane<Subscription>): void {
     this.fanOut.setAside(lane);
   }
 

@@ -1,7 +1,7 @@
 import { createHello, decodeBlock, DEFAULT_LIMITS, encodeFrame, type Frame } from "@stanzapack/wire";
 import { decodeBase64, encodeBase64, type Bytestream, type OutBlock } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
-import type { Pace } from "../budgets/throttle.js";
+import type { ThrottleState } from "../budgets/throttle.js";
 import { ClientLink } from "./client-link.js";
 
 /** Fills a quarter of the window, so that each asks for an acknowledgement. */
@@ -22,7 +22,7 @@ function openLink(): ClientLink {
   const stream = { sid: "s", peer: "a@b/c", blockSizeBytes: 65_535, ...STREAM };
   const link = new ClientLink(
     ...([stream as unknown as Bytestream, "a@b", 0, DEFAULT_LIMITS] as const),
-    ...([() => undefined, "streams.b", {} as Pace] as const),
+    ...([() => undefined, "streams.b", {} as ThrottleState] as const),
   );
   link.session.receive(encodeFrame(createHello()), 0);
   return link;

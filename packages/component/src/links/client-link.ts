@@ -21,13 +21,15 @@ import {
   type LeanBody,
   monotonicNow,
 } from "@stanzapack/xmpp";
-import type { Pace } from "../budgets/throttle.js";
+import type { ThrottleState } from "../budgets/throttle.js";
 import { FewMap, FewSet } from "../base/few.js";
 import { createInbox } from "./intake.js";
-import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "../fanout/lane.js";
-import type { Service } from "../catalog/service.js";
+import type { OutletFormat } from "../fanout/outlet.js";
+import { MIN_BLOCK_BYTES, SIZE_CLASSES } from "../fanout/size-classes.js";
+import type { PublisherLink, Service } from "../catalog/service.js";
 import type { Subscription } from "../subscriptions/subscription.js";
-import { NOT_QUEUED } from "../fanout/write-queue.js";
+import { NOT_QUEUED, type QueuedWriter } from "../fanout/write-queue.js";
+import { LinkOutlet } from "./link-outlet.js";
 
 /** What surrounds a block in its stanza beside the addresses, in bytes: ours has 130, and servers add to it. */
 const STANZA_ROOM_BYTES = 512;
@@ -50,19 +52,22 @@ export interface Suspension {
   tries: number;
 }
 
+/** A subscription whose updates go over a link. */
+export type LinkSubscription = Subscription<LinkOutlet>;
+
 /** The component's side of one client's link. */
-export class ClientLink implements EnvelopePort {
+export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
   readonly session: LinkSession;
   /** Whether this side may send lean stanzas, and the client does. */
   readonly envelope = new Envelope(this);
   /** By which links that are due together leave one after another: whose is what, is chance. */
   readonly phase: number;
-  readonly subscriptions = new FewMap<number, Subscription>();
-  /** The same by what they take. */
-  readonly taken = new FewMap<Service, Subscription>();
+  readonly subscriptions = new FewMap<number, LinkSubscription>();
+  /** The same by service. */
+  readonly taken = new FewMap<Service, LinkSubscription>();
   readonly services = new FewMap<number, Service>();
   /** Subscriptions that wait for acknowledgements. */
-  readonly detached = new FewSet<Subscription>();
+  readonly detached = new FewSet<LinkSubscription>();
   /** What came and is not read yet. */
   readonly inbox = createInbox();
   /** Questions that wait until it is. */
@@ -111,7 +116,7 @@ export class ClientLink implements EnvelopePort {
     /** Called when something waits to be written. */
     private readonly onPending: (link: ClientLink) => void,
     private readonly componentDomain: string,
-    readonly pace: Pace,
+    readonly throttle: ThrottleState,
   ) {
     this.session = new LinkSession(limits);
     this.heardAt = openedAt;
@@ -120,8 +125,19 @@ export class ClientLink implements EnvelopePort {
     this.sizeClass = classFor(stream.blockSizeBytes);
   }
 
+  /** How bodies for this client are encoded. */
+  get format(): OutletFormat {
+    const { sizeClass, readsCoded: coded, readsDeflated, hop } = this;
+    return { delivery: "link", sizeClass, coded, deflates: !coded && readsDeflated, hop };
+  }
+
+  /** Of `QueuedWriter`. */
+  get unacked(): number {
+    return this.session.unacked;
+  }
+
   /** Whether the client's stream is compressed itself; `plain` before its HELLO. */
-  get hop(): HopClass {
+  private get hop(): HopClass {
     return this.session.peerHello?.hop ?? "plain";
   }
 
@@ -131,7 +147,7 @@ export class ClientLink implements EnvelopePort {
   }
 
   /** Whether it reads deflated rows; before its HELLO nobody knows. */
-  get readsDeflated(): boolean {
+  private get readsDeflated(): boolean {
     return this.session.peerHello?.codecs.includes("deflated") === true;
   }
 
@@ -218,6 +234,12 @@ export class ClientLink implements EnvelopePort {
     this.window?.read(chars);
   }
 
+  /** For commands that had to wait. Throws `link-required` when the link has ended, or its client has closed it. */
+  assertOpen(): void {
+    if (this.isMute)
+      throw new StanzapackError("link-required", `the link of ${this.jid} has ended meanwhile`);
+  }
+
   /** Throws `limit-exceeded` when its aliases are used up. */
   checkAlias(): void {
     if (this.lastAlias === MAX_ALIAS)
@@ -229,12 +251,17 @@ export class ClientLink implements EnvelopePort {
     return ++this.lastAlias;
   }
 
+  /** Returns the outlet of a new subscription, which has a new alias. Call `checkAlias` before. */
+  createOutlet(): LinkOutlet {
+    return new LinkOutlet(this, this.takeAlias());
+  }
+
   /** The alias was bound once and is no more: what still comes for it was on its way. */
   isRetired(alias: number): boolean {
     return alias <= this.lastAlias && !this.services.has(alias) && !this.subscriptions.has(alias);
   }
 
-  private get mute(): boolean {
+  private get isMute(): boolean {
     return this.ended || this.closedAt !== undefined;
   }
 
@@ -243,7 +270,7 @@ export class ClientLink implements EnvelopePort {
    * ready for a lean stanza of its own.
    */
   append(base64: string, data: boolean, pad = 0, body?: LeanBody, label = 0): void {
-    if (this.mute) return;
+    if (this.isMute) return;
     if (this.writer.empty) this.onPending(this);
     this.writer.append(base64, data, pad, body, label);
   }
@@ -267,7 +294,7 @@ export class ClientLink implements EnvelopePort {
 
   /** Of `EnvelopePort`. */
   probe(chars: number): void {
-    if (this.mute) return;
+    if (this.isMute) return;
     this.probeChars = chars;
     this.onPending(this);
   }

@@ -4,7 +4,7 @@ import { expect, it, vi } from "vitest";
 import { createStats } from "../base/stats.js";
 import type { Broker } from "../broker/broker.js";
 import type { Service } from "../catalog/service.js";
-import type { FrameRequests } from "../negotiation/frame-requests.js";
+import type { FrameRequests } from "../subscriptions/frame-requests.js";
 import type { ClientLink } from "./client-link.js";
 import { FrameDispatch } from "./frame-dispatch.js";
 

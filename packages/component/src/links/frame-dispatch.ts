@@ -2,7 +2,7 @@ import { assertNever, StanzapackError, type Frame } from "@stanzapack/wire";
 import type { Logger } from "pino";
 import type { ComponentStats } from "../base/stats.js";
 import type { Broker } from "../broker/broker.js";
-import type { FrameRequests } from "../negotiation/frame-requests.js";
+import type { FrameRequests } from "../subscriptions/frame-requests.js";
 import { takeCredit } from "../subscriptions/credit.js";
 import type { ClientLink } from "./client-link.js";
 

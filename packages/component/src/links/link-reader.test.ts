@@ -23,11 +23,11 @@ function setUp(...blocks: Frame["type"][][]) {
   };
   const link = {
     ...{ jid: "bob@x/1", bareJid: "bob@x", ended: false, closedAt: undefined, detached: new Set() },
-    ...{ inbox: createInbox(), session, pace: { owes: false }, heardAt: 0, readWaits: 0, hear: vi.fn() },
+    ...{ inbox: createInbox(), session, throttle: { owes: false }, heardAt: 0, readWaits: 0, hear: vi.fn() },
     ...{ sendAck: () => order.push("ack"), noteAcknowledged: () => undefined },
   } as unknown as ClientLink;
   const stats = createStats();
-  const throttle = { received: () => order.push("charge") } as unknown as Throttle;
+  const throttle = { received: () => order.push("charge") } as unknown as Throttle<ClientLink>;
   const reader = new LinkReader(
     { ends, dispatch: { dispatch } as unknown as FrameDispatch, throttle },
     ...([stats, pino({ level: "silent" })] as const),
@@ -42,7 +42,7 @@ describe("the reader of links", () => {
     receive();
     expect(order).toEqual(["credit", "data", "data", "ack", "charge", "ack"]);
     order.length = 0;
-    link.pace.owes = true;
+    link.throttle.owes = true;
     receive();
     expect(order).toEqual(["ack", "charge"]);
     expect(link.hear).toHaveBeenCalledTimes(2);

@@ -21,7 +21,7 @@ const MAX_READ_WAITS = 8;
 export interface ReaderParts {
   readonly ends: LinkEnds;
   readonly dispatch: FrameDispatch;
-  readonly throttle: Throttle;
+  readonly throttle: Throttle<ClientLink>;
 }
 
 /** Reads what clients send: blocks wait in their link's inbox for their turn, and are read frame by frame. */
@@ -69,7 +69,7 @@ export class LinkReader {
       }
       throttle.received(link, inbox.blockBytes, now);
       if (link.closedAt !== undefined && !hasMore(inbox)) return ends.end(link, "closed");
-      if (session.ackDue(now) && !link.pace.owes) link.sendAck();
+      if (session.ackDue(now) && !link.throttle.owes) link.sendAck();
       link.noteAcknowledged();
       if (link.detached.size > 0 && link.maySendData) reattach(link, now);
     } catch (error) {
@@ -110,7 +110,7 @@ export class LinkReader {
   /** Once a second for each link: acknowledges what is due by time. */
   acknowledgeDue(link: ClientLink, now: number): void {
     // Not of a block that is being read: its updates may still be lost with the link.
-    if (link.session.ackDue(now) && link.inbox.frames.length === 0 && !link.pace.owes) link.sendAck();
+    if (link.session.ackDue(now) && link.inbox.frames.length === 0 && !link.throttle.owes) link.sendAck();
   }
 
   /** Coding what an account published took so long, in ms. */

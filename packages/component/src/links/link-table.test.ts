@@ -24,7 +24,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Broker } from "../broker/broker.js";
 import { configSchema } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
-import { FrameRequests } from "../negotiation/frame-requests.js";
+import { FrameRequests } from "../subscriptions/frame-requests.js";
 import { LinkTable } from "./link-table.js";
 import { createStats } from "../base/stats.js";
 
@@ -264,8 +264,8 @@ describe("LinkTable, when the server stands still", () => {
   });
 
   it("tells everybody who asks meanwhile what came of the question that is out", async () => {
-    const { links, link, asked, answer } = setUp();
-    const verdicts = [links.verify(link), links.verify(link), links.verify(link)];
+    const { links, asked, answer } = setUp();
+    const verdicts = [links.verify(BOB), links.verify(BOB), links.verify(BOB)];
     expect(asked).toHaveLength(1);
     await answer(new StanzaError("recipient-unavailable", "cancel"));
     expect(await Promise.all(verdicts)).toEqual([false, false, false]);
@@ -283,8 +283,8 @@ describe("LinkTable, when a client is asked whether it lives", () => {
     "believes that it does where it acknowledges and answers `%s`, whichever comes first",
     async (condition) => {
       for (const late of [0, 500]) {
-        const { links, link, answer, send } = setUp();
-        const verdict = links.verify(link);
+        const { links, answer, send } = setUp();
+        const verdict = links.verify(BOB);
         if (late === 0) send(ACK);
         await answer(new StanzaError(condition, "cancel"));
         if (late > 0) {
@@ -298,8 +298,8 @@ describe("LinkTable, when a client is asked whether it lives", () => {
   );
 
   it("believes it where it answers nothing but goes on sending", async () => {
-    const { links, link, answer, send } = setUp();
-    const verdict = links.verify(link);
+    const { links, answer, send } = setUp();
+    const verdict = links.verify(BOB);
     send(ACK);
     await answer(new Error("no answer"));
     expect([await verdict, links.size]).toEqual([true, 1]);
@@ -309,8 +309,8 @@ describe("LinkTable, when a client is asked whether it lives", () => {
     ["says nothing", new Error("no answer"), "BYE timeout"],
     ["answers with an error, and does not acknowledge", NO_PING, "BYE timeout"],
   ])("tells one why that %s, and closes", async (_, error, bye) => {
-    const { links, link, answer, goodbye } = setUp();
-    const verdict = links.verify(link);
+    const { links, answer, goodbye } = setUp();
+    const verdict = links.verify(BOB);
     await answer(error);
     await vi.advanceTimersByTimeAsync(2_000);
     expect([await verdict, goodbye()]).toEqual([false, [bye, "close"]]);

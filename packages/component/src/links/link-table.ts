@@ -17,9 +17,9 @@ import { OpenAdmission } from "../budgets/open-admission.js";
 import { Throttle } from "../budgets/throttle.js";
 import type { ComponentConfig, ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
-import { MIN_BLOCK_BYTES } from "../fanout/lane.js";
+import { MIN_BLOCK_BYTES } from "../fanout/size-classes.js";
 import { toStanzaError } from "../forms/errors.js";
-import type { FrameRequests } from "../negotiation/frame-requests.js";
+import type { FrameRequests } from "../subscriptions/frame-requests.js";
 import { ClientLink } from "./client-link.js";
 import { FrameDispatch } from "./frame-dispatch.js";
 import { hasMore } from "./intake.js";
@@ -39,12 +39,12 @@ export class LinkTable implements LinkEnds {
   /** The same by bare JID. */
   private readonly accounts = new Map<string, FewSet<ClientLink>>();
   private readonly admission: OpenAdmission;
-  private readonly throttle: Throttle;
+  private readonly throttle: Throttle<ClientLink>;
   private readonly reader: LinkReader;
   private readonly verifier: LinkVerifier;
   private readonly interrupted = new InterruptedLinks((link) => void this.verifier.verify(link));
   /** One for all links. */
-  private readonly onPending = (link: ClientLink): void => this.fanOut.linkPending(link);
+  private readonly onPending = (link: ClientLink): void => this.fanOut.writerPending(link);
 
   constructor(
     private readonly connection: Connection,
@@ -72,7 +72,8 @@ export class LinkTable implements LinkEnds {
     this.verifier = new LinkVerifier(connection, this, limits, stats, log);
     broker.budgets.onCut = (account, error) => {
       log.warn({ account: account.name, forSeconds: limits.cutOffSeconds }, error.text);
-      for (const link of this.links.values()) if (link.pace.accounts.includes(account)) this.bye(link, error);
+      for (const link of this.links.values())
+        if (link.throttle.accounts.includes(account)) this.bye(link, error);
     };
     this.admission = new OpenAdmission({
       get perSecond() {
@@ -148,7 +149,7 @@ export class LinkTable implements LinkEnds {
       this.settings.wireLimits,
       this.onPending,
       this.connection.jid,
-      this.throttle.createPace(stream.peer),
+      this.throttle.createState(stream.peer),
     );
     this.broker.budgets.count(stream.peer, "links", 1);
     this.links.set(stream.peer, link);
@@ -197,9 +198,10 @@ export class LinkTable implements LinkEnds {
     return this.reader.acknowledge(link);
   }
 
-  /** Resolves once what has come is read, within bounds. */
-  read(link: ClientLink): Promise<void> {
-    return this.reader.read(link);
+  /** Resolves once everything that has come over the link of this full JID is read, within bounds. */
+  async read(fullJid: string): Promise<void> {
+    const link = this.links.get(fullJid);
+    if (link !== undefined) await this.reader.read(link);
   }
 
   /** Writes what waits. Without a stream it goes on waiting: what is taken has its place in the order. */
@@ -234,9 +236,10 @@ export class LinkTable implements LinkEnds {
       void this.verifier.verify(link, true);
   }
 
-  /** Resolves whether the link's client lives, as far as can be told; ends the link if not. */
-  verify(link: ClientLink): Promise<boolean> {
-    return this.verifier.verify(link);
+  /** Resolves whether the full JID has a link whose client lives, as far as can be told. Ends the link if not. */
+  async verify(fullJid: string): Promise<boolean> {
+    const link = this.links.get(fullJid);
+    return link !== undefined && (await this.verifier.verify(link));
   }
 
   /** The stream to the server was interrupted: every client is asked whether stanzas were lost. */

@@ -1,19 +1,13 @@
-import { parseNode } from "@stanzapack/wire";
 import { NS, xml, type Element } from "@stanzapack/xmpp";
 import { expect, it } from "vitest";
-import { Service, type AccessModel } from "../catalog/service.js";
+import type { Service } from "../catalog/service.js";
+import { createService } from "../testing/create-service.js";
+import type { AccessModel } from "../options/service-config.js";
 import { listAffiliations, readAffiliations } from "./affiliations.js";
-import type { Kind } from "../kinds/kind.js";
 
 function setUp(access: AccessModel) {
-  const config = {
-    kind: "value",
-    access,
-    members: new Set<string>(),
-    title: "",
-  } as const;
-  const service = new Service(parseNode("alice@x/t"), config, 1, {} as Kind, 0);
-  service.approved.add("bob@x");
+  const service = createService({ config: { access } });
+  service.record.approved.add("bob@x");
   const change = (jid: string, affiliation: string) => {
     const entry = xml("affiliation", { jid, affiliation });
     return readAffiliations(service, xml("affiliations", { node: service.node }, entry), 10);
@@ -39,9 +33,9 @@ it.each<[AccessModel, string[]]>([
     expect(listed(service)).toEqual(before);
     const { members, fault } = change("bob@x", "member");
     expect(fault).toBeUndefined();
-    service.config = { ...service.config, access: "whitelist", members };
+    service.record.config = { ...service.config, access: "whitelist", members };
     expect(listed(service)).toEqual(["alice@x owner", "bob@x member"]);
-    expect(service.mayTake("bob@x")).toBe(true);
+    expect(service.record.mayTake("bob@x")).toBe(true);
   },
 );
 

@@ -93,7 +93,7 @@ function affiliationOf(service: Service, jid: string): string {
 }
 
 /** Other access models know no approvals; those that there are count again under `authorize`. */
-function approvedOf({ config, approved }: Service): ReadonlySet<string> {
+function approvedOf({ record: { config, approved } }: Service): ReadonlySet<string> {
   return config.access === "authorize" ? approved : NOBODY;
 }
 

@@ -3,7 +3,7 @@ import type { Broker } from "../broker/broker.js";
 import type { Service } from "../catalog/service.js";
 import { targetNamed } from "../forms/addresses.js";
 import { toStanzaError } from "../forms/errors.js";
-import { FIELD, formatOurForm } from "./form-fields.js";
+import { FIELD, formatOurForm } from "../forms/our-fields.js";
 import { takePage } from "../forms/result-sets.js";
 
 /**
@@ -82,14 +82,14 @@ function info(broker: Broker, from: string, node: string | undefined): Element {
   if (node === undefined) return componentInfo();
   if (node === NS.COMMANDS) return formatInfo(node, { category: "automation", type: "command-list" });
   const service = broker.catalog.services.get(node);
-  if (service?.mayFind(bareJid(from)) === true) return serviceInfo(service);
+  if (service?.record.mayFind(bareJid(from)) === true) return serviceInfo(service);
   requireOwner(broker, node, bareJid(from));
   return formatInfo(node, { category: "hierarchy", type: "branch", name: node });
 }
 
 /** Throws `item-not-found` for who offers nothing that the asker may find: that is no node (XEP-0030 §3.2). */
 function requireOwner(broker: Broker, owner: string, asker: string): void {
-  for (const service of broker.catalog.ownedBy(owner)) if (service.mayFind(asker)) return;
+  for (const service of broker.catalog.ownedBy(owner)) if (service.record.mayFind(asker)) return;
   // A service on a whitelist is not shown to others. Who knows its name and asks to subscribe is told (XEP-0060 §6.1.3.4).
   throw new StanzaError("item-not-found", "cancel", `nobody offers \`${owner.slice(0, 200)}\``);
 }
@@ -149,7 +149,7 @@ function items(
   query: Element,
 ): Element {
   const isLeaf =
-    node === NS.COMMANDS || (node !== undefined && broker.catalog.services.get(node)?.mayFind(asker));
+    node === NS.COMMANDS || (node !== undefined && broker.catalog.services.get(node)?.record.mayFind(asker));
   // XEP-0060 §5.5: items are not kept here.
   if (isLeaf === true) return xml("query", { xmlns: NS.DISCO_ITEMS, node });
   if (node !== undefined) requireOwner(broker, node, asker);

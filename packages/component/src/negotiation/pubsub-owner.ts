@@ -7,8 +7,9 @@ import type { LinkTable } from "../links/link-table.js";
 import type { Service } from "../catalog/service.js";
 import { listAffiliations, readAffiliations } from "./affiliations.js";
 import { unsupported } from "../forms/errors.js";
-import { formatOurForm } from "./form-fields.js";
-import { DEFAULT_CONFIG, formatServiceConfig, readServiceConfig } from "./options.js";
+import { formatOurForm } from "../forms/our-fields.js";
+import { DEFAULT_CONFIG } from "../options/service-config.js";
+import { formatServiceConfig, readServiceConfig } from "../forms/service-config.js";
 import { attr, readAction, type Request, requireNode } from "./pubsub-request.js";
 import { acceptable, badRequest, readSubmission } from "../forms/submissions.js";
 
@@ -82,7 +83,7 @@ export class OwnerRequests {
   private async withdraw(request: Request, remove: Element): Promise<undefined> {
     const { publisher } = this.own(request, remove);
     const asking = this.links.get(request.from);
-    if (publisher !== undefined) await this.links.read(publisher.link);
+    if (publisher !== undefined) await this.links.read(publisher.link.jid);
     if (publisher !== undefined && publisher.link === asking && hasMore(asking.inbox))
       throw new StanzapackError("busy", "what this client published before still waits to be read", {
         retryAfterMs: READ_AGAIN_MS,
@@ -93,7 +94,7 @@ export class OwnerRequests {
   /** XEP-0060 §8.9.2: the members, a JID at a time, and the end of approvals. */
   private changeAffiliations(service: Service, affiliations: Element): undefined {
     const { members, revoked, fault } = readAffiliations(service, affiliations, this.limits.maxMembers);
-    for (const member of revoked) service.approved.delete(member);
+    for (const member of revoked) service.record.approved.delete(member);
     this.broker.offers.configure(service, { ...service.config, members }, monotonicNow());
     if (fault !== undefined) throw fault;
   }

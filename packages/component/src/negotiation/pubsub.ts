@@ -10,24 +10,20 @@ import {
   type Connection,
   type Element,
 } from "@stanzapack/xmpp";
+import { type Later, whenKnown } from "../base/later.js";
 import type { Broker } from "../broker/broker.js";
+import type { OfferOutcome } from "../catalog/offers.js";
 import type { ClientLink } from "../links/client-link.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { LinkTable } from "../links/link-table.js";
+import type { SubscribeOptions } from "../options/subscribe-options.js";
 import type { Service } from "../catalog/service.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { isSameJid, nodeNamed, targetNamed } from "../forms/addresses.js";
 import { assertAnswer, toStanzaError } from "../forms/errors.js";
-import { formatOptionsForm } from "./form-fields.js";
-import {
-  formatOptions,
-  type GrantedOptions,
-  LEASE_FIELDS,
-  readLeaseRequest,
-  readChangedOptions,
-  readServiceConfig,
-  readSubscribeOptions,
-} from "./options.js";
+import { formatOptionsForm } from "../forms/our-fields.js";
+import { formatOptions, readChangedOptions, readSubscribeOptions } from "../forms/subscribe-options.js";
+import { LEASE_FIELDS, readLeaseRequest, readServiceConfig } from "../forms/service-config.js";
 import { OwnerRequests } from "./pubsub-owner.js";
 import {
   attr,
@@ -118,26 +114,16 @@ export class PubsubNegotiation {
       readServiceConfig(form, existing?.config, this.limits.maxMembers, LEASE_FIELDS),
     );
     const lease = acceptable(() => readLeaseRequest(form));
-    let outcome = this.broker.offers.offer(
-      this.links.require(request.from),
-      node,
-      config,
-      monotonicNow(),
-      lease,
-    );
+    const offer = (): Later<OfferOutcome> =>
+      this.broker.offers.offer(this.links.require(request.from), node, config, monotonicNow(), lease);
+    let outcome = await offer();
     if ("holder" in outcome) {
       // The other session may be dead without anyone having been told: ask it before refusing.
-      if (await this.links.verify(outcome.holder)) {
+      if (await this.links.verify(outcome.holder.jid)) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
       // Meanwhile the asker's own link may have ended, or been replaced.
-      outcome = this.broker.offers.offer(
-        this.links.require(request.from),
-        node,
-        config,
-        monotonicNow(),
-        lease,
-      );
+      outcome = await offer();
       if ("holder" in outcome)
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
     }
@@ -162,39 +148,42 @@ export class PubsubNegotiation {
   }
 
   /** XEP-0060 §6.1, with options in the same request (§6.3.7). */
-  private subscribe(request: Request, subscribe: Element, options: Element | undefined): Element {
+  private subscribe(request: Request, subscribe: Element, options: Element | undefined): Later<Element> {
     const { from } = request;
     const node = requireNode(subscribe);
     const who = requireJid(subscribe);
-    // XEP-0060 §6.1.3.1; what is sent travels over the link of one session, so also another one of the account's is refused.
+    // XEP-0060 §6.1.3.1. Updates travel over the link of one session, so the component also refuses another session's JID.
     if (!isSameJid(who, from))
       throw new StanzapackError(
         "jid-mismatch",
         `the subscription is for \`${who.slice(0, 200)}\`, the request came from ${from}`,
       );
     const asked = readSubscribeOptions(readForm(options, NS.PUBSUB_SUBSCRIBE_OPTIONS));
-    // XEP-0060 §6.1.3.12.
-    this.broker.subscriptions.asked(node, bareJid(from), asked.since);
-    const link = this.links.require(from);
+    // XEP-0060 §6.1.3.12: a node that does not exist is told before a link that is missing.
+    return whenKnown(this.broker.subscriptions.asked(node, bareJid(from), asked.since), () =>
+      this.subscribeOver(this.links.require(from), node, asked),
+    );
+  }
+
+  private subscribeOver(link: ClientLink, node: string, asked: SubscribeOptions): Later<Element> {
+    const { jid } = link;
     const awaited = this.broker.approvals.awaitedBy(link).some((service) => service.node === node);
-    let subscription: Subscription;
-    try {
-      subscription = this.broker.subscriptions.subscribe(link, node, asked, monotonicNow());
-    } catch (error) {
+    const granted = (subscription: Subscription): Element => {
+      const form = formatForm("result", NS.PUBSUB_SUBSCRIBE_OPTIONS, formatOptions(subscription.granted));
+      const options = xml("options", { node, jid, subid: subscription.subid }, form);
+      return xml("pubsub", NS.PUBSUB, formatSubscription(subscription), options);
+    };
+    const refused = (error: unknown): Element => {
       // XEP-0060 §6.1.4: the answer says that it is pending; §6.1.3.7: asking again meanwhile is an error.
       if (awaited || !(error instanceof StanzapackError) || error.code !== "pending") throw error;
-      return xml("pubsub", NS.PUBSUB, formatPending(node, from));
+      return xml("pubsub", NS.PUBSUB, formatPending(node, jid));
+    };
+    try {
+      const subscription = this.broker.subscriptions.subscribe(link, node, asked, monotonicNow());
+      return subscription instanceof Promise ? subscription.then(granted, refused) : granted(subscription);
+    } catch (error) {
+      return refused(error);
     }
-    return xml(
-      "pubsub",
-      NS.PUBSUB,
-      formatSubscription(subscription),
-      xml(
-        "options",
-        { node, jid: from, subid: subscription.subid },
-        formatForm("result", NS.PUBSUB_SUBSCRIBE_OPTIONS, formatOptions(grantedOf(subscription))),
-      ),
-    );
   }
 
   /** XEP-0060 §6.2: what awaits approval is given up as a subscription is. */
@@ -248,13 +237,16 @@ export class PubsubNegotiation {
   private defaultOptions({ from }: Request, element: Element): Element {
     const node = attr(element, "node");
     if (node !== undefined) this.findVisible(node, from);
-    const form = formatOptionsForm("form", formatOptions({ windowMs: 0, selection: WHOLE }));
+    const form = formatOptionsForm(
+      "form",
+      formatOptions({ windowMs: 0, selection: WHOLE, delivery: "link" }),
+    );
     return xml("pubsub", NS.PUBSUB, xml("default", { node }, form));
   }
 
   private findVisible(node: string, from: string): Service {
     const service = this.broker.catalog.find(targetNamed(node));
-    if (!service.mayFind(bareJid(from)))
+    if (!service.record.mayFind(bareJid(from)))
       throw new StanzaError("item-not-found", "cancel", `nobody offers \`${node.slice(0, 200)}\``);
     return service;
   }
@@ -299,7 +291,7 @@ function subscriptionOf(
 function formatSubscription(subscription: Subscription): Element {
   return xml("subscription", {
     node: subscription.service.node,
-    jid: subscription.link.jid,
+    jid: subscription.outlet.jid,
     subid: subscription.subid,
     subscription: "subscribed",
   });
@@ -310,16 +302,12 @@ function formatPending(node: string, jid: string): Element {
 }
 
 function formatOptionsElement(
-  { service, link, subid, lane }: Subscription,
+  { service, outlet, subid, granted }: Subscription,
   type: "form" | "result",
 ): Element {
-  const values = formatOptions(lane.key);
+  const { windowMs, selection, delivery } = granted;
+  const values = formatOptions({ windowMs, selection, delivery });
   const form =
     type === "form" ? formatOptionsForm(type, values) : formatForm(type, NS.PUBSUB_SUBSCRIBE_OPTIONS, values);
-  return xml("options", { node: service.node, jid: link.jid, subid }, form);
-}
-
-/** What is in force. */
-export function grantedOf({ lane, begun, recovered }: Subscription): GrantedOptions {
-  return { ...lane.key, begun, recovered };
+  return xml("options", { node: service.node, jid: outlet.jid, subid }, form);
 }

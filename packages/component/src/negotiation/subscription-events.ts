@@ -23,11 +23,11 @@ export function registerSubscriptionEvents(connection: Connection, broker: Broke
     const event = xml("event", NS.PUBSUB_EVENT, change);
     waiting.push(xml("message", { from: connection.jid, to, type: "headline" }, event).toString());
   };
-  broker.offers.onWithdrawn = ({ node }, links) => {
-    for (const { jid } of links) send(jid, xml("delete", { node }));
+  broker.offers.onWithdrawn = ({ node }, subscribers) => {
+    for (const { jid } of subscribers) send(jid, xml("delete", { node }));
     flush();
   };
-  broker.offers.onRevoked = ({ service: { node }, link: { jid }, subid }) => {
+  broker.offers.onRevoked = ({ service: { node }, outlet: { jid }, subid }) => {
     send(jid, xml("subscription", { node, jid, subid, subscription: "none" }));
     flush();
   };

@@ -1,5 +1,8 @@
 import { expect, it, vi } from "vitest";
-import type { ClientLink } from "../links/client-link.js";
+import type { Lane } from "../fanout/lane.js";
+import type { ClientLink, LinkSubscription } from "../links/client-link.js";
+import { LinkOutlet } from "../links/link-outlet.js";
+import { createService } from "../testing/create-service.js";
 import { raiseCredit, reattach, takeCredit } from "./credit.js";
 import { Subscription } from "./subscription.js";
 
@@ -9,16 +12,16 @@ const NOW = 1_000;
 function setUp(...credits: number[]) {
   const comeBack = vi.fn();
   const link = {
-    ...{ maySendData: true, detached: new Set(), subscriptions: new Map() },
-    isRetired: (alias: number) => alias === 90,
+    ...{ maySendData: true, detached: new Set(), subscriptions: new Map(), taken: new Map() },
+    ...{ isRetired: (alias: number) => alias === 90, maySendDataAt: () => link.maySendData },
+    sendFrame: () => undefined,
   } as unknown as ClientLink & { maySendData: boolean };
-  const service = { kind: { comeBack } };
+  const service = createService({ kind: { comeBack } });
   const subscriptions = credits.map((credit, alias) => {
-    const subscription = new Subscription(
-      ...([link, service as never, alias, "s", {} as never, credit] as const),
-    );
-    link.detached.add(subscription);
-    link.subscriptions.set(alias, subscription);
+    const outlet = new LinkOutlet(link, alias);
+    const subscription = new Subscription(outlet, service, "s", {} as Lane<Subscription>, credit);
+    outlet.open(subscription);
+    outlet.awaitRoom();
     return subscription;
   });
   return { link, subscriptions, comeBack };
@@ -34,7 +37,7 @@ it("brings back each subscription that has credit, once acknowledgements came", 
 
 it("brings none back before the link takes data, and then only as long as it does", () => {
   const { link, subscriptions, comeBack } = setUp(0, 0);
-  const [first, second] = subscriptions as [Subscription, Subscription];
+  const [first, second] = subscriptions as [LinkSubscription, LinkSubscription];
   link.maySendData = false;
   for (const subscription of subscriptions) raiseCredit(subscription, 5, NOW);
   reattach(link, NOW);

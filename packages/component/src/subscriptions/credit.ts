@@ -17,20 +17,16 @@ export function takeCredit(link: ClientLink, { alias, total }: CreditFrame, now:
 /** The consumer takes `total` rows since the subscription began. A subscription that waited for that goes on. */
 export function raiseCredit(subscription: Subscription, total: number, now: number): void {
   subscription.raiseCredit(total);
-  const { link } = subscription;
-  if (link.detached.has(subscription) && link.maySendData && subscription.hasCredit)
-    comeBack(subscription, now);
+  const { outlet } = subscription;
+  if (subscription.hasCredit && outlet.maySendAt(now) && outlet.endWait())
+    subscription.service.kind.comeBack(subscription, now);
 }
 
 /** Acknowledgements came: subscriptions that waited for them go on, as long as the link takes data. */
 export function reattach(link: ClientLink, now: number): void {
   for (const subscription of link.detached) {
     if (!link.maySendData) return;
-    if (subscription.hasCredit) comeBack(subscription, now);
+    if (subscription.hasCredit && subscription.outlet.endWait())
+      subscription.service.kind.comeBack(subscription, now);
   }
-}
-
-function comeBack(subscription: Subscription, now: number): void {
-  subscription.link.detached.delete(subscription);
-  subscription.service.kind.comeBack(subscription, now);
 }

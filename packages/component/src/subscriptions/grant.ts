@@ -1,6 +1,6 @@
 import { grantSelection, grantWindow, StanzapackError, type Selection } from "@stanzapack/wire";
 import type { Service } from "../catalog/service.js";
-import type { AskedOptions } from "../negotiation/options.js";
+import type { AskedOptions } from "../options/subscribe-options.js";
 
 /** Returns the window, in ms, and the selection that the service gives. Throws `invalid-options`. */
 export function grantOptions(

@@ -1,6 +1,6 @@
 import { StanzapackError, type NodePattern } from "@stanzapack/wire";
 import type { ClientLink } from "../links/client-link.js";
-import type { SubscribeOptions } from "../negotiation/options.js";
+import type { SubscribeOptions } from "../options/subscribe-options.js";
 
 /** `alice@example.org/t*`, while it stands: what its owner offers later under such names is subscribed too. */
 export interface Pattern extends NodePattern {

@@ -10,7 +10,7 @@ import {
 } from "@stanzapack/wire";
 import type { ClientLink } from "../links/client-link.js";
 import { Heaviest } from "../base/heaviest.js";
-import type { SubscribeOptions } from "../negotiation/options.js";
+import type { SubscribeOptions } from "../options/subscribe-options.js";
 
 /** 144 bits of chance, nobody guesses them. */
 const TOKEN_BYTES = 18;

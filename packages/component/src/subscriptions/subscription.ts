@@ -1,57 +1,64 @@
-import type { ClientLink } from "../links/client-link.js";
-import type { Lane } from "../fanout/lane.js";
-import type { SubscribeOptions } from "../negotiation/options.js";
-import type { ReadyBody } from "../fanout/ready-body.js";
 import type { Service } from "../catalog/service.js";
+import type { Lane, LaneMember } from "../fanout/lane.js";
+import type { Outlet } from "../fanout/outlet.js";
+import type { ReadyBody } from "../fanout/ready-body.js";
+import type { GrantedOptions, SubscribeOptions } from "../options/subscribe-options.js";
 
-/** One link's taking of one service. */
-export class Subscription {
+/** One subscriber's taking of one service. */
+export class Subscription<O extends Outlet = Outlet> implements LaneMember {
   /**
-   * It takes no lane bodies: its link has too much unacknowledged, or its consumer too much unread, and it gets the newest value when that ends; or, of a log,
-   * it is not where its lane is yet.
+   * The subscription takes no bodies of its lane. Its outlet has no room, or its consumer gave no credit: then the
+   * subscriber receives the newest value when that ends. A subscription to a log is also detached until it has caught
+   * up with its lane.
    */
   detached = false;
-  /** Where it stands while detached: the last offset sent. */
+  /** The last offset that a detached subscription was sent. */
   position = 0;
-  /** Of a log, the last position that it was not to get. */
+  /** Of a log, the last position that the subscription does not receive. */
   begun: { readonly epoch: number; readonly offset: number } | undefined;
-  /** Of a log, whether everything from where it was to begin was there; undefined where that was not asked. */
+  /** Of a log, whether every update from where the subscription was to begin was there. Undefined: the subscriber did not ask. */
   recovered: boolean | undefined;
-  /** Rows sent, and so many that its consumer takes (CREDIT). */
+  /** Rows sent, and rows that the consumer takes in all (CREDIT). */
   private sentRows = 0;
   private credit: number;
-  /** Since when it awaits a first value, in ms. */
+  /** Since when the subscription awaits a first value, in ms. */
   awaitingSince = 0;
 
   constructor(
-    readonly link: ClientLink,
+    readonly outlet: O,
     readonly service: Service,
-    readonly alias: number,
     readonly subid: string,
-    public lane: Lane,
+    public lane: Lane<Subscription>,
     private readonly askedCredit = Infinity,
   ) {
     this.credit = askedCredit;
   }
 
-  /** For asking for it again: what is in force, and the credit that it began with. */
+  /** Options to ask for the subscription again: what is in force, and the credit that it began with. */
   get options(): SubscribeOptions {
     const { windowMs, selection } = this.lane.key;
     return { windowMs, selection, since: undefined, credit: this.askedCredit };
   }
 
-  /** False: its consumer has not read what it has, and what comes waits or gives way to newer. */
+  /** What is in force. */
+  get granted(): GrantedOptions {
+    const { begun, recovered, lane } = this;
+    const { windowMs, selection, delivery } = lane.key;
+    return { windowMs, selection, delivery, begun, recovered };
+  }
+
+  /** False: the consumer has not read what it has, and further rows wait or give way to newer ones. */
   get hasCredit(): boolean {
     return this.sentRows < this.credit;
   }
 
-  /** An absolute total: a late or repeated one changes nothing. */
+  /** `total` is absolute: a late or repeated one changes nothing. */
   raiseCredit(total: number): void {
     this.credit = Math.max(this.credit, total);
   }
 
   send(body: ReadyBody): void {
     this.sentRows += body.rows;
-    this.link.append(body.frameFor(this.alias), true, body.pad, body.lean, this.alias);
+    this.outlet.send(body);
   }
 }

@@ -1,26 +1,34 @@
 import { StanzapackError, type Since } from "@stanzapack/wire";
+import { monotonicNow } from "@stanzapack/xmpp";
+import { type Later, whenKnown } from "../base/later.js";
 import type { Budgets } from "../budgets/budgets.js";
 import type { Approvals } from "../catalog/approvals.js";
-import type { Catalog } from "../catalog/catalog.js";
 import type { DemandReports } from "../catalog/demand-reports.js";
 import type { Service } from "../catalog/service.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
-import { formatLaneKey, laneKeyOf } from "../fanout/lane.js";
+import { formatLaneKey } from "../fanout/lane.js";
 import type { LaneTable } from "../fanout/lane-table.js";
 import type { NewestValues } from "../fanout/newest-values.js";
 import type { StandingPosition } from "../kinds/kind.js";
 import type { Logs } from "../kinds/logs.js";
-import type { ClientLink } from "../links/client-link.js";
-import type { AskedOptions, ChangedOptions, SubscribeOptions } from "../negotiation/options.js";
+import type { ClientLink, LinkSubscription } from "../links/client-link.js";
+import type { AskedOptions, ChangedOptions, SubscribeOptions } from "../options/subscribe-options.js";
 import { raiseCredit } from "./credit.js";
 import { grantOptions } from "./grant.js";
 import type { KeptSubscription } from "./resumption.js";
 import { Subscription } from "./subscription.js";
 
+/** Finds services by node. A catalog answers at once. A store, or another node of the component, may answer later. */
+export interface ServiceFinder {
+  readonly services: ReadonlyMap<string, Service>;
+  /** Throws, or rejects with, `no-such-service`. */
+  find(node: string): Later<Service>;
+}
+
 /** The parts of the component that a subscription concerns. */
 export interface SubscriptionParts {
-  readonly catalog: Catalog;
+  readonly catalog: ServiceFinder;
   readonly approvals: Approvals;
   readonly demand: DemandReports;
   readonly lanes: LaneTable;
@@ -41,21 +49,23 @@ export class Subscriptions {
 
   /**
    * Returns the service to subscribe to. A position in a log that was withdrawn not long ago means that log, for its
-   * rest. A position at the log's end means the service that is offered by that name now, if there is one. Throws
-   * `no-such-service`.
+   * rest. A position at the log's end means the service that is offered by that name now, if there is one. Throws, or
+   * rejects with, `no-such-service`.
    */
-  asked(node: string, bareJid: string, since: Since | undefined): Service {
+  asked(node: string, bareJid: string, since: Since | undefined): Later<Service> {
     const { catalog, logs } = this.parts;
     const withdrawn = logs.withdrawnAt(node, since);
-    if (withdrawn?.mayTake(bareJid) !== true) return catalog.find(node);
+    if (withdrawn?.record.mayTake(bareJid) !== true) return catalog.find(node);
     // Otherwise a subscriber that was told of the end, and asks again from there, would be told again.
-    const hasRest = typeof since === "object" && "epoch" in since && since.offset < withdrawn.offset;
+    const hasRest = typeof since === "object" && "epoch" in since && since.offset < withdrawn.record.offset;
     return hasRest ? withdrawn : (catalog.services.get(node) ?? withdrawn);
   }
 
   /** Subscribes by name: see `asked` and `subscribeTo`. */
-  subscribe(link: ClientLink, node: string, options: SubscribeOptions, now: number): Subscription {
-    return this.subscribeTo(link, this.asked(node, link.bareJid, options.since), options, now);
+  subscribe(link: ClientLink, node: string, options: SubscribeOptions, now: number): Later<LinkSubscription> {
+    return this.withService(link, node, options.since, now, (service, at) =>
+      this.subscribeTo(link, service, options, at),
+    );
   }
 
   /** Subscribes as the subscription was on another link, from `standing`, the last position that its client has. */
@@ -64,10 +74,27 @@ export class Subscriptions {
     { node, options }: KeptSubscription,
     standing: StandingPosition | undefined,
     now: number,
-  ): Subscription {
-    const service = this.asked(node, link.bareJid, standing);
-    const since = service.kind.hasHistory ? standing : undefined;
-    return this.subscribeTo(link, service, { ...options, since }, now, standing);
+  ): Later<LinkSubscription> {
+    return this.withService(link, node, standing, now, (service, at) => {
+      const since = service.kind.hasHistory ? standing : undefined;
+      return this.subscribeTo(link, service, { ...options, since }, at, standing);
+    });
+  }
+
+  /** Calls `act` with the service and the monotonic time. Rejects with `link-required` when the link has ended meanwhile. */
+  private withService<T>(
+    link: ClientLink,
+    node: string,
+    since: Since | undefined,
+    now: number,
+    act: (service: Service, now: number) => T,
+  ): Later<T> {
+    const service = this.asked(node, link.bareJid, since);
+    if (!(service instanceof Promise)) return act(service, now);
+    return whenKnown(service, (found) => {
+      link.assertOpen();
+      return act(found, monotonicNow());
+    });
   }
 
   /**
@@ -81,11 +108,11 @@ export class Subscriptions {
     options: SubscribeOptions,
     now: number,
     standing?: StandingPosition,
-  ): Subscription {
+  ): LinkSubscription {
     const { since } = options;
     const { node } = service;
     const { approvals, budgets, lanes, demand } = this.parts;
-    const mayTake = service.mayTake(link.bareJid);
+    const mayTake = service.record.mayTake(link.bareJid);
     if (!mayTake && service.config.access !== "authorize")
       throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
     if (since !== undefined && !service.kind.hasHistory)
@@ -113,24 +140,17 @@ export class Subscriptions {
     link.checkAlias();
     // Before this one counts as demand.
     const isLive = service.demand.subscribers > 0 && service.awaiting.size === 0;
-    const lane = lanes.laneFor(service, laneKeyOf(link, windowMs, selection), link, now);
+    const lane = lanes.laneFor(service, { ...link.format, windowMs, selection }, link, now);
     const subid = (this.nextSubid++).toString(36);
-    const subscription = new Subscription(link, service, link.takeAlias(), subid, lane, options.credit);
-    this.enter(subscription);
-    bind(subscription);
+    const outlet = link.createOutlet();
+    const subscription = new Subscription(outlet, service, subid, lane, options.credit);
+    lane.members++;
+    budgets.count(link.jid, "subscriptions", 1);
+    service.subscriptions.add(subscription);
+    outlet.open(subscription);
     service.kind.begin(subscription, { since, standing, isLive, now });
     demand.update(service);
     return subscription;
-  }
-
-  /** Puts a subscription where links, services, lanes and budgets look for it. */
-  private enter(subscription: Subscription): void {
-    const { link, service, alias, lane } = subscription;
-    lane.members++;
-    this.parts.budgets.count(link.jid, "subscriptions", 1);
-    link.subscriptions.set(alias, subscription);
-    link.taken.set(service, subscription);
-    service.subscriptions.add(subscription);
   }
 
   /**
@@ -143,17 +163,17 @@ export class Subscriptions {
   }
 
   private moveToLane(subscription: Subscription, asked: AskedOptions, now: number): void {
-    const { lane, service, link } = subscription;
+    const { lane, service, outlet } = subscription;
     const { lanes, newest, fanOut, demand } = this.parts;
     const { windowMs, selection } = grantOptions(service, asked);
-    const key = laneKeyOf(link, windowMs, selection);
+    const key = { ...outlet.format, windowMs, selection };
     if (formatLaneKey(lane.key) === formatLaneKey(key)) return;
-    const next = lanes.laneFor(service, key, link, now, lane);
+    const next = lanes.laneFor(service, key, outlet, now, lane);
     // A lane made for this subscriber is as busy as the one it comes from, or its next update would go at once.
     if (next.members === 0) next.lastFlushAt = lane.lastFlushAt;
     next.members++;
     subscription.lane = next;
-    lanes.leave(lane, subscription);
+    lanes.leave(subscription, lane);
     if (!subscription.detached) {
       next.add(subscription);
       // What the old lane still held goes out now; what of it the new lane sends again is dropped by position.
@@ -167,13 +187,7 @@ export class Subscriptions {
 
   /** Ends a subscription, and sends its subscriber the error. */
   end(subscription: Subscription, error: StanzapackError): void {
-    subscription.link.sendFrame({
-      type: "error",
-      alias: subscription.alias,
-      code: error.code,
-      text: error.text,
-      retryAfterMs: error.retryAfterMs ?? null,
-    });
+    subscription.outlet.sendEnd(error);
     this.unsubscribe(subscription);
   }
 
@@ -185,16 +199,14 @@ export class Subscriptions {
 
   /** Ends a subscription without a word. */
   unsubscribe(subscription: Subscription): void {
-    const { service, link } = subscription;
+    const { service, outlet } = subscription;
     const { lanes, budgets, logs, demand } = this.parts;
-    lanes.leave(subscription.lane, subscription);
-    budgets.count(link.jid, "subscriptions", -1);
+    lanes.leave(subscription);
+    budgets.count(outlet.jid, "subscriptions", -1);
     logs.forget(subscription);
     service.subscriptions.delete(subscription);
     service.awaiting.delete(subscription);
-    link.subscriptions.delete(subscription.alias);
-    link.taken.delete(service);
-    link.detached.delete(subscription);
+    outlet.close();
     demand.update(service);
   }
 
@@ -202,19 +214,4 @@ export class Subscriptions {
   linkEnded(link: ClientLink): void {
     for (const subscription of link.subscriptions.values()) this.unsubscribe(subscription);
   }
-}
-
-/** Tells the client the alias of a new subscription, and of its publisher what is not usual. */
-function bind({ link, service, alias, subid }: Subscription): void {
-  link.sendFrame({
-    type: "bind",
-    role: "subscription",
-    alias,
-    node: service.node,
-    subid,
-    kind: service.config.kind,
-    baseAt: service.baseAt,
-  });
-  const { told } = service;
-  if (told.status !== "online" || told.windowMs !== null) link.sendFrame({ type: "status", alias, ...told });
 }

@@ -1,18 +1,18 @@
 import type { Connection, Element, StanzaHandler } from "@stanzapack/xmpp";
 
-/** A request of ours that nobody has answered yet. */
+/** A request that the code under test has sent, and that has no answer yet. */
 export interface PendingRequest {
   readonly iq: Element;
   resolve(answer: Element): void;
   reject(error: Error): void;
 }
 
-/** A connection without a server or a peer: the test gives what comes, and sees what goes. */
+/** A connection without a server or a peer. The test delivers stanzas, and reads what the code under test sends. */
 export interface FakeConnection extends Connection {
-  /** Elements that were sent, and texts of those that were sent as text; the test empties it. */
+  /** Elements that were sent, and texts that were sent as text. The test empties the list. */
   readonly sent: (Element | string)[];
   readonly pending: Set<PendingRequest>;
-  /** Gives it a stanza as if the server did; true when a handler took it. */
+  /** Delivers a stanza as if the server sent it. Returns true if a handler took it. */
   receive(stanza: Element): boolean;
 }
 
@@ -59,6 +59,6 @@ export function createFakeConnection(kind: "client" | "component", jid: string):
     },
     on: () => () => undefined,
   };
-  // What the code under test does not use is not there.
+  // The fake lacks the members that the code under test does not use.
   return part as FakeConnection;
 }

@@ -2,9 +2,9 @@ import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** What every fuzzer takes. */
+/** Options of every fuzzer. */
 export interface FuzzOptions<Server extends string = never> {
-  /** Of those that the fuzzer can use; undefined where it needs none. */
+  /** One of the servers that the fuzzer can use. Undefined if it needs none. */
   readonly server: Server;
   readonly count: number;
   readonly seed: number;
@@ -12,12 +12,12 @@ export interface FuzzOptions<Server extends string = never> {
   readonly onProgress: (done: number) => void;
 }
 
-/** How often progress is told, in ms. */
+/** Time between two progress lines, in ms. */
 const PROGRESS_MS = 5_000;
 
 /**
- * Runs a fuzzer as a command: the report on stdout, readable or as one JSON line; progress on stderr. Exit status 1 when something was found,
- * 2 for a wrong argument.
+ * Runs a fuzzer as a command. The report goes to stdout, as text or as one JSON line; progress goes to stderr. Exit
+ * status 1 means findings, 2 a wrong argument.
  */
 export async function runFuzzCommand<Server extends string = never>(
   name: string,

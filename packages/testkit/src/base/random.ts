@@ -1,12 +1,12 @@
-/** Chance that is the same in each run with the same seed. */
+/** Random numbers that are the same in each run with the same seed. */
 export interface Random {
-  /** A whole number from 0 up to, and without, `limit`. */
+  /** A whole number from 0 to `limit` − 1. */
   below(limit: number): number;
   chance(percent: number): boolean;
   pick<T>(values: readonly T[]): T;
 }
 
-/** xorshift32 */
+/** xorshift32. */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0 || 1;
   const below = (limit: number): number => {

@@ -1,15 +1,18 @@
-// Kept before any test fakes it.
+// Kept before a test replaces it by a fake.
 const setRealTimeout = setTimeout;
 const now = performance.now.bind(performance);
 
-/** How many times as long as it takes on an idle machine. */
+/** Factor by which a wait may exceed the time on an idle machine. */
 const PATIENCE = 10;
-/** What patience comes to at most, in ms: a test is to end before its own deadline, and say what did not happen. */
+/**
+ * Longest wait that `PATIENCE` may cause, in ms. So a test fails before its own deadline, and says what did not happen.
+ */
 const MAX_PATIENCE_MS = 60_000;
 
 /**
- * Resolves when `condition` holds. `normalMs` is what an idle machine needs at most; rejects with `what` after ten times as long, or after a
- * minute if that is less but not less than `normalMs`. Polls every 20 ms, whatever clock a test fakes.
+ * Resolves when `condition` holds. `normalMs` is the longest time that an idle machine needs. Rejects with `what` after
+ * ten times `normalMs`, but after at most a minute, unless `normalMs` is longer. Polls every 20 ms of real time, even
+ * if a test fakes the clock.
  */
 export async function until(condition: () => boolean, normalMs: number, what: string): Promise<void> {
   const withinMs = Math.max(normalMs, Math.min(PATIENCE * normalMs, MAX_PATIENCE_MS));

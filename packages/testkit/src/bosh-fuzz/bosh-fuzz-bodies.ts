@@ -1,27 +1,27 @@
 import { NS, type XmppErrorCode } from "@stanzapack/xmpp";
 import type { Random } from "../base/random.js";
 
-/** What an answer must come to, as the one who made it knows. */
+/** The effect that an answer must have. The maker of the answer knows it. */
 export type Verdict =
-  /** The session goes on, or ends as `end` says; first these stanzas are delivered. */
+  /** The client delivers these stanzas. Then the session continues, or ends with the code `end`. */
   | { readonly kind: "taken"; readonly texts: readonly string[]; readonly end?: XmppErrorCode }
-  /** The session ends at once, whatever older answers are still missing. */
+  /** The session ends at once, even if older answers are still missing. */
   | { readonly kind: "refused"; readonly code: XmppErrorCode }
-  /** The same request must come again. */
+  /** The client must send the same request again. */
   | { readonly kind: "again" };
 
-/** One answer, and what is right. */
+/** One answer, and its correct effect. */
 export interface FuzzAnswer {
   readonly status: number;
   readonly body: Buffer;
-  /** The connection is cut in its place. */
+  /** The server cuts the connection instead of answering. */
   readonly cut: boolean;
   readonly verdict: Verdict;
 }
 
 const HEAD = `xmlns='${NS.HTTP_BIND}' xmlns:stream='${NS.STREAM}'`;
 
-/** XEP-0124 §17.2. */
+/** Conditions that end a session, XEP-0124 §17.2. */
 const CONDITIONS: readonly (readonly [string, XmppErrorCode])[] = [
   ["bad-request", "protocol"],
   ["host-gone", "unreachable"],
@@ -43,7 +43,7 @@ const CONDITIONS: readonly (readonly [string, XmppErrorCode])[] = [
   ["constructor", "disconnected"],
 ];
 
-/** RFC 6120 §4.9.3. */
+/** Stream errors, RFC 6120 §4.9.3. */
 const STREAM_ERRORS: readonly (readonly [string, XmppErrorCode])[] = [
   ["conflict", "conflict"],
   ["host-unknown", "unreachable"],
@@ -55,7 +55,7 @@ const STREAM_ERRORS: readonly (readonly [string, XmppErrorCode])[] = [
   ["toString", "disconnected"],
 ];
 
-/** Final statuses; before there is a session all of them say that there is no service. */
+/** Final HTTP statuses. Before a session exists, all of them mean that there is no service. */
 const STATUSES: readonly (readonly [number, XmppErrorCode])[] = [
   [201, "unreachable"],
   [204, "unreachable"],
@@ -72,7 +72,7 @@ const STATUSES: readonly (readonly [number, XmppErrorCode])[] = [
 ];
 const MOMENTARY = [408, 425, 429, 500, 502, 503, 504, 599];
 
-/** Numbers as nobody should write them, and as everybody may. */
+/** Numbers that nobody should write, and numbers that anybody may write. */
 export const NUMBERS = [
   undefined,
   "",
@@ -96,7 +96,7 @@ export const NUMBERS = [
   "true",
 ] as const;
 
-/** Attributes that mean nothing to one who asked for nothing of the kind, or not here. */
+/** Attributes without meaning: here, or for a client that did not ask for their feature. */
 const STRAY = [
   "sid",
   "rid",
@@ -135,7 +135,7 @@ export function strayAttributes(random: Random, not: readonly string[] = []): st
   return text;
 }
 
-/** Elements that no session of ours has a use for: passed over. */
+/** Elements that a session does not use. The client must ignore them. */
 const IGNORED = [
   "<x xmlns='urn:x'/>",
   "<message xmlns='urn:x'><body>not a stanza</body></message>",
@@ -148,7 +148,7 @@ const IGNORED = [
   "\n  \t",
 ];
 
-/** Content that ends the stream, right where it stands. */
+/** Content that ends the stream at the place where it stands. */
 const BROKEN = [
   "<message><body>&bogus;</body></message>",
   "<message><body>&#0;</body></message>",
@@ -172,13 +172,13 @@ const BROKEN = [
   "<a>".repeat(200),
 ];
 
-/** Without an end: the same, though only the answer's end shows it. */
+/** Incomplete content. It ends the stream too, but the client sees that only at the end of the answer. */
 const TRUNCATED = ["<message><body>x", "<message", "<message a='", "<message><![CDATA[x", "<", "<!", "<!["];
 
-/** Makes stanzas whose texts are all different. */
+/** Makes the text of a stanza. All texts differ. */
 export type NextText = () => string;
 
-/** Content of one to several pieces; gives what is delivered of it before it ends, if it does. */
+/** Content of one or more pieces. `texts` are delivered before the content ends the stream, if it does. */
 function makeContent(
   random: Random,
   nextText: NextText,
@@ -197,7 +197,7 @@ function makeContent(
     } else if (dice < 975) {
       xml += random.pick(IGNORED);
     } else if (dice < 980) {
-      // Found before anything of the answer is read.
+      // The client finds this character before it reads anything of the answer.
       return {
         xml: `${xml}<message>${random.pick(["\0", "\u0001", "\uffff"])}</message>`,
         texts: [],
@@ -219,7 +219,7 @@ function makeContent(
   return { xml, texts };
 }
 
-/** A body around content, as some manager or proxy might write it. */
+/** Puts content into a body, in the ways in which managers or proxies may write it. */
 function wrap(random: Random, attributes: string, xml: string): string {
   const declaration = random.chance(5) ? "<?xml version='1.0' encoding='utf-8'?>\n" : "";
   const space = random.chance(5) ? " \r\n" : "";
@@ -238,12 +238,12 @@ const textAnswer = (text: string, verdict: Verdict): FuzzAnswer => ({
 
 const REFUSED: Verdict = { kind: "refused", code: "protocol" };
 
-/** What is no body of XEP-0124's. */
+/** An answer that is not a body of XEP-0124. */
 function makeNonsense(random: Random, good: string): FuzzAnswer {
   const bytes = Buffer.from(good);
   const dice = random.below(12);
   if (dice === 0) {
-    // Invalid wherever it stands.
+    // Invalid UTF-8 at every place.
     const at = random.below(bytes.length + 1);
     const body = Buffer.concat([bytes.subarray(0, at), Buffer.from([0xff]), bytes.subarray(at)]);
     return { status: 200, body, cut: false, verdict: REFUSED };
@@ -276,15 +276,15 @@ function makeNonsense(random: Random, good: string): FuzzAnswer {
   );
 }
 
-/** What a session is like for the one who answers it. */
+/** State of a session, for the maker of its answers. */
 export interface SessionFacts {
-  /** There is one: its creation has been answered. */
+  /** Whether the session exists: its creation is answered. */
   readonly begun: boolean;
-  /** Faults are fought at all. */
+  /** Whether the client retries after faults. */
   readonly patient: boolean;
 }
 
-/** What ends the session, or has the request sent again. */
+/** An answer that ends the session, or makes the client send the request again. */
 export function makeFault(random: Random, facts: SessionFacts, good: string): FuzzAnswer {
   const dice = random.below(100);
   const retried: Verdict =
@@ -309,11 +309,11 @@ export function makeFault(random: Random, facts: SessionFacts, good: string): Fu
   return textAnswer(wrap(random, attributes, ""), { kind: "taken", texts: [], end });
 }
 
-/** An answer to an established session's request. */
+/** An answer to a request of an established session. */
 export function makeAnswer(random: Random, facts: SessionFacts, nextText: NextText): FuzzAnswer {
   if (random.chance(12)) return makeFault(random, facts, wrap(random, "", "<message/>"));
   const { xml, texts, end } = makeContent(random, nextText);
-  // Last words may come with the end.
+  // The last stanzas may be in the same answer as the end.
   const terminates = end === undefined && random.chance(2);
   const attributes = strayAttributes(random) + (terminates ? " type='terminate'" : "");
   const verdict: Verdict = {

@@ -2,38 +2,43 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
-/** One request under way, as the connection manager sees it. */
+/** One open request, as the connection manager sees it. */
 export interface FuzzRequest {
   readonly rid: number;
   readonly body: string;
   response: ServerResponse;
 }
 
-/** The bytes of an answer, and how they go. */
+/** Status and bytes of an answer, or the cut in place of it. */
 export interface Answer {
   readonly status: number;
   readonly body: Buffer;
   readonly cut: boolean;
 }
 
-/** A connection manager on loopback that holds each request until it is told what to answer. Checks what XEP-0124 asks of clients. */
+/**
+ * A connection manager on loopback. It holds each request until the fuzzer gives its answer, and checks the rules of
+ * XEP-0124 for clients.
+ */
 export interface FuzzServer {
   readonly url: string;
   /** Requests without an answer, oldest first. */
   readonly waiting: readonly FuzzRequest[];
-  /** Requests that came again. */
+  /** Number of requests that clients sent again. */
   readonly resentCount: number;
-  /** What clients did that they must not; the reader empties it. */
+  /** Rules that clients broke. The reader empties the list. */
   readonly complaints: string[];
   /** Content of the session's requests, in order, each once. */
   readonly heard: string;
-  /** Most requests that may be under way. */
+  /** Most requests that may be open at once. */
   window: number;
-  /** A new client comes: nothing of the old one counts any more. */
+  /** Begins a new client's session, and forgets the session before. */
   reset(): void;
-  /** `final` answers count for their request; another one has it sent again. */
+  /** A `final` answer counts for its request. After another answer, the client must send the request again. */
   answer(request: FuzzRequest, answer: Answer, final: boolean): void;
-  /** Answers all that waits, and all that comes until `reset`, with nothing: for a client that says its last words. */
+  /**
+   * Answers all open requests, and all requests until `reset`, with nothing. For a client that sends its last stanzas.
+   */
   dismiss(): void;
   close(): Promise<void>;
 }
@@ -48,7 +53,7 @@ export async function startFuzzServer(): Promise<FuzzServer> {
   const sockets = new Set<Socket>();
   const waiting: FuzzRequest[] = [];
   const complaints: string[] = [];
-  /** Of this session: each request's bytes, and the answer if it has one. */
+  /** For this session: the bytes of each request, and its answer if it has one. */
   const known = new Map<number, { readonly body: string; answer: Answer | undefined }>();
   let last: number | undefined;
   let heard = "";
@@ -65,7 +70,7 @@ export async function startFuzzServer(): Promise<FuzzServer> {
     const old = known.get(rid);
     if (old !== undefined) {
       resentCount++;
-      // XEP-0124 §14.3
+      // XEP-0124 §14.3: a request that is sent again has the same bytes.
       if (old.body !== body)
         complaints.push(`request ${rid} came again with other bytes: ${body.slice(0, 200)}`);
       const held = waiting.find((request) => request.rid === rid);

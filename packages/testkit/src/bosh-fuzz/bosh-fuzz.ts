@@ -10,21 +10,23 @@ import {
 import { startFuzzServer, type FuzzRequest, type FuzzServer } from "./bosh-fuzz-server.js";
 import { createRandom, type Random } from "../base/random.js";
 
-/** What a run saw; `findings` is empty when all is well. */
+/** Results of a run. `findings` is empty if the client made no mistake. */
 export interface BoshFuzzReport {
   readonly seed: number;
-  /** Answers given, those of the login included. */
+  /** Number of answers, with those of logins. */
   readonly bodies: number;
   readonly sessions: number;
   readonly online: number;
-  /** Stanzas that had to be delivered, and were. */
+  /** Number of stanzas that the client had to deliver, and delivered. */
   readonly delivered: number;
-  /** Stanzas of the client's that arrived, each once and in order. */
+  /** Number of the clients' stanzas that arrived, each once and in order. */
   readonly sent: number;
   readonly resent: number;
-  /** How often sessions ended as what. */
+  /** Number of sessions by the way in which they ended. */
   readonly ends: Readonly<Record<string, number>>;
-  /** Growth of the heap from the first tenth to the end, in bytes; undefined where the garbage collector cannot be called. */
+  /**
+   * Growth of the heap from the first tenth to the end, in bytes. Undefined if the garbage collector cannot be called.
+   */
   readonly heapGrowthBytes: number | undefined;
   readonly findings: readonly string[];
 }
@@ -38,17 +40,17 @@ export interface BoshFuzzOptions {
 
 const MAX_FINDINGS = 10;
 const MAX_HEAP_GROWTH_BYTES = 4_000_000;
-/** What must happen happens within so many ms, also on a busy machine. */
+/** Longest wait for an expected event, in ms, even on a busy machine. */
 const DUE_MS = 10_000;
-/** A client that has nothing to say is made to say something after so many ms. */
+/** Silence after which the fuzzer makes the client send something, in ms. */
 const IDLE_MS = 15;
-/** Answers of one session at most; then it is ended. */
+/** Most answers of one session. Then the fuzzer ends it. */
 const MAX_SESSION_BODIES = 60;
-/** XEP-0124 §11: more than the client ever has under way, whatever it may. */
+/** XEP-0124 §11: largest number of open requests. The client never has more open, even if it may. */
 const MAX_WINDOW = 8;
 
 const features = (content: string): string => `<stream:features>${content}</stream:features>`;
-/** What a login is answered, in order; a client that has nothing to say meanwhile polls, and is answered empty. */
+/** Answers to a login, in order. A client with nothing to send meanwhile polls, and receives an empty answer. */
 const LOGIN = [
   {
     when: / to='example\.test'/,
@@ -63,8 +65,9 @@ const LOGIN = [
 ] as const;
 
 /**
- * Gives `count` answers, right, mutated and hostile ones, to real clients over HTTP on loopback, session after session, and checks what each
- * comes to against what XEP-0124 and XEP-0206 ask for. What is sent is the seed's; when it is, is the machine's.
+ * Gives `count` correct, mutated and hostile answers to real clients over HTTP on loopback, session after session.
+ * Compares the effect of each answer with XEP-0124 and XEP-0206. The seed decides what is sent; the machine decides
+ * when.
  */
 export async function fuzzBosh(options: BoshFuzzOptions): Promise<BoshFuzzReport> {
   const { count, seed, collectGarbage, onProgress } = options;
@@ -107,7 +110,7 @@ export async function fuzzBosh(options: BoshFuzzOptions): Promise<BoshFuzzReport
   return { seed, ...total, resent: server.resentCount, ends, heapGrowthBytes, findings };
 }
 
-/** Whether it happens within so many ms. */
+/** Whether the condition comes true within this time. */
 async function happens(condition: () => boolean, withinMs = DUE_MS): Promise<boolean> {
   const end = performance.now() + withinMs;
   for (;;) {
@@ -122,9 +125,9 @@ class FuzzSession {
   private readonly connection: Connection;
   private readonly delivered: string[] = [];
   private readonly expected: string[] = [];
-  /** Answers whose turn has not come, by request. */
+  /** Answers that do not count yet, by request. */
   private readonly early = new Map<number, FuzzAnswer>();
-  /** The oldest request whose answer does not count yet. */
+  /** The oldest request without an answer that counts. */
   private turn: number | undefined;
   private reason: XmppError | undefined;
   private end: string | undefined;
@@ -147,7 +150,7 @@ class FuzzSession {
       url: server.url,
       resource: "r",
       timeouts: { onlineMs: 60_000, closeMs: 0 },
-      // It is stopped before.
+      // No retry happens: the fuzzer stops the client earlier.
       reconnect: { minMs: 60_000, maxMs: 60_000 },
       bosh: { answerMs: 60_000, overtakenMs: 40, retryMinMs: 1, retryMaxMs: 4, giveUpMs: 60_000 },
     });
@@ -163,7 +166,7 @@ class FuzzSession {
     if (this.findings.length < MAX_FINDINGS) this.findings.push(`${text} (about ${this.about})`);
   }
 
-  /** Resolves with how it ended. */
+  /** Resolves with the way in which the session ended. */
   async run(maxBodies: number): Promise<string> {
     void this.connection.start().then(
       () => {
@@ -187,7 +190,7 @@ class FuzzSession {
     return end;
   }
 
-  /** One of the requests that wait; has the client say something when there is none. */
+  /** One of the open requests. If there is none, makes the client send something. */
   private async nextRequest(): Promise<FuzzRequest | undefined> {
     const { waiting } = this.server;
     const isThere = (): boolean => waiting.length > 0 || this.reason !== undefined;
@@ -200,7 +203,7 @@ class FuzzSession {
       this.fault(`the session ended without cause: ${this.reason.message}`);
       return undefined;
     }
-    // Mostly the oldest; another one's answer has to wait for its turn.
+    // Mostly the oldest request. The answer to another request must wait until its turn.
     return this.isOnline && this.random.chance(20) ? this.random.pick(waiting) : waiting[0];
   }
 
@@ -221,7 +224,7 @@ class FuzzSession {
     );
   }
 
-  /** What a server says to a login, and sometimes something else. */
+  /** The expected answer of a login, and sometimes another answer. */
   private makeLoginAnswer({ body }: FuzzRequest): FuzzAnswer {
     const step = LOGIN[this.loginStep];
     const isDue = step?.when.test(body) === true;
@@ -245,7 +248,7 @@ class FuzzSession {
     return taken;
   }
 
-  /** The session's terms, with numbers as they come. */
+  /** The session's terms, with random numbers. */
   private makeTerms(): { text: string; hasSid: boolean; patient: boolean; window: number } {
     const { random } = this;
     const terms: Record<string, string | undefined> = {

@@ -2,22 +2,24 @@ import { ChainEncoder, DEFAULT_CODEC_LIMITS, StanzapackError, type Value } from 
 import { anyValue, similarRows } from "./codec-fuzz-values.js";
 import { createRandom, type Random } from "../base/random.js";
 
-/** One chain of the columnar codec and what it holds, as JSON: for implementations in other languages. */
+/** One chain of the columnar codec with its values, as JSON, for implementations in other languages. */
 export interface SampleChain {
   readonly seed: number;
   /** Payloads in hex: of a key, then of chained bodies. */
   readonly bodies: readonly string[];
-  /** Of each body: `at`, `span` and conflated positions. */
+  /** For each body: `at`, `span` and the number of conflated positions. */
   readonly times: readonly (readonly [at: number, spanMs: number, conflated: number])[];
-  /** Of each body, as in `vectors/`: bytes are `{"$bytes": hex}`; numbers that JSON lacks `{"$number": "NaN"}`. */
+  /**
+   * Rows of each body, as in `vectors/`: bytes are `{"$bytes": hex}`, and numbers that JSON lacks `{"$number": "NaN"}`.
+   */
   readonly rows: readonly (readonly unknown[])[];
 }
 
 const BASE64_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/** The same chain for the same seed. */
+/** Makes a chain. The same seed gives the same chain. */
 export function createSampleChain(seed: number): SampleChain {
-  // Seeds that follow each other begin alike in xorshift.
+  // Consecutive seeds begin alike in xorshift, so they are mixed first.
   const random = createRandom(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995);
   const next = createSource(random);
   const encoder = new ChainEncoder(DEFAULT_CODEC_LIMITS);
@@ -37,18 +39,18 @@ export function createSampleChain(seed: number): SampleChain {
       const { payload } = encoder.encode({ epoch: 1, from, to, rows: values, at, spanMs }, 0, seed);
       bodies.push(Buffer.from(payload).toString("hex"));
     } catch (error) {
-      // Packed containers are msgpack, which lacks some of what the codec has. The chain ends here.
+      // Packed containers are msgpack, which lacks some values of the codec. The chain ends here.
       if (error instanceof StanzapackError && error.scope === "update") break;
       throw error;
     }
     times.push([at, spanMs, conflated]);
     rows.push(values.map(toJson));
   }
-  // The first body may be one of those.
+  // The first body may fail in this way. Then another seed is tried.
   return bodies.length === 0 ? { ...createSampleChain(seed + 0x10000), seed } : { seed, bodies, times, rows };
 }
 
-/** Rows of one sort, one after another. */
+/** A source of rows of one sort. */
 function createSource(random: Random): () => Value {
   const dice = random.below(100);
   if (dice < 10) return () => anyValue(random);
@@ -70,7 +72,7 @@ function createSource(random: Random): () => Value {
     );
 }
 
-/** Values of one place. */
+/** A source of values for one place. */
 function createField(random: Random): () => Value {
   const digits = 10 ** random.below(4);
   let state = random.below(2_000) - 1_000;
@@ -105,7 +107,7 @@ function createField(random: Random): () => Value {
   return random.pick(sorts);
 }
 
-/** Large values of which little changes: lists, maps, objects of many fields, texts, bytes. */
+/** A source of large values that change little: lists, maps, objects of many fields, texts, bytes. */
 function createEdited(random: Random): () => Value {
   const words = Array.from({ length: 30 }, () => anyWord(random));
   const field = createField(random);
@@ -136,7 +138,7 @@ function createEdited(random: Random): () => Value {
       if (keys.length > 0 && random.chance(30)) map.delete(random.pick(keys));
       if (random.chance(40)) map.set(`${random.pick(words)} ${random.below(99)}`, item());
       if (keys.length > 0 && random.chance(60)) map.set(random.pick(keys), item());
-      // In another order than before, once in a while.
+      // Now and then in another order than before.
       const entries = [...map];
       return Object.fromEntries(random.chance(10) ? entries.reverse() : entries);
     },
@@ -158,11 +160,11 @@ function createEdited(random: Random): () => Value {
   ];
   const next = random.pick(sorts);
   const isField = random.chance(30);
-  // Those that were given stay as they are.
+  // A copy, since rows that were given must not change.
   return () => structuredClone(isField ? { a: field(), b: next(), c: next() } : next());
 }
 
-/** One part becomes another value, or, of an object, one of its fields does. */
+/** Replaces one part of a value, or one field of an object. */
 function editOne<Key extends string | number>(
   parts: Record<Key, Value>,
   key: Key,

@@ -32,7 +32,7 @@ const KEYS = ["a", "b", "c", "1", "0", "__proto__", "constructor", "a b", "\udc0
 const double = new Float64Array(1);
 const halves = new Uint32Array(double.buffer);
 
-/** Values of every class of the columnar codec, and of those between them. */
+/** Values of every class of the columnar codec, and values between the classes. */
 export function anyValue(random: Random, depth = 0): Value {
   const dice = random.below(depth > 3 ? 80 : 100);
   if (dice < 20) return random.below(2_000) - 1_000;
@@ -51,13 +51,16 @@ export function anyValue(random: Random, depth = 0): Value {
   return anyObject(random, depth);
 }
 
-/** Rows as a service has them: one shape, of which each value moves a little or jumps. */
+/** Rows like those of a service: one shape, in which each value changes a little, or jumps. */
 export function similarRows(random: Random, count: number): Value[] {
   const shape = anyValue(random);
   return Array.from({ length: count }, () => (random.chance(95) ? moved(random, shape) : anyValue(random)));
 }
 
-/** Rows of one large value each, of which parts change, come, leave, move and return; often nothing does. */
+/**
+ * Rows of one large value each. Between two rows, parts of it change, appear, leave, move and return; often nothing
+ * changes.
+ */
 export function editedRows(random: Random, count: number): Value[] {
   let value = largeValue(random);
   return Array.from({ length: count }, () => {
@@ -105,7 +108,7 @@ function longText(random: Random): string {
   ).join("");
 }
 
-/** A copy with so many edits somewhere in it at most. */
+/** A copy with at most `edits` changes, at random places. */
 function edited(random: Random, value: Value, edits: number): Value {
   let now = value;
   for (let n = 1 + random.below(edits); n > 0; n--) now = editOnce(random, now);
@@ -120,7 +123,7 @@ function editOnce(random: Random, value: Value): Value {
   const at = random.below(entries.length + 1);
   const [key, field] = entries[at] ?? [`new${random.below(20)}`, anyValue(random, 3)];
   const dice = random.below(10);
-  // Removed; or set, where it is or at the end.
+  // Removes an entry, or sets one, in its place or at the end.
   if (dice === 0) entries.splice(at, 1);
   else if (dice === 1) entries.splice(at, 1, ...entries.splice(random.below(entries.length), 1));
   else entries[at] = [key, editOnce(random, field)];
@@ -139,7 +142,7 @@ function editedList(random: Random, list: readonly Value[]): Value {
       items.splice(at, 0, random.chance(70) ? edited(random, items[0] ?? 0, 1) : anyValue(random, 3));
       break;
     case 2:
-      // It slides.
+      // The window slides: the first item leaves, and a similar one is added at the end.
       items.push(edited(random, items.shift() ?? 0, 1));
       break;
     case 3:
@@ -178,7 +181,7 @@ function anyObject(random: Random, depth: number): Value {
   );
 }
 
-/** Also `__proto__` as a property of its own. */
+/** An object of these fields. `__proto__` becomes an own property too. */
 function ownFields(entries: readonly (readonly [string, Value])[]): Value {
   return Object.fromEntries(entries);
 }
@@ -189,7 +192,7 @@ function anyDouble(random: Random): number {
   return double[0] as number;
 }
 
-/** Any sixteen bits at all, or words. */
+/** Random 16-bit code units, or words. */
 function anyText(random: Random, most: number): string {
   const length = random.below(most);
   if (random.chance(50))
@@ -207,7 +210,7 @@ function anyDate(random: Random): string {
   ]);
 }
 
-/** Equal to the bit: NaN and −0, own properties and their order. */
+/** Equality of every bit: NaN, −0, own properties and their order. */
 export function isSame(a: Value | undefined, b: Value | undefined): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

@@ -5,7 +5,7 @@ import { fuzzCodec } from "./codec-fuzz.js";
 import type { CodecFuzzNews, CodecFuzzTask } from "./codec-fuzz-workers.js";
 
 setFlagsFromString("--expose-gc");
-// Most batches throw; what a crash says is at the top.
+// Most batches throw. The top of a stack says enough about a crash.
 Error.stackTraceLimit = 4;
 const tell = (news: CodecFuzzNews): void => parentPort?.postMessage(news);
 const report = fuzzCodec({

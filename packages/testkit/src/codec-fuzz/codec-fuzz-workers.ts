@@ -3,14 +3,14 @@ import { Worker } from "node:worker_threads";
 import type { CodecFuzzReport } from "./codec-fuzz.js";
 import type { FuzzOptions } from "../base/fuzz-command.js";
 
-/** What a worker is asked for, and what it tells: how far it is, and in the end the report. */
+/** A worker's task. The worker reports its progress, and its report at the end. */
 export interface CodecFuzzTask {
   readonly count: number;
   readonly seed: number;
 }
 export type CodecFuzzNews = { readonly done: number } | { readonly report: CodecFuzzReport };
 
-/** One worker a processor, each with a seed of its own: the same seed and as many processors do the same. */
+/** Runs one worker for each processor, each with its own seed. The same seed on as many processors does the same. */
 export async function fuzzCodecInWorkers({ count, seed, onProgress }: FuzzOptions): Promise<CodecFuzzReport> {
   const workers = Math.min(count, availableParallelism());
   const done = new Array<number>(workers).fill(0);

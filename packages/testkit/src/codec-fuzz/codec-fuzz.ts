@@ -22,20 +22,26 @@ import { createRandom, type Random } from "../base/random.js";
 export interface CodecFuzzReport {
   readonly seed: number;
   readonly batches: number;
-  /** Of those: arrived as they were sent, read though damaged, refused for want of another, threw by code. */
+  /**
+   * Number of batches by result: arrived unchanged, read although damaged, refused for want of another, or threw this
+   * code.
+   */
   readonly results: Readonly<Record<string, number>>;
   readonly slowestMs: number;
   readonly heapGrowthBytes: number | undefined;
   readonly findings: readonly string[];
 }
 
-/** What a peer's bytes may end in; the rest is a fault. `version-mismatch`: damage may make a HELLO of another version. */
+/**
+ * Errors that a peer's bytes may cause. Any other is a finding. `version-mismatch`: damage may change a HELLO's
+ * version.
+ */
 const ALLOWED = new Set(["malformed", "limit-exceeded", "version-mismatch"]);
 const MAX_FINDINGS = 20;
-/** Reading any batch takes 0.1 s at most; on a busy machine it may wait ten times as long. */
+/** Longest time of one read, in ms. Any batch takes at most 0.1 s; on a busy machine it may wait longer. */
 const DEADLINE_MS = 2_000;
 const MAX_HEAP_GROWTH_BYTES = 20_000_000;
-/** Small, so that most damaged batches end soon; some are read with the true limits. */
+/** Small limits, so that most damaged batches end soon. Some batches are read with the real limits. */
 const SMALL: CodecLimits = { ...DEFAULT_CODEC_LIMITS, maxValues: 1_000, maxTextBytes: 1_000, maxRows: 200 };
 
 /** A chain as it was sent. */
@@ -44,7 +50,10 @@ interface Sent {
   readonly batches: readonly ChainBatch[];
 }
 
-/** Gives the columnar codec damaged and hostile batches, and values to bring back. Synchronous; the same seed does the same. */
+/**
+ * Gives the columnar codec damaged and hostile batches, and values that it must return unchanged. Synchronous. The same
+ * seed does the same.
+ */
 export function fuzzCodec({
   count,
   seed,
@@ -85,10 +94,10 @@ class CodecFuzzer {
 
   constructor(private readonly random: Random) {}
 
-  /** Some batches of one sort. */
+  /** Tests some batches of one sort. */
   step(): void {
     const { random } = this;
-    // Encoding is the slow part: chains are sent more than once, and replaced one by one.
+    // Encoding takes longest, so chains are sent more than once, and replaced one by one.
     if (this.chains.length < 64) this.chains.push(this.send());
     else if (random.chance(1)) this.chains[random.below(64)] = this.send();
     const dice = random.below(100);
@@ -97,7 +106,7 @@ class CodecFuzzer {
     else this.damageFrames();
   }
 
-  /** Encodes a chain, which is then read undamaged: it must arrive. */
+  /** Encodes a chain, and reads it undamaged: it must arrive. */
   private send(): Sent {
     const { random } = this;
     const policy = { wideEveryBodies: 2, wideEveryMs: 0 };
@@ -114,7 +123,7 @@ class CodecFuzzer {
         try {
           bodies.push(encoder.encode(batch, 0, random.below(2 ** 32)));
         } catch (error) {
-          // Packed containers are msgpack, which lacks some of what the codec has.
+          // Packed containers are msgpack, which lacks some values of the codec.
           if (error instanceof StanzapackError && error.code === "unencodable") return "unencodable";
           throw error;
         }
@@ -137,7 +146,7 @@ class CodecFuzzer {
     return Array.from({ length: 1 + random.below(4) }, () => anyValue(random));
   }
 
-  /** Damaged messages, in a codec that knows some good ones; it goes on until it throws. */
+  /** Gives damaged messages to a codec that has read some good ones, until the codec throws. */
   private damageMessages(): void {
     const { random } = this;
     const { bodies } = random.pick(this.chains);
@@ -147,7 +156,7 @@ class CodecFuzzer {
     try {
       for (let i = 0; i < good; i++) codec.decode((bodies[i] as ChainBody).payload);
     } catch {
-      // Beyond the small limits.
+      // A good message exceeds the small limits.
       return;
     }
     for (let i = 0, ended = false; i < 32 && !ended; i++) {
@@ -161,7 +170,10 @@ class CodecFuzzer {
     }
   }
 
-  /** Bodies of a chain lost, repeated, swapped and damaged: what arrives without damage is what was sent. */
+  /**
+   * Loses, repeats, swaps and damages bodies of a chain. A body that arrives undamaged must have the values that were
+   * sent.
+   */
   private damageChain(): void {
     const { random } = this;
     const { bodies, batches } = random.pick(this.chains);
@@ -173,7 +185,7 @@ class CodecFuzzer {
       if (dice === 0) continue;
       if (dice === 1) index = random.below(bodies.length);
       const body = bodies[index] as ChainBody;
-      // IBB's sequence tells what is missing or repeated.
+      // IBB's sequence shows that a body is missing or repeated.
       const contiguous = index === expected;
       const whole = random.chance(92);
       const given = whole ? body : { ...body, payload: this.damaged(body.payload) };
@@ -197,7 +209,7 @@ class CodecFuzzer {
   }
   private broken = false;
 
-  /** Frames of all forms, damaged as bytes. */
+  /** Damages frames of all forms as bytes. */
   private damageFrames(): void {
     const { random } = this;
     const { bodies, batches } = random.pick(this.chains);
@@ -263,7 +275,7 @@ class CodecFuzzer {
       case 2:
         return bytes.slice(0, random.below(bytes.length + 1));
       case 3: {
-        // Sure of everything: long runs of what is likeliest.
+        // Bytes that the coder takes for the likeliest symbols: long runs.
         const tail = new Uint8Array(random.below(200)).fill(random.pick([0, 0xff]));
         return Uint8Array.from([...bytes.subarray(0, random.below(bytes.length + 1)), ...tail]);
       }
@@ -279,7 +291,7 @@ class CodecFuzzer {
     }
   }
 
-  /** Counts a batch by what came of it; true when it threw, after which nothing may be read any more. */
+  /** Counts a batch by its result. Returns true if it threw: then nothing more may be read. */
   private guarded(about: string, read: () => string): boolean {
     this.batches++;
     const start = performance.now();

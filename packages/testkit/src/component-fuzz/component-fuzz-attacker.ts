@@ -20,25 +20,27 @@ import { FuzzNames, type FuzzPlace } from "./component-fuzz-names.js";
 import { FuzzRequests } from "./component-fuzz-requests.js";
 import { createRandom, type Random } from "../base/random.js";
 
-/** What the attackers saw, all together. */
+/** Counts over all attackers. */
 export interface Tally {
   stanzas: number;
-  /** Links opened. */
+  /** Number of links opened. */
   opened: number;
-  /** How often each answer came: `result`, a stanza error's condition, or how a link ended. */
+  /** Number of each answer: `result`, a stanza error's condition, or the way in which a link ended. */
   readonly answers: Record<string, number>;
-  /** Streams of attackers that ended by themselves, by the reason. */
+  /** Number of attackers' streams that ended by themselves, by reason. */
   readonly streamsLost: Record<string, number>;
   readonly findings: string[];
 }
 
-/** An iq must be answered within this on any machine, in ms. */
+/** Longest wait for the answer to an iq, on any machine, in ms. */
 const ANSWER_MS = 60_000;
-/** As many resume tokens are tried again. */
+/** Number of resume tokens that are tried again. */
 const TOKENS = 4;
-/** By frames of its first link: a service of the bystanders, one that nobody offers, and a session that nobody had. */
+/**
+ * Number of requests by frame on the first link: a bystanders' service, one that nobody offers, and an unknown session.
+ */
 const QUESTIONS = 3;
-/** A component names its tag within this of an open, in ms. */
+/** Longest time from an open until the component names its tag, in ms. */
 const TAG_MS = 5_000;
 const WORD = "abcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -51,22 +53,22 @@ export interface AttackerOptions {
 }
 
 /**
- * One session that opens link after link and misbehaves on each. What it sends is the seed's, whatever is answered, but for tokens that
- * it was given; when it sends depends on the server.
+ * One session that opens link after link and misbehaves on each. The seed alone decides what it sends, whatever the
+ * answers are, except for tokens that it received. The server's pace decides when it sends.
  */
 export class Attacker {
   private life = 0;
-  /** Of its last links. */
+  /** Resume tokens of the last links. */
   private readonly tokens: Uint8Array[] = [];
   private connection: Connection | undefined;
-  /** Of the link of this life: what lean stanzas begin with, once the component has named it. */
+  /** Tag of this life's link, with which its lean stanzas begin. Undefined until the component names it. */
   private tag: number | undefined;
-  /** Requests by frame that were answered. */
+  /** Requests by frame that have been answered. */
   private readonly answered = new Set<number>();
 
   constructor(private readonly options: AttackerOptions) {}
 
-  /** Logs in, sends so many fuzzed stanzas, logs out. */
+  /** Logs in, sends `count` fuzzed stanzas, and logs out. */
   async run(count: number, signal: AbortSignal): Promise<void> {
     const { tally } = this.options;
     const connection = createClientConnection(this.options.login);
@@ -84,7 +86,7 @@ export class Attacker {
     await connection.stop();
   }
 
-  /** One link's life; gives how many fuzzed stanzas it had. */
+  /** One link, from open to end. Returns the number of its fuzzed stanzas. */
   private async live(most: number, signal: AbortSignal): Promise<number> {
     const { tally, component, bystander, seed } = this.options;
     const connection = this.connection as Connection;
@@ -110,14 +112,14 @@ export class Attacker {
       this.sendBlock(sid, seq++, encodeFrame(tag === undefined ? HELLO : { ...HELLO, lean: { tag: null } }));
     if (tag !== undefined && random.chance(90)) {
       this.sendLean(probeId(tag));
-      // The component's own leaves as soon as it has read HELLO.
+      // The component sends its own probe as soon as it has read HELLO.
       this.sendBlock(sid, seq++, encodeFrame({ type: "envelope", word: "confirm", value: PROBE_CHARS }));
     }
     if (isFirst) {
       this.sendBlock(sid, seq++, this.questions());
       await this.untilAnswered(signal);
     }
-    /** By either kind of stanza. */
+    /** Sends a block in either kind of stanza. */
     const send = (block: Uint8Array, label?: number): void => {
       const id = tag === undefined || random.chance(40) ? undefined : leanId(tag, label, seq, block);
       if (id !== undefined) this.sendLean(id);
@@ -139,18 +141,18 @@ export class Attacker {
       else this.sendOdd(random, sid, seq, blocks, tag);
       tally.stanzas++;
     }
-    // What was asked by frame has its answers by then.
+    // Then requests by frame have their answers too.
     if (random.chance(50)) await Promise.all(answers);
     const end = random.below(100);
     if (end < 70)
       answers.push(this.ask(xml("iq", { type: "set", to: component }, xml("close", { xmlns: NS.IBB, sid }))));
     else if (end < 85) send(encodeFrame({ type: "bye", code: "stopped", text: "" }));
-    // Else it is left open: the next one takes its place.
+    // Otherwise the link stays open, and the next link replaces it.
     await Promise.all(answers);
     return items;
   }
 
-  /** Until it is admitted: who is told to wait does. */
+  /** Opens the link. If the component says to wait, waits and tries again. */
   private async open(sid: string, signal: AbortSignal): Promise<void> {
     const { component, tally } = this.options;
     const open = (): Element => xml("open", { xmlns: NS.IBB, sid, "block-size": "65535", stanza: "message" });
@@ -162,14 +164,14 @@ export class Attacker {
       } catch (error) {
         this.count(error instanceof StanzaError ? `open: ${error.condition}` : "open: disconnected");
         const told = error instanceof StanzaError ? error.application?.attrs?.["ms"] : "500";
-        // Its answer was lost with a stream, and the sid is used now.
+        // The answer was lost with an earlier stream, and the sid is used now.
         if (told === undefined) return;
         await delay(Number(told), undefined, { signal }).catch(() => undefined);
       }
     }
   }
 
-  /** What is answered whatever the machine's pace is: later frames may meet a link that has ended. */
+  /** Requests that are answered at any pace of the machine. Later frames may reach a link that has ended. */
   private questions(): Uint8Array {
     const { bystander } = this.options;
     return Buffer.concat([
@@ -195,7 +197,7 @@ export class Attacker {
       );
   }
 
-  /** Undefined where no HELLO comes: the link was given up already. */
+  /** Waits for the link's tag. Undefined if no HELLO arrives: the component has given up the link already. */
   private async untilTagged(signal: AbortSignal): Promise<number | undefined> {
     const end = performance.now() + TAG_MS;
     while (this.tag === undefined && performance.now() < end && !signal.aborted)
@@ -234,7 +236,7 @@ export class Attacker {
   }
 
   private sendBlock(sid: string, seq: number, block: Uint8Array): void {
-    // A block is at most so large; padding would make no other one of it.
+    // Largest size of a block. It is cut, since the component would refuse a larger one anyway.
     this.sendData({ sid, seq: String(seq) }, encodeBase64(block.subarray(0, 65_535)), "headline");
   }
 
@@ -254,7 +256,7 @@ export class Attacker {
     );
   }
 
-  /** What is wrong below the frames, and errors and presence that are not. */
+  /** Sends faults below the level of frames, and errors and presence that are correct. */
   private sendOdd(
     random: Random,
     sid: string,
@@ -283,7 +285,7 @@ export class Attacker {
       () => this.sendData({ sid: random.pick(["x", "", "'".repeat(5_000)]), seq: "0" }, block, "chat"),
       () => this.sendData({ sid, seq: "0" }, block, "error", error),
       () => this.sendData({ sid: "gone", seq: "0" }, block, "error", error),
-      // A lean stanza of the component that would come back, of this link or of none.
+      // An error for a lean stanza of the component, of this link or of none.
       () =>
         void (this.connection as Connection).sendElement(
           xml(

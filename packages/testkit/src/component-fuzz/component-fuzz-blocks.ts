@@ -23,13 +23,13 @@ export const HELLO = createHello();
 const HEADS = [
   0x80, 0x90, 0xa0, 0xc0, 0xc1, 0xc4, 0xc6, 0xcb, 0xcf, 0xd4, 0xd9, 0xdb, 0xdc, 0xdd, 0xdf, 0xff, 0x00,
 ];
-/** Heads of bin 32, str 32, array 32, map 32, ext 32, with the largest lengths. */
+/** Heads of bin 32, str 32, array 32, map 32, ext 32, each with the largest length. */
 const LIARS = [0xc6, 0xdb, 0xdd, 0xdf, 0xc9].map((head) => [head, 0xff, 0xff, 0xff, 0xff]);
 const UINTS = [0, 1, 2, 127, 128, 65_535, 65_536, 2 ** 31, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
-/** Deflated rows that inflate to far more than a payload may. */
+/** Deflated rows that inflate to far more than a payload may have. */
 const BOMB = new Uint8Array(deflateRawSync(new Uint8Array(4_000_000).fill(0xc0)));
 
-/** Makes the blocks of a link: right ones, damaged ones, and ones of a grammar that knows what frames look like. */
+/** Makes the blocks of a link: correct ones, damaged ones, and ones of a grammar that knows what frames look like. */
 export class FuzzBlocks {
   private readonly rows = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
 
@@ -37,18 +37,18 @@ export class FuzzBlocks {
 
   constructor(
     private readonly names: FuzzNames,
-    /** Of links that the session had. */
+    /** Resume tokens of the session's earlier links. */
     private readonly tokens: readonly Uint8Array[],
   ) {
     this.random = names.random;
   }
 
-  /** Requests by frame, which end no link but when they are too many. */
+  /** Requests by frame. They end no link unless there are too many. */
   requests(): Uint8Array {
     return Buffer.concat(Array.from({ length: 1 + this.random.below(3) }, () => encodeFrame(this.request())));
   }
 
-  /** What may end no link, where the alias is one of its services. */
+  /** Frames that must not end a link, if the alias is one of its services. */
   right(alias: number): Uint8Array {
     const { random } = this;
     return Buffer.concat(
@@ -58,7 +58,7 @@ export class FuzzBlocks {
     );
   }
 
-  /** Of a chained body, which no chain may go before. */
+  /** Payload of a chained body, or random bytes. No chain may stand before it. */
   payload(): Uint8Array {
     const { random } = this;
     if (random.chance(40)) return Uint8Array.from({ length: random.below(40) }, () => random.below(256));
@@ -216,7 +216,7 @@ export class FuzzBlocks {
     return Uint8Array.from(out);
   }
 
-  /** Frames whose elements are of any kind and number. */
+  /** Frames whose elements have any type and number. */
   private grammar(): Uint8Array {
     const { random } = this;
     const out: number[] = [];
@@ -259,7 +259,7 @@ export class FuzzBlocks {
         }
         return;
       case 9:
-        // Deeper than anybody reads.
+        // Deeper than any reader accepts.
         if (random.chance(5)) out.push(...Array.from({ length: 60 }, () => 0x91));
         return;
       default:
@@ -269,7 +269,7 @@ export class FuzzBlocks {
   }
 }
 
-/** As long as a frame may have it, without half a character. */
+/** A text cut to the longest that a frame may have, without half a character. */
 function clipped(text: string): string {
   return Buffer.from(text.slice(0, 1_000)).toString();
 }

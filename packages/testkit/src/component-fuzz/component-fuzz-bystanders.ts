@@ -3,14 +3,14 @@ import { until } from "../base/until.js";
 
 export const BYSTANDER = "bystander";
 
-/** Of the publisher's window and of the subscriber's, in ms. */
+/** Window of the publisher and of the subscriber, in ms. */
 const EVERY_MS = 100;
-/** Until the first value, and until the last one, in ms. */
+/** Longest wait for the first value, and for the last one, in ms. */
 const PATIENCE_MS = 20_000;
-/** An age that no busy machine explains, in ms. */
+/** Largest age that a busy machine can explain, in ms. */
 const MAX_P99_MS = 5_000;
 
-/** A publisher and a subscriber who want nothing but a value each 100 ms. */
+/** A publisher and a subscriber that exchange a value every 100 ms, and nothing else. */
 export class Bystanders {
   readonly node: string;
   private published = 0;
@@ -45,7 +45,7 @@ export class Bystanders {
     return bystanders;
   }
 
-  /** What they got, and what was wrong with it. */
+  /** Ends both. Returns what the subscriber received, and the faults in it. */
   async stop(): Promise<{ report: BystanderReport; findings: string[] }> {
     clearInterval(this.timer);
     await until(() => this.received.has(this.published), PATIENCE_MS, "").catch(() => undefined);

@@ -1,4 +1,5 @@
-// The component that is fuzzed, in a process of its own, with `gc`: so its heap is its own, and an end of it is seen.
+// The fuzzed component in its own process, with `gc`. So the heap is the component's alone, and the fuzzer sees its
+// end.
 import { configSchema, createComponent } from "@stanzapack/component";
 import type { FuzzedComponentOptions, Measure } from "./component-fuzz-process.js";
 

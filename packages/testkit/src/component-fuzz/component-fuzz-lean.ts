@@ -1,20 +1,26 @@
 import type { Random } from "../base/random.js";
 
-// Lean stanzas as docs/reference/protocol.md describes them, made and read without the code that is tested.
+// Makes and reads lean stanzas as docs/reference/protocol.md describes them, without the code under test.
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/** By the length of the block modulo 3: bits of the number in the last character, bits of the label, characters of the header. */
+/**
+ * Three tables by the block's length modulo 3: bits of the number in the last character, bits of the label, characters
+ * of the header.
+ */
 const SPARE_BITS = [0, 4, 2] as const;
 const LABEL_BITS = [6, 4, 8] as const;
 const HEADER_CHARS = [3, 2, 3] as const;
 
 export const PROBE_CHARS = 66;
-/** Largest block that a lean stanza holds, in bytes. */
+/** Largest block that a lean stanza can hold, in bytes. */
 const MAX_BYTES = 765;
 
 type Rest = 0 | 1 | 2;
 
-/** `label` undefined: whole frames. Undefined: too large for any lean stanza. */
+/**
+ * Id of a lean stanza. Without `label` the block is whole frames. Undefined: the block is too large for any lean
+ * stanza.
+ */
 export function leanId(
   tag: number,
   label: number | undefined,
@@ -37,7 +43,7 @@ export function leanId(
   return `${start}${base64.slice(0, -1)}${ALPHABET[last]}`;
 }
 
-/** The frames of an id that is right; undefined: it holds one body alone, or is a probe. */
+/** The frames of a correct id. Undefined: the id holds one body alone, or is a probe. */
 export function framesOf(id: string): Uint8Array | undefined {
   if (id[1] === ".") return undefined;
   const rest = ([0, 1, undefined, 2] as const)[id.length % 4];
@@ -53,18 +59,18 @@ export function probeId(tag: number): string {
   return `${ALPHABET[tag]}.${ALPHABET}`;
 }
 
-/** An id that is none of this link, or not the next one. */
+/** An id that does not belong to this link, or is not the next one. */
 export function oddLeanId(random: Random, tag: number, seq: number, block: Uint8Array): string {
   const right = leanId(tag, undefined, seq, block.subarray(0, MAX_BYTES)) as string;
   const at = random.below(right.length);
   return random.pick<() => string>([
-    // Of another link, out of turn, with a label of nothing.
+    // An id of another link, an id out of turn, or an id with an unknown label.
     () => leanId((tag + 1 + random.below(63)) % 64, undefined, seq, block.subarray(0, 300)) as string,
     () => leanId(tag, undefined, seq + 1 + random.below(9), block.subarray(0, 300)) as string,
     () => leanId(tag, undefined, seq + 2_000 + random.below(200), block.subarray(0, 300)) as string,
     () => leanId(tag, undefined, Math.max(0, seq - 1), block.subarray(0, 300)) as string,
     () => leanId(tag, random.below(300), seq, block.subarray(0, 300)) as string,
-    // Cut, damaged, too long.
+    // Cut, damaged, or too long.
     () => right.slice(0, at),
     () => right.slice(0, at) + random.pick(["=", ".", "-", "é", " ", "&", "'"]) + right.slice(at + 1),
     () => right.slice(0, at) + random.pick([...ALPHABET]) + right.slice(at + 1),

@@ -1,12 +1,12 @@
 import type { Random } from "../base/random.js";
 
-/** What a request may be about. */
+/** Addresses and names that a request may use. */
 export interface FuzzPlace {
   readonly component: string;
-  /** Full and bare JID of who asks. */
+  /** Full and bare JID of the sender. */
   readonly jid: string;
   readonly bare: string;
-  /** Of the link of this life. */
+  /** Sid of this life's link. */
   readonly sid: string;
   /** A node that the bystanders use. */
   readonly bystander: string;
@@ -28,7 +28,7 @@ const FIELDS = [
   ...["access_model", "title", "digest", "digest_frequency"].map((name) => `pubsub#${name}`),
   ...["FORM_TYPE", "__proto__", "toString", ""],
 ];
-/** What stands where a text should. */
+/** Texts that replace a correct text. */
 export const WORDS = [
   ...[
     "",
@@ -63,7 +63,7 @@ export const WORDS = [
   ...["\u{1f600}", "\u202e", "e\u0301", "\ufffd", "'\"<>&", "]]>", "&amp;"],
 ];
 
-/** Names and texts that requests are made of, by iq and by frame. */
+/** Names and texts for requests by iq and by frame. */
 export class FuzzNames {
   constructor(
     readonly random: Random,
@@ -74,7 +74,7 @@ export class FuzzNames {
     return this.random.pick(FIELDS);
   }
 
-  /** A node id: often one of its own, sometimes one of the bystanders, or none at all. */
+  /** A node id: often one of its own, sometimes one of the bystanders', or none at all. */
   node(): string {
     const { random, place } = this;
     const own = `${place.bare}/n${random.below(30)}`;

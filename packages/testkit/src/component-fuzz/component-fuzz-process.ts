@@ -12,26 +12,26 @@ export interface FuzzedComponentOptions {
   readonly limits: Partial<ComponentLimits>;
 }
 
-/** After garbage was collected. */
+/** Measurement after a garbage collection. */
 export interface Measure {
   readonly heapBytes: number;
   readonly rssBytes: number;
   readonly stats: ComponentStats;
 }
 
-/** How long it may take to start, or to answer, in ms. */
+/** Longest time to start, or to answer, in ms. */
 const ANSWER_MS = 60_000;
-/** What a component says only when something is wrong with it itself. */
+/** Text that a component logs only if it has a fault itself. */
 const FAULT = /"code":"internal"|StanzapackWarning|[Uu]nhandled|^\s+at |Error:/;
 
-/** A component in a process of its own, and what it complains of. */
+/** A component in its own process, and the faults that it logs. */
 export class FuzzedComponent {
-  /** Lines of its log that tell of faults of its own. */
+  /** Lines of its log that report its own faults. */
   readonly faults: string[] = [];
   warnings = 0;
-  /** How it ended by itself; undefined while it runs. */
+  /** How the component ended by itself. Undefined while it runs. */
   ended: string | undefined;
-  /** The newest. */
+  /** The newest measurement. */
   last: Measure | undefined;
   private stopping = false;
 

@@ -2,7 +2,9 @@ import { childElements, formatForm, NS, xml, type Element } from "@stanzapack/xm
 import { WORDS, type FuzzNames, type FuzzPlace } from "./component-fuzz-names.js";
 import type { Random } from "../base/random.js";
 
-/** Servers end a client that sends more in one stanza than 262,144 bytes. */
+/**
+ * Largest stanza that is sent, in characters. A server ends a client that sends more than 262,144 bytes in a stanza.
+ */
 const MAX_STANZA_CHARS = 200_000;
 const NAMES = [
   "create",
@@ -43,7 +45,7 @@ const SPACES = [
   NS.PING,
   "urn:x",
 ];
-/** Makes requests of the negotiation: as they should be, and mutated. */
+/** Makes requests of the negotiation, correct and mutated. */
 export class FuzzRequests {
   private readonly random: Random;
   private readonly place: FuzzPlace;
@@ -52,7 +54,7 @@ export class FuzzRequests {
     ({ random: this.random, place: this.place } = names);
   }
 
-  /** Offers and subscriptions as they should be. */
+  /** A correct offer or subscription. */
   right(): Element {
     return this.random.pick([this.create, this.create, this.subscribe])();
   }
@@ -64,7 +66,7 @@ export class FuzzRequests {
       iq.attrs["to"] = random.pick([`${this.place.component}/x`, `x@${this.place.component}`]);
     const whole = String(iq).length;
     for (let n = random.below(4); n > 0; n--) this.mutate(iq);
-    // Too large for the server is not for the component.
+    // A stanza that is too large for the server would never reach the component.
     return String(iq).length <= Math.max(whole, MAX_STANZA_CHARS) ? iq : this.create();
   }
 
@@ -192,7 +194,7 @@ export class FuzzRequests {
     );
   }
 
-  /** Opens, data in iqs and closes, of this life's sid and of others. */
+  /** Opens, data in iqs and closes, with this life's sid and with other sids. */
   private bytestream(): Element {
     const { random } = this;
     const sid = random.chance(30) ? this.place.sid : this.names.word();
@@ -228,7 +230,7 @@ export class FuzzRequests {
         element.attrs["xmlns"] = random.pick(SPACES);
         break;
       case 4:
-        // The element again, as often as a few times.
+        // The element again, up to three times.
         for (let n = random.below(4); n > 0; n--) element.parent?.append(copyOf(element));
         break;
       case 5:

@@ -8,16 +8,19 @@ import { FuzzedComponent, type Measure } from "./component-fuzz-process.js";
 export interface ComponentFuzzReport {
   readonly server: ServerKind;
   readonly seed: number;
-  /** Fuzzed frames and requests sent. */
+  /** Number of fuzzed frames and requests sent. */
   readonly stanzas: number;
   readonly opened: number;
   readonly answers: Readonly<Record<string, number>>;
-  /** Streams of attackers that ended by themselves, by the reason: their server's matter. */
+  /** Number of attackers' streams that ended by themselves, by reason. The server ended them. */
   readonly streamsLost: Readonly<Record<string, number>>;
   readonly bystander: BystanderReport;
   /** The component's own counters at the end. */
   readonly stats: ComponentStats;
-  /** Of the component after garbage was collected and the attackers had gone: after a tenth, and by how much more at the end. */
+  /**
+   * The component's heap after a garbage collection, when the attackers have left: after a tenth of the run, and its
+   * growth to the end.
+   */
   readonly heapBytes: number;
   readonly heapGrowthBytes: number;
   readonly rssBytes: number;
@@ -26,7 +29,7 @@ export interface ComponentFuzzReport {
 
 const ACCOUNTS = 4;
 const SESSIONS_EACH = 2;
-/** Small where the default would only take longer to be reached. */
+/** Small limits. The default limits would only take longer to reach. */
 const LIMITS = {
   maxServicesPerOwner: 40,
   serviceGraceSeconds: 3,
@@ -35,16 +38,22 @@ const LIMITS = {
   maxLogBytes: 33_554_432,
   logMaxBytes: 1_048_576,
 };
-/** Until nothing of the attackers is left, in ms: their services' grace, what their tokens restore, and a question whether they live. */
+/**
+ * Longest wait until nothing of the attackers is left, in ms. It covers their services' grace, the life of their
+ * tokens, and the question whether their links live.
+ */
 const SETTLE_MS = 60_000;
-/** What may be left, in bytes; and for each link the sid, which is remembered for an hour with the JID that used it. */
+/**
+ * Growth of the heap that is not a finding, in bytes: `MAX_HEAP_GROWTH_BYTES`, and `SID_BYTES` for each link. The
+ * component remembers a link's sid for an hour, with the JID that used it.
+ */
 const MAX_HEAP_GROWTH_BYTES = 4_000_000;
 const SID_BYTES = 300;
 const MAX_FINDINGS = 20;
 
 /**
- * Several sessions give a live component behind a real server mutated frames and requests, link after link, while a publisher and a
- * subscriber go about their business.
+ * Several sessions send mutated frames and requests to a live component behind a real server, link after link.
+ * Meanwhile a publisher and a subscriber exchange values.
  */
 export async function fuzzComponent(options: {
   readonly server: ServerKind;
@@ -96,7 +105,7 @@ export async function fuzzComponent(options: {
       clearInterval(watch);
       return await settled(fuzzed, findings);
     };
-    // As many as teach the engine what it compiles, and fill what is bounded.
+    // The first tenth lets the engine compile the code, and fills everything that is bounded.
     const first = Math.ceil(count / 10);
     const warm = await attack(first);
     const openedWarm = tally.opened;
@@ -119,7 +128,7 @@ export async function fuzzComponent(options: {
   }
 }
 
-/** When nothing of the attackers is left. */
+/** Measures the component once nothing of the attackers is left. */
 async function settled(component: FuzzedComponent, findings: string[]): Promise<Measure> {
   const end = performance.now() + SETTLE_MS;
   for (;;) {

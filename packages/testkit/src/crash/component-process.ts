@@ -5,25 +5,25 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Sandbox, SandboxComponent } from "@stanzapack/sandbox";
 
-/** The command that operators run. */
+/** The command that operators use. */
 const COMMAND = fileURLToPath(new URL("../../../cli/bin/stanzapack.js", import.meta.url));
-/** A component that is not connected so long after its start has failed, in ms. */
+/** Longest time for a component to start and connect, in ms. */
 const READY_MS = 60_000;
-/** One that has not stopped so long after SIGTERM is killed, in ms. */
+/** Time from SIGTERM until a component that has not stopped is killed, in ms. */
 const STOP_GRACE_MS = 10_000;
 const LOG_LEVEL = process.env["STANZAPACK_TEST_LOG"] ?? "error";
 
-/** `stanzapack serve` as a process of its own, which does not outlive ours. */
+/** `stanzapack serve` in its own process, which does not outlive this process. */
 export interface ComponentProcess {
-  /** It ended without being told to. */
+  /** Whether the process ended by itself. */
   readonly failed: boolean;
-  /** Resolves when it is gone. */
+  /** Resolves when the process has ended. */
   end(by: "SIGKILL" | "SIGTERM"): Promise<void>;
-  /** Resolves when it is connected. */
+  /** Resolves when the component is connected. */
   start(signal: AbortSignal): Promise<void>;
 }
 
-/** The sandbox's first component, which reaches its server through `port`. Not started yet. */
+/** The sandbox's first component, not started yet. It connects to its server through `port`. */
 export async function createComponentProcess(sandbox: Sandbox, port: number): Promise<ComponentProcess> {
   const configFile = await writeConfig(sandbox, port);
   let child: ChildProcess | undefined;
@@ -43,7 +43,8 @@ export async function createComponentProcess(sandbox: Sandbox, port: number): Pr
       clearTimeout(overdue);
     },
     async start(signal) {
-      // A session of its own: a terminal's Ctrl-C reaches it only through us. The kernel kills it when we die.
+      // In its own session, so that only this process receives a terminal's Ctrl-C. The kernel kills the component when
+      // this process dies.
       const args = ["--pdeathsig=KILL", "--", process.execPath, COMMAND, "serve", "--child"];
       child = spawn("setpriv", [...args, "--config", configFile], {
         detached: true,
@@ -75,7 +76,7 @@ async function untilReady(child: ChildProcess, signal: AbortSignal): Promise<voi
   }
 }
 
-/** In the sandbox's folder, which goes with the sandbox however it ends. */
+/** Writes the config into the sandbox's folder, which is removed however the sandbox ends. */
 async function writeConfig(sandbox: Sandbox, port: number): Promise<string> {
   const folder = join(dirname(sandbox.caFile), "component");
   await mkdir(folder, { mode: 0o700 });

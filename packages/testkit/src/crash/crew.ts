@@ -9,15 +9,21 @@ import type { Role, Stage } from "./stage.js";
 import { Subscriber } from "./subscriber.js";
 import { mix } from "./values.js";
 
-/** Within so many ms after the load's end everything is where it belongs. Whoever must find out by time-outs alone needs 60 s. */
+/**
+ * Longest time from the end of the load until every subscriber has everything, in ms. A client that must find out by
+ * time-outs alone needs 60 s.
+ */
 export const SETTLE_MS = 90_000;
-/** Published last of all, before a `stop` that promises them: fewer than make the slow one rest. */
+/**
+ * Updates published last, before a `stop` that promises to send them. They are too few to make the slow subscriber
+ * pause.
+ */
 const LAST_UPDATES = 40;
-/** Closing takes no longer, in ms, on a busy machine. */
+/** Longest time for closing, in ms, on a busy machine. */
 const CLOSE_MS = 20_000;
 const POLL_MS = 20;
 
-/** What a crew has to tell at the end. */
+/** Results of a crew. */
 export interface CrewReport {
   readonly published: number;
   readonly acknowledged: number;
@@ -26,19 +32,22 @@ export interface CrewReport {
   readonly repeated: number;
   readonly duplicated: number;
   readonly reordered: number;
-  /** From the end of the load, a second or more after the fault's, until everyone had everything, in ms; null when that never came. */
+  /**
+   * Time from the end of the load until all subscribers had everything, in ms. The load ends at least a second after
+   * the fault. Null if they never had everything.
+   */
   readonly settledMs: number | null;
   readonly findings: readonly string[];
 }
 
-/** A publisher of a log and its three subscribers, all on one transport, each on a road of its own. */
+/** A publisher of a log and its three subscribers, all on one transport. Each client has its own road. */
 export class Crew {
   private readonly findings: string[] = [];
   private load: Load | undefined;
   private settledMs: number | null = null;
-  /** Numbers up to this one may be gone with a component's memory. */
+  /** Updates up to this number may be lost with a component's memory. */
   private expendable = 0;
-  /** Whether the next end of the publisher's link is to be looked at: no more, every time, or once more. */
+  /** Whether the ends of the publisher's link matter: not, each of them, or only the next one. */
   private noting: "no" | "yes" | "once" = "no";
 
   private constructor(
@@ -106,15 +115,15 @@ export class Crew {
     this.busy.load = false;
   }
 
-  /** The component's process is going to end, and its memory with it. */
+  /** Called before the component's process ends, and loses its memory. */
   componentEnds(): void {
     this.noting = "yes";
     this.noteAcknowledged();
   }
 
-  /** Another one is there. */
+  /** Called when another component runs. */
   componentIsBack(): void {
-    // The link to the old one may not be known to be gone.
+    // The publisher may not have noticed yet that the link to the old component is gone.
     this.noting = this.publisher.online ? "once" : "no";
   }
 
@@ -122,14 +131,17 @@ export class Crew {
     return this.service.published - this.service.unacknowledged;
   }
 
-  /** With the publisher's link gone: what a component that ends has not acknowledged by now, it never will. */
+  /** Called when the publisher's link has ended. A component that ends acknowledges nothing more after that. */
   private noteAcknowledged(): void {
     if (this.noting === "no") return;
     if (this.noting === "once") this.noting = "no";
     this.expendable = this.acknowledged;
   }
 
-  /** Waits until everyone has everything; then a last burst, and the publisher's `stop` has to bring that too. */
+  /**
+   * Waits until every subscriber has everything. Then publishes a last burst, which the publisher's `stop` must deliver
+   * too.
+   */
   async settle(signal: AbortSignal): Promise<void> {
     const start = performance.now();
     if (!(await this.until(() => this.isSettled(), signal))) return;
@@ -152,7 +164,7 @@ export class Crew {
     return !pending && this.subscribers.every(({ witness, taking }) => taking && witness.last === published);
   }
 
-  /** False, and a finding, when it does not come in time, or cannot any more. */
+  /** Waits for a condition. Returns false, and adds a finding, if it does not come true in time, or no longer can. */
   private async until(condition: () => boolean, signal: AbortSignal): Promise<boolean> {
     const deadline = performance.now() + SETTLE_MS;
     while (!condition()) {

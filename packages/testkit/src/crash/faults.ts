@@ -4,7 +4,7 @@ import type { Random } from "../base/random.js";
 import type { TcpProxy } from "../proxies/tcp-proxy.js";
 import type { ComponentProcess } from "./component-process.js";
 
-/** What one transport's clients are connected through. */
+/** The proxies through which one transport's clients are connected. */
 export interface Roads {
   readonly publisher: TcpProxy;
   readonly subscribers: readonly TcpProxy[];
@@ -17,21 +17,21 @@ export interface Machinery {
   readonly componentRoad: TcpProxy;
 }
 
-/** A fault with everything drawn: what it does is the same each time. */
+/** A fault with all its random values drawn: it does the same each time. */
 export interface Fault<On> {
   readonly text: string;
-  /** The component's process ends, and with it what it keeps in memory. */
+  /** Whether the component's process ends, and loses its memory. */
   readonly endsComponent?: boolean;
-  /** Resolves when the fault is over; rejects when `signal` fires. */
+  /** Resolves when the fault is over. Rejects when `signal` fires. */
   run(on: On, signal: AbortSignal): Promise<void>;
 }
 
-/** `swift`: a third as long, and nobody has to find out by time-outs alone: for the tests. */
+/** `swift`, for tests: a third as long, and without faults that clients find by time-outs alone. */
 export interface DrawOptions {
   readonly swift: boolean;
 }
 
-/** What befalls connections on some roads; `road` says whose. */
+/** Draws a fault of connections on some roads. `road` names whose roads. */
 type DrawForRoads = (random: Random, road: string, options: DrawOptions) => Fault<readonly TcpProxy[]>;
 
 type Draw<On> = (random: Random, options: DrawOptions) => Fault<On>;
@@ -55,12 +55,12 @@ function pick(party: Party, { publisher, subscribers }: Roads, which: number): r
 
 const between = (random: Random, min: number, max: number): number => min + random.below(max - min + 1);
 
-/** In ms. */
+/** Draws a time, in ms. */
 function drawTime(random: Random, min: number, max: number, { swift }: DrawOptions): number {
   return Math.round(between(random, min, max) / (swift ? 3 : 1));
 }
 
-/** Connections are reset, some times in a row. */
+/** Resets connections, one or more times in a row. */
 const drawKill: DrawForRoads = (random, road, options) => {
   const gaps = Array.from({ length: between(random, 1, 4) }, () => drawTime(random, 150, 1_200, options));
   return {
@@ -74,7 +74,7 @@ const drawKill: DrawForRoads = (random, road, options) => {
   };
 };
 
-/** No connection, and none to be had for a while. */
+/** Cuts all connections, and refuses new ones for a while. */
 const drawCut: DrawForRoads = (random, road, options) => {
   const awayMs = drawTime(random, 500, 5_000, options);
   return {
@@ -98,8 +98,8 @@ const HALVES = {
 } as const satisfies Record<string, (proxy: TcpProxy) => void>;
 
 /**
- * One direction is silent, or one end is closed and the other not told. The network drops the connection after a while, or, of clients,
- * everyone has to find out.
+ * One direction is silent, or one end is closed and the other end does not hear of it. After a while the network drops
+ * the connection. On clients' roads it may not; then every side must find out by itself.
  */
 const drawHalf: DrawForRoads = (random, road, options) => {
   const how = random.pick(Object.keys(HALVES) as (keyof typeof HALVES)[]);
@@ -115,7 +115,7 @@ const drawHalf: DrawForRoads = (random, road, options) => {
   };
 };
 
-/** `draw`'s fault for some of a transport's clients. */
+/** `draw`'s fault, for some of a transport's clients. */
 function forParty(draw: DrawForRoads): Draw<Roads> {
   return (random, options) => {
     const party = random.pick(PARTIES);
@@ -199,7 +199,7 @@ export const ROAD_FAULTS = {
   throttle: forParty(drawThrottle),
 } as const satisfies Record<string, Draw<Roads>>;
 
-/** Faults that all transports of one server feel. */
+/** Faults that affect all transports of one server. */
 export const MACHINERY_FAULTS = {
   "kill-component-stream": onComponentRoad(drawKill),
   "cut-component-stream": onComponentRoad(drawCut),
@@ -212,7 +212,7 @@ export const MACHINERY_FAULTS = {
 
 export type RoadFaultKind = keyof typeof ROAD_FAULTS;
 export type MachineryFaultKind = keyof typeof MACHINERY_FAULTS;
-/** `storm`: one of each at once. */
+/** `storm`: one fault of each sort at once. */
 export type FaultKind = RoadFaultKind | MachineryFaultKind | "storm";
 
 export const ROAD_FAULT_KINDS = Object.keys(ROAD_FAULTS) as RoadFaultKind[];

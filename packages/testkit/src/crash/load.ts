@@ -2,12 +2,12 @@ import { StanzapackError, type OfferedService } from "@stanzapack/client";
 import type { Random } from "../base/random.js";
 import { makeValue } from "./values.js";
 
-/** Updates a second, on average. */
+/** Average number of updates a second. */
 const RATE = 200;
-/** Between two bursts, in ms. */
+/** Longest time between two bursts, in ms. */
 const MAX_GAP_MS = 100;
 
-/** Publishes numbered updates at a steady rate, in bursts of up to 20. */
+/** Publishes numbered updates at a steady rate, in bursts of at most 20. */
 export class Load {
   private timer: NodeJS.Timeout | undefined;
   private readonly start = performance.now();
@@ -44,7 +44,10 @@ export class Load {
   }
 }
 
-/** Publishes the next number; false when the outbox is full, which says so and drops nothing it promised. */
+/**
+ * Publishes the next number. Returns false if the outbox is full: it then refuses the update, and drops nothing that it
+ * has promised.
+ */
 export function publishNext(service: OfferedService, seed: number): boolean {
   try {
     service.publish(makeValue(seed, service.published + 1));

@@ -93,7 +93,10 @@ function readChoice<T extends string>(
   return chosen;
 }
 
-/** Fires at the first signal; a second one ends the process at once, and its children with it. */
+/**
+ * A signal that fires at the first SIGINT or SIGTERM. The second one ends the process at once, and its children with
+ * it.
+ */
 function onInterruption(): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
@@ -128,7 +131,7 @@ async function main(): Promise<0 | 1 | 2> {
   } catch (error) {
     failure = (error as Error).message.trim().replace(/\s*\n\s*/g, " ");
   }
-  // Also those before an interruption.
+  // After an interruption, the rows before it are written too.
   process.stdout.write(args.json ? `${JSON.stringify(rows)}\n` : formatRows(rows));
   const wrong = rows.filter(({ findings }) => findings.length > 0).length;
   if (wrong > 0) failure ??= `${wrong} of ${rows.length} rounds went wrong`;

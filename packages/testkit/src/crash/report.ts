@@ -5,7 +5,7 @@ const COLUMNS = [
   ...["repeated", "duplicated", "reordered", "settledMs"],
 ] as const satisfies readonly (keyof CrashRow)[];
 
-/** A table, findings below their row, and the sums. */
+/** A table with each row's findings below it, and the sums. */
 export function formatRows(rows: readonly CrashRow[]): string {
   if (rows.length === 0) return "no rounds\n";
   const cells = rows.map((row) => COLUMNS.map((name) => String(row[name] ?? "-")));

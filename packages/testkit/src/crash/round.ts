@@ -20,22 +20,22 @@ import {
 import { TRANSPORTS, type Stage } from "./stage.js";
 import { mix } from "./values.js";
 
-/** What one round showed of one transport. */
+/** Results of one round for one transport. */
 export interface CrashRow extends CrewReport {
   readonly server: ServerKind;
   readonly transport: TransportKind;
   readonly round: number;
-  /** With `--rounds 1` it has the same fault again. */
+  /** Seed of the round. `--rounds 1` with this seed repeats the fault. */
   readonly seed: number;
   readonly fault: FaultKind;
-  /** Journals are in memory. */
+  /** Journals are in memory only. */
   readonly durability: "none";
 }
 
 export interface RoundOptions extends DrawOptions {
   readonly round: number;
   readonly seed: number;
-  /** What befalls each transport; those left out have no clients. */
+  /** The fault of each transport. A transport without a fault has no clients. */
   readonly faults: ReadonlyMap<TransportKind, FaultKind>;
   readonly signal: AbortSignal;
   readonly tell: (text: string) => void;
@@ -43,20 +43,21 @@ export interface RoundOptions extends DrawOptions {
 
 const START_TRIES = 3;
 
-/** One round on a stage: everybody logs in anew, and there is load before, while and after something happens. */
+/** One round on a stage. All clients log in anew, and the load runs before, during and after the fault. */
 export async function runRound(stage: Stage, options: RoundOptions): Promise<CrashRow[]> {
   const { seed, round, faults, signal, swift } = options;
   const crews = await startCrews(stage, options);
   try {
     const random = createRandom(mix(seed, 2));
     const shared = drawShared(options);
-    // Before a component's memory goes, some updates are to be acknowledged that the slow one has not got yet.
+    // Before a component loses its memory, it must have acknowledged some updates that the slow subscriber has not
+    // received yet.
     const beforeMs = (shared?.endsComponent === true ? 4_000 : 1_500) + (swift ? 0 : random.below(2_500));
     for (const crew of crews) crew.publish();
     await sleep(beforeMs, undefined, { signal });
     const alsoBack = swift || random.chance(50);
     await strike(stage, crews, shared, options);
-    // While there is load, holes show at once; without, they must be looked for.
+    // Under load, a gap shows at once. Without load, clients must look for gaps.
     while (alsoBack && stage.componentRoad.connections === 0) await sleep(100, undefined, { signal });
     await sleep(1_000, undefined, { signal });
     for (const crew of crews) crew.quiesce();
@@ -76,7 +77,7 @@ export async function runRound(stage: Stage, options: RoundOptions): Promise<Cra
   }
 }
 
-/** All of them, or none. */
+/** Starts all crews, or none. */
 async function startCrews(stage: Stage, { seed, faults, signal, tell }: RoundOptions): Promise<Crew[]> {
   for (let tries = 1; ; tries++) {
     const started = await Promise.allSettled(
@@ -88,7 +89,7 @@ async function startCrews(stage: Stage, { seed, faults, signal, tell }: RoundOpt
     );
     if (failures[0] === undefined) return crews;
     await Promise.all(crews.map((crew) => crew.close()));
-    // A machine may be too busy to answer logins in time, and nothing is proved by that.
+    // A machine may be too busy to answer logins in time. That proves nothing, so the start is retried.
     if (tries === START_TRIES || signal.aborted) throw failures[0];
     tell(`${stage.server}: could not begin, once more: ${failures[0].message}`);
   }
@@ -98,7 +99,7 @@ function seedOf(seed: number, transport: TransportKind): number {
   return mix(seed, TRANSPORTS.indexOf(transport));
 }
 
-/** Resolves when all that befalls is over. */
+/** Resolves when all faults are over. */
 async function strike(
   stage: Stage,
   crews: readonly Crew[],
@@ -127,7 +128,7 @@ async function withoutMemory(crews: readonly Crew[], act: Promise<void>): Promis
   for (const crew of crews) crew.componentIsBack();
 }
 
-/** What befalls all at once, if anything. */
+/** The fault that affects all transports at once, if there is one. */
 function drawShared(options: RoundOptions): Fault<Machinery> | undefined {
   const kind = [...options.faults.values()].find((one) => !isRoadFault(one));
   if (kind === undefined) return undefined;

@@ -6,23 +6,23 @@ import { startStage } from "./stage.js";
 
 export interface CrashOptions {
   readonly rounds: number;
-  /** Of the first round; the next one's is one more. */
+  /** Seed of the first round. Each next round adds one. */
   readonly seed: number;
   readonly servers: readonly ServerKind[];
   readonly transports: readonly TransportKind[];
-  /** Consecutive seeds have one after another. */
+  /** Faults, which consecutive seeds take in turn. */
   readonly faults: readonly FaultKind[];
-  /** Rounds a third as long. */
+  /** Whether rounds take a third of the time. */
   readonly swift: boolean;
   readonly signal: AbortSignal;
-  /** Progress, a line each time. */
+  /** Receives progress, line by line. */
   readonly tell: (text: string) => void;
   readonly onRow: (row: CrashRow) => void;
 }
 
-/** All servers at once, their rounds one after the other, in each all transports at once. */
+/** Runs all servers at once. Each server's rounds run one after another, and in each round all transports at once. */
 export async function runCrashes(options: CrashOptions): Promise<void> {
-  // One server's failure must not leave the other running.
+  // If one server fails, the other must not keep running.
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
   const results = await Promise.allSettled(

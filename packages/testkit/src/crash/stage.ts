@@ -9,21 +9,21 @@ export const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readon
 export const ROLES = ["publisher", "first", "live", "slow"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** A private server, with an account for each role on each transport, and its component, reached through a proxy. */
+/** A private server with an account for each role on each transport, and its component behind a proxy. */
 export interface Stage extends Machinery {
   readonly server: ServerKind;
-  /** The component's. */
+  /** The component's domain. */
   readonly domain: string;
-  /** For a log that nobody has offered before: one that was not withdrawn is kept for a while. */
+  /** A name for a new log. A log that was not withdrawn is kept for a while, so no name is used twice. */
   nextName(): string;
   account(transport: TransportKind, role: Role): SandboxAccount;
-  /** Another way to the server's transport. */
+  /** Opens another proxy to the server's transport. */
   openRoad(transport: TransportKind): Promise<{ readonly proxy: TcpProxy; readonly url: string }>;
   stop(): Promise<void>;
 }
 
 export async function startStage(server: ServerKind, signal: AbortSignal): Promise<Stage> {
-  // Every client and every wait listens to it.
+  // Every client and every wait listens to this signal.
   setMaxListeners(0, signal);
   const users = TRANSPORTS.flatMap((transport) => ROLES.map((role) => `${transport}-${role}`));
   const sandbox = await startSandbox({ server, users, signal });

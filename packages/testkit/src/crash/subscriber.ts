@@ -3,27 +3,27 @@ import type { Client, StanzapackError, Subscription } from "@stanzapack/client";
 import { numberOf } from "./values.js";
 import { Witness } from "./witness.js";
 
-/** What a subscriber needs to know of the round. */
+/** What a subscriber needs to know about the round. */
 export interface SubscriberOptions {
   readonly role: "first" | "live" | "slow";
   readonly node: string;
   readonly seed: number;
-  /** While this holds, the slow one is slow. */
+  /** The slow subscriber reads slowly while this returns true. */
   readonly busy: () => boolean;
 }
 
-/** The slow one reads so many, and then nothing for so many ms: below the load's rate. */
+/** The slow subscriber reads this many updates, then pauses: together less than the load's rate. */
 const SLOW_READS = 20;
 const SLOW_PAUSE_MS = 160;
-/** So few wait for the slow one until its subscription rests. */
+/** Most updates that may wait for the slow subscriber before its subscription pauses. */
 export const SLOW_QUEUE = 60;
 
-/** One subscriber, and what it saw. */
+/** One subscriber, and what it received. */
 export class Subscriber {
   readonly witness: Witness;
-  /** Once it has ended. */
+  /** Set once the subscription has ended. */
   ended: { readonly error: StanzapackError | undefined } | undefined;
-  /** Nothing keeps it from getting what is published next: it is connected, subscribed and does not rest. */
+  /** Whether the next update can reach it: it is connected, subscribed and does not pause. */
   taking = true;
   private readonly reading: Promise<void>;
 
@@ -36,7 +36,7 @@ export class Subscriber {
     for (const what of ["lost", "conflated", "reset"] as const)
       subscription.on(what, (range) => witness.tell(what, range));
     subscription.on("reset", () => {
-      // The answer to its request is there; what awaits it has its turn before this.
+      // The answer to its request has arrived. Code that awaits the answer runs before this.
       setImmediate(() => {
         if (subscription.recovered !== false && this.ended === undefined)
           witness.fault(`after a reset \`recovered\` is ${String(subscription.recovered)}`);
@@ -53,7 +53,7 @@ export class Subscriber {
 
   static async start(client: Client, options: SubscriberOptions): Promise<Subscriber> {
     const subscription = await client.subscribe<unknown>(options.node, {
-      // Each in a lane of its own.
+      // Different windows put each subscriber into a lane of its own.
       windowMs: { first: 100, live: 0, slow: 200 }[options.role],
       ...(options.role === "live" ? {} : { since: "first" }),
       ...(options.role === "slow" ? { maxQueued: SLOW_QUEUE } : {}),
@@ -61,7 +61,7 @@ export class Subscriber {
     return new Subscriber(client, subscription, options);
   }
 
-  /** What its subscription says of itself, and how far it is granted, for findings. */
+  /** The subscription's status and granted window, for findings. */
   get standing(): string {
     const { status, windowMs } = this.subscription;
     return `${status}, window ${windowMs} ms`;
@@ -86,7 +86,7 @@ export class Subscriber {
     }
   }
 
-  /** Nobody closed it, and yet it has ended. */
+  /** Why the subscription ended, although nobody closed it. */
   get failure(): string | undefined {
     return (
       this.ended && `${this.options.role}: its subscription ended: ${this.ended.error?.message ?? "stopped"}`

@@ -1,4 +1,6 @@
-/** What is published as number `n`: small, but neither constant nor guessable, so that what is garbled or mixed up shows. */
+/**
+ * The value of update `n`. It is small, but neither constant nor guessable, so that damaged or mixed-up values show.
+ */
 export function makeValue(
   seed: number,
   n: number,
@@ -7,7 +9,7 @@ export function makeValue(
   return { n, load: (hash % 10_000) / 100, text: `job ${mix(hash, n).toString(36)}` };
 }
 
-/** The number of what was published, or undefined when it is nothing that was. */
+/** The number of a published value. Undefined if the value was never published. */
 export function numberOf(seed: number, value: unknown): number | undefined {
   if (typeof value !== "object" || value === null || !("n" in value) || typeof value.n !== "number")
     return undefined;
@@ -17,7 +19,7 @@ export function numberOf(seed: number, value: unknown): number | undefined {
   return isSame ? value.n : undefined;
 }
 
-/** One seed from several numbers, 32 bits (the finalizer of MurmurHash3 over each). */
+/** One seed of 32 bits from several numbers (the finalizer of MurmurHash3 over each). */
 export function mix(...parts: readonly number[]): number {
   let hash = 0x9e3779b9;
   for (const part of parts) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Witness } from "./witness.js";
 
-/** Updates `first` to `last`, in epoch `epoch`, at positions that are less by `shift`. */
+/** Updates `first` to `last` in epoch `epoch`, at positions that are lower than the numbers by `shift`. */
 function feed(witness: Witness, first: number, last: number, epoch = 1, shift = 0): void {
   for (let n = first; n <= last; n++) witness.update(n, epoch, n - shift);
 }

@@ -1,7 +1,7 @@
-/** Findings of one witness are told up to so many; what follows of them is mostly the first one's doing. */
+/** Most findings of one witness. Further findings mostly follow from the first one. */
 const MAX_FINDINGS = 5;
 
-/** A range of positions that a subscription told of, both ends included. */
+/** A range of positions that a subscription reported, both ends included. */
 export interface ToldRange {
   readonly from: number;
   readonly to: number;
@@ -10,28 +10,28 @@ export interface ToldRange {
 type Told = ToldRange & { readonly what: "lost" | "conflated" | "reset" };
 
 /**
- * Watches one subscriber of a log whose updates are numbered 1, 2, 3, …: each must come once and in order, or be covered exactly
- * by what the subscription tells. It began before the first update, or with it.
+ * Watches one subscriber of a log whose updates are numbered 1, 2, 3, … . Each update must arrive once and in order, or
+ * be in exactly one range that the subscription reports. The subscription must begin at or before the first update.
  */
 export class Witness {
   readonly findings: string[] = [];
-  /** Updates that came again after a `reset`: the component had forgotten that it had them. */
+  /** Updates that arrived again after a `reset`: the component had forgotten that it had them. */
   repeated = 0;
-  /** Updates that came again without one. */
+  /** Updates that arrived again without a `reset`. */
   duplicated = 0;
-  /** Updates that came behind later ones. */
+  /** Updates that arrived after later updates. */
   reordered = 0;
   /** The number of the newest update. */
   last = 0;
-  /** In which epoch each number came last. */
+  /** The epoch in which each number arrived last. */
   private readonly seen = new Map<number, number>();
   private epoch: number | undefined;
-  /** The next position, as far as was told. */
+  /** The next position, by everything reported so far. */
   private expected = 1;
   private resetTold = false;
-  /** What was told and has not come up yet. */
+  /** Reported ranges that no update has confirmed yet. */
   private readonly told: Told[] = [];
-  /** By epoch: what is added to a position to have its number. */
+  /** By epoch: the difference between an update's number and its position. */
   private readonly shifts = new Map<number, number>();
 
   constructor(private readonly name: string) {}
@@ -50,7 +50,7 @@ export class Witness {
 
   update(n: number, epoch: number, offset: number): void {
     this.epoch ??= epoch;
-    // What was told is about what comes next, though a slow consumer may have older updates to read first.
+    // A reported range is about the next update, but a slow consumer may have older updates to read first.
     while (!this.fits(epoch, offset) && this.told.length > 0) this.apply(this.told.shift() as Told);
     if (epoch !== this.epoch) {
       if (!this.resetTold) {
@@ -100,8 +100,9 @@ export class Witness {
   }
 
   /**
-   * At the end. `expendable`: numbers up to this one may be lost, 0 for none; those beyond were never acknowledged by a component
-   * that forgot them. Gaps before an update that came were told, or are findings already: what is left is the tail, and whether there may be gaps.
+   * Checks the end of the log. `expendable`: updates up to this number may be lost; 0 means none. No component that
+   * forgot its memory acknowledged later updates. Gaps before an update that arrived were reported, or are findings
+   * already. So only the tail is left to check, and whether gaps may exist.
    */
   conclude(published: number, expendable: number): void {
     for (const { what, from, to } of this.told)
@@ -118,7 +119,7 @@ export class Witness {
     }
   }
 
-  /** Positions have the same updates for everyone. */
+  /** Each position must have the same update for all subscribers. */
   compare(other: Witness): void {
     for (const [epoch, shift] of this.shifts) {
       const theirs = other.shifts.get(epoch);

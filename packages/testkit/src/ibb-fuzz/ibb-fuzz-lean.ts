@@ -3,12 +3,12 @@ import type { Model } from "./ibb-fuzz-oracle.js";
 import type { Random } from "../base/random.js";
 
 export const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/** What stands in an id by mistake or by malice. */
+/** Characters that an id has by mistake or on purpose. */
 const STRANGE = [..."-_=. <&'\"\u00e9\u{1f600}", ""];
-/** Numbers off the one that is due. */
+/** Differences from the number that is due. */
 const OFF = [-2_048, -2_047, -3, -2, -1, 1, 2, 2_047, 2_048, 4_096];
 
-/** Whether a stanza is a lean one, or looks like one: a headline without content. */
+/** Whether a stanza is lean, or looks so: a headline without content. */
 export function isLean(stanza: Element): boolean {
   return (
     stanza.name === "message" &&
@@ -17,7 +17,7 @@ export function isLean(stanza: Element): boolean {
   );
 }
 
-/** Makes lean stanzas to the streams that have a tag: as they should be, out of turn, and damaged. */
+/** Makes lean stanzas for the streams that have a tag: correct ones, ones out of turn, and damaged ones. */
 export function makeLean(random: Random, models: Iterable<Model>, to: string): Element | undefined {
   const tagged = [...models].filter(({ stream }) => stream.tag !== undefined);
   if (tagged.length === 0) return undefined;
@@ -56,7 +56,7 @@ function damage(random: Random, id: string): string {
   }
 }
 
-/** What an id means by docs/reference/protocol.md, read bit by bit. Undefined: no lean stanza has it. */
+/** The meaning of an id by docs/reference/protocol.md, read bit by bit. Undefined: no lean stanza has this id. */
 export function readId(
   id: string,
 ): { readonly low: number; readonly base64: string | undefined } | undefined {
@@ -70,7 +70,7 @@ export function readId(
   if (!isKnown(head) || !isKnown(id.slice(-1)) || head.length !== header) return undefined;
   const spare = [0, 4, 2][rest]!;
   const block = id.slice(1 + header);
-  // Twelve bits: the last ones of the header, and the spare ones.
+  // The number's twelve bits: the last bits of the header, and the spare bits.
   const bits = bitsOf(head).slice(-(12 - spare)) + (spare === 0 ? "" : bitsOf(block.slice(-1)).slice(-spare));
   const low = Number.parseInt(bits, 2);
   if (!isKnown(block)) return { low, base64: undefined };

@@ -5,27 +5,27 @@ import { ALPHABET, isLean, readId } from "./ibb-fuzz-lean.js";
 export const MAX_BLOCK_BYTES = 4_096;
 export const MAX_STREAMS = 24;
 
-/** What the receiver of the specification would know of one stream. */
+/** State of one stream, as a receiver by the specification knows it. */
 export interface Model {
   readonly stream: Bytestream;
   readonly blockSizeBytes: number;
   next: number;
   receivedCount: number;
-  /** What must come out next. */
+  /** The result that must come next. */
   expected: string | undefined;
 }
 
-/** Knows what XEP-0047 asks for, from the streams that are open and from what has been used. */
+/** Knows the rules of XEP-0047, for the open streams and the sids that were used. */
 export class IbbOracle {
-  /** By peer and sid. */
+  /** Streams by peer and sid. */
   readonly models = new Map<string, Model>();
-  /** The owner refuses the next stream. */
+  /** Whether the owner refuses the next stream. */
   refuse = false;
   private readonly used = new Set<string>();
 
   constructor(private readonly connection: FakeConnection) {}
 
-  /** What XEP-0047 allows as the answer: where a stanza is wrong in several ways, any of them. */
+  /** The answers that XEP-0047 allows. If a stanza has several faults, the answer may be about any of them. */
   allowedAnswers(stanza: Element): string[] {
     const { from, id, type } = stanza.attrs as Record<string, string | undefined>;
     const child = stanza.children.find(
@@ -50,7 +50,7 @@ export class IbbOracle {
       case "open":
         return this.allowedForOpen(key, child);
       case "close":
-        // Where something waits, the answer comes after it.
+        // If a write waits, the answer comes after it.
         return model === undefined ? ["item-not-found"] : ["result", "nothing"];
       case "data":
         if (model === undefined) return ["item-not-found"];
@@ -64,7 +64,7 @@ export class IbbOracle {
     const size = /^\d{1,5}$/.test(attrs["block-size"] ?? "") ? Number(attrs["block-size"]) : 0;
     const wrong: string[] = [];
     if (size < 1 || size > 65_535) wrong.push("bad-request");
-    // `xs:NMTOKEN` of XEP-0047 §9; of letters beyond ASCII the fuzzer makes these.
+    // `xs:NMTOKEN` of XEP-0047 §9. The fuzzer makes no other letters beyond ASCII.
     if (!/^[\w.:\-é]{1,256}$/.test(attrs["sid"] ?? "")) wrong.push("bad-request");
     if (!["iq", "message", undefined].includes(attrs["stanza"])) wrong.push("bad-request");
     if (size > MAX_BLOCK_BYTES || this.models.size >= MAX_STREAMS) wrong.push("resource-constraint");
@@ -85,7 +85,7 @@ export class IbbOracle {
     const text = data.text();
     const bytes = Buffer.from(text, "base64");
     const wrong: string[] = [];
-    // What comes back as it was is exactly RFC 4648 §4.
+    // A text that decoding and encoding leave unchanged is exactly RFC 4648 §4.
     if (bytes.toString("base64") !== text) wrong.push("bad-request");
     if (bytes.length > model.blockSizeBytes || (text.length / 4) * 3 - 2 > model.blockSizeBytes)
       wrong.push("resource-constraint");
@@ -101,7 +101,7 @@ export class IbbOracle {
       ({ stream }) =>
         stream.peer === from && stream.tag !== undefined && ALPHABET[stream.tag] === id.charAt(0),
     );
-    // Of no stream, or a probe: nobody is told.
+    // The stanza belongs to no stream, or is a probe. It has no answer, and causes no event.
     if (model === undefined || id.charAt(1) === ".") return ["nothing"];
     const read = readId(id);
     if (read === undefined) return ["bad-request"];

@@ -17,10 +17,10 @@ export const CONDITIONS = [
 
 const NS_STANZAS = { xmlns: NS.STANZA_ERRORS };
 
-/** Makes stanzas to a manager: as they should be, mutated, and none of its business. */
+/** Makes stanzas to a manager: correct ones, mutated ones, and ones that do not concern it. */
 export class IbbStanzas {
   private nextId = 0;
-  /** Sids that are used over and over. */
+  /** Sids that are used again and again. */
   private readonly sids = ["a", "b", "s.0.0", "x:y", "-"];
 
   constructor(
@@ -28,7 +28,7 @@ export class IbbStanzas {
     private readonly models: ReadonlyMap<string, Model>,
   ) {}
 
-  /** As it should be, but for what the owner or the bounds refuse. */
+  /** A correct open, which the owner or the bounds may still refuse. */
   open(): Element {
     const attrs = {
       xmlns: NS.IBB,
@@ -43,7 +43,7 @@ export class IbbStanzas {
     );
   }
 
-  /** The next block of a stream, as it should be. */
+  /** The next block of a stream, correct. */
   next(): Element | undefined {
     const known = [...this.models.values()];
     if (known.length === 0) return undefined;
@@ -152,7 +152,7 @@ export class IbbStanzas {
     return ALPHABET.charAt(stream?.tag ?? this.random.below(64));
   }
 
-  /** Errors are about what we sent, or about nothing; nobody is to be answered, and only their own stream may end. */
+  /** An error about a stanza that we sent, or about nothing. Nobody may answer it, and only its own stream may end. */
   error(): Element {
     const known = [...this.models.values()];
     const target = known.length > 0 && this.random.chance(70) ? this.random.pick(known).stream : undefined;

@@ -15,30 +15,32 @@ import { isLean, makeLean } from "./ibb-fuzz-lean.js";
 import { CONDITIONS, IbbStanzas, OWN, PEERS } from "./ibb-fuzz-stanzas.js";
 import { createRandom, type Random } from "../base/random.js";
 
-/** What a run saw; `findings` is empty when all is well. */
+/** Results of a run. `findings` is empty if the manager made no mistake. */
 export interface IbbFuzzReport {
   readonly seed: number;
   readonly stanzas: number;
   readonly opened: number;
   readonly blocks: number;
   readonly sent: number;
-  /** Lean stanzas that it was given. */
+  /** Number of lean stanzas given to the manager. */
   readonly lean: number;
-  /** How often each answer was given: `result`, or a condition. */
+  /** Number of each answer: `result`, or a condition. */
   readonly answers: Readonly<Record<string, number>>;
-  /** Growth of the heap from the first tenth to the end, in bytes; undefined where the garbage collector cannot be called. */
+  /**
+   * Growth of the heap from the first tenth to the end, in bytes. Undefined if the garbage collector cannot be called.
+   */
   readonly heapGrowthBytes: number | undefined;
   readonly findings: readonly string[];
 }
 
-/** Stanzas of one manager's life; then all that it held must be gone. */
+/** Stanzas of one manager's life. After them, everything that the manager held must be gone. */
 const EPOCH = 2_500;
 const MAX_FINDINGS = 10;
 const MAX_HEAP_GROWTH_BYTES = 4_000_000;
 
 /**
- * Gives a manager `count` mutated stanzas from several JIDs, in both modes and random order, with writes, closes and answers of our
- * own between them, and checks each answer against what XEP-0047 asks for. The order is the seed's; pauses are real.
+ * Gives a manager `count` mutated stanzas from several JIDs, in both modes and in random order, mixed with writes,
+ * closes and answers of our own. Compares each answer with XEP-0047. The seed decides the order; pauses are real time.
  */
 export async function fuzzIbb(options: {
   readonly count: number;
@@ -116,7 +118,7 @@ class Epoch {
       } catch (error) {
         this.fault(`threw ${(error as Error).stack ?? String(error)}`);
       }
-      // What follows from an answer has happened before the next stanza is looked at.
+      // The consequences of an answer must happen before the next stanza is given.
       for (let turn = 0; turn < 6; turn++) await Promise.resolve();
       if (i % 25 === 0) await new Promise((resolve) => setImmediate(resolve));
       if (i % 500 === 0) await new Promise((resolve) => setTimeout(resolve, 3));
@@ -170,7 +172,7 @@ class Epoch {
     };
   }
 
-  /** Gives it one stanza; what it says to that is compared with the specification. */
+  /** Gives the manager one stanza, and compares its answer with the specification. */
   private give(stanza: Element): void {
     this.about = String(stanza);
     const before = this.connection.sent.length;
@@ -184,7 +186,7 @@ class Epoch {
     if (said.length > 1) this.fault(`answered ${said.length} times`);
     const [answer] = said;
     if (answer !== undefined) {
-      // An id that is none of the alphabet is not repeated.
+      // A finding does not repeat an id with characters outside the alphabet.
       const named = isLean(stanza) && !/^[A-Za-z0-9+/]{1,1024}$/.test(id ?? "") ? undefined : id;
       if (answer.attrs["to"] !== from || answer.attrs["id"] !== named || answer.name !== stanza.name)
         this.fault(`answered the wrong party or question: ${String(answer)}`);
@@ -199,7 +201,10 @@ class Epoch {
     if (!allowed.includes(what)) this.fault(`answered ${what} where ${allowed.join(" or ")} was due`);
   }
 
-  /** Errors are about what we sent, or about nothing; nobody is to be answered, and only their own stream may end. */
+  /**
+   * Gives an error about a stanza that we sent, or about nothing. Nobody may answer it, and only its own stream may
+   * end.
+   */
   private receiveError(): void {
     const stanza = this.stanzas.error();
     const from = stanza.attrs["from"] as string;
@@ -236,7 +241,7 @@ class Epoch {
     else stream.abandon({ by: "local" });
   }
 
-  /** Whatever is sent goes to somebody who has, or had, a stream, or asked for one. */
+  /** Every stanza that is sent must be to a JID that has or had a stream, or asked for one. */
   private checkSent(): void {
     for (const it of this.connection.sent.splice(0)) {
       const to =

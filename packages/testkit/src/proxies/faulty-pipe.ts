@@ -1,16 +1,16 @@
 import type { Socket } from "node:net";
 
-/** What happens to the bytes of one direction; may be changed at any time, for bytes that come from then on. */
+/** Faults for the bytes of one direction. They may change at any time, for bytes that arrive from then on. */
 export interface PipeFaults {
-  /** Bytes arrive so many ms later. Default 0. */
+  /** Delay of all bytes, in ms. Default 0. */
   delayMs: number;
-  /** And up to so many ms more, drawn for each read; the order of the bytes is kept. Default 0. */
+  /** Largest additional delay, in ms, drawn for each read. The order of the bytes is kept. Default 0. */
   jitterMs: number;
   /** Bytes that pass in a second. Default Infinity. */
   bytesPerSecond: number;
   /**
-   * Bytes vanish, and so does the news that their sender is gone. A connection that has lost bytes is of no use when this is
-   * false again: cut it. Default false.
+   * Whether bytes are lost, and with them the news that their sender has closed. After this is false again, a
+   * connection that has lost bytes cannot be used: cut it. Default false.
    */
   drop: boolean;
 }
@@ -22,10 +22,13 @@ export const NO_FAULTS: Readonly<PipeFaults> = {
   drop: false,
 };
 
-/** Most bytes on their way in one direction of one connection; then the sender must wait. 1 MiB: 10 MB/s at 100 ms. */
+/** Most bytes under way in one direction of one connection; then the sender must wait. 1 MiB: 10 MB/s at 100 ms. */
 export const MAX_QUEUED_BYTES = 1_048_576;
 
-/** A slow pipe gives what it may in so many ms in one piece: small enough to be even, large enough for Node's timers. */
+/**
+ * A slow pipe passes the bytes of this time in one piece, in ms. It is short enough for an even flow, and long enough
+ * for Node's timers.
+ */
 const SLICE_MS = 10;
 
 type Parcel = { readonly dueAt: number } & ({ bytes: Buffer } | { readonly last: "end" | "reset" });
@@ -33,11 +36,11 @@ type Parcel = { readonly dueAt: number } & ({ bytes: Buffer } | { readonly last:
 /** Carries one direction of a connection from one socket to another. */
 export interface FaultyPipe {
   readonly queuedBytes: number;
-  /** Nothing goes in any more, and what is on its way vanishes. */
+  /** Takes no more bytes, and drops those under way. */
   stop(): void;
 }
 
-/** `isLost`: whether what comes now vanishes. */
+/** Creates a pipe. `isLost` says whether bytes that arrive now are lost. */
 export function createFaultyPipe(
   from: Socket,
   to: Socket,
@@ -47,7 +50,7 @@ export function createFaultyPipe(
   const queue: Parcel[] = [];
   let queuedBytes = 0;
   let lastDueAt = 0;
-  /** When the bytes that have gone have passed the narrowest place. */
+  /** Time at which the bytes passed so far have used up the permitted rate. */
   let freeAt = 0;
   let timer: NodeJS.Timeout | undefined;
   let draining = false;
@@ -58,7 +61,7 @@ export function createFaultyPipe(
     if (stopped || ended || isLost()) return;
     if ("last" in part) ended = true;
     else queuedBytes += part.bytes.length;
-    // Never before what came earlier: these are bytes of a stream.
+    // Never before earlier bytes: this is one stream.
     lastDueAt = Math.max(lastDueAt, performance.now() + faults.delayMs + faults.jitterMs * Math.random());
     queue.push({ ...part, dueAt: lastDueAt });
     if (queuedBytes >= MAX_QUEUED_BYTES) from.pause();
@@ -84,7 +87,7 @@ export function createFaultyPipe(
     }
   };
 
-  /** False when the receiver has no room for more. */
+  /** Passes a part. Returns false if the receiver has no room for more. */
   const pass = (parcel: { bytes: Buffer }): boolean => {
     const rate = faults.bytesPerSecond;
     const most = Number.isFinite(rate) ? Math.max(1, Math.floor((rate * SLICE_MS) / 1_000)) : Infinity;
@@ -92,7 +95,7 @@ export function createFaultyPipe(
     if (part.length === parcel.bytes.length) queue.shift();
     else parcel.bytes = parcel.bytes.subarray(part.length);
     queuedBytes -= part.length;
-    // A timer that fires late is made up for within one slice, not for a whole pause.
+    // A late timer catches up at most one slice, not a whole pause.
     freeAt = Math.max(freeAt, performance.now() - SLICE_MS) + (part.length / rate) * 1_000;
     if (queuedBytes < MAX_QUEUED_BYTES) from.resume();
     if (to.destroyed || to.write(part)) return true;
@@ -110,7 +113,7 @@ export function createFaultyPipe(
   from.on("end", () => {
     put({ last: "end" });
   });
-  // Without an end before it: a reset.
+  // A close without an end before it is a reset.
   from.on("close", () => {
     put({ last: "reset" });
   });
@@ -122,7 +125,7 @@ export function createFaultyPipe(
       stopped = true;
       clearTimeout(timer);
       queue.length = queuedBytes = 0;
-      // What still comes is read and thrown away.
+      // Bytes that still arrive are read and dropped.
       if (!from.destroyed) from.resume();
     },
   };

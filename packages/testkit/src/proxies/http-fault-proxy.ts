@@ -1,27 +1,28 @@
 import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
-/** What happens to one exchange; all of it is off by default. */
+/** Faults of one exchange. By default there are none. */
 export interface HttpFault {
-  /** The request reaches the server so many ms later: others overtake it. */
+  /** Delay of the request to the server, in ms. Other requests overtake it. */
   readonly requestDelayMs?: number;
-  /** The answer reaches the client so many ms later: others overtake it. */
+  /** Delay of the answer to the client, in ms. Other answers overtake it. */
   readonly answerDelayMs?: number;
   /**
-   * `request`: it never reaches the server, and the connection is cut; `answer`: the server has answered, and the
-   * connection is cut in its place; `answer-silently`: the same, but the connection stays open and nothing comes.
+   * `request`: the request never reaches the server, and the connection is cut. `answer`: the server has answered, and
+   * the connection is cut instead of passing the answer. `answer-silently`: the same, but the connection stays open and
+   * the client receives nothing.
    */
   readonly lose?: "request" | "answer" | "answer-silently";
-  /** The proxy answers with this status itself, as one whose server is away. */
+  /** The proxy answers with this status itself, as a proxy does whose server is away. */
   readonly status?: number;
 }
 
-/** An HTTP proxy on loopback that knows requests from answers: for faults between a BOSH client and its server. */
+/** An HTTP proxy on loopback that tells requests from answers, for faults between a BOSH client and its server. */
 export interface HttpFaultProxy {
   readonly port: number;
-  /** Decides for each request, in the order of their arrival, from 0. */
+  /** Chooses the fault of each request, in the order of arrival, from 0. */
   decide: (index: number, body: string) => HttpFault;
-  /** What has been done so far. */
+  /** Numbers of exchanges and faults so far. */
   readonly counts: { exchanges: number; lost: number; delayed: number; overtaken: number };
   close(): Promise<void>;
 }
@@ -70,7 +71,7 @@ export async function startHttpFaultProxy(target: {
       const { method, url, headers } = inbound;
       const onward = request({ ...target, agent, method, path: url, headers }, resolve);
       onward.on("error", reject);
-      // A client that gives up is gone for the server too.
+      // If the client gives up, the server's connection is closed too.
       outbound.once("close", () => onward.destroy());
       onward.end(body);
     });

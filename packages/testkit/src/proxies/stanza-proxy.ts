@@ -3,14 +3,17 @@ import { StanzaSplitter } from "./stanza-splitter.js";
 
 export type StanzaDirection = "toServer" | "toClient";
 
-/** What is passed on in the place of one stanza: nothing, it itself, others, in this order. Undefined: it as it is. */
+/**
+ * Returns the stanzas that replace one stanza, in order: none, the stanza itself, or others. Undefined: the stanza
+ * passes unchanged.
+ */
 export type StanzaFilter = (stanza: string, direction: StanzaDirection) => readonly string[] | undefined;
 
-/** A proxy on loopback for streams of plain XML, as components' are, that knows one stanza from the next. */
+/** A proxy on loopback for streams of plain XML, as components have. It finds the end of each stanza. */
 export interface StanzaProxy {
   readonly port: number;
   filter: StanzaFilter | undefined;
-  /** Cuts every connection, and listens no more. */
+  /** Cuts every connection, and stops listening. */
   close(): Promise<void>;
 }
 

@@ -1,13 +1,16 @@
-/** A piece of a stream: a whole stanza, or a tag of the stream itself; with the space before it. */
+/** A piece of a stream, with the space before it: a whole stanza, or a tag of the stream itself. */
 export interface StreamPiece {
   readonly text: string;
   readonly isStanza: boolean;
 }
 
-/** Cuts the text of one direction of an XML stream (RFC 6120 §4.2) behind each stanza. It knows tags and quotes; XMPP has no more. */
+/**
+ * Cuts the text of one direction of an XML stream (RFC 6120 §4.2) after each stanza. It knows tags and quotes; XMPP has
+ * nothing more.
+ */
 export class StanzaSplitter {
   private rest = "";
-  /** Of `rest`, up to where whole tags have been looked at. */
+  /** Length of the part of `rest` whose tags have been read. */
   private seen = 0;
   private depth = 0;
 
@@ -19,7 +22,7 @@ export class StanzaSplitter {
       const isInside = this.depth > 0;
       if (tag.text.startsWith("</")) this.depth--;
       else if (!tag.text.endsWith("/>") && !tag.text.startsWith("<?")) this.depth++;
-      // Back at the stream's own level, or a tag of the stream.
+      // Now at the stream's own level, or at a tag of the stream.
       if (this.depth > 1) continue;
       pieces.push({ text: this.rest.slice(0, tag.end), isStanza: isInside && this.depth === 1 });
       this.rest = this.rest.slice(tag.end);

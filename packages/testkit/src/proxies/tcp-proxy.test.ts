@@ -10,7 +10,7 @@ let proxy: TcpProxy;
 let atServer: End[];
 const clients: Socket[] = [];
 
-/** One end of a connection, and what it has seen. */
+/** One end of a connection, and what it has received. */
 interface End {
   readonly socket: Socket;
   text: string;
@@ -32,7 +32,7 @@ function watch(socket: Socket): End {
   return end;
 }
 
-/** A connection through the proxy: both its ends. */
+/** Opens a connection through the proxy. Returns both its ends. */
 async function open(): Promise<{ client: End; server: End }> {
   const index = atServer.length;
   const client = watch(connect({ port: proxy.port, host: "127.0.0.1", noDelay: true }));
@@ -41,7 +41,7 @@ async function open(): Promise<{ client: End; server: End }> {
   return { client, server: atServer[index] as End };
 }
 
-/** So many turns of the event loop that what was written to loopback has been read: both ends are in this process. */
+/** Waits enough turns of the event loop for both ends to read what was written: both are in this process. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -115,7 +115,7 @@ describe("a TCP proxy", () => {
     }
     await until(() => client.text.length === expected.join("").length, 5_000, "all of it");
     expect(client.text).toBe(expected.join(""));
-    // Sent evenly, it comes unevenly.
+    // Bytes that were sent evenly arrive unevenly.
     expect(Math.max(...gaps)).toBeGreaterThan(15);
   });
 
@@ -127,15 +127,15 @@ describe("a TCP proxy", () => {
     const start = performance.now();
     await until(() => server.byteCount > 400_000, 10_000, "the first second's bytes");
     const rate = (server.byteCount / (performance.now() - start)) * 1_000;
-    // A loaded machine makes it slower, nothing makes it faster.
+    // A busy machine can make it slower, but nothing makes it faster.
     expect(rate).toBeLessThan(480_000);
     expect(rate).toBeGreaterThan(40_000);
-    // The proxy holds a megabyte at most, the system's buffers some more.
+    // The proxy holds at most a megabyte, and the system's buffers hold some more.
     expect(client.socket.writableLength).toBeGreaterThan(bytes.length / 2);
     const other = await open();
     other.server.socket.write("the other way is free");
     await until(() => other.client.text !== "", 1_000, "the other direction");
-    // Taken off, it is as quick as ever.
+    // Without the limit, the pipe is as fast as before.
     proxy.heal();
     await until(() => server.byteCount === bytes.length, 20_000, "the rest");
   });
@@ -162,7 +162,7 @@ describe("a TCP proxy", () => {
       { text: "", closed: false },
       { text: "", closed: false },
     ]);
-    // Also for those that come now.
+    // Connections that open later are affected too.
     const later = await open();
     later.client.socket.write("gone too");
     await turns();
@@ -232,7 +232,7 @@ describe("a TCP proxy", () => {
     client.socket.end("bye");
     await quiet(20);
     const isCut = new Promise<void>((resolve) => setTimeout(() => resolve(proxy.cut()), 60));
-    // Both timers are late then: the end is passed on and the connection cut in one turn of the event loop.
+    // Both timers are late then, so the end is passed on and the connection cut in one turn of the event loop.
     for (const end = performance.now() + 120; performance.now() < end;);
     await isCut;
     await until(() => client.closed && server.closed, 5_000, "both ends are told");

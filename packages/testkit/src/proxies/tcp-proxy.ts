@@ -4,33 +4,33 @@ import { createFaultyPipe, NO_FAULTS, type FaultyPipe, type PipeFaults } from ".
 /** A TCP proxy on loopback with the faults of a network between a client and its server. */
 export interface TcpProxy {
   readonly port: number;
-  /** Connections open now, at either end. */
+  /** Number of connections open now, at either end. */
   readonly connections: number;
-  /** Connections taken so far. */
+  /** Number of connections accepted so far. */
   readonly accepted: number;
-  /** What happens to bytes from clients to the server. */
+  /** Faults of bytes from clients to the server. */
   readonly toServer: PipeFaults;
-  /** What happens to bytes from the server to clients. */
+  /** Faults of bytes from the server to clients. */
   readonly toClient: PipeFaults;
-  /** Cuts every connection without a word (RST). */
+  /** Resets every connection (RST). */
   cut(): void;
   /**
-   * Every connection of now is closed at that end, and nothing tells the other: what it still writes vanishes, and nothing
-   * comes any more. Connections made later are whole.
+   * Closes that end of every present connection, without a sign to the other end. What the other end still writes is
+   * lost, and it receives nothing more. Later connections are not affected.
    */
   halfOpen(closed: "client" | "server"): void;
   /**
-   * On every connection of now, what goes in that direction vanishes from here on, ends too, while the other direction works.
-   * Connections made later are whole.
+   * On every present connection, loses all bytes in that direction from now on, and ends too. The other direction
+   * works. Later connections are not affected.
    */
   silence(direction: "toServer" | "toClient"): void;
-  /** New connections are cut at once while true. */
+  /** While true, new connections are cut at once. */
   refuse: boolean;
-  /** Bytes vanish both ways while true, and ends too; connections stay open. */
+  /** While true, bytes and ends are lost in both directions. Connections stay open. */
   stall: boolean;
-  /** Every fault but what has happened already is over. */
+  /** Ends every fault. What has already happened stays. */
   heal(): void;
-  /** Cuts every connection, and listens no more. */
+  /** Cuts every connection, and stops listening. */
   close(): Promise<void>;
 }
 
@@ -130,7 +130,9 @@ export async function startTcpProxy(target: {
   return proxy;
 }
 
-/** Node cannot reset a socket whose end is on its way: it would stay open for ever, and the process never exit. */
+/**
+ * Node cannot reset a socket that is sending its end. Such a socket would stay open, and the process would never exit.
+ */
 function reset(socket: Socket): void {
   if (socket.writableEnded && !socket.writableFinished) socket.destroy();
   else socket.resetAndDestroy();

@@ -30,11 +30,11 @@ describe("stanza errors without a word of ours", () => {
     ["subscription-required", "auth", "not-allowed", false],
     ["undefined-condition", "cancel", "internal", true],
     ["unexpected-request", "cancel", "link-required", true],
-    // Of a later RFC, or of nobody's: its type says whether it passes.
+    // A condition of a later RFC, or of none: its type says whether the request may be repeated.
     ["out-of-tea", "cancel", "internal", false],
     ["out-of-tea", "wait", "internal", true],
     ["constructor", "cancel", "internal", false],
-    // RFC 6120 §8.3.2: `wait` passes, whatever it is.
+    // RFC 6120 §8.3.2: an error of type `wait` is temporary, whatever its condition.
     ["not-allowed", "wait", "not-allowed", true],
   ])("%s of type %s is %s, retryable: %s", (condition, type, code, retryable) => {
     expect(codeOfCondition(condition, type)).toEqual({ code, retryable });

@@ -1,8 +1,8 @@
 import { ERRORS, type ErrorCode, type ErrorRow } from "./errors.js";
 
 /**
- * What a stanza error means that has no application condition of ours or of XEP-0060: every condition of RFC 6120 §8.3.3. A server, or
- * another program on the way, may have made it.
+ * The code for each condition of RFC 6120 §8.3.3. It applies to a stanza error without an application condition of
+ * ours or of XEP-0060. A server, or another program on the way, may have made such an error.
  */
 const BY_CONDITION: ReadonlyMap<string, ErrorCode> = new Map(
   Object.entries({
@@ -32,12 +32,15 @@ const BY_CONDITION: ReadonlyMap<string, ErrorCode> = new Map(
   } satisfies Record<string, ErrorCode>),
 );
 
-/** Both say that a limit is reached: of type `wait` it passes. */
+/** Conditions that report a reached limit. With type `wait` the limit is temporary. */
 const PASSING_LIMITS: ReadonlySet<string> = new Set(["resource-constraint", "policy-violation"]);
-/** Faults of a program, which say nothing of the request: they may pass, whatever their type. */
+/**
+ * Conditions that report a fault of a program, not of the request. The same request may succeed later, whatever the
+ * type.
+ */
 const FAULTS: ReadonlySet<string> = new Set(["internal-server-error", "undefined-condition"]);
 
-/** XEP-0060's own conditions: those of the table, and others that say the same. */
+/** Codes of XEP-0060's application conditions: those in `ERRORS`, and two others with the same meaning. */
 const BY_PUBSUB: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ...(Object.entries(ERRORS) as [ErrorCode, ErrorRow][]).flatMap(([code, { pubsub }]) =>
     pubsub === undefined ? [] : [[pubsub, code] as const],
@@ -47,8 +50,8 @@ const BY_PUBSUB: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
 ]);
 
 /**
- * The code that a stanza error's condition and type stand for, and whether the same request may succeed later: by RFC 6120 §8.3.2 what is
- * of type `wait` may, whatever the condition.
+ * Returns the code for a stanza error's condition and type, and whether the same request may succeed later. An error of
+ * type `wait` is retryable, whatever its condition (RFC 6120 §8.3.2).
  */
 export function codeOfCondition(
   condition: string,
@@ -60,12 +63,15 @@ export function codeOfCondition(
   return { code, retryable: isWait || (ERRORS[code].retryable && !isOther) };
 }
 
-/** The code of an application condition of XEP-0060; undefined: none of ours. */
+/** Returns the code of an application condition of XEP-0060; undefined for a condition that is not in the table. */
 export function codeOfPubsubCondition(name: string): ErrorCode | undefined {
   return BY_PUBSUB.get(name);
 }
 
-/** Whether the code's condition, and XEP-0060's beside it, say which code it is. Otherwise its name goes along. */
+/**
+ * Whether a receiver can tell the code from its condition and its XEP-0060 condition. If not, the error also carries
+ * the code's name.
+ */
 export function isReadFromCondition(code: ErrorCode): boolean {
   const { condition, type, pubsub }: ErrorRow = ERRORS[code];
   return pubsub !== undefined || codeOfCondition(condition, type).code === code;

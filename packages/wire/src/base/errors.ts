@@ -1,24 +1,27 @@
-/** Who is at fault: this program, the other side's program, or what lies between. */
+/** The side at fault: this program, the peer's program, or the transport between them. */
 export type ErrorOrigin = "local" | "peer" | "transport";
-/** How much it ends. */
+/** The part that the error ends. */
 export type ErrorScope = "update" | "subscription" | "link";
 
 export interface ErrorRow {
   /** Number in ERROR and BYE frames. Never reused. */
   readonly wire: number;
-  /** Stanza error condition (RFC 6120 §8.3.3), where it travels as one. */
+  /** Stanza error condition (RFC 6120 §8.3.3), for an error that travels as a stanza. */
   readonly condition: string;
   readonly type: "auth" | "cancel" | "modify" | "wait";
-  /** Application condition of XEP-0060 (`http://jabber.org/protocol/pubsub#errors`) beside it. */
+  /** Application condition of XEP-0060 (`http://jabber.org/protocol/pubsub#errors`) beside `condition`. */
   readonly pubsub?: string;
   readonly scope: ErrorScope;
   /** The same call may succeed later, unchanged. */
   readonly retryable: boolean;
-  /** What the reader of the error can do about it. */
+  /** Advice for the reader of the error. */
   readonly mend: string;
 }
 
-/** The closed set of errors: code → wire number → XMPP condition → what to do. `docs/reference/errors.md` is checked against it. */
+/**
+ * The closed set of errors: code → wire number → XMPP condition → what to do. `docs/reference/errors.md` is
+ * checked against it.
+ */
 export const ERRORS = {
   "auth-failed": {
     wire: 1,
@@ -331,7 +334,7 @@ export function errorCodeOf(wire: number): ErrorCode {
   return BY_WIRE.get(wire) ?? "internal";
 }
 
-/** The code of what ends a link, by the condition of the fault in its bytestream (XEP-0047 §2.2). */
+/** The code of a link that a fault in its bytestream ended. `condition`: that of the fault (XEP-0047 §2.2). */
 export function linkCodeOf(condition: string): ErrorCode {
   switch (condition) {
     case "unexpected-request":
@@ -353,9 +356,9 @@ export interface ErrorDetails {
   /** Default: the code's own. */
   readonly scope?: ErrorScope;
   readonly retryable?: boolean;
-  /** Wait at least so long before the next try, in ms. */
+  /** Least time to wait before the next try, in ms. */
   readonly retryAfterMs?: number;
-  /** What to do about it, where that is more than the code's own advice. Whole sentences. */
+  /** Advice in whole sentences. Default: that of the code. */
   readonly mend?: string;
   readonly cause?: unknown;
 }
@@ -367,7 +370,7 @@ export class StanzapackError extends Error {
   readonly scope: ErrorScope;
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
-  /** What happened, without the advice. */
+  /** The message without the advice. */
   readonly text: string;
 
   constructor(

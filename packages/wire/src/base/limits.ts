@@ -1,6 +1,8 @@
 import { StanzapackError } from "./errors.js";
 
-/** Every bound of the wire format. A peer's HELLO may narrow what is sent to it, never widen ours. */
+/**
+ * Every bound of the wire format. A peer's HELLO may narrow what we send to the peer. It never widens our own bounds.
+ */
 export interface Limits {
   /** Largest accepted block, in bytes before base64. 65,535: XEP-0047 §2.1, and it bounds one allocation. */
   readonly maxBlockBytes: number;
@@ -8,11 +10,11 @@ export interface Limits {
   readonly maxFramesPerBlock: number;
   /** Largest whole frame, in bytes. 65,535: one block, because a frame never spans blocks. */
   readonly maxFrameBytes: number;
-  /** Most bytes that one deflated payload may inflate to. 1 MiB: sixteen full blocks. A deflate bomb costs no more than that. */
+  /** Most bytes that one deflated payload may inflate to. 1 MiB: sixteen full blocks. It bounds a deflate bomb. */
   readonly maxInflatedBytes: number;
-  /** Deepest nesting of arrays and maps in one value. 32: real data stays below 10, and a deeper value needs a larger stack. */
+  /** Deepest nesting of arrays and maps in one value. 32: real data stays below 10. More needs a larger stack. */
   readonly maxDepth: number;
-  /** Most msgpack items (leaves, keys and containers) in one value. 65,536: one item for each byte of the largest frame. */
+  /** Most msgpack items (leaves, keys, containers) in one value. 65,536: one for each byte of the largest frame. */
   readonly maxItems: number;
   /** Most rows in one DATA frame. 4,096: 40 s of a 100 Hz service. */
   readonly maxRowsPerFrame: number;
@@ -20,7 +22,7 @@ export interface Limits {
   readonly maxUpdateBytes: number;
   /** Longest text of an ERROR or BYE, in UTF-16 code units. 1,024: a few sentences for a person. */
   readonly maxTextChars: number;
-  /** Most nodes or aliases in one request by frame, or in one answer to it. 10,000: as many subscriptions as a link may have. */
+  /** Most nodes or aliases in a request by frame, or in an answer to it. 10,000: the subscriptions of one link. */
   readonly maxTargetsPerFrame: number;
 }
 

@@ -57,7 +57,7 @@ describe("a chain", () => {
         for (const i of order) last = decoder.decode(bodies[i] as ChainBody, true);
         expect(last).toBeUndefined();
       } catch (error) {
-        // What is read out of turn may make no sense at all.
+        // A body that is read out of turn may give nonsense.
         expect(error).toBeInstanceOf(StanzapackError);
       }
     }
@@ -82,7 +82,7 @@ describe("a chain", () => {
 });
 
 describe("the largest message there may be", () => {
-  /** Few bytes that ask for as much as they may. */
+  /** Few bytes that decode to as much as a message may have. */
   it.each<[string, readonly Value[]]>([
     ["numbers", Array.from({ length: 4_096 }, () => Array<number>(15).fill(0))],
     ["dates", Array.from({ length: 65_535 / 17 }, () => Array<string>(16).fill("2026-01-01T00:00:00Z"))],

@@ -9,9 +9,9 @@ import type { ChainBody } from "../frames/frames.js";
 export type ChainBatch = DataBatch<Value>;
 
 export interface ChainPolicy {
-  /** A wide body comes after this many other bodies at the earliest. 16: its header has up to 18 bytes, about one byte for each body. */
+  /** Least number of other bodies between wide bodies. 16: a header of 18 bytes is about one byte for each body. */
   readonly wideEveryBodies: number;
-  /** A wide body comes this many ms after the last one at the earliest. 10,000: a fast lane needs no more proof than a slow lane. */
+  /** Least time between wide bodies, in ms. 10,000: a fast lane needs no more proof than a slow lane. */
   readonly wideEveryMs: number;
 }
 
@@ -19,9 +19,12 @@ export const DEFAULT_CHAIN_POLICY: ChainPolicy = { wideEveryBodies: 16, wideEver
 
 const CHECK_START = 0x811c9dc5;
 
-/** FNV-1a over the bodies of a chain: two sides that agree have had the same ones, in the same order. */
+/**
+ * Extends the check of a chain: FNV-1a over its bodies. Two sides with the same check had the same bodies in the same
+ * order.
+ */
 function extendCheck(check: number, payload: Uint8Array): number {
-  // Signed, as integers of 32 bits are kept by engines.
+  // Signed, because JavaScript engines keep integers of 32 bits signed.
   let hash = check | 0;
   for (let i = 0; i < payload.length; i++) hash = Math.imul(hash ^ (payload[i] as number), 0x01000193);
   // The end of a body counts too.
@@ -43,12 +46,12 @@ export class ChainEncoder {
     private readonly policy: ChainPolicy = DEFAULT_CHAIN_POLICY,
   ) {}
 
-  /** Memory held, in bytes, about. */
+  /** Approximate memory held, in bytes. */
   get bytes(): number {
     return this.codec?.bytes ?? 0;
   }
 
-  /** The next body would go on from the one before. */
+  /** Whether the body of `batch` would continue from the body before. */
   continues(batch: ChainBatch): boolean {
     return this.codec !== undefined && batch.epoch === this.epoch && batch.from === this.next;
   }
@@ -58,7 +61,10 @@ export class ChainEncoder {
     this.codec = undefined;
   }
 
-  /** `newChain` names the chain when this body begins one. Every body must be sent: receivers need each of them. */
+  /**
+   * Returns the next body. `newChain`: the number of the chain that this body begins, if it begins one. `now`: in ms.
+   * Every body must be sent, because receivers need each of them.
+   */
   encode(batch: ChainBatch, now: number, newChain: number): ChainBody {
     const { epoch, from } = batch;
     const form = !this.continues(batch)
@@ -81,7 +87,7 @@ export class ChainEncoder {
         spanMs: batch.spanMs,
       });
     } catch (error) {
-      // It may have learned half of the batch.
+      // The codec may have learned half of the batch.
       this.codec = undefined;
       throw error;
     }
@@ -101,7 +107,9 @@ export class ChainEncoder {
   }
 }
 
-/** The receiving end. What it throws ends the link; what it refuses waits for the next key. */
+/**
+ * The receiving end of chains. An error that it throws ends the link. After a refused body it waits for the next key.
+ */
 export class ChainDecoder {
   private codec: ColumnCodec | undefined;
   private chain = 0;
@@ -111,19 +119,19 @@ export class ChainDecoder {
 
   constructor(private readonly limits: CodecLimits) {}
 
-  /** Memory held, in bytes, about. */
+  /** Approximate memory held, in bytes. */
   get bytes(): number {
     return this.codec?.bytes ?? 0;
   }
 
-  /** A body may have been lost, or came to others only: what is chained is refused until the next key. */
+  /** Refuses chained and wide bodies until the next key: a body may be lost, or was sent to other receivers only. */
   breakOff(): void {
     this.codec = undefined;
   }
 
   /**
-   * `contiguous`: nothing was lost between the body before and this one. Undefined: refused, since it needs what did not
-   * come. Throws `malformed` before anything of a body is delivered that is not what was sent.
+   * Returns undefined for a refused body, which needs bodies that did not arrive. `contiguous`: nothing was lost
+   * between the body before and this one. Throws `malformed` or `limit-exceeded`, and then returns nothing of the body.
    */
   decode(body: ChainBody, contiguous: boolean, budget?: ReadBudget): ChainBatch | undefined {
     if (!contiguous) this.codec = undefined;
@@ -149,11 +157,11 @@ export class ChainDecoder {
       }
     }
     this.check = check;
-    // Until it is read to its end, nothing may go on from it.
+    // If decoding throws, no later body may continue from this one.
     this.codec = undefined;
     const { rows, conflated, at, spanMs } = codec.decode(body.payload, budget);
     const from = this.next;
-    // In this order, so that what is beyond 2^53 is not rounded to below.
+    // Added in this order, so that a sum beyond 2^53 is not rounded to below it.
     const to = from - 1 + conflated + rows.length;
     if (rows.length === 0 || at < 0 || spanMs < 0 || !Number.isSafeInteger(to))
       throw new StanzapackError("malformed", "a chained body without rows, or beyond what positions can be", {

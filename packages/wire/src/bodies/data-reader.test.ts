@@ -29,7 +29,7 @@ function independent(values: readonly Value[]): CodedFrame {
   return { type: "coded", alias: 1, form: "independent", epoch: 1, from: 1, payload };
 }
 
-/** A block of as many of these as fit. */
+/** Returns a block with as many copies of the frame as fit. */
 function blockOf(frame: CodedFrame): Uint8Array {
   const one = encodeFrame(frame);
   const count = Math.floor(DEFAULT_LIMITS.maxBlockBytes / one.length);
@@ -38,7 +38,7 @@ function blockOf(frame: CodedFrame): Uint8Array {
   return block;
 }
 
-/** How many of a block's frames are read, and the code that ends it. */
+/** Returns how many of a block's frames are read, and the code of the error that ends it. */
 function readAll(block: Uint8Array): {
   readonly read: number;
   readonly frames: number;

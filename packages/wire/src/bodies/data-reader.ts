@@ -8,7 +8,9 @@ import type { Value } from "../msgpack/msgpack.js";
 import { decodeRow, type RowCodec } from "./row-codec.js";
 import { encodeUpdate } from "../msgpack/update.js";
 
-/** What one DATA frame carried; `rows` are the newest of `from`..`to`, the others were conflated. */
+/**
+ * Content of one DATA frame. `rows` are the newest of the positions `from`..`to`; the other positions were conflated.
+ */
 export interface DataBatch<Row> {
   readonly epoch: number;
   readonly from: number;
@@ -18,12 +20,15 @@ export interface DataBatch<Row> {
   readonly spanMs: number;
 }
 
-/** The msgpack of each row; and their values, where these were read first. */
+/**
+ * Content of one DATA frame, with the msgpack of each row. `values`: the rows as values if the frame was coded, else
+ * undefined.
+ */
 export interface PackedBatch extends DataBatch<Uint8Array> {
   readonly values: readonly Value[] | undefined;
 }
 
-/** Reads the DATA of one alias, in whatever forms its sender chose. */
+/** Reads the DATA of one alias, in any form that its sender chose. */
 export class DataReader {
   private readonly chain: ChainDecoder;
 
@@ -35,15 +40,15 @@ export class DataReader {
     this.chain = new ChainDecoder(codecLimits);
   }
 
-  /** Memory held between frames, in bytes, about. */
+  /** Approximate memory held between frames, in bytes. */
   get bytes(): number {
     return this.chain.bytes;
   }
 
   /**
-   * `contiguous`: no block of the link was lost since the frame before. Undefined: refused, since it needs one that did
-   * not come; the next key is read again. `budget`: of the block that it came in. Throws `malformed` or `limit-exceeded`,
-   * which end the link.
+   * Returns undefined for a refused frame, which needs a frame that did not arrive. The next key is read again.
+   * `contiguous`: no block of the link was lost since the frame before. `budget`: the budget of the frame's block.
+   * Throws `malformed`, `limit-exceeded` or `protocol`, which end the link.
    */
   read(
     frame: DataFrame | CodedFrame,
@@ -54,7 +59,7 @@ export class DataReader {
     return { ...this.readRows(frame), rows: this.rows.decode(frame).map(decodeRow) };
   }
 
-  /** As `read`, with each row's msgpack, for whoever passes it on. */
+  /** As `read`, with each row's msgpack, for a caller that forwards rows. */
   readPacked(
     frame: DataFrame | CodedFrame,
     contiguous: boolean,
@@ -76,7 +81,7 @@ export class DataReader {
   }
 
   private readRows(frame: DataFrame): Omit<DataBatch<never>, "rows"> {
-    // Its sender is not on the chain any more, or not yet.
+    // Rows end the chain: a chained body is refused until the next key.
     this.chain.breakOff();
     const { epoch, from, to, at, spanMs } = frame;
     return { epoch, from, to, at, spanMs };

@@ -9,7 +9,7 @@ import { encodeUpdate } from "../msgpack/update.js";
 import { hopCost } from "./hop-cost.js";
 
 const STANZAS = 200;
-/** The first ones fill the window. */
+/** Stanzas that are not counted: they fill the window of zlib. */
 const WARM_UP = 20;
 const rowCodec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
 
@@ -21,7 +21,7 @@ function flush(zlib: DeflateRaw): Promise<void> {
   return new Promise((resolve) => zlib.flush(constants.Z_SYNC_FLUSH, resolve));
 }
 
-/** Bytes of a stanza with such a body in a compressed stream, on average. */
+/** Returns the average bytes of a stanza with such a body in a compressed stream. */
 async function measure(bodies: readonly Uint8Array[]): Promise<number> {
   const zlib = createDeflateRaw();
   let [total, warm] = [0, 0];
@@ -39,7 +39,7 @@ async function measure(bodies: readonly Uint8Array[]): Promise<number> {
 }
 
 const next = random(1);
-/** Of an empty body, whose prefix alone is there. */
+/** Bytes of a stanza with an empty body, which has a prefix alone. */
 const floor = await measure(Array.from({ length: STANZAS }, () => new Uint8Array(0)));
 
 const WORKLOADS: Record<string, (i: number) => Value> = {
@@ -86,7 +86,7 @@ describe("the cost of a body on a compressed hop", () => {
       });
       const added = (await measure(bodies)) - floor;
       expect(estimated).toBeGreaterThan(0.66 * added - 4);
-      // What a stream knows from before shows most where a row is alone: there the columnar codec is smaller anyway.
+      // A stream knows most of a lone row from earlier stanzas. There the columnar codec is smaller anyway.
       expect(estimated).toBeLessThan((n === 1 ? 4 : 2.5) * added + 4);
     },
   );

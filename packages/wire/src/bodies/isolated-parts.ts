@@ -1,15 +1,17 @@
 import type { BatchSlice } from "./row-batch.js";
 
 /**
- * Rows of at least so many bytes of msgpack travel in a body of their own. 128: there the columnar codec, which knows nothing of other
- * rows, saves more than another header of about 18 bytes costs. Smaller ones travel together, as they are.
+ * Rows of at least this many bytes of msgpack travel in a body of their own. Smaller rows travel together, as rows.
+ * 128: from there on, the columnar codec saves more than a further header of about 18 bytes costs, even without other
+ * rows.
  */
 const MIN_ALONE_BYTES = 128;
 
 /**
- * The bodies of a service whose updates must not be coded by one another (`compression` `isolated`): one for each large row, one for
- * each run of small ones. A row's own size decides, and nothing else, so the sizes of bodies tell nothing of one row to the author of
- * another. Rows in between are taken as evenly spaced, as receivers take them.
+ * Splits a batch of a service whose updates must not be coded by one another (`compression` `isolated`). Each large row
+ * has a body of its own, and so has each run of small rows. Only a row's own size decides that. So the sizes of bodies
+ * tell the author of one row nothing about another row. Rows between the first and the last are taken as evenly spaced,
+ * as receivers take them.
  */
 export function isolatedParts(slice: BatchSlice): BatchSlice[] {
   const { from, to, rows, firstAt, lastAt } = slice;
@@ -20,7 +22,7 @@ export function isolatedParts(slice: BatchSlice): BatchSlice[] {
   for (let end = 1; end <= rows.length; end++) {
     if (end < rows.length && !isLarge(rows[end - 1]) && !isLarge(rows[end])) continue;
     parts.push({
-      // What was conflated lies in front of the oldest row.
+      // Conflated positions lie before the oldest row.
       from: start === 0 ? from : first + start,
       to: first + end - 1,
       rows: rows.slice(start, end),

@@ -9,10 +9,10 @@ const SECONDS = 120;
 const TICK_MS = 100;
 const STAYING = 90;
 const COMING_AND_GOING = 10;
-/** What surrounds a block in its stanza, in characters. */
+/** Characters of a stanza around its block. */
 const STANZA_CHARS = 159;
 
-/** The five-field object of a game's state: two fields stand, two walk, one jumps. */
+/** Objects of a game's state with five fields: two are constant, two change by small steps, one changes at random. */
 function* objects(): Generator<Record<string, number>, never> {
   let seed = 4;
   const random = (): number => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
@@ -26,15 +26,15 @@ function* objects(): Generator<Record<string, number>, never> {
 }
 
 interface Outcome {
-  /** To each of those who stay, in bytes. */
+  /** Bytes to each subscriber who stays. */
   readonly staying: number;
-  /** To all who joined, until they were on the chain, in bytes and stanzas. */
+  /** Bytes and stanzas to all joiners, until they were on the chain. */
   readonly joining: number;
   readonly joiningStanzas: number;
   readonly longestWaitMs: number;
 }
 
-/** One lane at ten updates a second; one joins and one leaves every second, or nobody. */
+/** One lane at ten updates a second. If `joins`, one subscriber joins and one leaves every second. */
 function run(joins: boolean): Outcome {
   const encoder = new LaneEncoder({
     limits: DEFAULT_CODEC_LIMITS,
@@ -50,7 +50,7 @@ function run(joins: boolean): Outcome {
     if (joins && now > 0 && now % 1_000 === 0) {
       waiting.push(now);
       encoder.wantKey();
-      // The one that has been there longest leaves; whoever still waits is told nothing more.
+      // The oldest subscriber leaves. A subscriber who leaves while it waits receives nothing more.
       if (waiting.length > COMING_AND_GOING) waiting.shift();
     }
     const row = values.next().value;
@@ -79,7 +79,7 @@ describe(`a lane of ${STAYING + COMING_AND_GOING} with one coming and one going 
     expect(busy.staying).toBeGreaterThan(quiet.staying);
     expect(busy.longestWaitMs).toBeGreaterThan(0);
     expect(busy.longestWaitMs).toBeLessThanOrEqual(30_000);
-    // What a joiner gets meanwhile needs no context, and is larger.
+    // A waiting joiner receives bodies that need no context. They are larger.
     const perStanza = busy.joining / busy.joiningStanzas;
     expect(perStanza).toBeLessThan(2 * (quiet.staying / (SECONDS * 10)));
     if (process.env["STANZAPACK_SHOW_SIZES"] === "1")

@@ -24,7 +24,7 @@ function lane(hop: HopClass = "plain"): LaneEncoder {
   return new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows, hop });
 }
 
-/** One batch after another, of so many values each. */
+/** Makes batches of consecutive positions from the given values. */
 function batches(): (values: readonly Value[]) => LaneBatch {
   let to = 0;
   return (values) => {
@@ -47,7 +47,7 @@ describe("a lane's encoder", () => {
     const forms = Array.from({ length: 200 }, (_, i) => encoder.encode(next([i]), i * 100, 1).form);
     const wides = forms.flatMap((form, i) => (form === "wide" ? [i] : []));
     expect(forms[0]).toBe("key");
-    // 100 bodies of 100 ms after the key; then as many after the wide one.
+    // A wide body comes 10 s after the key, which is 100 bodies, and then 100 bodies after the wide one.
     expect(wides).toEqual([100]);
     expect(forms.filter((form) => form === "chained")).toHaveLength(198);
     const slow = lane();
@@ -63,7 +63,7 @@ describe("a lane's encoder", () => {
     encoder.wantKey();
     expect([formAt(200), formAt(9_999)]).toEqual(["chained", "chained"]);
     expect([formAt(10_000), formAt(10_100)]).toEqual(["key", "chained"]);
-    // Nobody waits any more.
+    // No subscriber waits any more.
     expect(formAt(20_000)).toBe("chained");
   });
 
@@ -89,7 +89,7 @@ describe("a lane's encoder", () => {
       forms.push(body.form);
       expect(reader.read(frameOf(body), true)?.rows).toStrictEqual([value]);
     };
-    // What the codec is made for, then what says nothing to it, then the former again.
+    // First values that the codec predicts, then noise, then predictable values again.
     for (let i = 0; i < 100; i++) send(i);
     expect(new Set(forms.slice(1))).toEqual(new Set(["chained"]));
     const plainFrom = forms.length;
@@ -98,7 +98,7 @@ describe("a lane's encoder", () => {
     expect(new Set(plainForms)).toContain("rows");
     for (let i = 0; i < 300; i++) send(i);
     expect(forms.at(-1)).toBe("chained");
-    // Forms do not take turns: at most once there and once back, but for the noise that falls back by itself.
+    // Forms do not alternate: at most one change to rows and one back. Noise that falls back by itself may add some.
     const changes = forms.slice(plainFrom + 100).filter((form, i, all) => i > 0 && form !== all[i - 1]);
     expect(changes.length).toBeLessThan(6);
   });

@@ -15,7 +15,7 @@ import { hopCost } from "./hop-cost.js";
 /** A body without the columnar codec: every peer reads it. */
 export type PlainBody = DataBodyFields;
 
-/** Goes behind a prefix of its form, by `encodeDataBody` or `encodeCodedBody`. */
+/** A body of any form. `encodeLanePrefix` makes the prefix before it, and `encodeLaneBody` its bytes. */
 export type LaneBody = PlainBody | CodedBody;
 
 /** A batch, and the msgpack of its rows. */
@@ -24,9 +24,9 @@ export interface LaneBatch extends ChainBatch {
 }
 
 export interface LanePolicy extends ChainPolicy {
-  /** Waiting subscribers cause at most one key in each interval of this many ms. 10,000: nobody waits longer, and joiners cost the others less than 1 %. */
+  /** Waiting subscribers cause one key in this many ms at most. 10,000: joiners cost the others less than 1 %. */
   readonly keyEveryMs: number;
-  /** Bodies before the first trial of the other form; each trial that changes nothing doubles that number. 16: soon after the beginning. */
+  /** Bodies before the first trial of the other form. Each trial without a change doubles it. 16: an early start. */
   readonly trialEveryBodies: number;
   /** Most bodies between two trials. 512: trials then cost a few percent. */
   readonly maxTrialEveryBodies: number;
@@ -42,10 +42,13 @@ export const DEFAULT_LANE_POLICY: LanePolicy = {
   trialMarginPercent: 5,
 };
 
-/** Coded bodies are smaller than the msgpack of their rows, but for small ones, and but for noise. */
+/**
+ * Largest coded body that is never noise, in bytes. A larger one that also exceeds the msgpack of its rows is noise,
+ * and travels as rows. Small coded bodies may exceed their rows.
+ */
 const MIN_NOISE_BYTES = 1_024;
 
-/** A trial lasts so many bodies: the first ones of a new chain tell little of it. */
+/** Length of a trial, in bodies. The first bodies of a new chain say little about its later cost. */
 const TRIAL_BODIES = 8;
 
 export interface LaneEncoderOptions {
@@ -56,9 +59,9 @@ export interface LaneEncoderOptions {
   readonly policy?: LanePolicy;
 }
 
-/** Of the last trial: what coded and other bodies cost on the hop. */
+/** A running trial: what coded and plain bodies cost on the hop. */
 interface Trial {
-  /** Learns beside the other form; undefined while the chain itself is what is sent. */
+  /** Codec that learns while rows are sent; undefined while the chain itself is sent. */
   readonly shadow: ColumnCodec | undefined;
   bodies: number;
   coded: number;
@@ -66,8 +69,8 @@ interface Trial {
 }
 
 /**
- * What one lane sends: a chain of coded batches; plain rows while those are smaller, which is seldom; and bodies that need
- * no other, for those who are not on the chain. Pure: clock and chance are arguments.
+ * Encodes what one lane sends: a chain of coded batches, or plain rows while those are smaller, which is rare. It also
+ * makes bodies that need no other body, for subscribers who are not on the chain. Pure: clock and chance are arguments.
  */
 export class LaneEncoder {
   private readonly chain: ChainEncoder;
@@ -85,22 +88,28 @@ export class LaneEncoder {
     this.trialEvery = this.untilTrial = this.policy.trialEveryBodies;
   }
 
-  /** Memory held, in bytes, about. */
+  /** Approximate memory held, in bytes. */
   get bytes(): number {
     return this.chain.bytes + (this.trial?.shadow?.bytes ?? 0);
   }
 
-  /** Somebody waits to join: a key comes with the next body, unless this slot of the schedule had one; then with the next slot. */
+  /**
+   * Says that a subscriber waits to join. The next body becomes a key, unless the present interval of `keyEveryMs` had
+   * one. Then the key comes with the next interval, so nobody waits longer than `keyEveryMs` for it.
+   */
   wantKey(): void {
     this.wanted = true;
   }
 
-  /** The next body does not go on from the last: nothing was sent to anybody meanwhile. */
+  /** Ends the chain: the next body does not continue from the last. Meanwhile nothing was sent to anybody. */
   breakOff(): void {
     this.chain.end();
   }
 
-  /** For those on the lane. Whoever is not may join with a body that `beginsAnew`. Every body must be sent to all on it. */
+  /**
+   * Returns the next body for the subscribers on the lane. It must be sent to all of them. Another subscriber may join
+   * with a body that `beginsAnew`.
+   */
   encode(batch: LaneBatch, now: number, newChain: number): LaneBody {
     const slot = Math.floor(now / this.policy.keyEveryMs);
     if (this.wanted && slot !== this.keySlot) this.chain.end();
@@ -112,7 +121,7 @@ export class LaneEncoder {
     return body;
   }
 
-  /** For those who are not on the lane, or not yet. */
+  /** Returns a body for subscribers who are not on the lane, or not yet. */
   encodeIndependent(batch: LaneBatch): LaneBody {
     const { limits, hop } = this.options;
     const plainly = this.plain(batch);
@@ -147,9 +156,12 @@ export class LaneEncoder {
     return body;
   }
 
-  /** A block that takes the rows must take what stands for them. */
+  /**
+   * Whether the payload exceeds the rows that it stands for. A block with room for the rows must have room for the
+   * payload.
+   */
   private isNoise(payload: Uint8Array, batch: LaneBatch): boolean {
-    // In this order: rows may be packed only when somebody asks.
+    // In this order, because the first read of `packed` may encode the rows.
     return payload.length > MIN_NOISE_BYTES && payload.length > packedBytes(batch);
   }
 
@@ -183,19 +195,19 @@ export class LaneEncoder {
   }
 }
 
-/** What goes before a body of this form, for one alias; what it is made of is a multiple of three bytes. */
+/** Returns the prefix of a body of this form, for one alias. Its length is a multiple of three bytes. */
 export function encodeLanePrefix(form: LaneBody["form"], alias: number): Uint8Array {
   return form === "rows" || form === "deflated"
     ? encodeDataPrefix(form, alias)
     : encodeCodedPrefix(form, alias);
 }
 
-/** The bytes that all who get a body share. Throws `limit-exceeded` for a payload that fits no block. */
+/** Returns the bytes that all receivers of a body share. Throws `limit-exceeded` for a payload that fits no block. */
 export function encodeLaneBody(body: LaneBody): Uint8Array {
   return "to" in body ? encodeDataBody(body) : encodeCodedBody(body);
 }
 
-/** A body that needs none before it, and from which a chain may go on. */
+/** Whether the body needs no body before it, and the lane continues from it. An independent body does not count. */
 export function beginsAnew(body: LaneBody): boolean {
   return body.form === "key" || body.form === "rows" || body.form === "deflated";
 }

@@ -67,7 +67,7 @@ describe("raw deflate", () => {
             info: true,
             maxOutputLength: 100_000,
           }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
-          // zlib ends quietly before what follows.
+          // zlib ignores bytes after the end. They count as an error here.
           if (engine.bytesWritten === small.length) theirs = new Uint8Array(buffer);
         } catch {
           // not one
@@ -82,7 +82,7 @@ describe("raw deflate", () => {
     const deflate = createRawDeflate();
     const secret = Buffer.from("the quick brown fox jumps over the lazy dog".repeat(1_000));
     deflate.inflate(deflateRawSync(secret), 100_000);
-    // Fixed block, length 3 at distance 1: nothing stands before it.
+    // A fixed block with a copy of length 3 at distance 1: no byte stands before it.
     expect(() => deflate.inflate(Uint8Array.of(0x03, 0x02, 0x00), 100)).toThrow("too far back");
   });
 

@@ -14,7 +14,7 @@ import { StanzapackError } from "../base/errors.js";
 
 /**
  * Raw deflate (RFC 1951), each call without context. One instance reuses its tables (about 200 KB): making them costs
- * more than using them. No call is seen by a later one, also not one that threw, so one instance serves any number of links.
+ * more than using them. No call affects a later one, even if it threw. So one instance serves any number of links.
  */
 export interface RawDeflate {
   /** Undefined when the result would not be smaller than `bytes`. */
@@ -26,7 +26,10 @@ export interface RawDeflate {
 const RAW = -15;
 const METHOD_DEFLATED = 8;
 const LEVEL = 6;
-/** 8 KB of hash instead of 128: a payload is at most one block, and clearing the hash is what small ones pay for. */
+/**
+ * 8 KB of hash instead of 128. A payload is at most one block, and for small payloads clearing the hash is the main
+ * cost.
+ */
 const MEM_LEVEL = 5;
 
 export function createRawDeflate(): RawDeflate {
@@ -46,7 +49,7 @@ export function createRawDeflate(): RawDeflate {
       const status = zlibDeflate(packer, Z_FINISH);
       const size = packer.next_out;
       release(packer);
-      // Out of room means: not smaller.
+      // No room left means that the result is not smaller.
       return status === Z_STREAM_END && size < bytes.length ? output.subarray(0, size) : undefined;
     },
     inflate(bytes, maxBytes) {
@@ -64,7 +67,7 @@ export function createRawDeflate(): RawDeflate {
 }
 
 function inflateWithin(unpacker: ZStream, bytes: Uint8Array, maxBytes: number): Uint8Array {
-  // Grows as the data does, so that a small payload never claims the whole bound.
+  // The buffer grows with the data, so that a small payload never claims the whole bound.
   let output = new Uint8Array(Math.min(maxBytes, Math.max(256, bytes.length * 4)));
   feed(unpacker, bytes, output);
   for (;;) {
@@ -86,12 +89,15 @@ function inflateWithin(unpacker: ZStream, bytes: Uint8Array, maxBytes: number): 
   }
   if (unpacker.avail_in > 0)
     throw new StanzapackError("malformed", "raw deflate: bytes follow its end", { origin: "peer" });
-  // Views of it may be kept for long: they must not keep much more than they show.
+  // Callers may keep views of the result for long. A view must not keep a much larger buffer alive.
   const size = unpacker.next_out;
   return size * 2 < output.length ? output.slice(0, size) : output.subarray(0, size);
 }
 
-/** pako hashes four bytes where three match: past the end of its input those are of the call before. */
+/**
+ * Clears the window. pako hashes four bytes where three match. At the end of the input the fourth would be one of an
+ * earlier call.
+ */
 function forget(packer: ZStream): void {
   const { state } = packer as unknown as { readonly state: { readonly window: Uint8Array } };
   state.window.fill(0);
@@ -99,7 +105,7 @@ function forget(packer: ZStream): void {
 
 const NOTHING = new Uint8Array(0);
 
-/** Between calls it holds on to nobody's data. */
+/** Drops input and output: between calls the stream keeps no caller's data. */
 function release(stream: ZStream): void {
   stream.input = NOTHING;
   stream.output = NOTHING;

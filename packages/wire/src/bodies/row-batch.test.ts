@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RowBatch, type BatchSlice } from "./row-batch.js";
 import { Position } from "../session/position.js";
 
-/** A row that tells its own position. */
+/** A row that contains its own position. */
 const row = (position: number, size = 4): Uint8Array => {
   const bytes = new Uint8Array(Math.max(4, size));
   new DataView(bytes.buffer).setUint32(0, position);
@@ -13,7 +13,7 @@ const positionOf = (bytes: Uint8Array): number => new DataView(bytes.buffer, byt
 
 type Fate = "row" | "conflated" | "lost";
 
-/** What a receiver that stood before the first position makes of the slices. */
+/** Returns the fate of each position, as a receiver at position `before` sees the slices. */
 function fates(slices: readonly BatchSlice[], before: number): Map<number, Fate> {
   const told = new Map<number, Fate>();
   const position = new Position();
@@ -86,10 +86,10 @@ describe("RowBatch", () => {
           ]);
         }
         const told = fates(slices, 10);
-        // Nothing is passed over in silence, and a loss is never called conflated.
+        // No position is left out silently, and no loss shows as conflated.
         for (let at = 11; at <= last; at++) expect(told.has(at)).toBe(true);
         for (const at of neverPushed) expect(told.get(at)).toBe("lost");
-        // What is lost beyond that was given up before a jump.
+        // Further losses are rows that were dropped before a jump.
         const lastJump = Math.max(0, ...jumps);
         for (const [at, fate] of told)
           if (fate === "lost") expect(neverPushed.has(at) || at < lastJump).toBe(true);

@@ -1,6 +1,6 @@
 import { StanzapackError } from "../base/errors.js";
 
-/** Positions `from`..`to`; `rows` are the newest of them, the rest was conflated. */
+/** Positions `from`..`to`. `rows` are the newest of them; the other positions were conflated. */
 export interface BatchSlice {
   readonly from: number;
   readonly to: number;
@@ -11,7 +11,7 @@ export interface BatchSlice {
 }
 
 export interface BatchBounds {
-  /** Most rows kept; older ones are conflated away. */
+  /** Most rows kept. Older rows are conflated. */
   readonly maxRows: number;
   /** Most bytes of rows kept. */
   readonly maxBytes: number;
@@ -26,10 +26,12 @@ interface Run {
 }
 
 /**
- * What waits for the next tick of one window: rows with their positions, bounded. Beyond the bounds the oldest rows are
- * conflated: their positions stay in the range of what follows. A jump in positions begins a new slice, so that a loss
- * stays a loss; rows given up before a jump join that loss, since no row is left that could carry them as conflated.
- * It knows no epoch: take or clear what waits before positions begin anew.
+ * Rows that wait for the next tick of one window, with their positions, bounded.
+ *
+ * - Beyond the bounds the oldest rows are conflated: their positions stay in the range of the rows that follow.
+ * - A jump in positions begins a new slice, so that a loss stays a loss.
+ * - Rows that are dropped before a jump join that loss. No row is left that could carry them as conflated.
+ * - The batch knows no epoch. Take or clear the rows before positions begin anew.
  */
 export class RowBatch {
   private runs: Run[] = [];
@@ -48,12 +50,16 @@ export class RowBatch {
     return this.byteCount;
   }
 
-  /** Adds a range whose newest positions are `rows` (at least one), with the clock of each. */
+  /**
+   * Adds the positions `from`..`to`. `rows` are the newest of them, at least one; `ats` has the clock of each row, in
+   * ms.
+   */
   push(from: number, to: number, rows: readonly Uint8Array[], ats: readonly number[]): void {
     if (rows.length === 0 || rows.length > to - from + 1 || ats.length !== rows.length)
       throw new StanzapackError("internal", `${rows.length} rows cannot stand for ${from}..${to}`);
     let run = this.runs[this.runs.length - 1];
-    // A conflated range can only join rows as the slice's older part, so it begins a slice when rows already wait.
+    // Conflated positions can only be the oldest part of a slice. So a range with conflated positions begins a new
+    // slice.
     if (run === undefined || run.to + 1 !== from || to - from + 1 > rows.length) {
       run = { from, to, rows: [], ats: [], bytes: 0 };
       this.runs.push(run);
@@ -74,14 +80,14 @@ export class RowBatch {
       this.dropOldest();
   }
 
-  /** Keeps the newest row alone, of each part when jumps part them; everything before it counts as conflated. */
+  /** Keeps only the newest row of each part between jumps. The older rows of the part count as conflated. */
   conflate(): void {
     const kept: Run[] = [];
     for (const run of this.runs) {
       const before = kept[kept.length - 1];
       const joins = before !== undefined && before.to + 1 === run.from;
       if (joins) kept.pop();
-      // A copy: one row kept must not keep the whole batch it came in.
+      // A copy: a kept row must not keep the buffer of its whole batch alive.
       const row = new Uint8Array(run.rows[run.rows.length - 1] as Uint8Array);
       const at = run.ats[run.ats.length - 1] as number;
       kept.push({
@@ -107,7 +113,8 @@ export class RowBatch {
     if (run.rows.length > 0) return;
     this.runs.shift();
     const next = this.runs[0];
-    // Its positions are conflated into what follows, unless a loss lies between: that must not be called conflated.
+    // The next run takes these positions over as conflated, unless a loss lies between: a loss must not show as
+    // conflated.
     if (next !== undefined && next.from === run.to + 1) next.from = run.from;
   }
 

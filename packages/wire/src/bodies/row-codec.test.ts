@@ -41,7 +41,7 @@ describe("the row codec", () => {
   });
 
   it("leaves to the hop's own compression what that does better", () => {
-    // A stream that is compressed has seen the names before, which deflate without context has not.
+    // A compressed stream has seen the names before. Deflate without context has not.
     const two = [21.5, 22.5].map((temperature) =>
       encodeUpdate({ temperature, humidity: 60, pressure: 1_013.25, station: "temperature" }, DEFAULT_LIMITS),
     );

@@ -14,17 +14,17 @@ export interface EncodedRows {
 
 export interface WeighedRows {
   readonly encoded: EncodedRows;
-  /** By `hopCost`. */
+  /** Cost on the hop, by `hopCost`, in bytes. */
   readonly cost: number;
 }
 
-/** Turns the rows of a batch into one payload that needs no other, and back. */
+/** Turns the rows of a batch into one payload that needs no other payload, and back. */
 export interface RowCodec {
-  /** In the form that is smaller on that hop. */
+  /** Encodes the rows in the form that is smaller on that hop. */
   encode(rows: readonly Uint8Array[], hop: HopClass): EncodedRows;
-  /** The same, and what it costs there. */
+  /** As `encode`, with the cost on that hop. */
   weigh(rows: readonly Uint8Array[], hop: HopClass): WeighedRows;
-  /** The msgpack of each row, as views into one buffer; checked to be well-formed and within the limits. */
+  /** Returns the msgpack of each row, as views into one buffer. Each row is well-formed and within the limits. */
   decode(encoded: EncodedRows): Uint8Array[];
 }
 
@@ -32,8 +32,9 @@ export interface RowCodec {
 const MIN_DEFLATE_BYTES = 40;
 
 /**
- * msgpack rows. With `deflate` also those rows raw-deflated: for lanes of rows whose peers list that form, and for reading what such a
- * peer sends. Without it `encode` gives rows alone, and `decode` of the other form throws `protocol`: HELLO did not list it.
+ * Codec of msgpack rows. With `deflate` it also deflates rows, for lanes of rows whose peers list that form, and reads
+ * what such a peer sends. Without `deflate`, `encode` returns plain rows alone. `decode` of the other form then throws
+ * `protocol`, because HELLO did not list it.
  */
 export function createRowCodec(limits: Limits, deflate?: RawDeflate): RowCodec {
   function weigh(rows: readonly Uint8Array[], hop: HopClass): WeighedRows {

@@ -5,7 +5,7 @@ import { readVectors, VECTORS } from "../../test/vectors.js";
 
 const pathOf = ({ kind, vector }: MadeVector): string => `${VECTORS}${kind}/${vector.name}.json`;
 const textOf = ({ vector }: MadeVector): string => `${JSON.stringify(vector, null, 2)}\n`;
-/** What this file makes. */
+/** Names of the vectors that this file makes. */
 const IS_MADE = /^(codec\/(coded|chain)|frame\/coded)-/;
 
 const made = madeVectors();

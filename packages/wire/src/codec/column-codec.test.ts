@@ -22,13 +22,13 @@ function roundTrip(batches: readonly (readonly Value[])[]): void {
   batches.forEach((rows, i) => {
     const batch = { rows, conflated: i % 3, at: i * 97, spanMs: i % 5 };
     const read = decoder.decode(encoder.encode(batch));
-    // Says where they differ; that alone would take keys in another order.
+    // `toStrictEqual` shows where they differ. Alone it would accept keys in another order.
     if (!isSame(read, batch)) expect(read).toStrictEqual(batch);
     expect(isSame(read.rows, rows)).toBe(true);
   });
 }
 
-/** The double that is 2^63 further on, of all 2^64 in their order. */
+/** Returns the double that is 2^63 places away, in the order of all 2^64 doubles. */
 function farthestFrom(value: number): number {
   const double = new Float64Array([value]);
   const bits = new BigUint64Array(double.buffer);

@@ -16,19 +16,23 @@ import { Successors } from "./numbers/successors.js";
 import { codeWhole } from "./coder/whole-number.js";
 import { TextCodec } from "./texts/text-codec.js";
 
-/** Bounds of one chain, and of each of its messages: a predictable row costs no bits, so bytes bound nothing. */
+/**
+ * Bounds of one chain and of each of its messages. The size of a message bounds nothing, because predictable rows and
+ * repeated text take almost no bits. `maxValues` is as large as the number of items of one value. The models of a place
+ * take 0.3 to 4 KB.
+ */
 export interface CodecLimits {
   /** Most rows of one message. 4,096: as many as a DATA frame of rows has. */
   readonly maxRows: number;
-  /** Most bytes of new text in one message, keys included. 131,072: two blocks. Reading them takes 0.1 s, and repeated text costs no input. */
+  /** Most bytes of new text in one message, keys included. 131,072: two blocks. Reading them takes 0.1 s. */
   readonly maxTextBytes: number;
-  /** Most values, containers and missing keys in one message; parts that stay as they were count an eighth. 65,536: as many items as one value may have. Reading them takes 0.1 s at most. */
+  /** Most values, containers and missing keys in one message; kept parts count an eighth. 65,536: read in 0.1 s. */
   readonly maxValues: number;
   /** Deepest nesting of places; deeper containers travel as msgpack. 32: the deepest nesting that a value may have. */
   readonly maxDepth: number;
-  /** Most bytes of the models of all places in the rows, 0.3 to 4 KB each; containers beyond travel as msgpack. 1,048,576: 850 places of numbers. */
+  /** Most bytes of the models of all places; other containers travel as msgpack. 1,048,576: 850 places of numbers. */
   readonly maxPlaceBytes: number;
-  /** Of such msgpack. */
+  /** Bounds of a container that travels as msgpack. */
   readonly packed: Limits;
 }
 
@@ -41,12 +45,12 @@ export const DEFAULT_CODEC_LIMITS: CodecLimits = {
   packed: DEFAULT_LIMITS,
 };
 
-/** The rows of one message, and what is told with them. */
+/** The rows of one message, with their times and the number of conflated positions. */
 export interface RowsBatch {
   readonly rows: readonly Value[];
-  /** Positions before the first row that were left out on purpose. */
+  /** Number of positions before the first row that were left out on purpose. */
   readonly conflated: number;
-  /** Of the newest row, in whole ms, from whatever both sides agree on. */
+  /** Time of the newest row, in whole ms, from a time on which both sides agree. */
   readonly at: number;
   /** From the oldest row to the newest, in whole ms. */
   readonly spanMs: number;
@@ -56,25 +60,28 @@ const EMPTY_BATCH: RowsBatch = { rows: [], conflated: 0, at: 0, spanMs: 0 };
 
 const MAX_SLOTS = 1 << 12;
 const MAX_DICTIONARY_CHARS = 32_768;
-/** Of all keys that have a place: objects with further ones are maps. */
+/** Most characters of all keys that have a place. An object with further keys is coded as a map. */
 const MAX_KEY_CHARS = 32_768;
-/** A heavier row, in values, is not kept: the next one is told as a whole. An update has no more than 49,152 bytes. */
+/**
+ * Largest weight, in values, of a row that is kept. After a heavier row, the next row is coded as a whole. An update
+ * has at most 49,152 bytes.
+ */
 const MAX_HELD_WEIGHT = 32_768;
-/** What a kept value takes, about, in bytes. */
+/** Approximate memory of a kept value, in bytes. */
 const HELD_BYTES = 32;
 
-/** Contexts of a codec itself; then those of its parts. */
+/** Ids of the contexts of the codec itself, then of its parts. */
 const COUNT = 0;
 const CONFLATED = 1;
 const AT = 2;
 const SPAN = AT + NUMBER_CONTEXTS;
-/** What those two share. */
+/** First id of the contexts that AT and SPAN share. */
 const TIMES = SPAN + NUMBER_CONTEXTS;
 const NODES = TIMES + NUMBER_CONTEXTS;
 
 /**
- * The columnar codec, one direction of a chain: it codes messages of rows, each by all that it learned from those before.
- * The same routine reads and writes.
+ * The columnar codec, for one direction of a chain. It codes messages of rows, each with the help of all messages
+ * before. The same routine reads and writes.
  */
 export class ColumnCodec {
   private readonly coder = new BitCoder(MAX_SLOTS);
@@ -85,7 +92,7 @@ export class ColumnCodec {
   private readonly at: NumberModel;
   private readonly span: NumberModel;
   private lastCount = 1;
-  /** The newest row. */
+  /** The newest row, if it is kept. */
   private last: Held | undefined;
   private lastWeight = 0;
 
@@ -119,7 +126,7 @@ export class ColumnCodec {
     this.span = new NumberModel({ coder, successors, id: SPAN, sharedId: TIMES });
   }
 
-  /** Memory that it holds, in bytes, about; what it codes in a message comes and goes. */
+  /** Approximate memory held between messages, in bytes. */
   get bytes(): number {
     const { coder, text, context } = this;
     const dictionaryChars = MAX_DICTIONARY_CHARS - context.dictionaries.chars;
@@ -135,8 +142,8 @@ export class ColumnCodec {
   }
 
   /**
-   * A copy of its own. Throws `too-large` for what a decoder would refuse, and `unencodable` for what is no `Value`; the
-   * codec is of no use after that.
+   * Returns one message, as a copy. Throws `too-large` for rows that a decoder would refuse, and `unencodable` for a
+   * row that is no `Value`. After an error the codec is of no use.
    */
   encode(batch: RowsBatch): Uint8Array {
     this.coder.beginEncoding();
@@ -144,7 +151,10 @@ export class ColumnCodec {
     return this.coder.finish().slice();
   }
 
-  /** What it takes is taken from `budget`. Throws `malformed` or `limit-exceeded`; the codec is of no use after that. */
+  /**
+   * Returns the content of one message, and subtracts its values and text from `budget`. Throws `malformed` or
+   * `limit-exceeded`. After an error the codec is of no use.
+   */
   decode(bytes: Uint8Array, budget?: ReadBudget): RowsBatch {
     const { context, text, limits } = this;
     const values = Math.min(limits.maxValues, budget?.values ?? Infinity);
@@ -206,7 +216,7 @@ export class ColumnCodec {
   }
 }
 
-/** Times may come from a clock that stepped back or counts fractions. */
+/** Returns a time in whole ms, at least 0. The clock may have stepped back, or may count fractions. */
 function wholeMs(time: number): number {
   return time > 0 ? Math.min(Math.round(time), MAX_SCALED) : 0;
 }

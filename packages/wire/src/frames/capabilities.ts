@@ -3,19 +3,19 @@ import { uint } from "./frame-elements.js";
 import type { FrameFields } from "./frame-fields.js";
 import { PROTOCOL_VERSION, type HelloFrame } from "./frames.js";
 
-/** Capabilities of HELLO: what a peer can beyond the rest of its version. A number is never used for another. */
+/** Numbers of the capabilities in HELLO: features of a peer beyond its version. No number is reused. */
 const CAPABILITY = { LEAN: 1 } as const;
-/** Most of them in one HELLO, known or not. */
+/** Most capabilities in one HELLO, known or unknown. */
 const MAX_CAPABILITIES = 32;
 /** A tag is one character of 64. */
 const MAX_TAG = 63;
 
-/** The list that HELLO ends with. */
+/** Returns the list of capabilities, the last element of HELLO. */
 export function capabilityElements({ lean }: HelloFrame): readonly unknown[] {
   return lean === null ? [] : [[CAPABILITY.LEAN, lean.tag === null ? null : uint(lean.tag, "tag", MAX_TAG)]];
 }
 
-/** Reads that list. What this program does not know is skipped. */
+/** Reads the list of capabilities. Skips those that this program does not know. */
 export function readCapabilities(f: FrameFields): Pick<HelloFrame, "lean"> {
   const found: { lean: HelloFrame["lean"] } = { lean: null };
   f.pairs(MAX_CAPABILITIES, (number) => {
@@ -26,7 +26,10 @@ export function readCapabilities(f: FrameFields): Pick<HelloFrame, "lean"> {
   return found;
 }
 
-/** Another version may have other elements: nothing more is read of it. Throws `version-mismatch`. */
+/**
+ * Throws `version-mismatch` for another version. Call it before other elements are read: they may differ in that
+ * version.
+ */
 export function assertVersion(version: number): void {
   if (version === PROTOCOL_VERSION) return;
   const text = `the peer speaks version ${version} of the protocol, this program version ${PROTOCOL_VERSION}`;

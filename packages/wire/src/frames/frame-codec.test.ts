@@ -36,7 +36,7 @@ describe("frames", () => {
         const bytes = encodeFrame(given);
         expect(bytes.length % 3).toBe(0);
         expect(decodeBlock(bytes, LIMITS)).toEqual([given]);
-        // What measureValue finds is the frame; the rest is padding.
+        // `measureValue` finds the end of the frame. The rest is padding.
         const end = measureValue(bytes, 0, LIMITS);
         expect(decodeFrame(bytes.subarray(0, end), LIMITS)).toEqual(given);
         expect(bytes.subarray(end).every((byte) => byte === 0xc0)).toBe(true);

@@ -39,7 +39,7 @@ const TYPE_CODEC = new Map<number, Codec>(
   Object.entries(CODEC_TYPE).map(([codec, type]) => [type, codec as Codec]),
 );
 
-/** Frame type of each coded form, and the elements of its array. */
+/** Frame type of each coded form, and the number of elements of its array. */
 const CODED: Record<CodedForm, { readonly type: number; readonly elements: number }> = {
   chained: { type: FRAME.CODED_CHAINED, elements: 3 },
   wide: { type: FRAME.CODED_WIDE, elements: 7 },
@@ -47,7 +47,7 @@ const CODED: Record<CodedForm, { readonly type: number; readonly elements: numbe
   independent: { type: FRAME.CODED_INDEPENDENT, elements: 5 },
 };
 
-/** The rest of the bounds of single elements: small, and of no use to an operator, so not in `Limits`. */
+/** Other bounds of single elements. They are small, and of no use to an operator, so `Limits` does not have them. */
 const MAX_VERSION = 255;
 const MAX_CODECS = 32;
 const MAX_SUBID_CHARS = 64;
@@ -55,7 +55,7 @@ const MAX_SUBID_CHARS = 64;
 /** Elements of a DATA array: type, alias, [epoch, from, to], at, span, payload. */
 const DATA_ELEMENTS = 6;
 
-/** Ends a frame on a multiple of three bytes, so that blocks are made by concatenating ready base64. */
+/** Pads a frame to a multiple of three bytes. So a block can be made by concatenating the base64 of its frames. */
 export function pad(bytes: Uint8Array): Uint8Array {
   const over = bytes.length % 3;
   if (over === 0) return bytes;
@@ -65,14 +65,14 @@ export function pad(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * The part of a DATA frame that differs between links: array header, type, alias. Three bytes up to alias 127, six
- * above (the type as uint 8, the alias as uint 16), so that it too can be concatenated as base64.
+ * Returns the part of a DATA frame that differs between links: array header, type, alias. It has three bytes up to
+ * alias 127. Above, it has six (the type as uint 8, the alias as uint 16), so that its base64 can be concatenated too.
  */
 export function encodeDataPrefix(form: DataForm, alias: number): Uint8Array {
   return encodePrefix(DATA_ELEMENTS, FORM_TYPE[form], alias);
 }
 
-/** The same of a coded frame. */
+/** As `encodeDataPrefix`, for a coded frame. */
 export function encodeCodedPrefix(form: CodedForm, alias: number): Uint8Array {
   return encodePrefix(CODED[form].elements, CODED[form].type, alias);
 }
@@ -85,7 +85,10 @@ function encodePrefix(elements: number, type: number, alias: number): Uint8Array
     : Uint8Array.of(header, 0xcc, type, 0xcd, alias >> 8, alias & 0xff);
 }
 
-/** The part of a coded frame that all links of a lane share, padded. Throws `limit-exceeded` for a payload that fits no block. */
+/**
+ * Returns the part of a coded frame that all links of a lane share, padded. Throws `limit-exceeded` for a payload that
+ * fits no block.
+ */
 export function encodeCodedBody(body: CodedBody): Uint8Array {
   return encodeBody(codedElements(body), body.payload);
 }
@@ -112,7 +115,10 @@ function codedElements(body: CodedBody): readonly unknown[] {
 
 export type DataBodyFields = Omit<DataFrame, "type" | "alias">;
 
-/** The part of a DATA frame that all links of a lane share, padded. Throws `limit-exceeded` for a payload that fits no block. */
+/**
+ * Returns the part of a DATA frame that all links of a lane share, padded. Throws `limit-exceeded` for a payload that
+ * fits no block.
+ */
 export function encodeDataBody(data: DataBodyFields): Uint8Array {
   if (data.from < 1 || data.from > data.to)
     throw new StanzapackError("internal", `the range ${data.from}..${data.to} is empty or begins at 0`);
@@ -135,12 +141,12 @@ function encodeBody(elements: readonly unknown[], payload: Uint8Array): Uint8Arr
   return body;
 }
 
-/** Bytes of padding at the end of a frame as `encodeFrame` gives it: 0, 1 or 2. */
+/** Returns the bytes of padding at the end of a frame that `encodeFrame` returned: 0, 1 or 2. */
 export function padOf(frame: Uint8Array): number {
   return frame.length - measureValue(frame, 0, DEFAULT_LIMITS);
 }
 
-/** The same of a body as `encodeDataBody` and `encodeCodedBody` give it. */
+/** As `padOf`, for a body that `encodeDataBody` or `encodeCodedBody` returned. */
 export function padOfBody(form: DataForm | CodedForm, body: Uint8Array): number {
   // Type and alias are in the prefix.
   let left = (form === "rows" || form === "deflated" ? DATA_ELEMENTS : CODED[form].elements) - 2;
@@ -149,7 +155,10 @@ export function padOfBody(form: DataForm | CodedForm, body: Uint8Array): number 
   return body.length - at;
 }
 
-/** A whole frame, padded to a multiple of three bytes. Throws `internal` for what no peer would accept. */
+/**
+ * Returns a whole frame, padded to a multiple of three bytes. Throws `internal` for an element that no peer would
+ * accept, and `limit-exceeded` for a payload that fits no block.
+ */
 export function encodeFrame(frame: Frame): Uint8Array {
   if (frame.type === "data") return join(encodeDataPrefix(frame.form, frame.alias), encodeDataBody(frame));
   if (frame.type === "coded") return join(encodeCodedPrefix(frame.form, frame.alias), encodeCodedBody(frame));
@@ -237,7 +246,7 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
   }
 }
 
-/** Decodes one frame whose extent was measured. Throws `malformed` or `limit-exceeded`. */
+/** Decodes one frame, whose extent `measureValue` found. Throws `malformed`, `limit-exceeded` or `version-mismatch`. */
 export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
   assertWithin(bytes.length, limits.maxFrameBytes, "frame");
   const reader = new MsgpackReader(bytes);
@@ -258,7 +267,7 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
         maxBlockBytes,
         maxInflatedBytes,
         maxStanzaBytes,
-        // Forms of a newer peer are none of ours: skipped, not refused.
+        // Codecs that this program does not know are skipped, not refused: a newer peer may list them.
         codecs: f.uints(MAX_CODECS, false).flatMap((number) => TYPE_CODEC.get(number) ?? []),
         hop: f.oneOf(HOPS),
         token: f.bytesOrNil(MAX_TOKEN_BYTES),

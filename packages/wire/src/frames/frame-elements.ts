@@ -6,14 +6,16 @@ export const MAX_UINT32 = 0xffffffff;
 export const MAX_NODE_CHARS = 2_047 + 1 + 64;
 export const MAX_TOKEN_BYTES = 64;
 
-/** What a peer would refuse is refused here, where the mistake is. */
+/**
+ * Returns `value`. Throws `internal` for a number that the peer would refuse: the error is thrown where the mistake is.
+ */
 export function uint(value: number, what: string, max: number = Number.MAX_SAFE_INTEGER): number {
   if (!Number.isInteger(value) || value < 0 || value > max)
     throw new StanzapackError("internal", `${what} of ${value} is not an integer from 0 to ${max}`);
   return value + 0; // -0 would travel as a float
 }
 
-/** Times may come from a clock that stepped back or counts fractions: rounded, and never below 0. */
+/** Returns a time rounded to whole ms, at least 0. The clock may have stepped back, or may count fractions. */
 export function millis(value: number): number {
   return Math.max(0, Math.round(value)) + 0;
 }
@@ -23,7 +25,10 @@ export function utf8(text: string, what: string): string {
   return text;
 }
 
-/** Text of ERROR and BYE may quote what a user gave: cut to what every peer takes, lone surrogates replaced. */
+/**
+ * Cuts a text of ERROR or BYE to what every peer accepts, and replaces lone surrogates: the text may quote a user's
+ * input.
+ */
 export function clip(text: string): string {
   return text.slice(0, DEFAULT_LIMITS.maxTextChars).replace(/\p{Surrogate}/gu, "\ufffd");
 }

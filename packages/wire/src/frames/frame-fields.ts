@@ -14,7 +14,7 @@ export class FrameFields {
   ) {}
 
   private next<T>(value: T | undefined, what: string): T {
-    // Elements beyond the array belong to nobody, even when bytes follow.
+    // An element beyond the array's count is missing, even if bytes follow.
     if (value === undefined || this.element >= this.count)
       throw this.wrong(`element ${this.element} is not ${what}`);
     this.element++;
@@ -69,7 +69,7 @@ export class FrameFields {
   bytesOrNil(maxBytes: number): Uint8Array | null {
     return this.orNil(() => this.bytesWithin(maxBytes));
   }
-  /** A nested array of integers from 0; `exactly` so many, or at most. */
+  /** Reads a nested array of integers from 0: `count` of them if `exactly`, else at most `count`. */
   uints(count: number, exactly = true): number[] {
     const found = this.reader.array();
     if (found === undefined || found > count || (exactly && found < count))
@@ -78,7 +78,7 @@ export class FrameFields {
     for (let i = 0; i < found; i++) values.push(this.integer(Number.MAX_SAFE_INTEGER));
     return this.next(values, "there");
   }
-  /** The length of a nested array, which counts as one element and whose items the caller reads. */
+  /** Reads the length of a nested array. The array counts as one element, and the caller reads its items. */
   private length(maxItems: number): number {
     const found = this.next(this.reader.array(), "an array");
     assertWithin(found, maxItems, `${this.name} list`);
@@ -90,13 +90,13 @@ export class FrameFields {
     assertWithin(text.length, maxChars, `${this.name} text`);
     return text;
   }
-  /** The items of a nested array that has groups of `size` items. */
+  /** Reads a nested array of groups of `size` items. `read` reads one group. */
   private grouped<T>(maxGroups: number, size: number, read: () => T): T[] {
     const found = this.length(maxGroups * size);
     if (found % size !== 0) throw this.wrong(`a list of ${found} has no groups of ${size}`);
     return Array.from({ length: found / size }, read);
   }
-  /** A nested array of integers in groups, each up to its place's `max`. */
+  /** Reads a nested array of integers in groups. `max`: the largest integer at each place of a group. */
   groups(maxGroups: number, max: readonly number[]): number[][] {
     return this.grouped(maxGroups, max.length, () => max.map((most) => this.integer(most)));
   }
@@ -109,7 +109,10 @@ export class FrameFields {
   textPairs(maxPairs: number, ...[first, second]: readonly [number, number]): [string, string][] {
     return this.grouped(maxPairs, 2, () => [this.nestedText(first), this.nestedText(second)]);
   }
-  /** A nested array of pairs of a number and a value, which `read` reads, or leaves by giving false: it is skipped then. */
+  /**
+   * Reads a nested array of pairs of a number and a value. `read` reads the value and returns true. If it returns false
+   * instead, the value is skipped.
+   */
   pairs(maxPairs: number, read: (number: number) => boolean): void {
     const found = this.length(maxPairs);
     const numbers = new Set<number>();
@@ -128,7 +131,7 @@ export class FrameFields {
   orNil<T>(read: () => T): T | null {
     return this.nil() ? this.next(null, "there") : read();
   }
-  /** Nothing may follow: frames are versioned by HELLO, not by growing. */
+  /** Returns `frame`. Throws `malformed` if an element is left: within a version, frames gain no elements. */
   end<T>(frame: T): T {
     if (this.element !== this.count || !this.reader.done)
       throw this.wrong(`it has ${this.count} elements, not ${this.element}`);

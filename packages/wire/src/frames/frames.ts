@@ -4,9 +4,9 @@ import type { ServiceKind } from "../options/service.js";
 /**
  * One body of a chain.
  *
- * - `key` begins a chain: nothing before it is needed.
- * - `chained` goes on from the body before, and implies its position.
- * - `wide` does too, and says which chain, which position, and what all bodies since the key must have been.
+ * - `key` begins a chain. It needs no body before it.
+ * - `chained` continues from the body before, which implies its position.
+ * - `wide` continues too. It also has its chain, its position and a check of all bodies since the key.
  */
 export type ChainBody =
   | { readonly form: "chained"; readonly payload: Uint8Array }
@@ -29,7 +29,7 @@ export type ChainBody =
 /** Protocol version of HELLO. */
 export const PROTOCOL_VERSION = 1;
 
-/** First element of every frame. Numbers without a codec here are reserved for the later frames of docs/reference/protocol.md. */
+/** First element of every frame: its type. docs/reference/protocol.md reserves the numbers that have no codec here. */
 export const FRAME = {
   HELLO: 1,
   BIND: 2,
@@ -46,44 +46,46 @@ export const FRAME = {
   TIME: 13,
   ERROR: 14,
   BYE: 15,
-  /** DATA, one number per payload form, so that the form costs no byte of its own. */
+  /** DATA has one number for each form of payload, so that the form takes no byte of its own. */
   DATA_ROWS: 16,
   DATA_DEFLATED: 17,
-  /** DATA of the columnar codec: the steady state of a chain has nothing but its payload. */
+  /** DATA of the columnar codec. A chained body has no elements but its alias and its payload. */
   CODED_CHAINED: 18,
   CODED_WIDE: 19,
   CODED_KEY: 20,
   CODED_INDEPENDENT: 21,
   /** 22 and 23 are kept for further forms of DATA. */
   SNAPSHOT: 24,
-  /** SUBSCRIBE's sequel, and what all requests by frame are answered with. */
+  /** Changes of subscriptions, and the answers to all requests by frame. */
   CHANGE: 25,
   GRANT: 26,
   REFUSED: 27,
   DONE: 28,
-  /** Which kind of stanza carries blocks. */
+  /** Agreement on the kind of stanza that carries blocks. */
   ENVELOPE: 29,
 } as const;
 
-/** Largest alias; a link that has used it up must be opened again. */
+/** Largest alias. When all aliases of a link are used up, the client opens a new link for more. */
 export const MAX_ALIAS = 65_535;
 
-/** Whether this hop's XMPP stream is itself compressed: it decides which payload form is smallest. */
+/** Whether the XMPP stream of a hop is itself compressed. This decides which form of payload is smallest. */
 export type HopClass = "plain" | "compressed";
 
 export interface HelloFrame {
   readonly type: "hello";
   readonly version: number;
-  /** What the sender accepts, in bytes; a component sends no more. 0: no limit known. */
+  /** Largest block that the sender accepts, in bytes. A component sends no larger one. 0: no limit known. */
   readonly maxBlockBytes: number;
   readonly maxInflatedBytes: number;
   /** XEP-0478 `max-bytes` of the sender's stream. */
   readonly maxStanzaBytes: number;
   readonly codecs: readonly Codec[];
   readonly hop: HopClass;
-  /** Single-use resume token, from the component. */
+  /** Single-use resume token. The component sends it; a client sends null. */
   readonly token: Uint8Array | null;
-  /** Capability 1, lean stanzas; null: not listed. The tag of this link is the component's to give; a client has null there. */
+  /**
+   * Capability 1, lean stanzas; null: not listed. `tag`: the tag that the component gives the link; null from a client.
+   */
   readonly lean: { readonly tag: number | null } | null;
 }
 
@@ -95,31 +97,34 @@ export interface BindSubscriptionFrame {
   readonly node: string;
   readonly subid: string;
   readonly kind: ServiceKind;
-  /** `at` of this subscription's DATA counts from here, in ms since 1970 of the component's clock. */
+  /** Time from which `at` of this subscription's DATA counts, in ms since 1970 of the component's clock. */
   readonly baseAt: number;
 }
 
-/** Component → publisher: from now on `alias` means this service of yours. */
+/** Component → publisher: from now on `alias` means this service of the publisher. */
 export interface BindServiceFrame {
   readonly type: "bind";
   readonly role: "service";
   readonly alias: number;
   readonly node: string;
-  /** The incarnation last seen and its last sequence; 0 and 0 when the service is new. */
+  /** The incarnation that the offer named, else the last one seen; and its last sequence. 0: none. */
   readonly incarnation: number;
   readonly sequence: number;
 }
 
-/** How the payload of a DATA frame is written. */
+/** Form of the payload of a DATA frame. */
 export type DataForm = "rows" | "deflated";
 
-/** What a peer reads: forms of DATA, and the columnar codec with all of its own. */
+/** A codec that a peer reads: a form of DATA, or the columnar codec (`coded`) with all its forms. */
 export type Codec = DataForm | "coded";
 
 /**
- * DATA. Positions `from`..`to`; the rows in the payload are the newest of that range, and range − rows was conflated.
- * Down: `epoch` is the service's, `at` the component's clock at the newest row, in ms since BIND's `baseAt`.
- * Up: `epoch` is the publisher's incarnation, positions are its sequence, `at` the age of the newest row when sent, in ms.
+ * DATA of the positions `from`..`to`. The rows in the payload are the newest of them; the other positions were
+ * conflated.
+ *
+ * - Downward, `epoch` is the service's. `at` is the component's clock at the newest row, in ms since BIND's `baseAt`.
+ * - Upward, `epoch` is the publisher's incarnation, and positions are its sequence. `at` is the age of the newest row
+ *   when it was sent, in ms.
  */
 export interface DataFrame {
   readonly type: "data";
@@ -129,12 +134,14 @@ export interface DataFrame {
   readonly from: number;
   readonly to: number;
   readonly at: number;
-  /** Between oldest and newest row of the payload, in ms; rows in between are taken as evenly spaced. */
+  /**
+   * Time from the oldest row of the payload to the newest, in ms. Receivers treat the rows between as evenly spaced.
+   */
   readonly spanMs: number;
   readonly payload: Uint8Array;
 }
 
-/** A body of the columnar codec that needs no other. */
+/** A body of the columnar codec that needs no other body. */
 export interface IndependentBody {
   readonly form: "independent";
   readonly epoch: number;
@@ -145,18 +152,25 @@ export interface IndependentBody {
 export type CodedBody = ChainBody | IndependentBody;
 export type CodedForm = CodedBody["form"];
 
-/** DATA whose rows, times and number of conflated positions are in a payload of the columnar codec (docs/reference/codec.md). */
+/**
+ * DATA whose rows, times and number of conflated positions are in a payload of the columnar codec
+ * (docs/reference/codec.md).
+ */
 export type CodedFrame = { readonly type: "coded"; readonly alias: number } & CodedBody;
 
-/** Stanzas with DATA or SNAPSHOT received since HELLO, modulo 2^32: absolute, so a late or repeated one is harmless. */
+/**
+ * Number of stanzas with DATA received since the link opened, modulo 2^32. A total: a late or repeated ACK is harmless.
+ */
 export interface AckFrame {
   readonly type: "ack";
   readonly stanzas: number;
 }
 
 /**
- * Totals, so a late or repeated one is harmless. Of a subscription, subscriber → component: how many rows may be sent since its BIND.
- * Of the link (`alias` null): so many stanzas with DATA were sent, modulo 2^32, and their receiver acknowledges at once.
+ * CREDIT has a total: a late or repeated one is harmless.
+ *
+ * - For a subscription, subscriber → component: rows that may be sent since its BIND.
+ * - For the link (`alias` null): stanzas with DATA that were sent, modulo 2^32. Their receiver acknowledges at once.
  */
 export interface CreditFrame {
   readonly type: "credit";
@@ -164,30 +178,33 @@ export interface CreditFrame {
   readonly total: number;
 }
 
-/** Component → publisher. No subscribers: `windowMs` is null and nothing should be sent. */
+/** Component → publisher. With `windowMs` null the publisher should send nothing. */
 export interface DemandFrame {
   readonly type: "demand";
   readonly alias: number;
   readonly subscribers: number;
-  /** Smallest window anyone wants, in ms. */
+  /** Smallest window of all subscribers, in ms. A log has one even without subscribers. */
   readonly windowMs: number | null;
 }
 
 export type ServiceStatus = "online" | "offline" | "paused";
 
 /**
- * What the publisher is doing, so that silence is never mistaken for a constant value: component → subscriber, and, of a service
- * of its own, publisher → component, never `offline`.
+ * Status of a publisher, so that nobody mistakes silence for a constant value. Component → subscriber. Also publisher
+ * → component, for a service of its own; then never `offline`.
  */
 export interface StatusFrame {
   readonly type: "status";
   readonly alias: number;
   readonly status: ServiceStatus;
-  /** Values come in this window now, in ms, since their publisher cannot send them sooner; null: as granted, or demanded. */
+  /**
+   * Window in which values arrive now, in ms, because their publisher cannot send them sooner. null: as granted, or
+   * demanded.
+   */
   readonly windowMs: number | null;
 }
 
-/** About one alias, or about the link (`alias` null). The subscription it names has ended. */
+/** Error of one alias, or of the link (`alias` null). The subscription or offer of the alias has ended. */
 export interface ErrorFrame {
   readonly type: "error";
   readonly alias: number | null;
@@ -197,33 +214,33 @@ export interface ErrorFrame {
 }
 
 /**
- * Fields of a XEP-0060 options form, in order; a name may come several times. Names of our own namespace are without it: `since` is
- * `{urn:stanzapack:0}since`.
+ * Fields of a XEP-0060 options form, in order. A field with several values comes several times. A name of our namespace
+ * is written without it: `since` is `{urn:stanzapack:0}since`.
  */
 export type OptionFields = readonly (readonly [name: string, value: string])[];
 
-/** Client → component: subscribes to many with one set of options. */
+/** Client → component: subscribes to many services with one set of options. */
 export interface SubscribeFrame {
   readonly type: "subscribe";
-  /** The client's number of this request; what answers it names it. */
+  /** The client's number of this request. Each answer contains it. */
   readonly request: number;
   /** Node ids, or patterns: `alice@example.org/t*`. */
   readonly nodes: readonly string[];
   readonly options: OptionFields;
 }
 
-/** Client → component: other options for many subscriptions, or their end. */
+/** Client → component: changes the options of many subscriptions, or ends them. */
 export interface ChangeFrame {
   readonly type: "change";
   readonly request: number;
   readonly aliases: readonly number[];
-  /** Requests whose patterns it is about: services that come later. */
+  /** Requests whose patterns are changed or ended. A change applies to services that are offered later. */
   readonly patterns: readonly number[];
-  /** null: they end. */
+  /** null: the subscriptions and patterns end. */
   readonly options: OptionFields | null;
 }
 
-/** Where one subscription stands, by its alias on the link before; epoch 0: nothing has come. */
+/** Position of one subscription, by its alias on the earlier link. Epoch 0: nothing has arrived. */
 export interface ResumePosition {
   readonly alias: number;
   readonly epoch: number;
@@ -235,37 +252,40 @@ export interface ResumeFrame {
   readonly type: "resume";
   readonly request: number;
   readonly token: Uint8Array;
-  /** More of them follow in another frame. */
+  /** Another RESUME of this token follows. */
   readonly more: boolean;
   readonly positions: readonly ResumePosition[];
 }
 
-/** Of a log: behind which position it begins, and whether everything from where it was to begin is there. */
+/**
+ * For a log: the position after which the subscription begins, and whether the log has everything from where it should
+ * begin.
+ */
 export interface GrantPosition {
   readonly epoch: number;
   readonly offset: number;
-  /** null: no beginning was asked for. */
+  /** null: the request named no beginning. */
   readonly recovered: boolean | null;
 }
 
-/** Component → client: what was granted to these subscriptions; BIND has named them. */
+/** Component → client: the options that these subscriptions were granted. BIND has named their aliases. */
 export interface GrantFrame {
   readonly type: "grant";
   readonly request: number;
   readonly aliases: readonly number[];
   readonly options: OptionFields;
-  /** One for each alias; null: none is a log, or nothing has begun. */
+  /** One for each alias; null: at least one subscription is no log, or does not begin now. */
   readonly positions: readonly GrantPosition[] | null;
 }
 
-/** Component → client: these of a request were refused, all for one reason. */
+/** Component → client: the component refuses these targets of a request, all for one reason. */
 export interface RefusedFrame {
   readonly type: "refused";
   readonly request: number;
-  /** Places in the request's list, from 0; none: all of it that has had no answer. */
+  /** Places in the request's list, from 0. Empty: everything in the request that no other frame answers. */
   readonly targets: readonly number[];
   readonly code: ErrorCode;
-  /** About the first of them. */
+  /** Text about the first target. */
   readonly text: string;
   readonly retryAfterMs: number | null;
 }
@@ -276,14 +296,18 @@ export interface DoneFrame {
   readonly request: number;
 }
 
-/** What a client asks for by frame. */
+/** A request by frame. */
 export type RequestFrame = SubscribeFrame | ChangeFrame | ResumeFrame;
-/** What answers it. */
+/** An answer to a request by frame. */
 export type AnswerFrame = GrantFrame | RefusedFrame | DoneFrame;
 
 /**
- * About lean stanzas: `confirm`, a probe came, so many characters long; `ask`, send none from now on, a request of this number; `granted`, none
- * comes any more; `resume`, they are welcome again, and the value is 0.
+ * Frame about lean stanzas.
+ *
+ * - `confirm`: a probe whose id has `value` characters arrived unchanged.
+ * - `ask`: send no lean stanza from now on. `value` is the number of this request.
+ * - `granted`: no lean stanza comes any more. `value` is the number of that request.
+ * - `resume`: lean stanzas are welcome again. `value` is 0.
  */
 export interface EnvelopeFrame {
   readonly type: "envelope";

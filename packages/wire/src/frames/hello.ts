@@ -1,7 +1,10 @@
 import { PROTOCOL_VERSION, type HelloFrame } from "./frames.js";
 import { DEFAULT_LIMITS, type Limits } from "../base/limits.js";
 
-/** HELLO of this implementation, within `limits`. A side that reads deflated rows too names `codecs`: the columnar codec makes them needless. */
+/**
+ * Returns the HELLO of this implementation, within `limits`. A side that also reads deflated rows passes `codecs`. The
+ * default leaves them out, because the columnar codec makes them needless.
+ */
 export function createHello(
   {
     hop = "plain",
@@ -24,10 +27,13 @@ export function createHello(
   };
 }
 
-/** The one that came last. */
+/** The newest HELLO. */
 let last: HelloFrame | undefined;
 
-/** The same HELLO as a value. Most clients say the same, and a component keeps the HELLO of each: equal ones that come one after another are one. */
+/**
+ * Returns an equal HELLO. A component keeps the HELLO of each client, and most clients send equal ones. So equal HELLOs
+ * that arrive one after another share one object.
+ */
 export function sharedHello(hello: HelloFrame): HelloFrame {
   return last !== undefined && isSame(last, hello) ? last : (last = hello);
 }

@@ -4,13 +4,16 @@ import type { FrameFields } from "./frame-fields.js";
 import { FRAME, MAX_ALIAS, type AnswerFrame, type OptionFields, type RequestFrame } from "./frames.js";
 import type { Limits } from "../base/limits.js";
 
-/** Bounds of options, of no use to an operator. The 64 fields of a selection and 16 others, of 128 characters of name. */
+/**
+ * Bounds of options, of no use to an operator: the 64 fields of a selection and 16 others, and 128 characters of a
+ * name.
+ */
 const MAX_OPTIONS = 80;
 const MAX_OPTION_NAME_CHARS = 128;
-/** How `recovered` is written. */
+/** Values of `recovered`, at the index that stands for each in a frame. */
 const RECOVERED = [false, true, null] as const;
 
-/** The elements of a request by frame, or of an answer to one. */
+/** Returns the elements of a request by frame, or of an answer to one. */
 export function requestElements(frame: RequestFrame | AnswerFrame): readonly unknown[] {
   const request = uint(frame.request, "request", MAX_UINT32);
   switch (frame.type) {
@@ -77,7 +80,10 @@ function optionElements(options: OptionFields): readonly string[] {
   return options.flatMap(([name, value]) => [utf8(name, "option"), utf8(value, "option")]);
 }
 
-/** The frame, but for its end; undefined for another type. Throws `malformed` or `limit-exceeded`. */
+/**
+ * Reads a request or an answer; the caller checks that the frame ends there. Returns undefined for another type of
+ * frame. Throws `malformed` or `limit-exceeded`.
+ */
 export function decodeRequestFrame(
   type: number,
   f: FrameFields,

@@ -1,7 +1,7 @@
 import { StanzapackError } from "../base/errors.js";
 import { WHOLE, type Selection } from "../options/selection.js";
 
-/** Of the form of a subscription's options, in Clark notation. */
+/** Names of the fields in the form of a subscription's options, in Clark notation. */
 const NAMES = {
   samples: "{urn:stanzapack:0}samples",
   maxRate: "{urn:stanzapack:0}max_rate",
@@ -12,10 +12,10 @@ const NAMES = {
 
 export const SELECTION_FIELDS: readonly string[] = Object.values(NAMES);
 
-/** Longest number, in characters: every double has one of 24. */
+/** Longest number, in characters. 40: every double can be written with 24. */
 const MAX_NUMBER_CHARS = 40;
 
-/** What is as if nothing were asked is left out. */
+/** Returns the fields of a selection. A field with its default is left out. */
 export function formatSelectionFields(selection: Selection): Record<string, string | readonly string[]> {
   const fields: Record<string, string | readonly string[]> = {};
   for (const key of Object.keys(NAMES) as (keyof Selection)[]) {
@@ -26,7 +26,7 @@ export function formatSelectionFields(selection: Selection): Record<string, stri
   return fields;
 }
 
-/** As it was written: `grantSelection` checks the bounds. Throws `invalid-options`. */
+/** Returns the selection that the fields ask for. `grantSelection` checks the bounds. Throws `invalid-options`. */
 export function parseSelectionFields(fields: ReadonlyMap<string, readonly string[]>): Selection {
   const single = (name: string): string | undefined => {
     const values = fields.get(name) ?? [];
@@ -43,7 +43,7 @@ export function parseSelectionFields(fields: ReadonlyMap<string, readonly string
   return {
     samples: (single(NAMES.samples) ?? WHOLE.samples) as Selection["samples"],
     maxRate: number(NAMES.maxRate),
-    // `<value/>` alone is how some libraries write none.
+    // Some libraries write an empty list as one `<value/>` without text.
     fields: fields.get(NAMES.fields)?.filter((name) => name !== "") ?? null,
     deadband: number(NAMES.deadband),
     heartbeatMs: number(NAMES.heartbeatMs),

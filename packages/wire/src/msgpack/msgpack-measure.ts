@@ -3,14 +3,18 @@ import { endsEarly, malformed, notUsed, readInt64, readUint } from "./msgpack.js
 import { isWtf8 } from "./wtf8.js";
 
 /**
- * End of the msgpack value that begins at `start`, without decoding it: lengths are checked against what is there
- * and against the limits before anything is allocated. What passes here decodes, so that who only forwards a value
- * never hands on one that breaks its receiver. Throws `malformed` or `limit-exceeded`.
+ * Returns the end of the msgpack value that begins at `start`, without decoding the value. It checks each length
+ * against the bytes present and against the limits before anything is allocated. A value that passes also decodes. So a
+ * program that only forwards values forwards none that its receiver cannot read. Throws `malformed` or
+ * `limit-exceeded`.
  */
 export function measureValue(bytes: Uint8Array, start: number, limits: Limits): number {
   let at = start;
   let items = 0;
-  /** Items still to come in each open container; a map counts keys and values, so an even rest means a key. */
+  /**
+   * Items not yet read of each open container. A map counts keys and values, so an even number means that a key is
+   * next.
+   */
   const pending: number[] = [1];
   const isMap: boolean[] = [false];
 
@@ -35,7 +39,7 @@ export function measureValue(bytes: Uint8Array, start: number, limits: Limits): 
     if (!isWtf8(bytes, at - length, at)) throw malformed("a msgpack string is not WTF-8");
   };
   const enter = (children: number, map: boolean): void => {
-    // Each child takes at least a byte: a count beyond what is left is a lie, refused before it is walked.
+    // Each child takes at least one byte. So a count beyond the remaining bytes is wrong, and is refused at once.
     if (children > bytes.length - at)
       throw malformed("a msgpack container claims more items than its block holds");
     assertWithin(pending.length, limits.maxDepth, "nesting");

@@ -10,7 +10,10 @@ import {
 } from "./msgpack.js";
 import { isUtf8, readWtf8 } from "./wtf8.js";
 
-/** Deeper than any `maxDepth` in use; it keeps bytes that nobody measured from exhausting the stack. */
+/**
+ * Deepest nesting that is decoded, deeper than any `maxDepth` in use. It protects the stack from bytes that
+ * `measureValue` has not checked.
+ */
 const MAX_RECURSION = 256;
 
 /** Reads msgpack item by item, strict about types: an integer is never a float, a key is always a string. */
@@ -43,7 +46,9 @@ export class MsgpackReader {
     return readUint(this.bytes, this.skip(width), width);
   }
 
-  /** An integer in any of its forms; undefined (and nothing consumed) when something else comes. */
+  /**
+   * Reads an integer of any msgpack type. Returns undefined and consumes nothing if the next item is not an integer.
+   */
   integer(): number | undefined {
     const head = this.peek();
     if (head === undefined) return undefined;
@@ -92,7 +97,7 @@ export class MsgpackReader {
     return length === undefined ? undefined : this.skip(length);
   }
 
-  /** A view into the bytes read from. */
+  /** Reads binary, and returns a view into the bytes of the reader. */
   binary(): Uint8Array | undefined {
     const head = this.peek();
     if (head === undefined || head < 0xc4 || head > 0xc6) return undefined;
@@ -102,7 +107,7 @@ export class MsgpackReader {
     return this.bytes.subarray(start, this.at);
   }
 
-  /** The count of an array that begins here. */
+  /** Reads the head of an array, and returns its number of items. */
   array(): number | undefined {
     return this.length(0x90, 0x0f, 0xdc, false);
   }
@@ -111,7 +116,10 @@ export class MsgpackReader {
     return this.length(0x80, 0x0f, 0xde, false);
   }
 
-  /** A length in its short form (`short` with the bits of `mask`) or wide: `wide` is str 8, or array 16 or map 16. */
+  /**
+   * Reads a length in its short or in a wide form. `short`: first byte of the short form, whose length is in the bits
+   * of `mask`. `wide`: type byte of the narrowest wide form, which is str 8, array 16 or map 16.
+   */
   private length(short: number, mask: number, wide: number, hasWidth8: boolean): number | undefined {
     const head = this.peek();
     if (head === undefined) return undefined;

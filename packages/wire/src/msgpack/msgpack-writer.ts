@@ -12,15 +12,16 @@ export interface WriteBounds {
 }
 
 /**
- * Writes msgpack in its shortest form, its text as WTF-8. Its own, because common libraries change values silently: -0
- * becomes 0, a lone surrogate U+FFFD. Bounded while it writes, so that no value costs more than its bound.
+ * Writes msgpack in its shortest form, with text as WTF-8. Common libraries are not used, because they change values
+ * silently: -0 becomes 0, and a lone surrogate becomes U+FFFD. The writer checks its bounds while it writes, so that no
+ * value costs more than its bound.
  */
 export class MsgpackWriter {
   private bytes = new Uint8Array(INITIAL_BYTES);
   private view = new DataView(this.bytes.buffer);
   private at = 0;
   private items = 0;
-  /** Steps to the value being written, for the error that names it. */
+  /** Keys and indexes that lead to the value being written. An error names them. */
   private readonly path: (string | number)[] = [];
   private bounds: WriteBounds = { maxBytes: 0, maxItems: 0, maxDepth: 0 };
 
@@ -59,7 +60,7 @@ export class MsgpackWriter {
   }
 
   private write(value: unknown, depth: number): void {
-    // Here and not only at the end: a value that holds itself twice would otherwise take 2^32 steps.
+    // Checked for each value, not only at the end: a value that contains itself twice would otherwise take 2^32 steps.
     this.claim(1);
     if (++this.items > this.bounds.maxItems)
       throw new StanzapackError("too-large", `it has more than ${this.bounds.maxItems} items`);
@@ -82,19 +83,19 @@ export class MsgpackWriter {
       this.head(value.length, 0x90, 16, 0xdc);
       for (let i = 0; i < value.length; i++) {
         this.path[depth] = i;
-        // As JSON has it: a hole or undefined keeps its place.
+        // As in JSON: a hole or an undefined item becomes null, so later items keep their places.
         this.write(value[i] ?? null, depth + 1);
       }
       return;
     }
     if (isPlain(value)) return this.fields(value as Record<string, unknown>, depth);
-    // One of another realm is no instance of ours.
+    // A Uint8Array of another realm is no instance of this realm's Uint8Array.
     if (Object.prototype.toString.call(value) === "[object Uint8Array]")
       return this.binary(value as Uint8Array);
     this.fail(depth, describeInstance(value));
   }
 
-  /** As JSON has it: what is undefined is left out. */
+  /** As in JSON: a field that is undefined is left out. */
   private fields(entries: Record<string, unknown>, depth: number): void {
     const keys = Object.keys(entries);
     let count = 0;
@@ -109,7 +110,7 @@ export class MsgpackWriter {
       this.path[depth] = key;
       this.write(value, depth + 1);
     }
-    // A getter gave something at one time only.
+    // A getter returned a value in only one of the two reads.
     if (count !== 0) this.fail(depth, "an object that changes while it is read");
   }
 
@@ -136,7 +137,10 @@ export class MsgpackWriter {
     else this.sized(0xd3, value, 8);
   }
 
-  /** A type byte and a big-endian integer, two's complement when negative. There is room. */
+  /**
+   * Writes a type byte and a big-endian integer, in two's complement if it is negative. The caller has reserved the
+   * bytes.
+   */
   private sized(head: number, value: number, width: 1 | 2 | 4 | 8): void {
     this.bytes[this.at++] = head;
     if (width === 1) this.bytes[this.at] = value;
@@ -149,7 +153,10 @@ export class MsgpackWriter {
     this.at += width;
   }
 
-  /** The header of something counted: `short | count` below `shortLimit`, else `wide16`, or the one after it for 32 bits. */
+  /**
+   * Writes the header of a counted item. Below `shortLimit` it is `short | count`. Otherwise it is `wide16` and a count
+   * of 16 bits, or the type byte after `wide16` and a count of 32 bits.
+   */
   private head(count: number, short: number, shortLimit: number, wide16: number): void {
     this.reserve(5);
     if (count < shortLimit) this.bytes[this.at++] = short | count;
@@ -158,7 +165,7 @@ export class MsgpackWriter {
   }
 
   private text(text: string): void {
-    // Before walking it: it has at least as many bytes as it has units.
+    // Checked before the text is read: a text has at least as many bytes as UTF-16 code units.
     this.claim(text.length);
     const length = wtf8Length(text);
     this.claim(length);
@@ -172,7 +179,7 @@ export class MsgpackWriter {
     const length = value.length;
     this.claim(length);
     this.reserve(5 + length);
-    // Throws where the buffer was transferred, which leaves a view of no bytes.
+    // Throws if the buffer was transferred: a view of such a buffer has no bytes.
     if (length === 0) new Uint8Array(value.buffer);
     if (length < 0x100) this.sized(0xc4, length, 1);
     else if (length < 0x10000) this.sized(0xc5, length, 2);
@@ -182,7 +189,7 @@ export class MsgpackWriter {
   }
 }
 
-/** Made by `{}`, `Object.create(null)` or `JSON.parse`, of whatever realm. */
+/** Whether `{}`, `Object.create(null)` or `JSON.parse` made the object, in any realm. */
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null;
   return prototype === null || prototype === Object.prototype || Object.hasOwn(prototype, "isPrototypeOf");

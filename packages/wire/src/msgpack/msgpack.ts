@@ -1,8 +1,8 @@
 import { StanzapackError } from "../base/errors.js";
 
 /**
- * What an update may carry; it arrives as it was given, -0 and NaN included. Object keys keep their order (integer-like
- * ones come first, as in every JavaScript object). Integers beyond ±(2^53 − 1) travel as floats.
+ * A value that an update may carry. It arrives unchanged, -0 and NaN included. Object keys keep their order
+ * (integer-like ones come first, as in every JavaScript object). Integers beyond ±(2^53 − 1) travel as floats.
  */
 export type Value =
   null | boolean | number | string | Uint8Array | readonly Value[] | { readonly [key: string]: Value };
@@ -42,7 +42,10 @@ export function readInt64(bytes: Uint8Array, at: number, signed: boolean): numbe
   return value;
 }
 
-/** The same bytes as a plain view: a Node `Buffer` looks alike, but its `slice` does not copy, and users would get it too. */
+/**
+ * Returns the same bytes as a plain Uint8Array. A Node `Buffer` is a Uint8Array too, but its `slice` does not copy, and
+ * users would receive a `Buffer`.
+ */
 export function plainBytes(bytes: Uint8Array): Uint8Array {
   return bytes.constructor === Uint8Array
     ? bytes

@@ -2,7 +2,10 @@ import { StanzapackError } from "../base/errors.js";
 import type { Limits } from "../base/limits.js";
 import { MsgpackWriter } from "./msgpack-writer.js";
 
-/** Its buffer is worth keeping. Taken while in use: a getter of the value may publish another. */
+/**
+ * A writer that is not in use, kept for its buffer. Undefined during a call: a getter of the value may publish another
+ * value.
+ */
 let spare: MsgpackWriter | undefined;
 
 function encodeWithin(value: unknown, maxBytes: number, maxItems: number, maxDepth: number): Uint8Array {
@@ -21,15 +24,17 @@ function encodeWithin(value: unknown, maxBytes: number, maxItems: number, maxDep
 }
 
 /**
- * msgpack of one update, itself a msgpack value (see `Value`). As in JSON, a field that is undefined is left out, and in an array undefined
- * and holes become null. Throws `unencodable` for what else would not arrive as it was given (undefined alone, functions, bigint, Date, Map,
- * instances of classes, cycles, a getter that throws) and `too-large` over the limit.
+ * Returns the msgpack of one update (see `Value`). As in JSON, a field that is undefined is left out, and undefined and
+ * holes in an array become null.
+ *
+ * Throws `unencodable` for everything else that would not arrive unchanged: undefined alone, functions, bigint, Date,
+ * Map, instances of classes, cycles, a getter that throws. Throws `too-large` over the limit.
  */
 export function encodeUpdate(value: unknown, limits: Limits): Uint8Array {
   return encodeWithin(value, limits.maxUpdateBytes, limits.maxItems, limits.maxDepth);
 }
 
-/** msgpack of a frame's elements, which this package made itself. */
+/** Returns the msgpack of a frame's elements. They need no bounds, because this package made them. */
 export function encodeElements(elements: readonly unknown[]): Uint8Array {
   return encodeWithin(elements, Infinity, Infinity, 3);
 }

@@ -39,7 +39,7 @@ describe("WTF-8", () => {
 
   it.each([
     ...["ed", "eda0", "eda041", "80", "c080", "f8808080", "edc080"],
-    // A pair as two: the same text would have two forms.
+    // A surrogate pair written as two characters: the same text would have two forms.
     ...["eda080edb080", "41edaf80edb08041"],
   ])("refuses %s, whatever stands behind", (hex) => {
     const bytes = Uint8Array.from([...Buffer.from(hex, "hex"), 0xa0, 0x80]);

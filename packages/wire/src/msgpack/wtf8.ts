@@ -9,17 +9,18 @@ declare class TextDecoder {
 // ignoreBOM: without it a leading U+FEFF would silently vanish from the text.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Up to here, building a string byte by byte is quicker than a call into the decoder. */
+/** Up to this many bytes, building a string byte by byte is quicker than a call of the decoder. */
 const SHORT_BYTES = 24;
 
-/** The second byte of a surrogate, behind `SURROGATE_LEAD`, is at least this; of one that ends a pair, `SECOND_OF_LOW`. */
+/** First byte of each surrogate, and the least second byte of a high surrogate and of a low one, which ends a pair. */
 const SURROGATE_LEAD = 0xed;
 const SECOND_OF_HIGH = 0xa0;
 const SECOND_OF_LOW = 0xb0;
 
 /**
- * Bytes of `text` as WTF-8: UTF-8 (RFC 3629), in which a lone surrogate takes three bytes like any other character of its
- * size, since JavaScript's strings may have them (S. Sapin, "The WTF-8 encoding").
+ * Returns the number of bytes of `text` as WTF-8 (S. Sapin, "The WTF-8 encoding"). WTF-8 is UTF-8 (RFC 3629) that also
+ * allows a lone surrogate, because a JavaScript string may contain one. A lone surrogate takes three bytes, like any
+ * other character of its size.
  */
 export function wtf8Length(text: string): number {
   let length = text.length;
@@ -61,7 +62,9 @@ export function writeWtf8(text: string, bytes: Uint8Array, at: number): number {
   return at;
 }
 
-/** Whether `start`..`end` is well-formed UTF-8 (RFC 3629 §4: no overlong forms, no surrogates, nothing past U+10FFFF). */
+/**
+ * Whether `start`..`end` is well-formed UTF-8 (RFC 3629 §4: no overlong forms, no surrogates, nothing past U+10FFFF).
+ */
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   return endOfUtf8(bytes, start, end) === end;
 }
@@ -86,7 +89,7 @@ function isSurrogate(bytes: Uint8Array, at: number, end: number): boolean {
   return second >= SECOND_OF_HIGH && second <= 0xbf && ((bytes[at + 2] as number) & 0xc0) === 0x80;
 }
 
-/** Where well-formed UTF-8 ends: `end`, or the first character that is none. */
+/** Returns where well-formed UTF-8 ends: `end`, or the first character that is not well-formed. */
 function endOfUtf8(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end) {

@@ -2,20 +2,21 @@ import leven from "leven";
 import { safeParse, type BaseIssue, type GenericSchema } from "valibot";
 import { StanzapackError } from "../base/errors.js";
 
-/** Made by the functions of `option-schemas.ts`. */
+/** Schema of an option or an argument. The functions of `option-schemas.ts` make it. */
 export type OptionSchema = GenericSchema;
 
 type ToError = (text: string, cause: unknown) => Error;
 
-/** Values of such options are never told. */
+/** Names of options whose values never appear in an error text. */
 const SECRET = /password|secret/i;
 const MAX_SHOWN_CHARS = 60;
-/** Begins every message after which the refused value is shown. */
+/** Beginning of a message to which `describe` adds the refused value. */
 export const MUST_BE = "must be ";
 
 /**
- * Checks the options of one call. Returns a copy in which each option was read once and none is undefined. Throws `invalid-options`, or
- * what `toError` makes of its text; the text names the call (`what`) and the option, and says what is allowed.
+ * Checks the options of one call. Returns a copy in which each option was read once and none is undefined. Throws
+ * `invalid-options`, or the error that `toError` makes of the text. The text names the call (`what`) and the option,
+ * and says what is allowed.
  */
 export function checkOptions<T>(
   what: string,
@@ -47,9 +48,9 @@ function checkAs<T>(
     // A getter or a proxy threw.
     throw toError(`${what}: ${subjectOf(prefix)} cannot be read`, cause);
   }
-  // A misspelt name says more than that the right one is missing.
+  // An unknown name tells the reader more than the missing option that it probably means.
   const issue = issues.find(isUnknownName) ?? issues[0];
-  // Where one of several shapes almost fits, what does not fit in it.
+  // In a union, a fault inside one of the shapes tells more than the fault of the whole.
   const inner = issue.issues?.find(({ type, path }) => path !== undefined && type !== "strict_object");
   const steps = [...(issue.path ?? []), ...(inner?.path ?? [])];
   const path = [...prefix, ...steps.map(({ key }) => String(key))];
@@ -65,7 +66,7 @@ function describe(issue: BaseIssue<unknown>, path: readonly string[]): string {
   if (!message.startsWith(MUST_BE)) return message;
   if (input === undefined) return `is missing: it ${message}`;
   if (path.some((name) => SECRET.test(name))) return message;
-  // As JSON writes it, so that a line break in it breaks no line.
+  // Quoted as in JSON: a line break in the value does not break the line of the message.
   const shown = typeof input === "string" ? JSON.stringify(input.slice(0, MAX_SHOWN_CHARS)) : received;
   return `${message}, not ${shown.slice(0, MAX_SHOWN_CHARS)}`;
 }
@@ -78,14 +79,17 @@ function invalidOptions(text: string, cause: unknown): StanzapackError {
   return new StanzapackError("invalid-options", text, cause === undefined ? {} : { cause });
 }
 
-/** Says of an option that there is none of this name, and which one was meant. */
+/**
+ * Returns the text for an option name that does not exist. The text suggests the name that was probably meant, or lists
+ * all `names`.
+ */
 export function describeUnknownName(name: string, names: readonly string[]): string {
   const given = name.toLowerCase();
   let nearest: string | undefined;
   let least = 2 + Math.floor(given.length / 4);
   for (const candidate of names) {
     const lower = candidate.toLowerCase();
-    // The beginning of one, such as `window` of `windowMs`, is always near.
+    // The beginning of a name, such as `window` of `windowMs`, is always near.
     const isBeginning = given.length > 2 && lower.startsWith(given);
     const distance = isBeginning ? 1 : leven(given, lower, { maxDistance: least });
     if (distance < least) [nearest, least] = [candidate, distance];

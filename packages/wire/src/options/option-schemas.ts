@@ -23,8 +23,8 @@ import { describeUnknownName, MUST_BE, type OptionSchema } from "./check-options
 import { unfitCharacter } from "../base/xml-text.js";
 
 /**
- * An object with these options and no others; a list, a Map or a promise is refused. `about`: what the object must be, where it is itself
- * an option.
+ * Schema of an object with these options and no others. It refuses a list, a Map and a promise. `about`: what the
+ * object must be, in the error text of an object that is itself an option.
  */
 export function objectOf(
   entries: Readonly<Record<string, OptionSchema>>,
@@ -44,7 +44,7 @@ export function objectOf(
   );
 }
 
-/** The same schemas, each of which may be left out or undefined. */
+/** Returns the same schemas, for options that may be left out or undefined. */
 export function allOptional<K extends string>(
   schemas: Readonly<Record<K, OptionSchema>>,
 ): Record<K, OptionSchema> {
@@ -60,13 +60,13 @@ export function flag(): OptionSchema {
   return boolean(`${MUST_BE}true or false`);
 }
 
-/** `unit`: ` of ms`. */
+/** `unit`: a text such as ` of ms`, for the error. */
 export function wholeNumber(min: number, max: number, unit = ""): OptionSchema {
   const message = `${MUST_BE}a whole number${unit} from ${format(min)} to ${format(max)}`;
   return pipe(number(message), integer(message), minValue(min, message), maxValue(max, message));
 }
 
-/** NaN and the infinities are none. */
+/** Refuses NaN and the infinities. */
 export function finiteNumber(min: number, max = Number.MAX_VALUE, unit = ""): OptionSchema {
   const to = max === Number.MAX_VALUE ? " on" : ` to ${format(max)}`;
   const message = `${MUST_BE}a number${unit} from ${format(min)}${to}`;
@@ -77,7 +77,7 @@ export function oneOf(...names: readonly string[]): OptionSchema {
   return picklist(names, `${MUST_BE}${names.map((name) => JSON.stringify(name)).join(" or ")}`);
 }
 
-/** `about`: what the schemas allow, all together. */
+/** `about`: what all `schemas` together allow, for the error. */
 export function either(about: string, ...schemas: readonly OptionSchema[]): OptionSchema {
   return union([...schemas], MUST_BE + about);
 }
@@ -86,7 +86,7 @@ export function exactly(value: string | boolean): OptionSchema {
   return literal(value);
 }
 
-/** A text that a stanza carries unchanged, of so many UTF-16 code units. */
+/** A text of `min` to `max` UTF-16 code units that a stanza carries unchanged. */
 export function plainText(min: number, max: number, about = "text"): OptionSchema {
   const message = `${MUST_BE}${about} of ${format(min)} to ${format(max)} characters`;
   return pipe(
@@ -102,13 +102,13 @@ export function plainText(min: number, max: number, about = "text"): OptionSchem
 
 export function listOf(schema: OptionSchema, min: number, max: number, about: string): OptionSchema {
   const message = `${MUST_BE}a list of ${about}, ${format(min)} to ${format(max)} of them`;
-  // The length comes first: a sparse list may be as long as it likes.
+  // Checks the length before the items: a sparse list may have any length.
   const isBounded = (value: unknown): boolean =>
     Array.isArray(value) && value.length >= min && value.length <= max;
   return pipe(custom(isBounded, message), array(schema, message));
 }
 
-/** `about` says what `holds` asks for. */
+/** `about`: what `holds` requires, for the error. */
 export function textThat(about: string, holds: (text: string) => boolean): OptionSchema {
   return custom((value) => typeof value === "string" && holds(value), MUST_BE + about);
 }
@@ -117,7 +117,7 @@ export function callable(): OptionSchema {
   return custom((value) => typeof value === "function", `${MUST_BE}a function`);
 }
 
-/** An object with these methods, of whatever class. */
+/** An object with these methods, of any class. */
 export function objectWith(about: string, ...methods: readonly string[]): OptionSchema {
   return custom((value) => {
     if (typeof value !== "object" || value === null) return false;
@@ -125,7 +125,7 @@ export function objectWith(about: string, ...methods: readonly string[]): Option
   }, MUST_BE + about);
 }
 
-/** Of any realm. */
+/** Accepts an AbortSignal of any realm. */
 export function abortSignal(): OptionSchema {
   return objectWith("an AbortSignal", "addEventListener", "removeEventListener");
 }

@@ -2,20 +2,24 @@ import { StanzapackError } from "../base/errors.js";
 import { grantWindow, MAX_WINDOW_MS, type ServiceKind } from "./service.js";
 import { unfitCharacter } from "../base/xml-text.js";
 
-/** Which updates of a service a subscriber gets, and what of each. Null: not asked for. */
+/** The updates of a service that a subscriber receives, and the part of each update. null: not requested. */
 export interface Selection {
-  /** `latest`: of each window the newest alone. */
+  /** `latest`: only the newest update of each window. */
   readonly samples: "all" | "latest";
   /** Most updates a second. */
   readonly maxRate: number | null;
   /** The top-level fields of object values that travel. Other values pass whole, missing fields stay missing. */
   readonly fields: readonly string[] | null;
   /**
-   * An update is left out while it differs from the last one sent by no more than this, as a number or in each of its top-level
-   * numbers, and in nothing else. 0: only changes are sent.
+   * The component leaves out an update that differs from the last one sent by no more than this number. The difference
+   * is that of the number itself, or of each top-level number. Everything else must be equal. 0: the component sends
+   * only changes.
    */
   readonly deadband: number | null;
-  /** Most ms without a sign of life: the newest value where the deadband holds one back, the publisher's status otherwise. */
+  /**
+   * Longest time without a frame, in ms. When it is over, the component sends the newest value that the deadband holds
+   * back, or else the publisher's status.
+   */
   readonly heartbeatMs: number | null;
 }
 
@@ -29,34 +33,39 @@ export const WHOLE: Selection = {
 };
 
 export const SELECTION_BOUNDS = {
-  /** 64 names: a service with more fields that matter is taken whole. 256 UTF-16 code units each. */
+  /** 64 names: a subscriber who needs more fields takes the values whole. A name has at most 256 UTF-16 code units. */
   maxFields: 64,
   maxFieldChars: 256,
-  /** Updates a second. Ticks come 40 times a second; one in 1,000 s is 3.6 an hour. */
+  /** In updates a second. A second has 40 ticks. 0.001 is one update in 1,000 s, or 3.6 an hour. */
   maxRate: 1_000,
   minRate: 0.001,
   minHeartbeatMs: 1_000,
 } as const;
 
-/** It leaves updates out on purpose, which no log does. */
+/** Whether the selection leaves updates out on purpose. A log never does. */
 export function isThinning({ samples, maxRate, deadband }: Selection): boolean {
   return samples === "latest" || maxRate !== null || deadband !== null;
 }
 
-/** What of it a log can do. */
+/** The part of the selection that a log can apply. */
 export function withoutThinning(selection: Selection): Selection {
   return { ...selection, samples: "all", maxRate: null, deadband: null };
 }
 
-/** What of it a service with opaque values can do. */
+/** The part of the selection that a service with opaque values can apply. */
 export function withoutLooking(selection: Selection): Selection {
   return { ...selection, fields: null, deadband: null };
 }
 
 /**
- * The selection granted for the one asked, in a granted window: names once and in order, so that subscribers share lanes; the heartbeat
- * rounded down to a rung of 1, 2, 5, 10, … s, but no shorter than the window, nor than the rate allows. What was granted is granted again. Throws
- * `invalid-options`, which names the option and its bounds. `kind`: of the service, where it is known.
+ * Returns the selection that is granted for `asked`, in a granted window. A granted selection is granted again
+ * unchanged.
+ *
+ * - Each field name is in it once, and the names are sorted, so that subscribers share lanes.
+ * - The heartbeat is rounded down to a rung of 1, 2, 5, 10, … s. Then it is raised to at least the window, and to at
+ *   least 1,000 ms ÷ `maxRate`.
+ *
+ * `kind`: the kind of the service, if it is known. Throws `invalid-options`, which names the option and its bounds.
  */
 export function grantSelection(asked: Selection, windowMs: number, kind?: ServiceKind): Selection {
   const { samples, maxRate, deadband, heartbeatMs } = asked;
@@ -79,7 +88,7 @@ export function grantSelection(asked: Selection, windowMs: number, kind?: Servic
   };
 }
 
-/** Empty: no selection of fields. */
+/** Returns null for an empty list: no selection of fields. */
 function grantFields(fields: readonly string[]): readonly string[] | null {
   if (fields.length > SELECTION_BOUNDS.maxFields)
     throw invalid(

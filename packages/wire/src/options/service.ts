@@ -1,11 +1,11 @@
 import { StanzapackError } from "../base/errors.js";
 
-/** Fixes what may be dropped under pressure: see docs/background/architecture.md. */
+/** Kind of a service. It decides what may be dropped under pressure: see docs/background/architecture.md. */
 export type ServiceKind = "value" | "log" | "map";
 
 export const SERVICE_KINDS = ["value", "log", "map"] as const satisfies readonly ServiceKind[];
 
-/** Bounded, and without `/`, so that a node id splits at its last one. */
+/** Name of a service. It is bounded, and has no `/`: the last `/` of a node id stands before the name. */
 const SERVICE_NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
 export interface NodeId {
@@ -33,15 +33,15 @@ export function parseNode(text: string): NodeId {
   return { owner, name };
 }
 
-/** Names that begin with `prefix`, of the services of one publisher. */
+/** All services of one publisher whose name begins with `prefix`. */
 export interface NodePattern {
   /** Bare JID of the publisher, prepared. */
   readonly owner: string;
-  /** Beginning of their names, 0 to 64 characters; empty: all of them. */
+  /** Beginning of the names, 0 to 64 characters. Empty: all services of the publisher. */
   readonly prefix: string;
 }
 
-/** Whether it is to be a pattern: a node id has no `*`. */
+/** Whether the text is meant as a pattern: a node id has no `*`. */
 export function isPattern(text: string): boolean {
   return text.endsWith("*");
 }
@@ -59,17 +59,18 @@ export function parsePattern(text: string): NodePattern {
   throw new StanzapackError("bad-name", `\`${text.slice(0, 120)}\` is neither a node id nor a pattern`);
 }
 
-/** Whether a service's node is one that the pattern means. */
+/** Whether the pattern covers the node. */
 export function matchesPattern({ owner, prefix }: NodePattern, node: NodeId): boolean {
   return node.owner === owner && node.name.startsWith(prefix);
 }
 
-/** Largest window, asked or granted, in ms: one day. */
+/** Largest window, requested or granted, in ms: one day. */
 export const MAX_WINDOW_MS = 86_400_000;
 
 /**
- * The window granted for the one asked: the next rung of 0, 100 × {1, 2, 5, 10, 20, 50, …} ms at or above it, so that
- * subscribers share lanes; a day is the last rung. A granted window is granted again unchanged. Throws `invalid-options` when it is no number from 0 to a day.
+ * Returns the window that is granted for the requested one: the next rung at or above it, so that subscribers share
+ * lanes. The rungs are 0 and 100 × {1, 2, 5, 10, 20, 50, …} ms, and the last one is a day. A granted window is
+ * granted again unchanged. Throws `invalid-options` for a number that is not from 0 to a day.
  */
 export function grantWindow(askedMs: number): number {
   if (!Number.isFinite(askedMs) || askedMs < 0 || askedMs > MAX_WINDOW_MS) {

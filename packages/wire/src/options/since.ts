@@ -1,13 +1,19 @@
 import { StanzapackError } from "../base/errors.js";
 
-/** Where in a log a subscription begins: with the oldest update kept, behind a position, or at a time, in ms since 1970. */
+/**
+ * Beginning of a subscription in a log: the oldest update kept, the update after a position, or a time in ms since
+ * 1970.
+ */
 export type Since = "first" | { readonly epoch: number; readonly offset: number } | { readonly time: number };
 
 const POSITION = /^(\d{1,16}):(\d{1,16})$/;
 /** XEP-0082 §3.2, or a date alone. */
 const TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/;
 
-/** `first`, `EPOCH:OFFSET` (what comes behind it) or `2026-11-24T12:00:00Z`. Throws `invalid-options`. */
+/**
+ * Parses `first`, `EPOCH:OFFSET` (the updates after that position) or a time such as `2026-11-24T12:00:00Z`. Throws
+ * `invalid-options`.
+ */
 export function parseSince(text: string): Since {
   if (text === "first") return "first";
   const position = POSITION.exec(text);

@@ -6,8 +6,8 @@ import { NIL, plainBytes } from "../msgpack/msgpack.js";
 import { measureValue } from "../msgpack/msgpack-measure.js";
 
 /**
- * The frames of one block: whole frames with `C0` padding between them. Throws `malformed` or `limit-exceeded`; frames before the
- * fault are not returned, since the link ends anyway.
+ * Returns the frames of one block: whole frames with `C0` padding between them. Throws what ends the link, such as
+ * `malformed` or `limit-exceeded`; then it returns no frame of the block.
  */
 export function decodeBlock(block: Uint8Array, limits: Limits): Frame[] {
   assertWithin(block.length, limits.maxBlockBytes, "block");
@@ -29,29 +29,33 @@ export function decodeBlock(block: Uint8Array, limits: Limits): Frame[] {
 
 /** A block that is ready to be sent. */
 export interface ReadyBlock<Body> {
-  /** In groups of four, without `=`. */
+  /** Base64 in groups of four characters, without `=`. */
   readonly base64: string;
-  /** It counts as a stanza with data. */
+  /** Whether the block counts as a stanza with data. */
   readonly data: boolean;
-  /** How many of its last bytes are padding. */
+  /** Number of its last bytes that are padding. */
   readonly pad: number;
-  /** The short form of its one frame, where it has no other and that has one. */
+  /** Short form of its frame, if the block has one frame alone and that frame has a short form. */
   readonly body: Body | undefined;
-  /** Label of that; else 0. */
+  /** Label of the short form; 0 without one. */
   readonly label: number;
 }
 
-/** Gathers ready base64 frames into blocks of at most `maxBlockBytes`. `Body`: another form of a frame, for when it is alone. */
+/**
+ * Gathers frames in base64 into blocks of a bounded size. `Body`: the short form of a frame, for a block of that frame
+ * alone.
+ */
 export interface BlockWriter<Body = never> {
   /**
-   * Adds one frame: ready base64, its length a multiple of four without `=`. `data`: it is DATA or SNAPSHOT. `pad`: how many of its last
-   * bytes are padding. `body` and `label`: its short form.
+   * Adds one frame. `base64`: its length is a multiple of four, without `=`. `data`: the frame is DATA. `pad`: number
+   * of its last bytes that are padding. `body` and `label`: its short form. Throws `limit-exceeded` for a frame over
+   * the block size.
    */
   append(base64: string, data: boolean, pad?: number, body?: Body, label?: number): void;
   readonly empty: boolean;
   /** How many of the blocks gathered since the last `take` hold data. */
   readonly dataBlocks: number;
-  /** From now on no block is larger than this either, in bytes: what the peer's HELLO says. */
+  /** Lowers the block size to that of the peer's HELLO, in bytes. A larger value changes nothing. */
   narrow(maxBlockBytes: number): void;
   /** The blocks gathered since the last call. */
   take(): readonly ReadyBlock<Body>[];
@@ -71,7 +75,7 @@ export function createBlockWriter<Body = never>(blockSizeBytes: number): BlockWr
   return new GatheringWriter<Body>(blockSizeBytes);
 }
 
-/** A class: a component has one for each client. */
+/** A class and not an object of closures: a component has one for each client. */
 class GatheringWriter<Body> implements BlockWriter<Body> {
   private maxChars: number;
   private blocks: OpenBlock<Body>[] = [];
@@ -118,7 +122,7 @@ class GatheringWriter<Body> implements BlockWriter<Body> {
   }
 }
 
-/** Characters of base64 of whole groups. */
+/** Characters of base64 of the whole groups of three bytes. */
 function charsOf(bytes: number): number {
   return Math.floor(bytes / 3) * 4;
 }

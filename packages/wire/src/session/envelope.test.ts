@@ -8,7 +8,7 @@ const UNLISTED = createHello();
 
 interface Side {
   readonly envelope: Envelope;
-  /** What it did, in a word each. */
+  /** Actions of the envelope, one word each. */
   readonly did: string[];
   chars: number;
   quiets: number;
@@ -169,7 +169,7 @@ describe("two sides, in any order of events", () => {
       return (state >> 8) % n;
     };
     for (let round = 0; round < 500; round++) {
-      // In order each way, late by chance; the probe gets lost by chance.
+      // Frames arrive in order in each direction, after a random delay. A probe may be lost.
       const toClient: EnvelopeFrame[] = [];
       const toComponent: EnvelopeFrame[] = [];
       const client = create((sent) => toComponent.push(sent));

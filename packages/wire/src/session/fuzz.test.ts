@@ -13,7 +13,7 @@ import { encodeUpdate } from "../msgpack/update.js";
 const BLOCKS = 20_000;
 const ALLOWED = new Set(["malformed", "limit-exceeded", "protocol", "version-mismatch"]);
 
-/** A small, seeded generator (mulberry32): a failure names its round, and the round comes back. */
+/** A small, seeded generator (mulberry32). A failure names its round, and the same round fails again. */
 function randomFrom(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -98,7 +98,7 @@ describe("a link fed with damaged blocks", () => {
         seen.add(code);
       }
     }
-    // It has gone both ways, or the mutations are no test.
+    // Some rounds succeeded and some failed: otherwise the mutations test nothing.
     expect([...seen]).toEqual(expect.arrayContaining(["none", "malformed", "protocol"]));
   });
 });

@@ -228,12 +228,12 @@ describe("what is known to have arrived", () => {
   it("is all up to a data stanza that was acknowledged", () => {
     const session = open();
     expect(session.arrivedCount).toBe(0);
-    // Stanzas of other frames lie between.
+    // Stanzas without data were sent between.
     for (let i = 1; i <= 10; i++) session.sentData(0, i * 3);
     session.receive(ack(1), 1);
     expect(session.arrivedCount).toBe(3);
     session.receive(ack(10), 2);
-    // The next one is marked when it is sent.
+    // The next data stanza is marked when it is sent.
     expect(session.arrivedCount).toBe(3);
     session.sentData(3, 40);
     session.sentData(3, 50);

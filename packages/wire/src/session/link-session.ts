@@ -8,15 +8,15 @@ import type { Limits } from "../base/limits.js";
 import { plainBytes } from "../msgpack/msgpack.js";
 
 export interface LinkPolicy {
-  /** Most stanzas with data that may be unacknowledged; beyond, the sender conflates. 100: servers give up resuming a session with more than 500 queued stanzas. */
+  /** Most unacknowledged stanzas with data. 100: servers do not resume a session with over 500 queued stanzas. */
   readonly maxUnackedStanzas: number;
-  /** Acknowledge after this many stanzas with data. 50: half of maxUnackedStanzas, so the sender never waits while acknowledgements flow. */
+  /** Acknowledge after this many stanzas with data. 50: half of maxUnackedStanzas, so that the sender never waits. */
   readonly ackEveryStanzas: number;
-  /** Acknowledge at the latest this many ms after the first unacknowledged stanza. 20,000: an acknowledgement is a routed stanza too, and the sender asks after 30 s. */
+  /** Latest ACK after the first unacknowledged stanza. 20,000: an ACK costs a stanza. The sender asks after 30 s. */
   readonly ackAfterMs: number;
-  /** The same where both sides list lean stanzas. 100,000: where values are rare, acknowledgements are most of the traffic. */
+  /** The same if both sides list lean stanzas. 100,000: if values are rare, ACKs are most of the traffic. */
   readonly lazyAckAfterMs: number;
-  /** Acknowledge after this many values of coded frames. 16,384: few stanzas may hold many updates, and their sender keeps them until then. */
+  /** Acknowledge after this many values of coded frames. 16,384: their sender keeps all of them until the ACK. */
   readonly ackEveryValues: number;
 }
 
@@ -29,11 +29,11 @@ export const DEFAULT_LINK_POLICY: LinkPolicy = {
 };
 
 /**
- * One side of one link: turns blocks into frames in a legal order and keeps the acknowledgements of both directions.
- * Pure: the clock is an argument. After it has thrown it stays dead.
+ * One side of one link. It turns blocks into frames in a legal order, and counts the acknowledgements of both
+ * directions. Pure: the clock is an argument. After `receive` has thrown, it throws the same error again.
  */
 export class LinkSession {
-  /** What the coded frames of the newest block may take; for `DataReader`. */
+  /** Budget for the coded frames of the newest block, for `DataReader`. */
   readonly budget: ReadBudget;
   /** Our own HELLO lists lean stanzas. */
   lean = false;
@@ -42,12 +42,15 @@ export class LinkSession {
   private dataReceived = 0;
   private dataReceivedAcked = 0;
   private firstUnackedAt: number | undefined;
-  /** Of coded frames in blocks before this one, since the last ACK. */
+  /** Values of the coded frames in blocks before this one, since the last ACK. */
   private unackedValues = 0;
   private dataSent = 0;
   private dataSentAcked = 0;
   private oldestSentUnackedAt: number | undefined;
-  /** When the data stanza numbered `markedData` was sent, so many stanzas of any kind had been; one such pair at a time. */
+  /**
+   * When data stanza number `markedData` had been sent, `markedCount` stanzas of any kind had been sent. One such pair
+   * is kept at a time.
+   */
   private markedData = 0;
   private markedCount = 0;
   private arrived = 0;
@@ -69,18 +72,21 @@ export class LinkSession {
   get unacked(): number {
     return this.dataSent - this.dataSentAcked;
   }
-  /** Data stanzas sent, and those among them that the peer has. */
+  /** Data stanzas sent, and those of them that the peer has acknowledged. */
   get sentStanzas(): number {
     return this.dataSent;
   }
   get acknowledgedStanzas(): number {
     return this.dataSentAcked;
   }
-  /** False: data for this link is conflated until acknowledgements come. */
+  /** Whether data may be sent. If not, data for this link waits or is conflated until acknowledgements arrive. */
   get maySendData(): boolean {
     return this.unacked < this.policy.maxUnackedStanzas;
   }
-  /** So many of the stanzas that were sent, of any kind, are known to have arrived: a data stanza was acknowledged after them. */
+  /**
+   * Number of sent stanzas, of any kind, that are known to have arrived: the peer acknowledged a data stanza at their
+   * end.
+   */
   get arrivedCount(): number {
     return this.arrived;
   }
@@ -91,14 +97,17 @@ export class LinkSession {
   private get ackAfterMs(): number {
     return this.lazy ? this.policy.lazyAckAfterMs : this.policy.ackAfterMs;
   }
-  /** When the oldest unacknowledged data stanza left; undefined when there is none. After an ACK that leaves some: that ACK's time. */
+  /**
+   * Time when the oldest unacknowledged data stanza was sent; undefined if there is none. If an ACK leaves some
+   * unacknowledged, it is the time of that ACK.
+   */
   get waitingSince(): number | undefined {
     return this.oldestSentUnackedAt;
   }
 
   /**
-   * The frames of one block, or, with the label of a lean stanza, of one chained body. What is about acknowledgements is applied and not
-   * returned. Throws what ends the link.
+   * Returns the frames of one block. With `label`, the label of a lean stanza, the block is the payload of one chained
+   * body. Frames about acknowledgements are applied, and not returned. Throws the error that ends the link.
    */
   receive(block: Uint8Array, now: number, label?: number): Frame[] {
     if (this.dead !== undefined) throw this.dead;
@@ -140,7 +149,7 @@ export class LinkSession {
   }
 
   private acceptAck(total: number, now: number): void {
-    // Absolute totals modulo 2^32: an old one moves nothing, one beyond what was sent is a lie.
+    // Totals are absolute, modulo 2^32. An old one changes nothing; one beyond what was sent breaks the protocol.
     const ahead = (total - this.dataSentAcked) >>> 0;
     if (ahead >= 0x80000000) return;
     if (ahead > this.unacked)
@@ -152,7 +161,10 @@ export class LinkSession {
     this.oldestSentUnackedAt = this.unacked === 0 ? undefined : ahead > 0 ? now : this.oldestSentUnackedAt;
   }
 
-  /** Call for each stanza with data that was written. `sentCount`: how many stanzas of any kind were, this one included. */
+  /**
+   * Call for each stanza with data that was written. `sentCount`: stanzas of any kind written so far, including this
+   * one.
+   */
   sentData(now: number, sentCount = 0): void {
     this.dataSent++;
     this.oldestSentUnackedAt ??= now;
@@ -178,8 +190,8 @@ export class LinkSession {
   }
 
   /**
-   * A CREDIT that asks the peer to acknowledge at once what was sent before and along with it. `along`: how many stanzas with data are
-   * still to be written up to the one that holds it, that one included; the total names them too.
+   * Returns a CREDIT that asks the peer for an ACK at once, of everything up to the stanza that holds the CREDIT.
+   * `along`: number of stanzas with data still to be written up to that one, including it. The total counts them too.
    */
   askAck(along: number): Uint8Array {
     return encodeFrame({ type: "credit", alias: null, total: (this.dataSent + along) >>> 0 });

@@ -5,7 +5,7 @@ const rows = (count: number): Uint8Array[] => Array.from({ length: count }, (_, 
 const brief = (events: readonly PositionEvent<unknown>[]): string =>
   events.map((e) => (e.event === "row" ? `${e.offset}` : `${e.event} ${e.from}-${e.to}`)).join(", ");
 
-/** Tells what each `[epoch, from, to, rows]` means in turn. */
+/** Returns the events of each `[epoch, from, to, rows]` in turn. */
 function story(...frames: [number, number, number, number][]): string[] {
   const position = new Position();
   return frames.map(([epoch, from, to, count]) =>
@@ -135,7 +135,7 @@ describe("Position", () => {
     expect(at(1)).toEqual([1_500]);
     expect(at(2)).toEqual([1_200, 1_500]);
     expect(at(4)).toEqual([1_200, 1_300, 1_400, 1_500]);
-    // Rows it had already do not shift the others.
+    // Repeated rows do not shift the times of the others.
     expect(at(4, 3)).toEqual([1_400, 1_500]);
   });
 });

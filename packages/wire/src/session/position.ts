@@ -1,9 +1,9 @@
 import { StanzapackError } from "../base/errors.js";
 import type { DataBatch } from "../bodies/data-reader.js";
 
-/** What one DATA frame means for its receiver, in the order to tell it. */
+/** Event of a DATA frame for its receiver. Events are in the order in which they count. */
 export type PositionEvent<Row> =
-  /** `from`: where the receiver stood in the old epoch; `to`: the first position told of in the new one. */
+  /** `from`: the receiver's position in the old epoch. `to`: the first position of the frame, in the new epoch. */
   | { readonly event: "reset"; readonly epoch: number; readonly from: number; readonly to: number }
   | { readonly event: "lost" | "conflated"; readonly from: number; readonly to: number }
   | {
@@ -15,20 +15,20 @@ export type PositionEvent<Row> =
     };
 
 /**
- * Where a receiver stands in one service. Repeated rows are dropped, what is missing is told as a range: `conflated`
- * when the sender left it out on purpose, `lost` when it should have come, `reset` when offsets began anew.
+ * Position of a receiver in one service. It drops repeated rows, and reports missing positions as a range: `conflated`
+ * if the sender left them out on purpose, `lost` if they should have arrived. It reports `reset` if offsets began anew.
  */
 export class Position {
   private epoch: number | undefined;
   private offset: number;
 
-  /** `start`: where it stands already. */
+  /** `start`: the position that the receiver already has. */
   constructor(start?: { readonly epoch: number; readonly offset: number }) {
     this.epoch = start?.epoch;
     this.offset = start?.offset ?? 0;
   }
 
-  /** Where it begins, unless something came already. */
+  /** Sets the position from which the receiver begins, if it has none yet. */
   begin(start: { readonly epoch: number; readonly offset: number }): void {
     if (this.epoch !== undefined) return;
     this.epoch = start.epoch;
@@ -39,7 +39,10 @@ export class Position {
     return this.epoch === undefined ? undefined : { epoch: this.epoch, offset: this.offset };
   }
 
-  /** `at` of the frame counts from `baseAt`. Throws `malformed` when there are more rows than positions. */
+  /**
+   * Returns the events of one frame. `at` of the frame counts from `baseAt`. Throws `malformed` for more rows than
+   * positions.
+   */
   advance<Row>(batch: DataBatch<Row>, baseAt: number): PositionEvent<Row>[] {
     const { epoch, from, to, rows } = batch;
     const firstRow = to - rows.length + 1;
@@ -49,7 +52,7 @@ export class Position {
       });
     const events: PositionEvent<Row>[] = [];
     if (this.epoch === undefined) {
-      // What came before the first row was never promised to this receiver.
+      // Nothing before the first row was promised to this receiver.
       this.offset = firstRow - 1;
     } else if (this.epoch !== epoch) {
       events.push({ event: "reset", epoch, from: this.offset, to: from });

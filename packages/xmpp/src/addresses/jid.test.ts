@@ -8,32 +8,32 @@ describe("an address is prepared as Prosody and ejabberd do", () => {
     ["USER0@localhost/Temp", "user0@localhost/Temp"],
     ["alice@LOCALHOST", "alice@localhost"],
     ["Localhost", "localhost"],
-    // Of local parts and domains, what Unicode folds (RFC 3454 Table B.2); the dotless i is a letter of its own.
+    // Local parts and domains are folded (RFC 3454 Table B.2). The dotless i is a letter of its own.
     ["straße@straße.example", "strasse@strasse.example"],
     ["ſam@x", "sam@x"],
     ["Σας@x", "σασ@x"],
     ["İlker@x", "i\u0307lker@x"],
     ["ılker@x", "ılker@x"],
     ["ǅura@x", "ǆura@x".normalize("NFKC")],
-    // Letters in other forms (NFKC), also of resources, which are not folded.
+    // NFKC replaces other forms of letters. It does so in resources too, which are not folded.
     ["Ａlice@x", "alice@x"],
     ["e\u0301@x/e\u0301ﬁ½Σ", "é@x/éfi1⁄2Σ"],
-    // Nothing is left of what is not to be seen (Table B.1).
+    // Invisible characters are removed (Table B.1).
     ["a\u00ADl\u200Bice@x", "alice@x"],
-    // What has got a case, or a decomposition, only since Unicode 3.2.
+    // Letters whose other case, or decomposition, is newer than Unicode 3.2 stay.
     ["\u10A0\u13A0\u04C0\u1D2C@x", "\u10A0\u13A0\u04C0\u1D2C@x"],
-    // Both servers keep the decompositions of 3.2; ejabberd refuses what was not assigned then.
+    // Both servers keep the decompositions of 3.2. ejabberd refuses code points that 3.2 had not assigned.
     ["\u{2F868}@x", "\u{2136A}@x"],
     ["😀@x/😀", "😀@x/😀"],
     ["שלום@x", "שלום@x"],
-    // The domain is a host name: no last dot, and any dot of IDNA.
+    // The domain is a host name: a dot at the end is removed, and any dot of IDNA separates labels.
     ["a@example.org.", "a@example.org"],
     ["a@München。example．org", "a@münchen.example.org"],
     ["a@xn--mnchen-3ya.example", "a@xn--mnchen-3ya.example"],
     ["a@[::FFFF]/r", "a@[::ffff]/r"],
     ["a@127.0.0.1", "a@127.0.0.1"],
     ["a@my_host-1", "a@my_host-1"],
-    // Behind the first slash all of it is resource.
+    // Everything after the first slash is the resource.
     ["a/b@c", "a/b@c"],
     ["a@b/c/d@e ", "a@b/c/d@e "],
     // XEP-0106, with its examples.
@@ -46,7 +46,7 @@ describe("an address is prepared as Prosody and ejabberd do", () => {
     ["a\\5cb@x", "a\\5cb@x"],
   ])("%s is %s", (text, prepared) => {
     expect(prepareJid(text)).toBe(prepared);
-    // A server's spelling comes out as it went in.
+    // An address as a server spells it does not change.
     expect(prepareJid(prepared)).toBe(prepared);
     expect(jid(prepared).toString()).toBe(prepared);
   });
@@ -83,7 +83,7 @@ describe("an address is prepared as Prosody and ejabberd do", () => {
   ])("%j is none: %s", (text, fault) => {
     expect(() => prepareJid(text)).toThrow(TypeError);
     expect(() => prepareJid(text)).toThrow(fault);
-    // An error's text travels as XML, too.
+    // XML carries the texts of errors too.
     expect(() => prepareJid(text)).toThrow(/^[ -~\u00A1-\u{10FFFF}]{1,300}$/u);
     expect(() => prepareJid(text)).not.toThrow(/\p{C}/u);
   });
@@ -91,7 +91,7 @@ describe("an address is prepared as Prosody and ejabberd do", () => {
   it("has parts of up to 1,023 bytes", () => {
     const longest = `${"a".repeat(1_023)}@${"b.".repeat(511)}c/${"ü".repeat(511)}`;
     expect(prepareJid(longest)).toBe(longest);
-    // One letter comes out as 33 bytes.
+    // U+FDFA is one letter, and 33 bytes when prepared.
     for (const text of [`${"a".repeat(1_024)}@x`, `a@x/${"ü".repeat(512)}`, `a@x/${"\uFDFA".repeat(40)}`])
       expect(() => prepareJid(text)).toThrow("longer than 1023 bytes");
   });
@@ -138,7 +138,7 @@ it("writes a domain for DNS, TLS and URLs in ASCII", () => {
   const ascii = (text: string): string => toAsciiDomain(jid(text).domain);
   expect(ascii("München.Example")).toBe("xn--mnchen-3ya.example");
   expect(ascii("xn--mnchen-3ya.example")).toBe("xn--mnchen-3ya.example");
-  // As IDNA of 2003 and of 2008 have it, since Nameprep comes first.
+  // IDNA 2003 and IDNA 2008 agree, since Nameprep comes first.
   expect(ascii("straße.example")).toBe("strasse.example");
   expect(ascii("例え。テスト")).toBe("xn--r8jz45g.xn--zckzah");
   expect(ascii("my_host")).toBe("my_host");

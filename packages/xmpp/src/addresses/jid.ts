@@ -5,14 +5,15 @@ export { bareJid } from "./bare-jid.js";
 /** Longest part of an address, in bytes of UTF-8 (RFC 6122 §2.1). */
 const MAX_PART_BYTES = 1_023;
 
-/** XEP-0106 §3.2: what is escaped in a local part that has one of these. */
+/** XEP-0106 §3.2: a local part with one of these characters is escaped. */
 const UNSAFE = /[ "&':<>]/;
+/** The same characters, and a backslash that would read as the beginning of an escape. The escaping replaces them. */
 const ESCAPED = /[ "&':<>]|\\(?=20|22|26|27|2f|3a|3c|3e|40|5c)/g;
 
-/** An address that is prepared already, of ASCII alone: most are. */
+/** An ASCII address that is prepared already, as most addresses are. */
 const PREPARED = /^(?:[!#-%(-.0-9;=?[-~]+@)?(?:[-_a-z0-9]+\.)*[-_a-z0-9]+(?:\/[ -~]+)?$/;
 
-/** A prepared address; `local` and `resource` are empty where it has none. */
+/** A prepared address. `local` or `resource` is empty when the address has none. */
 export class JID {
   constructor(
     readonly local: string,
@@ -31,10 +32,11 @@ export class JID {
 }
 
 /**
- * Reads an address as people and peers write it, and prepares it as Prosody and ejabberd do, so that two spellings of one
- * address come out the same: local part by Nodeprep, domain by Nameprep, resource by Resourceprep (RFC 6122 §2). A local part
- * with a character that no local part may have is escaped (XEP-0106); `@` and `/` must be escaped already. A prepared address
- * comes out as it went in. Throws `TypeError`, saying what is wrong and showing no character that is not to be seen.
+ * Reads an address as people and peers write it, and prepares it as Prosody and ejabberd do. So two spellings of one
+ * address give the same result. Nodeprep prepares the local part, Nameprep the domain, Resourceprep the resource
+ * (RFC 6122 §2). A local part with a character that no local part may have is escaped (XEP-0106). The caller escapes
+ * `@` and `/`. A prepared address does not change. Throws `TypeError` with the fault; the message has no invisible
+ * characters.
  */
 export function jid(text: string): JID {
   const slash = text.indexOf("/");
@@ -57,12 +59,12 @@ export function jid(text: string): JID {
   return new JID(local, domain, resource);
 }
 
-/** As `jid`, the text of it. Quick for what is prepared already. */
+/** As `jid`, but returns text. Quick when the address is prepared already. */
 export function prepareJid(text: string): string {
   return text.length <= MAX_PART_BYTES && PREPARED.test(text) ? text : jid(text).toString();
 }
 
-/** As `prepareJid`; what is no JID stays as it is. */
+/** As `prepareJid`, but returns a text that is no JID unchanged. */
 export function preparedOrSame(text: string): string {
   try {
     return prepareJid(text);
@@ -76,21 +78,21 @@ export function prepareBareJid(text: string): string {
   return jid(text).bare().toString();
 }
 
-/** As `prepareJid`, of what must be a domain. */
+/** As `prepareJid`, but throws `TypeError` when the address has more than a domain. */
 export function prepareDomainName(text: string): string {
   const { local, domain, resource } = jid(text);
   if (local !== "" || resource !== "") throw new TypeError(`\`${printable(text)}\` is no domain`);
   return domain;
 }
 
-/** As `prepareJid`, of a resource alone. */
+/** As `prepareJid`, for a resource alone. */
 export function prepareResource(text: string): string {
   return jid(`localhost/${text}`).resource;
 }
 
 /**
- * Prepares the owner in a node id, a bare JID, `/` and a name without `/`; what stands in the place of the name is not looked
- * at, so that it may be a pattern. Throws `TypeError`.
+ * Prepares the owner in a node id, which is a bare JID, `/` and a name without `/`. The name is not checked, so it may
+ * be a pattern. Throws `TypeError`.
  */
 export function prepareNode(text: string): string {
   const slash = text.lastIndexOf("/");
@@ -99,13 +101,16 @@ export function prepareNode(text: string): string {
   return owner + text.slice(slash);
 }
 
-/** A host name of prepared labels; of ASCII what host names are made of, and `_`, which private networks use. */
+/**
+ * A host name of prepared labels. Its ASCII characters are those of host names, and `_`, which private networks use.
+ */
 const HOST_NAME = /^(?:[-_0-9a-z\x80-\u{10FFFF}]+\.)*[-_0-9a-z\x80-\u{10FFFF}]+$/u;
 /** An IPv6 address, in brackets (RFC 6122 §2.2) or as RFC 3920 wrote it. */
 const IPV6 = /^(\[)?([\d.a-f]*:[\d.:a-f]*)(\])?$/;
 
 function prepareDomain(name: string, fail: (fault: string) => never): string {
-  // RFC 3490 §3.1: also the ideographic full stop separates. RFC 7622 §3.2: the last dot is none of the domain.
+  // RFC 3490 §3.1: the ideographic full stop separates labels too. RFC 7622 §3.2: a dot at the end is not part of the
+  // domain.
   const domain = name.replace(/\u3002/g, ".").replace(/\.$/, "");
   const [, opens, address = "", closes] = IPV6.exec(domain) ?? [];
   const isAddress = (opens === undefined) === (closes === undefined) && URL.canParse(`http://[${address}]`);
@@ -126,7 +131,10 @@ function byteLength(text: string): number {
   return encoder.encode(text).length;
 }
 
-/** The beginning, with `\u{2}` for what is not to be seen: for texts of errors, which also travel as XML. */
+/**
+ * The first 100 characters, with escapes such as `\u{2}` for invisible ones. For texts of errors, which XML carries
+ * too.
+ */
 export function printable(text: string): string {
   return text
     .slice(0, 100)

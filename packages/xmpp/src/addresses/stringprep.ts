@@ -1,15 +1,18 @@
 import { unassignedRuns } from "./unicode-3-2.js";
 
-/** A profile of stringprep (RFC 3454): of local parts and resources (RFC 3920 Appendices A and B), and of domains (RFC 3491). */
+/**
+ * A profile of stringprep (RFC 3454). Nodeprep and Resourceprep are in RFC 3920, Appendices A and B; Nameprep is RFC
+ * 3491.
+ */
 export type StringprepProfile = "nodeprep" | "nameprep" | "resourceprep";
 
-/** What is wrong with a text, for people: "has the character U+0002". */
+/** A fault of a text, for people: "has the character U+0002". */
 export type StringprepFault = string;
 
-/** Table B.1: mapped to nothing. */
+/** Table B.1: characters that are mapped to nothing. */
 const TO_NOTHING = /[\xAD\u034F\u1806\u180B-\u180D\u200B-\u200D\u2060\uFE00-\uFE0F\uFEFF]/g;
 
-/** Five compatibility ideographs whose decomposition Unicode corrected after 3.2; the servers keep the old one. */
+/** Five compatibility ideographs whose decomposition Unicode corrected after 3.2. The servers keep the old one. */
 const UNCORRECTED: Readonly<Record<string, string>> = {
   "\u{2F868}": "\u{2136A}",
   "\u{2F874}": "\u5F33",
@@ -22,30 +25,33 @@ const UNCORRECTED: Readonly<Record<string, string>> = {
 const PROHIBITED =
   /[\x80-\xA0\u0340\u0341\u06DD\u070F\u1680\u180E\u2000-\u200F\u2028-\u202F\u205F-\u2063\u206A-\u206F\u2FF0-\u2FFB\u3000\uFEFF\uFFF9-\uFFFD\u{1D173}-\u{1D17A}\u{E0001}\u{E0020}-\u{E007F}\p{Co}\p{Cs}\p{NChar}]/u;
 
-/** What else each of them prohibits, all of it ASCII. RFC 3491 §5 leaves that of domains to what asks for host names. */
+/** ASCII characters that each profile prohibits. RFC 3491 §5 prohibits none in domains: a check of host names does. */
 const PROHIBITED_ASCII = {
   nodeprep: /[\0-\x20\x7F"&'/:<>@]/,
   nameprep: /(?!)/,
   resourceprep: /[\0-\x1F\x7F]/,
 } as const satisfies Record<StringprepProfile, RegExp>;
 
-/** Table D.1, as far as it is left by normalization, and the letters that its blocks have got since. */
+/**
+ * Table D.1 without the characters that normalization replaces, with the letters that its blocks have received since.
+ */
 const RIGHT_TO_LEFT =
   /[\u05BE\u05C0\u05C3\u05D0-\u05F4\u061B\u061F-\u064A\u066D-\u066F\u0671-\u06D5\u06E5\u06E6\u06FA-\u070D\u0710\u0712-\u072C\u074D-\u07A5\u07B1]/u;
 
-/** Table D.2, without the few signs and digits in it that are no letters. */
+/** Table D.2 without its few signs and digits, which are no letters. */
 const LEFT_TO_RIGHT = /[\p{L}\p{Nl}\p{Mc}]/u;
 
 /**
- * Prepares a text as Prosody and ejabberd do, and gives what is wrong with it by `fail`, which throws. Code points that
- * Unicode 3.2 had not assigned stay as they are: so Prosody does, and ejabberd refuses them.
+ * Returns a text prepared as Prosody and ejabberd prepare it. Calls `fail`, which throws, with the fault of a text that
+ * the profile does not allow. Code points that Unicode 3.2 had not assigned stay as they are, as in Prosody. ejabberd
+ * refuses them.
  */
 export function stringprep(
   text: string,
   profile: StringprepProfile,
   fail: (fault: StringprepFault) => never,
 ): string {
-  // Of ASCII, letters alone are mapped, and nothing is normalized.
+  // In ASCII text only capital letters are mapped, and nothing is normalized.
   const isAscii = /^[\0-\x7F]*$/.test(text);
   const folds = profile !== "resourceprep";
   const result = isAscii ? (folds ? text.toLowerCase() : text) : map(text, folds);
@@ -61,7 +67,7 @@ function map(text: string, folds: boolean): string {
     .replace(TO_NOTHING, "")
     .split(unassignedRuns())
     .map((run, i) => {
-      // What was split at is unassigned: nothing is known of it, so it also ends what can be composed.
+      // Odd runs are unassigned code points. Unicode 3.2 knows nothing of them, so nothing composes across them.
       if (i % 2 > 0) return run;
       const kept = run.replace(/[\u{2F868}-\u{2F9BF}]/gu, (char) => UNCORRECTED[char] ?? char);
       const normal = (folds ? fold(kept) : kept).normalize("NFKC");
@@ -70,17 +76,19 @@ function map(text: string, folds: boolean): string {
     .join("");
 }
 
-/** Table B.2, together with a normalization and a second time: case folding, one code point at a time. */
+/**
+ * Folds case, one code point at a time. Before and after a normalization, the two calls have the effect of Table B.2.
+ */
 function fold(text: string): string {
   return text.replace(/[^\0-\x7F]|[A-Z]/gu, (char) => {
-    // By way of the upper case, since some have one and are folded though they are lower case: ß, ſ, ς. Dotless i is not.
+    // By way of the upper case, since the table folds some lower-case letters too: ß, ſ, ς. It leaves the dotless i.
     const folded = char === "ı" ? char : char.toUpperCase().toLowerCase();
-    // Some have got another case since.
+    // A letter whose other case is newer than Unicode 3.2 stays as it is.
     return unassignedRuns().test(folded) ? char : folded;
   });
 }
 
-/** RFC 3454 §6. Of what is unassigned nobody knows the direction. */
+/** RFC 3454 §6. Unassigned code points have no known direction, so they break no rule. */
 function isMixed(text: string): boolean {
   if (!RIGHT_TO_LEFT.test(text)) return false;
   const known = [...text].map((char) => unassignedRuns().test(char) || RIGHT_TO_LEFT.test(char));
@@ -88,7 +96,7 @@ function isMixed(text: string): boolean {
   return [...text].some((char, i) => known[i] === false && LEFT_TO_RIGHT.test(char));
 }
 
-/** As people name it, since it may not be to be seen: `U+0002`. */
+/** Names a character for people, such as `U+0002`, since it may be invisible. */
 function nameOf(char: string): string {
   const code = (char.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, "0");
   return /[!-~]/.test(char) ? `${char} (U+${code})` : `U+${code}`;

@@ -1,6 +1,7 @@
 /**
- * Table A.1 of RFC 3454: what Unicode 3.2 had not assigned. Alternately how many code points are assigned and how many are
- * not (1 where that is left out), in base 36. Stringprep is frozen at this version, and JavaScript knows only its own.
+ * Table A.1 of RFC 3454: the code points that Unicode 3.2 had not assigned. Each item has two counts in base 36:
+ * assigned code points, then unassigned ones after `-` (1 when absent). Stringprep is frozen at Unicode 3.2, and
+ * JavaScript knows only the version of its runtime.
  */
 const TABLE_A1 =
   "f5 i-s 2m-2 1r-h 28-g g-4 2-4 1-3 1-5 7 1 k 18 13-9 3r 1z 12-2 2-6 g-x 12-2 7 13 2-6 h n a-b r-5 " +
@@ -21,7 +22,7 @@ const TABLE_A1 =
 
 let unassigned: RegExp | undefined;
 
-/** Matches runs of code points that Unicode 3.2 had not assigned; with one group, for `split`. */
+/** Matches runs of code points that Unicode 3.2 had not assigned. It has one group, so that `split` keeps the runs. */
 export function unassignedRuns(): RegExp {
   return (unassigned ??= new RegExp(`([${rangesOf(TABLE_A1)}]+)`, "u"));
 }

@@ -1,7 +1,10 @@
-/** RFC 4648 §4, for a text whose length is a multiple of four. */
+/** RFC 4648 §4. `decodeBase64` checks first that the length of the text is a multiple of four. */
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
-/** Characters made at once: a call takes only so many arguments. A multiple of three, so that parts can be joined. */
+/**
+ * Bytes that `encodeBase64` encodes in one step. A call takes a limited number of arguments.
+ * A multiple of three, so that no part but the last has padding.
+ */
 const PART_BYTES = 0x6000;
 
 export function encodeBase64(bytes: Uint8Array): string {
@@ -15,7 +18,7 @@ export function encodeBase64(bytes: Uint8Array): string {
 /** As in `base64.node.ts`. */
 export function decodeBase64(text: string): Uint8Array | undefined {
   if (text.length % 4 !== 0 || !BASE64.test(text)) return undefined;
-  // RFC 4648 §3.5: bits that the padding leaves over must be zero.
+  // RFC 4648 §3.5: the unused bits before the padding must be zero.
   if (text.endsWith("=")) {
     const tail = text.slice(-4);
     if (tail === "====" || tail.startsWith("=") || btoa(atob(tail)) !== tail) return undefined;

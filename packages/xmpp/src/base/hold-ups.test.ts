@@ -23,7 +23,7 @@ describe("deadline", () => {
     const late = vi.fn();
     const cancel = deadline(200, late);
     holdUp(900);
-    // What came meanwhile is read in the turns after that one.
+    // The event loop reads what arrived during the hold-up in its next turns.
     await afterTimers(0);
     expect(late).not.toHaveBeenCalled();
     await until(() => late.mock.calls.length > 0);
@@ -40,7 +40,7 @@ describe("deadline", () => {
       vi.spyOn(performance, "now").mockImplementation(() => clock() + skipped);
       deadline(100, late);
       for (; turns < 10 && late.mock.calls.length === 0; turns++) {
-        // Time goes on while no timer fires.
+        // The clock goes on while no timer fires.
         skipped += 5_000;
         await vi.advanceTimersByTimeAsync(100);
       }
@@ -63,7 +63,7 @@ describe("beat", () => {
     await until(() => heldUp.mock.calls.length === 1);
     expect(beats).toHaveBeenCalledTimes(before);
     expect(heldUp.mock.calls[0]?.[0]).toBeGreaterThan(600);
-    // A busy machine holds it up longer still.
+    // A busy machine makes the hold-up longer.
     expect(heldUp.mock.calls[0]?.[0]).toBeLessThan(8_000);
     await until(() => beats.mock.calls.length > before);
     end();

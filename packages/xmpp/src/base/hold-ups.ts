@@ -1,15 +1,18 @@
 import { monotonicNow, wallNow } from "./clock.js";
 
-/** A timer so much late, in ms, was not: this process was held up, by a long computation, a stop, or a machine that slept. */
+/**
+ * A timer that fires later than this, in ms, shows a hold-up of this process. Causes are a long computation, a stopped
+ * process, or a machine that slept.
+ */
 const HELD_UP_MS = 500;
-/** What came meanwhile and lies unread gets so long, in ms. */
+/** Longest extension of a deadline after a hold-up, in ms. In it the process reads what arrived during the hold-up. */
 const READ_ON_MS = 1_000;
-/** So often at most: who is held up again and again must give up at last. */
+/** Most extensions of one deadline: a process that is held up again and again must give up at last. */
 const MAX_TIMES = 3;
 
 /**
- * Calls `onLate` after `ms`. What came while this process was held up is read first: who answered in time is not taken for silent because
- * nobody looked. Gives what cancels it.
+ * Calls `onLate` after `ms`. After a hold-up of this process it waits longer, so that the process first reads what
+ * arrived. So a peer that answered in time does not count as silent. Returns a function that cancels the deadline.
  */
 export function deadline(ms: number, onLate: () => void): () => void {
   let timer: ReturnType<typeof setTimeout>;
@@ -28,10 +31,14 @@ export function deadline(ms: number, onLate: () => void): () => void {
 }
 
 /**
- * Calls `onBeat` every so many ms, and `onHeldUp` in its place, with the ms that are missing, where this process was held up: what came
- * meanwhile is read before the next beat. Calls `onWallStep` before either, with the ms by which the wall clock has gone ahead of the monotonic one
- * since the last beat, negative where it went back: somebody has set it or, where it went ahead, the machine slept. Keeps no process
- * alive. Gives what ends it.
+ * Calls `onBeat` every `everyMs`. After a hold-up of this process it calls `onHeldUp` instead, with the length of the
+ * hold-up in ms. So the process reads what arrived before the next beat.
+ *
+ * Before either it calls `onWallStep` when the wall clock has moved by more than 500 ms against the monotonic clock.
+ * The argument is the difference in ms, negative when the wall clock went back. Somebody has set the wall clock or,
+ * when it went ahead, the machine slept.
+ *
+ * The timer does not keep the process alive. Returns a function that ends the beats.
  */
 export function beat(
   everyMs: number,

@@ -1,6 +1,6 @@
 import { warn } from "./warn.node.js";
 
-/** Listeners by event name; one that throws does not keep the others from hearing. */
+/** Listeners by event name. When one listener throws, the others are called all the same. */
 export interface Listeners<Events> {
   on<K extends keyof Events>(event: K, listener: Events[K]): () => void;
   emit<K extends keyof Events>(
@@ -15,7 +15,7 @@ export function createListeners<Events>(): Listeners<Events> {
     on(event, listener) {
       const set = byEvent.get(event) ?? new Set();
       byEvent.set(event, set);
-      // A wrapper, so that the same function given twice is two listeners.
+      // A wrapper, so that a function that is added twice is two listeners.
       const entry = { listener };
       set.add(entry);
       return () => void set.delete(entry);
@@ -31,8 +31,9 @@ export function createListeners<Events>(): Listeners<Events> {
 }
 
 /**
- * Calls a function of the application and gives what it returned; `undefined` when it threw. What it throws, and what a promise of it
- * rejects with, becomes a warning (`StanzapackWarning` on Node, the console's in browsers) and reaches nobody else.
+ * Calls a function of the application. Returns its result, or `undefined` when it threw. Its error, or the rejection of
+ * a promise that it returned, becomes a warning: a `StanzapackWarning` on Node, a warning of the console in browsers.
+ * `callGuarded` itself never throws.
  */
 export function callGuarded(what: string, call: () => unknown): unknown {
   try {
@@ -48,7 +49,7 @@ export function callGuarded(what: string, call: () => unknown): unknown {
   }
 }
 
-/** Promises of other realms and libraries too. */
+/** Whether `value` has a method `then`, as promises of other realms and libraries have too. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"

@@ -1,8 +1,9 @@
 import { XmppError } from "./errors.js";
 
 /**
- * A part of this package that few need: the browser build fetches it when it is asked for. Rejects with `XmppError` when it
- * cannot be had, and with the signal's reason at once, since an `import()` itself cannot be broken off.
+ * Waits for a part of this package that few programs need. The browser build fetches the part on demand. Rejects with
+ * `XmppError` (`unreachable`) when the part cannot be loaded. Rejects with the signal's reason as soon as the signal
+ * aborts, although the `import()` itself cannot be stopped.
  */
 export function loadPart<T>(part: Promise<T>, name: string, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 /**
- * Every XML namespace used in this project's XMPP, in one place, imported as `NS`: as single constants, so that a bundle holds
- * only those it uses.
+ * Every XML namespace used in this project's XMPP, in one place, imported as `NS`. Each is a constant of its own, so
+ * that a bundle holds only those it uses.
  */
 
 /** RFC 6120 §4.8.1 */
@@ -22,7 +22,7 @@ export const SASL2 = "urn:xmpp:sasl:2";
 export const BIND2 = "urn:xmpp:bind:0";
 /** Stanzapack's own elements and form fields. */
 export const STANZAPACK = "urn:stanzapack:0";
-/** A feature of Bind 2: the resource that the server makes has few characters. Offered by `mod_stanzapack_sasl2`. */
+/** A feature of Bind 2: the server makes a resource of few characters. `mod_stanzapack_sasl2` offers it. */
 export const SHORT_RESOURCE = "urn:stanzapack:0#short-resource";
 /** XEP-0484 */
 export const FAST = "urn:xmpp:fast:0";

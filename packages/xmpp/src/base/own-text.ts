@@ -1,6 +1,7 @@
 /**
- * A copy of a text that was cut out of a longer one, or put together from many, in one piece. V8 keeps the longer one for as long as the cut: an address that is kept with a link
- * would keep all that came in the same read of the socket, up to 64 KB. What was put together stays a tree of its parts.
+ * Returns a copy of a text, in memory of its own. V8 keeps a text as long as a slice of the text exists. So an address
+ * that a link keeps would keep everything of the same read of the socket, up to 64 KB. V8 also keeps a text that was
+ * joined from parts as a tree of the parts; the copy is one piece.
  */
 export function ownText(text: string): string {
   return JSON.parse(JSON.stringify(text)) as string;

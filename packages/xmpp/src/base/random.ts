@@ -1,6 +1,6 @@
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** So many random base64url characters, six bits each. */
+/** `length` random base64url characters, six bits each. */
 export function randomText(length: number): string {
   const bytes = crypto.getRandomValues(new Uint8Array(length));
   let text = "";
@@ -8,7 +8,7 @@ export function randomText(length: number): string {
   return text;
 }
 
-/** A random UUID (RFC 9562 §5.4). Unlike `crypto.randomUUID` also in pages that are no secure contexts. */
+/** A random UUID (RFC 9562 §5.4). Unlike `crypto.randomUUID`, it also works in pages that are no secure contexts. */
 export function randomUuid(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;

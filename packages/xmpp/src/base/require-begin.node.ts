@@ -1,9 +1,11 @@
 import { createRequire } from "node:module";
 
 /**
- * Libraries below us (`ltx`, `ws`) are CommonJS and require modules of Node's. In a bundle of ES modules, as esbuild makes it, there is
- * no `require`, and the program would end at its start. So every module of ours that imports one of them imports this first, and there is
- * a global `require` until `require-end.node.ts` takes it away. One that is global already stays. Resolved from Node's own path: only modules of Node's are asked for.
+ * Makes a global `require` until `require-end.node.ts` removes it. A global `require` of the program's own stays.
+ *
+ * The libraries `ltx` and `ws` are CommonJS and require modules of Node. A bundle of ES modules, as esbuild makes it,
+ * has no `require`, so the program would end at its start. So each of our modules that imports one of them imports this
+ * module first. The libraries require only Node's own modules, so the path of Node serves as the base.
  */
 const holder = globalThis as { require?: NodeJS.Require };
 

@@ -1,6 +1,7 @@
 /**
- * Throws what the application threw once more, in a task of its own, where no stanza, link or other listener is at stake. It is an uncaught
- * exception then, as with Node's `EventEmitter`: Node emits `uncaughtException`, and a page gets its `error` event by `reportError`.
+ * Throws an error of the application again, in a task of its own. So the error disturbs no stanza, link or other
+ * listener. It becomes an uncaught exception, as with Node's `EventEmitter`: Node emits `uncaughtException`. A page
+ * receives its `error` event, by `reportError`.
  */
 export function rethrow(error: unknown): void {
   const { reportError } = globalThis as { reportError?: (error: unknown) => void };
@@ -10,7 +11,7 @@ export function rethrow(error: unknown): void {
   }, 0);
 }
 
-/** Calls a function of the application. What it throws is an uncaught exception: see `rethrow`. */
+/** Calls a function of the application. An error that it throws becomes an uncaught exception: see `rethrow`. */
 export function callSafely<A extends readonly unknown[]>(
   call: ((...args: A) => unknown) | undefined,
   ...args: A

@@ -38,7 +38,7 @@ describe("sleep", () => {
     life.abort();
     await Promise.all(all);
     await sleep(1_000_000, life.signal);
-    // Warnings are told in a tick of their own.
+    // Node emits warnings in a tick of their own.
     await new Promise((resolve) => setImmediate(resolve));
     process.off("warning", onWarning);
     expect(warnings).toEqual([]);

@@ -1,11 +1,11 @@
 export interface ReconnectPolicy {
-  /** First delay, in ms; doubles each try, with full jitter. Default 500. */
+  /** First delay, in ms. It doubles with each attempt, with full jitter. Default 500. */
   readonly minMs: number;
-  /** Largest delay, in ms. Default 10,000: everyone is back within 30 s of a fault's end. */
+  /** Largest delay, in ms. Default 10,000: every client is connected again within 30 s of a fault's end. */
   readonly maxMs: number;
 }
 
-/** Resolves after so many ms, or at once when the signal aborts; leaves no timer behind. */
+/** Resolves after `ms`, or at once when the signal aborts. Leaves no timer behind. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -20,7 +20,7 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** One listener for all: Node takes more than ten for a leak, and says so to the user. */
+/** All sleepers of a signal share one listener. Node warns the user of a leak when a signal has more than ten. */
 const sleeping = new WeakMap<AbortSignal, Set<() => void>>();
 
 function sleepersOf(signal: AbortSignal): Set<() => void> {
@@ -36,8 +36,8 @@ function sleepersOf(signal: AbortSignal): Set<() => void> {
 }
 
 /**
- * Full jitter: anything between nothing and the doubled delay, so that those who lost a server together do not
- * come back together. `failures` counts from 0; `random` is in [0, 1).
+ * The delay before the next attempt, in ms. Full jitter: a random part of the doubled delay, so that clients that lost
+ * a server together do not reconnect together. `failures` counts from 0; `random` is in [0, 1).
  */
 export function backoffMs(policy: ReconnectPolicy, failures: number, random: number): number {
   return random * Math.min(policy.maxMs, policy.minMs * 2 ** Math.min(failures, 30));

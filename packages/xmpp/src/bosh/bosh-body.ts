@@ -3,14 +3,14 @@ import * as NS from "../base/namespaces.js";
 import { StreamParser } from "../xml/stream-parser.js";
 import { escapeAttribute, type Element } from "../xml/xml.js";
 
-/** An answer's `<body/>` (XEP-0124 §4), taken apart. */
+/** The parts of an answer's `<body/>` (XEP-0124 §4). */
 export interface BoshBody {
   readonly attrs: Readonly<Record<string, string | undefined>>;
-  /** Its elements, as text. */
+  /** The elements in the body, as text. */
   readonly content: string;
 }
 
-/** `attrs` without value are left out. */
+/** Formats a `<body/>`. Leaves out attributes that are undefined. */
 export function formatBody(
   attrs: Readonly<Record<string, string | number | undefined>>,
   content: string,
@@ -22,12 +22,12 @@ export function formatBody(
   return content === "" ? `${head}/>` : `${head}>${content}</body>`;
 }
 
-/** Longest start tag of a body, in characters: a dozen short attributes, and whatever a manager adds. */
+/** Longest start tag of a body, in characters: a dozen short attributes, and those that a connection manager adds. */
 const MAX_TAG_CHARS = 8_192;
 
 const CLOSING_TAG = "</body>";
 
-/** Reads the wrapper only: its content goes to the stream's own parser. Throws `XmppError`. */
+/** Reads only the `<body/>` itself. The stream's parser reads the content. Throws `XmppError`. */
 export function parseBody(text: string): BoshBody {
   const refuse = (why: string): XmppError => new XmppError("protocol", `the answer is no BOSH body: ${why}`);
   const end = findTagEnd(text);
@@ -53,14 +53,14 @@ export function parseBody(text: string): BoshBody {
   return { attrs, content: rest.slice(0, -CLOSING_TAG.length) };
 }
 
-/** Behind the first tag that is no XML declaration. */
+/** Position after the first tag that is no XML declaration; -1 when there is none. */
 function findTagEnd(text: string): number {
   const head = text.slice(0, MAX_TAG_CHARS);
   const tag = /^\s*(?:<\?xml[^>]*\?>\s*)?<(?:[^<>"']|"[^"]*"|'[^']*')*>/.exec(head);
   return tag === null ? -1 : tag[0].length;
 }
 
-/** XEP-0124 §17.2: what a terminal condition says of us, of the server, or of the way between. */
+/** XEP-0124 §17.2: the error that each terminal condition means. */
 const CONDITIONS = new Map<string, readonly [XmppErrorCode, string]>(
   Object.entries({
     "bad-request": ["protocol", "the server calls our request malformed"],
@@ -85,19 +85,21 @@ export function toConditionError(condition: string): XmppError {
   return new XmppError(code, `${message} (${condition.slice(0, 40)})`);
 }
 
-/** XEP-0124 §17.1: what managers of old say by status, and some of today too. */
+/** XEP-0124 §17.1: HTTP statuses by which old connection managers, and some current ones, name a condition. */
 const STATUS_CONDITIONS: Readonly<Record<number, string>> = {
   400: "bad-request",
   403: "policy-violation",
   404: "item-not-found",
 };
 
-/** Final statuses as errors; `undefined` for those of a moment, after which the request is sent again. */
+/**
+ * Returns an error for a final status. Returns undefined for a temporary one, after which the request is sent again.
+ */
 export function toStatusError(status: number): XmppError | undefined {
   if (status >= 500 || status === 408 || status === 425 || status === 429) return undefined;
   const condition = STATUS_CONDITIONS[status];
   if (condition !== undefined) return toConditionError(condition);
-  // Redirects too: they could lead away from TLS, and from whom the certificate is for.
+  // Redirects are final too: they could lead away from TLS, and from the host that the certificate names.
   return toNoService(status);
 }
 

@@ -16,23 +16,33 @@ import { backoffMs } from "../base/timing.js";
 
 export interface BoshTiming {
   /**
-   * Longest time the server may hold a request, in ms. Default 30,000: what vanished without a word on an idle session
-   * is missed that late, and an empty exchange costs some 350 bytes.
+   * Longest time the server may hold a request, in ms. Default 30,000. On an idle session, the client notices a
+   * vanished server only after this time. An empty exchange takes some 350 bytes.
    */
   readonly waitMs: number;
-  /** From when an answer is due to sending the request again, in ms. Default 10,000: a slow network is no lost answer. */
+  /**
+   * Wait for an answer that is due, in ms. After it the request is sent again. Default 10,000: in a slow network an
+   * answer is late, not lost.
+   */
   readonly answerMs: number;
   /**
-   * The least of that once answers came: it follows what they take (RFC 6298), down to this, in ms. Default 1,000, its §2.4.
+   * Smallest such wait, in ms. Once answers have arrived, the wait follows the time that they take (RFC 6298), down to
+   * this. Default 1,000 (RFC 6298 §2.4).
    */
   readonly answerMinMs: number;
-  /** The same when a later request has been answered already, in ms. Default 2,000: servers answer in order. */
+  /** The wait when a later request is answered already, in ms. Default 2,000: servers answer in order. */
   readonly overtakenMs: number;
-  /** First delay before a request is sent again after a second fault, in ms; doubles, with full jitter. Default 200. */
+  /**
+   * First delay before a request is sent again after a second fault, in ms. It doubles with each fault, with full
+   * jitter. Default 200.
+   */
   readonly retryMinMs: number;
   /** Largest such delay, in ms. Default 3,000. */
   readonly retryMaxMs: number;
-  /** How long a session without any answer is fought for, in ms. Default 60,000, never beyond the server's `inactivity`. */
+  /**
+   * Time after which a session without any answer is given up, in ms. Default 60,000, and at most the server's
+   * `inactivity`.
+   */
   readonly giveUpMs: number;
 }
 
@@ -52,17 +62,20 @@ export interface BoshCourierHooks {
   readonly onFail: (error: XmppError) => void;
 }
 
-/** Brings requests to the server until each has its one answer, in whatever order those come. */
+/** Sends requests to the server until each has its one answer. The answers may arrive in any order. */
 export interface BoshCourier {
-  /** How long faults are fought, in ms. Undefined while there is no session, as at first: not at all, it could make two. */
+  /**
+   * Time for which requests are sent again after faults, in ms. Undefined before there is a session. Then no request is
+   * sent again, since a second one could create a second session.
+   */
   patienceMs: number | undefined;
-  /** How much the times differ that answers take, in ms. */
+  /** How much the times of answers differ, in ms. */
   readonly unevenMs: number;
   send(request: BoshRequest): void;
   close(): void;
 }
 
-/** One request under way, perhaps not for the first time. */
+/** One request under way, which may have been sent before. */
 interface Trip {
   readonly request: BoshRequest;
   cancel: AbortController | undefined;
@@ -70,17 +83,17 @@ interface Trip {
   /** When the timer fires. */
   dueAt: number;
   tries: number;
-  /** Since when its answer is due, not held any more, in ms. */
+  /** Time since which the answer is due, in ms: the server must not hold the request any more. */
   dueSince: number | undefined;
-  /** What went wrong with it first. */
+  /** The first fault of this request. */
   fault: XmppError | undefined;
 }
 
-/** Why a request under way was broken off: another one like it goes, or nobody waits any more. */
+/** Reasons to abort a copy of a request: the request was answered, or is sent again, or the courier is closed. */
 const ANSWERED = new XmppError("aborted", "the request was answered");
 const GIVEN_UP = new XmppError("aborted", "the request was given up");
 
-/** Of a session that no server has: answered at once, with an error. */
+/** A request of a session that no server has. The server answers it at once, with an error. */
 const NOBODYS = formatBody({ rid: 1, sid: "none" }, "");
 
 export function createBoshCourier(
@@ -90,7 +103,7 @@ export function createBoshCourier(
 ): BoshCourier {
   const trips = new Map<number, Trip>();
   const answerTime = new AnswerTime(Math.min(timing.answerMinMs, timing.answerMs), timing.answerMs);
-  /** When the first fault happened since the last answer. */
+  /** Time of the first fault since the last answer. */
   let troubleSince: number | undefined;
   let newest = 0;
 
@@ -101,13 +114,13 @@ export function createBoshCourier(
     trip.cancel?.abort(GIVEN_UP);
   };
 
-  /** No wait may outlast the patience: what is then still missing is given up on time. */
+  /** Shortens a wait so that it ends with `patienceMs`. Then the session is given up in time. */
   const withinPatience = (ms: number): number =>
     troubleSince === undefined
       ? ms
       : Math.max(0, Math.min(ms, troubleSince + (courier.patienceMs ?? 0) - monotonicNow()));
 
-  /** The answer is due within so many ms from now; then the request is sent again. */
+  /** Expects the answer within `dueMs` from now. After it the request is sent again. */
   const expectWithin = (trip: Trip, dueMs: number): void => {
     const withinMs = withinPatience(dueMs);
     const dueAt = monotonicNow() + withinMs;
@@ -120,9 +133,10 @@ export function createBoshCourier(
   };
 
   /**
-   * Has the server lost its way? ejabberd (23.01 to 26) lets a request that overtook the one before lie; it then holds that one, however
-   * often it is sent again, so that neither is answered until something else comes for us. A server that answers another request, and not
-   * this one, which was due long before, will not: the session is lost, and a new one is quicker than waiting.
+   * Checks whether the server will ever answer this request. ejabberd (23.01 to 26) sets aside a request that overtook
+   * the one before. It then holds the earlier request, even if it is sent again. So it answers neither until there is
+   * other data for us. When the server answers another request and not this one, which was due long before, the session
+   * is lost. A new session is quicker than waiting.
    */
   const doubt = async (trip: Trip, { signal }: AbortController): Promise<void> => {
     const { tries } = trip;
@@ -133,7 +147,7 @@ export function createBoshCourier(
 
   const doubtSoon = (trip: Trip, cancel: AbortController): void => {
     const timer = setTimeout(() => {
-      // Then it cannot be reached either.
+      // The server cannot be reached, so this shows nothing.
       doubt(trip, cancel).catch(() => undefined);
     }, answerTime.dueMs);
     cancel.signal.addEventListener("abort", () => {
@@ -145,7 +159,7 @@ export function createBoshCourier(
     const cancel = (trip.cancel = new AbortController());
     trip.tries++;
     trip.dueAt = Number.POSITIVE_INFINITY;
-    // XEP-0124 §8: holding one, the server answers the older of two at once.
+    // XEP-0124 §8: the server holds one request, so it answers the older of two at once.
     const isNewest = trip.request.rid === newest;
     expectWithin(trip, timing.answerMs + (isNewest ? timing.waitMs : 0));
     if (!isNewest && trip.tries > 1 && hasSession()) doubtSoon(trip, cancel);
@@ -180,7 +194,7 @@ export function createBoshCourier(
       return;
     }
     const { retryMinMs: minMs, retryMaxMs: maxMs } = timing;
-    // At first without delay: a connection that was kept may have been closed by the other end meanwhile.
+    // The first repetition has no delay: the server may have closed a connection that was kept open.
     const delay = trip.tries === 1 ? 0 : backoffMs({ minMs, maxMs }, trip.tries - 2, Math.random());
     sendAgain(trip, error, delay);
   };
@@ -190,7 +204,7 @@ export function createBoshCourier(
     let body: BoshBody;
     try {
       if (status !== 200) {
-        // Before there is a session it cannot be about one.
+        // Before there is a session, the status cannot be about a session.
         const final = hasSession() ? toStatusError(status) : toNoService(status);
         if (final !== undefined) hooks.onFail(final);
         else onFault(trip, new XmppError("disconnected", `HTTP status ${String(status)}`));
@@ -202,7 +216,7 @@ export function createBoshCourier(
       return;
     }
     if (body.attrs["type"] === "error") {
-      // XEP-0124 §17.3: it, and all before it that have no answer, are sent again.
+      // XEP-0124 §17.3: this request, and all unanswered ones before it, are sent again.
       for (const other of [...trips.values()]) {
         if (other.request.rid <= rid) onFault(other, toConditionError("undefined-condition"));
       }
@@ -237,7 +251,7 @@ export function createBoshCourier(
         timer: undefined,
         dueAt: 0,
         tries: 0,
-        // The one that makes the session is not held.
+        // The server does not hold the request that creates the session.
         dueSince: hasSession() ? undefined : now,
         fault: undefined,
       };

@@ -20,7 +20,7 @@ afterEach(async () => {
 const OPEN = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='example.test' version='1.0'/>";
 const CLOSE = "<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>";
 const OPENED = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' version='1.0'/>";
-/** Between two requests under way, in ms. */
+/** Least time between two requests under way, in ms. */
 const SPACING_MS = 20;
 const message = (text: string | number): string =>
   `<message xmlns='jabber:client'><body>${text}</body></message>`;
@@ -54,7 +54,7 @@ async function open(
   return { socket: opened, server: fake, data, errors, state };
 }
 
-/** A session past its restart, in which every further request is the test's. */
+/** Opens a session and restarts its stream. The test answers every further request. */
 async function openSession(
   timing: Partial<BoshTiming> = {},
   terms = SESSION,
@@ -89,7 +89,7 @@ describe("a BOSH session", () => {
     await until(() => data.length === 2);
     expect(data).toEqual([OPENED, "<stream:features/>"]);
 
-    // Nothing between this and the restart, as if it were the restart itself.
+    // No empty request is sent between this and the restart, since the server could take it for the restart.
     socket.write("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>x</auth>");
     const auth = await server.request(1);
     expect(auth.content).toBe("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>x</auth>");
@@ -102,7 +102,7 @@ describe("a BOSH session", () => {
     await until(() => data.length === 5);
     expect(data.slice(3)).toEqual([OPENED, "<stream:features>2</stream:features>"]);
 
-    // Now it always gives the server one request to hold.
+    // From now on the server always has one request to hold.
     const poll = await server.request(3);
     expect(poll.content).toBe("");
     expect(Object.keys(poll.attrs).sort()).toEqual(["rid", "sid", "xmlns"]);
@@ -129,13 +129,13 @@ describe("a BOSH session", () => {
     const delays = watchDelays();
     (await server.request(1)).answer("<success/>");
     expect((await server.request(2)).content).toBe("");
-    // So long an empty request waits for a restart.
+    // 250 ms is the time that an empty request waits for a restart.
     expect(delays()).not.toContain(250);
   });
 
   it("does not tell on an unencrypted way who will log in (RFC 6120 §4.7.1)", async () => {
     const fake = (server = await startFakeBosh());
-    // Leads to this machine too, and is not known for it.
+    // 0.0.0.0 leads to this machine too, but does not count as loopback.
     const url = new URL(fake.url.href.replace("127.0.0.1", "0.0.0.0"));
     socket = new BoshSocket(url, {
       tls: { domain: "example.test" },
@@ -156,7 +156,7 @@ describe("a BOSH session", () => {
       "Accept-Encoding",
       "Content-Length",
     ]);
-    // Nobody here compresses.
+    // This server never compresses, so the client stops asking.
     for (let i = 0; i < 4; i++) (await next()).answer();
     expect(namesOf(await next())).toEqual(["Host", "Content-Type", "Content-Length"]);
   });
@@ -187,7 +187,7 @@ describe("a BOSH session", () => {
     expect(socket.waitingBytes).toBeGreaterThan(100_000);
     poll.answer();
     const two = await next();
-    // The older of two that wait keeps the window closed, whatever becomes of the newer.
+    // The older of two unanswered requests keeps the window closed, even when the newer is answered.
     two.answer();
     await afterTimers(SPACING_MS);
     expect(server.requests).toHaveLength(5);
@@ -203,7 +203,7 @@ describe("a BOSH session", () => {
     const poll = await next();
     socket.write(message("up"));
     await next();
-    // The server holds what it should have answered at once.
+    // The server holds a request that it should have answered at once.
     const again = await next();
     expect(again.body).toBe(poll.body);
   });
@@ -228,13 +228,13 @@ describe("a BOSH session", () => {
     poll.response.socket?.destroy();
     const again = await next();
     expect(again.body).toBe(poll.body);
-    // Silence: the older of two must be answered at once.
+    // The server must answer the older of two requests at once, and does not.
     socket.write(message("up"));
     const data1 = await next();
     const late = await next();
     expect(late.body).toBe(poll.body);
     late.answer(message(1));
-    // Answered to the first copy too: counts once.
+    // The first copy has an answer too. The answer counts once.
     again.response.destroy();
     await until(() => data.length === 1);
     socket.write(message("more"));
@@ -292,7 +292,8 @@ describe("a BOSH session", () => {
     });
     held.answer();
     await next();
-    // Missed after `waitMs` and `answerMs`, and fought for during `giveUpMs`: not to the end of another such wait.
+    // The answer is missed after `waitMs` and `answerMs`. The session ends `giveUpMs` later, before another such wait
+    // ends.
     await vi.advanceTimersByTimeAsync(10_900);
     expect(state.closed).toBe(false);
     await vi.advanceTimersByTimeAsync(200);
@@ -386,7 +387,7 @@ describe("a BOSH session", () => {
     first.answer();
     const second = await next();
     expect(delays()).toContain(1_000);
-    // What brought something is followed at once.
+    // After an answer with content, the client polls again at once.
     const before = delays().length;
     second.answer(message(1));
     await next();
@@ -412,7 +413,7 @@ describe("a BOSH session", () => {
     poll.answer();
     pause.answer();
     expect((await next()).content).toBe("");
-    // Four fifths of what is left of it, when both are answered.
+    // The client polls after four fifths of the rest of the pause, when both requests are answered.
     expect(performance.now() - at).toBeGreaterThan(790);
     expect(
       delays()

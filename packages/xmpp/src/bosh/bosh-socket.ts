@@ -14,30 +14,34 @@ import type { TransportSocket } from "../transports/transport.js";
 
 export interface BoshOptions extends HttpPosterOptions {
   readonly timing?: Partial<BoshTiming> | undefined;
-  /** The domain to speak to, in the form of JIDs. Default: that of `tls`. */
+  /** Domain of the server, as in JIDs. Default: the domain of `tls`. */
   readonly domain?: string | undefined;
-  /** The bare JID that will log in, told with the first request where nobody can overhear it. */
+  /** The bare JID that will log in. The first request has it when the connection is secure. */
   readonly from?: string | undefined;
 }
 
 /**
- * Least time between two requests under way, in ms. They take different connections, and ejabberd (23.01) leaves one that
- * came too early lying until the one before is answered, which it holds for `wait`: half a minute.
+ * Least time between two requests under way, in ms. They use different connections, so the later one may overtake.
+ * ejabberd (23.01) sets such a request aside until the one before is answered. It holds that one for `wait`: half a
+ * minute.
  */
 const SPACING_MS = 20;
-/** More where the times that answers take differ by more, up to this: a busy proxy, a bad network. */
+/** Largest spacing, in ms. The spacing grows when the times of answers differ more: a busy proxy, a bad network. */
 const MAX_SPACING_MS = 500;
 
-/** What waits is gathered into bodies of at most so many characters, or one stanza: far below what servers and proxies take. */
+/**
+ * Waiting text is joined into bodies of at most this many characters, or one stanza. Servers and proxies accept far
+ * more.
+ */
 const MAX_BODY_CHARS = 65_536;
 
 /**
- * While the stream is not authenticated, its owner speaks next; an empty request in between could be taken for the
- * restart that is due (Prosody does). So it is held back for so many ms. SASL2 has no restart (XEP-0388 §2.6).
+ * Delay of an empty request before the stream is authenticated, in ms. At that time the client sends next. A server
+ * could take an empty request for the restart that is due, as Prosody does. SASL2 has no restart (XEP-0388 §2.6).
  */
 const LAZY_POLL_MS = 250;
 
-/** Most requests under way, however many the server allows: each is a connection, and what it carries counts as sent. */
+/** Most requests under way, even if the server allows more. Each takes a connection, and its content counts as sent. */
 const MAX_WINDOW = 8;
 
 type Outgoing =
@@ -46,20 +50,20 @@ type Outgoing =
   | { readonly kind: "pause"; readonly seconds: number }
   | { readonly kind: "terminate" };
 
-/** Of the session creation response (XEP-0124 §7.2). */
+/** Terms in the session creation response (XEP-0124 §7.2). */
 interface SessionTerms {
   readonly sid: string;
   readonly inactivityMs: number;
   readonly pollingMs: number;
   readonly maxPauseMs: number;
-  /** The server holds no requests: it must be asked again and again (XEP-0124 §12). */
+  /** The server holds no requests, so the client must ask repeatedly (XEP-0124 §12). */
   readonly isPolling: boolean;
 }
 
 /**
- * One XMPP stream over BOSH (XEP-0124, XEP-0206). To the stream it looks like a WebSocket: RFC 7395's `<open/>`
- * creates the session or restarts it, `<close/>` ends it, and what comes in is whole elements. Its XMPP bytes are
- * HTTP's, headers included.
+ * One XMPP stream over BOSH (XEP-0124, XEP-0206). To the stream it looks like a WebSocket. RFC 7395's `<open/>` creates
+ * the session or restarts it, `<close/>` ends it, and each `data` has whole elements. Its XMPP bytes are the bytes of
+ * HTTP, headers included.
  */
 export class BoshSocket extends EventEmitter implements TransportSocket {
   readonly kind = "bosh";
@@ -70,7 +74,8 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
   readonly #timing: BoshTiming;
   readonly #poster: HttpPoster;
   readonly #courier: BoshCourier;
-  // XEP-0124 §14.1: random, and so far below 2^53 that no session gets there. Every digit of it travels each time.
+  // XEP-0124 §14.1: random, and so far below 2^53 that no session reaches that. Small, since each request has its
+  // digits.
   readonly #window = new BoshWindow<BoshBody>(randomUint32());
   #terms: SessionTerms | undefined;
   #outgoing: Outgoing[] = [];
@@ -81,9 +86,9 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
   #pausedUntil = 0;
   /** The last request was empty, and so was its answer. */
   #idlePoll = false;
-  /** No restart is due any more: it was sent, or SASL2 needs none. */
+  /** No restart is due any more: the client has sent it, or SASL2 needs none. */
   #mayPoll = false;
-  /** `<open/>` has been written and not been answered yet. */
+  /** `<open/>` is written and not answered yet. */
   #opening: "session" | "stream" | undefined;
   #terminating = false;
   #closed = false;
@@ -93,7 +98,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     super();
     this.secure = url.protocol === "https:" || isLoopback(url);
     this.#domain = options.domain ?? options.tls.domain;
-    // RFC 6120 §4.7.1: to encrypted streams only.
+    // RFC 6120 §4.7.1: only on encrypted streams.
     this.#from = this.secure ? options.from : undefined;
     this.#timing = { ...DEFAULT_BOSH_TIMING, ...options.timing };
     this.#poster = createHttpPoster(url, options);
@@ -168,7 +173,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     this.#schedulePump();
   }
 
-  /** At the end of the tick, so that what is written together travels together. */
+  /** Sends at the end of the tick, so that one request has everything written in this tick. */
   #schedulePump(): void {
     if (this.#pumpScheduled) return;
     this.#pumpScheduled = true;
@@ -185,7 +190,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     for (;;) {
       const [head] = this.#outgoing;
       if (head === undefined) break;
-      // XEP-0124 §11: for these there may be one request more.
+      // XEP-0124 §11: these two may exceed the window by one request.
       const extra = head.kind === "pause" || head.kind === "terminate" ? 1 : 0;
       if (!this.#window.hasRoom(extra)) break;
       const spacing = this.#spacingMs();
@@ -202,7 +207,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     if (this.#window.unansweredCount === 0 && !this.#terminating) this.#schedulePoll(this.#terms);
   }
 
-  /** How long the next request must wait so that it does not overtake the one before on another connection. */
+  /** Time that the next request must wait, in ms, so that it does not overtake the one before on another connection. */
   #spacingMs(): number {
     if (this.#window.unansweredCount === 0) return 0;
     const { lastLeftAt } = this.#poster;
@@ -214,7 +219,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     switch (head.kind) {
       case "text": {
         const content = this.#takeText();
-        // The last words go with the goodbye.
+        // The last text shares a request with the end of the session.
         const isLast = this.#outgoing[0]?.kind === "terminate";
         if (isLast) this.#outgoing.shift();
         return this.#send(isLast ? { type: "terminate" } : {}, content);
@@ -257,7 +262,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     this.#courier.send(this.#window.open(formatBody({ rid: this.#window.nextRid, sid, ...attrs }, content)));
   }
 
-  /** Gives the server a request to hold, or asks it whether there is anything. */
+  /** Sends an empty request, which the server holds, or answers at once when it polls. */
   #schedulePoll(terms: SessionTerms): void {
     const poll = (): void => {
       if (this.#closed || this.#terminating || this.#window.unansweredCount > 0) return;
@@ -270,10 +275,10 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
   }
 
   #pollDelayMs(terms: SessionTerms): number {
-    // Before the time is over: the way takes some of it.
+    // Before the pause is over, since the request itself takes some time.
     const paused = (this.#pausedUntil - monotonicNow()) * 0.8;
     if (paused > 0) return paused;
-    // XEP-0124 §12: two fruitless questions are `polling` apart, and no two more than `inactivity`.
+    // XEP-0124 §12: two empty polls are at least `polling` apart, and requests at most `inactivity`.
     if (terms.isPolling && this.#idlePoll) return Math.min(terms.pollingMs, terms.inactivityMs / 2);
     return this.#mayPoll ? 0 : LAZY_POLL_MS;
   }
@@ -283,7 +288,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     const isEnd = attrs["type"] === "terminate";
     if (content !== "") this.#idlePoll = false;
     if (this.#terms === undefined && !isEnd && !this.#begin(attrs)) return;
-    // What answers a restart has the features in it; older answers may still come before.
+    // The answer to a restart has the features. Older answers, without content, may arrive before it.
     if (!isEnd && (this.#opening === "session" || (this.#opening === "stream" && content !== ""))) {
       this.#opening = undefined;
       this.emit("data", `<open xmlns='${NS.FRAMING}' version='1.0'/>`);
@@ -310,7 +315,10 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
     return true;
   }
 
-  /** XEP-0124 §10: nothing is asked for and nothing comes for so many ms, in which the session may be left alone; any `write` ends it. */
+  /**
+   * XEP-0124 §10: pauses the session for `forMs`. In the pause no request is sent and no data arrive. Any `write` ends
+   * the pause. Returns false when the server does not allow the pause, or the session is closed.
+   */
   pause(forMs: number): boolean {
     const { maxPauseMs = 0 } = this.#terms ?? {};
     const seconds = Math.floor(forMs / 1000);
@@ -361,7 +369,7 @@ export class BoshSocket extends EventEmitter implements TransportSocket {
   }
 }
 
-/** Longest `inactivity`, `polling` and `maxpause` believed, in seconds: a day. */
+/** Longest accepted `inactivity`, `polling` and `maxpause`, in seconds: a day. A longer one counts as a day. */
 const MAX_SECONDS = 86_400;
 
 function readTerms(attrs: BoshBody["attrs"]): SessionTerms | undefined {

@@ -15,11 +15,11 @@ it("gives each answer once, in the order of requests, whatever the order and num
           if (step < 3) {
             if (window.hasRoom()) window.open(String(window.nextRid));
           } else {
-            // Also to requests that are answered or were never made.
+            // Some of these requests are answered already, or were never made.
             const rid = window.nextRid - 1 - (step - 3);
             got.push(...window.answer(rid, rid));
           }
-          // XEP-0124 §14.2: never further ahead than the window.
+          // XEP-0124 §14.2: requests are never further ahead than the window.
           expect(window.nextRid - (100 + got.length)).toBeLessThanOrEqual(size);
         }
         expect(got).toEqual(got.map((_, i) => 100 + i));

@@ -1,24 +1,24 @@
-/** What waits for its answer. */
+/** A request that waits for its answer. */
 export interface BoshRequest {
   readonly rid: number;
-  /** Sent again it must be the same, byte by byte (XEP-0124 §14.3). */
+  /** When it is sent again it must be the same, byte by byte (XEP-0124 §14.3). */
   readonly body: string;
 }
 
 /**
- * The request ids of one session: which may be sent, and in which order answers count (XEP-0124 §14). Pure.
- * The span from the oldest answer that is missing to the newest request never exceeds the window, so what is missing
- * is always among the answers that the server still keeps.
+ * The request ids of one session: which may be sent, and the order of their answers (XEP-0124 §14). Pure. The span
+ * from the oldest missing answer to the newest request never exceeds the window. So the server still keeps every
+ * missing answer.
  */
 export class BoshWindow<Answer> {
-  /** How many requests may be under way (XEP-0124's `requests`). */
+  /** Most requests under way (XEP-0124's `requests`). */
   size = 1;
   #next: number;
   #deliver: number;
   readonly #open = new Set<number>();
   readonly #answers = new Map<number, Answer>();
 
-  /** `first`: the first request id; XEP-0124 §14.1 wants it random, and that the ids stay below 2^53. */
+  /** `first` is the first request id. XEP-0124 §14.1 requires a random one, and ids that stay below 2^53. */
   constructor(first: number) {
     this.#next = this.#deliver = first;
   }
@@ -28,7 +28,10 @@ export class BoshWindow<Answer> {
     return this.#open.size;
   }
 
-  /** Whether a further request may go; `extra`: one more, for a pause or an end (XEP-0124 §11). */
+  /**
+   * Whether a further request may be sent. `extra` is 1 for a pause or an end, which may exceed the window (XEP-0124
+   * §11).
+   */
   hasRoom(extra = 0): boolean {
     return this.#next - this.#deliver < this.size + extra;
   }
@@ -44,7 +47,7 @@ export class BoshWindow<Answer> {
     return request;
   }
 
-  /** Takes an answer; gives those whose turn has come. A second answer to the same request gives nothing. */
+  /** Receives an answer. Returns the answers that are next in order. Ignores a second answer to the same request. */
   answer(rid: number, answer: Answer): Answer[] {
     if (!this.#open.delete(rid)) return [];
     this.#answers.set(rid, answer);

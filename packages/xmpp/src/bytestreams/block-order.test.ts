@@ -11,7 +11,7 @@ describe("the order of blocks", () => {
   it.each([
     [0, 0, "next"],
     [0, 1, "missing"],
-    // Before anything came, 65535 is no repetition.
+    // Before the first block, 65535 is no repetition.
     [0, 65_535, "missing"],
     [3, 2, "repeated"],
     [3, 0, "repeated"],
@@ -28,7 +28,7 @@ describe("the order of blocks", () => {
   it.each([
     [0, 0, 0],
     [0, 2_047, 2_047],
-    // 2,048 may be either: behind, so that more than 2,047 missing ones never pass for none.
+    // 2,048 could be ahead or behind. It counts as behind, so that a gap of 2,048 blocks is never accepted as ahead.
     [0, 2_048, 65_536 - 2_048],
     [0, 4_095, 65_535],
     [5_000, 5_000 & 4_095, 5_000],

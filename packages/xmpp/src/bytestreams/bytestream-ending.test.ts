@@ -39,13 +39,13 @@ const message = (type: string, child: string): void =>
   component.receive(`<message type='${type}' from='${BOB}' to='c.test'>${child}</message>`);
 const data = (seq: number | string, base64 = "YQ=="): void =>
   message("headline", `<data xmlns='${NS}' sid='s' seq='${String(seq)}'>${base64}</data>`);
-/** Data of ours comes back. */
+/** Returns data of ours as an error. */
 const bounce = (condition: string): void =>
   message(
     "error",
     `<data xmlns='${NS}' sid='s' seq='0'/><error type='cancel'><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>`,
   );
-/** What was sent, in a word each. */
+/** The sent stanzas, in one word each. */
 const said = (): string[] =>
   component.sent.map((text) => {
     if (text.includes(BYE)) return "bye";

@@ -13,7 +13,7 @@ let opener: InBandBytestreams;
 let responder: InBandBytestreams;
 let ours: Bytestream;
 let theirs: Bytestream;
-/** What came out at the client: label, length, and whether the stanza was lean. */
+/** Blocks that the client received: label, length, and whether the stanza was lean. */
 let came: unknown[];
 let ends: BytestreamEnd[];
 let theirEnds: BytestreamEnd[];
@@ -44,14 +44,14 @@ beforeEach(async () => {
 });
 afterEach(() => void vi.useRealTimers());
 
-/** A block of so many frames of three bytes. */
+/** A block of `count` frames of three bytes. */
 const frames = (count: number, pad = 0): OutBlock => ({
   base64: "BAQE".repeat(count),
   pad,
   body: undefined,
   label: 0,
 });
-/** One body, which is also a frame of a multiple of three bytes. */
+/** A block with one body. As whole frames, it has a multiple of three bytes. */
 const body = (bytes: number, label: number): OutBlock => ({
   base64: "BAQE".repeat(Math.ceil((bytes + 5) / 3)),
   pad: 0,
@@ -127,7 +127,7 @@ describe("lean stanzas of a bytestream", () => {
     theirs.leanChars = SHORT_PROBE_CHARS;
     expect(idOf(theirs.blockStanza(frames(15)))).toHaveLength(64);
     expect(theirs.wantsLonger).toBe(false);
-    // No lean stanza at all would hold it.
+    // No lean stanza is long enough for it.
     expect(theirs.blockStanza(frames(256))).toContain("<data");
     expect(theirs.wantsLonger).toBe(false);
     expect(theirs.blockStanza(frames(16))).toContain("<data");
@@ -202,7 +202,7 @@ describe("an id that is none of a lean stanza", () => {
   ])("ends the stream: %s", (_, id) => {
     client.peer = undefined;
     const text = id();
-    // The numbers that making it took.
+    // Making the id may have used numbers, so the receiver expects 0 again.
     Object.assign(ours, { order: Object.assign((ours as unknown as { order: object }).order, { due: 0 }) });
     give(`<message from='c.test' to='${BOB}' type='headline' id='${text}'/>`);
     expect(came).toEqual([]);

@@ -28,7 +28,7 @@ beforeEach(() => {
 afterEach(() => void vi.useRealTimers());
 
 let nextId = 0;
-/** Sends it an iq-set and gives what it answered: `result`, or the error's type and condition; and whether anything else. */
+/** Sends the component an iq of type set. Returns its one answer: `result`, or the error's type and condition. */
 function ask(child: string, from = BOB): string {
   const id = `q${String(nextId++)}`;
   const before = component.sent.length;
@@ -63,7 +63,7 @@ describe("receiving (XEP-0047 §2.1)", () => {
     expect(ask(open("block-size='65536'"))).toBe("modify bad-request");
     expect(ask(open("block-size='0'"))).toBe("modify bad-request");
     expect(ask(open("block-size='65535'"))).toBe("modify resource-constraint");
-    // The same sid, since nothing was opened.
+    // The same sid works, since no stream was opened.
     expect(ask(open("block-size='4096'"))).toBe("result");
   });
 
@@ -109,7 +109,7 @@ describe("receiving (XEP-0047 §2.1)", () => {
 });
 
 describe.each(["message", "iq"] as const)("receiving data, by %s (XEP-0047 §2.2)", (kind) => {
-  /** What is answered to it: in message mode nothing, when all is well. */
+  /** Sends data and returns the answer. In message mode, good data have no answer. */
   const send = (child: string, from = BOB): string | undefined => {
     if (kind === "iq") return ask(child, from);
     const before = component.sent.length;
@@ -132,7 +132,7 @@ describe.each(["message", "iq"] as const)("receiving data, by %s (XEP-0047 §2.2
     expect(send(data(0))).toBe("cancel item-not-found");
     ask(open());
     expect(send(data(0, "YQ==", "other"))).toBe("cancel item-not-found");
-    // Another's stream is unknown to this one.
+    // The stream of one peer is unknown to another peer.
     expect(send(data(0), "eve@example.test/r")).toBe("cancel item-not-found");
     expect(send(data(0))).toBe(fine);
     expect(ends).toEqual([]);
@@ -176,7 +176,7 @@ describe.each(["message", "iq"] as const)("receiving data, by %s (XEP-0047 §2.2
   it("§2.2: 'MUST NOT process … an out-of-sequence packet, nor any that follow it'; 'MUST close the bytestream'", () => {
     ask(open());
     send(data(0));
-    // An iq needs an answer, and this is no result.
+    // An iq needs an answer, and the answer must not be a result.
     expect(send(data(2))).toBe(kind === "iq" ? "cancel unexpected-request" : undefined);
     expect(closes()).toBe(1);
     send(data(1));

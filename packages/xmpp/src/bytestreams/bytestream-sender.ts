@@ -19,49 +19,58 @@ export const DEFAULT_SEND_POLICY: SendPolicy = {
   flushMs: 8_000,
 };
 
-/** Longest time between two tries to go on, in ms. */
+/** Longest pause before a suspended stream tries again, in ms. */
 const MAX_RETRY_MS = 10_000;
-/** Message mode has no acknowledgement: nothing bounced for so long after going on counts as progress, in ms. */
+/** Message mode has no acknowledgements. No returned block for this long after a pause counts as progress, in ms. */
 const SETTLED_MS = 10_000;
 
 interface Entry {
   readonly seq: number;
   readonly base64: string;
-  /** In iq mode: on its way, to be sent again, or acknowledged while one before it is not. */
+  /**
+   * iq mode. `out`: sent and not answered. `bounced`: to be sent again. `done`: acknowledged, while a block before it
+   * is not.
+   */
   state: "waiting" | "out" | "bounced" | "done";
 }
 
-/** What a sender asks of its stream. */
+/** The parts of a stream that its sender uses. */
 export interface SenderHost {
   readonly connection: Connection;
   readonly peer: string;
   readonly own: string;
   readonly sid: string;
   readonly mode: "message" | "iq";
-  /** Suspended, or going on again. */
+  /** The sender is suspended, or continues. */
   readonly onSuspended: (suspended: boolean) => void;
   /** There is room again after a refused `write`. */
   readonly onDrain: () => void;
-  /** It cannot go on; the peer is to be told by a `<close/>` where that can reach it. */
+  /** The sender cannot continue. `tellPeer`: send the peer a `<close/>`. */
   readonly onFailed: (end: BytestreamEnd, tellPeer: boolean) => void;
 }
 
-/** One direction of a bytestream: what waits, what is out, what has to go again (XEP-0047 §2.2). */
+/** One direction of a bytestream: blocks that wait, that are sent, and that must be sent again (XEP-0047 §2.2). */
 export interface BytestreamSender {
-  /** Takes one block of ready base64; false when there is no room. */
+  /** Accepts one block of ready base64. Returns false when there is no room. */
   write(base64: string): boolean;
-  /** Sends what may be sent now. */
+  /** Sends the blocks that may be sent now. */
   pump(): void;
   readonly empty: boolean;
   readonly suspended: boolean;
-  /** Message mode: the block of this seq and attempt (undefined: unknown) came back, and may be sent again later. */
+  /**
+   * Message mode: the block of this `seq` and attempt returned. It is sent again later. `attempt` is undefined when
+   * unknown.
+   */
   onBounce(seq: number, attempt: number | undefined, error: StanzaError): void;
-  /** Resolves when everything was sent (iq mode: and answered), or when stopped; false: after `flushMs` it was not. */
+  /**
+   * Resolves with true when everything is sent (iq mode: and answered), or when the sender is stopped. Resolves with
+   * false after `flushMs`.
+   */
   flush(): Promise<boolean>;
   stop(): void;
 }
 
-/** Failures of delivery suspend a stream; all other errors are about the data and end it (XEP-0047 §2.2). */
+/** Whether an error is about the delivery, which suspends a stream. Other errors end the stream (XEP-0047 §2.2). */
 export function isDeliveryError(error: StanzaError): boolean {
   return (
     error.type === "wait" ||
@@ -70,7 +79,7 @@ export function isDeliveryError(error: StanzaError): boolean {
   );
 }
 
-/** The id of a block in message mode: it tells stream, attempt and seq from an error without a payload. */
+/** The id of a block in message mode. From it an error without a payload still shows stream, attempt and `seq`. */
 const formatBlockId = (sid: string, attempt: number, seq: number): string =>
   `${sid}.${attempt.toString(36)}.${String(seq)}`;
 
@@ -91,11 +100,11 @@ export function createBytestreamSender(
   const head = `<message${from} to='${escapeAttribute(peer)}' type='headline' id='`;
   const middle = `'><data xmlns='${NS.IBB}' sid='${escapeAttribute(sid)}' seq='`;
   let nextSeq = firstSeq;
-  /** In order of seq. Message mode: not sent yet. iq mode: not acknowledged yet. */
+  /** Blocks in the order of `seq`. Message mode: not sent yet. iq mode: not acknowledged yet. */
   let entries: Entry[] = [];
   let waitingChars = 0;
   let outCount = 0;
-  /** Message mode: sent, and kept for a while in case they come back. Bounded like what waits. */
+  /** Message mode: sent blocks, kept for a while in case they return. Bounded like the waiting blocks. */
   let kept: Entry[] = [];
   let keptChars = 0;
   let attempt = 0;
@@ -103,7 +112,7 @@ export function createBytestreamSender(
   let stopped = false;
 
   let suspended = false;
-  /** Since the first failure without progress after it. */
+  /** Time of the first failure without progress after it. */
   let suspendedSince: number | undefined;
   let goneOnAt = 0;
   let retries = 0;
@@ -155,7 +164,7 @@ export function createBytestreamSender(
     sender.pump();
   };
 
-  /** Progress: a later failure is a new one, with its whole time. */
+  /** Call after progress. A later failure is a new one, and may last `maxSuspendedMs` again. */
   const progressed = (): void => {
     suspendedSince = undefined;
     retries = 0;
@@ -193,11 +202,11 @@ export function createBytestreamSender(
     if (stopped) return;
     if (error instanceof StanzaError) {
       if (isDeliveryError(error)) suspend(error);
-      // XEP-0047 §2.2: upon an error related to the data packet the sender closes.
+      // XEP-0047 §2.2: after an error about the data packet, the sender closes.
       else fail({ by: "peer", error }, true);
       return;
     }
-    // Whether it arrived is unknown, so sending it again might repeat it.
+    // The block may have arrived, so to send it again might repeat it.
     const lost = error instanceof XmppError && error.code !== "timeout";
     const text = lost ? "the connection was lost" : `no answer within ${String(policy.answerMs)} ms`;
     fail({ by: "transport", error: new StanzaError("remote-server-timeout", "wait", text) }, !lost);
@@ -250,7 +259,7 @@ export function createBytestreamSender(
       return true;
     },
     pump() {
-      // A write's own consequences may come back here before it is done.
+      // A write below may call `pump` again before it returns.
       if (pumping || suspended || stopped || connection.state !== "online") return;
       pumping = true;
       if (mode === "iq") pumpIqs();
@@ -258,16 +267,16 @@ export function createBytestreamSender(
       pumping = false;
     },
     onBounce(seq, ofAttempt, error) {
-      // Of an earlier attempt: it was sent again since.
+      // An error of an earlier attempt: the block was sent again since.
       if (ofAttempt !== undefined && ofAttempt !== attempt) return;
       const index = kept.findIndex((entry) => entry.seq === seq);
       if (index < 0) {
-        // While suspended, those behind it come back too, and are among what waits again.
+        // While suspended, later blocks return too. They wait to be sent again already.
         if (suspended && entries.some((entry) => entry.seq === seq)) return;
         fail({ by: "transport", error }, true);
         return;
       }
-      // In order, so what follows came back too, or the peer would have a hole.
+      // The blocks after this one are sent again too. Otherwise the peer would miss this one before them.
       const again = kept.splice(index);
       for (const { base64 } of again) {
         keptChars -= base64.length;
@@ -301,12 +310,12 @@ export function createBytestreamSender(
   return sender;
 }
 
-/** RFC 4648 §4, as XEP-0047 §2.2 asks for it. */
+/** RFC 4648 §4, which XEP-0047 §2.2 requires. */
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
-/** Throws when a block is no base64, or larger than agreed. */
+/** Throws `RangeError` when a block is no base64, or larger than `blockSizeBytes`. */
 export function assertBlock(base64: string, blockSizeBytes: number): void {
-  // XEP-0047 §2.2: not larger than the block-size, prior to base64.
+  // XEP-0047 §2.2: the block before base64 is not larger than `block-size`.
   if (base64.length % 4 !== 0 || decodedLength(base64) > blockSizeBytes || !BASE64.test(base64))
     throw new RangeError(`a block is base64 of at most ${String(blockSizeBytes)} bytes`);
 }

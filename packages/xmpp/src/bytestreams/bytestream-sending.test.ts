@@ -19,16 +19,16 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 const soon = async (): Promise<void> => void (await vi.advanceTimersByTimeAsync(0));
 
-/** A client whose peer is the test. */
+/** A client whose peer is played by the test. */
 interface Alone {
   readonly connection: LoopbackConnection;
   readonly streams: InBandBytestreams;
   readonly stream: Bytestream;
   readonly states: string[];
   readonly ends: BytestreamEnd[];
-  /** seq of each block that left and was not looked at yet, with its id. */
+  /** `seq` and id of each block sent since the last call. */
   out(): { seq: number; id: string }[];
-  /** Answers an iq, or sends a message back. */
+  /** Answers an iq, or returns a message. */
   answer(id: string, condition?: string, type?: string): void;
 }
 
@@ -199,7 +199,7 @@ describe("sending in iq mode (XEP-0047 §2.2)", () => {
       peer.answer(peer.out()[0]?.id as string);
       await soon();
     }
-    // A block larger than the whole bound still goes, alone.
+    // A block larger than the whole bound is still sent, alone.
     expect(peer.stream.write(encodeBase64(new Uint8Array(90)))).toBe(true);
     expect(peer.stream.write("YQ==")).toBe(false);
   });
@@ -226,7 +226,7 @@ describe("sending in message mode (XEP-0047 §4)", () => {
     for (let i = 0; i < 5; i++) peer.stream.write("YQ==");
     const out = peer.out();
     expect(seqs(out)).toEqual([0, 1, 2, 3, 4]);
-    // A server may send an error back without its payload, so the id must do.
+    // A server may return an error without the payload, so only the id shows the block.
     for (const { id } of out.slice(2)) peer.answer(id, "recipient-unavailable", "wait");
     expect(peer.states).toEqual(["suspended"]);
     peer.stream.write("YQ==");
@@ -235,7 +235,7 @@ describe("sending in message mode (XEP-0047 §4)", () => {
     await vi.advanceTimersByTimeAsync(1);
     const again = peer.out();
     expect(seqs(again)).toEqual([2, 3, 4, 5]);
-    // Late news of the first attempt change nothing.
+    // A late error of the first attempt changes nothing.
     peer.answer(out[3]?.id as string, "recipient-unavailable", "wait");
     expect(peer.stream.state).toBe("open");
     peer.answer(again[0]?.id as string, "recipient-unavailable", "wait");
@@ -375,7 +375,7 @@ describe.each(["message", "iq"] as const)("closing, in %s mode (XEP-0047 §2.3)"
     opened.write("YQ==");
     const closed = opened.close();
     await vi.advanceTimersByTimeAsync(18_000);
-    // In message mode it left, and nobody says that it did not arrive.
+    // In message mode the block was sent, and nothing shows that it did not arrive.
     expect((await closed).error?.condition).toBe(mode === "iq" ? "remote-server-timeout" : undefined);
     expect(opened.state).toBe("closed");
     accepted.abandon({ by: "local" });
@@ -395,7 +395,7 @@ describe.each(["message", "iq"] as const)("closing, in %s mode (XEP-0047 §2.3)"
       expect(ends).toMatchObject([{ by, error: { condition: "remote-server-timeout", type: "wait" } }]);
       expect(await opened.close()).toEqual(ends[0]);
       if (by === "local") expect(end).toEqual(ends[0]);
-      // Not behind the `<close/>` either.
+      // The block does not follow the `<close/>` either.
       Object.assign(client, { state: "online" });
       client.emit("drain");
       await vi.advanceTimersByTimeAsync(60_000);

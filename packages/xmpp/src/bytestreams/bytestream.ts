@@ -23,7 +23,7 @@ import type { ManagedBytestream, BytestreamHost } from "./managed-bytestream.js"
 
 const CLOSE_TIMEOUT_MS = 10_000;
 
-/** One bytestream. A component has thousands: what few of them need is made when it is needed. */
+/** One bytestream. A component has thousands, so parts that few streams need are made only on demand. */
 export class StanzaBytestream implements ManagedBytestream {
   onDrain: (() => void) | undefined = undefined;
   onState: ((state: BytestreamState) => void) | undefined = undefined;
@@ -37,16 +37,16 @@ export class StanzaBytestream implements ManagedBytestream {
   private readonly order = new BlockOrder();
   private readonly out: DataStanzas;
   private phase: "open" | "closing" | "closed" = "open";
-  /** Whether `write` takes anything: a little longer than it is open, when the peer closes. */
+  /** Whether `write` accepts blocks. When the peer closes, it still does while `onState` runs. */
   private accepting = true;
   private sender: BytestreamSender | undefined = undefined;
-  /** Our own close, from the beginning of its flush. */
+  /** Our own close, which begins with the flush. */
   private closing: Promise<void> | undefined = undefined;
-  /** Our own `<close/>`, until its answer. */
+  /** Our own `<close/>`. Resolves with its answer. */
   private closeSent: Promise<void> | undefined = undefined;
   private awaited = false;
   private peerCloses = false;
-  /** What a flush could not deliver in its time. */
+  /** Set when a flush could not deliver all blocks in its time. */
   private undelivered: StanzaError | undefined = undefined;
   /** Runs while the peer's `<close/>` is expected. */
   private closeTimer: ReturnType<typeof setTimeout> | undefined = undefined;
@@ -104,7 +104,7 @@ export class StanzaBytestream implements ManagedBytestream {
     if (handler === undefined || this.early === undefined) return;
     const { blocks } = this.early;
     this.early = undefined;
-    // Also when the peer has closed meanwhile: it was sent before.
+    // Even when the peer has closed since: it sent these blocks before.
     for (const [block, info] of blocks) if (this.deliver(block, info) !== undefined) return;
   }
 
@@ -172,7 +172,7 @@ export class StanzaBytestream implements ManagedBytestream {
     const seq = parseUnsignedShort(seqText);
     if (seq === undefined) return this.refuse("bad-request", "seq is not a 16-bit number");
     if (seq !== this.order.due) return this.outOfTurn(seq, kind);
-    // Longer than its block size in any reading: not worth decoding.
+    // Even with padding, text this long holds more than a block. So it is not decoded.
     if (base64.length > Math.ceil(this.agreedBytes / 3) * 4) return this.tooLarge();
     const block = decodeBase64(base64);
     if (block === undefined) return this.refuse("bad-request", "not base64");
@@ -209,7 +209,7 @@ export class StanzaBytestream implements ManagedBytestream {
       answer();
       this.endAfterFlush(this.closing === undefined ? "peer" : "local");
     };
-    // XEP-0047 §2.3: the answer may wait until what remains has been sent the other way.
+    // XEP-0047 §2.3: the answer may wait until this side has sent its remaining blocks.
     if (this.sender === undefined || this.sender.empty || this.closeSent !== undefined) finish();
     else void this.flush().then(finish);
   }
@@ -255,7 +255,7 @@ export class StanzaBytestream implements ManagedBytestream {
       this.onFault = undefined;
       callGuarded("a fault handler", () => onFault?.({ ...end, error }));
     }
-    // The handler may have ended it.
+    // The handler may have ended the stream.
     if ((this.phase as string) === "closed") return;
     if (this.closeSent === undefined) void this.sendClose();
     this.end(end);
@@ -266,18 +266,19 @@ export class StanzaBytestream implements ManagedBytestream {
       throw new TypeError("`stanza` is for streams in message mode that are not written to by `write`");
   }
 
-  /** A number that is not the one due. Gives the error to answer with. */
+  /** Handles a number that is not the expected one. Returns the error with which to answer. */
   private outOfTurn(seq: number, kind: "message" | "iq"): StanzaError | undefined {
-    // XEP-0047 §2.2: the sender closes on this; the stream itself has no hole.
+    // XEP-0047 §2.2: the sender closes after this error. The stream itself misses no block.
     if (this.order.turnOf(seq) === "repeated") return unexpected(`seq ${String(seq)} was used already`);
-    // XEP-0047 §2.2: a packet was lost; process neither this one nor any after it, and close.
+    // XEP-0047 §2.2: a packet was lost. Process neither this one nor any after it, and close.
     const error = unexpected(`seq ${String(seq)} came instead of ${String(this.order.due)}`);
     this.endAndClose({ by: "transport", error });
-    // XEP-0047 §2.2 has a result for what was processed, so an iq needs another answer; a message needs none.
+    // XEP-0047 §2.2: a processed iq is answered by a result, so this one is answered by an error. A message has no
+    // answer.
     return kind === "iq" ? error : undefined;
   }
 
-  /** Gives what went wrong; the stream is closed then. */
+  /** Passes a block to the handler. After a fault the stream is closed, and the error is returned. */
   private deliver(block: Uint8Array, info: BlockInfo): StanzaError | undefined {
     if (this.blockHandler === undefined) return this.keepEarly(block, info);
     const refuse = (error: unknown): StanzaError => {
@@ -326,7 +327,7 @@ export class StanzaBytestream implements ManagedBytestream {
     if (connection.kind === "component") iq.attrs["from"] = this.own;
     this.awaited = this.host.mayAwaitClose();
     if (this.awaited) {
-      // XEP-0047 §2.3: closed whatever the answer, and without one.
+      // XEP-0047 §2.3: any answer closes the stream, and so does the lack of one.
       this.closeSent = connection.request(iq, { timeoutMs: CLOSE_TIMEOUT_MS }).then(
         () => undefined,
         () => undefined,
@@ -364,7 +365,7 @@ export class StanzaBytestream implements ManagedBytestream {
   private async flush(): Promise<void> {
     const { sender } = this;
     if (sender === undefined || (await sender.flush())) return;
-    // What was promised and not delivered must not end as if it had been, nor follow a `<close/>`.
+    // The end must report that accepted blocks were not delivered. And no block may follow the `<close/>`.
     sender.stop();
     const text = "not all was delivered before the close";
     this.undelivered = new StanzaError("remote-server-timeout", "wait", text);
@@ -377,9 +378,9 @@ export class StanzaBytestream implements ManagedBytestream {
   private async flushAndClose(): Promise<void> {
     if (this.phase === "open") this.stopTaking();
     if (this.sender !== undefined && !this.sender.empty) await this.flush();
-    // The peer may have closed meanwhile.
+    // The peer may have closed during the flush.
     if ((this.phase as string) !== "closed" && !this.peerCloses) {
-      // XEP-0047 §2.3: until the answer the peer may send what remains of its own.
+      // XEP-0047 §2.3: until its answer, the peer may send its remaining blocks.
       await this.sendClose();
       this.endAfterFlush("local");
     }
@@ -391,7 +392,7 @@ export class StanzaBytestream implements ManagedBytestream {
   }
 
   private tooLarge(): StanzaError {
-    // XEP-0047 §2.2 names no condition for this one; §2.1 uses the same for a block size.
+    // XEP-0047 §2.2 names no condition for this fault. §2.1 uses this one for a block size.
     const text = `a block is larger than ${String(this.agreedBytes)} bytes`;
     return this.refuse("resource-constraint", text, "modify");
   }

@@ -142,7 +142,7 @@ describe("In-Band Bytestreams", () => {
     const got: unknown[] = [];
     stream.onBlock = (block) => got.push(Buffer.from(block).toString());
     stream.onEnd = (end) => got.push(end);
-    // Closed meanwhile, but what was sent before the close still counts.
+    // The stream is closed by now, but a block that was sent before the close is still delivered.
     expect(got).toEqual(["early", { by: "peer" }]);
     responder.onStream = (late) => void component.send(late.stanza(text("early")));
     const second = await opener.open("c.test");
@@ -226,7 +226,7 @@ describe("In-Band Bytestreams", () => {
       component.receive(
         `<iq type='set' id='o' from='${from}' to='c.test'><open xmlns='${NS}' block-size='99' sid='${sid}'/></iq>`,
       );
-    // A resource may hold a space; a sid may not, but it is looked up as it comes.
+    // A resource may have a space. A sid may not, but it is looked up as it arrives.
     open("eve@example.test/r", "x");
     open("bob@example.test/r s", "t");
     expect(accepted?.peer).toBe("bob@example.test/r s");
@@ -423,7 +423,7 @@ describe("In-Band Bytestreams", () => {
     component.peer = undefined;
     let opened = 0;
     for (let round = 0; round < 5_000; round++) {
-      // Always one stream open, so that data has something to hit.
+      // One stream is always open, so that data can meet a stream.
       if (accepted?.state !== "open") {
         component.receive(openIq(`sid='s${String(++opened)}' block-size='9'`));
         component.receive(data(0, "YQ==", `s${String(opened)}`));

@@ -32,19 +32,20 @@ import { createUsedSids } from "./used-sids.js";
 import { warn } from "../base/warn.node.js";
 import type { Element } from "../xml/xml.js";
 
-/** XEP-0047 §2.1: the largest a block may be. */
+/** XEP-0047 §2.1: the largest block, in bytes. */
 const MAX_BLOCK_SIZE_BYTES = 65_535;
 const DEFAULTS = { maxBlockSizeBytes: MAX_BLOCK_SIZE_BYTES, maxStreams: 100_000, sidReuseMs: 3_600_000 };
-/** For an open, however many sizes it takes, in ms. */
+/** Deadline of an open with all its offers, in ms. */
 const OPEN_TIMEOUT_MS = 30_000;
-/** Most sids and tags remembered after use: 125,000 opens an hour on one connection, about 40 MB. */
+/** Most sids and tags remembered after use. 250,000: 125,000 opens an hour on one connection, in about 40 MB. */
 const MAX_USED_SIDS = 250_000;
-/** Most closes that await their answers at once; a peer that makes us close more of them is told without waiting. */
+/** Most closes that wait for their answers at once. Beyond that, a close is sent and its answer is ignored. */
 const MAX_CLOSING = 1_000;
 
 /**
- * The In-Band Bytestreams (XEP-0047) of one connection. Takes data stanzas before any other handler that comes later.
- * Without `createSender` they are sent by `stanza` alone, and a page need not load what `write` needs.
+ * The In-Band Bytestreams (XEP-0047) of one connection. Receives data stanzas before handlers that are added later.
+ * Without `createSender`, streams can send by `stanza` and `blockStanza` only, and a page need not load the code of
+ * `write`.
  */
 export function createStanzaBytestreams(
   connection: Connection,
@@ -56,16 +57,16 @@ export function createStanzaBytestreams(
   const streams = new Map<string, ManagedBytestream>();
   const used = createUsedSids(limits.sidReuseMs, MAX_USED_SIDS);
   const tagged = new TaggedStreams(used);
-  /** Closed by us and not answered yet: the peer's data may still be on its way, and is no fault (XEP-0047 §2.3). */
+  /** Streams whose close the peer has not answered. Data still under way are no fault (XEP-0047 §2.3). */
   const closingKeys = new Set<string>();
-  /** Those that may have something waiting for the connection. */
+  /** Streams whose blocks may wait for the connection. */
   const written = new Set<ManagedBytestream>();
   let session = 0;
-  /** By peer, for errors that name no sid. */
+  /** Number of streams of each peer, for errors that name no sid. */
   const countByPeer = new Map<string, number>();
 
-  // A peer may not speak in another's stream, so the key begins with who sent it. XML has no U+0000, so that neither an address
-  // nor a sid, whatever a peer writes for one, reaches over the end of its part.
+  // A peer may not send in another peer's stream, so the key begins with the sender. XML has no U+0000. So no address
+  // and no sid, whatever a peer writes, can reach into the other part of the key.
   const keyOf = (peer: string, sid: string): string => `${peer}\0${sid}`;
 
   const host: BytestreamHost = {
@@ -171,7 +172,7 @@ export function createStanzaBytestreams(
   const onCloseIq = (iq: Element, child: Element): void => {
     const key = keyOf(String(iq.attrs["from"]), String(child.attrs["sid"]));
     const stream = streams.get(key);
-    // Both sides close at once.
+    // Both sides have closed at the same time.
     if (stream === undefined && closingKeys.has(key)) return answer(iq);
     if (stream === undefined) {
       tellStray(String(iq.attrs["from"]));
@@ -180,7 +181,7 @@ export function createStanzaBytestreams(
     }
     const ofSession = session;
     stream.onPeerClose(() => {
-      // Nobody asked in a later session.
+      // The server of a later session never saw the request.
       if (ofSession === session) answer(iq);
     });
   };
@@ -193,12 +194,12 @@ export function createStanzaBytestreams(
       stream === undefined
         ? new StanzaError("item-not-found", "cancel")
         : stream.onData(data.attrs["seq"] as string | undefined, data.text(), chars, kind);
-    // What ended its stream was wrong in itself.
+    // A stanza that ended its stream is a fault, not a stray.
     if (error !== undefined && stream?.state !== "closed") tellStray(String(stanza.attrs["from"]));
     if (error !== undefined || kind === "iq") answer(stanza, error);
   };
 
-  /** A headline without data of XEP-0047: a lean stanza, or none of ours. */
+  /** Receives a headline without data of XEP-0047. Returns false when it is no lean stanza for us. */
   const onHeadline = (stanza: Element, chars: number): boolean => {
     const { from, id } = stanza.attrs as Record<string, string | undefined>;
     if (from === undefined || !isChildless(stanza)) return false;
@@ -206,13 +207,13 @@ export function createStanzaBytestreams(
     if (id !== undefined && stream !== undefined) {
       const error = isProbe(id) ? onProbe(stream, id) : stream.onLean(id, chars);
       if (error !== undefined) connection.sendElement(formatLeanAnswer(stanza, id, error));
-      // What ended its stream was wrong in itself.
+      // A stanza that ended its stream is a fault, not a stray.
       if (error !== undefined && stream.state !== "closed") tellStray(from);
       return true;
     }
-    // A client may get such messages from anybody.
+    // Anybody may send such messages to a client.
     if (connection.kind === "client" && !countByPeer.has(from)) return false;
-    // Of an earlier stream, or of nobody who has one: no answer.
+    // The stanza is of an earlier stream, or its sender has no stream. It has no answer.
     if (id === undefined || !tagged.isClosing(from, id)) tellStray(from);
     return true;
   };
@@ -227,21 +228,21 @@ export function createStanzaBytestreams(
     const from = String(stanza.attrs["from"]);
     const id = String(stanza.attrs["id"] ?? "");
     const data = stanza.getChild("data", NS.IBB);
-    // A server may send an error back without what it is about.
+    // A server may return an error without the data.
     const block = parseBlockId(id);
     const sid = (data?.attrs["sid"] as string | undefined) ?? block?.sid;
     if (sid === undefined && isChildless(stanza)) {
-      // Nothing depends on a probe that did not arrive.
+      // A probe that did not arrive changes nothing.
       if (isProbe(id)) return true;
       if (isLeanText(id) && onLeanError(stanza, from, id)) return true;
     }
     const stream = sid === undefined ? undefined : streams.get(keyOf(from, sid));
-    // What was said last, before our close, came back: nobody waits for it.
+    // The last data before our close have returned. Nobody waits for them.
     if (stream === undefined && sid !== undefined && closingKeys.has(keyOf(from, sid))) return true;
     if (stream === undefined && sid !== undefined) tellStray(from);
     if (stream === undefined && !countByPeer.has(from)) return data !== undefined;
     const error = parseStanzaError(stanza);
-    // XEP-0047 §2.2: on errors of delivery suspend, on errors of the data close.
+    // XEP-0047 §2.2: an error of delivery suspends the stream, an error about the data closes it.
     if (stream === undefined) tellError(from, error);
     else if (!isDeliveryError(error)) stream.endAndClose({ by: "peer", error });
     else {
@@ -251,7 +252,7 @@ export function createStanzaBytestreams(
     return true;
   };
 
-  /** A lean stanza came back, whose id says of which stream. False: it is of none that there is. */
+  /** Receives a returned lean stanza, whose id names its stream. Returns false when there is no such stream. */
   const onLeanError = (stanza: Element, from: string, id: string): boolean => {
     const stream = tagged.get(from, id);
     if (stream === undefined) return tagged.isClosing(from, id);
@@ -274,7 +275,7 @@ export function createStanzaBytestreams(
     if (child === undefined) return name === "message" && type === "headline" && onHeadline(stanza, chars);
     if (name === "message") {
       if (child.name !== "data") return false;
-      // Without a sender there is nobody to answer.
+      // A stanza without a sender cannot be answered.
       if (stanza.attrs["from"] !== undefined) onData(stanza, child, chars, "message");
       return true;
     }
@@ -302,7 +303,7 @@ export function createStanzaBytestreams(
     connection.onStanza(onStanza),
     connection.on("drain", pumpAll),
     connection.on("online", ({ resumed }) => {
-      // A client's new session is a stranger to its peers. A component keeps its address, and seq finds any hole.
+      // Peers do not know a client's new session. A component keeps its address, and `seq` reveals missing blocks.
       if (!resumed && connection.kind === "client") {
         session++;
         endAll({ by: "transport" });
@@ -319,7 +320,7 @@ export function createStanzaBytestreams(
     onError: undefined,
     onStray: undefined,
     async open(address, openOptions: OpenOptions = {}) {
-      // Stanzas come from the address as the server prepares it, and a stream is known by that.
+      // Stanzas arrive with the address as the server prepares it, so the stream's key needs that form.
       const peer = prepareJid(address);
       const { blockSizeBytes = maxBlockSizeBytes, stanza = "message", signal } = openOptions;
       const { timeoutMs = OPEN_TIMEOUT_MS } = openOptions;
@@ -329,13 +330,13 @@ export function createStanzaBytestreams(
       const request: OpenRequest = { from: peer, to: connection.jid, sid, blockSizeBytes: largest, stanza };
       if (!SID.test(sid) || isUsed(peer, sid))
         throw new StanzaError("not-acceptable", "cancel", "this sid was used already, or is no name token");
-      // Known before the answer comes: the peer's first data may be right behind it.
+      // Added before the answer arrives, since the peer's first data may follow the answer at once.
       const stream = add(request);
       try {
         stream.agree(await offer(connection, request, largest, monotonicNow() + timeoutMs, signal));
         return stream;
       } catch (error) {
-        // The peer may have accepted though its answer was late: it must not keep half a stream.
+        // The peer may have accepted although its answer is late. A close ends its half of the stream.
         const unsure = !(error instanceof StanzaError);
         stream[unsure ? "endAndClose" : "end"]({ by: "local" });
         throw error;

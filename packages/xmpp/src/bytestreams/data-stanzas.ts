@@ -15,18 +15,18 @@ import * as NS from "../base/namespaces.js";
 import { ownText } from "../base/own-text.js";
 import { escapeAttribute } from "../xml/xml.js";
 
-/** The text of one direction's data stanzas, and their numbers, which blocks of XEP-0047 and lean stanzas share. */
+/** Makes the text of one direction's data stanzas. Blocks of XEP-0047 and lean stanzas share their numbers. */
 export class DataStanzas {
-  /** Undefined: no lean stanzas. */
+  /** Tag of the stream in lean stanzas. Undefined: no lean stanzas. */
   tag: number | undefined = undefined;
-  /** Longest id that may be sent, in characters; 0: no lean stanzas. */
+  /** Longest id of a lean stanza that may be sent, in characters. 0: no lean stanzas. */
   leanChars = 0;
-  /** A block was not sent as a lean stanza since that is too little. */
+  /** A block was not sent as a lean stanza, because `leanChars` is too small. */
   wantsLonger = false;
-  /** How many were made. */
+  /** Stanzas made so far. */
   sent = 0;
   private arrived = 0;
-  /** What all stanzas of the kind that was made last begin with, in one piece. */
+  /** The text with which all stanzas of the newest kind begin, in one piece. */
   private head: string | undefined = undefined;
   private headIsLean = false;
 
@@ -37,7 +37,7 @@ export class DataStanzas {
     private readonly sid: string,
   ) {}
 
-  /** Those not known to have arrived. */
+  /** Stanzas that are not known to have arrived. */
   get outstanding(): number {
     return this.sent - this.arrived;
   }
@@ -54,7 +54,7 @@ export class DataStanzas {
     return `${this.head}${String(this.takeSeq())}'>${base64}</data></message>`;
   }
 
-  /** A lean stanza where that may be. */
+  /** Makes a lean stanza when that is allowed, otherwise a block of XEP-0047. */
   block({ base64, pad, body, label }: OutBlock): string {
     if (this.leanChars === 0 || this.tag === undefined || this.outstanding >= MAX_OUTSTANDING)
       return this.data(base64);
@@ -72,7 +72,7 @@ export class DataStanzas {
     return this.head + leanEnd(lean, isShort ? label : framesLabel(lean), this.takeSeq());
   }
 
-  /** A probe of so many characters of id, which has no number. Throws `TypeError` without a tag. */
+  /** Makes a probe whose id has `chars` characters. A probe has no number. Throws `TypeError` without a tag. */
   probe(chars: number): string {
     if (this.tag === undefined) throw new TypeError("a probe needs a tag");
     return `${this.start()} id='${formatProbe(this.tag, chars)}'/>`;
@@ -82,7 +82,7 @@ export class DataStanzas {
     return this.sent++ % SEQ_COUNT;
   }
 
-  /** A client's server fills in the sender, and every character travels in every stanza. */
+  /** A client sends no `from`: its server adds it, and each character would be in every stanza. */
   private start(): string {
     const from = this.connection.kind === "component" ? ` from='${escapeAttribute(this.own)}'` : "";
     return `<message${from} to='${escapeAttribute(this.peer)}' type='headline'`;

@@ -4,7 +4,7 @@ import type { Connection } from "../connection/connection.js";
 import type { StanzaError } from "../base/errors.js";
 import type { LeanBody } from "./lean-stanzas.js";
 
-/** Why a bytestream ended; `error` when it was not a clean close by either side. */
+/** Why a bytestream ended. `error` is set unless one side closed it cleanly. */
 export interface BytestreamEnd {
   readonly by: "local" | "peer" | "transport";
   readonly error?: StanzaError;
@@ -19,18 +19,18 @@ export interface OpenRequest {
 }
 
 /**
- * `suspended`: blocks could not be delivered for now, what is written waits (XEP-0047 §2.2). `closing`: either side closes, what
- * waits still goes, and comes, but nothing new is taken.
+ * `suspended`: blocks cannot be delivered for now, and written blocks wait (XEP-0047 §2.2). `closing`: one side
+ * closes. Waiting blocks of both sides are still sent and received, but `write` accepts no new ones.
  */
 export type BytestreamState = "open" | "suspended" | "closing" | "closed";
 
-/** What came besides the bytes of a block. */
+/** Facts about a received block. */
 export interface BlockInfo {
   /** Length of its stanza, in characters. */
   readonly stanzaChars: number;
-  /** The label of a lean stanza with one body; undefined: a block as the agreed format has it. */
+  /** The label of a lean stanza with one body. Undefined: a block in the agreed format. */
   readonly label: number | undefined;
-  /** It came as a lean stanza. */
+  /** The block arrived as a lean stanza. */
   readonly lean: boolean;
 }
 
@@ -38,105 +38,130 @@ export interface BlockInfo {
 export interface OutBlock {
   /** Base64 in groups of four, without `=`. */
   readonly base64: string;
-  /** How many of its last bytes are padding, which a lean stanza leaves out: 0, 1 or 2. */
+  /** Number of padding bytes at its end, which a lean stanza leaves out: 0, 1 or 2. */
   readonly pad: number;
-  /** The same block as a body with a label, where it is one. */
+  /** The same block as one body with a label. Undefined when it is not one body. */
   readonly body: LeanBody | undefined;
-  /** Label of that body; else not looked at. */
+  /** Label of that body. Not used without a body. */
   readonly label: number;
 }
 
 /**
- * One bytestream. Data is sent in one of two ways, not both on one stream: `write` keeps order, waits, sends again and
- * flushes in either mode; `stanza` and `blockStanza` only make the text, for who has flow control of his own.
+ * One bytestream. There are two ways to send, and one stream uses only one of them. `write` keeps the order, waits,
+ * sends again and flushes, in either mode. `stanza` and `blockStanza` only make the text, for callers with a flow
+ * control of their own.
  */
 export interface Bytestream {
   readonly peer: string;
   readonly sid: string;
-  /** How data is sent, as the open said: one `<data/>` in each headline message, or in each iq. Both are understood. */
+  /**
+   * How data is sent, as the open said: one `<data/>` in each headline message, or in each iq. The stream receives
+   * both.
+   */
   readonly mode: "message" | "iq";
   /** Largest block, in bytes before base64; agreed at open. */
   readonly blockSizeBytes: number;
   readonly state: BytestreamState;
   /**
-   * Sends one block of ready base64 in its turn. False: not taken, since too much waits (`onDrain` tells when it does not) or
-   * since it is closing. Throws `RangeError` when it is no block of at most `blockSizeBytes`.
+   * Sends one block of ready base64 after the blocks before it. Returns false, and does not send the block, when too
+   * much waits or the stream is closing. `onDrain` follows when there is room. Throws `RangeError` unless `base64` is a
+   * block of at most `blockSizeBytes`.
    */
   write(base64: string): boolean;
   /**
-   * Message mode: the text of the next data stanza around ready base64; takes the next `seq`. The caller writes it, in order, or
-   * closes the stream. Its size is the caller's care, and what comes back from a peer that is gone is not sent again.
+   * Message mode: makes the text of the next data stanza around ready base64, with the next `seq`. The caller sends the
+   * text, in order, or closes the stream. The caller checks the size of the block. A stanza that returns from an absent
+   * peer is not sent again. Throws `TypeError` in iq mode, and after `write`.
    */
   stanza(base64: string): string;
   /**
-   * The same, as a lean stanza (docs/reference/protocol.md) where `leanChars` and the tag allow it and no more than 2,047 stanzas are `outstanding`;
-   * otherwise as a block of XEP-0047.
+   * As `stanza`. Makes a lean stanza (docs/reference/protocol.md) when `leanChars` and the tag allow it, and fewer than
+   * 2,047 stanzas are `outstanding`. Otherwise it makes a block of XEP-0047.
    */
   blockStanza(block: OutBlock): string;
-  /** Longest id of a lean stanza that may be sent now, in characters. Default 0: none may. */
+  /** Longest id of a lean stanza that may be sent now, in characters. Default 0: no lean stanza may be sent. */
   leanChars: number;
-  /** A block was sent by XEP-0047 since `leanChars` is too small for it. Whoever can make it larger sets this back. */
+  /**
+   * A block was sent by XEP-0047, because `leanChars` is too small for it. The caller that raises `leanChars` resets
+   * it.
+   */
   wantsLonger: boolean;
-  /** What stands for the `sid` in lean stanzas, both ways: 0 to 63. Undefined: none is sent, and none is taken. */
+  /**
+   * Number that stands for the `sid` in lean stanzas of both directions: 0 to 63. Undefined: lean stanzas are neither
+   * sent nor received.
+   */
   readonly tag: number | undefined;
-  /** Gives the stream a tag that no stream with this full JID had within the hour. Undefined: all are used. A second call gives the same. */
+  /**
+   * Gives the stream a tag that no stream with this full JID had within the hour, and returns it. A second call returns
+   * the same tag. Returns undefined when all tags are used.
+   */
   takeTag(): number | undefined;
-  /** The tag that the peer gave. */
+  /** Sets the tag that the peer gave. */
   setTag(tag: number): void;
-  /** The text of a probe of so many characters of id: it takes no `seq`, so that it may get lost. Throws `TypeError` without a tag. */
+  /**
+   * Makes a probe whose id has `chars` characters. A probe takes no `seq`, so it may get lost. Throws `TypeError`
+   * without a tag.
+   */
   probeStanza(chars: number): string;
-  /** A probe of so many characters came as it was sent. */
+  /** A probe whose id has `chars` characters arrived unchanged. */
   onProbe: ((chars: number) => void) | undefined;
   /** Data stanzas made by `stanza` and `blockStanza` so far. */
   readonly sentCount: number;
-  /** How many of them are not known to have arrived. */
+  /** Number of these stanzas that are not known to have arrived. */
   readonly outstanding: number;
-  /** The first so many are known to have arrived. */
+  /** Call when the first `sentCount` of these stanzas are known to have arrived. */
   confirm(sentCount: number): void;
   /** Called once per block, in order. A handler that throws closes the stream. */
   onBlock: ((block: Uint8Array, info: BlockInfo) => void) | undefined;
-  /** `write` takes blocks again after it refused one. */
+  /** `write` accepts blocks again after it refused one. */
   onDrain: (() => void) | undefined;
-  /** The state changed, except to `closed`, which `onEnd` tells. When the peer closes, what is written in it still goes. */
+  /**
+   * The state changed. `onEnd` reports `closed` instead. When the peer closes, blocks that this handler writes are
+   * still sent.
+   */
   onState: ((state: BytestreamState) => void) | undefined;
   /**
-   * Called at most once, before `<close/>` is sent since something went wrong: `end.error` says what. `stanza` still makes a last data
-   * stanza, for a word to the peer about the reason. The handler may end the stream itself.
+   * Called at most once, before a fault makes the stream send `<close/>`. `end.error` is the fault. `stanza` still
+   * makes a last data stanza, which may tell the peer the reason. The handler may end the stream itself.
    */
   onFault: ((end: BytestreamEnd & { readonly error: StanzaError }) => void) | undefined;
   /** Called once. */
   onEnd: ((end: BytestreamEnd) => void) | undefined;
   /**
-   * Sends what waits, then `<close/>`; resolves when it is answered, or at the latest after the flush's and its own deadline.
-   * Idempotent. Gives how the stream ended: with an `error` (`remote-server-timeout`) when not all was delivered in time.
+   * Sends the waiting blocks, then `<close/>`. Resolves when the `<close/>` is answered, or after the deadlines of the
+   * flush and of the answer. Returns how the stream ended, with an `error` (`remote-server-timeout`) when some blocks
+   * were not delivered in time. Idempotent.
    */
   close(): Promise<BytestreamEnd>;
   /**
-   * The peer has said, in its data, that it closes. Nothing is written any more; its `<close/>` is waited for and answered. Sends one
-   * where none comes within `withinMs`.
+   * Call when the peer has said, in its data, that it closes. The stream accepts no more blocks. It waits for the
+   * peer's `<close/>` and answers it. If none arrives within `withinMs`, the stream sends its own.
    */
   expectClose(withinMs: number): void;
-  /** Ends it here without a word to the peer: its full JID is gone. */
+  /** Ends the stream here and sends the peer nothing, because the peer's full JID is gone. */
   abandon(end: BytestreamEnd): void;
 }
 
 /** How `write` sends. */
 export interface SendPolicy {
-  /** iq mode: most blocks out unanswered. Default 1, as XEP-0047 §2.2 recommends: servers throttle those who do not wait. */
+  /**
+   * iq mode: most blocks sent and not answered. Default 1, as XEP-0047 §2.2 recommends: servers throttle senders that
+   * do not wait.
+   */
   readonly windowBlocks: number;
-  /** iq mode: deadline of an answer, in ms; then the stream ends. Default 30,000. */
+  /** iq mode: deadline of an answer, in ms. After it the stream ends. Default 30,000. */
   readonly answerMs: number;
-  /** Most blocks that wait, and in message mode most that are kept in case they come back. Default 256. */
+  /** Most blocks that wait. In message mode also the most sent blocks that are kept to be sent again. Default 256. */
   readonly maxWaitingBlocks: number;
-  /** Most characters of base64 that they may have. Default 1,398,104: 1 MiB of data. */
+  /** Most characters of base64 in these blocks. Default 1,398,104: 1 MiB of data. */
   readonly maxWaitingChars: number;
-  /** First pause of a suspended stream, in ms; doubles up to 10 s with each failure. Default 1,000. */
+  /** First pause of a suspended stream, in ms. It doubles with each failure, up to 10 s. Default 1,000. */
   readonly retryMs: number;
-  /** How long deliveries may go on failing until the stream ends, in ms. Default 60,000. */
+  /** Longest time for which deliveries may fail before the stream ends, in ms. Default 60,000. */
   readonly maxSuspendedMs: number;
   /**
-   * How long a close waits for what waits, in ms; then the end has an error. Default 8,000: within the ten seconds a peer
-   * waits for the answer to its close.
+   * Longest time that a close waits for waiting blocks, in ms. After it the end has an error. Default 8,000: less than
+   * the ten seconds for which a peer waits for the answer to its close.
    */
   readonly flushMs: number;
 }
@@ -144,54 +169,62 @@ export interface SendPolicy {
 export interface BytestreamOptions {
   /** Largest block accepted and offered, in bytes. Default and most 65,535 (XEP-0047 §2.1). */
   readonly maxBlockSizeBytes?: number;
-  /** Most bytestreams open at once; further opens get `resource-constraint`. Default 100,000. */
+  /** Most bytestreams open at once. Further opens receive `resource-constraint`. Default 100,000. */
   readonly maxStreams?: number;
-  /** How long a sid is not used again with the same full JID, in ms. Default one hour: servers may resend old stanzas. */
+  /**
+   * Time in which a sid is not used again with the same full JID, in ms. Default one hour: servers may resend stanzas.
+   */
   readonly sidReuseMs?: number;
   readonly sending?: Partial<SendPolicy>;
 }
 
 export interface OpenOptions {
-  /** Default: four random characters. Throws `not-acceptable` when it was used with this peer within the hour. */
+  /**
+   * Default: four random characters. `open` rejects with `not-acceptable` when the peer had this sid within the hour.
+   */
   readonly sid?: string;
-  /** Offered first; the peer may want less. Default: the largest. */
+  /** Block size of the first offer, in bytes. The peer may want less. Default: the largest. */
   readonly blockSizeBytes?: number;
-  /** How data is to be sent, both ways. Default `message`. */
+  /** How data is sent, in both directions. Default `message`. */
   readonly stanza?: "message" | "iq";
-  /** Deadline of the open, all sizes tried included, in ms. Default 30,000. */
+  /** Deadline of the open with all its offers, in ms. Default 30,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
 /** The In-Band Bytestreams (XEP-0047) of one connection. */
 export interface InBandBytestreams {
-  /** Decides on opens; throw `StanzaError` to refuse (default: `not-acceptable`). Runs before the answer is sent. */
+  /**
+   * Decides on opens, before the answer is sent. Throws `StanzaError` to refuse. Without a handler, opens receive
+   * `not-acceptable`.
+   */
   onOpen: ((request: OpenRequest) => void) | undefined;
-  /** An accepted stream, after the answer was sent. */
+  /** Receives each accepted stream, after the answer was sent. */
   onStream: ((stream: Bytestream) => void) | undefined;
   /**
-   * Opens one. Rejects with `StanzaError`: `service-unavailable` or `feature-not-implemented` where the peer has no In-Band
-   * Bytestreams, `not-acceptable` where it wants none.
+   * Opens a bytestream. Rejects with `StanzaError`: `service-unavailable` or `feature-not-implemented` when the peer
+   * has no In-Band Bytestreams, `not-acceptable` when it refuses. Rejects with `XmppError` when no answer arrives.
    */
   open(peer: string, options?: OpenOptions): Promise<Bytestream>;
-  /** What is held now, for tests and meters: streams, those whose close is unanswered, and sids used within the hour. */
+  /** Numbers for tests and meters: open streams, streams whose close is unanswered, and sids used within the hour. */
   counts(): { readonly open: number; readonly closing: number; readonly usedSids: number };
   /**
-   * A message error that names no stream of ours: it proves nothing, the caller may probe (XEP-0199). Errors with the
-   * sid of a stream end it, except those of delivery: they suspend a stream that is written to by `write`, and come here
-   * for one that uses `stanza`, since the peer may be back soon.
+   * Receives message errors that name no stream of ours. Such an error proves nothing; the caller may ping the peer
+   * (XEP-0199). An error with the sid of a stream ends that stream, except an error of delivery. An error of delivery
+   * suspends a stream that uses `write`. For a stream that uses `stanza` it is passed to this handler, since the peer
+   * may be back soon.
    */
   onError: ((from: string, error: StanzaError) => void) | undefined;
   /**
-   * A stanza that was refused or ignored because it names no stream with its sender, or repeats a block: of an earlier session,
-   * sent again, or about somebody else's stream. For counting.
+   * Called for each stanza that was refused or ignored because it names no stream with its sender, or repeats a block.
+   * It may be of an earlier session, sent again, or about another peer's stream. For counting.
    */
   onStray: ((from: string) => void) | undefined;
-  /** Abandons every stream and takes its handlers off the connection. */
+  /** Ends every stream, and removes all handlers from the connection. Sends nothing. */
   dispose(): void;
 }
 
-/** The In-Band Bytestreams of one connection. Takes data stanzas before any other handler that comes later. */
+/** The In-Band Bytestreams of one connection. Receives data stanzas before handlers that are added later. */
 export function createInBandBytestreams(
   connection: Connection,
   options: BytestreamOptions = {},

@@ -114,7 +114,7 @@ describe("a lean stanza", () => {
   );
 
   it("means one thing, and only one id means it, whatever came", () => {
-    // mulberry32: a failure comes back.
+    // mulberry32, so that a failure can be repeated.
     let state = 12;
     const below = (n: number): number => {
       state = (state + 0x6d2b79f5) | 0;

@@ -1,54 +1,55 @@
 import { decodeBase64 } from "../base/base64.node.js";
 import type { OutBlock } from "./in-band-bytestreams.js";
 
-/** Longest id of a lean stanza, in characters. 1,024: what every server passed on, and it bounds one attribute. */
+/** Longest id of a lean stanza, in characters. 1,024: every tested server passed it on, and it bounds one attribute. */
 export const MAX_LEAN_CHARS = 1_024;
 /** Largest block in a lean stanza, in bytes: the tag, three characters of header and 1,020 of base64. */
 export const MAX_LEAN_BYTES = 765;
 /** The id of the first probe, in characters: the tag, the mark and each character of the alphabet. */
 export const SHORT_PROBE_CHARS = 66;
-/** Tags that there are: one character. */
+/** Number of tags. A tag is one character. */
 export const TAG_COUNT = 64;
 /**
- * Most stanzas of one direction that are sent and not known to have arrived, while lean ones are sent. 2,047: a lean stanza has the low 12
- * bits of its number, so that a number up to 2,047 ahead is told from one up to 2,048 behind.
+ * Most stanzas of one direction that are sent and not known to have arrived while lean stanzas are sent. The bound is
+ * 2,047, because a lean stanza has the low 12 bits of its number. So a receiver can distinguish a number up to 2,047
+ * ahead from one up to 2,048 behind.
  */
 export const MAX_OUTSTANDING = 2_047;
 
 /** RFC 4648 §4. */
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const CHARS = [...ALPHABET];
-/** Two characters for 12 bits. */
+/** The two characters of each 12-bit number. */
 const PAIRS = CHARS.flatMap((first) => CHARS.map((second) => first + second));
-/** What ends a stanza behind its last character. */
+/** End of a stanza after the last character of its id. */
 const END = "'/>";
 const ENDS = CHARS.map((char) => char + END);
-/** Value of each character, by its code; 255: it is none of the alphabet. */
+/** Value of each character, by its code. 255: the character is not in the alphabet. */
 const VALUES = new Uint8Array(128).fill(255);
 for (const [value, char] of CHARS.entries()) VALUES[char.charCodeAt(0)] = value;
 
-/** By the length of the block modulo 3: the label that means whole frames. */
+/** Label that means whole frames, by the length of the block modulo 3. */
 const FRAMES_LABEL = [63, 15, 255] as const;
-/** The same: characters of the header. */
+/** Characters of the header, by the length of the block modulo 3. */
 const HEADER_CHARS = [3, 2, 3] as const;
-/** By the length of an id modulo 4: that of its block modulo 3; -1: no id of a lean stanza has that length. */
+/** Length of the block modulo 3, by the length of the id modulo 4. -1: no id of a lean stanza has that length. */
 const REST_BY_LENGTH = [0, 1, -1, 2] as const;
-/** Stands behind the tag in a probe, and in nothing else: no character of the alphabet. */
+/** Follows the tag in a probe. Not in the alphabet, so that no other id has it. */
 const PROBE_MARK = ".";
 
 type Rest = 0 | 1 | 2;
 
-/** A block made ready once for all its receivers: only its last character differs between them. */
+/** A block that is prepared once for all its receivers. Only its last character differs between them. */
 export interface LeanBody {
-  /** Of the block, in bytes. */
+  /** Length of the block, in bytes. */
   readonly bytes: number;
-  /** Its base64 without `=`, and without the last character where that has spare bits. */
+  /** Base64 of the block without `=`, and without the last character when that one has spare bits. */
   readonly head: string;
-  /** Value of that character; 0 where there is none. */
+  /** Value of that last character; 0 when there is none. */
   readonly last: number;
 }
 
-/** Makes a body of canonical base64, with or without `=`. Undefined: no lean stanza holds so much. */
+/** Makes a body of canonical base64, with or without `=`. Returns undefined when it is too long for a lean stanza. */
 export function leanBody(base64: string): LeanBody | undefined {
   let end = base64.length;
   while (end > 0 && base64.charCodeAt(end - 1) === 61 /* = */) end--;
@@ -60,7 +61,7 @@ export function leanFrames(base64: string, pad: number): LeanBody | undefined {
   return bodyOf(base64, base64.length, pad);
 }
 
-/** Of the first `end` characters, without their last `pad` bytes. */
+/** Makes a body of the first `end` characters, without the last `pad` bytes in them. */
 function bodyOf(base64: string, end: number, pad: number): LeanBody | undefined {
   const kept = end - pad;
   const bytes = (kept * 3) >> 2;
@@ -71,7 +72,7 @@ function bodyOf(base64: string, end: number, pad: number): LeanBody | undefined 
   return { bytes, head: base64.slice(0, kept - 1), last: value & (rest === 1 ? 0x30 : 0x3c) };
 }
 
-/** Whether a body alone may have this label. */
+/** Whether a body may have this label. One label of each length means whole frames. */
 export function fitsLabel({ bytes }: LeanBody, label: number): boolean {
   return label < FRAMES_LABEL[(bytes % 3) as Rest];
 }
@@ -86,7 +87,7 @@ export function leanChars({ bytes }: LeanBody): number {
   return 1 + HEADER_CHARS[(bytes % 3) as Rest] + Math.ceil((bytes * 4) / 3);
 }
 
-/** All of a lean stanza that stands behind its tag. `label` must fit; of `seq` the low 12 bits count. */
+/** The rest of a lean stanza after its tag. `label` must fit. Only the low 12 bits of `seq` are used. */
 export function leanEnd({ bytes, head, last }: LeanBody, label: number, seq: number): string {
   switch ((bytes % 3) as Rest) {
     case 0:
@@ -103,26 +104,26 @@ export function tagChar(tag: number): string {
   return CHARS[tag] as string;
 }
 
-/** The tag of an id; undefined where its first character is none. */
+/** The tag of an id; undefined when its first character is no tag. */
 export function tagOf(id: string): number | undefined {
   const value = VALUES[id.charCodeAt(0)];
   return value === 255 ? undefined : value;
 }
 
-/** Whether a text has nothing but the alphabet, and a length that an id of a lean stanza may have at most. */
+/** Whether a text has only characters of the alphabet, and is not longer than the id of a lean stanza may be. */
 export function isLeanText(id: string): boolean {
   return id.length <= MAX_LEAN_CHARS && /^[A-Za-z0-9+/]+$/.test(id);
 }
 
-/** What the id of a lean stanza says before its block is looked at. */
+/** The header in the id of a lean stanza, which is read before the block. */
 export interface LeanHeader {
-  /** The low 12 bits. */
+  /** The low 12 bits of the number. */
   readonly seq: number;
   /** Undefined: whole frames. */
   readonly label: number | undefined;
 }
 
-/** Undefined: it is no id of a lean stanza. */
+/** Reads the header of an id. Returns undefined when the id is not of a lean stanza. */
 export function readLeanHeader(id: string): LeanHeader | undefined {
   const { length } = id;
   const rest = REST_BY_LENGTH[length & 3] as Rest | -1;
@@ -150,7 +151,7 @@ function headerOf(label: number, seq: number, rest: Rest): LeanHeader {
   return { seq, label: label === FRAMES_LABEL[rest] ? undefined : label };
 }
 
-/** The block of an id whose header was read; undefined where a character is none of the alphabet. */
+/** The block of an id whose header was read; undefined when a character is not in the alphabet. */
 export function readLeanBlock(id: string): Uint8Array | undefined {
   const { length } = id;
   const rest = REST_BY_LENGTH[length & 3] as Rest;
@@ -164,24 +165,29 @@ function valueAt(id: string, at: number): number {
   return VALUES[id.charCodeAt(at)] ?? 255;
 }
 
-/** The id of a probe: the tag, a mark, and the alphabet over and over. */
+/** The id of a probe: the tag, a mark, and the alphabet again and again. */
 export function formatProbe(tag: number, chars: number): string {
   return tagChar(tag) + PROBE_MARK + ALPHABET.repeat(Math.ceil(chars / ALPHABET.length)).slice(0, chars - 2);
 }
 
-/** Whether an id is a probe's, whatever became of the rest. */
+/** Whether an id is of a probe, even when the rest of the id has changed. */
 export function isProbe(id: string): boolean {
   return id.charAt(1) === PROBE_MARK && tagOf(id) !== undefined;
 }
 
-/** Characters of a probe that came as it was sent; undefined: it has changed on its way, or has a length that no probe has. */
+/**
+ * Length of a probe that arrived unchanged, in characters. Undefined when the probe has changed, or has a length that
+ * no probe has.
+ */
 export function readProbe(id: string): number | undefined {
   const { length } = id;
   if (length !== SHORT_PROBE_CHARS && length !== MAX_LEAN_CHARS) return undefined;
   return id === formatProbe(tagOf(id) ?? 0, length) ? length : undefined;
 }
 
-/** The id of one block, as a stream with this tag and number sends it; undefined where no lean stanza holds it. */
+/**
+ * The id of one block, as a stream with this tag and number sends it; undefined when a lean stanza is too short for it.
+ */
 export function formatLeanId(
   { base64, pad, body, label }: OutBlock,
   tag: number,
@@ -194,7 +200,7 @@ export function formatLeanId(
   return tagChar(tag) + end.slice(0, -END.length);
 }
 
-/** What an id holds; undefined: it is none of a lean stanza. */
+/** The content of an id; undefined when the id is not of a lean stanza. */
 export function readLeanId(id: string): (LeanHeader & { readonly block: Uint8Array }) | undefined {
   const header = readLeanHeader(id);
   const block = header && readLeanBlock(id);

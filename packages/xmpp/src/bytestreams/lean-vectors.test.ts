@@ -38,7 +38,7 @@ const body = (payload: Uint8Array, label: number): OutBlock => ({
 });
 const run = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 37 + 165) & 0xff);
 
-/** By name: why it is here, its block, its tag and its number. */
+/** Cases by name: the reason for the case, its block, its tag and its number. */
 const CASES: Record<string, readonly [about: string, block: OutBlock, tag: number, seq: number]> = {
   "body-1": [
     "One byte: four bits of label; the low four bits of seq are the spare bits of the last character.",
@@ -134,7 +134,7 @@ if (process.env["UPDATE_VECTORS"] === "1") {
   for (const vector of invalid) writeFileSync(pathOf("invalid", vector.name), textOf(vector));
 }
 
-/** What an id means, in the shape of a vector's value. */
+/** The meaning of an id, in the shape of a vector's value. */
 function meaningOf(id: string): unknown {
   const tag = tagOf(id);
   if (isProbe(id)) {

@@ -5,10 +5,16 @@ import type { Connection } from "../connection/connection.js";
 import { xml } from "../xml/xml.js";
 import type { OpenRequest } from "./in-band-bytestreams.js";
 
-/** When a peer wants smaller blocks it gives no figure to go by (XEP-0047 §2.1): quarters, down to this. */
+/**
+ * Smallest block size to offer, in bytes. A peer that wants smaller blocks does not say how small (XEP-0047 §2.1). So
+ * each offer is a quarter of the one before.
+ */
 const SMALLEST_BLOCK_SIZE_BYTES = 256;
 
-/** Opens with ever smaller blocks until the peer takes them (XEP-0047 §2.1); gives the size agreed. */
+/**
+ * Opens a bytestream, with smaller and smaller blocks until the peer accepts (XEP-0047 §2.1). Returns the accepted
+ * size. Rejects with the error of the last request.
+ */
 export async function offer(
   connection: Connection,
   request: OpenRequest,

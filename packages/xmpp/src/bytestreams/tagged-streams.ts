@@ -2,17 +2,20 @@ import type { ManagedBytestream } from "./managed-bytestream.js";
 import { TAG_COUNT, tagOf } from "./lean-stanzas.js";
 import type { UsedSids } from "./used-sids.js";
 
-/** The streams of one connection that lean stanzas may belong to: by peer, and by the tag that their ids begin with. */
+/** The streams of one connection that may receive lean stanzas, by peer and by the tag with which the ids begin. */
 export class TaggedStreams {
-  /** At most 64 of one peer, as many as there are tags. */
+  /** At most 64 streams of one peer, one for each tag. */
   private readonly byPeer = new Map<string, ManagedBytestream[]>();
-  /** Closed by us and not answered yet: what is still on its way is no fault (XEP-0047 §2.3). */
+  /** Streams whose close the peer has not answered. Stanzas still under way are no fault (XEP-0047 §2.3). */
   private readonly closing = new Set<string>();
 
-  /** `used`: the tags of the last hour too, since servers may send old stanzas again. */
+  /** `used` also has the tags of the last hour, since servers may send old stanzas again. */
   constructor(private readonly used: UsedSids) {}
 
-  /** A tag that no stream with this peer had; undefined: there is none left. `start`: from 0 to 63, where to look first. */
+  /**
+   * Returns a tag that no stream with this peer had; undefined when none is left. The search begins with `start`, from
+   * 0 to 63.
+   */
   find(peer: string, start: number, nowMs: number): number | undefined {
     for (let i = 0; i < TAG_COUNT; i++) {
       const tag = (start + i) % TAG_COUNT;
@@ -43,7 +46,7 @@ export class TaggedStreams {
     void closing.then(() => this.closing.delete(key));
   }
 
-  /** The stream that this id of this peer's belongs to. */
+  /** The stream to which an id of this peer belongs. */
   get(peer: string, id: string): ManagedBytestream | undefined {
     const streams = this.byPeer.get(peer);
     if (streams === undefined) return undefined;
@@ -52,7 +55,7 @@ export class TaggedStreams {
     return undefined;
   }
 
-  /** It belongs to one that waits for the answer to our close. */
+  /** Whether an id belongs to a stream that waits for the answer to our close. */
   isClosing(peer: string, id: string): boolean {
     if (this.closing.size === 0) return false;
     const tag = tagOf(id);
@@ -60,7 +63,7 @@ export class TaggedStreams {
   }
 }
 
-/** No key of a sid: those have no second U+0000. */
+/** Differs from every key of a sid, which has only one U+0000. */
 function keyOf(peer: string, tag: number): string {
   return `${peer}\0\0${String(tag)}`;
 }

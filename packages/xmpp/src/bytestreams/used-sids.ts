@@ -1,13 +1,13 @@
-/** Remembers which sids were used, for a while and in bounded memory; the clock is given. */
+/** Remembers used sids, for a while and in bounded memory. The clock is an argument, in ms. */
 export interface UsedSids {
   has(key: string, nowMs: number): boolean;
   add(key: string, nowMs: number): void;
   readonly size: number;
 }
 
-/** Past `maxCount` the oldest are forgotten first. */
+/** Remembers each sid for `keepMs` after its last use. Beyond `maxCount` it forgets the oldest first. */
 export function createUsedSids(keepMs: number, maxCount: number): UsedSids {
-  /** In order of use, since an entry is added anew. */
+  /** In order of use, since each use adds its entry again at the end. */
   const usedAt = new Map<string, number>();
   const forget = (nowMs: number): void => {
     for (const [key, at] of usedAt) {

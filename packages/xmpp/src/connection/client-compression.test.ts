@@ -21,7 +21,7 @@ import { afterTimers, until } from "../testing/until.js";
 let certificate: Certificate;
 let server: FakeServer | undefined;
 let connection: Connection | undefined;
-/** The compression of each stream, in their order. */
+/** The compression of each stream, in the order of the streams. */
 let compressions: FakeCompression[] = [];
 beforeAll(() => {
   certificate = createCertificate("example.test");
@@ -194,7 +194,7 @@ describe("a compressed client connection (XEP-0138)", () => {
     c.send(texts.join(""), texts.length);
     c.send("<message>behind</message>");
     await until(() => peerAt(0).text.includes("behind"));
-    // Not `toContain`: a failure would print it all.
+    // Not `toContain`, which would print the whole text on a failure.
     expect(peerAt(0).text.includes(texts.join(""))).toBe(true);
     expect(compression.pieces.length - before).toBeGreaterThanOrEqual(5);
   });
@@ -228,7 +228,7 @@ describe("a compressed client connection (XEP-0138)", () => {
     });
     await c.start();
     await until(() => peerAt(0).text.includes("<enable"));
-    // Behind `<enabled/>`, so that the session can be resumed.
+    // After `<enabled/>`, so that the session can be resumed.
     await afterTimers(0);
     const enabled = new Promise<void>((resolve) => c.onStanza(() => (resolve(), true)));
     peerAt(0).write("<message/>");
@@ -260,7 +260,7 @@ describe("a compressed client connection (XEP-0138)", () => {
     expect(await offline).toMatchObject({ reason: { code: "protocol" } });
     expect(memoryHeld() - memory).toBeLessThan(16 * 1024 * 1024);
     await until(() => c.state === "online");
-    // What broke the stream must not come again with the old session.
+    // The data that broke the stream must not be sent again in the old session.
     expect(peerAt(1).text).not.toContain("<resume");
   });
 

@@ -68,7 +68,7 @@ describe("a client's connection", () => {
     await c.start();
     expect(c.jid).toBe("bob@example.test/r");
     expect(serverName).toBe("example.test");
-    // UTF-8, and after TLS only.
+    // The password is sent in UTF-8, and only after TLS.
     const auth = btoa(String.fromCharCode(...Buffer.from("\0bob\0pässword")));
     expect(peerAt(0).text).toContain(auth);
     expect(c.meter.sent.socket).toBeGreaterThan(c.meter.sent.xmpp);
@@ -250,7 +250,7 @@ describe("a client's connection", () => {
         urls: [...silentUrls, good],
         timeouts: { onlineMs: 4_000, closeMs: 50 },
       });
-      // Within one deadline for all five, not one each.
+      // All five addresses share one deadline.
       await patient.start();
       expect(patient.transport).toBe("tcp");
       await patient.stop();
@@ -285,7 +285,7 @@ describe("a client's connection", () => {
       },
       {
         tcp: async (domain) => (asked.push(`SRV ${domain}`), tcp(dead.port)),
-        // An alternative of the same kind does as well here.
+        // Here the alternative may be a TCP address too.
         alternatives: async ({ domain }) => (asked.push(`host-meta ${domain}`), tcp(server?.port ?? 0)),
       },
     );
@@ -316,7 +316,7 @@ describe("a client's connection", () => {
     expect(asked).toEqual(["SRV xn--mnchen-3ya.test", "host-meta xn--mnchen-3ya.test"]);
     expect(serverName).toBe("xn--mnchen-3ya.test");
     expect(peerAt(0).text.match(/ to=['"]münchen\.test['"]/g)?.length).toBeGreaterThanOrEqual(2);
-    // RFC 6120 §4.7.1: inside TLS.
+    // RFC 6120 §4.7.1: `from` is sent only inside TLS.
     expect(peerAt(0).text).toMatch(/ from=['"]d\\27artagnan@münchen\.test['"]/);
     expect(peerAt(0).text).toContain(btoa("\0d\\27artagnan\0p"));
   });
@@ -447,7 +447,7 @@ describe("a client's connection", () => {
     peerAt(0).write("<message>&bogus;</message>");
     await until(() => server?.peers.length === 2 && c.state === "online");
     expect(peerAt(1).text).not.toContain("<resume");
-    // Over TLS too the peer hears why.
+    // The peer receives the reason over TLS too.
     expect(peerAt(0).text).toMatch(/<not-well-formed [^>]*\/><\/stream:error><\/stream:stream>$/);
   });
 
@@ -470,7 +470,7 @@ describe("a client's connection", () => {
     await c.start();
     const delays = watchDelays();
     await Promise.all([c.stop(), c.stop()]);
-    // `closeMs`, and no timer of half a minute.
+    // `closeMs` is the longest timer. None is half a minute.
     expect(Math.max(0, ...delays())).toBeLessThanOrEqual(50);
     await until(() => peerAt(0).socket.destroyed || peerAt(0).socket.readableEnded);
     expect(peerAt(0).text).toMatch(/<a [^>]*h='0'\/><\/stream:stream>$/);
@@ -496,7 +496,7 @@ describe("a client's connection", () => {
       [error("modify", "conflict"), { code: "conflict" }, /another session has the resource "r"/],
     ] as const;
     for (const [answer, code, text] of cases) {
-      // Also where it shall keep trying: it would be the same.
+      // Final even with `retryStart`, since another attempt would give the same.
       const c = await connectTo(bind(answer), { retryStart: true });
       const failure = await c.start().catch((reason: unknown) => reason);
       expect(failure).toMatchObject(code);
@@ -507,7 +507,7 @@ describe("a client's connection", () => {
     const crowded = await connectTo(bind(error("wait", "resource-constraint")));
     await expect(crowded.start()).rejects.toMatchObject({ code: "unreachable" });
     await server?.close();
-    // As Resourceprep has it, and where none was given any will do.
+    // The resource is compared as Resourceprep prepares it. Without the option, any resource is accepted.
     const prepared = await connectTo(bind(bound("fi x")), { resource: "\ufb01\u00ad\u00a0x" });
     await prepared.start();
     await prepared.stop();

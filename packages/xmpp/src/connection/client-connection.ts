@@ -38,20 +38,20 @@ import { createXmppJsClient } from "../xmpp-js/xmpp-js-client.node.js";
 import type { XmppJsEntity } from "../xmpp-js/xmpp-js.js";
 
 /**
- * Largest BOSH answer's body, in bytes: a server that could not deliver for a while puts all that waits into one, and
- * it bounds what a hostile one makes us hold.
+ * Largest body of a BOSH answer, in bytes. 8 MiB: a server that could not deliver for a while puts everything into one
+ * answer. It bounds the memory that a hostile server can use.
  */
 const MAX_BOSH_ANSWER_BYTES = 8_388_608;
 
-/** UTF-8 takes at most three bytes for each of a string's characters. */
+/** Most bytes of UTF-8 for each UTF-16 code unit of a string. */
 const MAX_BYTES_PER_CHAR = 3;
 
-/** On a stream without stream management: the same window, asked for by other means. */
+/** Policy of a client's stream without Stream Management: the same window, measured by echoes. */
 function clientEcho({ targetMs, answerMs }: StreamManagementPolicy): EchoPolicy {
   return { window: { targetMs, ...WINDOW_CHARS }, answerMs, atOnce: true };
 }
 
-/** How a domain is looked up; tests put their own in its place. */
+/** Look-up of a domain's services. Tests replace it. */
 export interface Lookup {
   readonly tcp: (domain: string, signal: AbortSignal) => Promise<readonly Service[]>;
   readonly alternatives: (tls: TlsOptions, signal: AbortSignal) => Promise<readonly Service[]>;
@@ -59,7 +59,10 @@ export interface Lookup {
 
 const LOOKUP: Lookup = { tcp: resolveDomain, alternatives: findAlternatives };
 
-/** A client's connection (RFC 6120) to its server, kept alive and resumed. Nothing happens before `start`. */
+/**
+ * Creates a client's connection (RFC 6120), which keeps itself alive and resumes its session. It connects only after
+ * `start`. Throws `StanzapackError` (`invalid-options`).
+ */
 export function createClientConnection(given: ClientConnectionOptions, lookup: Lookup = LOOKUP): Connection {
   const options = checkClientOptions(given);
   const account = parseJid(options.jid);
@@ -80,8 +83,8 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
   const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
   let management: StreamManagement | undefined;
   /**
-   * What the session was begun on. Prosody resumes a session of one kind of transport on another, and then writes to it
-   * as to the old one.
+   * Transport on which the session began. Prosody resumes a session of one transport on another, and then writes to the
+   * new one as to the old one.
    */
   let sessionTransport: TransportKind | undefined;
   const search = createServiceSearch(
@@ -118,7 +121,7 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
     kind: "client",
     jid: "",
     finalCodes: ["auth", "conflict", "insecure-context", "stopped", "aborted"],
-    // Later it may be our own dead session that still has the resource.
+    // After the first session, our own dead session may still have the resource.
     finalAtFirst: ["resource"],
     retryStart: options.retryStart ?? false,
     timeouts: options.timeouts,
@@ -139,7 +142,7 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
           if (requireTls && !canBeSecure(service)) {
             throw new XmppError("tls", `TLS is required, and ${service.url.href} has none`);
           }
-          // XEP-0206 §3 and RFC 7395 §3.9 leave it to HTTP: no need to log in to find out.
+          // XEP-0206 §3 and RFC 7395 §3.9 leave compression to HTTP, so the attempt can fail before the login.
           if (options.compress === true && service.transport !== "tcp") {
             throw new XmppError(
               "unsupported",
@@ -197,11 +200,11 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
 }
 
 function createEntity(account: JID, { transport, url }: Service): XmppJsEntity {
-  // BOSH speaks a WebSocket's framing to it.
+  // The BOSH transport uses the framing of a WebSocket.
   const protocol = transport === "tcp" ? url.protocol : "wss:";
   const service = `${protocol}//${hostInUrl(toAsciiDomain(account.domain))}`;
   const entity = createXmppJsClient(service, account.domain);
-  // As it is: xmpp.js would escape it once more.
+  // Set here, since xmpp.js would escape the address once more.
   entity.jid = account;
   return entity;
 }

@@ -75,7 +75,7 @@ async function connectTo(
 
 const peerAt = (index: number): FakePeer => server?.peers[index] as FakePeer;
 
-/** STARTTLS, then `<authenticate/>`: its mechanism, its first response and all of it. */
+/** Accepts STARTTLS, then `<authenticate/>`. Returns its mechanism, its first response and its whole text. */
 async function takeAuthenticate(
   peer: FakePeer,
   offered: string,
@@ -123,9 +123,9 @@ describe("a client on a server with SASL2", () => {
     c.onStanza((stanza) => seen.push(stanza.text()) > 0);
     await c.start();
     expect(c.jid).toBe("bob@example.test/Xy1z");
-    // Header, STARTTLS, header, login; as against these and header, bind.
+    // Four turns: header, STARTTLS, header, login. Without SASL2 there are two more: header, bind.
     expect(peerAt(0).turns).toBeLessThanOrEqual(turns - 2);
-    // XEP-0388 §2.1: who wants to log in stands in the header.
+    // XEP-0388 §2.1: the header has the address that logs in.
     expect(peerAt(0).text).toMatch(/<stream:stream [^>]*from="bob@example.test"/);
     await until(() => seen.length === 1);
     peerAt(0).write("<r xmlns='urn:xmpp:sm:3'/>");
@@ -151,7 +151,7 @@ describe("a client on a server with SASL2", () => {
       const states: unknown[] = [];
       patient.on("offline", (info) => states.push(info));
       await patient.start();
-      // Its share of the time is over then.
+      // After this, the service's share of the time is over.
       await afterTimers(800);
       expect([states, silent.peers]).toEqual([[], []]);
     } finally {

@@ -17,7 +17,7 @@ afterEach(async () => {
   connection = server = undefined;
 });
 
-/** A connection to a server that does what the test says, with short deadlines. */
+/** Makes a connection to a server that the test plays, with short deadlines. */
 async function connectTo(
   onPeer: (peer: FakePeer, index: number) => unknown,
   options: Partial<ComponentConnectionOptions> = {},
@@ -100,7 +100,7 @@ describe("a component's connection", () => {
     c.on("ended", (reason) => (ended = reason));
     await expect(c.start()).rejects.toMatchObject({ code: "auth" });
     expect(ended).toMatchObject({ code: "auth", final: true });
-    // As long as it would wait before it tries again.
+    // The longest wait before another attempt.
     await afterTimers(RECONNECT.maxMs);
     expect(server?.peers).toHaveLength(1);
     expect(c.state).toBe("stopped");
@@ -157,7 +157,7 @@ describe("a component's connection", () => {
       lastPeer().write(`<iq type='${type}' id='${id}' from='a@b/c'><q xmlns='urn:x'/></iq>`);
     const ids = ["x".repeat(1_025), "é".repeat(50_000), `${"&quot;".repeat(20_000)}!`];
     for (const id of ids) ask(id);
-    // Nothing is owed to an answer, and an id that no server would take back is the one left.
+    // An iq answer needs no answer. An iq whose id no server would accept in an answer has none.
     ask("y".repeat(2_000), "result");
     ask("z".repeat(300_000), "get");
     ask("2".repeat(1_024));
@@ -355,7 +355,7 @@ describe("a component's connection", () => {
     stock.on("error", () => undefined);
     await stock.start();
     stock.reconnect.stop();
-    // Its socket's data handler calls just this.
+    // The data handler of xmpp.js's socket makes the same call.
     expect(() => {
       stock.parser.write("<message>&bogus;</message>");
     }).toThrow(/entity/);

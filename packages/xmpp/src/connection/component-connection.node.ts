@@ -15,8 +15,9 @@ import { escapeText } from "../xml/xml.js";
 import type { XmppJsComponent } from "../xmpp-js/xmpp-js.js";
 
 /**
- * A component's connection (XEP-0114) to its server, kept alive. Nothing happens before `start`. A certificate that is refused before the
- * first stream ends it; later, while the operator renews one, it is tried again. Throws `invalid-options`.
+ * Creates a component's connection (XEP-0114), which keeps itself alive. It connects only after `start`. Before the
+ * first stream, a refused certificate ends the connection. Later the connection tries again, since the operator may be
+ * renewing the certificate. Throws `StanzapackError` (`invalid-options`).
  */
 export function createComponentConnection(given: ComponentConnectionOptions): Connection {
   const options = checkComponentOptions(given);
@@ -27,7 +28,7 @@ export function createComponentConnection(given: ComponentConnectionOptions): Co
   return createSupervisedConnection({
     kind: "component",
     jid: options.domain,
-    // `conflict` is no verdict here: the server may still hold our own dead connection.
+    // `conflict` is not final here: the server may still hold our own dead connection.
     finalCodes: ["auth", "stopped", "aborted"],
     finalAtFirst: ["tls"],
     retryStart: options.retryStart ?? true,
@@ -50,7 +51,7 @@ async function attempt(
   const entity = component({ service, domain, password: secret }) as XmppJsComponent;
   const socket = await connectSocket({ host, port }, tls, context.signal);
   const maxStanzaChars = options.limits?.maxStanzaChars ?? DEFAULT_PARSER_LIMITS.maxStanzaChars;
-  // Who may write to a component is everybody: what one of them sends must not end the stream of all.
+  // Anybody may send to a component. One sender's stanza must not end the stream that all share.
   const stream = createStream(entity, socket, { ...DEFAULT_PARSER_LIMITS, maxStanzaChars, beyond: "strip" });
   const ended = context.own(stream);
   let opened = false;

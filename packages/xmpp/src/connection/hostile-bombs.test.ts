@@ -18,22 +18,23 @@ import { bodyOf, pour, reach, type HostilePeer, type Stage } from "../testing/ho
 import { endure, endureServer, memoryInUse, type Ordeal } from "../testing/ordeal.js";
 import type { TransportKind } from "../transports/transport.js";
 
-/** What a server tries to give, in bytes. */
+/** Size of a bomb that a server tries to send, in bytes. */
 const BOMB_BYTES = 48_000_000;
 /**
- * Most that client and server together may hold of it at any moment, in bytes: twice to four times what they do. An answer of BOSH's is taken as a whole: 8 MiB of chunks, the same joined, the same as text, a tree of what it may
- * have of elements, and the server's own.
+ * Most memory that client and server together may hold at any moment, in bytes: two to four times what they hold now.
+ * The client reads a BOSH answer as a whole. So it holds 8 MiB of chunks, the same joined, the same as text, and a tree
+ * of as many elements as are allowed. The server holds its own copy.
  */
 const MAX_PEAK_BYTES: Readonly<Record<TransportKind, number>> = {
   tcp: 20_000_000,
   websocket: 20_000_000,
   bosh: 40_000_000,
 };
-/** The process grows by less than this, in bytes: two bombs, while all of them together weigh some gigabytes. */
+/** Bound for the growth of the process, in bytes: two bombs. All bombs together have some gigabytes. */
 const MAX_RSS_BYTES = 2 * BOMB_BYTES;
-/** And what is left of all of them when they are over, several hundred megabytes, in bytes: less than one of them. */
+/** Most memory left after all bombs, in bytes: less than one bomb. */
 const MAX_LEFT_BYTES = 16_000_000;
-/** What a server may give, in bytes: more than what is held may come to. */
+/** Size of the allowed text that a server sends, in bytes: more than the memory that the client may keep of it. */
 const MUCH_BYTES = 12_000_000;
 const CHUNK_CHARS = 65_536;
 
@@ -51,7 +52,7 @@ interface Bomb {
   readonly what: string;
   readonly at: Stage;
   readonly kind: TransportKind;
-  /** Resolves with the bytes given. */
+  /** Resolves with the number of bytes that the server sent. */
   readonly act: (peer: HostilePeer) => Promise<number>;
   readonly code: XmppErrorCode;
   readonly options?: Partial<ClientConnectionOptions>;
@@ -59,7 +60,7 @@ interface Bomb {
 
 const chunkOf = (unit: string): string => unit.repeat(Math.ceil(CHUNK_CHARS / unit.length));
 
-/** Head and endless rest of something that never ends. */
+/** Bombs without an end: a head, and a unit that is repeated. */
 const ENDLESS: readonly (readonly [what: string, head: string, unit: string, code: XmppErrorCode])[] = [
   ["text without an end", "<message><body>", "x", "protocol"],
   ["attributes without an end", "<message ", "a1='x' ", "protocol"],
@@ -74,7 +75,7 @@ const ENDLESS: readonly (readonly [what: string, head: string, unit: string, cod
   ["entities without an end", "<message><body>", "&amp;", "protocol"],
 ];
 
-/** Units that differ, where alike ones would be found wrong for another reason. */
+/** The repeated units. They differ when equal ones would be refused for another reason. */
 const unitsFor = (what: string, unit: string): string =>
   what.startsWith("different")
     ? Array.from({ length: 8_000 }, (_, i) => `a${String(i)}='x' `).join("")
@@ -93,7 +94,7 @@ const tcp: Bomb[] = ENDLESS.flatMap(([what, head, unit, code]) =>
   })),
 );
 
-/** RFC 6455 §5.2: a frame's head, unmasked. */
+/** RFC 6455 §5.2: the head of an unmasked frame. */
 function frameHead(firstByte: number, length: number): Buffer {
   const head = Buffer.alloc(10);
   head[0] = firstByte;
@@ -263,7 +264,7 @@ describe("a bomb", () => {
       );
       expect(ordeal.reason).toMatchObject({ name: "XmppError", code });
       expectBounded(ordeal, kind);
-      // It was a bomb, or the client hung up before it was all there; the server may see that last of all.
+      // The server sent some bytes. The client may have closed the connection before the whole bomb was sent.
       expect(await giving).toBeGreaterThan(0);
     },
   );
@@ -329,7 +330,7 @@ describe("a bomb", () => {
   );
 });
 
-/** What is no fault, only much: nothing of it may be kept, and nothing but the deadline is against it. */
+/** Large amounts of allowed text are no fault. The client must not keep them, and only the deadline ends them. */
 describe("much of what is allowed", () => {
   it.each([
     ["whitespace between stanzas", " "],

@@ -19,9 +19,9 @@ import type { TransportKind } from "../transports/transport.js";
 
 const KINDS = ["tcp", "websocket", "bosh"] as const satisfies TransportKind[];
 
-/** For the faults that nothing but the deadline finds, in ms. */
+/** Deadline for faults that only the deadline finds, in ms. */
 const SHORT_MS = 700;
-/** For the others, which must be found before it. */
+/** Deadline for all other faults, which must be found before it, in ms. */
 const LONG_MS = 40_000;
 
 let certificate: Certificate;
@@ -36,10 +36,10 @@ interface Fault {
   readonly at: Stage;
   readonly act: (peer: HostilePeer) => unknown;
   readonly code: Codes;
-  /** What the message must name. */
+  /** The message of the error must match this. */
   readonly says?: RegExp;
   readonly only?: readonly TransportKind[];
-  /** Nothing but the deadline finds it. */
+  /** Only the deadline finds the fault. */
   readonly silent?: boolean;
   readonly options?: Partial<ClientConnectionOptions>;
 }
@@ -68,7 +68,7 @@ const DROPS: Fault[] = STAGES.map((at) => ({
   code: "disconnected",
 }));
 
-/** XML that is none, and what is none of XMPP's. Between the stanzas of a session, and while it is made. */
+/** Text that is not XML, and XML that XMPP forbids: during the negotiation, and in a session. */
 const ILLEGAL: Fault[] = (
   [
     ["an entity that nobody knows", "<message><body>&bogus;</body></message>"],
@@ -101,7 +101,7 @@ const UNFINISHED: Fault[] = [
     what: "an element that does not end",
     at: "login",
     act: say("<message><body>"),
-    // A stream of characters may still go on; a frame has ended.
+    // A stream of characters may continue. A frame has ended.
     code: { tcp: "timeout", websocket: "protocol", bosh: "protocol" },
   },
   {
@@ -254,7 +254,7 @@ const REFUSALS: Fault[] = [
   },
 ];
 
-/** Whoever sits in the middle has all of these. */
+/** Answers that nobody requested. An attacker between client and server can send all of these. */
 const UNASKED: Fault[] = [
   [
     "a bound resource",
@@ -343,7 +343,7 @@ describe("a certificate that is not the server's", () => {
   });
 });
 
-/** What happens below the stream: before there is one. */
+/** Faults below the stream, before there is one. */
 describe("a server that is none", () => {
   const schemes = ["xmpp", "xmpps", "ws", "wss", "http", "https"] as const;
 
@@ -421,7 +421,7 @@ describe("a server that is none", () => {
         );
         socket.once("data", () => {
           socket.write(`<proceed xmlns='${NS.TLS}'/>`);
-          // The client's first words of TLS.
+          // The first TLS message of the client.
           socket.once("data", () => socket.resetAndDestroy());
         });
       });
@@ -451,7 +451,7 @@ describe("a server that is none", () => {
         );
         expect(ordeal.reason).toMatchObject({ code: "unreachable" });
         expect(ordeal.reason.message).toContain(String(status));
-        // Nobody is followed: it could lead away from TLS, and from whom the certificate is for.
+        // The client follows no redirect: it could lead away from TLS, and from the host that the certificate names.
         expect(others).toBe(0);
         expectClean(ordeal);
         other.close();

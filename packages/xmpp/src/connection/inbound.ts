@@ -11,7 +11,7 @@ import type { StreamManagement } from "../stream/stream-management.js";
 import type { Element } from "../xml/xml.js";
 import type { StanzaHandler } from "./connection.js";
 
-/** Longest id of a stanza that handlers see, in characters: an answer repeats it, and handlers keep it. */
+/** Longest id of a stanza for handlers, in characters. 1,024: answers repeat ids, and handlers keep them. */
 const MAX_ID_CHARS = 1_024;
 
 export interface InboundOptions {
@@ -19,7 +19,7 @@ export interface InboundOptions {
   readonly iqHandlers: IqHandlers;
   readonly management: StreamManagement | undefined;
   readonly echo: EchoWindow | undefined;
-  /** Number of the XMPP session that is up, or was last. */
+  /** Number of the current or last XMPP session. */
   readonly session: () => number;
   readonly sendElement: (stanza: Element) => void;
   /** Sends one stanza that is given as text. */
@@ -29,15 +29,15 @@ export interface InboundOptions {
 }
 
 export interface Inbound {
-  /** Takes the elements of a stream that is online. */
+  /** Receives the elements of a stream that is online. */
   readonly onElement: ElementRoute;
-  /** Registers a handler of stanzas that are no iq answers. Returns the undo. */
+  /** Adds a handler of stanzas that are no iq answers. Returns a function that removes the handler. */
   readonly addHandler: (handler: StanzaHandler) => () => void;
 }
 
 /**
- * Gives each inbound element to the one that it is for: Stream Management, the request that it answers, a message to
- * ourselves, the handlers in order of registration, and last the handlers of iq requests.
+ * Passes each inbound element to its receiver: Stream Management, or the request that it answers, or the echo window.
+ * Other stanzas are passed to the handlers in order of registration, and then to the handlers of iq requests.
  */
 export function createInbound(options: InboundOptions): Inbound {
   const { requests, iqHandlers, management, echo } = options;
@@ -46,7 +46,7 @@ export function createInbound(options: InboundOptions): Inbound {
   const answererOf =
     (ofSession: number) =>
     (answer: Element): void => {
-      // A later session's server never saw the question.
+      // The server of a later session never saw the request.
       if (ofSession === options.session()) options.sendElement(answer);
     };
 
@@ -69,12 +69,12 @@ export function createInbound(options: InboundOptions): Inbound {
 
   const onElement = (element: Element, chars: number): void => {
     const { name } = element;
-    // RFC 6120 §4.8.3: of another namespace it is no stanza, whatever its name.
+    // RFC 6120 §4.8.3: an element of another namespace is no stanza, whatever its name.
     const { xmlns } = element.attrs as { xmlns?: string };
     const isContent = xmlns === undefined || xmlns === NS.CLIENT || xmlns === NS.COMPONENT;
     if (isContent && (name === "message" || name === "iq" || name === "presence")) {
       management?.onReceived();
-      // ejabberd gives a sender's address as the sender wrote it when it logged in.
+      // ejabberd writes a sender's address as the sender wrote it at login.
       const { from } = element.attrs as { from?: string };
       if (from !== undefined) element.attrs["from"] = preparedOrSame(from);
       onStanza(element, chars);

@@ -25,10 +25,10 @@ import type { StreamManagementPolicy } from "../stream/stream-management.js";
 import { jid, prepareDomainName, prepareResource } from "../addresses/jid.js";
 import { parseServiceUrl } from "../transports/service-url.js";
 
-/** RFC 7622 §3.1: three parts of 1,023 octets. */
+/** Longest JID: three parts of 1,023 octets (RFC 7622 §3.1), `@` and `/`. */
 const MAX_JID_CHARS = 3_071;
 const MAX_PASSWORD_CHARS = 65_535;
-/** Timers of JavaScript take no more ms. */
+/** Longest delay of a JavaScript timer, in ms. */
 const MAX_TIMER_MS = 2_147_483_647;
 const MAX_URLS = 100;
 
@@ -104,7 +104,10 @@ function isServiceUrl(text: string): boolean {
   }
 }
 
-/** A copy with prepared addresses, without what is undefined. Throws `invalid-options`. */
+/**
+ * Checks options. Returns a copy with prepared addresses, without undefined options. Throws `StanzapackError`
+ * (`invalid-options`).
+ */
 export function checkClientOptions(given: ClientConnectionOptions): ClientConnectionOptions {
   const call = "createClientConnection";
   const options = checkOptions(call, CLIENT, given);
@@ -118,7 +121,7 @@ export function checkClientOptions(given: ClientConnectionOptions): ClientConnec
   };
 }
 
-/** Likewise. */
+/** As `checkClientOptions`, for components. */
 export function checkComponentOptions(given: ComponentConnectionOptions): ComponentConnectionOptions {
   const call = "createComponentConnection";
   const options = checkOptions(call, COMPONENT, given);

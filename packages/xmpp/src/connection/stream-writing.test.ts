@@ -88,7 +88,7 @@ describe.each(["client", "component"] as const)("a %s's stream", (kind) => {
       throw error;
     });
     connection.onIq("get", "t", "rejected", () => Promise.reject(error));
-    // A promise of another library's.
+    // A promise of another library.
     connection.onIq(
       "get",
       "t",

@@ -26,36 +26,36 @@ export const DEFAULT_LIMITS: ConnectionLimits = { maxStanzaChars: 1_048_576, max
 export interface AttemptContext {
   readonly meter: SourcedByteMeter;
   /**
-   * Must be called with a stream as soon as there is one, so that the deadline and `stop` can end it. A later one takes
-   * its place. Gives why it ended.
+   * Call it with a stream as soon as there is one, so that the deadline and `stop` can end the stream. A later stream
+   * replaces it. Resolves with the reason for the stream's end.
    */
   readonly own: (stream: Stream) => Promise<XmppError>;
-  /** Must be called when the stream can be used, before the next element is read: a stanza may be right behind. */
+  /** Call it when the stream is ready, before the next element is read. That element may be a stanza. */
   readonly establish: (established: Established) => void;
   readonly signal: AbortSignal;
 }
 
 export interface SupervisedOptions {
   readonly kind: "client" | "component";
-  /** Known before the first stream: a component's domain. */
+  /** JID before the first stream: a component's domain. Empty for a client. */
   readonly jid: string;
-  /** Which faults end it; others are tried again. */
+  /** Faults that end the connection. After other faults it tries again. */
   readonly finalCodes: readonly XmppErrorCode[];
-  /** Which faults end it before the first stream was online, also with `retryStart`. */
+  /** Faults that end the connection before its first `online`, even with `retryStart`. */
   readonly finalAtFirst: readonly XmppErrorCode[];
   readonly retryStart: boolean;
   readonly timeouts: Partial<ConnectionTimeouts> | undefined;
-  /** `false`: whatever ends the first stream or attempt ends the connection. */
+  /** `false`: the end of the first stream or attempt ends the connection. */
   readonly reconnect: Partial<ReconnectPolicy> | false | undefined;
   readonly limits: Partial<ConnectionLimits> | undefined;
-  /** One attempt: from nothing to the end of the stream it made. Gives why that ended; rejects when there was none. */
+  /** Makes one attempt. Resolves with the reason for the end of its stream. Rejects when there was no stream. */
   readonly attempt: (context: AttemptContext) => Promise<XmppError>;
   readonly ownAddresses: (jid: string) => readonly string[];
   readonly streamManagement?: (hooks: StreamManagementHooks) => StreamManagement;
   readonly echoWindow?: (hooks: EchoHooks) => EchoWindow;
 }
 
-/** Keeps one connection alive over all its streams: the part that clients and components share. */
+/** Keeps one connection alive over all its streams. Clients and components share this part. */
 export function createSupervisedConnection(options: SupervisedOptions): Connection {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const policy = { ...DEFAULT_RECONNECT, ...(options.reconnect === false ? {} : options.reconnect) };
@@ -75,7 +75,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   let session = 0;
   let failures = 0;
   let onlineSince = 0;
-  /** A `send` was told to wait, so somebody waits for `drain`. */
+  /** There was no room, so a caller may wait for `drain`. */
   let blocked = false;
   let started: Promise<void> | undefined;
   let stopped: Promise<void> | undefined;
@@ -135,7 +135,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     return hasRoom();
   };
 
-  /** Those of a login say nothing about the session; one that was resumed along with its login sends none. */
+  /** Keeps the session's features. A login's say nothing about it; a session resumed with its login sends none. */
   const noteFeatures = (): void => {
     const last = stream?.features;
     if (
@@ -148,7 +148,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
   };
 
   const sendElement = (stanza: Element): boolean => {
-    // XEP-0114 §3: a component's stanzas name their sender.
+    // XEP-0114 §3: each stanza of a component has its sender.
     if (options.kind === "component") stanza.attrs["from"] ??= jid;
     const text = stanza.toString();
     const { elements, stanzas } = countElements(text);
@@ -231,7 +231,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     stream?.socket.off("drain", signalDrain);
     noteFeatures();
     stream = undefined;
-    // A stanza that breaks the rules would come again with the old session, for ever.
+    // A resumed session would send a stanza that breaks the rules again, for ever.
     if (reason.code === "protocol") management?.reset();
     management?.suspend();
     echo?.reset();
@@ -243,7 +243,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
       failures++;
       return;
     }
-    // A server that takes us and throws us out again deserves the growing delay too.
+    // The delay also grows when a server accepts the connection and ends it soon after.
     failures = monotonicNow() - onlineSince < policy.maxMs ? failures + 1 : 0;
     events.emit("offline", { reason });
   };
@@ -297,7 +297,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     });
   };
 
-  /** Waits until nothing that was sent is held back, as long as a clean close may take. */
+  /** Waits until there is room again, so that held stanzas are written. Waits at most `closeMs`. */
   const heldWritten = async (): Promise<void> => {
     if (hasRoom()) return;
     const closing = new AbortController();
@@ -313,7 +313,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     if (management?.holds === true) await heldWritten();
     const last = stream;
     if (last !== undefined) {
-      // XEP-0198 §4: tell what was handled before closing.
+      // XEP-0198 §4: acknowledge the handled stanzas before the close.
       last.write(management?.acknowledgement() ?? "");
       echo?.reset();
       stream = undefined;

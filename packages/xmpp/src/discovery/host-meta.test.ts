@@ -51,7 +51,8 @@ it("reads an XRD full of comments without an end in linear time", () => {
     return performance.now() - start;
   };
   read(20_000);
-  // Twenty times the text; in quadratic time four hundred times as long. The best of five: others use the processor too.
+  // Twenty times the text would take four hundred times as long in quadratic time. The best of five, since other
+  // programs use the processor too.
   const best = (times: number): number => Math.min(...Array.from({ length: 5 }, () => read(times)));
   expect(best(400_000)).toBeLessThan(200 * Math.max(best(20_000), 0.05));
 });
@@ -118,7 +119,7 @@ describe("host-meta over HTTPS", () => {
   });
 
   it("does not wait for a file that hangs when the other is there", async () => {
-    // Nobody ends the wait but the other file.
+    // Only the other file can end the wait.
     const never = new AbortController().signal;
     expect(
       await ask((request, response) => {
@@ -135,7 +136,7 @@ describe("host-meta over HTTPS", () => {
         response.end(" ".repeat(100_000));
       }),
     ).toEqual([]);
-    // Nothing else would end it.
+    // Only the signal can end this wait.
     expect(await ask(() => undefined, AbortSignal.timeout(200))).toEqual([]);
   });
 });

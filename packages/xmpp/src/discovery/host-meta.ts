@@ -6,13 +6,13 @@ import { sleep } from "../base/timing.js";
 import type { TransportKind } from "../transports/transport.js";
 import type { Element } from "../xml/xml.js";
 
-/** Largest host-meta file read, in bytes; the usual ones have 300. */
+/** Largest accepted host-meta file, in bytes. 65,536: usual files have 300. */
 const MAX_FILE_BYTES = 65_536;
 
-/** How long the other file is waited for once one has named addresses, in ms. Both say the same as a rule. */
+/** Time to wait for the other file after one file has named addresses, in ms. Usually both name the same. */
 const GRACE_MS = 500;
 
-/** Most addresses taken of one domain: each costs time to try. */
+/** Most addresses of one domain that are used. 6: each takes time to try. */
 const MAX_SERVICES = 6;
 
 /** XEP-0156 §3.1. */
@@ -23,8 +23,8 @@ const RELATIONS: Readonly<Record<string, { readonly transport: TransportKind; re
   };
 
 /**
- * The WebSocket and BOSH addresses that a domain names in its host-meta (XEP-0156), WebSocket first; none when it has
- * none or does not answer. `origin`: for tests.
+ * Returns the WebSocket and BOSH addresses that a domain names in its host-meta (XEP-0156), WebSocket first. Returns
+ * none when the domain names none or does not answer. `origin` is for tests.
  */
 export async function findAlternatives(
   tls: TlsOptions,
@@ -81,7 +81,7 @@ export function parseXrd(text: string): Service[] {
   return services;
 }
 
-/** An expression would look for the end of each that has none, through all of the rest. */
+/** Not a regular expression: it would search the whole rest of the text for the end of each unfinished comment. */
 function withoutComments(text: string): string {
   let rest = "";
   let at = 0;
@@ -98,6 +98,6 @@ function toService(relation: unknown, href: unknown): Service[] {
   const known = typeof relation === "string" && Object.hasOwn(RELATIONS, relation) && RELATIONS[relation];
   if (!known || typeof href !== "string" || !URL.canParse(href)) return [];
   const url = new URL(href);
-  // XEP-0156 §3.2: nothing unencrypted.
+  // XEP-0156 §3.2: only encrypted addresses.
   return url.protocol === known.protocol ? [{ transport: known.transport, url }] : [];
 }

@@ -27,7 +27,7 @@ function encodeSrv([priority, weight, port, target]: Srv): Buffer {
 let server: dgram.Socket | undefined;
 afterEach(() => server?.close());
 
-/** A name server (RFC 1035 §4) of these records; silent without any. */
+/** Starts a name server (RFC 1035 §4) of these records. Without records it never answers. */
 async function startServer(zone?: Readonly<Record<string, readonly Srv[]>>): Promise<string[]> {
   const socket = (server = dgram.createSocket("udp4"));
   socket.on("message", (query, { port, address }) => {
@@ -77,7 +77,7 @@ describe("a domain's SRV records (RFC 6120 §3.2, XEP-0368)", () => {
       [1, 30, 2, "heavy.test"],
     ];
     const servers = await startServer({ "_xmpp-client": records });
-    // Park and Miller's: the same each time.
+    // Park and Miller's generator, so that each run has the same numbers.
     let next = 1;
     const random = (): number => (next = (next * 48_271) % 2_147_483_647) / 2_147_483_647;
     let heavyFirst = 0;
@@ -106,7 +106,7 @@ describe("a domain's SRV records (RFC 6120 §3.2, XEP-0368)", () => {
     const reason = new Error("enough");
     const resolving = resolveDomain("a.test", cancel.signal, { servers });
     cancel.abort(reason);
-    // Before any answer, and before it is asked again after a second: the server below never answers.
+    // The wait ends at once: the server never answers, and the question would be sent again only after a second.
     await expect(resolving).rejects.toBe(reason);
     const services = await resolveDomain("a.test", never, { servers });
     expect(services).toHaveLength(1);

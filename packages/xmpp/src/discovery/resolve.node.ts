@@ -2,21 +2,21 @@ import { Resolver } from "node:dns/promises";
 import type { SrvRecord } from "node:dns";
 import { toTcpService, type Service } from "../transports/service-url.js";
 
-/** How long the name servers are waited for, in ms. Then the domain's own address and its host-meta have their turn. */
+/** Longest wait for the name servers, in ms. After it the client tries the domain's own address and its host-meta. */
 const ANSWER_MS = 3_000;
-/** Of that, until a question is asked again, in ms. */
+/** Time within `ANSWER_MS` after which a question is sent again, in ms. */
 const ASK_AGAIN_MS = 1_000;
 
 /** For tests. */
 export interface ResolveOptions {
   readonly random?: () => number;
-  /** Name servers in the place of the system's. */
+  /** Name servers to use instead of the system's. */
   readonly servers?: readonly string[];
 }
 
 /**
- * The addresses of a domain's servers for TCP in the order to try them (RFC 6120 §3.2, XEP-0368 §2); none when the domain
- * says that there are none. Rejects with the signal's reason.
+ * Returns the TCP addresses of a domain's servers, in the order in which to try them (RFC 6120 §3.2, XEP-0368 §2).
+ * Returns none when the domain says that it has none. Rejects with the signal's reason.
  */
 export async function resolveDomain(
   domain: string,
@@ -31,7 +31,7 @@ export async function resolveDomain(
   };
   const timer = setTimeout(cancel, ANSWER_MS);
   signal.addEventListener("abort", cancel, { once: true });
-  // Without an answer of any kind the domain's own address is left (RFC 6120 §3.2.2).
+  // Without any answer the client tries the domain's own address (RFC 6120 §3.2.2).
   const lookup = (service: string): Promise<SrvRecord[]> =>
     resolver.resolveSrv(`${service}._tcp.${domain}`).catch(() => []);
   try {
@@ -41,7 +41,7 @@ export async function resolveDomain(
       ...direct.map((record) => ({ ...record, directTls: true })),
       ...startTls.map((record) => ({ ...record, directTls: false })),
     ].filter(({ name }) => name !== "" && name !== ".");
-    // RFC 6120 §3.2.1: the target "." says that the service is decidedly not available.
+    // RFC 6120 §3.2.1: the target "." says that the domain does not offer the service.
     if (records.length === 0 && startTls.length > 0) return [];
     if (records.length === 0) return [toTcpService(domain, 5222, false)].filter((it) => it !== undefined);
     return orderRecords(records, random)
@@ -53,7 +53,7 @@ export async function resolveDomain(
   }
 }
 
-/** RFC 2782: by priority, and by weighted chance within one. */
+/** RFC 2782: sorts by priority, and by weighted chance within one priority. */
 function orderRecords<T extends SrvRecord>(records: readonly T[], random: () => number): T[] {
   return records
     .map((record) => ({ record, chance: random() ** (1 / Math.max(record.weight, 0.01)) }))

@@ -91,7 +91,7 @@ describe("the search for a service", () => {
       }),
       slow.life.signal,
     );
-    // Its share of the time and more goes by.
+    // More than the service's share of the time passes.
     await afterTimers(200);
     open();
     await run;

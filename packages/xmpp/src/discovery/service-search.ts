@@ -3,32 +3,32 @@ import { XmppError, type XmppErrorCode } from "../base/errors.js";
 import type { Service } from "../transports/service-url.js";
 import { toXmppError } from "../stanzas/stream-errors.js";
 
-/** Where a connection's services come from. */
+/** Sources of a connection's services. */
 export interface ServiceSource {
-  /** Given by the user; then nothing is looked up. */
+  /** Services that the user gave. When there are any, nothing is looked up. */
   readonly explicit: readonly Service[];
   readonly tcp: (signal: AbortSignal) => Promise<readonly Service[]>;
   readonly alternatives: (signal: AbortSignal) => Promise<readonly Service[]>;
 }
 
-/** One try at one service, as far as the point from which on its peer is talked to for good. */
+/** One attempt to connect to one service. */
 export interface Try {
-  /** Resolves there; rejects with `XmppError`. */
+  /** Resolves when the search keeps this attempt and tries no other service. Rejects with `XmppError`. */
   readonly opened: Promise<void>;
   abandon(reason: XmppError): void;
 }
 
-/** How many further addresses are counted on while the host-meta is not known yet: a WebSocket and a BOSH one. */
+/** Number of addresses expected from the host-meta before it is known: a WebSocket and a BOSH one. */
 const EXPECTED_ALTERNATIVES = 2;
 
 /**
  * Tries a domain's services one after the other until one opens: the one that worked last, then TCP, WebSocket, BOSH.
- * Each has its share of the time, and is given up only when there is another to go on with.
+ * Each has its share of `totalMs`. After its share it is abandoned, but only when there is another service to try.
  */
 export function createServiceSearch(source: ServiceSource, totalMs: number) {
   let lastGood: Service | undefined;
 
-  /** Gives each service with how many more may follow it. */
+  /** Yields each service with the number of services that may follow. */
   async function* services(signal: AbortSignal): AsyncGenerator<[Service, number], undefined> {
     const seen = new Set<string>();
     const fresh = (list: readonly Service[]): Service[] =>
@@ -48,12 +48,12 @@ export function createServiceSearch(source: ServiceSource, totalMs: number) {
   }
 
   return {
-    /** The service is tried first from now on. */
+    /** Makes the next searches try this service first. */
     remember(service: Service): void {
       lastGood = service;
     },
 
-    /** Gives the try that opened; rejects with `XmppError` when none did. */
+    /** Returns the attempt that opened. Rejects with `XmppError` when none did, or with the signal's reason. */
     async run<T extends Try>(begin: (service: Service) => T, signal: AbortSignal): Promise<T> {
       const endAt = monotonicNow() + totalMs;
       const failures: [Service, XmppError][] = [];
@@ -99,7 +99,7 @@ export function createServiceSearch(source: ServiceSource, totalMs: number) {
   };
 }
 
-/** `undefined` when it takes longer than so many ms. */
+/** Resolves with `undefined` when the promise takes longer than `ms`. */
 async function within<T>(promise: Promise<T>, ms: number | undefined): Promise<T | undefined> {
   if (ms === undefined) return promise;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -118,7 +118,7 @@ async function within<T>(promise: Promise<T>, ms: number | undefined): Promise<T
   }
 }
 
-/** What tells most comes first. */
+/** Codes by how much they tell about the cause; the most telling one first. */
 const TELLING: readonly XmppErrorCode[] = ["tls", "protocol", "timeout", "disconnected", "unreachable"];
 
 function summarize(failures: readonly (readonly [Service, XmppError])[]): XmppError {

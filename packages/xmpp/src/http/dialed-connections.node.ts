@@ -3,11 +3,11 @@ import type { ByteCount, ByteSource } from "../transports/byte-meter.js";
 import { dial, type AlpnProtocol, type Dialed } from "../transports/dial.node.js";
 import type { TlsOptions } from "../transports/stream-socket.node.js";
 
-/** All connections to one address, and the bytes of them, of the closed ones too. */
+/** All connections to one address. Counts their bytes, those of closed connections too. */
 export interface DialedConnections extends ByteSource {
-  /** As `dial`; ends when `signal` aborts, or with all of them. */
+  /** As `dial`. The connection ends when `signal` aborts, or by `close`. */
   dial(protocols: readonly AlpnProtocol[], signal?: AbortSignal): Promise<net.Socket>;
-  /** Ends every connection, also one that is being made. */
+  /** Ends every connection, and every `dial` under way. */
   close(reason: Error): void;
 }
 
@@ -27,7 +27,7 @@ export function createDialedConnections(url: URL, tls: TlsOptions): DialedConnec
       const until = signal === undefined ? life.signal : AbortSignal.any([life.signal, signal]);
       const dialed = await dial(url, tls, until, protocols);
       open.add(dialed);
-      // Its user has more to say; one that nobody uses yet must not throw.
+      // The socket's user handles its errors. Without this listener Node would throw an error before there is a user.
       dialed.socket.on("error", () => undefined);
       dialed.socket.once("close", () => {
         if (!open.delete(dialed)) return;
@@ -54,7 +54,7 @@ export function createDialedConnections(url: URL, tls: TlsOptions): DialedConnec
 
 function add(sum: ByteCount, { socket, tcp }: Dialed, direction: "received" | "sent"): void {
   const field = direction === "received" ? "bytesRead" : "bytesWritten";
-  // Of a TLS socket these are the bytes inside TLS.
+  // A TLS socket counts the bytes inside TLS.
   sum.xmpp += socket[field];
   sum.socket += tcp[field];
 }

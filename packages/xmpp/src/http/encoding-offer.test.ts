@@ -3,7 +3,7 @@ import { createEncodingOffer, type EncodingOffer } from "./encoding-offer.js";
 
 const costs = { requestBytes: 23, answerBytes: 43 };
 
-/** Answers of a proxy that compresses to a half from so many bytes on; tells how many requests of these asked. */
+/** Plays a proxy that halves texts of at least `minBytes`. Returns how many requests asked for compression. */
 function play(offer: EncodingOffer, texts: readonly number[], minBytes: number): number {
   let asks = 0;
   for (const textBytes of texts) {

@@ -1,17 +1,18 @@
-/** What an answer was, for judging whether compression is worth asking for. */
+/** One answer, from which the offer learns whether compression saves bytes. */
 export interface OfferOutcome {
   readonly asked: boolean;
   readonly compressed: boolean;
-  /** Of the body as it came, and of its text. */
+  /** Bytes of the body as received. */
   readonly sentBytes: number;
+  /** Bytes of the body's text. */
   readonly textBytes: number;
 }
 
-/** What compression takes besides, in bytes. */
+/** Bytes that compression adds to heads. */
 export interface OfferCosts {
-  /** Of each request that asks. */
+  /** Added to each request that asks. */
   readonly requestBytes: number;
-  /** Of each answer that comes compressed: its head says more. */
+  /** Added to the head of each compressed answer. */
   readonly answerBytes: number;
 }
 
@@ -22,22 +23,23 @@ export interface EncodingOffer {
 }
 
 /**
- * So many answers decide whether anybody compresses at all: a login takes five or six, and the longest of its answers,
- * the stream features, come among the first.
+ * Answers after which the offer knows whether the server compresses at all. A login takes five or six. Its longest
+ * answer, the stream features, is among the first.
  */
 const TRIAL_ANSWERS = 6;
 
-/** Each answer's part in the average: the last sixteen decide. */
+/** Weight of each answer in the average. So mainly the last sixteen answers decide. */
 const WEIGHT = 1 / 16;
 
 /**
- * An answer that holds one small stanza does not get smaller, and HTTP/1.1 repeats the question in each request: whoever
- * only gets such answers stops asking, and begins again when they grow.
+ * An answer with one small stanza does not get smaller by compression, and HTTP/1.1 repeats the header in each request.
+ * So a client that receives only such answers stops asking. It begins again when the answers grow.
  */
 export function createEncodingOffer({ requestBytes, answerBytes }: OfferCosts): EncodingOffer {
   let answers = 0;
-  /** Shortest text that came compressed, and how much less they were: what a longer one would have saved is guessed by it. */
+  /** Shortest text that the server compressed, in bytes. */
   let shortest = Infinity;
+  /** Average part of a text that compression saved. It estimates the saving for a text that was not compressed. */
   let share = 0;
   let average = 0;
 

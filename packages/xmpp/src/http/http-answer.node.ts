@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { gunzipSync } from "node:zlib";
 import { XmppError } from "../base/errors.js";
 
-/** What the head of an answer says about its body. */
+/** The parts of an answer's head that describe its body. */
 export interface AnswerHead {
   readonly "content-length"?: string | undefined;
   readonly "content-encoding"?: string | undefined;
@@ -10,15 +10,17 @@ export interface AnswerHead {
 
 export interface AnswerText {
   readonly text: string;
-  /** Of the body as it came, and of its text; equal where it came uncompressed. */
+  /** Bytes of the body as received. */
   readonly sentBytes: number;
+  /** Bytes of the body's text. Equal to `sentBytes` when the body is not compressed. */
   readonly textBytes: number;
   readonly compressed: boolean;
 }
 
 /**
- * Reads and decodes a body of at most so many bytes, compressed and inflated alike. Rejects with `XmppError`
- * `protocol` where it is longer, no gzip or no UTF-8, and with the stream's own error.
+ * Reads and decodes a body. `maxBytes` bounds the body as received, and its text. Rejects with `XmppError` (`protocol`)
+ * when the body is longer, has another encoding, is broken gzip or no UTF-8. Rejects with `XmppError` (`disconnected`)
+ * when the body is cut off, or with the stream's own error.
  */
 export async function readAnswer(body: Readable, head: AnswerHead, maxBytes: number): Promise<AnswerText> {
   const encoding = head["content-encoding"]?.toLowerCase() ?? "identity";
@@ -45,7 +47,7 @@ function readBytes(body: Readable, announcedBytes: number, maxBytes: number): Pr
       reject(tooLong(maxBytes));
       body.destroy();
     };
-    // Before anything else: what is refused here is destroyed, and may say so.
+    // The first listener of all, because a body that is destroyed below may emit an error.
     body.on("error", reject);
     if (announcedBytes > maxBytes) return refuse();
     body.on("data", (chunk: Buffer) => {
@@ -62,18 +64,21 @@ function readBytes(body: Readable, announcedBytes: number, maxBytes: number): Pr
   });
 }
 
-/** At once: an answer of a kilobyte takes a tenth of what another thread would, and the bound holds for a long one. */
+/**
+ * Inflates synchronously. An answer of a kilobyte takes a tenth of the time that another thread would take. `maxBytes`
+ * bounds the time of a long one.
+ */
 function inflate(sent: Buffer, maxBytes: number): Buffer {
   let result: { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } };
   try {
-    // With `info` it gives both, which its types do not say.
+    // With `info`, zlib returns the buffer and the engine. The types do not declare this.
     result = gunzipSync(sent, { maxOutputLength: maxBytes, info: true }) as unknown as typeof result;
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ERR_BUFFER_TOO_LARGE") throw tooLong(maxBytes, cause);
     throw new XmppError("protocol", "the answer is not gzip, or not all of it", { cause });
   }
-  // RFC 1952 §2.2: members, one after the other, and nothing else. zlib leaves zeros behind them lying.
+  // RFC 1952 §2.2: a file has members, one after the other, and nothing else. zlib ignores zeros after the members.
   if (result.engine.bytesWritten !== sent.length)
     throw new XmppError("protocol", "the answer goes on behind its gzip");
   return result.buffer;

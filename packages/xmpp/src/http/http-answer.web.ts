@@ -1,6 +1,9 @@
 import { XmppError } from "../base/errors.js";
 
-/** The answer's text; rejects with `XmppError` beyond so many bytes, and reads no further. `onBytes` hears of each part. */
+/**
+ * Returns the answer's text. Rejects with `XmppError` when the answer is longer than `maxBytes` or not UTF-8. Reads no
+ * more after `maxBytes`. Calls `onBytes` with the length of each part.
+ */
 export async function readAnswer(
   response: Response,
   maxBytes: number,

@@ -22,11 +22,11 @@ afterEach(async () => {
 interface Served {
   readonly port: number;
   readonly sockets: Set<net.Socket>;
-  /** What passed, both directions counted where they are read. */
+  /** Bytes that the server's sockets read and wrote. */
   readonly bytes: { received: number; sent: number };
 }
 
-/** Any server of Node's on loopback. */
+/** Starts any server of Node on loopback. */
 async function serve(server: net.Server, secure: boolean): Promise<Served> {
   const sockets = new Set<net.Socket>();
   const bytes = { received: 0, sent: 0 };
@@ -84,7 +84,7 @@ async function serveHttp2(handler: Handler): Promise<Http2> {
   return { ...served, sessions, poster: posterTo(served.port, true) };
 }
 
-/** Answers with bytes as they are. */
+/** Answers with the bytes unchanged. */
 type Reply = (body: Buffer, head: Readonly<Record<string, string | number>>) => void;
 type Versioned = (onRequest: (reply: Reply, head: http.IncomingHttpHeaders) => void) => Promise<HttpPoster>;
 
@@ -125,7 +125,7 @@ function frame(type: number, flags: number, stream: number, payload: string | Bu
   return Buffer.concat([head, body]);
 }
 
-/** Whether what a client has said holds a request: its preface has 24 bytes, then frames follow. */
+/** Whether a client has sent a request. Its preface has 24 bytes, and frames follow. */
 function hasRequest(said: Buffer): boolean {
   for (let at = 24; at + 9 <= said.length; at += 9 + said.readUIntBE(at, 3))
     if (said[at + 3] === HEADERS) return true;
@@ -208,13 +208,13 @@ describe("HTTP/2", () => {
     await until(() => held.length === 1);
     held[0]?.();
     await again;
-    // 18 of them are the headers of two frames.
+    // 18 of these bytes are the headers of two frames.
     expect(poster.sent.xmpp - sent - 100).toBeLessThan(40);
     const { received } = poster;
     expect(received.socket).toBeGreaterThan(received.xmpp);
     poster.close();
     await until(() => sockets.size === 0);
-    // Both ends count the same, also when it is over; the server's GOAWAY met nobody any more.
+    // Both ends count the same, also after the end. The client no longer reads the server's GOAWAY, of 17 bytes.
     expect(poster.sent.xmpp).toBe(bytes.received);
     expect(bytes.sent - poster.received.xmpp).toBeLessThanOrEqual(17);
   });
@@ -243,7 +243,7 @@ describe("HTTP/2", () => {
     const first = poster.post("1", never);
     await until(() => streams.length === 1);
     sessions[0]?.goaway();
-    // The client has heard of it when it answers what came behind it.
+    // The client has read the GOAWAY when it answers the ping after it.
     await new Promise((resolve) => sessions[0]?.ping(resolve));
     const second = poster.post("2", never);
     await until(() => streams.length === 2);
@@ -325,7 +325,7 @@ describe("HTTP/2", () => {
     await expect(poster.post("x", never)).rejects.toMatchObject({ code: "protocol" });
   });
 
-  // Node 20 takes no further notice of a server that errs in some ways, and does not say so.
+  // Node 20 ignores some faults of a server, without any event.
   it.each([
     ["says nothing", []],
     ["sends frames longer than allowed", [frame(DATA, 0, 1, "x".repeat(20_000))]],
@@ -348,7 +348,7 @@ describe("HTTP/2", () => {
     other.catch(() => undefined);
     await afterTimers(0);
     giveUp.abort(new Error("given up"));
-    // Node 24 says it of itself.
+    // Node 24 reports the fault itself.
     await expect(first).rejects.toThrow(/given up|Protocol error/);
     const code = expect.stringMatching(/^(disconnected|protocol)$/) as string;
     await expect(other).rejects.toMatchObject({ code });
@@ -370,7 +370,7 @@ describe("HTTP/2", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     giveUp.abort(new Error("given up"));
     await expect(first).rejects.toThrow("given up");
-    // It asks whether the connection lives, which has an answer: nothing is waited for any more.
+    // The poster sends a ping and waits for the answer. After the answer no timer is left.
     expect(vi.getTimerCount()).toBe(1);
     await until(() => vi.getTimerCount() === 0);
     vi.useRealTimers();
@@ -380,7 +380,7 @@ describe("HTTP/2", () => {
 
   it("makes another connection when one that is being made was given up", async () => {
     let connections = 0;
-    // TCP stands, TLS never answers.
+    // TCP connects, and TLS never answers.
     const server = net.createServer(() => connections++);
     const poster = posterTo((await serve(server, false)).port, true);
     const first = poster.post("x", AbortSignal.timeout(100));

@@ -13,32 +13,36 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-/** Posts XML to one address, with few headers over few connections. Counts HTTP's bytes, headers included. */
+/** Posts XML to one address, with few headers and few connections. Counts the bytes of HTTP, headers included. */
 export interface HttpPoster extends ByteSource {
   /**
-   * Rejects with `XmppError`: `disconnected` and `unreachable` are faults of the network, after which the same may be
-   * sent again; others are final. Never follows a redirect.
+   * Rejects with `XmppError`, or with the signal's reason when the signal aborts. `disconnected` and `unreachable` are
+   * faults of the network: the caller may send the same body again. All other codes are final. Never follows a
+   * redirect.
    */
   post(body: string, signal: AbortSignal): Promise<HttpAnswer>;
-  /** When the last request had left for the network (`monotonicNow()`); Infinity while one has not. */
+  /**
+   * Time at which the operating system had the whole last request (`monotonicNow()`). Infinity while it has not, and
+   * -Infinity before the first request.
+   */
   readonly lastLeftAt: number;
-  /** Ends what is under way, and every connection. */
+  /** Ends all requests under way, and every connection. */
   close(): void;
 }
 
 export interface HttpPosterOptions {
   readonly tls: TlsOptions;
-  /** Largest answer's body taken, in bytes, inflated or not. */
+  /** Largest accepted body of an answer, in bytes, both as received and inflated. */
   readonly maxAnswerBytes: number;
 }
 
-/** HTTP/2 where TLS comes to it (RFC 7301), else HTTP/1.1. */
+/** Uses HTTP/2 when TLS agrees on it (RFC 7301), otherwise HTTP/1.1. */
 export function createHttpPoster(url: URL, { tls, maxAnswerBytes }: HttpPosterOptions): HttpPoster {
   const connections = createDialedConnections(url, tls);
   let current: HttpCarrier | undefined;
   let connecting: { readonly carrier: Promise<HttpCarrier>; readonly cancel: AbortController } | undefined;
 
-  /** `first`: a connection that is there already. */
+  /** `first` is an open connection, which the first request uses. */
   const useHttp1 = (first?: net.Socket): HttpCarrier => {
     let spare = first;
     const connect = (): Promise<net.Socket> => {
@@ -62,7 +66,7 @@ export function createHttpPoster(url: URL, { tls, maxAnswerBytes }: HttpPosterOp
   const carrierFor = async (signal: AbortSignal): Promise<HttpCarrier> => {
     if (current?.isUsable === true) return current;
     if (url.protocol === "http:") return use(useHttp1());
-    // Requests made at once share one connection, before it is there too.
+    // Requests that are made together share one connection, even while it is being made.
     if (connecting === undefined) {
       const cancel = new AbortController();
       const attempt = { carrier: choose(cancel.signal).then(use), cancel };
@@ -73,7 +77,7 @@ export function createHttpPoster(url: URL, { tls, maxAnswerBytes }: HttpPosterOp
       attempt.carrier.then(end, end);
     }
     const { carrier, cancel } = connecting;
-    // Whoever gives up had waited for long: the next try makes a connection of its own.
+    // A caller aborts after a long wait. So the next attempt makes a connection of its own.
     const onAbort = (): void => {
       connecting = undefined;
       cancel.abort(new XmppError("disconnected", "the connection was given up"));
@@ -88,7 +92,7 @@ export function createHttpPoster(url: URL, { tls, maxAnswerBytes }: HttpPosterOp
 
   let leaving = 0;
   let lastLeftAt = -Infinity;
-  /** Counts a request as leaving; gives the function to call, once or more often, when it has left. */
+  /** Counts a request as leaving. Returns the function to call, once or more often, when the request has left. */
   const depart = (): (() => void) => {
     leaving++;
     let left = false;

@@ -4,8 +4,8 @@ import { readAnswer } from "./http-answer.web.js";
 import type { HttpPoster, HttpPosterOptions } from "./http-poster.node.js";
 
 /**
- * As in `http-poster.node.ts`, with the browser's `fetch`. It trusts whom the browser trusts, and sees bodies only: the
- * headers, some 300 to 600 bytes each way, are not counted.
+ * As in `http-poster.node.ts`, with the browser's `fetch`. The browser decides which authorities it trusts. `fetch`
+ * shows only bodies, so the headers are not counted: some 300 to 600 bytes each way.
  */
 export function createHttpPoster(url: URL, { maxAnswerBytes }: HttpPosterOptions): HttpPoster {
   const life = new AbortController();
@@ -24,7 +24,7 @@ export function createHttpPoster(url: URL, { maxAnswerBytes }: HttpPosterOptions
           body: bytes,
           headers: { "Content-Type": "text/xml; charset=utf-8" },
           signal: AbortSignal.any([signal, life.signal]),
-          // Its status is 0 then: final.
+          // A redirect has the status 0 then, which is final.
           redirect: "manual",
         });
         const text = await readAnswer(response, maxAnswerBytes, (count) => (received += count));

@@ -7,10 +7,10 @@ import { MAX_HEAD_BYTES, type HttpCarrier } from "./http-carrier.node.js";
 
 const ACCEPT = { "Accept-Encoding": "gzip" };
 
-/** An answer then has `Content-Encoding`, and `Transfer-Encoding` with its chunks in place of `Content-Length`. */
+/** A compressed answer has `Content-Encoding`, and `Transfer-Encoding` with chunks in the place of `Content-Length`. */
 const OFFER_COSTS: OfferCosts = { requestBytes: 23, answerBytes: 43 };
 
-/** In HTTP/1.1, a connection for each request under way. */
+/** Sends requests in HTTP/1.1, with one connection for each request under way. */
 export function createHttp1Carrier(
   url: URL,
   connect: () => Promise<net.Socket>,
@@ -30,7 +30,7 @@ export function createHttp1Carrier(
   }) as typeof agent.createConnection;
 
   return {
-    // Connections that break are its own concern.
+    // The agent replaces broken connections.
     isUsable: true,
     post: ({ bytes, signal, onLeft }) =>
       new Promise((resolve, reject) => {
@@ -50,12 +50,12 @@ export function createHttp1Carrier(
             "Content-Length": bytes.length,
           },
         });
-        // HTTP/1.1 keeps connections anyway (RFC 9112 §9.3).
+        // HTTP/1.1 keeps connections without this header (RFC 9112 §9.3).
         request.removeHeader("Connection");
         const fail = (error: unknown): void => {
           reject(toFault(error, signal));
         };
-        // All of it is with the operating system, on a connection that stands.
+        // Node emits `finish` when the operating system has the whole request, on an open connection.
         request.on("finish", onLeft);
         request.on("close", onLeft);
         request.on("error", fail);
@@ -77,7 +77,7 @@ function toFault(error: unknown, signal: AbortSignal): Error {
   if (signal.aborted) return signal.reason as Error;
   if (error instanceof XmppError) return error;
   const cause = error as Error & { code?: string };
-  // Node's HTTP parser: the other end speaks no HTTP, or too much of it.
+  // Codes of Node's HTTP parser: the answer is not HTTP, or its head is too long.
   const code = cause.code?.startsWith("HPE_") === true ? "protocol" : "disconnected";
   return new XmppError(code, `the HTTP request failed: ${cause.message || String(cause.code)}`, { cause });
 }

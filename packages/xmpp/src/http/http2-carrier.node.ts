@@ -6,30 +6,32 @@ import { readAnswer } from "./http-answer.node.js";
 import { MAX_HEAD_BYTES, type CarrierRequest, type HttpCarrier } from "./http-carrier.node.js";
 import type { HttpAnswer } from "./http-poster.node.js";
 
-/** A request was given up: if its connection does not answer a ping within so many ms either, it goes too. */
+/** Time for the answer to a ping after an aborted request, in ms. Without an answer the connection is destroyed. */
 const PING_MS = 2_000;
 
-/** Pairs of one head, ours or theirs: far more than any proxy adds. */
+/** Most header pairs of one head, ours or the server's. 100: far more than any proxy adds. */
 const MAX_HEADER_PAIRS = 100;
 
-/** What one connection may hold, in MB (Node's unit): an answer, what was not read of it, and tables. */
+/** Most memory of one connection, in MB (Node's unit): an answer, its unread part, and tables. */
 const MAX_SESSION_MB = 16;
 
 const ACCEPT = { "accept-encoding": "gzip" };
 
-/** The question is a byte from its second time on; an answer's head says `content-encoding`, which nginx writes out. */
+/**
+ * The request's header takes one byte from the second request on. nginx writes out `content-encoding` in each answer.
+ */
 const OFFER_COSTS: OfferCosts = { requestBytes: 1, answerBytes: 20 };
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = http2.constants;
 
 /**
- * In HTTP/2 (RFC 9113), all requests on one connection whose TLS has chosen it. What repeats of their heads costs a
- * byte each; only the path and the length are written out.
+ * Sends all requests in HTTP/2 (RFC 9113), on one connection whose TLS has agreed on it. A repeated header takes one
+ * byte. Only the path and the length are written out.
  */
 export function createHttp2Carrier(url: URL, socket: net.Socket, maxAnswerBytes: number): HttpCarrier {
   const session = http2.connect(url.origin, {
     createConnection: () => socket,
-    // RFC 9113 §8.4: nothing is pushed.
+    // RFC 9113 §8.4: the server must not push.
     settings: { enablePush: false, maxHeaderListSize: MAX_HEAD_BYTES },
     maxHeaderListPairs: MAX_HEADER_PAIRS,
     maxSessionMemory: MAX_SESSION_MB,
@@ -40,7 +42,7 @@ export function createHttp2Carrier(url: URL, socket: net.Socket, maxAnswerBytes:
   session.on("error", (error: Error) => {
     failure ??= error;
   });
-  // RFC 9113 §6.8: what is under way may end, what is new goes elsewhere. Node says no more than that on its own.
+  // RFC 9113 §6.8: requests under way may still be answered. A new request needs another connection.
   session.on("goaway", () => {
     leaving = true;
   });
@@ -74,7 +76,7 @@ export function createHttp2Carrier(url: URL, socket: net.Socket, maxAnswerBytes:
         ":path": url.pathname + url.search,
         "content-type": "text/xml; charset=utf-8",
         ...(asked && ACCEPT),
-        // Not needed here: but behind a proxy there may be an HTTP/1.1 server that refuses chunks.
+        // HTTP/2 does not need it. But a proxy may pass the request to an HTTP/1.1 server that refuses chunks.
         "content-length": bytes.length,
       });
       const fail = (error?: unknown): void => {
@@ -95,7 +97,7 @@ export function createHttp2Carrier(url: URL, socket: net.Socket, maxAnswerBytes:
       });
       stream.on("response", (head, _flags, rawHead: readonly string[] = []) => {
         answered = true;
-        // Node takes four times as much whatever was announced.
+        // Node accepts four times as much, whatever `maxHeaderListSize` is.
         if (rawHead.reduce((sum, text) => sum + text.length, 0) > MAX_HEAD_BYTES) {
           reject(
             new XmppError("protocol", `the answer's head is longer than ${String(MAX_HEAD_BYTES)} bytes`),
@@ -107,7 +109,7 @@ export function createHttp2Carrier(url: URL, socket: net.Socket, maxAnswerBytes:
         readAnswer(stream, head, maxAnswerBytes).then((answer) => {
           const { text, sentBytes } = answer;
           offer.onAnswer({ asked, ...answer });
-          // A reset looks like an end; without an announced length gzip's own end, or the document's, is what tells.
+          // A reset looks like an end. Without an announced length, only the end of gzip or of the XML shows a cut.
           if (stream.rstCode !== NGHTTP2_NO_ERROR || (length !== undefined && Number(length) !== sentBytes))
             fail(new XmppError("disconnected", "the answer was cut off"));
           else resolve({ status: head[":status"] ?? 0, text });
@@ -125,7 +127,7 @@ export function createHttp2Carrier(url: URL, socket: net.Socket, maxAnswerBytes:
       try {
         return await post(request);
       } catch (error) {
-        // What `session.request` throws, where the session went in this moment.
+        // `session.request` throws when the session has just ended.
         throw error instanceof XmppError || request.signal.aborted ? error : toFault(error);
       }
     },
@@ -140,7 +142,7 @@ function toFault(error: unknown, stream?: http2.ClientHttp2Stream): Error {
   const cause = error as (Error & { code?: string }) | undefined;
   const code = stream?.rstCode ?? NGHTTP2_NO_ERROR;
   const text = cause?.message ?? `the stream was closed with code ${String(code)}`;
-  // nghttp2's own verdict: the other end speaks no HTTP/2.
+  // The code with which nghttp2 says that the answer is not HTTP/2.
   return new XmppError(
     cause?.code === "ERR_HTTP2_ERROR" ? "protocol" : "disconnected",
     `the HTTP request failed: ${text}`,

@@ -6,7 +6,7 @@ import type { TlsOptions } from "../transports/stream-socket.node.js";
 
 const MAX_REDIRECTS = 3;
 
-/** Reads a file over HTTPS, following few redirects and none away from HTTPS. Rejects with `XmppError`. */
+/** Reads a file over HTTPS. Follows at most 3 redirects, and none away from HTTPS. Rejects with `XmppError`. */
 export async function httpsGet(
   url: URL,
   options: { readonly tls: TlsOptions; readonly maxBytes: number },
@@ -22,7 +22,7 @@ export async function httpsGet(
   throw new XmppError("protocol", "too many redirects");
 }
 
-/** The text, or where it is instead. */
+/** Returns the text, or the URL to which the server redirects. */
 async function getOnce(
   url: URL,
   { tls, maxBytes }: { readonly tls: TlsOptions; readonly maxBytes: number },

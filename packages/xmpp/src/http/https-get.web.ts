@@ -1,7 +1,10 @@
 import { XmppError } from "../base/errors.js";
 import { readAnswer } from "./http-answer.web.js";
 
-/** As in `https-get.node.ts`, with the browser's `fetch`. Redirects are followed by the browser, whose end is looked at. */
+/**
+ * As in `https-get.node.ts`, with the browser's `fetch`. The browser follows redirects. This function checks only the
+ * last URL.
+ */
 export async function httpsGet(
   url: URL,
   { maxBytes }: { readonly maxBytes: number },

@@ -10,33 +10,38 @@ export interface FastToken {
   readonly expiresAt: number;
 }
 
-/** The token (XEP-0484) of one connection, in memory only, for its reconnections. As good as the password: never shown. */
+/**
+ * The token (XEP-0484) of one connection, for its reconnections. It is in memory only. A token is as good as the
+ * password, so no text shows it.
+ */
 export interface FastTokens {
-  /** Names this client to the server, which binds tokens to it. A random UUID, as XEP-0388 §2.3 asks. */
+  /** Id of this client, to which the server binds tokens. A random UUID, as XEP-0388 §2.3 asks. */
   readonly clientId: string;
   /**
-   * Whether to ask for a token now. Servers keep those of a client for weeks, also when it never comes again: so with an id
-   * of one connection only from its second login on, when there may be a third; with one that stays, always.
+   * Whether to ask for a token now. Servers keep a client's tokens for weeks, even if the client never connects again.
+   * So a connection with an id of its own asks only from its second login on, when there may be a third. A client with
+   * a lasting id always asks.
    */
   readonly wanted: boolean;
-  /** A login worked. */
+  /** Call after a successful login. */
   onLogin(): void;
-  /** The mechanism to ask a token for. */
+  /** The mechanism for which to request a token; undefined when the server does not offer it. */
   supported(offered: readonly string[]): string | undefined;
   /**
-   * The token, when the server takes it and it has not expired. It is gone with that: who does not give it back after a
-   * login that worked uses the password next, so no login by token that hangs is tried for ever.
+   * Removes the token, and returns it when the server offers its mechanism and it has not expired. `now` is in ms since
+   * 1970. The caller gives the token back after a successful login. Otherwise the next login uses the password. So a
+   * login by token that hangs is not repeated for ever.
    */
   take(offered: readonly string[], now: number): FastToken | undefined;
   giveBack(token: FastToken): void;
-  /** Keeps what the server gave: a `<token/>`. */
+  /** Keeps the server's `<token/>`. */
   keep(mechanism: string, element: Element): void;
 }
 
-/** Not bound to the TLS channel, which only some runtimes can name; the channel is verified by its certificate. */
+/** Not bound to the TLS channel, which only some runtimes can identify. The certificate verifies the channel. */
 const MECHANISM = "HT-SHA-256-NONE";
 
-/** `clientId`: one that stays the same for this client; without it the connection has one of its own. */
+/** `clientId` is an id that stays the same for this client. Without it the connection draws an id of its own. */
 export function createFastTokens(clientId?: string): FastTokens {
   let token: FastToken | undefined;
   let wanted = clientId !== undefined;
@@ -67,7 +72,7 @@ export function createFastTokens(clientId?: string): FastTokens {
   };
 }
 
-/** Hashed Token SASL (draft-schmaus-kitten-sasl-ht-08 §3): one message each way, each side proving the token. */
+/** Hashed Token SASL (draft-schmaus-kitten-sasl-ht-08 §3). Each side sends one message, which proves the token. */
 export function createTokenExchange({ mechanism, secret }: FastToken): Exchange {
   let expected: string | undefined;
   const prove = async (role: "Initiator" | "Responder"): Promise<string> => {

@@ -3,14 +3,19 @@ import { createScram, SCRAM_NAMES, toByteString, type SaslMechanism, type ScramN
 /** One run of a mechanism. */
 export interface Exchange {
   readonly mechanism: SaslMechanism;
-  /** Whether the server has proved what the mechanism asks of it; `finalBase64`: what came with `<success/>`. */
+  /**
+   * Whether the server has given the proof that the mechanism requires. `finalBase64` is the content of `<success/>`.
+   */
   verify(finalBase64: string): boolean;
 }
 
-/** How one stream logs in. */
+/** Credentials of one stream, and the choice of its mechanism. */
 export interface Login {
   readonly credentials: { readonly username: string; readonly password: string };
-  /** The best mechanism offered; undefined when none will do. PLAIN only over TLS, ANONYMOUS never. */
+  /**
+   * Begins an exchange with the best mechanism offered; undefined when none is acceptable. Uses PLAIN only when
+   * `secure`, and ANONYMOUS never.
+   */
   pick(offered: readonly string[], secure: boolean): Exchange | undefined;
 }
 

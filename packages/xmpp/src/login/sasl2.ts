@@ -11,17 +11,23 @@ export interface Sasl2Options {
   readonly tokens: FastTokens;
   readonly write: (text: string) => void;
   readonly onFailure: (reason: XmppError) => void;
-  /** What else the server shall do when it lets us in: the children of `<authenticate/>`, by what it offers inline. */
+  /**
+   * Returns further children of `<authenticate/>`: requests that the server fulfils with the login. `offered` lists
+   * what the server offers inline.
+   */
   readonly inline: (offered: Element | undefined) => string;
-  /** The login stands; `element`: the `<success/>` with what was done inline. */
+  /** The login succeeded. `element` is the `<success/>`, with the results of the inline requests. */
   readonly onSuccess: (element: Element) => void;
 }
 
-/** Extensible SASL Profile (XEP-0388) with FAST (XEP-0484) on one stream: no new stream afterwards, and more in one step. */
+/**
+ * Extensible SASL Profile (XEP-0388) with FAST (XEP-0484) on one stream. It needs no new stream after the login, and
+ * one step can hold several requests.
+ */
 export interface Sasl2 {
-  /** Begins with the best way the server offers; false when none will do. Only over TLS. */
+  /** Begins with the best mechanism that the server offers; false when none is acceptable. Call it only over TLS. */
   begin(feature: Element): boolean;
-  /** Takes an element of the namespace. */
+  /** Receives an element of the namespace of SASL2. */
   onElement(element: Element): Promise<void>;
 }
 
@@ -30,9 +36,9 @@ export function createSasl2(options: Sasl2Options): Sasl2 {
   let feature: Element | undefined;
   let exchange: Exchange | undefined;
   let token: FastToken | undefined;
-  /** A token was refused on this stream. */
+  /** The server refused a token on this stream. */
   let refused = false;
-  /** For what a token that comes will be good. */
+  /** Mechanism of the token that the server may send. */
   let tokenMechanism: string | undefined;
 
   const authenticate = async (offered: Element, chosen: Exchange): Promise<void> => {
@@ -78,12 +84,13 @@ export function createSasl2(options: Sasl2Options): Sasl2 {
   const onFailure = async (element: Element): Promise<void> => {
     const reason = parseSaslFailure(element);
     if (token !== undefined) {
-      // XEP-0484 §5.1: the token is forgotten; log in otherwise. XEP-0388 §2.6.2: the stream stays as it was.
+      // XEP-0484 §5.1: forget the token, and log in by another mechanism. XEP-0388 §2.6.2: the stream stays as it
+      // was.
       refused = true;
       exchange = feature === undefined ? undefined : choose(feature);
       if (feature !== undefined && exchange !== undefined) return authenticate(feature, exchange);
     }
-    // Prosody's module takes nothing but tokens once one was refused: a new connection helps.
+    // After a refused token, Prosody's module accepts only tokens on this stream. A new connection helps.
     options.onFailure(
       refused && reason.final
         ? new XmppError("disconnected", `the token was refused: ${reason.message}`)
@@ -129,8 +136,9 @@ function textsOf(element: Element | undefined): string[] {
 }
 
 /**
- * A request to bind (XEP-0386), with Stream Management if the server enables it along with it; none where it does not say that
- * it makes a short resource: a usual one has ten characters more than ours, in every stanza that comes, for one round trip.
+ * Returns a request to bind (XEP-0386), with Stream Management if the server offers it inline. Returns "" when the
+ * server does not offer a short resource. The server's usual resource is ten characters longer than ours, in every
+ * stanza that arrives. Bind 2 saves only one round trip.
  */
 export function formatBind2(offered: Element, enable: string): string {
   const inline = offered.getChild("inline");

@@ -38,7 +38,7 @@ describe("SCRAM", () => {
     ["no count", "r=mine123,s=QSXCR+Q6sek8bf92"],
     ["a count to keep us busy", "r=mine123,s=QSXCR+Q6sek8bf92,i=999999999"],
     ["no base64", "r=mine123,s=*,i=4096"],
-    // RFC 5802 §5.1: `m` is reserved, and ends the login wherever it stands.
+    // RFC 5802 §5.1: `m` is reserved, and ends the login at any place.
     ["a mandatory extension", "m=x,r=mine123,s=QSXCR+Q6sek8bf92,i=4096"],
     ["a mandatory extension at its end", "r=mine123,s=QSXCR+Q6sek8bf92,i=4096,m=x"],
     ["an empty salt", "r=mine123,s=,i=4096"],

@@ -8,12 +8,12 @@ export const SCRAM_NAMES: readonly ScramName[] = ["SCRAM-SHA-256", "SCRAM-SHA-1"
 
 const HASHES: Readonly<Record<ScramName, string>> = { "SCRAM-SHA-1": "SHA-1", "SCRAM-SHA-256": "SHA-256" };
 
-/** RFC 5802 §5.1, RFC 7677 §4: with fewer, who listens in the server's place guesses passwords the quicker. */
+/** RFC 5802 §5.1, RFC 7677 §4. With fewer, an attacker in the place of the server could guess the password faster. */
 const MIN_ITERATIONS = 4_096;
-/** A server asking for more would only keep us busy; in use are up to 600,000. */
+/** A server that asks for more would only keep us busy. Servers use up to 600,000. */
 const MAX_ITERATIONS = 5_000_000;
 
-/** A SASL mechanism whose client speaks first. Responses and challenges are byte strings, one character a byte. */
+/** A SASL mechanism whose client sends first. Responses and challenges are byte strings, with one character a byte. */
 export interface SaslMechanism {
   readonly name: string;
   response(credentials: { username: string; password: string }): Promise<string>;
@@ -21,12 +21,12 @@ export interface SaslMechanism {
 }
 
 /**
- * SCRAM (RFC 5802, RFC 7677) over WebCrypto. The mechanism that comes with xmpp.js takes half a second of the only
- * thread, believes any nonce, and never checks that the server knows the password too.
+ * SCRAM (RFC 5802, RFC 7677) over WebCrypto. The mechanism in xmpp.js blocks the only thread for half a second, accepts
+ * any nonce, and never checks that the server knows the password too.
  */
 export interface Scram {
   readonly mechanism: SaslMechanism;
-  /** Whether the server has proved that it knows the password; `finalText`: what came with `<success/>`. */
+  /** Whether the server has proved that it knows the password. `finalText` is the content of `<success/>`. */
   verify(finalText: string): boolean;
 }
 
@@ -65,7 +65,7 @@ export function createScram(name: ScramName, clientNonce = randomText(24)): Scra
           firstBare = `n=${escapeName(username)},r=${clientNonce}`;
           return toByteString(`n,,${firstBare}`);
         }
-        // Some servers send their proof as one more challenge, which wants an empty answer.
+        // Some servers send their proof as one more challenge. The answer to it is empty.
         if (expected !== undefined) return "";
         return toByteString(await finalMessage(password));
       },
@@ -78,17 +78,20 @@ export function createScram(name: ScramName, clientNonce = randomText(24)): Scra
   };
 }
 
-/** RFC 5802 §5.1; normalized as SASLprep does for what people use in names. */
+/** RFC 5802 §5.1. NFKC gives the result of SASLprep for the characters that people use in names. */
 function escapeName(name: string): string {
   return name.normalize("NFKC").replaceAll("=", "=3D").replaceAll(",", "=2C");
 }
 
-/** RFC 5802 §7, `server-first-message`: nonce, salt, count, and extensions, which are ignored. */
+/** RFC 5802 §7, `server-first-message`: nonce, salt, iteration count, and extensions, which are ignored. */
 const CHALLENGE =
   /^r=([\x21-\x2b\x2d-\x7e]+),s=((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?),i=([1-9]\d{0,9})((?:,[A-Za-z]=[^,]+)*)$/;
 /** `server-final-message` with the server's proof. */
 const FINAL = /^v=([A-Za-z0-9+/]+={0,2})(?:,(?![mv]=)[A-Za-z]=[^,]+)*$/;
-/** RFC 5802 §5.1: `m` is mandatory and unknown, so it ends the login; the others stood before already. */
+/**
+ * RFC 5802 §5.1: `m` is a mandatory extension that we do not have, so it ends the login. `r`, `s`, `i` would be
+ * repeated.
+ */
 const REFUSED_EXTENSION = /,[mrsi]=/;
 
 function parseChallenge(
@@ -103,7 +106,7 @@ function parseChallenge(
   if (nonce === "") throw refuse("it is not nonce, salt and iteration count");
   if (REFUSED_EXTENSION.test(extensions))
     throw refuse("an attribute is repeated, or asks for an extension (m=) that this client does not have");
-  // RFC 5802 §5.1: otherwise an old exchange could be played again.
+  // RFC 5802 §5.1: otherwise an attacker could replay an old exchange.
   if (!nonce.startsWith(clientNonce) || nonce.length === clientNonce.length)
     throw refuse("its nonce does not continue this login's");
   if (salt === "") throw refuse("its salt is empty");
@@ -117,7 +120,9 @@ function parseChallenge(
   return { nonce, salt: Uint8Array.from(atob(salt), (c) => c.charCodeAt(0)), iterations };
 }
 
-/** Throws `XmppError` (`insecure-context`) where the runtime has no WebCrypto: browsers give it to secure contexts alone. */
+/**
+ * Throws `XmppError` (`insecure-context`) when the runtime has no WebCrypto. Browsers give it only to secure contexts.
+ */
 export function assertWebCrypto(): void {
   if ((globalThis.crypto as { readonly subtle?: unknown } | undefined)?.subtle !== undefined) return;
   throw new XmppError(
@@ -145,7 +150,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 const utf8 = (text: string): Bytes => new TextEncoder().encode(text);
 
-/** UTF-8 as one character a byte: `btoa` takes nothing else. */
+/** UTF-8 with one character a byte, because `btoa` accepts nothing else. */
 export function toByteString(text: string): string {
   return toCharacters(utf8(text));
 }
@@ -154,7 +159,7 @@ function fromByteString(bytes: string): string {
   return new TextDecoder().decode(Uint8Array.from(bytes, (c) => c.charCodeAt(0)));
 }
 
-/** Of any number: a call has a bounded number of arguments. */
+/** Turns any number of bytes into characters. A single call would have a bounded number of arguments. */
 function toCharacters(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);

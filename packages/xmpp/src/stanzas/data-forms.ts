@@ -1,7 +1,7 @@
 import * as NS from "../base/namespaces.js";
 import { appendAll, xml, type Element } from "../xml/xml.js";
 
-/** XEP-0004 §3.2, with the kinds of fields this project uses. */
+/** A field of a form (XEP-0004 §3.2). The types are those that this project uses. */
 export interface FormField {
   readonly var: string;
   readonly type?:
@@ -21,15 +21,21 @@ export interface FormField {
 
 export interface DataForm {
   readonly type: "form" | "submit" | "cancel" | "result";
-  /** XEP-0068; empty when there is none. */
+  /** `FORM_TYPE` (XEP-0068); empty when the form has none. */
   readonly formType: string;
   readonly title: string;
   readonly fields: ReadonlyMap<string, string[]>;
-  /** Name of a field that stands there twice, though `var` is unique in a form (XEP-0004 §3.2); undefined: every name stands once. */
+  /**
+   * Name of a field that the form repeats, though `var` is unique in a form (XEP-0004 §3.2). Undefined when no name is
+   * repeated.
+   */
   readonly repeated?: string;
 }
 
-/** Builds a form (XEP-0004 §3.1) with its `FORM_TYPE` (XEP-0068) first; a record's values may be one or several texts. */
+/**
+ * Builds a form (XEP-0004 §3.1) with its `FORM_TYPE` (XEP-0068) first. `fields` may be a record from names to one or
+ * several texts.
+ */
 export function formatForm(
   type: DataForm["type"],
   formType: string,
@@ -61,7 +67,10 @@ function formatField(field: FormField): Element {
   ]);
 }
 
-/** Reads an `<x xmlns='jabber:x:data'/>`, or the first one inside the element given; `undefined` without one. */
+/**
+ * Reads an `<x xmlns='jabber:x:data'/>`, or the first one inside `element`. Returns `undefined` when there is none, or
+ * its type is unknown.
+ */
 export function parseForm(element: Element): DataForm | undefined {
   const form = element.is("x", NS.DATA_FORMS) ? element : element.getChild("x", NS.DATA_FORMS);
   if (form === undefined) return undefined;
@@ -71,7 +80,7 @@ export function parseForm(element: Element): DataForm | undefined {
   let repeated: string | undefined;
   for (const field of form.getChildren("field")) {
     const name = field.attrs["var"] as string | undefined;
-    // XEP-0004 §3.2: a field without a name is of type `fixed`, a text for people.
+    // XEP-0004 §3.2: a field without a name has the type `fixed`, and is a text for people.
     if (name === undefined) continue;
     if (fields.has(name)) repeated ??= name;
     fields.set(
@@ -88,9 +97,9 @@ export function parseForm(element: Element): DataForm | undefined {
   };
 }
 
-/** A value of a field of type `boolean` (XEP-0004 §3.3): `1`, `true`, `0` or `false`; undefined when it is none of them. */
+/** Reads a `boolean` field's value (XEP-0004 §3.3): `1`, `true`, `0` or `false`. Returns undefined for other texts. */
 export function parseFormBoolean(text: string): boolean | undefined {
-  // XML Schema 2 §3.2.2: white space around it does not count.
+  // XML Schema 2 §3.2.2: white space around the value does not count.
   const word = text.trim();
   return word === "1" || word === "true" ? true : word === "0" || word === "false" ? false : undefined;
 }

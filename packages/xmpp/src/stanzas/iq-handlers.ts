@@ -5,7 +5,9 @@ import { formatStanzaError } from "./stanza-errors.js";
 import { warn } from "../base/warn.node.js";
 import { childElements, xml, type Element } from "../xml/xml.js";
 
-/** Answers an iq: the child of the result, or nothing for an empty result; throw `StanzaError` for an error answer. */
+/**
+ * Returns the child of an iq's result, or undefined for an empty result. Throws `StanzaError` to answer with an error.
+ */
 export type IqHandler = (request: {
   readonly from: string;
   readonly to: string;
@@ -15,8 +17,9 @@ export type IqHandler = (request: {
 }) => Element | undefined | Promise<Element | undefined>;
 
 /**
- * Longest id that is repeated in an answer, in bytes as written: half of the stanza that the stricter server, Prosody, takes of a
- * component, and all that either takes of a client.
+ * Longest id that an answer repeats, in bytes of its escaped form. 262,144: half of the largest stanza that Prosody,
+ * the stricter server, accepts from a component. It is also the largest stanza that Prosody and ejabberd accept from a
+ * client.
  */
 const MAX_ANSWERED_ID_BYTES = 262_144;
 const INTERNAL = new StanzaError("internal-server-error", "wait");
@@ -24,15 +27,17 @@ const INTERNAL = new StanzaError("internal-server-error", "wait");
 /** The handlers of inbound iqs of type get and set; each iq gets exactly one answer (RFC 6120 §8.2.3). */
 export interface IqHandlers {
   add(type: "get" | "set", ns: string, name: string, handler: IqHandler): () => void;
-  /** The one handler of whatever no other takes. Returns the undo. */
+  /** Adds the one handler of all iqs that have no other handler. Returns a function that removes it. */
   addFallback(handler: IqHandler): () => void;
-  /** Answers at once when the handler does, so that the answer keeps its place among other stanzas. */
+  /** Calls `answer` once. It does so at once when the handler returns no promise, so that stanzas stay in order. */
   onRequest(iq: Element, answer: (iq: Element) => void): void;
-  /** Answers an iq whose id is too long for handlers: `policy-violation`. */
+  /**
+   * Answers an iq whose id is too long for handlers by `policy-violation`. Drops an iq whose id is too long to repeat.
+   */
   onLongId(iq: Element, send: (text: string) => void): void;
 }
 
-/** `ownJid` stands in for a missing `to` or `from`. Pings (XEP-0199) are answered unless somebody else does. */
+/** `ownJid` replaces a missing `to` or `from`. Pings (XEP-0199) are answered unless a handler is added for them. */
 export function createIqHandlers(ownJid: () => string): IqHandlers {
   const handlers = new Map<string, IqHandler>();
   let fallback: IqHandler | undefined;
@@ -59,7 +64,7 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
       const { id = "", type, to = ownJid(), from } = iq.attrs as Record<string, string | undefined>;
       if (type === "result" || type === "error") return;
       const written = quoteShortly(id);
-      // Servers end a component over a stanza that is too large.
+      // Servers end the stream of a component that sends too large a stanza.
       if (new TextEncoder().encode(written).length > MAX_ANSWERED_ID_BYTES) return;
       const error = new StanzaError("policy-violation", "modify", "an id has at most 1024 characters");
       const addresses = xml("iq", { type: "error", to: from, from: to }).toString().slice(0, -"/>".length);
@@ -110,7 +115,9 @@ export function createIqHandlers(ownJid: () => string): IqHandlers {
   };
 }
 
-/** An attribute's value between quotes, in no more characters than any client wrote it. */
+/**
+ * Quotes an attribute's value with the quote that needs fewer escapes. So the result is as short as the client's form.
+ */
 function quoteShortly(value: string): string {
   const [quote, entity] =
     value.split('"').length <= value.split("'").length ? ['"', "&quot;"] : ["'", "&apos;"];
@@ -137,7 +144,7 @@ function replierTo(iq: Element, answer: (iq: Element) => void): Replier {
       const fault = toStanzaError(error);
       reply("error", fault.payload, formatStanzaError(fault));
     } catch (fault) {
-      // Its text, its payload or its application's condition cannot be written.
+      // XML cannot carry the error's text, its payload or its application condition.
       warn("an iq handler's error could not be sent", fault);
       reply("error", formatStanzaError(INTERNAL));
     }
@@ -145,7 +152,9 @@ function replierTo(iq: Element, answer: (iq: Element) => void): Replier {
   return { reply, refuse };
 }
 
-/** Anything that is not meant for the peer becomes `internal-server-error`, without details. */
+/**
+ * Any error but a `StanzaError` becomes `internal-server-error` without details, since it is not meant for the peer.
+ */
 function toStanzaError(error: unknown): StanzaError {
   if (error instanceof StanzaError) return error;
   warn("an iq handler failed", error);

@@ -18,19 +18,25 @@ interface Pending {
   readonly settle: (answer: Element | Error) => void;
 }
 
-/** The iqs we sent whose answers have not come (RFC 6120 §8.2.3). */
+/** The iqs that we sent and that have no answer yet (RFC 6120 §8.2.3). */
 export interface IqRequests {
-  /** `write` gets the iq with its id and sends it; false when that was impossible. */
+  /**
+   * Sends an iq, and resolves with its result. `write` sends the iq, which has its id by then. It returns false when it
+   * cannot send. Rejects with `StanzaError` for an error answer, and with `XmppError` for every other failure.
+   */
   request(iq: Element, options: RequestOptions, write: (iq: Element) => boolean): Promise<Element>;
-  /** Takes an iq of type `result` or `error`. */
+  /** Receives an iq of type `result` or `error`. */
   onAnswer(iq: Element): void;
   rejectAll(reason: XmppError): void;
 }
 
-/** `ownAddresses`: the addresses that mean the same as no `to`: own bare and full JID, and own server (RFC 6120 §8.1.2.1). */
+/**
+ * `ownAddresses` are the addresses that mean the same as no `to`: our bare and full JID, and our server (RFC 6120
+ * §8.1.2.1).
+ */
 export function createIqRequests(ownAddresses: () => readonly string[]): IqRequests {
   const pending = new Map<string, Pending>();
-  // A guessed id would let anybody answer; the sender is checked as well.
+  // Random, so that nobody can answer by guessing the id. `sameSender` checks the sender as well.
   const prefix = randomText(3);
   let next = 0;
 
@@ -38,7 +44,7 @@ export function createIqRequests(ownAddresses: () => readonly string[]): IqReque
     if (to === from) return true;
     const own = ownAddresses();
     if (to === undefined || own.includes(to)) return from === undefined || own.includes(from);
-    // A server may give back what was asked in another spelling.
+    // A server may answer with another spelling of the address.
     return from !== undefined && preparedOrSame(to) === preparedOrSame(from);
   };
 

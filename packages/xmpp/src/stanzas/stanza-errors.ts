@@ -5,7 +5,7 @@ import { childElements, xml, type Element } from "../xml/xml.js";
 
 const TYPES = new Set<string>(["auth", "cancel", "continue", "modify", "wait"]);
 
-/** The `<error/>` of a stanza of type `error` (RFC 6120 §8.3); a broken one becomes `undefined-condition`. */
+/** Reads the `<error/>` of a stanza of type `error` (RFC 6120 §8.3). A broken one becomes `undefined-condition`. */
 export function parseStanzaError(stanza: Element): StanzaError {
   const error = stanza.getChild("error");
   const type = String(error?.attrs["type"]);
@@ -33,7 +33,7 @@ function parseApplication(element: Element): NonNullable<StanzaError["applicatio
   };
 }
 
-/** The `<error/>` to put into a stanza of type `error`. Its texts may quote anything. */
+/** Makes the `<error/>` of a stanza of type `error`. The error's texts may have characters that XML cannot carry. */
 export function formatStanzaError(error: StanzaError): Element {
   const { application } = error;
   return xml(

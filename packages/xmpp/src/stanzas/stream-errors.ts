@@ -3,7 +3,7 @@ import * as NS from "../base/namespaces.js";
 import { ParseError } from "../xml/parse-error.js";
 import { childElements, type Element } from "../xml/xml.js";
 
-/** RFC 6120 §4.9.3: conditions that say that we, or the peer, broke the stream's rules. */
+/** RFC 6120 §4.9.3: conditions which mean that we, or the peer, broke the stream's rules. */
 const PROTOCOL_CONDITIONS = new Set([
   "bad-format",
   "bad-namespace-prefix",
@@ -20,16 +20,16 @@ const PROTOCOL_CONDITIONS = new Set([
   "undefined-condition",
 ]);
 
-/** RFC 6120 §6.5: failures of the server's moment, not of the credentials. */
+/** RFC 6120 §6.5: failures that the server may not have later. They say nothing about the credentials. */
 const TRANSIENT_SASL = new Set(["temporary-auth-failure", "aborted"]);
 
-/** An inbound `<stream:error/>`. `onNotAuthorized`: what `not-authorized` means at this stage. */
+/** Reads an inbound `<stream:error/>`. `onNotAuthorized` is the code of `not-authorized` at this stage. */
 export function parseStreamError(element: Element, onNotAuthorized: "auth" | "protocol"): XmppError {
   const children = childElements(element);
   const cause = children.find((child) => child.name !== "text");
   const condition = cause?.name ?? "undefined-condition";
   const text = children.find((child) => child.name === "text")?.text() ?? "";
-  // RFC 6120 §4.9.3.19: where to; nobody goes there unasked.
+  // RFC 6120 §4.9.3.19: the host to connect to. The message names the host, and no code connects to it.
   const elsewhere = condition === "see-other-host" ? `: ${cause?.text() ?? ""}` : "";
   const message = `the server closed the stream: ${condition}${elsewhere}${text === "" ? "" : ` (${text})`}`;
   return new XmppError(streamErrorCode(condition, onNotAuthorized), message, { condition });
@@ -42,7 +42,7 @@ function streamErrorCode(condition: string, onNotAuthorized: "auth" | "protocol"
   return PROTOCOL_CONDITIONS.has(condition) ? "protocol" : "disconnected";
 }
 
-/** A `<failure/>` of SASL (RFC 6120 §6.4.5) or SASL2 (XEP-0388 §2.6.2). */
+/** Reads a `<failure/>` of SASL (RFC 6120 §6.4.5) or SASL2 (XEP-0388 §2.6.2). */
 export function parseSaslFailure(element: Element): XmppError {
   const children = childElements(element);
   const condition = children.find((child) => child.getNS() === NS.SASL)?.name ?? children[0]?.name ?? "";
@@ -56,7 +56,7 @@ export function parseSaslFailure(element: Element): XmppError {
   );
 }
 
-/** Codes of Node's and OpenSSL's that name a network fault; any other error while TLS is set up is TLS's. */
+/** Error codes that name a network fault. An error with any other code during the TLS handshake is a fault of TLS. */
 const NETWORK_CODE = /^(?:ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|EADDR|ENOTFOUND|EAI_|EACCES|EPERM|EMFILE)/;
 
 export function toXmppError(error: unknown, stage: "connect" | "tls" | "stream"): XmppError {
@@ -67,7 +67,7 @@ export function toXmppError(error: unknown, stage: "connect" | "tls" | "stream")
   }
   const code = (cause as { code?: unknown }).code;
   const network = typeof code !== "string" || NETWORK_CODE.test(code);
-  // Node reports a failure of every address as an AggregateError without a message.
+  // When all addresses fail, Node reports an AggregateError without a message.
   const message = cause.message === "" && typeof code === "string" ? code : cause.message;
   if (stage === "tls" && !network) return new XmppError("tls", `TLS failed: ${message}`, { cause });
   if (stage === "stream")
@@ -75,7 +75,7 @@ export function toXmppError(error: unknown, stage: "connect" | "tls" | "stream")
   return new XmppError("unreachable", `no connection: ${message}`, { cause });
 }
 
-/** A whole stream error; the stream's end belongs after it. */
+/** Makes a whole stream error. The caller sends the stream's end after it. */
 export function formatStreamError(condition: string): string {
   return `<stream:error><${condition} xmlns='${NS.STREAM_ERRORS}'/></stream:error>`;
 }

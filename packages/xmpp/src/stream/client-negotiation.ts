@@ -15,16 +15,16 @@ export interface NegotiationOptions {
   readonly requireTls: boolean;
   readonly compress: boolean;
   readonly tls: TlsOptions;
-  /** The account's, in the form of JIDs; that of `tls` is the same in ASCII. */
+  /** Domain of the account, as in JIDs. `tls` has the same domain in ASCII. */
   readonly domain: string;
   readonly resource: string;
-  /** Otherwise the server may make it along with the login (XEP-0386), where it makes a short one. */
+  /** False: the server may make a resource with the login (XEP-0386), if it makes a short one. */
   readonly isResourceGiven: boolean;
   readonly tokens: FastTokens;
   /** The full JID of the session to resume. */
   readonly jid: string;
   readonly management: StreamManagement | undefined;
-  /** The session, if there is one to resume, was begun on a stream of this kind. */
+  /** A session to resume, if there is one, began on a stream of the same kind. */
   readonly mayResume: boolean;
   readonly onEstablished: (established: Established) => void;
 }
@@ -32,11 +32,14 @@ export interface NegotiationOptions {
 const BIND_ID = "bind";
 
 /**
- * Takes a stream from its header to a bound or resumed session: STARTTLS, SASL, compression, resumption, binding
- * (RFC 6120 §4.3, XEP-0138, XEP-0198 §3 and §5), with SASL2 in as few steps as the server offers (XEP-0388, XEP-0386).
- * It is here because xmpp.js asks for no server name, cannot take a certificate authority, believes any server that says
- * it knows the password, and begins Stream Management with a queue without a bound.
- * Resolves when the log-in begins: until then nothing has been entrusted to the peer, and another may be tried instead.
+ * Negotiates a stream from its header to a bound or resumed session: STARTTLS, SASL, compression, resumption, binding
+ * (RFC 6120 §4.3, XEP-0138, XEP-0198 §3 and §5). With SASL2 it uses as few steps as the server offers (XEP-0388,
+ * XEP-0386). Resolves when the login begins. Until then the peer has received no secret, and another service may be
+ * tried.
+ *
+ * This package does not use the negotiation of xmpp.js. That one sends no server name in TLS, and accepts no
+ * certificate authority. It does not check that the server knows the password, and its queue for Stream Management has
+ * no bound.
  */
 export function negotiate(stream: Stream, options: NegotiationOptions): Promise<void> {
   let onLogIn: () => void = () => undefined;
@@ -46,9 +49,12 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
   let authenticated = false;
   let features: Element | undefined;
   let featuresDue = true;
-  /** What the server owes an answer to. Whoever sits in the middle must not take us past TLS or the login by answers alone. */
+  /**
+   * The request that the server must answer next. An attacker between us and the server must not lead us past TLS or
+   * the login by answers alone.
+   */
   let asked: "starttls" | "login" | "compress" | "resume" | "bind" | undefined;
-  /** Bound along with the login; what else the stream can do is still to come. */
+  /** The JID that the server bound with the login. The stream's features are still to arrive. */
   let boundJid: string | undefined;
 
   const establish = (jid: string, resumed: boolean, first: string): void => {
@@ -56,7 +62,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
   };
 
   const onFeatures = (element: Element): void => {
-    // RFC 6120 §4.3.2: once for each header; each is answered, so without end they would make us write without end.
+    // RFC 6120 §4.3.2: once for each header. We answer each, so endless features would make us write endlessly.
     if (!featuresDue) {
       stream.fail(new XmppError("protocol", "the server sent its features again"), "policy-violation");
       return;
@@ -66,7 +72,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     const mechanisms = element.getChild("mechanisms", NS.SASL);
     const authentication = element.getChild("authentication", NS.SASL2);
     const { socket } = stream;
-    // XEP-0206 §3, RFC 7395 §3.9: there TLS is the business of HTTP.
+    // XEP-0206 §3, RFC 7395 §3.9: over BOSH and WebSocket, HTTP uses TLS and the stream does not.
     const canStartTls = !socket.secure && socket.startTls !== undefined;
     if (canStartTls && element.getChild("starttls", NS.TLS) !== undefined) {
       asked = "starttls";
@@ -141,12 +147,12 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
       stream.fail(reason);
     },
     inline(offered) {
-      // Compression begins a new stream between login and session, so nothing of the session can be asked for yet.
+      // Compression begins a new stream between login and session, so no session can be requested yet.
       if (options.compress) return "";
       const resumes = options.mayResume && management?.resumable === true;
       const resume = resumes && offered?.getChild("sm", NS.SM) !== undefined ? management.resume() : "";
       const bind2 = offered?.getChild("bind", NS.BIND2);
-      // A session that must be resumed in a step of its own would be given away by binding.
+      // A session may need a step of its own to be resumed. Binding now would lose that session.
       if (bind2 === undefined || options.isResourceGiven || (resumes && resume === "")) return resume;
       return resume + formatBind2(bind2, management === undefined ? "" : ENABLE);
     },
@@ -183,7 +189,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
 
   const startTls = async (): Promise<void> => {
     stream.stage = "tls";
-    // What came unencrypted behind the answer is not the server's word (CVE-2011-0411 in other protocols).
+    // Unencrypted text after the answer may be an attacker's (CVE-2011-0411 in other protocols).
     stream.discardInput();
     await stream.socket.startTls?.(options.tls);
     stream.stage = "stream";
@@ -191,7 +197,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     await stream.entity.restart();
   };
 
-  /** XEP-0138 §7, XEP-0170: behind SASL, and before a session is bound or resumed. */
+  /** XEP-0138 §7, XEP-0170: after SASL, and before a session is bound or resumed. */
   const compress = (element: Element): void => {
     const methods = element.getChild("compression", NS.COMPRESS_FEATURE)?.getChildren("method") ?? [];
     if (!methods.some((method) => method.text() === "zlib")) {
@@ -204,11 +210,11 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
 
   const onCompress = async (element: Element): Promise<void> => {
     if (element.name !== "compressed") {
-      // XEP-0138 §3: no stream error, so the stream could go on; but without what was asked for.
+      // XEP-0138 §3: this is no stream error. The stream could continue, but without the compression that we require.
       stream.fail(new XmppError("unsupported", `the server refused stream compression: ${String(element)}`));
       return;
     }
-    // The stream so far is null and void.
+    // The stream so far is void.
     stream.discardInput();
     stream.socket.startCompression?.();
     featuresDue = true;
@@ -246,7 +252,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
 
   const begin = (jid: string): void => {
     management?.reset();
-    // Stanzas count from here on, confirmed or not, so there is nothing to wait for.
+    // Outbound stanzas count from our `<enable/>` on, so there is no need to wait for the answer.
     const offered = features?.getChild("sm", NS.SM) !== undefined;
     establish(jid, false, offered && management !== undefined ? management.enable() : "");
   };
@@ -268,7 +274,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     );
   };
 
-  /** Whether this is the answer that is due; what nobody asked for ends the stream. */
+  /** Whether this is the answer that is due. An answer that nobody requested ends the stream. */
   const isDue = (answer: typeof asked, element: Element): boolean => {
     const due = asked === answer;
     asked = undefined;

@@ -31,7 +31,7 @@ describe("the window of a component", () => {
     expect(question).toMatch(/^<message from="streams.example.test" to="streams.example.test" id="echo1"/);
     for (let i = 0; i < 20; i++) expect(window.outgoing(QUARTER)).toBe(QUARTER);
     expect(window.room).toBe(Infinity);
-    // So much is out beyond the first quarter that it asks again at once.
+    // More than a further quarter of the window is out, so the window asks again at once.
     expect(window.onStanza(echo(idOf(question)))).toBe(true);
     expect(window.room).toBe(0);
     expect(written.map(idOf)).toEqual(["echo2"]);

@@ -7,15 +7,15 @@ const ECHO_ID = /^echo\d+$/;
 
 export interface EchoPolicy {
   readonly window: SendWindowPolicy;
-  /** An echo that takes longer than this is given up, in ms: it was lost. */
+  /** Longest wait for an echo, in ms. After it the echo counts as lost. */
   readonly answerMs: number;
-  /** Whether it bounds before the first echo came. */
+  /** Whether the window bounds what is sent before the first echo arrives. */
   readonly atOnce: boolean;
 }
 
 /**
- * A component's. 1 MB at first: some thousand stanzas, a quarter of a second of a small server's routing. Without a bound until a first
- * echo shows that the server gives them back.
+ * Policy of a component. 1 MB at the beginning: some thousand stanzas, which a small server routes in a quarter of a
+ * second. There is no bound until a first echo shows that the server returns echoes.
  */
 export const COMPONENT_ECHO: EchoPolicy = {
   window: { targetMs: 250, initialChars: 1_048_576, maxChars: 8_388_608 },
@@ -29,26 +29,26 @@ export interface EchoHooks {
 }
 
 /**
- * How far the server is with what was sent on a stream without acknowledgements (XEP-0198): a component's has none, nor has ours over
- * BOSH. A message to ourselves comes back behind everything sent before it.
+ * Shows how far the server has read a stream without acknowledgements (XEP-0198). A component's stream has none, and
+ * neither has a client's over BOSH. A message to ourselves, the echo, returns after everything that was sent before it.
  */
 export interface EchoWindow {
   /** Characters that may be sent now; 0 when the server is too far behind. */
   readonly room: number;
   readonly slow: boolean;
-  /** Counts an outbound text; gives what to write: it, with a message to ourselves behind it where one is due. */
+  /** Counts an outbound text. Returns what to write: the text, and a message to ourselves when one is due. */
   outgoing(text: string): string;
-  /** Some message to ourselves came back on this stream. */
+  /** A message to ourselves has returned on this stream. */
   readonly echoes: boolean;
-  /** A message to ourselves to be written; `came`: whether it came back, false when the stream is lost first. */
+  /** Returns a message to ourselves to write. `came` resolves with true when it returns, with false on `reset`. */
   probe(): { readonly text: string; readonly came: Promise<boolean> };
-  /** True when the stanza is our own message come back. */
+  /** Returns true when the stanza is a returned message to ourselves. */
   onStanza(stanza: Element): boolean;
-  /** The stream is gone. */
+  /** The stream has ended. */
   reset(): void;
 }
 
-/** `ownAddress`: as the server stamps it. */
+/** `ownAddress` returns our address as the server writes it into `from`. */
 export function createEchoWindow(
   ownAddress: () => string,
   { window: windowPolicy, answerMs, atOnce }: EchoPolicy,
@@ -59,9 +59,11 @@ export function createEchoWindow(
   let echoed = false;
   let bounds = atOnce;
   let count = 0;
-  /** Characters sent; those of them that are known to be read, and that stand before the question. */
+  /** Characters sent. */
   let sent = 0;
+  /** Characters of `sent` that the server is known to have read. */
   let read = 0;
+  /** Characters of `sent` before the last question. */
   let before = 0;
 
   const probes = new Map<string, (came: boolean) => void>();
@@ -79,7 +81,7 @@ export function createEchoWindow(
     const timer = setTimeout(() => {
       asked = undefined;
       read = sent;
-      // Perhaps none ever comes.
+      // Without any echo so far, the server may never return one.
       bounds = echoed;
       window.forget();
       hooks.onRoom();
@@ -109,7 +111,7 @@ export function createEchoWindow(
     },
     onStanza(stanza) {
       const { id, from } = stanza.attrs as { id?: string; from?: string };
-      // A server lets nobody else send in our name.
+      // A server lets nobody else send with our address.
       if (stanza.name !== "message" || from !== ownAddress() || id === undefined || !ECHO_ID.test(id))
         return false;
       const probe = probes.get(id);

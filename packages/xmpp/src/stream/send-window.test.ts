@@ -4,15 +4,15 @@ import { SendWindow } from "./send-window.js";
 const POLICY = { targetMs: 250, initialChars: 32_768, maxChars: 262_144 };
 
 interface Run {
-  /** How long each stanza waited until the server had read it, in ms, by the time it was sent. */
+  /** Time that each stanza waited until the server had read it, in ms, by the time at which it was sent. */
   readonly delays: readonly { readonly at: number; readonly ms: number }[];
   readonly slowAtEnd: boolean;
   readonly questions: number;
 }
 
 /**
- * A sender that has `chars` to send every `everyMs`, if there is room, at a server that reads `rate(at)` characters per ms, after a
- * burst read at once, `wayMs` away. In steps of 1 ms.
+ * Simulates a sender and a server in steps of 1 ms. If there is room, the sender sends `chars` every `everyMs`. The
+ * server reads a burst at once, and then `rate(at)` characters per ms. Each direction takes `wayMs`.
  */
 function simulate(options: {
   chars: number;
@@ -47,7 +47,7 @@ function simulate(options: {
       if (head.sent > 0) delays.push({ at: head.at, ms: now - head.at });
       answers.push({ at: now + wayMs, chars: head.sent, question: head.question });
     }
-    // One answer acknowledges all before it.
+    // One answer acknowledges all questions before it.
     while (answers[0] !== undefined && answers[0].at <= now) {
       const until = answers.findIndex(({ question }) => question);
       if (until === -1 || (answers[until] as { at: number }).at > now) break;
@@ -80,9 +80,9 @@ describe("the window of what the server has not read", () => {
     "keeps the delay near its target at a server that reads %d bytes a ms after a burst of %d",
     (rate, burst) => {
       const run = simulate({ ...tooMuch, rate: () => rate, burst });
-      // A stanza alone takes so long; three of them may be out.
+      // A stanza alone takes this long, and three of them may be out.
       expect(worst(run, 30_000)).toBeLessThan(3 * (2_000 / rate) + 350);
-      // And uses most of what the server takes.
+      // The sender uses most of what the server can read.
       expect(carried(run, 30_000)).toBeGreaterThan(0.7 * 90 * (rate / 2));
       expect(run.slowAtEnd).toBe(true);
     },

@@ -1,28 +1,32 @@
 export interface SendWindowPolicy {
-  /** So long what is sent may wait before the server reads it, in ms. 0: no bound, and nothing is measured. */
+  /** Longest time that sent text may wait before the server reads it, in ms. 0: no bound, and nothing is measured. */
   readonly targetMs: number;
-  /** The window at first, in characters; below it the server counts as slow. */
+  /** The window at the beginning, in characters. With a smaller window the server counts as slow. */
   readonly initialChars: number;
-  /** Most that it grows to. */
+  /** Largest window, in characters. */
   readonly maxChars: number;
 }
 
-/** So often all that is out must have been read once while the server is slow, or the base delay would creep up, in ms. */
+/**
+ * While the server is slow, it must read all sent text at least this often, in ms. Otherwise the base delay would grow.
+ */
 const DRAIN_EVERY_MS = 30_000;
-/** A question for each such part of the window. */
+/** Questions in each window: one for each quarter. */
 const QUESTIONS = 4;
 
 /**
- * How much may be out that the server has not said to have read. A socket tells nothing of a server that reads slowly, as one with a
- * limit of bytes per second does, before the kernels hold megabytes; a question behind what was sent, which the server answers when it comes to
- * it, does. Answers later than the quickest by more than `targetMs` shrink the window in proportion, early ones widen it: a delay-based control like LEDBAT
- * (RFC 6817). Pure: the clock is an argument, in ms.
+ * Bounds the text that is out: sent, and not known to be read by the server. A server with a limit of bytes per second
+ * reads slowly. A socket shows that only after the kernels hold megabytes. So the sender sends a question after the
+ * text, and the server answers the question when it has read the text before it.
+ *
+ * An answer that is later than the quickest one by more than `targetMs` shrinks the window in proportion. An early
+ * answer widens it. This is a delay-based control like LEDBAT (RFC 6817). Pure: the clock is an argument, in ms.
  */
 export class SendWindow {
   private window: number;
   private out = 0;
   private sinceQuestion = 0;
-  /** What is out left when nothing was: its answer shows the delay of an empty way. */
+  /** The newest text was sent when nothing else was out. An answer to it shows the delay of an empty path. */
   private alone = false;
   private asked: { readonly at: number; readonly out: number; readonly alone: boolean } | undefined;
   private baseMs = Infinity;
@@ -34,12 +38,12 @@ export class SendWindow {
     this.window = policy.initialChars;
   }
 
-  /** The server reads slower than is sent. */
+  /** The server reads more slowly than the sender sends. */
   get slow(): boolean {
     return this.window < this.policy.initialChars;
   }
 
-  /** How many characters may be sent now; Infinity without a bound. The last of them may go over it. */
+  /** Characters that may be sent now; Infinity without a bound. The last text may exceed the bound. */
   room(now: number): number {
     const { targetMs } = this.policy;
     if (targetMs === 0) return Infinity;
@@ -51,7 +55,7 @@ export class SendWindow {
     return room;
   }
 
-  /** Call for what was written; true: a question is to go behind it. */
+  /** Call for each text that was written. True: send a question after the text. */
   sent(chars: number, now: number): boolean {
     if (this.policy.targetMs === 0) return false;
     this.alone = this.out === 0;
@@ -64,24 +68,27 @@ export class SendWindow {
     return this.due;
   }
 
-  /** A question is to go out: behind what was sent, or along with what is sent next. */
+  /** A question is due: after the text that was sent, or with the next text. */
   get due(): boolean {
     if (this.asked !== undefined || this.policy.targetMs === 0) return false;
     return this.sinceQuestion >= this.window / QUESTIONS || (this.slow && (this.alone || this.out === 0));
   }
 
-  /** Call when a question went out. */
+  /** Call when a question was sent. */
   question(now: number): void {
     this.asked ??= { at: now, out: this.out, alone: this.alone };
     this.sinceQuestion = 0;
   }
 
-  /** The server has read so much more. */
+  /** The server has read `chars` more characters. */
   read(chars: number): void {
     this.out = Math.max(0, this.out - chars);
   }
 
-  /** The answer to the question came. True: a further question is to go out, or nothing would tell when there is room. */
+  /**
+   * Call when the answer to the question arrived. True: send a further question. Without one, nothing would show when
+   * there is room.
+   */
   answered(now: number): boolean {
     const { asked } = this;
     if (asked === undefined) return false;
@@ -92,7 +99,8 @@ export class SendWindow {
     const queued = delay - this.baseMs;
     if (queued > targetMs) this.window = Math.max(1, (Math.min(this.window, asked.out) * targetMs) / queued);
     else if (queued < targetMs / 2 && (this.slow || this.wasFull)) {
-      // A question that stood alone tells little of the queue: its own time on the way is the base.
+      // The delay of a question alone is its own base, so it shows nothing of the queue. A long one widens only a
+      // little.
       const growth = delay > targetMs ? 1.1 : 2;
       this.window = Math.max(this.window, Math.min(maxChars, growth * this.window));
     }
@@ -101,13 +109,13 @@ export class SendWindow {
     return this.out > 0 && this.room(now) === 0;
   }
 
-  /** The stream is gone: no answer comes. What is out is sent again, or not at all (`forget`). */
+  /** The stream has ended, so no answer arrives. The text that is out is sent again, or dropped (`forget`). */
   interrupt(): void {
     this.asked = undefined;
     this.sinceQuestion = 0;
   }
 
-  /** Nothing is out any more; what was learnt is of another way. */
+  /** Nothing is out any more. Forgets all measurements, since the next path is another one. */
   forget(): void {
     this.interrupt();
     this.out = 0;

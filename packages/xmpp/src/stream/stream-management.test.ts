@@ -163,7 +163,7 @@ describe("Stream Management", () => {
     for (let i = 0; i < 6; i++) management.outgoing("<message/>", 1);
     expect(management.resumable).toBe(false);
     expect(management.onResumed(resumed(1))).toBeUndefined();
-    // Once all of it has arrived there is no hole any more.
+    // When everything has arrived, the session has no hole any more.
     management.onNonza(ack(10));
     expect(management).toMatchObject({ resumable: true, room: expect.any(Number) });
   });
@@ -212,7 +212,7 @@ describe("Stream Management", () => {
       expect(management.room).toBe(6 * LENGTH);
       expect(management.outgoing(stanzas(4, 25), 21)).toBe(stanzas(4, 9) + REQUEST);
       expect(management).toMatchObject({ holds: true, room: 0, unackedCount: 9 });
-      // Behind what is held, also where it would fit.
+      // The text waits after the held text, although it would fit.
       expect(management.outgoing(stanzas(25, 26), 1)).toBe("");
       management.onNonza(ack(4));
       expect(written.splice(0)).toEqual([stanzas(9, 14) + REQUEST]);

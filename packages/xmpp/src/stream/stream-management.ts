@@ -5,23 +5,27 @@ import { SendWindow } from "./send-window.js";
 import { splitStanzas } from "../xml/split-stanzas.js";
 import { escapeAttribute, type Element } from "../xml/xml.js";
 
-/** XEP-0198. xmpp.js never asks under steady traffic, so we ask ourselves. */
+/** XEP-0198. xmpp.js never requests acknowledgements under steady traffic, so this module does. */
 export interface StreamManagementPolicy {
   readonly enabled: boolean;
-  /** Ask for an acknowledgement every so many stanzas sent. Default 50. */
+  /** Number of sent stanzas after which the client requests an acknowledgement. Default 50. */
   readonly requestEvery: number;
   /**
-   * … or with the next stanza when the last request is so many ms ago, at the latest so many ms after the first
-   * unacknowledged stanza. Default 5,000.
+   * Age of the last request, in ms, after which the next stanza brings a request too. Without a next stanza, the
+   * request follows this long after an unacknowledged stanza. Default 5,000.
    */
   readonly requestAfterMs: number;
-  /** Most unacknowledged stanzas held; at it `writable` turns false, past twice it the session is not resumable. Default 400. */
+  /**
+   * Number of unacknowledged stanzas at which `writable` is false. Beyond twice as many, the session is not resumable.
+   * Default 400.
+   */
   readonly maxQueue: number;
-  /** No answer to a request within so many ms: the connection counts as lost. Default 30,000. */
+  /** Time after a request without an answer, in ms, at which the connection counts as lost. Default 30,000. */
   readonly answerMs: number;
   /**
-   * So long what is sent may wait before the server reads it, in ms: beyond it `writable` is false. A server that limits the bytes
-   * per second is found out so; sockets tell of it only megabytes later. 0: not measured. Default 250.
+   * Longest time that sent text may wait before the server reads it, in ms. Beyond it `writable` is false. So the
+   * client notices a server that limits bytes per second; sockets show it only megabytes later. 0: not measured.
+   * Default 250.
    */
   readonly targetMs: number;
 }
@@ -36,8 +40,9 @@ export const DEFAULT_STREAM_MANAGEMENT: StreamManagementPolicy = {
 };
 
 /**
- * 32,768 characters at first: what a chat server lets through at once, and at its 3,000 bytes per second read within `answerMs`.
- * At most 262,144, by which a way of 50 ms carries 5 MB/s.
+ * Bounds of the send window, in characters. 32,768 at the beginning: a chat server accepts as many at once. At its
+ * limit of 3,000 bytes per second, the server reads them within `answerMs`. At most 262,144: with a round trip of 50
+ * ms, this carries 5 MB/s.
  */
 export const WINDOW_CHARS = { initialChars: 32_768, maxChars: 262_144 };
 
@@ -45,9 +50,9 @@ export const WINDOW_CHARS = { initialChars: 32_768, maxChars: 262_144 };
 const WRAP = 2 ** 32;
 
 /**
- * Most characters that a compressed stream may have out unread. ejabberd takes what one read of its inflates to for one
- * stanza, and closes the stream over `max_stanza_size` (262,144 bytes as Debian ships it); a server with much to do reads
- * all that lies there in one go. So many characters are 196,608 bytes at most.
+ * Most characters that a compressed stream may have sent and unread. The reason: ejabberd counts the inflated bytes of
+ * one read as one stanza, and closes the stream beyond `max_stanza_size` (262,144 bytes in Debian's package). A busy
+ * server reads everything that waits at once. 65,536 characters are at most 196,608 bytes.
  */
 export const COMPRESSED_OUT_CHARS = 65_536;
 
@@ -55,62 +60,66 @@ export const ENABLE = `<enable xmlns='${NS.SM}' resume='true'/>`;
 const REQUEST = `<r xmlns='${NS.SM}'/>`;
 
 export interface StreamManagementHooks {
-  /** Writes text to the stream that is up now. */
+  /** Writes text to the current stream. */
   readonly write: (text: string) => void;
   /** There may be room again. */
   readonly onRoom: () => void;
-  /** The server broke the protocol. The condition is told to it. */
+  /** The server broke the protocol. The caller sends it a stream error with this condition. */
   readonly onBroken: (message: string, condition: string) => void;
-  /** No answer to our request for an acknowledgement in time: the connection is dead. */
+  /** The server did not answer a request for an acknowledgement within `answerMs`: the connection is dead. */
   readonly onSilence: () => void;
 }
 
 /**
- * Stream Management (XEP-0198) of one session, over as many streams as it is resumed on.
- * Counts and keeps what was sent until the server has it; works on text, so that the hot path never builds elements.
+ * Stream Management (XEP-0198) of one session, on all streams that resume it. Counts sent stanzas, and keeps each until
+ * the server has acknowledged it. Works on text, so that the hot path never builds elements.
  */
 export interface StreamManagement {
-  /** It counts this stream's stanzas. */
+  /** The session counts stanzas: `enable` was called for it. */
   readonly inUse: boolean;
-  /** Characters that may be sent now; 0 when so much is unacknowledged that nothing more should be, Infinity without a bound. */
+  /** Characters that may be sent now; 0 when too much is unacknowledged, Infinity without a bound. */
   readonly room: number;
-  /** The server reads slower than is sent. */
+  /** The server reads more slowly than the client sends. */
   readonly slow: boolean;
-  /** The server would take this session back, as far as we know. */
+  /** The server would resume this session, as far as we know. */
   readonly resumable: boolean;
   readonly unackedCount: number;
-  /** Something sent waits for acknowledgements before it is written. */
+  /** Some text waits for acknowledgements before it is written. */
   readonly holds: boolean;
-  /** Begins counting for a fresh session; gives the `<enable/>` to write. */
+  /** Begins to count for a new session. Returns the `<enable/>` to write. */
   enable(): string;
-  /** Gives the `<resume/>` to write. */
+  /** Returns the `<resume/>` to write. */
   resume(): string;
-  /** `<resumed/>` came: gives what must be sent again, or `undefined` when its `h` is impossible. */
+  /** Call for `<resumed/>`. Returns the text to send again, or `undefined` when its `h` is impossible. */
   onResumed(element: Element): string | undefined;
   /**
-   * Counts an outbound text; gives what to write now: it, with a request for acknowledgement behind it where one is due. What
-   * would be more than may be out is held, and written as the server acknowledges.
+   * Counts an outbound text of `count` stanzas, and returns what to write now: the text, and a request when one is due.
+   * Holds text beyond `maxOutChars`, and writes it as the server acknowledges.
    */
   outgoing(text: string, count: number): string;
   /**
-   * Offline: holds a text until the session is resumed. It is sent behind what must be sent again. Without a session to resume it is
-   * dropped. Held are at most `WINDOW_CHARS.maxChars`, and twice `maxQueue` stanzas with the unacknowledged ones: beyond, the session
-   * is not resumed, since it would have a hole.
+   * Call while offline. Holds a text until the session is resumed, and sends it after the text that must be sent again.
+   * Drops the text when there is no session to resume. It holds at most `WINDOW_CHARS.maxChars` characters, and at most
+   * twice `maxQueue` stanzas with the unacknowledged ones. Beyond that the session is not resumed, since it would have
+   * a hole.
    */
   keep(text: string, count: number): void;
   /** Counts one inbound stanza as handled. */
   onReceived(): void;
-  /** Takes `<r/>`, `<a/>`, `<enabled/>`, `<failed/>` of an established stream; false when it is none of them. */
+  /** Receives `<r/>`, `<a/>`, `<enabled/>`, `<failed/>` of an established stream. Returns false for other elements. */
   onNonza(element: Element): boolean;
-  /** The acknowledgement to write: when asked, and before closing. Empty while not in use. */
+  /** The acknowledgement to write when the server requests one, and before closing. Empty while not in use. */
   acknowledgement(): string;
-  /** The stream is gone; timers stop, the session stays. */
+  /** The stream has ended. Timers stop; the session stays. */
   suspend(): void;
-  /** The session is over: everything is forgotten. */
+  /** The session is over. Forgets everything. */
   reset(): void;
 }
 
-/** `maxOutChars`: most characters written and not acknowledged, but for a single stanza that is larger. Default: no bound. */
+/**
+ * `maxOutChars` bounds the characters that are written and not acknowledged. A single larger stanza is written alone.
+ * Default: no bound.
+ */
 export function createStreamManagement(
   policy: StreamManagementPolicy,
   hooks: StreamManagementHooks,
@@ -123,11 +132,11 @@ export function createStreamManagement(
   /** The server's last `h`. */
   let acked = 0;
   let unackedCount = 0;
-  /** Undefined once it overflowed: the session cannot be resumed without a hole. */
+  /** Unacknowledged texts. Undefined after an overflow, since the session cannot be resumed without a hole. */
   let queue: Counted[] | undefined = [];
   /** Characters written and not acknowledged. */
   let outChars = 0;
-  /** Not written yet: more than `maxOutChars` would be out. */
+  /** Texts not written yet, since more than `maxOutChars` would be unacknowledged. */
   let held: Counted[] = [];
   let sentSinceRequest = 0;
   let requestedAt = 0;
@@ -177,7 +186,9 @@ export function createStreamManagement(
     }, policy.requestAfterMs);
   };
 
-  /** Takes what the server has from the queue's head; false when it claims more than was sent. */
+  /**
+   * Removes acknowledged stanzas from the head of the queue. Returns false when the server claims more than was sent.
+   */
   const acknowledge = (text: string | undefined): boolean => {
     const h = Number(text);
     if (text === undefined || !/^\d{1,10}$/.test(text) || h >= WRAP) return false;
@@ -191,7 +202,7 @@ export function createStreamManagement(
 
   const dropFromHead = (news: number): void => {
     if (queue === undefined) {
-      // All that the hole held has arrived, so a new queue is whole again.
+      // The server has every stanza of the hole, so a new queue is whole again.
       if (unackedCount > 0) return;
       queue = [];
       read(Infinity);
@@ -218,7 +229,7 @@ export function createStreamManagement(
     if (text !== "") hooks.write(text);
   };
 
-  /** Counts what is written now; gives it with what goes behind it. */
+  /** Counts a text that is written now. Returns the text with a request when one is due. */
   const onWritten = (text: string, count: number): string => {
     unackedCount += count;
     if (unackedCount > 2 * policy.maxQueue) queue = undefined;
@@ -229,14 +240,14 @@ export function createStreamManagement(
     if (!confirmed) return text;
     sentSinceRequest += count;
     const full = unackedCount >= policy.maxQueue && stopWaiting === undefined;
-    // Alone it would be a packet of its own; the timer is for what nothing follows.
+    // A request alone would be a packet of its own. The timer is for stanzas that no other stanza follows.
     const late = now - requestedAt >= policy.requestAfterMs;
     if (full || wantsAnswer || late || sentSinceRequest >= policy.requestEvery) return text + request();
     scheduleRequest();
     return text;
   };
 
-  /** What of the held may be written now. While some stays held, a request is on its way. */
+  /** Removes and returns held text that may be written now. While text stays held, a request is under way. */
   const release = (): string => {
     let text = "";
     for (let next = held[0]; next !== undefined; next = held[0]) {
@@ -296,7 +307,7 @@ export function createStreamManagement(
       else for (const part of piecesOf(text, count, maxOutChars / 2)) held.push(part);
     },
     onReceived() {
-      // XEP-0198 §4: inbound begins with `<enabled/>`, unlike outbound, which begins with our `<enable/>`.
+      // XEP-0198 §4: the inbound count begins with `<enabled/>`, the outbound count with our `<enable/>`.
       if (confirmed) received = (received + 1) % WRAP;
     },
     onNonza(element) {
@@ -345,13 +356,13 @@ export function createStreamManagement(
   };
 }
 
-/** Stanzas in a text, counted as XEP-0198 counts. */
+/** A text, and its number of stanzas as XEP-0198 counts them. */
 interface Counted {
   text: string;
   count: number;
 }
 
-/** Whole stanzas, joined up to so many characters; a larger one is a piece of its own. */
+/** Cuts a text into pieces of whole stanzas, each of at most `maxChars`. A larger stanza is a piece of its own. */
 function piecesOf(text: string, count: number, maxChars: number): Counted[] {
   if (text.length <= maxChars || count < 2) return [{ text, count }];
   const pieces: Counted[] = [];

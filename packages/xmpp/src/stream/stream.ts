@@ -8,37 +8,37 @@ import type { TransportSocket } from "../transports/transport.js";
 import type { Element } from "../xml/xml.js";
 import type { XmppJsEntity } from "../xmpp-js/xmpp-js.js";
 
-/** Takes an inbound top-level element and its length in characters. */
+/** Receives an inbound top-level element and its length in characters. */
 export type ElementRoute = (element: Element, chars: number) => void;
 
 /**
- * One XMPP stream over one socket, from the first header to its end; never used twice. xmpp.js writes the headers;
- * what it does badly is replaced here.
+ * One XMPP stream over one socket, from the first header to its end. It is never used twice. xmpp.js writes the
+ * headers; this module replaces the parts that xmpp.js does badly.
  */
 export interface Stream {
   readonly socket: TransportSocket;
   readonly entity: XmppJsEntity;
-  /** Where elements go: negotiation first, the connection's handlers later. */
+  /** Receives all elements: first the negotiation, then the connection's handlers. */
   route: ElementRoute;
-  /** Called once, with why. */
+  /** Called once, with the reason. */
   onEnd: ((reason: XmppError) => void) | undefined;
   readonly ended: boolean;
-  /** What is being done: it tells what a socket's error means. */
+  /** Step of the connection, which decides the meaning of a socket's error. */
   stage: "tls" | "stream";
-  /** The last stream features; the server has sent those of a login, of a session, or none yet. */
+  /** The newest stream features; undefined before the first. */
   features: Element | undefined;
   write(text: string): void;
-  /** Ends it at once; `condition` is told to the peer first (RFC 6120 §4.9). */
+  /** Ends the stream at once. With `condition`, it first sends the peer a stream error (RFC 6120 §4.9). */
   fail(reason: XmppError, condition?: string): void;
-  /** Reads nothing more of the stream so far; the next header begins anew. */
+  /** Drops all further input before the next header. */
   discardInput(): void;
-  /** Resolves when an ended stream has let go of its socket. */
+  /** Resolves when an ended stream has released its socket. */
   readonly released: Promise<void>;
-  /** Closes the stream as RFC 6120 §4.4 asks, at the latest after so many ms. `reason` goes to `onEnd`. */
+  /** Closes the stream as RFC 6120 §4.4 asks, after `withinMs` at the latest. `onEnd` receives `reason`. */
   close(reason: XmppError, withinMs: number): Promise<void>;
 }
 
-/** For last words to a peer that reads slowly, in ms. */
+/** Time in which a slow peer may read the last text, such as a stream error, in ms. */
 const LINGER_MS = 500;
 
 export function createStream(entity: XmppJsEntity, socket: TransportSocket, limits: ParserLimits): Stream {
@@ -93,14 +93,14 @@ export function createStream(entity: XmppJsEntity, socket: TransportSocket, limi
     },
   };
 
-  // xmpp.js has its own loop without backoff, which also tries refused credentials for ever.
+  // xmpp.js reconnects in a loop without backoff. The loop repeats even refused credentials for ever.
   entity.reconnect.stop();
-  // Its waits get no timer of their own: the deadline to online covers them, and nothing is left running.
+  // Waits of xmpp.js have no timer: the deadline of the whole attempt covers them. So no timer is left running.
   entity.timeout = 0;
   entity.Parser = class extends (socket.framed ? FramedParser : StreamParser) {
     constructor() {
       super(limits);
-      // One parser per stream header: what the peer sent before a restart is not read as what comes after.
+      // One parser for each stream header, so that text from before a restart is not read as text after it.
       parser?.stop();
       // eslint-disable-next-line @typescript-eslint/no-this-alias
       parser = this;
@@ -110,7 +110,7 @@ export function createStream(entity: XmppJsEntity, socket: TransportSocket, limi
     try {
       parser?.write(text);
     } catch (error) {
-      // Thrown on, it would leave the socket's data handler and end the process.
+      // An error thrown from the socket's data handler would end the process.
       stream.fail(
         toXmppError(error, "stream"),
         error instanceof ParseError ? error.condition : "internal-server-error",
@@ -138,11 +138,11 @@ export function createStream(entity: XmppJsEntity, socket: TransportSocket, limi
   return stream;
 }
 
-/** What a way of connecting gives when its stream can be used. */
+/** A stream that is ready for stanzas. */
 export interface Established {
   readonly stream: Stream;
   readonly jid: string;
   readonly resumed: boolean;
-  /** Written before anything else: what a resumed session must send again, or what begins a new one. */
+  /** Text to write before anything else: what a resumed session must send again, or the beginning of a new session. */
   readonly first: string;
 }

@@ -11,7 +11,7 @@ export interface FakeBoshRequest {
   readonly rid: number;
   readonly attrs: Readonly<Record<string, string | undefined>>;
   readonly content: string;
-  /** As it came, byte by byte. */
+  /** The body as received, byte by byte. */
   readonly body: string;
   readonly head: http.IncomingHttpHeaders;
   readonly rawHead: readonly string[];
@@ -24,14 +24,14 @@ export interface FakeBosh {
   readonly url: URL;
   readonly requests: FakeBoshRequest[];
   readonly sockets: Set<net.Socket>;
-  /** The request number so many, when it is there. */
+  /** Resolves with the request of this number, counted from 0, when it has arrived. */
   request(index: number): Promise<FakeBoshRequest>;
   close(): Promise<void>;
 }
 
 export const SESSION = "sid='s' wait='30' hold='1' requests='2' inactivity='30' polling='5'";
 
-/** A connection manager on loopback; `onRequest` may answer, or the test does. */
+/** Starts a connection manager on loopback. `onRequest` or the test answers the requests. */
 export async function startFakeBosh(
   onRequest: (request: FakeBoshRequest, index: number) => unknown = () => undefined,
   certificate?: Certificate,

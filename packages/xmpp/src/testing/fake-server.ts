@@ -10,12 +10,12 @@ import zlib from "node:zlib";
 /** One connection as the server sees it. */
 export interface FakePeer {
   socket: net.Socket;
-  /** All that came, over TLS changes as well. */
+  /** All received text, before and after a change to TLS. */
   text: string;
-  /** How often the client has spoken after we had: round trips that it waited for. */
+  /** Number of times that the client sent after the server had: round trips for which the client waited. */
   turns: number;
   write(text: string | Buffer): void;
-  /** Resolves with the match when what came since the last `take` has it; what is matched is taken. */
+  /** Resolves with the match when the text received since the last `take` matches. Removes the text up to its end. */
   take(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
@@ -25,7 +25,7 @@ export interface FakeServer {
   close(): Promise<void>;
 }
 
-/** A TCP server on loopback that does what the test says. */
+/** Starts a TCP server on loopback that the test plays. */
 export async function startFakeServer(onPeer: (peer: FakePeer) => unknown): Promise<FakeServer> {
   const peers: FakePeer[] = [];
   const server = net.createServer((socket) => {
@@ -96,15 +96,15 @@ type HiddenPeer = FakePeer & {
   readonly receive: (text: string) => void;
 };
 
-/** How a peer's stream was compressed. */
+/** The compression of a peer's stream. */
 export interface FakeCompression {
-  /** Length of each piece that came, compressed, in bytes. */
+  /** Compressed length of each received piece, in bytes. */
   readonly pieces: number[];
-  /** Writes bytes as they are. */
+  /** Writes bytes unchanged. */
   writeRaw(bytes: Uint8Array): void;
 }
 
-/** Takes `<compress/>` and compresses from there on, with sync flushes as servers do. */
+/** Accepts `<compress/>`, and compresses from then on, with sync flushes as servers do. */
 export async function acceptCompression(peer: FakePeer, features: string): Promise<FakeCompression> {
   await peer.take(/<compress [^>]*><method>zlib<\/method><\/compress>/);
   peer.write("<compressed xmlns='http://jabber.org/protocol/compress'/>");
@@ -131,7 +131,7 @@ export async function acceptCompression(peer: FakePeer, features: string): Promi
   return { pieces, writeRaw: (bytes) => void socket.write(bytes) };
 }
 
-/** One for each certificate: another could not read the session tickets that it gave. */
+/** One context for each certificate. Another context could not read the session tickets of the first. */
 const contexts = new WeakMap<Certificate, tls.SecureContext>();
 
 function contextOf(certificate: Certificate): tls.SecureContext {
@@ -140,7 +140,7 @@ function contextOf(certificate: Certificate): tls.SecureContext {
   return context;
 }
 
-/** Turns the server's end to TLS; gives the server name the client asked for. */
+/** Changes the server's end to TLS. Resolves with the server name that the client requested. */
 export async function upgrade(peer: FakePeer, certificate: Certificate): Promise<string> {
   let serverName = "";
   const raw = peer.socket;
@@ -162,11 +162,11 @@ export async function upgrade(peer: FakePeer, certificate: Certificate): Promise
 export interface Certificate {
   readonly key: string;
   readonly cert: string;
-  /** PEM of the authority to trust for it: itself. */
+  /** PEM of the authority to trust. It is the certificate itself. */
   readonly ca: string;
 }
 
-/** A throwaway certificate for a domain, its own authority. */
+/** Creates a temporary certificate for a domain. The certificate is its own authority. */
 export function createCertificate(
   domain: string,
   { expired = false }: { readonly expired?: boolean } = {},
@@ -204,13 +204,13 @@ export function createCertificate(
 
 const DAY_MS = 86_400_000;
 
-/** As `openssl ca` wants it: YYYYMMDDHHMMSSZ. */
+/** Formats a time as `openssl ca` requires it: YYYYMMDDHHMMSSZ. */
 const toAsn1 = (at: Date): string => at.toISOString().replace(/\.\d+|[-:T]/g, "");
 
 const STREAM = "xmlns:stream='http://etherx.jabber.org/streams'";
 const HEADER = /<stream:stream[^>]*>/;
 
-/** Answers a component's header and takes its handshake. */
+/** Answers a component's header and accepts its handshake. */
 export async function acceptComponent(peer: FakePeer): Promise<void> {
   await peer.take(HEADER);
   peer.write(
@@ -226,7 +226,7 @@ const clientHeader = (features: string): string =>
 
 export interface ClientScript {
   readonly certificate: Certificate;
-  /** Default: offered. */
+  /** Whether Stream Management is offered. Default true. */
   readonly streamManagement?: boolean;
   /** Further features after the login. */
   readonly features?: string;
@@ -234,7 +234,7 @@ export interface ClientScript {
   readonly accept?: boolean;
 }
 
-/** Takes a client through STARTTLS, to a new header, and offers it these features. */
+/** Accepts a client's STARTTLS and new header, and offers `features`. Resolves with the server name it requested. */
 export async function acceptTls(peer: FakePeer, certificate: Certificate, features: string): Promise<string> {
   await peer.take(HEADER);
   peer.write(clientHeader("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"));
@@ -246,7 +246,10 @@ export async function acceptTls(peer: FakePeer, certificate: Certificate, featur
   return serverName;
 }
 
-/** Takes a client through STARTTLS and PLAIN up to the features of its session; gives the server name it asked for. */
+/**
+ * Accepts a client's STARTTLS and PLAIN, up to the features of its session. Resolves with the server name that the
+ * client requested.
+ */
 export async function acceptLogin(peer: FakePeer, script: ClientScript): Promise<string> {
   const sasl = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'";
   const mechanisms = ["ANONYMOUS", "PLAIN"].map((name) => `<mechanism>${name}</mechanism>`).join("");
@@ -263,13 +266,13 @@ export async function acceptLogin(peer: FakePeer, script: ClientScript): Promise
   return serverName;
 }
 
-/** What is offered once logged in. */
+/** Features that the server offers after the login. */
 export function sessionFeatures(script: ClientScript): string {
   const sm = script.streamManagement === false ? "" : "<sm xmlns='urn:xmpp:sm:3'/>";
   return `<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>${sm}${script.features ?? ""}`;
 }
 
-/** Binds what the client asks for and enables Stream Management as session `smId`. */
+/** Binds the requested resource, and enables Stream Management as session `smId`. */
 export async function acceptBind(peer: FakePeer, script: ClientScript, smId = "sm1"): Promise<void> {
   const [, resource = ""] = await peer.take(/<resource>([\w-]*)[^<]*<\/resource><\/bind><\/iq>/);
   const jid = `<jid>bob@example.test/${resource}</jid>`;

@@ -9,7 +9,7 @@ import type { TransportKind } from "../transports/transport.js";
 import { SESSION, startFakeBosh, type FakeBoshRequest } from "./fake-bosh.js";
 import { startFakeServer, upgrade, type Certificate } from "./fake-server.js";
 
-/** How far a client is taken before the fault. */
+/** Stage of a client at which the fault happens. */
 export type Stage = "connected" | "opened" | "features" | "login" | "binding" | "online";
 
 export const STAGES = [
@@ -21,22 +21,24 @@ export const STAGES = [
   "online",
 ] as const satisfies Stage[];
 
-/** One client's stream, whatever carries it; speaks XML, and below. */
+/** One client's stream on any transport. It can send XML, and bytes below XML. */
 export interface HostilePeer {
   readonly kind: TransportKind;
-  /** What is below XML and, where there is one, above TLS. */
+  /** The socket below XML, inside TLS when there is TLS. */
   readonly socket: net.Socket;
-  /** Resolves when the client has said this since the last `take`; its stream's opening is `<open`. */
+  /**
+   * Resolves when the client has sent text that matches, since the last `take`. `<open` matches the stream's opening.
+   */
   take(pattern: RegExp): Promise<unknown>;
   /** Answers the stream's opening. */
   open(): void;
-  /** Whole elements or not, framed as the transport frames. */
+  /** Sends text, whole elements or not, in a frame of the transport. */
   say(xml: string): void;
-  /** Nothing more is said on this connection or another, which are all cut. */
+  /** Cuts the peer's connections, and every later one. */
   drop(): void;
-  /** TCP only: STARTTLS, up to the next opening. */
+  /** TCP only: accepts STARTTLS, up to the next opening. */
   secure?(): Promise<void>;
-  /** BOSH only: the request that waits, instead of `say`. */
+  /** BOSH only: resolves with the waiting request, to answer it without `say`. */
   request?(): Promise<FakeBoshRequest>;
 }
 
@@ -55,7 +57,7 @@ const SUCCESS = `<success xmlns='${NS.SASL}'/>`;
 const BIND = `<bind xmlns='${NS.BIND}'/>`;
 const BOUND = `<iq type='result' id='bind'><bind xmlns='${NS.BIND}'><jid>bob@example.test/r</jid></bind></iq>`;
 
-/** Takes a client to a stage, as a server should; at `features` it has been offered a login. */
+/** Brings a client to a stage, as a correct server does. At `features` the client has received the offer of a login. */
 export async function reach(peer: HostilePeer, stage: Stage): Promise<void> {
   const at = STAGES.indexOf(stage);
   if (at < 1) return;
@@ -76,7 +78,7 @@ export async function reach(peer: HostilePeer, stage: Stage): Promise<void> {
   peer.say(BOUND);
 }
 
-/** Collects what a client says until somebody takes it. */
+/** Collects a client's text until `take`. */
 class Said {
   #text = "";
   #waiting: (() => void) | undefined;
@@ -96,7 +98,10 @@ class Said {
   };
 }
 
-/** A server on loopback that does to each client what the test says. With a certificate the address says TLS, but for `xmpp:`. */
+/**
+ * Starts a server on loopback that the test plays. With `tls`, the URL of WebSocket or BOSH uses TLS. For TCP the URL
+ * is always `xmpp:`.
+ */
 export function startHostileServer(
   kind: TransportKind,
   certificate: Certificate,
@@ -104,7 +109,7 @@ export function startHostileServer(
   options: { readonly tls?: boolean } = {},
 ): Promise<HostileServer> {
   const run = (peer: HostilePeer): void => {
-    // A client that has gone takes its script with it.
+    // The script fails when its client has closed the connection.
     Promise.resolve(onPeer(peer)).catch(() => undefined);
   };
   switch (kind) {
@@ -207,7 +212,7 @@ async function startWebSocket(
   };
 }
 
-/** Its one peer is the session; what is said answers the oldest request that waits, or the next. */
+/** The one peer is the session. `say` answers the oldest waiting request, or the next one. */
 async function startBosh(
   certificate: Certificate | undefined,
   run: (peer: HostilePeer) => void,
@@ -222,7 +227,7 @@ async function startBosh(
   let dropped = false;
   let accepted = 0;
 
-  // In the next turn, so that what is said together is one answer.
+  // In the next turn, so that one answer has everything said in this turn.
   const flushSoon = (): void => {
     flushing ??= setImmediate(() => {
       flushing = undefined;
@@ -286,7 +291,7 @@ async function startBosh(
   };
 }
 
-/** Gives chunks to a socket as it takes them until it is gone or all are given; resolves with their length. */
+/** Writes chunks as fast as a socket takes them, until it is closed or all are written. Resolves with their length. */
 export async function pour(socket: net.Socket, totalBytes: number, chunk: string | Buffer): Promise<number> {
   const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
   let given = 0;
@@ -305,5 +310,5 @@ export async function pour(socket: net.Socket, totalBytes: number, chunk: string
   return given;
 }
 
-/** A body as a connection manager writes it. */
+/** Formats a body as a connection manager does. */
 export const bodyOf = (content: string): string => formatBody({ "xmlns:stream": NS.STREAM }, content);

@@ -6,16 +6,16 @@ import { StreamParser } from "../xml/stream-parser.js";
 import type { Element } from "../xml/xml.js";
 
 export interface LoopbackConnection extends Connection {
-  /** What was sent, stanza by stanza text as written. */
+  /** The texts of all calls of `send`. */
   readonly sent: string[];
-  /** Gives it a stanza as if the server did. */
+  /** Receives a stanza as if from the server. */
   receive(text: string): void;
   emit: ReturnType<typeof createListeners<ConnectionEvents>>["emit"];
-  /** Where what it sends goes; nowhere by default. */
+  /** Receives everything that this connection sends. Default: none. */
   peer: LoopbackConnection | undefined;
 }
 
-/** A connection without a server: what is sent reaches the peer at once, with the sender's address. */
+/** A connection without a server. The peer receives each stanza at once, with the sender's address. */
 export function createLoopback(kind: "client" | "component", jid: string): LoopbackConnection {
   const handlers = new Set<StanzaHandler>();
   const events = createListeners<ConnectionEvents>();
@@ -69,7 +69,7 @@ export function createLoopback(kind: "client" | "component", jid: string): Loopb
   return connection;
 }
 
-/** A client and a component that hear each other. */
+/** A client and a component that receive each other's stanzas. */
 export function createLoopbackPair(): [client: LoopbackConnection, component: LoopbackConnection] {
   const client = createLoopback("client", "bob@example.test/r");
   const component = createLoopback("component", "c.test");

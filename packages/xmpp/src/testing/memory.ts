@@ -4,7 +4,10 @@ import { runInNewContext } from "node:vm";
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-/** What is held, in bytes: when the engine collects is chance, so it collects now. Buffers go with the second collection. */
+/**
+ * Memory in use, in bytes. It first collects garbage, since otherwise the time of a collection is chance. The second
+ * collection frees buffers.
+ */
 export function memoryHeld(): number {
   collectGarbage();
   collectGarbage();

@@ -7,22 +7,25 @@ import { startHostileServer, type HostilePeer } from "./hostile-server.js";
 import { memoryHeld } from "./memory.js";
 import { until } from "./until.js";
 
-/** What a connection went through. */
+/** Result of a connection to a faulty server. */
 export interface Ordeal {
-  /** Why the first stream ended, or none could be made. */
+  /** Why the first stream ended, or why there was none. */
   readonly reason: XmppError;
   readonly elapsedMs: number;
-  /** Most that was held in the heap and by what hangs on it, beyond what was held before, in bytes: garbage is collected first. NaN where nobody looks. */
+  /**
+   * Largest growth of the heap with its buffers, in bytes, measured after garbage collections. NaN when memory is not
+   * watched.
+   */
   readonly peakBytes: number;
-  /** Most that the process grew, in bytes, while garbage was collected all the time. NaN where nobody looks. */
+  /** Largest growth of the process, in bytes, with frequent garbage collections. NaN when memory is not watched. */
   readonly peakRssBytes: number;
   /** Sockets and timers that were left. */
   readonly leftovers: readonly string[];
-  /** What nobody caught. */
+  /** Errors that nobody caught. */
   readonly uncaught: readonly unknown[];
 }
 
-/** What is held when everything that ends in a later turn has ended, in bytes. */
+/** Memory in use after everything that ends in a later turn has ended, in bytes. */
 export async function memoryInUse(): Promise<number> {
   for (let turn = 0; turn < 3; turn++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -31,10 +34,13 @@ export async function memoryInUse(): Promise<number> {
   return memoryHeld();
 }
 
-/** How long one look at the memory lets pass to the next, in ms, or twice as long as it took: on a slow machine looks would be all there is. */
+/**
+ * Least time between two looks at the memory, in ms. It is at least twice the time that a look takes, since a slow
+ * machine would do nothing else.
+ */
 const SAMPLE_MS = 20;
 
-/** Looks at the memory until it is stopped; gives the most that was there, in bytes. */
+/** Watches the memory until the returned function is called. That function returns the largest growth, in bytes. */
 function watchMemory(): () => { readonly peakBytes: number; readonly peakRssBytes: number } {
   const before = { memory: memoryHeld(), rss: process.memoryUsage.rss() };
   let [memory, rss] = [before.memory, before.rss];
@@ -57,7 +63,7 @@ const watchNothing = (): ReturnType<typeof watchMemory> => () => ({ peakBytes: N
 const resources = (): string[] =>
   process.getActiveResourcesInfo().filter((name) => /TCP|TLS|Timeout|Immediate|HTTP/.test(name));
 
-/** Starts what `begin` makes, and ends it with the first thing that goes wrong. `isWatched`: its memory is looked at. */
+/** Starts the connection that `begin` makes, and stops it after its first fault. `isWatched`: measures its memory. */
 export async function endure(begin: Begin, isWatched = false): Promise<Ordeal> {
   const uncaught: unknown[] = [];
   const onUncaught = (error: unknown): void => void uncaught.push(error);
@@ -65,11 +71,11 @@ export async function endure(begin: Begin, isWatched = false): Promise<Ordeal> {
   const before = resources().length;
   const stopWatching = isWatched ? watchMemory() : watchNothing();
   try {
-    // What it made is out of reach when it has returned.
+    // When `run` has returned, nothing refers to the connection any more.
     const { reason, elapsedMs } = await run(begin);
     const peaks = stopWatching();
     await until(() => resources().length <= before).catch(() => undefined);
-    // A rejection is called unhandled a turn later.
+    // Node reports an unhandled rejection one turn later.
     await new Promise((resolve) => setImmediate(resolve));
     const leftovers = resources().length <= before ? [] : resources();
     return { reason, elapsedMs, ...peaks, leftovers, uncaught };
@@ -101,7 +107,7 @@ async function run(begin: Begin): Promise<{ reason: XmppError; elapsedMs: number
   }
 }
 
-/** A client's, with a server that does the fault. */
+/** Runs a client with a server that `onPeer` plays. */
 export function endureServer(
   kind: TransportKind,
   certificate: Certificate,
@@ -118,7 +124,7 @@ export function endureServer(
       resource: "r",
       ca: certificate.ca,
       timeouts: { onlineMs: 100_000, closeMs: 50 },
-      // It is stopped before it tries again.
+      // So long that the connection is stopped before it tries again.
       reconnect: { minMs: 60_000, maxMs: 60_000 },
       bosh: { giveUpMs: 300, retryMinMs: 1, retryMaxMs: 20 },
       ...own,

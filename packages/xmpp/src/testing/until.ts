@@ -1,8 +1,11 @@
-// Kept before any test fakes it.
+// Stored before any test replaces the timers.
 const setRealTimeout = setTimeout;
 const now = performance.now.bind(performance);
 
-/** Waits until a condition holds, whatever clock a test fakes; throws after so many ms, which only a failure takes: a busy machine is slow. */
+/**
+ * Waits until a condition holds, even when a test fakes the clock. Throws after `withinMs`. The default is long, for
+ * busy machines; only a failure takes this long.
+ */
 export async function until(condition: () => boolean, withinMs = 30_000): Promise<void> {
   const end = now() + withinMs;
   while (!condition()) {
@@ -12,8 +15,9 @@ export async function until(condition: () => boolean, withinMs = 30_000): Promis
 }
 
 /**
- * Resolves when every timer set so far for at most `ms` has fired and what it wrote to loopback has been read: a barrier before a test
- * says that nothing came. Node fires timers in the order of their times, so a busy machine changes nothing.
+ * Resolves when every timer set so far for at most `ms` has fired, and the data that it wrote to loopback have been
+ * read. A test calls it before it checks that nothing has arrived. Node fires timers in the order of their times, so a
+ * busy machine changes nothing.
  */
 export async function afterTimers(ms: number): Promise<void> {
   await new Promise((resolve) => setRealTimeout(resolve, ms + 1));

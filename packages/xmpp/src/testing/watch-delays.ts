@@ -1,6 +1,9 @@
 import { onTestFinished, vi } from "vitest";
 
-/** Gives the delays, in ms, that timers were asked for since this call. What a busy machine makes of them is not counted. */
+/**
+ * Watches timers. Returns a function that lists the requested delays since this call, in ms. So a busy machine does not
+ * change the result.
+ */
 export function watchDelays(): () => number[] {
   const spy = vi.spyOn(globalThis, "setTimeout");
   onTestFinished(() => {

@@ -1,4 +1,4 @@
-/** Bytes of one connection since it was made, over all its reconnections. */
+/** Bytes of one connection since its creation, over all its reconnections. */
 export interface ByteCount {
   /** Stream bytes after stream compression and before TLS. */
   xmpp: number;
@@ -11,18 +11,18 @@ export interface ByteMeter {
   readonly sent: Readonly<ByteCount>;
 }
 
-/** Something that counts its own bytes: one socket. */
+/** A source that counts its own bytes, such as one socket. */
 export interface ByteSource {
   readonly received: Readonly<ByteCount>;
   readonly sent: Readonly<ByteCount>;
 }
 
 export interface SourcedByteMeter extends ByteMeter {
-  /** Counts a further source from now on; gives the function that keeps its last reading when it goes. */
+  /** Counts a further source from now on. Returns a function that removes the source and keeps its last count. */
   add(source: ByteSource): () => void;
 }
 
-/** Reads its sources when asked, so that counting costs nothing per stanza. */
+/** Reads its sources only when a caller reads the meter, so that counting costs nothing per stanza. */
 export function createByteMeter(): SourcedByteMeter {
   const sources = new Set<ByteSource>();
   const past = { received: { xmpp: 0, socket: 0 }, sent: { xmpp: 0, socket: 0 } };

@@ -4,21 +4,22 @@ import { hostOf } from "./service-url.js";
 import { toXmppError } from "../stanzas/stream-errors.js";
 import type { TlsOptions } from "./stream-socket.node.js";
 
-/** One connection below HTTP: what is written to `socket` goes, encrypted or not, through `tcp`. */
+/** One connection below HTTP. `tcp` carries the data of `socket`, encrypted or not. Without TLS they are the same. */
 export interface Dialed {
   readonly socket: net.Socket;
   readonly tcp: net.Socket;
 }
 
-/** RFC 7301: what the client offers to speak inside TLS. */
+/** RFC 7301: a protocol that the client offers to use inside TLS. */
 export type AlpnProtocol = "h2" | "http/1.1";
 
-/** TCP probes after so many ms of silence. */
+/** Silence after which TCP sends probes, in ms. */
 const KEEP_ALIVE_MS = 30_000;
 
 /**
- * TCP, and TLS for `https:` and `wss:`. The certificate must be for the address's host or for the XMPP domain
- * (XEP-0156 §3). Rejects with `XmppError`; destroys what it began when the signal aborts, also later.
+ * Connects by TCP, and by TLS for `https:` and `wss:`. The certificate must be for the URL's host or for the XMPP
+ * domain (XEP-0156 §3). Rejects with `XmppError`, or with the signal's reason when the signal aborts. An abort after
+ * `dial` has resolved destroys the connection.
  */
 export async function dial(
   url: URL,
@@ -58,7 +59,7 @@ export async function dial(
       },
     });
     socket.on("session", (fresh) => options.sessions?.set(key, fresh));
-    // The TLS socket reports the errors of the one below; without a listener Node would throw them.
+    // The TLS socket reports the errors of the TCP socket. This listener keeps Node from throwing them as well.
     tcp.on("error", () => undefined);
     await until(socket, "secureConnect", () => undefined);
     return { socket, tcp };
@@ -78,7 +79,7 @@ function until(socket: net.Socket, event: string, begin: () => void): Promise<vo
       finish(resolve);
     };
     const onError = (error: Error): void => {
-      // What comes later is the user's of the socket; a socket that nobody has yet must not throw.
+      // The socket's user handles later errors. Without this listener Node would throw an error before there is a user.
       socket.on("error", () => undefined);
       finish(() => {
         reject(error);

@@ -7,14 +7,14 @@ import type { Element } from "../xml/xml.js";
 /** RFC 7395 §3.6. */
 export const FRAMED_CLOSE = `<close xmlns='${NS.FRAMING}'/>`;
 
-/** A start tag: its name, and its attributes. */
+/** A start tag. Group 1 is its name, group 2 its attributes. */
 const START_TAG = /^<([^\s<>/"']+)((?:[^<>"']|"[^"]*"|'[^']*')*?)\/?>/;
-/** One attribute: its name. */
+/** One attribute. Group 1 is its name. */
 const ATTRIBUTE = /\s([^\s=]+)\s*=\s*(?:"[^"]*"|'[^']*')/g;
 
 /**
- * Cuts our own stream text into elements that say their namespaces themselves, since there is no stream header around
- * them (RFC 7395 §3.3.1, XEP-0206 §2).
+ * Cuts our own stream text into elements, each with its own namespace declaration. Frames have no stream header around
+ * them that could declare the namespaces (RFC 7395 §3.3.1, XEP-0206 §2).
  */
 export function splitFrames(text: string): string[] {
   return splitStanzas(text).map((element) => {
@@ -27,18 +27,21 @@ export function splitFrames(text: string): string[] {
 }
 
 function declares(attributes: string, key: string): boolean {
-  // The hot path: our own stanzas name no namespace.
+  // The hot path: our own stanzas declare no namespace.
   if (!attributes.includes(key)) return false;
   for (const [, name] of attributes.matchAll(ATTRIBUTE)) if (name === key) return true;
   return false;
 }
 
-/** In the place of the stream header that there is not; a peer's closing tag for it ends the stream. */
+/**
+ * Takes the place of a stream header, which framed streams do not have. A peer's closing tag for it ends the stream.
+ */
 const ROOT = `<stream xmlns='${NS.CLIENT}' xmlns:stream='${NS.STREAM}'>`;
 
 /**
- * Reads a stream in frames: each `write` must hold whole elements. `<open/>` and `<close/>` (RFC 7395 §3.4, §3.6) are
- * its header and its end, any number of the elements between them may share a frame, as they do in BOSH's bodies.
+ * Reads a stream in frames. Each `write` must hold whole elements; otherwise it throws `ParseError`. `<open/>` and
+ * `<close/>` (RFC 7395 §3.4, §3.6) are the stream's header and its end. Any number of elements may share a frame, as
+ * in BOSH's bodies.
  */
 export class FramedParser extends StreamParser {
   constructor(limits?: ParserLimits) {

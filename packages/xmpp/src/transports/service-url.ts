@@ -1,6 +1,6 @@
 import type { TransportKind } from "./transport.js";
 
-/** Where and how to connect. */
+/** Address and transport of a server. */
 export interface Service {
   readonly transport: TransportKind;
   readonly url: URL;
@@ -29,11 +29,11 @@ export function parseServiceUrl(text: string): Service {
   return { transport, url };
 }
 
-/** The URL, its host in ASCII; undefined when it is none. */
+/** Returns the URL, with its host in ASCII; undefined when `text` is no URL. */
 function parseUrl(text: string): URL | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
-  // Of schemes that it does not know, URL keeps a host as it is, in percent-encoding.
+  // For schemes that `URL` does not know, it only percent-encodes the host.
   if (url.protocol !== "xmpp:" && url.protocol !== "xmpps:") return url;
   const known = `http://${url.hostname}`;
   if (!URL.canParse(known)) return undefined;
@@ -41,7 +41,7 @@ function parseUrl(text: string): URL | undefined {
   return url;
 }
 
-/** Where to connect to over TCP, and whether TLS is spoken from the first byte (XEP-0368). */
+/** Host and port of a TCP connection, and whether the connection begins with TLS (XEP-0368). */
 export interface Target {
   readonly host: string;
   readonly port: number;
@@ -53,35 +53,35 @@ export function toTarget(url: URL): Target {
   return { host: hostOf(url), port: Number(url.port || (directTls ? 5223 : 5222)), directTls };
 }
 
-/** The address that a record of the domain's names; `undefined` when no address can be like that. */
+/** Makes the service that an SRV record names; `undefined` when the record's host cannot be part of a URL. */
 export function toTcpService(host: string, port: number, directTls: boolean): Service | undefined {
   const text = `${directTls ? "xmpps" : "xmpp"}://${hostInUrl(host)}:${String(port)}`;
   return URL.canParse(text) ? { transport: "tcp", url: new URL(text) } : undefined;
 }
 
-/** A host as it stands in a URL: an IPv6 address in brackets. */
+/** Writes a host as in a URL: an IPv6 address in brackets. */
 export function hostInUrl(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
-/** Without the brackets in which an IPv6 address stands. */
+/** The host of a URL, without the brackets around an IPv6 address. */
 export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
-/** What is sent there does not leave this machine. */
+/** Whether the host is this machine, so that data sent there do not leave the machine. */
 export function isLoopback(url: URL): boolean {
   return isLoopbackHost(url.hostname);
 }
 
-/** As `isLoopback`, of a name or an address alone. */
+/** As `isLoopback`, for a name or an address alone. */
 export function isLoopbackHost(host: string): boolean {
   return /^(?:localhost\.?|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[?::1\]?|\[?::ffff:127\.\d{1,3}\.\d{1,3}\.\d{1,3}\]?)$/i.test(
     host,
   );
 }
 
-/** Whether the connection is encrypted, or can be on the way (STARTTLS), or needs it not. */
+/** Whether the connection is encrypted, can change to TLS (STARTTLS), or stays on this machine. */
 export function canBeSecure({ transport, url }: Service): boolean {
   return transport === "tcp" || url.protocol === "wss:" || url.protocol === "https:" || isLoopback(url);
 }

@@ -17,7 +17,7 @@ function inflateAll(compression: StreamCompression, bytes: Uint8Array): string {
   return text;
 }
 
-/** A bomb of so many zeros. */
+/** A bomb that inflates to `bytes` zeros. */
 const bomb = (bytes: number): Uint8Array =>
   zlib.deflateSync(Buffer.alloc(bytes), { finishFlush: zlib.constants.Z_SYNC_FLUSH });
 

@@ -17,36 +17,38 @@ export interface StreamCompression {
   /** Compresses text and flushes, so that the peer can read all of it. */
   deflate(text: string): Uint8Array<ArrayBuffer>;
   /**
-   * Hands on what `bytes` inflate to, a slice at a time; a slice is overwritten after `onSlice` returns. Ends for good when
-   * that gives false. Throws `XmppError` `protocol` for what is no zlib stream and for a bomb; then it stays dead.
+   * Inflates `bytes` and calls `onSlice` with one slice at a time. A slice is overwritten after `onSlice` returns.
+   * Inflation ends for good when `onSlice` returns false. Throws `XmppError` (`protocol`) for data that are no zlib
+   * stream, and for a bomb. After either end, every further call throws.
    */
   inflate(bytes: Uint8Array, onSlice: (slice: Uint8Array) => boolean): void;
 }
 
 export interface StreamCompressionOptions {
   /**
-   * Default `partial`, as XEP-0138 §5.1 asks: it ends in ten bits, where a sync flush takes five bytes, and any inflater
-   * reads it.
+   * Default `partial`, as XEP-0138 §5.1 asks. A partial flush ends with ten bits, a sync flush with five bytes. Any
+   * inflater reads both.
    */
   readonly flush?: "partial" | "sync";
-  /** Most bytes that one call of `inflate` may give. Default 8 MiB. */
+  /** Most bytes that one call of `inflate` may produce. Default 8 MiB. */
   readonly maxInflatedBytes?: number;
 }
 
-/** The levels differ by a hundredth of a byte a stanza: what repeats is right before it. */
+/** Levels differ by a hundredth of a byte per stanza, because repeated text has its earlier copy close by. */
 const LEVEL = 6;
 const METHOD_DEFLATED = 8;
-/** 32 KB of window, as servers have it: at 4 KB a stream of several services costs 2 to 4 % more. */
+/** A window of 32 KB, as servers have it. With 4 KB, a stream of several services takes 2 to 4 % more bytes. */
 const WINDOW_BITS = 15;
 const MEM_LEVEL = 8;
 
-/** Working buffers, in bytes: one of each for the stream's life. */
+/** Sizes of the working buffers, in bytes. A stream keeps one of each for its life. */
 const DEFLATE_SLICE = 4_096;
 const INFLATE_SLICE = 16_384;
 
 /**
- * A read is at most 64 KiB. Stanzas alike in all but a number shrink to a hundredth at best, so 8 MiB is what no server
- * has to say in one read, while a bomb (a thousandth) reaches it with 8 KB.
+ * Bound of one call of `inflate`, in bytes. A read is at most 64 KiB. Stanzas that differ only in a number shrink to a
+ * hundredth at best. So no server needs 8 MiB in one read. A bomb, which shrinks to a thousandth, reaches 8 MiB with
+ * 8 KB.
  */
 const MAX_INFLATED_BYTES = 8_388_608;
 
@@ -78,7 +80,7 @@ export function createStreamCompression(options: StreamCompressionOptions = {}):
         deflater.next_out = 0;
         deflater.avail_out = DEFLATE_SLICE;
         const result = zlibDeflate(deflater, flush);
-        // A slice that was exactly full leaves nothing to do.
+        // `Z_BUF_ERROR`: the slice before was exactly full, and nothing is left to do.
         if (result !== Z_OK && result !== Z_BUF_ERROR) throw new Error(`deflate failed: ${String(result)}`);
         parts.push(deflater.output.slice(0, deflater.next_out));
         length += deflater.next_out;

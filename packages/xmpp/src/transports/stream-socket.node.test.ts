@@ -9,8 +9,8 @@ afterEach(() => server?.close());
 
 describe("StreamSocket", () => {
   it("does not wait for more to send (Nagle), unlike a socket left as it is", async () => {
-    // Answers only when both of two small writes are there: Nagle holds the second back until the first is
-    // acknowledged, which the other side delays by 40 ms.
+    // The server answers only when both of two small writes have arrived. Nagle holds the second back until the first
+    // is acknowledged. The other side delays that acknowledgement by 40 ms.
     server = await startFakeServer(async (peer) => {
       for (;;) {
         await peer.take(/ab/);
@@ -23,7 +23,7 @@ describe("StreamSocket", () => {
       write(text: string): unknown;
       once(event: "data", listener: () => void): unknown;
     }) => {
-      // The best median of three: on a busy machine others are longer.
+      // The best median of three, since on a busy machine the others are longer.
       const medians: number[] = [];
       for (let series = 0; series < 3; series++) {
         const times: number[] = [];
@@ -57,7 +57,7 @@ describe("StreamSocket", () => {
       const bytes = Buffer.from("€😀");
       for (const byte of bytes) {
         peer.write(Buffer.from([byte]));
-        // The other end has read the one before the next comes: both are in this process.
+        // The other end reads each byte before the next is sent, since both ends are in this process.
         await afterTimers(5);
       }
     });
@@ -70,7 +70,7 @@ describe("StreamSocket", () => {
     expect(socket.received).toEqual({ xmpp: 7, socket: 7 });
     socket.destroy();
 
-    // What xmpp.js does with the same packets.
+    // xmpp.js decodes each packet by itself.
     const stock = net.connect(server.port, "127.0.0.1");
     let stockText = "";
     stock.on("data", (part) => (stockText += part.toString("utf8")));

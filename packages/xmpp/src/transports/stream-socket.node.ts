@@ -8,47 +8,52 @@ import { toXmppError } from "../stanzas/stream-errors.js";
 import type { TransportSocket } from "./transport.js";
 
 export interface TlsOptions {
-  /** The domain the certificate must be for (RFC 6120 §13.7.2.1), also the server name asked for (SNI); in ASCII. */
+  /** Domain of the certificate (RFC 6120 §13.7.2.1) and server name in TLS (SNI), in ASCII. */
   readonly domain: string;
   readonly secureContext?: tls.SecureContext | undefined;
-  /** What to offer inside TLS from the first byte (RFC 7301). Default: nothing. */
+  /** Protocols to offer when TLS begins with the first byte (RFC 7301). Default: none. */
   readonly alpn?: readonly string[];
-  /** Where sessions to be resumed are kept: the next handshake is shorter by a round trip and the certificates. */
+  /** Sessions that the next handshake may resume. A resumed handshake saves a round trip and the certificates. */
   readonly sessions?: TlsSessions | undefined;
 }
 
 /**
- * Most characters in one flush, each after the kernel took the last. With Stream Management no more than so many are ever
- * out unread (`COMPRESSED_OUT_CHARS` says why); without it this keeps most reads of the server small enough.
+ * Most characters in one flush of the compression. A flush waits until the kernel has taken the flush before it. With
+ * Stream Management, no more characters than this are ever sent and unread (`COMPRESSED_OUT_CHARS` says why). Without
+ * Stream Management, the bound keeps most reads of the server small enough.
  */
 const FLUSH_CHARS = 65_536;
 
 /**
- * The session that each server gave last (RFC 8446 §2.2). Node does not look at the certificate of a resumed session
- * again, so the key must name whom it was verified for, and nobody with other authorities may share the map.
+ * The newest session of each server (RFC 8446 §2.2). Node does not verify the certificate of a resumed session again.
+ * So the key must name the domain or host for which the certificate was verified. Connections that trust other
+ * authorities must not share the map.
  */
 export type TlsSessions = Map<string, Buffer>;
 
-/** TCP probes after so many ms of silence: a peer that vanished without a word is found at last. */
+/** Silence after which TCP sends probes, in ms. They find a peer that vanished without closing the connection. */
 const KEEP_ALIVE_MS = 30_000;
 
 /**
- * One TCP connection of a stream, which may turn to TLS on the way, with the events that xmpp.js expects of a
- * socket. `data` carries text: a character split across packets comes out whole.
+ * One TCP connection of a stream, with the events that xmpp.js expects of a socket. The connection may change to TLS.
+ * `data` has text: a character that is split across packets is emitted whole.
  */
 export class StreamSocket extends EventEmitter implements TransportSocket {
   readonly kind = "tcp";
   readonly framed = false;
-  /** xmpp.js asks for it. */
+  /** xmpp.js reads `secure`. */
   secure = false;
-  /** The TLS session is one of an earlier connection. */
+  /** The TLS session was resumed from an earlier connection. */
   tlsResumed = false;
   readonly #tcp = new net.Socket();
   #current: net.Socket = this.#tcp;
   #decoder = createDecoder();
   #xmpp = { received: 0, sentBeforeTls: 0 };
   #compression: StreamCompression | undefined;
-  /** What is to be compressed in one piece, at the end of this tick or when the kernel has taken the piece before. */
+  /**
+   * Text that is compressed in one piece, at the end of this tick or when the kernel has taken the piece before it.
+   * `forKernel` is true while it waits for the kernel.
+   */
   #waiting = {
     text: "",
     done: [] as ((error?: Error | null) => void)[],
@@ -72,7 +77,10 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
     return this.#until("connect", () => this.#tcp.connect({ host, port, noDelay: true }));
   }
 
-  /** Resolves when TLS is up and the certificate is verified. What comes unencrypted after this call is not read as XMPP. */
+  /**
+   * Resolves when TLS is established and the certificate is verified. Unencrypted data that arrives after this call is
+   * not read as XMPP. `direct`: the connection begins with TLS, so `alpn` is offered.
+   */
   async startTls({ domain, secureContext, sessions, alpn }: TlsOptions, direct = false): Promise<void> {
     this.#unlisten(this.#tcp);
     this.#xmpp.sentBeforeTls = this.#tcp.bytesWritten;
@@ -90,7 +98,7 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
     secured.on("session", (fresh) => sessions?.set(sessionKey, fresh));
     this.#current = secured;
     this.#listen(secured);
-    // The TLS socket reports the errors of the one below; without a listener Node would throw them.
+    // The TLS socket reports the errors of the TCP socket. This listener keeps Node from throwing them as well.
     this.#tcp.on("error", ignore);
     await this.#until("secureConnect", () => undefined);
     this.secure = true;
@@ -102,9 +110,9 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
   }
 
   /**
-   * From now on both directions are compressed (XEP-0138 §3). Never with compression in TLS, which no Node has. All that
-   * is written in one tick of the event loop leaves in one flush: each costs bytes, ten stanzas in one half of what they
-   * cost alone.
+   * Compresses both directions from now on (XEP-0138 §3). TLS never compresses as well: Node has no compression in
+   * TLS. One flush holds everything that is written in one tick of the event loop, because each flush costs bytes. Ten
+   * stanzas in one flush take half of the bytes that they take alone.
    */
   startCompression(): void {
     this.#compression = createStreamCompression();
@@ -145,7 +153,7 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
     try {
       this.#compression.inflate(chunk, (slice) => {
         this.#onText(slice);
-        // What comes behind a stanza that ended the stream is not worth inflating.
+        // Data after a stanza that ended the stream need not be inflated.
         return !this.#ending;
       });
     } catch (error) {
@@ -157,7 +165,7 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
     try {
       text = this.#decoder.decode(bytes, { stream: true });
     } catch (cause) {
-      // RFC 6120 §11.6. What cannot be read is not replaced: nobody could tell it from what the peer wrote.
+      // RFC 6120 §11.6. Bad bytes are not replaced: a replacement could not be told from what the peer wrote.
       this.emit("error", new XmppError("protocol", "the server sent what is not UTF-8", { cause }));
       return;
     }
@@ -197,7 +205,9 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
     });
   }
 
-  /** Compresses and writes what waits; what is left over `maxChars` follows when the kernel has taken this. */
+  /**
+   * Compresses and writes up to `maxChars` of the waiting text. The rest follows when the kernel has taken this part.
+   */
   #flush(maxChars: number): void {
     const { text, timer } = this.#waiting;
     clearImmediate(timer);
@@ -215,11 +225,11 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
       this.#waiting.forKernel = false;
       if (!this.#ending) this.#flushSoon();
     });
-    // What waited was the text; compressed it may have been small enough to leave nothing to drain.
+    // The text waited, not its bytes. Compressed, it may be so small that the socket has nothing to drain.
     if (room) this.emit("drain");
   }
 
-  /** Bytes that wait for the kernel; those that wait for compression, as characters before it. */
+  /** Bytes that wait for the kernel, and characters that wait for compression. */
   get waitingBytes(): number {
     return this.#current.writableLength + this.#waiting.text.length;
   }
@@ -235,13 +245,16 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
     return { xmpp, socket: this.#tcp.bytesWritten };
   }
 
-  /** xmpp.js calls it to hang up. */
+  /** xmpp.js calls `end` to close the connection. */
   end(): void {
     this.#flush(Number.POSITIVE_INFINITY);
     this.#current.end();
   }
 
-  /** Hangs up once what was written has left, at the latest after so many ms: TLS loses what is written and cut off at once. */
+  /**
+   * Closes the connection once everything written is sent, or after `withinMs` at the latest. TLS loses written data
+   * when its socket is destroyed at once.
+   */
   destroySoon(withinMs: number): Promise<void> {
     this.#ending = true;
     this.#flush(Number.POSITIVE_INFINITY);
@@ -265,7 +278,7 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
   }
 }
 
-/** At most so many characters from the beginning, no pair of surrogates cut. */
+/** At most the first `maxChars` characters of `text`. Never cuts a pair of surrogates. */
 function headOf(text: string, maxChars: number): string {
   if (text.length <= maxChars) return text;
   const last = text.charCodeAt(maxChars - 1);
@@ -276,10 +289,10 @@ const ignore = (): void => undefined;
 
 const createDecoder = () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The context made last, kept for the next connection: reading all of Node's authorities takes some 50 ms of CPU. */
+/** The newest context, kept for the next connection. Reading all of Node's authorities takes some 50 ms of CPU. */
 let lastContext: { readonly ca: string; readonly context: tls.SecureContext } | undefined;
 
-/** Trusts `ca` besides the authorities that Node trusts; `undefined` without one, for Node's default context. */
+/** Returns a context that trusts `ca` and Node's authorities. Without `ca`: `undefined`, for Node's default context. */
 export function createSecureContext(ca: string | undefined): tls.SecureContext | undefined {
   if (ca === undefined) return undefined;
   if (lastContext?.ca !== ca) {
@@ -288,7 +301,10 @@ export function createSecureContext(ca: string | undefined): tls.SecureContext |
   return lastContext.context;
 }
 
-/** A connected socket, with TLS from the first byte if asked for; rejects with `XmppError`, at once when the signal aborts. */
+/**
+ * Returns a connected socket. With `tlsFirst`, the connection begins with TLS. Rejects with `XmppError`, or with the
+ * signal's reason at once when the signal aborts.
+ */
 export async function connectSocket(
   { host, port }: { readonly host: string; readonly port: number },
   tlsFirst: TlsOptions | undefined,

@@ -6,33 +6,36 @@ import type { TlsOptions } from "./stream-socket.node.js";
 export type TransportKind = "tcp" | "websocket" | "bosh";
 
 /**
- * What carries one XMPP stream, with the events that xmpp.js expects of a socket: `data` with text, `drain`, `error`
- * with an `Error` (an `XmppError` where the transport knows better), `close` at last.
+ * Carries one XMPP stream, with the events that xmpp.js expects of a socket: `data` with text, `drain`, `error`, and
+ * `close` at the end. `error` has an `Error`, or an `XmppError` when the transport knows the cause.
  */
 export interface TransportSocket extends EventEmitter, ByteSource {
   readonly kind: TransportKind;
-  /** Nobody on the way can read it: TLS, or it does not leave this machine. */
+  /** Nobody between the two ends can read the stream: it uses TLS, or does not leave this machine. */
   readonly secure: boolean;
   /**
-   * Each `data` holds whole elements, and the stream is opened and closed as RFC 7395 says. Without: a stream of
+   * True: each `data` holds whole elements, and the stream begins and ends as RFC 7395 says. False: a stream of
    * characters with RFC 6120's header.
    */
   readonly framed: boolean;
-  /** Bytes written that have not left. */
+  /** Bytes that are written and not sent yet. */
   readonly waitingBytes: number;
-  /** `done` is called when the text is in the transport's hands. */
+  /**
+   * Sends text. Calls `done` when the transport below has taken the text, or with an error. Returns false when the text
+   * waits, and when the transport is closed.
+   */
   write(text: string, done?: (error?: Error | null) => void): boolean;
-  /** Turns to TLS on the way (RFC 6120 §5), where the transport can. */
+  /** Changes the connection to TLS (RFC 6120 §5). Absent when the transport cannot. */
   startTls?(options: TlsOptions): Promise<void>;
-  /** XEP-0138 is at work in both directions. */
+  /** XEP-0138 compresses both directions. */
   readonly compressed?: boolean;
-  /** Compresses from now on, where the transport can. */
+  /** Compresses the stream from now on. Absent when the transport cannot. */
   startCompression?(): void;
-  /** XEP-0124 §10: asks for no traffic for so many ms; false where that is impossible. */
+  /** XEP-0124 §10: asks the server for a pause of `forMs`. Returns false when that is impossible. */
   pause?(forMs: number): boolean;
-  /** xmpp.js calls it to hang up. */
+  /** xmpp.js calls `end` to close the connection. */
   end(): void;
-  /** Hangs up once what was written has left, at the latest after so many ms. */
+  /** Closes the connection once everything written is sent, or after `withinMs` at the latest. */
   destroySoon(withinMs: number): Promise<void>;
   destroy(): void;
 }

@@ -6,7 +6,7 @@ import { isLoopback } from "./service-url.js";
 import type { TransportSocket } from "./transport.js";
 import { openWebSocket, type RawWebSocket, type WebSocketOptions } from "./websocket.node.js";
 
-/** How often a backed up WebSocket is looked at, in ms: it does not tell when it is empty again. */
+/** Interval at which a WebSocket with waiting bytes is checked, in ms. A WebSocket has no event for an empty buffer. */
 const DRAIN_POLL_MS = 20;
 
 const utf8 = new TextEncoder();
@@ -72,7 +72,7 @@ export class WebSocketSocket extends EventEmitter implements TransportSocket {
   #awaitDrain(): void {
     this.#drainTimer ??= setInterval(() => {
       if (this.waitingBytes > 0) {
-        // Room is there long before the last byte has left.
+        // There is room long before the last byte is sent.
         this.emit("drain");
         return;
       }
@@ -119,7 +119,10 @@ export class WebSocketSocket extends EventEmitter implements TransportSocket {
   }
 }
 
-/** An open WebSocket to `ws://…` or `wss://…`; rejects with `XmppError`, at once when the signal aborts. */
+/**
+ * Opens a WebSocket to `ws://…` or `wss://…`. Rejects with `XmppError`, or with the signal's reason at once when
+ * the signal aborts.
+ */
 export async function connectWebSocket(
   url: URL,
   options: WebSocketOptions,

@@ -6,15 +6,15 @@ import { XmppError } from "../base/errors.js";
 import { toXmppError } from "../stanzas/stream-errors.js";
 import type { TlsOptions } from "./stream-socket.node.js";
 
-/** One WebSocket, as little of it as a stream needs. */
+/** One WebSocket. It has only what a stream needs. */
 export interface RawWebSocket {
   /** Bytes that wait for the network. */
   readonly bufferedAmount: number;
-  /** Bytes of the connection below, both ways, where the runtime tells. */
+  /** Bytes of the connection below the WebSocket; undefined when the runtime does not count them. */
   readonly socketBytes: { readonly received: number; readonly sent: number } | undefined;
   send(text: string): void;
   close(): void;
-  /** Closes without a word; in browsers the same as `close`. */
+  /** Closes without a close frame. In browsers it is the same as `close`. */
   terminate(): void;
 }
 
@@ -25,11 +25,14 @@ export interface WebSocketEvents {
 
 export interface WebSocketOptions {
   readonly tls: TlsOptions;
-  /** Largest message taken, in bytes; a larger one closes the connection. */
+  /** Largest accepted message, in bytes. A larger one closes the connection. */
   readonly maxMessageBytes: number;
 }
 
-/** Opens a WebSocket with the subprotocol `xmpp` (RFC 7395 §3.1); rejects with `XmppError`. */
+/**
+ * Opens a WebSocket with the subprotocol `xmpp` (RFC 7395 §3.1). Rejects with `XmppError`, or with the signal's reason
+ * when the signal aborts.
+ */
 export async function openWebSocket(
   url: URL,
   { tls, maxMessageBytes }: WebSocketOptions,
@@ -38,7 +41,7 @@ export async function openWebSocket(
 ): Promise<RawWebSocket> {
   const dialed: Dialed = await dial(url, tls, signal);
   const websocket = new WebSocket(url, ["xmpp"], {
-    // No server has it, and its windows would cost more memory than the stream.
+    // No server has the extension, and its windows would take more memory than the stream.
     perMessageDeflate: false,
     followRedirects: false,
     maxPayload: maxMessageBytes,
@@ -52,7 +55,7 @@ export async function openWebSocket(
       failure ??= fault;
       reject(fault);
     });
-    // Before `open` it comes with an error only, after it too late to matter here.
+    // Before `open`, ws emits `close` only after an error. After `open` the promise is settled already.
     websocket.once("close", () => {
       reject(new XmppError("unreachable", "the WebSocket was closed while it was opened"));
     });

@@ -1,7 +1,7 @@
 import { XmppError } from "../base/errors.js";
 import type { RawWebSocket, WebSocketEvents, WebSocketOptions } from "./websocket.node.js";
 
-/** What we use of the browser's WebSocket. */
+/** The part of the browser's WebSocket that this module uses. */
 interface WebSocketLike {
   binaryType: string;
   readonly bufferedAmount: number;
@@ -16,8 +16,9 @@ interface WebSocketLike {
 const OPEN = 1;
 
 /**
- * As in `websocket.node.ts`, with the browser's own. It trusts whom the browser trusts, tells nothing of what went wrong
- * or of the socket's bytes, and has read a message before its length is known.
+ * As in `websocket.node.ts`, with the browser's WebSocket. The browser decides which authorities it trusts. It does not
+ * say why a connection failed, and does not count the socket's bytes. It reads a whole message before its length is
+ * known.
  */
 export async function openWebSocket(
   url: URL,
@@ -47,7 +48,7 @@ export async function openWebSocket(
       websocket.onclose = () => {
         reject(new XmppError("unreachable", `no WebSocket to ${url.host}`));
       };
-      // Without a listener some would throw; what is wrong is not said, and `onclose` follows.
+      // Some runtimes throw when there is no listener. The event does not say what is wrong, and `onclose` follows.
       (websocket as { onerror?: () => void }).onerror = () => undefined;
     });
   } catch (error) {

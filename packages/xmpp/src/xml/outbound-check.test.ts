@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { countElements } from "./outbound-check.js";
 import { escapeAttribute, escapeText, xml } from "./xml.js";
 
-/** XML 1.0 §2.2: what no escape helps. */
+/** XML 1.0 §2.2: characters that XML cannot carry, even escaped. */
 const NOT_XML = ["\0", "\u0002", "\u000b", "\u001f", "\ufffe", "\uffff", "\ud800", "\udc00x", "x\udbff"];
 
 describe("what is to be sent", () => {

@@ -5,10 +5,10 @@ import { StreamParser } from "./stream-parser.js";
 import { assertXmlCharacters } from "./xml-characters.js";
 import type { Element } from "./xml.js";
 
-/** RFC 6120 §4.8.5: the one prefix that the header of a stream declares. */
+/** A stream header. `stream` is the one prefix that it declares (RFC 6120 §4.8.5). */
 const ROOT = `<stream xmlns='${NS.CLIENT}' xmlns:stream='${NS.STREAM}'>`;
 const STANZAS = new Set(["message", "presence", "iq"]);
-/** The caller's own text is bounded by the server alone. */
+/** Only the server limits the size of the caller's own text. */
 const NO_LIMITS = {
   maxStanzaChars: Infinity,
   maxDepth: Infinity,
@@ -16,7 +16,7 @@ const NO_LIMITS = {
   undeclared: "fail",
 } as const;
 
-/** Takes whole elements, one text after the other, and counts them. */
+/** Parses texts of whole elements, one after the other, and counts the elements. */
 class OutboundParser extends StreamParser {
   elements = 0;
   stanzas = 0;
@@ -34,8 +34,9 @@ class OutboundParser extends StreamParser {
 let parser = new OutboundParser();
 
 /**
- * Gives how many elements a text holds, and how many of them are stanzas. Throws `XmppError` (`invalid-xml`) unless the text is
- * whole elements of well-formed XML that RFC 6120 §11 allows in a stream: a server answers anything else by ending the stream.
+ * Returns how many elements a text holds, and how many of them are stanzas. Throws `XmppError` (`invalid-xml`) unless
+ * the text is whole elements of well-formed XML that RFC 6120 §11 allows in a stream. A server ends the stream when it
+ * receives anything else.
  */
 export function countElements(text: string): { readonly elements: number; readonly stanzas: number } {
   assertXmlCharacters(text, "what is to be sent");
@@ -54,8 +55,8 @@ export function countElements(text: string): { readonly elements: number; readon
 }
 
 /**
- * Throws `XmppError` (`invalid-xml`) unless `text` holds `count` stanzas. With a wrong count the server would acknowledge
- * more or less than was sent (XEP-0198 §4).
+ * Throws `XmppError` (`invalid-xml`) unless `text` holds `count` stanzas. With a wrong count, the server's
+ * acknowledgements would not agree with the count of what was sent (XEP-0198 §4).
  */
 export function assertStanzas(text: string, count: number): void {
   const { stanzas } = countElements(text);

@@ -1,4 +1,4 @@
-/** RFC 6120 §4.9.3: the stream error to answer with. */
+/** Condition of the stream error with which to answer (RFC 6120 §4.9.3). */
 export type ParseCondition =
   "bad-namespace-prefix" | "not-well-formed" | "policy-violation" | "restricted-xml" | "unsupported-encoding";
 

@@ -1,4 +1,7 @@
-/** A CDATA section, or a tag with its attributes; group 1 is its name, with the slash of a closing tag, group 2 marks an empty element. */
+/**
+ * A CDATA section, or a tag with its attributes. Group 1 is the tag's name, with the slash of a closing tag. Group 2 is
+ * the slash of an empty element.
+ */
 const MARKUP = /<!\[CDATA\[[^]*?\]\]>|<(\/?[^\s<>/"'!]+)(?:[^<>"']|"[^"]*"|'[^']*')*?(\/?)>/g;
 
 /** Cuts our own well-formed stanza text into its stanzas, without the whitespace between them. */

@@ -167,20 +167,20 @@ describe("StreamParser", () => {
       const read = parse([HEADER, text.slice(0, cut), text.slice(cut)], limits);
       expect(read.filter((one) => !one.includes(long))).toEqual([...stripped, last]);
     }
-    // Of a first tag that is too long nothing is kept, once it is seen to be.
+    // The parser keeps nothing of a first tag once it knows that the tag is too long.
     expect(parse([HEADER, ...text], limits)).toEqual([...stripped, last]);
     expect(() => parse([`<s:s xmlns:s='${long}`], limits)).toThrow("longer than");
   });
 
   it("holds little of what it strips", () => {
-    // A sixteenth of what comes.
+    // The parser may skip 16 times as much.
     const limits = { maxStanzaChars: 9_000_000, maxDepth: 5, maxElements: 12, beyond: "strip" } as const;
     const parser = new StreamParser(limits);
     parser.write(`${HEADER}<iq><q a='`);
     const chunk = "x".repeat(65_536);
     const before = memoryHeld();
     for (let i = 0; i < 2_000; i++) parser.write(`${chunk}${i}`);
-    // 131 MB came.
+    // The parser has read 131 MB.
     expect(memoryHeld() - before).toBeLessThan(20_000_000);
     const ids: unknown[] = [];
     parser.on("element", (element: Element) => ids.push(element.attrs["id"]));
@@ -198,7 +198,7 @@ describe("StreamParser", () => {
   it("takes time in proportion to the text, unlike xmpp.js's parser", () => {
     const text = `<s><m><b>${"x".repeat(1 << 20)}</b></m>`;
     const limits = { maxStanzaChars: 8 << 20, maxDepth: 10, maxElements: 1_000 };
-    // The best of five each: others use the processor too.
+    // The best of five runs each, since other programs use the processor too.
     const best = (make: () => { write(text: string): void }): number =>
       Math.min(...Array.from({ length: 5 }, () => feed(make(), text, 1 << 14)));
     expect(best(() => new StreamParser(limits))).toBeLessThan(best(() => new Parser()) / 4);

@@ -9,22 +9,29 @@ export interface ParserLimits {
   readonly maxStanzaChars: number;
   /** Deepest nesting. Default 128: serializing an element recurses. */
   readonly maxDepth: number;
-  /** Most elements in one stanza. Default 65,536: a list of as many services; each takes 160 bytes, forty times its text. */
+  /**
+   * Most elements in one stanza. Default 65,536, for a list of as many services. An element takes 160 bytes of memory,
+   * up to forty times its text.
+   */
   readonly maxElements: number;
   /**
-   * What a stanza beyond these comes to: by default the end of the stream. `strip`: it comes without its content, for who shares
-   * one stream among many peers; one whose first tag alone is too long does not come at all. One that is still not over at 16 times
-   * the size ends the stream.
+   * What happens to a stanza beyond these bounds. `fail`, the default, ends the stream. `strip` emits the stanza
+   * without its content, for a stream that many peers share. It drops a stanza whose first tag alone is too long. It
+   * ends the stream when a stanza has not ended at 16 times the size.
    */
   readonly beyond?: "fail" | "strip";
   /**
-   * What a prefix that nobody has declared comes to. By default its stanza comes without its content: ejabberd 23.01 passes on what a
-   * client's stanza uses and its stream's header declares, without the declaration, so that anybody could end anybody's stream.
+   * What happens to a stanza with an undeclared prefix. `strip`, the default, emits the stanza without its content.
+   * `fail` ends the stream. The reason is ejabberd 23.01: it relays a prefix that the header of a client's stream
+   * declares, but not the declaration. With `fail`, any client could end the stream of any other.
    */
   readonly undeclared?: "fail" | "strip";
 }
 
-/** So many times the largest stanza are passed over; no server relays more, and one that does not end is a fault of the stream. */
+/**
+ * `strip` skips at most this many times the largest stanza. No server relays more. So a longer stanza is a fault of the
+ * stream.
+ */
 const MAX_STRIPPED = 16;
 
 export const DEFAULT_PARSER_LIMITS: ParserLimits = {
@@ -43,19 +50,19 @@ const enum Mode {
 const CDATA_START = "![CDATA[";
 const CDATA_END = "]]>";
 const WHITESPACE = /^[ \t\r\n]*$/;
-/** What XML 1.0 §2.2, production 2, leaves out and a decoder lets through. */
+/** Characters that XML 1.0 §2.2, production 2, excludes and a UTF-8 decoder lets through. */
 const NO_CHARACTER = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/;
 /** XML 1.0 §2.8, production 23; group 1 is the encoding. */
 const DECLARATION =
   /^\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:'1\.\d+'|"1\.\d+")(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*['"]([A-Za-z][\w.-]*)['"])?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:'(?:yes|no)'|"(?:yes|no)"))?[ \t\r\n]*\?$/;
 
 /**
- * Turns the text of one XML stream into elements, in time linear in its length whatever the chunks, and bounded.
- * Emits what xmpp.js expects of its parser (`start`, `element`, `end`), but throws `ParseError` from `write`;
- * after that, and after `stop`, it takes nothing more.
+ * Turns the text of one XML stream into elements, within bounds. Its time grows linearly with the length of the text,
+ * however the text is cut into chunks. Emits the events that xmpp.js expects of its parser (`start`, `element`, `end`).
+ * Unlike that parser, `write` throws `ParseError`. After that, and after `stop`, `write` does nothing.
  *
- * ltx keeps an unfinished token and looks through all of it again with every chunk, so a long text costs its
- * square; here the parts of a token are kept apart and joined once.
+ * ltx keeps an unfinished token and searches all of it again with every chunk, so its time grows with the square of a
+ * long text. `StreamParser` keeps the parts of a token apart and joins them once.
  */
 export class StreamParser extends EventEmitter {
   root: Element | null = null;
@@ -65,19 +72,20 @@ export class StreamParser extends EventEmitter {
   readonly #limits: ParserLimits;
   #cursor: Element | null = null;
   #depth = 0;
-  /** Of the current stanza. */
+  /** Elements of the current stanza so far. */
   #elementCount = 0;
   #mode = Mode.text;
   #held: string[] = [];
   #quote = "";
   #stopped = false;
   #declared = false;
-  /** Characters before the current chunk, and the position where the current stanza began, both since the start. */
+  /** Characters of the stream before the current chunk. */
   #base = 0;
+  /** Position where the current stanza began, in characters of the stream. */
   #stanzaStart = 0;
-  /** The rest of the current stanza is passed over. */
+  /** The parser skips the rest of the current stanza. */
   #stripping = false;
-  /** The one that is stripped; null when not even its first tag was kept. */
+  /** The stanza that is stripped; null when not even its first tag was kept. */
   #stripped: Element | null = null;
 
   constructor(limits: ParserLimits = DEFAULT_PARSER_LIMITS) {
@@ -96,12 +104,12 @@ export class StreamParser extends EventEmitter {
 
   stop(): void {
     this.#stopped = true;
-    // Whoever still holds the parser holds nothing of an unfinished stanza.
+    // So that a caller that still holds the parser does not hold an unfinished stanza.
     this.#held = [];
     this.#cursor = null;
   }
 
-  /** xmpp.js calls it on its own parsers. */
+  /** xmpp.js calls `end` on its parsers. */
   end(): void {
     this.stop();
   }
@@ -183,7 +191,7 @@ export class StreamParser extends EventEmitter {
     if (this.#stripping) this.#thin();
   }
 
-  /** Of a token that is passed over only what tells its kind and its end is kept. */
+  /** Drops the held parts of a skipped token, except those that show its kind and its end. */
   #thin(): void {
     const whole = this.#held.join("");
     if (this.#mode === Mode.text) this.#held = [];
@@ -247,7 +255,7 @@ export class StreamParser extends EventEmitter {
     this.#strip();
   }
 
-  /** The stanza that is being read comes without its content, once it ends. */
+  /** Drops the content of the current stanza. The parser emits the stanza when it ends. */
   #strip(): void {
     this.#stripping = true;
     this.#stripped = this.#depth === 1 ? null : this.#cursor;
@@ -255,7 +263,7 @@ export class StreamParser extends EventEmitter {
     if (this.#stripped !== null) this.#stripped.children = [];
   }
 
-  /** A tag of a stanza that is stripped. */
+  /** Counts a tag of a stripped stanza. */
   #passOver(tag: string, position: number): void {
     if (tag.charCodeAt(0) === 47 /* / */) this.#depth--;
     else if (tag.charCodeAt(tag.length - 1) !== 47) this.#depth++;
@@ -319,7 +327,7 @@ export class StreamParser extends EventEmitter {
       this.#cursor = element;
       this.emit("start", element);
     } else {
-      // Stanzas are not appended to the stream's root: it would keep them all.
+      // Stanzas are not appended to the stream's root, which would keep all of them.
       if (this.#depth > 2) this.#cursor?.cnode(element);
       this.#cursor = element;
     }
@@ -370,7 +378,7 @@ export class StreamParser extends EventEmitter {
   }
 }
 
-/** `/name`, with whitespace behind it. */
+/** Name in a closing tag such as `/name`, which may end with whitespace. */
 function closedName(tag: string): string {
   let end = tag.length;
   while (isSpace(tag.charCodeAt(end - 1))) end--;

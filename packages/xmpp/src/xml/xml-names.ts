@@ -5,11 +5,14 @@ const NAME_CHAR = `${NAME_START}\\-.0-9\\xB7\\u0300-\\u036F\\u203F\\u2040`;
 const NC_NAME = `[${NAME_START}][${NAME_CHAR}]*`;
 const QUALIFIED_NAME = new RegExp(`^${NC_NAME}(?::${NC_NAME})?$`, "u");
 
-/** Names found well-formed already, so that the hot path looks them up instead; bounded, since peers choose them. */
+/** Names that the hot path looks up, since they were found well-formed before. Bounded, since peers choose them. */
 const knownNames = new Set<string>();
 const MAX_KNOWN_NAMES = 512;
 
-/** Whether a name of an element or attribute is one (Namespaces in XML 1.0 §4): at most one colon, and not at an end. */
+/**
+ * Whether a text is a name of an element or attribute (Namespaces in XML 1.0 §4). A name has at most one colon, and
+ * not at an end.
+ */
 export function isQualifiedName(name: string): boolean {
   if (knownNames.has(name)) return true;
   if (!QUALIFIED_NAME.test(name)) return false;
@@ -17,7 +20,7 @@ export function isQualifiedName(name: string): boolean {
   return true;
 }
 
-/** What stands before the colon; empty without one. */
+/** The part before the colon; empty when the name has no colon. */
 export function prefixOf(name: string): string {
   const colon = name.indexOf(":");
   return colon < 0 ? "" : name.slice(0, colon);

@@ -6,8 +6,9 @@ const XML = "http://www.w3.org/XML/1998/namespace";
 const XMLNS = "http://www.w3.org/2000/xmlns/";
 
 /**
- * Checks the declarations and prefixes of an element and its attributes (Namespaces in XML 1.0 §3, §6.3), and gives a prefix that
- * nobody has declared (§5), if there is one. `root` stands above the element where no parent does. Throws `ParseError`.
+ * Checks the declarations and prefixes of an element and its attributes (Namespaces in XML 1.0 §3, §6.3). Returns an
+ * undeclared prefix (§5), if there is one. `root` is the stream's header: its declarations hold where the element and
+ * its parents have none. Throws `ParseError`.
  */
 export function findUndeclaredPrefix(element: Element, root: Element | null): string | undefined {
   const attrs = element.attrs as Record<string, string>;
@@ -21,7 +22,7 @@ export function findUndeclaredPrefix(element: Element, root: Element | null): st
       if (name === "xmlns") assertDeclaration("", attrs[name] as string);
       continue;
     }
-    // The hot path: servers put it into what they pass on.
+    // The hot path: servers add `xml:lang` to stanzas that they pass on.
     if (name === "xml:lang") continue;
     const prefix = name.slice(0, colon);
     const local = name.slice(colon + 1);
@@ -48,7 +49,7 @@ function namespaceOf(prefix: string, element: Element, root: Element | null): st
   for (let at: Element | null = element; at !== null; at = at.parent) {
     if (Object.hasOwn(at.attrs, key)) return String(at.attrs[key]);
   }
-  // A stanza hangs on no root while it is read.
+  // A stanza has no parent while the parser reads it.
   return root !== null && Object.hasOwn(root.attrs, key) ? String(root.attrs[key]) : undefined;
 }
 

@@ -44,11 +44,14 @@ export function parseTag(tag: string): Element {
 
 function set(attrs: Record<string, string>, key: string, value: string): void {
   if (key !== "__proto__") attrs[key] = value;
-  // A good name in XML; an assignment would set the prototype, and a second of the name would pass.
+  // `__proto__` is a good name in XML. An assignment would set the prototype, and a repeated attribute would pass.
   else Object.defineProperty(attrs, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
-/** Resolves the entities of text or of an attribute's value. Throws `ParseError` for any but XML's own five and characters. */
+/**
+ * Resolves the entities of text or of an attribute's value. Throws `ParseError` for any but XML's own five entities and
+ * character references.
+ */
 export function unescapeXml(text: string): string {
   if (!text.includes("&")) return text;
   return text.replace(/&([^;&]*)(;?)/g, (entity, name: string, semicolon: string) => {

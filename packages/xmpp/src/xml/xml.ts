@@ -3,7 +3,8 @@ import { Element, escapeXML, escapeXMLText } from "@xmpp/xml";
 import xml from "@xmpp/xml";
 import { assertXmlCharacters } from "./xml-characters.js";
 
-// `import "ltx"` gives another Element class than the one xmpp.js checks against: build with these only.
+// `import "ltx"` gives another Element class than the one that xmpp.js checks against. So build elements only with
+// these.
 export { Element, xml };
 
 /** Escapes text for use between quotes in an attribute. Throws `XmppError` (`invalid-xml`) when XML cannot carry it. */
@@ -18,7 +19,7 @@ export function escapeText(text: string): string {
   return escapeXMLText(text);
 }
 
-/** Appends any number of children, which a call could not take as arguments. Gives `parent`. */
+/** Appends any number of children, also more than a call can take as arguments. Returns `parent`. */
 export function appendAll(parent: Element, children: Iterable<Element>): Element {
   for (const child of children) parent.cnode(child);
   return parent;

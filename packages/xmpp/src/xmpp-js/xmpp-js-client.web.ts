@@ -4,8 +4,8 @@ import { xml, type Element } from "../xml/xml.js";
 import type { XmppJsEntity } from "./xmpp-js.js";
 
 /**
- * As in `xmpp-js-client.node.ts`, without xmpp.js: of its 8 kB only the stream header would be used here, and that is RFC
- * 7395's alone, which BOSH is given too.
+ * As in `xmpp-js-client.node.ts`, without xmpp.js. A page would use only the stream header of xmpp.js's 8 kB. That
+ * header is always the one of RFC 7395; `bosh/` receives it too.
  */
 class FramedEntity extends EventEmitter implements XmppJsEntity {
   timeout = 0;
@@ -43,7 +43,7 @@ class FramedEntity extends EventEmitter implements XmppJsEntity {
     });
     parser.on("end", () => this.emit("close"));
     const header = xml("open", { version: "1.0", xmlns: NS.FRAMING, to: this.#domain });
-    // RFC 6120 §4.7.1: only who cannot be overheard says who it is.
+    // RFC 6120 §4.7.1: only a client whose connection is secure sends its address.
     if (this.#socket?.secure === true) header.attrs["from"] = this.jid?.bare().toString();
     this.#socket?.write(header.toString());
     return Promise.resolve();

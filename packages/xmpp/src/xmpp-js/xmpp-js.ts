@@ -2,8 +2,8 @@ import type { EventEmitter } from "@xmpp/events";
 import type { Element } from "../xml/xml.js";
 
 /**
- * What we use of an xmpp.js entity, of `@xmpp/client` 0.14 and `@xmpp/component` 0.13 alike. Partly not in their
- * published types; each name here is one that an update of xmpp.js must be checked for.
+ * The parts of an xmpp.js entity that this package uses, in `@xmpp/client` 0.14 and in `@xmpp/component` 0.13. Their
+ * published types lack some of them. After an update of xmpp.js, check that each name here still exists.
  */
 export interface XmppJsEntity extends EventEmitter {
   timeout: number;
@@ -12,7 +12,7 @@ export interface XmppJsEntity extends EventEmitter {
   _attachSocket(socket: EventEmitter): void;
   _onData(data: string): void;
   _onElement(element: Element): void;
-  /** Who the stream header says that we are. */
+  /** Our address in the stream header. */
   jid: { bare(): { toString(): string } } | null;
   open(options: { domain: string }): Promise<unknown>;
   restart(): Promise<unknown>;

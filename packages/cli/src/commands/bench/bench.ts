@@ -11,8 +11,8 @@ import { addWire } from "./wire.js";
 export function addBench(program: Command): void {
   const bench = program
     .command("bench")
-    .summary("measure, on this machine")
-    .description("Measures Stanzapack on private servers of its own. Only in a clone of the repository.");
+    .summary("measure Stanzapack on this machine")
+    .description("Measures Stanzapack on its own private servers. Works only in a clone of the repository.");
   bench.action(() => bench.help({ error: true }));
   addFanOut(bench);
   addBenchComponent(bench);

@@ -15,27 +15,29 @@ export function addBystanders(bench: Command): void {
   const list = listOf((text) => oneOf(OFFENDERS, text));
   bench
     .command("bystanders")
-    .summary("what a few who misbehave cost everybody else")
+    .summary("measure what a few misbehaving clients cost all others")
     .description(
-      "A value and a log at 10 Hz, windows of 100 ms. In every other phase, beginning with the first, there are: a program stuck in its " +
-        "loop over both; a client whose TCP stops reading; a publisher of 10,000 updates a second; a client that subscribes and " +
-        "stops as fast as it can; one that opens and closes links so; and, where named, `costly`: a publisher by hand whose few bytes " +
-        "take long to read. Ages and losses of the others, and the component's memory.",
+      "Subscribers (bystanders) take a value and a log at 10 Hz, in windows of 100 ms. Every other " +
+        "phase, from the first on, also has offenders: a program that is stuck in its loop over both " +
+        "services; a client whose TCP stops reading; a publisher of 10,000 updates a second; a client " +
+        "that subscribes and unsubscribes as fast as it can; a client that opens and closes links as " +
+        "fast as it can. If --offender names it, `costly` is a publisher whose few hand-made bytes take " +
+        "long to read. Measures ages and losses of the bystanders, and the component's memory.",
     )
-    .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
-    .option("--subscribers <count>", "bystanders, resources of a few accounts", parseCount, 50)
-    .addOption(duration("--for <duration>", "how long a phase is", 30_000))
-    .option("--phases <count>", "with them and without, in turn", parseCount, 5)
+    .addOption(new Option("--server <kind>", "only this server (default: both)").choices(SERVERS))
+    .option("--subscribers <count>", "number of bystanders, resources of a few accounts", parseCount, 50)
+    .addOption(duration("--for <duration>", "length of a phase", 30_000))
+    .option("--phases <count>", "number of phases, in turn with and without offenders", parseCount, 5)
     .option("--offender <list>", `${OFFENDERS.join(", ")} (default: all but costly)`, list)
-    .option("--quick", "a minute a server: three phases of 8 s")
+    .option("--quick", "one minute for each server: three phases of 8 s")
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
       `
 Rows: {server, subscribers, windowMs, quietP50Ms, quietP99Ms, troubledP50Ms, troubledP99Ms, ratio, updates, missing,
 conflated, faults, floodPerSecond, subscriptionsPerSecond, subscriptionsRefused, linksPerSecond, linksRefused,
-idleRssBytes, baseRssBytes, quietRssBytes, troubledRssBytes, boundBytes, serverCpuPercent, componentCpuPercent}; ages and
-memory are medians and maxima over the phases without (quiet) and with (troubled) them.
+idleRssBytes, baseRssBytes, quietRssBytes, troubledRssBytes, boundBytes, serverCpuPercent, componentCpuPercent}. Ages
+and memory are medians and maxima over the phases without offenders (quiet) and with offenders (troubled).
 
 Examples:
   $ stanzapack bench bystanders

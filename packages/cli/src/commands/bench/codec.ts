@@ -34,25 +34,26 @@ export function addCodec(bench: Command): void {
   const list = (allowed: readonly string[]) => listOf((text) => oneOf(allowed, text));
   bench
     .command("codec")
-    .summary("how small the codec makes 22 data sets and five large values, and how fast")
+    .summary("measure size and time of the codec on 22 data sets and five large values")
     .description(
-      "Encodes 22 data sets, and five large values that change a little, in batches, as whole stanzas at 10 batches a second, reads every one back and compares, and holds " +
-        "size and time against JSON in the same batches. No server takes part.",
+      "Encodes 22 data sets, and five large values that change a little, in batches, as whole stanzas at " +
+        "10 batches a second. Reads every stanza back and checks its values. Compares size and time with " +
+        "JSON in the same batches. Uses no server.",
     )
     .option("--workload <list>", ROW_SETS.join(", "), list(ROW_SETS))
-    .option("--batch <list>", "updates a stanza (default: 1,10,50,100)", listOf(parseCount))
-    .option("--quick", "a minute: batches of 10 and 100, where none are named, and the clock's first reading")
+    .option("--batch <list>", "numbers of updates in a stanza (default: 1,10,50,100)", listOf(parseCount))
+    .option("--quick", "one minute: batches of 10 and 100 unless --batch is given, and fewer passes")
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
       `
-Lists are separated by commas; without one, all of them.
+Lists are separated by commas. Without a list, the command takes everything that the list may have.
 
 Rows: {workload, batch, payloadBytesPerUpdate, frameBytesPerUpdate, rivalBytesPerUpdate, frameZlibBytesPerUpdate,
 rivalZlibBytesPerUpdate, brotliBytesPerUpdate, xzBytesPerUpdate, envelope, keyframes, numericFields, encodeUsPerUpdate,
-decodeUsPerUpdate, jsonDeflateUsPerUpdate, jsonInflateUsPerUpdate, memoryBytes}; frame and rival are whole
-stanzas, ours mostly in the envelope named (lean, ibb) where nothing is compressed. The last
-rows, workload geomean, are the geometric means over the 22; the five large values are not among them.
+decodeUsPerUpdate, jsonDeflateUsPerUpdate, jsonInflateUsPerUpdate, memoryBytes}. Fields named frame and rival are whole
+stanzas. Without compression, envelope names the envelope of most of our stanzas (lean, ibb). The last rows, workload
+geomean, are the geometric means over the 22 data sets, without the five large values.
 
 Examples:
   $ stanzapack bench codec

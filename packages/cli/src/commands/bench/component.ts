@@ -20,31 +20,34 @@ const FOR_MS = 10_000;
 export function addBenchComponent(bench: Command): void {
   bench
     .command("component")
-    .summary("what one stanza more, and one subscriber more, costs the component")
+    .summary("measure what each further stanza and subscriber costs the component")
     .description(
-      "A component alone in its process, behind a simulated server that opens links, subscribes, reads and acknowledges. Processor " +
-        "time, heap after a garbage collection and resident memory in steady state, with several numbers of subscribers; and the " +
-        "slopes over them, which leave out what the component costs without any.",
+      "Runs the component alone in a process, behind a simulated server that opens links, subscribes, " +
+        "reads and acknowledges. Measures processor time, heap after a garbage collection, and resident " +
+        "memory in steady state, for several numbers of subscribers. Computes the slopes over these " +
+        "numbers, which leave out the cost of a component without subscribers.",
     )
-    .option("--subscribers <list>", "measured one after another (default: 200,1000,5000)", listOf(parseCount))
-    .option("--rate <list>", "updates a second, each at each number (default: 10)", listOf(parseCount))
-    .option("--resources <count>", "subscribers that share an account", parseCount, 1)
+    .option("--subscribers <list>", "numbers of subscribers (default: 200,1000,5000)", listOf(parseCount))
+    .option("--rate <list>", "updates a second, for each number (default: 10)", listOf(parseCount))
+    .option("--resources <count>", "number of subscribers that share an account", parseCount, 1)
     .addOption(
-      new Option("--envelope <kind>", "of the stanzas to subscribers")
+      new Option("--envelope <kind>", "envelope of the stanzas to subscribers")
         .choices(["lean", "ibb"])
         .default("lean"),
     )
     .addOption(duration("--window <duration>", "window of every subscription", WINDOW_MS, parseWindow))
-    .addOption(duration("--for <duration>", "how long each is measured", FOR_MS))
+    .addOption(duration("--for <duration>", "length of each measurement", FOR_MS))
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
       `
-Lists are separated by commas. With a window as long as the time between two updates every update is a stanza of its own.
+Lists are separated by commas. If the window is as long as the time between two updates, each update is a stanza of its
+own.
 
-Rows: {subscribers, accounts, stanzasPerSecond, cpuUsPerStanza, heapBytesPerSubscriber, rssBytesPerSubscriber, slope}; the last one,
-with slope true, has the slopes: µs of processor time for one stanza more, bytes for one subscriber more. In the rows before it
-the component's own costs are shared out, so that few subscribers look dear. An account is a bare JID.
+Rows: {subscribers, accounts, stanzasPerSecond, cpuUsPerStanza, heapBytesPerSubscriber, rssBytesPerSubscriber, slope}.
+The last row has slope true, and the slopes: µs of processor time for each further stanza, bytes for each further
+subscriber. The other rows divide the component's own costs among the subscribers, so few subscribers look expensive.
+An account is a bare JID.
 
 Examples:
   $ stanzapack bench component                                   # a minute and a half

@@ -12,22 +12,23 @@ interface FanOutOptions extends ServerOptions {
 export function addFanOut(bench: Command): void {
   bench
     .command("fanout")
-    .summary("what one small update to many subscribers costs")
+    .summary("measure what one small update to many subscribers costs")
     .description(
-      "One publisher, many subscribers of one service: processor time of component and server for each stanza, delays, memory.",
+      "One publisher sends to many subscribers of one service. Measures processor time of component and " +
+        "server for each stanza, delays and memory.",
     )
-    .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
-    .option("--subscribers <count>", "resources of a few accounts", parseCount, 200)
+    .addOption(new Option("--server <kind>", "only this server (default: both)").choices(SERVERS))
+    .option("--subscribers <count>", "number of subscribers, resources of a few accounts", parseCount, 200)
     .option("--rate <count>", "updates a second", parseCount, 10)
     .addOption(duration("--window <duration>", "window of every subscription", 100, parseWindow))
-    .addOption(duration("--for <duration>", "how long is measured", 20_000))
+    .addOption(duration("--for <duration>", "length of the measurement", 20_000))
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
       `
 Rows: {system, server, subscribers, updatesPerSecond, windowMs, stanzas, updates, componentCpuUsPerStanza,
 serverCpuUsPerStanza, totalCpuUsPerUpdate, p50Ms, p99Ms, componentRssBytesPerSubscriber}. The subscribers run on the
-same machine and share its processors; compare rows of one run, not of two machines.
+same machine and share its processors. So compare rows of one run, not of two machines.
 
 Examples:
   $ stanzapack bench fanout

@@ -5,20 +5,22 @@ import { duration, onEachServer, SERVERS, type CrowdOptions } from "./on-each-se
 export function addJoiners(bench: Command): void {
   bench
     .command("joiners")
-    .summary("what it costs the others when subscribers come and go")
+    .summary("measure what joining and leaving subscribers cost the others")
     .description(
-      "One service at 10 Hz, windows of 100 ms; a tenth of its subscribers come and go, one of each every second. The same values " +
-        "twice: first nobody joins. Bytes to those who stay, and how long a joiner gets bodies of its own.",
+      "One service sends at 10 Hz, in windows of 100 ms. A tenth of its subscribers keep " +
+        "joining and leaving: every second one joins and one leaves. The same values are sent twice: in " +
+        "the first run nobody joins. Measures the bytes to the subscribers that stay, and how long a " +
+        "joiner receives bodies of its own.",
     )
-    .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
-    .option("--subscribers <count>", "resources of a few accounts", parseCount, 100)
-    .addOption(duration("--for <duration>", "how long each of the two runs is measured", 120_000))
+    .addOption(new Option("--server <kind>", "only this server (default: both)").choices(SERVERS))
+    .option("--subscribers <count>", "number of subscribers, resources of a few accounts", parseCount, 100)
+    .addOption(duration("--for <duration>", "length of each of the two runs", 120_000))
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
       `
 Rows: {server, subscribers, staying, updatesPerSecond, windowMs, joins, updates, lost, quietBytesPerUpdate,
-busyBytesPerUpdate, ratio, joinerBytesPerUpdate, waitP50Ms, waitMaxMs, leftWaiting}; bytes of XMPP, both ways.
+busyBytesPerUpdate, ratio, joinerBytesPerUpdate, waitP50Ms, waitMaxMs, leftWaiting}. Bytes are those of XMPP, both ways.
 
 Examples:
   $ stanzapack bench joiners

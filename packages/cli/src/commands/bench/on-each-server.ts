@@ -8,7 +8,7 @@ export const SERVERS = ["prosody", "ejabberd"] as const;
 
 export const TRANSPORTS = ["tcp", "websocket", "bosh"] as const;
 
-/** Options of the benchmarks that run on one server, or on both. */
+/** Options of the benchmarks that run on one server or on both. */
 export interface ServerOptions {
   readonly server?: (typeof SERVERS)[number];
   readonly json?: true;
@@ -18,7 +18,7 @@ export interface CrowdOptions extends ServerOptions {
   readonly subscribers: number;
 }
 
-/** An option whose default is shown as it would be typed. */
+/** An option with a duration. `--help` shows its default as a user would type it. */
 export function duration(flags: string, about: string, defaultMs: number, parse = parseInterval): Option {
   return new Option(flags, about).argParser(parse).default(defaultMs, formatDuration(defaultMs));
 }
@@ -55,7 +55,7 @@ export async function onEachServer(
   });
 }
 
-/** Figures in columns, one row down the page each: there are more of them than fit across. */
+/** A table with one line for each field, and a column for each row: a row has more fields than fit into a line. */
 function formatRows(rows: readonly BenchRow[]): string {
   const table = new Table({ style: { head: [], border: [], compact: true } });
   for (const name of Object.keys(rows[0] ?? {}))

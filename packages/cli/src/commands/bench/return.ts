@@ -11,22 +11,24 @@ interface ReturnOptions extends CrowdOptions {
 export function addReturn(bench: Command): void {
   bench
     .command("return")
-    .summary("how long it takes until all are back when the component's stream is lost")
+    .summary("measure the time until all subscribers are back after the component's stream is lost")
     .description(
-      "Many subscribers of a value and a log. The component's stream to its server is cut while its process lives, so that all of " +
-        "them lose their links at once: when they are back, at which positions, and how many links were admitted and refused.",
+      "Many subscribers take a value and a log. The benchmark cuts the component's stream to its server, " +
+        "while the component keeps running. So all subscribers lose their links at once. Measures when " +
+        "they are back, at which positions, and how many links the component admits and refuses.",
     )
-    .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
-    .option("--subscribers <count>", "resources of a few accounts", parseCount, 1_000)
+    .addOption(new Option("--server <kind>", "only this server (default: both)").choices(SERVERS))
+    .option("--subscribers <count>", "number of subscribers, resources of a few accounts", parseCount, 1_000)
     .option("--opens <count>", "opensPerSecond of the component (default: its own)", parseCount)
     .option("--burst <count>", "opensBurst of the component (default: its own)", parseCount)
-    .option("--quick", "a minute a server: 100 subscribers, 20 opens a second, 20 at once")
+    .option("--quick", "one minute for each server: 100 subscribers, 20 opens a second, 20 at once")
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
       `
-Rows: {server, subscribers, interrupted, back, backP50Ms, backMaxMs, faults, logLost, valueLost, opensPerSecond, opensBurst,
-opens, opensMaxPerSecond, opensBeyondRate, refused, refusedMaxPerClient, refusedUntold}; times since the cut.
+Rows: {server, subscribers, interrupted, back, backP50Ms, backMaxMs, faults, logLost, valueLost, opensPerSecond,
+opensBurst, opens, opensMaxPerSecond, opensBeyondRate, refused, refusedMaxPerClient, refusedUntold}. Times begin at the
+cut.
 
 Examples:
   $ stanzapack bench return

@@ -4,21 +4,22 @@ import { duration, onEachServer, SERVERS, TRANSPORTS, type ServerOptions } from 
 export function addSlowServer(bench: Command): void {
   bench
     .command("slow-server")
-    .summary("how old values get at a server that limits a client's bytes per second")
+    .summary("measure the age of values behind a server that limits a client's bytes per second")
     .description(
-      "150 random doubles every 100 ms, some 16 kB/s, behind the limits that servers ship with (ejabberd 3,000 B/s, Prosody " +
-        "10 kB/s): how old the newest value at a subscriber is, with the publisher's pacing and, at the same time, without it.",
+      "A publisher sends 150 random doubles every 100 ms, about 16 kB/s, through the limits that servers " +
+        "ship with (ejabberd 3,000 B/s, Prosody 10 kB/s). Measures the age of the newest value at a " +
+        "subscriber, with the publisher's pacing and, at the same time, without it.",
     )
-    .addOption(new Option("--server <kind>", "only this one (default: both)").choices(SERVERS))
+    .addOption(new Option("--server <kind>", "only this server (default: both)").choices(SERVERS))
     .addOption(new Option("--transport <kind>", "of all clients").choices(TRANSPORTS).default("tcp"))
-    .addOption(duration("--for <duration>", "how long is published; the first 12 s do not count", 60_000))
+    .addOption(duration("--for <duration>", "time of publishing; the first 12 s do not count", 60_000))
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
       `
-Rows: {server, transport, offeredBytesPerSecond, forMs, published, delivered, conflated, lost, windowMs, ageP50Ms, ageMaxMs,
-ageOfAllowed, unpacedDelivered, unpacedAgeP50Ms, unpacedAgeMaxMs}; ageOfAllowed is the largest age as a share of three granted
-windows and 200 ms, windowMs the widest granted.
+Rows: {server, transport, offeredBytesPerSecond, forMs, published, delivered, conflated, lost, windowMs, ageP50Ms,
+ageMaxMs, ageOfAllowed, unpacedDelivered, unpacedAgeP50Ms, unpacedAgeMaxMs}. windowMs is the widest granted window.
+ageOfAllowed is the largest age as a share of three granted windows plus 200 ms.
 
 Examples:
   $ stanzapack bench slow-server

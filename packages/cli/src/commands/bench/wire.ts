@@ -26,10 +26,11 @@ export function addWire(bench: Command): void {
   const list = (allowed: readonly string[]) => listOf((text) => oneOf(allowed, text));
   bench
     .command("wire")
-    .summary("how many bytes an update takes")
+    .summary("measure the bytes that an update takes")
     .description(
-      "Sends the same updates for real as Stanzapack, as msgpack and as JSON, each form on a connection of its own, and counts " +
-        "XMPP, TLS and TCP/IP bytes both ways. As root each connection has a network namespace, whose packets are counted.",
+      "Sends the same updates as Stanzapack, as msgpack and as JSON over real servers, each form on its " +
+        "own connection. Counts XMPP, TLS and TCP/IP bytes, both ways. If run by root, each connection " +
+        "has its own network namespace, whose packets are counted.",
     )
     .option("--server <list>", SERVERS.join(", "), list(SERVERS))
     .option("--transport <list>", TRANSPORTS.join(", "), list(TRANSPORTS))
@@ -39,23 +40,23 @@ export function addWire(bench: Command): void {
     .option("--form <list>", FORMS.join(", "), list(FORMS))
     .option(
       "--for <duration>",
-      "how long each cell is measured (default: what the time allows)",
+      "length of the measurement of each cell (default: what the total time allows)",
       parseInterval,
     )
     .option(
       "--quick",
-      "two minutes instead of up to an hour: int, obj, text1000, mixed3 with 0 and 1s, where none are named",
+      "two minutes instead of up to an hour: without lists, int, obj, text1000, mixed3 with windows 0 and 1s",
     )
     .option("--json", "one JSON array on stdout")
     .addHelpText(
       "after",
       `
-Lists are separated by commas; without one, all of them.
+Lists are separated by commas. Without a list, the command takes everything that the list may have.
 
 Rows: {server, transport, compression, workload, windowMs, form, updates, lost, bytesDown, bytesUp, tlsDown, tlsUp,
-wireDown, wireUp, handshakeBytes, envelope, ageP50Ms, ageP99Ms, quoteEscapeBytes}; bytes from the first subscribe on,
-null where not measured. wireDown and wireUp are IP packets, without Ethernet headers. envelope: what Stanzapack's small blocks
-came in at the end, lean stanzas or ibb.
+wireDown, wireUp, handshakeBytes, envelope, ageP50Ms, ageP99Ms, quoteEscapeBytes}. Bytes are counted from the first
+subscribe on; null means not measured. wireDown and wireUp are IP packets, without Ethernet headers. envelope is lean or
+ibb: the envelope of Stanzapack's small blocks at the end.
 
 Examples:
   $ stanzapack bench wire --quick

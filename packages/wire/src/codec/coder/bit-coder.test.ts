@@ -82,7 +82,7 @@ describe("the arithmetic coder", () => {
   it("spends as much on a bit as its chance says", () => {
     const coder = new BitCoder(256);
     coder.beginEncoding();
-    // One in eight: 0.544 bits each by Shannon.
+    // One bit in eight is 1: 0.544 bits each by Shannon.
     for (let i = 0; i < 8_000; i++) coder.bit(i % 8 === 0 ? 1 : 0, coder.contexts.slot(1, 0) + 1);
     const bits = (coder.finish().length * 8) / 8_000;
     expect(bits).toBeGreaterThan(0.5);

@@ -2,35 +2,35 @@ import * as cell from "./contexts.js";
 import { Contexts } from "./contexts.js";
 import * as mixer from "./mixer.js";
 
-/** Copies in this module. V8 compiles these into the code; an imported constant it loads and checks at every use. */
+/** Copies in this module: V8 compiles them into the code. V8 would load and check an imported constant at every use. */
 const { COUNT_BITS, learned, ageOf, isSure } = cell;
 const { SIDE, SET_SIZE, MAX_WEIGHT, WEIGHT_RATE, SQUASHED, STRETCHED } = mixer;
 const STEP_BITS = COUNT_BITS + mixer.COARSE;
 
 /** Registers are 31 bits wide: such integers stay machine integers in every JavaScript engine. */
 const TOP = 0x7fffffff;
-/** The eight bits that leave first. */
+/** The upper eight bits, which leave the registers first. */
 const HEAD = 0x7f800000;
 const EVEN = 32_768;
 const INITIAL_BYTES = 1_024;
-/** A run of bits that nothing is known of is coded in steps of so many. */
+/** Bits of a chunk, in which bits without a prediction are coded. */
 const RAW_STEP = 8;
 
-/** Numbers: V8 tests a field of them in fewer instructions than a boolean one. */
+/** Numbers, not booleans: V8 tests a field of numbers in fewer instructions. */
 const WRITING = 0;
 const READING = 1;
 
-/** From 2^0 on: exact, and quicker than `**`. */
+/** 2^0 to 2^63: exact, and quicker than `**`. */
 export const POWERS_OF_TWO = Float64Array.from({ length: 64 }, (_, i) => 2 ** i);
 
 /**
- * A binary arithmetic coder whose routines both write and read: given a bit when encoding, giving it when decoding. A
- * model that is written once, on top of them, cannot differ between the two sides. Carryless, and in integers alone:
- * the same bytes in every language.
+ * A binary arithmetic coder whose routines both write and read. An encoder passes each bit; a decoder receives the bit
+ * as the result. So a model is written once, on top of them, and cannot differ between the two sides. The coder has no
+ * carry, and uses integers alone: every language produces the same bytes.
  */
 export class BitCoder {
   readonly contexts: Contexts;
-  /** Slots of the situations that the next symbol is in, for `treeIn` and `mixed`; the most telling one first. */
+  /** Slots of the situations of the next symbol, for `treeIn` and `mixed`. The most informative one is first. */
   readonly slots = new Int32Array(mixer.INPUTS);
   private mode = WRITING;
   private readonly weights = mixer.createWeights();
@@ -51,7 +51,7 @@ export class BitCoder {
     return this.mode === READING;
   }
 
-  /** Memory held. */
+  /** Memory held, in bytes. */
   get bytes(): number {
     return this.contexts.bytes + this.weights.byteLength + this.output.bytes;
   }
@@ -64,7 +64,7 @@ export class BitCoder {
     this.output.length = 0;
   }
 
-  /** Begins to read the message from `start` to `end`; behind its end there are zeros. */
+  /** Begins to read the message from `start` to `end`. The coder reads zeros after the end. */
   beginDecoding(bytes: Uint8Array, start: number, end: number): void {
     this.mode = READING;
     this.low = 0;
@@ -76,7 +76,10 @@ export class BitCoder {
     for (let i = 0; i < 4; i++) this.window = (this.window << 8) | this.nextByte();
   }
 
-  /** Ends what was written: the shortest bytes that, with zeros behind, lie in the interval. A view, until the next message. */
+  /**
+   * Ends the message, and returns the shortest bytes that lie in the interval when zeros follow. The result is a view,
+   * valid until the next message.
+   */
   finish(): Uint8Array {
     const { low, high, output } = this;
     let kept = 0;
@@ -92,12 +95,12 @@ export class BitCoder {
     return output.withoutZeros();
   }
 
-  /** Codes `bit` by what the context has seen, and lets it learn. */
+  /** Codes `bit` by the chance of a context, which then learns. */
   bit(bit: number, context: number): number {
     return this.bitOf(this.contexts, bit, context);
   }
 
-  /** The same, by a context of another table. */
+  /** As `bit`, by a context of another table. */
   bitOf({ cells }: Contexts, bit: number, context: number): number {
     const cell = cells[context] as number;
     const coded = this.split(bit, cell >> COUNT_BITS);
@@ -105,7 +108,10 @@ export class BitCoder {
     return coded;
   }
 
-  /** As `bit`, of the slot of a situation; while the context is young, that of another speaks for it, and learns too. */
+  /**
+   * As `bit`, by the context at `place` of a slot. While that context is young, the context at the same place of the
+   * other slot gives the chance, and both learn.
+   */
   bitOr(
     bit: number,
     place: number,
@@ -120,7 +126,7 @@ export class BitCoder {
     return this.bitBeside(bit, context, contexts.slot(otherId, otherSituation) + place);
   }
 
-  /** A tree of such bits, whose places in the slots lie `before` places further on. */
+  /** Codes `value` as a tree of bits, each as `bitOr` does. `before` is added to the places in both slots. */
   treeOr(
     value: number,
     width: number,
@@ -153,12 +159,15 @@ export class BitCoder {
     return coded;
   }
 
-  /** `value` of `width` bits (at most 4), from the highest, each in the context of those before. */
+  /**
+   * Codes `value` of `width` bits (at most 4), from the highest. Each bit has its own context for each value of the
+   * bits before it.
+   */
   tree(value: number, width: number, slot: number): number {
     return this.treeOf(this.contexts, value, width, slot);
   }
 
-  /** The same, by contexts of another table. */
+  /** As `tree`, by contexts of another table. */
   treeOf(contexts: Contexts, value: number, width: number, slot: number): number {
     let node = 1;
     for (let shift = width - 1; shift >= 0; shift--)
@@ -167,8 +176,8 @@ export class BitCoder {
   }
 
   /**
-   * Codes `bit` at `place` of the slots of three situations, the most telling one first, mixed by the weights of `set`. Where the first one
-   * is sure, the others are not even looked up.
+   * Codes `bit` by a mixture of the contexts at `place` of three slots, with the weights of `set`. The most informative
+   * slot is first. If its context is sure, it codes the bit alone, and the other slots are not looked up.
    */
   bitIn(
     bit: number,
@@ -190,15 +199,20 @@ export class BitCoder {
     return this.mixed(contexts, bit, 1, place - 1, set);
   }
 
-  /** A tree of bits in `slots`, whose places in them lie `before` places further on, mixed by the weights of `set`. */
+  /**
+   * Codes `value` as a tree of bits, mixed from `slots` with the weights of `set`. `before` is added to the places in
+   * them.
+   */
   treeIn(value: number, width: number, set: number, before = 0): number {
     return this.mixed(this.contexts, value, width, before, set);
   }
 
   /**
-   * Codes a tree by mixtures of the contexts at the same places of `slots`, all of which learn; where that of the first slot is sure, by
-   * it alone. The weights are those of `set` and of how much the first context has seen. `contexts`: the table that the slots are of. In
-   * one piece, since most time goes here.
+   * Codes `value` as a tree of bits. Each bit is mixed from the contexts at the same place of all `slots`, which all
+   * learn. If the context of the first slot is sure, it codes the bit alone, and only it learns.
+   *
+   * The weights depend on `set`, and on how much the first context has seen. `contexts`: the table of the slots.
+   * `before` is added to the places in them. The method is in one piece, because most time is spent here.
    */
   mixed(contexts: Contexts, value: number, width: number, before: number, set: number): number {
     const { slots, weights } = this;
@@ -239,7 +253,7 @@ export class BitCoder {
     return node - (1 << width);
   }
 
-  /** An integer of `width` bits, at most 53, that nothing is known of. */
+  /** Codes an integer of `width` bits, at most 53, without a prediction. */
   raw(value: number, width: number): number {
     let coded = 0;
     for (let left = width; left > 0;) {
@@ -269,7 +283,7 @@ export class BitCoder {
     return value;
   }
 
-  /** `chance`: of a 1, in 65,536ths. */
+  /** Codes a bit. `chance`: of a 1, in 65,536ths. */
   private split(bit: number, chance: number): number {
     let { low, high } = this;
     const range = (high - low) | 0;
@@ -299,7 +313,7 @@ export class BitCoder {
 
 const EMPTY = new Uint8Array(0);
 
-/** A weight after an error, rounded. */
+/** Returns a weight after an error, rounded and bounded. */
 function weighed(weight: number, error: number): number {
   const to = weight + ((error + 0x8000) >> 16);
   return to > MAX_WEIGHT ? MAX_WEIGHT : to < -MAX_WEIGHT ? -MAX_WEIGHT : to;

@@ -1,45 +1,50 @@
 import { StanzapackError } from "../../base/errors.js";
 import type { BitCoder } from "./bit-coder.js";
 
-/** A limit that a message goes over: its sender's fault when it is read, the value's when it is written. */
+/**
+ * Returns the error of a message over a limit: `limit-exceeded` of the sender when decoding, `too-large` of the value
+ * when encoding.
+ */
 export function over({ decoding }: BitCoder, text: string): StanzapackError {
   return decoding
     ? new StanzapackError("limit-exceeded", text, { origin: "peer" })
     : new StanzapackError("too-large", text);
 }
 
-/** What the models of all places may take together, in bytes. */
+/** Memory of the models of all places, in bytes, and its bound. */
 export interface PlaceMemory {
   readonly maxPlaceBytes: number;
   placeBytes: number;
 }
 
-/** Before a model of so many bytes, about, is made. */
+/** Counts a model of about `bytes` bytes. Call it before the model is made. Throws beyond `maxPlaceBytes`. */
 export function claim(memory: PlaceMemory, coder: BitCoder, bytes: number): void {
   memory.placeBytes += bytes;
   if (memory.placeBytes > memory.maxPlaceBytes)
     throw over(coder, `models of places in the rows take more than ${memory.maxPlaceBytes} bytes`);
 }
 
-/** So many kept values count for one that is coded: copying takes so much less time, and they come from what was sent before. */
+/**
+ * This many kept values count as one coded value. Copying takes that much less time, and kept values were sent before.
+ */
 const KEPT_A_VALUE = 8;
 
-/** What the message that is being coded may still have, and what its row has. */
+/** Values that the present message may still have, and the weight of its present row. */
 export interface ValueBudget {
   valuesLeft: number;
-  /** Kept values that are not yet a whole one. */
+  /** Kept values that do not yet count as a coded value. */
   keptRest: number;
-  /** Of the row that is being coded, in values; texts count by their length too. */
+  /** Weight of the row that is being coded, in values. Texts count by their length too. */
   weight: number;
 }
 
-/** Before so many values are coded. */
+/** Counts `count` values. Call it before they are coded. Throws if the message then has too many. */
 export function takeValues(budget: ValueBudget, coder: BitCoder, count: number): void {
   budget.valuesLeft -= count;
   if (budget.valuesLeft < 0) throw over(coder, "more values in one message than are taken");
 }
 
-/** For a part that stays as it was. */
+/** Counts a part that stays as it was. */
 export function takeKept(budget: ValueBudget, coder: BitCoder, weight: number): void {
   budget.weight += weight;
   const kept = budget.keptRest + weight;

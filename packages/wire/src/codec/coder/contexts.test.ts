@@ -38,7 +38,7 @@ describe("contexts", () => {
     const small = contexts.bytes;
     contexts.growIfCrowded();
     expect(contexts.bytes).toBe(2 * small);
-    // Some may have lost their place to another, and then know nothing.
+    // Some contexts may have lost their place to another, and begin anew.
     const kept = learned.filter((chance, i) => contexts.chance(contexts.slot(1, i) + 1) === chance);
     expect(kept.length).toBeGreaterThan(28);
     for (let i = 0; i < 5_000; i++) {
@@ -52,7 +52,7 @@ describe("contexts", () => {
     const contexts = new Contexts(128);
     const start = contexts.slot(1, 0);
     teach(contexts, start + 1, 1, 50);
-    // So many that both places of each are taken over and over.
+    // These are enough situations to take both places of each slot again and again.
     for (let i = 1; i < 2_000; i++) contexts.slot(1, i);
     expect(contexts.slot(1, 0)).toBe(start);
     expect(ageOf(contexts.cells[start + 1] as number)).toBe(3);

@@ -1,32 +1,35 @@
-/** Contexts that belong together, as the nodes of a small tree do, lie together: 1 to 15 of a slot; 0 is not used. */
+/**
+ * Contexts of a slot. Contexts that belong together, as the nodes of a small tree do, lie in one slot, at 1 to 15. 0 is
+ * not used.
+ */
 const SLOT = 16;
 /** Slots at first: 9 KB. */
 const MIN_SLOTS = 1 << 7;
 /** Bytes of a slot: cells and its owner. */
 const SLOT_BYTES = SLOT * 4 + 4;
-/** A context counts no further: so it follows what changes. */
+/** Largest count of a context. The bound lets the context follow chances that change. */
 const MAX_COUNT = 60;
-/** Bits until a context speaks for itself. */
+/** Bits that a context must see before its own chance is used alone. */
 const YOUNG = 3;
-/** Bits until a context may be sure. */
+/** Bits that a context must see before it may be sure. */
 const SURE = 16;
-/** It is sure while the less likely bit has a smaller chance, in 65,536ths. */
+/** A context is sure while the less likely bit has a smaller chance, in 65,536ths. */
 const DOUBT = 4_096;
-/** Chances stay so far from certainty, in 65,536ths. */
+/** Least distance of a chance from certainty, in 65,536ths. */
 const MARGIN = 20;
 const ONE = 65_536;
 
-/** A cell is a chance, and below it, in so many bits, how often it has learned. */
+/** Bits of the count in a cell. A cell is a chance, and below it the number of times that it has learned. */
 export const COUNT_BITS = 8;
 const COUNT_MASK = (1 << COUNT_BITS) - 1;
 const NEW_CELL = (ONE / 2) << COUNT_BITS;
 
-/** By how much a context moves towards a bit, in 16,384ths: 1 / (count + 1.6). */
+/** How far a context moves towards a bit, by its count, in 16,384ths: 1 / (count + 1.6). */
 const RATES = Uint16Array.from({ length: COUNT_MASK + 1 }, (_, count) =>
   Math.floor(163_840 / (10 * Math.min(count, MAX_COUNT) + 16)),
 );
 
-/** A cell after one more bit. */
+/** Returns a cell after one more bit. */
 export function learned(cell: number, bit: number): number {
   const chance = cell >> COUNT_BITS;
   const count = cell & COUNT_MASK;
@@ -35,7 +38,7 @@ export function learned(cell: number, bit: number): number {
   return (kept << COUNT_BITS) | (count < MAX_COUNT ? count + 1 : count);
 }
 
-/** It has seen enough, and is certain enough, to need no others beside it. */
+/** Whether a context has seen enough, and is certain enough, to need no other context beside it. */
 export function isSure(cell: number): boolean {
   const chance = cell >> COUNT_BITS;
   return (cell & COUNT_MASK) >= SURE && (chance < DOUBT || chance > ONE - DOUBT);
@@ -51,16 +54,16 @@ export function ageOf(cell: number): number {
 }
 
 /**
- * Adaptive chances of bits, in slots that are found by hash and belong to one situation each. It grows as more are used;
- * at its bound, what was used least of two makes room.
+ * Adaptive chances of bits, in slots. Each slot belongs to one situation, and is found by a hash. The table grows as
+ * more slots are used. At its bound, a new situation takes the less used of two slots.
  */
 export class Contexts {
-  /** By slot and place. */
+  /** Cells, by slot and by place in the slot. */
   cells: Int32Array = new Int32Array(MIN_SLOTS * SLOT).fill(NEW_CELL);
-  /** The hash that each slot belongs to; 0: nobody's. */
+  /** Hash of the situation that each slot belongs to; 0: no owner. */
   private owners = new Int32Array(MIN_SLOTS);
   private mask = MIN_SLOTS - 1;
-  /** Slots taken since it grew, free ones and others'. */
+  /** Slots taken since the table grew, whether they were free or had an owner. */
   private taken = 0;
 
   constructor(private readonly maxSlots: number) {}
@@ -69,7 +72,7 @@ export class Contexts {
     return this.owners.length * SLOT_BYTES;
   }
 
-  /** Where the contexts of something in a situation begin. */
+  /** Returns where the slot of a situation begins. `id`: the purpose of its contexts. */
   slot(id: number, situation: number): number {
     let hash = Math.imul(id, 0x2c1b3c6d) ^ Math.imul(situation + 1, 0x297a2d39);
     hash ^= hash >>> 15;
@@ -89,7 +92,7 @@ export class Contexts {
     const start = place * SLOT;
     if (owners[place] !== 0) {
       const { cells } = this;
-      // Quicker than `fill`, for so few.
+      // Quicker than `fill` for so few cells.
       for (let i = start; i < start + SLOT; i++) cells[i] = NEW_CELL;
     }
     owners[place] = hash;
@@ -101,12 +104,12 @@ export class Contexts {
     return this.seen(place * SLOT + 1);
   }
 
-  /** Of a 1, in 65,536ths. */
+  /** Chance of a 1, in 65,536ths. */
   chance(context: number): number {
     return (this.cells[context] as number) >> COUNT_BITS;
   }
 
-  /** It has seen too little to speak for itself. */
+  /** Whether the context has seen too little to be used alone. */
   isYoung(context: number): boolean {
     return this.seen(context) < YOUNG;
   }
@@ -115,7 +118,7 @@ export class Contexts {
     return isSure(this.cells[context] as number);
   }
 
-  /** How many bits it has seen, up to 60. */
+  /** Number of bits that the context has seen, up to 60. */
   seen(context: number): number {
     return (this.cells[context] as number) & COUNT_MASK;
   }
@@ -124,7 +127,7 @@ export class Contexts {
     this.cells[context] = learned(this.cells[context] as number, bit);
   }
 
-  /** Where contexts lie changes: to be called between symbols. */
+  /** Grows the table if many slots were taken. Contexts then move, so call it only between symbols. */
   growIfCrowded(): void {
     const slots = this.owners.length;
     if (this.taken * 4 >= slots && slots < this.maxSlots) this.grow(slots);

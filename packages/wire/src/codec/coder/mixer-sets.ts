@@ -1,4 +1,4 @@
-/** Which weights a symbol is mixed by: what is alike shares them. */
+/** Number of the weights by which a symbol is mixed. Similar symbols share weights. */
 export const SET = {
   length: 0,
   moreLength: 1,

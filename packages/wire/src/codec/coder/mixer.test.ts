@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { BitCoder } from "./bit-coder.js";
 import { SQUASHED, STRETCHED } from "./mixer.js";
 
-/** Bytes that so many bits take in a mixture of three contexts, of which `teach` says what they have seen. */
+/** Returns the bytes that `bits` bits take in a mixture of three contexts. `idOf`: the situation of each context. */
 function mixedBytes(
   bits: number,
   bitOf: (i: number) => number,
@@ -40,7 +40,7 @@ describe("the mixer", () => {
 
   it("listens to who is right", () => {
     const random = (i: number): number => (Math.imul(i, 0x9e3779b1) >>> 7) & 1;
-    // One of the three knows; the others see nothing but noise.
+    // One of the three contexts predicts the bit. The others see only noise.
     const known = (i: number, input: number): number =>
       input === 1 ? random(i) : random(i * 31 + input) + 2;
     expect(mixedBytes(8_000, random, known)).toBeLessThan(20);
@@ -53,14 +53,15 @@ describe("the mixer", () => {
     const code = (i: number): number => coder.bitIn(1, 1, 0, 0, 0, 1, i, 2, i);
     for (let i = 0; i < 16; i++) code(i % 4);
     const { bytes } = coder.contexts;
-    // Slots of their own would make the table grow.
+    // If the other contexts were looked up, the table would grow.
     for (let i = 0; i < 1_000; i++) code(100 + i);
     coder.contexts.growIfCrowded();
     expect(coder.contexts.bytes).toBe(bytes);
   });
 
   it("stays within 32 bits, whatever it is taught", () => {
-    // Two of the three know, and the first is new each time: the weights of those grow to their bound.
+    // Two of the three contexts predict the bit, and the first is always new. The weights of the two grow to their
+    // bound.
     expect(
       mixedBytes(
         100_000,

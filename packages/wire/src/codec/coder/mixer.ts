@@ -1,31 +1,33 @@
-/** Contexts that speak for one bit. */
+/** Number of contexts that are mixed for one bit. */
 export const INPUTS = 3;
 /** Weights of a set; the fourth is not used. */
 export const SET_SIZE = 4;
-/** Of those in `mixer-sets.ts` four each, by how much the first context has seen. */
+/** Most sets of weights. Each number in `mixer-sets.ts` has four, by how much the first context has seen. */
 const MAX_SETS = 64;
 
-/** Steps of the logistic scale on either side of even; 256 of them are a factor e of the odds. */
+/** Steps of the logistic scale on either side of even odds. 256 steps are a factor e of the odds. */
 export const SIDE = 2_048;
 /** One step multiplies the odds by 513 / 511, which is e^(1/256) to eight digits. */
 const STEP_UP = 513;
 const STEP_DOWN = 511;
 /** Even odds, as an integer. */
 const EVEN_ODDS = 2 ** 20;
-/** Chances stay so far from certainty, in 65,536ths. */
+/** Least distance of a chance from certainty, in 65,536ths. */
 const MARGIN = 20;
 const ONE = 65_536;
-/** Digits of a chance that are looked at: 12 bits of 16. */
+/** Bits of a chance that `STRETCHED` ignores: it uses the upper 12 of 16. */
 export const COARSE = 4;
 
 /** 0.36, in 65,536ths. */
 const FIRST_WEIGHT = 23_593;
-/** Below 4, in 65,536ths: three of them times 2,047 steps stay within 32 bits. */
+/** Largest weight, below 4, in 65,536ths. Three such weights times 2,047 steps stay within 32 bits. */
 export const MAX_WEIGHT = 262_143;
-/** How far a weight moves at most: 5 · 256 / 65,536, about 0.02. */
+/** Rate of learning. A full error at 256 steps moves a weight by 5 · 256 / 65,536, about 0.02. */
 export const WEIGHT_RATE = 5;
 
-/** Chance at each step of the logistic scale, and the step of each (coarse) chance, from even. */
+/**
+ * SQUASHED: chance at each step of the logistic scale. STRETCHED: step of each coarse chance, counted from even odds.
+ */
 export const SQUASHED = new Uint16Array(2 * SIDE);
 export const STRETCHED = new Int16Array(ONE >> COARSE);
 
@@ -43,8 +45,9 @@ for (let coarse = 0, step = 1; coarse < STRETCHED.length; coarse++) {
 }
 
 /**
- * What a codec's mixer has learned: how far three contexts are to be believed, in 65,536ths, by sets of weights (logistic
- * mixing, as in M. Mahoney's lpaq). `BitCoder.mixed` uses them, in integers of 32 bits: the same bits in every language.
+ * Returns the initial weights of a codec's mixer, in 65,536ths. A set of weights says how much each of three contexts
+ * counts (logistic mixing, as in M. Mahoney's lpaq). `BitCoder.mixed` uses the weights, in integers of 32 bits: every
+ * language computes the same bits.
  */
 export function createWeights(): Int32Array {
   return new Int32Array(MAX_SETS * SET_SIZE).fill(FIRST_WEIGHT);

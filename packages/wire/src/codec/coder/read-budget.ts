@@ -1,11 +1,11 @@
 import { StanzapackError } from "../../base/errors.js";
 
-/** What every coded frame counts for beside its values: a codec made for it takes some 50 µs. */
+/** Values that each coded frame counts beside its own: making a codec for it takes about 50 µs. */
 const FRAME_VALUES = 64;
 
 /**
- * What reading the coded frames of one block may take, all together: predictable values cost no bytes, so that a block's
- * size bounds nothing. Values, and bytes of text, each at most as many as a block may inflate to.
+ * Bound of the work to read all coded frames of one block. The block's size bounds nothing, because predictable values
+ * take no bytes. Values, and bytes of text, are each at most `most`: the bytes that a payload may inflate to.
  */
 export class ReadBudget {
   values: number;
@@ -16,18 +16,18 @@ export class ReadBudget {
     this.values = this.textBytes = most;
   }
 
-  /** Values of this block so far, without what its frames count for. */
+  /** Values of this block so far, without those that its frames count beside them. */
   get used(): number {
     return this.most - this.values - this.frames * FRAME_VALUES;
   }
 
-  /** Of a new block. */
+  /** Begins a new block. */
   renew(): void {
     this.values = this.textBytes = this.most;
     this.frames = 0;
   }
 
-  /** Before a frame is read. Throws `limit-exceeded`. */
+  /** Call before each frame is read. Throws `limit-exceeded`. */
   begin(): void {
     this.values -= FRAME_VALUES;
     this.frames++;

@@ -1,12 +1,12 @@
 import type { BitCoder } from "./bit-coder.js";
 
-/** Longer numbers are rare: they take their length and their bits as they are. */
+/** Longest number whose bits are adaptive, in bits. Longer numbers are rare, and take 53 raw bits. */
 const MAX_BITS = 14;
 const LONG = 15;
 
 /**
- * A whole number up to 2^53, of which small ones are likelier: its length, then its bits from the highest, all adaptive.
- * `id` and `situation` say what it is; nothing else may use this `id`.
+ * Codes a whole number below 2^53 of which small ones are likelier: its length, then its bits from the highest, all
+ * adaptive. `id` and `situation` name the kind of number. Nothing else may use this `id`.
  */
 export function codeWhole(coder: BitCoder, value: number, id: number, situation: number): number {
   const { contexts } = coder;
@@ -17,7 +17,7 @@ export function codeWhole(coder: BitCoder, value: number, id: number, situation:
   for (let left = bits - 1; left > 0;) {
     const width = Math.min(left, 4);
     left -= width;
-    // Its length and the bits before are one number that no other prefix has.
+    // The length and the bits so far form a number that no other prefix has.
     const prefix = ((bits << MAX_BITS) | whole) + 1;
     const part = coder.tree(
       Math.floor(value / 2 ** left) & ((1 << width) - 1),

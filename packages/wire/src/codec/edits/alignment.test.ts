@@ -8,7 +8,7 @@ function between(old: readonly number[], next: readonly number[], most = MOST): 
   return align(old.length, next.length, (i, j) => old[i] === next[j], most);
 }
 
-/** What the hunks make of the old list, with new items taken from the new one. */
+/** Applies the hunks to the old list, with new items from the new list. */
 function apply(old: readonly number[], next: readonly number[], hunks: readonly Hunk[]): number[] {
   const made: number[] = [];
   let from = 0;
@@ -28,7 +28,7 @@ describe("an alignment of two lists", () => {
         const hunks = between(old, next);
         expect(hunks).toBeDefined();
         expect(apply(old, next, hunks ?? [])).toEqual(next);
-        // Hunks do not touch: something stays between them.
+        // Hunks do not touch: at least one item stays between them.
         hunks?.reduce(
           (before, hunk) => {
             expect(hunk.at).toBeGreaterThan(before.at + before.removed);

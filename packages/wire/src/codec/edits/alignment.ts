@@ -1,16 +1,16 @@
-/** From item `at` of the old list on, `removed` items gave way to `inserted` new ones. */
+/** From item `at` of the old list on, `inserted` new items replace `removed` old ones. */
 export interface Hunk {
   readonly at: number;
   readonly removed: number;
   readonly inserted: number;
 }
 
-/** Whether an item of the old list is one of the new. */
+/** Whether item `old` of the old list is item `next` of the new list. */
 export type Matches = (old: number, next: number) => boolean;
 
 /**
- * How a list of `size` items became one of `nextSize`, by the fewest insertions and removals (E. Myers, "An O(ND) difference
- * algorithm"); undefined when there are more than `most`.
+ * Returns how a list of `size` items became one of `nextSize`, by the fewest insertions and removals (E. Myers, "An
+ * O(ND) difference algorithm"). Returns undefined if a search finds no way with at most `most` of them.
  */
 export function align(size: number, nextSize: number, matches: Matches, most: number): Hunk[] | undefined {
   const shorter = Math.min(size, nextSize);
@@ -26,7 +26,9 @@ export function align(size: number, nextSize: number, matches: Matches, most: nu
   return search(start, removed, inserted, matches, most);
 }
 
-/** Of the parts from `start` on: the farthest that so many edits reach on each diagonal, one edit more each round. */
+/**
+ * Searches the parts from `start` on. Each round allows one edit more, and finds the farthest point on each diagonal.
+ */
 function search(
   start: number,
   size: number,
@@ -54,7 +56,7 @@ function search(
   return undefined;
 }
 
-/** Back from the end, edit by edit; edits that touch are one hunk. */
+/** Follows the edits back from the end. Edits that touch form one hunk. */
 function trace(
   start: number,
   size: number,
@@ -83,7 +85,7 @@ function trace(
   return hunks.reverse();
 }
 
-/** The farther of both ways to a diagonal: an insertion, or else a removal. */
+/** Whether an insertion reaches farther on a diagonal than a removal. */
 function goesDown(front: Int32Array, middle: number, diagonal: number, edits: number): boolean {
   if (diagonal === -edits) return true;
   return diagonal !== edits && at(front, middle + diagonal - 1) < at(front, middle + diagonal + 1);

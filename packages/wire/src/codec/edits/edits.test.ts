@@ -4,7 +4,7 @@ import { isSame } from "../../../test/is-same.js";
 import type { Value } from "../../msgpack/msgpack.js";
 import { ColumnCodec, DEFAULT_CODEC_LIMITS } from "../column-codec.js";
 
-/** Bytes of each row, sent one by one and read back. */
+/** Returns the bytes of each row. The rows are sent one by one and read back. */
 function sizesOf(rows: readonly Value[]): number[] {
   const encoder = new ColumnCodec(DEFAULT_CODEC_LIMITS);
   const decoder = new ColumnCodec(DEFAULT_CODEC_LIMITS);
@@ -16,7 +16,7 @@ function sizesOf(rows: readonly Value[]): number[] {
   });
 }
 
-/** On average, when what may be learned has been. */
+/** Returns the average bytes of a row in the second half, when the models have learned. */
 function lateBytes(rows: readonly Value[]): number {
   const late = sizesOf(rows).slice(rows.length / 2);
   return late.reduce((sum, bytes) => sum + bytes, 0) / late.length;
@@ -29,7 +29,7 @@ function random(seed: number): (end: number) => number {
   };
 }
 
-/** So many rows, each a copy of what `step` has made of the state. */
+/** Returns `count` rows. Each is a copy of the state after one more `step`. */
 function rowsOf<S extends Value>(count: number, state: S, step: (state: S, i: number) => void): Value[] {
   return Array.from({ length: count }, (_, i) => {
     step(state, i);
@@ -42,7 +42,7 @@ const ROWS = 120;
 describe("a large value that changes a little", () => {
   it("costs next to nothing while it stays", () => {
     const state = { list: Array.from({ length: 100 }, (_, id) => ({ id, name: `n${id % 7}` })), text: "x" };
-    // A message takes a byte.
+    // A message takes at most one byte.
     expect(lateBytes(rowsOf(ROWS, state, () => undefined))).toBeLessThanOrEqual(1);
   });
 
@@ -53,7 +53,7 @@ describe("a large value that changes a little", () => {
       const object = objects[below(150)] as { x: number };
       object.x += below(9) - 4;
     });
-    // 7.2 bits of 150, 3.2 of nine steps.
+    // 7.2 bits for one of 150 objects, and 3.2 for one of nine steps.
     expect(lateBytes(rows)).toBeLessThan(2.5);
   });
 
@@ -64,7 +64,7 @@ describe("a large value that changes a little", () => {
       const [name] = list.splice(below(60), 1);
       list.splice(below(60), 0, name as string);
     });
-    // Twice 5.9 bits, and which name.
+    // 5.9 bits for each of two places, and the name.
     expect(lateBytes(rows)).toBeLessThan(5);
     const window = rowsOf(ROWS, [0, 0, 0, 0, 0, 0, 0, 0], (list, i) => {
       list.shift();
@@ -147,7 +147,7 @@ describe("a large value that changes a little", () => {
         for (let i = 0; i < 9; i++) state.map[`k${i}`] = i;
         const rows = steps.map(({ list: [at, removed, items], map: [key, value] }) => {
           state.list.splice(at, removed, ...items);
-          // Set anew it comes last: another order of keys.
+          // A key that is set again comes last: the order of keys changes.
           Reflect.deleteProperty(state.map, `k${key}`);
           if (value !== null) state.map[`k${key}`] = value;
           return structuredClone(state);

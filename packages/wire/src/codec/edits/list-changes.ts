@@ -3,18 +3,18 @@ import { align, type Hunk } from "./alignment.js";
 import { HeldObject, isList, isSame, type Held } from "../values/held.js";
 import { splicesOf, type Splice } from "./splices.js";
 
-/** More insertions and removals in one list are not looked for: the search takes their square. */
+/** Most insertions and removals that are searched in one list. The time of the search grows with their square. */
 const MOST_EDITS = 32;
-/** So many items that changed where they are cost less than a splice. */
+/** At most this many items that changed in place cost less than a splice. */
 const FEW_CHANGES = 2;
-/** More keys that came and left are not looked for. */
+/** Most insertions and removals that are searched in the keys of a map. */
 const MOST_KEY_EDITS = 128;
-/** Of a list whose items have places of their own. */
+/** Most insertions and removals that are searched in an array whose items have places of their own. */
 const MOST_SHIFTS = 6;
 
 /**
- * What came and left of a list, at the least cost that is found soon. Items that changed stay where they are; `changed` are those, when
- * the list is as long as it was.
+ * Returns the splices that turn `old` into `items`, at the least cost that a short search finds. Items that changed in
+ * place are no splices. `changed`: indexes of the items that differ, if both lists are equally long.
  */
 export function findSplices(
   old: readonly Held[],
@@ -42,13 +42,16 @@ export function hasShifted(old: readonly Held[], items: readonly Value[], change
   return hunks !== undefined && costOf(hunks) < changed;
 }
 
-/** Which keys came and left. */
+/** Returns the splices that turn `old` into `keys`. */
 export function findKeySplices(old: readonly string[], keys: readonly string[]): Splice[] {
   const hunks = align(old.length, keys.length, (i, j) => old[i] === keys[j], MOST_KEY_EDITS);
   return splicesOf(hunks ?? [wholeOf(old.length, keys.length)], false);
 }
 
-/** The same thing, though it may have changed: an object whose first field is the same, as an id is, or such an array. */
+/**
+ * Whether `item` is probably the same thing as `old`, although it may have changed. For objects the first field
+ * decides, such as an id. For arrays the first item decides.
+ */
 function isLike(old: Held | undefined, item: Value | undefined): boolean {
   if (typeof item !== "object" || item === null || item instanceof Uint8Array) return isSame(old, item);
   if (Array.isArray(item)) return isList(old) && isScalar(old[0]) && Object.is(old[0], item[0]);

@@ -5,7 +5,7 @@ import { takeValues, type ValueBudget } from "../coder/bounds.js";
 import { TEXT_CONTEXTS, type TextCodec } from "../texts/text-codec.js";
 import { codeWhole } from "../coder/whole-number.js";
 
-/** Shorter ones are kept in dictionaries, or cost little. */
+/** Least length of a text, or of bytes, that is patched. Shorter ones are kept in dictionaries, or cost little. */
 export const MIN_PATCHED_UNITS = 256;
 
 /** Contexts, from an `id` on. */
@@ -22,15 +22,15 @@ const FROM_END = 2;
 /** Hunks of one patch that have contexts of their own; later ones share the last. */
 const MOST_STEPS = 3;
 
-/** What a patch needs besides contexts. */
+/** The parts of a codec that a patch needs. */
 export interface PatchContext extends ValueBudget {
   readonly coder: BitCoder;
   readonly text: TextCodec;
 }
 
 /**
- * A text, or bytes, as `old` with some parts replaced: `hunks` when encoding, from the front to the end. Texts count in UTF-16 code units.
- * Throws `malformed` for what no encoder writes.
+ * Codes a text, or bytes, as `old` with some parts replaced, and returns it. `hunks`: the replaced parts from front to
+ * end, when encoding. Texts are measured in UTF-16 code units. Throws `malformed` for bits that no encoder writes.
  */
 export function codePatch<T extends string | Uint8Array>(
   context: PatchContext,
@@ -66,7 +66,9 @@ export function codePatch<T extends string | Uint8Array>(
   return joined(parts, old);
 }
 
-/** Of the place of hunk `i`, within the `room` that is left; from its end, when that is nearer. */
+/**
+ * Codes the distance to hunk `i`, within the `room` that is left. It counts from the end of the room if that is nearer.
+ */
 function codeDistance(coder: BitCoder, id: number, i: number, kept: number, room: number): number {
   const slot = coder.contexts.slot(id + STEP, Math.min(i, MOST_STEPS));
   const isFromEnd = coder.bit(room - kept < kept ? 1 : 0, slot + FROM_END);

@@ -18,16 +18,16 @@ const FROM_END = 3;
 /** Splices of one list that have contexts of their own; later ones share the last. */
 const MOST_STEPS = 3;
 
-/** One run of items that left the list, or of items that came into it before the item `at`. */
+/** One run of items that left the list from item `at` on, or that came into it before item `at`. */
 export interface Splice {
   readonly at: number;
   readonly count: number;
   readonly inserts: boolean;
 }
 /**
- * What came and left of a list of `size` items, from the front to the end; each place counts from the splice before it, or from
- * the end, whichever is nearer: so a window that slides costs next to nothing. At most `mostInserted` items come, or it
- * throws `limit-exceeded` or `too-large`; `malformed` for what no encoder writes.
+ * Codes the splices of a list of `size` items, from front to end. Each place counts from the splice before it, or from
+ * the end, whichever is nearer. So a sliding window costs next to nothing. Throws `limit-exceeded` or `too-large` if
+ * more than `mostInserted` items come. Throws `malformed` for bits that no encoder writes.
  */
 export function codeSplices(
   coder: BitCoder,
@@ -69,7 +69,9 @@ export function codeSplices(
   }
 }
 
-/** What hunks come to: of each, as many items as it has on both sides changed where they are, when they `mayChange`. */
+/**
+ * Turns hunks into splices. If items `mayChange`, the items that a hunk has on both sides count as changed in place.
+ */
 export function splicesOf(hunks: readonly Hunk[], mayChange: boolean): Splice[] {
   const splices: Splice[] = [];
   for (const { at, removed, inserted } of hunks) {
@@ -81,7 +83,7 @@ export function splicesOf(hunks: readonly Hunk[], mayChange: boolean): Splice[] 
   return splices;
 }
 
-/** The items that stay, in the order of the new list; `undefined` where another one came. */
+/** Returns the items that stay, in the order of the new list, with `undefined` for each item that came. */
 export function applySplices<T>(items: readonly T[], splices: readonly Splice[]): (T | undefined)[] {
   if (splices.length === 0) return items.slice();
   const applied: (T | undefined)[] = [];

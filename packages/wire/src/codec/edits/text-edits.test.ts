@@ -39,7 +39,7 @@ describe("edits of a text", () => {
 
   it("are as small as what changed", () => {
     const old = words(600);
-    // The 400th, and once more.
+    // The 400th word, which also comes a second time.
     const repeated = `word${(400 * 400) % 997}`;
     const [first, second] = [old.indexOf(`${repeated} `), old.lastIndexOf(`${repeated} `)];
     expect(findEdits(old, old)).toEqual([]);

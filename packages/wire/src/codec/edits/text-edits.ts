@@ -1,24 +1,30 @@
 import type { Hunk } from "./alignment.js";
 
-/** A hunk costs about as much as so many letters of new text. */
+/** Approximate cost of a hunk, in units of new text. */
 const HUNK_UNITS = 4;
-/** A patch must save seven eighths of the text: else the text model, which finds more, does better. */
+/** A patch may cost at most one eighth of the text. Otherwise the text model, which finds more, does better. */
 const LEAST_GAIN = 8;
-/** Fewer equal units between two changes are told as changed too. */
+/** Fewer equal units between two changes count as changed too. */
 const LEAST_BETWEEN = 4;
-/** Where less than this changed, nothing equal is looked for within. */
+/** A change of at most this many units is not searched for equal parts. */
 const SMALL_UNITS = 48;
-/** Parts of the old text that are looked for in the new one. */
+/** Length of the blocks of the old text that are searched in the new one. */
 const BLOCK_UNITS = 16;
 
-/** Which hashes blocks have: most of what is no block is told apart without making a text of it. */
+/**
+ * Number of hashes. `hasHash` says which of them blocks have. So most parts that are no block are found without making
+ * a string of them.
+ */
 const HASHES = 1 << 10;
 const hasHash = new Uint8Array(HASHES);
 
 /** Texts, or bytes, by their units. */
 export type Units = string | Uint8Array;
 
-/** Which parts of `old` gave way to which of `next`; undefined when so much did that the text is better told as a whole. */
+/**
+ * Returns which parts of `next` replace which parts of `old`. Returns undefined if so much changed that the text is
+ * better coded as a whole.
+ */
 export function findEdits(old: Units, next: Units): Hunk[] | undefined {
   const before = textOf(old);
   const after = textOf(next);
@@ -44,7 +50,7 @@ export function findEdits(old: Units, next: Units): Hunk[] | undefined {
   return findBlocks(before, after, start, end, most) ?? (inserted + HUNK_UNITS <= most ? whole : undefined);
 }
 
-/** One character for each byte. */
+/** Returns bytes as a text with one character for each byte. */
 function textOf(units: Units): string {
   if (typeof units === "string") return units;
   let text = "";
@@ -52,7 +58,7 @@ function textOf(units: Units): string {
   return text;
 }
 
-/** Of texts that are as long as each other: where they differ. */
+/** Returns where two texts of equal length differ, or undefined if the cost is over `most`. */
 function comparePlaces(
   before: string,
   after: string,
@@ -77,7 +83,10 @@ function comparePlaces(
   return hunks;
 }
 
-/** By blocks of the old text that the new one has too, in the same order. */
+/**
+ * Returns the parts between blocks of the old text that the new text has in the same order. Returns undefined if the
+ * cost is over `most`.
+ */
 function findBlocks(
   before: string,
   after: string,
@@ -123,14 +132,14 @@ function findBlocks(
   return cost <= most ? hunks : undefined;
 }
 
-/** By four of its units. */
+/** Hash of a block, by four of its units. */
 function hashOfBlock(text: string, at: number): number {
   let hash = 0;
   for (let i = 0; i < BLOCK_UNITS; i += 5) hash = Math.imul(hash, 31) + text.charCodeAt(at + i);
   return hash & (HASHES - 1);
 }
 
-/** And what it costs. */
+/** Adds a hunk that is not empty, and returns its cost. */
 function add(hunks: Hunk[], hunk: Hunk): number {
   if (hunk.removed === 0 && hunk.inserted === 0) return 0;
   hunks.push(hunk);

@@ -14,22 +14,25 @@ const LENGTH = 4;
 const DECIMALS = 5;
 export const DOUBLE_CONTEXTS = DECIMALS + NUMBER_CONTEXTS;
 
-/** Sums of decimals miss a decimal by some units in the last place: up to so many, that is what is coded. */
+/**
+ * Most units in the last place by which a double may miss a decimal and still be coded as near it. Sums of decimals
+ * miss by some units.
+ */
 const MAX_ULPS = 64;
 const MAX_NEAR_EXPONENT = 7;
 
 const double = new Float64Array(1);
 const halves = new Int32Array(double.buffer);
-/** Where the half with the sign is, which depends on the machine. */
+/** Index of the half with the sign, which depends on the machine. */
 const HIGH = (() => {
   double[0] = -1;
   return halves[0] === 0 ? 1 : 0;
 })();
 const LOW = 1 - HIGH;
-/** The one NaN there is: which bits a machine has for it is not told by the language. */
+/** High half of the only NaN. JavaScript does not say which bits a machine has for NaN. */
 const NAN_HIGH = 0x7ff80000;
 
-/** Numbers that no scale holds: a little beside a decimal, or anything. */
+/** Codes numbers that no scale holds: close to a decimal, or any others. */
 export class DoubleModel {
   private readonly coder: BitCoder;
   private readonly id: number;
@@ -37,7 +40,7 @@ export class DoubleModel {
   private wasNear = 0;
   private ulps = 0;
   private bits = 0;
-  // The last one, as an unsigned integer of 64 bits in the order of the numbers.
+  // The last double, as an unsigned integer of 64 bits in the order of the numbers.
   private high = 0;
   private low = 0;
 
@@ -48,13 +51,13 @@ export class DoubleModel {
       ...options,
       id: options.id + DECIMALS,
       sharedId: options.sharedId + DECIMALS,
-      // Its neighbours in the row are predicted by what they are, not by what they are near to.
+      // A decimal near a value must not predict the neighbours in the row: only values do.
       isApart: true,
     });
     this.decimals.setScale(DECIMAL, 1);
   }
 
-  /** As if `value` had come last. */
+  /** Sets the state as if `value` had come last. */
   recall(value: number): void {
     readBits(value);
     const turn = (halves[HIGH] as number) < 0 ? 0xffffffff : 0;
@@ -70,7 +73,7 @@ export class DoubleModel {
     return this.wasNear === 1 ? this.codeNear(value, exponent, row) : this.codeBits(value);
   }
 
-  /** Exponent of a decimal close by; 0 when there is none. */
+  /** Returns the exponent of a decimal close to `value`; 0 if there is none. */
   private findNear(value: number): number {
     if (isNear(value, this.decimals.exponent)) return this.decimals.exponent;
     for (let exponent = 1; exponent <= MAX_NEAR_EXPONENT; exponent++)
@@ -101,14 +104,14 @@ export class DoubleModel {
     const { coder, id } = this;
     const { contexts } = coder;
     readBits(value);
-    // All bits turned below zero, and the sign alone above: so the integers are in the order of the numbers.
+    // Below zero all bits are inverted, else the sign alone. So the integers have the order of the numbers.
     const turn = (halves[HIGH] as number) < 0 ? 0xffffffff : 0;
     let high = ((halves[HIGH] as number) ^ (turn | 0x80000000)) >>> 0;
     let low = ((halves[LOW] as number) ^ turn) >>> 0;
     let [stepHigh, stepLow] = minus(high, low, this.high, this.low);
     const down = coder.bit(stepHigh >>> 31, contexts.slot(id + SIGN, 0) + 1);
     if (down === 1) [stepHigh, stepLow] = minus(0, 0, stepHigh, stepLow);
-    // 2^63, whose 64 bits no length tells, is the step down of none.
+    // A step of 2^63 would have the length 64, which has no code. Its code is a step down of length 0.
     const farthest = stepHigh === 0x80000000;
     const bits = stepHigh > 0 ? 64 - Math.clz32(stepHigh) : 32 - Math.clz32(stepLow);
     const length = this.codeLength(farthest ? 0 : bits);
@@ -142,7 +145,7 @@ export class DoubleModel {
   }
 }
 
-/** Into `halves`. */
+/** Puts the bits of `value` into `halves`. */
 function readBits(value: number): void {
   double[0] = value;
   if (value === value) return;
@@ -150,13 +153,13 @@ function readBits(value: number): void {
   halves[LOW] = 0;
 }
 
-/** High and low half of the difference, modulo 2^64. */
+/** Returns the high and the low half of the difference, modulo 2^64. */
 function minus(high: number, low: number, otherHigh: number, otherLow: number): [number, number] {
   const difference = low - otherLow;
   return [(high - otherHigh - (difference < 0 ? 1 : 0)) >>> 0, difference >>> 0];
 }
 
-/** One unit in the last place of a number; 0 for those that are too small or not finite. */
+/** Returns one unit in the last place of a number; 0 for a number that is too small or not finite. */
 function ulpOf(value: number): number {
   double[0] = value;
   const exponent = ((halves[HIGH] as number) >>> 20) & 0x7ff;

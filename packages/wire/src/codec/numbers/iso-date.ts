@@ -1,6 +1,9 @@
 import { MAX_SCALED } from "./scaled.js";
 
-/** How a date is written; its number counts days, minutes, seconds or fractions of one since 1970, as if in UTC. */
+/**
+ * How a date is written. The number of the date counts days, minutes, seconds or fractions of a second since 1970, as
+ * if in UTC.
+ */
 export interface DateTemplate {
   /** `-` or `/`. */
   readonly separator: string;
@@ -9,7 +12,7 @@ export interface DateTemplate {
   /** 0: days; 1: minutes; 2: seconds, with `digits` of a fraction. */
   readonly precision: number;
   readonly digits: number;
-  /** `Z`, `+01:00`, or whatever else says where; as it is written. */
+  /** `Z`, `+01:00` or `+0100`, as it is written; empty without a zone. */
   readonly zone: string;
 }
 
@@ -21,7 +24,7 @@ const MAX_CHARS = 32;
 const FIRST_DAY = -719_528;
 const LAST_DAY = 2_932_896;
 
-/** Of a second, by the digits of its fraction. */
+/** Parts of a second, by the number of digits of its fraction. */
 const UNITS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 
 export interface ParsedDate {
@@ -29,7 +32,9 @@ export interface ParsedDate {
   readonly count: number;
 }
 
-/** Undefined for what is no date, and for what would not be written the same way again (the 30th of February). */
+/**
+ * Returns undefined for a text that is no date, or that would not be written the same way again (the 30th of February).
+ */
 export function parseDate(text: string): ParsedDate | undefined {
   if (text.length < 10 || text.length > MAX_CHARS) return undefined;
   const match = PATTERN.exec(text);
@@ -58,7 +63,7 @@ export function parseDate(text: string): ParsedDate | undefined {
     : undefined;
 }
 
-/** The template of a date, whichever that is; undefined for what is none. */
+/** Returns the template of any date; undefined for a text that is no date. */
 export function readTemplate(text: string): DateTemplate | undefined {
   return parseDate(text)?.template;
 }
@@ -73,7 +78,7 @@ export function sameTemplate(a: DateTemplate, b: DateTemplate): boolean {
   );
 }
 
-/** Undefined beyond the years of four digits. */
+/** Returns undefined beyond the years of four digits. */
 export function formatDate(count: number, template: DateTemplate): string | undefined {
   const { separator, between, precision, digits, zone } = template;
   let days = count;
@@ -106,7 +111,10 @@ function two(value: number): string {
   return TWO[value] as string;
 }
 
-/** Days since 1970-01-01 in the proleptic Gregorian calendar (H. Hinnant, "chrono-compatible low-level date algorithms"). */
+/**
+ * Days since 1970-01-01 in the proleptic Gregorian calendar (H. Hinnant, "chrono-compatible low-level date
+ * algorithms").
+ */
 function daysFromCivil(year: number, month: number, day: number): number {
   const y = month <= 2 ? year - 1 : year;
   const era = Math.floor(y / 400);

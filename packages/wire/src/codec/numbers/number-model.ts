@@ -5,7 +5,7 @@ import type { Row } from "./row.js";
 import { bitLength, DECIMAL, fromScaled, MAX_SCALED, MIN_EXPONENT, rescale, toScaled } from "./scaled.js";
 import type { Successors } from "./successors.js";
 
-/** What may come next: each is right for other series. */
+/** Predictions of the next number. Each is right for other series. */
 const LAST = 0;
 const LINEAR = 1;
 const MEAN = 2;
@@ -16,32 +16,34 @@ const OWN_PREDICTIONS = 5;
 const NEIGHBOURS = 2;
 const PREDICTIONS = OWN_PREDICTIONS + 2 * NEIGHBOURS;
 
-/** What a bit of a miss adds to a cost. */
+/** Cost of one bit of a miss. */
 const COST_OF_BIT = 64;
-/** What a prediction missed weighs less and less: 5/256 less each time. */
+/** Each number lowers the costs so far by 5/256, so that old misses count less. */
 const DECAY = 5;
-/** A prediction other than the last value must have been better by a 32nd and by two bits: otherwise they would take turns. */
+/**
+ * Another prediction must be cheaper than the last value by a 32nd and by two bits. Otherwise the two would alternate.
+ */
 const MUST_BEAT = 5;
 const MUST_BEAT_COST = 2 * COST_OF_BIT;
-/** A number moves the mean by a 16th. */
+/** A number moves the mean by a 16th of the difference. */
 const MEAN_PARTS = 16;
-/** For the mean a number is no larger than that: 16 times as much is exact. */
+/** Largest number that counts for the mean: 16 times as much is exact. */
 const MAX_MEAN = 2 ** 48;
-/** After so many multiples of ten in a row the scale was too fine. */
+/** Multiples of ten in a row after which the scale becomes coarser. */
 const TENS = 24;
 
-/** Of the number that is being judged. */
+/** Predictions of the number that is being judged. */
 const GUESSES = new Float64Array(PREDICTIONS);
 
-/** So often predicted rightly in a row, a series is calm. */
+/** Right predictions in a row after which a series is calm. */
 const CALM = 8;
 
-/** Lengths from here on take a second symbol, in the same slots; from twice as much on a third. */
+/** Lengths from here on take a second symbol, in the same slots. Lengths from twice as much on take a third. */
 const SHORT = 7;
 const SHORT_BITS = 3;
-/** Where the places of the second one begin. */
+/** Added to the places of the second symbol. */
 const MORE = 8;
-/** Of the difference of two scaled integers. */
+/** Largest length of the difference of two scaled integers, in bits. */
 const MAX_LENGTH = 54;
 /** Bits below the highest that are adaptive; the rest is noise. */
 const LEAD_BITS = 3;
@@ -63,31 +65,34 @@ export interface NumberModelOptions {
   readonly successors: Successors;
   /** First of its contexts. */
   readonly id: number;
-  /** First of the contexts that all models of its sort share: they speak while its own are new. */
+  /** First of the contexts that all models of its kind share. They are used while its own contexts are new. */
   readonly sharedId: number;
-  /** Its scale may become coarser by itself; whoever codes with it checks that numbers fit. */
+  /** The scale may become coarser by itself. The caller checks that numbers fit it. */
   readonly coarsens?: boolean;
-  /** It codes what only stands for a value: to its neighbours in the row that tells nothing. */
+  /** The model does not join the row: its numbers only stand for values, and predict nothing of their neighbours. */
   readonly isApart?: boolean;
 }
 
-/** A series of scaled integers: each is predicted, and by how much that missed is coded. All in integers. */
+/**
+ * Codes a series of scaled integers. It predicts each integer, and codes by how much the prediction missed. All state
+ * is integers.
+ */
 export class NumberModel {
   exponent = 0;
   kind = DECIMAL;
-  /** What came last, and before that, in this scale. */
+  /** The last number and the one before, in this scale. */
   last = 0;
   secondLast = 0;
   /** 16 times the running mean. */
   private mean = 0;
   private tens = 0;
-  /** The prediction that has done best. */
+  /** The prediction in use: the cheapest one, with a preference for LAST. */
   private best = LAST;
-  /** How often in a row it was right. */
+  /** Right predictions in a row. */
   private calm = 0;
-  /** Bits that each prediction would have missed by, the newest weighing most. */
+  /** Cost of each prediction: the bits of its misses, of which the newest weigh most. */
   private readonly costs = new Int32Array(PREDICTIONS);
-  // Of the last misses: bits, their running mean, and signs (0: none, 1: up, 2: down).
+  // State of the last misses: bits, their running mean, and signs (0: none, 1: up, 2: down).
   private bits = 0;
   private secondBits = 0;
   private meanBits = 0;
@@ -119,9 +124,12 @@ export class NumberModel {
     this.tens = 0;
   }
 
-  /** As if `value` had come last, and `before` before it; what is known of the series stays. Any numbers. */
+  /**
+   * Sets the state as if `value` had come last, and `before` before it. Both may be any numbers. The rest of the state
+   * stays.
+   */
   recall(value: number, before: number): void {
-    // Not -0, which no prediction may be.
+    // `+ 0` makes 0 of -0, which no prediction may be.
     const last = toScaled(value, this.exponent) + 0;
     if (!(Math.abs(last) <= MAX_SCALED)) return;
     const secondLast = toScaled(before, this.exponent) + 0;
@@ -129,12 +137,12 @@ export class NumberModel {
     this.secondLast = Math.abs(secondLast) <= MAX_SCALED ? secondLast : last;
   }
 
-  /** `value` fits the scale. Throws `malformed` for what no encoder writes. */
+  /** Codes a number that fits the scale, and returns it. Throws `malformed` for bits that no encoder writes. */
   code(value: number, row: Row): number {
     const { last, coder } = this;
     const prediction = this.predict(row);
     const miss = coder.decoding ? 0 : toScaled(value, this.exponent) - prediction;
-    // A prediction of -0 is one of 0.
+    // A prediction of -0 counts as 0.
     let scaled = prediction + 0;
     if (this.calm < CALM || !this.staysCalm(miss)) {
       scaled += this.codeMiss(miss, row);
@@ -154,7 +162,7 @@ export class NumberModel {
     return coded;
   }
 
-  /** Of a series that has come as predicted for a while: whether it does again, by a single bit. */
+  /** Codes by a single bit whether a calm series comes as predicted once more. */
   private staysCalm(miss: number): boolean {
     const { coder, id, sharedId } = this;
     const age = 1 + Math.min(this.calm - CALM, 13);
@@ -163,7 +171,7 @@ export class NumberModel {
     return stays;
   }
 
-  /** By the prediction that has done best. */
+  /** Returns the number that the best prediction gives. */
   private predict(row: Row): number {
     const { best, last } = this;
     switch (best) {
@@ -180,7 +188,7 @@ export class NumberModel {
       default: {
         const number = best - OWN_PREDICTIONS;
         const other = number >> 1 === 0 ? row.newest : row.secondNewest;
-        // A neighbour that this row lacks.
+        // The row lacks this neighbour.
         if (other === undefined) return last;
         const value = this.valueOf(other);
         return (number & 1) === 0 ? value : this.stepOf(other, value);
@@ -192,18 +200,18 @@ export class NumberModel {
     return Math.floor((this.mean + MEAN_PARTS / 2) / MEAN_PARTS);
   }
 
-  /** What a neighbour has, in this scale. */
+  /** Returns the last number of a neighbour, in this scale. */
   private valueOf(other: NumberModel): number {
     return rescale(other.last, other.exponent, this.exponent);
   }
 
-  /** The last one, moved as a neighbour moved, which came to `value` in this scale. */
+  /** Returns the last number plus the neighbour's last step. `value`: the neighbour's last number, in this scale. */
   private stepOf(other: NumberModel, value: number): number {
     const { last } = this;
     return within(last + value - rescale(other.secondLast, other.exponent, this.exponent), last);
   }
 
-  /** What each prediction would have cost; the best is the next to be trusted. */
+  /** Adds to each prediction what it would have cost, and chooses the next one. */
   private judge(scaled: number, row: Row): void {
     const { costs, last } = this;
     GUESSES[LINEAR] = within(2 * last - this.secondLast, last);
@@ -211,7 +219,7 @@ export class NumberModel {
     GUESSES[ZERO] = 0;
     GUESSES[SUCCESSOR] = this.successors.replace(this.id, last, scaled);
     let count = OWN_PREDICTIONS;
-    // Costs of neighbours that this row lacks stay as they are.
+    // The costs of neighbours that the row lacks stay as they are.
     for (let i = 0; i < NEIGHBOURS; i++) {
       const other = i === 0 ? row.newest : row.secondNewest;
       if (other === undefined) break;
@@ -232,7 +240,7 @@ export class NumberModel {
   }
 
   private coarsen(scaled: number): void {
-    // Quicker than the remainder of what may be beyond 32 bits; no product is beyond 2^53.
+    // Quicker than a remainder of a number that may have more than 32 bits. No product is beyond 2^53.
     if (Math.round(scaled / 10) * 10 !== scaled) this.tens = 0;
     else if (++this.tens >= TENS && this.exponent > MIN_EXPONENT && this.kind === DECIMAL)
       this.setScale(DECIMAL, this.exponent - 1);
@@ -268,7 +276,7 @@ export class NumberModel {
     return sign === 2 ? -size : size;
   }
 
-  /** In the slots that are told. */
+  /** Codes the length of a miss, by the slots that the caller has set. */
   private codeLength(bits: number): number {
     const { coder, id } = this;
     let length = coder.treeIn(bits < SHORT ? bits : SHORT, SHORT_BITS, SET.length);
@@ -283,7 +291,7 @@ export class NumberModel {
     return length;
   }
 
-  /** The bits below the highest of a number of `length` bits. */
+  /** Codes the bits below the highest of a number of `length` bits, and returns the number. */
   private codeSize(size: number, length: number, sign: number): number {
     if (length === 1) return 1;
     const { coder, id, sharedId } = this;
@@ -298,12 +306,12 @@ export class NumberModel {
   }
 }
 
-/** A prediction, or the last value where it is beyond 2^52. */
+/** Returns a prediction, or the last value if the prediction is beyond ±2^52. */
 function within(prediction: number, last: number): number {
   return prediction <= MAX_SCALED && prediction >= -MAX_SCALED ? prediction : last;
 }
 
-/** Adds to the cost of a prediction what it missed by, and gives the sum. */
+/** Adds a miss to the cost of a prediction, and returns the sum. */
 function charge(costs: Int32Array, prediction: number, miss: number): number {
   const cost = costs[prediction] as number;
   const bits = miss === 0 ? 0 : 1 + bitLength(Math.abs(miss));

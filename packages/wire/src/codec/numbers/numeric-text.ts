@@ -1,19 +1,19 @@
 import { MAX_SCALED } from "./scaled.js";
 
-/** A decimal as JSON would write it, but with as many digits after the point as there are: `21.50`. */
+/** A decimal as in JSON, but with any number of digits after the point, up to 8: `21.50`. */
 const PATTERN = /^-?(?:0|[1-9]\d{0,14})(?:\.(\d{1,8}))?$/;
 const MAX_CHARS = 20;
 
 export const MAX_DIGITS = 8;
 
 export interface NumericText {
-  /** Without the point. */
+  /** The digits as an integer, without the point. */
   readonly count: number;
-  /** After the point. */
+  /** Number of digits after the point. */
   readonly digits: number;
 }
 
-/** Undefined for what would not be written the same way again. */
+/** Returns undefined for a text that would not be written the same way again. */
 export function parseNumeric(text: string): NumericText | undefined {
   if (text.length > MAX_CHARS) return undefined;
   const match = PATTERN.exec(text);

@@ -1,15 +1,15 @@
 import type { NumberModel } from "./number-model.js";
 
-/** What was coded so far, of the row that is being coded: it tells something of the rest. */
+/** State of the row that is being coded. The part that is coded helps to code the rest. */
 export class Row {
-  /** What coded its last number, and the one before. */
+  /** Models of its last number and of the number before. */
   newest: NumberModel | undefined;
   secondNewest: NumberModel | undefined;
-  /** Class of its last leaf. */
+  /** Class of its last value. */
   leafClass = 0;
-  /** Which text, truth value or null came last, whatever else came since; 0: none yet. */
+  /** Number of the text, truth value or null that came last, whatever else came since; 0: none yet. */
   word = 0;
-  /** Containers that are not what they were. */
+  /** Number of its containers that are not the same as before. */
   others = 0;
 
   begin(): void {

@@ -1,28 +1,29 @@
 import { fits, type Scale } from "./scaled.js";
 
-/** Numbers in a row that fit a scale: from here on one that does not is an exception. */
+/** Numbers in a row that must fit a scale before one that does not fit may be an exception. */
 const SETTLED = 4;
-/** A scale that is finer by less costs less than exceptions do. */
+/** Least difference of exponents for an exception. A scale that is finer by less costs less than exceptions do. */
 const LEAST_FINER = 2;
-/** Exceptions weigh less and less; with so much of them the finer scale pays. */
+/** Factor by which exceptions weigh less after each number that fits. From `MOST_STRAIN` on, the finer scale pays. */
 const STRAIN_DECAY = 0.875;
 const MOST_STRAIN = 1.4;
-/** So many numbers in a row that fit the former scale: it is worth telling again. */
+/** Numbers in a row that must fit the former scale before the encoder returns to it. */
 const HOMEWARD = 8;
 
 /**
- * Which scale an encoder gives its numbers: a number with far more digits than those before is an exception, told with all of
- * its bits; when such numbers come often the scale becomes finer, and coarser again when they are over. Only encoders decide.
+ * Decides which scale an encoder gives its numbers. A number with far more digits than those before is an exception,
+ * and is coded with all its bits. If exceptions are frequent, the scale becomes finer. It becomes coarser again when
+ * they are over. Only encoders decide.
  */
 export class ScalePolicy {
   /** Numbers in a row that fitted. */
   private settled = 0;
   private strain = 0;
-  /** The scale before the one that was made finer. */
+  /** The scale from before it was made finer. */
   private home: Scale | undefined;
   private homeward = 0;
 
-  /** Of a number that fits the scale: the scale to go back to, or undefined to stay. */
+  /** Call for a number that fits the scale. Returns the scale to return to, or undefined to stay. */
   fitted(value: number, scale: Scale): Scale | undefined {
     this.settled++;
     this.strain *= STRAIN_DECAY;
@@ -36,7 +37,10 @@ export class ScalePolicy {
     return home;
   }
 
-  /** Of a number that needs the scale `wanted`: whether it is an exception. If not, that scale holds from now on. */
+  /**
+   * Call for a number that needs the scale `wanted`. Returns whether the number is an exception. If not, `wanted` is
+   * the scale from now on.
+   */
   isException(wanted: Scale, scale: Scale): boolean {
     const isFar = wanted.kind !== scale.kind || wanted.exponent - scale.exponent >= LEAST_FINER;
     if (isFar && this.settled >= SETTLED) {

@@ -1,4 +1,4 @@
-/** Powers of ten as the language reads them: `10 ** e` may differ in its last bit from one engine to the next. */
+/** Powers of ten as JavaScript reads them. The last bit of `10 ** e` may differ between engines. */
 const POWERS = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 
 /** Scaled integers stay within ±2^52: sums of two are exact. */
@@ -9,9 +9,9 @@ export const MAX_EXPONENT = 12;
 
 /** i / 10^exponent. */
 export const DECIMAL = 0;
-/** That as a float32. */
+/** The same number as a float32. */
 export const SINGLE = 1;
-/** Such a float32 as programs print it, with six digits after the point. */
+/** That float32 as programs print it, with six digits after the point. */
 export const PRINTED = 2;
 
 /** How scaled integers become numbers. */
@@ -67,7 +67,7 @@ export function rescale(scaled: number, from: number, to: number): number {
   return Math.abs(moved) <= MAX_SCALED ? moved : 0;
 }
 
-/** Bits of a whole number up to 2^53, which has 54; 0 has none. */
+/** Returns the bits of a whole number up to 2^53, which has 54. 0 has none. */
 export function bitLength(whole: number): number {
   return whole < 0x1_0000_0000 ? 32 - Math.clz32(whole) : 64 - Math.clz32(Math.floor(whole / 0x1_0000_0000));
 }

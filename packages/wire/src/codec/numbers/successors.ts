@@ -2,25 +2,28 @@
 const MIN_ENTRIES = 1 << 6;
 const MAX_ENTRIES = 1 << 11;
 
-/** What came after a number the last time, for all series of a codec: the newest of those that share a place. */
+/**
+ * The number that came after a number the last time, for all series of a codec. The newest of the entries that share a
+ * place is kept.
+ */
 export class Successors {
   private owners = new Int32Array(MIN_ENTRIES);
   private values = new Float64Array(MIN_ENTRIES);
-  /** Places taken since it grew, free ones and others'. */
+  /** Places taken since the table grew, whether they were free or had an owner. */
   private taken = 0;
 
   get bytes(): number {
     return this.owners.byteLength + this.values.byteLength;
   }
 
-  /** What followed `value` in series `id`; `value` itself when that is not known. */
+  /** Returns what followed `value` in series `id`, or `value` itself if that is not known. */
   get(id: number, value: number): number {
     const hash = hashOf(id, value);
     const place = hash & (this.owners.length - 1);
     return this.owners[place] === hash ? (this.values[place] as number) : value;
   }
 
-  /** The same; from now on that is `next`, unless it is `value` itself. */
+  /** As `get`. From now on `next` follows `value`, unless both are equal. */
   replace(id: number, value: number, next: number): number {
     const hash = hashOf(id, value);
     const place = hash & (this.owners.length - 1);
@@ -36,7 +39,7 @@ export class Successors {
     return known;
   }
 
-  /** Each entry has two places of its own to go to: none is lost. */
+  /** Each entry moves to one of two places that no other entry can take, so none is lost. */
   private grow(): void {
     const { owners, values } = this;
     const size = owners.length * 2;
@@ -52,7 +55,7 @@ export class Successors {
   }
 }
 
-/** Never 0, which owns what is free. */
+/** Returns a hash that is never 0, because 0 marks a free place. */
 function hashOf(id: number, value: number): number {
   let hash =
     Math.imul(id + 1, 0x2c1b3c6d) ^ Math.imul(value | 0, 0x297a2d39) ^ Math.floor(value / 0x1_0000_0000);

@@ -4,19 +4,19 @@ import { over } from "../coder/bounds.js";
 import { TextModel } from "./text-model.js";
 import { codeWhole } from "../coder/whole-number.js";
 
-/** Lengths below are coded as they are, others by this and two bytes more. */
+/** Lengths below are whole numbers. Other lengths are coded as this number and 32 raw bits. */
 const LONG = 1 << 14;
 
 const SIZE = 0;
 export const TEXT_CONTEXTS = 1;
 
-/** New texts and bytes, whatever column they are of. */
+/** Codes new texts and bytes, of any column. */
 export class TextCodec {
   private scratch = new Uint8Array(256);
-  /** Bytes of text that the message that is being coded may still have. */
+  /** Bytes of text that the present message may still have. */
   left = 0;
 
-  /** Made when the first text comes: a lane of numbers has no need of it. */
+  /** Made with the first text: a lane of numbers does not need it. */
   private model: TextModel | undefined;
 
   constructor(private readonly coder: BitCoder) {}
@@ -25,7 +25,9 @@ export class TextCodec {
     return this.scratch.length + (this.model?.bytes ?? 0);
   }
 
-  /** `id`: of the context of its length. `column`: which texts it is likely to resemble. */
+  /**
+   * Codes a text and returns it. `id`: context of its length. `column`: number of the texts that it probably resembles.
+   */
   codeText(text: string, id: number, column: number): string {
     const { coder } = this;
     const length = this.codeLength(coder.decoding ? 0 : wtf8Length(text), id);
@@ -34,7 +36,7 @@ export class TextCodec {
     return coder.decoding ? readWtf8(this.scratch, 0, length) : text;
   }
 
-  /** `bytes` are not looked at when decoding. */
+  /** Codes bytes and returns them. A decoder ignores the argument. */
   codeBytes(bytes: Uint8Array, id: number, column: number): Uint8Array {
     const { decoding } = this.coder;
     const length = this.codeLength(decoding ? 0 : bytes.length, id);

@@ -1,17 +1,17 @@
 const MIN_BYTES = 1 << 10;
-/** A place is kept for every so many bytes. */
+/** Bytes of history for each place. */
 const BYTES_A_PLACE = 4;
 
 /**
- * The newest bytes of text, and where each run of bytes came last. It grows as text comes, up to its bound; then the oldest
- * make room.
+ * The newest bytes of text, and where each run of bytes came last. The history grows with the text, up to its bound.
+ * Then new bytes replace the oldest.
  */
 export class TextHistory {
   private bytes = new Uint8Array(MIN_BYTES);
-  /** By the highest bits of a hash; 0: nowhere. */
+  /** Latest position, by the highest bits of a hash; 0: nowhere. */
   private places = new Int32Array(MIN_BYTES / BYTES_A_PLACE);
   private shift = Math.clz32(MIN_BYTES / BYTES_A_PLACE) + 1;
-  /** Where the next byte comes. */
+  /** Position of the next byte. */
   private at = 1;
 
   constructor(private readonly maxBytes: number) {}
@@ -34,14 +34,14 @@ export class TextHistory {
     );
   }
 
-  /** Where the bytes of this hash came last, or 0; from now on, that is here. */
+  /** Returns where the bytes of this hash came last, or 0. From now on they came last here. */
   visit(hash: number): number {
     const place = this.find(hash);
     this.places[hash >>> this.shift] = this.at;
     return place;
   }
 
-  /** Where the bytes of this hash came last, or 0. */
+  /** Returns where the bytes of this hash came last, or 0. */
   find(hash: number): number {
     const place = this.places[hash >>> this.shift] as number;
     return place > 0 && this.at - place < this.bytes.length ? place : 0;
@@ -58,7 +58,7 @@ export class TextHistory {
     this.bytes = new Uint8Array(bytes.length * 2);
     this.bytes.set(bytes);
     this.places = new Int32Array(places.length * 2);
-    // A hash's next bit is not kept: what it stands for is looked for at both places.
+    // The next bit of a hash is unknown here. So each position is kept at both of its new places.
     for (let i = 0; i < places.length; i++) this.places[2 * i] = this.places[2 * i + 1] = places[i] as number;
     this.shift--;
   }

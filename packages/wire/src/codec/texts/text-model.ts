@@ -4,18 +4,21 @@ import { SET } from "../coder/mixer-sets.js";
 import { TextHistory } from "./text-history.js";
 import { isNoise } from "./text-noise.js";
 
-/** Text that came before is found within so many bytes; with its places it takes twice as much. */
+/** Bytes of earlier text in which repeated text is found. With its places the history takes twice as much memory. */
 const HISTORY_BYTES = 1 << 15;
-/** Slots of contexts of text, 279 KB: a table of its own, so that text leaves what numbers learned alone. */
+/**
+ * Slots of contexts of text, 279 KB. Text has a table of its own, so that it does not displace what numbers have
+ * learned.
+ */
 const MAX_SLOTS = 1 << 12;
 
-/** A byte is expected where so many bytes before it came before. */
+/** Length of the run of bytes before a byte. If the run came before, the byte that followed it is expected. */
 const CONTEXT_BYTES = 4;
-/** Matches from here on are all but sure: one context tells whether they go on. */
+/** Matches of 32 bytes and more are almost sure. A context by length alone codes whether they continue. */
 const LONG_BITS = 5;
 const LONG_MATCH = 1 << LONG_BITS;
 
-/** Once the context of the two bytes before has seen so many bits, it is used alone. */
+/** When the context of the two bytes before has seen this many bits, it is used alone. */
 const OFTEN = 8;
 
 /** Contexts in the table of text. */
@@ -23,30 +26,36 @@ const HIT = 0;
 const HIT_TWO = 1;
 const HIT_ANY = 2;
 const HIT_LONG = 3;
-/** Of halves of bytes, by two bytes before, by one and the column, by the column: their ids, and 3 more for each part of a byte. */
+/**
+ * First ids for the halves of bytes: by the two bytes before, by one byte and the column, by the column. Each part of a
+ * byte has ids 3 higher.
+ */
 const TWO = 4;
 const ONE = 5;
 const NONE = 6;
 const ORDERS = 3;
-/** Whether the bytes of a long text tell nothing of each other: behind the parts of a byte. */
+/**
+ * Id of the flag for a long text whose bytes predict nothing of each other. It follows those of the parts of a byte.
+ */
 const PLAIN = TWO + 17 * ORDERS;
 
-/** Of shorter texts nobody asks: 64 bytes. */
+/** Least length of a text that has this flag, in bytes. */
 const MIN_PLAIN_BYTES = 64;
-/** What came before is looked for at every so many bytes of noise. */
+/** In noise, earlier text is looked for at every 16th byte. */
 const PROBE_BYTES = 16;
 
 /**
- * Codes the bytes of texts: a byte is what followed the same four the last time, or else is told by the two before it, and
- * while those are new by a mixture of that, of the one before it, and of the column. Knows nothing of their meaning.
+ * Codes the bytes of texts, and knows nothing of their meaning. The expected byte is the one that followed the same
+ * four bytes the last time. Any other byte is coded by the two bytes before it. While those are new, it is coded by a
+ * mixture of them, of the one byte before with the column, and of the column.
  */
 export class TextModel {
   private readonly contexts = new Contexts(MAX_SLOTS);
   private readonly history = new TextHistory(HISTORY_BYTES);
-  /** Where what is expected stands; 0: nothing is. */
+  /** Position of the expected byte in the history; 0: no byte is expected. */
   private match = 0;
   private matched = 0;
-  /** The four bytes before, in this text, and its column. */
+  /** The four bytes before in this text, and the column of the text. */
   private before = 0;
   private column = 0;
 
@@ -57,17 +66,18 @@ export class TextModel {
     return this.contexts.bytes + this.history.byteLength;
   }
 
-  /** Codes `length` bytes of a column: they are in `bytes`, or are put there. */
+  /** Codes `length` bytes of a column. An encoder reads them from `bytes`, and a decoder puts them there. */
   code(bytes: Uint8Array, length: number, column: number): void {
     const { history, contexts } = this;
     this.column = column;
-    // Before the first one stands the column.
+    // The column stands before the first byte.
     this.before = column << 8;
     this.match = this.matched = 0;
     if (length >= MIN_PLAIN_BYTES && this.codePlain(bytes, length)) return this.codeNoise(bytes, length);
     for (let i = 0; i < length; i++) {
       const known = history.visit(hashOf(this.before));
-      // Others may have the same hash. At the begin of a text stands the column, which no history has.
+      // Other bytes may have the same hash. At the beginning of a text the column stands before, which the history
+      // never has.
       if (this.match === 0 && known > 0 && (i < CONTEXT_BYTES || history.wordBefore(known) === this.before))
         this.match = known;
       contexts.growIfCrowded();
@@ -100,7 +110,7 @@ export class TextModel {
     return false;
   }
 
-  /** Each byte by its column alone: quick, and what is noise can be no shorter. */
+  /** Codes each byte by its column alone. That is quick, and noise cannot take fewer bytes. */
   private codeNoise(bytes: Uint8Array, length: number): void {
     const { history, contexts } = this;
     for (let i = 0; i < length; i++) {
@@ -115,7 +125,7 @@ export class TextModel {
     }
   }
 
-  /** Half of a byte, by its column alone. */
+  /** Codes half of a byte by its column alone. */
   private codeAlone(half: number, part: number): number {
     const { coder, contexts, column } = this;
     return coder.treeOf(contexts, half, 4, contexts.slot(part * ORDERS + NONE, column));
@@ -130,7 +140,7 @@ export class TextModel {
     return (upper << 4) | this.codeHalf(byte & 15, 1 + upper, SET.lower);
   }
 
-  /** Whether the match goes on. */
+  /** Codes whether the match continues. */
   private codeHit(hit: number, expected: number): number {
     const { coder, contexts, matched, before } = this;
     if (matched >= LONG_MATCH) {
@@ -139,7 +149,7 @@ export class TextModel {
     }
     const { slots } = coder;
     const place = 1 + Math.min(matched, 14);
-    // By what stands before alone, however long the match is.
+    // This context does not depend on the length of the match.
     const byTwo = contexts.slot(HIT_TWO, ((before & 0xffff) << 8) | expected) + 1;
     if (contexts.seen(byTwo) >= OFTEN) return coder.bitOf(contexts, hit, byTwo);
     slots[0] = contexts.slot(HIT, expected);
@@ -148,7 +158,7 @@ export class TextModel {
     return coder.mixed(contexts, hit, 1, place - 1, SET.hit);
   }
 
-  /** `part`: 0 for the upper half of a byte; 1 + that for the lower one. */
+  /** Codes half of a byte. `part`: 0 for the upper half; 1 + the upper half for the lower one. */
   private codeHalf(half: number, part: number, set: number): number {
     const { coder, contexts, before, column } = this;
     const id = part * ORDERS;

@@ -6,7 +6,7 @@ const ENGLISH =
   "The quick brown fox jumps over the lazy dog, and then it goes home to sleep under the old tree. In the morning " +
   "the dog looks for the fox again, but there is nothing left of it other than a few hairs and the smell of the night.";
 const of = (text: string): [Uint8Array, number] => [Buffer.from(text), Buffer.byteLength(text)];
-/** In how many of 200. */
+/** Returns the share of 200 texts that are noise. */
 const share = (make: () => [Uint8Array, number]): number =>
   Array.from({ length: 200 }, () => isNoise(...make())).filter(Boolean).length / 200;
 

@@ -1,18 +1,24 @@
-/** So many bytes of a text are looked at. */
+/** Most bytes of a text that are looked at. */
 const LOOKED_AT = 1_024;
-/** Texts of few letters have pairs in common by chance: shorter ones of them tell too little. */
+/**
+ * Least length of a text of few letters that may be noise. Such texts repeat pairs by chance, so shorter ones show too
+ * little.
+ */
 const MIN_OF_FEW_LETTERS = 160;
 const FEW_LETTERS = 4;
-/** Where two bytes are the same this often, runs are what there is to be found: fewer than about eight letters. */
+/**
+ * If two bytes are equal more often, the text has fewer than about eight letters. Runs can then be found, so it is no
+ * noise.
+ */
 const MAX_CHANCE = 1 / 8;
 
-/** How often each pair of bytes came, by both; all zero between two calls. */
+/** How often each pair of bytes, and each byte, came. All are zero between two calls. */
 const pairs = new Uint16Array(65_536);
 const singles = new Uint16Array(256);
 
 /**
- * Whether the bytes of a text tell nothing of those behind them, as those of random numbers, of keys, of encrypted or deflated data, and of
- * their base64 do not: then pairs of bytes are in common about as often as single ones, squared.
+ * Whether the bytes of a text say nothing about the bytes after them. Examples are random numbers, keys, encrypted or
+ * deflated data, and their base64. Then the share of equal pairs is about the square of the share of equal bytes.
  */
 export function isNoise(bytes: Uint8Array, length: number): boolean {
   const size = Math.min(length, LOOKED_AT);

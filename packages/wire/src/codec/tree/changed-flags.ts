@@ -2,25 +2,25 @@ import type { BitCoder } from "../coder/bit-coder.js";
 import { isSameScalar, type Held } from "../values/held.js";
 import { SET } from "../coder/mixer-sets.js";
 
-/** More parts than this, less one, are named by a `ChangedSet`: `mask` has a bit for each. */
+/** From this many parts on, a `ChangedSet` names those that changed. `mask` has a bit for each flag. */
 export const MAX_FLAGS = 16;
 
-/** Changes so far that are told apart. */
+/** Largest number of changes so far that contexts distinguish. */
 const MOST_COUNTED = 3;
 
-/** First contexts of what the flags are coded by. */
+/** First ids of the contexts of the flags. */
 export interface FlagContexts {
-  /** Of each part. */
+  /** Id of part `i`. */
   readonly own: (i: number) => number;
-  /** Of all parts of all places. */
+  /** Id that all parts of all places share. */
   readonly shared: number;
-  /** Of which of the parts changed together. */
+  /** Id for the parts that changed so far. */
   readonly together: number;
 }
 
 /**
- * Which of a few parts changed, at least one, ascending: a flag for each. `bases` are the parts as they were, `stood` as they were before
- * the last change, where that is known; `given` is not looked at when decoding.
+ * Codes which of a few parts changed, at least one, with a flag for each. Returns them in ascending order. `bases`: the
+ * parts as they were. `stood`: the parts before that, if they are known. A decoder ignores `given`.
  */
 export function codeFlags(
   coder: BitCoder,
@@ -33,10 +33,10 @@ export function codeFlags(
   const changed: number[] = [];
   let [mask, last, next] = [0, 0, 0];
   for (let i = 0; i < size; i++) {
-    // The last one must have changed when none before it did.
+    // If no part before has changed, the last one must have.
     let flag = 1;
     if (i < size - 1 || mask !== 0) {
-      // Did it change the time before?
+      // Whether the part changed the time before.
       const moved = stood === undefined ? 0 : isSameScalar(stood[i], bases[i]) ? 1 : 2;
       const situation = Math.min(changed.length, MOST_COUNTED) * 3 + moved;
       const own = ids.own(i);

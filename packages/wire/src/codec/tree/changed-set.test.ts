@@ -8,7 +8,7 @@ interface Drawn {
   readonly changed: readonly number[];
 }
 
-/** Encodes sets one after another in a message each, reads them back, and gives the bytes of all. */
+/** Encodes each set in a message, reads it back, and returns the bytes of all messages. */
 function roundTrip(sets: readonly Drawn[]): number {
   const [encoder, decoder] = [new BitCoder(256), new BitCoder(256)];
   const writer = new ChangedSet(encoder, 10, 20);
@@ -44,7 +44,7 @@ describe("a set of changed places", () => {
       size: 512,
       changed: [Math.floor(random() * 512)],
     }));
-    // 9 bits, and what ends a message.
+    // 9 bits, and the end of a message.
     expect(roundTrip(anywhere) / 1_000).toBeLessThan(1.75);
     const rarely = anywhere.map(({ size, changed }) =>
       random() < 0.9 ? { size, changed: [7] } : { size, changed },

@@ -7,14 +7,14 @@ const WHERE_LEVEL = 1;
 const BOTH = 2;
 export const CHANGED_SET_CONTEXTS = 3;
 
-/** Halves that hold changes on both sides, counted so far. */
+/** Most splits that contexts distinguish. A split has changes in both halves. */
 const MOST_SPLITS = 3;
-/** Levels of halves that are told apart. */
+/** Most levels that contexts distinguish. */
 const MOST_LEVELS = 14;
 
 /**
- * Which of many places changed: from the top down, in which half there are any. So few changes cost the logarithm of the
- * places each, whatever the number of places, and places that change often cost less.
+ * Codes which of many places changed. From the top down, it codes in which half there are changes. So each of a few
+ * changes costs the logarithm of the number of places. Places that change often cost less.
  */
 export class ChangedSet {
   /** The place that was named last. */
@@ -31,7 +31,10 @@ export class ChangedSet {
     private readonly sharedId: number,
   ) {}
 
-  /** `given`: ascending, at least one, each below `size` (1 or more); not looked at when decoding. */
+  /**
+   * Codes a set and returns it. `given`: at least one place, ascending, each below `size` (1 or more). A decoder
+   * ignores it.
+   */
   code(size: number, given: readonly number[]): readonly number[] {
     this.size = size;
     this.levels = 32 - Math.clz32(size - 1);
@@ -42,7 +45,10 @@ export class ChangedSet {
     return this.found;
   }
 
-  /** Of the places from `low` on, 2^levels of them, which are `node` of the tree: those that `given` has from `from` to before `to`. */
+  /**
+   * Codes the changed places of one part of the tree: `node`, with 2^levels places from `low` on. In `given`, they
+   * stand from index `from` to before `to`.
+   */
   private walk(low: number, levels: number, node: number, from: number, to: number): void {
     if (levels === 0) {
       this.found.push(low);

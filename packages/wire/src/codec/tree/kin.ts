@@ -22,8 +22,8 @@ const NAME_TEXT = NAMES + DICTIONARY_CONTEXTS;
 export const KIN_CONTEXTS = NAME_TEXT + TEXT_CONTEXTS;
 
 /**
- * Lists and maps at one place: all of their items share what is learned. One is coded by what came, left and changed since
- * the one before, so that what stays costs nothing.
+ * Codes the lists and maps at one place. All their items share what is learned. A list or map is coded by the items
+ * that came, left or changed since the one before. So items that stay cost nothing.
  */
 export class Kin {
   private readonly changes: ChangedSet;
@@ -34,7 +34,7 @@ export class Kin {
     private readonly context: ColumnContext,
     private readonly id: number,
     private readonly sharedId: number,
-    /** Of every item. */
+    /** Place of every item. */
     private readonly place: Place,
   ) {
     const { coder, dictionaries } = context;
@@ -42,7 +42,10 @@ export class Kin {
     this.names = new Dictionary(coder, id + NAMES, sharedId + NAMES, dictionaries);
   }
 
-  /** `old`: the list that it is known to differ from, undefined: there is none; `changes`: by `changedItems`, of no account when decoding. */
+  /**
+   * Codes a list. `old`: the list before, which is known to differ; undefined if there is none. `changes`: the result
+   * of `changedItems`, which a decoder ignores.
+   */
   codeList(
     given: readonly Value[],
     old: readonly Held[] | undefined,
@@ -57,7 +60,10 @@ export class Kin {
     return this.codeItems(bases.items, changed, itemAt, undefined, row);
   }
 
-  /** `old`: the map that it is known to differ from, undefined: there is none; `changes`: by `changedFields`, of no account when decoding. */
+  /**
+   * Codes a map. `old`: the map before, which is known to differ; undefined if there is none. `changes`: the result of
+   * `changedFields`, which a decoder ignores.
+   */
   codeMap(
     fields: Fields,
     old: HeldObject | undefined,
@@ -101,7 +107,7 @@ export class Kin {
     return { items: splices.length === 0 ? old : applySplices(old, splices), stayed, splices };
   }
 
-  /** Which of those that stayed are others now, counted among them. */
+  /** Codes which of the items that stayed have changed. Their indexes count only items that stayed. */
   private codeChanged(
     { items, stayed, splices }: Bases,
     changes: readonly number[] | undefined,
@@ -110,7 +116,7 @@ export class Kin {
     const { id } = this;
     const { coder } = this.context;
     if (stayed === 0) return NONE;
-    // With nothing spliced, something must have changed.
+    // Without splices, something must have changed.
     if (splices.length === 0 && changes !== undefined) return this.changes.code(stayed, changes);
     const given: number[] = [];
     if (!coder.decoding) {
@@ -156,7 +162,7 @@ export class Kin {
     return items;
   }
 
-  /** A key that comes: one that was here before, or a new one. */
+  /** Codes the key of an item that came: a key that came before, or a new one. */
   private codeName(name: string | undefined, row: Row): string {
     const { id, names, context } = this;
     const known = names.code(name ?? "", row);
@@ -167,7 +173,7 @@ export class Kin {
   }
 }
 
-/** What each item of a list was; `undefined` for those that came. */
+/** The items of a list as they were; `undefined` for items that came. `stayed`: number of the other items. */
 interface Bases {
   readonly items: readonly (Held | undefined)[];
   readonly stayed: number;

@@ -39,28 +39,31 @@ import type { Row } from "../numbers/row.js";
 import { findEdits, type Units } from "../edits/text-edits.js";
 import { codeWhole } from "../coder/whole-number.js";
 
-/** Items of arrays that have a place of their own; those behind share the last one. */
+/** Items of an array that have a place of their own. Later items share the last place. */
 const MAX_ITEM_NODES = 256;
-/** Longer arrays are lists, unless they hold numbers: those of one place are like each other. */
+/** Longer arrays are lists, unless they hold numbers: the numbers of one place are like each other. */
 const MAX_SHORT_ARRAY = 4;
-/** Orders of keys at one place; what has yet another is a map. */
+/** Most orders of keys at one place. An object with yet another order is a map. */
 const MAX_ORDERS = 8;
-/** An object of more keys is a map when none of the orders holds for it: another order would tell all of them. */
+/**
+ * Most keys of an object that may begin a new order. A larger object is a map, because a new order codes all keys
+ * again.
+ */
 const MAX_REORDERED_KEYS = 8;
-/** Keys at one place; objects with more are maps. */
+/** Most keys at one place. Objects with more keys are maps. */
 const MAX_KEYS = 128;
-/** Of one of many: their places are shared by all. */
+/** Most keys of an object in a list or a map, where all items share the places. */
 const MAX_KIN_KEYS = 32;
-/** Of objects with fewer keys, all are looked at. */
+/** Least number of keys of an object that may name only its changed fields. */
 const MIN_SPARSE_KEYS = 32;
-/** Where one in so many changed, those are named. */
+/** Changed parts are named if they are at most one in this many. */
 const SPARSE = 8;
-/** So many rows in which few items changed make a list of an array. */
+/** Consecutive rows with few changed items, after which an array becomes a list. */
 const SPARSE_ROWS = 2;
 const MIN_SPARSE_ITEMS = 16;
-/** What all lists and maps at one place take, about. */
+/** Approximate memory of all lists and maps at one place, in bytes. */
 const KIN_BYTES = 640;
-/** Places that they take, at least. */
+/** Least number of places that the lists and maps at one place take. */
 const KIN_PLACES = 2;
 
 /** Contexts of one node, from its `id` on: those of its columns, then its own. */
@@ -80,7 +83,7 @@ const KIN = CHANGES + CHANGED_SET_CONTEXTS;
 const PATCHES = KIN + KIN_CONTEXTS;
 export const NODE_CONTEXTS = PATCHES + PATCH_CONTEXTS;
 
-/** What the nodes of a codec share. */
+/** State that the nodes of a codec share. */
 export interface NodeContext extends ColumnContext {
   readonly maxDepth: number;
   /** Nodes so far. */
@@ -89,10 +92,13 @@ export interface NodeContext extends ColumnContext {
   keyChars: number;
 }
 
-/** One place in the rows, or that of all items of a list: what was there so far, leaves, arrays and objects alike. */
+/**
+ * One place in the rows, or the place of all items of a list. It keeps what was learned there, of leaves, arrays and
+ * objects alike.
+ */
 export class Node implements Place {
   private readonly column: Column;
-  /** Of values that are known to differ from the one before. */
+  /** Column of values that are known to differ from the one before. */
   private others: Column | undefined;
   private readonly id: number;
   private readonly items: Node[] = [];
@@ -101,13 +107,13 @@ export class Node implements Place {
   private changes: ChangedSet | undefined;
   private lastSize = 0;
   private lastOrder = 0;
-  /** The last two answers to whether a container is what it was. */
+  /** The last two answers to the question whether a container is the same as before. */
   private sameness = 0;
-  /** The object that is being encoded has all keys of the last order, and no others. */
+  /** Whether the object that is being encoded has all keys of the last order, and no others. */
   private allThere = false;
-  /** Of the text that is being encoded. */
+  /** Hunks of the text that is being encoded. */
   private hunks: readonly Hunk[] = NO_HUNKS;
-  // What an encoder has decided.
+  // Decisions of an encoder.
   private isListed = false;
   private isMapped = false;
   private sparseRows = 0;
@@ -136,7 +142,7 @@ export class Node implements Place {
     if (old !== undefined && (isShared || relation === CHANGED)) column.recall(old, older);
     const kind = column.codeClass(coder.decoding ? ABSENT : this.classOf(relation, value, old, column), row);
     const coded = this.codeOf(kind, column, relation, value, old, older, row);
-    // What is coded as a whole next goes on from here.
+    // The next value that is coded as a whole continues from this one.
     if (relation === CHANGED && !isShared && coded !== undefined) this.column.recall(coded, old);
     return coded;
   }
@@ -168,7 +174,7 @@ export class Node implements Place {
     const coded = kind === PATCH ? this.patch(value, old) : column.codeLeaf(kind, value as Value, row);
     const held = typeof coded === "object" && coded !== null ? hold(coded) : coded;
     const weight = weightOf(held);
-    // What a patch keeps is not counted as text.
+    // The part that a patch keeps does not count as text.
     if (kind === PATCH) takeKept(context, context.coder, weight);
     else context.weight += weight;
     return held;
@@ -223,7 +229,7 @@ export class Node implements Place {
     return this.hasRoomForKin() ? LIST : PACKED;
   }
 
-  /** It grows, it slides, or little of it changes. */
+  /** Whether an array grows, slides, or changes little. */
   private behavesAsList(array: readonly Value[], old: readonly Held[]): boolean {
     const size = array.length;
     if (Math.max(size, old.length) <= MAX_SHORT_ARRAY) return false;
@@ -235,10 +241,10 @@ export class Node implements Place {
     return this.sparseRows >= SPARSE_ROWS || (changed > 2 && hasShifted(old, array, changed));
   }
 
-  /** For so many places more, with a model each. */
+  /** Whether there is memory for `places` more places, with a model each. */
   private hasRoomFor(places: number): boolean {
     const { placeBytes, maxPlaceBytes } = this.context;
-    // What is shared has two columns.
+    // A shared place has two columns.
     const bytes = (COLUMN_BYTES + NUMBERS_BYTES) * (this.isShared ? 2 : 1);
     return places <= 0 || placeBytes + places * bytes <= maxPlaceBytes;
   }
@@ -275,7 +281,7 @@ export class Node implements Place {
     );
   }
 
-  /** Whether a container is what it was; `isUnchanged` when encoding. */
+  /** Codes whether a container is the same as `old`. `isUnchanged`: the answer; a decoder ignores it. */
   private codeSame(old: Held, isUnchanged: boolean, row: Row): boolean {
     const { context, id, sameness } = this;
     const { coder, sharedId } = context;
@@ -285,7 +291,7 @@ export class Node implements Place {
     const same = coder.bitIn(isUnchanged ? 1 : 0, 1 + sameness, SET.same, own, 0, shared, 0, own, others);
     this.sameness = ((sameness << 1) | same) & 3;
     if (same === 0) row.others++;
-    // It has been counted for itself.
+    // The container itself has been counted.
     else takeKept(context, coder, weightOf(old) - 1);
     return same === 1;
   }
@@ -330,7 +336,7 @@ export class Node implements Place {
       if (this.codeSame(before, !decoding && isSame(before, array), row)) return before;
     const size = this.codeSize(decoding ? 0 : array.length);
     if (size > context.valuesLeft) throw over(coder, "an array is longer than is taken");
-    // All at once, before items take places for what is in them.
+    // All places are made at once, before items make places for their content.
     while (items.length < Math.min(size, MAX_ITEM_NODES)) items.push(this.newChild(false));
     const itemAt = (i: number): Value | undefined => (decoding ? undefined : array[i]);
     const isSelective = relation === CHANGED && size > 0 && before?.length === size;
@@ -382,7 +388,7 @@ export class Node implements Place {
     const valueAt = (i: number): Value | undefined => {
       if (decoding) return undefined;
       const key = keys[i] as string;
-      // An inherited property is none.
+      // An inherited property does not count.
       if (!all && !Object.hasOwn(fields, key)) return undefined;
       const value = fields[key];
       if (value === undefined) throw unencodable(`the property ${key} is undefined`);
@@ -398,7 +404,7 @@ export class Node implements Place {
     const changed = isSelective ? this.codeChanged(order.nodes, bases, stood, valueAt) : undefined;
     const held = this.codeFields(order, relation, bases, stood, changed, valueAt, row);
     if (relation !== CHANGED || !this.isShared || before === undefined) return held;
-    // No further back.
+    // The earlier version keeps no version before it.
     return new HeldObject(held.keys, held.values, new HeldObject(before.keys, before.values));
   }
 
@@ -430,7 +436,7 @@ export class Node implements Place {
     return new HeldObject(present ?? whole, values);
   }
 
-  /** Whether so few of many fields changed that those are named. */
+  /** Codes whether so few of many fields changed that those are named. */
   private codeFew(bases: readonly (Held | undefined)[], valueAt: (i: number) => Value | undefined): boolean {
     const { id, context } = this;
     const { coder } = context;
@@ -444,7 +450,7 @@ export class Node implements Place {
     return coder.bit(isFew ? 1 : 0, coder.contexts.slot(id + FEW, 0) + 1) === 1;
   }
 
-  /** Which of several parts changed, at least one: with flags, or by their names where they are many. */
+  /** Codes which parts changed, at least one: by flags, or by a changed set if there are many parts. */
   private codeChanged(
     nodes: readonly Node[],
     bases: readonly (Held | undefined)[],
@@ -490,7 +496,7 @@ export class Node implements Place {
       const given = found[i];
       if (coder.bit(given === undefined ? 0 : 1, contexts.slot(id + MORE_KEYS, Math.min(i, 1)) + 1) === 0)
         return;
-      // From the end: where most are.
+      // Counted from the end, where most new keys are.
       const fromEnd = codeWhole(coder, given === undefined ? 0 : order.size - given.at, id + KEY_PLACE, 0);
       const key = text.codeText(given?.key ?? "", context.sharedId + KEY_LENGTH, 0);
       if (fromEnd > order.size || order.size >= MAX_KEYS || order.has(key))

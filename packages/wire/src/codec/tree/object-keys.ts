@@ -6,12 +6,12 @@ export interface Fields {
   readonly [key: string]: Value;
 }
 
-/** Keys that objects at one place have had, in an order that holds for all of them; each row has some. */
+/** Keys that objects at one place have had, in an order that holds for all of them. Each row has some of the keys. */
 export class ObjectKeys {
   readonly keys: string[] = [];
   readonly nodes: Node[] = [];
   private readonly places = new Map<string, number>();
-  /** Places up to this one are told rightly; those behind have moved since. */
+  /** Keys before this index have the right place in `places`. Later keys have moved since. */
   private settled = 0;
   private snapshot: readonly string[] | undefined;
 
@@ -31,18 +31,20 @@ export class ObjectKeys {
     this.snapshot = undefined;
   }
 
-  /** Once for all keys that were inserted meanwhile. */
+  /** Corrects `places` once for all keys that were inserted meanwhile. */
   private settle(): void {
     const { keys, places } = this;
     for (; this.settled < keys.length; this.settled++) places.set(keys[this.settled] as string, this.settled);
   }
 
-  /** Its keys as a list that stays as it is. */
+  /** The keys as a list that never changes. */
   get whole(): readonly string[] {
     return (this.snapshot ??= this.keys.slice());
   }
 
-  /** What `before` has of each key; undefined when it has others, or in another order. */
+  /**
+   * Returns the value that `before` has of each key. Returns undefined if `before` has other keys, or another order.
+   */
   match(before: HeldObject): readonly (Held | undefined)[] | undefined {
     if (before.keys === this.snapshot) return before.values;
     const { keys } = this;
@@ -53,16 +55,19 @@ export class ObjectKeys {
     return next === before.keys.length ? found : undefined;
   }
 
-  /** All of them are there, in this order, and no others. */
+  /** Whether `fields` has all keys, in this order, and no others. */
   areAllOf(fields: Fields): boolean {
     const { keys } = this;
     let i = 0;
     for (const key in fields) if (keys[i++] !== key) return false;
-    // Inherited ones are no keys, and come last.
+    // Inherited properties are no keys, and come last.
     return i === keys.length && (i === 0 || Object.hasOwn(fields, keys[i - 1] as string));
   }
 
-  /** Those known are in this order: so it is enough to say which are there and which are new. */
+  /**
+   * Whether the known keys of `given` are in this order. Then it is enough to say which keys are present and which are
+   * new.
+   */
   agreeWith(given: readonly string[]): boolean {
     this.settle();
     let last = -1;
@@ -75,7 +80,7 @@ export class ObjectKeys {
     return true;
   }
 
-  /** New keys of `given`, in order, each with the place that it takes once those before it have theirs. */
+  /** Returns the new keys of `given`, in order. `at`: the place of a key once the new keys before it are inserted. */
   newOnes(given: readonly string[]): { readonly at: number; readonly key: string }[] {
     const found: { at: number; key: string }[] = [];
     this.settle();

@@ -4,19 +4,19 @@ import type { Row } from "../numbers/row.js";
 
 /** A value at a place of its own, which remembers what was there. */
 export const PLACED = 0;
-/** One of many that share a place: it may be like another one. */
+/** A value that may be like another one, such as one of many items that share a place. */
 export const FRESH = 1;
-/** One of many, or of few that changed among many: it is known to differ from what it was. */
+/** A value that is known to differ from the one before. */
 export const CHANGED = 2;
 
-/** How a value relates to the one that it is coded by. */
+/** Relation of a value to the value that helps to code it. */
 export type Relation = typeof PLACED | typeof FRESH | typeof CHANGED;
 
-/** What codes values: one place in the rows, or that of all items of a list. */
+/** Codes values: at one place in the rows, or at the place of all items of a list. */
 export interface Place {
   /**
-   * A value, or none (`undefined`) where an object lacks the key; by `old`, which stood there or beside it, and by `older`, which stood
-   * there before that. Throws `malformed` for what no encoder writes.
+   * Codes a value, or `undefined` if an object lacks the key. `old`: the value that stood there, or beside it. `older`:
+   * the value before `old`. Throws `malformed` for bits that no encoder writes.
    */
   code(
     relation: Relation,

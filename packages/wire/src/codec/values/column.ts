@@ -23,7 +23,7 @@ import { TEXT_CONTEXTS, type TextCodec } from "../texts/text-codec.js";
 
 /** Classes of leaves. */
 const NUMBER = 0;
-/** A number in a scale that is told with it. */
+/** A number in a scale that is coded with it. */
 const RESCALED = 1;
 const DOUBLE = 2;
 const TEXT = 3;
@@ -38,14 +38,14 @@ export const ARRAY = 10;
 export const OBJECT = 11;
 /** An object lacks this key. */
 export const ABSENT = 12;
-/** A list or a map, whose items have no places of their own: what they share is learned, and what changed is told. */
+/** A list or a map. Its items have no places of their own: they share what is learned, and only changes are coded. */
 export const LIST = 13;
 export const MAP = 14;
-/** A text, or bytes, by what changed of the one before. */
+/** A text, or bytes, coded by what changed since the one before. */
 export const PATCH = 15;
 const CLASSES = 16;
 
-/** What is at a place in a row. */
+/** Class of a value at a place in a row. */
 export type LeafClass = number;
 
 /** Contexts of one column, from its `id` on. */
@@ -64,7 +64,7 @@ const NUMERICS = DATES + NUMBER_CONTEXTS;
 const DOUBLES = NUMERICS + NUMBER_CONTEXTS;
 export const COLUMN_CONTEXTS = DOUBLES + DOUBLE_CONTEXTS;
 
-/** After so many of one class nothing else is asked what the next one is. */
+/** Values of one class in a row after which one context alone codes whether the class stays. */
 const STEADY = 12;
 
 /** Words of a row that are no text; 0: none came yet. */
@@ -72,13 +72,13 @@ const FALSE_WORD = 1;
 const NULL_WORD = 3;
 const FIRST_TEXT_WORD = 4;
 
-/** What a column takes by itself, and each of its models besides, in bytes, about: as measured in V8. */
+/** Approximate memory of a column, and of each of its models, in bytes, as measured in V8. */
 export const COLUMN_BYTES = 320;
 export const NUMBERS_BYTES = 896;
 const DOUBLES_BYTES = 1_280;
 const DICTIONARY_BYTES = 512;
 
-/** What the columns of a codec share. */
+/** State that the columns of a codec share. */
 export interface ColumnContext extends PlaceMemory, ValueBudget {
   readonly coder: BitCoder;
   readonly text: TextCodec;
@@ -91,11 +91,11 @@ export interface ColumnContext extends PlaceMemory, ValueBudget {
   readonly unpack: (bytes: Uint8Array) => Value;
 }
 
-/** The leaves at one place of the rows, one after another. */
+/** Codes the leaves at one place of the rows, one after another. */
 export class Column {
   private lastClass = NUMBER;
   private classBefore = NUMBER;
-  /** So many of the same class came in a row. */
+  /** Values of the same class in a row. */
   private steady = 0;
   /** The newest truth values. */
   private flags = 0;
@@ -106,24 +106,24 @@ export class Column {
   private template: DateTemplate | undefined;
   private numerics: NumberModel | undefined;
   private digits = 0;
-  /** Of the text that is being encoded. */
+  /** The text that is being encoded, if it is a date or a decimal. */
   private parsed: ParsedDate | NumericText | undefined;
-  /** Of the number that is being encoded. */
+  /** Scale of the number that is being encoded. */
   private scale: Scale | undefined;
-  /** Only an encoder's. */
+  /** Only an encoder has one. */
   private policy: ScalePolicy | undefined;
 
   constructor(
     private readonly context: ColumnContext,
-    /** First of its contexts. */
+    /** First id of its contexts. */
     private readonly id: number,
-    /** First of those that all places share. */
+    /** First id of the contexts that all places share. */
     private readonly sharedId: number,
-    /** Whose texts it has too. */
+    /** Column whose texts it uses; undefined: its own. */
     private readonly twin?: Column,
   ) {}
 
-  /** As if `old` had been coded last here, and `older` before it: what comes is another one of many. */
+  /** Sets the memory as if `old` had been coded last here, and `older` before it. */
   recall(old: Held, older: Held | undefined): void {
     switch (typeof old) {
       case "number": {
@@ -172,12 +172,12 @@ export class Column {
     return (this.twin ?? this).dictionary;
   }
 
-  /** It would cost an index only. */
+  /** Whether the dictionary has the text, which then costs only an index. */
   knows(text: string): boolean {
     return this.texts?.has(text) ?? false;
   }
 
-  /** Of anything but arrays and objects. */
+  /** Returns the class of a value that is no array and no object. */
   classOf(value: Value): LeafClass {
     switch (typeof value) {
       case "number":
@@ -205,12 +205,12 @@ export class Column {
     const scale = (this.scale = findScale(value));
     if (scale === undefined) return DOUBLE;
     if (numbers === undefined) return RESCALED;
-    // What comes next would not fit a coarser scale.
+    // The next numbers would not fit a coarser scale.
     if (scale.kind === numbers.kind && scale.exponent < numbers.exponent) return DOUBLE;
     return policy.isException(scale, numbers) ? DOUBLE : RESCALED;
   }
 
-  /** A leaf of the class that was coded before. Throws `malformed` for what no encoder writes. */
+  /** Codes a leaf of the class that was coded before. Throws `malformed` for bits that no encoder writes. */
   codeLeaf(leafClass: LeafClass, value: Value, row: Row): Value {
     switch (leafClass) {
       case NUMBER:
@@ -244,11 +244,11 @@ export class Column {
   private codePacked(value: Value): Value {
     const { coder, text, pack, unpack } = this.context;
     const bytes = text.codeBytes(coder.decoding ? NOTHING : pack(value), this.id + TEXTS, this.id);
-    // As it arrives: msgpack leaves out what is undefined.
+    // Returns the value as it arrives: msgpack leaves out undefined fields.
     return unpack(bytes);
   }
 
-  /** Which class is here; `leafClass` when encoding. */
+  /** Codes the class of the next value, and returns it. `leafClass`: the class, which a decoder ignores. */
   codeClass(leafClass: LeafClass, row: Row): LeafClass {
     const { id, sharedId, lastClass, classBefore } = this;
     const { coder } = this.context;
@@ -279,7 +279,7 @@ export class Column {
     return coded;
   }
 
-  /** Of a model that is about to be made. */
+  /** Returns the options of a model that is about to be made, and counts its memory. */
   private modelOptions(part: number, bytes = NUMBERS_BYTES): NumberModelOptions {
     const { coder, successors } = this.context;
     claim(this.context, coder, bytes);
@@ -368,14 +368,14 @@ export class Column {
   }
 }
 
-/** Of the contexts of classes: PATCH has that of RESCALED, which is never the last. */
+/** Place of a class among the contexts of classes. PATCH has the place of RESCALED, which is never the last class. */
 function placeOf(lastClass: LeafClass): number {
   return 1 + (lastClass === PATCH ? RESCALED : lastClass);
 }
 
 function parseText(text: string): ParsedDate | NumericText | undefined {
   const first = text.charCodeAt(0);
-  // A digit or a minus.
+  // A date or a decimal begins with a digit or a minus.
   if ((first < 0x30 || first > 0x39) && first !== 0x2d) return undefined;
   return parseDate(text) ?? parseNumeric(text);
 }

@@ -3,11 +3,11 @@ import type { BitCoder } from "../coder/bit-coder.js";
 import { SET } from "../coder/mixer-sets.js";
 import type { Row } from "../numbers/row.js";
 
-/** Texts kept; then the oldest makes room. */
+/** Most texts kept. Beyond it, a new text replaces the oldest. */
 const MAX_ENTRIES = 4_096;
 /** Longer texts are not kept: when they come again, the text model finds them. */
 const MAX_ENTRY_CHARS = 256;
-/** What the place of a text takes besides, in characters. */
+/** Characters that each kept text counts beside its own. */
 const PLACE_CHARS = 32;
 
 /** Contexts of one dictionary, from its `id` on. */
@@ -18,7 +18,7 @@ const INDEX_TWO = 3;
 const INDEX_ROW = 4;
 export const DICTIONARY_CONTEXTS = 5;
 
-/** How many characters all dictionaries of a codec may keep together. */
+/** Characters that all dictionaries of a codec may still keep together. */
 export interface DictionaryBudget {
   chars: number;
 }
@@ -39,12 +39,12 @@ export class Dictionary {
     private readonly budget: DictionaryBudget,
   ) {}
 
-  /** Says which text came last. */
+  /** Number of the text that came last. */
   get word(): number {
     return this.id * MAX_ENTRIES + this.last;
   }
 
-  /** As if `text` had come last, and `before` before it: a text that is not kept changes nothing. */
+  /** Sets the memory as if `text` had come last, and `before` before it. A text that is not kept changes nothing. */
   recall(text: string, before: string): void {
     const index = this.indexes.get(text);
     if (index === undefined) return;
@@ -56,12 +56,15 @@ export class Dictionary {
     return this.indexOf(text) >= 0;
   }
 
-  /** −1: it is not kept. Of long texts, which never are, not even a hash is made. */
+  /** Returns −1 for a text that is not kept. Long texts never are, so they are not hashed. */
   private indexOf(text: string): number {
     return text.length > MAX_ENTRY_CHARS ? -1 : (this.indexes.get(text) ?? -1);
   }
 
-  /** The text, when it is one that came before; `undefined`: it is new, and to be given to `add` when it is coded. */
+  /**
+   * Codes whether the text came before, and its index. Returns `undefined` for a new text, which the caller codes and
+   * then passes to `add`.
+   */
   code(text: string, row: Row): string | undefined {
     const { coder, id } = this;
     const index = coder.decoding ? 0 : this.indexOf(text);
@@ -98,7 +101,7 @@ export class Dictionary {
   }
 
   private codeIndex(index: number, row: Row): number {
-    // Its length, then four bits at a time, in the context of those before.
+    // The length of the index, then four bits at a time, in the context of the bits before.
     const length = this.codePart(32 - Math.clz32(index), 4, 0, row);
     let coded = length === 0 ? 0 : 1;
     for (let left = length - 1; left > 0;) {
@@ -116,7 +119,7 @@ export class Dictionary {
     const mixed = Math.imul(prefix, 0x9e3779b1);
     slots[0] = contexts.slot(id + INDEX, mixed + last);
     slots[1] = contexts.slot(id + INDEX_ALONE, prefix);
-    // Where no word came before in the row, the text before the last one may tell more.
+    // If no word came before in the row, the text before the last one may predict more.
     slots[2] =
       row.word === 0
         ? contexts.slot(id + INDEX_TWO, mixed ^ (this.secondLast * MAX_ENTRIES + last))

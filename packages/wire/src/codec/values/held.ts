@@ -1,6 +1,6 @@
 import { setField, type Value } from "../../msgpack/msgpack.js";
 
-/** Texts and bytes count one more for so many units. */
+/** Texts and bytes count one more for each 2^5 = 32 units. */
 const UNITS_A_WEIGHT = 5;
 
 /** An object as a codec keeps it. Never changed once it is made. */
@@ -8,12 +8,12 @@ export class HeldObject {
   constructor(
     readonly keys: readonly string[],
     readonly values: readonly Held[],
-    /** What it was before it changed the last time: tells steps from that to this. */
+    /** The object before its last change. The difference is the last step of each field. */
     readonly before?: HeldObject,
   ) {}
 }
 
-/** A value as a codec keeps it, of its own: those who gave or got it may change theirs. */
+/** A value as a codec keeps it. It is a copy, because callers may change the values that they passed or received. */
 export type Held = null | boolean | number | string | Uint8Array | HeldObject | readonly Held[];
 
 export function isList(held: Held | undefined): held is readonly Held[] {
@@ -31,7 +31,7 @@ export function hold(value: Value): Held {
   );
 }
 
-/** A copy that may be changed. */
+/** Returns a copy that the caller may change. */
 export function release(held: Held): Value {
   if (typeof held !== "object" || held === null) return held;
   if (held instanceof Uint8Array) return new Uint8Array(held);
@@ -46,7 +46,7 @@ export function release(held: Held): Value {
   return items;
 }
 
-/** Whether `value` is what is held: keys in the same order, numbers to the bit. */
+/** Whether `value` equals the held value: keys in the same order, numbers equal to the bit. */
 export function isSame(held: Held | undefined, value: Value | undefined): boolean {
   if (typeof value !== "object" || value === null) return Object.is(held, value);
   if (typeof held !== "object" || held === null) return false;
@@ -64,7 +64,7 @@ function areFieldsSame({ keys, values }: HeldObject, fields: Fields): boolean {
   let i = 0;
   for (const key in fields) {
     if (keys[i] !== key) {
-      // Inherited ones are no keys, and come last.
+      // Inherited properties are no keys, and come last.
       if (Object.hasOwn(fields, key)) return false;
       break;
     }
@@ -80,12 +80,14 @@ function areItemsSame(held: readonly Held[], items: readonly Value[]): boolean {
   return true;
 }
 
-/** Whether two parts are the same number, text, truth value or nothing; of others it is not said. */
+/**
+ * Whether two parts are the same number, text or truth value, both null, or both undefined. Others count as different.
+ */
 export function isSameScalar(one: Held | undefined, other: Held | undefined): boolean {
   return (typeof one !== "object" || one === null) && Object.is(one, other);
 }
 
-/** Which items are others than those that are held; undefined when there are more or fewer of them. */
+/** Returns the indexes of the items that differ from the held ones; undefined if there are more or fewer of them. */
 export function changedItems(held: readonly Held[], items: readonly Value[]): number[] | undefined {
   if (held.length !== items.length) return undefined;
   const changed: number[] = [];
@@ -93,7 +95,10 @@ export function changedItems(held: readonly Held[], items: readonly Value[]): nu
   return changed;
 }
 
-/** Which fields are others than those that are held; undefined when the keys are not the same in the same order. */
+/**
+ * Returns the indexes of the fields that differ from the held ones; undefined unless the keys, and their order, are the
+ * same.
+ */
 export function changedFields({ keys, values }: HeldObject, fields: Fields): number[] | undefined {
   const changed: number[] = [];
   let i = 0;
@@ -115,7 +120,10 @@ function areBytesSame(held: Uint8Array, bytes: Uint8Array): boolean {
   return true;
 }
 
-/** What a value counts for that is kept as it was: itself, what is in it, its keys, and its texts by their length. */
+/**
+ * Returns the weight of a value that is kept: 1 for itself, and the weight of its content. Texts, bytes and keys count
+ * more by their length.
+ */
 export function weightOf(held: Held): number {
   if (typeof held === "string" || held instanceof Uint8Array) return 1 + (held.length >>> UNITS_A_WEIGHT);
   if (typeof held !== "object" || held === null) return 1;

@@ -1,21 +1,20 @@
 import { type StanzapackError, toOptionFields, type AnswerFrame, type GrantPosition } from "@stanzapack/wire";
-import { formatOptions } from "./options.js";
-import { grantedOf } from "./pubsub.js";
-import type { Subscription } from "../subscriptions/subscription.js";
+import { formatOptions } from "../forms/subscribe-options.js";
+import type { LinkSubscription } from "../links/client-link.js";
 
 type Options = ReturnType<typeof formatOptions>;
 
 /** What has come of one request since it was last told: what is alike is told together. */
 export class RequestAnswers {
-  private readonly granted = new Map<string, { options: Options; subscriptions: Subscription[] }>();
+  private readonly granted = new Map<string, { options: Options; subscriptions: LinkSubscription[] }>();
   private readonly refused = new Map<string, { error: StanzapackError; places: number[] }>();
 
   constructor(private readonly request: number) {}
 
-  grant(subscription: Subscription): void {
+  grant(subscription: LinkSubscription): void {
     // Where it begins is told beside what many have in common.
-    const { begun: _, recovered: __, ...others } = grantedOf(subscription);
-    const options = formatOptions(others);
+    const { windowMs, selection, delivery } = subscription.granted;
+    const options = formatOptions({ windowMs, selection, delivery });
     const key = JSON.stringify([options, subscription.begun !== undefined]);
     const alike = this.granted.get(key);
     if (alike === undefined) this.granted.set(key, { options, subscriptions: [subscription] });
@@ -36,12 +35,12 @@ export class RequestAnswers {
     const frames: AnswerFrame[] = [];
     for (const { options, subscriptions } of this.granted.values()) {
       // It may have ended since.
-      const live = subscriptions.filter((it) => it.link.subscriptions.get(it.alias) === it);
+      const live = subscriptions.filter((it) => it.outlet.link.subscriptions.get(it.outlet.alias) === it);
       const positions = live.map(positionOf);
       frames.push({
         type: "grant",
         request,
-        aliases: live.map(({ alias }) => alias),
+        aliases: live.map(({ outlet }) => outlet.alias),
         options: toOptionFields(options),
         positions: positions.includes(undefined) ? null : (positions as GrantPosition[]),
       });
@@ -56,6 +55,6 @@ export class RequestAnswers {
   }
 }
 
-function positionOf({ begun, recovered }: Subscription): GrantPosition | undefined {
+function positionOf({ begun, recovered }: LinkSubscription): GrantPosition | undefined {
   return begun === undefined ? undefined : { ...begun, recovered: recovered ?? null };
 }

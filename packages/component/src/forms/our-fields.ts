@@ -1,6 +1,6 @@
 import { SELECTION_FIELDS } from "@stanzapack/wire";
 import { formatForm, NS, type DataForm, type Element, type FormField } from "@stanzapack/xmpp";
-import type { AccessModel, Compression } from "../catalog/service.js";
+import type { AccessModel, Compression } from "../options/service-config.js";
 
 /** Our own form fields, in Clark notation (XEP-0068 §2.4: those of a form that others define carry their namespace). */
 export const FIELD = {

@@ -11,11 +11,13 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Broker } from "../broker/broker.js";
 import type { ClientLink } from "../links/client-link.js";
+import { fakeLink } from "../testing/fake-link.js";
 import { configSchema } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import { FrameRequests } from "./frame-requests.js";
-import { MIN_BLOCK_BYTES } from "../fanout/lane.js";
-import type { Service, ServiceConfig } from "../catalog/service.js";
+import { MIN_BLOCK_BYTES } from "../fanout/size-classes.js";
+import type { Service } from "../catalog/service.js";
+import type { ServiceConfig } from "../options/service-config.js";
 import { createStats } from "../base/stats.js";
 
 const NOW = 1_700_000_000_000;
@@ -38,18 +40,13 @@ function setUp(own: Partial<typeof parsed> = {}) {
   const work = { ms: 0 };
   const requests = new FrameRequests(broker, host, limits, stats, log, () => work.ms);
   const open = (jid: string): TestLink => {
-    let alias = -1;
     const sent: Frame[] = [];
-    const link = {
-      ...{ bareJid: jid.split("/")[0], jid, ended: false, readerBytes: 0 },
-      pace: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
-      ...{ sizeClass: 65_535, hop: "plain", readsCoded: true },
-      ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
+    const format = { delivery: "link", sizeClass: 65_535, coded: true, deflates: false, hop: "plain" };
+    // No data goes to it, so that logs wait.
+    const link = fakeLink(jid, {
+      ...{ format, maySendData: false },
       sendFrame: (frame: Frame) => sent.push(frame),
-      takeAlias: () => ++alias,
-      checkAlias: () => undefined,
-      isRetired: (it: number) => it <= alias,
-    } as unknown as ClientLink;
+    });
     return { link, sent };
   };
   const publisher = open("alice@x/1");
@@ -61,7 +58,7 @@ function setUp(own: Partial<typeof parsed> = {}) {
       members: new Set(members),
       title: "",
     } as const;
-    broker.offers.offer(publisher.link, `alice@x/${name}`, { ...config, ...other }, NOW);
+    void broker.offers.offer(publisher.link, `alice@x/${name}`, { ...config, ...other }, NOW);
   };
   return { broker, requests, host, stats, open, offer, work };
 }
@@ -301,7 +298,7 @@ describe("requests by frame", () => {
     vi.advanceTimersByTime(100);
     before.link.subscriptions.get(0)?.raiseCredit(700);
     const selection = { ...WHOLE, fields: fields(4_096).map(([, name]) => name) };
-    broker.subscriptions.subscribe(
+    void broker.subscriptions.subscribe(
       before.link,
       "alice@x/b",
       { windowMs: 0, selection, since: undefined, credit: Infinity },
@@ -329,7 +326,7 @@ describe("requests by frame", () => {
       return broker.catalog.find("alice@x/a");
     };
     const old = log();
-    old.offset = 3;
+    old.record.offset = 3;
     const [before, after] = [open("bob@x/1"), open("bob@x/2")];
     const token = requests.resumption.issue(before.link);
     requests.accept(before.link, subscribe(1, ["alice@x/a"]));
@@ -338,9 +335,9 @@ describe("requests by frame", () => {
     broker.linkEnded(before.link, NOW);
     broker.offers.withdraw(old);
     const now = log();
-    const positions = [{ alias: 0, epoch: old.epoch, offset: 1 }];
+    const positions = [{ alias: 0, epoch: old.record.epoch, offset: 1 }];
     requests.accept(after.link, { type: "resume", request: 1, token, more: false, positions });
-    const since: OptionFields = [["since", `${old.epoch}:1`]];
+    const since: OptionFields = [["since", `${old.record.epoch}:1`]];
     requests.accept(after.link, subscribe(2, ["alice@x/*"], since));
     vi.advanceTimersByTime(100);
     expect([...after.link.subscriptions.values()].map(({ service }) => service)).toEqual([old, now]);

@@ -18,38 +18,36 @@ import {
 } from "@stanzapack/wire";
 import { NS, type DataForm, monotonicNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
-import type { Broker } from "../broker/broker.js";
-import type { ClientLink } from "../links/client-link.js";
+import type { Budgets } from "../budgets/budgets.js";
+import type { Catalog } from "../catalog/catalog.js";
+import type { Offers } from "../catalog/offers.js";
+import type { ClientLink, LinkSubscription } from "../links/client-link.js";
 import type { ComponentLimits } from "../config/config.js";
 import { nodeNamed } from "../forms/addresses.js";
-import { readChangedOptions, readSubscribeOptions, type SubscribeOptions } from "./options.js";
-import { Patterns, type Pattern } from "../subscriptions/patterns.js";
+import { readChangedOptions, readSubscribeOptions } from "../forms/subscribe-options.js";
+import type { SubscribeOptions } from "../options/subscribe-options.js";
+import { Patterns, type Pattern } from "./patterns.js";
 import { RequestAnswers } from "./request-answers.js";
+import { RequestTurns, settled, type Job, type Steps, type TurnsHost } from "./request-turns.js";
 import { processorMs } from "../base/processor-time.js";
-import { Resumption } from "../subscriptions/resumption.js";
+import { Resumption } from "./resumption.js";
 import type { Service } from "../catalog/service.js";
 import type { ComponentStats } from "../base/stats.js";
-import type { Subscription } from "../subscriptions/subscription.js";
+import type { Subscriptions } from "./subscriptions.js";
 
-/** Requests take no longer in one turn, in ms, and nothing until so much later: half of the time at most. */
-const TURN_MS = 5;
-const REST_MS = 5;
-/** While the stream to the server takes no more it is looked at so often, in ms. */
-const CLOSED_MS = 25;
-/** A link's share of a turn before the next one's. What it gives to tell fits the smallest block. */
-const STEPS = 100;
-
-/** A request in work, a subscription a step; or what a pattern has to do later, which ends without DONE. */
-interface Job {
-  readonly request: number;
-  readonly steps: Iterator<void, void>;
-  readonly answers: RequestAnswers;
-  readonly endsWithDone: boolean;
+/** The parts of the component that a request concerns. */
+export interface RequestParts {
+  readonly subscriptions: Subscriptions;
+  readonly catalog: Catalog;
+  readonly offers: Offers;
+  readonly budgets: Budgets;
 }
 
-/** Whether the stream to the server takes more. */
-export interface RequestsHost {
-  readonly open: boolean;
+/** A request in work; or what a pattern has to do later, which ends without DONE. */
+interface RequestJob extends Job {
+  readonly request: number;
+  readonly answers: RequestAnswers;
+  readonly endsWithDone: boolean;
 }
 
 /**
@@ -57,29 +55,29 @@ export interface RequestsHost {
  * links, so that the longest holds up nobody.
  */
 export class FrameRequests {
-  private readonly jobs = new Map<ClientLink, Job[]>();
+  private readonly turns: RequestTurns<ClientLink, RequestJob>;
   private readonly patterns: Patterns;
   readonly resumption: Resumption;
-  private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly broker: Broker,
-    private readonly host: RequestsHost,
+    private readonly parts: RequestParts,
+    host: TurnsHost,
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
     private readonly log: Logger,
     /** Processor time used so far, in ms. */
-    private readonly workMs: () => number = processorMs,
+    workMs: () => number = processorMs,
   ) {
+    this.turns = new RequestTurns(host, (link, job, ms) => this.worked(link, job, ms), workMs);
     this.patterns = new Patterns(limits);
     this.resumption = new Resumption(limits);
-    broker.offers.onOffered = (service) => this.offered(service);
+    parts.offers.onOffered = (service) => this.offered(service);
   }
 
   /** Throws what ends the link. */
   accept(link: ClientLink, frame: RequestFrame): void {
     const { request } = frame;
-    const waiting = this.jobs.get(link)?.filter(({ endsWithDone }) => endsWithDone) ?? [];
+    const waiting = this.turns.jobsOf(link).filter(({ endsWithDone }) => endsWithDone);
     if (waiting.length >= this.limits.maxRequestsPerLink)
       throw new StanzapackError("limit-exceeded", `${waiting.length} requests of the link are not done yet`, {
         origin: "peer",
@@ -87,17 +85,12 @@ export class FrameRequests {
     if (waiting.some((job) => job.request === request) || this.patterns.on(link, request).length > 0)
       throw new StanzapackError("protocol", `request ${request} is still in use`, { origin: "peer" });
     const answers = new RequestAnswers(request);
-    this.enqueue(link, {
-      request,
-      answers,
-      steps: this.stepsOf(link, frame, answers),
-      endsWithDone: true,
-    });
+    this.enqueue(link, { request, answers, steps: this.stepsOf(link, frame, answers), endsWithDone: true });
   }
 
   /** One request of its budget, however many it names. */
-  private *stepsOf(link: ClientLink, frame: RequestFrame, answers: RequestAnswers): Generator<void, void> {
-    this.broker.budgets.request(link.jid);
+  private *stepsOf(link: ClientLink, frame: RequestFrame, answers: RequestAnswers): Steps {
+    this.parts.budgets.request(link.jid);
     switch (frame.type) {
       case "subscribe":
         return yield* this.subscribing(link, frame, answers);
@@ -108,11 +101,7 @@ export class FrameRequests {
     }
   }
 
-  private *subscribing(
-    link: ClientLink,
-    frame: SubscribeFrame,
-    answers: RequestAnswers,
-  ): Generator<void, void> {
+  private *subscribing(link: ClientLink, frame: SubscribeFrame, answers: RequestAnswers): Steps {
     const options = readSubscribeOptions(formOf(frame.options));
     let owner = "";
     for (const [place, text] of frame.nodes.entries()) {
@@ -124,7 +113,8 @@ export class FrameRequests {
           yield* this.matching(link, frame.request, parsePattern(node), options, answers);
         } else {
           parseNode(node);
-          answers.grant(this.broker.subscriptions.subscribe(link, node, options, monotonicNow()));
+          const { subscriptions } = this.parts;
+          answers.grant(yield* settled(subscriptions.subscribe(link, node, options, monotonicNow())));
         }
       } catch (error) {
         this.refuse(answers, error, place);
@@ -140,11 +130,11 @@ export class FrameRequests {
     wanted: NodePattern,
     options: SubscribeOptions,
     answers: RequestAnswers,
-  ): Generator<void, void> {
+  ): Steps {
     const pattern: Pattern = { link, request, ...wanted, options, pending: new Set() };
     this.patterns.add(pattern);
     let failure: Error | undefined;
-    for (const service of this.broker.catalog.ownedBy(wanted.owner)) {
+    for (const service of this.parts.catalog.ownedBy(wanted.owner)) {
       try {
         const isMeant = matchesPattern(wanted, service.id);
         const subscription = isMeant ? this.subscribeTo(service, pattern) : undefined;
@@ -162,16 +152,16 @@ export class FrameRequests {
    * Undefined where the link may not take it, or has it: no publisher is asked for a pattern's sake. What only logs can do counts for them
    * alone, and what they cannot for the others; nothing that looks into opaque values counts for those.
    */
-  private subscribeTo(service: Service, { link, options }: Pattern): Subscription | undefined {
-    if (!service.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
+  private subscribeTo(service: Service, { link, options }: Pattern): LinkSubscription | undefined {
+    if (!service.record.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
     const selection = service.config.opaque === true ? withoutLooking(options.selection) : options.selection;
     const fitting = service.kind.hasHistory
       ? { ...options, selection: withoutThinning(selection) }
       : { ...options, selection, since: undefined };
-    return this.broker.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
+    return this.parts.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
   }
 
-  private *changing(link: ClientLink, frame: ChangeFrame, answers: RequestAnswers): Generator<void, void> {
+  private *changing(link: ClientLink, frame: ChangeFrame, answers: RequestAnswers): Steps {
     const options = frame.options === null ? undefined : readChangedOptions(formOf(frame.options));
     for (const request of new Set(frame.patterns)) {
       for (const pattern of this.patterns.on(link, request)) {
@@ -188,9 +178,9 @@ export class FrameRequests {
             link.isRetired(alias) ? "not-subscribed" : "unknown-alias",
             `alias ${alias} is no subscription of this link`,
           );
-        if (options === undefined) this.broker.subscriptions.unsubscribe(subscription);
+        if (options === undefined) this.parts.subscriptions.unsubscribe(subscription);
         else {
-          this.broker.subscriptions.change(subscription, options, monotonicNow());
+          this.parts.subscriptions.change(subscription, options, monotonicNow());
           answers.grant(subscription);
         }
       } catch (error) {
@@ -200,7 +190,7 @@ export class FrameRequests {
     }
   }
 
-  private *resuming(link: ClientLink, frame: ResumeFrame, answers: RequestAnswers): Generator<void, void> {
+  private *resuming(link: ClientLink, frame: ResumeFrame, answers: RequestAnswers): Steps {
     const kept = this.resumption.claim(link, frame.token);
     for (const [place, { alias, epoch, offset }] of frame.positions.entries()) {
       const subscription = kept.get(alias);
@@ -209,7 +199,8 @@ export class FrameRequests {
         if (subscription === undefined)
           throw new StanzapackError("not-subscribed", `alias ${alias} was no subscription of that link`);
         const standing = epoch === 0 ? undefined : { epoch, offset };
-        answers.grant(this.broker.subscriptions.resume(link, subscription, standing, monotonicNow()));
+        const { subscriptions } = this.parts;
+        answers.grant(yield* settled(subscriptions.resume(link, subscription, standing, monotonicNow())));
         this.stats.resumed++;
       } catch (error) {
         this.refuse(answers, error, place);
@@ -226,18 +217,18 @@ export class FrameRequests {
       pending.add(service.node);
       // Who offers and withdraws under ever new names: what is gone needs no turn.
       if (pending.size > this.limits.maxServicesPerOwner)
-        for (const node of pending) if (!this.broker.catalog.services.has(node)) pending.delete(node);
+        for (const node of pending) if (!this.parts.catalog.services.has(node)) pending.delete(node);
       if (pending.size > 1) continue;
       const answers = new RequestAnswers(request);
       this.enqueue(link, { request, answers, steps: this.later(pattern, answers), endsWithDone: false });
     }
   }
 
-  private *later(pattern: Pattern, answers: RequestAnswers): Generator<void, void> {
+  private *later(pattern: Pattern, answers: RequestAnswers): Steps {
     const { pending } = pattern;
     for (const node of pending) {
       pending.delete(node);
-      const service = this.broker.catalog.services.get(node);
+      const service = this.parts.catalog.services.get(node);
       if (service === undefined || !this.patterns.has(pattern)) continue;
       try {
         const subscription = this.subscribeTo(service, pattern);
@@ -261,62 +252,32 @@ export class FrameRequests {
     );
   }
 
-  private enqueue(link: ClientLink, job: Job): void {
-    const jobs = this.jobs.get(link);
-    if (jobs === undefined) this.jobs.set(link, [job]);
-    else jobs.push(job);
-    this.book(0);
+  private enqueue(link: ClientLink, job: Omit<RequestJob, "fail">): void {
+    this.turns.add(link, { ...job, fail: (error) => this.refuse(job.answers, error) });
   }
 
-  private book(ms: number): void {
-    if (this.jobs.size > 0) this.timer ??= setTimeout(() => this.turn(), ms);
-  }
-
-  private turn(): void {
-    this.timer = undefined;
-    if (!this.host.open) return this.book(CLOSED_MS);
-    const until = monotonicNow() + TURN_MS;
-    while (this.jobs.size > 0 && monotonicNow() < until) {
-      const [link, jobs] = this.jobs.entries().next().value as [ClientLink, Job[]];
-      const ended = this.work(link, jobs[0] as Job, until);
-      // To the end of the row.
-      if (!this.jobs.delete(link)) continue;
-      if (ended) jobs.shift();
-      if (jobs.length > 0) this.jobs.set(link, jobs);
-    }
-    this.book(REST_MS);
-  }
-
-  /** A link's share; whether the job is done. */
-  private work(link: ClientLink, { request, steps, answers, endsWithDone }: Job, until: number): boolean {
-    let ended = false;
-    const before = this.workMs();
-    try {
-      for (let step = 0; step < STEPS && !ended && !link.ended; step++) {
-        ended = steps.next().done === true;
-        if (monotonicNow() > until) break;
-      }
-    } catch (error) {
-      this.refuse(answers, error);
-      ended = true;
-    }
+  /** A link's share of a turn is over: sends the client what came of the job so far. `ms`: processor time used. */
+  private worked(
+    link: ClientLink,
+    { request, answers, endsWithDone, hasEnded }: RequestJob,
+    ms: number,
+  ): void {
     for (const frame of answers.take()) link.sendFrame(frame);
-    // What somebody else's offers make of a pattern is not its own doing.
-    if (endsWithDone) this.broker.budgets.chargeWork(link.jid, this.workMs() - before);
-    if (ended && endsWithDone) link.sendFrame({ type: "done", request });
-    return ended;
+    // The client does not answer for what another account's offers make of its patterns.
+    if (!endsWithDone) return;
+    this.parts.budgets.chargeWork(link.jid, ms);
+    if (hasEnded === true) link.sendFrame({ type: "done", request });
   }
 
   /** Before its subscriptions end. */
   linkEnded(link: ClientLink): void {
     this.resumption.linkEnded(link);
-    this.jobs.delete(link);
+    this.turns.forget(link);
     for (const pattern of this.patterns.on(link)) this.patterns.remove(pattern);
   }
 
   stop(): void {
-    clearTimeout(this.timer);
-    this.jobs.clear();
+    this.turns.stop();
   }
 }
 

@@ -1,6 +1,6 @@
 import { parseForm, xml, type DataForm } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
-import { readChangedOptions, readSubscribeOptions } from "./options.js";
+import { readChangedOptions, readSubscribeOptions } from "./subscribe-options.js";
 
 const formOf = (fields: Readonly<Record<string, string>>): DataForm =>
   parseForm(

@@ -1,0 +1,59 @@
+import { formatNode, type NodeId } from "@stanzapack/wire";
+import { wallAheadMs } from "@stanzapack/xmpp";
+import type { ServiceConfig } from "../options/service-config.js";
+import { Incarnations } from "./incarnations.js";
+
+/** The oldest value that a service takes is this much older than the service, in ms: the component may have restarted meanwhile. */
+const OLDEST_VALUE_MS = 86_400_000;
+
+/** The newest row of a service. */
+export interface LastValue {
+  readonly row: Uint8Array;
+  /** By the monotonic clock, in ms. */
+  readonly at: number;
+}
+
+/**
+ * What must outlive the links and the process of a service's publisher: its name, configuration, epoch, position, the
+ * sequences of its publishers' outboxes, and its approvals. A store can keep the record; `Service` is what lives around
+ * the record.
+ */
+export class ServiceRecord {
+  readonly node: string;
+  /** Zero of the `at` in DATA frames, in ms since 1970, by the wall clock. */
+  readonly baseAt: number;
+  /** By the monotonic clock, in ms. The service takes no value for older than this. */
+  readonly oldestAt: number;
+  /** The highest offset given so far. The first update has 1. */
+  offset = 0;
+  last: LastValue | undefined;
+  /** The last sequence of each publisher's outbox that arrived. */
+  readonly incarnations = new Incarnations();
+  /** Bare JIDs that the publisher has allowed, under the access model `authorize`. */
+  readonly approved = new Set<string>();
+
+  constructor(
+    readonly id: NodeId,
+    public config: ServiceConfig,
+    /** Random: after a restart of a component without a store, offsets begin anew and must not look like the old ones. */
+    readonly epoch: number,
+    /** By the monotonic clock, in ms. */
+    createdAt: number,
+  ) {
+    this.node = formatNode(id);
+    this.oldestAt = createdAt - OLDEST_VALUE_MS;
+    this.baseAt = Math.round(this.oldestAt + wallAheadMs());
+  }
+
+  /** Whether the account may subscribe. */
+  mayTake(bareJid: string): boolean {
+    const { access, members } = this.config;
+    if (access === "open" || bareJid === this.id.owner || members.has(bareJid)) return true;
+    return access === "authorize" && this.approved.has(bareJid);
+  }
+
+  /** Whether the account finds the service in lists. An account that may ask the publisher must find it. */
+  mayFind(bareJid: string): boolean {
+    return this.config.access === "authorize" || this.mayTake(bareJid);
+  }
+}

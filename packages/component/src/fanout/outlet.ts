@@ -1,0 +1,50 @@
+import type { HopClass, StanzapackError } from "@stanzapack/wire";
+import type { Delivery } from "../options/subscribe-options.js";
+import type { ReadyBody } from "./ready-body.js";
+import type { SharedFrame } from "./shared-frame.js";
+import type { QueuedWriter } from "./write-queue.js";
+
+/** How an outlet's bodies are encoded. Subscribers that agree in the format, the window and the selection share a lane. */
+export interface OutletFormat {
+  readonly delivery: Delivery;
+  /** Most bytes of a block: one of `SIZE_CLASSES`. */
+  readonly sizeClass: number;
+  /** Bodies are in the columnar codec; otherwise in rows, which any client reads. */
+  readonly coded: boolean;
+  /** Rows are deflated too, where that is smaller. */
+  readonly deflates?: boolean;
+  /** The smallest encoding depends on whether the stream itself is compressed. */
+  readonly hop: HopClass;
+}
+
+/** Who takes updates, and in whose budget they count. */
+export interface Subscriber {
+  /** Full JID. */
+  readonly jid: string;
+  readonly bareJid: string;
+}
+
+/**
+ * The way on which the updates of one subscription leave the component. Today every outlet is a link (`LinkOutlet`). A
+ * new way of delivery is a new outlet; the delivery is part of the lane's key, because a lane encodes each body once for
+ * all of its members.
+ */
+export interface Outlet extends Subscriber {
+  readonly format: OutletFormat;
+  /** The queue's member that writes what the outlet sends. */
+  readonly writer: QueuedWriter;
+  /** Whether the outlet has room for data at the monotonic time `clock`, in ms. Otherwise bodies wait, or newer ones take their place. */
+  maySendAt(clock: number): boolean;
+  /** Sends one body. */
+  send(body: ReadyBody): void;
+  /** Sends a frame that many subscribers receive alike. */
+  sendShared(frame: SharedFrame): void;
+  /** Tells the subscriber that the subscription ends, and why. */
+  sendEnd(error: StanzapackError): void;
+  /** The subscription waits until the outlet has room, or its consumer gives credit. */
+  awaitRoom(): void;
+  /** The subscription waits no more. Returns whether it did. */
+  endWait(): boolean;
+  /** The subscription has ended. Sends nothing. */
+  close(): void;
+}

@@ -1,0 +1,108 @@
+import { SERVICE_KINDS, StanzapackError } from "@stanzapack/wire";
+import { NS, StanzaError, type DataForm } from "@stanzapack/xmpp";
+import {
+  ACCESS_MODELS,
+  ANY_LEASE,
+  COMPRESSIONS,
+  DEFAULT_CONFIG,
+  type AccessModel,
+  type Compression,
+  type LeaseRequest,
+  type ServiceConfig,
+} from "../options/service-config.js";
+import { accountOf } from "./addresses.js";
+import { unsupported } from "./errors.js";
+import { FIELD } from "./our-fields.js";
+import { boolean, checkOwnFields, invalid, several, single } from "./submissions.js";
+
+/** Longest title, in UTF-16 code units. */
+const MAX_TITLE_CHARS = 256;
+
+/** Node configuration (XEP-0060 §8.1.3, §8.2). What the form leaves out keeps `current`, or its default. */
+export function readServiceConfig(
+  form: DataForm | undefined,
+  current: ServiceConfig | undefined,
+  maxMembers: number,
+  /** What else the form may have. */
+  more: readonly string[] = [],
+): ServiceConfig {
+  const base = current ?? DEFAULT_CONFIG;
+  if (form === undefined) return base;
+  checkOwnFields(form, [FIELD.KIND, FIELD.COMPRESSION, FIELD.OPAQUE, FIELD.MEMBERS, ...more]);
+  const nodeType = single(form, FIELD.NODE_TYPE) ?? "leaf";
+  // XEP-0248 §7.1.
+  if (nodeType !== "leaf") throw unsupported("collections", `a node of type \`${nodeType.slice(0, 40)}\``);
+  const kind = single(form, FIELD.KIND) ?? base.kind;
+  if (!(SERVICE_KINDS as readonly string[]).includes(kind))
+    throw invalid(`kind \`${kind}\` is none of ${SERVICE_KINDS.join(", ")}`);
+  if (kind !== "value" && kind !== "log")
+    throw new StanzapackError(
+      "unsupported",
+      `kind \`${kind}\` is not in this version; there are value and log`,
+    );
+  const access = single(form, FIELD.ACCESS_MODEL) ?? base.access;
+  if (!isAccessModel(access))
+    // XEP-0060 §8.1.2.
+    throw new StanzaError(
+      "not-acceptable",
+      "modify",
+      `access model \`${access.slice(0, 40)}\` is none of ${ACCESS_MODELS.join(", ")}`,
+      { name: "unsupported-access-model", xmlns: NS.PUBSUB_ERRORS },
+    );
+  const compression = single(form, FIELD.COMPRESSION) ?? base.compression ?? "shared";
+  if (!isCompression(compression))
+    throw invalid(`compression \`${compression.slice(0, 40)}\` is none of ${COMPRESSIONS.join(", ")}`);
+  const members = several(form, FIELD.MEMBERS);
+  if (members !== undefined && members.length > maxMembers)
+    throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
+  return {
+    kind: kind,
+    access,
+    compression,
+    opaque: boolean(form, FIELD.OPAQUE) ?? base.opaque ?? false,
+    // XEP-0004 §3.3: of a JID that stands there twice, the second is ignored.
+    members: members === undefined ? base.members : new Set(members.map(accountOf)),
+    // An empty title is none; of what has no such value, an empty field changes nothing.
+    title: form.fields.has(FIELD.TITLE) ? readTitle(form) : base.title,
+  };
+}
+
+/** Cut short it would be another title, and perhaps end within a surrogate pair. */
+function readTitle(form: DataForm): string {
+  const title = single(form, FIELD.TITLE) ?? "";
+  if (title.length > MAX_TITLE_CHARS)
+    throw invalid(`${FIELD.TITLE} has ${title.length} characters, at most ${MAX_TITLE_CHARS} are allowed`);
+  return title;
+}
+
+export const LEASE_FIELDS: readonly string[] = [FIELD.INCARNATION, FIELD.TAKE_OVER];
+
+export function readLeaseRequest(form: DataForm | undefined): LeaseRequest {
+  if (form === undefined) return ANY_LEASE;
+  const given = single(form, FIELD.INCARNATION);
+  const incarnation = given === undefined ? undefined : /^[1-9]\d{0,15}$/.test(given) ? Number(given) : NaN;
+  if (incarnation !== undefined && !Number.isSafeInteger(incarnation))
+    throw invalid(
+      `${FIELD.INCARNATION} \`${given?.slice(0, 40)}\` is no whole number from 1 to ${Number.MAX_SAFE_INTEGER}`,
+    );
+  return { incarnation, takeOver: boolean(form, FIELD.TAKE_OVER) ?? false };
+}
+
+function isCompression(text: string): text is Compression {
+  return (COMPRESSIONS as readonly string[]).includes(text);
+}
+
+function isAccessModel(text: string): text is AccessModel {
+  return (ACCESS_MODELS as readonly string[]).includes(text);
+}
+
+export function formatServiceConfig(config: ServiceConfig): Record<string, string | string[]> {
+  return {
+    [FIELD.KIND]: config.kind,
+    [FIELD.ACCESS_MODEL]: config.access,
+    [FIELD.COMPRESSION]: config.compression ?? "shared",
+    [FIELD.OPAQUE]: config.opaque === true ? "1" : "0",
+    [FIELD.TITLE]: config.title,
+    [FIELD.MEMBERS]: [...config.members],
+  };
+}

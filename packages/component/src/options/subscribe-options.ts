@@ -1,0 +1,37 @@
+import type { Selection, Since } from "@stanzapack/wire";
+
+/** How updates reach a subscriber. `link`: as DATA frames over its link. */
+export type Delivery = "link";
+
+/** How a subscriber asks to receive a service. */
+export interface AskedOptions {
+  /** In ms; 0: every update at once. */
+  readonly windowMs: number;
+  /** As the subscriber asked for it. `grantSelection` checks the bounds. */
+  readonly selection: Selection;
+}
+
+/** What a subscriber asks to change. */
+export interface ChangedOptions extends AskedOptions {
+  /** Rows that the subscriber takes in all, if that is more than before. Undefined: as before. */
+  readonly credit?: number | undefined;
+}
+
+/** What a new subscription asks for. */
+export interface SubscribeOptions extends AskedOptions {
+  /** Where in a log the subscription begins. Undefined: with the updates that come from now on. */
+  readonly since: Since | undefined;
+  /** Rows that the subscriber takes before its first CREDIT. Infinity: the subscriber sends no CREDIT. */
+  readonly credit: number;
+}
+
+/** What a subscription has. */
+export interface GrantedOptions {
+  readonly windowMs: number;
+  readonly selection: Selection;
+  readonly delivery: Delivery;
+  /** Of a log: the last position that the subscription does not receive. */
+  readonly begun?: { readonly epoch: number; readonly offset: number } | undefined;
+  /** Whether the log still has every update from where the subscription was to begin. Undefined: the subscriber did not ask. */
+  readonly recovered?: boolean | undefined;
+}
