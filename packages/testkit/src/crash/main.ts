@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
+import { onInterruption, readChoice, readWhole } from "../base/command.js";
 import { FAULT_KINDS, type FaultKind } from "./faults.js";
 import { formatRows } from "./report.js";
 import type { CrashRow } from "./round.js";
@@ -73,38 +74,6 @@ function readArguments(): Arguments {
     json: values.json,
     help: values.help,
   };
-}
-
-function readWhole(name: string, text: string, min: number): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || number < min || number > 1_000_000_000)
-    throw new Error(`${name} is a whole number from ${min} to 1000000000, not \`${text}\``);
-  return number;
-}
-
-function readChoice<T extends string>(
-  name: string,
-  text: string | undefined,
-  choices: readonly T[],
-): readonly T[] {
-  if (text === undefined) return choices;
-  const chosen = choices.filter((choice) => choice === text);
-  if (chosen.length === 0) throw new Error(`${name} is one of ${choices.join(", ")}, not \`${text}\``);
-  return chosen;
-}
-
-/**
- * A signal that fires at the first SIGINT or SIGTERM. The second one ends the process at once, and its children with
- * it.
- */
-function onInterruption(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(1);
-      controller.abort(new Error("interrupted"));
-    });
-  return controller.signal;
 }
 
 async function main(): Promise<0 | 1 | 2> {
