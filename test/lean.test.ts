@@ -5,7 +5,10 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 import { TRANSPORTS, urlOf } from "./support/transport-proxies.js";
 
-/** Number of changes between inactive and active, and of rounds of faults. 10,000 and 100 of them take hours. */
+/**
+ * Number of changes between inactive and active, and of rounds of faults. 1,000 changes are about 10,000 stanzas.
+ * `npm run test:lean` makes more faults.
+ */
 const TOGGLES = Number(process.env["STANZAPACK_LEAN_COUNT"] ?? 200);
 const ROUNDS = Number(process.env["STANZAPACK_LEAN_ROUNDS"] ?? 1);
 /** Longest time from a link's beginning until lean stanzas flow, in ms. */

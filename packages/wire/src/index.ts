@@ -10,6 +10,7 @@ export { hopCost } from "./bodies/hop-cost.js";
 export { isolatedParts } from "./bodies/isolated-parts.js";
 export {
   beginsAnew,
+  DATA_HEADER_BYTES,
   DEFAULT_LANE_POLICY,
   encodeLaneBody,
   encodeLanePrefix,

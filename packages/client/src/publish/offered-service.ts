@@ -1,4 +1,5 @@
 import {
+  DATA_HEADER_BYTES,
   DEFAULT_LIMITS,
   encodeUpdate,
   StanzapackError,
@@ -8,6 +9,7 @@ import {
 } from "@stanzapack/wire";
 import { monotonicNow } from "@stanzapack/xmpp";
 import { readBareJid, withPreparedMembers } from "../base/addresses.js";
+import { drawIncarnation } from "../base/incarnation.js";
 import { Emitter } from "../base/emitter.js";
 import { readyFrame, type ReadyFrame } from "../link/ready-frame.js";
 import type { ConfigureOptions, OfferOptions } from "../options/offer-options.js";
@@ -23,9 +25,6 @@ import type { Demand, OfferedServiceEvents } from "./service-events.js";
 import type { LinkPeer, OutboxPart, ServiceHost } from "./service-host.js";
 import { untilSent } from "./until-sent.js";
 import { WaitingValues } from "./waiting-values.js";
-
-/** Room in a block for the prefix and the body's header, in bytes. */
-const HEADER_ROOM_BYTES = 63;
 
 /** A service that this client offers, with values of type `T`. */
 export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
@@ -312,7 +311,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     if (!this.pending) return told;
     this.lastFlushAt = now;
     const maxRows = DEFAULT_LIMITS.maxRowsPerFrame;
-    const maxBytes = Math.min(maxBlockBytes - HEADER_ROOM_BYTES, Math.max(roomBytes, 1));
+    const maxBytes = Math.min(maxBlockBytes - DATA_HEADER_BYTES, Math.max(roomBytes, 1));
     const slices = this.outbox?.take(maxRows, maxBytes, roomBytes) ?? this.values.take(maxRows, maxBytes);
     const frames = toCodedSlices(slices, options).map((slice) => {
       const frame = binding.encode(slice, options, this.incarnation, now);
@@ -356,9 +355,4 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     const left = { count: this.unacknowledged, stored: this.stores };
     this.tell("ended", error && withUnacknowledged(error, left));
   }
-}
-
-/** Draws an incarnation. Never 0, which stands for none. */
-function drawIncarnation(): number {
-  return (crypto.getRandomValues(new Uint32Array(1))[0] as number) || 1;
 }

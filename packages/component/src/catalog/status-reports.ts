@@ -19,6 +19,7 @@ export class StatusReports {
 
   /** Tells all subscribers now. */
   tell(service: Service): void {
+    this.stale.delete(service);
     const frame = statusFrame(service.told);
     for (const { outlet } of service.subscriptions) outlet.sendShared(frame);
   }
@@ -31,6 +32,5 @@ export class StatusReports {
   /** Once a second. */
   sweep(): void {
     for (const service of this.stale) this.tell(service);
-    this.stale.clear();
   }
 }

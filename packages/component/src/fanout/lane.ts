@@ -1,5 +1,6 @@
 import {
   beginsAnew,
+  DATA_HEADER_BYTES,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeLaneBody,
@@ -14,6 +15,7 @@ import {
   isThinning,
   type Selection,
   type ServiceStatus,
+  WHOLE,
 } from "@stanzapack/wire";
 import { encodeBase64, leanBody, wallAheadMs } from "@stanzapack/xmpp";
 import type { ServiceRecord } from "../catalog/service-record.js";
@@ -23,9 +25,6 @@ import type { Outlet, OutletFormat, Subscriber } from "./outlet.js";
 import { type Arrival, Projection, Selector, type SelectedUpdate } from "./selector.js";
 import { ReadyBody } from "./ready-body.js";
 import { valueOf } from "./row-values.js";
-
-/** Room in a block for the largest prefix and body header of a DATA frame. */
-const HEADER_ROOM_BYTES = 63;
 
 /** One batch of a lane, encoded once for everyone. */
 export interface ReadyBatch {
@@ -74,9 +73,11 @@ export function formatLaneKey(key: LaneKey): string {
   return `${delivery}/${windowMs}/${sizeClass}/${formatEncoding(key)}/${formatSelection(selection)}`;
 }
 
+const SELECTION_PARTS = Object.keys(WHOLE) as readonly (keyof Selection)[];
+
 /** The heartbeat too: what it sends goes to all of the lane. */
-export function formatSelection({ samples, maxRate, fields, deadband, heartbeatMs }: Selection): string {
-  return JSON.stringify([samples, maxRate, fields, deadband, heartbeatMs]);
+export function formatSelection(selection: Selection): string {
+  return JSON.stringify(SELECTION_PARTS.map((part) => selection[part]));
 }
 
 function formatEncoding({ coded, deflates, hop }: OutletFormat): string {
@@ -152,7 +153,7 @@ export class Lane<M extends LaneMember = LaneMember> {
   }
   /** Most bytes of rows that a body may have. */
   get maxBytes(): number {
-    return this.key.sizeClass - HEADER_ROOM_BYTES;
+    return this.key.sizeClass - DATA_HEADER_BYTES;
   }
   /** From when on something may leave, in ms; undefined: not before another update comes. */
   get opensAt(): number | undefined {

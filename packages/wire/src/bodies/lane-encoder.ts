@@ -15,6 +15,9 @@ import { hopCost } from "./hop-cost.js";
 /** A body without the columnar codec: every peer reads it. */
 export type PlainBody = DataBodyFields;
 
+/** Most bytes of a DATA frame before its payload: the prefix, and the header of the body. */
+export const DATA_HEADER_BYTES = 63;
+
 /** A body of any form. `encodeLanePrefix` makes the prefix before it, and `encodeLaneBody` its bytes. */
 export type LaneBody = PlainBody | CodedBody;
 
