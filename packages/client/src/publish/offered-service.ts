@@ -113,7 +113,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     return this.sequence;
   }
 
-  /** Number of updates of a `log` that the component has not acknowledged. 0 for other kinds. */
+  /** Number of updates of a `log` that the component does not keep yet. 0 for other kinds. */
   get unacknowledged(): number {
     return this.outbox?.size ?? 0;
   }
@@ -330,13 +330,20 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
 
   /** @internal The frames that were taken are within this many data stanzas of the link. */
   wasSent(stanzas: number): void {
-    if (this.isBound) this.outbox?.mark(stanzas);
+    if (this.binding?.sendsKept === false) this.outbox?.mark(stanzas);
   }
 
   /** @internal The component has this many data stanzas of the link. */
   acknowledged(stanzas: number): void {
-    // Marks belong to the link on which the service has an alias.
-    if (this.isBound) this.outbox?.acknowledged(stanzas);
+    // Marks belong to the link on which the service has an alias. A component that sends KEPT says itself what it keeps.
+    if (this.binding?.sendsKept === false) this.outbox?.acknowledged(stanzas);
+    this.saver?.kick();
+  }
+
+  /** @internal The component keeps the updates of this incarnation up to `sequence`. */
+  kept(incarnation: number, sequence: number): void {
+    if (!this.isBound || incarnation !== this.incarnation) return;
+    this.outbox?.kept(sequence);
     this.saver?.kick();
   }
 

@@ -62,7 +62,7 @@ export function createStats(): ComponentStats {
     dataStanzasSent: 0,
     writes: 0,
     framesReceived: {
-      ...{ hello: 0, bind: 0, data: 0, coded: 0, ack: 0, credit: 0, demand: 0, status: 0, error: 0, bye: 0 },
+      ...{ hello: 0, bind: 0, data: 0, coded: 0, ack: 0, kept: 0, credit: 0, demand: 0, status: 0, error: 0, bye: 0 },
       ...{ subscribe: 0, change: 0, resume: 0, grant: 0, refused: 0, done: 0, envelope: 0 },
     },
     updatesIn: 0,

@@ -51,6 +51,7 @@ function setUp(kind: ServiceKind = "value", own = limits) {
   service.lanes.set("100", lane);
   const link = {
     ...{ jid: "alice@x/1", readerBytes: 0, services: new Map(), takeAlias: () => 0, sendFrame: vi.fn() },
+    noteKept: vi.fn(),
     throttle: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
     session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) },
   } as unknown as ClientLink;
@@ -113,6 +114,35 @@ describe("the way of a value", () => {
     publishers.release(service, link, "fenced", "");
     publish(1, 1, [1]);
     expect([order, service.record.offset]).toEqual([[], 0]);
+  });
+});
+
+describe("the publisher", () => {
+  it("hears what a log keeps at once, also of rows that came before, and of a value nothing", () => {
+    const { link, publish } = setUp("log");
+    publish(1, 3, [1, 2, 3]);
+    publish(1, 3, [1, 2, 3]);
+    expect(vi.mocked(link.noteKept).mock.calls).toEqual([
+      [0, 1, 3],
+      [0, 1, 3],
+    ]);
+    const value = setUp("value");
+    value.publish(1, 1, [1]);
+    expect(value.link.noteKept).not.toHaveBeenCalled();
+  });
+
+  it("hears what a slow store keeps once it is stored, and nothing of what cannot be stored", async () => {
+    const { link, keep, publish } = setUp("log");
+    let store: () => void = () => undefined;
+    keep.mockReturnValueOnce(new Promise<void>((resolve) => (store = resolve)) as never);
+    keep.mockReturnValueOnce(Promise.reject(new Error("the disk is full")) as never);
+    publish(1, 1, [1]);
+    publish(2, 2, [2]);
+    await Promise.resolve();
+    expect(link.noteKept).not.toHaveBeenCalled();
+    store();
+    await vi.waitFor(() => expect(link.noteKept).toHaveBeenCalledOnce());
+    expect(link.noteKept).toHaveBeenCalledWith(0, 1, 1);
   });
 });
 

@@ -5,6 +5,7 @@ import {
   type DataFrame,
   type Value,
 } from "@stanzapack/wire";
+import type { Later } from "../base/later.js";
 import type { ComponentStats } from "../base/stats.js";
 import { assertOpaqueFrame, assertOpaqueRows } from "../catalog/opaque.js";
 import type { Publisher, Service } from "../catalog/service.js";
@@ -37,10 +38,21 @@ export class Publishing {
     const { throttle } = publisher.link;
     throttle.updates += batch.rows.length;
     const arrival = this.accept(service, batch, now, throttle.owes);
+    const stored = arrival && this.keep(service, arrival);
+    this.tellKept(service, publisher, stored);
     // Repeated: for those who have had nothing yet it is the answer to new demand.
     if (arrival === undefined) return this.newest.settle(service);
-    this.keep(service, arrival);
     this.push(service, arrival, now);
+  }
+
+  /** Tells the publisher of a service with history which updates are stored, once they are. */
+  private tellKept({ kind, record }: Service, { link, alias }: Publisher, stored: Later<void>): void {
+    if (!kind.hasHistory) return;
+    const { current, sequence } = record.incarnations;
+    const tell = (): void => link.noteKept(alias, current, sequence);
+    // A publisher that is not told keeps the updates, and sends them again on its next link.
+    if (stored instanceof Promise) stored.then(tell, () => undefined);
+    else tell();
   }
 
   /** Decodes the rows. */
@@ -116,14 +128,14 @@ export class Publishing {
   }
 
   /** Remembers the newest row, and what the kind keeps beside it. Nobody awaits a first value any more. */
-  private keep(service: Service, arrival: Arrival): void {
+  private keep(service: Service, arrival: Arrival): Later<void> {
     const { rows, ats } = arrival;
     const newest = rows.length - 1;
     // A copy: the row is a view that would keep its whole block alive.
     service.record.last = { row: (rows[newest] as Uint8Array).slice(), at: ats[newest] as number };
     service.newest = undefined;
     service.awaiting.clear();
-    service.kind.keep(service, arrival);
+    return service.kind.keep(service, arrival);
   }
 
   /** Gives the rows to each lane, and books the lane's next flush. */

@@ -29,6 +29,8 @@ export interface PublisherLink {
   readonly throttle: ThrottleState;
   /** Memory that reading what the link publishes takes, in bytes. */
   readerBytes: number;
+  /** The service of this alias keeps its publisher's updates up to `sequence`. Sent with the next acknowledgement. */
+  noteKept(alias: number, incarnation: number, sequence: number): void;
   /** Throws `link-required` when the link has ended. */
   assertOpen(): void;
   /** Throws `limit-exceeded` when the link has used up its aliases. */

@@ -1,4 +1,5 @@
 import type { Since } from "@stanzapack/wire";
+import type { Later } from "../base/later.js";
 import type { Service } from "../catalog/service.js";
 import type { ServiceConfig } from "../options/service-config.js";
 import type { Lane } from "../fanout/lane.js";
@@ -31,8 +32,12 @@ export interface Kind {
   readonly ownWindowMs: number | null;
   /** Sends a new subscription what comes first, and puts the subscription on its lane, or on the way there. */
   begin(subscription: Subscription, start: Start): void;
-  /** Updates came. Keeps what the kind keeps, before the lanes receive the updates. */
-  keep(service: Service, arrival: Arrival): void;
+  /**
+   * Updates came. Keeps what the kind keeps, before the lanes receive the updates. Resolves once all of the updates are
+   * stored as well as the service's durability promises: then their publisher need not keep them (KEPT). Rejects if
+   * they cannot be stored.
+   */
+  keep(service: Service, arrival: Arrival): Later<void>;
   /** A detached subscription may receive data again: brings the subscription back to its lane. */
   comeBack(subscription: Subscription, now: number): void;
   /** Empties a lane that cannot be flushed, and detaches its subscribers where they stand. */

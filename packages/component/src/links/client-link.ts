@@ -11,6 +11,7 @@ import {
   type Frame,
   type HelloFrame,
   type HopClass,
+  type KeptFrame,
   type Limits,
 } from "@stanzapack/wire";
 import {
@@ -72,6 +73,8 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
   readonly inbox = createInbox();
   /** Questions that wait until it is. */
   readWaits = 0;
+  /** KEPT of each service, by alias, that leaves with the next acknowledgement. */
+  private readonly keptDue = new FewMap<number, KeptFrame>();
   /** Largest of `SIZE_CLASSES` that fits, once HELLO came, all that the client takes. */
   sizeClass: number;
   /** Memory that reading what it publishes takes, in bytes. */
@@ -280,7 +283,22 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
   }
 
   sendAck(): void {
+    this.sendKept();
     this.appendFrame(this.session.takeAck());
+  }
+
+  /** Of `PublisherLink`. A client that did not list KEPT takes an acknowledgement for it. */
+  noteKept(alias: number, incarnation: number, sequence: number): void {
+    if (this.session.peerHello?.kept !== true) return;
+    this.keptDue.set(alias, { type: "kept", alias, incarnation, sequence });
+  }
+
+  /** Sends the KEPT that is due. Returns whether there was any. */
+  sendKept(): boolean {
+    const due = [...this.keptDue.values()].filter(({ alias }) => this.services.has(alias));
+    this.keptDue.clear();
+    for (const kept of due) this.sendFrame(kept);
+    return due.length > 0;
   }
 
   /** A CREDIT behind what waits: the client acknowledges at once, as long as it lives. */

@@ -57,6 +57,7 @@ export class FrameDispatch {
         return takeCredit(link, frame, now);
       case "bind":
       case "demand":
+      case "kept":
       case "grant":
       case "refused":
       case "done":

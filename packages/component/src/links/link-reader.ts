@@ -102,15 +102,19 @@ export class LinkReader {
   /** As `read`; then acknowledges what was read, in front of whatever is written next. */
   async acknowledge(link: ClientLink): Promise<void> {
     await this.read(link);
-    if (link.ended || link.inbox.frames.length > 0 || link.session.ackDueAt === undefined) return;
-    link.sendAck();
+    if (link.ended || link.inbox.frames.length > 0) return;
+    if (link.session.ackDueAt !== undefined) link.sendAck();
+    else if (!link.sendKept()) return;
     this.parts.ends.write(link);
   }
 
   /** Once a second for each link: acknowledges what is due by time. */
   acknowledgeDue(link: ClientLink, now: number): void {
     // Not of a block that is being read: its updates may still be lost with the link.
-    if (link.session.ackDue(now) && link.inbox.frames.length === 0 && !link.throttle.owes) link.sendAck();
+    if (link.inbox.frames.length > 0 || link.throttle.owes) return;
+    if (link.session.ackDue(now)) link.sendAck();
+    // What was stored after its acknowledgement.
+    else if (link.session.ackDueAt === undefined) link.sendKept();
   }
 
   /** Coding what an account published took so long, in ms. */

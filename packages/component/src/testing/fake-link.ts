@@ -14,6 +14,7 @@ export function fakeLink(jid: string, own: object = {}): ClientLink {
     session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes), unacked: 0 },
     ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
     ...{ maySendData: true, maySendDataAt: () => link.maySendData },
+    noteKept: () => undefined,
     ...{ assertOpen: () => undefined, checkAlias: () => undefined, takeAlias: () => ++alias },
     isRetired: (retired: number) => retired <= alias,
     createOutlet: () => new LinkOutlet(link, link.takeAlias()),

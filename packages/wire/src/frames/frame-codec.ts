@@ -209,6 +209,13 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
           ];
     case "ack":
       return [FRAME.ACK, frame.stanzas >>> 0];
+    case "kept":
+      return [
+        FRAME.KEPT,
+        uint(frame.alias, "alias", MAX_ALIAS),
+        uint(frame.incarnation, "incarnation"),
+        uint(frame.sequence, "sequence"),
+      ];
     case "credit":
       return [
         FRAME.CREDIT,
@@ -356,6 +363,9 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
     case FRAME.ACK:
       f.name = "ACK";
       return f.end({ type: "ack", stanzas: f.uint(MAX_UINT32) });
+    case FRAME.KEPT:
+      f.name = "KEPT";
+      return f.end({ type: "kept", alias: f.alias(), incarnation: f.uint(), sequence: f.uint() });
     case FRAME.CREDIT: {
       f.name = "CREDIT";
       const alias = f.uintOrNil(MAX_ALIAS);
