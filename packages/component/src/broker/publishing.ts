@@ -37,7 +37,7 @@ export class Publishing {
     const { throttle } = publisher.link;
     throttle.updates += batch.rows.length;
     const arrival = this.accept(service, batch, now, throttle.owes);
-    // Repeated: for those who have had nothing yet it is the answer to new demand.
+    // All rows are repeated. For subscribers without a value, that is the answer to new demand.
     if (arrival === undefined) return this.newest.settle(service);
     this.keep(service, arrival);
     this.push(service, arrival, now);
@@ -51,7 +51,7 @@ export class Publishing {
   ): DataBatch<Uint8Array> {
     const { opaque } = service.config;
     if (opaque === true) assertOpaqueFrame(frame);
-    // In order and without a hole: IBB ended the link otherwise.
+    // Frames are in order and without a hole. Otherwise the bytestream has ended the link.
     const before = reader.bytes;
     const batch = reader.readPacked(frame, true, link.session.budget);
     link.readerBytes += reader.bytes - before;
@@ -108,7 +108,7 @@ export class Publishing {
     const to = record.offset + lost + fresh;
     record.offset = to;
     this.stats.updatesIn += kept.length;
-    // Older than the base of `at` cannot be told.
+    // A time before the base of `at` cannot be sent.
     const newestAt = Math.max(record.oldestAt, now - batch.at);
     const step = rows.length > 1 ? batch.spanMs / (rows.length - 1) : 0;
     const ats = kept.map((_, i) => newestAt - step * (kept.length - 1 - i));

@@ -52,7 +52,10 @@ export class Service {
   newest: NewestBodies | undefined;
   /** The holder of the writer's lease. The service takes DATA from nobody else. */
   publisher: Publisher | undefined;
-  /** The catalog does not have the service any more. A withdrawn log still goes to subscribers that have not all of it. */
+  /**
+   * The catalog does not have the service any more. A withdrawn log is still sent to subscribers that have not received
+   * all of it.
+   */
   withdrawn = false;
   /** What the publisher says of itself. */
   status: Exclude<ServiceStatus, "offline"> = "online";

@@ -2,11 +2,11 @@ import { StanzapackError, type CreditFrame } from "@stanzapack/wire";
 import type { ClientLink } from "../links/client-link.js";
 import type { Subscription } from "./subscription.js";
 
-/** A consumer has read (CREDIT). Throws what ends its link. */
+/** Takes a consumer's CREDIT. Throws what ends its link. */
 export function takeCredit(link: ClientLink, { alias, total }: CreditFrame, now: number): void {
   const subscription = alias === null ? undefined : link.subscriptions.get(alias);
   if (subscription === undefined) {
-    // It may have ended meanwhile.
+    // The subscription may have ended meanwhile.
     if (alias !== null && link.isRetired(alias)) return;
     const text = `CREDIT for alias ${alias}, which is no subscription of this link`;
     throw new StanzapackError("unknown-alias", text, { origin: "peer" });

@@ -81,7 +81,10 @@ export class Subscriptions {
     });
   }
 
-  /** Calls `act` with the service and the monotonic time. Rejects with `link-required` when the link has ended meanwhile. */
+  /**
+   * Calls `act` with the service and the monotonic time. Rejects with `link-required` when the link has ended
+   * meanwhile.
+   */
   private withService<T>(
     link: ClientLink,
     node: string,
@@ -99,7 +102,7 @@ export class Subscriptions {
 
   /**
    * Returns the link's subscription to the service, in a new window and selection if the link had it before.
-   * `standing`: the last position that the subscriber has; of a log `since` says the same. Throws `not-allowed`,
+   * `standing`: the last position that the subscriber has. For a log, `since` says the same. Throws `not-allowed`,
    * `pending`, `invalid-options`, `busy` or `limit-exceeded`.
    */
   subscribeTo(
@@ -121,7 +124,7 @@ export class Subscriptions {
         `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
       );
     const { windowMs, selection } = grantOptions(service, options);
-    // Behind the checks: no publisher is asked about what cannot be granted.
+    // After the checks, so that no publisher is asked about what cannot be granted.
     if (!mayTake) approvals.ask(service, link, options, now);
     const existing = link.taken.get(service);
     if (existing !== undefined) {
@@ -138,7 +141,7 @@ export class Subscriptions {
     }
     budgets.checkRoom(link.jid, "subscriptions");
     link.checkAlias();
-    // Before this one counts as demand.
+    // Read before this subscription counts as demand.
     const isLive = service.demand.subscribers > 0 && service.awaiting.size === 0;
     const lane = lanes.laneFor(service, { ...link.format, windowMs, selection }, link, now);
     const subid = (this.nextSubid++).toString(36);
@@ -178,7 +181,7 @@ export class Subscriptions {
       next.add(subscription);
       // What the old lane still held goes out now; what of it the new lane sends again is dropped by position.
       fanOut.sendWaiting(subscription, lane);
-      // What the old one left out, the new one would not tell of.
+      // The new lane does not report what the old lane left out.
       if (!service.awaiting.has(subscription)) newest.send(subscription, lane.standsAt + 1);
       fanOut.book(next, now, false);
     }
