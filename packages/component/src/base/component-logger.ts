@@ -67,7 +67,7 @@ function kindOf(args: Parameters<LogFn>): string {
 
 function toStderr(): DestinationStream {
   const destination = pino.destination({ dest: 2, sync: true });
-  // The reader of stderr is gone. The component goes on without its log.
+  // The reader of stderr is gone. The component continues without its log.
   destination.on("error", () => undefined);
   return destination;
 }

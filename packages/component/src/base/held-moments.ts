@@ -1,5 +1,5 @@
 /**
- * How long a moment is kept after it has come, in ms. Clients come a little later than they were told, by chance and
+ * How long a moment is kept after it has come, in ms. Clients come a little later than their moment, by chance and
  * because requests take time.
  */
 const KEPT_MS = 1_000;

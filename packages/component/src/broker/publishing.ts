@@ -18,8 +18,8 @@ import { Arrival } from "../fanout/selector.js";
 const REMEMBERED_MS = 1_000;
 
 /**
- * The first part of a value's way through the component: read, accept, keep, push. `Lane.push` and `FanOut.book` go on
- * from here: schedule, flush, write.
+ * The first part of a value's way through the component: read, accept, keep, push. `Lane.push` and `FanOut.book` begin
+ * the second part: schedule, flush, write.
  */
 export class Publishing {
   constructor(
@@ -71,9 +71,9 @@ export class Publishing {
   }
 
   /**
-   * Drops the rows that came before, and gives the others the next offsets of the service, and a time. Returns what is
-   * left; undefined: every row came before. `conflates`: the publisher is over its budget, and only the newest row of a
-   * service without history goes on.
+   * Drops the repeated rows, and gives the others the next offsets of the service, and a time. Returns what is left.
+   * Undefined: every row was repeated. `conflates`: the publisher is over its budget, and only the newest row of a
+   * service without history is sent on.
    */
   private accept(
     service: Service,

@@ -42,8 +42,8 @@ export function createAccountRules(limits: ComponentLimits): AccountRules {
 }
 
 /**
- * What one full JID, bare JID or domain uses, and what it may use. There are two for each link, so a part that few of
- * them need is created when it is needed. As `AdmissionRates`, an account has the rates of its requests.
+ * The usage and the bounds of one full JID, bare JID or domain. There are two accounts for each link, so a part that
+ * few of them need is created when it is needed. As `AdmissionRates`, an account has the rates of its requests.
  */
 export class Account implements Record<Counted, number>, AdmissionRates {
   links = 0;

@@ -5,19 +5,19 @@ import type { ComponentStats } from "../base/stats.js";
 import type { Account } from "./account.js";
 import type { Budgets } from "./budgets.js";
 
-/** What a stanza costs beside its block, in bytes: routing a stanza that is nearly empty is not free. */
+/** Cost of a stanza beside its block, in bytes: routing a stanza that is nearly empty is not free. */
 const STANZA_BYTES = 256;
 /** Windows that a publisher over its budget is asked for: the first, the last, and how long each is tried, in ms. */
 const FIRST_WINDOW_MS = 1_000;
 const LAST_WINDOW_MS = 50_000;
 const TRY_MS = 5_000;
 
-/** What the throttle knows of one link. */
+/** State of the throttle for one link. */
 export interface ThrottleState {
   readonly accounts: readonly Account[];
-  /** Updates that came since the throttle last looked. */
+  /** Updates that arrived since the throttle last looked. */
   updates: number;
-  /** The publisher is over its budget: acknowledgements wait, and only the newest value of a service goes on. */
+  /** The publisher is over its budget: acknowledgements wait, and only the newest value of a service is sent on. */
   owes: boolean;
   /** The smallest window that the link's services are asked for, in ms. 0: the throttle does not slow the link. */
   windowMs: number;

@@ -38,7 +38,7 @@ export class Publishers {
       incarnation: asked,
       sequence: service.record.incarnations.sequenceOf(asked),
     });
-    // Sent always: a publisher that comes back goes on sending as long as it believes in its old demand.
+    // Sent always: a publisher that comes back keeps sending by its old demand until it receives a new one.
     this.demand.tell(service);
     service.status = "online";
     service.paceMs = null;

@@ -14,9 +14,9 @@ export interface LastValue {
 }
 
 /**
- * What must outlive the links and the process of a service's publisher: its name, configuration, epoch, position, the
- * sequences of its publishers' outboxes, and its approvals. A store can keep the record; `Service` is what lives around
- * the record.
+ * The part of a service that must outlive the links and the process of its publisher: its name, configuration, epoch,
+ * position, the sequences of its publishers' outboxes, and its approvals. A store can keep the record. `Service` is
+ * what lives around the record.
  */
 export class ServiceRecord {
   readonly node: string;

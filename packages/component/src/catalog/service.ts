@@ -19,7 +19,7 @@ export interface NewestBodies {
   readonly bodies: Map<string, ReadyBody>;
 }
 
-/** What a service needs of its publisher's link. */
+/** The part of a publisher's link that a service needs. */
 export interface PublisherLink {
   readonly jid: string;
   readonly bareJid: string;
@@ -57,7 +57,7 @@ export class Service {
    * all of it.
    */
   withdrawn = false;
-  /** What the publisher says of itself. */
+  /** The status that the publisher last sent. */
   status: Exclude<ServiceStatus, "offline"> = "online";
   /** The window in which the publisher really sends, in ms, when it cannot keep to the demand. */
   paceMs: number | null = null;
@@ -72,7 +72,7 @@ export class Service {
 
   constructor(
     readonly record: ServiceRecord,
-    /** What services of its kind do, with what this service keeps. */
+    /** The behaviour of the service's kind, with what this service keeps. */
     readonly kind: Kind,
   ) {}
 
@@ -88,7 +88,7 @@ export class Service {
   get online(): boolean {
     return this.publisher !== undefined;
   }
-  /** What a STATUS frame tells the subscribers. */
+  /** The content of a STATUS frame to the subscribers. */
   get told(): { readonly status: ServiceStatus; readonly windowMs: number | null } {
     return this.online
       ? { status: this.status, windowMs: this.paceMs }

@@ -1,6 +1,6 @@
 import type { ResolvedConfig } from "./load-config.js";
 
-/** What a config that was read again changes, by the names of keys, such as `limits.maxLinks`. */
+/** Changes of a config that was read again, by the names of keys, such as `limits.maxLinks`. */
 export interface Reloaded {
   /** Keys whose new values are in force from now on. */
   readonly changed: readonly string[];

@@ -24,7 +24,7 @@ const PHASE_MS = TICK_MS / PHASES;
 const LARGE_ROWS = 256;
 /** Most bodies of one service's newest value that are kept for further subscribers at the same position. */
 const KEPT_BODIES = 64;
-/** Encoding rows of at most this many bytes is not measured, and charged to nobody. It takes a few ms at most. */
+/** Up to this many bytes of rows, encoding is neither measured nor charged. It takes a few ms at most. */
 const CHEAP_BYTES = 512;
 
 /**
@@ -33,7 +33,7 @@ const CHEAP_BYTES = 512;
  */
 export class FanOut {
   private readonly clock = new TickClock<Lane>((lanes, now) => {
-    // What is left of the last tick is written first, before there is more to write.
+    // The phases left of the last tick are written first, before there is more to write.
     this.writePhases(now);
     this.flush(lanes, now, true);
   });
@@ -189,7 +189,7 @@ export class FanOut {
       if (body === undefined) {
         this.stats.singleEncodes++;
         body = lane.encodeAlone({ from: from ?? to, to, rows: [row], firstAt: at, lastAt: at });
-        // A subscriber that comes back may be at any position, so nothing else bounds the cache.
+        // A subscriber that comes back may be at any position, so the cache needs a bound.
         if (cache.size >= KEPT_BODIES) cache.clear();
         cache.set(key, body);
       }

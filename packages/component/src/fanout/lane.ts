@@ -49,19 +49,19 @@ export interface LaneContext {
   readonly memory: LaneMemory;
 }
 
-/** What the subscribers of one lane have in common, so that they can share every byte. */
+/** Properties that all subscribers of one lane have in common, so that they can share every byte. */
 export interface LaneKey extends OutletFormat {
   readonly windowMs: number;
   readonly selection: Selection;
 }
 
-/** What a lane reads of its service. */
+/** The part of a service that a lane reads. */
 export interface LaneSource {
   readonly record: ServiceRecord;
   readonly told: { readonly status: ServiceStatus; readonly windowMs: number | null };
 }
 
-/** What a lane knows of one of its subscriptions. */
+/** The part of a subscription that a lane knows. */
 export interface LaneMember {
   readonly outlet: Outlet;
   /** The subscription takes no bodies of its lane at present. */

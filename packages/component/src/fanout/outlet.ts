@@ -17,7 +17,7 @@ export interface OutletFormat {
   readonly hop: HopClass;
 }
 
-/** Who takes updates, and in whose budget they count. */
+/** A receiver of updates, in whose budget they count. */
 export interface Subscriber {
   /** Full JID. */
   readonly jid: string;

@@ -18,9 +18,9 @@ export interface QueuedWriter {
 }
 
 /**
- * Writers with something to write: those of the next write, and those of a large tick whose phase comes later. A writer
- * is in one queue at most, and knows which. An entry that disagrees with its writer is an old one. Sets would cost each
- * stanza more than making the stanza.
+ * Writers with something to write: those of the next write, and those of a large tick that leave in a later phase. A
+ * writer is in one queue at most, and knows which. An entry that disagrees with its writer is an old one. Sets would
+ * cost each stanza more than making the stanza.
  */
 export class WriteQueue {
   private next: QueuedWriter[] = [];

@@ -36,7 +36,7 @@ const ACCESS_LABELS = {
   authorize: "The members, and those whom the publisher allows when they ask",
 } as const satisfies Record<AccessModel, string>;
 
-/** What a client shows to a person who fills in our forms (XEP-0004 §3.2), and the values that it offers. */
+/** Labels that a client shows to a person who fills in our forms (XEP-0004 §3.2), and the values that it offers. */
 const DESCRIPTIONS: Readonly<Record<string, Description>> = {
   [FIELD.KIND]: list("What matters", {
     value: "The newest value: older ones may give way to it",

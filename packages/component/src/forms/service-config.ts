@@ -19,8 +19,8 @@ import { boolean, checkOwnFields, invalid, several, single } from "./submissions
 const MAX_TITLE_CHARS = 256;
 
 /**
- * Returns the node configuration of a form (XEP-0060 §8.1.3, §8.2). What the form leaves out keeps its value in
- * `current`, or has its default.
+ * Returns the node configuration of a form (XEP-0060 §8.1.3, §8.2). A field that the form leaves out keeps its value
+ * in `current`, or has its default.
  */
 export function readServiceConfig(
   form: DataForm | undefined,

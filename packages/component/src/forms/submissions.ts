@@ -27,7 +27,7 @@ export function readSubmission(holder: Element, formType: string): DataForm | "c
   if (form === undefined)
     throw notSubmitted(second === undefined ? "the form has no known type" : "there are two forms");
   if (form.type === "cancel") return "cancel";
-  // XEP-0004 §3.1: `form` asks and `result` tells.
+  // XEP-0004 §3.1: a `form` is to be filled in, and a `result` reports.
   if (form.type !== "submit") throw notSubmitted(`the form's type is \`${form.type}\`, not \`submit\``);
   // XEP-0004 §3.2: `var` is unique.
   if (form.repeated !== undefined) throw notSubmitted(`the form has \`${clip(form.repeated)}\` twice`);

@@ -50,8 +50,8 @@ function readCredit(form: DataForm): number | undefined {
 }
 
 /**
- * Returns the requested window and selection (XEP-0060 §16.4.2: digest, digest_frequency in ms). What the form leaves
- * out has its default.
+ * Returns the requested window and selection (XEP-0060 §16.4.2: digest, digest_frequency in ms). A field that the form
+ * leaves out has its default.
  */
 function readOptions(form: DataForm): AskedOptions {
   checkOwnFields(form, [FIELD.DELIVERY, FIELD.SINCE, FIELD.CREDIT, ...SELECTION_FIELDS]);

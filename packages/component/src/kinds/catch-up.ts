@@ -113,7 +113,7 @@ export class CatchUp {
     }
   }
 
-  /** Sends the next body. Returns false when nothing is left, and the lane goes on from here. */
+  /** Sends the next body. Returns false when nothing is left, and the lane continues from here. */
   private sendNext(subscription: Subscription, journal: Journal, encoded: Encoded): boolean {
     const next = this.encodeNext(subscription, journal, encoded);
     if (next === undefined) return false;

@@ -13,7 +13,10 @@ export interface StandingPosition {
 
 /** Where and when a new subscription begins. */
 export interface Start {
-  /** Where in its history a service with history begins. Undefined: with the updates that come from now on. */
+  /**
+   * Where in the history the subscription begins, if the kind has a history. Undefined: with the updates that come from
+   * now on.
+   */
   readonly since: Since | undefined;
   /** Undefined: the subscriber is new to the service. */
   readonly standing: StandingPosition | undefined;
@@ -23,7 +26,7 @@ export interface Start {
   readonly now: number;
 }
 
-/** What the kinds of services do differently: `ValueKind` and `LogKind`. */
+/** Differences between the kinds of services: `ValueKind` and `LogKind`. */
 export interface Kind {
   /** Every update is sent on, and is kept for later subscribers. False: newer values take the place of older ones. */
   readonly hasHistory: boolean;

@@ -43,7 +43,7 @@ const STANZA_ROOM_BYTES = 512;
  * than the quickest shows that stanzas queue on the way.
  */
 const WINDOW = { targetMs: 1_000, initialChars: 131_072, maxChars: 1_048_576 };
-/** Below this many unacknowledged characters there is nothing to ask for yet. It is a quarter of the first window. */
+/** Below this many unacknowledged characters there is nothing to ask for yet. A quarter of the first window. */
 const WINDOW_FROM_CHARS = WINDOW.initialChars / 4;
 
 /** Says that the client cannot be asked now, because its server is away, or busy. */
@@ -72,7 +72,7 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
   readonly services = new FewMap<number, Service>();
   /** Subscriptions that wait for acknowledgements or credit. */
   readonly detached = new FewSet<LinkSubscription>();
-  /** What has arrived and is not read yet. */
+  /** Blocks and frames that have arrived and are not read yet. */
   readonly inbox = createInbox();
   /** Number of requests that wait until the inbox is read. */
   readWaits = 0;
@@ -93,7 +93,7 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
   /** While there is one, no data is sent to the client. */
   suspension: Suspension | undefined;
   ended = false;
-  /** When the client closed the link, in ms. What arrived before is still being read. */
+  /** When the client closed the link, in ms. Blocks that arrived before are still being read. */
   closedAt: number | undefined;
   /** Which queue of the fan-out the link is in. Only the queue sets this. */
   queue = NOT_QUEUED;

@@ -152,7 +152,7 @@ describe("the intake of links", () => {
     it.forget(links[0] as Link);
     expect(it.put(links[8] as Link, full)).toBe(true);
     it.sweep();
-    // What is read counts no more.
+    // Blocks that were read count no more.
     await pass(2_000);
     it.charge("a@x", 80);
     for (const link of links.slice(0, 8)) expect(it.put(link, full)).toBe(true);

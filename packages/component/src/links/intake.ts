@@ -36,7 +36,7 @@ export interface InboxBlock {
   readonly label: number | undefined;
 }
 
-/** What a link has sent and the component has not read yet. */
+/** The data that a link has sent and the component has not read yet. */
 export interface Inbox {
   /** Frames of the block that is being read. */
   readonly frames: Frame[];
@@ -68,8 +68,8 @@ interface Account {
 /**
  * Decides whose frames are read when. A few bytes may hold many updates, so a bound of bytes bounds no time. Each
  * account has a share of the component's time, for reading what it publishes and for encoding that for subscribers.
- * What exceeds the share waits, unacknowledged. The component reads it in turn when there is nothing new, a few ms at a
- * time. It reads the blocks of all others as they arrive. After steps that take long, there is a pause.
+ * Blocks beyond the share wait, unacknowledged. The component reads them in turn when there is nothing new, a few ms at
+ * a time. It reads the blocks of all others as they arrive. After steps that take long, there is a pause.
  */
 export class Intake<L extends Sender> {
   private readonly accounts = new Map<string, Account>();
@@ -103,7 +103,7 @@ export class Intake<L extends Sender> {
     inbox.blocks.push({ bytes: block, label });
     inbox.bytes += block.length;
     this.count(link);
-    // A request that follows by iq is not read here. It must not be answered as if the link had said no HELLO.
+    // A request that follows by iq does not wait here. It must not be answered as if the link had sent no HELLO.
     if (isFirst) this.step(link);
     if (!this.waiting.has(link)) this.read(link);
     return true;
@@ -138,7 +138,7 @@ export class Intake<L extends Sender> {
     return this.workedMs - before;
   }
 
-  /** The link has ended. What still waits is never read. */
+  /** The link has ended. Its waiting blocks are never read. */
   forget(link: L): void {
     this.waiting.delete(link);
     link.inbox.frames.length = link.inbox.blocks.length = link.inbox.bytes = 0;

@@ -178,7 +178,7 @@ export class LinkTable implements LinkEnds {
 
   private streamEnded(link: ClientLink, end: BytestreamEnd): void {
     if (end.error === undefined && hasMore(link.inbox)) {
-      // What the client published before is still read. Nothing more is sent to it.
+      // The component still reads what the client published before. It sends the client nothing more.
       link.closedAt = monotonicNow();
       this.requests.linkEnded(link);
       this.broker.subscriptions.linkEnded(link);
@@ -208,8 +208,8 @@ export class LinkTable implements LinkEnds {
   }
 
   /**
-   * Writes what waits on the link. Without a stream to the server it goes on waiting, because stanzas that are taken
-   * have their place in the order.
+   * Writes what waits on the link. Without a stream to the server nothing is taken, because stanzas that are taken have
+   * their place in the order.
    */
   write(link: ClientLink): void {
     if (this.connection.state !== "online") return;
@@ -242,7 +242,7 @@ export class LinkTable implements LinkEnds {
       void this.verifier.verify(link, true);
   }
 
-  /** Resolves whether the full JID has a link whose client lives, as far as can be told. Ends the link if not. */
+  /** Resolves with whether the full JID has a link whose client lives, as far as can be told. Ends the link if not. */
   async verify(fullJid: string): Promise<boolean> {
     const link = this.links.get(fullJid);
     return link !== undefined && (await this.verifier.verify(link));

@@ -2,7 +2,10 @@ import { monotonicNow, type Connection } from "@stanzapack/xmpp";
 
 /** Time between two questions to the server while somebody waits, in ms. */
 const STEP_MS = 1_000;
-/** An answer that takes longer, in ms, shows that the server stood still. What the server held back arrives now. */
+/**
+ * An answer that takes longer, in ms, shows that the server stood still. The stanzas that the server held back arrive
+ * now.
+ */
 const STALLED_MS = 1_000;
 /** Most times that a wait begins anew, so that a server that is always slow keeps nobody for ever. */
 const MAX_RESTARTS = 10;

@@ -16,7 +16,7 @@ const MISSING: ReadonlyMap<string, string> = new Map([
 
 const NOBODY: ReadonlySet<string> = new Set();
 
-/** What a request changes about a node's members. */
+/** The changes of a node's members that a request makes. */
 export interface AffiliationChange {
   readonly members: ReadonlySet<string>;
   /** JIDs that have no affiliation any more. */
@@ -26,8 +26,8 @@ export interface AffiliationChange {
 }
 
 /**
- * Reads a request that changes affiliations (XEP-0060 §8.9.2). It adds and removes members one at a time. The owner
- * stays the only owner, because the node's name says who that is. When it throws, everything stays as it was.
+ * Reads a request that changes affiliations (XEP-0060 §8.9.2). The request adds and removes members one at a time. The
+ * owner stays the only owner, because the node's name says who that is. When it throws, everything stays as it was.
  */
 export function readAffiliations(service: Service, element: Element, maxMembers: number): AffiliationChange {
   const asked = new Map<string, string | undefined>();

@@ -77,9 +77,9 @@ export class OwnerRequests {
   }
 
   /**
-   * Withdraws a service (XEP-0060 §8.4). What its publisher has sent before is read first, so that nothing is lost.
-   * The publisher receives `busy` if that takes too long. Another session of its owner need not wait for a publisher
-   * that floods.
+   * Withdraws a service (XEP-0060 §8.4), after the component has read what its publisher sent before, so that nothing
+   * is lost. The publisher receives `busy` if that takes too long. Another session of its owner need not wait for a
+   * publisher that floods.
    */
   private async withdraw(request: Request, remove: Element): Promise<undefined> {
     const { publisher } = this.own(request, remove);

@@ -121,7 +121,7 @@ export class PubsubNegotiation {
       this.broker.offers.offer(this.links.require(request.from), node, config, monotonicNow(), lease);
     let outcome = await offer();
     if ("holder" in outcome) {
-      // The other session may be dead, and nobody may know. So it is asked before this session is refused.
+      // The other session may be dead, and nobody may know. The component asks it before it refuses this session.
       if (await this.links.verify(outcome.holder.jid)) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
@@ -130,7 +130,7 @@ export class PubsubNegotiation {
       if ("holder" in outcome)
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
     }
-    // XEP-0060 §8.1.2: the answer may leave the node out only if it is as asked. So the node is always there.
+    // XEP-0060 §8.1.2: the answer may leave the node out only if it is as asked. This answer always has the node.
     return xml("pubsub", NS.PUBSUB, xml("create", { node }));
   }
 
@@ -258,7 +258,7 @@ export class PubsubNegotiation {
     return service;
   }
 
-  /** Returns what a request about a subscription means. The link is that of the subscribed JID. */
+  /** Returns the service and the subscriber that a request names. The link is that of the subscriber's JID. */
   private meant(
     { from }: Request,
     element: Element,

@@ -35,7 +35,7 @@ export const DEFAULT_CONFIG: ServiceConfig = {
   title: "",
 };
 
-/** What an offer says about the writer's lease, beside the node's configuration. */
+/** The part of an offer about the writer's lease, beside the node's configuration. */
 export interface LeaseRequest {
   /** Incarnation of the publisher's outbox. Undefined: the offer names none. */
   readonly incarnation: number | undefined;

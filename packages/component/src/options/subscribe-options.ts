@@ -11,13 +11,13 @@ export interface AskedOptions {
   readonly selection: Selection;
 }
 
-/** What a subscriber asks to change. */
+/** Options that a subscriber asks to change. */
 export interface ChangedOptions extends AskedOptions {
   /** Rows that the subscriber takes in all, if that is more than before. Undefined: as before. */
   readonly credit?: number | undefined;
 }
 
-/** What a new subscription asks for. */
+/** Options that a new subscription asks for. */
 export interface SubscribeOptions extends AskedOptions {
   /** Where in a log the subscription begins. Undefined: with the updates that come from now on. */
   readonly since: Since | undefined;

@@ -17,7 +17,7 @@ export interface JournalMemoryLimits {
   readonly domainShare: number;
 }
 
-/** What the journals of one owner, of one other domain, or of all owners hold together. */
+/** Bytes that the journals of one owner, of one other domain, or of all owners hold together. */
 interface Holder<T> {
   bytes: number;
   readonly most: () => number;

@@ -258,7 +258,7 @@ export class FrameRequests {
     this.turns.add(link, { ...job, fail: (error) => this.refuse(job.answers, error) });
   }
 
-  /** A link's share of a turn is over: sends the client what came of the job so far. `ms`: processor time used. */
+  /** A link's share of a turn is over: sends the client the outcomes of the job so far. `ms`: processor time used. */
   private worked(
     link: ClientLink,
     { request, answers, endsWithDone, hasEnded }: RequestJob,

@@ -133,7 +133,7 @@ export class Resumption {
       bytes += SUBSCRIPTION_BYTES + 2 * service.node.length + PER_FIELD_BYTE * fieldBytes;
     }
     const share = this.limits.maxResumeBytes / SHARES;
-    // Within an account, its oldest kept link makes room. What the account is still restoring counts too.
+    // Within an account, its oldest kept link makes room. Links that the account is still restoring count too.
     const { bareJid } = link;
     for (const oldest of this.tokensOf.get(bareJid) ?? []) {
       if ((this.bytesOf.get(bareJid) ?? 0) + bytes <= share) break;

@@ -56,7 +56,7 @@ export class Subscriptions {
     const { catalog, logs } = this.parts;
     const withdrawn = logs.withdrawnAt(node, since);
     if (withdrawn?.record.mayTake(bareJid) !== true) return catalog.find(node);
-    // Otherwise a subscriber that was told of the end, and asks again from there, would be told again.
+    // Otherwise a subscriber that has received the end, and asks again from there, would receive the end again.
     const hasRest = typeof since === "object" && "epoch" in since && since.offset < withdrawn.record.offset;
     return hasRest ? withdrawn : (catalog.services.get(node) ?? withdrawn);
   }
@@ -157,8 +157,8 @@ export class Subscriptions {
   }
 
   /**
-   * Gives a subscription another window, selection and credit. Its positions go on: the subscriber receives what it had
-   * not got yet, or a conflation of it. Throws `invalid-options` or `limit-exceeded`.
+   * Gives a subscription another window, selection and credit. Its positions continue: the subscriber receives what it
+   * did not have yet, or a conflation of it. Throws `invalid-options` or `limit-exceeded`.
    */
   change(subscription: Subscription, asked: ChangedOptions, now: number): void {
     this.moveToLane(subscription, asked, now);
@@ -172,14 +172,14 @@ export class Subscriptions {
     const key = { ...outlet.format, windowMs, selection };
     if (formatLaneKey(lane.key) === formatLaneKey(key)) return;
     const next = lanes.laneFor(service, key, outlet, now, lane);
-    // A lane made for this subscriber is as busy as the one it comes from, or its next update would go at once.
+    // A lane made for this subscriber counts as busy as the lane before. Otherwise the next update would leave at once.
     if (next.members === 0) next.lastFlushAt = lane.lastFlushAt;
     next.members++;
     subscription.lane = next;
     lanes.leave(subscription, lane);
     if (!subscription.detached) {
       next.add(subscription);
-      // What the old lane still held goes out now; what of it the new lane sends again is dropped by position.
+      // Sends what the old lane still holds. The subscriber drops by position what the new lane sends again.
       fanOut.sendWaiting(subscription, lane);
       // The new lane does not report what the old lane left out.
       if (!service.awaiting.has(subscription)) newest.send(subscription, lane.standsAt + 1);
