@@ -139,7 +139,8 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     registerOrdinaryClients(gate.guarded, broker, stats),
     connection.on("online", ({ jid }) => {
       log.info({ jid, server: `${host}:${port}` }, "online");
-      // The first probe finds out whether the server returns such messages. Later probes need to know.
+      // This probe finds out whether the server returns the component's messages to itself. Later probes depend on
+      // that.
       void connection.probe();
       links.askAll();
     }),

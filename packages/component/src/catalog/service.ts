@@ -57,7 +57,7 @@ export class Service {
    * all of it.
    */
   withdrawn = false;
-  /** The status that the publisher last sent. */
+  /** Status of the publisher, from its last STATUS. Without one: `online`. */
   status: Exclude<ServiceStatus, "offline"> = "online";
   /** The window in which the publisher really sends, in ms, when it cannot keep to the demand. */
   paceMs: number | null = null;

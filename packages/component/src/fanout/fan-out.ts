@@ -242,7 +242,7 @@ export class FanOut {
     });
   }
 
-  /** The stream to the server takes more. */
+  /** Whether the stream to the server takes more. */
   get open(): boolean {
     return this.connection.state === "online" && this.connection.writable;
   }

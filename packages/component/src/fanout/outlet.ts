@@ -17,7 +17,7 @@ export interface OutletFormat {
   readonly hop: HopClass;
 }
 
-/** A receiver of updates, in whose budget they count. */
+/** A receiver of updates. Its subscriptions and lanes count in its budget. */
 export interface Subscriber {
   /** Full JID. */
   readonly jid: string;

@@ -47,7 +47,7 @@ function clip({ text, message }: StanzapackError): string {
 
 /**
  * Returns our application condition: the name of the code, if clients would read the condition alone as another code.
- * Otherwise `retry-after`. Both have the time to retry, in ms, if there is one.
+ * Otherwise `retry-after`. Both have the time to retry, in ms, if there is one. Undefined: neither is needed.
  */
 function ownCondition({ code, retryAfterMs }: StanzapackError): StanzaError["application"] {
   const name = isReadFromCondition(code) ? RETRY_AFTER : code;

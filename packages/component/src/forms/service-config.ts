@@ -65,7 +65,7 @@ export function readServiceConfig(
     opaque: boolean(form, FIELD.OPAQUE) ?? base.opaque ?? false,
     // XEP-0004 §3.3: a JID that is listed twice counts once.
     members: members === undefined ? base.members : new Set(members.map(accountOf)),
-    // An empty field means that there is no title. Any other empty field changes nothing.
+    // An empty field means that there is no title. For a value that cannot be empty, an empty field changes nothing.
     title: form.fields.has(FIELD.TITLE) ? readTitle(form) : base.title,
   };
 }

@@ -12,7 +12,7 @@ import type { Journal } from "../store/journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 
 export interface CatchUpHost {
-  /** The stream to the server takes more. */
+  /** Whether the stream to the server takes more. */
   readonly open: boolean;
 }
 
@@ -104,8 +104,7 @@ export class CatchUp {
           return;
         }
       } catch (error) {
-        // The fault of one subscription must not hold up the others. On its lane, what it did not receive shows as
-        // lost.
+        // The fault of one subscription must not hold up the others. On its lane, the missing updates show as lost.
         this.log.error({ err: error, node: subscription.service.node }, "a log could not be caught up with");
       }
       this.remove(subscription);

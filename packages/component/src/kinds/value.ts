@@ -27,7 +27,7 @@ export class ValueKind implements Kind {
     this.fanOut.book(lane, now, false);
   }
 
-  /** `Service.last` is all that a value keeps. */
+  /** A value keeps nothing but `ServiceRecord.last`. */
   keep(): void {}
 
   comeBack(subscription: Subscription, now: number): void {

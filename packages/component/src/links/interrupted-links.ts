@@ -26,9 +26,9 @@ export class InterruptedLinks {
 
   /**
    * The stream to the server was interrupted. Stanzas may be lost in both directions, and for a while afterwards too,
-   * since a server may think that the old stream is alive. Each client is asked for an acknowledgement until it
-   * arrives. By the acknowledgement, each side finds out whether it lacks a stanza. So nothing stands still until the
-   * next acknowledgement is due.
+   * since a server may think that the old stream is alive. Each client is asked for an acknowledgement, `MAX_ASKED`
+   * times at most. By the acknowledgement, each side finds out whether it lacks a stanza. So nothing stands still until
+   * the next acknowledgement is due.
    */
   askAll(links: Iterable<ClientLink>): void {
     for (const link of links) this.unsure.set(link, { tries: 0, heard: 0, sent: 0 });

@@ -1,6 +1,6 @@
 /**
- * Answers that one account receives at once, and the time until one more, in ms. That is enough for a person who tries,
- * and ends a talk of two programs.
+ * Answers that one account receives at once, and the time until one more, in ms. They suffice for a person who tries.
+ * Two programs that answer each other soon stop.
  */
 const BURST = 3;
 const REFILL_MS = 600_000;

@@ -53,7 +53,7 @@ export function readAction(kind: Kind, pubsub: Element): Action {
     throw badRequest(
       `an iq of type ${kind.replace("owner ", "")} cannot ask for \`${name.slice(0, 40)}\` here`,
     );
-  // XEP-0060 §6.1.1, §6.3.7, §8.1.3: exactly one action, and behind it the element that belongs to it.
+  // XEP-0060 §6.1.1, §6.3.7, §8.1.3: exactly one action, followed by the element that belongs to it.
   if (next !== undefined && (next.getName() !== follower || more !== undefined))
     throw badRequest(`\`${(more ?? next).getName().slice(0, 40)}\` cannot stand behind \`${name}\``);
   if (missing !== undefined)

@@ -25,7 +25,7 @@ export interface Job {
 }
 
 export interface TurnsHost {
-  /** The stream to the server takes more. */
+  /** Whether the stream to the server takes more. */
   readonly open: boolean;
 }
 
