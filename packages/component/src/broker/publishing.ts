@@ -19,8 +19,8 @@ import { Arrival } from "../fanout/selector.js";
 const REMEMBERED_MS = 1_000;
 
 /**
- * The first part of a value's way through the component: read, accept, keep, push. `Lane.push` and `FanOut.book` go on
- * from here: schedule, flush, write.
+ * The first part of a value's way through the component: read, accept, keep, push. `Lane.push` and `FanOut.book` begin
+ * the second part: schedule, flush, write.
  */
 export class Publishing {
   constructor(
@@ -40,7 +40,7 @@ export class Publishing {
     const arrival = this.accept(service, batch, now, throttle.owes);
     const stored = arrival && this.keep(service, arrival);
     this.tellKept(service, publisher, stored);
-    // Repeated: for those who have had nothing yet it is the answer to new demand.
+    // All rows are repeated. For subscribers without a value, that is the answer to new demand.
     if (arrival === undefined) return this.newest.settle(service);
     this.push(service, arrival, now);
   }
@@ -63,7 +63,7 @@ export class Publishing {
   ): DataBatch<Uint8Array> {
     const { opaque } = service.config;
     if (opaque === true) assertOpaqueFrame(frame);
-    // In order and without a hole: IBB ended the link otherwise.
+    // Frames are in order and without a hole. Otherwise the bytestream has ended the link.
     const before = reader.bytes;
     const batch = reader.readPacked(frame, true, link.session.budget);
     link.readerBytes += reader.bytes - before;
@@ -83,9 +83,9 @@ export class Publishing {
   }
 
   /**
-   * Drops the rows that came before, and gives the others the next offsets of the service, and a time. Returns what is
-   * left; undefined: every row came before. `conflates`: the publisher is over its budget, and only the newest row of a
-   * service without history goes on.
+   * Drops the repeated rows, and gives the others the next offsets of the service, and a time. Returns what is left.
+   * Undefined: every row was repeated. `conflates`: the publisher is over its budget, and only the newest row of a
+   * service without history is sent on.
    */
   private accept(
     service: Service,
@@ -120,7 +120,7 @@ export class Publishing {
     const to = record.offset + lost + fresh;
     record.offset = to;
     this.stats.updatesIn += kept.length;
-    // Older than the base of `at` cannot be told.
+    // A time before the base of `at` cannot be sent.
     const newestAt = Math.max(record.oldestAt, now - batch.at);
     const step = rows.length > 1 ? batch.spanMs / (rows.length - 1) : 0;
     const ats = kept.map((_, i) => newestAt - step * (kept.length - 1 - i));

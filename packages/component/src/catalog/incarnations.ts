@@ -1,27 +1,30 @@
-/** Incarnations of one service's publishers whose last sequence is remembered. 8: devices that take turns, with some restarts in between. */
+/**
+ * Most incarnations of one service whose last sequence is remembered. 8: devices that take turns, with some restarts in
+ * between.
+ */
 const MAX_REMEMBERED = 8;
 
 /**
- * How far each of those who wrote a service last had come: what one of them sends again is dropped, also when another
- * wrote in between.
+ * The last sequences of the incarnations that wrote into a service. The component drops what an incarnation sends
+ * again, even if another one wrote in between.
  */
 export class Incarnations {
-  /** Last sequence by incarnation; the one that wrote last comes last. */
+  /** Last sequence by incarnation. The incarnation that wrote last comes last. */
   private readonly sequences = new Map<number, number>();
-  /** The one that writes; 0: none has. */
+  /** The incarnation that writes now. 0: none has written. */
   current = 0;
 
-  /** Last sequence of the one that writes. */
+  /** Last sequence of the incarnation that writes now. */
   get sequence(): number {
     return this.sequenceOf(this.current);
   }
 
-  /** 0: it has written nothing, or is not remembered. */
+  /** Returns the last sequence of an incarnation. 0: it has written nothing, or is not remembered. */
   sequenceOf(incarnation: number): number {
     return this.sequences.get(incarnation) ?? 0;
   }
 
-  /** `incarnation` writes from now on. The one that wrote longest ago is forgotten when there are too many. */
+  /** `incarnation` writes from now on. If too many are remembered, the one that wrote longest ago is forgotten. */
   enter(incarnation: number): void {
     if (incarnation === this.current) return;
     this.current = incarnation;
@@ -33,7 +36,7 @@ export class Incarnations {
     this.sequences.delete(oldest as number);
   }
 
-  /** The one that writes has come to `sequence`. */
+  /** The incarnation that writes now has come to `sequence`. */
   advance(sequence: number): void {
     this.sequences.set(this.current, sequence);
   }

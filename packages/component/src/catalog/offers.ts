@@ -20,15 +20,15 @@ import type { ServiceRecord } from "./service-record.js";
 import type { ServiceConfig } from "../options/service-config.js";
 import type { StatusReports } from "./status-reports.js";
 
-/** Random numbers that tell lives apart, 32 bits, never 0. */
+/** Returns random numbers that distinguish the lives of a service: 32 bits, never 0. */
 export type RandomId = () => number;
 
-/** Returns the record of a service that is to be, as a store has it, or a new one. `now`: monotonic, in ms. */
+/** Returns the record of a new service: as a store has it, or a new one. `now`: monotonic, in ms. */
 export type OpenRecord = (id: NodeId, config: ServiceConfig, now: number) => Later<ServiceRecord>;
 
 /**
- * What came of an offer. `holder`: another link of the account has the writer's lease, and this offer neither takes the
- * lease over nor is of the same outbox.
+ * The outcome of an offer. `holder`: another link of the account has the writer's lease, and this offer neither takes
+ * the lease over nor is of the same outbox.
  */
 export type OfferOutcome =
   { readonly service: Service; readonly created: boolean } | { readonly holder: PublisherLink };
@@ -50,11 +50,11 @@ export interface OfferParts {
 
 /** Begins, configures and withdraws services. */
 export class Offers {
-  /** Told of each service that is offered anew. */
+  /** Called for each service that is offered anew. */
   onOffered: ((service: Service) => void) | undefined;
-  /** Told of each service that ends, with those who had subscribed or waited for approval. */
+  /** Called for each service that ends, with those who had subscribed or waited for approval. */
   onWithdrawn: ((service: Service, subscribers: readonly Subscriber[]) => void) | undefined;
-  /** Told of each subscription that its publisher takes away. */
+  /** Called for each subscription that a publisher takes away. */
   onRevoked: ((subscription: Subscription) => void) | undefined;
 
   constructor(
@@ -64,7 +64,7 @@ export class Offers {
   ) {}
 
   /**
-   * A publisher offers a service, or comes back to it. Where another link is the `holder` of the lease, the caller finds
+   * A publisher offers a service, or comes back to it. If another link is the `holder` of the lease, the caller finds
    * out whether that link lives, and calls again. Throws, or rejects with, `bad-name`, `forbidden`, `conflict`,
    * `limit-exceeded`, or `link-required` when the link has ended meanwhile.
    */
@@ -135,7 +135,7 @@ export class Offers {
     return { service, created: false };
   }
 
-  /** Returns the link that keeps the lease; undefined: the offer holds, and a publisher before it is fenced. */
+  /** Returns the link that keeps the lease. Undefined: the offer is accepted, and an earlier publisher is fenced. */
   private takeLease(
     service: Service,
     link: PublisherLink,
@@ -182,12 +182,12 @@ export class Offers {
     this.parts.approvals.reconsider(service, now);
   }
 
-  /** Ends a service behind its last values. `by`: the link that withdrew the service, which needs no ERROR. */
+  /** Ends a service after its last values. `by`: the link that withdrew the service, which needs no ERROR. */
   withdraw(service: Service, by?: PublisherLink): void {
     const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets } = this.parts;
     const { node, id, kind } = service;
     fanOut.flushAll([service]);
-    // The stream to the server is backed up: the end must not come in front of what waits for it.
+    // The stream to the server is backed up. The end must not overtake what waits for the stream.
     for (const lane of service.lanes.values()) if (!lane.batch.empty) kind.setAside(lane);
     // The publisher answers new demand no more.
     newest.settle(service);
@@ -211,7 +211,7 @@ export class Offers {
     const { subscriptions, newest } = this.parts;
     for (const subscription of service.subscriptions) {
       if (service.kind.hasRest(subscription)) continue;
-      // One that had to wait for acknowledgements or credit gets the last value all the same.
+      // A subscription that had to wait for acknowledgements or credit receives the last value all the same.
       if (subscription.detached) newest.send(subscription, subscription.position + 1);
       subscriptions.endWithdrawn(subscription);
     }

@@ -19,7 +19,7 @@ export interface NewestBodies {
   readonly bodies: Map<string, ReadyBody>;
 }
 
-/** What a service needs of its publisher's link. */
+/** The part of a publisher's link that a service needs. */
 export interface PublisherLink {
   readonly jid: string;
   readonly bareJid: string;
@@ -54,9 +54,12 @@ export class Service {
   newest: NewestBodies | undefined;
   /** The holder of the writer's lease. The service takes DATA from nobody else. */
   publisher: Publisher | undefined;
-  /** The catalog does not have the service any more. A withdrawn log still goes to subscribers that have not all of it. */
+  /**
+   * The catalog does not have the service any more. A withdrawn log is still sent to subscribers that have not received
+   * all of it.
+   */
   withdrawn = false;
-  /** What the publisher says of itself. */
+  /** Status of the publisher, from its last STATUS. Without one: `online`. */
   status: Exclude<ServiceStatus, "offline"> = "online";
   /** The window in which the publisher really sends, in ms, when it cannot keep to the demand. */
   paceMs: number | null = null;
@@ -71,7 +74,7 @@ export class Service {
 
   constructor(
     readonly record: ServiceRecord,
-    /** What services of its kind do, with what this service keeps. */
+    /** The behaviour of the service's kind, with what this service keeps. */
     readonly kind: Kind,
   ) {}
 
@@ -87,7 +90,7 @@ export class Service {
   get online(): boolean {
     return this.publisher !== undefined;
   }
-  /** What a STATUS frame tells the subscribers. */
+  /** The content of a STATUS frame to the subscribers. */
   get told(): { readonly status: ServiceStatus; readonly windowMs: number | null } {
     return this.online
       ? { status: this.status, windowMs: this.paceMs }

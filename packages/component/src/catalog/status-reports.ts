@@ -7,13 +7,15 @@ export class StatusReports {
   /** Services whose subscribers have no report yet. */
   private readonly stale = new Set<Service>();
 
-  /** A publisher says how it is. Subscribers are told with the next sweep. Throws what ends the publisher's link. */
+  /**
+   * Takes a publisher's STATUS, which subscribers receive with the next sweep. Throws what ends the publisher's link.
+   */
   set(service: Service, { status, windowMs }: StatusFrame): void {
     if (status === "offline")
       throw new StanzapackError("protocol", "a publisher that says to be offline", { origin: "peer" });
     service.status = status;
     service.paceMs = windowMs === null ? null : Math.min(windowMs, MAX_WINDOW_MS);
-    // At most once in a sweep: one frame makes as many as there are subscribers.
+    // Sent at most once in a sweep, because one STATUS becomes a frame for each subscriber.
     this.stale.add(service);
   }
 

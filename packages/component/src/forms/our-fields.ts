@@ -2,7 +2,10 @@ import { SELECTION_FIELDS } from "@stanzapack/wire";
 import { formatForm, NS, type DataForm, type Element, type FormField } from "@stanzapack/xmpp";
 import type { AccessModel, Compression } from "../options/service-config.js";
 
-/** Our own form fields, in Clark notation (XEP-0068 §2.4: those of a form that others define carry their namespace). */
+/**
+ * Form fields. Our own are in Clark notation: a field that we add to a form of others carries our namespace (XEP-0068
+ * §2.4).
+ */
 export const FIELD = {
   KIND: "{urn:stanzapack:0}kind",
   COMPRESSION: "{urn:stanzapack:0}compression",
@@ -33,7 +36,7 @@ const ACCESS_LABELS = {
   authorize: "The members, and those whom the publisher allows when they ask",
 } as const satisfies Record<AccessModel, string>;
 
-/** What a client shows to a person who fills our forms in (XEP-0004 §3.2), and which values it offers. */
+/** Labels that a client shows to a person who fills in our forms (XEP-0004 §3.2), and the values that it offers. */
 const DESCRIPTIONS: Readonly<Record<string, Description>> = {
   [FIELD.KIND]: list("What matters", {
     value: "The newest value: older ones may give way to it",
@@ -74,7 +77,10 @@ function list(label: string, options: Readonly<Record<string, string>>): Descrip
 
 type Values = Readonly<Record<string, string | readonly string[]>>;
 
-/** A form of ours with types, labels and, where it is to be filled in, options. `names`: further fields, which have no value. */
+/**
+ * Returns a form of ours with types and labels, and with options if somebody is to fill it in. `names`: further fields,
+ * which have no value.
+ */
 export function formatOurForm(
   type: DataForm["type"],
   formType: string,
@@ -86,14 +92,17 @@ export function formatOurForm(
     const { options, ...described } = DESCRIPTIONS[name] ?? {};
     return {
       ...{ var: name, ...described, values: [values[name] ?? []].flat().filter((value) => value !== "") },
-      // XEP-0004 §3.2: options are for the one who fills it in.
+      // XEP-0004 §3.2: options are for the person who fills in the form.
       ...(type === "form" && options !== undefined ? { options } : {}),
     };
   });
   return formatForm(type, formType, fields);
 }
 
-/** The form of a subscription's options to fill in (XEP-0060 §6.3.3): also what was not asked for stands there. */
+/**
+ * Returns the form of a subscription's options, to fill in (XEP-0060 §6.3.3). The form also has the options that were
+ * not asked for.
+ */
 export function formatOptionsForm(type: DataForm["type"], values: Values): Element {
   return formatOurForm(type, NS.PUBSUB_SUBSCRIBE_OPTIONS, values, SELECTION_FIELDS);
 }

@@ -18,12 +18,15 @@ import { boolean, checkOwnFields, invalid, several, single } from "./submissions
 /** Longest title, in UTF-16 code units. */
 const MAX_TITLE_CHARS = 256;
 
-/** Node configuration (XEP-0060 §8.1.3, §8.2). What the form leaves out keeps `current`, or its default. */
+/**
+ * Returns the node configuration of a form (XEP-0060 §8.1.3, §8.2). A field that the form leaves out keeps its value
+ * in `current`, or has its default.
+ */
 export function readServiceConfig(
   form: DataForm | undefined,
   current: ServiceConfig | undefined,
   maxMembers: number,
-  /** What else the form may have. */
+  /** Further fields of ours that the form may have. */
   more: readonly string[] = [],
 ): ServiceConfig {
   const base = current ?? DEFAULT_CONFIG;
@@ -60,14 +63,17 @@ export function readServiceConfig(
     access,
     compression,
     opaque: boolean(form, FIELD.OPAQUE) ?? base.opaque ?? false,
-    // XEP-0004 §3.3: of a JID that stands there twice, the second is ignored.
+    // XEP-0004 §3.3: a JID that is listed twice counts once.
     members: members === undefined ? base.members : new Set(members.map(accountOf)),
-    // An empty title is none; of what has no such value, an empty field changes nothing.
+    // An empty field means that there is no title. For a value that cannot be empty, an empty field changes nothing.
     title: form.fields.has(FIELD.TITLE) ? readTitle(form) : base.title,
   };
 }
 
-/** Cut short it would be another title, and perhaps end within a surrogate pair. */
+/**
+ * Returns the title. A title that is too long is refused: cut short, it would be another title, and perhaps end within
+ * a surrogate pair.
+ */
 function readTitle(form: DataForm): string {
   const title = single(form, FIELD.TITLE) ?? "";
   if (title.length > MAX_TITLE_CHARS)

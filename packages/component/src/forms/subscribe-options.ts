@@ -19,13 +19,16 @@ import type {
 import { FIELD } from "./our-fields.js";
 import { boolean, checkOwnFields, invalid, single } from "./submissions.js";
 
-/** What subscription options ask for. Without a form: every update at once, whole, from now on. */
+/** Returns what a form of subscription options asks for. Without a form: every update at once, whole, from now on. */
 export function readSubscribeOptions(form: DataForm | undefined): SubscribeOptions {
   if (form === undefined) return { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
   return { ...readOptions(form), since: readSince(form), credit: readCredit(form) ?? Infinity };
 }
 
-/** What a change of options asks for. Where a log begins was decided before: `since` is read, and means nothing. */
+/**
+ * Returns what a change of options asks for. `since` is checked, and then ignored: where in a log the subscription
+ * begins was decided before.
+ */
 export function readChangedOptions(form: DataForm): ChangedOptions {
   readSince(form);
   return { ...readOptions(form), credit: readCredit(form) };
@@ -46,7 +49,10 @@ function readCredit(form: DataForm): number | undefined {
   return Number(credit);
 }
 
-/** Window and selection asked for (XEP-0060 §16.4.2: digest, digest_frequency in ms). What the form leaves out has its default. */
+/**
+ * Returns the requested window and selection (XEP-0060 §16.4.2: digest, digest_frequency in ms). A field that the form
+ * leaves out has its default.
+ */
 function readOptions(form: DataForm): AskedOptions {
   checkOwnFields(form, [FIELD.DELIVERY, FIELD.SINCE, FIELD.CREDIT, ...SELECTION_FIELDS]);
   const delivery = single(form, FIELD.DELIVERY) ?? "link";

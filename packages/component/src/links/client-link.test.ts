@@ -5,7 +5,7 @@ import type { ThrottleState } from "../budgets/throttle.js";
 import type { Service } from "../catalog/service.js";
 import { ClientLink } from "./client-link.js";
 
-/** Fills a quarter of the window, so that each asks for an acknowledgement. */
+/** Each such frame fills a quarter of the window, so each asks for an acknowledgement. */
 const LARGE = encodeBase64(
   encodeFrame({
     ...{ type: "data", alias: 0, form: "rows", epoch: 1, from: 1, to: 1, at: 0, spanMs: 0 },
@@ -13,7 +13,7 @@ const LARGE = encodeBase64(
   }),
 );
 
-/** Its stanzas are blocks. */
+/** A bytestream whose stanzas are the blocks alone. */
 const STREAM = {
   blockStanza: ({ base64 }: OutBlock) => base64,
   ...{ sentCount: 0, outstanding: 0, wantsLonger: false, confirm: () => undefined },
@@ -29,7 +29,7 @@ function openLink(hello = createHello()): ClientLink {
   return link;
 }
 
-/** How many of `count` large stanzas leave when `answer` says what the client acknowledges. */
+/** Returns how many of `count` large stanzas leave. `answer` says what the client acknowledges. */
 function sendTo(answer: (named: number, counted: number) => number | undefined, count: number): number {
   const link = openLink();
   let sent = 0;

@@ -27,7 +27,7 @@ test.each([
   [new XmppError("tls", "no"), "component.tls"],
   [new XmppError("protocol", "no", { condition: "invalid-xml" }), "broke the rules of XMPP"],
   [new XmppError("disconnected", "no"), "Look at the server's log"],
-  // The name of a property of every object is no condition of ours.
+  // The name of a property that every object has is no condition of ours.
   [new XmppError("disconnected", "no", { condition: "constructor" }), "Look at the server's log"],
 ])("%s: the advice is in the operator's terms", (error, text) => {
   const advice = adviseOperator(error, AT);
