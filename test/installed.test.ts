@@ -22,7 +22,7 @@ const RECEIVED = `{"celsius":21.5}\n`;
 
 /** A user's project, outside the clone, with the packed packages and what they need. */
 let project: string;
-let stack: Stack;
+let stack: Stack | undefined;
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), "stanzapack-installed-"));
   const tarballs = join(project, "tarballs");
@@ -41,19 +41,19 @@ beforeAll(async () => {
   stack = await startStack("prosody", ["alice"]);
 });
 afterAll(async () => {
-  await stack.stop();
+  await stack?.stop();
   await rm(project, { recursive: true, force: true });
 });
 
 /** Options of `connect`, for a program or a page. */
-function login(options: object): string {
-  const [account] = stack.sandbox.accounts;
-  return JSON.stringify({ ...account, component: stack.domain, ...options });
+function login(way: (sandbox: Stack["sandbox"]) => object): string {
+  const { sandbox, domain } = stack as Stack;
+  const [account] = sandbox.accounts;
+  return JSON.stringify({ ...account, component: domain, ...way(sandbox) });
 }
 
 async function runProgram(file: string): Promise<string> {
-  const { url, ca } = stack.sandbox;
-  return (await run(process.execPath, [file, login({ url, ca })], { cwd: project })).stdout;
+  return (await run(process.execPath, [file, login(({ url, ca }) => ({ url, ca }))], { cwd: project })).stdout;
 }
 
 it("the installed command runs", async () => {
@@ -110,7 +110,7 @@ describe("a page in an empty project publishes and receives", () => {
     onTestFinished(() => browser.close());
     const page = await browser.context.newPage();
     const { port } = server.address() as AddressInfo;
-    const options = encodeURIComponent(login({ url: stack.sandbox.websocketUrl }));
+    const options = encodeURIComponent(login(({ websocketUrl }) => ({ url: websocketUrl })));
     await page.goto(`http://127.0.0.1:${port}/index.html#${options}`);
     await page.waitForFunction(`document.title !== ""`);
     expect(await page.title()).toBe("received 42");

@@ -131,18 +131,24 @@ describe("the publisher", () => {
     expect(value.link.noteKept).not.toHaveBeenCalled();
   });
 
-  it("hears what a slow store keeps once it is stored, and nothing of what cannot be stored", async () => {
-    const { link, keep, publish } = setUp("log");
+  it("hears what a slow store keeps once it is stored, in order, and not before what came first", async () => {
+    const { link, service, keep, publish } = setUp("log");
     let store: () => void = () => undefined;
     keep.mockReturnValueOnce(new Promise<void>((resolve) => (store = resolve)) as never);
-    keep.mockReturnValueOnce(Promise.reject(new Error("the disk is full")) as never);
     publish(1, 1, [1]);
+    // Stored at once, but behind the first.
     publish(2, 2, [2]);
+    // Came before, and is not stored yet.
+    publish(1, 1, [1]);
     await Promise.resolve();
     expect(link.noteKept).not.toHaveBeenCalled();
+    // A publisher that comes back now sends both again.
+    expect(service.record.incarnations.storedOf(1)).toBe(0);
     store();
-    await vi.waitFor(() => expect(link.noteKept).toHaveBeenCalledOnce());
-    expect(link.noteKept).toHaveBeenCalledWith(0, 1, 1);
+    await service.storing;
+    expect(vi.mocked(link.noteKept).mock.calls.at(-1)).toEqual([0, 1, 2]);
+    expect(service.record.incarnations.storedOf(1)).toBe(2);
+    await vi.waitFor(() => expect(service.storing).toBeUndefined());
   });
 });
 

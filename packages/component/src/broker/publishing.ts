@@ -38,21 +38,31 @@ export class Publishing {
     const { throttle } = publisher.link;
     throttle.updates += batch.rows.length;
     const arrival = this.accept(service, batch, now, throttle.owes);
-    const stored = arrival && this.keep(service, arrival);
-    this.tellKept(service, publisher, stored);
+    this.noteStored(service, arrival && this.keep(service, arrival));
     // All rows are repeated. For subscribers without a value, that is the answer to new demand.
     if (arrival === undefined) return this.newest.settle(service);
     this.push(service, arrival, now);
   }
 
-  /** Tells the publisher of a service with history which updates are stored, once they are. */
-  private tellKept({ kind, record }: Service, { link, alias }: Publisher, stored: Later<void>): void {
-    if (!kind.hasHistory) return;
-    const { current, sequence } = record.incarnations;
-    const tell = (): void => link.noteKept(alias, current, sequence);
-    // A publisher that is not told keeps the updates, and sends them again on its next link.
-    if (stored instanceof Promise) stored.then(tell, () => undefined);
-    else tell();
+  /**
+   * Counts the updates that came as stored, once `stored` and all before it have resolved. Tells the publisher of a
+   * service with history: it need not keep them.
+   */
+  private noteStored(service: Service, stored: Later<void>): void {
+    const { incarnations } = service.record;
+    const { current, sequence } = incarnations;
+    const note = (): void => {
+      incarnations.store(current, sequence);
+      const { publisher, kind } = service;
+      if (kind.hasHistory) publisher?.link.noteKept(publisher.alias, current, incarnations.storedOf(current));
+    };
+    const before = service.storing;
+    if (before === undefined && !(stored instanceof Promise)) return note();
+    const storing = Promise.all([before, stored]).then(note);
+    service.storing = storing;
+    void storing.then(() => {
+      if (service.storing === storing) service.storing = undefined;
+    });
   }
 
   /** Decodes the rows. */

@@ -57,6 +57,9 @@ export class Offers {
   /** Called for each subscription that a publisher takes away. */
   onRevoked: ((subscription: Subscription) => void) | undefined;
 
+  /** Records that are being opened, by node. */
+  private readonly opening = new Map<string, Promise<ServiceRecord>>();
+
   constructor(
     private readonly parts: OfferParts,
     private readonly limits: ComponentLimits,
@@ -84,8 +87,12 @@ export class Offers {
     link.checkAlias();
     if (existing !== undefined) return this.offerAgain(existing, link, config, now, lease);
     this.assertRoom(id.owner);
-    const record = this.parts.openRecord(id, config, now);
-    if (!(record instanceof Promise)) return this.begin(record, link, now, lease);
+    // Two offers that wait have one record.
+    const record = this.opening.get(node) ?? this.parts.openRecord(id, config, now);
+    if (!(record instanceof Promise)) return this.begin(record, config, link, now, lease);
+    this.opening.set(node, record);
+    const close = (): unknown => this.opening.delete(node);
+    record.then(close, close);
     return whenKnown(record, (opened) => {
       link.assertOpen();
       const at = monotonicNow();
@@ -94,7 +101,7 @@ export class Offers {
       if (begun !== undefined) return this.offerAgain(begun, link, config, at, lease);
       link.checkAlias();
       this.assertRoom(id.owner);
-      return this.begin(opened, link, at, lease);
+      return this.begin(opened, config, link, at, lease);
     });
   }
 
@@ -109,9 +116,17 @@ export class Offers {
       );
   }
 
-  private begin(record: ServiceRecord, link: PublisherLink, now: number, lease: LeaseRequest): OfferOutcome {
+  private begin(
+    record: ServiceRecord,
+    config: ServiceConfig,
+    link: PublisherLink,
+    now: number,
+    lease: LeaseRequest,
+  ): OfferOutcome {
     const { catalog, publishers, budgets, createKind } = this.parts;
-    const { node, config, id } = record;
+    const { node, id } = record;
+    assertSame(record, config);
+    record.config = config;
     const service = new Service(record, createKind(config, id.owner));
     catalog.add(service);
     budgets.count(id.owner, "services", 1);
@@ -146,16 +161,7 @@ export class Offers {
     const { node, publisher } = service;
     const isSame = incarnation !== undefined && publisher?.incarnation === incarnation;
     if (publisher !== undefined && publisher.link !== link && !takeOver && !isSame) return publisher.link;
-    if (service.config.kind !== config.kind) {
-      throw new StanzapackError(
-        "conflict",
-        `\`${node}\` is offered as ${service.config.kind}, not ${config.kind}: withdraw it first`,
-      );
-    }
-    if ((service.config.opaque ?? false) !== (config.opaque ?? false)) {
-      const offered = config.opaque === true ? "with values that are not opaque" : "as opaque";
-      throw new StanzapackError("conflict", `\`${node}\` is offered ${offered}: withdraw it first`);
-    }
+    assertSame(service.record, config);
     if (publisher !== undefined && (publisher.link !== link || (incarnation !== undefined && !isSame)))
       this.parts.publishers.release(
         ...([service, link, "fenced", `\`${node}\` was taken over by your session ${link.jid}`] as const),
@@ -223,4 +229,16 @@ export class Offers {
     if (offlineSince !== undefined && now - offlineSince > this.limits.serviceGraceSeconds * 1000)
       this.withdraw(service);
   }
+}
+
+/** Throws `conflict` where the configuration differs in what never changes while a service is offered. */
+function assertSame({ node, config }: ServiceRecord, asked: ServiceConfig): void {
+  if (config.kind !== asked.kind)
+    throw new StanzapackError(
+      "conflict",
+      `\`${node}\` is offered as ${config.kind}, not ${asked.kind}: withdraw it first`,
+    );
+  if ((config.opaque ?? false) === (asked.opaque ?? false)) return;
+  const offered = asked.opaque === true ? "with values that are not opaque" : "as opaque";
+  throw new StanzapackError("conflict", `\`${node}\` is offered ${offered}: withdraw it first`);
 }

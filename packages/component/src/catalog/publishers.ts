@@ -36,7 +36,7 @@ export class Publishers {
       alias,
       node: service.node,
       incarnation: asked,
-      sequence: service.record.incarnations.sequenceOf(asked),
+      sequence: service.record.incarnations.storedOf(asked),
     });
     // Sent always: a publisher that comes back keeps sending by its old demand until it receives a new one.
     this.demand.tell(service);

@@ -67,6 +67,8 @@ export class Service {
   offlineSince: number | undefined;
   readonly lanes = new Map<string, Lane<Subscription>>();
   readonly subscriptions = new Set<Subscription>();
+  /** Resolves when all updates that came are stored. Undefined: they are. */
+  storing: Promise<void> | undefined;
   /** Subscriptions that have received no value yet. */
   readonly awaiting = new Set<Subscription>();
   /** The demand that the publisher was sent last. */

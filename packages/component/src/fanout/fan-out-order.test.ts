@@ -33,7 +33,7 @@ it("codes large batches after the others of their tick, and those have left by t
       batch: { rows, bytes: 1_000, empty: false },
       attached: new Set([subscription]),
       joining: new Set(),
-      service: { record: { id: { owner: `${name}@x` } } },
+      service: { online: true, record: { id: { owner: `${name}@x` } } },
       encode: () => {
         lane.opensAt = undefined;
         return [{ body: { form: "chained", base64: `${rows}` }, independent: undefined }];

@@ -315,7 +315,8 @@ export class FanOut {
   }
 
   private encode(lane: Lane, now: number): ReadyBatch[] {
-    if (this.onCost === undefined || lane.batch.bytes <= CHEAP_BYTES) return lane.encode(now);
+    if (this.onCost === undefined || lane.batch.bytes <= CHEAP_BYTES || !lane.service.online)
+      return lane.encode(now);
     const before = monotonicNow();
     const batches = lane.encode(now);
     this.onCost(lane.service.record.id.owner, monotonicNow() - before);

@@ -57,6 +57,8 @@ export interface LaneKey extends OutletFormat {
 /** The part of a service that a lane reads. */
 export interface LaneSource {
   readonly record: ServiceRecord;
+  /** Whether the service has a publisher now. */
+  readonly online: boolean;
   readonly told: { readonly status: ServiceStatus; readonly windowMs: number | null };
 }
 
@@ -76,17 +78,11 @@ export function formatLaneKey(key: LaneKey): string {
   return `${delivery}/${windowMs}/${sizeClass}/${formatEncoding(key)}/${formatSelection(selection)}`;
 }
 
-<<<<<<< HEAD
 const SELECTION_PARTS = Object.keys(WHOLE) as readonly (keyof Selection)[];
 
-/** The heartbeat too: what it sends goes to all of the lane. */
+/** The heartbeat is part of the text, because a lane sends it to all members. */
 export function formatSelection(selection: Selection): string {
   return JSON.stringify(SELECTION_PARTS.map((part) => selection[part]));
-=======
-/** The heartbeat is part of the text, because a lane sends it to all members. */
-export function formatSelection({ samples, maxRate, fields, deadband, heartbeatMs }: Selection): string {
-  return JSON.stringify([samples, maxRate, fields, deadband, heartbeatMs]);
->>>>>>> a0bd1ae6207aea0b0a5f7ab840805cececcb7c77
 }
 
 function formatEncoding({ coded, deflates, hop }: OutletFormat): string {

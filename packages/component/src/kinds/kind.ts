@@ -37,17 +37,12 @@ export interface Kind {
   readonly ownWindowMs: number | null;
   /** Sends a new subscription its first data, and puts it on its lane, or on the way to its lane. */
   begin(subscription: Subscription, start: Start): void;
-<<<<<<< HEAD
   /**
-   * Updates came. Keeps what the kind keeps, before the lanes receive the updates. Resolves once all of the updates are
-   * stored as well as the service's durability promises: then their publisher need not keep them (KEPT). Rejects if
-   * they cannot be stored.
+   * Keeps what the kind needs of new updates, before the lanes receive the updates. Resolves once all of the updates are
+   * stored as well as the service's durability promises: then their publisher need not keep them (KEPT). Never
+   * rejects: a kind that cannot store updates ends its service.
    */
   keep(service: Service, arrival: Arrival): Later<void>;
-=======
-  /** Keeps what the kind needs of new updates, before the lanes receive the updates. */
-  keep(service: Service, arrival: Arrival): void;
->>>>>>> a0bd1ae6207aea0b0a5f7ab840805cececcb7c77
   /** A detached subscription may receive data again: brings the subscription back to its lane. */
   comeBack(subscription: Subscription, now: number): void;
   /** Empties a lane that cannot be flushed, and detaches its subscribers where they stand. */

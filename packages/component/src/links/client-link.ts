@@ -77,13 +77,9 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
   readonly inbox = createInbox();
   /** Number of requests that wait until the inbox is read. */
   readWaits = 0;
-<<<<<<< HEAD
   /** KEPT of each service, by alias, that leaves with the next acknowledgement. */
   private readonly keptDue = new FewMap<number, KeptFrame>();
-  /** Largest of `SIZE_CLASSES` that fits, once HELLO came, all that the client takes. */
-=======
   /** Largest of `SIZE_CLASSES` that fits the stream's blocks and, after HELLO, everything that the client accepts. */
->>>>>>> a0bd1ae6207aea0b0a5f7ab840805cececcb7c77
   sizeClass: number;
   /** Memory of the readers of what the client publishes, in bytes. */
   readerBytes = 0;
@@ -304,7 +300,6 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     this.appendFrame(this.session.takeAck());
   }
 
-<<<<<<< HEAD
   /** Of `PublisherLink`. A client that did not list KEPT takes an acknowledgement for it. */
   noteKept(alias: number, incarnation: number, sequence: number): void {
     if (this.session.peerHello?.kept !== true) return;
@@ -313,16 +308,14 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
 
   /** Sends the KEPT that is due. Returns whether there was any. */
   sendKept(): boolean {
+    if (this.keptDue.size === 0) return false;
     const due = [...this.keptDue.values()].filter(({ alias }) => this.services.has(alias));
     this.keptDue.clear();
     for (const kept of due) this.sendFrame(kept);
     return due.length > 0;
   }
 
-  /** A CREDIT behind what waits: the client acknowledges at once, as long as it lives. */
-=======
   /** Sends CREDIT after everything that waits. A client that lives acknowledges at once. */
->>>>>>> a0bd1ae6207aea0b0a5f7ab840805cececcb7c77
   askAck(): void {
     this.appendFrame(this.session.askAck(this.writer.dataBlocks));
   }

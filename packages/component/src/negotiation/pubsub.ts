@@ -119,7 +119,9 @@ export class PubsubNegotiation {
     const lease = acceptable(() => readLeaseRequest(form));
     const offer = (): Later<OfferOutcome> =>
       this.broker.offers.offer(this.links.require(request.from), node, config, monotonicNow(), lease);
-    let outcome = await offer();
+    // An outcome that is known at once is handled at once: stanzas that came behind must not overtake it.
+    const first = offer();
+    let outcome = first instanceof Promise ? await first : first;
     if ("holder" in outcome) {
       // The other session may be dead, and nobody may know. The component asks it before it refuses this session.
       if (await this.links.verify(outcome.holder.jid)) {

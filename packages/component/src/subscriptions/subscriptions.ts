@@ -83,7 +83,7 @@ export class Subscriptions {
 
   /**
    * Calls `act` with the service and the monotonic time. Rejects with `link-required` when the link has ended
-   * meanwhile.
+   * meanwhile, and with `no-such-service` when the service was withdrawn meanwhile.
    */
   private withService<T>(
     link: ClientLink,
@@ -96,6 +96,8 @@ export class Subscriptions {
     if (!(service instanceof Promise)) return act(service, now);
     return whenKnown(service, (found) => {
       link.assertOpen();
+      if (found.withdrawn && this.parts.logs.withdrawnAt(node, since) !== found)
+        throw new StanzapackError("no-such-service", `\`${node}\` was withdrawn meanwhile`);
       return act(found, monotonicNow());
     });
   }

@@ -129,6 +129,10 @@ class Proof {
         this.ends[role]++;
         if (code !== "gap") this.findings.push(`${role}: its link ended with ${code}: ${message}`);
       });
+    service.on("ended", (error) => {
+      clearInterval(this.timer);
+      if (error !== undefined) this.findings.push(`publisher: its log ended: ${error.message}`);
+    });
     this.pass();
   }
 
