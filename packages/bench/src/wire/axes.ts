@@ -64,7 +64,7 @@ export function planBatches(selection: WireSelection): Batch[] {
     if (grantWindow(windowMs) !== windowMs)
       throw new StanzapackError(
         "usage",
-        `no window is ${windowMs} ms: they are 0, 100, 200, 500, 1000, … ms`,
+        `${windowMs} ms is not a window: windows are 0, 100, 200, 500, 1000, … ms`,
       );
   const workloads = inOrder(WORKLOADS, selection.workloads);
   const forms = inOrder(WIRE_FORMS, selection.forms);

@@ -128,7 +128,7 @@ async function untilDemanded(): Promise<void> {
     if (steadyMs() > deadline)
       throw new DemoError(
         "timeout",
-        `no demand for ${late.cell.workload} with ${late.cell.windowMs} ms came`,
+        `no demand for ${late.cell.workload} with a window of ${late.cell.windowMs} ms`,
       );
     await delay(20);
   }
