@@ -14,7 +14,7 @@ export function assertOpaqueFrame(frame: DataFrame | CodedFrame): void {
  * link.
  */
 export function assertOpaqueRows(rows: readonly Uint8Array[]): void {
-  if (!rows.every((row) => BIN_HEADS.has(row[0]))) throw malformed("a row of an opaque service is no bytes");
+  if (!rows.every((row) => BIN_HEADS.has(row[0]))) throw malformed("a row of an opaque service is not bytes");
 }
 
 function malformed(text: string): StanzapackError {

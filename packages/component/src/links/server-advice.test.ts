@@ -16,7 +16,7 @@ test.each([
   ],
   [
     new XmppError("unreachable", "no", { cause: failed("ENOTFOUND") }),
-    "No address is known for xmpp.example.org",
+    "no address for xmpp.example.org",
   ],
   [new XmppError("unreachable", "no", { cause: failed("EHOSTUNREACH") }), "firewalls"],
   [new XmppError("unreachable", "no", { condition: "host-unknown" }), 'Component "streams.example.org"'],

@@ -92,7 +92,7 @@ export function grantSelection(asked: Selection, windowMs: number, kind?: Servic
 function grantFields(fields: readonly string[]): readonly string[] | null {
   if (fields.length > SELECTION_BOUNDS.maxFields)
     throw invalid(
-      `fields: ${fields.length} names, at most ${SELECTION_BOUNDS.maxFields} are allowed: take the values whole`,
+      `fields: ${fields.length} names, at most ${SELECTION_BOUNDS.maxFields} are allowed: leave fields out`,
     );
   for (const name of fields)
     if (
