@@ -84,7 +84,7 @@ export function planBatches(selection: WireSelection): Batch[] {
       ),
     );
   if (batches.length === 0)
-    throw new StanzapackError("usage", "nothing to measure: zlib goes with tcp only, gzip with bosh only");
+    throw new StanzapackError("usage", "nothing to measure: zlib needs tcp, and gzip needs bosh");
   return batches;
 }
 

@@ -76,7 +76,7 @@ const methods: PublisherMethods = {
 };
 
 async function aim(cell: PublisherCell): Promise<Aimed> {
-  if (rivals === undefined || client === undefined) throw new DemoError("usage", "`start` comes first");
+  if (rivals === undefined || client === undefined) throw new DemoError("usage", "call `start` first");
   const { connection, streams } = rivals;
   const { windowMs, workload } = cell;
   const feeds = createFeeds(workload);
