@@ -192,10 +192,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
           log.warn({ ms }, "this process was held up: that time counts against nobody");
         },
         (ms) =>
-          log.warn(
-            { ms },
-            "the wall clock was set, or this machine slept: the times of later updates jump",
-          ),
+          log.warn({ ms }, "the wall clock was set, or this machine slept: the times of later updates jump"),
       );
     },
     stop() {

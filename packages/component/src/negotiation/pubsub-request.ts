@@ -57,10 +57,7 @@ export function readAction(kind: Kind, pubsub: Element): Action {
   if (next !== undefined && (next.getName() !== follower || more !== undefined))
     throw badRequest(`\`${(more ?? next).getName().slice(0, 40)}\` cannot follow \`${name}\``);
   if (missing !== undefined)
-    throw unsupported(
-      missing[0],
-      `there is no \`${name}\` here: values travel over the link, not as items`,
-    );
+    throw unsupported(missing[0], `there is no \`${name}\` here: values travel over the link, not as items`);
   if (next !== undefined)
     for (const attribute of ["node", "jid"])
       if (attr(next, attribute) !== undefined)
