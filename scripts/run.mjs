@@ -78,7 +78,7 @@ try {
 }
 if (process.exitCode === undefined) {
   if (!existsSync(program.file)) {
-    process.stderr.write(`stanzapack: missing-file: ${program.file} is not there\n`);
+    process.stderr.write(`stanzapack: missing-file: ${program.file} does not exist\n`);
     process.exit(1);
   }
   // vitest calls process.exit without waiting for its streams.

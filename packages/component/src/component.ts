@@ -83,8 +83,8 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   if (tls === undefined && !isLoopbackHost(host))
     log.warn(
       { host, port },
-      "the stream to the server is not encrypted: whoever is between the two machines reads all that users send; " +
-        "set component.tls where the server has it (ejabberd), or put a tunnel between",
+      "the stream to the server is not encrypted: others on the network between the two machines can read what users " +
+        "send; set component.tls if the server supports it (ejabberd), or use a tunnel",
     );
   const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
   // Registered before all other parts that read stanzas.
@@ -189,13 +189,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
         (ms) => {
           stats.holdUps++;
           stats.heldUpMs += ms;
-          log.warn({ ms }, "this process was held up: nobody is judged by that time");
+          log.warn({ ms }, "this process was held up: that time counts against nobody");
         },
         (ms) =>
-          log.warn(
-            { ms },
-            "the wall clock was set, or this machine slept: updates have other times from now on",
-          ),
+          log.warn({ ms }, "the wall clock was set, or this machine slept: the times of later updates jump"),
       );
     },
     stop() {
@@ -255,9 +252,9 @@ async function drained(connection: Connection): Promise<void> {
 /** Returns the failure in words for an operator. */
 function fromXmppError(error: XmppError, at: ServerAddress): StanzapackError {
   const code = error.code === "aborted" || error.code === "stopped" ? error.code : CODES[error.code];
-  if (code === "aborted") return new StanzapackError(code, "starting was given up", { cause: error });
+  if (code === "aborted") return new StanzapackError(code, "the start was aborted", { cause: error });
   if (code === "stopped") return new StanzapackError(code, "the component was stopped", { cause: error });
-  const text = `the server at ${at.host}:${at.port} does not take the component ${at.domain}: ${error.message}`;
+  const text = `the server at ${at.host}:${at.port} does not accept the component ${at.domain}: ${error.message}`;
   return new StanzapackError(code, text, { cause: error, scope: "link", mend: adviseOperator(error, at) });
 }
 

@@ -375,7 +375,7 @@ function toLinkError(error: unknown, doing: string): StanzapackError {
     if (code !== "protocol")
       return new StanzapackError(code, `${doing}: ${text}`, { origin: "transport", cause: error });
     if (condition === "item-not-found") {
-      const why = "the component does not know it any more";
+      const why = "the component no longer knows the link";
       return new StanzapackError("disconnected", `${doing}: ${why}`, { origin: "peer", cause: error });
     }
   }

@@ -85,7 +85,7 @@ export class Outbox {
     if (this.entries.length >= maxRows || (this.heldBytes + row.length > maxBytes && this.entries.length > 0))
       throw new StanzapackError(
         "busy",
-        `${this.entries.length} updates (${this.heldBytes} bytes) wait for their acknowledgement, no more are kept`,
+        `${this.entries.length} updates (${this.heldBytes} bytes) wait for their acknowledgement, no more are allowed`,
       );
     this.entries.push({ row, at });
     this.heldBytes += row.length;

@@ -88,7 +88,7 @@ async function checkVersion(db: Database, location: string): Promise<void> {
   const bytes = await db.get(VERSION_KEY);
   if (bytes === undefined) {
     for await (const key of db.keys({ limit: 1 }))
-      throw damaged(location, `it has no version, and \`${key.slice(0, 40)}\``);
+      throw damaged(location, `it has no version, but has \`${key.slice(0, 40)}\``);
     await db.put(VERSION_KEY, Uint8Array.of(VERSION), { sync: true });
   } else if (bytes.length !== 1 || bytes[0] !== VERSION)
     throw new StanzapackError(

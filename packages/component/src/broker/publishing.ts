@@ -84,7 +84,7 @@ export class Publishing {
         { origin: "peer" },
       );
     if (batch === undefined)
-      throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
+      throw new StanzapackError("gap", "DATA continues a body that did not arrive", { origin: "peer" });
     const { rows, values } = batch;
     if (opaque === true) assertOpaqueRows(rows);
     else if (values !== undefined && service.slowestWindowMs <= REMEMBERED_MS)

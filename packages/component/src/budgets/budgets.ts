@@ -64,7 +64,7 @@ export class Budgets {
     let account = this.accounts.get(name);
     if (account === undefined) {
       if (this.accounts.size >= this.limits.maxLinks * 3 && !this.makeRoom())
-        throw new StanzapackError("busy", `${this.accounts.size} JIDs are at work, no more are allowed`, {
+        throw new StanzapackError("busy", `${this.accounts.size} JIDs are active, no more are allowed`, {
           retryAfterMs: RETRY_AFTER_MS,
         });
       account = new Account(ownText(name), kind, remote, this.rules);
@@ -86,7 +86,7 @@ export class Budgets {
       this.stats.throttled++;
       const text = `too many requests of ${nameOf(account)}`;
       if (account.wasRefused(now) && account.kind !== "domain") throw this.cut(account, text);
-      throw new StanzapackError("busy", `${text}: come again in ${retryAfterMs} ms`, { retryAfterMs });
+      throw new StanzapackError("busy", `${text}: retry in ${retryAfterMs} ms`, { retryAfterMs });
     }
   }
 
@@ -119,9 +119,7 @@ export class Budgets {
       for (const { admission } of shares) admission.expect(jid, at, now);
     }
     this.stats.throttled++;
-    throw new StanzapackError("busy", `${first.who} at once: come again in ${retryAfterMs} ms`, {
-      retryAfterMs,
-    });
+    throw new StanzapackError("busy", `${first.who} at once: retry in ${retryAfterMs} ms`, { retryAfterMs });
   }
 
   /** A request of this JID took `ms` of processor time. Charges what exceeds the time that one request pays for. */
@@ -150,10 +148,11 @@ export class Budgets {
     const retryAfterMs = this.limits.cutOffSeconds * 1_000;
     account.cutUntil = this.clock() + retryAfterMs;
     this.stats.cutOffs++;
-    const error = new StanzapackError("busy", `${what}, for long or by far: cut off for ${retryAfterMs} ms`, {
-      origin: "peer",
-      retryAfterMs,
-    });
+    const error = new StanzapackError(
+      "busy",
+      `${what}, for too long or by too much: cut off for ${retryAfterMs} ms`,
+      { origin: "peer", retryAfterMs },
+    );
     this.onCut?.(account, error);
     return error;
   }

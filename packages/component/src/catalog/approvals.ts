@@ -96,12 +96,15 @@ export class Approvals {
     const { node, id } = service;
     const asker = link.bareJid;
     if (this.denials.isDenied(id.owner, keyOf(service, asker), now))
-      throw new StanzapackError("not-allowed", `${id.owner} did not allow ${asker} to take \`${node}\``);
+      throw new StanzapackError(
+        "not-allowed",
+        `${id.owner} did not allow ${asker} to subscribe to \`${node}\``,
+      );
     const question = this.questions.get(service)?.get(asker) ?? this.open(service, asker, now);
     question.waiting.set(link, options);
     const theirs = this.ofLink.get(link) ?? new Set();
     this.ofLink.set(link, theirs.add(question));
-    throw new StanzapackError("pending", `${id.owner} has to allow ${asker} to take \`${node}\``);
+    throw new StanzapackError("pending", `${id.owner} must allow ${asker} to subscribe to \`${node}\``);
   }
 
   private open(service: Service, asker: string, now: number): Question {
@@ -111,7 +114,7 @@ export class Approvals {
     if (service.record.approved.size >= maxMembers)
       throw new StanzapackError(
         "limit-exceeded",
-        `${service.record.approved.size} JIDs may take \`${service.node}\`, no more are allowed`,
+        `${service.record.approved.size} JIDs may subscribe to \`${service.node}\`, no more are allowed`,
         { scope: "subscription" },
       );
     const full =
@@ -152,7 +155,7 @@ export class Approvals {
   decide(service: Service, asker: string, id: string | undefined, allowed: boolean, now: number): void {
     const question = this.questions.get(service)?.get(asker);
     if (question === undefined || (id !== undefined && id !== question.id))
-      throw new StanzapackError("not-subscribed", `${asker} does not ask for \`${service.node}\``);
+      throw new StanzapackError("not-subscribed", `${asker} has not asked for \`${service.node}\``);
     this.stats[allowed ? "approvalsGranted" : "approvalsDenied"]++;
     if (allowed) service.record.approved.add(asker);
     else this.denials.add(service.id.owner, keyOf(service, asker), now + this.limits.denialSeconds * 1000);
@@ -201,7 +204,7 @@ export class Approvals {
   private settle(question: Question, now: number): void {
     const { service, asker } = question;
     if (!service.record.mayTake(asker)) {
-      const text = `${service.id.owner} did not allow ${asker} to take \`${service.node}\``;
+      const text = `${service.id.owner} did not allow ${asker} to subscribe to \`${service.node}\``;
       return this.refuse(question, new StanzapackError("not-allowed", text));
     }
     this.close(question);

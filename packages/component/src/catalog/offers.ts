@@ -181,7 +181,7 @@ export class Offers {
         subscription,
         new StanzapackError(
           "not-allowed",
-          `the publisher does not allow ${bareJid} to take \`${service.node}\` any more`,
+          `the publisher no longer allows ${bareJid} to subscribe to \`${service.node}\``,
         ),
       );
     }

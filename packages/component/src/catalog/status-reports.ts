@@ -12,7 +12,7 @@ export class StatusReports {
    */
   set(service: Service, { status, windowMs }: StatusFrame): void {
     if (status === "offline")
-      throw new StanzapackError("protocol", "a publisher that says to be offline", { origin: "peer" });
+      throw new StanzapackError("protocol", "a publisher reports itself as offline", { origin: "peer" });
     service.status = status;
     service.paceMs = windowMs === null ? null : Math.min(windowMs, MAX_WINDOW_MS);
     // Sent at most once in a sweep, because one STATUS becomes a frame for each subscriber.

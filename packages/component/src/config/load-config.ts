@@ -58,7 +58,7 @@ export function parseConfig(text: string, file: string): ComponentConfig {
  */
 function describeSyntax({ code, message }: YAMLParseError): string {
   if (code === "MULTIPLE_DOCS")
-    return "a second YAML document begins here, but a config is one: remove the `---` or `...` between them";
+    return "a second YAML document begins here, but a config has one: remove the `---` or `...` between them";
   if (code === "RESOURCE_EXHAUSTION") return "it is nested too deeply";
   return (message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
 }
@@ -81,7 +81,7 @@ function indirections(document: Document, lines: LineCounter): string[] {
 }
 
 function quoteIt(what: string, text: string): string {
-  return `\`${text}\` is a YAML ${what}, which a config cannot have: write the value itself, in quotes if it begins so`;
+  return `\`${text}\` is a YAML ${what}, which a config cannot have: write the value itself, or quote a value that begins so`;
 }
 
 function fault(lines: readonly string[]): StanzapackError {

@@ -68,7 +68,7 @@ export class LaneTable {
       if (count < this.limits[name]) return;
       throw new StanzapackError(
         "limit-exceeded",
-        `\`${service.node}\` is taken in ${count} selections, no more are allowed (${name}): take its values whole`,
+        `\`${service.node}\` has ${count} selections, no more are allowed (${name}): subscribe without a selection`,
         { scope: "subscription" },
       );
     };

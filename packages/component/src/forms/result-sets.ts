@@ -152,7 +152,7 @@ function readPageRequest(request: Element): PageRequest | undefined {
     const value = text(name)?.trim();
     if (value === undefined) return undefined;
     // XEP-0059 bounds neither number. Numbers of 15 digits are exact.
-    if (!/^\d{1,15}$/.test(value)) throw badRequest(`\`${name}\` is no number from 0 to 999999999999999`);
+    if (!/^\d{1,15}$/.test(value)) throw badRequest(`\`${name}\` is not a number from 0 to 999999999999999`);
     return Number(value);
   };
   const [max, after, before, index] = [number("max"), text("after"), text("before"), number("index")];

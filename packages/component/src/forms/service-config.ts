@@ -37,7 +37,7 @@ export function readServiceConfig(
   if (nodeType !== "leaf") throw unsupported("collections", `a node of type \`${nodeType.slice(0, 40)}\``);
   const kind = single(form, FIELD.KIND) ?? base.kind;
   if (!(SERVICE_KINDS as readonly string[]).includes(kind))
-    throw invalid(`kind \`${kind}\` is none of ${SERVICE_KINDS.join(", ")}`);
+    throw invalid(`kind \`${kind}\` is not one of ${SERVICE_KINDS.join(", ")}`);
   if (kind !== "value" && kind !== "log")
     throw new StanzapackError(
       "unsupported",
@@ -49,12 +49,12 @@ export function readServiceConfig(
     throw new StanzaError(
       "not-acceptable",
       "modify",
-      `access model \`${access.slice(0, 40)}\` is none of ${ACCESS_MODELS.join(", ")}`,
+      `access model \`${access.slice(0, 40)}\` is not one of ${ACCESS_MODELS.join(", ")}`,
       { name: "unsupported-access-model", xmlns: NS.PUBSUB_ERRORS },
     );
   const compression = single(form, FIELD.COMPRESSION) ?? base.compression ?? "shared";
   if (!isCompression(compression))
-    throw invalid(`compression \`${compression.slice(0, 40)}\` is none of ${COMPRESSIONS.join(", ")}`);
+    throw invalid(`compression \`${compression.slice(0, 40)}\` is not one of ${COMPRESSIONS.join(", ")}`);
   const members = several(form, FIELD.MEMBERS);
   if (members !== undefined && members.length > maxMembers)
     throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
@@ -89,7 +89,7 @@ export function readLeaseRequest(form: DataForm | undefined): LeaseRequest {
   const incarnation = given === undefined ? undefined : /^[1-9]\d{0,15}$/.test(given) ? Number(given) : NaN;
   if (incarnation !== undefined && !Number.isSafeInteger(incarnation))
     throw invalid(
-      `${FIELD.INCARNATION} \`${given?.slice(0, 40)}\` is no whole number from 1 to ${Number.MAX_SAFE_INTEGER}`,
+      `${FIELD.INCARNATION} \`${given?.slice(0, 40)}\` is not a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`,
     );
   return { incarnation, takeOver: boolean(form, FIELD.TAKE_OVER) ?? false };
 }

@@ -101,7 +101,7 @@ export function boolean(form: DataForm, name: string): boolean | undefined {
   const text = single(form, name);
   if (text === undefined) return undefined;
   const value = parseFormBoolean(text);
-  if (value === undefined) throw invalid(`${name} \`${text.slice(0, 40)}\` is no boolean`);
+  if (value === undefined) throw invalid(`${name} \`${text.slice(0, 40)}\` is not a boolean`);
   return value;
 }
 

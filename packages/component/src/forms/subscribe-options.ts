@@ -44,7 +44,7 @@ function readCredit(form: DataForm): number | undefined {
   if (credit === undefined) return undefined;
   if (!/^[1-9]\d{0,8}$/.test(credit))
     throw invalid(
-      `${FIELD.CREDIT} \`${credit.slice(0, 40)}\` is no whole number of rows from 1 to 999999999`,
+      `${FIELD.CREDIT} \`${credit.slice(0, 40)}\` is not a whole number of rows from 1 to 999999999`,
     );
   return Number(credit);
 }
@@ -61,7 +61,7 @@ function readOptions(form: DataForm): AskedOptions {
       "unsupported",
       `delivery \`${delivery}\` is not in this version, only \`link\``,
     );
-  if (delivery !== "link") throw invalid(`delivery \`${delivery}\` is none of link, event, body`);
+  if (delivery !== "link") throw invalid(`delivery \`${delivery}\` is not one of link, event, body`);
   return { windowMs: readWindow(form), selection: parseSelectionFields(form.fields) };
 }
 
@@ -72,7 +72,7 @@ function readWindow(form: DataForm): number {
   const windowMs = /^\d{1,9}$/.test(frequency) ? Number(frequency) : NaN;
   if (!(windowMs <= MAX_WINDOW_MS))
     throw invalid(
-      `${FIELD.DIGEST_FREQUENCY} \`${frequency.slice(0, 40)}\` is no whole number of ms from 0 to ${MAX_WINDOW_MS}`,
+      `${FIELD.DIGEST_FREQUENCY} \`${frequency.slice(0, 40)}\` is not a whole number of ms from 0 to ${MAX_WINDOW_MS}`,
     );
   return windowMs;
 }

@@ -105,7 +105,7 @@ export class CatchUp {
         }
       } catch (error) {
         // The fault of one subscription must not hold up the others. On its lane, the missing updates show as lost.
-        this.log.error({ err: error, node: subscription.service.node }, "a log could not be caught up with");
+        this.log.error({ err: error, node: subscription.service.node }, "the catch-up of a log failed");
       }
       this.remove(subscription);
       this.arrive(subscription);

@@ -177,7 +177,7 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     if (smallest < MIN_BLOCK_BYTES)
       throw new StanzapackError(
         "limit-exceeded",
-        `HELLO takes ${smallest} bytes a block, and a link needs ${MIN_BLOCK_BYTES}`,
+        `HELLO allows ${smallest} bytes a block, but a link needs ${MIN_BLOCK_BYTES}`,
         { origin: "peer" },
       );
     const sizeClass = classFor(smallest);

@@ -61,7 +61,7 @@ export class FrameDispatch {
       case "grant":
       case "refused":
       case "done":
-        throw new StanzapackError("protocol", `${frame.type} is the component's to send`, { origin: "peer" });
+        throw new StanzapackError("protocol", `only the component sends ${frame.type}`, { origin: "peer" });
       default:
         assertNever(frame);
     }
@@ -77,7 +77,7 @@ export class FrameDispatch {
     if (link.isRetired(frame.alias)) return;
     throw new StanzapackError(
       "unknown-alias",
-      `${frame.type === "status" ? "STATUS" : "DATA"} for alias ${frame.alias}, which is no service of this link`,
+      `${frame.type === "status" ? "STATUS" : "DATA"} for alias ${frame.alias}, which is not a service of this link`,
       { origin: "peer" },
     );
   }

@@ -46,7 +46,7 @@ export class LinkReader {
     this.stats.refusals++;
     this.parts.ends.bye(
       link,
-      new StanzapackError("limit-exceeded", "too much of this link waits to be read", { origin: "peer" }),
+      new StanzapackError("limit-exceeded", "too many bytes of the link wait to be read", { origin: "peer" }),
     );
   }
 

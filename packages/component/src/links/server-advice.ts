@@ -9,9 +9,9 @@ export interface ServerAddress {
 type Advice = (at: ServerAddress) => string;
 
 const noWay: Advice = ({ host }) =>
-  `No way leads to ${host}: check component.host, the network and its firewalls.`;
+  `The network cannot reach ${host}: check component.host, the network and its firewalls.`;
 const unknownHost: Advice = ({ host }) =>
-  `No address is known for ${host}: check component.host and the name server.`;
+  `The name server has no address for ${host}: check component.host and the name server.`;
 const unknownDomain: Advice = ({ domain, port }) =>
   `The server does not know the component ${domain}: name it in the server's configuration ` +
   `(Prosody: Component "${domain}"; ejabberd: hosts of ejabberd_service), and check that ` +

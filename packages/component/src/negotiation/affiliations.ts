@@ -34,7 +34,7 @@ export function readAffiliations(service: Service, element: Element, maxMembers:
   for (const entry of element.getChildren("affiliation")) {
     const jid = accountOf(attr(entry, "jid") ?? "");
     // §8.9.2.4: nobody could tell which of two entries counts.
-    if (asked.has(jid)) throw badRequest(`\`${jid.slice(0, 200)}\` stands there twice`);
+    if (asked.has(jid)) throw badRequest(`the request has \`${jid.slice(0, 200)}\` twice`);
     asked.set(jid, attr(entry, "affiliation"));
   }
   const members = new Set(service.config.members);
@@ -54,7 +54,7 @@ export function readAffiliations(service: Service, element: Element, maxMembers:
         unsupported(feature, `this component has no \`${affiliation}\``),
       );
     if (!["owner", "member", "none"].includes(affiliation))
-      throw badRequest(`\`${affiliation.slice(0, 40)}\` is no affiliation`);
+      throw badRequest(`\`${affiliation.slice(0, 40)}\` is not an affiliation`);
     // §8.9.2.4: a node must have an owner, and nobody else can own this one.
     if (affiliation === "owner" || jid === service.id.owner) impossible.push(jid);
     else if (affiliation === "member") members.add(jid);
@@ -68,7 +68,7 @@ export function readAffiliations(service: Service, element: Element, maxMembers:
       "invalid-options",
       `${members.size} members, at most ${maxMembers} are allowed`,
     );
-  const text = `\`${service.node}\` has one owner, ${service.id.owner}, for good`;
+  const text = `\`${service.node}\` has one owner, ${service.id.owner}, which cannot change`;
   const fault = new StanzaError("not-acceptable", "modify", text);
   return {
     members,

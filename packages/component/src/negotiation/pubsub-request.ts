@@ -55,12 +55,9 @@ export function readAction(kind: Kind, pubsub: Element): Action {
     );
   // XEP-0060 §6.1.1, §6.3.7, §8.1.3: exactly one action, followed by the element that belongs to it.
   if (next !== undefined && (next.getName() !== follower || more !== undefined))
-    throw badRequest(`\`${(more ?? next).getName().slice(0, 40)}\` cannot stand behind \`${name}\``);
+    throw badRequest(`\`${(more ?? next).getName().slice(0, 40)}\` cannot follow \`${name}\``);
   if (missing !== undefined)
-    throw unsupported(
-      missing[0],
-      `there is no \`${name}\` here: values travel over the link, and none is an item`,
-    );
+    throw unsupported(missing[0], `there is no \`${name}\` here: values travel over the link, not as items`);
   if (next !== undefined)
     for (const attribute of ["node", "jid"])
       if (attr(next, attribute) !== undefined)

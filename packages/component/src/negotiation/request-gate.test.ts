@@ -66,7 +66,7 @@ function setUp() {
       if (result instanceof Promise) result.then(() => note("result"), refused);
       else note("result");
     } catch (error) {
-      note((error as Error).message.includes("come again") ? "busy" : (error as StanzaError).condition);
+      note((error as Error).message.includes("retry in") ? "busy" : (error as StanzaError).condition);
     }
   };
   /** Asks until a request is refused. Returns how many were answered before. */

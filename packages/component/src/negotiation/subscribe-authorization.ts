@@ -95,17 +95,17 @@ function formatQuestion({ service, asker, id }: Question, to: string, from: stri
     [
       { var: FIELD.SUBID, type: "hidden", values: [id] },
       { var: FIELD.NODE, type: "text-single", label: "Service", values: [service.node] },
-      { var: FIELD.SUBSCRIBER, type: "jid-single", label: "Who asks", values: [asker] },
+      { var: FIELD.SUBSCRIBER, type: "jid-single", label: "JID that asks", values: [asker] },
       {
         var: FIELD.ALLOW,
         type: "boolean",
-        label: "Allow this JID to take this service?",
+        label: "Allow this JID to subscribe to this service?",
         values: ["false"],
       },
     ],
     {
       title: "A subscription awaits approval",
-      instructions: "Submit the form with your decision. Cancelled, the request stays open.",
+      instructions: "Submit the form with your decision. If you cancel the form, the request stays open.",
     },
   );
   const text = `${asker} asks to subscribe to ${service.node}. Answer with the form of this message.`;

@@ -11,7 +11,7 @@ import type { Budgets } from "../budgets/budgets.js";
 import type { ComponentStats } from "../base/stats.js";
 import { toStanzaError } from "../forms/errors.js";
 
-const NOBODY = "nobody has this address: Stanzapack is reached at its domain alone";
+const NOBODY = "nobody has this address: the only address of Stanzapack is its domain";
 
 /**
  * Answers stanzas to addresses that do not exist, so that no handler after it sees them. The component has its domain

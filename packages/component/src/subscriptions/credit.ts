@@ -8,7 +8,7 @@ export function takeCredit(link: ClientLink, { alias, total }: CreditFrame, now:
   if (subscription === undefined) {
     // The subscription may have ended meanwhile.
     if (alias !== null && link.isRetired(alias)) return;
-    const text = `CREDIT for alias ${alias}, which is no subscription of this link`;
+    const text = `CREDIT for alias ${alias}, which is not a subscription of this link`;
     throw new StanzapackError("unknown-alias", text, { origin: "peer" });
   }
   raiseCredit(subscription, total, now);

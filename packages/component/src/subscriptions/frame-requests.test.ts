@@ -221,7 +221,7 @@ describe("requests by frame", () => {
     expect(() => broker.budgets.request("bob@x/1")).not.toThrow();
     requests.accept(bob.link, subscribe(2, ["alice@x/a", "/b", "/c", "/d"]));
     vi.advanceTimersByTime(100);
-    expect(() => broker.budgets.request("bob@x/1")).toThrow("come again");
+    expect(() => broker.budgets.request("bob@x/1")).toThrow("retry in");
   });
 
   it("ask a publisher for its approval, but for no pattern's sake", () => {

@@ -178,7 +178,7 @@ export class FrameRequests {
         if (subscription === undefined)
           throw new StanzapackError(
             link.isRetired(alias) ? "not-subscribed" : "unknown-alias",
-            `alias ${alias} is no subscription of this link`,
+            `alias ${alias} is not a subscription of this link`,
           );
         if (options === undefined) this.parts.subscriptions.unsubscribe(subscription);
         else {
@@ -199,7 +199,7 @@ export class FrameRequests {
       kept.delete(alias);
       try {
         if (subscription === undefined)
-          throw new StanzapackError("not-subscribed", `alias ${alias} was no subscription of that link`);
+          throw new StanzapackError("not-subscribed", `alias ${alias} was not a subscription of that link`);
         const standing = epoch === 0 ? undefined : { epoch, offset };
         const { subscriptions } = this.parts;
         answers.grant(yield* settled(subscriptions.resume(link, subscription, standing, monotonicNow())));
@@ -288,7 +288,7 @@ function formOf(options: OptionFields): DataForm {
   if (bytes > MAX_OPTION_BYTES)
     throw new StanzapackError(
       "invalid-options",
-      `options of ${bytes} bytes, in a frame they have at most ${MAX_OPTION_BYTES}: ask by iq`,
+      `options of ${bytes} bytes, but a frame takes at most ${MAX_OPTION_BYTES}: ask by iq`,
     );
   const fields = fromOptionFields(options);
   return { type: "submit", formType: NS.PUBSUB_SUBSCRIBE_OPTIONS, title: "", fields };

@@ -31,7 +31,7 @@ export class Patterns {
     if (ofLink.size >= this.limits.maxPatternsPerLink)
       throw new StanzapackError(
         "limit-exceeded",
-        `${ofLink.size} patterns stand on one link, no more are allowed`,
+        `one link has ${ofLink.size} patterns, no more are allowed`,
         { scope: "subscription" },
       );
     this.byLink.set(pattern.link, ofLink.add(pattern));

@@ -119,7 +119,7 @@ export class Subscriptions {
     const { approvals, budgets, lanes, demand } = this.parts;
     const mayTake = service.record.mayTake(link.bareJid);
     if (!mayTake && service.config.access !== "authorize")
-      throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
+      throw new StanzapackError("not-allowed", `${link.bareJid} may not subscribe to \`${node}\``);
     if (since !== undefined && !service.kind.hasHistory)
       throw new StanzapackError(
         "invalid-options",

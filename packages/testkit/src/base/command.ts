@@ -2,7 +2,7 @@
 export function readWhole(name: string, text: string, min: number): number {
   const number = Number(text);
   if (!/^\d+$/.test(text) || number < min || number > 1_000_000_000)
-    throw new Error(`${name} is a whole number from ${min} to 1000000000, not \`${text}\``);
+    throw new Error(`${name} must be a whole number from ${min} to 1000000000, not \`${text}\``);
   return number;
 }
 
@@ -14,7 +14,7 @@ export function readChoice<T extends string>(
 ): readonly T[] {
   if (text === undefined) return choices;
   const chosen = choices.filter((choice) => choice === text);
-  if (chosen.length === 0) throw new Error(`${name} is one of ${choices.join(", ")}, not \`${text}\``);
+  if (chosen.length === 0) throw new Error(`${name} must be one of ${choices.join(", ")}, not \`${text}\``);
   return chosen;
 }
 

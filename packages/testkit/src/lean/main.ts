@@ -71,7 +71,7 @@ async function main(): Promise<0 | 1 | 2> {
   // After an interruption, the rows before it are written too.
   process.stdout.write(args.json ? `${JSON.stringify(rows)}\n` : `${rows.map(formatRow).join("\n")}\n`);
   const wrong = rows.filter(({ findings }) => findings.length > 0).length;
-  if (wrong > 0) failure ??= `${wrong} of ${rows.length} transports went wrong`;
+  if (wrong > 0) failure ??= `${wrong} of ${rows.length} transports have findings`;
   if (failure === undefined) return 0;
   process.stderr.write(`stanzapack: internal: ${failure}\n`);
   return 1;
