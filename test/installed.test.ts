@@ -53,7 +53,8 @@ function login(way: (sandbox: Stack["sandbox"]) => object): string {
 }
 
 async function runProgram(file: string): Promise<string> {
-  return (await run(process.execPath, [file, login(({ url, ca }) => ({ url, ca }))], { cwd: project })).stdout;
+  return (await run(process.execPath, [file, login(({ url, ca }) => ({ url, ca }))], { cwd: project }))
+    .stdout;
 }
 
 it("the installed command runs", async () => {

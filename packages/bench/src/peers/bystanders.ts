@@ -147,8 +147,8 @@ export async function runBystanders(options: BystandersOptions): Promise<Bystand
       const troubled = turn % 2 === 0;
       if (troubled) await Promise.all([...workers.keys()].map(begin));
       onProgress?.(
-      `${troubled ? "with" : "without"} bad clients: ${forMs / 1_000} s, ${turn + 1} of ${count} …`,
-    );
+        `${troubled ? "with" : "without"} bad clients: ${forMs / 1_000} s, ${turn + 1} of ${count} …`,
+      );
       await memory.takePeak();
       const number = await crowd.call("begin", null, signal);
       const before = await counts();
