@@ -164,7 +164,9 @@ class Proof {
       for (const what of ["lost", "conflated", "reset"] as const)
         subscription.on(what, (range) => proof.witness.tell(what, range));
       subscription.on("update", ({ value, epoch, offset }) => proof.witness.update(value, epoch, offset));
-      subscription.on("ended", (error) => proof.witness.fault(`ended: ${String(error?.message)}`));
+      subscription.on("ended", (error) => {
+        if (error !== undefined) proof.witness.fault(`ended: ${error.message}`);
+      });
       return proof;
     } catch (error) {
       await Promise.all(clients.map((client) => client.close()));

@@ -5,7 +5,7 @@ import {
   encodeDataBody,
   encodeDataPrefix,
   type DataBodyFields,
-} from "../frames/frame-codec.js";
+} from "../frames/data-codec.js";
 import type { CodedBody, HopClass } from "../frames/frames.js";
 import type { RowCodec } from "./row-codec.js";
 import { ChainEncoder, type ChainBatch, type ChainPolicy, DEFAULT_CHAIN_POLICY } from "./chain.js";
