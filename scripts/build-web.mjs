@@ -52,7 +52,7 @@ const SMALLER = {
     // The only CommonJS module that is left. As an ES module it needs no wrapper.
     if (!/[\\/]eventemitter3[\\/]index\.js$/.test(id)) return null;
     const code = readFileSync(id, "utf8");
-    if (!COMMONJS_END.test(code)) throw new Error(`${id} does not end as it used to`);
+    if (!COMMONJS_END.test(code)) throw new Error(`${id} does not end as this script expects`);
     return code.replace(COMMONJS_END, "export default EventEmitter;");
   },
 };
@@ -137,7 +137,7 @@ async function bundleAll() {
   };
   for (const [name, most] of Object.entries(MAX_GZIPPED_BYTES)) {
     if (sizes[name] > most) {
-      problems.push(`${name}: ${sizes[name]} bytes gzipped are more than the ${most} of MAX_GZIPPED_BYTES`);
+      problems.push(`${name} has ${sizes[name]} bytes gzipped, MAX_GZIPPED_BYTES allows ${most}`);
     }
   }
   return { files, problem: problems.join("\n") };

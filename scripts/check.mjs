@@ -34,7 +34,7 @@ async function tool(file, ...args) {
   const { ok, output } = await runCommand(process.execPath, [join(ROOT, "node_modules", file), ...args], {
     cwd: ROOT,
   });
-  return ok ? "" : output.trim() || "failed without a word";
+  return ok ? "" : output.trim() || "failed without output";
 }
 
 /**
@@ -120,7 +120,7 @@ const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !Object.hasOwn(CHECKS, name));
 if (unknown !== undefined) {
   process.stderr.write(
-    `stanzapack: usage: no check ${unknown}; there are ${Object.keys(CHECKS).join(", ")}\n`,
+    `stanzapack: usage: no check is named ${unknown}; there are ${Object.keys(CHECKS).join(", ")}\n`,
   );
   process.exit(2);
 }

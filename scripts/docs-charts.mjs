@@ -13,9 +13,9 @@ const HELP = `Usage: npm run docs:charts -- [--rows FILE]
 
 Draws docs/charts/bytes-per-update-light.svg and -dark.svg from docs/charts/rows.json.
 
-  --rows FILE   first replaces the rows of rows.json by those of FILE: what \`stanzapack bench wire --json\` printed,
-                or the tables that it printed without --json, such as packages/bench/WIRE.md
-  --help        prints this
+  --rows FILE   first replace the rows of rows.json by those of FILE. FILE is the output of \`stanzapack bench wire\`,
+                with --json, or without it, such as packages/bench/WIRE.md
+  --help        print this text
 
 Exit status: 0 if the chart was drawn, 1 if a row is missing, 2 for wrong usage.
 `;
@@ -25,7 +25,7 @@ async function main(args) {
   try {
     ({ values } = parseArgs({ args, options: { rows: { type: "string" }, help: { type: "boolean" } } }));
   } catch (error) {
-    process.stderr.write(`stanzapack: usage: ${error.message} (--help lists what there is)\n`);
+    process.stderr.write(`stanzapack: usage: ${error.message} (see --help)\n`);
     return 2;
   }
   if (values.help === true) {

@@ -19,11 +19,11 @@ const DEFAULT_FILE = "test/values-flow.test.ts";
 const HELP = `Usage: npm run test:node-versions -- [options]
 
 Runs the unit tests and one end-to-end file on several versions of Node, one version after the other.
-The npm package \`node\` brings each version's program. It is kept in node_modules/.cache/stanzapack-node.
+Installs each version from the npm package \`node\` into node_modules/.cache/stanzapack-node.
 
-  --versions LIST  major or whole versions, with commas between (default: ${DEFAULT_VERSIONS.join(",")})
+  --versions LIST  major or full versions, separated by commas (default: ${DEFAULT_VERSIONS.join(",")})
   --file FILE      the end-to-end file (default: ${DEFAULT_FILE})
-  --help           prints this
+  --help           print this text
 
 Exit status: 0 if every version passed, 1 if a version failed or cannot be installed, 2 for wrong usage.
 `;
@@ -38,9 +38,9 @@ function parseOptions(args) {
   const versions = values.versions?.split(",") ?? DEFAULT_VERSIONS;
   const wrong = versions.find((version) => !/^\d+(\.\d+){0,2}$/.test(version));
   if (wrong !== undefined)
-    throw new TypeError(`--versions: \`${wrong}\` is no version: write 22 or 22.12.0, with commas between`);
+    throw new TypeError(`--versions: \`${wrong}\` is not a version such as 22 or 22.12.0`);
   const file = values.file ?? DEFAULT_FILE;
-  if (!existsSync(join(ROOT, file))) throw new TypeError(`--file: there is no ${file}`);
+  if (!existsSync(join(ROOT, file))) throw new TypeError(`--file: ${file} does not exist`);
   return { versions, file };
 }
 
@@ -72,13 +72,13 @@ async function ensureNode(version) {
   let words = "";
   for (const wanted of ["node", ofPlatform]) {
     const args = ["install", "--no-save", "--no-audit", "--no-fund", `${wanted}@${version}`];
-    await step(`npm install ${wanted}@${version}; up to 130 MB`, async () => {
+    await step(`npm install ${wanted}@${version} (up to 130 MB)`, async () => {
       ({ tail: words } = await runCommand("npm", args, { cwd: folder }));
     });
     const program = await installed();
     if (program !== undefined) return program;
   }
-  throw new SetupError(`Node ${version} cannot be installed: see above; npm's registry must have it`, words);
+  throw new SetupError(`Node ${version} could not be installed: see above; it needs npm's registry`, words);
 }
 
 /** @param {{ versions: readonly string[], file: string }} options */
@@ -116,7 +116,7 @@ let options;
 try {
   options = parseOptions(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`stanzapack: usage: ${error.message} (--help lists what there is)\n`);
+  process.stderr.write(`stanzapack: usage: ${error.message} (see --help)\n`);
   process.exit(2);
 }
 if (options === undefined) process.stdout.write(HELP);

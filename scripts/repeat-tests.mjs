@@ -10,16 +10,16 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 
 const HELP = `Usage: npm run test:repeat -- [options] [-- arguments of vitest]
 
-Runs all tests several times in a row, and says which tests failed in which run.
-Some runs have busy loops beside them. Each loop fills one processor.
+Runs all tests several times in a row, and prints which tests failed in which run.
+In some runs, busy loops run beside the tests. Each loop fills one processor.
 
-  --runs N       how many runs (default: 6)
-  --busy N       how many of them beside busy loops: every second one, from the second on (default: half of the runs)
-  --loops N      how many busy loops (default: 2)
-  --stop         ends after the first run that fails
-  --help         prints this
+  --runs N       number of runs (default: 6)
+  --busy N       number of runs with busy loops: first the runs 2, 4, 6, …, then the others (default: half of the runs)
+  --loops N      number of busy loops in such a run (default: 2)
+  --stop         stop after the first run that fails
+  --help         print this text
 
-\`npm run test:repeat -- --runs 20 --busy 20 -- --project e2e test/log.test.ts\` repeats one file.
+Repeats one file: \`npm run test:repeat -- --runs 20 --busy 20 -- --project e2e test/log.test.ts\`
 
 Exit status: 0 if every run passed, 1 if a run failed, 2 for wrong usage.
 `;
@@ -39,12 +39,12 @@ function parseOptions(args) {
   const number = (name, standard, min) => {
     const text = values[name] ?? String(standard);
     if (!/^\d{1,6}$/.test(text) || Number(text) < min)
-      throw new TypeError(`--${name}: \`${text}\` is no number from ${min} on`);
+      throw new TypeError(`--${name}: \`${text}\` is not a whole number of at least ${min}`);
     return Number(text);
   };
   const runs = number("runs", 6, 1);
   const busy = number("busy", Math.floor(runs / 2), 0);
-  if (busy > runs) throw new TypeError(`--busy: ${busy} of ${runs} runs is not possible`);
+  if (busy > runs) throw new TypeError(`--busy: ${busy} is more than the ${runs} runs`);
   return {
     ...{ runs, busy, loops: number("loops", 2, 1), stop: values.stop === true },
     vitest: end < 0 ? [] : args.slice(end + 1),
@@ -73,7 +73,7 @@ async function main({ runs, busy, loops, stop, vitest }) {
   const beside = busyRuns(runs, busy);
   for (let run = 1; run <= runs; run++) {
     const isBusy = beside.has(run);
-    say(`run ${run} of ${runs}${isBusy ? `, beside ${loops} busy loops` : ""} …`);
+    say(`run ${run} of ${runs}${isBusy ? `, with ${loops} busy loops` : ""} …`);
     const workers = isBusy ? startLoops(loops) : [];
     const result = await runVitest(process.execPath, vitest, { cwd: ROOT });
     await Promise.all(workers.map((worker) => worker.terminate()));
@@ -97,7 +97,7 @@ let options;
 try {
   options = parseOptions(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`stanzapack: usage: ${error.message} (--help lists what there is)\n`);
+  process.stderr.write(`stanzapack: usage: ${error.message} (see --help)\n`);
   process.exit(2);
 }
 if (options === undefined) process.stdout.write(HELP);

@@ -13,6 +13,11 @@ const XMPP_SERVERS = ["prosody", "ejabberd"];
 /** The named server. Other names are left out: the program refuses them itself. */
 const named = (name) => XMPP_SERVERS.filter((server) => server === name);
 
+const namedOrBoth = (args) => {
+  const name = optionOf(args, "--server");
+  return name === undefined ? XMPP_SERVERS : named(name);
+};
+
 /**
  * For each program: its file, arguments before the user's, the servers that it needs, and whether it needs what only
  * tests use.
@@ -29,11 +34,9 @@ const PROGRAMS = {
   "test:crash": {
     file: at("packages/testkit/dist/crash/main.js"),
     args: [],
-    servers: (args) => {
-      const name = optionOf(args, "--server");
-      return name === undefined ? XMPP_SERVERS : named(name);
-    },
+    servers: namedOrBoth,
   },
+  "test:lean": { file: at("packages/testkit/dist/lean/main.js"), args: [], servers: namedOrBoth },
   "fuzz:ibb": { file: at("packages/testkit/dist/ibb-fuzz/ibb-fuzz-main.js"), args: [], servers: () => [] },
   "fuzz:codec": {
     file: at("packages/testkit/dist/codec-fuzz/codec-fuzz-main.js"),
@@ -75,7 +78,7 @@ try {
 }
 if (process.exitCode === undefined) {
   if (!existsSync(program.file)) {
-    process.stderr.write(`stanzapack: missing-file: ${program.file} is not there\n`);
+    process.stderr.write(`stanzapack: missing-file: ${program.file} does not exist\n`);
     process.exit(1);
   }
   // vitest calls process.exit without waiting for its streams.

@@ -14,13 +14,15 @@ const NEEDED_NODE = [20, 19];
 
 const HELP = `Usage: npm run setup -- [--servers LIST]
 
-Makes this clone ready to run: npm packages (npm ci), the build (tsc -b), and the XMPP servers and nginx that the
-demo and the tests start privately, and Chromium for the tests (apt-get, by sudo when you are not root; no service is
-started).
-Does only what is missing.
+Makes this clone ready to run. Does only what is missing:
+- installs the npm packages (npm ci);
+- builds the packages (tsc -b);
+- installs the XMPP servers and nginx, which the demo and the tests start privately, and Chromium for the tests.
+  It uses apt-get, with sudo if you are not root, and starts no service.
 
-  --servers LIST   of ${SERVERS.join(", ")}, with commas between, or none, and no Chromium (default: all)
-  --help           prints this
+  --servers LIST   install only these, and no Chromium: ${SERVERS.join(", ")}, separated by commas, or none
+                   (default: all, and Chromium)
+  --help           print this text
 `;
 
 /**
@@ -32,7 +34,7 @@ export async function setUp({ servers = SERVERS, forTests = false } = {}) {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major < NEEDED_NODE[0] || (major === NEEDED_NODE[0] && minor < NEEDED_NODE[1])) {
     throw new SetupError(
-      `Node ${NEEDED_NODE.join(".")} or later is needed, this is ${process.versions.node}: see https://nodejs.org/en/download`,
+      `this is Node ${process.versions.node}: install Node ${NEEDED_NODE.join(".")} or later, see https://nodejs.org/en/download`,
     );
   }
   // The servers come first, since sudo may ask for a password there.
@@ -61,13 +63,13 @@ function parseArgs(args) {
   for (let index = 0; index < args.length; index += 1) {
     const [name, inline] = (args[index] ?? "").split(/=(.*)/s);
     if (name === "--help" || name === "-h") return undefined;
-    if (name !== "--servers") throw new TypeError(`no such option: ${args[index]}`);
+    if (name !== "--servers") throw new TypeError(`unknown option: ${args[index]}`);
     const value = inline ?? args[(index += 1)] ?? "";
     servers = value === "none" ? [] : value.split(",");
     forTests = false;
     const unknown = servers.find((server) => !SERVERS.includes(server));
     if (unknown !== undefined)
-      throw new TypeError(`no such server: ${unknown || "(empty)"}; there are ${SERVERS.join(", ")}`);
+      throw new TypeError(`unknown server: ${unknown || "(empty)"}; there are ${SERVERS.join(", ")}`);
   }
   return { servers, forTests };
 }
@@ -77,7 +79,7 @@ async function main() {
   try {
     options = parseArgs(process.argv.slice(2));
   } catch (error) {
-    process.stderr.write(`stanzapack: usage: ${error.message} (--help lists what there is)\n`);
+    process.stderr.write(`stanzapack: usage: ${error.message} (see --help)\n`);
     process.exitCode = 2;
     return;
   }

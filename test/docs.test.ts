@@ -104,7 +104,7 @@ describe("the chart of README.md", () => {
     };
     expect(readRows(JSON.stringify([counted]))).toEqual([{ ...cell, form: "json-body", bytesPerUpdate: 30 }]);
     expect(() => selectRows(readRows(report))).toThrow(
-      "one row is needed of prosody, tcp, none, int, 100 ms",
+      "the chart needs one row of prosody, tcp, none, int, 100 ms",
     );
   });
 

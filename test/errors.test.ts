@@ -108,7 +108,7 @@ describe.each(SERVERS)("errors that say what to do, through %s", (server) => {
     });
     await expect(start({ port: ports.c2s, tls: { ca } })).rejects.toMatchObject({ code: "tls" });
     await expect(start({ port, retryStart: false })).rejects.toMatchObject({
-      message: expect.stringContaining("wants TLS (option `tls`)"),
+      message: expect.stringContaining("may require TLS (option `tls`)"),
     });
     const component = createComponent({
       ...configSchema.parse({ component: { domain, secret }, log: { level: "silent" } }),

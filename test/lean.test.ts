@@ -1,12 +1,14 @@
 import type { Client, OfferedService, RangeEvent, Subscription } from "@stanzapack/client";
-import { startTcpProxy, until } from "@stanzapack/testkit";
+import { dropsChildless, injectFault, LEAN_FAULTS, startTcpProxy, until } from "@stanzapack/testkit";
 import type { Connection } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { dropsChildless, FAULTS, injectFault } from "./support/lean-faults.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 import { TRANSPORTS, urlOf } from "./support/transport-proxies.js";
 
-/** Number of changes between inactive and active, and of rounds of faults. 10,000 and 100 of them take hours. */
+/**
+ * Number of changes between inactive and active, and of rounds of faults. 1,000 changes are about 10,000 stanzas.
+ * `npm run test:lean` makes more faults.
+ */
 const TOGGLES = Number(process.env["STANZAPACK_LEAN_COUNT"] ?? 200);
 const ROUNDS = Number(process.env["STANZAPACK_LEAN_ROUNDS"] ?? 1);
 /** Longest time from a link's beginning until lean stanzas flow, in ms. */
@@ -203,7 +205,7 @@ describe.each(SERVERS)("lean stanzas that do not arrive as they were sent, throu
     const reasons: string[] = [];
     for (const client of [alice, bob]) client.on("offline", ({ code }) => reasons.push(code));
     for (let round = 0; round < ROUNDS; round++)
-      for (const fault of FAULTS)
+      for (const fault of LEAN_FAULTS)
         for (const [direction, client] of [
           ["toClient", alice],
           ["toServer", bob],
@@ -216,7 +218,7 @@ describe.each(SERVERS)("lean stanzas that do not arrive as they were sent, throu
           await until(() => (told.values.at(-1) ?? 0) > count, BACK_MS, "values again");
         }
     expect(reasons).toEqual(reasons.map(() => "gap"));
-    expect(reasons).toHaveLength(2 * FAULTS.length * ROUNDS);
+    expect(reasons).toHaveLength(2 * LEAN_FAULTS.length * ROUNDS);
     counter.stop();
     await until(() => told.values.at(-1) === counter.count, 5_000, "the newest value");
     expectWhole(told);

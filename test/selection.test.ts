@@ -238,7 +238,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     expect(told.values.at(-1)).toEqual(reading(61));
     const refused = {
       code: "invalid-options",
-      message: expect.stringContaining("every update of a log is promised"),
+      message: expect.stringContaining("a log promises every update"),
     };
     for (const options of [{ samples: "latest" }, { maxRate: 1 }, { deadband: 0 }] as const) {
       await expect(carol.subscribe(service.node, options)).rejects.toMatchObject(refused);
@@ -255,12 +255,12 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     link.send(HELLO);
     const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `field${i}`);
     for (const [name, value, text] of [
-      ["samples", "some", "none of all, latest"],
+      ["samples", "some", "not one of all, latest"],
       ["samples", ["all", "latest"], "2 values"],
       ["max_rate", "0", "from 0.001 to 1000"],
-      ["max_rate", "fast", "is no number"],
+      ["max_rate", "fast", "is not a number"],
       ["deadband", "-1", "from 0 to"],
-      ["deadband", "abc", "is no number"],
+      ["deadband", "abc", "is not a number"],
       ["heartbeat", "10", "from 1000 to"],
       ["heartbeat", "1e9", "from 1000 to"],
       ["fields", names(2_000), "2000 names, at most 64"],

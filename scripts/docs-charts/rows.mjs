@@ -90,7 +90,7 @@ export function selectRows(rows) {
           const [row] = found;
           if (found.length !== 1 || !(row.bytesPerUpdate > 0)) {
             const cell = `prosody, tcp, ${compression}, ${workload}, ${windowMs} ms, ${form}`;
-            throw new Error(`one row is needed of ${cell}; there are ${found.length}`);
+            throw new Error(`the chart needs one row of ${cell}; there are ${found.length}`);
           }
           return row;
         }),

@@ -15,7 +15,7 @@ export async function ensureBuild(root) {
   const stale = packages.filter(isStale);
   if (stale.length === 0) return;
   await step(
-    `tsc -b, since ${stale.length} of ${packages.length} packages are not built or changed`,
+    `tsc -b, since ${stale.length} of ${packages.length} packages are not built or have changed`,
     async () => {
       const startedAt = new Date();
       const compiler = join(root, "node_modules", "typescript", "bin", "tsc");

@@ -20,7 +20,7 @@ export async function ensureNpmPackages(root) {
   }
   const unlinked = missingCommands(root);
   if (unlinked.length > 0) {
-    await step(`linking ${unlinked.join(", ")}, which npm could not before the file was there`, async () => {
+    await step(`linking ${unlinked.join(", ")}, since its file was missing when npm ran`, async () => {
       const { ok, tail } = await runCommand("npm", ["rebuild", "--ignore-scripts", ...unlinked], {
         cwd: root,
       });

@@ -17,41 +17,41 @@ const SYSTEM_PACKAGES = [
     files: ["/usr/lib/*/lua/5.4/zlib.so", "/usr/lib/prosody/modules/mod_sasl2/mod_sasl2.lua"],
     packages: ["prosody", "prosody-modules", "lua-zlib", "openssl"],
     units: ["prosody"],
-    why: "Prosody, an XMPP server, with lua-zlib and prosody-modules for its options, and openssl for its certificates; run privately on 127.0.0.1",
+    why: "Prosody, an XMPP server, with lua-zlib and prosody-modules for its options, and openssl for its certificates; it runs privately on 127.0.0.1",
   },
   {
     server: "ejabberd",
     programs: ["ejabberdctl", "erl", "openssl"],
     packages: ["ejabberd", "openssl"],
     units: ["ejabberd", "epmd"],
-    why: "ejabberd, an XMPP server, and openssl for its certificates; run privately on 127.0.0.1",
+    why: "ejabberd, an XMPP server, and openssl for its certificates; it runs privately on 127.0.0.1",
   },
   {
     server: "nginx",
     programs: ["nginx"],
     packages: ["nginx"],
     units: ["nginx"],
-    why: "nginx, the web server in front of BOSH and WebSocket; run privately on 127.0.0.1",
+    why: "nginx, the web server in front of BOSH and WebSocket; it runs privately on 127.0.0.1",
   },
   {
     forTests: true,
     programs: ["chromium"],
     packages: ["chromium"],
     units: [],
-    why: "Chromium, in which the tests run the client's browser build; up to 200 MB more",
+    why: "Chromium, for tests of the client's browser build; up to 200 MB more",
   },
   {
     forTests: true,
     programs: ["python3"],
     packages: ["python3"],
     units: [],
-    why: "Python, in which the tests read what the codec writes, by docs/reference/codec.md alone",
+    why: "Python, for a test that reads the codec's output by docs/reference/codec.md alone",
   },
   {
     programs: ["setpriv"],
     packages: ["util-linux"],
     units: [],
-    why: "setpriv, which ends a server with the program that started it",
+    why: "setpriv, which ends a server when the program that started it ends",
   },
 ];
 
@@ -74,12 +74,12 @@ export async function ensureSystemPackages(wanted) {
   const packages = [...new Set(missing.flatMap((row) => row.packages))];
   if (!isThere("apt-get")) {
     throw new SetupError(
-      `this machine has no apt-get: install ${packages.join(", ")} (Prosody 0.12, ejabberd 23.01, nginx 1.22 or later) its own way`,
+      `this machine has no apt-get: install ${packages.join(", ")} (Prosody 0.12, ejabberd 23.01, nginx 1.22 or later) in its own way`,
     );
   }
   const asRoot = rootPrefix(packages);
   const units = missing.flatMap((row) => row.units);
-  await step(`apt-get install ${packages.join(" ")}; up to 100 MB; no service gets started`, async () => {
+  await step(`apt-get install ${packages.join(" ")} (up to 100 MB; starts no service)`, async () => {
     const [program, ...args] = [
       ...asRoot,
       "/bin/sh",
@@ -92,10 +92,10 @@ export async function ensureSystemPackages(wanted) {
     const { ok, tail } = await runCommand(program, args, { stdin: asRoot.length > 0 ? "inherit" : "ignore" });
     const still = missing.flatMap(lacking);
     if (still.length > 0) {
-      throw new SetupError(`apt-get did not bring ${still.join(", ")}: see above`, tail);
+      throw new SetupError(`apt-get did not install ${still.join(", ")}: see above`, tail);
     }
     // A package's own script may fail if there is no service manager. Only its programs matter.
-    if (!ok) say(`apt-get reported a failure, but all programs are there now. Its last words:\n${tail}`);
+    if (!ok) say(`apt-get reported a failure, but all programs are there now. Its last output:\n${tail}`);
   });
 }
 
@@ -103,11 +103,11 @@ export async function ensureSystemPackages(wanted) {
 function rootPrefix(packages) {
   if (process.getuid?.() === 0) return [];
   if (isThere("sudo")) {
-    say("sudo asks for your password, if it needs it");
+    say("sudo may ask for your password");
     return ["sudo"];
   }
   throw new SetupError(
-    `not root and no sudo here: run \`apt-get install ${packages.join(" ")}\` as root first`,
+    `you are not root, and there is no sudo: run \`apt-get install ${packages.join(" ")}\` as root first`,
   );
 }
 

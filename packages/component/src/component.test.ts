@@ -6,7 +6,7 @@ import { configSchema } from "./config/config.js";
 import type { ResolvedConfig } from "./config/load-config.js";
 import { VERSION } from "./base/version.js";
 
-/** What a component with this way to its server logs before it connects. */
+/** Returns the warnings of a component with this connection to its server, logged before it connects. */
 async function warningsOf(component: Partial<ResolvedConfig["component"]>): Promise<string[]> {
   const logger = pino({ level: "silent" });
   const warn = vi.spyOn(logger, "warn");

@@ -38,24 +38,28 @@ import { registerSubscriptionEvents } from "./negotiation/subscription-events.js
 import { createStats, type ComponentStats } from "./base/stats.js";
 import type { ComponentOptions } from "./config/component-options.js";
 
-/** Between sweeps, in ms: the precision of every deadline that is not a tick. */
+/** Time between sweeps, in ms. It is the precision of every deadline that is not a tick. */
 const SWEEP_MS = 1_000;
-/** How long a stop waits for the last write to leave, in ms. */
+/** How long `stop` waits until the last write has left, in ms. */
 const DRAIN_MS = 2_000;
 
 export interface StreamsComponent {
   readonly domain: string;
-  /** Resolves when the server accepted the component; retries while the server is not there, until `signal`. */
+  /**
+   * Resolves when the server has accepted the component. Retries while the server cannot be reached, until `signal`
+   * aborts.
+   */
   start(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
-  /** Flushes every lane, tells every client, closes the stream. Idempotent. */
+  /** Flushes every lane, sends BYE to every client, and closes the stream. Idempotent. */
   stop(): Promise<void>;
   stats(): ComponentStats;
   /**
-   * Takes the limits and the log level of another config from now on; tells what that changes, and what only a restart would. Who is
-   * over a lower limit stays: it holds for what comes next.
+   * Takes the limits, the envelope and the log level of another config from now on. Returns what that changes, and what
+   * needs a restart. A lowered limit applies to later requests only: links, services and subscriptions beyond it stay.
+   * Throws `invalid-options`.
    */
   reload(config: ResolvedConfig): Reloaded;
-  /** Called once when it cannot go on: the server refuses its secret or its place. */
+  /** Called once when the component cannot go on, for example because the server refuses its secret or its domain. */
   onEnded: ((error: StanzapackError) => void) | undefined;
 }
 
@@ -66,7 +70,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const log = safeLogger(options.logger ?? createLogger(config.log.level));
   const { domain, host, port, secret } = config.component;
   const tls = config.component.tls === true ? {} : config.component.tls || undefined;
-  // One object, which everyone reads: `reload` writes it.
+  // All parts read this one object, and `reload` writes into it.
   const limits = { ...config.limits };
   let level = config.log.level;
   const linkSettings = { limits, wireLimits: DEFAULT_LIMITS, envelope: config.envelope };
@@ -79,14 +83,14 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   if (tls === undefined && !isLoopbackHost(host))
     log.warn(
       { host, port },
-      "the stream to the server is not encrypted: whoever is between the two machines reads all that users send; " +
-        "set component.tls where the server has it (ejabberd), or put a tunnel between",
+      "the stream to the server is not encrypted: others on the network between the two machines can read what users " +
+        "send; set component.tls if the server supports it (ejabberd), or use a tunnel",
     );
   const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
-  // Before anything else that reads stanzas.
+  // Registered before all other parts that read stanzas.
   const leaveAddresses = registerUnknownAddresses(connection, budgets, stats);
   const streams = createInBandBytestreams(connection, {
-    // The link table counts them, by a limit that may change.
+    // The link table counts the streams, by a limit that may change.
     maxStreams: Number.MAX_SAFE_INTEGER,
     maxBlockSizeBytes: DEFAULT_LIMITS.maxBlockBytes,
   });
@@ -107,7 +111,8 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     registerSubscribeAuthorization(connection, broker),
     registerSubscriptionEvents(connection, broker),
     connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
-      // A client asks for its own link by the sid as our resource: after a restart we know no such link.
+      // A client asks about its own link. The ping's address has the link's sid as its resource. After a restart the
+      // component does not know that link.
       const slash = to.indexOf("/");
       const sid = slash < 0 ? "" : to.slice(slash + 1);
       const link = links.get(from);
@@ -120,7 +125,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
         stats.strays++;
         throw new StanzaError("item-not-found", "cancel", "no such link");
       }
-      // The answer is a barrier: everything received is acknowledged before it.
+      // The answer is a barrier, so everything that was received is acknowledged before it.
       await links.acknowledge(link);
       return undefined;
     }),
@@ -134,7 +139,8 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     registerOrdinaryClients(gate.guarded, broker, stats),
     connection.on("online", ({ jid }) => {
       log.info({ jid, server: `${host}:${port}` }, "online");
-      // From now on it is known whether it gives them back.
+      // This probe finds out whether the server returns the component's messages to itself. Later probes depend on
+      // that.
       void connection.probe();
       links.askAll();
     }),
@@ -183,13 +189,10 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
         (ms) => {
           stats.holdUps++;
           stats.heldUpMs += ms;
-          log.warn({ ms }, "this process was held up: nobody is judged by that time");
+          log.warn({ ms }, "this process was held up: that time counts against nobody");
         },
         (ms) =>
-          log.warn(
-            { ms },
-            "the wall clock was set, or this machine slept: updates have other times from now on",
-          ),
+          log.warn({ ms }, "the wall clock was set, or this machine slept: the times of later updates jump"),
       );
     },
     stop() {
@@ -223,7 +226,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   return component;
 }
 
-/** Whether a domain is the operator's: the one that the component's is under, or one that the config names. */
+/** Returns a test for the operator's domains: the component's own, those above it, and those that the config names. */
 function ours(own: string, named: readonly string[] = []): (domain: string) => boolean {
   return (domain) => domain === own || own.endsWith(`.${domain}`) || named.includes(domain);
 }
@@ -246,12 +249,12 @@ async function drained(connection: Connection): Promise<void> {
   });
 }
 
-/** The failure in the operator's terms. */
+/** Returns the failure in words for an operator. */
 function fromXmppError(error: XmppError, at: ServerAddress): StanzapackError {
   const code = error.code === "aborted" || error.code === "stopped" ? error.code : CODES[error.code];
-  if (code === "aborted") return new StanzapackError(code, "starting was given up", { cause: error });
+  if (code === "aborted") return new StanzapackError(code, "the start was aborted", { cause: error });
   if (code === "stopped") return new StanzapackError(code, "the component was stopped", { cause: error });
-  const text = `the server at ${at.host}:${at.port} does not take the component ${at.domain}: ${error.message}`;
+  const text = `the server at ${at.host}:${at.port} does not accept the component ${at.domain}: ${error.message}`;
   return new StanzapackError(code, text, { cause: error, scope: "link", mend: adviseOperator(error, at) });
 }
 

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import {
   createRowCodec,
+  DATA_HEADER_BYTES,
   decodeRow,
   DEFAULT_LIMITS,
   StanzapackError,
@@ -49,8 +50,6 @@ export interface Bounds {
 
 /** Debian's servers take stanzas of 256 KiB; this leaves room for the envelope and for escapes. */
 const MAX_JSON_BYTES = 245_760;
-/** Room in a block for the largest prefix and header of a frame. */
-const HEADER_ROOM_BYTES = 63;
 
 const packedBytes = ({ packed }: Item): number => packed.length;
 
@@ -147,7 +146,7 @@ function createLaneWriter({ envelope, seq }: LinkState, alias: number): FormWrit
     byHop: true,
     bounds: {
       maxItems: DEFAULT_LIMITS.maxRowsPerFrame,
-      maxBytes: DEFAULT_LIMITS.maxBlockBytes - HEADER_ROOM_BYTES,
+      maxBytes: DEFAULT_LIMITS.maxBlockBytes - DATA_HEADER_BYTES,
       bytesOf: packedBytes,
     },
     write: (items, hop) => lanes[hop](items),

@@ -1,3 +1,4 @@
+export { dropsChildless, injectFault, LEAN_FAULTS } from "./lean/lean-faults.js";
 export { startHttpFaultProxy, type HttpFault, type HttpFaultProxy } from "./proxies/http-fault-proxy.js";
 export {
   startStanzaProxy,

@@ -10,6 +10,7 @@ export { hopCost } from "./bodies/hop-cost.js";
 export { isolatedParts } from "./bodies/isolated-parts.js";
 export {
   beginsAnew,
+  DATA_HEADER_BYTES,
   DEFAULT_LANE_POLICY,
   encodeLaneBody,
   encodeLanePrefix,
@@ -33,17 +34,14 @@ export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./b
 export { assertNever, ERRORS, errorCodeOf, linkCodeOf, StanzapackError } from "./base/errors.js";
 export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./base/errors.js";
 export {
-  DATA_FORMS,
-  decodeFrame,
   encodeCodedBody,
   encodeCodedPrefix,
   encodeDataBody,
   encodeDataPrefix,
-  encodeFrame,
-  padOf,
   padOfBody,
   type DataBodyFields,
-} from "./frames/frame-codec.js";
+} from "./frames/data-codec.js";
+export { DATA_FORMS, decodeFrame, encodeFrame, padOf } from "./frames/frame-codec.js";
 export { type ChainBody, FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames/frames.js";
 export type * from "./frames/frames.js";
 export { Envelope, PROBE_MS, type EnvelopePort } from "./session/envelope.js";

@@ -125,6 +125,7 @@ describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
         data: true,
         coded: true,
         ack: true,
+        kept: true,
         credit: true,
         demand: true,
         status: true,

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { DATA_FORMS, ERRORS, MAX_ALIAS, SERVICE_KINDS } from "../src/index.js";
+import { createHello, DATA_FORMS, ERRORS, MAX_ALIAS, SERVICE_KINDS } from "../src/index.js";
 import type { ErrorCode, Frame, Value } from "../src/index.js";
 
 const alias = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: MAX_ALIAS }));
@@ -116,6 +116,7 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
     token: fc.option(bytes(64), { nil: null }),
     lean: fc.option(fc.record({ tag: fc.option(fc.nat(63), { nil: null }) }), { nil: null }),
   }),
+  fc.boolean().map((lists): Frame => createHello(lists ? { kept: true } : {})),
   fc.record({
     type: fc.constant("bind" as const),
     role: fc.constant("subscription" as const),
@@ -135,6 +136,7 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
   }),
   dataFrame,
   fc.record({ type: fc.constant("ack" as const), stanzas: uint32 }),
+  fc.record({ type: fc.constant("kept" as const), alias, incarnation: uint, sequence: uint }),
   fc.record({ type: fc.constant("credit" as const), alias, total: uint }),
   fc.record({ type: fc.constant("credit" as const), alias: fc.constant(null), total: uint32 }),
   fc.record({ type: fc.constant("demand" as const), alias, subscribers: uint, windowMs: uintOrNull }),

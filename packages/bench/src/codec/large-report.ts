@@ -27,7 +27,7 @@ export function formatLargeValues(rows: readonly CodecRow[]): string[] {
   for (const row of own) table.push(formatRow(row, handOf(row.workload)));
   return [
     "",
-    "Large values that change a little: bytes of payload an update, and what a delta made by hand takes, in whole bytes.",
+    "Large values that change a little: payload in bytes per update, and the size of a delta made by hand, in whole bytes.",
     table.toString(),
   ];
 }

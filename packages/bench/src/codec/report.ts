@@ -14,18 +14,18 @@ export function formatCodecReport(rows: readonly CodecRow[]): string {
   return [
     ...formatLosses(workloads),
     "",
-    "JSON ÷ Stanzapack, whole stanzas, as the geometric mean over the workloads (above 1: ours is smaller), and what it is to be:",
+    "JSON ÷ Stanzapack in bytes of whole stanzas: geometric mean over the workloads, and its target (above 1: Stanzapack is smaller):",
     formatMeans(judgeMeans(rows)),
     ...judgeRules(rows).map(({ text, met }) => `${sign(met)} ${text}`),
-    "✓ met, ✗ not met, – not everything for it was measured.",
+    "✓ met, ✗ not met, – not fully measured.",
     ...formatLargeValues(workloads),
     ...groups(rows.filter(({ workload }) => !isLarge(workload))).flatMap((group) => {
       const [{ batch }] = group as [CodecRow];
       return ["", `${batch} a stanza: bytes and µs per update`, formatTable(group)];
     }),
-    "payload: what the codec made. ours, JSON: whole stanzas. *: JSON is smaller. zlib: the same within one compressed stream.",
-    "brotli 11, xz: all values at once, column by column. µs of processor: values to frames and back; of JSON with raw deflate and back.",
-    "KB: what the sending end of a lane holds. envelope: in which most of our stanzas travel, where nothing is compressed.",
+    "payload: output of the codec. ours, JSON: whole stanzas. *: JSON is smaller. zlib: the same stanzas in one compressed stream.",
+    "brotli 11, xz: all values at once, column by column. µs: processor time from values to frames, and back; of JSON with raw deflate.",
+    "KB: memory of the sending end of a lane. envelope: the form in which most of our stanzas travel without compression.",
   ].join("\n");
 }
 

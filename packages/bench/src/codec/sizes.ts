@@ -77,5 +77,5 @@ function createSender(hop: HopClass): Sender {
 /** Compares the order of keys too. */
 function verify(sent: readonly Value[], came: readonly Value[] | undefined): void {
   if (!isDeepStrictEqual(came, sent) || JSON.stringify(came) !== JSON.stringify(sent))
-    throw new Error("the codec gave other values than it was given");
+    throw new Error("the codec returned other values than it received");
 }

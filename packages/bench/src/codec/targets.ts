@@ -97,9 +97,9 @@ function judgeBound(rows: readonly CodecRow[]): Verdict {
   const counted =
     own.length === 0
       ? ""
-      : `; it is on ${count} of ${own.length}${larger.length === 0 ? "" : `, not on ${larger.map(({ workload }) => workload).join(", ")}`}`;
+      : `; smaller on ${count} of ${own.length}${larger.length === 0 ? "" : `, not on ${larger.map(({ workload }) => workload).join(", ")}`}`;
   return {
-    text: `100 a stanza: payload smaller than brotli 11 and xz over the whole file, on ${LEAST_BELOW_BOUND} of 22${counted}`,
+    text: `100 a stanza: payload smaller than brotli 11 and xz over the whole file, on at least ${LEAST_BELOW_BOUND} of 22${counted}`,
     met: isComplete(rows, 100) ? count >= LEAST_BELOW_BOUND : undefined,
   };
 }

@@ -21,7 +21,7 @@ const methods: ComponentMethods = {
     return parsed.limits;
   },
   async use({ collects }) {
-    if (component === undefined) throw new DemoError("usage", "`start` comes first");
+    if (component === undefined) throw new DemoError("usage", "call `start` first");
     if (collects) await collectGarbage();
     const { user, system } = process.cpuUsage();
     const { heapUsed, rss } = process.memoryUsage();

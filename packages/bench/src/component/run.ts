@@ -101,8 +101,8 @@ async function measureStep(
     if (counts.faults > 0 || counts.dataStanzas !== stats.dataStanzasSent || stats.detachments > 0)
       throw new DemoError(
         "internal",
-        `what is measured does not add up: ${stats.dataStanzasSent} stanzas were sent, ${counts.dataStanzas} came, ` +
-          `${counts.faults} of them wrong; ${stats.detachments} times a subscriber had to wait`,
+        `the measurement is not valid: ${stats.dataStanzasSent} stanzas were sent, ${counts.dataStanzas} arrived, ` +
+          `${counts.faults} of them wrong; subscribers had to wait ${stats.detachments} times`,
       );
     steps.push({
       ...{ subscribers, accounts: Math.ceil(subscribers / resources), heapBytes, rssBytes },

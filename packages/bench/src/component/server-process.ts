@@ -68,7 +68,7 @@ const methods: ServerMethods = {
 };
 
 function started(): SimulatedServer {
-  if (server === undefined) throw new DemoError("usage", "`listen` comes first");
+  if (server === undefined) throw new DemoError("usage", "call `listen` first");
   return server;
 }
 

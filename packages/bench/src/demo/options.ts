@@ -27,7 +27,7 @@ export function parseOptions(args: readonly string[]): DemoOptions {
     command.parse(args, { from: "user" });
     const { transport, compress } = command.opts<Partial<DemoOptions>>();
     if (compress === true && transport !== "tcp")
-      command.error("error: option '--compress' goes with '--transport tcp'", { exitCode: 2 });
+      command.error("error: option '--compress' needs '--transport tcp'", { exitCode: 2 });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     throw new NothingToRun(error.exitCode === 0 ? 0 : 2);
@@ -45,20 +45,20 @@ export function parseOptions(args: readonly string[]): DemoOptions {
 function createCommand(): Command {
   return new Command("npm -s start --")
     .description(
-      "Starts a private XMPP server, the Stanzapack component, publishers with live input and one subscriber, and beside " +
-        "them the same values as JSON messages; shows what travels, and at the end what each cost.",
+      "Starts a private XMPP server, the Stanzapack component, publishers with live input and one subscriber. Sends the " +
+        "same values as JSON messages too. Shows the traffic while it runs, and the bytes of each form at the end.",
     )
     .addOption(
-      new Option("--server <kind>", "which server").choices(["prosody", "ejabberd"]).default("prosody"),
+      new Option("--server <kind>", "XMPP server").choices(["prosody", "ejabberd"]).default("prosody"),
     )
     .addOption(
       new Option("--transport <kind>", "how clients connect")
         .choices(["tcp", "websocket", "bosh"])
         .default("tcp"),
     )
-    .option("--compress", "compress the whole stream (XEP-0138), of every form alike; tcp only")
-    .option("--for <duration>", "how long, like 500ms, 20s, 2m (default: until Ctrl-C)", parseFor)
-    .option("--json", "print one JSON array on stdout at the end, and nothing else there")
+    .option("--compress", "compress the whole stream (XEP-0138) of every form; tcp only")
+    .option("--for <duration>", "length of the run, such as 500ms, 20s, 2m (default: until Ctrl-C)", parseFor)
+    .option("--json", "print one JSON array on stdout at the end, and all other text on stderr")
     .allowExcessArguments(false)
     .showSuggestionAfterError(false)
     .exitOverride()

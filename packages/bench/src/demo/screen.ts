@@ -90,7 +90,7 @@ function renderTable({ elapsedMs, rows, readings }: Snapshot, columns: number): 
   }
   table.push(["all", "", "", "", "", ...perUpdate(rows, "*")]);
   const seconds = Math.floor(elapsedMs / 1_000);
-  return `${table.toString()}\n\nbytes per update after ${seconds} s, each form on its own connection; Ctrl-C ends`;
+  return `${table.toString()}\n\nbytes per update after ${seconds} s, each form on its own connection; Ctrl-C stops`;
 }
 
 function renderLines({ elapsedMs, rows, readings }: Snapshot): string[] {

@@ -146,7 +146,9 @@ export async function runBystanders(options: BystandersOptions): Promise<Bystand
     for (let turn = 0; turn < count; turn++) {
       const troubled = turn % 2 === 0;
       if (troubled) await Promise.all([...workers.keys()].map(begin));
-      onProgress?.(`${troubled ? "with" : "without"} them: ${forMs / 1_000} s, ${turn + 1} of ${count} …`);
+      onProgress?.(
+        `${troubled ? "with" : "without"} bad clients: ${forMs / 1_000} s, ${turn + 1} of ${count} …`,
+      );
       await memory.takePeak();
       const number = await crowd.call("begin", null, signal);
       const before = await counts();
@@ -273,8 +275,8 @@ function percentOf(
 
 function describe(result: Result): string {
   const { number, troubled, ageP50Ms, ageP99Ms, missing, rssBytes, troubles } = result;
-  const cpu = `, processor of the server ${result.serverCpuPercent} % and of the component ${result.componentCpuPercent} %`;
+  const cpu = `, processor: server ${result.serverCpuPercent} %, component ${result.componentCpuPercent} %`;
   const did = [...troubles].map(([who, it]) => `${who} ${it.done} (${it.refused} refused)`).join(", ");
   const rss = rssBytes === null ? "" : `, component ${Math.round(rssBytes / 1_048_576)} MB`;
-  return `phase ${number} ${troubled ? "with" : "without"} them: age p50 ${ageP50Ms} p99 ${ageP99Ms} ms, ${missing} missing${rss}${cpu}${did === "" ? "" : `; ${did}`}`;
+  return `phase ${number} ${troubled ? "with" : "without"} bad clients: age p50 ${ageP50Ms} p99 ${ageP99Ms} ms, ${missing} missing${rss}${cpu}${did === "" ? "" : `; ${did}`}`;
 }

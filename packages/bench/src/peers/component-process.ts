@@ -14,7 +14,7 @@ const methods: ComponentMethods = {
     return parsed.limits;
   },
   stats() {
-    if (component === undefined) throw new DemoError("usage", "`start` comes first");
+    if (component === undefined) throw new DemoError("usage", "call `start` first");
     return component.stats();
   },
 };

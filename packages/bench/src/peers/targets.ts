@@ -24,15 +24,15 @@ export function judgeBystanders(row: BystandersRow): Verdict[] {
   const measured = troubledRssBytes !== null && baseRssBytes !== null;
   return [
     {
-      text: `the others' p99 age is at most ${MOST_RATIO} times what it is without trouble: ${row.quietP99Ms} ms, ${row.troubledP99Ms} ms, ${ratio}`,
+      text: `the bystanders' p99 age is at most ${MOST_RATIO} times their p99 age without bad clients: ${row.quietP99Ms} ms without, ${row.troubledP99Ms} ms with them, ratio ${ratio}`,
       met: ratio === null ? undefined : ratio <= MOST_RATIO,
     },
     {
-      text: `none of the others loses an update: of ${row.updates + missing} ${missing} did not come, ${conflated} were left out, ${faults} positions do not add up`,
+      text: `no bystander loses an update: ${missing} of ${row.updates + missing} are missing, ${conflated} were conflated, ${faults} positions are wrong`,
       met: missing === 0 && conflated === 0 && faults === 0,
     },
     {
-      text: `the component's memory stays within the base and what its limits allow: ${measured ? `${mb(troubledRssBytes)} of ${mb(baseRssBytes)} + ${mb(boundBytes)} MB` : "not measured"}`,
+      text: `the component's memory stays within its base plus what its limits allow: ${measured ? `${mb(troubledRssBytes)} of ${mb(baseRssBytes)} + ${mb(boundBytes)} MB` : "not measured"}`,
       met: measured ? troubledRssBytes <= baseRssBytes + boundBytes : undefined,
     },
   ];
@@ -47,7 +47,7 @@ export function judgeReturn(row: ReturnRow): Verdict[] {
       met: back === subscribers && (backMaxMs ?? Infinity) <= MOST_BACK_MS,
     },
     {
-      text: `at the right positions: ${faults} do not add up, ${logLost} updates of the log are lost, of the value ${row.valueLost} and told of`,
+      text: `all positions are right: ${faults} are wrong, ${logLost} updates of the log are lost, ${row.valueLost} of the value are lost and reported`,
       met: faults === 0 && logLost === 0,
     },
     {
@@ -55,7 +55,7 @@ export function judgeReturn(row: ReturnRow): Verdict[] {
       met: opensBeyondRate <= bucket,
     },
     {
-      text: `at most ${MOST_REFUSED} refusals a client, each told when to come again: ${row.refused} in all, at most ${row.refusedMaxPerClient} a client, ${row.refusedUntold} untold`,
+      text: `at most ${MOST_REFUSED} refusals a client, each with a time to retry: ${row.refused} in all, at most ${row.refusedMaxPerClient} a client, ${row.refusedUntold} without a time`,
       met: row.refusedMaxPerClient <= MOST_REFUSED && row.refusedUntold === 0,
     },
   ];

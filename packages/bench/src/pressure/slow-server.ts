@@ -64,7 +64,7 @@ interface Outcome {
 export async function runSlowServer(options: SlowServerOptions): Promise<SlowServerRow> {
   const { server, transport = "tcp", forMs = 60_000, onProgress } = options;
   const signal = options.signal ?? new AbortController().signal;
-  onProgress?.(`starting ${server} as it ships, and the component …`);
+  onProgress?.(`starting ${server} with its default configuration, and the component …`);
   const sandbox = await startSandboxProcess(server, 3, signal, { transport, settings: "stock" });
   try {
     onProgress?.(`150 random doubles every ${EVERY_MS} ms, for ${forMs / 1_000} s …`);

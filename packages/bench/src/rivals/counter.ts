@@ -15,6 +15,6 @@ export function explainByCounter(
     return [];
   const most = Math.max(...losses.map(({ excess }) => excess)).toFixed(1);
   return [
-    `  All of it in compressed streams, and by at most ${most} bytes: the counter by which a receiver of ours knows that nothing was lost.`,
+    `  All of these are in compressed streams, and by at most ${most} bytes: our stanzas have a counter, which shows a receiver that nothing was lost.`,
   ];
 }

@@ -15,7 +15,7 @@ export function formatRivalBody(form: RivalForm, values: readonly string[]): str
   if (form === "json-batch") return `[${values.join(",")}]`;
   const [only] = values;
   if (only === undefined || values.length > 1)
-    throw new TypeError(`${values.length} values do not make one body`);
+    throw new TypeError(`a json-body has one value, not ${values.length}`);
   return only;
 }
 
@@ -23,6 +23,6 @@ export function formatRivalBody(form: RivalForm, values: readonly string[]): str
 export function parseRivalBody(form: RivalForm, body: string): unknown[] {
   const value: unknown = JSON.parse(body);
   if (form === "json-body") return [value];
-  if (!Array.isArray(value)) throw new SyntaxError("a json-batch body is no array");
+  if (!Array.isArray(value)) throw new SyntaxError("a json-batch body is not an array");
   return value;
 }

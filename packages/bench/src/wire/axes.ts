@@ -64,7 +64,7 @@ export function planBatches(selection: WireSelection): Batch[] {
     if (grantWindow(windowMs) !== windowMs)
       throw new StanzapackError(
         "usage",
-        `no window is ${windowMs} ms: they are 0, 100, 200, 500, 1000, … ms`,
+        `${windowMs} ms is not a window: windows are 0, 100, 200, 500, 1000, … ms`,
       );
   const workloads = inOrder(WORKLOADS, selection.workloads);
   const forms = inOrder(WIRE_FORMS, selection.forms);
@@ -84,7 +84,7 @@ export function planBatches(selection: WireSelection): Batch[] {
       ),
     );
   if (batches.length === 0)
-    throw new StanzapackError("usage", "nothing to measure: zlib goes with tcp only, gzip with bosh only");
+    throw new StanzapackError("usage", "nothing to measure: zlib needs tcp, and gzip needs bosh");
   return batches;
 }
 

@@ -47,7 +47,7 @@ export async function openEntrance(
           case "websocket":
             return `wss://${host}:${wss}/xmpp-websocket`;
           case "bosh":
-            if (bosh === undefined) throw new Error("nobody was to come by BOSH");
+            if (bosh === undefined) throw new Error("this entrance has no BOSH");
             return `https://${host}:${compression === "gzip" ? bosh.gzip : bosh.none}/http-bind`;
         }
       },

@@ -67,7 +67,7 @@ export async function measureBatch(
       const row = createRow({ hop, workload, windowMs, form, published: published[workload] ?? [], result });
       const some = (published[workload] ?? []).some(({ hashes }) => hashes.length > 0);
       if (some && row.updates === 0)
-        throw new DemoError("internal", `${formatHop(hop)}: ${form} got no ${workload}`);
+        throw new DemoError("internal", `${formatHop(hop)}: ${form} received no ${workload}`);
       return row;
     });
   } finally {

@@ -76,7 +76,7 @@ const methods: PublisherMethods = {
 };
 
 async function aim(cell: PublisherCell): Promise<Aimed> {
-  if (rivals === undefined || client === undefined) throw new DemoError("usage", "`start` comes first");
+  if (rivals === undefined || client === undefined) throw new DemoError("usage", "call `start` first");
   const { connection, streams } = rivals;
   const { windowMs, workload } = cell;
   const feeds = createFeeds(workload);
@@ -128,7 +128,7 @@ async function untilDemanded(): Promise<void> {
     if (steadyMs() > deadline)
       throw new DemoError(
         "timeout",
-        `no demand for ${late.cell.workload} with ${late.cell.windowMs} ms came`,
+        `no demand for ${late.cell.workload} with a window of ${late.cell.windowMs} ms`,
       );
     await delay(20);
   }

@@ -33,8 +33,8 @@ export function formatWireReport(rows: readonly WireRow[]): string {
     }),
     ...(onWire
       ? [
-          "In brackets: the same in IP packets with their headers, MTU 1500. One run differs from the next by up to a tenth there,",
-          "with how many segments the system makes of what it sends.",
+          "In brackets: the same in IP packets with their headers, MTU 1500. These figures differ by up to a tenth between runs,",
+          "since the system divides the same bytes into more or fewer segments.",
         ]
       : []),
     "*: smaller than Stanzapack.",
@@ -53,7 +53,7 @@ function describeFew(rows: readonly WireRow[]): string[] {
   const fewest = Math.min(...counts);
   return fewest < ENOUGH_UPDATES
     ? [
-        `now-and-then: ${fewest} updates in a cell are few, and show what subscribing costs; ${ENOUGH_UPDATES} take 80 s.`,
+        `now-and-then: a cell has only ${fewest} updates, so its figures show the cost of subscribing too; ${ENOUGH_UPDATES} updates take 80 s.`,
       ]
     : [];
 }
@@ -62,7 +62,7 @@ function describeFew(rows: readonly WireRow[]): string[] {
 function describeEnvelopes(rows: readonly WireRow[]): string[] {
   const stayed = rows.filter(({ envelope }) => envelope === "ibb");
   const names = [...new Set(stayed.map((row) => `${formatHop(row)}, ${row.workload}`))];
-  return names.length === 0 ? [] : [`Stanzapack came in In-Band Bytestreams: ${names.join("; ")}.`];
+  return names.length === 0 ? [] : [`Stanzapack travelled in In-Band Bytestreams: ${names.join("; ")}.`];
 }
 
 function describeLost(rows: readonly WireRow[]): string {
@@ -146,7 +146,9 @@ function formatVerdict(cells: readonly Cell[], hops: readonly string[]): string[
   );
   if (others.length > 0)
     lines.push("msgpack-ibb is smaller:", ...others.map(({ cell, text }) => `  ${cell.hop}: ${text}`));
-  lines.push("Stanzapack against JSON, as the geometric mean over workloads and windows (above 1: smaller):");
+  lines.push(
+    "JSON ÷ Stanzapack: geometric mean over workloads and windows (above 1: Stanzapack is smaller):",
+  );
   for (const hop of hops) {
     const means = JSON_FORMS.flatMap((form) => {
       const mean = meanRatio(
@@ -191,9 +193,11 @@ function describeEscapes(rows: readonly WireRow[]): string[] {
   const unknown = rows.some(({ quoteEscapeBytes }) => quoteEscapeBytes === null);
   return [
     ...(known
-      ? ["Left out: what the server adds to JSON by writing every quote as &quot; (`quoteEscapeBytes`)."]
+      ? [
+          "The figures leave out bytes that the server adds to JSON by writing every quote as &quot; (`quoteEscapeBytes`).",
+        ]
       : []),
-    ...(unknown ? ["Under compression nobody can tell what that takes: there it is in JSON's figures."] : []),
+    ...(unknown ? ["Under compression these bytes cannot be counted, so JSON's figures include them."] : []),
   ];
 }
 

@@ -65,7 +65,7 @@ const methods: SubscriberMethods = {
     const { options, consumer, feeds, start, lost } = opened();
     if (lost !== undefined)
       throw new DemoError("disconnected", `a measured connection broke: ${lost.message}`);
-    if (start === undefined) throw new DemoError("usage", "`begin` comes first");
+    if (start === undefined) throw new DemoError("usage", "call `begin` first");
     const now = read({ options, consumer });
     return {
       ...difference(now, start),
@@ -84,7 +84,7 @@ const methods: SubscriberMethods = {
 };
 
 function opened(): Measured {
-  if (current === undefined) throw new DemoError("usage", "`open` comes first");
+  if (current === undefined) throw new DemoError("usage", "call `open` first");
   return current;
 }
 

@@ -13,7 +13,7 @@ import {
 /** `what` names the address in the error, such as `connect: \`jid\``. Throws `invalid-options`. */
 function read<T>(text: unknown, what: string, prepare: (text: string) => T): T {
   try {
-    if (typeof text !== "string") throw new TypeError("it is no string");
+    if (typeof text !== "string") throw new TypeError("it is not a string");
     return prepare(text);
   } catch (cause) {
     throw new StanzapackError("invalid-options", `${what}: ${(cause as Error).message}`, { cause });
@@ -60,6 +60,6 @@ export function withPreparedMembers<T extends { readonly members?: readonly stri
 ): T {
   const { members } = options;
   if (members === undefined) return options;
-  if (!Array.isArray(members)) throw new StanzapackError("invalid-options", `${what}: they are no list`);
+  if (!Array.isArray(members)) throw new StanzapackError("invalid-options", `${what}: they are not a list`);
   return { ...options, members: members.map((member) => readBareJid(member, what)) };
 }

@@ -50,7 +50,7 @@ function fromStanzaError(error: StanzaError, doing: string): StanzapackError {
   const retryable = error.type === "wait" || (named === undefined ? read.retryable : ERRORS[named].retryable);
   const details = { origin: "peer", cause: error, retryable, ...retryAfter(error) } as const;
   if (code === "component-unavailable")
-    return new StanzapackError(code, `${doing}: the server found nobody there (${error.condition})`, details);
+    return new StanzapackError(code, `${doing}: the server found no component (${error.condition})`, details);
   // A limit of the link ends the link with BYE, so a limit in a stanza error is of the subscription.
   const scope = code === "limit-exceeded" ? { scope: "subscription" as const } : {};
   return new StanzapackError(code, `${doing}: ${text}`, { ...details, ...scope });

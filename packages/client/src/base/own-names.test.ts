@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import { withOwnNames } from "./own-names.js";
 
 it.each([
-  ["pubsub#digest_frequency `1.5` is no whole number", "windowMs `1.5` is no whole number"],
-  ["option `{urn:stanzapack:0}max_rate`: `x` is no number", "option `maxRate`: `x` is no number"],
+  ["pubsub#digest_frequency `1.5` is not a whole number", "windowMs `1.5` is not a whole number"],
+  ["option `{urn:stanzapack:0}max_rate`: `x` is not a number", "option `maxRate`: `x` is not a number"],
   [
     "heartbeat 5 is no number from 1000 to 86400000 ms",
     "heartbeatMs 5 is no number from 1000 to 86400000 ms",

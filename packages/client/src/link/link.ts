@@ -110,7 +110,7 @@ export class Link {
           : toLinkError(end.error, "the link ended"),
       );
     this.watchSilence();
-    this.sendFrame(createHello({ hop: this.hop, lean: this.envelope.offer }));
+    this.sendFrame(createHello({ hop: this.hop, lean: this.envelope.offer, kept: true }));
   }
 
   get sid(): string {
@@ -123,6 +123,10 @@ export class Link {
   /** Whether the component reads the columnar codec. */
   get readsCoded(): boolean {
     return this.session.peerHello?.codecs.includes("coded") === true;
+  }
+  /** Whether the component sends KEPT. */
+  get sendsKept(): boolean {
+    return this.session.peerHello?.kept === true;
   }
   get live(): boolean {
     return !this.ended;
@@ -371,7 +375,7 @@ function toLinkError(error: unknown, doing: string): StanzapackError {
     if (code !== "protocol")
       return new StanzapackError(code, `${doing}: ${text}`, { origin: "transport", cause: error });
     if (condition === "item-not-found") {
-      const why = "the component does not know it any more";
+      const why = "the component no longer knows the link";
       return new StanzapackError("disconnected", `${doing}: ${why}`, { origin: "peer", cause: error });
     }
   }

@@ -77,7 +77,7 @@ export class Negotiation {
     if (bytes > MAX_REQUEST_BYTES)
       throw new StanzapackError(
         "too-large",
-        `${doing} takes ${bytes} bytes, and servers end the stream at ${MAX_REQUEST_BYTES} or a little more`,
+        `${doing} takes ${bytes} bytes, but servers end the stream at ${MAX_REQUEST_BYTES} or a little more`,
       );
     return this.line.run(
       (timeoutMs) => this.connection.request(xml("iq", { type, to: this.component }, child), { timeoutMs }),

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { OfferedService } from "./offered-service.js";
 import type { LinkPeer, ServiceHost } from "./service-host.js";
 
-const PEER = { readsCoded: false, hop: "plain" } as LinkPeer;
+const PEER = { readsCoded: false, sendsKept: false, hop: "plain" } as LinkPeer;
 
 /** A log with updates that wait, on a link whose room for them the test gives. */
 function setUp(updates: number) {
@@ -132,5 +132,37 @@ describe("a service", () => {
   ])("after %j sends what its kind lets it", (events, value, log) => {
     expect(after("value", events), "value").toEqual(value);
     expect(after("log", events), "log").toEqual(log);
+  });
+});
+
+describe("a log's updates", () => {
+  function sendThree(sendsKept: boolean) {
+    const host = { book: () => undefined } as unknown as ServiceHost;
+    const service = new OfferedService("alice@x/s", { kind: "log" }, host, createRowCodec(DEFAULT_LIMITS));
+    service.bound({ ...BIND, incarnation: service.incarnation }, { ...PEER, sendsKept });
+    service.setDemand(DEMAND);
+    for (const value of [1, 2, 3]) service.publish(value);
+    service.take(1_000, 1_000);
+    service.wasSent(1);
+    return service;
+  }
+
+  it("stay until the component keeps them, whatever it acknowledges", () => {
+    const service = sendThree(true);
+    service.acknowledged(1);
+    expect(service.unacknowledged).toBe(3);
+    service.kept(service.incarnation + 1, 3);
+    expect(service.unacknowledged).toBe(3);
+    service.kept(service.incarnation, 2);
+    expect(service.unacknowledged).toBe(1);
+    service.interrupt();
+    service.kept(service.incarnation, 3);
+    expect(service.unacknowledged).toBe(1);
+  });
+
+  it("stay until they are acknowledged by a component that sends no KEPT", () => {
+    const service = sendThree(false);
+    service.acknowledged(1);
+    expect(service.unacknowledged).toBe(0);
   });
 });

@@ -1,4 +1,5 @@
 import {
+  DATA_HEADER_BYTES,
   DEFAULT_LIMITS,
   encodeUpdate,
   StanzapackError,
@@ -8,6 +9,7 @@ import {
 } from "@stanzapack/wire";
 import { monotonicNow } from "@stanzapack/xmpp";
 import { readBareJid, withPreparedMembers } from "../base/addresses.js";
+import { drawIncarnation } from "../base/incarnation.js";
 import { Emitter } from "../base/emitter.js";
 import { readyFrame, type ReadyFrame } from "../link/ready-frame.js";
 import type { ConfigureOptions, OfferOptions } from "../options/offer-options.js";
@@ -23,9 +25,6 @@ import type { Demand, OfferedServiceEvents } from "./service-events.js";
 import type { LinkPeer, OutboxPart, ServiceHost } from "./service-host.js";
 import { untilSent } from "./until-sent.js";
 import { WaitingValues } from "./waiting-values.js";
-
-/** Room in a block for the prefix and the body's header, in bytes. */
-const HEADER_ROOM_BYTES = 63;
 
 /** A service that this client offers, with values of type `T`. */
 export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
@@ -114,7 +113,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     return this.sequence;
   }
 
-  /** Number of updates of a `log` that the component has not acknowledged. 0 for other kinds. */
+  /** Number of updates of a `log` that the component does not keep yet. 0 for other kinds. */
   get unacknowledged(): number {
     return this.outbox?.size ?? 0;
   }
@@ -312,7 +311,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     if (!this.pending) return told;
     this.lastFlushAt = now;
     const maxRows = DEFAULT_LIMITS.maxRowsPerFrame;
-    const maxBytes = Math.min(maxBlockBytes - HEADER_ROOM_BYTES, Math.max(roomBytes, 1));
+    const maxBytes = Math.min(maxBlockBytes - DATA_HEADER_BYTES, Math.max(roomBytes, 1));
     const slices = this.outbox?.take(maxRows, maxBytes, roomBytes) ?? this.values.take(maxRows, maxBytes);
     const frames = toCodedSlices(slices, options).map((slice) => {
       const frame = binding.encode(slice, options, this.incarnation, now);
@@ -331,13 +330,20 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
 
   /** @internal The frames that were taken are within this many data stanzas of the link. */
   wasSent(stanzas: number): void {
-    if (this.isBound) this.outbox?.mark(stanzas);
+    if (this.binding?.sendsKept === false) this.outbox?.mark(stanzas);
   }
 
   /** @internal The component has this many data stanzas of the link. */
   acknowledged(stanzas: number): void {
-    // Marks belong to the link on which the service has an alias.
-    if (this.isBound) this.outbox?.acknowledged(stanzas);
+    // Marks belong to the link on which the service has an alias. A component that sends KEPT says itself what it keeps.
+    if (this.binding?.sendsKept === false) this.outbox?.acknowledged(stanzas);
+    this.saver?.kick();
+  }
+
+  /** @internal The component keeps the updates of this incarnation up to `sequence`. */
+  kept(incarnation: number, sequence: number): void {
+    if (!this.isBound || incarnation !== this.incarnation) return;
+    this.outbox?.kept(sequence);
     this.saver?.kick();
   }
 
@@ -356,9 +362,4 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     const left = { count: this.unacknowledged, stored: this.stores };
     this.tell("ended", error && withUnacknowledged(error, left));
   }
-}
-
-/** Draws an incarnation. Never 0, which stands for none. */
-function drawIncarnation(): number {
-  return (crypto.getRandomValues(new Uint32Array(1))[0] as number) || 1;
 }

@@ -70,6 +70,16 @@ describe("an outbox", () => {
     expect(bytesOf(outbox)).toEqual([[4]]);
   });
 
+  it("forgets what the component keeps, but nothing that was not sent", () => {
+    const outbox = setUp(4);
+    outbox.take(2, 1_000, 2);
+    outbox.kept(1);
+    expect([outbox.before, outbox.size]).toEqual([1, 3]);
+    outbox.kept(1);
+    outbox.kept(100);
+    expect([outbox.before, outbox.unsent]).toEqual([2, 2]);
+  });
+
   it("sends nothing that is not saved, and goes on from what a store has", () => {
     const entries = [5, 6].map((byte) => ({ row: Uint8Array.of(byte), at: byte * 10 }));
     const outbox = new Outbox({ maxRows: 4, maxBytes: 1_000 }, { before: 4, entries });

@@ -3,15 +3,16 @@ import { wallAheadMs } from "@stanzapack/xmpp";
 import type { OutboxBounds, OutboxEntry } from "../store/outbox-store.js";
 
 /**
- * A log's updates from publishing until the component has acknowledged them: in order, numbered from 1, none left out.
- * Updates that were sent on a link without an acknowledgement are sent again on the next link.
+ * A log's updates from publishing until the component keeps them (KEPT): in order, numbered from 1, none left out. A
+ * component that sends no KEPT keeps what it acknowledges. Updates that were sent on a link, and are still here, are
+ * sent again on the next link.
  *
  * With a store no update is sent before it is saved. Otherwise another update could have the same number after a
  * restart, and the component would drop that update as repeated.
  */
 export class Outbox {
   private readonly entries: OutboxEntry[];
-  /** Sequence of the last update that was acknowledged, and is no longer here. */
+  /** Sequence of the last update that the component keeps, and that is no longer here. */
   before = 0;
   /** Sequence of the last update that was sent. */
   private sent: number;
@@ -47,7 +48,7 @@ export class Outbox {
   get unsaved(): number {
     return Math.max(0, this.last - this.savedTo);
   }
-  /** Number of updates that wait for their acknowledgement, sent or not. */
+  /** Number of updates that the component does not keep yet, sent or not. */
   get size(): number {
     return this.entries.length;
   }
@@ -84,7 +85,7 @@ export class Outbox {
     if (this.entries.length >= maxRows || (this.heldBytes + row.length > maxBytes && this.entries.length > 0))
       throw new StanzapackError(
         "busy",
-        `${this.entries.length} updates (${this.heldBytes} bytes) wait for their acknowledgement, no more are kept`,
+        `${this.entries.length} updates (${this.heldBytes} bytes) wait for their acknowledgement, no more are allowed`,
       );
     this.entries.push({ row, at });
     this.heldBytes += row.length;
@@ -126,6 +127,11 @@ export class Outbox {
   acknowledged(stanzas: number): void {
     while (this.marks[0] !== undefined && this.marks[0].stanzas <= stanzas)
       this.forget((this.marks.shift() as { sequence: number }).sequence);
+  }
+
+  /** The component keeps all updates up to `sequence`, of those that were sent on this link. */
+  kept(sequence: number): void {
+    this.forget(Math.min(sequence, this.sent));
   }
 
   /** A new link begins. The component has all updates up to `sequence`. */

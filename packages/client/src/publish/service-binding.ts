@@ -18,6 +18,8 @@ type CodingOptions = Pick<OfferOptions, "compression" | "opaque">;
 
 /** A service on one link: its alias there, and the encoder of its DATA. Each BIND makes a new one. */
 export class ServiceBinding {
+  /** Whether the component sends KEPT. */
+  readonly sendsKept: boolean;
   private readonly hop: HopClass;
   /** Undefined if the component reads rows only. */
   private readonly encoder: LaneEncoder | undefined;
@@ -25,8 +27,9 @@ export class ServiceBinding {
   constructor(
     readonly alias: number,
     private readonly codec: RowCodec,
-    { readsCoded, hop }: LinkPeer,
+    { readsCoded, sendsKept, hop }: LinkPeer,
   ) {
+    this.sendsKept = sendsKept;
     this.hop = hop;
     this.encoder = readsCoded
       ? new LaneEncoder({ limits: DEFAULT_CODEC_LIMITS, rows: codec, hop })

@@ -10,7 +10,7 @@ export interface ServiceHost {
   book(service: OfferedService<never>, dueAt: number): void;
   /** Sends the updates that wait, if the link can take them. */
   flush(service: OfferedService<never>): void;
-  /** Resolves when the component has acknowledged the updates that it has. */
+  /** Resolves when the component has said which updates it has. */
   settle(): Promise<void>;
   sendFrame(frame: Frame): void;
   configure(service: OfferedService<never>, options: ConfigureOptions): Promise<void>;
@@ -24,6 +24,8 @@ export interface ServiceHost {
 export interface LinkPeer {
   /** Whether the component reads the columnar codec. */
   readonly readsCoded: boolean;
+  /** Whether the component sends KEPT. Otherwise an acknowledgement is all that there is to know. */
+  readonly sendsKept: boolean;
   /** Class of our hop to the server: whether its stream is compressed. */
   readonly hop: HopClass;
   readonly session: { readonly budget: ReadBudget };

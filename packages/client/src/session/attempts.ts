@@ -100,7 +100,7 @@ export class Attempts {
   ): Promise<void> {
     if (current === undefined || current !== this.links.current)
       return Promise.reject(
-        new StanzapackError("disconnected", `the link is gone, \`${target.node}\` has to wait`),
+        new StanzapackError("disconnected", `the link has ended, \`${target.node}\` waits`),
       );
     const before = this.asking.get(target);
     if (before?.link === current.link) return before.answer;

@@ -70,7 +70,7 @@ export class ClientState {
         subscription.setInactive(active ? undefined : this.policy);
       // The stanzas that the server holds must arrive before the rows that follow the change of the window.
       if (active) void this.tell();
-      this.last = this.last.then(() => this.settle());
+      void this.settleNext();
     }
     return this.last;
   }
@@ -95,26 +95,32 @@ export class ClientState {
   async adopted(subscription: SharedSubscription): Promise<void> {
     subscription.setInactive(this.wanted ? undefined : this.policy);
     if (subscription.settled) return;
-    await (this.last = this.last.then(() => this.settle()));
+    await this.settleNext();
   }
 
   /** The client begins to offer a service, or no longer offers it. */
   onServices(): void {
     if (this.wanted) return;
     if (this.services.size > 0) void this.tell();
-    else this.last = this.last.then(() => this.settle());
+    else void this.settleNext();
   }
 
   /** A stream began, or was resumed. The server takes the client for active. */
   onStream(resumed: boolean): void {
     this.told = true;
     // After a resumption the link and its windows are unchanged. A new link must be restored first.
-    if (resumed && !this.wanted) this.last = this.last.then(() => this.settle());
+    if (resumed && !this.wanted) void this.settleNext();
   }
 
   /** The link is restored, with the wanted windows. */
   onRestored(): void {
     void this.tell();
+  }
+
+  /** Settles behind the calls before. A call that fails does not keep the next one from settling. */
+  private settleNext(): Promise<void> {
+    const settle = (): Promise<void> => this.settle();
+    return (this.last = this.last.then(settle, settle));
   }
 
   private async settle(): Promise<void> {
@@ -156,6 +162,5 @@ export class ClientState {
 async function withinMs(ms: number, promise: Promise<void>): Promise<void> {
   let cancel: (() => void) | undefined;
   const late = new Promise<void>((resolve) => (cancel = deadline(ms, resolve)));
-  await Promise.race([promise, late]);
-  cancel?.();
+  await Promise.race([promise, late]).finally(() => cancel?.());
 }

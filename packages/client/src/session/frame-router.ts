@@ -101,6 +101,11 @@ export class FrameRouter {
           target.setDemand({ subscribers: frame.subscribers, windowMs: frame.windowMs });
         return;
       }
+      case "kept": {
+        const target = this.targets.get(frame.alias);
+        if (target instanceof OfferedService) target.kept(frame.incarnation, frame.sequence);
+        return;
+      }
       case "status": {
         const target = this.targets.get(frame.alias);
         if (target instanceof SharedSubscription) target.publisherIs(frame.status, frame.windowMs);

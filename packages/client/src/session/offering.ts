@@ -53,7 +53,7 @@ export class Offering {
   async offer(name: string, given: OfferOptions): Promise<OfferedService> {
     checkText("offer", "name", name);
     const options = withPreparedMembers(checked("offer", given), "offer: `members`");
-    if (!isServiceName(name)) throw new StanzapackError("bad-name", `\`${name}\` is no name for a service`);
+    if (!isServiceName(name)) throw new StanzapackError("bad-name", `\`${name}\` is not a service name`);
     const node = formatNode({ owner: this.bareJid, name });
     this.assertFree(node);
     checkAuthorize(options);

@@ -8,6 +8,7 @@ import {
   textThat,
 } from "@stanzapack/wire";
 import { Level } from "level";
+import { drawIncarnation } from "../base/incarnation.js";
 import type { OutboxEntry, OutboxStore, StoredOutbox } from "./outbox-store.js";
 import { OUTBOX_BOUNDS } from "./outbox-store.js";
 import { holdLocation } from "./location.node.js";
@@ -87,7 +88,7 @@ async function checkVersion(db: Database, location: string): Promise<void> {
   const bytes = await db.get(VERSION_KEY);
   if (bytes === undefined) {
     for await (const key of db.keys({ limit: 1 }))
-      throw damaged(location, `it has no version, and \`${key.slice(0, 40)}\``);
+      throw damaged(location, `it has no version, but has \`${key.slice(0, 40)}\``);
     await db.put(VERSION_KEY, Uint8Array.of(VERSION), { sync: true });
   } else if (bytes.length !== 1 || bytes[0] !== VERSION)
     throw new StanzapackError(
@@ -165,11 +166,6 @@ async function readHead(db: Database, key: string, location: string): Promise<He
   const head = decodeHead(bytes);
   if (head === undefined) throw damaged(location, `\`${key}\` is broken`);
   return head;
-}
-
-/** Draws an incarnation. Never 0, which stands for none. */
-function drawIncarnation(): number {
-  return (crypto.getRandomValues(new Uint32Array(1))[0] as number) || 1;
 }
 
 function damaged(location: string, what: string): StanzapackError {

@@ -46,7 +46,7 @@ export function checkStored(given: unknown): StoredOutbox {
     isWhole(it.before, 0) &&
     Array.isArray(it.entries) &&
     [it.append, it.forget, it.renew, it.close].every((method) => typeof method === "function");
-  if (!isOutbox) throw new StanzapackError("store-failed", "`open` gave no outbox");
+  if (!isOutbox) throw new StanzapackError("store-failed", "`open` returned no outbox");
   return it as StoredOutbox;
 }
 

@@ -96,7 +96,7 @@ export class Terms {
     const isOther = (name: string): StanzapackError =>
       new StanzapackError(
         "invalid-options",
-        `this client takes \`${this.node}\` already, with another \`${name}\`: leave it out, or \`change\` it for all`,
+        `this client already subscribes to \`${this.node}\` with another \`${name}\`: leave it out, or \`change\` it for all`,
       );
     if (grantWindow(windowMs) !== grantWindow(askedMs)) throw isOther("windowMs");
     const selection = select(asked, options);

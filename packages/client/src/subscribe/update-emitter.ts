@@ -43,7 +43,7 @@ export abstract class UpdateEmitter<Events extends object> extends Emitter<Event
 export function listenedTo(what: string): StanzapackError {
   return new StanzapackError(
     "usage",
-    `${what} has a listener for \`update\`, which gets every update: remove the listener before you iterate`,
+    `${what} has a listener for \`update\`, which receives every update: remove the listener before you iterate`,
     { scope: "subscription" },
   );
 }

@@ -2,21 +2,27 @@ import { pino, type DestinationStream, type LogFn, type Logger } from "pino";
 
 /** Most lines of one kind that are written within `WINDOW_MS`. */
 const LINES_PER_WINDOW = 20;
-/** 10 s, in ms: a reader sees at once that something repeats, and two lines a second of a kind fill no disk. */
+/**
+ * Length of the window, in ms. 10 s: a reader soon sees that something repeats, and two lines a second of a kind fill
+ * no disk.
+ */
 const WINDOW_MS = 10_000;
-/** Kinds counted apart: texts are few, unless something of a client's stands in them. The others are one kind. */
+/**
+ * Most kinds that are counted apart. Texts are few, unless a client's own text is part of them. Beyond, all lines are
+ * of one kind.
+ */
 const MAX_KINDS = 1_000;
 
-/** Lines of one kind in the window that began with the first of them. */
+/** Lines of one kind, in the window that the first of them began. */
 interface Kind {
   written: number;
   omitted: number;
 }
 
 /**
- * The component's log: one JSON object a line on `destination`, default stderr. Clients cause most lines of the levels `info` and
- * `warn`, so of each kind at most 20 are written within 10 s; then one line counts the rest (`omitted`). A line's kind is its
- * text up to the first colon. Other levels are written whole.
+ * Returns the component's log: one JSON object a line on `destination`, by default stderr. Clients cause most lines of
+ * the levels `info` and `warn`. So at most 20 lines of one kind are written within 10 s; then one line counts the rest
+ * (`omitted`). A line's kind is its level and its text up to the first colon. Lines of other levels are all written.
  */
 export function createLogger(level: string, destination: DestinationStream = toStderr()): Logger {
   const kinds = new Map<string, Kind>();
@@ -52,7 +58,7 @@ export function createLogger(level: string, destination: DestinationStream = toS
   );
 }
 
-/** pino takes `(text)` and `(fields, text)`. */
+/** Returns a line's text up to the first colon. pino takes `(text)` or `(fields, text)`. */
 function kindOf(args: Parameters<LogFn>): string {
   const text = args.find((arg): arg is string => typeof arg === "string") ?? "";
   const colon = text.indexOf(":");
@@ -61,7 +67,7 @@ function kindOf(args: Parameters<LogFn>): string {
 
 function toStderr(): DestinationStream {
   const destination = pino.destination({ dest: 2, sync: true });
-  // Whoever read the log is gone: the component goes on.
+  // The reader of stderr is gone. The component continues without its log.
   destination.on("error", () => undefined);
   return destination;
 }

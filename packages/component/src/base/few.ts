@@ -1,6 +1,6 @@
 /**
- * A map that mostly has one entry or none, and takes no memory for more until it has more: an empty `Map` has some 200 bytes, and a component
- * has several for each link. Its entries are in the order in which they came.
+ * A map that mostly has one entry or none. It creates a `Map` only for a second entry, because an empty `Map` takes
+ * some 200 bytes, and a component has several for each link. Entries are in the order in which they were added.
  */
 export class FewMap<K extends number | object, V> {
   private key: K | undefined = undefined;
@@ -42,7 +42,7 @@ export class FewMap<K extends number | object, V> {
     this.many = this.key = this.value = undefined;
   }
 
-  /** As of a `Map`: an entry may be deleted meanwhile. */
+  /** As with a `Map`, entries may be deleted during the loop. */
   *[Symbol.iterator](): Generator<[K, V], void> {
     if (this.many !== undefined) yield* this.many;
     else if (this.key !== undefined) yield [this.key, this.value as V];
@@ -54,7 +54,7 @@ export class FewMap<K extends number | object, V> {
   }
 }
 
-/** The same for a set. */
+/** The same as `FewMap`, for a set. */
 export class FewSet<T extends string | object> {
   private item: T | undefined = undefined;
   private many: Set<T> | undefined = undefined;

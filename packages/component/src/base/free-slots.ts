@@ -1,9 +1,9 @@
-/** Numbers from 0, each taken once; the next free one is found quickly (union–find, with path compression). */
+/** Slots numbered from 0. Each slot is taken once. `find` is quick: it is union–find with path compression. */
 export class FreeSlots {
-  /** Of a taken one, a later one that may be free. */
+  /** For each taken slot, a later slot that may be free. */
   private readonly later = new Map<number, number>();
 
-  /** The first free one from this one on. */
+  /** Returns the first free slot from `slot` on. */
   find(slot: number): number {
     let free = slot;
     for (let next = this.later.get(free); next !== undefined; next = this.later.get(free)) free = next;
@@ -19,7 +19,7 @@ export class FreeSlots {
     this.later.set(slot, this.find(slot + 1));
   }
 
-  /** Those before this one are past. */
+  /** Forgets the slots before `slot`, whose time is over. */
   forget(slot: number): void {
     for (const it of this.later.keys()) if (it < slot) this.later.delete(it);
   }

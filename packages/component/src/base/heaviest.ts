@@ -2,15 +2,16 @@
 const BASE = 2;
 
 /**
- * Finds who holds the most of something shared. Exact to a factor of two, so that every change takes the same time, however many
- * there are: where room is made by the one that `top` gives, nobody gives way who holds less than half of what another one holds.
+ * Finds the holder of the most of a shared resource. It is exact to a factor of two, so every change takes the same
+ * time, however many holders there are. A holder that `top` gives holds at least half of what any other holder has. So
+ * a caller may let that holder make room.
  */
 export class Heaviest<T> {
   private readonly weights = new Map<T, number>();
-  /** By the logarithm of their weight. */
+  /** Items by the logarithm of their weight. */
   private readonly classes: Set<T>[] = [];
 
-  /** 0: it holds nothing, and is forgotten. */
+  /** Sets the weight of an item. An item of weight 0 is forgotten. */
   set(item: T, weight: number): void {
     const before = this.weights.get(item) ?? 0;
     const [from, to] = [classOf(before), classOf(weight)];
@@ -30,7 +31,7 @@ export class Heaviest<T> {
     this.set(item, this.get(item) + by);
   }
 
-  /** One of the heaviest; undefined where nobody holds anything. */
+  /** One of the heaviest items. Undefined: no item has a weight. */
   get top(): T | undefined {
     for (let i = this.classes.length - 1; i >= 0; i--) {
       const first = this.classes[i]?.values().next();
@@ -45,7 +46,7 @@ export class Heaviest<T> {
   }
 }
 
-/** −1: nothing. */
+/** Returns the class of a weight. −1: the weight is 0. */
 function classOf(weight: number): number {
   return weight <= 0 ? -1 : Math.max(0, Math.floor(Math.log(weight) / Math.log(BASE)));
 }

@@ -1,11 +1,17 @@
-/** A moment is kept for so long, in ms: who was told of it comes a little later, by chance and by the way. */
+/**
+ * How long a moment is kept after it has come, in ms. Clients come a little later than their moment, by chance and
+ * because requests take time.
+ */
 const KEPT_MS = 1_000;
-/** Moments are counted in steps of so many ms. */
+/** Moments are counted in steps of this length, in ms. */
 const STEP_MS = 100;
 
 const stepOf = (at: number): number => Math.floor(at / STEP_MS);
 
-/** Who was told when to come, and how many of them are expected now. Pure: the clock, which never steps back, is an argument. */
+/**
+ * The moments at which clients are to retry, and how many clients are expected now. Pure: the clock, which never steps
+ * back, is an argument.
+ */
 export class HeldMoments {
   private readonly steps = new Map<number, Set<string>>();
   private readonly of = new Map<string, number>();
@@ -15,7 +21,7 @@ export class HeldMoments {
     return this.of.size;
   }
 
-  /** It is to come at that moment, and at no other that it was told before. */
+  /** Gives `who` the moment `at`, in place of any moment before. */
   hold(who: string, at: number): void {
     this.release(who);
     const step = stepOf(at);
@@ -23,7 +29,7 @@ export class HeldMoments {
     this.steps.set(step, (this.steps.get(step) ?? new Set()).add(who));
   }
 
-  /** It has come. */
+  /** `who` has come. Its moment is forgotten. */
   release(who: string): void {
     const at = this.of.get(who);
     if (at === undefined) return;
@@ -34,19 +40,19 @@ export class HeldMoments {
     if (together?.size === 0) this.steps.delete(step);
   }
 
-  /** In how many ms its moment is; undefined where it has none, or that has come. */
+  /** Returns the time until the moment of `who`, in ms. Undefined: `who` has no moment, or the moment has come. */
   ahead(who: string, now: number): number | undefined {
     const at = this.of.get(who);
     return at === undefined || stepOf(at) <= stepOf(now) ? undefined : Math.ceil(at - now);
   }
 
-  /** Whether its moment is now. */
+  /** Returns whether the moment of `who` has come, and is not over yet. */
   isDue(who: string, now: number): boolean {
     this.clean(now);
     return stepOf(this.of.get(who) ?? Infinity) <= stepOf(now);
   }
 
-  /** How many have their moment now. */
+  /** Returns how many moments have come, and are not over yet. */
   due(now: number): number {
     this.clean(now);
     let count = 0;

@@ -2,8 +2,8 @@
 export type Later<T> = T | Promise<T>;
 
 /**
- * Goes on with a result. A result that is known now is handled before the call returns, so a command that needs nobody
- * else keeps its place among other commands.
+ * Continues with a result. A result that is known now is handled before the call returns, so a command that needs
+ * nobody else keeps its place among other commands.
  */
 export function whenKnown<T, R>(result: Later<T>, next: (value: T) => Later<R>): Later<R> {
   return result instanceof Promise ? result.then(next) : next(result);

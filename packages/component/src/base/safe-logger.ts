@@ -6,8 +6,8 @@ const METHODS: ReadonlySet<PropertyKey> = new Set(["trace", "debug", "info", "wa
 type LogMethod = (...args: readonly unknown[]) => unknown;
 
 /**
- * The same logger, whose methods never throw: logging happens in the middle of other work. What a logger throws is an uncaught exception
- * of the program.
+ * Returns the same logger with methods that never throw, because logging happens in the middle of other work. An
+ * exception of the logger becomes an uncaught exception of the program.
  */
 export function safeLogger(logger: Logger): Logger {
   const safe = new WeakMap<LogMethod, LogMethod>();

@@ -1,6 +1,6 @@
 import type { Frame } from "@stanzapack/wire";
 
-/** Counters since start, and sizes now. Counts, but for `heldUpMs`. */
+/** Counters since the start, and sizes now. All are counts, except `heldUpMs`. */
 export interface ComponentStats {
   links: number;
   services: number;
@@ -8,7 +8,7 @@ export interface ComponentStats {
   lanes: number;
   /** Link stanzas written. */
   stanzasSent: number;
-  /** … of those with DATA. */
+  /** Link stanzas with DATA written. */
   dataStanzasSent: number;
   /** Writes to the server's socket that carried link stanzas. */
   writes: number;
@@ -17,9 +17,12 @@ export interface ComponentStats {
   updatesIn: number;
   /** DATA bodies encoded for lanes, each shared by its subscribers. */
   laneEncodes: number;
-  /** DATA bodies encoded for one subscriber (first value, back from detached); equal ones are encoded once. */
+  /**
+   * DATA bodies encoded for one subscriber, such as a first value, or one after a detachment. Equal bodies are encoded
+   * once.
+   */
   singleEncodes: number;
-  /** Times a subscriber had to be detached for want of acknowledgements. */
+  /** Times a subscription was detached, because its link had no room or its credit was used up. */
   detachments: number;
   linksEnded: number;
   /** Times a link was suspended, because its client's server was away or busy. */
@@ -28,25 +31,31 @@ export interface ComponentStats {
   resumed: number;
   /** Opens, frames and requests refused. */
   refusals: number;
-  /** Stanzas about no link of their sender, ignored or refused: of an earlier session, sent again, or about somebody else's link. */
+  /**
+   * Stanzas that fit no link of their sender, ignored or refused. They are of an earlier session, were sent again, or
+   * are about another client's link.
+   */
   strays: number;
   /** Times this process was held up for over half a second: a long computation, a stop, a machine that slept. */
   holdUps: number;
-  /** … all of them together, in ms. */
+  /** Length of all hold-ups together, in ms. */
   heldUpMs: number;
-  /** JIDs and other domains that have used something of their budgets lately. */
+  /** JIDs and other domains that have used some of their budgets lately. */
   accounts: number;
-  /** Requests told to come later. */
+  /** Requests refused with a time to retry. */
   throttled: number;
   /** Times a publishing link was slowed down. */
   slowdowns: number;
   /** Times a JID was cut off. */
   cutOffs: number;
-  /** Times a JID or a domain had its number of links, subscriptions, lanes or requests that await approval. */
+  /**
+   * Requests refused because a JID or a domain already had all links, subscriptions, lanes, services or pending
+   * approvals that it may have.
+   */
   overQuota: number;
   /** Requests that await a publisher's approval now. */
   pendingApprovals: number;
-  /** Questions put to publishers, repeated ones too. */
+  /** Questions sent to publishers, with those that were repeated. */
   approvalsAsked: number;
   approvalsGranted: number;
   approvalsDenied: number;
@@ -62,7 +71,19 @@ export function createStats(): ComponentStats {
     dataStanzasSent: 0,
     writes: 0,
     framesReceived: {
-      ...{ hello: 0, bind: 0, data: 0, coded: 0, ack: 0, credit: 0, demand: 0, status: 0, error: 0, bye: 0 },
+      ...{
+        hello: 0,
+        bind: 0,
+        data: 0,
+        coded: 0,
+        ack: 0,
+        kept: 0,
+        credit: 0,
+        demand: 0,
+        status: 0,
+        error: 0,
+        bye: 0,
+      },
       ...{ subscribe: 0, change: 0, resume: 0, grant: 0, refused: 0, done: 0, envelope: 0 },
     },
     updatesIn: 0,

@@ -1,12 +1,12 @@
-/** Read anew each time: they may change. */
+/** Rates of a bucket. The bucket reads them anew each time, because they may change. */
 export interface AdmissionRates {
-  /** Admitted a second, in the long run. */
+  /** Admissions a second, on average. */
   readonly perSecond: number;
-  /** And so many at once after a pause. */
+  /** Most admissions at once after a pause. */
   readonly burst: number;
 }
 
-/** Tokens that fill up by the clock, which is an argument and never steps back. */
+/** Tokens that fill up with time. The clock, in ms, is an argument and never steps back. */
 export class TokenBucket {
   private tokens: number;
   private at = 0;
@@ -15,7 +15,7 @@ export class TokenBucket {
     this.tokens = rates.burst;
   }
 
-  /** How long one takes to come, in ms. */
+  /** Time in which one token fills up, in ms. */
   get eachMs(): number {
     return 1_000 / this.rates.perSecond;
   }
@@ -27,12 +27,12 @@ export class TokenBucket {
     return this.tokens;
   }
 
-  /** It is full, as a new one. */
+  /** Returns whether the bucket is full, like a new one. */
   isIdle(now: number): boolean {
     return this.fill(now) >= this.rates.burst;
   }
 
-  /** Owes a burst at most: nobody waits longer than that takes to fill up. */
+  /** Takes tokens. The bucket owes at most a burst, so nobody waits longer than a burst takes to fill up. */
   spend(tokens: number): void {
     this.tokens = Math.max(-this.rates.burst, this.tokens - tokens);
   }

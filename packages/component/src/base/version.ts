@@ -1,2 +1,4 @@
-/** Version of this package, told to who asks (XEP-0092). A constant: a bundle has no package.json. */
+/**
+ * Version of this package, which clients may ask for (XEP-0092). It is a constant because a bundle has no package.json.
+ */
 export const VERSION = "0.1.0";

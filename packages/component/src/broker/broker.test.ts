@@ -136,10 +136,10 @@ describe("quotas and ownership", () => {
     expect(link.sendFrame).toHaveBeenLastCalledWith(
       expect.objectContaining({ type: "error", alias: 0, code: "fenced" }),
     );
-    // The end of the one that was fenced is not the service's.
+    // The end of the fenced link does not concern the service.
     broker.linkEnded(link, NOW);
     expect(service.online).toBe(true);
-    // Of the same outbox: its process came back sooner than anyone noticed that it had gone.
+    // The offer is of the same outbox: its process came back before anyone noticed that it had gone.
     expect(offer(link, 5)).toMatchObject({ created: false });
     expect(service.publisher?.link).toBe(link);
     expect(offer(other, 6)).toEqual({ holder: link });
@@ -197,7 +197,10 @@ describe("quotas and ownership", () => {
   });
 });
 
-/** With a real fan-out; `out` of a link has the types of the frames that it got, and the codes of errors. */
+/**
+ * A broker with a real fan-out. `out` of a link has the types of the frames that the link received, and the codes of
+ * errors.
+ */
 function setUpWhole() {
   const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   const connection = { state: "online", writable: true, on: () => () => undefined, send: () => true };
@@ -262,7 +265,7 @@ describe("with a fan-out", () => {
   it("a lane whose payer leaves is paid for by one that stays, also where all of them are detached", () => {
     const { broker, open, offer, subscribe } = setUpWhole();
     offer("log");
-    // One session walks from selection to selection, and leaves another of its account in each.
+    // One session walks from selection to selection. In each it leaves another session of its account.
     const front = open("mallory@x/0").link;
     const walk = (step: number): void => {
       const asked = { windowMs: 0, selection: { ...WHOLE, fields: [`f${step}`] } };
@@ -289,12 +292,12 @@ describe("with a fan-out", () => {
     publish(second, 1);
     const [bob, carol, dave] = [open("bob@x/1"), open("carol@x/1"), open("dave@x/1")];
     subscribe(bob.link, { since: { epoch, offset: 1 } });
-    // The same link may take both: neither request is about the other's subscription.
+    // The same link may have both subscriptions: neither request concerns the other one.
     expect(subscribe(bob.link, { windowMs: 1_000 })).toMatchObject({ service: second, outlet: { alias: 1 } });
     expect(bob.link.subscriptions.get(0)).toMatchObject({ service: first, recovered: true });
     await pass(100);
     expect(bob.out).toEqual(["bind", "status", "bind", "data", "withdrawn"]);
-    // Who has all of it is told only once, and then takes what there is now.
+    // A subscriber that has all of the log learns of its end only once. Then it subscribes to the present service.
     const atEnd = { since: { epoch, offset: 3 } };
     expect(subscribe(carol.link, atEnd)).toMatchObject({ service: second, recovered: false });
     broker.offers.withdraw(second);

@@ -30,7 +30,7 @@ import { Publishing } from "./publishing.js";
 const NOW = 1_700_000_000_000;
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 
-/** A service with a publisher, and one lane of window 100 ms; `order` tells which part was called when. */
+/** A service with a publisher, and one lane of window 100 ms. `order` lists the parts in the order of their calls. */
 function setUp(kind: ServiceKind = "value", own = limits) {
   const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   const order: string[] = [];
@@ -51,6 +51,7 @@ function setUp(kind: ServiceKind = "value", own = limits) {
   service.lanes.set("100", lane);
   const link = {
     ...{ jid: "alice@x/1", readerBytes: 0, services: new Map(), takeAlias: () => 0, sendFrame: vi.fn() },
+    noteKept: vi.fn(),
     throttle: { accounts: [], updates: 0, owes: false, windowMs: 0, widenAt: 0 },
     session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) },
   } as unknown as ClientLink;
@@ -69,7 +70,7 @@ function setUp(kind: ServiceKind = "value", own = limits) {
     const frame = { type: "data", alias: 0, form, epoch: 1, from, to, at: 0, spanMs: 0, payload } as const;
     publishing.publish(service, { ...frame, ...fields }, NOW);
   };
-  /** What the lanes got. */
+  /** Returns what the lanes received. */
   const pushed = () =>
     arrivals.map(({ from, to, rows, ats }) => ({ from, to, values: rows.map((row) => decodeRow(row)), ats }));
   return { publishing, publishers, service, lane, link, stats, order, book, keep, publish, pushed };
@@ -116,6 +117,41 @@ describe("the way of a value", () => {
   });
 });
 
+describe("the publisher", () => {
+  it("hears what a log keeps at once, also of rows that came before, and of a value nothing", () => {
+    const { link, publish } = setUp("log");
+    publish(1, 3, [1, 2, 3]);
+    publish(1, 3, [1, 2, 3]);
+    expect(vi.mocked(link.noteKept).mock.calls).toEqual([
+      [0, 1, 3],
+      [0, 1, 3],
+    ]);
+    const value = setUp("value");
+    value.publish(1, 1, [1]);
+    expect(value.link.noteKept).not.toHaveBeenCalled();
+  });
+
+  it("hears what a slow store keeps once it is stored, in order, and not before what came first", async () => {
+    const { link, service, keep, publish } = setUp("log");
+    let store: () => void = () => undefined;
+    keep.mockReturnValueOnce(new Promise<void>((resolve) => (store = resolve)) as never);
+    publish(1, 1, [1]);
+    // Stored at once, but behind the first.
+    publish(2, 2, [2]);
+    // Came before, and is not stored yet.
+    publish(1, 1, [1]);
+    await Promise.resolve();
+    expect(link.noteKept).not.toHaveBeenCalled();
+    // A publisher that comes back now sends both again.
+    expect(service.record.incarnations.storedOf(1)).toBe(0);
+    store();
+    await service.storing;
+    expect(vi.mocked(link.noteKept).mock.calls.at(-1)).toEqual([0, 1, 2]);
+    expect(service.record.incarnations.storedOf(1)).toBe(2);
+    await vi.waitFor(() => expect(service.storing).toBeUndefined());
+  });
+});
+
 describe("offsets of a service", () => {
   it("follow the publisher's sequence: repeated rows are dropped, jumps and conflation keep their room", () => {
     const { service, publish } = setUp();
@@ -146,13 +182,13 @@ describe("offsets of a service", () => {
     expect(service.record).toMatchObject({ offset: 6, incarnations: { sequence: 4, current: 1 } });
     publish(1, 3, [11, 12, 13], { epoch: 2 });
     expect(service.record).toMatchObject({ offset: 7, incarnations: { sequence: 3, current: 2 } });
-    // A jump is a declared loss of its own sequence, whoever came between.
+    // A jump is a loss that the incarnation declares in its own sequence, whoever wrote in between.
     publish(6, 6, [6], { epoch: 1 });
     expect(service.record).toMatchObject({ offset: 9, incarnations: { sequence: 6 } });
     for (let epoch = 3; epoch <= 9; epoch++) publish(1, 1, [0], { epoch });
     publish(6, 6, [6], { epoch: 1 });
     expect(service.record).toMatchObject({ offset: 16, incarnations: { sequence: 6, current: 1 } });
-    // The ninth is forgotten.
+    // The ninth incarnation is forgotten.
     publish(3, 3, [13], { epoch: 2 });
     expect(service.record).toMatchObject({ offset: 17, incarnations: { sequence: 3, current: 2 } });
   });
@@ -192,7 +228,7 @@ it("bounds the memory that reading one link's services takes, and counts it back
   publishing.publish(service, chain(1, 50), NOW);
   const held = link.readerBytes;
   expect(held).toBeGreaterThan(50_000);
-  // A chain begun anew takes the place of the one before.
+  // A chain that begins anew takes the place of the chain before.
   publishing.publish(service, chain(2, 50), NOW);
   expect(link.readerBytes).toBe(held);
   expect(() => publishing.publish(service, chain(3, 120), NOW)).toThrow(

@@ -5,6 +5,7 @@ import {
   type DataFrame,
   type Value,
 } from "@stanzapack/wire";
+import type { Later } from "../base/later.js";
 import type { ComponentStats } from "../base/stats.js";
 import { assertOpaqueFrame, assertOpaqueRows } from "../catalog/opaque.js";
 import type { Publisher, Service } from "../catalog/service.js";
@@ -18,8 +19,8 @@ import { Arrival } from "../fanout/selector.js";
 const REMEMBERED_MS = 1_000;
 
 /**
- * The first part of a value's way through the component: read, accept, keep, push. `Lane.push` and `FanOut.book` go on
- * from here: schedule, flush, write.
+ * The first part of a value's way through the component: read, accept, keep, push. `Lane.push` and `FanOut.book` begin
+ * the second part: schedule, flush, write.
  */
 export class Publishing {
   constructor(
@@ -37,10 +38,31 @@ export class Publishing {
     const { throttle } = publisher.link;
     throttle.updates += batch.rows.length;
     const arrival = this.accept(service, batch, now, throttle.owes);
-    // Repeated: for those who have had nothing yet it is the answer to new demand.
+    this.noteStored(service, arrival && this.keep(service, arrival));
+    // All rows are repeated. For subscribers without a value, that is the answer to new demand.
     if (arrival === undefined) return this.newest.settle(service);
-    this.keep(service, arrival);
     this.push(service, arrival, now);
+  }
+
+  /**
+   * Counts the updates that came as stored, once `stored` and all before it have resolved. Tells the publisher of a
+   * service with history: it need not keep them.
+   */
+  private noteStored(service: Service, stored: Later<void>): void {
+    const { incarnations } = service.record;
+    const { current, sequence } = incarnations;
+    const note = (): void => {
+      incarnations.store(current, sequence);
+      const { publisher, kind } = service;
+      if (kind.hasHistory) publisher?.link.noteKept(publisher.alias, current, incarnations.storedOf(current));
+    };
+    const before = service.storing;
+    if (before === undefined && !(stored instanceof Promise)) return note();
+    const storing = Promise.all([before, stored]).then(note);
+    service.storing = storing;
+    void storing.then(() => {
+      if (service.storing === storing) service.storing = undefined;
+    });
   }
 
   /** Decodes the rows. */
@@ -51,7 +73,7 @@ export class Publishing {
   ): DataBatch<Uint8Array> {
     const { opaque } = service.config;
     if (opaque === true) assertOpaqueFrame(frame);
-    // In order and without a hole: IBB ended the link otherwise.
+    // Frames are in order and without a hole. Otherwise the bytestream has ended the link.
     const before = reader.bytes;
     const batch = reader.readPacked(frame, true, link.session.budget);
     link.readerBytes += reader.bytes - before;
@@ -62,7 +84,7 @@ export class Publishing {
         { origin: "peer" },
       );
     if (batch === undefined)
-      throw new StanzapackError("gap", "DATA goes on from a body that did not come", { origin: "peer" });
+      throw new StanzapackError("gap", "DATA continues a body that did not arrive", { origin: "peer" });
     const { rows, values } = batch;
     if (opaque === true) assertOpaqueRows(rows);
     else if (values !== undefined && service.slowestWindowMs <= REMEMBERED_MS)
@@ -71,9 +93,9 @@ export class Publishing {
   }
 
   /**
-   * Drops the rows that came before, and gives the others the next offsets of the service, and a time. Returns what is
-   * left; undefined: every row came before. `conflates`: the publisher is over its budget, and only the newest row of a
-   * service without history goes on.
+   * Drops the repeated rows, and gives the others the next offsets of the service, and a time. Returns what is left.
+   * Undefined: every row was repeated. `conflates`: the publisher is over its budget, and only the newest row of a
+   * service without history is sent on.
    */
   private accept(
     service: Service,
@@ -108,7 +130,7 @@ export class Publishing {
     const to = record.offset + lost + fresh;
     record.offset = to;
     this.stats.updatesIn += kept.length;
-    // Older than the base of `at` cannot be told.
+    // A time before the base of `at` cannot be sent.
     const newestAt = Math.max(record.oldestAt, now - batch.at);
     const step = rows.length > 1 ? batch.spanMs / (rows.length - 1) : 0;
     const ats = kept.map((_, i) => newestAt - step * (kept.length - 1 - i));
@@ -116,14 +138,14 @@ export class Publishing {
   }
 
   /** Remembers the newest row, and what the kind keeps beside it. Nobody awaits a first value any more. */
-  private keep(service: Service, arrival: Arrival): void {
+  private keep(service: Service, arrival: Arrival): Later<void> {
     const { rows, ats } = arrival;
     const newest = rows.length - 1;
     // A copy: the row is a view that would keep its whole block alive.
     service.record.last = { row: (rows[newest] as Uint8Array).slice(), at: ats[newest] as number };
     service.newest = undefined;
     service.awaiting.clear();
-    service.kind.keep(service, arrival);
+    return service.kind.keep(service, arrival);
   }
 
   /** Gives the rows to each lane, and books the lane's next flush. */

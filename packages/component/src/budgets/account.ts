@@ -4,13 +4,13 @@ import type { ComponentLimits } from "../config/config.js";
 import type { AdmissionRates } from "../base/token-bucket.js";
 import { spend, standingOf, type FullAt } from "./meter.js";
 
-/** What is counted, not metered. */
+/** Things that are counted. The others are metered by rates. */
 export const COUNTED = ["links", "subscriptions", "lanes", "pending", "services"] as const;
 export type Counted = (typeof COUNTED)[number];
 
 export type AccountKind = "full" | "bare" | "domain";
 
-/** What one bare JID of our own domain may have. */
+/** The limits of one bare JID of our own domain. */
 const LIMIT_OF = {
   links: "maxLinksPerJid",
   subscriptions: "maxSubscriptionsPerJid",
@@ -19,10 +19,10 @@ const LIMIT_OF = {
   services: "maxServicesPerOwner",
 } as const satisfies Record<Counted, keyof ComponentLimits>;
 
-/** What all accounts share. Limits are read anew each time: they may change. */
+/** Rules that all accounts share. They are read anew each time, because limits may change. */
 export interface AccountRules {
   readonly limits: ComponentLimits;
-  /** Its share of the opens of links that one bare JID, or one other domain, has. */
+  /** Rates at which one bare JID, or one other domain, may open links. */
   readonly opens: AdmissionRates;
 }
 
@@ -33,7 +33,7 @@ export function createAccountRules(limits: ComponentLimits): AccountRules {
       get perSecond() {
         return (limits.opensPerSecond * limits.opensSharePercent) / 100;
       },
-      // One at least, however small a share is.
+      // At least one, however small the share is.
       get burst() {
         return Math.max(1, (limits.opensBurst * limits.opensSharePercent) / 100);
       },
@@ -42,8 +42,8 @@ export function createAccountRules(limits: ComponentLimits): AccountRules {
 }
 
 /**
- * What one full JID, bare JID or domain uses, and what it may. There are two for each link, so what few of them need is made when it is
- * needed. As `AdmissionRates` it is those of its requests.
+ * The usage and the bounds of one full JID, bare JID or domain. There are two accounts for each link, so a part that
+ * few of them need is created when it is needed. As `AdmissionRates`, an account has the rates of its requests.
  */
 export class Account implements Record<Counted, number>, AdmissionRates {
   links = 0;
@@ -51,13 +51,13 @@ export class Account implements Record<Counted, number>, AdmissionRates {
   lanes = 0;
   pending = 0;
   services = 0;
-  /** In ms. */
+  /** When the account was used last, in ms. */
   usedAt = 0;
-  /** Until when everything is refused, in ms; 0: it is not. */
+  /** Time until which everything is refused, in ms. 0: nothing is refused. */
   cutUntil = 0;
   private updatesFullAt: FullAt = 0;
   private bytesFullAt: FullAt = 0;
-  /** Of requests that came though it was told to wait. */
+  /** Meter of the refused requests. */
   private refusedFullAt: FullAt = 0;
   private requests: Admission | undefined;
   private opens: OpenAdmission | undefined;
@@ -65,12 +65,12 @@ export class Account implements Record<Counted, number>, AdmissionRates {
   constructor(
     readonly name: string,
     readonly kind: AccountKind,
-    /** Of another domain than ours. */
+    /** Whether the account belongs to another domain than ours. */
     private readonly remote: boolean,
     private readonly rules: AccountRules,
   ) {}
 
-  /** Times as much as one full JID of our own domain. */
+  /** The budget, as a multiple of that of one full JID of our own domain. */
   private get factor(): number {
     const { bareJidShare, domainShare, remotePercent } = this.rules.limits;
     const here = this.remote ? remotePercent / 100 : 1;
@@ -84,7 +84,7 @@ export class Account implements Record<Counted, number>, AdmissionRates {
     }
   }
 
-  /** Of requests. */
+  /** Requests a second, on average. */
   get perSecond(): number {
     return this.rules.limits.requestsPerSecond * this.factor;
   }
@@ -92,39 +92,44 @@ export class Account implements Record<Counted, number>, AdmissionRates {
     return this.perSecond * this.rules.limits.burstSeconds;
   }
 
-  /** Most of what is counted; a full JID has no bound of its own. */
+  /** Returns how many the account may have. A full JID has no bound of its own. */
   most(what: Counted): number {
     if (this.kind === "full") return Infinity;
     const { limits } = this.rules;
     return Math.max(1, Math.floor((limits[LIMIT_OF[what]] * this.factor) / limits.bareJidShare));
   }
 
-  /** Undefined: it may. Else in how many ms it is to come again. */
+  /** Counts one request. Returns undefined if it is admitted, and otherwise the time until the retry, in ms. */
   request(now: number, chance: number): number | undefined {
     this.usedAt = now;
     return (this.requests ??= new Admission(this)).ask(now, chance);
   }
 
-  /** Its share of the opens of links; undefined: a bare JID's bounds its full JIDs. */
+  /**
+   * Returns the account's share of the opens of links. Undefined: it is a full JID, and only its bare JID has a share.
+   */
   openShare(now: number): OpenAdmission | undefined {
     this.usedAt = now;
     return this.kind === "full" ? undefined : (this.opens ??= new OpenAdmission(this.rules.opens));
   }
 
-  /** What was admitted cost as much as so many requests more. */
+  /** Charges an admitted request as much as `requests` more. */
   charge(requests: number, now: number): void {
     this.usedAt = now;
     (this.requests ??= new Admission(this)).charge(requests, now);
   }
 
-  /** It was refused. Whether that happens so often that it does not keep to what it is told. */
+  /** Counts one refusal. Returns whether refusals are so frequent that the client ignores its times to retry. */
   wasRefused(now: number): boolean {
     const { cutOffDebtSeconds: most } = this.rules.limits;
     this.refusedFullAt = spend(this.refusedFullAt, 1, this.perSecond, most, most, now);
     return standingOf(this.refusedFullAt, most, now) <= 0;
   }
 
-  /** Counts what was published, in one stanza. Gives its standing: seconds left, or owed. */
+  /**
+   * Counts the updates and bytes of one stanza. Returns the account's standing: seconds of the rate left, or, negative,
+   * owed.
+   */
   spend(updates: number, bytes: number, now: number): number {
     this.usedAt = now;
     const { limits } = this.rules;
@@ -146,19 +151,22 @@ export class Account implements Record<Counted, number>, AdmissionRates {
     return standingOf(Math.max(this.updatesFullAt, this.bytesFullAt), this.rules.limits.burstSeconds, now);
   }
 
-  /** Gives back what it will make again when it is needed: buckets that are full. */
+  /** Drops full buckets. They are created again when they are needed. */
   shed(now: number): void {
     if (this.requests?.isIdle(now) === true) this.requests = undefined;
     if (this.opens?.isIdle(now) === true) this.opens = undefined;
   }
 
-  /** Forgetting it changes nothing. */
+  /** Returns whether the account can be forgotten without any change. */
   idle(now: number): boolean {
     const { burstSeconds, cutOffDebtSeconds } = this.rules.limits;
     return this.free(now) && now - this.usedAt > (burstSeconds + cutOffDebtSeconds) * 1_000;
   }
 
-  /** Nothing is counted for it, and it is not cut off: forgotten, it begins with a full budget. */
+  /**
+   * Returns whether nothing is counted for the account, and it is not cut off. If it is forgotten, it begins with a
+   * full budget.
+   */
   free(now: number): boolean {
     return now >= this.cutUntil && COUNTED.every((what) => this[what] === 0);
   }

@@ -28,7 +28,7 @@ describe("admission", () => {
         continue;
       }
       expect(wait).toBeGreaterThan(0);
-      // They come a little later than they were told, each by chance.
+      // Clients come a little later than they were told, each by chance.
       waiting.push({
         dueAt: next.dueAt + wait + ((next.refusals + wait * 7) % 10),
         refusals: next.refusals + 1,
@@ -49,11 +49,11 @@ describe("admission", () => {
       () => admission.ask(0, (chance = (chance + 0.618) % 1)) ?? 0,
     );
     expect(Math.max(...told)).toBeLessThanOrEqual(300_000);
-    // Those who were told the same few minutes are spread over them.
+    // Clients without a moment of their own are spread over the second half of the longest wait.
     const late = told.filter((wait) => wait > 225_000).length;
     expect(late / told.length).toBeGreaterThan(0.3);
     expect(late / told.length).toBeLessThan(0.6);
-    // And nobody who comes a while later is told of those who never came.
+    // A client that comes a while later does not wait for clients that never came.
     expect(admission.ask(400_000, 0)).toBeUndefined();
   });
 });

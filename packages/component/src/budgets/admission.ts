@@ -1,22 +1,28 @@
 import { TokenBucket } from "../base/token-bucket.js";
 
-/** Nobody is told to come later than that, in ms: some of those who were told before do not come at all. */
+/** Longest time to retry that a client receives, in ms. Some clients that were refused before do not come at all. */
 export const MAX_WAIT_MS = 300_000;
 
-/** Too many for moments of their own: somewhen in the second half. `chance`: from 0 up to 1. */
+/**
+ * Returns a time in the second half of `MAX_WAIT_MS`, for clients that are too many for moments of their own. `chance`:
+ * from 0 up to 1.
+ */
 export function someWaitMs(chance: number): number {
   return Math.ceil((MAX_WAIT_MS * (1 + chance)) / 2);
 }
 
 /**
- * A token bucket for requests: each that is refused is told a moment of its own, so that many that come at once come back one after
- * another. Pure: clock, which never steps back, and chance are arguments.
+ * A token bucket for requests. Each refused request receives a moment of its own, so that many that come at once come
+ * back one after another. Pure: the clock, which never steps back, and chance are arguments.
  */
 export class Admission extends TokenBucket {
-  /** The moment that was told last, in ms. */
+  /** The last moment that was given for a retry, in ms. */
   private toldUntil = 0;
 
-  /** Undefined: admitted. Else in how many ms it is to come again. `chance`: from 0 up to 1. */
+  /**
+   * Returns undefined if the request is admitted, and otherwise the time until the retry, in ms. `chance`: from 0 up to
+   * 1.
+   */
   ask(now: number, chance: number): number | undefined {
     const tokens = this.fill(now);
     if (tokens >= 1) return void this.spend(1);
@@ -31,7 +37,7 @@ export class Admission extends TokenBucket {
     return now >= this.toldUntil && super.isIdle(now);
   }
 
-  /** What was admitted cost so much more than one. */
+  /** Charges an admitted request this much more than its own token. */
   charge(tokens: number, now: number): void {
     this.fill(now);
     this.spend(tokens);

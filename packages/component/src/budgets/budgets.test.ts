@@ -49,11 +49,11 @@ describe("a meter", () => {
     const much = spend(some, 500, 10, 2, 9, 1_000);
     expect(standingOf(much, 2, 1_000)).toBe(-9);
     expect(standingOf(much, 2, 60_000)).toBe(2);
-    // By a clock that counts from 1970 too.
+    // The same holds for a clock that counts from 1970.
     const late = 1_795_939_254_919.123;
     for (let now = late; now < late + 50; now += 0.777)
       expect(standingOf(spend(0, 500, 10, 2, 9, now), 2, now)).toBe(-9);
-    // Another rate holds for what is spent from then on.
+    // Another rate applies to later uses.
     expect(standingOf(spend(much, 50, 100, 2, 9, 60_000), 2, 60_000)).toBe(1.5);
   });
 });
@@ -89,7 +89,7 @@ describe("budgets of requests", () => {
 
   it("never cut off who comes when it was told to", () => {
     const { clock, stats, request, onCut } = setUp();
-    // So many requests at once as the SDK restores with, one after another each.
+    // The SDK restores with this many requests at once, and each worker makes one request after another.
     const workers = Array.from({ length: 32 }, () => ({ dueAt: clock.now, left: 20 }));
     for (;;) {
       const [next] = workers.filter(({ left }) => left > 0).sort((x, y) => x.dueAt - y.dueAt);
@@ -237,7 +237,7 @@ describe("budgets of publishing", () => {
     clock.now += 10_000;
     expect(budgets.standing(accounts)).toBe(2);
     expect(budgets.spend(accounts, 0, 30_000)).toBe(-1);
-    // By a tenth over the rate: after so long.
+    // At a tenth over the rate, the account is cut off after this time.
     const start = (clock.now += 60_000);
     while (onCut.mock.calls.length === 0 && clock.now - start < 100_000) {
       clock.now += 100;

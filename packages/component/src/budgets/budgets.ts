@@ -6,20 +6,23 @@ import { MAX_WAIT_MS, someWaitMs } from "./admission.js";
 import type { OpenAdmission } from "./open-admission.js";
 import { Account, createAccountRules, type AccountRules, type Counted } from "./account.js";
 
-/** When those come again who find a count full, in ms. */
+/** Time to retry for a client that finds a count full, in ms. */
 const RETRY_AFTER_MS = 60_000;
-/** Processor time that one request of a budget pays for, in ms. 0.2: as much as one takes that changes a subscription. */
+/**
+ * Processor time that one request of a budget pays for, in ms. 0.2: a request that changes a subscription takes that
+ * long.
+ */
 const REQUEST_MS = 0.2;
-/** Accounts looked at in a sweep, or for one to make room. */
+/** Most accounts that a sweep looks at, and most that are looked at to make room for one. */
 const SWEEP_COUNT = 5_000;
 const MAKE_ROOM_COUNT = 64;
 
 /**
- * What full JIDs, bare JIDs and other domains use, each within its budget. As many accounts as three a link at most; idle ones are
- * forgotten.
+ * The accounts of full JIDs, bare JIDs and other domains, each with its budget. There are at most three for each of
+ * `maxLinks`. Idle accounts are forgotten.
  */
 export class Budgets {
-  /** An account was cut off. */
+  /** Called when an account was cut off. */
   onCut: ((account: Account, error: StanzapackError) => void) | undefined;
   private readonly accounts = new Map<string, Account>();
   private cursor = this.accounts.values();
@@ -29,24 +32,27 @@ export class Budgets {
   constructor(
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
-    /** Whether a domain is the operator's own: it has no budget, its accounts have. */
+    /** Whether a domain is the operator's own. Such a domain has no budget, but its accounts have. */
     readonly isOurs: (domain: string) => boolean = () => true,
-    /** In ms, never stepping back. */
+    /** A clock in ms, which never steps back. */
     clock: () => number = monotonicNow,
     private readonly chance: () => number = Math.random,
   ) {
     this.rules = createAccountRules(limits);
-    // From a beginning of its own: small numbers have more places behind the point.
+    // The budgets' own clock begins at 0, because small numbers have more digits behind the point.
     const startedAt = clock();
     this.clock = () => clock() - startedAt;
   }
 
-  /** Of a prepared JID: its own, its bare JID's and, unless it is ours, its domain's. Throws `busy` when there are too many. */
+  /**
+   * Returns the accounts of a prepared JID: its own, its bare JID's and, unless the domain is ours, its domain's.
+   * Throws `busy` when there are too many accounts.
+   */
   of(jid: string): Account[] {
     const bare = bareOf(jid);
     const domain = domainOf(bare);
     const remote = !this.isOurs(domain);
-    // Literals, as long as they are: every link keeps its own.
+    // Array literals of exactly this length, because every link keeps its array.
     const accounts =
       bare === jid
         ? [this.account(bare, "bare", remote)]
@@ -58,7 +64,7 @@ export class Budgets {
     let account = this.accounts.get(name);
     if (account === undefined) {
       if (this.accounts.size >= this.limits.maxLinks * 3 && !this.makeRoom())
-        throw new StanzapackError("busy", `${this.accounts.size} JIDs are at work, no more are allowed`, {
+        throw new StanzapackError("busy", `${this.accounts.size} JIDs are active, no more are allowed`, {
           retryAfterMs: RETRY_AFTER_MS,
         });
       account = new Account(ownText(name), kind, remote, this.rules);
@@ -69,7 +75,7 @@ export class Budgets {
     return account;
   }
 
-  /** One more request of this JID. Throws `busy`, with when to come again. */
+  /** Counts one more request of this JID. Throws `busy`, with a time to retry. */
   request(jid: string): void {
     const now = this.clock();
     const accounts = this.of(jid);
@@ -80,13 +86,14 @@ export class Budgets {
       this.stats.throttled++;
       const text = `too many requests of ${nameOf(account)}`;
       if (account.wasRefused(now) && account.kind !== "domain") throw this.cut(account, text);
-      throw new StanzapackError("busy", `${text}: come again in ${retryAfterMs} ms`, { retryAfterMs });
+      throw new StanzapackError("busy", `${text}: retry in ${retryAfterMs} ms`, { retryAfterMs });
     }
   }
 
   /**
-   * One more link that this JID opens, of those that `all` admits. Throws `busy`, with when to come again: no account, and no other domain, has
-   * all opens. That moment is kept free in each share, so that one who comes then is admitted.
+   * Counts one more link that this JID opens. `all` admits the links of everybody. One account, or one other domain,
+   * has a share of them. Throws `busy`, with a time to retry. Each share keeps that moment free, so a client that comes
+   * then is admitted.
    */
   open(jid: string, all: OpenAdmission): void {
     const now = this.clock();
@@ -102,7 +109,8 @@ export class Budgets {
       for (const { admission } of shares) admission.take(jid);
       return;
     }
-    // Who comes too early keeps its moment: whoever asks and asks must not move everybody else's.
+    // A client that comes too early keeps its moment. A client that asks again and again must not move the moments of
+    // the others.
     let retryAfterMs = all.expectedIn(jid, now);
     if (retryAfterMs === undefined) {
       const at = momentOf(shares, now);
@@ -111,21 +119,19 @@ export class Budgets {
       for (const { admission } of shares) admission.expect(jid, at, now);
     }
     this.stats.throttled++;
-    throw new StanzapackError("busy", `${first.who} at once: come again in ${retryAfterMs} ms`, {
-      retryAfterMs,
-    });
+    throw new StanzapackError("busy", `${first.who} at once: retry in ${retryAfterMs} ms`, { retryAfterMs });
   }
 
-  /** A request of this JID took so much processor time, in ms; what one may take is paid already. */
+  /** A request of this JID took `ms` of processor time. Charges what exceeds the time that one request pays for. */
   chargeWork(jid: string, ms: number): void {
     this.charge(jid, ms / REQUEST_MS - 1);
   }
 
-  /** A request of this JID cost as much as so many more. */
+  /** Charges a request of this JID as much as `requests` more. */
   charge(jid: string, requests: number): void {
     if (requests <= 0) return;
     const now = this.clock();
-    // Those that were asked already; no others are made for this.
+    // Only existing accounts are charged. A charge creates none.
     for (const name of namesOf(jid)) this.accounts.get(name)?.charge(requests, now);
   }
 
@@ -137,20 +143,24 @@ export class Budgets {
     });
   }
 
-  /** Ends what it has, and refuses it everything for a while. */
+  /** Ends the account's links by `onCut`, and refuses everything for a while. Returns the error. */
   private cut(account: Account, what: string): StanzapackError {
     const retryAfterMs = this.limits.cutOffSeconds * 1_000;
     account.cutUntil = this.clock() + retryAfterMs;
     this.stats.cutOffs++;
-    const error = new StanzapackError("busy", `${what}, for long or by far: cut off for ${retryAfterMs} ms`, {
-      origin: "peer",
-      retryAfterMs,
-    });
+    const error = new StanzapackError(
+      "busy",
+      `${what}, for too long or by too much: cut off for ${retryAfterMs} ms`,
+      { origin: "peer", retryAfterMs },
+    );
     this.onCut?.(account, error);
     return error;
   }
 
-  /** Counts a stanza of what was published. Gives the standing of the worst: seconds left, or owed; cuts off who owes too much. */
+  /**
+   * Counts one published stanza. Returns the worst standing of the accounts: seconds of the rate left, or, negative,
+   * owed. Cuts off an account that owes too much.
+   */
   spend(accounts: readonly Account[], updates: number, bytes: number): number {
     const now = this.clock();
     let worst = Infinity;
@@ -169,7 +179,7 @@ export class Budgets {
     return Math.min(...accounts.map((account) => account.standing(now)));
   }
 
-  /** Throws `limit-exceeded`, of links and what is pending `busy`, when this JID may have no more. */
+  /** Throws when this JID may have no more: `busy` for links and pending approvals, `limit-exceeded` for the others. */
   checkRoom(jid: string, what: Counted): void {
     const full = this.of(jid).find((account) => account[what] >= account.most(what));
     if (full === undefined) return;
@@ -181,12 +191,12 @@ export class Budgets {
     throw new StanzapackError("limit-exceeded", text, { scope: "subscription" });
   }
 
-  /** `by`: 1, or −1 for one that is gone. */
+  /** Counts one more, or one less. `by`: 1, or −1 for one that is gone. */
   count(jid: string, what: Counted, by: 1 | -1): void {
     for (const account of this.of(jid)) account[what] += by;
   }
 
-  /** Once a second: forgets who is idle. */
+  /** Once a second: forgets idle accounts. */
   sweep(): void {
     const now = this.clock();
     for (let i = Math.min(SWEEP_COUNT, this.accounts.size); i > 0 && this.accounts.size > 0; i--) {
@@ -212,7 +222,7 @@ export class Budgets {
     this.stats.accounts = this.accounts.size;
   }
 
-  /** Round and round; there is one at least. */
+  /** Returns the next account, round robin. There is at least one. */
   private next(): Account {
     let next = this.cursor.next();
     if (next.done === true) next = (this.cursor = this.accounts.values()).next();
@@ -220,7 +230,7 @@ export class Budgets {
   }
 }
 
-/** Of the accounts that a JID may have. */
+/** Returns the names of the accounts that a JID may have. */
 function namesOf(jid: string): string[] {
   const bare = bareOf(jid);
   return [...(bare === jid ? [] : [jid]), bare, `@${domainOf(bare)}`];
@@ -247,7 +257,7 @@ function nameOf({ name, kind }: Account): string {
   return kind === "domain" ? name.slice(1) : name;
 }
 
-/** The first moment that is free in each share, in ms; beyond the longest wait any. */
+/** Returns the first moment that is free in each share, in ms. Beyond the longest wait, returns any moment. */
 function momentOf(shares: readonly { readonly admission: OpenAdmission }[], now: number): number {
   for (let at = now; ;) {
     const before = at;

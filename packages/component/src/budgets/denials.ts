@@ -1,11 +1,14 @@
 import { Heaviest } from "../base/heaviest.js";
 
-/** Most that are remembered; beyond, those of the publisher who has most are forgotten first, and it is asked again. */
+/**
+ * Most denials that are remembered. Beyond, the component forgets the oldest of the publisher with most, and asks that
+ * publisher again.
+ */
 const MAX_DENIALS = 10_000;
 
-/** Which JIDs publishers have refused, each for some time. */
+/** The JIDs that publishers have refused, each for some time. */
 export class Denials {
-  /** By publisher, the oldest first: until when, in ms, by node and asker. */
+  /** By publisher: until when a denial holds, in ms, by node and asker. The oldest comes first. */
   private readonly byOwner = new Map<string, Map<string, number>>();
   private readonly most = new Heaviest<string>();
   private count = 0;
@@ -15,7 +18,7 @@ export class Denials {
     this.byOwner.set(owner, theirs);
     this.remove(owner, theirs, key);
     if (this.count >= MAX_DENIALS) this.forgetOne();
-    // The last of its publisher may have gone.
+    // The map may have been dropped with the publisher's last denial.
     this.byOwner.set(owner, theirs.set(key, until));
     this.most.add(owner, 1);
     this.count++;
@@ -25,7 +28,7 @@ export class Denials {
     return now < (this.byOwner.get(owner)?.get(key) ?? 0);
   }
 
-  /** Forgets what is too old. */
+  /** Forgets the denials that no longer hold. */
   sweep(now: number): void {
     for (const [owner, theirs] of this.byOwner)
       for (const [key, until] of theirs) {

@@ -1,20 +1,25 @@
 /**
- * What was used of a rate, as one number: the moment, in ms, at which nothing of it will be used any more; 0 before its first use. It
- * fills up at the rate, to a bound, and may go into debt. There is one for each thing that is metered of each JID, so it is no object. Pure:
- * the clock, in ms, is an argument that never steps back.
+ * Use of a rate, as one number: the moment at which the budget is full again, in ms. 0: the rate was never used. The
+ * budget fills up at the rate, to a bound, and may go into debt. Each JID has a number for each rate, so it is not an
+ * object. Pure: the clock, in ms, is an argument that never steps back.
  */
 export type FullAt = number;
 
-/** Parts of a ms that count: what is less comes of rounding, and must not keep anybody a hair above a bound. */
+/**
+ * Parts of a ms that count. Smaller differences come from rounding, and must not keep an account just beyond a bound.
+ */
 const PARTS = 100;
 
-/** In seconds of the rate: what is left, or, negative, what is owed; never over `burstSeconds`. */
+/** Returns the seconds of the rate that are left, or, negative, that are owed. At most `burstSeconds`. */
 export function standingOf(fullAt: FullAt, burstSeconds: number, now: number): number {
   const leftMs = Math.round(Math.max(0, fullAt - now) * PARTS) / PARTS;
   return burstSeconds - leftMs / 1_000;
 }
 
-/** After `count` more of `rate` a second. Owes at most `maxDebtSeconds`: whoever is nobody's to cut off is not slow for ever. */
+/**
+ * Returns the meter after `count` more, at `rate` a second. The debt is at most `maxDebtSeconds`, so that a domain,
+ * which is never cut off, is not slow for ever.
+ */
 export function spend(
   fullAt: FullAt,
   count: number,

@@ -14,12 +14,12 @@ describe("the admission of opens", () => {
     const events: { who: string; at: number }[] = [];
     for (let i = 0; i < 20; i++) {
       const at = ask(`early${i}`, 0);
-      // Half of those who were told are late.
+      // Half of the refused clients are late.
       if (at !== undefined) events.push({ who: `early${i}`, at: at + (i % 2) * 900 });
     }
     const early = events.map(({ who }) => who);
     expect(early).toHaveLength(10);
-    // Twice as many come anew as there is room for.
+    // Twice as many new clients come as there is room for.
     for (let i = 0; i < 60; i++) events.push({ who: `late${i}`, at: 50 * (i + 1) });
     events.sort((a, b) => a.at - b.at);
     const refusals = new Map<string, number>();

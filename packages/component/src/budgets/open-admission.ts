@@ -3,13 +3,13 @@ import { FreeSlots } from "../base/free-slots.js";
 import { HeldMoments } from "../base/held-moments.js";
 import { TokenBucket } from "../base/token-bucket.js";
 
-/** Moments that have passed are forgotten so often, in ms. */
+/** Least time between two removals of past moments, in ms. */
 const FORGET_MS = 1_000;
 
-/** What is kept for those who were told to come again. */
+/** The moments at which refused clients are to retry. */
 class ToldMoments {
   readonly held = new HeldMoments();
-  /** Numbered by the time since 0, each as long as a token takes. */
+  /** Slots of the time, numbered from time 0. A slot is as long as one token takes to fill up. */
   readonly slots = new FreeSlots();
   forgottenAt = 0;
 
@@ -17,25 +17,29 @@ class ToldMoments {
 }
 
 /**
- * A token bucket for opens, and for one account's share of them. When thousands return at once, each that is refused is told a moment
- * of its own, which is kept from others. Pure: the clock, which never steps back, is an argument.
+ * A token bucket for opens of links, and for one account's share of them. When thousands of clients return at once,
+ * each refused client receives a moment of its own, which is kept free for it. Pure: the clock, which never steps back,
+ * is an argument.
  */
 export class OpenAdmission extends TokenBucket {
-  /** Undefined: nobody was refused so far. Most accounts open a link now and then, and there are many of them. */
+  /** Undefined: nobody was refused so far. There are many accounts, and most of them open a link now and then. */
   private told: ToldMoments | undefined;
 
-  /** Whether one is admitted now: `who` is expected, or there is room beside those who are. */
+  /**
+   * Returns whether `who` is admitted now. A client that is expected now needs a token. Any other client needs one more
+   * than the expected clients.
+   */
   hasRoom(now: number, who: string): boolean {
     return (this.told?.held.isDue(who, now) === true ? this.fill(now) : this.free(now)) >= 1;
   }
 
-  /** Admits one, where there is room. */
+  /** Admits `who`. Call `hasRoom` before. */
   take(who: string): void {
     this.spend(1);
     this.told?.held.release(who);
   }
 
-  /** The first moment from this one on, in ms, at which nobody is expected and a token will be there. */
+  /** Returns the first moment from `at` on, in ms, at which nobody is expected and a token will be there. */
   freeFrom(at: number, now: number): number {
     const { eachMs, told } = this;
     if (told !== undefined && eachMs !== told.slotMs) {
@@ -48,12 +52,15 @@ export class OpenAdmission extends TokenBucket {
     return free === slot ? earliest : free * eachMs;
   }
 
-  /** In how many ms it was told to come, in its last refusal; undefined where that has passed, or it had none. */
+  /**
+   * Returns the time until the moment that `who` received with its last refusal, in ms. Undefined: that moment has
+   * come, or there is none.
+   */
   expectedIn(who: string, now: number): number | undefined {
     return this.told?.held.ahead(who, now);
   }
 
-  /** It was told to come at this moment, in ms. */
+  /** Keeps the moment `at`, in ms, free for `who`. Does nothing for a moment beyond `MAX_WAIT_MS`. */
   expect(who: string, at: number, now: number): void {
     if (at - now > MAX_WAIT_MS) return;
     const told = (this.told ??= new ToldMoments(this.eachMs));
@@ -67,12 +74,12 @@ export class OpenAdmission extends TokenBucket {
     told.held.hold(who, at);
   }
 
-  /** Nobody is expected either. */
+  /** Returns whether the bucket is full, and nobody was ever refused. */
   override isIdle(now: number): boolean {
     return this.told === undefined && super.isIdle(now);
   }
 
-  /** Without what is kept for those who are expected now. */
+  /** Returns the tokens that are left beside those for clients expected now. */
   private free(now: number): number {
     return this.fill(now) - (this.told?.held.due(now) ?? 0);
   }

@@ -5,19 +5,19 @@ import type { ComponentStats } from "../base/stats.js";
 import type { Account } from "./account.js";
 import type { Budgets } from "./budgets.js";
 
-/** What a stanza costs beside its block, in bytes: routing a stanza that is nearly empty is not free. */
+/** Cost of a stanza beside its block, in bytes: routing a stanza that is nearly empty is not free. */
 const STANZA_BYTES = 256;
 /** Windows that a publisher over its budget is asked for: the first, the last, and how long each is tried, in ms. */
 const FIRST_WINDOW_MS = 1_000;
 const LAST_WINDOW_MS = 50_000;
 const TRY_MS = 5_000;
 
-/** What the throttle knows of one link. */
+/** State of the throttle for one link. */
 export interface ThrottleState {
   readonly accounts: readonly Account[];
-  /** Updates that came since the throttle last looked. */
+  /** Updates that arrived since the throttle last looked. */
   updates: number;
-  /** The publisher is over its budget: acknowledgements wait, and only the newest value of a service goes on. */
+  /** The publisher is over its budget: acknowledgements wait, and only the newest value of a service is sent on. */
   owes: boolean;
   /** The smallest window that the link's services are asked for, in ms. 0: the throttle does not slow the link. */
   windowMs: number;
@@ -34,7 +34,7 @@ export interface ThrottledLink {
 /**
  * Slows publishers that are over their budget. Until such a publisher is within its budget again, the throttle asks for
  * wider windows, delays acknowledgements, and conflates values before they are encoded. A publisher that keeps to the
- * wider windows loses nothing of a log. A publisher that does not owes more and more, and `Budgets` cuts it off.
+ * wider windows loses nothing of a log. The debt of any other publisher grows until `Budgets` cuts it off.
  */
 export class Throttle<L extends ThrottledLink = ThrottledLink> {
   private readonly slowed = new Set<L>();
@@ -44,7 +44,7 @@ export class Throttle<L extends ThrottledLink = ThrottledLink> {
     private readonly limits: ComponentLimits,
     private readonly stats: ComponentStats,
     private readonly log: Logger,
-    /** Tells the publisher of all services of a link their windows. */
+    /** Sends a link DEMAND, with the windows of all services that it publishes. */
     private readonly tellDemand: (link: L) => void,
   ) {}
 
@@ -52,7 +52,7 @@ export class Throttle<L extends ThrottledLink = ThrottledLink> {
     return { accounts: this.budgets.of(jid), updates: 0, owes: false, windowMs: 0, widenAt: 0 };
   }
 
-  /** A block came, and `ThrottleState.updates` counts what was in the block. */
+  /** A block arrived. `ThrottleState.updates` counts the updates in it. */
   received(link: L, blockBytes: number, now: number): void {
     const { throttle } = link;
     const { updates } = throttle;
@@ -72,7 +72,10 @@ export class Throttle<L extends ThrottledLink = ThrottledLink> {
     this.tellDemand(link);
   }
 
-  /** Once a second: a link that is within its budget again goes on as before; a link that is not has wider windows. */
+  /**
+   * Once a second: a link that is within its budget again gets its usual windows. A link that still owes gets wider
+   * ones.
+   */
   sweep(now: number): void {
     for (const link of this.slowed) {
       const { throttle } = link;

@@ -9,36 +9,37 @@ import type { ComponentStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { Tally } from "../base/tally.js";
 
-/** Unanswered, a question is asked again after this, and then after twice as long each time, in ms: a message may get lost. */
+/** Time until an unanswered question is sent again, in ms. It doubles each time. A message may get lost. */
 const ASK_AGAIN_MS = 15_000;
-/** When those come again who find too many questions open, in ms. */
+/** Time to retry for a client that finds too many open questions, in ms. */
 const RETRY_AFTER_MS = 60_000;
 
-/** Whether somebody may take a service, on its way to the publisher (XEP-0060 §8.6). */
+/** An open question to a publisher: may an account subscribe to its service (XEP-0060 §8.6)? */
 export interface Question {
   readonly service: Service;
-  /** Bare JID: what is decided holds for all its sessions. */
+  /** Bare JID of the account. The decision holds for all its sessions. */
   readonly asker: string;
-  /** Tells it from others about the same two. */
+  /** Distinguishes the question from earlier ones of the same account about the same service. */
   readonly id: string;
-  /** Who gets a subscription when it is allowed, and as they asked for it. */
+  /** Links that receive a subscription when the publisher allows it, with the options that each asked for. */
   readonly waiting: Map<ClientLink, SubscribeOptions>;
   readonly expiresAt: number;
   askAgainAt: number;
   patienceMs: number;
 }
 
-/** How questions and outcomes reach people. */
+/** Sends questions to publishers, and outcomes to subscribers. */
 export interface ApprovalMessages {
-  /** To the publisher's link. */
+  /** Sends a question to the publisher's link. */
   ask(question: Question, publisher: PublisherLink): void;
   tell(link: ClientLink, service: Service, outcome: Subscription | StanzapackError): void;
 }
 
 /**
- * Access model `authorize`: who is not approved waits until the publisher has decided. An approval is kept with the service until it is
- * revoked or the service ends; a denial for `denialSeconds`. Open questions survive the publisher's and the asker's links, for
- * `pendingSeconds`, within bounds per publisher, per asker and in all.
+ * Access model `authorize`: an account that is not approved waits until the publisher has decided. An approval is kept
+ * with the service until it is revoked or the service ends. A denial is kept for `denialSeconds`. Open questions
+ * survive the links of the publisher and of the asker, for `pendingSeconds`. They are bounded for each publisher, for
+ * each asker, and in all.
  */
 export class Approvals {
   messages: ApprovalMessages | undefined;
@@ -61,46 +62,49 @@ export class Approvals {
     ) => Subscription,
   ) {}
 
-  /** Open questions. */
+  /** Number of open questions. */
   get size(): number {
     return this.count;
   }
 
-  /** What this link waits for. */
+  /** Returns the services that this link waits for. */
   awaitedBy(link: ClientLink | undefined): Service[] {
     const questions = link === undefined ? undefined : this.ofLink.get(link);
     return [...(questions ?? [])].map(({ service }) => service);
   }
 
-  /** Who waits for this service. */
+  /** Returns the links that wait for this service. */
   waitingFor(service: Service): ClientLink[] {
     return [...(this.questions.get(service)?.values() ?? [])].flatMap(({ waiting }) => [...waiting.keys()]);
   }
 
-  /** The link waits no more. Whether it did. */
+  /** The link waits no more. Returns whether it did. */
   giveUp(link: ClientLink, service: Service): boolean {
     const question = this.questions.get(service)?.get(link.bareJid);
     if (question?.waiting.delete(link) !== true) return false;
     this.unlink(link, question);
-    // Nobody is left who wants to know.
+    // Nobody waits for the answer any more.
     if (question.waiting.size === 0) this.close(question);
     return true;
   }
 
   /**
-   * The link wants what its JID is not approved for: the publisher is asked. Always throws: `pending`; `not-allowed` while a denial is
-   * remembered; `busy` or `limit-exceeded` beyond a bound.
+   * Asks the publisher whether the link's account may subscribe. Always throws: `pending`; `not-allowed` while a denial
+   * is remembered; `busy` or `limit-exceeded` beyond a bound.
    */
   ask(service: Service, link: ClientLink, options: SubscribeOptions, now: number): never {
     const { node, id } = service;
     const asker = link.bareJid;
     if (this.denials.isDenied(id.owner, keyOf(service, asker), now))
-      throw new StanzapackError("not-allowed", `${id.owner} did not allow ${asker} to take \`${node}\``);
+      throw new StanzapackError(
+        "not-allowed",
+        `${id.owner} did not allow ${asker} to subscribe to \`${node}\``,
+      );
     const question = this.questions.get(service)?.get(asker) ?? this.open(service, asker, now);
     question.waiting.set(link, options);
     const theirs = this.ofLink.get(link) ?? new Set();
     this.ofLink.set(link, theirs.add(question));
-    throw new StanzapackError("pending", `${id.owner} has to allow ${asker} to take \`${node}\``);
+    throw new StanzapackError("pending", `${id.owner} must allow ${asker} to subscribe to \`${node}\``);
   }
 
   private open(service: Service, asker: string, now: number): Question {
@@ -110,7 +114,7 @@ export class Approvals {
     if (service.record.approved.size >= maxMembers)
       throw new StanzapackError(
         "limit-exceeded",
-        `${service.record.approved.size} JIDs may take \`${service.node}\`, no more are allowed`,
+        `${service.record.approved.size} JIDs may subscribe to \`${service.node}\`, no more are allowed`,
         { scope: "subscription" },
       );
     const full =
@@ -137,7 +141,7 @@ export class Approvals {
     return question;
   }
 
-  /** Asks now, where the publisher is there; else once it is. */
+  /** Sends the question now if the publisher is online. Otherwise `serviceOnline` sends it. */
   private put(question: Question, now: number): void {
     const publisher = question.service.publisher?.link;
     if (publisher === undefined) return;
@@ -147,25 +151,25 @@ export class Approvals {
     this.messages?.ask(question, publisher);
   }
 
-  /** The publisher's answer. Throws `not-subscribed` when there is no such question, or not any more. */
+  /** Takes the publisher's answer. Throws `not-subscribed` when there is no such question, or not any more. */
   decide(service: Service, asker: string, id: string | undefined, allowed: boolean, now: number): void {
     const question = this.questions.get(service)?.get(asker);
     if (question === undefined || (id !== undefined && id !== question.id))
-      throw new StanzapackError("not-subscribed", `${asker} does not ask for \`${service.node}\``);
+      throw new StanzapackError("not-subscribed", `${asker} has not asked for \`${service.node}\``);
     this.stats[allowed ? "approvalsGranted" : "approvalsDenied"]++;
     if (allowed) service.record.approved.add(asker);
     else this.denials.add(service.id.owner, keyOf(service, asker), now + this.limits.denialSeconds * 1000);
     this.settle(question, now);
   }
 
-  /** The service's access changed: some questions have their answer by that. */
+  /** The access to the service changed. Settles the questions that this answers. */
   reconsider(service: Service, now: number): void {
     for (const question of this.questions.get(service)?.values() ?? [])
       if (service.record.mayTake(question.asker) || service.config.access !== "authorize")
         this.settle(question, now);
   }
 
-  /** Its publisher is back. */
+  /** The publisher is back, and receives the open questions. */
   serviceOnline(service: Service, now: number): void {
     for (const question of this.questions.get(service)?.values() ?? []) this.put(question, now);
   }
@@ -200,7 +204,7 @@ export class Approvals {
   private settle(question: Question, now: number): void {
     const { service, asker } = question;
     if (!service.record.mayTake(asker)) {
-      const text = `${service.id.owner} did not allow ${asker} to take \`${service.node}\``;
+      const text = `${service.id.owner} did not allow ${asker} to subscribe to \`${service.node}\``;
       return this.refuse(question, new StanzapackError("not-allowed", text));
     }
     this.close(question);

@@ -11,12 +11,12 @@ export class Catalog {
   /** For listing page by page. */
   readonly list = new ServiceList();
 
-  /** By node. */
+  /** Services by node. */
   get services(): ReadonlyMap<string, Service> {
     return this.byNode;
   }
 
-  /** Returns the service of this node, whoever may see it. Throws `no-such-service`. */
+  /** Returns the service of this node. Does not check who may see it. Throws `no-such-service`. */
   find(node: string): Service {
     const service = this.byNode.get(node);
     if (service === undefined)
@@ -26,7 +26,7 @@ export class Catalog {
 
   /** Returns the service to its owner. Throws `no-such-service` or `forbidden`. */
   own(node: string, bareJid: string): Service {
-    // XEP-0060 §8.2.3: a node that nobody has does not exist, whoever asks.
+    // XEP-0060 §8.2.3: a node that nobody offers does not exist, whoever asks.
     const service = this.find(node);
     const { owner } = service.id;
     if (owner !== bareJid)

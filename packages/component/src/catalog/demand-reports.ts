@@ -2,7 +2,7 @@ import type { PublisherLink, Service } from "./service.js";
 
 /** Tells publishers how many subscribers a service has, and in which window they take it (DEMAND). */
 export class DemandReports {
-  /** Services of whose subscriber count the publisher has no report yet. */
+  /** Services whose new number of subscribers was not reported yet. */
   private readonly stale = new Set<Service>();
 
   /** The subscribers or their windows changed. Reports another window at once, another count with the next sweep. */
@@ -23,7 +23,7 @@ export class DemandReports {
     service.publisher?.link.sendFrame({ type: "demand", alias: service.publisher.alias, ...service.demand });
   }
 
-  /** Reports for all that a link publishes. Another window may hold for all of it. */
+  /** Reports for all services that a link publishes. Their windows may have changed. */
   tellAll(link: PublisherLink): void {
     for (const service of link.services.values()) this.tell(service);
   }
@@ -39,7 +39,10 @@ export class DemandReports {
   }
 }
 
-/** Returns the window in which the publisher is to send, in ms; null: not at all. Beyond its budget it is wider. */
+/**
+ * Returns the window in which the publisher should send, in ms. Null: it should not send. A publisher over its budget
+ * has a wider window.
+ */
 function demandedWindowMs(service: Service): number | null {
   const wanted = service.wantedWindowMs();
   return wanted === null ? null : Math.max(wanted, service.publisher?.link.throttle.windowMs ?? 0);

@@ -1,40 +1,64 @@
-/** Incarnations of one service's publishers whose last sequence is remembered. 8: devices that take turns, with some restarts in between. */
+/**
+ * Most incarnations of one service whose last sequence is remembered. 8: devices that take turns, with some restarts in
+ * between.
+ */
 const MAX_REMEMBERED = 8;
 
+/** How far an incarnation has come. */
+interface Progress {
+  /** Last sequence that arrived. */
+  readonly arrived: number;
+  /** All updates up to this sequence are stored, as well as the service's durability promises. */
+  readonly stored: number;
+}
+
+const NOTHING: Progress = { arrived: 0, stored: 0 };
+
 /**
- * How far each of those who wrote a service last had come: what one of them sends again is dropped, also when another
- * wrote in between.
+ * The last sequences of the incarnations that wrote into a service. The component drops what an incarnation sends
+ * again, even if another one wrote in between.
  */
 export class Incarnations {
-  /** Last sequence by incarnation; the one that wrote last comes last. */
-  private readonly sequences = new Map<number, number>();
-  /** The one that writes; 0: none has. */
+  /** By incarnation. The incarnation that wrote last comes last. */
+  private readonly progress = new Map<number, Progress>();
+  /** The incarnation that writes now. 0: none has written. */
   current = 0;
 
-  /** Last sequence of the one that writes. */
+  /** Last sequence of the incarnation that writes now. */
   get sequence(): number {
-    return this.sequenceOf(this.current);
+    return this.of(this.current).arrived;
   }
 
-  /** 0: it has written nothing, or is not remembered. */
-  sequenceOf(incarnation: number): number {
-    return this.sequences.get(incarnation) ?? 0;
+  /** Returns up to which sequence an incarnation's updates are stored. 0: none is, or it is not remembered. */
+  storedOf(incarnation: number): number {
+    return this.of(incarnation).stored;
   }
 
-  /** `incarnation` writes from now on. The one that wrote longest ago is forgotten when there are too many. */
+  private of(incarnation: number): Progress {
+    return this.progress.get(incarnation) ?? NOTHING;
+  }
+
+  /** `incarnation` writes from now on. If too many are remembered, the one that wrote longest ago is forgotten. */
   enter(incarnation: number): void {
     if (incarnation === this.current) return;
     this.current = incarnation;
-    const sequence = this.sequenceOf(incarnation);
-    this.sequences.delete(incarnation);
-    this.sequences.set(incarnation, sequence);
-    if (this.sequences.size <= MAX_REMEMBERED) return;
-    const [oldest] = this.sequences.keys();
-    this.sequences.delete(oldest as number);
+    const progress = this.of(incarnation);
+    this.progress.delete(incarnation);
+    this.progress.set(incarnation, progress);
+    if (this.progress.size <= MAX_REMEMBERED) return;
+    const [oldest] = this.progress.keys();
+    this.progress.delete(oldest as number);
   }
 
-  /** The one that writes has come to `sequence`. */
+  /** Updates of the incarnation that writes now have arrived, up to `sequence`. */
   advance(sequence: number): void {
-    this.sequences.set(this.current, sequence);
+    this.progress.set(this.current, { ...this.of(this.current), arrived: sequence });
+  }
+
+  /** All updates of an incarnation up to `sequence` are stored. A lower sequence than before changes nothing. */
+  store(incarnation: number, sequence: number): void {
+    const progress = this.progress.get(incarnation);
+    if (progress === undefined || progress.stored >= sequence) return;
+    this.progress.set(incarnation, { ...progress, stored: sequence });
   }
 }

@@ -14,7 +14,7 @@ import { ServiceRecord } from "./service-record.js";
 const NODE = "alice@x/t";
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 
-/** Offers whose records come when the test says so, from a store that is slow. */
+/** Offers with a slow store, which gives a record when the test says so. */
 function setUp() {
   const catalog = new Catalog();
   const answers: ((error?: Error) => void)[] = [];

@@ -20,15 +20,15 @@ import type { ServiceRecord } from "./service-record.js";
 import type { ServiceConfig } from "../options/service-config.js";
 import type { StatusReports } from "./status-reports.js";
 
-/** Random numbers that tell lives apart, 32 bits, never 0. */
+/** Returns random numbers that distinguish the lives of a service: 32 bits, never 0. */
 export type RandomId = () => number;
 
-/** Returns the record of a service that is to be, as a store has it, or a new one. `now`: monotonic, in ms. */
+/** Returns the record of a new service: as a store has it, or a new one. `now`: monotonic, in ms. */
 export type OpenRecord = (id: NodeId, config: ServiceConfig, now: number) => Later<ServiceRecord>;
 
 /**
- * What came of an offer. `holder`: another link of the account has the writer's lease, and this offer neither takes the
- * lease over nor is of the same outbox.
+ * The outcome of an offer. `holder`: another link of the account has the writer's lease, and this offer neither takes
+ * the lease over nor is of the same outbox.
  */
 export type OfferOutcome =
   { readonly service: Service; readonly created: boolean } | { readonly holder: PublisherLink };
@@ -50,12 +50,15 @@ export interface OfferParts {
 
 /** Begins, configures and withdraws services. */
 export class Offers {
-  /** Told of each service that is offered anew. */
+  /** Called for each service that is offered anew. */
   onOffered: ((service: Service) => void) | undefined;
-  /** Told of each service that ends, with those who had subscribed or waited for approval. */
+  /** Called for each service that ends, with those who had subscribed or waited for approval. */
   onWithdrawn: ((service: Service, subscribers: readonly Subscriber[]) => void) | undefined;
-  /** Told of each subscription that its publisher takes away. */
+  /** Called for each subscription that a publisher takes away. */
   onRevoked: ((subscription: Subscription) => void) | undefined;
+
+  /** Records that are being opened, by node. */
+  private readonly opening = new Map<string, Promise<ServiceRecord>>();
 
   constructor(
     private readonly parts: OfferParts,
@@ -64,7 +67,7 @@ export class Offers {
   ) {}
 
   /**
-   * A publisher offers a service, or comes back to it. Where another link is the `holder` of the lease, the caller finds
+   * A publisher offers a service, or comes back to it. If another link is the `holder` of the lease, the caller finds
    * out whether that link lives, and calls again. Throws, or rejects with, `bad-name`, `forbidden`, `conflict`,
    * `limit-exceeded`, or `link-required` when the link has ended meanwhile.
    */
@@ -84,8 +87,12 @@ export class Offers {
     link.checkAlias();
     if (existing !== undefined) return this.offerAgain(existing, link, config, now, lease);
     this.assertRoom(id.owner);
-    const record = this.parts.openRecord(id, config, now);
-    if (!(record instanceof Promise)) return this.begin(record, link, now, lease);
+    // Two offers that wait have one record.
+    const record = this.opening.get(node) ?? this.parts.openRecord(id, config, now);
+    if (!(record instanceof Promise)) return this.begin(record, config, link, now, lease);
+    this.opening.set(node, record);
+    const close = (): unknown => this.opening.delete(node);
+    record.then(close, close);
     return whenKnown(record, (opened) => {
       link.assertOpen();
       const at = monotonicNow();
@@ -94,7 +101,7 @@ export class Offers {
       if (begun !== undefined) return this.offerAgain(begun, link, config, at, lease);
       link.checkAlias();
       this.assertRoom(id.owner);
-      return this.begin(opened, link, at, lease);
+      return this.begin(opened, config, link, at, lease);
     });
   }
 
@@ -109,9 +116,17 @@ export class Offers {
       );
   }
 
-  private begin(record: ServiceRecord, link: PublisherLink, now: number, lease: LeaseRequest): OfferOutcome {
+  private begin(
+    record: ServiceRecord,
+    config: ServiceConfig,
+    link: PublisherLink,
+    now: number,
+    lease: LeaseRequest,
+  ): OfferOutcome {
     const { catalog, publishers, budgets, createKind } = this.parts;
-    const { node, config, id } = record;
+    const { node, id } = record;
+    assertSame(record, config);
+    record.config = config;
     const service = new Service(record, createKind(config, id.owner));
     catalog.add(service);
     budgets.count(id.owner, "services", 1);
@@ -135,7 +150,7 @@ export class Offers {
     return { service, created: false };
   }
 
-  /** Returns the link that keeps the lease; undefined: the offer holds, and a publisher before it is fenced. */
+  /** Returns the link that keeps the lease. Undefined: the offer is accepted, and an earlier publisher is fenced. */
   private takeLease(
     service: Service,
     link: PublisherLink,
@@ -146,16 +161,7 @@ export class Offers {
     const { node, publisher } = service;
     const isSame = incarnation !== undefined && publisher?.incarnation === incarnation;
     if (publisher !== undefined && publisher.link !== link && !takeOver && !isSame) return publisher.link;
-    if (service.config.kind !== config.kind) {
-      throw new StanzapackError(
-        "conflict",
-        `\`${node}\` is offered as ${service.config.kind}, not ${config.kind}: withdraw it first`,
-      );
-    }
-    if ((service.config.opaque ?? false) !== (config.opaque ?? false)) {
-      const offered = config.opaque === true ? "with values that are not opaque" : "as opaque";
-      throw new StanzapackError("conflict", `\`${node}\` is offered ${offered}: withdraw it first`);
-    }
+    assertSame(service.record, config);
     if (publisher !== undefined && (publisher.link !== link || (incarnation !== undefined && !isSame)))
       this.parts.publishers.release(
         ...([service, link, "fenced", `\`${node}\` was taken over by your session ${link.jid}`] as const),
@@ -175,19 +181,19 @@ export class Offers {
         subscription,
         new StanzapackError(
           "not-allowed",
-          `the publisher does not allow ${bareJid} to take \`${service.node}\` any more`,
+          `the publisher no longer allows ${bareJid} to subscribe to \`${service.node}\``,
         ),
       );
     }
     this.parts.approvals.reconsider(service, now);
   }
 
-  /** Ends a service behind its last values. `by`: the link that withdrew the service, which needs no ERROR. */
+  /** Ends a service after its last values. `by`: the link that withdrew the service, which needs no ERROR. */
   withdraw(service: Service, by?: PublisherLink): void {
     const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets } = this.parts;
     const { node, id, kind } = service;
     fanOut.flushAll([service]);
-    // The stream to the server is backed up: the end must not come in front of what waits for it.
+    // The stream to the server is backed up. The end must not overtake what waits for the stream.
     for (const lane of service.lanes.values()) if (!lane.batch.empty) kind.setAside(lane);
     // The publisher answers new demand no more.
     newest.settle(service);
@@ -211,7 +217,7 @@ export class Offers {
     const { subscriptions, newest } = this.parts;
     for (const subscription of service.subscriptions) {
       if (service.kind.hasRest(subscription)) continue;
-      // One that had to wait for acknowledgements or credit gets the last value all the same.
+      // A subscription that had to wait for acknowledgements or credit receives the last value all the same.
       if (subscription.detached) newest.send(subscription, subscription.position + 1);
       subscriptions.endWithdrawn(subscription);
     }
@@ -223,4 +229,16 @@ export class Offers {
     if (offlineSince !== undefined && now - offlineSince > this.limits.serviceGraceSeconds * 1000)
       this.withdraw(service);
   }
+}
+
+/** Throws `conflict` where the configuration differs in what never changes while a service is offered. */
+function assertSame({ node, config }: ServiceRecord, asked: ServiceConfig): void {
+  if (config.kind !== asked.kind)
+    throw new StanzapackError(
+      "conflict",
+      `\`${node}\` is offered as ${config.kind}, not ${asked.kind}: withdraw it first`,
+    );
+  if ((config.opaque ?? false) === (asked.opaque ?? false)) return;
+  const offered = asked.opaque === true ? "with values that are not opaque" : "as opaque";
+  throw new StanzapackError("conflict", `\`${node}\` is offered ${offered}: withdraw it first`);
 }

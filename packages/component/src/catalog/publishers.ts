@@ -36,9 +36,9 @@ export class Publishers {
       alias,
       node: service.node,
       incarnation: asked,
-      sequence: service.record.incarnations.sequenceOf(asked),
+      sequence: service.record.incarnations.storedOf(asked),
     });
-    // Always: a publisher that comes back goes on sending as long as it believes in its old demand.
+    // Sent always: a publisher that comes back keeps sending by its old demand until it receives a new one.
     this.demand.tell(service);
     service.status = "online";
     service.paceMs = null;
@@ -54,7 +54,7 @@ export class Publishers {
     const { publisher } = service;
     if (publisher === undefined) return;
     const { link, alias, reader } = publisher;
-    // In front of the acknowledgements of what is dropped.
+    // Sent in front of the acknowledgements of what is dropped.
     if (link !== by)
       link.sendFrame({
         ...{ type: "error", alias, code, retryAfterMs: null },

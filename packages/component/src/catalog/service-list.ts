@@ -2,13 +2,16 @@ import { monotonicNow } from "@stanzapack/xmpp";
 import { searchFirst, type ResultSet } from "../forms/result-sets.js";
 import type { Service } from "./service.js";
 
-/** So many services are counted one by one for each asker; of more, those that everybody may see are counted once in so many ms. */
+/**
+ * Up to this many services are counted one by one for each asker. Beyond, the component counts only services that
+ * everybody may find, at most once in `RECOUNT_MS`.
+ */
 const MAX_COUNTED = 5_000;
 const RECOUNT_MS = 1_000;
 
-/** Every service in the order of its first offer, for listing page by page. Its UIDs are serial numbers, in base 36. */
+/** All services in the order of their first offers, for lists in pages. Their UIDs are serial numbers, in base 36. */
 export class ServiceList {
-  /** With some that are withdrawn. */
+  /** All services. Some of them are withdrawn. */
   private listed: { readonly service: Service; readonly serial: number }[] = [];
   private withdrawn = 0;
   private nextSerial = 1;
@@ -24,14 +27,14 @@ export class ServiceList {
     this.listed.push({ service, serial });
   }
 
-  /** One is withdrawn. */
+  /** A service was withdrawn. */
   remove(): void {
     if (++this.withdrawn * 2 <= this.listed.length) return;
     this.listed = this.listed.filter(({ service }) => !service.withdrawn);
     this.withdrawn = 0;
   }
 
-  /** Those of `among`, or of all, that `asker` may find. */
+  /** Returns the services of `among`, or of all, that `asker` may find. */
   visibleTo(asker: string, among?: ReadonlySet<Service>): ResultSet<Service> {
     const isShown = (service: Service): boolean => !service.withdrawn && service.record.mayFind(asker);
     const uidOf = (service: Service): string => this.serialOf(service).toString(36);
@@ -59,7 +62,7 @@ export class ServiceList {
     return this.serials.get(service) ?? 0;
   }
 
-  /** How many everybody may find: nobody learns how many there are besides. */
+  /** Returns how many services everybody may find. So nobody learns how many others there are. */
   private countPublic(): number {
     const now = this.clock();
     if (now - this.countedAt < RECOUNT_MS) return this.publicCount;

@@ -3,7 +3,7 @@ import { wallAheadMs } from "@stanzapack/xmpp";
 import type { ServiceConfig } from "../options/service-config.js";
 import { Incarnations } from "./incarnations.js";
 
-/** The oldest value that a service takes is this much older than the service, in ms: the component may have restarted meanwhile. */
+/** A value may be this much older than its service, in ms. The component may have restarted since the value. */
 const OLDEST_VALUE_MS = 86_400_000;
 
 /** The newest row of a service. */
@@ -14,9 +14,9 @@ export interface LastValue {
 }
 
 /**
- * What must outlive the links and the process of a service's publisher: its name, configuration, epoch, position, the
- * sequences of its publishers' outboxes, and its approvals. A store can keep the record; `Service` is what lives around
- * the record.
+ * The part of a service that must outlive the links and the process of its publisher: its name, configuration, epoch,
+ * position, the sequences of its publishers' outboxes, and its approvals. A store can keep the record. `Service` is
+ * what lives around the record.
  */
 export class ServiceRecord {
   readonly node: string;
@@ -35,7 +35,10 @@ export class ServiceRecord {
   constructor(
     readonly id: NodeId,
     public config: ServiceConfig,
-    /** Random: after a restart of a component without a store, offsets begin anew and must not look like the old ones. */
+    /**
+     * A random number. After a restart of a component without a store, offsets begin anew, and must not look like the
+     * old ones.
+     */
     readonly epoch: number,
     /** By the monotonic clock, in ms. */
     createdAt: number,

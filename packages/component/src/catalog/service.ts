@@ -19,7 +19,7 @@ export interface NewestBodies {
   readonly bodies: Map<string, ReadyBody>;
 }
 
-/** What a service needs of its publisher's link. */
+/** The part of a publisher's link that a service needs. */
 export interface PublisherLink {
   readonly jid: string;
   readonly bareJid: string;
@@ -29,6 +29,8 @@ export interface PublisherLink {
   readonly throttle: ThrottleState;
   /** Memory that reading what the link publishes takes, in bytes. */
   readerBytes: number;
+  /** The service of this alias keeps its publisher's updates up to `sequence`. Sent with the next acknowledgement. */
+  noteKept(alias: number, incarnation: number, sequence: number): void;
   /** Throws `link-required` when the link has ended. */
   assertOpen(): void;
   /** Throws `limit-exceeded` when the link has used up its aliases. */
@@ -52,9 +54,12 @@ export class Service {
   newest: NewestBodies | undefined;
   /** The holder of the writer's lease. The service takes DATA from nobody else. */
   publisher: Publisher | undefined;
-  /** The catalog does not have the service any more. A withdrawn log still goes to subscribers that have not all of it. */
+  /**
+   * The catalog does not have the service any more. A withdrawn log is still sent to subscribers that have not received
+   * all of it.
+   */
   withdrawn = false;
-  /** What the publisher says of itself. */
+  /** Status of the publisher, from its last STATUS. Without one: `online`. */
   status: Exclude<ServiceStatus, "offline"> = "online";
   /** The window in which the publisher really sends, in ms, when it cannot keep to the demand. */
   paceMs: number | null = null;
@@ -62,6 +67,8 @@ export class Service {
   offlineSince: number | undefined;
   readonly lanes = new Map<string, Lane<Subscription>>();
   readonly subscriptions = new Set<Subscription>();
+  /** Resolves when all updates that came are stored. Undefined: they are. */
+  storing: Promise<void> | undefined;
   /** Subscriptions that have received no value yet. */
   readonly awaiting = new Set<Subscription>();
   /** The demand that the publisher was sent last. */
@@ -69,7 +76,7 @@ export class Service {
 
   constructor(
     readonly record: ServiceRecord,
-    /** What services of its kind do, with what this service keeps. */
+    /** The behaviour of the service's kind, with what this service keeps. */
     readonly kind: Kind,
   ) {}
 
@@ -85,7 +92,7 @@ export class Service {
   get online(): boolean {
     return this.publisher !== undefined;
   }
-  /** What a STATUS frame tells the subscribers. */
+  /** The content of a STATUS frame to the subscribers. */
   get told(): { readonly status: ServiceStatus; readonly windowMs: number | null } {
     return this.online
       ? { status: this.status, windowMs: this.paceMs }

@@ -7,18 +7,21 @@ export class StatusReports {
   /** Services whose subscribers have no report yet. */
   private readonly stale = new Set<Service>();
 
-  /** A publisher says how it is. Subscribers are told with the next sweep. Throws what ends the publisher's link. */
+  /**
+   * Takes a publisher's STATUS, which subscribers receive with the next sweep. Throws what ends the publisher's link.
+   */
   set(service: Service, { status, windowMs }: StatusFrame): void {
     if (status === "offline")
-      throw new StanzapackError("protocol", "a publisher that says to be offline", { origin: "peer" });
+      throw new StanzapackError("protocol", "a publisher reports itself as offline", { origin: "peer" });
     service.status = status;
     service.paceMs = windowMs === null ? null : Math.min(windowMs, MAX_WINDOW_MS);
-    // At most once in a sweep: one frame makes as many as there are subscribers.
+    // Sent at most once in a sweep, because one STATUS becomes a frame for each subscriber.
     this.stale.add(service);
   }
 
   /** Tells all subscribers now. */
   tell(service: Service): void {
+    this.stale.delete(service);
     const frame = statusFrame(service.told);
     for (const { outlet } of service.subscriptions) outlet.sendShared(frame);
   }
@@ -31,6 +34,5 @@ export class StatusReports {
   /** Once a second. */
   sweep(): void {
     for (const service of this.stale) this.tell(service);
-    this.stale.clear();
   }
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 
 const port = z.number().int().min(1).max(65_535);
 const count = z.number().int().positive();
-/** In the form of JIDs, with its own letters (U-labels). */
+/** A domain name, prepared as in JIDs: with its own letters (U-labels). */
 const domain = z.string().transform((text, context) => {
   try {
     return prepareDomainName(text);
@@ -13,7 +13,10 @@ const domain = z.string().transform((text, context) => {
   }
 });
 
-/** The config file's shape (YAML). Every limit has a default; unknown keys are refused, since they are misspelt ones. */
+/**
+ * Shape of the config file (YAML). Every limit has a default. Unknown keys are refused, because they are probably
+ * misspelt.
+ */
 export const configSchema = z.strictObject({
   component: z
     .strictObject({
@@ -22,27 +25,31 @@ export const configSchema = z.strictObject({
       host: z.string().min(1).default("127.0.0.1"),
       port: port.default(5347),
       /**
-       * TLS from the first byte to the server's component port; `true` checks the certificate against the system's authorities, for `host`.
+       * TLS from the first byte to the server's component port. `true` checks the certificate for `host`, with the
+       * authorities of the system.
        */
       tls: z
         .union(
           [
             z.boolean(),
             z.strictObject({
-              /** PEM of the authority to trust besides; relative to the config file. */
+              /** PEM file of a further trusted authority, relative to the config file. */
               caFile: z.string().min(1).optional(),
-              /** The name that the certificate must be for. */
+              /** The name that the certificate must have. Default: `host`. */
               serverName: z.string().min(1).optional(),
             }),
           ],
           { error: "give true, false, or an object with caFile and serverName, both optional" },
         )
         .default(false),
-      /** Domains of ours beside the one that the component's is under; JIDs of others have smaller budgets. */
+      /**
+       * Further domains of the operator, beside the one above the component's domain. JIDs of all other domains have
+       * smaller budgets.
+       */
       localDomains: z.array(domain).default([]),
-      /** File that holds the shared secret; relative to the config file. */
+      /** File that holds the shared secret, relative to the config file. */
       secretFile: z.string().min(1).optional(),
-      /** The secret itself: handy for trying out, `secretFile` keeps it out of the config. */
+      /** The secret itself, for a quick trial. `secretFile` keeps the secret out of the config. */
       secret: z.string().min(1).optional(),
     })
     .refine((c) => (c.secret === undefined) !== (c.secretFile === undefined), {
@@ -51,43 +58,52 @@ export const configSchema = z.strictObject({
   /** Where journals live. `memory`: nothing survives a restart. */
   store: z.literal("memory").default("memory"),
   /**
-   * `auto`: small blocks travel as lean stanzas, where the client lists them and the server passes them on unchanged. `ibb`: In-Band
-   * Bytestreams alone.
+   * `auto`: small blocks travel as lean stanzas, if the client lists lean stanzas and the server passes them on
+   * unchanged. `ibb`: all blocks travel as In-Band Bytestreams.
    */
   envelope: z.enum(["auto", "ibb"]).default("auto"),
   limits: z
     .strictObject({
       /** Most links (In-Band Bytestreams) at once. */
       maxLinks: count.default(50_000),
-      /** Most links opened a second, in the long run; others are told when to come again. */
+      /** Most links opened a second, on average. Further opens are refused with a time to retry. */
       opensPerSecond: count.default(200),
-      /** And so many at once after a pause. */
+      /** Most links opened at once after a pause. */
       opensBurst: count.default(400),
-      /** Most of both that one bare JID, or one other domain, has, in parts of 100. */
+      /** Largest share of `opensPerSecond` and `opensBurst` of one bare JID, or of one other domain, in percent. */
       opensSharePercent: count.max(100).default(25),
-      /** Most updates a second that one full JID publishes, in the long run: more are slowed down. */
+      /** Most updates a second that one full JID publishes, on average. The component slows a publisher with more. */
       updatesPerSecond: count.default(5_000),
-      /** And most bytes, blocks before base64 and 256 for each stanza. */
+      /**
+       * Most bytes a second that one full JID publishes, on average: its blocks before base64, and 256 bytes for each
+       * stanza.
+       */
       publishedBytesPerSecond: count.default(1_048_576),
-      /** Most requests a second of one full JID, in the long run: negotiation, discovery, opens; a heavy one counts as several. Others are told when to come again. */
+      /**
+       * Most requests a second of one full JID, on average: negotiation, discovery, opens. A heavy request counts as
+       * several. Further requests are refused with a time to retry.
+       */
       requestsPerSecond: count.default(100),
-      /** What was not used of these rates lasts for so many seconds of them at once. */
+      /** Seconds of unused rate that a JID may use at once. */
       burstSeconds: count.default(10),
-      /** Who is so many seconds of a rate beyond it is cut off: links end, everything is refused. */
+      /** A JID that is this many seconds of a rate beyond it is cut off: its links end, and everything is refused. */
       cutOffDebtSeconds: count.default(30),
-      /** For so many seconds. */
+      /** How long a JID is cut off, in seconds. */
       cutOffSeconds: count.default(60),
-      /** One bare JID may use so many times these rates. */
+      /** Rates of one bare JID, as a multiple of those of a full JID. */
       bareJidShare: count.default(4),
-      /** And one other domain so many times what its bare JIDs may, counts below as well; our own has no bound. */
+      /**
+       * Rates and counts of one other domain, as a multiple of those of one of its bare JIDs. Our own domain has no
+       * bound.
+       */
       domainShare: count.default(10),
-      /** JIDs of other domains have so many parts of 100 of their budgets, counts as well. */
+      /** Rates and counts of a JID of another domain, in percent of those of a JID of our own. */
       remotePercent: count.default(25),
       /** Most links of one bare JID. */
       maxLinksPerJid: count.default(1_000),
       /** Most subscriptions of one bare JID. */
       maxSubscriptionsPerJid: count.default(40_000),
-      /** Most lanes that one bare JID was the first to want, and still takes. */
+      /** Most lanes that one bare JID was the first to request, and still uses. */
       maxLanesPerJid: count.default(40_000),
       /** Most services that one bare JID may offer. */
       maxServicesPerOwner: count.default(1_000),
@@ -95,57 +111,85 @@ export const configSchema = z.strictObject({
       maxServices: count.default(100_000),
       /** Most subscriptions of one link. */
       maxSubscriptionsPerLink: count.default(10_000),
-      /** Most requests by frame of one link that are not done; one more ends the link. */
+      /** Most requests by frame of one link without DONE. One more ends the link. */
       maxRequestsPerLink: count.default(16),
       /** Most patterns (`alice@example.org/t*`) that stand on one link. */
       maxPatternsPerLink: count.default(100),
-      /** Most different selections (of fields, a rate, a deadband, …) in which one service is taken; whole values are always to be had. */
+      /**
+       * Most different selections (of fields, a rate, a deadband, and so on) of one service. Whole values are always
+       * available.
+       */
       maxSelectionsPerService: count.default(32),
-      /** … and that one account was the first to ask for: it must not use them all up. */
+      /** Most of these selections that one account was the first to request. So one account cannot use them all up. */
       maxSelectionsPerAccount: count.default(8),
       /** Most members of one whitelist, and most JIDs that the publisher of one service approves. */
       maxMembers: count.default(10_000),
-      /** Most requests of one bare JID that await publishers' approval. */
+      /** Most requests of one bare JID that await approval. */
       maxPendingPerAsker: count.default(20),
-      /** Most requests that await one publisher's approval. */
+      /** Most requests that await the approval of one publisher. */
       maxPendingPerOwner: count.default(100),
-      /** And most in all. */
+      /** Most requests that await approval in all. */
       maxPending: count.default(10_000),
-      /** How long a request awaits approval, in seconds; then it is refused. */
+      /** How long a request awaits approval, in seconds. Then it is refused. */
       pendingSeconds: count.default(3_600),
-      /** How long a publisher's no is remembered, in seconds; who asks again later has the publisher asked again. */
+      /**
+       * How long the component remembers a publisher's no, in seconds. It forwards a later request to the publisher
+       * again.
+       */
       denialSeconds: count.default(60),
-      /** Most rows that wait in one lane for its tick; older ones are conflated. */
+      /** Most rows that wait in one lane for its tick. Older rows are conflated. */
       laneMaxRows: count.default(4_096),
       /** Most bytes that wait in one lane for its tick. */
       laneMaxBytes: count.default(1_048_576),
-      /** Most updates that a service of kind `log` keeps; then the oldest are dropped. */
+      /** Most updates that a service of kind `log` keeps. Then the log drops the oldest. */
       logMaxRows: count.default(100_000),
-      /** Most bytes of memory that they take, for one service. */
+      /** Most bytes of memory of one log's updates. */
       logMaxBytes: count.default(16_777_216),
-      /** Most bytes of memory that all logs take together; then whose logs take most drops the oldest. */
+      /**
+       * Most bytes of memory of all logs. Beyond, the owner with most bytes drops the oldest update of its largest log.
+       */
       maxLogBytes: count.default(1_073_741_824),
-      /** And those that one bare JID offers. */
+      /**
+       * Most bytes of memory of the logs of one bare JID. `remotePercent` and `domainShare` apply to JIDs of other
+       * domains.
+       */
       maxLogBytesPerJid: count.default(134_217_728),
-      /** How long a withdrawn log is kept, in seconds, for subscribers who have not got all of it, also those whose link is gone meanwhile; then the rest is told as lost. */
+      /**
+       * How long the component keeps a withdrawn log, in seconds, for subscribers who have not received all of it. That
+       * includes subscribers whose link has ended. Then the rest counts as lost.
+       */
       withdrawnSeconds: count.default(60),
-      /** Most bytes of memory that reading what one link publishes takes, all its services together: 1.7 MB each at most, some 100 KB usually. */
+      /**
+       * Most bytes of memory of the readers of all services that one link publishes. A reader takes 1.7 MB at most, and
+       * usually about 100 KB.
+       */
       maxReaderBytesPerLink: count.default(134_217_728),
-      /** Most bytes of memory that the lanes' coding takes, all together; then those of the account that has most send plain rows, idle ones first. */
+      /**
+       * Most bytes of memory of the encoders of all lanes. Beyond, lanes of the account with most bytes send plain
+       * rows, idle lanes first.
+       */
       maxLaneBytes: count.default(536_870_912),
       /** How long a service outlives its publisher's link, in seconds. */
       serviceGraceSeconds: count.default(600),
-      /** How long a link that ended can be resumed, in seconds. */
+      /** How long a client can resume a link that ended, in seconds. */
       resumeSeconds: count.default(600),
-      /** Most bytes of memory that what can be resumed takes, all together; then the account that has most forgets its oldest. One account has an eighth of it. */
+      /**
+       * Most bytes of memory of all links that can be resumed. Beyond, the account with most bytes loses its oldest
+       * link. One account has at most an eighth.
+       */
       maxResumeBytes: count.default(134_217_728),
-      /** Data unacknowledged for so long makes the component ask whether the client lives, in seconds. */
+      /** The component asks whether a client is alive after data was unacknowledged for this time, in seconds. */
       unackedSeconds: count.default(30),
-      /** The same where the client acknowledges at leisure, since both sides list lean stanzas, and has not had enough to do so sooner. */
+      /**
+       * The same where both sides list lean stanzas, and fewer than 50 stanzas with data are unacknowledged. The client
+       * then acknowledges after 100 s.
+       */
       lazyUnackedSeconds: count.default(130),
-      /** A client that is asked has so long to answer, in seconds, while the server answers too; then its link ends. */
+      /**
+       * How long a client has to answer that question, in seconds, while the server answers too. Then its link ends.
+       */
       answerSeconds: count.default(10),
-      /** A link of which nothing came for so long makes it ask too, in seconds. */
+      /** The component asks too after a link was silent for this time, in seconds. */
       silentSeconds: count.default(120),
     })
     .prefault({}),

@@ -55,7 +55,7 @@ describe("config text", () => {
     [
       "a domain that XML cannot carry",
       `component:\n  domain: "a\\x02.b"\n  secret: x\n`,
-      "c.yml:2: component.domain: `a\\u{2}.b` is no JID",
+      "c.yml:2: component.domain: `a\\u{2}.b` is not a JID",
     ],
     ["a wrong type", `component:\n  domain: a.b\n  secret: x\n  port: many\n`, "c.yml:4: component.port:"],
     [

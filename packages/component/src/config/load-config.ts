@@ -8,29 +8,32 @@ import type { z } from "zod";
 import { configSchema, type ComponentConfig } from "./config.js";
 import { describeIssue, splitIssue } from "./option-checks.js";
 
-/** A config with its secret read: what `createComponent` takes. */
+/** A config whose secret is read, for `createComponent`. */
 export type ResolvedConfig = Omit<ComponentConfig, "component"> & {
   readonly component: {
     readonly domain: string;
     readonly host: string;
     readonly port: number;
     readonly secret: string;
-    /** Default: none. `true`: with the system's authorities, for `host`. */
+    /** Default: no TLS. `true`: TLS with the authorities of the system, for the name `host`. */
     readonly tls?: boolean | ComponentTlsOptions | undefined;
-    /** The file that holds the secret: the one that the config names, or the config file itself. */
+    /** The file that holds the secret: the file that the config names, or the config file itself. */
     readonly secretFile?: string | undefined;
-    /** Default: the one that the component's domain is under, alone. */
+    /** Default: no domain but the one above the component's domain. */
     readonly localDomains?: readonly string[] | undefined;
   };
 };
 
-/** Reads and checks the config file. Throws `invalid-options` with one line per fault: file, line, key, what to write instead. */
+/**
+ * Reads and checks the config file. Throws `invalid-options` with a line for each fault: file, line, key, and what to
+ * write instead.
+ */
 export async function loadConfig(file: string): Promise<ResolvedConfig> {
   const text = await readText(file, "config file");
   return resolveSecret(parseConfig(text, file), file);
 }
 
-/** Checks config text. `file` is only named in errors. */
+/** Checks the text of a config. `file` is only for errors. */
 export function parseConfig(text: string, file: string): ComponentConfig {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
@@ -49,17 +52,20 @@ export function parseConfig(text: string, file: string): ComponentConfig {
   );
 }
 
-/** For an operator: some of the parser's messages are for a programmer. The line is told before it. */
+/**
+ * Returns a syntax error in words for an operator: some of the parser's messages are for a programmer. Leaves the line
+ * number out.
+ */
 function describeSyntax({ code, message }: YAMLParseError): string {
   if (code === "MULTIPLE_DOCS")
-    return "a second YAML document begins here, but a config is one: remove the `---` or `...` between them";
+    return "a second YAML document begins here, but a config has one: remove the `---` or `...` between them";
   if (code === "RESOURCE_EXHAUSTION") return "it is nested too deeply";
   return (message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
 }
 
 /**
- * `line: text` of each anchor, alias and tag (YAML 1.2 §3.2.2, §6.8): a config has no use for them, and a secret that begins with
- * `*`, `&` or `!` reads as one.
+ * Returns `line: text` for each anchor, alias and tag (YAML 1.2 §3.2.2, §6.8). A config needs none. But YAML reads a
+ * secret that begins with `*`, `&` or `!` as one.
  */
 function indirections(document: Document, lines: LineCounter): string[] {
   const found: string[] = [];
@@ -75,14 +81,14 @@ function indirections(document: Document, lines: LineCounter): string[] {
 }
 
 function quoteIt(what: string, text: string): string {
-  return `\`${text}\` is a YAML ${what}, which a config cannot have: write the value itself, in quotes if it begins so`;
+  return `\`${text}\` is a YAML ${what}, which a config cannot have: write the value itself, or quote a value that begins so`;
 }
 
 function fault(lines: readonly string[]): StanzapackError {
   return new StanzapackError("invalid-options", lines.join("\n"));
 }
 
-/** The line of the faulty key, or of the nearest parent that exists. */
+/** Returns the line of the faulty key, or of the nearest parent that exists. */
 function lineOf(document: Document, lines: LineCounter, issue: z.core.$ZodIssue): number {
   const paths: PropertyKey[][] = [];
   if (issue.code === "unrecognized_keys") for (const key of issue.keys) paths.push([...issue.path, key]);

@@ -34,7 +34,7 @@ describe("createComponent and reload", () => {
     [
       "a domain that XML cannot carry",
       { component: { ...GOOD.component, domain: "a\u0002" } },
-      "component.domain: `a\\u{2}` is no JID",
+      "component.domain: `a\\u{2}` is not a JID",
     ],
     ["no log", { log: undefined, logs: {} }, "logs is not an option; did you mean `log`?"],
   ])("refuse %s", async (_, change, text) => {

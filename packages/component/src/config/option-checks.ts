@@ -16,7 +16,10 @@ const { component } = configSchema.shape;
 
 const tlsOptions = z.strictObject({ ca: z.string().optional(), serverName: z.string().min(1).optional() });
 
-/** As `configSchema`, with the secret itself, and the text of the authority's certificate. */
+/**
+ * Shape of a resolved config: as `configSchema`, with the secret itself, and with the text of the authority's
+ * certificate.
+ */
 const resolvedSchema = z.strictObject({
   ...configSchema.shape,
   component: z.strictObject({
@@ -33,7 +36,7 @@ const optionsSchema = objectOf(
   } satisfies Record<keyof ComponentOptions, unknown>),
 );
 
-/** A copy. Throws `invalid-options`, with one line for each fault. */
+/** Returns a checked copy. Throws `invalid-options`, with a line for each fault. */
 export function checkConfig(call: string, config: ResolvedConfig): ResolvedConfig {
   const result = resolvedSchema.safeParse(config);
   if (result.success) return result.data;
@@ -45,12 +48,12 @@ export function checkComponentOptions(options: ComponentOptions): ComponentOptio
   return checkOptions("createComponent", optionsSchema, options);
 }
 
-/** One for each key that is none: zod puts all of an object into one. */
+/** Returns one issue for each unknown key. zod reports all unknown keys of an object in one issue. */
 export function splitIssue(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   return issue.code === "unrecognized_keys" ? issue.keys.map((key) => ({ ...issue, keys: [key] })) : [issue];
 }
 
-/** The key and what is allowed; of a key that is none, the one that was meant. */
+/** Returns the key, and what it may have. For an unknown key, returns the key that was probably meant. */
 export function describeIssue(schema: z.ZodType, issue: z.core.$ZodIssue): string {
   const key = issue.path.join(".");
   if (issue.code !== "unrecognized_keys") return key === "" ? issue.message : `${key}: ${issue.message}`;
@@ -58,7 +61,7 @@ export function describeIssue(schema: z.ZodType, issue: z.core.$ZodIssue): strin
   return `${[...issue.path, name].join(".")} ${describeUnknownName(name, namesAt(schema, issue.path))}`;
 }
 
-/** What zod's classes have, as far as is needed to find the names of an object's keys. */
+/** The members of zod's classes by which `shapesIn` finds the keys of an object. */
 interface Inside {
   readonly shape?: Readonly<Record<PropertyKey, unknown>>;
   readonly options?: readonly unknown[];
@@ -71,7 +74,9 @@ function namesAt(schema: unknown, path: readonly PropertyKey[]): string[] {
   return at.flatMap((shape) => Object.keys(shape));
 }
 
-/** Of the object that it is, behind defaults, and of those that it may be. */
+/**
+ * Returns the shapes of a schema's objects: of the object itself, also behind a default, or of each object in a union.
+ */
 function shapesIn(schema: unknown): Readonly<Record<PropertyKey, unknown>>[] {
   const inside = (schema ?? {}) as Inside;
   if (inside.shape !== undefined) return [inside.shape];

@@ -1,10 +1,10 @@
 import type { ResolvedConfig } from "./load-config.js";
 
-/** What a config that was read again means, by names of keys: `limits.maxLinks`. */
+/** Changes of a config that was read again, by the names of keys, such as `limits.maxLinks`. */
 export interface Reloaded {
-  /** In force from now on. */
+  /** Keys whose new values are in force from now on. */
   readonly changed: readonly string[];
-  /** Differs, and stays as it was until a restart. */
+  /** Keys with new values that are ignored until a restart. */
   readonly needsRestart: readonly string[];
 }
 
@@ -13,7 +13,7 @@ export function compareConfigs(before: ResolvedConfig, next: ResolvedConfig): Re
     changed: [
       ...differences("limits", before.limits, next.limits),
       ...differences("log", before.log, next.log),
-      // For links that are opened later.
+      // The new envelope is for links that are opened later.
       ...(before.envelope === next.envelope ? [] : ["envelope"]),
     ],
     needsRestart: [

@@ -1,6 +1,6 @@
 import { monotonicNow } from "@stanzapack/xmpp";
 
-/** All ticks fall on multiples of this, in ms, so that what is due together leaves together. */
+/** All ticks fall on multiples of this, in ms, so that lanes that are due together leave together. */
 export const TICK_MS = 25;
 
 /**
@@ -17,7 +17,7 @@ export class TickClock<T> {
     private readonly now: () => number = monotonicNow,
   ) {}
 
-  /** `item` becomes due at the first tick at or after `at`; gives that tick. */
+  /** `item` becomes due at the first tick at or after `at`. Returns that tick. */
   add(item: T, at: number): number {
     const due = Math.ceil(at / TICK_MS) * TICK_MS;
     let bucket = this.buckets.get(due);
@@ -57,7 +57,7 @@ export class TickClock<T> {
         this.buckets.delete(at);
       } else if (at < next) next = at;
     }
-    // Before the callback: what it adds for an earlier tick re-arms.
+    // Armed before the callback, which may add an item for an earlier tick, and so arm the timer again.
     if (next !== Infinity) this.arm(next);
     if (due.length > 0) this.onTick(due, now);
   }

@@ -33,7 +33,7 @@ it("codes large batches after the others of their tick, and those have left by t
       batch: { rows, bytes: 1_000, empty: false },
       attached: new Set([subscription]),
       joining: new Set(),
-      service: { record: { id: { owner: `${name}@x` } } },
+      service: { online: true, record: { id: { owner: `${name}@x` } } },
       encode: () => {
         lane.opensAt = undefined;
         return [{ body: { form: "chained", base64: `${rows}` }, independent: undefined }];
@@ -55,7 +55,10 @@ it("codes large batches after the others of their tick, and those have left by t
 });
 
 describe("a tick", () => {
-  /** So many writers with one windowed lane, and one of them with a lane of window 0 too; `writes` has what was written when. */
+  /**
+   * `count` writers with one windowed lane. One of them has a lane of window 0 too. `writes` lists what was written,
+   * and when.
+   */
   function setUp(count: number) {
     vi.useFakeTimers();
     vi.advanceTimersByTime(100_000 - (monotonicNow() % 100_000));
@@ -156,7 +159,7 @@ describe("a tick", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(writes.at(-1)).toEqual({ atMs: 7, names: [`${late}`, `${late}`] });
     await vi.advanceTimersByTimeAsync(5);
-    // Nothing was looked at for a while: two phases of the last tick are left.
+    // The process was held up for a while, and two phases of the last tick are left.
     const clock = performance.now.bind(performance);
     vi.spyOn(performance, "now").mockImplementation(() => clock() + 87);
     onTestFinished(() => void vi.restoreAllMocks());

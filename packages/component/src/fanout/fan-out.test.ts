@@ -24,14 +24,14 @@ import { Subscription } from "../subscriptions/subscription.js";
 
 const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
 
-/** On a boundary of every window up to 100 s. */
+/** A time that is a boundary of every window up to 100 s. */
 let start = 0;
 function begin(): void {
   vi.advanceTimersByTime(100_000 - (monotonicNow() % 100_000));
   start = monotonicNow();
 }
 
-/** A lane with one subscriber; `log` tells what left when, in ms since the start. */
+/** A lane with one subscriber. `log` lists what left, and when, in ms since the start. */
 function setUp(selection: Partial<Selection>, windowMs = 0) {
   const log: string[] = [];
   const note = (text: string): void => void log.push(`${monotonicNow() - start} ${text}`);
@@ -67,7 +67,7 @@ function setUp(selection: Partial<Selection>, windowMs = 0) {
   };
 }
 
-/** Of the one frame in a block, a STATUS. */
+/** Returns the status of the one frame in a block, or the frame's type if it is no STATUS. */
 function statusIn(base64: string): string {
   const bytes = Buffer.from(base64, "base64");
   const frame = decodeFrame(bytes.subarray(0, measureValue(bytes, 0, DEFAULT_LIMITS)), DEFAULT_LIMITS);

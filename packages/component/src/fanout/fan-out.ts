@@ -11,35 +11,41 @@ import { PHASES, type QueuedWriter, WriteQueue } from "./write-queue.js";
 
 /** Characters gathered before a write: larger strings gain nothing, smaller ones cost a system call each. */
 const WRITE_CHARS = 65_536;
-/** A tick with data for more links than this spreads them over its length, so that no server gets a burst and nothing else waits behind it. */
+/**
+ * Most links to which data of one tick is written at once. Data for more links is spread over the tick. So no server
+ * receives a burst, and nothing else waits behind it.
+ */
 const BURST_LINKS = 500;
 const PHASE_MS = TICK_MS / PHASES;
-/** Batches of so many rows and more are coded after the others of their tick. 256: a millisecond or more. */
+/**
+ * Batches of this many rows or more are encoded after the others of their tick. 256: encoding takes a millisecond or
+ * more.
+ */
 const LARGE_ROWS = 256;
-/** Most bodies of one service's newest value that are kept for the next who stands at the same place. */
+/** Most bodies of one service's newest value that are kept for further subscribers at the same position. */
 const KEPT_BODIES = 64;
-/** What rows of so many bytes take to code is nobody's fault, and not looked at: a few ms at most. */
+/** Up to this many bytes of rows, encoding is neither measured nor charged. It takes a few ms at most. */
 const CHEAP_BYTES = 512;
 
 /**
- * The hot path: lanes become due, each encodes once, links gather what is theirs, one write takes it all. While the
- * stream to the server is down or backed up nothing is encoded; lanes conflate within their bounds.
+ * The hot path: lanes become due, each lane encodes once, links gather their frames, and one write takes all of them.
+ * While the stream to the server is down or backed up, nothing is encoded, and lanes conflate within their bounds.
  */
 export class FanOut {
   private readonly clock = new TickClock<Lane>((lanes, now) => {
-    // One write a phase: what is left of the last tick leaves before there is more.
+    // The phases left of the last tick are written first, before there is more to write.
     this.writePhases(now);
     this.flush(lanes, now, true);
   });
   private readonly beats = new TickClock<Lane>((lanes, now) => this.beat(lanes, now));
-  /** Lanes of window 0 with something new. */
+  /** Lanes of window 0 with new updates. */
   private readonly immediate = new Set<Lane>();
   /** Due lanes that wait for the stream. */
   private readonly parked = new Set<Lane>();
   /** Links with something to write. */
   private readonly queue = new WriteQueue();
   private phaseTimer: NodeJS.Timeout | undefined;
-  /** Told whose batch was coded, and how long that took, in ms. */
+  /** Called with the publisher whose batch was encoded, and the time that it took, in ms. */
   onCost: ((bareJid: string, ms: number) => void) | undefined;
   private immediateHandle: NodeJS.Immediate | undefined;
   private stopped = false;
@@ -57,7 +63,10 @@ export class FanOut {
     this.undo = [connection.on("drain", resume), connection.on("online", resume)];
   }
 
-  /** A lane got something new. `arrivedWithWindow`: the publisher batches in this lane's own window, so no tick is added. */
+  /**
+   * Books the flush of a lane with new updates. `arrivedWithWindow`: the publisher batches in this lane's own window,
+   * so the lane waits no further.
+   */
   book(lane: Lane, now: number, arrivedWithWindow: boolean): void {
     const { windowMs, opensAt } = lane;
     if (!lane.active || opensAt === undefined) return;
@@ -67,7 +76,7 @@ export class FanOut {
       return;
     }
     if (lane.dueAt !== undefined || this.parked.has(lane)) return;
-    // A tick after the boundary: publishers batch to the same boundaries, and theirs must have arrived.
+    // A tick after the boundary: publishers flush at the same boundaries, and their updates must have arrived.
     const boundaryAfter = (at: number): number => Math.floor(at / windowMs + 1) * windowMs + TICK_MS;
     const idle = now - lane.lastFlushAt >= windowMs;
     const dueAt = arrivedWithWindow || idle ? now : boundaryAfter(now);
@@ -75,26 +84,32 @@ export class FanOut {
     lane.dueAt = this.clock.add(lane, opensAt <= dueAt ? dueAt : later);
   }
 
-  /** A new lane: from now on its heartbeat is looked after. */
+  /** The lane is new. From now on it sends heartbeats. */
   watch(lane: Lane, now: number): void {
     lane.lastBeatAt = now;
     this.bookBeat(lane, now);
   }
 
-  /** Its last subscriber left. */
+  /** The lane's last subscriber has left. */
   unwatch(lane: Lane): void {
     this.forget(lane);
     if (lane.beatAt !== undefined) this.beats.remove(lane, lane.beatAt);
     lane.beatAt = undefined;
   }
 
-  /** Data books nothing here: a beat that finds some looks again later. A tick early, so that none is late. */
+  /**
+   * Books the next beat a tick early, so that no heartbeat is late. Data books no beat: a beat that finds data is
+   * booked again.
+   */
   private bookBeat(lane: Lane, from: number): void {
     const { heartbeatMs } = lane.key.selection;
     if (heartbeatMs !== null) lane.beatAt = this.beats.add(lane, from + heartbeatMs - TICK_MS);
   }
 
-  /** Where nothing was sent for so long: the newest value, when the selection held it back, or a word. */
+  /**
+   * Sends a heartbeat to lanes that were silent long enough: the newest value if the selection held it back, and
+   * otherwise STATUS.
+   */
   private beat(lanes: readonly Lane[], now: number): void {
     const forced: Lane[] = [];
     for (const lane of lanes) {
@@ -102,7 +117,7 @@ export class FanOut {
       const silentAt = quietSince + (lane.key.selection.heartbeatMs ?? 0);
       if (now < silentAt - TICK_MS) this.bookBeat(lane, quietSince);
       else if (lane.dueAt !== undefined && lane.dueAt <= silentAt + TICK_MS) {
-        // Something is about to go. Its own window must not be disturbed.
+        // A flush is about to come. The beat must not disturb the lane's window.
         lane.beatAt = this.beats.add(lane, lane.dueAt + TICK_MS);
       } else {
         lane.lastBeatAt = now;
@@ -121,7 +136,9 @@ export class FanOut {
     for (const { outlet } of joining) outlet.sendShared(frame);
   }
 
-  /** Empties a lane that cannot be flushed, and detaches its subscribers where they stand. Returns these. */
+  /**
+   * Empties a lane that cannot be flushed, and detaches its subscribers where they stand. Returns these subscribers.
+   */
   setAside<M extends LaneMember>(lane: Lane<M>): M[] {
     const members = [...lane.attached, ...lane.joining];
     for (const subscription of members) {
@@ -145,7 +162,7 @@ export class FanOut {
     this.immediate.delete(lane);
   }
 
-  /** Something waits to be written. */
+  /** The writer has something to write. */
   writerPending(writer: QueuedWriter): void {
     this.queue.add(writer);
     this.soon();
@@ -157,8 +174,8 @@ export class FanOut {
   }
 
   /**
-   * A body for one subscriber that is not its lane's: one row, for the positions from `from`, or from its own, on; none where it has
-   * that row. `cache`: of such bodies of that service.
+   * Sends one subscriber the newest row in a body of its own, for the positions from `from` on, or for the row's own
+   * position. Sends nothing to a subscriber that has the row already. `cache`: such bodies of the service.
    */
   sendLast(subscription: Subscription, from: number | undefined, cache: Map<string, ReadyBody>): void {
     const { lane } = subscription;
@@ -172,7 +189,7 @@ export class FanOut {
       if (body === undefined) {
         this.stats.singleEncodes++;
         body = lane.encodeAlone({ from: from ?? to, to, rows: [row], firstAt: at, lastAt: at });
-        // Who comes back may stand anywhere, also where nobody ever stood.
+        // A subscriber that comes back may be at any position, so the cache needs a bound.
         if (cache.size >= KEPT_BODIES) cache.clear();
         cache.set(key, body);
       }
@@ -181,7 +198,7 @@ export class FanOut {
     lane.meet(last, isNew, monotonicNow());
   }
 
-  /** What waits in a lane that the subscriber leaves. */
+  /** Sends a subscriber what waits in the lane that it leaves. */
   sendWaiting(subscription: Subscription, lane: Lane): void {
     for (const body of lane.peek()) {
       this.stats.singleEncodes++;
@@ -189,12 +206,12 @@ export class FanOut {
     }
   }
 
-  /** Writes what waits now: before a stop, or a service's end. */
+  /** Flushes the lanes of these services, and writes all that waits, before a stop or a service's end. */
   flushAll(services: Iterable<Service>): void {
     const lanes: Lane[] = [];
     for (const service of services)
       for (const lane of service.lanes.values()) {
-        // No rate holds back the last one.
+        // No rate holds back the last update.
         lane.settle(Infinity);
         if (lane.batch.empty) continue;
         this.forget(lane);
@@ -225,7 +242,7 @@ export class FanOut {
     });
   }
 
-  /** The stream to the server takes more. */
+  /** Whether the stream to the server takes more. */
   get open(): boolean {
     return this.connection.state === "online" && this.connection.writable;
   }
@@ -242,7 +259,7 @@ export class FanOut {
     for (const lane of lanes) if (!isLarge(lane)) this.tryFlush(lane, now);
     if (spreads && this.queue.size > BURST_LINKS) this.spread();
     this.write(now);
-    // Theirs take long to code: nobody else's batch of this tick waits for them.
+    // Large batches take long to encode. No other batch of this tick waits for them.
     for (const lane of lanes)
       if (isLarge(lane)) {
         this.tryFlush(lane, now);
@@ -250,7 +267,7 @@ export class FanOut {
       }
   }
 
-  /** Each link at its phase from here on, those of the first one now. */
+  /** Spreads the waiting links over their phases. Links of the first phase are written now. */
   private spread(): void {
     this.queue.spread();
     this.bookPhase(1);
@@ -293,26 +310,30 @@ export class FanOut {
       }
       if (independent !== undefined) this.stats.singleEncodes++;
     }
-    // What its selection holds back may have a time of its own.
+    // An update that the selection holds back may have a time of its own.
     this.book(lane, now, false);
   }
 
   private encode(lane: Lane, now: number): ReadyBatch[] {
-    if (this.onCost === undefined || lane.batch.bytes <= CHEAP_BYTES) return lane.encode(now);
+    if (this.onCost === undefined || lane.batch.bytes <= CHEAP_BYTES || !lane.service.online)
+      return lane.encode(now);
     const before = monotonicNow();
     const batches = lane.encode(now);
     this.onCost(lane.service.record.id.owner, monotonicNow() - before);
     return batches;
   }
 
-  /** What goes at once takes along what its links wait with. */
+  /** The links of a lane of window 0 are written at once, with what they already hold. */
   private hurry({ attached, joining }: Lane): void {
     if (!this.queue.isSpread) return;
     for (const { outlet } of attached) this.queue.hurry(outlet.writer);
     for (const { outlet } of joining) this.queue.hurry(outlet.writer);
   }
 
-  /** Whoever has too much unacknowledged, or unread, gets nothing until acknowledgements, or credit, come; nobody else waits. */
+  /**
+   * Detaches each subscriber that has too much unacknowledged, or unread, until it acknowledges or gives credit. No
+   * other subscriber waits for it.
+   */
   private detachWaiting(lane: Lane, now: number): void {
     for (const members of [lane.attached, lane.joining]) {
       for (const subscription of members) {
@@ -327,7 +348,7 @@ export class FanOut {
     }
   }
 
-  /** Those of the next write, or of a phase. */
+  /** Writes the stanzas of the next write, or of a phase. */
   private write(now: number, phase?: number): void {
     if (this.connection.state !== "online") return;
     let text = "";
@@ -352,7 +373,7 @@ export class FanOut {
     if (count > 0) send();
   }
 
-  /** What is left of a large tick. */
+  /** Writes what is left of a large tick. */
   private writePhases(now: number): void {
     if (this.queue.isSpread) for (let phase = 1; phase < PHASES; phase++) this.write(now, phase);
   }

@@ -26,7 +26,7 @@ const CODED = {
 } as const satisfies LaneKey;
 const ROWS = { ...CODED, coded: false, deflates: true } as const;
 
-/** A lane with a subscriber, and what that one reads. */
+/** A lane with a subscriber, and functions that send values and read the bodies. */
 function setUp(config: Partial<ServiceConfig>, key: LaneKey = CODED) {
   const memory = new LaneMemory({ maxLaneBytes: 1e9 });
   const context = {
@@ -52,7 +52,7 @@ function setUp(config: Partial<ServiceConfig>, key: LaneKey = CODED) {
     }
     return batches.map(({ body }) => body);
   };
-  /** The values in it, and their offsets. */
+  /** Returns the values in the bodies, with their offsets. */
   const read = (bodies: readonly ReadyBody[]): [number, Value][] =>
     bodies.flatMap(({ form, base64 }) => {
       const block = decodeBase64(encodeBase64(encodeLanePrefix(form, 1)) + base64) as Uint8Array;
@@ -91,7 +91,7 @@ describe("a lane of an isolated service", () => {
     const [alone] = send(chat(5));
     for (const before of [chat(5), chat(6), "", null]) {
       const sizes = send(before, chat(5)).map(({ base64 }) => base64.length);
-      // A position or a time takes a byte more now and then.
+      // A position or a time sometimes takes a byte more.
       expect(Math.abs((sizes.at(-1) as number) - (alone as ReadyBody).base64.length)).toBeLessThanOrEqual(4);
     }
     const shared = setUp({});

@@ -20,7 +20,7 @@ function setUp(maxBytes: number, count: number): { memory: LaneMemory; lanes: La
   return { memory, lanes };
 }
 
-/** Sends a row of so many fields; gives the form in which it left. */
+/** Sends a row of this many fields. Returns the form in which the row left. */
 function send(lane: Lane, now: number, fields: number): string {
   const row = Object.fromEntries(Array.from({ length: fields }, (_, i) => [`field${i}`, now + i]));
   const to = lane.flushedTo + 1;
@@ -42,7 +42,7 @@ describe("the memory of all lanes", () => {
     const small = memory.bytes;
     expect(small).toBeGreaterThan(10_000);
     expect(send(two, 1_000, 50)).toBe("key");
-    // 50 places with a model of numbers each.
+    // There are 50 places, each with a model of numbers.
     expect(memory.bytes - small).toBeGreaterThan(small + 40_000);
     two.strip();
     expect(memory.bytes).toBe(small);
@@ -56,9 +56,9 @@ describe("the memory of all lanes", () => {
     const { memory, lanes } = setUp(3.5 * each, 4);
     const [a, b, c, d] = lanes as [Lane, Lane, Lane, Lane];
     expect([send(a, 1_000, 50), send(b, 1_001, 50), send(c, 1_002, 50)]).toEqual(["key", "key", "key"]);
-    // Three are more than three quarters: no further one begins.
+    // Three encoders hold more than three quarters of the bound, so no further lane begins to code.
     expect(send(d, 1_003, 50)).toBe("rows");
-    // One that is on its chain may grow, and the two idle longest make room.
+    // A lane that is on its chain may grow, and the two lanes that were idle longest make room.
     expect(send(c, 2_000, 120)).toBe("chained");
     expect(memory.bytes).toBeLessThanOrEqual(0.75 * 3.5 * each);
     expect(send(b, 2_001, 50)).toBe("key");
@@ -76,7 +76,7 @@ describe("the memory of all lanes", () => {
     quiet.payer = { jid: "bob@x/1", bareJid: "bob@x" };
     late.payer = { jid: "carol@x/1", bareJid: "carol@x" };
     expect(send(quiet, 1_000, 50)).toBe("key");
-    // Never idle, and of one account.
+    // These lanes are never idle, and belong to one account.
     for (let turn = 1; turn <= 5; turn++) for (const lane of greedy) send(lane, 1_000 + turn, 50);
     expect(send(quiet, 2_000, 50)).toBe("chained");
     expect(send(late, 2_001, 50)).toBe("key");

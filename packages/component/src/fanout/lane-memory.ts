@@ -1,7 +1,7 @@
 import type { ComponentLimits } from "../config/config.js";
 import { Heaviest } from "../base/heaviest.js";
 
-/** After lanes were stripped so much of the bound is in use, and there may be new ones below it. */
+/** Share of the bound that is in use after lanes were stripped. Below this share, further lanes may code. */
 const ROOMY = 0.75;
 
 /** A lane, as far as the memory of its encoder is concerned. */
@@ -33,14 +33,17 @@ export class LaneMemory {
     return this.used <= this.limits.maxLaneBytes * ROOMY;
   }
 
-  /** A lane that sends plain rows may code: there is room, or others hold more than twice as much as its account. */
+  /**
+   * Returns whether a lane that sends plain rows may code: if there is room, or another account holds more than twice
+   * as much.
+   */
   mayCode(lane: EncodingLane): boolean {
     if (this.roomy) return true;
     const { top } = this.accounts;
     return top !== undefined && this.accounts.get(lane.account) * 2 < this.accounts.get(top);
   }
 
-  /** What a lane's encoder holds now. */
+  /** Counts what a lane's encoder holds now. Makes room if that exceeds the bound. */
   tell(lane: EncodingLane, bytes: number): void {
     const before = this.lanes.get(lane);
     if (before !== undefined) this.count(before.account, -before.bytes);
@@ -60,7 +63,7 @@ export class LaneMemory {
   }
 
   private makeRoom(): void {
-    /** The one that was idle longest comes last. */
+    /** The lanes of each account. The lane that was idle longest comes last. */
     const byAccount = new Map<string, EncodingLane[]>();
     const byAge = [...this.lanes].sort(([a], [b]) => b.lastFlushAt - a.lastFlushAt);
     for (const [lane, { account }] of byAge) {

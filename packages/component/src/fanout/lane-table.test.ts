@@ -37,7 +37,7 @@ function setUp(changed: { maxSelectionsPerService?: number; maxSelectionsPerAcco
     const key = { delivery: "link", windowMs: 0, sizeClass: 65_535, coded: false, hop: "plain" } as const;
     return lanes.laneFor(service, { ...key, selection: { ...WHOLE, ...selection } }, outlet, 0, left);
   };
-  /** As subscriptions do. */
+  /** Joins a lane in the way that `Subscriptions` does. */
   const join = (outlet: Outlet, selection: Partial<Selection> = {}): Subscription => {
     const lane = find(outlet, selection);
     const subscription = { outlet, service, lane } as Subscription;

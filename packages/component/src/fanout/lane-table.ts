@@ -9,7 +9,7 @@ import type { FanOut } from "./fan-out.js";
 import { formatLaneKey, formatSelection, Lane, type LaneContext, type LaneKey } from "./lane.js";
 import type { Subscriber } from "./outlet.js";
 
-/** Begins the lanes of all services, ends the empty ones, and keeps each lane in the budget of one of its links. */
+/** Begins and ends the lanes of all services. Keeps each lane in the budget of one of its links. */
 export class LaneTable {
   constructor(
     private readonly fanOut: FanOut,
@@ -21,7 +21,7 @@ export class LaneTable {
   ) {}
 
   /**
-   * Returns the lane of this key. Begins one in the budget of `payer`, where the service has none. The caller counts the
+   * Returns the lane of this key. If the service has none, begins one in the budget of `payer`. The caller counts the
    * new member. `left`: the lane that the subscriber leaves for this one. Throws `limit-exceeded`.
    */
   laneFor(
@@ -68,7 +68,7 @@ export class LaneTable {
       if (count < this.limits[name]) return;
       throw new StanzapackError(
         "limit-exceeded",
-        `\`${service.node}\` is taken in ${count} selections, no more are allowed (${name}): take its values whole`,
+        `\`${service.node}\` has ${count} selections, no more are allowed (${name}): subscribe without a selection`,
         { scope: "subscription" },
       );
     };

@@ -1,5 +1,6 @@
 import {
   beginsAnew,
+  DATA_HEADER_BYTES,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeLaneBody,
@@ -14,6 +15,7 @@ import {
   isThinning,
   type Selection,
   type ServiceStatus,
+  WHOLE,
 } from "@stanzapack/wire";
 import { encodeBase64, leanBody, wallAheadMs } from "@stanzapack/xmpp";
 import type { ServiceRecord } from "../catalog/service-record.js";
@@ -24,41 +26,43 @@ import { type Arrival, Projection, Selector, type SelectedUpdate } from "./selec
 import { ReadyBody } from "./ready-body.js";
 import { valueOf } from "./row-values.js";
 
-/** Room in a block for the largest prefix and body header of a DATA frame. */
-const HEADER_ROOM_BYTES = 63;
-
 /** One batch of a lane, encoded once for everyone. */
 export interface ReadyBatch {
   readonly body: ReadyBody;
-  /** For those who are not on the chain yet; undefined when `body` serves them too, and they are on it from here on. */
+  /**
+   * Body for members that are not on the chain yet. Undefined: `body` serves them too, and they are on the chain from
+   * here on.
+   */
   readonly independent: ReadyBody | undefined;
 }
 
-/** What lanes share of their component. */
+/** The parts of the component that lanes share. */
 export interface LaneContext {
-  /** Rows as they are. */
+  /** Codec of plain rows. */
   readonly rows: RowCodec;
-  /** Deflated too, where that is smaller. Default: `rows`. */
+  /** Codec of rows that are deflated if that is smaller. Default: `rows`. */
   readonly deflatedRows?: RowCodec;
   readonly limits: ComponentLimits;
-  /** 32 bits, never 0. */
+  /** Returns a random number of 32 bits, never 0. */
   readonly randomId: () => number;
   readonly memory: LaneMemory;
 }
 
-/** What the subscribers of one lane have in common, so that they can share every byte. */
+/** Properties that all subscribers of one lane have in common, so that they can share every byte. */
 export interface LaneKey extends OutletFormat {
   readonly windowMs: number;
   readonly selection: Selection;
 }
 
-/** What a lane reads of its service. */
+/** The part of a service that a lane reads. */
 export interface LaneSource {
   readonly record: ServiceRecord;
+  /** Whether the service has a publisher now. */
+  readonly online: boolean;
   readonly told: { readonly status: ServiceStatus; readonly windowMs: number | null };
 }
 
-/** What a lane knows of one of its subscriptions. */
+/** The part of a subscription that a lane knows. */
 export interface LaneMember {
   readonly outlet: Outlet;
   /** The subscription takes no bodies of its lane at present. */
@@ -74,9 +78,11 @@ export function formatLaneKey(key: LaneKey): string {
   return `${delivery}/${windowMs}/${sizeClass}/${formatEncoding(key)}/${formatSelection(selection)}`;
 }
 
-/** The heartbeat too: what it sends goes to all of the lane. */
-export function formatSelection({ samples, maxRate, fields, deadband, heartbeatMs }: Selection): string {
-  return JSON.stringify([samples, maxRate, fields, deadband, heartbeatMs]);
+const SELECTION_PARTS = Object.keys(WHOLE) as readonly (keyof Selection)[];
+
+/** The heartbeat is part of the text, because a lane sends it to all members. */
+export function formatSelection(selection: Selection): string {
+  return JSON.stringify(SELECTION_PARTS.map((part) => selection[part]));
 }
 
 function formatEncoding({ coded, deflates, hop }: OutletFormat): string {
@@ -84,8 +90,8 @@ function formatEncoding({ coded, deflates, hop }: OutletFormat): string {
 }
 
 /**
- * The subscribers of one service who share a window, a size class, a codec, a hop class and a selection, and what waits for their
- * next tick.
+ * The subscribers of one service that share a window, a size class, a codec, a hop class and a selection. Holds the
+ * updates that wait for their next tick.
  */
 export class Lane<M extends LaneMember = LaneMember> {
   /** Members whose next bytes are this lane's next body. The other members are detached and wait for their outlet. */
@@ -97,25 +103,25 @@ export class Lane<M extends LaneMember = LaneMember> {
   /** Count of all members, detached ones too. */
   members = 0;
   readonly batch: RowBatch;
-  /** Last offset that left. */
+  /** The last offset that left. */
   flushedTo: number;
-  /** When a body left last, in ms; it tells idle from busy. */
+  /** When a body left last, in ms. It shows whether the lane is idle or busy. */
   lastFlushAt = -Infinity;
-  /** When its subscribers were last told that all is well, in ms. */
+  /** When the lane sent its last heartbeat, or began, in ms. */
   lastBeatAt = -Infinity;
-  /** The tick it is booked for. */
+  /** The tick that the lane is booked for. */
   dueAt: number | undefined;
-  /** The tick at which its heartbeat is looked after. */
+  /** The tick that the lane's next beat is booked for. */
   beatAt: number | undefined;
   /** Lanes of one service that agree in this encode a single row alike. */
   readonly rowKey: string;
-  /** Undefined: every update goes. */
+  /** Undefined: the lane sends every update. */
   private readonly selector: Selector | undefined;
-  /** The service's newest, as it is to travel. */
+  /** The service's newest value, as the lane sends it. */
   private known: SelectedUpdate | undefined;
-  /** Undefined: values go whole. */
+  /** Undefined: the lane sends whole values. */
   private readonly projection: Projection | undefined;
-  /** Undefined: it sends plain rows. */
+  /** Undefined: the lane sends plain rows. */
   private encoder: LaneEncoder | undefined;
 
   constructor(
@@ -142,30 +148,30 @@ export class Lane<M extends LaneMember = LaneMember> {
   get windowMs(): number {
     return this.key.windowMs;
   }
-  /** Of `EncodingLane`. */
+  /** See `EncodingLane`. */
   get account(): string {
     return this.payer?.bareJid ?? this.service.record.id.owner;
   }
-  /** Somebody takes what it sends next. */
+  /** Whether any member receives the next body. */
   get active(): boolean {
     return this.attached.size + this.joining.size > 0;
   }
   /** Most bytes of rows that a body may have. */
   get maxBytes(): number {
-    return this.key.sizeClass - HEADER_ROOM_BYTES;
+    return this.key.sizeClass - DATA_HEADER_BYTES;
   }
-  /** From when on something may leave, in ms; undefined: not before another update comes. */
+  /** Earliest time at which an update may leave, in ms. Undefined: not before another update arrives. */
   get opensAt(): number | undefined {
     if (this.selector !== undefined) return this.selector.opensAt;
     return this.batch.empty ? undefined : -Infinity;
   }
-  /** Where a subscriber stands who took all that left and what waits in the batch. */
+  /** Position of a subscriber that has everything that left, and everything that waits in the batch. */
   get standsAt(): number {
     return this.selector?.settledTo ?? this.service.record.offset;
   }
   /**
-   * What a subscriber gets who stands before `from`, or nowhere: with a rate or a deadband what the others of the lane had last, unless it
-   * is beyond that; the newest otherwise.
+   * Returns the value for a subscriber that needs the positions from `from` on, or is new. With a rate or a deadband,
+   * it is the last one that the lane sent, unless the subscriber is beyond that. Otherwise it is the newest.
    */
   newest(from: number | undefined): SelectedUpdate | undefined {
     const shared = this.selector?.shared === true ? this.selector.last : undefined;
@@ -175,13 +181,16 @@ export class Lane<M extends LaneMember = LaneMember> {
       this.known = { offset, row: this.project(last.row), at: last.at };
     return last && this.known;
   }
-  /** What waits and so much more is over what may wait. */
+  /** Returns whether this much more would exceed what may wait in the lane. */
   overflows(rows: number, bytes: number): boolean {
     const { laneMaxRows, laneMaxBytes } = this.context.limits;
     return this.batch.rows + rows > laneMaxRows || this.batch.bytes + bytes > laneMaxBytes;
   }
 
-  /** Updates came. While nobody takes them they are dropped, but for the newest where `selection` compares with it. */
+  /**
+   * Takes new updates. While nobody receives them, the lane drops them. A lane with a selector keeps the newest, to
+   * compare with it.
+   */
   push(arrival: Arrival, now: number): void {
     const { active, projection } = this;
     if (this.selector === undefined && !active) return this.skip(arrival.to);
@@ -198,33 +207,33 @@ export class Lane<M extends LaneMember = LaneMember> {
     );
   }
 
-  /** What its selection lets go by now. */
+  /** Moves into the batch what the selection lets through by now. */
   settle(now: number): void {
     this.selector?.settle(now);
   }
 
-  /** Its selection lets the newest go, if it held it back. */
+  /** Moves the newest update into the batch, if the selection held it back. */
   force(): void {
     this.selector?.force();
   }
 
-  /** One of the lane has this one by itself. */
+  /** One member has this update on its own, beside the lane's bodies. `isSent`: it was sent just now. */
   meet(update: SelectedUpdate, isSent: boolean, now: number): void {
     if (this.selector?.shared === true) this.selector.meet(update, isSent, now);
   }
 
-  /** As it is to travel. */
+  /** Returns the row as the lane sends it. */
   project(row: Uint8Array): Uint8Array {
     return this.projection?.project(row) ?? row;
   }
 
-  /** Its next bodies begin with one that needs none before it. */
+  /** Adds a member, which is on the chain from the next body that needs none before it. */
   add(member: M): void {
     this.joining.add(member);
     this.encoder?.wantKey();
   }
 
-  /** Gives its memory back: it sends plain rows while others need it. */
+  /** Drops the encoder, and gives its memory back. The lane sends plain rows while others need the memory. */
   strip(): void {
     this.encoder = undefined;
     this.context.memory.tell(this, 0);
@@ -232,7 +241,7 @@ export class Lane<M extends LaneMember = LaneMember> {
 
   private takeEncoder(): LaneEncoder | undefined {
     const { context, key } = this;
-    // Of bytes that nobody but their reader understands nothing is tried.
+    // Only their reader understands opaque bytes, so the component does not try to code them.
     if (this.service.record.config.opaque === true) return undefined;
     if (this.encoder !== undefined || !key.coded || !context.memory.mayCode(this)) return this.encoder;
     const { rows } = context;
@@ -249,7 +258,7 @@ export class Lane<M extends LaneMember = LaneMember> {
   /** Encodes what waits, once for everyone. Every body must go to all who are on the lane. */
   encode(now: number): ReadyBatch[] {
     const encoder = this.takeEncoder();
-    // With nobody on the chain it may as well begin anew.
+    // With nobody on the chain, the chain may begin anew.
     if (this.attached.size === 0 || this.isolates) encoder?.breakOff();
     let joining = this.joining.size > 0;
     const batches = this.slices().map((slice): ReadyBatch => {
@@ -270,9 +279,9 @@ export class Lane<M extends LaneMember = LaneMember> {
     return batches;
   }
 
-  /** Drops what waits; what comes next does not go on from what was, nor from before `to`. */
+  /** Drops what waits. The next body does not continue the chain, and covers no position up to `to`. */
   skip(to = this.batch.to): void {
-    // With a selector, who comes back still has to get its last.
+    // With a selector, a subscriber that comes back still has to receive the last selected update.
     if (this.selector === undefined) this.flushedTo = Math.max(this.flushedTo, to);
     this.batch.clear();
     this.encoder?.breakOff();
@@ -283,20 +292,20 @@ export class Lane<M extends LaneMember = LaneMember> {
     return row.length <= this.maxBytes;
   }
 
-  /** What waits, for somebody who leaves the lane. */
+  /** Returns what waits, for a subscriber that leaves the lane. */
   peek(): ReadyBody[] {
     return this.slices().map((slice) => this.encodeAlone(slice));
   }
 
-  /** A body that needs no other, and that none depends on. */
+  /** Returns a body that needs no other body, and that no other body needs. */
   encodeAlone(slice: BatchSlice): ReadyBody {
     const encoder = this.takeEncoder();
-    // A body of several rows would code each by those before it.
+    // In a body of several rows, each row is coded with the help of the rows before it.
     if (encoder === undefined || (this.isolates && slice.rows.length > 1)) return this.plain(slice);
     return ready(encoder.encodeIndependent(toBatch(this.service.record, slice)), slice);
   }
 
-  /** No update is coded by another. The publisher may change that at any time. */
+  /** Whether each update is coded alone. The publisher may change that at any time. */
   private get isolates(): boolean {
     const { compression, opaque } = this.service.record.config;
     return compression === "isolated" && opaque !== true;
@@ -332,7 +341,7 @@ type BodyHead = Pick<LaneBatch, "epoch" | "from" | "to" | "at" | "spanMs">;
 function headOf({ epoch, baseAt }: ServiceRecord, { from, to, firstAt, lastAt }: BatchSlice): BodyHead {
   return {
     ...{ epoch, from, to },
-    // By the wall clock as it is now: whoever has set it right meanwhile has set this right.
+    // By the wall clock as it is now. If somebody corrected the wall clock meanwhile, this time is correct too.
     at: Math.max(0, Math.round(lastAt + wallAheadMs() - baseAt)),
     spanMs: Math.max(0, Math.round(lastAt - firstAt)),
   };

@@ -40,7 +40,7 @@ export class NewestValues {
 
 /** Returns the bodies of the newest value, which all subscribers share that join, or come back, at one offset. */
 function bodiesOf(service: Service): Map<string, ReadyBody> {
-  // The bodies say when the value came by the wall clock.
+  // The bodies say when the value arrived, by the wall clock.
   const aheadMs = wallAheadMs();
   const { newest } = service;
   const { offset } = service.record;

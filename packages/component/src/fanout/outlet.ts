@@ -4,7 +4,7 @@ import type { ReadyBody } from "./ready-body.js";
 import type { SharedFrame } from "./shared-frame.js";
 import type { QueuedWriter } from "./write-queue.js";
 
-/** How an outlet's bodies are encoded. Subscribers that agree in the format, the window and the selection share a lane. */
+/** How the bodies of an outlet are encoded. Subscribers with the same format, window and selection share a lane. */
 export interface OutletFormat {
   readonly delivery: Delivery;
   /** Most bytes of a block: one of `SIZE_CLASSES`. */
@@ -17,7 +17,7 @@ export interface OutletFormat {
   readonly hop: HopClass;
 }
 
-/** Who takes updates, and in whose budget they count. */
+/** A receiver of updates. Its subscriptions and lanes count in its budget. */
 export interface Subscriber {
   /** Full JID. */
   readonly jid: string;
@@ -26,14 +26,17 @@ export interface Subscriber {
 
 /**
  * The way on which the updates of one subscription leave the component. Today every outlet is a link (`LinkOutlet`). A
- * new way of delivery is a new outlet; the delivery is part of the lane's key, because a lane encodes each body once for
- * all of its members.
+ * new way of delivery is a new outlet. The delivery is part of the lane's key, because a lane encodes each body once
+ * for all of its members.
  */
 export interface Outlet extends Subscriber {
   readonly format: OutletFormat;
   /** The queue's member that writes what the outlet sends. */
   readonly writer: QueuedWriter;
-  /** Whether the outlet has room for data at the monotonic time `clock`, in ms. Otherwise bodies wait, or newer ones take their place. */
+  /**
+   * Whether the outlet has room for data at the monotonic time `clock`, in ms. Otherwise bodies wait, or newer ones
+   * take their place.
+   */
   maySendAt(clock: number): boolean;
   /** Sends one body. */
   send(body: ReadyBody): void;

@@ -3,10 +3,13 @@ import { encodeBase64, type LeanBody } from "@stanzapack/xmpp";
 
 type Form = LaneBody["form"];
 
-/** Prefixes of aliases below this are kept, some 60 bytes each. 16,384: a link has at most 10,000 subscriptions at once, and mostly few. */
+/**
+ * Prefixes of aliases below this are kept, some 60 bytes each. 16,384: a link has at most 10,000 subscriptions at once,
+ * and mostly few.
+ */
 const KEPT_ALIASES = 16_384;
 
-/** By form and alias, as base64: all links have the same. */
+/** Prefixes by form and alias, as base64. They are the same for all links. */
 const prefixes = new Map<Form, Map<number, string>>();
 
 /** A DATA body ready to be put behind any subscriber's prefix. */
@@ -17,14 +20,17 @@ export class ReadyBody {
   constructor(
     readonly form: Form,
     readonly base64: string,
-    /** So many of its last bytes are padding. */
+    /** How many of the last bytes are padding. */
     readonly pad: number,
     readonly rows: number,
-    /** The payload of a chained body, ready for a lean stanza of its own; undefined: none holds it. */
+    /** The payload of a chained body, ready for a lean stanza of its own. Undefined: no lean stanza holds it. */
     readonly lean: LeanBody | undefined,
   ) {}
 
-  /** The whole frame for one who knows the subscription by this alias, as base64. Those who are asked for one after another are mostly one text. */
+  /**
+   * Returns the whole frame, as base64, for a link that knows the subscription by this alias. Links ask one after
+   * another, mostly with the same alias, so the last frame is kept.
+   */
   frameFor(alias: number): string {
     if (alias !== this.frameAlias) {
       this.frame = prefixOf(this.form, alias) + this.base64;

@@ -8,7 +8,7 @@ it("gives the value of a row, remembered or read", () => {
   expect(valueOf(row)).toEqual(value);
   rememberValue(row, value);
   expect(valueOf(row)).toBe(value);
-  // A copy is kept for longer, and its value is not.
+  // A copy does not have the value: copies are kept for longer.
   expect(valueOf(row.slice())).not.toBe(value);
   const nothing = encodeUpdate(null, DEFAULT_LIMITS);
   rememberValue(nothing, null);

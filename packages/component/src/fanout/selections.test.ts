@@ -52,7 +52,7 @@ const ASKED: readonly AskedOptions[] = (
   ] as const
 ).map(([windowMs, selection]) => ({ windowMs, selection: { ...WHOLE, ...selection } }));
 
-/** A client that checks all that comes against what was published. */
+/** A client that compares all received updates with what was published. */
 class Taker {
   maySendData = true;
   readonly session = { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes) };
@@ -60,7 +60,7 @@ class Taker {
   newest = 0;
   private reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, codec);
   private readonly position = new Position();
-  /** What it had when its link went. */
+  /** The subscription when its link ended. */
   kept: KeptSubscription | undefined;
 
   constructor(private readonly published: ReadonlyMap<number, Value>) {
@@ -77,7 +77,7 @@ class Taker {
     maySendDataAt: () => this.maySendData,
   });
 
-  /** A new link: nothing is known of the old one's chains. */
+  /** Begins a new link, which knows nothing of the old link's chains. */
   begin(): Position["current"] {
     this.maySendData = true;
     this.reader = new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, codec);
@@ -96,7 +96,7 @@ class Taker {
           expect(offset).toBeGreaterThan(this.newest);
           this.newest = offset;
           const value = this.published.get(offset);
-          // Its own fields, or those that it had until a moment ago.
+          // The value has the fields of the selection, or those of the selection before.
           const whole = JSON.stringify(row) === JSON.stringify(value);
           if (!whole) expect(row).toEqual({ a: (value as { a: number }).a });
         } else if (event.event === "lost") {
@@ -196,7 +196,7 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
     }
     setWritable(true);
     takers.forEach(resume);
-    // The last update comes to some before they can take it.
+    // Some takers cannot receive the last update at once.
     if (random(2) === 0) publish();
     for (const taker of takers) credit(taker, true);
     await vi.advanceTimersByTimeAsync(2_000);
@@ -207,7 +207,8 @@ it.each(Array.from({ length: 20 }, (_, i) => i + 1))(
       const [theirs, last] = [newest, service.record.offset].map((offset) =>
         project(published.get(offset) ?? null),
       );
-      // Compared with the last that their lane sent, which may be another than the last they got before they changed.
+      // A taker may have received another value before it changed lanes than the last one that its lane sent. So the
+      // bound is twice the deadband.
       if (newest !== service.record.offset)
         expect(isWithin(theirs as Value, last as Value, 2 * (deadband ?? 0))).toBe(true);
     }

@@ -12,7 +12,7 @@ import { Arrival, isWithin, Projection, Selector } from "./selector.js";
 
 const pack = (value: Value): Uint8Array => encodeUpdate(value, DEFAULT_LIMITS);
 
-/** What a selection lets go, as `from-to=value`. */
+/** A selector, and what it lets through, as `from-to=value`. */
 function setUp(selection: Partial<Selection>, offset = 0) {
   const batch = new RowBatch({ maxRows: 100, maxBytes: 1e6 });
   const selector = new Selector({ ...WHOLE, ...selection }, batch, offset);
@@ -30,7 +30,7 @@ function setUp(selection: Partial<Selection>, offset = 0) {
   return {
     selector,
     push,
-    /** One update at `at`. */
+    /** Adds one update at the time `at`. */
     add: (at: number, value: Value, live = true): void => push(position + 1, [[at, value]], live),
     flush(now: number): string[] {
       selector.settle(now);
@@ -69,7 +69,7 @@ describe("max_rate", () => {
     expect(flush(1_199)).toEqual([]);
     expect(flush(1_200)).toEqual(["2-3=3"]);
     expect(selector.opensAt).toBeUndefined();
-    // Idle since: at once again.
+    // The selector was idle since, so the update leaves at once again.
     add(5_000, 4);
     expect(selector.opensAt).toBe(-Infinity);
     expect(flush(5_000)).toEqual(["4-4=4"]);
@@ -84,7 +84,7 @@ describe("max_rate", () => {
     const went = flush(995);
     expect(went).toHaveLength(10);
     expect(went.slice(0, 3)).toEqual(["1-1=0", "2-11=10", "12-21=20"]);
-    // The newest waits for its time, and another one comes long after.
+    // The newest update waits for its time, and another one comes long after.
     push(101, [[5_000, "late"]]);
     expect(flush(5_000)).toEqual(['92-101=99,"late"']);
   });
@@ -164,7 +164,7 @@ describe("deadband", () => {
     expect(rated.selector.opensAt).toBe(1_000);
     rated.add(500, 0.5);
     expect(rated.selector.opensAt).toBeUndefined();
-    // Nothing went for longer than the rate asks: what matters goes at once.
+    // Nothing was selected for longer than the rate asks for, so a large change is selected at once.
     rated.add(1_234, 9);
     expect(rated.flush(1_234)).toEqual(["2-4=9"]);
   });
@@ -220,7 +220,7 @@ describe("what was left out", () => {
       [1, 1],
       [2, 2],
     ]);
-    // 4 to 9 are lost.
+    // Positions 4 to 9 are lost.
     push(10, [[3, 3]]);
     expect(flush(3)).toEqual(["1-1=0", "2-3=2"]);
     push(11, [[4, 50]]);
@@ -269,7 +269,7 @@ describe("what was left out", () => {
     add(0, 0);
     expect(flush(0)).toEqual(["1-1=0"]);
     add(1, 0.5);
-    // One comes who has that already: it is near.
+    // A member that joins has this update already. It is near the last selected one.
     selector.meet({ offset: 2, row: pack(0.5), at: 1 }, false, 1);
     expect(flush(1)).toEqual([]);
     add(2, 50);

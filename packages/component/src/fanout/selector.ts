@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS, encodeUpdate, type RowBatch, type Selection, type Value } from "@stanzapack/wire";
 import { valueOf } from "./row-values.js";
 
-/** One update of a service, as its selection lets it travel. */
+/** One update of a service, as a selection lets it through. */
 export interface SelectedUpdate {
   readonly offset: number;
   readonly row: Uint8Array;
@@ -9,7 +9,10 @@ export interface SelectedUpdate {
   readonly at: number;
 }
 
-/** Positions `from`..`to`, whose newest are `rows`, with the clock of each; decoded once for all lanes that look into them. */
+/**
+ * The positions `from` to `to`. `rows` are the newest of them, and `ats` has the monotonic time of each row. Values are
+ * decoded once for all lanes that need them.
+ */
 export class Arrival {
   private decoded: readonly Value[] | undefined;
 
@@ -33,12 +36,12 @@ export class Projection {
     this.names = new Set(names);
   }
 
-  /** A row of its named fields alone. */
+  /** Returns a row with the named fields alone. */
   project(row: Uint8Array, value: Value = valueOf(row)): Uint8Array {
     return isObject(value) ? encodeUpdate(this.pick(value), DEFAULT_LIMITS) : row;
   }
 
-  /** The named fields of an object, in its order; what is none passes whole. */
+  /** Returns the named fields of an object, in the object's order. Other values pass whole. */
   pick(value: Value): Value {
     if (!isObject(value)) return value;
     return Object.fromEntries(Object.entries(value).filter(([name]) => this.names.has(name)));
@@ -46,26 +49,26 @@ export class Projection {
 }
 
 /**
- * What `samples`, `max_rate` and `deadband` let into a lane's batch. What they leave out stays in the range of the next update that
- * goes, so it counts as conflated. An update goes when it differs from the last that went by more than the deadband, and
- * 1/`max_rate` after that one; until then the newest waits. In front of a hole the newest goes in any case: what was left
- * out must not look lost.
+ * Moves the updates that `samples`, `max_rate` and `deadband` let through into a lane's batch. An update that they
+ * leave out is in the range of the next selected update, so it counts as conflated. An update is selected if it differs
+ * from the last selected one by more than the deadband, and comes 1/`max_rate` s after it. Until then the newest update
+ * waits. In front of a hole the newest is selected in any case: updates that were left out must not look lost.
  */
 export class Selector {
-  /** The last that went. */
+  /** The last selected update. */
   last: SelectedUpdate | undefined;
   private lastValue: Value | undefined;
-  /** When it went, as the rate counts it, in ms. */
+  /** When the last update was selected, as the rate counts it, in ms. */
   private wentAt = -Infinity;
-  /** First position that nothing that went covers. */
+  /** The first position that no selected update covers. */
   private next: number;
-  /** Newest position that came. */
+  /** The newest position that arrived. */
   private seen: number;
-  /** The newest, where it did not go. */
+  /** The newest update, if it was not selected. */
   private waiting: SelectedUpdate | undefined;
-  /** It may go without another one coming. */
+  /** The waiting update may be selected before another one arrives. */
   private mayGo = false;
-  /** The next goes, whatever the deadband. */
+  /** The next update is selected, whatever the deadband. */
   private insists = false;
   private readonly intervalMs: number;
 
@@ -79,28 +82,31 @@ export class Selector {
     this.intervalMs = selection.maxRate === null ? 0 : 1_000 / selection.maxRate;
   }
 
-  /** Those on the lane stand where this one stands: who joins gets the same first. */
+  /** Whether all members compare with `last`, so that a member that joins receives the same update first. */
   get shared(): boolean {
     return this.selection.deadband !== null || this.intervalMs > 0;
   }
-  /** Last position that something which went covers. */
+  /** The last position that a selected update covers. */
   get settledTo(): number {
     return this.next - 1;
   }
-  /** From when on what waits may go, in ms; undefined: not before another one comes. */
+  /** Earliest time at which an update may leave, in ms. Undefined: not before another update arrives. */
   get opensAt(): number | undefined {
     if (!this.batch.empty) return -Infinity;
     return this.waiting !== undefined && this.mayGo ? this.wentAt + this.intervalMs : undefined;
   }
 
-  /** `live`: somebody takes what goes. `rows`: as they are to travel; undefined: one that the lane cannot take, and which will be lost. */
+  /**
+   * Takes new updates. `rows` are as the lane sends them. Undefined stands for a row that the lane cannot send, and
+   * which will be lost. `live`: somebody receives the selected updates.
+   */
   push(
     { from, to, ats }: Arrival,
     rows: readonly (Uint8Array | undefined)[],
     live: boolean,
     now: number,
   ): void {
-    // Whatever clock is given, one that was set back must not keep everything waiting.
+    // A clock that was set back must not keep everything waiting.
     this.wentAt = Math.min(this.wentAt, now);
     const first = to - rows.length + 1;
     for (const [i, row] of rows.entries()) {
@@ -123,19 +129,19 @@ export class Selector {
     const dueAt = this.wentAt + intervalMs;
     if (!live || this.selection.samples === "latest") return this.wait(update, true);
     if (update.at < dueAt) return this.wait(update, this.differs(update));
-    // There was time for the one that waits and for this one.
+    // There was time for the waiting update and for this one.
     if (this.waiting !== undefined && this.mayGo && update.at >= dueAt + intervalMs) this.settle(dueAt);
     if (this.differs(update)) this.take(update, update.at);
     else this.wait(update, false);
   }
 
   private wait({ offset, row, at }: SelectedUpdate, mayGo: boolean): void {
-    // A copy: one row kept must not keep the whole block it came in.
+    // A copy, because the row is a view that would keep its whole block alive.
     this.waiting = { offset, row: row.slice(), at };
     this.mayGo = mayGo;
   }
 
-  /** What waits goes, if it may now. */
+  /** Selects the waiting update, if it may leave now. */
   settle(now: number): void {
     const { waiting, wentAt, intervalMs } = this;
     if (waiting === undefined || !this.mayGo || now < wentAt + intervalMs) return;
@@ -143,7 +149,7 @@ export class Selector {
     else this.mayGo = false;
   }
 
-  /** What waits goes, whatever holds it back. */
+  /** Selects the waiting update, whatever holds it back. */
   force(): void {
     if (this.waiting !== undefined) this.take(this.waiting, Math.max(this.wentAt, this.waiting.at));
   }
@@ -164,8 +170,9 @@ export class Selector {
   }
 
   /**
-   * One of the lane has this one by itself. Sent to the first, who had nothing from the lane yet, the next are compared with it. Where
-   * it is beyond the last that went, and not near that, the next goes in any case, so that all have the same again.
+   * One member has `update` on its own. If it was sent (`isSent`) before any update was selected, later updates are
+   * compared with it. If it is newer than the last selected update, and not near that, the next update is selected in
+   * any case. So all members have the same value again.
    */
   meet(update: SelectedUpdate, isSent: boolean, now: number): void {
     if (this.last === undefined) {
@@ -180,7 +187,10 @@ export class Selector {
   }
 }
 
-/** Both are numbers, or objects of the same fields, that differ by no more than `deadband` and in nothing else. */
+/**
+ * Returns whether two values differ by no more than `deadband`, as numbers or as fields of objects, and in nothing
+ * else.
+ */
 export function isWithin(a: Value, b: Value, deadband: number): boolean {
   if (isNear(a, b, deadband)) return true;
   if (!isObject(a) || !isObject(b)) return isSame(a, b);
@@ -191,7 +201,7 @@ function isNear(a: Value, b: Value, deadband: number): boolean {
   return typeof a === "number" && typeof b === "number" && Math.abs(a - b) <= deadband;
 }
 
-/** NaN is the same as NaN, and fields have no order. */
+/** Returns whether two values are the same. NaN is the same as NaN, and fields have no order. */
 function isSame(a: Value, b: Value): boolean {
   if (a === b || Object.is(a, b)) return true;
   if (isObject(a) && isObject(b)) return haveSameFields(a, b, isSame);

@@ -2,8 +2,8 @@ import { encodeFrame, type Frame, type ServiceStatus } from "@stanzapack/wire";
 import { encodeBase64 } from "@stanzapack/xmpp";
 
 /**
- * A frame that goes to many links. Each link knows the frame's subject by an alias of its own. Most links have the same
- * alias, so few frames are encoded.
+ * A frame for many links. Each link knows the frame's subject by an alias of its own. Most links have the same alias,
+ * so few frames are encoded.
  */
 export class SharedFrame {
   private readonly texts = new Map<number, string>();

@@ -13,7 +13,7 @@ describe("writers that wait to be written", () => {
     queue.remove(a);
     expect(queue.take()).toEqual([b, c]);
     expect(queue.take()).toEqual([]);
-    // One that was removed and came again is there once.
+    // A writer that was removed and added again is in the queue once.
     queue.add(a);
     queue.remove(a);
     queue.add(a);
@@ -35,7 +35,7 @@ describe("writers that wait to be written", () => {
     expect(phasesOf(queue.take())).toEqual([3, 7]);
     expect(phasesOf(queue.take(1))).toEqual([1, 6]);
     expect(phasesOf(queue.take(3))).toEqual([8]);
-    // Spread anew into a phase in which there is an old entry of it.
+    // A writer is spread again into a phase that has an old entry of it.
     queue.add(all[7] as QueuedWriter);
     queue.spread();
     expect(phasesOf(queue.take(2))).toEqual([2, 7]);

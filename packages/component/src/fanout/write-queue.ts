@@ -1,4 +1,4 @@
-/** Parts of a tick; links that are spread over it leave in the one that their own phase tells. */
+/** Parts of a tick. A link that is spread over a tick leaves in the part that its own phase names. */
 export const PHASES = 5;
 
 /** Values of `QueuedWriter.queue`: in no queue; with the next write. Every other number is a phase of a tick. */
@@ -18,9 +18,9 @@ export interface QueuedWriter {
 }
 
 /**
- * Writers with something to write: those of the next write, and those of a large tick whose phase comes later. A writer
- * is in one queue at most, and knows which. An entry that disagrees with its writer is an old one. Sets would cost each
- * stanza more than making the stanza.
+ * Writers with something to write: those of the next write, and those of a large tick that leave in a later phase. A
+ * writer is in one queue at most, and knows which. An entry that disagrees with its writer is an old one. Sets would
+ * cost each stanza more than making the stanza.
  */
 export class WriteQueue {
   private next: QueuedWriter[] = [];
@@ -34,24 +34,24 @@ export class WriteQueue {
     return this.phased.some(({ length }) => length > 0);
   }
 
-  /** With the next write, also where it was to leave later. */
+  /** Adds a writer to the next write, even if it was to leave later. */
   add(writer: QueuedWriter): void {
     if (writer.queue === NEXT) return;
     writer.queue = NEXT;
     this.next.push(writer);
   }
 
-  /** It has nothing to write any more. */
+  /** The writer has nothing to write any more. */
   remove(writer: QueuedWriter): void {
     writer.queue = NOT_QUEUED;
   }
 
-  /** Where it was to leave later, it leaves with the next write. */
+  /** Moves a writer that was to leave later to the next write. */
   hurry(writer: QueuedWriter): void {
     if (writer.queue > NEXT) this.add(writer);
   }
 
-  /** Those of the next write leave at their phases; those of the first one stay. */
+  /** Moves the writers of the next write to their phases. Writers of the first phase stay. */
   spread(): void {
     for (const writer of this.take(NEXT)) {
       const phase = writer.phase % PHASES;
@@ -63,7 +63,7 @@ export class WriteQueue {
     }
   }
 
-  /** Those that were to leave later leave with the next write. */
+  /** Moves the writers of all later phases to the next write. */
   gather(): void {
     for (let phase = 1; phase < PHASES; phase++) for (const writer of this.take(phase)) this.add(writer);
   }
@@ -72,7 +72,7 @@ export class WriteQueue {
     for (let phase = 0; phase < PHASES; phase++) this.take(phase);
   }
 
-  /** Takes those of the next write, or of a phase. */
+  /** Takes the writers of the next write, or of a phase. */
   take(phase: number = NEXT): QueuedWriter[] {
     const entries = phase === NEXT ? this.next : (this.phased[phase] as QueuedWriter[]);
     if (phase === NEXT) this.next = [];

@@ -1,7 +1,10 @@
 import { StanzapackError } from "@stanzapack/wire";
 import { prepareBareJid, prepareJid, prepareNode, preparedOrSame } from "@stanzapack/xmpp";
 
-/** A node or a pattern as a request names it, its owner prepared; whether it is one is for others to say. Throws `bad-name`. */
+/**
+ * Returns the node or pattern that a request names, with its owner prepared. Does not check that it is one. Throws
+ * `bad-name`.
+ */
 export function nodeNamed(text: string): string {
   try {
     return prepareNode(text);
@@ -10,7 +13,7 @@ export function nodeNamed(text: string): string {
   }
 }
 
-/** What service discovery asks about, a node or an owner; prepared if it is one of these. */
+/** Returns what service discovery asks about: a node or an owner, prepared if it is one of these. */
 export function targetNamed(text: string): string {
   try {
     return text.includes("/") ? prepareNode(text) : prepareJid(text);
@@ -19,7 +22,7 @@ export function targetNamed(text: string): string {
   }
 }
 
-/** The account that a list means by a JID: prepared, and without its resource. Throws `invalid-options`. */
+/** Returns the account that a list means by a JID: prepared, and without its resource. Throws `invalid-options`. */
 export function accountOf(text: string): string {
   try {
     return prepareBareJid(text);
@@ -28,7 +31,7 @@ export function accountOf(text: string): string {
   }
 }
 
-/** Whether two texts are one address. */
+/** Returns whether two texts are one address. `prepared` is prepared already. */
 export function isSameJid(text: string, prepared: string): boolean {
   return text === prepared || preparedOrSame(text) === prepared;
 }

@@ -2,7 +2,10 @@ import { SELECTION_FIELDS } from "@stanzapack/wire";
 import { formatForm, NS, type DataForm, type Element, type FormField } from "@stanzapack/xmpp";
 import type { AccessModel, Compression } from "../options/service-config.js";
 
-/** Our own form fields, in Clark notation (XEP-0068 §2.4: those of a form that others define carry their namespace). */
+/**
+ * Form fields. Our own are in Clark notation: a field that we add to a form of others carries our namespace (XEP-0068
+ * §2.4).
+ */
 export const FIELD = {
   KIND: "{urn:stanzapack:0}kind",
   COMPRESSION: "{urn:stanzapack:0}compression",
@@ -29,40 +32,40 @@ type Description = Pick<FormField, "type" | "label" | "options">;
 
 const ACCESS_LABELS = {
   open: "Everybody",
-  whitelist: "The members alone",
-  authorize: "The members, and those whom the publisher allows when they ask",
+  whitelist: "Members only",
+  authorize: "Members, and JIDs that the publisher allows on request",
 } as const satisfies Record<AccessModel, string>;
 
-/** What a client shows to a person who fills our forms in (XEP-0004 §3.2), and which values it offers. */
+/** Labels that a client shows to a person who fills in our forms (XEP-0004 §3.2), and the values that it offers. */
 const DESCRIPTIONS: Readonly<Record<string, Description>> = {
-  [FIELD.KIND]: list("What matters", {
-    value: "The newest value: older ones may give way to it",
-    log: "Every update: they are kept",
+  [FIELD.KIND]: list("Which updates matter", {
+    value: "The newest value: it may replace older values",
+    log: "Every update: the component keeps all",
   }),
   [FIELD.COMPRESSION]: list("How updates are compressed", {
-    shared: "By what those before them have shown",
-    isolated: "Each by itself, so that its size tells nothing of others",
+    shared: "With earlier updates as context",
+    isolated: "Each by itself, so that its size reveals nothing about others",
   } satisfies Record<Compression, string>),
-  [FIELD.OPAQUE]: { type: "boolean", label: "Whether values are bytes that pass as they are" },
+  [FIELD.OPAQUE]: { type: "boolean", label: "Whether values are bytes that pass unchanged" },
   [FIELD.ACCESS_MODEL]: list("Who may subscribe", ACCESS_LABELS),
   [FIELD.TITLE]: { type: "text-single", label: "A friendly name for the service" },
-  [FIELD.MEMBERS]: { type: "jid-multi", label: "Members: JIDs that may subscribe without being asked about" },
+  [FIELD.MEMBERS]: { type: "jid-multi", label: "Members: JIDs that may subscribe without approval" },
   [FIELD.OWNER]: { type: "jid-multi", label: "Owner" },
-  [FIELD.ONLINE]: { type: "boolean", label: "Whether its publisher is there" },
-  [FIELD.WINDOW]: { type: "text-single", label: "Smallest window in which anybody takes it, in ms" },
+  [FIELD.ONLINE]: { type: "boolean", label: "Whether its publisher is online" },
+  [FIELD.WINDOW]: { type: "text-single", label: "Smallest window of a subscriber, in ms" },
   [FIELD.DIGEST]: { type: "boolean", label: "Gather updates instead of sending each at once" },
-  [FIELD.DIGEST_FREQUENCY]: { type: "text-single", label: "For so many milliseconds" },
+  [FIELD.DIGEST_FREQUENCY]: { type: "text-single", label: "Time for which updates are gathered, in ms" },
   [FIELD.DELIVERY]: list("How updates are delivered", { link: "As frames over the link" }),
   [FIELD.SINCE]: { type: "text-single", label: "Where in a log to begin" },
-  [FIELD.CREDIT]: { type: "text-single", label: "Updates taken before the subscriber gives more credit" },
+  [FIELD.CREDIT]: { type: "text-single", label: "Updates to send before the subscriber gives more credit" },
   "{urn:stanzapack:0}samples": list("Which updates", {
     all: "All of them",
     latest: "The newest of each window",
   }),
   "{urn:stanzapack:0}max_rate": { type: "text-single", label: "Most updates a second" },
-  "{urn:stanzapack:0}fields": { type: "text-multi", label: "Names of the fields that travel; none: all" },
+  "{urn:stanzapack:0}fields": { type: "text-multi", label: "Names of the fields to send; none: all" },
   "{urn:stanzapack:0}deadband": { type: "text-single", label: "Change that is too small to be sent" },
-  "{urn:stanzapack:0}heartbeat": { type: "text-single", label: "Most milliseconds without a sign of life" },
+  "{urn:stanzapack:0}heartbeat": { type: "text-single", label: "Longest time without a sign of life, in ms" },
 };
 
 function list(label: string, options: Readonly<Record<string, string>>): Description {
@@ -74,7 +77,10 @@ function list(label: string, options: Readonly<Record<string, string>>): Descrip
 
 type Values = Readonly<Record<string, string | readonly string[]>>;
 
-/** A form of ours with types, labels and, where it is to be filled in, options. `names`: further fields, which have no value. */
+/**
+ * Returns a form of ours with types and labels, and with options if somebody is to fill it in. `names`: further fields,
+ * which have no value.
+ */
 export function formatOurForm(
   type: DataForm["type"],
   formType: string,
@@ -86,14 +92,17 @@ export function formatOurForm(
     const { options, ...described } = DESCRIPTIONS[name] ?? {};
     return {
       ...{ var: name, ...described, values: [values[name] ?? []].flat().filter((value) => value !== "") },
-      // XEP-0004 §3.2: options are for the one who fills it in.
+      // XEP-0004 §3.2: options are for the person who fills in the form.
       ...(type === "form" && options !== undefined ? { options } : {}),
     };
   });
   return formatForm(type, formType, fields);
 }
 
-/** The form of a subscription's options to fill in (XEP-0060 §6.3.3): also what was not asked for stands there. */
+/**
+ * Returns the form of a subscription's options, to fill in (XEP-0060 §6.3.3). The form also has the options that were
+ * not asked for.
+ */
 export function formatOptionsForm(type: DataForm["type"], values: Values): Element {
   return formatOurForm(type, NS.PUBSUB_SUBSCRIBE_OPTIONS, values, SELECTION_FIELDS);
 }

@@ -9,7 +9,7 @@ const query = (...children: Element[]): Element => xml("query", NS.DISCO_ITEMS, 
 const set = (fields: Readonly<Record<string, string | number>>): Element =>
   xml("set", NS.RSM, ...Object.entries(fields).map(([name, value]) => xml(name, {}, String(value))));
 
-/** `abc, first a at 0, last c, of 10` */
+/** Returns a page as text: `abc, first a at 0, last c, of 10`. */
 function pageOf<T extends string>(list: ResultSet<T>, request: Element): string {
   const page = takePage(list, request, (item) => xml("item", {}, item));
   const [told] = page.set;
@@ -89,7 +89,7 @@ describe("the list of services", () => {
       config: { access: owner === undefined ? "open" : "whitelist" },
       record: { mayFind: (asker: string) => owner === undefined || asker === owner },
     }) as unknown as Service;
-  /** All of it, page by page; `between` may change it. */
+  /** Returns the whole list, page by page. `between` is called between pages, and may change the list. */
   const walk = (list: ServiceList, asker: string, max: number, between: () => void = () => undefined) => {
     const nodes: string[] = [];
     let after = {};
@@ -111,7 +111,7 @@ describe("the list of services", () => {
     for (const one of services) list.add(one);
     let next = 0;
     const { nodes } = walk(list, "bob@x", 7, () => {
-      // Among them the last of the page before.
+      // The last item of the page before is among the withdrawn ones.
       for (const gone of services.slice(next, (next += 6))) {
         gone.withdrawn = true;
         list.remove();

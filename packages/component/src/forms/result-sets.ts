@@ -2,14 +2,14 @@ import { NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
 import { MAX_ANSWER_BYTES } from "./errors.js";
 import { badRequest } from "./submissions.js";
 
-/** Most items in one answer, or as many as fit it. */
+/** Most items in one answer. There are fewer if fewer fit. */
 export const MAX_PAGE_ITEMS = 1_000;
-/** Kept free in an answer for what stands around its items, in bytes: a node, two UIDs. */
+/** Room in an answer for what surrounds its items, in bytes: a node, two UIDs. */
 const HEAD_BYTES = 16_384;
 /** Longest UID that is looked for, in UTF-16 code units. */
 const MAX_UID_CHARS = 8_192;
 
-/** The page that is asked for (XEP-0059). `before`: empty for the last one. */
+/** The requested page (XEP-0059). `before`: empty for the last page. */
 interface PageRequest {
   readonly max: number;
   readonly after: string | undefined;
@@ -17,22 +17,25 @@ interface PageRequest {
   readonly index: number | undefined;
 }
 
-/** A list in an order that its UIDs tell: a page goes on from the UID of an item that has gone meanwhile. */
+/** A list in the order of its UIDs. So the next page can begin after an item that is gone meanwhile. */
 export interface ResultSet<T> {
-  /** Positions, from 0. */
+  /** Number of positions. They begin at 0. */
   readonly length: number;
-  /** Undefined: nothing that this asker may see. */
+  /** Returns the item at a position. Undefined: nothing there that this asker may see. */
   at(position: number): T | undefined;
   uidOf(item: T): string;
-  /** The first position whose UID is not smaller than `uid`, or, with `isAfter`, is larger. Undefined: no UID of this list looks like that. */
+  /**
+   * Returns the first position whose UID is not smaller than `uid`, or, with `isAfter`, is larger. Undefined: no UID of
+   * this list looks like `uid`.
+   */
   seek(uid: string, isAfter: boolean): number | undefined;
-  /** How many the asker may see. */
+  /** Number of items that the asker may see. A list that is not exact may give a smaller number. */
   readonly count: number;
-  /** Positions are those that the asker sees, and `count` is right. */
+  /** Whether positions count only items that the asker may see, and `count` is right. */
   readonly isExact: boolean;
 }
 
-/** Items that stand in the order of their UIDs, by code units. */
+/** Returns a list of items that are in the order of their UIDs, by code units. */
 export function resultSetOf<T>(items: readonly T[], uidOf: (item: T) => string): ResultSet<T> {
   return {
     length: items.length,
@@ -48,7 +51,10 @@ export function resultSetOf<T>(items: readonly T[], uidOf: (item: T) => string):
   };
 }
 
-/** The first of `length` positions at which `holds` is true, and stays so; `length` where there is none. */
+/**
+ * Returns the first of `length` positions at which `holds` is true. It must stay true from there on. If there is none,
+ * returns `length`.
+ */
 export function searchFirst(length: number, holds: (position: number) => boolean): number {
   let low = 0;
   let high = length;
@@ -60,15 +66,15 @@ export function searchFirst(length: number, holds: (position: number) => boolean
   return low;
 }
 
-/** A page of a list: the elements of its items, and `<set/>` behind them where the list is longer or a page was asked for. */
+/** A page of a list: the elements of its items. `<set/>` follows if the list is longer, or a page was asked for. */
 export interface Page {
   readonly elements: readonly Element[];
   readonly set: readonly Element[];
 }
 
 /**
- * The page that `request` asks for by its `<set/>` child, or the first one. `format` makes an item's element. Throws `bad-request` for what is
- * no such request, and `item-not-found` for a UID that no item can have (XEP-0059 §2.4).
+ * Returns the page that `request` asks for by its `<set/>` child, or the first page. `format` makes an item's element.
+ * Throws `bad-request` for a faulty request, and `item-not-found` for a UID that no item can have (XEP-0059 §2.4).
  */
 export function takePage<T>(list: ResultSet<T>, request: Element, format: (item: T) => Element): Page {
   const asked = readPageRequest(request);
@@ -90,7 +96,7 @@ export function takePage<T>(list: ResultSet<T>, request: Element, format: (item:
   if (isBackward) taken.reverse();
   const elements = taken.map(({ element }) => element);
   const isWhole = asked === undefined && position >= list.length;
-  // §2.2: an empty list is answered as without this.
+  // §2.2: the answer for an empty list has no `<set/>`.
   if (isWhole || (list.count === 0 && list.isExact)) return { elements, set: [] };
   return { elements, set: [formatSet(list, taken, asked?.index)] };
 }
@@ -122,7 +128,7 @@ function formatSet<T>(
       : [
           xml(
             "first",
-            // §2.6: the one that was asked for, though it may be approximate.
+            // §2.6: the index that was asked for, though it may be approximate.
             { index: String(index ?? Math.min(first.position, list.count)), "exact-index": exact },
             list.uidOf(first.item),
           ),
@@ -145,8 +151,8 @@ function readPageRequest(request: Element): PageRequest | undefined {
   const number = (name: string): number | undefined => {
     const value = text(name)?.trim();
     if (value === undefined) return undefined;
-    // XEP-0059 bounds neither. Of 15 digits each number is exact.
-    if (!/^\d{1,15}$/.test(value)) throw badRequest(`\`${name}\` is no number from 0 to 999999999999999`);
+    // XEP-0059 bounds neither number. Numbers of 15 digits are exact.
+    if (!/^\d{1,15}$/.test(value)) throw badRequest(`\`${name}\` is not a number from 0 to 999999999999999`);
     return Number(value);
   };
   const [max, after, before, index] = [number("max"), text("after"), text("before"), number("index")];

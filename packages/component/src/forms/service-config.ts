@@ -18,12 +18,15 @@ import { boolean, checkOwnFields, invalid, several, single } from "./submissions
 /** Longest title, in UTF-16 code units. */
 const MAX_TITLE_CHARS = 256;
 
-/** Node configuration (XEP-0060 §8.1.3, §8.2). What the form leaves out keeps `current`, or its default. */
+/**
+ * Returns the node configuration of a form (XEP-0060 §8.1.3, §8.2). A field that the form leaves out keeps its value
+ * in `current`, or has its default.
+ */
 export function readServiceConfig(
   form: DataForm | undefined,
   current: ServiceConfig | undefined,
   maxMembers: number,
-  /** What else the form may have. */
+  /** Further fields of ours that the form may have. */
   more: readonly string[] = [],
 ): ServiceConfig {
   const base = current ?? DEFAULT_CONFIG;
@@ -34,7 +37,7 @@ export function readServiceConfig(
   if (nodeType !== "leaf") throw unsupported("collections", `a node of type \`${nodeType.slice(0, 40)}\``);
   const kind = single(form, FIELD.KIND) ?? base.kind;
   if (!(SERVICE_KINDS as readonly string[]).includes(kind))
-    throw invalid(`kind \`${kind}\` is none of ${SERVICE_KINDS.join(", ")}`);
+    throw invalid(`kind \`${kind}\` is not one of ${SERVICE_KINDS.join(", ")}`);
   if (kind !== "value" && kind !== "log")
     throw new StanzapackError(
       "unsupported",
@@ -46,12 +49,12 @@ export function readServiceConfig(
     throw new StanzaError(
       "not-acceptable",
       "modify",
-      `access model \`${access.slice(0, 40)}\` is none of ${ACCESS_MODELS.join(", ")}`,
+      `access model \`${access.slice(0, 40)}\` is not one of ${ACCESS_MODELS.join(", ")}`,
       { name: "unsupported-access-model", xmlns: NS.PUBSUB_ERRORS },
     );
   const compression = single(form, FIELD.COMPRESSION) ?? base.compression ?? "shared";
   if (!isCompression(compression))
-    throw invalid(`compression \`${compression.slice(0, 40)}\` is none of ${COMPRESSIONS.join(", ")}`);
+    throw invalid(`compression \`${compression.slice(0, 40)}\` is not one of ${COMPRESSIONS.join(", ")}`);
   const members = several(form, FIELD.MEMBERS);
   if (members !== undefined && members.length > maxMembers)
     throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
@@ -60,14 +63,17 @@ export function readServiceConfig(
     access,
     compression,
     opaque: boolean(form, FIELD.OPAQUE) ?? base.opaque ?? false,
-    // XEP-0004 §3.3: of a JID that stands there twice, the second is ignored.
+    // XEP-0004 §3.3: a JID that is listed twice counts once.
     members: members === undefined ? base.members : new Set(members.map(accountOf)),
-    // An empty title is none; of what has no such value, an empty field changes nothing.
+    // An empty field means that there is no title. For a value that cannot be empty, an empty field changes nothing.
     title: form.fields.has(FIELD.TITLE) ? readTitle(form) : base.title,
   };
 }
 
-/** Cut short it would be another title, and perhaps end within a surrogate pair. */
+/**
+ * Returns the title. A title that is too long is refused: cut short, it would be another title, and perhaps end within
+ * a surrogate pair.
+ */
 function readTitle(form: DataForm): string {
   const title = single(form, FIELD.TITLE) ?? "";
   if (title.length > MAX_TITLE_CHARS)
@@ -83,7 +89,7 @@ export function readLeaseRequest(form: DataForm | undefined): LeaseRequest {
   const incarnation = given === undefined ? undefined : /^[1-9]\d{0,15}$/.test(given) ? Number(given) : NaN;
   if (incarnation !== undefined && !Number.isSafeInteger(incarnation))
     throw invalid(
-      `${FIELD.INCARNATION} \`${given?.slice(0, 40)}\` is no whole number from 1 to ${Number.MAX_SAFE_INTEGER}`,
+      `${FIELD.INCARNATION} \`${given?.slice(0, 40)}\` is not a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`,
     );
   return { incarnation, takeOver: boolean(form, FIELD.TAKE_OVER) ?? false };
 }

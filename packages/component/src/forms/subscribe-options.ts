@@ -19,13 +19,16 @@ import type {
 import { FIELD } from "./our-fields.js";
 import { boolean, checkOwnFields, invalid, single } from "./submissions.js";
 
-/** What subscription options ask for. Without a form: every update at once, whole, from now on. */
+/** Returns what a form of subscription options asks for. Without a form: every update at once, whole, from now on. */
 export function readSubscribeOptions(form: DataForm | undefined): SubscribeOptions {
   if (form === undefined) return { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
   return { ...readOptions(form), since: readSince(form), credit: readCredit(form) ?? Infinity };
 }
 
-/** What a change of options asks for. Where a log begins was decided before: `since` is read, and means nothing. */
+/**
+ * Returns what a change of options asks for. `since` is checked, and then ignored: where in a log the subscription
+ * begins was decided before.
+ */
 export function readChangedOptions(form: DataForm): ChangedOptions {
   readSince(form);
   return { ...readOptions(form), credit: readCredit(form) };
@@ -41,12 +44,15 @@ function readCredit(form: DataForm): number | undefined {
   if (credit === undefined) return undefined;
   if (!/^[1-9]\d{0,8}$/.test(credit))
     throw invalid(
-      `${FIELD.CREDIT} \`${credit.slice(0, 40)}\` is no whole number of rows from 1 to 999999999`,
+      `${FIELD.CREDIT} \`${credit.slice(0, 40)}\` is not a whole number of rows from 1 to 999999999`,
     );
   return Number(credit);
 }
 
-/** Window and selection asked for (XEP-0060 §16.4.2: digest, digest_frequency in ms). What the form leaves out has its default. */
+/**
+ * Returns the requested window and selection (XEP-0060 §16.4.2: digest, digest_frequency in ms). A field that the form
+ * leaves out has its default.
+ */
 function readOptions(form: DataForm): AskedOptions {
   checkOwnFields(form, [FIELD.DELIVERY, FIELD.SINCE, FIELD.CREDIT, ...SELECTION_FIELDS]);
   const delivery = single(form, FIELD.DELIVERY) ?? "link";
@@ -55,7 +61,7 @@ function readOptions(form: DataForm): AskedOptions {
       "unsupported",
       `delivery \`${delivery}\` is not in this version, only \`link\``,
     );
-  if (delivery !== "link") throw invalid(`delivery \`${delivery}\` is none of link, event, body`);
+  if (delivery !== "link") throw invalid(`delivery \`${delivery}\` is not one of link, event, body`);
   return { windowMs: readWindow(form), selection: parseSelectionFields(form.fields) };
 }
 
@@ -66,7 +72,7 @@ function readWindow(form: DataForm): number {
   const windowMs = /^\d{1,9}$/.test(frequency) ? Number(frequency) : NaN;
   if (!(windowMs <= MAX_WINDOW_MS))
     throw invalid(
-      `${FIELD.DIGEST_FREQUENCY} \`${frequency.slice(0, 40)}\` is no whole number of ms from 0 to ${MAX_WINDOW_MS}`,
+      `${FIELD.DIGEST_FREQUENCY} \`${frequency.slice(0, 40)}\` is not a whole number of ms from 0 to ${MAX_WINDOW_MS}`,
     );
   return windowMs;
 }

@@ -12,45 +12,46 @@ import type { Journal } from "../store/journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 
 export interface CatchUpHost {
-  /** The stream to the server takes more. */
+  /** Whether the stream to the server takes more. */
   readonly open: boolean;
 }
 
-/** Encoding takes no longer in one turn, in ms: what is live goes first. */
+/** Longest time of one turn, in ms, so that live updates do not wait. */
 const TURN_MS = 10;
 
-/** What one turn has encoded, for others who stand at the same place. */
+/** The bodies that one turn has encoded, for other subscribers at the same position. */
 type Encoded = Map<Service, Map<string, { readonly slice: BatchSlice; readonly body: ReadyBody }>>;
 
 /**
- * Brings subscribers of logs from where they stand to their lanes: what the journal has, in order. In each turn, each
- * client's writer receives one body, round robin among its subscriptions. A subscription without credit waits.
+ * Brings subscribers of logs to their lanes: sends them what the journal has from their position on, in order. In each
+ * turn, each client's writer receives one body, round robin among its subscriptions. A subscription without credit
+ * waits.
  */
 export class CatchUp {
   private readonly writers = new Map<QueuedWriter, Map<Subscription, Journal>>();
-  /** Those that a request began: it is charged what the first body takes. */
+  /** Subscriptions that a request began. The request is charged the processor time of the first body. */
   private readonly beginning = new WeakSet<Subscription>();
   private timer: NodeJS.Timeout | undefined;
-  /** Told of each catch-up that a request began, with the processor time that its first body took, in ms. */
+  /** Called for each catch-up that a request began, with the processor time of its first body, in ms. */
   onBegun: ((subscription: Subscription, ms: number) => void) | undefined;
 
   constructor(
     private readonly host: CatchUpHost,
     private readonly stats: ComponentStats,
     private readonly log: Logger,
-    /** It has everything; its service has ended meanwhile. */
+    /** Called when a subscription has everything of a service that was withdrawn meanwhile. */
     private readonly onEnd: (subscription: Subscription) => void,
     /** Processor time used so far, in ms. */
     private readonly workMs: () => number = processorMs,
   ) {}
 
-  /** As `add`, at its subscriber's request. */
+  /** The same as `add`, for a request of the subscriber. */
   begin(subscription: Subscription, journal: Journal): void {
     this.beginning.add(subscription);
     this.add(subscription, journal);
   }
 
-  /** From `subscription.position` on; it is detached until it is on its lane. */
+  /** Sends the updates after `subscription.position`. The subscription is detached until it is on its lane. */
   add(subscription: Subscription, journal: Journal): void {
     const { writer } = subscription.outlet;
     subscription.detached = true;
@@ -86,7 +87,7 @@ export class CatchUp {
     for (const [writer, waiting] of [...this.writers]) {
       if (monotonicNow() > until) return;
       this.turnOf(waiting, encoded);
-      // To the end of the row.
+      // The writer moves to the end of the row, unless its last subscription left meanwhile.
       if (!this.writers.delete(writer)) continue;
       this.writers.set(writer, waiting);
     }
@@ -103,15 +104,15 @@ export class CatchUp {
           return;
         }
       } catch (error) {
-        // One subscription's fault must not hold up the others; what it did not get shows as lost on its lane.
-        this.log.error({ err: error, node: subscription.service.node }, "a log could not be caught up with");
+        // The fault of one subscription must not hold up the others. On its lane, the missing updates show as lost.
+        this.log.error({ err: error, node: subscription.service.node }, "the catch-up of a log failed");
       }
       this.remove(subscription);
       this.arrive(subscription);
     }
   }
 
-  /** False when there is nothing left, and the lane goes on from here. */
+  /** Sends the next body. Returns false when nothing is left, and the lane continues from here. */
   private sendNext(subscription: Subscription, journal: Journal, encoded: Encoded): boolean {
     const next = this.encodeNext(subscription, journal, encoded);
     if (next === undefined) return false;
@@ -144,7 +145,7 @@ export class CatchUp {
         shared.set(key, made);
         return made;
       }
-      // Left out where the link cannot take it: it shows as lost in front of the next one.
+      // The link cannot take this row. The row shows as lost in front of the next one.
       subscription.position = slice.to;
     }
   }

@@ -1,4 +1,5 @@
 import type { Since } from "@stanzapack/wire";
+import type { Later } from "../base/later.js";
 import type { Service } from "../catalog/service.js";
 import type { ServiceConfig } from "../options/service-config.js";
 import type { Lane } from "../fanout/lane.js";
@@ -13,7 +14,10 @@ export interface StandingPosition {
 
 /** Where and when a new subscription begins. */
 export interface Start {
-  /** Of a kind with history alone. Undefined: with what comes from now on. */
+  /**
+   * Where in the history the subscription begins, if the kind has a history. Undefined: with the updates that come from
+   * now on.
+   */
   readonly since: Since | undefined;
   /** Undefined: the subscriber is new to the service. */
   readonly standing: StandingPosition | undefined;
@@ -23,25 +27,31 @@ export interface Start {
   readonly now: number;
 }
 
-/** What the kinds of services do differently: `ValueKind` and `LogKind`. */
+/** Differences between the kinds of services: `ValueKind` and `LogKind`. */
 export interface Kind {
-  /** Every update goes on, and is kept for those who come later. False: newer values take the place of older ones. */
+  /** Every update is sent on, and is kept for later subscribers. False: newer values take the place of older ones. */
   readonly hasHistory: boolean;
-  /** The widest window of its publisher, in ms, also while nobody subscribes; null: then the publisher sends none. */
+  /**
+   * The widest window of the publisher, in ms, even while nobody subscribes. Null: then the publisher sends nothing.
+   */
   readonly ownWindowMs: number | null;
-  /** Sends a new subscription what comes first, and puts the subscription on its lane, or on the way there. */
+  /** Sends a new subscription its first data, and puts it on its lane, or on the way to its lane. */
   begin(subscription: Subscription, start: Start): void;
-  /** Updates came. Keeps what the kind keeps, before the lanes receive the updates. */
-  keep(service: Service, arrival: Arrival): void;
+  /**
+   * Keeps what the kind needs of new updates, before the lanes receive the updates. Resolves once all of the updates are
+   * stored as well as the service's durability promises: then their publisher need not keep them (KEPT). Never
+   * rejects: a kind that cannot store updates ends its service.
+   */
+  keep(service: Service, arrival: Arrival): Later<void>;
   /** A detached subscription may receive data again: brings the subscription back to its lane. */
   comeBack(subscription: Subscription, now: number): void;
   /** Empties a lane that cannot be flushed, and detaches its subscribers where they stand. */
   setAside(lane: Lane<Subscription>): void;
-  /** Whether a subscription to a service that is withdrawn goes on, until it has the rest. */
+  /** Returns whether a subscription to a withdrawn service goes on until it has the rest. */
   hasRest(subscription: Subscription): boolean;
   /** The service was withdrawn. */
   withdraw(service: Service, now: number): void;
 }
 
-/** Returns the kind of a service that is to be, with what one service of that kind keeps. */
+/** Returns the kind of a new service, with what one service of that kind keeps. */
 export type CreateKind = (config: ServiceConfig, owner: string) => Kind;

@@ -11,7 +11,7 @@ import { LogKind } from "./log.js";
 
 const EPOCH = 7;
 
-/** A log that has come to offset 9, and whose journal keeps it from 4 on. */
+/** A log whose newest offset is 9. Its journal has the updates from 4 on. */
 function setUp() {
   const journal = { first: 4, append: vi.fn(), since: vi.fn(() => ({ offset: 6, whole: false })) };
   const catchUp = { begin: vi.fn(), add: vi.fn() };

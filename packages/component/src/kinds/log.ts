@@ -10,14 +10,14 @@ import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
 import type { Kind, Start } from "./kind.js";
 
-/** A log's updates come in this window while nobody wants them sooner, in ms. */
+/** Window in which a log's publisher sends while no subscriber wants a smaller one, in ms. */
 const LOG_WINDOW_MS = 1_000;
 
 /** The parts of the component that all logs share. */
 export interface LogParts {
   readonly fanOut: FanOut;
   readonly catchUp: CatchUp;
-  /** Keeps a log that was withdrawn, for its rest. */
+  /** Keeps a log that was withdrawn, so that subscribers receive the rest. */
   readonly onWithdrawn: (service: Service, journal: Journal, now: number) => void;
 }
 
@@ -57,7 +57,7 @@ export class LogKind implements Kind {
     this.parts.catchUp.add(subscription, this.journal);
   }
 
-  /** What waited in the lane comes from the journal later. */
+  /** Subscribers receive what waited in the lane from the journal later. */
   setAside(lane: Lane<Subscription>): void {
     for (const subscription of this.parts.fanOut.setAside(lane))
       this.parts.catchUp.add(subscription, this.journal);
@@ -84,7 +84,7 @@ function locate(
     const start = journal.since(since.time);
     return { position: start.offset - 1, recovered: start.whole };
   }
-  // Of another life: everything that this one has.
+  // The position is from another life of the service: the subscription receives everything that this life has.
   if (since.epoch !== epoch) return { position: journal.first - 1, recovered: false };
   return {
     position: Math.min(since.offset, offset),

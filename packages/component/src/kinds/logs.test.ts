@@ -26,7 +26,7 @@ function setUp() {
     });
     service.record.offset = 9;
     for (const subscription of subscriptions) service.subscriptions.add(subscription);
-    service.kind.keep(service, new Arrival(1, 1, [new Uint8Array(100)], [0]));
+    void service.kind.keep(service, new Arrival(1, 1, [new Uint8Array(100)], [0]));
     return service;
   };
   return { logs, sendLast, ended, create };

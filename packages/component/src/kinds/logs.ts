@@ -12,7 +12,7 @@ import type { Subscription } from "../subscriptions/subscription.js";
 import { CatchUp } from "./catch-up.js";
 import { LogKind } from "./log.js";
 
-/** Of one publisher so many withdrawn logs are kept at most. */
+/** From this many withdrawn logs of one publisher on, a further one is kept only if it has subscribers. */
 const MAX_WITHDRAWN_PER_OWNER = 100;
 
 /** A log that was withdrawn. */
@@ -22,14 +22,14 @@ interface Withdrawn {
   readonly at: number;
 }
 
-/** Creates logs, and keeps those that were withdrawn, until their subscribers have the rest or their time is over. */
+/** Creates logs, and keeps withdrawn logs for `withdrawnSeconds`, so that their subscribers receive the rest. */
 export class Logs {
   private readonly memory: JournalMemory;
   private readonly bounds: JournalBounds;
   readonly catchUp: CatchUp;
   /** The oldest first. */
   private readonly withdrawn = new Map<Service, Withdrawn>();
-  /** By epoch and node: a node may be offered and withdrawn again meanwhile. */
+  /** Withdrawn logs by epoch and node, because a node may be offered and withdrawn again meanwhile. */
   private readonly withdrawnOf = new Map<string, Service>();
   private readonly withdrawnBy = new Tally();
 
@@ -63,7 +63,7 @@ export class Logs {
     });
   }
 
-  /** Subscribers receive the rest for `withdrawnSeconds`, also those whose link is gone and who come back. */
+  /** Subscribers receive the rest for `withdrawnSeconds`. So do those whose link is gone, when they come back. */
   private keepWithdrawn(service: Service, journal: Journal, now: number): void {
     const { epoch, node, id } = service.record;
     if (service.subscriptions.size === 0 && this.withdrawnBy.get(id.owner) >= MAX_WITHDRAWN_PER_OWNER)
@@ -88,12 +88,15 @@ export class Logs {
     journal.clear();
   }
 
-  /** Once a second: a subscriber that gives no credit, or does not acknowledge, keeps no withdrawn log for ever. */
+  /**
+   * Once a second: ends the withdrawn logs whose time is over. So a subscriber without credit or acknowledgements keeps
+   * no log for ever.
+   */
   sweep(now: number): void {
     for (const [service, { journal, at }] of this.withdrawn) {
       if (now - at < this.limits.withdrawnSeconds * 1_000) return;
       for (const subscription of service.subscriptions) {
-        // The newest alone, so that all before it shows as lost.
+        // The subscriber receives the newest update alone, so that all updates before it show as lost.
         if (subscription.position < service.record.offset)
           this.fanOut.sendLast(subscription, undefined, new Map());
         this.onEnd(subscription);
@@ -102,7 +105,7 @@ export class Logs {
     }
   }
 
-  /** The subscription has ended, also one to another kind. */
+  /** The subscription has ended. Its service may be of any kind. */
   forget(subscription: Subscription): void {
     this.catchUp.remove(subscription);
   }

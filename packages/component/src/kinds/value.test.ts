@@ -9,7 +9,7 @@ import { ValueKind } from "./value.js";
 const NOW = 1_000;
 const EPOCH = 7;
 
-/** A subscription that stands at position 4; `calls` tells what the kind did with it, in order. */
+/** A subscription at position 4. `calls` lists what the kind did with it, in order. */
 function setUp(online = true) {
   const calls: unknown[] = [];
   const service = { record: { epoch: EPOCH }, online } as Service;

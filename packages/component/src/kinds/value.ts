@@ -18,24 +18,24 @@ export class ValueKind implements Kind {
     const { lane, service } = subscription;
     lane.add(subscription);
     const known = standing?.epoch === service.record.epoch;
-    // What came meanwhile is told as left out: the newest value stands for it.
+    // Updates that came meanwhile count as left out: the newest value stands for them.
     if (known) this.newest.send(subscription, standing.offset + 1);
-    // The last value is from before anyone listened: the publisher answers new demand with its newest.
+    // The last known value is from before anyone subscribed. The publisher answers new demand with its newest value.
     if (service.online && !isLive) this.newest.awaitFresh(subscription, now);
     else if (!known) this.newest.send(subscription, undefined);
-    // What came while nobody took it.
+    // Something may have come while the lane had no subscriber.
     this.fanOut.book(lane, now, false);
   }
 
-  /** `Service.last` is all that a value keeps. */
+  /** A value keeps nothing but `ServiceRecord.last`. */
   keep(): void {}
 
   comeBack(subscription: Subscription, now: number): void {
     subscription.detached = false;
-    // Many come back at once: those who stand at one place get one body.
+    // Many subscribers come back at once. Those at the same position receive the same body.
     this.newest.send(subscription, subscription.position + 1);
     subscription.lane.add(subscription);
-    // What came while nobody took it.
+    // Something may have come while the lane had no subscriber.
     this.fanOut.book(subscription.lane, now, false);
   }
 

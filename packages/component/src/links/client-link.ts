@@ -11,6 +11,7 @@ import {
   type Frame,
   type HelloFrame,
   type HopClass,
+  type KeptFrame,
   type Limits,
 } from "@stanzapack/wire";
 import {
@@ -31,81 +32,87 @@ import type { Subscription } from "../subscriptions/subscription.js";
 import { NOT_QUEUED, type QueuedWriter } from "../fanout/write-queue.js";
 import { LinkOutlet } from "./link-outlet.js";
 
-/** What surrounds a block in its stanza beside the addresses, in bytes: ours has 130, and servers add to it. */
+/**
+ * Room for what surrounds a block in its stanza, without addresses, in bytes. Our stanzas have 130, and servers add to
+ * that.
+ */
 const STANZA_ROOM_BYTES = 512;
 
 /**
- * What may be out to one client, in characters. Its acknowledgement is asked for at each quarter, which small updates reach no sooner
- * than its own come; one that takes a second longer than the quickest shows that stanzas queue on the way.
+ * Most characters that may be unacknowledged by one client. The component asks for an acknowledgement at each quarter.
+ * Small updates reach a quarter no sooner than the client acknowledges by itself. An answer that takes a second longer
+ * than the quickest shows that stanzas queue on the way.
  */
 const WINDOW = { targetMs: 1_000, initialChars: 131_072, maxChars: 1_048_576 };
-/** Below so many characters that are out there is nothing to ask for yet: a quarter of the window at first. */
+/** Below this many unacknowledged characters there is nothing to ask for yet. A quarter of the first window. */
 const WINDOW_FROM_CHARS = WINDOW.initialChars / 4;
 
-/** Its client cannot be asked for now: its server is away, or busy. */
+/** Says that the client cannot be asked now, because its server is away, or busy. */
 export interface Suspension {
-  /** In ms. */
+  /** When the suspension began, in ms. */
   readonly since: number;
-  /** When it is asked again, in ms. */
+  /** When the client is asked again, in ms. */
   askAt: number;
-  /** How often it was asked. */
+  /** How often the client was asked. */
   tries: number;
 }
 
-/** A subscription whose updates go over a link. */
+/** A subscription whose updates are sent over a link. */
 export type LinkSubscription = Subscription<LinkOutlet>;
 
 /** The component's side of one client's link. */
 export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
   readonly session: LinkSession;
-  /** Whether this side may send lean stanzas, and the client does. */
+  /** Decides whether this side, and the client, may send lean stanzas. */
   readonly envelope = new Envelope(this);
-  /** By which links that are due together leave one after another: whose is what, is chance. */
+  /** Phase of a tick in which the link is written, if many links are due together. The `sid` decides it, by chance. */
   readonly phase: number;
   readonly subscriptions = new FewMap<number, LinkSubscription>();
-  /** The same by service. */
+  /** Subscriptions by service. */
   readonly taken = new FewMap<Service, LinkSubscription>();
   readonly services = new FewMap<number, Service>();
-  /** Subscriptions that wait for acknowledgements. */
+  /** Subscriptions that wait for acknowledgements or credit. */
   readonly detached = new FewSet<LinkSubscription>();
-  /** What came and is not read yet. */
+  /** Blocks and frames that have arrived and are not read yet. */
   readonly inbox = createInbox();
-  /** Questions that wait until it is. */
+  /** Number of requests that wait until the inbox is read. */
   readWaits = 0;
-  /** Largest of `SIZE_CLASSES` that fits, once HELLO came, all that the client takes. */
+  /** KEPT of each service, by alias, that leaves with the next acknowledgement. */
+  private readonly keptDue = new FewMap<number, KeptFrame>();
+  /** Largest of `SIZE_CLASSES` that fits the stream's blocks and, after HELLO, everything that the client accepts. */
   sizeClass: number;
-  /** Memory that reading what it publishes takes, in bytes. */
+  /** Memory of the readers of what the client publishes, in bytes. */
   readerBytes = 0;
-  /** When anything of the client came last, in ms. */
+  /** When anything of the client arrived last, in ms. */
   heardAt: number;
-  /** How often anything of the client came. */
+  /** How often anything of the client arrived. */
   heard = 0;
-  /** Told of the next time. */
+  /** Called once, when anything of the client arrives next. */
   onHeard: (() => void) | undefined;
-  /** The question whether the client lives that is out, and whether it does. */
+  /** The open question whether the client lives. Resolves with the answer. */
   verifying: Promise<boolean> | undefined;
-  /** It should have said HELLO. */
+  /** The client should have sent HELLO by now, and the component finds out whether the server stands still. */
   hopeless = false;
-  /** While there is one no data goes to it. */
+  /** While there is one, no data is sent to the client. */
   suspension: Suspension | undefined;
   ended = false;
-  /** When its client closed it, in ms; what came before is still being read. */
+  /** When the client closed the link, in ms. Blocks that arrived before are still being read. */
   closedAt: number | undefined;
-  /** Which queue of the fan-out it is in; its own to set. */
+  /** Which queue of the fan-out the link is in. Only the queue sets this. */
   queue = NOT_QUEUED;
   private readonly writer: BlockWriter<LeanBody>;
   private lastAlias = -1;
-  /** Undefined: never was so much out that there might be too much. */
+  /** Undefined: so little was unacknowledged until now that no window is needed. */
   private window: SendWindow | undefined = undefined;
-  /** Of the data stanzas that are not acknowledged, all their characters. */
+  /** Characters of the data stanzas that are not acknowledged. */
   private unackedChars = 0;
-  /** Of the stanzas that were acknowledged, those that the window knows of. */
+  /** Number of acknowledged stanzas that the window knows of. */
   private notedStanzas = 0;
-  /** How many data stanzas were sent when an acknowledgement was asked for. */
+  /** Number of data stanzas that the open question for an acknowledgement covers. Undefined: no question is open. */
   private askedAfter: number | undefined;
-  /** An acknowledgement is to be asked for with the next write. */
+  /** The next write asks for an acknowledgement. */
   private wantsAck = false;
-  /** A probe of so many characters leaves with the next write, behind everything else; 0: none. */
+  /** A probe of this many characters leaves with the next write, after everything else. 0: no probe. */
   private probeChars = 0;
 
   constructor(
@@ -131,29 +138,30 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     return { delivery: "link", sizeClass, coded, deflates: !coded && readsDeflated, hop };
   }
 
-  /** Of `QueuedWriter`. */
+  /** See `QueuedWriter`. */
   get unacked(): number {
     return this.session.unacked;
   }
 
-  /** Whether the client's stream is compressed itself; `plain` before its HELLO. */
+  /** Whether the client's stream itself is compressed. Before HELLO: `plain`. */
   private get hop(): HopClass {
     return this.session.peerHello?.hop ?? "plain";
   }
 
-  /** Whether it reads the columnar codec; before its HELLO nobody knows. */
+  /** Whether the client reads the columnar codec. Before HELLO: false. */
   get readsCoded(): boolean {
     return this.session.peerHello?.codecs.includes("coded") === true;
   }
 
-  /** Whether it reads deflated rows; before its HELLO nobody knows. */
+  /** Whether the client reads deflated rows. Before HELLO: false. */
   private get readsDeflated(): boolean {
     return this.session.peerHello?.codecs.includes("deflated") === true;
   }
 
   /**
-   * Keeps to what the client takes. A lane's batch is no larger than its size class also before deflate, so that class keeps
-   * the inflated bytes too. Throws `limit-exceeded` when no class fits, `protocol` when it came after a larger one was used.
+   * Applies the bounds of the client's HELLO. A lane's batch fits its size class even before deflate, so the class
+   * bounds the inflated bytes too. Throws `limit-exceeded` when no class fits. Throws `protocol` when HELLO needs a
+   * smaller class after a subscription.
    */
   applyHello({ maxBlockBytes, maxInflatedBytes, maxStanzaBytes }: HelloFrame): void {
     const addresses = escapeAttribute(this.jid) + escapeAttribute(this.componentDomain);
@@ -169,7 +177,7 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     if (smallest < MIN_BLOCK_BYTES)
       throw new StanzapackError(
         "limit-exceeded",
-        `HELLO takes ${smallest} bytes a block, and a link needs ${MIN_BLOCK_BYTES}`,
+        `HELLO allows ${smallest} bytes a block, but a link needs ${MIN_BLOCK_BYTES}`,
         { origin: "peer" },
       );
     const sizeClass = classFor(smallest);
@@ -185,32 +193,32 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     return this.stream.peer;
   }
 
-  /** Something of the client came. */
+  /** Something of the client has arrived. */
   hear(): void {
     this.heard++;
     this.onHeard?.();
     this.onHeard = undefined;
   }
 
-  /** False: what is for it waits, or gives way to newer, until acknowledgements come. */
+  /** False: updates for the client wait, or give way to newer ones, until acknowledgements arrive. */
   get maySendData(): boolean {
     return this.maySendDataAt(monotonicNow());
   }
 
-  /** The same, for who has read the clock. */
+  /** The same at the monotonic time `clock`, in ms, for callers that have read the clock. */
   maySendDataAt(clock: number): boolean {
     if (this.suspension !== undefined || !this.session.maySendData) return false;
     return this.window === undefined || this.window.room(clock) > 0;
   }
 
-  /** Acknowledgements may have come. */
+  /** Acknowledgements may have arrived. */
   noteAcknowledged(): void {
     this.stream.confirm(this.session.arrivedCount);
     this.noteRead();
     if (this.askedAfter === undefined || this.session.acknowledgedStanzas < this.askedAfter) return;
     this.askedAfter = undefined;
     if (this.window?.answered(monotonicNow()) === true) this.wantsAck = true;
-    // Nothing else may leave that it could go along with.
+    // The question needs a write of its own: perhaps nothing else is about to leave.
     if (this.wantsAck && !this.ended) this.onPending(this);
   }
 
@@ -223,7 +231,9 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     this.window?.sent(chars, clock);
   }
 
-  /** Each of the stanzas that are out counts for as many characters: where all are acknowledged the sum is exact. */
+  /**
+   * Counts each unacknowledged stanza for the same number of characters. When all are acknowledged, the sum is exact.
+   */
   private noteRead(): void {
     const { acknowledgedStanzas, unacked } = this.session;
     const read = acknowledgedStanzas - this.notedStanzas;
@@ -240,13 +250,16 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
       throw new StanzapackError("link-required", `the link of ${this.jid} has ended meanwhile`);
   }
 
-  /** Throws `limit-exceeded` when its aliases are used up. */
+  /** Throws `limit-exceeded` when the link's aliases are used up. */
   checkAlias(): void {
     if (this.lastAlias === MAX_ALIAS)
       throw new StanzapackError("limit-exceeded", "the link has used up its aliases: open it again");
   }
 
-  /** A new alias; never reused within the link. Call `checkAlias` before anything is done that needs one. */
+  /**
+   * Returns a new alias, which is never reused on this link. Call `checkAlias` before anything is done that needs an
+   * alias.
+   */
   takeAlias(): number {
     return ++this.lastAlias;
   }
@@ -256,7 +269,10 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     return new LinkOutlet(this, this.takeAlias());
   }
 
-  /** The alias was bound once and is no more: what still comes for it was on its way. */
+  /**
+   * Returns whether the alias was bound once, and is no more. A frame that still arrives for such an alias was on its
+   * way.
+   */
   isRetired(alias: number): boolean {
     return alias <= this.lastAlias && !this.services.has(alias) && !this.subscriptions.has(alias);
   }
@@ -266,8 +282,8 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
   }
 
   /**
-   * Adds one frame, as ready base64; its last `pad` bytes are padding. `body`: it is one chained body, of the alias `label`, which is also
-   * ready for a lean stanza of its own.
+   * Adds one frame, as finished base64. Its last `pad` bytes are padding. `body`: the frame is one chained body of the
+   * alias `label`, and `body` is ready for a lean stanza of its own.
    */
   append(base64: string, data: boolean, pad = 0, body?: LeanBody, label = 0): void {
     if (this.isMute) return;
@@ -280,10 +296,26 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
   }
 
   sendAck(): void {
+    this.sendKept();
     this.appendFrame(this.session.takeAck());
   }
 
-  /** A CREDIT behind what waits: the client acknowledges at once, as long as it lives. */
+  /** Of `PublisherLink`. A client that did not list KEPT takes an acknowledgement for it. */
+  noteKept(alias: number, incarnation: number, sequence: number): void {
+    if (this.session.peerHello?.kept !== true) return;
+    this.keptDue.set(alias, { type: "kept", alias, incarnation, sequence });
+  }
+
+  /** Sends the KEPT that is due. Returns whether there was any. */
+  sendKept(): boolean {
+    if (this.keptDue.size === 0) return false;
+    const due = [...this.keptDue.values()].filter(({ alias }) => this.services.has(alias));
+    this.keptDue.clear();
+    for (const kept of due) this.sendFrame(kept);
+    return due.length > 0;
+  }
+
+  /** Sends CREDIT after everything that waits. A client that lives acknowledges at once. */
   askAck(): void {
     this.appendFrame(this.session.askAck(this.writer.dataBlocks));
   }
@@ -292,19 +324,19 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     this.append(encodeBase64(frame), false, padOf(frame));
   }
 
-  /** Of `EnvelopePort`. */
+  /** See `EnvelopePort`. */
   probe(chars: number): void {
     if (this.isMute) return;
     this.probeChars = chars;
     this.onPending(this);
   }
 
-  /** Of `EnvelopePort`. */
+  /** See `EnvelopePort`. */
   use(chars: number): void {
     this.stream.leanChars = chars;
   }
 
-  /** The stanzas that wait, as text. */
+  /** Returns the stanzas that wait, as text, and forgets them. */
   takeStanzas(now: number, clock = monotonicNow()): string[] {
     const { session, stream, writer } = this;
     const asks =

@@ -79,7 +79,7 @@ it("ends the link behind BYE, and forgets its token only where the client stoppe
 
 it("refuses what only the component sends, and handles nothing of a link that has ended", () => {
   const { calls, link, stats, send } = setUp();
-  for (const type of ["bind", "demand", "grant", "refused", "done"] as const)
+  for (const type of ["bind", "demand", "kept", "grant", "refused", "done"] as const)
     expect(() => send({ type })).toThrow(expect.objectContaining({ code: "protocol", origin: "peer" }));
   Object.assign(link, { ended: true });
   send({ type: "data", alias: 1 });

@@ -41,26 +41,27 @@ export class FrameDispatch {
       case "subscribe":
       case "change":
       case "resume":
-        // One that its client closed gets no more subscriptions.
+        // A link that its client closed gets no more subscriptions.
         if (link.closedAt === undefined) this.requests.accept(link, frame);
         return;
       case "bye":
         if (frame.code === "stopped") this.requests.resumption.forget(link);
-        // Its client closes the bytestream; where it does not, this side does.
+        // The client closes the bytestream. If it does not, this side does.
         link.stream.expectClose(CLOSE_MS);
         return this.onBye(link, `the client said ${frame.code}`);
       case "error":
-        // One block holds ten thousand of them, and `info` is written by default.
+        // Logged as `debug`, because one block may hold ten thousand of them, and `info` is written by default.
         this.log.debug({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);
         return;
       case "credit":
         return takeCredit(link, frame, now);
       case "bind":
       case "demand":
+      case "kept":
       case "grant":
       case "refused":
       case "done":
-        throw new StanzapackError("protocol", `${frame.type} is the component's to send`, { origin: "peer" });
+        throw new StanzapackError("protocol", `only the component sends ${frame.type}`, { origin: "peer" });
       default:
         assertNever(frame);
     }
@@ -72,11 +73,11 @@ export class FrameDispatch {
       return frame.type === "status"
         ? this.broker.status.set(service, frame)
         : this.broker.publishing.publish(service, frame, now);
-    // Data for a withdrawn service may still have been on its way; an alias never bound is a fault.
+    // Data for a withdrawn service may still have been on its way. An alias that was never bound is a fault.
     if (link.isRetired(frame.alias)) return;
     throw new StanzapackError(
       "unknown-alias",
-      `${frame.type === "status" ? "STATUS" : "DATA"} for alias ${frame.alias}, which is no service of this link`,
+      `${frame.type === "status" ? "STATUS" : "DATA"} for alias ${frame.alias}, which is not a service of this link`,
       { origin: "peer" },
     );
   }

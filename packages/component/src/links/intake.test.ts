@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createInbox, Intake, type Inbox, type InboxBlock } from "./intake.js";
 
-/** A link whose blocks hold steps that take so many ms each; one step is one frame. */
+/** A link whose blocks hold steps. A step is one frame, and takes as many ms as its byte says. */
 class Link {
   readonly inbox: Inbox = createInbox();
   constructor(
@@ -11,7 +11,7 @@ class Link {
 }
 
 let clock = 0;
-/** Processor time of the process, and how much of it each reading adds, in ms. */
+/** Processor time of the process, and how much each reading adds to it, in ms. */
 let work = 0;
 let worksMs = 1_000;
 let done: { readonly link: string; readonly at: number }[] = [];
@@ -28,7 +28,7 @@ const intake = (): Intake<Link> =>
   );
 const step = (ms: number): Uint8Array => Uint8Array.of(ms);
 
-/** Timers and the clock go on together. */
+/** Advances the timers and the clock together. */
 async function pass(ms: number): Promise<void> {
   for (const end = clock + ms; clock < end;) {
     await vi.advanceTimersByTimeAsync(1);
@@ -61,7 +61,7 @@ describe("the intake of links", () => {
     it.put(light, step(1));
     expect(done.at(-1)).toMatchObject({ link: "light" });
 
-    // Its long steps come seldom: a fifth of the time is theirs.
+    // The long steps of the heavy link are seldom: they take a fifth of the time.
     const from = clock;
     await pass(6_000);
     const steps = done.filter(({ link }) => link === "heavy").length - before;
@@ -152,7 +152,7 @@ describe("the intake of links", () => {
     it.forget(links[0] as Link);
     expect(it.put(links[8] as Link, full)).toBe(true);
     it.sweep();
-    // Read, it counts no more.
+    // Blocks that were read count no more.
     await pass(2_000);
     it.charge("a@x", 80);
     for (const link of links.slice(0, 8)) expect(it.put(link, full)).toBe(true);

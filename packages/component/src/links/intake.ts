@@ -2,35 +2,49 @@ import { monotonicNow } from "@stanzapack/xmpp";
 import type { Frame } from "@stanzapack/wire";
 import { processorMs } from "../base/processor-time.js";
 
-/** Time that what one account publishes may take at once after a pause, in ms. 50: half of a usual window. */
+/**
+ * Time that the component spends at once, after a pause, on what one account publishes, in ms. 50: half of a usual
+ * window.
+ */
 const BURST_MS = 50;
-/** And in the long run, in parts of the time, without ever waiting. 0.05: a usual publisher takes a thousandth. */
+/**
+ * Share of the time that an account may use on average, without ever waiting. 0.05: a usual publisher takes a
+ * thousandth.
+ */
 const SHARE = 0.05;
-/** What waits is read for so long before what is new has its turn, in ms. */
+/** Time for which the component reads waiting blocks before new blocks have their turn, in ms. */
 const QUANTUM_MS = 5;
-/** One step may take longer: then what waits gets this part of the time. 0.2: long steps come seldom enough that few of the others' fall into one. */
+/**
+ * Share of the time that waiting blocks get if their steps take longer than that. 0.2: long steps are seldom enough to
+ * delay few blocks of others.
+ */
 const COARSE_SHARE = 0.2;
-/** Blocks and bytes that may wait of one link; then it ends. An honest publisher has at most 100 blocks unacknowledged. */
+/**
+ * Most blocks, and most bytes, of one link that may wait. Beyond, the link ends. An honest publisher has at most 100
+ * blocks unacknowledged.
+ */
 const MAX_BLOCKS = 256;
 const MAX_BYTES = 8_388_608;
-/** And bytes of all links of one account, in memory that all accounts share. 64 MiB: eight links that are full. */
+/**
+ * Most bytes of all links of one account that may wait, in memory that all accounts share. 64 MiB: eight full links.
+ */
 const MAX_ACCOUNT_BYTES = 67_108_864;
 
-/** A block that came, and of a lean stanza with a chained body alone its label. */
+/** A block that arrived. `label`: the label of a lean stanza with one chained body alone, otherwise undefined. */
 export interface InboxBlock {
   readonly bytes: Uint8Array;
   readonly label: number | undefined;
 }
 
-/** A link, as far as what it sends waits to be read. */
+/** The data that a link has sent and the component has not read yet. */
 export interface Inbox {
-  /** Of the block that is being read. */
+  /** Frames of the block that is being read. */
   readonly frames: Frame[];
   readonly blocks: InboxBlock[];
-  /** Of those that wait, and of the one that is being read. */
+  /** Bytes of the blocks that wait. `blockBytes`: bytes of the block that is being read. */
   bytes: number;
   blockBytes: number;
-  /** Of `bytes`, those that its account was told of. */
+  /** The part of `bytes` that the account has counted. */
   counted: number;
 }
 
@@ -44,31 +58,31 @@ interface Sender {
 }
 
 interface Account {
-  /** What it may still take, in ms; below zero: it has taken more. */
+  /** Time that the account may still use, in ms. Below zero: it has used more. */
   leftMs: number;
   at: number;
-  /** What waits of all its links. */
+  /** Bytes that wait, of all its links. */
   bytes: number;
 }
 
 /**
- * Whose frames are read when. A few bytes may hold many updates, so bytes bound no time: each account has a share of the component's
- * time, for reading what it publishes and for coding it again for those who take it. What goes beyond waits, unacknowledged, and is
- * read in turn when there is nothing new, a few ms at a time; everybody else's is read as it comes. Steps that take long are followed
- * by pauses.
+ * Decides whose frames are read when. A few bytes may hold many updates, so a bound of bytes bounds no time. Each
+ * account has a share of the component's time, for reading what it publishes and for encoding that for subscribers.
+ * Blocks beyond the share wait, unacknowledged. The component reads them in turn when there is nothing new, a few ms at
+ * a time. It reads the blocks of all others as they arrive. After steps that take long, there is a pause.
  */
 export class Intake<L extends Sender> {
   private readonly accounts = new Map<string, Account>();
   /** Links with something to read, in turn. */
   private readonly waiting = new Set<L>();
   private timer: NodeJS.Timeout | undefined;
-  /** What those who wait took in long steps since the last turn was booked, in ms. */
+  /** Time that accounts beyond their share took in long steps since the last turn was booked, in ms. */
   private coarseMs = 0;
   /** The processor time of this process, as it was read last, in ms. */
   private workedMs: number;
 
   constructor(
-    /** Reads the next frame of a link's inbox, or takes the next block's into it. */
+    /** Reads the next frame of a link's inbox. If there is none, reads the next block. */
     private readonly readNext: (link: L) => void,
     private readonly now: () => number = monotonicNow,
     /** Processor time that this process has used, in ms. */
@@ -89,13 +103,16 @@ export class Intake<L extends Sender> {
     inbox.blocks.push({ bytes: block, label });
     inbox.bytes += block.length;
     this.count(link);
-    // A request that follows by iq is not read here. It must not be answered as if the link had said no HELLO.
+    // A request that follows by iq does not wait here. It must not be answered as if the link had sent no HELLO.
     if (isFirst) this.step(link);
     if (!this.waiting.has(link)) this.read(link);
     return true;
   }
 
-  /** Coding a batch for those who take it took so long, in ms; short ones are nobody's fault, however many lanes there are. */
+  /**
+   * Charges the publisher for encoding a batch for a lane, in ms. Short times are not charged, however many lanes there
+   * are.
+   */
   charge(bareJid: string, ms: number): void {
     if (ms > QUANTUM_MS) this.spend(this.account(bareJid), ms);
   }
@@ -121,14 +138,14 @@ export class Intake<L extends Sender> {
     return this.workedMs - before;
   }
 
-  /** What still waits of it is never read. */
+  /** The link has ended. Its waiting blocks are never read. */
   forget(link: L): void {
     this.waiting.delete(link);
     link.inbox.frames.length = link.inbox.blocks.length = link.inbox.bytes = 0;
     this.count(link);
   }
 
-  /** Once a second: accounts that have all of their share need no memory. */
+  /** Once a second: forgets accounts that have all of their share and nothing that waits. */
   sweep(): void {
     this.readWork();
     for (const bareJid of this.accounts.keys())
@@ -141,7 +158,7 @@ export class Intake<L extends Sender> {
     this.waiting.clear();
   }
 
-  /** As much as its share allows; the rest waits. */
+  /** Reads as much as the account's share allows. The rest waits. */
   private read(link: L): void {
     while (hasMore(link.inbox)) {
       if (this.account(link.bareJid).leftMs <= 0) {
@@ -183,7 +200,7 @@ export class Intake<L extends Sender> {
     this.coarseMs = 0;
     this.timer = setTimeout(() => {
       this.timer = undefined;
-      // Coding what was read last has come to light meanwhile.
+      // Encoding what was read last may have taken long. Then there is another pause before the turn.
       if (this.coarseMs === 0) this.turn();
       this.book();
     }, Math.ceil(pauseMs));
@@ -192,7 +209,7 @@ export class Intake<L extends Sender> {
   private turn(): void {
     const end = this.now() + QUANTUM_MS;
     for (const link of this.waiting) {
-      // To the end of the row.
+      // The link moves to the end of the row.
       this.waiting.delete(link);
       if (hasMore(link.inbox)) this.step(link);
       if (hasMore(link.inbox)) this.waiting.add(link);
@@ -201,7 +218,7 @@ export class Intake<L extends Sender> {
   }
 }
 
-/** Gives back the memory of what was in it: an array that was shifted empty keeps its own. */
+/** Gives back the memory of an empty inbox: an array that `shift` has emptied keeps its memory. */
 function release({ frames, blocks }: Inbox): void {
   frames.length = blocks.length = 0;
 }

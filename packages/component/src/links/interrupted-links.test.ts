@@ -28,7 +28,7 @@ it("asks no more once everything sent before the first question is acknowledged 
   const [both, heardAlone, acknowledgedAlone] = links as [ClientLink, ClientLink, ClientLink];
   for (const link of [both, heardAlone]) link.heard++;
   for (const { session } of [both, acknowledgedAlone]) Object.assign(session, { acknowledgedStanzas: 5 });
-  // Sent behind the question: it may still be on its way.
+  // These stanzas were sent after the question, and may still be on their way.
   Object.assign(both.session, { sentStanzas: 9 });
   for (let i = 0; i < 5; i++) interrupted.sweep();
   expect(asked()).toEqual([1, 3, 3]);

@@ -5,10 +5,12 @@ const ASKED_A_SWEEP = 1_000;
 /** How often a link is asked before it is verified. */
 const MAX_ASKED = 3;
 
-/** A link that was asked for an acknowledgement so often. */
+/** How often a link was asked for an acknowledgement, and its state at the first question. */
 interface Asked {
   tries: number;
-  /** How often it had been heard of when it was asked first, and how many data stanzas had been sent. */
+  /**
+   * `heard`: how often anything of the client had arrived by then. `sent`: how many data stanzas had been sent by then.
+   */
   heard: number;
   sent: number;
 }
@@ -23,9 +25,10 @@ export class InterruptedLinks {
   ) {}
 
   /**
-   * The stream to the server was interrupted: stanzas may be lost, in both directions, and for a while after it too,
-   * since a server may take the old stream for alive. Each client is asked for an acknowledgement until it comes.
-   * Whichever side lacks a stanza finds that out by it, so that nothing stands still until one is due.
+   * The stream to the server was interrupted. Stanzas may be lost in both directions, and for a while afterwards too,
+   * since a server may think that the old stream is alive. Each client is asked for an acknowledgement, `MAX_ASKED`
+   * times at most. By the acknowledgement, each side finds out whether it lacks a stanza. So nothing stands still until
+   * the next acknowledgement is due.
    */
   askAll(links: Iterable<ClientLink>): void {
     for (const link of links) this.unsure.set(link, { tries: 0, heard: 0, sent: 0 });
@@ -37,7 +40,7 @@ export class InterruptedLinks {
     let left = ASKED_A_SWEEP;
     for (const [link, asked] of [...this.unsure]) {
       if (left === 0) return;
-      // To the end of the row.
+      // The link moves to the end of the row.
       this.unsure.delete(link);
       if (link.ended || link.closedAt !== undefined || hasAnswered(link, asked)) continue;
       left--;

@@ -27,7 +27,9 @@ export class LinkOutlet implements Outlet {
     return this.link;
   }
 
-  /** Puts the subscription where its link looks for it. Sends BIND, and STATUS where the publisher has something to say. */
+  /**
+   * Puts the subscription where its link looks for it. Sends BIND, and STATUS if the publisher has something to say.
+   */
   open(subscription: LinkSubscription): void {
     const { link, alias } = this;
     const { service, subid } = subscription;
@@ -44,7 +46,7 @@ export class LinkOutlet implements Outlet {
       link.sendFrame({ type: "status", alias, ...told });
   }
 
-  /** Of `Outlet`. */
+  /** See `Outlet`. */
   close(): void {
     const { link, alias, subscription } = this;
     if (subscription === undefined) return;
@@ -53,32 +55,32 @@ export class LinkOutlet implements Outlet {
     link.detached.delete(subscription);
   }
 
-  /** Of `Outlet`. */
+  /** See `Outlet`. */
   maySendAt(clock: number): boolean {
     return this.link.maySendDataAt(clock);
   }
 
-  /** Of `Outlet`. */
+  /** See `Outlet`. */
   send(body: ReadyBody): void {
     this.link.append(body.frameFor(this.alias), true, body.pad, body.lean, this.alias);
   }
 
-  /** Of `Outlet`. */
+  /** See `Outlet`. */
   sendShared(frame: SharedFrame): void {
     this.link.append(frame.textFor(this.alias), false);
   }
 
-  /** Of `Outlet`. */
+  /** See `Outlet`. */
   sendEnd({ code, text, retryAfterMs }: StanzapackError): void {
     this.link.sendFrame({ type: "error", alias: this.alias, code, text, retryAfterMs: retryAfterMs ?? null });
   }
 
-  /** Of `Outlet`. */
+  /** See `Outlet`. */
   awaitRoom(): void {
     if (this.subscription !== undefined) this.link.detached.add(this.subscription);
   }
 
-  /** Of `Outlet`. */
+  /** See `Outlet`. */
   endWait(): boolean {
     return this.subscription !== undefined && this.link.detached.delete(this.subscription);
   }

@@ -24,7 +24,7 @@ function setUp(...blocks: Frame["type"][][]) {
   const link = {
     ...{ jid: "bob@x/1", bareJid: "bob@x", ended: false, closedAt: undefined, detached: new Set() },
     ...{ inbox: createInbox(), session, throttle: { owes: false }, heardAt: 0, readWaits: 0, hear: vi.fn() },
-    ...{ sendAck: () => order.push("ack"), noteAcknowledged: () => undefined },
+    ...{ sendAck: () => order.push("ack"), sendKept: () => false, noteAcknowledged: () => undefined },
   } as unknown as ClientLink;
   const stats = createStats();
   const throttle = { received: () => order.push("charge") } as unknown as Throttle<ClientLink>;

@@ -10,11 +10,11 @@ import type { FrameDispatch } from "./frame-dispatch.js";
 import { hasMore, Intake } from "./intake.js";
 import type { LinkEnds } from "./link-ends.js";
 
-/** How long a client's own question waits until what came before it is read, in ms: clients give up after 10 s. */
+/** How long a request of a client waits until everything before it is read, in ms. Clients give up after 10 s. */
 const READ_MS = 8_000;
-/** How often that is looked at, in ms. */
+/** Time between two looks at the inbox, in ms. */
 const READ_POLL_MS = 20;
-/** Most questions of one link that wait for it; an SDK has three. */
+/** Most requests of one link that wait until the inbox is read. An SDK has three. */
 const MAX_READ_WAITS = 8;
 
 /** The parts of the component that a reader needs. */
@@ -36,21 +36,21 @@ export class LinkReader {
 
   /** Takes a block that arrived. `label`: as the link's bytestream gave it. */
   receive(link: ClientLink, block: Uint8Array, label: number | undefined): void {
-    // Also where it has to wait until it is read.
+    // The link was heard, even if the block has to wait until it is read.
     link.heardAt = monotonicNow();
     link.hear();
-    // Something of it comes through: asked with the next sweep it may answer.
+    // Something of the client comes through, so it may answer if the next sweep asks.
     if (link.suspension !== undefined) link.suspension.askAt = 0;
     const isFirst = link.session.peerHello === undefined && link.inbox.blocks.length === 0;
     if (link.ended || this.intake.put(link, block, label, isFirst)) return;
     this.stats.refusals++;
     this.parts.ends.bye(
       link,
-      new StanzapackError("limit-exceeded", "too much of this link waits to be read", { origin: "peer" }),
+      new StanzapackError("limit-exceeded", "too many bytes of the link wait to be read", { origin: "peer" }),
     );
   }
 
-  /** The next frame of its inbox; of a new block, all up to the first with data. */
+  /** Reads the link's inbox up to the next frame with data. Takes the next block if no frame is left. */
   private readNext(link: ClientLink): void {
     const { inbox, session } = link;
     const { ends, dispatch, throttle } = this.parts;
@@ -90,7 +90,10 @@ export class LinkReader {
     this.parts.ends.bye(link, fault);
   }
 
-  /** Resolves once what has come is read, after `READ_MS` at the latest, or at once where too many wait for that. */
+  /**
+   * Resolves when everything that arrived is read, but after `READ_MS` at the latest. Resolves at once if too many
+   * requests of the link wait.
+   */
   async read(link: ClientLink): Promise<void> {
     if (link.readWaits >= MAX_READ_WAITS) return;
     const until = monotonicNow() + READ_MS;
@@ -99,21 +102,25 @@ export class LinkReader {
     link.readWaits--;
   }
 
-  /** As `read`; then acknowledges what was read, in front of whatever is written next. */
+  /** The same as `read`. Then acknowledges what was read, in front of whatever is written next. */
   async acknowledge(link: ClientLink): Promise<void> {
     await this.read(link);
-    if (link.ended || link.inbox.frames.length > 0 || link.session.ackDueAt === undefined) return;
-    link.sendAck();
+    if (link.ended || link.inbox.frames.length > 0) return;
+    if (link.session.ackDueAt !== undefined) link.sendAck();
+    else if (!link.sendKept()) return;
     this.parts.ends.write(link);
   }
 
   /** Once a second for each link: acknowledges what is due by time. */
   acknowledgeDue(link: ClientLink, now: number): void {
-    // Not of a block that is being read: its updates may still be lost with the link.
-    if (link.session.ackDue(now) && link.inbox.frames.length === 0 && !link.throttle.owes) link.sendAck();
+    // A block that is being read is not acknowledged: its updates may still be lost with the link.
+    if (link.inbox.frames.length > 0 || link.throttle.owes) return;
+    if (link.session.ackDue(now)) link.sendAck();
+    // Updates may have been stored after their acknowledgement.
+    else if (link.session.ackDueAt === undefined) link.sendKept();
   }
 
-  /** Coding what an account published took so long, in ms. */
+  /** Charges an account for encoding what it published, in ms. */
   charge(bareJid: string, ms: number): void {
     this.intake.charge(bareJid, ms);
   }

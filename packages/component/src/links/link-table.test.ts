@@ -33,7 +33,8 @@ const SIXTY_SECONDS_MS = 60_000;
 const AWAY = new StanzaError("remote-server-timeout", "wait");
 
 /**
- * A table with one link, of a client on another server. `answer` answers the question that is out. `isLean`: the client lists lean stanzas.
+ * A table with one link, of a client on another server. `answer` answers the open question. `isLean`: the client lists
+ * lean stanzas.
  */
 function setUp({
   isLean = false,
@@ -90,7 +91,7 @@ function setUp({
     const base64 = encodeBase64(encodeFrame(frame));
     receive(xml("message", from, xml("data", { xmlns: NS.IBB, sid: "s", seq: String(seq++) }, base64)));
   };
-  /** What the client is told last: the reason, and whether its bytestream is closed. */
+  /** Returns what the client receives last: the reason of BYE, and whether its bytestream is closed. */
   const goodbye = (): string[] => {
     const blocks = sent.flatMap((text) => [...text.matchAll(/seq='\d+'>([^<]*)</g)].map((match) => match[1]));
     const frames = blocks.flatMap((base64) =>
@@ -104,7 +105,7 @@ function setUp({
     asked.shift()?.settle(error);
     await vi.advanceTimersByTimeAsync(0);
   };
-  /** Without what it came from, as servers send it. */
+  /** Delivers an error without the stanza that caused it, as servers send it. */
   const bounce = (error: StanzaError): void =>
     receive(
       xml(
@@ -113,7 +114,7 @@ function setUp({
         xml("error", { type: error.type }, xml(error.condition, NS.STANZA_ERRORS)),
       ),
     );
-  /** So many seconds of sweeps. */
+  /** Sweeps once a second, for this many seconds. */
   const sweep = async (seconds: number): Promise<void> => {
     for (let i = 0; i < seconds; i++) {
       await vi.advanceTimersByTimeAsync(1_000);
@@ -236,13 +237,13 @@ describe("LinkTable, when the server stands still", () => {
     link.session.sentData(monotonicNow());
     let goOn: () => void = () => undefined;
     probed.answer = new Promise((resolve) => (goOn = () => resolve(true)));
-    // 30 s unacknowledged, and 40 s without an answer.
+    // Data was unacknowledged for 30 s, and the question was open for 40 s.
     await sweep(70);
     expect(links.size).toBe(1);
     goOn();
     await sweep(5);
     expect(links.size).toBe(1);
-    // Its ACK comes before its answer.
+    // The client's ACK arrives before its answer.
     link.session.receive(encodeFrame({ type: "ack", stanzas: 1 }), monotonicNow());
     await answer();
     expect([links.size, link.ended]).toEqual([1, false]);
@@ -405,7 +406,7 @@ describe("LinkTable, with lean stanzas", () => {
     ] as const) {
       const { link, asked, sweep } = setUp({ isLean: true });
       for (let i = 0; i < stanzas; i++) link.session.sentData(monotonicNow());
-      // Something else of it comes.
+      // Other stanzas of the client still arrive.
       const hear = setInterval(() => (link.heardAt = monotonicNow()), 1_000);
       await sweep(seconds - 1);
       expect(asked).toHaveLength(0);

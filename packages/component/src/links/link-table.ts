@@ -28,22 +28,25 @@ import type { LinkEnds } from "./link-ends.js";
 import { LinkReader } from "./link-reader.js";
 import { LinkVerifier } from "./link-verifier.js";
 
-/** Deflated rows too: a publisher without the columnar codec may send them. */
+/** Codecs that the component reads. A publisher without the columnar codec may send deflated rows. */
 const READS: HelloFrame["codecs"] = ["rows", "deflated", "coded"];
-/** What a link still holds when it is closed is read for so long, in ms. */
+/** How long the component reads what a closed link still holds, in ms. */
 const CLOSED_MS = 60_000;
 
-/** Every link of the component: admits, opens and ends links. Its parts read them, and find out whether they live. */
+/**
+ * All links of the component: admits, opens and ends links. Its parts read the links, and find out whether the clients
+ * live.
+ */
 export class LinkTable implements LinkEnds {
   private readonly links = new Map<string, ClientLink>();
-  /** The same by bare JID. */
+  /** Links by bare JID. */
   private readonly accounts = new Map<string, FewSet<ClientLink>>();
   private readonly admission: OpenAdmission;
   private readonly throttle: Throttle<ClientLink>;
   private readonly reader: LinkReader;
   private readonly verifier: LinkVerifier;
   private readonly interrupted = new InterruptedLinks((link) => void this.verifier.verify(link));
-  /** One for all links. */
+  /** One function for all links. */
   private readonly onPending = (link: ClientLink): void => this.fanOut.writerPending(link);
 
   constructor(
@@ -95,7 +98,7 @@ export class LinkTable implements LinkEnds {
     return this.links.size;
   }
 
-  /** The live link of a full JID. Throws `link-required`. */
+  /** Returns the live link of a full JID. Throws `link-required`. */
   require(fullJid: string): ClientLink {
     const link = this.links.get(fullJid);
     if (link === undefined)
@@ -107,7 +110,7 @@ export class LinkTable implements LinkEnds {
     return this.links.get(fullJid);
   }
 
-  /** The live links of all sessions of a bare JID. */
+  /** Returns the live links of all sessions of a bare JID. */
   ofAccount(bareJid: string): Iterable<ClientLink> {
     return this.accounts.get(bareJid) ?? [];
   }
@@ -129,7 +132,7 @@ export class LinkTable implements LinkEnds {
       const { budgets } = this.broker;
       budgets.request(request.from);
       if (!this.links.has(request.from)) budgets.checkRoom(request.from, "links");
-      // Last: what is wrong takes no turn of somebody else's.
+      // The last check, so that a faulty request takes nobody's turn.
       budgets.open(request.from, this.admission);
     } catch (error) {
       this.broker.refused(request.from, "a link", error);
@@ -143,7 +146,7 @@ export class LinkTable implements LinkEnds {
       this.bye(old, new StanzapackError("conflict", `${stream.peer} has opened a newer link`));
     const link = new ClientLink(
       stream,
-      // As the server stamped it: parsing it could make one account of two.
+      // Cut from the JID as the server stamped it. To parse the JID could make one account of two.
       bareJid(stream.peer),
       monotonicNow(),
       this.settings.wireLimits,
@@ -158,24 +161,24 @@ export class LinkTable implements LinkEnds {
     stream.onBlock = (block, { label }) => this.reader.receive(link, block, label);
     stream.onProbe = (chars) => link.envelope.onProbe(chars);
     stream.onFault = ({ error }) => {
-      // XEP-0047 §2.2: its client does not know this bytestream, and nobody reads what is said.
+      // XEP-0047 §2.2: the client does not know this bytestream, so nobody would read BYE.
       if (error.condition === "item-not-found") return;
       const text = `the bytestream broke: ${error.text === "" ? error.condition : error.text}`;
       this.bye(link, new StanzapackError(linkCodeOf(error.condition), text));
     };
     stream.onEnd = (end) => this.streamEnded(link, end);
     const token = this.requests.resumption.issue(link);
-    // Where every tag was used with this JID within the hour, the link stays on In-Band Bytestreams.
+    // If every tag was used with this JID within the hour, the link stays on In-Band Bytestreams.
     const tag = this.settings.envelope === "auto" ? stream.takeTag() : undefined;
     link.session.lean = tag !== undefined;
     const lean = tag === undefined ? null : { tag };
-    link.sendFrame(createHello({ token, codecs: READS, lean }, this.settings.wireLimits));
+    link.sendFrame(createHello({ token, codecs: READS, lean, kept: true }, this.settings.wireLimits));
     this.log.info({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
 
   private streamEnded(link: ClientLink, end: BytestreamEnd): void {
     if (end.error === undefined && hasMore(link.inbox)) {
-      // What it published before it went is still read; nothing more is sent.
+      // The component still reads what the client published before. It sends the client nothing more.
       link.closedAt = monotonicNow();
       this.requests.linkEnded(link);
       this.broker.subscriptions.linkEnded(link);
@@ -193,18 +196,21 @@ export class LinkTable implements LinkEnds {
     this.end(link, error.text);
   }
 
-  /** As `read`; then acknowledges what was read, in front of whatever is written next. */
+  /** The same as `read`. Then acknowledges what was read, in front of whatever is written next. */
   acknowledge(link: ClientLink): Promise<void> {
     return this.reader.acknowledge(link);
   }
 
-  /** Resolves once everything that has come over the link of this full JID is read, within bounds. */
+  /** Resolves when everything that arrived on the link of this full JID is read, within the bounds of `LinkReader`. */
   async read(fullJid: string): Promise<void> {
     const link = this.links.get(fullJid);
     if (link !== undefined) await this.reader.read(link);
   }
 
-  /** Writes what waits. Without a stream it goes on waiting: what is taken has its place in the order. */
+  /**
+   * Writes what waits on the link. Without a stream to the server nothing is taken, because stanzas that are taken have
+   * their place in the order.
+   */
   write(link: ClientLink): void {
     if (this.connection.state !== "online") return;
     const stanzas = link.takeStanzas(monotonicNow());
@@ -236,7 +242,7 @@ export class LinkTable implements LinkEnds {
       void this.verifier.verify(link, true);
   }
 
-  /** Resolves whether the full JID has a link whose client lives, as far as can be told. Ends the link if not. */
+  /** Resolves with whether the full JID has a link whose client lives, as far as can be told. Ends the link if not. */
   async verify(fullJid: string): Promise<boolean> {
     const link = this.links.get(fullJid);
     return link !== undefined && (await this.verifier.verify(link));

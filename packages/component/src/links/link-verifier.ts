@@ -18,16 +18,16 @@ import { ServerWatch } from "./server-watch.js";
 
 /** A link must say HELLO within this, in ms. */
 const HELLO_MS = 15_000;
-/** And so long as the server answers after that, in ms. */
+/** After that, the link ends once the server has answered for this long, in ms. */
 const HELLO_GRACE_MS = 2_000;
 /**
- * So many stanzas that are not known to have arrived make the component ask, so that lean stanzas go on. 1,024: half of
- * what may be out.
+ * From this many stanzas on that are not known to have arrived, the component asks, so that lean stanzas continue.
+ * 1,024: half of the most that may be unconfirmed.
  */
 const ASK_OUTSTANDING = 1_024;
 /** How long a link is kept whose client's server is away, in ms. */
 const SUSPENDED_MS = 60_000;
-/** How often such a link is asked, with full jitter: many may have the same server. */
+/** Times between the questions to such a link, with full jitter, because many links may have the same server. */
 const ASK_AGAIN: ReconnectPolicy = { minMs: 2_000, maxMs: 10_000 };
 
 /** Finds out whether the clients of silent links live, and ends or suspends the links of those that do not answer. */
@@ -45,9 +45,9 @@ export class LinkVerifier {
   }
 
   /**
-   * Resolves whether the link's client lives, as far as can be told; ends the link if not. All who ask while a question
-   * is out get its answer. A client is given `answerSeconds`, which count only while the server answers. `isHinted`:
-   * something else says too that nobody is there to be told the reason.
+   * Resolves with whether the link's client lives, as far as can be told. Ends the link if not. All calls while a
+   * question is open share its answer. A client has `answerSeconds` to answer, which count only while the server
+   * answers. `isHinted`: something else also says that nobody is there to read the reason.
    */
   verify(link: ClientLink, isHinted = false): Promise<boolean> {
     if (link.ended) return Promise.resolve(false);
@@ -63,16 +63,19 @@ export class LinkVerifier {
       void this.giveUpHello(link);
     } else if (
       now - (session.waitingSince ?? now) > this.patienceMs(link) ||
-      // One that gets no data owes no acknowledgement, and its presence may never have been sent here.
+      // A client that receives no data owes no acknowledgement, and its presence may never have been sent here.
       now - link.heardAt > this.limits.silentSeconds * 1000 ||
-      // Of control frames: nothing else confirms them.
+      // Nothing else confirms stanzas with control frames.
       (link.envelope.lean && link.stream.outstanding >= ASK_OUTSTANDING)
     ) {
       void this.verify(link);
     }
   }
 
-  /** Returns how long data may be unacknowledged, in ms: with half the credit out its client acknowledges at once. */
+  /**
+   * Returns how long data may be unacknowledged, in ms. A client with `ackEveryStanzas` unacknowledged stanzas
+   * acknowledges at once.
+   */
   private patienceMs({ session }: ClientLink): number {
     const { unackedSeconds, lazyUnackedSeconds } = this.limits;
     const isLazy = session.lazy && session.unacked < DEFAULT_LINK_POLICY.ackEveryStanzas;
@@ -84,14 +87,14 @@ export class LinkVerifier {
     const patience = { watch: this.watch, ms: this.limits.answerSeconds * 1_000 };
     const verdict = await askClient(this.connection, patience, link, (it) => this.ends.write(it));
     if (link.ended || verdict === "unknown") return !link.ended;
-    // RFC 6120 §8.3.2: what it is asked again later may be answered.
+    // RFC 6120 §8.3.2: a later question may be answered.
     if (verdict instanceof StanzaError && verdict.type === "wait")
       this.suspend(link, verdict, monotonicNow());
     else if (verdict !== "alive") this.endSilent(link, verdict, isHinted);
     else {
       link.heardAt = monotonicNow();
       link.suspension = undefined;
-      // The client acknowledges before it answers: what is still unacknowledged from before the question was lost.
+      // The client acknowledges before it answers. Data from before the question that is still unacknowledged was lost.
       const silent = waitingSince !== undefined && link.session.waitingSince === waitingSince;
       if (silent && !hasMore(link.inbox))
         this.ends.bye(link, new StanzapackError("gap", "stanzas were lost on the way"));
@@ -100,7 +103,7 @@ export class LinkVerifier {
     return !link.ended;
   }
 
-  /** Ends a link that owes HELLO, unless the server, which holds it, stands still. */
+  /** Ends a link that owes HELLO, unless the server stands still and holds the HELLO back. */
   private async giveUpHello(link: ClientLink): Promise<void> {
     if (link.hopeless) return;
     link.hopeless = true;

@@ -2,9 +2,9 @@ import { NS, StanzaError, xml, type Connection } from "@stanzapack/xmpp";
 import type { ClientLink } from "./client-link.js";
 import type { ServerWatch } from "./server-watch.js";
 
-/** No deadline of its own, in ms: an hour. */
+/** Timeout of the ping, in ms. An hour, because the ping needs no deadline of its own. */
 const FOR_GOOD_MS = 3_600_000;
-/** A client that reads stanzas side by side may acknowledge so long after its answer to a ping, in ms. */
+/** How long after its answer to a ping a client may acknowledge, in ms, if it reads stanzas side by side. */
 const LATE_ACK_MS = 1_000;
 /** Conditions that only servers answer with, about a client that is not there. */
 const GONE = new Set([
@@ -17,15 +17,15 @@ const GONE = new Set([
 ]);
 
 /**
- * `alive`: the client answered, or something of it came since it was asked. `unknown`: the component's own stream is gone. An error says
- * why it does not answer.
+ * `alive`: the client answered, or something of it arrived since it was asked. `unknown`: the component's own stream is
+ * gone. An error says why the client does not answer.
  */
 export type Verdict = "alive" | "unknown" | Error;
 
 /**
- * Asks a client whether it lives: for an acknowledgement, by CREDIT, and right behind it by XEP-0199. An error in its name may be its own,
- * since it has no XEP-0199, or its server's, which has no such client: both are `service-unavailable`. The acknowledgement tells them
- * apart, since no server reads frames.
+ * Asks a client whether it lives: for an acknowledgement, by CREDIT, and right after that by XEP-0199. A client without
+ * XEP-0199 answers `service-unavailable`. A server that has no such client answers the same in the client's name. The
+ * acknowledgement distinguishes the two, since no server reads frames.
  */
 export async function askClient(
   connection: Connection,
@@ -48,7 +48,7 @@ export async function askClient(
   try {
     const ping = xml("iq", { type: "get", to: link.jid }, xml("ping", NS.PING));
     await connection.request(ping, { timeoutMs: FOR_GOOD_MS, signal: over.signal });
-    // The answer came behind everything before the question.
+    // The answer came after everything that was sent before the question.
     link.stream.confirm(sent);
     return "alive";
   } catch (error) {

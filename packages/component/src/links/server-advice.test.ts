@@ -14,10 +14,7 @@ test.each([
     new XmppError("unreachable", "no", { cause: new AggregateError([failed("ECONNREFUSED")]) }),
     "Nothing listens there",
   ],
-  [
-    new XmppError("unreachable", "no", { cause: failed("ENOTFOUND") }),
-    "No address is known for xmpp.example.org",
-  ],
+  [new XmppError("unreachable", "no", { cause: failed("ENOTFOUND") }), "no address for xmpp.example.org"],
   [new XmppError("unreachable", "no", { cause: failed("EHOSTUNREACH") }), "firewalls"],
   [new XmppError("unreachable", "no", { condition: "host-unknown" }), 'Component "streams.example.org"'],
   [new XmppError("protocol", "no", { condition: "invalid-namespace" }), "probably for clients"],
@@ -27,7 +24,7 @@ test.each([
   [new XmppError("tls", "no"), "component.tls"],
   [new XmppError("protocol", "no", { condition: "invalid-xml" }), "broke the rules of XMPP"],
   [new XmppError("disconnected", "no"), "Look at the server's log"],
-  // The name of a property of every object is no condition of ours.
+  // The name of a property that every object has is no condition of ours.
   [new XmppError("disconnected", "no", { condition: "constructor" }), "Look at the server's log"],
 ])("%s: the advice is in the operator's terms", (error, text) => {
   const advice = adviseOperator(error, AT);

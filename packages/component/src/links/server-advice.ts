@@ -9,9 +9,9 @@ export interface ServerAddress {
 type Advice = (at: ServerAddress) => string;
 
 const noWay: Advice = ({ host }) =>
-  `No way leads to ${host}: check component.host, the network and its firewalls.`;
+  `The network cannot reach ${host}: check component.host, the network and its firewalls.`;
 const unknownHost: Advice = ({ host }) =>
-  `No address is known for ${host}: check component.host and the name server.`;
+  `The name server has no address for ${host}: check component.host and the name server.`;
 const unknownDomain: Advice = ({ domain, port }) =>
   `The server does not know the component ${domain}: name it in the server's configuration ` +
   `(Prosody: Component "${domain}"; ejabberd: hosts of ejabberd_service), and check that ` +
@@ -19,7 +19,7 @@ const unknownDomain: Advice = ({ domain, port }) =>
 const clientPort: Advice = ({ port }) =>
   `Port ${port} is not for components, probably for clients: set component.port to the server's port for components.`;
 
-/** By Node's code of what failed in the network, or by the condition of the server's stream error. */
+/** Advice by Node's code of a network failure, or by the condition of the server's stream error. */
 const BY_CAUSE = new Map<string, Advice>(
   Object.entries({
     ECONNREFUSED: ({ port }) =>
@@ -51,14 +51,14 @@ const BY_CODE: Readonly<Partial<Record<XmppError["code"], Advice>>> = {
     `The other side of port ${port} broke the rules of XMPP: check that it is the server's port for components.`,
 };
 
-/** What an operator can do about a server that does not take the component (XEP-0114), by what went wrong. Whole sentences. */
+/** Returns what an operator can do if the server does not accept the component (XEP-0114), in whole sentences. */
 export function adviseOperator(error: XmppError, at: ServerAddress): string {
   const cause = networkCode(error) ?? error.condition;
   const advice = (cause === undefined ? undefined : BY_CAUSE.get(cause)) ?? BY_CODE[error.code];
   return advice?.(at) ?? "Look at the server's log.";
 }
 
-/** Node's code of what failed in the network; of several addresses the first that failed. */
+/** Returns Node's code of a network failure. If several addresses failed, returns that of the first. */
 function networkCode({ cause }: XmppError): string | undefined {
   const failure: unknown =
     cause instanceof AggregateError && cause.errors.length > 0 ? cause.errors[0] : cause;

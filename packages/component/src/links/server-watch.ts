@@ -1,15 +1,18 @@
 import { monotonicNow, type Connection } from "@stanzapack/xmpp";
 
-/** The server is asked so often while somebody waits, in ms. */
+/** Time between two questions to the server while somebody waits, in ms. */
 const STEP_MS = 1_000;
-/** An answer that takes longer, in ms, shows that the server stood still; what it held back comes now. */
+/**
+ * An answer that takes longer, in ms, shows that the server stood still. The stanzas that the server held back arrive
+ * now.
+ */
 const STALLED_MS = 1_000;
-/** A wait begins anew so often at most: a server that is slow for good keeps nobody for ever. */
+/** Most times that a wait begins anew, so that a server that is always slow keeps nobody for ever. */
 const MAX_RESTARTS = 10;
 
 /**
- * Tells clients that do not answer from a server that stands still: a deadline counts only while the server answers. One question to
- * it serves everybody who waits.
+ * Distinguishes a client that does not answer from a server that stands still. A deadline counts only while the server
+ * answers. One question to the server serves everybody who waits.
  */
 export class ServerWatch {
   private asking: Promise<boolean> | undefined;
@@ -17,8 +20,8 @@ export class ServerWatch {
   constructor(private readonly connection: Pick<Connection, "probe">) {}
 
   /**
-   * Resolves true once the server has answered for `ms` without standing still: what a client sent in that time is here. False when the stream to
-   * the server is lost first, or `signal` aborts.
+   * Resolves with true when the server has answered for `ms` without standing still: what a client sent in that time
+   * has arrived. Resolves with false when the stream to the server is lost first, or `signal` aborts.
    */
   async answeredFor(ms: number, signal?: AbortSignal): Promise<boolean> {
     let restarts = 0;

@@ -7,7 +7,7 @@ import { attr } from "./pubsub-request.js";
 import { resultSetOf, takePage } from "../forms/result-sets.js";
 import { badRequest } from "../forms/submissions.js";
 
-/** XEP-0060 §4.1: those that a node of ours does not have, by the name of their feature. */
+/** Affiliations of XEP-0060 §4.1 that a node of ours does not have, each with the name of its feature. */
 const MISSING: ReadonlyMap<string, string> = new Map([
   ["outcast", "outcast-affiliation"],
   ["publisher", "publisher-affiliation"],
@@ -16,25 +16,25 @@ const MISSING: ReadonlyMap<string, string> = new Map([
 
 const NOBODY: ReadonlySet<string> = new Set();
 
-/** What a request makes of a node's members. */
+/** The changes of a node's members that a request makes. */
 export interface AffiliationChange {
   readonly members: ReadonlySet<string>;
-  /** Those that have no affiliation any more. */
+  /** JIDs that have no affiliation any more. */
   readonly revoked: readonly string[];
-  /** What could not be done, though the rest is (§8.9.2.4). */
+  /** The error for entries that could not be changed, though the others were (§8.9.2.4). Undefined: there are none. */
   readonly fault: StanzaError | undefined;
 }
 
 /**
- * XEP-0060 §8.9.2. Members come and go one at a time; the owner stays the owner, alone: the node's name says who it is. Throws what
- * leaves everything as it was.
+ * Reads a request that changes affiliations (XEP-0060 §8.9.2). The request adds and removes members one at a time. The
+ * owner stays the only owner, because the node's name says who that is. When it throws, everything stays as it was.
  */
 export function readAffiliations(service: Service, element: Element, maxMembers: number): AffiliationChange {
   const asked = new Map<string, string | undefined>();
   for (const entry of element.getChildren("affiliation")) {
     const jid = accountOf(attr(entry, "jid") ?? "");
-    // §8.9.2.4: which of them would count?
-    if (asked.has(jid)) throw badRequest(`\`${jid.slice(0, 200)}\` stands there twice`);
+    // §8.9.2.4: nobody could tell which of two entries counts.
+    if (asked.has(jid)) throw badRequest(`the request has \`${jid.slice(0, 200)}\` twice`);
     asked.set(jid, attr(entry, "affiliation"));
   }
   const members = new Set(service.config.members);
@@ -43,7 +43,8 @@ export function readAffiliations(service: Service, element: Element, maxMembers:
   for (const [jid, affiliation] of asked) {
     // §8.9.2.1: without an affiliation nothing changes.
     if (affiliation === undefined) continue;
-    // One that is approved becomes a member all the same, for another access model; `none` ends an approval under any.
+    // An approved JID becomes a member all the same, for other access models. `none` ends an approval under any access
+    // model.
     if (affiliation === "owner" && jid === service.id.owner) continue;
     const feature = MISSING.get(affiliation);
     if (feature !== undefined)
@@ -53,8 +54,8 @@ export function readAffiliations(service: Service, element: Element, maxMembers:
         unsupported(feature, `this component has no \`${affiliation}\``),
       );
     if (!["owner", "member", "none"].includes(affiliation))
-      throw badRequest(`\`${affiliation.slice(0, 40)}\` is no affiliation`);
-    // §8.9.2.4: a node without an owner must not be, and who else would own it?
+      throw badRequest(`\`${affiliation.slice(0, 40)}\` is not an affiliation`);
+    // §8.9.2.4: a node must have an owner, and nobody else can own this one.
     if (affiliation === "owner" || jid === service.id.owner) impossible.push(jid);
     else if (affiliation === "member") members.add(jid);
     else {
@@ -67,7 +68,7 @@ export function readAffiliations(service: Service, element: Element, maxMembers:
       "invalid-options",
       `${members.size} members, at most ${maxMembers} are allowed`,
     );
-  const text = `\`${service.node}\` has one owner, ${service.id.owner}, for good`;
+  const text = `\`${service.node}\` has one owner, ${service.id.owner}, which cannot change`;
   const fault = new StanzaError("not-acceptable", "modify", text);
   return {
     members,
@@ -76,7 +77,7 @@ export function readAffiliations(service: Service, element: Element, maxMembers:
   };
 }
 
-/** The error with the entries that stay as they were. */
+/** Returns the error with the entries that stay as they were. */
 function unchanged(service: Service, jids: Iterable<string>, error: StanzaError): StanzaError {
   const { condition, type, text, application } = error;
   const entries = formatAffiliations(
@@ -92,12 +93,15 @@ function affiliationOf(service: Service, jid: string): string {
   return service.config.members.has(jid) || approvedOf(service).has(jid) ? "member" : "none";
 }
 
-/** Other access models know no approvals; those that there are count again under `authorize`. */
+/**
+ * Returns the approved JIDs that count. Approvals count under `authorize` only. Under other access models they are
+ * kept, for `authorize` later.
+ */
 function approvedOf({ record: { config, approved } }: Service): ReadonlySet<string> {
   return config.access === "authorize" ? approved : NOBODY;
 }
 
-/** XEP-0060 §8.9.1: everybody who has an affiliation, page by page (XEP-0059). */
+/** Returns everybody who has an affiliation (XEP-0060 §8.9.1), page by page (XEP-0059). */
 export function listAffiliations(service: Service, request: Element): Element {
   const jids = [...new Set([service.id.owner, ...service.config.members, ...approvedOf(service)])].sort();
   const { elements, set } = takePage(

@@ -7,8 +7,8 @@ import { FIELD, formatOurForm } from "../forms/our-fields.js";
 import { takePage } from "../forms/result-sets.js";
 
 /**
- * What works, and nothing else; test/ordinary-clients.test.ts asks for each of them. XEP-0060 §16.3: `access-open` says what the default
- * is, and there is one.
+ * The features that work, and no others. `test/other-implementations.test.ts` asks for each of them. XEP-0060 §16.3:
+ * `access-open` names the default access model, and there is one default.
  */
 export const FEATURES: readonly string[] = [
   NS.DISCO_INFO,
@@ -41,7 +41,10 @@ export const FEATURES: readonly string[] = [
   NS.STANZAPACK,
 ];
 
-/** XEP-0030: the component, its services, and what each of them is (XEP-0060 §5.4 metadata form). */
+/**
+ * Answers service discovery (XEP-0030): the component, its services, and what each service is (XEP-0060 §5.4, metadata
+ * form). Returns the undo.
+ */
 export function registerDisco(connection: Connection, broker: Broker): () => void {
   const guarded =
     (act: (from: string, node: string | undefined, query: Element) => Element) =>
@@ -87,10 +90,14 @@ function info(broker: Broker, from: string, node: string | undefined): Element {
   return formatInfo(node, { category: "hierarchy", type: "branch", name: node });
 }
 
-/** Throws `item-not-found` for who offers nothing that the asker may find: that is no node (XEP-0030 §3.2). */
+/**
+ * Throws `item-not-found` if the owner offers nothing that the asker may find. Then there is no such node (XEP-0030
+ * §3.2).
+ */
 function requireOwner(broker: Broker, owner: string, asker: string): void {
   for (const service of broker.catalog.ownedBy(owner)) if (service.record.mayFind(asker)) return;
-  // A service on a whitelist is not shown to others. Who knows its name and asks to subscribe is told (XEP-0060 §6.1.3.4).
+  // A service with a whitelist is not shown to others. A client that knows its name, and asks to subscribe, is told the
+  // reason (XEP-0060 §6.1.3.4).
   throw new StanzaError("item-not-found", "cancel", `nobody offers \`${owner.slice(0, 200)}\``);
 }
 
@@ -138,8 +145,8 @@ function serviceInfo(service: Service): Element {
 }
 
 /**
- * `node`: of an owner, whose services alone are listed; of a service or of the commands, which have no items. A long list comes page by page
- * (XEP-0059).
+ * Returns the items of `node`. For an owner, they are the owner's services. A service and the list of commands have no
+ * items. Undefined: all services. A long list comes page by page (XEP-0059).
  */
 function items(
   broker: Broker,
@@ -150,7 +157,7 @@ function items(
 ): Element {
   const isLeaf =
     node === NS.COMMANDS || (node !== undefined && broker.catalog.services.get(node)?.record.mayFind(asker));
-  // XEP-0060 §5.5: items are not kept here.
+  // XEP-0060 §5.5: the component keeps no items of a node.
   if (isLeaf === true) return xml("query", { xmlns: NS.DISCO_ITEMS, node });
   if (node !== undefined) requireOwner(broker, node, asker);
   const listed = broker.catalog.list.visibleTo(

@@ -13,7 +13,7 @@ import { registerSubscriptionEvents } from "./subscription-events.js";
 
 const BOB = "bob@x.test/r";
 
-/** A component without a server; `budget`: requests a second. */
+/** A component without a server. `budget`: requests a second. */
 function setUp(budget = 100) {
   const handlers: StanzaHandler[] = [];
   const listeners = new Map<string, () => void>();
@@ -45,7 +45,7 @@ function setUp(budget = 100) {
   registerUnknownAddresses(connection, budgets, stats);
   registerSubscriptionEvents(connection, broker);
   registerOrdinaryClients(connection, broker, stats, () => 0);
-  /** What one stanza is answered. */
+  /** Returns the answers to one stanza. */
   const told = (stanza: Element): string[] => {
     sent.length = 0;
     handlers.some((handler) => handler(stanza, 0));

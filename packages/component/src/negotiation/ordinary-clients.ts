@@ -16,7 +16,7 @@ import { answerPresence, errorAnswer } from "./unknown-addresses.js";
 import { toStanzaError, unsupported } from "../forms/errors.js";
 import { HelpAnswers } from "./help-answers.js";
 
-/** Longest thread that an answer repeats, in UTF-16 code units: what is longer names no conversation. */
+/** Longest thread that an answer repeats, in UTF-16 code units. A longer one names no conversation. */
 const MAX_THREAD_CHARS = 1_024;
 const GET_PENDING = `${NS.PUBSUB}#get-pending`;
 const DESCRIPTION = "Stanzapack carries compact real-time data streams between programs.";
@@ -24,7 +24,7 @@ const HELP =
   `${DESCRIPTION} This address does not chat: browse it with service discovery, or run \`stanzapack services\` ` +
   "to see what is offered here.";
 
-/** Payloads whose messages are no person's words of now. */
+/** Payloads of messages that no person has just written. */
 const NO_CHAT: readonly (readonly [name: string, ns: string])[] = [
   ["delay", NS.DELAY],
   ["x", NS.LEGACY_DELAY],
@@ -34,7 +34,10 @@ const NO_CHAT: readonly (readonly [name: string, ns: string])[] = [
   ["x", NS.DATA_FORMS],
 ];
 
-/** What people's clients ask of any address: version, card, uptime, time, commands, presence, a word of chat. Returns the undo. */
+/**
+ * Answers what people's clients send to any address: version, card, uptime, time, commands, presence, chat messages.
+ * Returns the undo.
+ */
 export function registerOrdinaryClients(
   connection: Connection,
   broker: Broker,
@@ -54,13 +57,13 @@ export function registerOrdinaryClients(
         throw toStanzaError(error);
       }
     };
-  /** Whether this stanza may be answered: what is none of iq need not be. */
+  /** Returns whether the budget allows an answer to this stanza. Only an iq must be answered. */
   const inBudget = (from: string): boolean => {
     try {
       broker.budgets.request(from);
       return true;
     } catch {
-      // The budgets have counted it; a refusal would be an answer too.
+      // The budgets have counted the stanza. A refusal would be an answer too.
       stats.refusals++;
       return false;
     }
@@ -68,7 +71,7 @@ export function registerOrdinaryClients(
   const on = (type: "get" | "set", ns: string, name: string, act: IqHandler) =>
     connection.onIq(type, ns, name, guarded(act));
   const undo = [
-    // XEP-0092: the system is nobody's business.
+    // XEP-0092: the answer does not name the operating system.
     on("get", NS.VERSION, "query", () =>
       xml("query", NS.VERSION, xml("name", {}, "Stanzapack"), xml("version", {}, VERSION)),
     ),
@@ -76,7 +79,7 @@ export function registerOrdinaryClients(
     on("get", NS.VCARD, "vCard", () =>
       xml("vCard", NS.VCARD, xml("FN", {}, "Stanzapack"), xml("DESC", {}, DESCRIPTION)),
     ),
-    // XEP-0012 §4: of a component, for how long it has been up.
+    // XEP-0012 §4: for a component, the time since its start.
     on("get", NS.LAST_ACTIVITY, "query", () =>
       xml("query", { xmlns: NS.LAST_ACTIVITY, seconds: String(Math.floor((clock() - startedAt) / 1_000)) }),
     ),
@@ -85,7 +88,7 @@ export function registerOrdinaryClients(
       xml("time", NS.TIME, xml("tzo", {}, "Z"), xml("utc", {}, new Date(wallNow()).toISOString())),
     ),
     on("set", NS.COMMANDS, "command", ({ child }) => {
-      // XEP-0060 §8.7.3.2; XEP-0050 §4.4 for any other.
+      // XEP-0060 §8.7.3.2, and XEP-0050 §4.4 for any other command.
       if (child.attrs["node"] === GET_PENDING)
         throw unsupported("get-pending", "publishers are asked by message");
       throw new StanzaError("item-not-found", "cancel", "there are no ad-hoc commands here");
@@ -112,14 +115,17 @@ export function registerOrdinaryClients(
   };
 }
 
-/** To a person's words a short text, to a room's an error, else nothing: two programs that answer each other would never end. */
+/**
+ * Returns the answer to a message: a short text for a person, an error for a room, and nothing for others. Two programs
+ * that answer each other would never end.
+ */
 function answerMessage(message: Element, from: string, type: string | undefined): Element | undefined {
   const { to, id } = message.attrs as Record<string, string | undefined>;
   if ((message.getChildText("body") ?? "") === "" || NO_CHAT.some(([name, ns]) => message.getChild(name, ns)))
     return undefined;
   if (type === "groupchat")
     return errorAnswer(message, new StanzaError("service-unavailable", "cancel", "there are no rooms here"));
-  // RFC 6121 §5.2.2: an unknown type is `normal`. Whoever has no local part is a server or a component.
+  // RFC 6121 §5.2.2: an unknown type is `normal`. A sender without a local part is a server or a component.
   if (type === "error" || type === "headline" || !bareJid(from).includes("@")) return undefined;
   const thread = message.getChildText("thread");
   return xml(
@@ -132,7 +138,7 @@ function answerMessage(message: Element, from: string, type: string | undefined)
     },
     xml("body", { "xml:lang": "en" }, HELP),
     ...(thread === null || thread.length > MAX_THREAD_CHARS ? [] : [xml("thread", {}, thread)]),
-    // XEP-0334 §4.2: who is not there need not read it later.
+    // XEP-0334 §4.2: a person who is offline need not read this later.
     xml("no-store", NS.HINTS),
   );
 }

@@ -9,7 +9,10 @@ import { OwnerRequests } from "./pubsub-owner.js";
 const ALICE = "alice@example.org/sensor";
 const NODE = "alice@example.org/log";
 
-/** A service whose publisher has sent `waiting` blocks that are not read. `read` is what waiting for them does. */
+/**
+ * A service whose publisher has sent `waiting` blocks that are not read. `read` is called when the request waits for
+ * them.
+ */
 function setUp(waiting: number, read: (blocks: unknown[]) => void = () => undefined) {
   const link = { inbox: createInbox() };
   for (let i = 0; i < waiting; i++) link.inbox.blocks.push({ bytes: new Uint8Array(1), label: undefined });

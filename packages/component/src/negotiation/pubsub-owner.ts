@@ -15,10 +15,10 @@ import { acceptable, badRequest, readSubmission } from "../forms/submissions.js"
 
 type Answer = Element | undefined;
 
-/** A publisher whose updates still wait to be read withdraws again after so long, in ms. */
+/** Time to retry for a publisher that withdraws while its updates still wait to be read, in ms. */
 const READ_AGAIN_MS = 1_000;
 
-/** What only the owner of a node may ask (XEP-0060 §8): its configuration, its members, its end. */
+/** Requests that only the owner of a node may make (XEP-0060 §8): its configuration, its members, its end. */
 export class OwnerRequests {
   constructor(
     private readonly broker: Broker,
@@ -57,7 +57,7 @@ export class OwnerRequests {
   private configure(service: Service, configure: Element): undefined {
     const form = readSubmission(configure, NS.PUBSUB_NODE_CONFIG);
     if (form === undefined) throw badRequest("the configuration has no form", "invalid-options");
-    // §8.2.4: what is in force stays in force.
+    // §8.2.4: the configuration in force stays in force.
     if (form === "cancel") return;
     const config = acceptable(() => readServiceConfig(form, service.config, this.limits.maxMembers));
     if (config.kind !== service.config.kind)
@@ -77,8 +77,9 @@ export class OwnerRequests {
   }
 
   /**
-   * XEP-0060 §8.4. What its publisher has sent before comes first, though it may wait to be read. Its publisher is `busy` until that is
-   * done, so that nothing of it is lost; another session of the owner need not wait for one that floods.
+   * Withdraws a service (XEP-0060 §8.4), after the component has read what its publisher sent before, so that nothing
+   * is lost. The publisher receives `busy` if that takes too long. Another session of its owner need not wait for a
+   * publisher that floods.
    */
   private async withdraw(request: Request, remove: Element): Promise<undefined> {
     const { publisher } = this.own(request, remove);
@@ -91,7 +92,7 @@ export class OwnerRequests {
     this.broker.offers.withdraw(this.own(request, remove), asking);
   }
 
-  /** XEP-0060 §8.9.2: the members, a JID at a time, and the end of approvals. */
+  /** Changes the members one JID at a time, and ends approvals (XEP-0060 §8.9.2). */
   private changeAffiliations(service: Service, affiliations: Element): undefined {
     const { members, revoked, fault } = readAffiliations(service, affiliations, this.limits.maxMembers);
     for (const member of revoked) service.record.approved.delete(member);

@@ -39,7 +39,7 @@ import { acceptable, badRequest, readForm, readSubmission } from "../forms/submi
 
 type Answer = Element | undefined;
 
-/** XEP-0060 as far as it negotiates: offer, subscribe, change, stop; for owners see `OwnerRequests`. */
+/** The requests of XEP-0060 that negotiate: offer, subscribe, change, stop. For owners see `OwnerRequests`. */
 export class PubsubNegotiation {
   private readonly owners: OwnerRequests;
 
@@ -51,7 +51,7 @@ export class PubsubNegotiation {
     this.owners = new OwnerRequests(broker, links, limits);
   }
 
-  /** Takes the requests off the connection. Returns the undo. */
+  /** Handles the requests of a connection. Returns the undo. */
   register(connection: Connection): () => void {
     const on = (type: "get" | "set", ns: string, act: (request: Request) => Answer | Promise<Answer>) =>
       connection.onIq(type, ns, "pubsub", (request) => this.answer(request, act));
@@ -105,7 +105,10 @@ export class PubsubNegotiation {
     }
   }
 
-  /** XEP-0060 §8.1: create a node; here: offer a service. Asking again for one's own is the way back after a break. */
+  /**
+   * Creates a node (XEP-0060 §8.1): it offers a service. A publisher that comes back after a break asks again for its
+   * own node.
+   */
   private async create(request: Request, create: Element, configure: Element | undefined): Promise<Element> {
     const node = this.creatable(attr(create, "node") ?? "", request.from);
     const existing = this.broker.catalog.services.get(node);
@@ -116,9 +119,11 @@ export class PubsubNegotiation {
     const lease = acceptable(() => readLeaseRequest(form));
     const offer = (): Later<OfferOutcome> =>
       this.broker.offers.offer(this.links.require(request.from), node, config, monotonicNow(), lease);
-    let outcome = await offer();
+    // An outcome that is known at once is handled at once: stanzas that came behind must not overtake it.
+    const first = offer();
+    let outcome = first instanceof Promise ? await first : first;
     if ("holder" in outcome) {
-      // The other session may be dead without anyone having been told: ask it before refusing.
+      // The other session may be dead, and nobody may know. The component asks it before it refuses this session.
       if (await this.links.verify(outcome.holder.jid)) {
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
       }
@@ -127,11 +132,11 @@ export class PubsubNegotiation {
       if ("holder" in outcome)
         throw new StanzapackError("conflict", `\`${node}\` is offered by your session ${outcome.holder.jid}`);
     }
-    // XEP-0060 §8.1.2: the answer may leave the node out only when it is as asked; it always is.
+    // XEP-0060 §8.1.2: the answer may leave the node out only if it is as asked. This answer always has the node.
     return xml("pubsub", NS.PUBSUB, xml("create", { node }));
   }
 
-  /** A node that this account may have. Throws `not-acceptable` and `forbidden`. */
+  /** Returns the prepared node, which this account may offer. Throws `not-acceptable` and `forbidden`. */
   private creatable(node: string, from: string): string {
     if (node === "") throw nodeIdRequired("`create` names no node, and there are no instant nodes");
     let owner: string;
@@ -152,14 +157,15 @@ export class PubsubNegotiation {
     const { from } = request;
     const node = requireNode(subscribe);
     const who = requireJid(subscribe);
-    // XEP-0060 §6.1.3.1. Updates travel over the link of one session, so the component also refuses another session's JID.
+    // XEP-0060 §6.1.3.1: the JID must be the asker's. Updates travel over the link of one session, so the component
+    // also refuses another session's JID.
     if (!isSameJid(who, from))
       throw new StanzapackError(
         "jid-mismatch",
         `the subscription is for \`${who.slice(0, 200)}\`, the request came from ${from}`,
       );
     const asked = readSubscribeOptions(readForm(options, NS.PUBSUB_SUBSCRIBE_OPTIONS));
-    // XEP-0060 §6.1.3.12: a node that does not exist is told before a link that is missing.
+    // XEP-0060 §6.1.3.12: the error for a missing node precedes the error for a missing link.
     return whenKnown(this.broker.subscriptions.asked(node, bareJid(from), asked.since), () =>
       this.subscribeOver(this.links.require(from), node, asked),
     );
@@ -174,7 +180,7 @@ export class PubsubNegotiation {
       return xml("pubsub", NS.PUBSUB, formatSubscription(subscription), options);
     };
     const refused = (error: unknown): Element => {
-      // XEP-0060 §6.1.4: the answer says that it is pending; §6.1.3.7: asking again meanwhile is an error.
+      // XEP-0060 §6.1.4: the answer says that the request is pending. §6.1.3.7: to ask again meanwhile is an error.
       if (awaited || !(error instanceof StanzapackError) || error.code !== "pending") throw error;
       return xml("pubsub", NS.PUBSUB, formatPending(node, jid));
     };
@@ -186,7 +192,7 @@ export class PubsubNegotiation {
     }
   }
 
-  /** XEP-0060 §6.2: what awaits approval is given up as a subscription is. */
+  /** Ends a subscription, or a request that awaits approval (XEP-0060 §6.2). */
   private unsubscribe(request: Request, unsubscribe: Element): undefined {
     const { service, link, jid } = this.meant(request, unsubscribe);
     if (link !== undefined && this.broker.approvals.giveUp(link, service)) return undefined;
@@ -209,7 +215,10 @@ export class PubsubNegotiation {
     return xml("pubsub", NS.PUBSUB, formatOptionsElement(subscription, "result"));
   }
 
-  /** XEP-0060 §5.6: those of all sessions of the asker's account, or only those to one node; page by page (XEP-0059). */
+  /**
+   * Lists the subscriptions of all sessions of the asker's account, or only those to one node (XEP-0060 §5.6). The
+   * list is in pages (XEP-0059).
+   */
   private subscriptions({ from, child }: Request, subscriptions: Element): Element {
     const node = attr(subscriptions, "node");
     const wanted = node === undefined ? undefined : this.findVisible(node, from);
@@ -251,7 +260,7 @@ export class PubsubNegotiation {
     return service;
   }
 
-  /** What a request about a subscription is about; the link is that of the subscribed JID. */
+  /** Returns the service and the subscriber that a request names. The link is that of the subscriber's JID. */
   private meant(
     { from }: Request,
     element: Element,
@@ -261,7 +270,10 @@ export class PubsubNegotiation {
     return { service: this.broker.catalog.find(node), link: this.links.get(jid), jid };
   }
 
-  /** By node, the subscriber's full JID and, where given, the subid (XEP-0060 §6.2.3, §6.3.4). */
+  /**
+   * Finds a subscription by node, by the subscriber's full JID and, if it is given, by the subid (XEP-0060 §6.2.3,
+   * §6.3.4).
+   */
   private findSubscription(request: Request, element: Element): Subscription {
     const { service, link, jid } = this.meant(request, element);
     return subscriptionOf(service, link, jid, attr(element, "subid"));

@@ -57,7 +57,7 @@ function setUp() {
   });
   gate.guarded.onIq("get", NS.DISCO_ITEMS, "query", handler);
   const asked: string[] = [];
-  /** What it is answered, in the order of the answers. */
+  /** Asks once. `asked` lists the answers in their order. */
   const ask = (from = "bob@x/1"): void => {
     const note = (text: string): void => void asked.push(`${from} ${text}`);
     const refused = (error: StanzaError): void => note(error.condition ?? error.message);
@@ -66,10 +66,10 @@ function setUp() {
       if (result instanceof Promise) result.then(() => note("result"), refused);
       else note("result");
     } catch (error) {
-      note((error as Error).message.includes("come again") ? "busy" : (error as StanzaError).condition);
+      note((error as Error).message.includes("retry in") ? "busy" : (error as StanzaError).condition);
     }
   };
-  /** Answered until it was told to come later. */
+  /** Asks until a request is refused. Returns how many were answered before. */
   const admitted = (from: string): number => {
     for (let count = 0; ; count++) {
       ask(from);
@@ -103,7 +103,7 @@ describe("what a request costs", () => {
     });
     ask("alice@x/1");
     handler.mockClear();
-    // Of the 20 nobody has been charged yet: an account begins with its first request.
+    // Of the 20 requests, this account was charged none yet: an account begins with its first request.
     expect(admitted("alice@x/1")).toBe(20);
     ask("bob@x/1");
     handler.mockImplementationOnce(() => {
@@ -124,7 +124,7 @@ describe("requests while the stream to the server is backed up", () => {
     for (const who of ["bob@x/1", "alice@x/1", "bob@x/2"]) ask(who);
     expect([asked, handler.mock.calls.length]).toEqual([[], 0]);
     state.writable = true;
-    // One that comes now does not overtake them.
+    // A request that comes now does not overtake the waiting ones.
     ask("carol@x/1");
     await emit("drain");
     expect(asked).toEqual(["bob@x/1 result", "alice@x/1 result", "bob@x/2 result", "carol@x/1 result"]);

@@ -15,9 +15,9 @@ import type { ComponentStats } from "../base/stats.js";
 /** Most requests that wait for the stream to the server to take their answers, and most of one bare JID among them. */
 const MAX_WAITING = 1_000;
 const MAX_WAITING_OF_JID = 50;
-/** One that has waited so long is refused, in ms: its client may have given it up. */
+/** A request that has waited this long is refused, in ms: its client may have given it up. */
 const MAX_WAIT_MS = 8_000;
-/** Who is refused meanwhile comes again in so many ms, or in up to twice as many. */
+/** Time to retry for refused requests, in ms: from this to twice as much. */
 const COME_AGAIN_MS = 1_000;
 /** Bytes of an answer that one request of a budget pays for: the server has to route them. */
 const BYTES_A_REQUEST = 4_096;
@@ -33,8 +33,9 @@ interface Waiting {
 }
 
 /**
- * Stands before the handlers of iq requests. Each request is charged what it cost, in processor time and bytes of its answer. While the stream
- * to the server is backed up requests wait in turn, and are refused beyond bounds: what reads an answer slowly is not sent more.
+ * Stands before the handlers of iq requests. Charges each request what it cost, in processor time and in bytes of its
+ * answer. While the stream to the server is backed up, requests wait in turn, and are refused beyond bounds. So a
+ * server that reads answers slowly receives no more of them.
  */
 export class RequestGate {
   /** The connection, for handlers that are to stand behind the gate. */
@@ -48,7 +49,7 @@ export class RequestGate {
     private readonly connection: Connection,
     private readonly budgets: Budgets,
     private readonly stats: ComponentStats,
-    /** Both in ms. */
+    /** Both clocks are in ms. */
     private readonly clock: () => number = monotonicNow,
     private readonly workMs: () => number = processorMs,
   ) {
@@ -97,7 +98,7 @@ export class RequestGate {
   }
 
   private chargeBytes(from: string, answer: Element | undefined): void {
-    // The first is the request's own.
+    // The request itself pays for the first `BYTES_A_REQUEST` bytes.
     if (answer !== undefined)
       this.budgets.charge(from, Math.max(0, Buffer.byteLength(answer.toString()) / BYTES_A_REQUEST - 1));
   }
@@ -123,7 +124,7 @@ export class RequestGate {
     });
   }
 
-  /** The stream takes more: the next one, and when its answer is written, the one after it. */
+  /** The stream takes more: answers the next request. When that answer is written, answers the one after it. */
   private release(): void {
     if (this.next !== undefined || this.waiting.length === 0 || !this.connection.writable) return;
     const request = this.take();
@@ -135,7 +136,7 @@ export class RequestGate {
     });
   }
 
-  /** No answer gets through: the server has told those who asked. */
+  /** No answer gets through. The server has sent an error to those who asked. */
   private drop(): void {
     while (this.waiting.length > 0) this.take().refuse(new StanzaError("remote-server-timeout", "wait"));
   }

@@ -28,8 +28,8 @@ const FIELD = {
 } as const;
 
 /**
- * XEP-0060 §8.6: the form that asks a publisher, its answer, and the word to the subscriber. Headlines all, which no server keeps for
- * later: a question is asked again. Returns the undo.
+ * Sends publishers the form that asks for approval, reads their answers, and informs subscribers (XEP-0060 §8.6). All
+ * messages to them are headlines, which no server keeps for later. So a question is asked again. Returns the undo.
  */
 export function registerSubscribeAuthorization(connection: Connection, broker: Broker): () => void {
   const send = (to: string, ...children: Element[]): void =>
@@ -62,7 +62,7 @@ export function registerSubscribeAuthorization(connection: Connection, broker: B
     try {
       broker.budgets.request(stanza.attrs["from"] as string);
       const form = readSubmission(stanza, FORM);
-      // XEP-0060 §8.6: cancelled, it remains pending.
+      // XEP-0060 §8.6: if the form is cancelled, the request remains pending.
       if (form !== "cancel" && form !== undefined) answered(broker, stanza.attrs["from"] as string, form);
     } catch (error) {
       broker.refused(stanza.attrs["from"] as string, "an answer about a subscriber", error);
@@ -84,7 +84,10 @@ export function registerSubscribeAuthorization(connection: Connection, broker: B
   };
 }
 
-/** XEP-0060 §8.6, example: with an id, which the answer reflects, and a text for clients that show no forms. */
+/**
+ * Returns the question to a publisher, as in the example of XEP-0060 §8.6. It has an id, which the answer reflects,
+ * and a text for clients that cannot show forms.
+ */
 function formatQuestion({ service, asker, id }: Question, to: string, from: string): Element {
   const form = formatForm(
     "form",
@@ -92,17 +95,17 @@ function formatQuestion({ service, asker, id }: Question, to: string, from: stri
     [
       { var: FIELD.SUBID, type: "hidden", values: [id] },
       { var: FIELD.NODE, type: "text-single", label: "Service", values: [service.node] },
-      { var: FIELD.SUBSCRIBER, type: "jid-single", label: "Who asks", values: [asker] },
+      { var: FIELD.SUBSCRIBER, type: "jid-single", label: "JID that asks", values: [asker] },
       {
         var: FIELD.ALLOW,
         type: "boolean",
-        label: "Allow this JID to take this service?",
+        label: "Allow this JID to subscribe to this service?",
         values: ["false"],
       },
     ],
     {
       title: "A subscription awaits approval",
-      instructions: "Submit the form with your decision. Cancelled, the request stays open.",
+      instructions: "Submit the form with your decision. If you cancel the form, the request stays open.",
     },
   );
   const text = `${asker} asks to subscribe to ${service.node}. Answer with the form of this message.`;

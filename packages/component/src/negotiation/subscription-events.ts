@@ -3,12 +3,13 @@ import type { Broker } from "../broker/broker.js";
 
 /** Events in one write. */
 const BATCH_COUNT = 100;
-/** Most events that wait for the server to read; further ones are dropped: the link's ERROR says the same. */
+/** Most events that wait until the server reads. Further events are dropped, because the link's ERROR says the same. */
 const MAX_WAITING = 100_000;
 
 /**
- * XEP-0060 §8.4.2, §12.10: tells subscribers, also those that do not read frames, that a node was deleted or their subscription taken
- * away. Headlines, one after the other as the server reads. Returns the undo.
+ * Tells subscribers that a node was deleted, or their subscription taken away (XEP-0060 §8.4.2, §12.10). So
+ * subscribers that do not read frames learn it too. The messages are headlines, sent one after another as the server
+ * reads. Returns the undo.
  */
 export function registerSubscriptionEvents(connection: Connection, broker: Broker): () => void {
   let waiting: string[] = [];
@@ -33,7 +34,7 @@ export function registerSubscriptionEvents(connection: Connection, broker: Broke
   };
   const undo = [
     connection.on("drain", flush),
-    // The links of those to be told are gone with the stream.
+    // Events that wait end with the stream.
     connection.on("offline", () => (waiting = [])),
   ];
   return () => {

@@ -11,11 +11,12 @@ import type { Budgets } from "../budgets/budgets.js";
 import type { ComponentStats } from "../base/stats.js";
 import { toStanzaError } from "../forms/errors.js";
 
-const NOBODY = "nobody has this address: Stanzapack is reached at its domain alone";
+const NOBODY = "nobody has this address: the only address of Stanzapack is its domain";
 
 /**
- * The component is its domain, and nobody else: no address with a local part exists, and a resource only for the question whether a link
- * is there. Answers what comes for others, so that nothing behind it sees it. Returns the undo.
+ * Answers stanzas to addresses that do not exist, so that no handler after it sees them. The component has its domain
+ * alone as its address. No address with a local part exists. A resource is only for the question whether a link is
+ * there. Returns the undo.
  */
 export function registerUnknownAddresses(
   connection: Connection,
@@ -27,7 +28,7 @@ export function registerUnknownAddresses(
     const isUser = bareJid(to).includes("@");
     const isResource = !isUser && to.includes("/");
     if (from === undefined || !(isUser || isResource)) return false;
-    // An error tells something about its sender, whoever was meant.
+    // An error says something about its sender, whatever address it was for.
     if (type === "error" || (stanza.is("presence") && type === "unavailable")) return false;
     if (isResource && stanza.is("iq") && stanza.getChild("ping", NS.PING) !== undefined) return false;
     stats.refusals++;
@@ -48,7 +49,7 @@ function answerFor(
   try {
     budgets.request(from);
   } catch (error) {
-    // RFC 6120 §8.2.3: an iq is answered, also by one who has no time.
+    // RFC 6120 §8.2.3: an iq must be answered, even if its sender is over its budget.
     const fault = toStanzaError(error);
     if (isIq && fault instanceof StanzaError) return errorAnswer(stanza, fault);
     return undefined;
@@ -62,7 +63,7 @@ function answerFor(
       new StanzaError(isDisco ? "item-not-found" : "service-unavailable", "cancel", NOBODY),
     );
   }
-  // RFC 6121 §8.5.1: a message comes back, but nobody wants a notice back.
+  // RFC 6121 §8.5.1: a message is answered with an error, but nobody wants a headline back.
   if (stanza.is("message"))
     return type === "headline"
       ? undefined
@@ -71,8 +72,9 @@ function answerFor(
 }
 
 /**
- * What presence to an address without presence is answered: a subscription and a probe `unsubscribed` (RFC 6121 §3.1.3, §4.3.2), who joins
- * a room an error (XEP-0045 §7.2), everybody else nothing.
+ * Returns the answer to presence for an address without presence. A subscription and a probe receive `unsubscribed`
+ * (RFC 6121 §3.1.3, §4.3.2). A client that joins a room receives an error (XEP-0045 §7.2). Other presence has no
+ * answer.
  */
 export function answerPresence(
   presence: Element,
@@ -91,12 +93,12 @@ export function answerPresence(
   const text = "there are no rooms here: Stanzapack carries data streams";
   return errorAnswer(
     presence,
-    // XEP-0045 §7.2: clients know the answer by it.
+    // XEP-0045 §7.2: clients recognise the answer by this element.
     new StanzaError(...(["item-not-found", "cancel", text, undefined] as const), join && xml("x", NS.MUC)),
   );
 }
 
-/** The stanza's answer of type `error` (RFC 6120 §8.3.1). */
+/** Returns the answer of type `error` to a stanza (RFC 6120 §8.3.1). */
 export function errorAnswer(stanza: Element, error: StanzaError): Element {
   const { from, to, id } = stanza.attrs as Record<string, string | undefined>;
   const answer = xml(stanza.getName(), { from: to, to: from, id, type: "error" });

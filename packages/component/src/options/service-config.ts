@@ -1,21 +1,26 @@
 import type { ServiceKind } from "@stanzapack/wire";
 
 export const ACCESS_MODELS = ["open", "whitelist", "authorize"] as const;
-/** XEP-0060 §4.5. `authorize`: the publisher is asked. */
+/** Who may subscribe (XEP-0060 §4.5). `authorize`: the component asks the publisher about each account. */
 export type AccessModel = (typeof ACCESS_MODELS)[number];
 
 export const COMPRESSIONS = ["shared", "isolated"] as const;
-/** `isolated`: no update is coded by another, so that sizes tell the author of one nothing of another. */
+/**
+ * `isolated`: each update is coded alone. So the author of one update learns nothing about other updates from sizes.
+ */
 export type Compression = (typeof COMPRESSIONS)[number];
 
 export interface ServiceConfig {
   readonly kind: ServiceKind;
   readonly access: AccessModel;
-  /** Whether updates are coded by those before them. Default: `shared`. */
+  /** How updates are compressed. Default: `shared`, each with the help of earlier updates. */
   readonly compression?: Compression;
-  /** Its values are bytes that only their reader understands: they pass as they are. For good. */
+  /**
+   * Whether values are bytes that only their reader understands. The component passes them as they are. This cannot
+   * change later.
+   */
   readonly opaque?: boolean;
-  /** Bare JIDs that may subscribe, unless everybody may; the owner always may. */
+  /** Bare JIDs that may subscribe if `access` is not `open`. The owner always may. */
   readonly members: ReadonlySet<string>;
   readonly title: string;
 }
@@ -30,11 +35,11 @@ export const DEFAULT_CONFIG: ServiceConfig = {
   title: "",
 };
 
-/** What an offer says of the writer's lease, beside the node's configuration. */
+/** The part of an offer about the writer's lease, beside the node's configuration. */
 export interface LeaseRequest {
-  /** Of the publisher's outbox; undefined: the offer names none. */
+  /** Incarnation of the publisher's outbox. Undefined: the offer names none. */
   readonly incarnation: number | undefined;
-  /** Takes the lease also from a session that lives. */
+  /** The offer takes the lease even from a session that is alive. */
   readonly takeOver: boolean;
 }
 

@@ -5,19 +5,19 @@ export type Delivery = "link";
 
 /** How a subscriber asks to receive a service. */
 export interface AskedOptions {
-  /** In ms; 0: every update at once. */
+  /** Window, in ms. 0: every update at once. */
   readonly windowMs: number;
   /** As the subscriber asked for it. `grantSelection` checks the bounds. */
   readonly selection: Selection;
 }
 
-/** What a subscriber asks to change. */
+/** Options that a subscriber asks to change. */
 export interface ChangedOptions extends AskedOptions {
   /** Rows that the subscriber takes in all, if that is more than before. Undefined: as before. */
   readonly credit?: number | undefined;
 }
 
-/** What a new subscription asks for. */
+/** Options that a new subscription asks for. */
 export interface SubscribeOptions extends AskedOptions {
   /** Where in a log the subscription begins. Undefined: with the updates that come from now on. */
   readonly since: Since | undefined;
@@ -25,13 +25,16 @@ export interface SubscribeOptions extends AskedOptions {
   readonly credit: number;
 }
 
-/** What a subscription has. */
+/** The options in force for a subscription. */
 export interface GrantedOptions {
   readonly windowMs: number;
   readonly selection: Selection;
   readonly delivery: Delivery;
-  /** Of a log: the last position that the subscription does not receive. */
+  /** The last position of a log that the subscription does not receive. */
   readonly begun?: { readonly epoch: number; readonly offset: number } | undefined;
-  /** Whether the log still has every update from where the subscription was to begin. Undefined: the subscriber did not ask. */
+  /**
+   * Whether the log still has every update from the position where the subscription asked to begin. Undefined: it did
+   * not ask.
+   */
   readonly recovered?: boolean | undefined;
 }

@@ -1,43 +1,44 @@
 import { Heaviest } from "../base/heaviest.js";
 
-/** A journal, as far as others make room in it. */
+/** A journal that can make room for others. */
 export interface Droppable {
-  /** Drops its oldest update, which is not its newest. */
+  /** Drops the oldest update. The caller knows that it is not also the newest. */
   dropOldest(): void;
 }
 
 export interface JournalMemoryLimits {
   /** Most bytes that all journals hold. */
   readonly maxLogBytes: number;
-  /** And those of one bare JID of ours. */
+  /** Most bytes that the journals of one bare JID of our domain hold. */
   readonly maxLogBytesPerJid: number;
-  /** What JIDs of other domains may have of that, in parts of 100. */
+  /** Share of that for a bare JID of another domain, in percent. */
   readonly remotePercent: number;
-  /** One other domain has so many times as much as one of its bare JIDs. */
+  /** Bytes of one other domain, as a multiple of those of one of its bare JIDs. */
   readonly domainShare: number;
 }
 
-/** What journals of one owner, or of one other domain, hold together. */
+/** Bytes that the journals of one owner, of one other domain, or of all owners hold together. */
 interface Holder<T> {
   bytes: number;
   readonly most: () => number;
-  /** What of it may be dropped, by part. */
+  /** The bytes that may be dropped, by part. */
   readonly parts: Heaviest<T>;
 }
 
 type Owner = Holder<Droppable> & { readonly domain: Holder<Owner> | undefined };
 
-/** What one journal holds, told to all who bound it. */
+/** Counts what one journal holds, for all bounds that apply to it. */
 export interface JournalAccount {
-  /** The journal holds `bytes` more, and so much more of it may be dropped. */
+  /** The journal holds `bytes` more, and `droppable` more of its bytes may be dropped. Both may be negative. */
   count(bytes: number, droppable: number): void;
-  /** Drops until all bounds hold, as far as there is anything to drop. */
+  /** Drops updates until all bounds hold, or until there is nothing to drop. */
   settle(): void;
 }
 
 /**
- * One bound for all journals, one for each owner and one for each other domain. Room is made by who holds most: the owner's largest
- * journal, and of all owners the one with the largest share. So nobody's journals are emptied by somebody else's.
+ * Bounds the memory of all journals, of each owner's journals, and of those of each other domain. The owner's largest
+ * journal makes room for the owner. The owner with the largest share makes room for all. So nobody can empty the
+ * journals of somebody else.
  */
 export class JournalMemory {
   private readonly owners = new Map<string, Owner>();
@@ -51,7 +52,7 @@ export class JournalMemory {
     this.all = { bytes: 0, most: () => limits.maxLogBytes, parts: new Heaviest() };
   }
 
-  /** Bytes in use, about. */
+  /** Bytes in use, approximately. */
   get used(): number {
     return this.all.bytes;
   }
@@ -61,7 +62,7 @@ export class JournalMemory {
     return this.owners.get(owner)?.bytes ?? 0;
   }
 
-  /** For a journal of `owner`, a bare JID. */
+  /** Returns the account of a journal of `owner`, a bare JID. */
   open(owner: string, journal: Droppable): JournalAccount {
     return {
       count: (bytes, droppable) => this.count(owner, journal, bytes, droppable),
@@ -100,7 +101,7 @@ export class JournalMemory {
     return owner;
   }
 
-  /** Undefined: ours, of which each account has its bound. */
+  /** Returns the holder of another domain. Undefined: the domain is ours, and only its accounts have bounds. */
   private domainHolder(name: string): Holder<Owner> | undefined {
     if (this.isOurs(name)) return undefined;
     let domain = this.domains.get(name);
@@ -117,7 +118,7 @@ export class JournalMemory {
   }
 }
 
-/** False: there is nothing to drop. */
+/** Drops one update of the owner. Returns false when there is nothing to drop. */
 function dropFrom(owner: Owner | undefined): boolean {
   const journal = owner?.parts.top;
   journal?.dropOldest();

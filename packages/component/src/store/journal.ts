@@ -1,28 +1,31 @@
 import type { BatchSlice } from "@stanzapack/wire";
 
-/** Where a log begins for a time. */
+/** Where a log begins for a subscriber that asks for updates from a time on. */
 export interface TimedStart {
-  /** The first update that came at that time or later; one beyond the newest where none did. */
+  /** Offset of the first update that arrived at that time or later. If there is none, the offset after the newest. */
   readonly offset: number;
-  /** Nothing that came at that time or later was dropped. */
+  /** The log has dropped no update that arrived at that time or later. */
   readonly whole: boolean;
 }
 
-/** What a log keeps of its updates, for those who come later and those who come back. */
+/** The updates that a log keeps, for subscribers that begin later or come back. */
 export interface Journal {
-  /** Offset from which on everything is kept that there is; one beyond the newest where nothing is. */
+  /** The journal has all updates from this offset on. If it has no update, the offset after the newest. */
   readonly first: number;
-  /** Memory held, in bytes, about. */
+  /** Memory held, in bytes, approximately. */
   readonly bytes: number;
   /**
-   * Positions `from` to `to`, the newest of which are `rows`, with the monotonic clock of each. Rows are kept as they are. `cameAt`: the time of day,
-   * in ms; where it is less than that of what came before, that one's holds.
+   * Adds the positions `from` to `to`. `rows` are the newest of them, and are kept as they are. `ats` has the monotonic
+   * time of each row. `cameAt`: the time of day, in ms. If it is less than that of earlier rows, their time is taken.
    */
   append(from: number, to: number, rows: readonly Uint8Array[], ats: readonly number[], cameAt: number): void;
-  /** The next updates from `offset` on, without a hole, at most so many and so large, but at least one; undefined: none. */
+  /**
+   * Returns the next updates from `offset` on, without a hole: at most `maxRows` and `maxBytes`, but at least one.
+   * Undefined: there are none.
+   */
   read(offset: number, maxRows: number, maxBytes: number): BatchSlice | undefined;
-  /** By when updates came to the component, in ms since 1970. */
+  /** Returns where to begin for `time`, the time at which updates arrived at the component, in ms since 1970. */
   since(time: number): TimedStart;
-  /** Gives everything back. */
+  /** Drops all updates, and gives their memory back. */
   clear(): void;
 }

@@ -3,7 +3,7 @@ import { JournalMemory, type JournalMemoryLimits } from "./journal-memory.js";
 import { MemoryJournal } from "./memory-journal.js";
 
 const LIMITS = { maxLogBytes: 1e9, maxLogBytesPerJid: 1e8, remotePercent: 25, domainShare: 2 };
-/** Of one with a row of one byte. */
+/** Memory of an entry whose row has one byte. */
 const ENTRY_BYTES = 401;
 
 function shared(limits: Partial<JournalMemoryLimits> = {}) {
@@ -17,7 +17,7 @@ function setUp(maxRows = 100, maxBytes = 1e6): MemoryJournal {
   return new MemoryJournal({ maxRows, maxBytes }, shared().memory, "alice@x");
 }
 
-/** Rows whose only byte is their offset, one a second. */
+/** Adds rows whose only byte is their offset. One row arrives each second. */
 function fill(journal: MemoryJournal, from: number, to: number): void {
   for (let offset = from; offset <= to; offset++)
     journal.append(offset, offset, [Uint8Array.of(offset)], [offset * 1_000], offset * 1_000);
@@ -55,7 +55,7 @@ describe("a journal in memory", () => {
   it("keeps holes and what was left out apart", () => {
     const journal = setUp();
     fill(journal, 1, 3);
-    // 4 and 5 were lost; 6 and 7 left out on purpose, before 8.
+    // Positions 4 and 5 were lost. 6 and 7 were left out on purpose, before 8.
     journal.append(6, 8, [Uint8Array.of(8)], [8_000], 8_000);
     journal.append(9, 9, [Uint8Array.of(9)], [9_000], 9_000);
     expect(journal.read(2, 10, 100)).toMatchObject({ from: 2, to: 3 });
@@ -71,7 +71,7 @@ describe("since a time", () => {
     fill(journal, 1, 40);
     expect(journal.since(0)).toEqual({ offset: 1, whole: true });
     fill(journal, 41, 50);
-    // 1 to 10 are gone.
+    // Updates 1 to 10 were dropped.
     expect(journal.since(0)).toEqual({ offset: 11, whole: false });
     expect(journal.since(10_000)).toEqual({ offset: 11, whole: false });
     expect(journal.since(10_001)).toEqual({ offset: 11, whole: true });
@@ -111,7 +111,7 @@ describe("the memory of all journals", () => {
     expect(memory.used).toBeLessThanOrEqual(BYTES);
     expect(small.first).toBe(1);
     expect(memory.usedBy("alice@x")).toBe(10 * ENTRY_BYTES);
-    // Its own largest gives way first, too.
+    // Mallory's largest journals make room first, too.
     const quiet = open("mallory@x");
     fill(quiet, 1, 2);
     for (let round = 100; round < 200; round++) for (const log of logs) fill(log, round + 1, round + 1);

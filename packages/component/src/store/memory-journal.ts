@@ -2,9 +2,12 @@ import type { BatchSlice } from "@stanzapack/wire";
 import type { Journal, TimedStart } from "./journal.js";
 import type { Droppable, JournalAccount, JournalMemory } from "./journal-memory.js";
 
-/** What an entry takes beside its row, in bytes, as measured: its object, its row's, and the allocator's. */
+/**
+ * Memory that an entry takes beside its row, in bytes, as measured: its object, the row's object, and the allocator's
+ * share.
+ */
 const ENTRY_BYTES = 400;
-/** Entries dropped in front are given back when they are so many. */
+/** From this many dropped entries on, the array is made shorter. */
 const COMPACT_AT = 1_024;
 
 export interface JournalBounds {
@@ -13,34 +16,37 @@ export interface JournalBounds {
 }
 
 interface Entry {
-  /** Less than `offset` where its publisher left out what lies between. */
+  /** Less than `offset` if the publisher left out the positions between. */
   readonly from: number;
   readonly offset: number;
   readonly at: number;
-  /** Never less than that of the entry before. */
+  /** Time of day at which the row arrived, in ms. Never less than that of the entry before. */
   readonly cameAt: number;
   readonly row: Uint8Array;
 }
 
-/** The newest updates, within bounds of its own and those that it shares with others; the oldest make room, the newest stays. */
+/**
+ * Keeps the newest updates in memory, within its own bounds and those that all journals share. The oldest updates make
+ * room. The newest always stays.
+ */
 export class MemoryJournal implements Journal, Droppable {
-  /** Undefined before `head`: dropped. */
+  /** Entries before `head` were dropped, and are undefined. */
   private entries: (Entry | undefined)[] = [];
-  /** Before this one they are dropped. */
+  /** Index of the first entry that is kept. */
   private head = 0;
   private held = 0;
   private newest = 0;
   private newestCameAt = -Infinity;
-  /** When the newest of those that were dropped came. */
+  /** When the newest dropped update arrived, by the time of day, in ms. */
   private droppedCameAt = -Infinity;
-  /** What others may make it drop: all but the newest, in bytes. */
+  /** Bytes that may be dropped to make room: those of all updates but the newest. */
   private droppable = 0;
   private readonly account: JournalAccount;
 
   constructor(
     private readonly bounds: JournalBounds,
     memory: JournalMemory,
-    /** Bare JID in whose share it counts. */
+    /** Bare JID in whose share the journal counts. */
     owner: string,
   ) {
     this.account = memory.open(owner, this);
@@ -129,7 +135,7 @@ export class MemoryJournal implements Journal, Droppable {
     this.count(-this.held);
   }
 
-  /** Index of the first entry that is `late`; one beyond the last where none is. */
+  /** Returns the index of the first entry that is `late`. If there is none, the index after the last. */
   private find(late: (entry: Entry) => boolean): number {
     let [low, high] = [this.head, this.entries.length];
     while (low < high) {

@@ -47,7 +47,7 @@ it("brings none back before the link takes data, and then only as long as it doe
   reattach(link, NOW);
   expect(comeBack.mock.calls).toEqual([[first, NOW]]);
   link.maySendData = true;
-  // A late total changes nothing, but the link takes data now.
+  // A late total changes nothing, but the link accepts data now.
   takeCredit(link, { type: "credit", alias: 1, total: 2 }, NOW);
   expect(comeBack.mock.calls[1]).toEqual([second, NOW]);
 });

@@ -2,19 +2,22 @@ import { StanzapackError, type CreditFrame } from "@stanzapack/wire";
 import type { ClientLink } from "../links/client-link.js";
 import type { Subscription } from "./subscription.js";
 
-/** A consumer has read (CREDIT). Throws what ends its link. */
+/** Takes a consumer's CREDIT. Throws what ends its link. */
 export function takeCredit(link: ClientLink, { alias, total }: CreditFrame, now: number): void {
   const subscription = alias === null ? undefined : link.subscriptions.get(alias);
   if (subscription === undefined) {
-    // It may have ended meanwhile.
+    // The subscription may have ended meanwhile.
     if (alias !== null && link.isRetired(alias)) return;
-    const text = `CREDIT for alias ${alias}, which is no subscription of this link`;
+    const text = `CREDIT for alias ${alias}, which is not a subscription of this link`;
     throw new StanzapackError("unknown-alias", text, { origin: "peer" });
   }
   raiseCredit(subscription, total, now);
 }
 
-/** The consumer takes `total` rows since the subscription began. A subscription that waited for that goes on. */
+/**
+ * The consumer takes `total` rows since the subscription began. Brings a subscription that waited for credit back to
+ * its lane.
+ */
 export function raiseCredit(subscription: Subscription, total: number, now: number): void {
   subscription.raiseCredit(total);
   const { outlet } = subscription;
@@ -22,7 +25,10 @@ export function raiseCredit(subscription: Subscription, total: number, now: numb
     subscription.service.kind.comeBack(subscription, now);
 }
 
-/** Acknowledgements came: subscriptions that waited for them go on, as long as the link takes data. */
+/**
+ * Acknowledgements arrived. Brings subscriptions that waited for them back to their lanes, as long as the link accepts
+ * data.
+ */
 export function reattach(link: ClientLink, now: number): void {
   for (const subscription of link.detached) {
     if (!link.maySendData) return;

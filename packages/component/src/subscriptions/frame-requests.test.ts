@@ -42,7 +42,7 @@ function setUp(own: Partial<typeof parsed> = {}) {
   const open = (jid: string): TestLink => {
     const sent: Frame[] = [];
     const format = { delivery: "link", sizeClass: 65_535, coded: true, deflates: false, hop: "plain" };
-    // No data goes to it, so that logs wait.
+    // The link accepts no data, so subscriptions to logs wait.
     const link = fakeLink(jid, {
       ...{ format, maySendData: false },
       sendFrame: (frame: Frame) => sent.push(frame),
@@ -70,11 +70,11 @@ const subscribe = (
   nodes: readonly string[],
   options: OptionFields = [],
 ): Extract<Frame, { type: "subscribe" }> => ({ type: "subscribe", request, nodes, options });
-/** Turns until so many requests are done, or nothing more happens. */
+/** Runs turns until this many requests are done, or nothing more happens. */
 const runUntilDone = (link: TestLink, count = 1): void => {
   while (ofType(link, "done").length < count && vi.getTimerCount() > 0) vi.advanceTimersToNextTimer();
 };
-/** So many bytes of them. */
+/** Returns fields of this many bytes. */
 const fields = (bytes: number): [string, string][] =>
   Array.from({ length: 64 }, (_, i) => ["fields", `${i}`.padStart(bytes / 64 - 9, "f")]);
 
@@ -97,7 +97,7 @@ describe("requests by frame", () => {
     runUntilDone(long);
     const refused = ofType(long, "refused").flatMap(({ targets }) => targets);
     expect(refused).toEqual(nowhere.map((_, i) => i));
-    // What all share is told once a share, not once a node.
+    // Equal refusals share one frame in each share of a turn, not one frame for each node.
     expect(ofType(long, "refused").length).toBeLessThan(1_000);
   });
 
@@ -156,7 +156,7 @@ describe("requests by frame", () => {
     vi.advanceTimersByTime(100);
     expect(ofType(bob, "bind").map(({ node }) => node)).toEqual(["alice@x/a", "alice@x/b"]);
     expect(ofType(bob, "grant").map(({ request }) => request)).toEqual([1, 1]);
-    // More than the link may have is told, without a place.
+    // The link is told that it may have no more, without a place.
     expect(ofType(bob, "refused")).toMatchObject([{ request: 1, targets: [], code: "limit-exceeded" }]);
     broker.subscriptions.unsubscribe([...bob.link.subscriptions.values()][0] as never);
     offer("d");
@@ -209,7 +209,7 @@ describe("requests by frame", () => {
     const bob = open("bob@x/1");
     const { subscribeTo: real } = broker.subscriptions;
     broker.subscriptions.subscribeTo = (...args) => {
-      // Of 20 requests, one a fifth of a ms, each subscription takes five.
+      // The budget has 20 requests of 0.2 ms. Each subscription uses five of them.
       work.ms++;
       return real.apply(broker.subscriptions, args);
     };
@@ -221,7 +221,7 @@ describe("requests by frame", () => {
     expect(() => broker.budgets.request("bob@x/1")).not.toThrow();
     requests.accept(bob.link, subscribe(2, ["alice@x/a", "/b", "/c", "/d"]));
     vi.advanceTimersByTime(100);
-    expect(() => broker.budgets.request("bob@x/1")).toThrow("come again");
+    expect(() => broker.budgets.request("bob@x/1")).toThrow("retry in");
   });
 
   it("ask a publisher for its approval, but for no pattern's sake", () => {
@@ -273,7 +273,7 @@ describe("requests by frame", () => {
       [[0], ["deadband=3"]],
       [[2], ["deadband=3"]],
     ]);
-    // A log that is named can refuse.
+    // A log that the request names can refuse.
     expect(ofType(bob, "refused")).toMatchObject([{ request: 2, targets: [1], code: "invalid-options" }]);
     expect(bob.link.subscriptions.get(2)?.options).toMatchObject({ credit: 5 });
   });

@@ -43,7 +43,7 @@ export interface RequestParts {
   readonly budgets: Budgets;
 }
 
-/** A request in work; or what a pattern has to do later, which ends without DONE. */
+/** The work of a request, or the later work of a pattern, which ends without DONE. */
 interface RequestJob extends Job {
   readonly request: number;
   readonly answers: RequestAnswers;
@@ -51,8 +51,8 @@ interface RequestJob extends Job {
 }
 
 /**
- * Requests by frame: many subscriptions at once, by the same rules as one by iq. They are worked on in turns, round robin among
- * links, so that the longest holds up nobody.
+ * Requests by frame, for many subscriptions at once, by the same rules as requests by iq. The component works on them
+ * in turns, round robin among links, so that the longest request holds up nobody.
  */
 export class FrameRequests {
   private readonly turns: RequestTurns<ClientLink, RequestJob>;
@@ -74,7 +74,7 @@ export class FrameRequests {
     parts.offers.onOffered = (service) => this.offered(service);
   }
 
-  /** Throws what ends the link. */
+  /** Takes a request. Throws what ends the link. */
   accept(link: ClientLink, frame: RequestFrame): void {
     const { request } = frame;
     const waiting = this.turns.jobsOf(link).filter(({ endsWithDone }) => endsWithDone);
@@ -88,7 +88,7 @@ export class FrameRequests {
     this.enqueue(link, { request, answers, steps: this.stepsOf(link, frame, answers), endsWithDone: true });
   }
 
-  /** One request of its budget, however many it names. */
+  /** Charges one request of the link's budget, however many services it names. */
   private *stepsOf(link: ClientLink, frame: RequestFrame, answers: RequestAnswers): Steps {
     this.parts.budgets.request(link.jid);
     switch (frame.type) {
@@ -123,7 +123,7 @@ export class FrameRequests {
     }
   }
 
-  /** A pattern stands from here on; what there is now comes first. */
+  /** The pattern stands from here on. Subscribes to the present services first. */
   private *matching(
     link: ClientLink,
     request: number,
@@ -140,7 +140,8 @@ export class FrameRequests {
         const subscription = isMeant ? this.subscribeTo(service, pattern) : undefined;
         if (subscription !== undefined) answers.grant(subscription);
       } catch (error) {
-        // One that is taken in too many selections, say, keeps nobody from the others.
+        // A service that refuses, for example because it has too many selections, must not keep the link from the
+        // others.
         failure ??= error as Error;
       }
       yield;
@@ -149,8 +150,9 @@ export class FrameRequests {
   }
 
   /**
-   * Undefined where the link may not take it, or has it: no publisher is asked for a pattern's sake. What only logs can do counts for them
-   * alone, and what they cannot for the others; nothing that looks into opaque values counts for those.
+   * Subscribes for a pattern. Returns undefined if the link may not subscribe, or has subscribed. No publisher is
+   * asked. An option applies only where it can: `since` to logs, thinning to other kinds, and fields or deadbands to
+   * values that are not opaque.
    */
   private subscribeTo(service: Service, { link, options }: Pattern): LinkSubscription | undefined {
     if (!service.record.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
@@ -176,7 +178,7 @@ export class FrameRequests {
         if (subscription === undefined)
           throw new StanzapackError(
             link.isRetired(alias) ? "not-subscribed" : "unknown-alias",
-            `alias ${alias} is no subscription of this link`,
+            `alias ${alias} is not a subscription of this link`,
           );
         if (options === undefined) this.parts.subscriptions.unsubscribe(subscription);
         else {
@@ -197,7 +199,7 @@ export class FrameRequests {
       kept.delete(alias);
       try {
         if (subscription === undefined)
-          throw new StanzapackError("not-subscribed", `alias ${alias} was no subscription of that link`);
+          throw new StanzapackError("not-subscribed", `alias ${alias} was not a subscription of that link`);
         const standing = epoch === 0 ? undefined : { epoch, offset };
         const { subscriptions } = this.parts;
         answers.grant(yield* settled(subscriptions.resume(link, subscription, standing, monotonicNow())));
@@ -215,7 +217,7 @@ export class FrameRequests {
       if (!matchesPattern(pattern, service.id)) continue;
       const { pending, link, request } = pattern;
       pending.add(service.node);
-      // Who offers and withdraws under ever new names: what is gone needs no turn.
+      // An owner may offer and withdraw under ever new names. A service that is gone needs no turn.
       if (pending.size > this.limits.maxServicesPerOwner)
         for (const node of pending) if (!this.parts.catalog.services.has(node)) pending.delete(node);
       if (pending.size > 1) continue;
@@ -242,7 +244,7 @@ export class FrameRequests {
 
   private refuse(answers: RequestAnswers, error: unknown, ...places: number[]): void {
     const known = error instanceof StanzapackError;
-    // Its publisher is asked.
+    // A pending request is no refusal: its publisher is asked.
     if (!known || error.code !== "pending") this.stats.refusals++;
     if (known) return answers.refuse(error, ...places);
     this.log.error({ err: error }, "a request could not be handled");
@@ -256,20 +258,20 @@ export class FrameRequests {
     this.turns.add(link, { ...job, fail: (error) => this.refuse(job.answers, error) });
   }
 
-  /** A link's share of a turn is over: sends the client what came of the job so far. `ms`: processor time used. */
+  /** A link's share of a turn is over: sends the client the outcomes of the job so far. `ms`: processor time used. */
   private worked(
     link: ClientLink,
     { request, answers, endsWithDone, hasEnded }: RequestJob,
     ms: number,
   ): void {
     for (const frame of answers.take()) link.sendFrame(frame);
-    // The client does not answer for what another account's offers make of its patterns.
+    // The client is not charged for what another account's offers cause.
     if (!endsWithDone) return;
     this.parts.budgets.chargeWork(link.jid, ms);
     if (hasEnded === true) link.sendFrame({ type: "done", request });
   }
 
-  /** Before its subscriptions end. */
+  /** The link has ended. Call this before its subscriptions end. */
   linkEnded(link: ClientLink): void {
     this.resumption.linkEnded(link);
     this.turns.forget(link);
@@ -286,7 +288,7 @@ function formOf(options: OptionFields): DataForm {
   if (bytes > MAX_OPTION_BYTES)
     throw new StanzapackError(
       "invalid-options",
-      `options of ${bytes} bytes, in a frame they have at most ${MAX_OPTION_BYTES}: ask by iq`,
+      `options of ${bytes} bytes, but a frame takes at most ${MAX_OPTION_BYTES}: ask by iq`,
     );
   const fields = fromOptionFields(options);
   return { type: "submit", formType: NS.PUBSUB_SUBSCRIBE_OPTIONS, title: "", fields };

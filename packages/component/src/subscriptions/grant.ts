@@ -11,7 +11,7 @@ export function grantOptions(
   if (config.opaque === true && (fields !== null || deadband !== null))
     throw new StanzapackError(
       "invalid-options",
-      "the values are opaque: neither `fields` nor `deadband` can be told of them",
+      "the values are opaque: `fields` and `deadband` cannot apply to them",
     );
   const windowMs = grantWindow(asked.windowMs);
   return { windowMs, selection: grantSelection(asked.selection, windowMs, config.kind) };

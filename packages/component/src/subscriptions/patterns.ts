@@ -2,13 +2,16 @@ import { StanzapackError, type NodePattern } from "@stanzapack/wire";
 import type { ClientLink } from "../links/client-link.js";
 import type { SubscribeOptions } from "../options/subscribe-options.js";
 
-/** `alice@example.org/t*`, while it stands: what its owner offers later under such names is subscribed too. */
+/**
+ * A pattern that stands, such as `alice@example.org/t*`. A service that its owner offers later under such a name is
+ * subscribed too.
+ */
 export interface Pattern extends NodePattern {
   readonly link: ClientLink;
-  /** Of the client, for what answers it. */
+  /** Number of the client's request, for the answers. */
   readonly request: number;
   options: SubscribeOptions;
-  /** Nodes offered since, whose turn has not come. */
+  /** Nodes that were offered since, and whose turn has not come. */
   readonly pending: Set<string>;
 }
 
@@ -18,7 +21,7 @@ export class Patterns {
   private readonly byLink = new Map<ClientLink, Set<Pattern>>();
 
   constructor(
-    /** Read anew each time: it may change. */
+    /** Read anew each time, because the limit may change. */
     private readonly limits: { readonly maxPatternsPerLink: number },
   ) {}
 
@@ -28,7 +31,7 @@ export class Patterns {
     if (ofLink.size >= this.limits.maxPatternsPerLink)
       throw new StanzapackError(
         "limit-exceeded",
-        `${ofLink.size} patterns stand on one link, no more are allowed`,
+        `one link has ${ofLink.size} patterns, no more are allowed`,
         { scope: "subscription" },
       );
     this.byLink.set(pattern.link, ofLink.add(pattern));
@@ -40,7 +43,7 @@ export class Patterns {
     drop(this.byOwner, pattern.owner, pattern);
   }
 
-  /** Whether it stands. */
+  /** Returns whether the pattern stands. */
   has(pattern: Pattern): boolean {
     return this.byLink.get(pattern.link)?.has(pattern) === true;
   }
@@ -49,7 +52,7 @@ export class Patterns {
     return this.byOwner.get(owner) ?? [];
   }
 
-  /** Those of a link, or of one of its requests. */
+  /** Returns the patterns of a link, or of one of its requests. */
   on(link: ClientLink, request?: number): Pattern[] {
     const all = [...(this.byLink.get(link) ?? [])];
     return request === undefined ? all : all.filter((pattern) => pattern.request === request);

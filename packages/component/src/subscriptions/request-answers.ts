@@ -4,7 +4,7 @@ import type { LinkSubscription } from "../links/client-link.js";
 
 type Options = ReturnType<typeof formatOptions>;
 
-/** What has come of one request since it was last told: what is alike is told together. */
+/** The outcomes of one request since the last answer. Equal outcomes share a frame. */
 export class RequestAnswers {
   private readonly granted = new Map<string, { options: Options; subscriptions: LinkSubscription[] }>();
   private readonly refused = new Map<string, { error: StanzapackError; places: number[] }>();
@@ -12,7 +12,7 @@ export class RequestAnswers {
   constructor(private readonly request: number) {}
 
   grant(subscription: LinkSubscription): void {
-    // Where it begins is told beside what many have in common.
+    // A subscription's position stands apart from the options that many subscriptions share.
     const { windowMs, selection, delivery } = subscription.granted;
     const options = formatOptions({ windowMs, selection, delivery });
     const key = JSON.stringify([options, subscription.begun !== undefined]);
@@ -21,7 +21,7 @@ export class RequestAnswers {
     else alike.subscriptions.push(subscription);
   }
 
-  /** Without places: all that had no answer. */
+  /** Adds a refusal of these places. Without places it is for all that had no answer. */
   refuse(error: StanzapackError, ...places: number[]): void {
     const key = places.length === 0 ? "" : `${error.code}/${error.retryAfterMs ?? ""}`;
     const alike = this.refused.get(key);
@@ -29,12 +29,12 @@ export class RequestAnswers {
     else for (const place of places) alike.places.push(place);
   }
 
-  /** Nothing is kept. */
+  /** Returns the answers, and forgets them. */
   take(): AnswerFrame[] {
     const { request } = this;
     const frames: AnswerFrame[] = [];
     for (const { options, subscriptions } of this.granted.values()) {
-      // It may have ended since.
+      // A subscription may have ended since.
       const live = subscriptions.filter((it) => it.outlet.link.subscriptions.get(it.outlet.alias) === it);
       const positions = live.map(positionOf);
       frames.push({

@@ -5,7 +5,7 @@ interface TestLink {
   ended: boolean;
 }
 
-/** Turns whose jobs note their steps; a step takes no time. */
+/** Turns whose jobs note their steps. A step takes no time. */
 function setUp() {
   const host = { open: true };
   const notes: string[] = [];

@@ -1,7 +1,7 @@
 import { monotonicNow } from "@stanzapack/xmpp";
 import type { Later } from "../base/later.js";
 
-/** Requests take no longer in one turn, and the next turn begins this much later, in ms: requests use half of the time at most. */
+/** Longest turn of requests, in ms, and the pause until the next turn. So requests use half of the time at most. */
 const TURN_MS = 5;
 const REST_MS = 5;
 /** While the stream to the server takes no more, the stream is looked at after this, in ms. */
@@ -9,7 +9,10 @@ const CLOSED_MS = 25;
 /** Steps of one link before the next link's. The answers to this many fit the smallest block. */
 const STEPS = 100;
 
-/** One step of a request is one subscription. A step that has to wait for somebody else yields a promise, which never rejects. */
+/**
+ * One step of a request is one subscription. A step that has to wait for somebody else yields a promise. The promise
+ * never rejects.
+ */
 export type Steps<T = void> = Generator<Promise<void> | undefined, T, void>;
 
 /** Work for one link, in steps. */
@@ -22,7 +25,7 @@ export interface Job {
 }
 
 export interface TurnsHost {
-  /** The stream to the server takes more. */
+  /** Whether the stream to the server takes more. */
   readonly open: boolean;
 }
 

@@ -31,7 +31,7 @@ describe("resume tokens", () => {
       [5, { node: "alice@x/a", options }],
       [6, { node: "alice@x/b", options }],
     ]);
-    // The link that has it asks as often as it needs frames; nobody else.
+    // The link that claimed the token may use it for as many frames as it needs. No other link may use it.
     expect(resumption.claim(next, token)).toBe(kept);
     expect(() => resumption.claim(third, token)).toThrow(expect.objectContaining({ code: "not-resumable" }));
     resumption.release(next);
@@ -117,7 +117,7 @@ describe("resume tokens", () => {
       return holders.push(holder);
     });
     expect(good).toEqual(tokens.slice(-8));
-    // What was claimed counts until it is released, and then no more.
+    // A claimed link counts until it is released, and no longer.
     const late = (): number => {
       const old = link();
       const token = resumption.issue(old);
@@ -150,7 +150,7 @@ describe("resume tokens", () => {
     clock.now++;
     resumption.sweep();
     for (const { holder, token, kept } of restoring) {
-      // A request that is being worked on is worked on to its end.
+      // A request in work is finished.
       expect(kept.size).toBe(2);
       expect(() => resumption.claim(holder, token)).toThrow(
         expect.objectContaining({ code: "not-resumable" }),

@@ -12,54 +12,54 @@ import type { ClientLink } from "../links/client-link.js";
 import { Heaviest } from "../base/heaviest.js";
 import type { SubscribeOptions } from "../options/subscribe-options.js";
 
-/** 144 bits of chance, nobody guesses them. */
+/** Length of a token, in bytes. 18: nobody guesses 144 random bits. */
 const TOKEN_BYTES = 18;
-/** What is kept of a link, and of each of its subscriptions beside its texts, in bytes of memory, generously. */
+/** Memory of a kept link, and of each of its subscriptions without texts, in bytes. Both are generous estimates. */
 const LINK_BYTES = 512;
 const SUBSCRIPTION_BYTES = 320;
-/** And of each byte of a selection's fields. */
+/** Memory for each byte of a selection's fields, in bytes. */
 const PER_FIELD_BYTE = 4;
 
-/** One account has at most such a part of the memory. 8: a link of 10,000 subscriptions fits with the defaults. */
+/** One account has at most the memory divided by this. 8: a link of 10,000 subscriptions fits with the defaults. */
 const SHARES = 8;
 
-/** A subscription as it was when its link went. */
+/** A subscription as it was when its link ended. */
 export interface KeptSubscription {
   readonly node: string;
   readonly options: SubscribeOptions;
 }
 
-/** What a link had. */
+/** The subscriptions of a link that has ended. */
 interface Kept {
   readonly bareJid: string;
   readonly endedAt: number;
   readonly bytes: number;
-  /** By the alias it had. */
+  /** By alias on that link. */
   readonly subscriptions: Map<number, KeptSubscription>;
 }
 
 export interface ResumptionLimits {
-  /** How long what a link had is kept after its end, in seconds. */
+  /** How long the subscriptions of a link are kept after its end, in seconds. */
   readonly resumeSeconds: number;
-  /** Most bytes that all of it takes; then the oldest of the account that has most is forgotten. */
+  /** Most bytes of memory of all kept links. Beyond, the account with most bytes loses its oldest link. */
   readonly maxResumeBytes: number;
 }
 
 /**
- * Resume tokens: each link has one, which works once, for its own bare JID, while the link lives, whose end nobody may have
- * noticed, and for some time after.
+ * Resume tokens. Each link has one, which works once, for the link's own bare JID. It works for some time after the
+ * link's end. It also works while the link lives, because nobody may have noticed the client's end.
  */
 export class Resumption {
   private readonly live = new Map<string, ClientLink>();
   private readonly tokens = new WeakMap<ClientLink, string>();
-  /** By token, the oldest first. */
+  /** Kept links by token, the oldest first. */
   private readonly kept = new Map<string, Kept>();
-  /** Taken by a link that goes on restoring it. */
+  /** Kept links that another link is restoring. */
   private readonly claimed = new Map<ClientLink, { readonly token: string; readonly kept: Kept }>();
   private bytes = 0;
-  /** The same by bare JID. */
+  /** Bytes by bare JID. */
   private readonly bytesOf = new Map<string, number>();
-  /** Of what is kept and not taken: bytes, and tokens, the oldest first, by bare JID. */
+  /** Bytes of the kept links that no link has claimed, by bare JID. `tokensOf` has their tokens, the oldest first. */
   private readonly most = new Heaviest<string>();
   private readonly tokensOf = new Map<string, Set<string>>();
 
@@ -68,10 +68,10 @@ export class Resumption {
     private readonly now: () => number = monotonicNow,
   ) {}
 
-  /** Ends a link that another one resumes. */
+  /** Called to end a live link that another link resumes. */
   onTakeOver: ((link: ClientLink) => void) | undefined;
 
-  /** The token of a new link. */
+  /** Returns the token of a new link. */
   issue(link: ClientLink): Uint8Array {
     const token = randomBytes(TOKEN_BYTES);
     const key = token.toString("base64");
@@ -80,7 +80,10 @@ export class Resumption {
     return token;
   }
 
-  /** What there is to restore, while the link asks with the same token and it is not too old. Throws `not-resumable`. */
+  /**
+   * Returns the subscriptions to restore. The same link may call this again with the same token, until it releases them
+   * or they are too old. Throws `not-resumable`.
+   */
   claim(link: ClientLink, bytes: Uint8Array): Map<number, KeptSubscription> {
     const token = Buffer.from(bytes).toString("base64");
     const before = this.claimed.get(link);
@@ -99,14 +102,14 @@ export class Resumption {
     return kept.subscriptions;
   }
 
-  /** The link asks no more. */
+  /** The link restores no more. */
   release(link: ClientLink): void {
     const claimed = this.claimed.get(link);
     if (claimed !== undefined) this.book(claimed.kept.bareJid, -claimed.kept.bytes);
     this.claimed.delete(link);
   }
 
-  /** Its client goes for good, or has gone: what it says last may be read late. */
+  /** The link's client does not come back. Its last frame may be read after the link's end. */
   forget(link: ClientLink): void {
     const token = this.tokens.get(link);
     if (token === undefined) return;
@@ -115,7 +118,7 @@ export class Resumption {
     this.drop(token);
   }
 
-  /** Before its subscriptions end. */
+  /** The link has ended. Keeps its subscriptions, so call this before they end. */
   linkEnded(link: ClientLink): void {
     this.release(link);
     const token = this.tokens.get(link);
@@ -124,13 +127,13 @@ export class Resumption {
     let bytes = LINK_BYTES;
     for (const [alias, { service, options }] of link.subscriptions) {
       const fieldBytes = bytesOf(options.selection);
-      // What no frame may carry is asked for anew, by iq.
+      // The client requests anew, by iq, what no frame may carry.
       if (fieldBytes > MAX_OPTION_BYTES) continue;
       subscriptions.set(alias, { node: service.node, options });
       bytes += SUBSCRIPTION_BYTES + 2 * service.node.length + PER_FIELD_BYTE * fieldBytes;
     }
     const share = this.limits.maxResumeBytes / SHARES;
-    // Of one account its own oldest gives way, and what it is still restoring counts.
+    // Within an account, its oldest kept link makes room. Links that the account is still restoring count too.
     const { bareJid } = link;
     for (const oldest of this.tokensOf.get(bareJid) ?? []) {
       if ((this.bytesOf.get(bareJid) ?? 0) + bytes <= share) break;
@@ -141,7 +144,7 @@ export class Resumption {
     this.tokensOf.set(bareJid, (this.tokensOf.get(bareJid) ?? new Set()).add(token));
     this.most.add(bareJid, bytes);
     this.book(bareJid, bytes);
-    // Of all accounts, the one that has most gives way.
+    // Among all accounts, the one with most bytes makes room.
     while (this.bytes > this.limits.maxResumeBytes && this.most.top !== undefined)
       for (const oldest of this.tokensOf.get(this.most.top) ?? []) {
         this.drop(oldest);
@@ -149,7 +152,7 @@ export class Resumption {
       }
   }
 
-  /** It is kept no longer; what it takes still counts. */
+  /** Removes a kept link. Its memory still counts. */
   private take(token: string, { bareJid, bytes }: Kept): void {
     this.kept.delete(token);
     this.most.add(bareJid, -bytes);
@@ -172,9 +175,11 @@ export class Resumption {
     this.book(kept.bareJid, -kept.bytes);
   }
 
-  /** Forgets what is too old. A link that still restores some of it is refused its next request, and subscribes anew. */
+  /**
+   * Forgets what is too old. A link that still restores some of it has its next request refused, and subscribes anew.
+   */
   sweep(): void {
-    // A claim that its link never ends would keep its memory from everybody for as long as the link lives.
+    // Otherwise a link that never ends its claim would hold the memory as long as the link lives.
     for (const [link, { kept }] of this.claimed) if (this.isTooOld(kept)) this.release(link);
     for (const [token, kept] of this.kept) {
       if (!this.isTooOld(kept)) return;
@@ -187,7 +192,7 @@ export class Resumption {
   }
 }
 
-/** Without fields it has nothing that counts. */
+/** Returns the bytes of a selection that count. Without fields there are none. */
 function bytesOf(selection: Selection): number {
   return selection.fields === null ? 0 : optionBytes(toOptionFields(formatSelectionFields(selection)));
 }

@@ -4,7 +4,7 @@ import type { Outlet } from "../fanout/outlet.js";
 import type { ReadyBody } from "../fanout/ready-body.js";
 import type { GrantedOptions, SubscribeOptions } from "../options/subscribe-options.js";
 
-/** One subscriber's taking of one service. */
+/** The subscription of one subscriber to one service. */
 export class Subscription<O extends Outlet = Outlet> implements LaneMember {
   /**
    * The subscription takes no bodies of its lane. Its outlet has no room, or its consumer gave no credit: then the
@@ -14,9 +14,9 @@ export class Subscription<O extends Outlet = Outlet> implements LaneMember {
   detached = false;
   /** The last offset that a detached subscription was sent. */
   position = 0;
-  /** Of a log, the last position that the subscription does not receive. */
+  /** For a log, the last position that the subscription does not receive. */
   begun: { readonly epoch: number; readonly offset: number } | undefined;
-  /** Of a log, whether every update from where the subscription was to begin was there. Undefined: the subscriber did not ask. */
+  /** For a log, whether every update from the requested beginning was there. Undefined: the subscriber did not ask. */
   recovered: boolean | undefined;
   /** Rows sent, and rows that the consumer takes in all (CREDIT). */
   private sentRows = 0;
@@ -40,7 +40,7 @@ export class Subscription<O extends Outlet = Outlet> implements LaneMember {
     return { windowMs, selection, since: undefined, credit: this.askedCredit };
   }
 
-  /** What is in force. */
+  /** The options in force. */
   get granted(): GrantedOptions {
     const { begun, recovered, lane } = this;
     const { windowMs, selection, delivery } = lane.key;

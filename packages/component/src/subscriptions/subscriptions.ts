@@ -56,7 +56,7 @@ export class Subscriptions {
     const { catalog, logs } = this.parts;
     const withdrawn = logs.withdrawnAt(node, since);
     if (withdrawn?.record.mayTake(bareJid) !== true) return catalog.find(node);
-    // Otherwise a subscriber that was told of the end, and asks again from there, would be told again.
+    // Otherwise a subscriber that has received the end, and asks again from there, would receive the end again.
     const hasRest = typeof since === "object" && "epoch" in since && since.offset < withdrawn.record.offset;
     return hasRest ? withdrawn : (catalog.services.get(node) ?? withdrawn);
   }
@@ -81,7 +81,10 @@ export class Subscriptions {
     });
   }
 
-  /** Calls `act` with the service and the monotonic time. Rejects with `link-required` when the link has ended meanwhile. */
+  /**
+   * Calls `act` with the service and the monotonic time. Rejects with `link-required` when the link has ended
+   * meanwhile, and with `no-such-service` when the service was withdrawn meanwhile.
+   */
   private withService<T>(
     link: ClientLink,
     node: string,
@@ -93,13 +96,15 @@ export class Subscriptions {
     if (!(service instanceof Promise)) return act(service, now);
     return whenKnown(service, (found) => {
       link.assertOpen();
+      if (found.withdrawn && this.parts.logs.withdrawnAt(node, since) !== found)
+        throw new StanzapackError("no-such-service", `\`${node}\` was withdrawn meanwhile`);
       return act(found, monotonicNow());
     });
   }
 
   /**
    * Returns the link's subscription to the service, in a new window and selection if the link had it before.
-   * `standing`: the last position that the subscriber has; of a log `since` says the same. Throws `not-allowed`,
+   * `standing`: the last position that the subscriber has. For a log, `since` says the same. Throws `not-allowed`,
    * `pending`, `invalid-options`, `busy` or `limit-exceeded`.
    */
   subscribeTo(
@@ -114,14 +119,14 @@ export class Subscriptions {
     const { approvals, budgets, lanes, demand } = this.parts;
     const mayTake = service.record.mayTake(link.bareJid);
     if (!mayTake && service.config.access !== "authorize")
-      throw new StanzapackError("not-allowed", `${link.bareJid} may not take \`${node}\``);
+      throw new StanzapackError("not-allowed", `${link.bareJid} may not subscribe to \`${node}\``);
     if (since !== undefined && !service.kind.hasHistory)
       throw new StanzapackError(
         "invalid-options",
         `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
       );
     const { windowMs, selection } = grantOptions(service, options);
-    // Behind the checks: no publisher is asked about what cannot be granted.
+    // After the checks, so that no publisher is asked about what cannot be granted.
     if (!mayTake) approvals.ask(service, link, options, now);
     const existing = link.taken.get(service);
     if (existing !== undefined) {
@@ -138,7 +143,7 @@ export class Subscriptions {
     }
     budgets.checkRoom(link.jid, "subscriptions");
     link.checkAlias();
-    // Before this one counts as demand.
+    // Read before this subscription counts as demand.
     const isLive = service.demand.subscribers > 0 && service.awaiting.size === 0;
     const lane = lanes.laneFor(service, { ...link.format, windowMs, selection }, link, now);
     const subid = (this.nextSubid++).toString(36);
@@ -154,8 +159,8 @@ export class Subscriptions {
   }
 
   /**
-   * Gives a subscription another window, selection and credit. Its positions go on: the subscriber receives what it had
-   * not got yet, or a conflation of it. Throws `invalid-options` or `limit-exceeded`.
+   * Gives a subscription another window, selection and credit. Its positions continue: the subscriber receives what it
+   * did not have yet, or a conflation of it. Throws `invalid-options` or `limit-exceeded`.
    */
   change(subscription: Subscription, asked: ChangedOptions, now: number): void {
     this.moveToLane(subscription, asked, now);
@@ -169,16 +174,16 @@ export class Subscriptions {
     const key = { ...outlet.format, windowMs, selection };
     if (formatLaneKey(lane.key) === formatLaneKey(key)) return;
     const next = lanes.laneFor(service, key, outlet, now, lane);
-    // A lane made for this subscriber is as busy as the one it comes from, or its next update would go at once.
+    // A lane made for this subscriber counts as busy as the lane before. Otherwise the next update would leave at once.
     if (next.members === 0) next.lastFlushAt = lane.lastFlushAt;
     next.members++;
     subscription.lane = next;
     lanes.leave(subscription, lane);
     if (!subscription.detached) {
       next.add(subscription);
-      // What the old lane still held goes out now; what of it the new lane sends again is dropped by position.
+      // Sends what the old lane still holds. The subscriber drops by position what the new lane sends again.
       fanOut.sendWaiting(subscription, lane);
-      // What the old one left out, the new one would not tell of.
+      // The new lane does not report what the old lane left out.
       if (!service.awaiting.has(subscription)) newest.send(subscription, lane.standsAt + 1);
       fanOut.book(next, now, false);
     }

@@ -4,13 +4,13 @@ import { ServiceRecord } from "../catalog/service-record.js";
 import type { Kind } from "../kinds/kind.js";
 import { DEFAULT_CONFIG, type ServiceConfig } from "../options/service-config.js";
 
-/** What a test wants to be other than usual. */
+/** The parts of a service that a test wants to set. */
 export interface TestService {
   readonly id?: NodeId;
   readonly config?: Partial<ServiceConfig>;
   /** Default: 1. */
   readonly epoch?: number;
-  /** What the test calls of the kind. Default: nothing. */
+  /** The methods of the kind that the test calls. Default: none. */
   readonly kind?: Partial<Kind>;
   /** By the monotonic clock, in ms. Default: 0. */
   readonly createdAt?: number;

@@ -3,7 +3,10 @@ import { NOT_QUEUED } from "../fanout/write-queue.js";
 import type { ClientLink } from "../links/client-link.js";
 import { LinkOutlet } from "../links/link-outlet.js";
 
-/** Returns a link without a bytestream, for unit tests. It has no bounds, and drops what is sent. `own`: what the test replaces. */
+/**
+ * Returns a link without a bytestream, for unit tests. The link has no bounds, and drops what is sent. `own`: what the
+ * test replaces.
+ */
 export function fakeLink(jid: string, own: object = {}): ClientLink {
   let alias = -1;
   const link = {
@@ -14,6 +17,7 @@ export function fakeLink(jid: string, own: object = {}): ClientLink {
     session: { budget: new ReadBudget(DEFAULT_LIMITS.maxInflatedBytes), unacked: 0 },
     ...{ services: new Map(), subscriptions: new Map(), taken: new Map(), detached: new Set() },
     ...{ maySendData: true, maySendDataAt: () => link.maySendData },
+    noteKept: () => undefined,
     ...{ assertOpen: () => undefined, checkAlias: () => undefined, takeAlias: () => ++alias },
     isRetired: (retired: number) => retired <= alias,
     createOutlet: () => new LinkOutlet(link, link.takeAlias()),

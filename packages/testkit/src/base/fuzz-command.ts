@@ -31,12 +31,12 @@ export async function runFuzzCommand<Server extends string = never>(
 
 ${what}
 
-  --count N   how many (default 100000)
-  --seed N    what is drawn; the same seed draws the same (default: by the clock, and told)
-${serverUsage}  --json      the report as one line of JSON
-  --help      this text
+  --count N   number of inputs (default 100000)
+  --seed N    seed; the same seed gives the same inputs (default: from the clock, and in the report)
+${serverUsage}  --json      print the report as one line of JSON
+  --help      print this text
 
-Exit status: 0 nothing found, 1 something was found, 2 wrong arguments.
+Exit status: 0 no finding, 1 at least one finding, 2 wrong arguments.
 `;
   const args = readArgs(servers);
   if (args === undefined) {

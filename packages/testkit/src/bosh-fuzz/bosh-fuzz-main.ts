@@ -4,6 +4,6 @@ import { runFuzzCommand } from "../base/fuzz-command.js";
 
 await runFuzzCommand(
   "fuzz:bosh",
-  "Gives BOSH clients right, mutated and hostile answers, and checks what each comes to.",
+  "Sends correct, mutated and hostile answers to BOSH clients, and checks the outcome of each.",
   fuzzBosh,
 );

@@ -72,7 +72,7 @@ export async function startFuzzServer(): Promise<FuzzServer> {
       resentCount++;
       // XEP-0124 §14.3: a request that is sent again has the same bytes.
       if (old.body !== body)
-        complaints.push(`request ${rid} came again with other bytes: ${body.slice(0, 200)}`);
+        complaints.push(`request ${rid} was sent again with other bytes: ${body.slice(0, 200)}`);
       const held = waiting.find((request) => request.rid === rid);
       if (old.answer !== undefined) give(response, old.answer);
       else if (held !== undefined) held.response = response;
@@ -87,7 +87,7 @@ export async function startFuzzServer(): Promise<FuzzServer> {
     waiting.push({ rid, body, response });
     heard += /^<body[^>]*>(.*)<\/body>$/s.exec(body)?.[1] ?? "";
     const most = server.window + (/ type='terminate'/.test(body) ? 1 : 0);
-    if (waiting.length > most) complaints.push(`${waiting.length} requests are under way, ${most} may be`);
+    if (waiting.length > most) complaints.push(`${waiting.length} requests are open, the limit is ${most}`);
   };
 
   const http = createServer((inbound, response) => {

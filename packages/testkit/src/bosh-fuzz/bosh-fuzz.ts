@@ -76,7 +76,7 @@ export async function fuzzBosh(options: BoshFuzzOptions): Promise<BoshFuzzReport
   const total = { bodies: 0, sessions: 0, online: 0, delivered: 0, sent: 0 };
   const ends: Record<string, number> = {};
   const onUncaught = (error: unknown): void => {
-    findings.push(`nobody caught ${error instanceof Error ? String(error.stack) : String(error)}`);
+    findings.push(`uncaught error: ${error instanceof Error ? String(error.stack) : String(error)}`);
   };
   process.on("uncaughtException", onUncaught).on("unhandledRejection", onUncaught);
   const server = await startFuzzServer();
@@ -196,11 +196,11 @@ class FuzzSession {
     const isThere = (): boolean => waiting.length > 0 || this.reason !== undefined;
     if (!(await happens(isThere, IDLE_MS)) || (this.isOnline && this.random.chance(12))) this.say();
     if (!(await happens(isThere))) {
-      this.fault("the client asks nothing any more");
+      this.fault("the client sends no more requests");
       return undefined;
     }
     if (this.reason !== undefined) {
-      this.fault(`the session ended without cause: ${this.reason.message}`);
+      this.fault(`the session ended without a reason: ${this.reason.message}`);
       return undefined;
     }
     // Mostly the oldest request. The answer to another request must wait until its turn.
@@ -284,13 +284,13 @@ class FuzzSession {
 
   private async give(request: FuzzRequest, answer: FuzzAnswer): Promise<void> {
     const { verdict, body } = answer;
-    this.about = `${answer.cut ? "a cut" : answer.status} ${body.toString().slice(0, 400)} to ${request.rid}, wanted ${JSON.stringify(verdict)}`;
+    this.about = `${answer.cut ? "a cut" : answer.status} ${body.toString().slice(0, 400)} to request ${request.rid}, expected ${JSON.stringify(verdict)}`;
     const { response } = request;
     this.server.answer(request, answer, verdict.kind !== "again");
     switch (verdict.kind) {
       case "again": {
         const again = (): boolean => request.response !== response || this.reason !== undefined;
-        if (!(await happens(again))) this.fault("the request did not come again");
+        if (!(await happens(again))) this.fault("the client did not repeat the request");
         return;
       }
       case "refused":
@@ -307,7 +307,7 @@ class FuzzSession {
     this.server.dismiss();
     if (!(await happens(() => this.reason !== undefined))) this.fault("the session did not end");
     else if (!(this.reason instanceof XmppError) || this.reason.code !== this.end)
-      this.fault(`it ended as ${String((this.reason as XmppError).code)}: ${String(this.reason)}`);
+      this.fault(`the session ended as ${String((this.reason as XmppError).code)}: ${String(this.reason)}`);
   }
 
   /** Answers count in the order of their requests (XEP-0124 §14.2). */
@@ -325,7 +325,7 @@ class FuzzSession {
     const { delivered, expected } = this;
     await happens(() => delivered.length >= expected.length || this.findings.length > 0);
     if (delivered.length !== expected.length || delivered.some((text, i) => text !== expected[i]))
-      this.fault(`delivered were ${delivered.join()} instead of ${expected.join()}`);
+      this.fault(`delivered ${delivered.join()} instead of ${expected.join()}`);
     this.total.delivered += delivered.length;
     delivered.length = expected.length = 0;
   }
@@ -334,7 +334,7 @@ class FuzzSession {
     const arrived = [...this.server.heard.matchAll(/<body>own(\d+)<\/body>/g)].map(([, number]) =>
       Number(number),
     );
-    if (arrived.some((number, i) => number !== i)) this.fault(`arrived were ${arrived.join()}`);
+    if (arrived.some((number, i) => number !== i)) this.fault(`the server received ${arrived.join()}`);
     this.total.sent += arrived.length;
   }
 }

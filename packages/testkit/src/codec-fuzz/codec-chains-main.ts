@@ -5,14 +5,14 @@ import { createSampleChain } from "./codec-chains.js";
 
 const USAGE = `Usage: npm -s run chains -- [--count N] [--seed N]
 
-Random chains of the columnar codec and what they hold, to test other implementations with: a line of JSON each,
-{seed, bodies: [payload in hex, …], times: [[at, span, conflated], …], rows: [[row, …], …]}, an entry a body. Bytes are
-{"$bytes": hex}, and numbers that JSON lacks {"$number": "NaN"}, as in vectors/.
+Prints random chains of the columnar codec and their content, to test other implementations. Each line of JSON is one
+chain: {seed, bodies: [payload in hex, …], times: [[at, span, conflated], …], rows: [[row, …], …]}. The arrays have
+one entry for each body. Bytes are {"$bytes": hex}. A number that JSON lacks is {"$number": "NaN"}, as in vectors/.
 
-  --count N   how many (default 300)
-  --seed N    the first one's; those after it follow (default 1)
-  --json      lines of JSON, as without
-  --help      this text
+  --count N   number of chains (default 300)
+  --seed N    seed of the first chain; each next chain has the next seed (default 1)
+  --json      has no effect: the output is always lines of JSON
+  --help      print this text
 
 Exit status: 0, or 2 for wrong arguments.
 `;

@@ -4,6 +4,6 @@ import { runFuzzCommand } from "../base/fuzz-command.js";
 
 await runFuzzCommand(
   "fuzz:codec",
-  "Gives the columnar codec damaged, truncated and hostile batches, and checks that what was not damaged arrives.",
+  "Gives damaged, truncated and hostile batches to the columnar codec, and checks that undamaged batches arrive.",
   fuzzCodecInWorkers,
 );

@@ -47,6 +47,6 @@ function run(task: CodecFuzzTask, onProgress: (done: number) => void): Promise<C
       else resolve(news.report);
     });
     worker.on("error", reject);
-    worker.on("exit", (code) => reject(new Error(`a worker ended early, with ${code}`)));
+    worker.on("exit", (code) => reject(new Error(`a worker ended early with exit code ${code}`)));
   });
 }

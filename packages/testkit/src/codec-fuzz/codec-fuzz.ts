@@ -129,7 +129,7 @@ class CodecFuzzer {
         }
         batches.push(batch);
         const read = decoder.decode(bodies.at(-1) as ChainBody, true);
-        if (!isSame(read as never, batch)) this.fault(`came back otherwise: ${JSON.stringify(batch)}`);
+        if (!isSame(read as never, batch)) this.fault(`decoded to other rows: ${JSON.stringify(batch)}`);
         return "arrived";
       });
       if (batches.length < bodies.length || bodies.length === 0 || batches.at(-1) !== batch) break;
@@ -164,7 +164,7 @@ class CodecFuzzer {
       const bytes = this.damaged(body.payload);
       ended = this.guarded(`a message: ${hex(bytes)}`, () => {
         const { rows } = codec.decode(bytes);
-        if (rows.length > limits.maxRows) this.fault("more rows than are taken");
+        if (rows.length > limits.maxRows) this.fault("more rows than the limit");
         return "read";
       });
     }
@@ -194,10 +194,10 @@ class CodecFuzzer {
         if (!whole) return read === undefined ? "refused" : "read";
         if (body.form === "key" || (contiguous && expected > 0)) {
           if (read === undefined) {
-            if (body.form === "key" || !this.broken) this.fault("a body that was due was refused");
+            if (body.form === "key" || !this.broken) this.fault("the decoder refused a correct body");
           } else if (!this.broken && !isSame(read as never, batches[index] as never))
-            this.fault("another batch");
-        } else if (read !== undefined) this.fault("delivered what does not follow");
+            this.fault("the decoder returned another batch");
+        } else if (read !== undefined) this.fault("the decoder took a body that does not follow");
         return read === undefined ? "refused" : "arrived";
       });
       if (body.form === "key") this.broken = false;
@@ -231,7 +231,7 @@ class CodecFuzzer {
           const batch = reader.read(one, random.chance(95));
           if (batch === undefined) result = "refused";
           else if (batch.rows.length === 0 || batch.from < 1 || batch.to < batch.from || batch.at < 0)
-            this.fault("a batch that cannot be");
+            this.fault("the reader returned an impossible batch");
         }
         return result;
       });

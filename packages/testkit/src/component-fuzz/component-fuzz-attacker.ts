@@ -193,7 +193,7 @@ export class Attacker {
       await delay(5, undefined, { signal }).catch(() => undefined);
     if (this.answered.size < QUESTIONS && !signal.aborted)
       this.options.tally.findings.push(
-        `${this.answered.size} of ${QUESTIONS} requests by frame were answered`,
+        `the component answered ${this.answered.size} of ${QUESTIONS} requests by frame`,
       );
   }
 

@@ -4,7 +4,7 @@ import { runFuzzCommand } from "../base/fuzz-command.js";
 
 await runFuzzCommand(
   "fuzz:component",
-  "Gives a live component behind a real server mutated frames and requests from several sessions, while others use it.",
+  "Sends mutated frames and requests from several sessions to a live component behind a real server. Others use it too.",
   fuzzComponent,
   ["prosody", "ejabberd"],
 );

@@ -59,7 +59,7 @@ export class FuzzedComponent {
   }
 
   private async ask(what: FuzzedComponentOptions | "measure"): Promise<Measure> {
-    if (this.ended !== undefined) throw new Error(`the component ended, ${this.ended}`);
+    if (this.ended !== undefined) throw new Error(`the component ended ${this.ended}`);
     const answer = once(this.child, "message", { signal: AbortSignal.timeout(ANSWER_MS) });
     this.child.send(what);
     return (this.last = ((await answer) as [Measure])[0]);

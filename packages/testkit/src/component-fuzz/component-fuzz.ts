@@ -114,7 +114,7 @@ export async function fuzzComponent(options: {
     const heapGrowthBytes = end.heapBytes - warm.heapBytes;
     const mayGrowBytes = MAX_HEAP_GROWTH_BYTES + SID_BYTES * (tally.opened - openedWarm);
     if (heapGrowthBytes > mayGrowBytes)
-      findings.push(`the heap grew by ${heapGrowthBytes} bytes, ${mayGrowBytes} are explained`);
+      findings.push(`the heap grew by ${heapGrowthBytes} bytes, more than the ${mayGrowBytes} allowed`);
     const { report: bystander, findings: missed } = await bystanders.stop();
     findings.push(...missed, ...fuzzed.faults.map((line) => `log: ${line}`));
     return {
@@ -141,7 +141,7 @@ async function settled(component: FuzzedComponent, findings: string[]): Promise<
     if (links === 2 && services === 1 && subscriptions === 1 && lanes === 1) return measure;
     if (performance.now() > end) {
       findings.push(
-        `of attackers that left there are ${links - 2} links, ${services - 1} services, ${subscriptions - 1} subscriptions, ${lanes - 1} lanes`,
+        `the attackers left ${links - 2} links, ${services - 1} services, ${subscriptions - 1} subscriptions and ${lanes - 1} lanes behind`,
       );
       return measure;
     }

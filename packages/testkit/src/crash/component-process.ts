@@ -69,7 +69,7 @@ async function untilReady(child: ChildProcess, signal: AbortSignal): Promise<voi
     ]);
   } catch (error) {
     signal.throwIfAborted();
-    if (limit.aborted) throw new Error(`no component within ${READY_MS} ms`, { cause: error });
+    if (limit.aborted) throw new Error(`the component was not ready within ${READY_MS} ms`, { cause: error });
     throw error;
   } finally {
     done.abort();

@@ -175,8 +175,8 @@ export class Crew {
             `${witness.last}${client.online ? "" : " (offline)"} (${standing})`,
         );
         failures.push(
-          `not settled after ${SETTLE_MS} ms: of ${this.service.published} published${this.publisher.online ? "" : " (offline)"} ` +
-            `${this.acknowledged} acknowledged, ${this.service.pending ? "some" : "none"} unsent, at the subscribers ${standing.join(", ")}`,
+          `not settled after ${SETTLE_MS} ms: publisher${this.publisher.online ? "" : " (offline)"}: ${this.service.published} published, ` +
+            `${this.acknowledged} acknowledged, ${this.service.pending ? "some" : "none"} unsent; newest at the subscribers: ${standing.join(", ")}`,
         );
       } else if (failures.length === 0 || this.service.ended) {
         await sleep(POLL_MS, undefined, { signal });

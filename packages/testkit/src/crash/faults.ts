@@ -78,7 +78,7 @@ const drawKill: DrawForRoads = (random, road, options) => {
 const drawCut: DrawForRoads = (random, road, options) => {
   const awayMs = drawTime(random, 500, 5_000, options);
   return {
-    text: `network of ${road} away for ${awayMs} ms`,
+    text: `network of ${road} down for ${awayMs} ms`,
     async run(proxies, signal) {
       for (const proxy of proxies) {
         proxy.refuse = true;
@@ -106,7 +106,7 @@ const drawHalf: DrawForRoads = (random, road, options) => {
   const untilToldMs = drawTime(random, 1_000, 4_000, options);
   const found = road !== COMPONENT && !options.swift && random.chance(50);
   return {
-    text: `connections of ${road} ${how}, ${found ? "nobody is told" : `dropped after ${untilToldMs} ms`}`,
+    text: `connections of ${road} ${how}, ${found ? "not dropped" : `dropped after ${untilToldMs} ms`}`,
     async run(proxies, signal) {
       for (const proxy of proxies) HALVES[how](proxy);
       await sleep(untilToldMs, undefined, { signal });
@@ -130,7 +130,7 @@ const drawDelay: DrawForRoads = (random, road, options) => {
   const jitterMs = between(random, 0, 400);
   const forMs = drawTime(random, 1_500, 4_000, options);
   return {
-    text: `everything of ${road} ${delayMs} to ${delayMs + jitterMs} ms late each way for ${forMs} ms`,
+    text: `traffic of ${road} delayed by ${delayMs} to ${delayMs + jitterMs} ms each way for ${forMs} ms`,
     async run(proxies, signal) {
       for (const { toServer, toClient } of proxies)
         for (const pipe of [toServer, toClient]) Object.assign(pipe, { delayMs, jitterMs });
@@ -144,7 +144,7 @@ const drawThrottle: DrawForRoads = (random, road, options) => {
   const bytesPerSecond = between(random, 2_000, 10_000);
   const forMs = drawTime(random, 1_500, 4_000, options);
   return {
-    text: `${bytesPerSecond} bytes a second each way for ${road} for ${forMs} ms`,
+    text: `traffic of ${road} limited to ${bytesPerSecond} bytes a second each way for ${forMs} ms`,
     async run(proxies, signal) {
       for (const { toServer, toClient } of proxies)
         for (const pipe of [toServer, toClient]) pipe.bytesPerSecond = bytesPerSecond;

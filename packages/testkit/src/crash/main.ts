@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
+import { onInterruption, readChoice, readWhole } from "../base/command.js";
 import { FAULT_KINDS, type FaultKind } from "./faults.js";
 import { formatRows } from "./report.js";
 import type { CrashRow } from "./round.js";
@@ -13,30 +14,34 @@ const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[]
 const USAGE = `Usage: npm -s run test:crash -- [--rounds N] [--seed S] [--server S] [--transport T]
                                       [--fault F] [--swift] [--json]
 
-Starts private servers, a component and clients, and has something go wrong under load: a log of 200 updates a second, read by
-one subscriber from the first update, one live, and one that reads too slowly. Then every update must have come to everyone once and in
-order, or its loss must have been told exactly.
+Starts private servers, a component and clients, and breaks something under load. The load is a log of 200 updates a
+second. One subscriber reads from the first update, one reads live, and one reads too slowly. In the end each
+subscriber must have every update once and in order, or an exact report of its loss.
 
-  --rounds N     rounds on each server, all transports in each (default 20)
-  --seed S       of the first round, the next has S + 1, …; the seed draws what happens (default: by the clock, and told).
-                 \`--rounds 1 --seed S\` repeats the round of that seed; what it meets when is the machine's.
-  --server S     prosody or ejabberd (default: both, at once)
+  --rounds N     rounds on each server; a round uses all transports (default 20)
+  --seed S       seed of the first round, which decides what breaks and how; the next round has S + 1, and so on
+                 (default: from the clock, and printed). \`--rounds 1 --seed S\` repeats one round. Its timing depends on
+                 the machine.
+  --server S     prosody or ejabberd (default: both at once)
   --transport T  tcp, websocket or bosh (default: all)
-  --fault F      this alone, in every round (default: one after another)
+  --fault F      the only fault, in every round (default: all faults, one after another)
   --swift        rounds as short as those of \`npm test\`
-  --json         the rows as one JSON array
-  --help         this text
+  --json         print the rows as one JSON array
+  --help         print this text
 
 Faults: ${FAULT_KINDS.join(", ")}.
-Seeds that follow each other have them all. \`clients\` are the publisher, one subscriber, all of them, or everyone.
+Consecutive seeds go through all faults. \`clients\` are the publisher, one subscriber, all subscribers, or everyone.
 
 Rows: {server, transport, round, seed, fault, durability, published, acknowledged, delivered, lost, repeated, duplicated,
-reordered, settledMs, findings}. delivered: updates that every subscriber got; lost: the others, each told. repeated: came again
-after a reset, since the component had forgotten them. settledMs: from the load's end, a second or more
-after the fault's, until everyone had everything.
-Only a component whose process ends may lose or repeat anything: journals are in memory (durability \`none\`).
+reordered, settledMs, findings}.
+  delivered   updates that every subscriber received
+  lost        all other updates; their loss was reported
+  repeated    updates that arrived again after a reset, since the component had lost its memory
+  settledMs   time from the end of the load until every subscriber had every update; the load ends a second or more
+              after the fault
+Only a component whose process ends may lose or repeat updates: its journals are in memory (durability \`none\`).
 
-Exit status: 0 all well, 1 a finding or a failure, 2 wrong arguments.
+Exit status: 0 all well, 1 at least one finding or a failure, 2 wrong arguments.
 `;
 
 interface Arguments {
@@ -75,38 +80,6 @@ function readArguments(): Arguments {
   };
 }
 
-function readWhole(name: string, text: string, min: number): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || number < min || number > 1_000_000_000)
-    throw new Error(`${name} is a whole number from ${min} to 1000000000, not \`${text}\``);
-  return number;
-}
-
-function readChoice<T extends string>(
-  name: string,
-  text: string | undefined,
-  choices: readonly T[],
-): readonly T[] {
-  if (text === undefined) return choices;
-  const chosen = choices.filter((choice) => choice === text);
-  if (chosen.length === 0) throw new Error(`${name} is one of ${choices.join(", ")}, not \`${text}\``);
-  return chosen;
-}
-
-/**
- * A signal that fires at the first SIGINT or SIGTERM. The second one ends the process at once, and its children with
- * it.
- */
-function onInterruption(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(1);
-      controller.abort(new Error("interrupted"));
-    });
-  return controller.signal;
-}
-
 async function main(): Promise<0 | 1 | 2> {
   let args: Arguments;
   try {
@@ -134,7 +107,7 @@ async function main(): Promise<0 | 1 | 2> {
   // After an interruption, the rows before it are written too.
   process.stdout.write(args.json ? `${JSON.stringify(rows)}\n` : formatRows(rows));
   const wrong = rows.filter(({ findings }) => findings.length > 0).length;
-  if (wrong > 0) failure ??= `${wrong} of ${rows.length} rounds went wrong`;
+  if (wrong > 0) failure ??= `${wrong} of ${rows.length} rounds have findings`;
   if (failure === undefined) return 0;
   process.stderr.write(`stanzapack: internal: ${failure}\n`);
   return 1;

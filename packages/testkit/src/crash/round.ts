@@ -91,7 +91,7 @@ async function startCrews(stage: Stage, { seed, faults, signal, tell }: RoundOpt
     await Promise.all(crews.map((crew) => crew.close()));
     // A machine may be too busy to answer logins in time. That proves nothing, so the start is retried.
     if (tries === START_TRIES || signal.aborted) throw failures[0];
-    tell(`${stage.server}: could not begin, once more: ${failures[0].message}`);
+    tell(`${stage.server}: the round could not begin, trying again: ${failures[0].message}`);
   }
 }
 

@@ -70,7 +70,7 @@ export class Subscriber {
   private take(update: { readonly value: unknown; readonly epoch: number; readonly offset: number }): void {
     const n = numberOf(this.options.seed, update.value);
     if (n === undefined)
-      this.witness.fault(`position ${update.offset} had ${JSON.stringify(update.value)}, never published`);
+      this.witness.fault(`position ${update.offset} had an unknown value: ${JSON.stringify(update.value)}`);
     else this.witness.update(n, update.epoch, update.offset);
   }
 

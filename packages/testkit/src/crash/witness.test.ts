@@ -22,7 +22,9 @@ describe("a witness", () => {
     witness.conclude(10, 6);
     expect(witness).toMatchObject({ findings: [], delivered: 7 });
     witness.conclude(10, 5);
-    expect(witness.findings).toEqual(["w: 6 is lost, which no component had acknowledged"]);
+    expect(witness.findings).toEqual([
+      "w: update 6 is lost, but no component that lost its memory had acknowledged it",
+    ]);
   });
 
   it("takes a reset, what is gone with it, and what comes again", () => {
@@ -48,7 +50,7 @@ describe("a witness", () => {
   });
 
   it.each<[string, (witness: Witness) => void, string]>([
-    ["a hole that nobody told of", (w) => feed(w, 7, 10), "positions 6 to 6 are missing, untold, before 7"],
+    ["a hole that nobody told of", (w) => feed(w, 7, 10), "positions 6 to 6 are missing before update 7"],
     [
       "a hole that was told too small",
       (w) => (w.tell("lost", { from: 6, to: 6 }), feed(w, 8, 10)),
@@ -57,32 +59,40 @@ describe("a witness", () => {
     [
       "a hole that was told too large",
       (w) => (w.tell("lost", { from: 6, to: 7 }), feed(w, 7, 10)),
-      "position 7 (7) came after 7",
+      "position 7 (update 7) came after position 7",
     ],
     [
       "a hole that was not there",
       (w) => (w.tell("lost", { from: 6, to: 6 }), feed(w, 6, 10)),
-      "6 to 6 were told lost for no reason",
+      "6 to 6 were reported as lost for no reason",
     ],
     [
       "something conflated",
       (w) => (w.tell("conflated", { from: 6, to: 6 }), feed(w, 7, 10)),
       "were conflated",
     ],
-    ["an update twice", (w) => (feed(w, 5, 5), feed(w, 6, 10)), "position 5 (5) came after 5"],
-    ["an update as another position", (w) => (w.update(5, 1, 6), feed(w, 7, 10)), "position 6 had 5, not 6"],
-    ["another epoch, untold", (w) => feed(w, 6, 10, 2), "6 has another epoch, and no reset was told"],
+    [
+      "an update twice",
+      (w) => (feed(w, 5, 5), feed(w, 6, 10)),
+      "position 5 (update 5) came after position 5",
+    ],
+    [
+      "an update as another position",
+      (w) => (w.update(5, 1, 6), feed(w, 7, 10)),
+      "position 6 had update 5, not 6",
+    ],
+    ["another epoch, untold", (w) => feed(w, 6, 10, 2), "6 has another epoch, but no reset was reported"],
     [
       "a reset from where it was not",
       (w) => (w.tell("reset", { from: 4, to: 1 }), feed(w, 6, 10, 2, 5)),
-      "it stood at 5",
+      "the position was 5",
     ],
     [
       "a reset without another epoch",
       (w) => (w.tell("reset", { from: 5, to: 8 }), feed(w, 8, 10)),
       "has the old epoch",
     ],
-    ["no end", (w) => feed(w, 6, 9), "the last update is 9, and 10 were published"],
+    ["no end", (w) => feed(w, 6, 9), "the last update is 9, but 10 were published"],
   ])("finds %s", (_, go, text) => {
     const witness = new Witness("w");
     feed(witness, 1, 5);
@@ -96,6 +106,6 @@ describe("a witness", () => {
     feed(a, 1, 5);
     feed(b, 2, 5, 1, 1);
     a.compare(b);
-    expect(a.findings).toEqual(["a: position 1 of an epoch is 1 here, and 2 at b"]);
+    expect(a.findings).toEqual(["a: position 1 of an epoch is update 1 here, but 2 at b"]);
   });
 });

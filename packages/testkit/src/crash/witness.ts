@@ -54,23 +54,23 @@ export class Witness {
     while (!this.fits(epoch, offset) && this.told.length > 0) this.apply(this.told.shift() as Told);
     if (epoch !== this.epoch) {
       if (!this.resetTold) {
-        this.fault(`${n} has another epoch, and no reset was told`);
+        this.fault(`update ${n} has another epoch, but no reset was reported`);
         this.expected = offset;
       }
       this.epoch = epoch;
-    } else if (this.resetTold) this.fault(`a reset was told, and ${n} has the old epoch`);
+    } else if (this.resetTold) this.fault(`a reset was reported, but update ${n} has the old epoch`);
     this.resetTold = false;
     const shift = this.shifts.get(epoch);
     if (shift === undefined) this.shifts.set(epoch, n - offset);
-    else if (n !== offset + shift) this.fault(`position ${offset} had ${n}, not ${offset + shift}`);
+    else if (n !== offset + shift) this.fault(`position ${offset} had update ${n}, not ${offset + shift}`);
     if (offset < this.expected) {
       if (this.seen.get(n) === epoch) this.duplicated++;
       else this.reordered++;
-      this.fault(`position ${offset} (${n}) came after ${this.expected - 1}`);
+      this.fault(`position ${offset} (update ${n}) came after position ${this.expected - 1}`);
       return;
     }
     if (offset > this.expected)
-      this.fault(`positions ${this.expected} to ${offset - 1} are missing, untold, before ${n}`);
+      this.fault(`positions ${this.expected} to ${offset - 1} are missing before update ${n}, unreported`);
     if (this.seen.has(n)) this.repeated++;
     this.seen.set(n, epoch);
     this.last = n;
@@ -86,15 +86,15 @@ export class Witness {
   }
 
   private apply({ what, from, to }: Told): void {
-    if (what === "conflated") this.fault(`positions ${from} to ${to} were conflated, which a log never is`);
+    if (what === "conflated") this.fault(`positions ${from} to ${to} of a log were conflated`);
     if (what === "reset") {
       if (from !== this.expected - 1)
-        this.fault(`a reset at position ${from} was told, and it stood at ${this.expected - 1}`);
+        this.fault(`a reset at position ${from} was reported, but the position was ${this.expected - 1}`);
       this.resetTold = true;
       this.expected = to;
     } else {
       if (from !== this.expected || to < from)
-        this.fault(`${from} to ${to} were told ${what}, and the next position was ${this.expected}`);
+        this.fault(`positions ${from} to ${to} were reported as ${what}, but the next was ${this.expected}`);
       this.expected = to + 1;
     }
   }
@@ -106,14 +106,14 @@ export class Witness {
    */
   conclude(published: number, expendable: number): void {
     for (const { what, from, to } of this.told)
-      this.fault(`${from} to ${to} were told ${what} for no reason`);
-    if (this.last < published) this.fault(`the last update is ${this.last}, and ${published} were published`);
+      this.fault(`positions ${from} to ${to} were reported as ${what} for no reason`);
+    if (this.last < published) this.fault(`the last update is ${this.last}, but ${published} were published`);
     for (let n = 1; n <= published; n++) {
       if (this.seen.has(n) || n <= expendable) continue;
       this.fault(
         expendable === 0
-          ? `${n} is lost, for no reason`
-          : `${n} is lost, which no component had acknowledged`,
+          ? `update ${n} is lost for no reason`
+          : `update ${n} is lost, but no component that lost its memory had acknowledged it`,
       );
       break;
     }
@@ -124,7 +124,7 @@ export class Witness {
     for (const [epoch, shift] of this.shifts) {
       const theirs = other.shifts.get(epoch);
       if (theirs !== undefined && theirs !== shift)
-        this.fault(`position 1 of an epoch is ${shift + 1} here, and ${theirs + 1} at ${other.name}`);
+        this.fault(`position 1 of an epoch is update ${shift + 1} here, but ${theirs + 1} at ${other.name}`);
     }
   }
 }

@@ -4,6 +4,6 @@ import { fuzzIbb } from "./ibb-fuzz.js";
 
 await runFuzzCommand(
   "fuzz:ibb",
-  "Gives a manager of In-Band Bytestreams mutated stanzas, and checks every answer against XEP-0047.",
+  "Sends mutated stanzas to a manager of In-Band Bytestreams, and checks every answer against XEP-0047.",
   fuzzIbb,
 );

@@ -164,7 +164,7 @@ class Epoch {
     if (this.random.chance(70)) stream.takeTag();
     stream.onBlock = (bytes) => {
       this.total.blocks++;
-      if (encodeBase64(bytes) !== model.expected) this.fault("a block came out that was not the next one");
+      if (encodeBase64(bytes) !== model.expected) this.fault("the stream delivered a wrong block");
       model.expected = undefined;
     };
     stream.onEnd = () => {
@@ -183,13 +183,13 @@ class Epoch {
       .slice(before)
       .filter((it): it is Element => typeof it !== "string")
       .filter(({ attrs }) => attrs["type"] === "result" || attrs["type"] === "error");
-    if (said.length > 1) this.fault(`answered ${said.length} times`);
+    if (said.length > 1) this.fault(`the manager answered ${said.length} times`);
     const [answer] = said;
     if (answer !== undefined) {
       // A finding does not repeat an id with characters outside the alphabet.
       const named = isLean(stanza) && !/^[A-Za-z0-9+/]{1,1024}$/.test(id ?? "") ? undefined : id;
       if (answer.attrs["to"] !== from || answer.attrs["id"] !== named || answer.name !== stanza.name)
-        this.fault(`answered the wrong party or question: ${String(answer)}`);
+        this.fault(`the manager answered the wrong JID or request: ${String(answer)}`);
     }
     const what =
       answer === undefined
@@ -198,7 +198,7 @@ class Epoch {
           ? "result"
           : String((answer.getChild("error")?.children[0] as Element | undefined)?.name);
     this.answers[what] = (this.answers[what] ?? 0) + 1;
-    if (!allowed.includes(what)) this.fault(`answered ${what} where ${allowed.join(" or ")} was due`);
+    if (!allowed.includes(what)) this.fault(`the answer is ${what}, not ${allowed.join(" or ")}`);
   }
 
   /**
@@ -249,7 +249,7 @@ class Epoch {
       if (!PEERS.includes(String(to))) this.fault(`sent to ${to}: ${String(it)}`);
     }
     const { open } = this.streams.counts();
-    if (open !== this.models.size) this.fault(`${open} streams are held, ${this.models.size} are open`);
+    if (open !== this.models.size) this.fault(`the manager has ${open} streams, not ${this.models.size}`);
     if (open > MAX_STREAMS) this.fault(`${open} streams are open`);
   }
 
@@ -263,6 +263,6 @@ class Epoch {
     if (
       this.connection.receive(xml("message", { from: "bob@example.test/r" }, xml("data", { xmlns: NS.IBB })))
     )
-      this.fault("a handler is left");
+      this.fault("a handler is still registered");
   }
 }

@@ -76,7 +76,10 @@ export class DataReader {
       return encodeUpdate(row, this.limits);
     } catch (cause) {
       const { text } = cause as StanzapackError;
-      throw new StanzapackError("malformed", `a coded row is no update: ${text}`, { origin: "peer", cause });
+      throw new StanzapackError("malformed", `a coded row is not an update: ${text}`, {
+        origin: "peer",
+        cause,
+      });
     }
   }
 

@@ -1,6 +1,6 @@
 import { constants, createDeflateRaw, type DeflateRaw } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { encodeCodedBody, encodeDataBody } from "../frames/frame-codec.js";
+import { encodeCodedBody, encodeDataBody } from "../frames/data-codec.js";
 import { DEFAULT_LIMITS } from "../base/limits.js";
 import type { Value } from "../msgpack/msgpack.js";
 import { createRawDeflate } from "./raw-deflate.js";

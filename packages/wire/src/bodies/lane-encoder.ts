@@ -5,7 +5,7 @@ import {
   encodeDataBody,
   encodeDataPrefix,
   type DataBodyFields,
-} from "../frames/frame-codec.js";
+} from "../frames/data-codec.js";
 import type { CodedBody, HopClass } from "../frames/frames.js";
 import type { RowCodec } from "./row-codec.js";
 import { ChainEncoder, type ChainBatch, type ChainPolicy, DEFAULT_CHAIN_POLICY } from "./chain.js";
@@ -14,6 +14,9 @@ import { hopCost } from "./hop-cost.js";
 
 /** A body without the columnar codec: every peer reads it. */
 export type PlainBody = DataBodyFields;
+
+/** Most bytes of a DATA frame before its payload: the prefix, and the header of the body. */
+export const DATA_HEADER_BYTES = 63;
 
 /** A body of any form. `encodeLanePrefix` makes the prefix before it, and `encodeLaneBody` its bytes. */
 export type LaneBody = PlainBody | CodedBody;

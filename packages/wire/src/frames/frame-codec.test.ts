@@ -3,15 +3,8 @@ import { describe, expect, it } from "vitest";
 import { dataFrame, frame } from "../../test/arbitraries.js";
 import { decodeBlock } from "../session/block.js";
 import { type StanzapackError } from "../base/errors.js";
-import {
-  decodeFrame,
-  encodeCodedBody,
-  encodeDataBody,
-  encodeDataPrefix,
-  encodeFrame,
-  padOf,
-  padOfBody,
-} from "./frame-codec.js";
+import { encodeCodedBody, encodeDataBody, encodeDataPrefix, padOfBody } from "./data-codec.js";
+import { decodeFrame, encodeFrame, padOf } from "./frame-codec.js";
 import type { Frame } from "./frames.js";
 import { DEFAULT_LIMITS } from "../base/limits.js";
 import { measureValue } from "../msgpack/msgpack-measure.js";

@@ -1,11 +1,16 @@
-import { StanzapackError, ERRORS, assertNever, errorCodeOf } from "../base/errors.js";
+import { StanzapackError, ERRORS, errorCodeOf } from "../base/errors.js";
+import {
+  encodeCodedBody,
+  encodeCodedPrefix,
+  encodeDataBody,
+  encodeDataPrefix,
+  FORM_TYPE,
+} from "./data-codec.js";
 import { assertVersion, capabilityElements, readCapabilities } from "./capabilities.js";
 import {
   FRAME,
   MAX_ALIAS,
   type Codec,
-  type CodedBody,
-  type CodedForm,
   type CodedFrame,
   type DataForm,
   type DataFrame,
@@ -24,7 +29,6 @@ import { decodeRequestFrame, requestElements } from "./request-codec.js";
 import { SERVICE_KINDS } from "../options/service.js";
 import { encodeElements } from "../msgpack/update.js";
 
-const FORM_TYPE: Record<DataForm, number> = { rows: FRAME.DATA_ROWS, deflated: FRAME.DATA_DEFLATED };
 const TYPE_FORM = new Map<number, DataForm>([
   [FRAME.DATA_ROWS, "rows"],
   [FRAME.DATA_DEFLATED, "deflated"],
@@ -39,21 +43,10 @@ const TYPE_CODEC = new Map<number, Codec>(
   Object.entries(CODEC_TYPE).map(([codec, type]) => [type, codec as Codec]),
 );
 
-/** Frame type of each coded form, and the number of elements of its array. */
-const CODED: Record<CodedForm, { readonly type: number; readonly elements: number }> = {
-  chained: { type: FRAME.CODED_CHAINED, elements: 3 },
-  wide: { type: FRAME.CODED_WIDE, elements: 7 },
-  key: { type: FRAME.CODED_KEY, elements: 6 },
-  independent: { type: FRAME.CODED_INDEPENDENT, elements: 5 },
-};
-
 /** Other bounds of single elements. They are small, and of no use to an operator, so `Limits` does not have them. */
 const MAX_VERSION = 255;
 const MAX_CODECS = 32;
 const MAX_SUBID_CHARS = 64;
-
-/** Elements of a DATA array: type, alias, [epoch, from, to], at, span, payload. */
-const DATA_ELEMENTS = 6;
 
 /** Pads a frame to a multiple of three bytes. So a block can be made by concatenating the base64 of its frames. */
 export function pad(bytes: Uint8Array): Uint8Array {
@@ -64,95 +57,9 @@ export function pad(bytes: Uint8Array): Uint8Array {
   return padded;
 }
 
-/**
- * Returns the part of a DATA frame that differs between links: array header, type, alias. It has three bytes up to
- * alias 127. Above, it has six (the type as uint 8, the alias as uint 16), so that its base64 can be concatenated too.
- */
-export function encodeDataPrefix(form: DataForm, alias: number): Uint8Array {
-  return encodePrefix(DATA_ELEMENTS, FORM_TYPE[form], alias);
-}
-
-/** As `encodeDataPrefix`, for a coded frame. */
-export function encodeCodedPrefix(form: CodedForm, alias: number): Uint8Array {
-  return encodePrefix(CODED[form].elements, CODED[form].type, alias);
-}
-
-function encodePrefix(elements: number, type: number, alias: number): Uint8Array {
-  uint(alias, "alias", MAX_ALIAS);
-  const header = 0x90 | elements;
-  return alias < 0x80
-    ? Uint8Array.of(header, type, alias)
-    : Uint8Array.of(header, 0xcc, type, 0xcd, alias >> 8, alias & 0xff);
-}
-
-/**
- * Returns the part of a coded frame that all links of a lane share, padded. Throws `limit-exceeded` for a payload that
- * fits no block.
- */
-export function encodeCodedBody(body: CodedBody): Uint8Array {
-  return encodeBody(codedElements(body), body.payload);
-}
-
-function codedElements(body: CodedBody): readonly unknown[] {
-  switch (body.form) {
-    case "chained":
-      return [];
-    case "wide":
-      return [
-        uint(body.chain, "chain", MAX_UINT32),
-        uint(body.epoch, "epoch"),
-        uint(body.from, "from"),
-        uint(body.check, "check", MAX_UINT32),
-      ];
-    case "key":
-      return [uint(body.chain, "chain", MAX_UINT32), uint(body.epoch, "epoch"), uint(body.from, "from")];
-    case "independent":
-      return [uint(body.epoch, "epoch"), uint(body.from, "from")];
-    default:
-      return assertNever(body);
-  }
-}
-
-export type DataBodyFields = Omit<DataFrame, "type" | "alias">;
-
-/**
- * Returns the part of a DATA frame that all links of a lane share, padded. Throws `limit-exceeded` for a payload that
- * fits no block.
- */
-export function encodeDataBody(data: DataBodyFields): Uint8Array {
-  if (data.from < 1 || data.from > data.to)
-    throw new StanzapackError("internal", `the range ${data.from}..${data.to} is empty or begins at 0`);
-  const range = [uint(data.epoch, "epoch"), uint(data.from, "from"), uint(data.to, "to")];
-  return encodeBody([range, millis(data.at), millis(data.spanMs)], data.payload);
-}
-
-function encodeBody(elements: readonly unknown[], payload: Uint8Array): Uint8Array {
-  const { length } = payload;
-  if (length > 0xffff)
-    throw new StanzapackError("limit-exceeded", `a payload of ${length} bytes fits no block`);
-  const head = encodeElements(elements);
-  const binHead = length < 0x100 ? [0xc4, length] : [0xc5, length >> 8, length & 0xff];
-  // Without the array header of `head`: its elements continue the array that the prefix began.
-  const size = head.length - 1 + binHead.length + length;
-  const body = new Uint8Array(Math.ceil(size / 3) * 3).fill(NIL, size);
-  body.set(head.subarray(1));
-  body.set(binHead, head.length - 1);
-  body.set(payload, head.length - 1 + binHead.length);
-  return body;
-}
-
 /** Returns the bytes of padding at the end of a frame that `encodeFrame` returned: 0, 1 or 2. */
 export function padOf(frame: Uint8Array): number {
   return frame.length - measureValue(frame, 0, DEFAULT_LIMITS);
-}
-
-/** As `padOf`, for a body that `encodeDataBody` or `encodeCodedBody` returned. */
-export function padOfBody(form: DataForm | CodedForm, body: Uint8Array): number {
-  // Type and alias are in the prefix.
-  let left = (form === "rows" || form === "deflated" ? DATA_ELEMENTS : CODED[form].elements) - 2;
-  let at = 0;
-  while (left-- > 0) at = measureValue(body, at, DEFAULT_LIMITS);
-  return body.length - at;
 }
 
 /**
@@ -209,6 +116,13 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unk
           ];
     case "ack":
       return [FRAME.ACK, frame.stanzas >>> 0];
+    case "kept":
+      return [
+        FRAME.KEPT,
+        uint(frame.alias, "alias", MAX_ALIAS),
+        uint(frame.incarnation, "incarnation"),
+        uint(frame.sequence, "sequence"),
+      ];
     case "credit":
       return [
         FRAME.CREDIT,
@@ -356,6 +270,9 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
     case FRAME.ACK:
       f.name = "ACK";
       return f.end({ type: "ack", stanzas: f.uint(MAX_UINT32) });
+    case FRAME.KEPT:
+      f.name = "KEPT";
+      return f.end({ type: "kept", alias: f.alias(), incarnation: f.uint(), sequence: f.uint() });
     case FRAME.CREDIT: {
       f.name = "CREDIT";
       const alias = f.uintOrNil(MAX_ALIAS);

@@ -93,7 +93,7 @@ export class FrameFields {
   /** Reads a nested array of groups of `size` items. `read` reads one group. */
   private grouped<T>(maxGroups: number, size: number, read: () => T): T[] {
     const found = this.length(maxGroups * size);
-    if (found % size !== 0) throw this.wrong(`a list of ${found} has no groups of ${size}`);
+    if (found % size !== 0) throw this.wrong(`a list of ${found} items is not in groups of ${size}`);
     return Array.from({ length: found / size }, read);
   }
   /** Reads a nested array of integers in groups. `max`: the largest integer at each place of a group. */
@@ -117,7 +117,7 @@ export class FrameFields {
     const found = this.length(maxPairs);
     const numbers = new Set<number>();
     for (let i = 0; i < found; i++) {
-      if (this.reader.array() !== 2) throw this.wrong("an item of a list of pairs is no pair");
+      if (this.reader.array() !== 2) throw this.wrong("an item of a list of pairs is not a pair");
       const number = this.integer(Number.MAX_SAFE_INTEGER);
       if (numbers.has(number)) throw this.wrong(`${number} comes twice in a list of pairs`);
       numbers.add(number);

@@ -63,6 +63,7 @@ export const FRAME = {
   DONE: 28,
   /** Agreement on the kind of stanza that carries blocks. */
   ENVELOPE: 29,
+  KEPT: 30,
 } as const;
 
 /** Largest alias. When all aliases of a link are used up, the client opens a new link for more. */
@@ -87,6 +88,8 @@ export interface HelloFrame {
    * Capability 1, lean stanzas; null: not listed. `tag`: the tag that the component gives the link; null from a client.
    */
   readonly lean: { readonly tag: number | null } | null;
+  /** Capability 3: the component sends KEPT, and the client waits for KEPT. Absent: not listed. */
+  readonly kept?: true;
 }
 
 /** Component → client: from now on `alias` means this subscription. */
@@ -164,6 +167,17 @@ export type CodedFrame = { readonly type: "coded"; readonly alias: number } & Co
 export interface AckFrame {
   readonly type: "ack";
   readonly stanzas: number;
+}
+
+/**
+ * Component → publisher: the service has stored all updates of this incarnation up to `sequence`. So the publisher's
+ * outbox need not keep them. ACK, in contrast, says that stanzas arrived. A late or repeated KEPT is harmless.
+ */
+export interface KeptFrame {
+  readonly type: "kept";
+  readonly alias: number;
+  readonly incarnation: number;
+  readonly sequence: number;
 }
 
 /**
@@ -329,6 +343,7 @@ export type Frame =
   | DataFrame
   | CodedFrame
   | AckFrame
+  | KeptFrame
   | CreditFrame
   | DemandFrame
   | StatusFrame

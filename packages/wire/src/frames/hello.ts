@@ -11,7 +11,8 @@ export function createHello(
     token = null,
     codecs = ["rows", "coded"],
     lean = null,
-  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs" | "lean">> = {},
+    kept,
+  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs" | "lean" | "kept">> = {},
   { maxBlockBytes, maxInflatedBytes }: Limits = DEFAULT_LIMITS,
 ): HelloFrame {
   return {
@@ -24,6 +25,7 @@ export function createHello(
     hop,
     token,
     lean,
+    ...(kept === true && { kept }),
   };
 }
 
@@ -48,6 +50,7 @@ function isSame(a: HelloFrame, b: HelloFrame): boolean {
     a.token === null &&
     b.token === null &&
     a.lean?.tag === b.lean?.tag &&
+    a.kept === b.kept &&
     a.codecs.length === b.codecs.length &&
     a.codecs.every((codec, i) => codec === b.codecs[i])
   );

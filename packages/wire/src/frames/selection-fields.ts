@@ -37,7 +37,7 @@ export function parseSelectionFields(fields: ReadonlyMap<string, readonly string
     const text = single(name);
     if (text === undefined) return null;
     if (text.length > MAX_NUMBER_CHARS || !/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text))
-      throw invalid(`option \`${name}\`: \`${text.slice(0, MAX_NUMBER_CHARS)}\` is no number`);
+      throw invalid(`option \`${name}\`: \`${text.slice(0, MAX_NUMBER_CHARS)}\` is not a number`);
     return Number(text);
   };
   return {

@@ -38,7 +38,7 @@ describe("a selection", () => {
   );
 
   it.each([
-    [{ samples: "some" as "all" }, "samples `some` is none of all, latest"],
+    [{ samples: "some" as "all" }, "samples `some` is not one of all, latest"],
     [{ maxRate: 0 }, "max_rate 0 is no number from 0.001 to 1000 updates a second"],
     [{ maxRate: 1_001 }, "max_rate 1001"],
     [{ maxRate: NaN }, "max_rate NaN"],
@@ -49,7 +49,7 @@ describe("a selection", () => {
     [{ heartbeatMs: 86_400_001 }, "heartbeat 86400001"],
     [{ fields: Array.from({ length: 2_000 }, (_, i) => `f${i}`) }, "fields: 2000 names, at most 64"],
     [{ fields: [""] }, "fields: ``"],
-    [{ fields: ["x".repeat(257)] }, "is no name of 1 to 256 characters"],
+    [{ fields: ["x".repeat(257)] }, "is not a name of 1 to 256 characters"],
     [{ fields: ["a\u0000"] }, "that XML can carry"],
     [{ fields: ["\ud800"] }, "that XML can carry"],
   ])("of %j is refused", (asked, text) => {
@@ -60,9 +60,7 @@ describe("a selection", () => {
 
   it("leaves nothing of a log out", () => {
     for (const asked of [{ samples: "latest" }, { maxRate: 5 }, { deadband: 0 }] as const)
-      expect(() => grantSelection({ ...WHOLE, ...asked }, 0, "log")).toThrow(
-        /every update of a log is promised/,
-      );
+      expect(() => grantSelection({ ...WHOLE, ...asked }, 0, "log")).toThrow(/a log promises every update/);
     const asked = { ...WHOLE, fields: ["a"], heartbeatMs: 1_000 };
     expect(grantSelection(asked, 0, "log")).toEqual(asked);
   });
@@ -92,10 +90,10 @@ describe("the fields of a form", () => {
   });
 
   it.each([
-    ["deadband", "abc", "`abc` is no number"],
-    ["deadband", "0x10", "is no number"],
-    ["max_rate", "Infinity", "is no number"],
-    ["heartbeat", "1".repeat(41), "is no number"],
+    ["deadband", "abc", "`abc` is not a number"],
+    ["deadband", "0x10", "is not a number"],
+    ["max_rate", "Infinity", "is not a number"],
+    ["heartbeat", "1".repeat(41), "is not a number"],
     ["samples", ["all", "latest"], "has 2 values, not one"],
   ])("%s %j is refused", (name, value, text) => {
     expect(() => parseSelectionFields(named({ [name]: value }))).toThrow(

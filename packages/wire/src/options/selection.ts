@@ -70,13 +70,13 @@ export function withoutLooking(selection: Selection): Selection {
 export function grantSelection(asked: Selection, windowMs: number, kind?: ServiceKind): Selection {
   const { samples, maxRate, deadband, heartbeatMs } = asked;
   if ((samples as unknown) !== "all" && (samples as unknown) !== "latest")
-    throw invalid(`samples \`${String(samples).slice(0, 40)}\` is none of all, latest`);
+    throw invalid(`samples \`${String(samples).slice(0, 40)}\` is not one of all, latest`);
   within("max_rate", maxRate, SELECTION_BOUNDS.minRate, SELECTION_BOUNDS.maxRate, "updates a second");
   within("deadband", deadband, 0, Number.MAX_VALUE, "");
   within("heartbeat", heartbeatMs, SELECTION_BOUNDS.minHeartbeatMs, MAX_WINDOW_MS, "ms");
   if (kind === "log" && isThinning(asked))
     throw invalid(
-      "every update of a log is promised: leave samples, max_rate and deadband out, or widen the window",
+      "a log promises every update: leave samples, max_rate and deadband out, or widen the window",
     );
   return {
     ...{ samples, maxRate, deadband },
@@ -92,7 +92,7 @@ export function grantSelection(asked: Selection, windowMs: number, kind?: Servic
 function grantFields(fields: readonly string[]): readonly string[] | null {
   if (fields.length > SELECTION_BOUNDS.maxFields)
     throw invalid(
-      `fields: ${fields.length} names, at most ${SELECTION_BOUNDS.maxFields} are allowed: take the values whole`,
+      `fields: ${fields.length} names, at most ${SELECTION_BOUNDS.maxFields} are allowed: leave fields out`,
     );
   for (const name of fields)
     if (
@@ -102,7 +102,7 @@ function grantFields(fields: readonly string[]): readonly string[] | null {
       unfitCharacter(name) !== undefined
     )
       throw invalid(
-        `fields: \`${String(name).slice(0, 40)}\` is no name of 1 to ${SELECTION_BOUNDS.maxFieldChars} characters that XML can carry`,
+        `fields: \`${String(name).slice(0, 40)}\` is not a name of 1 to ${SELECTION_BOUNDS.maxFieldChars} characters that XML can carry`,
       );
   return fields.length === 0 ? null : [...new Set(fields)].sort();
 }

@@ -25,7 +25,7 @@ export function parseSince(text: string): Since {
   if (Number.isNaN(time))
     throw new StanzapackError(
       "invalid-options",
-      `\`${text.slice(0, 60)}\` is none of first, EPOCH:OFFSET and a time like 2026-11-24T12:00:00Z`,
+      `\`${text.slice(0, 60)}\` is not first, EPOCH:OFFSET or a time like 2026-11-24T12:00:00Z`,
     );
   return { time };
 }

@@ -7,6 +7,6 @@
 export function toAsciiDomain(domain: string): string {
   if (/^[\0-\x7F]*$/.test(domain)) return domain.replace(/^\[(.*)\]$/, "$1");
   const url = `http://${domain}`;
-  if (!URL.canParse(url)) throw new TypeError(`the domain \`${domain}\` has no form for DNS`);
+  if (!URL.canParse(url)) throw new TypeError(`the domain \`${domain}\` is not possible in DNS`);
   return new URL(url).hostname;
 }

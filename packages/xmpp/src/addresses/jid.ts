@@ -43,7 +43,7 @@ export function jid(text: string): JID {
   const bare = slash < 0 ? text : text.slice(0, slash);
   const at = bare.indexOf("@");
   const fail = (fault: string): never => {
-    throw new TypeError(`\`${printable(text)}\` is no JID: ${fault}`);
+    throw new TypeError(`\`${printable(text)}\` is not a JID: ${fault}`);
   };
   const prepare = (name: string, part: string, profile: StringprepProfile): string => {
     const check = (value: string): string => {
@@ -81,7 +81,7 @@ export function prepareBareJid(text: string): string {
 /** As `prepareJid`, but throws `TypeError` when the address has more than a domain. */
 export function prepareDomainName(text: string): string {
   const { local, domain, resource } = jid(text);
-  if (local !== "" || resource !== "") throw new TypeError(`\`${printable(text)}\` is no domain`);
+  if (local !== "" || resource !== "") throw new TypeError(`\`${printable(text)}\` is not a domain`);
   return domain;
 }
 
@@ -114,7 +114,7 @@ function prepareDomain(name: string, fail: (fault: string) => never): string {
   const domain = name.replace(/\u3002/g, ".").replace(/\.$/, "");
   const [, opens, address = "", closes] = IPV6.exec(domain) ?? [];
   const isAddress = (opens === undefined) === (closes === undefined) && URL.canParse(`http://[${address}]`);
-  if (!isAddress && !HOST_NAME.test(domain)) fail("its domain is no host name");
+  if (!isAddress && !HOST_NAME.test(domain)) fail("its domain is not a host name");
   return domain;
 }
 

@@ -29,7 +29,8 @@ const CLOSING_TAG = "</body>";
 
 /** Reads only the `<body/>` itself. The stream's parser reads the content. Throws `XmppError`. */
 export function parseBody(text: string): BoshBody {
-  const refuse = (why: string): XmppError => new XmppError("protocol", `the answer is no BOSH body: ${why}`);
+  const refuse = (why: string): XmppError =>
+    new XmppError("protocol", `the answer is not a BOSH body: ${why}`);
   const end = findTagEnd(text);
   if (end < 0) throw refuse("it has no start tag");
   let root: Element | undefined;
@@ -40,9 +41,9 @@ export function parseBody(text: string): BoshBody {
   try {
     parser.write(text.slice(0, end));
   } catch (cause) {
-    throw new XmppError("protocol", "the answer is no BOSH body: its tag is broken", { cause });
+    throw new XmppError("protocol", "the answer is not a BOSH body: its tag is broken", { cause });
   }
-  if (root?.name !== "body" || root.attrs["xmlns"] !== NS.HTTP_BIND) throw refuse("another element");
+  if (root?.name !== "body" || root.attrs["xmlns"] !== NS.HTTP_BIND) throw refuse("it is another element");
   const attrs = root.attrs as Record<string, string>;
   const rest = text.slice(end).trimEnd();
   if (selfClosed) {
@@ -70,10 +71,10 @@ const CONDITIONS = new Map<string, readonly [XmppErrorCode, string]>(
     "internal-server-error": ["disconnected", "the server failed"],
     "item-not-found": ["disconnected", "the server does not know the session any more"],
     "other-request": ["disconnected", "another request ended the session"],
-    "policy-violation": ["protocol", "the server found us to break the session's rules"],
+    "policy-violation": ["protocol", "the server says that this client broke the session's rules"],
     "remote-connection-failed": ["disconnected", "the connection manager cannot reach the server"],
     "remote-stream-error": ["disconnected", "the server ended the stream"],
-    "see-other-uri": ["disconnected", "the server wants the session elsewhere"],
+    "see-other-uri": ["disconnected", "the server names another address for the session"],
     "system-shutdown": ["disconnected", "the server shuts down"],
     "undefined-condition": ["disconnected", "the server ended the session"],
   }),

@@ -263,7 +263,7 @@ export class StanzaBytestream implements ManagedBytestream {
 
   private assertUnwritten(): void {
     if (this.mode === "iq" || this.sender !== undefined)
-      throw new TypeError("`stanza` is for streams in message mode that are not written to by `write`");
+      throw new TypeError("`stanza` is only for streams in message mode on which `write` is not used");
   }
 
   /** Handles a number that is not the expected one. Returns the error with which to answer. */
@@ -342,7 +342,7 @@ export class StanzaBytestream implements ManagedBytestream {
 
   private beginToWrite(): BytestreamSender {
     const { connection, createSender } = this.host;
-    if (createSender === undefined) throw new TypeError("these bytestreams are sent by `stanza` alone");
+    if (createSender === undefined) throw new TypeError("these bytestreams send by `stanza` only");
     const { peer, own, sid, mode } = this;
     return createSender(
       {

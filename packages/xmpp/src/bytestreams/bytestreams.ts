@@ -329,7 +329,7 @@ export function createStanzaBytestreams(
       while (openOptions.sid === undefined && isUsed(peer, sid)) sid = randomText(4);
       const request: OpenRequest = { from: peer, to: connection.jid, sid, blockSizeBytes: largest, stanza };
       if (!SID.test(sid) || isUsed(peer, sid))
-        throw new StanzaError("not-acceptable", "cancel", "this sid was used already, or is no name token");
+        throw new StanzaError("not-acceptable", "cancel", "this sid was used, or is not a name token");
       // Added before the answer arrives, since the peer's first data may follow the answer at once.
       const stream = add(request);
       try {

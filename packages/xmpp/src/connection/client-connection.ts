@@ -140,13 +140,13 @@ export function createClientConnection(given: ClientConnectionOptions, lookup: L
         let stream: Stream | undefined;
         const connect = async (): Promise<void> => {
           if (requireTls && !canBeSecure(service)) {
-            throw new XmppError("tls", `TLS is required, and ${service.url.href} has none`);
+            throw new XmppError("tls", `TLS is required, and ${service.url.href} is without TLS`);
           }
           // XEP-0206 §3 and RFC 7395 §3.9 leave compression to HTTP, so the attempt can fail before the login.
           if (options.compress === true && service.transport !== "tcp") {
             throw new XmppError(
               "unsupported",
-              `stream compression goes with TCP only, and ${service.url.href} is none`,
+              `stream compression needs TCP, and ${service.url.href} is not TCP`,
             );
           }
           const socket = await open(service, signal);

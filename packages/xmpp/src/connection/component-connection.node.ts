@@ -80,7 +80,7 @@ async function attempt(
   if (opened || tls !== undefined || reason.code !== "disconnected") return reason;
   return new XmppError(
     "disconnected",
-    `${reason.message} before the server opened a stream, as a port does that wants TLS (option \`tls\`)`,
+    `${reason.message} before the server opened a stream: the port may require TLS (option \`tls\`)`,
     { cause: reason },
   );
 }

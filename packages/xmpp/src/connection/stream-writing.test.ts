@@ -69,7 +69,7 @@ describe.each(["client", "component"] as const)("a %s's stream", (kind) => {
       await expect(connection.request(xml("iq", { type: "get" }, xml(`q${bad}`)))).rejects.toThrow(INVALID);
     }
     expect(() => connection.send("<message>")).toThrow(INVALID);
-    expect(() => connection.send("<message/><message/>")).toThrow(/holds 2 stanzas, and 1 were announced/);
+    expect(() => connection.send("<message/><message/>")).toThrow(/holds 2 stanzas, but 1 were announced/);
     expect(() => connection.send("<message/>", 0)).toThrow(INVALID);
     expect(() => connection.sendElement(xml("message/><message"))).toThrow(INVALID);
     connection.send("<message to='end'/>");

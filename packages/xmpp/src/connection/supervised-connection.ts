@@ -152,7 +152,7 @@ export function createSupervisedConnection(options: SupervisedOptions): Connecti
     if (options.kind === "component") stanza.attrs["from"] ??= jid;
     const text = stanza.toString();
     const { elements, stanzas } = countElements(text);
-    if (elements !== 1) throw new XmppError("invalid-xml", "what is to be sent is not one element");
+    if (elements !== 1) throw new XmppError("invalid-xml", "the text to send is not one element");
     return write(text, stanzas);
   };
 

@@ -128,7 +128,7 @@ function summarize(failures: readonly (readonly [Service, XmppError])[]): XmppEr
   if (errors.length === 1) return only;
   const code = TELLING.find((candidate) => errors.some((error) => error.code === candidate)) ?? only.code;
   const list = failures.map(([{ url }, { message }]) => `${url.protocol}//${url.host}: ${message}`);
-  return new XmppError(code, `no way to the server (${list.join("; ")})`, {
+  return new XmppError(code, `cannot reach the server (${list.join("; ")})`, {
     cause: new AggregateError(errors),
   });
 }

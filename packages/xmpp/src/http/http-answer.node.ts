@@ -27,7 +27,7 @@ export async function readAnswer(body: Readable, head: AnswerHead, maxBytes: num
   const compressed = encoding === "gzip" || encoding === "x-gzip";
   if (!compressed && encoding !== "identity") {
     body.destroy();
-    throw new XmppError("protocol", `the answer has an encoding nobody asked for: ${encoding.slice(0, 20)}`);
+    throw new XmppError("protocol", `the answer has an unexpected encoding: ${encoding.slice(0, 20)}`);
   }
   const sent = await readBytes(body, Number(head["content-length"] ?? 0), maxBytes);
   const bytes = compressed ? inflate(sent, maxBytes) : sent;
@@ -80,7 +80,7 @@ function inflate(sent: Buffer, maxBytes: number): Buffer {
   }
   // RFC 1952 §2.2: a file has members, one after the other, and nothing else. zlib ignores zeros after the members.
   if (result.engine.bytesWritten !== sent.length)
-    throw new XmppError("protocol", "the answer goes on behind its gzip");
+    throw new XmppError("protocol", "the answer continues after its gzip data");
   return result.buffer;
 }
 

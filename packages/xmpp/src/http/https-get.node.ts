@@ -44,7 +44,7 @@ async function getOnce(
     const { statusCode = 0, headers } = response;
     if (statusCode >= 300 && statusCode < 400 && headers.location !== undefined) {
       response.destroy();
-      if (!URL.canParse(headers.location, url.href)) throw new XmppError("protocol", "a redirect to nowhere");
+      if (!URL.canParse(headers.location, url.href)) throw new XmppError("protocol", "an invalid redirect");
       return new URL(headers.location, url);
     }
     if (statusCode !== 200) {

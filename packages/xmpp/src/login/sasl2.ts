@@ -124,7 +124,7 @@ export function createSasl2(options: Sasl2Options): Sasl2 {
           return onFailure(element);
         case "continue":
           options.onFailure(
-            new XmppError("auth", "the server asks for a further step, which this client cannot take"),
+            new XmppError("auth", "the server asks for a further step, which this client lacks"),
           );
       }
     },

@@ -158,7 +158,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     },
     onSuccess(element) {
       if (authenticated) {
-        stream.fail(new XmppError("protocol", "the server let us in twice"), "policy-violation");
+        stream.fail(new XmppError("protocol", "the server reported a login twice"), "policy-violation");
         return;
       }
       authenticated = true;
@@ -173,7 +173,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
       if (bound === undefined) return;
       const jid = element.getChildText("authorization-identifier") ?? "";
       if (!jid.includes("/")) {
-        stream.fail(new XmppError("protocol", "the server bound a resource and does not say which"));
+        stream.fail(new XmppError("protocol", "the server bound a resource, but did not name it"));
         return;
       }
       const enabled = bound.getChild("enabled", NS.SM);
@@ -261,7 +261,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
     const again = management?.onResumed(element);
     if (again === undefined) {
       management?.reset();
-      stream.fail(new XmppError("protocol", "the server resumed what was never sent"), "undefined-condition");
+      stream.fail(new XmppError("protocol", "the server resumed with a wrong count"), "undefined-condition");
       return;
     }
     establish(options.jid, true, again);
@@ -269,7 +269,7 @@ export function negotiate(stream: Stream, options: NegotiationOptions): Promise<
 
   const refuse = (element: Element): void => {
     stream.fail(
-      new XmppError("protocol", `the server answered what was not asked: ${element.name}`),
+      new XmppError("protocol", `the server answered without a request: ${element.name}`),
       "policy-violation",
     );
   };

@@ -166,7 +166,7 @@ export class StreamSocket extends EventEmitter implements TransportSocket {
       text = this.#decoder.decode(bytes, { stream: true });
     } catch (cause) {
       // RFC 6120 §11.6. Bad bytes are not replaced: a replacement could not be told from what the peer wrote.
-      this.emit("error", new XmppError("protocol", "the server sent what is not UTF-8", { cause }));
+      this.emit("error", new XmppError("protocol", "the server sent text that is not UTF-8", { cause }));
       return;
     }
     if (text !== "") this.emit("data", text);

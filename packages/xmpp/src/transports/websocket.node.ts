@@ -57,7 +57,7 @@ export async function openWebSocket(
     });
     // Before `open`, ws emits `close` only after an error. After `open` the promise is settled already.
     websocket.once("close", () => {
-      reject(new XmppError("unreachable", "the WebSocket was closed while it was opened"));
+      reject(new XmppError("unreachable", "the WebSocket was closed before it was open"));
     });
   }).catch((error: unknown) => {
     websocket.terminate();

@@ -39,7 +39,7 @@ let parser = new OutboundParser();
  * receives anything else.
  */
 export function countElements(text: string): { readonly elements: number; readonly stanzas: number } {
-  assertXmlCharacters(text, "what is to be sent");
+  assertXmlCharacters(text, "the text to send");
   const counting = parser;
   counting.elements = counting.stanzas = 0;
   try {
@@ -50,7 +50,7 @@ export function countElements(text: string): { readonly elements: number; readon
   } catch (cause) {
     parser = new OutboundParser();
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new XmppError("invalid-xml", `what is to be sent is not well-formed XML: ${why}`, { cause });
+    throw new XmppError("invalid-xml", `the text to send is not well-formed XML: ${why}`, { cause });
   }
 }
 
@@ -63,6 +63,6 @@ export function assertStanzas(text: string, count: number): void {
   if (stanzas === count) return;
   throw new XmppError(
     "invalid-xml",
-    `what is to be sent holds ${String(stanzas)} stanzas, and ${String(count)} were announced`,
+    `the text to send holds ${String(stanzas)} stanzas, but ${String(count)} were announced`,
   );
 }

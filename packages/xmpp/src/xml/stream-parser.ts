@@ -339,7 +339,7 @@ export class StreamParser extends EventEmitter {
     const prefix = findUndeclaredPrefix(element, this.root);
     if (prefix === undefined) return;
     if (this.#limits.undeclared === "fail" || this.#depth === 1)
-      throw new ParseError("bad-namespace-prefix", `nobody has declared the prefix ${prefix.slice(0, 40)}`);
+      throw new ParseError("bad-namespace-prefix", `the prefix ${prefix.slice(0, 40)} is not declared`);
     this.#strip();
   }
 

@@ -37,7 +37,7 @@ export function findUndeclaredPrefix(element: Element, root: Element | null): st
     }
     const expanded = `${namespace} ${local}`;
     if (seen?.has(expanded) === true)
-      throw new ParseError("not-well-formed", `an attribute ${local.slice(0, 40)} stands twice`);
+      throw new ParseError("not-well-formed", `an element has the attribute ${local.slice(0, 40)} twice`);
     (seen ??= new Set()).add(expanded);
   }
   return undeclared;

@@ -18,7 +18,7 @@ export function parseTag(tag: string): Element {
   let pos = 0;
   while (pos < length && !isSpace(tag.charCodeAt(pos))) pos++;
   const name = tag.slice(0, pos);
-  if (!isQualifiedName(name)) throw new ParseError("not-well-formed", "a tag has no name, or none of XML's");
+  if (!isQualifiedName(name)) throw new ParseError("not-well-formed", "a tag has no valid name");
   if (tag.includes("<")) throw broken(name);
   const element = new Element(name);
   const attrs = element.attrs as Record<string, string>;

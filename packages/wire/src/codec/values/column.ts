@@ -191,7 +191,7 @@ export class Column {
       case "object":
         return value === null ? NULL : BYTES;
       default:
-        throw unencodable(`a ${typeof value} is no value`);
+        throw unencodable(`a ${typeof value} is not a value`);
     }
   }
 
