@@ -10,9 +10,9 @@ const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly Tran
 
 const USAGE = `Usage: npm -s run test:lean -- [--count N] [--every N] [--server S] [--transport T] [--json]
 
-Sends lean stanzas through private servers: a publisher sends a log to the component, and the component sends it to a
-subscriber. A proxy loses, repeats and reorders single stanzas. Each fault must end its link before the stanza is
-decoded, the link must be lean again, and in the end the subscriber must have every update once and in order.
+Sends lean stanzas through private servers. On each transport a client publishes a log, and another client subscribes
+to a second log. A proxy loses, repeats and reorders single stanzas. Each fault must end its link before the stanza is
+decoded, the link must be lean again, and in the end each subscriber must have every update once and in order.
 
   --count N      lean stanzas in each direction over each transport (default 100000)
   --every N      lean stanzas of a direction between two faults (default 2000)

@@ -10,7 +10,7 @@ import { isLean, LEAN_FAULTS, leanFault, type LeanFault } from "./lean-faults.js
 
 /** Updates that may wait for their acknowledgement. With more, the publisher waits. */
 const MOST_UNACKNOWLEDGED = 1_000;
-/** Time between two updates, in ms, as far as timers keep to it: each leaves as a stanza of its own. */
+/** Time between two updates of a log, in ms, as far as timers keep to it: each leaves as a stanza of its own. */
 const PUBLISH_MS = 1;
 /** Longest time until a fault is made, found and repaired, in ms: the link opens again, and probes. */
 const REPAIR_MS = 60_000;
@@ -18,6 +18,10 @@ const REPAIR_MS = 60_000;
 const SETTLE_MS = 60_000;
 const POLL_MS = 5;
 const TELL_MS = 10_000;
+
+/** The clients of one transport. The first two are on that transport, and the others on TCP. */
+const ROLES = ["publisher", "subscriber", "near-publisher", "near-subscriber"] as const;
+type Role = (typeof ROLES)[number];
 
 /** Result of one transport of one server. */
 export interface LeanRow {
@@ -73,7 +77,7 @@ export async function proveLean(options: LeanProofOptions): Promise<void> {
 async function proveServer(server: ServerKind, options: LeanProofOptions): Promise<void> {
   const { transports, signal, tell, onRow } = options;
   tell(`${server}: starting …`);
-  const users = transports.flatMap((transport) => [`${transport}-publisher`, `${transport}-subscriber`]);
+  const users = transports.flatMap((transport) => ROLES.map((role) => `${transport}-${role}`));
   const sandbox = await startSandbox({ server, users, signal });
   let proxy: StanzaProxy | undefined;
   let component: ComponentProcess | undefined;
@@ -105,106 +109,34 @@ async function proveServer(server: ServerKind, options: LeanProofOptions): Promi
   }
 }
 
-/** One publisher of a log and one subscriber. The proxy between the component and its server makes the faults. */
-class Proof {
-  private readonly witness = new Witness("subscriber");
-  private readonly findings: string[] = [];
-  private readonly counts = { toClient: 0, toServer: 0 };
-  private readonly ends = { publisher: 0, subscriber: 0 };
-  private readonly startedAt = performance.now();
-  private faults = 0;
-  private timer: NodeJS.Timeout | undefined;
-  private toldAt = performance.now();
+/** One log, its publisher and its subscriber. */
+class Flow {
+  readonly witness = new Witness("subscriber");
+  private readonly timer: NodeJS.Timeout;
 
   private constructor(
-    private readonly name: string,
-    private readonly proxy: StanzaProxy,
-    private readonly publisher: Client,
-    private readonly subscriber: Client,
+    readonly publisher: Client,
+    readonly subscriber: Client,
     private readonly service: OfferedService,
-    private readonly options: LeanProofOptions,
   ) {
-    for (const role of ["publisher", "subscriber"] as const)
-      this[role].on("offline", ({ code, message }) => {
-        this.ends[role]++;
-        if (code !== "gap") this.findings.push(`${role}: its link ended with ${code}: ${message}`);
-      });
     service.on("ended", (error) => {
-      clearInterval(this.timer);
-      if (error !== undefined) this.findings.push(`publisher: its log ended: ${error.message}`);
+      this.stop();
+      if (error !== undefined) this.witness.fault(`its log ended: ${error.message}`);
     });
-    this.pass();
-  }
-
-  static async start(
-    sandbox: Sandbox,
-    proxy: StanzaProxy,
-    transport: TransportKind,
-    options: LeanProofOptions,
-  ): Promise<Proof> {
-    const clients: Client[] = [];
-    const url = { tcp: sandbox.url, websocket: sandbox.websocketUrl, bosh: sandbox.boshUrl }[transport];
-    const login = async (role: string): Promise<Client> => {
-      const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${transport}-${role}@`));
-      if (account === undefined) throw new Error(`no account for the ${role}`);
-      const component = sandbox.components[0]?.domain as string;
-      const { signal } = options;
-      const client = await connect({ ...account, component, url, ca: sandbox.ca, signal });
-      clients.push(client);
-      return client;
-    };
-    try {
-      const publisher = await login("publisher");
-      const service = await publisher.offer(`lean-${transport}`, { kind: "log" });
-      const subscriber = await login("subscriber");
-      const proof = new Proof(
-        ...([`${sandbox.server} ${transport}`, proxy, publisher, subscriber, service, options] as const),
-      );
-      const subscription = await subscriber.subscribe<number>(service.node, { windowMs: 0, since: "first" });
-      for (const what of ["lost", "conflated", "reset"] as const)
-        subscription.on(what, (range) => proof.witness.tell(what, range));
-      subscription.on("update", ({ value, epoch, offset }) => proof.witness.update(value, epoch, offset));
-      subscription.on("ended", (error) => {
-        if (error !== undefined) proof.witness.fault(`ended: ${error.message}`);
-      });
-      return proof;
-    } catch (error) {
-      await Promise.all(clients.map((client) => client.close()));
-      throw error;
-    }
-  }
-
-  async run(): Promise<void> {
-    const { every } = this.options;
     this.timer = setInterval(() => this.publish(), PUBLISH_MS);
-    await this.until(() => this.isLean, REPAIR_MS, "lean stanzas");
-    for (let next = every; this.isGoingOn; next += every)
-      for (const direction of ["toClient", "toServer"] as const) {
-        await this.until(() => this.counts[direction] >= next || !this.isGoingOn, Infinity, "stanzas");
-        const fault = LEAN_FAULTS[this.faults % LEAN_FAULTS.length] as LeanFault;
-        if (this.isGoingOn) await this.makeFault(fault, direction);
-      }
-    clearInterval(this.timer);
-    const { service, witness } = this;
-    const isWhole = (): boolean => service.unacknowledged === 0 && witness.last === service.published;
-    await this.until(isWhole, SETTLE_MS, "the last update");
-    witness.conclude(service.published, 0);
   }
 
-  async close(): Promise<void> {
-    clearInterval(this.timer);
-    this.proxy.filter = undefined;
-    await Promise.all([this.publisher.close(), this.subscriber.close()]);
-  }
-
-  get figures(): Omit<LeanRow, "server" | "transport"> {
-    const { counts, faults, service, witness, findings, startedAt } = this;
-    return {
-      ...{ up: counts.toClient, down: counts.toServer, faults },
-      ...{ published: service.published, delivered: witness.delivered },
-      elapsedMs: Math.round(performance.now() - startedAt),
-      findings: [...findings, ...witness.findings],
-    };
+  static async start(publisher: Client, subscriber: Client, name: string): Promise<Flow> {
+    const service = await publisher.offer(name, { kind: "log" });
+    const subscription = await subscriber.subscribe<number>(service.node, { windowMs: 0, since: "first" });
+    const flow = new Flow(publisher, subscriber, service);
+    for (const what of ["lost", "conflated", "reset"] as const)
+      subscription.on(what, (range) => flow.witness.tell(what, range));
+    subscription.on("update", ({ value, epoch, offset }) => flow.witness.update(value, epoch, offset));
+    subscription.on("ended", (error) => {
+      if (error !== undefined) flow.witness.fault(`ended: ${error.message}`);
+    });
+    return flow;
   }
 
   private publish(): void {
@@ -216,15 +148,124 @@ class Proof {
     }
   }
 
+  get published(): number {
+    return this.service.published;
+  }
+  get isWhole(): boolean {
+    return this.service.unacknowledged === 0 && this.witness.last === this.published;
+  }
+
+  /** Publishes no more. */
+  stop(): void {
+    clearInterval(this.timer);
+  }
+}
+
+/**
+ * Two logs: one whose publisher is on the transport, and one whose subscriber is. The clients at their other ends are on
+ * TCP, so that each direction is as fast as the transport. The proxy between the component and its server makes the
+ * faults.
+ */
+class Proof {
+  private readonly findings: string[] = [];
+  private readonly counts = { toClient: 0, toServer: 0 };
+  private readonly ends = { toClient: 0, toServer: 0 };
+  private readonly startedAt = performance.now();
+  private readonly clients: Readonly<Record<StanzaDirection, Client>>;
+  private faults = 0;
+  private toldAt = performance.now();
+
+  private constructor(
+    private readonly name: string,
+    private readonly proxy: StanzaProxy,
+    private readonly up: Flow,
+    private readonly down: Flow,
+    private readonly options: LeanProofOptions,
+  ) {
+    this.clients = { toClient: up.publisher, toServer: down.subscriber };
+    for (const direction of ["toClient", "toServer"] as const)
+      this.clients[direction].on("offline", ({ code, message }) => {
+        this.ends[direction]++;
+        if (code !== "gap") this.findings.push(`${direction}: the link ended with ${code}: ${message}`);
+      });
+    this.pass();
+  }
+
+  static async start(
+    sandbox: Sandbox,
+    proxy: StanzaProxy,
+    transport: TransportKind,
+    options: LeanProofOptions,
+  ): Promise<Proof> {
+    const clients: Client[] = [];
+    const far = { tcp: sandbox.url, websocket: sandbox.websocketUrl, bosh: sandbox.boshUrl }[transport];
+    const login = async (role: Role, url: string): Promise<Client> => {
+      const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${transport}-${role}@`));
+      if (account === undefined) throw new Error(`no account for the ${role}`);
+      const component = sandbox.components[0]?.domain as string;
+      const { signal } = options;
+      const client = await connect({ ...account, component, url, ca: sandbox.ca, signal });
+      clients.push(client);
+      return client;
+    };
+    try {
+      const near = sandbox.url;
+      const [publisher, subscriber] = [await login("publisher", far), await login("subscriber", far)];
+      const up = await Flow.start(publisher, await login("near-subscriber", near), `up-${transport}`);
+      const down = await Flow.start(await login("near-publisher", near), subscriber, `down-${transport}`);
+      return new Proof(`${sandbox.server} ${transport}`, proxy, up, down, options);
+    } catch (error) {
+      await Promise.all(clients.map((client) => client.close()));
+      throw error;
+    }
+  }
+
+  async run(): Promise<void> {
+    const { every } = this.options;
+    await this.until(() => this.isLean, REPAIR_MS, "lean stanzas");
+    for (let next = every; this.isGoingOn; next += every)
+      for (const direction of ["toClient", "toServer"] as const) {
+        await this.until(() => this.counts[direction] >= next || !this.isGoingOn, Infinity, "stanzas");
+        const fault = LEAN_FAULTS[this.faults % LEAN_FAULTS.length] as LeanFault;
+        if (this.isGoingOn) await this.makeFault(fault, direction);
+      }
+    for (const flow of [this.up, this.down]) flow.stop();
+    await this.until(() => this.up.isWhole && this.down.isWhole, SETTLE_MS, "the last updates");
+    for (const { witness, published } of [this.up, this.down]) witness.conclude(published, 0);
+  }
+
+  async close(): Promise<void> {
+    this.proxy.filter = undefined;
+    for (const flow of [this.up, this.down]) {
+      flow.stop();
+      await Promise.all([flow.publisher.close(), flow.subscriber.close()]);
+    }
+  }
+
+  get figures(): Omit<LeanRow, "server" | "transport"> {
+    const { counts, faults, up, down, startedAt } = this;
+    return {
+      ...{ up: counts.toClient, down: counts.toServer, faults },
+      published: up.published + down.published,
+      delivered: up.witness.delivered + down.witness.delivered,
+      elapsedMs: Math.round(performance.now() - startedAt),
+      findings: this.allFindings,
+    };
+  }
+
+  private get allFindings(): string[] {
+    return [...this.findings, ...this.up.witness.findings, ...this.down.witness.findings];
+  }
+
   /** Whether there is something left to prove. */
   private get isGoingOn(): boolean {
-    const { counts, options, findings, witness } = this;
-    if (findings.length + witness.findings.length > 0) return false;
-    return Math.min(counts.toClient, counts.toServer) < options.count;
+    const { counts, options } = this;
+    return this.allFindings.length === 0 && Math.min(counts.toClient, counts.toServer) < options.count;
   }
 
   private get isLean(): boolean {
-    return this.publisher.envelope?.up === "lean" && this.subscriber.envelope?.down === "lean";
+    const { toClient, toServer } = this.clients;
+    return toClient.envelope?.up === "lean" && toServer.envelope?.down === "lean";
   }
 
   /** Stanzas pass, and are counted. */
@@ -233,17 +274,15 @@ class Proof {
   }
 
   private count(stanza: string, direction: StanzaDirection): undefined {
-    const client = direction === "toClient" ? this.publisher : this.subscriber;
-    if (stanza.includes(client.jid) && isLean(stanza)) this.counts[direction]++;
+    if (stanza.includes(this.clients[direction].jid) && isLean(stanza)) this.counts[direction]++;
   }
 
   /** Makes one fault, and waits until its link has ended, and lean stanzas flow again. */
   private async makeFault(fault: LeanFault, direction: StanzaDirection): Promise<void> {
-    const role = direction === "toClient" ? "publisher" : "subscriber";
-    const ended = this.ends[role];
+    const ended = this.ends[direction];
     const what = `${fault} ${direction} after ${this.counts[direction]}`;
     let isMade = false;
-    const filter = leanFault(fault, direction, this[role].jid, () => {
+    const filter = leanFault(fault, direction, this.clients[direction].jid, () => {
       isMade = true;
       this.pass();
     });
@@ -251,7 +290,7 @@ class Proof {
       this.count(stanza, way);
       return filter(stanza, way);
     };
-    const isFound = (): boolean => isMade && this.ends[role] > ended;
+    const isFound = (): boolean => isMade && this.ends[direction] > ended;
     await this.until(isFound, REPAIR_MS, `the end of the link: ${what}`);
     await this.until(() => this.isLean, REPAIR_MS, `lean stanzas again: ${what}`);
     this.faults++;
@@ -261,7 +300,7 @@ class Proof {
   private async until(condition: () => boolean, withinMs: number, what: string): Promise<void> {
     const { signal, tell, count } = this.options;
     const deadline = performance.now() + withinMs;
-    while (!condition() && this.findings.length + this.witness.findings.length === 0) {
+    while (!condition() && this.allFindings.length === 0) {
       if (performance.now() > deadline) this.findings.push(`not within ${withinMs} ms: ${what}`);
       if (performance.now() - this.toldAt > TELL_MS) {
         this.toldAt = performance.now();

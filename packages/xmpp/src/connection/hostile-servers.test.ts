@@ -269,7 +269,7 @@ const UNASKED: Fault[] = [
   at: "opened",
   act: say(String(xml)),
   code: "protocol",
-  says: /not asked/,
+  says: /without a request/,
 }));
 
 const REPEATED: Fault[] = [
