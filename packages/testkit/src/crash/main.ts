@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
-import { onInterruption, readChoice, readWhole } from "../base/command.js";
+import { readChoice, readWhole, runRowCommand } from "../base/command.js";
 import { FAULT_KINDS, type FaultKind } from "./faults.js";
 import { formatRows } from "./report.js";
 import type { CrashRow } from "./round.js";
@@ -80,37 +80,7 @@ function readArguments(): Arguments {
   };
 }
 
-async function main(): Promise<0 | 1 | 2> {
-  let args: Arguments;
-  try {
-    args = readArguments();
-  } catch (error) {
-    process.stderr.write(`${USAGE}\nstanzapack: usage: ${(error as Error).message}\n`);
-    return 2;
-  }
-  if (args.help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  const start = performance.now();
-  const tell = (text: string): void => {
-    const seconds = ((performance.now() - start) / 1_000).toFixed(1).padStart(6);
-    process.stderr.write(`${seconds} s  ${text}\n`);
-  };
-  const rows: CrashRow[] = [];
-  let failure: string | undefined;
-  try {
-    await runCrashes({ ...args, signal: onInterruption(), tell, onRow: (row) => rows.push(row) });
-  } catch (error) {
-    failure = (error as Error).message.trim().replace(/\s*\n\s*/g, " ");
-  }
-  // After an interruption, the rows before it are written too.
-  process.stdout.write(args.json ? `${JSON.stringify(rows)}\n` : formatRows(rows));
-  const wrong = rows.filter(({ findings }) => findings.length > 0).length;
-  if (wrong > 0) failure ??= `${wrong} of ${rows.length} rounds have findings`;
-  if (failure === undefined) return 0;
-  process.stderr.write(`stanzapack: internal: ${failure}\n`);
-  return 1;
-}
-
-process.exitCode = await main();
+process.exitCode = await runRowCommand<Arguments, CrashRow>({
+  ...{ usage: USAGE, read: readArguments, format: formatRows, rowsAre: "rounds" },
+  run: (args, context) => runCrashes({ ...args, ...context }),
+});

@@ -1,10 +1,12 @@
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
+import type { RunContext } from "../base/command.js";
+import { runSideBySide } from "../base/side-by-side.js";
 import type { FaultKind } from "./faults.js";
 import { runRound, type CrashRow } from "./round.js";
 import { startStage } from "./stage.js";
 
-export interface CrashOptions {
+export interface CrashOptions extends RunContext<CrashRow> {
   readonly rounds: number;
   /** Seed of the first round. Each next round adds one. */
   readonly seed: number;
@@ -14,33 +16,13 @@ export interface CrashOptions {
   readonly faults: readonly FaultKind[];
   /** Whether rounds take a third of the time. */
   readonly swift: boolean;
-  readonly signal: AbortSignal;
-  /** Receives progress, line by line. */
-  readonly tell: (text: string) => void;
-  readonly onRow: (row: CrashRow) => void;
 }
 
 /** Runs all servers at once. Each server's rounds run one after another, and in each round all transports at once. */
 export async function runCrashes(options: CrashOptions): Promise<void> {
-  // If one server fails, the other must not keep running.
-  const stopping = new AbortController();
-  const signal = AbortSignal.any([options.signal, stopping.signal]);
-  const results = await Promise.allSettled(
-    options.servers.map(async (server) => {
-      try {
-        await runServer(server, { ...options, signal });
-      } catch (error) {
-        stopping.abort();
-        throw error;
-      }
-    }),
+  await runSideBySide(options.servers, options.signal, (server, signal) =>
+    runServer(server, { ...options, signal }),
   );
-  options.signal.throwIfAborted();
-  const failures = results.flatMap((result) =>
-    result.status === "rejected" ? [result.reason as Error] : [],
-  );
-  const [failure] = failures.filter(({ name }) => name !== "AbortError").concat(failures);
-  if (failure !== undefined) throw failure;
 }
 
 async function runServer(server: ServerKind, options: CrashOptions): Promise<void> {

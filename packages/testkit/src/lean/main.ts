@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import type { ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
-import { onInterruption, readChoice, readWhole } from "../base/command.js";
+import { readChoice, readWhole, runRowCommand } from "../base/command.js";
 import { proveLean, type LeanRow } from "./proof.js";
 
 const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[];
@@ -27,54 +27,34 @@ publisher to the component; down: from the component to the subscriber.
 Exit status: 0 all well, 1 a finding or a failure, 2 wrong arguments.
 `;
 
-async function main(): Promise<0 | 1 | 2> {
-  let args;
-  try {
-    const { values } = parseArgs({
-      options: {
-        count: { type: "string", default: "100000" },
-        every: { type: "string", default: "2000" },
-        server: { type: "string" },
-        transport: { type: "string" },
-        json: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    });
-    const { json, help } = values;
-    args = {
-      ...{ json, help },
-      count: readWhole("--count", values.count, 1),
-      every: readWhole("--every", values.every, 1),
-      servers: readChoice("--server", values.server, SERVERS),
-      transports: readChoice("--transport", values.transport, TRANSPORTS),
-    };
-  } catch (error) {
-    process.stderr.write(`${USAGE}\nstanzapack: usage: ${(error as Error).message}\n`);
-    return 2;
-  }
-  if (args.help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  const start = performance.now();
-  const tell = (text: string): void => {
-    const seconds = ((performance.now() - start) / 1_000).toFixed(1).padStart(6);
-    process.stderr.write(`${seconds} s  ${text}\n`);
+interface Arguments {
+  readonly count: number;
+  readonly every: number;
+  readonly servers: readonly ServerKind[];
+  readonly transports: readonly TransportKind[];
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+function readArguments(): Arguments {
+  const { values } = parseArgs({
+    options: {
+      count: { type: "string", default: "100000" },
+      every: { type: "string", default: "2000" },
+      server: { type: "string" },
+      transport: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const { json, help } = values;
+  return {
+    ...{ json, help },
+    count: readWhole("--count", values.count, 1),
+    every: readWhole("--every", values.every, 1),
+    servers: readChoice("--server", values.server, SERVERS),
+    transports: readChoice("--transport", values.transport, TRANSPORTS),
   };
-  const rows: LeanRow[] = [];
-  let failure: string | undefined;
-  try {
-    await proveLean({ ...args, signal: onInterruption(), tell, onRow: (row) => rows.push(row) });
-  } catch (error) {
-    failure = (error as Error).message.trim().replace(/\s*\n\s*/g, " ");
-  }
-  // After an interruption, the rows before it are written too.
-  process.stdout.write(args.json ? `${JSON.stringify(rows)}\n` : `${rows.map(formatRow).join("\n")}\n`);
-  const wrong = rows.filter(({ findings }) => findings.length > 0).length;
-  if (wrong > 0) failure ??= `${wrong} of ${rows.length} transports have findings`;
-  if (failure === undefined) return 0;
-  process.stderr.write(`stanzapack: internal: ${failure}\n`);
-  return 1;
 }
 
 function formatRow(row: LeanRow): string {
@@ -85,4 +65,8 @@ function formatRow(row: LeanRow): string {
   return [line, ...findings].join("\n  ");
 }
 
-process.exitCode = await main();
+process.exitCode = await runRowCommand<Arguments, LeanRow>({
+  ...{ usage: USAGE, read: readArguments, rowsAre: "transports" },
+  run: (args, context) => proveLean({ ...args, ...context }),
+  format: (rows) => `${rows.map(formatRow).join("\n")}\n`,
+});

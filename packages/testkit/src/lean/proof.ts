@@ -1,8 +1,9 @@
-import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, StanzapackError, type Client, type OfferedService } from "@stanzapack/client";
 import { startSandbox, type Sandbox, type ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
+import type { RunContext } from "../base/command.js";
+import { runSideBySide } from "../base/side-by-side.js";
 import { createComponentProcess, type ComponentProcess } from "../crash/component-process.js";
 import { Witness } from "../crash/witness.js";
 import { startStanzaProxy, type StanzaDirection, type StanzaProxy } from "../proxies/stanza-proxy.js";
@@ -39,39 +40,20 @@ export interface LeanRow {
   readonly findings: readonly string[];
 }
 
-export interface LeanProofOptions {
+export interface LeanProofOptions extends RunContext<LeanRow> {
   readonly servers: readonly ServerKind[];
   readonly transports: readonly TransportKind[];
   /** Lean stanzas in each direction of each transport. */
   readonly count: number;
   /** Lean stanzas of a direction between two of its faults. */
   readonly every: number;
-  readonly signal: AbortSignal;
-  /** Receives progress, line by line. */
-  readonly tell: (text: string) => void;
-  readonly onRow: (row: LeanRow) => void;
 }
 
 /** Runs the servers side by side, and the transports of each one after another. */
 export async function proveLean(options: LeanProofOptions): Promise<void> {
-  // If one server fails, the other must not keep running.
-  const stopping = new AbortController();
-  const signal = AbortSignal.any([options.signal, stopping.signal]);
-  setMaxListeners(0, signal);
-  const results = await Promise.allSettled(
-    options.servers.map(async (server) => {
-      try {
-        await proveServer(server, { ...options, signal });
-      } catch (error) {
-        stopping.abort();
-        throw error;
-      }
-    }),
+  await runSideBySide(options.servers, options.signal, (server, signal) =>
+    proveServer(server, { ...options, signal }),
   );
-  options.signal.throwIfAborted();
-  const failures = results.flatMap((it) => (it.status === "rejected" ? [it.reason as Error] : []));
-  const [failure] = failures.filter(({ name }) => name !== "AbortError").concat(failures);
-  if (failure !== undefined) throw failure;
 }
 
 async function proveServer(server: ServerKind, options: LeanProofOptions): Promise<void> {
