@@ -38,7 +38,7 @@ export class Publishing {
     const { throttle } = publisher.link;
     throttle.updates += batch.rows.length;
     const arrival = this.accept(service, batch, now, throttle.owes);
-    this.noteStored(service, arrival && this.keep(service, arrival));
+    this.awaitStored(service, arrival && this.keep(service, arrival));
     // All rows are repeated. For subscribers without a value, that is the answer to new demand.
     if (arrival === undefined) return this.newest.settle(service);
     this.push(service, arrival, now);
@@ -48,21 +48,15 @@ export class Publishing {
    * Counts the updates that came as stored, once `stored` and all before it have resolved. Tells the publisher of a
    * service with history: it need not keep them.
    */
-  private noteStored(service: Service, stored: Later<void>): void {
-    const { incarnations } = service.record;
-    const { current, sequence } = incarnations;
-    const note = (): void => {
-      incarnations.store(current, sequence);
-      const { publisher, kind } = service;
-      if (kind.hasHistory) publisher?.link.noteKept(publisher.alias, current, incarnations.storedOf(current));
-    };
+  private awaitStored(service: Service, stored: Later<void>): void {
+    const { current, sequence } = service.record.incarnations;
     const before = service.storing;
-    if (before === undefined && !(stored instanceof Promise)) return note();
-    const storing = Promise.all([before, stored]).then(note);
-    service.storing = storing;
-    void storing.then(() => {
+    if (before === undefined && !(stored instanceof Promise)) return noteStored(service, current, sequence);
+    const storing = Promise.all([before, stored]).then(() => {
+      noteStored(service, current, sequence);
       if (service.storing === storing) service.storing = undefined;
     });
+    service.storing = storing;
   }
 
   /** Decodes the rows. */
@@ -155,4 +149,11 @@ export class Publishing {
       this.fanOut.book(lane, now, lane.windowMs === service.demand.windowMs);
     }
   }
+}
+
+function noteStored({ record, publisher, kind }: Service, incarnation: number, sequence: number): void {
+  const { incarnations } = record;
+  incarnations.store(incarnation, sequence);
+  if (kind.hasHistory)
+    publisher?.link.noteKept(publisher.alias, incarnation, incarnations.storedOf(incarnation));
 }
