@@ -1,3 +1,5 @@
+import type { StoredProgress } from "../store/store.js";
+
 /**
  * Most incarnations of one service whose last sequence is remembered. 8: devices that take turns, with some restarts in
  * between.
@@ -42,6 +44,24 @@ export class Incarnations {
     if (this.progress.size <= MAX_REMEMBERED) return;
     const [oldest] = this.progress.keys();
     this.progress.delete(oldest as number);
+  }
+
+  /**
+   * What is remembered, as it will be when all that arrived is stored. The incarnation that wrote last comes last.
+   */
+  listAsStored(): StoredProgress[] {
+    return [...this.progress].map(([incarnation, { arrived }]) => ({ incarnation, arrived, stored: arrived }));
+  }
+
+  /** As `listAsStored` had it. */
+  restore({ incarnation, arrived, stored }: StoredProgress): void {
+    this.enter(incarnation);
+    this.progress.set(incarnation, { arrived, stored });
+  }
+
+  /** What is not stored counts as not arrived: its publisher sends it again. */
+  forgetUnstored(): void {
+    for (const progress of this.progress.values()) progress.arrived = progress.stored;
   }
 
   /** Updates of the incarnation that writes now have arrived, up to `sequence`. */
