@@ -17,7 +17,7 @@ import { isLean, LEAN_FAULTS, leanFault, type LeanFault } from "./lean-faults.js
 /** Updates that may wait for their acknowledgement. With more, the publisher waits. */
 const MOST_UNACKNOWLEDGED = 1_000;
 /** Time between two updates of a log, in ms, as far as timers keep to it: each leaves as a stanza of its own. */
-const PUBLISH_MS = 1;
+const PUBLISH_MS = 10;
 /** Longest time until a fault is made, found and repaired, in ms: the link opens again, and probes. */
 const REPAIR_MS = 60_000;
 /** Longest time from the last update until the subscriber has everything, in ms. */
