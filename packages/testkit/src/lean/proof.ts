@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, StanzapackError, type Client, type OfferedService } from "@stanzapack/client";
-import { startSandbox, type Sandbox, type ServerKind } from "@stanzapack/sandbox";
+import { startSandbox, type ComponentProcess, type Sandbox, type ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
 import type { RunContext } from "../base/command.js";
 import { runSideBySide } from "../base/side-by-side.js";
-import { createComponentProcess, type ComponentProcess } from "../crash/component-process.js";
+import { startTestComponent } from "../base/test-component.js";
 import { Witness } from "../crash/witness.js";
 import { startStanzaProxy, type StanzaDirection, type StanzaProxy } from "../proxies/stanza-proxy.js";
 import { isLean, LEAN_FAULTS, leanFault, type LeanFault } from "./lean-faults.js";
@@ -65,8 +65,7 @@ async function proveServer(server: ServerKind, options: LeanProofOptions): Promi
   let component: ComponentProcess | undefined;
   try {
     proxy = await startStanzaProxy({ host: sandbox.host, port: sandbox.ports.component });
-    component = await createComponentProcess(sandbox, proxy.port);
-    await component.start(signal);
+    component = await startTestComponent(sandbox, proxy.port, signal);
     for (const transport of transports) {
       const proof = await Proof.start(sandbox, proxy, transport, options);
       try {
