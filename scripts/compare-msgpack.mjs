@@ -86,7 +86,8 @@ function frameByLibrary(frame) {
   const elements = decoder.decode(frame);
   if (!Array.isArray(elements)) throw new Error("not an array");
   for (const element of elements)
-    if (typeof element === "number" && !(Number.isSafeInteger(element) && element >= 0)) throw new Error("not an integer");
+    if (typeof element === "number" && !(Number.isSafeInteger(element) && element >= 0))
+      throw new Error("not an integer");
   return { type: elements[0], alias: elements[1], third: elements[2], fourth: elements[3] };
 }
 

@@ -14,9 +14,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { until as untilWithin } from "@stanzapack/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { COMMAND } from "./support/program.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const COMMAND = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
 /** Folder of the shells' files. Its `bin` has `stanzapack`. */
 const folder = mkdtempSync(join(tmpdir(), "stanzapack-cli-test-"));
 const running = new Set<ChildProcess>();

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, StanzapackError, type Client, type OfferedService } from "@stanzapack/client";
-import { startSandbox, type Sandbox, type ServerKind } from "@stanzapack/sandbox";
+import { startSandbox, type ComponentProcess, type Sandbox, type ServerKind } from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
 import type { RunContext } from "../base/command.js";
 import { runSideBySide } from "../base/side-by-side.js";
-import { createComponentProcess, type ComponentProcess } from "../crash/component-process.js";
+import { startTestComponent } from "../base/test-component.js";
 import { Witness } from "../crash/witness.js";
 import {
   startStanzaProxy,
@@ -17,7 +17,7 @@ import { isLean, LEAN_FAULTS, leanFault, type LeanFault } from "./lean-faults.js
 /** Updates that may wait for their acknowledgement. With more, the publisher waits. */
 const MOST_UNACKNOWLEDGED = 1_000;
 /** Time between two updates of a log, in ms, as far as timers keep to it: each leaves as a stanza of its own. */
-const PUBLISH_MS = 1;
+const PUBLISH_MS = 10;
 /** Longest time until a fault is made, found and repaired, in ms: the link opens again, and probes. */
 const REPAIR_MS = 60_000;
 /** Longest time from the last update until the subscriber has everything, in ms. */
@@ -90,8 +90,7 @@ async function proveServer(server: ServerKind, options: LeanProofOptions): Promi
       }
       return undefined;
     };
-    component = await createComponentProcess(sandbox, proxy.port);
-    await component.start(signal);
+    component = await startTestComponent(sandbox, proxy.port, signal);
     await Promise.all(
       transports.map((transport) => proveTransport({ sandbox, filters, transport, options, failed: false })),
     );
