@@ -90,10 +90,10 @@ export class DiskJournal implements StoredJournal, Droppable {
     const ahead = wallAheadMs();
     const firstRow = to - rows.length + 1;
     const arrived = Math.max(Math.round(cameAt), waiting.at(-1)?.cameAt ?? this.extent.cameAt);
-    return rows.map((row, i) => ({
-      ...{ from: i === 0 ? from : firstRow + i, offset: firstRow + i },
-      ...{ at: (ats[i] as number) + ahead, cameAt: arrived, row },
-    }));
+    return rows.map((row, i) => {
+      const offset = firstRow + i;
+      return { from: i === 0 ? from : offset, offset, at: (ats[i] as number) + ahead, cameAt: arrived, row };
+    });
   }
 
   private extend(rows: readonly JournalRow[]): void {

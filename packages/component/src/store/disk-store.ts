@@ -226,7 +226,7 @@ export class DiskStore implements Store {
 export async function checkVersion(engine: Engine, location: string): Promise<void> {
   const item = engine.get(metaKey("version"));
   if (item === undefined) {
-    for (const _ of engine.range(Uint8Array.of(0), Uint8Array.of(255), { limit: 1 }))
+    for (const _ of engine.range(tableRange("head").from, Uint8Array.of(255), { limit: 1 }))
       throw storeFailed(`the store ${location} has no version`, "Name another directory, and keep this one.");
     await engine.commit([{ key: metaKey("version"), value: encodeRecord({ version: STORE_VERSION }) }]);
     return;
