@@ -136,7 +136,7 @@ async function writeConfig(sandbox: Sandbox, options: ComponentProcessOptions): 
   await writeFile(join(folder, "secret"), `${streams.secret}\n`, { mode: 0o600 });
   const config = {
     component: { domain: streams.domain, host: sandbox.host, port, secretFile: "secret" },
-    store: "memory",
+    store: { kind: "memory" },
     log: { level: logLevel },
   };
   const file = join(folder, "stanzapack.yaml");

@@ -1,3 +1,4 @@
+import type { Durability } from "../options/service-config.js";
 import type { Later } from "../base/later.js";
 import type { Batch, Committer, Writer } from "./committer.js";
 import { DiskJournal, type JournalParts } from "./disk-journal.js";
@@ -8,7 +9,6 @@ import { epochKey, numberKey } from "./keys.js";
 import { assertNext, assertSameMedium } from "./memory-service.js";
 import { decodeValue, encodeRecord, encodeValue, ownerOf, type Head, type Position } from "./records.js";
 import type {
-  Durability,
   OffsetRange,
   Retention,
   StoredChange,

@@ -1,3 +1,4 @@
+import type { Durability } from "../options/service-config.js";
 import { StanzapackError } from "@stanzapack/wire";
 import { wallAheadMs } from "@stanzapack/xmpp";
 import { storeFailed } from "./failure.js";
@@ -5,7 +6,6 @@ import type { JournalMemory } from "./journal-memory.js";
 import { MemoryJournal } from "./memory-journal.js";
 import { ownerOf } from "./records.js";
 import type {
-  Durability,
   Retention,
   StoredChange,
   StoredJournal,

@@ -1,4 +1,5 @@
-import type { Durability, StoredCursor, StoredProgress, StoredValue } from "./store.js";
+import type { Durability } from "../options/service-config.js";
+import type { StoredCursor, StoredProgress, StoredValue } from "./store.js";
 
 /** The part of a record that seldom changes. */
 export interface Head {

@@ -1,16 +1,7 @@
-import type { BatchSlice } from "@stanzapack/wire";
 import type { Later } from "../base/later.js";
-import type { TimedStart } from "./journal.js";
+import type { Durability } from "../options/service-config.js";
+import type { ReadableJournal } from "./journal.js";
 import type { JournalBounds } from "./memory-journal.js";
-
-/**
- * How safe the updates of a service are.
- *
- * - `none`: in memory only.
- * - `interval`: on the disk within the store's interval. A crash may lose that much, and the loss is reported.
- * - `sync`: on the disk before anybody learns of the update.
- */
-export type Durability = "none" | "interval" | "sync";
 
 /** How far one incarnation of a publisher's outbox has come. */
 export interface StoredProgress {
@@ -80,21 +71,12 @@ export interface StoredChange {
   readonly append?: NewRows;
 }
 
-/** The updates of a service that are stored, for reading. `Later`: a store elsewhere may have to be asked. */
-export interface StoredJournal {
-  /** The journal has all updates from this offset on. If it has no update, the offset after the newest. */
-  readonly first: number;
+/** The updates of a service that are stored, for reading. */
+export interface StoredJournal extends ReadableJournal {
   /** Offset of the newest update that may be read. With `sync`, the update is on the disk. 0: none. */
   readonly newest: number;
   /** Bytes in use, approximately. */
   readonly bytes: number;
-  /**
-   * Returns the next updates from `offset` on, without a hole: at most `maxRows` and `maxBytes`, but at least one.
-   * Undefined: there are none. Times are by the monotonic clock.
-   */
-  read(offset: number, maxRows: number, maxBytes: number): Later<BatchSlice | undefined>;
-  /** Returns where to begin for `time`, the time at which updates arrived at the component, in ms since 1970. */
-  since(time: number): Later<TimedStart>;
 }
 
 /** Bounds of one journal. They are read at each append, so an object with getters can change them. */

@@ -1,5 +1,6 @@
+import type { Durability } from "../options/service-config.js";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { Durability, Store, StoredService } from "../store/store.js";
+import type { Store, StoredService } from "../store/store.js";
 import type { DiskStoreOptions } from "../store/disk-store.js";
 import { newRecord, rowsOf, textsOf } from "./stores.js";
 
