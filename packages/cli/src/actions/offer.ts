@@ -1,4 +1,4 @@
-import type { OfferedService, OfferOptions } from "@stanzapack/client";
+import type { Demand, OfferedService, OfferOptions } from "@stanzapack/client";
 import type { LevelOutboxStore } from "@stanzapack/client/store";
 import { StanzapackError } from "@stanzapack/wire";
 import { createAuthorize, prepareMembers } from "../offer/authorize-on-terminal.js";
@@ -106,8 +106,14 @@ async function publish(
   const ended = new Promise<never>((_, reject) => service.on("ended", (error) => error && reject(error)));
   ended.catch(() => undefined);
   tell(`offering ${service.node}`);
-  tellDemand(service);
-  service.on("demand", () => tellDemand(service));
+  let told = "";
+  const tellDemand = (): void => {
+    const line = describeDemand(service.demand, options);
+    if (line !== told) tell(line);
+    told = line;
+  };
+  tellDemand();
+  service.on("demand", tellDemand);
   const publisher = new PacedPublisher(service, ending.signal);
   const { text: asText = false, strictJson = false, onError } = options;
   const values = new ValuePublisher(publisher, { asText, strictJson, onError }, tell);
@@ -144,10 +150,13 @@ async function withdraw(service: OfferedService, signal: AbortSignal): Promise<v
   }
 }
 
-function tellDemand({ demand }: OfferedService): void {
-  if (demand.windowMs === null) return tell("nobody listens: nothing is sent");
-  const who = demand.subscribers === 1 ? "1 subscriber" : `${demand.subscribers} subscribers`;
-  tell(`${who}, smallest window ${demand.windowMs} ms`);
+/** Says who listens, and where values go while nobody does. A service with a store may have no link yet. */
+function describeDemand({ subscribers, windowMs }: Demand, { kind, store }: OfferCommandOptions): string {
+  if (windowMs === null && store !== undefined) return "no link yet: the store keeps the values";
+  if (subscribers === 0 && kind === "log") return "nobody listens: the component keeps the values";
+  if (windowMs === null) return "nobody listens: nothing is sent";
+  const who = subscribers === 1 ? "1 subscriber" : `${subscribers} subscribers`;
+  return `${who}, smallest window ${windowMs} ms`;
 }
 
 function tell(line: string): void {

@@ -2,7 +2,10 @@ import type { StanzapackError } from "@stanzapack/wire";
 
 export interface Demand {
   readonly subscribers: number;
-  /** Smallest window of the subscribers, in ms. Null without subscribers. */
+  /**
+   * Smallest window of the subscribers, in ms. Without subscribers: null, or the window in which a `log` is sent all the
+   * same. Null before the first link.
+   */
   readonly windowMs: number | null;
 }
 
