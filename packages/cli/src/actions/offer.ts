@@ -15,6 +15,7 @@ export interface OfferCommandOptions extends ConnectionOptions {
   readonly kind: "value" | "log";
   readonly access: "open" | "whitelist" | "authorize";
   readonly compression: "shared" | "isolated";
+  readonly durability?: "none" | "interval" | "sync";
   readonly member?: readonly string[];
   readonly title?: string;
   readonly every?: number;
@@ -46,6 +47,7 @@ export async function offer(
             ...offerOptions,
             ...(store === undefined ? {} : { store }),
           });
+          service.on("delayed", ({ text }) => tell(`waiting: ${text}`));
           service.on("stale", ({ from, to }) =>
             tell(`the store is an older copy: it lacks updates ${from} to ${to}, which the component has`),
           );
@@ -82,7 +84,8 @@ function checkTogether(
 }
 
 /** Throws `UsageError` if a member is not a JID. */
-function toOfferOptions({ kind, access, compression, member, title }: OfferCommandOptions): OfferOptions {
+function toOfferOptions(options: OfferCommandOptions): OfferOptions {
+  const { kind, access, compression, durability, member, title } = options;
   const members = prepareMembers(member ?? []);
   return {
     kind,
@@ -90,6 +93,7 @@ function toOfferOptions({ kind, access, compression, member, title }: OfferComma
     access,
     ...(access === "whitelist" && { members }),
     ...(access === "authorize" && { authorize: createAuthorize(members, tell) }),
+    ...(durability === undefined ? {} : { durability }),
     ...(title === undefined ? {} : { title }),
   };
 }

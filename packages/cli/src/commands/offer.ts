@@ -44,6 +44,13 @@ export function addOffer(program: Command): void {
         .choices(["shared", "isolated"])
         .default("shared"),
     )
+    .addOption(
+      new Option(
+        "--durability <how>",
+        "`none`: the component keeps updates in memory; `interval`: on its disk within a second; `sync`: on its disk " +
+          "before anybody receives them (default: interval where the component has a disk, otherwise none)",
+      ).choices(["none", "interval", "sync"]),
+    )
     .option("--title <text>", "description of the service, shown in service discovery")
     .option("--every <duration>", "run COMMAND this often and publish its output: 100ms, 1s", parseInterval)
     .option("--text", "publish every value as a string, even if it looks like JSON")

@@ -81,7 +81,10 @@ export class Broker {
     const reason = error instanceof StanzapackError ? error.text : String(error);
     if (service.publisher !== undefined)
       this.log.error({ node: service.node, reason }, "updates are refused: the store does not take them");
-    this.publishers.pause(service, `the component cannot store updates of \`${service.node}\` now: ${reason}`);
+    this.publishers.pause(
+      service,
+      `the component cannot store updates of \`${service.node}\` now: ${reason}`,
+    );
   }
 
   /** Counts and logs a refused request of this JID. `what` names the request, for the operator. */

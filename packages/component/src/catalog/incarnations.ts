@@ -50,7 +50,11 @@ export class Incarnations {
    * What is remembered, as it will be when all that arrived is stored. The incarnation that wrote last comes last.
    */
   listAsStored(): StoredProgress[] {
-    return [...this.progress].map(([incarnation, { arrived }]) => ({ incarnation, arrived, stored: arrived }));
+    return [...this.progress].map(([incarnation, { arrived }]) => ({
+      incarnation,
+      arrived,
+      stored: arrived,
+    }));
   }
 
   /** As `listAsStored` had it. */

@@ -1,7 +1,7 @@
 import { parseNode, StanzapackError, type NodeId } from "@stanzapack/wire";
 import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
-import { type Later, whenKnown } from "../base/later.js";
+import type { Later } from "../base/later.js";
 import type { Budgets } from "../budgets/budgets.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
@@ -49,6 +49,13 @@ export interface OfferParts {
   readonly budgets: Budgets;
 }
 
+/** A record that is being opened, and how many offers wait for it. */
+interface Opening {
+  readonly node: string;
+  readonly record: Promise<ServiceRecord>;
+  offers: number;
+}
+
 /** Begins, configures and withdraws services. */
 export class Offers {
   /** Called for each service that is offered anew. */
@@ -59,7 +66,7 @@ export class Offers {
   onRevoked: ((subscription: Subscription) => void) | undefined;
 
   /** Records that are being opened, by node. */
-  private readonly opening = new Map<string, Promise<ServiceRecord>>();
+  private readonly opening = new Map<string, Opening>();
 
   constructor(
     private readonly parts: OfferParts,
@@ -89,27 +96,46 @@ export class Offers {
     link.checkAlias();
     if (existing !== undefined) return this.offerAgain(existing, link, config, now, lease);
     this.assertRoom(id.owner);
+    const opening = this.opening.get(node);
     // Two offers that wait have one record.
-    const record = this.opening.get(node) ?? this.parts.stored.open(id, config, now);
+    const record = opening?.record ?? this.parts.stored.open(id, config, now);
     if (!(record instanceof Promise)) return this.begin(record, config, link, now, lease);
-    this.opening.set(node, record);
+    return this.beginLater(opening ?? this.remember(node, record), config, link, lease);
+  }
+
+  private remember(node: string, record: Promise<ServiceRecord>): Opening {
+    const opening = { node, record, offers: 0 };
+    this.opening.set(node, opening);
     const close = (): unknown => this.opening.delete(node);
     record.then(close, close);
-    return whenKnown(record, (opened) => {
-      const at = monotonicNow();
+    return opening;
+  }
+
+  private async beginLater(
+    opening: Opening,
+    config: ServiceConfig,
+    link: PublisherLink,
+    lease: LeaseRequest,
+  ): Promise<OfferOutcome> {
+    const { node } = opening;
+    const { services } = this.parts.catalog;
+    opening.offers++;
+    const record = await opening.record;
+    opening.offers--;
+    try {
+      link.assertOpen();
+      const now = monotonicNow();
       // Another session of the account may have offered the service meanwhile.
       const begun = services.get(node);
-      try {
-        link.assertOpen();
-        if (begun !== undefined) return this.offerAgain(begun, link, config, at, lease);
-        link.checkAlias();
-        this.assertRoom(id.owner);
-        return this.begin(opened, config, link, at, lease);
-      } catch (error) {
-        if (services.get(node)?.record !== opened) this.parts.stored.discard(opened);
-        throw error;
-      }
-    });
+      if (begun !== undefined) return this.offerAgain(begun, link, config, now, lease);
+      link.checkAlias();
+      this.assertRoom(record.id.owner);
+      return this.begin(record, config, link, now, lease);
+    } catch (error) {
+      // Nobody else waits for the record.
+      if (opening.offers === 0 && services.get(node)?.record !== record) this.parts.stored.discard(record);
+      throw error;
+    }
   }
 
   private assertRoom(owner: string): void {

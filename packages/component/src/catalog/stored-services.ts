@@ -70,7 +70,8 @@ export class StoredServices {
         await stored.delete();
         continue;
       }
-      if (stored.gap !== undefined) this.log.warn({ node, ...stored.gap }, "a crash may have lost these updates");
+      if (stored.gap !== undefined)
+        this.log.warn({ node, ...stored.gap }, "a crash may have lost these updates");
       const { durability, epoch } = stored.record;
       const config = { ...DEFAULT_CONFIG, ...plain, durability, members: new Set(plain.members) };
       records.push(new ServiceRecord(parseNode(node), config, epoch, monotonicNow(), stored));
@@ -120,7 +121,11 @@ export class StoredServices {
 }
 
 /** Throws `conflict` where a service would have to move between memory and disk. */
-export function assertSameMedium(node: string, before: Durability | undefined, after: Durability | undefined): void {
+export function assertSameMedium(
+  node: string,
+  before: Durability | undefined,
+  after: Durability | undefined,
+): void {
   if ((before === "none") === (after === "none")) return;
   throw new StanzapackError(
     "conflict",

@@ -33,7 +33,14 @@ export function readServiceConfig(
 ): ServiceConfig {
   const base = current ?? DEFAULT_CONFIG;
   if (form === undefined) return base;
-  checkOwnFields(form, [FIELD.KIND, FIELD.COMPRESSION, FIELD.OPAQUE, FIELD.DURABILITY, FIELD.MEMBERS, ...more]);
+  checkOwnFields(form, [
+    FIELD.KIND,
+    FIELD.COMPRESSION,
+    FIELD.OPAQUE,
+    FIELD.DURABILITY,
+    FIELD.MEMBERS,
+    ...more,
+  ]);
   const nodeType = single(form, FIELD.NODE_TYPE) ?? "leaf";
   // XEP-0248 §7.1.
   if (nodeType !== "leaf") throw unsupported("collections", `a node of type \`${nodeType.slice(0, 40)}\``);

@@ -5,13 +5,7 @@ import { storeFailed } from "./failure.js";
 import type { JournalMemory } from "./journal-memory.js";
 import { MemoryJournal } from "./memory-journal.js";
 import { ownerOf } from "./records.js";
-import type {
-  Retention,
-  StoredChange,
-  StoredJournal,
-  StoredRecord,
-  StoredService,
-} from "./store.js";
+import type { Retention, StoredChange, StoredJournal, StoredRecord, StoredService } from "./store.js";
 
 export interface MemoryParts {
   /** Bounds the journals of each owner, and of all. */
