@@ -62,7 +62,7 @@ export class Publishing {
     try {
       stored = service.kind.keep(service, arrival);
     } catch (error) {
-      stored = Promise.reject(error as Error);
+      stored = Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
     if (before === undefined && !(stored instanceof Promise)) {
       noteStored(service, current, sequence);
