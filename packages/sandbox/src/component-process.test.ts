@@ -66,7 +66,11 @@ test("the config is the sandbox's, and only its owner may read the secret", asyn
   const config = async (): Promise<unknown> => JSON.parse(await readFile(file, "utf8"));
   await start(READY);
   const connection = { domain: "streams.localhost", host: "127.0.0.1", port: 5347, secretFile: "secret" };
-  expect(await config()).toEqual({ component: connection, store: { kind: "memory" }, log: { level: "warn" } });
+  expect(await config()).toEqual({
+    component: connection,
+    store: { kind: "memory" },
+    log: { level: "warn" },
+  });
   const secretFile = join(folder, "component", "secret");
   expect(await readFile(secretFile, "utf8")).toBe("s3cret\n");
   expect((await stat(secretFile)).mode & 0o077).toBe(0);
