@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The house checks: types, lint and package boundaries, format, import cycles, sizes of files, unused code,
-// publishability. Runs all of them, then exits with 1 if one failed. `npm run check -- eslint knip` runs only those
-// two.
+// publishability, warnings of the API reference. Runs all of them, then exits with 1 if one failed.
+// `npm run check -- eslint knip` runs only those two.
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -26,6 +26,7 @@ const CHECKS = {
   sizes: checkSizes,
   knip: () => tool("knip/bin/knip.js", "--no-progress"),
   publint: checkPackages,
+  "api reference": () => tool("typedoc/bin/typedoc", "--emit", "none"),
 };
 const FIRST = ["types", "browser build"];
 

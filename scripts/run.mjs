@@ -51,6 +51,7 @@ const PROGRAMS = {
     servers: (args) => named(optionOf(args, "--server") ?? "prosody"),
   },
   "docs:charts": { file: at("scripts/docs-charts.mjs"), args: [], servers: () => [] },
+  "docs:api": { file: at("scripts/docs-api.mjs"), args: [], servers: () => [] },
 };
 
 function optionOf(args, name) {

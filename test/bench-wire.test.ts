@@ -1,12 +1,8 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { COMMAND, startProgram, type Program } from "./support/program.js";
 
-/** The built command. */
-const PROGRAM = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
 const FORMS = ["stanzapack", "msgpack-ibb", "json-body", "json-batch"];
 const FIELDS = [
   ...["server", "transport", "compression", "workload", "windowMs", "form", "updates", "lost"],
@@ -37,32 +33,7 @@ interface Row {
   quoteEscapeBytes: number | null;
 }
 
-interface Bench {
-  readonly process: ChildProcess;
-  readonly output: { stdout: string; stderr: string };
-  /** Exit status. */
-  readonly ended: Promise<number | null>;
-}
-
-const running = new Set<ChildProcess>();
-afterEach(() => {
-  for (const child of running) child.kill("SIGKILL");
-});
-
-function startBench(...args: string[]): Bench {
-  const child = spawn(process.execPath, [PROGRAM, "bench", "wire", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  running.add(child);
-  const output = { stdout: "", stderr: "" };
-  child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
-  const ended = once(child, "close").then(([status]) => {
-    running.delete(child);
-    return status as number | null;
-  });
-  return { process: child, output, ended };
-}
+const startBench = (...args: string[]): Program => startProgram(COMMAND, "bench", "wire", ...args);
 
 /** Network namespaces of one run. */
 function namespacesOf(pid: number | undefined): string[] {
@@ -73,7 +44,7 @@ function namespacesOf(pid: number | undefined): string[] {
   }
 }
 
-async function untilMeasuring({ output }: Bench): Promise<void> {
+async function untilMeasuring({ output }: Program): Promise<void> {
   for (const deadline = Date.now() + 90_000; !output.stderr.includes("measuring for"); await sleep(50))
     if (Date.now() > deadline) throw new Error(`not measuring within 90 s:\n${output.stderr}`);
 }

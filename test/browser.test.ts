@@ -114,6 +114,9 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
       const shown = async (): Promise<number> => Number(await card.locator(".value").textContent());
       await expect.poll(shown, { timeout: 10_000 }).toBeGreaterThan(20);
       await expect.poll(() => page.textContent("#each"), { timeout: 10_000 }).toMatch(/^[\d.]+ B$/);
+      const bytesForEach = async (): Promise<number> =>
+        Number(/^([\d.]+) B$/.exec((await page.textContent("#each")) ?? "")?.[1]);
+      const bytesBefore = await bytesForEach();
 
       const folder = await mkdtemp(join(tmpdir(), "stanzapack-screenshot-"));
       onTestFinished(() => rm(folder, { recursive: true }));
@@ -126,6 +129,8 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
 
       await card.locator("select").selectOption("1000");
       await until(() => counts.demand.windowMs === 1_000, 10_000, "demand follows the change");
+      // The page counts anew, so the wider window shows at once.
+      await expect.poll(bytesForEach, { timeout: 10_000 }).toBeLessThan(0.8 * bytesBefore);
       await card.locator(".toggle").click();
       await until(() => counts.demand.windowMs === null, 10_000, "no demand");
       counter.stop();

@@ -1,19 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { peers } from "@stanzapack/bench";
 import { until } from "@stanzapack/testkit";
 import { NS, xml } from "@stanzapack/xmpp";
 import { describe, expect, it } from "vitest";
+import { COMMAND } from "./support/program.js";
 import { SERVERS, startStack } from "./support/stack.js";
 
 // The short forms of `stanzapack bench bystanders` and `bench return`. The README of packages/bench has the long forms.
 
-/** The built command. */
-const PROGRAM = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
-
 async function bench(...args: string[]): Promise<Record<string, number>> {
-  const child = spawn(process.execPath, [PROGRAM, "bench", ...args, "--json"], {
+  const child = spawn(process.execPath, [COMMAND, "bench", ...args, "--json"], {
     stdio: ["ignore", "pipe", "pipe"],
     // Before the deadline of the test, so that no process outlives the test.
     ...{ timeout: 540_000, killSignal: "SIGKILL" },

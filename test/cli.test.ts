@@ -14,9 +14,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { until as untilWithin } from "@stanzapack/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { COMMAND } from "./support/program.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const COMMAND = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
 /** Folder of the shells' files. Its `bin` has `stanzapack`. */
 const folder = mkdtempSync(join(tmpdir(), "stanzapack-cli-test-"));
 const running = new Set<ChildProcess>();
@@ -372,6 +372,7 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     const offline = await offer(`exec ${stored} --url xmpp://127.0.0.1:1 < <(${lines})`);
     await until(() => offline.stderr.includes("offering "), "the offer");
     await until(() => existsSync(fed), "every line is read");
+    expect(lastLine(offline)).toBe("no link yet: the store keeps the values");
     const second = sandbox.shell("user0", `exec ${stored}`);
     expect(await second.ended).toBe(1);
     expect(second.stderr).toMatch(/store-failed: .*another program has it/);
@@ -415,6 +416,7 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(await all.ended, all.stderr).toBe(0);
     expect(valuesOf(all)).toEqual(Array.from({ length: 40_000 }, (_, i) => i + 1));
     expect(all.rows.filter((row) => "event" in row && row["event"] !== "status")).toEqual([]);
+    expect(offered.stderr).toContain("nobody listens: the component keeps the values");
     const { epoch } = all.rows[0] as Row & { epoch: number };
     const behind = sandbox.shell(
       "user1",
@@ -473,14 +475,22 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
       () => asked.stdout.includes("offering"),
       () => asked.stdout,
     );
-    const allowed = sandbox.shell("user2", `stanzapack subscribe ${node} --count 1`);
+    const allowed = sandbox.shell(
+      "user2",
+      `exec script -qefc 'stanzapack subscribe ${node} --count 1' /dev/null`,
+    );
     await until(
       () => asked.stdout.includes(`May user2@localhost subscribe to ${node}? [y/N]`),
       () => asked.stdout,
     );
     asked.child.stdin?.write("y\n");
-    expect(await allowed.ended, allowed.stderr).toBe(0);
-    expect(valuesOf(allowed)).toEqual([1]);
+    expect(await allowed.ended, allowed.stdout).toBe(0);
+    expect(allowed.stdout.split("\r\n")).toEqual([
+      `waiting for the publisher to approve ${node}`,
+      `subscribed to ${node}, window 0 ms; waiting for values`,
+      expect.stringMatching(/"value":1\}$/),
+      "",
+    ]);
     asked.child.kill("SIGTERM");
     await asked.ended;
   });

@@ -1,9 +1,8 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { startProgram, type Program } from "./support/program.js";
 
 /** The built program of `npm start`. */
 const PROGRAM = fileURLToPath(new URL("../packages/bench/dist/demo/main.js", import.meta.url));
@@ -27,30 +26,7 @@ interface Row {
   quoteEscapeBytes: number;
 }
 
-interface Demo {
-  readonly process: ChildProcess;
-  readonly output: { stdout: string; stderr: string };
-  /** Exit status. */
-  readonly ended: Promise<number | null>;
-}
-
-const running = new Set<ChildProcess>();
-afterEach(() => {
-  for (const child of running) child.kill("SIGKILL");
-});
-
-function startDemo(...args: string[]): Demo {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  running.add(child);
-  const output = { stdout: "", stderr: "" };
-  child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
-  const ended = once(child, "close").then(([status]) => {
-    running.delete(child);
-    return status as number | null;
-  });
-  return { process: child, output, ended };
-}
+const startDemo = (...args: string[]): Program => startProgram(PROGRAM, ...args);
 
 async function until(what: string, check: () => boolean): Promise<void> {
   for (const deadline = Date.now() + 60_000; !check(); await sleep(50))
@@ -101,7 +77,7 @@ async function expectAllGone(family: readonly Running[]): Promise<void> {
   expect(left()).toEqual([]);
 }
 
-function isMeasuring({ output }: Demo): boolean {
+function isMeasuring({ output }: Program): boolean {
   return /^ +\d+ s +now-and-then/m.test(output.stderr);
 }
 

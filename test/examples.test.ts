@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createComponent, parseConfig } from "@stanzapack/component";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startStack, type Stack } from "./support/stack.js";
 
@@ -70,23 +71,19 @@ describe("examples", () => {
 
   it("of the component's README start a component", async () => {
     const readme = await read("packages/component/README.md");
-    const text = /parseConfig\("([^"]+)"/.exec(readme)?.[1] as string;
+    const [, code = ""] = /```js\n([^]*?)```/.exec(readme) ?? [];
+    expect(code).toContain('"stanzapack.yml"');
     const { domain, secret } = stack.sandbox.components[1] as { domain: string; secret: string };
-    const ours = text
-      .replace("streams.example.org", domain)
-      .replace("s3cret", secret)
-      .replace("5347", String(stack.sandbox.ports.component));
-    const {
-      component: { domain: ownDomain, host, port, secret: ownSecret },
-      ...rest
-    } = parseConfig(ours, "README");
-    const streams = createComponent({
-      ...rest,
-      log: { level: "silent" },
-      component: { domain: ownDomain, host, port, secret: ownSecret as string },
-    });
-    await streams.start();
-    expect(streams.stats()).toMatchObject({ links: 0, services: 0 });
-    await streams.stop();
+    const config = join(folder, "stanzapack.yml");
+    const port = stack.sandbox.ports.component;
+    await writeFile(config, `component: { domain: ${domain}, secretFile: streams.secret, port: ${port} }\n`);
+    await writeFile(join(folder, "streams.secret"), secret, { mode: 0o600 });
+    const source = code.replace('"stanzapack.yml"', JSON.stringify(config));
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ["--input-type=module", "--eval", source],
+      { cwd: fileURLToPath(root) },
+    );
+    expect(stdout).toContain("links: 0");
   });
 });

@@ -1,16 +1,12 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { connect } from "@stanzapack/client";
 import { startSandbox } from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
 import { expect, it, onTestFinished } from "vitest";
+import { COMMAND, startProgram } from "./support/program.js";
 import { SERVERS } from "./support/stack.js";
-
-const COMMAND = fileURLToPath(new URL("../packages/cli/bin/stanzapack.js", import.meta.url));
 
 interface LogLine {
   readonly level: number;
@@ -30,10 +26,7 @@ it.each(SERVERS)("SIGHUP has `stanzapack serve` read its config file again, behi
       `component: {domain: ${own}, secret: ${secret}, host: ${sandbox.host}, port: ${sandbox.ports.component}}\n${rest}`,
     );
   await write(domain, "limits: {maxServicesPerOwner: 1}\n");
-  const child = spawn(process.execPath, [COMMAND, "serve", "--config", file], { stdio: "pipe" });
-  let stderr = "";
-  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-  const ended = once(child, "close");
+  const { process: child, output, ended } = startProgram(COMMAND, "serve", "--config", file);
   onTestFinished(async () => {
     child.kill("SIGTERM");
     await ended;
@@ -41,8 +34,8 @@ it.each(SERVERS)("SIGHUP has `stanzapack serve` read its config file again, behi
     await rm(folder, { recursive: true });
   });
   const log = (): LogLine[] =>
-    stderr
-      .slice(0, stderr.lastIndexOf("\n") + 1)
+    output.stderr
+      .slice(0, output.stderr.lastIndexOf("\n") + 1)
       .split("\n")
       .flatMap((line) => (line === "" ? [] : [JSON.parse(line) as LogLine]));
   const said = (text: string): LogLine | undefined => log().findLast(({ msg }) => msg.includes(text));

@@ -45,8 +45,11 @@ async function show(client) {
     if (error !== undefined) tell(error);
   });
   setOnline();
-  /** Number of values of all services, and bytes that arrived before the first subscription. */
-  const counts = { values: 0, bytesBefore: undefined };
+  /**
+   * Number of values of all services; the values and bytes before the newest choice of services and windows; and the
+   * number of subscriptions.
+   */
+  const counts = { values: 0, valuesBefore: 0, bytesBefore: 0, subscriptions: 0 };
   at("meter").hidden = false;
   timers.push(setInterval(createMeter(client, counts), 1_000));
   const known = new Set();
@@ -58,7 +61,9 @@ async function show(client) {
     }
   };
   await list();
-  timers.push(setInterval(() => void (client.online && list().catch(tell)), 5_000));
+  // While values arrive, the page lists nothing: "received for each" counts all bytes.
+  const isIdle = () => client.online && counts.subscriptions === 0;
+  timers.push(setInterval(() => void (isIdle() && list().catch(tell)), 5_000));
 }
 
 /** Makes the card of one service. It subscribes, shows values, changes the window and ends the subscription. */
@@ -79,9 +84,16 @@ function createCard(client, { node, title, online }, counts) {
     part(".toggle").textContent = live ? "Stop" : "Subscribe";
   };
 
+  /** Begins to count the bytes of each value anew. */
+  const countAnew = () => {
+    counts.valuesBefore = counts.values;
+    counts.bytesBefore = client.meter.received.xmpp;
+  };
+
   const subscribe = async () => {
-    counts.bytesBefore ??= client.meter.received.xmpp;
     subscription = await client.subscribe(node, { windowMs: Number(part("select").value) });
+    counts.subscriptions++;
+    countAnew();
     setLive(true);
     subscription.on("update", ({ value }) => {
       count++;
@@ -94,6 +106,8 @@ function createCard(client, { node, title, online }, counts) {
     subscription.on("status", ({ status }) => card.toggleAttribute("data-offline", status !== "online"));
     subscription.on("ended", (error) => {
       subscription = undefined;
+      counts.subscriptions--;
+      countAnew();
       setLive(false);
       if (error !== undefined) note(error.message);
     });
@@ -117,6 +131,7 @@ function createCard(client, { node, title, online }, counts) {
     act(async () => {
       if (subscription === undefined) return;
       const { windowMs } = await subscription.change({ windowMs: Number(part("select").value) });
+      countAnew();
       note(`window ${windowMs} ms`);
     }),
   );
@@ -132,7 +147,8 @@ function createMeter(client, counts) {
     at("rate").textContent = `${format(now - before)}/s`;
     at("sent").textContent = format(client.meter.sent.xmpp);
     at("values").textContent = String(counts.values);
-    at("each").textContent = counts.values === 0 ? "–" : format((now - counts.bytesBefore) / counts.values);
+    const values = counts.values - counts.valuesBefore;
+    at("each").textContent = values === 0 ? "–" : format((now - counts.bytesBefore) / values);
     before = now;
   };
 }

@@ -76,6 +76,7 @@ export function createClientParts(
         restore: (router) => groups.restore(router),
       },
       unwanted: (node) => keeper.held.services.giveUp(node),
+      delayed: (service, error) => keeper.held.services.delay(service, error),
     },
     codec,
     { component, timeoutMs, envelope },

@@ -170,7 +170,7 @@ export class Client extends Emitter<ClientEvents> {
    * Subscribes to many services at once, and resolves to their group. `nodes` has nodes and patterns. The pattern
    * `alice@example.org/*` means all services of a publisher, and `alice@example.org/t*` those whose name begins with
    * `t`: now, and when they are offered later. All subscriptions have the same options. The group names each
-   * subscription by its prepared node.
+   * subscription by its prepared node. A pattern leaves out nodes that this client already subscribes to.
    *
    * Resolves when the component has granted what it grants. `refused` of the group has the rest. A subscription that a
    * publisher must approve is `pending` until the decision. A pattern asks no publisher. Rejects if nothing was granted

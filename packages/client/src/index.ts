@@ -11,6 +11,7 @@ export type { Demand, OfferedServiceEvents } from "./publish/service-events.js";
 export type { Sendable } from "./base/sendable.js";
 export {
   Subscription,
+  type Away,
   type RangeEvent,
   type StatusEvent,
   type SubscriptionEvents,

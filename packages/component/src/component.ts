@@ -16,6 +16,7 @@ import {
   XmppError,
   type Connection,
   monotonicNow,
+  wallNow,
 } from "@stanzapack/xmpp";
 import { Broker } from "./broker/broker.js";
 import { Budgets } from "./budgets/budgets.js";
@@ -35,6 +36,8 @@ import { PubsubNegotiation } from "./negotiation/pubsub.js";
 import { registerSubscribeAuthorization } from "./negotiation/subscribe-authorization.js";
 import { safeLogger } from "./base/safe-logger.js";
 import { registerSubscriptionEvents } from "./negotiation/subscription-events.js";
+import { openStore } from "./store/open-store.js";
+import type { Store } from "./store/store.js";
 import { createStats, type ComponentStats } from "./base/stats.js";
 import type { ComponentOptions } from "./config/component-options.js";
 
@@ -47,7 +50,8 @@ export interface StreamsComponent {
   readonly domain: string;
   /**
    * Resolves when the server has accepted the component. Retries while the server cannot be reached, until `signal`
-   * aborts.
+   * aborts. Before that, brings back the services of the config's store: rejects with `store-failed` if that is not
+   * possible.
    */
   start(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** Flushes every lane, sends BYE to every client, and closes the stream. Idempotent. */
@@ -86,7 +90,8 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       "the stream to the server is not encrypted: others on the network between the two machines can read what users " +
         "send; set component.tls if the server supports it (ejabberd), or use a tunnel",
     );
-  const budgets = new Budgets(limits, stats, ours(domain, config.component.localDomains));
+  const isOurs = ours(domain, config.component.localDomains);
+  const budgets = new Budgets(limits, stats, isOurs);
   // Registered before all other parts that read stanzas.
   const leaveAddresses = registerUnknownAddresses(connection, budgets, stats);
   const streams = createInBandBytestreams(connection, {
@@ -102,6 +107,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
   const negotiation = new PubsubNegotiation(broker, links, limits);
   const gate = new RequestGate(connection, budgets, stats);
 
+  let store: Store | undefined;
   let stopSweeping: (() => void) | undefined;
   let stopping: Promise<void> | undefined;
   const undo: (() => void)[] = [
@@ -178,6 +184,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       return reloaded;
     },
     async start({ signal } = {}) {
+      await restore();
       try {
         await connection.start(signal === undefined ? {} : { signal });
       } catch (error) {
@@ -200,8 +207,19 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     },
   };
 
+  /** Opens the store, once, and brings back what it has. */
+  async function restore(): Promise<void> {
+    if (store !== undefined) return;
+    store = await openStore(config.store, limits, isOurs, log);
+    if (store === undefined) return;
+    broker.stored.use(store);
+    const services = await broker.offers.restore();
+    log.info({ store: config.store.kind, services }, "services are back from the store");
+  }
+
   function sweep(now: number): void {
     broker.sweep(now);
+    store?.sweep(wallNow());
     links.sweep(now);
     requests.resumption.sweep();
   }
@@ -222,6 +240,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     links.clear();
     streams.dispose();
     await connection.stop();
+    await store?.close();
   }
   return component;
 }

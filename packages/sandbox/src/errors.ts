@@ -9,7 +9,10 @@
 export type SandboxErrorCode =
   "bad-option" | "not-installed" | "not-ready" | "port-taken" | "refused" | "stopped";
 
-/** Every error that this package throws itself. An abort throws the reason of its signal instead. */
+/**
+ * Every error that this package throws itself, but those of a component that does not start. An abort throws the
+ * reason of its signal instead.
+ */
 export class SandboxError extends Error {
   override readonly name = "SandboxError";
   readonly code: SandboxErrorCode;

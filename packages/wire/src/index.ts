@@ -28,6 +28,7 @@ export {
   checkOptions,
   describeUnknownName,
   type OptionSchema,
+  type ToError,
 } from "./options/check-options.js";
 export { createBlockWriter, decodeBlock, type BlockWriter, type ReadyBlock } from "./session/block.js";
 export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./base/conditions.js";
@@ -71,7 +72,13 @@ export {
 export { Position, type PositionEvent } from "./session/position.js";
 export { createRawDeflate, type RawDeflate } from "./bodies/raw-deflate.js";
 export { RowBatch, type BatchBounds, type BatchSlice } from "./bodies/row-batch.js";
-export { createRowCodec, decodeRow, type EncodedRows, type RowCodec } from "./bodies/row-codec.js";
+export {
+  createRowCodec,
+  decodeRow,
+  type EncodedRows,
+  type RowCodec,
+  type WeighedRows,
+} from "./bodies/row-codec.js";
 export {
   formatNode,
   grantWindow,

@@ -64,6 +64,7 @@ export {
   readLeanId,
   SHORT_PROBE_CHARS,
   type LeanBody,
+  type LeanHeader,
 } from "./bytestreams/lean-stanzas.js";
 export * as NS from "./base/namespaces.js";
 export { createStanzaBytestreams } from "./bytestreams/bytestreams.js";

@@ -5,8 +5,20 @@ import { formatTimeLeft, FULL, Pace, QUICK } from "./time-plan.js";
 describe("the pace of a run", () => {
   const batches = planBatches({ servers: ["prosody"] });
 
-  test("gives each batch its full time where there is enough", () => {
-    expect(new Pace(batches, FULL).nextForMs(FULL.totalMs / 2)).toBe(90_000);
+  test("gives each batch its full time where there is enough, 200 windows or 90 s", () => {
+    const pace = new Pace(batches, FULL);
+    const times = batches.map(({ windowMs }) => {
+      const forMs = pace.nextForMs(FULL.totalMs / 2);
+      pace.add(forMs + 1_000, forMs);
+      return [windowMs, forMs];
+    });
+    expect(times.slice(0, 3)).toEqual([
+      [0, 90_000],
+      [100, 90_000],
+      [1_000, 200_000],
+    ]);
+    expect(times).toHaveLength(15);
+    expect(pace.leftMs).toBe(0);
   });
 
   test("gives less where there is not, and less again after a slow start", () => {

@@ -4,15 +4,25 @@ import type { Batch } from "../wire/axes.js";
 interface Bounds {
   /** Time for everything, however much is measured. */
   readonly totalMs: number;
-  /** Longest and shortest time for which one batch is measured. */
-  readonly longestMs: number;
+  /** Time for which one batch is measured where the total allows it, or as many windows if they take longer. */
+  readonly enoughMs: number;
+  readonly enoughWindows: number;
+  /** Shortest time for which one batch is measured. */
   readonly shortestMs: number;
 }
 
-/** Bounds of the full run: at most an hour. 90 s are 90 windows of a second. */
-export const FULL: Bounds = { totalMs: 55 * 60_000, longestMs: 90_000, shortestMs: 5_000 };
+/**
+ * Bounds of the full run. The bytes of subscribing are counted, so a short measurement would decide by them: a batch of
+ * windows of a second is measured for 200 windows.
+ */
+export const FULL: Bounds = {
+  totalMs: 75 * 60_000,
+  enoughMs: 90_000,
+  enoughWindows: 200,
+  shortestMs: 5_000,
+};
 /** Bounds of the quick run: two minutes. The beginning of each stream weighs more. */
-export const QUICK: Bounds = { totalMs: 110_000, longestMs: 10_000, shortestMs: 2_000 };
+export const QUICK: Bounds = { totalMs: 110_000, enoughMs: 10_000, enoughWindows: 0, shortestMs: 2_000 };
 
 /** First guesses for a machine with two processors, in ms. Measured times replace them. */
 const SERVER_START_MS = 8_000;
@@ -30,9 +40,12 @@ function guessOverheadMs(batch: Batch): number {
  */
 export class Pace {
   private overheadMs = 0;
-  private measuredMs = 0;
   private done = 0;
+  /** How long the batches were measured, as a part of what would be enough. */
+  private share = 1;
   private readonly guessMs: number;
+  /** Time for which each batch is measured where the total allows it, in ms. */
+  private readonly enough: readonly number[];
 
   constructor(
     private readonly batches: readonly Batch[],
@@ -41,29 +54,31 @@ export class Pace {
     private readonly forMs?: number,
   ) {
     this.guessMs = batches.reduce((sum, batch) => sum + guessOverheadMs(batch), SERVER_START_MS);
+    const { enoughMs, enoughWindows } = bounds;
+    this.enough = batches.map(({ windowMs }) => forMs ?? Math.max(enoughMs, enoughWindows * windowMs));
   }
 
   /** Time for which to measure the next batch, in ms. `leftMs`: time until all must be done. */
   nextForMs(leftMs: number): number {
     if (this.forMs !== undefined) return this.forMs;
-    const { longestMs, shortestMs } = this.bounds;
-    const count = this.batches.length - this.done;
-    const forMs = Math.floor((leftMs - this.restOverheadMs) / count / 100) * 100;
-    return Math.max(shortestMs, Math.min(longestMs, forMs));
+    this.share = Math.max(0, Math.min(1, (leftMs - this.restOverheadMs) / this.restEnoughMs));
+    const forMs = Math.floor(((this.enough[this.done] ?? 0) * this.share) / 100) * 100;
+    return Math.max(this.bounds.shortestMs, forMs);
   }
 
   /** Records a batch that was measured for `forMs` and took `tookMs` in all. */
   add(tookMs: number, forMs: number): void {
     this.overheadMs += tookMs - forMs;
-    this.measuredMs += forMs;
     this.done++;
   }
 
   /** Estimated time of the batches that are left, in ms. */
   get leftMs(): number {
-    const count = this.batches.length - this.done;
-    const forMs = this.done > 0 ? this.measuredMs / this.done : (this.forMs ?? this.bounds.longestMs);
-    return count === 0 ? 0 : count * forMs + this.restOverheadMs;
+    return this.done === this.batches.length ? 0 : this.restEnoughMs * this.share + this.restOverheadMs;
+  }
+
+  private get restEnoughMs(): number {
+    return this.enough.slice(this.done).reduce((sum, ms) => sum + ms, 0);
   }
 
   private get restOverheadMs(): number {

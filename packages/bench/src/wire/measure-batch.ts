@@ -93,7 +93,7 @@ function open(
       compression: hop.compression,
       sender: form === "stanzapack" ? sandbox.streams : sandbox.rival.domain,
       feeds: createFeeds(workload).length,
-      interface: worker.interface,
+      interface: seat.interface,
     },
     signal,
   );

@@ -1,11 +1,16 @@
+import { fileURLToPath } from "node:url";
 import type { Account } from "../demo/publishers.js";
 import { startSandboxProcess, type SandboxProcess } from "../demo/sandbox-process.js";
+import { startWorker, type Worker } from "../measure/worker.js";
 import type { WireServer } from "./axes.js";
 import { openBoshProxies } from "./bosh-proxies.js";
 import { openEntrance, type Entrance } from "./entrance.js";
-import { openNamespaces } from "./namespaces.js";
-import { startPublisherWorker, type PublisherWorker } from "./publisher-worker.js";
-import { startSubscriberWorker, type SubscriberWorker } from "./subscriber-worker.js";
+import { CLIENT_INTERFACE, openNamespaces } from "./namespaces.js";
+import type { PublisherMethods } from "./publisher-methods.js";
+import type { SubscriberMethods } from "./subscriber-methods.js";
+
+const PUBLISHER = fileURLToPath(new URL("./publisher-process.js", import.meta.url));
+const SUBSCRIBER = fileURLToPath(new URL("./subscriber-process.js", import.meta.url));
 
 export interface StageOptions {
   readonly server: WireServer;
@@ -21,7 +26,9 @@ export interface StageOptions {
 }
 
 export interface Seat {
-  readonly worker: SubscriberWorker;
+  readonly worker: Worker<SubscriberMethods>;
+  /** The interface that only this seat's process uses. Null without a namespace. */
+  readonly interface: string | null;
   readonly account: Account;
   readonly entrance: Entrance;
 }
@@ -29,7 +36,7 @@ export interface Seat {
 /** One server with everything that its batches need, started and connected. */
 export interface ServerStage {
   readonly sandbox: SandboxProcess;
-  readonly publisher: PublisherWorker;
+  readonly publisher: Worker<PublisherMethods>;
   /** Places from which connections are made, one each. */
   readonly seats: readonly Seat[];
   /** Idempotent. */
@@ -66,7 +73,7 @@ export async function openServerStage(options: StageOptions): Promise<ServerStag
       takeDowns.push(() => entrance.close());
       entrances.push(entrance);
     }
-    const publisher = startPublisherWorker();
+    const publisher = startWorker<PublisherMethods>(PUBLISHER, "the publisher's process");
     takeDowns.push(() => publisher.stop());
     const seats: Seat[] = [];
     takeDowns.push(async () => void (await Promise.all(seats.map(({ worker }) => worker.stop()))));
@@ -74,7 +81,10 @@ export async function openServerStage(options: StageOptions): Promise<ServerStag
       const account = accountOf(sandbox, FIRST_SUBSCRIBER + index);
       // Without namespaces all seats share one entrance.
       const entrance = (entrances[index] ?? entrances[0]) as Entrance;
-      seats.push({ worker: startSubscriberWorker(namespaces?.all[index]), account, entrance });
+      const namespace = namespaces?.all[index]?.name;
+      const worker = startWorker<SubscriberMethods>(SUBSCRIBER, "a subscriber's process", { namespace });
+      const own = namespace === undefined ? null : CLIENT_INTERFACE;
+      seats.push({ worker, interface: own, account, entrance });
     }
     const { road, host, streams: component, rival, componentPort: port } = sandbox;
     const account = accountOf(sandbox, 0);

@@ -1,4 +1,4 @@
-import type { OfferedService, OfferOptions } from "@stanzapack/client";
+import type { Demand, OfferedService, OfferOptions } from "@stanzapack/client";
 import type { LevelOutboxStore } from "@stanzapack/client/store";
 import { StanzapackError } from "@stanzapack/wire";
 import { createAuthorize, prepareMembers } from "../offer/authorize-on-terminal.js";
@@ -15,6 +15,7 @@ export interface OfferCommandOptions extends ConnectionOptions {
   readonly kind: "value" | "log";
   readonly access: "open" | "whitelist" | "authorize";
   readonly compression: "shared" | "isolated";
+  readonly durability?: "none" | "interval" | "sync";
   readonly member?: readonly string[];
   readonly title?: string;
   readonly every?: number;
@@ -46,6 +47,7 @@ export async function offer(
             ...offerOptions,
             ...(store === undefined ? {} : { store }),
           });
+          service.on("delayed", ({ text }) => tell(`waiting: ${text}`));
           service.on("stale", ({ from, to }) =>
             tell(`the store is an older copy: it lacks updates ${from} to ${to}, which the component has`),
           );
@@ -82,7 +84,8 @@ function checkTogether(
 }
 
 /** Throws `UsageError` if a member is not a JID. */
-function toOfferOptions({ kind, access, compression, member, title }: OfferCommandOptions): OfferOptions {
+function toOfferOptions(options: OfferCommandOptions): OfferOptions {
+  const { kind, access, compression, durability, member, title } = options;
   const members = prepareMembers(member ?? []);
   return {
     kind,
@@ -90,6 +93,7 @@ function toOfferOptions({ kind, access, compression, member, title }: OfferComma
     access,
     ...(access === "whitelist" && { members }),
     ...(access === "authorize" && { authorize: createAuthorize(members, tell) }),
+    ...(durability === undefined ? {} : { durability }),
     ...(title === undefined ? {} : { title }),
   };
 }
@@ -106,8 +110,14 @@ async function publish(
   const ended = new Promise<never>((_, reject) => service.on("ended", (error) => error && reject(error)));
   ended.catch(() => undefined);
   tell(`offering ${service.node}`);
-  tellDemand(service);
-  service.on("demand", () => tellDemand(service));
+  let told = "";
+  const tellDemand = (): void => {
+    const line = describeDemand(service.demand, options);
+    if (line !== told) tell(line);
+    told = line;
+  };
+  tellDemand();
+  service.on("demand", tellDemand);
   const publisher = new PacedPublisher(service, ending.signal);
   const { text: asText = false, strictJson = false, onError } = options;
   const values = new ValuePublisher(publisher, { asText, strictJson, onError }, tell);
@@ -144,10 +154,13 @@ async function withdraw(service: OfferedService, signal: AbortSignal): Promise<v
   }
 }
 
-function tellDemand({ demand }: OfferedService): void {
-  if (demand.windowMs === null) return tell("nobody listens: nothing is sent");
-  const who = demand.subscribers === 1 ? "1 subscriber" : `${demand.subscribers} subscribers`;
-  tell(`${who}, smallest window ${demand.windowMs} ms`);
+/** Says who listens, and where values go while nobody does. A service with a store may have no link yet. */
+function describeDemand({ subscribers, windowMs }: Demand, { kind, store }: OfferCommandOptions): string {
+  if (windowMs === null && store !== undefined) return "no link yet: the store keeps the values";
+  if (subscribers === 0 && kind === "log") return "nobody listens: the component keeps the values";
+  if (windowMs === null) return "nobody listens: nothing is sent";
+  const who = subscribers === 1 ? "1 subscriber" : `${subscribers} subscribers`;
+  return `${who}, smallest window ${windowMs} ms`;
 }
 
 function tell(line: string): void {

@@ -1,12 +1,23 @@
 import { createInterface, type Interface } from "node:readline";
-import { startSandbox, type Sandbox, type ServerKind, type SettingsKind } from "@stanzapack/sandbox";
-import { startComponentProcess, type ComponentProcess } from "../sandbox/component-process.js";
+import { fileURLToPath } from "node:url";
+import {
+  startComponentProcess,
+  startSandbox,
+  type ComponentProcess,
+  type Sandbox,
+  type ServerKind,
+  type SettingsKind,
+} from "@stanzapack/sandbox";
+import { StanzapackError } from "@stanzapack/wire";
 import type { Demo } from "../base/bench-module.js";
 import { startDemo } from "../sandbox/demo.js";
 import { reportFailure } from "../base/failure.js";
 import { writeEnvFiles } from "../sandbox/sandbox-files.js";
 import { interruptible, untilAborted } from "../base/signals.js";
 import { untilComponentAnswers } from "../sandbox/until-component-answers.js";
+
+/** This command, which runs the component too. */
+const COMMAND = fileURLToPath(new URL("../../bin/stanzapack.js", import.meta.url));
 
 export interface SandboxCommandOptions {
   readonly server: ServerKind;
@@ -27,13 +38,13 @@ export async function sandboxCommand({ demo: withDemo, ...options }: SandboxComm
       sandbox = await startSandbox({ ...options, signal });
       const envFolder = await writeEnvFiles(sandbox);
       tell("starting the component …");
-      component = await startComponentProcess(sandbox, signal);
+      component = await startComponentProcess(sandbox, { command: COMMAND, signal, onFailure: tellFailure });
       if (withDemo) {
         tell("starting the demo …");
         demo = await startDemo(sandbox);
       }
       input = createInterface({ input: process.stdin, terminal: false });
-      listenForRequests(input, sandbox, component);
+      listenForRequests(input, sandbox, component, signal);
       print(describe(sandbox, component));
       tell(firstSteps(sandbox, envFolder));
       await untilAborted(signal);
@@ -41,7 +52,7 @@ export async function sandboxCommand({ demo: withDemo, ...options }: SandboxComm
       input?.close();
       process.stdin.pause();
       await demo?.stop();
-      await component?.stop();
+      await component?.end("SIGTERM");
       await sandbox?.stop();
     }
   });
@@ -61,8 +72,22 @@ function tell(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`${line}\n`);
 }
 
+function tellFailure(how: string): void {
+  process.stderr.write(`the component ended (${how}); the line \`restart component\` starts it again\n`);
+}
+
 /** Handles one request at a time, in order. A failed request is reported on stderr; the sandbox keeps running. */
-function listenForRequests(input: Interface, sandbox: Sandbox, component: ComponentProcess): void {
+function listenForRequests(
+  input: Interface,
+  sandbox: Sandbox,
+  component: ComponentProcess,
+  signal: AbortSignal,
+): void {
+  const restartComponent = async (by: "SIGTERM" | "SIGKILL"): Promise<void> => {
+    await component.end(by);
+    if (signal.aborted) throw new StanzapackError("stopped", "the sandbox was stopped");
+    await component.start(signal);
+  };
   const requests: Readonly<Record<string, () => Promise<void>>> = {
     "restart server": async () => {
       await sandbox.restart();
@@ -73,8 +98,8 @@ function listenForRequests(input: Interface, sandbox: Sandbox, component: Compon
       await sandbox.start();
       await untilComponentAnswers(sandbox);
     },
-    "restart component": () => component.restart("SIGTERM"),
-    "kill component": () => component.restart("SIGKILL"),
+    "restart component": () => restartComponent("SIGTERM"),
+    "kill component": () => restartComponent("SIGKILL"),
   };
   let queue = Promise.resolve();
   input.on("line", (line) => {

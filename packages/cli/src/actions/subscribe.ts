@@ -39,8 +39,9 @@ export async function subscribe(typed: readonly string[], options: SubscribeOpti
         return left >= 0;
       });
       const follow = (subscription: Subscription): void => {
-        printer.follow(subscription);
         tell(`subscribed to ${subscription.node}, window ${subscription.windowMs} ms; waiting for values`);
+        // Prints the values that have arrived already.
+        printer.follow(subscription);
       };
       const { signal } = ending;
       const work = options.wait
@@ -105,6 +106,7 @@ async function subscribeAll(
     ...{ windowMs, samples, maxRate: maxRate ?? null, fields: fields ?? null },
     ...{ deadband: deadband ?? null, heartbeatMs: heartbeat ?? null },
     ...(since && { since }),
+    onPending: () => tell(`waiting for the publisher to approve ${nodes.join(", ")}`),
   };
   let fail: (error: Error | undefined) => void;
   const ended = new Promise<void>((resolve, reject) => {

@@ -12,7 +12,7 @@ export function addOffer(program: Command): void {
         "JSON is that value; any other line is a string. A line that begins like JSON but is not JSON " +
         "causes a warning. At the end of stdin the command sends all values, then withdraws the service. " +
         "While nobody subscribes, values of kind `value` are not sent; a later subscriber receives the " +
-        "newest value. All values of a log are sent, and the component keeps them in memory for later " +
+        "newest value. All values of a log are sent, and the component keeps them for later " +
         "subscribers. With --store the command need not be online, and values that the component does " +
         "not have yet outlive this process: the next process with the same directory sends them.",
     )
@@ -43,6 +43,13 @@ export function addOffer(program: Command): void {
       )
         .choices(["shared", "isolated"])
         .default("shared"),
+    )
+    .addOption(
+      new Option(
+        "--durability <how>",
+        "`none`: the component keeps updates in memory; `interval`: on its disk within a second; `sync`: on its disk " +
+          "before anybody receives them (default: interval where the component has a disk, otherwise none)",
+      ).choices(["none", "interval", "sync"]),
     )
     .option("--title <text>", "description of the service, shown in service discovery")
     .option("--every <duration>", "run COMMAND this often and publish its output: 100ms, 1s", parseInterval)

@@ -33,7 +33,7 @@ Config file; only \`component\` is required:
     port: 5347
     secretFile: secret            # relative to the config file; mode 0600
     tls: false                    # true, or { caFile, serverName }: TLS to the port, if the server has it (ejabberd)
-  store: memory
+  store: { kind: memory }         # or { kind: lmdb, path: /var/lib/stanzapack }: services survive a restart
   log: { level: info }            # trace debug info warn error silent
 
 The level \`info\` logs links, services, refusals and cut-offs, at most 20 lines of each kind in 10 s.

@@ -14,23 +14,6 @@ export function streamsOf(sandbox: Sandbox): SandboxComponent {
   return streams;
 }
 
-/** Writes the config of the running component. Returns the file's name. */
-export async function writeComponentConfig(sandbox: Sandbox): Promise<string> {
-  const folder = join(folderOf(sandbox), "component");
-  await mkdir(folder, { mode: 0o700, recursive: true });
-  const { domain, secret } = streamsOf(sandbox);
-  await writeFile(join(folder, "secret"), `${secret}\n`, { mode: 0o600 });
-  const config = {
-    component: { domain, host: sandbox.host, port: sandbox.ports.component, secretFile: "secret" },
-    store: "memory",
-    log: { level: "warn" },
-  };
-  const file = join(folder, "stanzapack.yaml");
-  // JSON is YAML.
-  await writeFile(file, `${JSON.stringify(config, undefined, 2)}\n`, { mode: 0o600 });
-  return file;
-}
-
 /** Writes one file for each account. A shell that reads the file (`. FILE`) uses the account. Returns the folder. */
 export async function writeEnvFiles(sandbox: Sandbox): Promise<string> {
   const folder = join(folderOf(sandbox), "env");

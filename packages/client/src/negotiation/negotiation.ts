@@ -247,6 +247,7 @@ function configFields(
     ...(options.members === undefined ? {} : { "{urn:stanzapack:0}members": options.members }),
     ...(options.title === undefined ? {} : { "pubsub#title": options.title }),
     ...(options.compression === undefined ? {} : { "{urn:stanzapack:0}compression": options.compression }),
+    ...(options.durability === undefined ? {} : { "{urn:stanzapack:0}durability": options.durability }),
   };
 }
 

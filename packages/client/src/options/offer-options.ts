@@ -37,14 +37,22 @@ export interface OfferOptions {
    */
   readonly opaque?: boolean | undefined;
   /**
+   * How safe the component keeps the updates. `none`: in memory. `interval`: on the component's disk within its
+   * interval, usually a second; a crash may lose that much. `sync`: on the disk before subscribers receive the updates,
+   * and before this client forgets them. `offer` rejects with `unsupported` where the component has no store on a disk.
+   * A running service can change between `interval` and `sync`. Default: `interval` where the component has such a
+   * store, otherwise `none`.
+   */
+  readonly durability?: "none" | "interval" | "sync" | undefined;
+  /**
    * Bare JIDs, in any spelling. These accounts may subscribe under `whitelist`, and under `authorize` without a
    * decision.
    */
   readonly members?: readonly string[] | undefined;
   /**
    * Decides under `authorize` on each account that asks, also on accounts that asked while this program was away. The
-   * component remembers a yes until `revoke`, the end of the service, or its own restart. It remembers a no for a
-   * minute. An exception means no.
+   * component remembers a yes until `revoke` or the end of the service. A service of durability `none` also ends when
+   * the component restarts. The component remembers a no for a minute. An exception means no.
    */
   readonly authorize?: Authorize | undefined;
   /** A line of text for people, shown in service discovery. */

@@ -68,6 +68,7 @@ const connection = {
 const metadata = {
   access: oneOf("open", "whitelist", "authorize"),
   compression: oneOf("shared", "isolated"),
+  durability: oneOf("none", "interval", "sync"),
   members: listOf(address, 0, MAX_MEMBERS, "bare JIDs"),
   authorize: callable(),
   title: plainText(0, MAX_TITLE_CHARS),

@@ -254,6 +254,12 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     this.pace.interrupt();
   }
 
+  /** @internal The component takes no updates for a while, and is asked again later. */
+  delay(error: StanzapackError): void {
+    this.interrupt();
+    this.tell("delayed", error);
+  }
+
   /** @internal */
   setDemand(demand: Demand): void {
     const before = this.wanted;

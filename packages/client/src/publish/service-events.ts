@@ -2,7 +2,10 @@ import type { StanzapackError } from "@stanzapack/wire";
 
 export interface Demand {
   readonly subscribers: number;
-  /** Smallest window of the subscribers, in ms. Null without subscribers. */
+  /**
+   * Smallest window of the subscribers, in ms. Without subscribers: null, or the window in which a `log` is sent all the
+   * same. Null before the first link.
+   */
   readonly windowMs: number | null;
 }
 
@@ -17,6 +20,12 @@ export interface OfferedServiceEvents {
    * may have lost more updates than these.
    */
   stale: (range: { readonly from: number; readonly to: number }) => void;
+  /**
+   * The component takes no updates for a while, for example because its disk is full. The service waits, and the client
+   * offers it again after the time that the component names. A log's updates wait in this client; a value continues with
+   * its newest.
+   */
+  delayed: (error: StanzapackError) => void;
   /** The service has ended. `fenced`: another session of the account publishes it now. */
   ended: (error: StanzapackError | undefined) => void;
 }

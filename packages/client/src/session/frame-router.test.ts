@@ -41,7 +41,13 @@ function setUp(heldNodes: readonly string[]) {
     },
   };
   const unwanted = vi.fn();
-  const holdings = { services: new Map<string, OfferedService>(), subscriptions, patterns, unwanted };
+  const holdings = {
+    services: new Map<string, OfferedService>(),
+    subscriptions,
+    patterns,
+    unwanted,
+    delayed: vi.fn(),
+  };
   const router = new FrameRouter(holdings, codec, () => peer as unknown as typeof peer & LinkPeer, 1_000);
   const bind = (alias: number, node: string, kind: ServiceKind = "value"): void =>
     router.dispatch({ type: "bind", role: "subscription", alias, node, subid: `s${alias}`, kind, baseAt: 0 });

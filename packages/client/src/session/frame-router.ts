@@ -28,6 +28,8 @@ export interface Holdings {
   readonly patterns: PatternHolder;
   /** The component has bound a service that nobody here offers: its offer was given up before the answer came. */
   unwanted(node: string): void;
+  /** The component takes no updates of the service for a while. */
+  delayed(service: OfferedService, error: StanzapackError): void;
 }
 
 /** The part that takes subscriptions which the component adds for a pattern. */
@@ -115,9 +117,11 @@ export class FrameRouter {
         const target = frame.alias === null ? undefined : this.targets.get(frame.alias);
         if (target === undefined) return;
         this.release(frame.alias as number);
-        if (target instanceof SharedSubscription) this.holdings.subscriptions.delete(target.node);
         const retryAfter = frame.retryAfterMs === null ? {} : { retryAfterMs: frame.retryAfterMs };
-        target.finish(new StanzapackError(frame.code, frame.text, { origin: "peer", ...retryAfter }));
+        const error = new StanzapackError(frame.code, frame.text, { origin: "peer", ...retryAfter });
+        if (target instanceof SharedSubscription) this.holdings.subscriptions.delete(target.node);
+        else if (error.retryable && frame.retryAfterMs !== null) return this.holdings.delayed(target, error);
+        target.finish(error);
         return;
       }
       case "grant":

@@ -86,6 +86,7 @@ function setUp() {
         restore: () => Promise.resolve(),
       },
       unwanted: () => undefined,
+      delayed: () => undefined,
     },
     createRowCodec(DEFAULT_LIMITS),
     { component: "streams.x", timeoutMs: 20_000, envelope: "auto" },

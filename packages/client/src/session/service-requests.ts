@@ -34,12 +34,27 @@ export class ServiceRequests {
     });
   }
 
-  /** Offers a service again on a new link. A refusal ends the service. */
-  restore(service: OfferedService, current: CurrentLink): Promise<void> {
+  /** The component takes no updates of the service for a while: offers it again after the time that `error` names. */
+  delay(service: OfferedService, error: StanzapackError): void {
+    const { current } = this.links;
+    if (current === undefined) return;
+    service.delay(error);
+    void this.restore(service, current, error);
+  }
+
+  /**
+   * Offers a service again on a new link. A refusal ends the service. `refusal`: the component has just refused it for
+   * a while.
+   */
+  restore(service: OfferedService, current: CurrentLink, refusal?: StanzapackError): Promise<void> {
+    let refused = refusal;
     return this.attempts.persist(
       current,
       `offering \`${service.node}\` again`,
       async () => {
+        const error = refused;
+        refused = undefined;
+        if (error !== undefined) throw error;
         if (!service.ended) await this.establish(service);
       },
       (failure) => {

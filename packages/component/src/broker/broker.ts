@@ -6,10 +6,11 @@ import { Budgets } from "../budgets/budgets.js";
 import { Approvals } from "../catalog/approvals.js";
 import { Catalog } from "../catalog/catalog.js";
 import { DemandReports } from "../catalog/demand-reports.js";
-import { Offers, type OpenRecord, type RandomId } from "../catalog/offers.js";
+import { Offers, type RandomId } from "../catalog/offers.js";
 import { Publishers } from "../catalog/publishers.js";
-import { ServiceRecord } from "../catalog/service-record.js";
+import type { Service } from "../catalog/service.js";
 import { StatusReports } from "../catalog/status-reports.js";
+import { StoredServices } from "../catalog/stored-services.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import { LaneMemory } from "../fanout/lane-memory.js";
@@ -31,6 +32,7 @@ export class Broker {
   readonly offers: Offers;
   readonly subscriptions: Subscriptions;
   readonly publishing: Publishing;
+  readonly stored: StoredServices;
   private readonly publishers: Publishers;
   private readonly newest: NewestValues;
   private readonly logs: Logs;
@@ -65,11 +67,24 @@ export class Broker {
     const shared = { catalog, approvals, demand, newest, fanOut, budgets };
     const subscriptions = (this.subscriptions = new Subscriptions({ ...shared, lanes, logs }, limits));
     const value = new ValueKind(fanOut, newest);
-    const createKind: CreateKind = ({ kind }, owner) => (kind === "log" ? logs.create(owner) : value);
-    const openRecord: OpenRecord = (id, config, now) => new ServiceRecord(id, config, randomId(), now);
-    const offerParts = { ...shared, publishers, status, subscriptions, createKind, openRecord };
+    const createKind: CreateKind = (record) => (record.config.kind === "log" ? logs.create(record) : value);
+    const stored = (this.stored = new StoredServices(randomId, log));
+    approvals.onApproved = (service) => stored.changed(service.record);
+    const offerParts = { ...shared, publishers, status, subscriptions, createKind, stored };
     this.offers = new Offers(offerParts, limits, log);
     this.publishing = new Publishing(fanOut, newest, limits, stats);
+    this.publishing.onUnstored = (service, error) => this.notStored(service, error);
+  }
+
+  /** A service's updates could not be stored. Its publisher keeps them, and is to offer the service again. */
+  private notStored(service: Service, error: unknown): void {
+    const reason = error instanceof StanzapackError ? error.text : String(error);
+    if (service.publisher !== undefined)
+      this.log.error({ node: service.node, reason }, "updates are refused: the store does not take them");
+    this.publishers.pause(
+      service,
+      `the component cannot store updates of \`${service.node}\` now: ${reason}`,
+    );
   }
 
   /** Counts and logs a refused request of this JID. `what` names the request, for the operator. */

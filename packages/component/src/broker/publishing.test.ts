@@ -44,7 +44,7 @@ function setUp(kind: ServiceKind = "value", own = limits) {
     { settle } as unknown as NewestValues,
     ...([own, stats] as const),
   );
-  const rules = { hasHistory: kind === "log", keep };
+  const rules = { hasHistory: kind === "log", keep, kept: vi.fn() };
   const service = createService({ config: { kind }, epoch: 7, kind: rules, createdAt: NOW });
   const push = (arrival: Arrival): void => void (arrivals.push(arrival), order.push("push"));
   const lane = { windowMs: 100, push } as unknown as Lane<Subscription>;
@@ -149,6 +149,53 @@ describe("the publisher", () => {
     expect(vi.mocked(link.noteKept).mock.calls.at(-1)).toEqual([0, 1, 2]);
     expect(service.record.incarnations.storedOf(1)).toBe(2);
     await vi.waitFor(() => expect(service.storing).toBeUndefined());
+  });
+});
+
+describe("updates that are not stored yet", () => {
+  /** Stores of `publish`, to be ended in any order. */
+  function setUpSlow() {
+    const all = setUp("log");
+    const stores: { resolve: () => void; reject: (error: Error) => void }[] = [];
+    all.keep.mockImplementation(
+      () => new Promise<void>((resolve, reject) => stores.push({ resolve, reject })) as never,
+    );
+    return { ...all, stores };
+  }
+
+  it("reach nobody before they are stored, and stay in order", async () => {
+    const { service, stores, publish, pushed } = setUpSlow();
+    publish(1, 1, [1]);
+    publish(2, 3, [2, 3]);
+    stores[1]?.resolve();
+    await Promise.resolve();
+    expect([pushed(), service.record.offset, service.record.last]).toEqual([[], 0, undefined]);
+    expect(service.record.given).toBe(3);
+    stores[0]?.resolve();
+    await service.storing;
+    expect(pushed()).toMatchObject([
+      { from: 1, to: 1 },
+      { from: 2, to: 3 },
+    ]);
+    expect(service.record).toMatchObject({ offset: 3, given: 3 });
+  });
+
+  it("count as not arrived if the store fails, and may come again", async () => {
+    const { publishing, service, stores, publish, pushed, link } = setUpSlow();
+    const failed = vi.fn();
+    publishing.onUnstored = failed;
+    publish(1, 1, [1]);
+    publish(2, 2, [2]);
+    stores[0]?.resolve();
+    stores[1]?.reject(new Error("no room"));
+    await service.storing;
+    expect(failed.mock.calls).toEqual([[service, new Error("no room")]]);
+    expect(service.record).toMatchObject({ offset: 1, given: 1, incarnations: { sequence: 1 } });
+    publish(2, 2, [2]);
+    stores[2]?.resolve();
+    await service.storing;
+    expect(pushed().map(({ to }) => to)).toEqual([1, 2]);
+    expect(vi.mocked(link.noteKept).mock.calls.at(-1)).toEqual([0, 1, 2]);
   });
 });
 

@@ -5,6 +5,7 @@ import {
   type DataFrame,
   type Value,
 } from "@stanzapack/wire";
+import { monotonicNow } from "@stanzapack/xmpp";
 import type { Later } from "../base/later.js";
 import type { ComponentStats } from "../base/stats.js";
 import { assertOpaqueFrame, assertOpaqueRows } from "../catalog/opaque.js";
@@ -19,10 +20,13 @@ import { Arrival } from "../fanout/selector.js";
 const REMEMBERED_MS = 1_000;
 
 /**
- * The first part of a value's way through the component: read, accept, keep, push. `Lane.push` and `FanOut.book` begin
- * the second part: schedule, flush, write.
+ * The first part of a value's way through the component: read, accept, store, deliver. `Lane.push` and `FanOut.book`
+ * begin the second part: schedule, flush, write.
  */
 export class Publishing {
+  /** Called when updates could not be stored. The service has only what was stored before. */
+  onUnstored: ((service: Service, error: unknown) => void) | undefined;
+
   constructor(
     private readonly fanOut: FanOut,
     private readonly newest: NewestValues,
@@ -38,31 +42,48 @@ export class Publishing {
     const { throttle } = publisher.link;
     throttle.updates += batch.rows.length;
     const arrival = this.accept(service, batch, now, throttle.owes);
-    this.noteStored(service, arrival && this.keep(service, arrival));
+    if (arrival !== undefined) return this.store(service, arrival, now);
     // All rows are repeated. For subscribers without a value, that is the answer to new demand.
-    if (arrival === undefined) return this.newest.settle(service);
-    this.push(service, arrival, now);
+    this.newest.settle(service);
+    const { current, sequence } = service.record.incarnations;
+    const note = (): void => noteStored(service, current, sequence);
+    if (service.storing === undefined) note();
+    else keepInLine(service, service.storing.then(note));
   }
 
   /**
-   * Counts the updates that came as stored, once `stored` and all before it have resolved. Tells the publisher of a
-   * service with history: it need not keep them.
+   * Has the kind keep the updates. Once these updates and all before them are stored, tells their publisher that it
+   * need not keep them, and gives them to the lanes.
    */
-  private noteStored(service: Service, stored: Later<void>): void {
-    const { incarnations } = service.record;
-    const { current, sequence } = incarnations;
-    const note = (): void => {
-      incarnations.store(current, sequence);
-      const { publisher, kind } = service;
-      if (kind.hasHistory) publisher?.link.noteKept(publisher.alias, current, incarnations.storedOf(current));
-    };
+  private store(service: Service, arrival: Arrival, now: number): void {
+    const { current, sequence } = service.record.incarnations;
     const before = service.storing;
-    if (before === undefined && !(stored instanceof Promise)) return note();
-    const storing = Promise.all([before, stored]).then(note);
-    service.storing = storing;
-    void storing.then(() => {
-      if (service.storing === storing) service.storing = undefined;
-    });
+    let stored: Later<void>;
+    try {
+      stored = service.kind.keep(service, arrival);
+    } catch (error) {
+      stored = Promise.reject(error instanceof Error ? error : new Error(String(error)));
+    }
+    if (before === undefined && !(stored instanceof Promise)) {
+      noteStored(service, current, sequence);
+      return this.deliver(service, arrival, now);
+    }
+    const done = Promise.all([before, stored]).then(
+      () => {
+        noteStored(service, current, sequence);
+        this.deliver(service, arrival, monotonicNow());
+      },
+      (error: unknown) => this.giveUp(service, error),
+    );
+    keepInLine(service, done);
+  }
+
+  /** The updates since the last that were stored count as not arrived. Their publisher offers the service again. */
+  private giveUp(service: Service, error: unknown): void {
+    const { record } = service;
+    record.given = record.offset;
+    record.incarnations.forgetUnstored();
+    this.onUnstored?.(service, error);
   }
 
   /** Decodes the rows. */
@@ -120,15 +141,15 @@ export class Publishing {
     const fresh = last - Math.max(sequence + 1, first) + 1;
     const most = conflates && !service.kind.hasHistory ? 1 : fresh;
     const kept = rows.length > most ? rows.slice(rows.length - most) : rows;
-    if (!Number.isSafeInteger(record.offset + lost + fresh)) {
+    if (!Number.isSafeInteger(record.given + lost + fresh)) {
       throw new StanzapackError("malformed", `DATA up to ${last} leaves no offsets for \`${service.node}\``, {
         origin: "peer",
       });
     }
     incarnations.advance(last);
-    const from = record.offset + lost + 1;
-    const to = record.offset + lost + fresh;
-    record.offset = to;
+    const from = record.given + lost + 1;
+    const to = record.given + lost + fresh;
+    record.given = to;
     this.stats.updatesIn += kept.length;
     // A time before the base of `at` cannot be sent.
     const newestAt = Math.max(record.oldestAt, now - batch.at);
@@ -137,22 +158,35 @@ export class Publishing {
     return new Arrival(from, to, kept, ats);
   }
 
-  /** Remembers the newest row, and what the kind keeps beside it. Nobody awaits a first value any more. */
-  private keep(service: Service, arrival: Arrival): Later<void> {
-    const { rows, ats } = arrival;
-    const newest = rows.length - 1;
-    // A copy: the row is a view that would keep its whole block alive.
-    service.record.last = { row: (rows[newest] as Uint8Array).slice(), at: ats[newest] as number };
+  /**
+   * Lets subscribers see the updates: gives the rows to each lane, and books the lane's next flush. Nobody awaits a
+   * first value any more.
+   */
+  private deliver(service: Service, arrival: Arrival, now: number): void {
+    const { record, kind } = service;
+    record.offset = arrival.to;
+    record.last = arrival.copyNewest();
     service.newest = undefined;
     service.awaiting.clear();
-    return service.kind.keep(service, arrival);
-  }
-
-  /** Gives the rows to each lane, and books the lane's next flush. */
-  private push(service: Service, arrival: Arrival, now: number): void {
+    kind.kept(service, arrival);
     for (const lane of service.lanes.values()) {
       lane.push(arrival, now);
       this.fanOut.book(lane, now, lane.windowMs === service.demand.windowMs);
     }
   }
+}
+
+/** What comes next waits for `storing`. */
+function keepInLine(service: Service, storing: Promise<void>): void {
+  service.storing = storing;
+  void storing.then(() => {
+    if (service.storing === storing) service.storing = undefined;
+  });
+}
+
+function noteStored({ record, publisher, kind }: Service, incarnation: number, sequence: number): void {
+  const { incarnations } = record;
+  incarnations.store(incarnation, sequence);
+  if (kind.hasHistory)
+    publisher?.link.noteKept(publisher.alias, incarnation, incarnations.storedOf(incarnation));
 }

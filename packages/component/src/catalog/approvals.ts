@@ -43,6 +43,8 @@ export interface ApprovalMessages {
  */
 export class Approvals {
   messages: ApprovalMessages | undefined;
+  /** Called when the publisher of a service has allowed somebody to subscribe. */
+  onApproved: ((service: Service) => void) | undefined;
   private readonly questions = new Map<Service, Map<string, Question>>();
   private readonly ofLink = new Map<ClientLink, Set<Question>>();
   private readonly denials = new Denials();
@@ -157,8 +159,10 @@ export class Approvals {
     if (question === undefined || (id !== undefined && id !== question.id))
       throw new StanzapackError("not-subscribed", `${asker} has not asked for \`${service.node}\``);
     this.stats[allowed ? "approvalsGranted" : "approvalsDenied"]++;
-    if (allowed) service.record.approved.add(asker);
-    else this.denials.add(service.id.owner, keyOf(service, asker), now + this.limits.denialSeconds * 1000);
+    if (allowed) {
+      service.record.approved.add(asker);
+      this.onApproved?.(service);
+    } else this.denials.add(service.id.owner, keyOf(service, asker), now + this.limits.denialSeconds * 1000);
     this.settle(question, now);
   }
 

@@ -4,7 +4,7 @@ import { createStats } from "../base/stats.js";
 import { Budgets } from "../budgets/budgets.js";
 import { configSchema } from "../config/config.js";
 import type { ClientLink } from "../links/client-link.js";
-import { DEFAULT_CONFIG } from "../options/service-config.js";
+import { DEFAULT_CONFIG, type ServiceConfig } from "../options/service-config.js";
 import { fakeLink } from "../testing/fake-link.js";
 import { Catalog } from "./catalog.js";
 import { Offers, type OfferParts, type OpenRecord } from "./offers.js";
@@ -18,7 +18,7 @@ const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" 
 function setUp() {
   const catalog = new Catalog();
   const answers: ((error?: Error) => void)[] = [];
-  const openRecord: OpenRecord = (id, config, now) =>
+  const open: OpenRecord = (id, config, now) =>
     new Promise((resolve, reject) => {
       answers.push((error) =>
         error === undefined ? resolve(new ServiceRecord(id, config, 7, now)) : reject(error),
@@ -27,13 +27,15 @@ function setUp() {
   const attach = vi.fn((service: Service, link: ClientLink) => {
     service.publisher = { link } as unknown as Service["publisher"];
   });
+  const discard = vi.fn();
+  const stored = { complete: (config: ServiceConfig) => config, open, discard, changed: vi.fn() };
   const parts = {
-    ...{ catalog, openRecord, budgets: new Budgets(limits, createStats()), createKind: () => ({}) },
+    ...{ catalog, stored, budgets: new Budgets(limits, createStats()), createKind: () => ({}) },
     ...{ publishers: { attach }, approvals: { reconsider: vi.fn() } },
   } as unknown as OfferParts;
   const offers = new Offers(parts, limits, pino({ level: "silent" }));
   const offer = async (link: ClientLink) => offers.offer(link, NODE, DEFAULT_CONFIG, 0);
-  return { catalog, attach, offer, answers };
+  return { catalog, attach, discard, offer, answers };
 }
 
 describe("an offer whose record comes later", () => {
@@ -49,7 +51,7 @@ describe("an offer whose record comes later", () => {
   });
 
   it("is refused where its link has ended meanwhile, and leaves nothing behind", async () => {
-    const { catalog, attach, offer, answers } = setUp();
+    const { catalog, attach, discard, offer, answers } = setUp();
     const assertOpen = (): never => {
       throw new Error("the link has ended");
     };
@@ -57,6 +59,20 @@ describe("an offer whose record comes later", () => {
     answers[0]?.();
     await expect(outcome).rejects.toThrow("the link has ended");
     expect([catalog.services.size, attach.mock.calls.length]).toEqual([0, 0]);
+    expect(discard).toHaveBeenCalledOnce();
+  });
+
+  it("keeps its record where a second offer waits for it", async () => {
+    const { catalog, discard, offer, answers } = setUp();
+    const assertOpen = (): never => {
+      throw new Error("the link has ended");
+    };
+    const first = offer(fakeLink("alice@x/1", { assertOpen }));
+    const second = offer(fakeLink("alice@x/2"));
+    answers[0]?.();
+    await expect(first).rejects.toThrow("the link has ended");
+    expect(await second).toMatchObject({ created: true });
+    expect([catalog.services.size, discard.mock.calls.length]).toEqual([1, 0]);
   });
 
   it("fails as the store does, and the next one may succeed", async () => {

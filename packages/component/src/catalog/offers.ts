@@ -1,7 +1,7 @@
 import { parseNode, StanzapackError, type NodeId } from "@stanzapack/wire";
-import { monotonicNow } from "@stanzapack/xmpp";
+import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
-import { type Later, whenKnown } from "../base/later.js";
+import type { Later } from "../base/later.js";
 import type { Budgets } from "../budgets/budgets.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
@@ -19,6 +19,7 @@ import { Service, type PublisherLink } from "./service.js";
 import type { ServiceRecord } from "./service-record.js";
 import type { ServiceConfig } from "../options/service-config.js";
 import type { StatusReports } from "./status-reports.js";
+import { assertSameMedium, type StoredServices } from "./stored-services.js";
 
 /** Returns random numbers that distinguish the lives of a service: 32 bits, never 0. */
 export type RandomId = () => number;
@@ -41,11 +42,18 @@ export interface OfferParts {
   readonly demand: DemandReports;
   readonly status: StatusReports;
   readonly subscriptions: Subscriptions;
-  readonly openRecord: OpenRecord;
+  readonly stored: StoredServices;
   readonly createKind: CreateKind;
   readonly newest: NewestValues;
   readonly fanOut: FanOut;
   readonly budgets: Budgets;
+}
+
+/** A record that is being opened, and how many offers wait for it. */
+interface Opening {
+  readonly node: string;
+  readonly record: Promise<ServiceRecord>;
+  offers: number;
 }
 
 /** Begins, configures and withdraws services. */
@@ -58,7 +66,7 @@ export class Offers {
   onRevoked: ((subscription: Subscription) => void) | undefined;
 
   /** Records that are being opened, by node. */
-  private readonly opening = new Map<string, Promise<ServiceRecord>>();
+  private readonly opening = new Map<string, Opening>();
 
   constructor(
     private readonly parts: OfferParts,
@@ -74,11 +82,12 @@ export class Offers {
   offer(
     link: PublisherLink,
     node: string,
-    config: ServiceConfig,
+    asked: ServiceConfig,
     now: number,
     lease: LeaseRequest = ANY_LEASE,
   ): Later<OfferOutcome> {
     const id = parseNode(node);
+    const config = this.parts.stored.complete(asked);
     if (id.owner !== link.bareJid) {
       throw new StanzapackError("forbidden", `${link.bareJid} cannot offer \`${node.slice(0, 200)}\``);
     }
@@ -87,22 +96,46 @@ export class Offers {
     link.checkAlias();
     if (existing !== undefined) return this.offerAgain(existing, link, config, now, lease);
     this.assertRoom(id.owner);
+    const opening = this.opening.get(node);
     // Two offers that wait have one record.
-    const record = this.opening.get(node) ?? this.parts.openRecord(id, config, now);
+    const record = opening?.record ?? this.parts.stored.open(id, config, now);
     if (!(record instanceof Promise)) return this.begin(record, config, link, now, lease);
-    this.opening.set(node, record);
+    return this.beginLater(opening ?? this.remember(node, record), config, link, lease);
+  }
+
+  private remember(node: string, record: Promise<ServiceRecord>): Opening {
+    const opening = { node, record, offers: 0 };
+    this.opening.set(node, opening);
     const close = (): unknown => this.opening.delete(node);
     record.then(close, close);
-    return whenKnown(record, (opened) => {
+    return opening;
+  }
+
+  private async beginLater(
+    opening: Opening,
+    config: ServiceConfig,
+    link: PublisherLink,
+    lease: LeaseRequest,
+  ): Promise<OfferOutcome> {
+    const { node } = opening;
+    const { services } = this.parts.catalog;
+    opening.offers++;
+    const record = await opening.record;
+    opening.offers--;
+    try {
       link.assertOpen();
-      const at = monotonicNow();
+      const now = monotonicNow();
       // Another session of the account may have offered the service meanwhile.
       const begun = services.get(node);
-      if (begun !== undefined) return this.offerAgain(begun, link, config, at, lease);
+      if (begun !== undefined) return this.offerAgain(begun, link, config, now, lease);
       link.checkAlias();
-      this.assertRoom(id.owner);
-      return this.begin(opened, config, link, at, lease);
-    });
+      this.assertRoom(record.id.owner);
+      return this.begin(record, config, link, now, lease);
+    } catch (error) {
+      // Nobody else waits for the record.
+      if (opening.offers === 0 && services.get(node)?.record !== record) this.parts.stored.discard(record);
+      throw error;
+    }
   }
 
   private assertRoom(owner: string): void {
@@ -123,18 +156,35 @@ export class Offers {
     now: number,
     lease: LeaseRequest,
   ): OfferOutcome {
-    const { catalog, publishers, budgets, createKind } = this.parts;
-    const { node, id } = record;
+    const { catalog, publishers } = this.parts;
+    const { node } = record;
     assertSame(record, config);
     record.config = config;
-    const service = new Service(record, createKind(config, id.owner));
-    catalog.add(service);
-    budgets.count(id.owner, "services", 1);
+    const service = this.add(record);
     publishers.attach(service, link, lease.incarnation, now);
-    const { kind, access } = config;
-    this.log.info({ node, jid: link.jid, kind, access, services: catalog.services.size }, "service offered");
+    const { kind, access, durability } = config;
+    const { size } = catalog.services;
+    this.log.info({ node, jid: link.jid, kind, access, durability, services: size }, "service offered");
     this.onOffered?.(service);
     return { service, created: true };
+  }
+
+  private add(record: ServiceRecord): Service {
+    const { catalog, budgets, createKind } = this.parts;
+    const service = new Service(record, createKind(record));
+    catalog.add(service);
+    budgets.count(record.id.owner, "services", 1);
+    return service;
+  }
+
+  /** Brings back the services that are stored. Their publishers are offline. Returns how many there are. */
+  async restore(): Promise<number> {
+    const records = await this.parts.stored.restore();
+    for (const record of records) {
+      const goneMs = Math.max(0, wallNow() - (record.stored?.record.seenAt ?? 0));
+      this.add(record).offlineSince = monotonicNow() - goneMs;
+    }
+    return records.length;
   }
 
   private offerAgain(
@@ -172,7 +222,9 @@ export class Offers {
 
   /** Takes a new configuration. It may end subscriptions at once, and may answer those who await approval. */
   configure(service: Service, config: ServiceConfig, now: number): void {
+    assertSame(service.record, config);
     service.record.config = config;
+    this.parts.stored.changed(service.record);
     for (const subscription of service.subscriptions) {
       const { bareJid } = subscription.outlet;
       if (service.record.mayTake(bareJid)) continue;
@@ -190,7 +242,7 @@ export class Offers {
 
   /** Ends a service after its last values. `by`: the link that withdrew the service, which needs no ERROR. */
   withdraw(service: Service, by?: PublisherLink): void {
-    const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets } = this.parts;
+    const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets, stored } = this.parts;
     const { node, id, kind } = service;
     fanOut.flushAll([service]);
     // The stream to the server is backed up. The end must not overtake what waits for the stream.
@@ -204,6 +256,7 @@ export class Offers {
     ]);
     this.endSubscriptions(service);
     publishers.release(service, by, "withdrawn", `\`${node}\` was withdrawn by another session of yours`);
+    stored.withdrawn(service.record, kind.hasHistory);
     kind.withdraw(service, monotonicNow());
     catalog.remove(service);
     this.log.info({ node, by: by?.jid, services: catalog.services.size }, "service withdrawn");
@@ -223,11 +276,16 @@ export class Offers {
     }
   }
 
-  /** Once a second for each service: withdraws one whose publisher has been gone for `serviceGraceSeconds`. */
+  /**
+   * Once a second for each service: withdraws one whose publisher has been gone for `serviceGraceSeconds`, or for
+   * `storedServiceSeconds` if the service is stored.
+   */
   withdrawAbandoned(service: Service, now: number): void {
     const { offlineSince } = service;
-    if (offlineSince !== undefined && now - offlineSince > this.limits.serviceGraceSeconds * 1000)
-      this.withdraw(service);
+    const { serviceGraceSeconds, storedServiceSeconds } = this.limits;
+    const seconds = service.record.stored === undefined ? serviceGraceSeconds : storedServiceSeconds;
+    if (offlineSince !== undefined && now - offlineSince > seconds * 1000) this.withdraw(service);
+    else if (service.online) this.parts.stored.seen(service.record);
   }
 }
 
@@ -238,6 +296,7 @@ function assertSame({ node, config }: ServiceRecord, asked: ServiceConfig): void
       "conflict",
       `\`${node}\` is offered as ${config.kind}, not ${asked.kind}: withdraw it first`,
     );
+  assertSameMedium(node, config.durability ?? "none", asked.durability ?? "none");
   if ((config.opaque ?? false) === (asked.opaque ?? false)) return;
   const offered = asked.opaque === true ? "with values that are not opaque" : "as opaque";
   throw new StanzapackError("conflict", `\`${node}\` is offered ${offered}: withdraw it first`);

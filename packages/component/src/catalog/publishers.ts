@@ -5,10 +5,14 @@ import {
   type ErrorCode,
   type RowCodec,
 } from "@stanzapack/wire";
+import { monotonicNow } from "@stanzapack/xmpp";
 import type { Approvals } from "./approvals.js";
 import type { DemandReports } from "./demand-reports.js";
 import type { PublisherLink, Service } from "./service.js";
 import type { StatusReports } from "./status-reports.js";
+
+/** After this time a publisher may try again to store updates, in ms. */
+const PAUSE_MS = 5_000;
 
 /** Gives the writer's lease of a service to one link at a time, and takes the lease back. */
 export class Publishers {
@@ -50,19 +54,33 @@ export class Publishers {
    * Takes the lease back, if a link has it: the component drops what that link still sends, and the end of that link
    * does not concern the service. Sends the link ERROR, unless `by` is the link itself.
    */
-  release(service: Service, by: PublisherLink | undefined, code: ErrorCode, text: string): void {
+  release(
+    service: Service,
+    by: PublisherLink | undefined,
+    code: ErrorCode,
+    text: string,
+    retryAfterMs: number | null = null,
+  ): void {
     const { publisher } = service;
     if (publisher === undefined) return;
     const { link, alias, reader } = publisher;
     // Sent in front of the acknowledgements of what is dropped.
     if (link !== by)
       link.sendFrame({
-        ...{ type: "error", alias, code, retryAfterMs: null },
+        ...{ type: "error", alias, code, retryAfterMs },
         text: text.slice(0, DEFAULT_LIMITS.maxTextChars),
       });
     link.services.delete(alias);
     link.readerBytes -= reader.bytes;
     service.publisher = undefined;
+  }
+
+  /** Takes the lease back for a while. The publisher keeps its updates, and is to offer the service again. */
+  pause(service: Service, text: string): void {
+    if (service.publisher === undefined) return;
+    this.release(service, undefined, "busy", text, PAUSE_MS);
+    service.offlineSince = monotonicNow();
+    this.status.tell(service);
   }
 
   /** All services of the link are offline from now on. */

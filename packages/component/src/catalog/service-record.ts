@@ -1,6 +1,7 @@
 import { formatNode, type NodeId } from "@stanzapack/wire";
 import { wallAheadMs } from "@stanzapack/xmpp";
 import type { ServiceConfig } from "../options/service-config.js";
+import type { StoredService } from "../store/store.js";
 import { Incarnations } from "./incarnations.js";
 
 /** A value may be this much older than its service, in ms. The component may have restarted since the value. */
@@ -24,8 +25,10 @@ export class ServiceRecord {
   readonly baseAt: number;
   /** By the monotonic clock, in ms. The service takes no value for older than this. */
   readonly oldestAt: number;
-  /** The highest offset given so far. The first update has 1. */
+  /** The highest offset that subscribers may see. The first update has 1. */
   offset = 0;
+  /** The highest offset given so far. Greater than `offset` while updates of a durable service wait for the disk. */
+  given = 0;
   last: LastValue | undefined;
   /** The last sequence of each publisher's outbox that arrived. */
   readonly incarnations = new Incarnations();
@@ -42,10 +45,22 @@ export class ServiceRecord {
     readonly epoch: number,
     /** By the monotonic clock, in ms. */
     createdAt: number,
+    /** Where the record and the log are on the disk. Undefined: the service is in memory alone. */
+    readonly stored?: StoredService,
   ) {
     this.node = formatNode(id);
-    this.oldestAt = createdAt - OLDEST_VALUE_MS;
-    this.baseAt = Math.round(this.oldestAt + wallAheadMs());
+    const ahead = wallAheadMs();
+    this.baseAt = stored?.record.baseAt ?? Math.round(createdAt - OLDEST_VALUE_MS + ahead);
+    this.oldestAt = this.baseAt - ahead;
+    if (stored !== undefined) this.restore(stored);
+  }
+
+  private restore({ record }: StoredService): void {
+    this.offset = this.given = record.offset;
+    for (const progress of record.incarnations) this.incarnations.restore(progress);
+    for (const jid of record.approved) this.approved.add(jid);
+    const { last } = record;
+    if (last !== undefined) this.last = { row: last.row, at: last.at - wallAheadMs() };
   }
 
   /** Whether the account may subscribe. */

@@ -55,8 +55,25 @@ export const configSchema = z.strictObject({
     .refine((c) => (c.secret === undefined) !== (c.secretFile === undefined), {
       message: "give either secretFile or secret",
     }),
-  /** Where journals live. `memory`: nothing survives a restart. */
-  store: z.literal("memory").default("memory"),
+  /** Where services, logs and approvals are kept. `memory`: nothing survives a restart. `lmdb`: in a file. */
+  store: z
+    .discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("memory") }),
+      z.strictObject({
+        kind: z.literal("lmdb"),
+        /** Directory of the store, relative to the config file. The component makes it if it is missing. */
+        path: z.string().min(1),
+        /** Updates of durability `interval` are on the disk within this time, in ms. */
+        intervalMs: count.max(60_000).default(1_000),
+        /** Most bytes of all logs on the disk. Beyond, the owner with most bytes loses the oldest updates. */
+        maxBytes: count.default(10_737_418_240),
+        /** Most bytes of the logs of one bare JID on the disk. */
+        maxBytesPerJid: count.default(1_073_741_824),
+        /** Updates of a log that are older than this are dropped, in seconds. 2,592,000: 30 days. */
+        maxAgeSeconds: count.default(2_592_000),
+      }),
+    ])
+    .default({ kind: "memory" }),
   /**
    * `auto`: small blocks travel as lean stanzas, if the client lists lean stanzas and the server passes them on
    * unchanged. `ibb`: all blocks travel as In-Band Bytestreams.
@@ -171,6 +188,8 @@ export const configSchema = z.strictObject({
       maxLaneBytes: count.default(536_870_912),
       /** How long a service outlives its publisher's link, in seconds. */
       serviceGraceSeconds: count.default(600),
+      /** How long a stored service outlives its publisher's link, in seconds. 2,592,000: 30 days. */
+      storedServiceSeconds: count.default(2_592_000),
       /** How long a client can resume a link that ended, in seconds. */
       resumeSeconds: count.default(600),
       /**

@@ -25,7 +25,7 @@ describe("config text", () => {
   it("fills in the defaults", () => {
     expect(parseConfig(GOOD, "c.yml")).toMatchObject({
       component: { host: "127.0.0.1", port: 5347 },
-      store: "memory",
+      store: { kind: "memory" },
       limits: { maxLinks: 50_000, unackedSeconds: 30 },
       log: { level: "info" },
     });

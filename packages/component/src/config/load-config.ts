@@ -106,8 +106,10 @@ async function resolveSecret(config: ComponentConfig, file: string): Promise<Res
   const path = secretFile === undefined ? file : resolve(dirname(file), secretFile);
   const text = secret ?? (await readText(path, "component.secretFile")).trim();
   if (text === "") throw fault([`${file}: component.secretFile is empty`]);
+  const { store } = config;
   return {
     ...config,
+    store: store.kind === "lmdb" ? { ...store, path: resolve(dirname(file), store.path) } : store,
     component: { domain, host, port, localDomains, secret: text, secretFile: path, ...(tls && { tls }) },
   };
 }

@@ -18,7 +18,7 @@ export function compareConfigs(before: ResolvedConfig, next: ResolvedConfig): Re
     ],
     needsRestart: [
       ...differences("component", before.component, next.component),
-      ...(before.store === next.store ? [] : ["store"]),
+      ...differences("store", before.store, next.store),
     ],
   };
 }

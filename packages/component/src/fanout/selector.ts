@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS, encodeUpdate, type RowBatch, type Selection, type Value } from "@stanzapack/wire";
+import type { LastValue } from "../catalog/service-record.js";
 import { valueOf } from "./row-values.js";
 
 /** One update of a service, as a selection lets it through. */
@@ -25,6 +26,11 @@ export class Arrival {
 
   get values(): readonly Value[] {
     return (this.decoded ??= this.rows.map(valueOf));
+  }
+  /** Returns the newest row. It is a copy, since a row is a view that would keep its whole block alive. */
+  copyNewest(): LastValue {
+    const newest = this.rows.length - 1;
+    return { row: (this.rows[newest] as Uint8Array).slice(), at: this.ats[newest] as number };
   }
 }
 

@@ -1,6 +1,6 @@
 import { SELECTION_FIELDS } from "@stanzapack/wire";
 import { formatForm, NS, type DataForm, type Element, type FormField } from "@stanzapack/xmpp";
-import type { AccessModel, Compression } from "../options/service-config.js";
+import type { AccessModel, Compression, Durability } from "../options/service-config.js";
 
 /**
  * Form fields. Our own are in Clark notation: a field that we add to a form of others carries our namespace (XEP-0068
@@ -10,6 +10,7 @@ export const FIELD = {
   KIND: "{urn:stanzapack:0}kind",
   COMPRESSION: "{urn:stanzapack:0}compression",
   OPAQUE: "{urn:stanzapack:0}opaque",
+  DURABILITY: "{urn:stanzapack:0}durability",
   INCARNATION: "{urn:stanzapack:0}incarnation",
   TAKE_OVER: "{urn:stanzapack:0}take_over",
   MEMBERS: "{urn:stanzapack:0}members",
@@ -47,6 +48,11 @@ const DESCRIPTIONS: Readonly<Record<string, Description>> = {
     isolated: "Each by itself, so that its size reveals nothing about others",
   } satisfies Record<Compression, string>),
   [FIELD.OPAQUE]: { type: "boolean", label: "Whether values are bytes that pass unchanged" },
+  [FIELD.DURABILITY]: list("How safe updates are", {
+    none: "In memory: gone when the component restarts",
+    interval: "On the disk within a second",
+    sync: "On the disk before anybody receives them",
+  } satisfies Record<Durability, string>),
   [FIELD.ACCESS_MODEL]: list("Who may subscribe", ACCESS_LABELS),
   [FIELD.TITLE]: { type: "text-single", label: "A friendly name for the service" },
   [FIELD.MEMBERS]: { type: "jid-multi", label: "Members: JIDs that may subscribe without approval" },

@@ -5,8 +5,10 @@ import {
   ANY_LEASE,
   COMPRESSIONS,
   DEFAULT_CONFIG,
+  DURABILITIES,
   type AccessModel,
   type Compression,
+  type Durability,
   type LeaseRequest,
   type ServiceConfig,
 } from "../options/service-config.js";
@@ -31,7 +33,14 @@ export function readServiceConfig(
 ): ServiceConfig {
   const base = current ?? DEFAULT_CONFIG;
   if (form === undefined) return base;
-  checkOwnFields(form, [FIELD.KIND, FIELD.COMPRESSION, FIELD.OPAQUE, FIELD.MEMBERS, ...more]);
+  checkOwnFields(form, [
+    FIELD.KIND,
+    FIELD.COMPRESSION,
+    FIELD.OPAQUE,
+    FIELD.DURABILITY,
+    FIELD.MEMBERS,
+    ...more,
+  ]);
   const nodeType = single(form, FIELD.NODE_TYPE) ?? "leaf";
   // XEP-0248 §7.1.
   if (nodeType !== "leaf") throw unsupported("collections", `a node of type \`${nodeType.slice(0, 40)}\``);
@@ -55,6 +64,9 @@ export function readServiceConfig(
   const compression = single(form, FIELD.COMPRESSION) ?? base.compression ?? "shared";
   if (!isCompression(compression))
     throw invalid(`compression \`${compression.slice(0, 40)}\` is not one of ${COMPRESSIONS.join(", ")}`);
+  const durability = single(form, FIELD.DURABILITY) ?? base.durability;
+  if (durability !== undefined && !isDurability(durability))
+    throw invalid(`durability \`${durability.slice(0, 40)}\` is not one of ${DURABILITIES.join(", ")}`);
   const members = several(form, FIELD.MEMBERS);
   if (members !== undefined && members.length > maxMembers)
     throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
@@ -63,6 +75,7 @@ export function readServiceConfig(
     access,
     compression,
     opaque: boolean(form, FIELD.OPAQUE) ?? base.opaque ?? false,
+    ...(durability === undefined ? {} : { durability }),
     // XEP-0004 §3.3: a JID that is listed twice counts once.
     members: members === undefined ? base.members : new Set(members.map(accountOf)),
     // An empty field means that there is no title. For a value that cannot be empty, an empty field changes nothing.
@@ -98,6 +111,10 @@ function isCompression(text: string): text is Compression {
   return (COMPRESSIONS as readonly string[]).includes(text);
 }
 
+function isDurability(text: string): text is Durability {
+  return (DURABILITIES as readonly string[]).includes(text);
+}
+
 function isAccessModel(text: string): text is AccessModel {
   return (ACCESS_MODELS as readonly string[]).includes(text);
 }
@@ -108,6 +125,7 @@ export function formatServiceConfig(config: ServiceConfig): Record<string, strin
     [FIELD.ACCESS_MODEL]: config.access,
     [FIELD.COMPRESSION]: config.compression ?? "shared",
     [FIELD.OPAQUE]: config.opaque === true ? "1" : "0",
+    [FIELD.DURABILITY]: config.durability ?? "none",
     [FIELD.TITLE]: config.title,
     [FIELD.MEMBERS]: [...config.members],
   };

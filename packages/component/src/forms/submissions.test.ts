@@ -45,7 +45,10 @@ describe("what is submitted (XEP-0004)", () => {
   });
 
   it("reads a form of ours as what it shows", () => {
-    const config = { ...DEFAULT_CONFIG, kind: "log", members: new Set(["a@b"]), title: "t" } as const;
+    const config = {
+      ...({ ...DEFAULT_CONFIG, kind: "log", durability: "sync" } as const),
+      ...{ members: new Set(["a@b"]), title: "t" },
+    };
     const x = formatOurForm("form", TYPE, formatServiceConfig(config));
     x.attrs["type"] = "submit";
     expect(readServiceConfig(readForm(xml("configure", {}, x), TYPE), undefined, 1)).toEqual(config);

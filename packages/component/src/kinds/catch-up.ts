@@ -8,7 +8,7 @@ import type { ReadyBody } from "../fanout/ready-body.js";
 import { processorMs } from "../base/processor-time.js";
 import type { Service } from "../catalog/service.js";
 import type { ComponentStats } from "../base/stats.js";
-import type { Journal } from "../store/journal.js";
+import type { ReadableJournal } from "../store/journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 
 export interface CatchUpHost {
@@ -28,7 +28,7 @@ type Encoded = Map<Service, Map<string, { readonly slice: BatchSlice; readonly b
  * waits.
  */
 export class CatchUp {
-  private readonly writers = new Map<QueuedWriter, Map<Subscription, Journal>>();
+  private readonly writers = new Map<QueuedWriter, Map<Subscription, ReadableJournal>>();
   /** Subscriptions that a request began. The request is charged the processor time of the first body. */
   private readonly beginning = new WeakSet<Subscription>();
   private timer: NodeJS.Timeout | undefined;
@@ -46,16 +46,16 @@ export class CatchUp {
   ) {}
 
   /** The same as `add`, for a request of the subscriber. */
-  begin(subscription: Subscription, journal: Journal): void {
+  begin(subscription: Subscription, journal: ReadableJournal): void {
     this.beginning.add(subscription);
     this.add(subscription, journal);
   }
 
   /** Sends the updates after `subscription.position`. The subscription is detached until it is on its lane. */
-  add(subscription: Subscription, journal: Journal): void {
+  add(subscription: Subscription, journal: ReadableJournal): void {
     const { writer } = subscription.outlet;
     subscription.detached = true;
-    const waiting = this.writers.get(writer) ?? new Map<Subscription, Journal>();
+    const waiting = this.writers.get(writer) ?? new Map<Subscription, ReadableJournal>();
     this.writers.set(writer, waiting.set(subscription, journal));
     this.book();
   }
@@ -93,7 +93,7 @@ export class CatchUp {
     }
   }
 
-  private turnOf(waiting: Map<Subscription, Journal>, encoded: Encoded): void {
+  private turnOf(waiting: Map<Subscription, ReadableJournal>, encoded: Encoded): void {
     for (const [subscription, journal] of [...waiting]) {
       if (!subscription.outlet.maySendAt(monotonicNow())) return;
       if (!subscription.hasCredit) continue;
@@ -113,7 +113,7 @@ export class CatchUp {
   }
 
   /** Sends the next body. Returns false when nothing is left, and the lane continues from here. */
-  private sendNext(subscription: Subscription, journal: Journal, encoded: Encoded): boolean {
+  private sendNext(subscription: Subscription, journal: ReadableJournal, encoded: Encoded): boolean {
     const next = this.encodeNext(subscription, journal, encoded);
     if (next === undefined) return false;
     subscription.send(next.body);
@@ -123,7 +123,7 @@ export class CatchUp {
 
   private encodeNext(
     subscription: Subscription,
-    journal: Journal,
+    journal: ReadableJournal,
     encoded: Encoded,
   ): { readonly slice: BatchSlice; readonly body: ReadyBody } | undefined {
     const { lane, service } = subscription;

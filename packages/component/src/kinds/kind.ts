@@ -1,7 +1,7 @@
 import type { Since } from "@stanzapack/wire";
 import type { Later } from "../base/later.js";
 import type { Service } from "../catalog/service.js";
-import type { ServiceConfig } from "../options/service-config.js";
+import type { ServiceRecord } from "../catalog/service-record.js";
 import type { Lane } from "../fanout/lane.js";
 import type { Arrival } from "../fanout/selector.js";
 import type { Subscription } from "../subscriptions/subscription.js";
@@ -39,10 +39,12 @@ export interface Kind {
   begin(subscription: Subscription, start: Start): void;
   /**
    * Keeps what the kind needs of new updates, before the lanes receive the updates. Resolves once all of the updates are
-   * stored as well as the service's durability promises: then their publisher need not keep them (KEPT). Never
-   * rejects: a kind that cannot store updates ends its service.
+   * stored as well as the service's durability promises: then their publisher need not keep them (KEPT). Lanes receive
+   * no update before that. Throws or rejects with `store-failed`: nothing of the updates is stored.
    */
   keep(service: Service, arrival: Arrival): Later<void>;
+  /** The updates are stored, and are given to the lanes next. */
+  kept(service: Service, arrival: Arrival): void;
   /** A detached subscription may receive data again: brings the subscription back to its lane. */
   comeBack(subscription: Subscription, now: number): void;
   /** Empties a lane that cannot be flushed, and detaches its subscribers where they stand. */
@@ -54,4 +56,4 @@ export interface Kind {
 }
 
 /** Returns the kind of a new service, with what one service of that kind keeps. */
-export type CreateKind = (config: ServiceConfig, owner: string) => Kind;
+export type CreateKind = (record: ServiceRecord) => Kind;

@@ -4,7 +4,6 @@ import type { Service } from "../catalog/service.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { Lane } from "../fanout/lane.js";
 import { Arrival } from "../fanout/selector.js";
-import type { Journal } from "../store/journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
 import { LogKind } from "./log.js";
@@ -13,16 +12,17 @@ const EPOCH = 7;
 
 /** A log whose newest offset is 9. Its journal has the updates from 4 on. */
 function setUp() {
-  const journal = { first: 4, append: vi.fn(), since: vi.fn(() => ({ offset: 6, whole: false })) };
+  const journal = { first: 4, read: vi.fn(), since: vi.fn(() => ({ offset: 6, whole: false })) };
+  const shelf = { journal, append: vi.fn(), clear: vi.fn() };
   const catchUp = { begin: vi.fn(), add: vi.fn() };
   const fanOut = { setAside: vi.fn(() => [] as Subscription[]) };
   const onWithdrawn = vi.fn();
-  const kind = new LogKind(journal as unknown as Journal, {
+  const kind = new LogKind(shelf, {
     ...{ fanOut: fanOut as unknown as FanOut, catchUp: catchUp as unknown as CatchUp, onWithdrawn },
   });
   const service = { record: { epoch: EPOCH, offset: 9 }, lanes: new Map(), kind } as unknown as Service;
   const subscribe = (fields: object = {}) => ({ service, ...fields }) as unknown as Subscription;
-  return { kind, service, journal, catchUp, fanOut, onWithdrawn, subscribe };
+  return { kind, service, shelf, journal, catchUp, fanOut, onWithdrawn, subscribe };
 }
 
 describe("a subscription to a log", () => {
@@ -61,8 +61,8 @@ describe("a subscription to a log", () => {
   });
 });
 
-it("keeps copies in its journal, and sets aside each lane that they do not fit in", () => {
-  const { kind, service, journal, fanOut } = setUp();
+it("appends to its shelf, and sets aside each lane that the updates do not fit in", () => {
+  const { kind, service, shelf, fanOut } = setUp();
   const overflows = vi.fn(() => true);
   const [full, free] = [{ overflows }, { overflows: () => false }] as unknown as [
     Lane<Subscription>,
@@ -70,17 +70,17 @@ it("keeps copies in its journal, and sets aside each lane that they do not fit i
   ];
   service.lanes.set("full", full);
   service.lanes.set("free", free);
-  const block = Uint8Array.of(1, 2, 3, 4, 5);
-  kind.keep(service, new Arrival(10, 11, [block.subarray(0, 2), block.subarray(2)], [1, 2]));
-  block.fill(0);
-  const rows = [Uint8Array.of(1, 2), Uint8Array.of(3, 4, 5)];
-  expect(journal.append.mock.calls).toEqual([[10, 11, rows, [1, 2], expect.any(Number)]]);
+  const arrival = new Arrival(10, 11, [Uint8Array.of(1, 2), Uint8Array.of(3, 4, 5)], [1, 2]);
+  void kind.keep(service, arrival);
+  expect(shelf.append.mock.calls).toEqual([[service, arrival]]);
+  expect(overflows).not.toHaveBeenCalled();
+  kind.kept(service, arrival);
   expect(overflows.mock.calls).toEqual([[2, 5]]);
   expect(fanOut.setAside.mock.calls).toEqual([[full]]);
 });
 
-it("hands its journal over when it is withdrawn", () => {
-  const { kind, service, journal, onWithdrawn } = setUp();
+it("hands its shelf over when it is withdrawn", () => {
+  const { kind, service, shelf, onWithdrawn } = setUp();
   kind.withdraw(service, 5);
-  expect(onWithdrawn.mock.calls).toEqual([[service, journal, 5]]);
+  expect(onWithdrawn.mock.calls).toEqual([[service, shelf, 5]]);
 });

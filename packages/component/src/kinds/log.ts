@@ -1,11 +1,11 @@
 import type { Since } from "@stanzapack/wire";
-import { wallNow } from "@stanzapack/xmpp";
+import type { Later } from "../base/later.js";
 import type { Service } from "../catalog/service.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { Lane } from "../fanout/lane.js";
 import type { Arrival } from "../fanout/selector.js";
-import type { Journal } from "../store/journal.js";
+import type { ReadableJournal } from "../store/journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
 import type { Kind, Start } from "./kind.js";
@@ -18,7 +18,16 @@ export interface LogParts {
   readonly fanOut: FanOut;
   readonly catchUp: CatchUp;
   /** Keeps a log that was withdrawn, so that subscribers receive the rest. */
-  readonly onWithdrawn: (service: Service, journal: Journal, now: number) => void;
+  readonly onWithdrawn: (service: Service, shelf: LogShelf, now: number) => void;
+}
+
+/** Where one log keeps its updates. */
+export interface LogShelf {
+  readonly journal: ReadableJournal;
+  /** Resolves as `Kind.keep`. */
+  append(service: Service, arrival: Arrival): Later<void>;
+  /** Drops all updates. The log is not used any more. */
+  clear(): void;
 }
 
 /** A service of kind `log`: its journal keeps every update, and subscribers catch up from there. */
@@ -27,9 +36,13 @@ export class LogKind implements Kind {
   readonly ownWindowMs = LOG_WINDOW_MS;
 
   constructor(
-    readonly journal: Journal,
+    private readonly shelf: LogShelf,
     private readonly parts: LogParts,
   ) {}
+
+  get journal(): ReadableJournal {
+    return this.shelf.journal;
+  }
 
   begin(subscription: Subscription, { since }: Start): void {
     const { service } = subscription;
@@ -40,15 +53,11 @@ export class LogKind implements Kind {
     this.parts.catchUp.begin(subscription, this.journal);
   }
 
-  keep({ lanes }: Service, { from, to, rows, ats }: Arrival): void {
-    // Copies: rows are views that would keep their whole block alive.
-    this.journal.append(
-      from,
-      to,
-      rows.map((row) => row.slice()),
-      ats,
-      wallNow(),
-    );
+  keep(service: Service, arrival: Arrival): Later<void> {
+    return this.shelf.append(service, arrival);
+  }
+
+  kept({ lanes }: Service, { rows }: Arrival): void {
     const bytes = rows.reduce((sum, row) => sum + row.length, 0);
     for (const lane of lanes.values()) if (lane.overflows(rows.length, bytes)) this.setAside(lane);
   }
@@ -68,14 +77,14 @@ export class LogKind implements Kind {
   }
 
   withdraw(service: Service, now: number): void {
-    this.parts.onWithdrawn(service, this.journal, now);
+    this.parts.onWithdrawn(service, this.shelf, now);
   }
 }
 
 /** Returns where a subscription to a log begins: the last position that it does not get. */
 function locate(
   { epoch, offset }: ServiceRecord,
-  journal: Journal,
+  journal: ReadableJournal,
   since: Since | undefined,
 ): { readonly position: number; readonly recovered: boolean | undefined } {
   if (since === undefined) return { position: offset, recovered: undefined };

@@ -3,21 +3,22 @@ import type { Logger } from "pino";
 import type { ComponentStats } from "../base/stats.js";
 import { Tally } from "../base/tally.js";
 import type { Service } from "../catalog/service.js";
+import type { ServiceRecord } from "../catalog/service-record.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
-import type { Journal } from "../store/journal.js";
 import { JournalMemory } from "../store/journal-memory.js";
 import { MemoryJournal, type JournalBounds } from "../store/memory-journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { CatchUp } from "./catch-up.js";
-import { LogKind } from "./log.js";
+import { LogKind, type LogShelf } from "./log.js";
+import { memoryShelf, storedShelf } from "./log-shelves.js";
 
 /** From this many withdrawn logs of one publisher on, a further one is kept only if it has subscribers. */
 const MAX_WITHDRAWN_PER_OWNER = 100;
 
 /** A log that was withdrawn. */
 interface Withdrawn {
-  readonly journal: Journal;
+  readonly shelf: LogShelf;
   /** By the monotonic clock, in ms. */
   readonly at: number;
 }
@@ -54,21 +55,25 @@ export class Logs {
     this.catchUp = new CatchUp(fanOut, stats, log, onEnd);
   }
 
-  /** Returns the kind of a new log, with an empty journal in the owner's memory. */
-  create(owner: string): LogKind {
-    return new LogKind(new MemoryJournal(this.bounds, this.memory, owner), {
+  /** Returns the kind of a log: with its journal in the store, or with an empty one in the owner's memory. */
+  create({ id, stored }: ServiceRecord): LogKind {
+    const shelf =
+      stored === undefined
+        ? memoryShelf(new MemoryJournal(this.bounds, this.memory, id.owner))
+        : storedShelf(stored);
+    return new LogKind(shelf, {
       fanOut: this.fanOut,
       catchUp: this.catchUp,
-      onWithdrawn: (service, journal, now) => this.keepWithdrawn(service, journal, now),
+      onWithdrawn: (service, kept, now) => this.keepWithdrawn(service, kept, now),
     });
   }
 
   /** Subscribers receive the rest for `withdrawnSeconds`. So do those whose link is gone, when they come back. */
-  private keepWithdrawn(service: Service, journal: Journal, now: number): void {
+  private keepWithdrawn(service: Service, shelf: LogShelf, now: number): void {
     const { epoch, node, id } = service.record;
     if (service.subscriptions.size === 0 && this.withdrawnBy.get(id.owner) >= MAX_WITHDRAWN_PER_OWNER)
-      return journal.clear();
-    this.withdrawn.set(service, { journal, at: now });
+      return shelf.clear();
+    this.withdrawn.set(service, { shelf, at: now });
     this.withdrawnOf.set(keyOf(epoch, node), service);
     this.withdrawnBy.add(id.owner, 1);
   }
@@ -79,13 +84,13 @@ export class Logs {
     return this.withdrawnOf.get(keyOf(since.epoch, node));
   }
 
-  private end(service: Service, journal: Journal): void {
+  private end(service: Service, shelf: LogShelf): void {
     const { epoch, node, id } = service.record;
     this.withdrawn.delete(service);
     const key = keyOf(epoch, node);
     if (this.withdrawnOf.get(key) === service) this.withdrawnOf.delete(key);
     this.withdrawnBy.add(id.owner, -1);
-    journal.clear();
+    shelf.clear();
   }
 
   /**
@@ -93,7 +98,7 @@ export class Logs {
    * no log for ever.
    */
   sweep(now: number): void {
-    for (const [service, { journal, at }] of this.withdrawn) {
+    for (const [service, { shelf, at }] of this.withdrawn) {
       if (now - at < this.limits.withdrawnSeconds * 1_000) return;
       for (const subscription of service.subscriptions) {
         // The subscriber receives the newest update alone, so that all updates before it show as lost.
@@ -101,7 +106,7 @@ export class Logs {
           this.fanOut.sendLast(subscription, undefined, new Map());
         this.onEnd(subscription);
       }
-      this.end(service, journal);
+      this.end(service, shelf);
     }
   }
 

@@ -1,6 +1,10 @@
+import { wallAheadMs } from "@stanzapack/xmpp";
+import type { Later } from "../base/later.js";
+import type { Service } from "../catalog/service.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { Lane } from "../fanout/lane.js";
 import type { NewestValues } from "../fanout/newest-values.js";
+import type { Arrival } from "../fanout/selector.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { Kind, Start } from "./kind.js";
 
@@ -28,7 +32,17 @@ export class ValueKind implements Kind {
   }
 
   /** A value keeps nothing but `ServiceRecord.last`. */
-  keep(): void {}
+  keep({ record }: Service, arrival: Arrival): Later<void> {
+    if (record.stored === undefined) return;
+    const { row, at } = arrival.copyNewest();
+    return record.stored.write({
+      offset: arrival.to,
+      last: { row, at: at + wallAheadMs() },
+      incarnations: record.incarnations.listAsStored(),
+    });
+  }
+
+  kept(): void {}
 
   comeBack(subscription: Subscription, now: number): void {
     subscription.detached = false;

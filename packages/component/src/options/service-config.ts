@@ -10,6 +10,16 @@ export const COMPRESSIONS = ["shared", "isolated"] as const;
  */
 export type Compression = (typeof COMPRESSIONS)[number];
 
+export const DURABILITIES = ["none", "interval", "sync"] as const;
+/**
+ * How safe the updates of a service are.
+ *
+ * - `none`: in memory. They are gone when the component restarts.
+ * - `interval`: on the disk within a second. A crash may lose that much, and the loss is reported.
+ * - `sync`: on the disk before a subscriber receives them, and before the publisher forgets them.
+ */
+export type Durability = (typeof DURABILITIES)[number];
+
 export interface ServiceConfig {
   readonly kind: ServiceKind;
   readonly access: AccessModel;
@@ -20,6 +30,8 @@ export interface ServiceConfig {
    * change later.
    */
   readonly opaque?: boolean;
+  /** Default: `interval` where the component has a store on the disk, otherwise `none`. */
+  readonly durability?: Durability;
   /** Bare JIDs that may subscribe if `access` is not `open`. The owner always may. */
   readonly members: ReadonlySet<string>;
   readonly title: string;

@@ -9,9 +9,20 @@ export interface TimedStart {
 }
 
 /** The updates that a log keeps, for subscribers that begin later or come back. */
-export interface Journal {
+export interface ReadableJournal {
   /** The journal has all updates from this offset on. If it has no update, the offset after the newest. */
   readonly first: number;
+  /**
+   * Returns the next updates from `offset` on, without a hole: at most `maxRows` and `maxBytes`, but at least one.
+   * Undefined: there are none. Times are by the monotonic clock.
+   */
+  read(offset: number, maxRows: number, maxBytes: number): BatchSlice | undefined;
+  /** Returns where to begin for `time`, the time at which updates arrived at the component, in ms since 1970. */
+  since(time: number): TimedStart;
+}
+
+/** A journal in memory. */
+export interface Journal extends ReadableJournal {
   /** Memory held, in bytes, approximately. */
   readonly bytes: number;
   /**
@@ -19,13 +30,6 @@ export interface Journal {
    * time of each row. `cameAt`: the time of day, in ms. If it is less than that of earlier rows, their time is taken.
    */
   append(from: number, to: number, rows: readonly Uint8Array[], ats: readonly number[], cameAt: number): void;
-  /**
-   * Returns the next updates from `offset` on, without a hole: at most `maxRows` and `maxBytes`, but at least one.
-   * Undefined: there are none.
-   */
-  read(offset: number, maxRows: number, maxBytes: number): BatchSlice | undefined;
-  /** Returns where to begin for `time`, the time at which updates arrived at the component, in ms since 1970. */
-  since(time: number): TimedStart;
   /** Drops all updates, and gives their memory back. */
   clear(): void;
 }

@@ -35,7 +35,7 @@ export class MemoryJournal implements Journal, Droppable {
   /** Index of the first entry that is kept. */
   private head = 0;
   private held = 0;
-  private newest = 0;
+  private newestOffset: number;
   private newestCameAt = -Infinity;
   /** When the newest dropped update arrived, by the time of day, in ms. */
   private droppedCameAt = -Infinity;
@@ -48,7 +48,10 @@ export class MemoryJournal implements Journal, Droppable {
     memory: JournalMemory,
     /** Bare JID in whose share the journal counts. */
     owner: string,
+    /** The last offset before the journal's first update. */
+    before = 0,
   ) {
+    this.newestOffset = before;
     this.account = memory.open(owner, this);
   }
 
@@ -56,7 +59,11 @@ export class MemoryJournal implements Journal, Droppable {
     return this.held;
   }
   get first(): number {
-    return this.entries[this.head]?.from ?? this.newest + 1;
+    return this.entries[this.head]?.from ?? this.newestOffset + 1;
+  }
+  /** Offset of the newest update. */
+  get newest(): number {
+    return this.newestOffset;
   }
 
   append(
@@ -76,7 +83,7 @@ export class MemoryJournal implements Journal, Droppable {
       bytes += ENTRY_BYTES + row.length;
     }
     this.count(bytes);
-    this.newest = to;
+    this.newestOffset = to;
     const { bounds } = this;
     while (this.length > 1 && (this.length > bounds.maxRows || this.held > bounds.maxBytes))
       this.dropOldest();
@@ -105,6 +112,11 @@ export class MemoryJournal implements Journal, Droppable {
     this.head = 0;
   }
 
+  /** Drops the updates that arrived before `time`, in ms since 1970, but not the newest. */
+  dropBefore(time: number): void {
+    while (this.length > 1 && (this.entries[this.head] as Entry).cameAt < time) this.dropOldest();
+  }
+
   read(offset: number, maxRows: number, maxBytes: number): BatchSlice | undefined {
     const start = this.find((entry) => entry.offset >= offset);
     const first = this.entries[start];
@@ -125,7 +137,7 @@ export class MemoryJournal implements Journal, Droppable {
   }
 
   since(time: number): TimedStart {
-    const offset = this.entries[this.find((entry) => entry.cameAt >= time)]?.from ?? this.newest + 1;
+    const offset = this.entries[this.find((entry) => entry.cameAt >= time)]?.from ?? this.newestOffset + 1;
     return { offset, whole: this.droppedCameAt < time };
   }
 

@@ -17,14 +17,16 @@ export class Bystanders {
   private readonly received = new Set<number>();
   private readonly ages: number[] = [];
   private readonly timer: NodeJS.Timeout;
-  private linksLost = 0;
+  /** Why links ended. */
+  private readonly ends: string[] = [];
 
   private constructor(
     private readonly clients: readonly Client[],
     service: OfferedService,
   ) {
     this.node = service.node;
-    for (const client of clients) client.on("offline", () => this.linksLost++);
+    for (const client of clients)
+      client.on("offline", ({ code, message }) => this.ends.push(`${code}: ${message}`));
     this.timer = setInterval(
       () => service.publish([++this.published, Math.round(performance.now())]),
       EVERY_MS,
@@ -62,7 +64,7 @@ export class Bystanders {
     const findings = [];
     const missing = this.published - this.received.size;
     if (missing > 0) findings.push(`the bystander missed ${missing} of ${this.published} values`);
-    if (this.linksLost > 0) findings.push(`the bystanders' links ended ${this.linksLost} times`);
+    for (const reason of this.ends) findings.push(`a bystander's link ended: ${reason}`);
     if (report.p99Ms > MAX_P99_MS) findings.push(`the bystander's values were ${report.p99Ms} ms old (p99)`);
     return { report, findings };
   }

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Sandbox } from "@stanzapack/sandbox";
+import type { ComponentProcess, Sandbox } from "@stanzapack/sandbox";
 import type { Random } from "../base/random.js";
 import type { TcpProxy } from "../proxies/tcp-proxy.js";
-import type { ComponentProcess } from "./component-process.js";
 
 /** The proxies through which one transport's clients are connected. */
 export interface Roads {

@@ -62,7 +62,7 @@ export async function runRound(stage: Stage, options: RoundOptions): Promise<Cra
     await sleep(1_000, undefined, { signal });
     for (const crew of crews) crew.quiesce();
     await Promise.all(crews.map((crew) => crew.settle(signal)));
-    const broken = stage.component.failed ? ["the component's process ended by itself"] : [];
+    const broken = stage.componentFailures.map((how) => `the component's process ended by itself: ${how}`);
     return crews.map((crew) => {
       const report = crew.report();
       return {

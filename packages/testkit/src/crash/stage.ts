@@ -1,8 +1,14 @@
 import { setMaxListeners } from "node:events";
-import { startSandbox, type Sandbox, type SandboxAccount, type ServerKind } from "@stanzapack/sandbox";
+import {
+  startSandbox,
+  type ComponentProcess,
+  type Sandbox,
+  type SandboxAccount,
+  type ServerKind,
+} from "@stanzapack/sandbox";
 import type { TransportKind } from "@stanzapack/xmpp";
+import { startTestComponent } from "../base/test-component.js";
 import { startTcpProxy, type TcpProxy } from "../proxies/tcp-proxy.js";
-import { createComponentProcess, type ComponentProcess } from "./component-process.js";
 import type { Machinery } from "./faults.js";
 
 export const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly TransportKind[];
@@ -14,6 +20,8 @@ export interface Stage extends Machinery {
   readonly server: ServerKind;
   /** The component's domain. */
   readonly domain: string;
+  /** How the component's process ended by itself, each time. */
+  readonly componentFailures: readonly string[];
   /** A name for a new log. A log that was not withdrawn is kept for a while, so no name is used twice. */
   nextName(): string;
   account(transport: TransportKind, role: Role): SandboxAccount;
@@ -29,6 +37,7 @@ export async function startStage(server: ServerKind, signal: AbortSignal): Promi
   const sandbox = await startSandbox({ server, users, signal });
   let componentRoad: TcpProxy | undefined;
   let component: ComponentProcess | undefined;
+  const componentFailures: string[] = [];
   const stop = async (): Promise<void> => {
     await component?.end("SIGKILL");
     await componentRoad?.close();
@@ -36,8 +45,9 @@ export async function startStage(server: ServerKind, signal: AbortSignal): Promi
   };
   try {
     componentRoad = await startTcpProxy({ host: sandbox.host, port: sandbox.ports.component });
-    component = await createComponentProcess(sandbox, componentRoad.port);
-    await component.start(signal);
+    component = await startTestComponent(sandbox, componentRoad.port, signal, (how) =>
+      componentFailures.push(how),
+    );
   } catch (error) {
     await stop();
     throw error;
@@ -49,6 +59,7 @@ export async function startStage(server: ServerKind, signal: AbortSignal): Promi
     sandbox,
     component,
     componentRoad,
+    componentFailures,
     nextName: () => `log-${++logs}`,
     account: (transport, role) =>
       sandbox.accounts.find(({ jid }) => jid.startsWith(`${transport}-${role}@`)) as SandboxAccount,

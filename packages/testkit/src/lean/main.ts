@@ -8,21 +8,22 @@ import { proveLean, type LeanRow } from "./proof.js";
 const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[];
 const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly TransportKind[];
 
-const USAGE = `Usage: npm -s run test:lean -- [--count N] [--every N] [--server S] [--transport T] [--json]
+const USAGE = `Usage: npm -s run test:lean -- [--count N] [--every N] [--links N] [--server S] [--transport T] [--json]
 
-Sends lean stanzas through private servers. On each transport a client publishes a log, and another client subscribes
-to a second log. A proxy loses, repeats and reorders single stanzas. Each fault must end its link before the stanza is
+Sends lean stanzas through private servers. On each transport clients publish logs, and other clients subscribe to
+further logs. A proxy loses, repeats and reorders single stanzas. Each fault must end its link before the stanza is
 decoded, the link must be lean again, and in the end each subscriber must have every update once and in order.
 
   --count N      lean stanzas in each direction over each transport (default 100000)
-  --every N      lean stanzas of a direction between two faults (default 2000)
+  --every N      lean stanzas of a link between two faults (default 2000)
+  --links N      links in each direction of each transport, at the same time (default 8)
   --server S     prosody or ejabberd (default: both, side by side)
-  --transport T  tcp, websocket or bosh (default: all, one after another)
+  --transport T  tcp, websocket or bosh (default: all, side by side)
   --json         the rows as one JSON array
   --help         this text
 
-Rows: {server, transport, up, down, faults, published, delivered, elapsedMs, findings}. up: lean stanzas from the
-publisher to the component; down: from the component to the subscriber.
+Rows: {server, transport, links, up, down, faults, published, delivered, elapsedMs, findings}. up: lean stanzas from the
+publishers to the component; down: from the component to the subscribers.
 
 Exit status: 0 all well, 1 a finding or a failure, 2 wrong arguments.
 `;
@@ -30,6 +31,7 @@ Exit status: 0 all well, 1 a finding or a failure, 2 wrong arguments.
 interface Arguments {
   readonly count: number;
   readonly every: number;
+  readonly links: number;
   readonly servers: readonly ServerKind[];
   readonly transports: readonly TransportKind[];
   readonly json: boolean;
@@ -41,6 +43,7 @@ function readArguments(): Arguments {
     options: {
       count: { type: "string", default: "100000" },
       every: { type: "string", default: "2000" },
+      links: { type: "string", default: "8" },
       server: { type: "string" },
       transport: { type: "string" },
       json: { type: "boolean", default: false },
@@ -52,6 +55,7 @@ function readArguments(): Arguments {
     ...{ json, help },
     count: readWhole("--count", values.count, 1),
     every: readWhole("--every", values.every, 1),
+    links: readWhole("--links", values.links, 1),
     servers: readChoice("--server", values.server, SERVERS),
     transports: readChoice("--transport", values.transport, TRANSPORTS),
   };

@@ -125,7 +125,11 @@ export function readWtf8(bytes: Uint8Array, start: number, end: number): string 
     }
     if (at === end) return text;
   }
-  if (isUtf8(bytes, start, end)) return decoder.decode(bytes.subarray(start, end));
+  try {
+    return decoder.decode(bytes.subarray(start, end));
+  } catch {
+    // Not UTF-8: it has lone surrogates, or is no text.
+  }
   if (!isWtf8(bytes, start, end)) throw malformed("text is not WTF-8");
   let text = "";
   for (let at = start; at < end;) {

@@ -5,7 +5,8 @@ import { StanzapackError } from "../base/errors.js";
 /** Schema of an option or an argument. The functions of `option-schemas.ts` make it. */
 export type OptionSchema = GenericSchema;
 
-type ToError = (text: string, cause: unknown) => Error;
+/** Makes the error of a text that says what is wrong. `cause`: the error that a check threw, if one did. */
+export type ToError = (text: string, cause: unknown) => Error;
 
 /** Names of options whose values never appear in an error text. */
 const SECRET = /password|secret/i;

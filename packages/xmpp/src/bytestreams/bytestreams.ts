@@ -44,9 +44,18 @@ const MAX_CLOSING = 1_000;
 
 /**
  * The In-Band Bytestreams (XEP-0047) of one connection. Receives data stanzas before handlers that are added later.
- * Without `createSender`, streams can send by `stanza` and `blockStanza` only, and a page need not load the code of
- * `write`.
+ * Streams can send by `stanza` and `blockStanza` only, and a page need not load the code of `write`.
  */
+export function createStanzaBytestreams(
+  connection: Connection,
+  options?: Omit<BytestreamOptions, "sending">,
+): InBandBytestreams;
+/** @internal With `createSender`, streams can send by `write` too. */
+export function createStanzaBytestreams(
+  connection: Connection,
+  options: Omit<BytestreamOptions, "sending">,
+  createSender: SenderFactory,
+): InBandBytestreams;
 export function createStanzaBytestreams(
   connection: Connection,
   options: Omit<BytestreamOptions, "sending"> = {},

@@ -63,6 +63,9 @@ const LOOKUP: Lookup = { tcp: resolveDomain, alternatives: findAlternatives };
  * Creates a client's connection (RFC 6120), which keeps itself alive and resumes its session. It connects only after
  * `start`. Throws `StanzapackError` (`invalid-options`).
  */
+export function createClientConnection(options: ClientConnectionOptions): Connection;
+/** @internal */
+export function createClientConnection(options: ClientConnectionOptions, lookup: Lookup): Connection;
 export function createClientConnection(given: ClientConnectionOptions, lookup: Lookup = LOOKUP): Connection {
   const options = checkClientOptions(given);
   const account = parseJid(options.jid);

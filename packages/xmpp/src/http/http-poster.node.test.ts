@@ -378,6 +378,25 @@ describe("HTTP/2", () => {
     expect(sessions).toHaveLength(1);
   });
 
+  it("sends no ping for a request that is aborted after its answer", async () => {
+    const { poster, sessions } = await serveHttp2((stream) => {
+      stream.respond({ ":status": 200 });
+      stream.end("fine");
+    });
+    let pings = 0;
+    for (let i = 0; i < 3; i++) {
+      const answered = new AbortController();
+      // As a BOSH session does: it aborts all copies of a request with the answer.
+      const answer = await poster.post("x", answered.signal).finally(() => answered.abort());
+      expect(answer.text).toBe("fine");
+      if (i === 0) sessions[0]?.on("ping", () => pings++);
+    }
+    // HTTP/2 frames arrive in order, so a ping would have arrived before the last request.
+    await poster.post("y", never);
+    expect(pings).toBe(0);
+    expect(sessions).toHaveLength(1);
+  });
+
   it("makes another connection when one that is being made was given up", async () => {
     let connections = 0;
     // TCP connects, and TLS never answers.

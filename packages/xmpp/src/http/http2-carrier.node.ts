@@ -107,6 +107,8 @@ export function createHttp2Carrier(url: URL, socket: net.Socket, maxAnswerBytes:
         }
         const length = head["content-length"];
         readAnswer(stream, head, maxAnswerBytes).then((answer) => {
+          // The caller may abort an answered request before the stream closes. That is no reason for a ping.
+          signal.removeEventListener("abort", onAbort);
           const { text, sentBytes } = answer;
           offer.onAnswer({ asked, ...answer });
           // A reset looks like an end. Without an announced length, only the end of gzip or of the XML shows a cut.

@@ -45,7 +45,7 @@ export function addWire(bench: Command): void {
     )
     .option(
       "--quick",
-      "two minutes instead of up to an hour: without lists, int, obj, text1000, mixed3 with windows 0 and 1s",
+      "two minutes instead of up to 75: without lists, int, obj, text1000, mixed3 with windows 0 and 1s",
     )
     .option("--json", "one JSON array on stdout")
     .addHelpText(

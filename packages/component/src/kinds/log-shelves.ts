@@ -1,0 +1,31 @@
+import { wallNow } from "@stanzapack/xmpp";
+import type { MemoryJournal } from "../store/memory-journal.js";
+import type { StoredService } from "../store/store.js";
+import type { LogShelf } from "./log.js";
+
+/** A log in memory. */
+export function memoryShelf(journal: MemoryJournal): LogShelf {
+  return {
+    journal,
+    append: (_service, { from, to, rows, ats }) => journal.append(from, to, rows.map(copyOf), ats, wallNow()),
+    clear: () => journal.clear(),
+  };
+}
+
+/** A log in the component's store. */
+export function storedShelf(stored: StoredService): LogShelf {
+  return {
+    journal: stored.journal,
+    append: ({ record }, { from, to, rows, ats }) =>
+      stored.write({
+        append: { from, to, rows: rows.map(copyOf), ats, cameAt: wallNow() },
+        incarnations: record.incarnations.listAsStored(),
+      }),
+    clear: () => void Promise.resolve(stored.delete()).catch(() => undefined),
+  };
+}
+
+/** Rows are views that would keep their whole block alive. */
+function copyOf(row: Uint8Array): Uint8Array {
+  return row.slice();
+}

@@ -1,0 +1,91 @@
+import { wallAheadMs } from "@stanzapack/xmpp";
+import type { BatchSlice } from "@stanzapack/wire";
+import type { Engine } from "./engine.js";
+import { decodeEntry, type JournalRow } from "./entries.js";
+import { entryKey, offsetIn } from "./keys.js";
+import type { OffsetRange } from "./store.js";
+
+/** Reads the entries of one journal on the disk. An entry that is damaged is reported, and shows as a hole. */
+export class DiskReader {
+  constructor(
+    private readonly engine: Engine,
+    private readonly number: number,
+    private readonly onLost: (range: OffsetRange) => void,
+  ) {}
+
+  /** The rows with offsets from `first` to `last`. */
+  *rows(first: number, last: number): Iterable<JournalRow> {
+    let before = first - 1;
+    for (const { key, value } of this.engine.range(
+      entryKey(this.number, first),
+      entryKey(this.number, last + 1),
+    )) {
+      const to = offsetIn(key);
+      if (value === undefined) this.onLost({ from: before + 1, to });
+      else {
+        const entry = decodeEntry(value);
+        // The entry says which one was before it. That one is missing.
+        if (before >= first && entry.before > before) this.onLost({ from: before + 1, to: entry.before });
+        for (const row of entry.rows) if (row.offset >= first) yield row;
+      }
+      before = to;
+    }
+  }
+
+  /** The first row from `first` to `last` that arrived at `time` or later. */
+  since(time: number, first: number, last: number): JournalRow | undefined {
+    let [low, high] = [first, last + 1];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const row = this.firstOf(middle, last);
+      if (row === undefined || row.cameAt >= time) high = middle;
+      else low = Math.max(row.offset, middle) + 1;
+    }
+    return this.firstOf(low, last);
+  }
+
+  private firstOf(first: number, last: number): JournalRow | undefined {
+    for (const row of this.rows(first, last)) return row;
+    return undefined;
+  }
+
+  /** The newest row with an offset from `first` to `last`. */
+  newest(first: number, last: number): JournalRow | undefined {
+    const bounds = [entryKey(this.number, first), entryKey(this.number, last + 1)] as const;
+    for (const { value } of this.engine.range(...bounds, { reverse: true }))
+      if (value !== undefined) return decodeEntry(value).rows.at(-1);
+    return undefined;
+  }
+}
+
+/**
+ * Takes rows into a slice, up to the first hole and the bounds. `offset`: where the reader wants to begin. Undefined:
+ * there is no row.
+ */
+export function sliceOf(
+  rows: Iterable<JournalRow>,
+  offset: number,
+  maxRows: number,
+  maxBytes: number,
+): BatchSlice | undefined {
+  const taken: JournalRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    const last = taken.at(-1);
+    bytes += row.row.length;
+    if (last !== undefined && (row.from !== last.offset + 1 || row.from !== row.offset || bytes > maxBytes))
+      break;
+    taken.push(row);
+    if (taken.length >= maxRows) break;
+  }
+  const [first, last] = [taken[0], taken.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  const ahead = wallAheadMs();
+  return {
+    from: Math.max(first.from, Math.min(offset, first.offset)),
+    to: last.offset,
+    rows: taken.map(({ row }) => row),
+    firstAt: first.at - ahead,
+    lastAt: last.at - ahead,
+  };
+}

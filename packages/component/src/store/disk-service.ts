@@ -1,0 +1,332 @@
+import type { Durability } from "../options/service-config.js";
+import type { Later } from "../base/later.js";
+import type { Batch, Committer, Writer } from "./committer.js";
+import { DiskJournal, type JournalParts } from "./disk-journal.js";
+import type { Engine, Write } from "./engine.js";
+import type { JournalRow } from "./entries.js";
+import { storeFailed } from "./failure.js";
+import { epochKey, numberKey } from "./keys.js";
+import { assertNext, assertSameMedium } from "./memory-service.js";
+import { decodeValue, encodeRecord, encodeValue, ownerOf, type Head, type Position } from "./records.js";
+import type {
+  OffsetRange,
+  Retention,
+  StoredChange,
+  StoredJournal,
+  StoredRecord,
+  StoredService,
+  StoredValue,
+} from "./store.js";
+
+/** Offsets that are reserved at once, at least. 4,096: one more commit for each 2,048 updates at most. */
+const MIN_RESERVED = 4_096;
+/** Most offsets that are reserved at once. */
+const MAX_RESERVED = 1_048_576;
+
+export interface ServiceParts extends Omit<JournalParts, "onDropped" | "retention" | "owner"> {
+  readonly engine: Engine;
+  readonly committer: Committer;
+  readonly retention: Retention;
+  /** Wall time, in ms since 1970. */
+  readonly now: () => number;
+  /** Throws `store-failed` if the disk has taken nothing for so long that memory runs out. */
+  readonly assertRoom: () => void;
+  readonly onDeleted: () => void;
+}
+
+/** Fields of a record that a change may set beside those of `StoredChange`. */
+type Change = StoredChange & { readonly durability?: Durability };
+
+/** A change that readers see once it is on the disk. */
+interface Waiting {
+  readonly change: Change;
+  readonly rows: readonly JournalRow[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A service on the disk, whether it is open or not. */
+export class DiskService implements StoredService, Writer {
+  isOpen = false;
+  readonly gap: OffsetRange | undefined;
+  private readonly stored: DiskJournal;
+  private ownRetention: Retention | undefined;
+  private offset: number;
+  private incarnations: Position["incarnations"];
+  /** Offsets up to this one are reserved on the disk. */
+  private reserved: number;
+  private reserving = MIN_RESERVED;
+  /** Undefined: not read yet. Null: there is none. */
+  private value: StoredValue | null | undefined;
+  private waiting: Waiting[] = [];
+  /** Changes that a commit under way has. */
+  private flying: readonly Waiting[] = [];
+  private headChanged = false;
+  private valueChanged = false;
+  private state: "stored" | "closing" | "deleting" | "deleted" = "stored";
+  private deletion: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
+
+  constructor(
+    private readonly parts: ServiceParts,
+    private head: Head,
+    position: Position,
+  ) {
+    const { offset, reserved, incarnations, extent } = position;
+    this.gap = reserved > offset ? { from: offset + 1, to: reserved } : undefined;
+    this.offset = reserved;
+    this.reserved = reserved;
+    this.incarnations = incarnations;
+    const { engine, number, shares, onLost } = parts;
+    this.stored = new DiskJournal(
+      {
+        ...{ engine, number, shares, onLost, owner: ownerOf(head.node) },
+        retention: () => this.ownRetention ?? parts.retention,
+        onDropped: () => parts.committer.later(this),
+      },
+      extent,
+    );
+  }
+
+  get journal(): StoredJournal {
+    return this.stored;
+  }
+  get node(): string {
+    return this.head.node;
+  }
+  get epoch(): number {
+    return this.head.epoch;
+  }
+  get seenAt(): number {
+    return this.head.seenAt;
+  }
+  get unwrittenBytes(): number {
+    return this.stored.unwrittenBytes;
+  }
+
+  get record(): StoredRecord {
+    // The last value is read from the disk when somebody asks for it.
+    const last = (): StoredValue | undefined => this.last();
+    return {
+      ...this.head,
+      ...{ offset: this.offset, incarnations: this.incarnations },
+      get last() {
+        return last();
+      },
+    };
+  }
+
+  private last(): StoredValue | undefined {
+    if (this.value === undefined) {
+      const item = this.parts.engine.get(numberKey("value", this.parts.number));
+      const newest = this.stored.newestRow();
+      this.value = item?.value !== undefined ? decodeValue(item.value) : (newest ?? null);
+    }
+    return this.value === null ? undefined : { row: this.value.row, at: this.value.at };
+  }
+
+  /** The service is open, with bounds of its own if there are any. */
+  begin(retention: Retention | undefined): this {
+    if (this.isOpen)
+      throw storeFailed(`\`${this.node}\` is open already`, "Close it first. Report this fault.");
+    this.isOpen = true;
+    this.ownRetention = retention;
+    return this;
+  }
+
+  write(change: StoredChange): Later<void> {
+    return this.change(change);
+  }
+
+  setDurability(durability: Durability): Later<void> {
+    assertSameMedium(this.record, durability);
+    if (durability === this.head.durability) return;
+    return this.wait({ durability });
+  }
+
+  private change(change: Change): Later<void> {
+    if (this.state !== "stored") throw storeFailed(`\`${this.node}\` is no longer stored`, "Create it anew.");
+    const { append } = change;
+    const to = append?.to ?? change.offset ?? this.offset;
+    assertNext(this.node, this.lastWaiting().at(-1)?.offset ?? this.offset, append);
+    const behind = this.waiting.length > 0 || this.flying.length > 0;
+    if (this.head.durability === "sync" || behind || to > this.reserved) return this.wait(change);
+    if (append !== undefined) this.parts.assertRoom();
+    const rows = append === undefined ? [] : this.stored.rowsOf(append, []);
+    this.stored.append(rows);
+    this.apply(change, rows);
+    const { committer } = this.parts;
+    // The rest of the reserved offsets lasts until the next reservation is on the disk.
+    if (this.reserved - to < this.reserving / 2) committer.soon(this);
+    else committer.later(this);
+  }
+
+  /** The newest rows that wait for the disk. */
+  private lastWaiting(): readonly JournalRow[] {
+    const has = ({ rows }: Waiting): boolean => rows.length > 0;
+    return (this.waiting.findLast(has) ?? this.flying.findLast(has))?.rows ?? [];
+  }
+
+  private wait(change: Change): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const rows = change.append === undefined ? [] : this.stored.rowsOf(change.append, this.lastWaiting());
+      this.waiting.push({ change, rows, resolve, reject });
+      this.parts.committer.soon(this);
+    });
+  }
+
+  /** Stores a new service. */
+  create(last: StoredValue | undefined): Promise<void> {
+    this.headChanged = true;
+    return this.wait(last === undefined ? {} : { last });
+  }
+
+  /** Readers see the change from now on. */
+  private apply({ incarnations, offset, last, append, ...head }: Change, rows: readonly JournalRow[]): void {
+    this.offset = append?.to ?? offset ?? this.offset;
+    if (incarnations !== undefined) this.incarnations = incarnations;
+    const { config, approved, seenAt, durability } = head;
+    if ([config, approved, seenAt, durability].some((field) => field !== undefined)) {
+      this.head = { ...this.head, ...defined({ config, approved, seenAt, durability }) };
+      this.headChanged = true;
+    }
+    const newest = rows.at(-1);
+    if (last !== undefined) {
+      this.value = last;
+      this.valueChanged = true;
+    } else if (newest !== undefined) this.value = { row: newest.row, at: newest.at };
+  }
+
+  prepare(): Batch | undefined {
+    if (this.state === "deleted") return undefined;
+    if (this.state === "deleting") return this.prepareDeletion();
+    const taken = this.waiting;
+    this.waiting = [];
+    this.flying = taken;
+    const journal = this.stored.prepare(taken.flatMap(({ rows }) => rows));
+    const { head, position, value } = this.next(
+      taken.map(({ change }) => change),
+      journal.extent,
+    );
+    const [headChanged, valueChanged] = [this.headChanged, this.valueChanged];
+    [this.headChanged, this.valueChanged] = [false, false];
+    const { number } = this.parts;
+    const writes: Write[] = [
+      ...journal.writes,
+      { key: numberKey("position", number), value: encodeRecord(position) },
+    ];
+    if (headChanged || head !== this.head)
+      writes.push({ key: numberKey("head", number), value: encodeRecord(head) });
+    if (value !== undefined) writes.push({ key: numberKey("value", number), value: encodeValue(value) });
+    return {
+      writes,
+      done: () => {
+        this.reserved = position.reserved;
+        const changed = [this.headChanged, this.valueChanged] as const;
+        for (const { change, rows } of taken) this.apply(change, rows);
+        // These changes are on the disk now, other than those that were made meanwhile.
+        [this.headChanged, this.valueChanged] = changed;
+        journal.done();
+        this.flying = [];
+        for (const { resolve } of taken) resolve();
+      },
+      failed: (error) => {
+        this.headChanged ||= headChanged;
+        this.valueChanged ||= valueChanged;
+        journal.failed();
+        this.flying = [];
+        // Changes that came meanwhile build on those that failed.
+        const refused = taken.length === 0 ? taken : taken.concat(this.waiting.splice(0));
+        for (const { reject } of refused) reject(error);
+        this.parts.committer.later(this);
+      },
+    };
+  }
+
+  /** The record after some changes. */
+  private next(changes: readonly Change[], extent: Position["extent"]) {
+    let { head, offset, incarnations } = this;
+    let value = this.valueChanged ? this.value : undefined;
+    for (const { append, last, offset: to, incarnations: progress, ...rest } of changes) {
+      offset = append?.to ?? to ?? offset;
+      incarnations = progress ?? incarnations;
+      value = last ?? value;
+      const fields = defined(rest);
+      if (Object.keys(fields).length > 0) head = { ...head, ...fields };
+    }
+    const position = { offset, reserved: this.reserve(head.durability, offset), incarnations, extent };
+    return { head, position, value: value ?? undefined };
+  }
+
+  private reserve(durability: Durability, offset: number): number {
+    if (durability === "sync" || this.state === "closing") return offset;
+    const left = this.reserved - offset;
+    if (left >= this.reserving / 2) return this.reserved;
+    // More than one reservation for each interval: larger ones.
+    if (left !== 0 && left < this.reserving / 4) this.reserving = Math.min(MAX_RESERVED, this.reserving * 2);
+    return offset + this.reserving;
+  }
+
+  delete(): Later<void> {
+    if (this.state !== "stored") return;
+    return new Promise((resolve, reject) => {
+      this.state = "deleting";
+      this.deletion = { resolve, reject };
+      const gone = storeFailed(`\`${this.node}\` is deleted`, "Create it anew.");
+      for (const { reject: refuse } of this.waiting.splice(0)) refuse(gone);
+      this.parts.committer.soon(this);
+    });
+  }
+
+  private prepareDeletion(): Batch {
+    const { number, now } = this.parts;
+    const { node, epoch } = this.head;
+    const removed = (["head", "position", "value"] as const).map((table) => numberKey(table, number));
+    return {
+      writes: [
+        ...removed.map((key) => ({ key, value: undefined })),
+        { key: epochKey(node), value: encodeRecord({ node, epoch, at: now() }) },
+        { key: numberKey("removal", number), value: encodeRecord({ node, epoch, at: now() }) },
+      ],
+      done: () => {
+        this.forget();
+        this.parts.onDeleted();
+        this.deletion?.resolve();
+      },
+      failed: (error) => {
+        this.state = "stored";
+        this.deletion?.reject(error);
+      },
+    };
+  }
+
+  /** The service is no longer on the disk, or never was. */
+  forget(): void {
+    this.state = "deleted";
+    this.stored.clear();
+  }
+
+  close(): void {
+    this.isOpen = false;
+    if (this.state !== "stored") return;
+    this.apply({ seenAt: this.parts.now() }, []);
+    this.parts.committer.later(this);
+  }
+
+  dropAged(now: number, most: number): void {
+    this.stored.dropAged(now, most);
+  }
+
+  /** The store closes: gives back the offsets that were reserved and not given. */
+  end(): void {
+    if (this.state !== "stored") return;
+    this.state = "closing";
+    if (this.reserved !== this.offset) this.parts.committer.later(this);
+  }
+}
+
+/** The fields that have a value. */
+function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

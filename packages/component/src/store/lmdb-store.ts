@@ -1,0 +1,117 @@
+import { existsSync, rmSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { wallNow } from "@stanzapack/xmpp";
+import { checkVersion, DiskStore, type DiskStoreOptions, type StoreDamage } from "./disk-store.js";
+import { storeFailed } from "./failure.js";
+import { LmdbEngine } from "./lmdb-engine.js";
+import { holdLocation } from "./location.js";
+import { repair } from "./repair.js";
+import { salvage } from "./salvage.js";
+import type { Store, StoreExpiry } from "./store.js";
+import { findDamage } from "./verify.js";
+
+const DAY_MS = 86_400_000;
+export const DEFAULT_EXPIRY: StoreExpiry = {
+  serviceMs: 30 * DAY_MS,
+  cursorMs: 30 * DAY_MS,
+  epochMs: 365 * DAY_MS,
+};
+/** Longest check of journals after a crash, in ms. 1,000: the first subscriber is to be served within 2 s. */
+const CHECK_MS = 1_000;
+
+/**
+ * Opens the store in the directory `location`, and creates both if they are missing. One process at a time can have the
+ * store. A store that is damaged is repaired: what can be read goes into a new file, the damaged file stays beside it
+ * under a name with the time, and `onDamage` is called for each service that has lost updates. Rejects with
+ * `store-failed` if another process has the store, if nothing of it can be read, or if it is of another version.
+ */
+export async function openLmdbStore(location: string, options: DiskStoreOptions): Promise<Store> {
+  const letGo = holdLocation(location);
+  let engine: LmdbEngine | undefined;
+  try {
+    const file = join(location, "data.mdb");
+    const fresh = `${file}.new`;
+    // A repair that was finished, but for its last step.
+    if (!existsSync(file) && existsSync(fresh)) renameSync(fresh, file);
+    const clean = join(location, "clean");
+    const mode = existsSync(clean) ? "quick" : "full";
+    const damage = existsSync(file) ? await findDamage(file, mode, CHECK_MS) : undefined;
+    if (damage !== undefined) await repairFile(file, fresh, damage, options.onDamage);
+    rmSync(clean, { force: true });
+    engine = openEngine(file);
+    await checkVersion(engine, location);
+    return new LmdbStore(engine, options, (isWhole) => {
+      if (isWhole) writeFileSync(clean, "");
+      letGo();
+    });
+  } catch (error) {
+    await engine?.close().catch(() => undefined);
+    letGo();
+    throw error;
+  }
+}
+
+function openEngine(file: string): LmdbEngine {
+  try {
+    return new LmdbEngine(file);
+  } catch (error) {
+    throw storeFailed(
+      `the store ${file} cannot be opened: ${(error as Error).message}`,
+      "Restore the file from a copy, or name another directory.",
+      error,
+    );
+  }
+}
+
+class LmdbStore extends DiskStore {
+  constructor(
+    engine: LmdbEngine,
+    options: DiskStoreOptions,
+    /** Called at the end. `isWhole`: everything is on the disk. */
+    private readonly onClosed: (isWhole: boolean) => void,
+  ) {
+    super(engine, options);
+  }
+
+  protected override async end(): Promise<void> {
+    let isWhole = false;
+    try {
+      await super.end();
+      isWhole = true;
+    } finally {
+      this.onClosed(isWhole);
+    }
+  }
+}
+
+async function repairFile(
+  file: string,
+  fresh: string,
+  damage: string,
+  onDamage: (damage: StoreDamage) => void,
+): Promise<void> {
+  for (const each of [fresh, `${fresh}-lock`]) rmSync(each, { force: true });
+  const found = salvage(file);
+  try {
+    if (found.keys.length === 0)
+      throw storeFailed(
+        `the store ${file} is damaged, and nothing in it can be read: ${damage}`,
+        "Restore the file from a copy, or move it away to begin with an empty store.",
+      );
+    const engine = openEngine(fresh);
+    const { services, lost, strays } = await repair(found, engine).finally(() => engine.close());
+    const kept = `${file}.damaged-${new Date(wallNow()).toISOString().replaceAll(":", "-")}`;
+    renameSync(file, kept);
+    renameSync(fresh, file);
+    for (const each of [`${fresh}-lock`, `${file}-lock`]) rmSync(each, { force: true });
+    const rest = strays > 0 ? `, and ${strays} whose names are lost are left out` : "";
+    onDamage({
+      node: undefined,
+      text: `the store was damaged (${damage}): ${services} services were recovered${rest}; the damaged file is ${kept}`,
+    });
+    for (const { node, range } of lost)
+      onDamage({ node, lost: range, text: `updates ${range.from} to ${range.to} of \`${node}\` are lost` });
+  } finally {
+    found.close();
+  }
+}

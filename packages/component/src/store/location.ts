@@ -1,0 +1,45 @@
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { tryLock } from "fs-native-extensions";
+import { storeFailed } from "./failure.js";
+
+/**
+ * Takes the directory `location` for this process, and makes it if it is missing. Returns a function that lets go.
+ * Throws `store-failed`.
+ *
+ * The lock is one of the operating system on an open file. It ends with its process, however that ends, so no lock is
+ * ever left over. LMDB itself lets several processes write in turns.
+ */
+export function holdLocation(location: string): () => void {
+  const file = join(location, "lock");
+  let fd: number;
+  try {
+    mkdirSync(location, { recursive: true });
+    fd = openSync(file, "a");
+  } catch (error) {
+    throw storeFailed(
+      `the store ${location} cannot be opened: ${(error as Error).message}`,
+      "Name a directory that the component may write.",
+      error,
+    );
+  }
+  let locked = false;
+  try {
+    locked = tryLock(fd);
+  } catch (error) {
+    closeSync(fd);
+    throw storeFailed(
+      `the store ${location} cannot be locked: ${(error as Error).message}`,
+      "Name a directory on a file system with locks.",
+      error,
+    );
+  }
+  if (!locked) {
+    closeSync(fd);
+    throw storeFailed(
+      `another process has the store ${location}`,
+      "Stop the other component, or give each component a directory of its own.",
+    );
+  }
+  return () => closeSync(fd);
+}

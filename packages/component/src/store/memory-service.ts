@@ -1,0 +1,110 @@
+import type { Durability } from "../options/service-config.js";
+import { StanzapackError } from "@stanzapack/wire";
+import { wallAheadMs } from "@stanzapack/xmpp";
+import { storeFailed } from "./failure.js";
+import type { JournalMemory } from "./journal-memory.js";
+import { MemoryJournal } from "./memory-journal.js";
+import { ownerOf } from "./records.js";
+import type { Retention, StoredChange, StoredJournal, StoredRecord, StoredService } from "./store.js";
+
+export interface MemoryParts {
+  /** Bounds the journals of each owner, and of all. */
+  readonly shares: JournalMemory;
+  /** Bounds of a journal whose service names none. */
+  readonly retention: Retention;
+  readonly onDeleted: (service: MemoryService) => void;
+}
+
+/** A service in memory. */
+export class MemoryService implements StoredService {
+  isOpen = false;
+  readonly gap = undefined;
+  private readonly stored: MemoryJournal;
+  private own: Retention | undefined;
+  private isDeleted = false;
+
+  constructor(
+    public record: StoredRecord,
+    private readonly parts: MemoryParts,
+  ) {
+    const bounds = (): Retention => this.own ?? parts.retention;
+    this.stored = new MemoryJournal(
+      {
+        get maxRows() {
+          return bounds().maxRows;
+        },
+        get maxBytes() {
+          return bounds().maxBytes;
+        },
+      },
+      parts.shares,
+      ownerOf(record.node),
+      record.offset,
+    );
+  }
+
+  get journal(): StoredJournal {
+    return this.stored;
+  }
+
+  /** The service is open, with bounds of its own if there are any. */
+  begin(retention: Retention | undefined): this {
+    if (this.isOpen) throw storeFailed(`\`${this.record.node}\` is open already`, "Close it first.");
+    this.isOpen = true;
+    this.own = retention;
+    return this;
+  }
+
+  write({ append, ...change }: StoredChange): void {
+    const { node } = this.record;
+    if (this.isDeleted) throw storeFailed(`\`${node}\` is no longer stored`, "Create it anew.");
+    assertNext(node, this.record.offset, append);
+    this.record = { ...this.record, ...change };
+    if (append === undefined) return;
+    const { from, to, rows, ats, cameAt } = append;
+    this.stored.append(from, to, rows, ats, cameAt);
+    const last = {
+      row: rows.at(-1) as Uint8Array,
+      at: (ats.at(-1) as number) + wallAheadMs(),
+    };
+    this.record = { ...this.record, offset: to, last: change.last ?? last };
+  }
+
+  setDurability(durability: Durability): void {
+    assertSameMedium(this.record, durability);
+    this.record = { ...this.record, durability };
+  }
+
+  delete(): void {
+    if (this.isDeleted) return;
+    this.isDeleted = true;
+    this.stored.clear();
+    this.parts.onDeleted(this);
+  }
+
+  close(): void {
+    this.isOpen = false;
+  }
+
+  dropAged(now: number): void {
+    this.stored.dropBefore(now - (this.own ?? this.parts.retention).maxAgeMs);
+  }
+}
+
+/** Throws `conflict` for a change from or to memory. */
+export function assertSameMedium({ node, durability }: StoredRecord, asked: Durability): void {
+  if ((durability === "none") !== (asked === "none"))
+    throw new StanzapackError(
+      "conflict",
+      `\`${node}\` has the durability ${durability}, which cannot become ${asked}: withdraw it first`,
+    );
+}
+
+/** Throws `internal` unless the new rows follow `offset`. */
+export function assertNext(node: string, offset: number, append: StoredChange["append"]): void {
+  if (append === undefined || (append.from > offset && append.rows.length > 0)) return;
+  throw new StanzapackError(
+    "internal",
+    `\`${node}\` is at ${offset}, and cannot append ${append.rows.length} rows from ${append.from} on`,
+  );
+}

@@ -1,0 +1,40 @@
+import type { Logger } from "pino";
+import type { ComponentConfig, ComponentLimits } from "../config/config.js";
+import { JournalMemory } from "./journal-memory.js";
+import { DEFAULT_EXPIRY, openLmdbStore } from "./lmdb-store.js";
+import type { Store } from "./store.js";
+
+/**
+ * Opens the store that the config names. Undefined: the component keeps everything in memory. Rejects with
+ * `store-failed`. `isOurs` says whether a domain is one of the operator's.
+ */
+export async function openStore(
+  store: ComponentConfig["store"],
+  limits: ComponentLimits,
+  isOurs: (domain: string) => boolean,
+  log: Logger,
+): Promise<Store | undefined> {
+  if (store.kind === "memory") return undefined;
+  const { path, intervalMs, maxBytes, maxBytesPerJid, maxAgeSeconds } = store;
+  const { remotePercent, domainShare } = limits;
+  return openLmdbStore(path, {
+    intervalMs,
+    retention: {
+      get maxRows() {
+        return limits.logMaxRows;
+      },
+      get maxBytes() {
+        return limits.logMaxBytes;
+      },
+      maxAgeMs: maxAgeSeconds * 1_000,
+    },
+    expiry: { ...DEFAULT_EXPIRY, serviceMs: limits.storedServiceSeconds * 1_000 },
+    diskShares: new JournalMemory(
+      { maxLogBytes: maxBytes, maxLogBytesPerJid: maxBytesPerJid, remotePercent, domainShare },
+      isOurs,
+    ),
+    memoryShares: new JournalMemory(limits, isOurs),
+    onDamage: ({ node, lost, text }) => log.error({ node, ...lost }, text),
+    onProblem: (error) => log.error({ err: error, path }, "the store cannot write: the disk may be full"),
+  });
+}

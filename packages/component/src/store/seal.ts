@@ -1,0 +1,33 @@
+import { crc32 } from "node:zlib";
+
+/** Checksum and commit number in front of each value, in bytes. */
+const SEAL_BYTES = 10;
+
+/** A value with its commit. */
+export interface Unsealed {
+  /** Number of the commit that wrote the value. Of two values of one key, the later has the greater number. */
+  readonly commit: number;
+  /** A view. */
+  readonly value: Uint8Array;
+}
+
+/**
+ * Layout: CRC-32 of the key and of what follows, the number of the commit in 6 bytes, the value. Numbers are
+ * big-endian. LMDB has no checksums. The key is included, so that a value at a wrong place shows. The commit says which
+ * of several copies in a damaged file is the newest.
+ */
+export function seal(key: Uint8Array, value: Uint8Array, commit: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(SEAL_BYTES + value.length);
+  bytes.writeUIntBE(commit, 4, 6);
+  bytes.set(value, SEAL_BYTES);
+  bytes.writeUInt32BE(crc32(bytes.subarray(4), crc32(key)));
+  return bytes;
+}
+
+/** Returns undefined if the bytes are damaged. */
+export function unseal(key: Uint8Array, bytes: Uint8Array): Unsealed | undefined {
+  if (bytes.length < SEAL_BYTES) return undefined;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (buffer.readUInt32BE() !== crc32(buffer.subarray(4), crc32(key))) return undefined;
+  return { commit: buffer.readUIntBE(4, 6), value: bytes.subarray(SEAL_BYTES) };
+}

@@ -1,0 +1,152 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect, type Client, type Subscription } from "@stanzapack/client";
+import {
+  startComponentProcess,
+  startSandbox,
+  type ComponentProcess,
+  type Sandbox,
+} from "@stanzapack/sandbox";
+import { until } from "@stanzapack/testkit";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { COMMAND } from "./support/program.js";
+import { publishCounter, SERVERS } from "./support/stack.js";
+
+const SOON_MS = 5_000;
+const isRoot = process.getuid?.() === 0;
+
+/** What a subscriber of a counter received, and what it was told. */
+function record(subscription: Subscription<number>): { values: number[]; told: string[] } {
+  const values: number[] = [];
+  const told: string[] = [];
+  subscription.on("update", ({ value }) => values.push(value));
+  for (const event of ["lost", "conflated", "reset"] as const)
+    subscription.on(event, ({ from, to }) => told.push(`${event} ${from}-${to}`));
+  return { values, told };
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+
+describe.each(SERVERS)("a component with a store, behind %s", (server) => {
+  let sandbox: Sandbox;
+  let component: ComponentProcess;
+  let folder: string;
+  const { signal } = new AbortController();
+
+  beforeAll(async () => {
+    sandbox = await startSandbox({ server, users: ["alice", "bob", "carol"] });
+    folder = mkdtempSync(join(tmpdir(), "stanzapack-durable-"));
+    component = await startComponentProcess(sandbox, {
+      ...{ command: COMMAND, signal, storePath: join(folder, "store"), logLevel: "error" },
+    });
+  });
+  afterAll(async () => {
+    await component.end("SIGTERM");
+    await sandbox.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function login(user: string): Promise<Client> {
+    const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
+    const domain = sandbox.components[0]?.domain;
+    if (account === undefined || domain === undefined) throw new Error(`no account ${user}`);
+    const client = await connect({ ...account, component: domain, url: sandbox.url, ca: sandbox.ca });
+    onTestFinished(() => client.close());
+    return client;
+  }
+
+  async function restart(by: "SIGTERM" | "SIGKILL"): Promise<void> {
+    await component.end(by);
+    await component.start(signal);
+  }
+
+  it("loses and repeats no update of a log with `sync` when its process is killed", async () => {
+    const [alice, bob, carol] = [await login("alice"), await login("bob"), await login("carol")];
+    const log = await alice.offer("sync", { kind: "log", durability: "sync" });
+    const live = record(await bob.subscribe<number>(log.node, { windowMs: 0, since: "first" }));
+    const counter = publishCounter((value) => log.publish(value), 5);
+    for (const count of [100, 200]) {
+      await until(() => live.values.length >= count, SOON_MS, `${count} updates`);
+      await restart("SIGKILL");
+    }
+    await until(() => live.values.length >= 300, SOON_MS, "updates after the last kill");
+    counter.stop();
+    const published = counter.count;
+    await until(() => live.values.length >= published, SOON_MS, "the last update");
+    expect(live).toEqual({ values: upTo(published), told: [] });
+    const late = record(await carol.subscribe<number>(log.node, { windowMs: 0, since: "first" }));
+    await until(() => late.values.length >= published, SOON_MS, "the whole log");
+    expect(late).toEqual({ values: upTo(published), told: [] });
+  });
+
+  it("has the last value, the log, the members and who was allowed after a restart, without their publisher", async () => {
+    const alice = await login("alice");
+    const value = await alice.offer("value", { title: "a value" });
+    const log = await alice.offer("log", { kind: "log", access: "authorize", authorize: () => true });
+    const bob = await login("bob");
+    const before = record(await bob.subscribe<number>(value.node));
+    const first = record(await bob.subscribe<number>(log.node, { since: "first" }));
+    value.publish(7);
+    for (const i of upTo(20)) log.publish(i);
+    await until(() => before.values.includes(7) && first.values.length === 20, SOON_MS, "the updates");
+    await alice.close();
+    await bob.close();
+    await restart("SIGTERM");
+    const again = await login("bob");
+    expect(await again.listServices()).toEqual(
+      expect.arrayContaining([expect.objectContaining({ node: value.node, title: "a value" })]),
+    );
+    const after = record(await again.subscribe<number>(value.node));
+    const whole = record(await again.subscribe<number>(log.node, { since: "first" }));
+    await until(() => after.values.length > 0 && whole.values.length === 20, SOON_MS, "what was stored");
+    expect([after.values, whole]).toEqual([[7], { values: upTo(20), told: [] }]);
+    const carol = await login("carol");
+    // She has not been allowed, and her request waits for the publisher.
+    await expect(carol.subscribe(log.node, { timeoutMs: 500 } as object)).rejects.toThrow();
+  });
+
+  it.runIf(isRoot)("delays a log with `sync` while the disk is full, and serves the rest", async () => {
+    const disk = join(folder, "disk");
+    mkdirSync(disk);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]);
+    onTestFinished(() => void execFileSync("umount", ["-l", disk]));
+    const second = await startSandbox({ server, users: ["alice", "bob"] });
+    const own = await startComponentProcess(second, {
+      ...{ command: COMMAND, signal, storePath: join(disk, "store"), logLevel: "error" },
+    });
+    onTestFinished(async () => {
+      await own.end("SIGKILL");
+      await second.stop();
+    });
+    const domain = second.components[0]?.domain as string;
+    const [alice, bob] = await Promise.all(
+      second.accounts.map((account) =>
+        connect({ ...account, component: domain, url: second.url, ca: second.ca }),
+      ),
+    );
+    onTestFinished(async () => void (await Promise.all([alice?.close(), bob?.close()])));
+    const log = await (alice as Client).offer("big", { kind: "log", durability: "sync" });
+    const plain = await (alice as Client).offer("plain", { durability: "none" });
+    const delays: string[] = [];
+    log.on("delayed", ({ code, text }) => delays.push(`${code}: ${text}`));
+    const received: string[] = [];
+    const subscription = await (bob as Client).subscribe<string>(log.node, { windowMs: 0, since: "first" });
+    subscription.on("update", ({ value }) => received.push(value.slice(0, 8)));
+    const values = record(await (bob as Client).subscribe<number>(plain.node, { windowMs: 0 }));
+    const counter = publishCounter(
+      (value) => log.publish(`${String(value).padStart(8)}${randomBytes(12_000).toString("base64")}`),
+      200,
+    );
+    await until(() => delays.length > 0, 4 * SOON_MS, "a full disk");
+    counter.stop();
+    expect(delays[0]).toMatch(/^busy: the component cannot store updates/);
+    plain.publish(1);
+    await until(() => values.values.includes(1), SOON_MS, "a value that needs no disk");
+    execFileSync("mount", ["-o", "remount,size=256m", disk]);
+    await until(() => received.length >= counter.count, 4 * SOON_MS, "what waited for the disk");
+    expect(received).toEqual(upTo(counter.count).map((value) => String(value).padStart(8)));
+  });
+});
