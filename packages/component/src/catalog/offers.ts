@@ -221,7 +221,8 @@ export class Offers {
   }
 
   /** Takes a new configuration. It may end subscriptions at once, and may answer those who await approval. */
-  configure(service: Service, config: ServiceConfig, now: number): void {
+  configure(service: Service, asked: ServiceConfig, now: number): void {
+    const config = this.parts.stored.complete(asked);
     assertSame(service.record, config);
     service.record.config = config;
     this.parts.stored.changed(service.record);

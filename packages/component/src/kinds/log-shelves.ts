@@ -21,6 +21,7 @@ export function storedShelf(stored: StoredService): LogShelf {
         append: { from, to, rows: rows.map(copyOf), ats, cameAt: wallNow() },
         incarnations: record.incarnations.listAsStored(),
       }),
+    // The record says that the log is withdrawn. If this fails, the next start deletes the log.
     clear: () => void Promise.resolve(stored.delete()).catch(() => undefined),
   };
 }
