@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 
 const WRITER = fileURLToPath(new URL("support/store-writer.mjs", import.meta.url));
-const ROUNDS = Number(process.env["STORE_KILL_ROUNDS"] ?? 20);
+const ROUNDS = Number(process.env["STORE_KILL_ROUNDS"] ?? 8);
 
 interface State {
   readonly offset: number;

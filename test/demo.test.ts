@@ -83,7 +83,7 @@ function isMeasuring({ output }: Program): boolean {
 
 describe.each(["prosody", "ejabberd"])("npm start on %s", (server) => {
   test("every form of every service: nothing lost, rows add up, fewer bytes than JSON", async () => {
-    const demo = startDemo("--server", server, "--for", "12s", "--json");
+    const demo = startDemo("--server", server, "--for", "8s", "--json");
     await until("the first lines", () => isMeasuring(demo));
     const family = descendantsOf(demo.process.pid);
     expect(family.length).toBeGreaterThanOrEqual(4);

@@ -42,13 +42,13 @@ describe.each(SERVERS)("transports to %s", (server) => {
       for (let i = 0; i < 5; i++) {
         // ejabberd holds a request that overtakes another until it has answered the other.
         const bob = await stack.connect("bob", { url: urlOf(stack, transport), timeoutMs: 10_000 });
-        await Promise.all(names.map((name) => bob.subscribe(`alice@localhost/${name}`)));
+        await Promise.all(names.map(() => bob.listServices("alice@localhost")));
         await bob.close();
       }
       await alice.close();
     });
 
-    it("leaves no sockets and no timers behind after 100 rounds", async () => {
+    it("leaves no sockets and no timers behind after 40 rounds", async () => {
       const resources = (): number =>
         process.getActiveResourcesInfo().filter((name) => /TCP|TLS|Timeout|HTTP/.test(name)).length;
       const round = async (): Promise<void> => {
@@ -64,7 +64,7 @@ describe.each(SERVERS)("transports to %s", (server) => {
       };
       await round();
       const before = resources();
-      for (let i = 0; i < 100; i++) await round();
+      for (let i = 0; i < 40; i++) await round();
       await until(() => resources() <= before + 2, 10_000, "everything is freed");
     });
   });

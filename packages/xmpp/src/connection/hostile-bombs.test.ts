@@ -19,7 +19,7 @@ import { endure, endureServer, memoryInUse, type Ordeal } from "../testing/ordea
 import type { TransportKind } from "../transports/transport.js";
 
 /** Size of a bomb that a server tries to send, in bytes. */
-const BOMB_BYTES = 48_000_000;
+const BOMB_BYTES = 32_000_000;
 /**
  * Most memory that client and server together may hold at any moment, in bytes: two to four times what they hold now.
  * The client reads a BOSH answer as a whole. So it holds 8 MiB of chunks, the same joined, the same as text, and a tree
