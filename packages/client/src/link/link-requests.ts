@@ -63,6 +63,11 @@ export class LinkRequests {
     private readonly onRefused: (request: number, error: StanzapackError) => void,
   ) {}
 
+  /** Whether another request waits until one is done. */
+  get isFull(): boolean {
+    return this.open >= MOST_OPEN;
+  }
+
   /** Takes the size of the options, in bytes. Returns the room for the items of one frame, in bytes. */
   room(options: number): number {
     return this.link().maxBlockBytes - HEAD_BYTES - options;

@@ -17,7 +17,7 @@ function setUp() {
     const subscription = new SharedSubscription(`alice@x/${name}`, options, host);
     subscription.join(options);
     const asked = gathering.subscribe(subscription, router).then(
-      () => "granted",
+      (byFrame) => (byFrame ? "granted" : "ask by iq"),
       ({ code }: StanzapackError) => code,
     );
     return { subscription, asked };
@@ -51,6 +51,19 @@ it("asks by one frame for all subscriptions of a turn with equal options", async
     "forbidden",
     "granted",
   ]);
+});
+
+it("leaves to an iq what would wait alone for a frame", async () => {
+  const { sent, subscribe } = setUp();
+  const asked = Array.from({ length: 6 }, (_, i) => subscribe(`s${i}`, { windowMs: 100 * i }).asked);
+  const [, , , , ...rest] = asked;
+  expect(await Promise.all(rest)).toEqual(["ask by iq", "ask by iq"]);
+  expect(sent).toHaveLength(4);
+  void subscribe("s6", { windowMs: 100 }).asked;
+  void subscribe("s7", { windowMs: 100 }).asked;
+  expect(await subscribe("s8").asked).toBe("ask by iq");
+  // The two wait for a frame of their own.
+  expect(sent).toHaveLength(4);
 });
 
 it("tells each of them that the frame was refused as a whole", async () => {

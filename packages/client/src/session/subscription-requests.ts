@@ -29,8 +29,9 @@ export class SubscriptionRequests {
       await this.leaving.get(subscription.node);
       const { wanted } = subscription;
       try {
-        if (fitsFrame(wanted)) await onLink(current, this.gathering.subscribe(subscription, router));
-        else await this.subscribeByIq(subscription, current);
+        const byFrame =
+          fitsFrame(wanted) && (await onLink(current, this.gathering.subscribe(subscription, router)));
+        if (!byFrame) await this.subscribeByIq(subscription, current);
       } catch (error) {
         // The component may have granted it, and nobody wants it.
         if (link.live && subscription.ended) void router.giveUp(subscription);
@@ -44,7 +45,7 @@ export class SubscriptionRequests {
     return this.attempts.once(subscription, establish, on);
   }
 
-  /** Subscribes where the options do not fit into a frame. */
+  /** Subscribes where a frame does not suit: the options do not fit into it, or it would have to wait. */
   private async subscribeByIq(subscription: SharedSubscription, current: CurrentLink): Promise<void> {
     const { wanted } = subscription;
     subscription.begin(wanted.credit);
