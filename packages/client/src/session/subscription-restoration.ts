@@ -114,8 +114,10 @@ export class SubscriptionRestoration {
 
   /** Takes the decision of a publisher on a subscription that waited for it. `error`: the publisher denies. */
   async decided(node: string, error: StanzapackError | undefined): Promise<void> {
-    // The answer `pending` comes first, though one read may bring both.
+    // The component answers `pending` before, but a frame with the answer may arrive behind the decision.
     await sleep(0, this.signal);
+    const asked = this.subscriptions.get(node);
+    if (asked !== undefined) await this.attempts.answered(asked);
     const { current } = this.links;
     const subscription = this.subscriptions.get(node);
     if (current === undefined || (subscription?.subid ?? "") !== "") return;
