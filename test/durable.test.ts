@@ -82,6 +82,18 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
     expect(late).toEqual({ values: upTo(published), told: [] });
   });
 
+  it("brings a log with `sync` whole that is withdrawn while its updates wait for the disk", async () => {
+    const [alice, bob] = [await login("alice"), await login("bob")];
+    const log = await alice.offer("withdrawn", { kind: "log", durability: "sync" });
+    const subscription = await bob.subscribe<number>(log.node, { windowMs: 0, since: "first" });
+    const live = record(subscription);
+    const ended = new Promise((resolve) => subscription.once("ended", resolve));
+    for (const i of upTo(40)) log.publish(i);
+    await log.stop();
+    expect(await ended).toMatchObject({ code: "withdrawn" });
+    expect(live).toEqual({ values: upTo(40), told: [] });
+  });
+
   it("has the last value, the log, the members and who was allowed after a restart, without their publisher", async () => {
     const alice = await login("alice");
     const value = await alice.offer("value", { title: "a value" });

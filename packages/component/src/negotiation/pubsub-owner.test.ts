@@ -11,13 +11,24 @@ const NODE = "alice@example.org/log";
 
 /**
  * A service whose publisher has sent `waiting` blocks that are not read. `read` is called when the request waits for
- * them.
+ * them. `store` is what storing does with the record, whose last two updates wait for the disk.
  */
-function setUp(waiting: number, read: (blocks: unknown[]) => void = () => undefined) {
+function setUp(
+  waiting: number,
+  read: (blocks: unknown[]) => void = () => undefined,
+  store: (record: { offset: number; given: number }) => void = (record) => (record.offset = record.given),
+) {
   const link = { inbox: createInbox() };
   for (let i = 0; i < waiting; i++) link.inbox.blocks.push({ bytes: new Uint8Array(1), label: undefined });
   const withdraw = vi.fn();
-  const catalog = { own: () => ({ publisher: { link } }) };
+  const record = { offset: 1, given: 3 };
+  const service = {
+    ...{ publisher: { link }, record },
+    get storing() {
+      return Promise.resolve().then(() => store(record));
+    },
+  };
+  const catalog = { own: () => service };
   const broker = { catalog, offers: { withdraw } } as unknown as Broker;
   const links = {
     read: () => Promise.resolve(read(link.inbox.blocks)),
@@ -40,6 +51,18 @@ describe("the withdrawal of a service", () => {
     const other = setUp(2, (blocks) => (blocks.length = 0));
     await other.ask(ALICE);
     expect(other.withdraw).toHaveBeenCalledOnce();
+  });
+
+  it("waits until the updates before are stored, and is refused where the store refuses them", async () => {
+    const stored: number[] = [];
+    const good = setUp(0, undefined, (record) => stored.push((record.offset = record.given)));
+    await good.ask(ALICE);
+    expect([stored, good.withdraw.mock.calls.length]).toEqual([[3], 1]);
+    const full = (record: { offset: number; given: number }): number => (record.given = record.offset);
+    const bad = setUp(0, undefined, full);
+    await expect(bad.ask(ALICE)).rejects.toMatchObject({ code: "busy", retryAfterMs: 1_000 });
+    expect(bad.withdraw).not.toHaveBeenCalled();
+    await setUp(0, undefined, full).ask("alice@example.org/phone");
   });
 
   it("is not held up by a publisher that floods, where another session of the owner asks", async () => {

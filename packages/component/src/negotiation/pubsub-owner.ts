@@ -77,9 +77,9 @@ export class OwnerRequests {
   }
 
   /**
-   * Withdraws a service (XEP-0060 §8.4), after the component has read what its publisher sent before, so that nothing
-   * is lost. The publisher receives `busy` if that takes too long. Another session of its owner need not wait for a
-   * publisher that floods.
+   * Withdraws a service (XEP-0060 §8.4), after the component has read and stored what its publisher sent before, so that
+   * nothing is lost. The publisher receives `busy` if that takes too long, or if the store refuses the updates. Another
+   * session of its owner need not wait for a publisher that floods.
    */
   private async withdraw(request: Request, remove: Element): Promise<undefined> {
     const { publisher } = this.own(request, remove);
@@ -87,6 +87,13 @@ export class OwnerRequests {
     if (publisher !== undefined) await this.links.read(publisher.link.jid);
     if (publisher !== undefined && publisher.link === asking && hasMore(asking.inbox))
       throw new StanzapackError("busy", "what this client published before still waits to be read", {
+        retryAfterMs: READ_AGAIN_MS,
+      });
+    const { record, storing } = this.own(request, remove);
+    const { given } = record;
+    await storing;
+    if (publisher?.link === asking && record.offset < given)
+      throw new StanzapackError("busy", "what this client published before is not stored", {
         retryAfterMs: READ_AGAIN_MS,
       });
     this.broker.offers.withdraw(this.own(request, remove), asking);

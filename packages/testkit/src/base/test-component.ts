@@ -7,13 +7,20 @@ const COMMAND = fileURLToPath(new URL("../../../cli/bin/stanzapack.js", import.m
 const READY_MS = 60_000;
 const LOG_LEVEL = process.env["STANZAPACK_TEST_LOG"] ?? "error";
 
-/** Starts a sandbox's component as operators run it, but connected through `port`, at which there is a proxy. */
+/**
+ * Starts a sandbox's component as operators run it, but connected through `port`, at which there is a proxy.
+ * `storePath`: the folder of its store. Without it, everything is in memory.
+ */
 export function startTestComponent(
   sandbox: Sandbox,
   port: number,
   signal: AbortSignal,
   onFailure?: (how: string) => void,
+  storePath?: string,
 ): Promise<ComponentProcess> {
-  const options = { command: COMMAND, port, signal, logLevel: LOG_LEVEL, timeoutMs: READY_MS, onFailure };
+  const options = {
+    ...{ command: COMMAND, port, signal, logLevel: LOG_LEVEL, timeoutMs: READY_MS, onFailure },
+    ...(storePath === undefined ? {} : { storePath }),
+  };
   return startComponentProcess(sandbox, options);
 }

@@ -58,6 +58,8 @@ export class Crew {
     private readonly subscribers: readonly Subscriber[],
     private readonly seed: number,
     private readonly busy: { load: boolean },
+    /** Whether the component has the log on its disk. Then nothing may be lost or repeated. */
+    private readonly isStored: boolean,
   ) {
     publisher.on("offline", () => this.noteAcknowledged());
     publisher.on("closed", (reason) => {
@@ -89,7 +91,11 @@ export class Crew {
     };
     try {
       const publisher = await login("publisher");
-      const service = await publisher.offer(stage.nextName(), { kind: "log" });
+      const isStored = stage.store !== "memory";
+      const service = await publisher.offer(stage.nextName(), {
+        kind: "log",
+        ...(isStored ? { durability: "sync" } : {}),
+      });
       const busy = { load: true };
       const subscribers: Subscriber[] = [];
       for (const role of ["first", "live", "slow"] as const) {
@@ -98,7 +104,7 @@ export class Crew {
       }
       const [first, ...others] = proxies as [TcpProxy, ...TcpProxy[]];
       const roads = { publisher: first, subscribers: others };
-      return new Crew(transport, roads, publisher, service, subscribers, seed, busy);
+      return new Crew(transport, roads, publisher, service, subscribers, seed, busy, isStored);
     } catch (error) {
       await Promise.all(clients.map((client) => client.close()));
       await Promise.all(proxies.map((proxy) => proxy.close()));
@@ -117,12 +123,14 @@ export class Crew {
 
   /** Called before the component's process ends, and loses its memory. */
   componentEnds(): void {
+    if (this.isStored) return;
     this.noting = "yes";
     this.noteAcknowledged();
   }
 
   /** Called when another component runs. */
   componentIsBack(): void {
+    if (this.isStored) return;
     // The publisher may not have noticed yet that the link to the old component is gone.
     this.noting = this.publisher.online ? "once" : "no";
   }
@@ -194,6 +202,7 @@ export class Crew {
     for (const [i, witness] of witnesses.entries()) {
       witness.conclude(published, this.expendable);
       for (const other of witnesses.slice(i + 1)) witness.compare(other);
+      if (this.isStored && witness.resets > 0) witness.fault("a reset of a stored log was reported");
     }
     let delivered = 0;
     for (let n = 1; n <= published; n++) if (witnesses.every((witness) => witness.has(n))) delivered++;

@@ -7,12 +7,12 @@ import { FAULT_KINDS, type FaultKind } from "./faults.js";
 import { formatRows } from "./report.js";
 import type { CrashRow } from "./round.js";
 import { runCrashes } from "./run.js";
-import { TRANSPORTS } from "./stage.js";
+import { STORES, TRANSPORTS, type StoreKind } from "./stage.js";
 
 const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[];
 
 const USAGE = `Usage: npm -s run test:crash -- [--rounds N] [--seed S] [--server S] [--transport T]
-                                      [--fault F] [--swift] [--json]
+                                      [--fault F] [--store S] [--swift] [--json]
 
 Starts private servers, a component and clients, and breaks something under load. The load is a log of 200 updates a
 second. One subscriber reads from the first update, one reads live, and one reads too slowly. In the end each
@@ -25,6 +25,8 @@ subscriber must have every update once and in order, or an exact report of its l
   --server S     prosody or ejabberd (default: both at once)
   --transport T  tcp, websocket or bosh (default: all)
   --fault F      the only fault, in every round (default: all faults, one after another)
+  --store S      memory: the component forgets everything when its process ends. lmdb: it has the logs on its disk, with
+                 the durability \`sync\`, and may lose and repeat nothing (default: memory)
   --swift        rounds as short as those of \`npm test\`
   --json         print the rows as one JSON array
   --help         print this text
@@ -32,14 +34,14 @@ subscriber must have every update once and in order, or an exact report of its l
 Faults: ${FAULT_KINDS.join(", ")}.
 Consecutive seeds go through all faults. \`clients\` are the publisher, one subscriber, all subscribers, or everyone.
 
-Rows: {server, transport, round, seed, fault, durability, published, acknowledged, delivered, lost, repeated, duplicated,
-reordered, settledMs, findings}.
+Rows: {server, transport, store, round, seed, fault, durability, published, acknowledged, delivered, lost, repeated,
+duplicated, reordered, settledMs, findings}.
   delivered   updates that every subscriber received
   lost        all other updates; their loss was reported
   repeated    updates that arrived again after a reset, since the component had lost its memory
   settledMs   time from the end of the load until every subscriber had every update; the load ends a second or more
               after the fault
-Only a component whose process ends may lose or repeat updates: its journals are in memory (durability \`none\`).
+Only a component with its logs in memory (durability \`none\`) may lose or repeat updates, when its process ends.
 
 Exit status: 0 all well, 1 at least one finding or a failure, 2 wrong arguments.
 `;
@@ -50,6 +52,7 @@ interface Arguments {
   readonly servers: readonly ServerKind[];
   readonly transports: readonly TransportKind[];
   readonly faults: readonly FaultKind[];
+  readonly store: StoreKind;
   readonly swift: boolean;
   readonly json: boolean;
   readonly help: boolean;
@@ -63,6 +66,7 @@ function readArguments(): Arguments {
       server: { type: "string" },
       transport: { type: "string" },
       fault: { type: "string" },
+      store: { type: "string", default: "memory" },
       swift: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -74,6 +78,7 @@ function readArguments(): Arguments {
     servers: readChoice("--server", values.server, SERVERS),
     transports: readChoice("--transport", values.transport, TRANSPORTS),
     faults: readChoice("--fault", values.fault, FAULT_KINDS),
+    store: readChoice("--store", values.store, STORES)[0] as StoreKind,
     swift: values.swift,
     json: values.json,
     help: values.help,

@@ -17,7 +17,7 @@ import {
   type RoadFaultKind,
   type Roads,
 } from "./faults.js";
-import { TRANSPORTS, type Stage } from "./stage.js";
+import { TRANSPORTS, type Stage, type StoreKind } from "./stage.js";
 import { mix } from "./values.js";
 
 /** Results of one round for one transport. */
@@ -28,8 +28,9 @@ export interface CrashRow extends CrewReport {
   /** Seed of the round. `--rounds 1` with this seed repeats the fault. */
   readonly seed: number;
   readonly fault: FaultKind;
-  /** Journals are in memory only. */
-  readonly durability: "none";
+  readonly store: StoreKind;
+  /** Durability of the logs: `none` in memory, `sync` on a disk. */
+  readonly durability: "none" | "sync";
 }
 
 export interface RoundOptions extends DrawOptions {
@@ -67,7 +68,8 @@ export async function runRound(stage: Stage, options: RoundOptions): Promise<Cra
       const report = crew.report();
       return {
         ...{ server: stage.server, transport: crew.transport, round, seed },
-        ...{ fault: faults.get(crew.transport) as FaultKind, durability: "none" },
+        ...{ fault: faults.get(crew.transport) as FaultKind, store: stage.store },
+        durability: stage.store === "memory" ? "none" : "sync",
         ...report,
         findings: [...broken, ...report.findings],
       };

@@ -1,4 +1,7 @@
 import { setMaxListeners } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   startSandbox,
   type ComponentProcess,
@@ -13,11 +16,15 @@ import type { Machinery } from "./faults.js";
 
 export const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly TransportKind[];
 export const ROLES = ["publisher", "first", "live", "slow"] as const;
+/** Where the component keeps logs. Those of `lmdb` have the durability `sync`. */
+export const STORES = ["memory", "lmdb"] as const;
+export type StoreKind = (typeof STORES)[number];
 export type Role = (typeof ROLES)[number];
 
 /** A private server with an account for each role on each transport, and its component behind a proxy. */
 export interface Stage extends Machinery {
   readonly server: ServerKind;
+  readonly store: StoreKind;
   /** The component's domain. */
   readonly domain: string;
   /** How the component's process ended by itself, each time. */
@@ -30,11 +37,16 @@ export interface Stage extends Machinery {
   stop(): Promise<void>;
 }
 
-export async function startStage(server: ServerKind, signal: AbortSignal): Promise<Stage> {
+export async function startStage(
+  server: ServerKind,
+  signal: AbortSignal,
+  store: StoreKind = "memory",
+): Promise<Stage> {
   // Every client and every wait listens to this signal.
   setMaxListeners(0, signal);
   const users = TRANSPORTS.flatMap((transport) => ROLES.map((role) => `${transport}-${role}`));
   const sandbox = await startSandbox({ server, users, signal });
+  const folder = await mkdtemp(join(tmpdir(), "stanzapack-crash-"));
   let componentRoad: TcpProxy | undefined;
   let component: ComponentProcess | undefined;
   const componentFailures: string[] = [];
@@ -42,11 +54,16 @@ export async function startStage(server: ServerKind, signal: AbortSignal): Promi
     await component?.end("SIGKILL");
     await componentRoad?.close();
     await sandbox.stop();
+    await rm(folder, { recursive: true, force: true });
   };
   try {
     componentRoad = await startTcpProxy({ host: sandbox.host, port: sandbox.ports.component });
-    component = await startTestComponent(sandbox, componentRoad.port, signal, (how) =>
-      componentFailures.push(how),
+    component = await startTestComponent(
+      sandbox,
+      componentRoad.port,
+      signal,
+      (how) => componentFailures.push(how),
+      store === "memory" ? undefined : join(folder, "store"),
     );
   } catch (error) {
     await stop();
@@ -55,6 +72,7 @@ export async function startStage(server: ServerKind, signal: AbortSignal): Promi
   let logs = 0;
   return {
     server,
+    store,
     domain: sandbox.components[0]?.domain as string,
     sandbox,
     component,

@@ -17,6 +17,8 @@ export class Witness {
   readonly findings: string[] = [];
   /** Updates that arrived again after a `reset`: the component had forgotten that it had them. */
   repeated = 0;
+  /** How often a `reset` was reported. */
+  resets = 0;
   /** Updates that arrived again without a `reset`. */
   duplicated = 0;
   /** Updates that arrived after later updates. */
@@ -78,6 +80,7 @@ export class Witness {
   }
 
   tell(what: Told["what"], { from, to }: ToldRange): void {
+    if (what === "reset") this.resets++;
     this.told.push({ what, from, to });
   }
 
