@@ -35,8 +35,9 @@ function watch(client: Client): Watched {
     answer.catch(() => undefined);
     return watched.answer?.(what) ?? answer;
   };
-  const { gathering } = (client as unknown as { keeper: { held: { subscriptions: { gathering: Gathering } } } })
-    .keeper.held.subscriptions;
+  const { gathering } = (
+    client as unknown as { keeper: { held: { subscriptions: { gathering: Gathering } } } }
+  ).keeper.held.subscriptions;
   const subscribe = gathering.subscribe.bind(gathering);
   gathering.subscribe = (subscription, router) => {
     const what = `subscribe ${subscription.node}`;
