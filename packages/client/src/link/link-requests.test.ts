@@ -25,22 +25,24 @@ describe("requests by frame", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it("go out one at a time, and tell by place what was refused", async () => {
+  it("go out four at a time, and tell by place what was refused", async () => {
     const { requests, sent } = setUp();
-    const [first, second] = [requests.ask(ASKED), requests.ask(ASKED)];
+    const outcomes = Array.from({ length: 6 }, () => requests.ask(ASKED));
     await settled();
-    expect(sent.map(({ request }) => request)).toEqual([1]);
-    requests.onAnswer({ ...refused, request: 1, targets: [0, 2] });
-    requests.onAnswer({ type: "done", request: 1 });
-    const outcome = await first;
-    expect([...outcome.refused].map(([place, { code, text }]) => [place, code, text])).toEqual([
+    expect(sent.map(({ request }) => request)).toEqual([1, 2, 3, 4]);
+    requests.onAnswer({ ...refused, request: 2, targets: [0, 2] });
+    requests.onAnswer({ type: "done", request: 2 });
+    const outcome = await outcomes[1];
+    expect([...(outcome?.refused ?? [])].map(([place, { code, text }]) => [place, code, text])).toEqual([
       [0, "no-such-service", "nobody"],
       [2, "no-such-service", "refused for the same reason as others"],
     ]);
     await settled();
-    expect(sent.map(({ request }) => request)).toEqual([1, 2]);
-    requests.onAnswer({ type: "done", request: 2 });
-    expect((await second).refused.size).toBe(0);
+    expect(sent.map(({ request }) => request)).toEqual([1, 2, 3, 4, 5]);
+    for (const request of [1, 3, 4, 5]) requests.onAnswer({ type: "done", request });
+    await settled();
+    requests.onAnswer({ type: "done", request: 6 });
+    expect((await outcomes[5])?.refused.size).toBe(0);
   });
 
   it("are refused as a whole when all is over, with a time to come again", async () => {
@@ -52,10 +54,13 @@ describe("requests by frame", () => {
     await expect(asked).rejects.toMatchObject({ code: "busy", retryAfterMs: 2_000, origin: "peer" });
   });
 
-  it("come again when they were told to, before those behind them, and no more once the link is gone", async () => {
+  it("come again when they were told to, before those that wait, and no more once the link is gone", async () => {
     const { requests, sent } = setUp();
-    const [first, second] = [requests.ask(ASKED), requests.ask(ASKED)];
-    second.catch(() => undefined);
+    const [first, , , , fifth] = Array.from({ length: 5 }, () => {
+      const asked = requests.ask(ASKED);
+      asked.catch(() => undefined);
+      return asked;
+    });
     const busy = (request: number): void => {
       requests.onAnswer({ ...refused, code: "busy", request, targets: [], retryAfterMs: 70 });
       requests.onAnswer({ type: "done", request });
@@ -63,16 +68,16 @@ describe("requests by frame", () => {
     await settled();
     busy(1);
     await vi.advanceTimersByTimeAsync(69);
-    expect(sent.length).toBe(1);
+    expect(sent.length).toBe(4);
     await vi.advanceTimersByTimeAsync(1);
-    requests.onAnswer({ type: "done", request: 2 });
-    await expect(first).resolves.toMatchObject({ request: 2 });
+    requests.onAnswer({ type: "done", request: 5 });
+    await expect(first).resolves.toMatchObject({ request: 5 });
     await settled();
-    busy(3);
+    busy(6);
     await settled();
     requests.fail(new Fault("disconnected", "gone"));
-    await expect(second).rejects.toMatchObject({ code: "disconnected" });
-    expect(sent.length).toBe(3);
+    await expect(fifth).rejects.toMatchObject({ code: "disconnected" });
+    expect(sent.length).toBe(6);
   });
 
   it("are waited for as long as answers come, and then so long", async () => {
@@ -93,12 +98,12 @@ describe("requests by frame", () => {
 
   it("end with their link, and none begins after", async () => {
     const { requests, sent } = setUp();
-    const asked = [requests.ask(ASKED), requests.ask(ASKED)];
+    const asked = Array.from({ length: 5 }, () => requests.ask(ASKED));
     for (const it of asked) it.catch(() => undefined);
     await settled();
     requests.fail(new Fault("disconnected", "gone"));
     for (const it of asked) await expect(it).rejects.toMatchObject({ code: "disconnected" });
-    expect(sent.length).toBe(1);
+    expect(sent.length).toBe(4);
   });
 });
 

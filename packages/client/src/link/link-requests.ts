@@ -39,12 +39,19 @@ interface Waiting {
 
 /** Room in a block for the parts of a request that are no items of its list, in bytes. */
 const HEAD_BYTES = 64;
+/** Largest size of an alias in a list, in bytes. */
+export const ALIAS_BYTES = 3;
 
-/** Requests by frame on one link. It sends one at a time, and waits until the component is done with it. */
+/** Most requests of one link that wait for DONE. The component allows 16, and counts those too that timed out here. */
+const MOST_OPEN = 4;
+
+/** Requests by frame on one link, in the order of the calls. At most four wait for DONE. */
 export class LinkRequests {
   private readonly waiting = new Map<number, Waiting>();
   private lastRequest = 0;
-  private last: Promise<unknown> = Promise.resolve();
+  private open = 0;
+  /** Calls that wait until a request is done. */
+  private readonly queue: (() => void)[] = [];
   private ended: StanzapackError | undefined;
   private readonly over = new AbortController();
 
@@ -56,6 +63,11 @@ export class LinkRequests {
     private readonly onRefused: (request: number, error: StanzapackError) => void,
   ) {}
 
+  /** Whether another request waits until one is done. */
+  get isFull(): boolean {
+    return this.open >= MOST_OPEN;
+  }
+
   /** Takes the size of the options, in bytes. Returns the room for the items of one frame, in bytes. */
   room(options: number): number {
     return this.link().maxBlockBytes - HEAD_BYTES - options;
@@ -66,13 +78,19 @@ export class LinkRequests {
    * the link ends. After a refusal by `busy` with a pause, the request is sent again after the pause, within the
    * timeout.
    */
-  ask(asked: Asked): Promise<Outcome> {
-    const outcome = this.last.then(() => this.sendInTurn(asked));
-    this.last = outcome.catch(() => undefined);
-    return outcome;
+  async ask(asked: Asked): Promise<Outcome> {
+    if (this.open < MOST_OPEN) this.open++;
+    else await new Promise<void>((resolve) => this.queue.push(resolve));
+    try {
+      return await this.sendUntilTaken(asked);
+    } finally {
+      const next = this.queue.shift();
+      if (next === undefined) this.open--;
+      else next();
+    }
   }
 
-  private async sendInTurn(asked: Asked): Promise<Outcome> {
+  private async sendUntilTaken(asked: Asked): Promise<Outcome> {
     const deadline = monotonicNow() + this.timeoutMs;
     for (;;) {
       try {

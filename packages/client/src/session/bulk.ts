@@ -7,13 +7,12 @@ import {
   type OptionFields,
 } from "@stanzapack/wire";
 import type { FrameRouter } from "./frame-router.js";
-import { inFrames, type LinkRequests, type Outcome } from "../link/link-requests.js";
+import { ALIAS_BYTES, inFrames, type LinkRequests, type Outcome } from "../link/link-requests.js";
 import { subscribeFields, type AskedOptions } from "../negotiation/negotiation.js";
 import type { SharedSubscription } from "../subscribe/shared-subscription.js";
 
-/** Largest size of an alias in a list, and of an alias with a position, in bytes. */
-const ALIAS_BYTES = 3;
-const POSITION_BYTES = 3 + 9 + 9;
+/** Largest size of an alias with a position in a list, in bytes. */
+const POSITION_BYTES = ALIAS_BYTES + 9 + 9;
 
 /** Token of a link that has ended, and the subscriptions of the link with their aliases. */
 export interface Resumable {

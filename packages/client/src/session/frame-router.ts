@@ -12,7 +12,7 @@ import {
   type RowCodec,
 } from "@stanzapack/wire";
 import { deadline } from "@stanzapack/xmpp";
-import { LinkRequests, type RequestLink } from "../link/link-requests.js";
+import { ALIAS_BYTES, inFrames, LinkRequests, type RequestLink } from "../link/link-requests.js";
 import { grantedOptions } from "../negotiation/negotiation.js";
 import { OfferedService } from "../publish/offered-service.js";
 import type { LinkPeer } from "../publish/service-host.js";
@@ -57,8 +57,8 @@ export class FrameRouter {
   private readonly subids = new Map<number, string>();
   /** Aliases that were bound for a pattern, and are not granted yet. */
   private readonly adopted = new Set<number>();
-  /** Aliases that were bound, but that nobody wants. */
-  private unwanted: number[] = [];
+  /** Aliases that were bound, but that nobody wants. One frame gives back all of one turn. */
+  private returning: { readonly aliases: number[]; readonly done: Promise<unknown> } | undefined;
   private readonly readers = new Map<number, DataReader>();
   /** Calls that wait for the BIND of a target. */
   private readonly waiters = new Map<Target, Set<() => void>>();
@@ -161,7 +161,7 @@ export class FrameRouter {
       if (target.ended) {
         // It was stopped while it was being made.
         this.release(alias);
-        this.giveBack(alias);
+        void this.giveBack(alias);
         continue;
       }
       const begun = positions?.[i];
@@ -181,12 +181,15 @@ export class FrameRouter {
     if (alias !== undefined) this.release(alias);
   }
 
-  /** Gives back a subscription that the component has bound, and that nobody wants. */
-  giveUp(target: SharedSubscription): void {
+  /**
+   * Gives back a subscription that the component has bound, and that nobody wants. Resolves when the component has
+   * answered. Rejects as `LinkRequests.ask` does. Nobody needs to handle the rejection.
+   */
+  giveUp(target: SharedSubscription): Promise<unknown> {
     const alias = this.aliases.get(target);
-    if (alias === undefined) return;
+    if (alias === undefined) return Promise.resolve();
     this.release(alias);
-    this.giveBack(alias);
+    return this.giveBack(alias);
   }
 
   private release(alias: number): void {
@@ -204,15 +207,22 @@ export class FrameRouter {
     this.aliases.set(target, alias);
   }
 
-  /** Gives an alias back. One frame gives back all unwanted aliases of one block. */
-  private giveBack(alias: number): void {
-    if (this.unwanted.push(alias) > 1) return;
-    queueMicrotask(() => {
-      const aliases = this.unwanted;
-      this.unwanted = [];
+  private giveBack(alias: number): Promise<unknown> {
+    if (this.returning === undefined) {
+      const aliases: number[] = [];
+      const done = Promise.resolve().then(() => {
+        this.returning = undefined;
+        const lists = inFrames(aliases, this.requests.room(0), () => ALIAS_BYTES);
+        const give = (list: number[]): Promise<unknown> =>
+          this.requests.ask({ type: "change", aliases: list, patterns: [], options: null });
+        return Promise.all(lists.map(give));
+      });
       // If the request fails, the link is ending.
-      this.requests.ask({ type: "change", aliases, patterns: [], options: null }).catch(() => undefined);
-    });
+      done.catch(() => undefined);
+      this.returning = { aliases, done };
+    }
+    this.returning.aliases.push(alias);
+    return this.returning.done;
   }
 
   private bind(frame: BindSubscriptionFrame | BindServiceFrame): void {
@@ -220,7 +230,7 @@ export class FrameRouter {
       const known = this.holdings.subscriptions.get(frame.node);
       const subscription = known ?? this.holdings.patterns.adopt(frame.node);
       if (subscription === undefined || (known !== undefined && comesByItself(known, frame)))
-        return this.giveBack(frame.alias);
+        return void this.giveBack(frame.alias);
       if (!subscription.credit.asked) subscription.begin(this.holdings.patterns.creditOf(frame.node));
       this.bindTo(frame.alias, subscription);
       this.subids.set(frame.alias, frame.subid);

@@ -5,7 +5,7 @@ import {
   DEFAULT_LIMITS,
   encodeFrame,
   StanzapackError,
-  WHOLE,
+  type ErrorCode,
   type Frame,
 } from "@stanzapack/wire";
 import {
@@ -17,17 +17,30 @@ import {
 } from "@stanzapack/xmpp";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LinkKeeper } from "./link-keeper.js";
-import type { Granted, Negotiation } from "../negotiation/negotiation.js";
+import type { Negotiation } from "../negotiation/negotiation.js";
 import type { OfferedService } from "../publish/offered-service.js";
 import { SharedSubscription } from "../subscribe/shared-subscription.js";
 
 const NODE = "alice@x/t";
 const BLOCK = { stanzaChars: 0, label: undefined, lean: false };
-const GRANTED: Granted = { subid: "s", windowMs: 0, selection: WHOLE };
 const hello = (token: number): Frame => createHello({ token: Uint8Array.of(token) });
 const bind: Frame = {
   ...{ type: "bind", role: "subscription", alias: 0, node: NODE, subid: "s", kind: "value", baseAt: 0 },
 };
+const granted = (request: number): Frame[] => [
+  bind,
+  {
+    ...{ type: "grant", request, aliases: [0], options: [["pubsub#digest_frequency", "0"]] },
+    positions: null,
+  },
+  { type: "done", request },
+];
+const refused = (request: number, code: ErrorCode): Frame[] => [
+  { type: "refused", request, targets: [0], code, text: "for a while", retryAfterMs: null },
+  { type: "done", request },
+];
+const requestsOf = (link: Played): Frame[] => link.frames.filter(({ type }) => type === "subscribe");
+const resumesOf = (link: Played): Frame[] => link.frames.filter(({ type }) => type === "resume");
 
 /** One link, whose component the test plays: `frames` has what the client sent on it. */
 interface Played {
@@ -71,13 +84,12 @@ function setUp() {
     { change: () => Promise.reject(new Error()), stop: () => Promise.resolve(), credit: () => undefined },
   );
   subscription.join({});
-  const subscribe = vi.fn<() => Promise<Granted>>(() => Promise.resolve(GRANTED));
   const withdraw = vi.fn<() => Promise<void>>(() => Promise.resolve());
   const life = new AbortController();
   const keeper = new LinkKeeper(
     connection,
     { open } as unknown as InBandBytestreams,
-    { subscribe, withdraw } as unknown as Negotiation,
+    { withdraw } as unknown as Negotiation,
     {
       ...{ services: new Map(), subscriptions: new Map([[NODE, subscription]]) },
       patterns: {
@@ -98,7 +110,7 @@ function setUp() {
   );
   const kept = keeper.keep();
   return {
-    ...{ links, subscription, subscribe, withdraw, keeper },
+    ...{ links, subscription, withdraw, keeper },
     /** The link that is opened next. */
     async next(): Promise<Played> {
       const before = links.length;
@@ -124,96 +136,90 @@ it("asks again for what a link had been granted that ended before it was open", 
   const first = await next();
   first.give(hello(1));
   await settle();
-  first.give(bind);
+  first.give(...granted(1));
   await settle();
   expect(subscription.subid).toBe("s");
 
   first.end();
-  const resumes = (link: Played): Frame[] => link.frames.filter(({ type }) => type === "resume");
   const second = await next();
   await settle();
-  expect(resumes(second)).toMatchObject([{ token: Uint8Array.of(1) }]);
+  expect(resumesOf(second)).toMatchObject([{ token: Uint8Array.of(1) }]);
   // Everything is granted, the publisher is away, and the link's end is in the same read.
-  const grant: Frame = {
-    ...{ type: "grant", request: 1, aliases: [0], options: [["pubsub#digest_frequency", "0"]] },
-    positions: null,
-  };
-  second.give(hello(2), bind, { type: "status", alias: 0, status: "offline", windowMs: null }, grant, {
-    ...{ type: "done", request: 1 },
-  });
+  const away: Frame = { type: "status", alias: 0, status: "offline", windowMs: null };
+  second.give(hello(2), ...granted(1), away);
   second.end();
   expect(subscription.status).toBe("disconnected");
   const third = await next();
   await settle();
-  expect(resumes(third)).toMatchObject([{ token: Uint8Array.of(2) }]);
-  third.give(hello(3), bind, grant, { type: "done", request: 1 });
+  expect(resumesOf(third)).toMatchObject([{ token: Uint8Array.of(2) }]);
+  third.give(hello(3), ...granted(1));
   await settle();
   expect(subscription.status).toBe("online");
   await stop();
 });
 
 it("asks once on each link for what is being made, until there is an answer", async () => {
-  const { keeper, subscription, subscribe, next, stop } = setUp();
+  const { keeper, subscription, next, stop } = setUp();
   const { held } = keeper;
   // The request begins before there is a link, and its answer is lost with the first link.
   let made = false;
-  subscribe.mockImplementationOnce(() => new Promise(() => undefined));
   const making = held.attempts
     .make([subscription], () => held.subscriptions.establish(subscription))
     .then(() => (made = true));
   const first = await next();
   first.give(hello(1));
   await settle();
-  expect(subscribe).toHaveBeenCalledTimes(1);
+  expect(requestsOf(first)).toHaveLength(1);
   first.give(bind);
   first.end();
   const second = await next();
   second.give(hello(2));
   await settle();
-  expect(second.frames.filter(({ type }) => type === "resume")).toEqual([]);
-  expect(subscribe).toHaveBeenCalledTimes(2);
+  expect(resumesOf(second)).toEqual([]);
+  expect(requestsOf(second)).toHaveLength(1);
   expect(made).toBe(false);
-  second.give(bind);
+  second.give(...granted(1));
   await making;
   expect(subscription.status).toBe("online");
   await stop();
 });
 
 it("asks again for what was asked while the stream was gone, also on the link that lived on", async () => {
-  const { keeper, links, subscription, subscribe, next, stop } = setUp();
+  const { keeper, links, subscription, next, stop } = setUp();
   const { held } = keeper;
-  subscribe.mockImplementation(() => Promise.reject(new StanzapackError("disconnected", "not connected")));
   const making = held.attempts.make([subscription], () => held.subscriptions.establish(subscription));
   const link = await next();
   keeper.streamIsGone();
   link.give(hello(1));
   await settle();
-  expect(subscribe).not.toHaveBeenCalled();
+  expect(requestsOf(link)).toEqual([]);
   keeper.streamIsBack();
   keeper.streamIsGone();
   await settle();
-  subscribe.mockImplementation(() => Promise.resolve(GRANTED));
   keeper.streamIsBack();
   await settle();
-  link.give(bind);
+  expect(requestsOf(link)).toHaveLength(1);
+  link.give(...granted(1));
   await making;
   expect(links).toHaveLength(1);
   await stop();
 });
 
-it.each(["internal", "component-unavailable", "timeout", "busy"] as const)(
+it.each(["internal", "timeout", "busy"] as const)(
   "goes on asking for what fails by `%s` when it is restored, and keeps the link",
   async (code) => {
-    const { links, subscription, subscribe, next, stop } = setUp();
-    const fault = (): Promise<never> => Promise.reject(new StanzapackError(code, "for a while"));
-    subscribe.mockImplementationOnce(fault).mockImplementationOnce(fault);
+    const { links, subscription, next, stop } = setUp();
     const link = await next();
     link.give(hello(1));
     await settle();
+    link.give(...refused(1, code));
+    await settle();
     expect(subscription).toMatchObject({ status: "waiting", ended: false });
-    await vi.advanceTimersByTimeAsync(15_000);
-    expect(subscribe).toHaveBeenCalledTimes(3);
-    link.give(bind);
+    await vi.advanceTimersByTimeAsync(7_000);
+    link.give(...refused(2, code));
+    await vi.advanceTimersByTimeAsync(8_000);
+    expect(requestsOf(link)).toHaveLength(3);
+    link.give(...granted(3));
     await settle();
     expect(subscription.status).toBe("online");
     expect(links).toHaveLength(1);
@@ -222,11 +228,13 @@ it.each(["internal", "component-unavailable", "timeout", "busy"] as const)(
 );
 
 it("ends what fails for good when it is restored, and tells why", async () => {
-  const { subscription, subscribe, next, stop } = setUp();
+  const { subscription, next, stop } = setUp();
   const ended = vi.fn();
   subscription.join({}).on("ended", ended);
-  subscribe.mockImplementationOnce(() => Promise.reject(new StanzapackError("not-allowed", "gone")));
-  (await next()).give(hello(1));
+  const link = await next();
+  link.give(hello(1));
+  await settle();
+  link.give(...refused(1, "not-allowed"));
   await settle();
   expect(ended).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "not-allowed" }));
   await stop();
@@ -270,7 +278,7 @@ it("has withdrawn a service that the component does not know any more", async ()
   const link = await next();
   link.give(hello(1));
   await settle();
-  link.give(bind);
+  link.give(...granted(1));
   await settle();
   const service = { node: "alice@x/gone" } as OfferedService;
   withdraw.mockImplementationOnce(() => Promise.reject(new StanzapackError("no-such-service", "gone")));

@@ -3,12 +3,15 @@ import { toStanzapackError } from "../base/errors.js";
 import type { Granted, Negotiation } from "../negotiation/negotiation.js";
 import type { SharedSubscription } from "../subscribe/shared-subscription.js";
 import type { Attempts } from "./attempts.js";
+import { fitsFrame } from "./bulk.js";
+import { Gathering } from "./gathering.js";
 import { onLink, type CurrentLink, type Links } from "./current-link.js";
 
 /** The requests about one subscription: to subscribe, change and unsubscribe on the current link. */
 export class SubscriptionRequests {
   /** Nodes that a frame gives back. An iq of the same node could overtake the frame. */
   private readonly leaving = new Map<string, Promise<void>>();
+  private readonly gathering = new Gathering();
 
   constructor(
     private readonly links: Links,
@@ -25,22 +28,30 @@ export class SubscriptionRequests {
       const { router, link } = current;
       await this.leaving.get(subscription.node);
       const { wanted } = subscription;
-      subscription.begin(wanted.credit);
       try {
-        const asked = this.negotiation.subscribe(subscription.node, wanted);
-        const granted = await onLink(current, router.boundAfter(subscription, asked, this.timeoutMs));
-        subscription.applyGrant(granted);
+        const byFrame =
+          fitsFrame(wanted) && (await onLink(current, this.gathering.subscribe(subscription, router)));
+        if (!byFrame) await this.subscribeByIq(subscription, current);
       } catch (error) {
         // The component may have granted it, and nobody wants it.
-        if (link.live && subscription.ended) router.giveUp(subscription);
+        if (link.live && subscription.ended) void router.giveUp(subscription);
         throw error;
       }
       if (subscription.selection.heartbeatMs !== null) link.watchSilence();
       // It was stopped during the request.
-      if (subscription.ended) router.giveUp(subscription);
+      if (subscription.ended) void router.giveUp(subscription);
       else if (asksOtherwise(subscription, wanted)) await this.settle(subscription, current);
     };
     return this.attempts.once(subscription, establish, on);
+  }
+
+  /** Subscribes where a frame does not suit: the options do not fit into it, or it would have to wait. */
+  private async subscribeByIq(subscription: SharedSubscription, current: CurrentLink): Promise<void> {
+    const { wanted } = subscription;
+    subscription.begin(wanted.credit);
+    const asked = this.negotiation.subscribe(subscription.node, wanted);
+    const granted = await onLink(current, current.router.boundAfter(subscription, asked, this.timeoutMs));
+    subscription.applyGrant(granted);
   }
 
   /** Takes subscriptions that a frame gives back until `done`. `establish` of the same node waits for that. */
@@ -64,17 +75,27 @@ export class SubscriptionRequests {
     const { current } = this.links;
     if (current === undefined) return;
     if (subid === "" && !pending) {
-      if (!this.attempts.isAsked(subscription)) current.router.giveUp(subscription);
+      if (!this.attempts.isAsked(subscription)) void current.router.giveUp(subscription);
       return;
     }
-    current.router.forget(subscription);
     try {
-      await onLink(current, this.negotiation.unsubscribe(node, pending ? undefined : subid));
+      // A pending subscription has no alias by which a frame could name it.
+      await onLink(
+        current,
+        pending ? this.negotiation.unsubscribe(node, undefined) : this.giveBack(subscription, current),
+      );
     } catch (error) {
       // It has ended in any case: with its link, or first on the other side.
       const { code } = toStanzapackError(error, "stopping");
       if (current.link.live && (code === "internal" || code === "protocol")) throw error;
     }
+  }
+
+  /** Gives a granted subscription back. */
+  private giveBack(subscription: SharedSubscription, { router }: CurrentLink): Promise<unknown> {
+    const given = router.giveUp(subscription);
+    this.leave([subscription], given);
+    return given;
   }
 
   /** Changes the options of a granted subscription. Rejects also when the link ends. */
@@ -91,9 +112,9 @@ export class SubscriptionRequests {
     if (subscription.ended || subscription.settled) return;
     try {
       if (paused) {
-        current.router.forget(subscription);
+        const given = this.giveBack(subscription, current);
         subscription.resting();
-        await this.negotiation.unsubscribe(node, subid);
+        await given;
       } else if (subid === "") {
         // A subscription that is being made, or waits for its service, is made with the new options.
         if (subscription.rests) await this.wake(subscription, current);

@@ -4,15 +4,10 @@ import { toStanzapackError } from "../base/errors.js";
 import type { Negotiation } from "../negotiation/negotiation.js";
 import type { SharedSubscription } from "../subscribe/shared-subscription.js";
 import type { Attempts } from "./attempts.js";
-import { fitsFrame, groupAlike, subscribeMany, type Alike } from "./bulk.js";
-import { onLink, type CurrentLink, type Links } from "./current-link.js";
-import { inParallel } from "./in-parallel.js";
+import type { CurrentLink, Links } from "./current-link.js";
 import type { Refusals } from "./resumption.js";
 import { pauseMs } from "./retry-pause.js";
-import { asksOtherwise, type SubscriptionRequests } from "./subscription-requests.js";
-
-/** Takes a subscription that the component refused, and the reason. */
-type OnRefused = (subscription: SharedSubscription, error: unknown) => void;
+import type { SubscriptionRequests } from "./subscription-requests.js";
 
 /** Subscriptions that wait for another request on the link. */
 interface Later {
@@ -55,59 +50,28 @@ export class SubscriptionRestoration {
     if (later.length > 0) void this.waitFor(later, current, afterMs);
   }
 
-  /** Subscribes to those with equal options by one frame, and to each of the others by a request of its own. */
+  /** Subscribes to all, except to paused ones. */
   private async establishMany(
     subscriptions: readonly SharedSubscription[],
     current: CurrentLink,
   ): Promise<Later> {
     const later: SharedSubscription[] = [];
     let afterMs: number | undefined;
-    const fail: OnRefused = (subscription, error) => {
+    const fail = (subscription: SharedSubscription, error: unknown): void => {
       if (!this.comesLater(subscription, error, current)) return;
       later.push(subscription);
       if (error instanceof StanzapackError && error.retryAfterMs !== undefined)
         afterMs = Math.max(afterMs ?? 0, error.retryAfterMs);
     };
-    const single: SharedSubscription[] = [];
-    const alone: SharedSubscription[] = [];
-    for (const subscription of subscriptions)
-      if (subscription.paused) subscription.resting();
-      else if (this.attempts.isAsked(subscription, current.link)) single.push(subscription);
-      else alone.push(subscription);
-    for (const alike of groupAlike(alone)) {
-      if (alike.subscriptions.length === 1 || !fitsFrame(alike.options))
-        for (const subscription of alike.subscriptions) single.push(subscription);
-      else await this.establishAlike(alike, current, fail);
-    }
-    await inParallel(single, (subscription) =>
-      this.requests.establish(subscription, current).catch((error: unknown) => fail(subscription, error)),
+    await Promise.all(
+      subscriptions.map(async (subscription) => {
+        if (subscription.paused) return subscription.resting();
+        await this.requests
+          .establish(subscription, current)
+          .catch((error: unknown) => fail(subscription, error));
+      }),
     );
     return { later, afterMs };
-  }
-
-  private async establishAlike(
-    { subscriptions, options, credit }: Alike,
-    current: CurrentLink,
-    fail: OnRefused,
-  ): Promise<void> {
-    const nodes = subscriptions.map(({ node }) => node);
-    for (const subscription of subscriptions) subscription.begin(credit);
-    const request = onLink(current, subscribeMany(current.router, nodes, { ...options, credit }));
-    const answers = subscriptions.map((subscription) => {
-      const settle = async (): Promise<void> => {
-        const error = (await request).refused.get(subscription.node);
-        if (error !== undefined) throw error;
-        // A subscription that was granted, and paused since, has no `subid` either.
-        if (subscription.subid === "" && !subscription.ended && !subscription.paused)
-          throw new StanzapackError("timeout", `no GRANT for \`${subscription.node}\``);
-        if (!subscription.ended && asksOtherwise(subscription, options))
-          await this.requests.settle(subscription, current);
-      };
-      return this.attempts
-        .once(subscription, settle, current)
-        .catch((error: unknown) => fail(subscription, error));
-    });
-    await Promise.all(answers);
   }
 
   /**
@@ -150,8 +114,10 @@ export class SubscriptionRestoration {
 
   /** Takes the decision of a publisher on a subscription that waited for it. `error`: the publisher denies. */
   async decided(node: string, error: StanzapackError | undefined): Promise<void> {
-    // The answer `pending` comes first, though one read may bring both.
+    // The component answers `pending` before, but a frame with the answer may arrive behind the decision.
     await sleep(0, this.signal);
+    const asked = this.subscriptions.get(node);
+    if (asked !== undefined) await this.attempts.answered(asked);
     const { current } = this.links;
     const subscription = this.subscriptions.get(node);
     if (current === undefined || (subscription?.subid ?? "") !== "") return;
