@@ -207,6 +207,7 @@ export class FrameRouter {
     this.aliases.set(target, alias);
   }
 
+  /** Gives an alias back, together with the others of this turn. Settles as `giveUp`. */
   private giveBack(alias: number): Promise<unknown> {
     if (this.returning === undefined) {
       const aliases: number[] = [];

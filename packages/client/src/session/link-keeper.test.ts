@@ -227,6 +227,22 @@ it.each(["internal", "timeout", "busy"] as const)(
   },
 );
 
+it("asks again after a decision that overtakes the answer `pending`", async () => {
+  const { keeper, subscription, next, stop } = setUp();
+  const link = await next();
+  link.give(hello(1));
+  await settle();
+  const decided = keeper.held.decided(NODE, undefined);
+  await settle();
+  link.give(...refused(1, "pending"));
+  await settle();
+  expect(requestsOf(link)).toHaveLength(2);
+  link.give(...granted(2));
+  await decided;
+  expect(subscription.status).toBe("online");
+  await stop();
+});
+
 it("ends what fails for good when it is restored, and tells why", async () => {
   const { subscription, next, stop } = setUp();
   const ended = vi.fn();

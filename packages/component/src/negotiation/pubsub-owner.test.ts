@@ -16,7 +16,7 @@ const NODE = "alice@example.org/log";
 function setUp(
   waiting: number,
   read: (blocks: unknown[]) => void = () => undefined,
-  store: (record: { offset: number; given: number }) => void = (record) => (record.offset = record.given),
+  store: (record: { offset: number; given: number }) => unknown = (record) => (record.offset = record.given),
 ) {
   const link = { inbox: createInbox() };
   for (let i = 0; i < waiting; i++) link.inbox.blocks.push({ bytes: new Uint8Array(1), label: undefined });
@@ -25,7 +25,7 @@ function setUp(
   const service = {
     ...{ publisher: { link }, record },
     get storing() {
-      return Promise.resolve().then(() => store(record));
+      return Promise.resolve().then(async () => void (await store(record)));
     },
   };
   const catalog = { own: () => service };
@@ -63,6 +63,20 @@ describe("the withdrawal of a service", () => {
     await expect(bad.ask(ALICE)).rejects.toMatchObject({ code: "busy", retryAfterMs: 1_000 });
     expect(bad.withdraw).not.toHaveBeenCalled();
     await setUp(0, undefined, full).ask("alice@example.org/phone");
+  });
+
+  it("does not wait long for a disk that stands still", async () => {
+    vi.useFakeTimers();
+    try {
+      const never = (): Promise<never> => new Promise(() => undefined);
+      const { ask, withdraw } = setUp(0, undefined, never);
+      const refused = expect(ask(ALICE)).rejects.toMatchObject({ code: "busy" });
+      await vi.advanceTimersByTimeAsync(2_000);
+      await refused;
+      expect(withdraw).not.toHaveBeenCalled();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("is not held up by a publisher that floods, where another session of the owner asks", async () => {

@@ -1,5 +1,5 @@
 import { StanzapackError } from "@stanzapack/wire";
-import { monotonicNow, bareJid, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
+import { bareJid, deadline, monotonicNow, NS, StanzaError, xml, type Element } from "@stanzapack/xmpp";
 import type { Broker } from "../broker/broker.js";
 import type { ComponentLimits } from "../config/config.js";
 import { hasMore } from "../links/intake.js";
@@ -17,6 +17,8 @@ type Answer = Element | undefined;
 
 /** Time to retry for a publisher that withdraws while its updates still wait to be read, in ms. */
 const READ_AGAIN_MS = 1_000;
+/** How long a withdrawal waits for the store, in ms. Clients give up 2 s after the longest time for reading. */
+const STORE_MS = 2_000;
 
 /** Requests that only the owner of a node may make (XEP-0060 §8): its configuration, its members, its end. */
 export class OwnerRequests {
@@ -79,7 +81,7 @@ export class OwnerRequests {
   /**
    * Withdraws a service (XEP-0060 §8.4), after the component has read and stored what its publisher sent before, so that
    * nothing is lost. The publisher receives `busy` if that takes too long, or if the store refuses the updates. Another
-   * session of its owner need not wait for a publisher that floods.
+   * session of its owner waits as long, and then withdraws the service nevertheless.
    */
   private async withdraw(request: Request, remove: Element): Promise<undefined> {
     const { publisher } = this.own(request, remove);
@@ -91,9 +93,9 @@ export class OwnerRequests {
       });
     const { record, storing } = this.own(request, remove);
     const { given } = record;
-    await storing;
+    if (storing !== undefined) await atMost(STORE_MS, storing);
     if (publisher?.link === asking && record.offset < given)
-      throw new StanzapackError("busy", "what this client published before is not stored", {
+      throw new StanzapackError("busy", "what this client published before is not stored yet", {
         retryAfterMs: READ_AGAIN_MS,
       });
     this.broker.offers.withdraw(this.own(request, remove), asking);
@@ -110,6 +112,14 @@ export class OwnerRequests {
   private own({ from }: Request, element: Element): Service {
     return this.broker.catalog.own(requireNode(element), bareJid(from));
   }
+}
+
+/** Resolves when `done` does, but after `ms` at the latest. `done` must not reject. */
+async function atMost(ms: number, done: Promise<void>): Promise<void> {
+  let cancel: (() => void) | undefined;
+  const late = new Promise<void>((resolve) => (cancel = deadline(ms, resolve)));
+  await Promise.race([done, late]);
+  cancel?.();
 }
 
 /** XEP-0060 §8.3. */

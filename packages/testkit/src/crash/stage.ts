@@ -46,7 +46,7 @@ export async function startStage(
   setMaxListeners(0, signal);
   const users = TRANSPORTS.flatMap((transport) => ROLES.map((role) => `${transport}-${role}`));
   const sandbox = await startSandbox({ server, users, signal });
-  const folder = await mkdtemp(join(tmpdir(), "stanzapack-crash-"));
+  let folder: string | undefined;
   let componentRoad: TcpProxy | undefined;
   let component: ComponentProcess | undefined;
   const componentFailures: string[] = [];
@@ -54,16 +54,17 @@ export async function startStage(
     await component?.end("SIGKILL");
     await componentRoad?.close();
     await sandbox.stop();
-    await rm(folder, { recursive: true, force: true });
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   };
   try {
+    if (store === "lmdb") folder = await mkdtemp(join(tmpdir(), "stanzapack-crash-"));
     componentRoad = await startTcpProxy({ host: sandbox.host, port: sandbox.ports.component });
     component = await startTestComponent(
       sandbox,
       componentRoad.port,
       signal,
       (how) => componentFailures.push(how),
-      store === "memory" ? undefined : join(folder, "store"),
+      folder === undefined ? undefined : join(folder, "store"),
     );
   } catch (error) {
     await stop();
