@@ -58,7 +58,7 @@ export class Crew {
     private readonly subscribers: readonly Subscriber[],
     private readonly seed: number,
     private readonly busy: { load: boolean },
-    /** Whether the component has the log on its disk. Then nothing may be lost or repeated. */
+    /** Whether the component has the log on its disk. Then nothing may be lost. */
     private readonly isStored: boolean,
   ) {
     publisher.on("offline", () => this.noteAcknowledged());
@@ -94,12 +94,15 @@ export class Crew {
       const isStored = stage.store !== "memory";
       const service = await publisher.offer(stage.nextName(), {
         kind: "log",
-        ...(isStored ? { durability: "sync" } : {}),
+        ...(isStored ? { durability: stage.durability } : {}),
       });
       const busy = { load: true };
       const subscribers: Subscriber[] = [];
       for (const role of ["first", "live", "slow"] as const) {
-        const options = { role, node: service.node, seed, busy: () => busy.load };
+        const options = {
+          ...{ role, node: service.node, seed, busy: () => busy.load },
+          skips: stage.durability === "interval",
+        };
         subscribers.push(await Subscriber.start(await login(role), options));
       }
       const [first, ...others] = proxies as [TcpProxy, ...TcpProxy[]];
