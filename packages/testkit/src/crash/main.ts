@@ -27,9 +27,9 @@ subscriber must have every update once and in order, or an exact report of its l
   --fault F      the only fault, in every round (default: all faults, one after another)
   --store S      memory: the component forgets everything when its process ends. lmdb: it has the logs on its disk
                  (default: memory)
-  --durability D durability of the logs on the disk. sync: nothing may be lost or repeated. interval: nothing may be
-                 lost, since the publisher sends again what was not stored; what was delivered but not stored is
-                 repeated (default: sync)
+  --durability D durability of the logs on the disk. sync: nothing may be lost or repeated. interval: a component that is
+                 killed may lose what it had not stored yet, at most two seconds of it; what was delivered but not
+                 stored may be repeated (default: sync)
   --swift        rounds as short as those of \`npm test\`
   --json         print the rows as one JSON array
   --help         print this text
@@ -44,9 +44,8 @@ duplicated, reordered, settledMs, findings}.
   repeated    updates that arrived again after a crash, since the component had not stored them
   settledMs   time from the end of the load until every subscriber had every update; the load ends a second or more
               after the fault
-Only a component with its logs in memory (durability \`none\`) may lose updates, when its process ends. With
-\`interval\` a component that was killed leaves out positions, and its subscribers are told so. The numbers of the
-updates then go on behind these positions.
+No component with the durability \`sync\` may lose or repeat anything. With \`interval\` a component that was killed
+leaves out positions, and tells its subscribers so; its updates then go on behind these positions.
 
 Exit status: 0 all well, 1 at least one finding or a failure, 2 wrong arguments.
 `;
