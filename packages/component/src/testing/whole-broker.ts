@@ -12,7 +12,7 @@ import { type Later, whenKnown } from "../base/later.js";
 import { createStats } from "../base/stats.js";
 import { Broker } from "../broker/broker.js";
 import type { Service } from "../catalog/service.js";
-import { configSchema } from "../config/config.js";
+import { configSchema, type ComponentLimits } from "../config/config.js";
 import { FanOut } from "../fanout/fan-out.js";
 import type { ClientLink } from "../links/client-link.js";
 import { DEFAULT_CONFIG, type ServiceConfig } from "../options/service-config.js";
@@ -36,8 +36,9 @@ export interface WholeBroker {
   publish(service: Service, values: readonly Value[], from: number, incarnation?: number): void;
 }
 
-export function createWholeBroker(): WholeBroker {
-  const { limits } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
+const { limits: DEFAULTS } = configSchema.parse({ component: { domain: "a.b", secret: "x" } });
+
+export function createWholeBroker(limits: ComponentLimits = DEFAULTS): WholeBroker {
   const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
   const connection = { state: "online", writable: true, on: () => () => undefined, send: () => true };
   const log = pino({ level: "silent" });
