@@ -209,7 +209,7 @@ describe("bounds", () => {
     const outcomes = take(1);
     handlers.finish();
     expect(signal?.reason).toMatchObject({ code: "stopped" });
-    expect(outcomes).toEqual([refusal("outcome-unknown", "no longer offered")]);
+    expect(outcomes).toEqual([refusal("outcome-unknown", "stopped")]);
     await vi.advanceTimersByTimeAsync(10_000);
     expect([outcomes.length, take(2)]).toEqual([1, []]);
   });

@@ -204,7 +204,7 @@ export class CallHandlers {
     this.bytes = 0;
     const running = [...this.running.values()];
     this.running.clear();
-    const text = `\`${this.node}\` is no longer offered`;
+    const text = `the publisher of \`${this.node}\` stopped before the result came`;
     for (const { answer, abort } of running) {
       answer(failure("outcome-unknown", text));
       abort(new StanzapackError("stopped", text, { scope: "call" }));

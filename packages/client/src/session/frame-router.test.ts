@@ -107,7 +107,7 @@ it("passes calls to the services of their aliases, and results to their subscrip
   const { router, holdings, subscriptions, sent, bind } = setUp(["bob@x/a"]);
   const service = new OfferedService("alice@x/s", {}, {} as ServiceHost, codec);
   service.handle("double", (args: number) => args * 2);
-  holdings.services.set(service.node, service as OfferedService);
+  holdings.services.set(service.node, service);
   const { incarnation, node } = service;
   router.dispatch({ type: "bind", role: "service", alias: 1, node, incarnation, sequence: 0 });
   bind(3, "bob@x/a");

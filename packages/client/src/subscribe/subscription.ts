@@ -1,7 +1,6 @@
 import { StanzapackError, type Selection, type ServiceStatus, type Value } from "@stanzapack/wire";
 import { MAX_QUEUED, ReaderCredit } from "./credit.js";
 import { toStanzapackError } from "../base/errors.js";
-import type { Sendable } from "../base/sendable.js";
 import type { CallOptions } from "../options/call-options.js";
 import { checked, checkMethod } from "../options/option-checks.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
@@ -183,11 +182,7 @@ export class Subscription<T = Value>
    * `publisher-offline`, `busy`, `timeout`, or `stopped`. If it throws `outcome-unknown`, the call may have run: the
    * result did not come within `timeoutMs`, or can never come.
    */
-  async call<R = Value, A = Value>(
-    method: string,
-    args?: Sendable<A>,
-    options: CallOptions = {},
-  ): Promise<R> {
+  async call<R = Value>(method: string, args?: Value, options: CallOptions = {}): Promise<R> {
     checkMethod("call", method);
     const { timeoutMs } = checked("call", options);
     if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
