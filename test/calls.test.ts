@@ -1,3 +1,7 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { StanzapackError, type CallContext, type Client, type OfferedService } from "@stanzapack/client";
 import { until } from "@stanzapack/testkit";
 import {
@@ -9,9 +13,11 @@ import {
 } from "@stanzapack/wire";
 import { NS, xml, type InBandBytestreams } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { COMMAND, startProgram, type Program } from "./support/program.js";
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
+const ANSWER = new URL("../examples/node/answer.mjs", import.meta.url);
 const PATIENCE_MS = 20_000;
 /** Longest time from a fault's end until everyone is back, in ms. */
 const BACK_MS = 30_000;
@@ -62,7 +68,7 @@ describe.each(SERVERS)("calls, through %s", (server) => {
     stack = await startStack(server, ["alice", "bob", "carol"]);
     alice = await stack.connect("alice");
     bob = await stack.connect("bob");
-    service = (await alice.offer<number>("valve")) as OfferedService<number>;
+    service = await alice.offer<number>("valve");
   });
   afterAll(() => stack.stop());
 
@@ -198,13 +204,70 @@ describe.each(SERVERS)("calls, through %s", (server) => {
     await link.stream.close();
   });
 
+  it("from a shell: the command, to the program of the guide", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "stanzapack-calls-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const guide = await readFile(new URL("../docs/guides/call-a-publisher.md", import.meta.url), "utf8");
+    expect(guide).toContain(await readFile(ANSWER, "utf8"));
+    const start = async (user: string, file: string, ...args: string[]): Promise<Program> => {
+      const { jid, password } = stack.sandbox.accounts.find((it) => it.jid.startsWith(user)) as {
+        jid: string;
+        password: string;
+      };
+      const passwordFile = join(folder, user);
+      await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+      vi.stubEnv("STANZAPACK_JID", jid);
+      vi.stubEnv("STANZAPACK_PASSWORD_FILE", passwordFile);
+      vi.stubEnv("STANZAPACK_COMPONENT", stack.domain);
+      vi.stubEnv("STANZAPACK_URL", stack.sandbox.url);
+      vi.stubEnv("STANZAPACK_CA", stack.sandbox.caFile);
+      try {
+        return startProgram(file, ...args);
+      } finally {
+        vi.unstubAllEnvs();
+      }
+    };
+    const program = await start("carol", fileURLToPath(ANSWER));
+    const node = "carol@localhost/valve";
+    await until(
+      () => program.output.stdout.includes(`offering ${node}`),
+      PATIENCE_MS,
+      "the valve is offered",
+    );
+    const call = async (...args: string[]): Promise<[number | null, string, string]> => {
+      const { output, ended } = await start("bob", COMMAND, "call", ...args);
+      const status = await ended;
+      return [status, output.stdout, output.stderr];
+    };
+    expect(await call(node, "status")).toEqual([0, '{"percent":0}\n', ""]);
+    const [status, json] = await call("CAROL@localhost/valve", "open", '{"percent": 40}', "--json");
+    const ms = expect.any(Number) as number;
+    expect(status).toBe(0);
+    expect(JSON.parse(json)).toEqual([{ node, method: "open", result: { percent: 40 }, ms }]);
+    await until(
+      () => program.output.stdout.includes("bob@localhost opens the valve to 40 %"),
+      PATIENCE_MS,
+      "the program says so",
+    );
+    const failures = [
+      [await call(node, "open", "400"), "call-failed: give { percent } from 0 to 100. "],
+      [await call(node, "shut"), "unknown-method: `carol@localhost/valve` has no method `shut`. Check"],
+      [await call("carol@localhost/none", "status"), "no-such-service: "],
+    ] as const;
+    for (const [[exit, stdout, stderr], line] of failures) {
+      expect([exit, stdout]).toEqual([1, ""]);
+      expect(stderr.trimEnd().split("\n").at(-1)).toContain(`stanzapack: ${line}`);
+    }
+    expect(program.output.stderr).toContain("open of bob@localhost: give { percent }");
+  });
+
   describe("whose publisher goes", () => {
     let carol: Client;
     let tap: OfferedService;
 
     beforeAll(async () => {
       carol = await stack.connect("carol");
-      tap = (await carol.offer("tap")) as OfferedService;
+      tap = await carol.offer("tap");
     });
 
     it("and is back in time get the answer; it ran once", async () => {
@@ -247,14 +310,14 @@ describe.each(SERVERS)("calls, through %s", (server) => {
 
     it("and another program in its place does not know the call, which runs nowhere twice", async () => {
       carol = await stack.connect("carol");
-      tap = (await carol.offer("tap")) as OfferedService;
+      tap = await carol.offer("tap");
       const subscription = await bob.subscribe(tap.node);
       const { runs, running } = gated(tap, "wait");
       const call = failsWith(subscription.call("wait", 1, { timeoutMs: PATIENCE_MS }), "outcome-unknown");
       await running();
       const held = holdLink(carol);
       const next = await stack.connect("carol");
-      const again = (await next.offer("tap", { takeOver: true })) as OfferedService;
+      const again = await next.offer("tap", { takeOver: true });
       const other = gated(again, "wait");
       await call;
       const fresh = subscription.call("wait", 2);
@@ -346,7 +409,7 @@ describe.each(SERVERS)("calls, through %s", (server) => {
 
   it("have an unknown outcome where the component restarts and the publisher is gone", async () => {
     const carol = await stack.connect("carol");
-    const tap = (await carol.offer("gone")) as OfferedService;
+    const tap = await carol.offer("gone");
     const subscription = await bob.subscribe(tap.node);
     const { running } = gated(tap, "wait");
     const call = failsWith(subscription.call("wait", 1, { timeoutMs: 8_000 }), "outcome-unknown");
