@@ -245,7 +245,8 @@ export class Offers {
 
   /** Ends a service after its last values. `by`: the link that withdrew the service, which needs no ERROR. */
   withdraw(service: Service, by?: PublisherLink): void {
-    const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets, stored, calls } = this.parts;
+    const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets, stored, calls } =
+      this.parts;
     const { node, id, kind } = service;
     fanOut.flushAll([service]);
     // The stream to the server is backed up. The end must not overtake what waits for the stream.

@@ -1,3 +1,4 @@
+// Over 400 lines: the closed set of errors is one table.
 /** The side at fault: this program, the peer's program, or the transport between them. */
 export type ErrorOrigin = "local" | "peer" | "transport";
 /** The part that the error ends. */
