@@ -11,7 +11,7 @@ const RESULT = { type: "result", ok: true, result: Uint8Array.of(1) } as const;
 function setUp() {
   const sent: (CallFrame | ResultFrame)[] = [];
   const link = {
-    takesCalls: true,
+    ...{ takesCalls: true, reachable: true },
     full: false,
     sendFrame(frame: CallFrame | ResultFrame) {
       if (link.full && (frame.type === "call" || frame.ok))

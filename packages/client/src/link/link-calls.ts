@@ -4,6 +4,8 @@ import { StanzapackError, type CallFrame, type ResultFrame } from "@stanzapack/w
 export interface CallLink {
   /** Whether the component passes calls on. */
   readonly takesCalls: boolean;
+  /** Whether a frame that is sent now leaves now. */
+  readonly reachable: boolean;
   sendFrame(frame: CallFrame | ResultFrame): void;
 }
 
@@ -23,6 +25,11 @@ export class LinkCalls {
   /** Whether the component passes calls on. Known once its HELLO has arrived. */
   get supported(): boolean {
     return this.link().takesCalls;
+  }
+
+  /** Whether a call that is sent now leaves now. Otherwise it may be lost with the link, and nobody could tell. */
+  get reachable(): boolean {
+    return this.link().reachable;
   }
 
   /**

@@ -132,6 +132,10 @@ export class Link {
   get takesCalls(): boolean {
     return this.session.peerHello?.calls === true;
   }
+  /** Whether a frame that is sent now leaves now. */
+  get reachable(): boolean {
+    return !this.ended && this.connection.state === "online";
+  }
   get live(): boolean {
     return !this.ended;
   }

@@ -9,13 +9,15 @@ afterEach(() => void vi.useRealTimers());
 /** A link that records what it is sent. */
 function createLink(takesCalls = true) {
   const sent: CallFrame[] = [];
-  const calls = new LinkCalls(() => ({
+  const link = {
     takesCalls,
-    sendFrame: (frame) => void sent.push(frame as CallFrame),
-  }));
+    reachable: true,
+    sendFrame: (frame: unknown) => void sent.push(frame as CallFrame),
+  };
+  const calls = new LinkCalls(() => link);
   const answer = (call: number, byte: number): void =>
     calls.onResult({ type: "result", call, ok: true, result: Uint8Array.of(byte) });
-  return { sent, calls, answer };
+  return { sent, link, calls, answer };
 }
 
 const failsWith = (promise: Promise<unknown>, code: ErrorCode, text = ""): Promise<void> =>
@@ -44,6 +46,23 @@ describe("a call", () => {
     ]);
     link.answer(0, 3);
     expect(await result).toBe(3);
+  });
+
+  it("waits while the stream is gone, and is not sent twice", async () => {
+    const [outgoing, link] = [new OutgoingCalls("alice@x/t"), createLink()];
+    outgoing.onBound(link.calls, 5);
+    const first = outgoing.call("a", 1);
+    link.link.reachable = false;
+    const second = outgoing.call("b", 2);
+    const third = failsWith(outgoing.call("c", 3, 100), "timeout");
+    await vi.advanceTimersByTimeAsync(100);
+    await third;
+    link.link.reachable = true;
+    outgoing.resume();
+    expect(link.sent).toMatchObject([{ method: "a" }, { method: "b" }]);
+    link.answer(0, 1);
+    link.answer(1, 2);
+    expect(await Promise.all([first, second])).toEqual([1, 2]);
   });
 
   it("has null as arguments by default, and an id of its own", async () => {

@@ -80,6 +80,11 @@ export class OutgoingCalls {
     for (const outgoing of [...this.waiting]) this.send(outgoing);
   }
 
+  /** The stream is back, with the same link. */
+  resume(): void {
+    for (const outgoing of [...this.waiting]) if (outgoing.args !== undefined) this.send(outgoing);
+  }
+
   /** The component does not have the subscription now. */
   interrupt(): void {
     this.bound = undefined;
@@ -99,8 +104,9 @@ export class OutgoingCalls {
 
   private send(outgoing: Outgoing): void {
     const { bound } = this;
-    if (bound === undefined) return;
     const { id, method, args } = outgoing;
+    // A call that was not sent can be sent later, and its failure can be told.
+    if (bound === undefined || (args !== undefined && !bound.calls.reachable)) return;
     if (!bound.calls.supported) return outgoing.settle(this.unsupported(args === undefined));
     const timeoutMs = Math.max(1, outgoing.expiresAt - monotonicNow());
     const head = { type: "call", alias: bound.alias, id, timeoutMs, caller: null } as const;
