@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StanzapackError, type CallContext, type Client, type OfferedService } from "@stanzapack/client";
-import { until } from "@stanzapack/testkit";
+import { startTcpProxy, until } from "@stanzapack/testkit";
 import {
   createHello,
   encodeUpdate,
@@ -11,7 +11,7 @@ import {
   type BindSubscriptionFrame,
   type CallFrame,
 } from "@stanzapack/wire";
-import { NS, xml, type InBandBytestreams } from "@stanzapack/xmpp";
+import { NS, xml, type Connection, type InBandBytestreams } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { COMMAND, startProgram, type Program } from "./support/program.js";
 import { HELLO, openRawLink } from "./support/raw-link.js";
@@ -347,6 +347,32 @@ describe.each(SERVERS)("calls, through %s", (server) => {
     expect(await late).toBe("late");
     expect(runs.map(({ args }) => args)).toEqual([1, 2]);
     await valve.stop();
+  });
+
+  it("outlive a break of the network, at either end, and wait for it to pass", async () => {
+    const { host, ports } = stack.sandbox;
+    const proxy = await startTcpProxy({ host, port: ports.c2s });
+    onTestFinished(() => proxy.close());
+    const carol = await stack.connect("carol", { url: `xmpp://127.0.0.1:${proxy.port}` });
+    const { connection } = carol as unknown as { connection: Connection };
+    const pump = await carol.offer("pump");
+    const [valve, own] = [await carol.subscribe(service.node), await bob.subscribe(pump.node)];
+    const [asked, asker] = [gated(service, "wait"), gated(pump, "wait")];
+    const [result, other] = [valve.call("wait", 1), own.call("wait", "a")];
+    await Promise.all([asked.running(), asker.running()]);
+    proxy.refuse = true;
+    proxy.cut();
+    await until(() => connection.state !== "online", PATIENCE_MS, "the break is noticed");
+    const meanwhile = valve.call("wait", 2);
+    for (const { runs } of [asked, asker]) runs[0]?.finish("done");
+    proxy.refuse = false;
+    expect(await Promise.all([result, other])).toEqual(["done", "done"]);
+    await asked.running(2);
+    asked.runs[1]?.finish("later");
+    expect(await meanwhile).toBe("later");
+    expect([...asked.runs, ...asker.runs].map(({ args }) => args)).toEqual([1, 2, "a"]);
+    await Promise.all([valve.stop(), own.stop()]);
+    await carol.close();
   });
 
   it("of one account in a flood cost nobody else anything", async () => {
