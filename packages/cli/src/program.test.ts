@@ -83,6 +83,7 @@ describe("wrong usage exits 2 and says what is wrong", () => {
     [["call", "a@b/c", "m", "{a: 1}", ...WHO], "the arguments are not JSON"],
     [["call", "a@b/c", "m", "--timeout", "1", ...WHO], "like 100ms, 1s"],
     [["call", "a@b/c", "m", "--timeout", "11m", ...WHO], "at most 10m"],
+    [["call", "a@b/c", "m", "-5", ...WHO.slice(2)], "`--jid <jid>` is missing"],
     [["call", "a@b/c", "m"], "`--jid <jid>` is missing"],
     [["estimate"], "missing required argument 'file'"],
     [["estimate", "x", "--batch", "1,0"], "whole number above 0"],

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { addConnectionOptions } from "../base/connection-options.js";
 import { parseCallTimeout, parseMethod, parseNodeArgument } from "../base/parse.js";
 import { lazily } from "../base/lazily.js";
@@ -14,11 +14,10 @@ export function addCall(program: Command): void {
     .argument("<node>", "the service, as alice@example.org/valve", parseNodeArgument)
     .argument("<method>", "the method's name, of 1 to 64 characters", parseMethod)
     .argument("[json]", "the arguments, as one JSON value; null if you leave it out")
-    .option(
-      "--timeout <duration>",
-      "longest time to wait for the result, at most 10m",
-      parseCallTimeout,
-      30_000,
+    .addOption(
+      new Option("--timeout <duration>", "longest time to wait for the result, at most 10m")
+        .argParser(parseCallTimeout)
+        .default(30_000, "30s"),
     )
     .option("--json", "one JSON array on stdout: one row {node, method, result, ms}");
   addConnectionOptions(command)
@@ -39,6 +38,7 @@ Exit: 0 a result, 1 an error, 2 wrong usage.
 Examples:
   $ stanzapack call alice@example.org/valve status
   $ stanzapack call alice@example.org/valve open '{"percent": 40}' --timeout 5s
+  $ stanzapack call alice@example.org/heater setPoint -5
   $ stanzapack call alice@example.org/valve status --json | jq '.[0].ms'`,
     )
     .action(lazily(async () => (await import("../actions/call.js")).call));
