@@ -1,9 +1,10 @@
 import { parseNode, StanzapackError } from "@stanzapack/wire";
 import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
-import { type Later, whenKnown } from "../base/later.js";
+import type { Later } from "../base/later.js";
 import { DEFAULT_CONFIG, type Durability, type ServiceConfig } from "../options/service-config.js";
-import type { Store } from "../store/store.js";
+import { STORE_PAUSE_MS } from "../store/failure.js";
+import type { Store, StoredService } from "../store/store.js";
 import type { OpenRecord, RandomId } from "./offers.js";
 import { ServiceRecord } from "./service-record.js";
 
@@ -54,7 +55,18 @@ export class StoredServices {
       ...{ node, epoch, baseAt, durability, config: toPlain(config) },
       ...{ offset: 0, incarnations: [], approved: [], last: undefined, seenAt: wallNow() },
     });
-    return whenKnown(created, (stored) => new ServiceRecord(id, config, stored.record.epoch, now, stored));
+    const toRecord = (stored: StoredService): ServiceRecord =>
+      new ServiceRecord(id, config, stored.record.epoch, now, stored);
+    if (!(created instanceof Promise)) return toRecord(created);
+    return created.then(toRecord, (error: unknown) => {
+      const reason = error instanceof StanzapackError ? error.text : String(error);
+      this.log.error({ node, reason }, "a new service is refused: the store does not take it");
+      // The publisher's own store is well, so `store-failed` would mislead it. It tries again later.
+      throw new StanzapackError("busy", `the component cannot store \`${node}\` now: ${reason}`, {
+        retryAfterMs: STORE_PAUSE_MS,
+        cause: error,
+      });
+    });
   };
 
   /** Opens all stored services, and returns their records. Deletes those that were withdrawn. */

@@ -50,7 +50,7 @@ const DESCRIPTIONS: Readonly<Record<string, Description>> = {
   [FIELD.OPAQUE]: { type: "boolean", label: "Whether values are bytes that pass unchanged" },
   [FIELD.DURABILITY]: list("How safe updates are", {
     none: "In memory: gone when the component restarts",
-    interval: "On the disk within a second",
+    interval: "On the disk a little later, by default within a second",
     sync: "On the disk before anybody receives them",
   } satisfies Record<Durability, string>),
   [FIELD.ACCESS_MODEL]: list("Who may subscribe", ACCESS_LABELS),

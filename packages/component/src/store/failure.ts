@@ -4,3 +4,6 @@ import { StanzapackError } from "@stanzapack/wire";
 export function storeFailed(text: string, mend: string, cause?: unknown): StanzapackError {
   return new StanzapackError("store-failed", text, { mend, cause });
 }
+
+/** After this time a publisher may try again what the store did not take, in ms. */
+export const STORE_PAUSE_MS = 5_000;

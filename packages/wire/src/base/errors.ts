@@ -344,7 +344,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "subscription",
     retryable: false,
-    mend: "Repair the store of the publisher's outbox as the text says. Nothing in the store was changed.",
+    mend: "Repair the store that the text names, as the text says: the publisher's outbox, or the component's store.",
   },
   internal: {
     wire: 61,
