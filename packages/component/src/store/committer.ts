@@ -32,6 +32,7 @@ export class Committer {
   private timer: NodeJS.Timeout | undefined;
   private flight: Promise<void> | undefined;
   private failure: Error | undefined;
+  private stopped = false;
 
   constructor(
     private readonly engine: Engine,
@@ -46,12 +47,14 @@ export class Committer {
 
   /** Commits the writer's changes as soon as possible, because a caller waits for them. */
   soon(writer: Writer): void {
+    if (this.stopped) return;
     this.urgent.add(writer);
     if (this.flight === undefined) this.booked ??= setImmediate(() => this.begin());
   }
 
   /** Commits the writer's changes at the end of the interval. */
   later(writer: Writer): void {
+    if (this.stopped) return;
     this.dirty.add(writer);
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
@@ -122,5 +125,14 @@ export class Committer {
       await this.flight;
       if (this.failure !== undefined) throw this.failure;
     }
+  }
+
+  /** The engine closes next. What still waits, such as the removal of deleted journals, is left for the next start. */
+  stop(): void {
+    this.stopped = true;
+    this.urgent.clear();
+    this.due.clear();
+    clearTimeout(this.timer);
+    clearImmediate(this.booked);
   }
 }

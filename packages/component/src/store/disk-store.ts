@@ -217,6 +217,7 @@ export class DiskStore implements Store {
     try {
       await this.committer.flush();
     } finally {
+      this.committer.stop();
       await this.engine.close();
     }
   }
