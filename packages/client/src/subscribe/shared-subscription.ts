@@ -13,6 +13,7 @@ import type { AskedOptions, Granted } from "../negotiation/negotiation.js";
 import type { InactivePolicy } from "../options/connect-options.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
 import { Credit, type ReaderCredit } from "./credit.js";
+import { CursorProgress, type TakenPosition } from "./cursor-progress.js";
 import { Reception, type RangeReport } from "./reception.js";
 import { ASKED, follow, type StandingEvent } from "./standing.js";
 import { StatusReport, statusOf } from "./status-report.js";
@@ -43,7 +44,12 @@ export class SharedSubscription {
   private readonly reception: Reception;
   private readonly statusReport = new StatusReport();
   private standing = ASKED;
-  readonly credit = new Credit(() => this.credits());
+  /** How far the program has come in a log with a cursor. */
+  private progress: CursorProgress | undefined;
+  readonly credit = new Credit(
+    () => this.credits(),
+    () => this.progress,
+  );
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** Called when the component grants it. */
   readonly onGranted = new Set<() => void>();
@@ -63,6 +69,7 @@ export class SharedSubscription {
   ) {
     this.terms = new Terms(node, options);
     this.reception = new Reception(options.since);
+    if (options.cursor !== undefined) this.progress = new CursorProgress(() => this.tellTaken());
   }
 
   /** Adds a reader. `assertSame` has checked its options. */
@@ -96,6 +103,10 @@ export class SharedSubscription {
     else this.giveCredit();
   }
 
+  /** Whether the component keeps how far the program has come. */
+  get hasCursor(): boolean {
+    return this.progress !== undefined;
+  }
   get isLog(): boolean {
     return this.terms.kind === "log";
   }
@@ -136,6 +147,8 @@ export class SharedSubscription {
   }
   /** Where a log begins or continues: behind its position, once it has one. */
   get since(): Since | undefined {
+    // Behind what the program has taken: the rest is still on its way to the program, and would be lost with it.
+    if (this.progress !== undefined) return this.progress.taken ?? this.terms.since;
     const { current } = this.reception;
     return this.isLog && current !== undefined ? current : this.terms.since;
   }
@@ -183,7 +196,8 @@ export class SharedSubscription {
   /** Options to ask the component for. */
   get wanted(): AskedOptions & { readonly credit: number } {
     const { wantedWindowMs: windowMs, askedSelection: selection, since, credit } = this;
-    return { windowMs, selection, since, credit: this.isBound ? credit.total : credit.room };
+    const { cursor } = this.terms;
+    return { windowMs, selection, since, cursor, credit: this.isBound ? credit.total : credit.room };
   }
 
   /** A request asks for it, with credit for this many rows. */
@@ -275,12 +289,33 @@ export class SharedSubscription {
     return total === undefined ? undefined : { type: "credit", alias, total };
   }
 
+  /** The program has taken everything up to this position, and wants it no second time. */
+  took(position: TakenPosition): void {
+    this.progress?.take(position);
+  }
+
+  /** Returns CREDIT, if the component does not know yet what the program has taken. */
+  takenCredit(): CreditFrame | undefined {
+    const { alias } = this.standing;
+    const total = alias === undefined ? undefined : this.credit.taken();
+    return alias === undefined || total === undefined ? undefined : { type: "credit", alias, total };
+  }
+
+  /** Tells the component what the program has taken. */
+  tellTaken(): void {
+    const frame = this.takenCredit();
+    if (frame !== undefined) this.host.credit(frame);
+  }
+
   /** The component has granted it. */
   applyGrant(granted: Granted): void {
     this.follow({ type: "granted", subid: granted.subid });
     this.wasGranted = true;
     this.wasRecovered = granted.recovered ?? this.wasRecovered;
-    if (granted.begun !== undefined) this.reception.begin(granted.begun);
+    if (granted.begun !== undefined) {
+      this.reception.begin(granted.begun);
+      this.progress?.starts(granted.begun);
+    }
     this.terms.grant(granted);
     this.tellStatus();
     for (const tell of this.onGranted) tell();
@@ -291,6 +326,8 @@ export class SharedSubscription {
     this.follow({ type: "bound", alias });
     this.reception.bound(baseAt);
     this.terms.bound(kind);
+    // A pattern may have brought a service without a history.
+    if (kind !== "log") this.progress = undefined;
     this.statusReport.heard("online", null);
     this.tellStatus();
   }
@@ -334,7 +371,9 @@ export class SharedSubscription {
   /** Gives all readers what one DATA frame carries. */
   deliver(batch: DataBatch<Value>): void {
     if (this.ended) return;
-    this.credit.came(batch.rows.length);
+    const { epoch, to, rows } = batch;
+    this.credit.came(rows.length);
+    this.progress?.came(epoch, to - rows.length + 1, to);
     const { events, report } = this.reception.receive(batch, { thins: this.terms.thins, isLog: this.isLog });
     for (const event of events) {
       if (event.event !== "row") {
@@ -352,6 +391,7 @@ export class SharedSubscription {
   finish(error: StanzapackError | undefined): void {
     if (this.ended) return;
     this.endedWith = { error };
+    this.progress?.stop();
     const readers = [...this.readers];
     this.readers.clear();
     for (const reader of readers) reader.finish(error);
