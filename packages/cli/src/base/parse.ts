@@ -1,4 +1,5 @@
 import {
+  isCursorName,
   isServiceName,
   MAX_WINDOW_MS,
   isPattern,
@@ -76,6 +77,21 @@ export function parseSinceOption(text: string): Since {
 
 export function parseServiceName(text: string): string {
   if (!isServiceName(text)) throw new InvalidArgumentError("A name has 1 to 64 of a-z A-Z 0-9 . _ -");
+  return text;
+}
+
+export function parseCursorName(text: string): string {
+  if (!isCursorName(text)) throw new InvalidArgumentError("A name has 1 to 64 of a-z A-Z 0-9 . _ -");
+  return text;
+}
+
+/** A node, `alice@example.org/orders`. */
+export function parseNodeOption(text: string): string {
+  try {
+    parseNode(text);
+  } catch {
+    throw new InvalidArgumentError("Write a node as user@domain/name.");
+  }
   return text;
 }
 

@@ -1,0 +1,369 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect, type Client, type CursorInfo, type Subscription } from "@stanzapack/client";
+import {
+  startComponentProcess,
+  startSandbox,
+  type ComponentProcess,
+  type Sandbox,
+} from "@stanzapack/sandbox";
+import { until } from "@stanzapack/testkit";
+import { NS, xml } from "@stanzapack/xmpp";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { COMMAND } from "./support/program.js";
+import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+
+const SOON_MS = 10_000;
+/** Longest time until everyone is back after a fault, in ms. */
+const BACK_MS = 30_000;
+
+const upTo = (count: number, from = 1): number[] =>
+  Array.from({ length: count - from + 1 }, (_, i) => from + i);
+
+/** Takes values until `last` is in hand. The last one is not taken. */
+async function readTo(subscription: Subscription<number>, last: number): Promise<number[]> {
+  const values: number[] = [];
+  for (const iterator = subscription[Symbol.asyncIterator](); values.at(-1) !== last;) {
+    const next = await iterator.next();
+    if (next.done === true) break;
+    values.push(next.value.value);
+  }
+  return values;
+}
+
+async function untilCursor(
+  client: Client,
+  node: string,
+  is: (cursor: CursorInfo) => boolean,
+): Promise<CursorInfo> {
+  let found: CursorInfo | undefined;
+  const deadline = Date.now() + SOON_MS;
+  while (found === undefined && Date.now() < deadline) found = (await client.cursors(node)).find(is);
+  if (found === undefined) throw new Error(`no such cursor: ${JSON.stringify(await client.cursors(node))}`);
+  return found;
+}
+
+describe.each(SERVERS)("named cursors, behind %s", (server) => {
+  let stack: Stack;
+  let alice: Client;
+
+  beforeAll(async () => {
+    const limits = { maxCursorsPerJid: 8, maxCursorsPerService: 3, cursorSeconds: 4 };
+    stack = await startStack(server, ["alice", "bob", "carol", "dan"], { limits });
+    alice = await stack.connect("alice");
+  });
+  afterAll(() => stack.stop());
+
+  it("continue behind what was taken, not behind what was sent", async () => {
+    const log = await alice.offer("taken", { kind: "log" });
+    for (const i of upTo(50)) log.publish(i);
+    const options = { cursor: "main", since: "first" } as const;
+    const bob = await stack.connect("bob");
+    expect(await readTo(await bob.subscribe<number>(log.node, options), 5)).toEqual(upTo(5));
+    await bob.close();
+    // The fifth was still in the hands of the program.
+    const again = await stack.connect("bob");
+    const subscription = await again.subscribe<number>(log.node, options);
+    expect(subscription.recovered).toBe(true);
+    expect(await readTo(subscription, 20)).toEqual(upTo(20, 5));
+    subscription.markTaken({ ...(await position(again)), offset: 20 });
+    await subscription.stop();
+    const third = await again.subscribe<number>(log.node, options);
+    const rest: number[] = [];
+    third.on("update", ({ value }) => rest.push(value));
+    await until(() => rest.length === 30, SOON_MS, "the rest");
+    expect(rest).toEqual(upTo(50, 21));
+    await third.stop();
+    expect(await again.cursors(log.node)).toMatchObject([{ name: "main", offset: 50, used: false }]);
+    await again.close();
+
+    async function position(client: Client): Promise<CursorInfo> {
+      return untilCursor(client, log.node, ({ offset }) => offset === 19);
+    }
+  });
+
+  it("are the consumer's own, and go with the newest session that asks", async () => {
+    const log = await alice.offer("owned", { kind: "log" });
+    const [bob, other, carol] = [
+      await stack.connect("bob"),
+      await stack.connect("bob"),
+      await stack.connect("carol"),
+    ];
+    const first = await bob.subscribe<number>(log.node, { cursor: "main" });
+    const ended = new Promise((resolve) => first.once("ended", resolve));
+    await carol.subscribe(log.node, { cursor: "main" });
+    expect(await carol.cursors()).toMatchObject([{ node: log.node, name: "main", used: true }]);
+    await expect(other.deleteCursor(log.node, "main")).rejects.toMatchObject({ code: "conflict" });
+    await other.subscribe<number>(log.node, { cursor: "main" });
+    expect(await ended).toMatchObject({ code: "conflict", origin: "peer" });
+    await bob.subscribe(log.node, { cursor: "mine" });
+    await expect(carol.deleteCursor(log.node, "mine")).rejects.toMatchObject({ code: "no-such-cursor" });
+    await carol.close();
+    const again = await stack.connect("carol");
+    await untilCursor(again, log.node, ({ used }) => !used);
+    await again.deleteCursor(log.node, "main");
+    expect(await again.cursors()).toEqual([]);
+    for (const client of [bob, other, again]) await client.close();
+  });
+
+  it("are refused with a bad name, without credit, for a value, and beyond their bounds", async () => {
+    const [log, value] = [await alice.offer("refused", { kind: "log" }), await alice.offer("refused-value")];
+    const bob = await stack.connect("bob");
+    for (const cursor of ["", "a b", "x".repeat(65), "ä"]) {
+      await expect(bob.subscribe(log.node, { cursor })).rejects.toMatchObject({ code: "invalid-options" });
+      await expect(bob.deleteCursor(log.node, cursor)).rejects.toMatchObject({ code: "invalid-options" });
+    }
+    await expect(bob.subscribe(value.node, { cursor: "a" })).rejects.toMatchObject({
+      code: "invalid-options",
+    });
+    await bob.subscribe(log.node, { cursor: "a" });
+    await expect(bob.subscribe(log.node)).rejects.toMatchObject({ code: "invalid-options" });
+    // Names and requests that the SDK does not send.
+    const raw = await stack.raw("bob");
+    const ask = (type: string, child: Parameters<typeof xml>[2]) =>
+      raw.request(xml("iq", { type, to: stack.domain }, child)).then(
+        (answer) => answer.getChild("cursors", NS.STANZAPACK)?.getChildren("cursor").length,
+        (error: { condition: string }) => error.condition,
+      );
+    const remove = (attrs: object): Parameters<typeof xml>[2] =>
+      xml("cursors", NS.STANZAPACK, xml("delete", { ...attrs }));
+    expect([
+      await ask("get", xml("cursors", { xmlns: NS.STANZAPACK, node: log.node })),
+      await ask("get", xml("cursors", { xmlns: NS.STANZAPACK, node: value.node })),
+      await ask("get", xml("cursors", NS.STANZAPACK, xml("set", NS.RSM, xml("max", {}, "x")))),
+      await ask("set", xml("cursors", NS.STANZAPACK)),
+      await ask("set", remove({ node: log.node })),
+      await ask("set", remove({ node: log.node, name: "a b" })),
+      await ask("set", remove({ node: log.node, name: "b" })),
+      await ask("set", remove({ node: "nobody", name: "b" })),
+    ]).toEqual([
+      1,
+      0,
+      "bad-request",
+      "bad-request",
+      "bad-request",
+      "bad-request",
+      "item-not-found",
+      "item-not-found",
+    ]);
+    const others = [await stack.connect("bob"), await stack.connect("carol"), await stack.connect("dan")];
+    await others[0]?.subscribe(log.node, { cursor: "b" });
+    await others[1]?.subscribe(log.node, { cursor: "a" });
+    await expect(others[2]?.subscribe(log.node, { cursor: "a" })).rejects.toMatchObject({
+      code: "limit-exceeded",
+      text: expect.stringContaining("`alice@localhost/refused` has 3 cursors") as string,
+    });
+    for (const client of [bob, ...others]) await client.close();
+  });
+
+  it("of a pattern are one in each log, and its values have none", async () => {
+    const logs = [await alice.offer("p-one", { kind: "log" }), await alice.offer("p-two", { kind: "log" })];
+    const value = await alice.offer("p-value");
+    const dan = await stack.connect("dan");
+    const group = await dan.subscribeAll<number>(value.node.replace("value", "*"), { cursor: "all" });
+    const seen: string[] = [];
+    group.on("update", ({ node, value: it }) => seen.push(`${node.slice(-3)} ${it}`));
+    for (const i of [1, 2]) for (const service of [...logs, value]) service.publish(i);
+    await until(
+      () => seen.includes("lue 2") && seen.includes("one 2") && seen.includes("two 2"),
+      SOON_MS,
+      "values",
+    );
+    await group.stop();
+    expect(await dan.cursors()).toMatchObject(logs.map(({ node }) => ({ node, name: "all", offset: 2 })));
+    await dan.close();
+  });
+
+  it("lose and repeat nothing for a program whose link breaks", async () => {
+    const log = await alice.offer("breaks", { kind: "log" });
+    const bob = await stack.connect("bob");
+    const subscription = await bob.subscribe<number>(log.node, { cursor: "main", maxQueued: 40 });
+    const values: number[] = [];
+    const told: string[] = [];
+    for (const event of ["lost", "reset"] as const) subscription.on(event, () => told.push(event));
+    const counter = publishCounter((value) => log.publish(value), 5);
+    const reading = (async () => {
+      for await (const { value } of subscription) values.push(value);
+    })();
+    await until(() => values.length > 100, SOON_MS, "values");
+    await stack.sandbox.restart();
+    await until(() => bob.online && alice.online, BACK_MS, "everyone is online");
+    const { length } = values;
+    await until(() => values.length > length + 100, BACK_MS, "more values");
+    counter.stop();
+    await until(() => values.length >= counter.count, BACK_MS, "the last value");
+    expect([values, told]).toEqual([upTo(counter.count), []]);
+    await untilCursor(bob, log.node, ({ offset }) => offset === counter.count);
+    await bob.close();
+    await reading;
+  });
+
+  it("go with the service, with the access, and when nobody has used them for their time", async () => {
+    const log = await alice.offer("gone", { kind: "log" });
+    const [bob, carol] = [await stack.connect("bob"), await stack.connect("carol")];
+    const mine = await bob.subscribe(log.node, { cursor: "gone" });
+    await carol.subscribe(log.node, { cursor: "gone" });
+    await alice.close();
+    alice = await stack.connect("alice");
+    const again = await alice.offer("gone", { kind: "log", access: "whitelist", members: ["bob@localhost"] });
+    await until(() => mine.status === "online", SOON_MS, "the publisher");
+    expect(await carol.cursors(log.node)).toEqual([]);
+    // In use, it outlives its time. Then it expires.
+    const before = await untilCursor(bob, log.node, () => true);
+    await untilCursor(bob, log.node, ({ at }) => at > before.at + 4_000);
+    await mine.stop();
+    await expect.poll(() => bob.cursors(log.node), { timeout: SOON_MS }).toEqual([]);
+    await bob.subscribe(log.node, { cursor: "gone" });
+    expect(await bob.cursors(log.node)).toHaveLength(1);
+    await again.stop();
+    expect(await bob.cursors(log.node)).toEqual([]);
+    for (const client of [bob, carol]) await client.close();
+  });
+});
+
+describe.each(SERVERS)("named cursors of a component with a store, behind %s", (server) => {
+  let sandbox: Sandbox;
+  let component: ComponentProcess;
+  let folder: string;
+  const { signal } = new AbortController();
+
+  beforeAll(async () => {
+    sandbox = await startSandbox({ server, users: ["alice", "bob"] });
+    folder = mkdtempSync(join(tmpdir(), "stanzapack-cursors-"));
+    component = await startComponentProcess(sandbox, {
+      ...{ command: COMMAND, signal, storePath: join(folder, "store"), logLevel: "error" },
+    });
+  });
+  afterAll(async () => {
+    await component.end("SIGTERM");
+    await sandbox.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function accountOf(user: string): {
+    readonly jid: string;
+    readonly password: string;
+    readonly component: string;
+  } {
+    const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
+    const domain = sandbox.components[0]?.domain;
+    if (account === undefined || domain === undefined) throw new Error(`no account ${user}`);
+    return { ...account, component: domain };
+  }
+
+  async function login(user: string): Promise<Client> {
+    const client = await connect({ ...accountOf(user), url: sandbox.url, ca: sandbox.ca });
+    onTestFinished(() => client.close());
+    return client;
+  }
+
+  /** The command `stanzapack subscribe --cursor` as a process of its own. */
+  function feed(
+    node: string,
+    cursor: string,
+    ...args: string[]
+  ): { child: ChildProcess; values(): number[]; errors(): string } {
+    const { jid, password, component: domain } = accountOf("bob");
+    const file = join(folder, "password");
+    writeFileSync(file, password, { mode: 0o600 });
+    const env = {
+      ...{ PATH: process.env["PATH"], STANZAPACK_JID: jid, STANZAPACK_PASSWORD_FILE: file },
+      ...{ STANZAPACK_COMPONENT: domain, STANZAPACK_URL: sandbox.url, STANZAPACK_CA: sandbox.caFile },
+    };
+    const command = [COMMAND, "subscribe", node, "--cursor", cursor, ...args];
+    const child = spawn(process.execPath, command, { env, stdio: ["ignore", "pipe", "pipe"] });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    const lines = (): string[] =>
+      stdout
+        .slice(0, stdout.lastIndexOf("\n") + 1)
+        .split("\n")
+        .slice(0, -1);
+    const valueOf = (line: string): number | undefined => (JSON.parse(line) as { value?: number }).value;
+    return { child, values: () => lines().flatMap((line) => valueOf(line) ?? []), errors: () => stderr };
+  }
+
+  it("have no gap, and few repeats, when consumers are killed", async () => {
+    const [alice, watcher] = [await login("alice"), await login("bob")];
+    const log = await alice.offer("killed", { kind: "log" });
+    const counter = publishCounter((value) => log.publish(value), 5);
+    const [first, second] = [
+      feed(log.node, "first", "--since", "first"),
+      feed(log.node, "second", "--since", "first"),
+    ];
+    const known = await untilCursor(
+      watcher,
+      log.node,
+      ({ name, offset }) => name === "first" && offset > 100,
+    );
+    await until(() => first.values().length > known.offset + 20, SOON_MS, "lines behind the cursor");
+    const closed = once(first.child, "close");
+    first.child.kill("SIGKILL");
+    await closed;
+    const written = first.values();
+    const next = feed(log.node, "first");
+    await until(() => next.values().length > 100, BACK_MS, "lines of the next process");
+    counter.stop();
+    await until(() => next.values().at(-1) === counter.count, BACK_MS, "the last line of the next process");
+    const [begin = 0] = next.values();
+    // No gap, and nothing again that the component knew of.
+    expect(begin).toBeLessThanOrEqual((written.at(-1) ?? 0) + 1);
+    expect(begin).toBeGreaterThan(known.offset);
+    expect([written, next.values()]).toEqual([upTo(written.length), upTo(counter.count, begin)]);
+    // The other consumer did not notice.
+    await until(() => second.values().length >= counter.count, BACK_MS, "all lines of the other");
+    expect(second.values()).toEqual(upTo(counter.count));
+    // A process that is stopped by a signal leaves nothing to repeat.
+    const stopped = once(next.child, "close");
+    next.child.kill("SIGTERM");
+    await stopped;
+    for (const i of [1, 2, 3]) log.publish(counter.count + i);
+    const last = feed(log.node, "first", "--count", "2");
+    expect((await once(last.child, "close"))[0], last.errors()).toBe(0);
+    expect(last.values()).toEqual([counter.count + 1, counter.count + 2]);
+    const end = feed(log.node, "first", "--count", "1");
+    await once(end.child, "close");
+    expect(end.values()).toEqual([counter.count + 3]);
+  });
+
+  it("are there after the component was killed, or stopped", async () => {
+    const [alice, bob] = [await login("alice"), await login("bob")];
+    const log = await alice.offer("restart", { kind: "log", durability: "sync" });
+    const values: number[] = [];
+    const told: string[] = [];
+    const subscription = await bob.subscribe<number>(log.node, { cursor: "main" });
+    subscription.on("update", ({ value }) => values.push(value));
+    for (const event of ["lost", "reset"] as const) subscription.on(event, () => told.push(event));
+    const counter = publishCounter((value) => log.publish(value), 5);
+    for (const by of ["SIGKILL", "SIGTERM"] as const) {
+      const { length } = values;
+      await until(() => values.length > length + 100, BACK_MS, "values");
+      await component.end(by);
+      await component.start(signal);
+    }
+    const { length } = values;
+    await until(() => values.length > length + 100, BACK_MS, "values after the restarts");
+    await bob.close();
+    const last = values.at(-1) ?? 0;
+    expect([values, told]).toEqual([upTo(last), []]);
+    // Nobody subscribes, and the component is killed.
+    await until(() => counter.count > last + 50, SOON_MS, "values that nobody takes");
+    await component.end("SIGKILL");
+    await component.start(signal);
+    counter.stop();
+    const again = await login("bob");
+    const rest: number[] = [];
+    const continued = await again.subscribe<number>(log.node, { cursor: "main" });
+    continued.on("update", ({ value }) => rest.push(value));
+    await until(() => rest.at(-1) === counter.count, BACK_MS, "the rest");
+    // The component had not yet written the last of it when it was killed, or it had.
+    expect(rest[0]).toBeLessThanOrEqual(last + 1);
+    expect(rest).toEqual(upTo(counter.count, rest[0]));
+    expect(continued.recovered).toBe(true);
+  });
+});
