@@ -6,6 +6,7 @@ const LONGEST = [
   ...["faults", "bench-wire", "cli", "network-changes", "bystanders", "nginx", "demo", "store", "transports"],
   ...[
     "crash",
+    "cursors",
     "joiners",
     "log",
     "sandbox",

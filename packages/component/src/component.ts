@@ -174,6 +174,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       ...stats,
       services: broker.catalog.services.size,
       subscriptions: countSubscriptions(broker),
+      cursors: broker.cursors.size,
       framesReceived: { ...stats.framesReceived },
     }),
     reload(nextConfig) {

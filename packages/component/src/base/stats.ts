@@ -5,6 +5,8 @@ export interface ComponentStats {
   links: number;
   services: number;
   subscriptions: number;
+  /** Named cursors. */
+  cursors: number;
   lanes: number;
   /** Link stanzas written. */
   stanzasSent: number;
@@ -66,6 +68,7 @@ export function createStats(): ComponentStats {
     links: 0,
     services: 0,
     subscriptions: 0,
+    cursors: 0,
     lanes: 0,
     stanzasSent: 0,
     dataStanzasSent: 0,
