@@ -54,6 +54,13 @@ export function parseCount(text: string): number {
   return count;
 }
 
+/** A whole number of at least 0. */
+export function parseWhole(text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(count)) throw new InvalidArgumentError("Write a whole number.");
+  return count;
+}
+
 /** A number of at least 0. The component checks the other bounds. */
 export function parseNumber(text: string): number {
   if (!/^\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) || !Number.isFinite(Number(text)))
