@@ -1,5 +1,6 @@
 import { WHOLE, type CreditFrame } from "@stanzapack/wire";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { SubscribeOptions } from "../options/subscribe-options.js";
 import { CursorProgress } from "./cursor-progress.js";
 import { SharedSubscription } from "./shared-subscription.js";
 import { SubscriptionGroup } from "./subscription-group.js";
@@ -41,9 +42,9 @@ describe("the progress of a cursor", () => {
   });
 });
 
-function setUp(maxQueued = 100) {
+function setUp(more: SubscribeOptions<number> = {}, begun = 0) {
   const credits: number[] = [];
-  const options = { cursor: "a", maxQueued };
+  const options = { cursor: "a", maxQueued: 100, ...more };
   const shared = new SharedSubscription("alice@x/log", options, {
     change: () => Promise.reject(new Error("not in this test")),
     ...{ stop: () => Promise.resolve(), credit: ({ total }: CreditFrame) => void credits.push(total) },
@@ -56,7 +57,7 @@ function setUp(maxQueued = 100) {
     });
     shared.applyGrant({ subid: "1", windowMs: 0, selection: WHOLE, begun: { epoch: 1, offset } });
   };
-  bind(0, 0);
+  bind(0, begun);
   const deliver = (from: number, to: number): void => {
     const rows = Array.from({ length: to - from + 1 }, (_, i) => from + i);
     shared.deliver({ epoch: 1, from, to, at: 0, spanMs: 0, rows });
@@ -111,6 +112,15 @@ describe("a subscription with a cursor", () => {
     expect(rest).toEqual([6, 7, 8, 9, 10, 11, 12]);
     vi.advanceTimersByTime(1_000);
     expect(credits).toEqual([102, 109]);
+  });
+
+  it("begins where the cursor is, and not at `since`", () => {
+    const { subscription, deliver } = setUp({ since: { epoch: 1, offset: 3 } }, 20);
+    const told: string[] = [];
+    subscription.on("lost", ({ from, to }) => told.push(`${from}-${to}`));
+    subscription.on("update", ({ offset }) => told.push(String(offset)));
+    deliver(21, 22);
+    expect(told).toEqual(["21", "22"]);
   });
 
   it("cannot be shared", () => {

@@ -28,7 +28,10 @@ export class CursorProgress {
     private readonly onDue: () => void,
   ) {}
 
-  /** The last position that the program has taken, or behind which it begins. Undefined before the first grant. */
+  /**
+   * The last position that the program has taken, or behind which it begins. Undefined before the first grant. A request
+   * that cannot rely on the cursor begins here: what waits in the queue is lost with the program.
+   */
   get taken(): TakenPosition | undefined {
     return this.position;
   }

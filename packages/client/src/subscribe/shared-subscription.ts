@@ -68,7 +68,8 @@ export class SharedSubscription {
     private readonly host: SubscriptionHost,
   ) {
     this.terms = new Terms(node, options);
-    this.reception = new Reception(options.since);
+    // With a cursor, only the component knows where the subscription begins.
+    this.reception = new Reception(options.cursor === undefined ? options.since : undefined);
     if (options.cursor !== undefined) this.progress = new CursorProgress(() => this.tellTaken());
   }
 
@@ -147,7 +148,6 @@ export class SharedSubscription {
   }
   /** Where a log begins or continues: behind its position, once it has one. */
   get since(): Since | undefined {
-    // Behind what the program has taken: the rest is still on its way to the program, and would be lost with it.
     if (this.progress !== undefined) return this.progress.taken ?? this.terms.since;
     const { current } = this.reception;
     return this.isLog && current !== undefined ? current : this.terms.since;
@@ -195,9 +195,9 @@ export class SharedSubscription {
 
   /** Options to ask the component for. */
   get wanted(): AskedOptions & { readonly credit: number } {
-    const { wantedWindowMs: windowMs, askedSelection: selection, since, credit } = this;
-    const { cursor } = this.terms;
-    return { windowMs, selection, since, cursor, credit: this.isBound ? credit.total : credit.room };
+    const { wantedWindowMs: windowMs, askedSelection: selection, since, isBound } = this;
+    const credit = isBound ? this.credit.total : this.credit.room;
+    return { windowMs, selection, since, cursor: this.terms.cursor, credit };
   }
 
   /** A request asks for it, with credit for this many rows. */
@@ -283,10 +283,13 @@ export class SharedSubscription {
 
   /** Returns CREDIT, if one is due. `along`: something else is sent anyway, so less makes it due. */
   takeCredit(along = true): CreditFrame | undefined {
+    return this.ended ? undefined : this.creditOf(() => this.credit.due(along));
+  }
+
+  private creditOf(due: () => number | undefined): CreditFrame | undefined {
     const { alias } = this.standing;
-    if (alias === undefined || this.ended) return undefined;
-    const total = this.credit.due(along);
-    return total === undefined ? undefined : { type: "credit", alias, total };
+    const total = alias === undefined ? undefined : due();
+    return alias === undefined || total === undefined ? undefined : { type: "credit", alias, total };
   }
 
   /** The program has taken everything up to this position, and wants it no second time. */
@@ -296,9 +299,7 @@ export class SharedSubscription {
 
   /** Returns CREDIT, if the component does not know yet what the program has taken. */
   takenCredit(): CreditFrame | undefined {
-    const { alias } = this.standing;
-    const total = alias === undefined ? undefined : this.credit.taken();
-    return alias === undefined || total === undefined ? undefined : { type: "credit", alias, total };
+    return this.creditOf(() => this.credit.taken());
   }
 
   /** Tells the component what the program has taken. */
