@@ -11,9 +11,11 @@ import {
   type Sandbox,
 } from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
+import type { BindSubscriptionFrame as BindFrame } from "@stanzapack/wire";
 import { NS, xml } from "@stanzapack/xmpp";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { COMMAND } from "./support/program.js";
+import { HELLO, openRawLink, type RawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
 
 const SOON_MS = 10_000;
@@ -157,6 +159,48 @@ describe.each(SERVERS)("named cursors, behind %s", (server) => {
       text: expect.stringContaining("`alice@localhost/refused` has 3 cursors") as string,
     });
     for (const client of [bob, ...others]) await client.close();
+  });
+
+  it("are for any library: by a form, and by CREDIT that counts rows since BIND", async () => {
+    const log = await alice.offer("raw", { kind: "log" });
+    for (const i of upTo(30)) log.publish(i);
+    await until(() => !log.pending, SOON_MS, "everything is sent");
+    const fields = { "{urn:stanzapack:0}cursor": "main", "{urn:stanzapack:0}since": "first" };
+    const open = async (): Promise<RawLink> => {
+      const link = await openRawLink(await stack.raw("dan"), stack.domain);
+      link.send(HELLO);
+      return link;
+    };
+    const begin = async (link: RawLink, credit: string): Promise<string | undefined> => {
+      const answer = await link.subscribe(log.node, { ...fields, "{urn:stanzapack:0}credit": credit });
+      const form = answer.getChild("pubsub", NS.PUBSUB)?.getChild("options")?.getChild("x");
+      const position = form
+        ?.getChildren("field")
+        .find(({ attrs }) => attrs["var"] === "{urn:stanzapack:0}position");
+      return position?.getChildText("value")?.split(":")[1];
+    };
+    const rowsOf = ({ frames }: RawLink): number =>
+      frames
+        .flatMap((frame) => (frame.type === "data" ? frame.to - frame.from + 1 : []))
+        .reduce((a, b) => a + b, 0);
+    const link = await open();
+    await expect(link.subscribe(log.node, fields)).rejects.toMatchObject({ condition: "bad-request" });
+    expect(await begin(link, "30")).toBe("0");
+    await until(() => rowsOf(link) === 30, SOON_MS, "all rows");
+    const { alias } = link.frames.find(({ type }) => type === "bind") as BindFrame;
+    // Thirty rows were sent. Twelve are taken. A late total changes nothing.
+    link.send({ type: "credit", alias, total: 42 }, { type: "credit", alias, total: 33 });
+    const dan = await stack.connect("dan");
+    await untilCursor(dan, log.node, ({ offset }) => offset === 12);
+    // Another session takes the cursor over.
+    const other = await open();
+    expect(await begin(other, "5")).toBe("12");
+    await until(() => link.frames.some(({ type }) => type === "error"), SOON_MS, "the end of the first");
+    expect(link.frames.at(-1)).toMatchObject({ type: "error", alias, code: "conflict" });
+    await other.stream.close();
+    await link.stream.close();
+    await log.stop();
+    await dan.close();
   });
 
   it("of a pattern are one in each log, and its values have none", async () => {
