@@ -7,6 +7,7 @@ const LONGEST = [
   ...[
     "crash",
     "cursors",
+    "stored-cursors",
     "joiners",
     "log",
     "sandbox",
