@@ -7,6 +7,8 @@ export type { CursorInfo, ServiceInfo } from "./negotiation/negotiation.js";
 export type { AccessModel, ConfigureOptions, OfferOptions } from "./options/offer-options.js";
 export type { OutboxEntry, OutboxStore, StoredOutbox } from "./store/outbox-store.js";
 export { OfferedService } from "./publish/offered-service.js";
+export type { CallContext, CallFailure, CallHandler } from "./publish/call-handlers.js";
+export type { CallOptions } from "./options/call-options.js";
 export type { Demand, OfferedServiceEvents } from "./publish/service-events.js";
 export type { Sendable } from "./base/sendable.js";
 export {

@@ -1,4 +1,4 @@
-import type { Store, StoredService } from "@stanzapack/component";
+import type { Store, StoredService } from "@stanzapack/component/store";
 import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import { setImmediate } from "node:timers/promises";
 import { lcg } from "../workloads/random.js";

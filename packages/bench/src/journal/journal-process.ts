@@ -1,14 +1,14 @@
 // A store alone in its process, so that bytes, memory and the time since the start are the store's only.
 import { readFile } from "node:fs/promises";
+import { configSchema } from "@stanzapack/component";
 import {
-  configSchema,
   DEFAULT_EXPIRY,
   JournalMemory,
   MemoryStore,
   openLmdbStore,
   type Store,
   type StoredService,
-} from "@stanzapack/component";
+} from "@stanzapack/component/store";
 import { wallNow } from "@stanzapack/xmpp";
 import { DemoError } from "../demo/failure.js";
 import { answerCalls } from "../measure/rpc.js";

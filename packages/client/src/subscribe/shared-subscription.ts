@@ -12,11 +12,13 @@ import {
 import type { AskedOptions, Granted } from "../negotiation/negotiation.js";
 import type { InactivePolicy } from "../options/connect-options.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
+import { OutgoingCalls } from "./outgoing-calls.js";
 import { Credit, type ReaderCredit } from "./credit.js";
 import { CursorProgress, type TakenPosition } from "./cursor-progress.js";
 import { Reception, type RangeReport } from "./reception.js";
 import { ASKED, follow, type StandingEvent } from "./standing.js";
 import { StatusReport, statusOf } from "./status-report.js";
+import type { SubscriptionHost } from "./subscription-host.js";
 import {
   Subscription,
   type Away,
@@ -25,14 +27,6 @@ import {
   type SubscriptionStatus,
 } from "./subscription.js";
 import { Terms } from "./terms.js";
-
-/** The calls that a subscription makes to its client. */
-export interface SubscriptionHost {
-  change(subscription: SharedSubscription, windowMs: number, selection: Selection): Promise<Granted>;
-  stop(subscription: SharedSubscription): Promise<void>;
-  /** Sends CREDIT: the consumer has read. */
-  credit(frame: CreditFrame): void;
-}
 
 /**
  * The part that all subscriptions of one client to one node share: options, position, status and credit. The component
@@ -50,6 +44,7 @@ export class SharedSubscription {
     () => this.credits(),
     () => this.progress,
   );
+  readonly calls: OutgoingCalls;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** Called when the component grants it. */
   readonly onGranted = new Set<() => void>();
@@ -68,6 +63,7 @@ export class SharedSubscription {
     private readonly host: SubscriptionHost,
   ) {
     this.terms = new Terms(node, options);
+    this.calls = new OutgoingCalls(node);
     // With a cursor, only the component knows where the subscription begins.
     this.reception = new Reception(options.cursor === undefined ? options.since : undefined);
     if (options.cursor !== undefined) this.progress = new CursorProgress(() => this.tellTaken());
@@ -267,6 +263,7 @@ export class SharedSubscription {
   /** It was given back to the component for a pause. */
   resting(): void {
     this.credit.end();
+    this.calls.interrupt();
     this.follow({ type: "rested" });
     this.tellStatus();
   }
@@ -337,6 +334,7 @@ export class SharedSubscription {
   interrupt(away: Away): void {
     if (!this.follow({ type: "interrupted", away })) return;
     if (away !== "pending") this.credit.end();
+    this.calls.interrupt();
     this.reception.interrupt();
     this.tellStatus();
   }
@@ -393,6 +391,7 @@ export class SharedSubscription {
     if (this.ended) return;
     this.endedWith = { error };
     this.progress?.stop();
+    this.calls.finish(error);
     const readers = [...this.readers];
     this.readers.clear();
     for (const reader of readers) reader.finish(error);

@@ -172,7 +172,9 @@ export class LinkTable implements LinkEnds {
     const tag = this.settings.envelope === "auto" ? stream.takeTag() : undefined;
     link.session.lean = tag !== undefined;
     const lean = tag === undefined ? null : { tag };
-    link.sendFrame(createHello({ token, codecs: READS, lean, kept: true }, this.settings.wireLimits));
+    link.sendFrame(
+      createHello({ token, codecs: READS, lean, kept: true, calls: true }, this.settings.wireLimits),
+    );
     this.log.info({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
 
@@ -181,7 +183,7 @@ export class LinkTable implements LinkEnds {
       // The component still reads what the client published before. It sends the client nothing more.
       link.closedAt = monotonicNow();
       this.requests.linkEnded(link);
-      this.broker.subscriptions.linkEnded(link);
+      this.broker.subscriberGone(link);
       return;
     }
     this.end(link, end.error === undefined ? "closed" : end.error.message);
