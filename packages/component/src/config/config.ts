@@ -147,6 +147,14 @@ export const configSchema = z.strictObject({
       maxSelectionsPerAccount: count.default(8),
       /** Most members of one whitelist, and most JIDs that the publisher of one service approves. */
       maxMembers: count.default(10_000),
+      /** Most named cursors of one bare JID. */
+      maxCursorsPerJid: count.default(1_000),
+      /** Most named cursors of one service. */
+      maxCursorsPerService: count.default(1_000),
+      /** Most named cursors in all. */
+      maxCursors: count.default(100_000),
+      /** How long a named cursor stays that nobody uses, in seconds. 2,592,000: 30 days. */
+      cursorSeconds: count.default(2_592_000),
       /** Most requests of one bare JID that await approval. */
       maxPendingPerAsker: count.default(20),
       /** Most requests that await the approval of one publisher. */

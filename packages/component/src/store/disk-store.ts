@@ -180,7 +180,7 @@ export class DiskStore implements Store {
   sweep(now: number): void {
     this.memory.sweep(now);
     const { serviceMs, cursorMs, epochMs } = this.options.expiry;
-    this.cursors.expire(now - cursorMs);
+    if (Number.isFinite(cursorMs)) this.cursors.expire(now - cursorMs);
     this.janitor.expire(now - epochMs);
     for (let i = 0; i < SWEPT; i++) {
       this.sweeping ??= this.byNode.values();

@@ -27,6 +27,9 @@ class MemoryCursors implements StoredCursors {
   get(key: CursorKey): StoredCursor | undefined {
     return this.byKey.get(keyOf(key));
   }
+  all(): Iterable<StoredCursor> {
+    return this.byKey.values();
+  }
   ofNode(node: string): StoredCursor[] {
     return [...this.byKey.values()].filter((cursor) => cursor.node === node);
   }

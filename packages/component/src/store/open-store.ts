@@ -28,7 +28,8 @@ export async function openStore(
       },
       maxAgeMs: maxAgeSeconds * 1_000,
     },
-    expiry: { ...DEFAULT_EXPIRY, serviceMs: limits.storedServiceSeconds * 1_000 },
+    // The component deletes the cursors that have expired, so that it forgets them too.
+    expiry: { ...DEFAULT_EXPIRY, serviceMs: limits.storedServiceSeconds * 1_000, cursorMs: Infinity },
     diskShares: new JournalMemory(
       { maxLogBytes: maxBytes, maxLogBytesPerJid: maxBytesPerJid, remotePercent, domainShare },
       isOurs,

@@ -131,6 +131,8 @@ export interface StoredCursors {
   /** Resolves when the cursor is on the disk. Rejects with `store-failed`. */
   put(cursor: StoredCursor): Later<void>;
   get(key: CursorKey): Later<StoredCursor | undefined>;
+  /** All cursors. */
+  all(): Iterable<StoredCursor>;
   /** All cursors of a node. */
   ofNode(node: string): Later<StoredCursor[]>;
   /** All cursors of a bare JID. */
