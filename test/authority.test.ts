@@ -27,6 +27,7 @@ import { SERVERS, startStack, type Stack } from "./support/stack.js";
 
 const OPEN = "alice@localhost/open";
 const CLOSED = "alice@localhost/closed";
+const LOG = "alice@localhost/log";
 const MEMBERS = "{urn:stanzapack:0}members";
 const TAKE_OVER = "{urn:stanzapack:0}take_over";
 
@@ -118,6 +119,18 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
     const node = child.getChild("subscribe")?.attrs["node"] as string;
     if (outcome === "result" && who !== "member")
       await peers[who].ask("set", pubsub(xml("unsubscribe", { node, jid: peers[who].jid })));
+    return outcome;
+  }
+
+  /** Acts while the member has a cursor that nobody uses. */
+  async function withCursor(act: () => Promise<string>): Promise<string> {
+    const { publisher, member } = peers;
+    await publisher.ask("set", create(LOG, { "{urn:stanzapack:0}kind": "log" }));
+    const options = { "{urn:stanzapack:0}cursor": "main", "{urn:stanzapack:0}credit": "1" };
+    await member.ask("set", subscribe(LOG, member.jid, options));
+    await member.ask("set", pubsub(xml("unsubscribe", { node: LOG, jid: member.jid })));
+    const outcome = await act();
+    await publisher.ask("set", owned(xml("delete", { node: LOG })));
     return outcome;
   }
 
@@ -321,6 +334,16 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
         ?.getChildren("subscription");
       return list?.some(({ attrs }) => attrs["subid"] === subid) === true ? "yes" : "no";
     },
+    "see the member's cursor listed": (_, peer) =>
+      withCursor(async () => {
+        const answer = await peer.ask("get", xml("cursors", NS.STANZAPACK));
+        const list = answer.getChild("cursors", NS.STANZAPACK)?.getChildren("cursor");
+        return list?.some(({ attrs }) => attrs["node"] === LOG) === true ? "yes" : "no";
+      }),
+    "delete the member's cursor": (_, peer) =>
+      withCursor(() =>
+        peer.outcome("set", xml("cursors", NS.STANZAPACK, xml("delete", { node: LOG, name: "main" }))),
+      ),
     "publish by the publisher's alias, on one's own link": async (who, peer) => {
       // A new link has no alias yet.
       if (hasLink(who) && who !== "publisher") await peer.link();

@@ -95,6 +95,8 @@ export const AUTHORITY = {
     member: "result",
   }),
   "see the member's subscription listed": row("no", { member: "yes", "without link": "yes" }),
+  "see the member's cursor listed": row("no", { member: "yes", "without link": "yes" }),
+  "delete the member's cursor": row("item-not-found, no-such-cursor", MEMBER),
   "publish by the publisher's alias, on one's own link": framed("BYE unknown-alias", { publisher: "taken" }),
   "publish by the alias of one's subscription": framed("BYE unknown-alias"),
   "SUBSCRIBE to an open node": framed("granted"),

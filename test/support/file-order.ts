@@ -7,6 +7,8 @@ const LONGEST = [
   ...[
     "calls",
     "crash",
+    "cursors",
+    "stored-cursors",
     "joiners",
     "log",
     "sandbox",

@@ -6,3 +6,4 @@ export * as wire from "./wire/index.js";
 export * as codec from "./codec/index.js";
 export * as peers from "./peers/index.js";
 export * as component from "./component/index.js";
+export * as journal from "./journal/index.js";

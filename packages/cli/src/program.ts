@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { addBench } from "./commands/bench/bench.js";
 import { addCall } from "./commands/call.js";
+import { addCursors } from "./commands/cursors.js";
 import { addEstimate } from "./commands/estimate.js";
 import { addOffer } from "./commands/offer.js";
 import { addSandbox } from "./commands/sandbox.js";
@@ -22,17 +23,18 @@ export function createProgram(): Command {
     // `reportFailure` writes this failure too, so that all failures look alike.
     .configureOutput({ outputError: () => undefined })
     .addHelpText("after", FIVE_MINUTES);
-  for (const add of [
+  const commands = [
     addSandbox,
     addServe,
     addOffer,
     addSubscribe,
     addServices,
+    addCursors,
     addCall,
     addEstimate,
     addBench,
-  ])
-    add(program);
+  ];
+  for (const add of commands) add(program);
   return program;
 }
 

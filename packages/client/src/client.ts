@@ -7,14 +7,14 @@ import type { Sendable } from "./base/sendable.js";
 import type { BlockObserver, ClientEvents } from "./client-events.js";
 import { createClientParts, type ClientParts } from "./client-parts.js";
 import type { EnvelopeKind } from "./link/link-envelope.js";
-import type { ServiceInfo } from "./negotiation/negotiation.js";
+import type { CursorInfo, ServiceInfo } from "./negotiation/negotiation.js";
 import {
   resolveConnectOptions,
   type ConnectOptions,
   type ResolvedConnectOptions,
 } from "./options/connect-options.js";
 import type { OfferOptions } from "./options/offer-options.js";
-import { checked, checkFlag, checkNodes, checkText } from "./options/option-checks.js";
+import { checkCursorName, checked, checkFlag, checkNodes, checkText } from "./options/option-checks.js";
 import type { SubscribeOptions } from "./options/subscribe-options.js";
 import type { OfferedService } from "./publish/offered-service.js";
 import { watchConnection } from "./session/connection-watch.js";
@@ -159,10 +159,8 @@ export class Client extends Emitter<ClientEvents> {
    */
   async subscribe<T = Value>(named: string, options: SubscribeOptions<T> = {}): Promise<Subscription<T>> {
     this.assertOpen();
-    checkText("subscribe", "node", named);
     const own = checked("subscribe", options);
-    const node = readNode(named);
-    parseNode(node);
+    const node = nodeOf("subscribe", named);
     return await this.parts.subscribing.subscribe(node, own);
   }
 
@@ -217,6 +215,25 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
+   * Resolves to the named cursors of this account, by node and name. `node` limits the list to one service. Throws
+   * `bad-name` if the text is no node.
+   */
+  async cursors(node?: string): Promise<CursorInfo[]> {
+    this.assertOpen();
+    return this.parts.negotiation.cursors(node === undefined ? undefined : nodeOf("cursors", node));
+  }
+
+  /**
+   * Deletes a named cursor of this account. Resolves when it is gone. Throws `no-such-cursor`, and `conflict` while a
+   * subscription uses the cursor.
+   */
+  async deleteCursor(node: string, name: string): Promise<void> {
+    this.assertOpen();
+    checkCursorName("deleteCursor", name);
+    await this.parts.negotiation.deleteCursor(nodeOf("deleteCursor", node), name);
+  }
+
+  /**
    * Says whether a person looks at this client (XEP-0352). Resolves when the change holds. Without a link it resolves
    * at once, and the change holds from the next link on. Each subscription emits the change by `status`.
    *
@@ -249,6 +266,7 @@ export class Client extends Emitter<ClientEvents> {
     const { publishing, groups, subscriptions, services, offering } = this.parts;
     const draining = reason === undefined ? offering.drainStored() : undefined;
     if (draining !== undefined) await draining;
+    for (const subscription of subscriptions.values()) subscription.tellTaken();
     publishing.finish(reason === undefined ? services.values() : []);
     this.closing.abort();
     groups.finish(reason);
@@ -264,4 +282,12 @@ export class Client extends Emitter<ClientEvents> {
     await offering.released();
     this.emit("closed", reason);
   }
+}
+
+/** Returns the prepared node that the call `call` names. Throws `invalid-options` and `bad-name`. */
+function nodeOf(call: string, named: string): string {
+  checkText(call, "node", named);
+  const node = readNode(named);
+  parseNode(node);
+  return node;
 }

@@ -24,6 +24,7 @@ import { createLogger } from "./base/component-logger.js";
 import { FanOut } from "./fanout/fan-out.js";
 import { FrameRequests } from "./subscriptions/frame-requests.js";
 import { LinkTable } from "./links/link-table.js";
+import { registerCursorRequests } from "./negotiation/cursor-requests.js";
 import { RequestGate } from "./negotiation/request-gate.js";
 import type { ResolvedConfig } from "./config/load-config.js";
 import { adviseOperator, type ServerAddress } from "./links/server-advice.js";
@@ -114,6 +115,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     leaveAddresses,
     negotiation.register(gate.guarded),
     registerDisco(gate.guarded, broker),
+    registerCursorRequests(gate.guarded, broker),
     registerSubscribeAuthorization(connection, broker),
     registerSubscriptionEvents(connection, broker),
     connection.onIq("get", NS.PING, "ping", async ({ from, to }) => {
@@ -172,6 +174,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
       ...stats,
       services: broker.catalog.services.size,
       subscriptions: countSubscriptions(broker),
+      cursors: broker.cursors.size,
       framesReceived: { ...stats.framesReceived },
     }),
     reload(nextConfig) {
@@ -213,6 +216,7 @@ export function createComponent(givenConfig: ResolvedConfig, given: ComponentOpt
     store = await openStore(config.store, limits, isOurs, log);
     if (store === undefined) return;
     broker.stored.use(store);
+    broker.cursors.use(store.cursors);
     const services = await broker.offers.restore();
     log.info({ store: config.store.kind, services }, "services are back from the store");
   }

@@ -30,9 +30,15 @@ export {
   type OptionSchema,
   type ToError,
 } from "./options/check-options.js";
+export { isCursorName } from "./options/cursor.js";
 export { createBlockWriter, decodeBlock, type BlockWriter, type ReadyBlock } from "./session/block.js";
-export { codeOfCondition, codeOfPubsubCondition, isReadFromCondition } from "./base/conditions.js";
-export { assertNever, ERRORS, errorCodeOf, linkCodeOf, StanzapackError } from "./base/errors.js";
+export {
+  codeOfCondition,
+  codeOfPubsubCondition,
+  isReadFromCondition,
+  linkCodeOf,
+} from "./base/conditions.js";
+export { assertNever, ERRORS, errorCodeOf, StanzapackError } from "./base/errors.js";
 export type { ErrorCode, ErrorDetails, ErrorOrigin, ErrorRow, ErrorScope } from "./base/errors.js";
 export {
   encodeCodedBody,

@@ -4,12 +4,14 @@ import { isPattern, StanzapackError, type Since } from "@stanzapack/wire";
 import { prepareNode } from "@stanzapack/xmpp";
 import type { ConnectionOptions } from "../base/connection-options.js";
 import { withClient } from "../base/with-client.js";
+import { Feed } from "../subscribe/feed.js";
 import { RowOutput } from "../subscribe/row-output.js";
 import { interruptible, untilAborted } from "../base/signals.js";
 
 export interface SubscribeOptions extends ConnectionOptions {
   readonly window: number;
   readonly since?: Since;
+  readonly cursor?: string;
   readonly samples: "all" | "latest";
   readonly maxRate?: number;
   readonly fields?: readonly string[];
@@ -34,10 +36,13 @@ export async function subscribe(typed: readonly string[], options: SubscribeOpti
     await withClient(options, { signal: ending.signal }, async (client) => {
       const output = new RowOutput(process.stdout);
       let left = options.count ?? Infinity;
-      const printer = new Printer(output, () => {
+      const take = (): boolean => {
         if (--left <= 0) end();
         return left >= 0;
-      });
+      };
+      const feed =
+        options.cursor === undefined ? undefined : new Feed(output, () => !ending.signal.aborted, take);
+      const printer = new Printer(output, take, feed);
       const follow = (subscription: Subscription): void => {
         tell(`subscribed to ${subscription.node}, window ${subscription.windowMs} ms; waiting for values`);
         // Prints the values that have arrived already.
@@ -50,6 +55,7 @@ export async function subscribe(typed: readonly string[], options: SubscribeOpti
       try {
         await Promise.race([untilAborted(signal), work]);
       } finally {
+        end();
         await client.close();
         await output.end();
       }
@@ -99,13 +105,14 @@ async function waitAndSubscribe(
 async function subscribeAll(
   client: Client,
   nodes: readonly string[],
-  { window: windowMs, since, samples, maxRate, fields, deadband, heartbeat }: SubscribeOptions,
+  { window: windowMs, since, cursor, samples, maxRate, fields, deadband, heartbeat }: SubscribeOptions,
   follow: (subscription: Subscription) => void,
 ): Promise<void> {
   const options = {
     ...{ windowMs, samples, maxRate: maxRate ?? null, fields: fields ?? null },
     ...{ deadband: deadband ?? null, heartbeatMs: heartbeat ?? null },
     ...(since && { since }),
+    ...(cursor !== undefined && { cursor }),
     onPending: () => tell(`waiting for the publisher to approve ${nodes.join(", ")}`),
   };
   let fail: (error: Error | undefined) => void;
@@ -142,6 +149,8 @@ class Printer {
   constructor(
     private readonly output: RowOutput,
     private readonly take: () => boolean,
+    /** Prints the values of subscriptions with a cursor. */
+    private readonly feed: Feed | undefined,
   ) {}
 
   follow(subscription: Subscription): void {
@@ -154,6 +163,7 @@ class Printer {
     for (const event of ["lost", "conflated", "reset"] as const)
       subscription.on(event, ({ from, to, reason }) => output.write({ node, event, from, to, reason }));
     subscription.on("status", (event) => status(event.status));
+    if (this.feed !== undefined) return this.feed.follow(subscription);
     subscription.on("update", ({ epoch, offset, at, value }) => {
       if (this.take()) output.write({ node, epoch, offset, at, value });
     });

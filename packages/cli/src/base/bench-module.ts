@@ -95,6 +95,21 @@ export interface BenchModule {
     }): Promise<readonly BenchRow[]>;
     formatCodecReport(rows: readonly BenchRow[]): string;
   };
+  readonly journal: {
+    runJournal(options: {
+      readonly stores?: readonly string[];
+      readonly durabilities?: readonly string[];
+      readonly writers?: readonly number[];
+      readonly forMs?: number;
+      readonly entries?: number;
+      readonly folder?: string;
+      readonly quick: boolean;
+      readonly signal: AbortSignal;
+      readonly onProgress: (text: string) => void;
+      readonly onNotice: (text: string) => void;
+    }): Promise<readonly BenchRow[]>;
+    formatJournalReport(rows: readonly BenchRow[]): string;
+  };
 }
 
 export type BenchRow = Readonly<Record<string, string | number | boolean | null>>;

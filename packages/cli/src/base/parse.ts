@@ -1,5 +1,6 @@
 import {
   DEFAULT_LIMITS,
+  isCursorName,
   isServiceName,
   MAX_WINDOW_MS,
   isPattern,
@@ -57,6 +58,13 @@ export function parseCount(text: string): number {
   return count;
 }
 
+/** A whole number of at least 0. */
+export function parseWhole(text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(count)) throw new InvalidArgumentError("Write a whole number.");
+  return count;
+}
+
 /** A number of at least 0. The component checks the other bounds. */
 export function parseNumber(text: string): number {
   if (!/^\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) || !Number.isFinite(Number(text)))
@@ -80,6 +88,21 @@ export function parseSinceOption(text: string): Since {
 
 export function parseServiceName(text: string): string {
   if (!isServiceName(text)) throw new InvalidArgumentError("A name has 1 to 64 of a-z A-Z 0-9 . _ -");
+  return text;
+}
+
+export function parseCursorName(text: string): string {
+  if (!isCursorName(text)) throw new InvalidArgumentError("A name has 1 to 64 of a-z A-Z 0-9 . _ -");
+  return text;
+}
+
+/** A node, `alice@example.org/orders`. */
+export function parseNodeOption(text: string): string {
+  try {
+    parseNode(text);
+  } catch {
+    throw new InvalidArgumentError("Write a node as user@domain/name.");
+  }
   return text;
 }
 

@@ -4,6 +4,7 @@ import {
   collectNodes,
   listOf,
   parseCount,
+  parseCursorName,
   parseInterval,
   parseNumber,
   parseSinceOption,
@@ -38,6 +39,12 @@ export function addSubscribe(program: Command): void {
         "or a time, as 2026-11-24T12:00:00Z",
       parseSinceOption,
     )
+    .option(
+      "--cursor <name>",
+      "for logs: the component keeps under this name how far this command has come, and the next command with the " +
+        "name continues there, also on another machine; --since then counts only the first time",
+      parseCursorName,
+    )
     .addOption(
       new Option("--samples <which>", "`latest`: only the newest value of each window")
         .choices(["all", "latest"])
@@ -70,6 +77,9 @@ Lines on stdout:
     status      \`reason\` is the status of the publisher (online, offline, paused), or of the link of this command
                 (disconnected, waiting); with --heartbeat the line is repeated while no value arrives
 
+With --cursor a value counts as taken once its line is written. After a crash, the values of the last two seconds may
+come again. A second command with the same cursor ends the first one.
+
 --samples latest, --max-rate and --deadband leave values out. Events \`conflated\` report these values. The three
 options cannot be used with logs.
 
@@ -78,6 +88,7 @@ Examples:
   $ stanzapack subscribe alice@example.org/temp --window 1s --count 10
   $ stanzapack subscribe alice@example.org/journal --since first
   $ stanzapack subscribe alice@example.org/journal --since 5m --wait
+  $ stanzapack subscribe alice@example.org/orders --cursor warehouse --since first | ./import-orders
   $ stanzapack subscribe 'alice@example.org/*' --window 5s
   $ stanzapack subscribe alice@example.org/weather --fields wind,gust --deadband 0.5 --heartbeat 10s
   $ stanzapack subscribe alice@example.org/temp bob@example.org/load | jq -c '[.node, .value]'`,

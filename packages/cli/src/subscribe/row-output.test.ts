@@ -174,3 +174,23 @@ test("-0 is written as it is, and a zero too", () => {
     '{"node":"a@b/c","epoch":1,"offset":1,"at":0,"value":[-0,{"a":-0,"b":0},"-0"]}\n',
   );
 });
+
+test("a row that must not be dropped waits for the reader, and comes behind everything before it", async () => {
+  const stream = narrow();
+  const output = new RowOutput(stream, formatLine(value(1)).length);
+  output.write(value(1));
+  output.write(status("offline"));
+  let done = 0;
+  const writing = (async () => {
+    for (const offset of [2, 3, 4]) if (await output.writeWhole(value(offset))) done++;
+  })();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(done).toBe(0);
+  let text = "";
+  stream.on("data", (chunk: string) => (text += chunk));
+  await writing;
+  expect(done).toBe(3);
+  expect(rowsOf(text)).toEqual([value(1), status("offline"), value(2), value(3), value(4)]);
+  stream.on("error", () => undefined).destroy();
+  expect(await output.writeWhole(value(5))).toBe(false);
+});

@@ -73,8 +73,24 @@ export class RowOutput {
     while (this.waitingChars > this.maxWaitingChars) this.dropOldest();
   }
 
+  /**
+   * Writes a value that must not be dropped, behind all rows before it. Resolves when the operating system has the
+   * line, with true. False: the stream is closed, and the line is perhaps not written.
+   */
+  async writeWhole(row: ValueRow): Promise<boolean> {
+    await this.drained();
+    return new Promise((resolve) =>
+      this.stream.write(formatLine(row), (error) => resolve(error === null || error === undefined)),
+    );
+  }
+
   /** Resolves when the reader has taken everything, or the stream is closed. */
   async end(): Promise<void> {
+    await this.drained();
+    this.stream.off("drain", this.onDrain);
+  }
+
+  private async drained(): Promise<void> {
     while (this.stream.writableNeedDrain && !this.stream.destroyed) {
       await new Promise<void>((resolve) => {
         const done = (): void => {
@@ -84,7 +100,6 @@ export class RowOutput {
         this.stream.on("drain", done).on("close", done).on("error", done);
       });
     }
-    this.stream.off("drain", this.onDrain);
   }
 
   private flush(): void {

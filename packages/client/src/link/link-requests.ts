@@ -1,4 +1,5 @@
 import {
+  type CreditFrame,
   DEFAULT_LIMITS,
   isPattern,
   StanzapackError,
@@ -14,7 +15,7 @@ import { withOwnNames } from "../base/own-names.js";
 /** The parts of a link that its requests use. */
 export interface RequestLink {
   readonly maxBlockBytes: number;
-  sendFrame(frame: RequestFrame): void;
+  sendFrame(frame: RequestFrame | CreditFrame): void;
 }
 
 /** A request without its number. */

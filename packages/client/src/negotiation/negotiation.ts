@@ -23,12 +23,27 @@ export interface ServiceInfo {
   readonly title: string;
 }
 
+/** Where a consumer of this account stands in a log, under a name. */
+export interface CursorInfo {
+  readonly node: string;
+  readonly name: string;
+  /** The last position that the consumer has taken. */
+  readonly epoch: number;
+  readonly offset: number;
+  /** When the component last wrote the cursor, in ms since 1970 of the component's clock. */
+  readonly at: number;
+  /** Whether a subscription uses the cursor now. */
+  readonly used: boolean;
+}
+
 /** Options of a request to subscribe. */
 export interface AskedOptions {
   readonly windowMs: number;
   readonly selection: Selection;
   /** Where a log begins. */
   readonly since?: Since | undefined;
+  /** Name of the cursor at which a log begins, if the cursor exists. */
+  readonly cursor?: string | undefined;
   /** Rows that the component may send before it receives more credit. */
   readonly credit?: number | undefined;
 }
@@ -210,6 +225,33 @@ export class Negotiation {
     }
   }
 
+  /** Resolves to the cursors of this account, or only to those of one node. */
+  async cursors(node: string | undefined): Promise<CursorInfo[]> {
+    const doing = "listing cursors";
+    const found: CursorInfo[] = [];
+    for (let page: Element[] = []; ;) {
+      const result = await this.request(
+        "get",
+        xml("cursors", { xmlns: NS.STANZAPACK, node }, ...page),
+        doing,
+      );
+      const list = result.getChild("cursors", NS.STANZAPACK);
+      const cursors = (list?.getChildren("cursor") ?? []).flatMap((element) => readCursor(element) ?? []);
+      for (const cursor of cursors) found.push(cursor);
+      const last = list?.getChild("set", NS.RSM)?.getChildText("last") ?? "";
+      if (last === "" || cursors.length === 0) return found;
+      page = [xml("set", NS.RSM, xml("after", {}, last))];
+    }
+  }
+
+  async deleteCursor(node: string, name: string): Promise<void> {
+    await this.request(
+      "set",
+      xml("cursors", NS.STANZAPACK, xml("delete", { node, name })),
+      `deleting the cursor \`${name}\` of \`${node}\``,
+    );
+  }
+
   /** Resolves to undefined if the service has gone meanwhile. */
   private async describe(node: string): Promise<ServiceInfo | undefined> {
     let result: Element;
@@ -252,12 +294,19 @@ function configFields(
 }
 
 /** Returns the form fields of a subscription's options. An option without a field gets its default. */
-export function subscribeFields({ windowMs, selection, since, credit }: AskedOptions): SubscribeFields {
+export function subscribeFields({
+  windowMs,
+  selection,
+  since,
+  cursor,
+  credit,
+}: AskedOptions): SubscribeFields {
   return {
     "pubsub#digest": windowMs === 0 ? "0" : "1",
     "pubsub#digest_frequency": String(windowMs),
     ...formatSelectionFields(selection),
     ...(since === undefined ? {} : { "{urn:stanzapack:0}since": formatSince(since) }),
+    ...(cursor === undefined ? {} : { "{urn:stanzapack:0}cursor": cursor }),
     ...(credit === undefined ? {} : { "{urn:stanzapack:0}credit": String(credit) }),
   };
 }
@@ -287,6 +336,13 @@ export function grantedOptions(
 ): Pick<Granted, "windowMs" | "selection"> | undefined {
   const windowMs = Number(fields.get("pubsub#digest_frequency")?.[0]);
   return Number.isInteger(windowMs) ? { windowMs, selection: parseSelectionFields(fields) } : undefined;
+}
+
+function readCursor({ attrs }: Element): CursorInfo | undefined {
+  const { node, name, position, at, used } = attrs as Readonly<Record<string, string | undefined>>;
+  const place = readPosition(position);
+  if (node === undefined || name === undefined || place === undefined) return undefined;
+  return { node, name, ...place, at: Date.parse(at ?? ""), used: used === "1" };
 }
 
 function readPosition(text: string | undefined): Granted["begun"] {

@@ -9,6 +9,7 @@ import {
   exactly,
   finiteNumber,
   flag,
+  isCursorName,
   listOf,
   MAX_WINDOW_MS,
   objectOf,
@@ -100,6 +101,7 @@ const subscribe = {
     objectOf({ epoch: position, offset: position }),
     objectOf({ time: finiteNumber(0, MAX_TIME_MS) }),
   ),
+  cursor: textThat("a name of 1 to 64 characters of A-Z a-z 0-9 . _ -", isCursorName),
   approvalMs: wholeNumber(0, MAX_TIMER_MS, " of ms"),
   onPending: callable(),
   parse: callable(),
@@ -143,6 +145,11 @@ export function checkHandler(what: string, given: unknown): void {
 
 export function checkFlag(what: string, name: string, given: unknown): void {
   checkArgument(what, name, flag(), given);
+}
+
+/** Throws `invalid-options` if `given` cannot be the name of a cursor. */
+export function checkCursorName(what: string, given: unknown): void {
+  checkArgument(what, "name", subscribe.cursor, given);
 }
 
 /** Takes a node or a pattern, or a list of them that is not empty. Returns a list. Throws `invalid-options`. */

@@ -43,6 +43,15 @@ export interface SubscribeOptions<T> extends SelectionOptions {
    */
   readonly since?: Since | undefined;
   /**
+   * Name of a cursor: the component keeps how far this program has come in a log, so that a later program of the same
+   * account continues there, also on another machine. 1 to 64 characters of `A–Z a–z 0–9 . _ -`. `since` then applies
+   * only if there is no cursor of this name yet. What counts is what the program has taken: an update whose listeners
+   * have returned, or after which an iteration asked for the next one. After a crash, the updates of the last two
+   * seconds may arrive again. One subscription at a time uses a cursor: a later one ends the one before with
+   * `conflict`. Not for a `value`.
+   */
+  readonly cursor?: string | undefined;
+  /**
    * Time to wait for the publisher's approval under the access model `authorize`, in ms. Then `subscribe` throws
    * `pending`, and gives the request up. `subscribeAll` does not wait: these subscriptions are `pending` meanwhile.
    * Default 60,000.

@@ -199,8 +199,15 @@ export class FrameRouter {
   giveUp(target: SharedSubscription): Promise<unknown> {
     const alias = this.aliases.get(target);
     if (alias === undefined) return Promise.resolve();
+    this.tellTaken(target);
     this.release(alias);
     return this.giveBack(alias);
+  }
+
+  /** Tells the component what the program has taken of a subscription that ends. */
+  tellTaken(target: SharedSubscription): void {
+    const frame = this.aliases.has(target) ? target.takenCredit() : undefined;
+    if (frame !== undefined) this.peer().sendFrame(frame);
   }
 
   private release(alias: number): void {

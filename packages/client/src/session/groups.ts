@@ -233,7 +233,8 @@ export class Groups implements PatternHolder {
   private wanted(group: SubscriptionGroup<unknown>): AskedOptions {
     const { options = {}, asked = { windowMs: 0, selection: WHOLE } } = this.groups.get(group) ?? {};
     const windowMs = this.state.widened(asked.windowMs);
-    return { ...asked, windowMs, since: options.since, credit: initialCredit(options) };
+    const { since, cursor } = options;
+    return { ...asked, windowMs, since, cursor, credit: initialCredit(options) };
   }
 
   adopted(subscription: SharedSubscription): void {
@@ -342,6 +343,7 @@ export class Groups implements PatternHolder {
       }
     }
     if (router !== undefined) {
+      for (const shared of last) router.tellTaken(shared);
       const leaving = changeMany(router, last, group.requests, null).then(() => undefined);
       given.push(leaving);
       this.link.held.subscriptions.leave(last, leaving);

@@ -1,4 +1,5 @@
 import type { SubscribeOptions } from "../options/subscribe-options.js";
+import type { CursorProgress } from "./cursor-progress.js";
 
 /** Default of `maxQueued`, in updates. */
 export const MAX_QUEUED = 1_000;
@@ -68,7 +69,11 @@ export class Credit {
   /** Whether the client has asked for the BIND on the current link, so that its first credit is known. */
   asked = false;
 
-  constructor(private readonly readers: () => Iterable<ReaderCredit>) {}
+  constructor(
+    private readonly readers: () => Iterable<ReaderCredit>,
+    /** With a cursor, credit says how much the program has taken: so many rows are given more than at first. */
+    private readonly progress: () => CursorProgress | undefined = () => undefined,
+  ) {}
 
   /** Total that the component knows, in rows. */
   get total(): number {
@@ -87,6 +92,7 @@ export class Credit {
   begin(total = this.room): number {
     this.asked = true;
     this.received = 0;
+    this.progress()?.begin();
     for (const reader of this.readers()) reader.begin();
     return (this.told = this.initial = total);
   }
@@ -111,6 +117,8 @@ export class Credit {
    * else is sent anyway (`along`).
    */
   due(along: boolean): number | undefined {
+    const progress = this.progress();
+    if (progress !== undefined && along) return this.taken();
     let maxQueued = 0;
     let due = -Infinity;
     for (const reader of this.readers()) {
@@ -118,9 +126,16 @@ export class Credit {
       due = Math.max(due, reader.due);
     }
     const left = this.told - this.received;
-    const limit = this.received + due;
+    const limit = progress === undefined ? this.received + due : this.initial + progress.rows;
     const part = maxQueued / (along ? 4 : 2);
     if (left > maxQueued - part || limit - this.told < part) return undefined;
     return (this.told = limit);
+  }
+
+  /** With a cursor: returns the total to send, if the program has taken more than the component knows. */
+  taken(): number | undefined {
+    const progress = this.progress();
+    if (progress === undefined || this.initial + progress.rows <= this.told) return undefined;
+    return (this.told = this.initial + progress.rows);
   }
 }

@@ -14,9 +14,11 @@ import type { InactivePolicy } from "../options/connect-options.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
 import { OutgoingCalls } from "./outgoing-calls.js";
 import { Credit, type ReaderCredit } from "./credit.js";
+import { CursorProgress, type TakenPosition } from "./cursor-progress.js";
 import { Reception, type RangeReport } from "./reception.js";
 import { ASKED, follow, type StandingEvent } from "./standing.js";
 import { StatusReport, statusOf } from "./status-report.js";
+import type { SubscriptionHost } from "./subscription-host.js";
 import {
   Subscription,
   type Away,
@@ -25,14 +27,6 @@ import {
   type SubscriptionStatus,
 } from "./subscription.js";
 import { Terms } from "./terms.js";
-
-/** The calls that a subscription makes to its client. */
-export interface SubscriptionHost {
-  change(subscription: SharedSubscription, windowMs: number, selection: Selection): Promise<Granted>;
-  stop(subscription: SharedSubscription): Promise<void>;
-  /** Sends CREDIT: the consumer has read. */
-  credit(frame: CreditFrame): void;
-}
 
 /**
  * The part that all subscriptions of one client to one node share: options, position, status and credit. The component
@@ -44,7 +38,12 @@ export class SharedSubscription {
   private readonly reception: Reception;
   private readonly statusReport = new StatusReport();
   private standing = ASKED;
-  readonly credit = new Credit(() => this.credits());
+  /** How far the program has come in a log with a cursor. */
+  private progress: CursorProgress | undefined;
+  readonly credit = new Credit(
+    () => this.credits(),
+    () => this.progress,
+  );
   readonly calls: OutgoingCalls;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** Called when the component grants it. */
@@ -65,7 +64,9 @@ export class SharedSubscription {
   ) {
     this.terms = new Terms(node, options);
     this.calls = new OutgoingCalls(node);
-    this.reception = new Reception(options.since);
+    // With a cursor, only the component knows where the subscription begins.
+    this.reception = new Reception(options.cursor === undefined ? options.since : undefined);
+    if (options.cursor !== undefined) this.progress = new CursorProgress(() => this.tellTaken());
   }
 
   /** Adds a reader. `assertSame` has checked its options. */
@@ -99,6 +100,10 @@ export class SharedSubscription {
     else this.giveCredit();
   }
 
+  /** Whether the component keeps how far the program has come. */
+  get hasCursor(): boolean {
+    return this.progress !== undefined;
+  }
   get isLog(): boolean {
     return this.terms.kind === "log";
   }
@@ -139,6 +144,7 @@ export class SharedSubscription {
   }
   /** Where a log begins or continues: behind its position, once it has one. */
   get since(): Since | undefined {
+    if (this.progress !== undefined) return this.progress.taken ?? this.terms.since;
     const { current } = this.reception;
     return this.isLog && current !== undefined ? current : this.terms.since;
   }
@@ -185,8 +191,9 @@ export class SharedSubscription {
 
   /** Options to ask the component for. */
   get wanted(): AskedOptions & { readonly credit: number } {
-    const { wantedWindowMs: windowMs, askedSelection: selection, since, credit } = this;
-    return { windowMs, selection, since, credit: this.isBound ? credit.total : credit.room };
+    const { wantedWindowMs: windowMs, askedSelection: selection, since, isBound } = this;
+    const credit = isBound ? this.credit.total : this.credit.room;
+    return { windowMs, selection, since, cursor: this.terms.cursor, credit };
   }
 
   /** A request asks for it, with credit for this many rows. */
@@ -273,10 +280,29 @@ export class SharedSubscription {
 
   /** Returns CREDIT, if one is due. `along`: something else is sent anyway, so less makes it due. */
   takeCredit(along = true): CreditFrame | undefined {
+    return this.ended ? undefined : this.creditOf(() => this.credit.due(along));
+  }
+
+  private creditOf(due: () => number | undefined): CreditFrame | undefined {
     const { alias } = this.standing;
-    if (alias === undefined || this.ended) return undefined;
-    const total = this.credit.due(along);
-    return total === undefined ? undefined : { type: "credit", alias, total };
+    const total = alias === undefined ? undefined : due();
+    return alias === undefined || total === undefined ? undefined : { type: "credit", alias, total };
+  }
+
+  /** The program has taken everything up to this position, and wants it no second time. */
+  took(position: TakenPosition): void {
+    this.progress?.take(position);
+  }
+
+  /** Returns CREDIT, if the component does not know yet what the program has taken. */
+  takenCredit(): CreditFrame | undefined {
+    return this.creditOf(() => this.credit.taken());
+  }
+
+  /** Tells the component what the program has taken. */
+  tellTaken(): void {
+    const frame = this.takenCredit();
+    if (frame !== undefined) this.host.credit(frame);
   }
 
   /** The component has granted it. */
@@ -284,7 +310,10 @@ export class SharedSubscription {
     this.follow({ type: "granted", subid: granted.subid });
     this.wasGranted = true;
     this.wasRecovered = granted.recovered ?? this.wasRecovered;
-    if (granted.begun !== undefined) this.reception.begin(granted.begun);
+    if (granted.begun !== undefined) {
+      this.reception.begin(granted.begun);
+      this.progress?.starts(granted.begun);
+    }
     this.terms.grant(granted);
     this.tellStatus();
     for (const tell of this.onGranted) tell();
@@ -295,6 +324,8 @@ export class SharedSubscription {
     this.follow({ type: "bound", alias });
     this.reception.bound(baseAt);
     this.terms.bound(kind);
+    // A pattern may have brought a service without a history.
+    if (kind !== "log") this.progress = undefined;
     this.statusReport.heard("online", null);
     this.tellStatus();
   }
@@ -339,7 +370,9 @@ export class SharedSubscription {
   /** Gives all readers what one DATA frame carries. */
   deliver(batch: DataBatch<Value>): void {
     if (this.ended) return;
-    this.credit.came(batch.rows.length);
+    const { epoch, to, rows } = batch;
+    this.credit.came(rows.length);
+    this.progress?.came(epoch, to - rows.length + 1, to);
     const { events, report } = this.reception.receive(batch, { thins: this.terms.thins, isLog: this.isLog });
     for (const event of events) {
       if (event.event !== "row") {
@@ -357,6 +390,7 @@ export class SharedSubscription {
   finish(error: StanzapackError | undefined): void {
     if (this.ended) return;
     this.endedWith = { error };
+    this.progress?.stop();
     this.calls.finish(error);
     const readers = [...this.readers];
     this.readers.clear();

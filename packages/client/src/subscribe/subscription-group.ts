@@ -51,6 +51,8 @@ export class SubscriptionGroup<T = Value>
     reject: (error: unknown) => void;
   }[] = [];
   private passing = false;
+  /** The last update of each member that the iteration gave to the program. */
+  private readonly inHand = new Map<Subscription<T>, Update<T>>();
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** @internal */
   onEnded: (() => void) | undefined;
@@ -112,14 +114,20 @@ export class SubscriptionGroup<T = Value>
 
   private next(): Promise<IteratorResult<GroupUpdate<T>, undefined>> {
     if (this.listenerCount("update") > 0) return Promise.reject(listenedTo("the group"));
-    const update = this.take();
-    if (update !== undefined) return Promise.resolve({ value: update, done: false });
+    // Asking for the next update says that those before were taken.
+    for (const [member, update] of this.inHand) member.markTaken(update);
+    this.inHand.clear();
+    const taken = this.take();
+    if (taken !== undefined) {
+      this.inHand.set(...taken);
+      return Promise.resolve({ value: taken[1], done: false });
+    }
     if (this.endedWith?.error !== undefined) return Promise.reject(this.endedWith.error);
     if (this.endedWith !== undefined) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 
-  private take(): GroupUpdate<T> | undefined {
+  private take(): readonly [Subscription<T>, GroupUpdate<T>] | undefined {
     for (const member of this.ready) {
       if (member.hasEarly) continue;
       this.ready.delete(member);
@@ -127,7 +135,7 @@ export class SubscriptionGroup<T = Value>
       if (update === undefined) continue;
       // To the end of the queue.
       if (member.waits) this.ready.add(member);
-      return { node: member.node, ...update };
+      return [member, { node: member.node, ...update }];
     }
     return undefined;
   }
@@ -143,10 +151,16 @@ export class SubscriptionGroup<T = Value>
     if (this.passing) return;
     this.passing = true;
     while ((this.listenerCount("update") > 0 && !this.hasEarly) || this.waiting.length > 0) {
-      const update = this.take();
-      if (update === undefined) break;
-      if (this.listenerCount("update") > 0) this.emit("update", update);
-      else this.waiting.shift()?.resolve({ value: update, done: false });
+      const taken = this.take();
+      if (taken === undefined) break;
+      const [member, update] = taken;
+      if (this.listenerCount("update") > 0) {
+        this.emit("update", update);
+        member.markTaken(update);
+      } else {
+        this.inHand.set(member, update);
+        this.waiting.shift()?.resolve({ value: update, done: false });
+      }
     }
     this.passing = false;
   }

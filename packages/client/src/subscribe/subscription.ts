@@ -93,6 +93,8 @@ export class Subscription<T = Value>
   private readonly queue: UpdateQueue<Update<T>>;
   private readonly parse: ((value: Value) => T) | undefined;
   private handing = false;
+  /** The last update that an iteration gave to the program. Asking for the next one says that it was taken. */
+  private inHand: Update<T> | undefined;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** @internal Called when an update waits for an iteration of a group. */
   onQueued: (() => void) | undefined;
@@ -121,8 +123,8 @@ export class Subscription<T = Value>
     });
     this.credit = new ReaderCredit(
       maxQueued,
-      () => this.queue.length,
-      () => this.listenerCount("update") > 0,
+      () => (shared.hasCursor ? 0 : this.queue.length),
+      () => !shared.hasCursor && this.listenerCount("update") > 0,
     );
   }
 
@@ -203,15 +205,38 @@ export class Subscription<T = Value>
     return {
       next: () => {
         if (this.listenerCount("update") > 0) return Promise.reject(listenedTo(`\`${this.node}\``));
+        this.takeInHand();
         const next = this.queue.next();
         this.readOn();
-        return next;
+        return this.shared.hasCursor ? this.putInHand(next) : next;
       },
       return: async () => {
         await this.stop();
         return { value: undefined, done: true };
       },
     };
+  }
+
+  private async putInHand(
+    next: Promise<IteratorResult<Update<T>, undefined>>,
+  ): Promise<IteratorResult<Update<T>, undefined>> {
+    const result = await next;
+    if (result.done !== true) this.inHand = result.value;
+    return result;
+  }
+
+  private takeInHand(): void {
+    if (this.inHand !== undefined) this.shared.took(this.inHand);
+    this.inHand = undefined;
+  }
+
+  /**
+   * With a `cursor`: says that the program is done with this update and with all before it. An iteration says so by
+   * itself when it asks for the next update, and a listener when it returns. Call this before you leave a loop, so that
+   * its last update does not arrive again next time.
+   */
+  markTaken({ epoch, offset }: Pick<Update<T>, "epoch" | "offset">): void {
+    this.shared.took({ epoch, offset });
   }
 
   /** @internal */
@@ -226,6 +251,7 @@ export class Subscription<T = Value>
       const update = this.queue.take();
       if (update === undefined) break;
       this.emit("update", update);
+      this.shared.took(update);
     }
     this.handing = false;
     this.readOn();
@@ -266,8 +292,10 @@ export class Subscription<T = Value>
       return;
     }
     const update = { value, at, epoch, offset };
-    if (this.listenerCount("update") > 0 && !this.hasEarly && this.queue.empty) this.emit("update", update);
-    else {
+    if (this.listenerCount("update") > 0 && !this.hasEarly && this.queue.empty) {
+      this.emit("update", update);
+      this.shared.took(update);
+    } else {
       // The component keeps new updates of a log for one slow consumer, but not if another consumer would wait.
       this.queue.push(update, !this.shared.isLog || this.shared.isShared);
       this.onQueued?.();

@@ -27,6 +27,8 @@ export class Terms {
   private serviceKind: ServiceKind = "value";
   /** Where the program wants a log to begin. */
   readonly since: Since | undefined;
+  /** Name under which the component keeps how far the program has come in a log. */
+  readonly cursor: string | undefined;
 
   /** Throws `invalid-options`. */
   constructor(
@@ -35,6 +37,7 @@ export class Terms {
   ) {
     this.asked = { windowMs: options.windowMs ?? 0, selection: select(WHOLE, options) };
     this.since = options.since;
+    this.cursor = options.cursor;
   }
 
   get kind(): ServiceKind {
@@ -91,6 +94,12 @@ export class Terms {
    * stay as they are. `began`: it is too late for a beginning.
    */
   assertSame(options: SubscribeOptions<unknown>, began: boolean): void {
+    if (this.cursor !== undefined || options.cursor !== undefined)
+      throw new StanzapackError(
+        "invalid-options",
+        `this client already subscribes to \`${this.node}\`, and a subscription with a \`cursor\` cannot be shared`,
+        { mend: "Stop the other subscription first, or use another client." },
+      );
     const { windowMs: askedMs, selection: asked } = this.asked;
     const { windowMs = askedMs, since } = options;
     const isOther = (name: string): StanzapackError =>

@@ -5,6 +5,8 @@ export interface ComponentStats {
   links: number;
   services: number;
   subscriptions: number;
+  /** Named cursors. */
+  cursors: number;
   lanes: number;
   /** Calls that wait for their results now. */
   calls: number;
@@ -68,6 +70,7 @@ export function createStats(): ComponentStats {
     links: 0,
     services: 0,
     subscriptions: 0,
+    cursors: 0,
     lanes: 0,
     calls: 0,
     stanzasSent: 0,

@@ -13,6 +13,7 @@ import type { Service } from "../catalog/service.js";
 import { StatusReports } from "../catalog/status-reports.js";
 import { StoredServices } from "../catalog/stored-services.js";
 import type { ComponentLimits } from "../config/config.js";
+import { Cursors } from "../cursors/cursors.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import { LaneMemory } from "../fanout/lane-memory.js";
 import { LaneTable } from "../fanout/lane-table.js";
@@ -34,6 +35,7 @@ export class Broker {
   readonly subscriptions: Subscriptions;
   readonly publishing: Publishing;
   readonly stored: StoredServices;
+  readonly cursors: Cursors;
   readonly calls: Calls;
   private readonly publishers: Publishers;
   private readonly newest: NewestValues;
@@ -67,7 +69,8 @@ export class Broker {
       memory: new LaneMemory(limits),
     };
     const lanes = new LaneTable(fanOut, laneContext, budgets, limits, stats, log);
-    const shared = { catalog, approvals, demand, newest, fanOut, budgets, calls };
+    const cursors = (this.cursors = new Cursors(limits, log, budgets.isOurs));
+    const shared = { catalog, approvals, demand, newest, fanOut, budgets, calls, cursors };
     const subscriptions = (this.subscriptions = new Subscriptions({ ...shared, lanes, logs }, limits));
     const value = new ValueKind(fanOut, newest);
     const createKind: CreateKind = (record) => (record.config.kind === "log" ? logs.create(record) : value);
@@ -118,6 +121,7 @@ export class Broker {
   sweep(now: number): void {
     this.approvals.sweep(now);
     this.logs.sweep(now);
+    this.cursors.sweep();
     this.budgets.sweep();
     this.demand.sweep();
     this.status.sweep();
@@ -129,6 +133,7 @@ export class Broker {
   }
 
   stop(): void {
+    this.cursors.flush();
     this.logs.stop();
   }
 }

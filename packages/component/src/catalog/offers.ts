@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { Later } from "../base/later.js";
 import type { Budgets } from "../budgets/budgets.js";
 import type { ComponentLimits } from "../config/config.js";
+import type { Cursors } from "../cursors/cursors.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import type { NewestValues } from "../fanout/newest-values.js";
 import type { CreateKind } from "../kinds/kind.js";
@@ -48,6 +49,7 @@ export interface OfferParts {
   readonly newest: NewestValues;
   readonly fanOut: FanOut;
   readonly budgets: Budgets;
+  readonly cursors: Cursors;
   readonly calls: Calls;
 }
 
@@ -240,6 +242,7 @@ export class Offers {
         ),
       );
     }
+    this.parts.cursors.reconsider(service);
     this.parts.approvals.reconsider(service, now);
   }
 
@@ -258,6 +261,7 @@ export class Offers {
       ...[...service.subscriptions].map(({ outlet }) => outlet),
       ...approvals.waitingFor(service),
     ]);
+    this.parts.cursors.serviceEnded(service);
     calls.withdrawn(service);
     this.endSubscriptions(service);
     publishers.release(service, by, "withdrawn", `\`${node}\` was withdrawn by another session of yours`);

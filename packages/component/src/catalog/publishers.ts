@@ -9,11 +9,9 @@ import { monotonicNow } from "@stanzapack/xmpp";
 import type { Calls } from "../calls/calls.js";
 import type { Approvals } from "./approvals.js";
 import type { DemandReports } from "./demand-reports.js";
+import { STORE_PAUSE_MS } from "../store/failure.js";
 import type { PublisherLink, Service } from "./service.js";
 import type { StatusReports } from "./status-reports.js";
-
-/** After this time a publisher may try again to store updates, in ms. */
-const PAUSE_MS = 5_000;
 
 /** Gives the writer's lease of a service to one link at a time, and takes the lease back. */
 export class Publishers {
@@ -81,7 +79,7 @@ export class Publishers {
   /** Takes the lease back for a while. The publisher keeps its updates, and is to offer the service again. */
   pause(service: Service, text: string): void {
     if (service.publisher === undefined) return;
-    this.release(service, undefined, "busy", text, PAUSE_MS);
+    this.release(service, undefined, "busy", text, STORE_PAUSE_MS);
     service.offlineSince = monotonicNow();
     this.status.tell(service);
   }

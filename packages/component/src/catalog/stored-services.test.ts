@@ -1,4 +1,4 @@
-import { parseNode } from "@stanzapack/wire";
+import { parseNode, StanzapackError } from "@stanzapack/wire";
 import { wallNow } from "@stanzapack/xmpp";
 import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
@@ -89,6 +89,19 @@ describe("a new service", () => {
     expect(open(CONFIG).epoch).toBe(8);
     services.discard(open({ ...CONFIG, durability: "none" }));
   });
+});
+
+it("a new service that the store does not take is refused for a while, and logged", async () => {
+  const store = newStore();
+  const full = new StanzapackError("store-failed", "the disk is full");
+  vi.spyOn(store, "create").mockReturnValue(Promise.reject(full) as never);
+  const { services, lines } = begin(store);
+  const opened = services.open(parseNode(NODE), services.complete(CONFIG), 0);
+  await expect(opened).rejects.toMatchObject({
+    ...{ code: "busy", retryable: true, retryAfterMs: 5_000 },
+    text: `the component cannot store \`${NODE}\` now: the disk is full`,
+  });
+  expect(lines).toMatchObject([{ node: NODE, reason: "the disk is full" }]);
 });
 
 describe("after a restart", () => {

@@ -1,23 +1,24 @@
 import { parseNode, StanzapackError } from "@stanzapack/wire";
 import { monotonicNow, wallNow } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
-import { type Later, whenKnown } from "../base/later.js";
+import type { Later } from "../base/later.js";
 import { DEFAULT_CONFIG, type Durability, type ServiceConfig } from "../options/service-config.js";
-import type { Store } from "../store/store.js";
+import { STORE_PAUSE_MS } from "../store/failure.js";
+import type { Store, StoredService } from "../store/store.js";
 import type { OpenRecord, RandomId } from "./offers.js";
 import { ServiceRecord } from "./service-record.js";
 
-/** How often the store learns that a publisher is there, in ms. */
+/** Least time between two writes of `seenAt`, in ms. One hour: an online publisher costs few writes. */
 const SEEN_MS = 3_600_000;
 
-/** A configuration as a store has it. */
+/** A configuration as plain JSON data, for the store. */
 interface PlainConfig extends Omit<ServiceConfig, "members"> {
   readonly members: readonly string[];
-  /** The service was withdrawn, and its last subscribers were still reading. */
+  /** The service was withdrawn while subscribers were still reading. A restart then deletes the service. */
   readonly withdrawn?: boolean;
 }
 
-/** Creates the records of services, in the component's store if it has one, and brings them back after a restart. */
+/** Creates the records of services. Keeps them in the component's store, if any, and restores them at a start. */
 export class StoredServices {
   private store: Store | undefined;
 
@@ -26,12 +27,12 @@ export class StoredServices {
     private readonly log: Logger,
   ) {}
 
-  /** All services with a durability are kept in this store from now on. Without a store, no service has one. */
+  /** Keeps all services with durability `interval` or `sync` in `store` from now on. */
   use(store: Store): void {
     this.store = store;
   }
 
-  /** Fills in the durability. Throws `unsupported` for a durability that the component does not have. */
+  /** Fills in the default durability. Throws `unsupported` for `interval` and `sync` without a store. */
   complete(config: ServiceConfig): ServiceConfig {
     const { store } = this;
     const durability = config.durability ?? (store === undefined ? "none" : "interval");
@@ -43,7 +44,7 @@ export class StoredServices {
     return { ...config, durability };
   }
 
-  /** Returns the record of a new service. `config` is complete. */
+  /** Returns the record of a new service, once the store has it. `config` is a result of `complete`. */
   readonly open: OpenRecord = (id, config, now) => {
     const { store } = this;
     const made = new ServiceRecord(id, config, this.randomId(), now);
@@ -54,10 +55,21 @@ export class StoredServices {
       ...{ node, epoch, baseAt, durability, config: toPlain(config) },
       ...{ offset: 0, incarnations: [], approved: [], last: undefined, seenAt: wallNow() },
     });
-    return whenKnown(created, (stored) => new ServiceRecord(id, config, stored.record.epoch, now, stored));
+    const toRecord = (stored: StoredService): ServiceRecord =>
+      new ServiceRecord(id, config, stored.record.epoch, now, stored);
+    if (!(created instanceof Promise)) return toRecord(created);
+    return created.then(toRecord, (error: unknown) => {
+      const reason = error instanceof StanzapackError ? error.text : String(error);
+      this.log.error({ node, reason }, "a new service is refused: the store does not take it");
+      // The publisher's own store is well, so `store-failed` would mislead it. It tries again later.
+      throw new StanzapackError("busy", `the component cannot store \`${node}\` now: ${reason}`, {
+        retryAfterMs: STORE_PAUSE_MS,
+        cause: error,
+      });
+    });
   };
 
-  /** Returns the records of all services that are stored. */
+  /** Opens all stored services, and returns their records. Deletes those that were withdrawn. */
   async restore(): Promise<ServiceRecord[]> {
     const { store } = this;
     if (store === undefined) return [];
@@ -79,7 +91,7 @@ export class StoredServices {
     return records;
   }
 
-  /** The configuration or the approvals of a service changed. */
+  /** Stores a changed configuration or changed approvals. Logs a failure. */
   changed(record: ServiceRecord): void {
     const { config, approved, stored } = record;
     if (stored === undefined) return;
@@ -91,7 +103,7 @@ export class StoredServices {
     if (JSON.stringify(change) !== JSON.stringify(before)) this.after(record, stored.write(change));
   }
 
-  /** The publisher of the service is there, or has just left. */
+  /** Notes that the publisher of the service is online. */
   seen(record: ServiceRecord): void {
     const { stored } = record;
     if (stored === undefined) return;
@@ -99,7 +111,7 @@ export class StoredServices {
     if (Math.abs(seenAt - stored.record.seenAt) >= SEEN_MS) this.after(record, stored.write({ seenAt }));
   }
 
-  /** A service was withdrawn. `isRead`: subscribers still receive the rest of it. */
+  /** Deletes a withdrawn service. `isRead`: subscribers still receive the rest, so the service is only marked. */
   withdrawn(record: ServiceRecord, isRead: boolean): void {
     const { stored, config } = record;
     if (stored === undefined) return;
@@ -109,7 +121,7 @@ export class StoredServices {
     );
   }
 
-  /** Nobody uses a record that was just created. */
+  /** Deletes a record that was just created and that nobody uses. */
   discard(record: ServiceRecord): void {
     this.withdrawn(record, false);
   }
@@ -120,7 +132,7 @@ export class StoredServices {
   }
 }
 
-/** Throws `conflict` where a service would have to move between memory and disk. */
+/** Throws `conflict` if the new durability would move a service between memory and disk. */
 export function assertSameMedium(
   node: string,
   before: Durability | undefined,

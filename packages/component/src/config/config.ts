@@ -55,7 +55,7 @@ export const configSchema = z.strictObject({
     .refine((c) => (c.secret === undefined) !== (c.secretFile === undefined), {
       message: "give either secretFile or secret",
     }),
-  /** Where services, logs and approvals are kept. `memory`: nothing survives a restart. `lmdb`: in a file. */
+  /** Where the component keeps services, logs and approvals. `memory`: lost at a restart. `lmdb`: on its disk. */
   store: z
     .discriminatedUnion("kind", [
       z.strictObject({ kind: z.literal("memory") }),
@@ -63,13 +63,19 @@ export const configSchema = z.strictObject({
         kind: z.literal("lmdb"),
         /** Directory of the store, relative to the config file. The component makes it if it is missing. */
         path: z.string().min(1),
-        /** Updates of durability `interval` are on the disk within this time, in ms. */
+        /** The component writes updates with durability `interval` to the disk within this time, in ms. */
         intervalMs: count.max(60_000).default(1_000),
-        /** Most bytes of all logs on the disk. Beyond, the owner with most bytes loses the oldest updates. */
+        /**
+         * Most bytes of all logs on the disk. Beyond, the largest log of the owner with most bytes drops its oldest
+         * updates.
+         */
         maxBytes: count.default(10_737_418_240),
-        /** Most bytes of the logs of one bare JID on the disk. */
+        /**
+         * Most bytes of the logs of one bare JID on the disk. `remotePercent` and `domainShare` apply to JIDs of other
+         * domains.
+         */
         maxBytesPerJid: count.default(1_073_741_824),
-        /** Updates of a log that are older than this are dropped, in seconds. 2,592,000: 30 days. */
+        /** The component drops updates of a log that are older than this, in seconds. 2,592,000: 30 days. */
         maxAgeSeconds: count.default(2_592_000),
       }),
     ])
@@ -141,6 +147,14 @@ export const configSchema = z.strictObject({
       maxSelectionsPerAccount: count.default(8),
       /** Most members of one whitelist, and most JIDs that the publisher of one service approves. */
       maxMembers: count.default(10_000),
+      /** Most named cursors of one bare JID. */
+      maxCursorsPerJid: count.default(1_000),
+      /** Most named cursors of one service. */
+      maxCursorsPerService: count.default(1_000),
+      /** Most named cursors in all. */
+      maxCursors: count.default(100_000),
+      /** How long a named cursor stays that nobody uses, in seconds. 2,592,000: 30 days. */
+      cursorSeconds: count.default(2_592_000),
       /** Most requests of one bare JID that await approval. */
       maxPendingPerAsker: count.default(20),
       /** Most requests that await the approval of one publisher. */
@@ -172,10 +186,11 @@ export const configSchema = z.strictObject({
       laneMaxBytes: count.default(1_048_576),
       /** Most updates that a service of kind `log` keeps. Then the log drops the oldest. */
       logMaxRows: count.default(100_000),
-      /** Most bytes of memory of one log's updates. */
+      /** Most bytes of one log's updates, in memory or on the disk. */
       logMaxBytes: count.default(16_777_216),
       /**
-       * Most bytes of memory of all logs. Beyond, the owner with most bytes drops the oldest update of its largest log.
+       * Most bytes of memory of all logs. Beyond, the largest log of the owner with most bytes drops its oldest
+       * updates.
        */
       maxLogBytes: count.default(1_073_741_824),
       /**
@@ -184,8 +199,8 @@ export const configSchema = z.strictObject({
        */
       maxLogBytesPerJid: count.default(134_217_728),
       /**
-       * How long the component keeps a withdrawn log, in seconds, for subscribers who have not received all of it. That
-       * includes subscribers whose link has ended. Then the rest counts as lost.
+       * How long the component keeps a withdrawn log, in seconds, for subscribers that have not received all of it.
+       * That includes subscribers whose link has ended. After this time the rest counts as lost.
        */
       withdrawnSeconds: count.default(60),
       /**
@@ -198,7 +213,7 @@ export const configSchema = z.strictObject({
        * rows, idle lanes first.
        */
       maxLaneBytes: count.default(536_870_912),
-      /** How long a service outlives its publisher's link, in seconds. */
+      /** How long a service in memory outlives its publisher's link, in seconds. */
       serviceGraceSeconds: count.default(600),
       /** How long a stored service outlives its publisher's link, in seconds. 2,592,000: 30 days. */
       storedServiceSeconds: count.default(2_592_000),

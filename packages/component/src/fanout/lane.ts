@@ -328,10 +328,10 @@ export class Lane<M extends LaneMember = LaneMember> {
   }
 }
 
-function ready(body: LaneBody, { rows }: BatchSlice): ReadyBody {
+function ready(body: LaneBody, { rows, to }: BatchSlice): ReadyBody {
   const bytes = encodeLaneBody(body);
   return new ReadyBody(
-    ...([body.form, encodeBase64(bytes), padOfBody(body.form, bytes), rows.length] as const),
+    ...([body.form, encodeBase64(bytes), padOfBody(body.form, bytes), rows.length, to] as const),
     body.form === "chained" ? leanBody(encodeBase64(body.payload)) : undefined,
   );
 }

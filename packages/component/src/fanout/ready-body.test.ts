@@ -11,7 +11,7 @@ const bodies: LaneBody[] = [
 ];
 
 it.each(bodies)("a ready $form body is the frame of whoever it is for, whatever was asked before", (body) => {
-  const ready = new ReadyBody(body.form, encodeBase64(encodeLaneBody(body)), 0, 1, undefined);
+  const ready = new ReadyBody(body.form, encodeBase64(encodeLaneBody(body)), 0, 1, 1, undefined);
   for (const alias of [0, 0, 127, 128, 65_535, 0]) {
     const bytes = Buffer.from(ready.frameFor(alias), "base64");
     const frame = decodeFrame(bytes.subarray(0, measureValue(bytes, 0, DEFAULT_LIMITS)), DEFAULT_LIMITS);

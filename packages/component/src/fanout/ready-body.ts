@@ -23,6 +23,8 @@ export class ReadyBody {
     /** How many of the last bytes are padding. */
     readonly pad: number,
     readonly rows: number,
+    /** The offset of the last row. */
+    readonly to: number,
     /** The payload of a chained body, ready for a lean stanza of its own. Undefined: no lean stanza holds it. */
     readonly lean: LeanBody | undefined,
   ) {}

@@ -18,6 +18,7 @@ export const FIELD = {
   WINDOW: "{urn:stanzapack:0}window",
   ONLINE: "{urn:stanzapack:0}online",
   SINCE: "{urn:stanzapack:0}since",
+  CURSOR: "{urn:stanzapack:0}cursor",
   CREDIT: "{urn:stanzapack:0}credit",
   RECOVERED: "{urn:stanzapack:0}recovered",
   POSITION: "{urn:stanzapack:0}position",
@@ -50,7 +51,7 @@ const DESCRIPTIONS: Readonly<Record<string, Description>> = {
   [FIELD.OPAQUE]: { type: "boolean", label: "Whether values are bytes that pass unchanged" },
   [FIELD.DURABILITY]: list("How safe updates are", {
     none: "In memory: gone when the component restarts",
-    interval: "On the disk within a second",
+    interval: "On the disk a little later, by default within a second",
     sync: "On the disk before anybody receives them",
   } satisfies Record<Durability, string>),
   [FIELD.ACCESS_MODEL]: list("Who may subscribe", ACCESS_LABELS),
@@ -63,6 +64,7 @@ const DESCRIPTIONS: Readonly<Record<string, Description>> = {
   [FIELD.DIGEST_FREQUENCY]: { type: "text-single", label: "Time for which updates are gathered, in ms" },
   [FIELD.DELIVERY]: list("How updates are delivered", { link: "As frames over the link" }),
   [FIELD.SINCE]: { type: "text-single", label: "Where in a log to begin" },
+  [FIELD.CURSOR]: { type: "text-single", label: "Name under which a log continues next time" },
   [FIELD.CREDIT]: { type: "text-single", label: "Updates to send before the subscriber gives more credit" },
   "{urn:stanzapack:0}samples": list("Which updates", {
     all: "All of them",

@@ -1,6 +1,7 @@
 import {
   formatSelectionFields,
   formatSince,
+  isCursorName,
   MAX_WINDOW_MS,
   parseSelectionFields,
   parseSince,
@@ -22,21 +23,35 @@ import { boolean, checkOwnFields, invalid, single } from "./submissions.js";
 /** Returns what a form of subscription options asks for. Without a form: every update at once, whole, from now on. */
 export function readSubscribeOptions(form: DataForm | undefined): SubscribeOptions {
   if (form === undefined) return { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
-  return { ...readOptions(form), since: readSince(form), credit: readCredit(form) ?? Infinity };
+  const cursor = readCursor(form);
+  const credit = readCredit(form);
+  if (cursor !== undefined && credit === undefined)
+    throw invalid(`${FIELD.CURSOR} needs ${FIELD.CREDIT}: the cursor moves as the subscriber gives credit`);
+  return { ...readOptions(form), since: readSince(form), credit: credit ?? Infinity, cursor };
 }
 
 /**
- * Returns what a change of options asks for. `since` is checked, and then ignored: where in a log the subscription
- * begins was decided before.
+ * Returns what a change of options asks for. `since` and `cursor` are checked, and then ignored: where in a log the
+ * subscription begins was decided before.
  */
 export function readChangedOptions(form: DataForm): ChangedOptions {
   readSince(form);
+  readCursor(form);
   return { ...readOptions(form), credit: readCredit(form) };
 }
 
 function readSince(form: DataForm): Since | undefined {
   const since = single(form, FIELD.SINCE);
   return since === undefined ? undefined : parseSince(since);
+}
+
+function readCursor(form: DataForm): string | undefined {
+  const cursor = single(form, FIELD.CURSOR);
+  if (cursor !== undefined && !isCursorName(cursor))
+    throw invalid(
+      `${FIELD.CURSOR} \`${cursor.slice(0, 80)}\` is not a name of 1 to 64 characters of A-Z a-z 0-9 . _ -`,
+    );
+  return cursor;
 }
 
 function readCredit(form: DataForm): number | undefined {
@@ -54,7 +69,7 @@ function readCredit(form: DataForm): number | undefined {
  * leaves out has its default.
  */
 function readOptions(form: DataForm): AskedOptions {
-  checkOwnFields(form, [FIELD.DELIVERY, FIELD.SINCE, FIELD.CREDIT, ...SELECTION_FIELDS]);
+  checkOwnFields(form, [FIELD.DELIVERY, FIELD.SINCE, FIELD.CURSOR, FIELD.CREDIT, ...SELECTION_FIELDS]);
   const delivery = single(form, FIELD.DELIVERY) ?? "link";
   if (delivery === "event" || delivery === "body")
     throw new StanzapackError(

@@ -14,18 +14,21 @@ const NOW = 1_000;
 function setUp() {
   const calls = {
     ...{ publish: vi.fn(), set: vi.fn(), accept: vi.fn(), forget: vi.fn(), expectClose: vi.fn() },
-    ...{ onBye: vi.fn(), raiseCredit: vi.fn() },
+    ...{ onBye: vi.fn(), raiseCredit: vi.fn(), move: vi.fn() },
     ...{ take: vi.fn(), result: vi.fn(() => 40), stopped: vi.fn() },
   };
   const service = {} as Service;
-  const subscription = { raiseCredit: calls.raiseCredit, link: { detached: new Set() } };
+  const subscription = {
+    ...{ raiseCredit: calls.raiseCredit, takenTo: () => 9, cursor: "c" },
+    link: { detached: new Set() },
+  };
   const link = {
     ...{ jid: "bob@x/1", ended: false, closedAt: undefined, services: new Map([[1, service]]) },
     subscriptions: new Map([[1, subscription]]),
     inbox: { blockBytes: 100 },
     ...{ isRetired: (alias: number) => alias === 2, stream: { expectClose: calls.expectClose } },
   } as unknown as ClientLink;
-  const broker = { publishing: calls, status: calls, calls } as unknown as Broker;
+  const broker = { publishing: calls, status: calls, cursors: calls, calls } as unknown as Broker;
   const requests = { accept: calls.accept, resumption: calls } as unknown as FrameRequests;
   const stats = createStats();
   const dispatch = new FrameDispatch(broker, requests, stats, pino({ level: "silent" }), calls.onBye);
@@ -65,6 +68,7 @@ it("starts no request on a link that its client closed, and reads its credit sti
   send({ type: "credit", alias: 1, total: 5 });
   expect(calls.accept).toHaveBeenCalledTimes(3);
   expect(calls.raiseCredit.mock.calls).toEqual([[5]]);
+  expect(calls.move.mock.calls).toEqual([["c", 9]]);
 });
 
 it("takes calls of a live link alone, and results at the cost of their callers", () => {

@@ -65,7 +65,7 @@ export class FrameDispatch {
         this.log.debug({ jid: link.jid, code: frame.code, alias: frame.alias }, `client: ${frame.text}`);
         return;
       case "credit":
-        return takeCredit(link, frame, now);
+        return takeCredit(link, frame, now, this.broker.cursors);
       case "bind":
       case "demand":
       case "kept":

@@ -15,7 +15,8 @@ export const DURABILITIES = ["none", "interval", "sync"] as const;
  * How safe the updates of a service are.
  *
  * - `none`: in memory. They are gone when the component restarts.
- * - `interval`: on the disk within a second. A crash may lose that much, and the loss is reported.
+ * - `interval`: on the disk within `store.intervalMs`, by default a second. A crash may lose that much, and the loss is
+ *   reported.
  * - `sync`: on the disk before a subscriber receives them, and before the publisher forgets them.
  */
 export type Durability = (typeof DURABILITIES)[number];

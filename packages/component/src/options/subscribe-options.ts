@@ -23,6 +23,8 @@ export interface SubscribeOptions extends AskedOptions {
   readonly since: Since | undefined;
   /** Rows that the subscriber takes before its first CREDIT. Infinity: the subscriber sends no CREDIT. */
   readonly credit: number;
+  /** Name of the cursor at which the subscription to a log begins. It moves as the subscriber gives credit. */
+  readonly cursor?: string | undefined;
 }
 
 /** The options in force for a subscription. */

@@ -1,6 +1,6 @@
 import type { Engine, Write } from "./engine.js";
 
-/** What one part of a store wants to write. */
+/** Writes of one part of a store. They reach the disk together, or not at all. */
 export interface Batch {
   readonly writes: readonly Write[];
   /** The writes are on the disk. */
@@ -9,29 +9,30 @@ export interface Batch {
   failed(error: unknown): void;
 }
 
-/** A part of a store that writes now and then. */
+/** A part of a store that has changes for the disk. */
 export interface Writer {
-  /** Returns what is to be written now. Undefined: nothing. A next call follows only after `done` or `failed`. */
+  /** Returns the writes of now. Undefined: there are none. The next call follows only after `done` or `failed`. */
   prepare(): Batch | undefined;
 }
 
-/** A commit takes no more writers once it has this many bytes, so that an urgent writer does not wait long. */
+/** A commit with more bytes than this takes no further writers, so that an urgent writer does not wait long. */
 const MAX_COMMIT_BYTES = 4_194_304;
 
 /**
- * Commits what several writers have as one transaction of the engine, one after the other. Urgent writers of one turn of
- * the event loop are one commit, as well as those that come while another commit is under way. The others wait for the
- * interval.
+ * Commits the writes of several writers as one transaction of the engine. One commit is under way at a time. All urgent
+ * writers of one turn of the event loop share a commit, and so do those that arrive during another commit. The others
+ * wait for the end of the interval.
  */
 export class Committer {
   private readonly urgent = new Set<Writer>();
   private readonly dirty = new Set<Writer>();
-  /** Writers of the interval whose time is over. */
+  /** Writers that have waited for the end of the interval. */
   private readonly due = new Set<Writer>();
   private booked: NodeJS.Immediate | undefined;
   private timer: NodeJS.Timeout | undefined;
   private flight: Promise<void> | undefined;
   private failure: Error | undefined;
+  private stopped = false;
 
   constructor(
     private readonly engine: Engine,
@@ -39,19 +40,21 @@ export class Committer {
     private readonly onProblem: (error: unknown) => void,
   ) {}
 
-  /** Why the last commit failed. Undefined: it did not. */
+  /** Why the last commit failed. Undefined: the last commit did not fail. */
   get problem(): string | undefined {
     return this.failure?.message;
   }
 
-  /** The writer has something that somebody waits for. */
+  /** Commits the writer's changes as soon as possible, because a caller waits for them. */
   soon(writer: Writer): void {
+    if (this.stopped) return;
     this.urgent.add(writer);
     if (this.flight === undefined) this.booked ??= setImmediate(() => this.begin());
   }
 
-  /** The writer has something for the end of the interval. */
+  /** Commits the writer's changes at the end of the interval. */
   later(writer: Writer): void {
+    if (this.stopped) return;
     this.dirty.add(writer);
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
@@ -73,7 +76,7 @@ export class Committer {
         this.end((batch) => batch.done(), batches);
       },
       (error: unknown) => {
-        // One report for each time of trouble.
+        // One report for a series of failed commits.
         if (this.failure === undefined) this.onProblem(error);
         this.failure = error instanceof Error ? error : new Error(String(error));
         this.end((batch) => batch.failed(error), batches);
@@ -87,13 +90,13 @@ export class Committer {
       try {
         tell(batch);
       } catch (error) {
-        // The fault of one writer must not hold up the others.
+        // A fault in one writer must not keep the others waiting.
         this.onProblem(error);
       }
     if (this.urgent.size > 0 || this.due.size > 0) this.begin();
   }
 
-  /** Urgent writers first. */
+  /** Takes the batches of urgent writers first. */
   private gather(): Batch[] {
     const batches: Batch[] = [];
     let bytes = 0;
@@ -111,7 +114,7 @@ export class Committer {
     return batches;
   }
 
-  /** Writes everything that waits. Rejects with the cause if that is not possible. */
+  /** Writes all waiting changes. Rejects with the cause if a commit fails. */
   async flush(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
@@ -122,5 +125,14 @@ export class Committer {
       await this.flight;
       if (this.failure !== undefined) throw this.failure;
     }
+  }
+
+  /** The engine closes next. What still waits, such as the removal of deleted journals, is left for the next start. */
+  stop(): void {
+    this.stopped = true;
+    this.urgent.clear();
+    this.due.clear();
+    clearTimeout(this.timer);
+    clearImmediate(this.booked);
   }
 }

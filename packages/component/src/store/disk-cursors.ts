@@ -36,6 +36,11 @@ export class DiskCursors implements StoredCursors, Writer {
     return this.read(cursorKey(key));
   }
 
+  *all(): Iterable<StoredCursor> {
+    const { from, to } = tableRange("cursor");
+    for (const { value } of this.engine.range(from, to)) yield* this.decode(value);
+  }
+
   ofNode(node: string): StoredCursor[] {
     const { from, to } = cursorsOfNode(node);
     return [...this.engine.range(from, to)].flatMap(({ value }) => this.decode(value));

@@ -10,7 +10,7 @@ import { OldRows } from "./old-rows.js";
 import type { Extent } from "./records.js";
 import type { NewRows, OffsetRange, Retention, StoredJournal } from "./store.js";
 
-/** From this many rows on that are no longer needed, the array of unwritten rows is made shorter. */
+/** From this many unneeded rows on, the journal shortens the array of the tail. */
 const COMPACT_AT = 1_024;
 
 export interface JournalParts {
@@ -20,7 +20,7 @@ export interface JournalParts {
   readonly owner: string;
   readonly shares: JournalMemory;
   readonly retention: () => Retention;
-  /** Called when entries are to be removed from the disk. */
+  /** Called when there are entries to remove from the disk. */
   readonly onDropped: () => void;
   /** Called for updates on the disk that cannot be read. */
   readonly onLost: (range: OffsetRange) => void;
@@ -29,23 +29,23 @@ export interface JournalParts {
 /** The part of a journal in a commit. */
 export interface JournalBatch {
   readonly writes: readonly Write[];
-  /** What the journal holds once the writes are on the disk. */
+  /** The extent of the journal once the writes are on the disk. */
   readonly extent: Extent;
   readonly done: () => void;
   readonly failed: () => void;
 }
 
-/** The journal of one service: entries on the disk, then a tail in memory of rows that are not on the disk yet. */
+/** The journal of one service: entries on the disk, and in memory a tail of newer rows that are not on the disk yet. */
 export class DiskJournal implements StoredJournal, Droppable {
   private readonly extent: { -readonly [K in keyof Extent]: Extent[K] };
-  /** Rows before `tailAt` are no longer needed. */
+  /** Rows before index `tailAt` are no longer needed. */
   private tail: JournalRow[] = [];
   private tailAt = 0;
   private tailBytes = 0;
   /** The last offset on the disk. */
   private onDisk: number;
   private droppable = 0;
-  /** Last offsets of entries that are to be removed from the disk. */
+  /** Last offsets of the entries to remove from the disk. */
   private dropped: number[] = [];
   private readonly old: OldRows;
   private readonly reader: DiskReader;
@@ -78,14 +78,14 @@ export class DiskJournal implements StoredJournal, Droppable {
     return this.tailBytes;
   }
 
-  /** Adds rows to the tail, where readers see them. */
+  /** Adds rows to the tail. Readers see them at once. */
   append(rows: readonly JournalRow[]): void {
     for (const row of rows) this.tail.push(row);
     this.tailBytes += sum(rows);
     this.extend(rows);
   }
 
-  /** The rows as the journal keeps them, after `rows` that wait. */
+  /** Returns new rows as the journal keeps them. `waiting`: rows that come before them and wait for the disk. */
   rowsOf({ from, to, rows, ats, cameAt }: NewRows, waiting: readonly JournalRow[]): JournalRow[] {
     const ahead = wallAheadMs();
     const firstRow = to - rows.length + 1;
@@ -124,7 +124,7 @@ export class DiskJournal implements StoredJournal, Droppable {
   dropOldest(): void {
     const { extent } = this;
     const oldest = this.oldest();
-    // Damaged entries have counted too. Only the newest row is left.
+    // Only the newest row is left. What still counts beside it are rows of damaged entries.
     if (oldest === undefined || oldest.offset === extent.newest) return this.recount();
     extent.rows--;
     extent.bytes -= oldest.bytes;
@@ -153,7 +153,7 @@ export class DiskJournal implements StoredJournal, Droppable {
     this.count(-excess);
   }
 
-  /** `entry` undefined: the row is in the tail. */
+  /** Returns the oldest row. Its `entry` is undefined if the row is in the tail. */
   private oldest() {
     const row = this.old.peek(this.extent.first, this.onDisk);
     if (row !== undefined) return row;
@@ -168,7 +168,7 @@ export class DiskJournal implements StoredJournal, Droppable {
     this.tailAt = 0;
   }
 
-  /** Returns the writes of the tail, and of `waiting`, which readers see only when the writes are done. */
+  /** Returns the writes for the tail and for `waiting`. Readers see the rows of `waiting` once the writes are done. */
   prepare(waiting: readonly JournalRow[]): JournalBatch {
     const { number } = this.parts;
     const rows = [...this.tail.slice(this.tailAt), ...waiting];
@@ -198,7 +198,7 @@ export class DiskJournal implements StoredJournal, Droppable {
     };
   }
 
-  /** The tail is on the disk up to `last`. Rows of it may have been dropped meanwhile. */
+  /** Notes that the tail is on the disk up to `last`. Some of these rows may have been dropped meanwhile. */
   private written(last: number, entries: readonly number[]): void {
     this.onDisk = last;
     for (; (this.tail[this.tailAt]?.offset ?? Infinity) <= last; this.tailAt++)
@@ -232,14 +232,14 @@ export class DiskJournal implements StoredJournal, Droppable {
     return { offset: row === undefined ? newest + 1 : Math.max(row.from, first), whole: droppedAt < time };
   }
 
-  /** The newest row that readers see. */
+  /** Returns the newest row that readers see. */
   newestRow(): JournalRow | undefined {
     return this.tail.length > this.tailAt
       ? this.tail.at(-1)
       : this.reader.newest(this.extent.first, this.onDisk);
   }
 
-  /** The journal ends, and counts no more. */
+  /** Ends the journal: its bytes no longer count for any bound. */
   clear(): void {
     const { bytes } = this.extent;
     Object.assign(this.extent, { rows: 0, bytes: 0, newestBytes: 0 });
@@ -258,12 +258,12 @@ export class DiskJournal implements StoredJournal, Droppable {
   }
 }
 
-/** Bytes of rows, as they count. */
+/** Returns the bytes of rows, as they count for the bounds of journals. */
 function sum(rows: readonly JournalRow[]): number {
   return rows.reduce((bytes, { row }) => bytes + weigh(row), 0);
 }
 
-/** What changes by further rows. */
+/** Returns the fields of `extent` that further rows change. */
 function extended(extent: Extent, rows: readonly JournalRow[]): Partial<Extent> {
   const [first, last] = [rows[0], rows.at(-1)];
   if (first === undefined || last === undefined) return {};

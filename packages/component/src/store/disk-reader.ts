@@ -5,7 +5,7 @@ import { decodeEntry, type JournalRow } from "./entries.js";
 import { entryKey, offsetIn } from "./keys.js";
 import type { OffsetRange } from "./store.js";
 
-/** Reads the entries of one journal on the disk. An entry that is damaged is reported, and shows as a hole. */
+/** Reads the entries of one journal on the disk. Reports damaged and missing entries. Readers see a hole there. */
 export class DiskReader {
   constructor(
     private readonly engine: Engine,
@@ -13,7 +13,7 @@ export class DiskReader {
     private readonly onLost: (range: OffsetRange) => void,
   ) {}
 
-  /** The rows with offsets from `first` to `last`. */
+  /** Returns the rows with offsets from `first` to `last`, both included. */
   *rows(first: number, last: number): Iterable<JournalRow> {
     let before = first - 1;
     for (const { key, value } of this.engine.range(
@@ -24,7 +24,7 @@ export class DiskReader {
       if (value === undefined) this.onLost({ from: before + 1, to });
       else {
         const entry = decodeEntry(value);
-        // The entry says which one was before it. That one is missing.
+        // The entry names the offset before it. An entry in between is missing.
         if (before >= first && entry.before > before) this.onLost({ from: before + 1, to: entry.before });
         for (const row of entry.rows) if (row.offset >= first) yield row;
       }
@@ -32,7 +32,7 @@ export class DiskReader {
     }
   }
 
-  /** The first row from `first` to `last` that arrived at `time` or later. */
+  /** Returns the first row from `first` to `last` that arrived at `time` or later, in ms since 1970. */
   since(time: number, first: number, last: number): JournalRow | undefined {
     let [low, high] = [first, last + 1];
     while (low < high) {
@@ -49,7 +49,7 @@ export class DiskReader {
     return undefined;
   }
 
-  /** The newest row with an offset from `first` to `last`. */
+  /** Returns the newest row with an offset from `first` to `last`. */
   newest(first: number, last: number): JournalRow | undefined {
     const bounds = [entryKey(this.number, first), entryKey(this.number, last + 1)] as const;
     for (const { value } of this.engine.range(...bounds, { reverse: true }))
@@ -59,8 +59,8 @@ export class DiskReader {
 }
 
 /**
- * Takes rows into a slice, up to the first hole and the bounds. `offset`: where the reader wants to begin. Undefined:
- * there is no row.
+ * Takes rows into a slice, up to the first hole or the bounds. `offset`: where the reader wants to begin. Returns
+ * undefined if there is no row.
  */
 export function sliceOf(
   rows: Iterable<JournalRow>,

@@ -18,9 +18,9 @@ import type {
   StoredValue,
 } from "./store.js";
 
-/** Offsets that are reserved at once, at least. 4,096: one more commit for each 2,048 updates at most. */
+/** Fewest offsets that one write reserves. 4,096: reserving costs at most one commit for each 2,048 updates. */
 const MIN_RESERVED = 4_096;
-/** Most offsets that are reserved at once. */
+/** Most offsets that one write reserves. */
 const MAX_RESERVED = 1_048_576;
 
 export interface ServiceParts extends Omit<JournalParts, "onDropped" | "retention" | "owner"> {
@@ -29,15 +29,15 @@ export interface ServiceParts extends Omit<JournalParts, "onDropped" | "retentio
   readonly retention: Retention;
   /** Wall time, in ms since 1970. */
   readonly now: () => number;
-  /** Throws `store-failed` if the disk has taken nothing for so long that memory runs out. */
+  /** Throws `store-failed` if commits fail and the updates that wait for the disk have reached their bound. */
   readonly assertRoom: () => void;
   readonly onDeleted: () => void;
 }
 
-/** Fields of a record that a change may set beside those of `StoredChange`. */
+/** A change of a caller, or of the durability. */
 type Change = StoredChange & { readonly durability?: Durability };
 
-/** A change that readers see once it is on the disk. */
+/** A change that waits for the disk. Readers see it once it is there. */
 interface Waiting {
   readonly change: Change;
   readonly rows: readonly JournalRow[];
@@ -45,7 +45,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** A service on the disk, whether it is open or not. */
+/** A service on the disk, open or not. */
 export class DiskService implements StoredService, Writer {
   isOpen = false;
   readonly gap: OffsetRange | undefined;
@@ -56,10 +56,10 @@ export class DiskService implements StoredService, Writer {
   /** Offsets up to this one are reserved on the disk. */
   private reserved: number;
   private reserving = MIN_RESERVED;
-  /** Undefined: not read yet. Null: there is none. */
+  /** The last value. Undefined: not read yet. Null: the service has none. */
   private value: StoredValue | null | undefined;
   private waiting: Waiting[] = [];
-  /** Changes that a commit under way has. */
+  /** Changes in the commit that is under way. */
   private flying: readonly Waiting[] = [];
   private headChanged = false;
   private valueChanged = false;
@@ -104,7 +104,7 @@ export class DiskService implements StoredService, Writer {
   }
 
   get record(): StoredRecord {
-    // The last value is read from the disk when somebody asks for it.
+    // The last value is read from the disk at its first use.
     const last = (): StoredValue | undefined => this.last();
     return {
       ...this.head,
@@ -124,7 +124,7 @@ export class DiskService implements StoredService, Writer {
     return this.value === null ? undefined : { row: this.value.row, at: this.value.at };
   }
 
-  /** The service is open, with bounds of its own if there are any. */
+  /** Opens the service. `retention`: bounds of its own. Throws `store-failed` if the service is open already. */
   begin(retention: Retention | undefined): this {
     if (this.isOpen)
       throw storeFailed(`\`${this.node}\` is open already`, "Close it first. Report this fault.");
@@ -155,12 +155,12 @@ export class DiskService implements StoredService, Writer {
     this.stored.append(rows);
     this.apply(change, rows);
     const { committer } = this.parts;
-    // The rest of the reserved offsets lasts until the next reservation is on the disk.
+    // Reserves early, so that the remaining offsets last until the next reservation is on the disk.
     if (this.reserved - to < this.reserving / 2) committer.soon(this);
     else committer.later(this);
   }
 
-  /** The newest rows that wait for the disk. */
+  /** Returns the rows of the newest change with rows, of those that wait for the disk. */
   private lastWaiting(): readonly JournalRow[] {
     const has = ({ rows }: Waiting): boolean => rows.length > 0;
     return (this.waiting.findLast(has) ?? this.flying.findLast(has))?.rows ?? [];
@@ -174,13 +174,13 @@ export class DiskService implements StoredService, Writer {
     });
   }
 
-  /** Stores a new service. */
+  /** Stores a new service. Resolves when its record is on the disk. */
   create(last: StoredValue | undefined): Promise<void> {
     this.headChanged = true;
     return this.wait(last === undefined ? {} : { last });
   }
 
-  /** Readers see the change from now on. */
+  /** Makes a change visible to readers. */
   private apply({ incarnations, offset, last, append, ...head }: Change, rows: readonly JournalRow[]): void {
     this.offset = append?.to ?? offset ?? this.offset;
     if (incarnations !== undefined) this.incarnations = incarnations;
@@ -223,7 +223,7 @@ export class DiskService implements StoredService, Writer {
         this.reserved = position.reserved;
         const changed = [this.headChanged, this.valueChanged] as const;
         for (const { change, rows } of taken) this.apply(change, rows);
-        // These changes are on the disk now, other than those that were made meanwhile.
+        // The changes of this commit are on the disk. Only changes made meanwhile are not.
         [this.headChanged, this.valueChanged] = changed;
         journal.done();
         this.flying = [];
@@ -234,7 +234,7 @@ export class DiskService implements StoredService, Writer {
         this.valueChanged ||= valueChanged;
         journal.failed();
         this.flying = [];
-        // Changes that came meanwhile build on those that failed.
+        // Changes that arrived meanwhile depend on the failed changes.
         const refused = taken.length === 0 ? taken : taken.concat(this.waiting.splice(0));
         for (const { reject } of refused) reject(error);
         this.parts.committer.later(this);
@@ -242,7 +242,7 @@ export class DiskService implements StoredService, Writer {
     };
   }
 
-  /** The record after some changes. */
+  /** Returns the record as it is after some changes. */
   private next(changes: readonly Change[], extent: Position["extent"]) {
     let { head, offset, incarnations } = this;
     let value = this.valueChanged ? this.value : undefined;
@@ -261,7 +261,7 @@ export class DiskService implements StoredService, Writer {
     if (durability === "sync" || this.state === "closing") return offset;
     const left = this.reserved - offset;
     if (left >= this.reserving / 2) return this.reserved;
-    // More than one reservation for each interval: larger ones.
+    // Few offsets are left before the next reservation is written: reserves more at once.
     if (left !== 0 && left < this.reserving / 4) this.reserving = Math.min(MAX_RESERVED, this.reserving * 2);
     return offset + this.reserving;
   }
@@ -299,7 +299,7 @@ export class DiskService implements StoredService, Writer {
     };
   }
 
-  /** The service is no longer on the disk, or never was. */
+  /** Notes that the service is no longer on the disk, or never was. */
   forget(): void {
     this.state = "deleted";
     this.stored.clear();
@@ -316,7 +316,7 @@ export class DiskService implements StoredService, Writer {
     this.stored.dropAged(now, most);
   }
 
-  /** The store closes: gives back the offsets that were reserved and not given. */
+  /** Called when the store closes. Gives back the reserved offsets that no update has. */
   end(): void {
     if (this.state !== "stored") return;
     this.state = "closing";
@@ -324,7 +324,7 @@ export class DiskService implements StoredService, Writer {
   }
 }
 
-/** The fields that have a value. */
+/** Returns the fields that are not undefined. */
 function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;

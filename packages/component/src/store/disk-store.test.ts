@@ -258,3 +258,24 @@ it("removes the journal of a deleted service, even if the process ends meanwhile
   expect((await after.store.create(newRecord(NODE))).record.epoch).toBe(1_001);
   await after.store.close();
 });
+
+it("leaves for the next start what it has not removed when it closes", async () => {
+  const { engine, store, reopen } = await setUp();
+  engine.held = false;
+  for (let i = 0; i < 10; i++) {
+    const log = await store.create(newRecord(`${NODE}${i}`));
+    await log.write({ append: rowsOf(1, 10) });
+    await log.delete();
+  }
+  await store.close();
+  const { commits } = engine;
+  // Longer than the interval of the store. Nothing may touch the engine after its end.
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  expect(engine.commits).toBe(commits);
+  const after = reopen();
+  after.engine.held = false;
+  const rest = () => [...after.engine.range(Uint8Array.of(5), Uint8Array.of(6))].length;
+  expect(rest()).toBeGreaterThan(0);
+  await expect.poll(rest).toBe(0);
+  await after.store.close();
+});

@@ -36,14 +36,14 @@ export interface StoreDamage {
   readonly node: string | undefined;
   /** Offsets of updates that are lost. */
   readonly lost?: OffsetRange;
-  /** What happened, for a log. */
+  /** The damage as a sentence, for the component's log. */
   readonly text: string;
 }
 
 export interface DiskStoreOptions {
-  /** Most that a crash may lose of a service with `interval`, in ms. Default 1,000. */
+  /** Time within which updates with durability `interval` are written to the disk, in ms. */
   readonly intervalMs: number;
-  /** Bounds of journals whose service names none. */
+  /** Bounds of the journals of services that are opened without bounds of their own. */
   readonly retention: Retention;
   readonly expiry: StoreExpiry;
   /** Bounds the journals on the disk, of each owner and of all. */
@@ -51,11 +51,11 @@ export interface DiskStoreOptions {
   /** Bounds the journals of services with durability `none`. */
   readonly memoryShares: JournalMemory;
   readonly onDamage: (damage: StoreDamage) => void;
-  /** Called when the disk takes no more, once for each time of trouble. */
+  /** Called when a commit fails. Of several failed commits in a row, only the first causes a call. */
   readonly onProblem: (error: unknown) => void;
 }
 
-/** A store on an engine. Durability `none` keeps a service in memory. */
+/** A store on an engine. It keeps services with durability `none` in memory. */
 export class DiskStore implements Store {
   readonly cursors: DiskCursors;
   private readonly committer: Committer;
@@ -64,7 +64,7 @@ export class DiskStore implements Store {
   /** Services with durability `none`. */
   private readonly memory: MemoryStore;
   private nextNumber = 1;
-  /** The services that `sweep` has still to look at in this round. */
+  /** The services that `sweep` has not looked at yet in this round. */
   private sweeping: Iterator<DiskService, undefined> | undefined;
   private closing: Promise<void> | undefined;
 
@@ -180,7 +180,7 @@ export class DiskStore implements Store {
   sweep(now: number): void {
     this.memory.sweep(now);
     const { serviceMs, cursorMs, epochMs } = this.options.expiry;
-    this.cursors.expire(now - cursorMs);
+    if (Number.isFinite(cursorMs)) this.cursors.expire(now - cursorMs);
     this.janitor.expire(now - epochMs);
     for (let i = 0; i < SWEPT; i++) {
       this.sweeping ??= this.byNode.values();
@@ -191,7 +191,7 @@ export class DiskStore implements Store {
       }
       const service = next.value;
       service.dropAged(now, AGED_ROWS);
-      // The next round tries again if the disk does not take that now.
+      // If the disk does not take the deletion, the next round tries again.
       if (!service.isOpen && service.seenAt < now - serviceMs)
         void Promise.resolve(service.delete()).catch(() => undefined);
     }
@@ -217,12 +217,13 @@ export class DiskStore implements Store {
     try {
       await this.committer.flush();
     } finally {
+      this.committer.stop();
       await this.engine.close();
     }
   }
 }
 
-/** Throws `store-failed` for a store of another version. Writes the version into a store without keys. */
+/** Rejects with `store-failed` for a store of another version. Writes the version into an empty store. */
 export async function checkVersion(engine: Engine, location: string): Promise<void> {
   const item = engine.get(metaKey("version"));
   if (item === undefined) {

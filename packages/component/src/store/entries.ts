@@ -4,25 +4,25 @@ export interface JournalRow {
   readonly from: number;
   readonly offset: number;
   readonly at: number;
-  /** When the update arrived at the component. Never less than that of the update before. */
+  /** When the update arrived at the component. Never less than the `cameAt` of the update before. */
   readonly cameAt: number;
   readonly row: Uint8Array;
 }
 
-/** Some updates of a journal that are stored as one value. */
+/** Consecutive updates of a journal that are stored as one value. */
 export interface JournalEntry {
-  /** The last offset in the journal before this entry. Other offsets between were never given, or are lost. */
+  /** The last offset in the journal before this entry. Offsets in between were never given, or are lost. */
   readonly before: number;
   readonly rows: readonly JournalRow[];
 }
 
-/** Most bytes of the rows of one entry, if it has several. 16,384: a reader decodes an entry to read one row. */
+/** Most bytes of an entry's rows, if it has several. 16,384: to read one row, a reader decodes the whole entry. */
 const MAX_ENTRY_BYTES = 16_384;
 const MAX_ENTRY_ROWS = 256;
-/** What a row takes on the disk beside itself, in bytes: its share of keys, numbers and pages that are not full. */
+/** Bytes on the disk that a row costs beside its own: its share of keys, numbers and half-empty pages. */
 const ROW_BYTES = 40;
 
-/** Bytes of a row, as they count for the bounds of journals. */
+/** Returns the bytes of a row, as they count for the bounds of journals. */
 export function weigh(row: Uint8Array): number {
   return ROW_BYTES + row.length;
 }
@@ -45,15 +45,16 @@ export function intoEntries(rows: readonly JournalRow[], before: number): Journa
   return entries;
 }
 
-/** Most bytes of a number of 53 bits, 7 bits a byte. */
+/** Most bytes of one number: 53 bits, 7 bits a byte. */
 const MAX_NUMBER_BYTES = 8;
 /** Numbers of each row: `from`, `offset`, `at`, `cameAt`, length. */
 const NUMBERS = 5;
 
 /**
- * Layout: numbers of 7 bits a byte, the lowest first: `before`, count of rows; for each row `from` − the offset before,
- * `offset` − `from`, `at` − the `at` before, `cameAt` − the `cameAt` before, length of the row. Then the rows. A
- * difference that may be negative is doubled, and negative ones less 1. The first times are differences to 0.
+ * Layout: numbers of 7 bits a byte, the lowest bits first: `before`, count of rows; for each row `from` − the offset
+ * before, `offset` − `from`, `at` − the `at` before, `cameAt` − the `cameAt` before, length of the row. Then the rows.
+ * `at` − the `at` before may be negative: a difference n ≥ 0 is written as 2n, and n < 0 as −2n − 1. The first row's
+ * times are differences to 0.
  */
 export function encodeEntry({ before, rows }: JournalEntry): Uint8Array {
   const size = rows.reduce((sum, { row }) => sum + row.length, 0);
@@ -82,7 +83,7 @@ export function encodeEntry({ before, rows }: JournalEntry): Uint8Array {
   return bytes.subarray(0, at);
 }
 
-/** Decodes what `encodeEntry` made. The rows are views. */
+/** Decodes the bytes of `encodeEntry`. The rows are views of the bytes. */
 export function decodeEntry(bytes: Uint8Array): JournalEntry {
   let at = 0;
   const take = (): number => {

@@ -8,7 +8,7 @@ const REMOVED_AT_ONCE = 5_000;
 /** Old epochs that one call of `expire` looks at. */
 const LOOKED_AT = 1_000;
 
-/** Removes the journals of deleted services piece by piece, and old epochs. */
+/** Removes old epochs, and the journals of deleted services piece by piece. */
 export class Janitor implements Writer {
   private readonly removals: number[];
   private expired: Uint8Array[] = [];

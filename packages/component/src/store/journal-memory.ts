@@ -2,7 +2,7 @@ import { Heaviest } from "../base/heaviest.js";
 
 /** A journal that can make room for others. */
 export interface Droppable {
-  /** Drops the oldest update. The caller knows that it is not also the newest. */
+  /** Drops the oldest update. The caller makes sure that the journal has a newer one. */
   dropOldest(): void;
 }
 
@@ -11,9 +11,9 @@ export interface JournalMemoryLimits {
   readonly maxLogBytes: number;
   /** Most bytes that the journals of one bare JID of our domain hold. */
   readonly maxLogBytesPerJid: number;
-  /** Share of that for a bare JID of another domain, in percent. */
+  /** The same bound for a bare JID of another domain, in percent of `maxLogBytesPerJid`. */
   readonly remotePercent: number;
-  /** Bytes of one other domain, as a multiple of those of one of its bare JIDs. */
+  /** Bound of one other domain, as a multiple of the bound of one of its bare JIDs. */
   readonly domainShare: number;
 }
 
@@ -21,24 +21,24 @@ export interface JournalMemoryLimits {
 interface Holder<T> {
   bytes: number;
   readonly most: () => number;
-  /** The bytes that may be dropped, by part. */
+  /** The parts (journals or owners), by the bytes that each may drop. */
   readonly parts: Heaviest<T>;
 }
 
 type Owner = Holder<Droppable> & { readonly domain: Holder<Owner> | undefined };
 
-/** Counts what one journal holds, for all bounds that apply to it. */
+/** Counts the bytes of one journal, for all bounds that apply to the journal. */
 export interface JournalAccount {
-  /** The journal holds `bytes` more, and `droppable` more of its bytes may be dropped. Both may be negative. */
+  /** Adds to the bytes that the journal holds, and to those that it may drop. Both numbers may be negative. */
   count(bytes: number, droppable: number): void;
   /** Drops updates until all bounds hold, or until there is nothing to drop. */
   settle(): void;
 }
 
 /**
- * Bounds the memory of all journals, of each owner's journals, and of those of each other domain. The owner's largest
- * journal makes room for the owner. The owner with the largest share makes room for all. So nobody can empty the
- * journals of somebody else.
+ * Bounds the bytes of all journals, of each owner's journals, and of the journals of each other domain. Beyond a bound,
+ * the owner with most bytes in it drops the oldest update of its largest journal. So no owner can empty the journals of
+ * an owner with fewer bytes.
  */
 export class JournalMemory {
   private readonly owners = new Map<string, Owner>();
@@ -118,7 +118,7 @@ export class JournalMemory {
   }
 }
 
-/** Drops one update of the owner. Returns false when there is nothing to drop. */
+/** Drops one update of the owner. Returns false if there is nothing to drop. */
 function dropFrom(owner: Owner | undefined): boolean {
   const journal = owner?.parts.top;
   journal?.dropOldest();

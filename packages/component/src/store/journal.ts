@@ -8,16 +8,16 @@ export interface TimedStart {
   readonly whole: boolean;
 }
 
-/** The updates that a log keeps, for subscribers that begin later or come back. */
+/** The updates that a log keeps for subscribers that begin later or come back. */
 export interface ReadableJournal {
-  /** The journal has all updates from this offset on. If it has no update, the offset after the newest. */
+  /** Offset of the oldest update in the journal. If the journal is empty, the offset after the newest update. */
   readonly first: number;
   /**
-   * Returns the next updates from `offset` on, without a hole: at most `maxRows` and `maxBytes`, but at least one.
-   * Undefined: there are none. Times are by the monotonic clock.
+   * Returns the next updates from `offset` on, up to the first hole: at least one, and at most `maxRows` and
+   * `maxBytes`. Returns undefined if there is none. Times are by the monotonic clock, in ms.
    */
   read(offset: number, maxRows: number, maxBytes: number): BatchSlice | undefined;
-  /** Returns where to begin for `time`, the time at which updates arrived at the component, in ms since 1970. */
+  /** Returns where to begin for updates that arrived at `time` or later, in ms since 1970. */
   since(time: number): TimedStart;
 }
 
@@ -26,10 +26,11 @@ export interface Journal extends ReadableJournal {
   /** Memory held, in bytes, approximately. */
   readonly bytes: number;
   /**
-   * Adds the positions `from` to `to`. `rows` are the newest of them, and are kept as they are. `ats` has the monotonic
-   * time of each row. `cameAt`: the time of day, in ms. If it is less than that of earlier rows, their time is taken.
+   * Adds the positions `from` to `to`. `rows` are the newest of them, and the journal keeps them without a copy. `ats`
+   * has the monotonic time of each row, in ms. `cameAt` is the time of arrival, in ms since 1970. If an earlier row has
+   * a later `cameAt`, the journal takes that time.
    */
   append(from: number, to: number, rows: readonly Uint8Array[], ats: readonly number[], cameAt: number): void;
-  /** Drops all updates, and gives their memory back. */
+  /** Drops all updates, and frees their memory. */
   clear(): void;
 }

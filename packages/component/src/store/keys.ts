@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
-/** The first byte of a key: one table for each kind of thing. Numbers are never used again for something else. */
+/** The first byte of a key: one table for each kind of content. A number never gets another meaning. */
 export const TABLE = {
-  /** Name → what the whole store has: `version`. */
+  /** Name → a value of the whole store: `version`. */
   meta: 1,
   /** Service number → `Head`. */
   head: 2,
@@ -14,7 +14,7 @@ export const TABLE = {
   journal: 5,
   /** Hash of a node → the epoch of a service that was deleted. */
   epoch: 6,
-  /** Service number → the service was deleted, and its journal is being removed. */
+  /** Service number → epoch of a deleted service, while the store still removes its journal. */
   removal: 7,
   /** Hash of the node, hash of owner and cursor → cursor. */
   cursor: 8,
@@ -36,8 +36,8 @@ function numberBytes(number: number): Uint8Array {
 }
 
 /**
- * Returns 16 bytes of SHA-256. Nodes and JIDs can be longer than a key may be. Two names with one hash would take 2^64
- * names.
+ * Returns the first 16 bytes of SHA-256, because nodes and JIDs can be longer than a key may be. About 2^64 names are
+ * needed before two of them share a hash.
  */
 function hashOf(...names: readonly string[]): Uint8Array {
   return createHash("sha256").update(names.join("\0")).digest().subarray(0, HASH_BYTES);
@@ -53,12 +53,12 @@ export function numberKey(table: NumberTable, number: number): Uint8Array {
   return keyOf(TABLE[table], numberBytes(number));
 }
 
-/** The service number in a key of `numberKey` or `entryKey`. */
+/** Returns the service number in a key of `numberKey` or `entryKey`. */
 export function numberIn(key: Uint8Array): number {
   return Buffer.from(key.buffer, key.byteOffset, key.length).readUInt32BE(1);
 }
 
-/** `offset` 0: before all entries of the service. */
+/** Returns the key of the entry whose last offset is `offset`. 0: a key before all entries of the service. */
 export function entryKey(number: number, offset: number): Uint8Array {
   const bytes = Buffer.alloc(13);
   bytes[0] = TABLE.journal;
@@ -68,7 +68,7 @@ export function entryKey(number: number, offset: number): Uint8Array {
   return bytes;
 }
 
-/** The last offset of the entry with this key. */
+/** Returns the last offset of the entry with this key. */
 export function offsetIn(key: Uint8Array): number {
   const bytes = Buffer.from(key.buffer, key.byteOffset, key.length);
   return bytes.readUInt32BE(5) * 2 ** 32 + bytes.readUInt32BE(9);
@@ -133,7 +133,7 @@ export function cursorsOfOwner(owner: string): KeyRange {
   return rangeOf(keyOf(TABLE.cursorOfOwner, hashOf(owner)));
 }
 
-/** All entries of a service from an offset on. */
+/** Returns the keys of all entries of a service whose last offset is at least `offset`. */
 export function entriesFrom(number: number, offset: number): KeyRange {
   return { from: entryKey(number, offset), to: entryKey(number + 1, 0) };
 }

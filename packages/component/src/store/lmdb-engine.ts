@@ -6,32 +6,32 @@ import type { Engine, Item, RangeOptions, Write } from "./engine.js";
 import { storeFailed } from "./failure.js";
 import { seal, unseal } from "./seal.js";
 
-/** Below this much free space, a commit that failed is said to have found the disk full, in bytes. */
+/** If less space is free after a failed commit, in bytes, the error says that the disk is full. */
 const FULL_BYTES = 1_048_576;
 
-/** What LMDB says of itself. Its types say nothing. */
+/** Statistics of LMDB that its types do not declare. */
 interface LmdbStats {
   readonly lastTxnId: number;
 }
 
-/** The promise of a commit that failed carries another one, which has the cause. */
+/** Error of a failed commit. The cause is the rejection of the promise `commitError`. */
 interface CommitFailure {
   readonly commitError?: Promise<unknown>;
 }
 
 /**
- * Keeps keys and values in the file `path`. A commit resolves when LMDB has written and synchronised data and then its
- * root page: `overlappingSync` is off, with which it would resolve before that.
+ * Keeps keys and values in the file `path`. A commit resolves when LMDB has written and flushed the data, and then its
+ * root page. With LMDB's option `overlappingSync` it would resolve earlier, so that option is off.
  */
 export class LmdbEngine implements Engine {
   private readonly db: RootDatabase<Uint8Array, Uint8Array>;
-  /** Number of the last commit. LMDB counts its own, which are at least as many. */
+  /** Number of the last commit. It begins with LMDB's own count, which is never behind. */
   private committed: number;
 
   constructor(private readonly path: string) {
     this.db = open<Uint8Array, Uint8Array>(path, {
       ...{ noSubdir: true, encoding: "binary", keyEncoding: "binary", maxDbs: 1 },
-      // Each commit here is one batch. Batches of LMDB's own around it would reject where nobody can listen.
+      // Each commit here is one batch. LMDB's own batches around it would reject promises that nobody can catch.
       ...{ overlappingSync: false, eventTurnBatching: false },
     });
     this.committed = (this.db.getStats() as LmdbStats).lastTxnId;
@@ -76,7 +76,7 @@ export class LmdbEngine implements Engine {
       ({ bavail, bsize }) => bavail * bsize,
       () => Infinity,
     );
-    // LMDB reports a disk that takes a part of a write as "Input/output error".
+    // If the disk takes only a part of a write, LMDB reports "Input/output error".
     if (free < FULL_BYTES)
       return storeFailed(
         `${text}: the disk is full, with ${free} bytes left`,

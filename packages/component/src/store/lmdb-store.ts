@@ -16,14 +16,14 @@ export const DEFAULT_EXPIRY: StoreExpiry = {
   cursorMs: 30 * DAY_MS,
   epochMs: 365 * DAY_MS,
 };
-/** Longest check of journals after a crash, in ms. 1,000: the first subscriber is to be served within 2 s. */
+/** Longest check of journals after a crash, in ms. 1,000: the component serves subscribers within 2 s of its start. */
 const CHECK_MS = 1_000;
 
 /**
  * Opens the store in the directory `location`, and creates both if they are missing. One process at a time can have the
- * store. A store that is damaged is repaired: what can be read goes into a new file, the damaged file stays beside it
- * under a name with the time, and `onDamage` is called for each service that has lost updates. Rejects with
- * `store-failed` if another process has the store, if nothing of it can be read, or if it is of another version.
+ * store. Repairs a damaged store: copies everything that can be read into a new file, keeps the damaged file beside it
+ * under a name with the time, and calls `onDamage` for each range of lost updates. Rejects with `store-failed` if
+ * another process has the store, if nothing of it can be read, or if it is of another version.
  */
 export async function openLmdbStore(location: string, options: DiskStoreOptions): Promise<Store> {
   const letGo = holdLocation(location);
@@ -31,7 +31,7 @@ export async function openLmdbStore(location: string, options: DiskStoreOptions)
   try {
     const file = join(location, "data.mdb");
     const fresh = `${file}.new`;
-    // A repair that was finished, but for its last step.
+    // An earlier repair ended before its last step.
     if (!existsSync(file) && existsSync(fresh)) renameSync(fresh, file);
     const clean = join(location, "clean");
     const mode = existsSync(clean) ? "quick" : "full";
@@ -67,7 +67,7 @@ class LmdbStore extends DiskStore {
   constructor(
     engine: LmdbEngine,
     options: DiskStoreOptions,
-    /** Called at the end. `isWhole`: everything is on the disk. */
+    /** Called when the store has closed. `isWhole`: all changes are on the disk. */
     private readonly onClosed: (isWhole: boolean) => void,
   ) {
     super(engine, options);

@@ -4,11 +4,11 @@ import { tryLock } from "fs-native-extensions";
 import { storeFailed } from "./failure.js";
 
 /**
- * Takes the directory `location` for this process, and makes it if it is missing. Returns a function that lets go.
- * Throws `store-failed`.
+ * Locks the directory `location` for this process, and creates the directory if it is missing. Returns a function that
+ * releases the lock. Throws `store-failed`.
  *
- * The lock is one of the operating system on an open file. It ends with its process, however that ends, so no lock is
- * ever left over. LMDB itself lets several processes write in turns.
+ * The operating system holds the lock on an open file. The lock ends with the process in any case, so no lock is left
+ * over. LMDB alone lets several processes write in turns.
  */
 export function holdLocation(location: string): () => void {
   const file = join(location, "lock");

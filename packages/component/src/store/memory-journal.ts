@@ -7,7 +7,7 @@ import type { Droppable, JournalAccount, JournalMemory } from "./journal-memory.
  * share.
  */
 const ENTRY_BYTES = 400;
-/** From this many dropped entries on, the array is made shorter. */
+/** From this many dropped entries on, the journal shortens the array. */
 const COMPACT_AT = 1_024;
 
 export interface JournalBounds {
@@ -20,14 +20,14 @@ interface Entry {
   readonly from: number;
   readonly offset: number;
   readonly at: number;
-  /** Time of day at which the row arrived, in ms. Never less than that of the entry before. */
+  /** When the row arrived, in ms since 1970. Never less than the `cameAt` of the entry before. */
   readonly cameAt: number;
   readonly row: Uint8Array;
 }
 
 /**
- * Keeps the newest updates in memory, within its own bounds and those that all journals share. The oldest updates make
- * room. The newest always stays.
+ * Keeps the newest updates in memory, within its own bounds and the shared bounds of all journals. Beyond a bound, the
+ * oldest updates are dropped. The newest always stays.
  */
 export class MemoryJournal implements Journal, Droppable {
   /** Entries before `head` were dropped, and are undefined. */
@@ -37,16 +37,16 @@ export class MemoryJournal implements Journal, Droppable {
   private held = 0;
   private newestOffset: number;
   private newestCameAt = -Infinity;
-  /** When the newest dropped update arrived, by the time of day, in ms. */
+  /** When the newest dropped update arrived, in ms since 1970. */
   private droppedCameAt = -Infinity;
-  /** Bytes that may be dropped to make room: those of all updates but the newest. */
+  /** Bytes of all updates but the newest: the journal may drop them. */
   private droppable = 0;
   private readonly account: JournalAccount;
 
   constructor(
     private readonly bounds: JournalBounds,
     memory: JournalMemory,
-    /** Bare JID in whose share the journal counts. */
+    /** Bare JID whose bound the journal counts for. */
     owner: string,
     /** The last offset before the journal's first update. */
     before = 0,
@@ -112,7 +112,7 @@ export class MemoryJournal implements Journal, Droppable {
     this.head = 0;
   }
 
-  /** Drops the updates that arrived before `time`, in ms since 1970, but not the newest. */
+  /** Drops the updates that arrived before `time`, in ms since 1970. Keeps the newest update in any case. */
   dropBefore(time: number): void {
     while (this.length > 1 && (this.entries[this.head] as Entry).cameAt < time) this.dropOldest();
   }

@@ -10,7 +10,7 @@ import type { Retention, StoredChange, StoredJournal, StoredRecord, StoredServic
 export interface MemoryParts {
   /** Bounds the journals of each owner, and of all. */
   readonly shares: JournalMemory;
-  /** Bounds of a journal whose service names none. */
+  /** Bounds of the journals of services that are opened without bounds of their own. */
   readonly retention: Retention;
   readonly onDeleted: (service: MemoryService) => void;
 }
@@ -47,7 +47,7 @@ export class MemoryService implements StoredService {
     return this.stored;
   }
 
-  /** The service is open, with bounds of its own if there are any. */
+  /** Opens the service. `retention`: bounds of its own. Throws `store-failed` if the service is open already. */
   begin(retention: Retention | undefined): this {
     if (this.isOpen) throw storeFailed(`\`${this.record.node}\` is open already`, "Close it first.");
     this.isOpen = true;

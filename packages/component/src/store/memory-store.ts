@@ -27,6 +27,9 @@ class MemoryCursors implements StoredCursors {
   get(key: CursorKey): StoredCursor | undefined {
     return this.byKey.get(keyOf(key));
   }
+  all(): Iterable<StoredCursor> {
+    return this.byKey.values();
+  }
   ofNode(node: string): StoredCursor[] {
     return [...this.byKey.values()].filter((cursor) => cursor.node === node);
   }
@@ -45,11 +48,11 @@ function keyOf({ node, owner, cursor }: CursorKey): string {
   return [node, owner, cursor].join("\0");
 }
 
-/** A store that ends with its process, for tests and for components without a disk. */
+/** A store in memory: for tests, and for services with durability `none` of a `DiskStore`. */
 export class MemoryStore implements Store {
   readonly cursors = new MemoryCursors();
   private readonly byNode = new Map<string, MemoryService>();
-  /** Epochs of services that were deleted, and when, in ms since 1970. */
+  /** Node → epoch of its deleted service, and when it was deleted, in ms since 1970. */
   private readonly past = new Map<string, { readonly epoch: number; readonly at: number }>();
 
   constructor(private readonly options: MemoryStoreOptions) {}
@@ -76,7 +79,7 @@ export class MemoryStore implements Store {
     return service.begin(retention);
   }
 
-  /** The epoch of the node's next life. Undefined: the store knows no earlier life. */
+  /** Returns the epoch of the node's next life. Undefined: the store knows no earlier life. */
   nextEpoch(node: string): number | undefined {
     const past = this.past.get(node);
     return past && past.epoch + 1;
@@ -108,6 +111,6 @@ export class MemoryStore implements Store {
   }
 
   async close(): Promise<void> {
-    // Nothing is open outside of this process.
+    // Nothing to close: everything is in memory.
   }
 }

@@ -3,14 +3,14 @@ import { decodeEntry, weigh } from "./entries.js";
 import { entriesFrom, entryKey, offsetIn } from "./keys.js";
 import type { OffsetRange } from "./store.js";
 
-/** Entries that are read at once. */
+/** Rows that one load reads, at least, if the journal has as many. */
 const AHEAD = 64;
 
-/** A row on the disk, as dropping needs it. */
+/** The facts about a row on the disk that a journal needs to drop the row. */
 interface OldRow {
   readonly from: number;
   readonly offset: number;
-  /** As they count. */
+  /** Bytes that the row counts for bounds. */
   readonly bytes: number;
   /** In ms since 1970. */
   readonly cameAt: number;
@@ -18,7 +18,7 @@ interface OldRow {
   readonly entry: number;
 }
 
-/** The oldest rows of one journal on the disk, read some entries ahead. */
+/** Reads the oldest rows of one journal on the disk, some entries ahead. */
 export class OldRows {
   private rows: OldRow[] = [];
   private at = 0;
@@ -29,14 +29,14 @@ export class OldRows {
     private readonly onLost: (range: OffsetRange) => void,
   ) {}
 
-  /** The oldest row from offset `first` to `last`. Undefined: there is none. */
+  /** Returns the oldest row with an offset from `first` to `last`. Undefined: there is none. */
   peek(first: number, last: number): OldRow | undefined {
     if (this.at === this.rows.length && first <= last) this.load(first, last);
     const row = this.rows[this.at];
     return row !== undefined && row.offset <= last ? row : undefined;
   }
 
-  /** The row that `peek` gives was dropped. */
+  /** Goes on to the next row, because the row of `peek` was dropped. */
   shift(): void {
     this.at++;
   }

@@ -5,8 +5,8 @@ import { DEFAULT_EXPIRY, openLmdbStore } from "./lmdb-store.js";
 import type { Store } from "./store.js";
 
 /**
- * Opens the store that the config names. Undefined: the component keeps everything in memory. Rejects with
- * `store-failed`. `isOurs` says whether a domain is one of the operator's.
+ * Opens the store of the config. `isOurs` says whether a domain is one of the operator's. Resolves to undefined if the
+ * component keeps everything in memory. Rejects with `store-failed`.
  */
 export async function openStore(
   store: ComponentConfig["store"],
@@ -28,7 +28,8 @@ export async function openStore(
       },
       maxAgeMs: maxAgeSeconds * 1_000,
     },
-    expiry: { ...DEFAULT_EXPIRY, serviceMs: limits.storedServiceSeconds * 1_000 },
+    // The component deletes the cursors that have expired, so that it forgets them too.
+    expiry: { ...DEFAULT_EXPIRY, serviceMs: limits.storedServiceSeconds * 1_000, cursorMs: Infinity },
     diskShares: new JournalMemory(
       { maxLogBytes: maxBytes, maxLogBytesPerJid: maxBytesPerJid, remotePercent, domainShare },
       isOurs,

@@ -12,19 +12,19 @@ export interface Head {
   readonly durability: Durability;
 }
 
-/** What the journal of a service holds. */
+/** Extent of a service's journal: its first and last offset, and its size. */
 export interface Extent {
-  /** Offset of the first update that is kept. Earlier updates of the same entry were dropped. */
+  /** Offset of the oldest kept update. Earlier updates of its entry count as dropped. */
   readonly first: number;
-  /** Last offset in the journal. 0: the journal has had no update. */
+  /** Last offset in the journal. 0: the journal never had an update. */
   readonly newest: number;
   readonly rows: number;
   readonly bytes: number;
-  /** Bytes of the newest row, as they count. */
+  /** Bytes that the newest row counts for bounds. */
   readonly newestBytes: number;
   /** When the newest update arrived, in ms since 1970. */
   readonly cameAt: number;
-  /** When the newest update that was dropped arrived, in ms since 1970. −1: none was. */
+  /** When the newest dropped update arrived, in ms since 1970. −1: no update was dropped. */
   readonly droppedAt: number;
 }
 
@@ -55,14 +55,14 @@ export const EMPTY: Extent = {
   droppedAt: -1,
 };
 
-/** Text, so that a person can read a store with LMDB's own tools. */
+/** Encodes a record as JSON, so that a person can read a store with LMDB's own tools. */
 export function encodeRecord(
   record: Head | Position | PastEpoch | StoredCursor | { version: number },
 ): Uint8Array {
   return Buffer.from(JSON.stringify(record));
 }
 
-/** Decodes what `encodeRecord` made. The caller knows the type by the key, and the checksum that it is whole. */
+/** Decodes the bytes of `encodeRecord`. The key has told the caller the type, and the checksum that they are whole. */
 export function decodeRecord<T>(bytes: Uint8Array): T {
   return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()) as T;
 }
@@ -82,7 +82,7 @@ export function decodeValue(bytes: Uint8Array): StoredValue {
   return { at: view.getFloat64(0), row: bytes.subarray(VALUE_HEAD_BYTES) };
 }
 
-/** The bare JID in front of a node. */
+/** Returns the bare JID in front of the `/` of a node. */
 export function ownerOf(node: string): string {
   return node.slice(0, node.indexOf("/"));
 }

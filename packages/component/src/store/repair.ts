@@ -16,12 +16,12 @@ import type { OffsetRange } from "./store.js";
 /** Bytes of one commit while a store is repaired. */
 const COMMIT_BYTES = 4_194_304;
 
-/** What a repair has found. */
+/** Result of a repair. */
 export interface Repair {
-  /** Services that are whole or nearly so. */
+  /** Number of services in the new file. */
   readonly services: number;
   readonly lost: readonly { readonly node: string; readonly range: OffsetRange }[];
-  /** Journals whose service is not known any more. */
+  /** Number of services left out, because the records with their nodes are lost. */
   readonly strays: number;
 }
 
@@ -34,8 +34,8 @@ interface Found {
 }
 
 /**
- * Writes what was found in a damaged file into `engine`, which is empty. Each service gets the next epoch, because the
- * newest offsets may have been lost with the file's newest pages.
+ * Writes the whole values of a damaged file into `engine`, which is empty. Each service gets the next epoch, because
+ * the newest offsets may have been lost with the file's newest pages.
  */
 export async function repair(found: Salvage, engine: Engine): Promise<Repair> {
   const writer = new BulkWriter(engine);
@@ -50,7 +50,7 @@ export async function repair(found: Salvage, engine: Engine): Promise<Repair> {
       table === TABLE.cursorOfOwner
     )
       await writer.put(bytes, found.valueOf(key));
-    // A deletion that was not finished shows by its epoch.
+    // `newestLives` leaves out a service whose deletion was not finished: the epoch of the deletion shows it.
     else if (table !== TABLE.removal) {
       const number = numberIn(bytes);
       const parts: Found = services.get(number) ?? { entries: [] };
@@ -75,7 +75,7 @@ export async function repair(found: Salvage, engine: Engine): Promise<Repair> {
   return { services: newest.size, lost, strays };
 }
 
-/** The number of each node's newest life, without the services that were deleted. */
+/** Returns the number of each node's newest life, without deleted services. */
 function newestLives(found: Salvage, services: ReadonlyMap<number, Found>): Map<string, number> {
   const keys = new Set(found.keys);
   const newest = new Map<string, { readonly number: number; readonly epoch: number }>();
@@ -89,7 +89,7 @@ function newestLives(found: Salvage, services: ReadonlyMap<number, Found>): Map<
   return new Map([...newest].map(([node, { number }]) => [node, number]));
 }
 
-/** Writes one service. Returns the updates that are lost. */
+/** Writes one service. Returns the ranges of lost updates. */
 async function mend(
   found: Salvage,
   writer: BulkWriter,

@@ -8,16 +8,16 @@ const FLAGS_AT = 18;
 const LOWER_AT = 20;
 const LEAF = 0x02;
 const META = 0x08;
-/** In a meta page: the size of pages, and a number by which the page is known. */
+/** In a meta page: a number that marks meta pages, and the size of pages. */
 const MAGIC_AT = 24;
 const MAGIC = 0xbeefc0de;
 const PAGE_SIZE_AT = 48;
 const DEFAULT_PAGE_BYTES = 4_096;
 /** Layout of a node: size of the value in 4 bytes, flags in 2, size of the key in 2, key, value. */
 const NODE_HEAD_BYTES = 8;
-/** The value is on pages of its own, whose number stands in its place. */
+/** Flag: the value is on pages of its own, and the node has the number of the first. */
 const BIG_VALUE = 0x01;
-/** Pages that are read at once. */
+/** Number of pages that one read takes. */
 const CHUNK_PAGES = 256;
 
 /** Where the newest whole value of a key lies. */
@@ -37,8 +37,8 @@ export interface Salvage {
 }
 
 /**
- * Finds all whole values in the file of a store, by looking at each page for itself. So no damaged or missing page hides
- * another one. Of several values of a key, the one of the latest commit counts. A key that was removed may come back.
+ * Finds all whole values in the file of a store. It reads each page alone, so that a damaged or missing page hides no
+ * other page. If a key has several values, the value of the latest commit counts. A removed key may come back.
  */
 export function salvage(file: string): Salvage {
   const fd = openSync(file, "r");
@@ -96,7 +96,7 @@ interface Node {
   readonly overflow: number | undefined;
 }
 
-/** The nodes of a page that may be a leaf. */
+/** Returns the nodes of a page, if the page is a leaf. */
 function* nodesOf(page: Buffer): Iterable<Node> {
   if (page.length < PAGE_HEAD_BYTES || page.readUInt16LE(FLAGS_AT) !== LEAF) return;
   const count = page.readUInt16LE(LOWER_AT) >> 1;

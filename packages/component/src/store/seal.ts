@@ -7,14 +7,14 @@ const SEAL_BYTES = 10;
 export interface Unsealed {
   /** Number of the commit that wrote the value. Of two values of one key, the later has the greater number. */
   readonly commit: number;
-  /** A view. */
+  /** A view of the sealed bytes. */
   readonly value: Uint8Array;
 }
 
 /**
- * Layout: CRC-32 of the key and of what follows, the number of the commit in 6 bytes, the value. Numbers are
- * big-endian. LMDB has no checksums. The key is included, so that a value at a wrong place shows. The commit says which
- * of several copies in a damaged file is the newest.
+ * Returns a value with its checksum, because LMDB has none. Layout: CRC-32 of the key and of all bytes that follow, the
+ * number of the commit in 6 bytes, the value. Numbers are big-endian. The checksum covers the key, so that a value at a
+ * wrong key is found. The commit shows which of several copies in a damaged file is the newest.
  */
 export function seal(key: Uint8Array, value: Uint8Array, commit: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(SEAL_BYTES + value.length);
@@ -24,7 +24,7 @@ export function seal(key: Uint8Array, value: Uint8Array, commit: number): Uint8A
   return bytes;
 }
 
-/** Returns undefined if the bytes are damaged. */
+/** Returns the value of sealed bytes. Undefined: the bytes are damaged. */
 export function unseal(key: Uint8Array, bytes: Uint8Array): Unsealed | undefined {
   if (bytes.length < SEAL_BYTES) return undefined;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -3,12 +3,12 @@ import type { Durability } from "../options/service-config.js";
 import type { ReadableJournal } from "./journal.js";
 import type { JournalBounds } from "./memory-journal.js";
 
-/** How far one incarnation of a publisher's outbox has come. */
+/** The last sequences of one incarnation of a publisher's outbox. */
 export interface StoredProgress {
   readonly incarnation: number;
   /** Last sequence that arrived. */
   readonly arrived: number;
-  /** All updates up to this sequence are stored, as well as the durability promises. */
+  /** All updates up to this sequence are as safe as the durability promises. */
   readonly stored: number;
 }
 
@@ -19,24 +19,24 @@ export interface StoredValue {
   readonly at: number;
 }
 
-/** All that a store keeps of a service beside its journal. */
+/** Everything that a store keeps for a service beside its journal. */
 export interface StoredRecord {
   readonly node: string;
-  /** Plain data, as JSON has it. The store does not look inside. */
+  /** Plain JSON data. The store does not read it. */
   readonly config: unknown;
-  /** Of a node with this name, each later life has a greater epoch. */
+  /** Each later life of the node has a greater epoch. */
   readonly epoch: number;
-  /** The highest offset given so far. 0: none. */
+  /** The highest offset of an update so far. 0: there was no update. */
   readonly offset: number;
-  /** Zero of the `at` in DATA frames, in ms since 1970. */
+  /** The time that `at` 0 in a DATA frame means, in ms since 1970. */
   readonly baseAt: number;
-  /** The incarnation that wrote last comes last. */
+  /** Ordered by their last write, the newest last. */
   readonly incarnations: readonly StoredProgress[];
   /** Bare JIDs that the publisher has allowed. */
   readonly approved: readonly string[];
   /** Undefined: the service has no value yet. */
   readonly last: StoredValue | undefined;
-  /** When the publisher was last there, in ms since 1970. */
+  /** When the publisher was last online, in ms since 1970. It may be an hour too early. */
   readonly seenAt: number;
   readonly durability: Durability;
 }
@@ -47,9 +47,9 @@ export interface OffsetRange {
   readonly to: number;
 }
 
-/** New updates of a service: positions `from` to `to`, of which `rows` are the newest. */
+/** New updates of a service: offsets `from` to `to`. `rows` are the newest of them. The others were left out. */
 export interface NewRows extends OffsetRange {
-  /** Kept as they are: the caller does not change them. */
+  /** The store keeps the rows without a copy, so the caller must not change them. */
   readonly rows: readonly Uint8Array[];
   /** Time of each row, by the monotonic clock, in ms. */
   readonly ats: readonly number[];
@@ -57,46 +57,47 @@ export interface NewRows extends OffsetRange {
   readonly cameAt: number;
 }
 
-/** A change of a service. Fields that are left out stay as they are. All fields of one change are stored together. */
+/** A change of a service. Omitted fields stay as they are. All fields of one change are stored together. */
 export interface StoredChange {
   readonly config?: unknown;
   readonly approved?: readonly string[];
   readonly incarnations?: readonly StoredProgress[];
   readonly seenAt?: number;
-  /** New highest offset, for a change without `append`. */
+  /** New highest offset, if the change has no `append`. */
   readonly offset?: number;
-  /** New last value, for a service whose rows are not appended. Otherwise the newest row is the last value. */
+  /** New last value, for a service that appends no rows. With `append`, the newest row is the last value. */
   readonly last?: StoredValue;
   /** Rows for the journal. `to` becomes the highest offset. */
   readonly append?: NewRows;
 }
 
-/** The updates of a service that are stored, for reading. */
+/** The stored updates of a service, for reading. */
 export interface StoredJournal extends ReadableJournal {
-  /** Offset of the newest update that may be read. With `sync`, the update is on the disk. 0: none. */
+  /** Offset of the newest update that readers may see. With `sync`, the update is on the disk. 0: none. */
   readonly newest: number;
   /** Bytes in use, approximately. */
   readonly bytes: number;
 }
 
-/** Bounds of one journal. They are read at each append, so an object with getters can change them. */
+/** Bounds of one journal. The journal reads them at each append, so an object with getters can change them. */
 export interface Retention extends JournalBounds {
-  /** Updates that arrived longer ago than this are dropped, in ms. The newest always stays. */
+  /** The journal drops updates that arrived longer ago than this, in ms. The newest always stays. */
   readonly maxAgeMs: number;
 }
 
 /** A service in a store. One part of the component has it open at a time. */
 export interface StoredService {
-  /** As readers may see it: with `sync`, all of it is on the disk. */
+  /** The record as readers may see it. With `sync`, all of the record is on the disk. */
   readonly record: StoredRecord;
   readonly journal: StoredJournal;
-  /** Offsets that a crash may have lost. They were perhaps given to updates, and are not given again. */
+  /** Offsets that a crash may have lost. Updates may have had them, so no later update gets them. */
   readonly gap: OffsetRange | undefined;
   /**
    * Changes the record and appends rows, all or nothing. Resolves when the change is as safe as the durability
-   * promises, and readers then see it. Changes of a service take effect in order. Rejects with `store-failed` if the
-   * disk is full or fails: then nothing of the change is visible, and later changes that wait are rejected too. The
-   * next offset then follows `record.offset`.
+   * promises. From then on readers see the change. Changes of a service take effect in order.
+   *
+   * Rejects with `store-failed` if the disk is full or fails. Then readers see nothing of the change, later changes
+   * that wait are rejected too, and the next offset follows `record.offset`.
    */
   write(change: StoredChange): Later<void>;
   /**
@@ -104,9 +105,9 @@ export interface StoredService {
    * service, and create it again.
    */
   setDurability(durability: Durability): Later<void>;
-  /** The service ends. Its name keeps a trace, so that the epoch of a later life is greater. */
+  /** Deletes the service. The store remembers its epoch, so that the epoch of a later life is greater. */
   delete(): Later<void>;
-  /** Lets the service be opened again. What was written stays. */
+  /** Closes the service. Stored data stays, and the service can be opened again. */
   close(): void;
 }
 
@@ -130,6 +131,8 @@ export interface StoredCursors {
   /** Resolves when the cursor is on the disk. Rejects with `store-failed`. */
   put(cursor: StoredCursor): Later<void>;
   get(key: CursorKey): Later<StoredCursor | undefined>;
+  /** All cursors. */
+  all(): Iterable<StoredCursor>;
   /** All cursors of a node. */
   ofNode(node: string): Later<StoredCursor[]>;
   /** All cursors of a bare JID. */
@@ -146,7 +149,7 @@ export interface StoreUsage {
   readonly services: number;
   /** Bytes that wait for the disk, approximately. */
   readonly unwrittenBytes: number;
-  /** Why the disk took nothing at the last try. Undefined: the disk is well. */
+  /** Why the last commit failed. Undefined: the last commit did not fail. */
   readonly problem: string | undefined;
 }
 
@@ -158,29 +161,29 @@ export interface OpenOptions {
 /** Keeps services, their journals and cursors. */
 export interface Store {
   readonly cursors: StoredCursors;
-  /** The records of all services, also of those that are not open. */
+  /** Returns the records of all services, open or not. */
   services(): Iterable<StoredRecord>;
-  /** Opens a stored service. Undefined: no such service is stored. Throws `store-failed` if the service is open. */
+  /** Opens a stored service. Undefined: the service is not stored. Throws `store-failed` if the service is open. */
   open(node: string, options?: OpenOptions): Later<StoredService | undefined>;
   /**
-   * Creates a service with an empty journal. Its epoch is `record.epoch`, or if the store knows an earlier life of the
-   * node, the epoch after that. Resolves when the record is stored. Throws `store-failed` if the node is stored
-   * already, or if the disk is full or fails.
+   * Creates a service with an empty journal, and opens it. If the store knows an earlier life of the node, the epoch is
+   * one more than the epoch of that life. Otherwise it is `record.epoch`. Resolves when the record is stored. Throws
+   * `store-failed` if the node is stored already. Rejects with `store-failed` if the disk is full or fails.
    */
   create(record: StoredRecord, options?: OpenOptions): Later<StoredService>;
   /**
-   * Once a second: deletes what has expired, and drops updates that are too old. `now`: in ms since 1970. Each call does
-   * a bounded part of the work.
+   * Deletes expired data, and drops updates that are too old. Called once a second; each call does a bounded part of
+   * the work. `now`: in ms since 1970.
    */
   sweep(now: number): void;
   usage(): StoreUsage;
-  /** Writes everything, and closes. Rejects with `store-failed` if that is not possible. Idempotent. */
+  /** Writes all waiting changes, and closes the store. Rejects with `store-failed` if a write fails. Idempotent. */
   close(): Promise<void>;
 }
 
-/** How long things stay that nobody uses, in ms. */
+/** How long a store keeps unused data, in ms. */
 export interface StoreExpiry {
-  /** A service whose publisher has not been there. Default 30 days. */
+  /** A service without its publisher. Default 30 days. */
   readonly serviceMs: number;
   /** A cursor that was not written. Default 30 days. */
   readonly cursorMs: number;

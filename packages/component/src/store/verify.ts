@@ -1,21 +1,21 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** The program that walks through a store. It lies at the same place for sources and for the build. */
+/** The program that checks a store. The path is right for the sources and for the build. */
 const PROGRAM = fileURLToPath(new URL("../../store-check/check-store.mjs", import.meta.url));
 
-/** What a walk through a store has found. */
+/** Numbers of damaged values in a store. */
 interface Findings {
-  /** Records that are damaged. */
+  /** Damaged records. */
   readonly records: number;
-  /** Entries of journals that are damaged, among those that the walk came to. */
+  /** Damaged entries of journals, of those that the check reached. */
   readonly entries: number;
 }
 
 /**
- * Walks through the store `file` in a process of its own, because a damaged file can end a process by a signal. `quick`
- * looks at records, `full` at journals too, until the process is `forMs` old. Resolves to the reason why the store
- * cannot be used as it is. Undefined: it can be used.
+ * Checks the store `file` in a process of its own, because a damaged file can end a process by a signal. `quick` checks
+ * records. `full` also checks journals, until the process is `forMs` old, in ms. If the end of the file is missing,
+ * both check all journals. Resolves to the reason why the store needs a repair, or to undefined.
  */
 export function findDamage(file: string, mode: "quick" | "full", forMs: number): Promise<string | undefined> {
   return new Promise((resolve) => {
@@ -30,7 +30,7 @@ export function findDamage(file: string, mode: "quick" | "full", forMs: number):
         return resolve(`its check ended with ${signal ?? lastLine}`);
       }
       const { records } = JSON.parse(stdout) as Findings;
-      // A damaged entry of a journal is reported when it is read. Everything else of the journal can be used.
+      // A damaged entry needs no repair: a reader reports it, and can use the rest of the journal.
       resolve(records > 0 ? `${records} records are damaged` : undefined);
     });
   });

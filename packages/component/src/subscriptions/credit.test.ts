@@ -7,6 +7,7 @@ import { raiseCredit, reattach, takeCredit } from "./credit.js";
 import { Subscription } from "./subscription.js";
 
 const NOW = 1_000;
+const NO_CURSORS = { move: () => undefined };
 
 /** A link with detached subscriptions of aliases 0 and up, with credit for `credits` rows. */
 function setUp(...credits: number[]) {
@@ -48,13 +49,14 @@ it("brings none back before the link takes data, and then only as long as it doe
   expect(comeBack.mock.calls).toEqual([[first, NOW]]);
   link.maySendData = true;
   // A late total changes nothing, but the link accepts data now.
-  takeCredit(link, { type: "credit", alias: 1, total: 2 }, NOW);
+  takeCredit(link, { type: "credit", alias: 1, total: 2 }, NOW, NO_CURSORS);
   expect(comeBack.mock.calls[1]).toEqual([second, NOW]);
 });
 
 it("ignores credit for a subscription that has ended, and refuses it for one that never was", () => {
   const { link } = setUp();
-  const credit = (alias: number | null): void => takeCredit(link, { type: "credit", alias, total: 5 }, NOW);
+  const credit = (alias: number | null): void =>
+    takeCredit(link, { type: "credit", alias, total: 5 }, NOW, NO_CURSORS);
   expect(() => credit(90)).not.toThrow();
   for (const alias of [null, 91])
     expect(() => credit(alias)).toThrow(expect.objectContaining({ code: "unknown-alias", origin: "peer" }));

@@ -1,9 +1,15 @@
 import { StanzapackError, type CreditFrame } from "@stanzapack/wire";
+import type { Cursors } from "../cursors/cursors.js";
 import type { ClientLink } from "../links/client-link.js";
 import type { Subscription } from "./subscription.js";
 
-/** Takes a consumer's CREDIT. Throws what ends its link. */
-export function takeCredit(link: ClientLink, { alias, total }: CreditFrame, now: number): void {
+/** Takes a consumer's CREDIT, which also moves the cursor of the subscription. Throws what ends its link. */
+export function takeCredit(
+  link: ClientLink,
+  { alias, total }: CreditFrame,
+  now: number,
+  cursors: Pick<Cursors, "move">,
+): void {
   const subscription = alias === null ? undefined : link.subscriptions.get(alias);
   if (subscription === undefined) {
     // The subscription may have ended meanwhile.
@@ -12,6 +18,8 @@ export function takeCredit(link: ClientLink, { alias, total }: CreditFrame, now:
     throw new StanzapackError("unknown-alias", text, { origin: "peer" });
   }
   raiseCredit(subscription, total, now);
+  const offset = subscription.takenTo();
+  if (offset !== undefined && subscription.cursor !== undefined) cursors.move(subscription.cursor, offset);
 }
 
 /**

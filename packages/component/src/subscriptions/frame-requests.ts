@@ -151,7 +151,7 @@ export class FrameRequests {
 
   /**
    * Subscribes for a pattern. Returns undefined if the link may not subscribe, or has subscribed. No publisher is
-   * asked. An option applies only where it can: `since` to logs, thinning to other kinds, and fields or deadbands to
+   * asked. An option applies only where it can: `since` and `cursor` to logs, thinning to other kinds, and fields or deadbands to
    * values that are not opaque.
    */
   private subscribeTo(service: Service, { link, options }: Pattern): LinkSubscription | undefined {
@@ -159,7 +159,7 @@ export class FrameRequests {
     const selection = service.config.opaque === true ? withoutLooking(options.selection) : options.selection;
     const fitting = service.kind.hasHistory
       ? { ...options, selection: withoutThinning(selection) }
-      : { ...options, selection, since: undefined };
+      : { ...options, selection, since: undefined, cursor: undefined };
     return this.parts.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
   }
 

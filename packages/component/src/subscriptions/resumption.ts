@@ -126,7 +126,7 @@ export class Resumption {
     const subscriptions = new Map<number, KeptSubscription>();
     let bytes = LINK_BYTES;
     for (const [alias, { service, options }] of link.subscriptions) {
-      const fieldBytes = bytesOf(options.selection);
+      const fieldBytes = bytesOf(options.selection) + (options.cursor?.length ?? 0);
       // The client requests anew, by iq, what no frame may carry.
       if (fieldBytes > MAX_OPTION_BYTES) continue;
       subscriptions.set(alias, { node: service.node, options });

@@ -1,3 +1,5 @@
+import { CursorTrail } from "../cursors/cursor-trail.js";
+import type { Cursor } from "../cursors/cursors.js";
 import type { Service } from "../catalog/service.js";
 import type { Lane, LaneMember } from "../fanout/lane.js";
 import type { Outlet } from "../fanout/outlet.js";
@@ -21,6 +23,8 @@ export class Subscription<O extends Outlet = Outlet> implements LaneMember {
   /** Rows sent, and rows that the consumer takes in all (CREDIT). */
   private sentRows = 0;
   private credit: number;
+  /** Where the consumer stands, under a name that outlives the subscription. */
+  private followed: { readonly cursor: Cursor; readonly trail: CursorTrail } | undefined;
   /** Since when the subscription awaits a first value, in ms. */
   awaitingSince = 0;
 
@@ -37,7 +41,8 @@ export class Subscription<O extends Outlet = Outlet> implements LaneMember {
   /** Options to ask for the subscription again: what is in force, and the credit that it began with. */
   get options(): SubscribeOptions {
     const { windowMs, selection } = this.lane.key;
-    return { windowMs, selection, since: undefined, credit: this.askedCredit };
+    const cursor = this.cursor?.name;
+    return { windowMs, selection, since: undefined, credit: this.askedCredit, cursor };
   }
 
   /** The options in force. */
@@ -45,6 +50,14 @@ export class Subscription<O extends Outlet = Outlet> implements LaneMember {
     const { begun, recovered, lane } = this;
     const { windowMs, selection, delivery } = lane.key;
     return { windowMs, selection, delivery, begun, recovered };
+  }
+
+  get cursor(): Cursor | undefined {
+    return this.followed?.cursor;
+  }
+  /** Set when the subscription begins. Undefined: the subscription has no cursor, or not any more. */
+  set cursor(cursor: Cursor | undefined) {
+    this.followed = cursor && { cursor, trail: new CursorTrail() };
   }
 
   /** False: the consumer has not read what it has, and further rows wait or give way to newer ones. */
@@ -57,8 +70,17 @@ export class Subscription<O extends Outlet = Outlet> implements LaneMember {
     this.credit = Math.max(this.credit, total);
   }
 
+  /**
+   * Returns the offset of the last row that the consumer has taken. With a cursor, a consumer gives credit for as many
+   * rows as it has taken. Undefined: no further row, or no cursor.
+   */
+  takenTo(): number | undefined {
+    return this.followed?.trail.took(this.credit - this.askedCredit);
+  }
+
   send(body: ReadyBody): void {
     this.sentRows += body.rows;
+    this.followed?.trail.sent(body.rows, body.to);
     this.outlet.send(body);
   }
 }

@@ -8,6 +8,7 @@ import type { DemandReports } from "../catalog/demand-reports.js";
 import type { Service } from "../catalog/service.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
+import type { Cursor, Cursors } from "../cursors/cursors.js";
 import { formatLaneKey } from "../fanout/lane.js";
 import type { LaneTable } from "../fanout/lane-table.js";
 import type { NewestValues } from "../fanout/newest-values.js";
@@ -35,6 +36,7 @@ export interface SubscriptionParts {
   readonly lanes: LaneTable;
   readonly newest: NewestValues;
   readonly logs: Logs;
+  readonly cursors: Cursors;
   readonly fanOut: FanOut;
   readonly budgets: Budgets;
   readonly calls: Calls;
@@ -78,9 +80,23 @@ export class Subscriptions {
     now: number,
   ): Later<LinkSubscription> {
     return this.withService(link, node, standing, now, (service, at) => {
+      this.assertCursor(service, link.bareJid, options.cursor);
       const since = service.kind.hasHistory ? standing : undefined;
       return this.subscribeTo(link, service, { ...options, since }, at, standing);
     });
+  }
+
+  /**
+   * Throws `not-subscribed` if the cursor of a subscription that resumes was deleted, and `conflict` if another
+   * subscription has taken the cursor meanwhile.
+   */
+  private assertCursor(service: Service, bareJid: string, name: string | undefined): void {
+    if (name === undefined || service.withdrawn) return;
+    const { node } = service;
+    const cursor = this.parts.cursors.find(node, bareJid, name);
+    if (cursor === undefined)
+      throw new StanzapackError("not-subscribed", `the cursor \`${name}\` of \`${node}\` was deleted`);
+    if (cursor.holder !== undefined) throw takenOver(cursor, cursor.holder);
   }
 
   /**
@@ -127,11 +143,22 @@ export class Subscriptions {
         "invalid-options",
         `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
       );
+    const { cursor: name } = options;
+    if (name !== undefined && !service.kind.hasHistory)
+      throw new StanzapackError(
+        "invalid-options",
+        `\`${node}\` is of kind ${service.config.kind}: only a log has a \`cursor\``,
+      );
     const { windowMs, selection } = grantOptions(service, options);
     // After the checks, so that no publisher is asked about what cannot be granted.
     if (!mayTake) approvals.ask(service, link, options, now);
     const existing = link.taken.get(service);
     if (existing !== undefined) {
+      if (name !== undefined && name !== existing.cursor?.name)
+        throw new StanzapackError(
+          "invalid-options",
+          `this session subscribes to \`${node}\` without the \`cursor\` \`${name}\`: unsubscribe first`,
+        );
       // XEP-0060 §6.1.6: one subscription per node and JID here; asking again gives the current one.
       this.change(existing, options, now);
       return existing;
@@ -145,6 +172,11 @@ export class Subscriptions {
     }
     budgets.checkRoom(link.jid, "subscriptions");
     link.checkAlias();
+    const { cursors } = this.parts;
+    // A withdrawn log has no cursors any more.
+    const place = service.withdrawn ? undefined : name;
+    const cursor = place === undefined ? undefined : cursors.find(node, link.bareJid, place);
+    if (place !== undefined && cursor === undefined) cursors.assertRoom(node, link.bareJid);
     // Read before this subscription counts as demand.
     const isLive = service.demand.subscribers > 0 && service.awaiting.size === 0;
     const lane = lanes.laneFor(service, { ...link.format, windowMs, selection }, link, now);
@@ -155,7 +187,11 @@ export class Subscriptions {
     budgets.count(link.jid, "subscriptions", 1);
     service.subscriptions.add(subscription);
     outlet.open(subscription);
-    service.kind.begin(subscription, { since, standing, isLive, now });
+    // The newest request for a cursor counts: its consumer has restarted, perhaps on another machine.
+    if (cursor?.holder !== undefined) this.end(cursor.holder, takenOver(cursor, subscription));
+    service.kind.begin(subscription, { since: cursor ?? since, standing, isLive, now });
+    if (place !== undefined && subscription.begun !== undefined)
+      subscription.cursor = cursors.hold(subscription, place, subscription.begun);
     demand.update(service);
     return subscription;
   }
@@ -207,7 +243,8 @@ export class Subscriptions {
   /** Ends a subscription without a word. */
   unsubscribe(subscription: Subscription): void {
     const { service, outlet } = subscription;
-    const { lanes, budgets, logs, demand, calls } = this.parts;
+    const { lanes, budgets, logs, demand, cursors, calls } = this.parts;
+    if (subscription.cursor !== undefined) cursors.release(subscription.cursor);
     lanes.leave(subscription);
     budgets.count(outlet.jid, "subscriptions", -1);
     logs.forget(subscription);
@@ -222,4 +259,12 @@ export class Subscriptions {
   linkEnded(link: ClientLink): void {
     for (const subscription of link.subscriptions.values()) this.unsubscribe(subscription);
   }
+}
+
+/** Returns the error of a subscription whose cursor another one reads on from. */
+function takenOver({ name, node }: Cursor, by: Subscription): StanzapackError {
+  return new StanzapackError(
+    "conflict",
+    `your session ${by.outlet.jid} has taken over the cursor \`${name}\` of \`${node}\``,
+  );
 }

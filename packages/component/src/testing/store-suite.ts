@@ -172,6 +172,7 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       await Promise.all([cursor, ...others].map(async (each) => cursors.put(each)));
       await cursors.put({ ...cursor, offset: 6 });
       expect(await cursors.get(cursor)).toEqual({ ...cursor, offset: 6 });
+      expect([...cursors.all()]).toHaveLength(4);
       expect(await cursors.ofNode(NODE)).toHaveLength(3);
       expect(await cursors.ofOwner("bob@x")).toHaveLength(3);
       await cursors.delete(cursor);

@@ -148,6 +148,7 @@ export class FuzzBlocks {
     const { random, names } = this;
     const fields = {
       ...{ "pubsub#digest_frequency": random.pick(["0", "100", "1000"]), credit: random.pick(["1", "500"]) },
+      ...(random.chance(30) ? { cursor: names.cursor() } : {}),
       ...(random.chance(30) ? names.fields() : {}),
     };
     return Object.entries(fields)

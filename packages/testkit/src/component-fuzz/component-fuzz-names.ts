@@ -20,6 +20,8 @@ const FIELDS = [
     "members",
     "delivery",
     "since",
+    "cursor",
+    "credit",
     "window",
     "samples",
     "deadband",
@@ -81,6 +83,11 @@ export class FuzzNames {
     return random.chance(70)
       ? own
       : random.pick([place.bystander, `${place.bare}/${random.below(1e6)}`, "x@y/z", this.word()]);
+  }
+
+  /** A name of a cursor: often one that others of this sender use too. */
+  cursor(): string {
+    return this.random.chance(90) ? this.random.pick(["a", "b", "c"]) : this.word();
   }
 
   word(): string {

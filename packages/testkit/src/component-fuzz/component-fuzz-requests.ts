@@ -8,6 +8,8 @@ import type { Random } from "../base/random.js";
 const MAX_STANZA_CHARS = 200_000;
 const NAMES = [
   "create",
+  "cursors",
+  "delete",
   "configure",
   "subscribe",
   "options",
@@ -43,6 +45,7 @@ const SPACES = [
   NS.DISCO_ITEMS,
   NS.IBB,
   NS.PING,
+  NS.STANZAPACK,
   "urn:x",
 ];
 /** Makes requests of the negotiation, correct and mutated. */
@@ -93,6 +96,9 @@ export class FuzzRequests {
     const { random, place } = this;
     const form = formatForm("submit", NS.PUBSUB_SUBSCRIBE_OPTIONS, {
       "pubsub#digest_frequency": random.pick(["0", "100", "1000", "86400000"]),
+      ...(random.chance(20)
+        ? { "{urn:stanzapack:0}cursor": this.names.cursor(), "{urn:stanzapack:0}credit": "100" }
+        : {}),
       ...(random.chance(40) ? this.names.fields() : {}),
     });
     const options = random.chance(70) ? [xml("options", {}, form)] : [];
@@ -121,6 +127,16 @@ export class FuzzRequests {
         ),
       ),
     () => this.iq(this.random.pick(["get", "set"]), xml("pubsub", NS.PUBSUB, this.options())),
+    () =>
+      this.iq(
+        "get",
+        xml("cursors", { xmlns: NS.STANZAPACK, node: this.random.pick([undefined, this.names.node()]) }),
+      ),
+    () =>
+      this.iq(
+        "set",
+        xml("cursors", NS.STANZAPACK, xml("delete", { node: this.names.node(), name: this.names.cursor() })),
+      ),
     () =>
       this.iq(
         "get",

@@ -76,3 +76,19 @@ export function isReadFromCondition(code: ErrorCode): boolean {
   const { condition, type, pubsub }: ErrorRow = ERRORS[code];
   return pubsub !== undefined || codeOfCondition(condition, type).code === code;
 }
+
+/** The code of a link that a fault in its bytestream ended. `condition`: that of the fault (XEP-0047 §2.2). */
+export function linkCodeOf(condition: string): ErrorCode {
+  switch (condition) {
+    case "unexpected-request":
+      return "gap";
+    case "bad-request":
+      return "malformed";
+    case "resource-constraint":
+      return "limit-exceeded";
+    case "internal-server-error":
+      return "internal";
+    default:
+      return "protocol";
+  }
+}

@@ -175,7 +175,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "subscription",
     retryable: false,
-    mend: "Another session of this account offers this service: stop that session, take the service over (`takeOver`), or choose another name.",
+    mend: "Another session of this account has the service or the cursor: stop that session, take a service over (`takeOver`), or choose another name.",
   },
   "bad-name": {
     wire: 24,
@@ -272,6 +272,14 @@ export const ERRORS = {
     retryable: true,
     mend: "Wait: the component has asked the publisher, who has not decided yet.",
   },
+  "no-such-cursor": {
+    wire: 36,
+    condition: "item-not-found",
+    type: "cancel",
+    scope: "subscription",
+    retryable: false,
+    mend: "Check the name and the node: `stanzapack cursors` lists the cursors of your account.",
+  },
   "too-large": {
     wire: 40,
     condition: "not-acceptable",
@@ -344,7 +352,7 @@ export const ERRORS = {
     type: "cancel",
     scope: "subscription",
     retryable: false,
-    mend: "Repair the store of the publisher's outbox as the text says. Nothing in the store was changed.",
+    mend: "Repair the store that the text names, as the text says: the publisher's outbox, or the component's store.",
   },
   internal: {
     wire: 61,
@@ -365,22 +373,6 @@ const BY_WIRE = new Map<number, ErrorCode>(
 /** The code of a wire number; a number from a newer peer reads as `internal`. */
 export function errorCodeOf(wire: number): ErrorCode {
   return BY_WIRE.get(wire) ?? "internal";
-}
-
-/** The code of a link that a fault in its bytestream ended. `condition`: that of the fault (XEP-0047 §2.2). */
-export function linkCodeOf(condition: string): ErrorCode {
-  switch (condition) {
-    case "unexpected-request":
-      return "gap";
-    case "bad-request":
-      return "malformed";
-    case "resource-constraint":
-      return "limit-exceeded";
-    case "internal-server-error":
-      return "internal";
-    default:
-      return "protocol";
-  }
 }
 
 export interface ErrorDetails {

@@ -4,6 +4,7 @@ import { addCodec } from "./codec.js";
 import { addBenchComponent } from "./component.js";
 import { addFanOut } from "./fan-out.js";
 import { addJoiners } from "./joiners.js";
+import { addJournal } from "./journal.js";
 import { addReturn } from "./return.js";
 import { addSlowServer } from "./slow-server.js";
 import { addWire } from "./wire.js";
@@ -22,4 +23,5 @@ export function addBench(program: Command): void {
   addReturn(bench);
   addWire(bench);
   addCodec(bench);
+  addJournal(bench);
 }
