@@ -7,6 +7,8 @@ export type { ServiceInfo } from "./negotiation/negotiation.js";
 export type { AccessModel, ConfigureOptions, OfferOptions } from "./options/offer-options.js";
 export type { OutboxEntry, OutboxStore, StoredOutbox } from "./store/outbox-store.js";
 export { OfferedService } from "./publish/offered-service.js";
+export { OfferedMap } from "./publish/offered-map.js";
+export type { MapChangeEvent, SyncingEvent } from "./subscribe/map-replica.js";
 export type { Demand, OfferedServiceEvents } from "./publish/service-events.js";
 export type { Sendable } from "./base/sendable.js";
 export {

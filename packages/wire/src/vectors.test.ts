@@ -124,6 +124,7 @@ describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
         bind: true,
         data: true,
         coded: true,
+        snapshot: true,
         ack: true,
         kept: true,
         credit: true,

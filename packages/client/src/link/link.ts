@@ -110,7 +110,7 @@ export class Link {
           : toLinkError(end.error, "the link ended"),
       );
     this.watchSilence();
-    this.sendFrame(createHello({ hop: this.hop, lean: this.envelope.offer, kept: true }));
+    this.sendFrame(createHello({ hop: this.hop, lean: this.envelope.offer, kept: true, maps: true }));
   }
 
   get sid(): string {

@@ -75,7 +75,7 @@ const metadata = {
 };
 const offer = {
   ...metadata,
-  kind: oneOf("value", "log"),
+  kind: oneOf("value", "log", "map"),
   opaque: flag(),
   store: objectWith("a store, such as `openOutboxStore` gives", "open"),
   takeOver: flag(),

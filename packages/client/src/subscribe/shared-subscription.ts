@@ -4,15 +4,18 @@ import {
   type BindSubscriptionFrame,
   type CreditFrame,
   type DataBatch,
+  type MapEntry,
   type Selection,
   type ServiceStatus,
   type Since,
+  type SnapshotFrame,
   type Value,
 } from "@stanzapack/wire";
 import type { AskedOptions, Granted } from "../negotiation/negotiation.js";
 import type { InactivePolicy } from "../options/connect-options.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
 import { Credit, type ReaderCredit } from "./credit.js";
+import { MapReplica, type MapOutcome } from "./map-replica.js";
 import { Reception, type RangeReport } from "./reception.js";
 import { ASKED, follow, type StandingEvent } from "./standing.js";
 import { StatusReport, statusOf } from "./status-report.js";
@@ -41,6 +44,7 @@ export class SharedSubscription {
   private readonly readers = new Set<Subscription<unknown>>();
   private readonly terms: Terms;
   private readonly reception: Reception;
+  private readonly replica = new MapReplica();
   private readonly statusReport = new StatusReport();
   private standing = ASKED;
   readonly credit = new Credit(() => this.credits());
@@ -75,6 +79,7 @@ export class SharedSubscription {
   /** Gives a new reader the newest value. */
   greet<T>(reader: Subscription<T>): void {
     if (this.newest !== undefined) reader.deliver(this.newest);
+    reader.deliverMap(this.replica.state);
   }
 
   /** Throws `invalid-options` for options that cannot be shared. Options that are left out stay as they are. */
@@ -96,6 +101,17 @@ export class SharedSubscription {
     else this.giveCredit();
   }
 
+  get isMap(): boolean {
+    return this.terms.kind === "map";
+  }
+  /** The copy of a map. It is empty for other kinds. */
+  get values(): ReadonlyMap<string, Value> {
+    return this.replica.values;
+  }
+  /** Whether the copy is the publisher's map, as far as the component has said. */
+  get synced(): boolean {
+    return this.replica.synced;
+  }
   get isLog(): boolean {
     return this.terms.kind === "log";
   }
@@ -137,11 +153,12 @@ export class SharedSubscription {
   /** Where a log begins or continues: behind its position, once it has one. */
   get since(): Since | undefined {
     const { current } = this.reception;
+    if (this.isMap) return this.replica.position ?? this.terms.since;
     return this.isLog && current !== undefined ? current : this.terms.since;
   }
   /** The last position received. Undefined before the first update. */
   get position(): { readonly epoch: number; readonly offset: number } | undefined {
-    return this.reception.current;
+    return this.isMap ? this.replica.position : this.reception.current;
   }
   get status(): SubscriptionStatus {
     return this.statusReport.last.status;
@@ -300,6 +317,7 @@ export class SharedSubscription {
     if (!this.follow({ type: "interrupted", away })) return;
     if (away !== "pending") this.credit.end();
     this.reception.interrupt();
+    this.replica.interrupt();
     this.tellStatus();
   }
 
@@ -335,6 +353,7 @@ export class SharedSubscription {
   deliver(batch: DataBatch<Value>): void {
     if (this.ended) return;
     this.credit.came(batch.rows.length);
+    if (this.isMap) return this.deliverOutcome(this.replica.update(batch));
     const { events, report } = this.reception.receive(batch, { thins: this.terms.thins, isLog: this.isLog });
     for (const event of events) {
       if (event.event !== "row") {
@@ -346,6 +365,18 @@ export class SharedSubscription {
       if (this.ended) return;
     }
     this.giveCredit();
+  }
+
+  /** Takes entries of a map. Throws `protocol`. */
+  deliverSnapshot(frame: SnapshotFrame, entries: readonly MapEntry<Value>[]): void {
+    if (this.ended) return;
+    this.credit.came(entries.length);
+    this.deliverOutcome(this.replica.snapshot(frame, entries));
+  }
+
+  private deliverOutcome(outcome: MapOutcome): void {
+    for (const reader of [...this.readers]) reader.deliverMap(outcome);
+    if (!this.ended) this.giveCredit();
   }
 
   /** Ends it and all its readers. Idempotent. */

@@ -1,4 +1,5 @@
 import {
+  forMap,
   grantSelection,
   grantWindow,
   isThinning,
@@ -113,8 +114,8 @@ export class Terms {
    */
   changed({ windowMs = this.asked.windowMs, ...options }: ChangeOptions, byPattern: boolean): AskedOptions {
     const { serviceKind: kind, asked } = this;
-    if (kind === "log" && byPattern)
-      return { windowMs, selection: withoutThinning(select(asked.selection, options)) };
+    if (byPattern && (kind === "log" || kind === "map"))
+      return { windowMs, selection: fitting(select(asked.selection, options), kind) };
     return { windowMs, selection: select(asked.selection, options, kind) };
   }
 
@@ -131,12 +132,17 @@ export class Terms {
   /** The component has bound a service of this kind. */
   bound(kind: ServiceKind): void {
     this.serviceKind = kind;
-    // A pattern may have brought a log, which cannot leave updates out.
-    if (kind === "log") this.ask({ ...this.asked, selection: withoutThinning(this.asked.selection) });
+    // A pattern may have brought a log or a map, which cannot leave updates out.
+    if (kind !== "value") this.ask({ ...this.asked, selection: fitting(this.asked.selection, kind) });
   }
 
   /** The client is inactive under this policy, or active again. */
   setInactive(policy: InactivePolicy | undefined): void {
     this.inactive = policy;
   }
+}
+
+/** The part of a selection that a log or a map can apply. */
+function fitting(selection: Selection, kind: "log" | "map"): Selection {
+  return kind === "map" ? forMap(selection) : withoutThinning(selection);
 }

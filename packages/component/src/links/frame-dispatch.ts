@@ -58,6 +58,7 @@ export class FrameDispatch {
       case "bind":
       case "demand":
       case "kept":
+      case "snapshot":
       case "grant":
       case "refused":
       case "done":

@@ -172,7 +172,9 @@ export class LinkTable implements LinkEnds {
     const tag = this.settings.envelope === "auto" ? stream.takeTag() : undefined;
     link.session.lean = tag !== undefined;
     const lean = tag === undefined ? null : { tag };
-    link.sendFrame(createHello({ token, codecs: READS, lean, kept: true }, this.settings.wireLimits));
+    link.sendFrame(
+      createHello({ token, codecs: READS, lean, kept: true, maps: true }, this.settings.wireLimits),
+    );
     this.log.info({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
 

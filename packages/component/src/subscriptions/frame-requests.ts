@@ -1,4 +1,5 @@
 import {
+  forMap,
   fromOptionFields,
   isPattern,
   matchesPattern,
@@ -156,10 +157,16 @@ export class FrameRequests {
    */
   private subscribeTo(service: Service, { link, options }: Pattern): LinkSubscription | undefined {
     if (!service.record.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
+    // Whoever asks for a pattern gets what the link can carry.
+    if (service.config.kind === "map" && !link.readsMaps) return undefined;
     const selection = service.config.opaque === true ? withoutLooking(options.selection) : options.selection;
     const fitting = service.kind.hasHistory
       ? { ...options, selection: withoutThinning(selection) }
-      : { ...options, selection, since: undefined };
+      : {
+          ...options,
+          selection: service.config.kind === "map" ? forMap(selection) : selection,
+          since: undefined,
+        };
     return this.parts.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
   }
 

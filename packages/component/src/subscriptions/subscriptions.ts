@@ -120,10 +120,11 @@ export class Subscriptions {
     const mayTake = service.record.mayTake(link.bareJid);
     if (!mayTake && service.config.access !== "authorize")
       throw new StanzapackError("not-allowed", `${link.bareJid} may not subscribe to \`${node}\``);
-    if (since !== undefined && !service.kind.hasHistory)
+    assertSince(service, since);
+    if (service.config.kind === "map" && !link.readsMaps)
       throw new StanzapackError(
-        "invalid-options",
-        `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
+        "unsupported",
+        `\`${node}\` is a map, and this client does not know maps: update its Stanzapack`,
       );
     const { windowMs, selection } = grantOptions(service, options);
     // After the checks, so that no publisher is asked about what cannot be granted.
@@ -219,4 +220,12 @@ export class Subscriptions {
   linkEnded(link: ClientLink): void {
     for (const subscription of link.subscriptions.values()) this.unsubscribe(subscription);
   }
+}
+
+/** Throws `invalid-options` where a service of this kind cannot begin there. */
+function assertSince({ node, kind, config }: Service, since: Since | undefined): void {
+  if (since === undefined || kind.hasHistory) return;
+  if (config.kind === "map" && typeof since === "object" && "epoch" in since) return;
+  const which = config.kind === "map" ? "a map begins at a position alone" : "only a log has a `since`";
+  throw new StanzapackError("invalid-options", `\`${node}\` is of kind ${config.kind}: ${which}`);
 }

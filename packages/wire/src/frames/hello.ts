@@ -12,7 +12,8 @@ export function createHello(
     codecs = ["rows", "coded"],
     lean = null,
     kept,
-  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs" | "lean" | "kept">> = {},
+    maps,
+  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs" | "lean" | "kept" | "maps">> = {},
   { maxBlockBytes, maxInflatedBytes }: Limits = DEFAULT_LIMITS,
 ): HelloFrame {
   return {
@@ -26,6 +27,7 @@ export function createHello(
     token,
     lean,
     ...(kept === true && { kept }),
+    ...(maps === true && { maps }),
   };
 }
 
@@ -51,6 +53,7 @@ function isSame(a: HelloFrame, b: HelloFrame): boolean {
     b.token === null &&
     a.lean?.tag === b.lean?.tag &&
     a.kept === b.kept &&
+    a.maps === b.maps &&
     a.codecs.length === b.codecs.length &&
     a.codecs.every((codec, i) => codec === b.codecs[i])
   );

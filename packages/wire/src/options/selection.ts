@@ -42,9 +42,14 @@ export const SELECTION_BOUNDS = {
   minHeartbeatMs: 1_000,
 } as const;
 
-/** Whether the selection leaves updates out on purpose. A log never does. */
+/** Whether the selection leaves updates out on purpose. A log and a map never do. */
 export function isThinning({ samples, maxRate, deadband }: Selection): boolean {
   return samples === "latest" || maxRate !== null || deadband !== null;
+}
+
+/** The part of the selection that a map can apply. */
+export function forMap(selection: Selection): Selection {
+  return { ...WHOLE, heartbeatMs: selection.heartbeatMs };
 }
 
 /** The part of the selection that a log can apply. */
@@ -77,6 +82,10 @@ export function grantSelection(asked: Selection, windowMs: number, kind?: Servic
   if (kind === "log" && isThinning(asked))
     throw invalid(
       "a log promises every update: leave samples, max_rate and deadband out, or widen the window",
+    );
+  if (kind === "map" && (isThinning(asked) || asked.fields !== null))
+    throw invalid(
+      "a map is replicated as a whole: leave samples, max_rate, deadband and fields out, or widen the window",
     );
   return {
     ...{ samples, maxRate, deadband },
