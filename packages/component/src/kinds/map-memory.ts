@@ -34,6 +34,11 @@ export class MapMemory {
     return this.all;
   }
 
+  /** Bytes that the maps of one bare JID hold. */
+  usedBy(owner: string): number {
+    return this.owners.get(owner) ?? 0;
+  }
+
   /** Opens the share of a map of `owner`, a bare JID. */
   open(owner: string): MapShare {
     let held = 0;
@@ -53,7 +58,7 @@ export class MapMemory {
     const { maxMapBytes, maxMapBytesPerJid, remotePercent, domainShare } = this.limits;
     const remote = !this.isOurs(domain);
     const own = remote ? (maxMapBytesPerJid * remotePercent) / 100 : maxMapBytesPerJid;
-    if ((this.owners.get(owner) ?? 0) + more > own) return `${own} bytes for all maps of ${owner}`;
+    if (this.usedBy(owner) + more > own) return `${own} bytes for all maps of ${owner}`;
     if (remote && (this.domains.get(domain) ?? 0) + more > own * domainShare)
       return `${own * domainShare} bytes for all maps of ${domain}`;
     return this.all + more > maxMapBytes ? `${maxMapBytes} bytes for all maps of the component` : undefined;

@@ -21,7 +21,8 @@ export function encodeMapEntry({ position, index, at, key, value }: StoredEntry)
 export function decodeMapEntry(bytes: Uint8Array): StoredEntry {
   const end = measureValue(bytes, 0, DEFAULT_LIMITS);
   const [position, index, at, key] = decodeRow(bytes.subarray(0, end)) as [number, number, number, string];
-  const value = end === bytes.length ? undefined : bytes.slice(end);
+  // A copy, because a view would keep the head alive. `slice` of a Buffer copies nothing.
+  const value = end === bytes.length ? undefined : new Uint8Array(bytes.subarray(end));
   return { position, index, at, key, value };
 }
 
