@@ -33,7 +33,7 @@ function randomFrom(seed: number): (below: number) => number {
 /** A map whose removals are few, and its model for each position. */
 function setUp({
   sizeClass = 65_535,
-  compression = "shared" as "shared" | "isolated",
+  compression = "shared",
   maxRemovals = 20,
 } = {}) {
   const state = new MapState({ maxRemovals, maxRemovalBytes: 1e9, maxAgeMs: 1e9 });
