@@ -1,4 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -341,6 +343,106 @@ describe.each(SERVERS)("maps, through %s", (server) => {
     expect(bound).toContain(value.node);
     expect(bound).not.toContain(offered.node);
     expect(raw.frames.some(({ type }) => type === "refused")).toBe(false);
+  });
+});
+
+describe("the command `map`", () => {
+  let stack: Stack;
+  let folder: string;
+
+  beforeAll(async () => {
+    stack = await startStack("prosody", ["alice", "bob"]);
+    folder = mkdtempSync(join(tmpdir(), "stanzapack-map-cli-"));
+  });
+  afterAll(async () => {
+    await stack.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Starts the command as a user. */
+  function start(user: string, ...args: string[]) {
+    const account = stack.sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
+    const [password, ca] = [join(folder, `${user}.password`), join(folder, "ca.pem")];
+    writeFileSync(password, account?.password ?? "", { mode: 0o600 });
+    writeFileSync(ca, stack.sandbox.ca);
+    const child = spawn(COMMAND, ["map", ...args], {
+      stdio: "pipe",
+      env: {
+        ...{ PATH: process.env["PATH"], STANZAPACK_JID: account?.jid, STANZAPACK_PASSWORD_FILE: password },
+        ...{ STANZAPACK_COMPONENT: stack.domain, STANZAPACK_URL: stack.sandbox.url, STANZAPACK_CA: ca },
+      },
+    });
+    onTestFinished(() => void child.kill());
+    const run = {
+      child,
+      stdout: "",
+      stderr: "",
+      code: once(child, "close").then(([code]) => code as number),
+    };
+    child.stdout.on("data", (bytes: Buffer) => (run.stdout += bytes.toString()));
+    child.stderr.on("data", (bytes: Buffer) => (run.stderr += bytes.toString()));
+    return run;
+  }
+  async function end(run: ReturnType<typeof start>, input = ""): Promise<{ code: number; rows: unknown[] }> {
+    run.child.stdin.end(input);
+    const code = await run.code;
+    const lines = run.stdout.split("\n").filter((line) => line !== "");
+    return { code, rows: run.stdout.startsWith("[") ? [] : lines.map((line) => JSON.parse(line) as unknown) };
+  }
+
+  it("sets, removes, imports, prints and exports keys", async () => {
+    const node = `${stack.sandbox.accounts[0]?.jid ?? ""}/fleet`;
+    expect(await end(start("alice", "set", "fleet", "b", '{"fuel":7}'))).toEqual({ code: 0, rows: [] });
+    expect((await end(start("alice", "set", "fleet", "a", "plain text"))).code).toBe(0);
+    const rows = [
+      { key: "a", value: "plain text" },
+      { key: "b", value: { fuel: 7 } },
+    ];
+    const exported = start("bob", "export", node);
+    expect(await end(exported)).toEqual({ code: 0, rows });
+    expect(await end(start("bob", "get", node, "b"))).toEqual({ code: 0, rows: rows.slice(1) });
+    const json = start("bob", "get", node, "--json");
+    await end(json);
+    expect(JSON.parse(json.stdout)).toEqual(rows);
+    const missing = start("bob", "get", node, "b", "c");
+    expect(await end(missing)).toEqual({ code: 1, rows: rows.slice(1) });
+    expect(missing.stderr).toContain("has no key `c`");
+
+    const watching = start("bob", "watch", node);
+    await until(() => watching.stdout.includes("synced"), SOON_MS, "the whole map");
+    expect((await end(start("alice", "delete", "fleet", "a", "b"))).code).toBe(0);
+    expect((await end(start("alice", "import", "fleet"), exported.stdout)).code).toBe(0);
+    expect((await end(start("alice", "import", "fleet", "--replace"), '{"key":"n","value":1}')).code).toBe(0);
+    await until(() => watching.stdout.includes('{"key":"n","value":1}'), SOON_MS, "the new key");
+    watching.child.kill("SIGTERM");
+    const watched = (await end(watching)).rows.filter((row) => !JSON.stringify(row).includes("status"));
+    expect(watched).toEqual([
+      ...[...rows.toReversed(), { event: "synced" }],
+      ...[{ key: "a", removed: true }, { key: "b", removed: true }, ...rows],
+      ...[
+        { key: "a", removed: true },
+        { key: "b", removed: true },
+        { key: "n", value: 1 },
+      ],
+    ]);
+    const bad = start("alice", "import", "fleet", "--replace");
+    expect((await end(bad, '{"key":"x","value":1}\nno\n')).code).toBe(1);
+    expect(bad.stderr).toContain("stdin:2: it is not JSON");
+    expect((await end(start("bob", "export", node))).rows).toEqual([{ key: "n", value: 1 }]);
+  });
+
+  it("says that a service is no map, and that its map was withdrawn", async () => {
+    const alice = await stack.connect("alice");
+    const value = await alice.offer("value");
+    const wrong = start("bob", "get", value.node);
+    expect((await end(wrong)).code).toBe(1);
+    expect(wrong.stderr).toContain("is of kind value, and no map: use `stanzapack subscribe`");
+    const map = await alice.offer("gone", { kind: "map" });
+    const watching = start("bob", "watch", map.node);
+    await until(() => watching.stdout.includes("synced"), SOON_MS, "the whole map");
+    await map.stop();
+    expect((await end(watching)).code).toBe(1);
+    expect(watching.stderr).toContain("withdrawn");
   });
 });
 

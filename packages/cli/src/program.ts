@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { addBench } from "./commands/bench/bench.js";
 import { addEstimate } from "./commands/estimate.js";
+import { addMap } from "./commands/map.js";
 import { addOffer } from "./commands/offer.js";
 import { addSandbox } from "./commands/sandbox.js";
 import { addServe } from "./commands/serve.js";
@@ -21,7 +22,7 @@ export function createProgram(): Command {
     // `reportFailure` writes this failure too, so that all failures look alike.
     .configureOutput({ outputError: () => undefined })
     .addHelpText("after", FIVE_MINUTES);
-  for (const add of [addSandbox, addServe, addOffer, addSubscribe, addServices, addEstimate, addBench])
+  for (const add of [addSandbox, addServe, addOffer, addSubscribe, addServices, addMap, addEstimate, addBench])
     add(program);
   return program;
 }

@@ -26,4 +26,10 @@ export {
   type GroupUpdate,
   type SubscriptionGroupEvents,
 } from "./subscribe/subscription-group.js";
-export { StanzapackError, type ErrorCode, type Selection, type Value } from "@stanzapack/wire";
+export {
+  StanzapackError,
+  type ErrorCode,
+  type Selection,
+  type ServiceKind,
+  type Value,
+} from "@stanzapack/wire";

@@ -79,6 +79,16 @@ export function parseServiceName(text: string): string {
   return text;
 }
 
+/** `alice@example.org/fleet`. */
+export function parseNodeName(text: string): string {
+  try {
+    parseNode(text);
+  } catch {
+    throw new InvalidArgumentError("Write a node as user@domain/name.");
+  }
+  return text;
+}
+
 /** For commander's variadic arguments: collects checked nodes. */
 export function collectNodes(text: string, before: readonly string[] | undefined): readonly string[] {
   try {

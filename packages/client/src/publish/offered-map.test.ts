@@ -3,10 +3,11 @@ import {
   decodeBlock,
   decodeRow,
   DEFAULT_LIMITS,
+  StanzapackError,
   type BindServiceFrame,
   type Value,
 } from "@stanzapack/wire";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { OfferedMap } from "./offered-map.js";
 import type { LinkPeer, ServiceHost } from "./service-host.js";
 
@@ -15,7 +16,9 @@ const codec = createRowCodec(DEFAULT_LIMITS);
 
 /** A map on a link that a test reads. */
 function setUp() {
+  const asked = { count: 0 };
   const host = {
+    settle: () => Promise.resolve(void asked.count++),
     ...{ book: () => undefined, flush: () => undefined, sendFrame: () => undefined, ended: () => undefined },
   } as unknown as ServiceHost;
   const map = new OfferedMap<Value>("alice@x/m", { kind: "map" }, host, codec);
@@ -40,7 +43,7 @@ function setUp() {
       }),
     );
   const keep = (sequence: number): void => map.kept(map.incarnation, sequence);
-  return { map, bind, sent, keep };
+  return { map, bind, sent, keep, asked };
 }
 
 describe("a map that is offered", () => {
@@ -98,6 +101,32 @@ describe("a map that is offered", () => {
     const rows = sent().map(([, row]) => row as Value[]);
     expect(rows.map((row) => row.length)).toEqual([2, 2, 1]);
     expect(rows.map((row) => row.at(-1) === null)).toEqual([true, true, false]);
+  });
+
+  it("refuses a batch that is larger than what may wait", () => {
+    const { map } = setUp();
+    const many = (): void => {
+      for (let i = 0; i < 400; i++) map.set(`k${i}`, "x".repeat(49_000));
+    };
+    expect(() => map.batch(many)).toThrow(expect.objectContaining({ code: "too-large" }));
+    expect(map.published).toBe(0);
+  });
+
+  it("settles when the component keeps what was changed, and not with its end", async () => {
+    const { map, bind, sent, keep, asked } = setUp();
+    bind(0);
+    await expect.poll(() => sent().length).toBe(1);
+    map.set("a", 1);
+    const settled = map.settled();
+    map.set("b", 1);
+    await vi.waitFor(() => expect(asked.count).toBeGreaterThan(1));
+    sent();
+    keep(2);
+    await settled;
+    const other = map.settled();
+    map.finish(new StanzapackError("limit-exceeded", "too many keys"));
+    await expect(other).rejects.toThrow("too many keys");
+    await expect(map.settled()).rejects.toMatchObject({ code: "stopped" });
   });
 
   it("takes a batch whole or not at all", () => {

@@ -9,8 +9,10 @@ import {
   type MapChange,
   type Value,
 } from "@stanzapack/wire";
+import { OUTBOX_BOUNDS } from "../store/outbox-store.js";
 import { OfferedService } from "./offered-service.js";
 import type { LinkPeer } from "./service-host.js";
+import { untilKept } from "./until-sent.js";
 
 /** A value stands in an array of changes, and a change is an array. */
 const VALUE_LIMITS = { ...DEFAULT_LIMITS, maxDepth: DEFAULT_LIMITS.maxDepth - 2 };
@@ -74,7 +76,8 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
 
   /**
    * Calls `change`, and makes all changes of the call one update: a subscriber sees all of them or none. Returns what
-   * `change` returns. If it throws, nothing changes. Throws `usage` if it returns a promise, and otherwise as `set`.
+   * `change` returns. If it throws, nothing changes. Throws `usage` if it returns a promise, `too-large` if the changes
+   * take more than 16 MB, and otherwise as `set`.
    */
   batch<R>(change: () => R): R {
     if (this.open !== undefined) return change();
@@ -93,6 +96,23 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
     return result;
   }
 
+  /**
+   * Resolves when the component keeps all changes made until now, as safely as the durability of the map says. Waits for
+   * the link, however long that takes. Rejects with the error that ends the map, and with `stopped` after its end.
+   */
+  async settled(): Promise<void> {
+    const last = this.published;
+    let reason = new StanzapackError("stopped", `\`${this.node}\` is no longer offered`);
+    const note = (error: StanzapackError | undefined): void => void (reason = error ?? reason);
+    this.once("ended", note);
+    await untilKept(
+      () => this.askKept(),
+      () => this.ended || this.keptUpTo >= last,
+    );
+    this.off("ended", note);
+    if (this.keptUpTo < last) throw reason;
+  }
+
   /** Throws `usage`: a map has keys. */
   override publish(_value: T): never {
     throw new StanzapackError("usage", `\`${this.node}\` is a map: use \`set\``);
@@ -105,6 +125,12 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
 
   private commit(changes: readonly MapChange[]): void {
     const rows = toRows(changes);
+    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    if (rows.length > OUTBOX_BOUNDS.maxRows || bytes > OUTBOX_BOUNDS.maxBytes)
+      throw new StanzapackError(
+        "too-large",
+        `the changes of a batch take ${bytes} bytes, and at most ${OUTBOX_BOUNDS.maxBytes} may wait`,
+      );
     this.enqueue(rows);
     for (const change of changes) this.note(change);
   }

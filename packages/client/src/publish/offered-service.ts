@@ -155,6 +155,12 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     return this.outbox?.before ?? 0;
   }
 
+  /** @internal Sends what waits, and resolves when the component has said what it keeps. */
+  protected async askKept(): Promise<void> {
+    this.host.flush(this);
+    await this.host.settle();
+  }
+
   /** @internal Drops the updates that wait in the outbox. */
   protected dropWaiting(): void {
     this.outbox?.drop();

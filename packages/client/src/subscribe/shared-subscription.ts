@@ -6,6 +6,7 @@ import {
   type DataBatch,
   type MapEntry,
   type Selection,
+  type ServiceKind,
   type ServiceStatus,
   type Since,
   type SnapshotFrame,
@@ -101,8 +102,11 @@ export class SharedSubscription {
     else this.giveCredit();
   }
 
+  get kind(): ServiceKind | undefined {
+    return this.terms.kind;
+  }
   get isMap(): boolean {
-    return this.terms.kind === "map";
+    return this.kind === "map";
   }
   /** The copy of a map. It is empty for other kinds. */
   get values(): ReadonlyMap<string, Value> {
@@ -113,7 +117,7 @@ export class SharedSubscription {
     return this.replica.synced;
   }
   get isLog(): boolean {
-    return this.terms.kind === "log";
+    return this.kind === "log";
   }
   /** Whether it has several readers. */
   get isShared(): boolean {

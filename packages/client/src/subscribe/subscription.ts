@@ -1,4 +1,10 @@
-import { StanzapackError, type Selection, type ServiceStatus, type Value } from "@stanzapack/wire";
+import {
+  StanzapackError,
+  type Selection,
+  type ServiceKind,
+  type ServiceStatus,
+  type Value,
+} from "@stanzapack/wire";
 import { MAX_QUEUED, ReaderCredit } from "./credit.js";
 import { toStanzapackError } from "../base/errors.js";
 import { checked } from "../options/option-checks.js";
@@ -143,6 +149,10 @@ export class Subscription<T = Value>
 
   get node(): string {
     return this.shared.node;
+  }
+  /** Kind of the service. Undefined until the component has granted the subscription. */
+  get kind(): ServiceKind | undefined {
+    return this.shared.kind;
   }
   /**
    * Copy of a service of kind `map`. It changes while the subscription lasts, keeps its keys while the link is broken,

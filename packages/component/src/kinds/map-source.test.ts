@@ -11,6 +11,7 @@ import {
 } from "@stanzapack/wire";
 import { describe, expect, it } from "vitest";
 import type { Lane } from "../fanout/lane.js";
+import type { Compression } from "../options/service-config.js";
 import { createService } from "../testing/create-service.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUpBody } from "./catch-up.js";
@@ -35,6 +36,10 @@ function setUp({
   sizeClass = 65_535,
   compression = "shared",
   maxRemovals = 20,
+}: {
+  readonly sizeClass?: number;
+  readonly compression?: Compression;
+  readonly maxRemovals?: number;
 } = {}) {
   const state = new MapState({ maxRemovals, maxRemovalBytes: 1e9, maxAgeMs: 1e9 });
   const errors: StanzapackError[] = [];

@@ -113,7 +113,11 @@ describe("SNAPSHOT", () => {
       expect(read({ ...head, ...body })).toEqual(of);
     }
     const values = Array.from({ length: 30 }, (_, i) => ({
-      ...{ position: i + 1, key: `${i}`, value: Array.from({ length: 5_000 }, (__, n) => (n * n * (i + 3)) % 9_973) },
+      ...{
+        position: i + 1,
+        key: `${i}`,
+        value: Array.from({ length: 5_000 }, (__, n) => (n * n * (i + 3)) % 9_973),
+      },
     }));
     const body = encodeSnapshot({ ...head, to: 30 }, pack(values), true, DEFAULT_LIMITS);
     expect(body.form).toBe("rows");
