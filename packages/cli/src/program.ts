@@ -22,7 +22,16 @@ export function createProgram(): Command {
     // `reportFailure` writes this failure too, so that all failures look alike.
     .configureOutput({ outputError: () => undefined })
     .addHelpText("after", FIVE_MINUTES);
-  for (const add of [addSandbox, addServe, addOffer, addSubscribe, addServices, addMap, addEstimate, addBench])
+  for (const add of [
+    addSandbox,
+    addServe,
+    addOffer,
+    addSubscribe,
+    addServices,
+    addMap,
+    addEstimate,
+    addBench,
+  ])
     add(program);
   return program;
 }

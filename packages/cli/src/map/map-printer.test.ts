@@ -1,6 +1,6 @@
+import { EventEmitter } from "node:events";
 import { PassThrough } from "node:stream";
 import type { Value } from "@stanzapack/wire";
-import { EventEmitter } from "eventemitter3";
 import { describe, expect, it } from "vitest";
 import { MapPrinter } from "./map-printer.js";
 
