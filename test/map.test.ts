@@ -232,6 +232,53 @@ describe.each(SERVERS)("maps, through %s", (server) => {
     expect(seen.changes.length).toBe(length + 2);
   });
 
+  it("give a subscriber the keys that it asks for", async () => {
+    const [bob, carol] = [await stack.connect("bob"), await stack.connect("carol")];
+    const { offered, twin } = await offer();
+    for (let i = 0; i < 30; i++) twin.set(`a/${i}`, i);
+    for (let i = 0; i < 30; i++) twin.set(`b/${i}`, i);
+    const begun = await bob.subscribe<Reading>(offered.node, { prefix: "a/" });
+    const seen = record(begun);
+    const some = await carol.subscribe<Reading>(offered.node, { keys: ["b/3", "a/1", "none"] });
+    const isSame = (copy: Subscription<Reading>, takes: (key: string) => boolean): boolean => {
+      const wanted = sorted(twin.map).filter(([key]) => takes(key));
+      return copy.synced && JSON.stringify(sorted(copy.map)) === JSON.stringify(wanted);
+    };
+    const both = (): boolean =>
+      isSame(begun, (key) => key.startsWith("a/")) &&
+      isSame(some, (key) => ["b/3", "a/1", "none"].includes(key));
+    await until(both, SOON_MS, "the selected keys");
+    expect([begun.map.size, some.map.size]).toEqual([30, 2]);
+    const { dataStanzasSent } = stack.component.stats();
+    for (let i = 0; i < 10; i++) {
+      twin.set(`b/${10 + i}`, -i);
+      await offered.settled();
+    }
+    // Nobody takes these keys. Each subscriber may have been on its way to its lane, but not for so long.
+    expect(stack.component.stats().dataStanzasSent - dataStanzasSent).toBeLessThan(5);
+    offered.batch(() => {
+      twin.set("b/3", 99);
+      twin.delete("a/1");
+      twin.set("a/new", 1);
+      twin.set("none", 7);
+    });
+    await until(both, SOON_MS, "the changes");
+    twin.clear();
+    twin.set("a/1", 5);
+    await until(both, SOON_MS, "the clear");
+    await stack.sandbox.restart();
+    twin.set("a/2", 6);
+    twin.set("b/3", 7);
+    await until(both, BACK_MS, "the changes after a break");
+    expect(sorted(seen.copy)).toEqual(sorted(begun.map));
+    const another = bob.subscribe(offered.node, { prefix: "b/" });
+    await expect(another).rejects.toMatchObject({ code: "invalid-options" });
+    const value = await alice.offer(`plain${count}`);
+    await expect(carol.subscribe(value.node, { prefix: "a" })).rejects.toMatchObject({
+      code: "invalid-options",
+    });
+  });
+
   it("refuse what is too large, and keys and values that cannot travel", async () => {
     const { offered, twin } = await offer();
     const bob = await stack.connect("bob");

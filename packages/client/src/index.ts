@@ -20,7 +20,12 @@ export {
   type SubscriptionStatus,
   type Update,
 } from "./subscribe/subscription.js";
-export type { ChangeOptions, SelectionOptions, SubscribeOptions } from "./options/subscribe-options.js";
+export type {
+  ChangeOptions,
+  KeyOptions,
+  SelectionOptions,
+  SubscribeOptions,
+} from "./options/subscribe-options.js";
 export {
   SubscriptionGroup,
   type GroupUpdate,

@@ -104,13 +104,13 @@ export {
 export type { NodeId, NodePattern, ServiceKind } from "./options/service.js";
 export { formatSelectionFields, parseSelectionFields, SELECTION_FIELDS } from "./frames/selection-fields.js";
 export {
-  forMap,
+  fitSelection,
   grantSelection,
   isThinning,
+  keyTest,
   SELECTION_BOUNDS,
   WHOLE,
   withoutLooking,
-  withoutThinning,
   type Selection,
 } from "./options/selection.js";
 export {

@@ -96,6 +96,8 @@ const subscribe = {
     objectOf({ epoch: position, offset: position }),
     objectOf({ time: finiteNumber(0, MAX_TIME_MS) }),
   ),
+  keys: orNull(listOf(plainText(1, bounds.maxKeyChars, "a key"), 1, bounds.maxKeys, "keys")),
+  prefix: orNull(plainText(1, bounds.maxKeyChars)),
   approvalMs: wholeNumber(0, MAX_TIMER_MS, " of ms"),
   onPending: callable(),
   parse: callable(),

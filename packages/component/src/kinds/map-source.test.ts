@@ -4,7 +4,9 @@ import {
   DEFAULT_LIMITS,
   encodeUpdate,
   readSnapshot,
+  WHOLE,
   type MapChange,
+  type Selection,
   type SnapshotFrame,
   type StanzapackError,
   type Value,
@@ -36,10 +38,12 @@ function setUp({
   sizeClass = 65_535,
   compression = "shared",
   maxRemovals = 20,
+  selection = WHOLE,
 }: {
   readonly sizeClass?: number;
   readonly compression?: Compression;
   readonly maxRemovals?: number;
+  readonly selection?: Selection;
 } = {}) {
   const state = new MapState({ maxRemovals, maxRemovalBytes: 1e9, maxAgeMs: 1e9 });
   const errors: StanzapackError[] = [];
@@ -49,7 +53,10 @@ function setUp({
     fail: (_: Subscription, error: StanzapackError) => void errors.push(error),
   };
   const { record } = createService({ epoch: 7, config: { kind: "map", compression } });
-  const lane = { key: { sizeClass, coded: true }, service: { record } } as unknown as Lane<Subscription>;
+  const lane = {
+    key: { sizeClass, coded: true, selection },
+    service: { record },
+  } as unknown as Lane<Subscription>;
   const subscription = { lane } as unknown as Subscription;
   const models: Map<string, Value>[] = [new Map()];
   const apply = (changes: readonly MapChange<Value>[], continues = false): void => {
@@ -165,6 +172,23 @@ describe("the way to the state of a map", () => {
     feed.isLoading = false;
     reader.drain(source, subscription);
     expect(reader).toMatchObject({ frames: 2, map: models.at(-1) });
+  });
+
+  it("brings the selected keys alone, and the position of all", () => {
+    const { apply, feed, subscription } = setUp({ selection: { ...WHOLE, prefix: "a/" } });
+    apply([
+      { type: "set", key: "a/1", value: 1 },
+      { type: "set", key: "b/1", value: 2 },
+    ]);
+    apply([{ type: "set", key: "b/1", value: 3 }]);
+    const reader = new Reader();
+    const source = new MapSource(feed, undefined, false);
+    reader.drain(source, subscription);
+    expect(reader).toMatchObject({ map: new Map([["a/1", 1]]), position: 2, frames: 1 });
+    apply([{ type: "delete", key: "a/1" }]);
+    apply([{ type: "delete", key: "b/1" }]);
+    reader.drain(source, subscription);
+    expect(reader).toMatchObject({ map: new Map(), position: 4, frames: 2, entries: 2 });
   });
 
   it("shares bodies among readers at the same place, and only among these", () => {

@@ -3,6 +3,7 @@ import {
   encodeSnapshot,
   encodeSnapshotBody,
   ENTRY_HEAD_BYTES,
+  keyTest,
   padOfBody,
   SNAPSHOT_HEADER_BYTES,
   StanzapackError,
@@ -95,7 +96,7 @@ export class MapSource implements CatchUpSource {
     const maxBytes = lane.key.sizeClass - SNAPSHOT_HEADER_BYTES;
     const slice = this.feed.state.read(this.cursor, {
       ...{ maxEntries: MAX_ENTRIES, maxBytes, headBytes: ENTRY_HEAD_BYTES },
-      removalsFrom: this.base,
+      ...{ removalsFrom: this.base, takes: keyTest(lane.key.selection) },
     });
     const [first] = slice.entries;
     const bytes = first === undefined ? 0 : 3 * first.key.length + (first.value?.length ?? 0);
@@ -119,7 +120,15 @@ export class MapSource implements CatchUpSource {
     const from = begins ? 1 : cursor.settled + 1;
     const { epoch, config } = service.record;
     const coded = key.coded && config.compression !== "isolated";
-    const place = [from, cursor.part?.position ?? 0, cursor.part?.index ?? 0, base, left];
+    const { keys, prefix } = key.selection;
+    const place = [
+      JSON.stringify([keys, prefix]),
+      from,
+      cursor.part?.position ?? 0,
+      cursor.part?.index ?? 0,
+      base,
+      left,
+    ];
     const id = `${begins}/${place.join("/")}/${key.sizeClass}/${coded}`;
     let made = shared.get(id);
     if (made === undefined) {

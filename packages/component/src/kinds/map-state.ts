@@ -45,6 +45,8 @@ export interface SliceBounds {
   readonly headBytes: number;
   /** Removals up to this position are left out, because the reader has begun with an empty map since. */
   readonly removalsFrom: number;
+  /** Whether the reader takes a key. Undefined: it takes all. */
+  readonly takes?: ((key: string) => boolean) | undefined;
 }
 
 /** Most bytes of msgpack that a key takes: its head, and at most three bytes for each UTF-16 code unit. */
@@ -214,13 +216,14 @@ export class MapState {
    * Returns the entries after a cursor, in the order of positions: as many as the bounds allow, but at least one. A key
    * that changes meanwhile moves to the end, so a reader receives every key once, with its newest value.
    */
-  read(cursor: MapCursor, { maxEntries, maxBytes, headBytes, removalsFrom }: SliceBounds): MapSlice {
+  read(cursor: MapCursor, { maxEntries, maxBytes, headBytes, removalsFrom, takes }: SliceBounds): MapSlice {
     const entries: Entry[] = [];
     let bytes = 0;
     let at = this.find(cursor);
     for (; at < this.order.length; at++) {
       const entry = this.order[at] as Entry;
       if (entry.gone || (entry.value === undefined && entry.position <= removalsFrom)) continue;
+      if (takes?.(entry.key) === false) continue;
       bytes += headBytes + keyBytes(entry.key) + (entry.value?.length ?? 0);
       if (entries.length > 0 && (entries.length >= maxEntries || bytes > maxBytes)) break;
       entries.push(entry);

@@ -1,5 +1,5 @@
 import {
-  forMap,
+  fitSelection,
   fromOptionFields,
   isPattern,
   matchesPattern,
@@ -9,7 +9,6 @@ import {
   parsePattern,
   StanzapackError,
   withoutLooking,
-  withoutThinning,
   type ChangeFrame,
   type NodePattern,
   type OptionFields,
@@ -160,13 +159,11 @@ export class FrameRequests {
     // Whoever asks for a pattern gets what the link can carry.
     if (service.config.kind === "map" && !link.readsMaps) return undefined;
     const selection = service.config.opaque === true ? withoutLooking(options.selection) : options.selection;
-    const fitting = service.kind.hasHistory
-      ? { ...options, selection: withoutThinning(selection) }
-      : {
-          ...options,
-          selection: service.config.kind === "map" ? forMap(selection) : selection,
-          since: undefined,
-        };
+    const fitting = {
+      ...options,
+      selection: fitSelection(selection, service.config.kind),
+      since: service.kind.hasHistory ? options.since : undefined,
+    };
     return this.parts.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
   }
 
