@@ -195,5 +195,7 @@ export class Resumption {
 /** Returns the bytes of a selection that count. Without fields and keys there are none. */
 function bytesOf(selection: Selection): number {
   const { fields, keys, prefix } = selection;
-  return fields === null && keys === null && prefix === null ? 0 : optionBytes(toOptionFields(formatSelectionFields(selection)));
+  return fields === null && keys === null && prefix === null
+    ? 0
+    : optionBytes(toOptionFields(formatSelectionFields(selection)));
 }
