@@ -19,8 +19,8 @@ const namedOrBoth = (args) => {
 };
 
 /**
- * For each program: its file, arguments before the user's, the servers that it needs, and whether it needs what only
- * tests use.
+ * For each program: its file, arguments before the user's, variables of the environment, the servers that it needs, and
+ * whether it needs what only tests use.
  */
 const PROGRAMS = {
   start: {
@@ -35,6 +35,12 @@ const PROGRAMS = {
     file: at("packages/testkit/dist/crash/main.js"),
     args: [],
     servers: namedOrBoth,
+  },
+  "test:day": {
+    file: at("node_modules/vitest/vitest.mjs"),
+    args: ["run", "--project", "unit", "packages/component/src/broker/simulated-day.test.ts"],
+    env: { STANZAPACK_DAY_MINUTES: "1440" },
+    servers: () => [],
   },
   "test:lean": { file: at("packages/testkit/dist/lean/main.js"), args: [], servers: namedOrBoth },
   "fuzz:ibb": { file: at("packages/testkit/dist/ibb-fuzz/ibb-fuzz-main.js"), args: [], servers: () => [] },
@@ -84,6 +90,7 @@ if (process.exitCode === undefined) {
   }
   // vitest calls process.exit without waiting for its streams.
   if (name !== "test") guardOutput();
+  Object.assign(process.env, program.env);
   process.argv = [process.execPath, program.file, ...program.args, ...args];
   await import(pathToFileURL(program.file).href);
 }

@@ -188,6 +188,8 @@ function expectNothingSilentlyMissing(run: Run): void {
 }
 
 describe.each(["prosody", "ejabberd"])("on %s", (server) => {
+  /** For what is between the command and its terminal, files and signals: one server is enough. */
+  const testOnce = test.runIf(server === "prosody");
   let sandbox: Sandbox;
   beforeAll(async () => {
     sandbox = await startSandbox("--server", server, "--users", "3");
@@ -262,41 +264,47 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(offered.stdout).toBe("");
   });
 
-  test("offer: a line that cannot be published is skipped and told, and it exits with 1; --on-error stop ends there", async () => {
-    const lines = `printf '1\\n[%s\\n"%50000s"\\n4\\n' x x`;
-    const skipping = await offer(`${lines} | stanzapack offer faulty`);
-    expect(await skipping.ended, skipping.stderr).toBe(1);
-    expect(skipping.stderr).toContain("warning: stdin:2: begins like JSON");
-    expect(skipping.stderr).toMatch(/^stdin:3 is skipped: .*over 49152 bytes/m);
-    expect(lastLine(skipping)).toMatch(
-      /^stanzapack: bad-input: stdin: 1 of 4 values were skipped, first stdin:3/,
-    );
-    const stopping = await offer(`${lines} | stanzapack offer faulty --strict-json --on-error stop`);
-    expect(await stopping.ended, stopping.stderr).toBe(1);
-    expect(lastLine(stopping)).toMatch(/^stanzapack: bad-input: stdin:2: it is not JSON/);
-    const folderAsInput = await offer("stanzapack offer faulty < /tmp");
-    expect(await folderAsInput.ended, folderAsInput.stderr).toBe(1);
-    expect(lastLine(folderAsInput)).toMatch(/^stanzapack: bad-input: stdin: it is a folder/);
-  });
+  testOnce(
+    "offer: a line that cannot be published is skipped and told, and it exits with 1; --on-error stop ends there",
+    async () => {
+      const lines = `printf '1\\n[%s\\n"%50000s"\\n4\\n' x x`;
+      const skipping = await offer(`${lines} | stanzapack offer faulty`);
+      expect(await skipping.ended, skipping.stderr).toBe(1);
+      expect(skipping.stderr).toContain("warning: stdin:2: begins like JSON");
+      expect(skipping.stderr).toMatch(/^stdin:3 is skipped: .*over 49152 bytes/m);
+      expect(lastLine(skipping)).toMatch(
+        /^stanzapack: bad-input: stdin: 1 of 4 values were skipped, first stdin:3/,
+      );
+      const stopping = await offer(`${lines} | stanzapack offer faulty --strict-json --on-error stop`);
+      expect(await stopping.ended, stopping.stderr).toBe(1);
+      expect(lastLine(stopping)).toMatch(/^stanzapack: bad-input: stdin:2: it is not JSON/);
+      const folderAsInput = await offer("stanzapack offer faulty < /tmp");
+      expect(await folderAsInput.ended, folderAsInput.stderr).toBe(1);
+      expect(lastLine(folderAsInput)).toMatch(/^stanzapack: bad-input: stdin: it is a folder/);
+    },
+  );
 
-  test("seq | offer: the pipe is slowed down, what is left out is told, the last value comes", async () => {
-    const go = join(folder, `seq-${server}`);
-    const offered = await offer(
-      `(until [ -e ${go} ]; do sleep .05; done; seq 20000) | stanzapack offer seq --text`,
-    );
-    const subscribed = sandbox.shell(
-      "user1",
-      "stanzapack subscribe user0@localhost/seq --window 100ms | cat",
-    );
-    await until(hasSubscriber(offered), "demand");
-    writeFileSync(go, "");
-    expect(await offered.ended, offered.stderr).toBe(0);
-    expect(await subscribed.ended).toBe(1);
-    expect(subscribed.rows.at(-1)).toMatchObject({ offset: 20_000, value: "20000" });
-    expectNothingSilentlyMissing(subscribed);
-  });
+  testOnce(
+    "seq | offer: the pipe is slowed down, what is left out is told, the last value comes",
+    async () => {
+      const go = join(folder, `seq-${server}`);
+      const offered = await offer(
+        `(until [ -e ${go} ]; do sleep .05; done; seq 20000) | stanzapack offer seq --text`,
+      );
+      const subscribed = sandbox.shell(
+        "user1",
+        "stanzapack subscribe user0@localhost/seq --window 100ms | cat",
+      );
+      await until(hasSubscriber(offered), "demand");
+      writeFileSync(go, "");
+      expect(await offered.ended, offered.stderr).toBe(0);
+      expect(await subscribed.ended).toBe(1);
+      expect(subscribed.rows.at(-1)).toMatchObject({ offset: 20_000, value: "20000" });
+      expectNothingSilentlyMissing(subscribed);
+    },
+  );
 
-  test("offer --every -- COMMAND; --count, head and signals end subscribe with exit 0", async () => {
+  testOnce("offer --every -- COMMAND; --count, head and signals end subscribe with exit 0", async () => {
     const offered = await offer("exec stanzapack offer clock --every 100ms --title 'the time' -- date +%s%N");
     const node = "user0@localhost/clock";
     const counted = sandbox.shell("user1", `stanzapack subscribe ${node} --count 3 --window 200ms`);
@@ -332,7 +340,7 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(gone.stdout).toBe("[]\n");
   });
 
-  test("a command that fails publishes nothing; one that is not there is wrong usage", async () => {
+  testOnce("a command that fails publishes nothing; one that is not there is wrong usage", async () => {
     const failing = await offer("exec stanzapack offer failing --every 100ms -- sh -c 'echo 1; exit 3'");
     await until(
       () => failing.stderr.includes("`sh` ended with status 3: nothing is published"),
@@ -363,70 +371,76 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(lastLine(subscribed)).toMatch(/^stanzapack: withdrawn: /);
   });
 
-  test("offer --store: what a process could not send, another one sends, and a signal withdraws nothing", async () => {
-    const stored = `stanzapack offer stored --kind log --keep --store outbox-${server}`;
-    // So many lines that a process which waited to be online would stop reading. Once the empty lines fit into the
-    // pipe, the process has read the numbers.
-    const fed = join(folder, `fed-${server}`);
-    const lines = `seq 10000; head -c 400000 /dev/zero | tr '\\0' '\\n'; touch ${fed}`;
-    const offline = await offer(`exec ${stored} --url xmpp://127.0.0.1:1 < <(${lines})`);
-    await until(() => offline.stderr.includes("offering "), "the offer");
-    await until(() => existsSync(fed), "every line is read");
-    expect(lastLine(offline)).toBe("no link yet: the store keeps the values");
-    const second = sandbox.shell("user0", `exec ${stored}`);
-    expect(await second.ended).toBe(1);
-    expect(second.stderr).toMatch(/store-failed: .*another program has it/);
-    offline.child.kill("SIGKILL");
-    await offline.ended;
+  testOnce(
+    "offer --store: what a process could not send, another one sends, and a signal withdraws nothing",
+    async () => {
+      const stored = `stanzapack offer stored --kind log --keep --store outbox-${server}`;
+      // So many lines that a process which waited to be online would stop reading. Once the empty lines fit into the
+      // pipe, the process has read the numbers.
+      const fed = join(folder, `fed-${server}`);
+      const lines = `seq 10000; head -c 400000 /dev/zero | tr '\\0' '\\n'; touch ${fed}`;
+      const offline = await offer(`exec ${stored} --url xmpp://127.0.0.1:1 < <(${lines})`);
+      await until(() => offline.stderr.includes("offering "), "the offer");
+      await until(() => existsSync(fed), "every line is read");
+      expect(lastLine(offline)).toBe("no link yet: the store keeps the values");
+      const second = sandbox.shell("user0", `exec ${stored}`);
+      expect(await second.ended).toBe(1);
+      expect(second.stderr).toMatch(/store-failed: .*another program has it/);
+      offline.child.kill("SIGKILL");
+      await offline.ended;
 
-    const online = await offer(`exec ${stored} < <(seq 10001 10010)`);
-    const subscribed = sandbox.shell(
-      "user1",
-      "exec stanzapack subscribe user0@localhost/stored --since first",
-    );
-    await until(
-      () => valuesOf(subscribed).at(-1) === 10_010,
-      () => online.stderr + subscribed.stderr,
-    );
-    expect(valuesOf(subscribed)).toEqual(Array.from({ length: 10_010 }, (_, i) => i + 1));
-    online.child.kill("SIGTERM");
-    expect(await online.ended, online.stderr).toBe(0);
-    expect(online.stderr).not.toContain("withdrawn");
-    await until(
-      () => subscribed.rows.some(({ reason }) => reason === "offline"),
-      () => subscribed.stderr,
-    );
-    expect(subscribed.child.exitCode).toBeNull();
-    const last = await offer(`${stored.replace(" --keep", "")} < <(echo 10011)`);
-    expect(await last.ended, last.stderr).toBe(0);
-    await until(
-      () => valuesOf(subscribed).at(-1) === 10_011,
-      () => subscribed.stderr,
-    );
-    expect(await subscribed.ended).toBe(1);
-    expect(lastLine(subscribed)).toContain("withdrawn");
-  });
+      const online = await offer(`exec ${stored} < <(seq 10001 10010)`);
+      const subscribed = sandbox.shell(
+        "user1",
+        "exec stanzapack subscribe user0@localhost/stored --since first",
+      );
+      await until(
+        () => valuesOf(subscribed).at(-1) === 10_010,
+        () => online.stderr + subscribed.stderr,
+      );
+      expect(valuesOf(subscribed)).toEqual(Array.from({ length: 10_010 }, (_, i) => i + 1));
+      online.child.kill("SIGTERM");
+      expect(await online.ended, online.stderr).toBe(0);
+      expect(online.stderr).not.toContain("withdrawn");
+      await until(
+        () => subscribed.rows.some(({ reason }) => reason === "offline"),
+        () => subscribed.stderr,
+      );
+      expect(subscribed.child.exitCode).toBeNull();
+      const last = await offer(`${stored.replace(" --keep", "")} < <(echo 10011)`);
+      expect(await last.ended, last.stderr).toBe(0);
+      await until(
+        () => valuesOf(subscribed).at(-1) === 10_011,
+        () => subscribed.stderr,
+      );
+      expect(await subscribed.ended).toBe(1);
+      expect(lastLine(subscribed)).toContain("withdrawn");
+    },
+  );
 
-  test("offer --kind log, subscribe --since: a long pipe, whole and in order, for who comes later", async () => {
-    const offered = await offer("exec stanzapack offer log --kind log --keep < <(seq 40000)");
-    const all = sandbox.shell(
-      "user1",
-      "stanzapack subscribe user0@localhost/log --since first --count 40000 --window 100ms",
-    );
-    expect(await all.ended, all.stderr).toBe(0);
-    expect(valuesOf(all)).toEqual(Array.from({ length: 40_000 }, (_, i) => i + 1));
-    expect(all.rows.filter((row) => "event" in row && row["event"] !== "status")).toEqual([]);
-    expect(offered.stderr).toContain("nobody listens: the component keeps the values");
-    const { epoch } = all.rows[0] as Row & { epoch: number };
-    const behind = sandbox.shell(
-      "user1",
-      `stanzapack subscribe user0@localhost/log --since ${epoch}:39997 --count 3`,
-    );
-    expect(await behind.ended, behind.stderr).toBe(0);
-    expect(valuesOf(behind)).toEqual([39_998, 39_999, 40_000]);
-    offered.child.kill("SIGINT");
-    expect(await offered.ended, offered.stderr).toBe(0);
-  });
+  testOnce(
+    "offer --kind log, subscribe --since: a long pipe, whole and in order, for who comes later",
+    async () => {
+      const offered = await offer("exec stanzapack offer log --kind log --keep < <(seq 40000)");
+      const all = sandbox.shell(
+        "user1",
+        "stanzapack subscribe user0@localhost/log --since first --count 40000 --window 100ms",
+      );
+      expect(await all.ended, all.stderr).toBe(0);
+      expect(valuesOf(all)).toEqual(Array.from({ length: 40_000 }, (_, i) => i + 1));
+      expect(all.rows.filter((row) => "event" in row && row["event"] !== "status")).toEqual([]);
+      expect(offered.stderr).toContain("nobody listens: the component keeps the values");
+      const { epoch } = all.rows[0] as Row & { epoch: number };
+      const behind = sandbox.shell(
+        "user1",
+        `stanzapack subscribe user0@localhost/log --since ${epoch}:39997 --count 3`,
+      );
+      expect(await behind.ended, behind.stderr).toBe(0);
+      expect(valuesOf(behind)).toEqual([39_998, 39_999, 40_000]);
+      offered.child.kill("SIGINT");
+      expect(await offered.ended, offered.stderr).toBe(0);
+    },
+  );
 
   test("subscribe --wait, on a terminal: says that it waits, and takes the service whenever it is offered", async () => {
     const node = "user0@localhost/awaited";
@@ -453,49 +467,52 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     await waiting.ended;
   });
 
-  test("authorize: members may, a person on the terminal decides on others, without one they may not", async () => {
-    const command = (name: string): string =>
-      `stanzapack offer ${name} --keep --access authorize --member user1@localhost`;
-    const node = "user0@localhost/asked";
-    const alone = await offer(`exec ${command("alone")} < <(echo 1)`);
-    const member = sandbox.shell("user1", `stanzapack subscribe user0@localhost/alone --count 1`);
-    expect(await member.ended, member.stderr).toBe(0);
-    const denied = sandbox.shell("user2", `stanzapack subscribe user0@localhost/alone --count 1`);
-    expect(await denied.ended).toBe(1);
-    expect(lastLine(denied)).toMatch(/^stanzapack: not-allowed: /);
-    expect(alone.stderr).toContain("user2@localhost may not subscribe");
-    alone.child.kill("SIGINT");
-    expect(await alone.ended, alone.stderr).toBe(0);
+  testOnce(
+    "authorize: members may, a person on the terminal decides on others, without one they may not",
+    async () => {
+      const command = (name: string): string =>
+        `stanzapack offer ${name} --keep --access authorize --member user1@localhost`;
+      const node = "user0@localhost/asked";
+      const alone = await offer(`exec ${command("alone")} < <(echo 1)`);
+      const member = sandbox.shell("user1", `stanzapack subscribe user0@localhost/alone --count 1`);
+      expect(await member.ended, member.stderr).toBe(0);
+      const denied = sandbox.shell("user2", `stanzapack subscribe user0@localhost/alone --count 1`);
+      expect(await denied.ended).toBe(1);
+      expect(lastLine(denied)).toMatch(/^stanzapack: not-allowed: /);
+      expect(alone.stderr).toContain("user2@localhost may not subscribe");
+      alone.child.kill("SIGINT");
+      expect(await alone.ended, alone.stderr).toBe(0);
 
-    const asked = sandbox.shell(
-      "user0",
-      `exec script -qefc "bash -c '${command("asked")} < <(echo 1)'" /dev/null`,
-    );
-    await until(
-      () => asked.stdout.includes("offering"),
-      () => asked.stdout,
-    );
-    const allowed = sandbox.shell(
-      "user2",
-      `exec script -qefc 'stanzapack subscribe ${node} --count 1' /dev/null`,
-    );
-    await until(
-      () => asked.stdout.includes(`May user2@localhost subscribe to ${node}? [y/N]`),
-      () => asked.stdout,
-    );
-    asked.child.stdin?.write("y\n");
-    expect(await allowed.ended, allowed.stdout).toBe(0);
-    expect(allowed.stdout.split("\r\n")).toEqual([
-      `waiting for the publisher to approve ${node}`,
-      `subscribed to ${node}, window 0 ms; waiting for values`,
-      expect.stringMatching(/"value":1\}$/),
-      "",
-    ]);
-    asked.child.kill("SIGTERM");
-    await asked.ended;
-  });
+      const asked = sandbox.shell(
+        "user0",
+        `exec script -qefc "bash -c '${command("asked")} < <(echo 1)'" /dev/null`,
+      );
+      await until(
+        () => asked.stdout.includes("offering"),
+        () => asked.stdout,
+      );
+      const allowed = sandbox.shell(
+        "user2",
+        `exec script -qefc 'stanzapack subscribe ${node} --count 1' /dev/null`,
+      );
+      await until(
+        () => asked.stdout.includes(`May user2@localhost subscribe to ${node}? [y/N]`),
+        () => asked.stdout,
+      );
+      asked.child.stdin?.write("y\n");
+      expect(await allowed.ended, allowed.stdout).toBe(0);
+      expect(allowed.stdout.split("\r\n")).toEqual([
+        `waiting for the publisher to approve ${node}`,
+        `subscribed to ${node}, window 0 ms; waiting for values`,
+        expect.stringMatching(/"value":1\}$/),
+        "",
+      ]);
+      asked.child.kill("SIGTERM");
+      await asked.ended;
+    },
+  );
 
-  test("SIGTERM to npx ends what it started", async () => {
+  testOnce("SIGTERM to npx ends what it started", async () => {
     const run = sandbox.shell("user0", `cd ${ROOT}; exec npx stanzapack offer by-npx --every 100ms -- date`);
     await until(
       () => run.stderr.includes("offering"),
@@ -637,7 +654,7 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(await offered.ended, offered.stderr).toBe(0);
   });
 
-  test("a sandbox that is killed leaves nothing behind", async () => {
+  testOnce("a sandbox that is killed leaves nothing behind", async () => {
     const killed = await startSandbox("--server", server, "--users", "1");
     killed.run.child.kill("SIGKILL");
     await killed.run.ended;

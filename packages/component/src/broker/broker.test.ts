@@ -6,21 +6,21 @@ import {
   StanzapackError,
   WHOLE,
   type DataFrame,
-  type Frame,
   type ServiceKind,
 } from "@stanzapack/wire";
-import { monotonicNow, type Connection } from "@stanzapack/xmpp";
+import { monotonicNow } from "@stanzapack/xmpp";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Broker } from "./broker.js";
 import type { ClientLink } from "../links/client-link.js";
 import { fakeLink } from "../testing/fake-link.js";
 import { configSchema } from "../config/config.js";
-import { FanOut } from "../fanout/fan-out.js";
+import { type FanOut } from "../fanout/fan-out.js";
 import type { SubscribeOptions } from "../options/subscribe-options.js";
 import type { Service } from "../catalog/service.js";
 import { DEFAULT_CONFIG } from "../options/service-config.js";
 import { known } from "../testing/known.js";
+import { createWholeBroker } from "../testing/whole-broker.js";
 import { createStats } from "../base/stats.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 
@@ -197,43 +197,20 @@ describe("quotas and ownership", () => {
   });
 });
 
-/**
- * A broker with a real fan-out. `out` of a link has the types of the frames that the link received, and the codes of
- * errors.
- */
+/** A broker with a real fan-out, and a publisher `alice@x/1` of the service `alice@x/t`. */
 function setUpWhole() {
-  const codec = createRowCodec(DEFAULT_LIMITS, createRawDeflate());
-  const connection = { state: "online", writable: true, on: () => () => undefined, send: () => true };
-  const log = pino({ level: "silent" });
-  const fanOut = new FanOut(connection as unknown as Connection, createStats(), log);
-  let id = 6;
-  const broker = new Broker(fanOut, codec, limits, createStats(), () => ++id, log);
-  const open = (jid: string): { readonly link: ClientLink; readonly out: string[] } => {
-    const out: string[] = [];
-    const link = fakeLink(jid, {
-      sendFrame: (frame: Frame) => out.push(frame.type === "error" ? frame.code : frame.type),
-      append: (_: string, isData: boolean) => out.push(isData ? "data" : "status"),
-    });
-    return { link, out };
-  };
+  const whole = createWholeBroker();
+  const { broker, open } = whole;
   const alice = open("alice@x/1").link;
-  const offer = (kind: ServiceKind): Service => {
-    const config = { access: "open", members: new Set<string>(), title: "" } as const;
-    const outcome = known(broker.offers.offer(alice, "alice@x/t", { kind, ...config }, monotonicNow()));
-    if (!("service" in outcome)) throw new Error("held");
-    return outcome.service;
+  return {
+    ...whole,
+    offer: (kind: ServiceKind) => known(whole.offer(alice, "alice@x/t", { kind })),
+    publish: (service: Service, position: number) => whole.publish(service, [position], position),
+    subscribe: (link: ClientLink, options: Partial<SubscribeOptions> = {}): Subscription => {
+      const asked = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity, ...options };
+      return known(broker.subscriptions.subscribe(link, "alice@x/t", asked, monotonicNow()));
+    },
   };
-  const publish = (service: Service, position: number): void => {
-    const { form, payload } = codec.encode([encodeUpdate(position, DEFAULT_LIMITS)], "plain");
-    const head = { type: "data", alias: 0, form, epoch: 1, at: 0, spanMs: 0, payload } as const;
-    broker.publishing.publish(service, { ...head, from: position, to: position }, monotonicNow());
-  };
-  const subscribe = (link: ClientLink, options: Partial<SubscribeOptions> = {}): Subscription => {
-    const whole = { windowMs: 0, selection: WHOLE, since: undefined, credit: Infinity };
-    const asked = { ...whole, ...options };
-    return known(broker.subscriptions.subscribe(link, "alice@x/t", asked, monotonicNow()));
-  };
-  return { broker, connection, open, offer, publish, subscribe };
 }
 
 describe("with a fan-out", () => {

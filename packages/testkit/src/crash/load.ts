@@ -3,7 +3,7 @@ import type { Random } from "../base/random.js";
 import { makeValue } from "./values.js";
 
 /** Average number of updates a second. */
-const RATE = 200;
+export const RATE = 200;
 /** Longest time between two bursts, in ms. */
 const MAX_GAP_MS = 100;
 

@@ -7,12 +7,12 @@ import { FAULT_KINDS, type FaultKind } from "./faults.js";
 import { formatRows } from "./report.js";
 import type { CrashRow } from "./round.js";
 import { runCrashes } from "./run.js";
-import { STORES, TRANSPORTS, type StoreKind } from "./stage.js";
+import { STORED_DURABILITIES, STORES, TRANSPORTS, type LogDurability } from "./stage.js";
 
 const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[];
 
 const USAGE = `Usage: npm -s run test:crash -- [--rounds N] [--seed S] [--server S] [--transport T]
-                                      [--fault F] [--store S] [--swift] [--json]
+                                      [--fault F] [--store S] [--durability D] [--swift] [--json]
 
 Starts private servers, a component and clients, and breaks something under load. The load is a log of 200 updates a
 second. One subscriber reads from the first update, one reads live, and one reads too slowly. In the end each
@@ -25,8 +25,11 @@ subscriber must have every update once and in order, or an exact report of its l
   --server S     prosody or ejabberd (default: both at once)
   --transport T  tcp, websocket or bosh (default: all)
   --fault F      the only fault, in every round (default: all faults, one after another)
-  --store S      memory: the component forgets everything when its process ends. lmdb: it has the logs on its disk, with
-                 the durability \`sync\`, and may lose and repeat nothing (default: memory)
+  --store S      memory: the component forgets everything when its process ends. lmdb: it has the logs on its disk
+                 (default: memory)
+  --durability D durability of the logs on the disk. sync: nothing may be lost or repeated. interval: a component that is
+                 killed may lose what it had not stored yet, at most two seconds of it; what was delivered but not
+                 stored may be repeated (default: sync)
   --swift        rounds as short as those of \`npm test\`
   --json         print the rows as one JSON array
   --help         print this text
@@ -38,10 +41,11 @@ Rows: {server, transport, store, round, seed, fault, durability, published, ackn
 duplicated, reordered, settledMs, findings}.
   delivered   updates that every subscriber received
   lost        all other updates; their loss was reported
-  repeated    updates that arrived again after a reset, since the component had lost its memory
+  repeated    updates that arrived again after a crash, since the component had not stored them
   settledMs   time from the end of the load until every subscriber had every update; the load ends a second or more
               after the fault
-Only a component with its logs in memory (durability \`none\`) may lose or repeat updates, when its process ends.
+No component with the durability \`sync\` may lose or repeat anything. With \`interval\` a component that was killed
+leaves out positions, and tells its subscribers so; its updates then go on behind these positions.
 
 Exit status: 0 all well, 1 at least one finding or a failure, 2 wrong arguments.
 `;
@@ -52,7 +56,7 @@ interface Arguments {
   readonly servers: readonly ServerKind[];
   readonly transports: readonly TransportKind[];
   readonly faults: readonly FaultKind[];
-  readonly store: StoreKind;
+  readonly durability: LogDurability;
   readonly swift: boolean;
   readonly json: boolean;
   readonly help: boolean;
@@ -67,18 +71,21 @@ function readArguments(): Arguments {
       transport: { type: "string" },
       fault: { type: "string" },
       store: { type: "string", default: "memory" },
+      durability: { type: "string", default: "sync" },
       swift: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
+  const [store] = readChoice("--store", values.store, STORES);
+  const [stored] = readChoice("--durability", values.durability, STORED_DURABILITIES);
   return {
     rounds: readWhole("--rounds", values.rounds, 1),
     seed: readWhole("--seed", values.seed, 0),
     servers: readChoice("--server", values.server, SERVERS),
     transports: readChoice("--transport", values.transport, TRANSPORTS),
     faults: readChoice("--fault", values.fault, FAULT_KINDS),
-    store: readChoice("--store", values.store, STORES)[0] as StoreKind,
+    durability: store === "memory" ? "none" : (stored as LogDurability),
     swift: values.swift,
     json: values.json,
     help: values.help,

@@ -1,5 +1,6 @@
 import { StanzapackError, type Client, type OfferedMap, type Subscription } from "@stanzapack/client";
 import type { Random } from "../base/random.js";
+import type { LogDurability } from "./stage.js";
 
 /** Time between two changes, in ms: about 40 a second. */
 const GAP_MS = 25;
@@ -35,11 +36,11 @@ export class MapWatch {
     subscribers: readonly Client[],
     name: string,
     random: Random,
-    durability: "none" | "sync" | undefined,
+    durability: LogDurability,
   ): Promise<MapWatch> {
     const offered = await publisher.offer<Entry>(name, {
       kind: "map",
-      ...(durability === undefined ? {} : { durability }),
+      durability,
     });
     const copies = await Promise.all(
       subscribers.map((client, i) => client.subscribe<Entry>(offered.node, { windowMs: i * 100 })),

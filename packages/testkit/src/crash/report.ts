@@ -25,7 +25,7 @@ export function formatRows(rows: readonly CrashRow[]): string {
   const sum = (of: (row: CrashRow) => number): number => rows.reduce((total, row) => total + of(row), 0);
   const sums =
     `${rows.length} rounds: ${sum((row) => row.published)} published, ${sum((row) => row.delivered)} delivered, ` +
-    `${sum((row) => row.lost)} lost and reported, ${sum((row) => row.repeated)} repeated after a reset, ` +
+    `${sum((row) => row.lost)} lost and reported, ${sum((row) => row.repeated)} repeated after a crash, ` +
     `${sum((row) => row.duplicated)} duplicated, ${sum((row) => row.reordered)} reordered, ` +
     `${sum((row) => row.findings.length)} findings`;
   return `${[format([...COLUMNS]), ...lines, "", sums].join("\n")}\n`;

@@ -17,7 +17,7 @@ import {
   type RoadFaultKind,
   type Roads,
 } from "./faults.js";
-import { TRANSPORTS, type Stage, type StoreKind } from "./stage.js";
+import { TRANSPORTS, type LogDurability, type Stage, type StoreKind } from "./stage.js";
 import { mix } from "./values.js";
 
 /** Results of one round for one transport. */
@@ -29,8 +29,7 @@ export interface CrashRow extends CrewReport {
   readonly seed: number;
   readonly fault: FaultKind;
   readonly store: StoreKind;
-  /** Durability of the logs: `none` in memory, `sync` on a disk. */
-  readonly durability: "none" | "sync";
+  readonly durability: LogDurability;
 }
 
 export interface RoundOptions extends DrawOptions {
@@ -69,7 +68,7 @@ export async function runRound(stage: Stage, options: RoundOptions): Promise<Cra
       return {
         ...{ server: stage.server, transport: crew.transport, round, seed },
         ...{ fault: faults.get(crew.transport) as FaultKind, store: stage.store },
-        durability: stage.store === "memory" ? "none" : "sync",
+        durability: stage.durability,
         ...report,
         findings: [...broken, ...report.findings],
       };

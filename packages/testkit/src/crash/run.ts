@@ -4,7 +4,7 @@ import type { RunContext } from "../base/command.js";
 import { runSideBySide } from "../base/side-by-side.js";
 import type { FaultKind } from "./faults.js";
 import { runRound, type CrashRow } from "./round.js";
-import { startStage, type StoreKind } from "./stage.js";
+import { startStage, type LogDurability } from "./stage.js";
 
 export interface CrashOptions extends RunContext<CrashRow> {
   readonly rounds: number;
@@ -14,7 +14,7 @@ export interface CrashOptions extends RunContext<CrashRow> {
   readonly transports: readonly TransportKind[];
   /** Faults, which consecutive seeds take in turn. */
   readonly faults: readonly FaultKind[];
-  readonly store: StoreKind;
+  readonly durability: LogDurability;
   /** Whether rounds take a third of the time. */
   readonly swift: boolean;
 }
@@ -29,7 +29,7 @@ export async function runCrashes(options: CrashOptions): Promise<void> {
 async function runServer(server: ServerKind, options: CrashOptions): Promise<void> {
   const { rounds, seed: firstSeed, transports, swift, signal, tell, onRow } = options;
   tell(`${server}: starting …`);
-  const stage = await startStage(server, signal, options.store);
+  const stage = await startStage(server, signal, options.durability);
   try {
     for (let round = 1; round <= rounds; round++) {
       const seed = firstSeed + round - 1;

@@ -16,15 +16,20 @@ import type { Machinery } from "./faults.js";
 
 export const TRANSPORTS = ["tcp", "websocket", "bosh"] as const satisfies readonly TransportKind[];
 export const ROLES = ["publisher", "first", "live", "slow"] as const;
-/** Where the component keeps logs. Those of `lmdb` have the durability `sync`. */
+/** Where the component keeps logs. */
 export const STORES = ["memory", "lmdb"] as const;
 export type StoreKind = (typeof STORES)[number];
+/** Durabilities of logs in a store on the disk. */
+export const STORED_DURABILITIES = ["sync", "interval"] as const;
+/** Durability of the logs: `none` is that of a component that has them in memory. */
+export type LogDurability = (typeof STORED_DURABILITIES)[number] | "none";
 export type Role = (typeof ROLES)[number];
 
 /** A private server with an account for each role on each transport, and its component behind a proxy. */
 export interface Stage extends Machinery {
   readonly server: ServerKind;
   readonly store: StoreKind;
+  readonly durability: LogDurability;
   /** The component's domain. */
   readonly domain: string;
   /** How the component's process ended by itself, each time. */
@@ -40,8 +45,9 @@ export interface Stage extends Machinery {
 export async function startStage(
   server: ServerKind,
   signal: AbortSignal,
-  store: StoreKind = "memory",
+  durability: LogDurability,
 ): Promise<Stage> {
+  const store: StoreKind = durability === "none" ? "memory" : "lmdb";
   // Every client and every wait listens to this signal.
   setMaxListeners(0, signal);
   const users = TRANSPORTS.flatMap((transport) => ROLES.map((role) => `${transport}-${role}`));
@@ -74,6 +80,7 @@ export async function startStage(
   return {
     server,
     store,
+    durability,
     domain: sandbox.components[0]?.domain as string,
     sandbox,
     component,

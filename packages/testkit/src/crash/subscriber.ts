@@ -10,6 +10,8 @@ export interface SubscriberOptions {
   readonly seed: number;
   /** The slow subscriber reads slowly while this returns true. */
   readonly busy: () => boolean;
+  /** Whether the component leaves out positions after a crash. */
+  readonly skips: boolean;
 }
 
 /** The slow subscriber reads this many updates, then pauses: together less than the load's rate. */
@@ -32,7 +34,7 @@ export class Subscriber {
     private readonly subscription: Subscription<unknown>,
     private readonly options: SubscriberOptions,
   ) {
-    const witness = (this.witness = new Witness(options.role));
+    const witness = (this.witness = new Witness(options.role, options.skips));
     for (const what of ["lost", "conflated", "reset"] as const)
       subscription.on(what, (range) => witness.tell(what, range));
     subscription.on("reset", () => {

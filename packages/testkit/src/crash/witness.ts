@@ -9,13 +9,24 @@ export interface ToldRange {
 
 type Told = ToldRange & { readonly what: "lost" | "conflated" | "reset" };
 
+/** Positions in a row, of one epoch, at which an update's number and its position differ by `shift`. */
+interface Stretch {
+  readonly epoch: number;
+  readonly from: number;
+  to: number;
+  readonly shift: number;
+}
+
 /**
  * Watches one subscriber of a log whose updates are numbered 1, 2, 3, … . Each update must arrive once and in order, or
  * be in exactly one range that the subscription reports. The subscription must begin at or before the first update.
+ *
+ * With `skips`, the component leaves out positions after a crash, and reports them as lost: the durability `interval`.
+ * The publisher then sends again what was not stored, under later positions.
  */
 export class Witness {
   readonly findings: string[] = [];
-  /** Updates that arrived again after a `reset`: the component had forgotten that it had them. */
+  /** Updates that arrived again after a `reset` or a skip: the component had forgotten that it had them. */
   repeated = 0;
   /** How often a `reset` was reported. */
   resets = 0;
@@ -33,10 +44,15 @@ export class Witness {
   private resetTold = false;
   /** Reported ranges that no update has confirmed yet. */
   private readonly told: Told[] = [];
-  /** By epoch: the difference between an update's number and its position. */
-  private readonly shifts = new Map<number, number>();
+  /** Which updates had which positions, the newest last. */
+  private readonly stretches: Stretch[] = [];
+  /** A skip was reported, so the next update begins a stretch. */
+  private skipped = false;
 
-  constructor(private readonly name: string) {}
+  constructor(
+    private readonly name: string,
+    private readonly skips = false,
+  ) {}
 
   get delivered(): number {
     return this.seen.size;
@@ -62,9 +78,7 @@ export class Witness {
       this.epoch = epoch;
     } else if (this.resetTold) this.fault(`a reset was reported, but update ${n} has the old epoch`);
     this.resetTold = false;
-    const shift = this.shifts.get(epoch);
-    if (shift === undefined) this.shifts.set(epoch, n - offset);
-    else if (n !== offset + shift) this.fault(`position ${offset} had update ${n}, not ${offset + shift}`);
+    this.place(n, epoch, offset);
     if (offset < this.expected) {
       if (this.seen.get(n) === epoch) this.duplicated++;
       else this.reordered++;
@@ -77,6 +91,16 @@ export class Witness {
     this.seen.set(n, epoch);
     this.last = n;
     this.expected = offset + 1;
+  }
+
+  /** Checks that the numbers go on as the positions do. */
+  private place(n: number, epoch: number, offset: number): void {
+    const stretch = this.stretches.at(-1);
+    if (stretch?.epoch !== epoch || this.skipped)
+      this.stretches.push({ epoch, from: offset, to: offset, shift: n - offset });
+    else if (n === offset + stretch.shift) stretch.to = Math.max(stretch.to, offset);
+    else this.fault(`position ${offset} had update ${n}, not ${offset + stretch.shift}`);
+    this.skipped = false;
   }
 
   tell(what: Told["what"], { from, to }: ToldRange): void {
@@ -99,6 +123,7 @@ export class Witness {
       if (from !== this.expected || to < from)
         this.fault(`positions ${from} to ${to} were reported as ${what}, but the next was ${this.expected}`);
       this.expected = to + 1;
+      this.skipped ||= this.skips && what === "lost";
     }
   }
 
@@ -124,10 +149,14 @@ export class Witness {
 
   /** Each position must have the same update for all subscribers. */
   compare(other: Witness): void {
-    for (const [epoch, shift] of this.shifts) {
-      const theirs = other.shifts.get(epoch);
-      if (theirs !== undefined && theirs !== shift)
-        this.fault(`position 1 of an epoch is update ${shift + 1} here, but ${theirs + 1} at ${other.name}`);
-    }
+    for (const own of this.stretches)
+      for (const their of other.stretches) {
+        const first = Math.max(own.from, their.from);
+        if (own.epoch !== their.epoch || own.shift === their.shift || first > Math.min(own.to, their.to))
+          continue;
+        this.fault(
+          `position ${first} is update ${first + own.shift} here, but ${first + their.shift} at ${other.name}`,
+        );
+      }
   }
 }
