@@ -18,6 +18,8 @@ export interface CatchUpBody {
   readonly body: ReadyBody;
   /** The position of a subscriber that has the body. */
   readonly to: number;
+  /** Nothing follows the body, so the lane continues at once. Otherwise a busy service would never let go. */
+  readonly arrives?: boolean;
 }
 
 /** Calls `encode`, and counts the body that it makes. */
@@ -130,8 +132,13 @@ export class CatchUp {
         if (next !== undefined) {
           subscription.send(next.body);
           subscription.position = next.to;
-          waiting.delete(subscription);
-          waiting.set(subscription, source);
+          if (next.arrives === true) {
+            this.remove(subscription);
+            this.arrive(subscription);
+          } else {
+            waiting.delete(subscription);
+            waiting.set(subscription, source);
+          }
           return;
         }
       } catch (error) {

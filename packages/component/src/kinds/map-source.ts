@@ -84,7 +84,7 @@ export class MapSource implements CatchUpSource {
     this.sent += slice.entries.length;
     const rounds = this.sent / Math.max(state.keys, MAX_ENTRIES);
     const left = isLast || (rounds > MAX_ROUNDS && !feed.isLoading) ? 0 : Math.max(1, slice.left);
-    const made = this.share(lane, slice, left, shared, encoding);
+    const made = { ...this.share(lane, slice, left, shared, encoding), arrives: isLast };
     this.cursor = slice.cursor;
     this.begins = false;
     this.isWhole = left === 0;
