@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { until } from "@stanzapack/testkit";
 import type {
   BindSubscriptionFrame,
+  CallFrame,
   ChangeFrame,
   DataFrame,
   Frame,
@@ -172,12 +173,42 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       return `granted ${named.filter((name) => name !== "gone").join(", ")}`;
     return granted ? "granted" : "done";
   }
-  const aliasOfMember = async (): Promise<number> => {
-    const subid = await subidOfMember();
+  /** Alias of the peer's subscription to the open node. Subscribes if there is no subscription. */
+  async function aliasOf(peer: RawPeer): Promise<number> {
+    const subid = subidIn(await peer.ask("set", subscribe(OPEN, peer.jid)));
     const bind = (): Frame | undefined =>
-      peers.member.frames.find((frame) => "subid" in frame && frame.subid === subid);
-    await until(() => bind() !== undefined, 5_000, "BIND of the member's subscription");
+      peer.frames.find((frame) => "subid" in frame && frame.subid === subid);
+    // The answer to the iq may arrive before the frame.
+    await until(() => bind() !== undefined, 5_000, "BIND of the subscription");
     return (bind() as BindSubscriptionFrame).alias;
+  }
+  const aliasOfMember = (): Promise<number> => aliasOf(peers.member);
+
+  /** Sends a frame about a call, and waits for what becomes of it. */
+  async function settling(
+    peer: RawPeer,
+    { send, isPassedOn }: { readonly send: () => void; readonly isPassedOn: () => boolean },
+  ): Promise<string> {
+    peer.errors.length = 0;
+    send();
+    const outcome = (): string | undefined =>
+      isPassedOn() ? "passed on" : (peer.bye ?? peer.errors[0] ?? undefined);
+    await until(() => outcome() !== undefined, 5_000, "the outcome of a frame");
+    return outcome() as string;
+  }
+
+  let calls = 0;
+  const calling = (peer: RawPeer, alias: number): Promise<string> => {
+    const id = Uint8Array.of(++calls >> 8, calls & 255);
+    const frame: CallFrame = {
+      ...{ type: "call", alias, call: calls, id, timeoutMs: 1_000, caller: null },
+      ...{ again: false, method: "m", args: Uint8Array.of(1) },
+    };
+    return settling(peer, {
+      send: () => peer.send(frame),
+      isPassedOn: () =>
+        peers.publisher.frames.some((it) => it.type === "call" && Buffer.compare(it.id, id) === 0),
+    });
   };
 
   const hasLink = (who: Who): boolean => who !== "without link" && who !== "domain";
@@ -298,18 +329,40 @@ describe.each(SERVERS)("who may do what, through %s", (server) => {
       return outcome;
     },
     "publish by the alias of one's subscription": async (who, peer) => {
-      let alias = 0;
-      if (hasLink(who)) {
-        const subid = subidIn(await peer.ask("set", subscribe(OPEN, peer.jid)));
-        // The answer to the iq may arrive before the frame.
-        const bind = (): Frame | undefined =>
-          peer.frames.find((frame) => "subid" in frame && frame.subid === subid);
-        await until(() => bind() !== undefined, 5_000, "BIND of the subscription");
-        ({ alias } = bind() as { alias: number });
-      }
+      const alias = hasLink(who) ? await aliasOf(peer) : 0;
       const outcome = await sending(peer, () => peer.send(update(alias, ++epoch)));
       if (outcome.startsWith("BYE")) await peer.link();
       if (who === "publisher") await offer();
+      return outcome;
+    },
+    "call by the alias of one's subscription": async (who, peer) => {
+      const alias = hasLink(who) ? await aliasOf(peer) : 0;
+      const outcome = await calling(peer, alias);
+      if (hasLink(who) && who !== "member")
+        await peer.ask("set", pubsub(xml("unsubscribe", { node: OPEN, jid: peer.jid })));
+      return outcome;
+    },
+    "call by the member's alias, on one's own link": async (who, peer) => {
+      const alias = await aliasOf(peers.member);
+      // A new link has no alias yet.
+      if (hasLink(who) && who !== "member") await peer.link();
+      const outcome = await calling(peer, alias);
+      if (outcome.startsWith("BYE")) await peer.link();
+      if (who === "publisher") await offer();
+      return outcome;
+    },
+    "answer a call that the publisher received, on one's own link": async (who, peer) => {
+      const alias = await aliasOf(peers.member);
+      // A new link has received no call yet.
+      if (hasLink(who) && who !== "publisher" && who !== "member") await peer.link();
+      expect(await calling(peers.member, alias)).toBe("passed on");
+      const { call } = peers.publisher.frames.findLast(({ type }) => type === "call") as CallFrame;
+      const from = peers.member.frames.length;
+      const outcome = await settling(peer, {
+        send: () => peer.send({ type: "result", call, ok: true, result: Uint8Array.of(1) }),
+        isPassedOn: () => peers.member.frames.slice(from).some(({ type }) => type === "result"),
+      });
+      if (outcome.startsWith("BYE")) await peer.link();
       return outcome;
     },
     "SUBSCRIBE to an open node": (who) => requesting(who, { type: "subscribe", nodes: [OPEN], options: [] }),

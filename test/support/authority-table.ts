@@ -107,6 +107,11 @@ export const AUTHORITY = {
   }),
   "CHANGE the member's subscription by its alias": framed("unknown-alias", { member: "granted" }),
   "stop the member's subscription by its alias": framed("unknown-alias", { member: "done" }),
+  "call by the alias of one's subscription": framed("passed on"),
+  "call by the member's alias, on one's own link": framed("BYE unknown-alias", { member: "passed on" }),
+  "answer a call that the publisher received, on one's own link": framed("BYE protocol", {
+    publisher: "passed on",
+  }),
   "RESUME by the member's token": framed("not-resumable", { member: "granted" }),
   "publish by the publisher's sid": row("item-not-found", { publisher: "taken" }),
   "close the publisher's link by its sid": row("item-not-found", { publisher: "result" }),

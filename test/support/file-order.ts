@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const LONGEST = [
   ...["faults", "bench-wire", "cli", "network-changes", "bystanders", "nginx", "demo", "store", "transports"],
   ...[
+    "calls",
     "crash",
     "joiners",
     "log",

@@ -1,7 +1,7 @@
 // Writes into a store of the component until the test kills it, and says what it was promised. The text of each row is
 // its offset.
 import { setImmediate } from "node:timers/promises";
-import { DEFAULT_EXPIRY, JournalMemory, openLmdbStore } from "@stanzapack/component";
+import { DEFAULT_EXPIRY, JournalMemory, openLmdbStore } from "@stanzapack/component/store";
 
 const SHARES = { maxLogBytes: 1e9, maxLogBytesPerJid: 1e9, remotePercent: 100, domainShare: 1 };
 const store = await openLmdbStore(process.argv[2], {

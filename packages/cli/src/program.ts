@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { addBench } from "./commands/bench/bench.js";
+import { addCall } from "./commands/call.js";
 import { addEstimate } from "./commands/estimate.js";
 import { addMap } from "./commands/map.js";
 import { addOffer } from "./commands/offer.js";
@@ -29,6 +30,7 @@ export function createProgram(): Command {
     addSubscribe,
     addServices,
     addMap,
+    addCall,
     addEstimate,
     addBench,
   ])

@@ -9,6 +9,8 @@ export type { OutboxEntry, OutboxStore, StoredOutbox } from "./store/outbox-stor
 export { OfferedService } from "./publish/offered-service.js";
 export { OfferedMap } from "./publish/offered-map.js";
 export type { MapChangeEvent, SyncingEvent } from "./subscribe/map-replica.js";
+export type { CallContext, CallFailure, CallHandler } from "./publish/call-handlers.js";
+export type { CallOptions } from "./options/call-options.js";
 export type { Demand, OfferedServiceEvents } from "./publish/service-events.js";
 export type { Sendable } from "./base/sendable.js";
 export {

@@ -10,8 +10,3 @@ export {
 export { loadConfig, parseConfig, type ResolvedConfig } from "./config/load-config.js";
 export type { Reloaded } from "./config/reload.js";
 export type { ComponentStats } from "./base/stats.js";
-export { openLmdbStore, DEFAULT_EXPIRY } from "./store/lmdb-store.js";
-export { MemoryStore, type MemoryStoreOptions } from "./store/memory-store.js";
-export type { DiskStoreOptions, StoreDamage } from "./store/disk-store.js";
-export { JournalMemory } from "./store/journal-memory.js";
-export type * from "./store/store.js";

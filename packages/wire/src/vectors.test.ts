@@ -159,6 +159,8 @@ describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
         refused: true,
         done: true,
         envelope: true,
+        call: true,
+        result: true,
         bye: true,
       };
       expect(new Set((seen as Frame[]).map(({ type }) => type))).toEqual(new Set(Object.keys(types)));

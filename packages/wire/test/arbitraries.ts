@@ -118,9 +118,38 @@ const requestFrame: fc.Arbitrary<Frame> = fc.oneof(
   fc.record({ type: fc.constant("done" as const), request: uint32 }),
 );
 
+/** CALL and RESULT. Their values are numbers, as one byte of msgpack. */
+const callFrame: fc.Arbitrary<Frame> = fc
+  .tuple(
+    fc.record({
+      ...{ type: fc.constant("call" as const), alias, call: uint32, timeoutMs: uint },
+      id: fc.uint8Array({ minLength: 1, maxLength: 16 }),
+      caller: fc.option(text, { nil: null }),
+    }),
+    fc.option(fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 64 }), { nil: undefined }),
+    fc.nat(127),
+  )
+  .map(([head, method, number]) =>
+    method === undefined
+      ? { ...head, again: true }
+      : { ...head, again: false, method, args: Uint8Array.of(number) },
+  );
+const resultFrame: fc.Arbitrary<Frame> = fc.oneof(
+  fc.record({
+    ...{ type: fc.constant("result" as const), call: uint32, ok: fc.constant(true as const) },
+    result: fc.nat(127).map((number) => Uint8Array.of(number)),
+  }),
+  fc.record({
+    ...{ type: fc.constant("result" as const), call: uint32, ok: fc.constant(false as const) },
+    ...{ code, text, retryAfterMs: uintOrNull },
+  }),
+);
+
 export const frame: fc.Arbitrary<Frame> = fc.oneof(
   codedFrame,
   requestFrame,
+  callFrame,
+  resultFrame,
   fc.record({
     type: fc.constant("hello" as const),
     version: fc.constant(1),
@@ -132,7 +161,7 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
     token: fc.option(bytes(64), { nil: null }),
     lean: fc.option(fc.record({ tag: fc.option(fc.nat(63), { nil: null }) }), { nil: null }),
   }),
-  fc.boolean().map((lists): Frame => createHello(lists ? { kept: true, maps: true } : {})),
+  fc.boolean().map((lists): Frame => createHello(lists ? { kept: true, maps: true, calls: true } : {})),
   fc.record({
     type: fc.constant("bind" as const),
     role: fc.constant("subscription" as const),

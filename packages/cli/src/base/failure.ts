@@ -31,6 +31,9 @@ const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
   "no-such-service":
     "Check the spelling (`stanzapack services` lists all services), or wait for the service with `subscribe --wait`.",
   withdrawn: "Wait with `subscribe --wait` until the service is offered again.",
+  "publisher-offline": "Run the command again when the publisher is online: the call did not run.",
+  "outcome-unknown": "The call may have run, or not. Find out what it did before you run the command again.",
+  "unknown-method": "Check the method's spelling. The publisher's program answers other methods, or none.",
   stopped: "Run the command again.",
   aborted: "Run the command again.",
 };

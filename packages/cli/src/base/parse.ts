@@ -1,10 +1,12 @@
 import {
+  DEFAULT_LIMITS,
   isServiceName,
   MAX_WINDOW_MS,
   isPattern,
   parseNode,
   parsePattern,
   parseSince,
+  unfitCharacter,
   type Since,
 } from "@stanzapack/wire";
 import { InvalidArgumentError } from "commander";
@@ -12,6 +14,8 @@ import { InvalidArgumentError } from "commander";
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 /** Longest time of Node's timers: 2³¹ − 1 ms, about 24 days. */
 const MAX_DURATION_MS = 2_147_483_647;
+/** Longest time of a call that the SDK takes, in ms. */
+const MAX_CALL_MS = 600_000;
 
 /** `100ms`, `1.5s`, `2m`, `1h` or `0`, in ms, rounded. A bare number has no unit, so it is refused. */
 export function parseDuration(text: string): number {
@@ -101,6 +105,30 @@ export function collectNodes(text: string, before: readonly string[] | undefined
   }
   if (before?.includes(text)) throw new InvalidArgumentError("The node is named twice.");
   return [...(before ?? []), text];
+}
+
+/** A node of one service. */
+export function parseNodeArgument(text: string): string {
+  try {
+    parseNode(text);
+  } catch {
+    throw new InvalidArgumentError("Write a node as user@domain/name.");
+  }
+  return text;
+}
+
+/** The name of a method. */
+export function parseMethod(text: string): string {
+  if (text === "" || text.length > DEFAULT_LIMITS.maxMethodChars || unfitCharacter(text) !== undefined)
+    throw new InvalidArgumentError("A method has 1 to 64 characters.");
+  return text;
+}
+
+/** Like `parseInterval`, but at most the longest time of a call. */
+export function parseCallTimeout(text: string): number {
+  const timeoutMs = parseInterval(text);
+  if (timeoutMs > MAX_CALL_MS) throw new InvalidArgumentError("A call takes at most 10m.");
+  return timeoutMs;
 }
 
 /** Like `parseDuration`, but at most the largest window, a day. */

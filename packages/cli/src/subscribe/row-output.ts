@@ -184,7 +184,7 @@ function spanOf(first: EventRow | undefined, last: EventRow): EventRow {
 const NEGATIVE_ZERO = "\uf8ff-0\uf8ff";
 
 /** One line of JSON. Bytes become a base64 string. -0 stays -0, although `JSON.stringify` writes 0. */
-export function formatLine(row: object): string {
+export function formatLine(row: unknown): string {
   let hasNegativeZero = false;
   const text = JSON.stringify(row, (_, value: unknown) => {
     if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");

@@ -110,7 +110,9 @@ export class Link {
           : toLinkError(end.error, "the link ended"),
       );
     this.watchSilence();
-    this.sendFrame(createHello({ hop: this.hop, lean: this.envelope.offer, kept: true, maps: true }));
+    this.sendFrame(
+      createHello({ hop: this.hop, lean: this.envelope.offer, kept: true, maps: true, calls: true }),
+    );
   }
 
   get sid(): string {
@@ -127,6 +129,14 @@ export class Link {
   /** Whether the component sends KEPT. */
   get sendsKept(): boolean {
     return this.session.peerHello?.kept === true;
+  }
+  /** Whether the component passes calls on. */
+  get takesCalls(): boolean {
+    return this.session.peerHello?.calls === true;
+  }
+  /** Whether a frame that is sent now leaves now. */
+  get reachable(): boolean {
+    return !this.ended && this.connection.state === "online";
   }
   get live(): boolean {
     return !this.ended;

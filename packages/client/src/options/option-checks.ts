@@ -4,6 +4,7 @@ import {
   callable,
   checkArgument,
   checkOptions,
+  DEFAULT_LIMITS,
   either,
   exactly,
   finiteNumber,
@@ -20,6 +21,7 @@ import {
   wholeNumber,
   type OptionSchema,
 } from "@stanzapack/wire";
+import type { CallOptions } from "./call-options.js";
 import type { ConfigureOptions, OfferOptions } from "./offer-options.js";
 import type { ConnectOptions } from "./connect-options.js";
 import type { ChangeOptions, SubscribeOptions } from "./subscribe-options.js";
@@ -42,6 +44,8 @@ const MAX_URLS = 100;
 const MAX_NODES = 1_000_000;
 /** A node is a bare JID of 2,047 characters at most, a `/` and a name of 64. */
 const MAX_TEXT_CHARS = 4_096;
+/** Longest time of a call, in ms. The component has the same bound, and the publisher remembers results as long. */
+const MAX_CALL_MS = 600_000;
 
 const bounds = SELECTION_BOUNDS;
 const address = plainText(1, MAX_JID_CHARS, "an address");
@@ -104,6 +108,8 @@ const subscribe = {
   maxQueued: wholeNumber(1, MAX_CREDIT_ROWS, " of updates"),
 };
 
+const call = { timeoutMs: wholeNumber(1, MAX_CALL_MS, " of ms") };
+
 /** Schema of the options of each call. A new option of a type does not compile before its schema is here. */
 const SCHEMAS = {
   connect: options<ConnectOptions>({ ...login, ...allOptional(connection) }),
@@ -111,6 +117,7 @@ const SCHEMAS = {
   configure: options<ConfigureOptions>(allOptional(metadata)),
   change: options<ChangeOptions>(allOptional(change)),
   subscribe: options<SubscribeOptions<unknown>>(allOptional(subscribe)),
+  call: options<CallOptions>(allOptional(call)),
 };
 
 function options<T>(schemas: Record<keyof T, OptionSchema>): OptionSchema {
@@ -125,6 +132,15 @@ export function checked<T extends object>(call: keyof typeof SCHEMAS, given: T, 
 /** Throws `invalid-options` if `given` is no string, or has a character that XML cannot carry. */
 export function checkText(what: string, name: string, given: unknown): void {
   checkArgument(what, name, text, given);
+}
+
+/** Throws `invalid-options` if `given` is no name of a method: 1 to 64 characters that XML can carry. */
+export function checkMethod(what: string, given: unknown): void {
+  checkArgument(what, "method", plainText(1, DEFAULT_LIMITS.maxMethodChars, "the name of a method"), given);
+}
+
+export function checkHandler(what: string, given: unknown): void {
+  checkArgument(what, "handler", callable(), given);
 }
 
 export function checkFlag(what: string, name: string, given: unknown): void {

@@ -1,3 +1,4 @@
+// Over 400 lines: one public class, half of it docstrings of the API reference.
 import {
   DATA_HEADER_BYTES,
   DEFAULT_LIMITS,
@@ -13,8 +14,9 @@ import { drawIncarnation } from "../base/incarnation.js";
 import { Emitter } from "../base/emitter.js";
 import { readyFrame, type ReadyFrame } from "../link/ready-frame.js";
 import type { ConfigureOptions, OfferOptions } from "../options/offer-options.js";
-import { checked, checkText } from "../options/option-checks.js";
+import { checked, checkHandler, checkMethod, checkText } from "../options/option-checks.js";
 import { OUTBOX_BOUNDS, toStoreError } from "../store/outbox-store.js";
+import { CallHandlers, type CallHandler } from "./call-handlers.js";
 import { checkAuthorize } from "./approvals.js";
 import { unsentError, withUnacknowledged } from "./left-updates.js";
 import type { OutboxSaver } from "./outbox-saver.js";
@@ -49,6 +51,8 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   /** @internal Resolves when another service may open its store. */
   released: Promise<void> | undefined;
   private ofIncarnation: number;
+  /** @internal */
+  readonly calls: CallHandlers;
 
   /** Use `client.offer`. */
   constructor(...none: [never, ...never[]]);
@@ -72,6 +76,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     private readonly now: () => number = monotonicNow,
   ) {
     super();
+    this.calls = new CallHandlers(node, (failure) => this.tell("callFailed", failure), now);
     this.outbox =
       options.kind === "log" || options.kind === "map" ? new Outbox(OUTBOX_BOUNDS, stored) : undefined;
     this.ofIncarnation = stored?.incarnation ?? drawIncarnation();
@@ -212,6 +217,19 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
       if (members !== undefined)
         this.options = { ...this.options, members: members.filter((member) => member !== revoked) };
     });
+  }
+
+  /**
+   * Answers the calls of a method: `handler` takes the arguments and `{ method, caller, signal }`, and returns the
+   * result or its promise. A subscriber's `call` receives it. An exception becomes the caller's `call-failed` with its
+   * message. Each call runs once. Results are remembered for ten minutes, at most 1 MiB of them, for callers that lost
+   * their link. At most 256 calls run at once. Returns a function that removes the handler. Throws `usage` if the method
+   * has one, and `invalid-options`.
+   */
+  handle<A = Value>(method: string, handler: CallHandler<A>): () => void {
+    checkMethod("handle", method);
+    checkHandler("handle", handler);
+    return this.calls.handle(method, handler);
   }
 
   /** Each change of access begins with the result of the change before. */
@@ -382,6 +400,7 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   finish(error: StanzapackError | undefined): void {
     if (this.finished) return;
     this.finished = true;
+    this.calls.finish();
     // Its subscribers must not take the silence for a constant value.
     if (error?.code === "store-failed" && this.binding !== undefined)
       this.host.sendFrame({ type: "status", alias: this.binding.alias, status: "paused", windowMs: null });

@@ -1,4 +1,5 @@
 import type { StanzapackError } from "@stanzapack/wire";
+import type { CallFailure } from "./call-handlers.js";
 
 export interface Demand {
   readonly subscribers: number;
@@ -26,6 +27,8 @@ export interface OfferedServiceEvents {
    * its newest.
    */
   delayed: (error: StanzapackError) => void;
+  /** A handler of `handle` threw, or returned a value that cannot be sent. Its caller received the message. */
+  callFailed: (failure: CallFailure) => void;
   /** The service has ended. `fenced`: another session of the account publishes it now. */
   ended: (error: StanzapackError | undefined) => void;
 }

@@ -1,8 +1,16 @@
-import { createRowCodec, DEFAULT_LIMITS, WHOLE, type Frame, type ServiceKind } from "@stanzapack/wire";
+import {
+  createRowCodec,
+  DEFAULT_LIMITS,
+  WHOLE,
+  type Frame,
+  type NewCallFrame,
+  type ResultFrame,
+  type ServiceKind,
+} from "@stanzapack/wire";
 import { describe, expect, it, vi } from "vitest";
 import { FrameRouter } from "./frame-router.js";
-import type { OfferedService } from "../publish/offered-service.js";
-import type { LinkPeer } from "../publish/service-host.js";
+import { OfferedService } from "../publish/offered-service.js";
+import type { LinkPeer, ServiceHost } from "../publish/service-host.js";
 import { SharedSubscription } from "../subscribe/shared-subscription.js";
 
 const codec = createRowCodec(DEFAULT_LIMITS);
@@ -21,7 +29,7 @@ function setUp(heldNodes: readonly string[]) {
   const subscriptions = new Map(heldNodes.map((node) => [node, subscription(node)]));
   const sent: Frame[] = [];
   const peer = {
-    maxBlockBytes: 4_095,
+    ...{ maxBlockBytes: 4_095, takesCalls: true, reachable: true },
     sendFrame: (frame: Frame) => void sent.push(frame),
     watchSilence: vi.fn(),
   };
@@ -93,6 +101,27 @@ describe("what the component grants by frame", () => {
     expect(patterns.adopted.mock.calls).toEqual([[subscriptions.get("alice@x/new")]]);
     await vi.waitFor(() => expect(sent.slice(1)).toMatchObject([{ ...given, aliases: [1] }]));
   });
+});
+
+it("passes calls to the services of their aliases, and results to their subscriptions", async () => {
+  const { router, holdings, subscriptions, sent, bind } = setUp(["bob@x/a"]);
+  const service = new OfferedService("alice@x/s", {}, {} as ServiceHost, codec);
+  service.handle("double", (args: number) => args * 2);
+  holdings.services.set(service.node, service);
+  const { incarnation, node } = service;
+  router.dispatch({ type: "bind", role: "service", alias: 1, node, incarnation, sequence: 0 });
+  bind(3, "bob@x/a");
+  const result = subscriptions.get("bob@x/a")?.calls.call("double", 4, 1_000);
+  expect(sent).toMatchObject([{ type: "call", alias: 3, call: 0, method: "double", caller: null }]);
+  const asked = sent[0] as NewCallFrame;
+  // Nobody offers the second one any more.
+  for (const alias of [1, 2]) router.dispatch({ ...asked, alias, call: 70 + alias, caller: "bob@x" });
+  await vi.waitFor(() => expect(sent.length).toBe(2));
+  expect(sent[1]).toEqual({ type: "result", call: 71, ok: true, result: Uint8Array.of(8) });
+  router.dispatch({ ...(sent[1] as ResultFrame), call: 0 });
+  // A late one is for nobody.
+  router.dispatch({ ...(sent[1] as ResultFrame), call: 0 });
+  expect(await result).toBe(8);
 });
 
 it("tells of a service that is bound, and that nobody offers; not of an older one of the same name", () => {

@@ -13,6 +13,7 @@ import {
   type RowCodec,
 } from "@stanzapack/wire";
 import { deadline } from "@stanzapack/xmpp";
+import { LinkCalls, type CallLink } from "../link/link-calls.js";
 import { ALIAS_BYTES, inFrames, LinkRequests, type RequestLink } from "../link/link-requests.js";
 import { grantedOptions } from "../negotiation/negotiation.js";
 import { OfferedService } from "../publish/offered-service.js";
@@ -52,6 +53,7 @@ export interface PatternHolder {
 /** The aliases of one link. It passes each frame to the target of its alias. Every link has a new router. */
 export class FrameRouter {
   readonly requests: LinkRequests;
+  private readonly calls: LinkCalls;
   private readonly targets = new Map<number, Target>();
   private readonly aliases = new Map<Target, number>();
   /** `subid` of each subscription, from its BIND, by alias. */
@@ -68,9 +70,10 @@ export class FrameRouter {
     private readonly holdings: Holdings,
     private readonly codec: RowCodec,
     /** Returns the link. The HELLO of the component arrives before any BIND. */
-    private readonly peer: () => LinkPeer & RequestLink & { watchSilence(): void },
+    private readonly peer: () => LinkPeer & RequestLink & CallLink & { watchSilence(): void },
     timeoutMs: number,
   ) {
+    this.calls = new LinkCalls(peer);
     this.requests = new LinkRequests(peer, timeoutMs, (request, error) =>
       holdings.patterns.refused(request, error),
     );
@@ -134,6 +137,14 @@ export class FrameRouter {
         target.finish(error);
         return;
       }
+      case "call": {
+        const target = this.targets.get(frame.alias);
+        if (target instanceof OfferedService)
+          target.calls.take(frame, (outcome) => this.calls.answer(frame.call, outcome));
+        return;
+      }
+      case "result":
+        return this.calls.onResult(frame);
       case "grant":
         this.grant(frame);
         return this.requests.onAnswer(frame);
@@ -248,6 +259,7 @@ export class FrameRouter {
       if (known === undefined) this.adopted.add(frame.alias);
       this.readers.set(frame.alias, new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec));
       subscription.bound(frame);
+      subscription.calls.onBound(this.calls, frame.alias);
       this.tellBound(subscription);
     } else {
       const service = this.holdings.services.get(frame.node);

@@ -133,6 +133,7 @@ export class LinkKeeper {
   streamIsBack(): void {
     this.gone?.end();
     this.gone = undefined;
+    for (const { calls } of this.holdings.subscriptions.values()) calls.resume();
   }
 
   get reachable(): boolean {

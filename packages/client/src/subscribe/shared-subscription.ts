@@ -15,6 +15,7 @@ import {
 import type { AskedOptions, Granted } from "../negotiation/negotiation.js";
 import type { InactivePolicy } from "../options/connect-options.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
+import { OutgoingCalls } from "./outgoing-calls.js";
 import { Credit, type ReaderCredit } from "./credit.js";
 import { MapReplica, type MapOutcome } from "./map-replica.js";
 import { Reception, type RangeReport } from "./reception.js";
@@ -49,6 +50,7 @@ export class SharedSubscription {
   private readonly statusReport = new StatusReport();
   private standing = ASKED;
   readonly credit = new Credit(() => this.credits());
+  readonly calls: OutgoingCalls;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** Called when the component grants it. */
   readonly onGranted = new Set<() => void>();
@@ -67,6 +69,7 @@ export class SharedSubscription {
     private readonly host: SubscriptionHost,
   ) {
     this.terms = new Terms(node, options);
+    this.calls = new OutgoingCalls(node);
     this.reception = new Reception(options.since);
   }
 
@@ -274,6 +277,7 @@ export class SharedSubscription {
   /** It was given back to the component for a pause. */
   resting(): void {
     this.credit.end();
+    this.calls.interrupt();
     this.follow({ type: "rested" });
     this.tellStatus();
   }
@@ -320,6 +324,7 @@ export class SharedSubscription {
   interrupt(away: Away): void {
     if (!this.follow({ type: "interrupted", away })) return;
     if (away !== "pending") this.credit.end();
+    this.calls.interrupt();
     this.reception.interrupt();
     this.replica.interrupt();
     this.tellStatus();
@@ -387,6 +392,7 @@ export class SharedSubscription {
   finish(error: StanzapackError | undefined): void {
     if (this.ended) return;
     this.endedWith = { error };
+    this.calls.finish(error);
     const readers = [...this.readers];
     this.readers.clear();
     for (const reader of readers) reader.finish(error);

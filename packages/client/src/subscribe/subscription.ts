@@ -7,7 +7,8 @@ import {
 } from "@stanzapack/wire";
 import { MAX_QUEUED, ReaderCredit } from "./credit.js";
 import { toStanzapackError } from "../base/errors.js";
-import { checked } from "../options/option-checks.js";
+import type { CallOptions } from "../options/call-options.js";
+import { checked, checkMethod } from "../options/option-checks.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
 import type { SharedSubscription } from "./shared-subscription.js";
 import { textOf } from "../base/text-of.js";
@@ -200,6 +201,23 @@ export class Subscription<T = Value>
     const own = checked("change", options);
     if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
     return this.shared.change(own);
+  }
+
+  /**
+   * Calls a method of the service's publisher. `args` is a value as `publish` takes it, null by default. Resolves to the
+   * result. `R` is its type, which nobody checks. A call runs at most once. It waits for the link and the subscription,
+   * and a call that was sent waits for the next link too: the client then asks for its result.
+   *
+   * Throws `call-failed` with the message of the publisher's handler, `unknown-method`, `too-large`, `unencodable`,
+   * `unsupported` if a program on the way knows no calls, and `stopped` after the end. The call did not run if it throws
+   * `publisher-offline`, `busy`, `timeout`, or `stopped`. If it throws `outcome-unknown`, the call may have run: the
+   * result did not come within `timeoutMs`, or can never come.
+   */
+  async call<R = Value>(method: string, args?: Value, options: CallOptions = {}): Promise<R> {
+    checkMethod("call", method);
+    const { timeoutMs } = checked("call", options);
+    if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
+    return (await this.shared.calls.call(method, args, timeoutMs)) as R;
   }
 
   /**

@@ -6,6 +6,8 @@ export interface ComponentStats {
   services: number;
   subscriptions: number;
   lanes: number;
+  /** Calls that wait for their results now. */
+  calls: number;
   /** Link stanzas written. */
   stanzasSent: number;
   /** Link stanzas with DATA written. */
@@ -67,6 +69,7 @@ export function createStats(): ComponentStats {
     services: 0,
     subscriptions: 0,
     lanes: 0,
+    calls: 0,
     stanzasSent: 0,
     dataStanzasSent: 0,
     writes: 0,
@@ -85,7 +88,17 @@ export function createStats(): ComponentStats {
         error: 0,
         bye: 0,
       },
-      ...{ subscribe: 0, change: 0, resume: 0, grant: 0, refused: 0, done: 0, envelope: 0 },
+      ...{
+        subscribe: 0,
+        change: 0,
+        resume: 0,
+        grant: 0,
+        refused: 0,
+        done: 0,
+        envelope: 0,
+        call: 0,
+        result: 0,
+      },
     },
     updatesIn: 0,
     laneEncodes: 0,

@@ -3,6 +3,7 @@ import { StanzaError } from "@stanzapack/xmpp";
 import type { Logger } from "pino";
 import type { ComponentStats } from "../base/stats.js";
 import { Budgets } from "../budgets/budgets.js";
+import { Calls } from "../calls/calls.js";
 import { Approvals } from "../catalog/approvals.js";
 import { Catalog } from "../catalog/catalog.js";
 import { DemandReports } from "../catalog/demand-reports.js";
@@ -34,6 +35,7 @@ export class Broker {
   readonly subscriptions: Subscriptions;
   readonly publishing: Publishing;
   readonly stored: StoredServices;
+  readonly calls: Calls;
   private readonly publishers: Publishers;
   private readonly newest: NewestValues;
   private readonly logs: Logs;
@@ -48,6 +50,7 @@ export class Broker {
     readonly budgets = new Budgets(limits, stats),
   ) {
     const { catalog, demand, status } = this;
+    const calls = (this.calls = new Calls(budgets, limits, stats));
     const newest = (this.newest = new NewestValues(fanOut));
     const logs = (this.logs = new Logs(fanOut, limits, stats, log, budgets.isOurs, (subscription) =>
       this.subscriptions.endWithdrawn(subscription),
@@ -56,7 +59,7 @@ export class Broker {
     const approvals = (this.approvals = new Approvals(limits, stats, budgets, (link, service, options, now) =>
       this.subscriptions.subscribeTo(link, service, options, now),
     ));
-    const publishers = (this.publishers = new Publishers(codec, demand, status, approvals));
+    const publishers = (this.publishers = new Publishers(codec, demand, status, approvals, calls));
     const laneContext = {
       rows: createRowCodec(DEFAULT_LIMITS),
       deflatedRows: codec,
@@ -65,7 +68,7 @@ export class Broker {
       memory: new LaneMemory(limits),
     };
     const lanes = new LaneTable(fanOut, laneContext, budgets, limits, stats, log);
-    const shared = { catalog, approvals, demand, newest, fanOut, budgets };
+    const shared = { catalog, approvals, demand, newest, fanOut, budgets, calls };
     const subscriptions = (this.subscriptions = new Subscriptions({ ...shared, lanes, logs }, limits));
     const value = new ValueKind(fanOut, newest);
     const maps = new Maps(fanOut, logs.catchUp, limits, budgets.isOurs, (subscription, error) =>
@@ -111,10 +114,17 @@ export class Broker {
     else this.log.error({ jid, err: error }, `${what} could not be handled`);
   }
 
+  /** Ends what the link took. */
+  subscriberGone(link: ClientLink): void {
+    this.calls.callerGone(link);
+    this.subscriptions.linkEnded(link);
+  }
+
   /** Ends what the link took, and takes what it published offline. */
   linkEnded(link: ClientLink, now: number): void {
-    this.subscriptions.linkEnded(link);
+    this.subscriberGone(link);
     this.publishers.linkEnded(link, now);
+    this.calls.publisherGone(link);
     this.approvals.linkEnded(link);
     this.fanOut.forgetWriter(link);
   }
@@ -126,6 +136,7 @@ export class Broker {
     this.budgets.sweep();
     this.demand.sweep();
     this.status.sweep();
+    this.calls.sweep();
     for (const service of this.catalog.services.values()) {
       this.newest.settleLate(service, now);
       service.kind.sweep?.();

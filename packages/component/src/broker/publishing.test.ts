@@ -13,6 +13,7 @@ import {
 } from "@stanzapack/wire";
 import { describe, expect, it, vi } from "vitest";
 import { createStats } from "../base/stats.js";
+import type { Calls } from "../calls/calls.js";
 import type { Approvals } from "../catalog/approvals.js";
 import type { DemandReports } from "../catalog/demand-reports.js";
 import { Publishers } from "../catalog/publishers.js";
@@ -60,6 +61,7 @@ function setUp(kind: ServiceKind = "value", own = limits) {
     { tell: vi.fn() } as unknown as DemandReports,
     { tell: vi.fn() } as unknown as StatusReports,
     { serviceOnline: vi.fn() } as unknown as Approvals,
+    { publisherCame: vi.fn() } as unknown as Calls,
   );
   publishers.attach(service, link, undefined, NOW);
   const publish = (from: number, to: number, values: unknown[], fields: Partial<DataFrame> = {}): void => {

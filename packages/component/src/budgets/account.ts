@@ -5,7 +5,7 @@ import type { AdmissionRates } from "../base/token-bucket.js";
 import { spend, standingOf, type FullAt } from "./meter.js";
 
 /** Things that are counted. The others are metered by rates. */
-export const COUNTED = ["links", "subscriptions", "lanes", "pending", "services"] as const;
+export const COUNTED = ["links", "subscriptions", "lanes", "pending", "services", "calls"] as const;
 export type Counted = (typeof COUNTED)[number];
 
 export type AccountKind = "full" | "bare" | "domain";
@@ -17,6 +17,7 @@ const LIMIT_OF = {
   lanes: "maxLanesPerJid",
   pending: "maxPendingPerAsker",
   services: "maxServicesPerOwner",
+  calls: "maxCallsPerJid",
 } as const satisfies Record<Counted, keyof ComponentLimits>;
 
 /** Rules that all accounts share. They are read anew each time, because limits may change. */
@@ -51,6 +52,7 @@ export class Account implements Record<Counted, number>, AdmissionRates {
   lanes = 0;
   pending = 0;
   services = 0;
+  calls = 0;
   /** When the account was used last, in ms. */
   usedAt = 0;
   /** Time until which everything is refused, in ms. 0: nothing is refused. */

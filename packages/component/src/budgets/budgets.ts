@@ -8,6 +8,8 @@ import { Account, createAccountRules, type AccountRules, type Counted } from "./
 
 /** Time to retry for a client that finds a count full, in ms. */
 const RETRY_AFTER_MS = 60_000;
+/** The same for a caller. Calls take about that long. */
+const CALLS_RETRY_AFTER_MS = 1_000;
 /**
  * Processor time that one request of a budget pays for, in ms. 0.2: a request that changes a subscription takes that
  * long.
@@ -179,7 +181,10 @@ export class Budgets {
     return Math.min(...accounts.map((account) => account.standing(now)));
   }
 
-  /** Throws when this JID may have no more: `busy` for links and pending approvals, `limit-exceeded` for the others. */
+  /**
+   * Throws when this JID may have no more: `busy` for links, calls and pending approvals, `limit-exceeded` for the
+   * others.
+   */
   checkRoom(jid: string, what: Counted): void {
     const full = this.of(jid).find((account) => account[what] >= account.most(what));
     if (full === undefined) return;
@@ -188,6 +193,8 @@ export class Budgets {
     this.stats.overQuota++;
     if (what === "links" || what === "pending")
       throw new StanzapackError("busy", text, { scope: "subscription", retryAfterMs: RETRY_AFTER_MS });
+    if (what === "calls")
+      throw new StanzapackError("busy", text, { scope: "call", retryAfterMs: CALLS_RETRY_AFTER_MS });
     throw new StanzapackError("limit-exceeded", text, { scope: "subscription" });
   }
 
@@ -251,6 +258,7 @@ const NAMES: Record<Counted, string> = {
   lanes: "lanes",
   pending: "requests that await approval",
   services: "services",
+  calls: "calls without results",
 };
 
 function nameOf({ name, kind }: Account): string {

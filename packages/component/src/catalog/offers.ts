@@ -14,6 +14,7 @@ import type { Approvals } from "./approvals.js";
 import type { Catalog } from "./catalog.js";
 import type { DemandReports } from "./demand-reports.js";
 import { ANY_LEASE, type LeaseRequest } from "../options/service-config.js";
+import type { Calls } from "../calls/calls.js";
 import type { Publishers } from "./publishers.js";
 import { Service, type PublisherLink } from "./service.js";
 import type { ServiceRecord } from "./service-record.js";
@@ -47,6 +48,7 @@ export interface OfferParts {
   readonly newest: NewestValues;
   readonly fanOut: FanOut;
   readonly budgets: Budgets;
+  readonly calls: Calls;
 }
 
 /** A record that is being opened, and how many offers wait for it. */
@@ -243,7 +245,8 @@ export class Offers {
 
   /** Ends a service after its last values. `by`: the link that withdrew the service, which needs no ERROR. */
   withdraw(service: Service, by?: PublisherLink): void {
-    const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets, stored } = this.parts;
+    const { catalog, publishers, approvals, demand, status, newest, fanOut, budgets, stored, calls } =
+      this.parts;
     const { node, id, kind } = service;
     fanOut.flushAll([service]);
     // The stream to the server is backed up. The end must not overtake what waits for the stream.
@@ -255,6 +258,7 @@ export class Offers {
       ...[...service.subscriptions].map(({ outlet }) => outlet),
       ...approvals.waitingFor(service),
     ]);
+    calls.withdrawn(service);
     this.endSubscriptions(service);
     publishers.release(service, by, "withdrawn", `\`${node}\` was withdrawn by another session of yours`);
     stored.withdrawn(service.record, kind.hasHistory);

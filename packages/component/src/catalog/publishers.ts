@@ -6,6 +6,7 @@ import {
   type RowCodec,
 } from "@stanzapack/wire";
 import { monotonicNow } from "@stanzapack/xmpp";
+import type { Calls } from "../calls/calls.js";
 import type { Approvals } from "./approvals.js";
 import type { DemandReports } from "./demand-reports.js";
 import type { PublisherLink, Service } from "./service.js";
@@ -21,6 +22,7 @@ export class Publishers {
     private readonly demand: DemandReports,
     private readonly status: StatusReports,
     private readonly approvals: Approvals,
+    private readonly calls: Calls,
   ) {}
 
   /**
@@ -48,6 +50,7 @@ export class Publishers {
     service.paceMs = null;
     this.status.tell(service);
     this.approvals.serviceOnline(service, now);
+    this.calls.publisherCame(service);
   }
 
   /**

@@ -147,6 +147,18 @@ export const configSchema = z.strictObject({
       maxPendingPerOwner: count.default(100),
       /** Most requests that await approval in all. */
       maxPending: count.default(10_000),
+      /** Most calls in all that wait for their results. */
+      maxCalls: count.default(20_000),
+      /** Most calls of one bare JID that wait for their results. */
+      maxCallsPerJid: count.default(32),
+      /** Most calls to one service that wait for their results. */
+      maxCallsPerService: count.default(256),
+      /** Most calls to all services of one publisher's link that wait for their results. */
+      maxCallsPerPublisher: count.default(1_024),
+      /** Most bytes of the arguments of these calls. */
+      maxCallBytesPerPublisher: count.default(4_194_304),
+      /** Longest time of a call, in seconds. A call with a longer time has this time. */
+      callSeconds: count.default(600),
       /** How long a request awaits approval, in seconds. Then it is refused. */
       pendingSeconds: count.default(3_600),
       /**

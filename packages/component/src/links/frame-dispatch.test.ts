@@ -15,15 +15,17 @@ function setUp() {
   const calls = {
     ...{ publish: vi.fn(), set: vi.fn(), accept: vi.fn(), forget: vi.fn(), expectClose: vi.fn() },
     ...{ onBye: vi.fn(), raiseCredit: vi.fn() },
+    ...{ take: vi.fn(), result: vi.fn(() => 40), stopped: vi.fn() },
   };
   const service = {} as Service;
   const subscription = { raiseCredit: calls.raiseCredit, link: { detached: new Set() } };
   const link = {
     ...{ jid: "bob@x/1", ended: false, closedAt: undefined, services: new Map([[1, service]]) },
     subscriptions: new Map([[1, subscription]]),
+    inbox: { blockBytes: 100 },
     ...{ isRetired: (alias: number) => alias === 2, stream: { expectClose: calls.expectClose } },
   } as unknown as ClientLink;
-  const broker = { publishing: calls, status: calls } as unknown as Broker;
+  const broker = { publishing: calls, status: calls, calls } as unknown as Broker;
   const requests = { accept: calls.accept, resumption: calls } as unknown as FrameRequests;
   const stats = createStats();
   const dispatch = new FrameDispatch(broker, requests, stats, pino({ level: "silent" }), calls.onBye);
@@ -65,6 +67,20 @@ it("starts no request on a link that its client closed, and reads its credit sti
   expect(calls.raiseCredit.mock.calls).toEqual([[5]]);
 });
 
+it("takes calls of a live link alone, and results at the cost of their callers", () => {
+  const { calls, link, send } = setUp();
+  const call = { type: "call", alias: 1 } as const;
+  send(call);
+  expect(calls.take.mock.calls).toEqual([[link, call]]);
+  Object.assign(link, { closedAt: NOW });
+  send(call);
+  expect(calls.take).toHaveBeenCalledTimes(1);
+  const result = { type: "result", call: 1 } as const;
+  send(result);
+  expect(calls.result.mock.calls).toEqual([[link, result]]);
+  expect(link.inbox.blockBytes).toBe(60);
+});
+
 it("ends the link behind BYE, and forgets its token only where the client stopped", () => {
   for (const [code, forgets] of [
     ["stopped", 1],
@@ -74,6 +90,7 @@ it("ends the link behind BYE, and forgets its token only where the client stoppe
     send({ type: "bye", code: code as "stopped" });
     expect(calls.onBye.mock.calls).toEqual([[link, `the client said ${code}`]]);
     expect([calls.forget.mock.calls.length, calls.expectClose.mock.calls.length]).toEqual([forgets, 1]);
+    expect(calls.stopped).toHaveBeenCalledTimes(forgets);
   }
 });
 

@@ -44,8 +44,19 @@ export class FrameDispatch {
         // A link that its client closed gets no more subscriptions.
         if (link.closedAt === undefined) this.requests.accept(link, frame);
         return;
+      case "call":
+        // A link that its client closed gets no more results.
+        if (link.closedAt === undefined) this.broker.calls.take(link, frame);
+        return;
+      case "result":
+        // The caller pays for these bytes.
+        link.inbox.blockBytes -= this.broker.calls.result(link, frame);
+        return;
       case "bye":
-        if (frame.code === "stopped") this.requests.resumption.forget(link);
+        if (frame.code === "stopped") {
+          this.requests.resumption.forget(link);
+          this.broker.calls.stopped(link);
+        }
         // The client closes the bytestream. If it does not, this side does.
         link.stream.expectClose(CLOSE_MS);
         return this.onBye(link, `the client said ${frame.code}`);

@@ -173,7 +173,10 @@ export class LinkTable implements LinkEnds {
     link.session.lean = tag !== undefined;
     const lean = tag === undefined ? null : { tag };
     link.sendFrame(
-      createHello({ token, codecs: READS, lean, kept: true, maps: true }, this.settings.wireLimits),
+      createHello(
+        { token, codecs: READS, lean, kept: true, maps: true, calls: true },
+        this.settings.wireLimits,
+      ),
     );
     this.log.info({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }
@@ -183,7 +186,7 @@ export class LinkTable implements LinkEnds {
       // The component still reads what the client published before. It sends the client nothing more.
       link.closedAt = monotonicNow();
       this.requests.linkEnded(link);
-      this.broker.subscriptions.linkEnded(link);
+      this.broker.subscriberGone(link);
       return;
     }
     this.end(link, end.error === undefined ? "closed" : end.error.message);

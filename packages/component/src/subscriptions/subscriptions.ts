@@ -2,6 +2,7 @@ import { StanzapackError, type Selection, type Since } from "@stanzapack/wire";
 import { monotonicNow } from "@stanzapack/xmpp";
 import { type Later, whenKnown } from "../base/later.js";
 import type { Budgets } from "../budgets/budgets.js";
+import type { Calls } from "../calls/calls.js";
 import type { Approvals } from "../catalog/approvals.js";
 import type { DemandReports } from "../catalog/demand-reports.js";
 import type { Service } from "../catalog/service.js";
@@ -36,6 +37,7 @@ export interface SubscriptionParts {
   readonly logs: Logs;
   readonly fanOut: FanOut;
   readonly budgets: Budgets;
+  readonly calls: Calls;
 }
 
 /** Begins, changes and ends subscriptions. */
@@ -207,10 +209,11 @@ export class Subscriptions {
   /** Ends a subscription without a word. */
   unsubscribe(subscription: Subscription): void {
     const { service, outlet } = subscription;
-    const { lanes, budgets, logs, demand } = this.parts;
+    const { lanes, budgets, logs, demand, calls } = this.parts;
     lanes.leave(subscription);
     budgets.count(outlet.jid, "subscriptions", -1);
     logs.forget(subscription);
+    calls.subscriptionEnded(service, outlet.jid);
     service.subscriptions.delete(subscription);
     service.awaiting.delete(subscription);
     outlet.close();

@@ -18,7 +18,7 @@ import { similarRows } from "../codec-fuzz/codec-fuzz-values.js";
 import type { FuzzNames } from "./component-fuzz-names.js";
 import type { Random } from "../base/random.js";
 
-export const HELLO = createHello();
+export const HELLO = createHello({ calls: true });
 
 const HEADS = [
   0x80, 0x90, 0xa0, 0xc0, 0xc1, 0xc4, 0xc6, 0xcb, 0xcf, 0xd4, 0xd9, 0xdb, 0xdc, 0xdd, 0xdf, 0xff, 0x00,
@@ -26,6 +26,7 @@ const HEADS = [
 /** Heads of bin 32, str 32, array 32, map 32, ext 32, each with the largest length. */
 const LIARS = [0xc6, 0xdb, 0xdd, 0xdf, 0xc9].map((head) => [head, 0xff, 0xff, 0xff, 0xff]);
 const UINTS = [0, 1, 2, 127, 128, 65_535, 65_536, 2 ** 31, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
+const UINTS32 = UINTS.slice(0, 9);
 /** Deflated rows that inflate to far more than a payload may have. */
 const BOMB = new Uint8Array(deflateRawSync(new Uint8Array(4_000_000).fill(0xc0)));
 
@@ -164,7 +165,7 @@ export class FuzzBlocks {
   private readonly other = (alias: number): Frame => {
     const { random } = this;
     return random.pick<Frame>([
-      { type: "credit", alias: random.pick([null, alias]), total: random.pick(UINTS.slice(0, 9)) },
+      { type: "credit", alias: random.pick([null, alias]), total: random.pick(UINTS32) },
       { type: "ack", stanzas: random.pick([0, 0, 0, 1, 2 ** 31, 2 ** 32 - 1]) },
       {
         type: "error",
@@ -181,12 +182,35 @@ export class FuzzBlocks {
       {
         type: "envelope",
         word: random.pick(["confirm", "ask", "granted", "resume"] as const),
-        value: random.pick([0, 66, 1_024, ...UINTS.slice(0, 9)]),
+        value: random.pick([0, 66, 1_024, ...UINTS32]),
+      },
+      this.call(alias),
+      { type: "result", call: random.pick(UINTS32), ok: true, result: Uint8Array.of(1) },
+      {
+        ...{ type: "result", call: random.below(3), ok: false, code: "internal" },
+        ...{ text: "of a fuzzer", retryAfterMs: random.pick([null, ...UINTS]) },
       },
       { type: "bye", code: "internal", text: "of a fuzzer" },
       { type: "bind", role: "service", alias, node: "a@b/c", incarnation: 1, sequence: 1 },
     ]);
   };
+
+  /** A call, with one of few ids: some are repeated, and some are new with an id that was used. */
+  private call(alias: number): Frame {
+    const { random } = this;
+    const head = {
+      ...{ type: "call" as const, alias, call: random.pick(UINTS32), timeoutMs: random.pick(UINTS) },
+      id: new Uint8Array(random.pick([1, 12, 16])).fill(random.below(4)),
+      caller: random.chance(95) ? null : "mallory@example.org",
+    };
+    if (random.chance(40)) return { ...head, again: true };
+    return {
+      ...head,
+      again: false,
+      method: random.pick(["reset", "é"]),
+      args: Uint8Array.of(random.below(128)),
+    };
+  }
 
   private damaged(bytes: Uint8Array): Uint8Array {
     const { random } = this;

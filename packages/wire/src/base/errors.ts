@@ -1,7 +1,8 @@
+// Over 400 lines: the closed set of errors is one table.
 /** The side at fault: this program, the peer's program, or the transport between them. */
 export type ErrorOrigin = "local" | "peer" | "transport";
 /** The part that the error ends. */
-export type ErrorScope = "update" | "subscription" | "link";
+export type ErrorScope = "update" | "call" | "subscription" | "link";
 
 export interface ErrorRow {
   /** Number in ERROR and BYE frames. Never reused. */
@@ -288,6 +289,38 @@ export const ERRORS = {
     scope: "update",
     retryable: false,
     mend: "Publish JSON-like values: null, booleans, numbers, strings, bytes, arrays, plain objects.",
+  },
+  "publisher-offline": {
+    wire: 42,
+    condition: "recipient-unavailable",
+    type: "wait",
+    scope: "call",
+    retryable: true,
+    mend: "Call again when the publisher is online. The call did not run.",
+  },
+  "unknown-method": {
+    wire: 43,
+    condition: "feature-not-implemented",
+    type: "cancel",
+    scope: "call",
+    retryable: false,
+    mend: "Check the method's spelling. The publisher answers other methods, or none.",
+  },
+  "call-failed": {
+    wire: 44,
+    condition: "undefined-condition",
+    type: "cancel",
+    scope: "call",
+    retryable: false,
+    mend: "The publisher's program answered with this error: act on its text.",
+  },
+  "outcome-unknown": {
+    wire: 45,
+    condition: "undefined-condition",
+    type: "cancel",
+    scope: "call",
+    retryable: false,
+    mend: "The call may have run, or not. Find out what it did before you call again.",
   },
   busy: {
     wire: 50,

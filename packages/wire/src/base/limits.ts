@@ -26,6 +26,8 @@ export interface Limits {
   readonly maxTargetsPerFrame: number;
   /** Longest key of a map, in UTF-16 code units. 512: a path or a name with its domain. */
   readonly maxMapKeyChars: number;
+  /** Longest name of a method, in UTF-16 code units. 64: as long as the name of a service. */
+  readonly maxMethodChars: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -40,6 +42,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxTextChars: 1_024,
   maxTargetsPerFrame: 10_000,
   maxMapKeyChars: 512,
+  maxMethodChars: 64,
 };
 
 /** Throws `limit-exceeded` when `length` is over `limit`; call it before allocating. */

@@ -9,6 +9,7 @@ import {
   FORM_TYPE,
   SNAPSHOT_FORMS,
 } from "./data-codec.js";
+import { callElements, decodeCall, decodeResult, resultElements } from "./call-codec.js";
 import { assertVersion, capabilityElements, readCapabilities } from "./capabilities.js";
 import {
   FRAME,
@@ -158,6 +159,10 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame | SnapshotFrame
       ];
     case "envelope":
       return [FRAME.ENVELOPE, WORDS.indexOf(frame.word), uint(frame.value, "value", MAX_UINT32)];
+    case "call":
+      return callElements(frame);
+    case "result":
+      return resultElements(frame);
     case "bye":
       return [FRAME.BYE, ERRORS[frame.code].wire, clip(frame.text)];
     default:
@@ -311,6 +316,10 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
     case FRAME.ENVELOPE:
       f.name = "ENVELOPE";
       return f.end({ type: "envelope", word: f.oneOf(WORDS), value: f.uint(MAX_UINT32) });
+    case FRAME.CALL:
+      return f.end(decodeCall(f, limits));
+    case FRAME.RESULT:
+      return f.end(decodeResult(f, limits));
     case FRAME.BYE:
       f.name = "BYE";
       return f.end({ type: "bye", code: errorCodeOf(f.uint()), text: f.text(limits.maxTextChars) });

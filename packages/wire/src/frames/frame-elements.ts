@@ -5,6 +5,8 @@ export const MAX_UINT32 = 0xffffffff;
 /** A bare JID (RFC 7622 §3.1: two parts of 1,023 octets and an `@`), a slash and a service name. */
 export const MAX_NODE_CHARS = 2_047 + 1 + 64;
 export const MAX_TOKEN_BYTES = 64;
+/** Id of a call: as long as a UUID. */
+export const MAX_CALL_ID_BYTES = 16;
 
 /**
  * Returns `value`. Throws `internal` for a number that the peer would refuse: the error is thrown where the mistake is.

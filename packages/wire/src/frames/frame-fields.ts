@@ -1,7 +1,8 @@
 import { StanzapackError } from "../base/errors.js";
 import { MAX_ALIAS } from "./frames.js";
-import { assertWithin } from "../base/limits.js";
+import { assertWithin, type Limits } from "../base/limits.js";
 import { NIL } from "../msgpack/msgpack.js";
+import { measureValue } from "../msgpack/msgpack-measure.js";
 import type { MsgpackReader } from "../msgpack/msgpack-reader.js";
 
 /** Reads the elements of one frame in order; every mismatch is `malformed` and names the frame and the element. */
@@ -65,6 +66,12 @@ export class FrameFields {
     const bytes = this.bytes();
     assertWithin(bytes.length, maxBytes, `${this.name} bytes`);
     return bytes;
+  }
+  /** Reads a binary with one msgpack value in it, of at most `maxUpdateBytes` bytes. */
+  row(limits: Limits): Uint8Array {
+    const row = this.bytesWithin(limits.maxUpdateBytes);
+    if (measureValue(row, 0, limits) !== row.length) throw this.wrong("a binary has more than one value");
+    return row;
   }
   bytesOrNil(maxBytes: number): Uint8Array | null {
     return this.orNil(() => this.bytesWithin(maxBytes));

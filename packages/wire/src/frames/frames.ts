@@ -1,3 +1,4 @@
+// Over 400 lines: the closed set of frames, which is read side by side with the table of the protocol.
 import type { ErrorCode } from "../base/errors.js";
 import type { ServiceKind } from "../options/service.js";
 
@@ -93,6 +94,8 @@ export interface HelloFrame {
   readonly kept?: true;
   /** Capability 4: the sender knows services of kind `map`, and reads SNAPSHOT. Absent: not listed. */
   readonly maps?: true;
+  /** Capability 5: the sender reads CALL and RESULT. Absent: not listed. */
+  readonly calls?: true;
 }
 
 /** Component → client: from now on `alias` means this subscription. */
@@ -355,6 +358,47 @@ export interface EnvelopeFrame {
   readonly value: number;
 }
 
+interface CallHead {
+  readonly type: "call";
+  /** Upward: of a subscription. Downward: of the publisher's service. */
+  readonly alias: number;
+  /** Number that the sender gives the call on this link. RESULT has it. */
+  readonly call: number;
+  /** Names the call for its caller, on every link: 1 to 16 bytes. */
+  readonly id: Uint8Array;
+  /** Time from now in which the caller wants the result, in ms. */
+  readonly timeoutMs: number;
+  /** Bare JID of the caller. The component sends it; a client sends null. */
+  readonly caller: string | null;
+}
+
+/** A call that the sender has not sent before. Caller → component → publisher. */
+export interface NewCallFrame extends CallHead {
+  readonly again: false;
+  readonly method: string;
+  /** One msgpack value. */
+  readonly args: Uint8Array;
+}
+
+/** Asks for the result of a call that was sent on an earlier link. Nothing runs because of it. */
+export interface RepeatedCallFrame extends CallHead {
+  readonly again: true;
+}
+
+export type CallFrame = NewCallFrame | RepeatedCallFrame;
+
+/** Outcome of a call: one msgpack value, or an error. Publisher → component → caller. */
+export type ResultFrame =
+  | { readonly type: "result"; readonly call: number; readonly ok: true; readonly result: Uint8Array }
+  | {
+      readonly type: "result";
+      readonly call: number;
+      readonly ok: false;
+      readonly code: ErrorCode;
+      readonly text: string;
+      readonly retryAfterMs: number | null;
+    };
+
 /** The last frame of a link. */
 export interface ByeFrame {
   readonly type: "bye";
@@ -378,4 +422,6 @@ export type Frame =
   | RequestFrame
   | AnswerFrame
   | EnvelopeFrame
+  | CallFrame
+  | ResultFrame
   | ByeFrame;

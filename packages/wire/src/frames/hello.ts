@@ -13,7 +13,8 @@ export function createHello(
     lean = null,
     kept,
     maps,
-  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs" | "lean" | "kept" | "maps">> = {},
+    calls,
+  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs" | "lean" | "kept" | "maps" | "calls">> = {},
   { maxBlockBytes, maxInflatedBytes }: Limits = DEFAULT_LIMITS,
 ): HelloFrame {
   return {
@@ -28,6 +29,7 @@ export function createHello(
     lean,
     ...(kept === true && { kept }),
     ...(maps === true && { maps }),
+    ...(calls === true && { calls }),
   };
 }
 
@@ -54,6 +56,7 @@ function isSame(a: HelloFrame, b: HelloFrame): boolean {
     a.lean?.tag === b.lean?.tag &&
     a.kept === b.kept &&
     a.maps === b.maps &&
+    a.calls === b.calls &&
     a.codecs.length === b.codecs.length &&
     a.codecs.every((codec, i) => codec === b.codecs[i])
   );

@@ -1,0 +1,6 @@
+// The component's store alone, for tests and benchmarks of this repository. It may change with each version.
+export { openLmdbStore, DEFAULT_EXPIRY } from "./lmdb-store.js";
+export { MemoryStore, type MemoryStoreOptions } from "./memory-store.js";
+export type { DiskStoreOptions, StoreDamage } from "./disk-store.js";
+export { JournalMemory } from "./journal-memory.js";
+export type * from "./store.js";
