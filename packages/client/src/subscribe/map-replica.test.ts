@@ -148,6 +148,35 @@ describe("a replica of a map", () => {
     expect(replica.position).toEqual({ epoch: 9, offset: 2 });
   });
 
+  it("stays as it was while the map's new life has no update, and then says only what differs", () => {
+    const began = (): MapReplica => {
+      const replica = filled();
+      expect(replica.snapshot(frame({ epoch: 8, begins: true, to: 0 }), [])).toMatchObject({ changes: [] });
+      expect([listed(replica), replica.synced]).toEqual(['{"a":1,"b":2}', false]);
+      return replica;
+    };
+    const differs = [
+      { key: "b", value: undefined, previous: 2 },
+      { key: "c", value: 3, previous: undefined },
+    ];
+    const byData = began();
+    const first = [
+      ["a", 1],
+      ["c", 3],
+    ];
+    expect(byData.update({ ...rows(1, first), epoch: 8 })).toMatchObject({ changes: differs, synced: true });
+    const byPass = began();
+    byPass.interrupt();
+    const pass = frame({ epoch: 8, from: 1, to: 1 });
+    expect(byPass.snapshot(pass, [entry(1, "a", 1), entry(1, "c", 3)])).toMatchObject({
+      ...{ changes: differs, synced: true },
+    });
+    for (const replica of [byData, byPass])
+      expect([listed(replica), replica.synced]).toEqual(['{"a":1,"c":3}', true]);
+    // Who has nothing of an earlier life has the whole map: it is empty.
+    expect(new MapReplica().snapshot(frame({ begins: true, to: 0 }), [])).toMatchObject({ synced: true });
+  });
+
   it("gives a later reader everything that it has", () => {
     expect(filled().state).toEqual({
       changes: [

@@ -52,6 +52,8 @@ export class MapReplica {
   /** Keys that are not staged are removed when `staged` is applied. */
   private anew = false;
   private isWhole = false;
+  /** The map's new life has no update yet. The replica stays as it was, until the publisher has sent its state again. */
+  private awaitsFirst = false;
   private received = 0;
 
   /** The position of the replica. Undefined before the first entry. */
@@ -87,6 +89,11 @@ export class MapReplica {
         `SNAPSHOT from ${epoch}:${from} does not follow ${this.epoch}:${this.offset}`,
         { origin: "peer" },
       );
+    this.awaitsFirst = begins && to === 0 && left === 0 && this.values.size > 0;
+    if (this.awaitsFirst) {
+      this.isWhole = false;
+      return NOTHING;
+    }
     for (const { key, value } of entries) this.staged.set(key, value);
     this.received += entries.length;
     this.offset = Math.max(this.offset, to);
@@ -105,15 +112,20 @@ export class MapReplica {
     // DATA follows the map of its epoch. Without that map it says nothing.
     if (epoch !== this.epoch) return NOTHING;
     const changes: MapChangeEvent<Value>[] = [];
+    let synced = false;
     for (const [i, row] of rows.entries()) {
       const position = to - rows.length + 1 + i;
       if (position <= this.offset) continue;
       const { continues } = this.stage(row);
       this.offset = position;
+      if (this.awaitsFirst && !continues) {
+        this.awaitsFirst = false;
+        this.isWhole = synced = true;
+      }
       if (this.isWhole && !continues) for (const change of this.apply()) changes.push(change);
     }
     this.offset = Math.max(this.offset, to);
-    return { ...NOTHING, changes };
+    return { ...NOTHING, changes, synced };
   }
 
   private begin(epoch: number): void {
@@ -121,6 +133,7 @@ export class MapReplica {
     this.offset = this.received = 0;
     this.staged.clear();
     this.anew = true;
+    this.awaitsFirst = false;
   }
 
   private stage(row: Value): { readonly continues: boolean } {
