@@ -1,4 +1,4 @@
-import type { Sandbox } from "@stanzapack/sandbox";
+import { startSandbox, type Sandbox } from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
 import {
   createClientConnection,
@@ -15,7 +15,6 @@ import {
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { borrowServer } from "./support/shared-servers.js";
 import { SERVERS } from "./support/stack.js";
 
 const block = (content: string | Buffer): string =>
@@ -60,7 +59,7 @@ describe.each(SERVERS)("In-Band Bytestreams (XEP-0047) through %s", (server) => 
   let managers: InBandBytestreams[] = [];
 
   beforeAll(async () => {
-    sandbox = await borrowServer(server, ["alice", "bob"]);
+    sandbox = await startSandbox({ server, users: ["alice", "bob"] });
     const client = (user: string): Connection => {
       const account = sandbox.accounts.find(({ jid }) => jid.startsWith(`${user}@`));
       return createClientConnection({

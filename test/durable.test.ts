@@ -13,7 +13,6 @@ import {
 import { until } from "@stanzapack/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { COMMAND } from "./support/program.js";
-import { borrowServer } from "./support/shared-servers.js";
 import { publishCounter, SERVERS } from "./support/stack.js";
 
 const SOON_MS = 5_000;
@@ -38,7 +37,7 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
   const { signal } = new AbortController();
 
   beforeAll(async () => {
-    sandbox = await borrowServer(server, ["alice", "bob", "carol"]);
+    sandbox = await startSandbox({ server, users: ["alice", "bob", "carol"] });
     folder = mkdtempSync(join(tmpdir(), "stanzapack-durable-"));
     component = await startComponentProcess(sandbox, {
       ...{ command: COMMAND, signal, storePath: join(folder, "store"), logLevel: "error" },

@@ -2,10 +2,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@stanzapack/client";
+import { startSandbox } from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
 import { expect, it, onTestFinished } from "vitest";
 import { COMMAND, startProgram } from "./support/program.js";
-import { borrowServer } from "./support/shared-servers.js";
 import { SERVERS } from "./support/stack.js";
 
 interface LogLine {
@@ -16,7 +16,7 @@ interface LogLine {
 }
 
 it.each(SERVERS)("SIGHUP has `stanzapack serve` read its config file again, behind %s", async (server) => {
-  const sandbox = await borrowServer(server, ["alice"]);
+  const sandbox = await startSandbox({ server, users: ["alice"] });
   const folder = await mkdtemp(join(tmpdir(), "stanzapack-reload-"));
   const file = join(folder, "c.yml");
   const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };

@@ -71,7 +71,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     const some = await bob.subscribe(service.node, { fields: ["temperature", "n", "n", "none"] });
     expect(some.selection).toEqual({
       ...{ samples: "all", maxRate: null, deadband: null, heartbeatMs: null },
-      fields: ["n", "none", "temperature"],
+      ...{ fields: ["n", "none", "temperature"], keys: null, prefix: null },
     });
     const told = record(some);
     for (const value of [reading(2), 3, [4], { other: 5 }, reading(6)]) {
@@ -211,7 +211,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     }
     counter.stop();
     await until(() => told.values.at(-1)?.n === counter.count, 5_000, "the newest value");
-    expect(subscription.selection).toEqual({ ...none, heartbeatMs: null });
+    expect(subscription.selection).toEqual({ ...none, heartbeatMs: null, keys: null, prefix: null });
     expect(told.values.at(-1)).toEqual(reading(counter.count));
     expect(new Set(told.values.map((value) => Object.keys(value).join()))).toEqual(
       new Set(["n,temperature,place,raw", "n"]),
@@ -321,7 +321,7 @@ describe.each(SERVERS)("what a subscriber selects, through %s", (server) => {
     // On a busy machine the publisher may take the server for slow for a moment, and send in a wider window.
     await until(() => subscription.windowMs === 100, 20_000, "the window that was granted");
     counter.stop();
-    expect(subscription.selection).toEqual({ ...options, heartbeatMs: null });
+    expect(subscription.selection).toEqual({ ...options, heartbeatMs: null, keys: null, prefix: null });
     let near = 0;
     for (const [i, { n, ...rest }] of told.values.entries()) {
       expect(rest).toEqual({});

@@ -5,12 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { connect, type Client } from "@stanzapack/client";
-import { startComponentProcess, type ComponentProcess, type Sandbox } from "@stanzapack/sandbox";
+import {
+  startComponentProcess,
+  startSandbox,
+  type ComponentProcess,
+  type Sandbox,
+} from "@stanzapack/sandbox";
 import { until } from "@stanzapack/testkit";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { untilCursor } from "./support/cursors.js";
 import { COMMAND } from "./support/program.js";
-import { borrowServer } from "./support/shared-servers.js";
 import { publishCounter, SERVERS } from "./support/stack.js";
 
 const SOON_MS = 10_000;
@@ -27,7 +31,7 @@ describe.each(SERVERS)("named cursors of a component with a store, behind %s", (
   const { signal } = new AbortController();
 
   beforeAll(async () => {
-    sandbox = await borrowServer(server, ["alice", "bob"]);
+    sandbox = await startSandbox({ server, users: ["alice", "bob"] });
     folder = mkdtempSync(join(tmpdir(), "stanzapack-cursors-"));
     component = await startComponentProcess(sandbox, {
       ...{ command: COMMAND, signal, storePath: join(folder, "store"), logLevel: "error" },

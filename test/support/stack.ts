@@ -10,7 +10,6 @@ import { createClientConnection, type ClientConnectionOptions, type Connection }
 import { startStanzaProxy, startTcpProxy, until, type StanzaProxy, type TcpProxy } from "@stanzapack/testkit";
 import { pino, type Logger } from "pino";
 import { onTestFailed, onTestFinished } from "vitest";
-import { borrowServer } from "./shared-servers.js";
 
 export const SERVERS = ["prosody", "ejabberd"] as const satisfies readonly ServerKind[];
 
@@ -57,14 +56,16 @@ export async function startStack(
     stanzaProxy?: boolean;
   } = {},
 ): Promise<Stack> {
-  const { settings, domains, compress, componentTls, sasl2, federation } = options;
-  const own = Object.entries({ settings, domains, compress, componentTls, sasl2, federation }).filter(
-    ([, value]) => value !== undefined,
-  );
-  const sandbox =
-    own.length === 0
-      ? await borrowServer(server, users)
-      : await startSandbox({ server, users, ...Object.fromEntries(own) });
+  const sandbox = await startSandbox({
+    server,
+    users,
+    ...(options.settings === undefined ? {} : { settings: options.settings }),
+    ...(options.domains === undefined ? {} : { domains: options.domains }),
+    ...(options.compress === undefined ? {} : { compress: options.compress }),
+    ...(options.componentTls === undefined ? {} : { componentTls: options.componentTls }),
+    ...(options.sasl2 === undefined ? {} : { sasl2: options.sasl2 }),
+    ...(options.federation === undefined ? {} : { federation: options.federation }),
+  });
   const { domain, secret } = sandbox.components[0] as { domain: string; secret: string };
   const door = { host: sandbox.host, port: sandbox.ports.component };
   const stanzaProxy = options.stanzaProxy === true ? await startStanzaProxy(door) : undefined;

@@ -4,6 +4,7 @@ import { addBench } from "./commands/bench/bench.js";
 import { addCall } from "./commands/call.js";
 import { addCursors } from "./commands/cursors.js";
 import { addEstimate } from "./commands/estimate.js";
+import { addMap } from "./commands/map.js";
 import { addOffer } from "./commands/offer.js";
 import { addSandbox } from "./commands/sandbox.js";
 import { addServe } from "./commands/serve.js";
@@ -30,6 +31,7 @@ export function createProgram(): Command {
     addSubscribe,
     addServices,
     addCursors,
+    addMap,
     addCall,
     addEstimate,
     addBench,

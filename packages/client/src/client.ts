@@ -16,6 +16,7 @@ import {
 import type { OfferOptions } from "./options/offer-options.js";
 import { checkCursorName, checked, checkFlag, checkNodes, checkText } from "./options/option-checks.js";
 import type { SubscribeOptions } from "./options/subscribe-options.js";
+import type { OfferedMap } from "./publish/offered-map.js";
 import type { OfferedService } from "./publish/offered-service.js";
 import { watchConnection } from "./session/connection-watch.js";
 import type { LinkKeeper } from "./session/link-keeper.js";
@@ -190,12 +191,17 @@ export class Client extends Emitter<ClientEvents> {
    * if that is lost, `timeoutMs` in all.
    *
    * Throws `conflict` while another session of the account publishes the service, and `store-failed`. `T` is the type
-   * of the published values, also an interface: `offer<Reading>("reading")`. With `opaque` it is `Uint8Array`.
+   * of the published values, also an interface: `offer<Reading>("reading")`. With `opaque` it is `Uint8Array`. With the kind
+   * `map` it is the type of the map's values.
    */
   async offer(
     name: string,
     options: OfferOptions & { readonly opaque: true },
   ): Promise<OfferedService<Uint8Array>>;
+  async offer<T = Value>(
+    name: string,
+    options: OfferOptions & { readonly kind: "map" },
+  ): Promise<OfferedMap<Sendable<T>>>;
   async offer<T = Value>(name: string, options?: OfferOptions): Promise<OfferedService<Sendable<T>>>;
   async offer(name: string, options: OfferOptions = {}): Promise<OfferedService<never>> {
     this.assertOpen();

@@ -7,6 +7,8 @@ export type { CursorInfo, ServiceInfo } from "./negotiation/negotiation.js";
 export type { AccessModel, ConfigureOptions, OfferOptions } from "./options/offer-options.js";
 export type { OutboxEntry, OutboxStore, StoredOutbox } from "./store/outbox-store.js";
 export { OfferedService } from "./publish/offered-service.js";
+export { OfferedMap } from "./publish/offered-map.js";
+export type { MapChangeEvent, SyncingEvent } from "./subscribe/map-replica.js";
 export type { CallContext, CallFailure, CallHandler } from "./publish/call-handlers.js";
 export type { CallOptions } from "./options/call-options.js";
 export type { Demand, OfferedServiceEvents } from "./publish/service-events.js";
@@ -20,10 +22,21 @@ export {
   type SubscriptionStatus,
   type Update,
 } from "./subscribe/subscription.js";
-export type { ChangeOptions, SelectionOptions, SubscribeOptions } from "./options/subscribe-options.js";
+export type {
+  ChangeOptions,
+  KeyOptions,
+  SelectionOptions,
+  SubscribeOptions,
+} from "./options/subscribe-options.js";
 export {
   SubscriptionGroup,
   type GroupUpdate,
   type SubscriptionGroupEvents,
 } from "./subscribe/subscription-group.js";
-export { StanzapackError, type ErrorCode, type Selection, type Value } from "@stanzapack/wire";
+export {
+  StanzapackError,
+  type ErrorCode,
+  type Selection,
+  type ServiceKind,
+  type Value,
+} from "@stanzapack/wire";

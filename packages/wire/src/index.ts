@@ -17,6 +17,7 @@ export {
   LaneEncoder,
   type LaneBatch,
   type LaneBody,
+  type BodyForm,
   type LaneEncoderOptions,
   type LanePolicy,
   type PlainBody,
@@ -45,8 +46,10 @@ export {
   encodeCodedPrefix,
   encodeDataBody,
   encodeDataPrefix,
+  encodeSnapshotBody,
   padOfBody,
   type DataBodyFields,
+  type SnapshotBodyFields,
 } from "./frames/data-codec.js";
 export { DATA_FORMS, decodeFrame, encodeFrame, padOf } from "./frames/frame-codec.js";
 export { type ChainBody, FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames/frames.js";
@@ -86,6 +89,14 @@ export {
   type WeighedRows,
 } from "./bodies/row-codec.js";
 export {
+  ENTRY_HEAD_BYTES,
+  encodeSnapshot,
+  readSnapshot,
+  SNAPSHOT_HEADER_BYTES,
+  type MapEntry,
+  type SnapshotHead,
+} from "./bodies/snapshot.js";
+export {
   formatNode,
   grantWindow,
   isPattern,
@@ -99,14 +110,24 @@ export {
 export type { NodeId, NodePattern, ServiceKind } from "./options/service.js";
 export { formatSelectionFields, parseSelectionFields, SELECTION_FIELDS } from "./frames/selection-fields.js";
 export {
+  fitSelection,
   grantSelection,
   isThinning,
+  keyTest,
   SELECTION_BOUNDS,
   WHOLE,
   withoutLooking,
-  withoutThinning,
   type Selection,
 } from "./options/selection.js";
+export {
+  assertMapKey,
+  decodeMapUpdate,
+  encodeMapUpdate,
+  mapChangeBytes,
+  readMapUpdate,
+  type MapChange,
+  type MapUpdate,
+} from "./msgpack/map-update.js";
 export { encodeUpdate } from "./msgpack/update.js";
 export { formatSince, parseSince, type Since } from "./options/since.js";
 export { unfitCharacter } from "./base/xml-text.js";

@@ -8,6 +8,9 @@ import { DataReader } from "./bodies/data-reader.js";
 import { StanzapackError } from "./base/errors.js";
 import { encodeFrame } from "./frames/frame-codec.js";
 import type { Frame } from "./frames/frames.js";
+import { readMapUpdate } from "./msgpack/map-update.js";
+import { readSnapshot } from "./bodies/snapshot.js";
+import type { ServiceKind } from "./options/service.js";
 import { DEFAULT_LIMITS } from "./base/limits.js";
 import { LinkSession } from "./session/link-session.js";
 import { Position } from "./session/position.js";
@@ -42,7 +45,7 @@ function run(vector: Vector): unknown {
       throw new Error("no id is read here");
     case "session": {
       const session = new LinkSession(DEFAULT_LIMITS);
-      const bound = new Map<number, { readonly baseAt: number; readonly position: Position }>();
+      const bound: Bound = new Map();
       return blocks.map((block, i) => {
         try {
           return session.receive(block, 0).flatMap((frame) => eventsOf(frame, bound));
@@ -72,15 +75,33 @@ function readChain(blocks: readonly Uint8Array[], contiguous: readonly boolean[]
   });
 }
 
-function eventsOf(
-  frame: Frame,
-  bound: Map<number, { readonly baseAt: number; readonly position: Position }>,
-): unknown[] {
-  if (frame.type === "bind" && frame.role === "subscription")
-    bound.set(frame.alias, { baseAt: frame.baseAt, position: new Position() });
+/** The subscriptions of a session, by alias. */
+type Bound = Map<
+  number,
+  { readonly baseAt: number; readonly kind: ServiceKind; readonly position: Position }
+>;
+
+function eventsOf(frame: Frame, bound: Bound): unknown[] {
+  if (frame.type === "bind" && frame.role === "subscription") {
+    const { alias, baseAt, kind } = frame;
+    bound.set(alias, { baseAt, kind, position: new Position() });
+  }
+  if (frame.type === "snapshot") {
+    const { alias, epoch, from, to, begins, left } = frame;
+    const entries = readSnapshot(frame, DEFAULT_LIMITS, DEFAULT_CODEC_LIMITS);
+    return [{ event: "entries", alias, epoch, from, to, begins, left, entries }];
+  }
   if (frame.type !== "data") return [frame];
   const { alias } = frame;
-  const { baseAt, position } = bound.get(alias) as { baseAt: number; position: Position };
+  const { baseAt, kind, position } = bound.get(alias) as NonNullable<ReturnType<Bound["get"]>>;
+  if (kind === "map") {
+    const { epoch, to } = frame;
+    const rows = codec.decode(frame);
+    return rows.map((row, i) => ({
+      ...{ event: "changes", alias, epoch, offset: to - rows.length + 1 + i },
+      ...readMapUpdate(decodeRow(row), DEFAULT_LIMITS),
+    }));
+  }
   return position.advance({ ...frame, rows: codec.decode(frame) }, baseAt).map((event) => {
     if (event.event !== "row") return { ...event, alias };
     const { row, ...rest } = event;
@@ -124,6 +145,7 @@ describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
         bind: true,
         data: true,
         coded: true,
+        snapshot: true,
         ack: true,
         kept: true,
         credit: true,

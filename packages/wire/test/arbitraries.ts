@@ -29,6 +29,22 @@ export const dataFrame = fc
   })
   .map(({ range, ...rest }) => ({ ...rest, ...range }));
 
+const snapshotFrame = fc
+  .record({
+    type: fc.constant("snapshot" as const),
+    alias,
+    epoch: uint,
+    range,
+    begins: fc.boolean(),
+    isEmpty: fc.boolean(),
+    left: uint,
+    form: fc.constantFrom("rows" as const, "coded" as const),
+    payload: bytes(),
+  })
+  .map(({ range: { from, to }, begins, isEmpty, ...rest }) => ({
+    ...{ ...rest, begins, from: begins ? 1 : from, to: isEmpty ? (begins ? 0 : from - 1) : to },
+  }));
+
 const position = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const coded = { type: fc.constant("coded" as const), alias, payload: bytes() };
 
@@ -145,7 +161,7 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
     token: fc.option(bytes(64), { nil: null }),
     lean: fc.option(fc.record({ tag: fc.option(fc.nat(63), { nil: null }) }), { nil: null }),
   }),
-  fc.boolean().map((lists): Frame => createHello(lists ? { kept: true, calls: true } : {})),
+  fc.boolean().map((lists): Frame => createHello(lists ? { kept: true, maps: true, calls: true } : {})),
   fc.record({
     type: fc.constant("bind" as const),
     role: fc.constant("subscription" as const),
@@ -164,6 +180,7 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
     sequence: uint,
   }),
   dataFrame,
+  snapshotFrame,
   fc.record({ type: fc.constant("ack" as const), stanzas: uint32 }),
   fc.record({ type: fc.constant("kept" as const), alias, incarnation: uint, sequence: uint }),
   fc.record({ type: fc.constant("credit" as const), alias, total: uint }),

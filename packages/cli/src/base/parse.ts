@@ -96,8 +96,8 @@ export function parseCursorName(text: string): string {
   return text;
 }
 
-/** A node, `alice@example.org/orders`. */
-export function parseNodeOption(text: string): string {
+/** A node, `alice@example.org/fleet`. */
+export function parseNodeName(text: string): string {
   try {
     parseNode(text);
   } catch {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { addConnectionOptions } from "../base/connection-options.js";
 import { lazily } from "../base/lazily.js";
-import { parseCursorName, parseNodeOption } from "../base/parse.js";
+import { parseCursorName, parseNodeName } from "../base/parse.js";
 
 export function addCursors(program: Command): void {
   const command = program
@@ -11,7 +11,7 @@ export function addCursors(program: Command): void {
       "Lists the cursors of this account, or only those of one service. A cursor says how far a consumer has come in " +
         "a log: `subscribe --cursor NAME` makes it, and continues there next time.",
     )
-    .argument("[node]", "a service: alice@example.org/orders", parseNodeOption)
+    .argument("[node]", "a service: alice@example.org/orders", parseNodeName)
     .argument("[name]", "with --delete: the name of a cursor", parseCursorName)
     .option("--delete", "delete the cursor of this node and name")
     .option("--json", "one JSON array on stdout: rows {node, cursor, epoch, offset, at, used}");

@@ -110,7 +110,9 @@ export class Link {
           : toLinkError(end.error, "the link ended"),
       );
     this.watchSilence();
-    this.sendFrame(createHello({ hop: this.hop, lean: this.envelope.offer, kept: true, calls: true }));
+    this.sendFrame(
+      createHello({ hop: this.hop, lean: this.envelope.offer, kept: true, maps: true, calls: true }),
+    );
   }
 
   get sid(): string {

@@ -20,9 +20,10 @@ export type AccessModel = "open" | "whitelist" | "authorize";
 export interface OfferOptions {
   /**
    * `value`: newer updates may replace older ones. `log`: every update matters. The client keeps an update of a log
-   * until the component has it, and the component keeps it for later subscribers. Default `value`.
+   * until the component has it, and the component keeps it for later subscribers. `map`: keys with values, of which
+   * each subscriber has a copy. Default `value`.
    */
-  readonly kind?: Exclude<ServiceKind, "map"> | undefined;
+  readonly kind?: ServiceKind | undefined;
   /** Who may subscribe. Default `open`. */
   readonly access?: AccessModel | undefined;
   /**

@@ -107,7 +107,7 @@ describe("a value that no option takes", () => {
   });
 
   it.each<[string, unknown, string]>([
-    ["kind", "map", 'must be "value" or "log", not "map"'],
+    ["kind", "set", 'must be "value" or "log" or "map", not "set"'],
     ["access", "roster", "must be"],
     ["members", "bob@localhost", "must be a list of bare JIDs"],
     ["members", ["bob@localhost", 7], "must be an address of 1 to 3,071 characters, not 7"],

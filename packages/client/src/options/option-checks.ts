@@ -80,7 +80,7 @@ const metadata = {
 };
 const offer = {
   ...metadata,
-  kind: oneOf("value", "log"),
+  kind: oneOf("value", "log", "map"),
   opaque: flag(),
   store: objectWith("a store, such as `openOutboxStore` gives", "open"),
   takeOver: flag(),
@@ -102,6 +102,8 @@ const subscribe = {
     objectOf({ time: finiteNumber(0, MAX_TIME_MS) }),
   ),
   cursor: textThat("a name of 1 to 64 characters of A-Z a-z 0-9 . _ -", isCursorName),
+  keys: orNull(listOf(plainText(1, bounds.maxKeyChars, "a key"), 1, bounds.maxKeys, "keys")),
+  prefix: orNull(plainText(1, bounds.maxKeyChars)),
   approvalMs: wholeNumber(0, MAX_TIMER_MS, " of ms"),
   onPending: callable(),
   parse: callable(),

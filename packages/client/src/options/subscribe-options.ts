@@ -31,7 +31,15 @@ export interface ChangeOptions extends SelectionOptions {
   readonly windowMs?: number | undefined;
 }
 
-export interface SubscribeOptions<T> extends SelectionOptions {
+/** Which keys of a map a subscription receives. Null, the default, selects all. They cannot change. */
+export interface KeyOptions {
+  /** Only these keys: 1 to 64, each of 1 to 512 characters that XML can carry. Not together with `prefix`. */
+  readonly keys?: readonly string[] | null | undefined;
+  /** Only keys that begin so: 1 to 512 characters that XML can carry. */
+  readonly prefix?: string | null | undefined;
+}
+
+export interface SubscribeOptions<T> extends SelectionOptions, KeyOptions {
   /**
    * Time during which updates may be gathered, in ms. The component grants the next rung of 0, 100, 200, 500, 1000, …
    * ms. Default 0: each update at once.

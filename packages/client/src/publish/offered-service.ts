@@ -1,3 +1,4 @@
+// Over 400 lines: one public class, half of it docstrings of the API reference.
 import {
   DATA_HEADER_BYTES,
   DEFAULT_LIMITS,
@@ -31,7 +32,7 @@ import { WaitingValues } from "./waiting-values.js";
 export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   /** Waiting updates of a `value`. */
   private readonly values = new WaitingValues();
-  /** Updates of a `log`. Undefined for other kinds. */
+  /** Updates of a `log` or a `map`. Undefined for a `value`. */
   private readonly outbox: Outbox | undefined;
   /** Writes updates into the store. Undefined without a store. */
   private readonly saver: OutboxSaver | undefined;
@@ -76,7 +77,8 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
   ) {
     super();
     this.calls = new CallHandlers(node, (failure) => this.tell("callFailed", failure), now);
-    this.outbox = options.kind === "log" ? new Outbox(OUTBOX_BOUNDS, stored) : undefined;
+    this.outbox =
+      options.kind === "log" || options.kind === "map" ? new Outbox(OUTBOX_BOUNDS, stored) : undefined;
     this.ofIncarnation = stored?.incarnation ?? drawIncarnation();
     this.sequence = this.outbox?.last ?? 0;
     if (this.outbox !== undefined && stored !== undefined && Saver !== undefined)
@@ -136,13 +138,37 @@ export class OfferedService<T = Value> extends Emitter<OfferedServiceEvents> {
     if (this.options.opaque === true && !(value instanceof Uint8Array))
       throw new StanzapackError("unencodable", `\`${this.node}\` is opaque: its values are Uint8Arrays`);
     const row = encodeUpdate(value, DEFAULT_LIMITS);
+    if (this.outbox !== undefined) return this.enqueue([row]);
     const at = this.now();
-    this.outbox?.push(row, at);
     this.sequence++;
-    if (this.saver !== undefined) return this.saver.kick();
-    if (this.outbox !== undefined) return this.book(at);
     this.values.push(this.sequence, row, at, this.wanted.windowMs !== null);
     this.book(at);
+  }
+
+  /** @internal Adds rows of a log or a map to the outbox, all or none. Throws `stopped` and `busy`. */
+  protected enqueue(rows: readonly Uint8Array[]): void {
+    if (this.finished) throw new StanzapackError("stopped", `\`${this.node}\` is no longer offered`);
+    const at = this.now();
+    this.outbox?.pushAll(rows, at);
+    this.sequence += rows.length;
+    if (this.saver !== undefined) this.saver.kick();
+    else this.book(at);
+  }
+
+  /** @internal Sequence of the last update that the component has said it keeps. */
+  protected get keptUpTo(): number {
+    return this.outbox?.before ?? 0;
+  }
+
+  /** @internal Sends what waits, and resolves when the component has said what it keeps. */
+  protected async askKept(): Promise<void> {
+    this.host.flush(this);
+    await this.host.settle();
+  }
+
+  /** @internal Drops the updates that wait in the outbox. */
+  protected dropWaiting(): void {
+    this.outbox?.drop();
   }
 
   /**

@@ -79,14 +79,38 @@ export class Outbox {
     this.savedTo += count;
   }
 
-  /** Adds an update. Throws `busy` if the outbox is full: it drops none. */
+  /** Adds updates, all or none. Throws `busy` if the outbox is full: it drops none. */
+  pushAll(rows: readonly Uint8Array[], at: number): void {
+    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    this.assertRoom(rows.length, bytes);
+    for (const row of rows) this.add(row, at);
+  }
+
+  /** Drops what waits, and numbers the next update as if it had been sent. */
+  drop(): void {
+    const { last } = this;
+    this.entries.length = this.heldBytes = 0;
+    this.before = this.sent = last;
+  }
+
+  /** Adds an update. Throws as `pushAll`. */
   push(row: Uint8Array, at: number): void {
+    this.assertRoom(1, row.length);
+    this.add(row, at);
+  }
+
+  private assertRoom(rows: number, bytes: number): void {
     const { maxRows, maxBytes } = this.bounds;
-    if (this.entries.length >= maxRows || (this.heldBytes + row.length > maxBytes && this.entries.length > 0))
+    const isOver = this.entries.length + rows > maxRows || this.heldBytes + bytes > maxBytes;
+    // One update that is over the bound by itself passes.
+    if (isOver && this.entries.length > 0)
       throw new StanzapackError(
         "busy",
         `${this.entries.length} updates (${this.heldBytes} bytes) wait for their acknowledgement, no more are allowed`,
       );
+  }
+
+  private add(row: Uint8Array, at: number): void {
     this.entries.push({ row, at });
     this.heldBytes += row.length;
   }

@@ -27,3 +27,14 @@ export async function untilSent(flush: () => void, unsentCount: () => number): P
     flush();
   }
 }
+
+/** Time between two questions what the component keeps, in ms. A disk takes a few of them. */
+const KEPT_POLL_MS = 50;
+
+/** Asks by `ask` what the component keeps, until `isDone`. */
+export async function untilKept(ask: () => Promise<void>, isDone: () => boolean): Promise<void> {
+  while (!isDone()) {
+    await ask();
+    if (!isDone()) await new Promise((resolve) => setTimeout(resolve, KEPT_POLL_MS));
+  }
+}

@@ -3,6 +3,7 @@ import {
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   fromOptionFields,
+  readSnapshot,
   StanzapackError,
   type BindServiceFrame,
   type BindSubscriptionFrame,
@@ -99,6 +100,15 @@ export class FrameRouter {
         const batch = this.readers.get(frame.alias)?.read(frame, true, this.peer().session.budget);
         if (batch !== undefined) target.deliver(batch);
         return;
+      }
+      case "snapshot": {
+        const target = this.targets.get(frame.alias);
+        if (!(target instanceof SharedSubscription)) return;
+        const { budget } = this.peer().session;
+        return target.deliverSnapshot(
+          frame,
+          readSnapshot(frame, DEFAULT_LIMITS, DEFAULT_CODEC_LIMITS, budget),
+        );
       }
       case "demand": {
         const target = this.targets.get(frame.alias);
@@ -300,11 +310,11 @@ export class FrameRouter {
 }
 
 /**
- * Whether the client gives back a known subscription that a pattern has bound. A paused one must rest. A log for which
- * the client has not asked yet is asked for later, from its own position.
+ * Whether the client gives back a known subscription that a pattern has bound. A paused one must rest. A log or a map
+ * for which the client has not asked yet is asked for later, from its own position.
  */
 function comesByItself(known: SharedSubscription, { kind }: BindSubscriptionFrame): boolean {
-  return (known.rests && known.paused) || (kind === "log" && !known.credit.asked);
+  return (known.rests && known.paused) || (kind !== "value" && !known.credit.asked);
 }
 
 /** Returns undefined if the options cannot be read. Then they grant nothing. */

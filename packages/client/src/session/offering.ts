@@ -4,6 +4,7 @@ import { toStanzapackError } from "../base/errors.js";
 import type { OfferOptions } from "../options/offer-options.js";
 import { checked, checkText } from "../options/option-checks.js";
 import { checkAuthorize, type Approvals } from "../publish/approvals.js";
+import { OfferedMap } from "../publish/offered-map.js";
 import { OfferedService } from "../publish/offered-service.js";
 import type { Publishing } from "../publish/publishing.js";
 import type { OutboxPart, ServiceHost } from "../publish/service-host.js";
@@ -57,8 +58,14 @@ export class Offering {
     const node = formatNode({ owner: this.bareJid, name });
     this.assertFree(node);
     checkAuthorize(options);
+    if (options.kind === "map" && options.opaque === true)
+      throw new StanzapackError(
+        "invalid-options",
+        "offer: a map cannot be `opaque`, because the component reads its keys: encrypt its values instead",
+      );
     const part = options.store === undefined ? undefined : await this.openStore(node, options, options.store);
-    const service = new OfferedService(node, options, this.host, this.codec, part);
+    const Kind = options.kind === "map" ? OfferedMap : OfferedService;
+    const service: OfferedService = new Kind(node, options, this.host, this.codec, part);
     service.hold();
     this.services.set(node, service);
     this.state.onServices();

@@ -6,7 +6,7 @@ import {
   type ServiceKind,
 } from "@stanzapack/wire";
 import { withOwnNames } from "../base/own-names.js";
-import type { SelectionOptions } from "../options/subscribe-options.js";
+import type { KeyOptions, SelectionOptions } from "../options/subscribe-options.js";
 
 /**
  * Returns `base` with the options that are given. `kind`: also checks that a service of this kind can grant it. Throws
@@ -20,10 +20,12 @@ export function select(
     fields = base.fields,
     deadband = base.deadband,
     heartbeatMs = base.heartbeatMs,
-  }: SelectionOptions,
+    keys = base.keys,
+    prefix = base.prefix,
+  }: SelectionOptions & KeyOptions,
   kind?: ServiceKind,
 ): Selection {
-  const selection = { samples, maxRate, fields, deadband, heartbeatMs };
+  const selection = { samples, maxRate, fields, deadband, heartbeatMs, keys, prefix };
   try {
     grantSelection(selection, 0, kind);
   } catch (error) {

@@ -4,9 +4,12 @@ import {
   type BindSubscriptionFrame,
   type CreditFrame,
   type DataBatch,
+  type MapEntry,
   type Selection,
+  type ServiceKind,
   type ServiceStatus,
   type Since,
+  type SnapshotFrame,
   type Value,
 } from "@stanzapack/wire";
 import type { AskedOptions, Granted } from "../negotiation/negotiation.js";
@@ -15,6 +18,7 @@ import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-optio
 import { OutgoingCalls } from "./outgoing-calls.js";
 import { Credit, type ReaderCredit } from "./credit.js";
 import { CursorProgress, type TakenPosition } from "./cursor-progress.js";
+import { MapReplica, type MapOutcome } from "./map-replica.js";
 import { Reception, type RangeReport } from "./reception.js";
 import { ASKED, follow, type StandingEvent } from "./standing.js";
 import { StatusReport, statusOf } from "./status-report.js";
@@ -36,6 +40,7 @@ export class SharedSubscription {
   private readonly readers = new Set<Subscription<unknown>>();
   private readonly terms: Terms;
   private readonly reception: Reception;
+  private readonly replica = new MapReplica();
   private readonly statusReport = new StatusReport();
   private standing = ASKED;
   /** How far the program has come in a log with a cursor. */
@@ -79,6 +84,7 @@ export class SharedSubscription {
   /** Gives a new reader the newest value. */
   greet<T>(reader: Subscription<T>): void {
     if (this.newest !== undefined) reader.deliver(this.newest);
+    reader.deliverMap(this.replica.state);
   }
 
   /** Throws `invalid-options` for options that cannot be shared. Options that are left out stay as they are. */
@@ -104,8 +110,22 @@ export class SharedSubscription {
   get hasCursor(): boolean {
     return this.progress !== undefined;
   }
+  get kind(): ServiceKind | undefined {
+    return this.terms.kind;
+  }
+  get isMap(): boolean {
+    return this.kind === "map";
+  }
+  /** The copy of a map. It is empty for other kinds. */
+  get values(): ReadonlyMap<string, Value> {
+    return this.replica.values;
+  }
+  /** Whether the copy is the publisher's map, as far as the component has said. */
+  get synced(): boolean {
+    return this.replica.synced;
+  }
   get isLog(): boolean {
-    return this.terms.kind === "log";
+    return this.kind === "log";
   }
   /** Whether it has several readers. */
   get isShared(): boolean {
@@ -146,11 +166,12 @@ export class SharedSubscription {
   get since(): Since | undefined {
     if (this.progress !== undefined) return this.progress.taken ?? this.terms.since;
     const { current } = this.reception;
+    if (this.isMap) return this.replica.position ?? this.terms.since;
     return this.isLog && current !== undefined ? current : this.terms.since;
   }
   /** The last position received. Undefined before the first update. */
   get position(): { readonly epoch: number; readonly offset: number } | undefined {
-    return this.reception.current;
+    return this.isMap ? this.replica.position : this.reception.current;
   }
   get status(): SubscriptionStatus {
     return this.statusReport.last.status;
@@ -336,6 +357,7 @@ export class SharedSubscription {
     if (away !== "pending") this.credit.end();
     this.calls.interrupt();
     this.reception.interrupt();
+    this.replica.interrupt();
     this.tellStatus();
   }
 
@@ -372,6 +394,7 @@ export class SharedSubscription {
     if (this.ended) return;
     const { epoch, to, rows } = batch;
     this.credit.came(rows.length);
+    if (this.isMap) return this.deliverOutcome(this.replica.update(batch));
     this.progress?.came(epoch, to - rows.length + 1, to);
     const { events, report } = this.reception.receive(batch, { thins: this.terms.thins, isLog: this.isLog });
     for (const event of events) {
@@ -384,6 +407,18 @@ export class SharedSubscription {
       if (this.ended) return;
     }
     this.giveCredit();
+  }
+
+  /** Takes entries of a map. Throws `protocol`. */
+  deliverSnapshot(frame: SnapshotFrame, entries: readonly MapEntry<Value>[]): void {
+    if (this.ended) return;
+    this.credit.came(entries.length);
+    this.deliverOutcome(this.replica.snapshot(frame, entries));
+  }
+
+  private deliverOutcome(outcome: MapOutcome): void {
+    for (const reader of [...this.readers]) reader.deliverMap(outcome);
+    if (!this.ended) this.giveCredit();
   }
 
   /** Ends it and all its readers. Idempotent. */

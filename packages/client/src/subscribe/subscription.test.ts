@@ -36,7 +36,7 @@ describe("a subscription's selection", () => {
     ]);
     expect(asked.at(-1)).toEqual({
       ...{ windowMs: 200, samples: "latest", maxRate: 5, deadband: null, heartbeatMs: 7_000 },
-      fields: ["a"],
+      ...{ fields: ["a"], keys: null, prefix: null },
     });
     expect(asked).toHaveLength(3);
     expect(subscription.windowMs).toBe(200);
@@ -51,7 +51,10 @@ describe("a subscription's selection", () => {
     refuse(false);
     await subscription.change({ windowMs: 0 });
     expect(asked).toEqual([
-      { windowMs: 0, samples: "all", maxRate: null, fields: ["a"], deadband: 1, heartbeatMs: null },
+      {
+        ...{ windowMs: 0, samples: "all", maxRate: null, fields: ["a"], deadband: 1, heartbeatMs: null },
+        ...{ keys: null, prefix: null },
+      },
     ]);
   });
 

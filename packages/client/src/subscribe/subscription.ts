@@ -1,4 +1,10 @@
-import { StanzapackError, type Selection, type ServiceStatus, type Value } from "@stanzapack/wire";
+import {
+  StanzapackError,
+  type Selection,
+  type ServiceKind,
+  type ServiceStatus,
+  type Value,
+} from "@stanzapack/wire";
 import { MAX_QUEUED, ReaderCredit } from "./credit.js";
 import { toStanzapackError } from "../base/errors.js";
 import type { CallOptions } from "../options/call-options.js";
@@ -6,7 +12,9 @@ import { checked, checkMethod } from "../options/option-checks.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
 import type { SharedSubscription } from "./shared-subscription.js";
 import { textOf } from "../base/text-of.js";
-import { listenedTo, UpdateEmitter } from "./update-emitter.js";
+import { MapView } from "./map-view.js";
+import { listenedTo, noUpdates, UpdateEmitter } from "./update-emitter.js";
+import type { MapChangeEvent, MapOutcome, SyncingEvent } from "./map-replica.js";
 import { UpdateQueue } from "./update-queue.js";
 
 export interface Update<T> {
@@ -61,6 +69,12 @@ export interface SubscriptionEvents<T> {
   conflated: (range: RangeEvent) => void;
   /** Offsets began again, because the component lost its memory. The range is from the old position to the new one. */
   reset: (range: RangeEvent) => void;
+  /** A key of a map has another value, or was removed. Emitted after `map` has the change, and the rest of its update. */
+  change: (event: MapChangeEvent<T>) => void;
+  /** A map is catching up: after the beginning, or after a break. `map` does not show the new changes yet. */
+  syncing: (progress: SyncingEvent) => void;
+  /** `map` is the publisher's map again, as the component had it a moment ago. */
+  synced: () => void;
   /** The status changed. With `heartbeatMs` it is also emitted while no update arrives. */
   status: (event: StatusEvent) => void;
   /** The subscription has ended. Emitted once, with the error unless `stop` ended it. */
@@ -91,6 +105,7 @@ export class Subscription<T = Value>
   implements AsyncIterable<Update<T>>
 {
   private readonly queue: UpdateQueue<Update<T>>;
+  private readonly view: MapView<T>;
   private readonly parse: ((value: Value) => T) | undefined;
   private handing = false;
   /** The last update that an iteration gave to the program. Asking for the next one says that it was taken. */
@@ -124,8 +139,9 @@ export class Subscription<T = Value>
     this.credit = new ReaderCredit(
       maxQueued,
       () => (shared.hasCursor ? 0 : this.queue.length),
-      () => !shared.hasCursor && this.listenerCount("update") > 0,
+      () => shared.isMap || (!shared.hasCursor && this.listenerCount("update") > 0),
     );
+    this.view = new MapView(shared, parse);
   }
 
   /** @internal */
@@ -136,6 +152,21 @@ export class Subscription<T = Value>
 
   get node(): string {
     return this.shared.node;
+  }
+  /** Kind of the service. Undefined until the component has granted the subscription. */
+  get kind(): ServiceKind | undefined {
+    return this.shared.kind;
+  }
+  /**
+   * Copy of a service of kind `map`. It changes while the subscription lasts, keeps its keys while the link is broken,
+   * and is at each moment a state that the publisher's map had. Empty for other kinds, and until the first `synced`.
+   */
+  get map(): ReadonlyMap<string, T> {
+    return this.view.values;
+  }
+  /** Whether `map` is the publisher's map, as the component had it a moment ago. False while it catches up. */
+  get synced(): boolean {
+    return this.shared.synced;
   }
   /** Window granted, in ms. It is wider than asked for while the publisher cannot send more often. */
   get windowMs(): number {
@@ -205,6 +236,7 @@ export class Subscription<T = Value>
     return {
       next: () => {
         if (this.listenerCount("update") > 0) return Promise.reject(listenedTo(`\`${this.node}\``));
+        if (this.shared.isMap) return Promise.reject(noUpdates(this.node));
         this.takeInHand();
         const next = this.queue.next();
         this.readOn();
@@ -300,6 +332,22 @@ export class Subscription<T = Value>
       this.queue.push(update, !this.shared.isLog || this.shared.isShared);
       this.onQueued?.();
     }
+  }
+
+  /** @internal */
+  deliverMap({ changes, synced, syncing }: MapOutcome): void {
+    if (this.ended) return;
+    let events: readonly MapChangeEvent<T>[];
+    try {
+      events = this.view.take(changes);
+    } catch (error) {
+      this.finish(this.toRefusal(error));
+      void this.shared.leave(this as Subscription<unknown>);
+      return;
+    }
+    for (const event of events) this.tell("change", event);
+    if (syncing !== undefined) this.tell("syncing", syncing);
+    if (synced) this.tell("synced");
   }
 
   private toRefusal(error: unknown): StanzapackError {

@@ -1,10 +1,10 @@
 import {
+  fitSelection,
   grantSelection,
   grantWindow,
   isThinning,
   StanzapackError,
   WHOLE,
-  withoutThinning,
   type Selection,
   type ServiceKind,
   type Since,
@@ -109,7 +109,7 @@ export class Terms {
       );
     if (grantWindow(windowMs) !== grantWindow(askedMs)) throw isOther("windowMs");
     const selection = select(asked, options);
-    for (const name of ["samples", "maxRate", "fields", "deadband", "heartbeatMs"] as const)
+    for (const name of ["samples", "maxRate", "fields", "deadband", "heartbeatMs", "keys", "prefix"] as const)
       if (JSON.stringify(selection[name]) !== JSON.stringify(asked[name])) throw isOther(name);
     // Updates from before this moment do not come again.
     if (since !== undefined && (began || JSON.stringify(since) !== JSON.stringify(this.since)))
@@ -122,8 +122,8 @@ export class Terms {
    */
   changed({ windowMs = this.asked.windowMs, ...options }: ChangeOptions, byPattern: boolean): AskedOptions {
     const { serviceKind: kind, asked } = this;
-    if (kind === "log" && byPattern)
-      return { windowMs, selection: withoutThinning(select(asked.selection, options)) };
+    if (byPattern && kind !== undefined)
+      return { windowMs, selection: fitSelection(select(asked.selection, options), kind) };
     return { windowMs, selection: select(asked.selection, options, kind) };
   }
 
@@ -140,8 +140,9 @@ export class Terms {
   /** The component has bound a service of this kind. */
   bound(kind: ServiceKind): void {
     this.serviceKind = kind;
-    // A pattern may have brought a log, which cannot leave updates out.
-    if (kind === "log") this.ask({ ...this.asked, selection: withoutThinning(this.asked.selection) });
+    // A pattern may have brought a service that cannot apply all of the selection.
+    const selection = fitSelection(this.asked.selection, kind);
+    if (!isSameSelection(selection, this.asked.selection)) this.ask({ ...this.asked, selection });
   }
 
   /** The client is inactive under this policy, or active again. */

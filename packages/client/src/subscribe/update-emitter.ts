@@ -47,3 +47,12 @@ export function listenedTo(what: string): StanzapackError {
     { scope: "subscription" },
   );
 }
+
+/** Returns the error of an iteration over a map. */
+export function noUpdates(node: string): StanzapackError {
+  return new StanzapackError(
+    "usage",
+    `\`${node}\` is a map, which has no updates to iterate: use \`map\`, and listen to \`change\``,
+    { scope: "subscription" },
+  );
+}

@@ -82,6 +82,7 @@ export function createStats(): ComponentStats {
         bind: 0,
         data: 0,
         coded: 0,
+        snapshot: 0,
         ack: 0,
         kept: 0,
         credit: 0,

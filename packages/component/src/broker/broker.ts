@@ -20,6 +20,7 @@ import { LaneTable } from "../fanout/lane-table.js";
 import { NewestValues } from "../fanout/newest-values.js";
 import type { CreateKind } from "../kinds/kind.js";
 import { Logs } from "../kinds/logs.js";
+import { Maps } from "../kinds/maps.js";
 import { ValueKind } from "../kinds/value.js";
 import type { ClientLink } from "../links/client-link.js";
 import { Subscriptions } from "../subscriptions/subscriptions.js";
@@ -73,12 +74,19 @@ export class Broker {
     const shared = { catalog, approvals, demand, newest, fanOut, budgets, calls, cursors };
     const subscriptions = (this.subscriptions = new Subscriptions({ ...shared, lanes, logs }, limits));
     const value = new ValueKind(fanOut, newest);
-    const createKind: CreateKind = (record) => (record.config.kind === "log" ? logs.create(record) : value);
+    const maps = new Maps(fanOut, logs.catchUp, limits, budgets.isOurs, (subscription, error) =>
+      this.subscriptions.end(subscription, error),
+    );
+    const createKind: CreateKind = (record) => {
+      const { kind } = record.config;
+      return kind === "log" ? logs.create(record) : kind === "map" ? maps.create(record) : value;
+    };
     const stored = (this.stored = new StoredServices(randomId, log));
     approvals.onApproved = (service) => stored.changed(service.record);
     const offerParts = { ...shared, publishers, status, subscriptions, createKind, stored };
     this.offers = new Offers(offerParts, limits, log);
     this.publishing = new Publishing(fanOut, newest, limits, stats);
+    this.publishing.onRefused = (service, error) => this.refusedUpdates(service, error);
     this.publishing.onUnstored = (service, error) => this.notStored(service, error);
   }
 
@@ -91,6 +99,13 @@ export class Broker {
       service,
       `the component cannot store updates of \`${service.node}\` now: ${reason}`,
     );
+  }
+
+  /** A service takes no more of what its publisher sends: the offer ends, and the service stays as it is. */
+  private refusedUpdates(service: Service, { code, text }: StanzapackError): void {
+    this.stats.refusals++;
+    this.log.info({ node: service.node, reason: text }, "updates are refused");
+    this.publishers.refuse(service, code, text);
   }
 
   /** Counts and logs a refused request of this JID. `what` names the request, for the operator. */
@@ -128,6 +143,7 @@ export class Broker {
     this.calls.sweep();
     for (const service of this.catalog.services.values()) {
       this.newest.settleLate(service, now);
+      service.kind.sweep?.();
       this.offers.withdrawAbandoned(service, now);
     }
   }

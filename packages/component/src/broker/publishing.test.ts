@@ -45,7 +45,7 @@ function setUp(kind: ServiceKind = "value", own = limits) {
     { settle } as unknown as NewestValues,
     ...([own, stats] as const),
   );
-  const rules = { hasHistory: kind === "log", keep, kept: vi.fn() };
+  const rules = { hasHistory: kind === "log", keepsUpdates: kind === "log", keep, kept: vi.fn() };
   const service = createService({ config: { kind }, epoch: 7, kind: rules, createdAt: NOW });
   const push = (arrival: Arrival): void => void (arrivals.push(arrival), order.push("push"));
   const lane = { windowMs: 100, push } as unknown as Lane<Subscription>;

@@ -24,6 +24,8 @@ const REMEMBERED_MS = 1_000;
  * begin the second part: schedule, flush, write.
  */
 export class Publishing {
+  /** Called when the service takes none of the updates that arrived, and why. */
+  onRefused: ((service: Service, error: StanzapackError) => void) | undefined;
   /** Called when updates could not be stored. The service has only what was stored before. */
   onUnstored: ((service: Service, error: unknown) => void) | undefined;
 
@@ -41,6 +43,8 @@ export class Publishing {
     const batch = this.read(service, publisher, frame);
     const { throttle } = publisher.link;
     throttle.updates += batch.rows.length;
+    const refusal = service.kind.check?.(service, batch.rows);
+    if (refusal !== undefined) return this.onRefused?.(service, refusal);
     const arrival = this.accept(service, batch, now, throttle.owes);
     if (arrival !== undefined) return this.store(service, arrival, now);
     // All rows are repeated. For subscribers without a value, that is the answer to new demand.
@@ -139,7 +143,7 @@ export class Publishing {
     // A jump is a loss that the publisher declares: those positions are never used, so subscribers see the hole.
     const lost = sequence === 0 ? 0 : Math.max(0, first - sequence - 1);
     const fresh = last - Math.max(sequence + 1, first) + 1;
-    const most = conflates && !service.kind.hasHistory ? 1 : fresh;
+    const most = conflates && !service.kind.keepsUpdates ? 1 : fresh;
     const kept = rows.length > most ? rows.slice(rows.length - most) : rows;
     if (!Number.isSafeInteger(record.given + lost + fresh)) {
       throw new StanzapackError("malformed", `DATA up to ${last} leaves no offsets for \`${service.node}\``, {
@@ -165,7 +169,8 @@ export class Publishing {
   private deliver(service: Service, arrival: Arrival, now: number): void {
     const { record, kind } = service;
     record.offset = arrival.to;
-    record.last = arrival.copyNewest();
+    // Of a map, no single row says what its value is.
+    if (service.config.kind !== "map") record.last = arrival.copyNewest();
     service.newest = undefined;
     service.awaiting.clear();
     kind.kept(service, arrival);
@@ -187,6 +192,6 @@ function keepInLine(service: Service, storing: Promise<void>): void {
 function noteStored({ record, publisher, kind }: Service, incarnation: number, sequence: number): void {
   const { incarnations } = record;
   incarnations.store(incarnation, sequence);
-  if (kind.hasHistory)
+  if (kind.keepsUpdates)
     publisher?.link.noteKept(publisher.alias, incarnation, incarnations.storedOf(incarnation));
 }

@@ -280,7 +280,8 @@ export class Offers {
     for (const subscription of service.subscriptions) {
       if (service.kind.hasRest(subscription)) continue;
       // A subscription that had to wait for acknowledgements or credit receives the last value all the same.
-      if (subscription.detached) newest.send(subscription, subscription.position + 1);
+      if (subscription.detached && !service.kind.keepsUpdates)
+        newest.send(subscription, subscription.position + 1);
       subscriptions.endWithdrawn(subscription);
     }
   }

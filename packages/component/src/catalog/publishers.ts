@@ -84,6 +84,14 @@ export class Publishers {
     this.status.tell(service);
   }
 
+  /** Takes the lease back for good, because the service takes none of what its publisher sends. */
+  refuse(service: Service, code: ErrorCode, text: string): void {
+    if (service.publisher === undefined) return;
+    this.release(service, undefined, code, text);
+    service.offlineSince = monotonicNow();
+    this.status.tell(service);
+  }
+
   /** All services of the link are offline from now on. */
   linkEnded(link: PublisherLink, now: number): void {
     for (const service of link.services.values()) {

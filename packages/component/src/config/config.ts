@@ -198,6 +198,24 @@ export const configSchema = z.strictObject({
        * domains.
        */
       maxLogBytesPerJid: count.default(134_217_728),
+      /** Most keys of a service of kind `map`. */
+      mapMaxKeys: count.default(200_000),
+      /** Most bytes of memory of one map: its keys, its values, and 80 bytes for each. */
+      mapMaxBytes: count.default(67_108_864),
+      /** Most bytes of memory of all maps. */
+      maxMapBytes: count.default(1_073_741_824),
+      /**
+       * Most bytes of memory of the maps of one bare JID. `remotePercent` and `domainShare` apply to JIDs of other
+       * domains.
+       */
+      maxMapBytesPerJid: count.default(134_217_728),
+      /**
+       * Most removals that a map keeps for subscribers who come back. They also take at most a quarter of `mapMaxBytes`.
+       * A subscriber from before the removals that are kept receives the whole map.
+       */
+      mapMaxRemovals: count.default(100_000),
+      /** How long a map keeps a removal, in seconds. 604,800: a week. */
+      mapRemovalSeconds: count.default(604_800),
       /**
        * How long the component keeps a withdrawn log, in seconds, for subscribers that have not received all of it.
        * That includes subscribers whose link has ended. After this time the rest counts as lost.

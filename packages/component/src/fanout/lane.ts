@@ -13,6 +13,7 @@ import {
   type LaneBody,
   type RowCodec,
   isThinning,
+  keyTest,
   type Selection,
   type ServiceStatus,
   WHOLE,
@@ -20,6 +21,7 @@ import {
 import { encodeBase64, leanBody, wallAheadMs } from "@stanzapack/xmpp";
 import type { ServiceRecord } from "../catalog/service-record.js";
 import type { ComponentLimits } from "../config/config.js";
+import { KeyFilter } from "./key-filter.js";
 import type { LaneMemory } from "./lane-memory.js";
 import type { Outlet, OutletFormat, Subscriber } from "./outlet.js";
 import { type Arrival, Projection, Selector, type SelectedUpdate } from "./selector.js";
@@ -121,6 +123,8 @@ export class Lane<M extends LaneMember = LaneMember> {
   private known: SelectedUpdate | undefined;
   /** Undefined: the lane sends whole values. */
   private readonly projection: Projection | undefined;
+  /** Undefined: the lane sends all keys, or its service is no map. */
+  private readonly keyFilter: KeyFilter | undefined;
   /** Undefined: the lane sends plain rows. */
   private encoder: LaneEncoder | undefined;
 
@@ -142,6 +146,8 @@ export class Lane<M extends LaneMember = LaneMember> {
     const { selection } = key;
     if (isThinning(selection)) this.selector = new Selector(selection, this.batch, this.flushedTo);
     if (selection.fields !== null) this.projection = new Projection(selection.fields);
+    const takes = keyTest(selection);
+    if (takes !== undefined) this.keyFilter = new KeyFilter(takes);
     this.rowKey = `${formatEncoding(key)}/${JSON.stringify(selection.fields)}`;
   }
 
@@ -194,6 +200,7 @@ export class Lane<M extends LaneMember = LaneMember> {
   push(arrival: Arrival, now: number): void {
     const { active, projection } = this;
     if (this.selector === undefined && !active) return this.skip(arrival.to);
+    if (this.keyFilter !== undefined) return this.pushKeys(arrival, this.keyFilter);
     const rows =
       projection === undefined
         ? arrival.rows
@@ -205,6 +212,16 @@ export class Lane<M extends LaneMember = LaneMember> {
       active,
       now,
     );
+  }
+
+  /** Takes updates of a map. Rows without a taken key count as left out. */
+  private pushKeys({ to, rows, ats }: Arrival, filter: KeyFilter): void {
+    for (const [i, row] of rows.entries()) {
+      const taken = filter.take(row);
+      const offset = to - rows.length + 1 + i;
+      const from = (this.batch.empty ? this.flushedTo : this.batch.to) + 1;
+      if (taken !== undefined) this.batch.push(from, offset, [taken], [ats[i] as number]);
+    }
   }
 
   /** Moves into the batch what the selection lets through by now. */

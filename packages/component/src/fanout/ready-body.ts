@@ -1,7 +1,5 @@
-import { encodeLanePrefix, type LaneBody } from "@stanzapack/wire";
+import { encodeLanePrefix, type BodyForm } from "@stanzapack/wire";
 import { encodeBase64, type LeanBody } from "@stanzapack/xmpp";
-
-type Form = LaneBody["form"];
 
 /**
  * Prefixes of aliases below this are kept, some 60 bytes each. 16,384: a link has at most 10,000 subscriptions at once,
@@ -10,15 +8,15 @@ type Form = LaneBody["form"];
 const KEPT_ALIASES = 16_384;
 
 /** Prefixes by form and alias, as base64. They are the same for all links. */
-const prefixes = new Map<Form, Map<number, string>>();
+const prefixes = new Map<BodyForm, Map<number, string>>();
 
-/** A DATA body ready to be put behind any subscriber's prefix. */
+/** A body of DATA or SNAPSHOT ready to be put behind any subscriber's prefix. */
 export class ReadyBody {
   private frameAlias = -1;
   private frame = "";
 
   constructor(
-    readonly form: Form,
+    readonly form: BodyForm,
     readonly base64: string,
     /** How many of the last bytes are padding. */
     readonly pad: number,
@@ -42,7 +40,7 @@ export class ReadyBody {
   }
 }
 
-function prefixOf(form: Form, alias: number): string {
+function prefixOf(form: BodyForm, alias: number): string {
   let ofForm = prefixes.get(form);
   if (ofForm === undefined) prefixes.set(form, (ofForm = new Map<number, string>()));
   let prefix = ofForm.get(alias);

@@ -74,6 +74,8 @@ const DESCRIPTIONS: Readonly<Record<string, Description>> = {
   "{urn:stanzapack:0}fields": { type: "text-multi", label: "Names of the fields to send; none: all" },
   "{urn:stanzapack:0}deadband": { type: "text-single", label: "Change that is too small to be sent" },
   "{urn:stanzapack:0}heartbeat": { type: "text-single", label: "Longest time without a sign of life, in ms" },
+  "{urn:stanzapack:0}keys": { type: "text-multi", label: "Keys of a map to send; none: all" },
+  "{urn:stanzapack:0}prefix": { type: "text-single", label: "Beginning of the keys of a map to send" },
 };
 
 function list(label: string, options: Readonly<Record<string, string>>): Description {

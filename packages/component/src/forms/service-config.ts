@@ -1,4 +1,4 @@
-import { SERVICE_KINDS, StanzapackError } from "@stanzapack/wire";
+import { SERVICE_KINDS, type ServiceKind } from "@stanzapack/wire";
 import { NS, StanzaError, type DataForm } from "@stanzapack/xmpp";
 import {
   ACCESS_MODELS,
@@ -45,13 +45,8 @@ export function readServiceConfig(
   // XEP-0248 §7.1.
   if (nodeType !== "leaf") throw unsupported("collections", `a node of type \`${nodeType.slice(0, 40)}\``);
   const kind = single(form, FIELD.KIND) ?? base.kind;
-  if (!(SERVICE_KINDS as readonly string[]).includes(kind))
-    throw invalid(`kind \`${kind}\` is not one of ${SERVICE_KINDS.join(", ")}`);
-  if (kind !== "value" && kind !== "log")
-    throw new StanzapackError(
-      "unsupported",
-      `kind \`${kind}\` is not in this version; there are value and log`,
-    );
+  if (!isServiceKind(kind))
+    throw invalid(`kind \`${kind.slice(0, 40)}\` is not one of ${SERVICE_KINDS.join(", ")}`);
   const access = single(form, FIELD.ACCESS_MODEL) ?? base.access;
   if (!isAccessModel(access))
     // XEP-0060 §8.1.2.
@@ -67,6 +62,9 @@ export function readServiceConfig(
   const durability = single(form, FIELD.DURABILITY) ?? base.durability;
   if (durability !== undefined && !isDurability(durability))
     throw invalid(`durability \`${durability.slice(0, 40)}\` is not one of ${DURABILITIES.join(", ")}`);
+  const opaque = boolean(form, FIELD.OPAQUE) ?? base.opaque ?? false;
+  if (opaque && kind === "map")
+    throw invalid("a map cannot be opaque, because the component reads its keys: encrypt its values instead");
   const members = several(form, FIELD.MEMBERS);
   if (members !== undefined && members.length > maxMembers)
     throw invalid(`${members.length} members, at most ${maxMembers} are allowed`);
@@ -74,7 +72,7 @@ export function readServiceConfig(
     kind: kind,
     access,
     compression,
-    opaque: boolean(form, FIELD.OPAQUE) ?? base.opaque ?? false,
+    opaque,
     ...(durability === undefined ? {} : { durability }),
     // XEP-0004 §3.3: a JID that is listed twice counts once.
     members: members === undefined ? base.members : new Set(members.map(accountOf)),
@@ -105,6 +103,10 @@ export function readLeaseRequest(form: DataForm | undefined): LeaseRequest {
       `${FIELD.INCARNATION} \`${given?.slice(0, 40)}\` is not a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`,
     );
   return { incarnation, takeOver: boolean(form, FIELD.TAKE_OVER) ?? false };
+}
+
+function isServiceKind(text: string): text is ServiceKind {
+  return (SERVICE_KINDS as readonly string[]).includes(text);
 }
 
 function isCompression(text: string): text is Compression {

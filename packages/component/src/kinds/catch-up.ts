@@ -1,14 +1,11 @@
 import { monotonicNow } from "@stanzapack/xmpp";
-import { DEFAULT_LIMITS, type BatchSlice } from "@stanzapack/wire";
 import type { Logger } from "pino";
 import { TICK_MS } from "../fanout/clock.js";
-import { formatLaneKey } from "../fanout/lane.js";
 import type { QueuedWriter } from "../fanout/write-queue.js";
 import type { ReadyBody } from "../fanout/ready-body.js";
 import { processorMs } from "../base/processor-time.js";
 import type { Service } from "../catalog/service.js";
 import type { ComponentStats } from "../base/stats.js";
-import type { ReadableJournal } from "../store/journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 
 export interface CatchUpHost {
@@ -16,19 +13,46 @@ export interface CatchUpHost {
   readonly open: boolean;
 }
 
+/** A body for a subscription on the way to its lane. */
+export interface CatchUpBody {
+  readonly body: ReadyBody;
+  /** The position of a subscriber that has the body. */
+  readonly to: number;
+  /** Nothing follows the body, so the lane continues at once. Otherwise a busy service would never let go. */
+  readonly arrives?: boolean;
+}
+
+/** Calls `encode`, and counts the body that it makes. */
+export type Encoding = <T extends object>(encode: () => T) => T;
+
+/** Where a subscription on the way to its lane finds what it does not have. */
+export interface CatchUpSource {
+  /**
+   * Returns the next body for the subscription. `shared`: bodies of this turn, for subscribers at the same position.
+   * Undefined: nothing is left, and the lane continues from here. `wait`: the rest is not there yet.
+   */
+  next(
+    subscription: Subscription,
+    shared: Map<string, CatchUpBody>,
+    encoding: Encoding,
+  ): CatchUpBody | "wait" | undefined;
+  /** The next body cannot be made. Returns whether the subscription continues on its lane all the same. */
+  failed(subscription: Subscription, error: unknown): boolean;
+}
+
 /** Longest time of one turn, in ms, so that live updates do not wait. */
 const TURN_MS = 10;
 
 /** The bodies that one turn has encoded, for other subscribers at the same position. */
-type Encoded = Map<Service, Map<string, { readonly slice: BatchSlice; readonly body: ReadyBody }>>;
+type Encoded = Map<Service, Map<string, CatchUpBody>>;
 
 /**
- * Brings subscribers of logs to their lanes: sends them what the journal has from their position on, in order. In each
- * turn, each client's writer receives one body, round robin among its subscriptions. A subscription without credit
+ * Brings subscribers of logs and maps to their lanes: sends them what they lack from their position on, in order. In
+ * each turn, each client's writer receives one body, round robin among its subscriptions. A subscription without credit
  * waits.
  */
 export class CatchUp {
-  private readonly writers = new Map<QueuedWriter, Map<Subscription, ReadableJournal>>();
+  private readonly writers = new Map<QueuedWriter, Map<Subscription, CatchUpSource>>();
   /** Subscriptions that a request began. The request is charged the processor time of the first body. */
   private readonly beginning = new WeakSet<Subscription>();
   private timer: NodeJS.Timeout | undefined;
@@ -46,17 +70,17 @@ export class CatchUp {
   ) {}
 
   /** The same as `add`, for a request of the subscriber. */
-  begin(subscription: Subscription, journal: ReadableJournal): void {
+  begin(subscription: Subscription, source: CatchUpSource): void {
     this.beginning.add(subscription);
-    this.add(subscription, journal);
+    this.add(subscription, source);
   }
 
   /** Sends the updates after `subscription.position`. The subscription is detached until it is on its lane. */
-  add(subscription: Subscription, journal: ReadableJournal): void {
+  add(subscription: Subscription, source: CatchUpSource): void {
     const { writer } = subscription.outlet;
     subscription.detached = true;
-    const waiting = this.writers.get(writer) ?? new Map<Subscription, ReadableJournal>();
-    this.writers.set(writer, waiting.set(subscription, journal));
+    const waiting = this.writers.get(writer) ?? new Map<Subscription, CatchUpSource>();
+    this.writers.set(writer, waiting.set(subscription, source));
     this.book();
   }
 
@@ -93,61 +117,55 @@ export class CatchUp {
     }
   }
 
-  private turnOf(waiting: Map<Subscription, ReadableJournal>, encoded: Encoded): void {
-    for (const [subscription, journal] of [...waiting]) {
+  private turnOf(waiting: Map<Subscription, CatchUpSource>, encoded: Encoded): void {
+    for (const [subscription, source] of [...waiting]) {
       if (!subscription.outlet.maySendAt(monotonicNow())) return;
       if (!subscription.hasCredit) continue;
+      let goesOn = true;
       try {
-        if (this.sendNext(subscription, journal, encoded)) {
-          waiting.delete(subscription);
-          waiting.set(subscription, journal);
+        const next = source.next(
+          subscription,
+          this.sharedOf(subscription, encoded),
+          this.encodingFor(subscription),
+        );
+        if (next === "wait") continue;
+        if (next !== undefined) {
+          subscription.send(next.body);
+          subscription.position = next.to;
+          if (next.arrives === true) {
+            this.remove(subscription);
+            this.arrive(subscription);
+          } else {
+            waiting.delete(subscription);
+            waiting.set(subscription, source);
+          }
           return;
         }
       } catch (error) {
-        // The fault of one subscription must not hold up the others. On its lane, the missing updates show as lost.
-        this.log.error({ err: error, node: subscription.service.node }, "the catch-up of a log failed");
+        // The fault of one subscription must not hold up the others.
+        const { node } = subscription.service;
+        this.log.error({ err: error, node }, "the catch-up of a subscription failed");
+        goesOn = source.failed(subscription, error);
       }
       this.remove(subscription);
-      this.arrive(subscription);
+      if (goesOn) this.arrive(subscription);
     }
   }
 
-  /** Sends the next body. Returns false when nothing is left, and the lane continues from here. */
-  private sendNext(subscription: Subscription, journal: ReadableJournal, encoded: Encoded): boolean {
-    const next = this.encodeNext(subscription, journal, encoded);
-    if (next === undefined) return false;
-    subscription.send(next.body);
-    subscription.position = next.slice.to;
-    return true;
+  private sharedOf({ service }: Subscription, encoded: Encoded): Map<string, CatchUpBody> {
+    let shared = encoded.get(service);
+    if (shared === undefined) encoded.set(service, (shared = new Map<string, CatchUpBody>()));
+    return shared;
   }
 
-  private encodeNext(
-    subscription: Subscription,
-    journal: ReadableJournal,
-    encoded: Encoded,
-  ): { readonly slice: BatchSlice; readonly body: ReadyBody } | undefined {
-    const { lane, service } = subscription;
-    const shared = encoded.get(service) ?? new Map<string, { slice: BatchSlice; body: ReadyBody }>();
-    encoded.set(service, shared);
-    for (;;) {
-      if (subscription.position >= lane.flushedTo) return undefined;
-      const key = `${subscription.position}/${formatLaneKey({ ...lane.key, windowMs: 0 })}`;
-      const known = shared.get(key);
-      if (known !== undefined) return known;
-      const slice = journal.read(subscription.position + 1, DEFAULT_LIMITS.maxRowsPerFrame, lane.maxBytes);
-      if (slice === undefined) return undefined;
-      const projected = { ...slice, rows: slice.rows.map((row) => lane.project(row)) };
-      if (lane.fits(projected.rows[0] as Uint8Array)) {
-        this.stats.singleEncodes++;
-        const before = this.workMs();
-        const made = { slice, body: lane.encodeAlone(projected) };
-        if (this.beginning.delete(subscription)) this.onBegun?.(subscription, this.workMs() - before);
-        shared.set(key, made);
-        return made;
-      }
-      // The link cannot take this row. The row shows as lost in front of the next one.
-      subscription.position = slice.to;
-    }
+  private encodingFor(subscription: Subscription): Encoding {
+    return (encode) => {
+      this.stats.singleEncodes++;
+      const before = this.workMs();
+      const made = encode();
+      if (this.beginning.delete(subscription)) this.onBegun?.(subscription, this.workMs() - before);
+      return made;
+    };
   }
 
   private arrive(subscription: Subscription): void {

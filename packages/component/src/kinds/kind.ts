@@ -1,4 +1,4 @@
-import type { Since } from "@stanzapack/wire";
+import type { Since, StanzapackError } from "@stanzapack/wire";
 import type { Later } from "../base/later.js";
 import type { Service } from "../catalog/service.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
@@ -27,16 +27,23 @@ export interface Start {
   readonly now: number;
 }
 
-/** Differences between the kinds of services: `ValueKind` and `LogKind`. */
+/** Differences between the kinds of services: `ValueKind`, `LogKind` and `MapKind`. */
 export interface Kind {
-  /** Every update is sent on, and is kept for later subscribers. False: newer values take the place of older ones. */
+  /** Every update is sent on, and is kept for later subscribers, who may begin in the past. */
   readonly hasHistory: boolean;
+  /** No update may be left out between publisher and component: KEPT says which are kept. */
+  readonly keepsUpdates: boolean;
   /**
    * The widest window of the publisher, in ms, even while nobody subscribes. Null: then the publisher sends nothing.
    */
   readonly ownWindowMs: number | null;
   /** Sends a new subscription its first data, and puts it on its lane, or on the way to its lane. */
   begin(subscription: Subscription, start: Start): void;
+  /**
+   * Reads rows that have arrived, before anything is done with them. Throws `malformed` or `limit-exceeded`, which end
+   * the publisher's link. Returns the reason why the service takes none of the rows: then its offer ends.
+   */
+  check?(service: Service, rows: readonly Uint8Array[]): StanzapackError | undefined;
   /**
    * Keeps what the kind needs of new updates, before the lanes receive the updates. Resolves once all of the updates are
    * stored as well as the service's durability promises: then their publisher need not keep them (KEPT). Lanes receive
@@ -53,6 +60,8 @@ export interface Kind {
   hasRest(subscription: Subscription): boolean;
   /** The service was withdrawn. */
   withdraw(service: Service, now: number): void;
+  /** Once a second. */
+  sweep?(): void;
 }
 
 /** Returns the kind of a new service, with what one service of that kind keeps. */

@@ -8,6 +8,7 @@ import type { Arrival } from "../fanout/selector.js";
 import type { ReadableJournal } from "../store/journal.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
+import { LogSource } from "./log-source.js";
 import type { Kind, Start } from "./kind.js";
 
 /** Window in which a log's publisher sends while no subscriber wants a smaller one, in ms. */
@@ -33,12 +34,17 @@ export interface LogShelf {
 /** A service of kind `log`: its journal keeps every update, and subscribers catch up from there. */
 export class LogKind implements Kind {
   readonly hasHistory = true;
+  readonly keepsUpdates = true;
   readonly ownWindowMs = LOG_WINDOW_MS;
+
+  private readonly source: LogSource;
 
   constructor(
     private readonly shelf: LogShelf,
     private readonly parts: LogParts,
-  ) {}
+  ) {
+    this.source = new LogSource(shelf.journal);
+  }
 
   get journal(): ReadableJournal {
     return this.shelf.journal;
@@ -50,7 +56,7 @@ export class LogKind implements Kind {
     subscription.position = position;
     subscription.begun = { epoch: service.record.epoch, offset: position };
     subscription.recovered = recovered;
-    this.parts.catchUp.begin(subscription, this.journal);
+    this.parts.catchUp.begin(subscription, this.source);
   }
 
   keep(service: Service, arrival: Arrival): Later<void> {
@@ -63,13 +69,13 @@ export class LogKind implements Kind {
   }
 
   comeBack(subscription: Subscription): void {
-    this.parts.catchUp.add(subscription, this.journal);
+    this.parts.catchUp.add(subscription, this.source);
   }
 
   /** Subscribers receive what waited in the lane from the journal later. */
   setAside(lane: Lane<Subscription>): void {
     for (const subscription of this.parts.fanOut.setAside(lane))
-      this.parts.catchUp.add(subscription, this.journal);
+      this.parts.catchUp.add(subscription, this.source);
   }
 
   hasRest({ detached, position, service }: Subscription): boolean {

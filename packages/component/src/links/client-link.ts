@@ -153,6 +153,11 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     return this.session.peerHello?.codecs.includes("coded") === true;
   }
 
+  /** Whether the client knows maps. Before HELLO: false. */
+  get readsMaps(): boolean {
+    return this.session.peerHello?.maps === true;
+  }
+
   /** Whether the client reads deflated rows. Before HELLO: false. */
   private get readsDeflated(): boolean {
     return this.session.peerHello?.codecs.includes("deflated") === true;

@@ -69,6 +69,7 @@ export class FrameDispatch {
       case "bind":
       case "demand":
       case "kept":
+      case "snapshot":
       case "grant":
       case "refused":
       case "done":

@@ -173,7 +173,10 @@ export class LinkTable implements LinkEnds {
     link.session.lean = tag !== undefined;
     const lean = tag === undefined ? null : { tag };
     link.sendFrame(
-      createHello({ token, codecs: READS, lean, kept: true, calls: true }, this.settings.wireLimits),
+      createHello(
+        { token, codecs: READS, lean, kept: true, maps: true, calls: true },
+        this.settings.wireLimits,
+      ),
     );
     this.log.info({ jid: stream.peer, sid: stream.sid, links: this.links.size }, "link opened");
   }

@@ -2,6 +2,7 @@ import type { Durability } from "../options/service-config.js";
 import type { Later } from "../base/later.js";
 import type { Batch, Committer, Writer } from "./committer.js";
 import { DiskJournal, type JournalParts } from "./disk-journal.js";
+import { DiskMap } from "./disk-map.js";
 import type { Engine, Write } from "./engine.js";
 import type { JournalRow } from "./entries.js";
 import { storeFailed } from "./failure.js";
@@ -12,6 +13,7 @@ import type {
   OffsetRange,
   Retention,
   StoredChange,
+  StoredEntry,
   StoredJournal,
   StoredRecord,
   StoredService,
@@ -50,6 +52,8 @@ export class DiskService implements StoredService, Writer {
   isOpen = false;
   readonly gap: OffsetRange | undefined;
   private readonly stored: DiskJournal;
+  private readonly map: DiskMap;
+  private marks: Position["map"];
   private ownRetention: Retention | undefined;
   private offset: number;
   private incarnations: Position["incarnations"];
@@ -71,8 +75,9 @@ export class DiskService implements StoredService, Writer {
     private head: Head,
     position: Position,
   ) {
-    const { offset, reserved, incarnations, extent } = position;
+    const { offset, reserved, incarnations, extent, map } = position;
     this.gap = reserved > offset ? { from: offset + 1, to: reserved } : undefined;
+    this.marks = withDoubt(map, this.gap);
     this.offset = reserved;
     this.reserved = reserved;
     this.incarnations = incarnations;
@@ -85,6 +90,7 @@ export class DiskService implements StoredService, Writer {
       },
       extent,
     );
+    this.map = new DiskMap(engine, number, () => onLost({ from: 1, to: this.offset }));
   }
 
   get journal(): StoredJournal {
@@ -100,7 +106,7 @@ export class DiskService implements StoredService, Writer {
     return this.head.seenAt;
   }
   get unwrittenBytes(): number {
-    return this.stored.unwrittenBytes;
+    return this.stored.unwrittenBytes + this.map.unwrittenBytes;
   }
 
   get record(): StoredRecord {
@@ -108,7 +114,7 @@ export class DiskService implements StoredService, Writer {
     const last = (): StoredValue | undefined => this.last();
     return {
       ...this.head,
-      ...{ offset: this.offset, incarnations: this.incarnations },
+      ...{ offset: this.offset, incarnations: this.incarnations, map: this.marks },
       get last() {
         return last();
       },
@@ -133,6 +139,10 @@ export class DiskService implements StoredService, Writer {
     return this;
   }
 
+  entries(): Iterable<StoredEntry> {
+    return this.map.entries();
+  }
+
   write(change: StoredChange): Later<void> {
     return this.change(change);
   }
@@ -150,7 +160,7 @@ export class DiskService implements StoredService, Writer {
     assertNext(this.node, this.lastWaiting().at(-1)?.offset ?? this.offset, append);
     const behind = this.waiting.length > 0 || this.flying.length > 0;
     if (this.head.durability === "sync" || behind || to > this.reserved) return this.wait(change);
-    if (append !== undefined) this.parts.assertRoom();
+    if (append !== undefined || change.map !== undefined) this.parts.assertRoom();
     const rows = append === undefined ? [] : this.stored.rowsOf(append, []);
     this.stored.append(rows);
     this.apply(change, rows);
@@ -181,8 +191,16 @@ export class DiskService implements StoredService, Writer {
   }
 
   /** Makes a change visible to readers. */
-  private apply({ incarnations, offset, last, append, ...head }: Change, rows: readonly JournalRow[]): void {
+  private apply(
+    { incarnations, offset, last, append, map, ...head }: Change,
+    rows: readonly JournalRow[],
+    isOnDisk = false,
+  ): void {
     this.offset = append?.to ?? offset ?? this.offset;
+    if (map !== undefined) {
+      this.marks = map.marks;
+      if (!isOnDisk) this.map.apply(map.writes);
+    }
     if (incarnations !== undefined) this.incarnations = incarnations;
     const { config, approved, seenAt, durability } = head;
     if ([config, approved, seenAt, durability].some((field) => field !== undefined)) {
@@ -203,6 +221,7 @@ export class DiskService implements StoredService, Writer {
     this.waiting = [];
     this.flying = taken;
     const journal = this.stored.prepare(taken.flatMap(({ rows }) => rows));
+    const map = this.map.prepare(taken.flatMap(({ change }) => change.map?.writes ?? []));
     const { head, position, value } = this.next(
       taken.map(({ change }) => change),
       journal.extent,
@@ -212,6 +231,7 @@ export class DiskService implements StoredService, Writer {
     const { number } = this.parts;
     const writes: Write[] = [
       ...journal.writes,
+      ...map.writes,
       { key: numberKey("position", number), value: encodeRecord(position) },
     ];
     if (headChanged || head !== this.head)
@@ -222,10 +242,11 @@ export class DiskService implements StoredService, Writer {
       done: () => {
         this.reserved = position.reserved;
         const changed = [this.headChanged, this.valueChanged] as const;
-        for (const { change, rows } of taken) this.apply(change, rows);
+        for (const { change, rows } of taken) this.apply(change, rows, true);
         // The changes of this commit are on the disk. Only changes made meanwhile are not.
         [this.headChanged, this.valueChanged] = changed;
         journal.done();
+        map.done();
         this.flying = [];
         for (const { resolve } of taken) resolve();
       },
@@ -233,6 +254,7 @@ export class DiskService implements StoredService, Writer {
         this.headChanged ||= headChanged;
         this.valueChanged ||= valueChanged;
         journal.failed();
+        map.failed();
         this.flying = [];
         // Changes that arrived meanwhile depend on the failed changes.
         const refused = taken.length === 0 ? taken : taken.concat(this.waiting.splice(0));
@@ -244,16 +266,18 @@ export class DiskService implements StoredService, Writer {
 
   /** Returns the record as it is after some changes. */
   private next(changes: readonly Change[], extent: Position["extent"]) {
-    let { head, offset, incarnations } = this;
+    let { head, offset, incarnations, marks } = this;
     let value = this.valueChanged ? this.value : undefined;
-    for (const { append, last, offset: to, incarnations: progress, ...rest } of changes) {
+    for (const { append, last, offset: to, incarnations: progress, map, ...rest } of changes) {
+      marks = map?.marks ?? marks;
       offset = append?.to ?? to ?? offset;
       incarnations = progress ?? incarnations;
       value = last ?? value;
       const fields = defined(rest);
       if (Object.keys(fields).length > 0) head = { ...head, ...fields };
     }
-    const position = { offset, reserved: this.reserve(head.durability, offset), incarnations, extent };
+    const reserved = this.reserve(head.durability, offset);
+    const position = { offset, reserved, incarnations, extent, ...(marks && { map: marks }) };
     return { head, position, value: value ?? undefined };
   }
 
@@ -328,5 +352,16 @@ export class DiskService implements StoredService, Writer {
 function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
+/** The marks of a map after a crash that may have lost the positions of `gap`. */
+function withDoubt(marks: Position["map"], gap: OffsetRange | undefined): Position["map"] {
+  if (gap === undefined) return marks;
+  const { doubt = gap, floor = 0, continues = false } = marks ?? {};
+  return {
+    floor,
+    continues,
+    doubt: { from: Math.min(doubt.from, gap.from), to: Math.max(doubt.to, gap.to) },
   };
 }

@@ -1,6 +1,6 @@
 import type { Batch, Committer, Writer } from "./committer.js";
 import type { Engine, Write } from "./engine.js";
-import { entriesFrom, numberIn, numberKey, tableRange } from "./keys.js";
+import { entriesFrom, mapRange, numberIn, numberKey, tableRange } from "./keys.js";
 import { decodeRecord, type PastEpoch } from "./records.js";
 
 /** Entries of deleted services that one commit removes. */
@@ -8,7 +8,7 @@ const REMOVED_AT_ONCE = 5_000;
 /** Old epochs that one call of `expire` looks at. */
 const LOOKED_AT = 1_000;
 
-/** Removes old epochs, and the journals of deleted services piece by piece. */
+/** Removes old epochs, and the journals and maps of deleted services piece by piece. */
 export class Janitor implements Writer {
   private readonly removals: number[];
   private expired: Uint8Array[] = [];
@@ -23,7 +23,7 @@ export class Janitor implements Writer {
     if (this.removals.length > 0) committer.later(this);
   }
 
-  /** Removes the journal of a deleted service. */
+  /** Removes the journal and the map of a deleted service. */
   remove(number: number): void {
     this.removals.push(number);
     this.committer.later(this);
@@ -47,8 +47,9 @@ export class Janitor implements Writer {
     const [number] = this.removals;
     let finished = false;
     if (number !== undefined) {
-      const { from, to } = entriesFrom(number, 0);
-      const entries = [...this.engine.range(from, to, { limit: REMOVED_AT_ONCE })];
+      const entries = [entriesFrom(number, 0), mapRange(number)].flatMap(({ from, to }) => [
+        ...this.engine.range(from, to, { limit: REMOVED_AT_ONCE }),
+      ]);
       for (const { key } of entries) writes.push({ key, value: undefined });
       finished = entries.length < REMOVED_AT_ONCE;
       if (finished) writes.push({ key: numberKey("removal", number), value: undefined });

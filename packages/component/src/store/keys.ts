@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { hashOfMapKey } from "./map-entries.js";
 
 /** The first byte of a key: one table for each kind of content. A number never gets another meaning. */
 export const TABLE = {
@@ -20,6 +21,8 @@ export const TABLE = {
   cursor: 8,
   /** Hash of the owner, hash of the node, hash of owner and cursor → nothing. */
   cursorOfOwner: 9,
+  /** Service number, hash of a key → newest change of that key of a map. */
+  mapEntry: 10,
 } as const;
 
 const HASH_BYTES = 16;
@@ -53,7 +56,7 @@ export function numberKey(table: NumberTable, number: number): Uint8Array {
   return keyOf(TABLE[table], numberBytes(number));
 }
 
-/** Returns the service number in a key of `numberKey` or `entryKey`. */
+/** Returns the service number in a key of `numberKey`, `entryKey` or `mapEntryKey`. */
 export function numberIn(key: Uint8Array): number {
   return Buffer.from(key.buffer, key.byteOffset, key.length).readUInt32BE(1);
 }
@@ -136,4 +139,13 @@ export function cursorsOfOwner(owner: string): KeyRange {
 /** Returns the keys of all entries of a service whose last offset is at least `offset`. */
 export function entriesFrom(number: number, offset: number): KeyRange {
   return { from: entryKey(number, offset), to: entryKey(number + 1, 0) };
+}
+
+export function mapEntryKey(number: number, key: string): Uint8Array {
+  return keyOf(TABLE.mapEntry, numberBytes(number), hashOfMapKey(key));
+}
+
+/** All entries of a map. */
+export function mapRange(number: number): KeyRange {
+  return rangeOf(keyOf(TABLE.mapEntry, numberBytes(number)));
 }

@@ -5,7 +5,14 @@ import { storeFailed } from "./failure.js";
 import type { JournalMemory } from "./journal-memory.js";
 import { MemoryJournal } from "./memory-journal.js";
 import { ownerOf } from "./records.js";
-import type { Retention, StoredChange, StoredJournal, StoredRecord, StoredService } from "./store.js";
+import type {
+  Retention,
+  StoredChange,
+  StoredEntry,
+  StoredJournal,
+  StoredRecord,
+  StoredService,
+} from "./store.js";
 
 export interface MemoryParts {
   /** Bounds the journals of each owner, and of all. */
@@ -22,6 +29,7 @@ export class MemoryService implements StoredService {
   private readonly stored: MemoryJournal;
   private own: Retention | undefined;
   private isDeleted = false;
+  private readonly mapEntries = new Map<string, StoredEntry>();
 
   constructor(
     public record: StoredRecord,
@@ -55,11 +63,24 @@ export class MemoryService implements StoredService {
     return this;
   }
 
-  write({ append, ...change }: StoredChange): void {
+  entries(): Iterable<StoredEntry> {
+    return this.mapEntries.values();
+  }
+
+  private writeMap({ writes, marks }: NonNullable<StoredChange["map"]>): void {
+    for (const write of writes)
+      if (write.type === "clear") this.mapEntries.clear();
+      else if (write.type === "put") this.mapEntries.set(write.entry.key, write.entry);
+      else this.mapEntries.delete(write.key);
+    this.record = { ...this.record, map: marks };
+  }
+
+  write({ append, map, ...change }: StoredChange): void {
     const { node } = this.record;
     if (this.isDeleted) throw storeFailed(`\`${node}\` is no longer stored`, "Create it anew.");
     assertNext(node, this.record.offset, append);
     this.record = { ...this.record, ...change };
+    if (map !== undefined) this.writeMap(map);
     if (append === undefined) return;
     const { from, to, rows, ats, cameAt } = append;
     this.stored.append(from, to, rows, ats, cameAt);

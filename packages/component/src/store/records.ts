@@ -1,5 +1,5 @@
 import type { Durability } from "../options/service-config.js";
-import type { StoredCursor, StoredProgress, StoredValue } from "./store.js";
+import type { MapMarks, StoredCursor, StoredProgress, StoredValue } from "./store.js";
 
 /** The part of a record that seldom changes. */
 export interface Head {
@@ -35,6 +35,8 @@ export interface Position {
   readonly reserved: number;
   readonly incarnations: readonly StoredProgress[];
   readonly extent: Extent;
+  /** Of a map. */
+  readonly map?: MapMarks | undefined;
 }
 
 /** The epoch of a service that was deleted. */

@@ -31,6 +31,7 @@ interface Found {
   position?: string;
   value?: string;
   readonly entries: string[];
+  readonly mapEntries: string[];
 }
 
 /**
@@ -53,11 +54,12 @@ export async function repair(found: Salvage, engine: Engine): Promise<Repair> {
     // `newestLives` leaves out a service whose deletion was not finished: the epoch of the deletion shows it.
     else if (table !== TABLE.removal) {
       const number = numberIn(bytes);
-      const parts: Found = services.get(number) ?? { entries: [] };
+      const parts: Found = services.get(number) ?? { entries: [], mapEntries: [] };
       services.set(number, parts);
       if (table === TABLE.head) parts.head = key;
       else if (table === TABLE.position) parts.position = key;
       else if (table === TABLE.value) parts.value = key;
+      else if (table === TABLE.mapEntry) parts.mapEntries.push(key);
       else parts.entries.push(key);
     }
   }
@@ -95,7 +97,7 @@ async function mend(
   writer: BulkWriter,
   number: number,
   head: Head,
-  { position: positionName, value, entries }: Found,
+  { position: positionName, value, entries, mapEntries }: Found,
 ): Promise<OffsetRange[]> {
   const position =
     positionName === undefined ? undefined : decodeRecord<Position>(found.valueOf(positionName));
@@ -132,9 +134,10 @@ async function mend(
   await writer.put(numberKey("head", number), encodeRecord({ ...head, epoch: head.epoch + 1 }));
   await writer.put(
     numberKey("position", number),
-    encodeRecord({ offset, reserved: offset, incarnations, extent } satisfies Position),
+    encodeRecord({ offset, reserved: offset, incarnations, extent, map: position?.map } satisfies Position),
   );
   if (value !== undefined) await writer.put(numberKey("value", number), found.valueOf(value));
+  for (const name of mapEntries) await writer.put(Buffer.from(name, "latin1"), found.valueOf(name));
   return lost;
 }
 

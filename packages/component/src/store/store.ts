@@ -39,6 +39,8 @@ export interface StoredRecord {
   /** When the publisher was last online, in ms since 1970. It may be an hour too early. */
   readonly seenAt: number;
   readonly durability: Durability;
+  /** Undefined: nothing was written into the service as a map. */
+  readonly map?: MapMarks | undefined;
 }
 
 /** A range of offsets, both included. */
@@ -57,6 +59,39 @@ export interface NewRows extends OffsetRange {
   readonly cameAt: number;
 }
 
+/** The newest change of one key of a map. */
+export interface StoredEntry {
+  readonly key: string;
+  /** Position of the update that made the change. */
+  readonly position: number;
+  /** Place of the change in its update, from 0. */
+  readonly index: number;
+  /** When the change arrived, in ms since 1970. */
+  readonly at: number;
+  /** The value as msgpack, kept as it is. Undefined: the key was removed. */
+  readonly value: Uint8Array | undefined;
+}
+
+/** One write into the entries of a map. */
+export type MapWrite =
+  | { readonly type: "put"; readonly entry: StoredEntry }
+  /** Nothing is kept of the key, not even its removal. */
+  | { readonly type: "forget"; readonly key: string }
+  | { readonly type: "clear" };
+
+/** What a store knows of a map beside its entries. */
+export interface MapMarks {
+  /** Removals up to this position are forgotten. */
+  readonly floor: number;
+  /** The last update is a part: the next row continues it. */
+  readonly continues: boolean;
+  /**
+   * Positions that a crash has lost. A subscriber may have seen their updates, which the map does not have. Undefined:
+   * there are none.
+   */
+  readonly doubt?: OffsetRange | undefined;
+}
+
 /** A change of a service. Omitted fields stay as they are. All fields of one change are stored together. */
 export interface StoredChange {
   readonly config?: unknown;
@@ -69,6 +104,8 @@ export interface StoredChange {
   readonly last?: StoredValue;
   /** Rows for the journal. `to` becomes the highest offset. */
   readonly append?: NewRows;
+  /** Changes of a map, in order. */
+  readonly map?: { readonly writes: readonly MapWrite[]; readonly marks: MapMarks };
 }
 
 /** The stored updates of a service, for reading. */
@@ -92,6 +129,8 @@ export interface StoredService {
   readonly journal: StoredJournal;
   /** Offsets that a crash may have lost. Updates may have had them, so no later update gets them. */
   readonly gap: OffsetRange | undefined;
+  /** The entries of a map, in any order. For a map that is brought back. */
+  entries(): Iterable<StoredEntry>;
   /**
    * Changes the record and appends rows, all or nothing. Resolves when the change is as safe as the durability
    * promises. From then on readers see the change. Changes of a service take effect in order.

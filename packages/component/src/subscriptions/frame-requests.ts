@@ -1,4 +1,5 @@
 import {
+  fitSelection,
   fromOptionFields,
   isPattern,
   matchesPattern,
@@ -8,7 +9,6 @@ import {
   parsePattern,
   StanzapackError,
   withoutLooking,
-  withoutThinning,
   type ChangeFrame,
   type NodePattern,
   type OptionFields,
@@ -156,10 +156,16 @@ export class FrameRequests {
    */
   private subscribeTo(service: Service, { link, options }: Pattern): LinkSubscription | undefined {
     if (!service.record.mayTake(link.bareJid) || link.taken.has(service)) return undefined;
+    // Whoever asks for a pattern gets what the link can carry.
+    if (service.config.kind === "map" && !link.readsMaps) return undefined;
     const selection = service.config.opaque === true ? withoutLooking(options.selection) : options.selection;
-    const fitting = service.kind.hasHistory
-      ? { ...options, selection: withoutThinning(selection) }
-      : { ...options, selection, since: undefined, cursor: undefined };
+    const { hasHistory } = service.kind;
+    const fitting = {
+      ...options,
+      selection: fitSelection(selection, service.config.kind),
+      since: hasHistory ? options.since : undefined,
+      cursor: hasHistory ? options.cursor : undefined,
+    };
     return this.parts.subscriptions.subscribeTo(link, service, fitting, monotonicNow());
   }
 

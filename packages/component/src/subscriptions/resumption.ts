@@ -192,7 +192,10 @@ export class Resumption {
   }
 }
 
-/** Returns the bytes of a selection that count. Without fields there are none. */
+/** Returns the bytes of a selection that count. Without fields and keys there are none. */
 function bytesOf(selection: Selection): number {
-  return selection.fields === null ? 0 : optionBytes(toOptionFields(formatSelectionFields(selection)));
+  const { fields, keys, prefix } = selection;
+  return fields === null && keys === null && prefix === null
+    ? 0
+    : optionBytes(toOptionFields(formatSelectionFields(selection)));
 }

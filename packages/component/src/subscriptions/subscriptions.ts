@@ -1,4 +1,4 @@
-import { StanzapackError, type Since } from "@stanzapack/wire";
+import { StanzapackError, type Selection, type Since } from "@stanzapack/wire";
 import { monotonicNow } from "@stanzapack/xmpp";
 import { type Later, whenKnown } from "../base/later.js";
 import type { Budgets } from "../budgets/budgets.js";
@@ -138,10 +138,11 @@ export class Subscriptions {
     const mayTake = service.record.mayTake(link.bareJid);
     if (!mayTake && service.config.access !== "authorize")
       throw new StanzapackError("not-allowed", `${link.bareJid} may not subscribe to \`${node}\``);
-    if (since !== undefined && !service.kind.hasHistory)
+    assertSince(service, since);
+    if (service.config.kind === "map" && !link.readsMaps)
       throw new StanzapackError(
-        "invalid-options",
-        `\`${node}\` is of kind ${service.config.kind}: only a log has a \`since\``,
+        "unsupported",
+        `\`${node}\` is a map, and this client does not know maps: update its Stanzapack`,
       );
     const { cursor: name } = options;
     if (name !== undefined && !service.kind.hasHistory)
@@ -211,6 +212,7 @@ export class Subscriptions {
     const { windowMs, selection } = grantOptions(service, asked);
     const key = { ...outlet.format, windowMs, selection };
     if (formatLaneKey(lane.key) === formatLaneKey(key)) return;
+    assertSameKeys(service, lane.key.selection, selection);
     const next = lanes.laneFor(service, key, outlet, now, lane);
     // A lane made for this subscriber counts as busy as the lane before. Otherwise the next update would leave at once.
     if (next.members === 0) next.lastFlushAt = lane.lastFlushAt;
@@ -267,4 +269,22 @@ function takenOver({ name, node }: Cursor, by: Subscription): StanzapackError {
     "conflict",
     `your session ${by.outlet.jid} has taken over the cursor \`${name}\` of \`${node}\``,
   );
+}
+
+/** Throws `invalid-options` where a service of this kind cannot begin there. */
+function assertSince({ node, kind, config }: Service, since: Since | undefined): void {
+  if (since === undefined || kind.hasHistory) return;
+  if (config.kind === "map" && typeof since === "object" && "epoch" in since) return;
+  const which = config.kind === "map" ? "a map begins at a position alone" : "only a log has a `since`";
+  throw new StanzapackError("invalid-options", `\`${node}\` is of kind ${config.kind}: ${which}`);
+}
+
+/** Throws `invalid-options` for other keys of a map: the subscriber's copy would lack their values. */
+function assertSameKeys({ node }: Service, before: Selection, after: Selection): void {
+  const isSame = JSON.stringify([before.keys, before.prefix]) === JSON.stringify([after.keys, after.prefix]);
+  if (!isSame)
+    throw new StanzapackError(
+      "invalid-options",
+      `the subscription to \`${node}\` keeps its \`keys\` and its \`prefix\`: unsubscribe first`,
+    );
 }

@@ -1,6 +1,6 @@
 import type { Durability } from "../options/service-config.js";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { Store, StoredService } from "../store/store.js";
+import type { MapWrite, Store, StoredEntry, StoredService } from "../store/store.js";
 import type { DiskStoreOptions } from "../store/disk-store.js";
 import { newRecord, rowsOf, textsOf } from "./stores.js";
 
@@ -133,6 +133,54 @@ export function storeSuite(name: string, { open, durabilities }: SuiteOptions): 
       expect(next.journal.read(1, 10, 100)).toBeUndefined();
       await next.write({ append: rowsOf(1) });
       expect(await textsOf(next.journal)).toEqual(["1"]);
+    });
+
+    it("keeps the entries of a map, with its marks, and gives them back when it is opened again", async () => {
+      const { store, log: map } = await setUp();
+      const entry = (key: string, position: number, text?: string): StoredEntry => ({
+        ...{ key, position, index: 1, at: position * 1_000 },
+        value: text === undefined ? undefined : Buffer.from([0xa0 + text.length, ...Buffer.from(text)]),
+      });
+      const put = (key: string, position: number, text?: string): MapWrite => ({
+        ...{ type: "put", entry: entry(key, position, text) },
+      });
+      const write = (offset: number, writes: readonly MapWrite[], floor = 0): Promise<void> | void =>
+        map.write({ offset, map: { writes, marks: { floor, continues: false } } });
+      const listed = (of: StoredService): unknown[] =>
+        [...of.entries()]
+          .sort((a, b) => (a.key < b.key ? -1 : 1))
+          .map(({ value, ...rest }) => ({ ...rest, value: value && Buffer.from(value).toString("latin1") }));
+      const of = (...entries: StoredEntry[]): unknown[] =>
+        entries.map(({ value, ...rest }) => ({
+          ...rest,
+          value: value && Buffer.from(value).toString("latin1"),
+        }));
+      expect(map.record.map).toBeUndefined();
+      // Keys may be longer than those of an engine, and may have a lone surrogate.
+      const [long, lone, other] = ["x".repeat(512), "\ud800", "\ud801"];
+      await write(1, [put("a", 1, "one"), put(long, 1, "two"), put(lone, 1, "1"), put(other, 1, "2")]);
+      expect(listed(map)).toEqual(
+        of(entry("a", 1, "one"), entry(long, 1, "two"), entry(lone, 1, "1"), entry(other, 1, "2")),
+      );
+      await write(2, [put("a", 2), { type: "forget", key: long }, put("b", 2, "new")], 1);
+      expect(map.record).toMatchObject({ offset: 2, map: { floor: 1, continues: false } });
+      const kept = of(entry("a", 2), entry("b", 2, "new"), entry(lone, 1, "1"), entry(other, 1, "2"));
+      expect(listed(map)).toEqual(kept);
+      map.close();
+      const again = (await store.open(NODE)) as StoredService;
+      expect(listed(again)).toEqual(kept);
+      await again.write({
+        offset: 3,
+        map: {
+          writes: [put("c", 3, "gone"), { type: "clear" }, put("b", 3, "x"), put("d", 3, "y")],
+          marks: { floor: 3, continues: true },
+        },
+      });
+      expect(listed(again)).toEqual(of(entry("b", 3, "x"), entry("d", 3, "y")));
+      expect(again.record.map).toEqual({ floor: 3, continues: true });
+      await again.delete();
+      const next = await store.create(newRecord(NODE, { durability }));
+      expect([listed(next), next.record.map]).toEqual([[], undefined]);
     });
 
     it("changes no durability from or to memory", async () => {

@@ -5,6 +5,7 @@ import { createRandom } from "../base/random.js";
 import type { TcpProxy } from "../proxies/tcp-proxy.js";
 import type { Roads } from "./faults.js";
 import { Load, publishNext, RATE } from "./load.js";
+import { MapWatch } from "./map-watch.js";
 import type { LogDurability, Role, Stage } from "./stage.js";
 import { Subscriber } from "./subscriber.js";
 import { mix } from "./values.js";
@@ -45,7 +46,7 @@ export interface CrewReport {
   readonly findings: readonly string[];
 }
 
-/** A publisher of a log and its three subscribers, all on one transport. Each client has its own road. */
+/** A publisher of a log and a map, and three subscribers, all on one transport. Each client has its own road. */
 export class Crew {
   private readonly findings: string[] = [];
   private load: Load | undefined;
@@ -61,6 +62,7 @@ export class Crew {
     private readonly publisher: Client,
     private readonly service: OfferedService,
     private readonly subscribers: readonly Subscriber[],
+    private readonly map: MapWatch,
     private readonly seed: number,
     private readonly busy: { load: boolean },
     private readonly durability: LogDurability,
@@ -106,9 +108,16 @@ export class Crew {
         };
         subscribers.push(await Subscriber.start(await login(role), options));
       }
+      const map = await MapWatch.start(
+        publisher,
+        subscribers.map(({ client }) => client),
+        stage.nextName(),
+        createRandom(mix(seed, 5)),
+        durability,
+      );
       const [first, ...others] = proxies as [TcpProxy, ...TcpProxy[]];
       const roads = { publisher: first, subscribers: others };
-      return new Crew(transport, roads, publisher, service, subscribers, seed, busy, durability);
+      return new Crew(transport, roads, publisher, service, subscribers, map, seed, busy, durability);
     } catch (error) {
       await Promise.all(clients.map((client) => client.close()));
       await Promise.all(proxies.map((proxy) => proxy.close()));
@@ -118,10 +127,12 @@ export class Crew {
 
   publish(): void {
     this.load = new Load(this.service, this.seed, createRandom(mix(this.seed, 1)));
+    this.map.begin();
   }
 
   quiesce(): void {
     this.load?.stop();
+    this.map.stop();
     this.busy.load = false;
   }
 
@@ -161,6 +172,7 @@ export class Crew {
     for (let i = 0; i < LAST_UPDATES; i++) publishNext(this.service, this.seed);
     try {
       await this.service.stop();
+      await this.map.offered.stop();
     } catch (error) {
       this.findings.push(`publisher: stop: ${(error as Error).message}`);
       return;
@@ -173,7 +185,11 @@ export class Crew {
 
   private isSettled(): boolean {
     const { published, pending } = this.service;
-    return !pending && this.subscribers.every(({ witness, taking }) => taking && witness.last === published);
+    return (
+      this.map.settled &&
+      !pending &&
+      this.subscribers.every(({ witness, taking }) => taking && witness.last === published)
+    );
   }
 
   /** Waits for a condition. Returns false, and adds a finding, if it does not come true in time, or no longer can. */
@@ -188,7 +204,7 @@ export class Crew {
         );
         failures.push(
           `not settled after ${SETTLE_MS} ms: publisher${this.publisher.online ? "" : " (offline)"}: ${this.service.published} published, ` +
-            `${this.acknowledged} acknowledged, ${this.service.pending ? "some" : "none"} unsent; newest at the subscribers: ${standing.join(", ")}`,
+            `${this.acknowledged} acknowledged, ${this.service.pending ? "some" : "none"} unsent; newest at the subscribers: ${standing.join(", ")}; map: ${this.map.standing}`,
         );
       } else if (failures.length === 0 || this.service.ended) {
         await sleep(POLL_MS, undefined, { signal });
@@ -225,7 +241,7 @@ export class Crew {
       duplicated: most(({ duplicated }) => duplicated),
       reordered: most(({ reordered }) => reordered),
       settledMs: this.settledMs,
-      findings: [...this.findings, ...witnesses.flatMap(({ findings }) => findings)],
+      findings: [...this.findings, ...this.map.findings, ...witnesses.flatMap(({ findings }) => findings)],
     };
   }
 

@@ -24,6 +24,8 @@ export interface Limits {
   readonly maxTextChars: number;
   /** Most nodes or aliases in a request by frame, or in an answer to it. 10,000: the subscriptions of one link. */
   readonly maxTargetsPerFrame: number;
+  /** Longest key of a map, in UTF-16 code units. 512: a path or a name with its domain. */
+  readonly maxMapKeyChars: number;
   /** Longest name of a method, in UTF-16 code units. 64: as long as the name of a service. */
   readonly maxMethodChars: number;
 }
@@ -39,6 +41,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxUpdateBytes: 49_152,
   maxTextChars: 1_024,
   maxTargetsPerFrame: 10_000,
+  maxMapKeyChars: 512,
   maxMethodChars: 64,
 };
 

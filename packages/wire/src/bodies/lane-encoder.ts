@@ -4,6 +4,7 @@ import {
   encodeCodedPrefix,
   encodeDataBody,
   encodeDataPrefix,
+  encodeSnapshotPrefix,
   type DataBodyFields,
 } from "../frames/data-codec.js";
 import type { CodedBody, HopClass } from "../frames/frames.js";
@@ -20,6 +21,9 @@ export const DATA_HEADER_BYTES = 63;
 
 /** A body of any form. `encodeLanePrefix` makes the prefix before it, and `encodeLaneBody` its bytes. */
 export type LaneBody = PlainBody | CodedBody;
+
+/** Form of a body that stands behind a prefix with the alias. */
+export type BodyForm = LaneBody["form"] | "snapshot";
 
 /** A batch, and the msgpack of its rows. */
 export interface LaneBatch extends ChainBatch {
@@ -199,7 +203,8 @@ export class LaneEncoder {
 }
 
 /** Returns the prefix of a body of this form, for one alias. Its length is a multiple of three bytes. */
-export function encodeLanePrefix(form: LaneBody["form"], alias: number): Uint8Array {
+export function encodeLanePrefix(form: BodyForm, alias: number): Uint8Array {
+  if (form === "snapshot") return encodeSnapshotPrefix(alias);
   return form === "rows" || form === "deflated"
     ? encodeDataPrefix(form, alias)
     : encodeCodedPrefix(form, alias);

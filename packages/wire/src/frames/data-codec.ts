@@ -4,7 +4,16 @@ import { NIL } from "../msgpack/msgpack.js";
 import { measureValue } from "../msgpack/msgpack-measure.js";
 import { encodeElements } from "../msgpack/update.js";
 import { MAX_UINT32, millis, uint } from "./frame-elements.js";
-import { FRAME, MAX_ALIAS, type CodedBody, type CodedForm, type DataForm, type DataFrame } from "./frames.js";
+import {
+  FRAME,
+  MAX_ALIAS,
+  type CodedBody,
+  type CodedForm,
+  type DataForm,
+  type DataFrame,
+  type SnapshotForm,
+  type SnapshotFrame,
+} from "./frames.js";
 
 /** Frame type of each form of DATA in rows. */
 export const FORM_TYPE: Record<DataForm, number> = { rows: FRAME.DATA_ROWS, deflated: FRAME.DATA_DEFLATED };
@@ -19,6 +28,10 @@ const CODED: Record<CodedForm, { readonly type: number; readonly elements: numbe
 
 /** Elements of a DATA array: type, alias, [epoch, from, to], at, span, payload. */
 const DATA_ELEMENTS = 6;
+/** Elements of a SNAPSHOT array: type, alias, epoch, from, to, begins, left, form, payload. */
+const SNAPSHOT_ELEMENTS = 9;
+/** Forms of the payload of SNAPSHOT, by their number. */
+export const SNAPSHOT_FORMS = ["rows", "coded"] as const satisfies readonly SnapshotForm[];
 
 /**
  * Returns the part of a DATA frame that differs between links: array header, type, alias. It has three bytes up to
@@ -31,6 +44,11 @@ export function encodeDataPrefix(form: DataForm, alias: number): Uint8Array {
 /** As `encodeDataPrefix`, for a coded frame. */
 export function encodeCodedPrefix(form: CodedForm, alias: number): Uint8Array {
   return encodePrefix(CODED[form].elements, CODED[form].type, alias);
+}
+
+/** As `encodeDataPrefix`, for SNAPSHOT. */
+export function encodeSnapshotPrefix(alias: number): Uint8Array {
+  return encodePrefix(SNAPSHOT_ELEMENTS, FRAME.SNAPSHOT, alias);
 }
 
 function encodePrefix(elements: number, type: number, alias: number): Uint8Array {
@@ -82,6 +100,23 @@ export function encodeDataBody(data: DataBodyFields): Uint8Array {
   return encodeBody([range, millis(data.at), millis(data.spanMs)], data.payload);
 }
 
+export type SnapshotBodyFields = Omit<SnapshotFrame, "type" | "alias">;
+
+/**
+ * Returns the part of a SNAPSHOT frame that several links can share, padded. Throws `limit-exceeded` for a payload that
+ * fits no block.
+ */
+export function encodeSnapshotBody(body: SnapshotBodyFields): Uint8Array {
+  const { from, to, begins } = body;
+  if (from < 1 || from > to + 1 || (begins && from !== 1))
+    throw new StanzapackError("internal", `SNAPSHOT cannot have the range ${from}..${to}`);
+  const range = [uint(body.epoch, "epoch"), uint(from, "from"), uint(to, "to")];
+  return encodeBody(
+    [...range, begins ? 1 : 0, uint(body.left, "left"), SNAPSHOT_FORMS.indexOf(body.form)],
+    body.payload,
+  );
+}
+
 function encodeBody(elements: readonly unknown[], payload: Uint8Array): Uint8Array {
   const { length } = payload;
   if (length > 0xffff)
@@ -97,11 +132,16 @@ function encodeBody(elements: readonly unknown[], payload: Uint8Array): Uint8Arr
   return body;
 }
 
-/** As `padOf`, for a body that `encodeDataBody` or `encodeCodedBody` returned. */
-export function padOfBody(form: DataForm | CodedForm, body: Uint8Array): number {
+/** As `padOf`, for a body that `encodeDataBody`, `encodeCodedBody` or `encodeSnapshotBody` returned. */
+export function padOfBody(form: DataForm | CodedForm | "snapshot", body: Uint8Array): number {
   // Type and alias are in the prefix.
-  let left = (form === "rows" || form === "deflated" ? DATA_ELEMENTS : CODED[form].elements) - 2;
+  let left = elementsOf(form) - 2;
   let at = 0;
   while (left-- > 0) at = measureValue(body, at, DEFAULT_LIMITS);
   return body.length - at;
+}
+
+function elementsOf(form: DataForm | CodedForm | "snapshot"): number {
+  if (form === "snapshot") return SNAPSHOT_ELEMENTS;
+  return form === "rows" || form === "deflated" ? DATA_ELEMENTS : CODED[form].elements;
 }

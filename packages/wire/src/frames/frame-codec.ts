@@ -4,7 +4,10 @@ import {
   encodeCodedPrefix,
   encodeDataBody,
   encodeDataPrefix,
+  encodeSnapshotBody,
+  encodeSnapshotPrefix,
   FORM_TYPE,
+  SNAPSHOT_FORMS,
 } from "./data-codec.js";
 import { callElements, decodeCall, decodeResult, resultElements } from "./call-codec.js";
 import { assertVersion, capabilityElements, readCapabilities } from "./capabilities.js";
@@ -19,6 +22,7 @@ import {
   type Frame,
   type HopClass,
   type ServiceStatus,
+  type SnapshotFrame,
 } from "./frames.js";
 import { clip, MAX_NODE_CHARS, MAX_TOKEN_BYTES, MAX_UINT32, millis, uint, utf8 } from "./frame-elements.js";
 import { FrameFields } from "./frame-fields.js";
@@ -70,6 +74,7 @@ export function padOf(frame: Uint8Array): number {
 export function encodeFrame(frame: Frame): Uint8Array {
   if (frame.type === "data") return join(encodeDataPrefix(frame.form, frame.alias), encodeDataBody(frame));
   if (frame.type === "coded") return join(encodeCodedPrefix(frame.form, frame.alias), encodeCodedBody(frame));
+  if (frame.type === "snapshot") return join(encodeSnapshotPrefix(frame.alias), encodeSnapshotBody(frame));
   return pad(encodeElements(elementsOf(frame)));
 }
 
@@ -80,7 +85,7 @@ function join(prefix: Uint8Array, body: Uint8Array): Uint8Array {
   return whole;
 }
 
-function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame>): readonly unknown[] {
+function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame | SnapshotFrame>): readonly unknown[] {
   switch (frame.type) {
     case "hello":
       return [
@@ -272,6 +277,16 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
         from: f.position(),
         payload: f.bytes(),
       });
+    case FRAME.SNAPSHOT: {
+      f.name = "SNAPSHOT";
+      const [alias, epoch, from, to] = [f.alias(), f.uint(), f.position(), f.uint()];
+      const begins = f.uint(1) === 1;
+      if (from > to + 1 || (begins && from !== 1)) throw f.wrong(`the range ${from}..${to} is not possible`);
+      return f.end({
+        ...{ type: "snapshot", alias, epoch, from, to, begins },
+        ...{ left: f.uint(), form: f.oneOf(SNAPSHOT_FORMS), payload: f.bytes() },
+      });
+    }
     case FRAME.ACK:
       f.name = "ACK";
       return f.end({ type: "ack", stanzas: f.uint(MAX_UINT32) });

@@ -1,3 +1,4 @@
+// Over 400 lines: the closed set of frames, which is read side by side with the table of the protocol.
 import type { ErrorCode } from "../base/errors.js";
 import type { ServiceKind } from "../options/service.js";
 
@@ -55,6 +56,7 @@ export const FRAME = {
   CODED_KEY: 20,
   CODED_INDEPENDENT: 21,
   /** 22 and 23 are kept for further forms of DATA. */
+  /** Entries of a map, for a subscriber that begins or catches up. */
   SNAPSHOT: 24,
   /** Changes of subscriptions, and the answers to all requests by frame. */
   CHANGE: 25,
@@ -90,6 +92,8 @@ export interface HelloFrame {
   readonly lean: { readonly tag: number | null } | null;
   /** Capability 3: the component sends KEPT, and the client waits for KEPT. Absent: not listed. */
   readonly kept?: true;
+  /** Capability 4: the sender knows services of kind `map`, and reads SNAPSHOT. Absent: not listed. */
+  readonly maps?: true;
   /** Capability 5: the sender reads CALL and RESULT. Absent: not listed. */
   readonly calls?: true;
 }
@@ -162,6 +166,29 @@ export type CodedForm = CodedBody["form"];
  * (docs/reference/codec.md).
  */
 export type CodedFrame = { readonly type: "coded"; readonly alias: number } & CodedBody;
+
+/** Form of the payload of SNAPSHOT: entries in msgpack, or in one message of the columnar codec. */
+export type SnapshotForm = "rows" | "coded";
+
+/**
+ * Component → subscriber of a map: for each key that has changed since the position before `from`, the newest change.
+ * A pass is a sequence of such frames, in the order of positions. With its last frame the subscriber has the map of
+ * position `to`.
+ */
+export interface SnapshotFrame {
+  readonly type: "snapshot";
+  readonly alias: number;
+  readonly epoch: number;
+  /** The subscriber has all changes up to `to`, of those that no later change has replaced. `to` may be `from` − 1. */
+  readonly from: number;
+  readonly to: number;
+  /** The pass begins with an empty map: keys that it does not name are not in the map. `from` is 1. */
+  readonly begins: boolean;
+  /** How many entries of the pass follow, about. 0: this frame is the last of its pass. */
+  readonly left: number;
+  readonly form: SnapshotForm;
+  readonly payload: Uint8Array;
+}
 
 /**
  * Number of stanzas with DATA received since the link opened, modulo 2^32. A total: a late or repeated ACK is harmless.
@@ -385,6 +412,7 @@ export type Frame =
   | BindServiceFrame
   | DataFrame
   | CodedFrame
+  | SnapshotFrame
   | AckFrame
   | KeptFrame
   | CreditFrame

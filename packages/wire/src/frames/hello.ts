@@ -12,8 +12,9 @@ export function createHello(
     codecs = ["rows", "coded"],
     lean = null,
     kept,
+    maps,
     calls,
-  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs" | "lean" | "kept" | "calls">> = {},
+  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs" | "lean" | "kept" | "maps" | "calls">> = {},
   { maxBlockBytes, maxInflatedBytes }: Limits = DEFAULT_LIMITS,
 ): HelloFrame {
   return {
@@ -27,6 +28,7 @@ export function createHello(
     token,
     lean,
     ...(kept === true && { kept }),
+    ...(maps === true && { maps }),
     ...(calls === true && { calls }),
   };
 }
@@ -53,6 +55,7 @@ function isSame(a: HelloFrame, b: HelloFrame): boolean {
     b.token === null &&
     a.lean?.tag === b.lean?.tag &&
     a.kept === b.kept &&
+    a.maps === b.maps &&
     a.calls === b.calls &&
     a.codecs.length === b.codecs.length &&
     a.codecs.every((codec, i) => codec === b.codecs[i])

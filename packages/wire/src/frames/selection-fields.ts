@@ -8,6 +8,8 @@ const NAMES = {
   fields: "{urn:stanzapack:0}fields",
   deadband: "{urn:stanzapack:0}deadband",
   heartbeatMs: "{urn:stanzapack:0}heartbeat",
+  keys: "{urn:stanzapack:0}keys",
+  prefix: "{urn:stanzapack:0}prefix",
 } as const satisfies Record<keyof Selection, string>;
 
 export const SELECTION_FIELDS: readonly string[] = Object.values(NAMES);
@@ -40,13 +42,19 @@ export function parseSelectionFields(fields: ReadonlyMap<string, readonly string
       throw invalid(`option \`${name}\`: \`${text.slice(0, MAX_NUMBER_CHARS)}\` is not a number`);
     return Number(text);
   };
+  // Some libraries write an empty list as one `<value/>` without text.
+  const list = (name: string): string[] | null => {
+    const values = fields.get(name)?.filter((value) => value !== "") ?? [];
+    return values.length === 0 ? null : values;
+  };
   return {
     samples: (single(NAMES.samples) ?? WHOLE.samples) as Selection["samples"],
     maxRate: number(NAMES.maxRate),
-    // Some libraries write an empty list as one `<value/>` without text.
-    fields: fields.get(NAMES.fields)?.filter((name) => name !== "") ?? null,
+    fields: list(NAMES.fields),
     deadband: number(NAMES.deadband),
     heartbeatMs: number(NAMES.heartbeatMs),
+    keys: list(NAMES.keys),
+    prefix: single(NAMES.prefix) ?? null,
   };
 }
 

@@ -87,7 +87,7 @@ export class MsgpackReader {
   }
 
   /** Text of a value: WTF-8. */
-  private valueText(): string | undefined {
+  valueText(): string | undefined {
     const start = this.textStart();
     return start === undefined ? undefined : readWtf8(this.bytes, start, this.at);
   }

@@ -1,6 +1,6 @@
 import { formatSelectionFields, parseSelectionFields } from "../frames/selection-fields.js";
 import { describe, expect, it } from "vitest";
-import { grantSelection, isThinning, WHOLE, type Selection } from "./selection.js";
+import { fitSelection, grantSelection, isThinning, keyTest, WHOLE, type Selection } from "./selection.js";
 
 const grant = (asked: Partial<Selection>, windowMs = 0): Selection =>
   grantSelection({ ...WHOLE, ...asked }, windowMs);
@@ -52,6 +52,12 @@ describe("a selection", () => {
     [{ fields: ["x".repeat(257)] }, "is not a name of 1 to 256 characters"],
     [{ fields: ["a\u0000"] }, "that XML can carry"],
     [{ fields: ["\ud800"] }, "that XML can carry"],
+    [{ keys: [] }, "keys: 0 keys, 1 to 64 are allowed"],
+    [{ keys: Array.from({ length: 65 }, (_, i) => `k${i}`) }, "keys: 65 keys"],
+    [{ keys: ["x".repeat(513)] }, "is not text of 1 to 512 characters"],
+    [{ prefix: "" }, "prefix: `` is not text"],
+    [{ prefix: "\u0001" }, "that XML can carry"],
+    [{ keys: ["a"], prefix: "b" }, "keys and prefix cannot be used together"],
   ])("of %j is refused", (asked, text) => {
     expect(() => grant(asked)).toThrow(
       expect.objectContaining({ code: "invalid-options", message: expect.stringContaining(text) }),
@@ -66,6 +72,35 @@ describe("a selection", () => {
   });
 });
 
+describe("a selection of a map", () => {
+  it("has a window, a heartbeat and keys, and nothing else", () => {
+    const asked = { ...WHOLE, heartbeatMs: 1_000, keys: ["b", "a", "b"] };
+    expect(grantSelection(asked, 0, "map")).toEqual({ ...asked, keys: ["a", "b"] });
+    for (const more of [{ samples: "latest" }, { maxRate: 5 }, { deadband: 0 }, { fields: ["a"] }] as const)
+      expect(() => grantSelection({ ...WHOLE, ...more }, 0, "map")).toThrow(/a map promises every change/);
+    for (const kind of ["value", "log"] as const)
+      for (const more of [{ keys: ["a"] }, { prefix: "a" }])
+        expect(() => grantSelection({ ...WHOLE, ...more }, 0, kind)).toThrow(/only a map has keys/);
+  });
+
+  it("takes all keys, some, or those that begin so", () => {
+    expect(keyTest(WHOLE)).toBeUndefined();
+    const [some, begun] = [{ keys: ["a", "bb"] }, { prefix: "a/" }].map((it) => keyTest({ ...WHOLE, ...it }));
+    expect(["a", "b", "bb"].map((key) => some?.(key))).toEqual([true, false, true]);
+    expect(["a", "a/", "a/b", "b/a/"].map((key) => begun?.(key))).toEqual([false, true, true, false]);
+  });
+
+  it("is fitted to each kind", () => {
+    const all: Selection = {
+      ...{ samples: "latest", maxRate: 5, fields: ["a"], deadband: 1, heartbeatMs: 1_000 },
+      ...{ keys: ["k"], prefix: null },
+    };
+    expect(fitSelection(all, "value")).toEqual({ ...all, keys: null });
+    expect(fitSelection(all, "log")).toEqual({ ...WHOLE, fields: ["a"], heartbeatMs: 1_000 });
+    expect(fitSelection(all, "map")).toEqual({ ...WHOLE, keys: ["k"], heartbeatMs: 1_000 });
+  });
+});
+
 describe("the fields of a form", () => {
   const named = (fields: Record<string, string | readonly string[]>): Map<string, readonly string[]> =>
     new Map(Object.entries(fields).map(([name, value]) => [`{urn:stanzapack:0}${name}`, [value].flat()]));
@@ -75,6 +110,8 @@ describe("the fields of a form", () => {
     { samples: "latest" },
     { maxRate: 0.001, deadband: 5e-324, heartbeatMs: 1_000 },
     { fields: ["a", "b c", "ü"], deadband: 1e300 },
+    { keys: ["a", "b c"] },
+    { prefix: "sensor/" },
   ] as const)("bring %j there and back", (asked) => {
     const selection = { ...WHOLE, ...asked };
     const fields = new Map(
@@ -85,7 +122,7 @@ describe("the fields of a form", () => {
   });
 
   it("are none when they are empty", () => {
-    const empty = named({ samples: "", max_rate: [], fields: "", deadband: "", heartbeat: "" });
+    const empty = named({ samples: "", max_rate: [], fields: "", deadband: "", heartbeat: "", keys: "" });
     expect(grantSelection(parseSelectionFields(empty), 0)).toEqual(WHOLE);
   });
 

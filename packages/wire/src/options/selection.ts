@@ -21,6 +21,10 @@ export interface Selection {
    * back, or else the publisher's status.
    */
   readonly heartbeatMs: number | null;
+  /** Of a map, only these keys. Not together with `prefix`. */
+  readonly keys: readonly string[] | null;
+  /** Of a map, only the keys that begin so. */
+  readonly prefix: string | null;
 }
 
 /** Every update, whole. */
@@ -30,6 +34,8 @@ export const WHOLE: Selection = {
   fields: null,
   deadband: null,
   heartbeatMs: null,
+  keys: null,
+  prefix: null,
 };
 
 export const SELECTION_BOUNDS = {
@@ -40,16 +46,30 @@ export const SELECTION_BOUNDS = {
   maxRate: 1_000,
   minRate: 0.001,
   minHeartbeatMs: 1_000,
+  /** 64 keys: a subscriber who needs more takes a prefix, or the whole map. A key has at most 512 UTF-16 code units. */
+  maxKeys: 64,
+  maxKeyChars: 512,
 } as const;
 
-/** Whether the selection leaves updates out on purpose. A log never does. */
+/** Whether the selection leaves updates out on purpose. A log and a map never do. */
 export function isThinning({ samples, maxRate, deadband }: Selection): boolean {
   return samples === "latest" || maxRate !== null || deadband !== null;
 }
 
-/** The part of the selection that a log can apply. */
-export function withoutThinning(selection: Selection): Selection {
-  return { ...selection, samples: "all", maxRate: null, deadband: null };
+/** The part of the selection that a service of this kind can apply. */
+export function fitSelection(selection: Selection, kind: ServiceKind): Selection {
+  const { heartbeatMs, keys, prefix } = selection;
+  if (kind === "map") return { ...WHOLE, heartbeatMs, keys, prefix };
+  const whole = { ...selection, keys: null, prefix: null };
+  return kind === "log" ? { ...whole, samples: "all", maxRate: null, deadband: null } : whole;
+}
+
+/** Returns a test for the keys of a map that the selection takes. Undefined: it takes all of them. */
+export function keyTest({ keys, prefix }: Selection): ((key: string) => boolean) | undefined {
+  if (prefix !== null) return (key) => key.startsWith(prefix);
+  if (keys === null) return undefined;
+  const taken = new Set(keys);
+  return (key) => taken.has(key);
 }
 
 /** The part of the selection that a service with opaque values can apply. */
@@ -78,9 +98,20 @@ export function grantSelection(asked: Selection, windowMs: number, kind?: Servic
     throw invalid(
       "a log promises every update: leave samples, max_rate and deadband out, or widen the window",
     );
+  if (kind === "map" && (isThinning(asked) || asked.fields !== null))
+    throw invalid(
+      "a map promises every change: leave samples, max_rate, deadband and fields out, or widen the window",
+    );
+  const { prefix } = asked;
+  if (asked.keys !== null && prefix !== null) throw invalid("keys and prefix cannot be used together");
+  if (kind !== undefined && kind !== "map" && (asked.keys !== null || prefix !== null))
+    throw invalid(`only a map has keys: leave keys and prefix out for a ${kind}`);
+  if (prefix !== null) assertKey("prefix", prefix);
   return {
     ...{ samples, maxRate, deadband },
     fields: asked.fields === null ? null : grantFields(asked.fields),
+    keys: asked.keys === null ? null : grantKeys(asked.keys),
+    prefix,
     heartbeatMs:
       heartbeatMs === null
         ? null
@@ -105,6 +136,25 @@ function grantFields(fields: readonly string[]): readonly string[] | null {
         `fields: \`${String(name).slice(0, 40)}\` is not a name of 1 to ${SELECTION_BOUNDS.maxFieldChars} characters that XML can carry`,
       );
   return fields.length === 0 ? null : [...new Set(fields)].sort();
+}
+
+function grantKeys(keys: readonly string[]): readonly string[] {
+  if (keys.length < 1 || keys.length > SELECTION_BOUNDS.maxKeys)
+    throw invalid(`keys: ${keys.length} keys, 1 to ${SELECTION_BOUNDS.maxKeys} are allowed`);
+  for (const key of keys) assertKey("keys", key);
+  return [...new Set(keys)].sort();
+}
+
+function assertKey(name: string, key: string): void {
+  const isGood =
+    typeof key === "string" &&
+    key !== "" &&
+    key.length <= SELECTION_BOUNDS.maxKeyChars &&
+    unfitCharacter(key) === undefined;
+  if (!isGood)
+    throw invalid(
+      `${name}: \`${String(key).slice(0, 40)}\` is not text of 1 to ${SELECTION_BOUNDS.maxKeyChars} characters that XML can carry`,
+    );
 }
 
 function within(name: string, value: number | null, min: number, max: number, unit: string): void {

@@ -9,6 +9,9 @@ import { Position } from "./position.js";
 import { createRawDeflate } from "../bodies/raw-deflate.js";
 import { createRowCodec, decodeRow } from "../bodies/row-codec.js";
 import { encodeUpdate } from "../msgpack/update.js";
+import { encodeSnapshot, readSnapshot } from "../bodies/snapshot.js";
+import { DEFAULT_CODEC_LIMITS } from "../codec/column-codec.js";
+import { decodeMapUpdate } from "../msgpack/map-update.js";
 
 const BLOCKS = 20_000;
 const ALLOWED = new Set(["malformed", "limit-exceeded", "protocol", "version-mismatch"]);
@@ -70,9 +73,25 @@ describe("a link fed with damaged blocks", () => {
       lean: null,
     });
     const data = encodeFrame({ type: "data", alias: 1, epoch: 1, from: 1, to: 2, at: 0, spanMs: 1, ...rows });
+    const entries = [1, 2, 3].map((n) => ({
+      ...{ position: n, key: `key/${n}` },
+      value: n === 2 ? undefined : encodeUpdate({ a: n / 4, b: "x" }, DEFAULT_LIMITS),
+    }));
+    const head = { epoch: 1, from: 1, to: 3, begins: true, left: 0 };
+    const [coded, plain] = [true, false].map((isCoded) =>
+      encodeFrame({
+        ...{ type: "snapshot", alias: 1 },
+        ...encodeSnapshot(head, entries, isCoded, DEFAULT_LIMITS),
+      }),
+    ) as [Uint8Array, Uint8Array];
+    const update = encodeFrame({
+      ...{ type: "data", alias: 1, epoch: 1, from: 1, to: 1, at: 0, spanMs: 0, form: "rows" },
+      payload: encodeUpdate([["a", 1], ["b"], [], null], DEFAULT_LIMITS),
+    });
     const seeds = [
       hello,
       data,
+      ...Array.from({ length: 20 }, () => [coded, plain, update]).flat(),
       ...fc.sample(frame, { numRuns: 300, seed: 7 }).map(encodeFrame),
       ...fc
         .sample(fc.array(frame, { maxLength: 4 }), { numRuns: 100, seed: 8 })
@@ -86,9 +105,12 @@ describe("a link fed with damaged blocks", () => {
       try {
         if (below(10) > 0) session.receive(hello, 0);
         for (const one of session.receive(block, 0)) {
+          if (one.type === "snapshot")
+            readSnapshot(one, DEFAULT_LIMITS, DEFAULT_CODEC_LIMITS, session.budget);
           if (one.type !== "data") continue;
           const decoded = codec.decode(one);
           decoded.forEach(decodeRow);
+          if (below(2) === 0) for (const row of decoded) decodeMapUpdate(row, DEFAULT_LIMITS);
           new Position().advance({ ...one, rows: decoded }, 0);
         }
         seen.add("none");

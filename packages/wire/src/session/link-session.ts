@@ -127,7 +127,7 @@ export class LinkSession {
         if (frame.type === "ack") this.acceptAck(frame.stanzas, now);
         else if (frame.type === "credit" && frame.alias === null) this.asked = true;
         else others.push(frame);
-        data ||= frame.type === "data" || frame.type === "coded";
+        data ||= frame.type === "data" || frame.type === "coded" || frame.type === "snapshot";
       }
       if (data) {
         this.dataReceived++;

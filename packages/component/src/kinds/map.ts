@@ -1,0 +1,236 @@
+import {
+  decodeMapUpdate,
+  DEFAULT_LIMITS,
+  StanzapackError,
+  type MapChange,
+  type MapUpdate,
+} from "@stanzapack/wire";
+import { monotonicNow, wallNow } from "@stanzapack/xmpp";
+import type { Later } from "../base/later.js";
+import type { Service } from "../catalog/service.js";
+import type { ServiceRecord } from "../catalog/service-record.js";
+import type { FanOut } from "../fanout/fan-out.js";
+import type { Lane } from "../fanout/lane.js";
+import type { Arrival } from "../fanout/selector.js";
+import { weighMapEntry } from "../store/map-entries.js";
+import type { MapWrite } from "../store/store.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+import type { CatchUp } from "./catch-up.js";
+import type { Kind, Start } from "./kind.js";
+import type { MapShare } from "./map-memory.js";
+import { MapSource, type MapFeed } from "./map-source.js";
+import { MapState, type RemovalBounds } from "./map-state.js";
+
+/** Window in which a map's publisher sends while no subscriber wants a smaller one, in ms. */
+const MAP_WINDOW_MS = 1_000;
+/** How long a publisher has to say what its new map holds, in ms. Until then nobody is told that the map is empty. */
+const FIRST_UPDATE_MS = 3_000;
+/** How long an update may lack its next row, in ms. Then subscribers see what there is of it. */
+const UNFINISHED_MS = 60_000;
+/** Removals of one map that one call of `sweep` forgets at most. */
+const FORGOTTEN_AT_ONCE = 10_000;
+
+/** Bounds of one map. They are read at each change, so an object with getters can change them. */
+export interface MapBounds extends RemovalBounds {
+  readonly maxKeys: number;
+  /** Most bytes, by the weight of `weighMapEntry`. */
+  readonly maxBytes: number;
+}
+
+/** The parts of the component that all maps share. */
+export interface MapParts {
+  readonly fanOut: FanOut;
+  readonly catchUp: CatchUp;
+  readonly bounds: MapBounds;
+  /** Ends a subscription, and tells its subscriber why. */
+  readonly onFailed: (subscription: Subscription, error: StanzapackError) => void;
+}
+
+/** A service of kind `map`: the newest change of each key stands for those before it. */
+export class MapKind implements Kind, MapFeed {
+  readonly hasHistory = false;
+  readonly keepsUpdates = true;
+  readonly ownWindowMs = MAP_WINDOW_MS;
+  readonly state: MapState;
+  private readonly createdAt = monotonicNow();
+  /** When the last row arrived, by the monotonic clock, in ms. */
+  private cameAt = monotonicNow();
+
+  constructor(
+    private readonly record: ServiceRecord,
+    private readonly share: MapShare,
+    private readonly parts: MapParts,
+  ) {
+    const { stored } = record;
+    this.state =
+      stored === undefined
+        ? new MapState(parts.bounds)
+        : MapState.restore(parts.bounds, {
+            ...{ entries: stored.entries(), marks: stored.record.map, position: record.offset },
+          });
+    // A subscriber may stand at the last offset that the crash lost. Nothing of that offset is known here.
+    if (stored?.gap !== undefined) this.state.position = record.given = ++record.offset;
+    share.hold(this.state.bytes);
+  }
+
+  /** See `MapFeed`. */
+  get isLoading(): boolean {
+    const now = monotonicNow();
+    if (this.state.continues) return now - this.cameAt < UNFINISHED_MS;
+    return this.record.offset === 0 && now - this.createdAt < FIRST_UPDATE_MS;
+  }
+
+  /** See `MapFeed`. */
+  fail(subscription: Subscription, error: StanzapackError): void {
+    this.parts.onFailed(subscription, error);
+  }
+
+  begin(subscription: Subscription, { since, standing }: Start): void {
+    const { epoch, offset } = this.record;
+    const known = standing ?? (typeof since === "object" && "epoch" in since ? since : undefined);
+    const isKnown = known?.epoch === epoch && known.offset <= offset && !this.state.needsWhole(known.offset);
+    subscription.position = isKnown ? known.offset : 0;
+    const from = isKnown ? known.offset : undefined;
+    this.parts.catchUp.begin(subscription, new MapSource(this, from, false));
+  }
+
+  check({ node }: Service, rows: readonly Uint8Array[]): StanzapackError | undefined {
+    const { state, share } = this;
+    const { maxKeys, maxBytes } = this.parts.bounds;
+    let [keys, bytes] = [state.keys, state.liveBytes];
+    const lengths = new Map<string, number>();
+    let wasCleared = false;
+    const weightOf = (key: string): number => {
+      const known = lengths.get(key);
+      if (known !== undefined) return known;
+      const value = wasCleared ? undefined : state.get(key);
+      return value === undefined ? 0 : weighMapEntry({ key, value });
+    };
+    for (const row of rows)
+      for (const change of readUpdate(row).changes) {
+        if (change.type === "clear") {
+          [keys, bytes, wasCleared] = [0, 0, true];
+          lengths.clear();
+          continue;
+        }
+        const before = weightOf(change.key);
+        const after = change.type === "set" ? weighMapEntry(change) : 0;
+        keys += Number(after > 0) - Number(before > 0);
+        bytes += after - before;
+        lengths.set(change.key, after);
+      }
+    if (keys > state.keys && keys > maxKeys) return over(node, `${keys} keys`, `${maxKeys} keys`);
+    if (bytes <= state.liveBytes) return undefined;
+    if (bytes > maxBytes) return over(node, `${bytes} bytes`, `${maxBytes} bytes`);
+    const lacking = share.lacking(bytes - state.liveBytes);
+    return lacking === undefined ? undefined : over(node, `${bytes} bytes`, lacking);
+  }
+
+  keep(_service: Service, { rows, to }: Arrival): Later<void> {
+    const { record, state } = this;
+    if (record.stored === undefined) return;
+    const writes: MapWrite[] = [];
+    let { floor } = state;
+    const at = wallNow();
+    let continues = false;
+    for (const [position, update] of placed(rows, to)) {
+      continues = update.continues;
+      for (const [index, change] of update.changes.entries()) {
+        if (change.type === "clear") {
+          floor = position;
+          writes.push({ type: "clear" });
+        } else writes.push({ type: "put", entry: { ...{ position, index, at }, ...entryOf(change) } });
+      }
+    }
+    return record.stored.write({
+      offset: to,
+      incarnations: record.incarnations.listAsStored(),
+      map: { writes, marks: { ...state.marks, floor, continues } },
+    });
+  }
+
+  kept({ lanes }: Service, { rows, to }: Arrival): void {
+    const { state } = this;
+    const at = wallNow();
+    this.cameAt = monotonicNow();
+    for (const [position, { changes, continues }] of placed(rows, to))
+      state.apply(position, changes.map(copied), continues, at);
+    if (state.hasTooManyRemovals) this.forgetRemovals(Infinity);
+    this.share.hold(state.bytes);
+    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    for (const lane of lanes.values())
+      if (lane.overflows(rows.length, bytes) || rows.some((row) => !lane.fits(row))) this.setAside(lane);
+  }
+
+  comeBack(subscription: Subscription): void {
+    this.parts.catchUp.add(subscription, this.sourceAfter(subscription));
+  }
+
+  setAside(lane: Lane<Subscription>): void {
+    for (const subscription of this.parts.fanOut.setAside(lane)) this.comeBack(subscription);
+  }
+
+  /** A subscription that was on its lane has the map of its position, unless the position is inside of an update. */
+  private sourceAfter({ position }: Subscription): MapSource {
+    const isKnown = position >= this.state.floor;
+    return new MapSource(this, isKnown ? position : undefined, !this.state.continues);
+  }
+
+  hasRest(): boolean {
+    return false;
+  }
+
+  withdraw(): void {
+    this.share.hold(0);
+  }
+
+  /** Once a second: forgets removals over their bounds. */
+  sweep(): void {
+    this.forgetRemovals(FORGOTTEN_AT_ONCE);
+  }
+
+  private forgetRemovals(most: number): void {
+    const writes = this.state.forgetRemovals(wallNow(), most);
+    if (writes.length === 0) return;
+    this.share.hold(this.state.bytes);
+    const stored = this.record.stored?.write({ map: { writes, marks: this.state.marks } });
+    // If the disk does not take it, the removals stay there, and the next start forgets them.
+    void Promise.resolve(stored).catch(() => undefined);
+  }
+}
+
+const updates = new WeakMap<Uint8Array, MapUpdate>();
+
+/** Reads a row once, however often it is asked for. */
+function readUpdate(row: Uint8Array): MapUpdate {
+  let update = updates.get(row);
+  if (update === undefined) updates.set(row, (update = decodeMapUpdate(row, DEFAULT_LIMITS)));
+  return update;
+}
+
+/** The updates of rows that are the newest up to position `to`. */
+function* placed(rows: readonly Uint8Array[], to: number): Iterable<readonly [number, MapUpdate]> {
+  for (const [i, row] of rows.entries()) yield [to - rows.length + 1 + i, readUpdate(row)];
+}
+
+function entryOf(change: Exclude<MapChange, { type: "clear" }>): {
+  key: string;
+  value: Uint8Array | undefined;
+} {
+  return { key: change.key, value: change.type === "set" ? change.value.slice() : undefined };
+}
+
+/** Values are views that would keep their whole block alive. */
+function copied(change: MapChange): MapChange {
+  return change.type === "set" ? { ...change, value: change.value.slice() } : change;
+}
+
+function over(node: string, asked: string, allowed: string): StanzapackError {
+  return new StanzapackError(
+    "limit-exceeded",
+    `\`${node}\` would have ${asked}, and ${allowed} are allowed`,
+    {
+      scope: "subscription",
+    },
+  );
+}

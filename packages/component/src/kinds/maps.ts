@@ -1,0 +1,50 @@
+import type { StanzapackError } from "@stanzapack/wire";
+import type { ServiceRecord } from "../catalog/service-record.js";
+import type { ComponentLimits } from "../config/config.js";
+import type { FanOut } from "../fanout/fan-out.js";
+import type { Subscription } from "../subscriptions/subscription.js";
+import type { CatchUp } from "./catch-up.js";
+import { MapKind, type MapBounds } from "./map.js";
+import { MapMemory } from "./map-memory.js";
+
+/** Removals of one map take at most this part of the bytes of its keys and values. */
+const REMOVALS_PART = 4;
+
+/** Creates maps, within the memory of all maps. */
+export class Maps {
+  private readonly memory: MapMemory;
+  private readonly bounds: MapBounds;
+
+  constructor(
+    private readonly fanOut: FanOut,
+    private readonly catchUp: CatchUp,
+    limits: ComponentLimits,
+    isOurs: (domain: string) => boolean,
+    private readonly onFailed: (subscription: Subscription, error: StanzapackError) => void,
+  ) {
+    this.memory = new MapMemory(limits, isOurs);
+    this.bounds = {
+      get maxKeys() {
+        return limits.mapMaxKeys;
+      },
+      get maxBytes() {
+        return limits.mapMaxBytes;
+      },
+      get maxRemovals() {
+        return limits.mapMaxRemovals;
+      },
+      get maxRemovalBytes() {
+        return limits.mapMaxBytes / REMOVALS_PART;
+      },
+      get maxAgeMs() {
+        return limits.mapRemovalSeconds * 1_000;
+      },
+    };
+  }
+
+  /** Returns the kind of a map: with its state from the store, or empty. */
+  create(record: ServiceRecord): MapKind {
+    const { fanOut, catchUp, bounds, onFailed } = this;
+    return new MapKind(record, this.memory.open(record.id.owner), { fanOut, catchUp, bounds, onFailed });
+  }
+}
