@@ -1,3 +1,4 @@
+// Over 400 lines: one subscription on the wire, with what its readers share: terms, position, credit, cursor, map and calls.
 import {
   grantWindow,
   StanzapackError,
