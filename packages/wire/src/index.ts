@@ -64,6 +64,7 @@ export { fromOptionFields, MAX_OPTION_BYTES, optionBytes, toOptionFields } from 
 export {
   abortSignal,
   allOptional,
+  anything,
   callable,
   either,
   exactly,
