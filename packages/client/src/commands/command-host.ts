@@ -4,7 +4,7 @@ import type { SharedSubscription } from "../subscribe/shared-subscription.js";
 /** A subscription, as far as commands use it. */
 export type CommandTarget = Pick<
   SharedSubscription,
-  "node" | "kind" | "calls" | "values" | "synced" | "windowMs"
+  "node" | "kind" | "granted" | "calls" | "values" | "synced" | "windowMs"
 >;
 
 /** What a client tells its queues. */

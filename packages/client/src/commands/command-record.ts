@@ -32,13 +32,18 @@ const HEAD_BYTES = 5;
 const MAX_ID_BYTES = 16;
 /** A record has arguments, an expected result and changes, each within the bound of one update. */
 const RECORD_LIMITS = { ...DEFAULT_LIMITS, maxUpdateBytes: 4 * DEFAULT_LIMITS.maxUpdateBytes };
+const ANY_SIZE = { ...DEFAULT_LIMITS, maxUpdateBytes: Infinity };
 /** A value stands in an array of changes, and a change is an array. */
 const VALUE_LIMITS = { ...DEFAULT_LIMITS, maxDepth: DEFAULT_LIMITS.maxDepth - 2 };
 
 /** Layout: CRC-32 of the bytes behind it, the version, the rest as msgpack. Throws `too-large` and `unencodable`. */
 export function encodeCommand(record: CommandRecord): Uint8Array {
   const { id, node, method, args, expected, changes, queuedAt, expiresAt, timeoutMs } = record;
-  const update = encodeMapUpdate({ changes: changes.map(toMapChange), continues: false }, DEFAULT_LIMITS);
+  const update = encodeMapUpdate({ changes: changes.map(toMapChange), continues: false }, ANY_SIZE);
+  if (update.length > DEFAULT_LIMITS.maxUpdateBytes) {
+    const text = `the changes of a command take over ${DEFAULT_LIMITS.maxUpdateBytes} bytes`;
+    throw new StanzapackError("too-large", text, { scope: "call" });
+  }
   return sealed([id, node, method, args, expected ?? null, update, queuedAt, expiresAt, timeoutMs]);
 }
 

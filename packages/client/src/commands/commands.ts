@@ -9,9 +9,9 @@ import type { Subscription } from "../subscribe/subscription.js";
 import type { CommandHost } from "./command-host.js";
 import { CommandJournal } from "./command-journal.js";
 import { CommandLane, REMEMBERED_MS, type CommandOutcome } from "./command-lane.js";
-import { encodeCommand, type CommandRecord, type KeyChange } from "./command-record.js";
+import { encodeCommand, type CommandRecord } from "./command-record.js";
 import { CommandView } from "./command-view.js";
-import { ExpectedMap } from "./layered-map.js";
+import { expectationOf } from "./expectation.js";
 import { Overlay } from "./overlay.js";
 import { describeCommand, expectedOf, type Command, type QueuedCommand } from "./queued-command.js";
 import { restoreCommands, type RestoredCommands } from "./restored-commands.js";
@@ -132,7 +132,7 @@ export class Commands extends Emitter<CommandEvents> {
     const { overlay } = this.nodeOf(node);
     let sequence = 0;
     try {
-      const { changes, result } = this.expectedOf(node, overlay, change);
+      const { changes, result } = expectationOf(change, overlay, this.host.target(node));
       const expected = expect ?? result;
       const queuedAt = Math.round(wallNow());
       const record: CommandRecord = {
@@ -245,31 +245,6 @@ export class Commands extends Emitter<CommandEvents> {
   private tidy(node: string): void {
     const known = this.nodes.get(node);
     if (known?.lane.idle === true && known.overlay.idle) this.nodes.delete(node);
-  }
-
-  /** Returns what the program expects the command to change, and its result. */
-  private expectedOf<T>(
-    node: string,
-    overlay: Overlay,
-    change: CommandOptions<T>["change"],
-  ): { readonly changes: readonly KeyChange[]; readonly result: Value | undefined } {
-    if (change === undefined) return { changes: [], result: undefined };
-    const map = new ExpectedMap<T>(
-      () => overlay.below as ReadonlyMap<string, T>,
-      (key) => overlay.newest(key) as { readonly value: T | undefined } | undefined,
-      () => overlay.keys(),
-    );
-    const result: unknown = change(map);
-    if (result instanceof Promise) {
-      result.catch(() => undefined);
-      throw new StanzapackError("usage", "call: `change` must not be asynchronous", { scope: "call" });
-    }
-    const kind = this.host.target(node)?.kind ?? "map";
-    if (map.made.length > 0 && kind !== "map") {
-      const text = `call: \`change\` changes a map, and \`${node}\` is a ${kind}`;
-      throw new StanzapackError("usage", text, { scope: "call" });
-    }
-    return { changes: map.made, result: result as Value | undefined };
   }
 
   private assertOpen(): void {

@@ -1,15 +1,7 @@
-import {
-  decodeRow,
-  encodeUpdate,
-  DEFAULT_LIMITS,
-  WHOLE,
-  type CallFrame,
-  type ErrorCode,
-  type Value,
-} from "@stanzapack/wire";
+import { decodeRow, WHOLE, type CallFrame, type ErrorCode, type Value } from "@stanzapack/wire";
 import { vi } from "vitest";
 import type { CommandHost, CommandWatcher } from "../commands/command-host.js";
-import { continueCommands, type Commands } from "../commands/commands.js";
+import { continueCommands } from "../commands/commands.js";
 import { LinkCalls, type CallOutcome } from "../link/link-calls.js";
 import type { CommandsOptions } from "../options/command-options.js";
 import { CallHandlers } from "../publish/call-handlers.js";
@@ -42,14 +34,14 @@ export class MemoryCommands {
   }
 }
 
-const NODE = "alice@example.org/fleet";
+export const NODE = "alice@example.org/fleet";
 
 /**
  * A publisher with a map and handlers, a component that passes calls on, and a subscriber with a queue of commands, in
  * one process. Frames are passed on in a later turn, in order.
  */
 export class CommandStage {
-  readonly handlers = new CallHandlers(NODE, () => undefined);
+  handlers = new CallHandlers(NODE, () => undefined);
   readonly store = new MemoryCommands();
   /** Calls as the component received them. */
   readonly calls: CallFrame[] = [];
@@ -57,6 +49,9 @@ export class CommandStage {
   refusal: { readonly code: ErrorCode; readonly retryAfterMs: number | null } | undefined;
   /** Drops results, as a link that breaks does. */
   dropResults = false;
+  /** Whether the subscriber is told of changes of the map. Otherwise they wait for `tellLate`. */
+  mapIsLate = false;
+  private late: Value[] = [];
   shared = this.subscribed();
   subscription!: Subscription<number>;
   private readonly watchers = new Set<CommandWatcher>();
@@ -98,7 +93,7 @@ export class CommandStage {
 
   get host(): CommandHost {
     return {
-      target: () => (this.known && !this.shared.ended ? this.shared : undefined),
+      target: (node) => (node === NODE && this.known && !this.shared.ended ? this.shared : undefined),
       watch: (watcher) => {
         this.watchers.add(watcher);
         return () => this.watchers.delete(watcher);
@@ -165,7 +160,25 @@ export class CommandStage {
     this.tell([[key]]);
   }
 
+  /** The subscriber is told of the changes that waited. */
+  tellLate(): void {
+    this.mapIsLate = false;
+    for (const row of this.late.splice(0)) this.tell(row);
+  }
+
+  /** The publisher comes, or goes. */
+  publisherIs(status: "online" | "offline"): void {
+    this.refusal = status === "online" ? undefined : { code: "publisher-offline", retryAfterMs: null };
+    this.shared.publisherIs(status, null);
+  }
+
+  /** Another program of the publisher takes the place of the one before, which has forgotten everything. */
+  restartPublisher(): void {
+    this.handlers = new CallHandlers(NODE, () => undefined);
+  }
+
   private tell(row: Value): void {
+    if (this.mapIsLate) return void this.late.push(row);
     this.offset++;
     if (this.calling === undefined) return;
     const batch = { epoch: 1, from: this.offset, to: this.offset, at: 0, spanMs: 0, rows: [row] };
@@ -198,6 +211,3 @@ export async function until(condition: () => boolean, what: string): Promise<voi
     if (!condition()) throw new Error(`not yet: ${what}`);
   }, 5_000);
 }
-
-export type { Commands };
-export const rowOf = (value: Value): Uint8Array => encodeUpdate(value, DEFAULT_LIMITS);
