@@ -28,7 +28,7 @@ export async function openCommandRecords(
   let bytes = 0;
   // In the order of keys, digits come before `:` and before `state`.
   for await (const [key, value] of db.iterator({ gte: `${prefix}0`, lt: `${prefix}:` })) {
-    entries.push({ sequence: Number(key.slice(prefix.length)), bytes: value });
+    entries.push({ sequence: Number(key.slice(prefix.length)), bytes: new Uint8Array(value) });
     bytes += value.length;
     if (entries.length > COMMAND_BOUNDS.maxCommands || bytes > COMMAND_BOUNDS.maxBytes + SLACK_BYTES)
       throw new StanzapackError(
@@ -36,8 +36,9 @@ export async function openCommandRecords(
         `the store ${location} is damaged: \`${account}\` has more commands than a queue may hold`,
       );
   }
+  const state = await db.get(stateKey);
   return {
-    ...{ entries, state: await db.get(stateKey) },
+    ...{ entries, state: state && new Uint8Array(state) },
     async write({ put, remove, state }) {
       const batch = [
         ...put.map((command) => ({
