@@ -12,10 +12,9 @@ export const REMEMBERED_MS = 600_000;
 /** Pause before a call that did not run is made again, in ms, if nobody names another one. */
 const RETRY = { minMs: 1_000, maxMs: 60_000 };
 
-/** Errors of a call that did not run, and may run later. */
+/** Errors of a call that did not run, and may run later: the program may subscribe again, the publisher offer again. */
 const LATER: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   ...(["publisher-offline", "busy", "timeout"] as const),
-  // The program may subscribe again, and the publisher offer again.
   ...(["not-subscribed", "withdrawn", "stopped"] as const),
 ]);
 
@@ -110,8 +109,9 @@ export class CommandLane {
     // The queue may have given the command up meanwhile.
     if (this.isClosed() || this.commands[0] !== command) return;
     if ("error" in outcome) {
-      const { code, retryAfterMs, origin } = outcome.error;
-      if (isNew && LATER.has(code)) {
+      const { code, retryAfterMs, origin, scope } = outcome.error;
+      // An error of another scope has ended the subscription before the call was sent.
+      if (isNew && (LATER.has(code) || scope !== "call")) {
         this.host.unmark(command);
         this.host.rests();
         // A component that is busy must not be asked sooner.

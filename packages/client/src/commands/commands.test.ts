@@ -1,4 +1,4 @@
-import type { Value } from "@stanzapack/wire";
+import { StanzapackError, type Value } from "@stanzapack/wire";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { argsOf, CommandStage, NODE, until } from "../testing/command-stage.js";
 
@@ -244,6 +244,26 @@ describe("the outcome of a command", () => {
   });
 });
 
+it("a listener of `variance` can cancel the commands behind", async () => {
+  const stage = new CommandStage();
+  const runs = stocked(stage, { a: 9, b: 9 });
+  stage.online();
+  stage.offline();
+  const { commands, events } = stage.open();
+  for (const key of ["a", "b", "a"]) await commands.call(stage.subscription, "take", key, taken(key));
+  stage.set("a", 3);
+  commands.on("variance", ({ command }) => {
+    for (const other of commands.pending) if (other.args === command.args) void commands.cancel(other);
+  });
+  stage.online();
+  await until(() => stage.store.kept.size === 0, "the end");
+  expect(events).toEqual([
+    ["variance", "a", [8, 2]],
+    ["done", "b", 8],
+  ]);
+  expect([...runs.values()]).toEqual([1, 1]);
+});
+
 describe("a command that cannot run now", () => {
   it("waits for its publisher, and for the time that a busy component names", async () => {
     vi.useFakeTimers();
@@ -292,6 +312,24 @@ describe("a command that cannot run now", () => {
     expect(events).toEqual([["done", 1, 1]]);
     expect(commands.pending).toMatchObject([{ node: "bob@example.org/other" }]);
     await failsWith(commands.call("no node", "echo"), "bad-name");
+  });
+
+  it("waits for another subscription where the first is refused before the call is sent", async () => {
+    const stage = new CommandStage();
+    stage.handlers.handle("echo", (args) => args);
+    const { commands, events } = stage.open();
+    await commands.call(NODE, "echo", 1);
+    // The link breaks while it is stored that the command is sent.
+    stage.store.gate = async () => stage.offline();
+    stage.online();
+    await until(() => stage.store.writes.length === 2, "the note is stored");
+    await new Promise((resolve) => setImmediate(resolve));
+    stage.shared.finish(new StanzapackError("not-allowed", "revoked"));
+    stage.store.gate = () => Promise.resolve();
+    stage.resubscribe();
+    stage.online();
+    await until(() => events.length > 0, "it has run");
+    expect(events).toEqual([["done", 1, 1]]);
   });
 
   it("ends when its time is over, and does not run", async () => {

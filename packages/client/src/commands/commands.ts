@@ -282,6 +282,7 @@ export class Commands extends Emitter<CommandEvents> {
     const expected = expectedOf(command);
     const overlay = this.nodes.get(command.node)?.overlay;
     const { sequence } = command;
+    this.queue.delete(sequence);
     if ("error" in outcome) {
       overlay?.rollBack(sequence);
       this.tell("failed", { command: described, error: outcome.error });
