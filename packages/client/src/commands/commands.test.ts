@@ -8,6 +8,16 @@ afterEach(() => {
 });
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+/** Whole numbers below a limit, the same in each run (xorshift32). */
+function createRandom(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state = (state ^ (state << 5)) >>> 0;
+    return state % limit;
+  };
+}
 const failsWith = (promise: Promise<unknown>, code: string, text = ""): Promise<void> =>
   expect(promise).rejects.toMatchObject({ code, message: expect.stringContaining(text) as string });
 
@@ -471,6 +481,53 @@ describe("a queue that cannot take a command", () => {
     await until(() => events.length === 1, "the end");
     expect([events, stage.calls]).toEqual([[["ended", "store-failed"]], []]);
   });
+});
+
+it("through crashes and breaks at any moment, each command runs at most once, in order, and is reported", async () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const random = createRandom(seed);
+    const stage = new CommandStage();
+    const runs: unknown[] = [];
+    const offer = (): unknown => stage.handlers.handle("run", (args) => (runs.push(args), args));
+    offer();
+    const told = new Map<unknown, string>();
+    const turns = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    // A write takes some turns, as a disk does.
+    stage.store.gate = () => turns(random(3));
+    const start = () => {
+      const { commands } = stage.open();
+      commands.on("done", ({ command: { args } }) => told.set(args, "done"));
+      commands.on("failed", ({ command: { args }, error }) => told.set(args, told.get(args) ?? error.code));
+      return commands;
+    };
+    let commands = start();
+    await Promise.all(range(12).map((i) => commands.call(NODE, "run", i, { expect: i })));
+    for (let round = 0; commands.pending.length > 0; round++) {
+      if (round > 200) throw new Error(`seed ${seed}: ${commands.pending.length} commands are left`);
+      stage.online();
+      await turns(random(12));
+      // A publisher that restarts has forgotten all results.
+      if (random(4) === 0) {
+        stage.restartPublisher();
+        offer();
+      }
+      if (random(2) === 0) stage.offline();
+      else {
+        stage.crash();
+        commands = start();
+      }
+    }
+    expect(runs, `seed ${seed}`).toEqual([...new Set(runs)].sort((a, b) => Number(a) - Number(b)));
+    expect(
+      [...told.keys()].sort((a, b) => Number(a) - Number(b)),
+      `seed ${seed}`,
+    ).toEqual(range(12));
+    for (const [args, outcome] of told)
+      if (outcome === "done") expect(runs).toContain(args);
+      else expect(outcome).toBe("outcome-unknown");
+  }
 });
 
 it("damaged commands of a store are reported and removed, and the others run", async () => {

@@ -19,10 +19,10 @@ export interface CommandOptions<T = Value> {
   readonly expect?: Value | undefined;
   /**
    * Makes the changes in the map that the publisher is expected to make, and returns the expected result. Returns
-   * undefined if any result is fine. It is called at once, with values as they travel: `parse` of the subscription does
+   * undefined if any result is fine; otherwise a value as `publish` takes it. It is called at once, with values as they travel: `parse` of the subscription does
    * not apply. It must not be asynchronous. Its changes are stored and repeated as they are, on whatever the map is then.
    */
-  readonly change?: ((map: ExpectedMap<T>) => Value | undefined | void) | undefined;
+  readonly change?: ((map: ExpectedMap<T>) => unknown) | undefined;
   /** Time to wait for the result once the call was sent, in ms, 1 to 600,000. Default 30,000. */
   readonly timeoutMs?: number | undefined;
   /**

@@ -17,17 +17,26 @@ export class MemoryCommands {
   /** Each write waits for it, and rejects as it does. */
   gate: () => Promise<void> = () => Promise.resolve();
   closed = 0;
+  private programs = 0;
+
+  /** The program that has the store ends: nothing that it still writes is kept, and it hears of no write. */
+  crash(): void {
+    this.programs++;
+  }
 
   open(): StoredCommands {
+    const program = this.programs;
     return {
       entries: [...this.kept].map(([sequence, bytes]): StoredCommand => ({ sequence, bytes })),
       state: this.state,
       write: async (batch) => {
         await this.gate();
+        if (program !== this.programs) return new Promise(() => undefined);
         this.writes.push(batch);
         for (const { sequence, bytes } of batch.put) this.kept.set(sequence, bytes);
         for (const sequence of batch.remove) this.kept.delete(sequence);
         this.state = batch.state ?? this.state;
+        return undefined;
       },
       close: async () => void this.closed++,
     };
@@ -83,6 +92,14 @@ export class CommandStage {
     this.shared = this.subscribed();
     this.subscription = this.shared.join<number>({});
     this.known = true;
+  }
+
+  /** The subscriber's program ends, with its queue and its link, and another one begins. */
+  crash(): void {
+    this.store.crash();
+    this.watchers.clear();
+    this.offline();
+    this.resubscribe();
   }
 
   /** The subscriber has no subscription to the node. */
