@@ -13,7 +13,7 @@ import { encodeCommand, type CommandRecord } from "./command-record.js";
 import { CommandView } from "./command-view.js";
 import { expectationOf } from "./expectation.js";
 import { Overlay } from "./overlay.js";
-import { describeCommand, expectedOf, type Command, type QueuedCommand } from "./queued-command.js";
+import { describeCommand, expectedOf, nameOf, type Command, type QueuedCommand } from "./queued-command.js";
 import { restoreCommands, type RestoredCommands } from "./restored-commands.js";
 
 /** Longest wait of one timer, in ms. */
@@ -164,9 +164,7 @@ export class Commands extends Emitter<CommandEvents> {
    */
   async cancel({ id }: Pick<Command, "id">): Promise<boolean> {
     this.assertOpen();
-    const found = [...this.queue.values()].find(
-      (it) => it.sentAt === undefined && describeCommand(it).id === id,
-    );
+    const found = [...this.queue.values()].find((it) => it.sentAt === undefined && nameOf(it) === id);
     if (found === undefined) return false;
     const node = this.nodes.get(found.node);
     node?.lane.remove(found);

@@ -28,12 +28,17 @@ export interface QueuedCommand extends CommandRecord {
 }
 
 export function describeCommand(command: QueuedCommand): Command {
-  const { id, node, method, args, queuedAt, expiresAt, sentAt } = command;
+  const { node, method, args, queuedAt, expiresAt, sentAt } = command;
   return {
-    id: Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    id: nameOf(command),
     ...{ node, method, args: decodeRow(args), expected: expectedOf(command) },
     ...{ queuedAt, expiresAt, sent: sentAt !== undefined },
   };
+}
+
+/** The id as text. */
+export function nameOf({ id }: Pick<CommandRecord, "id">): string {
+  return Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 export function expectedOf({ expected }: Pick<CommandRecord, "expected">): Value | undefined {
