@@ -24,6 +24,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { COMMAND } from "./support/program.js";
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { SERVERS, startStack, type Stack } from "./support/stack.js";
+import { inTurn } from "./support/whole.js";
 
 const SOON_MS = 10_000;
 /** Longest time from a fault's end until everyone is back, in ms. */
@@ -531,7 +532,7 @@ describe.each(SERVERS)("maps in a store, behind %s", (server) => {
     return client;
   }
 
-  it.each(["interval", "sync"] as const)(
+  it.each(inTurn(server, ["interval", "sync"] as const))(
     "survive a restart and a kill of the component, with durability %s",
     async (durability) => {
       const [alice, bob] = [await login("alice"), await login("bob")];
