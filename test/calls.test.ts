@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "v
 import { COMMAND, startProgram, type Program } from "./support/program.js";
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+import { WHOLE } from "./support/whole.js";
 
 const ANSWER = new URL("../examples/node/answer.mjs", import.meta.url);
 const PATIENCE_MS = 20_000;
@@ -436,11 +437,12 @@ describe.each(SERVERS)("calls, through %s", (server) => {
     await valve.stop();
   });
 
-  it("queue through a day offline and a restart: 500 run once each, and the 20 that differ are reported", async () => {
+  const queued = WHOLE || server === "prosody" ? 500 : 100;
+  it(`queue offline through a restart: ${queued} run once each, the ${queued / 25} that differ are reported`, async () => {
     const folder = await mkdtemp(join(tmpdir(), "stanzapack-commands-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     const stock = await alice.offer<number>("stock", { kind: "map" });
-    const keys = Array.from({ length: 500 }, (_, i) => `item/${i}`);
+    const keys = Array.from({ length: queued }, (_, i) => `item/${i}`);
     const master = new Map<string, number>();
     const set = (key: string, count: number): void => {
       master.set(key, count);
@@ -461,7 +463,7 @@ describe.each(SERVERS)("calls, through %s", (server) => {
     const carol = await stack.connect("carol", { url: `xmpp://127.0.0.1:${proxy.port}` });
     let store = await openOutboxStore(folder);
     const seen = await carol.subscribe<number>(stock.node);
-    await until(() => seen.map.size === 500, PATIENCE_MS, "the copy of the map");
+    await until(() => seen.map.size === queued, PATIENCE_MS, "the copy of the map");
     const { connection } = carol as unknown as { connection: Connection };
     proxy.refuse = true;
     proxy.cut();
@@ -501,9 +503,9 @@ describe.each(SERVERS)("calls, through %s", (server) => {
     const shown = replay.view(copy).map;
     await until(() => replay.pending.length === 0, 60_000, "all commands have run");
     const ms = performance.now() - from;
-    console.log(`${server}: 500 commands are replayed in ${ms.toFixed(0)} ms`);
+    console.log(`${server}: ${queued} commands are replayed in ${ms.toFixed(0)} ms`);
     expect(runs).toEqual(keys);
-    expect([done, variances]).toEqual([480, changed.map((key) => [key, 9, 4])]);
+    expect([done, variances]).toEqual([queued - changed.length, changed.map((key) => [key, 9, 4])]);
     const isMaster = (map: ReadonlyMap<string, number>): boolean =>
       map.size === master.size && [...map].every(([key, count]) => master.get(key) === count);
     await until(() => isMaster(copy.map) && isMaster(shown), PATIENCE_MS, "the publisher's map");
