@@ -465,13 +465,20 @@ describe("the command `map`", () => {
     expect((await end(start("bob", "export", node))).rows).toEqual([{ key: "n", value: 1 }]);
   });
 
-  it("says that a service is no map, and that its map was withdrawn", async () => {
+  it("says that a service is no map, or one, and that its map was withdrawn", async () => {
     const alice = await stack.connect("alice");
     const value = await alice.offer("value");
     const wrong = start("bob", "get", value.node);
     expect((await end(wrong)).code).toBe(1);
     expect(wrong.stderr).toContain("is of kind value, and no map: use `stanzapack subscribe`");
     const map = await alice.offer("gone", { kind: "map" });
+    const other = startCommand("bob", "subscribe", map.node);
+    expect((await end(other)).code).toBe(1);
+    expect(other.stderr).toContain("is a map, which has no updates: use `stanzapack map watch`");
+    const pattern = startCommand("bob", "subscribe", map.node.replace("gone", "*"), "--count", "1");
+    await until(() => pattern.stderr.includes("`alice@localhost/gone` is a map"), SOON_MS, "the notice");
+    value.publish(1);
+    expect(await end(pattern)).toMatchObject({ code: 0, rows: [{ node: value.node, value: 1 }] });
     const watching = start("bob", "watch", map.node);
     await until(() => watching.stdout.includes("synced"), SOON_MS, "the whole map");
     await map.stop();
