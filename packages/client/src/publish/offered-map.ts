@@ -1,5 +1,6 @@
 import {
   assertMapKey,
+  byteCountOf,
   DEFAULT_LIMITS,
   encodeMapUpdate,
   encodeUpdate,
@@ -125,7 +126,7 @@ export class OfferedMap<T = Value> extends OfferedService<T> {
 
   private commit(changes: readonly MapChange[]): void {
     const rows = toRows(changes);
-    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    const bytes = byteCountOf(rows);
     if (rows.length > OUTBOX_BOUNDS.maxRows || bytes > OUTBOX_BOUNDS.maxBytes)
       throw new StanzapackError(
         "too-large",
