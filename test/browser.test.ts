@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { until } from "@stanzapack/testkit";
+import { startTcpProxy, until } from "@stanzapack/testkit";
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { accountOf } from "./support/accounts.js";
@@ -260,6 +260,83 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
     expect(values).toEqual(Array.from({ length: 520 }, (_, i) => i + 1));
     await page.evaluate("kept.stop().then(() => me.close()).then(() => store.close())");
   });
+
+  it.each(inTurn(server, [500]))(
+    "replays %i commands of a reloaded page, and reports those that met a changed master",
+    async (queued) => {
+      const alice = await stack.connect("alice");
+      const stock = await alice.offer<number>("stock", { kind: "map" });
+      const keys = Array.from({ length: queued }, (_, i) => `item/${i}`);
+      const master = new Map(keys.map((key) => [key, 10]));
+      stock.batch(() => master.forEach((count, key) => stock.set(key, count)));
+      const runs: string[] = [];
+      stock.handle("take", (key: string) => {
+        const left = (master.get(key) ?? 0) - 1;
+        runs.push(key);
+        master.set(key, left);
+        stock.set(key, left);
+        return left;
+      });
+
+      const url = new URL(stack.sandbox.websocketUrl);
+      const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+      url.port = String(proxy.port);
+      const page = await browser.context.newPage();
+      onTestFinished(async () => {
+        await page.close();
+        await Promise.all([proxy.close(), alice.close()]);
+      });
+      await page.goto(example.url);
+      const open = (url: string): Promise<unknown> =>
+        page.evaluate(`(async () => {
+        const { connect } = await import("./stanzapack.js");
+        const { openOutboxStore } = await import("./stanzapack.store.js");
+        const store = await openOutboxStore(${JSON.stringify(`commands of ${server}`)});
+        const me = await connect(${JSON.stringify({ ...login("websocket"), url })});
+        const queue = await me.commands(store);
+        const count = { done: 0, variances: [], failed: [], waited: queue.pending.length };
+        queue.on("done", () => count.done++);
+        queue.on("variance", ({ command, expected, result }) =>
+          count.variances.push([command.args, expected, result]));
+        queue.on("failed", ({ error }) => count.failed.push(error.code));
+        const copy = await me.subscribe("alice@localhost/stock");
+        Object.assign(window, { me, queue, copy, store, count, view: queue.view(copy) });
+      })()`);
+      const poll = (expression: string, ms: number) =>
+        expect.poll(() => page.evaluate(expression), { timeout: ms });
+      await open(url.href);
+      await poll("copy.map.size", 10_000).toBe(queued);
+      proxy.refuse = true;
+      proxy.cut();
+      expect(
+        await page.evaluate(`(async () => {
+        const change = (key) => (map) => (map.set(key, map.get(key) - 1), map.get(key));
+        const keys = [...copy.map.keys()].sort((a, b) => a.slice(5) - b.slice(5));
+        await Promise.all(keys.map((key) => queue.call(copy, "take", key, { change: change(key) })));
+        return [view.map.get("item/7"), copy.map.get("item/7"), queue.pending.length];
+      })()`),
+      ).toEqual([9, 10, queued]);
+      const changed = keys.filter((_, i) => i % 25 === 3);
+      expect(changed).toHaveLength(20);
+      for (const key of changed) {
+        master.set(key, 5);
+        stock.set(key, 5);
+      }
+      expect(runs).toEqual([]);
+
+      await page.reload();
+      await open(stack.sandbox.websocketUrl);
+      await poll("queue.pending.length", 60_000).toBe(0);
+      expect(runs).toEqual(keys);
+      expect(await page.evaluate("count")).toEqual({
+        ...{ done: queued - changed.length, failed: [], waited: queued },
+        variances: changed.map((key) => [key, 9, 4]),
+      });
+      const sorted = [...master].sort(([a], [b]) => (a < b ? -1 : 1));
+      await poll("[...view.map].sort(([a], [b]) => (a < b ? -1 : 1))", 10_000).toEqual(sorted);
+      await page.evaluate("queue.close().then(() => me.close()).then(() => store.close())");
+    },
+  );
 
   it("tells what is wrong", async () => {
     const page = await browser.context.newPage();

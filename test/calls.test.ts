@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StanzapackError, type CallContext, type Client, type OfferedService } from "@stanzapack/client";
+import { openOutboxStore } from "@stanzapack/client/store";
 import { startTcpProxy, until } from "@stanzapack/testkit";
 import {
   createHello,
@@ -17,6 +18,7 @@ import { loginEnvironment } from "./support/accounts.js";
 import { COMMAND, startProgram, type Program } from "./support/program.js";
 import { HELLO, openRawLink } from "./support/raw-link.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+import { WHOLE } from "./support/whole.js";
 
 const ANSWER = new URL("../examples/node/answer.mjs", import.meta.url);
 const PATIENCE_MS = 20_000;
@@ -425,6 +427,89 @@ describe.each(SERVERS)("calls, through %s", (server) => {
     expect(await second).toBe("second");
     expect(runs.map(({ args }) => args)).toEqual([1, 2]);
     await valve.stop();
+  });
+
+  const queued = WHOLE || server === "prosody" ? 500 : 100;
+  it(`queue offline through a restart: ${queued} run once each, the ${queued / 25} that differ are reported`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "stanzapack-commands-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const stock = await alice.offer<number>("stock", { kind: "map" });
+    const keys = Array.from({ length: queued }, (_, i) => `item/${i}`);
+    const master = new Map<string, number>();
+    const set = (key: string, count: number): void => {
+      master.set(key, count);
+      stock.set(key, count);
+    };
+    stock.batch(() => keys.forEach((key) => set(key, 10)));
+    const runs: string[] = [];
+    stock.handle("take", (key: string) => {
+      const left = (master.get(key) ?? 0) - 1;
+      runs.push(key);
+      set(key, left);
+      return left;
+    });
+
+    const { host, ports } = stack.sandbox;
+    const proxy = await startTcpProxy({ host, port: ports.c2s });
+    onTestFinished(() => proxy.close());
+    const carol = await stack.connect("carol", { url: `xmpp://127.0.0.1:${proxy.port}` });
+    let store = await openOutboxStore(folder);
+    const seen = await carol.subscribe<number>(stock.node);
+    await until(() => seen.map.size === queued, PATIENCE_MS, "the copy of the map");
+    const { connection } = carol as unknown as { connection: Connection };
+    proxy.refuse = true;
+    proxy.cut();
+    await until(() => connection.state !== "online", PATIENCE_MS, "the break is noticed");
+    const queue = await carol.commands(store);
+    const view = queue.view(seen);
+    const calls = keys.map((key) =>
+      queue.call(seen, "take", key, {
+        change: (map) => {
+          const left = (map.get(key) ?? 0) - 1;
+          map.set(key, left);
+          return left;
+        },
+      }),
+    );
+    await Promise.all(calls);
+    expect([view.map.get("item/7"), seen.map.get("item/7"), runs.length]).toEqual([9, 10, 0]);
+    // Others take from the same stock meanwhile.
+    const changed = keys.filter((_, i) => i % 25 === 3);
+    for (const key of changed) set(key, 5);
+    await carol.close();
+    await store.close();
+
+    store = await openOutboxStore(folder);
+    const again = await stack.connect("carol");
+    const replay = await again.commands(store);
+    expect(replay.pending.map(({ args }) => args)).toEqual(keys);
+    const variances: unknown[] = [];
+    let done = 0;
+    replay.on("done", () => done++);
+    replay.on("variance", ({ command, expected, result }) =>
+      variances.push([command.args, expected, result]),
+    );
+    replay.on("failed", ({ error }) => variances.push(error));
+    const from = performance.now();
+    const copy = await again.subscribe<number>(stock.node);
+    const shown = replay.view(copy).map;
+    await until(() => replay.pending.length === 0, PATIENCE_MS, "all commands have run");
+    const ms = performance.now() - from;
+    console.log(`${server}: ${queued} commands are replayed in ${ms.toFixed(0)} ms`);
+    expect(runs).toEqual(keys);
+    expect([done, variances]).toEqual([queued - changed.length, changed.map((key) => [key, 9, 4])]);
+    const isMaster = (map: ReadonlyMap<string, number>): boolean =>
+      map.size === master.size && [...map].every(([key, count]) => master.get(key) === count);
+    await until(() => isMaster(copy.map) && isMaster(shown), PATIENCE_MS, "the publisher's map");
+    await again.close();
+    await store.close();
+    // Nothing is left to run.
+    store = await openOutboxStore(folder);
+    const idle = await stack.connect("carol");
+    expect((await idle.commands(store)).pending).toEqual([]);
+    await idle.close();
+    await store.close();
+    await stock.stop();
   });
 
   it("have an unknown outcome where the component restarts and the publisher is gone", async () => {

@@ -5,6 +5,8 @@ import {
   type Connection,
   type InBandBytestreams,
 } from "@stanzapack/xmpp";
+import type { CommandHost } from "./commands/command-host.js";
+import { Commanding } from "./commands/commanding.js";
 import { Negotiation } from "./negotiation/negotiation.js";
 import type { ResolvedConnectOptions } from "./options/connect-options.js";
 import { Approvals } from "./publish/approvals.js";
@@ -29,6 +31,7 @@ export interface ClientParts {
   readonly groups: Groups;
   readonly subscribing: Subscribing;
   readonly offering: Offering;
+  readonly commanding: Commanding;
   /** Services that the client offers, by node. */
   readonly services: ReadonlyMap<string, OfferedService>;
   /** Subscriptions of the client, by node. */
@@ -108,8 +111,19 @@ export function createClientParts(
   const offering = new Offering(services, bareJid, codec, keeper, publishing, state, approvals, () =>
     host.assertOpen(),
   );
+  const commandHost: CommandHost = {
+    target: (node) => {
+      const subscription = subscriptions.get(node);
+      return subscription?.ended === false ? subscription : undefined;
+    },
+    watch: (watcher) => {
+      subscribing.watchers.add(watcher);
+      return () => subscribing.watchers.delete(watcher);
+    },
+  };
+  const commanding = new Commanding(bareJid, commandHost, () => host.assertOpen());
   return {
     ...{ connection, streams, negotiation, keeper, publishing, approvals, state },
-    ...{ groups, subscribing, offering, services, subscriptions },
+    ...{ groups, subscribing, offering, commanding, services, subscriptions },
   };
 }

@@ -1,4 +1,4 @@
-import { parseNode, StanzapackError, type Value } from "@stanzapack/wire";
+import { StanzapackError, type Value } from "@stanzapack/wire";
 import { callSafely, type ByteMeter, type Connection, type InBandBytestreams } from "@stanzapack/xmpp";
 import { readBareJid, readNode } from "./base/addresses.js";
 import { Emitter } from "./base/emitter.js";
@@ -6,6 +6,7 @@ import { toStanzapackError } from "./base/errors.js";
 import type { Sendable } from "./base/sendable.js";
 import type { BlockObserver, ClientEvents } from "./client-events.js";
 import { createClientParts, type ClientParts } from "./client-parts.js";
+import type { Commands } from "./commands/commands.js";
 import type { EnvelopeKind } from "./link/link-envelope.js";
 import type { CursorInfo, ServiceInfo } from "./negotiation/negotiation.js";
 import {
@@ -13,13 +14,22 @@ import {
   type ConnectOptions,
   type ResolvedConnectOptions,
 } from "./options/connect-options.js";
+import type { CommandsOptions } from "./options/command-options.js";
 import type { OfferOptions } from "./options/offer-options.js";
-import { checkCursorName, checked, checkFlag, checkNodes, checkText } from "./options/option-checks.js";
+import {
+  checkCursorName,
+  checked,
+  checkFlag,
+  checkNodes,
+  checkText,
+  nodeOf,
+} from "./options/option-checks.js";
 import type { SubscribeOptions } from "./options/subscribe-options.js";
 import type { OfferedMap } from "./publish/offered-map.js";
 import type { OfferedService } from "./publish/offered-service.js";
 import { watchConnection } from "./session/connection-watch.js";
 import type { LinkKeeper } from "./session/link-keeper.js";
+import type { CommandStore } from "./store/command-store.js";
 import type { SubscriptionGroup } from "./subscribe/subscription-group.js";
 import type { Subscription } from "./subscribe/subscription.js";
 
@@ -210,6 +220,17 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
+   * Opens the queue of this account's commands in a store: calls that wait until they can be made, also through a restart
+   * of this program. It continues with the commands that an earlier program has left there. Needs no link.
+   *
+   * Throws `store-failed`, which is `retryable` while another queue has the commands, and `stopped`.
+   */
+  async commands(store: CommandStore, options: CommandsOptions = {}): Promise<Commands> {
+    this.assertOpen();
+    return await this.parts.commanding.open(store, options);
+  }
+
+  /**
    * Resolves to every service that this account may subscribe to. `owner`, a bare JID, limits the list to one
    * publisher. Throws `invalid-options` if `owner` is no bare JID.
    */
@@ -270,7 +291,9 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   private async shutDownNow(reason: StanzapackError | undefined): Promise<void> {
-    const { publishing, groups, subscriptions, services, offering } = this.parts;
+    const { publishing, groups, subscriptions, services, offering, commanding } = this.parts;
+    const stored = commanding.close();
+    if (stored !== undefined) await stored;
     const draining = reason === undefined ? offering.drainStored() : undefined;
     if (draining !== undefined) await draining;
     for (const subscription of subscriptions.values()) subscription.tellTaken();
@@ -289,12 +312,4 @@ export class Client extends Emitter<ClientEvents> {
     await offering.released();
     this.emit("closed", reason);
   }
-}
-
-/** Returns the prepared node that the call `call` names. Throws `invalid-options` and `bad-name`. */
-function nodeOf(call: string, named: string): string {
-  checkText(call, "node", named);
-  const node = readNode(named);
-  parseNode(node);
-  return node;
 }

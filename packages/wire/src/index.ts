@@ -65,6 +65,7 @@ export { fromOptionFields, MAX_OPTION_BYTES, optionBytes, toOptionFields } from 
 export {
   abortSignal,
   allOptional,
+  anything,
   callable,
   either,
   exactly,

@@ -1,6 +1,7 @@
 import {
   abortSignal,
   allOptional,
+  anything,
   callable,
   checkArgument,
   checkOptions,
@@ -16,6 +17,7 @@ import {
   objectWith,
   oneOf,
   orNull,
+  parseNode,
   plainText,
   SELECTION_BOUNDS,
   textThat,
@@ -23,6 +25,8 @@ import {
   type OptionSchema,
 } from "@stanzapack/wire";
 import type { CallOptions } from "./call-options.js";
+import { readNode } from "../base/addresses.js";
+import { COMMAND_BOUNDS, type CommandOptions, type CommandsOptions } from "./command-options.js";
 import type { ConfigureOptions, OfferOptions } from "./offer-options.js";
 import type { ConnectOptions } from "./connect-options.js";
 import type { ChangeOptions, SubscribeOptions } from "./subscribe-options.js";
@@ -47,6 +51,8 @@ const MAX_NODES = 1_000_000;
 const MAX_TEXT_CHARS = 4_096;
 /** Longest time of a call, in ms. The component has the same bound, and the publisher remembers results as long. */
 const MAX_CALL_MS = 600_000;
+/** Longest time that a command may wait, in ms: a year. */
+const MAX_KEEP_MS = 31_536_000_000;
 
 const bounds = SELECTION_BOUNDS;
 const address = plainText(1, MAX_JID_CHARS, "an address");
@@ -111,6 +117,16 @@ const subscribe = {
 };
 
 const call = { timeoutMs: wholeNumber(1, MAX_CALL_MS, " of ms") };
+const command = {
+  ...call,
+  expect: anything(),
+  change: callable(),
+  keepMs: wholeNumber(1, MAX_KEEP_MS, " of ms"),
+};
+const commands = {
+  maxCommands: wholeNumber(1, COMMAND_BOUNDS.maxCommands, " of commands"),
+  maxBytes: wholeNumber(1, COMMAND_BOUNDS.maxBytes, " of bytes"),
+};
 
 /** Schema of the options of each call. A new option of a type does not compile before its schema is here. */
 const SCHEMAS = {
@@ -120,6 +136,8 @@ const SCHEMAS = {
   change: options<ChangeOptions>(allOptional(change)),
   subscribe: options<SubscribeOptions<unknown>>(allOptional(subscribe)),
   call: options<CallOptions>(allOptional(call)),
+  command: options<CommandOptions<unknown>>(allOptional(command)),
+  commands: options<CommandsOptions>(allOptional(commands)),
 };
 
 function options<T>(schemas: Record<keyof T, OptionSchema>): OptionSchema {
@@ -141,6 +159,11 @@ export function checkMethod(what: string, given: unknown): void {
   checkArgument(what, "method", plainText(1, DEFAULT_LIMITS.maxMethodChars, "the name of a method"), given);
 }
 
+/** Throws `invalid-options` if `given` is no store of commands. */
+export function checkCommandStore(what: string, given: unknown): void {
+  checkArgument(what, "store", objectWith("a store, such as `openOutboxStore` gives", "openCommands"), given);
+}
+
 export function checkHandler(what: string, given: unknown): void {
   checkArgument(what, "handler", callable(), given);
 }
@@ -158,4 +181,12 @@ export function checkCursorName(what: string, given: unknown): void {
 export function checkNodes(what: string, given: string | readonly string[]): string[] {
   if (typeof given === "string") return [given];
   return [...checkArgument(what, "nodes", listOf(text, 1, MAX_NODES, "nodes"), given)];
+}
+
+/** Returns the prepared node that the call `what` names. Throws `invalid-options` and `bad-name`. */
+export function nodeOf(what: string, named: string): string {
+  checkText(what, "node", named);
+  const node = readNode(named);
+  parseNode(node);
+  return node;
 }

@@ -1,3 +1,4 @@
+import type { CommandWatcher } from "../commands/command-host.js";
 import { toStanzapackError } from "../base/errors.js";
 import type { SubscribeOptions } from "../options/subscribe-options.js";
 import { SharedSubscription } from "../subscribe/shared-subscription.js";
@@ -14,6 +15,9 @@ export interface Shared {
 
 /** Subscribes to single nodes. All subscriptions to one node share one request. */
 export class Subscribing {
+  /** Queues of commands, which wait for calls to be possible. */
+  readonly watchers = new Set<CommandWatcher>();
+
   constructor(
     private readonly subscriptions: Map<string, SharedSubscription>,
     private readonly keeper: LinkKeeper,
@@ -49,6 +53,12 @@ export class Subscribing {
       change: (s, windowMs, selection) => this.keeper.held.subscriptions.change(s, windowMs, selection),
       stop: (s) => this.stop(s),
       credit: (frame) => this.keeper.link?.sendFrame(frame),
+      callable: (s) => {
+        for (const watcher of this.watchers) watcher.callable(s.node);
+      },
+      mapChanged: (s, outcome) => {
+        for (const watcher of this.watchers) watcher.mapChanged(s.node, outcome);
+      },
     });
     this.state.adopt(shared);
     this.subscriptions.set(node, shared);

@@ -115,6 +115,51 @@ describe("a store", () => {
   });
 });
 
+describe("commands in a store", () => {
+  const BOB = "bob@example.org";
+  const command = (sequence: number, length = 10) => ({
+    ...{ sequence, bytes: new Uint8Array(length).fill(sequence) },
+  });
+
+  it("are given back as they were written, in order, for each account, beside outboxes", async () => {
+    let store = await open();
+    await (await store.open(NODE)).append([entryOf(1)]);
+    const other = await store.openCommands("bob@example.org.uk");
+    await other.write({ put: [command(1)], remove: [], state: undefined });
+    let bob = await store.openCommands(BOB);
+    expect(bob).toMatchObject({ entries: [], state: undefined });
+    await bob.write({ put: [command(10), command(2), command(3)], remove: [], state: Uint8Array.of(1) });
+    await bob.write({ put: [command(11)], remove: [3], state: undefined });
+    await bob.write({ put: [], remove: [], state: Uint8Array.of(2) });
+    await bob.close();
+    await store.close();
+
+    store = await open();
+    bob = await store.openCommands(BOB);
+    expect(bob).toMatchObject({
+      entries: [command(2), command(10), command(11)],
+      state: Uint8Array.of(2),
+    });
+    expect((await store.open(NODE)).entries).toEqual([entryOf(1)]);
+  });
+
+  it("are one queue's at a time, and no more than a queue may hold", async () => {
+    const store = await open();
+    const bob = await store.openCommands(BOB);
+    await expect(store.openCommands(BOB)).rejects.toMatchObject({
+      ...{ code: "store-failed", retryable: true, text: expect.stringContaining("in use") },
+    });
+    await bob.write({
+      ...{ put: Array.from({ length: 10_001 }, (_, i) => command(i + 1, 1)), remove: [], state: undefined },
+    });
+    await bob.close();
+    await expect(store.openCommands(BOB)).rejects.toMatchObject({
+      ...{ code: "store-failed", text: expect.stringContaining("more commands than a queue may hold") },
+    });
+    await (await store.openCommands("carol@example.org")).close();
+  });
+});
+
 describe("a damaged store says so", () => {
   beforeEach(async () => {
     const store = await openOutboxStore(location);

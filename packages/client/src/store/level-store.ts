@@ -9,6 +9,8 @@ import {
 } from "@stanzapack/wire";
 import { Level } from "level";
 import { drawIncarnation } from "../base/incarnation.js";
+import type { CommandStore } from "./command-store.js";
+import { openCommandRecords } from "./level-commands.js";
 import type { OutboxEntry, OutboxStore, StoredOutbox } from "./outbox-store.js";
 import { OUTBOX_BOUNDS } from "./outbox-store.js";
 import { holdLocation } from "./location.node.js";
@@ -16,15 +18,18 @@ import { decodeEntry, decodeHead, encodeEntry, encodeHead, type Head } from "./r
 
 export interface OutboxStoreOptions {
   /**
-   * True: an update counts as saved once it is on the disk, so that it also survives a power cut. False is faster:
+   * True: an update, or a command, counts as saved once it is on the disk, so that it also survives a power cut. False is faster:
    * saved updates survive the end of the program, but perhaps not a power cut. For Node only: browsers decide by
    * themselves. Default true.
    */
   readonly sync?: boolean | undefined;
 }
 
-/** A store in a directory, or in an IndexedDB of a browser. It holds the outboxes of any number of services. */
-export interface LevelOutboxStore extends OutboxStore {
+/**
+ * A store in a directory, or in an IndexedDB of a browser. It holds the outboxes of any number of services, and the
+ * commands of any number of accounts.
+ */
+export interface LevelOutboxStore extends OutboxStore, CommandStore {
   /** Idempotent. Close the client first. */
   close(): Promise<void>;
 }
@@ -40,7 +45,7 @@ const SEQUENCE_DIGITS = 16;
 type Database = Level<string, Uint8Array>;
 
 /**
- * Opens the store of publishers' outboxes at `location`: the path of a directory, or in browsers the name of a
+ * Opens the store of outboxes and commands at `location`: the path of a directory, or in browsers the name of a
  * database. Creates the store if there is none. One program at a time can open it. Throws `invalid-options` and
  * `store-failed`, which is `retryable` while another program has the store.
  */
@@ -75,6 +80,20 @@ export async function openOutboxStore(
       } catch (error) {
         held.delete(node);
         throw failed(error, `the outbox of \`${node}\` in ${location} cannot be read`);
+      }
+    },
+    async openCommands(account) {
+      const name = `!${account}`;
+      if (held.has(name))
+        throw new StanzapackError("store-failed", `the commands of ${account} in ${location} are in use`, {
+          retryable: true,
+        });
+      held.add(name);
+      try {
+        return await openCommandRecords(db, account, { sync, location, onClose: () => held.delete(name) });
+      } catch (error) {
+        held.delete(name);
+        throw failed(error, `the commands of ${account} in ${location} cannot be read`);
       }
     },
     async close() {

@@ -46,12 +46,14 @@ function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, byteLength);
 }
 
-function seal(bytes: Uint8Array): Uint8Array {
+/** Writes the checksum of the bytes behind it into the first four bytes. */
+export function seal(bytes: Uint8Array): Uint8Array {
   viewOf(bytes).setUint32(0, crc32(bytes.subarray(4)));
   return bytes;
 }
 
-function isWhole(bytes: Uint8Array): boolean {
+/** Whether the first four bytes are the checksum of those behind them. */
+export function isWhole(bytes: Uint8Array): boolean {
   return viewOf(bytes).getUint32(0) === crc32(bytes.subarray(4));
 }
 

@@ -112,6 +112,42 @@ describe("a call", () => {
   });
 });
 
+describe("a call with an id of its caller", () => {
+  const request = { id: Uint8Array.of(7), method: "a", timeoutMs: 1_000 };
+
+  it("leaves when calls are ready, of which its caller is told", async () => {
+    const link = createLink();
+    const ready: boolean[] = [];
+    const outgoing: OutgoingCalls = new OutgoingCalls("alice@x/t", () => ready.push(outgoing.ready));
+    expect(outgoing.ready).toBe(false);
+    outgoing.resume();
+    outgoing.onBound(link.calls, 5);
+    link.link.reachable = false;
+    expect(outgoing.ready).toBe(false);
+    link.link.reachable = true;
+    outgoing.resume();
+    expect(ready).toEqual([true, true]);
+    const result = outgoing.make({ ...request, args: Uint8Array.of(1) });
+    expect(link.sent).toMatchObject([{ id: Uint8Array.of(7), again: false, args: Uint8Array.of(1) }]);
+    link.answer(0, 3);
+    expect(await result).toBe(3);
+    outgoing.finish(undefined);
+    expect(outgoing.ready).toBe(false);
+  });
+
+  it("without arguments is only asked for, and its outcome is unknown without an answer", async () => {
+    const [outgoing, link] = [new OutgoingCalls("alice@x/t"), createLink()];
+    const late = failsWith(outgoing.make({ ...request, args: undefined }), "outcome-unknown");
+    await vi.advanceTimersByTimeAsync(1_000);
+    await late;
+    outgoing.onBound(link.calls, 5);
+    const result = outgoing.make({ ...request, args: undefined });
+    expect(link.sent).toMatchObject([{ id: Uint8Array.of(7), again: true }]);
+    link.answer(0, 3);
+    expect(await result).toBe(3);
+  });
+});
+
 describe("after a new link", () => {
   it("only the id is sent, and the result is that of the first try", async () => {
     const [outgoing, link, next] = [new OutgoingCalls("alice@x/t"), createLink(), createLink()];

@@ -32,6 +32,15 @@ interface Outgoing {
   settle: (outcome: StanzapackError | Value) => void;
 }
 
+/** A call with an id that its caller has drawn. */
+export interface CallRequest {
+  readonly id: Uint8Array;
+  readonly method: string;
+  /** As msgpack. Undefined: the call was sent before, and only its result is asked for. */
+  readonly args: Uint8Array | undefined;
+  readonly timeoutMs: number;
+}
+
 /**
  * Calls of all subscriptions of one client to one node. A call waits until the component has bound the subscription.
  * On a later link it is not sent again: its result is asked for.
@@ -43,13 +52,28 @@ export class OutgoingCalls {
   private bound: { readonly calls: LinkCalls; readonly alias: number } | undefined;
   private ended = false;
 
-  constructor(private readonly node: string) {}
+  constructor(
+    private readonly node: string,
+    /** Calls leave at once from now on. */
+    private readonly onReady: () => void = () => undefined,
+  ) {}
+
+  /** Whether a call that is made now leaves now. */
+  get ready(): boolean {
+    return this.bound?.calls.reachable === true && !this.ended;
+  }
 
   /** Calls a method. Rejects with the errors of `Subscription.call`. */
   async call(method: string, args: unknown, timeoutMs = TIMEOUT_MS): Promise<Value> {
-    const row = encodeUpdate(args ?? null, DEFAULT_LIMITS);
+    const id = crypto.getRandomValues(new Uint8Array(ID_BYTES));
+    return this.make({ id, method, args: encodeUpdate(args ?? null, DEFAULT_LIMITS), timeoutMs });
+  }
+
+  /** Makes a call, or asks for its result. Rejects with the errors of `Subscription.call`. */
+  async make({ id, method, args, timeoutMs }: CallRequest): Promise<Value> {
+    const unsentBytes = args?.length ?? 0;
     if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
-    if (this.waiting.size >= MAX_CALLS || this.unsentBytes + row.length > MAX_UNSENT_BYTES)
+    if (this.waiting.size >= MAX_CALLS || this.unsentBytes + unsentBytes > MAX_UNSENT_BYTES)
       throw new StanzapackError("busy", `${this.waiting.size} calls to \`${this.node}\` wait already`, {
         scope: "call",
         retryAfterMs: RETRY_AFTER_MS,
@@ -57,8 +81,7 @@ export class OutgoingCalls {
     return new Promise<Value>((resolve, reject) => {
       const cancel = deadline(timeoutMs, () => outgoing.settle(this.late(outgoing)));
       const outgoing: Outgoing = {
-        id: crypto.getRandomValues(new Uint8Array(ID_BYTES)),
-        ...{ method, args: row, timeoutMs, expiresAt: monotonicNow() + timeoutMs, forget: undefined },
+        ...{ id, method, args, timeoutMs, expiresAt: monotonicNow() + timeoutMs, forget: undefined },
         settle: (outcome) => {
           cancel();
           outgoing.forget?.();
@@ -69,7 +92,7 @@ export class OutgoingCalls {
         },
       };
       this.waiting.add(outgoing);
-      this.unsentBytes += row.length;
+      this.unsentBytes += unsentBytes;
       this.send(outgoing);
     });
   }
@@ -78,11 +101,13 @@ export class OutgoingCalls {
   onBound(calls: LinkCalls, alias: number): void {
     this.bound = { calls, alias };
     for (const outgoing of [...this.waiting]) this.send(outgoing);
+    this.onReady();
   }
 
   /** The stream is back, with the same link. */
   resume(): void {
     for (const outgoing of [...this.waiting]) if (outgoing.args !== undefined) this.send(outgoing);
+    if (this.bound !== undefined) this.onReady();
   }
 
   /** The component does not have the subscription now. */

@@ -69,7 +69,7 @@ export class SharedSubscription {
     private readonly host: SubscriptionHost,
   ) {
     this.terms = new Terms(node, options);
-    this.calls = new OutgoingCalls(node);
+    this.calls = new OutgoingCalls(node, () => host.callable?.(this));
     // With a cursor, only the component knows where the subscription begins.
     this.reception = new Reception(options.cursor === undefined ? options.since : undefined);
     if (options.cursor !== undefined) this.progress = new CursorProgress(() => this.tellTaken());
@@ -373,6 +373,7 @@ export class SharedSubscription {
   publisherIs(status: ServiceStatus, paceMs: number | null): void {
     if (this.statusReport.heard(status, paceMs) || this.ended) this.tellStatus();
     else this.emitStatus({ ...this.statusReport.last, windowMs: this.windowMs });
+    if (status === "online") this.host.callable?.(this);
   }
 
   private tellStatus(): void {
@@ -427,6 +428,7 @@ export class SharedSubscription {
 
   private deliverOutcome(outcome: MapOutcome): void {
     for (const reader of [...this.readers]) reader.deliverMap(outcome);
+    this.host.mapChanged?.(this, outcome);
     if (!this.ended) this.giveCredit();
   }
 

@@ -324,7 +324,7 @@ export class Subscription<T = Value>
     if (this.ended) return;
     let value: T;
     try {
-      value = this.parse === undefined ? (row as T) : this.parse(row);
+      value = this.parsed(row);
     } catch (error) {
       this.finish(this.toRefusal(error));
       void this.shared.leave(this as Subscription<unknown>);
@@ -339,6 +339,11 @@ export class Subscription<T = Value>
       this.queue.push(update, !this.shared.isLog || this.shared.isShared);
       this.onQueued?.();
     }
+  }
+
+  /** @internal Takes a value as it travels, and returns it as this reader has it. Throws what `parse` throws. */
+  parsed(value: Value): T {
+    return this.parse === undefined ? (value as T) : this.parse(value);
   }
 
   /** @internal */

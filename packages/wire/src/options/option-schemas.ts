@@ -18,6 +18,7 @@ import {
   string,
   transform,
   union,
+  unknown,
 } from "valibot";
 import { describeUnknownName, MUST_BE, type OptionSchema } from "./check-options.js";
 import { unfitCharacter } from "../base/xml-text.js";
@@ -111,6 +112,11 @@ export function listOf(schema: OptionSchema, min: number, max: number, about: st
 /** `about`: what `holds` requires, for the error. */
 export function textThat(about: string, holds: (text: string) => boolean): OptionSchema {
   return custom((value) => typeof value === "string" && holds(value), MUST_BE + about);
+}
+
+/** Accepts everything. Other code checks the value. */
+export function anything(): OptionSchema {
+  return unknown();
 }
 
 export function callable(): OptionSchema {
