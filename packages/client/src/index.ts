@@ -8,6 +8,7 @@ export type { AccessModel, ConfigureOptions, OfferOptions } from "./options/offe
 export type { OutboxEntry, OutboxStore, StoredOutbox } from "./store/outbox-store.js";
 export { OfferedService } from "./publish/offered-service.js";
 export { OfferedMap } from "./publish/offered-map.js";
+export type { Verification } from "./subscribe/map-check.js";
 export type { MapChangeEvent, SyncingEvent } from "./subscribe/map-replica.js";
 export type { CallContext, CallFailure, CallHandler } from "./publish/call-handlers.js";
 export type { CallOptions } from "./options/call-options.js";

@@ -111,7 +111,14 @@ export class Link {
       );
     this.watchSilence();
     this.sendFrame(
-      createHello({ hop: this.hop, lean: this.envelope.offer, kept: true, maps: true, calls: true }),
+      createHello({
+        hop: this.hop,
+        lean: this.envelope.offer,
+        kept: true,
+        maps: true,
+        calls: true,
+        digests: true,
+      }),
     );
   }
 
@@ -129,6 +136,10 @@ export class Link {
   /** Whether the component sends KEPT. */
   get sendsKept(): boolean {
     return this.session.peerHello?.kept === true;
+  }
+  /** Whether the component sends DIGEST, and answers REPAIR. */
+  get sendsDigests(): boolean {
+    return this.session.peerHello?.digests === true;
   }
   /** Whether the component passes calls on. */
   get takesCalls(): boolean {

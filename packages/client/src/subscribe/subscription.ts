@@ -12,6 +12,7 @@ import { checked, checkMethod } from "../options/option-checks.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
 import type { SharedSubscription } from "./shared-subscription.js";
 import { textOf } from "../base/text-of.js";
+import type { Verification } from "./map-check.js";
 import { MapView } from "./map-view.js";
 import { listenedTo, noUpdates, UpdateEmitter } from "./update-emitter.js";
 import type { MapChangeEvent, MapOutcome, SyncingEvent } from "./map-replica.js";
@@ -75,6 +76,11 @@ export interface SubscriptionEvents<T> {
   syncing: (progress: SyncingEvent) => void;
   /** `map` is the publisher's map again, as the component had it a moment ago. */
   synced: () => void;
+  /**
+   * This many keys of `map` differed from the component's map, and are repaired. `change` has told each of them. It means
+   * that the memory of this process, or the program, has changed `map`, or that Stanzapack has a fault.
+   */
+  repaired: (event: { readonly keys: number }) => void;
   /** The status changed. With `heartbeatMs` it is also emitted while no update arrives. */
   status: (event: StatusEvent) => void;
   /** The subscription has ended. Emitted once, with the error unless `stop` ended it. */
@@ -168,6 +174,10 @@ export class Subscription<T = Value>
   get synced(): boolean {
     return this.shared.synced;
   }
+  /** Number of keys of `map` that differed from the component's map and were repaired, since the subscription began. */
+  get repaired(): number {
+    return this.shared.check.repaired;
+  }
   /** Window granted, in ms. It is wider than asked for while the publisher cannot send more often. */
   get windowMs(): number {
     return this.shared.windowMs;
@@ -220,6 +230,21 @@ export class Subscription<T = Value>
     const { timeoutMs } = checked("call", options);
     if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
     return (await this.shared.calls.call(method, args, timeoutMs)) as R;
+  }
+
+  /**
+   * Compares `map`, as it is in memory now, with the component's map, and repairs the keys that differ. Resolves to the
+   * number of keys of the map, and of those that were repaired. The client does the same by itself about once a minute.
+   * It waits for the link, for `synced`, and for the updates that wait at the component, at most one window.
+   *
+   * Throws `unsupported` if the component has no checksums, `usage` for a service of another kind, and `stopped` after
+   * the end.
+   */
+  async verify(): Promise<Verification> {
+    if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
+    if (this.kind !== undefined && !this.shared.isMap)
+      throw new StanzapackError("usage", `\`${this.node}\` is no map`, { scope: "subscription" });
+    return this.shared.check.verify();
   }
 
   /**
@@ -348,6 +373,11 @@ export class Subscription<T = Value>
     for (const event of events) this.tell("change", event);
     if (syncing !== undefined) this.tell("syncing", syncing);
     if (synced) this.tell("synced");
+  }
+
+  /** @internal */
+  tellRepaired(keys: number): void {
+    this.tell("repaired", { keys });
   }
 
   private toRefusal(error: unknown): StanzapackError {

@@ -60,8 +60,10 @@ export interface Kind {
   hasRest(subscription: Subscription): boolean;
   /** The service was withdrawn. */
   withdraw(service: Service, now: number): void;
-  /** Once a second. */
-  sweep?(): void;
+  /** The subscriber of a map asks for checksums or entries of these ranges. Throws `protocol`. */
+  repair?(subscription: Subscription, ranges: readonly number[]): void;
+  /** Once a second, at the monotonic time `now`. */
+  sweep?(service: Service, now: number): void;
 }
 
 /** Returns the kind of a new service, with what one service of that kind keeps. */
