@@ -191,6 +191,8 @@ describe.each(SERVERS)("maps, through %s", (server) => {
     for (let i = 0; i < 10; i++) for (let n = 0; n < 5; n++) twin.set(keyOf(i), 1_000 + n);
     for (let i = 100; i < 105; i++) twin.delete(keyOf(i));
     expect(subscription.map.size).toBe(3_000);
+    // The publisher sends once a second. Whoever is back before that receives each change.
+    await offered.settled();
     proxy.refuse = false;
     await same(subscription, twin, BACK_MS);
     expect(stack.component.stats().resumed).toBe(resumed + 1);

@@ -174,7 +174,7 @@ describe("a replica", () => {
 
   it("with a few keys receives them at once", async () => {
     const { check, serve, replica, asked, same } = setUp(3);
-    for (let i = 0; i < 300; i++) (replica.values).set(`more/${i}`, i);
+    for (let i = 0; i < 300; i++) replica.values.set(`more/${i}`, i);
     const verified = check.verify();
     expect(asked).toEqual([[WHOLE_RANGE]]);
     expect(serve()).toBe(1);
@@ -208,7 +208,7 @@ describe("verify", () => {
     check.interrupt();
     replica.interrupt();
     asked.length = 0;
-    (replica.values).delete("key/9");
+    replica.values.delete("key/9");
     check.onBound(link, { ...BIND, kind: "map" });
     snapshot(false);
     serve();
@@ -223,7 +223,7 @@ describe("verify", () => {
     const first = check.verify();
     serve();
     expect(await first).toEqual({ keys: 500, repaired: 0 });
-    (replica.values).delete("key/1");
+    replica.values.delete("key/1");
     const both = Promise.all([check.verify(), check.verify()]);
     serve();
     expect((await both).map(({ repaired }) => repaired).sort()).toEqual([0, 1]);
@@ -248,7 +248,7 @@ describe("verify", () => {
 describe("frames that do not fit", () => {
   it("have no effect: what nobody asked for, another epoch, a replica that is not whole", async () => {
     const { check, answer, give, asked, tell, replica, repairs } = setUp();
-    (replica.values).delete("key/1");
+    replica.values.delete("key/1");
     give(answer(16));
     give({ ...answer(16 ** 3), type: "repair" } as never);
     check.onDigest({ ...(answer(1) as DigestFrame), epoch: 8 });
