@@ -32,7 +32,16 @@ export {
   type ToError,
 } from "./options/check-options.js";
 export { hashEntry, type EntryHash } from "./digest/entry-hash.js";
-export { CHECKSUM_BYTES, hasParts, RANGE_PARTS, RangeDigest, WHOLE_RANGE } from "./digest/range-digest.js";
+export {
+  CHECKSUM_BYTES,
+  decodeDiffering,
+  DIFFERING_BYTES,
+  encodeDiffering,
+  hasParts,
+  RANGE_PARTS,
+  RangeDigest,
+  WHOLE_RANGE,
+} from "./digest/range-digest.js";
 export { isCursorName } from "./options/cursor.js";
 export { createBlockWriter, decodeBlock, type BlockWriter, type ReadyBlock } from "./session/block.js";
 export {

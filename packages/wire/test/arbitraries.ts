@@ -49,16 +49,26 @@ const keyRange = fc.nat(8).chain((depth) => fc.nat(16 ** depth - 1).map((prefix)
 const digestFrame = fc
   .record({
     ...{ type: fc.constant("digest" as const), alias, epoch: uint, position: uint, range: keyRange },
-    ...{ intervalMs: uint, isDivided: fc.boolean(), sums: fc.uint8Array({ minLength: 64, maxLength: 64 }) },
+    ...{
+      intervalMs: uint,
+      form: fc.constantFrom(8, 64, 2),
+      sums: fc.uint8Array({ minLength: 64, maxLength: 64 }),
+    },
   })
-  .map(({ isDivided, sums, ...rest }) => ({
+  .map(({ form, sums, ...rest }) => ({
     ...rest,
-    sums: isDivided && rest.range < 16 ** 8 ? sums : sums.slice(0, 8),
+    sums: sums.slice(0, rest.range < 16 ** 8 ? form : 8),
   }));
 const repairFrame: fc.Arbitrary<Frame> = fc.oneof(
   fc.record({
     ...{ type: fc.constant("repair" as const), role: fc.constant("request" as const), alias },
     ranges: fc.uniqueArray(keyRange, { maxLength: 16 }),
+    sums: fc.constant(null),
+  }),
+  fc.record({
+    ...{ type: fc.constant("repair" as const), role: fc.constant("request" as const), alias },
+    ranges: fc.constantFrom([1], [28], [451]),
+    sums: fc.uint8Array({ minLength: 64, maxLength: 64 }),
   }),
   fc.record({
     ...{ type: fc.constant("repair" as const), role: fc.constant("entries" as const), alias, epoch: uint },

@@ -61,6 +61,9 @@ export interface LinkEvents {
   onBlock?: ((stanzaChars: number, frames: readonly Frame[]) => void) | undefined;
 }
 
+/** Capabilities that HELLO lists, beside lean stanzas. */
+const KNOWN = { kept: true, maps: true, calls: true, digests: true } as const;
+
 /** The client's side of one bytestream to the component: frames both ways, acknowledgements, liveness. */
 export class Link {
   readonly session = new LinkSession(DEFAULT_LIMITS);
@@ -110,16 +113,7 @@ export class Link {
           : toLinkError(end.error, "the link ended"),
       );
     this.watchSilence();
-    this.sendFrame(
-      createHello({
-        hop: this.hop,
-        lean: this.envelope.offer,
-        kept: true,
-        maps: true,
-        calls: true,
-        digests: true,
-      }),
-    );
+    this.sendFrame(createHello({ ...KNOWN, hop: this.hop, lean: this.envelope.offer }));
   }
 
   get sid(): string {

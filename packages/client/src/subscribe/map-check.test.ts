@@ -1,4 +1,5 @@
 import {
+  encodeDiffering,
   hashEntry,
   RangeDigest,
   WHOLE_RANGE,
@@ -26,13 +27,16 @@ function setUp(count = 500, sendsDigests = true) {
   const replica = new MapReplica();
   const check = new MapCheck(NODE, replica);
   const asked: number[][] = [];
+  const told: (Uint8Array | null)[] = [];
   const repairs: number[] = [];
   check.onRepaired = (keys) => repairs.push(keys);
   let position = 1;
   const link = {
     sendsDigests,
     sendFrame: (frame: Frame) => {
-      if (frame.type === "repair" && frame.role === "request") asked.push([...frame.ranges]);
+      if (frame.type !== "repair" || frame.role !== "request") return;
+      asked.push([...frame.ranges]);
+      told.push(frame.sums);
     },
   };
   const snapshot = (begins = true): void => {
@@ -81,8 +85,16 @@ function setUp(count = 500, sendsDigests = true) {
     let answered = 0;
     for (vi.runOnlyPendingTimers(); asked.length > 0; vi.advanceTimersByTime(50)) {
       const ranges = asked.shift() as number[];
+      const sums = told.shift();
       if (ranges.length === 0) snapshot();
-      for (const range of ranges) {
+      let left = ranges;
+      if (sums != null) {
+        const [range] = ranges as [number];
+        left = digestOf(range).differing(sums);
+        const named = encodeDiffering(left);
+        check.onDigest({ type: "digest", ...head(), range, intervalMs: 0, sums: named });
+      }
+      for (const range of left) {
         between?.();
         give(answer(range));
         answered++;

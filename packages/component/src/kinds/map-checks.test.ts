@@ -1,6 +1,7 @@
 import {
   CHECKSUM_BYTES,
   decodeBlock,
+  decodeDiffering,
   DEFAULT_CODEC_LIMITS,
   DEFAULT_LIMITS,
   encodeFrame,
@@ -85,15 +86,16 @@ function setUp({ selection = WHOLE, digestSeconds = 60, sizeClass = 65_535 } = {
     } as unknown as Subscription;
     lane.attached.add(subscription);
     subscriptions.add(subscription);
-    const ask = (...ranges: number[]): Answer[] => {
-      it.chars +=
-        STANZA_CHARS + encodeFrame({ type: "repair", role: "request", alias: 5, ranges }).length * (4 / 3);
+    const askWith = (ranges: readonly number[], sums: Uint8Array | null): Answer[] => {
+      const frame = { type: "repair", role: "request", alias: 5, ranges, sums } as const;
+      it.chars += STANZA_CHARS + encodeFrame(frame).length * (4 / 3);
       it.out.length = 0;
-      checks.ask(subscription, ranges, map);
+      checks.ask(subscription, { ranges, sums }, map);
       vi.advanceTimersByTime(5);
       return it.out;
     };
-    return Object.assign(it, { subscription, ask });
+    const ask = (...ranges: number[]): Answer[] => askWith(ranges, null);
+    return Object.assign(it, { subscription, ask, askWith });
   };
   const look = (now: number): void => {
     checks.look(lane, map, now);
@@ -112,12 +114,23 @@ const digestOf = (held: ReadonlyMap<string, Value>, range: number): RangeDigest 
 };
 
 /** Repairs a replica in the simplest way. Returns the keys that differed. */
-function repair(held: Map<string, Value>, ask: (...ranges: number[]) => Answer[]): string[] {
+function repair(
+  held: Map<string, Value>,
+  ask: (...ranges: number[]) => Answer[],
+  askWith?: (ranges: readonly number[], sums: Uint8Array) => Answer[],
+): string[] {
   const repaired: string[] = [];
   for (let ranges = [WHOLE_RANGE]; ranges.length > 0;) {
     const next: number[] = [];
-    for (const answer of [...ask(...ranges.splice(0, 16))]) {
-      if (answer.type === "digest") next.push(...digestOf(held, answer.range).differing(answer.sums));
+    const some = ranges.splice(0, 16);
+    const [first] = some as [number];
+    const answers =
+      askWith !== undefined && some.length === 1 ? askWith(some, digestOf(held, first).sums) : ask(...some);
+    for (const answer of [...answers]) {
+      if (answer.type === "digest" && answer.sums.length === 2) {
+        const named = decodeDiffering(answer.range, answer.sums);
+        expect(named).toEqual(answers.slice(answers.indexOf(answer) + 1).map(({ range }) => range));
+      } else if (answer.type === "digest") next.push(...digestOf(held, answer.range).differing(answer.sums));
       else {
         const frame = { ...answer, from: 1, to: answer.position };
         const entries = readSnapshot(frame, DEFAULT_LIMITS, DEFAULT_CODEC_LIMITS);
@@ -242,9 +255,10 @@ describe("repair", () => {
     const value = held.get(keyOf(4_711)) as { t: number };
     held.set(keyOf(4_711), { ...value, t: value.t + 2 ** -44 });
     expect(digestOf(held, WHOLE_RANGE).matches((one.out[0] as DigestFrame).sums)).toBe(false);
-    expect(repair(held, one.ask)).toEqual([keyOf(4_711)]);
+    expect(repair(held, one.ask, one.askWith)).toEqual([keyOf(4_711)]);
     expect(held.get(keyOf(4_711))).toEqual(valueOf(4_711));
-    expect(one.chars).toBeLessThan(2_000);
+    // A stream with acknowledgements (XEP-0198) adds some 100 for each question and its answers.
+    expect(one.chars).toBeLessThan(1_500);
     expect(stats.rangesRepaired).toBe(1);
   });
 

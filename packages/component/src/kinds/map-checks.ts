@@ -1,5 +1,6 @@
 import {
   DEFAULT_LIMITS,
+  encodeDiffering,
   encodeSnapshot,
   hasParts,
   keyTest,
@@ -16,6 +17,7 @@ import type { ComponentLimits } from "../config/config.js";
 import type { Lane } from "../fanout/lane.js";
 import { SharedFrame } from "../fanout/shared-frame.js";
 import type { Subscription } from "../subscriptions/subscription.js";
+import type { MapAsk } from "./kind.js";
 import type { MapState } from "./map-state.js";
 
 /** Longest turn, in ms, and the least pause until the next one. So checks use half of the time at most. */
@@ -27,8 +29,11 @@ const WAIT_MS = 100;
 const RIDE_MS = 1_000;
 /** Entries that are hashed between two looks at the clock, and entries that are hashed when an answer is due. */
 const HASHED_AT_ONCE = 256;
-/** Most entries of a range that is not divided. 4: together they take about as much as the checksums of 16 parts. */
-const MAX_LEAF_ENTRIES = 4;
+/** So few entries of a range are sent instead of the checksums of its parts, whatever they take. */
+const FEW_ENTRIES = 4;
+/** Most entries of a range that are sent if they take at most so many bytes: less than one question and answer more. */
+const MAX_LEAF_ENTRIES = 32;
+const MAX_LEAF_BYTES = 256;
 /** Most entries of a range that cannot be divided. It has several only if somebody looked for such keys. */
 const MAX_LAST_ENTRIES = 1_000;
 /** Most bytes of a REPAIR frame before its payload. */
@@ -59,7 +64,7 @@ interface LaneWork {
   /** When the checksum for all is sent at the latest, in ms. Undefined: none is due. */
   digestBy: number | undefined;
   /** Ranges that subscribers have asked for. Each subscription has one request at most. */
-  readonly asks: Map<Subscription, readonly number[]>;
+  readonly asks: Map<Subscription, MapAsk>;
 }
 
 type SubscriberLane = Lane<Subscription>;
@@ -101,9 +106,9 @@ export class MapChecks {
   }
 
   /** A subscriber asks for these ranges; none: for the whole map. What it asked before is answered no more. */
-  ask(subscription: Subscription, ranges: readonly number[], map: CheckedMap): void {
+  ask(subscription: Subscription, asked: MapAsk, map: CheckedMap): void {
     map.state.startHashes();
-    this.workFor(subscription.lane, map).asks.set(subscription, ranges);
+    this.workFor(subscription.lane, map).asks.set(subscription, asked);
     this.book(0);
   }
 
@@ -170,9 +175,9 @@ export class MapChecks {
       for (const subscription of asks.keys()) {
         if (!isCurrent(subscription)) asks.delete(subscription);
         else if (subscription.lane !== lane) {
-          const ranges = asks.get(subscription) as readonly number[];
+          const asked = asks.get(subscription) as MapAsk;
           asks.delete(subscription);
-          this.workFor(subscription.lane, map).asks.set(subscription, ranges);
+          this.workFor(subscription.lane, map).asks.set(subscription, asked);
         }
       }
       if (!lane.active && asks.size === 0) work.digestBy = undefined;
@@ -218,15 +223,20 @@ export class MapChecks {
   private answerAll({ map, asks }: LaneWork, until: number): void {
     const { budgets } = this.parts;
     // The answer to the next range of a subscription comes after the next of each other one.
-    for (const [subscription, ranges] of asks) {
+    for (const [subscription, { ranges, sums }] of asks) {
       const { outlet } = subscription;
       const before = monotonicNow();
       if (before > until) return;
       if (subscription.detached || !outlet.maySendAt(before) || !budgets.hasRoom(outlet.jid)) continue;
       const [range, ...others] = ranges;
       asks.delete(subscription);
-      if (range === undefined || !this.answer(subscription, range, map)) this.resend(subscription, map);
-      else if (others.length > 0) asks.set(subscription, others);
+      let left: readonly number[] = others;
+      if (range !== undefined && sums !== null) left = this.tellDiffering(subscription, range, sums, map);
+      else if (range === undefined || !this.answer(subscription, range, map)) {
+        this.resend(subscription, map);
+        left = [];
+      }
+      if (left.length > 0) asks.set(subscription, { ranges: left, sums: null });
       budgets.charge(outlet.jid, 1);
       budgets.chargeWork(outlet.jid, monotonicNow() - before);
     }
@@ -237,6 +247,20 @@ export class MapChecks {
     map.resend(subscription);
   }
 
+  /** Says which parts of a range differ from the subscriber's. Returns these parts, whose answers follow. */
+  private tellDiffering(
+    { lane, outlet }: Subscription,
+    range: number,
+    sums: Uint8Array,
+    { state }: CheckedMap,
+  ): number[] {
+    const parts = state.digestOf(range, keyTest(lane.key.selection)).differing(sums);
+    const { epoch } = lane.service.record;
+    const head = { type: "digest", epoch, position: state.position, range, intervalMs: 0 } as const;
+    outlet.sendShared(frameFor({ ...head, sums: encodeDiffering(parts) }));
+    return parts;
+  }
+
   /** Sends the checksums or the entries of a range. Returns false if the entries fit no frame. */
   private answer(subscription: Subscription, range: number, { state }: CheckedMap): boolean {
     const { lane, outlet } = subscription;
@@ -245,7 +269,8 @@ export class MapChecks {
     const divides = hasParts(range);
     const entries = state.entriesOf(range, takes, divides ? MAX_LEAF_ENTRIES : MAX_LAST_ENTRIES);
     const frame = entries && this.repairOf(lane, range, state.position, entries);
-    if (frame !== undefined) {
+    const isLeaf = !divides || entries === undefined || entries.length <= FEW_ENTRIES;
+    if (frame !== undefined && (isLeaf || frame.payload.length <= MAX_LEAF_BYTES)) {
       this.parts.stats.rangesRepaired++;
       outlet.sendShared(frameFor(frame), true);
       return true;

@@ -16,7 +16,7 @@ import { weighMapEntry } from "../store/map-entries.js";
 import type { MapWrite } from "../store/store.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
-import type { Kind, Start } from "./kind.js";
+import type { Kind, MapAsk, Start } from "./kind.js";
 import type { CheckedMap, MapChecks } from "./map-checks.js";
 import type { MapShare } from "./map-memory.js";
 import { MapSource, type MapFeed } from "./map-source.js";
@@ -178,8 +178,8 @@ export class MapKind implements Kind, MapFeed, CheckedMap {
     return new MapSource(this, isKnown ? position : undefined, !this.state.continues);
   }
 
-  repair(subscription: Subscription, ranges: readonly number[]): void {
-    this.parts.checks.ask(subscription, ranges, this);
+  repair(subscription: Subscription, asked: MapAsk): void {
+    this.parts.checks.ask(subscription, asked, this);
   }
 
   /** See `CheckedMap`. */

@@ -15,7 +15,7 @@ export function takeRepair(link: ClientLink, frame: RepairFrame): void {
   }
   const { kind, node } = subscription.service;
   if (kind.repair === undefined) throw wrong(`REPAIR for \`${node}\`, which is no map`);
-  kind.repair(subscription, frame.ranges);
+  kind.repair(subscription, frame);
 }
 
 function wrong(text: string): StanzapackError {

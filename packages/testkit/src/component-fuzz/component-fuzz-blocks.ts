@@ -189,6 +189,15 @@ export class FuzzBlocks {
           [2 ** 33 - 1],
           Array.from({ length: 16 }, (_, i) => 256 + i),
         ]),
+        sums: null,
+      },
+      {
+        ...{ type: "repair", role: "request", alias, ranges: [random.pick([1, 28])] },
+        sums: new Uint8Array(64).fill(random.below(256)),
+      },
+      {
+        ...{ type: "repair", role: "request", alias, ranges: [random.pick([1, 28])] },
+        sums: new Uint8Array(64).fill(random.below(256)),
       },
       {
         ...{ type: "digest", alias, epoch: 1, position: random.pick(UINTS), range: 1, intervalMs: 0 },

@@ -8,6 +8,8 @@ const MAX_RANGE = 2 * RANGE_PARTS ** MAX_DEPTH - 1;
 /** Bytes of the checksum of a range, and of the checksums of its parts: each of these is the first word alone. */
 export const CHECKSUM_BYTES = 8;
 export const PART_SUMS_BYTES = 4 * RANGE_PARTS;
+/** Bytes that name some of the parts of a range: a bit for each. */
+export const DIFFERING_BYTES = 2;
 
 /** Returns the depth of a range: the number of hexadecimal digits of a place that it fixes. Undefined: no range. */
 export function depthOfRange(range: number): number | undefined {
@@ -83,6 +85,20 @@ export class RangeDigest {
         parts.push(RANGE_PARTS * this.range + part);
     return parts;
   }
+}
+
+/** Returns the bytes that name these parts of one range. */
+export function encodeDiffering(parts: readonly number[]): Uint8Array {
+  const bits = parts.reduce((sum, part) => sum | (1 << (part % RANGE_PARTS)), 0);
+  return Uint8Array.of(bits >> 8, bits & 0xff);
+}
+
+/** Returns the parts of a range that these bytes name. */
+export function decodeDiffering(range: number, [high = 0, low = 0]: Uint8Array): number[] {
+  const bits = (high << 8) | low;
+  return Array.from({ length: RANGE_PARTS }, (_, part) => RANGE_PARTS * range + part).filter(
+    (part) => (bits >> (part % RANGE_PARTS)) & 1,
+  );
 }
 
 /** Big-endian. */

@@ -1,5 +1,11 @@
 import { StanzapackError } from "../base/errors.js";
-import { CHECKSUM_BYTES, depthOfRange, hasParts, PART_SUMS_BYTES } from "../digest/range-digest.js";
+import {
+  CHECKSUM_BYTES,
+  depthOfRange,
+  DIFFERING_BYTES,
+  hasParts,
+  PART_SUMS_BYTES,
+} from "../digest/range-digest.js";
 import { SNAPSHOT_FORMS } from "./data-codec.js";
 import { uint } from "./frame-elements.js";
 import type { FrameFields } from "./frame-fields.js";
@@ -31,7 +37,14 @@ export function repairElements(frame: RepairFrame): readonly unknown[] {
   const ranges = frame.role === "request" ? frame.ranges : [frame.range];
   if (ranges.length > MAX_REPAIR_RANGES || ranges.some((range) => depthOfRange(range) === undefined))
     throw new StanzapackError("internal", `REPAIR of the ranges ${ranges.join(", ")}`);
-  if (frame.role === "request") return [FRAME.REPAIR, alias, 0, ranges];
+  if (frame.role === "request") {
+    if (frame.sums !== null && !describes(frame.sums, ranges))
+      throw new StanzapackError(
+        "internal",
+        `REPAIR of ${ranges.length} ranges with ${frame.sums.length} bytes`,
+      );
+    return [FRAME.REPAIR, alias, 0, ranges, frame.sums];
+  }
   const { epoch, position, range, form, payload } = frame;
   return [
     ...[FRAME.REPAIR, alias, 1, uint(epoch, "epoch"), uint(position, "position")],
@@ -41,7 +54,13 @@ export function repairElements(frame: RepairFrame): readonly unknown[] {
 
 function fits(range: number, sums: Uint8Array): boolean {
   if (depthOfRange(range) === undefined) return false;
-  return sums.length === CHECKSUM_BYTES || (sums.length === PART_SUMS_BYTES && hasParts(range));
+  if (sums.length === CHECKSUM_BYTES) return true;
+  return hasParts(range) && (sums.length === PART_SUMS_BYTES || sums.length === DIFFERING_BYTES);
+}
+
+/** Whether these are the sums of the parts of a request's only range. */
+function describes(sums: Uint8Array, [range, ...others]: readonly number[]): boolean {
+  return sums.length === PART_SUMS_BYTES && range !== undefined && others.length === 0 && hasParts(range);
 }
 
 /** Reads DIGEST; the caller checks that the frame ends there. Throws `malformed` or `limit-exceeded`. */
@@ -62,7 +81,9 @@ export function decodeRepair(f: FrameFields): RepairFrame {
     const ranges = f.list(MAX_REPAIR_RANGES, Number.MAX_SAFE_INTEGER);
     for (const range of ranges) readRange(f, range);
     if (new Set(ranges).size < ranges.length) throw f.wrong("a range comes twice");
-    return { type: "repair", role: "request", alias, ranges };
+    const sums = f.bytesOrNil(PART_SUMS_BYTES);
+    if (sums !== null && !describes(sums, ranges)) throw f.wrong("these are no sums of one range alone");
+    return { type: "repair", role: "request", alias, ranges, sums };
   }
   const [epoch, position] = [f.uint(), f.uint()];
   const range = readRange(f, f.uint());

@@ -205,7 +205,10 @@ export interface DigestFrame {
   readonly range: number;
   /** Time after which the component sends the next one if the map has changed by then, in ms. 0: it was asked for. */
   readonly intervalMs: number;
-  /** 8 bytes: the checksum of the range. 64 bytes: the first four bytes of the checksum of each part. */
+  /**
+   * 8 bytes: the checksum of the range. 64 bytes: the first four bytes of the checksum of each part. 2 bytes: a bit for
+   * each part that differs from the sums of a request, the first part in the lowest bit. Answers for these parts follow.
+   */
   readonly sums: Uint8Array;
 }
 
@@ -215,6 +218,8 @@ export interface RepairRequestFrame {
   readonly role: "request";
   readonly alias: number;
   readonly ranges: readonly number[];
+  /** For one range alone: the sums of its parts, as the subscriber has them. null: none. */
+  readonly sums: Uint8Array | null;
 }
 
 /** Component → subscriber: every entry of the range, in the map of this position. */
