@@ -18,7 +18,10 @@ const INTERVAL_MS = 60_000;
 const BIND = { type: "bind", role: "subscription", alias: 5, node: NODE, subid: "1", baseAt: 0 } as const;
 
 beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.clearAllTimers();
+  vi.useRealTimers();
+});
 
 /** A replica that is whole, its check, and a component in the simplest way. */
 function setUp(count = 500, sendsDigests = true) {
@@ -88,7 +91,7 @@ function setUp(count = 500, sendsDigests = true) {
       const sums = told.shift();
       if (ranges.length === 0) snapshot();
       let left = ranges;
-      if (sums != null) {
+      if (sums !== null && sums !== undefined) {
         const [range] = ranges as [number];
         left = digestOf(range).differing(sums);
         const named = encodeDiffering(left);

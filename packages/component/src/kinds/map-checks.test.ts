@@ -36,7 +36,10 @@ const JID = "bob@x/1";
 const STANZA_CHARS = 110;
 
 beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.clearAllTimers();
+  vi.useRealTimers();
+});
 
 function setUp({ selection = WHOLE, digestSeconds = 60, sizeClass = 65_535 } = {}) {
   const state = new MapState({ maxRemovals: 100, maxRemovalBytes: 1e9, maxAgeMs: 1e9 });
