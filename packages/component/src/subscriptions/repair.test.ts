@@ -50,8 +50,7 @@ describe("REPAIR of a client", () => {
 
   it("ends the link of a client that does not list it, or that sends entries", () => {
     expect(setUp({ takesDigests: false }).codeOf(ASK)).toBe("protocol");
-    const entries = { ...{ role: "entries", epoch: 1, position: 1, range: 1 }, form: "rows" } as const;
-    const { codeOf } = setUp();
-    expect(codeOf({ type: "repair", alias: 5, ...entries, payload: new Uint8Array() })).toBe("protocol");
+    const entries = { type: "repair", role: "entries", alias: 5, epoch: 1, position: 1, range: 1 } as const;
+    expect(setUp().codeOf({ ...entries, form: "rows", payload: new Uint8Array() })).toBe("protocol");
   });
 });
