@@ -1,4 +1,4 @@
-import type { Since } from "@stanzapack/wire";
+import { byteCountOf, type Since } from "@stanzapack/wire";
 import type { Later } from "../base/later.js";
 import type { Service } from "../catalog/service.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
@@ -64,7 +64,7 @@ export class LogKind implements Kind {
   }
 
   kept({ lanes }: Service, { rows }: Arrival): void {
-    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    const bytes = byteCountOf(rows);
     for (const lane of lanes.values()) if (lane.overflows(rows.length, bytes)) this.setAside(lane);
   }
 
