@@ -76,10 +76,7 @@ export interface SubscriptionEvents<T> {
   syncing: (progress: SyncingEvent) => void;
   /** `map` is up to date: once at the beginning, and again after each break. */
   synced: () => void;
-  /**
-   * This many keys of `map` differed from the component's map, and are repaired. `change` has told each of them. It means
-   * that the memory of this process, or the program, has changed `map`, or that Stanzapack has a fault.
-   */
+  /** This many keys of `map` differed from the component's map, and are repaired. `change` has told each of them. */
   repaired: (event: { readonly keys: number }) => void;
   /** The status changed. With `heartbeatMs` it is also emitted while no update arrives. */
   status: (event: StatusEvent) => void;
@@ -241,11 +238,9 @@ export class Subscription<T = Value>
 
   /**
    * Compares `map`, as it is in memory now, with the component's map, and repairs the keys that differ. Resolves to the
-   * number of keys of the map, and of those that were repaired. The client does the same by itself about once a minute.
-   * It waits for the link, for `synced`, and for the updates that wait at the component, at most one window.
-   *
-   * Throws `unsupported` if the component has no checksums, `usage` for a service of another kind, and `stopped` after
-   * the end.
+   * number of keys of the map, and of those that were repaired. The client does the same about once a minute. Waits for
+   * the link, for `synced`, and for updates that wait at the component: at most a window. Throws `unsupported` if the
+   * component has no checksums, `usage` for a service of another kind, and `stopped` after the end.
    */
   async verify(): Promise<Verification> {
     if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
