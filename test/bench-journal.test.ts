@@ -13,6 +13,10 @@ async function bench(...args: string[]): Promise<{ readonly stdout: string; read
   return promisify(execFile)(process.execPath, [COMMAND, "bench", "journal", "--dir", folder, ...args]);
 }
 
+async function catchUp(...args: string[]): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  return promisify(execFile)(process.execPath, [COMMAND, "bench", "catchup", ...args]);
+}
+
 type Row = Readonly<Record<string, string | number | null>>;
 
 describe("`stanzapack bench journal`", () => {
@@ -54,5 +58,26 @@ describe("`stanzapack bench journal`", () => {
       code: 2,
       stderr: expect.stringContaining("nothing to measure") as string,
     });
+  });
+});
+
+describe("`stanzapack bench catchup`", () => {
+  it("has a row for each form and step, and null for what is not installed", async () => {
+    const { stdout, stderr } = await catchUp(
+      ...["--form", "stanzapack,json,pouchdb", "--keys", "300", "--modules", folder, "--json"],
+    );
+    const rows = JSON.parse(stdout) as Row[];
+    expect(rows.map(({ form, changed }) => `${form} ${changed}`)).toEqual(
+      ["stanzapack", "json", "pouchdb"].flatMap((form) =>
+        [1, 0.001, 0.01, 0.1].map((changed) => `${form} ${changed}`),
+      ),
+    );
+    for (const { form, bytes, ms } of rows)
+      if (form === "pouchdb") expect([bytes, ms]).toEqual([null, null]);
+      else expect(bytes).toBeGreaterThan(5);
+    const [whole, , some] = rows as [Row, Row, Row];
+    expect(whole["bytes"]).toBeGreaterThan(some["bytes"] as number);
+    expect(stderr).toContain("warning: pouchdb is not measured: PouchDB is not in ");
+    await expect(catchUp("--form", "carrier-pigeon")).rejects.toMatchObject({ code: 2 });
   });
 });

@@ -93,7 +93,7 @@ describe.each(SERVERS)("maps, through %s", (server) => {
   let count = 0;
 
   beforeAll(async () => {
-    stack = await startStack(server, ["alice", "bob", "carol"]);
+    stack = await startStack(server, ["alice", "bob", "carol"], { limits: { mapDigestSeconds: 1 } });
     alice = await stack.connect("alice");
   });
   afterAll(() => stack.stop());
@@ -191,6 +191,8 @@ describe.each(SERVERS)("maps, through %s", (server) => {
     for (let i = 100; i < 105; i++) twin.delete(keyOf(i));
     await offered.settled();
     expect(subscription.map.size).toBe(3_000);
+    // The publisher sends once a second. Whoever is back before that receives each change.
+    await offered.settled();
     proxy.refuse = false;
     await same(subscription, twin, BACK_MS);
     expect(stack.component.stats().resumed).toBe(resumed + 1);
@@ -279,6 +281,42 @@ describe.each(SERVERS)("maps, through %s", (server) => {
     await expect(carol.subscribe(value.node, { prefix: "a" })).rejects.toMatchObject({
       code: "invalid-options",
     });
+  });
+
+  it("notice within the interval what differs in a replica, and repair that alone", async () => {
+    const bob = await stack.connect("bob");
+    const { offered, twin } = await offer();
+    offered.batch(() => {
+      for (let i = 0; i < 2_000; i++) twin.set(keyOf(i), i);
+    });
+    const subscription = await bob.subscribe<Reading>(offered.node);
+    const changed: string[] = [];
+    subscription.on("change", ({ key }) => changed.push(key));
+    const repairs: number[] = [];
+    subscription.on("repaired", ({ keys }) => repairs.push(keys));
+    await same(subscription, twin);
+    const { rangesRepaired, mapsResent } = stack.component.stats();
+    expect(await subscription.verify()).toEqual({ keys: 2_000, repaired: 0 });
+    changed.length = 0;
+    const held = subscription.map.get(keyOf(7)) as { t: number };
+    held.t ^= 1;
+    await until(() => repairs.length > 0, SOON_MS, "the repair of a flipped bit");
+    await same(subscription, twin);
+    expect(changed).toEqual([keyOf(7)]);
+    expect(stack.component.stats()).toMatchObject({ rangesRepaired: rangesRepaired + 1, mapsResent });
+    const map = subscription.map as Map<string, Reading>;
+    map.delete(keyOf(8));
+    map.set("no such key", { t: 0, h: 0 });
+    map.set(keyOf(9), { t: 0, h: 0 });
+    twin.set(keyOf(10), -1);
+    expect(await subscription.verify()).toEqual({ keys: 2_000, repaired: 3 });
+    expect([subscription.repaired, repairs]).toEqual([4, [1, 3]]);
+    await same(subscription, twin);
+    const carol = await stack.connect("carol");
+    const part = await carol.subscribe<Reading>(offered.node, { prefix: "sensor/0001" });
+    await until(() => part.synced, SOON_MS, "the part of the map");
+    (part.map as Map<string, Reading>).delete(keyOf(12));
+    expect(await part.verify()).toEqual({ keys: 10, repaired: 1 });
   });
 
   it("refuse what is too large, and keys and values that cannot travel", async () => {

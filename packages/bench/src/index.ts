@@ -6,4 +6,5 @@ export * as wire from "./wire/index.js";
 export * as codec from "./codec/index.js";
 export * as peers from "./peers/index.js";
 export * as component from "./component/index.js";
+export * as catchup from "./catchup/index.js";
 export * as journal from "./journal/index.js";

@@ -14,6 +14,7 @@ export type { Command } from "./commands/queued-command.js";
 export type { CommandOptions, CommandsOptions } from "./options/command-options.js";
 export { OfferedService } from "./publish/offered-service.js";
 export { OfferedMap } from "./publish/offered-map.js";
+export type { Verification } from "./subscribe/map-check.js";
 export type { MapChangeEvent, SyncingEvent } from "./subscribe/map-replica.js";
 export type { CallContext, CallFailure, CallHandler } from "./publish/call-handlers.js";
 export type { CallOptions } from "./options/call-options.js";

@@ -31,6 +31,17 @@ export {
   type OptionSchema,
   type ToError,
 } from "./options/check-options.js";
+export { hashEntry, type EntryHash } from "./digest/entry-hash.js";
+export {
+  CHECKSUM_BYTES,
+  decodeDiffering,
+  DIFFERING_BYTES,
+  encodeDiffering,
+  hasParts,
+  RANGE_PARTS,
+  RangeDigest,
+  WHOLE_RANGE,
+} from "./digest/range-digest.js";
 export { isCursorName } from "./options/cursor.js";
 export { createBlockWriter, decodeBlock, type BlockWriter, type ReadyBlock } from "./session/block.js";
 export {
@@ -51,6 +62,7 @@ export {
   type DataBodyFields,
   type SnapshotBodyFields,
 } from "./frames/data-codec.js";
+export { MAX_REPAIR_RANGES } from "./frames/digest-codec.js";
 export { DATA_FORMS, decodeFrame, encodeFrame, padOf } from "./frames/frame-codec.js";
 export { type ChainBody, FRAME, MAX_ALIAS, PROTOCOL_VERSION } from "./frames/frames.js";
 export type * from "./frames/frames.js";

@@ -161,6 +161,8 @@ describe.each(["valid", "invalid"] as const)("vectors/%s", (kind) => {
         envelope: true,
         call: true,
         result: true,
+        digest: true,
+        repair: true,
         bye: true,
       };
       expect(new Set((seen as Frame[]).map(({ type }) => type))).toEqual(new Set(Object.keys(types)));

@@ -45,6 +45,38 @@ const snapshotFrame = fc
     ...{ ...rest, begins, from: begins ? 1 : from, to: isEmpty ? (begins ? 0 : from - 1) : to },
   }));
 
+const keyRange = fc.nat(8).chain((depth) => fc.nat(16 ** depth - 1).map((prefix) => 16 ** depth + prefix));
+const digestFrame = fc
+  .record({
+    ...{ type: fc.constant("digest" as const), alias, epoch: uint, position: uint, range: keyRange },
+    ...{
+      intervalMs: uint,
+      form: fc.constantFrom(8, 64, 2),
+      sums: fc.uint8Array({ minLength: 64, maxLength: 64 }),
+    },
+  })
+  .map(({ form, sums, ...rest }) => ({
+    ...rest,
+    sums: sums.slice(0, rest.range < 16 ** 8 ? form : 8),
+  }));
+const repairFrame: fc.Arbitrary<Frame> = fc.oneof(
+  fc.record({
+    ...{ type: fc.constant("repair" as const), role: fc.constant("request" as const), alias },
+    ranges: fc.uniqueArray(keyRange, { maxLength: 16 }),
+    sums: fc.constant(null),
+  }),
+  fc.record({
+    ...{ type: fc.constant("repair" as const), role: fc.constant("request" as const), alias },
+    ranges: fc.constantFrom([1], [28], [451]),
+    sums: fc.uint8Array({ minLength: 64, maxLength: 64 }),
+  }),
+  fc.record({
+    ...{ type: fc.constant("repair" as const), role: fc.constant("entries" as const), alias, epoch: uint },
+    ...{ position: uint, range: keyRange },
+    ...{ form: fc.constantFrom("rows" as const, "coded" as const), payload: bytes() },
+  }),
+);
+
 const position = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const coded = { type: fc.constant("coded" as const), alias, payload: bytes() };
 
@@ -161,7 +193,9 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
     token: fc.option(bytes(64), { nil: null }),
     lean: fc.option(fc.record({ tag: fc.option(fc.nat(63), { nil: null }) }), { nil: null }),
   }),
-  fc.boolean().map((lists): Frame => createHello(lists ? { kept: true, maps: true, calls: true } : {})),
+  fc
+    .boolean()
+    .map((lists): Frame => createHello(lists ? { kept: true, maps: true, calls: true, digests: true } : {})),
   fc.record({
     type: fc.constant("bind" as const),
     role: fc.constant("subscription" as const),
@@ -181,6 +215,8 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
   }),
   dataFrame,
   snapshotFrame,
+  digestFrame,
+  repairFrame,
   fc.record({ type: fc.constant("ack" as const), stanzas: uint32 }),
   fc.record({ type: fc.constant("kept" as const), alias, incarnation: uint, sequence: uint }),
   fc.record({ type: fc.constant("credit" as const), alias, total: uint }),

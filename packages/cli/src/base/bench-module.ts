@@ -110,6 +110,17 @@ export interface BenchModule {
     }): Promise<readonly BenchRow[]>;
     formatJournalReport(rows: readonly BenchRow[]): string;
   };
+  readonly catchup: {
+    runCatchUp(options: {
+      readonly forms?: readonly string[];
+      readonly keys?: number;
+      readonly modules?: string;
+      readonly signal: AbortSignal;
+      readonly onProgress: (text: string) => void;
+      readonly onNotice: (text: string) => void;
+    }): Promise<readonly BenchRow[]>;
+    formatCatchUpReport(rows: readonly BenchRow[]): string;
+  };
 }
 
 export type BenchRow = Readonly<Record<string, string | number | boolean | null>>;

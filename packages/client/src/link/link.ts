@@ -61,6 +61,9 @@ export interface LinkEvents {
   onBlock?: ((stanzaChars: number, frames: readonly Frame[]) => void) | undefined;
 }
 
+/** Capabilities that HELLO lists, beside lean stanzas. */
+const KNOWN = { kept: true, maps: true, calls: true, digests: true } as const;
+
 /** The client's side of one bytestream to the component: frames both ways, acknowledgements, liveness. */
 export class Link {
   readonly session = new LinkSession(DEFAULT_LIMITS);
@@ -110,9 +113,7 @@ export class Link {
           : toLinkError(end.error, "the link ended"),
       );
     this.watchSilence();
-    this.sendFrame(
-      createHello({ hop: this.hop, lean: this.envelope.offer, kept: true, maps: true, calls: true }),
-    );
+    this.sendFrame(createHello({ ...KNOWN, hop: this.hop, lean: this.envelope.offer }));
   }
 
   get sid(): string {
@@ -129,6 +130,10 @@ export class Link {
   /** Whether the component sends KEPT. */
   get sendsKept(): boolean {
     return this.session.peerHello?.kept === true;
+  }
+  /** Whether the component sends DIGEST, and answers REPAIR. */
+  get sendsDigests(): boolean {
+    return this.session.peerHello?.digests === true;
   }
   /** Whether the component passes calls on. */
   get takesCalls(): boolean {

@@ -29,7 +29,7 @@ function setUp(heldNodes: readonly string[]) {
   const subscriptions = new Map(heldNodes.map((node) => [node, subscription(node)]));
   const sent: Frame[] = [];
   const peer = {
-    ...{ maxBlockBytes: 4_095, takesCalls: true, reachable: true },
+    ...{ maxBlockBytes: 4_095, takesCalls: true, sendsDigests: true, reachable: true },
     sendFrame: (frame: Frame) => void sent.push(frame),
     watchSilence: vi.fn(),
   };

@@ -18,6 +18,7 @@ import { ALIAS_BYTES, inFrames, LinkRequests, type RequestLink } from "../link/l
 import { grantedOptions } from "../negotiation/negotiation.js";
 import { OfferedService } from "../publish/offered-service.js";
 import type { LinkPeer } from "../publish/service-host.js";
+import type { CheckLink } from "../subscribe/map-check.js";
 import { SharedSubscription } from "../subscribe/shared-subscription.js";
 
 /** A subscription or a service, which an alias of a link may name. */
@@ -70,7 +71,7 @@ export class FrameRouter {
     private readonly holdings: Holdings,
     private readonly codec: RowCodec,
     /** Returns the link. The HELLO of the component arrives before any BIND. */
-    private readonly peer: () => LinkPeer & RequestLink & CallLink & { watchSilence(): void },
+    private readonly peer: () => LinkPeer & RequestLink & CallLink & CheckLink & { watchSilence(): void },
     timeoutMs: number,
   ) {
     this.calls = new LinkCalls(peer);
@@ -109,6 +110,19 @@ export class FrameRouter {
           frame,
           readSnapshot(frame, DEFAULT_LIMITS, DEFAULT_CODEC_LIMITS, budget),
         );
+      }
+      case "digest": {
+        const target = this.targets.get(frame.alias);
+        if (target instanceof SharedSubscription) target.check.onDigest(frame);
+        return;
+      }
+      case "repair": {
+        const target = this.targets.get(frame.alias);
+        if (!(target instanceof SharedSubscription) || frame.role === "request") return;
+        const { budget } = this.peer().session;
+        const range = { ...frame, from: 1, to: frame.position };
+        const entries = readSnapshot(range, DEFAULT_LIMITS, DEFAULT_CODEC_LIMITS, budget);
+        return target.deliverRepair(frame, entries);
       }
       case "demand": {
         const target = this.targets.get(frame.alias);
@@ -267,6 +281,7 @@ export class FrameRouter {
       this.readers.set(frame.alias, new DataReader(DEFAULT_CODEC_LIMITS, DEFAULT_LIMITS, this.codec));
       subscription.bound(frame);
       subscription.calls.onBound(this.calls, frame.alias);
+      subscription.check.onBound(this.peer(), frame);
       this.tellBound(subscription);
     } else {
       const service = this.holdings.services.get(frame.node);

@@ -55,6 +55,8 @@ export class MapReplica {
   /** The map's new life has no update yet. The replica stays as it was, until the publisher has sent its state again. */
   private awaitsFirst = false;
   private received = 0;
+  /** Takes the keys that change. */
+  onChanged: ((key: string) => void) | undefined;
 
   /** The position of the replica. Undefined before the first entry. */
   get position(): { readonly epoch: number; readonly offset: number } | undefined {
@@ -65,6 +67,14 @@ export class MapReplica {
   /** Whether the replica is the publisher's map, as far as the component has said. */
   get synced(): boolean {
     return this.isWhole;
+  }
+
+  /**
+   * Whether `values` is the map of this position, or of an earlier one after which nothing has changed for this
+   * subscription.
+   */
+  isAt({ epoch, position }: { readonly epoch: number; readonly position: number }): boolean {
+    return this.isWhole && this.staged.size === 0 && epoch === this.epoch && this.offset <= position;
   }
 
   /** The replica as it is, for a reader that knows nothing of it. */
@@ -128,6 +138,14 @@ export class MapReplica {
     return { ...NOTHING, changes, synced };
   }
 
+  /** Sets these entries, and removes the keys of `held` that they do not name. Returns what differed. */
+  repair(entries: readonly MapEntry<Value>[], held: Iterable<string>): MapOutcome {
+    const named = new Map(entries.map(({ key, value }) => [key, value]));
+    for (const key of held) if (!named.has(key)) this.staged.set(key, undefined);
+    for (const [key, value] of named) this.staged.set(key, value);
+    return { ...NOTHING, changes: this.apply() };
+  }
+
   private begin(epoch: number): void {
     this.epoch = epoch;
     this.offset = this.received = 0;
@@ -158,9 +176,11 @@ export class MapReplica {
       if (value === undefined ? previous === undefined || this.anew : isSame(previous, value)) continue;
       changes.push({ key, value, previous });
     }
-    for (const { key, value } of changes)
+    for (const { key, value } of changes) {
       if (value === undefined) values.delete(key);
       else values.set(key, value);
+      this.onChanged?.(key);
+    }
     staged.clear();
     this.anew = false;
     return changes;

@@ -1,4 +1,4 @@
-// Over 400 lines: one subscription on the wire, with what its readers share: terms, position, credit, cursor, map and calls.
+// Over 400 lines: one subscription on the wire, with what its readers share: terms, position, credit, cursor, map, its check and calls.
 import {
   grantWindow,
   StanzapackError,
@@ -6,6 +6,7 @@ import {
   type CreditFrame,
   type DataBatch,
   type MapEntry,
+  type RepairEntriesFrame,
   type Selection,
   type ServiceKind,
   type ServiceStatus,
@@ -19,6 +20,7 @@ import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-optio
 import { OutgoingCalls } from "./outgoing-calls.js";
 import { Credit, type ReaderCredit } from "./credit.js";
 import { CursorProgress, type TakenPosition } from "./cursor-progress.js";
+import { MapCheck } from "./map-check.js";
 import { MapReplica, type MapOutcome } from "./map-replica.js";
 import { Reception, type RangeReport } from "./reception.js";
 import { ASKED, follow, type StandingEvent } from "./standing.js";
@@ -51,6 +53,7 @@ export class SharedSubscription {
     () => this.progress,
   );
   readonly calls: OutgoingCalls;
+  readonly check: MapCheck;
   private endedWith: { readonly error: StanzapackError | undefined } | undefined;
   /** Called when the component grants it. */
   readonly onGranted = new Set<() => void>();
@@ -70,6 +73,10 @@ export class SharedSubscription {
   ) {
     this.terms = new Terms(node, options);
     this.calls = new OutgoingCalls(node, () => host.callable?.(this));
+    this.check = new MapCheck(node, this.replica);
+    this.check.onRepaired = (keys) => {
+      for (const reader of [...this.readers]) reader.tellRepaired(keys);
+    };
     // With a cursor, only the component knows where the subscription begins.
     this.reception = new Reception(options.cursor === undefined ? options.since : undefined);
     if (options.cursor !== undefined) this.progress = new CursorProgress(() => this.tellTaken());
@@ -286,6 +293,7 @@ export class SharedSubscription {
   resting(): void {
     this.credit.end();
     this.calls.interrupt();
+    this.check.interrupt();
     this.follow({ type: "rested" });
     this.tellStatus();
   }
@@ -359,6 +367,7 @@ export class SharedSubscription {
     this.calls.interrupt();
     this.reception.interrupt();
     this.replica.interrupt();
+    this.check.interrupt();
     this.tellStatus();
   }
 
@@ -423,7 +432,17 @@ export class SharedSubscription {
       return;
     }
     this.credit.came(entries.length);
-    this.deliverOutcome(this.replica.snapshot(frame, entries));
+    const outcome = this.replica.snapshot(frame, entries);
+    this.deliverOutcome(outcome);
+    this.check.onSnapshot(frame.begins, outcome);
+  }
+
+  /** Takes the entries of a part of a map that differed. */
+  deliverRepair(frame: RepairEntriesFrame, entries: readonly MapEntry<Value>[]): void {
+    const outcome = this.ended ? undefined : this.check.onEntries(frame, entries);
+    if (outcome === undefined) return;
+    this.deliverOutcome(outcome);
+    this.check.afterEntries();
   }
 
   private deliverOutcome(outcome: MapOutcome): void {
@@ -438,6 +457,7 @@ export class SharedSubscription {
     this.endedWith = { error };
     this.progress?.stop();
     this.calls.finish(error);
+    this.check.finish(error);
     const readers = [...this.readers];
     this.readers.clear();
     for (const reader of readers) reader.finish(error);

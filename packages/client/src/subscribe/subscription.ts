@@ -12,6 +12,7 @@ import { checked, checkMethod } from "../options/option-checks.js";
 import type { ChangeOptions, SubscribeOptions } from "../options/subscribe-options.js";
 import type { SharedSubscription } from "./shared-subscription.js";
 import { textOf } from "../base/text-of.js";
+import type { Verification } from "./map-check.js";
 import { MapView } from "./map-view.js";
 import { listenedTo, noUpdates, UpdateEmitter } from "./update-emitter.js";
 import type { MapChangeEvent, MapOutcome, SyncingEvent } from "./map-replica.js";
@@ -75,6 +76,8 @@ export interface SubscriptionEvents<T> {
   syncing: (progress: SyncingEvent) => void;
   /** `map` is up to date: once at the beginning, and again after each break. */
   synced: () => void;
+  /** This many keys of `map` differed from the component's map, and are repaired. `change` has told each of them. */
+  repaired: (event: { readonly keys: number }) => void;
   /** The status changed. With `heartbeatMs` it is also emitted while no update arrives. */
   status: (event: StatusEvent) => void;
   /** The subscription has ended. Emitted once, with the error unless `stop` ended it. */
@@ -175,6 +178,10 @@ export class Subscription<T = Value>
   get synced(): boolean {
     return this.shared.synced;
   }
+  /** Number of keys of `map` that differed from the component's map and were repaired, since the subscription began. */
+  get repaired(): number {
+    return this.shared.check.repaired;
+  }
   /** Window granted, in ms. It is wider than asked for while the publisher cannot send more often. */
   get windowMs(): number {
     return this.shared.windowMs;
@@ -227,6 +234,19 @@ export class Subscription<T = Value>
     const { timeoutMs } = checked("call", options);
     if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
     return (await this.shared.calls.call(method, args, timeoutMs)) as R;
+  }
+
+  /**
+   * Compares `map`, as it is in memory now, with the component's map, and repairs the keys that differ. Resolves to the
+   * number of keys of the map, and of those that were repaired. The client does the same about once a minute. Waits for
+   * the link, for `synced`, and for updates that wait at the component: at most a window. Throws `unsupported` if the
+   * component has no checksums, `usage` for a service of another kind, and `stopped` after the end.
+   */
+  async verify(): Promise<Verification> {
+    if (this.ended) throw new StanzapackError("stopped", `the subscription to \`${this.node}\` has ended`);
+    if (this.kind !== undefined && !this.shared.isMap)
+      throw new StanzapackError("usage", `\`${this.node}\` is no map`, { scope: "subscription" });
+    return this.shared.check.verify();
   }
 
   /**
@@ -360,6 +380,11 @@ export class Subscription<T = Value>
     for (const event of events) this.tell("change", event);
     if (syncing !== undefined) this.tell("syncing", syncing);
     if (synced) this.tell("synced");
+  }
+
+  /** @internal */
+  tellRepaired(keys: number): void {
+    this.tell("repaired", { keys });
   }
 
   private toRefusal(error: unknown): StanzapackError {

@@ -26,6 +26,12 @@ export interface ComponentStats {
    * once.
    */
   singleEncodes: number;
+  /** DIGEST frames sent, without the answers to requests. */
+  digestsSent: number;
+  /** Ranges of a map that were sent again because a replica differed there. */
+  rangesRepaired: number;
+  /** Whole maps that were sent again because a replica differed in too many places. */
+  mapsResent: number;
   /** Times a subscription was detached, because its link had no room or its credit was used up. */
   detachments: number;
   linksEnded: number;
@@ -101,11 +107,16 @@ export function createStats(): ComponentStats {
         envelope: 0,
         call: 0,
         result: 0,
+        digest: 0,
+        repair: 0,
       },
     },
     updatesIn: 0,
     laneEncodes: 0,
     singleEncodes: 0,
+    digestsSent: 0,
+    rangesRepaired: 0,
+    mapsResent: 0,
     detachments: 0,
     linksEnded: 0,
     suspensions: 0,

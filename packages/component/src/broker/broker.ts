@@ -41,6 +41,7 @@ export class Broker {
   private readonly publishers: Publishers;
   private readonly newest: NewestValues;
   private readonly logs: Logs;
+  private readonly maps: Maps;
 
   constructor(
     private readonly fanOut: FanOut,
@@ -74,9 +75,13 @@ export class Broker {
     const shared = { catalog, approvals, demand, newest, fanOut, budgets, calls, cursors };
     const subscriptions = (this.subscriptions = new Subscriptions({ ...shared, lanes, logs }, limits));
     const value = new ValueKind(fanOut, newest);
-    const maps = new Maps(fanOut, logs.catchUp, limits, budgets.isOurs, (subscription, error) =>
-      this.subscriptions.end(subscription, error),
-    );
+    const maps = (this.maps = new Maps(
+      fanOut,
+      logs.catchUp,
+      limits,
+      { budgets, stats, log },
+      (subscription, error) => this.subscriptions.end(subscription, error),
+    ));
     const createKind: CreateKind = (record) => {
       const { kind } = record.config;
       return kind === "log" ? logs.create(record) : kind === "map" ? maps.create(record) : value;
@@ -143,7 +148,7 @@ export class Broker {
     this.calls.sweep();
     for (const service of this.catalog.services.values()) {
       this.newest.settleLate(service, now);
-      service.kind.sweep?.();
+      service.kind.sweep?.(service, now);
       this.offers.withdrawAbandoned(service, now);
     }
   }
@@ -151,5 +156,6 @@ export class Broker {
   stop(): void {
     this.cursors.flush();
     this.logs.stop();
+    this.maps.stop();
   }
 }

@@ -107,6 +107,11 @@ export class Account implements Record<Counted, number>, AdmissionRates {
     return (this.requests ??= new Admission(this)).ask(now, chance);
   }
 
+  /** Whether one more request would be admitted now. */
+  hasRoom(now: number): boolean {
+    return this.requests?.hasRoom(now) ?? true;
+  }
+
   /**
    * Returns the account's share of the opens of links. Undefined: it is a full JID, and only its bare JID has a share.
    */

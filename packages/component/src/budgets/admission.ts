@@ -33,6 +33,11 @@ export class Admission extends TokenBucket {
     return Math.max(0, Math.ceil(next - now));
   }
 
+  /** Whether one more request would be admitted now. */
+  hasRoom(now: number): boolean {
+    return this.fill(now) >= 1;
+  }
+
   override isIdle(now: number): boolean {
     return now >= this.toldUntil && super.isIdle(now);
   }

@@ -124,6 +124,15 @@ export class Budgets {
     throw new StanzapackError("busy", `${first.who} at once: retry in ${retryAfterMs} ms`, { retryAfterMs });
   }
 
+  /**
+   * Whether the budget of this JID has room for a request now. For work that can wait, and that is charged once it is
+   * done.
+   */
+  hasRoom(jid: string): boolean {
+    const now = this.clock();
+    return namesOf(jid).every((name) => this.accounts.get(name)?.hasRoom(now) ?? true);
+  }
+
   /** A request of this JID took `ms` of processor time. Charges what exceeds the time that one request pays for. */
   chargeWork(jid: string, ms: number): void {
     this.charge(jid, ms / REQUEST_MS - 1);

@@ -217,6 +217,11 @@ export const configSchema = z.strictObject({
       /** How long a map keeps a removal, in seconds. 604,800: a week. */
       mapRemovalSeconds: count.default(604_800),
       /**
+       * The component sends subscribers a checksum of a map this often, in seconds, if the map has changed. A subscriber
+       * also checks its copy this often. 0: never, and only who asks gets one.
+       */
+      mapDigestSeconds: z.number().int().nonnegative().max(86_400).default(60),
+      /**
        * How long the component keeps a withdrawn log, in seconds, for subscribers that have not received all of it.
        * That includes subscribers whose link has ended. After this time the rest counts as lost.
        */

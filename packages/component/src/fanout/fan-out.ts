@@ -310,6 +310,7 @@ export class FanOut {
       }
       if (independent !== undefined) this.stats.singleEncodes++;
     }
+    lane.onFlushed?.();
     // An update that the selection holds back may have a time of its own.
     this.book(lane, now, false);
   }

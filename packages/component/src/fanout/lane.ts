@@ -115,6 +115,8 @@ export class Lane<M extends LaneMember = LaneMember> {
   dueAt: number | undefined;
   /** The tick that the lane's next beat is booked for. */
   beatAt: number | undefined;
+  /** Called when the lane's bodies have left, and nothing waits in the lane. */
+  onFlushed: (() => void) | undefined;
   /** Lanes of one service that agree in this encode a single row alike. */
   readonly rowKey: string;
   /** Undefined: the lane sends every update. */

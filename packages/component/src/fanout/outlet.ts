@@ -40,8 +40,10 @@ export interface Outlet extends Subscriber {
   maySendAt(clock: number): boolean;
   /** Sends one body. */
   send(body: ReadyBody): void;
-  /** Sends a frame that many subscribers receive alike. */
-  sendShared(frame: SharedFrame): void;
+  /** Whether the subscriber knows DIGEST and REPAIR. */
+  readonly takesDigests: boolean;
+  /** Sends a frame that many subscribers receive alike. `isData`: the frame counts as data. Default: false. */
+  sendShared(frame: SharedFrame, isData?: boolean): void;
   /** Tells the subscriber that the subscription ends, and why. */
   sendEnd(error: StanzapackError): void;
   /** The subscription waits until the outlet has room, or its consumer gives credit. */

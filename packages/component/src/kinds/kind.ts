@@ -1,4 +1,4 @@
-import type { Since, StanzapackError } from "@stanzapack/wire";
+import type { RepairRequestFrame, Since, StanzapackError } from "@stanzapack/wire";
 import type { Later } from "../base/later.js";
 import type { Service } from "../catalog/service.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
@@ -11,6 +11,9 @@ export interface StandingPosition {
   readonly epoch: number;
   readonly offset: number;
 }
+
+/** What a subscriber asks about its replica. */
+export type MapAsk = Pick<RepairRequestFrame, "ranges" | "sums">;
 
 /** Where and when a new subscription begins. */
 export interface Start {
@@ -60,8 +63,10 @@ export interface Kind {
   hasRest(subscription: Subscription): boolean;
   /** The service was withdrawn. */
   withdraw(service: Service, now: number): void;
-  /** Once a second. */
-  sweep?(): void;
+  /** The subscriber of a map asks for checksums or entries of some ranges. */
+  repair?(subscription: Subscription, asked: MapAsk): void;
+  /** Once a second, at the monotonic time `now`. */
+  sweep?(service: Service, now: number): void;
 }
 
 /** Returns the kind of a new service, with what one service of that kind keeps. */

@@ -1,6 +1,7 @@
-import type { MapChange, MapEntry } from "@stanzapack/wire";
+import { RangeDigest, WHOLE_RANGE, type MapChange, type MapEntry } from "@stanzapack/wire";
 import { weighMapEntry } from "../store/map-entries.js";
 import type { MapMarks, MapWrite, OffsetRange, StoredEntry } from "../store/store.js";
+import { MapHashes, type HashedEntry } from "./map-hashes.js";
 
 /** From this many superseded entries on, and more than there are others, the list of entries is made anew. */
 const COMPACT_AT = 1_024;
@@ -16,7 +17,8 @@ export interface RemovalBounds {
 }
 
 /** An entry in the order of positions. */
-interface Entry extends StoredEntry {
+interface Entry extends StoredEntry, HashedEntry {
+  readonly value: Uint8Array | undefined;
   /** A later change has replaced it, or it is forgotten. */
   gone: boolean;
 }
@@ -69,6 +71,7 @@ export class MapState {
   keys = 0;
   /** Removals up to this position are forgotten. */
   floor = 0;
+  private readonly hashes = new MapHashes();
   private doubt: OffsetRange | undefined;
   private readonly byKey = new Map<string, Entry>();
   /** By position, then by place in the update. Some entries may be gone. */
@@ -92,7 +95,7 @@ export class MapState {
   ): MapState {
     const state = new MapState(bounds);
     const entries = [...stored.entries].sort((a, b) => a.position - b.position || a.index - b.index);
-    for (const entry of entries) state.add({ ...entry, gone: false });
+    for (const entry of entries) state.add({ ...entry, gone: false, hash: undefined });
     const { floor = 0, continues = false, doubt } = stored.marks ?? {};
     Object.assign(state, { floor, continues, doubt });
     state.position = stored.position;
@@ -135,7 +138,7 @@ export class MapState {
       else if (change.type === "set" || this.get(change.key) !== undefined) {
         const value = change.type === "set" ? change.value : undefined;
         this.drop(this.byKey.get(change.key));
-        this.add({ key: change.key, position, index, at, value, gone: false });
+        this.add({ key: change.key, position, index, at, value, gone: false, hash: undefined });
       }
     }
     this.position = position;
@@ -152,6 +155,7 @@ export class MapState {
     this.byKey.clear();
     this.order = [];
     this.removals = [];
+    this.hashes.cleared();
     this.goneCount = this.removed = this.removedBytes = this.keys = this.bytes = 0;
     this.floor = position;
   }
@@ -159,6 +163,7 @@ export class MapState {
   private add(entry: Entry): void {
     this.byKey.set(entry.key, entry);
     this.order.push(entry);
+    this.hashes.added(entry);
     this.bytes += weighMapEntry(entry);
     if (entry.value !== undefined) this.keys++;
     else {
@@ -170,6 +175,7 @@ export class MapState {
 
   private drop(entry: Entry | undefined): void {
     if (entry === undefined) return;
+    this.hashes.dropped(entry);
     entry.gone = true;
     this.goneCount++;
     this.bytes -= weighMapEntry(entry);
@@ -240,6 +246,46 @@ export class MapState {
           left,
         }
       : { entries, cursor: { settled: next.position - 1, part: undefined }, left };
+  }
+
+  /** Hashes are needed from now on. */
+  startHashes(): void {
+    this.hashes.start(this.byKey.values());
+  }
+
+  /** Hashes at most `most` entries that have no hash yet. Returns whether all have one now. */
+  workOnHashes(most: number): boolean {
+    return this.hashes.work(most);
+  }
+
+  /** Returns the checksums of a range of the keys that `takes` accepts. All entries must have a hash. */
+  digestOf(range: number, takes?: (key: string) => boolean): RangeDigest {
+    if (range === WHOLE_RANGE && takes === undefined) return this.hashes.whole;
+    const digest = new RangeDigest(range);
+    for (const { key, hash } of this.byKey.values())
+      if (hash !== undefined && digest.has(hash.place) && takes?.(key) !== false)
+        digest.toggle(hash.place, hash.high, hash.low);
+    return digest;
+  }
+
+  /**
+   * Returns the entries with a value of a range, of the keys that `takes` accepts, in the order of positions. Undefined:
+   * there are more than `most`. All entries must have a hash.
+   */
+  entriesOf(
+    range: number,
+    takes: ((key: string) => boolean) | undefined,
+    most: number,
+  ): readonly MapEntry<Uint8Array>[] | undefined {
+    const digest = new RangeDigest(range);
+    const entries: Entry[] = [];
+    for (const entry of this.byKey.values()) {
+      const { key, hash } = entry;
+      if (hash === undefined || !digest.has(hash.place) || takes?.(key) === false) continue;
+      if (entries.length === most) return undefined;
+      entries.push(entry);
+    }
+    return entries.sort((a, b) => a.position - b.position || a.index - b.index);
   }
 
   /** Returns the index in `order` of the first entry after a cursor. */

@@ -11,6 +11,7 @@ import type { Subscription } from "../subscriptions/subscription.js";
 import { newRecord } from "../testing/stores.js";
 import type { CatchUp } from "./catch-up.js";
 import { MapKind } from "./map.js";
+import type { MapChecks } from "./map-checks.js";
 import { MapMemory } from "./map-memory.js";
 
 const EPOCH = 7;
@@ -45,6 +46,7 @@ function setUp(
   const onFailed = vi.fn();
   const kind = new MapKind(record, memory.open("alice@x"), {
     ...{ fanOut: fanOut as unknown as FanOut, catchUp: catchUp as unknown as CatchUp, onFailed },
+    checks: { look: vi.fn(), ask: vi.fn() } as unknown as MapChecks,
     bounds: { maxKeys, maxBytes, maxRemovals, maxRemovalBytes: 1e6, maxAgeMs: 1e6 },
   });
   const lanes = new Map<string, Lane<Subscription>>();
@@ -150,7 +152,7 @@ describe("what a map stores", () => {
   });
 
   it("has the removals forgotten that are over the bounds", () => {
-    const { arrive, write, kind } = setUp({ maxRemovals: 1 }, {});
+    const { arrive, write, kind, it: service } = setUp({ maxRemovals: 1 }, {});
     arrive(
       [
         ["a", 1],
@@ -163,7 +165,7 @@ describe("what a map stores", () => {
       map: { writes: [{ type: "forget", key: "a" }], marks: { floor: 2 } },
     });
     write.mockClear();
-    kind.sweep();
+    kind.sweep(service, 0);
     expect(write).not.toHaveBeenCalled();
   });
 });

@@ -17,7 +17,8 @@ import { weighMapEntry } from "../store/map-entries.js";
 import type { MapWrite } from "../store/store.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
-import type { Kind, Start } from "./kind.js";
+import type { Kind, MapAsk, Start } from "./kind.js";
+import type { CheckedMap, MapChecks } from "./map-checks.js";
 import type { MapShare } from "./map-memory.js";
 import { MapSource, type MapFeed } from "./map-source.js";
 import { MapState, type RemovalBounds } from "./map-state.js";
@@ -42,13 +43,14 @@ export interface MapBounds extends RemovalBounds {
 export interface MapParts {
   readonly fanOut: FanOut;
   readonly catchUp: CatchUp;
+  readonly checks: MapChecks;
   readonly bounds: MapBounds;
   /** Ends a subscription, and tells its subscriber why. */
   readonly onFailed: (subscription: Subscription, error: StanzapackError) => void;
 }
 
 /** A service of kind `map`: the newest change of each key stands for those before it. */
-export class MapKind implements Kind, MapFeed {
+export class MapKind implements Kind, MapFeed, CheckedMap {
   readonly hasHistory = false;
   readonly keepsUpdates = true;
   readonly ownWindowMs = MAP_WINDOW_MS;
@@ -177,6 +179,17 @@ export class MapKind implements Kind, MapFeed {
     return new MapSource(this, isKnown ? position : undefined, !this.state.continues);
   }
 
+  repair(subscription: Subscription, asked: MapAsk): void {
+    this.parts.checks.ask(subscription, asked, this);
+  }
+
+  /** See `CheckedMap`. */
+  resend(subscription: Subscription): void {
+    subscription.lane.remove(subscription);
+    subscription.position = 0;
+    this.parts.catchUp.begin(subscription, new MapSource(this, undefined, false));
+  }
+
   hasRest(): boolean {
     return false;
   }
@@ -185,9 +198,10 @@ export class MapKind implements Kind, MapFeed {
     this.share.hold(0);
   }
 
-  /** Once a second: forgets removals over their bounds. */
-  sweep(): void {
+  /** Once a second: forgets removals over their bounds, and sends checksums that are due. */
+  sweep({ lanes }: Service, now: number): void {
     this.forgetRemovals(FORGOTTEN_AT_ONCE);
+    for (const lane of lanes.values()) this.parts.checks.look(lane, this, now);
   }
 
   private forgetRemovals(most: number): void {

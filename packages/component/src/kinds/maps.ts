@@ -1,4 +1,5 @@
 import type { StanzapackError } from "@stanzapack/wire";
+import type { Budgets } from "../budgets/budgets.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
@@ -6,6 +7,7 @@ import type { Subscription } from "../subscriptions/subscription.js";
 import type { CatchUp } from "./catch-up.js";
 import { MapKind, type MapBounds } from "./map.js";
 import { MapMemory } from "./map-memory.js";
+import { MapChecks, type CheckParts } from "./map-checks.js";
 
 /** Removals of one map take at most this part of the bytes of its keys and values. */
 const REMOVALS_PART = 4;
@@ -14,15 +16,17 @@ const REMOVALS_PART = 4;
 export class Maps {
   private readonly memory: MapMemory;
   private readonly bounds: MapBounds;
+  private readonly checks: MapChecks;
 
   constructor(
     private readonly fanOut: FanOut,
     private readonly catchUp: CatchUp,
     limits: ComponentLimits,
-    isOurs: (domain: string) => boolean,
+    parts: Omit<CheckParts, "host" | "limits"> & { readonly budgets: Pick<Budgets, "isOurs"> },
     private readonly onFailed: (subscription: Subscription, error: StanzapackError) => void,
   ) {
-    this.memory = new MapMemory(limits, isOurs);
+    this.memory = new MapMemory(limits, parts.budgets.isOurs);
+    this.checks = new MapChecks({ ...parts, host: fanOut, limits });
     this.bounds = {
       get maxKeys() {
         return limits.mapMaxKeys;
@@ -44,7 +48,13 @@ export class Maps {
 
   /** Returns the kind of a map: with its state from the store, or empty. */
   create(record: ServiceRecord): MapKind {
-    const { fanOut, catchUp, bounds, onFailed } = this;
-    return new MapKind(record, this.memory.open(record.id.owner), { fanOut, catchUp, bounds, onFailed });
+    const { fanOut, catchUp, checks, bounds, onFailed } = this;
+    return new MapKind(record, this.memory.open(record.id.owner), {
+      ...{ fanOut, catchUp, checks, bounds, onFailed },
+    });
+  }
+
+  stop(): void {
+    this.checks.stop();
   }
 }

@@ -158,6 +158,11 @@ export class ClientLink implements EnvelopePort, PublisherLink, QueuedWriter {
     return this.session.peerHello?.maps === true;
   }
 
+  /** Whether the client knows DIGEST and REPAIR. Before HELLO: false. */
+  get takesDigests(): boolean {
+    return this.session.peerHello?.digests === true;
+  }
+
   /** Whether the client reads deflated rows. Before HELLO: false. */
   private get readsDeflated(): boolean {
     return this.session.peerHello?.codecs.includes("deflated") === true;

@@ -4,6 +4,7 @@ import type { ComponentStats } from "../base/stats.js";
 import type { Broker } from "../broker/broker.js";
 import type { FrameRequests } from "../subscriptions/frame-requests.js";
 import { takeCredit } from "../subscriptions/credit.js";
+import { takeRepair } from "../subscriptions/repair.js";
 import type { ClientLink } from "./client-link.js";
 
 /** A client that said BYE closes its bytestream within this, in ms, or the component does. */
@@ -66,7 +67,11 @@ export class FrameDispatch {
         return;
       case "credit":
         return takeCredit(link, frame, now, this.broker.cursors);
+      case "repair":
+        if (link.closedAt === undefined) takeRepair(link, frame);
+        return;
       case "bind":
+      case "digest":
       case "demand":
       case "kept":
       case "snapshot":

@@ -66,8 +66,13 @@ export class LinkOutlet implements Outlet {
   }
 
   /** See `Outlet`. */
-  sendShared(frame: SharedFrame): void {
-    this.link.append(frame.textFor(this.alias), false);
+  get takesDigests(): boolean {
+    return this.link.takesDigests;
+  }
+
+  /** See `Outlet`. */
+  sendShared(frame: SharedFrame, isData = false): void {
+    this.link.append(frame.textFor(this.alias), isData);
   }
 
   /** See `Outlet`. */

@@ -174,7 +174,7 @@ export class LinkTable implements LinkEnds {
     const lean = tag === undefined ? null : { tag };
     link.sendFrame(
       createHello(
-        { token, codecs: READS, lean, kept: true, maps: true, calls: true },
+        { token, codecs: READS, lean, kept: true, maps: true, calls: true, digests: true },
         this.settings.wireLimits,
       ),
     );

@@ -18,7 +18,7 @@ import { similarRows } from "../codec-fuzz/codec-fuzz-values.js";
 import type { FuzzNames } from "./component-fuzz-names.js";
 import type { Random } from "../base/random.js";
 
-export const HELLO = createHello({ calls: true });
+export const HELLO = createHello({ calls: true, maps: true, digests: true });
 
 const HEADS = [
   0x80, 0x90, 0xa0, 0xc0, 0xc1, 0xc4, 0xc6, 0xcb, 0xcf, 0xd4, 0xd9, 0xdb, 0xdc, 0xdd, 0xdf, 0xff, 0x00,
@@ -180,6 +180,29 @@ export class FuzzBlocks {
       { type: "demand", alias, subscribers: 1, windowMs: 0 },
       { type: "status", alias, status: "paused", windowMs: null },
       { type: "done", request: 1 },
+      {
+        ...{ type: "repair", role: "request", alias },
+        ranges: random.pick([
+          [],
+          [1],
+          [16, 31],
+          [2 ** 33 - 1],
+          Array.from({ length: 16 }, (_, i) => 256 + i),
+        ]),
+        sums: null,
+      },
+      {
+        ...{ type: "repair", role: "request", alias, ranges: [random.pick([1, 28])] },
+        sums: new Uint8Array(64).fill(random.below(256)),
+      },
+      {
+        ...{ type: "repair", role: "request", alias, ranges: [random.pick([1, 28])] },
+        sums: new Uint8Array(64).fill(random.below(256)),
+      },
+      {
+        ...{ type: "digest", alias, epoch: 1, position: random.pick(UINTS), range: 1, intervalMs: 0 },
+        sums: new Uint8Array(8),
+      },
       {
         type: "envelope",
         word: random.pick(["confirm", "ask", "granted", "resume"] as const),

@@ -4,26 +4,35 @@ import type { FrameFields } from "./frame-fields.js";
 import { PROTOCOL_VERSION, type HelloFrame } from "./frames.js";
 
 /** Numbers of the capabilities in HELLO: features of a peer beyond its version. No number is reused. */
-const CAPABILITY = { LEAN: 1, KEPT: 3, MAPS: 4, CALLS: 5 } as const;
+const CAPABILITY = { LEAN: 1, KEPT: 3, MAPS: 4, CALLS: 5, DIGESTS: 6 } as const;
+interface Capabilities {
+  lean: HelloFrame["lean"];
+  kept?: true;
+  maps?: true;
+  calls?: true;
+  digests?: true;
+}
+
 /** Most capabilities in one HELLO, known or unknown. */
 const MAX_CAPABILITIES = 32;
 /** A tag is one character of 64. */
 const MAX_TAG = 63;
 
 /** Returns the list of capabilities, the last element of HELLO. */
-export function capabilityElements({ lean, kept, maps, calls }: HelloFrame): readonly unknown[] {
+export function capabilityElements({ lean, kept, maps, calls, digests }: HelloFrame): readonly unknown[] {
   const tag = lean?.tag ?? null;
   return [
     ...(lean === null ? [] : [[CAPABILITY.LEAN, tag === null ? null : uint(tag, "tag", MAX_TAG)]]),
     ...(kept === true ? [[CAPABILITY.KEPT, null]] : []),
     ...(maps === true ? [[CAPABILITY.MAPS, null]] : []),
     ...(calls === true ? [[CAPABILITY.CALLS, null]] : []),
+    ...(digests === true ? [[CAPABILITY.DIGESTS, null]] : []),
   ];
 }
 
 /** Reads the list of capabilities. Skips those that this program does not know. */
-export function readCapabilities(f: FrameFields): Pick<HelloFrame, "lean" | "kept" | "maps" | "calls"> {
-  const found: { lean: HelloFrame["lean"]; kept?: true; maps?: true; calls?: true } = { lean: null };
+export function readCapabilities(f: FrameFields): Capabilities {
+  const found: Capabilities = { lean: null };
   f.pairs(MAX_CAPABILITIES, (number) => {
     if (number === CAPABILITY.LEAN) {
       found.lean = { tag: f.pairUintOrNil(MAX_TAG) };
@@ -33,6 +42,7 @@ export function readCapabilities(f: FrameFields): Pick<HelloFrame, "lean" | "kep
     if (number === CAPABILITY.KEPT) found.kept = true;
     if (number === CAPABILITY.MAPS) found.maps = true;
     if (number === CAPABILITY.CALLS) found.calls = true;
+    if (number === CAPABILITY.DIGESTS) found.digests = true;
     return false;
   });
   return found;

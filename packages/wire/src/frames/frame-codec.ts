@@ -10,6 +10,7 @@ import {
   SNAPSHOT_FORMS,
 } from "./data-codec.js";
 import { callElements, decodeCall, decodeResult, resultElements } from "./call-codec.js";
+import { decodeDigest, decodeRepair, digestElements, repairElements } from "./digest-codec.js";
 import { assertVersion, capabilityElements, readCapabilities } from "./capabilities.js";
 import {
   FRAME,
@@ -163,6 +164,10 @@ function elementsOf(frame: Exclude<Frame, DataFrame | CodedFrame | SnapshotFrame
       return callElements(frame);
     case "result":
       return resultElements(frame);
+    case "digest":
+      return digestElements(frame);
+    case "repair":
+      return repairElements(frame);
     case "bye":
       return [FRAME.BYE, ERRORS[frame.code].wire, clip(frame.text)];
     default:
@@ -320,6 +325,10 @@ export function decodeFrame(bytes: Uint8Array, limits: Limits): Frame {
       return f.end(decodeCall(f, limits));
     case FRAME.RESULT:
       return f.end(decodeResult(f, limits));
+    case FRAME.DIGEST:
+      return f.end(decodeDigest(f));
+    case FRAME.REPAIR:
+      return f.end(decodeRepair(f));
     case FRAME.BYE:
       f.name = "BYE";
       return f.end({ type: "bye", code: errorCodeOf(f.uint()), text: f.text(limits.maxTextChars) });

@@ -96,6 +96,8 @@ export interface HelloFrame {
   readonly maps?: true;
   /** Capability 5: the sender reads CALL and RESULT. Absent: not listed. */
   readonly calls?: true;
+  /** Capability 6: the sender knows DIGEST and REPAIR. Absent: not listed. */
+  readonly digests?: true;
 }
 
 /** Component → client: from now on `alias` means this subscription. */
@@ -189,6 +191,51 @@ export interface SnapshotFrame {
   readonly form: SnapshotForm;
   readonly payload: Uint8Array;
 }
+
+/**
+ * Component → subscriber of a map: checksums of the map of this position, of the keys of one range that the subscription
+ * takes. The subscriber has received every change up to the position when this frame arrives.
+ */
+export interface DigestFrame {
+  readonly type: "digest";
+  readonly alias: number;
+  readonly epoch: number;
+  readonly position: number;
+  /** 1: every key. Range `r` has the parts 16 r to 16 r + 15. */
+  readonly range: number;
+  /** Time after which the component sends the next one if the map has changed by then, in ms. 0: it was asked for. */
+  readonly intervalMs: number;
+  /**
+   * 8 bytes: the checksum of the range. 64 bytes: the first four bytes of the checksum of each part. 2 bytes: a bit for
+   * each part that differs from the sums of a request, the first part in the lowest bit. Answers for these parts follow.
+   */
+  readonly sums: Uint8Array;
+}
+
+/** Subscriber → component: asks for the checksums, or the entries, of these ranges. Empty: for the whole map anew. */
+export interface RepairRequestFrame {
+  readonly type: "repair";
+  readonly role: "request";
+  readonly alias: number;
+  readonly ranges: readonly number[];
+  /** For one range alone: the sums of its parts, as the subscriber has them. null: none. */
+  readonly sums: Uint8Array | null;
+}
+
+/** Component → subscriber: every entry of the range, in the map of this position. */
+export interface RepairEntriesFrame {
+  readonly type: "repair";
+  readonly role: "entries";
+  readonly alias: number;
+  readonly epoch: number;
+  readonly position: number;
+  readonly range: number;
+  /** As in SNAPSHOT. Positions of entries count from 1. */
+  readonly form: SnapshotForm;
+  readonly payload: Uint8Array;
+}
+
+export type RepairFrame = RepairRequestFrame | RepairEntriesFrame;
 
 /**
  * Number of stanzas with DATA received since the link opened, modulo 2^32. A total: a late or repeated ACK is harmless.
@@ -413,6 +460,8 @@ export type Frame =
   | DataFrame
   | CodedFrame
   | SnapshotFrame
+  | DigestFrame
+  | RepairFrame
   | AckFrame
   | KeptFrame
   | CreditFrame

@@ -14,7 +14,10 @@ export function createHello(
     kept,
     maps,
     calls,
-  }: Partial<Pick<HelloFrame, "hop" | "token" | "codecs" | "lean" | "kept" | "maps" | "calls">> = {},
+    digests,
+  }: Partial<
+    Omit<HelloFrame, "type" | "version" | "maxBlockBytes" | "maxInflatedBytes" | "maxStanzaBytes">
+  > = {},
   { maxBlockBytes, maxInflatedBytes }: Limits = DEFAULT_LIMITS,
 ): HelloFrame {
   return {
@@ -30,6 +33,7 @@ export function createHello(
     ...(kept === true && { kept }),
     ...(maps === true && { maps }),
     ...(calls === true && { calls }),
+    ...(digests === true && { digests }),
   };
 }
 
@@ -57,6 +61,7 @@ function isSame(a: HelloFrame, b: HelloFrame): boolean {
     a.kept === b.kept &&
     a.maps === b.maps &&
     a.calls === b.calls &&
+    a.digests === b.digests &&
     a.codecs.length === b.codecs.length &&
     a.codecs.every((codec, i) => codec === b.codecs[i])
   );

@@ -3,6 +3,8 @@ import { NIL } from "./msgpack.js";
 import { writeWtf8, wtf8Length } from "./wtf8.js";
 
 const INITIAL_BYTES = 4_096;
+/** NaN as others write it. */
+const CANONICAL_NAN = 0x7ff8_0000_0000_0000n;
 const TWO_32 = 0x1_0000_0000;
 
 export interface WriteBounds {
@@ -25,14 +27,22 @@ export class MsgpackWriter {
   private readonly path: (string | number)[] = [];
   private bounds: WriteBounds = { maxBytes: 0, maxItems: 0, maxDepth: 0 };
 
+  /** `sorts`: fields of an object are in the order of the UTF-16 code units of their names. */
+  constructor(private readonly sorts = false) {}
+
   /** A copy of `value`'s msgpack. Throws `unencodable` or `too-large`. */
   encode(value: unknown, bounds: WriteBounds): Uint8Array {
+    return this.encodeShared(value, bounds).slice();
+  }
+
+  /** `value`'s msgpack, which the next call overwrites. Throws as `encode`. */
+  encodeShared(value: unknown, bounds: WriteBounds): Uint8Array {
     this.at = 0;
     this.items = 0;
     this.bounds = bounds;
     this.write(value, 0);
     this.claim(0);
-    return this.bytes.slice(0, this.at);
+    return this.bytes.subarray(0, this.at);
   }
 
   /** Checks that `count` more bytes are within the bound, and makes room for them. */
@@ -98,6 +108,7 @@ export class MsgpackWriter {
   /** As in JSON: a field that is undefined is left out. */
   private fields(entries: Record<string, unknown>, depth: number): void {
     const keys = Object.keys(entries);
+    if (this.sorts) keys.sort();
     let count = 0;
     for (const key of keys) if (entries[key] !== undefined) count++;
     this.head(count, 0x80, 16, 0xde);
@@ -124,6 +135,8 @@ export class MsgpackWriter {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
       this.bytes[this.at] = 0xcb;
       this.view.setFloat64(this.at + 1, value);
+      // An engine may write any of the many bit patterns that mean NaN.
+      if (Number.isNaN(value)) this.view.setBigUint64(this.at + 1, CANONICAL_NAN);
       this.at += 9;
     } else if (value >= -32 && value < 0x80) this.bytes[this.at++] = value;
     else if (value >= 0)

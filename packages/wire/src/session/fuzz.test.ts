@@ -88,9 +88,19 @@ describe("a link fed with damaged blocks", () => {
       ...{ type: "data", alias: 1, epoch: 1, from: 1, to: 1, at: 0, spanMs: 0, form: "rows" },
       payload: encodeUpdate([["a", 1], ["b"], [], null], DEFAULT_LIMITS),
     });
+    const { form, payload } = encodeSnapshot(
+      { ...head, to: 9 },
+      entries.filter(({ value }) => value !== undefined),
+      false,
+      DEFAULT_LIMITS,
+    );
+    const repair = encodeFrame({
+      ...{ type: "repair", role: "entries", alias: 1, epoch: 1, position: 9, range: 28, form, payload },
+    });
     const seeds = [
       hello,
       data,
+      ...Array.from({ length: 10 }, () => repair),
       ...Array.from({ length: 20 }, () => [coded, plain, update]).flat(),
       ...fc.sample(frame, { numRuns: 300, seed: 7 }).map(encodeFrame),
       ...fc
@@ -107,6 +117,13 @@ describe("a link fed with damaged blocks", () => {
         for (const one of session.receive(block, 0)) {
           if (one.type === "snapshot")
             readSnapshot(one, DEFAULT_LIMITS, DEFAULT_CODEC_LIMITS, session.budget);
+          if (one.type === "repair" && one.role === "entries")
+            readSnapshot(
+              { ...one, from: 1, to: one.position },
+              DEFAULT_LIMITS,
+              DEFAULT_CODEC_LIMITS,
+              session.budget,
+            );
           if (one.type !== "data") continue;
           const decoded = codec.decode(one);
           decoded.forEach(decodeRow);

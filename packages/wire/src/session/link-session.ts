@@ -127,7 +127,7 @@ export class LinkSession {
         if (frame.type === "ack") this.acceptAck(frame.stanzas, now);
         else if (frame.type === "credit" && frame.alias === null) this.asked = true;
         else others.push(frame);
-        data ||= frame.type === "data" || frame.type === "coded" || frame.type === "snapshot";
+        data ||= isData(frame);
       }
       if (data) {
         this.dataReceived++;
@@ -205,4 +205,15 @@ export class LinkSession {
     this.unackedValues = -this.budget.used;
     return encodeFrame({ type: "ack", stanzas: this.dataReceived });
   }
+}
+
+/** Whether a stanza with this frame counts for acknowledgements. */
+function isData(frame: Frame): boolean {
+  const { type } = frame;
+  return (
+    type === "data" ||
+    type === "coded" ||
+    type === "snapshot" ||
+    (type === "repair" && frame.role === "entries")
+  );
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { addBystanders } from "./bystanders.js";
+import { addCatchUp } from "./catchup.js";
 import { addCodec } from "./codec.js";
 import { addBenchComponent } from "./component.js";
 import { addFanOut } from "./fan-out.js";
@@ -24,4 +25,5 @@ export function addBench(program: Command): void {
   addWire(bench);
   addCodec(bench);
   addJournal(bench);
+  addCatchUp(bench);
 }

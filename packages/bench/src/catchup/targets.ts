@@ -1,0 +1,31 @@
+import type { CatchUpForm, CatchUpRow } from "./rows.js";
+
+const SOME_OF_JSON = 1.3;
+const WHOLE_OF_JSON = 1.15;
+const OF_POUCHDB = 0.1;
+const SOME = 0.01;
+const WHOLE = 1;
+
+/** One target. `met` is undefined if it was not measured. */
+export interface Verdict {
+  readonly text: string;
+  readonly met: boolean | undefined;
+}
+
+export function judgeCatchUp(rows: readonly CatchUpRow[]): Verdict[] {
+  const bytes = (form: CatchUpForm, changed: number): number | undefined =>
+    rows.find((row) => row.form === form && row.changed === changed)?.bytes ?? undefined;
+  const judge = (what: string, changed: number, rival: CatchUpForm, most: number): Verdict => {
+    const [ours, theirs] = [bytes("stanzapack", changed), bytes(rival, changed)];
+    const share = ours === undefined || theirs === undefined ? undefined : ours / theirs;
+    return {
+      text: `${what}: ${share === undefined ? "not measured" : share.toFixed(share < 0.1 ? 3 : 2)}`,
+      met: share === undefined ? undefined : share <= most,
+    };
+  };
+  return [
+    judge(`1 % of the keys: at most ${SOME_OF_JSON} times JSON under brotli`, SOME, "json", SOME_OF_JSON),
+    judge("1 % of the keys: at most a tenth of PouchDB's bytes", SOME, "pouchdb", OF_POUCHDB),
+    judge(`the whole map: at most ${WHOLE_OF_JSON} times JSON under brotli`, WHOLE, "json", WHOLE_OF_JSON),
+  ];
+}
