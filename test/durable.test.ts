@@ -28,6 +28,10 @@ function record(subscription: Subscription<number>): { values: number[]; told: s
   return { values, told };
 }
 
+interface EventSource {
+  once(event: "ended", listener: (error?: { readonly code: string }) => void): unknown;
+}
+
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 
 describe.each(SERVERS)("a component with a store, behind %s", (server) => {
@@ -41,6 +45,7 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
     folder = mkdtempSync(join(tmpdir(), "stanzapack-durable-"));
     component = await startComponentProcess(sandbox, {
       ...{ command: COMMAND, signal, storePath: join(folder, "store"), logLevel: "error" },
+      admins: ["alice@localhost"],
     });
   });
   afterAll(async () => {
@@ -118,6 +123,32 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
     const carol = await login("carol");
     // She has not been allowed, and her request waits for the publisher.
     await expect(carol.subscribe(log.node, { timeoutMs: 500 } as object)).rejects.toThrow();
+  });
+
+  it("has nothing of an account any more that an administrator has purged, also after a restart", async () => {
+    const [alice, bob, carol] = [await login("alice"), await login("bob"), await login("carol")];
+    const theirs = await bob.offer("theirs", { kind: "log", durability: "sync" });
+    const asked = await alice.offer("asked", { kind: "log", access: "authorize", authorize: () => true });
+    const subscription = await bob.subscribe<number>(asked.node, { cursor: "place" });
+    const ended: string[] = [];
+    for (const events of [theirs as EventSource, subscription as EventSource])
+      events.once("ended", (error) => void ended.push(error?.code ?? "no error"));
+    theirs.publish(1);
+    await expect(carol.purge("bob@localhost", { dryRun: true })).rejects.toMatchObject({ code: "forbidden" });
+    const found = await alice.purge("Bob@localhost", { dryRun: true });
+    expect(Object.fromEntries(found.map(({ what, nodes }) => [what, nodes]))).toMatchObject({
+      services: expect.arrayContaining([theirs.node]) as string[],
+      cursors: expect.arrayContaining([`${asked.node} place`]) as string[],
+      subscriptions: [asked.node],
+      grants: expect.arrayContaining([asked.node]) as string[],
+    });
+    expect(await alice.purge("bob@localhost", { dryRun: false })).toEqual(found);
+    await until(() => ended.length === 2, SOON_MS, "the ends");
+    expect(ended.sort()).toEqual(["not-allowed", "withdrawn"]);
+    await bob.close();
+    await restart("SIGKILL");
+    const left = await alice.purge("bob@localhost", { dryRun: true });
+    expect(left.map(({ count }) => count)).toEqual([0, 0, 0, 0, 0]);
   });
 
   it.runIf(isRoot)("delays a log with `sync` while the disk is full, and serves the rest", async () => {

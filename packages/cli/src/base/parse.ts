@@ -10,6 +10,7 @@ import {
   unfitCharacter,
   type Since,
 } from "@stanzapack/wire";
+import { prepareJid } from "@stanzapack/xmpp";
 import { InvalidArgumentError } from "commander";
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
@@ -94,6 +95,17 @@ export function parseServiceName(text: string): string {
 export function parseCursorName(text: string): string {
   if (!isCursorName(text)) throw new InvalidArgumentError("A name has 1 to 64 of a-z A-Z 0-9 . _ -");
   return text;
+}
+
+/** A bare JID, `carol@example.org`, prepared. */
+export function parseAccount(text: string): string {
+  try {
+    const jid = prepareJid(text);
+    if (jid.includes("@") && !jid.includes("/")) return jid;
+  } catch {
+    // The error below says what an account looks like.
+  }
+  throw new InvalidArgumentError("Write an account as user@domain.");
 }
 
 /** A node, `alice@example.org/fleet`. */

@@ -178,6 +178,19 @@ export class Approvals {
     for (const question of this.questions.get(service)?.values() ?? []) this.put(question, now);
   }
 
+  /** Returns the services that an account has asked for, and that it still waits for. */
+  *askedBy(asker: string): Iterable<Service> {
+    for (const [service, ofService] of this.questions) if (ofService.has(asker)) yield service;
+  }
+
+  /** Forgets the questions of an account. Its links that wait receive `not-allowed` with this text. */
+  erase(asker: string, text: string): void {
+    for (const service of [...this.askedBy(asker)]) {
+      const question = this.questions.get(service)?.get(asker);
+      if (question !== undefined) this.refuse(question, new StanzapackError("not-allowed", text));
+    }
+  }
+
   serviceEnded(service: Service): void {
     const error = new StanzapackError("withdrawn", `\`${service.node}\` was withdrawn by its publisher`);
     for (const question of this.questions.get(service)?.values() ?? []) this.refuse(question, error);

@@ -91,16 +91,16 @@ export class StoredServices {
     return records;
   }
 
-  /** Stores a changed configuration or changed approvals. Logs a failure. */
-  changed(record: ServiceRecord): void {
+  /** Stores a changed configuration or changed approvals. Resolves when they are stored. Logs a failure. */
+  changed(record: ServiceRecord): Later<void> {
     const { config, approved, stored } = record;
     if (stored === undefined) return;
     const { durability } = config;
     if (durability !== undefined && durability !== stored.record.durability)
-      this.after(record, stored.setDurability(durability));
+      void this.after(record, stored.setDurability(durability));
     const change = { config: toPlain(config), approved: [...approved] };
     const before = { config: stored.record.config, approved: stored.record.approved };
-    if (JSON.stringify(change) !== JSON.stringify(before)) this.after(record, stored.write(change));
+    if (JSON.stringify(change) !== JSON.stringify(before)) return this.after(record, stored.write(change));
   }
 
   /** Notes that the publisher of the service is online. */
@@ -108,14 +108,17 @@ export class StoredServices {
     const { stored } = record;
     if (stored === undefined) return;
     const seenAt = wallNow();
-    if (Math.abs(seenAt - stored.record.seenAt) >= SEEN_MS) this.after(record, stored.write({ seenAt }));
+    if (Math.abs(seenAt - stored.record.seenAt) >= SEEN_MS) void this.after(record, stored.write({ seenAt }));
   }
 
-  /** Deletes a withdrawn service. `isRead`: subscribers still receive the rest, so the service is only marked. */
-  withdrawn(record: ServiceRecord, isRead: boolean): void {
+  /**
+   * Deletes a withdrawn service. `isRead`: subscribers still receive the rest, so the service is only marked. Resolves
+   * when that is stored. Logs a failure.
+   */
+  withdrawn(record: ServiceRecord, isRead: boolean): Later<void> {
     const { stored, config } = record;
     if (stored === undefined) return;
-    this.after(
+    return this.after(
       record,
       isRead ? stored.write({ config: { ...toPlain(config), withdrawn: true } }) : stored.delete(),
     );
@@ -123,12 +126,13 @@ export class StoredServices {
 
   /** Deletes a record that was just created and that nobody uses. */
   discard(record: ServiceRecord): void {
-    this.withdrawn(record, false);
+    void this.withdrawn(record, false);
   }
 
-  private after({ node }: ServiceRecord, done: Later<void>): void {
+  private after({ node }: ServiceRecord, done: Later<void>): Later<void> {
     if (done instanceof Promise)
       done.catch((error: unknown) => this.log.error({ node, err: error }, "the store did not take a change"));
+    return done;
   }
 }
 

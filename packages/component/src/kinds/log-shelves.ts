@@ -21,8 +21,12 @@ export function storedShelf(stored: StoredService): LogShelf {
         append: { from, to, rows: rows.map(copyOf), ats, cameAt: wallNow() },
         incarnations: record.incarnations.listAsStored(),
       }),
-    // The record says that the log is withdrawn. If this fails, the next start deletes the log.
-    clear: () => void Promise.resolve(stored.delete()).catch(() => undefined),
+    clear: () => {
+      const deleted = stored.delete();
+      // The record says that the log is withdrawn. If this fails, the next start deletes the log.
+      if (deleted instanceof Promise) deleted.catch(() => undefined);
+      return deleted;
+    },
   };
 }
 

@@ -27,8 +27,8 @@ export interface LogShelf {
   readonly journal: ReadableJournal;
   /** Resolves as `Kind.keep`. */
   append(service: Service, arrival: Arrival): Later<void>;
-  /** Drops all updates. The log is not used any more. */
-  clear(): void;
+  /** Drops all updates. The log is not used any more. Resolves when that is stored. May reject: see `storedShelf`. */
+  clear(): Later<void>;
 }
 
 /** A service of kind `log`: its journal keeps every update, and subscribers catch up from there. */

@@ -1,5 +1,6 @@
 import type { Since } from "@stanzapack/wire";
 import type { Logger } from "pino";
+import type { Later } from "../base/later.js";
 import type { ComponentStats } from "../base/stats.js";
 import { Tally } from "../base/tally.js";
 import type { Service } from "../catalog/service.js";
@@ -31,7 +32,7 @@ export class Logs {
   /** The oldest first. */
   private readonly withdrawn = new Map<Service, Withdrawn>();
   /** Withdrawn logs by epoch and node, because a node may be offered and withdrawn again meanwhile. */
-  private readonly withdrawnOf = new Map<string, Service>();
+  private readonly byPosition = new Map<string, Service>();
   private readonly withdrawnBy = new Tally();
 
   constructor(
@@ -72,25 +73,38 @@ export class Logs {
   private keepWithdrawn(service: Service, shelf: LogShelf, now: number): void {
     const { epoch, node, id } = service.record;
     if (service.subscriptions.size === 0 && this.withdrawnBy.get(id.owner) >= MAX_WITHDRAWN_PER_OWNER)
-      return shelf.clear();
+      return void shelf.clear();
     this.withdrawn.set(service, { shelf, at: now });
-    this.withdrawnOf.set(keyOf(epoch, node), service);
+    this.byPosition.set(keyOf(epoch, node), service);
     this.withdrawnBy.add(id.owner, 1);
   }
 
   /** Returns the withdrawn log of that node that had this position. */
   withdrawnAt(node: string, since: Since | undefined): Service | undefined {
     if (typeof since !== "object" || !("epoch" in since)) return undefined;
-    return this.withdrawnOf.get(keyOf(since.epoch, node));
+    return this.byPosition.get(keyOf(since.epoch, node));
   }
 
-  private end(service: Service, shelf: LogShelf): void {
+  private end(service: Service, shelf: LogShelf): Later<void> {
     const { epoch, node, id } = service.record;
     this.withdrawn.delete(service);
     const key = keyOf(epoch, node);
-    if (this.withdrawnOf.get(key) === service) this.withdrawnOf.delete(key);
+    if (this.byPosition.get(key) === service) this.byPosition.delete(key);
     this.withdrawnBy.add(id.owner, -1);
-    shelf.clear();
+    return shelf.clear();
+  }
+
+  /** Returns the withdrawn logs of a bare JID. */
+  withdrawnOf(owner: string): Service[] {
+    return [...this.withdrawn.keys()].filter(({ id }) => id.owner === owner);
+  }
+
+  /** Ends a withdrawn log now: its subscribers receive no more of it. Resolves when the store has deleted the log. */
+  erase(service: Service): Later<void> {
+    const shelf = this.withdrawn.get(service)?.shelf;
+    if (shelf === undefined) return;
+    for (const subscription of service.subscriptions) this.onEnd(subscription);
+    return this.end(service, shelf);
   }
 
   /**
@@ -106,7 +120,7 @@ export class Logs {
           this.fanOut.sendLast(subscription, undefined, new Map());
         this.onEnd(subscription);
       }
-      this.end(service, shelf);
+      void this.end(service, shelf);
     }
   }
 

@@ -308,8 +308,8 @@ export class DiskService implements StoredService, Writer {
     return {
       writes: [
         ...removed.map((key) => ({ key, value: undefined })),
-        { key: epochKey(node), value: encodeRecord({ node, epoch, at: now() }) },
-        { key: numberKey("removal", number), value: encodeRecord({ node, epoch, at: now() }) },
+        { key: epochKey(node), value: encodeRecord({ epoch, at: now() }) },
+        { key: numberKey("removal", number), value: encodeRecord({ epoch, at: now() }) },
       ],
       done: () => {
         this.forget();

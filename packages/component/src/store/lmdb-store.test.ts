@@ -102,7 +102,7 @@ describe("a store in a directory", () => {
   it("refuses a directory that it cannot write", async () => {
     const location = await newLocation();
     await writeFile(join(location, "file"), "");
-    await expect(open(join(location, "file"))).rejects.toThrow("Name a directory");
+    await expect(open(join(location, "file"))).rejects.toThrow("`store: { kind: memory }`");
   });
 });
 
