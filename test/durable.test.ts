@@ -103,6 +103,8 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
     const alice = await login("alice");
     const value = await alice.offer("value", { title: "a value" });
     const log = await alice.offer("log", { kind: "log", access: "authorize", authorize: () => true });
+    const bounded = await alice.offer("bounded", { kind: "log", maxItems: 5 });
+    for (const i of upTo(20)) bounded.publish(i);
     const bob = await login("bob");
     const before = record(await bob.subscribe<number>(value.node));
     const first = record(await bob.subscribe<number>(log.node, { since: "first" }));
@@ -118,7 +120,10 @@ describe.each(SERVERS)("a component with a store, behind %s", (server) => {
     );
     const after = record(await again.subscribe<number>(value.node));
     const whole = record(await again.subscribe<number>(log.node, { since: "first" }));
+    const newest = record(await again.subscribe<number>(bounded.node, { since: "first" }));
     await until(() => after.values.length > 0 && whole.values.length === 20, SOON_MS, "what was stored");
+    await until(() => newest.values.at(-1) === 20, SOON_MS, "the bounded log");
+    expect(newest.values).toEqual(upTo(20).slice(-5));
     expect([after.values, whole]).toEqual([[7], { values: upTo(20), told: [] }]);
     const carol = await login("carol");
     // She has not been allowed, and her request waits for the publisher.

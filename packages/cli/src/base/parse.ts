@@ -51,6 +51,13 @@ export function parseInterval(text: string): number {
   return durationMs;
 }
 
+/** A duration of at least 1 s, in whole seconds, rounded. It has no upper bound. */
+export function parseSeconds(text: string): number {
+  const seconds = Math.round(readDuration(text) / 1_000);
+  if (seconds === 0) throw new InvalidArgumentError("Write a duration of at least 1s, like 90s, 2m, 720h.");
+  return seconds;
+}
+
 /** A whole number above 0. */
 export function parseCount(text: string): number {
   const count = /^\d+$/.test(text) ? Number(text) : 0;

@@ -332,6 +332,11 @@ function configFields(
     ...(options.title === undefined ? {} : { "pubsub#title": options.title }),
     ...(options.compression === undefined ? {} : { "{urn:stanzapack:0}compression": options.compression }),
     ...(options.durability === undefined ? {} : { "{urn:stanzapack:0}durability": options.durability }),
+    ...(options.maxItems === undefined ? {} : { "pubsub#max_items": String(options.maxItems) }),
+    ...(options.itemExpireSeconds === undefined
+      ? {}
+      : { "pubsub#item_expire": String(options.itemExpireSeconds) }),
+    ...(options.maxBytes === undefined ? {} : { "{urn:stanzapack:0}max_bytes": String(options.maxBytes) }),
   };
 }
 

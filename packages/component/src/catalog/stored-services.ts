@@ -6,6 +6,7 @@ import { DEFAULT_CONFIG, type Durability, type ServiceConfig } from "../options/
 import { STORE_PAUSE_MS } from "../store/failure.js";
 import type { Store, StoredService } from "../store/store.js";
 import type { OpenRecord, RandomId } from "./offers.js";
+import { ownRetention } from "./own-retention.js";
 import { ServiceRecord } from "./service-record.js";
 
 /** Least time between two writes of `seenAt`, in ms. One hour: an online publisher costs few writes. */
@@ -48,15 +49,20 @@ export class StoredServices {
   readonly open: OpenRecord = (id, config, now) => {
     const { store } = this;
     const made = new ServiceRecord(id, config, this.randomId(), now);
+    let record: ServiceRecord | undefined;
+    const retention = ownRetention(() => record?.config ?? config);
     const { durability = "none" } = config;
     if (store === undefined || durability === "none") return made;
     const { node, epoch, baseAt } = made;
-    const created = store.create({
-      ...{ node, epoch, baseAt, durability, config: toPlain(config) },
-      ...{ offset: 0, incarnations: [], approved: [], last: undefined, seenAt: wallNow() },
-    });
+    const created = store.create(
+      {
+        ...{ node, epoch, baseAt, durability, config: toPlain(config) },
+        ...{ offset: 0, incarnations: [], approved: [], last: undefined, seenAt: wallNow() },
+      },
+      { retention },
+    );
     const toRecord = (stored: StoredService): ServiceRecord =>
-      new ServiceRecord(id, config, stored.record.epoch, now, stored);
+      (record = new ServiceRecord(id, config, stored.record.epoch, now, stored));
     if (!(created instanceof Promise)) return toRecord(created);
     return created.then(toRecord, (error: unknown) => {
       const reason = error instanceof StanzapackError ? error.text : String(error);
@@ -75,7 +81,9 @@ export class StoredServices {
     if (store === undefined) return [];
     const records: ServiceRecord[] = [];
     for (const { node } of [...store.services()]) {
-      const stored = await store.open(node);
+      // The store may read the bounds before there is a record.
+      const made: { record?: ServiceRecord } = {};
+      const stored = await store.open(node, { retention: ownRetention(() => made.record?.config) });
       if (stored === undefined) continue;
       const { withdrawn, ...plain } = stored.record.config as PlainConfig;
       if (withdrawn === true) {
@@ -86,7 +94,8 @@ export class StoredServices {
         this.log.warn({ node, ...stored.gap }, "a crash may have lost these updates");
       const { durability, epoch } = stored.record;
       const config = { ...DEFAULT_CONFIG, ...plain, durability, members: new Set(plain.members) };
-      records.push(new ServiceRecord(parseNode(node), config, epoch, monotonicNow(), stored));
+      made.record = new ServiceRecord(parseNode(node), config, epoch, monotonicNow(), stored);
+      records.push(made.record);
     }
     return records;
   }

@@ -3,12 +3,14 @@ import type { Logger } from "pino";
 import type { Later } from "../base/later.js";
 import type { ComponentStats } from "../base/stats.js";
 import { Tally } from "../base/tally.js";
+import { ownRetention } from "../catalog/own-retention.js";
 import type { Service } from "../catalog/service.js";
 import type { ServiceRecord } from "../catalog/service-record.js";
 import type { ComponentLimits } from "../config/config.js";
 import type { FanOut } from "../fanout/fan-out.js";
 import { JournalMemory } from "../store/journal-memory.js";
-import { MemoryJournal, type JournalBounds } from "../store/memory-journal.js";
+import { MemoryJournal } from "../store/memory-journal.js";
+import { tighter, type Retention } from "../store/retention.js";
 import type { Subscription } from "../subscriptions/subscription.js";
 import { CatchUp } from "./catch-up.js";
 import { LogKind, type LogShelf } from "./log.js";
@@ -27,7 +29,7 @@ interface Withdrawn {
 /** Creates logs, and keeps withdrawn logs for `withdrawnSeconds`, so that their subscribers receive the rest. */
 export class Logs {
   private readonly memory: JournalMemory;
-  private readonly bounds: JournalBounds;
+  private readonly bounds: Retention;
   readonly catchUp: CatchUp;
   /** The oldest first. */
   private readonly withdrawn = new Map<Service, Withdrawn>();
@@ -52,15 +54,21 @@ export class Logs {
       get maxBytes() {
         return limits.logMaxBytes;
       },
+      maxAgeMs: Infinity,
     };
     this.catchUp = new CatchUp(fanOut, stats, log, onEnd);
   }
 
   /** Returns the kind of a log: with its journal in the store, or with an empty one in the owner's memory. */
-  create({ id, stored }: ServiceRecord): LogKind {
+  create(record: ServiceRecord): LogKind {
+    const { id, stored } = record;
+    const bounds = tighter(
+      ownRetention(() => record.config),
+      this.bounds,
+    );
     const shelf =
       stored === undefined
-        ? memoryShelf(new MemoryJournal(this.bounds, this.memory, id.owner))
+        ? memoryShelf(new MemoryJournal(() => bounds, this.memory, id.owner))
         : storedShelf(stored);
     return new LogKind(shelf, {
       fanOut: this.fanOut,

@@ -10,10 +10,10 @@ import type { JournalMemory } from "./journal-memory.js";
 import { epochKey, metaKey, numberIn, numberKey, tableRange } from "./keys.js";
 import { MemoryStore } from "./memory-store.js";
 import { decodeRecord, EMPTY, encodeRecord, type Head, type PastEpoch, type Position } from "./records.js";
+import type { Retention } from "./retention.js";
 import type {
   OpenOptions,
   OffsetRange,
-  Retention,
   Store,
   StoredRecord,
   StoredService,
@@ -190,7 +190,7 @@ export class DiskStore implements Store {
         break;
       }
       const service = next.value;
-      service.dropAged(now, AGED_ROWS);
+      service.trim(now, AGED_ROWS);
       // If the disk does not take the deletion, the next round tries again.
       if (!service.isOpen && service.seenAt < now - serviceMs)
         void Promise.resolve(service.delete()).catch(() => undefined);
