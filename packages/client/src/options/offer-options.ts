@@ -61,8 +61,8 @@ export interface OfferOptions {
   readonly members?: readonly string[] | undefined;
   /**
    * Decides under `authorize` on each account that asks, also on accounts that asked while this program was away. The
-   * component remembers a yes until `revoke` or the end of the service. A service of durability `none` also ends when
-   * the component restarts. The component remembers a no for a minute. An exception means no.
+   * component remembers a yes until `revoke`, the end of the service, or 90 days without use. A service of durability
+   * `none` also ends when the component restarts. The component remembers a no for a minute. An exception means no.
    */
   readonly authorize?: Authorize | undefined;
   /** A line of text for people, shown in service discovery. */

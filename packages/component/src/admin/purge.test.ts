@@ -52,7 +52,7 @@ async function setUp() {
   const gone = await offer(carol.link, "carol@x/gone", { kind: "log", durability: "sync" });
   broker.offers.withdraw(gone, carol.link);
   const asks = await offer(alice.link, "alice@x/asks", { kind: "log", access: "authorize" });
-  asks.record.approved.add("carol@x").add("bob@x");
+  asks.record.approved.add("carol@x", Date.now()).add("bob@x", Date.now());
   await broker.stored.changed(asks.record);
   const members = new Set(["carol@x", "bob@x"]);
   await offer(alice.link, "alice@x/members", { access: "whitelist", members });

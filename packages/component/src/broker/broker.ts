@@ -144,6 +144,7 @@ export class Broker {
     for (const service of this.catalog.services.values()) {
       this.newest.settleLate(service, now);
       service.kind.sweep?.();
+      this.offers.sweepGrants(service, now);
       this.offers.withdrawAbandoned(service, now);
     }
   }

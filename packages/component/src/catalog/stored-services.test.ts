@@ -109,7 +109,7 @@ describe("after a restart", () => {
     const store = newStore();
     const { services, open } = begin(store);
     const record = open({ ...CONFIG, access: "authorize" });
-    record.approved.add("carol@x");
+    record.approved.add("carol@x", Date.now());
     void services.changed(record);
     const incarnations = [{ incarnation: 3, arrived: 2, stored: 2 }];
     await record.stored?.write({ append: rowsOf(1, 2), incarnations });
@@ -167,7 +167,7 @@ describe("a change", () => {
     expect(write).not.toHaveBeenCalled();
     record.config = { ...CONFIG, members: new Set(["bob@x", "carol@x"]) };
     void services.changed(record);
-    record.approved.add("dave@x");
+    record.approved.add("dave@x", Date.now());
     void services.changed(record);
     void services.changed(record);
     expect(write).toHaveBeenCalledTimes(2);
@@ -187,7 +187,7 @@ describe("a change", () => {
   it("that the store does not take is logged", async () => {
     const { services, record, write, lines } = setUp();
     write.mockReturnValue(Promise.reject(new Error("the disk is full")));
-    record.approved.add("dave@x");
+    record.approved.add("dave@x", Date.now());
     void services.changed(record);
     await vi.waitFor(() =>
       expect(lines).toMatchObject([{ node: NODE, err: { message: "the disk is full" } }]),

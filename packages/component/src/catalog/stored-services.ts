@@ -15,6 +15,8 @@ const SEEN_MS = 3_600_000;
 /** A configuration as plain JSON data, for the store. */
 interface PlainConfig extends Omit<ServiceConfig, "members"> {
   readonly members: readonly string[];
+  /** When each account of the record's `approved` used its permission last, in ms since 1970. */
+  readonly approvedAt?: readonly number[];
   /** The service was withdrawn while subscribers were still reading. A restart then deletes the service. */
   readonly withdrawn?: boolean;
 }
@@ -85,7 +87,7 @@ export class StoredServices {
       const made: { record?: ServiceRecord } = {};
       const stored = await store.open(node, { retention: ownRetention(() => made.record?.config) });
       if (stored === undefined) continue;
-      const { withdrawn, ...plain } = stored.record.config as PlainConfig;
+      const { withdrawn, approvedAt, ...plain } = stored.record.config as PlainConfig;
       if (withdrawn === true) {
         await stored.delete();
         continue;
@@ -94,7 +96,7 @@ export class StoredServices {
         this.log.warn({ node, ...stored.gap }, "a crash may have lost these updates");
       const { durability, epoch } = stored.record;
       const config = { ...DEFAULT_CONFIG, ...plain, durability, members: new Set(plain.members) };
-      made.record = new ServiceRecord(parseNode(node), config, epoch, monotonicNow(), stored);
+      made.record = new ServiceRecord(parseNode(node), config, epoch, monotonicNow(), stored, approvedAt);
       records.push(made.record);
     }
     return records;
@@ -107,7 +109,9 @@ export class StoredServices {
     const { durability } = config;
     if (durability !== undefined && durability !== stored.record.durability)
       void this.after(record, stored.setDurability(durability));
-    const change = { config: toPlain(config), approved: [...approved] };
+    const plain: PlainConfig =
+      approved.size === 0 ? toPlain(config) : { ...toPlain(config), approvedAt: approved.usedAt() };
+    const change = { config: plain, approved: [...approved] };
     const before = { config: stored.record.config, approved: stored.record.approved };
     if (JSON.stringify(change) !== JSON.stringify(before)) return this.after(record, stored.write(change));
   }

@@ -179,6 +179,10 @@ export const configSchema = z.strictObject({
        * again.
        */
       denialSeconds: count.default(60),
+      /**
+       * How long a publisher's yes to an account stays that the account does not use, in seconds. 7,776,000: 90 days.
+       */
+      grantSeconds: count.default(7_776_000),
       /** Most rows that wait in one lane for its tick. Older rows are conflated. */
       laneMaxRows: count.default(4_096),
       /** Most bytes that wait in one lane for its tick. */

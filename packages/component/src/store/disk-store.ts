@@ -232,10 +232,15 @@ export async function checkVersion(engine: Engine, location: string): Promise<vo
     await engine.commit([{ key: metaKey("version"), value: encodeRecord({ version: STORE_VERSION }) }]);
     return;
   }
-  const version = item.value && decodeRecord<{ version: number }>(item.value).version;
-  if (version !== STORE_VERSION)
-    throw storeFailed(
-      `the store ${location} is of version ${version ?? "unknown"}, and this program reads version ${STORE_VERSION}`,
-      "Run the version of Stanzapack that wrote the store, or name another directory.",
-    );
+  assertVersion(item.value && decodeRecord<{ version: number }>(item.value).version, location);
+}
+
+/** Throws `store-failed` for a store of another version. There is one version so far, so nothing is migrated. */
+export function assertVersion(version: number | undefined, location: string): void {
+  if (version === STORE_VERSION) return;
+  const writer = version === undefined || version > STORE_VERSION ? "a later" : "an earlier";
+  throw storeFailed(
+    `the store ${location} is of version ${version ?? "unknown"}, and this program reads version ${STORE_VERSION}`,
+    `Run the version of Stanzapack that wrote the store, probably ${writer} one, or name another directory in \`store.path\`. The store was not changed.`,
+  );
 }
