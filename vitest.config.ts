@@ -9,8 +9,8 @@ const ssr = { resolve: { conditions: ["stanzapack-source", "node", "import", "mo
 
 export default defineConfig({
   test: {
-    // End-to-end files mostly wait: five of them, with unit tests in between, keep two processors busy.
-    maxWorkers: Math.max(5, availableParallelism()),
+    // End-to-end files mostly wait: six of them keep two processors busy.
+    maxWorkers: Math.max(6, availableParallelism()),
     sequence: { sequencer: FileOrder },
     projects: [
       {

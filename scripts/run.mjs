@@ -10,6 +10,7 @@ import { SERVERS } from "./setup/system-packages.mjs";
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 const XMPP_SERVERS = ["prosody", "ejabberd"];
+const VITEST = at("node_modules/vitest/vitest.mjs");
 /** The named server. Other names are left out: the program refuses them itself. */
 const named = (name) => XMPP_SERVERS.filter((server) => server === name);
 
@@ -28,7 +29,14 @@ const PROGRAMS = {
     args: [],
     servers: (args) => named(optionOf(args, "--server") ?? "prosody"),
   },
-  test: { file: at("node_modules/vitest/vitest.mjs"), args: ["run"], servers: () => SERVERS, forTests: true },
+  test: { file: VITEST, args: ["run"], servers: () => SERVERS, forTests: true },
+  "test:whole": {
+    file: VITEST,
+    args: ["run"],
+    env: { STANZAPACK_TEST: "whole" },
+    servers: () => SERVERS,
+    forTests: true,
+  },
   "test:repeat": { file: at("scripts/repeat-tests.mjs"), args: [], servers: () => SERVERS, forTests: true },
   "test:node-versions": { file: at("scripts/node-versions.mjs"), args: [], servers: () => XMPP_SERVERS },
   "test:crash": {
@@ -37,7 +45,7 @@ const PROGRAMS = {
     servers: namedOrBoth,
   },
   "test:day": {
-    file: at("node_modules/vitest/vitest.mjs"),
+    file: VITEST,
     args: ["run", "--project", "unit", "packages/component/src/broker/simulated-day.test.ts"],
     env: { STANZAPACK_DAY_MINUTES: "1440" },
     servers: () => [],
@@ -89,7 +97,7 @@ if (process.exitCode === undefined) {
     process.exit(1);
   }
   // vitest calls process.exit without waiting for its streams.
-  if (name !== "test") guardOutput();
+  if (program.file !== VITEST) guardOutput();
   Object.assign(process.env, program.env);
   process.argv = [process.execPath, program.file, ...program.args, ...args];
   await import(pathToFileURL(program.file).href);

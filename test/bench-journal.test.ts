@@ -38,7 +38,7 @@ describe("`stanzapack bench journal`", () => {
         appendsPerSecond: null,
         restartMs: expect.any(Number) as number,
       },
-      { store: "lmdb", stop: "killed", p99Ms: null, openMs: expect.any(Number) as number },
+      { store: "lmdb", stop: "killed", entries: 3_000, p99Ms: null, openMs: expect.any(Number) as number },
     ]);
     expect(stderr).toContain("% lmdb, sync: 5 writers");
     expect(readdirSync(folder)).toEqual([]);

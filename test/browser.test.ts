@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { countColours, launchChromium, serveExample } from "./support/browser.js";
 import { startScramServer } from "./support/scram-server.js";
 import { publishCounter, SERVERS, startStack, type Stack } from "./support/stack.js";
+import { inTurn } from "./support/whole.js";
 
 let browser: Awaited<ReturnType<typeof launchChromium>>;
 let example: Awaited<ReturnType<typeof serveExample>>;
@@ -87,7 +88,7 @@ describe.each(SERVERS)("Chromium and %s", (server) => {
     url: transport === "bosh" ? stack.sandbox.boshUrl : stack.sandbox.websocketUrl,
   });
 
-  describe.each(["websocket", "bosh"] as const)("over %s", (transport) => {
+  describe.each(inTurn(server, ["websocket", "bosh"] as const))("over %s", (transport) => {
     it("shows services in the example page, subscribes, changes and stops", async () => {
       const alice = await stack.connect("alice");
       onTestFinished(() => alice.close());

@@ -16,6 +16,7 @@ import {
 } from "@stanzapack/xmpp";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { SERVERS } from "./support/stack.js";
+import { WHOLE } from "./support/whole.js";
 
 const block = (content: string | Buffer): string =>
   encodeBase64(typeof content === "string" ? Buffer.from(content) : content);
@@ -151,26 +152,29 @@ describe.each(SERVERS)("In-Band Bytestreams (XEP-0047) through %s", (server) => 
     },
   );
 
-  it("§2.2: seq wraps after 65535: 70,000 blocks in message mode", async () => {
-    const [opened, accepted] = await openBetween("component", "bob", "message");
-    let last = -1;
-    let count = 0;
-    accepted.stream.onBlock = (bytes) => {
-      expect(bytes.length).toBe(3);
-      last = ((bytes[0] as number) << 16) | ((bytes[1] as number) << 8) | (bytes[2] as number);
-      if (last === count) count++;
-    };
-    const total = 70_000;
-    for (let i = 0; i < total && accepted.end === undefined; i++) {
-      // Message mode has no flow control of its own, and ejabberd ends a session that is 5,000 stanzas behind.
-      while (i - count > 400 && accepted.end === undefined)
-        await new Promise((resolve) => setImmediate(resolve));
-      await writeAll(opened.stream, [Buffer.from([i >> 16, (i >> 8) & 255, i & 255])]);
-    }
-    await until(() => count === total || accepted.end !== undefined, 90_000, "every block");
-    expect({ count, last, end: accepted.end }).toEqual({ count: total, last: total - 1, end: undefined });
-    await opened.stream.close();
-  });
+  it.runIf(WHOLE || server === "prosody")(
+    "§2.2: seq wraps after 65535: 70,000 blocks in message mode",
+    async () => {
+      const [opened, accepted] = await openBetween("component", "bob", "message");
+      let last = -1;
+      let count = 0;
+      accepted.stream.onBlock = (bytes) => {
+        expect(bytes.length).toBe(3);
+        last = ((bytes[0] as number) << 16) | ((bytes[1] as number) << 8) | (bytes[2] as number);
+        if (last === count) count++;
+      };
+      const total = 70_000;
+      for (let i = 0; i < total && accepted.end === undefined; i++) {
+        // Message mode has no flow control of its own, and ejabberd ends a session that is 5,000 stanzas behind.
+        while (i - count > 400 && accepted.end === undefined)
+          await new Promise((resolve) => setImmediate(resolve));
+        await writeAll(opened.stream, [Buffer.from([i >> 16, (i >> 8) & 255, i & 255])]);
+      }
+      await until(() => count === total || accepted.end !== undefined, 90_000, "every block");
+      expect({ count, last, end: accepted.end }).toEqual({ count: total, last: total - 1, end: undefined });
+      await opened.stream.close();
+    },
+  );
 
   it("§2.1: agrees on the smaller block-size", async () => {
     const responder = { maxBlockSizeBytes: 5_000 };

@@ -15,6 +15,7 @@ import { fileURLToPath } from "node:url";
 import { until as untilWithin } from "@stanzapack/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { COMMAND } from "./support/program.js";
+import { WHOLE } from "./support/whole.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Folder of the shells' files. Its `bin` has `stanzapack`. */
@@ -189,7 +190,7 @@ function expectNothingSilentlyMissing(run: Run): void {
 
 describe.each(["prosody", "ejabberd"])("on %s", (server) => {
   /** For what is between the command and its terminal, files and signals: one server is enough. */
-  const testOnce = test.runIf(server === "prosody");
+  const testOnce = test.runIf(WHOLE || server === "prosody");
   let sandbox: Sandbox;
   beforeAll(async () => {
     sandbox = await startSandbox("--server", server, "--users", "3");
@@ -353,23 +354,26 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(lastLine(missing)).toBe("stanzapack: usage: `no-such-command` cannot be run: ENOENT");
   });
 
-  test("offer --keep serves the last value until SIGINT, which withdraws it, also from a component that forgot it", async () => {
-    const offered = await offer("exec stanzapack offer kept --keep < <(printf '1\\n2\\n')");
-    const subscribeOnce = async (): Promise<void> => {
-      const one = sandbox.shell("user1", "stanzapack subscribe user0@localhost/kept --count 1 --wait");
-      expect(await one.ended, one.stderr).toBe(0);
-      expect(valuesOf(one)).toEqual([2]);
-    };
-    await subscribeOnce();
-    await sandbox.ask("kill component");
-    await subscribeOnce();
-    const subscribed = sandbox.shell("user1", "stanzapack subscribe user0@localhost/kept");
-    await until(() => valuesOf(subscribed).length === 1, "the last value");
-    offered.child.kill("SIGINT");
-    expect(await offered.ended, offered.stderr).toBe(0);
-    expect(await subscribed.ended).toBe(1);
-    expect(lastLine(subscribed)).toMatch(/^stanzapack: withdrawn: /);
-  });
+  testOnce(
+    "offer --keep serves the last value until SIGINT, which withdraws it, also from a component that forgot it",
+    async () => {
+      const offered = await offer("exec stanzapack offer kept --keep < <(printf '1\\n2\\n')");
+      const subscribeOnce = async (): Promise<void> => {
+        const one = sandbox.shell("user1", "stanzapack subscribe user0@localhost/kept --count 1 --wait");
+        expect(await one.ended, one.stderr).toBe(0);
+        expect(valuesOf(one)).toEqual([2]);
+      };
+      await subscribeOnce();
+      await sandbox.ask("kill component");
+      await subscribeOnce();
+      const subscribed = sandbox.shell("user1", "stanzapack subscribe user0@localhost/kept");
+      await until(() => valuesOf(subscribed).length === 1, "the last value");
+      offered.child.kill("SIGINT");
+      expect(await offered.ended, offered.stderr).toBe(0);
+      expect(await subscribed.ended).toBe(1);
+      expect(lastLine(subscribed)).toMatch(/^stanzapack: withdrawn: /);
+    },
+  );
 
   testOnce(
     "offer --store: what a process could not send, another one sends, and a signal withdraws nothing",
@@ -648,39 +652,42 @@ describe.each(["prosody", "ejabberd"])("on %s", (server) => {
     expect(await patient.ended, patient.stderr).toBe(0);
   });
 
-  test("restarts and crashes of component and server: values come again, what was missed is told", async () => {
-    const offered = await offer("exec stanzapack offer steady --every 100ms -- date +%s%N");
-    const subscribed = sandbox.shell("user1", "exec stanzapack subscribe user0@localhost/steady");
-    await until(() => valuesOf(subscribed).length >= 3, "values");
-    let pids = sandbox.pids;
-    for (const request of ["restart component", "restart server", "kill component", "crash server"]) {
-      const before = subscribed.rows.length;
-      const next = await sandbox.ask(request);
-      const restarted = request.endsWith("server") ? "server" : "component";
-      expect(next[restarted], request).not.toBe(pids[restarted]);
-      expect(isRunning(pids[restarted])).toBe(false);
-      expect(isRunning(next.server) && isRunning(next.component)).toBe(true);
-      pids = next;
-      const askedAt = Date.now();
-      await until(
-        () => subscribed.rows.slice(before).some(({ at }) => at !== undefined && at > askedAt),
-        () => `${request}: ${subscribed.stderr}`,
-      );
-      if (restarted === "component")
+  test.runIf(WHOLE || server === "ejabberd")(
+    "restarts and crashes of component and server: values come again, what was missed is told",
+    async () => {
+      const offered = await offer("exec stanzapack offer steady --every 100ms -- date +%s%N");
+      const subscribed = sandbox.shell("user1", "exec stanzapack subscribe user0@localhost/steady");
+      await until(() => valuesOf(subscribed).length >= 3, "values");
+      let pids = sandbox.pids;
+      for (const request of ["restart component", "restart server", "kill component", "crash server"]) {
+        const before = subscribed.rows.length;
+        const next = await sandbox.ask(request);
+        const restarted = request.endsWith("server") ? "server" : "component";
+        expect(next[restarted], request).not.toBe(pids[restarted]);
+        expect(isRunning(pids[restarted])).toBe(false);
+        expect(isRunning(next.server) && isRunning(next.component)).toBe(true);
+        pids = next;
+        const askedAt = Date.now();
+        await until(
+          () => subscribed.rows.slice(before).some(({ at }) => at !== undefined && at > askedAt),
+          () => `${request}: ${subscribed.stderr}`,
+        );
+        if (restarted === "component")
+          expect(subscribed.rows.slice(before)).toContainEqual({
+            ...{ node: "user0@localhost/steady", event: "reset" },
+            ...{ from: expect.any(Number) as number, to: expect.any(Number) as number, reason: "epoch" },
+          });
         expect(subscribed.rows.slice(before)).toContainEqual({
-          ...{ node: "user0@localhost/steady", event: "reset" },
-          ...{ from: expect.any(Number) as number, to: expect.any(Number) as number, reason: "epoch" },
+          ...{ node: "user0@localhost/steady", event: "status", from: null, to: null, reason: "online" },
         });
-      expect(subscribed.rows.slice(before)).toContainEqual({
-        ...{ node: "user0@localhost/steady", event: "status", from: null, to: null, reason: "online" },
-      });
-    }
-    subscribed.child.kill("SIGTERM");
-    expect(await subscribed.ended, subscribed.stderr).toBe(0);
-    expectNothingSilentlyMissing(subscribed);
-    offered.child.kill("SIGTERM");
-    expect(await offered.ended, offered.stderr).toBe(0);
-  });
+      }
+      subscribed.child.kill("SIGTERM");
+      expect(await subscribed.ended, subscribed.stderr).toBe(0);
+      expectNothingSilentlyMissing(subscribed);
+      offered.child.kill("SIGTERM");
+      expect(await offered.ended, offered.stderr).toBe(0);
+    },
+  );
 
   testOnce("a sandbox that is killed leaves nothing behind", async () => {
     const killed = await startSandbox("--server", server, "--users", "1");

@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { SERVERS } from "./support/stack.js";
+import { WHOLE } from "./support/whole.js";
 
 const RUN = fileURLToPath(new URL("../scripts/run.mjs", import.meta.url));
-const COUNT = 2_000;
+const COUNT = WHOLE ? 2_000 : 1_000;
 
 interface Report {
   readonly stanzas: number;

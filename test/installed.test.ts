@@ -11,6 +11,7 @@ import { build as vite } from "vite";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { launchChromium } from "./support/browser.js";
 import { startStack, type Stack } from "./support/stack.js";
+import { WHOLE } from "./support/whole.js";
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -91,7 +92,7 @@ describe("a program in an empty project publishes and receives", () => {
 });
 
 describe("a page in an empty project publishes and receives", () => {
-  it.each(["Vite", "esbuild"] as const)("bundled by %s", async (bundler) => {
+  it.each(WHOLE ? (["Vite", "esbuild"] as const) : (["Vite"] as const))("bundled by %s", async (bundler) => {
     const outDir = join(project, `page-${bundler}`);
     if (bundler === "Vite")
       await vite({

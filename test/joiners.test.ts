@@ -7,7 +7,8 @@ describe.each(SERVERS)("a lane whose subscribers come and go, behind %s", (serve
   it("costs those who stay next to nothing, and lets nobody wait for long", async () => {
     const row = await runJoiners({ server, subscribers: 20, forMs: 10_000 });
     expect(row).toMatchObject({ subscribers: 20, staying: 18, joins: 9, lost: 0 });
-    expect(row.updates).toBeGreaterThan(50);
+    // 100 on an idle machine. The ratio needs some.
+    expect(row.updates).toBeGreaterThan(20);
     expect(row.ratio).toBeLessThan(1.1);
     expect(row.waitMaxMs).toBeLessThan(30_000);
     // Independent bodies are larger than the others' chained bodies, but far from twice as large.

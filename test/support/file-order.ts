@@ -3,21 +3,20 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** The longest end-to-end files, the longest first. If a long file began last, everything would wait for it. */
 const LONGEST = [
-  ...["faults", "bench-wire", "cli", "network-changes", "bystanders", "nginx", "demo", "store", "transports"],
+  ...["faults", "network-changes", "transports", "cli", "durable", "lean", "nginx", "demo", "bench-wire"],
   ...[
+    "store",
+    "log",
+    "map",
     "calls",
-    "crash",
+    "bystanders",
+    "browser",
+    "joiners",
+    "sandbox",
     "cursors",
     "stored-cursors",
-    "joiners",
-    "log",
-    "sandbox",
-    "client-state",
-    "browser",
-    "budgets",
-    "bytestreams",
-    "slow-server",
   ],
+  ...["crash", "hold-ups", "s2s", "compression", "values-flow", "budgets", "slow-server", "client-state"],
 ];
 
 function rankOf({ moduleId }: TestSpecification): number {
@@ -25,16 +24,13 @@ function rankOf({ moduleId }: TestSpecification): number {
   return rank < 0 ? LONGEST.length : rank;
 }
 
-/** Mixes `few` evenly into `many`, and keeps both orders. One of `few` is first. */
-function spread<T>(few: readonly T[], many: readonly T[]): T[] {
-  const step = Math.ceil(many.length / Math.max(1, few.length));
-  const all = few.flatMap((one, i) => [one, ...many.slice(i * step, (i + 1) * step)]);
-  return [...all, ...many.slice(few.length * step)];
-}
+/** End-to-end files that mostly wait for clocks. So many workers are left for the unit tests. */
+const WAITING = 3;
 
 /**
- * Mixes files that wait (end to end) with files that compute (unit tests). So both processors are busy from the first
- * minute to the last.
+ * Starts a few end-to-end files that wait, then all unit tests, which compute, then the rest. A worker of Vitest serves
+ * one project, and ends when the next file is of the other project. So files of one project stand together: when they
+ * were mixed, half of the files began with a new worker, which loads everything again.
  */
 export class FileOrder extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -42,6 +38,6 @@ export class FileOrder extends BaseSequencer {
     const endToEnd = sorted.filter(({ project }) => project.name === "e2e");
     const others = sorted.filter(({ project }) => project.name !== "e2e");
     endToEnd.sort((a, b) => rankOf(a) - rankOf(b));
-    return spread(endToEnd, others);
+    return [...endToEnd.slice(0, WAITING), ...others, ...endToEnd.slice(WAITING)];
   }
 }

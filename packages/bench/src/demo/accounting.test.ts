@@ -20,7 +20,20 @@ describe("TrafficAccount", () => {
     expect(account.take()).toEqual({
       total: { down: 200, up: 20 },
       services: new Map([["a", { down: 200, up: 20 }]]),
+      rest: 0,
     });
+  });
+
+  test("tells how many bytes each service has that belong to no update", () => {
+    const meter = createMeter();
+    const account = new TrafficAccount(meter, ["a", "b"]);
+    account.begin();
+    meter.received.xmpp += 80;
+    meter.sent.xmpp += 20;
+    account.passOver();
+    meter.received.xmpp += 200;
+    account.countStanza(200, [{ service: "a", chars: 40 }]);
+    expect(account.take().rest).toBe(50);
   });
 
   test("splits a stanza by its parts", () => {

@@ -84,8 +84,15 @@ export class TrafficAccount {
     this.before = behind;
   }
 
-  /** The bytes so far. The services' whole bytes add up exactly to the total. */
-  take(): { readonly total: Traffic; readonly services: ReadonlyMap<string, Traffic> } {
+  /**
+   * The bytes so far. The services' whole bytes add up exactly to the total. `rest`: bytes in both directions that were
+   * divided evenly, of each service.
+   */
+  take(): {
+    readonly total: Traffic;
+    readonly services: ReadonlyMap<string, Traffic>;
+    readonly rest: number;
+  } {
     this.divide();
     const now = this.read();
     const base = this.base ?? now;
@@ -102,7 +109,8 @@ export class TrafficAccount {
     const services = new Map(
       [...this.shares.keys()].map((service, i) => [service, { down: down[i] ?? 0, up: up[i] ?? 0 }]),
     );
-    return { total, services };
+    const own = shares.reduce((sum, share) => sum + share.down + share.up, 0);
+    return { total, services, rest: Math.max(0, total.down + total.up - own) / shares.length };
   }
 
   private read(): Traffic {

@@ -72,6 +72,11 @@ export class FormMeasurement {
     if (this.taken === undefined) this.quotes.set(service, (this.quotes.get(service) ?? 0) + count);
   }
 
+  /** Bytes of each service that belong to no update, mostly those of subscribing. */
+  get restBytes(): number {
+    return (this.taken ?? this.traffic.take()).rest;
+  }
+
   /** A row for each service, then the whole. `settled`: the logs have everything that matters. */
   rows(settled: boolean): Row[] {
     const { total, services } = this.taken ?? this.traffic.take();

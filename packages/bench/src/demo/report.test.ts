@@ -33,6 +33,17 @@ test("says first where JSON is smaller", () => {
   ]);
 });
 
+test("says of a compressed stream what the counter and subscribing take", () => {
+  const rows = rowsOf("now-and-then", { stanzapack: 32, "json-body": 27, "json-batch": 33 });
+  expect(formatVerdict(rows, true, 15).slice(0, 3)).toEqual([
+    "JSON is smaller, in bytes per update:",
+    "  now-and-then: json-body 27.0; Stanzapack 32.0, 19 % more",
+    expect.stringContaining("now-and-then: 1.5 of our bytes are a share of subscribing"),
+  ]);
+  const close = rowsOf("now-and-then", { stanzapack: 30, "json-body": 27, "json-batch": 33 });
+  expect(formatVerdict(close, true, 15)[2]).toContain("by at most 3.0 bytes: our stanzas have a counter");
+});
+
 test("compares without what the server adds to quotes, and says so", () => {
   const rows = [
     ...rowsOf("cpu", { stanzapack: 10, "json-body": 20, "json-batch": 30 }, 1_000),

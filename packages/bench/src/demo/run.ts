@@ -11,6 +11,8 @@ const END_MS = 10_000;
 
 export interface DemoResult {
   readonly rows: readonly Row[];
+  /** Bytes of each of our services that belong to no update. */
+  readonly restBytes: number;
   readonly elapsedMs: number;
   /** DATA frames that arrived within `silenceMs` after the last subscription ended, while the sources kept running. */
   readonly framesAfterStop: number;
@@ -78,7 +80,11 @@ async function measure(
   await orAborted(sleep(SILENCE_MS), end);
   const framesAfterStop = stage.subscriber.dataFrames - before;
   await stage.settle(end);
-  return { rows: stage.rows(true), elapsedMs: measuredMs, framesAfterStop, silenceMs: SILENCE_MS };
+  const { restBytes } = stage.subscriber.measurement;
+  return {
+    ...{ rows: stage.rows(true), restBytes, elapsedMs: measuredMs },
+    ...{ framesAfterStop, silenceMs: SILENCE_MS },
+  };
 }
 
 /** Waits for this time, or until an interruption. Rejects if something fails. */

@@ -96,6 +96,12 @@ const methods: JournalMethods = {
     return null;
   },
 
+  async settle() {
+    // A change to `sync` waits until all that came before it is on the disk.
+    await Promise.all(filling?.services.map((service) => service.setDurability("sync")) ?? []);
+    return null;
+  },
+
   async finish() {
     await filling?.store.close();
     filling = undefined;

@@ -37,8 +37,10 @@ export type JournalMethods = {
   append(run: AppendRun): Promise<AppendResult>;
   /** Opens a new store, to be filled. */
   begin(options: { readonly location: string; readonly services: number }): Promise<null>;
-  /** Appends this many updates to each service. Resolves when all are on the disk. */
+  /** Appends this many updates to each service. The last ones may still wait for the end of the interval. */
   fill(options: { readonly updates: number }): Promise<null>;
+  /** Resolves when all updates of the store that was filled are on the disk. */
+  settle(options: null): Promise<null>;
   /** Closes the store that was filled. */
   finish(options: null): Promise<null>;
   /**

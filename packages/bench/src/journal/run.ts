@@ -142,7 +142,8 @@ function restart(location: string, entries: number, stop: Stop, signal: AbortSig
             await worker.call("fill", { updates }, signal);
           }
           if (stop === "clean") return worker.call("finish", null, signal);
-          // Updates of the last interval may be lost. The rest is on the disk.
+          // Otherwise a small store would still have all of its updates in the last interval, and lose them.
+          await worker.call("settle", null, signal);
           process.kill(worker.pid, "SIGKILL");
           return null;
         });

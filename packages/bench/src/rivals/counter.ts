@@ -2,7 +2,7 @@
  * Bytes by which a single small value may be larger than JSON's in a compressed stream. Our stanza has a counter that
  * changes each time. It shows before decoding that nothing was lost. JSON has no such counter.
  */
-const COUNTER_BYTES = 3.5;
+export const COUNTER_BYTES = 3.5;
 
 /**
  * A sentence below cells in which JSON is smaller. Nothing if more than the counter makes the difference. `excess`:

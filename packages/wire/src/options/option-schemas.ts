@@ -130,6 +130,8 @@ export function abortSignal(): OptionSchema {
   return objectWith("an AbortSignal", "addEventListener", "removeEventListener");
 }
 
+/** With commas between thousands. `toLocaleString` would take a tenth of the time that the SDK needs to load. */
 function format(value: number): string {
-  return value.toLocaleString("en-US", { maximumFractionDigits: 20 });
+  const [whole = "", ...decimals] = String(value).split(".");
+  return [whole.replace(/\B(?=(\d{3})+$)/g, ","), ...decimals].join(".");
 }
